@@ -1,0 +1,1 @@
+"""The engine: runs the deciding core, one durable actor a symbol."""

@@ -1,0 +1,262 @@
+"""One symbol's actor: hears, lets the core decide, commits, and only then speaks.
+
+    inbox  ->  Grid.process  ->  Journal.commit (one record: causes, state, decisions, fills, offsets)  ->  Speaker
+
+Whatever goes wrong with a commit ends the actor. Its successor reads the last step, claims the journal, says again what may
+not have been heard, and goes on: there is no other recovery.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import NamedTuple
+
+import msgspec
+
+from bus import Bus, Journal, Levels, Logger, OffsetLost, Received, Turns, forever, read_durable
+from engine.core.grid import Grid
+from engine.core.step import Change
+from engine.core.view import view
+from engine.inbox import Heard, Inbox
+from engine.metrics import EngineMetrics
+from engine.speaker import Speaker
+from schemas import subjects
+from schemas.account import OpenOrders
+from schemas.codec import UndecodableError, decode, decode_as
+from schemas.control import Command
+from schemas.instruments import Instrument
+from schemas.journal import CommandReceived, Input, Step, StreamOffset, SymbolAdded, SymbolEntry
+from schemas.market import Ticker
+from schemas.orders import CancelRejected, Funding, OrderReport, Trade
+from schemas.subjects import Stream
+from schemas.units import SECOND_NS
+
+
+class ActorTurns(NamedTuple):
+    """Where an actor says how far it is, in lock-step: one for each thing it is waited for."""
+
+    orders: Turns
+    ticker: Turns
+
+
+class Actor:
+    """Runs one symbol until it is fenced or a commit fails."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        entry: SymbolEntry,
+        instrument: Instrument,
+        *,
+        turns: ActorTurns,
+        metrics: EngineMetrics,
+        log: Logger,
+    ) -> None:
+        self._bus = bus
+        self._entry = entry
+        self._instrument = instrument
+        self._turns = turns
+        self._metrics = metrics
+        self._log = log
+        self._step_subject = subjects.step(entry.venue, entry.symbol)
+        self._offsets: dict[str, StreamOffset] = {}
+        self._epoch = 1
+        self._grid = Grid(None, 0)
+        self.price_time = 0
+
+    async def run(self) -> None:
+        """Take the symbol over and run it.
+
+        Raises: Fenced when another actor took over; Ambiguous, NoSpace or StreamGone when a commit failed.
+        """
+        self._journal = await Journal.open(self._bus, Stream.JOURNAL, self._step_subject)
+        last = self._journal.last
+        if last is None:
+            through = 0
+            self._offsets = await self._offsets_now()
+        else:
+            through = await self._claim(decode_as(last.data, Step))
+        self._speaker = Speaker(
+            self._bus,
+            self._step_subject,
+            subjects.grid(self._entry.venue, self._entry.symbol),
+            self._log,
+            through,
+        )
+        await self._speaker.say_again(last.sequence if last else 0)
+        self._inbox = Inbox(self._offsets[Stream.ORDERS].sequence)
+        self._turns.orders.leave(self._offsets[Stream.ORDERS].sequence, self._journal.sequence)
+        self._show()
+        async with asyncio.TaskGroup() as tasks:
+            self._listen(tasks)
+            tasks.create_task(forever("grids", self._speaker.show_grids()), name="grids")
+            await self._decide()
+
+    async def _claim(self, last: Step) -> int:
+        """Fence every earlier actor: the same state once more, under the next epoch."""
+        self._epoch = last.epoch + 1
+        self._offsets = dict(last.offsets)
+        self._grid = Grid(last.state, last.step)
+        claim = msgspec.structs.replace(
+            last, epoch=self._epoch, causes=(), decisions=(), fills=(), notices=()
+        )
+        await self._journal.commit(claim)
+        self._log.info("claimed", step=last.step, epoch=self._epoch)
+        return last.published_through
+
+    async def _offsets_now(self) -> dict[str, StreamOffset]:
+        return {
+            stream: StreamOffset(
+                created=await self._bus.stream_created(stream), sequence=await self._bus.last_sequence(stream)
+            )
+            for stream in (Stream.ORDERS, Stream.CONTROL)
+        }
+
+    async def _decide(self) -> None:
+        while True:
+            match await self._inbox.next():
+                case Heard() as heard:
+                    self._offsets[heard.stream] = heard.offset
+                    if heard.event is not None:
+                        await self._process(heard.event)
+                    if heard.stream is Stream.ORDERS:
+                        self._turns.orders.leave(heard.offset.sequence, self._journal.sequence)
+                case Ticker() as ticker:
+                    await self._on_ticker(ticker)
+                case OpenOrders() as sweep:
+                    await self._process(sweep)
+
+    async def _on_ticker(self, ticker: Ticker) -> None:
+        if self._grid.state is None:
+            await self._process(self._added(ticker))
+        self.price_time = ticker.time
+        await self._process(ticker)
+        self._turns.ticker.leave(ticker.time, self._journal.sequence)
+
+    def _added(self, ticker: Ticker) -> SymbolAdded:
+        return SymbolAdded(
+            venue=self._entry.venue,
+            symbol=self._entry.symbol,
+            instance=self._entry.instance,
+            generation=self._entry.generation,
+            settings=self._entry.settings,
+            instrument=self._instrument,
+            time=ticker.time,
+        )
+
+    async def _process(self, event: Input) -> None:
+        if self._grid.state is None and not isinstance(event, SymbolAdded):
+            return
+        started = time.perf_counter()
+        change = self._grid.process((event,))
+        self._metrics.inputs.inc()
+        if change is None:
+            return
+        decided = time.perf_counter()
+        step = self._step(change)
+        sequence = await self._journal.commit(step)
+        self._metrics.observe_step(step, decided - started, time.perf_counter() - decided)
+        await self._speaker.say(step, sequence)
+        self._show()
+
+    def _step(self, change: Change) -> Step:
+        assert self._grid.state is not None
+        return Step(
+            venue=self._entry.venue,
+            symbol=self._entry.symbol,
+            step=change.step,
+            epoch=self._epoch,
+            offsets=self._offsets,
+            causes=change.causes,
+            state=self._grid.state,
+            decisions=change.decisions,
+            fills=change.fills,
+            notices=change.notices,
+            published_through=self._speaker.published_through,
+            time=change.time,
+        )
+
+    def _show(self) -> None:
+        if self._grid.state is not None:
+            self._speaker.show(view(self._grid.state, self._grid.step), self._journal.sequence)
+
+    def _listen(self, tasks: asyncio.TaskGroup) -> None:
+        venue, symbol = self._entry.venue, self._entry.symbol
+        orders = subjects.own_order_events(venue, symbol)
+        commands = subjects.commands(venue, symbol)
+        ticker = subjects.ticker(venue, symbol)
+        sweep = subjects.open_orders(venue, symbol)
+        for name, pump in {
+            "orders": self._read(Stream.ORDERS, orders, self._order_event),
+            "control": self._read(Stream.CONTROL, commands, self._command),
+            "ticker": self._watch(Stream.MARKET, ticker, self._put_ticker),
+            "sweeps": self._watch(Stream.ACCOUNT, sweep, self._put_sweep),
+        }.items():
+            tasks.create_task(forever(name, pump), name=f"{name}:{symbol}")
+
+    async def _read(
+        self, stream: Stream, filters: tuple[str, ...], event_of: Callable[[Received], Input]
+    ) -> None:
+        while True:
+            offset = self._offsets[stream]
+            try:
+                async with aclosing(read_durable(self._bus, stream, filters, offset)) as batches:
+                    async for batch in batches:
+                        for message in batch.messages:
+                            await self._inbox.put(self._heard(stream, message, offset.created, event_of))
+            except OffsetLost as lost:
+                self._log.error("offset_lost", stream=stream, detail=str(lost))
+                self._offsets[stream] = StreamOffset(
+                    created=await self._bus.stream_created(stream), sequence=max(lost.first - 1, 0)
+                )
+
+    def _heard(
+        self, stream: Stream, message: Received, created: str, event_of: Callable[[Received], Input]
+    ) -> Heard:
+        offset = StreamOffset(created=created, sequence=message.sequence)
+        try:
+            return Heard(stream, offset, event_of(message))
+        except UndecodableError as error:
+            self._undecodable(message, error)
+            return Heard(stream, offset, None)
+
+    async def _watch(self, stream: Stream, subject: str, put: Callable[[bytes], None]) -> None:
+        async with Levels(self._bus, stream, (subject,)) as levels:
+            async for message in levels:
+                try:
+                    put(message.data)
+                except UndecodableError as error:
+                    self._undecodable(message, error)
+
+    def _put_ticker(self, data: bytes) -> None:
+        self._inbox.put_ticker(decode_as(data, Ticker))
+
+    def _put_sweep(self, data: bytes) -> None:
+        self._inbox.put_sweep(decode_as(data, OpenOrders))
+
+    def _order_event(self, message: Received) -> Input:
+        event = decode(message.data)
+        if isinstance(event, OrderReport | CancelRejected | Trade | Funding):
+            return event
+        raise UndecodableError(f"not an order event: {type(event).__name__}")
+
+    def _command(self, message: Received) -> Input:
+        command = decode_as(message.data, Command)
+        return CommandReceived(command=command, received_time=time.time_ns())
+
+    def _undecodable(self, message: Received, error: UndecodableError) -> None:
+        self._metrics.undecodable.inc()
+        self._log.error("undecodable", subject=message.subject, sequence=message.sequence, detail=str(error))
+
+    def status(self) -> dict[str, object]:
+        """Return what /status says of this symbol."""
+        reason = self._grid.why_not_quoting()
+        return {
+            "step": self._grid.step,
+            "epoch": self._epoch,
+            "not_quoting": reason.value if reason else None,
+            "price_age_s": round((time.time_ns() - self.price_time) / SECOND_NS, 3)
+            if self.price_time
+            else None,
+        }

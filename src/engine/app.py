@@ -1,0 +1,22 @@
+"""The engine's process, wired."""
+
+import msgspec
+
+from bus import part
+from engine.orchestrator import Orchestrator
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine is started with."""
+
+    bus_url: str
+    http_port: int = 0
+    lock_step: bool = False
+
+
+async def main(settings: Settings) -> None:
+    """Run an engine, for ever."""
+    async with part("engine", bus_url=settings.bus_url, http_port=settings.http_port, labels={}) as here:
+        orchestrator = Orchestrator(here, lock_step=settings.lock_step)
+        here.report("engine", orchestrator.status)
+        await orchestrator.run()

@@ -1,0 +1,74 @@
+"""An actor's inputs: what counts each once and in order, and levels of which only the newest counts."""
+
+import asyncio
+from collections import deque
+from typing import NamedTuple
+
+from schemas.account import OpenOrders
+from schemas.journal import Input, StreamOffset
+from schemas.market import Ticker
+from schemas.subjects import Stream
+
+LIMIT = 2000
+"""Exact inputs that may wait; a reader that is ahead of the actor waits too."""
+
+
+class Heard(NamedTuple):
+    """An exact input and where it was read; `event` is None for a message that did not decode."""
+
+    stream: Stream
+    offset: StreamOffset
+    event: Input | None
+
+
+class Inbox:
+    """Hands an actor its inputs: exact ones first, then a sweep that is due, then the newest ticker."""
+
+    def __init__(self, orders_sequence: int) -> None:
+        self._exact: deque[Heard] = deque()
+        self._ticker: Ticker | None = None
+        self._sweep: OpenOrders | None = None
+        self._orders_sequence = orders_sequence
+        self._filled = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    async def put(self, heard: Heard) -> None:
+        """Add an exact input, waiting while there are too many."""
+        await self._room.wait()
+        self._exact.append(heard)
+        if len(self._exact) >= LIMIT:
+            self._room.clear()
+        self._filled.set()
+
+    def put_ticker(self, ticker: Ticker) -> None:
+        """Replace the ticker that waits."""
+        self._ticker = ticker
+        self._filled.set()
+
+    def put_sweep(self, sweep: OpenOrders) -> None:
+        """Replace the sweep that waits. It is handed out when the orders it includes were."""
+        self._sweep = sweep
+        self._filled.set()
+
+    async def next(self) -> Heard | Ticker | OpenOrders:
+        """Return the next input, waiting for one."""
+        while True:
+            if self._exact:
+                return self._next_exact()
+            if self._sweep is not None and self._sweep.includes <= self._orders_sequence:
+                sweep, self._sweep = self._sweep, None
+                return sweep
+            if self._ticker is not None:
+                ticker, self._ticker = self._ticker, None
+                return ticker
+            self._filled.clear()
+            await self._filled.wait()
+
+    def _next_exact(self) -> Heard:
+        heard = self._exact.popleft()
+        if heard.stream is Stream.ORDERS:
+            self._orders_sequence = heard.offset.sequence
+        if len(self._exact) < LIMIT // 2:
+            self._room.set()
+        return heard

@@ -1,0 +1,264 @@
+"""What is known of one market: the folds of its events, and the messages that tell of them."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeVar
+
+from liveserver import wording
+from liveserver.candles import CandleSeries
+from liveserver.messages import (
+    ControlData,
+    Data,
+    Message,
+    MessageType,
+    ReconciliationData,
+    RiskAlertData,
+    StatusData,
+    SymbolData,
+    plain,
+    plain_or_none,
+)
+from liveserver.naming import Market
+from liveserver.open_orders import OpenOrderFold, Order
+from liveserver.own_trades import OwnTradeFold
+from liveserver.recent import Recent
+from liveserver.wording import Who
+from schemas.account import Balance, OpenOrders, Position
+from schemas.control import CommandResult
+from schemas.engine import AlertRaised, Fill, Reconciled, RiskChanged
+from schemas.grid import GridView
+from schemas.market import Candle, FeedChanged, Ticker
+from schemas.orders import OrderReport, Trade
+from schemas.units import DurationNs
+
+NOTICES_KEPT = 50
+"""Of each kind: alerts, reconciliations, answers to commands."""
+
+DEFAULT_INTERVAL = "1m"
+INTERVAL_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2592000}
+
+MarketEvent = (
+    Ticker
+    | Candle
+    | FeedChanged
+    | OrderReport
+    | Trade
+    | OpenOrders
+    | Position
+    | GridView
+    | Fill
+    | RiskChanged
+    | AlertRaised
+    | Reconciled
+    | CommandResult
+)
+"""What a market's view is folded from."""
+
+Notice = RiskAlertData | ReconciliationData | ControlData
+N = TypeVar("N", bound=Notice)
+
+
+class Told(NamedTuple):
+    """A message, and the interval whose viewers alone it is for ("" for all of the market)."""
+
+    message: Message
+    interval: str = ""
+
+
+class MarketView:
+    """Folds one market's events. `name` is what browsers call it."""
+
+    def __init__(self, market: Market, name: str) -> None:
+        self.market = market
+        self.name = name
+        self._series: dict[str, CandleSeries] = {}
+        self._ticker: Ticker | None = None
+        self._feed: FeedChanged | None = None
+        self._orders = OpenOrderFold()
+        self._trades = OwnTradeFold()
+        self._position: Position | None = None
+        self._grid: GridView | None = None
+        self._risks: dict[str, RiskChanged] = {}
+        self._alerts: Recent[RiskChanged | AlertRaised] = Recent(NOTICES_KEPT)
+        self._reconciled: Recent[Reconciled] = Recent(NOTICES_KEPT)
+        self._results: Recent[CommandResult] = Recent(NOTICES_KEPT)
+
+    @property
+    def is_traded(self) -> bool:
+        return self._grid is not None
+
+    @property
+    def intervals(self) -> tuple[str, ...]:
+        """Return the intervals there are candles of, the shortest first."""
+        return tuple(sorted(self._series, key=duration)) or (DEFAULT_INTERVAL,)
+
+    def apply(self, event: MarketEvent, sequence: int) -> list[Told]:
+        """Take an event and return what viewers of this market have to be told."""
+        match event:
+            case Candle():
+                return self._candle(event)
+            case Ticker():
+                self._ticker = event
+                return [self._tell(MessageType.TICKER, wording.ticker(self._who, event))]
+            case OrderReport():
+                return self._tell_orders(self._orders.report(event, sequence))
+            case Trade():
+                return self._trade(event, sequence)
+            case Fill():
+                return self._fill(event)
+            case OpenOrders():
+                return self._tell_orders(self._orders.sweep(event))
+            case Position():
+                self._position = event
+                return [self._tell(MessageType.POSITION, wording.position(self._who, event))]
+            case GridView():
+                self._grid = event
+                return [self._tell(MessageType.GRID_STATE, wording.grid(self._who, event))]
+            case _:
+                return self._rare(event)
+
+    def _rare(
+        self, event: FeedChanged | RiskChanged | AlertRaised | Reconciled | CommandResult
+    ) -> list[Told]:
+        match event:
+            case FeedChanged():
+                self._feed = event
+                return [Told(self._status(interval), interval) for interval in self.intervals]
+            case RiskChanged():
+                return self._risk(event)
+            case AlertRaised():
+                return self._alert(event, f"{event.step} {event.code}")
+            case Reconciled():
+                key = (event.time, f"{event.step} {event.finding} {event.client_order_id}")
+                is_new = key not in self._reconciled and self._reconciled.put(key, event)
+                data = wording.reconciliation(self._who, event)
+                return [self._tell(MessageType.RECONCILIATION, data)] if is_new else []
+            case CommandResult():
+                key = (event.time, event.command_id)
+                is_new = key not in self._results and self._results.put(key, event)
+                return [self._tell(MessageType.CONTROL, wording.control(self._who, event))] if is_new else []
+
+    def account(self, balances: Iterable[Balance]) -> Iterator[Message]:
+        """Yield the messages of these assets."""
+        for balance in balances:
+            yield Message(MessageType.ACCOUNT, wording.account(self._who, balance))
+
+    def snapshot(self, interval: str, balances: Iterable[Balance]) -> list[Message]:
+        """Return all that a new viewer has to be told, in the order that viewers rely on."""
+        series = self._series.get(interval)
+        messages = [
+            Message(MessageType.HISTORY, series.history() if series else ()),
+            Message(MessageType.ORDERS, [wording.order(self._who, order) for order in self._orders.shown()]),
+        ]
+        if self._position:
+            messages.append(Message(MessageType.POSITION, wording.position(self._who, self._position)))
+        messages += self.account(balances)
+        if self._grid:
+            messages.append(Message(MessageType.GRID_STATE, wording.grid(self._who, self._grid)))
+        messages.append(self._risk_status())
+        messages.append(self._status(interval))
+        trades = [wording.trade(self._who, own) for own in self._trades.values()]
+        messages.append(Message(MessageType.TRADE_HISTORY, trades))
+        messages += self._notices()
+        if self._ticker:
+            messages.append(Message(MessageType.TICKER, wording.ticker(self._who, self._ticker)))
+        return messages
+
+    def summary(self) -> SymbolData:
+        """Return the market's entry in the list of symbols."""
+        price = self._ticker.last if self._ticker else None
+        return SymbolData(
+            **self._who._asdict(),
+            price=plain_or_none(price),
+            is_traded=self.is_traded,
+            total_profit=self._total_profit(),
+            not_quoting=self._grid.not_quoting if self._grid else None,
+            feed=self._feed.state if self._feed else "unknown",
+        )
+
+    @property
+    def _who(self) -> Who:
+        return Who(self.name, self.market.venue, self.market.symbol)
+
+    @staticmethod
+    def _tell(kind: MessageType, data: Data) -> Told:
+        return Told(Message(kind, data))
+
+    def _tell_orders(self, orders: Iterable[Order]) -> list[Told]:
+        return [self._tell(MessageType.ORDERS, wording.order(self._who, order)) for order in orders]
+
+    def _candle(self, event: Candle) -> list[Told]:
+        series = self._series.setdefault(event.interval, CandleSeries())
+        row = series.apply(event)
+        return [Told(Message(MessageType.KLINE, row), event.interval)] if row else []
+
+    def _trade(self, event: Trade, sequence: int) -> list[Told]:
+        is_first, own = self._trades.trade(event)
+        orders = self._tell_orders(self._orders.trade(event, sequence)) if is_first else []
+        if own is None:
+            return orders
+        return [*orders, self._tell(MessageType.TRADE_EVENT, wording.trade(self._who, own))]
+
+    def _fill(self, event: Fill) -> list[Told]:
+        was_told, own = self._trades.fill(event)
+        if own is None:
+            return []
+        kind = MessageType.FILL if was_told else MessageType.TRADE_EVENT
+        return [self._tell(kind, wording.trade(self._who, own))]
+
+    def _risk(self, event: RiskChanged) -> list[Told]:
+        told = self._alert(event, f"{event.step} {event.reason} {event.active}")
+        known = self._risks.get(event.reason)
+        if known is None or known.time <= event.time:
+            self._risks[event.reason] = event
+        return [*told, Told(self._risk_status())] if told else []
+
+    def _alert(self, event: RiskChanged | AlertRaised, name: str) -> list[Told]:
+        key = (event.time, name)
+        if key in self._alerts or not self._alerts.put(key, event):
+            return []
+        return [self._tell(MessageType.RISK_ALERT, wording.alert(self._who, event))]
+
+    def _risk_status(self) -> Message:
+        active = sorted((risk for risk in self._risks.values() if risk.active), key=lambda risk: risk.reason)
+        return Message(MessageType.RISK_STATUS, wording.risk_status(self._who, active))
+
+    def _status(self, interval: str) -> Message:
+        data = StatusData(
+            **self._who._asdict(),
+            feed=self._feed.state if self._feed else "unknown",
+            feed_reason=self._feed.reason if self._feed else "",
+            interval=interval,
+            intervals=self.intervals,
+        )
+        return Message(MessageType.STATUS, data)
+
+    def _notices(self) -> list[Message]:
+        who = self._who
+        notices = [
+            *((k, MessageType.RISK_ALERT, wording.alert(who, e)) for k, e in self._alerts.items()),
+            *(
+                (k, MessageType.RECONCILIATION, wording.reconciliation(who, e))
+                for k, e in self._reconciled.items()
+            ),
+            *((k, MessageType.CONTROL, wording.control(who, e)) for k, e in self._results.items()),
+        ]
+        return [Message(kind, data) for _, kind, data in sorted(notices, key=lambda notice: notice[:2])]
+
+    def _total_profit(self) -> str | None:
+        """Return the total at the newest price, not at that of the last step."""
+        grid, ticker = self._grid, self._ticker
+        if grid is None:
+            return None
+        if ticker is None:
+            return plain(grid.total_profit)
+        return plain(grid.cash + grid.position * ticker.last - grid.fees + grid.funding)
+
+
+def duration(interval: str) -> DurationNs:
+    """Return the length of an interval such as `5m`, 0 for a word that is none."""
+    number, unit = interval[:-1], interval[-1:]
+    return (
+        int(number) * INTERVAL_UNITS[unit] * 1_000_000_000
+        if number.isdigit() and unit in INTERVAL_UNITS
+        else 0
+    )

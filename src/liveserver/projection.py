@@ -1,0 +1,119 @@
+"""The view of every market, folded from bus events; pure, so that every replica has the same."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from liveserver.market_view import MarketEvent, MarketView
+from liveserver.messages import Message, MessageType, SymbolData
+from liveserver.naming import Market, assets, find, names
+from schemas.account import Balance, OpenOrders, Position
+from schemas.codec import Event
+from schemas.control import CommandResult
+from schemas.engine import AlertRaised, Fill, Reconciled, RiskChanged
+from schemas.grid import GridView
+from schemas.market import Candle, FeedChanged, Ticker
+from schemas.orders import OrderReport, Trade
+from schemas.subjects import ALL
+from schemas.units import VenueId
+
+
+class Channel(NamedTuple):
+    """Whom a message is for: the viewers of a market, or of one interval of it."""
+
+    market: Market
+    interval: str = ""
+
+
+class Outgoing(NamedTuple):
+    """A message and its channel."""
+
+    channel: Channel
+    message: Message
+
+
+class Projection:
+    """Folds events of all markets; tells what viewers have to hear, and all of it to a new one."""
+
+    def __init__(self) -> None:
+        self._views: dict[Market, MarketView] = {}
+        self._balances: dict[tuple[VenueId, str], Balance] = {}
+
+    def apply(self, event: Event, sequence: int) -> list[Outgoing]:
+        """Take an event; `sequence` is its number in its stream. Return the messages that follow from it."""
+        match event:
+            case Balance():
+                return list(self._balance(event))
+            case (
+                Ticker()
+                | Candle()
+                | FeedChanged()
+                | OrderReport()
+                | Trade()
+                | OpenOrders()
+                | Position()
+                | GridView()
+                | Fill()
+                | RiskChanged()
+                | AlertRaised()
+                | Reconciled()
+                | CommandResult()
+            ):
+                return self._of_market(event, sequence)
+            case _:
+                return []
+
+    @property
+    def names(self) -> dict[Market, str]:
+        """Return what browsers call each market: traded ones first, then by name."""
+        views = sorted(self._views.values(), key=lambda view: (not view.is_traded, view.name))
+        return {view.market: view.name for view in views}
+
+    def find(self, text: str, venue: str = "") -> Market | None:
+        """Return the market that a browser asks for, by name or ccxt symbol; the first for an empty text."""
+        if text:
+            return find(text, self.names, venue)
+        return next((market for market in self.names if venue in {"", market.venue}), None)
+
+    def interval(self, market: Market, wanted: str = "") -> str:
+        """Return the interval to show of a market: the one wanted, or its shortest."""
+        intervals = self._views[market].intervals
+        return wanted if wanted in intervals else intervals[0]
+
+    def snapshot(self, channel: Channel) -> list[Message]:
+        """Return all that a new viewer of a market and interval has to be told."""
+        view = self._views[channel.market]
+        return view.snapshot(channel.interval, self._balances_of(channel.market))
+
+    def summary(self) -> list[SymbolData]:
+        """Return the list of symbols, in the order of `names`."""
+        return [self._views[market].summary() for market in self.names]
+
+    def _of_market(self, event: MarketEvent, sequence: int) -> list[Outgoing]:
+        if event.symbol == ALL:
+            return []
+        market = Market(event.venue, event.symbol)
+        view = self._views.get(market) or self._add(market)
+        return [
+            Outgoing(Channel(market, told.interval), told.message) for told in view.apply(event, sequence)
+        ]
+
+    def _add(self, market: Market) -> MarketView:
+        self._views[market] = MarketView(market, "")
+        for named, name in names(self._views).items():
+            self._views[named].name = name
+        return self._views[market]
+
+    def _balance(self, event: Balance) -> Iterator[Outgoing]:
+        self._balances[event.venue, event.asset] = event
+        for market, view in self._views.items():
+            if market.venue == event.venue and event.asset in assets(market.symbol):
+                yield from (Outgoing(Channel(market), message) for message in view.account([event]))
+
+    def _balances_of(self, market: Market) -> Iterable[Balance]:
+        base, quote, settle = assets(market.symbol)
+        wanted = dict.fromkeys((settle, quote, base))
+        return [self._balances[key] for asset in wanted if (key := (market.venue, asset)) in self._balances]
+
+
+def symbols_message(projection: Projection) -> Message:
+    return Message(MessageType.SYMBOLS, projection.summary())

@@ -1,0 +1,214 @@
+"""How an event is put to a browser: each function returns the `data` of one message, and nothing is kept."""
+
+from typing import NamedTuple
+
+from liveserver.messages import (
+    AccountData,
+    ActiveRisk,
+    ControlData,
+    GridData,
+    OrderData,
+    PositionData,
+    ReconciliationData,
+    RiskAlertData,
+    RiskStatusData,
+    SlotData,
+    TickerData,
+    TradeData,
+    plain,
+    plain_or_none,
+    seconds,
+    upper,
+)
+from liveserver.open_orders import Order
+from liveserver.own_trades import OwnTrade
+from schemas.account import Balance, Position
+from schemas.control import CommandResult
+from schemas.engine import AlertRaised, Reconciled, RiskChanged
+from schemas.grid import GridView, SlotView
+from schemas.market import Ticker
+from schemas.orders import OrderStatus
+from schemas.units import MILLISECOND_NS
+
+
+class Who(NamedTuple):
+    """The market a message is of."""
+
+    symbol: str
+    venue: str
+    market: str
+
+
+def account(who: Who, balance: Balance) -> AccountData:
+    return AccountData(
+        **who._asdict(),
+        asset=balance.asset,
+        free=plain(balance.free),
+        balance=plain(balance.total),
+        margin_balance=plain(balance.margin_balance),
+        equity=plain(balance.margin_balance),
+        unrealized_pnl=plain(balance.unrealized_pnl),
+        time=seconds(balance.time),
+    )
+
+
+def order(who: Who, order: Order) -> OrderData:
+    return OrderData(
+        **who._asdict(),
+        id=order.id,
+        price=plain_or_none(order.price) or "0",
+        side=upper(order.side) or "",
+        status=_status(order),
+        quantity=plain_or_none(order.quantity) or "0",
+        filled=plain(order.filled),
+        reduce_only=order.reduce_only,
+        time=seconds(order.time),
+        detail=order.detail,
+    )
+
+
+def trade(who: Who, own: OwnTrade) -> TradeData:
+    told, booked = own.trade, own.booked
+    return TradeData(
+        **who._asdict(),
+        side=told.side.value,
+        price=plain(told.price),
+        amount=plain(told.quantity),
+        time=seconds(told.time),
+        time_ms=told.time // MILLISECOND_NS,
+        trade_id=told.trade_id,
+        order_id=told.client_order_id,
+        fee=plain(told.fee),
+        fee_asset=told.fee_asset,
+        is_maker=told.is_maker,
+        opens=booked.opens if booked else None,
+        level=booked.level if booked else None,
+        grid_profit=plain(booked.grid_profit) if booked else None,
+    )
+
+
+def position(who: Who, position: Position) -> PositionData:
+    return PositionData(
+        **who._asdict(),
+        amount=plain(position.quantity),
+        entry_price=plain(position.entry_price),
+        unrealized_pnl=plain(position.unrealized_pnl),
+        leverage=plain(position.leverage),
+        side="LONG" if position.quantity > 0 else "SHORT" if position.quantity < 0 else "FLAT",
+        mark_price=plain(position.mark_price),
+        liquidation_price=plain_or_none(position.liquidation_price),
+        time=seconds(position.time),
+    )
+
+
+def grid(who: Who, view: GridView) -> GridData:
+    return GridData(
+        **who._asdict(),
+        anchor_price=plain_or_none(view.anchor_price),
+        price_interval=plain_or_none(view.price_interval),
+        slots=tuple(_slot(slot) for slot in view.slots),
+        step=view.step,
+        mode=view.mode,
+        center=view.center,
+        price=plain_or_none(view.price),
+        paused=view.paused,
+        not_quoting=view.not_quoting,
+        position=plain(view.position),
+        cash=plain(view.cash),
+        fees=plain(view.fees),
+        funding=plain(view.funding),
+        grid_profit=plain(view.grid_profit),
+        unpaired_profit=plain(view.unpaired_profit),
+        total_profit=plain(view.total_profit),
+        buy_and_hold=plain(view.buy_and_hold),
+        closed_trades=view.closed_trades,
+        opened_trades=view.opened_trades,
+        volume=plain(view.volume),
+        first_time=seconds(view.first_time),
+        time=seconds(view.time),
+    )
+
+
+def alert(who: Who, event: RiskChanged | AlertRaised) -> RiskAlertData:
+    is_risk = isinstance(event, RiskChanged)
+    return RiskAlertData(
+        **who._asdict(),
+        severity=event.severity,
+        reason=event.reason if is_risk else event.code,
+        details=event.details if is_risk else event.detail,
+        active=event.active if is_risk else True,
+        time=seconds(event.time),
+        step=event.step,
+    )
+
+
+def risk_status(who: Who, active: list[RiskChanged]) -> RiskStatusData:
+    return RiskStatusData(
+        **who._asdict(),
+        status="active" if active else "normal",
+        active=tuple(
+            ActiveRisk(
+                severity=risk.severity, reason=risk.reason, details=risk.details, time=seconds(risk.time)
+            )
+            for risk in active
+        ),
+    )
+
+
+def reconciliation(who: Who, event: Reconciled) -> ReconciliationData:
+    return ReconciliationData(
+        **who._asdict(),
+        finding=event.finding,
+        order_id=event.client_order_id,
+        action=event.action,
+        time=seconds(event.time),
+        step=event.step,
+    )
+
+
+def control(who: Who, event: CommandResult) -> ControlData:
+    return ControlData(
+        **who._asdict(),
+        command=event.name,
+        command_id=event.command_id,
+        outcome=event.outcome,
+        detail=event.detail,
+        operator=event.operator,
+        reason=event.reason,
+        time=seconds(event.time),
+        step=event.step,
+    )
+
+
+def ticker(who: Who, event: Ticker) -> TickerData:
+    return TickerData(
+        **who._asdict(),
+        bid=plain(event.bid),
+        ask=plain(event.ask),
+        last=plain(event.last),
+        time=seconds(event.time),
+        time_ms=event.time // MILLISECOND_NS,
+    )
+
+
+def _slot(slot: SlotView) -> SlotData:
+    return SlotData(
+        slot_id=slot.slot_id,
+        price=plain(slot.price),
+        side=upper(slot.side),
+        status=slot.status,
+        held=plain(slot.held),
+        order_id=slot.client_order_id,
+        order_price=plain_or_none(slot.order_price),
+    )
+
+
+def _status(order: Order) -> str:
+    """Return one of the six words that browsers know."""
+    match order.status:
+        case OrderStatus.NOT_PLACED:
+            return "REJECTED"
+        case OrderStatus.NEW if order.filled > 0:
+            return "PARTIALLY_FILLED"
+        case status:
+            return status.value.upper()

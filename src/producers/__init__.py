@@ -1,0 +1,1 @@
+"""Everything that touches a venue: connectors, publishers, the gateway, the simulated venue."""

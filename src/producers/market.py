@@ -1,0 +1,163 @@
+"""The market publisher: history back-filled, then tickers, candles, the clock and the state of the feed, live."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from bus import Bus, Logger, Part, Registry
+from bus.metrics import Counter, Gauge
+from producers.outbox import Outbox
+from producers.pacing import Pace
+from producers.ports import MarketEvent, MarketSource, VenueError
+from schemas import subjects
+from schemas.codec import UndecodableError, decode_as, encode
+from schemas.instruments import Instrument
+from schemas.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
+from schemas.subjects import Stream
+from schemas.units import SECOND_NS, Symbol, VenueId
+
+INTERVAL = "1m"
+HISTORY = 1500
+CLOCK_EVERY_S = 5.0
+RETRY_S = 1.0
+
+T = TypeVar("T")
+
+
+class MarketPublisher:
+    """Publishes one venue's public side."""
+
+    def __init__(self, part: Part, source: MarketSource, venue: VenueId, pace: Pace) -> None:
+        self._bus: Bus = part.bus
+        self._log = part.log
+        self._source = source
+        self._venue = venue
+        self._pace = pace
+        self._outbox = Outbox(part.bus, part.log)
+        self._last_closed: dict[Symbol, int] = {}
+        self._published = Counter(
+            "market_events_published_total", "Market events published", ["type"], registry=part.registry
+        )
+        self._tick_time = Gauge(
+            "market_last_tick_seconds", "Venue time of the newest tick", ["symbol"], registry=part.registry
+        )
+        self.last_tick: dict[Symbol, Ticker] = {}
+
+    async def publish_instruments(self, symbols: Sequence[Symbol]) -> None:
+        """Write the rules of the symbols into the `instruments` registry where they changed.
+
+        Raises: LookupError when the venue lacks one of them.
+        """
+        known = {
+            instrument.symbol: instrument for instrument in await persist(self._source.instruments, self._log)
+        }
+        missing = sorted(set(symbols) - known.keys())
+        if missing:
+            raise LookupError(f"{self._venue} has no {', '.join(missing)}; it has {', '.join(sorted(known))}")
+        registry = Registry(self._bus, "instruments")
+        for symbol in symbols:
+            await _put(registry, known[symbol])
+
+    async def back_fill(self, symbols: Sequence[Symbol]) -> None:
+        """Store the closed candles that CANDLES does not have yet, each once."""
+        for symbol in symbols:
+            subject = subjects.closed_candle(self._venue, symbol, INTERVAL)
+            last = await self._bus.last(Stream.CANDLES, subject)
+            self._last_closed[symbol] = _open_time(last.data) if last else -1
+            fetched = await persist(partial(self._source.candles, symbol, INTERVAL, HISTORY), self._log)
+            closed = [candle for candle in fetched if candle.closed]
+            if closed and 0 <= self._last_closed[symbol] < closed[0].open_time:
+                self._log.warning("history_gap", symbol=symbol, before=closed[0].open_time)
+            for candle in closed:
+                await self._store_closed(candle)
+            self._log.info("history_ready", symbol=symbol, candles=len(closed))
+
+    async def follow(self, symbols: Sequence[Symbol]) -> None:
+        """Publish what happens until a recording ends; never returns otherwise."""
+        async for update in self._source.market(symbols):
+            await self._pace.before(update)
+            for event in update.events:
+                await self._publish(event)
+            await self._pace.after(update)
+            if update.is_last:
+                self._log.info("recording_ended")
+                return
+
+    async def read_clock(self) -> None:
+        """Publish the venue's clock every few seconds, for ever."""
+        while True:
+            await asyncio.sleep(CLOCK_EVERY_S)
+            try:
+                read = await self._source.clock()
+            except VenueError as error:
+                self._log.warning("clock_not_read", detail=str(error))
+            else:
+                await self._outbox.store(subjects.clock(self._venue), read)
+
+    def status(self) -> dict[str, object]:
+        """Return what /status says of the feed."""
+        return {
+            symbol: {"last": str(ticker.last), "age_s": round((time.time_ns() - ticker.time) / SECOND_NS, 3)}
+            for symbol, ticker in self.last_tick.items()
+        }
+
+    async def _publish(self, event: MarketEvent) -> None:
+        self._published.labels(type(event).__name__).inc()
+        match event:
+            case Ticker():
+                self.last_tick[event.symbol] = event
+                self._tick_time.labels(event.symbol).set(event.time / 1e9)
+                await self._pace.ticker(subjects.ticker(event.venue, event.symbol), event)
+            case Candle():
+                if event.closed:
+                    await self._store_closed(event)
+                await self._say(subjects.live_candle(event.venue, event.symbol, event.interval), event)
+            case PublicTrade():
+                await self._say(subjects.public_trade(event.venue, event.symbol), event)
+            case FeedChanged():
+                self._log.info("feed", symbol=event.symbol, state=event.state, reason=event.reason)
+                await self._outbox.store(subjects.feed(event.venue, event.symbol), event)
+            case ClockRead():
+                await self._outbox.store(subjects.clock(event.venue), event)
+
+    async def _say(self, subject: str, event: Candle | PublicTrade) -> None:
+        await self._bus.publish(subject, encode(event))
+
+    async def _store_closed(self, candle: Candle) -> None:
+        if candle.open_time <= self._last_closed[candle.symbol]:
+            return
+        subject = subjects.closed_candle(candle.venue, candle.symbol, candle.interval)
+        await self._outbox.store(subject, candle, message_id=f"{subject}.{candle.open_time}")
+        self._last_closed[candle.symbol] = candle.open_time
+
+
+async def persist(request: Callable[[], Awaitable[T]], log: Logger) -> T:
+    """Return the venue's answer, asking again until there is one."""
+    while True:
+        try:
+            return await request()
+        except VenueError as error:
+            log.warning("venue_silent", detail=str(error))
+            await asyncio.sleep(RETRY_S)
+
+
+def _open_time(data: bytes) -> int:
+    try:
+        return decode_as(data, Candle).open_time
+    except UndecodableError:
+        return -1
+
+
+async def _put(registry: Registry, instrument: Instrument) -> None:
+    key = subjects.registry_key(instrument.venue, instrument.symbol)
+    while True:
+        stored = await registry.get(key)
+        if stored is not None and stored.data == encode(instrument):
+            return
+        if stored is None:
+            if await registry.create(key, instrument):
+                return
+        elif await registry.update(key, instrument, stored.revision):
+            return

@@ -1,0 +1,4 @@
+"""The language of the bus: events, ids, units, subjects and the codec. No I/O lives here.
+
+Read in this order: `units`, `subjects`, `market`, `orders`, `account`, `grid`, `journal`, `engine`, `control`, `codec`.
+"""

@@ -1,0 +1,56 @@
+"""What a venue trades: steps of price and quantity, minima, fees."""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from enum import StrEnum
+
+import msgspec
+
+from schemas.units import Money, Price, Quantity, Ratio, Symbol, VenueId
+
+
+class InstrumentKind(StrEnum):
+    """How a symbol is settled."""
+
+    SPOT = "spot"
+    LINEAR_PERPETUAL = "linear_perpetual"
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One symbol of a venue, with its trading rules."""
+
+    venue: VenueId
+    symbol: Symbol
+    kind: InstrumentKind
+    base: str
+    quote: str
+    settle: str
+    """The currency that fees, margin and profit are booked in."""
+    tick_size: Price
+    lot_size: Quantity
+    minimum_quantity: Quantity
+    minimum_notional: Money
+    maker_fee: Ratio
+    taker_fee: Ratio
+    maximum_leverage: Decimal = Decimal(1)
+
+    def price_down(self, price: Price) -> Price:
+        """Return the highest valid price that is not above `price`."""
+        return floor_to(price, self.tick_size)
+
+    def price_up(self, price: Price) -> Price:
+        """Return the lowest valid price that is not below `price`."""
+        return ceil_to(price, self.tick_size)
+
+    def quantity_down(self, quantity: Quantity) -> Quantity:
+        """Return the largest valid quantity that is not above `quantity`."""
+        return floor_to(quantity, self.lot_size)
+
+
+def floor_to(value: Decimal, step: Decimal) -> Decimal:
+    """Return the largest multiple of `step` that is not above `value`, with the digits of `step`."""
+    return ((value / step).to_integral_value(ROUND_FLOOR) * step).quantize(step)
+
+
+def ceil_to(value: Decimal, step: Decimal) -> Decimal:
+    """Return the smallest multiple of `step` that is not below `value`, with the digits of `step`."""
+    return ((value / step).to_integral_value(ROUND_CEILING) * step).quantize(step)

@@ -1,0 +1,99 @@
+"""The engine's step: one record that holds all of a change, or none of it."""
+
+import msgspec
+
+from schemas.account import Balance, OpenOrders, Position
+from schemas.control import Command, CommandResult
+from schemas.engine import AlertRaised, Fill, Reconciled, RiskChanged
+from schemas.grid import GridSettings, GridState
+from schemas.instruments import Instrument
+from schemas.market import Candle, ClockRead, FeedChanged, Ticker
+from schemas.orders import CancelRejected, Decision, Funding, OrderReport, Trade
+from schemas.units import Symbol, TimeNs, VenueId
+
+
+class SymbolAdded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A symbol joined the roster: the first cause of its first step."""
+
+    venue: VenueId
+    symbol: Symbol
+    instance: str
+    generation: int
+    settings: GridSettings
+    instrument: Instrument
+    time: TimeNs
+
+
+class TimePassed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Nothing was heard for a while: silence, as an input. Its time is the market's, as a ticker's is."""
+
+    time: TimeNs
+
+
+class CommandReceived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A person's command, with when the engine read it: both of its times are a wall clock's.
+
+    The market's time may be a recording's, so that it says nothing about a command's expiry.
+    """
+
+    command: Command
+    received_time: TimeNs
+
+
+Input = (
+    SymbolAdded
+    | TimePassed
+    | Ticker
+    | Candle
+    | FeedChanged
+    | ClockRead
+    | Balance
+    | Position
+    | OpenOrders
+    | OrderReport
+    | CancelRejected
+    | Trade
+    | Funding
+    | CommandReceived
+)
+"""All that the core hears. Each carries its time, and that is the only time the core knows."""
+
+Notice = RiskChanged | Reconciled | AlertRaised | CommandResult
+"""What a step tells beside its decisions and fills."""
+
+
+class StreamOffset(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a stream was read. A stream that was created anew has another `created`."""
+
+    created: str
+    """The stream's creation time as the server writes it."""
+    sequence: int
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One change of a symbol: `journal.V.S.step`."""
+
+    venue: VenueId
+    symbol: Symbol
+    step: int
+    epoch: int
+    """Grows with each claim; a claim repeats the step's number and state with no causes."""
+    offsets: dict[str, StreamOffset]
+    causes: tuple[Input, ...]
+    state: GridState
+    decisions: tuple[Decision, ...]
+    fills: tuple[Fill, ...]
+    notices: tuple[Notice, ...]
+    published_through: int
+    """The JOURNAL sequence up to which the copies on `engine.>` are known to be out."""
+    time: TimeNs
+
+
+class SymbolEntry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One symbol of the roster, in the `symbols` registry."""
+
+    venue: VenueId
+    symbol: Symbol
+    instance: str
+    generation: int
+    settings: GridSettings

@@ -1,0 +1,72 @@
+"""The codec: every event comes back, old messages still decode, nonsense is named."""
+
+import json
+import typing
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import codec
+from schemas.codec import UndecodableError, decode, decode_as, encode
+from schemas.market import Ticker
+from schemas.orders import Trade
+from tests.schemas.examples import EXAMPLES, TICKER, TRADE
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def _name(event: msgspec.Struct) -> str:
+    return type(event).__name__
+
+
+def test_there_is_an_example_of_every_event() -> None:
+    assert {_name(event) for event in EXAMPLES} == {kind.__name__ for kind in typing.get_args(codec.Event)}
+
+
+@pytest.mark.parametrize("event", EXAMPLES, ids=_name)
+def test_an_event_comes_back_as_it_was(event: msgspec.Struct) -> None:
+    assert decode(encode(event)) == event
+    assert encode(decode(encode(event))) == encode(event)
+
+
+@pytest.mark.parametrize("event", EXAMPLES, ids=_name)
+def test_the_first_version_of_an_event_still_decodes(event: msgspec.Struct) -> None:
+    stored = (GOLDEN / f"{_name(event)}.json").read_bytes()
+    assert decode(stored) == event
+
+
+@pytest.mark.parametrize("event", EXAMPLES, ids=_name)
+def test_a_field_from_the_future_is_no_mistake(event: msgspec.Struct) -> None:
+    newer = json.loads(encode(event)) | {"added_later": {"x": [1]}}
+    assert decode(json.dumps(newer).encode()) == event
+
+
+def test_decimals_are_strings_and_exact() -> None:
+    assert json.loads(encode(TRADE))["fee"] == "0.01916164"
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_a_decimal_keeps_every_digit(price: Decimal) -> None:
+    ticker = msgspec.structs.replace(TICKER, last=price)
+    assert str(decode_as(encode(ticker), Ticker).last) == str(price)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b'{"type":"Nothing"}', b'{"type":"Ticker"}', b"\xff\xfe"])
+def test_nonsense_is_named(data: bytes) -> None:
+    with pytest.raises(UndecodableError):
+        decode(data)
+
+
+@given(st.binary())
+def test_any_bytes_decode_or_are_named(data: bytes) -> None:
+    with pytest.raises(UndecodableError):
+        decode(data)
+
+
+def test_another_event_than_expected_is_named() -> None:
+    with pytest.raises(UndecodableError, match="expected Trade, got Ticker"):
+        decode_as(encode(TICKER), Trade)
