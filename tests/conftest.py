@@ -1,6 +1,16 @@
-"""What every test shares: the switch for the tests that need a Docker engine."""
+"""What every test shares: a real nats-server, a connection to it, and the switch for tests that need a Docker engine."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
+
+from bus import Bus, EmbeddedServer, StreamGone, connect, provision
+from bus.topology import BUCKETS, STREAMS
+
+NewServer = Callable[[], Awaitable[EmbeddedServer]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -13,3 +23,39 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("docker"):
             item.add_marker(pytest.mark.skip(reason="needs --docker"))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """Run one nats-server for all tests of the session."""
+    server = EmbeddedServer(tmp_path_factory.mktemp("bus"))
+    asyncio.run(server.start())
+    yield server
+    asyncio.run(server.stop())
+
+
+@pytest.fixture
+async def bus(server: EmbeddedServer) -> AsyncIterator[Bus]:
+    """Connect to a bus whose streams are new: nothing in them, no message id remembered."""
+    async with connect(server.url, name="test") as bus:
+        for stream in (*STREAMS, *BUCKETS):
+            with contextlib.suppress(StreamGone):
+                await bus.api(f"STREAM.DELETE.{stream.name}", None, dict)
+        await provision(bus)
+        yield bus
+
+
+@pytest.fixture
+async def new_server(tmp_path: Path) -> AsyncIterator[NewServer]:
+    """Start servers of one's own, to be killed at will."""
+    servers: list[EmbeddedServer] = []
+
+    async def start() -> EmbeddedServer:
+        server = EmbeddedServer(tmp_path / f"bus{len(servers)}")
+        servers.append(server)
+        await server.start()
+        return server
+
+    yield start
+    for server in servers:
+        await server.stop()

@@ -1,5 +1,12 @@
 """The metric types, so that only this package knows which library counts."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-__all__ = ["CollectorRegistry", "Counter", "Gauge", "Histogram"]
+__all__ = ["CONTENT_TYPE", "CollectorRegistry", "Counter", "Gauge", "Histogram", "exposition"]
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def exposition(registry: CollectorRegistry) -> bytes:
+    """Return the body of /metrics, of the type `CONTENT_TYPE`."""
+    return generate_latest(registry)

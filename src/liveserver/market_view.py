@@ -1,7 +1,7 @@
 """What is known of one market: the folds of its events, and the messages that tell of them."""
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, assert_never
 
 from liveserver import wording
 from liveserver.candles import CandleSeries
@@ -20,7 +20,7 @@ from liveserver.messages import (
 from liveserver.naming import Market
 from liveserver.open_orders import OpenOrderFold, Order
 from liveserver.own_trades import OwnTradeFold
-from liveserver.recent import Recent
+from liveserver.recent import Key, Recent
 from liveserver.wording import Who
 from schemas.account import Balance, OpenOrders, Position
 from schemas.control import CommandResult
@@ -54,7 +54,6 @@ MarketEvent = (
 """What a market's view is folded from."""
 
 Notice = RiskAlertData | ReconciliationData | ControlData
-N = TypeVar("N", bound=Notice)
 
 
 class Told(NamedTuple):
@@ -94,48 +93,20 @@ class MarketView:
     def apply(self, event: MarketEvent, sequence: int) -> list[Told]:
         """Take an event and return what viewers of this market have to be told."""
         match event:
-            case Candle():
-                return self._candle(event)
-            case Ticker():
-                self._ticker = event
-                return [self._tell(MessageType.TICKER, wording.ticker(self._who, event))]
-            case OrderReport():
-                return self._tell_orders(self._orders.report(event, sequence))
-            case Trade():
-                return self._trade(event, sequence)
-            case Fill():
-                return self._fill(event)
-            case OpenOrders():
-                return self._tell_orders(self._orders.sweep(event))
+            case Candle() | Ticker() | FeedChanged():
+                return self._of_the_market(event)
+            case OrderReport() | Trade() | Fill() | OpenOrders():
+                return self._of_orders(event, sequence)
             case Position():
                 self._position = event
-                return [self._tell(MessageType.POSITION, wording.position(self._who, event))]
+                return self._tell(MessageType.POSITION, wording.position(self._who, event))
             case GridView():
                 self._grid = event
-                return [self._tell(MessageType.GRID_STATE, wording.grid(self._who, event))]
+                return self._tell(MessageType.GRID_STATE, wording.grid(self._who, event))
+            case RiskChanged() | AlertRaised() | Reconciled() | CommandResult():
+                return self._notice(event)
             case _:
-                return self._rare(event)
-
-    def _rare(
-        self, event: FeedChanged | RiskChanged | AlertRaised | Reconciled | CommandResult
-    ) -> list[Told]:
-        match event:
-            case FeedChanged():
-                self._feed = event
-                return [Told(self._status(interval), interval) for interval in self.intervals]
-            case RiskChanged():
-                return self._risk(event)
-            case AlertRaised():
-                return self._alert(event, f"{event.step} {event.code}")
-            case Reconciled():
-                key = (event.time, f"{event.step} {event.finding} {event.client_order_id}")
-                is_new = key not in self._reconciled and self._reconciled.put(key, event)
-                data = wording.reconciliation(self._who, event)
-                return [self._tell(MessageType.RECONCILIATION, data)] if is_new else []
-            case CommandResult():
-                key = (event.time, event.command_id)
-                is_new = key not in self._results and self._results.put(key, event)
-                return [self._tell(MessageType.CONTROL, wording.control(self._who, event))] if is_new else []
+                assert_never(event)
 
     def account(self, balances: Iterable[Balance]) -> Iterator[Message]:
         """Yield the messages of these assets."""
@@ -180,30 +151,61 @@ class MarketView:
         return Who(self.name, self.market.venue, self.market.symbol)
 
     @staticmethod
-    def _tell(kind: MessageType, data: Data) -> Told:
-        return Told(Message(kind, data))
+    def _tell(kind: MessageType, data: Data) -> list[Told]:
+        return [Told(Message(kind, data))]
 
     def _tell_orders(self, orders: Iterable[Order]) -> list[Told]:
-        return [self._tell(MessageType.ORDERS, wording.order(self._who, order)) for order in orders]
+        who = self._who
+        return [Told(Message(MessageType.ORDERS, wording.order(who, order))) for order in orders]
 
-    def _candle(self, event: Candle) -> list[Told]:
-        series = self._series.setdefault(event.interval, CandleSeries())
-        row = series.apply(event)
-        return [Told(Message(MessageType.KLINE, row), event.interval)] if row else []
+    def _of_the_market(self, event: Candle | Ticker | FeedChanged) -> list[Told]:
+        match event:
+            case Candle():
+                series = self._series.setdefault(event.interval, CandleSeries())
+                row = series.apply(event)
+                return [Told(Message(MessageType.KLINE, row), event.interval)] if row else []
+            case Ticker():
+                self._ticker = event
+                return self._tell(MessageType.TICKER, wording.ticker(self._who, event))
+            case FeedChanged():
+                self._feed = event
+                return [Told(self._status(interval), interval) for interval in self.intervals]
+
+    def _of_orders(self, event: OrderReport | Trade | Fill | OpenOrders, sequence: int) -> list[Told]:
+        match event:
+            case OrderReport():
+                return self._tell_orders(self._orders.report(event, sequence))
+            case OpenOrders():
+                return self._tell_orders(self._orders.sweep(event))
+            case Trade():
+                return self._trade(event, sequence)
+            case Fill():
+                return self._fill(event)
+
+    def _notice(self, event: RiskChanged | AlertRaised | Reconciled | CommandResult) -> list[Told]:
+        match event:
+            case RiskChanged():
+                return self._risk(event)
+            case AlertRaised():
+                return self._alert(event, f"{event.step} {event.code}")
+            case Reconciled():
+                return self._reconciliation(event)
+            case CommandResult():
+                return self._result(event)
 
     def _trade(self, event: Trade, sequence: int) -> list[Told]:
         is_first, own = self._trades.trade(event)
         orders = self._tell_orders(self._orders.trade(event, sequence)) if is_first else []
         if own is None:
             return orders
-        return [*orders, self._tell(MessageType.TRADE_EVENT, wording.trade(self._who, own))]
+        return [*orders, *self._tell(MessageType.TRADE_EVENT, wording.trade(self._who, own))]
 
     def _fill(self, event: Fill) -> list[Told]:
         was_told, own = self._trades.fill(event)
         if own is None:
             return []
         kind = MessageType.FILL if was_told else MessageType.TRADE_EVENT
-        return [self._tell(kind, wording.trade(self._who, own))]
+        return self._tell(kind, wording.trade(self._who, own))
 
     def _risk(self, event: RiskChanged) -> list[Told]:
         told = self._alert(event, f"{event.step} {event.reason} {event.active}")
@@ -216,7 +218,19 @@ class MarketView:
         key = (event.time, name)
         if key in self._alerts or not self._alerts.put(key, event):
             return []
-        return [self._tell(MessageType.RISK_ALERT, wording.alert(self._who, event))]
+        return self._tell(MessageType.RISK_ALERT, wording.alert(self._who, event))
+
+    def _reconciliation(self, event: Reconciled) -> list[Told]:
+        key = (event.time, f"{event.step} {event.finding} {event.client_order_id}")
+        if key in self._reconciled or not self._reconciled.put(key, event):
+            return []
+        return self._tell(MessageType.RECONCILIATION, wording.reconciliation(self._who, event))
+
+    def _result(self, event: CommandResult) -> list[Told]:
+        key = (event.time, event.command_id)
+        if key in self._results or not self._results.put(key, event):
+            return []
+        return self._tell(MessageType.CONTROL, wording.control(self._who, event))
 
     def _risk_status(self) -> Message:
         active = sorted((risk for risk in self._risks.values() if risk.active), key=lambda risk: risk.reason)
@@ -234,7 +248,7 @@ class MarketView:
 
     def _notices(self) -> list[Message]:
         who = self._who
-        notices = [
+        notices: list[tuple[Key, MessageType, Notice]] = [
             *((k, MessageType.RISK_ALERT, wording.alert(who, e)) for k, e in self._alerts.items()),
             *(
                 (k, MessageType.RECONCILIATION, wording.reconciliation(who, e))

@@ -1,7 +1,7 @@
 """What a browser is sent: `{"type": ..., "data": ...}`, decimals as plain strings, `time` in seconds.
 
-The types and fields are those of the earlier live server, so that its page works as it is; whatever else our own page
-needs are further fields and the types at the end of `MessageType`.
+The types and fields are those of the earlier live server, so that its page works as it is; what our own page needs
+beyond them are further fields, and the types at the end of `MessageType`.
 """
 
 from collections.abc import Sequence

@@ -13,23 +13,30 @@ class Market(NamedTuple):
     symbol: Symbol
 
 
-def assets(symbol: Symbol) -> tuple[str, str, str]:
-    """Return base, quote and settlement currency; a spot symbol settles in its quote."""
-    pair, _, rest = symbol.partition(":")
-    base, _, quote = pair.partition("/")
-    return base, quote, rest.split("-")[0] or quote
+def pair(symbol: Symbol) -> tuple[str, str]:
+    """Return base and quote currency."""
+    base, _, quote = symbol.partition(":")[0].partition("/")
+    return base, quote
+
+
+def assets(symbol: Symbol) -> tuple[str, ...]:
+    """Return the assets whose balances matter: what a derivative settles in, or both of a spot pair."""
+    base, quote = pair(symbol)
+    settle = symbol.partition(":")[2].split("-")[0]
+    return (settle,) if settle else (quote, base)
 
 
 def names(markets: Iterable[Market]) -> dict[Market, str]:
     """Return a name for every market, no two alike.
 
-    Base and quote joined. Where several markets would be called the same, the perpetual of the first venue (in the order
-    of their names) is; the others get what tells them apart: `BTCUSDT.SPOT`, `BTCUSDT.bybit`, `BTCUSDT.SPOT.bybit`.
+    Base and quote joined. Where several markets would be called the same, a perpetual is called so rather than a
+    spot market, and then the first venue's by name; the others get what tells them apart: `BTCUSDT.SPOT`,
+    `BTCUSDT.bybit`, `BTCUSDT.SPOT.bybit`.
     """
     given: dict[Market, str] = {}
     taken: set[str] = set()
     for market in sorted(markets, key=_precedence):
-        base, quote, _ = assets(market.symbol)
+        base, quote = pair(market.symbol)
         plain = f"{base}{quote}".upper()
         spot = "" if ":" in market.symbol else ".SPOT"
         choices = (plain, f"{plain}{spot}", f"{plain}.{market.venue}", f"{plain}{spot}.{market.venue}")
@@ -40,7 +47,7 @@ def names(markets: Iterable[Market]) -> dict[Market, str]:
 
 
 def find(text: str, named: dict[Market, str], venue: str = "") -> Market | None:
-    """Return the market that a browser means by its name or by the ccxt symbol, in any case; None when there is none."""
+    """Return the market that a name or a ccxt symbol means, in any case; None when there is none."""
     wanted = text.strip().upper()
     for market, name in sorted(named.items(), key=lambda item: _precedence(item[0])):
         is_venue = not venue or market.venue == venue

@@ -1,4 +1,4 @@
-"""The open orders of one market: a level that a sweep found, joined by sequence with what ORDERS says after it."""
+"""The open orders of one market: what a sweep found, joined by sequence with what ORDERS says after it."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -30,6 +30,7 @@ class Order:
     """The sum of the trades seen: what has filled may be more, never less."""
     reduce_only: bool = False
     time: TimeNs = 0
+    """The earliest time that anything was said of it."""
     sequence: int = 0
     """Of the last thing that ORDERS said of it; 0 when only a sweep did."""
     detail: str = ""
@@ -42,8 +43,8 @@ class Order:
 class OpenOrderFold:
     """Folds sweeps, reports and trades. Each method returns the orders that a viewer has to hear of.
 
-    An order appears with its first report and disappears with a terminal one, or when a sweep that includes all that was
-    said of it does not find it. What has ended stays so, whatever is reported late.
+    An order appears with its first report and disappears with a terminal one, or when a sweep that includes all
+    that was said of it does not find it. What has ended stays so, whatever is reported late.
     """
 
     def __init__(self) -> None:
@@ -121,7 +122,7 @@ def _listed(listed: OpenOrder, key: str, known: Order | None) -> Order:
         quantity=listed.quantity,
         filled=max(order.filled, listed.cumulative_quantity),
         reduce_only=listed.reduce_only,
-        time=order.time or listed.time,
+        time=_first(order.time, listed.time),
     )
 
 
@@ -133,11 +134,15 @@ def _reported(report: OrderReport, order: Order, sequence: int) -> Order:
         price=order.price if report.price is None else report.price,
         quantity=order.quantity if report.quantity is None else report.quantity,
         filled=max(order.filled, report.cumulative_quantity),
-        time=order.time or report.time,
+        time=_first(order.time, report.time),
         sequence=max(order.sequence, sequence),
         detail=report.detail,
     )
 
 
 def _as_shown(order: Order) -> Order:
-    return replace(order, sequence=0, traded=ZERO, time=0)
+    return replace(order, sequence=0, traded=ZERO)
+
+
+def _first(time: TimeNs, other: TimeNs) -> TimeNs:
+    return min(time, other) or max(time, other)

@@ -30,7 +30,7 @@ class OwnTradeFold:
         return self._recent.values()
 
     def trade(self, trade: Trade) -> tuple[bool, OwnTrade | None]:
-        """Take a trade; return whether ORDERS had not told of it, and the trade if viewers have to hear of it."""
+        """Return whether ORDERS tells of it for the first time, and the trade if viewers have to hear of it."""
         key = _key(trade)
         known = self._recent.get(key)
         if known is not None and known.is_reported:
@@ -40,7 +40,7 @@ class OwnTradeFold:
         return is_kept, own if is_kept and known is None else None
 
     def fill(self, fill: Fill) -> tuple[bool, OwnTrade | None]:
-        """Take a booking; return whether the trade was told before, and the trade if viewers have to hear of it."""
+        """Return whether the trade was told before, and the trade if viewers have to hear of its booking."""
         key = _key(fill)
         known = self._recent.get(key)
         if known is not None and known.booked is not None:

@@ -82,7 +82,8 @@ class Projection:
     def snapshot(self, channel: Channel) -> list[Message]:
         """Return all that a new viewer of a market and interval has to be told."""
         view = self._views[channel.market]
-        return view.snapshot(channel.interval, self._balances_of(channel.market))
+        messages = view.snapshot(channel.interval, self._balances_of(channel.market))
+        return [*messages, Message(MessageType.SYMBOLS, self.summary())]
 
     def summary(self) -> list[SymbolData]:
         """Return the list of symbols, in the order of `names`."""
@@ -110,10 +111,5 @@ class Projection:
                 yield from (Outgoing(Channel(market), message) for message in view.account([event]))
 
     def _balances_of(self, market: Market) -> Iterable[Balance]:
-        base, quote, settle = assets(market.symbol)
-        wanted = dict.fromkeys((settle, quote, base))
-        return [self._balances[key] for asset in wanted if (key := (market.venue, asset)) in self._balances]
-
-
-def symbols_message(projection: Projection) -> Message:
-    return Message(MessageType.SYMBOLS, projection.summary())
+        keys = ((market.venue, asset) for asset in assets(market.symbol))
+        return [self._balances[key] for key in keys if key in self._balances]

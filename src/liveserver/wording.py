@@ -130,13 +130,16 @@ def grid(who: Who, view: GridView) -> GridData:
 
 
 def alert(who: Who, event: RiskChanged | AlertRaised) -> RiskAlertData:
-    is_risk = isinstance(event, RiskChanged)
+    if isinstance(event, RiskChanged):
+        reason, details, active = event.reason, event.details, event.active
+    else:
+        reason, details, active = event.code, event.detail, True
     return RiskAlertData(
         **who._asdict(),
         severity=event.severity,
-        reason=event.reason if is_risk else event.code,
-        details=event.details if is_risk else event.detail,
-        active=event.active if is_risk else True,
+        reason=reason,
+        details=details,
+        active=active,
         time=seconds(event.time),
         step=event.step,
     )

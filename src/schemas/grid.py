@@ -77,6 +77,8 @@ class SlotOrder(msgspec.Struct, kw_only=True):
     traded_quantity: Quantity = ZERO
     """The sum of the trades booked: never less than the checksum once the order may be forgotten."""
     trade_ids: list[TradeId] = []
+    traded_time: TimeNs = 0
+    """When the newest of its trades was: a price from before it says nothing of what came after."""
     ended: OrderStatus | None = None
     """The terminal status, while trades are still missing."""
     unconfirmed_passes: int = 0
@@ -171,7 +173,10 @@ class GridState(msgspec.Struct, kw_only=True):
     bid: Price = ZERO
     """The best bid then; 0 when there was none."""
     ask: Price = ZERO
+    price_time: TimeNs = 0
+    """When these prices were."""
     time: TimeNs = 0
+    """The newest market time known; never falls."""
     paused: bool = False
     margin_locked_until: TimeNs = 0
     slots: dict[int, Slot] = {}

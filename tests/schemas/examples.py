@@ -1,6 +1,6 @@
 """One example of every event, for the codec and the golden files."""
 
-from decimal import Decimal as D
+from decimal import Decimal as D  # noqa: N817 - a hundred literals read better
 
 import msgspec
 
@@ -61,12 +61,12 @@ INSTRUMENT = Instrument(
     tick_size=D("0.1"),
     lot_size=D("0.0001"),
     minimum_quantity=D("0.0001"),
-    minimum_notional=D("5"),
+    minimum_notional=D(5),
     maker_fee=D("0.0002"),
     taker_fee=D("0.0005"),
-    maximum_leverage=D("20"),
+    maximum_leverage=D(20),
 )
-SETTINGS = GridSettings(mode=GridMode.NEUTRAL, order_amount=D("100"), interval_ratio=D("0.001"))
+SETTINGS = GridSettings(mode=GridMode.NEUTRAL, order_amount=D(100), interval_ratio=D("0.001"))
 PLACE = PlaceOrder(
     client_order_id=ID,
     side=Side.BUY,
@@ -185,17 +185,17 @@ STATE = GridState(
 EXAMPLES: tuple[msgspec.Struct, ...] = (
     TICKER,
     PublicTrade(
-        venue=SIM, symbol=BTC, trade_id="1", side=Side.SELL, price=D("60000"), quantity=D("0.5"), time=TIME
+        venue=SIM, symbol=BTC, trade_id="1", side=Side.SELL, price=D(60000), quantity=D("0.5"), time=TIME
     ),
     Candle(
         venue=SIM,
         symbol=BTC,
         interval="1m",
         open_time=TIME,
-        open=D("60000"),
-        high=D("60010"),
-        low=D("59990"),
-        close=D("60001"),
+        open=D(60000),
+        high=D(60010),
+        low=D(59990),
+        close=D(60001),
         volume=D("12.5"),
         closed=True,
         time=TIME,
@@ -227,20 +227,20 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
     Balance(
         venue=SIM,
         asset="USDT",
-        total=D("10000"),
-        free=D("9000"),
-        margin_balance=D("10001"),
-        unrealized_pnl=D("1"),
+        total=D(10000),
+        free=D(9000),
+        margin_balance=D(10001),
+        unrealized_pnl=D(1),
         time=TIME,
     ),
     Position(
         venue=SIM,
         symbol=BTC,
         quantity=D("-0.0016"),
-        entry_price=D("60000"),
-        mark_price=D("60001"),
+        entry_price=D(60000),
+        mark_price=D(60001),
         unrealized_pnl=D("-0.0016"),
-        leverage=D("5"),
+        leverage=D(5),
         time=TIME,
     ),
     OpenOrders(
@@ -281,7 +281,7 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         step=3,
         mode=GridMode.NEUTRAL,
         anchor_price=D("60000.1"),
-        price_interval=D("60"),
+        price_interval=D(60),
         center=0,
         price=D("60000.1"),
         slots=(

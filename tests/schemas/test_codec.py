@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.schemas.examples import EXAMPLES, TICKER, TRADE
 
 from schemas import codec
 from schemas.codec import UndecodableError, decode, decode_as, encode
 from schemas.market import Ticker
 from schemas.orders import Trade
-from tests.schemas.examples import EXAMPLES, TICKER, TRADE
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -55,7 +55,9 @@ def test_a_decimal_keeps_every_digit(price: Decimal) -> None:
     assert str(decode_as(encode(ticker), Ticker).last) == str(price)
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b'{"type":"Nothing"}', b'{"type":"Ticker"}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b"null", b'{"type":"Nothing"}', b'{"type":"Ticker"}', b"\xff\xfe"]
+)
 def test_nonsense_is_named(data: bytes) -> None:
     with pytest.raises(UndecodableError):
         decode(data)

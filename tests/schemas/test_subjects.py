@@ -52,7 +52,9 @@ def test_a_closed_candle_names_its_interval() -> None:
     assert parse(text).detail == "5m"
 
 
-@pytest.mark.parametrize("text", ["", "market", "market.sim", "market..x.y", "market.sim.a=ZZ.ticker", "a.b.=2D=.c"])
+@pytest.mark.parametrize(
+    "text", ["", "market", "market.sim", "market..x.y", "market.sim.a=ZZ.ticker", "a.b.=2D=.c"]
+)
 def test_what_is_no_subject_of_ours_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse(text)

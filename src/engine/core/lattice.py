@@ -43,11 +43,9 @@ class Lattice:
 
     def nearest(self, price: Price) -> int:
         """Return the level nearest to a price above zero; the upper one midway between two."""
-        level = self._estimate(price)
+        level = self._level_below(price)
         while price >= self._midway(level):
             level += 1
-        while price < self._midway(level - 1):
-            level -= 1
         return level
 
     def bounds(self, level: int) -> tuple[Price, Price]:
@@ -57,7 +55,8 @@ class Lattice:
     def _midway(self, level: int) -> Price:
         return (self.price(level) + self.price(level + 1)) / 2
 
-    def _estimate(self, price: Price) -> int:
+    def _level_below(self, price: Price) -> int:
+        # Never above the price's own level; a logarithm may be a digit short and give the one below.
         if self._interval is not None:
             exact = (price - self.anchor) / self._interval
         else:

@@ -71,9 +71,7 @@ class Draft:
             )
         )
 
-    def reconciled(
-        self, finding: ReconciliationFinding, client_order_id: ClientOrderId, action: str
-    ) -> None:
+    def reconciled(self, finding: ReconciliationFinding, client_order_id: ClientOrderId, action: str) -> None:
         """Tell how our books and the venue's differed, and what is done."""
         state = self.state
         self.notices.append(

@@ -105,7 +105,12 @@ class Account:
     def locked(self, asset: str) -> Money:
         """Return what open spot orders will spend of an asset at most."""
         return sum(
-            (self._lock(order, rules) for rules, order in self._spot_orders() if _spent(order, rules) == asset), ZERO
+            (
+                self._lock(order, rules)
+                for rules, order in self._spot_orders()
+                if _spent(order, rules) == asset
+            ),
+            ZERO,
         )
 
     def margin(self, symbol: Symbol, extra: Order | None = None) -> Money:
@@ -127,7 +132,9 @@ class Account:
         # Unrealised profit of a perpetual cannot be spent.
         free = self.wallets[asset].total + min(self._unrealized(asset), ZERO) - self._bound(asset)
         if free < need:
-            raise Refusal(RejectReason.INSUFFICIENT_MARGIN, f"needs {need} {asset}, free are {max(free, ZERO)}")
+            raise Refusal(
+                RejectReason.INSUFFICIENT_MARGIN, f"needs {need} {asset}, free are {max(free, ZERO)}"
+            )
 
     def _check_margin(self, order: Order, rules: Instrument) -> None:
         more = self.margin(order.symbol, order) - self.margin(order.symbol)
@@ -135,7 +142,8 @@ class Account:
         free = equity - self._bound(rules.settle)
         if more > 0 and free < more:
             raise Refusal(
-                RejectReason.INSUFFICIENT_MARGIN, f"needs {more} {rules.settle} more, free are {max(free, ZERO)}"
+                RejectReason.INSUFFICIENT_MARGIN,
+                f"needs {more} {rules.settle} more, free are {max(free, ZERO)}",
             )
 
     def _held(self, symbol: Symbol) -> SignedQuantity:
@@ -162,7 +170,11 @@ class Account:
                 yield from ((listing.rules, order) for order in self.open_orders[symbol].values())
 
     def _perpetuals(self) -> list[Symbol]:
-        return [s for s, listing in self._listings.items() if listing.rules.kind is InstrumentKind.LINEAR_PERPETUAL]
+        return [
+            s
+            for s, listing in self._listings.items()
+            if listing.rules.kind is InstrumentKind.LINEAR_PERPETUAL
+        ]
 
     def _settled_in(self, asset: str) -> list[Symbol]:
         return [symbol for symbol in self.holdings if self._listings[symbol].rules.settle == asset]

@@ -13,7 +13,7 @@ import msgspec
 
 from producers.ports import AccountEvent, AccountUpdate
 from producers.simulated.account import Account
-from producers.simulated.ledger import EXACT, ZERO, Holding, Wallet, fee_of
+from producers.simulated.ledger import EXACT, Holding, Wallet, fee_of
 from producers.simulated.listing import Listing, Quote
 from producers.simulated.orders import NewOrder, Order, Refusal, check_rules
 from schemas.instruments import InstrumentKind, floor_to
@@ -106,7 +106,9 @@ class Books:
             raise Refusal(RejectReason.NOT_FOUND, f"no open order {client_order_id}")
         return self._end(order, OrderStatus.CANCELED, time)
 
-    def trade_at(self, symbol: Symbol, quote: Quote, liquidity: Callable[[], Liquidity], time: TimeNs) -> None:
+    def trade_at(
+        self, symbol: Symbol, quote: Quote, liquidity: Callable[[], Liquidity], time: TimeNs
+    ) -> None:
         """Let the market trade at a quote.
 
         A resting order that the price goes through gets all that it wants of what is traded, the best priced first;
@@ -184,7 +186,9 @@ class Books:
             best = quote.other_side(new.side)
             raise Refusal(RejectReason.POST_ONLY_WOULD_CROSS, f"{new.side} at {new.price} would take {best}")
         if len(orders) >= listing.maximum_open_orders:
-            raise Refusal(RejectReason.OTHER, f"no more than {listing.maximum_open_orders} open orders in a symbol")
+            raise Refusal(
+                RejectReason.OTHER, f"no more than {listing.maximum_open_orders} open orders in a symbol"
+            )
 
     def _admit(self, new: NewOrder, listing: Listing, time: TimeNs) -> Order:
         number = self.counters.order + 1
@@ -213,7 +217,9 @@ class Books:
         filled = self._fill(order, depth, price, time=time, is_maker=False)
         self._depth[order.symbol] = depth - filled
 
-    def _fill(self, order: Order, offered: Quantity, price: Price, *, time: TimeNs, is_maker: bool) -> Quantity:
+    def _fill(
+        self, order: Order, offered: Quantity, price: Price, *, time: TimeNs, is_maker: bool
+    ) -> Quantity:
         quantity = min(offered, order.remaining)
         has_to_end = False
         if order.reduce_only:

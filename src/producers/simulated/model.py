@@ -62,11 +62,13 @@ class Walk:
     def _spell(self, index: int) -> float:
         at = index * self.minutes / SPELL_MINUTES
         node = math.floor(at)
-        before, after = (_spell_node(self.seed, self.settings.instrument.symbol, self.name, n) for n in (node, node + 1))
+        before, after = (
+            _spell_node(self.seed, self.settings.instrument.symbol, self.name, n) for n in (node, node + 1)
+        )
         return math.exp(SPELL_STRENGTH * (before + (after - before) * (at - node)))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def _spell_node(seed: int, symbol: Symbol, name: str, node: int) -> float:
     return chance(seed, symbol, name, "spell", node).gauss(0.0, 1.0)
 
@@ -93,7 +95,9 @@ class ModelTape:
         self._past[symbol].extend(_past(self._settings.seed, settings, opened))
         first = _quote(settings, math.log(settings.start_price), is_rising=False).last
         forming = _candle(settings.instrument, opened, first, time)
-        self._paths[symbol] = PathState(symbol=symbol, log_price=math.log(settings.start_price), forming=forming)
+        self._paths[symbol] = PathState(
+            symbol=symbol, log_price=math.log(settings.start_price), forming=forming
+        )
         return list(self._past[symbol])
 
     def resume(self, path: PathState, past: Iterable[Candle]) -> None:
@@ -113,6 +117,9 @@ class ModelTape:
     def advance(self, tick: int, time: TimeNs) -> list[Tick]:
         return [self._move(symbol, tick, time) for symbol in self._symbols]
 
+    def standing(self, tick: int, time: TimeNs) -> list[Tick]:
+        return [self._stand(symbol, tick) for symbol in self._symbols]
+
     def candles(self, symbol: Symbol, interval: str, limit: int) -> list[Candle] | None:
         if interval != INTERVAL:
             return None
@@ -121,12 +128,18 @@ class ModelTape:
     def progress(self, tick: int) -> Progress | None:
         return Progress(tick, self.last_tick, "tick") if self.last_tick else None
 
+    def _stand(self, symbol: Symbol, tick: int) -> Tick:
+        path = self._paths[symbol]
+        is_rising = tick > 0 and self._walks[symbol].step(tick) > 0
+        quote = _quote(self._symbols[symbol], path.log_price, is_rising=is_rising)
+        return Tick(symbol, quote, (path.forming,))
+
     def _move(self, symbol: Symbol, tick: int, time: TimeNs) -> Tick:
         settings, path = self._symbols[symbol], self._paths[symbol]
-        change = self._walks[symbol].step(tick) if tick else 0.0
+        change = self._walks[symbol].step(tick)
         path.log_price += change
         quote = _quote(settings, path.log_price, is_rising=change > 0)
-        volume = _volume(self._settings.seed, settings, quote.last, tick) if tick else Decimal(0)
+        volume = _volume(self._settings.seed, settings, quote.last, tick)
         closed = self._close_until(path, time)
         path.forming = _grow(path.forming, quote.last, volume, time)
         return Tick(symbol, quote, (*closed, path.forming))
@@ -139,7 +152,7 @@ class ModelTape:
             ended = path.forming.open_time + MINUTE_NS
             closed.append(msgspec.structs.replace(path.forming, closed=True, time=ended))
             following = max(ended, opened - PAST * MINUTE_NS)
-            path.forming = msgspec.structs.replace(_flat(path.forming, following))
+            path.forming = _flat(path.forming, following)
         self._past[path.symbol].extend(closed)
         return closed
 
@@ -160,9 +173,7 @@ def _past(seed: int, settings: SymbolSettings, until: TimeNs) -> list[Candle]:
         for price in prices:
             candle = _grow(candle, price, volume / len(prices), opened)
         rounded = candle.volume.quantize(settings.instrument.lot_size)
-        candles.append(
-            msgspec.structs.replace(candle, volume=rounded, closed=True, time=opened + MINUTE_NS)
-        )
+        candles.append(msgspec.structs.replace(candle, volume=rounded, closed=True, time=opened + MINUTE_NS))
     return candles
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from schemas.instruments import InstrumentKind, Instrument
+from schemas.instruments import Instrument, InstrumentKind
 from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Money, Price, Symbol, TimeNs, VenueId
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]

@@ -45,7 +45,11 @@ class Tape(Protocol):
         ...
 
     def advance(self, tick: int, time: TimeNs) -> list[Tick]:
-        """Return what happens in the next tick (its number is for checking), or in tick 0."""
+        """Return what happens in the next tick."""
+        ...
+
+    def standing(self, tick: int, time: TimeNs) -> list[Tick]:
+        """Return how every symbol stands after a tick."""
         ...
 
     def candles(self, symbol: Symbol, interval: str, limit: int) -> list[Candle] | None:

@@ -1,0 +1,78 @@
+"""Taking part in the bus: connect, provision, store, read, commit, and live and die as a part.
+
+Read in this order: `errors`, `connection`, `reading`, `levels`, `journal`, `topology`, `part`.
+"""
+
+from bus.connection import Bus, Unsubscribe, connect
+from bus.consumer import EachLast, Everything, FromSequence, FromTime, NewOnly, Start
+from bus.errors import (
+    Ambiguous,
+    BusError,
+    Conflict,
+    ConnectionClosed,
+    Fenced,
+    NoResponders,
+    NoSpace,
+    OffsetLost,
+    Refused,
+    ServerStartFailed,
+    StreamGone,
+    TopologyDiffers,
+)
+from bus.journal import Journal
+from bus.levels import Levels
+from bus.lifecycle import forever, run
+from bus.log import Logger, get_logger, is_debugging
+from bus.message import Message, Received
+from bus.part import Part, part
+from bus.provision import provision
+from bus.reading import Batch, read, read_durable
+from bus.registry import Entry, Registry
+from bus.server import EmbeddedServer
+from bus.turns import FreeRunning, LockStep, Turns, give_turn
+
+__all__ = [
+    "Ambiguous",
+    "Batch",
+    "Bus",
+    "BusError",
+    "Conflict",
+    "ConnectionClosed",
+    "EachLast",
+    "EmbeddedServer",
+    "Entry",
+    "Everything",
+    "Fenced",
+    "FreeRunning",
+    "FromSequence",
+    "FromTime",
+    "Journal",
+    "Levels",
+    "LockStep",
+    "Logger",
+    "Message",
+    "NewOnly",
+    "NoResponders",
+    "NoSpace",
+    "OffsetLost",
+    "Part",
+    "Received",
+    "Refused",
+    "Registry",
+    "ServerStartFailed",
+    "Start",
+    "StreamGone",
+    "TopologyDiffers",
+    "Turns",
+    "Unsubscribe",
+    "connect",
+    "forever",
+    "get_logger",
+    "give_turn",
+    "is_debugging",
+    "part",
+    "provision",
+    "read",
+    "read_durable",
+    "run",
+]

@@ -1,0 +1,96 @@
+"""Making the bus as `topology` has it, by anybody, any time, any number at once."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from bus.connection import Bus
+from bus.errors import Refused, StreamGone, TopologyDiffers
+from bus.topology import BUCKETS, LIVE_PREFIX, STREAMS, StreamConfig
+
+WireConfig: TypeAlias = dict[str, Any]
+"""A stream's configuration as JetStream writes it; it has more in it than we know."""
+
+FIXED = frozenset({"storage", "retention"})
+"""What the server never changes of a stream that there is."""
+NAME_IN_USE = 10058
+
+
+class _Info(msgspec.Struct, frozen=True):
+    config: WireConfig
+
+
+async def provision(
+    bus: Bus, *, replicas: int = 1, streams: Iterable[StreamConfig] = (*STREAMS, *BUCKETS)
+) -> None:
+    """Create the streams that are missing and update those that differ.
+
+    `replicas` is for new streams; those that there are keep theirs.
+    Raises: TopologyDiffers when one is there that cannot be made what it has to be; Ambiguous, NoSpace, Refused.
+    """
+    await asyncio.gather(*(_provision(bus, config, replicas) for config in streams))
+
+
+async def _provision(bus: Bus, config: StreamConfig, replicas: int) -> None:
+    wanted = wire_config(config)
+    while True:
+        try:
+            found = (await bus.api(f"STREAM.INFO.{config.name}", None, _Info)).config
+        except StreamGone:
+            if await _created(bus, config.name, {**wanted, "num_replicas": replicas}):
+                return
+        else:
+            await _update(bus, config.name, found, wanted)
+            return
+
+
+async def _created(bus: Bus, name: str, wanted: WireConfig) -> bool:
+    try:
+        await bus.api(f"STREAM.CREATE.{name}", wanted, _Info)
+    except Refused as error:
+        if error.code == NAME_IN_USE:  # somebody else was faster, with another configuration
+            return False
+        raise
+    return True
+
+
+async def _update(bus: Bus, name: str, found: WireConfig, wanted: WireConfig) -> None:
+    differing = {key for key, value in wanted.items() if found.get(key) != value}
+    if not differing:
+        return
+    if not_to_change := differing & FIXED:
+        raise TopologyDiffers(name, _difference(not_to_change, found, wanted))
+    try:
+        await bus.api(f"STREAM.UPDATE.{name}", {**found, **wanted}, _Info)
+    except Refused as error:
+        difference = f"{_difference(differing, found, wanted)}; the server says: {error.description}"
+        raise TopologyDiffers(name, difference) from error
+
+
+def wire_config(config: StreamConfig) -> WireConfig:
+    """Return what we ask of a stream, as JetStream writes it."""
+    wire: WireConfig = {
+        "name": config.name,
+        "description": config.description,
+        "subjects": list(config.subjects),
+        "retention": "limits",
+        "storage": config.storage.value,
+        "discard": config.discard.value,
+        "max_age": config.max_age_ns,
+        "max_msgs_per_subject": config.max_messages_per_subject,
+        "max_bytes": config.max_bytes,
+        "allow_direct": True,
+        "allow_msg_ttl": config.allow_message_ttl,
+    }
+    if config.is_bucket:
+        wire |= {"deny_delete": True, "allow_rollup_hdrs": True}
+    else:
+        (subject,) = config.subjects
+        wire["republish"] = {"src": subject, "dest": f"{LIVE_PREFIX}{subject}"}
+    return wire
+
+
+def _difference(keys: Iterable[str], found: WireConfig, wanted: WireConfig) -> str:
+    return ", ".join(f"{key} is {found.get(key)!r}, has to be {wanted[key]!r}" for key in sorted(keys))

@@ -1,0 +1,84 @@
+"""A registry: the key-value buckets `instruments`, `symbols` and `lease`, with compare-and-set."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import NamedTuple
+
+import msgspec
+
+from bus.connection import Bus
+from bus.consumer import EachLast
+from bus.errors import Conflict
+from bus.message import Received
+from bus.reading import read
+
+OPERATION = "KV-Operation"
+DELETED = frozenset({"DEL", "PURGE"})
+TTL = "Nats-TTL"
+
+
+class Entry(NamedTuple):
+    """A key's value and its revision."""
+
+    key: str
+    data: bytes
+    revision: int
+
+
+class Registry:
+    """One bucket."""
+
+    def __init__(self, bus: Bus, bucket: str) -> None:
+        self._bus = bus
+        self._stream = f"KV_{bucket}"
+        self._prefix = f"$KV.{bucket}."
+
+    async def get(self, key: str) -> Entry | None:
+        """Return what a key has, as the leader knows it; None when it has nothing."""
+        return self._entry(await self._bus.last(self._stream, self._prefix + key))
+
+    async def create(self, key: str, event: msgspec.Struct, ttl_s: int | None = None) -> int | None:
+        """Give a key its first value and return the revision, None when it has a value."""
+        last = await self._bus.last(self._stream, self._prefix + key)
+        if self._entry(last) is not None:
+            return None
+        try:
+            return await self.update(key, event, last.sequence if last else 0, ttl_s)
+        except Conflict:
+            return None
+
+    async def update(self, key: str, event: msgspec.Struct, revision: int, ttl_s: int | None = None) -> int:
+        """Replace what a key has, if it still is of `revision`; return the new one.
+
+        Raises: Conflict, NoSpace, StreamGone, Ambiguous.
+        """
+        headers = {TTL: f"{ttl_s}s"} if ttl_s is not None else None
+        return await self._bus.store(self._prefix + key, event, expect_last=revision, headers=headers)
+
+    async def delete(self, key: str, revision: int) -> int:
+        """Take a key's value away, if it still is of `revision`."""
+        return await self._bus.store(
+            self._prefix + key, _Nothing(), expect_last=revision, headers={OPERATION: "DEL"}
+        )
+
+    async def entries(self) -> dict[str, Entry]:
+        """Return everything that has a value."""
+        stored = await self._bus.last_per_subject(self._stream, (self._prefix + ">",))
+        found = [entry for one in stored if (entry := self._entry(one)) is not None]
+        return {entry.key: entry for entry in found}
+
+    async def follow(self) -> AsyncGenerator[tuple[str, Entry | None], None]:
+        """Yield what every key has, then each change, for ever; None for a value taken away."""
+        async with aclosing(read(self._bus, self._stream, (self._prefix + ">",), EachLast())) as batches:
+            async for batch in batches:
+                for message in batch.messages:
+                    yield message.subject.removeprefix(self._prefix), self._entry(message)
+
+    def _entry(self, stored: Received | None) -> Entry | None:
+        if stored is None or stored.headers.get(OPERATION) in DELETED:
+            return None
+        return Entry(stored.subject.removeprefix(self._prefix), stored.data, stored.sequence)
+
+
+class _Nothing(msgspec.Struct, frozen=True):
+    pass

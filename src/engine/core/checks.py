@@ -1,0 +1,86 @@
+"""Settings against an instrument: every mistake at once, in words that say what would do."""
+
+from decimal import localcontext
+
+from engine.core.arithmetic import CONTEXT
+from schemas.grid import GridMode, GridSettings
+from schemas.instruments import Instrument, InstrumentKind, ceil_to
+from schemas.units import Price, Quantity
+
+
+def check(settings: GridSettings, instrument: Instrument, price: Price | None = None) -> list[str]:
+    """Return one message for each mistake, none when a grid can run. A price lets more be checked."""
+    with localcontext(CONTEXT):
+        mistakes = _mode(settings, instrument) + _interval(settings, instrument) + _limits(settings)
+        mistakes += _amount(settings, instrument)
+        if price is not None and not mistakes:
+            mistakes += _at_price(settings, instrument, price)
+        return mistakes
+
+
+def _mode(settings: GridSettings, instrument: Instrument) -> list[str]:
+    if settings.mode is GridMode.NEUTRAL and instrument.kind is InstrumentKind.SPOT:
+        return [f"mode neutral sells short, which spot cannot: use mode long for {instrument.symbol}"]
+    return []
+
+
+def _interval(settings: GridSettings, instrument: Instrument) -> list[str]:
+    interval, ratio = settings.price_interval, settings.interval_ratio
+    if (interval is None) == (ratio is None):
+        return ["exactly one of price_interval and interval_ratio has to be set"]
+    if ratio is not None and not 0 < ratio < 1:
+        return [f"interval_ratio {ratio} has to be above 0 and below 1"]
+    if interval is not None and interval < instrument.tick_size:
+        return [f"price_interval {interval} is below one tick of {instrument.symbol}: {instrument.tick_size}"]
+    return []
+
+
+def _limits(settings: GridSettings) -> list[str]:
+    at_least_one = {
+        "buy_window": settings.buy_window,
+        "sell_window": settings.sell_window,
+        "post_only_retries": settings.post_only_retries,
+        "order_cleanup_threshold": settings.order_cleanup_threshold,
+    }
+    mistakes = [f"{name} {value} has to be at least 1" for name, value in at_least_one.items() if value < 1]
+    durations = {
+        "rejection_cool_down": settings.rejection_cool_down,
+        "margin_lock_duration": settings.margin_lock_duration,
+    }
+    return mistakes + [f"{name} must not be negative" for name, value in durations.items() if value < 0]
+
+
+def _amount(settings: GridSettings, instrument: Instrument) -> list[str]:
+    amount, minimum = settings.order_amount, instrument.minimum_notional
+    if amount <= 0:
+        return [f"order_amount {amount} has to be above 0"]
+    if amount < minimum:
+        return [
+            f"order_amount {amount} is below the minimum notional of {instrument.symbol}: {minimum} {instrument.quote}"
+        ]
+    return []
+
+
+def _at_price(settings: GridSettings, instrument: Instrument, price: Price) -> list[str]:
+    mistakes = []
+    spacing = settings.price_interval or price * (settings.interval_ratio or 0)
+    if spacing < instrument.tick_size:
+        mistakes.append(
+            f"interval_ratio {settings.interval_ratio} of {price} is below one tick: {instrument.tick_size}"
+        )
+    lowest = price - settings.buy_window * spacing
+    if lowest <= 0:
+        mistakes.append(f"buy_window {settings.buy_window} of {spacing} reaches below zero from {price}")
+    quantity = instrument.quantity_down(settings.order_amount / price)
+    least = _least_quantity(instrument, price)
+    if quantity < least:
+        mistakes.append(
+            f"order_amount {settings.order_amount} buys {quantity} {instrument.base} at {price}, and the least that "
+            f"{instrument.symbol} takes is {least}: {least * price} {instrument.quote} would do"
+        )
+    return mistakes
+
+
+def _least_quantity(instrument: Instrument, price: Price) -> Quantity:
+    for_notional = ceil_to(instrument.minimum_notional / price, instrument.lot_size)
+    return max(for_notional, instrument.minimum_quantity, instrument.lot_size)

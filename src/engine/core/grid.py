@@ -1,0 +1,258 @@
+"""The grid of one symbol as an object: inputs in, one step out. The step as a whole can be read here.
+
+A step is a function of the state and its causes, so whatever influences it is one or the other. Of tickers only the newest
+counts: one that commits nothing is kept beside the state, and becomes a cause of the step that comes next.
+"""
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, localcontext
+from typing import NamedTuple, assert_never
+
+from engine.core.accounting import on_funding
+from engine.core.arithmetic import CONTEXT
+from engine.core.control import on_command
+from engine.core.evidence import on_cancel_rejected, on_report, on_trade
+from engine.core.lattice import Lattice
+from engine.core.quoting import Market, Plan, Quote, is_reduce_only, market_in, market_of, plan, why_not
+from engine.core.reconciliation import on_open_orders
+from engine.core.refusals import release_margin
+from engine.core.slots import Progress, advance, next_order_id, open_order, slot_at, tidy
+from engine.core.step import Change, Draft
+from schemas.account import Balance, OpenOrders, Position
+from schemas.grid import GridState, NotQuoting, SlotOrder
+from schemas.journal import CommandReceived, Input, SymbolAdded, TimePassed
+from schemas.market import Candle, ClockRead, FeedChanged, Ticker
+from schemas.orders import (
+    CancelOrder,
+    CancelRejected,
+    Funding,
+    OrderReport,
+    OrderStatus,
+    PlaceOrder,
+    Trade,
+)
+from schemas.units import Price, TimeNs
+
+FOR_EVER: TimeNs = 2**63 - 1
+
+
+class Calm(NamedTuple):
+    """From where to where, and until when, a ticker alone changes nothing."""
+
+    low: Price
+    high: Price
+    """Excluded."""
+    until: TimeNs
+
+
+class Grid:
+    """One grid: its state, changed in place by each step, and caches that are derived from it.
+
+    Inputs are those of its symbol alone. After a step could not be committed the object is of no use any more.
+    """
+
+    def __init__(self, state: GridState | None, step: int) -> None:
+        self.state = state
+        self.step = step
+        self._ticker: Ticker | None = None
+        self._lattice = _lattice_of(state)
+        self._calm: Calm | None = None
+
+    def process(self, inputs: Sequence[Input]) -> Change | None:
+        """Apply inputs in order and return the step they make, or None and an unchanged state.
+
+        What is returned says what `state` was changed to; encode both before the next call.
+        """
+        if self._calm is not None and len(inputs) == 1 and self._stays_calm(inputs[0], self._calm):
+            return None
+        with localcontext(CONTEXT):
+            return self._process(inputs)
+
+    def why_not_quoting(self) -> NotQuoting | None:
+        """Return the one reason why no opening order is out, None when there is one."""
+        with localcontext(CONTEXT):
+            return NotQuoting.NO_PRICE if self.state is None else why_not(self.state, self._lattice)
+
+    def _stays_calm(self, event: Input, calm: Calm) -> bool:
+        if not isinstance(event, Ticker) or event.time >= calm.until:
+            return False
+        if not calm.low <= market_of(event).price < calm.high:
+            return False
+        self._ticker = event
+        return True
+
+    def _process(self, inputs: Sequence[Input]) -> Change | None:
+        causes = self._begin(inputs)
+        state = self.state
+        if state is None:
+            return None
+        self._ticker = _newest_ticker(inputs) or self._ticker
+        times = [each for each in (self._ticker, _newest_silence(inputs)) if each is not None]
+        causes += times
+        draft = Draft(state, self.step + 1, max([state.time, *(each.time for each in times)]))
+        heard = [each for each in inputs if _hear(draft, each)]
+        released = release_margin(draft)
+        market = market_of(self._ticker) if self._ticker else market_in(state)
+        is_new = self.step == 0 or bool(heard) or released
+        if market is not None:
+            is_new |= self._follow(state, market, draft.now)
+        changes = self._plan(state, market, draft.now)
+        if not (is_new or changes.cancels or changes.quotes):
+            self._calm = self._calm_of(state, changes, draft.now)
+            return None
+        draft.causes = causes + heard
+        return self._commit(draft, market, changes)
+
+    def _begin(self, inputs: Sequence[Input]) -> list[Input]:
+        if self.state is not None:
+            return []
+        added = next((each for each in inputs if isinstance(each, SymbolAdded)), None)
+        if added is None:
+            return []
+        self.state = _first_state(added)
+        return [added]
+
+    def _follow(self, state: GridState, market: Market, now: TimeNs) -> bool:
+        is_first = self._lattice is None
+        if self._lattice is None:
+            state.anchor = _to_tick(market.price, state.instrument.tick_size)
+            state.accounts.first_price, state.accounts.first_time = market.price, now
+            self._lattice = Lattice(state.anchor, state.settings, state.instrument)
+        center = self._lattice.nearest(market.price)
+        has_moved = center != state.center
+        state.center = center
+        return is_first or has_moved
+
+    def _plan(self, state: GridState, market: Market | None, now: TimeNs) -> Plan:
+        if self._lattice is None or market is None:
+            return Plan([], [], depends_on_price=True)
+        return plan(state, self._lattice, market, now)
+
+    def _calm_of(self, state: GridState, changes: Plan, now: TimeNs) -> Calm | None:
+        if self._lattice is None or changes.depends_on_price:
+            return None
+        ends = [slot.quiet_until for slot in state.slots.values() if slot.quiet_until > now]
+        if state.margin_locked_until:
+            ends.append(state.margin_locked_until)
+        return Calm(*self._lattice.bounds(state.center), min(ends, default=FOR_EVER))
+
+    def _commit(self, draft: Draft, market: Market | None, changes: Plan) -> Change:
+        state = draft.state
+        for order, reason in changes.cancels:
+            advance(order, Progress.CANCEL_DECIDED)
+            draft.decide(CancelOrder(client_order_id=order.client_order_id, reason=reason))
+        for quote in changes.quotes:
+            _place(draft, quote)
+        if market is not None:
+            state.price, state.bid, state.ask, state.price_time = market
+        state.time = draft.now
+        tidy(state)
+        self.step, self._ticker, self._calm = draft.step, None, None
+        return Change(
+            step=draft.step,
+            causes=tuple(draft.causes),
+            decisions=tuple(draft.decisions),
+            fills=tuple(draft.fills),
+            notices=tuple(draft.notices),
+            time=draft.now,
+        )
+
+
+def _hear(draft: Draft, event: Input) -> bool:
+    before = draft.now
+    draft.now = max(before, _market_time(event))
+    if _apply(draft, event):
+        return True
+    draft.now = before
+    return False
+
+
+def _apply(draft: Draft, event: Input) -> bool:
+    matters = False
+    match event:
+        case OrderReport():
+            matters = on_report(draft, event)
+        case Trade():
+            matters = on_trade(draft, event)
+        case CancelRejected():
+            matters = on_cancel_rejected(draft, event)
+        case Funding():
+            matters = on_funding(draft, event)
+        case OpenOrders():
+            matters = on_open_orders(draft, event)
+        case CommandReceived():
+            matters = on_command(draft, event)
+        case SymbolAdded() | Ticker() | TimePassed():
+            pass  # taken for the step as a whole
+        case Candle() | FeedChanged() | ClockRead() | Balance() | Position():
+            pass
+        case _:
+            assert_never(event)
+    return matters
+
+
+def _market_time(event: Input) -> TimeNs:
+    # The gateway's own word on an order, and all that people do, may carry another clock's time than the market's.
+    match event:
+        case Trade():
+            return event.time
+        case OrderReport() if event.status is not OrderStatus.NOT_PLACED:
+            return event.time
+        case _:
+            return 0
+
+
+def _place(draft: Draft, quote: Quote) -> None:
+    state = draft.state
+    slot = slot_at(state, quote.level)
+    order = SlotOrder(
+        client_order_id=next_order_id(state, slot, quote.side),
+        side=quote.side,
+        price=quote.price,
+        quantity=quote.quantity,
+        opens=quote.opens,
+    )
+    open_order(state, slot, order)
+    draft.decide(
+        PlaceOrder(
+            client_order_id=order.client_order_id,
+            side=quote.side,
+            price=quote.price,
+            quantity=quote.quantity,
+            post_only=quote.post_only,
+            reduce_only=is_reduce_only(state.instrument, quote),
+            level=quote.level,
+        )
+    )
+
+
+def _first_state(added: SymbolAdded) -> GridState:
+    # Its time is a wall clock's: the market's begins with the first ticker.
+    return GridState(
+        venue=added.venue,
+        symbol=added.symbol,
+        instance=added.instance,
+        generation=added.generation,
+        settings=added.settings,
+        instrument=added.instrument,
+    )
+
+
+def _lattice_of(state: GridState | None) -> Lattice | None:
+    if state is None or state.anchor is None:
+        return None
+    return Lattice(state.anchor, state.settings, state.instrument)
+
+
+def _newest_ticker(inputs: Sequence[Input]) -> Ticker | None:
+    tickers = (each for each in reversed(inputs) if isinstance(each, Ticker))
+    return next((each for each in tickers if market_of(each).price > 0), None)
+
+
+def _newest_silence(inputs: Sequence[Input]) -> TimePassed | None:
+    return next((each for each in reversed(inputs) if isinstance(each, TimePassed)), None)
+
+
+def _to_tick(price: Price, tick: Price) -> Price:
+    rounded = ((price / tick).to_integral_value(ROUND_HALF_UP) * tick).quantize(tick)
+    return max(rounded, tick)

@@ -1,0 +1,93 @@
+"""Orders that came to nothing: what a slot, or the whole grid, does after a refusal."""
+
+from typing import assert_never
+
+from engine.core.step import Draft
+from schemas.engine import Severity
+from schemas.grid import Slot, SlotOrder, SlotOrderState
+from schemas.orders import OrderReport, OrderStatus, RejectReason
+from schemas.units import SECOND_NS, DurationNs
+
+PAUSE: DurationNs = SECOND_NS
+"""How long a slot waits after an order that came to nothing and may be tried again, so that nothing spins."""
+
+MARGIN_LOCKED = "margin_locked"
+
+
+def after_end(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -> None:
+    """Draw the consequences of an order's end for its slot and for the grid."""
+    is_canceled = report.status in {OrderStatus.CANCELED, OrderStatus.EXPIRED}
+    is_wanted = is_canceled and order.state is SlotOrderState.CANCEL_REQUESTED
+    if is_wanted or report.status is OrderStatus.FILLED:
+        slot.rejections = 0
+        return
+    match report.reject_reason:
+        case RejectReason.POST_ONLY_WOULD_CROSS:
+            _count_crossing(draft, slot)
+        case RejectReason.INSUFFICIENT_MARGIN:
+            _lock_margin(draft, report.detail)
+            _rest(draft, slot, PAUSE if order.opens else draft.state.settings.margin_lock_duration)
+        case RejectReason.RATE_LIMITED | RejectReason.TOO_LATE | RejectReason.NOT_FOUND:
+            _rest(draft, slot, PAUSE)
+        case None:
+            _without_reason(draft, slot, order, report)
+        case (
+            RejectReason.REDUCE_ONLY
+            | RejectReason.MINIMUM_NOTIONAL
+            | RejectReason.PRECISION
+            | RejectReason.DUPLICATE_ID
+            | RejectReason.UNKNOWN_SYMBOL
+            | RejectReason.OTHER
+        ):
+            _refuse(draft, slot, report)
+        case _:
+            assert_never(report.reject_reason)
+
+
+def release_margin(draft: Draft) -> bool:
+    """End the margin lock when its time is over, and tell whether it was."""
+    state = draft.state
+    if not 0 < state.margin_locked_until <= draft.now:
+        return False
+    state.margin_locked_until = 0
+    draft.risk(Severity.LOW, MARGIN_LOCKED, "opening orders are placed again", active=False)
+    return True
+
+
+def _without_reason(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -> None:
+    if report.status is OrderStatus.REJECTED:
+        _refuse(draft, slot, report)
+    elif order.traded_quantity or order.reported_quantity:
+        slot.rejections = 0
+    else:
+        _rest(draft, slot, PAUSE)
+
+
+def _count_crossing(draft: Draft, slot: Slot) -> None:
+    settings = draft.state.settings
+    slot.rejections += 1
+    if slot.rejections < settings.post_only_retries or settings.allow_taker:
+        _rest(draft, slot, PAUSE)
+    else:
+        slot.rejections = 0
+        _rest(draft, slot, settings.rejection_cool_down)
+
+
+def _refuse(draft: Draft, slot: Slot, report: OrderReport) -> None:
+    slot.rejections += 1
+    _rest(draft, slot, draft.state.settings.rejection_cool_down)
+    reason = report.reject_reason or report.status
+    draft.alert(Severity.MEDIUM, "order_refused", f"{report.client_order_id}: {reason}: {report.detail}")
+
+
+def _lock_margin(draft: Draft, detail: str) -> None:
+    state = draft.state
+    if not state.margin_locked_until:
+        draft.risk(Severity.HIGH, MARGIN_LOCKED, detail, active=True)
+    state.margin_locked_until = max(
+        state.margin_locked_until, draft.now + state.settings.margin_lock_duration
+    )
+
+
+def _rest(draft: Draft, slot: Slot, duration: DurationNs) -> None:
+    slot.quiet_until = max(slot.quiet_until, draft.now + duration)

@@ -1,0 +1,88 @@
+"""The live server's process: its settings, and how it is wired."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Never
+from urllib.parse import urlsplit
+
+import msgspec
+
+from bus import Logger, forever, get_logger, part
+from liveserver.assets import Assets
+from liveserver.feed import Feed
+from liveserver.http import create_app
+from liveserver.hub import CloseCode, Hub
+from liveserver.metrics import Metrics
+from liveserver.replica import Replica
+from liveserver.server import serving
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a live server is started with."""
+
+    bus_url: str = "nats://127.0.0.1:4222"
+    http_host: str = "127.0.0.1"
+    http_port: int = 8888
+    """0 takes a free one."""
+    replica: str = ""
+    """What it calls itself; its host and port when empty."""
+    allowed_origins: frozenset[str] = frozenset({"null"})
+    """Pages from elsewhere that may connect; `null` is a page opened from disk, as the earlier one is."""
+
+
+DRAIN_S = 0.8
+"""How long viewers get to hear that the server goes away."""
+
+
+async def main(settings: Settings) -> None:
+    """Serve until cancelled. The page is there at once; its data come when the bus does.
+
+    Raises: PortTaken, PageIncomplete.
+    """
+    async with running(settings):
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Replica]:
+    """Run a live server for as long as the context lasts."""
+    log = get_logger("liveserver")
+    assets = Assets()
+    assets.check()
+    metrics = Metrics()
+    replica = Replica(name=settings.replica, metrics=metrics, hub=Hub(metrics))
+    app = create_app(replica, assets, settings.allowed_origins)
+    async with serving(app, settings.http_host, settings.http_port) as address:
+        replica.address = address
+        replica.name = replica.name or urlsplit(address).netloc
+        log.info("serving", address=address)
+        async with asyncio.TaskGroup() as tasks:
+            feeding = tasks.create_task(_feed(settings, replica, log), name="feed")
+            telling = tasks.create_task(forever("announce", replica.announce()), name="announce")
+            try:
+                yield replica
+            finally:
+                await _send_away(replica.hub)
+                feeding.cancel()
+                telling.cancel()
+
+
+async def _feed(settings: Settings, replica: Replica, log: Logger) -> Never:
+    labels, metadata = {"replica": replica.name}, {"http": replica.address}
+    async with part(
+        "liveserver", bus_url=settings.bus_url, http_port=None, labels=labels, metadata=metadata
+    ) as here:
+        here.report("liveserver", replica.report)
+        replica.part = here
+        try:
+            await Feed(replica, here.bus, log).run()
+        finally:
+            replica.part = None
+
+
+async def _send_away(hub: Hub) -> None:
+    hub.close_all(CloseCode.GOING_AWAY, "the live server is stopping; connect again")
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_S):
+            await hub.emptied()

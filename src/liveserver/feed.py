@@ -1,0 +1,152 @@
+"""The bus side: reads what there is into a projection, shows it, and keeps it up to date."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
+from typing import Never
+
+from bus import (
+    Bus,
+    Everything,
+    FromSequence,
+    FromTime,
+    Levels,
+    Logger,
+    OffsetLost,
+    Received,
+    Start,
+    StreamGone,
+    provision,
+    read,
+)
+from liveserver.hub import Hub
+from liveserver.projection import Outgoing, Projection
+from liveserver.replica import Replica
+from schemas.account import OpenOrders
+from schemas.codec import UndecodableError, decode
+from schemas.subjects import Stream
+from schemas.units import SECOND_NS, DurationNs
+
+LEVELS = {
+    Stream.MARKET: ("market.*.*.ticker", "market.*.*.candle.*", "market.*.*.feed"),
+    Stream.ACCOUNT: ("account.>",),
+    Stream.JOURNAL: ("journal.*.*.grid",),
+}
+"""Of these only the newest of each subject counts."""
+
+LOGS = {
+    Stream.CANDLES: ("candle.>",),
+    Stream.ORDERS: ("order.*.*.report", "order.*.*.trade"),
+    Stream.ENGINE: (
+        "engine.*.*.fill",
+        "engine.*.*.risk",
+        "engine.*.*.reconciliation",
+        "engine.*.*.alert",
+    ),
+    Stream.CONTROL: ("control.*.*.result",),
+}
+"""Of these every message counts, in order."""
+
+RECENT_NS: DurationNs = 24 * 3600 * SECOND_NS
+"""How far back ENGINE and CONTROL are read."""
+
+RECENT_ORDERS = 50_000
+"""How far back ORDERS is read, in messages, unless a sweep is older."""
+
+RETRY_S = 0.5
+
+
+class Feed:
+    """Follows all streams. The first view is shown when every stream was read to its end once."""
+
+    def __init__(self, replica: Replica, bus: Bus, log: Logger) -> None:
+        self._replica = replica
+        self._hub: Hub = replica.hub
+        self._bus = bus
+        self._log = log
+
+    async def run(self) -> Never:
+        """Follow the bus for ever; when a stream was made anew, so is the view."""
+        while True:
+            try:
+                await _View(self._replica, self._bus, self._log).follow()
+            except* (OffsetLost, StreamGone) as group:
+                self._log.warning("view_lost", why="; ".join(str(error) for error in group.exceptions))
+            await asyncio.sleep(RETRY_S)
+            await provision(self._bus)
+
+
+class _View:
+    """One projection and the readers that feed it."""
+
+    def __init__(self, replica: Replica, bus: Bus, log: Logger) -> None:
+        self._replica = replica
+        self._metrics = replica.metrics
+        self._bus = bus
+        self._log = log
+        self._projection = Projection()
+        self._behind: set[Stream] = set(LOGS)
+
+    async def follow(self) -> None:
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+            includes: list[int] = []
+            for stream, filters in LEVELS.items():
+                levels = await stack.enter_async_context(Levels(self._bus, stream, filters))
+                first = levels.take()
+                includes += _includes(first)
+                self._take(first)
+                group.create_task(self._follow_levels(levels), name=f"levels_{stream}")
+            starts = await self._starts(includes)
+            for stream, start in starts.items():
+                group.create_task(self._follow_log(stream, start), name=f"log_{stream}")
+
+    async def _starts(self, includes: Sequence[int]) -> dict[Stream, Start]:
+        state = await self._bus.stream_state(Stream.ORDERS)
+        recent = max(state.last - RECENT_ORDERS, 0)
+        after = min([recent, *includes])
+        since = FromTime(time.time_ns() - RECENT_NS)
+        return {
+            Stream.CANDLES: Everything(),
+            Stream.ORDERS: FromSequence(max(after + 1, state.first)),
+            Stream.ENGINE: since,
+            Stream.CONTROL: since,
+        }
+
+    async def _follow_levels(self, levels: Levels) -> None:
+        while True:
+            await levels.changed()
+            self._take(levels.take())
+
+    async def _follow_log(self, stream: Stream, start: Start) -> None:
+        async for batch in read(self._bus, stream, LOGS[stream], start):
+            self._take(batch.messages)
+            if batch.caught_up and stream in self._behind:
+                self._behind.remove(stream)
+                self._show_when_ready()
+
+    def _show_when_ready(self) -> None:
+        if not self._behind:
+            self._log.info("view_ready", symbols=len(self._projection.names))
+            self._replica.show(self._projection)
+
+    def _take(self, messages: Iterable[Received]) -> None:
+        began = time.perf_counter()
+        outgoing = [told for message in messages for told in self._apply(message)]
+        if not self._behind and outgoing:
+            self._replica.hub.publish(outgoing)
+            self._metrics.broadcast_latency.observe(time.perf_counter() - began)
+
+    def _apply(self, message: Received) -> list[Outgoing]:
+        try:
+            event = decode(message.data)
+        except UndecodableError as error:
+            self._metrics.undecodable.inc()
+            self._log.warning("undecodable", subject=message.subject, detail=str(error))
+            return []
+        return self._projection.apply(event, message.sequence)
+
+
+def _includes(messages: Iterable[Received]) -> list[int]:
+    events = (decode(message.data) for message in messages if message.subject.endswith(".orders"))
+    return [event.includes for event in events if isinstance(event, OpenOrders)]

@@ -1,0 +1,138 @@
+"""The HTTP side: the page and its files, the WebSocket, health, status, metrics and the view as JSON."""
+
+from typing import Any
+
+from litestar import Litestar, MediaType, Request, Response, asgi, get
+from litestar.datastructures import MutableScopeHeaders
+from litestar.di import Provide
+from litestar.enums import ScopeType
+from litestar.exceptions import NotFoundException
+from litestar.types import Message as AsgiMessage
+from litestar.types import Receive, Scope, Send
+
+from bus.metrics import CONTENT_TYPE
+from liveserver import sockets
+from liveserver.assets import Asset, Assets
+from liveserver.hub import CloseCode, unknown_symbol
+from liveserver.messages import SymbolData
+from liveserver.replica import Replica
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+SECURITY_HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+
+
+def create_app(replica: Replica, assets: Assets, allowed_origins: frozenset[str]) -> Litestar:
+    """Return the application that serves one replica."""
+
+    @asgi("/ws", copy_scope=False)
+    async def ws(scope: Scope, receive: Receive, send: Send) -> None:
+        await _serve_socket(scope, receive, send, replica, allowed_origins)
+
+    return Litestar(
+        [ws, page, static, health, status, metrics, symbols, snapshot],
+        dependencies={
+            "replica": Provide(lambda: replica, sync_to_thread=False),
+            "assets": Provide(lambda: assets, sync_to_thread=False),
+        },
+        before_send=[add_security_headers],
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+@get(["/", "/live"], media_type=MediaType.HTML)
+async def page(assets: Assets, request: Request[Any, Any, Any]) -> Response[bytes]:
+    return _asset_response(assets.get("index.html"), request)
+
+
+@get("/static/{name:path}")
+async def static(assets: Assets, request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+    return _asset_response(assets.get(str(name)), request)
+
+
+@get("/health")
+async def health(replica: Replica) -> dict[str, object]:
+    return replica.health()
+
+
+@get("/status")
+async def status(replica: Replica) -> dict[str, object]:
+    return replica.status()
+
+
+@get("/metrics")
+async def metrics(replica: Replica) -> Response[bytes]:
+    return Response(replica.exposition(), media_type=CONTENT_TYPE)
+
+
+@get("/api/symbols")
+async def symbols(replica: Replica) -> list[SymbolData]:
+    return replica.symbols()
+
+
+@get("/api/snapshot")
+async def snapshot(
+    replica: Replica, symbol: str = "", venue: str = "", interval: str = ""
+) -> Response[dict[str, Any]]:
+    found = replica.snapshot(symbol, venue, interval)
+    if found is None:
+        known = [data.symbol for data in replica.symbols()]
+        error = unknown_symbol(symbol, venue, known) if known else "nothing is known yet"
+        return Response({"error": error, "known": known}, status_code=404 if known else 503)
+    channel, messages = found
+    return Response({**channel.market._asdict(), "interval": channel.interval, "messages": messages})
+
+
+async def add_security_headers(message: AsgiMessage, scope: Scope) -> None:
+    if message["type"] == "http.response.start":
+        headers = MutableScopeHeaders(message)
+        for name, value in SECURITY_HEADERS.items():
+            headers.setdefault(name, value)
+        if "cache-control" not in headers:
+            headers["cache-control"] = "no-store"
+
+
+async def _serve_socket(
+    scope: Scope, receive: Receive, send: Send, replica: Replica, allowed_origins: frozenset[str]
+) -> None:
+    headers = dict(scope["headers"])
+    if scope["type"] != ScopeType.WEBSOCKET:
+        answer = Response({"error": "this address speaks WebSocket"}, status_code=426)
+        await answer.to_asgi_response(None, Request(scope))(scope, receive, send)
+    elif not sockets.may_connect(_text(headers.get(b"origin")), _text(headers.get(b"host")), allowed_origins):
+        await sockets.refuse(receive, send)
+    else:
+        await receive()
+        await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
+        asked = sockets.wanted(scope["query_string"])
+        if await sockets.serve_viewer(receive, send, replica.hub, asked) is CloseCode.TOO_SLOW:
+            replica.metrics.dropped_clients.inc()
+
+
+def _asset_response(asset: Asset | None, request: Request[Any, Any, Any]) -> Response[bytes]:
+    if asset is None:
+        raise NotFoundException(f"there is no {request.url.path}")
+    headers = {"etag": asset.etag, "cache-control": "no-cache", "vary": "accept-encoding"}
+    if request.headers.get("if-none-match") == asset.etag:
+        return Response(b"", status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(
+            asset.packed, headers={**headers, "content-encoding": "gzip"}, media_type=asset.media_type
+        )
+    return Response(asset.body, headers=headers, media_type=asset.media_type)
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")

@@ -1,0 +1,98 @@
+"""One live server as the outside sees it: its health, its symbols, and what it announces of itself."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from bus import Part
+from bus.metrics import exposition
+from liveserver.hub import Hub
+from liveserver.messages import Message, MessageType, ServerData, SymbolData
+from liveserver.metrics import Metrics
+from liveserver.projection import Channel, Projection
+from schemas.units import MILLISECOND_NS
+
+ANNOUNCE_EVERY_S = 1.0
+"""How often viewers hear from the server when nothing else happens: silence then means a dead connection."""
+
+
+@dataclass
+class Replica:
+    """What the HTTP side, the feed and the hub share. There is no part before the bus was reached."""
+
+    name: str
+    metrics: Metrics
+    hub: Hub
+    address: str = ""
+    part: Part | None = None
+    projection: Projection | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    def show(self, projection: Projection) -> None:
+        """Show this projection to everybody from now on."""
+        self.projection = projection
+        self.hub.show(projection)
+
+    @property
+    def state(self) -> str:
+        """Return `waiting` until the bus was read once, `cut` while it is out of reach, else `live`."""
+        if self.part is None or self.projection is None:
+            return "waiting"
+        return "live" if self.part.bus.is_connected else "cut"
+
+    @property
+    def uptime_s(self) -> float:
+        return round(time.monotonic() - self.started, 3)
+
+    def health(self) -> dict[str, object]:
+        """Return the body of /health."""
+        if self.part is None:
+            bus = {"status": "starting", "problems": ["no connection to the bus yet"], "time": time.time()}
+        else:
+            bus = self.part.health()
+        return {**bus, "uptime": self.uptime_s, **self.report()}
+
+    def status(self) -> dict[str, object]:
+        """Return the body of /status."""
+        return self.health() if self.part is None else self.part.status()
+
+    def exposition(self) -> bytes:
+        """Return the body of /metrics."""
+        return exposition(self.metrics.registry) + (b"" if self.part is None else self.part.metrics())
+
+    def report(self) -> dict[str, object]:
+        """Return what a live server says beside what every part does."""
+        symbols = self.projection.names.values() if self.projection else ()
+        return {"replica": self.name, "state": self.state, "clients": len(self.hub), "symbols": list(symbols)}
+
+    def symbols(self) -> list[SymbolData]:
+        return self.projection.summary() if self.projection else []
+
+    def snapshot(self, symbol: str, venue: str, interval: str) -> tuple[Channel, list[Message]] | None:
+        """Return what a new viewer would be told, None when there is no such symbol."""
+        projection = self.projection
+        market = projection.find(symbol, venue) if projection else None
+        if projection is None or market is None:
+            return None
+        channel = Channel(market, projection.interval(market, interval))
+        return channel, projection.snapshot(channel)
+
+    async def announce(self) -> None:
+        """Tell viewers regularly who is speaking, and the list of symbols when it changed; for ever."""
+        told: list[SymbolData] = []
+        while True:
+            self.hub.broadcast(Message(MessageType.SERVER, self._server()))
+            await asyncio.sleep(ANNOUNCE_EVERY_S)
+            symbols = self.symbols()
+            if symbols != told:
+                told = symbols
+                self.hub.broadcast(Message(MessageType.SYMBOLS, symbols))
+
+    def _server(self) -> ServerData:
+        return ServerData(
+            replica=self.name,
+            status=self.state,
+            time_ms=time.time_ns() // MILLISECOND_NS,
+            uptime=int(self.uptime_s),
+            clients=len(self.hub),
+        )

@@ -1,0 +1,84 @@
+// @ts-check
+/** The log of what guards, reconciliation and people did, and the banners of what holds now. */
+
+/** @import { Notice } from "./messages.js" */
+/** @import { Part, Store } from "./store.js" */
+import { byId, make, setText } from "./dom.js";
+import { clock, words } from "./format.js";
+
+/** @param {Store} store @param {Set<Part>} changed */
+export function renderLog(store, changed) {
+  if (changed.has("notices")) renderNotices(store);
+  if (changed.has("grid") || changed.has("risk") || changed.has("status") || changed.has("server")) renderBanners(store);
+}
+
+/** @param {Store} store */
+function renderNotices(store) {
+  const list = byId("log");
+  const lines = [...store.notices].reverse().map(lineOf);
+  setText(byId("log-count"), store.notices.length ? String(store.notices.length) : "");
+  list.replaceChildren(...(lines.length ? lines : [make("li", "empty", "Nothing to report")]));
+}
+
+/** @param {Notice} notice */
+function lineOf(notice) {
+  const { kind, level, title, detail } = written(notice);
+  const line = make(
+    "li",
+    "",
+    make("time", "", clock(notice.data.time * 1000)),
+    make("span", "kind", kind),
+    make("span", "what", make("b", "", title), " ", detail),
+  );
+  line.dataset.level = level;
+  return line;
+}
+
+/** @param {Notice} notice @returns {{ kind: string, level: string, title: string, detail: string }} */
+function written(notice) {
+  switch (notice.type) {
+    case "risk_alert": {
+      const { severity, reason, details, active } = notice.data;
+      const level = active ? severity.toLowerCase() : "over";
+      return { kind: active ? severity.toLowerCase() : "over", level, title: words(reason), detail: details };
+    }
+    case "reconciliation": {
+      const { finding, action, order_id: order } = notice.data;
+      return { kind: "reconciled", level: "info", title: words(finding), detail: [order, action].filter(Boolean).join(": ") };
+    }
+    case "control": {
+      const { command, outcome, operator, reason, detail } = notice.data;
+      const who = operator ? `by ${operator}` : "";
+      const said = [who, reason && `“${reason}”`, detail].filter(Boolean).join(" · ");
+      return { kind: "control", level: outcome === "applied" ? "info" : "medium", title: `${command} ${words(outcome)}`, detail: said };
+    }
+  }
+}
+
+/** @param {Store} store */
+function renderBanners(store) {
+  const list = byId("banners");
+  const banners = bannersOf(store).map(({ level, text }) => {
+    const banner = make("p", "banner", text);
+    banner.dataset.level = level;
+    return banner;
+  });
+  const isSame = banners.length === list.children.length && banners.every((each, i) => each.isEqualNode(list.children[i]));
+  if (!isSame) list.replaceChildren(...banners);
+}
+
+/** @param {Store} store @returns {{ level: string, text: string }[]} */
+function bannersOf(store) {
+  const { status, grid, risk, server } = store;
+  const banners = [];
+  if (server?.status === "cut")
+    banners.push({ level: "high", text: "The live server has lost the bus: what is shown may be old." });
+  if (status?.feed === "down" || status?.feed === "gapped") {
+    const why = status.feed_reason ? `: ${status.feed_reason}` : "";
+    banners.push({ level: "high", text: `The market feed is ${status.feed}${why}` });
+  }
+  for (const guard of risk?.active ?? [])
+    banners.push({ level: guard.severity.toLowerCase(), text: `${words(guard.reason)}: ${guard.details}` });
+  if (grid?.paused) banners.push({ level: "medium", text: "Paused by an operator: nothing that opens a position is placed." });
+  return banners;
+}

@@ -1,0 +1,99 @@
+/** What the live server says: see messages.py. Decimals are strings, `time` is in seconds. */
+
+export interface OfMarket { symbol: string; venue: string; market: string }
+
+export interface Candle {
+  time: number; open: string; high: string; low: string; close: string; volume: string; forming?: boolean
+}
+
+export interface Account extends OfMarket {
+  asset: string; free: string; balance: string; marginBalance: string; equity: string; unrealizedPnL: string
+}
+
+export interface Order extends OfMarket {
+  id: string; price: string; side: "BUY" | "SELL"; status: string; quantity: string; filled: string
+  reduce_only: boolean; time: number; detail: string
+}
+
+export interface Trade extends OfMarket {
+  side: "buy" | "sell"; price: string; amount: string; time: number; time_ms: number; trade_id: string
+  order_id: string; fee: string; fee_asset: string; is_maker: boolean
+  opens: boolean | null; level: number | null; grid_profit: string | null
+}
+
+export interface Position extends OfMarket {
+  amount: string; entryPrice: string; unrealizedPnL: string; leverage: string; side: "LONG" | "SHORT" | "FLAT"
+  markPrice: string; liquidationPrice: string | null
+}
+
+export interface Slot {
+  slot_id: number; price: string; side: "BUY" | "SELL" | null; status: "EMPTY" | "OPEN" | "FILLED"
+  held: string; order_id: string | null; order_price: string | null
+}
+
+export interface Grid extends OfMarket {
+  anchor_price: string | null; price_interval: string | null; slots: Slot[]; step: number; mode: string
+  center: number; price: string | null; paused: boolean; not_quoting: string | null; position: string
+  cash: string; fees: string; funding: string; grid_profit: string; unpaired_profit: string; total_profit: string
+  buy_and_hold: string; closed_trades: number; opened_trades: number; volume: string; first_time: number; time: number
+}
+
+export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"
+
+export interface RiskAlert extends OfMarket {
+  severity: Severity; reason: string; details: string; active: boolean; time: number
+}
+
+export interface RiskStatus extends OfMarket {
+  status: string; active: { severity: Severity; reason: string; details: string; time: number }[]
+}
+
+export interface Reconciliation extends OfMarket {
+  finding: string; order_id: string; action: string; time: number
+}
+
+export interface Control extends OfMarket {
+  command: string; command_id: string; outcome: string; detail: string; operator: string; reason: string; time: number
+}
+
+export interface Status extends OfMarket {
+  feed: "up" | "down" | "gapped" | "unknown"; feed_reason: string; interval: string; intervals: string[]
+}
+
+export interface Ticker extends OfMarket { bid: string; ask: string; last: string; time: number; time_ms: number }
+
+export interface SymbolEntry extends OfMarket {
+  price: string | null; is_traded: boolean; total_profit: string | null; not_quoting: string | null; feed: string
+}
+
+export interface Server {
+  replica: string; status: "waiting" | "live" | "cut"; time_ms: number; uptime: number; clients: number
+}
+
+export interface ErrorMessage { error: string; known: string[] }
+
+export type Message =
+  | { type: "history"; data: Candle[] }
+  | { type: "kline"; data: Candle }
+  | { type: "account"; data: Account }
+  | { type: "orders"; data: Order | Order[] }
+  | { type: "trade_event"; data: Trade }
+  | { type: "fill"; data: Trade }
+  | { type: "trade_history"; data: Trade[] }
+  | { type: "position"; data: Position }
+  | { type: "grid_state"; data: Grid }
+  | { type: "risk_alert"; data: RiskAlert }
+  | { type: "risk_status"; data: RiskStatus }
+  | { type: "reconciliation"; data: Reconciliation }
+  | { type: "control"; data: Control }
+  | { type: "status"; data: Status }
+  | { type: "ticker"; data: Ticker }
+  | { type: "symbols"; data: SymbolEntry[] }
+  | { type: "server"; data: Server }
+  | { type: "error"; data: ErrorMessage }
+
+/** A line of the log. */
+export type Notice =
+  | { type: "risk_alert"; data: RiskAlert }
+  | { type: "reconciliation"; data: Reconciliation }
+  | { type: "control"; data: Control }

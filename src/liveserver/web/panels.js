@@ -1,0 +1,130 @@
+// @ts-check
+/** The figures: price, position, balance, why it does not quote, and the profit with what it is made of. */
+
+/** @import { Store, Part } from "./store.js" */
+import { byId, setData, setSigned, setText } from "./dom.js";
+import { clock, compact, day, fixed, money, moneyDigits, percent, quantity, signOf, words } from "./format.js";
+import { profitAt, unrealisedAt } from "./profit.js";
+
+const NONE = "—";
+
+/** @type {Record<string, string>} */
+const NOT_QUOTING = {
+  no_price: "no price yet",
+  paused: "paused by an operator",
+  margin_locked: "the venue refused for lack of margin",
+  below_minimum: "orders would be below the venue's minimum",
+  quota: "as many orders are out as may be",
+  cool_down: "the levels were refused lately",
+  window_full: "every level holds something to be closed",
+  awaiting_venue: "waiting for the venue's answers",
+  would_cross: "every level is at the market",
+};
+
+/** @param {Store} store @param {Set<Part>} changed */
+export function renderPanels(store, changed) {
+  const isPriceNew = changed.has("price") || changed.has("bars");
+  if (isPriceNew || changed.has("status")) renderPrice(store);
+  if (isPriceNew || changed.has("position")) renderPosition(store);
+  if (changed.has("account") || changed.has("status")) renderBalance(store);
+  if (isPriceNew || changed.has("grid")) renderProfit(store);
+  if (changed.has("grid") || changed.has("orders") || changed.has("risk")) renderQuoting(store);
+}
+
+/** What the browser's tab says: price and total profit. @param {Store} store @param {string} symbol */
+export function titleOf(store, symbol) {
+  if (store.price === null) return "OpenSQT";
+  const price = fixed(store.price, store.bars.digits);
+  const profit = store.grid ? ` · ${money(profitAt(store.grid, store.price).total)}` : "";
+  return `${price}${profit} · ${symbol}`;
+}
+
+/** @param {Store} store @returns {string} */
+function quoteOf(store) {
+  return store.status?.market.split(":")[0].split("/")[1] ?? "";
+}
+
+/** @param {Store} store @returns {string} */
+function baseOf(store) {
+  return store.status?.market.split("/")[0] ?? "";
+}
+
+/** @param {Store} store */
+function renderPrice(store) {
+  const { ticker, bars, status } = store;
+  setText(byId("market"), status ? `${status.market} · ${status.venue}` : NONE);
+  setText(byId("price"), store.price === null ? NONE : fixed(store.price, bars.digits));
+  setText(
+    byId("spread"),
+    ticker ? `${fixed(Number(ticker.bid), bars.digits)} / ${fixed(Number(ticker.ask), bars.digits)}` : "",
+  );
+}
+
+/** @param {Store} store */
+function renderPosition(store) {
+  const position = store.position;
+  const amount = Number(position?.amount ?? 0);
+  setText(byId("position"), position ? `${quantity(amount)} ${baseOf(store)}` : NONE);
+  setText(byId("entry"), amount && position ? fixed(Number(position.entryPrice), store.bars.digits) : NONE);
+  const liquidation = position?.liquidationPrice ?? null;
+  setText(
+    byId("liquidation"),
+    liquidation === null || !amount ? "" : `liquidation ${fixed(Number(liquidation), store.bars.digits)}`,
+  );
+  if (!position || !amount) {
+    setSigned(byId("unrealised"), position ? "0.00" : NONE, 0);
+    setText(byId("position-value"), position ? "flat" : "");
+    setText(byId("unrealised-ratio"), "");
+    return;
+  }
+  const price = store.price ?? Number(position.markPrice);
+  const value = Math.abs(amount) * price;
+  const leverage = Number(position.leverage) > 1 ? ` · ${quantity(position.leverage)}×` : "";
+  setText(byId("position-value"), `${position.side.toLowerCase()} ${fixed(value, 2)} ${quoteOf(store)}${leverage}`);
+  const unrealised = unrealisedAt(position, store.price);
+  const cost = Math.abs(amount) * Number(position.entryPrice);
+  setSigned(byId("unrealised"), money(unrealised), signOf(unrealised, moneyDigits(unrealised)));
+  setText(byId("unrealised-ratio"), cost ? percent(unrealised / cost) : "");
+}
+
+/** @param {Store} store */
+function renderBalance(store) {
+  const account = store.accounts.get(quoteOf(store)) ?? [...store.accounts.values()][0];
+  setText(byId("equity"), account ? `${fixed(Number(account.equity), 2)} ${account.asset}` : NONE);
+  setText(byId("free"), account ? `free ${fixed(Number(account.free), 2)}` : "");
+}
+
+/** @param {Store} store */
+function renderQuoting(store) {
+  const { grid, risk } = store;
+  const element = byId("quoting");
+  const sides = [...store.orders.values()].map((order) => order.side);
+  const buys = sides.filter((side) => side === "BUY").length;
+  const guards = risk?.active.map((guard) => words(guard.reason)).join(", ") ?? "";
+  const why = grid?.not_quoting ?? "";
+  setText(element, !grid ? NONE : why ? words(why) : guards ? "guarded" : "yes");
+  setData(element, "state", !grid ? "" : why || guards ? "no" : "yes");
+  const orders = `${buys} buys, ${sides.length - buys} sells out`;
+  setText(byId("quoting-note"), why ? (NOT_QUOTING[why] ?? words(why)) : guards || (grid ? orders : "no grid here"));
+}
+
+/** @param {Store} store */
+function renderProfit(store) {
+  const grid = store.grid;
+  const ids = ["total", "grid-profit", "unpaired", "open-fees", "funding", "sum-total", "buy-and-hold"];
+  if (!grid) {
+    for (const id of ids) setSigned(byId(id), NONE, 0);
+    for (const id of ["total-note", "pairs", "fees", "volume"]) setText(byId(id), id === "total-note" ? "no grid trades this symbol" : NONE);
+    return;
+  }
+  const profit = profitAt(grid, store.price);
+  const figures = [profit.total, profit.grid, profit.unpaired, profit.openFees, profit.funding, profit.total, Number(grid.buy_and_hold)];
+  const digits = moneyDigits(...figures);
+  ids.forEach((id, i) => setSigned(byId(id), money(figures[i], digits), signOf(figures[i], digits)));
+  const since = grid.first_time * 1000;
+  const quote = quoteOf(store);
+  setText(byId("total-note"), grid.first_time ? `${quote} since ${day(since)} ${clock(since).slice(0, 5)} UTC` : `${quote}, no trade yet`);
+  setText(byId("pairs"), `${grid.closed_trades} of ${grid.opened_trades}`);
+  setText(byId("fees"), money(-Number(grid.fees)));
+  setText(byId("volume"), `${compact(Number(grid.volume))} ${quote}`);
+}

@@ -1,0 +1,106 @@
+// @ts-check
+/** The connection: opens, notices silence, and opens again with growing pauses, for as long as the page is open. */
+
+/** @import { Message } from "./messages.js" */
+
+/**
+ * @typedef {object} Connection what there is to say of it
+ * @property {"connecting" | "open" | "lost"} phase
+ * @property {number} attempts failed ones in a row
+ * @property {number} retryAt milliseconds; 0 when none is due
+ * @property {string} reason why it was lost, for people
+ */
+
+/** The server speaks every second: this long without a word is a dead connection. */
+export const SILENCE_MS = 5000;
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 5000;
+
+const UNKNOWN_SYMBOL = 4404;
+/** @type {Record<number, string>} */
+const REASONS = { 1001: "the server is stopping", 1012: "the server is restarting", 4408: "this page was too slow" };
+
+export class LiveSocket {
+  /**
+   * @param {() => string} address
+   * @param {(message: Message) => void} onMessage
+   * @param {() => void} onChange
+   */
+  constructor(address, onMessage, onChange) {
+    this._address = address;
+    this._onMessage = onMessage;
+    this._onChange = onChange;
+    /** @type {WebSocket | null} */
+    this._socket = null;
+    this._retry = 0;
+    this._silence = 0;
+    /** @type {Connection} */
+    this.state = { phase: "connecting", attempts: 0, retryAt: 0, reason: "" };
+    addEventListener("online", () => this._hurry());
+    document.addEventListener("visibilitychange", () => document.hidden || this._hurry());
+  }
+
+  /** Connect, anew if there is a connection. */
+  open() {
+    this._drop();
+    this._say({ phase: "connecting", attempts: this.state.attempts, retryAt: 0, reason: this.state.reason });
+    const socket = new WebSocket(this._address());
+    this._socket = socket;
+    this._expectWord();
+    socket.onmessage = (event) => this._hear(event.data);
+    socket.onclose = (event) => this._lost(event.code, event.reason);
+  }
+
+  /** @param {string} text */
+  _hear(text) {
+    this._expectWord();
+    /** @type {Message} */
+    const message = JSON.parse(text);
+    if (message.type === "error") this.state = { ...this.state, reason: message.data.error };
+    else if (this.state.phase !== "open") this._say({ phase: "open", attempts: 0, retryAt: 0, reason: "" });
+    this._onMessage(message);
+  }
+
+  /** @param {number} code @param {string} reason */
+  _lost(code, reason) {
+    this._drop();
+    const attempts = this.state.attempts + 1;
+    // There is no hurry to ask again for what is not there.
+    const pause = code === UNKNOWN_SYMBOL ? LONGEST_PAUSE_MS : pauseAfter(attempts);
+    const why = code === UNKNOWN_SYMBOL ? this.state.reason || reason : (REASONS[code] ?? reason);
+    this._retry = setTimeout(() => this.open(), pause);
+    this._say({ phase: "lost", attempts, retryAt: Date.now() + pause, reason: why });
+  }
+
+  _expectWord() {
+    clearTimeout(this._silence);
+    this._silence = setTimeout(() => this._lost(0, "no word from the server"), SILENCE_MS);
+  }
+
+  /** The network is back, or somebody looks: do not wait for the pause to end. */
+  _hurry() {
+    if (this.state.phase === "lost") this.open();
+  }
+
+  _drop() {
+    clearTimeout(this._retry);
+    clearTimeout(this._silence);
+    const socket = this._socket;
+    this._socket = null;
+    if (!socket) return;
+    socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  /** @param {Connection} state */
+  _say(state) {
+    this.state = state;
+    this._onChange();
+  }
+}
+
+/** Twice as long after each failure, and never at the same moment as all other pages. @param {number} attempts */
+function pauseAfter(attempts) {
+  const pause = Math.min(FIRST_PAUSE_MS * 2 ** (attempts - 1), LONGEST_PAUSE_MS);
+  return pause * (0.75 + Math.random() / 2);
+}

@@ -1,0 +1,109 @@
+// @ts-check
+/** The tables: open orders as a ladder around the price, and fills, the newest first. */
+
+/** @import { Order, Trade } from "./messages.js" */
+/** @import { Part, Store } from "./store.js" */
+import { arrow, byId, make, setText } from "./dom.js";
+import { clock, duration, fixed, money, moneyDigits, percent, quantity, signOf } from "./format.js";
+
+const FILLS_SHOWN = 100;
+
+/** @param {Store} store @param {Set<Part>} changed @param {number} now milliseconds */
+export function renderTables(store, changed, now) {
+  if (changed.has("orders") || changed.has("price") || changed.has("bars")) renderOrders(store, now);
+  if (changed.has("trades")) renderFills(store);
+}
+
+/** @param {Store} store @param {number} now */
+function renderOrders(store, now) {
+  const body = byId("orders");
+  const orders = [...store.orders.values()].sort((a, b) => Number(b.price) - Number(a.price));
+  setText(byId("orders-count"), orders.length ? String(orders.length) : "");
+  // Ages are told against the market's clock: in a replay it is not ours.
+  const clockMs = store.ticker ? store.ticker.time_ms : now;
+  const rows = orders.map((order) => orderRow(order, store, clockMs));
+  const below = orders.findIndex((order) => order.side === "BUY");
+  const at = below < 0 ? rows.length : below;
+  if (orders.length) rows.splice(at, 0, priceRow(store));
+  else rows.push(emptyRow("No open orders", 5));
+  replaceRows(body, rows);
+}
+
+/** @param {Order} order @param {Store} store @param {number} now */
+function orderRow(order, store, now) {
+  const price = Number(order.price);
+  const filled = Number(order.filled) / (Number(order.quantity) || 1);
+  const isBuy = order.side === "BUY";
+  const size = cell("number", quantity(order.quantity));
+  if (filled > 0) size.append(make("small", "filled", `${Math.round(filled * 100)}% filled`));
+  const row = make(
+    "tr",
+    isBuy ? "buy" : "sell",
+    cell("side", `${isBuy ? "▲ buy" : "▼ sell"}`),
+    cell("number", fixed(price, store.bars.digits)),
+    cell("number quiet", store.price ? percent(price / store.price - 1) : ""),
+    size,
+    cell("number quiet", order.time ? duration(now / 1000 - order.time) : ""),
+  );
+  row.title = `${order.id}${order.reduce_only ? " · reduce only" : ""}`;
+  return row;
+}
+
+/** @param {Store} store */
+function priceRow(store) {
+  const price = store.price === null ? "—" : fixed(store.price, store.bars.digits);
+  return make("tr", "market", cell("side", "market"), cell("number", price), cell("", ""), cell("", ""), cell("", ""));
+}
+
+/** @param {Store} store */
+function renderFills(store) {
+  const trades = store.trades.slice(-FILLS_SHOWN).reverse();
+  setText(byId("fills-count"), store.trades.length ? `last ${store.trades.length}` : "");
+  const rows = trades.map((trade) => fillRow(trade, store.bars.digits));
+  replaceRows(byId("fills"), rows.length ? rows : [emptyRow("No fills yet", 6)]);
+}
+
+/** @param {Trade} trade @param {number} digits */
+function fillRow(trade, digits) {
+  const isBuy = trade.side === "buy";
+  const profit = Number(trade.grid_profit ?? 0);
+  const sign = signOf(profit, moneyDigits(profit));
+  const earned = cell("number", trade.opens === false ? money(profit) : trade.opens ? "opens" : "");
+  if (trade.opens === false) earned.dataset.sign = String(sign);
+  else earned.classList.add("quiet");
+  const row = make(
+    "tr",
+    isBuy ? "buy" : "sell",
+    cell("quiet", clock(trade.time_ms)),
+    cell("side", isBuy ? `${arrow(1)} buy` : `${arrow(-1)} sell`),
+    cell("number", fixed(Number(trade.price), digits)),
+    cell("number", quantity(trade.amount)),
+    cell("number quiet", `${money(-Number(trade.fee))}${trade.is_maker ? "" : " taker"}`),
+    earned,
+  );
+  row.title = `trade ${trade.trade_id} of ${trade.order_id || "an order made by hand"}`;
+  return row;
+}
+
+/** @param {string} className @param {string} text */
+function cell(className, text) {
+  return make("td", className, text);
+}
+
+/** @param {string} text @param {number} columns */
+function emptyRow(text, columns) {
+  const only = document.createElement("td");
+  only.colSpan = columns;
+  only.textContent = text;
+  return make("tr", "empty", only);
+}
+
+/** Replace only the rows that differ, so that a selection or a hover survives. @param {HTMLElement} body @param {HTMLElement[]} rows */
+function replaceRows(body, rows) {
+  rows.forEach((row, i) => {
+    const shown = body.children[i];
+    if (!shown) body.append(row);
+    else if (!shown.isEqualNode(row)) shown.replaceWith(row);
+  });
+  while (body.children.length > rows.length) body.lastElementChild?.remove();
+}

@@ -1,0 +1,328 @@
+"""The command line: argument parsing only. What a command needs is imported when it runs, so that --help is quick."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, Never
+
+from opensqt import __version__
+from opensqt.errors import CommandError
+
+BUS_PORT = 4222
+GROUPS: dict[str, dict[str, str]] = {
+    "run": {
+        "up": "the whole stack on this machine; Ctrl-C stops it",
+        "config check [FILE]": "what a configuration says, or all that is wrong with it",
+    },
+    "look and act": {
+        "status": "what runs, what each symbol does, and why one does not quote",
+        "tap SUBJECT": "what goes over the bus, readable",
+        "control pause|resume VENUE SYMBOL": "act, with an answer",
+    },
+    "one part by itself": {
+        "bus": "the embedded bus, in the foreground",
+        "venue": "the simulated venue",
+        "market": "the market publisher of a venue",
+        "account": "the account publisher of a venue",
+        "gateway": "what sends the orders to a venue",
+        "engine": "what decides",
+        "liveserver": "the page and its data",
+    },
+    "examine": {
+        "test": "the test suite; what follows goes to pytest",
+        "verify": "the crash laboratory",
+        "bench NAME": "a benchmark",
+    },
+}
+PASSED_ON = {"venue", "market", "account", "gateway", "engine", "liveserver", "test", "verify", "bench"}
+"""Commands with a command line of their own: everything behind the name is theirs."""
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main() -> int:
+    """Run the command that the process was started with; return its exit code."""
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] == "--debug":
+        os.environ["OPENSQT_DEBUG"] = "1"
+        del arguments[0]
+    try:
+        if arguments and arguments[0] in PASSED_ON:
+            _pass_on(arguments[0], arguments[1:])
+        options = parser().parse_args(arguments)
+        if options.debug:
+            os.environ["OPENSQT_DEBUG"] = "1"
+        command: Command = options.run
+        return command(options)
+    except CommandError as error:
+        if os.environ.get("OPENSQT_DEBUG"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands that are not passed on."""
+    top = argparse.ArgumentParser(
+        prog="opensqt",
+        usage="opensqt [--debug] COMMAND ...",
+        description="A crypto market maker on an event bus.",
+        epilog=_groups(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"opensqt {__version__}")
+    top.add_argument("--debug", action="store_true", help="show where an error comes from")
+    commands = top.add_subparsers(required=True, metavar="COMMAND", help=argparse.SUPPRESS, prog="opensqt")
+    for add in (_add_up, _add_config, _add_status, _add_tap, _add_control, _add_bus):
+        add(commands)
+    return top
+
+
+def _groups() -> str:
+    width = max(len(name) for commands in GROUPS.values() for name in commands)
+    lines = []
+    for title, commands in GROUPS.items():
+        lines += [f"{title}:", *(f"  {name:<{width}}  {text}" for name, text in commands.items()), ""]
+    return "\n".join([*lines, "opensqt COMMAND --help tells more."])
+
+
+def _pass_on(name: str, arguments: Sequence[str]) -> Never:
+    if name == "test":
+        from opensqt import testing
+
+        testing.become_pytest(arguments)
+    from opensqt import parts
+
+    parts.become(name, arguments)
+
+
+Commands = Any  # argparse has no public name for what add_subparsers returns
+
+
+def _add(commands: Commands, name: str, text: str, run: Command) -> argparse.ArgumentParser:
+    added: argparse.ArgumentParser = commands.add_parser(name, description=text)
+    added.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error is"
+    )
+    added.set_defaults(run=run)
+    return added
+
+
+def _add_up(commands: Commands) -> None:
+    up = _add(
+        commands,
+        "up",
+        "Runs the whole stack on this machine: embedded bus, simulated venue, producers, engine, gateway, live "
+        "server. Ctrl-C stops all of it.",
+        _up,
+    )
+    up.add_argument(
+        "--config", type=Path, metavar="FILE", help="the configuration (default: one that is shipped)"
+    )
+    up.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="where everything is kept (default: data; data/replay-NNN)",
+    )
+    up.add_argument(
+        "--http-port", type=_port, metavar="PORT", help="the page's (default 8080; 0: any free one)"
+    )
+    up.add_argument(
+        "--bus-port", type=_port, metavar="PORT", help="the bus's (default 4222; 0: any free one)"
+    )
+    up.add_argument(
+        "--viewers", type=_count, default=1, metavar="N", help="live servers, at ports one after the other"
+    )
+    up.add_argument("--replay", type=Path, metavar="FILE", help="play recorded candles instead of a model")
+    up.add_argument(
+        "--speed",
+        type=_speed,
+        default=1.0,
+        metavar="N|max",
+        help="so many times as fast; max goes on as soon as everyone is done, always with the same result",
+    )
+    up.add_argument("--symbol", metavar="SYMBOL", help="what the recording is of (default: the first symbol)")
+
+
+def _add_config(commands: Commands) -> None:
+    config = commands.add_parser("config", description="Looks at a configuration file.")
+    check = _add(
+        config.add_subparsers(required=True, metavar="check"),
+        "check",
+        "Prints what a configuration file says, or all that is wrong with it, with lines.",
+        _config_check,
+    )
+    check.add_argument("file", nargs="?", type=Path, help="default: the one that is shipped")
+
+
+def _add_status(commands: Commands) -> None:
+    status = _add(
+        commands, "status", "Asks what runs, what each symbol does, and why one does not quote.", _status
+    )
+    _where(status)
+    status.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def _add_tap(commands: Commands) -> None:
+    tap = _add(
+        commands,
+        "tap",
+        "Shows what goes over the bus. Subjects are kind.venue.symbol.detail: 'engine.>'.",
+        _tap,
+    )
+    tap.add_argument("subject", help="such as 'engine.>' or 'market.sim.*.ticker'")
+    tap.add_argument("--raw", action="store_true", help="the messages as they are: JSON")
+    start = tap.add_mutually_exclusive_group()
+    start.add_argument("--since", type=_duration, metavar="5m", help="begin so long ago, from what is stored")
+    start.add_argument("--last", action="store_true", help="begin with the last message of each subject")
+    _where(tap)
+
+
+def _add_control(commands: Commands) -> None:
+    control = _add(commands, "control", "Gives the engine a command, and prints its answer.", _control)
+    control.add_argument("command", choices=["pause", "resume"], help="pause: no opening orders")
+    control.add_argument("venue", help="such as sim")
+    control.add_argument("symbol", help="such as BTC/USDT:USDT, or BTC-USDT_USDT")
+    control.add_argument("--reason", default="", help="kept with the command")
+    control.add_argument("--operator", help="who gives it (default: the user)")
+    control.add_argument(
+        "--expires", type=_duration, default=30 * 10**9, metavar="30s", help="not applied when older"
+    )
+    control.add_argument("--timeout", type=_duration, default=10 * 10**9, metavar="10s", help="wait so long")
+    _where(control)
+
+
+def _add_bus(commands: Commands) -> None:
+    bus = _add(commands, "bus", "Runs the embedded bus (nats-server with JetStream) in the foreground.", _bus)
+    bus.add_argument("--data-dir", type=Path, metavar="DIR", help="default: data")
+    bus.add_argument("--port", type=_port, default=BUS_PORT, help="default: %(default)s; 0: any free one")
+    bus.add_argument("--host", default="127.0.0.1", help="what to listen at (default: %(default)s)")
+
+
+def _where(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--bus-url", metavar="URL", help="where the bus is (default: what `up` runs, or 4222)"
+    )
+    command.add_argument("--data-dir", type=Path, metavar="DIR", help="where `up` runs (default: data)")
+
+
+def _up(options: argparse.Namespace) -> int:
+    from opensqt.up import UpOptions, up
+
+    wanted = UpOptions(**{name: getattr(options, name) for name in UpOptions.__struct_fields__})
+    return _run(lambda: up(wanted))
+
+
+def _config_check(options: argparse.Namespace) -> int:
+    from opensqt.config_command import check
+
+    return check(options.file)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from opensqt.status import bus_url, status
+
+    url = bus_url(options.bus_url, options.data_dir)
+    return _run(lambda: status(url, as_json=options.json))
+
+
+def _tap(options: argparse.Namespace) -> int:
+    from opensqt.status import bus_url
+    from opensqt.tap import Tap, tap
+
+    wanted = Tap(subject=options.subject, raw=options.raw, since=options.since, last=options.last)
+    url = bus_url(options.bus_url, options.data_dir)
+    return _run(lambda: tap(url, wanted))
+
+
+def _control(options: argparse.Namespace) -> int:
+    from opensqt.control import command, control
+    from opensqt.status import bus_url
+    from schemas.control import CommandName
+    from schemas.units import SECOND_NS, VenueId
+
+    given = command(
+        CommandName(options.command),
+        VenueId(options.venue),
+        _symbol(options.symbol),
+        reason=options.reason,
+        operator=options.operator,
+        lifetime=options.expires,
+    )
+    url = bus_url(options.bus_url, options.data_dir)
+    return _run(lambda: control(url, given, options.timeout / SECOND_NS))
+
+
+def _bus(options: argparse.Namespace) -> int:
+    from opensqt.data_dir import default_data_dir
+    from opensqt.parts import bus
+
+    return _run(lambda: bus(options.data_dir or default_data_dir(), options.port, options.host))
+
+
+def _run(command: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Run a command on the event loop; 0 when a signal ended it."""
+    from bus import run
+
+    ended: list[int | CommandError] = []
+
+    async def main() -> None:
+        try:
+            ended.append(await command())
+        except CommandError as error:
+            ended.append(error)
+
+    code: int = run(main)
+    match ended:
+        case [CommandError() as error]:
+            raise error
+        case [int() as wanted]:
+            return wanted
+        case _:
+            return code
+
+
+def _port(text: str) -> int:
+    return _parsed("whole", text, 0, 65535)
+
+
+def _count(text: str) -> int:
+    return _parsed("whole", text, 1, 64)
+
+
+def _duration(text: str) -> int:
+    return _parsed("duration", text)
+
+
+def _parsed(kind: str, text: str, *bounds: int) -> int:
+    from opensqt import units
+
+    try:
+        return units.whole(*bounds)(text) if kind == "whole" else units.duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, not {text!r}") from None
+
+
+def _speed(text: str) -> float | str:
+    if text == "max":
+        return text
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"has to be a number above 0, or max, not {text!r}")
+    return speed
+
+
+def _symbol(text: str) -> Any:
+    from schemas.subjects import unescape
+
+    return text if "/" in text else unescape(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""`bench latency`: from a tick on the bus to the intent on the bus, beside the bus's own round trips in the same run.
+
+The parts are the real ones, each a process of its own: nats-server (fsync on every write), the simulated venue, an engine
+and a gateway. Only the market is this benchmark: its tickers each move the grid by one level, one after the other.
+
+The baselines have the same two hops and no deciding: an echo process that answers a stored tick with a stored message
+(fsynced, like the step and the intent), and a plain request over the bus.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from bus import Bus, EmbeddedServer, Message, Registry, connect, provision
+from opensqt.bench.engine import START, SYMBOL, TICK
+from opensqt.bench.report import Report, machine, percentile
+from producers.simulated.settings import SymbolSettings, VenueSettings
+from schemas import subjects
+from schemas.codec import encode
+from schemas.grid import GridMode, GridSettings
+from schemas.instruments import Instrument, InstrumentKind
+from schemas.journal import SymbolEntry
+from schemas.market import Ticker
+from schemas.units import SECOND_NS, VenueId
+
+VENUE = VenueId("sim")
+WARM_UP = 50
+ECHO_TICK = "market.echo.ECHO.ticker"
+ECHO_ANSWER = "engine.echo.ECHO.alert"
+TICK_SUBJECT = subjects.ticker(VENUE, SYMBOL)
+INTENT = subjects.order_intent(VENUE, SYMBOL)
+INSTRUMENT = Instrument(
+    venue=VENUE,
+    symbol=SYMBOL,
+    kind=InstrumentKind.LINEAR_PERPETUAL,
+    base="BTC",
+    quote="USDT",
+    settle="USDT",
+    tick_size=TICK,
+    lot_size=Decimal("0.0001"),
+    minimum_quantity=Decimal("0.0001"),
+    minimum_notional=Decimal(5),
+    maker_fee=Decimal("0.0002"),
+    taker_fee=Decimal("0.0005"),
+    maximum_leverage=Decimal(20),
+)
+
+
+def run(ticks: int = 1000) -> Report:
+    """Measure `ticks` decisions."""
+    return asyncio.run(_run(ticks))
+
+
+async def _run(ticks: int) -> Report:
+    with tempfile.TemporaryDirectory(prefix="opensqt-bench-") as folder:
+        async with _stack(Path(folder)) as bus:
+            decided = await _round_trips(bus, TICK_SUBJECT, f"live.{INTENT}", ticks)
+            stored = await _round_trips(bus, ECHO_TICK, f"live.{ECHO_ANSWER}", ticks)
+            asked = await _requests(bus, ticks)
+    figures = {
+        "ticks": float(ticks),
+        "tick_to_intent_p50_ms": _ms(decided, 0.5),
+        "tick_to_intent_p99_ms": _ms(decided, 0.99),
+    }
+    baselines = {
+        "stored_round_trip_p50_ms": _ms(stored, 0.5),
+        "stored_round_trip_p99_ms": _ms(stored, 0.99),
+        "request_p50_ms": _ms(asked, 0.5),
+        "request_p99_ms": _ms(asked, 0.99),
+    }
+    return Report(
+        name="latency",
+        machine=machine(),
+        figures=figures,
+        baselines=baselines,
+        ratios={
+            "to_stored_round_trip_p50": figures["tick_to_intent_p50_ms"]
+            / baselines["stored_round_trip_p50_ms"],
+            "to_stored_round_trip_p99": figures["tick_to_intent_p99_ms"]
+            / baselines["stored_round_trip_p99_ms"],
+            "to_request_p50": figures["tick_to_intent_p50_ms"] / baselines["request_p50_ms"],
+        },
+    )
+
+
+@contextlib.asynccontextmanager
+async def _stack(folder: Path) -> AsyncIterator[Bus]:
+    async with contextlib.AsyncExitStack() as stack:
+        server = EmbeddedServer(folder / "bus")
+        await stack.enter_async_context(server)
+        bus = await stack.enter_async_context(connect(server.url, name="bench"))
+        await provision(bus)
+        venue_url = await _start_venue(stack, folder)
+        await _enlist(bus)
+        common = ("--bus-url", server.url)
+        await _start(stack, "engine", *common)
+        await _start(stack, "producers", "gateway", *common, "--venue-url", venue_url)
+        await _start(stack, "opensqt.bench.echo", server.url, ECHO_TICK, ECHO_ANSWER)
+        yield bus
+
+
+async def _start_venue(stack: contextlib.AsyncExitStack, folder: Path) -> str:
+    settings = VenueSettings(
+        venue=VENUE,
+        store=str(folder / "venue.sqlite"),
+        symbols=(SymbolSettings(instrument=INSTRUMENT, start_price=START, leverage=Decimal(10)),),
+        balances={"USDT": Decimal(1_000_000)},
+        tick_interval=3600 * SECOND_NS,
+    )
+    (folder / "venue.json").write_bytes(msgspec.json.encode(settings))
+    process = await _start(stack, "producers.simulated", "--settings", str(folder / "venue.json"))
+    assert process.stdout is not None
+    line = (await process.stdout.readline()).decode()
+    return line.split()[-1]
+
+
+async def _start(
+    stack: contextlib.AsyncExitStack, module: str, *arguments: str
+) -> asyncio.subprocess.Process:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        module,
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    stack.push_async_callback(process.wait)
+    stack.callback(_terminate, process)
+    return process
+
+
+def _terminate(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+
+
+async def _enlist(bus: Bus) -> None:
+    key = subjects.registry_key(VENUE, SYMBOL)
+    settings = GridSettings(mode=GridMode.NEUTRAL, order_amount=Decimal(100), price_interval=Decimal(60))
+    entry = SymbolEntry(venue=VENUE, symbol=SYMBOL, instance="bch", generation=1, settings=settings)
+    await Registry(bus, "instruments").create(key, INSTRUMENT)
+    await Registry(bus, "symbols").create(key, entry)
+
+
+async def _round_trips(bus: Bus, start: str, end: str, count: int) -> list[float]:
+    """Return seconds from a ticker to the message it leads to, one after the other."""
+    heard = asyncio.Event()
+
+    def hear(_: Message) -> None:
+        heard.set()
+
+    undo = await bus.subscribe(end, hear)
+    taken = []
+    for index, price in zip(range(count + WARM_UP), itertools.cycle(_prices()), strict=False):
+        heard.clear()
+        started = time.perf_counter()
+        await bus.publish(start, encode(_ticker(price)))
+        await asyncio.wait_for(heard.wait(), 30)
+        if index >= WARM_UP:
+            taken.append(time.perf_counter() - started)
+        await bus.nc.flush()
+    await undo()
+    return taken
+
+
+def _prices() -> list[Decimal]:
+    """Return prices that go up and down, each nearest to another level than the one before."""
+    up = [START + 60 * level for level in range(5)]
+    return up + up[-2:0:-1]
+
+
+def _ticker(price: Decimal) -> Ticker:
+    now = time.time_ns()
+    return Ticker(venue=VENUE, symbol=SYMBOL, bid=price - TICK, ask=price, last=price, time=now)
+
+
+async def _requests(bus: Bus, count: int) -> list[float]:
+    taken = []
+    for index in range(count + WARM_UP):
+        started = time.perf_counter()
+        await bus.request("bench.echo", b"tick")
+        if index >= WARM_UP:
+            taken.append(time.perf_counter() - started)
+    return taken
+
+
+def _ms(seconds: list[float], share: float) -> float:
+    return percentile(seconds, share) * 1e3

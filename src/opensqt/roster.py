@@ -1,0 +1,70 @@
+"""The `symbols` registry, filled from the configuration: what is missing is added, what runs is left as it is."""
+
+from collections.abc import Collection, Sequence
+
+from bus import Bus, Registry
+from opensqt.errors import CommandError
+from schemas import subjects
+from schemas.codec import decode_as
+from schemas.journal import Step, SymbolEntry
+from schemas.subjects import Stream
+from schemas.units import Symbol
+
+
+async def enter(bus: Bus, entries: Sequence[SymbolEntry], tradable: Collection[Symbol]) -> list[str]:
+    """Add the entries that the registry lacks; return what a person should know, one line each.
+
+    Raises: CommandError when the registry names a symbol that is not `tradable`.
+    """
+    registry = Registry(bus, "symbols")
+    notes: list[str] = []
+    for entry in entries:
+        key = subjects.registry_key(entry.venue, entry.symbol)
+        if await registry.create(key, entry) is None:
+            notes += await _in_force(bus, registry, key, entry)
+    named = {entry.symbol for entry in entries}
+    for stored in (await registry.entries()).values():
+        symbol = decode_as(stored.data, SymbolEntry).symbol
+        if symbol not in tradable:
+            raise CommandError(
+                f"{symbol} runs in this data directory, and the configuration's venue does not have it: "
+                "describe it there, or name another directory with --data-dir"
+            )
+        if symbol not in named:
+            notes.append(f"{symbol} is not in the configuration, and goes on being traded")
+    return notes
+
+
+async def _in_force(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) -> list[str]:
+    stored = await registry.get(key)
+    if stored is None:
+        return []
+    registered = decode_as(stored.data, SymbolEntry)
+    last = await bus.last(Stream.JOURNAL, subjects.step(entry.venue, entry.symbol))
+    settings = decode_as(last.data, Step).state.settings if last is not None else registered.settings
+    changed = [
+        name
+        for name in settings.__struct_fields__
+        if getattr(settings, name) != getattr(entry.settings, name)
+    ]
+    if registered.instance != entry.instance:
+        changed.append("instance")
+    if not changed:
+        return []
+    return [
+        f"{entry.symbol} keeps the settings it runs with; the configuration differs in {', '.join(changed)}"
+    ]
+
+
+def only(entries: Sequence[SymbolEntry], symbol: Symbol | None) -> SymbolEntry:
+    """Return the entry of a symbol, the first one when none is named.
+
+    Raises: CommandError when there is no such symbol.
+    """
+    if symbol is None:
+        return entries[0]
+    for entry in entries:
+        if entry.symbol == symbol:
+            return entry
+    known = ", ".join(entry.symbol for entry in entries)
+    raise CommandError(f"--symbol {symbol}: the configuration trades {known}")

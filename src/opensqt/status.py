@@ -1,0 +1,182 @@
+"""`opensqt status`: what runs, what each symbol does, and why one does not quote."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from bus import Bus, connect
+from opensqt.console import table
+from opensqt.data_dir import DataDir, default_data_dir
+from opensqt.errors import CommandError
+from opensqt.services import Service, discover
+from schemas.codec import UndecodableError, decode_as
+from schemas.grid import GridView
+from schemas.subjects import Stream
+
+DEFAULT_URL = "nats://127.0.0.1:4222"
+REACH_S = 2.0
+"""How long a bus has to answer."""
+
+
+class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One part that answered."""
+
+    name: str
+    up_s: float | None
+    address: str
+    health: str
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """All that `status` knows."""
+
+    bus: str
+    parts: tuple[PartStatus, ...]
+    grids: tuple[GridView, ...]
+
+
+def bus_url(asked: str | None, data_dir: Path | None) -> str:
+    """Return where the bus is: as asked for, else where `up` says in the data directory, else the usual place."""
+    if asked is not None:
+        return asked
+    record = DataDir(data_dir or default_data_dir()).read()
+    return record.bus_url if record is not None else DEFAULT_URL
+
+
+@asynccontextmanager
+async def reached(url: str, name: str) -> AsyncIterator[Bus]:
+    """Connect to a bus that has to be there.
+
+    Raises: CommandError when it is not.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(REACH_S):
+                await _knock(url)
+                bus = await stack.enter_async_context(connect(url, name=name))
+        except (TimeoutError, OSError, ValueError) as error:
+            raise CommandError(
+                f"no bus at {url}: start one with `opensqt up`, or name another with --bus-url or --data-dir"
+            ) from error
+        yield bus
+
+
+async def status(url: str, *, as_json: bool) -> int:
+    """Print what runs. Exit code 1 when no part does."""
+    async with reached(url, "status") as bus:
+        found = await collect(bus)
+    if as_json:
+        print(msgspec.json.encode(found).decode())
+    else:
+        print(report(found))
+    return 0 if found.parts else 1
+
+
+async def collect(bus: Bus) -> Status:
+    """Ask everyone."""
+    services, grids = await asyncio.gather(discover(bus), last_grids(bus))
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1.0)) as session:
+        parts = await asyncio.gather(*(_part(service, session) for service in services))
+    return Status(bus=bus.url, parts=tuple(parts), grids=tuple(grids))
+
+
+async def last_grids(bus: Bus) -> list[GridView]:
+    """Return the newest grid of every symbol."""
+    grids = []
+    for received in await bus.last_per_subject(Stream.JOURNAL, ["journal.*.*.grid"]):
+        try:
+            grids.append(decode_as(received.data, GridView))
+        except UndecodableError:
+            continue  # of a newer version: the others are still worth showing
+    return sorted(grids, key=lambda grid: (grid.venue, grid.symbol))
+
+
+def report(found: Status) -> str:
+    """Return it for people."""
+    lines = [f"bus  {found.bus}", ""]
+    if found.parts:
+        rows = [[p.name, length(p.up_s), p.health, p.address] for p in found.parts]
+        lines.append(table(["PART", "UP FOR", "HEALTH", "ADDRESS"], rows, frozenset({1})))
+    else:
+        lines.append("no part answers: start them with `opensqt up`")
+    lines.append("")
+    if found.grids:
+        lines.append(grids_table(found.grids))
+    else:
+        lines.append("no symbol has a grid yet")
+    return "\n".join(lines)
+
+
+def grids_table(grids: Sequence[GridView]) -> str:
+    """Return the grids in columns."""
+    head = ["SYMBOL", "MODE", "PRICE", "POSITION", "ORDERS", "TRADES", "GRID", "UNPAIRED", "FEES", "TOTAL"]
+    rows = [
+        [
+            grid.symbol,
+            grid.mode,
+            "-" if grid.price is None else f"{grid.price}",
+            f"{grid.position}",
+            str(sum(slot.client_order_id is not None for slot in grid.slots)),
+            str(grid.opened_trades + grid.closed_trades),
+            money(grid.grid_profit),
+            money(grid.unpaired_profit),
+            money(grid.fees),
+            money(grid.total_profit),
+            "yes" if grid.not_quoting is None else f"no: {grid.not_quoting.replace('_', ' ')}",
+        ]
+        for grid in grids
+    ]
+    return table([*head, "QUOTING"], rows, frozenset(range(2, len(head))))
+
+
+def money(value: Decimal) -> str:
+    """Return an amount with two digits after the point."""
+    return f"{value:.2f}"
+
+
+def length(seconds: float | None) -> str:
+    """Return a length of time in its two largest units."""
+    if seconds is None:
+        return "-"
+    rest = int(seconds)
+    parts = []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        if count or unit == "s":
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])
+
+
+async def _part(service: Service, session: aiohttp.ClientSession) -> PartStatus:
+    address = next((v for v in service.metadata.values() if v.startswith("http://")), "")
+    health = await _health(address, session) if address else "-"
+    return PartStatus(name=service.name, up_s=_seconds_since(service.started), address=address, health=health)
+
+
+async def _health(address: str, session: aiohttp.ClientSession) -> str:
+    try:
+        async with session.get(f"{address}/health") as answer:
+            body = await answer.json(content_type=None)
+            return str(body["status"])
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError):
+        return "no answer"
+
+
+def _seconds_since(started: str) -> float | None:
+    try:
+        return max((datetime.now(UTC) - datetime.fromisoformat(started)).total_seconds(), 0.0)
+    except (ValueError, TypeError):
+        return None
+
+
+async def _knock(url: str) -> None:
+    parts = urlsplit(url if "//" in url else f"nats://{url}")
+    _, writer = await asyncio.open_connection(parts.hostname or "", parts.port or 4222)
+    writer.close()

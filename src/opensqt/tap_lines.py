@@ -1,0 +1,202 @@
+"""One readable line for each event on the bus."""
+
+from datetime import UTC, datetime
+from typing import assert_never
+
+from opensqt.console import colour
+from schemas.account import Balance, OpenOrders, Position
+from schemas.codec import Event, UndecodableError, decode
+from schemas.control import Command, CommandResult
+from schemas.engine import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
+from schemas.grid import GridView
+from schemas.instruments import Instrument
+from schemas.journal import CommandReceived, Step, SymbolAdded, SymbolEntry, TimePassed
+from schemas.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
+from schemas.orders import (
+    CancelOrder,
+    CancelRejected,
+    Decision,
+    Funding,
+    OrderIntent,
+    OrderReport,
+    PlaceOrder,
+    QueryOrder,
+    Trade,
+)
+from schemas.units import Side
+
+DIM, RED, GREEN, YELLOW, BOLD = "2", "31", "32", "33", "1"
+LONGEST_RAW = 200
+_LOUD = (RiskChanged, AlertRaised, CancelRejected, FeedChanged, Reconciled)
+
+
+def line(subject: str, data: bytes, time_ns: int, *, is_coloured: bool) -> str:
+    """Return time, subject and what matters of the event; what is none of ours is shown as it is."""
+    clock = datetime.fromtimestamp(time_ns / 1e9, UTC).strftime("%H:%M:%S.%f")[:-3]
+    head = f"{colour(clock, DIM, is_seen=is_coloured)} {colour(f'{subject:<40}', BOLD, is_seen=is_coloured)}"
+    try:
+        event = decode(data)
+    except UndecodableError:
+        return f"{head} {_raw(data)}"
+    tint = _tint(event)
+    return f"{head} {colour(essence(event), tint, is_seen=is_coloured and bool(tint))}"
+
+
+def essence(event: Event) -> str:
+    """Return what matters of an event."""
+    match event:
+        case Ticker() | PublicTrade() | Candle() | FeedChanged() | ClockRead():
+            text = _market(event)
+        case OrderIntent() | OrderReport() | CancelRejected() | Trade() | Funding():
+            text = _order(event)
+        case Balance() | Position() | OpenOrders():
+            text = _account(event)
+        case Step() | GridView() | SymbolAdded() | TimePassed() | CommandReceived():
+            text = _journal(event)
+        case DecisionMade() | Fill() | RiskChanged() | Reconciled() | AlertRaised():
+            text = _engine(event)
+        case Command():
+            text = f"{event.name} by {event.operator}{_because(event.reason)}"
+        case CommandResult():
+            text = f"{event.name} {event.outcome}{_because(event.detail)}"
+        case Instrument():
+            text = f"{event.kind} tick {event.tick_size} lot {event.lot_size}"
+        case SymbolEntry():
+            text = f"{event.settings.mode} {event.settings.order_amount} a level, instance {event.instance}"
+        case _:
+            assert_never(event)
+    return text
+
+
+def _market(event: Ticker | PublicTrade | Candle | FeedChanged | ClockRead) -> str:
+    match event:
+        case Ticker():
+            return f"{event.bid} / {event.ask}  last {event.last}"
+        case PublicTrade():
+            return f"{event.side} {event.quantity} at {event.price}"
+        case Candle():
+            closed = "closed" if event.closed else "forming"
+            prices = f"{event.open} {event.high} {event.low} {event.close}"
+            return f"{event.interval} {closed} {prices}  volume {event.volume}"
+        case FeedChanged():
+            return f"feed {event.state}{_because(event.reason)}"
+        case ClockRead():
+            return f"{(event.received_time - event.time) / 1e6:+.1f} ms"
+        case _:
+            assert_never(event)
+
+
+def _order(event: OrderIntent | OrderReport | CancelRejected | Trade | Funding) -> str:
+    match event:
+        case OrderIntent():
+            return f"step {event.step}: {_counts(event.decisions)}"
+        case OrderReport():
+            reason = event.reject_reason or event.detail
+            of = f"/{event.quantity}" if event.quantity is not None else ""
+            return f"{event.status} {event.client_order_id} {event.cumulative_quantity}{of}{_because(reason)}"
+        case CancelRejected():
+            return f"cancel rejected {event.client_order_id}{_because(event.detail)}"
+        case Trade():
+            what = f"{event.side} {event.quantity} at {event.price}, fee {event.fee} {event.fee_asset}"
+            return f"{what}  {event.client_order_id or 'not ours'}"
+        case Funding():
+            return f"funding {event.amount} at {event.rate}"
+        case _:
+            assert_never(event)
+
+
+def _account(event: Balance | Position | OpenOrders) -> str:
+    match event:
+        case Balance():
+            return f"{event.asset} {event.total}, free {event.free}"
+        case Position():
+            return f"{event.quantity} from {event.entry_price}, unrealized {event.unrealized_pnl}"
+        case OpenOrders():
+            return f"{len(event.orders)} open orders"
+        case _:
+            assert_never(event)
+
+
+def _journal(event: Step | GridView | SymbolAdded | TimePassed | CommandReceived) -> str:
+    match event:
+        case Step():
+            causes = ", ".join(sorted({type(cause).__name__ for cause in event.causes})) or "claim"
+            return f"step {event.step} ({causes}): {_counts(event.decisions)}, {len(event.fills)} fills"
+        case GridView():
+            quoting = "" if event.not_quoting is None else f", not quoting: {event.not_quoting}"
+            return (
+                f"step {event.step} at {event.price}: position {event.position}, grid {event.grid_profit:.4f}, "
+                f"total {event.total_profit:.4f}{quoting}"
+            )
+        case SymbolAdded():
+            return f"{event.symbol} added, generation {event.generation}"
+        case TimePassed():
+            return "time passed"
+        case CommandReceived():
+            return essence(event.command)
+        case _:
+            assert_never(event)
+
+
+def _engine(event: DecisionMade | Fill | RiskChanged | Reconciled | AlertRaised) -> str:
+    match event:
+        case DecisionMade():
+            return f"{_decision(event.decision)}  (step {event.step})"
+        case Fill():
+            profit = "" if event.opens else f", profit {event.grid_profit:+.4f}"
+            return (
+                f"{event.side:<4} {event.quantity} at {event.price}, level {event.level}{profit}, "
+                f"position {event.position}"
+            )
+        case RiskChanged():
+            change = "began" if event.active else "ended"
+            return f"{event.severity} {event.reason} {change}{_because(event.details)}"
+        case Reconciled():
+            return f"{event.finding} {event.client_order_id}: {event.action}"
+        case AlertRaised():
+            return f"{event.severity} {event.code}{_because(event.detail)}"
+        case _:
+            assert_never(event)
+
+
+def _decision(decision: Decision) -> str:
+    match decision:
+        case PlaceOrder():
+            kind = "close" if decision.reduce_only else "place"
+            return (
+                f"{kind} {decision.side:<4} {decision.quantity} at {decision.price}, level {decision.level}"
+            )
+        case CancelOrder():
+            return f"cancel {decision.client_order_id}{_because(decision.reason)}"
+        case QueryOrder():
+            return f"query {decision.client_order_id}{_because(decision.reason)}"
+        case _:
+            assert_never(decision)
+
+
+def _counts(decisions: tuple[Decision, ...]) -> str:
+    places = sum(isinstance(decision, PlaceOrder) for decision in decisions)
+    cancels = sum(isinstance(decision, CancelOrder) for decision in decisions)
+    queries = len(decisions) - places - cancels
+    named = ((places, "to place"), (cancels, "to cancel"), (queries, "to query"))
+    return ", ".join(f"{count} {name}" for count, name in named if count) or "nothing decided"
+
+
+def _because(text: str) -> str:
+    return f": {text}" if text else ""
+
+
+def _tint(event: Event) -> str:
+    if isinstance(event, _LOUD):
+        return YELLOW
+    if isinstance(event, Fill | Trade):
+        return GREEN if event.side is Side.BUY else RED
+    if isinstance(event, GridView | Step | ClockRead):
+        return DIM
+    return ""
+
+
+def _raw(data: bytes) -> str:
+    text = data.decode("utf-8", "backslashreplace")
+    shown = "".join(char if char.isprintable() else " " for char in text)
+    return shown if len(shown) <= LONGEST_RAW else f"{shown[:LONGEST_RAW]}... ({len(data)} bytes)"

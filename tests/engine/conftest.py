@@ -1,0 +1,60 @@
+"""An engine's surroundings: a bus with nothing on it, and one symbol to run."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+
+import pytest
+from tests.schemas.examples import BTC, INSTRUMENT, SETTINGS, SIM
+
+from bus import Bus, Everything, FreeRunning, get_logger, read
+from bus.metrics import CollectorRegistry
+from engine.actor import Actor, ActorTurns
+from engine.metrics import EngineMetrics
+from schemas import subjects
+from schemas.codec import decode
+from schemas.journal import Step, SymbolEntry
+from schemas.subjects import Stream
+
+ENTRY = SymbolEntry(venue=SIM, symbol=BTC, instance="sqt", generation=1, settings=SETTINGS)
+STEPS = subjects.step(SIM, BTC)
+
+RunActor = Callable[[], AbstractAsyncContextManager["asyncio.Task[None]"]]
+
+
+@pytest.fixture
+def run_actor(bus: Bus) -> RunActor:
+    """Run an actor of the symbol for as long as the context lasts."""
+
+    @asynccontextmanager
+    async def run() -> AsyncIterator[asyncio.Task[None]]:
+        actor = Actor(
+            bus,
+            ENTRY,
+            INSTRUMENT,
+            turns=ActorTurns(FreeRunning(), FreeRunning()),
+            metrics=EngineMetrics(CollectorRegistry()),
+            log=get_logger("test"),
+        )
+        task = asyncio.create_task(actor.run())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            with contextlib.suppress(BaseException):
+                await task
+
+    return run
+
+
+async def until_step(bus: Bus, wanted: Callable[[Step], bool]) -> Step:
+    """Return the first step in the journal that is wanted, waiting for it."""
+    async with aclosing(read(bus, Stream.JOURNAL, (STEPS,), Everything())) as batches:
+        async for batch in batches:
+            for message in batch.messages:
+                step = decode(message.data)
+                assert isinstance(step, Step)
+                if wanted(step):
+                    return step
+    raise AssertionError("a stream is read for ever")

@@ -1,0 +1,207 @@
+"""Grids at 1000 with levels 10 apart, and what can happen to them, for the tests of the core."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from itertools import count
+
+import msgspec
+
+from engine.core.grid import Grid
+from engine.core.step import Change
+from schemas.control import Command, CommandName
+from schemas.grid import GridMode, GridSettings, GridState, Slot, SlotOrder
+from schemas.instruments import Instrument, InstrumentKind
+from schemas.journal import CommandReceived, Input, SymbolAdded, TimePassed
+from schemas.market import Ticker
+from schemas.orders import (
+    CancelOrder,
+    Decision,
+    OrderReport,
+    OrderStatus,
+    PlaceOrder,
+    QueryOrder,
+    RejectReason,
+    Trade,
+)
+from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TimeNs, TradeId, VenueId
+
+D = Decimal
+SIM = VenueId("sim")
+BTC = Symbol("BTC/USDT:USDT")
+START: TimeNs = 1_700_000_000 * SECOND_NS
+
+PERPETUAL = Instrument(
+    venue=SIM,
+    symbol=BTC,
+    kind=InstrumentKind.LINEAR_PERPETUAL,
+    base="BTC",
+    quote="USDT",
+    settle="USDT",
+    tick_size=D("0.1"),
+    lot_size=D("0.001"),
+    minimum_quantity=D("0.001"),
+    minimum_notional=D(5),
+    maker_fee=D("0.0002"),
+    taker_fee=D("0.0005"),
+)
+SPOT = msgspec.structs.replace(PERPETUAL, kind=InstrumentKind.SPOT)
+LONG = GridSettings(
+    mode=GridMode.LONG, order_amount=D(100), price_interval=D(10), buy_window=3, sell_window=3
+)
+NEUTRAL = msgspec.structs.replace(LONG, mode=GridMode.NEUTRAL)
+GEOMETRIC = msgspec.structs.replace(LONG, price_interval=None, interval_ratio=D("0.01"))
+
+_trade_numbers = count(1)
+
+
+def added(settings: GridSettings = LONG, instrument: Instrument = PERPETUAL) -> SymbolAdded:
+    return SymbolAdded(
+        venue=SIM,
+        symbol=BTC,
+        instance="sqt",
+        generation=1,
+        settings=settings,
+        instrument=instrument,
+        time=START,
+    )
+
+
+def ticker(
+    price: Decimal | str | int, seconds: float = 0, *, bid: Decimal | None = None, ask: Decimal | None = None
+) -> Ticker:
+    """Return a ticker some seconds after the start, with a spread of 0.2 unless told otherwise."""
+    last = D(price)
+    return Ticker(
+        venue=SIM,
+        symbol=BTC,
+        bid=last - D("0.1") if bid is None else bid,
+        ask=last + D("0.1") if ask is None else ask,
+        last=last,
+        time=at(seconds),
+    )
+
+
+def at(seconds: float) -> TimeNs:
+    return START + int(seconds * SECOND_NS)
+
+
+def silence(seconds: float) -> TimePassed:
+    return TimePassed(time=at(seconds))
+
+
+def report(
+    order: ClientOrderId,
+    status: OrderStatus,
+    cumulative: Decimal | str | int = 0,
+    *,
+    reason: RejectReason | None = None,
+    seconds: float = 0,
+) -> OrderReport:
+    return OrderReport(
+        venue=SIM,
+        symbol=BTC,
+        client_order_id=order,
+        status=status,
+        cumulative_quantity=D(cumulative),
+        reject_reason=reason,
+        time=at(seconds),
+    )
+
+
+def trade(
+    order: SlotOrder,
+    quantity: Decimal | str | None = None,
+    *,
+    price: Decimal | int | None = None,
+    fee: Decimal | str = "0.02",
+    fee_asset: str = "USDT",
+    name: str | None = None,
+) -> Trade:
+    """Return a trade of an order: all of it, at its price, unless told otherwise."""
+    return Trade(
+        venue=SIM,
+        symbol=BTC,
+        trade_id=TradeId(name or f"t{next(_trade_numbers)}"),
+        client_order_id=order.client_order_id,
+        side=order.side,
+        price=order.price if price is None else D(price),
+        quantity=order.quantity if quantity is None else D(quantity),
+        fee=D(fee),
+        fee_asset=fee_asset,
+        is_maker=True,
+        time=START,
+    )
+
+
+def command(name: CommandName, *, received: float = 1, expires: float = 30) -> CommandReceived:
+    asked = Command(
+        venue=SIM,
+        symbol=BTC,
+        command_id="c1",
+        name=name,
+        operator="ann",
+        reason="test",
+        time=at(0),
+        expires_time=at(expires),
+    )
+    return CommandReceived(command=asked, received_time=at(received))
+
+
+def started(
+    settings: GridSettings = LONG, *, instrument: Instrument = PERPETUAL, price: Decimal | str | int = 1000
+) -> Grid:
+    """Return a grid whose first orders are out and accepted."""
+    grid = Grid(None, 0)
+    grid.process([added(settings, instrument), ticker(price)])
+    accept_all(grid)
+    return grid
+
+
+def accept_all(grid: Grid) -> None:
+    orders = [slot.order for slot in state_of(grid).slots.values() if slot.order]
+    grid.process([report(each.client_order_id, OrderStatus.NEW) for each in orders])
+
+
+def state_of(grid: Grid) -> GridState:
+    assert grid.state is not None
+    return grid.state
+
+
+def slot(grid: Grid, level: int) -> Slot:
+    return state_of(grid).slots[level]
+
+
+def order(grid: Grid, level: int) -> SlotOrder:
+    """Return the order of a level, which has to have one."""
+    found = slot(grid, level).order
+    assert found is not None
+    return found
+
+
+def step(grid: Grid, *inputs: Input) -> Change:
+    """Process inputs that have to make a step."""
+    change = grid.process(inputs)
+    assert change is not None
+    return change
+
+
+def fill(grid: Grid, level: int, *, price: Decimal | int | None = None) -> Change:
+    """Fill the order of a level whole."""
+    return step(grid, trade(order(grid, level), price=price))
+
+
+def placed(change: Change) -> list[PlaceOrder]:
+    return [each for each in change.decisions if isinstance(each, PlaceOrder)]
+
+
+def canceled(change: Change) -> set[ClientOrderId]:
+    return {each.client_order_id for each in change.decisions if isinstance(each, CancelOrder)}
+
+
+def queried(decisions: Iterable[Decision]) -> set[ClientOrderId]:
+    return {each.client_order_id for each in decisions if isinstance(each, QueryOrder)}
+
+
+def levels(orders: Iterable[PlaceOrder], side: Side) -> list[int]:
+    """Return the levels of the orders of one side, in the order of the decisions."""
+    return [each.level for each in orders if each.side is side]

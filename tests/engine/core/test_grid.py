@@ -1,0 +1,218 @@
+"""Steps: what makes one, what it says, and that its causes make it again."""
+
+import msgspec
+import pytest
+from tests.engine.core.examples import (
+    BTC,
+    LONG,
+    SIM,
+    D,
+    added,
+    at,
+    command,
+    fill,
+    order,
+    placed,
+    report,
+    silence,
+    started,
+    state_of,
+    step,
+    ticker,
+    trade,
+)
+
+from engine.core.grid import Grid
+from schemas.account import Balance, Position
+from schemas.codec import encode
+from schemas.control import CommandName
+from schemas.grid import GridState
+from schemas.journal import Input
+from schemas.market import Candle, ClockRead, FeedChanged, FeedState
+from schemas.orders import OrderStatus
+
+replace = msgspec.structs.replace
+
+LEVELS_FOR_LATER: list[Input] = [
+    Candle(
+        venue=SIM,
+        symbol=BTC,
+        interval="1m",
+        open_time=0,
+        open=D(1),
+        high=D(1),
+        low=D(1),
+        close=D(1),
+        volume=D(1),
+        closed=True,
+        time=at(9),
+    ),
+    FeedChanged(venue=SIM, symbol=BTC, state=FeedState.DOWN, reason="", time=at(9)),
+    ClockRead(venue=SIM, time=at(9), received_time=at(9)),
+    Balance(
+        venue=SIM,
+        asset="USDT",
+        total=D(1),
+        free=D(1),
+        margin_balance=D(1),
+        unrealized_pnl=D(0),
+        time=at(9),
+    ),
+    Position(
+        venue=SIM,
+        symbol=BTC,
+        quantity=D(0),
+        entry_price=D(0),
+        mark_price=D(0),
+        unrealized_pnl=D(0),
+        leverage=D(1),
+        time=at(9),
+    ),
+]
+
+
+def again(grid: Grid) -> Grid:
+    """Return the grid as a restart would make it."""
+    return Grid(msgspec.json.decode(encode(state_of(grid)), type=GridState), grid.step)
+
+
+def test_the_first_step_is_the_symbol_added() -> None:
+    grid = Grid(None, 0)
+    change = step(grid, added())
+    assert (change.step, change.causes, change.decisions) == (1, (added(),), ())
+    assert state_of(grid).settings == LONG
+    assert state_of(grid).anchor is None
+
+
+def test_before_it_nothing_is_heard() -> None:
+    grid = Grid(None, 0)
+    assert grid.process([ticker(1000), command(CommandName.PAUSE)]) is None
+    assert grid.state is None
+    assert step(grid, added()).causes == (added(),)
+
+
+def test_a_symbol_added_again_changes_nothing() -> None:
+    grid = started()
+    assert grid.process([added()]) is None
+
+
+def test_the_first_price_is_the_anchor() -> None:
+    grid = Grid(None, 0)
+    step(grid, added())
+    change = step(grid, ticker("1000.06", 3))
+    state = state_of(grid)
+    assert (change.step, state.anchor, state.center, state.price) == (2, D("1000.1"), 0, D("1000.06"))
+    assert (state.accounts.first_price, state.accounts.first_time) == (D("1000.06"), at(3))
+    assert len(placed(change)) == 3
+
+
+def test_an_anchor_is_at_least_a_tick() -> None:
+    grid = Grid(None, 0)
+    step(grid, added(), ticker("0.01"))
+    assert state_of(grid).anchor == D("0.1")
+
+
+def test_the_anchor_survives_a_restart() -> None:
+    grid = again(started())
+    step(grid, ticker(1050))
+    assert state_of(grid).anchor == 1000
+    assert state_of(grid).center == 5
+
+
+def test_a_tick_inside_the_level_makes_no_step() -> None:
+    grid = started()
+    assert grid.process([ticker("1004.9", 1)]) is None
+    assert grid.process([ticker("995.1", 2)]) is None
+
+
+def test_a_tick_at_another_level_makes_a_step() -> None:
+    grid = started()
+    grid.process([ticker(1001)])
+    change = step(grid, ticker(1005, 1))
+    assert (change.causes, state_of(grid).center) == ((ticker(1005, 1),), 1)
+
+
+def test_a_price_of_nothing_is_no_price() -> None:
+    grid = started()
+    assert grid.process([ticker(0, bid=D(0), ask=D(0))]) is None
+    fill(grid, -1)
+    assert state_of(grid).price == 1000
+
+
+def test_only_the_newest_ticker_counts() -> None:
+    grid = started()
+    assert grid.process([ticker(1050), ticker(1001, 1)]) is None
+
+
+def test_a_ticker_that_made_no_step_is_a_cause_of_the_next() -> None:
+    grid = started()
+    grid.process([ticker(1003, 4)])
+    bought = trade(order(grid, -1))
+    change = step(grid, bought)
+    assert change.causes == (ticker(1003, 4), bought)
+    assert (state_of(grid).price, change.time) == (1003, at(4))
+
+
+def test_what_changed_nothing_is_no_cause() -> None:
+    grid = started()
+    known = report(order(grid, -1).client_order_id, OrderStatus.NEW, seconds=50)
+    new = trade(order(grid, -1), "0.01")
+    change = step(grid, known, new)
+    assert (change.causes, change.time) == ((new,), at(0))
+
+
+def test_the_causes_make_the_step_again() -> None:
+    grid = started()
+    grid.process([ticker(1003, 4)])
+    replica = again(grid)
+    change = step(grid, trade(order(grid, -1)), silence(9))
+    assert replica.process(change.causes) == change
+    assert encode(state_of(replica)) == encode(state_of(grid))
+
+
+def test_time_never_falls() -> None:
+    grid = started()
+    step(grid, ticker(1010, 9))
+    assert step(grid, ticker(1020, 3)).time == at(9)
+
+
+def test_an_order_that_was_not_placed_tells_no_time() -> None:
+    grid = started()
+    gone = report(order(grid, -1).client_order_id, OrderStatus.NOT_PLACED, seconds=99)
+    assert step(grid, gone).time == at(0)
+
+
+@pytest.mark.parametrize("event", LEVELS_FOR_LATER, ids=lambda event: type(event).__name__)
+def test_what_is_not_used_yet_changes_nothing(event: Input) -> None:
+    assert started().process([event]) is None
+
+
+def test_silence_alone_makes_no_step() -> None:
+    assert started().process([silence(100)]) is None
+
+
+def test_decisions_to_cancel_come_before_those_to_place() -> None:
+    change = step(started(), ticker(1010))
+    assert [type(each).__name__ for each in change.decisions] == ["CancelOrder", "PlaceOrder"]
+
+
+def test_steps_are_numbered() -> None:
+    grid = started()
+    before = grid.step
+    assert step(grid, ticker(1010)).step == before + 1 == grid.step
+
+
+def test_a_ticker_before_the_symbol_is_not_remembered() -> None:
+    grid = Grid(None, 0)
+    grid.process([ticker(1000)])
+    step(grid, added())
+    assert grid.process([command(CommandName.RESUME)]) is not None
+    assert state_of(grid).price is None
+
+
+def test_the_callers_decimal_context_does_not_matter() -> None:
+    grid = started()
+    replica = again(grid)
+    change = step(grid, ticker(1010))
+    with __import__("decimal").localcontext(prec=6):
+        assert replica.process([ticker(1010)]) == change

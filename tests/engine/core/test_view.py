@@ -1,0 +1,107 @@
+"""What viewers see."""
+
+from tests.engine.core.examples import (
+    GEOMETRIC,
+    NEUTRAL,
+    D,
+    added,
+    command,
+    fill,
+    order,
+    started,
+    state_of,
+    step,
+    ticker,
+    trade,
+)
+
+from engine.core.grid import Grid
+from engine.core.view import view
+from schemas.control import CommandName
+from schemas.grid import GridView, NotQuoting, SlotStatus, SlotView
+from schemas.units import Side
+
+
+def seen(grid: Grid, mark: int | None = None) -> GridView:
+    return view(state_of(grid), grid.step, None if mark is None else D(mark))
+
+
+def level(grid: Grid, number: int) -> SlotView:
+    return next(each for each in seen(grid).slots if each.slot_id == number)
+
+
+def test_before_the_first_price() -> None:
+    grid = Grid(None, 0)
+    step(grid, added())
+    shown = seen(grid)
+    assert (shown.anchor_price, shown.price, shown.slots) == (None, None, ())
+    assert (shown.not_quoting, shown.total_profit, shown.buy_and_hold) == (NotQuoting.NO_PRICE, 0, 0)
+
+
+def test_a_long_grid_shows_its_buys_and_the_center() -> None:
+    grid = started()
+    assert [(each.slot_id, each.price, each.status) for each in seen(grid).slots] == [
+        (-3, 970, SlotStatus.OPEN),
+        (-2, 980, SlotStatus.OPEN),
+        (-1, 990, SlotStatus.OPEN),
+        (0, 1000, SlotStatus.EMPTY),
+    ]
+
+
+def test_a_neutral_grid_shows_both_sides() -> None:
+    sides = [each.side for each in seen(started(NEUTRAL)).slots]
+    assert sides == [Side.BUY] * 3 + [None] + [Side.SELL] * 3
+
+
+def test_what_is_held_is_filled_and_shows_its_closing_order() -> None:
+    grid = started()
+    fill(grid, -1)
+    shown = level(grid, -1)
+    assert (shown.status, shown.side, shown.held) == (SlotStatus.FILLED, Side.BUY, D("0.101"))
+    assert (shown.price, shown.order_price) == (990, 1000)
+    assert shown.client_order_id == order(grid, -1).client_order_id
+
+
+def test_a_short_is_filled_on_the_sell_side() -> None:
+    grid = started(NEUTRAL)
+    fill(grid, 1)
+    assert (level(grid, 1).side, level(grid, 1).held) == (Side.SELL, D("-0.099"))
+
+
+def test_slots_outside_the_window_are_shown() -> None:
+    grid = started()
+    fill(grid, -1)
+    step(grid, ticker(1100))
+    assert level(grid, -1).status is SlotStatus.FILLED
+
+
+def test_profit_adds_up() -> None:
+    grid = started()
+    fill(grid, -1)
+    fill(grid, -1)
+    step(grid, trade(order(grid, -2)))
+    shown = seen(grid, 1001)
+    assert shown.grid_profit == D("0.97")
+    assert shown.unpaired_profit == D("0.102") * 21
+    assert shown.total_profit == shown.grid_profit + shown.unpaired_profit - D("0.02")
+
+
+def test_buy_and_hold_is_a_full_window() -> None:
+    assert seen(started(), 1100).buy_and_hold == 30
+
+
+def test_it_is_marked_at_the_last_decision_unless_told() -> None:
+    grid = started()
+    assert (seen(grid).price, seen(grid, 1234).price) == (1000, 1234)
+
+
+def test_an_interval_is_shown_for_both_kinds() -> None:
+    assert seen(started()).price_interval == 10
+    assert seen(started(GEOMETRIC)).price_interval == 10
+
+
+def test_paused() -> None:
+    grid = started()
+    step(grid, command(CommandName.PAUSE))
+    shown = seen(grid)
+    assert (shown.paused, shown.not_quoting) == (True, NotQuoting.PAUSED)

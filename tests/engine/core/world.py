@@ -1,0 +1,221 @@
+"""A grid and an exchange with unreliable news between them; what has to hold is checked after every input."""
+
+from decimal import Decimal
+
+import msgspec
+from tests.engine.core.examples import PERPETUAL, added, at, command, silence, state_of, ticker
+from tests.engine.core.exchange import Exchange
+
+from engine.core.grid import Grid
+from engine.core.step import Change
+from engine.core.view import view
+from schemas.account import OpenOrders
+from schemas.codec import encode
+from schemas.control import CommandName
+from schemas.grid import GridMode, GridSettings, GridState
+from schemas.instruments import Instrument
+from schemas.journal import Input
+from schemas.orders import PlaceOrder, RejectReason, Trade
+from schemas.units import TradeId
+
+ZERO = Decimal(0)
+PRICES = (Decimal(1), Decimal("997.3"), Decimal("123456.789"))
+REASONS = tuple(reason for reason in RejectReason if reason is not RejectReason.DUPLICATE_ID)
+
+_states = msgspec.json.Decoder(GridState)
+
+
+class World:
+    """What moves it are small numbers, so that a list of them is a story that can be shrunk."""
+
+    def __init__(self, settings: GridSettings, instrument: Instrument = PERPETUAL) -> None:
+        self.settings = settings
+        self.exchange = Exchange(instrument.lot_size)
+        self.grid = Grid(None, 0)
+        self.seconds = 0.0
+        self.price = Decimal(1000)
+        self.heard: dict[TradeId, Trade] = {}
+        self.profit = ZERO
+        self.fills = 0
+        self._sweep: OpenOrders | None = None
+        self._sweep_after = 0
+        self.hear(added(settings, instrument))
+        self.move(0, 0)
+
+    def hear(self, *inputs: Input) -> Change | None:
+        """Give the grid its inputs, and check all that has to hold."""
+        state = self.grid.state
+        before = encode(state) if state else None
+        for each in inputs:
+            if isinstance(each, Trade):
+                self.heard[each.trade_id] = each
+        change = self.grid.process(inputs)
+        after = encode(state_of(self.grid))
+        if change is None:
+            assert after == before
+            assert _again(before, self.grid.step, inputs)[0] is None
+        else:
+            again, state_again = _again(before, change.step - 1, change.causes)
+            assert again is not None
+            assert _bytes(again) == _bytes(change)
+            assert state_again == after
+            self._carry_out(change)
+        self._check()
+        return change
+
+    def move(self, steps: int, seconds: int) -> None:
+        """Move the price by so many fifths of an interval."""
+        self.price = max(self.price + 2 * steps, Decimal(20))
+        self._pass(seconds)
+        self.hear(ticker(self.price, self.seconds))
+
+    def wait(self, seconds: int) -> None:
+        self._pass(seconds)
+        self.hear(silence(self.seconds))
+
+    def arrive(self, index: int, verdict: int) -> None:
+        """Let a request arrive at the exchange: mostly accepted, sometimes refused or lost."""
+        on_their_way = self.exchange.on_their_way()
+        if not on_their_way:
+            return
+        booked = on_their_way[index % len(on_their_way)]
+        if verdict < len(REASONS):
+            self.exchange.refuse(booked, REASONS[verdict])
+        elif verdict == len(REASONS):
+            self.exchange.lose_request(booked)
+        else:
+            self.exchange.accept(booked)
+
+    def arrive_all(self) -> None:
+        for booked in self.exchange.on_their_way():
+            self.exchange.accept(booked)
+
+    def fill(self, index: int, lots: int) -> None:
+        if found := self.exchange.open():
+            self.exchange.fill(found[index % len(found)], lots)
+
+    def expire(self, index: int) -> None:
+        if found := self.exchange.open():
+            self.exchange.end(found[index % len(found)])
+
+    def deliver(self, index: int, *, keep: bool = False) -> None:
+        """Let the grid hear any of the news; one that is kept will be heard again."""
+        news = self.exchange.news
+        if news:
+            index %= len(news)
+            self.hear(news[index] if keep else news.pop(index))
+
+    def deliver_many(self, index: int, number: int) -> None:
+        news = self.exchange.news
+        if news:
+            index %= len(news)
+            batch = news[index : index + number]
+            del news[index : index + number]
+            self.hear(*batch)
+
+    def lose(self, index: int) -> None:
+        """Let a piece of news never be heard, until it is asked for."""
+        if self.exchange.news:
+            self.exchange.news.pop(index % len(self.exchange.news))
+
+    def look(self) -> None:
+        """Take a sweep, to be heard when all that was said before it was heard."""
+        self._sweep = self.exchange.sweep()
+        self._sweep_after = len(self.exchange.news)
+
+    def reconcile(self) -> None:
+        if self._sweep is not None:
+            older, self.exchange.news = (
+                self.exchange.news[: self._sweep_after],
+                self.exchange.news[self._sweep_after :],
+            )
+            self.hear(*older)
+            self.hear(self._sweep)
+            self._sweep = None
+
+    def ask(self, name: CommandName) -> None:
+        self.hear(command(name))
+
+    def settle(self) -> None:
+        """Let all be heard and asked for, until the grid and the exchange have nothing more to say."""
+        for _ in range(40):
+            before = self.grid.step
+            self.arrive_all()
+            while self.exchange.news:
+                self.deliver(0)
+                self.arrive_all()
+            self.wait(100)
+            self.look()
+            self.reconcile()
+            if self.grid.step == before and not self.exchange.news:
+                break
+        else:
+            raise AssertionError("it does not come to rest")
+        self._check_rest()
+
+    def _pass(self, seconds: int) -> None:
+        self.seconds += seconds
+        self.exchange.now = at(self.seconds)
+
+    def _carry_out(self, change: Change) -> None:
+        state = state_of(self.grid)
+        self.profit += sum((fill.grid_profit for fill in change.fills), ZERO)
+        self.fills += len(change.fills)
+        for decision in change.decisions:
+            if isinstance(decision, PlaceOrder):
+                self._check_order(state, decision)
+            self.exchange.carry_out(decision)
+
+    def _check_order(self, state: GridState, order: PlaceOrder) -> None:
+        slot = state.slots[order.level]
+        assert slot.order is not None
+        assert slot.order.client_order_id == order.client_order_id
+        if not slot.order.opens:
+            assert slot.held * order.side.sign < 0
+            assert order.quantity <= abs(slot.held)
+        else:
+            assert not state.paused
+            assert not state.margin_locked_until
+            assert slot.held * order.side.sign >= 0
+
+    def _check(self) -> None:
+        state = state_of(self.grid)
+        accounts, slots = state.accounts, state.slots.values()
+        trades = self.heard.values()
+        signed = [trade.side.sign * trade.quantity for trade in trades]
+        assert accounts.position == sum(signed) == sum(slot.held for slot in slots)
+        assert accounts.cash == -sum(trade.side.sign * trade.quantity * trade.price for trade in trades)
+        assert accounts.fees == sum(trade.fee for trade in trades)
+        assert accounts.unmatched_fees == sum(slot.entry_fees for slot in slots)
+        assert accounts.grid_profit == self.profit
+        assert accounts.opened_trades + accounts.closed_trades == self.fills == len(trades)
+        assert len(self.exchange.live()) <= self.settings.order_cleanup_threshold
+        if self.settings.mode is GridMode.LONG:
+            assert all(slot.held >= 0 for slot in slots)
+        for price in PRICES:
+            unpaired = sum(slot.held * price - slot.cost for slot in slots)
+            total = accounts.cash + accounts.position * price - accounts.fees
+            assert total == accounts.grid_profit + unpaired - accounts.unmatched_fees
+        assert view(state, self.grid.step).position == accounts.position
+
+    def _check_rest(self) -> None:
+        state = state_of(self.grid)
+        exchange = self.exchange
+        assert state.accounts.position == sum(each.side.sign * each.quantity for each in exchange.trades)
+        for slot in state.slots.values():
+            ids = [key for key, booked in exchange.books.items() if booked.order.level == slot.level]
+            own = [each for each in exchange.trades if each.client_order_id in ids]
+            assert slot.held == sum(each.side.sign * each.quantity for each in own)
+            assert slot.order is None or exchange.books[slot.order.client_order_id].is_open
+        ours = {slot.order.client_order_id for slot in state.slots.values() if slot.order}
+        assert ours == {each.order.client_order_id for each in exchange.live()}
+
+
+def _again(before: bytes | None, step: int, inputs: tuple[Input, ...]) -> tuple[Change | None, bytes | None]:
+    grid = Grid(_states.decode(before) if before else None, step)
+    change = grid.process(inputs)
+    return change, encode(grid.state) if grid.state else None
+
+
+def _bytes(change: Change) -> bytes:
+    return msgspec.json.encode(change)

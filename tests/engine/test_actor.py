@@ -1,0 +1,155 @@
+"""The actor on a real bus: commits, then speaks; continues, fences, and skips what it cannot read."""
+
+from contextlib import aclosing
+
+import msgspec
+import pytest
+from tests.engine.conftest import STEPS, RunActor, until_step
+from tests.schemas.examples import BTC, COMMAND, FILL, SIM, TICKER, TRADE
+
+from bus import Bus, EachLast, Fenced, Journal, Received, read
+from schemas import subjects
+from schemas.codec import decode_as, encode
+from schemas.control import CommandOutcome, CommandResult
+from schemas.engine import Fill
+from schemas.grid import GridView
+from schemas.journal import Step
+from schemas.orders import OrderReport, OrderStatus, PlaceOrder, Trade
+from schemas.subjects import Stream
+from schemas.units import TradeId
+
+
+async def first_on(bus: Bus, stream: Stream, subject: str) -> Received:
+    async with aclosing(read(bus, stream, (subject,), EachLast())) as batches:
+        async for batch in batches:
+            if batch.messages:
+                return batch.messages[0]
+    raise AssertionError("a stream is read for ever")
+
+
+def places(step: Step) -> list[PlaceOrder]:
+    return [decision for decision in step.decisions if isinstance(decision, PlaceOrder)]
+
+
+def has_orders(step: Step) -> bool:
+    return bool(places(step))
+
+
+def trade_of(order: PlaceOrder) -> Trade:
+    return msgspec.structs.replace(
+        TRADE,
+        client_order_id=order.client_order_id,
+        side=order.side,
+        price=order.price,
+        quantity=order.quantity,
+        trade_id=TradeId("1"),
+        time=TICKER.time + 1,
+    )
+
+
+async def test_the_first_price_sets_the_anchor_and_the_first_orders(bus: Bus, run_actor: RunActor) -> None:
+    async with run_actor():
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        step = await until_step(bus, has_orders)
+    assert step.state.anchor == TICKER.last
+    assert len(places(step)) == 20
+
+
+async def test_a_trade_is_committed_then_said_as_a_fill(bus: Bus, run_actor: RunActor) -> None:
+    async with run_actor():
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        order = places(await until_step(bus, has_orders))[0]
+        await bus.store(subjects.own_trade(SIM, BTC), trade_of(order))
+        fill = decode_as((await first_on(bus, Stream.ENGINE, subjects.fill(SIM, BTC))).data, Fill)
+        step = await until_step(bus, lambda step: bool(step.fills))
+    assert step.fills == (fill,)
+    assert fill.client_order_id == order.client_order_id
+
+
+async def test_a_trade_that_comes_twice_is_booked_once(bus: Bus, run_actor: RunActor) -> None:
+    async with run_actor():
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        order = places(await until_step(bus, has_orders))[0]
+        for _ in range(2):
+            await bus.store(subjects.own_trade(SIM, BTC), trade_of(order))
+        filled = OrderReport(
+            venue=SIM,
+            symbol=BTC,
+            client_order_id=order.client_order_id,
+            status=OrderStatus.FILLED,
+            cumulative_quantity=order.quantity,
+            time=TICKER.time + 2,
+        )
+        sequence = await bus.store(subjects.order_report(SIM, BTC), filled)
+        await bus.store(
+            subjects.command(SIM, BTC, "pause"), msgspec.structs.replace(COMMAND, expires_time=2**62)
+        )
+        step = await until_step(bus, lambda step: step.offsets[Stream.ORDERS].sequence >= sequence)
+    assert step.state.accounts.position == order.quantity * order.side.sign
+
+
+async def test_another_actor_goes_on_where_the_first_was(bus: Bus, run_actor: RunActor) -> None:
+    async with run_actor():
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        before = await until_step(bus, has_orders)
+    async with run_actor():
+        claim = await until_step(bus, lambda step: step.epoch == before.epoch + 1)
+    assert claim.state == before.state
+    assert claim.step == before.step
+    assert claim.decisions == ()
+
+
+async def test_an_actor_that_was_replaced_is_fenced(bus: Bus, run_actor: RunActor) -> None:
+    async with run_actor() as old:
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        await until_step(bus, has_orders)
+        async with run_actor():
+            await until_step(bus, lambda step: step.epoch == 2)
+            moved = msgspec.structs.replace(
+                TICKER, last=TICKER.last * 2, ask=TICKER.ask * 2, time=TICKER.time + 1
+            )
+            await bus.store(subjects.ticker(SIM, BTC), moved)
+            with pytest.RaisesGroup(Fenced):
+                await old
+
+
+async def test_what_was_committed_and_not_said_is_said_at_the_next_start(
+    bus: Bus, run_actor: RunActor
+) -> None:
+    async with run_actor():
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        step = await until_step(bus, has_orders)
+    journal = await Journal.open(bus, Stream.JOURNAL, STEPS)
+    unsaid = msgspec.structs.replace(
+        step, step=step.step + 1, fills=(FILL,), published_through=journal.sequence
+    )
+    await journal.commit(unsaid)
+    async with run_actor():
+        said = await first_on(bus, Stream.ENGINE, subjects.fill(SIM, BTC))
+    assert decode_as(said.data, Fill) == FILL
+
+
+async def test_nonsense_on_the_bus_stops_nothing(bus: Bus, run_actor: RunActor) -> None:
+    async with run_actor():
+        await bus.publish(subjects.own_trade(SIM, BTC), b"{nonsense")
+        await bus.publish(subjects.order_report(SIM, BTC), encode(TICKER))
+        await bus.publish(subjects.ticker(SIM, BTC), b"\xff")
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        assert await until_step(bus, has_orders)
+
+
+async def test_a_command_is_answered(bus: Bus, run_actor: RunActor) -> None:
+    async with run_actor():
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        await until_step(bus, has_orders)
+        await bus.store(subjects.command(SIM, BTC, "pause"), COMMAND)
+        answer = await first_on(bus, Stream.CONTROL, subjects.command_result(SIM, BTC))
+    result = decode_as(answer.data, CommandResult)
+    assert (result.command_id, result.outcome) == (COMMAND.command_id, CommandOutcome.EXPIRED)
+
+
+async def test_viewers_get_the_grid_of_the_newest_step(bus: Bus, run_actor: RunActor) -> None:
+    async with run_actor():
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        shown = await first_on(bus, Stream.JOURNAL, subjects.grid(SIM, BTC))
+    assert decode_as(shown.data, GridView).anchor_price == TICKER.last

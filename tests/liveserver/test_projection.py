@@ -1,0 +1,359 @@
+"""The projection: what each event makes viewers hear, and that a snapshot and the tail are the whole."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.liveserver import events
+from tests.liveserver.events import BTC, ETH, SIM, SPOT, START_S
+from tests.liveserver.viewer_model import ViewerModel
+
+from liveserver.messages import frame
+from liveserver.naming import Market
+from liveserver.projection import Channel, Outgoing, Projection
+from schemas.codec import Event
+from schemas.engine import DecisionMade
+from schemas.grid import NotQuoting
+from schemas.market import FeedState
+from schemas.orders import CancelOrder, OrderStatus
+from schemas.units import ClientOrderId
+
+MARKET = Market(SIM, BTC)
+WHO = {"symbol": "BTCUSDT", "venue": "sim", "market": "BTC/USDT:USDT"}
+
+
+def _read(outgoing: list[Outgoing]) -> list[tuple[str, Any]]:
+    messages = [json.loads(frame(message)) for _, message in outgoing]
+    return [(message["type"], message["data"]) for message in messages]
+
+
+def _told(event: Event, sequence: int = 1) -> list[tuple[str, Any]]:
+    return _read(Projection().apply(event, sequence))
+
+
+def _snapshot(projection: Projection, market: Market = MARKET, interval: str = "1m") -> ViewerModel:
+    return ViewerModel().take(projection.snapshot(Channel(market, interval)))
+
+
+def test_a_candle_is_told_to_the_viewers_of_its_interval() -> None:
+    outgoing = Projection().apply(events.candle(1, "100.5", closed=False), 1)
+
+    assert [channel for channel, _ in outgoing] == [Channel(MARKET, "1m")]
+    assert _read(outgoing) == [
+        (
+            "kline",
+            {
+                "time": START_S + 60,
+                "open": "100.5",
+                "high": "101.5",
+                "low": "99.5",
+                "close": "100.5",
+                "volume": "1.5",
+                "forming": True,
+            },
+        )
+    ]
+
+
+def test_a_report_is_told_as_an_order() -> None:
+    [(kind, data)] = _told(events.report("a", OrderStatus.PARTIALLY_FILLED, "0.25"))
+
+    assert kind == "orders"
+    assert data == {
+        **WHO,
+        "id": "a",
+        "price": "99",
+        "side": "BUY",
+        "status": "PARTIALLY_FILLED",
+        "type": "LIMIT",
+        "quantity": "1",
+        "filled": "0.25",
+        "reduce_only": False,
+        "time": START_S,
+        "detail": "",
+    }
+
+
+@pytest.mark.parametrize("status", [status for status in OrderStatus if status.is_terminal])
+def test_every_end_of_an_order_is_one_that_browsers_know(status: OrderStatus) -> None:
+    [(_, data)] = _told(events.report("a", status))
+
+    assert data["status"] in {"FILLED", "CANCELED", "EXPIRED", "REJECTED"}
+
+
+def test_a_trade_is_told_as_a_trade_event() -> None:
+    [(kind, data)] = _told(events.trade("7", quantity="0.5", second=2))
+
+    assert kind == "trade_event"
+    assert {key: data[key] for key in ("side", "price", "amount", "symbol", "time")} == {
+        "side": "buy",
+        "price": "99.5",
+        "amount": "0.5",
+        "symbol": "BTCUSDT",
+        "time": START_S + 2,
+    }
+    assert (data["trade_id"], data["grid_profit"]) == ("7", None)
+
+
+def test_a_booking_is_told_beside_the_trade_and_never_as_another_one() -> None:
+    projection = Projection()
+    projection.apply(events.trade("7"), 1)
+
+    [(kind, data)] = _read(projection.apply(events.fill("7", profit="0.4"), 1))
+
+    assert (kind, data["grid_profit"], data["opens"]) == ("fill", "0.4", False)
+
+
+def test_a_position_is_told_with_its_side() -> None:
+    [(kind, data)] = _told(events.position("-2"))
+
+    assert kind == "position"
+    assert (data["amount"], data["entryPrice"], data["unrealizedPnL"]) == ("-2", "98", "-4")
+    assert (data["leverage"], data["side"], data["symbol"]) == ("3", "SHORT", "BTCUSDT")
+
+
+def test_a_balance_is_told_to_the_markets_that_it_matters_to() -> None:
+    projection = Projection()
+    for symbol in (BTC, ETH, SPOT):
+        projection.apply(events.ticker(symbol=symbol), 1)
+
+    outgoing = projection.apply(events.balance("BTC", "2"), 1)
+
+    assert [channel.market.symbol for channel, _ in outgoing] == [SPOT]
+    [(kind, data)] = _read(outgoing)
+    assert kind == "account"
+    assert {key: data[key] for key in ("asset", "free", "balance", "marginBalance", "equity")} == {
+        "asset": "BTC",
+        "free": "-98",
+        "balance": "2",
+        "marginBalance": "4",
+        "equity": "4",
+    }
+    assert (data["unrealizedPnL"], data["symbol"]) == ("2", "BTCUSDT.SPOT")
+
+
+def test_a_grid_is_told_with_its_slots_and_its_books() -> None:
+    [(kind, data)] = _told(events.grid(not_quoting=NotQuoting.PAUSED))
+
+    assert kind == "grid_state"
+    assert (data["anchor_price"], data["price_interval"]) == ("100", "0.5")
+    assert [(slot["slot_id"], slot["price"], slot["side"], slot["status"]) for slot in data["slots"]] == [
+        (-1, "99.5", "BUY", "OPEN"),
+        (-2, "99", None, "EMPTY"),
+    ]
+    assert (data["total_profit"], data["paused"], data["not_quoting"]) == ("1.9", True, "paused")
+
+
+def test_a_guard_is_told_as_an_alert_and_as_what_is_active_now() -> None:
+    projection = Projection()
+    projection.apply(events.risk("volume", second=1), 1)
+
+    (alert, off), (status, data) = _read(projection.apply(events.risk("volume", active=False, second=2), 2))
+
+    assert (alert, off["severity"], off["reason"], off["active"]) == ("risk_alert", "HIGH", "volume", False)
+    assert off["details"] == "volume 4.1 times the mean"
+    assert (status, data["status"], data["active"]) == ("risk_status", "normal", [])
+
+
+def test_an_old_word_of_a_guard_does_not_undo_a_newer_one() -> None:
+    projection = Projection()
+    projection.apply(events.risk("volume", active=False, second=2), 1)
+    projection.apply(events.risk("volume", active=True, second=1), 2)
+
+    assert _snapshot(projection).known["risk_status"]["status"] == "normal"
+
+
+def test_alerts_reconciliations_and_answers_are_told_once() -> None:
+    projection = Projection()
+    notices: list[Event] = [events.alert("disk"), events.reconciled("a"), events.result("c1")]
+
+    first = [kind for event in notices for kind, _ in _read(projection.apply(event, 1))]
+    again = [kind for event in notices for kind, _ in _read(projection.apply(event, 2))]
+
+    assert first == ["risk_alert", "reconciliation", "control"]
+    assert again == []
+
+
+def test_a_feed_is_told_as_status() -> None:
+    projection = Projection()
+    projection.apply(events.candle(1, interval="5m"), 1)
+    projection.apply(events.candle(1), 1)
+
+    (kind, data), _ = _read(projection.apply(events.feed(FeedState.DOWN, "no pong"), 1))
+
+    assert (kind, data["feed"], data["feed_reason"]) == ("status", "down", "no pong")
+    assert data["intervals"] == ["1m", "5m"]
+
+
+def test_what_viewers_have_no_use_for_is_not_told() -> None:
+    decision = DecisionMade(
+        venue=SIM,
+        symbol=BTC,
+        step=1,
+        index=0,
+        decision=CancelOrder(client_order_id=ClientOrderId("a")),
+        time=1,
+    )
+
+    assert _told(decision) == []
+
+
+def test_a_snapshot_begins_with_what_viewers_expect_first() -> None:
+    projection = Projection()
+    for event in EVERYTHING:
+        projection.apply(event, 1)
+
+    told = _snapshot(projection).told
+
+    assert told[:6] == ["history", "orders", "position", "account", "grid_state", "risk_status"]
+    assert set(told[6:]) == {
+        "status",
+        "trade_history",
+        "risk_alert",
+        "reconciliation",
+        "control",
+        "ticker",
+        "symbols",
+    }
+
+
+def test_a_snapshot_of_next_to_nothing_has_a_history_and_orders() -> None:
+    projection = Projection()
+    projection.apply(events.ticker(), 1)
+
+    assert _snapshot(projection).told[:2] == ["history", "orders"]
+
+
+def test_traded_markets_come_first_in_the_list() -> None:
+    projection = Projection()
+    projection.apply(events.ticker("50000"), 1)
+    projection.apply(events.grid(symbol=ETH), 1)
+    projection.apply(events.ticker("110", symbol=ETH), 1)
+
+    listed = [(data.symbol, data.price, data.total_profit) for data in projection.summary()]
+
+    assert listed == [("ETHUSDT", "110", "11.9"), ("BTCUSDT", "50000", None)]
+    assert projection.find("") == Market(SIM, ETH)
+
+
+def test_an_interval_that_there_is_none_of_gives_the_shortest() -> None:
+    projection = Projection()
+    projection.apply(events.candle(1, interval="1h"), 1)
+    projection.apply(events.candle(1, interval="5m"), 1)
+
+    assert projection.interval(MARKET, "1h") == "1h"
+    assert projection.interval(MARKET, "3m") == "5m"
+
+
+EVERYTHING: list[Event] = [
+    events.ticker(),
+    events.candle(1),
+    events.feed(FeedState.UP),
+    events.report("a"),
+    events.trade("1", second=1),
+    events.sweep(events.open_order("a"), includes=1),
+    events.position("1"),
+    events.balance(),
+    events.grid(),
+    events.fill("1", second=1),
+    events.risk("volume", second=1),
+    events.alert("disk", second=2),
+    events.reconciled("a", second=3),
+    events.result("c1", second=4),
+]
+
+MARKET_STREAM: list[Event] = [
+    events.ticker("100"),
+    events.candle(1, "100", closed=False, time=61),
+    events.candle(1, "101", closed=False, time=62),
+    events.feed(FeedState.DOWN),
+    events.candle(2, "102", closed=False, time=121),
+    events.ticker("102"),
+    events.feed(FeedState.UP),
+]
+CANDLES_STREAM: list[Event] = [events.candle(0), events.candle(1, "101.5")]
+ORDERS_STREAM: list[Event] = [
+    events.report("a"),
+    events.report("b"),
+    events.trade("t1", "a", "0.5", second=1),
+    events.report("a", OrderStatus.PARTIALLY_FILLED, "0.5"),
+    events.report("c"),
+    events.trade("t2", "a", "0.5", second=2),
+    events.report("a", OrderStatus.FILLED, "1"),
+    events.report("c", OrderStatus.CANCELED),
+    events.report("b"),
+    events.report("d"),
+]
+ACCOUNT_STREAM: list[Event] = [
+    events.sweep(includes=0),
+    events.position("0.5"),
+    events.sweep(events.open_order("a", "0.5"), events.open_order("b"), includes=4),
+    events.balance(),
+    events.sweep(events.open_order("b"), includes=7),
+    events.position("1"),
+]
+ENGINE_STREAM: list[Event] = [
+    events.fill("t1", "a", "0.5", second=1),
+    events.risk("volume", second=1),
+    events.fill("t2", "a", "0.5", second=2),
+    events.risk("volume", active=False, second=2),
+    events.reconciled("a", second=3),
+    events.fill("t2", "a", "0.5", second=2),
+]
+JOURNAL_STREAM: list[Event] = [events.grid(step=1), events.grid(step=2, price="102")]
+STREAMS = [MARKET_STREAM, CANDLES_STREAM, ORDERS_STREAM, ACCOUNT_STREAM, ENGINE_STREAM, JOURNAL_STREAM]
+
+
+@st.composite
+def interleavings(draw: st.DrawFn) -> list[tuple[Event, int]]:
+    """Return the streams merged in some order, each event with its number in its own."""
+    turns = draw(st.permutations([i for i, stream in enumerate(STREAMS) for _ in stream]))
+    done = [0] * len(STREAMS)
+    merged = []
+    for i in turns:
+        done[i] += 1
+        merged.append((STREAMS[i][done[i] - 1], done[i]))
+    return merged
+
+
+def _comparable(known: dict[str, Any]) -> dict[str, Any]:
+    return {**known, "notices": sorted(json.dumps(notice) for notice in known["notices"])}
+
+
+@given(interleavings(), st.integers(0, sum(map(len, STREAMS))))
+def test_a_snapshot_and_the_tail_are_the_whole(merged: list[tuple[Event, int]], joins_at: int) -> None:
+    projection = Projection()
+    projection.apply(events.ticker(), 1)
+    viewer = ViewerModel()
+    for i, (event, sequence) in enumerate(merged):
+        if i == joins_at:
+            viewer = _snapshot(projection)
+        outgoing = projection.apply(event, sequence)
+        if i >= joins_at:
+            viewer.take(message for channel, message in outgoing if channel.interval in {"", "1m"})
+    whole = _snapshot(projection)
+
+    assert joins_at == len(merged) or _comparable(viewer.known) == _comparable(whole.known)
+
+
+@given(interleavings())
+def test_the_outcome_does_not_depend_on_which_stream_is_read_faster(merged: list[tuple[Event, int]]) -> None:
+    projection = Projection()
+    for event, sequence in merged:
+        projection.apply(event, sequence)
+    known = _snapshot(projection).known
+
+    assert {order["id"]: order["filled"] for order in known["orders"].values()} == {"b": "0", "d": "0"}
+    assert [(row["trade_id"], row["opens"]) for row in known["trades"].values()] == [
+        ("t1", True),
+        ("t2", True),
+    ]
+    assert [(row["close"], row.get("forming", False)) for row in known["candles"].values()] == [
+        ("100", False),
+        ("101.5", False),
+        ("102", True),
+    ]
+    assert known["risk_status"]["status"] == "normal"
+    assert known["status"]["feed"] == "up"

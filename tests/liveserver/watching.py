@@ -1,0 +1,103 @@
+"""A live server in a test, somebody who watches it, and somebody who speaks on the bus."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+
+from bus import Bus
+from liveserver.app import Settings, running
+from liveserver.replica import Replica
+from schemas import subjects
+from schemas.account import Balance, OpenOrders, Position
+from schemas.control import CommandResult
+from schemas.engine import AlertRaised, Fill, Reconciled, RiskChanged
+from schemas.grid import GridView
+from schemas.market import Candle, FeedChanged, Ticker
+from schemas.orders import OrderReport, Trade
+
+PATIENCE_S = 10.0
+
+_SUBJECTS: dict[type[msgspec.Struct], Callable[..., str]] = {
+    Ticker: subjects.ticker,
+    FeedChanged: subjects.feed,
+    OrderReport: subjects.order_report,
+    Trade: subjects.own_trade,
+    OpenOrders: subjects.open_orders,
+    Position: subjects.position,
+    GridView: subjects.grid,
+    Fill: subjects.fill,
+    RiskChanged: subjects.risk,
+    AlertRaised: subjects.alert,
+    Reconciled: subjects.reconciliation,
+    CommandResult: subjects.command_result,
+}
+
+
+def subject_of(event: Any) -> str:
+    """Return where an event is published."""
+    match event:
+        case Balance():
+            return subjects.balance(event.venue, event.asset)
+        case Candle():
+            build = subjects.closed_candle if event.closed else subjects.live_candle
+            return build(event.venue, event.symbol, event.interval)
+        case _:
+            return _SUBJECTS[type(event)](event.venue, event.symbol)
+
+
+async def say(bus: Bus, *events: msgspec.Struct) -> int:
+    """Store events in order; return the sequence of the last."""
+    sequence = 0
+    for event in events:
+        sequence = await bus.store(subject_of(event), event)
+    return sequence
+
+
+@asynccontextmanager
+async def serving(bus_url: str, **settings: Any) -> AsyncIterator[Replica]:
+    """Run a live server on a free port."""
+    async with running(Settings(bus_url=bus_url, http_port=0, **settings)) as replica:
+        yield replica
+
+
+class Watcher:
+    """A browser's socket."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.heard: list[tuple[str, Any]] = []
+
+    async def next(self) -> tuple[str, Any]:
+        """Return the next message."""
+        async with asyncio.timeout(PATIENCE_S):
+            message = json.loads(await self.socket.recv())
+        self.heard.append((message["type"], message["data"]))
+        return self.heard[-1]
+
+    async def until(self, kind: str, is_it: Callable[[Any], object] = lambda data: True) -> Any:
+        """Return the data of the next message of a kind that fits."""
+        while True:
+            told, data = await self.next()
+            if told == kind and is_it(data):
+                return data
+
+    async def closing(self) -> int | None:
+        """Read to the end and return the close code."""
+        async with asyncio.timeout(PATIENCE_S):
+            async for text in self.socket:
+                message = json.loads(text)
+                self.heard.append((message["type"], message["data"]))
+        return self.socket.close_code
+
+
+@asynccontextmanager
+async def watching(replica: Replica, query: str = "", **options: Any) -> AsyncIterator[Watcher]:
+    """Connect to a live server."""
+    address = replica.address.replace("http", "ws") + "/ws" + query
+    async with connect(address, open_timeout=PATIENCE_S, close_timeout=1, **options) as socket:
+        yield Watcher(socket)

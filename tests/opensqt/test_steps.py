@@ -1,0 +1,73 @@
+"""The fold over a journal, and its digests."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+from tests.opensqt.events import FILL, SYMBOL, VENUE, step
+
+from bus import Received
+from opensqt.steps import StepsSoFar
+from schemas import subjects
+from schemas.codec import encode
+from schemas.journal import Step, StreamOffset
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+def folded(*steps: Step) -> StepsSoFar:
+    so_far = StepsSoFar()
+    for sequence, each in enumerate(steps, start=10):
+        so_far.add(
+            Received(subjects.step(VENUE, SYMBOL), encode(each), NO_HEADERS, "JOURNAL", sequence, time_ns=0)
+        )
+    return so_far
+
+
+def test_steps_and_fills_are_counted() -> None:
+    so_far = folded(step(1), step(2, fills=(FILL,)))
+
+    assert (so_far.steps, so_far.fills, so_far.sequence) == (2, 1, 11)
+
+
+def test_the_last_state_is_kept() -> None:
+    state = folded(step(1), step(2)).state
+
+    assert state is not None
+    assert state.time == 2
+
+
+def test_equal_runs_have_equal_digests() -> None:
+    once, again = folded(step(1), step(2)), folded(step(1), step(2))
+
+    assert once.steps_digest == again.steps_digest
+
+
+def test_what_differs_between_equal_runs_is_not_in_the_digest() -> None:
+    offsets = {"ORDERS": StreamOffset(created="now", sequence=7)}
+    other = msgspec.structs.replace(step(1), epoch=9, offsets=offsets, published_through=33)
+
+    assert folded(other).steps_digest == folded(step(1)).steps_digest
+
+
+def test_a_claim_is_no_step() -> None:
+    claim = msgspec.structs.replace(step(1), epoch=2, causes=())
+
+    assert folded(step(1), claim, step(2)).steps_digest == folded(step(1), step(2)).steps_digest
+
+
+def test_another_cause_gives_another_digest() -> None:
+    assert folded(step(1, time=5)).steps_digest == folded(step(1)).steps_digest
+    assert folded(step(1, causes=())).steps_digest != folded(step(1)).steps_digest
+
+
+def test_fills_have_a_digest_of_their_own() -> None:
+    so_far = folded(step(1, fills=(FILL,)))
+
+    assert so_far.fills_digest != folded(step(1)).fills_digest
+    assert so_far.fills_digest == folded(step(1), step(2, fills=(FILL,))).fills_digest
+
+
+def test_a_gap_in_the_steps_is_noticed() -> None:
+    assert folded(step(1), step(2)).first_missing is None
+    assert folded(step(1), step(4), step(5)).first_missing == 2

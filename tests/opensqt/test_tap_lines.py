@@ -1,0 +1,75 @@
+"""Readable lines."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.opensqt.events import FILL, SYMBOL, VENUE, step
+
+from opensqt.tap_lines import essence, line
+from schemas.codec import Event, encode
+from schemas.engine import DecisionMade
+from schemas.market import Ticker
+from schemas.orders import CancelOrder, Decision, PlaceOrder
+from schemas.units import Side
+
+PLACE = PlaceOrder(
+    client_order_id=FILL.client_order_id,
+    side=Side.BUY,
+    price=Decimal(99),
+    quantity=Decimal(2),
+    post_only=True,
+    reduce_only=False,
+    level=-1,
+)
+
+
+def decided(decision: Decision) -> DecisionMade:
+    return DecisionMade(venue=VENUE, symbol=SYMBOL, step=12, index=0, decision=decision, time=1)
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (FILL, "buy  1 at 100, level -1, position 1"),
+        (
+            msgspec.structs.replace(FILL, side=Side.SELL, opens=False, grid_profit=Decimal("0.5")),
+            "sell 1 at 100, level -1, profit +0.5000, position 1",
+        ),
+        (decided(PLACE), "place buy  2 at 99, level -1  (step 12)"),
+        (
+            decided(CancelOrder(client_order_id=PLACE.client_order_id, reason="out of the window")),
+            f"cancel {PLACE.client_order_id}: out of the window  (step 12)",
+        ),
+        (step(3, decisions=(PLACE,)), "step 3 (TimePassed): 1 to place, 0 fills"),
+        (step(3, causes=()), "step 3 (claim): nothing decided, 0 fills"),
+    ],
+)
+def test_an_event_is_told_in_a_line(event: Event, text: str) -> None:
+    assert essence(event) == text
+
+
+def test_time_and_subject_come_first() -> None:
+    ticker = Ticker(venue=VENUE, symbol=SYMBOL, bid=Decimal(1), ask=Decimal(2), last=Decimal(1), time=1)
+
+    assert line("market.sim.X.ticker", encode(ticker), 1_500_000_000, is_coloured=False).split() == [
+        "00:00:01.500",
+        "market.sim.X.ticker",
+        *["1", "/", "2", "last", "1"],
+    ]
+
+
+def test_colours_are_for_terminals() -> None:
+    data = encode(FILL)
+
+    assert "\x1b[" in line("s", data, 0, is_coloured=True)
+    assert "\x1b[" not in line("s", data, 0, is_coloured=False)
+
+
+@given(st.binary())
+def test_whatever_cannot_be_decoded_is_shown_in_one_harmless_line(data: bytes) -> None:
+    shown = line("a.b", data, 0, is_coloured=False)
+
+    assert shown.isprintable()
