@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from bus import Bus, EmbeddedServer, StreamGone, connect, provision
+from bus.server import DEFAULT_STORE_BYTES
 from bus.topology import BUCKETS, STREAMS
 
-NewServer = Callable[[], Awaitable[EmbeddedServer]]
+NewServer = Callable[..., Awaitable[EmbeddedServer]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,12 +52,21 @@ async def new_server(tmp_path: Path) -> AsyncIterator[NewServer]:
     """Start servers of one's own, to be killed at will."""
     servers: list[EmbeddedServer] = []
 
-    async def start() -> EmbeddedServer:
-        server = EmbeddedServer(tmp_path / f"bus{len(servers)}")
+    async def start(max_store_bytes: int = DEFAULT_STORE_BYTES) -> EmbeddedServer:
+        server = EmbeddedServer(tmp_path / f"bus{len(servers)}", max_store_bytes=max_store_bytes)
         servers.append(server)
         await server.start()
         return server
 
     yield start
     for server in servers:
-        await server.stop()
+        server.kill()
+        await server.wait()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Return a port of this machine that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

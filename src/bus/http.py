@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from typing import NamedTuple
 
 LARGEST_HEAD = 8192
 WITHIN_S = 5.0
-REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed"}
+
+Pages = Mapping[str, Callable[[], "Reply"]]
 
 
 class Reply(NamedTuple):
@@ -15,52 +17,77 @@ class Reply(NamedTuple):
 
     content_type: str
     body: bytes
-    status: int = 200
+    status: HTTPStatus = HTTPStatus.OK
 
 
 @asynccontextmanager
-async def serve(pages: Mapping[str, Callable[[], Reply]], host: str, port: int) -> AsyncIterator[str]:
+async def serve(pages: Pages, host: str, port: int) -> AsyncIterator[str]:
     """Serve `pages` by path for as long as the context lasts; yield the address, `http://host:port`.
 
     Raises: OSError when the port is taken.
     """
+    clients: set[asyncio.Task[None]] = set()
 
     async def on_client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            async with asyncio.timeout(WITHIN_S):
-                head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(_response(_answer(pages, head)))
-                await writer.drain()
-        writer.close()
+        task = asyncio.current_task()
+        assert task is not None
+        clients.add(task)
+        try:
+            await _answer(pages, reader, writer)
+        finally:
+            clients.discard(task)
+            writer.close()
 
     try:
         server = await asyncio.start_server(on_client, host, port, limit=LARGEST_HEAD)
     except OSError as error:
-        raise OSError(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another port, 0 is any"
-        ) from error
-    async with server:
+        where = f"{host}:{port}"
+        raise OSError(f"cannot listen on {where}: {error.strerror}; choose another port, or 0") from error
+    try:
         yield f"http://{host}:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for client in clients:
+            client.cancel()
+        await server.wait_closed()
 
 
-def _answer(pages: Mapping[str, Callable[[], Reply]], head: bytes) -> Reply:
-    match head.split(b"\r\n", 1)[0].split(b" "):
-        case [b"GET", target, version] if version.startswith(b"HTTP/1."):
-            page = pages.get(target.partition(b"?")[0].decode("latin-1"))
-            return page() if page else _text(404, f"there are {', '.join(pages)}")
-        case [_, _, version] if version.startswith(b"HTTP/"):
-            return _text(405, "GET only")
+async def _answer(pages: Pages, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(TimeoutError, OSError, asyncio.IncompleteReadError):
+        async with asyncio.timeout(WITHIN_S):
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+            except asyncio.LimitOverrunError:
+                reply = _text(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "too large")
+            else:
+                reply = _reply(pages, head.split(b"\r\n", 1)[0].decode("latin-1"))
+            writer.write(_response(reply))
+            await writer.drain()
+
+
+def _reply(pages: Pages, request_line: str) -> Reply:
+    match request_line.split(" "):
+        case ["GET", target, version] if version.startswith("HTTP/1."):
+            page = pages.get(target.partition("?")[0])
+            return page() if page else _text(HTTPStatus.NOT_FOUND, f"there are {', '.join(pages)}")
+        case [_, _, version] if version.startswith("HTTP/"):
+            return _text(HTTPStatus.METHOD_NOT_ALLOWED, "GET only")
         case _:
-            return _text(400, "not HTTP")
+            return _text(HTTPStatus.BAD_REQUEST, "not HTTP")
 
 
-def _text(status: int, text: str) -> Reply:
+def _text(status: HTTPStatus, text: str) -> Reply:
     return Reply("text/plain; charset=utf-8", f"{text}\n".encode(), status)
 
 
 def _response(reply: Reply) -> bytes:
-    head = (
-        f"HTTP/1.1 {reply.status} {REASONS[reply.status]}\r\nContent-Type: {reply.content_type}\r\n"
-        f"Content-Length: {len(reply.body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode("latin-1") + reply.body
+    head = [
+        f"HTTP/1.1 {reply.status.value} {reply.status.phrase}",
+        f"Content-Type: {reply.content_type}",
+        f"Content-Length: {len(reply.body)}",
+        "Cache-Control: no-store",
+        "Connection: close",
+    ]
+    if reply.status is HTTPStatus.METHOD_NOT_ALLOWED:
+        head.append("Allow: GET")
+    return "\r\n".join([*head, "", ""]).encode("latin-1") + reply.body

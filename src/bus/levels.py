@@ -64,27 +64,26 @@ class Levels:
         await self._stack.aclose()
 
     async def __aiter__(self) -> AsyncIterator[Received]:
-        """Yield the newest of each subject that changed, for ever; never one that is older than another yielded."""
+        """Yield the newest of each subject that changed, for ever."""
         while True:
             await self.changed()
-            while self._waiting:
-                # One at a time: what is still waiting may yet be replaced by something newer.
-                yield self._waiting.pop(next(iter(self._waiting)))
-            self._has_changed.clear()
+            # One at a time: what is still waiting may yet be replaced by something newer.
+            yield self._waiting.pop(next(iter(self._waiting)))
 
     async def changed(self) -> None:
         """Return when there is something to take.
 
         Raises: ConnectionClosed.
         """
-        await self._has_changed.wait()
-        if self._refreshing is not None and self._refreshing.done():
-            self._refreshing.result()
+        while not self._waiting:
+            if self._refreshing is not None and self._refreshing.done():
+                self._refreshing.result()
+            self._has_changed.clear()
+            await self._has_changed.wait()
 
     def take(self) -> list[Received]:
         """Return the newest of each subject that changed and was not taken yet."""
         taken, self._waiting = list(self._waiting.values()), {}
-        self._has_changed.clear()
         return taken
 
     def get(self, subject: str) -> Received | None:

@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from bus.connection import Bus
-from bus.errors import Refused, StreamGone, TopologyDiffers
+from bus.errors import Ambiguous, NoSpace, Refused, StreamGone, TopologyDiffers
+from bus.log import get_logger
 from bus.topology import BUCKETS, LIVE_PREFIX, STREAMS, StreamConfig
 
 WireConfig: TypeAlias = dict[str, Any]
@@ -16,6 +17,10 @@ WireConfig: TypeAlias = dict[str, Any]
 FIXED = frozenset({"storage", "retention"})
 """What the server never changes of a stream that there is."""
 NAME_IN_USE = 10058
+UNAVAILABLE = 503
+RETRY_S = 0.5
+
+_log = get_logger("bus")
 
 
 class _Info(msgspec.Struct, frozen=True):
@@ -25,12 +30,28 @@ class _Info(msgspec.Struct, frozen=True):
 async def provision(
     bus: Bus, *, replicas: int = 1, streams: Iterable[StreamConfig] = (*STREAMS, *BUCKETS)
 ) -> None:
-    """Create the streams that are missing and update those that differ.
+    """Create the streams that are missing and update those that differ, waiting for the bus as long as it takes.
 
     `replicas` is for new streams; those that there are keep theirs.
-    Raises: TopologyDiffers when one is there that cannot be made what it has to be; Ambiguous, NoSpace, Refused.
+    Raises: TopologyDiffers when one is there that cannot be made what it has to be; NoSpace, Refused.
     """
-    await asyncio.gather(*(_provision(bus, config, replicas) for config in streams))
+    for config in streams:
+        await _persist(bus, config, replicas)
+
+
+async def _persist(bus: Bus, config: StreamConfig, replicas: int) -> None:
+    while True:
+        await bus.wait_connected()
+        try:
+            await _provision(bus, config, replicas)
+        except (Ambiguous, Refused) as error:
+            # All of it can be done twice.
+            if isinstance(error, NoSpace) or (isinstance(error, Refused) and error.status != UNAVAILABLE):
+                raise
+            _log.warning("not_provisioned", stream=config.name, detail=error, do="trying again")
+            await asyncio.sleep(RETRY_S)
+        else:
+            return
 
 
 async def _provision(bus: Bus, config: StreamConfig, replicas: int) -> None:

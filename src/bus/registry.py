@@ -8,8 +8,9 @@ import msgspec
 
 from bus.connection import Bus
 from bus.consumer import EachLast
-from bus.errors import Conflict
+from bus.errors import Conflict, OffsetLost
 from bus.message import Received
+from bus.provision import provision
 from bus.reading import read
 
 OPERATION = "KV-Operation"
@@ -38,7 +39,11 @@ class Registry:
         return self._entry(await self._bus.last(self._stream, self._prefix + key))
 
     async def create(self, key: str, event: msgspec.Struct, ttl_s: int | None = None) -> int | None:
-        """Give a key its first value and return the revision, None when it has a value."""
+        """Give a key its first value and return the revision, None when it has a value.
+
+        `ttl_s`: for so many seconds; only in `lease`.
+        Raises: NoSpace, StreamGone, Ambiguous.
+        """
         last = await self._bus.last(self._stream, self._prefix + key)
         if self._entry(last) is not None:
             return None
@@ -50,7 +55,7 @@ class Registry:
     async def update(self, key: str, event: msgspec.Struct, revision: int, ttl_s: int | None = None) -> int:
         """Replace what a key has, if it still is of `revision`; return the new one.
 
-        Raises: Conflict, NoSpace, StreamGone, Ambiguous.
+        Raises: Conflict when it is not; NoSpace, StreamGone, Ambiguous.
         """
         headers = {TTL: f"{ttl_s}s"} if ttl_s is not None else None
         return await self._bus.store(self._prefix + key, event, expect_last=revision, headers=headers)
@@ -68,11 +73,35 @@ class Registry:
         return {entry.key: entry for entry in found}
 
     async def follow(self) -> AsyncGenerator[tuple[str, Entry | None], None]:
-        """Yield what every key has, then each change, for ever; None for a value taken away."""
+        """Yield what every key has, then each change, for ever; None for a value taken away.
+
+        When the bucket was made anew all is told again.
+        Raises: StreamGone when there is no such bucket at first.
+        """
+        known: set[str] = set()
+        while True:
+            try:
+                async with aclosing(self._follow(known)) as changes:
+                    async for change in changes:
+                        yield change
+            except OffsetLost:
+                # Deleted, and perhaps not made anew yet: the reader starts over on what is there then.
+                await provision(self._bus)
+
+    async def _follow(self, known: set[str]) -> AsyncGenerator[tuple[str, Entry | None], None]:
+        missing = set(known)
         async with aclosing(read(self._bus, self._stream, (self._prefix + ">",), EachLast())) as batches:
             async for batch in batches:
                 for message in batch.messages:
-                    yield message.subject.removeprefix(self._prefix), self._entry(message)
+                    key = message.subject.removeprefix(self._prefix)
+                    known.add(key)
+                    missing.discard(key)
+                    yield key, self._entry(message)
+                if batch.caught_up:
+                    for key in missing:
+                        known.discard(key)
+                        yield key, None
+                    missing.clear()
 
     def _entry(self, stored: Received | None) -> Entry | None:
         if stored is None or stored.headers.get(OPERATION) in DELETED:

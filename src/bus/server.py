@@ -45,6 +45,7 @@ class EmbeddedServer:
         host: str = "127.0.0.1",
         max_memory_bytes: int = DEFAULT_MEMORY_BYTES,
         max_store_bytes: int = DEFAULT_STORE_BYTES,
+        sync_always: bool = True,
         lock_wait_s: float = 2.0,
     ) -> None:
         self.data_dir = data_dir.absolute()
@@ -52,6 +53,8 @@ class EmbeddedServer:
         self.port = port
         """0 takes a free one; the one taken once it runs."""
         self._max_memory_bytes = max_memory_bytes
+        self._sync_interval = "always" if sync_always else "2m"
+        """What is acknowledged survives a power failure, or only the end of the server."""
         self._max_store_bytes = max_store_bytes
         self._lock_wait_s = lock_wait_s
         self._process: subprocess.Popen[bytes] | None = None
@@ -170,7 +173,7 @@ jetstream {{
   store_dir: {text(self.data_dir)}
   max_mem: {self._max_memory_bytes}
   max_file: {self._max_store_bytes}
-  sync_interval: always
+  sync_interval: {self._sync_interval}
 }}
 """
 

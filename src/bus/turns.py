@@ -14,6 +14,8 @@ from bus.errors import Ambiguous, NoResponders
 from bus.message import Message
 
 RETRY_S = 0.05
+ASK_AGAIN_S = 2.0
+"""A part that was started anew knows nothing of the turn it was given."""
 
 
 class Turns(Protocol):
@@ -52,7 +54,10 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class LockStep:
-    """Turns that `give_turn` gives to `who`."""
+    """Turns that `give_turn` gives to `who`.
+
+    A part that was started anew tells with `leave` what had been done before.
+    """
 
     def __init__(self, bus: Bus, who: str) -> None:
         self._bus = bus
@@ -82,6 +87,8 @@ class LockStep:
     ) -> None:
         if self._unsubscribe is not None:
             await self._unsubscribe()
+        if self._answers:
+            await asyncio.wait(self._answers)
 
     def _on_turn(self, message: Message) -> None:
         until = msgspec.json.decode(message.data, type=Given).until
@@ -104,14 +111,18 @@ class LockStep:
 async def give_turn(bus: Bus, who: str, until: int, timeout_s: float = 60.0) -> int:
     """Give `who` a turn up to `until` and return its result when that is done.
 
-    A part that is away, or was started anew meanwhile, is asked again. Raises: TimeoutError.
+    A part that is away, or was started anew meanwhile, is asked again.
+    Raises: TimeoutError.
     """
     body = msgspec.json.encode(Given(until))
-    async with asyncio.timeout(timeout_s):
-        while True:
-            try:
-                answer = await bus.request(f"turn.{who}", body, timeout_s=2.0)
-            except (NoResponders, Ambiguous):
-                await asyncio.sleep(RETRY_S)
-            else:
-                return msgspec.json.decode(answer, type=Done).result
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                try:
+                    answer = await bus.request(f"turn.{who}", body, timeout_s=ASK_AGAIN_S)
+                except (NoResponders, Ambiguous):
+                    await asyncio.sleep(RETRY_S)
+                else:
+                    return msgspec.json.decode(answer, type=Done).result
+    except TimeoutError:
+        raise TimeoutError(f"{who} did not finish its turn up to {until} within {timeout_s:g} s") from None

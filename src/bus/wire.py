@@ -143,8 +143,12 @@ def parse_headers(block: bytes) -> dict[str, str]:
 def parse_time_ns(text: str) -> int:
     """Return nanoseconds since the epoch for a time as the server writes it, `2026-11-21T05:10:27.659794879Z`."""
     whole, _, fraction = text.removesuffix("Z").partition(".")
-    seconds = calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))
-    return seconds * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
+    return _seconds(whole) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
+
+
+@lru_cache(maxsize=64)
+def _seconds(text: str) -> int:
+    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%S"))
 
 
 def store_headers(

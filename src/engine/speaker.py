@@ -15,6 +15,10 @@ UNHEARD_LIMIT = 500
 """Steps whose copies may be under way; then the actor waits."""
 
 
+GRID_EVERY_S = 0.02
+"""No more grids than eyes can tell apart."""
+
+
 class Speaker:
     """Publishes for one symbol, behind the journal and never before it."""
 
@@ -82,6 +86,7 @@ class Speaker:
                     self._grid_subject, view, expect_last=sequence, expect_subject=self._step_subject
                 )
             except Conflict:
-                continue  # a newer step is in the journal; its grid follows, from whoever wrote it
+                pass  # a newer step is in the journal; its grid follows, from whoever wrote it
             except BusError as error:
                 self._log.warning("grid_not_published", detail=str(error))
+            await asyncio.sleep(GRID_EVERY_S)

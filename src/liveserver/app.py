@@ -69,10 +69,8 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
 
 
 async def _feed(settings: Settings, replica: Replica, log: Logger) -> Never:
-    labels, metadata = {"replica": replica.name}, {"http": replica.address}
-    async with part(
-        "liveserver", bus_url=settings.bus_url, http_port=None, labels=labels, metadata=metadata
-    ) as here:
+    labels = {"replica": replica.name, "http": replica.address}
+    async with part("liveserver", bus_url=settings.bus_url, http_port=None, labels=labels) as here:
         here.report("liveserver", replica.report)
         replica.part = here
         try:

@@ -9,12 +9,12 @@ WEB = Path(__file__).parent / "web"
 LIBRARY = "vendor/lightweight-charts.mjs"
 
 MEDIA_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".mjs": "text/javascript; charset=utf-8",
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
     ".svg": "image/svg+xml",
-    ".LICENSE": "text/plain; charset=utf-8",
+    ".LICENSE": "text/plain",
 }
 """What is served at all."""
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from litestar import Litestar, MediaType, Request, Response, asgi, get
+from litestar import Litestar, Request, Response, asgi, get
 from litestar.datastructures import MutableScopeHeaders
-from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.exceptions import NotFoundException
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import Message as AsgiMessage
 from litestar.types import Receive, Scope, Send
 
@@ -41,58 +41,58 @@ def create_app(replica: Replica, assets: Assets, allowed_origins: frozenset[str]
         await _serve_socket(scope, receive, send, replica, allowed_origins)
 
     return Litestar(
-        [ws, page, static, health, status, metrics, symbols, snapshot],
-        dependencies={
-            "replica": Provide(lambda: replica, sync_to_thread=False),
-            "assets": Provide(lambda: assets, sync_to_thread=False),
-        },
+        [ws, *_page_routes(assets), *_state_routes(replica), *_view_routes(replica)],
         before_send=[add_security_headers],
         openapi_config=None,
         logging_config=None,
     )
 
 
-@get(["/", "/live"], media_type=MediaType.HTML)
-async def page(assets: Assets, request: Request[Any, Any, Any]) -> Response[bytes]:
-    return _asset_response(assets.get("index.html"), request)
+def _page_routes(assets: Assets) -> list[HTTPRouteHandler]:
+    @get(["/", "/live"])
+    async def page(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return _asset_response(assets.get("index.html"), request)
+
+    @get("/static/{name:path}")
+    async def static(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return _asset_response(assets.get(str(request.path_params["name"])), request)
+
+    return [page, static]
 
 
-@get("/static/{name:path}")
-async def static(assets: Assets, request: Request[Any, Any, Any], name: str) -> Response[bytes]:
-    return _asset_response(assets.get(str(name)), request)
+def _state_routes(replica: Replica) -> list[HTTPRouteHandler]:
+    @get("/health")
+    async def health() -> dict[str, object]:
+        return replica.health()
+
+    @get("/status")
+    async def status() -> dict[str, object]:
+        return replica.status()
+
+    @get("/metrics")
+    async def metrics() -> Response[bytes]:
+        return Response(replica.exposition(), media_type=CONTENT_TYPE)
+
+    return [health, status, metrics]
 
 
-@get("/health")
-async def health(replica: Replica) -> dict[str, object]:
-    return replica.health()
+def _view_routes(replica: Replica) -> list[HTTPRouteHandler]:
+    @get("/api/symbols")
+    async def symbols() -> list[SymbolData]:
+        return replica.symbols()
 
+    @get("/api/snapshot")
+    async def snapshot(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
+        asked = sockets.wanted(request.scope["query_string"])
+        found = replica.snapshot(asked)
+        if found is None:
+            known = [data.symbol for data in replica.symbols()]
+            error = unknown_symbol(asked.symbol, asked.venue, known) if known else "nothing is known yet"
+            return Response({"error": error, "known": known}, status_code=404 if known else 503)
+        channel, messages = found
+        return Response({**channel.market._asdict(), "interval": channel.interval, "messages": messages})
 
-@get("/status")
-async def status(replica: Replica) -> dict[str, object]:
-    return replica.status()
-
-
-@get("/metrics")
-async def metrics(replica: Replica) -> Response[bytes]:
-    return Response(replica.exposition(), media_type=CONTENT_TYPE)
-
-
-@get("/api/symbols")
-async def symbols(replica: Replica) -> list[SymbolData]:
-    return replica.symbols()
-
-
-@get("/api/snapshot")
-async def snapshot(
-    replica: Replica, symbol: str = "", venue: str = "", interval: str = ""
-) -> Response[dict[str, Any]]:
-    found = replica.snapshot(symbol, venue, interval)
-    if found is None:
-        known = [data.symbol for data in replica.symbols()]
-        error = unknown_symbol(symbol, venue, known) if known else "nothing is known yet"
-        return Response({"error": error, "known": known}, status_code=404 if known else 503)
-    channel, messages = found
-    return Response({**channel.market._asdict(), "interval": channel.interval, "messages": messages})
+    return [symbols, snapshot]
 
 
 async def add_security_headers(message: AsgiMessage, scope: Scope) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bus import Part
 from bus.metrics import exposition
-from liveserver.hub import Hub
+from liveserver.hub import Hub, Wanted
 from liveserver.messages import Message, MessageType, ServerData, SymbolData
 from liveserver.metrics import Metrics
 from liveserver.projection import Channel, Projection
@@ -68,13 +68,13 @@ class Replica:
     def symbols(self) -> list[SymbolData]:
         return self.projection.summary() if self.projection else []
 
-    def snapshot(self, symbol: str, venue: str, interval: str) -> tuple[Channel, list[Message]] | None:
+    def snapshot(self, asked: Wanted) -> tuple[Channel, list[Message]] | None:
         """Return what a new viewer would be told, None when there is no such symbol."""
         projection = self.projection
-        market = projection.find(symbol, venue) if projection else None
+        market = projection.find(asked.symbol, asked.venue) if projection else None
         if projection is None or market is None:
             return None
-        channel = Channel(market, projection.interval(market, interval))
+        channel = Channel(market, projection.interval(market, asked.interval))
         return channel, projection.snapshot(channel)
 
     async def announce(self) -> None:

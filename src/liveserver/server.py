@@ -11,6 +11,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from liveserver.sockets import INBOUND_LIMIT
 
+BACKLOG = 2048
 GRACE_S = 1
 LINGER_S = 5.0
 """How long a viewer that does not read has to fetch its close frame."""
@@ -78,6 +79,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        # From here on whoever connects is kept waiting rather than refused.
+        listener.listen(BACKLOG)
     except OSError as error:
         raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     listener.setblocking(False)

@@ -226,7 +226,7 @@ def _status(options: argparse.Namespace) -> int:
     from opensqt.status import bus_url, status
 
     url = bus_url(options.bus_url, options.data_dir)
-    return _run(lambda: status(url, as_json=options.json))
+    return _ask(lambda: status(url, as_json=options.json))
 
 
 def _tap(options: argparse.Namespace) -> int:
@@ -235,7 +235,7 @@ def _tap(options: argparse.Namespace) -> int:
 
     wanted = Tap(subject=options.subject, raw=options.raw, since=options.since, last=options.last)
     url = bus_url(options.bus_url, options.data_dir)
-    return _run(lambda: tap(url, wanted))
+    return _ask(lambda: tap(url, wanted))
 
 
 def _control(options: argparse.Namespace) -> int:
@@ -253,7 +253,7 @@ def _control(options: argparse.Namespace) -> int:
         lifetime=options.expires,
     )
     url = bus_url(options.bus_url, options.data_dir)
-    return _run(lambda: control(url, given, options.timeout / SECOND_NS))
+    return _ask(lambda: control(url, given, options.timeout / SECOND_NS))
 
 
 def _bus(options: argparse.Namespace) -> int:
@@ -261,6 +261,12 @@ def _bus(options: argparse.Namespace) -> int:
     from opensqt.parts import bus
 
     return _run(lambda: bus(options.data_dir or default_data_dir(), options.port, options.host))
+
+
+def _ask(command: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Run a command that only asks: its connection is nobody's business."""
+    os.environ.setdefault("OPENSQT_LOG", "error")
+    return _run(command)
 
 
 def _run(command: Callable[[], Coroutine[Any, Any, int]]) -> int:

@@ -2,14 +2,16 @@
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 POLL_S = 0.2
 """Log files are looked at, not pushed: a part writes to its file and never waits for a terminal."""
 MOST_LINES = 12
+MOST_OF_A_KIND = 3
 WINDOW_S = 10.0
-"""At most so many lines of a part in so many seconds."""
+"""At most so many lines of a part in so many seconds, fewer of one event, and each text once, whoever says it."""
 _LINE = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT\S+)\s+(?P<level>[a-z]+)\s+(?P<part>\S+)\s+(?P<rest>.*)")
 _LOUD = {"warning": "warning", "error": "error", "critical": "error"}
 
@@ -44,7 +46,8 @@ class Complaints:
     def __init__(self, tails: list[LogTail], show: Callable[[str], None]) -> None:
         self._tails = tails
         self._show = show
-        self._shown: dict[str, int] = {}
+        self._shown: Counter[tuple[str, str]] = Counter()
+        self._texts: set[str] = set()
         self._until = 0.0
 
     async def run(self) -> None:
@@ -53,30 +56,35 @@ class Complaints:
         while True:
             await asyncio.sleep(POLL_S)
             if clock() >= self._until:
-                self._shown, self._until = {}, clock() + WINDOW_S
+                self._shown, self._texts, self._until = Counter(), set(), clock() + WINDOW_S
             self.look()
 
     def look(self) -> None:
         """Show what came since the last look."""
         for tail in self._tails:
             for line in tail.lines():
-                text = complaint(tail.name, line)
-                if text is not None:
+                text = complaint(line)
+                if text is not None and text not in self._texts:
+                    self._texts.add(text)
                     self._count(tail, text)
 
     def _count(self, tail: LogTail, text: str) -> None:
-        shown = self._shown[tail.name] = self._shown.get(tail.name, 0) + 1
-        if shown <= MOST_LINES:
-            self._show(text)
-        elif shown == MOST_LINES + 1:
-            self._show(f"{tail.name}: more of this in {tail.path}")
+        event = " ".join(text.split()[:2])
+        for kind, most in ((event, MOST_OF_A_KIND), ("", MOST_LINES)):
+            self._shown[tail.name, kind] += 1
+            if self._shown[tail.name, kind] > most + 1:
+                return
+            if self._shown[tail.name, kind] == most + 1:
+                self._show(f"{tail.name}: more of this in {tail.path}")
+                return
+        self._show(f"{tail.name}: {text}")
 
 
-def complaint(name: str, line: str) -> str | None:
+def complaint(line: str) -> str | None:
     """Return a log line as the console shows it; None when nobody has to see it."""
     match = _LINE.match(line)
     if match is None:
         # Not from our logger: a traceback, or a library's last words.
-        return f"{name}: {line}" if line.strip() else None
+        return line.rstrip() or None
     level = _LOUD.get(match["level"])
-    return None if level is None else f"{name}: {level}: {match['rest']}"
+    return None if level is None else f"{level}: {match['rest']}"

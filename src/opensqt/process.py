@@ -45,7 +45,7 @@ class PartProcess:
 
     def __init__(self, name: str, command: tuple[str, ...], log: Path) -> None:
         self._name = name
-        self._command = command
+        self.command = command
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
 
@@ -64,7 +64,7 @@ class PartProcess:
         try:
             # A session of its own: Ctrl-C reaches us alone, and we stop the parts in order.
             self._process = await asyncio.create_subprocess_exec(
-                *self._command,
+                *self.command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=descriptor,

@@ -37,6 +37,16 @@ async def until_ready(
             await asyncio.sleep(LOOK_EVERY_S)
 
 
+async def until_healthy(address: str, patience_s: float = 10.0) -> None:
+    """Return when a part answers, or after a while: whoever needs it will ask again anyway."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1.0)) as session:
+        deadline = asyncio.get_running_loop().time() + patience_s
+        while asyncio.get_running_loop().time() < deadline:
+            if await is_healthy(session, address):
+                return
+            await asyncio.sleep(LOOK_EVERY_S / 2)
+
+
 async def _missing(
     bus: Bus,
     parts: Collection[str],

@@ -14,6 +14,7 @@ from opensqt.data_dir import DataDir
 from opensqt.errors import CommandError
 from opensqt.listening import HOST, any_free
 from opensqt.process import PartProcess, Running, python
+from opensqt.readiness import until_healthy
 from opensqt.supervisor import PATIENCE, Patience, Supervisor
 from producers.simulated.settings import VenueSettings
 
@@ -74,7 +75,7 @@ async def running(settings: StackSettings, say: Callable[[str], None]) -> AsyncI
     ports = [settings.http_port + i for i in range(settings.viewers)]
     viewers = dict(zip(viewer_names(settings.viewers), ports, strict=True))
     supervisor = Supervisor(say, settings.patience)
-    server = EmbeddedServer(settings.data.bus, port=settings.bus_port)
+    server = EmbeddedServer(settings.data.bus, port=settings.bus_port, sync_always=not settings.is_lock_step)
     parts: dict[str, Running] = {BUS: server}
     async with AsyncExitStack() as stack:
         stack.push_async_callback(supervisor.stop, [*STOP_ORDER, list(viewers), [BUS]])
@@ -83,7 +84,7 @@ async def running(settings: StackSettings, say: Callable[[str], None]) -> AsyncI
             parts[name] = PartProcess(name, command, log_of(settings.data, name))
             await supervisor.start(parts[name], may_finish=name == MARKET)
 
-        # First, because the producers ask it at once and it takes a while to make its market.
+        # The venue first: it takes a while to make its market, and the producers ask it at once.
         await start(VENUE, python("producers.simulated", "--settings", str(settings.data.venue_settings)))
         await supervisor.start(server)
         bus = await stack.enter_async_context(connect(server.url, name="up"))
@@ -91,7 +92,10 @@ async def running(settings: StackSettings, say: Callable[[str], None]) -> AsyncI
         tradable = [symbol.instrument.symbol for symbol in venue.symbols]
         for note in await roster.enter(bus, settings.configuration.symbols, tradable):
             say(note)
-        for name, command in _commands(settings, server.url, venue_url, viewers):
+        for name, command in _at_the_bus(settings, server.url, viewers):
+            await start(name, command)
+        await until_healthy(venue_url)
+        for name, command in _at_the_venue(settings, server.url, venue_url):
             await start(name, command)
         yield Stack(bus, venue_url, tuple(f"http://{HOST}:{port}" for port in ports), supervisor, parts)
 
@@ -122,18 +126,24 @@ def _venue(settings: StackSettings) -> VenueSettings:
     return venue
 
 
-def _commands(
-    settings: StackSettings, bus_url: str, venue_url: str, viewers: dict[str, int]
+def _at_the_bus(
+    settings: StackSettings, bus_url: str, viewers: dict[str, int]
 ) -> list[tuple[str, tuple[str, ...]]]:
-    venue = settings.configuration.venue.venue
-    lock_step = ("--lock-step",) if settings.is_lock_step else ()
-    at_the_bus = ("--bus-url", bus_url, "--http-port")
-    at_the_venue = (*at_the_bus, "0", "--venue", venue, "--venue-url", venue_url, *lock_step)
+    arguments = ("--bus-url", bus_url, "--http-port")
     return [
-        *((name, python("producers", name, *at_the_venue)) for name in (MARKET, "account", "gateway")),
-        ("engine", python("engine", *at_the_bus, "0", *lock_step)),
+        ("engine", python("engine", *arguments, "0", *_lock_step(settings))),
         *(
-            (name, python("liveserver", *at_the_bus, str(port), "--http-host", HOST))
+            (name, python("liveserver", *arguments, str(port), "--http-host", HOST))
             for name, port in viewers.items()
         ),
     ]
+
+
+def _at_the_venue(settings: StackSettings, bus_url: str, venue_url: str) -> list[tuple[str, tuple[str, ...]]]:
+    venue = ("--venue", settings.configuration.venue.venue, "--venue-url", venue_url)
+    arguments = ("--bus-url", bus_url, "--http-port", "0", *venue, *_lock_step(settings))
+    return [(name, python("producers", name, *arguments)) for name in (MARKET, "account", "gateway")]
+
+
+def _lock_step(settings: StackSettings) -> tuple[str, ...]:
+    return ("--lock-step",) if settings.is_lock_step else ()

@@ -32,6 +32,12 @@ class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
     up_s: float | None
     address: str
     health: str
+    problems: tuple[str, ...] = ()
+
+
+class _Health(msgspec.Struct, frozen=True):
+    status: str
+    problems: tuple[str, ...] = ()
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +110,7 @@ def report(found: Status) -> str:
     if found.parts:
         rows = [[p.name, length(p.up_s), p.health, p.address] for p in found.parts]
         lines.append(table(["PART", "UP FOR", "HEALTH", "ADDRESS"], rows, frozenset({1})))
+        lines += [f"{part.name}: {problem}" for part in found.parts for problem in part.problems]
     else:
         lines.append("no part answers: start them with `opensqt up`")
     lines.append("")
@@ -156,17 +163,22 @@ def length(seconds: float | None) -> str:
 
 async def _part(service: Service, session: aiohttp.ClientSession) -> PartStatus:
     address = next((v for v in service.metadata.values() if v.startswith("http://")), "")
-    health = await _health(address, session) if address else "-"
-    return PartStatus(name=service.name, up_s=_seconds_since(service.started), address=address, health=health)
+    health = await _health(address, session) if address else _Health("-")
+    return PartStatus(
+        name=service.name,
+        up_s=_seconds_since(service.started),
+        address=address,
+        health=health.status,
+        problems=health.problems,
+    )
 
 
-async def _health(address: str, session: aiohttp.ClientSession) -> str:
+async def _health(address: str, session: aiohttp.ClientSession) -> _Health:
     try:
         async with session.get(f"{address}/health") as answer:
-            body = await answer.json(content_type=None)
-            return str(body["status"])
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError):
-        return "no answer"
+            return msgspec.json.decode(await answer.read(), type=_Health)
+    except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError):
+        return _Health("no answer")
 
 
 def _seconds_since(started: str) -> float | None:

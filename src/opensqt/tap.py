@@ -1,13 +1,14 @@
 """`opensqt tap SUBJECT`: what goes over the bus, readable; from now on, or from what the streams kept."""
 
 import asyncio
+import os
 import sys
 import time
 from contextlib import aclosing
 
 import msgspec
 
-from bus import Bus, EachLast, FromTime, OffsetLost, StreamGone, read
+from bus import Bus, EachLast, FromTime, Message, OffsetLost, StreamGone, read
 from opensqt.errors import CommandError
 from opensqt.status import reached
 from opensqt.tap_lines import line
@@ -38,19 +39,26 @@ class Tap(msgspec.Struct, frozen=True, kw_only=True):
 async def tap(url: str, wanted: Tap) -> int:
     """Print messages until interrupted."""
     async with reached(url, "tap") as bus:
-        if wanted.last or wanted.since is not None:
-            await _from_stream(bus, wanted)
-        else:
-            await _from_now_on(bus, wanted)
+        try:
+            if wanted.last or wanted.since is not None:
+                await _from_stream(bus, wanted)
+            else:
+                await _from_now_on(bus, wanted)
+        except BrokenPipeError:
+            # The reader has seen enough (`| head`); what is left in the buffer is nobody's.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
 async def _from_now_on(bus: Bus, wanted: Tap) -> None:
+    heard: asyncio.Queue[tuple[Message, int]] = asyncio.Queue()
     unsubscribe = await bus.subscribe(
-        wanted.subject, lambda message: show(wanted, message.subject, message.data, time.time_ns())
+        wanted.subject, lambda message: heard.put_nowait((message, time.time_ns()))
     )
     try:
-        await asyncio.get_running_loop().create_future()
+        while True:
+            message, time_ns = await heard.get()
+            show(wanted, message.subject, message.data, time_ns)
     finally:
         await unsubscribe()
 

@@ -98,9 +98,9 @@ class AccountPublisher:
         return {"symbols": sorted(self._trades_through), "sweep_age_s": age_s and round(age_s, 1)}
 
     async def _sweep(self, symbol: Symbol) -> None:
-        filters = subjects.own_order_events(self._venue, symbol)
-        known = await self._bus.last_per_subject(Stream.ORDERS, filters)
-        includes = max((message.sequence for message in known), default=0)
+        said = subjects.own_order_events(self._venue, symbol)
+        last = await asyncio.gather(*(self._bus.last(Stream.ORDERS, subject) for subject in said))
+        includes = max((message.sequence for message in last if message is not None), default=0)
         orders = await persist(partial(self._source.open_orders, symbol), self._log)
         await self._publish_missing_trades(symbol)
         level = OpenOrders(

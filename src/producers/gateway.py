@@ -70,6 +70,8 @@ class Gateway:
         self._placing: dict[ClientOrderId, asyncio.Event] = {}
         self._unresolved: dict[ClientOrderId, TimeNs] = {}
         self._venue_time: TimeNs = 0
+        self._read_through = 0
+        self._unfinished: set[int] = set()
         self._metrics = metrics
 
     async def run(self) -> None:
@@ -82,7 +84,8 @@ class Gateway:
         )
         last = self._last_intent(journal.last)
         await journal.commit(last)
-        self._turns.leave(last.step_sequence, 0)
+        self._read_through = last.step_sequence
+        self._leave()
         async with asyncio.TaskGroup() as tasks:
             for client_order_id, sent_time in tuple(self._unresolved.items()):
                 tasks.create_task(
@@ -145,14 +148,21 @@ class Gateway:
             if decisions:
                 await journal.commit(self._intent(epoch, step, message.sequence, decisions))
                 started = [self._start(decision, tasks) for decision in decisions]
+        self._read_through = message.sequence
         if started:
-            tasks.create_task(self._leave(message.sequence, started), name=f"leave:{message.sequence}")
+            self._unfinished.add(message.sequence)
+            tasks.create_task(self._finish(message.sequence, started), name=f"finish:{message.sequence}")
         else:
-            self._turns.leave(message.sequence, 0)
+            self._leave()
 
-    async def _leave(self, sequence: int, started: list[asyncio.Task[None]]) -> None:
+    async def _finish(self, sequence: int, started: list[asyncio.Task[None]]) -> None:
         await asyncio.wait(started)
-        self._turns.leave(sequence, 0)
+        self._unfinished.discard(sequence)
+        self._leave()
+
+    def _leave(self) -> None:
+        done = min(self._unfinished) - 1 if self._unfinished else self._read_through
+        self._turns.leave(done, 0)
 
     def _intent(
         self, epoch: int, step: Step, step_sequence: int, decisions: tuple[Decision, ...]

@@ -21,7 +21,10 @@ from schemas.units import SECOND_NS, Symbol, VenueId
 INTERVAL = "1m"
 HISTORY = 1500
 CLOCK_EVERY_S = 5.0
-RETRY_S = 1.0
+RETRY_S = 0.1
+RETRY_MAX_S = 5.0
+COMPLAIN_S = 0.8
+"""A venue that is away for less is starting."""
 
 T = TypeVar("T")
 
@@ -135,12 +138,15 @@ class MarketPublisher:
 
 async def persist(request: Callable[[], Awaitable[T]], log: Logger) -> T:
     """Return the venue's answer, asking again until there is one."""
+    delay = RETRY_S
     while True:
         try:
             return await request()
         except VenueError as error:
-            log.warning("venue_silent", detail=str(error))
-            await asyncio.sleep(RETRY_S)
+            if delay >= COMPLAIN_S:
+                log.warning("venue_silent", detail=str(error))
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, RETRY_MAX_S)
 
 
 def _open_time(data: bytes) -> int:

@@ -8,6 +8,7 @@ In lock-step one update is let through when engine, gateway and account publishe
 so what is decided, and in which order, does not depend on how fast the machine is.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -104,5 +105,6 @@ class LockStepPace:
         return subjects.registry_key(self._venue, symbol)
 
     async def _last_order_event(self, symbol: Symbol) -> int:
-        filters = subjects.own_order_events(self._venue, symbol)
-        return max((m.sequence for m in await self._bus.last_per_subject(Stream.ORDERS, filters)), default=0)
+        said = subjects.own_order_events(self._venue, symbol)
+        last = await asyncio.gather(*(self._bus.last(Stream.ORDERS, subject) for subject in said))
+        return max((message.sequence for message in last if message is not None), default=0)

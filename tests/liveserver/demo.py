@@ -33,8 +33,7 @@ Said = tuple[str, msgspec.Struct]
 
 ZERO = Decimal(0)
 WINDOW = 10
-FEE = Decimal("0.0002")
-MINUTES = 600
+FEE = Decimal("0.0001")
 STEPS_A_MINUTE = 12
 TICK_S = 0.25
 
@@ -49,7 +48,8 @@ class DemoMarket:
     quantity: Decimal
     seed: int = 1
     now_s: float = field(default_factory=time.time)
-    volatility: float = 0.0007
+    volatility: float = 0.0008
+    minutes: int = 600
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -62,7 +62,7 @@ class DemoMarket:
         self._fees: dict[int, Decimal] = {}
         self._books = dict.fromkeys(("cash", "fees", "profit", "volume", "position"), ZERO)
         self._pairs = self._opened = self._trades = self._step = 0
-        self._start_s = int(self.now_s) // 60 * 60 - MINUTES * 60
+        self._start_s = int(self.now_s) // 60 * 60 - self.minutes * 60
         self._candle = self._opening_candle(self._start_s)
         self._drift = 0.0
 
@@ -70,7 +70,7 @@ class DemoMarket:
         """Yield a day that ends now."""
         yield self._feed(FeedState.UP, "connected", self._start_s)
         yield from self._quote(self._start_s)
-        for minute in range(MINUTES):
+        for minute in range(self.minutes):
             for step in range(STEPS_A_MINUTE):
                 yield from self._move(self._start_s + minute * 60 + step * 60 / STEPS_A_MINUTE, 1.0)
             yield from self._close_candle()
@@ -145,7 +145,7 @@ class DemoMarket:
 
     def _move(self, at: float, scale: float) -> Iterator[Said]:
         self._drift = 0.99 * self._drift + self._random.gauss(0, 0.000002)
-        back = 0.004 * math.log(float(self._anchor / self.price)) / STEPS_A_MINUTE
+        back = 0.012 * math.log(float(self._anchor / self.price)) / STEPS_A_MINUTE
         change = self._random.gauss(self._drift + back, self.volatility / math.sqrt(STEPS_A_MINUTE)) * scale
         self.price = max(self._tick, (self.price * Decimal(1 + change)).quantize(self._tick))
         candle = self._candle
@@ -277,7 +277,7 @@ class DemoMarket:
         )
 
     def _notices(self) -> Iterator[Said]:
-        at = self._start_s + MINUTES * 60
+        at = self._start_s + self.minutes * 60
         guards = [
             ("volume_spike", Severity.HIGH, "BTC 4.1 times its mean volume, below its mean price", 5400)
         ]
@@ -379,24 +379,29 @@ class DemoMarket:
         return self._price(level + (side is Side.SELL))
 
 
-def markets() -> list[DemoMarket]:
+def markets(minutes: int = 600) -> list[DemoMarket]:
     """Return the symbols of the demonstration."""
+    told = [
+        ("BTC/USDT:USDT", "64250.00", "40.00", "0.006", 7),
+        ("ETH/USDT:USDT", "3120.00", "2.00", "0.12", 3),
+        ("SOL/USDT:USDT", "148.500", "0.100", "2.4", 5),
+    ]
     return [
-        DemoMarket(Symbol("BTC/USDT:USDT"), Decimal("64250.00"), Decimal("50.00"), Decimal("0.004"), seed=7),
-        DemoMarket(Symbol("ETH/USDT:USDT"), Decimal("3120.00"), Decimal("3.00"), Decimal("0.08"), seed=3),
-        DemoMarket(Symbol("SOL/USDT:USDT"), Decimal("148.500"), Decimal("0.150"), Decimal("1.6"), seed=5),
+        DemoMarket(
+            Symbol(symbol), Decimal(price), Decimal(interval), Decimal(quantity), seed, minutes=minutes
+        )
+        for symbol, price, interval, quantity, seed in told
     ]
 
 
 async def publish_history(bus: Bus, market: DemoMarket) -> None:
     """Store a market's day on the bus, and a sweep of its open orders."""
-    last = 0
-    for subject, event in market.history():
-        sequence = await bus.send(subject, event)
-        if subject.startswith("order."):
-            last = await sequence
-    subject, event = market.sweep(last)
+    sent = [(subject, await bus.send(subject, event)) for subject, event in market.history()]
+    includes = [await sequence for subject, sequence in sent if subject.startswith("order.")]
+    subject, event = market.sweep(includes[-1])
     await bus.store(subject, event)
+    for subject, event in market.tick():
+        await bus.store(subject, event)
 
 
 async def go_on(bus: Bus, market: DemoMarket) -> None:

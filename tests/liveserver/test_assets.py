@@ -22,7 +22,7 @@ def test_a_file_comes_with_its_type_and_packed(root: Path) -> None:
     asset = Assets(root).get("main.js")
 
     assert asset is not None
-    assert (asset.body, asset.media_type) == (b"this is main.js", "text/javascript; charset=utf-8")
+    assert (asset.body, asset.media_type) == (b"this is main.js", "text/javascript")
     assert gzip.decompress(asset.packed) == asset.body
 
 

@@ -2,16 +2,19 @@
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 
 import pytest
 from tests.liveserver import events
 from tests.liveserver.events import ETH
-from tests.liveserver.watching import PATIENCE_S, say, serving, watching
-from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from tests.liveserver.watching import say, serving, watching
+from websockets.exceptions import InvalidStatus
 
-from bus import Bus, EmbeddedServer
+from bus import Bus
 from liveserver.messages import ErrorData, Message, MessageType
 from schemas.orders import OrderStatus
+
+LARGE = Message(MessageType.ERROR, ErrorData(error="x" * 50_000))
 
 
 async def test_what_is_known_comes_first_and_then_what_happens(bus: Bus) -> None:
@@ -34,7 +37,7 @@ async def test_what_is_known_comes_first_and_then_what_happens(bus: Bus) -> None
 
     kinds = [kind for kind, _ in watcher.heard if kind != "server"]
     assert kinds[:6] == ["history", "orders", "position", "account", "grid_state", "risk_status"]
-    assert [data for kind, data in watcher.heard if kind == "history"][0][0]["close"] == "100"
+    assert [data[0]["close"] for kind, data in watcher.heard if kind == "history"] == ["100"]
 
 
 async def test_every_event_of_the_tail_reaches_the_viewer_once(bus: Bus) -> None:
@@ -64,7 +67,9 @@ async def test_an_order_that_ended_before_the_viewer_came_is_not_open(bus: Bus) 
     assert [order["id"] for order in orders] == ["b"]
 
 
-@pytest.mark.parametrize("query", ["?symbol=ETHUSDT", "?symbol=ETH%2FUSDT%3AUSDT", "?symbol=ethusdt&venue=sim"])
+@pytest.mark.parametrize(
+    "query", ["?symbol=ETHUSDT", "?symbol=ETH%2FUSDT%3AUSDT", "?symbol=ethusdt&venue=sim"]
+)
 async def test_a_symbol_goes_by_its_name_and_by_its_ccxt_symbol(bus: Bus, query: str) -> None:
     await say(bus, events.ticker(), events.ticker("7", symbol=ETH))
 
@@ -88,10 +93,14 @@ async def test_an_unknown_symbol_ends_with_an_error_that_lists_the_known_ones(bu
 
 async def test_several_replicas_show_the_same(bus: Bus) -> None:
     await say(bus, events.ticker(), events.candle(1), events.report("a"), events.grid())
-    async with serving(bus.url) as one, serving(bus.url) as two:
-        async with watching(one) as here, watching(two) as there:
-            await here.until("symbols")
-            await there.until("symbols")
+    async with (
+        serving(bus.url) as one,
+        serving(bus.url) as two,
+        watching(one) as here,
+        watching(two) as there,
+    ):
+        await here.until("symbols")
+        await there.until("symbols")
 
     shown = [[told for told in watcher.heard if told[0] != "server"] for watcher in (here, there)]
     assert shown[0] == shown[1]
@@ -100,13 +109,47 @@ async def test_several_replicas_show_the_same(bus: Bus) -> None:
 
 async def test_viewers_are_told_that_the_server_goes_and_it_goes_at_once(bus: Bus) -> None:
     await say(bus, events.ticker())
-    async with serving(bus.url) as replica:
+    async with AsyncExitStack() as stack:
+        replica = await stack.enter_async_context(serving(bus.url))
         async with watching(replica) as watcher:
             await watcher.until("symbols")
             closing = asyncio.create_task(watcher.closing())
             began = time.monotonic()
-            replica_is_going = asyncio.create_task(_stop(replica))
-            code = await closing
-            await replica_is_going
-    assert code == 1001
-    assert time.monotonic() - began < 2
+            await stack.aclose()
+
+            assert await closing == 1001
+            assert time.monotonic() - began < 2
+
+
+async def test_a_viewer_that_does_not_read_is_cut_off_and_delays_nobody(bus: Bus) -> None:
+    await say(bus, events.ticker())
+    async with serving(bus.url) as replica:
+        async with watching(replica, max_queue=1) as slow, watching(replica) as quick:
+            await quick.until("symbols")
+            while len(replica.hub) == 2:
+                replica.hub.broadcast(LARGE)
+                await quick.until("error")
+            replica.hub.broadcast(Message(MessageType.ERROR, ErrorData(error="after")))
+            await quick.until("error", lambda data: data["error"] == "after")
+
+            assert await slow.closing() == 4408
+        dropped = replica.metrics.registry.get_sample_value("live_server_dropped_clients_total")
+    assert dropped == 1
+
+
+async def test_another_websites_page_may_not_connect(bus: Bus) -> None:
+    async with serving(bus.url) as replica:
+        with pytest.raises(InvalidStatus, match="403"):
+            async with watching(replica, origin="https://evil.example"):
+                pass
+        async with watching(replica, origin=replica.address) as own:
+            await own.until("server")
+        async with watching(replica, origin="null") as from_disk:
+            await from_disk.until("server")
+
+
+async def test_a_long_message_ends_the_connection(bus: Bus) -> None:
+    async with serving(bus.url) as replica, watching(replica) as watcher:
+        await watcher.socket.send("x" * 10_000)
+
+        assert await watcher.closing() == 1009

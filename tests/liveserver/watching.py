@@ -3,11 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from bus import Bus
 from liveserver.app import Settings, running
@@ -88,10 +89,9 @@ class Watcher:
 
     async def closing(self) -> int | None:
         """Read to the end and return the close code."""
-        async with asyncio.timeout(PATIENCE_S):
-            async for text in self.socket:
-                message = json.loads(text)
-                self.heard.append((message["type"], message["data"]))
+        with suppress(ConnectionClosed):
+            while True:
+                await self.next()
         return self.socket.close_code
 
 

@@ -16,9 +16,14 @@ RECORD = RunRecord(
 
 
 def test_a_second_run_is_told_who_is_there(tmp_path: Path) -> None:
-    with DataDir(tmp_path).hold(), pytest.raises(CommandError, match=f"in use .* process {os.getpid()}"):
-        with DataDir(tmp_path).hold():
-            pass
+    first, second = DataDir(tmp_path), DataDir(tmp_path)
+
+    with (
+        first.hold(),
+        pytest.raises(CommandError, match=f"in use .* process {os.getpid()}"),
+        second.hold(),
+    ):
+        pass
 
 
 def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:

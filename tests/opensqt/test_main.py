@@ -105,7 +105,7 @@ def test_the_tests_run_side_by_side_unless_told_otherwise(tmp_path: Path) -> Non
 
 
 def test_tests_are_run_in_the_repository(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="has no tests: run ./opensqt test in the repository"):
+    with pytest.raises(CommandError, match=r"has no tests: run \./opensqt test in the repository"):
         testing.command([], tmp_path)
 
 
@@ -114,6 +114,6 @@ def test_missing_tools_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(testing, "NEEDED", ("pytest", "no_such_module"))
 
     with pytest.raises(
-        CommandError, match=r"development tools are missing \(no_such_module\): run ./opensqt test"
+        CommandError, match=r"development tools are missing \(no_such_module\): run \./opensqt test"
     ):
         testing.command([], tmp_path)

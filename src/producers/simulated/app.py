@@ -25,7 +25,7 @@ from producers.simulated.venue import Venue
 SHUTDOWN_S = 2.0
 
 
-class PortTaken(Exception):
+class PortTaken(OSError):
     """Another process listens where the venue is to listen."""
 
 

@@ -32,7 +32,7 @@ UNITS_OF_TIME = ((10**11, SECOND_NS), (10**14, 10**6), (10**17, 10**3), (10**20,
 """A number below the first is a time in the second's unit; ten digits are seconds, thirteen milliseconds."""
 
 
-class RecordingError(Exception):
+class RecordingError(ValueError):
     """A candle file cannot be used: where, and why."""
 
     def __init__(self, path: Path, line: int, reason: str) -> None:
@@ -60,7 +60,8 @@ class Series:
     """Candles that are missing between the first and the last."""
     off_tick: int = 0
     """Prices that were rounded to the tick."""
-    first_off_tick: str = ""
+    first_off_tick: tuple[int, str] = (0, "")
+    """Line, column and price."""
     times: "array[int]" = field(default_factory=lambda: array("q"))
     prices: "array[int]" = field(default_factory=lambda: array("q"))
     volumes: list[Quantity] = field(default_factory=list)
@@ -86,29 +87,31 @@ def read_candles(path: Path, tick_size: Price) -> Series:
     Raises: RecordingError, naming file, line and reason.
     """
     series = Series(tick_size)
-    line = first_off_line = 0
     try:
         with _opened(path) as text:
-            rows = csv.reader(text)
-            for row, columns in _rows(rows):
-                line = rows.line_num
-                _add(series, row, columns)
-                first_off_line = first_off_line or (line if series.off_tick else 0)
-    except _Row as error:
-        raise RecordingError(path, line or 1, str(error)) from error
+            _read(path, text, series)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise RecordingError(
-            path, 0, f"cannot be read: {getattr(error, 'strerror', None) or error}"
-        ) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise RecordingError(path, line + 1, f"not text with commas: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise RecordingError(path, 0, f"cannot be read: {reason}") from error
     if len(series) < 2:
         raise RecordingError(path, 0, "holds fewer than two candles")
     if series.off_tick > MOST_OFF_TICK * len(series.prices):
-        reason = f"{series.first_off_tick} is not a multiple of {tick_size}, nor are {series.off_tick - 1} other prices"
-        raise RecordingError(path, first_off_line, f"{reason}: set tick_size to suit the file")
+        line, price = series.first_off_tick
+        reason = f"{price} is not a multiple of {tick_size}, nor are {series.off_tick - 1} other prices"
+        raise RecordingError(path, line, f"{reason}: set tick_size to suit the file")
     _find_interval(series, path)
     return series
+
+
+def _read(path: Path, text: TextIO, series: Series) -> None:
+    lines = csv.reader(text)
+    try:
+        for row, columns in _rows(lines):
+            _add(series, row, columns, lines.line_num)
+    except _Row as error:
+        raise RecordingError(path, lines.line_num, str(error)) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise RecordingError(path, lines.line_num + 1, f"not text with commas: {error}") from error
 
 
 def _opened(path: Path) -> TextIO:
@@ -119,7 +122,7 @@ def _opened(path: Path) -> TextIO:
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if name.endswith(".csv")]
         if len(names) != 1:
-            raise _Row(f"an archive has to hold one .csv, this one holds {len(names)}")
+            raise RecordingError(path, 0, f"an archive has to hold one .csv, this one holds {len(names)}")
         return io.TextIOWrapper(io.BytesIO(archive.read(names[0])), encoding="utf-8", newline="")
 
 
@@ -151,7 +154,7 @@ def _columns(first: list[str]) -> Sequence[int]:
     return [names.index(name) for name in COLUMNS]
 
 
-def _add(series: Series, row: list[str], columns: Sequence[int]) -> None:
+def _add(series: Series, row: list[str], columns: Sequence[int], line: int) -> None:
     time, *numbers = (row[column] for column in columns)
     opened_at = _time(time)
     if series.times and opened_at <= series.times[-1]:
@@ -163,7 +166,7 @@ def _add(series: Series, row: list[str], columns: Sequence[int]) -> None:
     if not low <= min(opened, closed) <= max(opened, closed) <= high:
         raise _Row(f"open {opened} or close {closed} is outside of {low} to {high}")
     for name, value in zip(PRICES, values, strict=False):
-        series.prices.append(_ticks(series, name, value))
+        series.prices.append(_ticks(series, name, value, line))
     series.times.append(opened_at)
     series.volumes.append(volume)
 
@@ -186,19 +189,22 @@ def _number(name: str, text: str) -> Decimal:
         raise _Row(f"{name} {text!r} is not a number") from None
     if not value.is_finite():
         raise _Row(f"{name} {text!r} is not a finite number")
-    if value < 0 or (value == 0 and name != "volume"):
-        raise _Row(f"{name} {text} is not above zero")
+    if value < 0:
+        raise _Row(f"{name} {text} is negative")
+    if value == 0 and name != "volume":
+        raise _Row(f"{name} is zero")
     return value
 
 
-def _ticks(series: Series, name: str, value: Price) -> int:
+def _ticks(series: Series, name: str, value: Price, line: int) -> int:
     ticks = value / series.tick_size
     if ticks > MOST_TICKS:
         raise _Row(f"{name} {value} is too large")
     nearest = round(ticks)
     if nearest * series.tick_size != value:
         series.off_tick += 1
-        series.first_off_tick = series.first_off_tick or f"{name} {value}"
+        if series.off_tick == 1:
+            series.first_off_tick = (line, f"{name} {value}")
     return max(nearest, 1)
 
 

@@ -140,7 +140,11 @@ def _whole(settings: VenueSettings) -> list[str]:
     mistakes = [f"{symbol} is named twice" for symbol, count in symbols.items() if count > 1]
     if not symbols:
         mistakes.append("symbols: name at least one")
-    mistakes += [f"balances: {asset} is negative" for asset, total in settings.balances.items() if total < 0]
+    for asset, total in settings.balances.items():
+        if not total.is_finite():
+            mistakes.append(f"balances: {asset} is not a number")
+        elif total < 0:
+            mistakes.append(f"balances: {asset} is negative")
     if settings.recording is not None and settings.recording.paths.keys() != symbols.keys():
         mistakes.append("recording.paths: name one file for every symbol and no other")
     return mistakes
@@ -153,7 +157,7 @@ def _one(settings: VenueSettings, symbol: SymbolSettings) -> list[str]:
         mistakes.append(f"the instrument is of venue {rules.venue}, not {settings.venue}")
     if rules.kind is InstrumentKind.SPOT and rules.settle != rules.quote:
         mistakes.append("a spot instrument settles in its quote currency")
-    if not 1 <= symbol.leverage <= rules.maximum_leverage:
+    if not symbol.leverage.is_finite() or not 1 <= symbol.leverage <= rules.maximum_leverage:
         mistakes.append(f"leverage {symbol.leverage} is not in 1..{rules.maximum_leverage}")
     positive = {
         "tick_size": rules.tick_size,
@@ -162,5 +166,9 @@ def _one(settings: VenueSettings, symbol: SymbolSettings) -> list[str]:
         "traded_notional": symbol.traded_notional,
         "depth_notional": symbol.depth_notional,
     }
-    mistakes += [f"{name} has to be above zero" for name, value in positive.items() if not value > 0]
+    mistakes += [
+        f"{name} has to be above zero"
+        for name, value in positive.items()
+        if not value.is_finite() or value <= 0
+    ]
     return [f"{rules.symbol}: {mistake}" for mistake in mistakes]

@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS candles (
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-class StoreUnusable(Exception):
+class StoreUnusable(OSError):
     """Another venue has the store, or it is of another kind of market, or not a store at all."""
 
 

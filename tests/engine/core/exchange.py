@@ -47,8 +47,10 @@ class Booked:
 class Exchange:
     """Books that nobody can argue with; `news` is what was said and not heard yet."""
 
-    def __init__(self, lot: Decimal) -> None:
+    def __init__(self, lot: Decimal, *, is_forgetful: bool = False) -> None:
         self.lot = lot
+        self.is_forgetful = is_forgetful
+        """Its answer to a cancel knows of no fills; they are told afterwards."""
         self.now: TimeNs = 0
         self.books: dict[ClientOrderId, Booked] = {}
         self.news: list[News] = []
@@ -130,6 +132,8 @@ class Exchange:
     def _cancel(self, client_order_id: ClientOrderId) -> None:
         booked = self.books[client_order_id]
         if booked.is_open:
+            if self.is_forgetful:
+                self._say(booked, OrderStatus.CANCELED, Decimal(0))
             self._set(booked, OrderStatus.CANCELED)
         elif booked.status is None and booked.order.level % 2:
             self._set(booked, OrderStatus.NOT_PLACED)
@@ -146,13 +150,16 @@ class Exchange:
 
     def _set(self, booked: Booked, status: OrderStatus) -> None:
         booked.status = status
+        self._say(booked, status, booked.filled)
+
+    def _say(self, booked: Booked, status: OrderStatus, cumulative: Decimal) -> None:
         self.news.append(
             OrderReport(
                 venue=SIM,
                 symbol=BTC,
                 client_order_id=booked.order.client_order_id,
                 status=status,
-                cumulative_quantity=booked.filled,
+                cumulative_quantity=cumulative,
                 reject_reason=booked.reason,
                 time=self.now,
             )

@@ -24,6 +24,7 @@ from tests.engine.core.examples import (
 from engine.core.slots import FINISHED_KEPT
 from schemas.engine import AlertRaised, Severity
 from schemas.grid import SlotOrderState
+from schemas.journal import Input
 from schemas.order_ids import order_id
 from schemas.orders import CancelRejected, OrderStatus, RejectReason
 from schemas.units import ClientOrderId, Side
@@ -102,7 +103,7 @@ def test_any_order_of_the_news_gives_the_same_books(order_of_news: tuple[int, ..
     grid = started()
     bought = order(grid, -1)
     name = bought.client_order_id
-    news = [
+    news: list[Input] = [
         trade(bought, "0.05"),
         trade(bought, "0.02"),
         report(name, OrderStatus.PARTIALLY_FILLED, "0.05"),
@@ -240,7 +241,7 @@ def test_late_fills_may_turn_a_slot_over() -> None:
     assert slot(grid, -1).held == -bought.quantity
     step(grid, report(again, OrderStatus.CANCELED), silence(9))
     change = step(grid, silence(10))
-    assert [(each.side, each.price) for each in placed(change)] == [(Side.BUY, 980)]
+    assert [(each.side, each.price) for each in placed(change)] == [(Side.BUY, D(980))]
 
 
 def test_the_same_question_is_asked_once_in_a_step() -> None:

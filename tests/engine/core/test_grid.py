@@ -1,5 +1,7 @@
 """Steps: what makes one, what it says, and that its causes make it again."""
 
+from decimal import localcontext
+
 import msgspec
 import pytest
 from tests.engine.core.examples import (
@@ -150,7 +152,14 @@ def test_a_ticker_that_made_no_step_is_a_cause_of_the_next() -> None:
     bought = trade(order(grid, -1))
     change = step(grid, bought)
     assert change.causes == (ticker(1003, 4), bought)
-    assert (state_of(grid).price, change.time) == (1003, at(4))
+    assert (state_of(grid).price, change.time) == (D(1003), at(4))
+
+
+def test_a_ticker_is_a_cause_once() -> None:
+    grid = started()
+    step(grid, ticker(1010))
+    bought = trade(order(grid, -1), "0.01")
+    assert step(grid, bought).causes == (bought,)
 
 
 def test_what_changed_nothing_is_no_cause() -> None:
@@ -214,5 +223,5 @@ def test_the_callers_decimal_context_does_not_matter() -> None:
     grid = started()
     replica = again(grid)
     change = step(grid, ticker(1010))
-    with __import__("decimal").localcontext(prec=6):
+    with localcontext(prec=6):
         assert replica.process([ticker(1010)]) == change

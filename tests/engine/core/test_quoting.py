@@ -32,7 +32,7 @@ from engine.core.lattice import Lattice
 from engine.core.quoting import is_near, market_of
 from schemas.control import CommandName
 from schemas.grid import GridSettings, NotQuoting
-from schemas.orders import OrderStatus, RejectReason
+from schemas.orders import OrderStatus, PlaceOrder, RejectReason
 from schemas.units import Side
 
 replace = msgspec.structs.replace
@@ -44,7 +44,7 @@ def first_orders(settings: GridSettings) -> list[PlaceOrder]:
 
 def test_long_buys_below_the_center_nearest_first() -> None:
     orders = first_orders(LONG)
-    assert [(each.level, each.price) for each in orders] == [(-1, 990), (-2, 980), (-3, 970)]
+    assert [(each.level, each.price) for each in orders] == [(-1, D(990)), (-2, D(980)), (-3, D(970))]
     assert all(each.side is Side.BUY and each.post_only and not each.reduce_only for each in orders)
 
 
@@ -102,7 +102,7 @@ def test_opening_sells_outside_the_window_are_canceled() -> None:
 def test_what_is_held_is_sold_one_level_higher() -> None:
     grid = started()
     (closing,) = placed(fill(grid, -1))
-    assert (closing.side, closing.price, closing.quantity) == (Side.SELL, 1000, D("0.101"))
+    assert (closing.side, closing.price, closing.quantity) == (Side.SELL, D(1000), D("0.101"))
     assert closing.reduce_only
     assert not closing.post_only
 
@@ -116,7 +116,7 @@ def test_spot_knows_no_reduce_only() -> None:
 def test_a_short_is_bought_back_one_level_lower() -> None:
     grid = started(NEUTRAL)
     (closing,) = placed(fill(grid, 1))
-    assert (closing.side, closing.price, closing.reduce_only) == (Side.BUY, 1000, True)
+    assert (closing.side, closing.price, closing.reduce_only) == (Side.BUY, D(1000), True)
     assert slot(grid, 1).held == D("-0.099")
 
 
@@ -131,7 +131,9 @@ def test_the_slots_own_quantity_is_closed() -> None:
 @pytest.mark.parametrize(
     ("settings", "level", "away", "near"), [(LONG, -1, 950, 990), (NEUTRAL, 1, 1050, 1010)]
 )
-def test_closing_orders_stand_within_their_window(settings: GridSettings, level: int, away: int, near: int) -> None:
+def test_closing_orders_stand_within_their_window(
+    settings: GridSettings, level: int, away: int, near: int
+) -> None:
     grid = started(settings)
     fill(grid, level)
     closing = order(grid, level).client_order_id

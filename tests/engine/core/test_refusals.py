@@ -8,6 +8,7 @@ from tests.engine.core.examples import (
     accept_all,
     at,
     canceled,
+    command,
     fill,
     levels,
     order,
@@ -24,6 +25,7 @@ from tests.engine.core.examples import (
 
 from engine.core.grid import Grid
 from engine.core.step import Change
+from schemas.control import CommandName
 from schemas.engine import AlertRaised, RiskChanged
 from schemas.grid import GridSettings
 from schemas.orders import OrderReport, OrderStatus, PlaceOrder, RejectReason
@@ -172,3 +174,12 @@ def test_closing_goes_on_while_margin_is_locked() -> None:
     refuse(grid, RejectReason.INSUFFICIENT_MARGIN, level=-3)
     (closing,) = placed(fill(grid, -1))
     assert closing.side is Side.SELL
+
+
+def test_a_margin_lock_ends_while_paused_too() -> None:
+    grid = started(ONE)
+    refuse(grid, RejectReason.INSUFFICIENT_MARGIN)
+    step(grid, command(CommandName.PAUSE))
+    (risk,) = step(grid, silence(20)).notices
+    assert isinstance(risk, RiskChanged)
+    assert grid.process([silence(21)]) is None

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from tests.engine.core.examples import (
     LONG,
+    D,
     fill,
     order,
     report,
@@ -33,7 +34,11 @@ def cycle_of(order: SlotOrder) -> int:
 @pytest.mark.parametrize(("state", "progress"), list(itertools.product(SlotOrderState, Progress)))
 def test_the_table_says_what_follows(state: SlotOrderState, progress: Progress) -> None:
     some = SlotOrder(
-        client_order_id=ClientOrderId("x"), side=order(started(), -1).side, price=1, quantity=1, opens=True
+        client_order_id=ClientOrderId("x"),
+        side=order(started(), -1).side,
+        price=D(1),
+        quantity=D(1),
+        opens=True,
     )
     some.state, some.unconfirmed_passes = state, 1
     changed = advance(some, progress)

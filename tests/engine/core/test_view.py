@@ -35,16 +35,17 @@ def test_before_the_first_price() -> None:
     step(grid, added())
     shown = seen(grid)
     assert (shown.anchor_price, shown.price, shown.slots) == (None, None, ())
-    assert (shown.not_quoting, shown.total_profit, shown.buy_and_hold) == (NotQuoting.NO_PRICE, 0, 0)
+    assert shown.not_quoting is NotQuoting.NO_PRICE
+    assert shown.total_profit == shown.buy_and_hold == 0
 
 
 def test_a_long_grid_shows_its_buys_and_the_center() -> None:
     grid = started()
     assert [(each.slot_id, each.price, each.status) for each in seen(grid).slots] == [
-        (-3, 970, SlotStatus.OPEN),
-        (-2, 980, SlotStatus.OPEN),
-        (-1, 990, SlotStatus.OPEN),
-        (0, 1000, SlotStatus.EMPTY),
+        (-3, D(970), SlotStatus.OPEN),
+        (-2, D(980), SlotStatus.OPEN),
+        (-1, D(990), SlotStatus.OPEN),
+        (0, D(1000), SlotStatus.EMPTY),
     ]
 
 
@@ -58,7 +59,7 @@ def test_what_is_held_is_filled_and_shows_its_closing_order() -> None:
     fill(grid, -1)
     shown = level(grid, -1)
     assert (shown.status, shown.side, shown.held) == (SlotStatus.FILLED, Side.BUY, D("0.101"))
-    assert (shown.price, shown.order_price) == (990, 1000)
+    assert (shown.price, shown.order_price) == (D(990), D(1000))
     assert shown.client_order_id == order(grid, -1).client_order_id
 
 
@@ -92,7 +93,7 @@ def test_buy_and_hold_is_a_full_window() -> None:
 
 def test_it_is_marked_at_the_last_decision_unless_told() -> None:
     grid = started()
-    assert (seen(grid).price, seen(grid, 1234).price) == (1000, 1234)
+    assert (seen(grid).price, seen(grid, 1234).price) == (D(1000), D(1234))
 
 
 def test_an_interval_is_shown_for_both_kinds() -> None:

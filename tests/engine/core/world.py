@@ -16,7 +16,7 @@ from schemas.grid import GridMode, GridSettings, GridState
 from schemas.instruments import Instrument
 from schemas.journal import Input
 from schemas.orders import PlaceOrder, RejectReason, Trade
-from schemas.units import TradeId
+from schemas.units import ClientOrderId, TradeId
 
 ZERO = Decimal(0)
 PRICES = (Decimal(1), Decimal("997.3"), Decimal("123456.789"))
@@ -28,9 +28,11 @@ _states = msgspec.json.Decoder(GridState)
 class World:
     """What moves it are small numbers, so that a list of them is a story that can be shrunk."""
 
-    def __init__(self, settings: GridSettings, instrument: Instrument = PERPETUAL) -> None:
+    def __init__(
+        self, settings: GridSettings, instrument: Instrument = PERPETUAL, *, is_forgetful: bool = False
+    ) -> None:
         self.settings = settings
-        self.exchange = Exchange(instrument.lot_size)
+        self.exchange = Exchange(instrument.lot_size, is_forgetful=is_forgetful)
         self.grid = Grid(None, 0)
         self.seconds = 0.0
         self.price = Decimal(1000)
@@ -64,8 +66,8 @@ class World:
         return change
 
     def move(self, steps: int, seconds: int) -> None:
-        """Move the price by so many fifths of an interval."""
-        self.price = max(self.price + 2 * steps, Decimal(20))
+        """Move the price by so many quarters of an interval."""
+        self.price = max(self.price + steps * Decimal("2.5"), Decimal(20))
         self._pass(seconds)
         self.hear(ticker(self.price, self.seconds))
 
@@ -98,12 +100,15 @@ class World:
         if found := self.exchange.open():
             self.exchange.end(found[index % len(found)])
 
-    def deliver(self, index: int, *, keep: bool = False) -> None:
-        """Let the grid hear any of the news; one that is kept will be heard again."""
-        news = self.exchange.news
-        if news:
-            index %= len(news)
-            self.hear(news[index] if keep else news.pop(index))
+    def deliver(self, index: int) -> None:
+        """Let the grid hear any of the news."""
+        if news := self.exchange.news:
+            self.hear(news.pop(index % len(news)))
+
+    def repeat(self, index: int) -> None:
+        """Let the grid hear any of the news, and once more later."""
+        if news := self.exchange.news:
+            self.hear(news[index % len(news)])
 
     def deliver_many(self, index: int, number: int) -> None:
         news = self.exchange.news
@@ -135,6 +140,10 @@ class World:
 
     def ask(self, name: CommandName) -> None:
         self.hear(command(name))
+
+    def restart(self) -> None:
+        """Go on from the state of the last step."""
+        self.grid = Grid(_states.decode(encode(state_of(self.grid))), self.grid.step)
 
     def settle(self) -> None:
         """Let all be heard and asked for, until the grid and the exchange have nothing more to say."""
@@ -170,6 +179,10 @@ class World:
         slot = state.slots[order.level]
         assert slot.order is not None
         assert slot.order.client_order_id == order.client_order_id
+        if not self.exchange.is_forgetful:
+            ids = self._ids_of(order.level)
+            traded = {each.trade_id for each in self.exchange.trades if each.client_order_id in ids}
+            assert traded <= self.heard.keys(), "an order before all trades of the last one"
         if not slot.order.opens:
             assert slot.held * order.side.sign < 0
             assert order.quantity <= abs(slot.held)
@@ -177,6 +190,9 @@ class World:
             assert not state.paused
             assert not state.margin_locked_until
             assert slot.held * order.side.sign >= 0
+
+    def _ids_of(self, level: int) -> set[ClientOrderId]:
+        return {key for key, booked in self.exchange.books.items() if booked.order.level == level}
 
     def _check(self) -> None:
         state = state_of(self.grid)
@@ -190,7 +206,7 @@ class World:
         assert accounts.grid_profit == self.profit
         assert accounts.opened_trades + accounts.closed_trades == self.fills == len(trades)
         assert len(self.exchange.live()) <= self.settings.order_cleanup_threshold
-        if self.settings.mode is GridMode.LONG:
+        if self.settings.mode is GridMode.LONG and not self.exchange.is_forgetful:
             assert all(slot.held >= 0 for slot in slots)
         for price in PRICES:
             unpaired = sum(slot.held * price - slot.cost for slot in slots)
@@ -203,8 +219,7 @@ class World:
         exchange = self.exchange
         assert state.accounts.position == sum(each.side.sign * each.quantity for each in exchange.trades)
         for slot in state.slots.values():
-            ids = [key for key, booked in exchange.books.items() if booked.order.level == slot.level]
-            own = [each for each in exchange.trades if each.client_order_id in ids]
+            own = [each for each in exchange.trades if each.client_order_id in self._ids_of(slot.level)]
             assert slot.held == sum(each.side.sign * each.quantity for each in own)
             assert slot.order is None or exchange.books[slot.order.client_order_id].is_open
         ours = {slot.order.client_order_id for slot in state.slots.values() if slot.order}

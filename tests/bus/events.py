@@ -1,0 +1,43 @@
+"""Numbered events, and what was read of them."""
+
+from collections.abc import AsyncIterator, Iterable
+
+from bus import Batch, Bus, Received
+from schemas.codec import decode_as
+from schemas.market import ClockRead
+from schemas.units import VenueId
+
+SIM = VenueId("sim")
+
+
+def event(number: int) -> ClockRead:
+    return ClockRead(venue=SIM, time=number, received_time=0)
+
+
+def numbers(messages: Iterable[Received]) -> list[int]:
+    return [decode_as(message.data, ClockRead).time for message in messages]
+
+
+async def store_many(bus: Bus, subject: str, count: int, first: int = 0) -> list[int]:
+    """Store numbered events, pipelined, and return their sequences."""
+    futures = [await bus.send(subject, event(number)) for number in range(first, first + count)]
+    return [await future for future in futures]
+
+
+async def until_caught_up(batches: AsyncIterator[Batch]) -> list[Received]:
+    found: list[Received] = []
+    async for batch in batches:
+        found += batch.messages
+        if batch.caught_up:
+            return found
+    raise AssertionError("a stream is read for ever")
+
+
+async def until_number(batches: AsyncIterator[Batch], last: int) -> list[Received]:
+    """Return what is read up to and including the event of this number."""
+    found: list[Received] = []
+    async for batch in batches:
+        found += batch.messages
+        if last in numbers(batch.messages):
+            return found
+    raise AssertionError("a stream is read for ever")

@@ -1,0 +1,77 @@
+"""Filling the roster from a configuration."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+from tests.opensqt.events import ENTRY, SETTINGS, SYMBOL, VENUE, grid_state, step
+
+from bus import Bus, Registry
+from opensqt.errors import CommandError
+from opensqt.roster import enter, only
+from schemas import subjects
+from schemas.codec import decode_as
+from schemas.journal import SymbolEntry
+from schemas.units import Symbol
+
+KEY = subjects.registry_key(VENUE, SYMBOL)
+OTHER = msgspec.structs.replace(ENTRY, symbol=Symbol("ETH/USDT"))
+WIDER = msgspec.structs.replace(SETTINGS, price_interval=Decimal(2))
+CHANGED = msgspec.structs.replace(ENTRY, settings=WIDER)
+
+
+async def registered(bus: Bus) -> SymbolEntry:
+    entry = await Registry(bus, "symbols").get(KEY)
+    assert entry is not None
+    return decode_as(entry.data, SymbolEntry)
+
+
+async def test_what_is_missing_is_added(bus: Bus) -> None:
+    assert await enter(bus, [ENTRY], [SYMBOL]) == []
+
+    assert await registered(bus) == ENTRY
+
+
+async def test_the_same_configuration_says_nothing_again(bus: Bus) -> None:
+    await enter(bus, [ENTRY], [SYMBOL])
+
+    assert await enter(bus, [ENTRY], [SYMBOL]) == []
+
+
+async def test_a_changed_configuration_changes_nothing_and_is_told(bus: Bus) -> None:
+    await enter(bus, [ENTRY], [SYMBOL])
+
+    notes = await enter(bus, [CHANGED], [SYMBOL])
+
+    assert notes == [f"{SYMBOL} keeps the settings it runs with; the configuration differs in price_interval"]
+    assert await registered(bus) == ENTRY
+
+
+async def test_the_journal_says_which_settings_are_in_force(bus: Bus) -> None:
+    await enter(bus, [ENTRY], [SYMBOL])
+    await bus.store(subjects.step(VENUE, SYMBOL), step(1, state=grid_state(settings=WIDER)))
+
+    assert await enter(bus, [CHANGED], [SYMBOL]) == []
+    assert "differs in price_interval" in (await enter(bus, [ENTRY], [SYMBOL]))[0]
+
+
+async def test_a_symbol_that_left_the_configuration_is_told(bus: Bus) -> None:
+    await enter(bus, [ENTRY, OTHER], [SYMBOL, OTHER.symbol])
+
+    notes = await enter(bus, [ENTRY], [SYMBOL, OTHER.symbol])
+
+    assert notes == ["ETH/USDT is not in the configuration, and goes on being traded"]
+
+
+async def test_a_symbol_that_the_venue_no_longer_has_is_an_error(bus: Bus) -> None:
+    await enter(bus, [ENTRY, OTHER], [SYMBOL, OTHER.symbol])
+
+    with pytest.raises(CommandError, match="ETH/USDT runs in this data directory"):
+        await enter(bus, [ENTRY], [SYMBOL])
+
+
+def test_the_first_symbol_is_the_one_when_none_is_named() -> None:
+    assert only([ENTRY, OTHER], None) is ENTRY
+    assert only([ENTRY, OTHER], OTHER.symbol) is OTHER
+    with pytest.raises(CommandError, match="--symbol XRP: the configuration trades BTC/USDT:USDT, ETH/USDT"):
+        only([ENTRY, OTHER], Symbol("XRP"))

@@ -1,0 +1,87 @@
+"""What runs, asked and told."""
+
+import os
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.opensqt.events import SYMBOL, VENUE, grid_state
+
+from bus import Bus, part
+from engine.core.view import view
+from opensqt.data_dir import DataDir, RunRecord
+from opensqt.errors import CommandError
+from opensqt.status import DEFAULT_URL, PartStatus, Status, bus_url, collect, length, reached, report
+from schemas import subjects
+from schemas.grid import GridView, NotQuoting
+
+
+def grid(**changes: object) -> GridView:
+    return msgspec.structs.replace(view(grid_state(), 1, Decimal(100)), **changes)
+
+
+async def test_a_part_that_runs_is_found_with_its_address_and_health(bus: Bus) -> None:
+    async with part("engine", bus_url=bus.url, http_port=0, labels={}) as here:
+        (found,) = (await collect(bus)).parts
+
+    assert (found.name, found.address, found.health) == ("engine", here.http_address, "ok")
+    assert found.up_s is not None
+    assert found.up_s < 60
+
+
+async def test_what_is_wrong_with_a_part_is_told(bus: Bus) -> None:
+    async with part("engine", bus_url=bus.url, http_port=0, labels={}) as here:
+        here.report("actors", lambda: {"problem": "stuck"})
+        found = await collect(bus)
+
+    assert "engine: actors: stuck" in report(found).splitlines()
+
+
+async def test_the_newest_grid_of_each_symbol_is_found(bus: Bus) -> None:
+    for number in (1, 2):
+        await bus.store(subjects.grid(VENUE, SYMBOL), grid(step=number))
+
+    assert [each.step for each in (await collect(bus)).grids] == [2]
+
+
+def test_a_symbol_that_does_not_quote_says_why() -> None:
+    found = Status(bus="nats://x", parts=(), grids=(grid(not_quoting=NotQuoting.MARGIN_LOCKED),))
+
+    assert report(found).splitlines()[-1].endswith("no: margin locked")
+
+
+def test_nothing_running_is_told() -> None:
+    assert report(Status(bus="nats://x", parts=(), grids=())).splitlines()[2:] == [
+        "no part answers: start them with `opensqt up`",
+        "",
+        "no symbol has a grid yet",
+    ]
+
+
+def test_parts_are_told_in_columns() -> None:
+    one = PartStatus(name="engine", up_s=61.0, address="http://a", health="ok")
+
+    assert "engine  1 min 1 s  ok      http://a" in report(Status(bus="nats://x", parts=(one,), grids=()))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, "-"), (0.4, "0 s"), (61, "1 min 1 s"), (3600, "1 h 0 s"), (90061, "1 d 1 h")]
+)
+def test_a_length_of_time_is_told_in_two_units(seconds: float | None, text: str) -> None:
+    assert length(seconds) == text
+
+
+def test_the_bus_is_where_up_says(tmp_path: Path) -> None:
+    assert bus_url(None, tmp_path) == DEFAULT_URL
+    record = RunRecord(pid=os.getpid(), bus_url="nats://there", venue_url="", pages=(), logs="")
+    DataDir(tmp_path).write(record)
+    assert bus_url(None, tmp_path) == "nats://there"
+    assert bus_url("nats://asked", tmp_path) == "nats://asked"
+
+
+@pytest.mark.parametrize("url", ["nats://127.0.0.1:1", "nonsense", "nats://:x"])
+async def test_a_bus_that_is_not_there_is_told(url: str) -> None:
+    with pytest.raises(CommandError, match="start one with `opensqt up`"):
+        async with reached(url, "test"):
+            pass

@@ -1,0 +1,48 @@
+"""A served venue, in this process, and its client."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from tests.producers.simulated.examples import SIM, recorded
+
+from producers.simulated.app import Served, serving
+from producers.simulated.client import SimulatedVenue
+from producers.simulated.settings import VenueSettings
+
+Serve = Callable[[VenueSettings], Awaitable[Served]]
+NewClient = Callable[..., Awaitable[SimulatedVenue]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Serve venues until the end of the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(settings: VenueSettings) -> Served:
+            return await stack.enter_async_context(serving(settings))
+
+        yield start
+
+
+@pytest.fixture
+async def new_client() -> AsyncIterator[NewClient]:
+    """Make clients of a venue's address."""
+    async with AsyncExitStack() as stack:
+
+        async def make(url: str, timeout_s: float = 5.0) -> SimulatedVenue:
+            return await stack.enter_async_context(SimulatedVenue(url, venue=SIM, timeout_s=timeout_s))
+
+        yield make
+
+
+@pytest.fixture
+async def served(serve: Serve, tmp_path: Path) -> Served:
+    """A recording that stands at 100, falls to 99, rises to 101 and closes at 100.5, and a second candle like it."""
+    return await serve(recorded(tmp_path, ["100 101 99 100.5", "100.5 101 99 100.5"]))
+
+
+@pytest.fixture
+async def client(served: Served, new_client: NewClient) -> SimulatedVenue:
+    return await new_client(served.url)
