@@ -11,7 +11,7 @@ SECOND_NS = 1_000_000_000
 FORGOTTEN_AFTER_NS = 30 * SECOND_NS
 """A consumer that nobody pulls from is deleted by the server."""
 PULL_EXPIRES_NS = 30 * SECOND_NS
-HEARTBEAT_NS = SECOND_NS
+HEARTBEAT_NS = SECOND_NS // 2
 
 
 @dataclass(frozen=True, slots=True)

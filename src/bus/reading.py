@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from schemas.journal import StreamOffset
 
 BATCH = 256
-SILENCE_S = 3.0
-"""Without heartbeats for so long, a consumer is taken for dead."""
+SILENCE_S = 1.5
+"""Without three heartbeats in a row a consumer is taken for dead."""
 RETRY_S = 0.05
 RETRY_MAX_S = 1.0
 UNAVAILABLE = 503

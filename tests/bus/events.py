@@ -1,6 +1,7 @@
 """Numbered events, and what was read of them."""
 
-from collections.abc import AsyncIterator, Iterable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from bus import Batch, Bus, Received
 from schemas.codec import decode_as
@@ -41,3 +42,10 @@ async def until_number(batches: AsyncIterator[Batch], last: int) -> list[Receive
         if last in numbers(batch.messages):
             return found
     raise AssertionError("a stream is read for ever")
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Return when what nobody tells of has come true."""
+    async with asyncio.timeout(5):
+        while not await condition():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.01)

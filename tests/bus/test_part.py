@@ -3,6 +3,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.bus.events import eventually
 from tests.bus.test_http import ask
 from tests.conftest import NewServer
 
@@ -106,8 +107,7 @@ async def test_a_part_survives_its_server(new_server: NewServer) -> None:
         here.bus.on_reconnect(reconnected.set)
         server.kill()
         await server.wait()
-        while here.bus.is_connected:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: is_degraded(here))
         assert (await page(here, "/health"))["problems"] == ["no connection to the bus"]
         await server.start()
         await reconnected.wait()
@@ -115,10 +115,16 @@ async def test_a_part_survives_its_server(new_server: NewServer) -> None:
 
         async with connect(server.url, name="test") as bus:
             assert await bus.request("$SRV.PING.engine", b"")
-            # What was in memory went with the server; the part has made it anew.
-            async with asyncio.timeout(3):
-                while "MARKET" not in (await bus.api("STREAM.NAMES", {}, dict[str, Any]))["streams"]:
-                    await asyncio.sleep(0.01)
+            # What was in memory went with the server; the part makes it anew.
+            await eventually(lambda: has_market(bus))
+
+
+async def is_degraded(here: Part) -> bool:
+    return here.health()["status"] == "degraded"
+
+
+async def has_market(bus: Bus) -> bool:
+    return "MARKET" in (await bus.api("STREAM.NAMES", {}, dict[str, Any]))["streams"]
 
 
 async def test_a_part_leaves_no_task_behind(server: EmbeddedServer) -> None:

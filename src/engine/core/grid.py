@@ -205,6 +205,7 @@ def _market_time(event: Input) -> TimeNs:
 def _place(draft: Draft, quote: Quote) -> None:
     state = draft.state
     slot = slot_at(state, quote.level)
+    reduce_only = is_reduce_only(state, quote)
     order = SlotOrder(
         client_order_id=next_order_id(state, slot, quote.side),
         side=quote.side,
@@ -220,7 +221,7 @@ def _place(draft: Draft, quote: Quote) -> None:
             price=quote.price,
             quantity=quote.quantity,
             post_only=quote.post_only,
-            reduce_only=is_reduce_only(state.instrument, quote),
+            reduce_only=reduce_only,
             level=quote.level,
         )
     )

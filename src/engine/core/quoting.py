@@ -257,6 +257,20 @@ def _quota(state: GridState) -> int:
     return max(0, state.settings.order_cleanup_threshold - live)
 
 
-def is_reduce_only(instrument: Instrument, quote: Quote) -> bool:
-    """Tell whether an order may only reduce the position; spot has no such orders."""
-    return not quote.opens and instrument.kind is InstrumentKind.LINEAR_PERPETUAL
+def is_reduce_only(state: GridState, quote: Quote) -> bool:
+    """Tell whether an order may be sent as one that only reduces the position; spot has no such orders.
+
+    The venue nets what the slots hold: where one slot's long stands against another's short there is less to reduce than
+    the slots want to close, and a reduce-only order would be refused, or expire. Such a one goes as a plain order.
+    """
+    if quote.opens or state.instrument.kind is not InstrumentKind.LINEAR_PERPETUAL:
+        return False
+    closing = sum(
+        (
+            slot.order.quantity - slot.order.traded_quantity
+            for slot in state.slots.values()
+            if slot.order is not None and not slot.order.opens and slot.order.side is quote.side
+        ),
+        Decimal(0),
+    )
+    return closing + quote.quantity <= -quote.side.sign * state.accounts.position

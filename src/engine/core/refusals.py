@@ -27,13 +27,17 @@ def after_end(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -
         case RejectReason.INSUFFICIENT_MARGIN:
             _lock_margin(draft, report.detail)
             _rest(draft, slot, PAUSE if order.opens else draft.state.settings.margin_lock_duration)
-        case RejectReason.RATE_LIMITED | RejectReason.TOO_LATE | RejectReason.NOT_FOUND:
+        case (
+            RejectReason.RATE_LIMITED
+            | RejectReason.TOO_LATE
+            | RejectReason.NOT_FOUND
+            | RejectReason.REDUCE_ONLY
+        ):
             _rest(draft, slot, PAUSE)
         case None:
             _without_reason(draft, slot, order, report)
         case (
-            RejectReason.REDUCE_ONLY
-            | RejectReason.MINIMUM_NOTIONAL
+            RejectReason.MINIMUM_NOTIONAL
             | RejectReason.PRECISION
             | RejectReason.DUPLICATE_ID
             | RejectReason.UNKNOWN_SYMBOL

@@ -3,7 +3,7 @@
 
 /** @import { Connection } from "./socket.js" */
 /** @import { Store } from "./store.js" */
-import { byId, setData, setText } from "./dom.js";
+import { byId, make, setChildren, setData, setText } from "./dom.js";
 import { duration } from "./format.js";
 
 /** Market data older than this are stale: a grid is priced from every tick. */
@@ -17,12 +17,26 @@ export function renderBadge(store, connection, now) {
   setText(byId("replica"), store.server?.replica ?? "");
   const waiting = byId("waiting");
   waiting.hidden = store.bars.all.length > 0;
-  setText(waiting, connection.phase === "lost" && connection.reason ? capital(connection.reason) : "Waiting for data");
+  if (!waiting.hidden) setChildren(waiting, [make("span", "", waitingFor(connection)), ...connection.known.map(linkTo)]);
+}
+
+/** @param {Connection} connection */
+function waitingFor(connection) {
+  if (connection.known.length) return "There is no such symbol here. There is:";
+  return connection.reason ? capital(connection.reason) : "Waiting for data";
+}
+
+/** @param {string} symbol */
+function linkTo(symbol) {
+  const link = /** @type {HTMLAnchorElement} */ (make("a", "", symbol));
+  link.href = `?symbol=${encodeURIComponent(symbol)}`;
+  return link;
 }
 
 /** @param {Store} store @param {Connection} connection @param {number} now @returns {{ state: string, text: string }} */
 function written(store, connection, now) {
   const age = now - store.heardAt;
+  if (connection.known.length) return { state: "lost", text: "no such symbol" };
   if (connection.phase === "lost") {
     const left = Math.max(0, Math.ceil((connection.retryAt - now) / 1000));
     return { state: "lost", text: `disconnected · again in ${left} s` };
@@ -31,7 +45,7 @@ function written(store, connection, now) {
   if (store.server?.status === "cut") return { state: "stale", text: "the server has lost the bus" };
   if (!store.isKnown) return { state: "connecting", text: "waiting for data" };
   if (age > STALE_MS) return { state: "stale", text: `no data for ${duration(age / 1000)}` };
-  return { state: "live", text: "live" };
+  return { state: "live", text: `live · ${duration(age / 1000)} old` };
 }
 
 /** @param {string} text */

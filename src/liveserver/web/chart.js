@@ -3,7 +3,6 @@
 
 /** @import { AutoscaleInfo, CandlestickData, IPriceLine, MouseEventParams, Time, UTCTimestamp } from "./vendor/lightweight-charts.mjs" */
 /** @import { Bar } from "./bars.js" */
-/** @import { Order, Trade } from "./messages.js" */
 /** @import { Part, Store } from "./store.js" */
 import {
   CandlestickSeries,
@@ -11,19 +10,17 @@ import {
   HistogramSeries,
   LineStyle,
   createChart,
-  createSeriesMarkers,
 } from "./vendor/lightweight-charts.mjs";
 import { COLORS } from "./colors.js";
 import { fixed, quantity } from "./format.js";
+import { FillMarkers } from "./fillmarkers.js";
 import { GridLines } from "./gridlines.js";
-import { OrderSizes } from "./ordersizes.js";
+import { OrderLines } from "./orderlines.js";
 
 /** So many candles are in sight at first, fewer on a small screen. */
 const BARS_SHOWN = 150;
 const PIXELS_A_BAR = 7;
 const ROOM_RIGHT = 8;
-/** So many orders of each side have their price on the axis: more would cover each other, and the axis. */
-const LABELLED = 1;
 /** Orders farther away than this many heights of the candles do not flatten them. */
 const REACH = 0.5;
 
@@ -40,18 +37,12 @@ export class PriceChart {
     });
     this.grid = new GridLines();
     this._candles.attachPrimitive(this.grid);
-    this._sizes = new OrderSizes();
-    this._candles.attachPrimitive(this._sizes);
-    this._markers = createSeriesMarkers(this._candles, []);
-    /** @type {Map<string, IPriceLine>} */
-    this._lines = new Map();
+    this._orders = new OrderLines(this._candles);
+    this._fills = new FillMarkers(this._candles);
     /** @type {IPriceLine | null} */
     this._entry = null;
-    /** @type {number[]} */
-    this._orderPrices = [];
     this._isAnother = true;
     this._count = 0;
-    this._fillsShown = "";
     this._digits = -1;
     this._chart.subscribeCrosshairMove((/** @type {MouseEventParams<Time>} */ event) =>
       onHover(typeof event.time === "number" ? event.time : null),
@@ -61,10 +52,10 @@ export class PriceChart {
   /** @param {Store} store @param {Set<Part>} changed */
   render(store, changed) {
     if (changed.has("bars")) this._renderBars(store);
-    if (changed.has("orders") || changed.has("price")) this._renderOrders(store);
+    if (changed.has("orders") || changed.has("position")) this._orders.render(store.orders, entryPrice(store));
     if (changed.has("position")) this._renderEntry(store);
     if (changed.has("grid")) this.grid.show(store.grid?.slots ?? [], Number(store.grid?.price_interval ?? 0));
-    if (changed.has("trades") || changed.has("bars")) this._renderFills(store);
+    if (changed.has("trades") || changed.has("bars")) this._fills.render(store.trades, store.bars.all);
   }
 
   /** Another symbol or interval is to be shown: what was in sight of the last one does not matter. */
@@ -84,8 +75,8 @@ export class PriceChart {
   inspect() {
     return {
       bars: this._candles.data().length,
-      orders: [...this._lines.values()].map((line) => line.options()).map(({ price, title, color }) => ({ price, title, color })),
-      fills: this._markers.markers().map(({ time, price, shape }) => ({ time, price, shape })),
+      orders: this._orders.inspect(),
+      fills: this._fills.inspect(),
       levels: this.grid.lines.length,
       bands: this.grid.bands.length,
       range: this._candles.priceScale().getVisibleRange(),
@@ -120,46 +111,16 @@ export class PriceChart {
   }
 
   /** @param {Store} store */
-  _renderOrders(store) {
-    const orders = [...store.orders.values()];
-    const labelled = new Set([...nearest(orders, "BUY"), ...nearest(orders, "SELL")]);
-    this._orderPrices = orders.map((order) => Number(order.price));
-    for (const [id, line] of this._lines) {
-      if (store.orders.has(id)) continue;
-      this._candles.removePriceLine(line);
-      this._lines.delete(id);
-    }
-    for (const order of orders) {
-      const options = lineOf(order, labelled.has(order.id));
-      const line = this._lines.get(order.id);
-      if (!line) this._lines.set(order.id, this._candles.createPriceLine(options));
-      else if (!isSame(line, options)) line.applyOptions(options);
-    }
-    this._sizes.show(orders.map((order) => sizeOf(order, labelled.has(order.id))));
-  }
-
-  /** @param {Store} store */
   _renderEntry(store) {
-    const price = Number(store.position?.entryPrice ?? 0);
-    const isHeld = Number(store.position?.amount ?? 0) !== 0 && price > 0;
-    if (this._entry && !isHeld) {
-      this._candles.removePriceLine(this._entry);
+    const price = entryPrice(store);
+    if (price === null) {
+      if (this._entry) this._candles.removePriceLine(this._entry);
       this._entry = null;
-    } else if (isHeld) {
-      if (this._entry) this._entry.applyOptions({ price });
-      else this._entry = this._candles.createPriceLine({ ...ENTRY_LINE, price });
+    } else if (this._entry) {
+      this._entry.applyOptions({ price });
+    } else {
+      this._entry = this._candles.createPriceLine({ ...ENTRY_LINE, price });
     }
-  }
-
-  /** @param {Store} store */
-  _renderFills(store) {
-    const bars = store.bars.all;
-    const oldest = bars[0]?.time ?? Infinity;
-    const count = `${store.trades.length} ${store.trades.at(-1)?.trade_id} ${oldest} ${store.bars.last?.time}`;
-    if (count === this._fillsShown) return;
-    this._fillsShown = count;
-    const shown = store.trades.filter((trade) => trade.time >= oldest);
-    this._markers.setMarkers(shown.map((trade) => markerOf(trade, barTime(bars, trade.time))));
   }
 
   /** @param {AutoscaleInfo | null} info */
@@ -168,7 +129,7 @@ export class PriceChart {
     if (!info || !range) return info;
     const reach = (range.maxValue - range.minValue) * REACH;
     const [lowest, highest] = [range.minValue - reach, range.maxValue + reach];
-    const near = this._orderPrices.filter((price) => price >= lowest && price <= highest);
+    const near = this._orders.prices.filter((price) => price >= lowest && price <= highest);
     return {
       ...info,
       priceRange: {
@@ -237,76 +198,10 @@ function volumeOf(bar) {
   return { time: /** @type {UTCTimestamp} */ (bar.time), value: bar.volume };
 }
 
-/** @param {Order} order @param {boolean} isLabelled */
-function sizeOf(order, isLabelled) {
-  return { price: Number(order.price), text: restOf(order), isBuy: order.side === "BUY", isLabelled };
-}
-
-/** What is still to be filled. @param {Order} order */
-function restOf(order) {
-  return quantity(Number(order.quantity) - Number(order.filled));
-}
-
-/** @param {Order} order @param {boolean} isLabelled */
-function lineOf(order, isLabelled) {
-  const color = order.side === "BUY" ? COLORS.buy : COLORS.sell;
-  return {
-    id: order.id,
-    price: Number(order.price),
-    color,
-    lineWidth: /** @type {const} */ (1),
-    lineStyle: order.status === "PARTIALLY_FILLED" ? LineStyle.Solid : LineStyle.Dashed,
-    axisLabelVisible: isLabelled,
-    axisLabelColor: color,
-    axisLabelTextColor: COLORS.background,
-    title: restOf(order),
-  };
-}
-
-/** @param {IPriceLine} line @param {ReturnType<typeof lineOf>} options */
-function isSame(line, options) {
-  const shown = line.options();
-  return (
-    shown.price === options.price &&
-    shown.title === options.title &&
-    shown.lineStyle === options.lineStyle &&
-    shown.axisLabelVisible === options.axisLabelVisible
-  );
-}
-
-/** The ids of the orders of a side that are nearest to the market. @param {Order[]} orders @param {"BUY" | "SELL"} side */
-function nearest(orders, side) {
-  const direction = side === "BUY" ? -1 : 1;
-  return orders
-    .filter((order) => order.side === side)
-    .sort((a, b) => direction * (Number(a.price) - Number(b.price)))
-    .slice(0, LABELLED)
-    .map((order) => order.id);
-}
-
-/** The time of the candle that a trade fell into. @param {Bar[]} bars @param {number} time */
-function barTime(bars, time) {
-  let [low, high] = [0, bars.length - 1];
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (bars[middle].time <= time) low = middle;
-    else high = middle - 1;
-  }
-  return bars[low].time;
-}
-
-/** The tip of the arrow is at the price. @param {Trade} trade @param {number} time */
-function markerOf(trade, time) {
-  const isBuy = trade.side === "buy";
-  return {
-    id: trade.trade_id,
-    time: /** @type {UTCTimestamp} */ (time),
-    price: Number(trade.price),
-    position: isBuy ? /** @type {const} */ ("atPriceBottom") : /** @type {const} */ ("atPriceTop"),
-    shape: isBuy ? /** @type {const} */ ("arrowUp") : /** @type {const} */ ("arrowDown"),
-    color: isBuy ? COLORS.buyFill : COLORS.sellFill,
-    size: 1,
-  };
+/** What the position was entered at, null when there is none. @param {Store} store @returns {number | null} */
+function entryPrice(store) {
+  const price = Number(store.position?.entryPrice ?? 0);
+  return price > 0 && Number(store.position?.amount ?? 0) !== 0 ? price : null;
 }
 
 /** The line above the chart: the candle under the pointer, or the newest. @param {Store} store @param {number | null} time */

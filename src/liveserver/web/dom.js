@@ -36,7 +36,12 @@ export function make(name, className, ...children) {
   return element;
 }
 
-/** @param {number} signValue */
-export function arrow(signValue) {
-  return signValue > 0 ? "▲" : signValue < 0 ? "▼" : "";
+/** Replace only the children that differ, so that a focus, a hover or a selection survives. @param {HTMLElement} parent @param {HTMLElement[]} children */
+export function setChildren(parent, children) {
+  children.forEach((child, i) => {
+    const shown = parent.children[i];
+    if (!shown) parent.append(child);
+    else if (!shown.isEqualNode(child)) shown.replaceWith(child);
+  });
+  while (parent.children.length > children.length) parent.lastElementChild?.remove();
 }

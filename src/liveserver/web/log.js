@@ -3,7 +3,7 @@
 
 /** @import { Notice } from "./messages.js" */
 /** @import { Part, Store } from "./store.js" */
-import { byId, make, setText } from "./dom.js";
+import { byId, make, setChildren, setText } from "./dom.js";
 import { clock, words } from "./format.js";
 
 /** @param {Store} store @param {Set<Part>} changed */
@@ -17,7 +17,7 @@ function renderNotices(store) {
   const list = byId("log");
   const lines = [...store.notices].reverse().map(lineOf);
   setText(byId("log-count"), store.notices.length ? String(store.notices.length) : "");
-  list.replaceChildren(...(lines.length ? lines : [make("li", "empty", "Nothing to report")]));
+  setChildren(list, lines.length ? lines : [make("li", "empty", "Nothing to report")]);
 }
 
 /** @param {Notice} notice */
@@ -63,8 +63,7 @@ function renderBanners(store) {
     banner.dataset.level = level;
     return banner;
   });
-  const isSame = banners.length === list.children.length && banners.every((each, i) => each.isEqualNode(list.children[i]));
-  if (!isSame) list.replaceChildren(...banners);
+  setChildren(list, banners);
 }
 
 /** @param {Store} store @returns {{ level: string, text: string }[]} */
@@ -78,7 +77,7 @@ function bannersOf(store) {
     banners.push({ level: "high", text: `The market feed is ${status.feed}${why}` });
   }
   for (const guard of risk?.active ?? [])
-    banners.push({ level: guard.severity.toLowerCase(), text: `${words(guard.reason)}: ${guard.details}` });
+    banners.push({ level: guard.severity.toLowerCase(), text: `Guard “${words(guard.reason)}”: ${guard.details}` });
   if (grid?.paused) banners.push({ level: "medium", text: "Paused by an operator: nothing that opens a position is placed." });
   return banners;
 }

@@ -15,6 +15,8 @@ export class OrderSizes {
   constructor() {
     /** @type {Size[]} */
     this._byImportance = [];
+    /** @type {number | null} */
+    this._keepFree = null;
     /** @type {ISeriesApi<"Candlestick"> | null} */
     this._series = null;
     this._redraw = () => {};
@@ -22,8 +24,9 @@ export class OrderSizes {
     this._views = [{ zOrder: () => "top", renderer: () => ({ draw: (target) => this._draw(target) }) }];
   }
 
-  /** @param {Size[]} sizes those with a label on the axis keep their room free */
-  show(sizes) {
+  /** @param {Size[]} sizes those with a label on the axis keep their room free @param {number | null} keepFree another such price */
+  show(sizes, keepFree) {
+    this._keepFree = keepFree;
     this._byImportance = [...sizes].sort((a, b) => Number(b.isLabelled) - Number(a.isLabelled) || b.price - a.price);
     this._redraw();
   }
@@ -49,8 +52,9 @@ export class OrderSizes {
       context.font = "10px ui-sans-serif, system-ui, sans-serif";
       context.textAlign = "right";
       context.textBaseline = "middle";
+      const free = this._keepFree === null ? null : (this._series?.priceToCoordinate(this._keepFree) ?? null);
       /** @type {number[]} */
-      const taken = [];
+      const taken = free === null ? [] : [free];
       for (const size of this._byImportance) {
         const y = this._series?.priceToCoordinate(size.price) ?? null;
         if (y === null || taken.some((other) => Math.abs(other - y) < ROOM)) continue;

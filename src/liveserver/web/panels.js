@@ -105,7 +105,7 @@ function renderQuoting(store) {
   setText(element, !grid ? NONE : why ? words(why) : guards ? "guarded" : "yes");
   setData(element, "state", !grid ? "" : why || guards ? "no" : "yes");
   const orders = `${buys} buys, ${sides.length - buys} sells out`;
-  setText(byId("quoting-note"), why ? (NOT_QUOTING[why] ?? words(why)) : guards || (grid ? orders : "no grid here"));
+  setText(byId("quoting-note"), why ? (NOT_QUOTING[why] ?? words(why)) : guards || (grid ? orders : ""));
 }
 
 /** @param {Store} store */
@@ -114,7 +114,8 @@ function renderProfit(store) {
   const ids = ["total", "grid-profit", "unpaired", "open-fees", "funding", "sum-total", "buy-and-hold"];
   if (!grid) {
     for (const id of ids) setSigned(byId(id), NONE, 0);
-    for (const id of ["total-note", "pairs", "fees", "volume"]) setText(byId(id), id === "total-note" ? "no grid trades this symbol" : NONE);
+    for (const id of ["pairs", "fees", "volume"]) setText(byId(id), NONE);
+    setText(byId("total-note"), store.isKnown ? "no grid trades this symbol" : "");
     return;
   }
   const profit = profitAt(grid, store.price);

@@ -9,6 +9,7 @@
  * @property {number} attempts failed ones in a row
  * @property {number} retryAt milliseconds; 0 when none is due
  * @property {string} reason why it was lost, for people
+ * @property {string[]} known the symbols there are, when another was asked for
  */
 
 /** The server speaks every second: this long without a word is a dead connection. */
@@ -19,6 +20,8 @@ const LONGEST_PAUSE_MS = 5000;
 const UNKNOWN_SYMBOL = 4404;
 /** @type {Record<number, string>} */
 const REASONS = { 1001: "the server is stopping", 1012: "the server is restarting", 4408: "this page was too slow" };
+
+const CALM = { attempts: 0, retryAt: 0, reason: "", known: /** @type {string[]} */ ([]) };
 
 export class LiveSocket {
   /**
@@ -35,7 +38,7 @@ export class LiveSocket {
     this._retry = 0;
     this._silence = 0;
     /** @type {Connection} */
-    this.state = { phase: "connecting", attempts: 0, retryAt: 0, reason: "" };
+    this.state = { ...CALM, phase: "connecting" };
     addEventListener("online", () => this._hurry());
     document.addEventListener("visibilitychange", () => document.hidden || this._hurry());
   }
@@ -43,7 +46,7 @@ export class LiveSocket {
   /** Connect, anew if there is a connection. */
   open() {
     this._drop();
-    this._say({ phase: "connecting", attempts: this.state.attempts, retryAt: 0, reason: this.state.reason });
+    this._say({ ...this.state, phase: "connecting", retryAt: 0 });
     const socket = new WebSocket(this._address());
     this._socket = socket;
     this._expectWord();
@@ -56,8 +59,8 @@ export class LiveSocket {
     this._expectWord();
     /** @type {Message} */
     const message = JSON.parse(text);
-    if (message.type === "error") this.state = { ...this.state, reason: message.data.error };
-    else if (this.state.phase !== "open") this._say({ phase: "open", attempts: 0, retryAt: 0, reason: "" });
+    if (message.type === "error") this.state = { ...this.state, reason: message.data.error, known: message.data.known };
+    else if (this.state.phase !== "open") this._say({ ...CALM, phase: "open" });
     this._onMessage(message);
   }
 
@@ -67,9 +70,11 @@ export class LiveSocket {
     const attempts = this.state.attempts + 1;
     // There is no hurry to ask again for what is not there.
     const pause = code === UNKNOWN_SYMBOL ? LONGEST_PAUSE_MS : pauseAfter(attempts);
-    const why = code === UNKNOWN_SYMBOL ? this.state.reason || reason : (REASONS[code] ?? reason);
+    const isUnknown = code === UNKNOWN_SYMBOL;
+    const why = isUnknown ? this.state.reason : (REASONS[code] ?? reason);
+    const known = isUnknown ? this.state.known : [];
     this._retry = setTimeout(() => this.open(), pause);
-    this._say({ phase: "lost", attempts, retryAt: Date.now() + pause, reason: why });
+    this._say({ phase: "lost", attempts, retryAt: Date.now() + pause, reason: why, known });
   }
 
   _expectWord() {

@@ -3,7 +3,7 @@
 
 /** @import { SymbolEntry } from "./messages.js" */
 /** @import { Part, Store } from "./store.js" */
-import { byId, make } from "./dom.js";
+import { byId, make, setChildren } from "./dom.js";
 import { fixed, money, moneyDigits, signOf } from "./format.js";
 import { digitsBehindPoint } from "./bars.js";
 
@@ -13,6 +13,8 @@ export class Choice {
     this._onChange = onChange;
     /** @type {SymbolEntry[]} */
     this._symbols = [];
+    this._shown = "";
+    this._inSight = "";
     addEventListener("popstate", onChange);
     addEventListener("keydown", (event) => this._key(event));
     byId("symbols").addEventListener("click", (event) => this._click(event, "symbol"));
@@ -46,10 +48,11 @@ export class Choice {
     this._symbols = store.symbols;
     this._shown = store.status?.symbol ?? this.wanted.symbol;
     const links = store.symbols.map((entry) => linkOf(entry, entry.symbol === this._shown));
-    const list = byId("symbols");
-    const focused = list.contains(document.activeElement);
-    list.replaceChildren(...links);
-    if (focused) links.find((link) => link.ariaCurrent)?.focus();
+    setChildren(byId("symbols"), links);
+    const current = `${this._shown} ${links.length}`;
+    if (current === this._inSight) return;
+    this._inSight = current;
+    byId("symbols").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   /** @param {Store} store */
@@ -61,7 +64,7 @@ export class Choice {
       button.ariaPressed = String(each === interval);
       return button;
     });
-    byId("intervals").replaceChildren(...(buttons.length > 1 ? buttons : []));
+    setChildren(byId("intervals"), buttons.length > 1 ? buttons : []);
   }
 
   /** @param {MouseEvent} event @param {string} name */

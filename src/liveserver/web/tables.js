@@ -3,7 +3,7 @@
 
 /** @import { Order, Trade } from "./messages.js" */
 /** @import { Part, Store } from "./store.js" */
-import { arrow, byId, make, setText } from "./dom.js";
+import { byId, make, setChildren, setText } from "./dom.js";
 import { clock, duration, fixed, money, moneyDigits, percent, quantity, signOf } from "./format.js";
 
 const FILLS_SHOWN = 100;
@@ -26,7 +26,7 @@ function renderOrders(store, now) {
   const at = below < 0 ? rows.length : below;
   if (orders.length) rows.splice(at, 0, priceRow(store));
   else rows.push(emptyRow("No open orders", 5));
-  replaceRows(body, rows);
+  setChildren(body, rows);
 }
 
 /** @param {Order} order @param {Store} store @param {number} now */
@@ -39,7 +39,7 @@ function orderRow(order, store, now) {
   const row = make(
     "tr",
     isBuy ? "buy" : "sell",
-    cell("side", `${isBuy ? "▲ buy" : "▼ sell"}`),
+    sideCell(isBuy),
     cell("number", fixed(price, store.bars.digits)),
     cell("number quiet", store.price ? percent(price / store.price - 1) : ""),
     size,
@@ -60,7 +60,7 @@ function renderFills(store) {
   const trades = store.trades.slice(-FILLS_SHOWN).reverse();
   setText(byId("fills-count"), store.trades.length ? `last ${store.trades.length}` : "");
   const rows = trades.map((trade) => fillRow(trade, store.bars.digits));
-  replaceRows(byId("fills"), rows.length ? rows : [emptyRow("No fills yet", 6)]);
+  setChildren(byId("fills"), rows.length ? rows : [emptyRow("No fills yet", 6)]);
 }
 
 /** @param {Trade} trade @param {number} digits */
@@ -75,7 +75,7 @@ function fillRow(trade, digits) {
     "tr",
     isBuy ? "buy" : "sell",
     cell("quiet", clock(trade.time_ms)),
-    cell("side", isBuy ? `${arrow(1)} buy` : `${arrow(-1)} sell`),
+    sideCell(isBuy),
     cell("number", fixed(Number(trade.price), digits)),
     cell("number", quantity(trade.amount)),
     cell("number quiet", `${money(-Number(trade.fee))}${trade.is_maker ? "" : " taker"}`),
@@ -83,6 +83,11 @@ function fillRow(trade, digits) {
   );
   row.title = `trade ${trade.trade_id} of ${trade.order_id || "an order made by hand"}`;
   return row;
+}
+
+/** @param {boolean} isBuy */
+function sideCell(isBuy) {
+  return cell("side", isBuy ? "▲ buy" : "▼ sell");
 }
 
 /** @param {string} className @param {string} text */
@@ -96,14 +101,4 @@ function emptyRow(text, columns) {
   only.colSpan = columns;
   only.textContent = text;
   return make("tr", "empty", only);
-}
-
-/** Replace only the rows that differ, so that a selection or a hover survives. @param {HTMLElement} body @param {HTMLElement[]} rows */
-function replaceRows(body, rows) {
-  rows.forEach((row, i) => {
-    const shown = body.children[i];
-    if (!shown) body.append(row);
-    else if (!shown.isEqualNode(row)) shown.replaceWith(row);
-  });
-  while (body.children.length > rows.length) body.lastElementChild?.remove();
 }

@@ -19,6 +19,12 @@ from schemas.orders import Trade
 from schemas.units import SECOND_NS
 
 
+class MarketSwitch(msgspec.Struct, frozen=True):
+    """What `POST /admin/market` takes."""
+
+    halted: bool
+
+
 class Metrics:
     """What the venue counts."""
 
@@ -72,6 +78,7 @@ class AdminApi:
             web.get("/admin/faults", self._get_faults),
             web.post("/admin/faults", self._set_faults),
             web.post("/admin/disconnect", self._disconnect),
+            web.post("/admin/market", self._set_market),
         ]
 
     async def _health(self, request: web.Request) -> web.Response:
@@ -114,6 +121,13 @@ class AdminApi:
         except msgspec.MsgspecError as error:
             return web.Response(status=400, text=str(error))
         return _json(self._faults.settings)
+
+    async def _set_market(self, request: web.Request) -> web.Response:
+        try:
+            self._pacer.is_halted = msgspec.json.decode(await request.read(), type=MarketSwitch).halted
+        except msgspec.MsgspecError as error:
+            return web.Response(status=400, text=str(error))
+        return _json({"halted": self._pacer.is_halted})
 
     async def _disconnect(self, request: web.Request) -> web.Response:
         listeners = {"market": self._streams.market, "account": self._streams.account}

@@ -31,11 +31,13 @@ class Liquidity(NamedTuple):
 
 
 class Counters(msgspec.Struct, kw_only=True):
-    """What the venue numbers, each growing by one."""
+    """What the venue numbers, each growing by one, and what it has still to tell."""
 
     order: int = 0
     trade: int = 0
     event: int = 0
+    untold: set[str] = msgspec.field(default_factory=set)
+    """Assets of which something became locked or free."""
 
 
 @dataclass
@@ -74,7 +76,6 @@ class Books:
         self._open = self.account.open_orders
         self._depth: dict[Symbol, Quantity] = {}
         self._changes = Changes()
-        self._stale: set[str] = set()
         for order in orders:
             self._open[order.symbol][order.client_order_id] = order
 
@@ -137,15 +138,15 @@ class Books:
         Positions and balances are told when something filled; what only became locked or free is told at the next tick.
         """
         changes = self._changes
-        if changes.filled or (at_tick and self._stale):
+        if changes.filled or (at_tick and self.counters.untold):
             with localcontext(EXACT):
                 for symbol in sorted(changes.filled):
                     self._say(self.account.position(symbol, time))
-                for asset in sorted(changes.assets | self._stale):
+                for asset in sorted(changes.assets | self.counters.untold):
                     self._say(self.account.balance(asset, time))
-            self._stale = set()
+            self.counters.untold = set()
         else:
-            self._stale |= changes.assets
+            self.counters.untold |= changes.assets
         self._changes = Changes()
         return changes
 

@@ -22,6 +22,8 @@ class Pacer:
         self.ticks = 0
         """Since the process started."""
         self.newest: MarketFrame | None = None
+        self.is_halted = False
+        """Orders are taken and canceled, and the price stands still."""
 
     async def run(self) -> None:
         """Tick by the clock until the market ends; in lock-step ticks come from `proceed` instead."""
@@ -36,7 +38,8 @@ class Pacer:
                 # Behind by more than hurrying makes up for: the process was stopped, or the speed is too high.
                 due = loop.time()
             await asyncio.sleep(max(0.0, due - loop.time()))
-            self._tick()
+            if not self.is_halted:
+                self._tick()
 
     def proceed(self, tick: int) -> None:
         """Make the next tick of a lock-step market, if `tick` is the newest and there is a next one."""

@@ -92,7 +92,7 @@ def test_a_fill_ends_the_row_of_rejections() -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", [RejectReason.PRECISION, RejectReason.REDUCE_ONLY, RejectReason.OTHER, None]
+    "reason", [RejectReason.PRECISION, RejectReason.MINIMUM_NOTIONAL, RejectReason.OTHER, None]
 )
 def test_other_refusals_cool_the_slot_down_and_are_told(reason: RejectReason | None) -> None:
     grid = started(ONE)

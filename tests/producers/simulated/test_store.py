@@ -1,8 +1,10 @@
 """The store: what is committed comes back, one process at a time, for one market."""
 
+import sqlite3
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from tests.producers.simulated.examples import (
@@ -148,14 +150,14 @@ def test_candles_that_closed_are_kept(settings: VenueSettings, store: Store) -> 
 
 
 def test_a_venue_whose_store_fails_says_so_and_does_nothing_more(
-    settings: VenueSettings, store: Store
+    settings: VenueSettings, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     venue = open_venue(settings, store, START_NS)
     failures: list[BaseException] = []
     venue.on_failure = failures.append
-    store.close()
+    monkeypatch.setattr(store, "commit", Mock(side_effect=sqlite3.OperationalError("disk is full")))
 
-    with pytest.raises(Exception, match="closed"):
+    with pytest.raises(sqlite3.OperationalError, match="disk is full"):
         venue.place(order(Side.BUY, "90.0"))
     with pytest.raises(RuntimeError, match="is ending"):
         venue.tick()

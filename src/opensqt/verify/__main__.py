@@ -16,7 +16,7 @@ from opensqt.stack import StackSettings
 from opensqt.verify.laboratory import TARGETS, Outcome, experiment, plan
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the laboratory and return 0 when every proof holds."""
     parser = argparse.ArgumentParser(
         prog="opensqt verify",
@@ -72,3 +72,7 @@ def _print(outcome: Outcome, seed: int, console: Console) -> None:
 
 def _counts(restarts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in restarts.items() if count) or "none"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

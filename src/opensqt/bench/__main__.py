@@ -10,7 +10,7 @@ from opensqt.bench.report import Report
 BENCHMARKS: dict[str, Callable[[], Report]] = {"engine": engine.run, "latency": latency.run}
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run a benchmark and print its report; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="opensqt bench", description="Ratios against a baseline of the same run."
@@ -21,3 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     report = BENCHMARKS[args.name]()
     sys.stdout.write((report.json() if args.json else report.text()) + "\n")
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

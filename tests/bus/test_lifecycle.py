@@ -1,0 +1,103 @@
+import asyncio
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from bus import forever, run
+
+PROGRAM = """
+import asyncio, sys
+from bus import BusError, run
+
+async def main():
+    print("running", flush=True)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        print("unwound", flush=True)
+        {at_the_end}
+
+sys.exit(run(main))
+"""
+
+
+def start(at_the_end: str = "pass") -> "subprocess.Popen[str]":
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format(at_the_end=at_the_end)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == "running\n"
+    return program
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_unwinds_and_ends_with_0(number: signal.Signals) -> None:
+    with start() as program:
+        program.send_signal(number)
+        out, err = program.communicate(timeout=10)
+
+    assert (program.returncode, out, err) == (0, "unwound\n", "")
+
+
+def test_a_second_signal_ends_at_once() -> None:
+    with start("await asyncio.Event().wait()") as program:
+        assert program.stdout is not None
+        program.send_signal(signal.SIGTERM)
+        assert program.stdout.readline() == "unwound\n"
+        program.send_signal(signal.SIGTERM)
+
+        assert program.wait(timeout=10) == 128 + signal.SIGTERM
+
+
+def test_an_error_while_unwinding_is_told() -> None:
+    with start("raise BusError('no goodbye')") as program:
+        program.send_signal(signal.SIGTERM)
+        _, err = program.communicate(timeout=10)
+
+    assert (program.returncode, err) == (1, "error: no goodbye\n")
+
+
+def test_a_part_that_ends_by_itself_ends_with_0() -> None:
+    async def main() -> None:
+        pass
+
+    assert run(main) == 0
+
+
+def test_errors_are_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    async def fail(error: Exception) -> None:
+        raise error
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(fail(OSError("port 80 is taken")))
+            tasks.create_task(fail(KeyError("key")))
+
+    assert run(main) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "error: port 80 is taken",
+        "error: KeyError: 'key' (--debug shows where)",
+    ]
+
+
+def test_debug_shows_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENSQT_DEBUG", "")
+
+    async def main() -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        run(main, debug=True)
+
+
+async def test_a_pump_that_ends_is_an_error() -> None:
+    async def pump() -> None:
+        pass
+
+    with pytest.raises(AssertionError, match="feed ended"):
+        await forever("feed", pump())
