@@ -18,7 +18,9 @@ FIXED = frozenset({"storage", "retention"})
 """What the server never changes of a stream that there is."""
 NAME_IN_USE = 10058
 UNAVAILABLE = 503
-RETRY_S = 0.5
+STORE_NOT_MADE = 10049
+RETRY_S = 0.05
+RETRY_MAX_S = 2.0
 
 _log = get_logger("bus")
 
@@ -40,18 +42,31 @@ async def provision(
 
 
 async def _persist(bus: Bus, config: StreamConfig, replicas: int) -> None:
+    delay = RETRY_S
     while True:
         await bus.wait_connected()
         try:
             await _provision(bus, config, replicas)
         except (Ambiguous, Refused) as error:
             # All of it can be done twice.
-            if isinstance(error, NoSpace) or (isinstance(error, Refused) and error.status != UNAVAILABLE):
+            if not _passes(error) and not (_is_being_deleted(error) and delay < RETRY_MAX_S):
                 raise
             _log.warning("not_provisioned", stream=config.name, detail=error, do="trying again")
-            await asyncio.sleep(RETRY_S)
         else:
             return
+        await asyncio.sleep(delay)
+        delay = min(2 * delay, RETRY_MAX_S)
+
+
+def _passes(error: Ambiguous | Refused) -> bool:
+    if isinstance(error, Ambiguous):
+        return True
+    return error.status == UNAVAILABLE and not isinstance(error, NoSpace)
+
+
+def _is_being_deleted(error: Ambiguous | Refused) -> bool:
+    # A stream that was deleted a moment ago may still have its files there; or the disk is broken.
+    return isinstance(error, Refused) and error.code == STORE_NOT_MADE
 
 
 async def _provision(bus: Bus, config: StreamConfig, replicas: int) -> None:

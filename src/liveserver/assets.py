@@ -19,7 +19,7 @@ MEDIA_TYPES = {
 """What is served at all."""
 
 
-class PageIncomplete(Exception):
+class PageIncomplete(OSError):
     """Files of the page are missing: the installation is at fault."""
 
 

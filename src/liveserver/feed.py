@@ -8,19 +8,19 @@ from typing import Never
 
 from bus import (
     Bus,
+    BusError,
+    ConnectionClosed,
     Everything,
     FromSequence,
     FromTime,
     Levels,
     Logger,
-    OffsetLost,
     Received,
     Start,
-    StreamGone,
+    TopologyDiffers,
     provision,
     read,
 )
-from liveserver.hub import Hub
 from liveserver.projection import Outgoing, Projection
 from liveserver.replica import Replica
 from schemas.account import OpenOrders
@@ -62,19 +62,22 @@ class Feed:
 
     def __init__(self, replica: Replica, bus: Bus, log: Logger) -> None:
         self._replica = replica
-        self._hub: Hub = replica.hub
         self._bus = bus
         self._log = log
 
     async def run(self) -> Never:
-        """Follow the bus for ever; when a stream was made anew, so is the view."""
+        """Follow the bus for ever; when a stream was made anew, so is the view.
+
+        Raises: ConnectionClosed, TopologyDiffers: what waiting does not mend.
+        """
         while True:
             try:
                 await _View(self._replica, self._bus, self._log).follow()
-            except* (OffsetLost, StreamGone) as group:
-                self._log.warning("view_lost", why="; ".join(str(error) for error in group.exceptions))
+            except* (ConnectionClosed, TopologyDiffers):
+                raise
+            except* BusError as group:
+                self._log.warning("view_lost", detail="; ".join(str(error) for error in group.exceptions))
             await asyncio.sleep(RETRY_S)
-            await provision(self._bus)
 
 
 class _View:
@@ -89,6 +92,7 @@ class _View:
         self._behind: set[Stream] = set(LOGS)
 
     async def follow(self) -> None:
+        await provision(self._bus)
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             includes: list[int] = []
             for stream, filters in LEVELS.items():

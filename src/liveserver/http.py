@@ -117,7 +117,9 @@ async def _serve_socket(
         await receive()
         await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
         asked = sockets.wanted(scope["query_string"])
-        if await sockets.serve_viewer(receive, send, replica.hub, asked) is CloseCode.TOO_SLOW:
+        greeting = [replica.introduction()]
+        why = await sockets.serve_viewer(receive, send, replica.hub, asked, greeting)
+        if why is CloseCode.TOO_SLOW:
             replica.metrics.dropped_clients.inc()
 
 

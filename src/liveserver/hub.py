@@ -57,11 +57,12 @@ class Hub:
     def __len__(self) -> int:
         return len(self._waiting) + len(self._seated)
 
-    def join(self, viewer: Viewer, wanted: Wanted) -> None:
-        """Seat a viewer and send it the snapshot, or let it wait when nothing is known yet."""
+    def join(self, viewer: Viewer, wanted: Wanted, greeting: Sequence[Message] = ()) -> None:
+        """Seat a viewer and send it the snapshot, or let it wait when nothing is known yet; then greet it."""
         self._waiting[viewer] = wanted
         self._count()
         self._seat(viewer, wanted)
+        self._deliver(viewer, greeting)
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer; it may have been forgotten before."""

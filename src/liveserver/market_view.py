@@ -161,15 +161,13 @@ class MarketView:
     def _of_the_market(self, event: Candle | Ticker | FeedChanged) -> list[Told]:
         match event:
             case Candle():
-                series = self._series.setdefault(event.interval, CandleSeries())
-                row = series.apply(event)
-                return [Told(Message(MessageType.KLINE, row), event.interval)] if row else []
+                return self._candle(event)
             case Ticker():
                 self._ticker = event
                 return self._tell(MessageType.TICKER, wording.ticker(self._who, event))
             case FeedChanged():
                 self._feed = event
-                return [Told(self._status(interval), interval) for interval in self.intervals]
+                return self._tell_status()
 
     def _of_orders(self, event: OrderReport | Trade | Fill | OpenOrders, sequence: int) -> list[Told]:
         match event:
@@ -192,6 +190,16 @@ class MarketView:
                 return self._reconciliation(event)
             case CommandResult():
                 return self._result(event)
+
+    def _candle(self, event: Candle) -> list[Told]:
+        is_new = event.interval not in self._series
+        series = self._series.setdefault(event.interval, CandleSeries())
+        row = series.apply(event)
+        told = [Told(Message(MessageType.KLINE, row), event.interval)] if row else []
+        return [*self._tell_status(), *told] if is_new else told
+
+    def _tell_status(self) -> list[Told]:
+        return [Told(self._status(interval), interval) for interval in self.intervals]
 
     def _trade(self, event: Trade, sequence: int) -> list[Told]:
         is_first, own = self._trades.trade(event)

@@ -81,18 +81,20 @@ class Replica:
         """Tell viewers regularly who is speaking, and the list of symbols when it changed; for ever."""
         told: list[SymbolData] = []
         while True:
-            self.hub.broadcast(Message(MessageType.SERVER, self._server()))
+            self.hub.broadcast(self.introduction())
             await asyncio.sleep(ANNOUNCE_EVERY_S)
             symbols = self.symbols()
             if symbols != told:
                 told = symbols
                 self.hub.broadcast(Message(MessageType.SYMBOLS, symbols))
 
-    def _server(self) -> ServerData:
-        return ServerData(
+    def introduction(self) -> Message:
+        """Return the message that says who is speaking."""
+        data = ServerData(
             replica=self.name,
             status=self.state,
             time_ms=time.time_ns() // MILLISECOND_NS,
             uptime=int(self.uptime_s),
             clients=len(self.hub),
         )
+        return Message(MessageType.SERVER, data)

@@ -17,7 +17,7 @@ LINGER_S = 5.0
 """How long a viewer that does not read has to fetch its close frame."""
 
 
-class PortTaken(Exception):
+class PortTaken(OSError):
     """Somebody else listens there."""
 
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from liveserver.hub import CloseCode, Hub, Wanted
+from liveserver.messages import Message
 from liveserver.session import Session
 
 AsgiMessage = Mapping[str, Any]
@@ -41,10 +42,12 @@ def wanted(query: bytes) -> Wanted:
     return Wanted(symbol, venue, interval)
 
 
-async def serve_viewer(receive: Receive, send: Send, hub: Hub, asked: Wanted) -> CloseCode | None:
+async def serve_viewer(
+    receive: Receive, send: Send, hub: Hub, asked: Wanted, greeting: Sequence[Message] = ()
+) -> CloseCode | None:
     """Show the hub to one accepted connection until either side ends it; return why, if it was us."""
     session = Session()
-    hub.join(session, asked)
+    hub.join(session, asked, greeting)
     try:
         await _talk(receive, send, session)
         if session.closing is None:

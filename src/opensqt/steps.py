@@ -35,7 +35,8 @@ class StepsSoFar:
     """The fold over one symbol's steps.
 
     The digest of the steps is over everything in them but the epoch, the offsets and `published_through`; a claim
-    repeats its step and is left out. So a run gives the same digest however often its engine was started again.
+    repeats its step and is left out. The digest of the fills leaves out the step's number as well: a run in which parts
+    died may have had to look again at what is open, in a step more, and books the same money all the same.
     """
 
     def __init__(self) -> None:
@@ -66,7 +67,7 @@ class StepsSoFar:
             self._steps.update(b"\n")
         for fill in step.fills:
             self._steps.update(encode(fill))
-            self._fills.update(encode(fill))
+            self._fills.update(encode(msgspec.structs.replace(fill, step=0)))
 
     @property
     def state(self) -> GridState | None:

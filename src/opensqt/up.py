@@ -14,6 +14,7 @@ import msgspec
 
 from engine.core.checks import check
 from opensqt.config import DEFAULT_FILE, Configuration, load
+from opensqt.config_command import warnings
 from opensqt.console import Console
 from opensqt.data_dir import DataDir, RunRecord, default_data_dir, fresh_replay_dir
 from opensqt.errors import CommandError
@@ -64,6 +65,8 @@ async def up(options: UpOptions) -> int:
         for name, chosen, usual in (("page", http, HTTP_PORT), ("bus", bus, BUS_PORT)):
             if not chosen.is_default:
                 console.say(f"port {usual} is taken: the {name} is at {chosen.port}")
+        for warning in warnings(configuration):
+            console.say(warning)
         console.say("starting venue, bus, market, account, gateway, engine, live server ...")
         try:
             return await _run(settings, options, console, started)
@@ -141,7 +144,7 @@ def _check_recording(entry: SymbolEntry, venue: VenueSettings, path: Path) -> No
 
 def _data_dir(options: UpOptions) -> Path:
     if options.data_dir is not None:
-        return options.data_dir
+        return options.data_dir.absolute()
     return default_data_dir() if options.replay is None else fresh_replay_dir(default_data_dir())
 
 

@@ -8,8 +8,8 @@ from functools import partial
 
 from bus import Bus, FromTime, Part, Turns, read
 from bus.metrics import Counter
-from producers.market import persist
 from producers.outbox import Outbox
+from producers.persistence import persist
 from producers.ports import AccountEvent, AccountSource
 from schemas import subjects
 from schemas.account import Balance, OpenOrders, Position

@@ -44,7 +44,7 @@ async def market(settings: Settings) -> None:
         symbols = await symbols_of(here.bus, settings.venue, here.log)
         outbox = Outbox(here.bus, here.log)
         pace: Pace = (
-            LockStepPace(here.bus, outbox, source, settings.venue, symbols)
+            LockStepPace(here.bus, outbox, source, settings.venue, symbols, here.log)
             if settings.lock_step
             else AsItComes(here.bus)
         )

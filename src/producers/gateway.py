@@ -313,7 +313,7 @@ class Gateway:
             detail=detail,
         )
         self._metrics.refused.labels(self.symbol, reason).inc()
-        self._log.warning(
+        self._log.info(
             "order_ended", client_order_id=client_order_id, status=status, reason=reason, detail=detail
         )
         await self._report(report)

@@ -2,14 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TypeVar
 
-from bus import Bus, Logger, Part, Registry
+from bus import Bus, BusError, Part, Registry
 from bus.metrics import Counter, Gauge
 from producers.outbox import Outbox
 from producers.pacing import Pace
+from producers.persistence import persist
 from producers.ports import MarketEvent, MarketSource, VenueError
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as, encode
@@ -21,12 +21,6 @@ from schemas.units import SECOND_NS, Symbol, VenueId
 INTERVAL = "1m"
 HISTORY = 1500
 CLOCK_EVERY_S = 5.0
-RETRY_S = 0.1
-RETRY_MAX_S = 5.0
-COMPLAIN_S = 0.8
-"""A venue that is away for less is starting."""
-
-T = TypeVar("T")
 
 
 class MarketPublisher:
@@ -73,8 +67,7 @@ class MarketPublisher:
             closed = [candle for candle in fetched if candle.closed]
             if closed and 0 <= self._last_closed[symbol] < closed[0].open_time:
                 self._log.warning("history_gap", symbol=symbol, before=closed[0].open_time)
-            for candle in closed:
-                await self._store_closed(candle)
+            await self._store_history(subject, symbol, closed)
             self._log.info("history_ready", symbol=symbol, candles=len(closed))
 
     async def follow(self, symbols: Sequence[Symbol]) -> None:
@@ -128,25 +121,33 @@ class MarketPublisher:
     async def _say(self, subject: str, event: Candle | PublicTrade) -> None:
         await self._bus.publish(subject, encode(event))
 
+    async def _store_history(self, subject: str, symbol: Symbol, closed: Sequence[Candle]) -> None:
+        # All on the way at once; what fails is stored again one by one, told from a repeat by its id.
+        new = [candle for candle in closed if candle.open_time > self._last_closed[symbol]]
+        sent = [await self._bus.send(subject, c, message_id=_candle_id(subject, c)) for c in new]
+        failed = [c for c, future in zip(new, sent, strict=True) if not await _is_stored(future)]
+        for candle in failed:
+            await self._outbox.store(subject, candle, message_id=_candle_id(subject, candle))
+        self._last_closed[symbol] = max([self._last_closed[symbol], *(c.open_time for c in new)])
+
     async def _store_closed(self, candle: Candle) -> None:
         if candle.open_time <= self._last_closed[candle.symbol]:
             return
         subject = subjects.closed_candle(candle.venue, candle.symbol, candle.interval)
-        await self._outbox.store(subject, candle, message_id=f"{subject}.{candle.open_time}")
+        await self._outbox.store(subject, candle, message_id=_candle_id(subject, candle))
         self._last_closed[candle.symbol] = candle.open_time
 
 
-async def persist(request: Callable[[], Awaitable[T]], log: Logger) -> T:
-    """Return the venue's answer, asking again until there is one."""
-    delay = RETRY_S
-    while True:
-        try:
-            return await request()
-        except VenueError as error:
-            if delay >= COMPLAIN_S:
-                log.warning("venue_silent", detail=str(error))
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, RETRY_MAX_S)
+def _candle_id(subject: str, candle: Candle) -> str:
+    return f"{subject}.{candle.open_time}"
+
+
+async def _is_stored(sent: "asyncio.Future[int]") -> bool:
+    try:
+        await sent
+    except BusError:
+        return False
+    return True
 
 
 def _open_time(data: bytes) -> int:

@@ -12,8 +12,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from bus import Bus, give_turn
+from bus import Bus, Logger, give_turn
 from producers.outbox import Outbox
+from producers.persistence import persist
 from producers.ports import MarketUpdate, PacedSource
 from schemas import subjects
 from schemas.codec import encode
@@ -55,10 +56,17 @@ class LockStepPace:
     """Lets an update through when all that the one before led to is done."""
 
     def __init__(
-        self, bus: Bus, outbox: Outbox, source: PacedSource, venue: VenueId, symbols: Sequence[Symbol]
+        self,
+        bus: Bus,
+        outbox: Outbox,
+        source: PacedSource,
+        venue: VenueId,
+        symbols: Sequence[Symbol],
+        log: Logger,
     ) -> None:
         self._bus = bus
         self._outbox = outbox
+        self._log = log
         self._source = source
         self._venue = venue
         self._account_done = -1
@@ -78,7 +86,7 @@ class LockStepPace:
             await self._act(symbol, await self._turn(f"engine.{self._key(symbol)}.ticker", ticker.time))
         self._unsettled.clear()
         if self._has_acted:
-            await self._settle(await self._source.account_sequence())
+            await self._settle(await persist(self._source.account_sequence, self._log))
         if not update.is_last:
             await self._source.proceed()
 
@@ -90,7 +98,7 @@ class LockStepPace:
             for symbol in self._acted_on:
                 heard = await self._last_order_event(symbol)
                 await self._act(symbol, await self._turn(f"engine.{self._key(symbol)}.orders", heard))
-            account_sequence = await self._source.account_sequence()
+            account_sequence = await persist(self._source.account_sequence, self._log)
 
     async def _act(self, symbol: Symbol, step_sequence: int) -> None:
         if step_sequence > self._acted_on[symbol]:

@@ -18,18 +18,21 @@ def _free_port() -> int:
 
 
 async def test_it_serves_before_there_is_a_bus_and_shows_data_once_there_is(tmp_path: Path) -> None:
-    port = _free_port()
-    async with serving(f"nats://127.0.0.1:{port}") as replica, watching(replica) as watcher:
-        assert (await watcher.until("server"))["status"] == "waiting"
+    server = EmbeddedServer(tmp_path, port=_free_port())
+    try:
+        async with serving(f"nats://127.0.0.1:{server.port}") as replica, watching(replica) as watcher:
+            assert (await watcher.until("server"))["status"] == "waiting"
 
-        async with EmbeddedServer(tmp_path, port=port) as server, connect(server.url, name="test") as bus:
-            await provision(bus)
-            await say(bus, events.candle(1), events.ticker("100"))
-
-            await watcher.until("history")
-            assert (await watcher.until("server"))["status"] == "live"
-            await say(bus, events.ticker("101"))
-            assert (await watcher.until("ticker", lambda data: data["last"] == "101"))["symbol"] == "BTCUSDT"
+            await server.start()
+            async with connect(server.url, name="test") as bus:
+                await provision(bus)
+                await say(bus, events.candle(1), events.ticker("100"))
+                await watcher.until("history")
+                await say(bus, events.ticker("101"))
+                await watcher.until("ticker", lambda data: data["last"] == "101")
+            assert replica.state == "live"
+    finally:
+        await server.stop()
 
 
 async def test_it_survives_the_death_of_the_bus(new_server: NewServer) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import pytest_asyncio
 from tests.liveserver import events
 from tests.liveserver.events import ETH
 from tests.liveserver.watching import say, serving, watching
@@ -11,12 +12,16 @@ from tests.liveserver.watching import say, serving, watching
 from bus import Bus
 from liveserver.http import CONTENT_SECURITY_POLICY
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
-async def client(bus: Bus) -> AsyncIterator[httpx.AsyncClient]:
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def client(module_bus: Bus) -> AsyncIterator[httpx.AsyncClient]:
     """Ask a live server that shows two symbols."""
-    await say(bus, events.candle(1), events.grid(), events.ticker("100"), events.ticker("7", symbol=ETH))
-    async with serving(bus.url, replica="one") as replica:
+    await say(
+        module_bus, events.candle(1), events.grid(), events.ticker("100"), events.ticker("7", symbol=ETH)
+    )
+    async with serving(module_bus.url, replica="one") as replica:
         async with watching(replica) as watcher:
             await watcher.until("symbols")
         async with httpx.AsyncClient(base_url=replica.address) as client:

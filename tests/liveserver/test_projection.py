@@ -4,8 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.liveserver import events
 from tests.liveserver.events import BTC, ETH, SIM, SPOT, START_S
 from tests.liveserver.viewer_model import ViewerModel
@@ -38,7 +36,10 @@ def _snapshot(projection: Projection, market: Market = MARKET, interval: str = "
 
 
 def test_a_candle_is_told_to_the_viewers_of_its_interval() -> None:
-    outgoing = Projection().apply(events.candle(1, "100.5", closed=False), 1)
+    projection = Projection()
+    projection.apply(events.candle(0), 1)
+
+    outgoing = projection.apply(events.candle(1, "100.5", closed=False), 1)
 
     assert [channel for channel, _ in outgoing] == [Channel(MARKET, "1m")]
     assert _read(outgoing) == [
@@ -176,6 +177,17 @@ def test_alerts_reconciliations_and_answers_are_told_once() -> None:
     assert again == []
 
 
+def test_a_new_interval_is_told_to_the_viewers_of_all() -> None:
+    projection = Projection()
+    projection.apply(events.candle(1), 1)
+
+    outgoing = projection.apply(events.candle(1, interval="5m"), 1)
+
+    assert [channel.interval for channel, _ in outgoing] == ["1m", "5m", "5m"]
+    assert [kind for kind, _ in _read(outgoing)] == ["status", "status", "kline"]
+    assert _read(outgoing)[0][1]["intervals"] == ["1m", "5m"]
+
+
 def test_a_feed_is_told_as_status() -> None:
     projection = Projection()
     projection.apply(events.candle(1, interval="5m"), 1)
@@ -263,97 +275,3 @@ EVERYTHING: list[Event] = [
     events.reconciled("a", second=3),
     events.result("c1", second=4),
 ]
-
-MARKET_STREAM: list[Event] = [
-    events.ticker("100"),
-    events.candle(1, "100", closed=False, time=61),
-    events.candle(1, "101", closed=False, time=62),
-    events.feed(FeedState.DOWN),
-    events.candle(2, "102", closed=False, time=121),
-    events.ticker("102"),
-    events.feed(FeedState.UP),
-]
-CANDLES_STREAM: list[Event] = [events.candle(0), events.candle(1, "101.5")]
-ORDERS_STREAM: list[Event] = [
-    events.report("a"),
-    events.report("b"),
-    events.trade("t1", "a", "0.5", second=1),
-    events.report("a", OrderStatus.PARTIALLY_FILLED, "0.5"),
-    events.report("c"),
-    events.trade("t2", "a", "0.5", second=2),
-    events.report("a", OrderStatus.FILLED, "1"),
-    events.report("c", OrderStatus.CANCELED),
-    events.report("b"),
-    events.report("d"),
-]
-ACCOUNT_STREAM: list[Event] = [
-    events.sweep(includes=0),
-    events.position("0.5"),
-    events.sweep(events.open_order("a", "0.5"), events.open_order("b"), includes=4),
-    events.balance(),
-    events.sweep(events.open_order("b"), includes=7),
-    events.position("1"),
-]
-ENGINE_STREAM: list[Event] = [
-    events.fill("t1", "a", "0.5", second=1),
-    events.risk("volume", second=1),
-    events.fill("t2", "a", "0.5", second=2),
-    events.risk("volume", active=False, second=2),
-    events.reconciled("a", second=3),
-    events.fill("t2", "a", "0.5", second=2),
-]
-JOURNAL_STREAM: list[Event] = [events.grid(step=1), events.grid(step=2, price="102")]
-STREAMS = [MARKET_STREAM, CANDLES_STREAM, ORDERS_STREAM, ACCOUNT_STREAM, ENGINE_STREAM, JOURNAL_STREAM]
-
-
-@st.composite
-def interleavings(draw: st.DrawFn) -> list[tuple[Event, int]]:
-    """Return the streams merged in some order, each event with its number in its own."""
-    turns = draw(st.permutations([i for i, stream in enumerate(STREAMS) for _ in stream]))
-    done = [0] * len(STREAMS)
-    merged = []
-    for i in turns:
-        done[i] += 1
-        merged.append((STREAMS[i][done[i] - 1], done[i]))
-    return merged
-
-
-def _comparable(known: dict[str, Any]) -> dict[str, Any]:
-    return {**known, "notices": sorted(json.dumps(notice) for notice in known["notices"])}
-
-
-@given(interleavings(), st.integers(0, sum(map(len, STREAMS))))
-def test_a_snapshot_and_the_tail_are_the_whole(merged: list[tuple[Event, int]], joins_at: int) -> None:
-    projection = Projection()
-    projection.apply(events.ticker(), 1)
-    viewer = ViewerModel()
-    for i, (event, sequence) in enumerate(merged):
-        if i == joins_at:
-            viewer = _snapshot(projection)
-        outgoing = projection.apply(event, sequence)
-        if i >= joins_at:
-            viewer.take(message for channel, message in outgoing if channel.interval in {"", "1m"})
-    whole = _snapshot(projection)
-
-    assert joins_at == len(merged) or _comparable(viewer.known) == _comparable(whole.known)
-
-
-@given(interleavings())
-def test_the_outcome_does_not_depend_on_which_stream_is_read_faster(merged: list[tuple[Event, int]]) -> None:
-    projection = Projection()
-    for event, sequence in merged:
-        projection.apply(event, sequence)
-    known = _snapshot(projection).known
-
-    assert {order["id"]: order["filled"] for order in known["orders"].values()} == {"b": "0", "d": "0"}
-    assert [(row["trade_id"], row["opens"]) for row in known["trades"].values()] == [
-        ("t1", True),
-        ("t2", True),
-    ]
-    assert [(row["close"], row.get("forming", False)) for row in known["candles"].values()] == [
-        ("100", False),
-        ("101.5", False),
-        ("102", True),
-    ]
-    assert known["risk_status"]["status"] == "normal"
-    assert known["status"]["feed"] == "up"

@@ -60,9 +60,9 @@ async def say(bus: Bus, *events: msgspec.Struct) -> int:
 
 
 @asynccontextmanager
-async def serving(bus_url: str, **settings: Any) -> AsyncIterator[Replica]:
-    """Run a live server on a free port."""
-    async with running(Settings(bus_url=bus_url, http_port=0, **settings)) as replica:
+async def serving(bus_url: str, *, port: int = 0, **settings: Any) -> AsyncIterator[Replica]:
+    """Run a live server, on a free port unless one is named."""
+    async with running(Settings(bus_url=bus_url, http_port=port, **settings)) as replica:
         yield replica
 
 

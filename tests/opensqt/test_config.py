@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from opensqt.config import DEFAULT_FILE, Configuration, ConfigurationError, load, read
-from opensqt.config_command import summary
+from opensqt.config_command import summary, warnings
 from opensqt.errors import CommandError
 from schemas.grid import GridMode
 
@@ -218,6 +218,13 @@ def test_the_summary_names_what_is_left_after_fees() -> None:
     last = summary(good()).splitlines()[-1]
 
     assert last.split() == ["ETH/USDT", "long", "30", "USDT", "0.1%", "-0.1%", "10", "10", "300", "USDT"]
+
+
+def test_a_grid_that_fees_eat_up_is_warned_of() -> None:
+    assert warnings(good())[1] == (
+        "warning: ETH/USDT loses by every round trip: its interval is 0.1%, the fees of both sides are 0.2%"
+    )
+    assert warnings(load(DEFAULT_FILE, {})) == []
 
 
 @settings(deadline=None)

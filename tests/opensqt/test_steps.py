@@ -68,6 +68,12 @@ def test_fills_have_a_digest_of_their_own() -> None:
     assert so_far.fills_digest == folded(step(1), step(2, fills=(FILL,))).fills_digest
 
 
+def test_the_number_of_a_step_is_not_in_the_digest_of_the_fills() -> None:
+    later = msgspec.structs.replace(FILL, step=9)
+
+    assert folded(step(1, fills=(FILL,))).fills_digest == folded(step(1, fills=(later,))).fills_digest
+
+
 def test_a_gap_in_the_steps_is_noticed() -> None:
     assert folded(step(1), step(2)).first_missing is None
     assert folded(step(1), step(4), step(5)).first_missing == 2

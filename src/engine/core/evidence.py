@@ -68,8 +68,10 @@ def on_trade(draft: Draft, trade: Trade) -> bool:
 def on_cancel_rejected(draft: Draft, rejected: CancelRejected) -> bool:
     """Ask what became of an order that could not be canceled: that alone does not end it."""
     name = name_of(draft.state, rejected.client_order_id)
-    slot = name and find_slot(draft.state, name, rejected.client_order_id)
-    if not slot or slot.order is None or slot.order.ended is not None:
+    if name is None:
+        return False
+    slot = find_slot(draft.state, name, rejected.client_order_id)
+    if slot is None or slot.order is None or slot.order.ended is not None:
         return False
     draft.decide(QueryOrder(client_order_id=rejected.client_order_id, reason="cancel rejected"))
     return True

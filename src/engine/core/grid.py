@@ -95,10 +95,10 @@ class Grid:
         market = market_of(self._ticker) if self._ticker else market_in(state)
         is_new = self.step == 0 or bool(heard) or released
         if market is not None:
-            is_new |= self._follow(state, market, draft.now)
-        changes = self._plan(state, market, draft.now)
+            is_new |= self._follow(state, market, draft.time)
+        changes = self._plan(state, market, draft.time)
         if not (is_new or changes.cancels or changes.quotes):
-            self._calm = self._calm_of(state, changes, draft.now)
+            self._calm = self._calm_of(state, changes, draft.time)
             return None
         draft.causes = causes + heard
         return self._commit(draft, market, changes)
@@ -145,7 +145,7 @@ class Grid:
             _place(draft, quote)
         if market is not None:
             state.price, state.bid, state.ask, state.price_time = market
-        state.time = draft.now
+        state.time = draft.time
         tidy(state)
         self.step, self._ticker, self._calm = draft.step, None, None
         return Change(
@@ -154,16 +154,16 @@ class Grid:
             decisions=tuple(draft.decisions),
             fills=tuple(draft.fills),
             notices=tuple(draft.notices),
-            time=draft.now,
+            time=draft.time,
         )
 
 
 def _hear(draft: Draft, event: Input) -> bool:
-    before = draft.now
-    draft.now = max(before, _market_time(event))
+    before = draft.time
+    draft.time = max(before, _market_time(event))
     if _apply(draft, event):
         return True
-    draft.now = before
+    draft.time = before
     return False
 
 

@@ -51,7 +51,7 @@ def after_end(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -
 def release_margin(draft: Draft) -> bool:
     """End the margin lock when its time is over, and tell whether it was."""
     state = draft.state
-    if not 0 < state.margin_locked_until <= draft.now:
+    if not 0 < state.margin_locked_until <= draft.time:
         return False
     state.margin_locked_until = 0
     draft.risk(Severity.LOW, MARGIN_LOCKED, "opening orders are placed again", active=False)
@@ -89,9 +89,9 @@ def _lock_margin(draft: Draft, detail: str) -> None:
     if not state.margin_locked_until:
         draft.risk(Severity.HIGH, MARGIN_LOCKED, detail, active=True)
     state.margin_locked_until = max(
-        state.margin_locked_until, draft.now + state.settings.margin_lock_duration
+        state.margin_locked_until, draft.time + state.settings.margin_lock_duration
     )
 
 
 def _rest(draft: Draft, slot: Slot, duration: DurationNs) -> None:
-    slot.quiet_until = max(slot.quiet_until, draft.now + duration)
+    slot.quiet_until = max(slot.quiet_until, draft.time + duration)

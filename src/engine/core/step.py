@@ -28,7 +28,7 @@ class Draft:
 
     state: GridState
     step: int
-    now: TimeNs
+    time: TimeNs
     """The newest market time known: of the state, of the ticker and of the causes so far."""
     causes: list[Input] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Draft:
                 code=code,
                 detail=detail,
                 step=self.step,
-                time=self.now,
+                time=self.time,
             )
         )
 
@@ -67,7 +67,7 @@ class Draft:
                 details=details,
                 active=active,
                 step=self.step,
-                time=self.now,
+                time=self.time,
             )
         )
 
@@ -82,6 +82,6 @@ class Draft:
                 client_order_id=client_order_id,
                 action=action,
                 step=self.step,
-                time=self.now,
+                time=self.time,
             )
         )

@@ -87,7 +87,7 @@ export class PriceChart {
   _renderBars(store) {
     const { isNew, bars } = store.bars.take();
     this._count = store.bars.all.length;
-    this._setDigits(store.bars.digits);
+    this._setDigits(store.digits);
     if (isNew) {
       this._candles.setData(bars.map(candleOf));
       this._volume.setData(bars.map(volumeOf));
@@ -208,7 +208,7 @@ function entryPrice(store) {
 export function legendOf(store, time) {
   const bar = (time !== null && store.bars.all.find((each) => each.time === time)) || store.bars.last;
   if (!bar) return "";
-  const digits = store.bars.digits;
+  const digits = store.digits;
   const prices = { O: bar.open, H: bar.high, L: bar.low, C: bar.close };
   const written = Object.entries(prices).map(([name, price]) => `${name} ${fixed(price, digits)}`);
   const next = store.bars.all.find((each) => each.time > bar.time)?.time ?? Infinity;

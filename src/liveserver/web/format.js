@@ -1,8 +1,8 @@
 // @ts-check
 /** How numbers and times are written. A sign says what a colour says, for those who do not see the colour. */
 
-const MINUS = "−";
-const NARROW = " ";
+const MINUS = "\u2212";
+const NARROW = "\u202f";
 
 /** @type {Map<number, Intl.NumberFormat>} */
 const formats = new Map();

@@ -34,7 +34,7 @@ export function renderPanels(store, changed) {
 /** What the browser's tab says: price and total profit. @param {Store} store @param {string} symbol */
 export function titleOf(store, symbol) {
   if (store.price === null) return "OpenSQT";
-  const price = fixed(store.price, store.bars.digits);
+  const price = fixed(store.price, store.digits);
   const profit = store.grid ? ` · ${money(profitAt(store.grid, store.price).total)}` : "";
   return `${price}${profit} · ${symbol}`;
 }
@@ -51,12 +51,12 @@ function baseOf(store) {
 
 /** @param {Store} store */
 function renderPrice(store) {
-  const { ticker, bars, status } = store;
+  const { ticker, status } = store;
   setText(byId("market"), status ? `${status.market} · ${status.venue}` : NONE);
-  setText(byId("price"), store.price === null ? NONE : fixed(store.price, bars.digits));
+  setText(byId("price"), store.price === null ? NONE : fixed(store.price, store.digits));
   setText(
     byId("spread"),
-    ticker ? `${fixed(Number(ticker.bid), bars.digits)} / ${fixed(Number(ticker.ask), bars.digits)}` : "",
+    ticker ? `${fixed(Number(ticker.bid), store.digits)} / ${fixed(Number(ticker.ask), store.digits)}` : "",
   );
 }
 
@@ -65,11 +65,11 @@ function renderPosition(store) {
   const position = store.position;
   const amount = Number(position?.amount ?? 0);
   setText(byId("position"), position ? `${quantity(amount)} ${baseOf(store)}` : NONE);
-  setText(byId("entry"), amount && position ? fixed(Number(position.entryPrice), store.bars.digits) : NONE);
+  setText(byId("entry"), amount && position ? fixed(Number(position.entryPrice), store.digits) : NONE);
   const liquidation = position?.liquidationPrice ?? null;
   setText(
     byId("liquidation"),
-    liquidation === null || !amount ? "" : `liquidation ${fixed(Number(liquidation), store.bars.digits)}`,
+    liquidation === null || !amount ? "" : `liquidation ${fixed(Number(liquidation), store.digits)}`,
   );
   if (!position || !amount) {
     setSigned(byId("unrealised"), position ? "0.00" : NONE, 0);

@@ -2,7 +2,7 @@
 /** All that is known of the shown symbol, folded from messages. No DOM, and no clock but the one it is handed. */
 
 /** @import { Account, Grid, Message, Notice, Order, Position, RiskStatus, Server, Status, SymbolEntry, Ticker, Trade } from "./messages.js" */
-import { Bars } from "./bars.js";
+import { Bars, digitsBehindPoint } from "./bars.js";
 
 /** @typedef {"bars" | "orders" | "trades" | "position" | "account" | "grid" | "risk" | "notices" | "price" | "status" | "server" | "symbols"} Part */
 
@@ -58,6 +58,11 @@ export class Store {
   get price() {
     if (this.ticker) return Number(this.ticker.last);
     return this.bars.last?.close ?? null;
+  }
+
+  /** Digits behind the point that prices have here. */
+  get digits() {
+    return Math.max(this.bars.digits, this.ticker ? digitsBehindPoint(this.ticker.last) : 0);
   }
 
   /** Return which parts changed since the last call. @returns {Set<Part>} */

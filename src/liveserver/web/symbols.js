@@ -95,7 +95,7 @@ function linkOf(entry, isShown) {
   if (entry.price !== null) link.append(make("span", "", fixed(Number(entry.price), digitsBehindPoint(entry.price))));
   if (entry.total_profit !== null) {
     const profit = Number(entry.total_profit);
-    const written = make("span", "profit", money(profit));
+    const written = make("span", "gain", money(profit));
     written.dataset.sign = String(signOf(profit, moneyDigits(profit)));
     link.append(written);
   }

@@ -40,7 +40,7 @@ function orderRow(order, store, now) {
     "tr",
     isBuy ? "buy" : "sell",
     sideCell(isBuy),
-    cell("number", fixed(price, store.bars.digits)),
+    cell("number", fixed(price, store.digits)),
     cell("number quiet", store.price ? percent(price / store.price - 1) : ""),
     size,
     cell("number quiet", order.time ? duration(now / 1000 - order.time) : ""),
@@ -51,7 +51,7 @@ function orderRow(order, store, now) {
 
 /** @param {Store} store */
 function priceRow(store) {
-  const price = store.price === null ? "—" : fixed(store.price, store.bars.digits);
+  const price = store.price === null ? "—" : fixed(store.price, store.digits);
   return make("tr", "market", cell("side", "market"), cell("number", price), cell("", ""), cell("", ""), cell("", ""));
 }
 
@@ -59,7 +59,7 @@ function priceRow(store) {
 function renderFills(store) {
   const trades = store.trades.slice(-FILLS_SHOWN).reverse();
   setText(byId("fills-count"), store.trades.length ? `last ${store.trades.length}` : "");
-  const rows = trades.map((trade) => fillRow(trade, store.bars.digits));
+  const rows = trades.map((trade) => fillRow(trade, store.digits));
   setChildren(byId("fills"), rows.length ? rows : [emptyRow("No fills yet", 6)]);
 }
 

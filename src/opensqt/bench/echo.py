@@ -4,8 +4,12 @@ import asyncio
 import contextlib
 import sys
 
+import msgspec
+
 from bus import Bus, Message, connect, run
+from schemas.codec import decode_as
 from schemas.engine import AlertRaised, Severity
+from schemas.market import Ticker
 from schemas.units import Symbol, VenueId
 
 ANSWER = AlertRaised(
@@ -27,8 +31,8 @@ async def echo(bus_url: str, heard: str, said: str) -> None:
         await bus.subscribe(f"live.{heard}", messages.put_nowait)
         await bus.subscribe("bench.echo", lambda message: _answer(bus, answers, message))
         while True:
-            await messages.get()
-            await bus.store(said, ANSWER)
+            heard_time = decode_as((await messages.get()).data, Ticker).time
+            await bus.store(said, msgspec.structs.replace(ANSWER, time=heard_time))
 
 
 def _answer(bus: Bus, answers: set[asyncio.Task[None]], message: Message) -> None:

@@ -24,15 +24,20 @@ from opensqt.bench.engine import START, SYMBOL, TICK
 from opensqt.bench.report import Report, machine, percentile
 from producers.simulated.settings import SymbolSettings, VenueSettings
 from schemas import subjects
-from schemas.codec import encode
+from schemas.codec import decode, encode
+from schemas.engine import AlertRaised
 from schemas.grid import GridMode, GridSettings
 from schemas.instruments import Instrument, InstrumentKind
 from schemas.journal import SymbolEntry
 from schemas.market import Ticker
+from schemas.orders import OrderIntent
 from schemas.units import SECOND_NS, VenueId
 
 VENUE = VenueId("sim")
 WARM_UP = 50
+PATIENCE_S = 30.0
+PAUSE_S = 0.03
+"""Between ticks: what the last one led to (orders, reports, further steps) is over by then."""
 ECHO_TICK = "market.echo.ECHO.ticker"
 ECHO_ANSWER = "engine.echo.ECHO.alert"
 TICK_SUBJECT = subjects.ticker(VENUE, SYMBOL)
@@ -111,7 +116,11 @@ async def _start_venue(stack: contextlib.AsyncExitStack, folder: Path) -> str:
     settings = VenueSettings(
         venue=VENUE,
         store=str(folder / "venue.sqlite"),
-        symbols=(SymbolSettings(instrument=INSTRUMENT, start_price=START, leverage=Decimal(10)),),
+        symbols=(
+            SymbolSettings(
+                instrument=INSTRUMENT, start_price=START, leverage=Decimal(10), spread_ticks=20_000
+            ),
+        ),
         balances={"USDT": Decimal(1_000_000)},
         tick_interval=3600 * SECOND_NS,
     )
@@ -152,24 +161,29 @@ async def _enlist(bus: Bus) -> None:
 
 
 async def _round_trips(bus: Bus, start: str, end: str, count: int) -> list[float]:
-    """Return seconds from a ticker to the message it leads to, one after the other."""
-    heard = asyncio.Event()
-
-    def hear(_: Message) -> None:
-        heard.set()
-
-    undo = await bus.subscribe(end, hear)
+    """Return seconds from a ticker to the message that bears its time, one after the other."""
+    answers: asyncio.Queue[int] = asyncio.Queue()
+    undo = await bus.subscribe(end, lambda message: answers.put_nowait(_time_of(message)))
     taken = []
-    for index, price in zip(range(count + WARM_UP), itertools.cycle(_prices()), strict=False):
-        heard.clear()
+    prices = itertools.cycle(_prices())
+    for index in range(count + WARM_UP):
+        ticker = _ticker(next(prices))
         started = time.perf_counter()
-        await bus.publish(start, encode(_ticker(price)))
-        await asyncio.wait_for(heard.wait(), 30)
+        await bus.publish(start, encode(ticker))
+        async with asyncio.timeout(PATIENCE_S):
+            while await answers.get() < ticker.time:
+                pass
         if index >= WARM_UP:
             taken.append(time.perf_counter() - started)
-        await bus.nc.flush()
+        await asyncio.sleep(PAUSE_S)
     await undo()
     return taken
+
+
+def _time_of(message: Message) -> int:
+    event = decode(message.data)
+    assert isinstance(event, OrderIntent | AlertRaised)
+    return event.time
 
 
 def _prices() -> list[Decimal]:
@@ -190,6 +204,7 @@ async def _requests(bus: Bus, count: int) -> list[float]:
         await bus.request("bench.echo", b"tick")
         if index >= WARM_UP:
             taken.append(time.perf_counter() - started)
+        await asyncio.sleep(PAUSE_S)
     return taken
 
 

@@ -44,7 +44,7 @@ def tell(world: World, story: list[tuple[object, ...]]) -> None:
     ids=["long", "neutral", "geometric", "spot", "tight"],
 )
 @given(story=STORIES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_the_books_agree_at_last(
     grid: GridSettings, instrument: Instrument, story: list[tuple[object, ...]]
 ) -> None:
@@ -55,7 +55,7 @@ def test_the_books_agree_at_last(
 
 @pytest.mark.parametrize("grid", [LONG, NEUTRAL], ids=["long", "neutral"])
 @given(story=STORIES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_fills_told_after_the_cancel_count(grid: GridSettings, story: list[tuple[object, ...]]) -> None:
     world = World(grid, is_forgetful=True)
     tell(world, story)

@@ -120,6 +120,15 @@ def test_a_short_is_bought_back_one_level_lower() -> None:
     assert slot(grid, 1).held == D("-0.099")
 
 
+def test_what_another_slot_offsets_is_closed_by_a_plain_order() -> None:
+    grid = started(NEUTRAL)
+    (sale,) = placed(fill(grid, -1))
+    (purchase,) = placed(fill(grid, 1))
+    assert sale.reduce_only
+    assert not purchase.reduce_only
+    assert not purchase.post_only
+
+
 def test_the_slots_own_quantity_is_closed() -> None:
     grid = started()
     bought = order(grid, -1)
@@ -182,7 +191,8 @@ def test_half_an_opening_order_makes_way_when_it_can_be_closed() -> None:
     grid = started()
     bought = order(grid, -1)
     step(grid, trade(bought, "0.05"))
-    assert canceled(step(grid, ticker(1000, 1))) == {bought.client_order_id}
+    assert grid.process([ticker(999, 1)]) is None
+    assert canceled(step(grid, ticker(1000, 2))) == {bought.client_order_id}
     change = step(grid, report(bought.client_order_id, OrderStatus.CANCELED, "0.05"))
     assert [(each.side, each.quantity) for each in placed(change)] == [(Side.SELL, D("0.05"))]
 

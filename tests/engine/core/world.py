@@ -186,6 +186,7 @@ class World:
         if not slot.order.opens:
             assert slot.held * order.side.sign < 0
             assert order.quantity <= abs(slot.held)
+            assert not order.reduce_only or order.quantity <= -order.side.sign * state.accounts.position
         else:
             assert not state.paused
             assert not state.margin_locked_until

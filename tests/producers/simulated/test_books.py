@@ -48,7 +48,7 @@ def test_the_answer_to_a_placement_is_the_acceptance_though_it_fills_at_once() -
     books = new_books()
     report = place(books, order(BUY, "100.1"))
 
-    assert (report.status, report.cumulative_quantity) == (OrderStatus.NEW, 0)
+    assert (report.status, report.cumulative_quantity) == (OrderStatus.NEW, Decimal(0))
     assert told(books) == ["new", "Trade", "filled", "Position", "Balance"]
 
 

@@ -162,7 +162,8 @@ def test_every_order_lives_as_the_life_cycle_says_and_its_reports_sum_its_trades
 @given(STEPS)
 def test_reduce_only_never_opens_or_turns_a_position(steps: list[Place | Cancel | Move]) -> None:
     books = new_books()
-    position, is_reducing = Decimal(0), {}
+    position = Decimal(0)
+    is_reducing: dict[str, bool] = {}
     for step in steps:
         updates = run(books, [step._replace(symbol=PERP)])
         is_reducing |= {str(o.number): o.reduce_only for o in books.open_orders(PERP)}

@@ -160,4 +160,4 @@ def test_a_stray_price_is_rounded_and_counted(write: Write) -> None:
     rows = [f"{1_700_000_000_000 + i * 60_000},100,101,99,100,7" for i in range(100)]
     series = read_candles(write(HEADER, *rows, "1700006000000,100,101,99,100.2,7"), TICK)
 
-    assert (series[100].close, series.off_tick) == (100, 1)
+    assert (series[100].close, series.off_tick) == (Decimal(100), 1)

@@ -9,7 +9,7 @@ from time import time_ns
 
 import aiohttp
 import pytest
-from tests.producers.simulated.conftest import NewClient, Serve
+from tests.producers.conftest import NewClient, Serve
 from tests.producers.simulated.examples import PERP, PERPETUAL, SIM, START_NS, decision, recorded
 
 from producers.ports import (
@@ -60,7 +60,12 @@ async def test_the_market_begins_with_how_it_stands(client: SimulatedVenue) -> N
     assert isinstance(up, FeedChanged)
     assert up.state is FeedState.UP
     assert isinstance(ticker, Ticker)
-    assert (ticker.bid, ticker.ask, ticker.last, ticker.time) == (100, Decimal("100.1"), 100, START_NS)
+    assert (ticker.bid, ticker.ask, ticker.last, ticker.time) == (
+        Decimal(100),
+        Decimal("100.1"),
+        Decimal(100),
+        START_NS,
+    )
     assert isinstance(candle, Candle)
     assert not candle.closed
 
@@ -115,7 +120,7 @@ async def test_an_order_lives_through_answer_events_query_and_trades(client: Sim
     assert accepted == new
     assert isinstance(trade, Trade)
     assert isinstance(filled, OrderReport)
-    assert (filled.status, filled.cumulative_quantity) == (OrderStatus.FILLED, 1)
+    assert (filled.status, filled.cumulative_quantity) == (OrderStatus.FILLED, Decimal(1))
     assert await client.query(PERP, A) == filled
     assert await client.trades_after(PERP, None) == [trade]
     assert await client.positions() == [position]

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 import pytest
-from tests.producers.simulated.conftest import NewClient, Serve
+from tests.producers.conftest import NewClient, Serve
 from tests.producers.simulated.examples import PERP, decision, recorded
 
 from producers.ports import (
@@ -55,9 +55,9 @@ async def test_faults_are_told_and_changed_while_running(served: Served) -> None
 
 
 async def test_faults_that_cannot_be_are_refused(served: Served) -> None:
-    async with aiohttp.ClientSession() as session:
-        async with session.post(f"{served.url}/admin/faults", data=b'{"lost": 2}') as answer:
-            assert answer.status == 400
+    url = f"{served.url}/admin/faults"
+    async with aiohttp.ClientSession() as session, session.post(url, data=b'{"lost": 2}') as answer:
+        assert answer.status == 400
     assert served.faults.settings.lost == 0
 
 

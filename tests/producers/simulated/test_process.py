@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from tests.producers.simulated.conftest import NewClient, Serve
+from tests.producers.conftest import NewClient, Serve
 from tests.producers.simulated.examples import PERP, SIM, decision, new_settings, recorded
 
 from producers.ports import VenueError
@@ -57,20 +57,22 @@ async def get(url: str) -> Any:
         return await answer.json()
 
 
-async def drive(url: str, answers: list[OrderReport], *, cycles: int) -> None:
-    """Place, cancel and let the market move, until the venue dies."""
+async def drive(url: str, *, cycles: int) -> AsyncGenerator[OrderReport, None]:
+    """Place, cancel and let the market move; yield what was answered. A venue that dies is no reason to stop."""
     async with SimulatedVenue(url, venue=SIM) as client, aclosing(client.market([PERP])) as market:
+        await anext(market)
         for cycle in range(cycles):
             with suppress(VenueError):
-                answers.append(
-                    await client.place(PERP, decision(Side.BUY, "103", f"b{cycle}", post_only=False))
-                )
-                answers.append(
-                    await client.place(PERP, decision(Side.SELL, "104", f"s{cycle}", post_only=False))
-                )
-                answers.append(await client.cancel(PERP, ClientOrderId(f"s{cycle}")))
+                yield await client.place(PERP, decision(Side.BUY, "103", f"b{cycle}", post_only=False))
+                yield await client.place(PERP, decision(Side.SELL, "104", f"s{cycle}", post_only=False))
+                yield await client.cancel(PERP, ClientOrderId(f"s{cycle}"))
             await client.proceed()
             await anext(market)
+
+
+async def drive_to_the_end(url: str) -> list[OrderReport]:
+    async with aclosing(drive(url, cycles=25)) as answers:
+        return [answer async for answer in answers]
 
 
 def cash_holds(books: Books) -> bool:
@@ -87,7 +89,7 @@ def cash_holds(books: Books) -> bool:
 async def test_the_books_are_the_same_after_a_kill(tmp_path: Path) -> None:
     settings = new_settings(tmp_path)
     async with process(settings) as (child, url):
-        await drive(url, [], cycles=20)
+        await drive_to_the_end(url)
         before = await get(f"{url}/admin/books")
         child.kill()
         await child.wait()
@@ -100,20 +102,18 @@ async def test_the_books_are_the_same_after_a_kill(tmp_path: Path) -> None:
 
 
 async def test_whatever_was_answered_before_a_kill_is_in_the_books(tmp_path: Path) -> None:
-    settings, answers = new_settings(tmp_path), list[OrderReport]()
-    async with process(settings) as (child, url):
-        driving = asyncio.create_task(drive(url, answers, cycles=10_000))
-        while len(answers) < 30:
-            await asyncio.sleep(0)
-        child.kill()
+    settings, known = new_settings(tmp_path), set[tuple[ClientOrderId, int]]()
+    async with process(settings) as (child, url), aclosing(drive(url, cycles=10_000)) as answers:
+        async for answer in answers:
+            known.add((answer.client_order_id, int(answer.venue_order_id)))
+            if len(known) == 30:
+                child.kill()
+                break
         await child.wait()
-        driving.cancel()
-        await asyncio.wait([driving])
     async with process(settings) as (_, url):
         books = await get(f"{url}/admin/books")
 
-    known = {(o["client_order_id"], o["number"]) for o in books["orders"]}
-    assert {(a.client_order_id, int(a.venue_order_id)) for a in answers} <= known
+    assert known <= {(o["client_order_id"], o["number"]) for o in books["orders"]}
     assert cash_holds(books)
 
 
@@ -138,7 +138,7 @@ async def test_the_same_requests_make_the_same_books(tmp_path: Path, serve: Serv
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         served = await serve(new_settings(tmp_path / name))
-        await drive(served.url, [], cycles=40)
+        await drive_to_the_end(served.url)
         books.append(await get(f"{served.url}/admin/books"))
 
     assert len(books[0]["trades"]) > 10
@@ -156,11 +156,14 @@ async def test_a_signal_ends_it_cleanly_and_the_port_file_says_where_it_was(tmp_
 
 async def test_the_market_of_a_process_moves_by_the_clock(tmp_path: Path) -> None:
     settings = new_settings(tmp_path, speed=1.0, tick_interval=1_000_000)
-    async with process(settings) as (_, url), SimulatedVenue(url, venue=SIM) as client:
-        async with aclosing(client.market([PERP])) as market:
-            numbers = [len((await anext(market)).events) for _ in range(5)]
+    async with (
+        process(settings) as (_, url),
+        SimulatedVenue(url, venue=SIM) as client,
+        aclosing(client.market([PERP])) as market,
+    ):
+        updates = [await anext(market) for _ in range(5)]
 
-    assert all(numbers)
+    assert all(update.events for update in updates)
 
 
 @pytest.mark.parametrize(

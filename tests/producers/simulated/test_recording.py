@@ -77,7 +77,12 @@ def test_candles_served_are_those_before_the_tick(tmp_path: Path) -> None:
     tape.advance(5, 0)
     closed, forming = tape.candles(PERP, "1m", 10) or []
 
-    assert (closed.closed, forming.closed, forming.high, forming.low) == (True, False, 100, 95)
+    assert (closed.closed, forming.closed, forming.high, forming.low) == (
+        True,
+        False,
+        Decimal(100),
+        Decimal(95),
+    )
 
 
 def test_quote_volume_is_turned_into_base(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A served venue, in this process, and its client."""
+"""A served venue, in this process, its client, and a part on a real bus."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.producers.simulated.examples import SIM, recorded
 
+from bus import Bus, Part, part
 from producers.simulated.app import Served, serving
 from producers.simulated.client import SimulatedVenue
 from producers.simulated.settings import VenueSettings
@@ -46,3 +47,10 @@ async def served(serve: Serve, tmp_path: Path) -> Served:
 @pytest.fixture
 async def client(served: Served, new_client: NewClient) -> SimulatedVenue:
     return await new_client(served.url)
+
+
+@pytest.fixture
+async def here(bus: Bus) -> AsyncIterator[Part]:
+    """A part on the bus."""
+    async with part("test", bus_url=bus.url, http_port=None) as here:
+        yield here

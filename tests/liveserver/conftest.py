@@ -1,0 +1,18 @@
+"""A bus for all tests of a module, where a server and what it shows are made once."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from bus import Bus, EmbeddedServer, connect, provision
+from bus.topology import BUCKETS, STREAMS
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def module_bus(server: EmbeddedServer) -> AsyncIterator[Bus]:
+    """Connect to a bus with all of its streams and nothing in them."""
+    async with connect(server.url, name="test") as bus:
+        await provision(bus)
+        for stream in (*STREAMS, *BUCKETS):
+            await bus.api(f"STREAM.PURGE.{stream.name}", {}, dict)
+        yield bus

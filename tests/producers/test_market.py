@@ -1,0 +1,96 @@
+"""The market publisher: rules and history once, then what happens; paced as it comes or in lock-step."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from tests.producers.conftest import NewClient, Serve
+from tests.producers.simulated.examples import PERP, SIM, new_settings
+from tests.producers.streams import first
+
+from bus import Bus, LockStep, Part, Registry
+from bus.metrics import CollectorRegistry
+from producers.market import MarketPublisher
+from producers.outbox import Outbox
+from producers.pacing import AsItComes, LockStepPace
+from producers.simulated.client import SimulatedVenue
+from schemas import subjects
+from schemas.codec import decode_as
+from schemas.instruments import Instrument
+from schemas.market import Candle, FeedChanged, Ticker
+from schemas.subjects import Stream
+from schemas.units import Symbol
+
+HISTORY = subjects.closed_candle(SIM, PERP, "1m")
+KEY = subjects.registry_key(SIM, PERP)
+
+
+def publisher(here: Part, source: SimulatedVenue) -> MarketPublisher:
+    return MarketPublisher(here, source, SIM, AsItComes(here.bus))
+
+
+async def test_the_rules_of_the_symbols_are_in_the_registry(
+    bus: Bus, here: Part, client: SimulatedVenue
+) -> None:
+    for _ in range(2):
+        await publisher(here, client).publish_instruments([PERP])
+        here.registry = CollectorRegistry()
+    stored = await Registry(bus, "instruments").get(KEY)
+    assert stored is not None
+    assert decode_as(stored.data, Instrument).symbol == PERP
+
+
+async def test_a_symbol_that_the_venue_lacks_is_named(here: Part, client: SimulatedVenue) -> None:
+    with pytest.raises(LookupError, match="sim has no DOGE/USDT; it has BTC/USDT:USDT"):
+        await publisher(here, client).publish_instruments([Symbol("DOGE/USDT")])
+
+
+async def test_history_is_stored_once_whoever_asks_again(
+    bus: Bus, here: Part, serve: Serve, new_client: NewClient, tmp_path: Path
+) -> None:
+    served = await serve(new_settings(tmp_path, ticks=4))
+    source = await new_client(served.url)
+    for _ in range(2):
+        await publisher(here, source).back_fill([PERP])
+        here.registry = CollectorRegistry()
+    state = await bus.stream_state(Stream.CANDLES)
+    (oldest,) = await first(bus, Stream.CANDLES, HISTORY)
+    assert isinstance(oldest, Candle)
+    assert state.messages >= 1400
+    assert state.last == state.messages
+
+
+async def test_what_happens_is_on_the_bus(bus: Bus, here: Part, client: SimulatedVenue) -> None:
+    market = publisher(here, client)
+    await market.back_fill([PERP])
+    task = asyncio.create_task(market.follow([PERP]))
+    (up,) = await first(bus, Stream.MARKET, subjects.feed(SIM, PERP))
+    (ticker,) = await first(bus, Stream.MARKET, subjects.ticker(SIM, PERP))
+    task.cancel()
+    assert isinstance(up, FeedChanged)
+    assert isinstance(ticker, Ticker)
+    assert str(ticker.last) == "100.0"
+
+
+async def test_in_lock_step_the_market_waits_for_who_acts_on_it(
+    bus: Bus, here: Part, client: SimulatedVenue
+) -> None:
+    outbox = Outbox(bus, here.log)
+    market = MarketPublisher(here, client, SIM, LockStepPace(bus, outbox, client, SIM, [PERP], here.log))
+    await market.back_fill([PERP])
+    heard = []
+    async with (
+        LockStep(bus, f"account.{SIM}") as account,
+        LockStep(bus, f"engine.{KEY}.orders") as orders,
+        LockStep(bus, f"engine.{KEY}.ticker") as tickers,
+    ):
+        account.leave(10**9, 0)
+        orders.leave(10**9, 0)
+        task = asyncio.create_task(market.follow([PERP]))
+        for count in range(1, 9):
+            last = (await first(bus, Stream.MARKET, subjects.ticker(SIM, PERP), count))[-1]
+            assert isinstance(last, Ticker)
+            heard.append(str(last.last))
+            tickers.leave(last.time, 0)
+        await task
+    assert heard == ["100.0", "99.0", "101.0", "100.5", "100.5", "99.0", "101.0", "100.5"]
