@@ -306,7 +306,7 @@ class Bus:
             return
         self._is_closed = True
         self._log.error("bus_closed", detail=self.nc.last_error)
-        self._requests.fail_all(lambda: ConnectionClosed("the server closed the connection for good"))
+        self._requests.fail_all(lambda: Ambiguous("the connection was closed before an answer came"))
         self._connected.set()  # whoever waits has to hear that it is in vain
         self._tell_listeners()
 

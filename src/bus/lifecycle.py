@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
+from types import FrameType
 from typing import Any, Never
 
 import uvloop
@@ -26,18 +27,22 @@ def run(main: Callable[[], Coroutine[Any, Any, object]], *, debug: bool = False)
         os.environ["OPENSQT_DEBUG"] = "1"
     capture_library_logs()
     stopping = _Stopping()
+    before = {number: signal.signal(number, stopping.on_signal) for number in SIGNALS}
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(stopping.watch(main))
     except asyncio.CancelledError:
         if stopping.signal is None:
             raise
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt | SystemExit) or is_debugging():
+    except Exception as error:
+        if is_debugging():
             raise
         for line in _lines(error):
             sys.stderr.write(f"error: {line}\n")
         return 1
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return 0
 
 
@@ -51,26 +56,24 @@ async def forever(name: str, pump: Coroutine[Any, Any, object]) -> Never:
 
 
 class _Stopping:
+    """Not the loop's own handlers: these work from the first moment to the last, also while the loop is closed."""
+
     def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
+        self.signal: int | None = None
+        self._task: asyncio.Task[Any] | None = None
 
     async def watch(self, main: Callable[[], Coroutine[Any, Any, object]]) -> None:
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task()
-        assert task is not None
-        for number in SIGNALS:
-            loop.add_signal_handler(number, self._stop, number, task)
-        try:
-            await main()
-        finally:
-            for number in SIGNALS:
-                loop.remove_signal_handler(number)
+        self._task = asyncio.current_task()
+        if self.signal is not None:
+            raise asyncio.CancelledError
+        await main()
 
-    def _stop(self, number: signal.Signals, task: "asyncio.Task[object]") -> None:
+    def on_signal(self, number: int, _: FrameType | None) -> None:
         if self.signal is not None:
             os._exit(128 + number)
         self.signal = number
-        task.cancel()
+        if self._task is not None and not self._task.done():
+            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
 
 def _lines(error: BaseException) -> Iterator[str]:

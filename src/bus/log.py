@@ -1,5 +1,6 @@
 """Logging: one line an event on standard error, `time level part event key=value ...`, with constant event names."""
 
+import contextlib
 import datetime
 import json
 import logging
@@ -45,8 +46,10 @@ class Logger:
         if is_debugging():
             traces = [traceback.format_exception(v) for v in fields.values() if isinstance(v, BaseException)]
             line += "".join(text for trace in traces for text in trace)
-        sys.stderr.write(line)
-        sys.stderr.flush()
+        # A log that is full or gone must not stop what it tells of.
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(line)
+            sys.stderr.flush()
 
 
 def get_logger(part: str) -> Logger:

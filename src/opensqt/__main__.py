@@ -39,6 +39,8 @@ GROUPS: dict[str, dict[str, str]] = {
 PASSED_ON = {"venue", "market", "account", "gateway", "engine", "liveserver", "test", "verify", "bench"}
 """Commands with a command line of their own: everything behind the name is theirs."""
 
+COMMANDS = {name.partition(" ")[0] for commands in GROUPS.values() for name in commands}
+
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -51,7 +53,9 @@ def main() -> int:
     try:
         if arguments and arguments[0] in PASSED_ON:
             _pass_on(arguments[0], arguments[1:])
-        options = parser().parse_args(arguments)
+        if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+            raise CommandError(f"there is no command {arguments[0]}; opensqt --help lists them")
+        options = parser().parse_args(arguments or ["--help"])
         if options.debug:
             os.environ["OPENSQT_DEBUG"] = "1"
         command: Command = options.run

@@ -9,6 +9,7 @@ import msgspec
 
 from bus import Bus, EmbeddedServer, connect, provision
 from opensqt import roster
+from opensqt.bus_store import StoreWatch
 from opensqt.config import Configuration
 from opensqt.data_dir import DataDir
 from opensqt.errors import CommandError
@@ -16,6 +17,7 @@ from opensqt.listening import HOST, any_free
 from opensqt.process import PartProcess, Running, python
 from opensqt.readiness import until_healthy
 from opensqt.supervisor import PATIENCE, Patience, Supervisor
+from opensqt.tasks import beside
 from producers.simulated.settings import VenueSettings
 
 BUS = "bus"
@@ -87,6 +89,7 @@ async def running(settings: StackSettings, say: Callable[[str], None]) -> AsyncI
         # The venue first: it takes a while to make its market, and the producers ask it at once.
         await start(VENUE, python("producers.simulated", "--settings", str(settings.data.venue_settings)))
         await supervisor.start(server)
+        await stack.enter_async_context(beside(StoreWatch(server, say).run(), "store watch"))
         bus = await stack.enter_async_context(connect(server.url, name="up"))
         await provision(bus)
         tradable = [symbol.instrument.symbol for symbol in venue.symbols]

@@ -10,6 +10,7 @@ from bus import (
     Ambiguous,
     Bus,
     Conflict,
+    ConnectionClosed,
     EmbeddedServer,
     Everything,
     Message,
@@ -305,6 +306,27 @@ async def test_the_state_of_a_stream(bus: Bus) -> None:
     assert (empty.first, empty.last, empty.messages) == (1, 0, 0)
     assert (state.first, state.last, state.messages) == (1, 3, 3)
     assert state.created == empty.created == await bus.stream_created("ORDERS")
+
+
+async def test_a_connection_closed_for_good_is_told_to_all_who_wait(new_server: NewServer) -> None:
+    server = await new_server()
+    async with connect(server.url, name="test") as bus:
+        await provision(bus)
+        batches = read(bus, "ORDERS", [SUBJECT], Everything())
+        await anext(batches)
+        _freeze(server)
+        storing = asyncio.create_task(bus.store(SUBJECT, event(1)))
+        reading = asyncio.create_task(anext(batches))
+        await asyncio.wait([storing, reading], timeout=0.05)
+        await bus.nc._process_err("'user authentication expired'")
+
+        outcomes: list[object] = [
+            *await asyncio.gather(storing, reading, return_exceptions=True),
+            *await asyncio.gather(bus.wait_connected(), bus.store(SUBJECT, event(2)), return_exceptions=True),
+        ]
+
+        assert [type(outcome) for outcome in outcomes] == [Ambiguous, *[ConnectionClosed] * 3]
+        assert not bus.is_connected
 
 
 async def test_secrets_of_the_address_are_not_logged(

@@ -66,7 +66,10 @@ def test_a_part_that_ends_by_itself_ends_with_0() -> None:
     async def main() -> None:
         pass
 
+    before = signal.getsignal(signal.SIGTERM)
+
     assert run(main) == 0
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_errors_are_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,9 @@ import { COLORS } from "./colors.js";
 /** @typedef {Parameters<IPrimitivePaneRenderer["draw"]>[0]} Target */
 /** @typedef {{ price: number, text: string, isBuy: boolean, isLabelled: boolean }} Size */
 
+/** Heights in pixels: of a size, and of a label beside the axis. */
 const ROOM = 12;
+const LABEL_ROOM = 16;
 const MARGIN = 6;
 
 /** @implements {ISeriesPrimitive<Time>} */
@@ -53,12 +55,12 @@ export class OrderSizes {
       context.textAlign = "right";
       context.textBaseline = "middle";
       const free = this._keepFree === null ? null : (this._series?.priceToCoordinate(this._keepFree) ?? null);
-      /** @type {number[]} */
-      const taken = free === null ? [] : [free];
+      const taken = free === null ? [] : [{ y: free, room: LABEL_ROOM }];
       for (const size of this._byImportance) {
         const y = this._series?.priceToCoordinate(size.price) ?? null;
-        if (y === null || taken.some((other) => Math.abs(other - y) < ROOM)) continue;
-        taken.push(y);
+        const room = size.isLabelled ? LABEL_ROOM : ROOM;
+        if (y === null || taken.some((other) => Math.abs(other.y - y) < Math.max(other.room, room))) continue;
+        taken.push({ y, room });
         if (!size.isLabelled) write(context, mediaSize.width, y, size);
       }
     });

@@ -104,8 +104,13 @@ function renderQuoting(store) {
   const why = grid?.not_quoting ?? "";
   setText(element, !grid ? NONE : why ? words(why) : guards ? "guarded" : "yes");
   setData(element, "state", !grid ? "" : why || guards ? "no" : "yes");
-  const orders = `${buys} buys, ${sides.length - buys} sells out`;
+  const orders = `${count(buys, "buy")}, ${count(sides.length - buys, "sell")} out`;
   setText(byId("quoting-note"), why ? (NOT_QUOTING[why] ?? words(why)) : guards || (grid ? orders : ""));
+}
+
+/** @param {number} number @param {string} noun */
+function count(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 /** @param {Store} store */
