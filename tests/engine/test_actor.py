@@ -135,7 +135,8 @@ async def test_nonsense_on_the_bus_stops_nothing(bus: Bus, run_actor: RunActor) 
         await bus.publish(subjects.order_report(SIM, BTC), encode(TICKER))
         await bus.publish(subjects.ticker(SIM, BTC), b"\xff")
         await bus.store(subjects.ticker(SIM, BTC), TICKER)
-        assert await until_step(bus, has_orders)
+        step = await until_step(bus, has_orders)
+    assert step.state.anchor == TICKER.last
 
 
 async def test_a_command_is_answered(bus: Bus, run_actor: RunActor) -> None:
