@@ -1,11 +1,12 @@
 """The market publisher: history back-filled, then tickers, candles, the clock and the state of the feed, live."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from functools import partial
 
-from bus import Bus, BusError, Part, Registry
+from bus import Bus, BusError, Conflict, Part, Registry
 from bus.metrics import Counter, Gauge
 from producers.outbox import Outbox
 from producers.pacing import Pace
@@ -163,8 +164,8 @@ async def _put(registry: Registry, instrument: Instrument) -> None:
         stored = await registry.get(key)
         if stored is not None and stored.data == encode(instrument):
             return
-        if stored is None:
-            if await registry.create(key, instrument):
-                return
-        elif await registry.update(key, instrument, stored.revision):
-            return
+        with contextlib.suppress(Conflict):  # somebody else wrote it meanwhile: look again
+            if stored is None:
+                await registry.create(key, instrument)
+            else:
+                await registry.update(key, instrument, stored.revision)
