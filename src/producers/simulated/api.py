@@ -10,7 +10,7 @@ from aiohttp import web
 from producers.simulated.faults import Faults, Rejection, RequestFate
 from producers.simulated.orders import Refusal
 from producers.simulated.pacer import Pacer
-from producers.simulated.streams import Listener, Streams, only, serve
+from producers.simulated.streams import Listener, Streams, cut, only, serve
 from producers.simulated.tape import INTERVAL, PAST
 from producers.simulated.venue import Venue
 from producers.simulated.wire import (
@@ -64,8 +64,10 @@ class TradingApi:
         ]
 
     def close(self) -> None:
-        """Let go of the requests that are being held."""
+        """Let go of the requests that are being held, and of the listeners."""
         self._closing.set()
+        cut(self._streams.market)
+        cut(self._streams.account)
 
     async def _instruments(self, request: web.Request) -> object:
         return self._venue.instruments()

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from time import time_ns
 from typing import Self, TypeVar
+from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
@@ -72,7 +72,7 @@ class MarketFeed:
         self, session: aiohttp.ClientSession, url: str, venue: VenueId, symbols: Sequence[Symbol]
     ) -> None:
         self._session = session
-        self._url = f"{url}/ws/market?symbols={','.join(symbols)}"
+        self._url = f"{url}/ws/market?{urlencode({'symbols': ','.join(symbols)})}"
         self._venue = venue
         self._symbols = symbols
         self._socket: Socket[bool] | None = None
@@ -122,10 +122,11 @@ class MarketFeed:
     async def _read(self) -> None:
         async with aclosing(frames(self._session, self._url, MarketFrame, self._connected)) as received:
             async for frame in received:
-                if frame is None:
-                    self._change_state(FeedState.DOWN, "no connection", self._last_time())
-                else:
+                if frame is not None:
                     await self._accept(frame)
+                elif self._newest is not None:
+                    # By the venue's clock, which in a recording is not ours.
+                    self._change_state(FeedState.DOWN, "no connection", self._newest.time)
 
     def _connected(self, socket: "Socket[bool] | None") -> None:
         self._socket = socket
@@ -165,10 +166,6 @@ class MarketFeed:
 
     def _take(self) -> MarketUpdate:
         events, self._waiting = tuple(self._waiting.values()), {}
-        if self._newest is None:
-            return MarketUpdate(events, 0)
+        assert self._newest is not None
         self._yielded = self._newest.tick
         return MarketUpdate(events, self._newest.account_sequence, self._newest.is_last)
-
-    def _last_time(self) -> TimeNs:
-        return self._newest.time if self._newest else time_ns()

@@ -10,7 +10,7 @@ from schemas.units import DurationNs, TimeNs
 TRADES_A_PAGE = 1000
 
 
-class PlaceRequest(NewOrder, frozen=True, kw_only=True):
+class PlaceRequest(NewOrder, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of POST /api/order."""
 
     timestamp: TimeNs

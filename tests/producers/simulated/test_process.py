@@ -19,7 +19,7 @@ from tests.producers.conftest import NewClient, Serve
 from tests.producers.simulated.examples import PERP, SIM, decision, new_settings, recorded
 
 from producers.ports import VenueError
-from producers.simulated.app import PortTaken
+from producers.simulated.app import SHUTDOWN_S, PortTaken
 from producers.simulated.client import SimulatedVenue
 from producers.simulated.settings import VenueSettings
 from producers.simulated.store import StoreUnusable
@@ -152,6 +152,18 @@ async def test_a_signal_ends_it_cleanly_and_the_port_file_says_where_it_was(tmp_
         child.send_signal(signal.SIGTERM)
 
         assert await child.wait() == 0
+
+
+async def test_a_signal_ends_it_at_once_though_somebody_listens(tmp_path: Path) -> None:
+    async with (
+        process(new_settings(tmp_path)) as (child, url),
+        SimulatedVenue(url, venue=SIM) as client,
+        aclosing(client.account()) as account,
+    ):
+        await anext(account)
+        child.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(SHUTDOWN_S / 2):
+            assert await child.wait() == 0
 
 
 async def test_the_market_of_a_process_moves_by_the_clock(tmp_path: Path) -> None:
