@@ -12,6 +12,8 @@ from schemas.journal import SymbolEntry
 
 BACK_OFF_S = 0.2
 BACK_OFF_MAX_S = 5.0
+HEALTHY_S = 30.0
+"""An actor that ran for so long is started again with the first patience."""
 
 
 class Orchestrator:
@@ -53,7 +55,9 @@ class Orchestrator:
         log = self._part.log.bind(symbol=entry.symbol)
         instrument = await self._instrument(key)
         delay = BACK_OFF_S
+        clock = asyncio.get_running_loop().time
         while True:
+            started = clock()
             try:
                 await self._run_actor(key, entry, instrument)
             except* Fenced as group:
@@ -66,6 +70,8 @@ class Orchestrator:
                 self._problems[key] = repr(group.exceptions[0])
                 log.error("actor_failed", detail=repr(group.exceptions[0]), exception=group)
             self._metrics.restarts.labels(entry.venue, entry.symbol).inc()
+            if clock() - started > HEALTHY_S:
+                delay = BACK_OFF_S
             await asyncio.sleep(delay)
             delay = min(delay * 2, BACK_OFF_MAX_S)
 

@@ -22,7 +22,7 @@ from producers.simulated.store import Store
 from producers.simulated.streams import Streams
 from producers.simulated.venue import Venue
 
-SHUTDOWN_S = 2.0
+SHUTDOWN_S = 5.0
 
 
 class PortTaken(OSError):
