@@ -142,6 +142,12 @@ def _add_up(commands: Commands) -> None:
     )
     up.add_argument("--replay", type=Path, metavar="FILE", help="play recorded candles instead of a model")
     up.add_argument(
+        "--replay-volume",
+        choices=("base", "quote"),
+        default="base",
+        help="the currency that the volumes of the file count (%(default)s)",
+    )
+    up.add_argument(
         "--speed",
         type=_speed,
         default=1.0,

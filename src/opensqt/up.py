@@ -45,6 +45,7 @@ class UpOptions(msgspec.Struct, frozen=True, kw_only=True):
     bus_port: int | None = None
     viewers: int = 1
     replay: Path | None = None
+    replay_volume: Literal["base", "quote"] = "base"
     speed: float | Literal["max"] = 1.0
     symbol: Symbol | None = None
 
@@ -120,7 +121,9 @@ def _wanted(configuration: Configuration, options: UpOptions) -> Configuration:
         venue = msgspec.structs.replace(
             venue,
             symbols=tuple(each for each in venue.symbols if each.instrument.symbol == entry.symbol),
-            recording=RecordingSettings(paths={entry.symbol: str(options.replay.absolute())}),
+            recording=RecordingSettings(
+                paths={entry.symbol: str(options.replay.absolute())}, volume=options.replay_volume
+            ),
         )
         _check_recording(entry, venue, options.replay)
     elif options.symbol is not None:

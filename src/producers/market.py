@@ -15,7 +15,7 @@ from producers.ports import MarketEvent, MarketSource, VenueError
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as, encode
 from schemas.instruments import Instrument
-from schemas.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
+from schemas.market import Candle, ClockRead, FeedChanged, FeedState, PublicTrade, Ticker
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, Symbol, VenueId
 
@@ -35,6 +35,7 @@ class MarketPublisher:
         self._pace = pace
         self._outbox = Outbox(part.bus, part.log)
         self._last_closed: dict[Symbol, int] = {}
+        self._away: set[Symbol] = set()
         self._published = Counter(
             "market_events_published_total", "Market events published", ["type"], registry=part.registry
         )
@@ -116,8 +117,17 @@ class MarketPublisher:
             case FeedChanged():
                 self._log.info("feed", symbol=event.symbol, state=event.state, reason=event.reason)
                 await self._outbox.store(subjects.feed(event.venue, event.symbol), event)
+                await self._catch_up(event)
             case ClockRead():
                 await self._outbox.store(subjects.clock(event.venue), event)
+
+    async def _catch_up(self, event: FeedChanged) -> None:
+        # A venue does not send again the candles that closed while nobody listened.
+        if event.state is not FeedState.UP:
+            self._away.add(event.symbol)
+        elif event.symbol in self._away:
+            self._away.discard(event.symbol)
+            await self.back_fill([event.symbol])
 
     async def _say(self, subject: str, event: Candle | PublicTrade) -> None:
         await self._bus.publish(subject, encode(event))

@@ -1,6 +1,7 @@
 """The market publisher: rules and history once, then what happens; paced as it comes or in lock-step."""
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,13 @@ from bus.metrics import CollectorRegistry
 from producers.market import MarketPublisher
 from producers.outbox import Outbox
 from producers.pacing import AsItComes, LockStepPace
+from producers.ports import MarketUpdate
+from producers.simulated.app import Served
 from producers.simulated.client import SimulatedVenue
 from schemas import subjects
 from schemas.codec import decode_as
 from schemas.instruments import Instrument
-from schemas.market import Candle, FeedChanged, Ticker
+from schemas.market import Candle, FeedChanged, FeedState, Ticker
 from schemas.subjects import Stream
 from schemas.units import Symbol
 
@@ -70,6 +73,24 @@ async def test_what_happens_is_on_the_bus(bus: Bus, here: Part, client: Simulate
     assert isinstance(up, FeedChanged)
     assert isinstance(ticker, Ticker)
     assert str(ticker.last) == "100.0"
+
+
+async def test_candles_that_closed_while_the_feed_was_away_are_stored(
+    bus: Bus, here: Part, served: Served, client: SimulatedVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def flicker(symbols: Sequence[Symbol]) -> AsyncIterator[MarketUpdate]:
+        for state in (FeedState.UP, FeedState.DOWN, FeedState.UP):
+            yield MarketUpdate((FeedChanged(venue=SIM, symbol=PERP, state=state, reason="", time=1),), 0)
+            for _ in range(2):
+                served.pacer.proceed(served.venue.cursor.tick)
+
+    monkeypatch.setattr(client, "market", flicker)
+    market = publisher(here, client)
+    await market.back_fill([PERP])
+    await market.follow([PERP])
+    (candle,) = await first(bus, Stream.CANDLES, HISTORY)
+    assert isinstance(candle, Candle)
+    assert candle.closed
 
 
 async def test_in_lock_step_the_market_waits_for_who_acts_on_it(
