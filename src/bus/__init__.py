@@ -19,7 +19,7 @@ from bus.errors import (
     StreamGone,
     TopologyDiffers,
 )
-from bus.journal import Journal
+from bus.journal import Journal, Newest, newest
 from bus.levels import Levels
 from bus.lifecycle import forever, run
 from bus.log import Logger, get_logger, is_debugging
@@ -52,6 +52,7 @@ __all__ = [
     "Logger",
     "Message",
     "NewOnly",
+    "Newest",
     "NoResponders",
     "NoSpace",
     "OffsetLost",
@@ -70,6 +71,7 @@ __all__ = [
     "get_logger",
     "give_turn",
     "is_debugging",
+    "newest",
     "part",
     "provision",
     "read",

@@ -1,12 +1,22 @@
 """The commit log of one subject: one writer, and a newer one shuts the older out."""
 
-from typing import Self
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Generic, Self, TypeVar
 
 import msgspec
 
 from bus.connection import Bus
+from bus.consumer import Everything
 from bus.errors import Conflict, Fenced
+from bus.log import get_logger
 from bus.message import Received
+from bus.reading import read
+from schemas.codec import UndecodableError, decode_as
+
+E = TypeVar("E", bound=msgspec.Struct)
+
+_log = get_logger("bus")
 
 
 class Journal:
@@ -49,3 +59,41 @@ class Journal:
         self.sequence = sequence
         self._is_dead = False
         return sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Newest(Generic[E]):
+    """The newest record that can be read, and how it is stored."""
+
+    event: E
+    stored: Received
+
+
+async def newest(
+    bus: Bus, stream: str, subject: str, kind: type[E], last: Received | None
+) -> Newest[E] | None:
+    """Return the newest record of a log that decodes: `last`, or one before it when somebody wrote nonsense there.
+
+    Raises: StreamGone.
+    """
+    if last is None:
+        return None
+    found = _decoded(last, kind)
+    if found is not None:
+        return found
+    async with aclosing(read(bus, stream, (subject,), Everything())) as batches:
+        async for batch in batches:
+            for message in batch.messages:
+                if message.sequence <= last.sequence:
+                    found = _decoded(message, kind) or found
+            if batch.caught_up or (batch.messages and batch.messages[-1].sequence >= last.sequence):
+                break
+    return found
+
+
+def _decoded(stored: Received, kind: type[E]) -> Newest[E] | None:
+    try:
+        return Newest(decode_as(stored.data, kind), stored)
+    except UndecodableError as error:
+        _log.error("undecodable", subject=stored.subject, sequence=stored.sequence, detail=error)
+        return None

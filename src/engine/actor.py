@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from bus import Bus, Journal, Levels, Logger, OffsetLost, Received, Turns, forever, read_durable
+from bus import Bus, Journal, Levels, Logger, OffsetLost, Received, Turns, forever, newest, read_durable
 from engine.core.grid import Grid
 from engine.core.step import Change
 from engine.core.view import view
@@ -71,12 +71,12 @@ class Actor:
         Raises: Fenced when another actor took over; Ambiguous, NoSpace or StreamGone when a commit failed.
         """
         self._journal = await Journal.open(self._bus, Stream.JOURNAL, self._step_subject)
-        last = self._journal.last
+        last = await newest(self._bus, Stream.JOURNAL, self._step_subject, Step, self._journal.last)
         if last is None:
             through = 0
             self._offsets = await self._offsets_now()
         else:
-            through = await self._claim(decode_as(last.data, Step))
+            through = await self._claim(last.event)
         self._speaker = Speaker(
             self._bus,
             self._step_subject,
@@ -84,7 +84,7 @@ class Actor:
             self._log,
             through,
         )
-        await self._speaker.say_again(last.sequence if last else 0)
+        await self._speaker.say_again(last.stored.sequence if last else 0)
         self._inbox = Inbox(self._offsets[Stream.ORDERS].sequence)
         self._turns.orders.leave(self._offsets[Stream.ORDERS].sequence, self._journal.sequence)
         self._show()

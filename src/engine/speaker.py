@@ -4,9 +4,9 @@ import asyncio
 from collections import deque
 from contextlib import aclosing
 
-from bus import Bus, BusError, Conflict, FromSequence, Logger, read
+from bus import Bus, BusError, Conflict, FromSequence, Logger, Received, read
 from engine.copies import copies
-from schemas.codec import decode_as
+from schemas.codec import UndecodableError, decode_as
 from schemas.grid import GridView
 from schemas.journal import Step
 from schemas.subjects import Stream
@@ -64,10 +64,18 @@ class Speaker:
             async for batch in batches:
                 for message in batch.messages:
                     if message.sequence <= last_sequence:
-                        await self.say(decode_as(message.data, Step), message.sequence)
+                        await self._say_stored(message)
                 if batch.caught_up or (batch.messages and batch.messages[-1].sequence >= last_sequence):
                     break
         await self._bus.flush_window()
+
+    async def _say_stored(self, message: Received) -> None:
+        try:
+            step = decode_as(message.data, Step)
+        except UndecodableError as error:
+            self._log.error("undecodable", subject=message.subject, sequence=message.sequence, detail=error)
+        else:
+            await self.say(step, message.sequence)
 
     def show(self, view: GridView, sequence: int) -> None:
         """Publish a grid soon, unless a newer one replaces it first."""

@@ -10,7 +10,9 @@ import asyncio
 import time
 from decimal import Decimal
 
-from bus import Bus, FromSequence, Journal, OffsetLost, Part, Received, Turns, read
+import msgspec
+
+from bus import Bus, FromSequence, Journal, Newest, OffsetLost, Part, Received, Turns, newest, read
 from bus.metrics import CollectorRegistry, Counter, Histogram
 from producers.account import report_id
 from producers.outbox import Outbox
@@ -79,10 +81,9 @@ class Gateway:
 
         Raises: Fenced when another gateway took over.
         """
-        journal = await Journal.open(
-            self._bus, Stream.ORDERS, subjects.order_intent(self._venue, self.symbol)
-        )
-        last = self._last_intent(journal.last)
+        subject = subjects.order_intent(self._venue, self.symbol)
+        journal = await Journal.open(self._bus, Stream.ORDERS, subject)
+        last = self._claim(await newest(self._bus, Stream.ORDERS, subject, OrderIntent, journal.last))
         await journal.commit(last)
         self._read_through = last.step_sequence
         self._leave()
@@ -91,30 +92,29 @@ class Gateway:
                 tasks.create_task(
                     self._resolve(client_order_id, sent_time), name=f"resolve:{client_order_id}"
                 )
+            for decision in last.decisions:
+                self._start(decision, tasks)
             await self._act_on_steps(journal, last, tasks)
 
     def status(self) -> dict[str, object]:
         """Return what /status says of this symbol."""
         return {"unresolved": len(self._unresolved), "placing": len(self._placing)}
 
-    def _last_intent(self, stored: Received | None) -> OrderIntent:
-        if stored is None:
+    def _claim(self, last: Newest[OrderIntent] | None) -> OrderIntent:
+        """Return the intent that fences every gateway before: what it may have sent is asked for, its cancels redone."""
+        if last is None:
             return OrderIntent(
                 venue=self._venue, symbol=self.symbol, epoch=1, step=0, step_sequence=0, decisions=()
             )
-        intent = decode_as(stored.data, OrderIntent)
+        intent = last.event
         placed = tuple(d.client_order_id for d in intent.decisions if isinstance(d, PlaceOrder))
-        self._unresolved = dict.fromkeys((*intent.unresolved, *placed), stored.time_ns)
+        self._unresolved = dict.fromkeys((*intent.unresolved, *placed), last.stored.time_ns)
         self._venue_time = intent.time
-        return OrderIntent(
-            venue=self._venue,
-            symbol=self.symbol,
+        return msgspec.structs.replace(
+            intent,
             epoch=intent.epoch + 1,
-            step=intent.step,
-            step_sequence=intent.step_sequence,
-            decisions=(),
+            decisions=tuple(d for d in intent.decisions if not isinstance(d, PlaceOrder)),
             unresolved=tuple(self._unresolved),
-            time=intent.time,
         )
 
     async def _act_on_steps(self, journal: Journal, intent: OrderIntent, tasks: asyncio.TaskGroup) -> None:
@@ -143,7 +143,7 @@ class Gateway:
                 "undecodable", subject=message.subject, sequence=message.sequence, detail=str(error)
             )
         else:
-            self._venue_time = step.time
+            self._venue_time = max(self._venue_time, step.time)
             decisions = await self._without_expired(step, message.time_ns)
             if decisions:
                 await journal.commit(self._intent(epoch, step, message.sequence, decisions))
@@ -219,6 +219,7 @@ class Gateway:
         started = time.time_ns()
         try:
             async with self._slots:
+                self._check_age(order.client_order_id)
                 report = await self._entry.place(self.symbol, order)
         except RequestRefused as refused:
             await self._on_refused(order, refused)
@@ -242,11 +243,18 @@ class Gateway:
         self._unresolved.pop(order.client_order_id, None)
         self._placing.pop(order.client_order_id).set()
 
+    def _check_age(self, client_order_id: ClientOrderId) -> None:
+        # After its window another gateway may already have told that the order was not placed, and never will be.
+        if time.time_ns() - self._unresolved[client_order_id] > self._entry.receive_window:
+            raise RequestRefused(RejectReason.TOO_LATE, "it waited too long to be sent")
+
     async def _on_refused(self, order: PlaceOrder, refused: RequestRefused) -> None:
         if refused.reason is RejectReason.DUPLICATE_ID:
             await self._resolve(order.client_order_id, time.time_ns())
             return
-        await self._report_ended(order.client_order_id, OrderStatus.REJECTED, refused.reason, refused.detail)
+        was_sent = refused.reason is not RejectReason.TOO_LATE
+        status = OrderStatus.REJECTED if was_sent else OrderStatus.NOT_PLACED
+        await self._report_ended(order.client_order_id, status, refused.reason, refused.detail)
 
     async def _cancel(self, client_order_id: ClientOrderId) -> None:
         delay = RETRY_S

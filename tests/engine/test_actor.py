@@ -139,6 +139,22 @@ async def test_nonsense_on_the_bus_stops_nothing(bus: Bus, run_actor: RunActor) 
     assert step.state.anchor == TICKER.last
 
 
+async def test_nonsense_in_the_journal_fences_and_the_next_actor_reads_past_it(
+    bus: Bus, run_actor: RunActor
+) -> None:
+    async with run_actor():
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        before = await until_step(bus, has_orders)
+    await bus.publish(STEPS, b"{nonsense")
+    async with run_actor():
+        moved = msgspec.structs.replace(
+            TICKER, last=TICKER.last + 60, ask=TICKER.ask + 60, time=TICKER.time + 1
+        )
+        await bus.store(subjects.ticker(SIM, BTC), moved)
+        after = await until_step(bus, lambda step: step.epoch == 2 and bool(step.causes))
+    assert after.step == before.step + 1
+
+
 async def test_a_command_is_answered(bus: Bus, run_actor: RunActor) -> None:
     async with run_actor():
         await bus.store(subjects.ticker(SIM, BTC), TICKER)

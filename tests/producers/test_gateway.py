@@ -173,6 +173,43 @@ async def test_what_never_arrived_is_reported_as_not_placed_when_it_no_longer_ca
     assert not served.venue.history()[0]
 
 
+async def test_a_cancel_that_was_intended_and_not_sent_is_sent_by_the_next_gateway(
+    bus: Bus, client: SimulatedVenue, run_gateway: RunGateway
+) -> None:
+    await client.place(PERP, BUY)
+    cancel = CancelOrder(client_order_id=BUY.client_order_id)
+    sequence = await commit(bus, cancel)
+    intent = OrderIntent(
+        venue=SIM, symbol=PERP, epoch=1, step=1, step_sequence=sequence, decisions=(cancel,), time=TIME
+    )
+    await bus.store(INTENTS, intent)
+    async with run_gateway():
+        (report,) = await reports(bus, 1)
+    assert report.status is OrderStatus.CANCELED
+
+
+async def test_nonsense_among_the_intents_stops_nothing(bus: Bus, run_gateway: RunGateway) -> None:
+    async with run_gateway():
+        await commit(bus, BUY)
+        await reports(bus, 1)
+    await bus.publish(INTENTS, b"{nonsense")
+    async with run_gateway():
+        await commit(bus, decision(Side.BUY, "99", "after"), step=2)
+        found = await reports(bus, 2)
+    assert [report.client_order_id for report in found] == ["a", "after"]
+
+
+async def test_an_order_that_waited_longer_than_its_window_is_not_sent(
+    bus: Bus, served: Served, run_gateway: RunGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SimulatedVenue, "receive_window", -1)
+    async with run_gateway():
+        await commit(bus, BUY)
+        (report,) = await reports(bus, 1)
+    assert (report.status, report.reject_reason) == (OrderStatus.NOT_PLACED, RejectReason.TOO_LATE)
+    assert not served.venue.history()[0]
+
+
 async def test_a_second_gateway_fences_the_first(bus: Bus, run_gateway: RunGateway) -> None:
     async with run_gateway() as old:
         await commit(bus, BUY)
