@@ -7,7 +7,8 @@ import msgspec
 
 from bus import Bus, FreeRunning, LockStep, Part, Turns, forever, part
 from producers.account import AccountPublisher
-from producers.gateway import Gateway, GatewayMetrics, sweep_subject
+from producers.desk import GatewayMetrics, sweep_subject
+from producers.gateway import Gateway
 from producers.market import MarketPublisher
 from producers.outbox import Outbox
 from producers.pacing import AsItComes, LockStepPace, Pace

@@ -10,11 +10,12 @@ import pytest
 from tests.producers.conftest import NewClient
 from tests.producers.simulated.examples import PERP, SIM, decision
 from tests.producers.streams import first, until
-from tests.schemas.examples import EXAMPLES, TIME
+from tests.schemas.examples import EXAMPLES, TICKER, TIME
 
 from bus import Bus, Fenced, FreeRunning, Part
 from bus.metrics import CollectorRegistry
-from producers.gateway import Gateway, GatewayMetrics
+from producers.desk import GatewayMetrics
+from producers.gateway import Gateway
 from producers.simulated.app import Served
 from producers.simulated.client import SimulatedVenue
 from producers.simulated.settings import FaultSettings
@@ -192,7 +193,7 @@ async def test_nonsense_among_the_intents_stops_nothing(bus: Bus, run_gateway: R
     async with run_gateway():
         await commit(bus, BUY)
         await reports(bus, 1)
-    await bus.publish(INTENTS, b"{nonsense")
+    await bus.store(INTENTS, TICKER)
     async with run_gateway():
         await commit(bus, decision(Side.BUY, "99", "after"), step=2)
         found = await reports(bus, 2)

@@ -19,10 +19,25 @@ from schemas.market import Ticker
 from schemas.orders import CancelOrder, Decision, OrderReport, OrderStatus, PlaceOrder, Trade
 from schemas.units import MILLISECOND_NS, ClientOrderId, Symbol, TimeNs, TradeId, VenueId
 
-VENUE = VenueId("bench")
+VENUE = VenueId("sim")
 SYMBOL = Symbol("BTC/USDT:USDT")
 TICK = Decimal("0.1")
 START = Decimal(60000)
+INSTRUMENT = Instrument(
+    venue=VENUE,
+    symbol=SYMBOL,
+    kind=InstrumentKind.LINEAR_PERPETUAL,
+    base="BTC",
+    quote="USDT",
+    settle="USDT",
+    tick_size=TICK,
+    lot_size=Decimal("0.0001"),
+    minimum_quantity=Decimal("0.0001"),
+    minimum_notional=Decimal(5),
+    maker_fee=Decimal("0.0002"),
+    taker_fee=Decimal("0.0005"),
+    maximum_leverage=Decimal(20),
+)
 
 
 def run(ticks: int = 200_000, seed: int = 1) -> Report:
@@ -149,19 +164,6 @@ def _added() -> SymbolAdded:
         settings=GridSettings(
             mode=GridMode.NEUTRAL, order_amount=Decimal(100), interval_ratio=Decimal("0.001")
         ),
-        instrument=Instrument(
-            venue=VENUE,
-            symbol=SYMBOL,
-            kind=InstrumentKind.LINEAR_PERPETUAL,
-            base="BTC",
-            quote="USDT",
-            settle="USDT",
-            tick_size=TICK,
-            lot_size=Decimal("0.0001"),
-            minimum_quantity=Decimal("0.0001"),
-            minimum_notional=Decimal(5),
-            maker_fee=Decimal("0.0002"),
-            taker_fee=Decimal("0.0005"),
-        ),
+        instrument=INSTRUMENT,
         time=0,
     )

@@ -20,20 +20,18 @@ from pathlib import Path
 import msgspec
 
 from bus import Bus, EmbeddedServer, Message, Registry, connect, provision
-from opensqt.bench.engine import START, SYMBOL, TICK
+from opensqt.bench.engine import INSTRUMENT, START, SYMBOL, TICK, VENUE
 from opensqt.bench.report import Report, machine, percentile
 from producers.simulated.settings import SymbolSettings, VenueSettings
 from schemas import subjects
 from schemas.codec import decode, encode
 from schemas.engine import AlertRaised
 from schemas.grid import GridMode, GridSettings
-from schemas.instruments import Instrument, InstrumentKind
 from schemas.journal import SymbolEntry
 from schemas.market import Ticker
 from schemas.orders import OrderIntent
-from schemas.units import SECOND_NS, VenueId
+from schemas.units import SECOND_NS
 
-VENUE = VenueId("sim")
 WARM_UP = 50
 PATIENCE_S = 30.0
 PAUSE_S = 0.03
@@ -42,21 +40,6 @@ ECHO_TICK = "market.echo.ECHO.ticker"
 ECHO_ANSWER = "engine.echo.ECHO.alert"
 TICK_SUBJECT = subjects.ticker(VENUE, SYMBOL)
 INTENT = subjects.order_intent(VENUE, SYMBOL)
-INSTRUMENT = Instrument(
-    venue=VENUE,
-    symbol=SYMBOL,
-    kind=InstrumentKind.LINEAR_PERPETUAL,
-    base="BTC",
-    quote="USDT",
-    settle="USDT",
-    tick_size=TICK,
-    lot_size=Decimal("0.0001"),
-    minimum_quantity=Decimal("0.0001"),
-    minimum_notional=Decimal(5),
-    maker_fee=Decimal("0.0002"),
-    taker_fee=Decimal("0.0005"),
-    maximum_leverage=Decimal(20),
-)
 
 
 def run(ticks: int = 1000) -> Report:
