@@ -257,7 +257,7 @@ class Bus:
     async def close(self) -> None:
         """Close the connection, giving what was published before 2 s to leave."""
         self._is_closed = True
-        with suppress(TimeoutError, nats.errors.Error):
+        with suppress(TimeoutError, OSError, nats.errors.Error):
             async with asyncio.timeout(CLOSE_WITHIN_S):
                 if self._connected.is_set():
                     await self.nc.flush()
