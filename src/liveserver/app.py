@@ -10,12 +10,16 @@ import msgspec
 
 from bus import Logger, forever, get_logger, part
 from liveserver.assets import Assets
+from liveserver.audience import CloseCode
+from liveserver.door import Door
 from liveserver.feed import Feed
 from liveserver.http import create_app
-from liveserver.hub import CloseCode, Hub
+from liveserver.hub import Hub
 from liveserver.metrics import Metrics
 from liveserver.replica import Replica
 from liveserver.server import serving
+from liveserver.session import Limits
+from liveserver.viewer_socket import Sockets
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,10 +33,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What it calls itself; its host and port when empty."""
     allowed_origins: frozenset[str] = frozenset({"null"})
     """Pages from elsewhere that may connect; `null` is a page opened from disk, as the earlier one is."""
+    limits: Limits = Limits()
 
 
 DRAIN_S = 0.8
 """How long viewers get to hear that the server goes away."""
+
+
+CANCEL_AGAIN_S = 0.5
 
 
 async def main(settings: Settings) -> None:
@@ -51,21 +59,25 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
     assets = Assets()
     assets.check()
     metrics = Metrics()
-    replica = Replica(name=settings.replica, metrics=metrics, hub=Hub(metrics))
-    app = create_app(replica, assets, settings.allowed_origins)
-    async with serving(app, settings.http_host, settings.http_port) as address:
+    hub = Hub(metrics, asyncio.get_running_loop().call_soon)
+    replica = Replica(name=settings.replica, metrics=metrics, hub=hub)
+    sockets = Sockets(replica, Door(settings.allowed_origins), settings.limits)
+    app = create_app(replica, assets)
+    async with serving(app, sockets.protocol(), settings.http_host, settings.http_port) as address:
         replica.address = address
         replica.name = replica.name or urlsplit(address).netloc
         log.info("serving", address=address)
         async with asyncio.TaskGroup() as tasks:
             feeding = tasks.create_task(_feed(settings, replica, log), name="feed")
             telling = tasks.create_task(forever("announce", replica.announce()), name="announce")
+            timing = tasks.create_task(forever("socket_time", sockets.keep_time()), name="socket_time")
             try:
                 yield replica
             finally:
                 await _send_away(replica.hub)
-                feeding.cancel()
                 telling.cancel()
+                timing.cancel()
+                await _end(feeding)
 
 
 async def _feed(settings: Settings, replica: Replica, log: Logger) -> Never:
@@ -77,6 +89,13 @@ async def _feed(settings: Settings, replica: Replica, log: Logger) -> Never:
             await Feed(replica, here.bus, log).run()
         finally:
             replica.part = None
+
+
+async def _end(task: asyncio.Task[Never]) -> None:
+    # Before Python 3.12 `wait_for` may lose a cancellation that comes just as what it waits for is there.
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
 
 
 async def _send_away(hub: Hub) -> None:

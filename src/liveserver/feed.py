@@ -138,8 +138,7 @@ class _View:
         began = time.perf_counter()
         outgoing = [told for message in messages for told in self._apply(message)]
         if not self._behind and outgoing:
-            self._replica.hub.publish(outgoing)
-            self._metrics.broadcast_latency.observe(time.perf_counter() - began)
+            self._replica.hub.publish(outgoing, began)
 
     def _apply(self, message: Received) -> list[Outgoing]:
         try:

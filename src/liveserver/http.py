@@ -1,19 +1,18 @@
-"""The HTTP side: the page and its files, the WebSocket, health, status, metrics and the view as JSON."""
+"""The HTTP side: the page and its files, health, status, metrics and the view as JSON."""
 
 from typing import Any
 
-from litestar import Litestar, Request, Response, asgi, get
+from litestar import Litestar, Request, Response, get
 from litestar.datastructures import MutableScopeHeaders
-from litestar.enums import ScopeType
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Message as AsgiMessage
-from litestar.types import Receive, Scope, Send
+from litestar.types import Scope
 
 from bus.metrics import CONTENT_TYPE
-from liveserver import sockets
 from liveserver.assets import Asset, Assets
-from liveserver.hub import CloseCode, unknown_symbol
+from liveserver.door import wanted
+from liveserver.hub import unknown_symbol
 from liveserver.messages import SymbolData
 from liveserver.replica import Replica
 
@@ -33,15 +32,10 @@ SECURITY_HEADERS = {
 }
 
 
-def create_app(replica: Replica, assets: Assets, allowed_origins: frozenset[str]) -> Litestar:
+def create_app(replica: Replica, assets: Assets) -> Litestar:
     """Return the application that serves one replica."""
-
-    @asgi("/ws", copy_scope=False)
-    async def ws(scope: Scope, receive: Receive, send: Send) -> None:
-        await _serve_socket(scope, receive, send, replica, allowed_origins)
-
     return Litestar(
-        [ws, *_page_routes(assets), *_state_routes(replica), *_view_routes(replica)],
+        [*_page_routes(assets), *_state_routes(replica), *_view_routes(replica)],
         before_send=[add_security_headers],
         openapi_config=None,
         logging_config=None,
@@ -57,7 +51,11 @@ def _page_routes(assets: Assets) -> list[HTTPRouteHandler]:
     async def static(request: Request[Any, Any, Any]) -> Response[bytes]:
         return _asset_response(assets.get(str(request.path_params["name"])), request)
 
-    return [page, static]
+    @get("/ws")
+    async def socket_only() -> Response[dict[str, str]]:
+        return Response({"error": "this address speaks WebSocket"}, status_code=426)
+
+    return [page, static, socket_only]
 
 
 def _state_routes(replica: Replica) -> list[HTTPRouteHandler]:
@@ -83,7 +81,7 @@ def _view_routes(replica: Replica) -> list[HTTPRouteHandler]:
 
     @get("/api/snapshot")
     async def snapshot(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
-        asked = sockets.wanted(request.scope["query_string"])
+        asked = wanted(request.scope["query_string"])
         found = replica.snapshot(asked)
         if found is None:
             known = [data.symbol for data in replica.symbols()]
@@ -104,25 +102,6 @@ async def add_security_headers(message: AsgiMessage, scope: Scope) -> None:
             headers["cache-control"] = "no-store"
 
 
-async def _serve_socket(
-    scope: Scope, receive: Receive, send: Send, replica: Replica, allowed_origins: frozenset[str]
-) -> None:
-    headers = dict(scope["headers"])
-    if scope["type"] != ScopeType.WEBSOCKET:
-        answer = Response({"error": "this address speaks WebSocket"}, status_code=426)
-        await answer.to_asgi_response(None, Request(scope))(scope, receive, send)
-    elif not sockets.may_connect(_text(headers.get(b"origin")), _text(headers.get(b"host")), allowed_origins):
-        await sockets.refuse(receive, send)
-    else:
-        await receive()
-        await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
-        asked = sockets.wanted(scope["query_string"])
-        greeting = [replica.introduction()]
-        why = await sockets.serve_viewer(receive, send, replica.hub, asked, greeting)
-        if why is CloseCode.TOO_SLOW:
-            replica.metrics.dropped_clients.inc()
-
-
 def _asset_response(asset: Asset | None, request: Request[Any, Any, Any]) -> Response[bytes]:
     if asset is None:
         raise NotFoundException(f"there is no {request.url.path}")
@@ -134,7 +113,3 @@ def _asset_response(asset: Asset | None, request: Request[Any, Any, Any]) -> Res
             asset.packed, headers={**headers, "content-encoding": "gzip"}, media_type=asset.media_type
         )
     return Response(asset.body, headers=headers, media_type=asset.media_type)
-
-
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("latin-1")

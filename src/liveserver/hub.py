@@ -1,35 +1,18 @@
-"""Who watches what: a viewer gets its snapshot and then the tail, each message encoded once; no sockets here."""
+"""Who watches what: a viewer gets its snapshot and then the tail, each message encoded once; no sockets here.
+
+Messages are gathered until `flush`, which a loop calls once a tick: one write a viewer then, however many there were.
+"""
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from enum import IntEnum
-from typing import NamedTuple, Protocol
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
-from liveserver.messages import ErrorData, Message, MessageType, frame
+from liveserver.audience import Audience, CloseCode, Viewer
+from liveserver.frames import text_frame
+from liveserver.messages import ErrorData, Message, MessageType, text
 from liveserver.metrics import Metrics
 from liveserver.projection import Channel, Outgoing, Projection
-
-
-class CloseCode(IntEnum):
-    """Why a socket was closed; 4000 and up are ours."""
-
-    GOING_AWAY = 1001
-    UNSUPPORTED_DATA = 1003
-    POLICY_VIOLATION = 1008
-    UNKNOWN_SYMBOL = 4404
-    TOO_SLOW = 4408
-
-
-class Viewer(Protocol):
-    """One browser's end of a connection: takes frames without ever making anyone wait."""
-
-    def send(self, frames: Sequence[bytes]) -> bool:
-        """Take frames in order; False when the viewer is closed, or closed now because it is too slow."""
-        ...
-
-    def close(self, code: CloseCode, reason: str) -> None:
-        """Close the connection, once what was taken before is out."""
-        ...
 
 
 class Wanted(NamedTuple):
@@ -42,15 +25,24 @@ class Wanted(NamedTuple):
     """It was shown this symbol before, and waits for it to come back."""
 
 
+Soon = Callable[[Callable[[], None]], object]
+"""Calls a function later in this tick, or at the next: a loop's `call_soon`."""
+
+
 class Hub:
     """Seats viewers by channel. While nothing is known, they wait and hear of the server alone."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, soon: Soon = lambda flush: None) -> None:
         self._metrics = metrics
+        self._soon = soon
         self._projection: Projection | None = None
         self._waiting: dict[Viewer, Wanted] = {}
         self._seated: dict[Viewer, Channel] = {}
-        self._audience: dict[Channel, dict[Viewer, None]] = {}
+        self._lobby = Audience()
+        self._audiences: dict[Channel, Audience] = {}
+        self._listeners: dict[Channel, list[Audience]] = {}
+        self._dirty: dict[Audience, None] = {}
+        self._began: float | None = None
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -59,7 +51,7 @@ class Hub:
 
     def join(self, viewer: Viewer, wanted: Wanted, greeting: Sequence[Message] = ()) -> None:
         """Seat a viewer and send it the snapshot, or let it wait when nothing is known yet; then greet it."""
-        self._waiting[viewer] = wanted
+        self._wait(viewer, wanted)
         self._count()
         self._seat(viewer, wanted)
         self._deliver(viewer, greeting)
@@ -67,42 +59,67 @@ class Hub:
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer; it may have been forgotten before."""
         self._waiting.pop(viewer, None)
+        self._lobby.viewers.pop(viewer, None)
         channel = self._seated.pop(viewer, None)
         if channel is not None:
-            for heard in _heard_at(channel):
-                self._audience[heard].pop(viewer, None)
+            audience = self._audiences[channel]
+            audience.viewers.pop(viewer, None)
+            if not audience.viewers:
+                del self._audiences[channel]
+                self._listeners.clear()
         self._count()
 
     def show(self, projection: Projection) -> None:
         """Show this projection from now on; everybody starts anew with a snapshot of it."""
+        self.flush()
         self._projection = projection
-        self._audience.clear()
-        for viewer, (market, interval) in self._seated.items():
-            self._waiting[viewer] = Wanted(market.symbol, market.venue, interval, is_patient=True)
-        self._seated.clear()
+        seated, self._seated = self._seated, {}
+        self._audiences.clear()
+        self._listeners.clear()
+        for viewer, (market, interval) in seated.items():
+            self._wait(viewer, Wanted(market.symbol, market.venue, interval, is_patient=True))
         self._seat_waiting()
 
-    def publish(self, outgoing: Iterable[Outgoing]) -> None:
-        """Send each message to the viewers of its channel."""
+    def publish(self, outgoing: Iterable[Outgoing], began: float | None = None) -> None:
+        """Have each message sent to the viewers of its channel; `began` is when the first arrived (perf_counter)."""
         for channel, message in outgoing:
-            audience = self._audience.get(channel)
-            if audience:
-                self._send(list(audience), message)
+            audiences = self._listeners.get(channel)
+            if audiences is None:
+                audiences = self._listeners[channel] = self._find_listeners(channel)
+            if audiences:
+                self._put(audiences, message)
+        if self._dirty and self._began is None:
+            self._began = began
         if self._waiting:
             self._seat_waiting()
 
     def broadcast(self, message: Message) -> None:
-        """Send a message to everybody, those who wait included."""
-        self._send([*self._seated, *self._waiting], message)
+        """Have a message sent to everybody, those who wait included."""
+        self._put([*self._audiences.values(), self._lobby], message)
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        dirty, self._dirty = self._dirty, {}
+        for audience in dirty:
+            self._flush(audience)
+        if self._began is not None:
+            self._metrics.broadcast_latency.observe(time.perf_counter() - self._began)
+            self._began = None
 
     def close_all(self, code: CloseCode, reason: str) -> None:
         """Close every connection."""
+        self.flush()
         for viewer in [*self._seated, *self._waiting]:
             viewer.close(code, reason)
 
     async def emptied(self) -> None:
         """Return when nobody is connected."""
         await self._empty.wait()
+
+    def _wait(self, viewer: Viewer, wanted: Wanted) -> None:
+        self._flush(self._lobby)
+        self._waiting[viewer] = wanted
+        self._lobby.viewers[viewer] = None
 
     def _seat_waiting(self) -> None:
         for viewer, wanted in list(self._waiting.items()):
@@ -114,14 +131,21 @@ class Hub:
             return
         market = projection.find(wanted.symbol, wanted.venue)
         if market is not None:
-            channel = Channel(market, projection.interval(market, wanted.interval))
-            del self._waiting[viewer]
-            self._seated[viewer] = channel
-            for heard in _heard_at(channel):
-                self._audience.setdefault(heard, {})[viewer] = None
-            self._deliver(viewer, projection.snapshot(channel))
+            self._show(viewer, Channel(market, projection.interval(market, wanted.interval)), projection)
         elif not wanted.is_patient:
             self._turn_away(viewer, wanted, projection)
+
+    def _show(self, viewer: Viewer, channel: Channel, projection: Projection) -> None:
+        # What still waits for those who sit there is part of the snapshot.
+        for audience in (self._lobby, self._audiences.get(channel)):
+            if audience is not None:
+                self._flush(audience)
+        if self._waiting.pop(viewer, None) is None:
+            return  # too slow even for what the lobby was told
+        del self._lobby.viewers[viewer]
+        self._seated[viewer] = channel
+        self._audience_at(channel).viewers[viewer] = None
+        self._deliver(viewer, projection.snapshot(channel))
 
     def _turn_away(self, viewer: Viewer, wanted: Wanted, projection: Projection) -> None:
         known = tuple(projection.names.values())
@@ -129,6 +153,19 @@ class Hub:
         self._deliver(viewer, [Message(MessageType.ERROR, ErrorData(error=error, known=known))])
         viewer.close(CloseCode.UNKNOWN_SYMBOL, f"unknown symbol: {wanted.symbol}")
         self.leave(viewer)
+
+    def _audience_at(self, channel: Channel) -> Audience:
+        if channel not in self._audiences:
+            self._audiences[channel] = Audience()
+            self._listeners.clear()
+        return self._audiences[channel]
+
+    def _find_listeners(self, channel: Channel) -> list[Audience]:
+        return [
+            audience
+            for seat, audience in self._audiences.items()
+            if seat.market == channel.market and channel.interval in {"", seat.interval}
+        ]
 
     def _count(self) -> None:
         self._metrics.connected_clients.set(len(self))
@@ -138,22 +175,31 @@ class Hub:
             self._empty.set()
 
     def _deliver(self, viewer: Viewer, messages: Sequence[Message]) -> None:
-        if not viewer.send([frame(message) for message in messages]):
+        if not messages:
+            return
+        frames = b"".join([text_frame(text(message)) for message in messages])
+        if not viewer.send(frames, len(messages)):
             self.leave(viewer)
             return
         for message in messages:
             self._metrics.messages_sent.labels(message.type).inc()
 
-    def _send(self, viewers: Sequence[Viewer], message: Message) -> None:
-        encoded = (frame(message),)
-        refused = [viewer for viewer in viewers if not viewer.send(encoded)]
-        self._metrics.messages_sent.labels(message.type).inc(len(viewers) - len(refused))
+    def _put(self, audiences: Iterable[Audience], message: Message) -> None:
+        frame = text_frame(text(message))
+        for audience in audiences:
+            audience.put(message.type, frame)
+            if not self._dirty:
+                self._soon(self.flush)
+            self._dirty[audience] = None
+            if audience.is_full:
+                self._flush(audience)
+
+    def _flush(self, audience: Audience) -> None:
+        counts, refused = audience.flush()
+        for kind, count in counts.items():
+            self._metrics.messages_sent.labels(kind).inc(count)
         for viewer in refused:
             self.leave(viewer)
-
-
-def _heard_at(channel: Channel) -> tuple[Channel, Channel]:
-    return channel, Channel(channel.market)
 
 
 def unknown_symbol(symbol: str, venue: str, known: Iterable[str]) -> str:

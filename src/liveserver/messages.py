@@ -287,7 +287,7 @@ class Message(msgspec.Struct, frozen=True):
 _encoder = msgspec.json.Encoder()
 
 
-def frame(message: Message) -> bytes:
+def text(message: Message) -> bytes:
     """Return the text of a message, as it goes into a frame."""
     return _encoder.encode(message)
 

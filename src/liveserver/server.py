@@ -3,18 +3,15 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-
-from liveserver.sockets import INBOUND_LIMIT
 
 BACKLOG = 2048
 GRACE_S = 1
-LINGER_S = 5.0
-"""How long a viewer that does not read has to fetch its close frame."""
+SEND_BUFFER = 256 * 1024
+"""Bytes that the kernel keeps for one connection (Linux takes twice that), so that its memory is bounded."""
 
 
 class PortTaken(OSError):
@@ -22,8 +19,12 @@ class PortTaken(OSError):
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any, host: str, port: int) -> AsyncIterator[str]:
+async def serving(
+    app: Any, sockets: Callable[..., asyncio.Protocol], host: str, port: int
+) -> AsyncIterator[str]:
     """Serve an ASGI application and yield its address; on leaving, connections get `GRACE_S` to end.
+
+    `sockets` makes the protocol that takes over a connection which asks for an upgrade.
 
     Raises: PortTaken.
     """
@@ -32,9 +33,7 @@ async def serving(app: Any, host: str, port: int) -> AsyncIterator[str]:
         uvicorn.Config(
             app,
             http="h11",
-            ws=ViewerProtocol,
-            ws_max_size=INBOUND_LIMIT,
-            ws_per_message_deflate=False,
+            ws=sockets,  # type: ignore[arg-type] # uvicorn calls it, whatever it is
             lifespan="off",
             access_log=False,
             log_config=None,
@@ -52,19 +51,6 @@ async def serving(app: Any, host: str, port: int) -> AsyncIterator[str]:
         await task
 
 
-class ViewerProtocol(WebSocketsSansIOProtocol):
-    """A WebSocket whose end does not wait for a peer that stopped reading."""
-
-    async def send(self, message: Any) -> None:
-        if message["type"] != "websocket.close" or self.writable.is_set():
-            await super().send(message)
-            return
-        self.close_sent = True
-        self.conn.send_close(message["code"], message.get("reason") or "")
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_timer = self.loop.call_later(LINGER_S, self.transport.abort)
-
-
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -78,6 +64,7 @@ def _listen(host: str, port: int) -> socket.socket:
         )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         listener.bind(address)
         # From here on whoever connects is kept waiting rather than refused.
         listener.listen(BACKLOG)

@@ -1,61 +1,223 @@
-"""A viewer whose frames wait in a bounded backlog until its transport takes them."""
+"""One viewer's connection as a conversation: handshake, frames in and out, pings, close. No sockets, no clock.
 
-import asyncio
-from collections import deque
+    CONNECTING --handshake--> OPEN --close sent or received--> CLOSING --> gone
+
+What goes out is written at once while the connection takes it, waits in a bounded backlog while it does not, and ends
+the conversation when it does not fit: nobody waits for a slow viewer. Memory a viewer is bounded by the backlog and by
+one chunk in the transport.
+"""
+
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Protocol
 
-from liveserver.hub import CloseCode
+import msgspec
+from websockets.frames import CTRL_OPCODES, Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
 
-BACKLOG = 1000
-"""So many frames may wait beside the ones that were taken at once (a snapshot is taken whole)."""
+from liveserver.allowance import Allowance
+from liveserver.audience import CloseCode
+from liveserver.backlog import Backlog
+from liveserver.door import Door, Refusal
+from liveserver.hub import Hub
+from liveserver.messages import Message
+
+REASON_LIMIT = 120
+"""Bytes that fit into a close frame beside its code."""
 
 
-class Closing(NamedTuple):
-    """Why the connection is to be closed."""
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a viewer may ask of the server."""
 
-    code: CloseCode
-    reason: str
+    backlog_messages: int = 256
+    backlog_bytes: int = 1 << 20
+    inbound_bytes: int = 4096
+    """Of one message; beyond it the connection ends with 1009."""
+    inbound_per_s: float = 5.0
+    """Frames, control frames included."""
+    inbound_burst: float = 50.0
+    ping_every_s: float = 54.0
+    pong_within_s: float = 60.0
+    linger_s: float = 5.0
+    """How long a viewer has to answer a close, or to fetch it."""
+
+
+class Outlet(Protocol):
+    """The connection, as far as a session uses it."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; what the network does not take yet is kept."""
+        ...
+
+    def close(self) -> None:
+        """End the connection once all is sent."""
+        ...
+
+    def abort(self) -> None:
+        """End the connection now."""
+        ...
+
+
+class Stage(Protocol):
+    """What all sessions of a server share."""
+
+    hub: Hub
+    door: Door
+    limits: Limits
+
+    def greeting(self) -> Sequence[Message]:
+        """Return what a new viewer hears beside the snapshot."""
+        ...
+
+    def dropped(self) -> None:
+        """Count a viewer that was too slow."""
+        ...
 
 
 class Session:
-    """Implements `Viewer`; the transport pumps `take` until it returns None, then closes with `closing`."""
+    """Implements `Viewer`. `phase` (0 to 1) spreads the pings of viewers that came together."""
 
-    def __init__(self, backlog: int = BACKLOG) -> None:
-        self._limit = backlog
-        self._backlog: deque[bytes] = deque()
-        self._changed = asyncio.Event()
-        self._too_slow = asyncio.Event()
-        self.closing: Closing | None = None
+    def __init__(self, stage: Stage, outlet: Outlet, now: float, phase: float = 1.0) -> None:
+        limits = stage.limits
+        self._stage = stage
+        self._outlet = outlet
+        self._protocol = ServerProtocol(max_size=limits.inbound_bytes)
+        self._allowance = Allowance(limits.inbound_per_s, limits.inbound_burst, now)
+        self._backlog = Backlog(limits.backlog_messages, limits.backlog_bytes)
+        self._is_open = False
+        self._is_blocked = False
+        self._ping_at = now + limits.ping_every_s * phase
+        self._silent_until: float | None = None
+        self._fragments: list[bytes] = []
+        self._is_ending = False
+        self._abort_at: float | None = None
+        self._now = now
 
-    def send(self, frames: Sequence[bytes]) -> bool:
-        if self.closing is not None:
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the connection takes nothing at present."""
+        return self._is_blocked
+
+    # What the hub does.
+
+    def send(self, data: bytes, messages: int) -> bool:
+        if not self._is_open:
             return False
-        if self._backlog and len(self._backlog) + len(frames) > self._limit:
-            self._backlog.clear()
-            self.close(CloseCode.TOO_SLOW, "too slow: more messages waited than may; connect again")
-            self._too_slow.set()
-            return False
-        self._backlog.extend(frames)
-        self._changed.set()
-        return True
+        if not self._is_blocked:
+            self._outlet.write(data)
+            return True
+        if self._backlog.put(data, messages):
+            return True
+        self._backlog.clear()
+        self.close(CloseCode.TOO_SLOW, "too slow: more messages waited than may; connect again")
+        self._stage.dropped()
+        return False
 
     def close(self, code: CloseCode, reason: str) -> None:
-        if self.closing is None:
-            self.closing = Closing(code, reason)
-            self._changed.set()
+        if not self._is_open:
+            return
+        self._is_open = False
+        if self._backlog.messages:
+            self._outlet.write(self._backlog.take())
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_close(code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))
+        self._write_out()
+        self._abort_at = self._now + self._stage.limits.linger_s
 
-    async def take(self) -> list[bytes] | None:
-        """Return what waits, as soon as something does; None when the connection is to be closed."""
-        while not self._backlog:
-            if self.closing is not None:
-                return None
-            self._changed.clear()
-            await self._changed.wait()
-        frames = list(self._backlog)
+    # What the connection does.
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Take bytes from the viewer."""
+        self._now = now
+        self._protocol.receive_data(data)
+        for event in self._protocol.events_received():
+            if isinstance(event, Request):
+                self._shake_hands(event)
+            elif isinstance(event, Frame):
+                self._hear(event)
+        self._write_out()
+
+    def block(self) -> None:
+        """Hear that the connection takes no more for now."""
+        self._is_blocked = True
+
+    def unblock(self) -> None:
+        """Hear that the connection takes again."""
+        self._is_blocked = False
+        if self._backlog.messages:
+            self._outlet.write(self._backlog.take())
+
+    def lost(self) -> None:
+        """Hear that the connection is gone."""
+        self._is_open = False
         self._backlog.clear()
-        return frames
+        self._stage.hub.leave(self)
 
-    async def overrun(self) -> None:
-        """Return when the viewer was found too slow: whoever is still writing to it should stop."""
-        await self._too_slow.wait()
+    def tick(self, now: float) -> None:
+        """Do what is due: a ping, or the end of a viewer that does not answer. To be called every second or so."""
+        self._now = now
+        if self._abort_at is not None and now >= self._abort_at:
+            self._outlet.abort()
+        elif self._silent_until is not None and now >= self._silent_until:
+            self._silent_until = None
+            self.close(CloseCode.POLICY_VIOLATION, "no answer to a ping")
+        elif self._is_open and now >= self._ping_at:
+            self._ping()
+
+    def _ping(self) -> None:
+        limits = self._stage.limits
+        self._ping_at = self._now + limits.ping_every_s
+        if self._silent_until is None:
+            self._silent_until = self._now + limits.pong_within_s
+        self._protocol.send_ping(b"")
+        self._write_out()
+
+    def _shake_hands(self, request: Request) -> None:
+        asked = self._stage.door.admit(request)
+        if isinstance(asked, Refusal):
+            self._protocol.send_response(self._protocol.reject(asked.status, asked.text))
+            return
+        self._protocol.send_response(self._protocol.accept(request))
+        self._write_out()
+        if self._protocol.state is State.OPEN:
+            self._is_open = True
+            self._stage.hub.join(self, asked, self._stage.greeting())
+
+    def _hear(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self._is_open = False
+        elif not self._is_open:
+            return
+        elif not self._allowance.spend(self._now):
+            self.close(CloseCode.POLICY_VIOLATION, "it said too much")
+        elif frame.opcode is Opcode.PONG:
+            self._silent_until = None
+        elif frame.opcode not in CTRL_OPCODES:
+            self._hear_part(frame)
+
+    def _hear_part(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.BINARY:
+            self.close(CloseCode.UNSUPPORTED_DATA, "text only")
+            return
+        self._fragments.append(bytes(frame.data))
+        if frame.fin:
+            whole = b"".join(self._fragments)
+            self._fragments.clear()
+            try:
+                self._hear_text(whole.decode())
+            except UnicodeDecodeError:
+                self.close(CloseCode.INVALID_DATA, "not UTF-8")
+
+    def _hear_text(self, text: str) -> None:
+        """Pass over it: nothing is asked of a viewer yet."""
+
+    def _write_out(self) -> None:
+        for data in self._protocol.data_to_send():
+            if data:
+                self._outlet.write(data)
+            elif not self._is_ending:
+                self._is_open = False
+                self._is_ending = True
+                self._abort_at = self._now + self._stage.limits.linger_s
+                self._outlet.close()

@@ -1,14 +1,14 @@
 """The hub: snapshot, then tail; each viewer what it asked for; nobody waits for anybody."""
 
-import json
-from collections.abc import Sequence
 from typing import Any
 
 from tests.liveserver import events
 from tests.liveserver.events import BTC, ETH
+from tests.liveserver.reading import messages_in
 
-from liveserver.hub import CloseCode, Hub, Wanted
-from liveserver.messages import Message, MessageType, ServerData
+from liveserver.audience import PIECE, CloseCode
+from liveserver.hub import Hub, Wanted
+from liveserver.messages import ErrorData, Message, MessageType, ServerData
 from liveserver.metrics import Metrics
 from liveserver.projection import Projection
 from schemas.codec import Event
@@ -18,26 +18,25 @@ SERVER = Message(MessageType.SERVER, ServerData(replica="r", status="live", time
 
 
 class Listener:
-    """A viewer that takes `room` frames."""
+    """A viewer that takes `room` messages."""
 
     def __init__(self, room: int = 1000) -> None:
         self._room = room
-        self.frames: list[bytes] = []
+        self.writes = 0
+        self.heard: list[tuple[str, Any]] = []
         self.closed: CloseCode | None = None
 
-    def send(self, frames: Sequence[bytes]) -> bool:
-        if len(self.frames) + len(frames) > self._room:
+    def send(self, data: bytes, messages: int) -> bool:
+        if len(self.heard) + messages > self._room:
             return False
-        self.frames += frames
+        told = messages_in(data)
+        assert len(told) == messages
+        self.heard += told
+        self.writes += 1
         return True
 
     def close(self, code: CloseCode, reason: str) -> None:
         self.closed = code
-
-    @property
-    def heard(self) -> list[tuple[str, Any]]:
-        messages = [json.loads(frame) for frame in self.frames]
-        return [(message["type"], message["data"]) for message in messages]
 
     @property
     def kinds(self) -> list[str]:
@@ -57,6 +56,7 @@ class Stage:
 
     def happen(self, event: Event) -> None:
         self.hub.publish(self.projection.apply(event, 1))
+        self.hub.flush()
 
     def join(self, wanted: Wanted = FIRST, room: int = 1000) -> Listener:
         listener = Listener(room)
@@ -70,7 +70,7 @@ class Stage:
 def test_a_viewer_gets_the_snapshot_and_then_the_tail() -> None:
     stage = Stage(events.ticker("100"))
     viewer = stage.join()
-    before = len(viewer.frames)
+    before = len(viewer.heard)
 
     stage.happen(events.ticker("101"))
 
@@ -81,11 +81,11 @@ def test_a_viewer_gets_the_snapshot_and_then_the_tail() -> None:
 def test_a_viewer_hears_of_its_own_symbol_alone() -> None:
     stage = Stage(events.ticker(), events.ticker(symbol=ETH))
     btc, eth = stage.join(Wanted("BTCUSDT")), stage.join(Wanted("ETH/USDT:USDT"))
-    before = len(btc.frames)
+    before = len(btc.heard)
 
     stage.happen(events.ticker("7", symbol=ETH))
 
-    assert len(btc.frames) == before
+    assert len(btc.heard) == before
     assert eth.heard[-1][1]["last"] == "7"
 
 
@@ -109,10 +109,53 @@ def test_a_message_is_counted_once_for_each_viewer() -> None:
     assert stage.sent("position") == 2
 
 
+def test_what_one_moment_brings_is_one_write_in_order() -> None:
+    scheduled: list[object] = []
+    stage = Stage(events.ticker("100"))
+    stage.hub = Hub(stage.metrics, scheduled.append)
+    stage.hub.show(stage.projection)
+    viewer = stage.join()
+    before, writes = len(viewer.heard), viewer.writes
+
+    for price in ("1", "2", "3"):
+        stage.hub.publish(stage.projection.apply(events.ticker(price), 1))
+    stage.hub.flush()
+
+    assert [data["last"] for _, data in viewer.heard[before:]] == ["1", "2", "3"]
+    assert (viewer.writes - writes, len(scheduled)) == (1, 1)
+
+
+def test_what_waits_when_a_viewer_comes_is_in_its_snapshot_alone() -> None:
+    stage = Stage(events.ticker("100"))
+    first = stage.join()
+    before = len(first.heard)
+    stage.hub.publish(stage.projection.apply(events.ticker("101"), 1))
+
+    second = stage.join()
+    stage.hub.flush()
+
+    assert [data["last"] for _, data in first.heard[before:]] == ["101"]
+    assert [data["last"] for kind, data in second.heard if kind == "ticker"] == ["101"]
+
+
+def test_one_write_is_bounded() -> None:
+    stage = Stage(events.ticker())
+    viewer = stage.join()
+    writes = viewer.writes
+    large = Message(MessageType.ERROR, ErrorData(error="x" * PIECE))
+
+    stage.hub.broadcast(large)
+    stage.hub.broadcast(large)
+    stage.hub.flush()
+
+    assert viewer.writes - writes == 2
+
+
 def test_a_viewer_waits_while_nothing_is_known() -> None:
     stage = Stage()
     viewer = stage.join(Wanted("ETHUSDT"))
     stage.hub.broadcast(SERVER)
+    stage.hub.flush()
 
     stage.happen(events.ticker(symbol=ETH))
 
@@ -139,13 +182,13 @@ def test_an_unknown_symbol_is_named_with_those_that_are_known() -> None:
 
 def test_a_viewer_that_is_too_slow_is_let_go_and_delays_nobody() -> None:
     stage = Stage(events.ticker())
-    snapshot = len(stage.join().frames)
+    snapshot = len(stage.join().heard)
     slow, quick = stage.join(room=snapshot + 1), stage.join()
 
     for price in ("1", "2", "3"):
         stage.happen(events.ticker(price))
 
-    assert len(slow.frames) == snapshot + 1
+    assert len(slow.heard) == snapshot + 1
     assert [data["last"] for kind, data in quick.heard[snapshot:]] == ["1", "2", "3"]
     assert len(stage.hub) == 2
 
@@ -153,7 +196,7 @@ def test_a_viewer_that_is_too_slow_is_let_go_and_delays_nobody() -> None:
 def test_everybody_starts_anew_with_another_projection() -> None:
     stage = Stage(events.ticker("100"), events.ticker(symbol=ETH))
     viewer = stage.join(Wanted("BTCUSDT"))
-    before = len(viewer.frames)
+    before = len(viewer.heard)
     other = Projection()
     other.apply(events.ticker("50"), 1)
 
@@ -166,12 +209,12 @@ def test_everybody_starts_anew_with_another_projection() -> None:
 def test_a_viewer_waits_for_its_symbol_to_come_back() -> None:
     stage = Stage(events.ticker(), events.ticker(symbol=ETH))
     viewer = stage.join(Wanted("ETHUSDT"))
-    before = len(viewer.frames)
+    before = len(viewer.heard)
     stage.projection = Projection()
     stage.hub.show(stage.projection)
 
     stage.happen(events.ticker(symbol=BTC))
-    assert len(viewer.frames) == before
+    assert len(viewer.heard) == before
     stage.happen(events.ticker(symbol=ETH))
 
     assert viewer.closed is None

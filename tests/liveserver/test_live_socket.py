@@ -5,6 +5,7 @@ import time
 from contextlib import AsyncExitStack
 
 import pytest
+import uvloop
 from tests.liveserver import events
 from tests.liveserver.events import ETH
 from tests.liveserver.watching import say, serving, watching
@@ -153,3 +154,11 @@ async def test_a_long_message_ends_the_connection(bus: Bus) -> None:
         await watcher.socket.send("x" * 10_000)
 
         assert await watcher.closing() == 1009
+
+
+def test_it_runs_on_the_loop_that_processes_run_on() -> None:
+    async def greet() -> str:
+        async with serving("nats://127.0.0.1:1") as replica, watching(replica) as watcher:
+            return str((await watcher.until("server"))["status"])
+
+    assert uvloop.run(greet()) == "waiting"

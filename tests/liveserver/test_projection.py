@@ -8,7 +8,7 @@ from tests.liveserver import events
 from tests.liveserver.events import BTC, ETH, SIM, SPOT, START_S
 from tests.liveserver.viewer_model import ViewerModel
 
-from liveserver.messages import frame
+from liveserver.messages import text
 from liveserver.naming import Market
 from liveserver.projection import Channel, Outgoing, Projection
 from schemas.codec import Event
@@ -23,7 +23,7 @@ WHO = {"symbol": "BTCUSDT", "venue": "sim", "market": "BTC/USDT:USDT"}
 
 
 def _read(outgoing: list[Outgoing]) -> list[tuple[str, Any]]:
-    messages = [json.loads(frame(message)) for _, message in outgoing]
+    messages = [json.loads(text(message)) for _, message in outgoing]
     return [(message["type"], message["data"]) for message in messages]
 
 

@@ -1,47 +1,276 @@
-"""A session's backlog: in order, bounded, closed with a reason."""
+"""A session, without sockets: a client's protocol on one side, a hub on the other."""
 
-import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from liveserver.hub import CloseCode
-from liveserver.session import Session
+import pytest
+from tests.liveserver import events
+from tests.liveserver.reading import URI, messages_in
+from websockets.client import ClientProtocol
+from websockets.frames import Close, Frame, Opcode
+from websockets.protocol import State
 
-
-async def test_frames_are_taken_in_order_as_soon_as_there_are_any() -> None:
-    session = Session()
-    taking = asyncio.create_task(session.take())
-    await asyncio.sleep(0)
-
-    session.send([b"1", b"2"])
-
-    assert await taking == [b"1", b"2"]
-
-
-async def test_a_snapshot_is_taken_whole_however_large() -> None:
-    session = Session(backlog=2)
-
-    assert session.send([b"1", b"2", b"3"])
-    assert await session.take() == [b"1", b"2", b"3"]
+from liveserver.audience import CloseCode
+from liveserver.door import Door
+from liveserver.hub import Hub
+from liveserver.messages import Message
+from liveserver.metrics import Metrics
+from liveserver.projection import Projection
+from liveserver.session import Limits, Session
 
 
-async def test_a_viewer_that_lets_too_much_wait_is_closed_as_too_slow() -> None:
-    session = Session(backlog=2)
-    taken = [session.send([b"x"]) for _ in range(4)]
+class Theatre:
+    """A hub that shows one symbol; implements `Stage`."""
 
-    await session.overrun()
+    def __init__(self, **limits: Any) -> None:
+        self.hub = Hub(Metrics())
+        self.door = Door(frozenset())
+        self.limits = Limits(**limits)
+        self.drops = 0
+        self.projection = Projection()
+        self.projection.apply(events.ticker(), 1)
+        self.hub.show(self.projection)
 
-    assert taken == [True, True, False, False]
-    assert session.closing is not None
-    assert session.closing.code is CloseCode.TOO_SLOW
-    assert await session.take() is None
+    def greeting(self) -> Sequence[Message]:
+        return ()
+
+    def dropped(self) -> None:
+        self.drops += 1
+
+    def tell(self, price: str) -> None:
+        self.hub.publish(self.projection.apply(events.ticker(price), 1))
+        self.hub.flush()
 
 
-async def test_what_was_sent_before_the_end_is_still_taken() -> None:
-    session = Session()
-    session.send([b"last"])
-    session.close(CloseCode.GOING_AWAY, "stopping")
-    session.close(CloseCode.TOO_SLOW, "later, and so not the reason")
+class Browser:
+    """A client and its session; implements `Outlet`."""
 
-    assert await session.take() == [b"last"]
-    assert await session.take() is None
-    assert session.closing is not None
-    assert session.closing.code is CloseCode.GOING_AWAY
+    def __init__(self, stage: Theatre, path: str = "/ws", *, joins: bool = True) -> None:
+        self.stage = stage
+        self.client = ClientProtocol(parse(path))
+        self.session = Session(stage, self, 0.0)
+        self.sent = b""
+        self.is_closed = False
+        self.is_aborted = False
+        if joins:
+            self.client.send_request(self.client.connect())
+            self.speak()
+            self.client.receive_data(self.sent)
+            self.sent = b""
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def speak(self, now: float = 0.0) -> None:
+        """Send what the client has to say."""
+        self.session.receive(b"".join(self.client.data_to_send()), now)
+
+    def prices(self) -> list[str]:
+        return [data["last"] for kind, data in messages_in(self.sent) if kind == "ticker"]
+
+    def why(self) -> Close | None:
+        """Return what the server's close frame says."""
+        self.client.receive_data(self.sent)
+        return self.client.close_rcvd
+
+
+def parse(path: str) -> Any:
+    return type(URI)(False, "live.example", 80, path.partition("?")[0], path.partition("?")[2])
+
+
+def test_a_handshake_seats_the_viewer_and_shows_it_the_snapshot() -> None:
+    browser = Browser(Theatre())
+
+    assert browser.client.state is State.OPEN
+    kinds = [event.opcode for event in browser.client.events_received() if isinstance(event, Frame)]
+    assert set(kinds) == {Opcode.TEXT}
+    assert len(browser.stage.hub) == 1
+
+
+@pytest.mark.parametrize("path", ["/elsewhere", "/"])
+def test_a_refused_handshake_ends_the_connection(path: str) -> None:
+    browser = Browser(Theatre(), path)
+
+    assert "404" in str(browser.client.handshake_exc)
+    assert browser.is_closed
+    assert len(browser.stage.hub) == 0
+
+
+def test_a_request_that_is_no_handshake_is_refused() -> None:
+    browser = Browser(Theatre(), joins=False)
+
+    browser.session.receive(b"GET /ws HTTP/1.1\r\nHost: live.example\r\n\r\n", 0.0)
+
+    assert browser.sent.startswith(b"HTTP/1.1 426 ")
+    assert browser.is_closed
+
+
+def test_a_blocked_viewer_gets_what_waited_in_one_write() -> None:
+    browser = Browser(Theatre())
+    browser.session.block()
+    for price in ("1", "2"):
+        browser.stage.tell(price)
+    assert browser.sent == b""
+
+    browser.session.unblock()
+
+    assert browser.prices() == ["1", "2"]
+
+
+@pytest.mark.parametrize("limits", [{"backlog_messages": 2}, {"backlog_bytes": 300}])
+def test_a_viewer_that_lets_too_much_wait_is_told_so_and_let_go(limits: dict[str, int]) -> None:
+    browser = Browser(Theatre(**limits))
+    browser.session.block()
+    for price in ("1", "2", "3"):
+        browser.stage.tell(price)
+
+    why = browser.why()
+
+    assert why is not None
+    assert (why.code, browser.stage.drops, len(browser.stage.hub)) == (CloseCode.TOO_SLOW, 1, 0)
+    assert browser.prices() == []
+
+
+def test_a_viewer_that_does_not_fetch_its_close_is_cut_off() -> None:
+    browser = Browser(Theatre())
+    browser.session.close(CloseCode.GOING_AWAY, "stopping")
+
+    browser.session.tick(4.9)
+    assert not browser.is_aborted
+    browser.session.tick(5.0)
+    assert browser.is_aborted
+
+
+def test_a_close_is_answered_and_ends_the_connection() -> None:
+    browser = Browser(Theatre())
+    browser.client.send_close(1000, "bye")
+    browser.speak()
+
+    why = browser.why()
+
+    assert why is not None
+    assert (why.code, why.reason, browser.is_closed) == (1000, "bye", True)
+    browser.stage.tell("1")
+    assert browser.prices() == []
+
+
+def test_a_close_of_ours_waits_for_the_answer() -> None:
+    browser = Browser(Theatre())
+    browser.session.close(CloseCode.GOING_AWAY, "y" * 500)
+    assert not browser.is_closed
+
+    why = browser.why()
+    browser.speak()
+
+    assert why is not None
+    assert (why.code, len(why.reason), browser.is_closed) == (1001, 120, True)
+
+
+def test_a_ping_goes_out_when_it_is_due_and_its_answer_keeps_the_viewer() -> None:
+    browser = Browser(Theatre())
+    browser.session.tick(53.9)
+    assert browser.sent == b""
+    browser.session.tick(54.0)
+    browser.client.receive_data(browser.sent)
+    browser.sent = b""
+    browser.speak(now=55.0)
+
+    browser.session.tick(107.0)
+    assert browser.sent == b""
+    assert not browser.is_closed
+
+
+def test_a_viewer_that_answers_no_ping_is_let_go() -> None:
+    browser = Browser(Theatre())
+    for now in (54.0, 108.0, 114.0):
+        browser.session.tick(now)
+
+    why = browser.why()
+
+    assert why is not None
+    assert (why.code, why.reason) == (CloseCode.POLICY_VIOLATION, "no answer to a ping")
+
+
+def test_a_ping_is_answered() -> None:
+    browser = Browser(Theatre())
+    browser.client.send_ping(b"there?")
+    browser.speak()
+
+    assert browser.sent == Frame(Opcode.PONG, b"there?").serialize(mask=False)
+
+
+def binary(client: ClientProtocol) -> None:
+    client.send_binary(b"\0")
+
+
+def too_long(client: ClientProtocol) -> None:
+    client.send_text(b"x" * 3000, fin=False)
+    client.send_continuation(b"x" * 3000, fin=True)
+
+
+def no_utf8(client: ClientProtocol) -> None:
+    client.send_text(b"\xc3", fin=False)
+    client.send_continuation(b"\x28", fin=True)
+
+
+def too_much(client: ClientProtocol) -> None:
+    for _ in range(60):
+        client.send_ping(b"")
+
+
+def unmasked(client: ClientProtocol) -> None:
+    client.writes.append(Frame(Opcode.TEXT, b"x").serialize(mask=False))
+
+
+def binary_and_then_nonsense(client: ClientProtocol) -> None:
+    binary(client)
+    client.writes.append(b"\xff\xff\xff\xff")
+
+
+@pytest.mark.parametrize(
+    ("say", "code"),
+    [(binary, 1003), (too_long, 1009), (no_utf8, 1007), (too_much, 1008), (unmasked, 1002)],
+)
+def test_nonsense_ends_the_connection(say: Callable[[ClientProtocol], None], code: int) -> None:
+    browser = Browser(Theatre())
+    say(browser.client)
+    browser.speak()
+
+    why = browser.why()
+
+    assert why is not None
+    assert why.code == code
+
+
+def test_several_faults_at_once_are_answered_by_one_close() -> None:
+    browser = Browser(Theatre())
+    binary_and_then_nonsense(browser.client)
+    browser.speak()
+
+    assert browser.why() is not None
+    assert browser.is_closed
+
+
+def test_a_character_split_between_fragments_is_fine() -> None:
+    browser = Browser(Theatre())
+    browser.client.send_text(b"\xc3", fin=False)
+    browser.client.send_continuation(b"\xa9", fin=True)
+    browser.speak()
+
+    browser.stage.tell("1")
+
+    assert browser.prices() == ["1"]
+
+
+def test_a_viewer_that_went_is_forgotten() -> None:
+    browser = Browser(Theatre())
+    browser.session.lost()
+
+    assert len(browser.stage.hub) == 0
+    assert not browser.session.send(b"", 0)

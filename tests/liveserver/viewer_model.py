@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from liveserver.messages import Message, frame
+from liveserver.messages import Message, text
 
 ENDED = {"FILLED", "CANCELED", "EXPIRED", "REJECTED"}
 NOTICES = {"risk_alert", "reconciliation", "control"}
@@ -19,7 +19,7 @@ class ViewerModel:
 
     def take(self, messages: Iterable[Message]) -> "ViewerModel":
         for message in messages:
-            self.receive(frame(message))
+            self.receive(text(message))
         return self
 
     def receive(self, text: bytes | str) -> None:

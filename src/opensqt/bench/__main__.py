@@ -4,10 +4,14 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from opensqt.bench import engine, latency
+from opensqt.bench import engine, fanout, latency
 from opensqt.bench.report import Report
 
-BENCHMARKS: dict[str, Callable[[], Report]] = {"engine": engine.run, "latency": latency.run}
+BENCHMARKS: dict[str, Callable[[], Report]] = {
+    "engine": engine.run,
+    "fanout": fanout.run,
+    "latency": latency.run,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,68 @@
+"""Viewers who hear the same: a message's frame is built once for all, and what one moment brought is joined once."""
+
+from collections import Counter
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Protocol
+
+from liveserver.messages import MessageType
+
+PIECE = 64 * 1024
+"""Bytes that are joined at most, so that what one write holds is bounded."""
+
+
+class CloseCode(IntEnum):
+    """Why a socket was closed; 4000 and up are ours."""
+
+    GOING_AWAY = 1001
+    UNSUPPORTED_DATA = 1003
+    INVALID_DATA = 1007
+    POLICY_VIOLATION = 1008
+    UNKNOWN_SYMBOL = 4404
+    TOO_SLOW = 4408
+
+
+class Viewer(Protocol):
+    """One browser's end of a connection: takes frames without ever making anyone wait."""
+
+    def send(self, data: bytes, messages: int) -> bool:
+        """Take so many whole frames, joined; False when the viewer is closed, or closed now as too slow."""
+        ...
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Close the connection, once what was taken before is out."""
+        ...
+
+
+class Audience:
+    """Viewers, and the frames that they have yet to be sent."""
+
+    def __init__(self) -> None:
+        self.viewers: dict[Viewer, None] = {}
+        self._frames: list[bytes] = []
+        self._kinds: list[MessageType] = []
+        self._size = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits that it should go out before more is added."""
+        return self._size >= PIECE
+
+    def put(self, kind: MessageType, frame: bytes) -> None:
+        """Have a frame sent to everybody at the next flush."""
+        self._frames.append(frame)
+        self._kinds.append(kind)
+        self._size += len(frame)
+
+    def flush(self) -> tuple[Counter[MessageType], Sequence[Viewer]]:
+        """Send what waits; return how many messages of each kind were taken, and who did not take them."""
+        if not self._frames:
+            return Counter(), ()
+        joined, messages = b"".join(self._frames), len(self._frames)
+        counts = Counter(self._kinds)
+        self._frames.clear()
+        self._kinds.clear()
+        self._size = 0
+        refused = [viewer for viewer in list(self.viewers) if not viewer.send(joined, messages)]
+        takers = len(self.viewers) - len(refused)
+        return Counter({kind: count * takers for kind, count in counts.items()}), refused

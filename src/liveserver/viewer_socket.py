@@ -1,0 +1,110 @@
+"""The one file that touches transports: a session under uvicorn, which hands the connection over at the upgrade."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, Never, cast
+
+from uvicorn.server import ServerState
+
+from liveserver.audience import CloseCode
+from liveserver.door import Door
+from liveserver.hub import Hub
+from liveserver.messages import Message
+from liveserver.replica import Replica
+from liveserver.session import Limits, Session
+
+WRITE_BUFFER = 64 * 1024
+"""Bytes that a transport keeps before it says so."""
+
+SHUTDOWN_S = 0.5
+"""How long a viewer has to answer when the server stops."""
+
+GOLDEN = 0.618033988749895
+"""Steps of this size, modulo 1, are spread evenly however many there are."""
+
+
+class Sockets:
+    """All WebSockets of one replica, and what they share; implements `Stage`."""
+
+    def __init__(self, replica: Replica, door: Door, limits: Limits) -> None:
+        self.hub: Hub = replica.hub
+        self.door = door
+        self.limits = limits
+        self._replica = replica
+        self._open: dict[Session, None] = {}
+        self._count = itertools.count(1)
+
+    def protocol(self) -> Callable[..., asyncio.Protocol]:
+        """Return what uvicorn calls for each upgrade."""
+
+        def make(config: Any, server_state: ServerState, app_state: dict[str, Any]) -> "SocketProtocol":
+            return SocketProtocol(self, server_state)
+
+        return make
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether anybody's connection takes nothing at present."""
+        return any(session.is_blocked for session in self._open)
+
+    def greeting(self) -> Sequence[Message]:
+        return (self._replica.introduction(),)
+
+    def dropped(self) -> None:
+        self._replica.metrics.dropped_clients.inc()
+
+    def begin(self, transport: asyncio.Transport) -> Session:
+        """Return the session of a new connection."""
+        now = asyncio.get_running_loop().time()
+        session = Session(self, transport, now, next(self._count) * GOLDEN % 1)
+        self._open[session] = None
+        return session
+
+    def end(self, session: Session) -> None:
+        self._open.pop(session, None)
+        session.lost()
+
+    async def keep_time(self, every_s: float = 1.0) -> Never:
+        """Let every session do what is due; for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(every_s)
+            for session in list(self._open):
+                session.tick(loop.time())
+
+
+class SocketProtocol(asyncio.Protocol):
+    """A connection from its upgrade on."""
+
+    def __init__(self, sockets: Sockets, server_state: ServerState) -> None:
+        self._sockets = sockets
+        self._connections = server_state.connections
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport
+        self._session: Session
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast(asyncio.Transport, transport)  # that of uvloop only looks like one
+        transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        self._transport = transport
+        self._session = self._sockets.begin(transport)
+        self._connections.add(self)  # type: ignore[arg-type] # uvicorn names its own protocols alone
+
+    def data_received(self, data: bytes) -> None:
+        self._session.receive(data, self._loop.time())
+
+    def pause_writing(self) -> None:
+        self._session.block()
+
+    def resume_writing(self) -> None:
+        self._session.unblock()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        self._sockets.end(self._session)
+
+    def shutdown(self) -> None:
+        """Say that the server goes; uvicorn calls it. Whoever does not listen is cut off."""
+        self._session.close(CloseCode.GOING_AWAY, "the live server is stopping; connect again")
+        self._loop.call_later(SHUTDOWN_S, self._transport.abort)
