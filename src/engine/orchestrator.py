@@ -1,11 +1,13 @@
 """One actor for each symbol of the registry, each failing and starting again alone."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from bus import BusError, Fenced, FreeRunning, LockStep, Part, Registry
 from engine.actor import Actor, ActorTurns
 from engine.metrics import EngineMetrics
+from engine.watch import Watch
 from schemas.codec import UndecodableError, decode_as
 from schemas.instruments import Instrument
 from schemas.journal import SymbolEntry
@@ -17,9 +19,10 @@ BACK_OFF_MAX_S = 5.0
 class Orchestrator:
     """Runs the actors of one engine process."""
 
-    def __init__(self, part: Part, *, lock_step: bool) -> None:
+    def __init__(self, part: Part, *, lock_step: bool, watch: Callable[[], Watch]) -> None:
         self._part = part
         self._lock_step = lock_step
+        self._watch = watch
         self._metrics = EngineMetrics(part.registry)
         self._actors: dict[str, Actor] = {}
         self._problems: dict[str, str] = {}
@@ -82,6 +85,7 @@ class Orchestrator:
                 entry,
                 instrument,
                 turns=turns,
+                watch=self._watch(),
                 metrics=self._metrics,
                 log=self._part.log.bind(symbol=entry.symbol),
             )

@@ -65,6 +65,7 @@ def _settings(section: Section, order_amount: Money, interval: Amount | Ratio) -
         margin_lock_duration=section.optional(
             "margin_lock_duration", units.duration, standard.margin_lock_duration
         ),
+        stale_after=section.optional("stale_after", units.duration, standard.stale_after),
     )
 
 

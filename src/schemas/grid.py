@@ -52,6 +52,8 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
     order_cleanup_threshold: int = 50
     """No more live orders than this."""
     margin_lock_duration: DurationNs = 20 * SECOND_NS
+    stale_after: DurationNs = 5 * SECOND_NS
+    """Without a tick for so long nothing is opened; 0 is never."""
 
 
 class SlotOrderState(StrEnum):
@@ -142,6 +144,8 @@ class NotQuoting(StrEnum):
     NO_PRICE = "no_price"
     PAUSED = "paused"
     MARGIN_LOCKED = "margin_locked"
+    FEED_LOST = "feed_lost"
+    """There was no tick for `stale_after`, or the feed said that it is down or lost something."""
     BELOW_MINIMUM = "below_minimum"
     """`order_amount` at these prices is below the venue's minimum."""
     QUOTA = "quota"
@@ -186,6 +190,8 @@ class GridState(msgspec.Struct, kw_only=True):
     funding_ids: list[str] = []
     """The newest funding payments, so that a repeated one is not booked."""
     accounts: Accounts = msgspec.field(default_factory=Accounts)
+    feed_lost_time: TimeNs = 0
+    """The newest tick when the feed was lost; a newer one brings it back. 0 while it is there."""
 
 
 class SlotStatus(StrEnum):

@@ -12,6 +12,7 @@ from opensqt.config import DEFAULT_FILE, Configuration, ConfigurationError, load
 from opensqt.config_command import summary, warnings
 from opensqt.errors import CommandError
 from schemas.grid import GridMode
+from schemas.units import SECOND_NS
 
 GOOD = textwrap.dedent(
     """\
@@ -81,6 +82,12 @@ def test_settings_are_as_the_file_says() -> None:
     )
     assert (first.settings.price_interval, first.settings.interval_ratio) == (D(20), None)
     assert (second.settings.price_interval, second.settings.interval_ratio) == (None, D("0.001"))
+
+
+def test_guards_are_set_in_the_file() -> None:
+    guarded = GOOD.replace("mode: neutral", "mode: neutral\n    stale_after: 2s", 1)
+    first, second = good(text=guarded).symbols
+    assert (first.settings.stale_after, second.settings.stale_after) == (2 * SECOND_NS, 5 * SECOND_NS)
 
 
 def test_instruments_are_as_the_file_says() -> None:

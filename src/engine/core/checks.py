@@ -46,6 +46,7 @@ def _limits(settings: GridSettings) -> list[str]:
     durations = {
         "rejection_cool_down": settings.rejection_cool_down,
         "margin_lock_duration": settings.margin_lock_duration,
+        "stale_after": settings.stale_after,
     }
     return mistakes + [f"{name} must not be negative" for name, value in durations.items() if value < 0]
 

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, localcontext
 from typing import NamedTuple, assert_never
 
+from engine.core import guards
 from engine.core.accounting import on_funding
 from engine.core.arithmetic import CONTEXT
 from engine.core.control import on_command
 from engine.core.evidence import on_cancel_rejected, on_report, on_trade
+from engine.core.feed import on_feed_changed
 from engine.core.lattice import Lattice
 from engine.core.quoting import Market, Plan, Quote, is_reduce_only, market_in, market_of, plan, why_not
 from engine.core.reconciliation import on_open_orders
-from engine.core.refusals import release_margin
 from engine.core.slots import Progress, advance, next_order_id, open_order, slot_at, tidy
 from engine.core.step import Change, Draft
 from schemas.account import Balance, OpenOrders, Position
@@ -87,13 +88,19 @@ class Grid:
         if state is None:
             return None
         self._ticker = _newest_ticker(inputs) or self._ticker
-        times = [each for each in (self._ticker, _newest_silence(inputs)) if each is not None]
+        silence = _newest_silence(inputs)
+        times = [each for each in (self._ticker, silence) if each is not None]
         causes += times
-        draft = Draft(state, self.step + 1, max([state.time, *(each.time for each in times)]))
-        heard = [each for each in inputs if _hear(draft, each)]
-        released = release_margin(draft)
         market = market_of(self._ticker) if self._ticker else market_in(state)
-        is_new = self.step == 0 or bool(heard) or released
+        draft = Draft(
+            state,
+            self.step + 1,
+            max([state.time, *(each.time for each in times)]),
+            0 if market is None else market.time,
+        )
+        heard = [each for each in inputs if _hear(draft, each)]
+        is_new = self.step == 0 or bool(heard)
+        is_new |= guards.look(draft, silence)
         if market is not None:
             is_new |= self._follow(state, market, draft.time)
         changes = self._plan(state, market, draft.time)
@@ -129,11 +136,10 @@ class Grid:
         return plan(state, self._lattice, market, now)
 
     def _calm_of(self, state: GridState, changes: Plan, now: TimeNs) -> Calm | None:
-        if self._lattice is None or changes.depends_on_price:
+        if self._lattice is None or changes.depends_on_price or guards.is_waiting_for_a_tick(state):
             return None
         ends = [slot.quiet_until for slot in state.slots.values() if slot.quiet_until > now]
-        if state.margin_locked_until:
-            ends.append(state.margin_locked_until)
+        ends += guards.ends(state)
         return Calm(*self._lattice.bounds(state.center), min(ends, default=FOR_EVER))
 
     def _commit(self, draft: Draft, market: Market | None, changes: Plan) -> Change:
@@ -182,9 +188,11 @@ def _apply(draft: Draft, event: Input) -> bool:
             matters = on_open_orders(draft, event)
         case CommandReceived():
             matters = on_command(draft, event)
+        case FeedChanged():
+            matters = on_feed_changed(draft, event)
         case SymbolAdded() | Ticker() | TimePassed():
             pass  # taken for the step as a whole
-        case Candle() | FeedChanged() | ClockRead() | Balance() | Position():
+        case Candle() | ClockRead() | Balance() | Position():
             pass
         case _:
             assert_never(event)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
+from engine.core.guards import stopped_by
 from engine.core.lattice import Lattice
 from engine.core.slots import is_working
 from schemas.grid import GridMode, GridState, NotQuoting, Slot, SlotOrder
@@ -97,16 +98,11 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
             quote = _closing(state, lattice, slot)
             if not _is_below_minimum(state.instrument, quote):
                 closings.append(quote)
-    found = list(openings(state, lattice, market, now)) if may_open(state) else []
+    found = list(openings(state, lattice, market, now)) if stopped_by(state) is None else []
     depends_on_price |= any(each.obstacle is NotQuoting.WOULD_CROSS for each in found)
     opening = [each.quote for each in found if each.obstacle is None]
     quotes = _nearest_first(closings, market) + _nearest_first(opening, market)
     return Plan(cancels, quotes[: _quota(state)], depends_on_price)
-
-
-def may_open(state: GridState) -> bool:
-    """Tell whether opening orders may stand at all."""
-    return not state.paused and not state.margin_locked_until
 
 
 def openings(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Iterator[Opening]:
@@ -137,10 +133,9 @@ def why_not(state: GridState, lattice: Lattice | None) -> NotQuoting | None:
     orders = [slot.order for slot in state.slots.values() if slot.order]
     if any(order.opens and is_working(order) for order in orders):
         return None
-    if state.paused:
-        return NotQuoting.PAUSED
-    if state.margin_locked_until:
-        return NotQuoting.MARGIN_LOCKED
+    guard = stopped_by(state)
+    if guard is not None:
+        return guard
     obstacles = {each.obstacle for each in openings(state, lattice, market, state.time)}
     if None in obstacles:
         return NotQuoting.QUOTA
@@ -218,10 +213,9 @@ def _reason_to_cancel(
 def _reason_to_cancel_opening(
     state: GridState, lattice: Lattice, market: Market, slot: Slot, order: SlotOrder
 ) -> str | None:
-    if state.paused:
-        return "paused"
-    if state.margin_locked_until:
-        return "margin locked"
+    guard = stopped_by(state)
+    if guard is not None:
+        return guard.replace("_", " ")
     # Only the far edge: an order that the price has come to is about to be filled.
     beyond = (state.center - slot.level) if order.side is Side.BUY else (slot.level - state.center)
     if beyond > (state.settings.buy_window if order.side is Side.BUY else state.settings.sell_window):

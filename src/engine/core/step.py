@@ -30,6 +30,8 @@ class Draft:
     step: int
     time: TimeNs
     """The newest market time known: of the state, of the ticker and of the causes so far."""
+    price_time: TimeNs = 0
+    """When the newest tick known was; 0 before the first."""
     causes: list[Input] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
