@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from bus import Bus, Journal, Levels, Logger, OffsetLost, Received, Turns, forever, read_durable
+from engine.candles import CandlesOf
 from engine.core.grid import Grid
 from engine.core.step import Change
 from engine.core.view import view
@@ -28,7 +29,7 @@ from schemas.codec import UndecodableError, decode, decode_as
 from schemas.control import Command
 from schemas.instruments import Instrument
 from schemas.journal import CommandReceived, Input, Step, StreamOffset, SymbolAdded, SymbolEntry, TimePassed
-from schemas.market import FeedChanged, Ticker
+from schemas.market import Candle, FeedChanged, Ticker
 from schemas.orders import CancelRejected, Funding, OrderReport, Trade
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS
@@ -52,6 +53,7 @@ class Actor:
         *,
         turns: ActorTurns,
         watch: Watch,
+        candles: CandlesOf,
         metrics: EngineMetrics,
         log: Logger,
     ) -> None:
@@ -60,6 +62,7 @@ class Actor:
         self._instrument = instrument
         self._turns = turns
         self._watch = watch
+        self._candles_of = candles
         self._metrics = metrics
         self._log = log
         self._step_subject = subjects.step(entry.venue, entry.symbol)
@@ -88,6 +91,10 @@ class Actor:
             through,
         )
         await self._speaker.say_again(last.sequence if last else 0)
+        state = self._grid.state
+        settings = self._entry.settings if state is None else state.settings
+        self._candles = self._candles_of(self._bus, self._entry.venue, settings)
+        await self._candles.load()
         self._inbox = Inbox(self._offsets[Stream.ORDERS].sequence)
         self._turns.orders.leave(self._offsets[Stream.ORDERS].sequence, self._journal.sequence)
         self._show()
@@ -129,12 +136,13 @@ class Actor:
                         self._turns.orders.leave(heard.offset.sequence, self._journal.sequence)
                 case Ticker() as ticker:
                     await self._on_ticker(ticker)
-                case (OpenOrders() | FeedChanged() | TimePassed()) as event:
+                case (OpenOrders() | Candle() | FeedChanged() | TimePassed()) as event:
                     await self._process(event)
 
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:
             await self._process(self._added(ticker))
+        await self._process(*await self._candles.before(ticker.time))
         self.price_time = ticker.time
         self._watch.tick(ticker.time)
         await self._process(ticker)
@@ -151,12 +159,12 @@ class Actor:
             time=ticker.time,
         )
 
-    async def _process(self, event: Input) -> None:
-        if self._grid.state is None and not isinstance(event, SymbolAdded):
+    async def _process(self, *events: Input) -> None:
+        if not events:
             return
         started = time.perf_counter()
-        change = self._grid.process((event,))
-        self._metrics.inputs.inc()
+        change = self._grid.process(events)
+        self._metrics.inputs.inc(len(events))
         if change is None:
             return
         decided = time.perf_counter()
@@ -199,6 +207,7 @@ class Actor:
         }
         if feed := self._watch.feed_subjects(venue, symbol):
             pumps["feed"] = self._follow(Stream.MARKET, feed, FeedChanged)
+        pumps["candles"] = self._candles.follow(self._inbox.put_level)
         for name, pump in pumps.items():
             tasks.create_task(forever(name, pump), name=f"{name}:{symbol}")
 

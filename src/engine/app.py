@@ -3,6 +3,7 @@
 import msgspec
 
 from bus import part
+from engine.candles import LiveCandles, RecordedCandles
 from engine.orchestrator import Orchestrator
 from engine.watch import LiveWatch, RecordedWatch
 
@@ -21,6 +22,7 @@ async def main(settings: Settings) -> None:
     """Run an engine, for ever."""
     async with part("engine", bus_url=settings.bus_url, http_port=settings.http_port, labels={}) as here:
         watch = RecordedWatch if settings.is_recorded else LiveWatch
-        orchestrator = Orchestrator(here, lock_step=settings.lock_step, watch=watch)
+        candles = RecordedCandles if settings.is_recorded else LiveCandles
+        orchestrator = Orchestrator(here, lock_step=settings.lock_step, watch=watch, candles=candles)
         here.report("engine", orchestrator.status)
         await orchestrator.run()

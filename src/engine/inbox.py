@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 from schemas.account import OpenOrders
 from schemas.journal import Input, StreamOffset, TimePassed
-from schemas.market import FeedChanged, Ticker
+from schemas.market import Candle, FeedChanged, Ticker
 from schemas.subjects import Stream
 
 LIMIT = 2000
 """Exact inputs that may wait; a reader that is ahead of the actor waits too."""
 
-Level = Ticker | FeedChanged | TimePassed
-"""What the newest of its kind replaces."""
+Level = Candle | Ticker | FeedChanged | TimePassed
+"""What the newest of its kind replaces; of candles the forming one of a symbol."""
 
-LEVELS: tuple[type[Level], ...] = (Ticker, FeedChanged, TimePassed)
+LEVELS: tuple[type[Level], ...] = (Candle, Ticker, FeedChanged, TimePassed)
 """In the order that they are handed out: word that the feed is lost comes after the tick it came after."""
 
 
@@ -32,7 +32,7 @@ class Inbox:
 
     def __init__(self, orders_sequence: int) -> None:
         self._exact: deque[Heard] = deque()
-        self._levels: dict[type[Level], Level] = {}
+        self._levels: dict[type[Level], dict[object, Level]] = {kind: {} for kind in LEVELS}
         self._sweep: OpenOrders | None = None
         self._orders_sequence = orders_sequence
         self._filled = asyncio.Event()
@@ -49,7 +49,8 @@ class Inbox:
 
     def put_level(self, level: Level) -> None:
         """Replace the one of its kind that waits."""
-        self._levels[type(level)] = level
+        key = (level.symbol, level.closed and level.open_time) if isinstance(level, Candle) else None
+        self._levels[type(level)][key] = level
         self._filled.set()
 
     def put_sweep(self, sweep: OpenOrders) -> None:
@@ -66,8 +67,8 @@ class Inbox:
                 sweep, self._sweep = self._sweep, None
                 return sweep
             for kind in LEVELS:
-                if kind in self._levels:
-                    return self._levels.pop(kind)
+                if waiting := self._levels[kind]:
+                    return waiting.pop(next(iter(waiting)))
             self._filled.clear()
             await self._filled.wait()
 

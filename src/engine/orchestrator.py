@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 from bus import BusError, Fenced, FreeRunning, LockStep, Part, Registry
 from engine.actor import Actor, ActorTurns
+from engine.candles import CandlesOf
 from engine.metrics import EngineMetrics
 from engine.watch import Watch
 from schemas.codec import UndecodableError, decode_as
@@ -19,10 +20,13 @@ BACK_OFF_MAX_S = 5.0
 class Orchestrator:
     """Runs the actors of one engine process."""
 
-    def __init__(self, part: Part, *, lock_step: bool, watch: Callable[[], Watch]) -> None:
+    def __init__(
+        self, part: Part, *, lock_step: bool, watch: Callable[[], Watch], candles: CandlesOf
+    ) -> None:
         self._part = part
         self._lock_step = lock_step
         self._watch = watch
+        self._candles = candles
         self._metrics = EngineMetrics(part.registry)
         self._actors: dict[str, Actor] = {}
         self._problems: dict[str, str] = {}
@@ -86,6 +90,7 @@ class Orchestrator:
                 instrument,
                 turns=turns,
                 watch=self._watch(),
+                candles=self._candles,
                 metrics=self._metrics,
                 log=self._part.log.bind(symbol=entry.symbol),
             )

@@ -11,6 +11,7 @@ from schemas.journal import SymbolEntry
 from schemas.units import Money, Ratio, Symbol, VenueId
 
 FIRST_GENERATION = 1
+TRIGGERS = {"any": 1, "all": 0}
 
 
 class ReadSymbol(NamedTuple):
@@ -66,7 +67,23 @@ def _settings(section: Section, order_amount: Money, interval: Amount | Ratio) -
             "margin_lock_duration", units.duration, standard.margin_lock_duration
         ),
         stale_after=section.optional("stale_after", units.duration, standard.stale_after),
+        monitor_symbols=tuple(Symbol(text) for text, _ in section.values("monitor_symbols", units.word)),
+        monitor_interval=section.optional("monitor_interval", units.word, standard.monitor_interval),
+        average_window=section.optional("average_window", units.whole(2, 500), standard.average_window),
+        volume_multiplier=section.optional("volume_multiplier", units.positive, standard.volume_multiplier),
+        risk_trigger=section.optional("risk_trigger", _trigger, standard.risk_trigger),
+        recovery_threshold=section.optional(
+            "recovery_threshold", units.whole(1, 100), standard.recovery_threshold
+        ),
     )
+
+
+def _trigger(text: str) -> int:
+    """Return how many symbols trigger the risk monitor: 1 for any, 0 for all."""
+    try:
+        return TRIGGERS[text] if text in TRIGGERS else units.whole(1, 100)(text)
+    except ValueError:
+        raise ValueError("has to be any, all, or how many of the symbols") from None
 
 
 def _interval(text: str) -> Amount | Ratio:

@@ -54,6 +54,16 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
     margin_lock_duration: DurationNs = 20 * SECOND_NS
     stale_after: DurationNs = 5 * SECOND_NS
     """Without a tick for so long nothing is opened; 0 is never."""
+    monitor_symbols: tuple[Symbol, ...] = ()
+    """Symbols of the venue whose candles the risk monitor watches; none is no monitor."""
+    monitor_interval: str = "1m"
+    average_window: int = 20
+    """How many closed candles make the means of close and volume."""
+    volume_multiplier: Decimal = Decimal(3)
+    risk_trigger: int = 1
+    """How many abnormal symbols stop what opens: 1 is any of them, 0 all of them."""
+    recovery_threshold: int = 3
+    """How many calm symbols end it; all of them when there are fewer."""
 
 
 class SlotOrderState(StrEnum):
@@ -138,12 +148,27 @@ class Accounts(msgspec.Struct, kw_only=True):
     first_time: TimeNs = 0
 
 
+class Watched(msgspec.Struct, kw_only=True):
+    """One monitored symbol: its last closed candles, and what they say."""
+
+    closes: list[Price] = []
+    volumes: list[Quantity] = []
+    open_time: TimeNs = -1
+    """Of the newest closed candle."""
+    is_abnormal: bool = False
+    """The newest candle, formed or forming, is below the mean on much volume."""
+    is_calm: bool = False
+    """The newest closed candle is above the mean with normal volume."""
+
+
 class NotQuoting(StrEnum):
     """The one reason why a symbol has no opening orders out."""
 
     NO_PRICE = "no_price"
     PAUSED = "paused"
     MARGIN_LOCKED = "margin_locked"
+    MARKET_RISK = "market_risk"
+    """The risk monitor saw its symbols fall on much volume, and not yet be calm again."""
     FEED_LOST = "feed_lost"
     """There was no tick for `stale_after`, or the feed said that it is down or lost something."""
     BELOW_MINIMUM = "below_minimum"
@@ -190,6 +215,9 @@ class GridState(msgspec.Struct, kw_only=True):
     funding_ids: list[str] = []
     """The newest funding payments, so that a repeated one is not booked."""
     accounts: Accounts = msgspec.field(default_factory=Accounts)
+    watched: dict[Symbol, Watched] = {}
+    """What the risk monitor knows of each of its symbols."""
+    is_market_risky: bool = False
     feed_lost_time: TimeNs = 0
     """The newest tick when the feed was lost; a newer one brings it back. 0 while it is there."""
 

@@ -11,6 +11,7 @@ from tests.schemas.examples import BTC, INSTRUMENT, SETTINGS, SIM
 from bus import Bus, Everything, FreeRunning, get_logger, read
 from bus.metrics import CollectorRegistry
 from engine.actor import Actor, ActorTurns
+from engine.candles import CandlesOf, LiveCandles
 from engine.metrics import EngineMetrics
 from engine.watch import LiveWatch
 from schemas import subjects
@@ -29,13 +30,16 @@ def run_actor(bus: Bus) -> RunActor:
     """Run an actor of the symbol for as long as the context lasts."""
 
     @asynccontextmanager
-    async def run(entry: SymbolEntry = ENTRY) -> AsyncIterator[asyncio.Task[None]]:
+    async def run(
+        entry: SymbolEntry = ENTRY, candles: CandlesOf = LiveCandles
+    ) -> AsyncIterator[asyncio.Task[None]]:
         actor = Actor(
             bus,
             entry,
             INSTRUMENT,
             turns=ActorTurns(FreeRunning(), FreeRunning()),
             watch=LiveWatch(every_s=0.02),
+            candles=candles,
             metrics=EngineMetrics(CollectorRegistry()),
             log=get_logger("test"),
         )

@@ -5,7 +5,7 @@ from contextlib import aclosing
 import msgspec
 import pytest
 from tests.engine.conftest import ENTRY, STEPS, RunActor, until_step
-from tests.schemas.examples import BTC, COMMAND, FILL, SETTINGS, SIM, TICKER, TRADE
+from tests.schemas.examples import BTC, COMMAND, EXAMPLES, FILL, SETTINGS, SIM, TICKER, TRADE
 
 from bus import Bus, EachLast, Fenced, Journal, Received, read
 from schemas import subjects
@@ -14,7 +14,7 @@ from schemas.control import CommandOutcome, CommandResult
 from schemas.engine import Fill
 from schemas.grid import GridView
 from schemas.journal import Step
-from schemas.market import FeedChanged, FeedState
+from schemas.market import Candle, FeedChanged, FeedState
 from schemas.orders import CancelOrder, OrderReport, OrderStatus, PlaceOrder, Trade
 from schemas.subjects import Stream
 from schemas.units import MILLISECOND_NS, TradeId
@@ -26,6 +26,9 @@ async def first_on(bus: Bus, stream: Stream, subject: str) -> Received:
             if batch.messages:
                 return batch.messages[0]
     raise AssertionError("a stream is read for ever")
+
+
+CANDLE = next(event for event in EXAMPLES if isinstance(event, Candle))
 
 
 def places(step: Step) -> list[PlaceOrder]:
@@ -169,6 +172,18 @@ async def test_a_feed_that_is_down_is_heard(bus: Bus, run_actor: RunActor) -> No
         await bus.store(subjects.feed(SIM, BTC), down)
         step = await until_step(bus, lambda step: bool(step.state.feed_lost_time))
     assert step.causes == (down,)
+
+
+async def test_monitored_candles_are_watched_from_the_first_tick_on(bus: Bus, run_actor: RunActor) -> None:
+    settings = msgspec.structs.replace(SETTINGS, monitor_symbols=(BTC,))
+    await bus.store(subjects.closed_candle(SIM, BTC, "1m"), CANDLE)
+    async with run_actor(msgspec.structs.replace(ENTRY, settings=settings)):
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        first = await until_step(bus, has_orders)
+        later = msgspec.structs.replace(CANDLE, open_time=CANDLE.open_time + 1)
+        await bus.store(subjects.closed_candle(SIM, BTC, "1m"), later)
+        await until_step(bus, lambda step: step.causes == (later,))
+    assert first.state.watched[BTC].closes == [CANDLE.close]
 
 
 async def test_viewers_get_the_grid_of_the_newest_step(bus: Bus, run_actor: RunActor) -> None:

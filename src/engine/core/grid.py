@@ -6,31 +6,21 @@ counts: one that commits nothing is kept beside the state, and becomes a cause o
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, localcontext
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 from engine.core import guards
-from engine.core.accounting import on_funding
 from engine.core.arithmetic import CONTEXT
-from engine.core.control import on_command
-from engine.core.evidence import on_cancel_rejected, on_report, on_trade
-from engine.core.feed import on_feed_changed
+from engine.core.hearing import hear
 from engine.core.lattice import Lattice
 from engine.core.quoting import Market, Plan, Quote, is_reduce_only, market_in, market_of, plan, why_not
-from engine.core.reconciliation import on_open_orders
 from engine.core.slots import Progress, advance, next_order_id, open_order, slot_at, tidy
 from engine.core.step import Change, Draft
-from schemas.account import Balance, OpenOrders, Position
 from schemas.grid import GridState, NotQuoting, SlotOrder
-from schemas.journal import CommandReceived, Input, SymbolAdded, TimePassed
-from schemas.market import Candle, ClockRead, FeedChanged, Ticker
+from schemas.journal import Input, SymbolAdded, TimePassed
+from schemas.market import Ticker
 from schemas.orders import (
     CancelOrder,
-    CancelRejected,
-    Funding,
-    OrderReport,
-    OrderStatus,
     PlaceOrder,
-    Trade,
 )
 from schemas.units import Price, TimeNs
 
@@ -98,7 +88,7 @@ class Grid:
             max([state.time, *(each.time for each in times)]),
             0 if market is None else market.time,
         )
-        heard = [each for each in inputs if _hear(draft, each)]
+        heard = [each for each in inputs if hear(draft, each)]
         is_new = self.step == 0 or bool(heard)
         is_new |= guards.look(draft, silence)
         if market is not None:
@@ -162,52 +152,6 @@ class Grid:
             notices=tuple(draft.notices),
             time=draft.time,
         )
-
-
-def _hear(draft: Draft, event: Input) -> bool:
-    before = draft.time
-    draft.time = max(before, _market_time(event))
-    if _apply(draft, event):
-        return True
-    draft.time = before
-    return False
-
-
-def _apply(draft: Draft, event: Input) -> bool:
-    matters = False
-    match event:
-        case OrderReport():
-            matters = on_report(draft, event)
-        case Trade():
-            matters = on_trade(draft, event)
-        case CancelRejected():
-            matters = on_cancel_rejected(draft, event)
-        case Funding():
-            matters = on_funding(draft, event)
-        case OpenOrders():
-            matters = on_open_orders(draft, event)
-        case CommandReceived():
-            matters = on_command(draft, event)
-        case FeedChanged():
-            matters = on_feed_changed(draft, event)
-        case SymbolAdded() | Ticker() | TimePassed():
-            pass  # taken for the step as a whole
-        case Candle() | ClockRead() | Balance() | Position():
-            pass
-        case _:
-            assert_never(event)
-    return matters
-
-
-def _market_time(event: Input) -> TimeNs:
-    # The gateway's own word on an order, and all that people do, may carry another clock's time than the market's.
-    match event:
-        case Trade():
-            return event.time
-        case OrderReport() if event.status is not OrderStatus.NOT_PLACED:
-            return event.time
-        case _:
-            return 0
 
 
 def _place(draft: Draft, quote: Quote) -> None:

@@ -14,6 +14,8 @@ def stopped_by(state: GridState) -> NotQuoting | None:
         return NotQuoting.PAUSED
     if state.feed_lost_time:
         return NotQuoting.FEED_LOST
+    if state.is_market_risky:
+        return NotQuoting.MARKET_RISK
     if state.margin_locked_until:
         return NotQuoting.MARGIN_LOCKED
     return None

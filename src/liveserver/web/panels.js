@@ -13,6 +13,7 @@ const NOT_QUOTING = {
   no_price: "no price yet",
   paused: "paused by an operator",
   margin_locked: "the venue refused for lack of margin",
+  market_risk: "the monitored symbols fall on much volume",
   feed_lost: "the market feed is lost",
   below_minimum: "orders would be below the venue's minimum",
   quota: "as many orders are out as may be",

@@ -13,7 +13,7 @@ from schemas.engine import RiskChanged
 from schemas.grid import GridMode, GridSettings, GridState, Slot, SlotOrder
 from schemas.instruments import Instrument, InstrumentKind
 from schemas.journal import CommandReceived, Input, SymbolAdded, TimePassed
-from schemas.market import FeedChanged, FeedState, Ticker
+from schemas.market import Candle, FeedChanged, FeedState, Ticker
 from schemas.orders import (
     CancelOrder,
     Decision,
@@ -88,6 +88,23 @@ def at(seconds: float) -> TimeNs:
 
 def feed(state: FeedState, seconds: float) -> FeedChanged:
     return FeedChanged(venue=SIM, symbol=BTC, state=state, reason="", time=at(seconds))
+
+
+def candle(symbol: Symbol, minute: int, close: int, volume: int = 10, *, closed: bool = True) -> Candle:
+    """Return the one-minute candle that opens so many minutes after the start."""
+    return Candle(
+        venue=SIM,
+        symbol=symbol,
+        interval="1m",
+        open_time=at(60 * minute),
+        open=D(close),
+        high=D(close),
+        low=D(close),
+        close=D(close),
+        volume=D(volume),
+        closed=closed,
+        time=at(60 * minute + 59),
+    )
 
 
 def silence(seconds: float) -> TimePassed:

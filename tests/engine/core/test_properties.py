@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.engine.core.examples import GEOMETRIC, LONG, NEUTRAL, PERPETUAL, SPOT
+from tests.engine.core.examples import BTC, GEOMETRIC, LONG, NEUTRAL, PERPETUAL, SPOT
 from tests.engine.core.world import World
 
 from schemas.control import CommandName
@@ -12,13 +12,16 @@ from schemas.grid import GridSettings
 from schemas.instruments import Instrument
 from schemas.units import SECOND_NS
 
-GUARDED = msgspec.structs.replace(NEUTRAL, stale_after=5 * SECOND_NS)
+GUARDED = msgspec.structs.replace(
+    NEUTRAL, stale_after=5 * SECOND_NS, monitor_symbols=(BTC,), average_window=2
+)
 TIGHT = msgspec.structs.replace(NEUTRAL, order_cleanup_threshold=4, allow_taker=True, post_only_retries=1)
 
 SMALL = st.integers(0, 30)
 EVENTS = st.one_of(
     st.tuples(st.just("move"), st.integers(-12, 12), st.integers(0, 20)),
     st.tuples(st.just("wait"), st.integers(0, 70)),
+    st.tuples(st.just("see_candle"), st.integers(8, 12), st.sampled_from([5, 100]), st.integers(0, 1)),
     st.tuples(st.just("lose_feed"), st.integers(0, 5)),
     st.tuples(st.just("arrive"), SMALL, SMALL),
     st.tuples(st.just("arrive_all")),

@@ -3,7 +3,18 @@
 from decimal import Decimal
 
 import msgspec
-from tests.engine.core.examples import PERPETUAL, added, at, command, feed, silence, state_of, ticker
+from tests.engine.core.examples import (
+    BTC,
+    PERPETUAL,
+    added,
+    at,
+    candle,
+    command,
+    feed,
+    silence,
+    state_of,
+    ticker,
+)
 from tests.engine.core.exchange import Exchange
 
 from engine.core.grid import Grid
@@ -80,6 +91,10 @@ class World:
     def lose_feed(self, seconds: int) -> None:
         self._pass(seconds)
         self.hear(feed(FeedState.DOWN, self.seconds))
+
+    def see_candle(self, close: int, volume: int, closed: int) -> None:
+        minute = int(self.seconds) // 60
+        self.hear(candle(BTC, minute, close, volume, closed=bool(closed)))
 
     def arrive(self, index: int, verdict: int) -> None:
         """Let a request arrive at the exchange: mostly accepted, sometimes refused or lost."""
