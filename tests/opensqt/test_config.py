@@ -87,10 +87,11 @@ def test_settings_are_as_the_file_says() -> None:
 def test_guards_are_set_in_the_file() -> None:
     guarded = GOOD.replace(
         "mode: neutral",
-        "mode: neutral\n    stale_after: 2s\n    risk_trigger: all\n    monitor_symbols: [ETH/USDT]",
+        "mode: neutral\n    stale_after: 2s\n    max_drawdown: 5%\n    risk_trigger: all\n    monitor_symbols: [ETH/USDT]",
         1,
     )
     first, second = good(text=guarded).symbols
+    assert (first.settings.max_drawdown_ratio, first.settings.max_drawdown) == (D("0.05"), D(0))
     assert (first.settings.monitor_symbols, first.settings.risk_trigger) == (("ETH/USDT",), 0)
     assert (first.settings.stale_after, second.settings.stale_after) == (2 * SECOND_NS, 5 * SECOND_NS)
 
@@ -128,6 +129,11 @@ def test_instruments_are_as_the_file_says() -> None:
             "mode: neutral",
             "mode: neutral\n    risk_trigger: 2\n    monitor_symbols: [ETH/USDT]",
             "27: symbols[0].risk_trigger 2 is more than there are in monitor_symbols",
+        ),
+        (
+            "mode: neutral",
+            "mode: neutral\n    max_drawdown: 5 USDC",
+            "27: symbols[0].max_drawdown has to be in USDT, the quote currency of BTC/USDT:USDT, not USDC",
         ),
         ("300 USDT", "0 USDT", "27: symbols[0].order_amount has to be above 0"),
         (

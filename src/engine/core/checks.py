@@ -47,6 +47,8 @@ def _limits(settings: GridSettings) -> list[str]:
         "rejection_cool_down": settings.rejection_cool_down,
         "margin_lock_duration": settings.margin_lock_duration,
         "stale_after": settings.stale_after,
+        "drawdown_window": settings.drawdown_window,
+        "breaker_cool_down": settings.breaker_cool_down,
     }
     return mistakes + [f"{name} must not be negative" for name, value in durations.items() if value < 0]
 

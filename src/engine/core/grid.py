@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from engine.core import guards
 from engine.core.arithmetic import CONTEXT
+from engine.core.breaker import remember_peak
 from engine.core.hearing import hear
 from engine.core.lattice import Lattice
 from engine.core.quoting import Market, Plan, Quote, is_reduce_only, market_in, market_of, plan, why_not
@@ -87,6 +88,7 @@ class Grid:
             self.step + 1,
             max([state.time, *(each.time for each in times)]),
             0 if market is None else market.time,
+            None if market is None else market.price,
         )
         heard = [each for each in inputs if hear(draft, each)]
         is_new = self.step == 0 or bool(heard)
@@ -142,6 +144,8 @@ class Grid:
         if market is not None:
             state.price, state.bid, state.ask, state.price_time = market
         state.time = draft.time
+        if state.price is not None:
+            remember_peak(state, state.price)
         tidy(state)
         self.step, self._ticker, self._calm = draft.step, None, None
         return Change(

@@ -1,9 +1,9 @@
 """The guards together: who of them stands against opening orders, and what makes them look again."""
 
-from engine.core import feed
+from engine.core import breaker, feed
 from engine.core.refusals import release_margin
 from engine.core.step import Draft
-from schemas.grid import GridState, NotQuoting
+from schemas.grid import BreakerState, GridState, NotQuoting
 from schemas.journal import TimePassed
 from schemas.units import TimeNs
 
@@ -14,6 +14,8 @@ def stopped_by(state: GridState) -> NotQuoting | None:
         return NotQuoting.PAUSED
     if state.feed_lost_time:
         return NotQuoting.FEED_LOST
+    if state.breaker.state is BreakerState.OPEN:
+        return NotQuoting.BREAKER_OPEN
     if state.is_market_risky:
         return NotQuoting.MARKET_RISK
     if state.margin_locked_until:
@@ -25,14 +27,18 @@ def look(draft: Draft, silence: TimePassed | None) -> bool:
     """Let every guard look at the time and the price, and tell whether one stepped in or back."""
     changed = feed.on_tick(draft)
     changed |= feed.on_silence(draft, silence)
+    changed |= breaker.look(draft)
     return changed | release_margin(draft)
 
 
 def is_waiting_for_a_tick(state: GridState) -> bool:
     """Tell whether any tick may change what a guard says, however little the price moved."""
-    return bool(state.feed_lost_time)
+    return bool(state.feed_lost_time) or breaker.watches_drawdown(state)
 
 
 def ends(state: GridState) -> list[TimeNs]:
     """Return when guards that are active step back by themselves."""
-    return [state.margin_locked_until] if state.margin_locked_until else []
+    found = [state.margin_locked_until] if state.margin_locked_until else []
+    if state.breaker.state is BreakerState.OPEN:
+        found.append(breaker.ends_at(state))
+    return found

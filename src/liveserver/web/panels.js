@@ -13,6 +13,8 @@ const NOT_QUOTING = {
   no_price: "no price yet",
   paused: "paused by an operator",
   margin_locked: "the venue refused for lack of margin",
+  breaker_open: "the circuit breaker is open",
+  breaker_half_open: "the circuit breaker tries one level a side, and it is filled",
   market_risk: "the monitored symbols fall on much volume",
   feed_lost: "the market feed is lost",
   below_minimum: "orders would be below the venue's minimum",

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.engine.core.examples import BTC, GEOMETRIC, LONG, NEUTRAL, PERPETUAL, SPOT
+from tests.engine.core.examples import BTC, GEOMETRIC, LONG, NEUTRAL, PERPETUAL, SPOT, D
 from tests.engine.core.world import World
 
 from schemas.control import CommandName
@@ -13,7 +13,13 @@ from schemas.instruments import Instrument
 from schemas.units import SECOND_NS
 
 GUARDED = msgspec.structs.replace(
-    NEUTRAL, stale_after=5 * SECOND_NS, monitor_symbols=(BTC,), average_window=2
+    NEUTRAL,
+    stale_after=5 * SECOND_NS,
+    monitor_symbols=(BTC,),
+    average_window=2,
+    max_losing_round_trips=2,
+    max_drawdown=D(3),
+    breaker_cool_down=60 * SECOND_NS,
 )
 TIGHT = msgspec.structs.replace(NEUTRAL, order_cleanup_threshold=4, allow_taker=True, post_only_retries=1)
 
