@@ -16,9 +16,17 @@ def cli(arguments: Sequence[str] | None = None) -> int:
         "--http-port", type=int, default=0, help="for /health, /status, /metrics; 0 is any free one"
     )
     parser.add_argument("--lock-step", action="store_true", help="follow a recording turn by turn")
+    parser.add_argument(
+        "--recorded", action="store_true", help="the market is a recording: its silence means nothing"
+    )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args(arguments)
-    settings = Settings(bus_url=args.bus_url, http_port=args.http_port, lock_step=args.lock_step)
+    settings = Settings(
+        bus_url=args.bus_url,
+        http_port=args.http_port,
+        lock_step=args.lock_step,
+        is_recorded=args.recorded or args.lock_step,
+    )
     return run(lambda: main(settings), debug=args.debug)
 
 

@@ -15,19 +15,21 @@ from typing import NamedTuple
 import msgspec
 
 from bus import Bus, Journal, Levels, Logger, OffsetLost, Received, Turns, forever, newest, read_durable
+from engine.candles import CandlesOf
 from engine.core.grid import Grid
 from engine.core.step import Change
 from engine.core.view import view
 from engine.inbox import Heard, Inbox
 from engine.metrics import EngineMetrics
 from engine.speaker import Speaker
+from engine.watch import Watch
 from schemas import subjects
 from schemas.account import OpenOrders
 from schemas.codec import UndecodableError, decode, decode_as
 from schemas.control import Command
 from schemas.instruments import Instrument
-from schemas.journal import CommandReceived, Input, Step, StreamOffset, SymbolAdded, SymbolEntry
-from schemas.market import Ticker
+from schemas.journal import CommandReceived, Input, Step, StreamOffset, SymbolAdded, SymbolEntry, TimePassed
+from schemas.market import Candle, FeedChanged, Ticker
 from schemas.orders import CancelRejected, Funding, OrderReport, Trade
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS
@@ -50,6 +52,8 @@ class Actor:
         instrument: Instrument,
         *,
         turns: ActorTurns,
+        watch: Watch,
+        candles: CandlesOf,
         metrics: EngineMetrics,
         log: Logger,
     ) -> None:
@@ -57,6 +61,8 @@ class Actor:
         self._entry = entry
         self._instrument = instrument
         self._turns = turns
+        self._watch = watch
+        self._candles_of = candles
         self._metrics = metrics
         self._log = log
         self._step_subject = subjects.step(entry.venue, entry.symbol)
@@ -85,12 +91,17 @@ class Actor:
             through,
         )
         await self._speaker.say_again(last.stored.sequence if last else 0)
+        state = self._grid.state
+        settings = self._entry.settings if state is None else state.settings
+        self._candles = self._candles_of(self._bus, self._entry.venue, settings)
+        await self._candles.load()
         self._inbox = Inbox(self._offsets[Stream.ORDERS].sequence)
         self._turns.orders.leave(self._offsets[Stream.ORDERS].sequence, self._journal.sequence)
         self._show()
         async with asyncio.TaskGroup() as tasks:
             self._listen(tasks)
             tasks.create_task(forever("grids", self._speaker.show_grids()), name="grids")
+            tasks.create_task(forever("silence", self._hear_silence()), name="silence")
             await self._decide()
 
     async def _claim(self, last: Step) -> int:
@@ -98,6 +109,7 @@ class Actor:
         self._epoch = last.epoch + 1
         self._offsets = dict(last.offsets)
         self._grid = Grid(last.state, last.step)
+        self._watch.tick(last.state.price_time)
         claim = msgspec.structs.replace(
             last, epoch=self._epoch, causes=(), decisions=(), fills=(), notices=()
         )
@@ -124,13 +136,15 @@ class Actor:
                         self._turns.orders.leave(heard.offset.sequence, self._journal.sequence)
                 case Ticker() as ticker:
                     await self._on_ticker(ticker)
-                case OpenOrders() as sweep:
-                    await self._process(sweep)
+                case (OpenOrders() | Candle() | FeedChanged() | TimePassed()) as event:
+                    await self._process(event)
 
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:
             await self._process(self._added(ticker))
+        await self._process(*await self._candles.before(ticker.time))
         self.price_time = ticker.time
+        self._watch.tick(ticker.time)
         await self._process(ticker)
         self._turns.ticker.leave(ticker.time, self._journal.sequence)
 
@@ -145,12 +159,12 @@ class Actor:
             time=ticker.time,
         )
 
-    async def _process(self, event: Input) -> None:
-        if self._grid.state is None and not isinstance(event, SymbolAdded):
+    async def _process(self, *events: Input) -> None:
+        if not events:
             return
         started = time.perf_counter()
-        change = self._grid.process((event,))
-        self._metrics.inputs.inc()
+        change = self._grid.process(events)
+        self._metrics.inputs.inc(len(events))
         if change is None:
             return
         decided = time.perf_counter()
@@ -185,14 +199,16 @@ class Actor:
         venue, symbol = self._entry.venue, self._entry.symbol
         orders = subjects.own_order_events(venue, symbol)
         commands = subjects.commands(venue, symbol)
-        ticker = subjects.ticker(venue, symbol)
-        sweep = subjects.open_orders(venue, symbol)
-        for name, pump in {
+        pumps = {
             "orders": self._read(Stream.ORDERS, orders, self._order_event),
             "control": self._read(Stream.CONTROL, commands, self._command),
-            "ticker": self._watch(Stream.MARKET, ticker, self._put_ticker),
-            "sweeps": self._watch(Stream.ACCOUNT, sweep, self._put_sweep),
-        }.items():
+            "ticker": self._follow(Stream.MARKET, (subjects.ticker(venue, symbol),), Ticker),
+            "sweeps": self._follow(Stream.ACCOUNT, (subjects.open_orders(venue, symbol),), OpenOrders),
+        }
+        if feed := self._watch.feed_subjects(venue, symbol):
+            pumps["feed"] = self._follow(Stream.MARKET, feed, FeedChanged)
+        pumps["candles"] = self._candles.follow(self._inbox.put_level)
+        for name, pump in pumps.items():
             tasks.create_task(forever(name, pump), name=f"{name}:{symbol}")
 
     async def _read(
@@ -221,19 +237,25 @@ class Actor:
             self._undecodable(message, error)
             return Heard(stream, offset, None)
 
-    async def _watch(self, stream: Stream, subject: str, put: Callable[[bytes], None]) -> None:
-        async with Levels(self._bus, stream, (subject,)) as levels:
+    async def _follow(
+        self, stream: Stream, filters: tuple[str, ...], kind: type[Ticker | FeedChanged | OpenOrders]
+    ) -> None:
+        async with Levels(self._bus, stream, filters) as levels:
             async for message in levels:
                 try:
-                    put(message.data)
+                    self._put(decode_as(message.data, kind))
                 except UndecodableError as error:
                     self._undecodable(message, error)
 
-    def _put_ticker(self, data: bytes) -> None:
-        self._inbox.put_ticker(decode_as(data, Ticker))
+    def _put(self, event: Ticker | FeedChanged | OpenOrders) -> None:
+        if isinstance(event, OpenOrders):
+            self._inbox.put_sweep(event)
+        else:
+            self._inbox.put_level(event)
 
-    def _put_sweep(self, data: bytes) -> None:
-        self._inbox.put_sweep(decode_as(data, OpenOrders))
+    async def _hear_silence(self) -> None:
+        while True:
+            self._inbox.put_level(await self._watch.silence())
 
     def _order_event(self, message: Received) -> Input:
         event = decode(message.data)

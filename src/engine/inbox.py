@@ -5,12 +5,18 @@ from collections import deque
 from typing import NamedTuple
 
 from schemas.account import OpenOrders
-from schemas.journal import Input, StreamOffset
-from schemas.market import Ticker
+from schemas.journal import Input, StreamOffset, TimePassed
+from schemas.market import Candle, FeedChanged, Ticker
 from schemas.subjects import Stream
 
 LIMIT = 2000
 """Exact inputs that may wait; a reader that is ahead of the actor waits too."""
+
+Level = Candle | Ticker | FeedChanged | TimePassed
+"""What the newest of its kind replaces; of candles the forming one of a symbol."""
+
+LEVELS: tuple[type[Level], ...] = (Candle, Ticker, FeedChanged, TimePassed)
+"""In the order that they are handed out: word that the feed is lost comes after the tick it came after."""
 
 
 class Heard(NamedTuple):
@@ -22,11 +28,11 @@ class Heard(NamedTuple):
 
 
 class Inbox:
-    """Hands an actor its inputs: exact ones first, then a sweep that is due, then the newest ticker."""
+    """Hands an actor its inputs: exact ones first, then a sweep that is due, then the newest of each level."""
 
     def __init__(self, orders_sequence: int) -> None:
         self._exact: deque[Heard] = deque()
-        self._ticker: Ticker | None = None
+        self._levels: dict[type[Level], dict[object, Level]] = {kind: {} for kind in LEVELS}
         self._sweep: OpenOrders | None = None
         self._orders_sequence = orders_sequence
         self._filled = asyncio.Event()
@@ -41,9 +47,10 @@ class Inbox:
             self._room.clear()
         self._filled.set()
 
-    def put_ticker(self, ticker: Ticker) -> None:
-        """Replace the ticker that waits."""
-        self._ticker = ticker
+    def put_level(self, level: Level) -> None:
+        """Replace the one of its kind that waits."""
+        key = (level.symbol, level.closed and level.open_time) if isinstance(level, Candle) else None
+        self._levels[type(level)][key] = level
         self._filled.set()
 
     def put_sweep(self, sweep: OpenOrders) -> None:
@@ -51,7 +58,7 @@ class Inbox:
         self._sweep = sweep
         self._filled.set()
 
-    async def next(self) -> Heard | Ticker | OpenOrders:
+    async def next(self) -> Heard | Level | OpenOrders:
         """Return the next input, waiting for one."""
         while True:
             if self._exact:
@@ -59,9 +66,9 @@ class Inbox:
             if self._sweep is not None and self._sweep.includes <= self._orders_sequence:
                 sweep, self._sweep = self._sweep, None
                 return sweep
-            if self._ticker is not None:
-                ticker, self._ticker = self._ticker, None
-                return ticker
+            for kind in LEVELS:
+                if waiting := self._levels[kind]:
+                    return waiting.pop(next(iter(waiting)))
             self._filled.clear()
             await self._filled.wait()
 

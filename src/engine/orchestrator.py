@@ -1,11 +1,14 @@
 """One actor for each symbol of the registry, each failing and starting again alone."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from bus import BusError, Fenced, FreeRunning, LockStep, Part, Registry
 from engine.actor import Actor, ActorTurns
+from engine.candles import CandlesOf
 from engine.metrics import EngineMetrics
+from engine.watch import Watch
 from schemas.codec import UndecodableError, decode_as
 from schemas.instruments import Instrument
 from schemas.journal import SymbolEntry
@@ -19,9 +22,13 @@ HEALTHY_S = 30.0
 class Orchestrator:
     """Runs the actors of one engine process."""
 
-    def __init__(self, part: Part, *, lock_step: bool) -> None:
+    def __init__(
+        self, part: Part, *, lock_step: bool, watch: Callable[[], Watch], candles: CandlesOf
+    ) -> None:
         self._part = part
         self._lock_step = lock_step
+        self._watch = watch
+        self._candles = candles
         self._metrics = EngineMetrics(part.registry)
         self._actors: dict[str, Actor] = {}
         self._problems: dict[str, str] = {}
@@ -88,6 +95,8 @@ class Orchestrator:
                 entry,
                 instrument,
                 turns=turns,
+                watch=self._watch(),
+                candles=self._candles,
                 metrics=self._metrics,
                 log=self._part.log.bind(symbol=entry.symbol),
             )

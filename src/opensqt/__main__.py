@@ -19,7 +19,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "look and act": {
         "status": "what runs, what each symbol does, and why one does not quote",
         "tap SUBJECT": "what goes over the bus, readable",
-        "control pause|resume VENUE SYMBOL": "act, with an answer",
+        "control COMMAND VENUE SYMBOL": "pause, resume, trip, reset: act, with an answer",
     },
     "one part by itself": {
         "bus": "the embedded bus, in the foreground",
@@ -193,7 +193,11 @@ def _add_tap(commands: Commands) -> None:
 
 def _add_control(commands: Commands) -> None:
     control = _add(commands, "control", "Gives the engine a command, and prints its answer.", _control)
-    control.add_argument("command", choices=["pause", "resume"], help="pause: no opening orders")
+    control.add_argument(
+        "command",
+        choices=["pause", "resume", "trip", "reset"],
+        help="pause: no opening orders; trip, reset: open and close the circuit breaker",
+    )
     control.add_argument("venue", help="such as sim")
     control.add_argument("symbol", help="such as BTC/USDT:USDT, or BTC-USDT_USDT")
     control.add_argument("--reason", default="", help="kept with the command")

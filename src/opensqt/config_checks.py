@@ -24,10 +24,29 @@ def cross_check(top: Section, venues: Sequence[ReadVenue], symbols: Sequence[Rea
         )
     by_name = {venue.name: venue for venue in venues}
     seen: dict[str, Symbol] = {}
+    _check_monitored(symbols)
     for symbol in symbols:
         _check_unique(symbol, seen)
         if symbol.entry.venue and (venue := _venue_of(symbol, by_name)) is not None:
             _check_at(symbol, venue)
+
+
+def _check_monitored(symbols: Sequence[ReadSymbol]) -> None:
+    for read in symbols:
+        known = [each.entry.symbol for each in symbols if each.entry.venue == read.entry.venue]
+        settings = read.entry.settings
+        for symbol in settings.monitor_symbols:
+            if symbol not in known:
+                read.section.note(
+                    f"{read.section.path}.monitor_symbols has {symbol}, which is not in symbols; "
+                    f"{_nearest(symbol, list(known))}",
+                    read.section.line_of("monitor_symbols"),
+                )
+        if settings.monitor_symbols and settings.risk_trigger > len(settings.monitor_symbols):
+            read.section.note(
+                f"{read.section.path}.risk_trigger {settings.risk_trigger} is more than there are in monitor_symbols",
+                read.section.line_of("risk_trigger"),
+            )
 
 
 def _check_unique(read: ReadSymbol, seen: dict[str, Symbol]) -> None:

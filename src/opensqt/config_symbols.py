@@ -11,6 +11,7 @@ from schemas.journal import SymbolEntry
 from schemas.units import Money, Ratio, Symbol, VenueId
 
 FIRST_GENERATION = 1
+TRIGGERS = {"any": 1, "all": 0}
 
 
 class ReadSymbol(NamedTuple):
@@ -26,24 +27,29 @@ def read_symbol(section: Section, instance: str) -> ReadSymbol:
     """Read one entry of `symbols`."""
     amount = section.required("order_amount", units.amount, Amount(Decimal(1), ""))
     stand_in: Amount | Ratio = Amount(Decimal(1), "")
-    interval = section.required("price_interval", _interval, stand_in)
+    interval = section.required("price_interval", _amount_or_share, stand_in)
     if amount.value <= 0:
         section.note(f"{section.path}.order_amount has to be above 0", section.line_of("order_amount"))
+    drawdown = section.optional("max_drawdown", _amount_or_share, None)
     entry = SymbolEntry(
         venue=VenueId(section.required("venue", units.word, "")),
         symbol=Symbol(section.required("symbol", units.word, "")),
         instance=instance,
         generation=section.optional("generation", units.whole(1, 36**2 - 1), FIRST_GENERATION),
-        settings=_settings(section, amount.value, interval),
+        settings=_settings(section, amount.value, interval, drawdown),
     )
     section.close()
     amounts = [("order_amount", amount)]
     if isinstance(interval, Amount):
         amounts.append(("price_interval", interval))
+    if isinstance(drawdown, Amount):
+        amounts.append(("max_drawdown", drawdown))
     return ReadSymbol(entry, tuple(amounts), section)
 
 
-def _settings(section: Section, order_amount: Money, interval: Amount | Ratio) -> GridSettings:
+def _settings(
+    section: Section, order_amount: Money, interval: Amount | Ratio, drawdown: Amount | Ratio | None
+) -> GridSettings:
     standard = GridSettings(mode=GridMode.LONG, order_amount=order_amount)
     return GridSettings(
         mode=section.required("mode", units.choice(GridMode), GridMode.LONG),
@@ -65,10 +71,34 @@ def _settings(section: Section, order_amount: Money, interval: Amount | Ratio) -
         margin_lock_duration=section.optional(
             "margin_lock_duration", units.duration, standard.margin_lock_duration
         ),
+        stale_after=section.optional("stale_after", units.duration, standard.stale_after),
+        max_losing_round_trips=section.optional(
+            "max_losing_round_trips", units.whole(0, 1000), standard.max_losing_round_trips
+        ),
+        max_drawdown=drawdown.value if isinstance(drawdown, Amount) else standard.max_drawdown,
+        max_drawdown_ratio=drawdown if isinstance(drawdown, Decimal) else standard.max_drawdown_ratio,
+        drawdown_window=section.optional("drawdown_window", units.duration, standard.drawdown_window),
+        breaker_cool_down=section.optional("breaker_cool_down", units.duration, standard.breaker_cool_down),
+        monitor_symbols=tuple(Symbol(text) for text, _ in section.values("monitor_symbols", units.word)),
+        monitor_interval=section.optional("monitor_interval", units.word, standard.monitor_interval),
+        average_window=section.optional("average_window", units.whole(2, 500), standard.average_window),
+        volume_multiplier=section.optional("volume_multiplier", units.positive, standard.volume_multiplier),
+        risk_trigger=section.optional("risk_trigger", _trigger, standard.risk_trigger),
+        recovery_threshold=section.optional(
+            "recovery_threshold", units.whole(1, 100), standard.recovery_threshold
+        ),
     )
 
 
-def _interval(text: str) -> Amount | Ratio:
+def _trigger(text: str) -> int:
+    """Return how many symbols trigger the risk monitor: 1 for any, 0 for all."""
+    try:
+        return TRIGGERS[text] if text in TRIGGERS else units.whole(1, 100)(text)
+    except ValueError:
+        raise ValueError("has to be any, all, or how many of the symbols") from None
+
+
+def _amount_or_share(text: str) -> Amount | Ratio:
     """Return an amount for a fixed spacing, a fraction for one that grows with the price."""
     try:
         found: Amount | Ratio = units.ratio(text) if text.endswith("%") else units.amount(text)

@@ -134,7 +134,7 @@ def _at_the_bus(
 ) -> list[tuple[str, tuple[str, ...]]]:
     arguments = ("--bus-url", bus_url, "--http-port")
     return [
-        ("engine", python("engine", *arguments, "0", *_lock_step(settings))),
+        ("engine", python("engine", *arguments, "0", *_lock_step(settings), *_recorded(settings))),
         *(
             (name, python("liveserver", *arguments, str(port), "--http-host", HOST))
             for name, port in viewers.items()
@@ -150,3 +150,7 @@ def _at_the_venue(settings: StackSettings, bus_url: str, venue_url: str) -> list
 
 def _lock_step(settings: StackSettings) -> tuple[str, ...]:
     return ("--lock-step",) if settings.is_lock_step else ()
+
+
+def _recorded(settings: StackSettings) -> tuple[str, ...]:
+    return () if settings.configuration.venue.recording is None else ("--recorded",)

@@ -12,6 +12,10 @@ class CommandName(StrEnum):
 
     PAUSE = "pause"
     RESUME = "resume"
+    TRIP = "trip"
+    """Open the circuit breaker."""
+    RESET = "reset"
+    """Close it."""
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -52,6 +52,28 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
     order_cleanup_threshold: int = 50
     """No more live orders than this."""
     margin_lock_duration: DurationNs = 20 * SECOND_NS
+    stale_after: DurationNs = 5 * SECOND_NS
+    """Without a tick for so long nothing is opened; 0 is never."""
+    monitor_symbols: tuple[Symbol, ...] = ()
+    """Symbols of the venue whose candles the risk monitor watches; none is no monitor."""
+    monitor_interval: str = "1m"
+    average_window: int = 20
+    """How many closed candles make the means of close and volume."""
+    volume_multiplier: Decimal = Decimal(3)
+    risk_trigger: int = 1
+    """How many abnormal symbols stop what opens: 1 is any of them, 0 all of them."""
+    recovery_threshold: int = 3
+    """How many calm symbols end it; all of them when there are fewer."""
+    max_losing_round_trips: int = 0
+    """So many losing round trips in a row open the circuit breaker; 0 is no limit."""
+    max_drawdown: Money = ZERO
+    """A fall of the total profit from its peak that opens the circuit breaker; 0 is no limit."""
+    max_drawdown_ratio: Ratio = ZERO
+    """The same as a share of a full window's worth: `order_amount` times the larger window."""
+    drawdown_window: DurationNs = 24 * 3600 * SECOND_NS
+    """How far back the peak is looked for."""
+    breaker_cool_down: DurationNs = 300 * SECOND_NS
+    """How long the circuit breaker stays open before it is half-open."""
 
 
 class SlotOrderState(StrEnum):
@@ -99,6 +121,8 @@ class Slot(msgspec.Struct, kw_only=True):
     order: SlotOrder | None = None
     rejections: int = 0
     """Rejections in a row."""
+    round_profit: Money = ZERO
+    """What the closed parts of the present round trip made, net of fees."""
     quiet_until: TimeNs = 0
     """No order before this time."""
 
@@ -136,12 +160,63 @@ class Accounts(msgspec.Struct, kw_only=True):
     first_time: TimeNs = 0
 
 
+class Watched(msgspec.Struct, kw_only=True):
+    """One monitored symbol: its last closed candles, and what they say."""
+
+    closes: list[Price] = []
+    volumes: list[Quantity] = []
+    open_time: TimeNs = -1
+    """Of the newest closed candle."""
+    is_abnormal: bool = False
+    """The newest candle, formed or forming, is below the mean on much volume."""
+    is_calm: bool = False
+    """The newest closed candle is above the mean with normal volume."""
+
+
+class BreakerState(StrEnum):
+    """Closed lets orders through, as with the electrical one."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Peak(msgspec.Struct, frozen=True, kw_only=True):
+    """The total profit at a step."""
+
+    time: TimeNs
+    profit: Money
+
+
+class Breaker(msgspec.Struct, kw_only=True):
+    """A grid's circuit breaker."""
+
+    state: BreakerState = BreakerState.CLOSED
+    reason: str = ""
+    """Why it opened."""
+    opened_time: TimeNs = 0
+    losses: int = 0
+    """Losing round trips in a row."""
+    peaks: list[Peak] = []
+    """The highest steps of the drawdown's window, falling."""
+    tried: list[int] = []
+    """The levels that were opened while it was half-open."""
+
+
 class NotQuoting(StrEnum):
     """The one reason why a symbol has no opening orders out."""
 
     NO_PRICE = "no_price"
     PAUSED = "paused"
     MARGIN_LOCKED = "margin_locked"
+    BREAKER_OPEN = "breaker_open"
+    """The circuit breaker is open."""
+    BREAKER_HALF_OPEN = "breaker_half_open"
+    """The one level a side that a half-open circuit breaker tries is filled."""
+    MARKET_RISK = "market_risk"
+    """The risk monitor saw its symbols fall on much volume, and not yet be calm again."""
+    FEED_LOST = "feed_lost"
+    """There was no tick for `stale_after`, or the feed said that it is down or lost something."""
     BELOW_MINIMUM = "below_minimum"
     """`order_amount` at these prices is below the venue's minimum."""
     QUOTA = "quota"
@@ -186,6 +261,12 @@ class GridState(msgspec.Struct, kw_only=True):
     funding_ids: list[str] = []
     """The newest funding payments, so that a repeated one is not booked."""
     accounts: Accounts = msgspec.field(default_factory=Accounts)
+    watched: dict[Symbol, Watched] = {}
+    """What the risk monitor knows of each of its symbols."""
+    is_market_risky: bool = False
+    breaker: Breaker = msgspec.field(default_factory=Breaker)
+    feed_lost_time: TimeNs = 0
+    """The newest tick when the feed was lost; a newer one brings it back. 0 while it is there."""
 
 
 class SlotStatus(StrEnum):

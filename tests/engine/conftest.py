@@ -11,7 +11,9 @@ from tests.schemas.examples import BTC, INSTRUMENT, SETTINGS, SIM
 from bus import Bus, Everything, FreeRunning, get_logger, read
 from bus.metrics import CollectorRegistry
 from engine.actor import Actor, ActorTurns
+from engine.candles import CandlesOf, LiveCandles
 from engine.metrics import EngineMetrics
+from engine.watch import LiveWatch
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
 from schemas.journal import Step, SymbolEntry
@@ -20,7 +22,7 @@ from schemas.subjects import Stream
 ENTRY = SymbolEntry(venue=SIM, symbol=BTC, instance="sqt", generation=1, settings=SETTINGS)
 STEPS = subjects.step(SIM, BTC)
 
-RunActor = Callable[[], AbstractAsyncContextManager["asyncio.Task[None]"]]
+RunActor = Callable[..., AbstractAsyncContextManager["asyncio.Task[None]"]]
 
 
 @pytest.fixture
@@ -28,12 +30,16 @@ def run_actor(bus: Bus) -> RunActor:
     """Run an actor of the symbol for as long as the context lasts."""
 
     @asynccontextmanager
-    async def run() -> AsyncIterator[asyncio.Task[None]]:
+    async def run(
+        entry: SymbolEntry = ENTRY, candles: CandlesOf = LiveCandles
+    ) -> AsyncIterator[asyncio.Task[None]]:
         actor = Actor(
             bus,
-            ENTRY,
+            entry,
             INSTRUMENT,
             turns=ActorTurns(FreeRunning(), FreeRunning()),
+            watch=LiveWatch(every_s=0.02),
+            candles=candles,
             metrics=EngineMetrics(CollectorRegistry()),
             log=get_logger("test"),
         )

@@ -4,8 +4,8 @@ from contextlib import aclosing
 
 import msgspec
 import pytest
-from tests.engine.conftest import STEPS, RunActor, until_step
-from tests.schemas.examples import BTC, COMMAND, FILL, SIM, TICKER, TRADE
+from tests.engine.conftest import ENTRY, STEPS, RunActor, until_step
+from tests.schemas.examples import BTC, COMMAND, EXAMPLES, FILL, SETTINGS, SIM, TICKER, TRADE
 
 from bus import Bus, EachLast, Fenced, Journal, Received, read
 from schemas import subjects
@@ -14,9 +14,10 @@ from schemas.control import CommandOutcome, CommandResult
 from schemas.engine import Fill
 from schemas.grid import GridView
 from schemas.journal import Step
-from schemas.orders import OrderReport, OrderStatus, PlaceOrder, Trade
+from schemas.market import Candle, FeedChanged, FeedState
+from schemas.orders import CancelOrder, OrderReport, OrderStatus, PlaceOrder, Trade
 from schemas.subjects import Stream
-from schemas.units import TradeId
+from schemas.units import MILLISECOND_NS, TradeId
 
 
 async def first_on(bus: Bus, stream: Stream, subject: str) -> Received:
@@ -25,6 +26,9 @@ async def first_on(bus: Bus, stream: Stream, subject: str) -> Received:
             if batch.messages:
                 return batch.messages[0]
     raise AssertionError("a stream is read for ever")
+
+
+CANDLE = next(event for event in EXAMPLES if isinstance(event, Candle))
 
 
 def places(step: Step) -> list[PlaceOrder]:
@@ -163,6 +167,39 @@ async def test_a_command_is_answered(bus: Bus, run_actor: RunActor) -> None:
         answer = await first_on(bus, Stream.CONTROL, subjects.command_result(SIM, BTC))
     result = decode_as(answer.data, CommandResult)
     assert (result.command_id, result.outcome) == (COMMAND.command_id, CommandOutcome.EXPIRED)
+
+
+async def test_silence_takes_opening_orders_out_until_a_tick(bus: Bus, run_actor: RunActor) -> None:
+    settings = msgspec.structs.replace(SETTINGS, stale_after=MILLISECOND_NS)
+    async with run_actor(msgspec.structs.replace(ENTRY, settings=settings)):
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        lost = await until_step(bus, lambda step: bool(step.state.feed_lost_time))
+        later = msgspec.structs.replace(TICKER, time=TICKER.time + 1)
+        await bus.store(subjects.ticker(SIM, BTC), later)
+        await until_step(bus, lambda step: step.step > lost.step and not step.state.feed_lost_time)
+    assert sum(isinstance(each, CancelOrder) for each in lost.decisions) == 20
+
+
+async def test_a_feed_that_is_down_is_heard(bus: Bus, run_actor: RunActor) -> None:
+    down = FeedChanged(venue=SIM, symbol=BTC, state=FeedState.DOWN, reason="", time=TICKER.time)
+    async with run_actor():
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        await until_step(bus, has_orders)
+        await bus.store(subjects.feed(SIM, BTC), down)
+        step = await until_step(bus, lambda step: bool(step.state.feed_lost_time))
+    assert step.causes == (down,)
+
+
+async def test_monitored_candles_are_watched_from_the_first_tick_on(bus: Bus, run_actor: RunActor) -> None:
+    settings = msgspec.structs.replace(SETTINGS, monitor_symbols=(BTC,))
+    await bus.store(subjects.closed_candle(SIM, BTC, "1m"), CANDLE)
+    async with run_actor(msgspec.structs.replace(ENTRY, settings=settings)):
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        first = await until_step(bus, has_orders)
+        later = msgspec.structs.replace(CANDLE, open_time=CANDLE.open_time + 1)
+        await bus.store(subjects.closed_candle(SIM, BTC, "1m"), later)
+        await until_step(bus, lambda step: step.causes == (later,))
+    assert first.state.watched[BTC].closes == [CANDLE.close]
 
 
 async def test_viewers_get_the_grid_of_the_newest_step(bus: Bus, run_actor: RunActor) -> None:

@@ -21,7 +21,7 @@ def sweep(includes: int) -> OpenOrders:
 
 async def test_what_counts_each_comes_before_a_price() -> None:
     inbox = Inbox(0)
-    inbox.put_ticker(TICKER)
+    inbox.put_level(TICKER)
     await inbox.put(heard(1))
     await inbox.put(heard(2))
     assert [await inbox.next() for _ in range(3)] == [heard(1), heard(2), TICKER]
@@ -30,15 +30,15 @@ async def test_what_counts_each_comes_before_a_price() -> None:
 async def test_of_tickers_only_the_newest_is_handed_out() -> None:
     inbox = Inbox(0)
     newest = msgspec.structs.replace(TICKER, time=TIME + 1)
-    inbox.put_ticker(TICKER)
-    inbox.put_ticker(newest)
+    inbox.put_level(TICKER)
+    inbox.put_level(newest)
     assert await inbox.next() == newest
 
 
 async def test_a_sweep_waits_for_the_orders_it_includes() -> None:
     inbox = Inbox(4)
     inbox.put_sweep(sweep(5))
-    inbox.put_ticker(TICKER)
+    inbox.put_level(TICKER)
     assert await inbox.next() == TICKER
     await inbox.put(heard(5))
     assert [await inbox.next() for _ in range(2)] == [heard(5), sweep(5)]
@@ -48,7 +48,7 @@ async def test_a_command_does_not_stand_for_an_order() -> None:
     inbox = Inbox(4)
     inbox.put_sweep(sweep(5))
     await inbox.put(heard(9, Stream.CONTROL))
-    inbox.put_ticker(TICKER)
+    inbox.put_level(TICKER)
     assert [type(await inbox.next()) for _ in range(2)] == [Heard, type(TICKER)]
 
 

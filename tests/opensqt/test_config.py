@@ -12,6 +12,7 @@ from opensqt.config import DEFAULT_FILE, Configuration, ConfigurationError, load
 from opensqt.config_command import summary, warnings
 from opensqt.errors import CommandError
 from schemas.grid import GridMode
+from schemas.units import SECOND_NS
 
 GOOD = textwrap.dedent(
     """\
@@ -83,6 +84,18 @@ def test_settings_are_as_the_file_says() -> None:
     assert (second.settings.price_interval, second.settings.interval_ratio) == (None, D("0.001"))
 
 
+def test_guards_are_set_in_the_file() -> None:
+    guarded = GOOD.replace(
+        "mode: neutral",
+        "mode: neutral\n    stale_after: 2s\n    max_drawdown: 5%\n    risk_trigger: all\n    monitor_symbols: [ETH/USDT]",
+        1,
+    )
+    first, second = good(text=guarded).symbols
+    assert (first.settings.max_drawdown_ratio, first.settings.max_drawdown) == (D("0.05"), D(0))
+    assert (first.settings.monitor_symbols, first.settings.risk_trigger) == (("ETH/USDT",), 0)
+    assert (first.settings.stale_after, second.settings.stale_after) == (2 * SECOND_NS, 5 * SECOND_NS)
+
+
 def test_instruments_are_as_the_file_says() -> None:
     perpetual, spot = good().venue.symbols
 
@@ -101,6 +114,26 @@ def test_instruments_are_as_the_file_says() -> None:
             "300 USDT",
             "300",
             "27: symbols[0].order_amount has to be an amount with its currency, like 30 USDT, not '300'",
+        ),
+        (
+            "mode: neutral",
+            "mode: neutral\n    risk_trigger: some",
+            "27: symbols[0].risk_trigger has to be any, all, or how many of the symbols, not 'some'",
+        ),
+        (
+            "mode: neutral",
+            "mode: neutral\n    monitor_symbols: [ETH/USDC]",
+            "27: symbols[0].monitor_symbols has ETH/USDC, which is not in symbols; did you mean ETH/USDT?",
+        ),
+        (
+            "mode: neutral",
+            "mode: neutral\n    risk_trigger: 2\n    monitor_symbols: [ETH/USDT]",
+            "27: symbols[0].risk_trigger 2 is more than there are in monitor_symbols",
+        ),
+        (
+            "mode: neutral",
+            "mode: neutral\n    max_drawdown: 5 USDC",
+            "27: symbols[0].max_drawdown has to be in USDT, the quote currency of BTC/USDT:USDT, not USDC",
         ),
         ("300 USDT", "0 USDT", "27: symbols[0].order_amount has to be above 0"),
         (

@@ -7,6 +7,7 @@ At every moment and for every price p, exactly:
 from typing import NamedTuple
 
 from engine.core.arithmetic import share
+from engine.core.breaker import note_opening
 from engine.core.step import Draft
 from schemas.engine import Fill, Severity
 from schemas.grid import ZERO, Accounts, Slot
@@ -37,6 +38,10 @@ def book(draft: Draft, slot: Slot, trade: Trade) -> None:
     accounts.volume += trade.quantity * trade.price
     matched = _close(accounts, slot, signed, trade.price, fee)
     opens = not matched.quantity
+    if opens:
+        note_opening(draft.state, slot.level)
+    else:
+        _count_round_trip(draft, slot, signed, matched)
     accounts.opened_trades += opens
     accounts.closed_trades += not opens
     draft.fills.append(
@@ -91,6 +96,13 @@ def _close(accounts: Accounts, slot: Slot, signed: SignedQuantity, price: Price,
     slot.entry_fees += opening_fee
     accounts.unmatched_fees += opening_fee
     return Matched(closed, profit)
+
+
+def _count_round_trip(draft: Draft, slot: Slot, signed: SignedQuantity, matched: Matched) -> None:
+    slot.round_profit += matched.profit
+    if slot.held * signed >= 0:  # all that was held is closed
+        draft.round_trips.append(slot.round_profit)
+        slot.round_profit = ZERO
 
 
 def _closed(held: SignedQuantity, signed: SignedQuantity) -> SignedQuantity:

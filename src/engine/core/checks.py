@@ -46,6 +46,9 @@ def _limits(settings: GridSettings) -> list[str]:
     durations = {
         "rejection_cool_down": settings.rejection_cool_down,
         "margin_lock_duration": settings.margin_lock_duration,
+        "stale_after": settings.stale_after,
+        "drawdown_window": settings.drawdown_window,
+        "breaker_cool_down": settings.breaker_cool_down,
     }
     return mistakes + [f"{name} must not be negative" for name, value in durations.items() if value < 0]
 

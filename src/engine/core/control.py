@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from engine.core import breaker
 from engine.core.step import Draft
 from schemas.control import Command, CommandName, CommandOutcome, CommandResult
 from schemas.grid import GridState
@@ -14,7 +15,7 @@ def on_command(draft: Draft, received: CommandReceived) -> bool:
     if received.received_time > command.expires_time:
         outcome, detail = CommandOutcome.EXPIRED, "read after its expiry, not applied"
     else:
-        outcome, detail = _apply(draft.state, command)
+        outcome, detail = _apply(draft, command)
     draft.notices.append(
         CommandResult(
             venue=command.venue,
@@ -32,14 +33,24 @@ def on_command(draft: Draft, received: CommandReceived) -> bool:
     return True
 
 
-def _apply(state: GridState, command: Command) -> tuple[CommandOutcome, str]:
+def _apply(draft: Draft, command: Command) -> tuple[CommandOutcome, str]:
     match command.name:
         case CommandName.PAUSE:
-            return _set_paused(state, paused=True)
+            return _set_paused(draft.state, paused=True)
         case CommandName.RESUME:
-            return _set_paused(state, paused=False)
+            return _set_paused(draft.state, paused=False)
+        case CommandName.TRIP:
+            is_new = breaker.trip(draft, f"by hand: {command.reason}")
+            return _outcome(is_new, "the circuit breaker is open", "it was open already")
+        case CommandName.RESET:
+            is_new = breaker.close(draft, f"by hand: {command.reason}")
+            return _outcome(is_new, "the circuit breaker is closed", "it was closed already")
         case _:
             assert_never(command.name)
+
+
+def _outcome(is_new: bool, done: str, unchanged: str) -> tuple[CommandOutcome, str]:
+    return (CommandOutcome.APPLIED, done) if is_new else (CommandOutcome.UNCHANGED, unchanged)
 
 
 def _set_paused(state: GridState, *, paused: bool) -> tuple[CommandOutcome, str]:

@@ -6,30 +6,22 @@ counts: one that commits nothing is kept beside the state, and becomes a cause o
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, localcontext
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
-from engine.core.accounting import on_funding
+from engine.core import guards
 from engine.core.arithmetic import CONTEXT
-from engine.core.control import on_command
-from engine.core.evidence import on_cancel_rejected, on_report, on_trade
+from engine.core.breaker import remember_peak
+from engine.core.hearing import hear
 from engine.core.lattice import Lattice
 from engine.core.quoting import Market, Plan, Quote, is_reduce_only, market_in, market_of, plan, why_not
-from engine.core.reconciliation import on_open_orders
-from engine.core.refusals import release_margin
 from engine.core.slots import Progress, advance, next_order_id, open_order, slot_at, tidy
 from engine.core.step import Change, Draft
-from schemas.account import Balance, OpenOrders, Position
 from schemas.grid import GridState, NotQuoting, SlotOrder
-from schemas.journal import CommandReceived, Input, SymbolAdded, TimePassed
-from schemas.market import Candle, ClockRead, FeedChanged, Ticker
+from schemas.journal import Input, SymbolAdded, TimePassed
+from schemas.market import Ticker
 from schemas.orders import (
     CancelOrder,
-    CancelRejected,
-    Funding,
-    OrderReport,
-    OrderStatus,
     PlaceOrder,
-    Trade,
 )
 from schemas.units import Price, TimeNs
 
@@ -87,13 +79,20 @@ class Grid:
         if state is None:
             return None
         self._ticker = _newest_ticker(inputs) or self._ticker
-        times = [each for each in (self._ticker, _newest_silence(inputs)) if each is not None]
+        silence = _newest_silence(inputs)
+        times = [each for each in (self._ticker, silence) if each is not None]
         causes += times
-        draft = Draft(state, self.step + 1, max([state.time, *(each.time for each in times)]))
-        heard = [each for each in inputs if _hear(draft, each)]
-        released = release_margin(draft)
         market = market_of(self._ticker) if self._ticker else market_in(state)
-        is_new = self.step == 0 or bool(heard) or released
+        draft = Draft(
+            state,
+            self.step + 1,
+            max([state.time, *(each.time for each in times)]),
+            0 if market is None else market.time,
+            None if market is None else market.price,
+        )
+        heard = [each for each in inputs if hear(draft, each)]
+        is_new = self.step == 0 or bool(heard)
+        is_new |= guards.look(draft, silence)
         if market is not None:
             is_new |= self._follow(state, market, draft.time)
         changes = self._plan(state, market, draft.time)
@@ -129,11 +128,10 @@ class Grid:
         return plan(state, self._lattice, market, now)
 
     def _calm_of(self, state: GridState, changes: Plan, now: TimeNs) -> Calm | None:
-        if self._lattice is None or changes.depends_on_price:
+        if self._lattice is None or changes.depends_on_price or guards.is_waiting_for_a_tick(state):
             return None
         ends = [slot.quiet_until for slot in state.slots.values() if slot.quiet_until > now]
-        if state.margin_locked_until:
-            ends.append(state.margin_locked_until)
+        ends += guards.ends(state)
         return Calm(*self._lattice.bounds(state.center), min(ends, default=FOR_EVER))
 
     def _commit(self, draft: Draft, market: Market | None, changes: Plan) -> Change:
@@ -146,6 +144,8 @@ class Grid:
         if market is not None:
             state.price, state.bid, state.ask, state.price_time = market
         state.time = draft.time
+        if state.price is not None:
+            remember_peak(state, state.price)
         tidy(state)
         self.step, self._ticker, self._calm = draft.step, None, None
         return Change(
@@ -156,50 +156,6 @@ class Grid:
             notices=tuple(draft.notices),
             time=draft.time,
         )
-
-
-def _hear(draft: Draft, event: Input) -> bool:
-    before = draft.time
-    draft.time = max(before, _market_time(event))
-    if _apply(draft, event):
-        return True
-    draft.time = before
-    return False
-
-
-def _apply(draft: Draft, event: Input) -> bool:
-    matters = False
-    match event:
-        case OrderReport():
-            matters = on_report(draft, event)
-        case Trade():
-            matters = on_trade(draft, event)
-        case CancelRejected():
-            matters = on_cancel_rejected(draft, event)
-        case Funding():
-            matters = on_funding(draft, event)
-        case OpenOrders():
-            matters = on_open_orders(draft, event)
-        case CommandReceived():
-            matters = on_command(draft, event)
-        case SymbolAdded() | Ticker() | TimePassed():
-            pass  # taken for the step as a whole
-        case Candle() | FeedChanged() | ClockRead() | Balance() | Position():
-            pass
-        case _:
-            assert_never(event)
-    return matters
-
-
-def _market_time(event: Input) -> TimeNs:
-    # The gateway's own word on an order, and all that people do, may carry another clock's time than the market's.
-    match event:
-        case Trade():
-            return event.time
-        case OrderReport() if event.status is not OrderStatus.NOT_PLACED:
-            return event.time
-        case _:
-            return 0
 
 
 def _place(draft: Draft, quote: Quote) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
+from engine.core.breaker import windows
+from engine.core.guards import stopped_by
 from engine.core.lattice import Lattice
 from engine.core.slots import is_working
-from schemas.grid import GridMode, GridState, NotQuoting, Slot, SlotOrder
+from schemas.grid import GridState, NotQuoting, Slot, SlotOrder
 from schemas.instruments import Instrument, InstrumentKind
 from schemas.market import Ticker
 from schemas.units import Price, Quantity, Side, TimeNs
@@ -97,16 +99,11 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
             quote = _closing(state, lattice, slot)
             if not _is_below_minimum(state.instrument, quote):
                 closings.append(quote)
-    found = list(openings(state, lattice, market, now)) if may_open(state) else []
+    found = list(openings(state, lattice, market, now)) if stopped_by(state) is None else []
     depends_on_price |= any(each.obstacle is NotQuoting.WOULD_CROSS for each in found)
     opening = [each.quote for each in found if each.obstacle is None]
     quotes = _nearest_first(closings, market) + _nearest_first(opening, market)
     return Plan(cancels, quotes[: _quota(state)], depends_on_price)
-
-
-def may_open(state: GridState) -> bool:
-    """Tell whether opening orders may stand at all."""
-    return not state.paused and not state.margin_locked_until
 
 
 def openings(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Iterator[Opening]:
@@ -137,14 +134,13 @@ def why_not(state: GridState, lattice: Lattice | None) -> NotQuoting | None:
     orders = [slot.order for slot in state.slots.values() if slot.order]
     if any(order.opens and is_working(order) for order in orders):
         return None
-    if state.paused:
-        return NotQuoting.PAUSED
-    if state.margin_locked_until:
-        return NotQuoting.MARGIN_LOCKED
+    guard = stopped_by(state)
+    if guard is not None:
+        return guard
     obstacles = {each.obstacle for each in openings(state, lattice, market, state.time)}
     if None in obstacles:
         return NotQuoting.QUOTA
-    return next(each for each in OBSTACLES if each in obstacles)
+    return next((each for each in OBSTACLES if each in obstacles), NotQuoting.BREAKER_HALF_OPEN)
 
 
 def is_near(lattice: Lattice, level: int, price: Price) -> bool:
@@ -153,12 +149,11 @@ def is_near(lattice: Lattice, level: int, price: Price) -> bool:
 
 
 def _window(state: GridState) -> Iterator[tuple[int, Side]]:
-    settings, center = state.settings, state.center
-    for distance in range(1, settings.buy_window + 1):
+    center, window = state.center, windows(state)
+    for distance in range(1, window.buy + 1):
         yield center - distance, Side.BUY
-    if settings.mode is GridMode.NEUTRAL:
-        for distance in range(1, settings.sell_window + 1):
-            yield center + distance, Side.SELL
+    for distance in range(1, window.sell + 1):
+        yield center + distance, Side.SELL
 
 
 def _obstacle(
@@ -218,13 +213,13 @@ def _reason_to_cancel(
 def _reason_to_cancel_opening(
     state: GridState, lattice: Lattice, market: Market, slot: Slot, order: SlotOrder
 ) -> str | None:
-    if state.paused:
-        return "paused"
-    if state.margin_locked_until:
-        return "margin locked"
+    guard = stopped_by(state)
+    if guard is not None:
+        return guard.replace("_", " ")
     # Only the far edge: an order that the price has come to is about to be filled.
+    window = windows(state)
     beyond = (state.center - slot.level) if order.side is Side.BUY else (slot.level - state.center)
-    if beyond > (state.settings.buy_window if order.side is Side.BUY else state.settings.sell_window):
+    if beyond > (window.buy if order.side is Side.BUY else window.sell):
         return "outside the window"
     if slot.held and market.time > order.traded_time:
         closing = _closing(state, lattice, slot)

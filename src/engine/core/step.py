@@ -6,7 +6,7 @@ from schemas.engine import AlertRaised, Fill, Reconciled, ReconciliationFinding,
 from schemas.grid import GridState
 from schemas.journal import Input, Notice
 from schemas.orders import Decision
-from schemas.units import ClientOrderId, TimeNs
+from schemas.units import ClientOrderId, Money, Price, TimeNs
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,12 @@ class Draft:
     step: int
     time: TimeNs
     """The newest market time known: of the state, of the ticker and of the causes so far."""
+    price_time: TimeNs = 0
+    """When the newest tick known was; 0 before the first."""
+    price: Price | None = None
+    """The newest price known."""
+    round_trips: list[Money] = field(default_factory=list)
+    """What each round trip made that ended in this step."""
     causes: list[Input] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)

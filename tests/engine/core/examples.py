@@ -9,10 +9,11 @@ import msgspec
 from engine.core.grid import Grid
 from engine.core.step import Change
 from schemas.control import Command, CommandName
+from schemas.engine import RiskChanged
 from schemas.grid import GridMode, GridSettings, GridState, Slot, SlotOrder
 from schemas.instruments import Instrument, InstrumentKind
 from schemas.journal import CommandReceived, Input, SymbolAdded, TimePassed
-from schemas.market import Ticker
+from schemas.market import Candle, FeedChanged, FeedState, Ticker
 from schemas.orders import (
     CancelOrder,
     Decision,
@@ -46,7 +47,7 @@ PERPETUAL = Instrument(
 )
 SPOT = msgspec.structs.replace(PERPETUAL, kind=InstrumentKind.SPOT)
 LONG = GridSettings(
-    mode=GridMode.LONG, order_amount=D(100), price_interval=D(10), buy_window=3, sell_window=3
+    mode=GridMode.LONG, order_amount=D(100), price_interval=D(10), buy_window=3, sell_window=3, stale_after=0
 )
 NEUTRAL = msgspec.structs.replace(LONG, mode=GridMode.NEUTRAL)
 GEOMETRIC = msgspec.structs.replace(LONG, price_interval=None, interval_ratio=D("0.01"))
@@ -83,6 +84,27 @@ def ticker(
 
 def at(seconds: float) -> TimeNs:
     return START + int(seconds * SECOND_NS)
+
+
+def feed(state: FeedState, seconds: float) -> FeedChanged:
+    return FeedChanged(venue=SIM, symbol=BTC, state=state, reason="", time=at(seconds))
+
+
+def candle(symbol: Symbol, minute: int, close: int, volume: int = 10, *, closed: bool = True) -> Candle:
+    """Return the one-minute candle that opens so many minutes after the start."""
+    return Candle(
+        venue=SIM,
+        symbol=symbol,
+        interval="1m",
+        open_time=at(60 * minute),
+        open=D(close),
+        high=D(close),
+        low=D(close),
+        close=D(close),
+        volume=D(volume),
+        closed=closed,
+        time=at(60 * minute + 59),
+    )
 
 
 def silence(seconds: float) -> TimePassed:
@@ -200,6 +222,11 @@ def canceled(change: Change) -> set[ClientOrderId]:
 
 def queried(decisions: Iterable[Decision]) -> set[ClientOrderId]:
     return {each.client_order_id for each in decisions if isinstance(each, QueryOrder)}
+
+
+def risks(change: Change) -> list[tuple[str, bool]]:
+    """Return the guards that stepped in (true) or back."""
+    return [(each.reason, each.active) for each in change.notices if isinstance(each, RiskChanged)]
 
 
 def levels(orders: Iterable[PlaceOrder], side: Side) -> list[int]:

@@ -30,7 +30,7 @@ from schemas.codec import encode
 from schemas.control import CommandName
 from schemas.grid import GridState
 from schemas.journal import Input
-from schemas.market import Candle, ClockRead, FeedChanged, FeedState
+from schemas.market import Candle, ClockRead
 from schemas.orders import OrderStatus
 
 replace = msgspec.structs.replace
@@ -49,7 +49,6 @@ LEVELS_FOR_LATER: list[Input] = [
         closed=True,
         time=at(9),
     ),
-    FeedChanged(venue=SIM, symbol=BTC, state=FeedState.DOWN, reason="", time=at(9)),
     ClockRead(venue=SIM, time=at(9), received_time=at(9)),
     Balance(
         venue=SIM,

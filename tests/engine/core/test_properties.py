@@ -4,19 +4,31 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.engine.core.examples import GEOMETRIC, LONG, NEUTRAL, PERPETUAL, SPOT
+from tests.engine.core.examples import BTC, GEOMETRIC, LONG, NEUTRAL, PERPETUAL, SPOT, D
 from tests.engine.core.world import World
 
 from schemas.control import CommandName
 from schemas.grid import GridSettings
 from schemas.instruments import Instrument
+from schemas.units import SECOND_NS
 
+GUARDED = msgspec.structs.replace(
+    NEUTRAL,
+    stale_after=5 * SECOND_NS,
+    monitor_symbols=(BTC,),
+    average_window=2,
+    max_losing_round_trips=2,
+    max_drawdown=D(3),
+    breaker_cool_down=60 * SECOND_NS,
+)
 TIGHT = msgspec.structs.replace(NEUTRAL, order_cleanup_threshold=4, allow_taker=True, post_only_retries=1)
 
 SMALL = st.integers(0, 30)
 EVENTS = st.one_of(
     st.tuples(st.just("move"), st.integers(-12, 12), st.integers(0, 20)),
     st.tuples(st.just("wait"), st.integers(0, 70)),
+    st.tuples(st.just("see_candle"), st.integers(8, 12), st.sampled_from([5, 100]), st.integers(0, 1)),
+    st.tuples(st.just("lose_feed"), st.integers(0, 5)),
     st.tuples(st.just("arrive"), SMALL, SMALL),
     st.tuples(st.just("arrive_all")),
     st.tuples(st.just("fill"), SMALL, st.integers(1, 120)),
@@ -40,8 +52,15 @@ def tell(world: World, story: list[tuple[object, ...]]) -> None:
 
 @pytest.mark.parametrize(
     ("grid", "instrument"),
-    [(LONG, PERPETUAL), (NEUTRAL, PERPETUAL), (GEOMETRIC, PERPETUAL), (LONG, SPOT), (TIGHT, PERPETUAL)],
-    ids=["long", "neutral", "geometric", "spot", "tight"],
+    [
+        (LONG, PERPETUAL),
+        (NEUTRAL, PERPETUAL),
+        (GEOMETRIC, PERPETUAL),
+        (LONG, SPOT),
+        (TIGHT, PERPETUAL),
+        (GUARDED, PERPETUAL),
+    ],
+    ids=["long", "neutral", "geometric", "spot", "tight", "guarded"],
 )
 @given(story=STORIES)
 @settings(max_examples=100, deadline=None)

@@ -3,10 +3,22 @@
 from decimal import Decimal
 
 import msgspec
-from tests.engine.core.examples import PERPETUAL, added, at, command, silence, state_of, ticker
+from tests.engine.core.examples import (
+    BTC,
+    PERPETUAL,
+    added,
+    at,
+    candle,
+    command,
+    feed,
+    silence,
+    state_of,
+    ticker,
+)
 from tests.engine.core.exchange import Exchange
 
 from engine.core.grid import Grid
+from engine.core.guards import stopped_by
 from engine.core.step import Change
 from engine.core.view import view
 from schemas.account import OpenOrders
@@ -15,6 +27,7 @@ from schemas.control import CommandName
 from schemas.grid import GridMode, GridSettings, GridState
 from schemas.instruments import Instrument
 from schemas.journal import Input
+from schemas.market import FeedState
 from schemas.orders import PlaceOrder, RejectReason, Trade
 from schemas.units import ClientOrderId, TradeId
 
@@ -74,6 +87,14 @@ class World:
     def wait(self, seconds: int) -> None:
         self._pass(seconds)
         self.hear(silence(self.seconds))
+
+    def lose_feed(self, seconds: int) -> None:
+        self._pass(seconds)
+        self.hear(feed(FeedState.DOWN, self.seconds))
+
+    def see_candle(self, close: int, volume: int, closed: int) -> None:
+        minute = int(self.seconds) // 60
+        self.hear(candle(BTC, minute, close, volume, closed=bool(closed)))
 
     def arrive(self, index: int, verdict: int) -> None:
         """Let a request arrive at the exchange: mostly accepted, sometimes refused or lost."""
@@ -188,8 +209,7 @@ class World:
             assert order.quantity <= abs(slot.held)
             assert not order.reduce_only or order.quantity <= -order.side.sign * state.accounts.position
         else:
-            assert not state.paused
-            assert not state.margin_locked_until
+            assert stopped_by(state) is None
             assert slot.held * order.side.sign >= 0
 
     def _ids_of(self, level: int) -> set[ClientOrderId]:

@@ -1,0 +1,73 @@
+"""Each input to whom it concerns: what it changes is in the draft, and whether it was a cause is the answer."""
+
+from typing import assert_never
+
+from engine.core.accounting import on_funding
+from engine.core.control import on_command
+from engine.core.evidence import on_cancel_rejected, on_report, on_trade
+from engine.core.feed import on_feed_changed
+from engine.core.monitor import on_candle
+from engine.core.reconciliation import on_open_orders
+from engine.core.step import Draft
+from schemas.account import Balance, OpenOrders, Position
+from schemas.journal import CommandReceived, Input, SymbolAdded, TimePassed
+from schemas.market import Candle, ClockRead, FeedChanged, Ticker
+from schemas.orders import CancelRejected, Funding, OrderReport, OrderStatus, Trade
+from schemas.units import TimeNs
+
+
+def hear(draft: Draft, event: Input) -> bool:
+    """Apply one input, at its time, and tell whether it changed or said anything."""
+    before = draft.time
+    draft.time = max(before, _market_time(event))
+    if _apply(draft, event):
+        return True
+    draft.time = before
+    return False
+
+
+def _apply(draft: Draft, event: Input) -> bool:
+    matters = False
+    match event:
+        case OrderReport() | Trade() | CancelRejected() | Funding():
+            matters = _of_orders(draft, event)
+        case OpenOrders():
+            matters = on_open_orders(draft, event)
+        case Candle():
+            matters = on_candle(draft, event)
+        case FeedChanged():
+            matters = on_feed_changed(draft, event)
+        case CommandReceived():
+            matters = on_command(draft, event)
+        case SymbolAdded() | Ticker() | TimePassed():
+            pass  # taken for the step as a whole
+        case ClockRead() | Balance() | Position():
+            pass
+        case _:
+            assert_never(event)
+    return matters
+
+
+def _of_orders(draft: Draft, event: OrderReport | Trade | CancelRejected | Funding) -> bool:
+    match event:
+        case OrderReport():
+            return on_report(draft, event)
+        case Trade():
+            return on_trade(draft, event)
+        case CancelRejected():
+            return on_cancel_rejected(draft, event)
+        case Funding():
+            return on_funding(draft, event)
+        case _:
+            assert_never(event)
+
+
+def _market_time(event: Input) -> TimeNs:
+    # The gateway's own word on an order, and all that people do, may carry another clock's time than the market's.
+    match event:
+        case Trade():
+            return event.time
+        case OrderReport() if event.status is not OrderStatus.NOT_PLACED:
+            return event.time
+        case _:
+            return 0

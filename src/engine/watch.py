@@ -1,0 +1,68 @@
+"""What tells an actor that its market cannot be relied on: the feed's own word, and silence."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from schemas import subjects
+from schemas.journal import TimePassed
+from schemas.units import SECOND_NS, Symbol, TimeNs, VenueId
+
+SILENCE: float = 1.0
+"""Seconds without a tick until time is told; it is told again as often while the silence lasts."""
+
+
+class Watch(Protocol):
+    """Watches over one symbol's market."""
+
+    def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
+        """Return where on MARKET the feed gives its own word."""
+
+    def tick(self, market_time: TimeNs) -> None:
+        """Take note that there was a tick."""
+
+    async def silence(self) -> TimePassed:
+        """Return the market's time once there was no tick for a while."""
+
+
+class LiveWatch:
+    """Measures silence by this machine's clock; the market's time goes on from the newest tick's."""
+
+    def __init__(self, *, every_s: float = SILENCE, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._every_s = every_s
+        self._clock = clock
+        self._market_time: TimeNs = 0
+        self._read_at = clock()
+        self._told = 0
+
+    def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
+        return (subjects.feed(venue, symbol),)
+
+    def tick(self, market_time: TimeNs) -> None:
+        self._market_time = market_time
+        self._read_at = self._clock()
+        self._told = 0
+
+    async def silence(self) -> TimePassed:
+        while True:
+            wanted_ns = int((self._told + 1) * self._every_s * SECOND_NS)
+            left_ns = wanted_ns - (self._clock() - self._read_at)
+            if left_ns <= 0 and self._market_time:
+                self._told += 1
+                return TimePassed(time=self._market_time + self._clock() - self._read_at)
+            await asyncio.sleep(max(left_ns / SECOND_NS, 0) if self._market_time else self._every_s)
+
+
+class RecordedWatch:
+    """A recording's silence and gaps are nobody's fault: nothing is ever told."""
+
+    def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
+        return ()
+
+    def tick(self, market_time: TimeNs) -> None:
+        pass
+
+    async def silence(self) -> TimePassed:
+        never: asyncio.Future[TimePassed] = asyncio.get_running_loop().create_future()
+        return await never

@@ -1,0 +1,202 @@
+"""The circuit breaker: what opens it, what half-open lets through, and what closes it."""
+
+import msgspec
+from tests.engine.core.examples import (
+    LONG,
+    NEUTRAL,
+    D,
+    accept_all,
+    canceled,
+    command,
+    fill,
+    levels,
+    order,
+    placed,
+    report,
+    risks,
+    silence,
+    started,
+    state_of,
+    step,
+    ticker,
+    trade,
+)
+
+from engine.core.grid import Grid
+from engine.core.step import Change
+from schemas.control import CommandName, CommandOutcome, CommandResult
+from schemas.grid import BreakerState, GridSettings, NotQuoting
+from schemas.orders import OrderStatus
+from schemas.units import SECOND_NS, Side
+
+replace = msgspec.structs.replace
+FAST = replace(NEUTRAL, breaker_cool_down=60 * SECOND_NS)
+LOSING = replace(FAST, mode=LONG.mode, max_losing_round_trips=2)
+FALLING = replace(FAST, max_drawdown=D(2))
+IN, BACK = ("circuit_breaker", True), ("circuit_breaker", False)
+
+
+def breaker(grid: Grid) -> BreakerState:
+    return state_of(grid).breaker.state
+
+
+def open_breaker(settings: GridSettings = FAST) -> Grid:
+    """Return a grid whose breaker was opened by hand, with no opening orders left."""
+    grid = started(settings)
+    gone = canceled(step(grid, command(CommandName.TRIP)))
+    step(grid, *(report(each, OrderStatus.CANCELED) for each in sorted(gone)))
+    return grid
+
+
+def half_open(settings: GridSettings = FAST) -> Grid:
+    grid = open_breaker(settings)
+    step(grid, ticker(1000, 60))
+    accept_all(grid)
+    return grid
+
+
+def round_trip(grid: Grid, level: int, close_at: int) -> Change:
+    """Open a level, and close it at any price."""
+    fill(grid, level)
+    accept_all(grid)
+    return fill(grid, level, price=close_at)
+
+
+def answer(change: Change) -> CommandOutcome:
+    return next(each.outcome for each in change.notices if isinstance(each, CommandResult))
+
+
+def test_by_hand_it_takes_out_what_opens_and_keeps_what_closes() -> None:
+    grid = started(FAST)
+    fill(grid, -1)
+    accept_all(grid)
+    closing = order(grid, -1).client_order_id
+    change = step(grid, command(CommandName.TRIP))
+    assert answer(change) is CommandOutcome.APPLIED
+    assert risks(change) == [IN]
+    assert len(canceled(change)) == 5
+    assert closing not in canceled(change)
+
+
+def test_open_opens_nothing_and_says_so() -> None:
+    grid = open_breaker()
+    assert not placed(step(grid, ticker(900, 1)))
+    assert grid.why_not_quoting() is NotQuoting.BREAKER_OPEN
+
+
+def test_what_is_so_already_is_unchanged() -> None:
+    assert answer(step(open_breaker(), command(CommandName.TRIP))) is CommandOutcome.UNCHANGED
+    assert answer(step(started(), command(CommandName.RESET))) is CommandOutcome.UNCHANGED
+
+
+def test_a_reset_closes_it() -> None:
+    grid = open_breaker()
+    change = step(grid, command(CommandName.RESET))
+    assert risks(change) == [BACK]
+    assert state_of(grid).breaker.reason == ""
+
+
+def test_losing_round_trips_in_a_row_open_it() -> None:
+    grid = started(LOSING)
+    assert not risks(round_trip(grid, -1, 980))
+    assert risks(round_trip(grid, -2, 970)) == [IN]
+
+
+def test_a_clean_one_between_them_starts_the_count_again() -> None:
+    grid = started(LOSING)
+    round_trip(grid, -1, 980)
+    round_trip(grid, -2, 990)
+    round_trip(grid, -3, 960)
+    assert state_of(grid).breaker.losses == 1
+
+
+def test_without_a_limit_losses_open_nothing() -> None:
+    grid = started()
+    for level in (-1, -2, -3):
+        round_trip(grid, level, 900)
+    assert breaker(grid) is BreakerState.CLOSED
+
+
+def test_a_round_trip_ends_when_all_is_closed() -> None:
+    grid = started(LOSING)
+    fill(grid, -1)
+    accept_all(grid)
+    closing = order(grid, -1)
+    step(grid, trade(closing, "0.05", price=900))
+    assert state_of(grid).breaker.losses == 0
+    step(grid, trade(closing, "0.051", price=1000))
+    assert state_of(grid).breaker.losses == 1
+
+
+def test_a_drawdown_from_the_peak_opens_it() -> None:
+    grid = started(FALLING)
+    fill(grid, -1)
+    assert grid.process([ticker(1001, 1)]) is None
+    assert not risks(step(grid, ticker(985, 2)))
+    change = step(grid, ticker(980, 3))
+    assert risks(change) == [IN]
+
+
+def test_a_drawdown_may_be_a_share_of_a_full_window() -> None:
+    grid = started(replace(FAST, max_drawdown_ratio=D("0.01")))  # 3 USDT
+    fill(grid, -1)
+    assert not risks(step(grid, ticker(975, 1)))
+    assert risks(step(grid, ticker(965, 2))) == [IN]
+
+
+def test_a_peak_from_before_the_window_is_forgotten() -> None:
+    grid = started(replace(FALLING, drawdown_window=24 * SECOND_NS))
+    fill(grid, -1)
+    step(grid, ticker(985, 12))
+    step(grid, ticker(975, 23))
+    assert not risks(step(grid, ticker(965, 30)))
+
+
+def test_peaks_are_kept_falling_and_few() -> None:
+    grid = started(replace(FALLING, drawdown_window=24 * SECOND_NS, max_drawdown=D(1000)))
+    fill(grid, -1)
+    for second in range(48):
+        step(grid, ticker(900 - 20 * second % 300, second + 1))
+    peaks = [peak.profit for peak in state_of(grid).breaker.peaks]
+    assert peaks == sorted(peaks, reverse=True)
+    assert len(peaks) <= 25
+
+
+def test_the_cool_down_ends_in_silence_too() -> None:
+    grid = open_breaker()
+    assert grid.process([silence(59)]) is None
+    assert risks(step(grid, silence(60))) == [IN]
+    assert breaker(grid) is BreakerState.HALF_OPEN
+
+
+def test_half_open_tries_one_level_a_side() -> None:
+    grid = open_breaker()
+    orders = placed(step(grid, ticker(1000, 60)))
+    assert (levels(orders, Side.BUY), levels(orders, Side.SELL)) == ([-1], [1])
+
+
+def test_half_open_tries_no_other_level_while_one_is_filled() -> None:
+    grid = half_open()
+    fill(grid, -1)
+    fill(grid, 1)
+    assert not any(not each.reduce_only and each.post_only for each in placed(step(grid, ticker(980, 61))))
+    assert grid.why_not_quoting() is NotQuoting.BREAKER_HALF_OPEN
+
+
+def test_half_of_a_tried_level_is_that_level() -> None:
+    grid = half_open()
+    step(grid, trade(order(grid, -1), "0.05"))
+    step(grid, trade(order(grid, -1), "0.01"))
+    assert state_of(grid).breaker.tried == [-1]
+
+
+def test_a_clean_round_trip_closes_it() -> None:
+    grid = half_open()
+    assert risks(round_trip(grid, -1, 1000)) == [BACK]
+    assert breaker(grid) is BreakerState.CLOSED
+
+
+def test_a_losing_round_trip_opens_it_again() -> None:
+    grid = half_open()
+    assert risks(round_trip(grid, -1, 980)) == [IN]
+    assert (breaker(grid), state_of(grid).breaker.tried) == (BreakerState.OPEN, [])
