@@ -15,13 +15,17 @@ from websockets.frames import CTRL_OPCODES, Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
 
 from liveserver.allowance import Allowance
-from liveserver.audience import CloseCode
+from liveserver.audience import CloseCode, Dialect, written
 from liveserver.backlog import Backlog
 from liveserver.door import Door, Refusal
 from liveserver.hub import Hub
-from liveserver.messages import Message
+from liveserver.messages import ErrorData, Message, MessageType
+from liveserver.requests import NotUnderstood, understand
+
+SUBPROTOCOL = Subprotocol("opensqt.v2")
 
 REASON_LIMIT = 120
 """Bytes that fit into a close frame beside its code."""
@@ -82,9 +86,10 @@ class Session:
         limits = stage.limits
         self._stage = stage
         self._outlet = outlet
-        self._protocol = ServerProtocol(max_size=limits.inbound_bytes)
+        self._protocol = ServerProtocol(max_size=limits.inbound_bytes, select_subprotocol=_select)
         self._allowance = Allowance(limits.inbound_per_s, limits.inbound_burst, now)
         self._backlog = Backlog(limits.backlog_messages, limits.backlog_bytes)
+        self._dialect = Dialect.PLAIN
         self._is_open = False
         self._is_blocked = False
         self._ping_at = now + limits.ping_every_s * phase
@@ -182,7 +187,10 @@ class Session:
         self._write_out()
         if self._protocol.state is State.OPEN:
             self._is_open = True
-            self._stage.hub.join(self, asked, self._stage.greeting())
+            is_plain = self._protocol.subprotocol is None
+            self._dialect = Dialect.PLAIN if is_plain else Dialect.V2
+            topics = asked[:1] if is_plain else asked
+            self._stage.hub.join(self, topics, self._stage.greeting(), self._dialect)
 
     def _hear(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
@@ -205,12 +213,21 @@ class Session:
             whole = b"".join(self._fragments)
             self._fragments.clear()
             try:
-                self._hear_text(whole.decode())
+                whole.decode()
             except UnicodeDecodeError:
                 self.close(CloseCode.INVALID_DATA, "not UTF-8")
+                return
+            # A plain socket has nothing to say, and never had: it is passed over.
+            if self._dialect is Dialect.V2:
+                self._answer(whole)
 
-    def _hear_text(self, text: str) -> None:
-        """Pass over it: nothing is asked of a viewer yet."""
+    def _answer(self, text: bytes) -> None:
+        try:
+            said = understand(text)
+        except NotUnderstood as error:
+            self.send(written(Message(MessageType.ERROR, ErrorData(error=str(error))), self._dialect), 1)
+        else:
+            self._stage.hub.subscribe(self, said.wanted)
 
     def _write_out(self) -> None:
         for data in self._protocol.data_to_send():
@@ -221,3 +238,8 @@ class Session:
                 self._is_ending = True
                 self._abort_at = self._now + self._stage.limits.linger_s
                 self._outlet.close()
+
+
+def _select(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    # Whoever offers others only is served as a plain socket is.
+    return SUBPROTOCOL if SUBPROTOCOL in offered else None
