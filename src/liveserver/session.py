@@ -24,7 +24,9 @@ from liveserver.door import Door, Refusal
 from liveserver.hub import Hub
 from liveserver.messages import ErrorData, Message, MessageType
 from liveserver.requests import NotUnderstood, understand
+from liveserver.turnstile import Turnstile
 
+TOO_MANY_REQUESTS = 429
 SUBPROTOCOL = Subprotocol("opensqt.v2")
 
 REASON_LIMIT = 120
@@ -36,6 +38,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     backlog_messages: int = 256
     backlog_bytes: int = 1 << 20
+    connections: int = 20_000
+    connections_per_address: int = 2000
+    """Many may share an address, and all do behind a proxy."""
     inbound_bytes: int = 4096
     """Of one message; beyond it the connection ends with 1009."""
     inbound_per_s: float = 5.0
@@ -68,6 +73,7 @@ class Stage(Protocol):
 
     hub: Hub
     door: Door
+    turnstile: Turnstile
     limits: Limits
 
     def greeting(self) -> Sequence[Message]:
@@ -82,13 +88,17 @@ class Stage(Protocol):
 class Session:
     """Implements `Viewer`. `phase` (0 to 1) spreads the pings of viewers that came together."""
 
-    def __init__(self, stage: Stage, outlet: Outlet, now: float, phase: float = 1.0) -> None:
+    def __init__(
+        self, stage: Stage, outlet: Outlet, now: float, phase: float = 1.0, address: str = ""
+    ) -> None:
         limits = stage.limits
         self._stage = stage
         self._outlet = outlet
         self._protocol = ServerProtocol(max_size=limits.inbound_bytes, select_subprotocol=_select)
         self._allowance = Allowance(limits.inbound_per_s, limits.inbound_burst, now)
         self._backlog = Backlog(limits.backlog_messages, limits.backlog_bytes)
+        self._address = address
+        self._is_counted = False
         self._dialect = Dialect.PLAIN
         self._is_open = False
         self._is_blocked = False
@@ -158,6 +168,9 @@ class Session:
         self._is_open = False
         self._backlog.clear()
         self._stage.hub.leave(self)
+        if self._is_counted:
+            self._is_counted = False
+            self._stage.turnstile.leave(self._address)
 
     def tick(self, now: float) -> None:
         """Do what is due: a ping, or the end of a viewer that does not answer. To be called every second or so."""
@@ -183,6 +196,10 @@ class Session:
         if isinstance(asked, Refusal):
             self._protocol.send_response(self._protocol.reject(asked.status, asked.text))
             return
+        if why_not := self._stage.turnstile.enter(self._address):
+            self._protocol.send_response(self._protocol.reject(TOO_MANY_REQUESTS, f"{why_not}\n"))
+            return
+        self._is_counted = True
         self._protocol.send_response(self._protocol.accept(request))
         self._write_out()
         if self._protocol.state is State.OPEN:

@@ -149,9 +149,11 @@ async def test_another_websites_page_may_not_connect(bus: Bus) -> None:
 
 
 async def test_a_page_from_disk_may_connect_where_that_was_asked_for(bus: Bus) -> None:
-    async with serving(bus.url, allowed_origins=frozenset({"null"})) as replica:
-        async with watching(replica, origin="null") as from_disk:
-            await from_disk.until("server")
+    async with (
+        serving(bus.url, allowed_origins=frozenset({"null"})) as replica,
+        watching(replica, origin="null") as from_disk,
+    ):
+        await from_disk.until("server")
 
 
 async def test_a_viewer_switches_symbols_by_a_message(bus: Bus) -> None:

@@ -18,6 +18,7 @@ from liveserver.messages import Message
 from liveserver.metrics import Metrics
 from liveserver.projection import Projection
 from liveserver.session import Limits, Session
+from liveserver.turnstile import Turnstile
 
 
 class Theatre:
@@ -27,6 +28,7 @@ class Theatre:
         self.hub = Hub(Metrics())
         self.door = Door(frozenset())
         self.limits = Limits(**limits)
+        self.turnstile = Turnstile(self.limits.connections, self.limits.connections_per_address)
         self.drops = 0
         self.projection = Projection()
         self.projection.apply(events.ticker(), 1)
@@ -307,6 +309,16 @@ def test_what_is_not_understood_is_answered_and_changes_nothing(said: bytes) -> 
     browser.stage.tell("101")
 
     assert [kind for kind, _ in messages_in(browser.sent)] == ["error", "ticker"]
+
+
+def test_too_many_viewers_of_one_address_are_refused_until_one_leaves() -> None:
+    stage = Theatre(connections_per_address=1)
+    first = Browser(stage)
+
+    assert "429" in str(Browser(stage).client.handshake_exc)
+    first.session.lost()
+    first.session.lost()
+    assert Browser(stage).client.state is State.OPEN
 
 
 def test_a_viewer_that_went_is_forgotten() -> None:
