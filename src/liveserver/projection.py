@@ -98,6 +98,10 @@ class Projection:
         view = self._views[channel.market]
         return view.snapshot(channel.interval, self._balances_of(channel.market))
 
+    def view(self, market: Market) -> MarketView:
+        """Return all that is known of one market."""
+        return self._views[market]
+
     def summary(self) -> list[SymbolData]:
         """Return the list of symbols, in the order of `names`."""
         return [self._views[market].summary() for market in self.names]
