@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from enum import Enum, IntEnum, auto
+from enum import IntEnum, StrEnum
 from typing import Protocol
 
 from liveserver.frames import text_frame
@@ -24,12 +24,12 @@ class CloseCode(IntEnum):
     TOO_SLOW = 4408
 
 
-class Dialect(Enum):
+class Dialect(StrEnum):
     """How messages are written."""
 
-    PLAIN = auto()
+    PLAIN = "plain"
     """`{"type", "data"}`, as the earlier live server did."""
-    V2 = auto()
+    V2 = "opensqt.v2"
     """With `venue`, `symbol` and `seq` beside them."""
 
 
@@ -65,20 +65,16 @@ class Audience:
         self._kinds: list[MessageType] = []
         self._size = 0
 
-    @property
-    def is_full(self) -> bool:
-        """Whether so much waits that it should go out before more is added."""
-        return self._size >= PIECE
-
     def hears(self, channel: Channel) -> bool:
         """Tell whether a message for this channel is for them."""
         return channel in self._heard
 
-    def put(self, kind: MessageType, frame: bytes) -> None:
-        """Have a frame sent to everybody at the next flush."""
+    def put(self, kind: MessageType, frame: bytes) -> bool:
+        """Have a frame sent to everybody at the next flush; True when it should come before more is added."""
         self._frames.append(frame)
         self._kinds.append(kind)
         self._size += len(frame)
+        return self._size >= PIECE
 
     def flush(self) -> tuple[Counter[MessageType], Sequence[Viewer]]:
         """Send what waits; return how many messages of each kind were taken, and who did not take them."""

@@ -207,16 +207,15 @@ class Hub:
     def _put(
         self, audiences: Iterable[Audience], message: Message, channel: Channel | None = None, seq: str = ""
     ) -> None:
+        if not self._dirty:
+            self._soon(self.flush)
         frames: dict[Dialect, bytes] = {}
-        for audience in list(audiences):
+        for audience in tuple(audiences):
             frame = frames.get(audience.dialect)
             if frame is None:
                 frame = frames[audience.dialect] = written(message, audience.dialect, channel, seq)
-            audience.put(message.type, frame)
-            if not self._dirty:
-                self._soon(self.flush)
             self._dirty[audience] = None
-            if audience.is_full:
+            if audience.put(message.type, frame):
                 self._flush(audience)
 
     def _flush(self, audience: Audience) -> None:
