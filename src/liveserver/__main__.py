@@ -19,7 +19,7 @@ def _settings(arguments: list[str]) -> tuple[Settings, bool]:
         action="append",
         metavar="ORIGIN",
         help="a page from elsewhere that may connect, such as https://example.org; * for any; "
-        "default: null, which is a page opened from disk",
+        "null for one opened from disk; default: none but our own",
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     given = parser.parse_args(arguments)

@@ -31,8 +31,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """0 takes a free one."""
     replica: str = ""
     """What it calls itself; its host and port when empty."""
-    allowed_origins: frozenset[str] = frozenset({"null"})
-    """Pages from elsewhere that may connect; `null` is a page opened from disk, as the earlier one is."""
+    allowed_origins: frozenset[str] = frozenset()
+    """Pages from elsewhere that may connect; `null` is any page that names none, such as one opened from disk."""
     limits: Limits = Limits()
 
 

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Protocol
 
-from liveserver.messages import MessageType
+from liveserver.frames import text_frame
+from liveserver.messages import MarketMessage, Message, MessageType, text
+from liveserver.projection import Channel
 
 PIECE = 64 * 1024
 """Bytes that are joined at most, so that what one write holds is bounded."""
@@ -22,6 +24,23 @@ class CloseCode(IntEnum):
     TOO_SLOW = 4408
 
 
+class Dialect(StrEnum):
+    """How messages are written."""
+
+    PLAIN = "plain"
+    """`{"type", "data"}`, as the earlier live server did."""
+    V2 = "opensqt.v2"
+    """With `venue`, `symbol` and `seq` beside them."""
+
+
+def written(message: Message, dialect: Dialect, channel: Channel | None = None, seq: str = "") -> bytes:
+    """Return the frame of a message."""
+    if dialect is Dialect.PLAIN:
+        return text_frame(text(message))
+    venue, symbol = channel.market if channel else ("", "")
+    return text_frame(text(MarketMessage(message.type, message.data, venue, symbol, seq)))
+
+
 class Viewer(Protocol):
     """One browser's end of a connection: takes frames without ever making anyone wait."""
 
@@ -35,24 +54,27 @@ class Viewer(Protocol):
 
 
 class Audience:
-    """Viewers, and the frames that they have yet to be sent."""
+    """Viewers, and the frames that they have yet to be sent. Nobody's channels are none: they wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: frozenset[Channel], dialect: Dialect) -> None:
+        self.channels = channels
+        self.dialect = dialect
+        self._heard = channels | {Channel(channel.market) for channel in channels}
         self.viewers: dict[Viewer, None] = {}
         self._frames: list[bytes] = []
         self._kinds: list[MessageType] = []
         self._size = 0
 
-    @property
-    def is_full(self) -> bool:
-        """Whether so much waits that it should go out before more is added."""
-        return self._size >= PIECE
+    def hears(self, channel: Channel) -> bool:
+        """Tell whether a message for this channel is for them."""
+        return channel in self._heard
 
-    def put(self, kind: MessageType, frame: bytes) -> None:
-        """Have a frame sent to everybody at the next flush."""
+    def put(self, kind: MessageType, frame: bytes) -> bool:
+        """Have a frame sent to everybody at the next flush; True when it should come before more is added."""
         self._frames.append(frame)
         self._kinds.append(kind)
         self._size += len(frame)
+        return self._size >= PIECE
 
     def flush(self) -> tuple[Counter[MessageType], Sequence[Viewer]]:
         """Send what waits; return how many messages of each kind were taken, and who did not take them."""

@@ -7,7 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request
 
-from liveserver.hub import Wanted
+from liveserver.requests import TOPICS_LIMIT
+from liveserver.topics import Wanted
 
 SOCKET_PATH = "/ws"
 
@@ -25,7 +26,7 @@ class Door:
 
     allowed_origins: frozenset[str]
 
-    def admit(self, request: Request) -> Wanted | Refusal:
+    def admit(self, request: Request) -> list[Wanted] | Refusal:
         """Return what the viewer asks for, or why it may not connect."""
         address = urlsplit(request.path)
         if address.path != SOCKET_PATH:
@@ -36,7 +37,7 @@ class Door:
             return Refusal(400, f"more than one {error}\n")
         if not may_connect(origin, host, self.allowed_origins):
             return Refusal(403, "pages from there may not connect\n")
-        return wanted(address.query.encode("latin-1", "replace"))
+        return topics(address.query.encode("latin-1", "replace"))
 
 
 def may_connect(origin: str | None, host: str | None, allowed: frozenset[str]) -> bool:
@@ -52,9 +53,14 @@ def may_connect(origin: str | None, host: str | None, allowed: frozenset[str]) -
 
 def wanted(query: bytes) -> Wanted:
     """Return what `?symbol=&venue=&interval=` asks for."""
+    return topics(query)[0]
+
+
+def topics(query: bytes) -> list[Wanted]:
+    """Return all that is asked for: `symbol` may be there several times."""
     fields = parse_qs(query.decode("latin-1"))
-    symbol, venue, interval = (fields.get(name, [""])[0] for name in ("symbol", "venue", "interval"))
-    return Wanted(symbol, venue, interval)
+    venue, interval = (fields.get(name, [""])[0] for name in ("venue", "interval"))
+    return [Wanted(symbol, venue, interval) for symbol in fields.get("symbol", [""])[:TOPICS_LIMIT]]
 
 
 def _single(headers: Headers, name: str) -> str | None:

@@ -147,7 +147,8 @@ class _View:
             self._metrics.undecodable.inc()
             self._log.warning("undecodable", subject=message.subject, detail=str(error))
             return []
-        return self._projection.apply(event, message.sequence)
+        seq = f"{message.stream}:{message.sequence}"
+        return [told._replace(seq=seq) for told in self._projection.apply(event, message.sequence)]
 
 
 def _includes(messages: Iterable[Received]) -> list[int]:

@@ -10,6 +10,7 @@ from litestar.types import Message as AsgiMessage
 from litestar.types import Scope
 
 from bus.metrics import CONTENT_TYPE
+from liveserver.api import api_routes
 from liveserver.assets import Asset, Assets
 from liveserver.door import wanted
 from liveserver.hub import unknown_symbol
@@ -35,7 +36,7 @@ SECURITY_HEADERS = {
 def create_app(replica: Replica, assets: Assets) -> Litestar:
     """Return the application that serves one replica."""
     return Litestar(
-        [*_page_routes(assets), *_state_routes(replica), *_view_routes(replica)],
+        [*_page_routes(assets), *_state_routes(replica), *_view_routes(replica), *api_routes(replica)],
         before_send=[add_security_headers],
         openapi_config=None,
         logging_config=None,

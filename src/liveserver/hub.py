@@ -1,45 +1,36 @@
 """Who watches what: a viewer gets its snapshot and then the tail, each message encoded once; no sockets here.
 
 Messages are gathered until `flush`, which a loop calls once a tick: one write a viewer then, however many there were.
+Whenever a viewer's topics change it is sent a snapshot of what is new to it; what it saw before goes on as it was.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
-from liveserver.audience import Audience, CloseCode, Viewer
-from liveserver.frames import text_frame
-from liveserver.messages import ErrorData, Message, MessageType, text
+from liveserver.audience import Audience, CloseCode, Dialect, Viewer, written
+from liveserver.messages import ErrorData, Message, MessageType
 from liveserver.metrics import Metrics
 from liveserver.projection import Channel, Outgoing, Projection
-
-
-class Wanted(NamedTuple):
-    """What a viewer asked for: an empty `symbol` or `interval` means the first."""
-
-    symbol: str = ""
-    venue: str = ""
-    interval: str = ""
-    is_patient: bool = False
-    """It was shown this symbol before, and waits for it to come back."""
-
+from liveserver.topics import Unknown, Wanted, resolve
 
 Soon = Callable[[Callable[[], None]], object]
 """Calls a function later in this tick, or at the next: a loop's `call_soon`."""
+Key = tuple[frozenset[Channel], Dialect]
+NOTHING: frozenset[Channel] = frozenset()
 
 
 class Hub:
-    """Seats viewers by channel. While nothing is known, they wait and hear of the server alone."""
+    """Seats viewers by the channels they hear. While nothing is known, they wait and hear of the server alone."""
 
     def __init__(self, metrics: Metrics, soon: Soon = lambda flush: None) -> None:
         self._metrics = metrics
         self._soon = soon
         self._projection: Projection | None = None
-        self._waiting: dict[Viewer, Wanted] = {}
-        self._seated: dict[Viewer, Channel] = {}
-        self._lobby = Audience()
-        self._audiences: dict[Channel, Audience] = {}
+        self._markets_known = 0
+        self._topics: dict[Viewer, Sequence[Wanted]] = {}
+        self._seats: dict[Viewer, Audience] = {}
+        self._audiences: dict[Key, Audience] = {}
         self._listeners: dict[Channel, list[Audience]] = {}
         self._dirty: dict[Audience, None] = {}
         self._began: float | None = None
@@ -47,55 +38,62 @@ class Hub:
         self._empty.set()
 
     def __len__(self) -> int:
-        return len(self._waiting) + len(self._seated)
+        return len(self._seats)
 
-    def join(self, viewer: Viewer, wanted: Wanted, greeting: Sequence[Message] = ()) -> None:
+    def join(
+        self,
+        viewer: Viewer,
+        topics: Sequence[Wanted],
+        greeting: Sequence[Message] = (),
+        dialect: Dialect = Dialect.PLAIN,
+    ) -> None:
         """Seat a viewer and send it the snapshot, or let it wait when nothing is known yet; then greet it."""
-        self._wait(viewer, wanted)
+        self._topics[viewer] = topics
+        self._sit(viewer, self._audience_at(NOTHING, dialect))
         self._count()
-        self._seat(viewer, wanted)
-        self._deliver(viewer, greeting)
+        self._settle(viewer)
+        self._deliver(viewer, [(None, message) for message in greeting])
+
+    def subscribe(self, viewer: Viewer, topics: Sequence[Wanted]) -> None:
+        """Show a viewer other topics from now on; it is told when there is no such topic, and goes on as before."""
+        before = self._topics.get(viewer)
+        if before is None:
+            return
+        self._topics[viewer] = topics
+        unknown = self._settle(viewer, is_leaving=False)
+        if unknown is not None:
+            self._topics[viewer] = before
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer; it may have been forgotten before."""
-        self._waiting.pop(viewer, None)
-        self._lobby.viewers.pop(viewer, None)
-        channel = self._seated.pop(viewer, None)
-        if channel is not None:
-            audience = self._audiences[channel]
-            audience.viewers.pop(viewer, None)
-            if not audience.viewers:
-                del self._audiences[channel]
-                self._listeners.clear()
+        self._topics.pop(viewer, None)
+        self._stand_up(viewer)
         self._count()
 
     def show(self, projection: Projection) -> None:
         """Show this projection from now on; everybody starts anew with a snapshot of it."""
         self.flush()
         self._projection = projection
-        seated, self._seated = self._seated, {}
-        self._audiences.clear()
-        self._listeners.clear()
-        for viewer, (market, interval) in seated.items():
-            self._wait(viewer, Wanted(market.symbol, market.venue, interval, is_patient=True))
-        self._seat_waiting()
+        for viewer, audience in list(self._seats.items()):
+            self._sit(viewer, self._audience_at(NOTHING, audience.dialect))
+        self._settle_all()
 
     def publish(self, outgoing: Iterable[Outgoing], began: float | None = None) -> None:
         """Have each message sent to the viewers of its channel; `began` is when the first arrived (perf_counter)."""
-        for channel, message in outgoing:
+        for channel, message, seq in outgoing:
             audiences = self._listeners.get(channel)
             if audiences is None:
                 audiences = self._listeners[channel] = self._find_listeners(channel)
             if audiences:
-                self._put(audiences, message)
+                self._put(audiences, message, channel, seq)
         if self._dirty and self._began is None:
             self._began = began
-        if self._waiting:
-            self._seat_waiting()
+        if self._projection is not None and len(self._projection) != self._markets_known:
+            self._settle_all()
 
     def broadcast(self, message: Message) -> None:
         """Have a message sent to everybody, those who wait included."""
-        self._put([*self._audiences.values(), self._lobby], message)
+        self._put(self._audiences.values(), message)
 
     def flush(self) -> None:
         """Send what was gathered."""
@@ -109,63 +107,84 @@ class Hub:
     def close_all(self, code: CloseCode, reason: str) -> None:
         """Close every connection."""
         self.flush()
-        for viewer in [*self._seated, *self._waiting]:
+        for viewer in list(self._seats):
             viewer.close(code, reason)
 
     async def emptied(self) -> None:
         """Return when nobody is connected."""
         await self._empty.wait()
 
-    def _wait(self, viewer: Viewer, wanted: Wanted) -> None:
-        self._flush(self._lobby)
-        self._waiting[viewer] = wanted
-        self._lobby.viewers[viewer] = None
+    def _settle_all(self) -> None:
+        self._markets_known = len(self._projection or ())
+        for viewer in list(self._seats):
+            self._settle(viewer)
 
-    def _seat_waiting(self) -> None:
-        for viewer, wanted in list(self._waiting.items()):
-            self._seat(viewer, wanted)
-
-    def _seat(self, viewer: Viewer, wanted: Wanted) -> None:
+    def _settle(self, viewer: Viewer, *, is_leaving: bool = True) -> Unknown | None:
+        """Seat a viewer according to its topics; return the topic that there is not."""
         projection = self._projection
-        if projection is None or not projection.names:
+        if not projection or viewer not in self._topics:
+            return None
+        found = resolve(projection, self._topics[viewer])
+        if isinstance(found, Unknown):
+            self._say_unknown(viewer, found.wanted, projection, is_leaving=is_leaving)
+            return found
+        channels, self._topics[viewer] = found
+        self._move(viewer, channels, projection)
+        return None
+
+    def _move(self, viewer: Viewer, channels: Sequence[Channel], projection: Projection) -> None:
+        before = self._seats[viewer]
+        if before.channels == frozenset(channels):
             return
-        market = projection.find(wanted.symbol, wanted.venue)
-        if market is not None:
-            self._show(viewer, Channel(market, projection.interval(market, wanted.interval)), projection)
-        elif not wanted.is_patient:
-            self._turn_away(viewer, wanted, projection)
-
-    def _show(self, viewer: Viewer, channel: Channel, projection: Projection) -> None:
         # What still waits for those who sit there is part of the snapshot.
-        for audience in (self._lobby, self._audiences.get(channel)):
-            if audience is not None:
-                self._flush(audience)
-        if self._waiting.pop(viewer, None) is None:
-            return  # too slow even for what the lobby was told
-        del self._lobby.viewers[viewer]
-        self._seated[viewer] = channel
-        self._audience_at(channel).viewers[viewer] = None
-        self._deliver(viewer, projection.snapshot(channel))
+        self._flush(before)
+        if viewer not in self._seats:
+            return  # too slow even for what it was told before
+        self._sit(viewer, self._audience_at(frozenset(channels), before.dialect))
+        told: list[tuple[Channel | None, Message]] = [
+            (channel, message)
+            for channel in channels
+            if channel not in before.channels
+            for message in projection.of_market(channel)
+        ]
+        self._deliver(viewer, [*told, (None, Message(MessageType.SYMBOLS, projection.summary()))])
 
-    def _turn_away(self, viewer: Viewer, wanted: Wanted, projection: Projection) -> None:
+    def _say_unknown(
+        self, viewer: Viewer, wanted: Wanted, projection: Projection, *, is_leaving: bool
+    ) -> None:
         known = tuple(projection.names.values())
         error = unknown_symbol(wanted.symbol, wanted.venue, known)
-        self._deliver(viewer, [Message(MessageType.ERROR, ErrorData(error=error, known=known))])
-        viewer.close(CloseCode.UNKNOWN_SYMBOL, f"unknown symbol: {wanted.symbol}")
-        self.leave(viewer)
+        self._deliver(viewer, [(None, Message(MessageType.ERROR, ErrorData(error=error, known=known)))])
+        if is_leaving:
+            viewer.close(CloseCode.UNKNOWN_SYMBOL, f"unknown symbol: {wanted.symbol}")
+            self.leave(viewer)
 
-    def _audience_at(self, channel: Channel) -> Audience:
-        if channel not in self._audiences:
-            self._audiences[channel] = Audience()
+    def _sit(self, viewer: Viewer, audience: Audience) -> None:
+        self._flush(audience)
+        self._stand_up(viewer)
+        # It may have emptied meanwhile, and been forgotten.
+        audience = self._audience_at(audience.channels, audience.dialect)
+        self._seats[viewer] = audience
+        audience.viewers[viewer] = None
+
+    def _stand_up(self, viewer: Viewer) -> None:
+        audience = self._seats.pop(viewer, None)
+        if audience is None:
+            return
+        audience.viewers.pop(viewer, None)
+        if not audience.viewers:
+            self._audiences.pop((audience.channels, audience.dialect), None)
             self._listeners.clear()
-        return self._audiences[channel]
+
+    def _audience_at(self, channels: frozenset[Channel], dialect: Dialect) -> Audience:
+        key = (channels, dialect)
+        if key not in self._audiences:
+            self._audiences[key] = Audience(channels, dialect)
+            self._listeners.clear()
+        return self._audiences[key]
 
     def _find_listeners(self, channel: Channel) -> list[Audience]:
-        return [
-            audience
-            for seat, audience in self._audiences.items()
-            if seat.market == channel.market and channel.interval in {"", seat.interval}
-        ]
+        return [audience for audience in self._audiences.values() if audience.hears(channel)]
 
     def _count(self) -> None:
         self._metrics.connected_clients.set(len(self))
@@ -174,24 +193,29 @@ class Hub:
         else:
             self._empty.set()
 
-    def _deliver(self, viewer: Viewer, messages: Sequence[Message]) -> None:
-        if not messages:
+    def _deliver(self, viewer: Viewer, messages: Sequence[tuple[Channel | None, Message]]) -> None:
+        audience = self._seats.get(viewer)
+        if audience is None or not messages:
             return
-        frames = b"".join([text_frame(text(message)) for message in messages])
+        frames = b"".join([written(message, audience.dialect, channel) for channel, message in messages])
         if not viewer.send(frames, len(messages)):
             self.leave(viewer)
             return
-        for message in messages:
+        for _, message in messages:
             self._metrics.messages_sent.labels(message.type).inc()
 
-    def _put(self, audiences: Iterable[Audience], message: Message) -> None:
-        frame = text_frame(text(message))
-        for audience in audiences:
-            audience.put(message.type, frame)
-            if not self._dirty:
-                self._soon(self.flush)
+    def _put(
+        self, audiences: Iterable[Audience], message: Message, channel: Channel | None = None, seq: str = ""
+    ) -> None:
+        if not self._dirty:
+            self._soon(self.flush)
+        frames: dict[Dialect, bytes] = {}
+        for audience in tuple(audiences):
+            frame = frames.get(audience.dialect)
+            if frame is None:
+                frame = frames[audience.dialect] = written(message, audience.dialect, channel, seq)
             self._dirty[audience] = None
-            if audience.is_full:
+            if audience.put(message.type, frame):
                 self._flush(audience)
 
     def _flush(self, audience: Audience) -> None:

@@ -6,14 +6,17 @@ from typing import NamedTuple, assert_never
 from liveserver import wording
 from liveserver.candles import CandleSeries
 from liveserver.messages import (
+    CandleData,
     ControlData,
     Data,
     Message,
     MessageType,
+    OrderData,
     ReconciliationData,
     RiskAlertData,
     StatusData,
     SymbolData,
+    TradeData,
     plain,
     plain_or_none,
 )
@@ -115,10 +118,9 @@ class MarketView:
 
     def snapshot(self, interval: str, balances: Iterable[Balance]) -> list[Message]:
         """Return all that a new viewer has to be told, in the order that viewers rely on."""
-        series = self._series.get(interval)
         messages = [
-            Message(MessageType.HISTORY, series.history() if series else ()),
-            Message(MessageType.ORDERS, [wording.order(self._who, order) for order in self._orders.shown()]),
+            Message(MessageType.HISTORY, self.candles(interval)),
+            Message(MessageType.ORDERS, self.orders()),
         ]
         if self._position:
             messages.append(Message(MessageType.POSITION, wording.position(self._who, self._position)))
@@ -127,12 +129,24 @@ class MarketView:
             messages.append(Message(MessageType.GRID_STATE, wording.grid(self._who, self._grid)))
         messages.append(self._risk_status())
         messages.append(self._status(interval))
-        trades = [wording.trade(self._who, own) for own in self._trades.values()]
-        messages.append(Message(MessageType.TRADE_HISTORY, trades))
+        messages.append(Message(MessageType.TRADE_HISTORY, self.trades()))
         messages += self._notices()
         if self._ticker:
             messages.append(Message(MessageType.TICKER, wording.ticker(self._who, self._ticker)))
         return messages
+
+    def candles(self, interval: str) -> tuple[CandleData, ...]:
+        """Return the candles kept of an interval, oldest first."""
+        series = self._series.get(interval)
+        return series.history() if series else ()
+
+    def orders(self) -> list[OrderData]:
+        """Return the open orders."""
+        return [wording.order(self._who, order) for order in self._orders.shown()]
+
+    def trades(self) -> list[TradeData]:
+        """Return the own trades kept, oldest first."""
+        return [wording.trade(self._who, own) for own in self._trades.values()]
 
     def summary(self) -> SymbolData:
         """Return the market's entry in the list of symbols."""

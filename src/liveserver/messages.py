@@ -284,10 +284,22 @@ class Message(msgspec.Struct, frozen=True):
     data: Data | Sequence[CandleData] | Sequence[OrderData] | Sequence[TradeData] | Sequence[SymbolData]
 
 
+class MarketMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A message as `opensqt.v2` has it: it says what it is about, and which event it follows from."""
+
+    type: MessageType
+    data: Data | Sequence[CandleData] | Sequence[OrderData] | Sequence[TradeData] | Sequence[SymbolData]
+    venue: str = ""
+    symbol: str = ""
+    """The ccxt symbol; neither is there where the message is about no market."""
+    seq: str = ""
+    """`STREAM:number`; a snapshot has none."""
+
+
 _encoder = msgspec.json.Encoder()
 
 
-def text(message: Message) -> bytes:
+def text(message: Message | MarketMessage) -> bytes:
     """Return the text of a message, as it goes into a frame."""
     return _encoder.encode(message)
 

@@ -25,10 +25,12 @@ class Channel(NamedTuple):
 
 
 class Outgoing(NamedTuple):
-    """A message and its channel."""
+    """A message, its channel, and the event that it follows from."""
 
     channel: Channel
     message: Message
+    seq: str = ""
+    """`STREAM:number`"""
 
 
 class Projection:
@@ -62,6 +64,10 @@ class Projection:
             case _:
                 return []
 
+    def __len__(self) -> int:
+        """Return how many markets are known."""
+        return len(self._views)
+
     @property
     def names(self) -> dict[Market, str]:
         """Return what browsers call each market: traded ones first, then by name."""
@@ -74,6 +80,10 @@ class Projection:
             return find(text, self.names, venue)
         return next((market for market in self.names if venue in {"", market.venue}), None)
 
+    def find_all(self, venue: str = "") -> list[Market]:
+        """Return every market, of one venue if it is named, in the order of `names`."""
+        return [market for market in self.names if venue in {"", market.venue}]
+
     def interval(self, market: Market, wanted: str = "") -> str:
         """Return the interval to show of a market: the one wanted, or its shortest."""
         intervals = self._views[market].intervals
@@ -81,9 +91,16 @@ class Projection:
 
     def snapshot(self, channel: Channel) -> list[Message]:
         """Return all that a new viewer of a market and interval has to be told."""
+        return [*self.of_market(channel), Message(MessageType.SYMBOLS, self.summary())]
+
+    def of_market(self, channel: Channel) -> list[Message]:
+        """Return all that is to be told of one market and interval."""
         view = self._views[channel.market]
-        messages = view.snapshot(channel.interval, self._balances_of(channel.market))
-        return [*messages, Message(MessageType.SYMBOLS, self.summary())]
+        return view.snapshot(channel.interval, self._balances_of(channel.market))
+
+    def view(self, market: Market) -> MarketView:
+        """Return all that is known of one market."""
+        return self._views[market]
 
     def summary(self) -> list[SymbolData]:
         """Return the list of symbols, in the order of `names`."""

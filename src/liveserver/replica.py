@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 from bus import Part
 from bus.metrics import exposition
-from liveserver.hub import Hub, Wanted
+from liveserver.hub import Hub
 from liveserver.messages import Message, MessageType, ServerData, SymbolData
 from liveserver.metrics import Metrics
 from liveserver.projection import Channel, Projection
+from liveserver.topics import Wanted
 from schemas.units import MILLISECOND_NS
 
 ANNOUNCE_EVERY_S = 1.0

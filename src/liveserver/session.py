@@ -15,13 +15,19 @@ from websockets.frames import CTRL_OPCODES, Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
 
 from liveserver.allowance import Allowance
-from liveserver.audience import CloseCode
+from liveserver.audience import CloseCode, Dialect, written
 from liveserver.backlog import Backlog
 from liveserver.door import Door, Refusal
 from liveserver.hub import Hub
-from liveserver.messages import Message
+from liveserver.messages import ErrorData, Message, MessageType
+from liveserver.requests import NotUnderstood, understand
+from liveserver.turnstile import Turnstile
+
+TOO_MANY_REQUESTS = 429
+SUBPROTOCOL = Subprotocol("opensqt.v2")
 
 REASON_LIMIT = 120
 """Bytes that fit into a close frame beside its code."""
@@ -32,6 +38,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     backlog_messages: int = 256
     backlog_bytes: int = 1 << 20
+    connections: int = 20_000
+    connections_per_address: int = 2000
+    """Many may share an address, and all do behind a proxy."""
     inbound_bytes: int = 4096
     """Of one message; beyond it the connection ends with 1009."""
     inbound_per_s: float = 5.0
@@ -64,6 +73,7 @@ class Stage(Protocol):
 
     hub: Hub
     door: Door
+    turnstile: Turnstile
     limits: Limits
 
     def greeting(self) -> Sequence[Message]:
@@ -78,13 +88,18 @@ class Stage(Protocol):
 class Session:
     """Implements `Viewer`. `phase` (0 to 1) spreads the pings of viewers that came together."""
 
-    def __init__(self, stage: Stage, outlet: Outlet, now: float, phase: float = 1.0) -> None:
+    def __init__(
+        self, stage: Stage, outlet: Outlet, now: float, phase: float = 1.0, address: str = ""
+    ) -> None:
         limits = stage.limits
         self._stage = stage
         self._outlet = outlet
-        self._protocol = ServerProtocol(max_size=limits.inbound_bytes)
+        self._protocol = ServerProtocol(max_size=limits.inbound_bytes, select_subprotocol=_select)
         self._allowance = Allowance(limits.inbound_per_s, limits.inbound_burst, now)
         self._backlog = Backlog(limits.backlog_messages, limits.backlog_bytes)
+        self._address = address
+        self._is_counted = False
+        self._dialect = Dialect.PLAIN
         self._is_open = False
         self._is_blocked = False
         self._ping_at = now + limits.ping_every_s * phase
@@ -153,6 +168,9 @@ class Session:
         self._is_open = False
         self._backlog.clear()
         self._stage.hub.leave(self)
+        if self._is_counted:
+            self._is_counted = False
+            self._stage.turnstile.leave(self._address)
 
     def tick(self, now: float) -> None:
         """Do what is due: a ping, or the end of a viewer that does not answer. To be called every second or so."""
@@ -178,11 +196,18 @@ class Session:
         if isinstance(asked, Refusal):
             self._protocol.send_response(self._protocol.reject(asked.status, asked.text))
             return
+        if why_not := self._stage.turnstile.enter(self._address):
+            self._protocol.send_response(self._protocol.reject(TOO_MANY_REQUESTS, f"{why_not}\n"))
+            return
+        self._is_counted = True
         self._protocol.send_response(self._protocol.accept(request))
         self._write_out()
         if self._protocol.state is State.OPEN:
             self._is_open = True
-            self._stage.hub.join(self, asked, self._stage.greeting())
+            is_plain = self._protocol.subprotocol is None
+            self._dialect = Dialect.PLAIN if is_plain else Dialect.V2
+            topics = asked[:1] if is_plain else asked
+            self._stage.hub.join(self, topics, self._stage.greeting(), self._dialect)
 
     def _hear(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
@@ -205,12 +230,21 @@ class Session:
             whole = b"".join(self._fragments)
             self._fragments.clear()
             try:
-                self._hear_text(whole.decode())
+                whole.decode()
             except UnicodeDecodeError:
                 self.close(CloseCode.INVALID_DATA, "not UTF-8")
+                return
+            # A plain socket has nothing to say, and never had: it is passed over.
+            if self._dialect is Dialect.V2:
+                self._answer(whole)
 
-    def _hear_text(self, text: str) -> None:
-        """Pass over it: nothing is asked of a viewer yet."""
+    def _answer(self, text: bytes) -> None:
+        try:
+            said = understand(text)
+        except NotUnderstood as error:
+            self.send(written(Message(MessageType.ERROR, ErrorData(error=str(error))), self._dialect), 1)
+        else:
+            self._stage.hub.subscribe(self, said.wanted)
 
     def _write_out(self) -> None:
         for data in self._protocol.data_to_send():
@@ -221,3 +255,8 @@ class Session:
                 self._is_ending = True
                 self._abort_at = self._now + self._stage.limits.linger_s
                 self._outlet.close()
+
+
+def _select(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    # Whoever offers others only is served as a plain socket is.
+    return SUBPROTOCOL if SUBPROTOCOL in offered else None

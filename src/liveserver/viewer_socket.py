@@ -13,6 +13,7 @@ from liveserver.hub import Hub
 from liveserver.messages import Message
 from liveserver.replica import Replica
 from liveserver.session import Limits, Session
+from liveserver.turnstile import Turnstile
 
 WRITE_BUFFER = 64 * 1024
 """Bytes that a transport keeps before it says so."""
@@ -31,6 +32,7 @@ class Sockets:
         self.hub: Hub = replica.hub
         self.door = door
         self.limits = limits
+        self.turnstile = Turnstile(limits.connections, limits.connections_per_address)
         self._replica = replica
         self._open: dict[Session, None] = {}
         self._count = itertools.count(1)
@@ -57,7 +59,9 @@ class Sockets:
     def begin(self, transport: asyncio.Transport) -> Session:
         """Return the session of a new connection."""
         now = asyncio.get_running_loop().time()
-        session = Session(self, transport, now, next(self._count) * GOLDEN % 1)
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if peer else ""
+        session = Session(self, transport, now, next(self._count) * GOLDEN % 1, address)
         self._open[session] = None
         return session
 

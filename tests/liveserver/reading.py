@@ -13,6 +13,11 @@ URI = parse_uri("ws://live.example/ws")
 
 def messages_in(data: bytes) -> list[tuple[str, Any]]:
     """Return type and data of every message."""
+    return [(message["type"], message["data"]) for message in objects_in(data)]
+
+
+def objects_in(data: bytes) -> list[dict[str, Any]]:
+    """Return every message."""
     client = ClientProtocol(URI, state=State.OPEN)
     client.receive_data(data)
     texts = [
@@ -20,5 +25,4 @@ def messages_in(data: bytes) -> list[tuple[str, Any]]:
         for frame in client.events_received()
         if isinstance(frame, Frame) and frame.opcode is Opcode.TEXT
     ]
-    messages = [json.loads(bytes(text)) for text in texts]
-    return [(message["type"], message["data"]) for message in messages]
+    return [json.loads(bytes(text)) for text in texts]

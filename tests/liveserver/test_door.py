@@ -5,7 +5,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request
 
 from liveserver.door import Door, Refusal, may_connect, wanted
-from liveserver.hub import Wanted
+from liveserver.topics import Wanted
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,14 @@ def test_the_query_says_what_to_show(query: bytes, asked: Wanted) -> None:
 @pytest.mark.parametrize(
     ("path", "origins", "answer"),
     [
-        ("/ws?symbol=ETHUSDT", [], Wanted("ETHUSDT")),
+        ("/ws?symbol=ETHUSDT", [], [Wanted("ETHUSDT")]),
+        ("/ws?symbol=ETHUSDT&symbol=*", [], [Wanted("ETHUSDT"), Wanted("*")]),
         ("/elsewhere", [], 404),
         ("/ws", ["http://evil.example"], 403),
         ("/ws", ["http://live.example", "http://live.example"], 400),
     ],
 )
-def test_a_handshake_is_answered(path: str, origins: list[str], answer: Wanted | int) -> None:
+def test_a_handshake_is_answered(path: str, origins: list[str], answer: list[Wanted] | int) -> None:
     headers = Headers(Host="live.example")
     for origin in origins:
         headers["Origin"] = origin

@@ -4,16 +4,16 @@ from typing import Any
 
 from tests.liveserver import events
 from tests.liveserver.events import BTC, ETH
-from tests.liveserver.reading import messages_in
+from tests.liveserver.reading import objects_in
 
-from liveserver.audience import PIECE, CloseCode
-from liveserver.hub import Hub, Wanted
+from liveserver.audience import PIECE, CloseCode, Dialect
+from liveserver.hub import Hub
 from liveserver.messages import ErrorData, Message, MessageType, ServerData
 from liveserver.metrics import Metrics
 from liveserver.projection import Projection
+from liveserver.topics import Wanted
 from schemas.codec import Event
 
-FIRST = Wanted()
 SERVER = Message(MessageType.SERVER, ServerData(replica="r", status="live", time_ms=1, uptime=0, clients=0))
 
 
@@ -24,14 +24,16 @@ class Listener:
         self._room = room
         self.writes = 0
         self.heard: list[tuple[str, Any]] = []
+        self.raw: list[dict[str, Any]] = []
         self.closed: CloseCode | None = None
 
     def send(self, data: bytes, messages: int) -> bool:
         if len(self.heard) + messages > self._room:
             return False
-        told = messages_in(data)
-        assert len(told) == messages
-        self.heard += told
+        raw = objects_in(data)
+        assert len(raw) == messages
+        self.raw += raw
+        self.heard += [(message["type"], message["data"]) for message in raw]
         self.writes += 1
         return True
 
@@ -58,9 +60,9 @@ class Stage:
         self.hub.publish(self.projection.apply(event, 1))
         self.hub.flush()
 
-    def join(self, wanted: Wanted = FIRST, room: int = 1000) -> Listener:
+    def join(self, *wanted: Wanted, room: int = 1000) -> Listener:
         listener = Listener(room)
-        self.hub.join(listener, wanted)
+        self.hub.join(listener, wanted or [Wanted()])
         return listener
 
     def sent(self, kind: str) -> float | None:
@@ -219,6 +221,72 @@ def test_a_viewer_waits_for_its_symbol_to_come_back() -> None:
 
     assert viewer.closed is None
     assert viewer.kinds[before] == "history"
+
+
+def last_of(viewer: Listener, start: int = 0) -> list[tuple[str, str]]:
+    return [(data["symbol"], data["last"]) for kind, data in viewer.heard[start:] if kind == "ticker"]
+
+
+def test_a_viewer_of_several_symbols_hears_each_once_and_in_order() -> None:
+    stage = Stage(events.ticker("100"), events.ticker("7", symbol=ETH))
+    viewer = stage.join(Wanted("BTCUSDT"), Wanted("ETHUSDT"), Wanted("btcusdt"))
+
+    stage.happen(events.ticker("8", symbol=ETH))
+    stage.happen(events.ticker("101"))
+
+    assert last_of(viewer) == [("BTCUSDT", "100"), ("ETHUSDT", "7"), ("ETHUSDT", "8"), ("BTCUSDT", "101")]
+
+
+def test_a_viewer_of_everything_hears_of_a_new_symbol_once() -> None:
+    stage = Stage(events.ticker("100"))
+    viewer = stage.join(Wanted("*"))
+
+    stage.happen(events.ticker("7", symbol=ETH))
+    stage.happen(events.ticker("8", symbol=ETH))
+
+    assert last_of(viewer) == [("BTCUSDT", "100"), ("ETHUSDT", "7"), ("ETHUSDT", "8")]
+
+
+def test_a_viewer_that_switches_gets_a_snapshot_of_what_is_new_to_it() -> None:
+    stage = Stage(events.ticker("100"), events.ticker("7", symbol=ETH))
+    viewer = stage.join(Wanted("BTCUSDT"))
+    stage.hub.publish(stage.projection.apply(events.ticker("101"), 1))
+
+    stage.hub.subscribe(viewer, [Wanted("ETHUSDT"), Wanted("BTCUSDT")])
+    stage.happen(events.ticker("102"))
+    stage.hub.subscribe(viewer, [Wanted("ETHUSDT")])
+    stage.happen(events.ticker("103"))
+
+    assert last_of(viewer) == [("BTCUSDT", "100"), ("BTCUSDT", "101"), ("ETHUSDT", "7"), ("BTCUSDT", "102")]
+
+
+def test_a_viewer_that_asks_for_what_there_is_not_goes_on_as_before() -> None:
+    stage = Stage(events.ticker("100"))
+    viewer = stage.join()
+
+    stage.hub.subscribe(viewer, [Wanted("DOGEUSDT")])
+    stage.happen(events.ticker("101"))
+
+    assert viewer.kinds[-2:] == ["error", "ticker"]
+    assert viewer.closed is None
+
+
+def test_the_second_dialect_says_which_market_and_event_a_message_is_about() -> None:
+    stage = Stage(events.ticker("100"))
+    viewer = Listener()
+    stage.hub.join(viewer, [Wanted()], dialect=Dialect.V2)
+
+    stage.hub.publish(
+        told._replace(seq="MARKET:7") for told in stage.projection.apply(events.ticker("101"), 7)
+    )
+    stage.hub.flush()
+
+    assert {key: viewer.raw[-1][key] for key in ("venue", "symbol", "seq")} == {
+        "venue": "sim",
+        "symbol": BTC,
+        "seq": "MARKET:7",
+    }
+    assert {message.get("symbol") for message in viewer.raw} == {BTC, None}
 
 
 async def test_the_hub_tells_when_everybody_has_left() -> None:

@@ -140,13 +140,29 @@ async def test_a_viewer_that_does_not_read_is_cut_off_and_delays_nobody(bus: Bus
 
 async def test_another_websites_page_may_not_connect(bus: Bus) -> None:
     async with serving(bus.url) as replica:
-        with pytest.raises(InvalidStatus, match="403"):
-            async with watching(replica, origin="https://evil.example"):
-                pass
+        for origin in ("https://evil.example", "null"):
+            with pytest.raises(InvalidStatus, match="403"):
+                async with watching(replica, origin=origin):
+                    pass
         async with watching(replica, origin=replica.address) as own:
             await own.until("server")
-        async with watching(replica, origin="null") as from_disk:
-            await from_disk.until("server")
+
+
+async def test_a_page_from_disk_may_connect_where_that_was_asked_for(bus: Bus) -> None:
+    async with (
+        serving(bus.url, allowed_origins=frozenset({"null"})) as replica,
+        watching(replica, origin="null") as from_disk,
+    ):
+        await from_disk.until("server")
+
+
+async def test_a_viewer_switches_symbols_by_a_message(bus: Bus) -> None:
+    await say(bus, events.ticker(), events.ticker("7", symbol=ETH))
+    async with serving(bus.url) as replica, watching(replica, subprotocols=["opensqt.v2"]) as watcher:
+        await watcher.until("symbols")
+        await watcher.socket.send('{"type":"subscribe","data":{"topics":[{"symbol":"ETHUSDT"}]}}')
+
+        assert (await watcher.until("ticker", lambda data: data["market"] == ETH))["last"] == "7"
 
 
 async def test_a_long_message_ends_the_connection(bus: Bus) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from tests.liveserver import events
+from tests.liveserver.events import ETH
 from tests.liveserver.reading import URI, messages_in
 from websockets.client import ClientProtocol
 from websockets.frames import Close, Frame, Opcode
@@ -17,6 +18,7 @@ from liveserver.messages import Message
 from liveserver.metrics import Metrics
 from liveserver.projection import Projection
 from liveserver.session import Limits, Session
+from liveserver.turnstile import Turnstile
 
 
 class Theatre:
@@ -26,6 +28,7 @@ class Theatre:
         self.hub = Hub(Metrics())
         self.door = Door(frozenset())
         self.limits = Limits(**limits)
+        self.turnstile = Turnstile(self.limits.connections, self.limits.connections_per_address)
         self.drops = 0
         self.projection = Projection()
         self.projection.apply(events.ticker(), 1)
@@ -45,9 +48,11 @@ class Theatre:
 class Browser:
     """A client and its session; implements `Outlet`."""
 
-    def __init__(self, stage: Theatre, path: str = "/ws", *, joins: bool = True) -> None:
+    def __init__(
+        self, stage: Theatre, path: str = "/ws", *, joins: bool = True, subprotocols: Any = None
+    ) -> None:
         self.stage = stage
-        self.client = ClientProtocol(parse(path))
+        self.client = ClientProtocol(parse(path), subprotocols=subprotocols)
         self.session = Session(stage, self, 0.0)
         self.sent = b""
         self.is_closed = False
@@ -266,6 +271,54 @@ def test_a_character_split_between_fragments_is_fine() -> None:
     browser.stage.tell("1")
 
     assert browser.prices() == ["1"]
+
+
+@pytest.mark.parametrize(("offered", "chosen"), [(["other", "opensqt.v2"], "opensqt.v2"), (["other"], None)])
+def test_the_subprotocol_is_ours_or_none(offered: list[str], chosen: str | None) -> None:
+    browser = Browser(Theatre(), subprotocols=offered)
+
+    assert browser.client.subprotocol == chosen
+    assert len(browser.stage.hub) == 1
+
+
+def test_a_viewer_switches_by_a_message() -> None:
+    browser = Browser(Theatre(), subprotocols=["opensqt.v2"])
+    browser.stage.hub.publish(browser.stage.projection.apply(events.ticker("7", symbol=ETH), 1))
+
+    browser.client.send_text(b'{"type":"subscribe","data":{"topics":[{"symbol":"ETHUSDT"}]}}')
+    browser.speak()
+    browser.stage.tell("101")
+
+    assert browser.prices() == ["7"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"hello",
+        b"{}",
+        b'{"type":"subscribe","data":{"topics":[]}}',
+        b'{"type":"subscribe","data":{"topics":[{"symbol":"DOGEUSDT"}]}}',
+        b'{"type":"subscribe","data":{"topics":[{"symbols":"DOGEUSDT"}]}}',
+    ],
+)
+def test_what_is_not_understood_is_answered_and_changes_nothing(said: bytes) -> None:
+    browser = Browser(Theatre(), subprotocols=["opensqt.v2"])
+    browser.client.send_text(said)
+    browser.speak()
+    browser.stage.tell("101")
+
+    assert [kind for kind, _ in messages_in(browser.sent)] == ["error", "ticker"]
+
+
+def test_too_many_viewers_of_one_address_are_refused_until_one_leaves() -> None:
+    stage = Theatre(connections_per_address=1)
+    first = Browser(stage)
+
+    assert "429" in str(Browser(stage).client.handshake_exc)
+    first.session.lost()
+    first.session.lost()
+    assert Browser(stage).client.state is State.OPEN
 
 
 def test_a_viewer_that_went_is_forgotten() -> None:

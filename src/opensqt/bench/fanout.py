@@ -2,13 +2,14 @@
 
 Three servers take turns in this process, the viewers are in another one: ours, whole (encoding, hub, sessions, under
 uvicorn beside Litestar); raw, where asyncio writes the same bytes, made beforehand, to as many sockets with the same
-joining, which is the limit; and Litestar's own WebSocket path, one send a viewer and message. Each goes on as soon as no
-viewer is blocked.
+joining and buffers, which is the limit; and Litestar's own WebSocket path, one send a viewer and message. The first two
+go on as soon as no viewer is blocked, Litestar's waits by itself.
 """
 
 import asyncio
 import json
 import resource
+import socket
 import statistics
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -30,7 +31,7 @@ from liveserver.metrics import Metrics
 from liveserver.naming import Market
 from liveserver.projection import Channel, Outgoing, Projection
 from liveserver.replica import Replica
-from liveserver.server import serving
+from liveserver.server import SEND_BUFFER, serving
 from liveserver.session import Limits
 from liveserver.viewer_socket import WRITE_BUFFER, Sockets
 from opensqt.bench.report import Report, machine
@@ -116,12 +117,13 @@ async def _own(viewers: int) -> AsyncIterator[tuple[int, Tell]]:
     projection = Projection()
     projection.apply(_event(), 1)
     hub.show(projection)
+    tickers = [Outgoing(Channel(MARKET), _ticker(i)) for i in range(JOINED)]
 
     async def tell(messages: int) -> None:
         await _until(lambda: len(hub) == viewers)
         hub.broadcast(BEGIN)
-        for first in range(0, messages, JOINED):
-            hub.publish(Outgoing(Channel(MARKET), _ticker(first + i)) for i in range(JOINED))
+        for _ in range(0, messages, JOINED):
+            hub.publish(tickers)
             await asyncio.sleep(0)
             await _until(lambda: not sockets.is_congested)
 
@@ -163,9 +165,10 @@ async def _raw(viewers: int) -> AsyncIterator[tuple[int, Tell]]:
             await asyncio.sleep(0)
             await _until(lambda: not any(each.is_blocked for each in everybody))
 
-    server = await asyncio.get_running_loop().create_server(lambda: _Raw(everybody), "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1], tell
+    listener = socket.create_server(("127.0.0.1", 0), backlog=viewers)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    async with await asyncio.get_running_loop().create_server(lambda: _Raw(everybody), sock=listener):
+        yield listener.getsockname()[1], tell
 
 
 def _write_all(everybody: list[_Raw], data: bytes) -> None:
@@ -188,8 +191,8 @@ async def _litestar(viewers: int) -> AsyncIterator[tuple[int, Tell]]:
         await _until(lambda: len(everybody) == viewers)
         for message in (BEGIN, *(_ticker(i) for i in range(messages))):
             said = text(message).decode()
-            for socket in everybody:
-                await socket.send_text(said)
+            for each in everybody:
+                await each.send_text(said)
         over.set()
 
     app = Litestar([watch], openapi_config=None, logging_config=None)

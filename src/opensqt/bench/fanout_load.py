@@ -1,4 +1,4 @@
-"""The viewers of `bench fanout`, in a process of their own: they read raw bytes and count frames, and check what they count.
+"""The viewers of `bench fanout`, in a process of their own: they count frames in raw bytes and check what they count.
 
 All measured frames have one size, so that counting is division, and checking each frame's head and number is slicing:
 both at the speed of C. Without that the reader would be what is measured. Connections read into one buffer.
