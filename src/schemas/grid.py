@@ -264,6 +264,12 @@ class GridState(msgspec.Struct, kw_only=True):
     watched: dict[Symbol, Watched] = {}
     """What the risk monitor knows of each of its symbols."""
     is_market_risky: bool = False
+    traded_time: TimeNs = 0
+    """When the newest trade booked was."""
+    foreign_position: SignedQuantity = ZERO
+    """What the venue held before the grid's first trade."""
+    position_gap: SignedQuantity = ZERO
+    """What the venue held more than was explained, at the last pass."""
     breaker: Breaker = msgspec.field(default_factory=Breaker)
     feed_lost_time: TimeNs = 0
     """The newest tick when the feed was lost; a newer one brings it back. 0 while it is there."""

@@ -205,6 +205,8 @@ def _reason_to_cancel(
         return _reason_to_cancel_opening(state, lattice, market, slot, order)
     if slot.held * order.side.sign >= 0:
         return "nothing left to close"
+    if order.quantity - order.traded_quantity > abs(slot.held):
+        return "more than is left to close"
     if not _is_closing_in_window(state, slot):
         return "outside the window"
     return None
