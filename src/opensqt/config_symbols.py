@@ -68,6 +68,9 @@ def _settings(
         order_cleanup_threshold=section.optional(
             "order_cleanup_threshold", units.whole(1, 1000), standard.order_cleanup_threshold
         ),
+        cleanup_batch_size=section.optional(
+            "cleanup_batch_size", units.whole(1, 1000), standard.cleanup_batch_size
+        ),
         margin_lock_duration=section.optional(
             "margin_lock_duration", units.duration, standard.margin_lock_duration
         ),

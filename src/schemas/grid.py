@@ -51,6 +51,8 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
     allow_taker: bool = False
     order_cleanup_threshold: int = 50
     """No more live orders than this."""
+    cleanup_batch_size: int = 20
+    """So many far orders at most are canceled at once when others wait for room."""
     margin_lock_duration: DurationNs = 20 * SECOND_NS
     stale_after: DurationNs = 5 * SECOND_NS
     """Without a tick for so long nothing is opened; 0 is never."""

@@ -41,6 +41,7 @@ def _limits(settings: GridSettings) -> list[str]:
         "sell_window": settings.sell_window,
         "post_only_retries": settings.post_only_retries,
         "order_cleanup_threshold": settings.order_cleanup_threshold,
+        "cleanup_batch_size": settings.cleanup_batch_size,
     }
     mistakes = [f"{name} {value} has to be at least 1" for name, value in at_least_one.items() if value < 1]
     durations = {

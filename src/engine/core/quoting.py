@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from engine.core.breaker import windows
+from engine.core.cleaner import in_the_way
 from engine.core.guards import stopped_by
 from engine.core.lattice import Lattice
 from engine.core.slots import is_working
-from schemas.grid import GridState, NotQuoting, Slot, SlotOrder
+from schemas.grid import ZERO, GridState, NotQuoting, Slot, SlotOrder
 from schemas.instruments import Instrument, InstrumentKind
 from schemas.market import Ticker
 from schemas.units import Price, Quantity, Side, TimeNs
@@ -103,7 +104,12 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
     depends_on_price |= any(each.obstacle is NotQuoting.WOULD_CROSS for each in found)
     opening = [each.quote for each in found if each.obstacle is None]
     quotes = _nearest_first(closings, market) + _nearest_first(opening, market)
-    return Plan(cancels, quotes[: _quota(state)], depends_on_price)
+    quota = _quota(state)
+    waiting = [abs(quote.price - market.price) if quote.opens else ZERO for quote in quotes[quota:]]
+    depends_on_price |= bool(waiting)
+    if not cancels:
+        cancels = [(order, "room for nearer ones") for order in in_the_way(state, market.price, waiting)]
+    return Plan(cancels, quotes[:quota], depends_on_price)
 
 
 def openings(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Iterator[Opening]:
