@@ -54,6 +54,10 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
     cleanup_batch_size: int = 20
     """So many far orders at most are canceled at once when others wait for room."""
     margin_lock_duration: DurationNs = 20 * SECOND_NS
+    lower_price: Price | None = None
+    """The window follows the price down to here, and nothing is opened below."""
+    upper_price: Price | None = None
+    """The same upwards."""
     stale_after: DurationNs = 5 * SECOND_NS
     """Without a tick for so long nothing is opened; 0 is never."""
     monitor_symbols: tuple[Symbol, ...] = ()
@@ -228,6 +232,8 @@ class NotQuoting(StrEnum):
     """Every level of the window holds something that has to be closed first."""
     AWAITING_VENUE = "awaiting_venue"
     """Orders are being canceled, or trades of ended ones are missing."""
+    OUT_OF_BOUNDS = "out_of_bounds"
+    """Every level that could have an order is beyond `lower_price` or `upper_price`."""
     WOULD_CROSS = "would_cross"
     """Every level that could have an order is at the market, or behind it."""
 
