@@ -24,7 +24,7 @@ from engine.metrics import EngineMetrics
 from engine.speaker import Speaker
 from engine.watch import Watch
 from schemas import subjects
-from schemas.account import OpenOrders
+from schemas.account import OpenOrders, Position
 from schemas.codec import UndecodableError, decode, decode_as
 from schemas.control import Command
 from schemas.instruments import Instrument
@@ -69,6 +69,7 @@ class Actor:
         self._offsets: dict[str, StreamOffset] = {}
         self._epoch = 1
         self._grid = Grid(None, 0)
+        self._positions: tuple[Position, ...] = ()
         self.price_time = 0
 
     async def run(self) -> None:
@@ -136,7 +137,10 @@ class Actor:
                         self._turns.orders.leave(heard.offset.sequence, self._journal.sequence)
                 case Ticker() as ticker:
                     await self._on_ticker(ticker)
-                case (OpenOrders() | Candle() | FeedChanged() | TimePassed()) as event:
+                case OpenOrders() as sweep:
+                    known = (each for each in self._positions if each.time <= sweep.time)
+                    await self._process(sweep, *known)
+                case (Candle() | FeedChanged() | TimePassed()) as event:
                     await self._process(event)
 
     async def _on_ticker(self, ticker: Ticker) -> None:
@@ -207,6 +211,8 @@ class Actor:
         }
         if feed := self._watch.feed_subjects(venue, symbol):
             pumps["feed"] = self._follow(Stream.MARKET, feed, FeedChanged)
+        if position := self._watch.position_subjects(venue, symbol):
+            pumps["position"] = self._follow(Stream.ACCOUNT, position, Position)
         pumps["candles"] = self._candles.follow(self._inbox.put_level)
         for name, pump in pumps.items():
             tasks.create_task(forever(name, pump), name=f"{name}:{symbol}")
@@ -238,7 +244,10 @@ class Actor:
             return Heard(stream, offset, None)
 
     async def _follow(
-        self, stream: Stream, filters: tuple[str, ...], kind: type[Ticker | FeedChanged | OpenOrders]
+        self,
+        stream: Stream,
+        filters: tuple[str, ...],
+        kind: type[Ticker | FeedChanged | OpenOrders | Position],
     ) -> None:
         async with Levels(self._bus, stream, filters) as levels:
             async for message in levels:
@@ -247,9 +256,11 @@ class Actor:
                 except UndecodableError as error:
                     self._undecodable(message, error)
 
-    def _put(self, event: Ticker | FeedChanged | OpenOrders) -> None:
+    def _put(self, event: Ticker | FeedChanged | OpenOrders | Position) -> None:
         if isinstance(event, OpenOrders):
             self._inbox.put_sweep(event)
+        elif isinstance(event, Position):
+            self._positions = (event,)
         else:
             self._inbox.put_level(event)
 

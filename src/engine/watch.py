@@ -1,4 +1,4 @@
-"""What tells an actor that its market cannot be relied on: the feed's own word, and silence."""
+"""What tells an actor that it cannot rely on what it knows: the feed's own word, silence, the venue's position."""
 
 import asyncio
 import time
@@ -18,6 +18,9 @@ class Watch(Protocol):
 
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         """Return where on MARKET the feed gives its own word."""
+
+    def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
+        """Return where on ACCOUNT the venue's position is, to be compared with every sweep."""
 
     def tick(self, market_time: TimeNs) -> None:
         """Take note that there was a tick."""
@@ -39,6 +42,9 @@ class LiveWatch:
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         return (subjects.feed(venue, symbol),)
 
+    def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
+        return (subjects.position(venue, symbol),)
+
     def tick(self, market_time: TimeNs) -> None:
         self._market_time = market_time
         self._read_at = self._clock()
@@ -55,9 +61,12 @@ class LiveWatch:
 
 
 class RecordedWatch:
-    """A recording's silence and gaps are nobody's fault: nothing is ever told."""
+    """A recording's silence and gaps are nobody's fault, and nobody else trades beside it: nothing is ever told."""
 
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
+        return ()
+
+    def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         return ()
 
     def tick(self, market_time: TimeNs) -> None:

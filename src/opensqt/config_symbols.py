@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
+
 from opensqt import units
 from opensqt.config_read import Section
 from opensqt.units import Amount
@@ -30,18 +32,23 @@ def read_symbol(section: Section, instance: str) -> ReadSymbol:
     interval = section.required("price_interval", _amount_or_share, stand_in)
     if amount.value <= 0:
         section.note(f"{section.path}.order_amount has to be above 0", section.line_of("order_amount"))
+    bounds = {key: section.optional(key, units.amount, None) for key in ("lower_price", "upper_price")}
     drawdown = section.optional("max_drawdown", _amount_or_share, None)
     entry = SymbolEntry(
         venue=VenueId(section.required("venue", units.word, "")),
         symbol=Symbol(section.required("symbol", units.word, "")),
         instance=instance,
         generation=section.optional("generation", units.whole(1, 36**2 - 1), FIRST_GENERATION),
-        settings=_settings(section, amount.value, interval, drawdown),
+        settings=msgspec.structs.replace(
+            _settings(section, amount.value, interval, drawdown),
+            **{key: bound.value for key, bound in bounds.items() if bound},
+        ),
     )
     section.close()
     amounts = [("order_amount", amount)]
     if isinstance(interval, Amount):
         amounts.append(("price_interval", interval))
+    amounts += [(key, bound) for key, bound in bounds.items() if bound]
     if isinstance(drawdown, Amount):
         amounts.append(("max_drawdown", drawdown))
     return ReadSymbol(entry, tuple(amounts), section)
@@ -67,6 +74,9 @@ def _settings(
         allow_taker=section.optional("allow_taker", units.flag, standard.allow_taker),
         order_cleanup_threshold=section.optional(
             "order_cleanup_threshold", units.whole(1, 1000), standard.order_cleanup_threshold
+        ),
+        cleanup_batch_size=section.optional(
+            "cleanup_batch_size", units.whole(1, 1000), standard.cleanup_batch_size
         ),
         margin_lock_duration=section.optional(
             "margin_lock_duration", units.duration, standard.margin_lock_duration

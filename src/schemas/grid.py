@@ -51,7 +51,13 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
     allow_taker: bool = False
     order_cleanup_threshold: int = 50
     """No more live orders than this."""
+    cleanup_batch_size: int = 20
+    """So many far orders at most are canceled at once when others wait for room."""
     margin_lock_duration: DurationNs = 20 * SECOND_NS
+    lower_price: Price | None = None
+    """The window follows the price down to here, and nothing is opened below."""
+    upper_price: Price | None = None
+    """The same upwards."""
     stale_after: DurationNs = 5 * SECOND_NS
     """Without a tick for so long nothing is opened; 0 is never."""
     monitor_symbols: tuple[Symbol, ...] = ()
@@ -226,6 +232,8 @@ class NotQuoting(StrEnum):
     """Every level of the window holds something that has to be closed first."""
     AWAITING_VENUE = "awaiting_venue"
     """Orders are being canceled, or trades of ended ones are missing."""
+    OUT_OF_BOUNDS = "out_of_bounds"
+    """Every level that could have an order is beyond `lower_price` or `upper_price`."""
     WOULD_CROSS = "would_cross"
     """Every level that could have an order is at the market, or behind it."""
 
@@ -264,6 +272,12 @@ class GridState(msgspec.Struct, kw_only=True):
     watched: dict[Symbol, Watched] = {}
     """What the risk monitor knows of each of its symbols."""
     is_market_risky: bool = False
+    traded_time: TimeNs = 0
+    """When the newest trade booked was."""
+    foreign_position: SignedQuantity = ZERO
+    """What the venue held before the grid's first trade."""
+    position_gap: SignedQuantity = ZERO
+    """What the venue held more than was explained, at the last pass."""
     breaker: Breaker = msgspec.field(default_factory=Breaker)
     feed_lost_time: TimeNs = 0
     """The newest tick when the feed was lost; a newer one brings it back. 0 while it is there."""

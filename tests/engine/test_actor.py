@@ -1,6 +1,7 @@
 """The actor on a real bus: commits, then speaks; continues, fences, and skips what it cannot read."""
 
 from contextlib import aclosing
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ from tests.schemas.examples import BTC, COMMAND, EXAMPLES, FILL, SETTINGS, SIM, 
 
 from bus import Bus, EachLast, Fenced, Journal, Received, read
 from schemas import subjects
+from schemas.account import OpenOrders, Position
 from schemas.codec import decode_as, encode
 from schemas.control import CommandOutcome, CommandResult
 from schemas.engine import Fill
@@ -200,6 +202,21 @@ async def test_monitored_candles_are_watched_from_the_first_tick_on(bus: Bus, ru
         await bus.store(subjects.closed_candle(SIM, BTC, "1m"), later)
         await until_step(bus, lambda step: step.causes == (later,))
     assert first.state.watched[BTC].closes == [CANDLE.close]
+
+
+async def test_the_venues_position_is_compared_with_a_sweep(bus: Bus, run_actor: RunActor) -> None:
+    sweep = next(event for event in EXAMPLES if isinstance(event, OpenOrders))
+    sweep = msgspec.structs.replace(sweep, orders=(), includes=0, time=TICKER.time + 2)
+    held = next(event for event in EXAMPLES if isinstance(event, Position))
+    held = msgspec.structs.replace(held, time=TICKER.time + 1)
+    settings = msgspec.structs.replace(SETTINGS, order_amount=Decimal(1))
+    async with run_actor(msgspec.structs.replace(ENTRY, settings=settings)):
+        await bus.store(subjects.position(SIM, BTC), held)
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        await until_step(bus, lambda step: step.state.price is not None)
+        await bus.store(subjects.open_orders(SIM, BTC), sweep)
+        step = await until_step(bus, lambda step: bool(step.state.foreign_position))
+    assert (step.causes, step.state.foreign_position) == ((held,), held.quantity)
 
 
 async def test_viewers_get_the_grid_of_the_newest_step(bus: Bus, run_actor: RunActor) -> None:

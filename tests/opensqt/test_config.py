@@ -135,6 +135,11 @@ def test_instruments_are_as_the_file_says() -> None:
             "mode: neutral\n    max_drawdown: 5 USDC",
             "27: symbols[0].max_drawdown has to be in USDT, the quote currency of BTC/USDT:USDT, not USDC",
         ),
+        (
+            "mode: neutral",
+            "mode: neutral\n    lower_price: 60000 USDC",
+            "27: symbols[0].lower_price has to be in USDT, the quote currency of BTC/USDT:USDT, not USDC",
+        ),
         ("300 USDT", "0 USDT", "27: symbols[0].order_amount has to be above 0"),
         (
             "300 USDT",

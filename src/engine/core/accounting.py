@@ -36,6 +36,7 @@ def book(draft: Draft, slot: Slot, trade: Trade) -> None:
     accounts.position += signed
     accounts.fees += fee
     accounts.volume += trade.quantity * trade.price
+    draft.state.traded_time = max(draft.state.traded_time, trade.time)
     matched = _close(accounts, slot, signed, trade.price, fee)
     opens = not matched.quantity
     if opens:
@@ -64,6 +65,17 @@ def book(draft: Draft, slot: Slot, trade: Trade) -> None:
             time=trade.time,
         )
     )
+
+
+def book_correction(draft: Draft, slot: Slot, signed: SignedQuantity) -> None:
+    """Book what a slot lacks of the venue's position, at the newest price and without a fee: no trade of it is known."""
+    assert draft.price is not None
+    accounts = draft.state.accounts
+    accounts.cash -= signed * draft.price
+    accounts.position += signed
+    _close(accounts, slot, signed, draft.price, ZERO)
+    if not slot.held:
+        slot.round_profit = ZERO
 
 
 def on_funding(draft: Draft, funding: Funding) -> bool:

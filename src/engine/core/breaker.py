@@ -69,8 +69,8 @@ def windows(state: GridState) -> Windows:
     sell = settings.sell_window if settings.mode is GridMode.NEUTRAL else 0
     if state.breaker.state is not BreakerState.HALF_OPEN:
         return Windows(settings.buy_window, sell)
-    # Each of them holds something: when all of it was closed, the breaker closed or opened.
-    filled = {Side.BUY if state.slots[level].held > 0 else Side.SELL for level in state.breaker.tried}
+    held = [state.slots[level].held for level in state.breaker.tried if level in state.slots]
+    filled = {Side.BUY if each > 0 else Side.SELL for each in held if each}
     return Windows(int(Side.BUY not in filled), min(sell, int(Side.SELL not in filled)))
 
 

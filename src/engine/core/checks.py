@@ -41,6 +41,7 @@ def _limits(settings: GridSettings) -> list[str]:
         "sell_window": settings.sell_window,
         "post_only_retries": settings.post_only_retries,
         "order_cleanup_threshold": settings.order_cleanup_threshold,
+        "cleanup_batch_size": settings.cleanup_batch_size,
     }
     mistakes = [f"{name} {value} has to be at least 1" for name, value in at_least_one.items() if value < 1]
     durations = {
@@ -50,6 +51,9 @@ def _limits(settings: GridSettings) -> list[str]:
         "drawdown_window": settings.drawdown_window,
         "breaker_cool_down": settings.breaker_cool_down,
     }
+    lower, upper = settings.lower_price, settings.upper_price
+    if lower is not None and upper is not None and lower >= upper:
+        mistakes.append(f"lower_price {lower} has to be below upper_price {upper}")
     return mistakes + [f"{name} must not be negative" for name, value in durations.items() if value < 0]
 
 

@@ -13,7 +13,17 @@ from engine.core.arithmetic import CONTEXT
 from engine.core.breaker import remember_peak
 from engine.core.hearing import hear
 from engine.core.lattice import Lattice
-from engine.core.quoting import Market, Plan, Quote, is_reduce_only, market_in, market_of, plan, why_not
+from engine.core.quoting import (
+    Market,
+    Plan,
+    Quote,
+    bounded,
+    is_reduce_only,
+    market_in,
+    market_of,
+    plan,
+    why_not,
+)
 from engine.core.slots import Progress, advance, next_order_id, open_order, slot_at, tidy
 from engine.core.step import Change, Draft
 from schemas.grid import GridState, NotQuoting, SlotOrder
@@ -117,7 +127,7 @@ class Grid:
             state.anchor = _to_tick(market.price, state.instrument.tick_size)
             state.accounts.first_price, state.accounts.first_time = market.price, now
             self._lattice = Lattice(state.anchor, state.settings, state.instrument)
-        center = self._lattice.nearest(market.price)
+        center = self._lattice.nearest(bounded(state.settings, market.price))
         has_moved = center != state.center
         state.center = center
         return is_first or has_moved

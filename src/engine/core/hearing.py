@@ -7,6 +7,7 @@ from engine.core.control import on_command
 from engine.core.evidence import on_cancel_rejected, on_report, on_trade
 from engine.core.feed import on_feed_changed
 from engine.core.monitor import on_candle
+from engine.core.positions import on_position
 from engine.core.reconciliation import on_open_orders
 from engine.core.step import Draft
 from schemas.account import Balance, OpenOrders, Position
@@ -33,6 +34,8 @@ def _apply(draft: Draft, event: Input) -> bool:
             matters = _of_orders(draft, event)
         case OpenOrders():
             matters = on_open_orders(draft, event)
+        case Position():
+            matters = on_position(draft, event)
         case Candle():
             matters = on_candle(draft, event)
         case FeedChanged():
@@ -41,7 +44,7 @@ def _apply(draft: Draft, event: Input) -> bool:
             matters = on_command(draft, event)
         case SymbolAdded() | Ticker() | TimePassed():
             pass  # taken for the step as a whole
-        case ClockRead() | Balance() | Position():
+        case ClockRead() | Balance():
             pass
         case _:
             assert_never(event)

@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from engine.core.breaker import windows
+from engine.core.cleaner import in_the_way
 from engine.core.guards import stopped_by
 from engine.core.lattice import Lattice
 from engine.core.slots import is_working
-from schemas.grid import GridState, NotQuoting, Slot, SlotOrder
+from schemas.grid import ZERO, GridSettings, GridState, NotQuoting, Slot, SlotOrder
 from schemas.instruments import Instrument, InstrumentKind
 from schemas.market import Ticker
 from schemas.units import Price, Quantity, Side, TimeNs
@@ -25,6 +26,7 @@ OBSTACLES = (
     NotQuoting.WOULD_CROSS,
     NotQuoting.AWAITING_VENUE,
     NotQuoting.WINDOW_FULL,
+    NotQuoting.OUT_OF_BOUNDS,
 )
 """What may stand against a level's opening order; of several, the first is named as the reason."""
 
@@ -103,7 +105,12 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
     depends_on_price |= any(each.obstacle is NotQuoting.WOULD_CROSS for each in found)
     opening = [each.quote for each in found if each.obstacle is None]
     quotes = _nearest_first(closings, market) + _nearest_first(opening, market)
-    return Plan(cancels, quotes[: _quota(state)], depends_on_price)
+    quota = _quota(state)
+    waiting = [abs(quote.price - market.price) if quote.opens else ZERO for quote in quotes[quota:]]
+    depends_on_price |= bool(waiting)
+    if not cancels:
+        cancels = [(order, "room for nearer ones") for order in in_the_way(state, market.price, waiting)]
+    return Plan(cancels, quotes[:quota], depends_on_price)
 
 
 def openings(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Iterator[Opening]:
@@ -143,6 +150,13 @@ def why_not(state: GridState, lattice: Lattice | None) -> NotQuoting | None:
     return next((each for each in OBSTACLES if each in obstacles), NotQuoting.BREAKER_HALF_OPEN)
 
 
+def bounded(settings: GridSettings, price: Price) -> Price:
+    """Return the price within the grid's bounds that is nearest to a price."""
+    if settings.lower_price is not None:
+        price = max(price, settings.lower_price)
+    return price if settings.upper_price is None else min(price, settings.upper_price)
+
+
 def is_near(lattice: Lattice, level: int, price: Price) -> bool:
     """Tell whether a level is too near to the price to be opened."""
     return abs(lattice.price(level) - price) < NEAR * lattice.spacing(level)
@@ -166,6 +180,12 @@ def _obstacle(
             return NotQuoting.WINDOW_FULL
         if slot.quiet_until > now:
             return NotQuoting.COOL_DOWN
+    return _obstacle_of_price(state, lattice, market, quote)
+
+
+def _obstacle_of_price(state: GridState, lattice: Lattice, market: Market, quote: Quote) -> NotQuoting | None:
+    if bounded(state.settings, quote.price) != quote.price:
+        return NotQuoting.OUT_OF_BOUNDS
     if _is_below_minimum(state.instrument, quote):
         return NotQuoting.BELOW_MINIMUM
     if is_near(lattice, quote.level, market.price) or (quote.post_only and _would_cross(quote, market)):
@@ -205,6 +225,8 @@ def _reason_to_cancel(
         return _reason_to_cancel_opening(state, lattice, market, slot, order)
     if slot.held * order.side.sign >= 0:
         return "nothing left to close"
+    if order.quantity - order.traded_quantity > abs(slot.held):
+        return "more than is left to close"
     if not _is_closing_in_window(state, slot):
         return "outside the window"
     return None

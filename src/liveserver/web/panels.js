@@ -22,6 +22,7 @@ const NOT_QUOTING = {
   cool_down: "the levels were refused lately",
   window_full: "every level holds something to be closed",
   awaiting_venue: "waiting for the venue's answers",
+  out_of_bounds: "every level is beyond the grid's bounds",
   would_cross: "every level is at the market",
 };
 

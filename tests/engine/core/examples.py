@@ -8,6 +8,7 @@ import msgspec
 
 from engine.core.grid import Grid
 from engine.core.step import Change
+from schemas.account import Position
 from schemas.control import Command, CommandName
 from schemas.engine import RiskChanged
 from schemas.grid import GridMode, GridSettings, GridState, Slot, SlotOrder
@@ -104,6 +105,19 @@ def candle(symbol: Symbol, minute: int, close: int, volume: int = 10, *, closed:
         volume=D(volume),
         closed=closed,
         time=at(60 * minute + 59),
+    )
+
+
+def position(quantity: Decimal | str | int, seconds: float = 0) -> Position:
+    return Position(
+        venue=SIM,
+        symbol=BTC,
+        quantity=D(quantity),
+        entry_price=D(0),
+        mark_price=D(0),
+        unrealized_pnl=D(0),
+        leverage=D(1),
+        time=at(seconds),
     )
 
 

@@ -33,6 +33,7 @@ def test_neutral_needs_shorts() -> None:
             replace(LONG, order_amount=D(4)),
             "order_amount 4 is below the minimum notional of BTC/USDT:USDT: 5 USDT",
         ),
+        (replace(LONG, lower_price=D(2), upper_price=D(2)), "lower_price 2 has to be below upper_price 2"),
         (replace(LONG, buy_window=0), "buy_window 0 has to be at least 1"),
         (replace(LONG, margin_lock_duration=-1), "margin_lock_duration must not be negative"),
     ],

@@ -25,7 +25,7 @@ from tests.engine.core.examples import (
 )
 
 from engine.core.grid import Grid
-from schemas.account import Balance, Position
+from schemas.account import Balance
 from schemas.codec import encode
 from schemas.control import CommandName
 from schemas.grid import GridState
@@ -57,16 +57,6 @@ LEVELS_FOR_LATER: list[Input] = [
         free=D(1),
         margin_balance=D(1),
         unrealized_pnl=D(0),
-        time=at(9),
-    ),
-    Position(
-        venue=SIM,
-        symbol=BTC,
-        quantity=D(0),
-        entry_price=D(0),
-        mark_price=D(0),
-        unrealized_pnl=D(0),
-        leverage=D(1),
         time=at(9),
     ),
 ]

@@ -21,6 +21,7 @@ GUARDED = msgspec.structs.replace(
     max_drawdown=D(3),
     breaker_cool_down=60 * SECOND_NS,
 )
+BOUNDED = msgspec.structs.replace(NEUTRAL, lower_price=D(985), upper_price=D(1020))
 TIGHT = msgspec.structs.replace(NEUTRAL, order_cleanup_threshold=4, allow_taker=True, post_only_retries=1)
 
 SMALL = st.integers(0, 30)
@@ -59,8 +60,9 @@ def tell(world: World, story: list[tuple[object, ...]]) -> None:
         (LONG, SPOT),
         (TIGHT, PERPETUAL),
         (GUARDED, PERPETUAL),
+        (BOUNDED, PERPETUAL),
     ],
-    ids=["long", "neutral", "geometric", "spot", "tight", "guarded"],
+    ids=["long", "neutral", "geometric", "spot", "tight", "guarded", "bounded"],
 )
 @given(story=STORIES)
 @settings(max_examples=100, deadline=None)

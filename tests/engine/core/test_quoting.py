@@ -269,6 +269,18 @@ def test_an_order_being_canceled_is_not_canceled_again() -> None:
     }
 
 
+def test_the_window_stops_at_a_bound() -> None:
+    grid = started(replace(LONG, upper_price=D(1000), lower_price=D(975)))
+    assert sorted(level for level, each in state_of(grid).slots.items() if each.order) == [-2, -1]
+    assert grid.process([ticker(1050, 1)]) is None
+    assert state_of(grid).center == 0
+
+
+def test_out_of_bounds() -> None:
+    grid = started(replace(NEUTRAL, upper_price=D(1005), lower_price=D(995)))
+    assert why(grid) is NotQuoting.OUT_OF_BOUNDS
+
+
 def why(grid: Grid) -> NotQuoting | None:
     return grid.why_not_quoting()
 

@@ -11,6 +11,7 @@ from tests.engine.core.examples import (
     candle,
     command,
     feed,
+    position,
     silence,
     state_of,
     ticker,
@@ -21,17 +22,19 @@ from engine.core.grid import Grid
 from engine.core.guards import stopped_by
 from engine.core.step import Change
 from engine.core.view import view
-from schemas.account import OpenOrders
+from schemas.account import OpenOrders, Position
 from schemas.codec import encode
 from schemas.control import CommandName
+from schemas.engine import Reconciled, ReconciliationFinding
 from schemas.grid import GridMode, GridSettings, GridState
 from schemas.instruments import Instrument
 from schemas.journal import Input
-from schemas.market import FeedState
+from schemas.market import FeedState, Ticker
 from schemas.orders import PlaceOrder, RejectReason, Trade
 from schemas.units import ClientOrderId, TradeId
 
 ZERO = Decimal(0)
+DIFFERS = ReconciliationFinding.POSITION_DIFFERS
 PRICES = (Decimal(1), Decimal("997.3"), Decimal("123456.789"))
 REASONS = tuple(reason for reason in RejectReason if reason is not RejectReason.DUPLICATE_ID)
 
@@ -50,9 +53,11 @@ class World:
         self.seconds = 0.0
         self.price = Decimal(1000)
         self.heard: dict[TradeId, Trade] = {}
+        self._known: tuple[Ticker, ...] = ()
+        """The newest ticker, which a grid knows beside its state."""
         self.profit = ZERO
         self.fills = 0
-        self._sweep: OpenOrders | None = None
+        self._sweep: tuple[OpenOrders, Position] | None = None
         self._sweep_after = 0
         self.hear(added(settings, instrument))
         self.move(0, 0)
@@ -68,7 +73,7 @@ class World:
         after = encode(state_of(self.grid))
         if change is None:
             assert after == before
-            assert _again(before, self.grid.step, inputs)[0] is None
+            assert _again(before, self.grid.step, (*self._known, *inputs))[0] is None
         else:
             again, state_again = _again(before, change.step - 1, change.causes)
             assert again is not None
@@ -82,7 +87,9 @@ class World:
         """Move the price by so many quarters of an interval."""
         self.price = max(self.price + steps * Decimal("2.5"), Decimal(20))
         self._pass(seconds)
-        self.hear(ticker(self.price, self.seconds))
+        newest = ticker(self.price, self.seconds)
+        self.hear(newest)
+        self._known = (newest,)
 
     def wait(self, seconds: int) -> None:
         self._pass(seconds)
@@ -146,7 +153,8 @@ class World:
 
     def look(self) -> None:
         """Take a sweep, to be heard when all that was said before it was heard."""
-        self._sweep = self.exchange.sweep()
+        held = sum((each.side.sign * each.quantity for each in self.exchange.trades), ZERO)
+        self._sweep = self.exchange.sweep(), position(held, self.seconds)
         self._sweep_after = len(self.exchange.news)
 
     def reconcile(self) -> None:
@@ -156,7 +164,7 @@ class World:
                 self.exchange.news[self._sweep_after :],
             )
             self.hear(*older)
-            self.hear(self._sweep)
+            self.hear(*self._sweep)
             self._sweep = None
 
     def ask(self, name: CommandName) -> None:
@@ -164,6 +172,7 @@ class World:
 
     def restart(self) -> None:
         """Go on from the state of the last step."""
+        self._known = ()
         self.grid = Grid(_states.decode(encode(state_of(self.grid))), self.grid.step)
 
     def settle(self) -> None:
@@ -191,6 +200,7 @@ class World:
         state = state_of(self.grid)
         self.profit += sum((fill.grid_profit for fill in change.fills), ZERO)
         self.fills += len(change.fills)
+        assert not any(isinstance(each, Reconciled) and each.finding is DIFFERS for each in change.notices)
         for decision in change.decisions:
             if isinstance(decision, PlaceOrder):
                 self._check_order(state, decision)
