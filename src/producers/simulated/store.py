@@ -80,10 +80,7 @@ class Store:
         self.path = path
         self._lock = _locked(path)
         try:
-            self._database = sqlite3.connect(path, isolation_level=None)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.executescript(LAYOUT)
+            self._database = _opened(path)
         except sqlite3.Error as error:
             os.close(self._lock)
             raise StoreUnusable(f"{path} is not a venue's store: {error}") from error
@@ -228,3 +225,15 @@ def _locked(path: Path) -> int:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.executescript(LAYOUT)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
