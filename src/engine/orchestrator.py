@@ -106,6 +106,10 @@ class Orchestrator:
 
     async def _instrument(self, key: str) -> Instrument:
         async for found, stored in Registry(self._part.bus, "instruments").follow():
-            if found == key and stored is not None:
+            if found != key or stored is None:
+                continue
+            try:
                 return decode_as(stored.data, Instrument)
+            except UndecodableError as error:
+                self._part.log.error("undecodable", subject=key, detail=str(error))
         raise AssertionError("a registry is followed for ever")

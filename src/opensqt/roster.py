@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Sequence
 
-from bus import Bus, Registry
+from bus import Bus, Entry, Registry, newest
 from opensqt.errors import CommandError
 from schemas import subjects
-from schemas.codec import decode_as
+from schemas.codec import UndecodableError, decode_as
 from schemas.journal import Step, SymbolEntry
 from schemas.subjects import Stream
 from schemas.units import Symbol
@@ -24,7 +24,11 @@ async def enter(bus: Bus, entries: Sequence[SymbolEntry], tradable: Collection[S
             notes += await _in_force(bus, registry, key, entry)
     named = {entry.symbol for entry in entries}
     for stored in (await registry.entries()).values():
-        symbol = decode_as(stored.data, SymbolEntry).symbol
+        registered = _entry(stored)
+        if registered is None:
+            notes.append(f"the roster's entry {stored.key} cannot be read, and is passed over")
+            continue
+        symbol = registered.symbol
         if symbol not in tradable:
             raise CommandError(
                 f"{symbol} runs in this data directory, and the configuration's venue does not have it: "
@@ -39,9 +43,13 @@ async def _in_force(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) 
     stored = await registry.get(key)
     if stored is None:
         return []
-    registered = decode_as(stored.data, SymbolEntry)
-    last = await bus.last(Stream.JOURNAL, subjects.step(entry.venue, entry.symbol))
-    settings = decode_as(last.data, Step).state.settings if last is not None else registered.settings
+    registered = _entry(stored)
+    if registered is None:
+        await registry.update(key, entry, stored.revision)
+        return [f"{entry.symbol}: what the roster had of it cannot be read, and is written anew"]
+    subject = subjects.step(entry.venue, entry.symbol)
+    last = await newest(bus, Stream.JOURNAL, subject, Step, await bus.last(Stream.JOURNAL, subject))
+    settings = last.event.state.settings if last is not None else registered.settings
     changed = [
         name
         for name in settings.__struct_fields__
@@ -54,6 +62,13 @@ async def _in_force(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) 
     return [
         f"{entry.symbol} keeps the settings it runs with; the configuration differs in {', '.join(changed)}"
     ]
+
+
+def _entry(stored: Entry) -> SymbolEntry | None:
+    try:
+        return decode_as(stored.data, SymbolEntry)
+    except UndecodableError:
+        return None
 
 
 def only(entries: Sequence[SymbolEntry], symbol: Symbol | None) -> SymbolEntry:

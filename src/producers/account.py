@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from bus import Bus, FromTime, Part, Turns, read
+from bus import Bus, FromTime, Part, Turns, newest, read
 from bus.metrics import Counter
 from producers.outbox import Outbox
 from producers.persistence import persist
@@ -53,12 +53,14 @@ class AccountPublisher:
     async def recall(self, symbols: Sequence[Symbol]) -> None:
         """Find out from the bus how far earlier sweeps came, and which trades it has since."""
         for symbol in symbols:
-            last = await self._bus.last(Stream.ACCOUNT, subjects.open_orders(self._venue, symbol))
+            subject = subjects.open_orders(self._venue, symbol)
+            stored = await self._bus.last(Stream.ACCOUNT, subject)
+            last = await newest(self._bus, Stream.ACCOUNT, subject, OpenOrders, stored)
             if last is None:
                 self._trades_through[symbol], since = None, 0
             else:
-                self._trades_through[symbol] = decode_as(last.data, OpenOrders).trades_through
-                since = last.time_ns - OVERLAP_NS
+                self._trades_through[symbol] = last.event.trades_through
+                since = last.stored.time_ns - OVERLAP_NS
             self._stored_trades[symbol] = await self._trades_stored_since(symbol, since)
 
     async def follow(self) -> None:

@@ -6,14 +6,14 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from bus import Bus, BusError, Conflict, Part, Registry
+from bus import Bus, BusError, Conflict, Part, Registry, newest
 from bus.metrics import Counter, Gauge
 from producers.outbox import Outbox
 from producers.pacing import Pace
 from producers.persistence import persist
 from producers.ports import MarketEvent, MarketSource, VenueError
 from schemas import subjects
-from schemas.codec import UndecodableError, decode_as, encode
+from schemas.codec import encode
 from schemas.instruments import Instrument
 from schemas.market import Candle, ClockRead, FeedChanged, FeedState, PublicTrade, Ticker
 from schemas.subjects import Stream
@@ -63,8 +63,9 @@ class MarketPublisher:
         """Store the closed candles that CANDLES does not have yet, each once."""
         for symbol in symbols:
             subject = subjects.closed_candle(self._venue, symbol, INTERVAL)
-            last = await self._bus.last(Stream.CANDLES, subject)
-            self._last_closed[symbol] = _open_time(last.data) if last else -1
+            stored = await self._bus.last(Stream.CANDLES, subject)
+            last = await newest(self._bus, Stream.CANDLES, subject, Candle, stored)
+            self._last_closed[symbol] = last.event.open_time if last else -1
             fetched = await persist(partial(self._source.candles, symbol, INTERVAL, HISTORY), self._log)
             closed = [candle for candle in fetched if candle.closed]
             if closed and 0 <= self._last_closed[symbol] < closed[0].open_time:
@@ -159,13 +160,6 @@ async def _is_stored(sent: "asyncio.Future[int]") -> bool:
     except BusError:
         return False
     return True
-
-
-def _open_time(data: bytes) -> int:
-    try:
-        return decode_as(data, Candle).open_time
-    except UndecodableError:
-        return -1
 
 
 async def _put(registry: Registry, instrument: Instrument) -> None:

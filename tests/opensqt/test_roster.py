@@ -75,3 +75,20 @@ def test_the_first_symbol_is_the_one_when_none_is_named() -> None:
     assert only([ENTRY, OTHER], OTHER.symbol) is OTHER
     with pytest.raises(CommandError, match="--symbol XRP: the configuration trades BTC/USDT:USDT, ETH/USDT"):
         only([ENTRY, OTHER], Symbol("XRP"))
+
+
+async def test_an_entry_that_cannot_be_read_is_passed_over(bus: Bus) -> None:
+    await Registry(bus, "symbols").create("sim.nonsense", SETTINGS)
+
+    (note,) = await enter(bus, [ENTRY], [SYMBOL])
+
+    assert note == "the roster's entry sim.nonsense cannot be read, and is passed over"
+
+
+async def test_an_own_entry_that_cannot_be_read_is_written_anew(bus: Bus) -> None:
+    await Registry(bus, "symbols").create(KEY, SETTINGS)
+
+    (note,) = await enter(bus, [ENTRY], [SYMBOL])
+
+    assert "written anew" in note
+    assert await registered(bus) == ENTRY

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from tests.producers.simulated.examples import PERP, SIM, decision
 from tests.producers.streams import first, until
+from tests.schemas.examples import TICKER
 
 from bus import Bus, FreeRunning, Part
 from bus.metrics import CollectorRegistry
@@ -71,6 +72,17 @@ async def test_a_trade_is_published_once_whatever_is_swept(
         await client.place(PERP, decision(Side.BUY, "150", "u", post_only=False))
         trades = await first(bus, Stream.ORDERS, subjects.own_trade(SIM, PERP), 2)
     assert [trade.client_order_id for trade in trades if isinstance(trade, Trade)] == ["t", "u"]
+
+
+async def test_nonsense_among_the_sweeps_is_read_past(bus: Bus, here: Part, client: SimulatedVenue) -> None:
+    level = subjects.open_orders(SIM, PERP)
+    async with publishing(here, client):
+        await first(bus, Stream.ACCOUNT, level)
+    await bus.store(level, TICKER)
+    here.registry = CollectorRegistry()
+    async with publishing(here, client):
+        await client.place(PERP, TAKE)
+        assert await first(bus, Stream.ORDERS, subjects.own_trade(SIM, PERP))
 
 
 async def test_a_sweep_tells_all_open_orders_and_what_they_include(
