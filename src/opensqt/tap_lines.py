@@ -8,7 +8,7 @@ from schemas.account import Balance, OpenOrders, Position
 from schemas.codec import Event, UndecodableError, decode
 from schemas.control import Command, CommandResult
 from schemas.engine import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
-from schemas.grid import GridView
+from schemas.grid_view import GridView
 from schemas.instruments import Instrument
 from schemas.journal import CommandReceived, Step, SymbolAdded, SymbolEntry, TimePassed
 from schemas.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker

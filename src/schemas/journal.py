@@ -5,7 +5,8 @@ import msgspec
 from schemas.account import Balance, OpenOrders, Position
 from schemas.control import Command, CommandResult
 from schemas.engine import AlertRaised, Fill, Reconciled, RiskChanged
-from schemas.grid import GridSettings, GridState
+from schemas.grid import GridState
+from schemas.grid_settings import GridSettings
 from schemas.instruments import Instrument
 from schemas.market import Candle, ClockRead, FeedChanged, Ticker
 from schemas.orders import CancelRejected, Decision, Funding, OrderReport, Trade

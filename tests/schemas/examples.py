@@ -15,19 +15,9 @@ from schemas.engine import (
     RiskChanged,
     Severity,
 )
-from schemas.grid import (
-    Accounts,
-    FinishedOrder,
-    GridMode,
-    GridSettings,
-    GridState,
-    GridView,
-    NotQuoting,
-    Slot,
-    SlotOrder,
-    SlotStatus,
-    SlotView,
-)
+from schemas.grid import Accounts, FinishedOrder, GridState, Slot, SlotOrder
+from schemas.grid_settings import GridMode, GridSettings
+from schemas.grid_view import GridView, NotQuoting, SlotStatus, SlotView
 from schemas.instruments import Instrument, InstrumentKind
 from schemas.journal import CommandReceived, Step, StreamOffset, SymbolAdded, SymbolEntry, TimePassed
 from schemas.market import Candle, ClockRead, FeedChanged, FeedState, PublicTrade, Ticker

@@ -10,7 +10,8 @@ from engine.core.arithmetic import share
 from engine.core.breaker import note_opening
 from engine.core.step import Draft
 from schemas.engine import Fill, Severity
-from schemas.grid import ZERO, Accounts, Slot
+from schemas.grid import Accounts, Slot
+from schemas.grid_settings import ZERO
 from schemas.instruments import Instrument
 from schemas.orders import Funding, Trade
 from schemas.units import Money, Price, SignedQuantity

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from engine.core.step import Draft
 from schemas.engine import Severity
-from schemas.grid import BreakerState, GridMode, GridState, Peak
+from schemas.grid import BreakerState, GridState, Peak
+from schemas.grid_settings import GridMode
 from schemas.units import Money, Price, Side
 
 CIRCUIT_BREAKER = "circuit_breaker"

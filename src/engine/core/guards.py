@@ -3,7 +3,8 @@
 from engine.core import breaker, feed
 from engine.core.refusals import release_margin
 from engine.core.step import Draft
-from schemas.grid import BreakerState, GridState, NotQuoting
+from schemas.grid import BreakerState, GridState
+from schemas.grid_view import NotQuoting
 from schemas.journal import TimePassed
 from schemas.units import TimeNs
 

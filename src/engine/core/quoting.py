@@ -12,7 +12,9 @@ from engine.core.cleaner import in_the_way
 from engine.core.guards import stopped_by
 from engine.core.lattice import Lattice
 from engine.core.slots import is_working
-from schemas.grid import ZERO, GridSettings, GridState, NotQuoting, Slot, SlotOrder
+from schemas.grid import GridState, Slot, SlotOrder
+from schemas.grid_settings import ZERO, GridSettings
+from schemas.grid_view import NotQuoting
 from schemas.instruments import Instrument, InstrumentKind
 from schemas.market import Ticker
 from schemas.units import Price, Quantity, Side, TimeNs

@@ -27,7 +27,7 @@ from engine.core.grid import Grid
 from engine.core.step import Change
 from schemas.control import CommandName
 from schemas.engine import AlertRaised, RiskChanged
-from schemas.grid import GridSettings
+from schemas.grid_settings import GridSettings
 from schemas.orders import OrderReport, OrderStatus, PlaceOrder, RejectReason
 from schemas.units import Side
 
