@@ -28,7 +28,7 @@ from bus.part import Part, part
 from bus.provision import provision
 from bus.reading import Batch, read, read_durable
 from bus.registry import Entry, Registry
-from bus.server import EmbeddedServer
+from bus.server import EmbeddedServer, embedded_cluster
 from bus.turns import FreeRunning, LockStep, Turns, give_turn
 
 __all__ = [
@@ -67,6 +67,7 @@ __all__ = [
     "Turns",
     "Unsubscribe",
     "connect",
+    "embedded_cluster",
     "forever",
     "get_logger",
     "give_turn",
