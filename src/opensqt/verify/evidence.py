@@ -108,13 +108,14 @@ class Witness:
 
     def __init__(self, entry: SymbolEntry) -> None:
         self.trail = Trail(entry.symbol)
+        # What comes of something is read before it: whatever is seen has its reason in what is read next.
         self._sources = {
-            Stream.JOURNAL: (subjects.step(entry.venue, entry.symbol),),
-            Stream.ORDERS: (subjects.order_intent(entry.venue, entry.symbol),),
             Stream.ENGINE: (
                 subjects.decision(entry.venue, entry.symbol),
                 subjects.fill(entry.venue, entry.symbol),
             ),
+            Stream.ORDERS: (subjects.order_intent(entry.venue, entry.symbol),),
+            Stream.JOURNAL: (subjects.step(entry.venue, entry.symbol),),
         }
         self._next = dict.fromkeys(self._sources, 1)
         self._replica = Grid(None, 0)

@@ -18,7 +18,7 @@ from opensqt.stack import Stack, StackSettings, node_names, part_names, running
 from opensqt.tasks import beside
 from opensqt.verify.evidence import Trail, VenueEvidence, Witness, venue_evidence
 from opensqt.verify.plan import Blow, Deed, blows
-from opensqt.verify.proofs import contradictions
+from opensqt.verify.proofs import AT_REST, contradictions
 from producers.simulated.settings import FaultSettings
 from schemas.subjects import Stream
 
@@ -41,6 +41,8 @@ LIVELINESS = 4
 SETTLE_WITHIN_S = 120.0
 ASK_EVERY_S = 1.0
 WITNESS_EVERY_S = 5.0
+REFUTED_FOR_S = 10.0
+"""So long is waited, in case that what was read was old."""
 LEADER = "leader"
 """The bus's server that leads a stream when the blow falls."""
 LED = (Stream.JOURNAL, Stream.ORDERS)
@@ -76,6 +78,11 @@ class Outcome:
     @property
     def holds(self) -> bool:
         return not any(self.contradictions.values())
+
+    @property
+    def is_refuted(self) -> bool:
+        """Something does not hold that never will again."""
+        return any(found for name, found in self.contradictions.items() if name not in AT_REST)
 
 
 async def experiment(settings: StackSettings, trial: Trial, say: Callable[[str], None]) -> Outcome:
@@ -123,21 +130,26 @@ class Laboratory:
         self._entries = settings.configuration.symbols
         self._witnesses = [Witness(entry) for entry in self._entries]
         self._looking = asyncio.Lock()
+        self._refuted = asyncio.Event()
         self._pausing: set[asyncio.Task[None]] = set()
         self._kills: Counter[str] = Counter()
         self._pauses: Counter[str] = Counter()
 
     async def until_trading(self) -> None:
-        """Return when every symbol has a fill."""
+        """Return when every symbol has a fill, or when that is not worth waiting for."""
         while not all(witness.trail.fills for witness in self._witnesses):
-            await self._look()
+            outcome = await self._outcome(0.0)
+            if outcome is not None and outcome.is_refuted:
+                return
             await asyncio.sleep(ASK_EVERY_S)
 
     async def witness(self) -> None:
-        """Read what the streams get, for ever: they discard what is old."""
+        """Read what the streams get, which discard what is old, until something does not hold."""
         while True:
             await asyncio.sleep(WITNESS_EVERY_S)
-            await self._look()
+            outcome = await self._outcome(0.0)
+            if outcome is not None and outcome.is_refuted:
+                self._refuted.set()
 
     async def torment(self) -> None:
         """Deal the blows; return when what was paused goes on again."""
@@ -147,7 +159,7 @@ class Laboratory:
         pausable = targets(self._settings) if trial.pause_s else ()
         planned = blows(targets(self._settings), trial.seed, trial.every_s, pausable)
         for number in itertools.count(1):
-            if number > trial.kills and clock() >= end:
+            if self._refuted.is_set() or (number > trial.kills and clock() >= end):
                 break
             blow = next(planned)
             await asyncio.sleep(blow.after_s)
@@ -162,8 +174,10 @@ class Laboratory:
         while True:
             after_s = time.monotonic() - started
             outcome = await self._outcome(after_s)
-            if outcome is not None and (outcome.holds or after_s > SETTLE_WITHIN_S):
-                return outcome
+            if outcome is not None:
+                patience_s = REFUTED_FOR_S if outcome.is_refuted else SETTLE_WITHIN_S
+                if outcome.holds or after_s > patience_s:
+                    return outcome
             with suppress(BusError):
                 await self._stack.bus.publish(f"sweep.{self._entries[0].venue}", b"")
             await asyncio.sleep(ASK_EVERY_S)
@@ -201,22 +215,14 @@ class Laboratory:
             leader = ""
         return leader if leader in self._stack.parts else node_names(self._settings.nodes)[0]
 
-    async def _look(self) -> bool:
-        async with self._looking:
-            try:
+    async def _outcome(self, after_s: float) -> Outcome | None:
+        try:
+            async with self._looking:
+                venue = await venue_evidence(self._stack.venue_url)
                 for witness in self._witnesses:
                     await witness.look(self._stack.bus)
-            except BusError as error:
-                self._say(f"the streams cannot be read now: {error}")
-                return False
-        return True
-
-    async def _outcome(self, after_s: float) -> Outcome | None:
-        if not await self._look():
-            return None
-        try:
-            venue = await venue_evidence(self._stack.venue_url)
-        except (aiohttp.ClientError, TimeoutError):
+        except (BusError, aiohttp.ClientError, TimeoutError) as error:
+            self._say(f"nothing can be seen now: {error!r}")
             return None
         trails = [witness.trail for witness in self._witnesses]
         return Outcome(

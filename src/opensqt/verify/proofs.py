@@ -135,6 +135,9 @@ PROOFS: dict[str, Proof] = {
     "everything can be read": all_is_readable,
 }
 
+AT_REST = frozenset({"the books agree", "every booked fill was said"})
+"""What holds once nothing moves any more; the others hold at any moment."""
+
 
 def contradictions(trails: Iterable[Trail], venue: VenueEvidence) -> dict[str, list[str]]:
     """Return for each proof what contradicts it, over all symbols."""
