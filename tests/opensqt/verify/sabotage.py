@@ -31,9 +31,10 @@ def clock_in_ids() -> None:
     """Make client order ids of the time."""
 
     def named(*arguments: Any) -> str:
-        return order_id(*arguments[:-1], cycle=time.time_ns() // 1_000_000 % 36**6)
+        *slot, _ = arguments
+        return order_id(*slot, time.time_ns() // 1_000_000 % 36**6)
 
-    engine.core.slots.order_id = named  # type: ignore[assignment]
+    vars(engine.core.slots)["order_id"] = named
 
 
 def send_first() -> None:
