@@ -10,7 +10,15 @@ from schemas.control import Command, CommandResult
 from schemas.engine import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
 from schemas.grid_view import GridView
 from schemas.instruments import Instrument
-from schemas.journal import CommandReceived, Step, SymbolAdded, SymbolEntry, TimePassed
+from schemas.journal import (
+    CommandReceived,
+    EngineStarted,
+    EngineStopping,
+    Step,
+    SymbolAdded,
+    SymbolEntry,
+    TimePassed,
+)
 from schemas.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
 from schemas.orders import (
     CancelOrder,
@@ -56,11 +64,13 @@ def essence(event: Event) -> str:
         case DecisionMade() | Fill() | RiskChanged() | Reconciled() | AlertRaised():
             text = _engine(event)
         case Command():
-            text = f"{event.name} by {event.operator}{_because(event.reason)}"
+            text = f"{event.name}{_changes(event)} by {event.operator}{_because(event.reason)}"
         case CommandResult():
             text = f"{event.name} {event.outcome}{_because(event.detail)}"
         case Instrument():
             text = f"{event.kind} tick {event.tick_size} lot {event.lot_size}"
+        case EngineStarted() | EngineStopping():
+            text = "the engine starts" if isinstance(event, EngineStarted) else "the engine stops"
         case SymbolEntry():
             text = f"{event.settings.mode} {event.settings.order_amount} a level, instance {event.instance}"
         case _:
@@ -180,6 +190,10 @@ def _counts(decisions: tuple[Decision, ...]) -> str:
     queries = len(decisions) - places - cancels
     named = ((places, "to place"), (cancels, "to cancel"), (queries, "to query"))
     return ", ".join(f"{count} {name}" for count, name in named if count) or "nothing decided"
+
+
+def _changes(command: Command) -> str:
+    return "".join(f" {name}={value}" for name, value in command.changes.items())
 
 
 def _because(text: str) -> str:
