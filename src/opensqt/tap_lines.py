@@ -59,20 +59,18 @@ def essence(event: Event) -> str:
             text = _order(event)
         case Balance() | Position() | OpenOrders():
             text = _account(event)
-        case Step() | GridView() | SymbolAdded() | TimePassed() | CommandReceived():
+        case Step() | GridView():
             text = _journal(event)
+        case SymbolAdded() | TimePassed() | CommandReceived() | EngineStarted() | EngineStopping():
+            text = _cause(event)
         case DecisionMade() | Fill() | RiskChanged() | Reconciled() | AlertRaised():
             text = _engine(event)
         case Command():
             text = f"{event.name}{_changes(event)} by {event.operator}{_because(event.reason)}"
         case CommandResult():
             text = f"{event.name} {event.outcome}{_because(event.detail)}"
-        case Instrument():
-            text = f"{event.kind} tick {event.tick_size} lot {event.lot_size}"
-        case EngineStarted() | EngineStopping():
-            text = "the engine starts" if isinstance(event, EngineStarted) else "the engine stops"
-        case SymbolEntry():
-            text = f"{event.settings.mode} {event.settings.order_amount} a level, instance {event.instance}"
+        case Instrument() | SymbolEntry():
+            text = _registered(event)
         case _:
             assert_never(event)
     return text
@@ -127,7 +125,7 @@ def _account(event: Balance | Position | OpenOrders) -> str:
             assert_never(event)
 
 
-def _journal(event: Step | GridView | SymbolAdded | TimePassed | CommandReceived) -> str:
+def _journal(event: Step | GridView) -> str:
     match event:
         case Step():
             causes = ", ".join(sorted({type(cause).__name__ for cause in event.causes})) or "claim"
@@ -138,12 +136,28 @@ def _journal(event: Step | GridView | SymbolAdded | TimePassed | CommandReceived
                 f"step {event.step} at {event.price}: position {event.position}, grid {event.grid_profit:.4f}, "
                 f"total {event.total_profit:.4f}{quoting}"
             )
+        case _:
+            assert_never(event)
+
+
+def _registered(event: Instrument | SymbolEntry) -> str:
+    if isinstance(event, Instrument):
+        return f"{event.kind} tick {event.tick_size} lot {event.lot_size}"
+    return f"{event.settings.mode} {event.settings.order_amount} a level, instance {event.instance}"
+
+
+def _cause(event: SymbolAdded | TimePassed | CommandReceived | EngineStarted | EngineStopping) -> str:
+    match event:
         case SymbolAdded():
             return f"{event.symbol} added, generation {event.generation}"
         case TimePassed():
             return "time passed"
         case CommandReceived():
             return essence(event.command)
+        case EngineStarted():
+            return "the engine starts"
+        case EngineStopping():
+            return "the engine stops"
         case _:
             assert_never(event)
 
