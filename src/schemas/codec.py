@@ -9,7 +9,15 @@ from schemas.control import Command, CommandResult
 from schemas.engine import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
 from schemas.grid_view import GridView
 from schemas.instruments import Instrument
-from schemas.journal import CommandReceived, Step, SymbolAdded, SymbolEntry, TimePassed
+from schemas.journal import (
+    CommandReceived,
+    EngineStarted,
+    EngineStopping,
+    Step,
+    SymbolAdded,
+    SymbolEntry,
+    TimePassed,
+)
 from schemas.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
 from schemas.orders import CancelRejected, Funding, OrderIntent, OrderReport, Trade
 
@@ -41,6 +49,8 @@ Event = (
     | SymbolAdded
     | TimePassed
     | CommandReceived
+    | EngineStarted
+    | EngineStopping
 )
 """Everything that a message on the bus can be."""
 

@@ -19,7 +19,16 @@ from schemas.grid import Accounts, FinishedOrder, GridState, Slot, SlotOrder
 from schemas.grid_settings import GridMode, GridSettings
 from schemas.grid_view import GridView, NotQuoting, SlotStatus, SlotView
 from schemas.instruments import Instrument, InstrumentKind
-from schemas.journal import CommandReceived, Step, StreamOffset, SymbolAdded, SymbolEntry, TimePassed
+from schemas.journal import (
+    CommandReceived,
+    EngineStarted,
+    EngineStopping,
+    Step,
+    StreamOffset,
+    SymbolAdded,
+    SymbolEntry,
+    TimePassed,
+)
 from schemas.market import Candle, ClockRead, FeedChanged, FeedState, PublicTrade, Ticker
 from schemas.order_ids import order_id
 from schemas.orders import (
@@ -340,4 +349,6 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
     ),
     TimePassed(time=TIME),
     CommandReceived(command=COMMAND, received_time=TIME + 1),
+    EngineStarted(time=TIME),
+    EngineStopping(time=TIME),
 )
