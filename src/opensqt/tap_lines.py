@@ -23,7 +23,9 @@ from schemas.orders import (
     QueryOrder,
     Trade,
 )
-from schemas.units import Side
+from schemas.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
+from schemas.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
+from schemas.units import MILLISECOND_NS, Side
 
 DIM, RED, GREEN, YELLOW, BOLD = "2", "31", "32", "33", "1"
 LONGEST_RAW = 200
@@ -61,11 +63,32 @@ def essence(event: Event) -> str:
             text = f"{event.name} {event.outcome}{_because(event.detail)}"
         case Instrument():
             text = f"{event.kind} tick {event.tick_size} lot {event.lot_size}"
+        case PortfolioEntry() | PortfolioLimits() | OrderLatency() | PortfolioStep():
+            text = _portfolio(event)
+        case CommandForAll() | AddRequested():
+            text = essence(event.command)
         case SymbolEntry():
             text = f"{event.settings.mode} {event.settings.order_amount} a level, instance {event.instance}"
         case _:
             assert_never(event)
     return text
+
+
+def _portfolio(event: PortfolioEntry | PortfolioLimits | OrderLatency | PortfolioStep) -> str:
+    match event:
+        case PortfolioEntry():
+            return f"exposure up to {event.settings.max_exposure}"
+        case PortfolioLimits():
+            limit = f" of {event.max_exposure}" if event.max_exposure else ""
+            stop = "" if event.is_opening_allowed else ", nothing more is opened"
+            return f"exposure {event.exposure}{limit}{stop}, breaker {event.breaker}{_because(event.reason)}"
+        case OrderLatency():
+            p50, p99 = event.p50 / MILLISECOND_NS, event.p99 / MILLISECOND_NS
+            return f"answers to orders: p50 {p50:.1f} ms, p99 {p99:.1f} ms of {event.count}"
+        case PortfolioStep():
+            return f"step {event.step}, epoch {event.epoch}: {len(event.commands)} commands given on"
+        case _:
+            assert_never(event)
 
 
 def _market(event: Ticker | PublicTrade | Candle | FeedChanged | ClockRead) -> str:

@@ -12,6 +12,8 @@ from schemas.instruments import Instrument
 from schemas.journal import CommandReceived, Step, SymbolAdded, SymbolEntry, TimePassed
 from schemas.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
 from schemas.orders import CancelRejected, Funding, OrderIntent, OrderReport, Trade
+from schemas.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
+from schemas.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
 
 Event = (
     Ticker
@@ -41,6 +43,12 @@ Event = (
     | SymbolAdded
     | TimePassed
     | CommandReceived
+    | PortfolioEntry
+    | PortfolioLimits
+    | OrderLatency
+    | CommandForAll
+    | AddRequested
+    | PortfolioStep
 )
 """Everything that a message on the bus can be."""
 
