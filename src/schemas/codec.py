@@ -9,7 +9,15 @@ from schemas.control import Command, CommandResult
 from schemas.engine import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
 from schemas.grid_view import GridView
 from schemas.instruments import Instrument
-from schemas.journal import CommandReceived, Step, SymbolAdded, SymbolEntry, TimePassed
+from schemas.journal import (
+    CommandReceived,
+    EngineStarted,
+    EngineStopping,
+    Step,
+    SymbolAdded,
+    SymbolEntry,
+    TimePassed,
+)
 from schemas.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
 from schemas.orders import CancelRejected, Funding, OrderIntent, OrderReport, Trade
 from schemas.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
@@ -49,6 +57,8 @@ Event = (
     | CommandForAll
     | AddRequested
     | PortfolioStep
+    | EngineStarted
+    | EngineStopping
 )
 """Everything that a message on the bus can be."""
 

@@ -189,8 +189,8 @@ def command(venue: VenueId, symbol: Symbol, name: str) -> str:
 
 
 def commands(venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
-    """Return the subjects of every command to a symbol: all of `control.V.S.*` but the results."""
-    return tuple(command(venue, symbol, name) for name in CommandName)
+    """Return the subjects of every command that a symbol's core hears: `control.V.S.*` without `add` and results."""
+    return tuple(command(venue, symbol, name) for name in CommandName if name is not CommandName.ADD)
 
 
 def command_result(venue: VenueId, symbol: Symbol) -> str:

@@ -19,7 +19,16 @@ from schemas.grid import Accounts, BreakerState, FinishedOrder, GridState, Slot,
 from schemas.grid_settings import GridMode, GridSettings
 from schemas.grid_view import GridView, NotQuoting, SlotStatus, SlotView
 from schemas.instruments import Instrument, InstrumentKind
-from schemas.journal import CommandReceived, Step, StreamOffset, SymbolAdded, SymbolEntry, TimePassed
+from schemas.journal import (
+    CommandReceived,
+    EngineStarted,
+    EngineStopping,
+    Step,
+    StreamOffset,
+    SymbolAdded,
+    SymbolEntry,
+    TimePassed,
+)
 from schemas.market import Candle, ClockRead, FeedChanged, FeedState, PublicTrade, Ticker
 from schemas.order_ids import order_id
 from schemas.orders import (
@@ -379,4 +388,6 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         published_through=7,
         time=TIME,
     ),
+    EngineStarted(time=TIME),
+    EngineStopping(time=TIME),
 )

@@ -12,7 +12,7 @@ from engine.core.positions import on_position
 from engine.core.reconciliation import on_open_orders
 from engine.core.step import Draft
 from schemas.account import Balance, OpenOrders, Position
-from schemas.journal import CommandReceived, Input, SymbolAdded, TimePassed
+from schemas.journal import CommandReceived, EngineStarted, EngineStopping, Input, SymbolAdded, TimePassed
 from schemas.market import Candle, ClockRead, FeedChanged, Ticker
 from schemas.orders import CancelRejected, Funding, OrderReport, OrderStatus, Trade
 from schemas.portfolio import PortfolioLimits
@@ -48,7 +48,7 @@ def _apply(draft: Draft, event: Input) -> bool:
             matters = on_limits(draft, event)
         case SymbolAdded() | Ticker() | TimePassed():
             pass  # taken for the step as a whole
-        case ClockRead() | Balance():
+        case ClockRead() | Balance() | EngineStarted() | EngineStopping():
             pass
         case _:
             assert_never(event)
