@@ -30,9 +30,8 @@ def unfenced() -> None:
 def clock_in_ids() -> None:
     """Make client order ids of the time."""
 
-    def named(*arguments: Any) -> str:
-        *slot, _ = arguments
-        return order_id(*slot, time.time_ns() // 1_000_000 % 36**6)
+    def named(*slot_and_cycle: Any) -> str:
+        return order_id(*slot_and_cycle[:5], time.time_ns() // 1_000_000 % 36**6)  # type: ignore[call-arg]
 
     vars(engine.core.slots)["order_id"] = named
 
