@@ -29,7 +29,7 @@ from bus.part import Part, part
 from bus.provision import provision
 from bus.reading import Batch, read, read_durable
 from bus.registry import Entry, Registry
-from bus.server import EmbeddedServer
+from bus.server import EmbeddedServer, embedded_cluster
 from bus.tenure import Lease, Tenure, Unleased
 from bus.turns import FreeRunning, LockStep, Turns, give_turn
 
@@ -76,6 +76,7 @@ __all__ = [
     "Unsubscribe",
     "connect",
     "default_name",
+    "embedded_cluster",
     "forever",
     "get_logger",
     "give_turn",
