@@ -196,6 +196,11 @@ def command_result(venue: VenueId, symbol: Symbol) -> str:
     return subject("control", venue, symbol, "result")
 
 
+def heartbeat(venue: VenueId, symbol: Symbol) -> str:
+    """Return where the engine says that it lives; it is no stream's: nobody keeps it."""
+    return f"heartbeat.{registry_key(venue, symbol)}"
+
+
 def registry_key(venue: VenueId, symbol: Symbol) -> str:
     """Return the key of a symbol in the `instruments` and `symbols` registries."""
     return f"{_venue_token(venue)}.{escape(symbol)}"
