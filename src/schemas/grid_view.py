@@ -37,6 +37,10 @@ class NotQuoting(StrEnum):
     """Every level that could have an order is beyond `lower_price` or `upper_price`."""
     WOULD_CROSS = "would_cross"
     """Every level that could have an order is at the market, or behind it."""
+    EXPOSURE_LIMIT = "exposure_limit"
+    """All symbols together hold as much as they may."""
+    GLOBAL_BREAKER = "global_breaker"
+    """The circuit breaker over all symbols is open."""
 
 
 class SlotStatus(StrEnum):

@@ -191,6 +191,7 @@ def _place(draft: Draft, quote: Quote) -> None:
             post_only=quote.post_only,
             reduce_only=reduce_only,
             level=quote.level,
+            opens=quote.opens,
         )
     )
 
