@@ -19,6 +19,7 @@ from engine.candles import CandlesOf
 from engine.core.grid import Grid
 from engine.core.step import Change
 from engine.core.view import view
+from engine.heartbeat import Heartbeat
 from engine.inbox import Heard, Inbox
 from engine.metrics import EngineMetrics
 from engine.speaker import Speaker
@@ -103,6 +104,8 @@ class Actor:
             self._listen(tasks)
             tasks.create_task(forever("grids", self._speaker.show_grids()), name="grids")
             tasks.create_task(forever("silence", self._hear_silence()), name="silence")
+            heartbeat = Heartbeat(self._bus, self._entry.venue, self._entry.symbol)
+            tasks.create_task(forever("heartbeat", heartbeat.beat()), name="heartbeat")
             await self._decide()
 
     async def _claim(self, last: Step) -> int:
