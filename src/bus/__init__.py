@@ -26,7 +26,7 @@ from bus.log import Logger, get_logger, is_debugging
 from bus.message import Message, Received
 from bus.part import Part, part
 from bus.provision import provision
-from bus.reading import Batch, read, read_durable
+from bus.reading import Batch, pending, read, read_durable
 from bus.registry import Entry, Registry
 from bus.server import EmbeddedServer
 from bus.turns import FreeRunning, LockStep, Turns, give_turn
@@ -73,6 +73,7 @@ __all__ = [
     "is_debugging",
     "newest",
     "part",
+    "pending",
     "provision",
     "read",
     "read_durable",

@@ -11,7 +11,9 @@ import msgspec
 from bus import Logger, forever, get_logger, part
 from liveserver.assets import Assets
 from liveserver.audience import CloseCode
+from liveserver.catch_up import CatchUp
 from liveserver.door import Door
+from liveserver.errands import Errands
 from liveserver.feed import Feed
 from liveserver.http import create_app
 from liveserver.hub import Hub
@@ -67,7 +69,8 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
         replica.address = address
         replica.name = replica.name or urlsplit(address).netloc
         log.info("serving", address=address)
-        async with asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as tasks, Errands(log) as errands:
+            hub.fetch = CatchUp(replica, errands, log).fetch
             feeding = tasks.create_task(_feed(settings, replica, log), name="feed")
             telling = tasks.create_task(forever("announce", replica.announce()), name="announce")
             timing = tasks.create_task(forever("socket_time", sockets.keep_time()), name="socket_time")

@@ -7,23 +7,27 @@ the conversation when it does not fit: nobody waits for a slow viewer. Memory a 
 one chunk in the transport.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 from websockets.frames import CTRL_OPCODES, Frame, Opcode
-from websockets.http11 import Request
+from websockets.http11 import Request as Handshake
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from liveserver.allowance import Allowance
-from liveserver.audience import CloseCode, Dialect, written
+from liveserver.audience import CloseCode, Dialect, Viewer, written
 from liveserver.backlog import Backlog
 from liveserver.door import Door, Refusal
 from liveserver.hub import Hub
 from liveserver.messages import ErrorData, Message, MessageType
-from liveserver.requests import NotUnderstood, understand
+from liveserver.positions import Positions, positions_in
+from liveserver.requests import NotUnderstood, Request, understand
+from liveserver.topics import Wanted
 from liveserver.turnstile import Turnstile
 
 TOO_MANY_REQUESTS = 429
@@ -84,6 +88,10 @@ class Stage(Protocol):
         """Count a viewer that was too slow."""
         ...
 
+    def asked(self, viewer: Viewer, said: Request) -> None:
+        """Do what a viewer asks for."""
+        ...
+
 
 class Session:
     """Implements `Viewer`. `phase` (0 to 1) spreads the pings of viewers that came together."""
@@ -108,6 +116,7 @@ class Session:
         self._is_ending = False
         self._abort_at: float | None = None
         self._now = now
+        self._room: asyncio.Event | None = None
 
     @property
     def is_blocked(self) -> bool:
@@ -129,10 +138,17 @@ class Session:
         self._stage.dropped()
         return False
 
+    async def room(self) -> bool:
+        while self._is_open and self._is_blocked:
+            self._room = self._room or asyncio.Event()
+            await self._room.wait()
+        return self._is_open
+
     def close(self, code: CloseCode, reason: str) -> None:
         if not self._is_open:
             return
         self._is_open = False
+        self._tell_room()
         if self._backlog.messages:
             self._outlet.write(self._backlog.take())
         if self._protocol.state is State.OPEN:
@@ -147,7 +163,7 @@ class Session:
         self._now = now
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
-            if isinstance(event, Request):
+            if isinstance(event, Handshake):
                 self._shake_hands(event)
             elif isinstance(event, Frame):
                 self._hear(event)
@@ -160,12 +176,14 @@ class Session:
     def unblock(self) -> None:
         """Hear that the connection takes again."""
         self._is_blocked = False
+        self._tell_room()
         if self._backlog.messages:
             self._outlet.write(self._backlog.take())
 
     def lost(self) -> None:
         """Hear that the connection is gone."""
         self._is_open = False
+        self._tell_room()
         self._backlog.clear()
         self._stage.hub.leave(self)
         if self._is_counted:
@@ -191,7 +209,7 @@ class Session:
         self._protocol.send_ping(b"")
         self._write_out()
 
-    def _shake_hands(self, request: Request) -> None:
+    def _shake_hands(self, request: Handshake) -> None:
         asked = self._stage.door.admit(request)
         if isinstance(asked, Refusal):
             self._protocol.send_response(self._protocol.reject(asked.status, asked.text))
@@ -206,8 +224,8 @@ class Session:
             self._is_open = True
             is_plain = self._protocol.subprotocol is None
             self._dialect = Dialect.PLAIN if is_plain else Dialect.V2
-            topics = asked[:1] if is_plain else asked
-            self._stage.hub.join(self, topics, self._stage.greeting(), self._dialect)
+            topics, positions = (asked[:1], None) if is_plain else _came_back(request, asked)
+            self._stage.hub.join(self, topics, self._stage.greeting(), self._dialect, positions)
 
     def _hear(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
@@ -244,7 +262,12 @@ class Session:
         except NotUnderstood as error:
             self.send(written(Message(MessageType.ERROR, ErrorData(error=str(error))), self._dialect), 1)
         else:
-            self._stage.hub.subscribe(self, said.wanted)
+            self._stage.asked(self, said)
+
+    def _tell_room(self) -> None:
+        if self._room is not None:
+            self._room.set()
+            self._room = None
 
     def _write_out(self) -> None:
         for data in self._protocol.data_to_send():
@@ -255,6 +278,12 @@ class Session:
                 self._is_ending = True
                 self._abort_at = self._now + self._stage.limits.linger_s
                 self._outlet.close()
+
+
+def _came_back(request: Handshake, topics: list[Wanted]) -> tuple[list[Wanted], Positions | None]:
+    query = urlsplit(request.path).query
+    # Whoever asks by a message hears nothing before it does.
+    return ([] if "wait=1" in query.split("&") else topics), positions_in(query)
 
 
 def _select(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:

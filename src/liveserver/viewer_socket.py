@@ -7,11 +7,12 @@ from typing import Any, Never, cast
 
 from uvicorn.server import ServerState
 
-from liveserver.audience import CloseCode
+from liveserver.audience import CloseCode, Viewer
 from liveserver.door import Door
 from liveserver.hub import Hub
 from liveserver.messages import Message
 from liveserver.replica import Replica
+from liveserver.requests import Request, Resume, Subscribe
 from liveserver.session import Limits, Session
 from liveserver.turnstile import Turnstile
 
@@ -55,6 +56,15 @@ class Sockets:
 
     def dropped(self) -> None:
         self._replica.metrics.dropped_clients.inc()
+
+    def asked(self, viewer: Viewer, said: Request) -> None:
+        match said:
+            case Subscribe():
+                self.hub.subscribe(viewer, said.wanted)
+            case Resume():
+                self.hub.resume(viewer, said.wanted, said.data.streams)
+            case _:
+                pass
 
     def begin(self, transport: asyncio.Transport) -> Session:
         """Return the session of a new connection."""
