@@ -20,6 +20,7 @@ from bus.errors import (
     TopologyDiffers,
 )
 from bus.journal import Journal, Newest, newest
+from bus.lease import TIMING, Leases, Timing, default_name, leases
 from bus.levels import Levels
 from bus.lifecycle import forever, run
 from bus.log import Logger, get_logger, is_debugging
@@ -29,9 +30,11 @@ from bus.provision import provision
 from bus.reading import Batch, pending, read, read_durable
 from bus.registry import Entry, Registry
 from bus.server import EmbeddedServer
+from bus.tenure import Lease, Tenure, Unleased
 from bus.turns import FreeRunning, LockStep, Turns, give_turn
 
 __all__ = [
+    "TIMING",
     "Ambiguous",
     "Batch",
     "Bus",
@@ -47,6 +50,8 @@ __all__ = [
     "FromSequence",
     "FromTime",
     "Journal",
+    "Lease",
+    "Leases",
     "Levels",
     "LockStep",
     "Logger",
@@ -63,14 +68,19 @@ __all__ = [
     "ServerStartFailed",
     "Start",
     "StreamGone",
+    "Tenure",
+    "Timing",
     "TopologyDiffers",
     "Turns",
+    "Unleased",
     "Unsubscribe",
     "connect",
+    "default_name",
     "forever",
     "get_logger",
     "give_turn",
     "is_debugging",
+    "leases",
     "newest",
     "part",
     "pending",

@@ -79,33 +79,37 @@ async def test_a_viewer_goes_on_at_another_replica(bus: Bus) -> None:
 async def test_every_replica_says_the_same_of_the_same_event(bus: Bus) -> None:
     await say(bus, events.ticker())
     heard: list[list[dict[str, Any]]] = []
-    async with serving(bus.url) as one, serving(bus.url) as two:
-        async with visit(one, CountingViewer()) as here, visit(two, CountingViewer()) as there:
-            await here.until_kind("symbols")
-            await there.until_kind("symbols")
-            await say(
-                bus,
-                events.report("a"),
-                events.trade("t1"),
-                events.fill("t1"),
-                events.candle(1, closed=False),
-                events.candle(1),
-                events.risk("volume"),
-                events.alert("look"),
-                events.reconciled("a"),
-                events.result("x"),
-                *(events.grid(step=step) for step in range(5)),
-                events.trade("end"),
-            )
-            for each in (here, there):
-                told: list[dict[str, Any]] = []
-                wanted = {"ORDERS:3", "JOURNAL:5", "ENGINE:4", "CONTROL:1", "CANDLES:1"}
-                while wanted:
-                    message = await each.until(lambda message: message.get("seq"))
-                    wanted.discard(message["seq"])
-                    if not message["seq"].startswith(("MARKET", "ACCOUNT")):
-                        told.append(message)
-                heard.append(sorted(told, key=lambda message: str(message["seq"])))
+    async with (
+        serving(bus.url) as one,
+        serving(bus.url) as two,
+        visit(one, CountingViewer()) as here,
+        visit(two, CountingViewer()) as there,
+    ):
+        await here.until_kind("symbols")
+        await there.until_kind("symbols")
+        await say(
+            bus,
+            events.report("a"),
+            events.trade("t1"),
+            events.fill("t1"),
+            events.candle(1, closed=False),
+            events.candle(1),
+            events.risk("volume"),
+            events.alert("look"),
+            events.reconciled("a"),
+            events.result("x"),
+            *(events.grid(step=step) for step in range(5)),
+            events.trade("end"),
+        )
+        for each in (here, there):
+            told: list[dict[str, Any]] = []
+            wanted = {"ORDERS:3", "JOURNAL:5", "ENGINE:4", "CONTROL:1", "CANDLES:1"}
+            while wanted:
+                message = await each.until(lambda message: message.get("seq"))
+                wanted.discard(message["seq"])
+                if not message["seq"].startswith(("MARKET", "ACCOUNT")):
+                    told.append(message)
+            heard.append(sorted(told, key=lambda message: str(message["seq"])))
 
     assert heard[0] == heard[1]
     kinds = {message["seq"]: message["type"] for message in heard[0]}

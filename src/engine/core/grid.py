@@ -26,7 +26,8 @@ from engine.core.quoting import (
 )
 from engine.core.slots import Progress, advance, next_order_id, open_order, slot_at, tidy
 from engine.core.step import Change, Draft
-from schemas.grid import GridState, NotQuoting, SlotOrder
+from schemas.grid import GridState, SlotOrder
+from schemas.grid_view import NotQuoting
 from schemas.journal import Input, SymbolAdded, TimePassed
 from schemas.market import Ticker
 from schemas.orders import (
@@ -189,6 +190,7 @@ def _place(draft: Draft, quote: Quote) -> None:
             post_only=quote.post_only,
             reduce_only=reduce_only,
             level=quote.level,
+            opens=quote.opens,
         )
     )
 
