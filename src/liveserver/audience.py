@@ -34,12 +34,14 @@ class Dialect(StrEnum):
     """With `venue`, `symbol` and `seq` beside them."""
 
 
-def written(message: Message, dialect: Dialect, channel: Channel | None = None, seq: str = "") -> bytes:
-    """Return the frame of a message."""
+def written(
+    message: Message, dialect: Dialect, channel: Channel | None = None, seq: str = "", replayed: int = 0
+) -> bytes:
+    """Return the frame of a message; `replayed` is when it was stored, in milliseconds, if it is told again."""
     if dialect is Dialect.PLAIN:
         return text_frame(text(message))
     venue, symbol = channel.market if channel else ("", "")
-    return text_frame(text(MarketMessage(message.type, message.data, venue, symbol, seq)))
+    return text_frame(text(MarketMessage(message.type, message.data, venue, symbol, seq, replayed)))
 
 
 class Viewer(Protocol):

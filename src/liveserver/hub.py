@@ -7,6 +7,7 @@ A viewer that returns, or watches the past, has its topics but no seat among tho
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from liveserver.answers import ResumedData, Shown, SnapshotData, StreamsData
 from liveserver.audience import CloseCode, Dialect, Viewer, written
@@ -18,6 +19,16 @@ from liveserver.returning import Anew, Piece, Returning, Wait
 from liveserver.ring import Entry
 from liveserver.seating import NOTHING, Seating, Soon
 from liveserver.topics import Unknown, Wanted, resolve
+
+
+class Replayed(NamedTuple):
+    """A message of the past."""
+
+    channel: Channel | None
+    message: Message
+    seq: str = ""
+    time_ms: int = 0
+    """When the bus stored it."""
 
 
 class Hub:
@@ -153,6 +164,21 @@ class Hub:
         self._stand_aside(viewer)
         self._away.add(viewer)
         return True
+
+    def is_away(self, viewer: Viewer) -> bool:
+        return viewer in self._away
+
+    def send_past(self, viewer: Viewer, told: Sequence[Replayed]) -> bool:
+        """Send messages of the past to a viewer that is away from the present; False when it is not."""
+        if viewer not in self._away:
+            return False
+        frames = [written(message, Dialect.V2, at, seq, ms) for at, message, seq, ms in told]
+        self._seating.deliver_frames(viewer, frames, [each.message.type for each in told])
+        return viewer in self._away
+
+    def tell(self, viewer: Viewer, message: Message) -> None:
+        """Send one viewer a message that is about no market."""
+        self._seating.deliver(viewer, [(None, message)])
 
     async def shown(self) -> None:
         """Return when there is a view."""

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import NamedTuple
 
-from bus import Batch, Bus, Received, Start, read
+from bus import Batch, Bus, Everything, FromTime, Received, Start, read
 from liveserver.naming import Market
 from schemas.subjects import Stream, escape
 from schemas.units import TimeNs
@@ -89,3 +89,36 @@ class _Head:
                     self.is_done = True
                     break
                 self.waiting.append(message)
+
+
+async def first_of(bus: Bus, stream: Stream, wanted: Sequence[str], start: Start) -> Received | None:
+    """Return the first message from there on, None when there is none now.
+
+    Raises: OffsetLost, StreamGone, Refused.
+    """
+    async with aclosing(read(bus, stream, wanted, start, batch=1)) as batches:
+        async for batch in batches:
+            return batch.messages[0] if batch.messages else None
+    return None
+
+
+async def sequence_at(bus: Bus, stream: Stream, time: TimeNs) -> int:
+    """Return the sequence of the first message that was stored at this time or later; the next one's if none was."""
+    root = DETAILS[stream][0].partition(".")[0]
+    found = await first_of(bus, stream, (f"{root}.>",), FromTime(time))
+    return found.sequence if found else (await bus.stream_state(stream)).last + 1
+
+
+async def kept_from(bus: Bus, markets: Sequence[Market]) -> tuple[TimeNs | None, TimeNs]:
+    """Return when the first was stored of all that is kept of these markets, and from when on nothing was discarded."""
+    times: list[TimeNs] = []
+    complete: TimeNs = 0
+    for stream in DETAILS:
+        found = await first_of(bus, stream, filters(stream, markets), Everything())
+        if found is None:
+            continue
+        times.append(found.time_ns)
+        state = await bus.stream_state(stream)
+        if state.first > 1 or state.messages <= state.last - state.first:
+            complete = max(complete, found.time_ns)
+    return min(times, default=None), complete

@@ -107,9 +107,11 @@ class EventLog:
         self.rings[stream] = Ring(created, floor)
 
     def append(self, entry: Entry) -> None:
-        """Keep an event of a stream that was begun."""
-        self.rings[entry.stream].append(entry)
-        self._grown.set()
+        """Keep an event, if its stream was begun."""
+        ring = self.rings.get(entry.stream)
+        if ring is not None:
+            ring.append(entry)
+            self._grown.set()
 
     def passed(self, stream: str, sequence: int) -> None:
         """Hear that nobody is told of a message, so that a stream's position is the same on every replica."""
