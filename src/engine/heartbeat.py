@@ -25,9 +25,8 @@ class Heartbeat:
         self._clock = clock
         self._busy_since: float | None = None
 
-    @property
     def is_well(self) -> bool:
-        """Nothing has been under way for too long."""
+        """Tell whether nothing has been under way for too long."""
         return self._busy_since is None or self._clock() - self._busy_since <= BUSY_S
 
     @contextmanager
@@ -41,6 +40,6 @@ class Heartbeat:
     async def beat(self) -> None:
         """Say it twice a second, for ever."""
         while True:
-            if self.is_well:
+            if self.is_well():
                 await self._bus.publish(self._subject, b"")
             await asyncio.sleep(EVERY_S)
