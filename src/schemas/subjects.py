@@ -196,6 +196,11 @@ def command_result(venue: VenueId, symbol: Symbol) -> str:
     return subject("control", venue, symbol, "result")
 
 
+def sweep(venue: VenueId) -> str:
+    """Return the subject that asks the account publisher for a sweep. It is no stream's: nobody keeps it."""
+    return f"sweep.{_venue_token(venue)}"
+
+
 def registry_key(venue: VenueId, symbol: Symbol) -> str:
     """Return the key of a symbol in the `instruments` and `symbols` registries."""
     return f"{_venue_token(venue)}.{escape(symbol)}"

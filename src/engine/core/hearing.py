@@ -4,11 +4,11 @@ from typing import assert_never
 
 from engine.core.accounting import on_funding
 from engine.core.control import on_command
+from engine.core.demand import on_open_orders, on_position
 from engine.core.evidence import on_cancel_rejected, on_report, on_trade
+from engine.core.exit import on_engine
 from engine.core.feed import on_feed_changed
 from engine.core.monitor import on_candle
-from engine.core.positions import on_position
-from engine.core.reconciliation import on_open_orders
 from engine.core.step import Draft
 from schemas.account import Balance, OpenOrders, Position
 from schemas.journal import CommandReceived, EngineStarted, EngineStopping, Input, SymbolAdded, TimePassed
@@ -44,7 +44,9 @@ def _apply(draft: Draft, event: Input) -> bool:
             matters = on_command(draft, event)
         case SymbolAdded() | Ticker() | TimePassed():
             pass  # taken for the step as a whole
-        case ClockRead() | Balance() | EngineStarted() | EngineStopping():
+        case EngineStarted() | EngineStopping():
+            matters = on_engine(draft, event)
+        case ClockRead() | Balance():
             pass
         case _:
             assert_never(event)
