@@ -4,7 +4,8 @@
 
 What goes out is written at once while the connection takes it, waits in a bounded backlog while it does not, and ends
 the conversation when it does not fit: nobody waits for a slow viewer. Memory a viewer is bounded by the backlog and by
-one chunk in the transport.
+one chunk in the transport. A viewer that just watches costs little: what reads frames is made when bytes come, and
+forgotten when they were whole frames and whole messages.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from liveserver.allowance import Allowance
 from liveserver.audience import CloseCode, Dialect, written
 from liveserver.backlog import Backlog
 from liveserver.door import Door, Refusal
+from liveserver.fragments import Fragments, NotText
+from liveserver.frames import PING, wire_size
 from liveserver.hub import Hub
 from liveserver.messages import ErrorData, Message, MessageType
 from liveserver.requests import NotUnderstood, understand
@@ -28,6 +31,8 @@ from liveserver.turnstile import Turnstile
 
 TOO_MANY_REQUESTS = 429
 SUBPROTOCOL = Subprotocol("opensqt.v2")
+
+END_OF_HEAD = b"\r\n\r\n"
 
 REASON_LIMIT = 120
 """Bytes that fit into a close frame beside its code."""
@@ -59,8 +64,8 @@ class Outlet(Protocol):
         """Send bytes; what the network does not take yet is kept."""
         ...
 
-    def close(self) -> None:
-        """End the connection once all is sent."""
+    def write_eof(self) -> None:
+        """End our side once all is sent; the viewer ends its own."""
         ...
 
     def abort(self) -> None:
@@ -88,23 +93,44 @@ class Stage(Protocol):
 class Session:
     """Implements `Viewer`. `phase` (0 to 1) spreads the pings of viewers that came together."""
 
+    __slots__ = (
+        "_abort_at",
+        "_address",
+        "_allowance",
+        "_backlog",
+        "_dialect",
+        "_fragments",
+        "_is_blocked",
+        "_is_counted",
+        "_is_ending",
+        "_is_open",
+        "_now",
+        "_outlet",
+        "_ping_at",
+        "_protocol",
+        "_silent_until",
+        "_stage",
+        "_unread",
+    )
+
     def __init__(
         self, stage: Stage, outlet: Outlet, now: float, phase: float = 1.0, address: str = ""
     ) -> None:
-        limits = stage.limits
         self._stage = stage
         self._outlet = outlet
-        self._protocol = ServerProtocol(max_size=limits.inbound_bytes, select_subprotocol=_select)
-        self._allowance = Allowance(limits.inbound_per_s, limits.inbound_burst, now)
-        self._backlog = Backlog(limits.backlog_messages, limits.backlog_bytes)
         self._address = address
+        self._protocol: ServerProtocol | None = self._new_protocol(State.CONNECTING)
+        # Bytes that came and are part of no whole frame yet.
+        self._unread = 0
+        self._fragments: Fragments | None = None
+        self._allowance: Allowance | None = None
+        self._backlog: Backlog | None = None
         self._is_counted = False
         self._dialect = Dialect.PLAIN
         self._is_open = False
         self._is_blocked = False
-        self._ping_at = now + limits.ping_every_s * phase
+        self._ping_at = now + stage.limits.ping_every_s * phase
         self._silent_until: float | None = None
-        self._fragments: list[bytes] = []
         self._is_ending = False
         self._abort_at: float | None = None
         self._now = now
@@ -122,9 +148,11 @@ class Session:
         if not self._is_blocked:
             self._outlet.write(data)
             return True
+        if self._backlog is None:
+            self._backlog = Backlog(self._stage.limits.backlog_messages, self._stage.limits.backlog_bytes)
         if self._backlog.put(data, messages):
             return True
-        self._backlog.clear()
+        self._backlog = None
         self.close(CloseCode.TOO_SLOW, "too slow: more messages waited than may; connect again")
         self._stage.dropped()
         return False
@@ -133,11 +161,10 @@ class Session:
         if not self._is_open:
             return
         self._is_open = False
-        if self._backlog.messages:
-            self._outlet.write(self._backlog.take())
-        if self._protocol.state is State.OPEN:
-            self._protocol.send_close(code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))
-        self._write_out()
+        protocol = self._wire()
+        if protocol.state is State.OPEN:
+            protocol.send_close(code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))
+        self._write_out(protocol)
         self._abort_at = self._now + self._stage.limits.linger_s
 
     # What the connection does.
@@ -145,13 +172,19 @@ class Session:
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes from the viewer."""
         self._now = now
-        self._protocol.receive_data(data)
-        for event in self._protocol.events_received():
+        protocol = self._wire()
+        self._unread += len(data)
+        protocol.receive_data(data)
+        for event in protocol.events_received():
             if isinstance(event, Request):
-                self._shake_hands(event)
+                self._shake_hands(protocol, event)
+                # What follows a handshake at once is not expected, and kept track of no further.
+                self._unread = 0 if data.endswith(END_OF_HEAD) else 1
             elif isinstance(event, Frame):
+                self._unread -= wire_size(event)
                 self._hear(event)
-        self._write_out()
+        self._write_out(protocol)
+        self._rest()
 
     def block(self) -> None:
         """Hear that the connection takes no more for now."""
@@ -160,13 +193,12 @@ class Session:
     def unblock(self) -> None:
         """Hear that the connection takes again."""
         self._is_blocked = False
-        if self._backlog.messages:
-            self._outlet.write(self._backlog.take())
+        self._write_backlog()
 
     def lost(self) -> None:
         """Hear that the connection is gone."""
         self._is_open = False
-        self._backlog.clear()
+        self._backlog = None
         self._stage.hub.leave(self)
         if self._is_counted:
             self._is_counted = False
@@ -188,33 +220,46 @@ class Session:
         self._ping_at = self._now + limits.ping_every_s
         if self._silent_until is None:
             self._silent_until = self._now + limits.pong_within_s
-        self._protocol.send_ping(b"")
-        self._write_out()
+        self.send(PING, 1)
 
-    def _shake_hands(self, request: Request) -> None:
+    def _new_protocol(self, state: State) -> ServerProtocol:
+        size = self._stage.limits.inbound_bytes
+        return ServerProtocol(max_size=size, select_subprotocol=_select, state=state)
+
+    def _wire(self) -> ServerProtocol:
+        if self._protocol is None:
+            self._protocol = self._new_protocol(State.OPEN)
+        return self._protocol
+
+    def _rest(self) -> None:
+        if self._is_open and not self._unread and self._fragments is None:
+            self._protocol = None
+
+    def _shake_hands(self, protocol: ServerProtocol, request: Request) -> None:
         asked = self._stage.door.admit(request)
         if isinstance(asked, Refusal):
-            self._protocol.send_response(self._protocol.reject(asked.status, asked.text))
+            protocol.send_response(protocol.reject(asked.status, asked.text))
             return
         if why_not := self._stage.turnstile.enter(self._address):
-            self._protocol.send_response(self._protocol.reject(TOO_MANY_REQUESTS, f"{why_not}\n"))
+            protocol.send_response(protocol.reject(TOO_MANY_REQUESTS, f"{why_not}\n"))
             return
         self._is_counted = True
-        self._protocol.send_response(self._protocol.accept(request))
-        self._write_out()
-        if self._protocol.state is State.OPEN:
+        protocol.send_response(protocol.accept(request))
+        self._write_out(protocol)
+        if protocol.state is State.OPEN:
             self._is_open = True
-            is_plain = self._protocol.subprotocol is None
+            is_plain = protocol.subprotocol is None
             self._dialect = Dialect.PLAIN if is_plain else Dialect.V2
             topics = asked[:1] if is_plain else asked
             self._stage.hub.join(self, topics, self._stage.greeting(), self._dialect)
 
     def _hear(self, frame: Frame) -> None:
-        if frame.opcode is Opcode.CLOSE:
-            self._is_open = False
-        elif not self._is_open:
+        if not self._is_open or frame.opcode is Opcode.CLOSE:
             return
-        elif not self._allowance.spend(self._now):
+        limits = self._stage.limits
+        if self._allowance is None:
+            self._allowance = Allowance(limits.inbound_per_s, limits.inbound_burst, self._now)
+        if not self._allowance.spend(self._now):
             self.close(CloseCode.POLICY_VIOLATION, "it said too much")
         elif frame.opcode is Opcode.PONG:
             self._silent_until = None
@@ -225,18 +270,17 @@ class Session:
         if frame.opcode is Opcode.BINARY:
             self.close(CloseCode.UNSUPPORTED_DATA, "text only")
             return
-        self._fragments.append(bytes(frame.data))
-        if frame.fin:
-            whole = b"".join(self._fragments)
-            self._fragments.clear()
-            try:
-                whole.decode()
-            except UnicodeDecodeError:
-                self.close(CloseCode.INVALID_DATA, "not UTF-8")
-                return
-            # A plain socket has nothing to say, and never had: it is passed over.
-            if self._dialect is Dialect.V2:
-                self._answer(whole)
+        fragments, self._fragments = self._fragments or Fragments(), None
+        try:
+            whole = fragments.put(frame.data, is_last=frame.fin)
+        except NotText:
+            self.close(CloseCode.INVALID_DATA, "not UTF-8")
+            return
+        if whole is None:
+            self._fragments = fragments
+        # A plain socket has nothing to say, and never had: it is passed over.
+        elif self._dialect is Dialect.V2:
+            self._answer(whole)
 
     def _answer(self, text: bytes) -> None:
         try:
@@ -246,15 +290,30 @@ class Session:
         else:
             self._stage.hub.subscribe(self, said.wanted)
 
-    def _write_out(self) -> None:
-        for data in self._protocol.data_to_send():
-            if data:
+    def _write_out(self, protocol: ServerProtocol) -> None:
+        if protocol.state is not State.OPEN:
+            # Either side has closed, or the viewer broke the rules: the close frame is the last.
+            self._is_open = False
+            self._write_backlog()
+        for data in protocol.data_to_send():
+            if not data:
+                self._end()
+            elif self._is_open:
+                self.send(data, 1)
+            else:
                 self._outlet.write(data)
-            elif not self._is_ending:
-                self._is_open = False
-                self._is_ending = True
-                self._abort_at = self._now + self._stage.limits.linger_s
-                self._outlet.close()
+
+    def _write_backlog(self) -> None:
+        backlog, self._backlog = self._backlog, None
+        if backlog is not None and backlog.messages:
+            self._outlet.write(backlog.take())
+
+    def _end(self) -> None:
+        if not self._is_ending:
+            self._is_open = False
+            self._is_ending = True
+            self._abort_at = self._now + self._stage.limits.linger_s
+            self._outlet.write_eof()
 
 
 def _select(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Never, cast
 
@@ -20,6 +21,9 @@ WRITE_BUFFER = 64 * 1024
 
 SHUTDOWN_S = 0.5
 """How long a viewer has to answer when the server stops."""
+
+TURNS = 20
+"""In so many parts the sessions of one second are looked after."""
 
 GOLDEN = 0.618033988749895
 """Steps of this size, modulo 1, are spread evenly however many there are."""
@@ -60,7 +64,7 @@ class Sockets:
         """Return the session of a new connection."""
         now = asyncio.get_running_loop().time()
         peer = transport.get_extra_info("peername")
-        address = str(peer[0]) if peer else ""
+        address = sys.intern(str(peer[0])) if peer else ""
         session = Session(self, transport, now, next(self._count) * GOLDEN % 1, address)
         self._open[session] = None
         return session
@@ -70,16 +74,20 @@ class Sockets:
         session.lost()
 
     async def keep_time(self, every_s: float = 1.0) -> Never:
-        """Let every session do what is due; for ever."""
+        """Let every session do what is due; for ever. A few at a time, so that nobody waits for many."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(every_s)
-            for session in list(self._open):
-                session.tick(loop.time())
+            sessions = list(self._open)
+            for turn in range(TURNS):
+                await asyncio.sleep(every_s / TURNS)
+                for session in sessions[turn::TURNS]:
+                    session.tick(loop.time())
 
 
 class SocketProtocol(asyncio.Protocol):
     """A connection from its upgrade on."""
+
+    __slots__ = ("_connections", "_loop", "_session", "_sockets", "_transport")
 
     def __init__(self, sockets: Sockets, server_state: ServerState) -> None:
         self._sockets = sockets
@@ -90,6 +98,8 @@ class SocketProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)  # that of uvloop only looks like one
+        # Uvicorn does so after the handshake: a snapshot that does not fit would block another protocol.
+        transport.set_protocol(self)
         transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self._transport = transport
         self._session = self._sockets.begin(transport)

@@ -73,6 +73,8 @@ class Slot(msgspec.Struct, kw_only=True):
     """What the closed parts of the present round trip made, net of fees."""
     quiet_until: TimeNs = 0
     """No order before this time."""
+    is_limited: bool = False
+    """Its newest order was not sent, because of the exposure of all symbols."""
 
 
 class FinishedOrder(msgspec.Struct, kw_only=True):
@@ -231,3 +233,7 @@ class GridState(msgspec.Struct, kw_only=True):
     """The engine ended, and its orders were canceled; the next one places them again."""
     asked: list[Asked] = []
     """Reconciliations that people asked for."""
+    is_exposure_limited: bool = False
+    """All symbols together hold as much as they may: nothing is opened."""
+    global_breaker: BreakerState = BreakerState.CLOSED
+    """The circuit breaker over all symbols."""

@@ -12,6 +12,8 @@ class NotQuoting(StrEnum):
     """The one reason why a symbol has no opening orders out."""
 
     NO_PRICE = "no_price"
+    QUARANTINED = "quarantined"
+    """Its core failed again and again: it does not run, and a person has to look."""
     PAUSED = "paused"
     MARGIN_LOCKED = "margin_locked"
     BREAKER_OPEN = "breaker_open"
@@ -43,6 +45,10 @@ class NotQuoting(StrEnum):
     """It is traded no more."""
     EXITING = "exiting"
     """The engine was ended and canceled what was out; the first price after its next start ends this."""
+    EXPOSURE_LIMIT = "exposure_limit"
+    """All symbols together hold as much as they may."""
+    GLOBAL_BREAKER = "global_breaker"
+    """The circuit breaker over all symbols is open."""
 
 
 class SlotStatus(StrEnum):

@@ -78,7 +78,8 @@ def unescape(token: str) -> str:
 
 def subject(kind: str, venue: VenueId, symbol: Symbol, detail: str) -> str:
     """Return `kind.venue.symbol.detail`."""
-    return f"{kind}.{_venue_token(venue)}.{escape(symbol)}.{detail}"
+    token = ALL if symbol == ALL else escape(symbol)
+    return f"{kind}.{_venue_token(venue)}.{token}.{detail}"
 
 
 def parse(text: str) -> Subject:
@@ -199,6 +200,19 @@ def command_result(venue: VenueId, symbol: Symbol) -> str:
 def sweep(venue: VenueId) -> str:
     """Return the subject that asks the account publisher for a sweep. It is no stream's: nobody keeps it."""
     return f"sweep.{_venue_token(venue)}"
+
+
+def limits(venue: VenueId) -> str:
+    return subject("journal", venue, Symbol(ALL), "limits")
+
+
+def order_latency(venue: VenueId) -> str:
+    return subject("account", venue, Symbol(ALL), "latency")
+
+
+def heartbeat(venue: VenueId, symbol: Symbol) -> str:
+    """Return where the engine says that it lives; it is no stream's: nobody keeps it."""
+    return f"heartbeat.{registry_key(venue, symbol)}"
 
 
 def registry_key(venue: VenueId, symbol: Symbol) -> str:

@@ -66,7 +66,7 @@ class Browser:
     def write(self, data: bytes) -> None:
         self.sent += data
 
-    def close(self) -> None:
+    def write_eof(self) -> None:
         self.is_closed = True
 
     def abort(self) -> None:

@@ -28,23 +28,19 @@ def ask(draft: Draft, received: CommandReceived) -> None:
     )
 
 
-def on_open_orders(draft: Draft, sweep: OpenOrders) -> bool:
-    """Reconcile with a sweep, and tell whether that changed or said anything; a dry run only keeps it for the answer."""
-    if not draft.state.asked:
-        return reconciliation.on_open_orders(draft, sweep)
-    draft.sweep = sweep
-    if not is_dry(draft.state):
-        reconciliation.on_open_orders(draft, sweep)
-    return True
+def on_sweep(draft: Draft, found: OpenOrders | Position) -> bool:
+    """Reconcile with a sweep and the position it came with, and tell whether that changed or said anything.
 
-
-def on_position(draft: Draft, position: Position) -> bool:
-    """Compare the position that a sweep came with, as `on_open_orders` does with the sweep."""
+    In a dry run they are only kept for the answer.
+    """
+    if isinstance(found, OpenOrders) and draft.state.asked:
+        draft.sweep = found
+    elif isinstance(found, Position):
+        draft.position = found
     if draft.sweep is None:
-        return positions.on_position(draft, position)
-    draft.position = position
+        return _compare(draft, found)
     if not is_dry(draft.state):
-        positions.on_position(draft, position)
+        _compare(draft, found)
     return True
 
 
@@ -76,10 +72,16 @@ def is_dry(state: GridState) -> bool:
 
 def _tried(draft: Draft, sweep: OpenOrders) -> Draft:
     trial = Draft(deepcopy(draft.state), draft.step, draft.time, draft.price_time, draft.price)
-    reconciliation.on_open_orders(trial, sweep)
+    _compare(trial, sweep)
     if draft.position is not None:
-        positions.on_position(trial, draft.position)
+        _compare(trial, draft.position)
     return trial
+
+
+def _compare(draft: Draft, found: OpenOrders | Position) -> bool:
+    if isinstance(found, OpenOrders):
+        return reconciliation.on_open_orders(draft, found)
+    return positions.on_position(draft, found)
 
 
 def _found(draft: Draft) -> str:

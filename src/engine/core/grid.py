@@ -87,7 +87,7 @@ class Grid:
 
     def _process(self, inputs: Sequence[Input]) -> Change | None:
         causes = self._begin(inputs)
-        has_begun = bool(causes)
+        is_added = bool(causes)
         state = self.state
         if state is None:
             return None
@@ -105,7 +105,7 @@ class Grid:
             link_latency=None if self._ticker is None else link_latency(self._ticker),
         )
         heard = [each for each in inputs if hear(draft, each)]
-        is_new = has_begun or bool(heard)
+        is_new = is_added or bool(heard)
         demand.answer(draft)
         is_new |= guards.look(draft, silence)
         is_new |= stops.look(draft)
@@ -120,12 +120,12 @@ class Grid:
         return self._commit(draft, market, changes)
 
     def _begin(self, inputs: Sequence[Input]) -> list[Input]:
-        if self.state is not None and not self.state.removed:
+        if self.state is not None:
             return []
         added = next((each for each in inputs if isinstance(each, SymbolAdded)), None)
-        if added is None or (self.state is not None and added.generation <= self.state.generation):
+        if added is None:
             return []
-        self.state, self._lattice, self._ticker = _first_state(added), None, None
+        self.state = _first_state(added)
         return [added]
 
     def _follow(self, state: GridState, market: Market, now: TimeNs) -> bool:
@@ -199,6 +199,7 @@ def _place(draft: Draft, quote: Quote) -> None:
             post_only=quote.post_only,
             reduce_only=reduce_only,
             level=quote.level,
+            opens=quote.opens,
         )
     )
 

@@ -3,17 +3,20 @@
 from typing import assert_never
 
 from engine.core.accounting import on_funding
+from engine.core.arithmetic import check_finite
 from engine.core.control import on_command
-from engine.core.demand import on_open_orders, on_position
+from engine.core.demand import on_sweep
 from engine.core.evidence import on_cancel_rejected, on_report, on_trade
 from engine.core.exit import on_engine
 from engine.core.feed import on_feed_changed
+from engine.core.limits import on_limits
 from engine.core.monitor import on_candle
 from engine.core.step import Draft
 from schemas.account import Balance, OpenOrders, Position
 from schemas.journal import CommandReceived, EngineStarted, EngineStopping, Input, SymbolAdded, TimePassed
 from schemas.market import Candle, ClockRead, FeedChanged, Ticker
 from schemas.orders import CancelRejected, Funding, OrderReport, OrderStatus, Trade
+from schemas.portfolio import PortfolioLimits
 from schemas.units import TimeNs
 
 
@@ -32,16 +35,16 @@ def _apply(draft: Draft, event: Input) -> bool:
     match event:
         case OrderReport() | Trade() | CancelRejected() | Funding():
             matters = _of_orders(draft, event)
-        case OpenOrders():
-            matters = on_open_orders(draft, event)
-        case Position():
-            matters = on_position(draft, event)
+        case OpenOrders() | Position():
+            matters = on_sweep(draft, event)
         case Candle():
             matters = on_candle(draft, event)
         case FeedChanged():
             matters = on_feed_changed(draft, event)
         case CommandReceived():
             matters = on_command(draft, event)
+        case PortfolioLimits():
+            matters = on_limits(draft, event)
         case SymbolAdded() | Ticker() | TimePassed():
             pass  # taken for the step as a whole
         case EngineStarted() | EngineStopping():
@@ -58,10 +61,12 @@ def _of_orders(draft: Draft, event: OrderReport | Trade | CancelRejected | Fundi
         case OrderReport():
             return on_report(draft, event)
         case Trade():
+            check_finite(event.price, event.quantity, event.fee)
             return on_trade(draft, event)
         case CancelRejected():
             return on_cancel_rejected(draft, event)
         case Funding():
+            check_finite(event.amount)
             return on_funding(draft, event)
         case _:
             assert_never(event)

@@ -1,7 +1,5 @@
 """Stopped, flattened, removed: what is canceled, what is closed, and what ends it."""
 
-import msgspec
-import pytest
 from tests.engine.core.examples import (
     LONG,
     NEUTRAL,
@@ -311,18 +309,6 @@ def test_a_fill_while_it_is_removed_calls_the_removal_off() -> None:
     assert [each.code for each in change.notices if isinstance(each, AlertRaised)] == ["not_removed"]
     assert not state_of(grid).removed
     assert grid.why_not_quoting() is NotQuoting.STOPPED
-
-
-@pytest.mark.parametrize(("generation", "is_new"), [(1, False), (2, True)])
-def test_a_removed_symbol_begins_anew_in_its_next_generation(generation: int, is_new: bool) -> None:
-    grid = started()
-    step(grid, command(REMOVE))
-    all_end(grid)
-    again = msgspec.structs.replace(added(NEUTRAL), generation=generation)
-    change = grid.process([again, ticker(1200)])
-    assert (change is not None and again in change.causes) is is_new
-    assert state_of(grid).removed is not is_new
-    assert (state_of(grid).anchor == 1200) is is_new
 
 
 def test_what_was_told_before_the_first_price_holds() -> None:
