@@ -39,6 +39,10 @@ class NotQuoting(StrEnum):
     """All symbols together hold as much as they may."""
     GLOBAL_BREAKER = "global_breaker"
     """The circuit breaker over all symbols is open."""
+    PREFLIGHT = "preflight"
+    """Something that has to be so before the first order is not: `not_quoting_detail` names it."""
+    AWAITING_TRIGGER = "awaiting_trigger"
+    """The price has not come to `trigger_price` yet."""
 
 
 class SlotStatus(StrEnum):
@@ -92,3 +96,7 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     volume: Money
     first_time: TimeNs
     time: TimeNs
+    not_quoting_detail: str = ""
+    """More than the reason's name, where there is more to say."""
+    stride: int = 1
+    """So many intervals the levels in use are apart."""

@@ -75,6 +75,13 @@ def windows(state: GridState) -> Windows:
     return Windows(int(Side.BUY not in filled), min(sell, int(Side.SELL not in filled)))
 
 
+def full_window(state: GridState) -> Money:
+    """Return what the larger window is worth when all of it is filled, in quote."""
+    settings = state.settings
+    sells = settings.sell_window if settings.mode is GridMode.NEUTRAL else 0
+    return settings.order_amount * max(settings.buy_window, sells)
+
+
 def note_opening(state: GridState, level: int) -> None:
     """Remember the level of an opening trade that a half-open breaker let through."""
     tried = state.breaker.tried
@@ -124,19 +131,13 @@ def _judge_drawdown(draft: Draft) -> bool:
     if not peaks or draft.price is None or not watches_drawdown(state):
         return False
     drawdown = max(peaks) - _profit(state, draft.price)
-    limits = [settings.max_drawdown, settings.max_drawdown_ratio * _full_window(state)]
+    limits = [settings.max_drawdown, settings.max_drawdown_ratio * full_window(state)]
     limit = min(limit for limit in limits if limit > 0)
     return drawdown >= limit and trip(draft, f"drawdown of {drawdown} from the peak, the limit is {limit}")
 
 
 def _is_half_open(state: GridState) -> bool:
     return BreakerState.HALF_OPEN in {state.breaker.state, state.global_breaker}
-
-
-def _full_window(state: GridState) -> Money:
-    settings = state.settings
-    sells = settings.sell_window if settings.mode is GridMode.NEUTRAL else 0
-    return settings.order_amount * max(settings.buy_window, sells)
 
 
 def _profit(state: GridState, price: Price) -> Money:

@@ -1,6 +1,6 @@
 """The guards together: who of them stands against opening orders, and what makes them look again."""
 
-from engine.core import breaker, feed, limits
+from engine.core import breaker, feed, limits, startup
 from engine.core.refusals import release_margin
 from engine.core.step import Draft
 from schemas.grid import BreakerState, GridState
@@ -11,6 +11,9 @@ from schemas.units import TimeNs
 
 def stopped_by(state: GridState) -> NotQuoting | None:
     """Return the guard because of which no opening order may stand, None when they may."""
+    waiting = startup.stopped_by(state)
+    if waiting is not None:
+        return waiting
     if state.paused:
         return NotQuoting.PAUSED
     if state.feed_lost_time:
@@ -19,9 +22,7 @@ def stopped_by(state: GridState) -> NotQuoting | None:
         return NotQuoting.BREAKER_OPEN
     if state.is_market_risky:
         return NotQuoting.MARKET_RISK
-    if state.margin_locked_until:
-        return NotQuoting.MARGIN_LOCKED
-    return limits.stopped_by(state)
+    return NotQuoting.MARGIN_LOCKED if state.margin_locked_until else limits.stopped_by(state)
 
 
 def look(draft: Draft, silence: TimePassed | None) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from engine.core import startup, volatility
 from engine.core.accounting import on_funding
 from engine.core.control import on_command
 from engine.core.evidence import on_cancel_rejected, on_report, on_trade
@@ -16,6 +17,7 @@ from schemas.journal import CommandReceived, EngineStarted, EngineStopping, Inpu
 from schemas.market import Candle, ClockRead, FeedChanged, Ticker
 from schemas.orders import CancelRejected, Funding, OrderReport, OrderStatus, Trade
 from schemas.portfolio import PortfolioLimits
+from schemas.subjects import ALL
 from schemas.units import TimeNs
 
 
@@ -34,21 +36,17 @@ def _apply(draft: Draft, event: Input) -> bool:
     match event:
         case OrderReport() | Trade() | CancelRejected() | Funding():
             matters = _of_orders(draft, event)
-        case OpenOrders():
-            matters = on_open_orders(draft, event)
-        case Position():
-            matters = on_position(draft, event)
-        case Candle():
-            matters = on_candle(draft, event)
-        case FeedChanged():
-            matters = on_feed_changed(draft, event)
+        case OpenOrders() | Position() | Balance():
+            matters = _of_account(draft, event)
+        case Candle() | FeedChanged():
+            matters = _of_market(draft, event)
         case CommandReceived():
             matters = on_command(draft, event)
         case PortfolioLimits():
             matters = on_limits(draft, event)
         case SymbolAdded() | Ticker() | TimePassed():
             pass  # taken for the step as a whole
-        case ClockRead() | Balance() | EngineStarted() | EngineStopping():
+        case ClockRead() | EngineStarted() | EngineStopping():
             pass
         case _:
             assert_never(event)
@@ -65,6 +63,33 @@ def _of_orders(draft: Draft, event: OrderReport | Trade | CancelRejected | Fundi
             return on_cancel_rejected(draft, event)
         case Funding():
             return on_funding(draft, event)
+        case _:
+            assert_never(event)
+
+
+def _of_account(draft: Draft, event: OpenOrders | Position | Balance) -> bool:
+    match event:
+        case OpenOrders():
+            return on_open_orders(draft, event)
+        case Position() if draft.state.startup is not None:
+            return startup.on_position(draft, event)
+        case Position():
+            return on_position(draft, event)
+        case Balance():
+            return startup.on_balance(draft, event)
+        case _:
+            assert_never(event)
+
+
+def _of_market(draft: Draft, event: Candle | FeedChanged) -> bool:
+    match event:
+        case Candle():
+            is_watched = on_candle(draft, event)
+            return volatility.on_candle(draft, event) or is_watched
+        case FeedChanged() if event.symbol == ALL:
+            return startup.on_account_feed(draft, event)
+        case FeedChanged():
+            return on_feed_changed(draft, event)
         case _:
             assert_never(event)
 
