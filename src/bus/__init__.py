@@ -20,16 +20,17 @@ from bus.errors import (
     TopologyDiffers,
 )
 from bus.journal import Journal, Newest, newest
-from bus.lease import TIMING, Leases, Timing, default_name, leases
+from bus.lease import TIMING, Leases, Timing, default_name, leases, token
 from bus.levels import Levels
 from bus.lifecycle import forever, run
 from bus.log import Logger, get_logger, is_debugging
 from bus.message import Message, Received
 from bus.part import Part, part
 from bus.provision import provision
-from bus.reading import Batch, read, read_durable
+from bus.reading import Batch, pending, read, read_durable
 from bus.registry import Entry, Registry
-from bus.server import EmbeddedServer
+from bus.roster import follow_roster, take_off_roster
+from bus.server import EmbeddedServer, embedded_cluster
 from bus.tenure import Lease, Tenure, Unleased
 from bus.turns import FreeRunning, LockStep, Turns, give_turn
 
@@ -76,6 +77,8 @@ __all__ = [
     "Unsubscribe",
     "connect",
     "default_name",
+    "embedded_cluster",
+    "follow_roster",
     "forever",
     "get_logger",
     "give_turn",
@@ -83,8 +86,11 @@ __all__ = [
     "leases",
     "newest",
     "part",
+    "pending",
     "provision",
     "read",
     "read_durable",
     "run",
+    "take_off_roster",
+    "token",
 ]

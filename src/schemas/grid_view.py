@@ -12,6 +12,8 @@ class NotQuoting(StrEnum):
     """The one reason why a symbol has no opening orders out."""
 
     NO_PRICE = "no_price"
+    QUARANTINED = "quarantined"
+    """Its core failed again and again: it does not run, and a person has to look."""
     PAUSED = "paused"
     MARGIN_LOCKED = "margin_locked"
     BREAKER_OPEN = "breaker_open"

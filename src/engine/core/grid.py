@@ -91,6 +91,7 @@ class Grid:
 
     def _process(self, inputs: Sequence[Input]) -> Change | None:
         causes = self._begin(inputs)
+        is_added = bool(causes)
         state = self.state
         if state is None:
             return None
@@ -107,7 +108,7 @@ class Grid:
             None if market is None else market.price,
         )
         heard = [each for each in inputs if hear(draft, each)]
-        is_new = self.step == 0 or bool(heard)
+        is_new = is_added or bool(heard)
         is_new |= guards.look(draft, silence)
         if market is not None:
             is_new |= self._follow(state, market, draft.time)

@@ -4,6 +4,7 @@ from typing import assert_never
 
 from engine.core import startup, volatility
 from engine.core.accounting import on_funding
+from engine.core.arithmetic import check_finite
 from engine.core.control import on_command
 from engine.core.evidence import on_cancel_rejected, on_report, on_trade
 from engine.core.feed import on_feed_changed
@@ -58,10 +59,12 @@ def _of_orders(draft: Draft, event: OrderReport | Trade | CancelRejected | Fundi
         case OrderReport():
             return on_report(draft, event)
         case Trade():
+            check_finite(event.price, event.quantity, event.fee)
             return on_trade(draft, event)
         case CancelRejected():
             return on_cancel_rejected(draft, event)
         case Funding():
+            check_finite(event.amount)
             return on_funding(draft, event)
         case _:
             assert_never(event)
