@@ -33,6 +33,7 @@ from schemas.instruments import Instrument
 from schemas.journal import CommandReceived, Input, Step, StreamOffset, SymbolAdded, SymbolEntry, TimePassed
 from schemas.market import Candle, FeedChanged, Ticker
 from schemas.orders import CancelRejected, Funding, OrderReport, Trade
+from schemas.portfolio import PortfolioLimits
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS
 
@@ -72,6 +73,7 @@ class Actor:
         self._epoch = 1
         self._grid = Grid(None, 0)
         self._positions: tuple[Position, ...] = ()
+        self._limits: tuple[PortfolioLimits, ...] = ()
         self._heartbeat = Heartbeat(bus, entry.venue, entry.symbol)
         self.price_time = 0
         self.passed_over: frozenset[Place] = frozenset()
@@ -153,12 +155,12 @@ class Actor:
             case OpenOrders() as sweep:
                 known = (each for each in self._positions if each.time <= sweep.time)
                 await self._process(sweep, *known)
-            case (Candle() | FeedChanged() | TimePassed()) as event:
+            case (Candle() | FeedChanged() | TimePassed() | PortfolioLimits()) as event:
                 await self._process(event)
 
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:
-            await self._process(self._added(ticker))
+            await self._process(self._added(ticker), *self._limits)
         await self._process(*await self._candles.before(ticker.time))
         self.price_time = ticker.time
         self._watch.tick(ticker.time)
@@ -229,6 +231,8 @@ class Actor:
             pumps["feed"] = self._follow(Stream.MARKET, feed, FeedChanged)
         if position := self._watch.position_subjects(venue, symbol):
             pumps["position"] = self._follow(Stream.ACCOUNT, position, Position)
+        if limits := self._watch.limits_subjects(venue):
+            pumps["limits"] = self._follow(Stream.JOURNAL, limits, PortfolioLimits)
         pumps["candles"] = self._candles.follow(self._inbox.put_level)
         for name, pump in pumps.items():
             tasks.create_task(forever(name, pump), name=f"{name}:{symbol}")
@@ -266,7 +270,7 @@ class Actor:
         self,
         stream: Stream,
         filters: tuple[str, ...],
-        kind: type[Ticker | FeedChanged | OpenOrders | Position],
+        kind: type[Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits],
     ) -> None:
         async with Levels(self._bus, stream, filters) as levels:
             async for message in levels:
@@ -275,12 +279,14 @@ class Actor:
                 except UndecodableError as error:
                     self._undecodable(message, error)
 
-    def _put(self, event: Ticker | FeedChanged | OpenOrders | Position) -> None:
+    def _put(self, event: Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits) -> None:
         if isinstance(event, OpenOrders):
             self._inbox.put_sweep(event)
         elif isinstance(event, Position):
             self._positions = (event,)
         else:
+            if isinstance(event, PortfolioLimits):
+                self._limits = (event,)
             self._inbox.put_level(event)
 
     async def _hear_silence(self) -> None:

@@ -22,6 +22,9 @@ class Watch(Protocol):
     def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         """Return where on ACCOUNT the venue's position is, to be compared with every sweep."""
 
+    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
+        """Return where on JOURNAL it is told what all symbols together may do."""
+
     def tick(self, market_time: TimeNs) -> None:
         """Take note that there was a tick."""
 
@@ -45,6 +48,9 @@ class LiveWatch:
     def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         return (subjects.position(venue, symbol),)
 
+    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
+        return (subjects.limits(venue),)
+
     def tick(self, market_time: TimeNs) -> None:
         self._market_time = market_time
         self._read_at = self._clock()
@@ -67,6 +73,9 @@ class RecordedWatch:
         return ()
 
     def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
+        return ()
+
+    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
         return ()
 
     def tick(self, market_time: TimeNs) -> None:
