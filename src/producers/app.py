@@ -97,7 +97,8 @@ async def gateway(settings: Settings) -> None:
         here = await stack.enter_async_context(_part("gateway", settings))
         entry = await stack.enter_async_context(SimulatedVenue(settings.venue_url, venue=settings.venue))
         metrics = GatewayMetrics(here.registry)
-        budget = Budget(0 if settings.lock_step else settings.requests_per_s, settings.request_burst)
+        per_s = 0 if settings.lock_step else settings.requests_per_s
+        budget = Budget(per_s, settings.request_burst, is_in_order=settings.lock_step)
         exposure = Exposure()
         latencies = Latencies(settings.venue, Outbox(here.bus, here.log))
         gateways = [
