@@ -30,7 +30,7 @@ from bus.provision import provision
 from bus.reading import Batch, read, read_durable
 from bus.registry import Entry, Registry
 from bus.roster import follow_roster, take_off_roster
-from bus.server import EmbeddedServer
+from bus.server import EmbeddedServer, embedded_cluster
 from bus.tenure import Lease, Tenure, Unleased
 from bus.turns import FreeRunning, LockStep, Turns, give_turn
 
@@ -77,6 +77,7 @@ __all__ = [
     "Unsubscribe",
     "connect",
     "default_name",
+    "embedded_cluster",
     "follow_roster",
     "forever",
     "get_logger",
