@@ -59,9 +59,9 @@ async def _in_force(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) 
         changed.append("instance")
     if not changed:
         return []
-    return [
-        f"{entry.symbol} keeps the settings it runs with; the configuration differs in {', '.join(changed)}"
-    ]
+    differs = f"the configuration differs in {', '.join(changed)}"
+    remedy = "`opensqt control set` changes some while it runs; for others remove it and add it again"
+    return [f"{entry.symbol} keeps the settings it runs with; {differs}: {remedy}"]
 
 
 def _entry(stored: Entry) -> SymbolEntry | None:
