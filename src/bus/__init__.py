@@ -22,12 +22,12 @@ from bus.errors import (
 from bus.journal import Journal, Newest, newest
 from bus.lease import TIMING, Leases, Timing, default_name, leases, token
 from bus.levels import Levels
-from bus.lifecycle import forever, run
+from bus.lifecycle import forever, leaves, run
 from bus.log import Logger, get_logger, is_debugging
 from bus.message import Message, Received
 from bus.part import Part, part
 from bus.provision import provision
-from bus.reading import Batch, read, read_durable
+from bus.reading import Batch, pending, read, read_durable
 from bus.registry import Entry, Registry
 from bus.roster import follow_roster, take_off_roster
 from bus.server import EmbeddedServer, embedded_cluster
@@ -84,8 +84,10 @@ __all__ = [
     "give_turn",
     "is_debugging",
     "leases",
+    "leaves",
     "newest",
     "part",
+    "pending",
     "provision",
     "read",
     "read_durable",

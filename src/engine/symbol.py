@@ -1,11 +1,11 @@
 """One symbol's life in this process: waits for its lease, runs its actor, starts it again, sets it aside, lets it go."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 
-from bus import BusError, Fenced, Lease, Part, Tenure
+from bus import BusError, Fenced, Lease, Part, Tenure, leaves
 from engine.actor import Actor
 from engine.metrics import EngineMetrics
 from engine.quarantine import Failures, Place, Poisoned, announce, until_reset
@@ -163,15 +163,7 @@ class SymbolRunner:
 
 def _cause(error: Exception) -> Exception:
     """Return what went wrong: our own fault before another engine, and that before the bus's."""
-    leaves = list(_leaves(error))
-    ours = [leaf for leaf in leaves if not isinstance(leaf, BusError)]
-    fenced = [leaf for leaf in leaves if isinstance(leaf, Fenced)]
-    return (ours or fenced or leaves)[0]
-
-
-def _leaves(error: Exception) -> Iterator[Exception]:
-    if isinstance(error, ExceptionGroup):
-        for one in error.exceptions:
-            yield from _leaves(one)
-    else:
-        yield error
+    causes = leaves(error)
+    ours = [leaf for leaf in causes if not isinstance(leaf, BusError)]
+    fenced = [leaf for leaf in causes if isinstance(leaf, Fenced)]
+    return (ours or fenced or causes)[0]

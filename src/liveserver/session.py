@@ -8,25 +8,29 @@ one chunk in the transport. A viewer that just watches costs little: what reads 
 forgotten when they were whole frames and whole messages.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 from websockets.frames import CTRL_OPCODES, Frame, Opcode
-from websockets.http11 import Request
+from websockets.http11 import Request as Handshake
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from liveserver.allowance import Allowance
-from liveserver.audience import CloseCode, Dialect, written
+from liveserver.audience import CloseCode, Dialect, Viewer, written
 from liveserver.backlog import Backlog
 from liveserver.door import Door, Refusal
 from liveserver.fragments import Fragments, NotText
 from liveserver.frames import PING, wire_size
 from liveserver.hub import Hub
 from liveserver.messages import ErrorData, Message, MessageType
-from liveserver.requests import NotUnderstood, understand
+from liveserver.positions import Positions, positions_in
+from liveserver.requests import NotUnderstood, Request, understand
+from liveserver.topics import Wanted
 from liveserver.turnstile import Turnstile
 
 TOO_MANY_REQUESTS = 429
@@ -89,6 +93,10 @@ class Stage(Protocol):
         """Count a viewer that was too slow."""
         ...
 
+    def asked(self, viewer: Viewer, said: Request) -> None:
+        """Do what a viewer asks for."""
+        ...
+
 
 class Session:
     """Implements `Viewer`. `phase` (0 to 1) spreads the pings of viewers that came together."""
@@ -108,6 +116,7 @@ class Session:
         "_outlet",
         "_ping_at",
         "_protocol",
+        "_room",
         "_silent_until",
         "_stage",
         "_unread",
@@ -134,6 +143,7 @@ class Session:
         self._is_ending = False
         self._abort_at: float | None = None
         self._now = now
+        self._room: asyncio.Event | None = None
 
     @property
     def is_blocked(self) -> bool:
@@ -157,10 +167,17 @@ class Session:
         self._stage.dropped()
         return False
 
+    async def room(self) -> bool:
+        while self._is_open and self._is_blocked:
+            self._room = self._room or asyncio.Event()
+            await self._room.wait()
+        return self._is_open
+
     def close(self, code: CloseCode, reason: str) -> None:
         if not self._is_open:
             return
         self._is_open = False
+        self._tell_room()
         protocol = self._wire()
         if protocol.state is State.OPEN:
             protocol.send_close(code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))
@@ -176,7 +193,7 @@ class Session:
         self._unread += len(data)
         protocol.receive_data(data)
         for event in protocol.events_received():
-            if isinstance(event, Request):
+            if isinstance(event, Handshake):
                 self._shake_hands(protocol, event)
                 # What follows a handshake at once is not expected, and kept track of no further.
                 self._unread = 0 if data.endswith(END_OF_HEAD) else 1
@@ -193,11 +210,13 @@ class Session:
     def unblock(self) -> None:
         """Hear that the connection takes again."""
         self._is_blocked = False
+        self._tell_room()
         self._write_backlog()
 
     def lost(self) -> None:
         """Hear that the connection is gone."""
         self._is_open = False
+        self._tell_room()
         self._backlog = None
         self._stage.hub.leave(self)
         if self._is_counted:
@@ -235,7 +254,7 @@ class Session:
         if self._is_open and not self._unread and self._fragments is None:
             self._protocol = None
 
-    def _shake_hands(self, protocol: ServerProtocol, request: Request) -> None:
+    def _shake_hands(self, protocol: ServerProtocol, request: Handshake) -> None:
         asked = self._stage.door.admit(request)
         if isinstance(asked, Refusal):
             protocol.send_response(protocol.reject(asked.status, asked.text))
@@ -250,8 +269,8 @@ class Session:
             self._is_open = True
             is_plain = protocol.subprotocol is None
             self._dialect = Dialect.PLAIN if is_plain else Dialect.V2
-            topics = asked[:1] if is_plain else asked
-            self._stage.hub.join(self, topics, self._stage.greeting(), self._dialect)
+            topics, positions = (asked[:1], None) if is_plain else _came_back(request, asked)
+            self._stage.hub.join(self, topics, self._stage.greeting(), self._dialect, positions)
 
     def _hear(self, frame: Frame) -> None:
         if not self._is_open or frame.opcode is Opcode.CLOSE:
@@ -288,7 +307,12 @@ class Session:
         except NotUnderstood as error:
             self.send(written(Message(MessageType.ERROR, ErrorData(error=str(error))), self._dialect), 1)
         else:
-            self._stage.hub.subscribe(self, said.wanted)
+            self._stage.asked(self, said)
+
+    def _tell_room(self) -> None:
+        if self._room is not None:
+            self._room.set()
+            self._room = None
 
     def _write_out(self, protocol: ServerProtocol) -> None:
         if protocol.state is not State.OPEN:
@@ -314,6 +338,12 @@ class Session:
             self._is_ending = True
             self._abort_at = self._now + self._stage.limits.linger_s
             self._outlet.write_eof()
+
+
+def _came_back(request: Handshake, topics: list[Wanted]) -> tuple[list[Wanted], Positions | None]:
+    query = urlsplit(request.path).query
+    # Whoever asks by a message hears nothing before it does.
+    return ([] if "wait=1" in query.split("&") else topics), positions_in(query)
 
 
 def _select(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:

@@ -8,15 +8,21 @@ import msgspec
 
 from bus import Bus, FreeRunning, Lease, LockStep, Part, Tenure, Turns, Unleased, forever, leases, part
 from producers.account import AccountPublisher
-from producers.desk import GatewayMetrics, sweep_subject
+from producers.budget import Budget
+from producers.desk import GatewayMetrics, Precautions, sweep_subject
+from producers.exposure import Exposure
+from producers.exposure_feed import ExposureFeed
 from producers.gateway import Gateway
 from producers.gateways import Gateways
+from producers.heartbeat import Heartbeat
+from producers.latency import Latencies
 from producers.market import MarketPublisher
 from producers.newcomers import follow_newcomers
 from producers.outbox import Outbox
 from producers.pacing import AsItComes, LockStepPace, Pace
 from producers.roster import symbols_of
 from producers.simulated.client import SimulatedVenue
+from schemas.subjects import heartbeat as heartbeat_of
 from schemas.subjects import registry_key
 from schemas.units import SECOND_NS, DurationNs, Symbol, VenueId
 
@@ -36,6 +42,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Requests to the venue at the same time, a symbol."""
     place_lifetime: DurationNs = 10 * SECOND_NS
     """A decision to place that is older is not sent."""
+    requests_per_s: float = 100.0
+    """To the venue, orders, cancels and questions of all symbols; 0 is no limit."""
+    request_burst: int = 200
+    silent_after_s: float = 3.0
+    """An engine that is not heard for so long has its opening orders canceled; 0 is never."""
+    dead_man_s: float = 0.0
+    """The venue is to cancel everything when the gateway is away for so long, where it can; 0 is not."""
 
 
 ACTIVE = "active"
@@ -110,10 +123,15 @@ async def gateway(settings: Settings) -> None:
         entry = await stack.enter_async_context(SimulatedVenue(settings.venue_url, venue=settings.venue))
         tenure = await _tenure(stack, here.bus, settings, "gateway")
         metrics = GatewayMetrics(here.registry)
+        budget = Budget(0 if settings.lock_step else settings.requests_per_s, settings.request_burst)
+        exposure = Exposure()
+        latencies = Latencies(settings.venue, Outbox(here.bus, here.log))
 
         @asynccontextmanager
         async def make(symbol: Symbol) -> AsyncIterator[Gateway]:
             async with AsyncExitStack() as own:
+                own.callback(exposure.close, symbol)
+                heartbeat = await _heartbeat(own, here.bus, settings, symbol)
                 who = f"gateway.{registry_key(settings.venue, symbol)}"
                 yield Gateway(
                     here,
@@ -123,11 +141,16 @@ async def gateway(settings: Settings) -> None:
                     turns=await _turns(own, here.bus, settings, who),
                     concurrency=1 if settings.lock_step else settings.concurrency,
                     place_lifetime=settings.place_lifetime,
+                    precautions=Precautions(budget, exposure, heartbeat, latencies, settings.dead_man_s),
                 )
 
         gateways = Gateways(here, settings.venue, tenure, make)
         here.report("gateway", gateways.status)
-        await gateways.run()
+        async with asyncio.TaskGroup() as tasks:
+            feed = ExposureFeed(exposure, here.bus, settings.venue, here.log)
+            tasks.create_task(forever("exposure", feed.run()), name="exposure")
+            tasks.create_task(forever("latencies", latencies.tell()), name="latencies")
+            tasks.create_task(forever("gateways", gateways.run()), name="gateways")
 
 
 def _part(name: str, settings: Settings) -> AbstractAsyncContextManager[Part]:
@@ -140,6 +163,13 @@ async def _tenure(stack: AsyncExitStack, bus: Bus, settings: Settings, role: str
     if settings.lock_step:
         return Unleased(settings.name)
     return await stack.enter_async_context(leases(bus, f"{role}.{settings.venue}", settings.name))
+
+
+async def _heartbeat(stack: AsyncExitStack, bus: Bus, settings: Settings, symbol: Symbol) -> Heartbeat:
+    heartbeat = Heartbeat(0 if settings.lock_step else settings.silent_after_s)
+    heard = await bus.subscribe(heartbeat_of(settings.venue, symbol), lambda _: heartbeat.beat())
+    stack.push_async_callback(heard)
+    return heartbeat
 
 
 async def _turns(stack: AsyncExitStack, bus: Bus, settings: Settings, who: str) -> Turns:

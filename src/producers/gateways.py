@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
 
-from bus import BusError, Fenced, Lease, Part, Tenure
+from bus import Fenced, Lease, Part, Tenure, leaves
 from bus.metrics import Counter
 from producers.gateway import Gateway
 from producers.roster import changes_of
@@ -51,16 +51,20 @@ class Gateways:
     def status(self) -> dict[str, object]:
         """Return what /status says of the symbols."""
         out: dict[str, object] = {"name": self._tenure.name, "members": self._tenure.members()}
-        out["symbols"] = {symbol: self._symbol_status(symbol) for symbol in sorted(self._tasks)}
-        if self._problems:
-            out["problem"] = "; ".join(f"{symbol}: {text}" for symbol, text in self._problems.items())
+        symbols = {symbol: self._symbol_status(symbol) for symbol in sorted(self._tasks)}
+        out["symbols"] = symbols
+        problems = [f"{symbol}: {said['problem']}" for symbol, said in symbols.items() if "problem" in said]
+        if problems:
+            out["problem"] = "; ".join(problems)
         return out
 
     def _symbol_status(self, symbol: Symbol) -> dict[str, object]:
         if symbol in self._running:
             return {"standing": "running here", **self._running[symbol].status()}
         holder = self._tenure.holder(escape(symbol))
-        return {"standing": "waiting" if holder in (None, self._tenure.name) else f"held by {holder}"}
+        standing = "waiting" if holder in (None, self._tenure.name) else f"held by {holder}"
+        problem = self._problems.get(symbol)
+        return {"standing": standing, **({} if problem is None else {"problem": problem})}
 
     def _on_change(self, tasks: asyncio.TaskGroup, symbol: Symbol, *, is_there: bool) -> None:
         if retiring := self._retiring.pop(symbol, None):
@@ -88,20 +92,19 @@ class Gateways:
             started = clock()
             try:
                 await self._tenure.run_while_held(escape(symbol), partial(self._work, symbol))
-            except* Fenced:
-                self._problems[symbol] = "another gateway took over"
-                self._log.error("fenced", symbol=symbol)
-            except* BusError as group:
-                self._problems[symbol] = str(group.exceptions[0])
-                self._log.error("commit_failed", symbol=symbol, detail=str(group.exceptions[0]))
-            except* Exception as group:  # noqa: BLE001 - the gateway's outermost edge: its fault is its own
-                self._problems[symbol] = repr(group.exceptions[0])
-                self._log.error("gateway_failed", symbol=symbol, exception=group)
+            except Exception as error:  # noqa: BLE001 - the gateway's outermost edge: its fault is its own
+                self._on_failure(symbol, leaves(error))
             self._restarts.labels(symbol).inc()
             if clock() - started > HEALTHY_S:
                 delay = BACK_OFF_S
             await asyncio.sleep(delay)
             delay = min(delay * 2, BACK_OFF_MAX_S)
+
+    def _on_failure(self, symbol: Symbol, causes: list[Exception]) -> None:
+        fenced = any(isinstance(cause, Fenced) for cause in causes)
+        self._problems[symbol] = "another gateway took over" if fenced else repr(causes[0])
+        event = "fenced" if fenced else "gateway_failed"
+        self._log.error(event, symbol=symbol, detail=repr(causes[0]), exception=causes[0])
 
     async def _work(self, symbol: Symbol, lease: Lease) -> None:
         async with self._make_gateway(symbol) as gateway:

@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import msgspec
 import pytest
+from tests.producers.gateways import INTENTS, commit, new_precautions, reports
 from tests.producers.simulated.examples import PERP, SIM, decision
-from tests.producers.test_gateway import INTENTS, commit, reports
 from tests.schemas.examples import EXAMPLES
 
 from bus import Bus, EachLast, EmbeddedServer, FreeRunning, Part, Registry, Timing, leases, part, read
@@ -56,6 +56,7 @@ async def serving(server: EmbeddedServer, client: SimulatedVenue, name: str) -> 
                 turns=FreeRunning(),
                 concurrency=8,
                 place_lifetime=10**10,
+                precautions=new_precautions(here),
             )
 
         served = Gateways(here, SIM, tenure, make)
