@@ -4,9 +4,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
 
 import msgspec
-from tests.producers.simulated.examples import PERP, SIM, decision
+from tests.producers.conftest import NewClient, Serve
+from tests.producers.simulated.examples import PERP, SIM, decision, new_settings
 from tests.producers.streams import first, until
 from tests.schemas.examples import EXAMPLES, TICKER
 
@@ -14,12 +17,13 @@ from bus import Bus, FreeRunning, Part, Registry
 from bus.metrics import CollectorRegistry
 from producers.account import AccountPublisher
 from producers.simulated.client import SimulatedVenue
+from producers.simulated.settings import FundingSettings
 from schemas import subjects
 from schemas.account import OpenOrders, Position
 from schemas.journal import SymbolEntry
 from schemas.orders import OrderReport, OrderStatus, Trade
 from schemas.subjects import Stream
-from schemas.units import Side, Symbol
+from schemas.units import SECOND_NS, Side, Symbol
 
 TAKE = decision(Side.BUY, "150", "t", post_only=False)
 
@@ -143,3 +147,27 @@ async def test_what_joins_the_roster_is_swept_and_what_leaves_it_is_not(
     assert publisher.status()["symbols"] == []
     for task in tasks:
         task.cancel()
+
+
+async def test_funding_that_nobody_listened_to_is_found_by_the_sweep_and_published_once(
+    bus: Bus, here: Part, serve: Serve, new_client: NewClient, tmp_path: Path
+) -> None:
+    funding = FundingSettings(rate=Decimal("0.0001"), interval=SECOND_NS)
+    served = await serve(new_settings(tmp_path, funding=funding))
+    client = await new_client(served.url)
+    await client.place(PERP, decision(Side.BUY, "150", "t", post_only=False))
+    for _ in range(12):
+        served.venue.tick()
+    payments = served.venue.all_fundings()
+    async with publishing(here, client) as publisher:
+        found = await first(bus, Stream.ORDERS, subjects.funding(SIM, PERP), len(payments))
+        await publisher.sweep()
+    here.registry = CollectorRegistry()
+    async with publishing(here, client) as publisher:
+        await publisher.sweep()
+        for _ in range(8):
+            served.venue.tick()
+        more = served.venue.all_fundings()
+        told = await first(bus, Stream.ORDERS, subjects.funding(SIM, PERP), len(more))
+    assert found == payments
+    assert told == more
