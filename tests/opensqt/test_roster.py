@@ -96,3 +96,19 @@ async def test_an_own_entry_that_cannot_be_read_is_written_anew(bus: Bus) -> Non
 
     assert "written anew" in note
     assert await registered(bus) == ENTRY
+
+
+async def test_a_symbol_that_was_removed_stays_so(bus: Bus) -> None:
+    await bus.store(subjects.step(VENUE, SYMBOL), step(1, state=grid_state(removed=True)))
+
+    (note,) = await enter(bus, [ENTRY], [SYMBOL])
+
+    assert note.startswith(f"{SYMBOL} was removed, and stays so")
+    assert await Registry(bus, "symbols").get(KEY) is None
+
+
+async def test_a_symbol_that_was_removed_is_added_under_a_higher_generation(bus: Bus) -> None:
+    await bus.store(subjects.step(VENUE, SYMBOL), step(1, state=grid_state(removed=True)))
+
+    assert await enter(bus, [msgspec.structs.replace(ENTRY, generation=2)], [SYMBOL]) == []
+    assert (await registered(bus)).generation == 2
