@@ -120,3 +120,15 @@ def decoded(data: bytes, kind: type[T]) -> T | None:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
+
+
+def incarnation_of(data: bytes) -> str:
+    """Return the incarnation of a member; empty for nonsense."""
+    member = decoded(data, Member)
+    return member.incarnation if member is not None else ""
+
+
+def is_leaving(data: bytes) -> bool:
+    """Tell whether a member leaves."""
+    member = decoded(data, Member)
+    return member is not None and member.leaving
