@@ -145,6 +145,7 @@ class Leases:
                             self._hear(message)
                         self._changed.set()
             except (OffsetLost, StreamGone, Ambiguous) as error:
+                self._board.clear()
                 await self._mend(error)
 
     def _begin_on(self, created: str) -> None:
@@ -273,10 +274,13 @@ class Leases:
         claim = Claim(holder=self.name, incarnation=self._incarnation)
         name, held = self._board.lease_key(key), self._board.claims.get(key)
         try:
-            if held is None:
-                return await self._registry.create(name, claim)
-            return await self._registry.update(name, claim, held.revision)
+            if held is not None:
+                return await self._registry.update(name, claim, held.revision)
+            return await self._registry.create(name, claim)
         except Conflict:
+            if await self._registry.get(name) is None:
+                # Of before the bucket went back: that it is gone would never be heard.
+                self._board.claims.pop(key, None)
             return None
 
     def _give_up_one(self) -> None:

@@ -218,3 +218,12 @@ async def test_who_was_paused_finds_its_key_gone_and_waits_for_it(server: Embedd
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+async def test_a_claim_that_vanished_unheard_is_no_claim(server: EmbeddedServer, bus: Bus) -> None:
+    async with connect(server.url, name="one") as own, leases(own, "engine", "one", timing=QUICK) as mine:
+        gone = Claim(holder="nobody", incarnation="gone")
+        mine._board.hear("engine.a", msgspec.json.encode(gone), 99, 0.0)
+
+        async with asyncio.timeout(10):
+            await mine.run_while_held("a", nothing)
