@@ -18,7 +18,7 @@ from typing import NamedTuple, Never
 
 from bus.connection import Bus
 from bus.consumer import EachLast
-from bus.errors import Ambiguous, BusError, Conflict, ConnectionClosed, OffsetLost, Refused, StreamGone
+from bus.errors import Ambiguous, BusError, Conflict, OffsetLost, Refused, StreamGone, TopologyDiffers
 from bus.lease_board import Board, Claim, Member, incarnation_of
 from bus.lifecycle import forever
 from bus.log import Logger, get_logger
@@ -102,7 +102,7 @@ class Leases:
 
     async def run_while_held(self, key: str, work: Work) -> None:
         async with self.held(key) as lease:
-            working = asyncio.create_task(_coroutine(work, lease), name=f"work:{key}")
+            working = asyncio.create_task(work(lease), name=f"work:{key}")
             losing = asyncio.create_task(lease.lost.wait(), name=f"lease:{key}")
             try:
                 await asyncio.wait({working, losing}, return_when=asyncio.FIRST_COMPLETED)
@@ -147,7 +147,7 @@ class Leases:
                         for message in batch.messages:
                             self._hear(message)
                         self._changed.set()
-            except (OffsetLost, StreamGone, Ambiguous) as error:
+            except (OffsetLost, StreamGone, Refused, Ambiguous) as error:
                 await self._mend(error)
 
     def _begin_on(self, created: str) -> None:
@@ -337,12 +337,12 @@ class Leases:
 
     async def _mend(self, error: BusError) -> None:
         self._log.info("lease_waits", detail=error)
-        if isinstance(error, ConnectionClosed):
-            raise error
         await self._bus.wait_connected()
-        if isinstance(error, StreamGone | OffsetLost):
+        if not isinstance(error, StreamGone | OffsetLost):
+            await asyncio.sleep(self._timing.renew_s)
+            return
+        try:
             await provision(self._bus)
-
-
-async def _coroutine(work: Work, lease: Lease) -> None:
-    await work(lease)
+        except (Refused, TopologyDiffers) as failed:
+            self._log.error("not_provisioned", detail=failed)
+            await asyncio.sleep(self._timing.renew_s)
