@@ -18,8 +18,8 @@ from typing import NamedTuple, Never
 
 from bus.connection import Bus
 from bus.consumer import EachLast
-from bus.errors import Ambiguous, BusError, Conflict, ConnectionClosed, OffsetLost, Refused, StreamGone
-from bus.lease_board import Board, Claim, Member, incarnation_of, is_leaving
+from bus.errors import Ambiguous, BusError, Conflict, OffsetLost, Refused, StreamGone, TopologyDiffers
+from bus.lease_board import Board, Claim, Member, incarnation_of
 from bus.lifecycle import forever
 from bus.log import Logger, get_logger
 from bus.message import Received
@@ -30,6 +30,8 @@ from bus.tenure import Lease, Work
 
 BUCKET = "lease"
 RELEASE_WITHIN_S = 1.0
+LEAVE_TOGETHER_S = 0.5
+"""How long who leaves waits for others to say that they leave as well."""
 
 
 class Timing(NamedTuple):
@@ -82,6 +84,7 @@ class Leases:
         self._patient_until = 0.0
         self._free_since: dict[str, float] = {}
         self._changed = asyncio.Event()
+        self._spoken = asyncio.Event()
 
     @asynccontextmanager
     async def held(self, key: str) -> AsyncIterator[Lease]:
@@ -99,7 +102,7 @@ class Leases:
 
     async def run_while_held(self, key: str, work: Work) -> None:
         async with self.held(key) as lease:
-            working = asyncio.create_task(_coroutine(work, lease), name=f"work:{key}")
+            working = asyncio.create_task(work(lease), name=f"work:{key}")
             losing = asyncio.create_task(lease.lost.wait(), name=f"lease:{key}")
             try:
                 await asyncio.wait({working, losing}, return_when=asyncio.FIRST_COMPLETED)
@@ -144,7 +147,7 @@ class Leases:
                         for message in batch.messages:
                             self._hear(message)
                         self._changed.set()
-            except (OffsetLost, StreamGone, Ambiguous) as error:
+            except (OffsetLost, StreamGone, Refused, Ambiguous) as error:
                 self._board.clear()
                 await self._mend(error)
 
@@ -163,6 +166,7 @@ class Leases:
         data = None if message.headers.get(OPERATION) in DELETED else message.data
         now = self._clock()
         self._board.hear(key, data, message.sequence, now)
+        self._spoken.set()
         if key == self._board.member_key(self.name):
             own = self._board.members.get(self.name)
             if own is not None and own.member.incarnation == self._incarnation:
@@ -327,23 +331,22 @@ class Leases:
             with suppress(BusError):
                 if self._revision is not None:
                     await self._renew(self._revision)
-        prefix = self._board.member_key("")
-        entries = await self._registry.entries()
-        others = [
-            entry.data
-            for key, entry in entries.items()
-            if key.startswith(prefix) and key != self._board.member_key(self.name)
-        ]
-        return any(not is_leaving(data) for data in others)
+        # Others that were told to end at the same moment are about to say so.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_TOGETHER_S):
+                while self._board.stays(besides=self.name):
+                    self._spoken.clear()
+                    await self._spoken.wait()
+        return self._board.stays(besides=self.name)
 
     async def _mend(self, error: BusError) -> None:
         self._log.info("lease_waits", detail=error)
-        if isinstance(error, ConnectionClosed):
-            raise error
         await self._bus.wait_connected()
-        if isinstance(error, StreamGone | OffsetLost):
+        if not isinstance(error, StreamGone | OffsetLost):
+            await asyncio.sleep(self._timing.renew_s)
+            return
+        try:
             await provision(self._bus)
-
-
-async def _coroutine(work: Work, lease: Lease) -> None:
-    await work(lease)
+        except (Refused, TopologyDiffers) as failed:
+            self._log.error("not_provisioned", detail=failed)
+            await asyncio.sleep(self._timing.renew_s)

@@ -102,6 +102,10 @@ class Board:
             if name != besides
         )
 
+    def stays(self, besides: str) -> bool:
+        """Tell whether a member other than `besides` goes on."""
+        return any(not seen.member.leaving for name, seen in self.members.items() if name != besides)
+
     def silent(self, since: float) -> list[str]:
         """Return the members that were not heard since then."""
         return [name for name, seen in self.members.items() if seen.heard_at < since]
@@ -126,9 +130,3 @@ def incarnation_of(data: bytes) -> str:
     """Return the incarnation of a member; empty for nonsense."""
     member = decoded(data, Member)
     return member.incarnation if member is not None else ""
-
-
-def is_leaving(data: bytes) -> bool:
-    """Tell whether a member leaves."""
-    member = decoded(data, Member)
-    return member is not None and member.leaving

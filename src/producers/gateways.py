@@ -34,6 +34,7 @@ class Gateways:
         self._running: dict[Symbol, Gateway] = {}
         self._tasks: dict[Symbol, asyncio.Task[None]] = {}
         self._retiring: dict[Symbol, asyncio.Task[None]] = {}
+        self._ending: dict[Symbol, asyncio.Task[None]] = {}
         self._problems: dict[Symbol, str] = {}
         self._restarts = Counter(
             "gateway_restarts", "Gateways started again", ["symbol"], registry=part.registry
@@ -83,12 +84,12 @@ class Gateways:
                 await asyncio.sleep(RETIRE_AFTER_S)
                 await gateway.settled()
         self._log.info("symbol_removed", symbol=symbol)
-        task = self._tasks[symbol]
-        task.cancel()
-        await asyncio.wait([task])
-        del self._tasks[symbol]
+        self._ending[symbol] = self._tasks.pop(symbol)
+        self._ending[symbol].cancel()
 
     async def _serve(self, symbol: Symbol) -> None:
+        if before := self._ending.pop(symbol, None):
+            await asyncio.wait([before])
         clock = asyncio.get_running_loop().time
         delay = BACK_OFF_S
         while True:

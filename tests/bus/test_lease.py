@@ -155,9 +155,17 @@ async def test_of_two_that_end_together_each_is_the_last(server: EmbeddedServer,
             own = await stack.enter_async_context(connect(server.url, name=name))
             tenure = await stack.enter_async_context(leases(own, "engine", name, timing=QUICK))
             held.append(await stack.enter_async_context(tenure.held(name)))
-        first = await held[0].is_last()
-        second = await held[1].is_last()
-        assert (first, second, await held[0].is_last()) == (False, True, True)
+        assert await asyncio.gather(*(lease.is_last() for lease in held)) == [True, True]
+
+
+async def test_who_ends_while_another_stays_is_not_the_last(server: EmbeddedServer, bus: Bus) -> None:
+    async def work(lease: Lease) -> None:
+        assert not await lease.is_last()
+
+    async with worker(server.url, "one") as one, connect(server.url, name="two") as own:
+        await one.until(lambda works: works == set(KEYS))
+        async with leases(own, "engine", "two", timing=QUICK) as mine:
+            await mine.run_while_held("two", work)
 
 
 async def test_who_lost_its_key_is_not_the_last(server: EmbeddedServer, bus: Bus) -> None:
