@@ -107,7 +107,8 @@ class Exposure:
     def _reason_against(self, symbol: Symbol, extra: Working) -> str | None:
         limits = self.limits
         if limits is None:
-            return "limits are configured and none are known" if self.settings is not None else None
+            is_limited = self.settings is not None and self.settings != PortfolioSettings()
+            return "limits are configured and none are known" if is_limited else None
         if limits.breaker is BreakerState.OPEN:
             return f"the global circuit breaker is open: {limits.reason}"
         if not limits.is_opening_allowed:
