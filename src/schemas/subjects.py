@@ -161,6 +161,11 @@ def open_orders(venue: VenueId, symbol: Symbol) -> str:
     return subject("account", venue, symbol, "orders")
 
 
+def account_feed(venue: VenueId) -> str:
+    """Return where it is told whether the account's private stream can be relied on."""
+    return f"account.{_venue_token(venue)}.{ALL}.feed"
+
+
 def step(venue: VenueId, symbol: Symbol) -> str:
     return subject("journal", venue, symbol, "step")
 
