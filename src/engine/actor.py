@@ -91,7 +91,7 @@ class Actor:
         """Asked when it ends: nobody else will go on with the symbol."""
 
     async def run(self) -> None:
-        """Take the symbol over and run it.
+        """Take the symbol over and run it, until it is removed.
 
         Raises: Fenced when another actor took over; Ambiguous, NoSpace or StreamGone when a commit failed.
         """
@@ -128,6 +128,10 @@ class Actor:
                 return is_sound and not self._watch.is_recorded and await self.is_last()
 
             await decide_to_the_end(self._decide(), self._stop, is_last, self._log)
+            # It is removed. What it said last is heard before it ends.
+            await self._speaker.flush()
+            for pump in pumps:
+                pump.cancel()
 
     async def _claim(self, last: Step) -> int:
         """Fence every earlier actor: the same state once more, under the next epoch."""
@@ -157,6 +161,8 @@ class Actor:
 
     def _has_ended(self) -> bool:
         state = self._grid.state
+        if state is not None and state.removed and state.generation >= self._entry.generation:
+            return True
         is_out = state is not None and state.exiting and any(slot.order for slot in state.slots.values())
         return self._is_ending and not is_out
 
