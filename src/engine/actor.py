@@ -45,6 +45,8 @@ from schemas.portfolio import PortfolioLimits
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS
 
+Followed = Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits
+
 
 class ActorTurns(NamedTuple):
     """Where an actor says how far it is, in lock-step: one for each thing it is waited for."""
@@ -304,12 +306,7 @@ class Actor:
             self._undecodable(message, error)
             return Heard(stream, offset, None)
 
-    async def _follow(
-        self,
-        stream: Stream,
-        filters: tuple[str, ...],
-        kind: type[Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits],
-    ) -> None:
+    async def _follow(self, stream: Stream, filters: tuple[str, ...], kind: type[Followed]) -> None:
         async with Levels(self._bus, stream, filters) as levels:
             async for message in levels:
                 try:
@@ -317,14 +314,13 @@ class Actor:
                 except UndecodableError as error:
                     self._undecodable(message, error)
 
-    def _put(self, event: Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits) -> None:
+    def _put(self, event: Followed) -> None:
         if isinstance(event, OpenOrders):
             self._inbox.put_sweep(event)
         elif isinstance(event, Position):
             self._positions = (event,)
         else:
-            if isinstance(event, PortfolioLimits):
-                self._limits = (event,)
+            self._limits = (event,) if isinstance(event, PortfolioLimits) else self._limits
             self._inbox.put_level(event)
 
     async def _hear_silence(self) -> None:
