@@ -26,13 +26,27 @@ from schemas.grid import Slot, SlotOrder, SlotOrderState
 from schemas.orders import OrderStatus, RejectReason
 from schemas.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits, PortfolioSettings
 from schemas.subjects import Stream
-from schemas.units import SECOND_NS, Side
+from schemas.units import SECOND_NS, Side, Symbol
 
 ALERTS = subjects.alert(SIM, PERP)
 LIMITS = next(event for event in EXAMPLES if isinstance(event, PortfolioLimits))
 POSITION = next(event for event in EXAMPLES if isinstance(event, Position))
 BUY = decision(Side.BUY, "99.5", "a")
 CLOSE = msgspec.structs.replace(decision(Side.BUY, "99", "c"), opens=False)
+
+
+ELSEWHERE = Symbol("ETH/USDT:USDT")
+HOLDING = msgspec.structs.replace(
+    STEP.state,
+    symbol=ELSEWHERE,
+    price=Decimal(100),
+    accounts=msgspec.structs.replace(STEP.state.accounts, position=Decimal(7_000_000)),
+    slots={},
+)
+
+
+def has_seen(exposure: Exposure) -> bool:
+    return exposure.total() >= 700_000_000
 
 
 def full() -> Exposure:
@@ -68,8 +82,9 @@ async def test_the_check_knows_settings_limits_and_the_venue_s_positions(bus: Bu
     await Registry(bus, "portfolios").create(SIM, entry)
     await bus.store(subjects.limits(SIM), LIMITS)
     await bus.store(subjects.position(SIM, PERP), msgspec.structs.replace(POSITION, symbol=PERP))
+    await bus.store(subjects.step(SIM, ELSEWHERE), msgspec.structs.replace(STEP, state=HOLDING))
     async with asyncio.timeout(5):
-        while not (exposure.settings and exposure.limits and exposure.positions):  # noqa: ASYNC110
+        while not (exposure.settings and exposure.limits and exposure.positions and has_seen(exposure)):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     task.cancel()
     assert exposure.settings == entry.settings
