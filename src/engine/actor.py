@@ -22,6 +22,7 @@ from engine.core.step import Change
 from engine.core.view import view
 from engine.heartbeat import Heartbeat
 from engine.inbox import Heard, Inbox, Level
+from engine.late_trades import looked_up
 from engine.leaving import IsLast, decide_to_the_end, somebody_else
 from engine.metrics import EngineMetrics
 from engine.quarantine import Place, Poisoned
@@ -179,7 +180,8 @@ class Actor:
             case Heard():
                 self._offsets[heard.stream] = heard.offset
                 if heard.event is not None:
-                    await self._process(heard.event, place=_place(heard))
+                    event = await looked_up(self._bus, self._grid.state, heard)
+                    await self._process(event, place=_place(heard))
                 if heard.stream is Stream.ORDERS:
                     self._turns.orders.leave(heard.offset.sequence, self._journal.sequence)
             case Ticker() as ticker:

@@ -68,7 +68,6 @@ async def test_one_that_was_fenced_starts_again(bus: Bus, portfolios: Portfolios
         bus, Stream.JOURNAL, STEPS, lambda event: isinstance(event, PortfolioStep) and event.epoch == 8
     )
     assert (await until_limits(bus, lambda limits: limits.max_exposure == 6)).step == 2
-    assert subjects.limits(SIM) == LIMITS
 
 
 async def entry_of(bus: Bus) -> int:
