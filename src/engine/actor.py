@@ -22,6 +22,7 @@ from engine.core.step import Change
 from engine.core.view import view
 from engine.heartbeat import Heartbeat
 from engine.inbox import Heard, Inbox, Level
+from engine.late_trades import looked_up
 from engine.leaving import IsLast, decide_to_the_end, somebody_else
 from engine.metrics import EngineMetrics
 from engine.quarantine import Place, Poisoned
@@ -44,6 +45,8 @@ from schemas.market import Candle, FeedChanged, Ticker
 from schemas.portfolio import PortfolioLimits
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS
+
+Followed = Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits
 
 
 class ActorTurns(NamedTuple):
@@ -177,7 +180,8 @@ class Actor:
             case Heard():
                 self._offsets[heard.stream] = heard.offset
                 if heard.event is not None:
-                    await self._process(heard.event, place=_place(heard))
+                    event = await looked_up(self._bus, self._grid.state, heard)
+                    await self._process(event, place=_place(heard))
                 if heard.stream is Stream.ORDERS:
                     self._turns.orders.leave(heard.offset.sequence, self._journal.sequence)
             case Ticker() as ticker:
@@ -304,12 +308,7 @@ class Actor:
             self._undecodable(message, error)
             return Heard(stream, offset, None)
 
-    async def _follow(
-        self,
-        stream: Stream,
-        filters: tuple[str, ...],
-        kind: type[Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits],
-    ) -> None:
+    async def _follow(self, stream: Stream, filters: tuple[str, ...], kind: type[Followed]) -> None:
         async with Levels(self._bus, stream, filters) as levels:
             async for message in levels:
                 try:
@@ -317,14 +316,13 @@ class Actor:
                 except UndecodableError as error:
                     self._undecodable(message, error)
 
-    def _put(self, event: Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits) -> None:
+    def _put(self, event: Followed) -> None:
         if isinstance(event, OpenOrders):
             self._inbox.put_sweep(event)
         elif isinstance(event, Position):
             self._positions = (event,)
         else:
-            if isinstance(event, PortfolioLimits):
-                self._limits = (event,)
+            self._limits = (event,) if isinstance(event, PortfolioLimits) else self._limits
             self._inbox.put_level(event)
 
     async def _hear_silence(self) -> None:

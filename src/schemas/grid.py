@@ -76,6 +76,8 @@ class Slot(msgspec.Struct, kw_only=True):
     """No order before this time."""
     is_limited: bool = False
     """Its newest order was not sent, because of the exposure of all symbols."""
+    limited_times: int = 0
+    """How often in a row."""
 
 
 class FinishedOrder(msgspec.Struct, kw_only=True):
