@@ -1,6 +1,7 @@
 """The engine's process, wired."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 
 import msgspec
 
@@ -43,7 +44,7 @@ async def main(settings: Settings) -> None:
             here,
             tenure,
             lock_step=settings.lock_step,
-            watch=RecordedWatch if settings.is_recorded else LiveWatch,
+            watch=RecordedWatch if settings.is_recorded else partial(LiveWatch, lock_step=settings.lock_step),
             candles=RecordedCandles if settings.is_recorded else LiveCandles,
         )
         here.report("engine", orchestrator.status)

@@ -14,6 +14,7 @@ from schemas.units import Money, Ratio, Symbol, VenueId
 
 FIRST_GENERATION = 1
 TRIGGERS = {"any": 1, "all": 0}
+PRICES = ("lower_price", "upper_price", "trigger_price")
 
 
 class ReadSymbol(NamedTuple):
@@ -32,7 +33,7 @@ def read_symbol(section: Section, instance: str) -> ReadSymbol:
     interval = section.required("price_interval", _amount_or_share, stand_in)
     if amount.value <= 0:
         section.note(f"{section.path}.order_amount has to be above 0", section.line_of("order_amount"))
-    bounds = {key: section.optional(key, units.amount, None) for key in ("lower_price", "upper_price")}
+    prices = {key: section.optional(key, units.amount, None) for key in PRICES}
     drawdown = section.optional("max_drawdown", _amount_or_share, None)
     entry = SymbolEntry(
         venue=VenueId(section.required("venue", units.word, "")),
@@ -41,14 +42,15 @@ def read_symbol(section: Section, instance: str) -> ReadSymbol:
         generation=section.optional("generation", units.whole(1, 36**2 - 1), FIRST_GENERATION),
         settings=msgspec.structs.replace(
             _settings(section, amount.value, interval, drawdown),
-            **{key: bound.value for key, bound in bounds.items() if bound},
+            **_volatility_and_start(section),
+            **{key: price.value for key, price in prices.items() if price},
         ),
     )
     section.close()
     amounts = [("order_amount", amount)]
     if isinstance(interval, Amount):
         amounts.append(("price_interval", interval))
-    amounts += [(key, bound) for key, bound in bounds.items() if bound]
+    amounts += [(key, price) for key, price in prices.items() if price]
     if isinstance(drawdown, Amount):
         amounts.append(("max_drawdown", drawdown))
     return ReadSymbol(entry, tuple(amounts), section)
@@ -98,6 +100,25 @@ def _settings(
             "recovery_threshold", units.whole(1, 100), standard.recovery_threshold
         ),
     )
+
+
+def _volatility_and_start(section: Section) -> dict[str, object]:
+    standard = GridSettings(mode=GridMode.LONG, order_amount=Decimal(1))
+    return {
+        "volatility_scale": section.optional("volatility_scale", units.decimal, standard.volatility_scale),
+        "atr_window": section.optional("atr_window", units.whole(1, 500), standard.atr_window),
+        "volatility_interval": section.optional(
+            "volatility_interval", units.word, standard.volatility_interval
+        ),
+        "inventory_skew": section.optional("inventory_skew", units.ratio, standard.inventory_skew),
+        "dynamic_quantity": section.optional("dynamic_quantity", units.flag, standard.dynamic_quantity),
+        "adopt_position": section.optional("adopt_position", units.flag, standard.adopt_position),
+        "max_leverage": section.optional("max_leverage", units.positive, standard.max_leverage),
+        "position_safety_check": section.optional(
+            "position_safety_check", units.decimal, standard.position_safety_check
+        ),
+        "preflight": True,
+    }
 
 
 def _trigger(text: str) -> int:

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import aiohttp
 from tests.producers.simulated.examples import PERP, SIM, decision
 from tests.producers.streams import first, until
 from tests.schemas.examples import TICKER
@@ -12,9 +13,11 @@ from tests.schemas.examples import TICKER
 from bus import Bus, FreeRunning, Part
 from bus.metrics import CollectorRegistry
 from producers.account import AccountPublisher
+from producers.simulated.app import Served
 from producers.simulated.client import SimulatedVenue
 from schemas import subjects
 from schemas.account import OpenOrders, Position
+from schemas.market import FeedChanged, FeedState
 from schemas.orders import OrderReport, OrderStatus, Trade
 from schemas.subjects import Stream
 from schemas.units import Side
@@ -112,3 +115,31 @@ def _quantity(events: Sequence[object]) -> object:
 def _orders(events: Sequence[object]) -> tuple[object, ...]:
     last = events[-1]
     return last.orders if isinstance(last, OpenOrders) else ()
+
+
+async def test_it_tells_whether_the_private_stream_is_up(
+    bus: Bus, here: Part, client: SimulatedVenue, served: Served
+) -> None:
+    async with publishing(here, client):
+        await first(bus, Stream.ACCOUNT, subjects.account_feed(SIM), 2)
+        async with aiohttp.ClientSession() as session:
+            await session.post(f"{served.url}/admin/disconnect?stream=account")
+        told = await first(bus, Stream.ACCOUNT, subjects.account_feed(SIM), 4)
+    states = [each.state for each in told if isinstance(each, FeedChanged)]
+    assert states == [FeedState.DOWN, FeedState.UP, FeedState.DOWN, FeedState.UP]
+
+
+async def test_the_private_stream_is_up_after_the_first_sweep(
+    bus: Bus, here: Part, client: SimulatedVenue
+) -> None:
+    async with publishing(here, client):
+        await until(bus, Stream.ACCOUNT, subjects.account_feed(SIM), lambda told: _is_up(told[-1]))
+        swept = await bus.last(Stream.ACCOUNT, subjects.position(SIM, PERP))
+        up = await bus.last(Stream.ACCOUNT, subjects.account_feed(SIM))
+    assert swept is not None
+    assert up is not None
+    assert swept.sequence < up.sequence
+
+
+def _is_up(event: object) -> bool:
+    return isinstance(event, FeedChanged) and event.state is FeedState.UP
