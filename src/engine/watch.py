@@ -19,6 +19,9 @@ SILENCE: float = 1.0
 class Watch(Protocol):
     """Watches over one symbol's market."""
 
+    is_recorded: bool
+    """Nobody is there to be late, to be asked, or to be left with open orders."""
+
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         """Return where on MARKET the feed gives its own word."""
 
@@ -27,6 +30,9 @@ class Watch(Protocol):
 
     def account(self, bus: Bus, instrument: Instrument) -> Account:
         """Return where the account is looked up before the first order."""
+
+    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
+        """Return where on JOURNAL it is told what all symbols together may do."""
 
     def tick(self, market_time: TimeNs) -> None:
         """Take note that there was a tick."""
@@ -37,6 +43,8 @@ class Watch(Protocol):
 
 class LiveWatch:
     """Measures silence by this machine's clock; the market's time goes on from the newest tick's."""
+
+    is_recorded = False
 
     def __init__(
         self,
@@ -61,6 +69,9 @@ class LiveWatch:
     def account(self, bus: Bus, instrument: Instrument) -> Account:
         return SettledAccount(bus, instrument) if self._lock_step else LiveAccount(bus, instrument)
 
+    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
+        return (subjects.limits(venue),)
+
     def tick(self, market_time: TimeNs) -> None:
         self._market_time = market_time
         self._read_at = self._clock()
@@ -79,6 +90,8 @@ class LiveWatch:
 class RecordedWatch:
     """A recording's silence and gaps are nobody's fault, and nobody else trades beside it: nothing is ever told."""
 
+    is_recorded = True
+
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         return ()
 
@@ -87,6 +100,9 @@ class RecordedWatch:
 
     def account(self, bus: Bus, instrument: Instrument) -> Account:
         return SettledAccount(bus, instrument)
+
+    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
+        return ()
 
     def tick(self, market_time: TimeNs) -> None:
         pass

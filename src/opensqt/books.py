@@ -12,7 +12,7 @@ from schemas.engine import Fill
 from schemas.grid import GridState, SlotOrder
 from schemas.instruments import InstrumentKind
 from schemas.order_ids import is_ours
-from schemas.orders import Trade
+from schemas.orders import Funding, Trade
 from schemas.units import ClientOrderId, SignedQuantity, TradeId
 
 ZERO = Decimal(0)
@@ -25,6 +25,7 @@ class VenueBooks(msgspec.Struct, frozen=True, kw_only=True):
     trades: tuple[Trade, ...]
     wallets: tuple[Wallet, ...]
     holdings: tuple[Holding, ...]
+    fundings: tuple[Funding, ...] = ()
 
 
 def differences(state: GridState, fills: Iterable[Fill], books: VenueBooks) -> list[str]:
@@ -43,6 +44,7 @@ def differences(state: GridState, fills: Iterable[Fill], books: VenueBooks) -> l
     found = [
         *_fills(ours, booked),
         *_money(state, ours, booked),
+        *_funding(state, books),
         *_position(state, ours, books),
         *_orders(state, books),
     ]
@@ -70,7 +72,10 @@ def _essence(event: Fill | Trade) -> tuple[str, str, Decimal, Decimal, Decimal]:
 def _money(state: GridState, trades: Sequence[Trade], fills: Sequence[Fill]) -> list[str]:
     accounts = state.accounts
     pairs = {
-        "cash": (accounts.cash, sum((-t.side.sign * t.quantity * t.price for t in trades), ZERO)),
+        "cash": (
+            accounts.cash + accounts.adopted_cost,
+            sum((-t.side.sign * t.quantity * t.price for t in trades), ZERO),
+        ),
         "fees": (accounts.fees, sum((t.fee for t in trades), ZERO)),
         "volume": (accounts.volume, sum((t.quantity * t.price for t in trades), ZERO)),
     }
@@ -85,13 +90,24 @@ def _money(state: GridState, trades: Sequence[Trade], fills: Sequence[Fill]) -> 
     return found
 
 
+def _funding(state: GridState, books: VenueBooks) -> list[str]:
+    # What was paid before the grid began was paid for what it does not know.
+    since = state.accounts.first_time
+    paid = [each for each in books.fundings if each.symbol == state.symbol and each.time >= since]
+    there = sum((each.amount for each in paid), ZERO)
+    if state.accounts.funding == there:
+        return []
+    return [f"funding is {state.accounts.funding} here, {there} by the venue's payments"]
+
+
 def _position(state: GridState, trades: Sequence[Trade], books: VenueBooks) -> list[str]:
-    here = state.accounts.position
+    here, adopted = state.accounts.position, state.accounts.adopted
     by_trades = sum((trade.side.sign * trade.quantity for trade in trades), ZERO)
     by_slots = sum((slot.held for slot in state.slots.values()), ZERO)
     found = []
-    if here != by_trades:
-        found.append(f"position is {here} here, {by_trades} by the venue's trades")
+    if here - adopted != by_trades:
+        beside = f", {adopted} of it adopted" if adopted else ""
+        found.append(f"position is {here} here{beside}, {by_trades} by the venue's trades")
     if here != by_slots:
         found.append(f"position is {here} here, {by_slots} by the slots")
     foreign = sum(

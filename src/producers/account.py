@@ -5,12 +5,14 @@ import contextlib
 import time
 from collections.abc import Sequence
 from functools import partial
+from typing import TypeVar
 
 from bus import Bus, FromTime, Part, Turns, newest, read
 from bus.metrics import Counter
 from producers.outbox import Outbox
 from producers.persistence import persist
 from producers.ports import AccountEvent, AccountSource
+from producers.roster import changes_of
 from schemas import subjects
 from schemas.account import Balance, OpenOrders, Position
 from schemas.codec import UndecodableError, decode_as
@@ -18,6 +20,8 @@ from schemas.market import FeedChanged, FeedState
 from schemas.orders import Funding, OrderReport, Trade
 from schemas.subjects import ALL, Stream
 from schemas.units import SECOND_NS, Symbol, TimeNs, TradeId, VenueId
+
+E = TypeVar("E", Trade, Funding)
 
 OVERLAP_NS = 60 * SECOND_NS
 """How far before the last sweep published trades are looked up again: covers the sweep itself."""
@@ -38,6 +42,8 @@ class AccountPublisher:
         self._swept_time: TimeNs = 0
         self._trades_through: dict[Symbol, TradeId | None] = {}
         self._stored_trades: dict[Symbol, set[TradeId]] = {}
+        self._funding_through: dict[Symbol, str | None] = {}
+        self._stored_funding: dict[Symbol, set[str]] = {}
         self._published = Counter(
             "account_events_published_total", "Account events published", ["type"], registry=part.registry
         )
@@ -52,17 +58,25 @@ class AccountPublisher:
         self._wanted.set()
 
     async def recall(self, symbols: Sequence[Symbol]) -> None:
-        """Find out from the bus how far earlier sweeps came, and which trades it has since."""
-        for symbol in symbols:
-            subject = subjects.open_orders(self._venue, symbol)
-            stored = await self._bus.last(Stream.ACCOUNT, subject)
-            last = await newest(self._bus, Stream.ACCOUNT, subject, OpenOrders, stored)
-            if last is None:
-                self._trades_through[symbol], since = None, 0
-            else:
-                self._trades_through[symbol] = last.event.trades_through
-                since = last.stored.time_ns - OVERLAP_NS
-            self._stored_trades[symbol] = await self._trades_stored_since(symbol, since)
+        """Find out from the bus how far earlier sweeps of symbols came, and which trades it has since."""
+        async with self._sweeping:
+            for symbol in symbols:
+                await self._recall(symbol)
+
+    async def forget(self, symbol: Symbol) -> None:
+        """Sweep a symbol no more. What the private stream tells of it is still published."""
+        async with self._sweeping:
+            self._trades_through.pop(symbol, None)
+
+    async def follow_roster(self) -> None:
+        """Sweep what joins the roster, and no more what leaves it; for ever."""
+        async with contextlib.aclosing(changes_of(self._bus, self._venue, self._log)) as changes:
+            async for symbol, is_there in changes:
+                if not is_there:
+                    await self.forget(symbol)
+                elif symbol not in self._trades_through:
+                    await self.recall([symbol])
+                    self.sweep_soon()
 
     async def follow(self) -> None:
         """Publish what the private stream tells, for ever."""
@@ -94,7 +108,7 @@ class AccountPublisher:
         """Publish what the venue has now: missing trades, open orders, positions, balances."""
         async with self._sweeping:
             self._wanted.clear()
-            for symbol in self._trades_through:
+            for symbol in tuple(self._trades_through):
                 await self._sweep(symbol)
             for position in await persist(self._source.positions, self._log):
                 await self._publish(position)
@@ -107,18 +121,34 @@ class AccountPublisher:
         age_s = (time.time_ns() - self._swept_time) / SECOND_NS if self._swept_time else None
         return {"symbols": sorted(self._trades_through), "sweep_age_s": age_s and round(age_s, 1)}
 
+    async def _recall(self, symbol: Symbol) -> None:
+        subject = subjects.open_orders(self._venue, symbol)
+        stored = await self._bus.last(Stream.ACCOUNT, subject)
+        last = await newest(self._bus, Stream.ACCOUNT, subject, OpenOrders, stored)
+        since = last.stored.time_ns - OVERLAP_NS if last is not None else 0
+        trades = await self._stored_since(subjects.own_trade(self._venue, symbol), Trade, since)
+        # The private stream may have told of some meanwhile.
+        self._stored_trades.setdefault(symbol, set()).update(trade.trade_id for trade in trades)
+        # Payments are few, and one that was told long ago may not have been looked for since.
+        payments = await self._stored_since(subjects.funding(self._venue, symbol), Funding, 0)
+        self._stored_funding.setdefault(symbol, set()).update(payment.funding_id for payment in payments)
+        self._funding_through[symbol] = last.event.funding_through if last is not None else None
+        self._trades_through[symbol] = last.event.trades_through if last is not None else None
+
     async def _sweep(self, symbol: Symbol) -> None:
         said = subjects.own_order_events(self._venue, symbol)
         last = await asyncio.gather(*(self._bus.last(Stream.ORDERS, subject) for subject in said))
         includes = max((message.sequence for message in last if message is not None), default=0)
         orders = await persist(partial(self._source.open_orders, symbol), self._log)
         await self._publish_missing_trades(symbol)
+        await self._publish_missing_funding(symbol)
         level = OpenOrders(
             venue=self._venue,
             symbol=symbol,
             orders=tuple(orders),
             includes=includes,
             trades_through=self._trades_through[symbol],
+            funding_through=self._funding_through[symbol],
             time=(await persist(self._source.clock, self._log)).time,
         )
         await self._outbox.store(subjects.open_orders(self._venue, symbol), level)
@@ -138,6 +168,12 @@ class AccountPublisher:
         told = FeedChanged(venue=self._venue, symbol=Symbol(ALL), state=state, reason=reason, time=now)
         await self._outbox.store(subjects.account_feed(self._venue), told)
 
+    async def _publish_missing_funding(self, symbol: Symbol) -> None:
+        after = self._funding_through[symbol]
+        for payment in await persist(partial(self._source.funding_after, symbol, after), self._log):
+            await self._publish(payment)
+            self._funding_through[symbol] = payment.funding_id
+
     async def _publish(self, event: AccountEvent) -> None:
         self._published.labels(type(event).__name__).inc()
         match event:
@@ -152,20 +188,22 @@ class AccountPublisher:
                 await self._outbox.store(subject, event, message_id=f"{subject}.{event.trade_id}")
                 self._stored_trades[event.symbol].add(event.trade_id)
             case Funding():
+                if event.funding_id in self._stored_funding.setdefault(event.symbol, set()):
+                    return
                 subject = subjects.funding(event.venue, event.symbol)
                 await self._outbox.store(subject, event, message_id=f"{subject}.{event.funding_id}")
+                self._stored_funding[event.symbol].add(event.funding_id)
             case Balance():
                 await self._outbox.store(subjects.balance(event.venue, event.asset), event)
             case Position():
                 await self._outbox.store(subjects.position(event.venue, event.symbol), event)
 
-    async def _trades_stored_since(self, symbol: Symbol, since: TimeNs) -> set[TradeId]:
-        stored: set[TradeId] = set()
-        filters = (subjects.own_trade(self._venue, symbol),)
-        async for batch in read(self._bus, Stream.ORDERS, filters, FromTime(max(since, 0))):
+    async def _stored_since(self, subject: str, kind: type[E], since: TimeNs) -> list[E]:
+        stored: list[E] = []
+        async for batch in read(self._bus, Stream.ORDERS, (subject,), FromTime(max(since, 0))):
             for message in batch.messages:
                 try:
-                    stored.add(decode_as(message.data, Trade).trade_id)
+                    stored.append(decode_as(message.data, kind))
                 except UndecodableError as error:
                     self._log.warning("undecodable", subject=message.subject, detail=str(error))
             if batch.caught_up:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, localcontext
 from typing import NamedTuple
 
-from engine.core import guards, inventory, startup, volatility
+from engine.core import demand, guards, halting, inventory, startup, stops, volatility
 from engine.core.arithmetic import CONTEXT
-from engine.core.breaker import remember_peak
+from engine.core.drawdown import remember_peak
 from engine.core.hearing import hear
+from engine.core.latency import link_latency
 from engine.core.lattice import Lattice
 from engine.core.quoting import (
     Market,
@@ -106,10 +107,14 @@ class Grid:
             max([state.time, *(each.time for each in times)]),
             0 if market is None else market.time,
             None if market is None else market.price,
+            link_latency=None if self._ticker is None else link_latency(self._ticker),
         )
         heard = [each for each in inputs if hear(draft, each)]
         is_new = is_added or bool(heard)
+        demand.answer(draft)
         is_new |= guards.look(draft, silence)
+        is_new |= stops.look(draft)
+        is_new |= halting.look(draft)
         if market is not None:
             is_new |= self._follow(state, market, draft.time)
             is_new |= self._start(draft, market)
@@ -132,7 +137,7 @@ class Grid:
     def _follow(self, state: GridState, market: Market, now: TimeNs) -> bool:
         is_first = self._lattice is None
         if self._lattice is None:
-            state.anchor = _to_tick(market.price, state.instrument.tick_size)
+            state.anchor = first_anchor(market.price, state.instrument.tick_size)
             state.accounts.first_price, state.accounts.first_time = market.price, now
             self._lattice = Lattice(state.anchor, state.settings, state.instrument)
         stride = volatility.stride(state, self._lattice)
@@ -153,10 +158,12 @@ class Grid:
     def _plan(self, state: GridState, market: Market | None, now: TimeNs) -> Plan:
         if self._lattice is None or market is None:
             return Plan([], [], depends_on_price=True)
+        if guards.halted_by(state) is not None:
+            return halting.plan(state, market, now)
         return plan(state, self._lattice, market, now)
 
     def _calm_of(self, state: GridState, changes: Plan, now: TimeNs) -> Calm | None:
-        if self._lattice is None or changes.depends_on_price or guards.is_waiting_for_a_tick(state):
+        if self._lattice is None or changes.depends_on_price or _is_waiting_for_a_tick(state):
             return None
         if state.startup is not None:
             return None
@@ -199,6 +206,7 @@ def _place(draft: Draft, quote: Quote) -> None:
         price=quote.price,
         quantity=quote.quantity,
         opens=quote.opens,
+        decided_time=draft.time,
     )
     open_order(state, slot, order)
     draft.decide(
@@ -228,6 +236,10 @@ def _first_state(added: SymbolAdded) -> GridState:
     )
 
 
+def _is_waiting_for_a_tick(state: GridState) -> bool:
+    return guards.is_waiting_for_a_tick(state) or stops.is_set(state)
+
+
 def _lattice_of(state: GridState | None) -> Lattice | None:
     if state is None or state.anchor is None:
         return None
@@ -243,6 +255,7 @@ def _newest_silence(inputs: Sequence[Input]) -> TimePassed | None:
     return next((each for each in reversed(inputs) if isinstance(each, TimePassed)), None)
 
 
-def _to_tick(price: Price, tick: Price) -> Price:
+def first_anchor(price: Price, tick: Price) -> Price:
+    """Return the anchor of a grid that first sees a price: the nearest tick, above zero."""
     rounded = ((price / tick).to_integral_value(ROUND_HALF_UP) * tick).quantize(tick)
     return max(rounded, tick)

@@ -6,12 +6,12 @@ from engine.core import startup, volatility
 from engine.core.accounting import on_funding
 from engine.core.arithmetic import check_finite
 from engine.core.control import on_command
+from engine.core.demand import on_sweep
 from engine.core.evidence import on_cancel_rejected, on_report, on_trade
+from engine.core.exit import on_engine
 from engine.core.feed import on_feed_changed
 from engine.core.limits import on_limits
 from engine.core.monitor import on_candle
-from engine.core.positions import on_position
-from engine.core.reconciliation import on_open_orders
 from engine.core.step import Draft
 from schemas.account import Balance, OpenOrders, Position
 from schemas.journal import CommandReceived, EngineStarted, EngineStopping, Input, SymbolAdded, TimePassed
@@ -47,7 +47,9 @@ def _apply(draft: Draft, event: Input) -> bool:
             matters = on_limits(draft, event)
         case SymbolAdded() | Ticker() | TimePassed():
             pass  # taken for the step as a whole
-        case ClockRead() | EngineStarted() | EngineStopping():
+        case EngineStarted() | EngineStopping():
+            matters = on_engine(draft, event)
+        case ClockRead():
             pass
         case _:
             assert_never(event)
@@ -72,12 +74,10 @@ def _of_orders(draft: Draft, event: OrderReport | Trade | CancelRejected | Fundi
 
 def _of_account(draft: Draft, event: OpenOrders | Position | Balance) -> bool:
     match event:
-        case OpenOrders():
-            return on_open_orders(draft, event)
         case Position() if draft.state.startup is not None:
             return startup.on_position(draft, event)
-        case Position():
-            return on_position(draft, event)
+        case OpenOrders() | Position():
+            return on_sweep(draft, event)
         case Balance():
             return startup.on_balance(draft, event)
         case _:
