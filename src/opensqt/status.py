@@ -130,6 +130,9 @@ def report(found: Status) -> str:
     lines.append("")
     if found.grids:
         lines.append(grids_table(found.grids, found.standings))
+        lines += [
+            f"{grid.symbol}: {grid.not_quoting_detail}" for grid in found.grids if grid.not_quoting_detail
+        ]
     else:
         lines.append("no symbol has a grid yet")
     return "\n".join(lines)
