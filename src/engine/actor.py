@@ -78,6 +78,7 @@ class Actor:
         self._turns = turns
         self._watch = watch
         self._candles_of = candles
+        self._account = watch.account(bus, instrument)
         self._metrics = metrics
         self._log = log
         self._step_subject = subjects.step(entry.venue, entry.symbol)
@@ -115,7 +116,7 @@ class Actor:
         await self._speaker.say_again(last.stored.sequence if last else 0)
         state = self._grid.state
         settings = self._entry.settings if state is None else state.settings
-        self._candles = self._candles_of(self._bus, self._entry.venue, settings)
+        self._candles = self._candles_of(self._bus, self._entry.venue, self._entry.symbol, settings)
         await self._candles.load()
         self._inbox = Inbox(self._offsets[Stream.ORDERS].sequence)
         self._turns.orders.leave(self._offsets[Stream.ORDERS].sequence, self._journal.sequence)
@@ -198,6 +199,8 @@ class Actor:
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:
             await self._process(messages.added(self._entry, self._instrument, ticker.time), *self._limits)
+        if self._grid.state is not None and self._grid.state.startup is not None:
+            await self._process(*await self._account.levels())
         await self._process(*await self._candles.before(ticker.time))
         self.price_time = ticker.time
         self._watch.tick(ticker.time)

@@ -155,7 +155,9 @@ class Startup(msgspec.Struct, kw_only=True):
     is_triggered: bool = False
     """The price has been at `trigger_price`."""
     refusal: str = ""
-    """Why the preflight did not let it through, as it was last told."""
+    """Why the preflight does not let it through."""
+    failed: list[str] = []
+    """The checks that do not, as was last told."""
 
 
 class BreakerState(StrEnum):

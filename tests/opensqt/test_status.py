@@ -54,6 +54,13 @@ def test_a_symbol_that_does_not_quote_says_why() -> None:
     assert report(found).splitlines()[-1].endswith("no: margin locked")
 
 
+def test_what_a_preflight_refused_is_told_in_full() -> None:
+    waiting = grid(not_quoting=NotQuoting.PREFLIGHT, not_quoting_detail="balance refused: 0 USDT")
+    found = Status(bus="nats://x", parts=(), grids=(waiting,))
+
+    assert report(found).splitlines()[-1] == f"{waiting.symbol}: balance refused: 0 USDT"
+
+
 def test_nothing_running_is_told() -> None:
     assert report(Status(bus="nats://x", parts=(), grids=())).splitlines()[2:] == [
         "no part answers: start them with `opensqt up`",
