@@ -17,7 +17,8 @@ from opensqt.data_dir import DataDir, default_data_dir
 from opensqt.errors import CommandError
 from opensqt.services import Service, discover
 from schemas.codec import UndecodableError, decode_as
-from schemas.grid_view import GridView
+from schemas.grid_view import GridView, NotQuoting
+from schemas.reasons import words
 from schemas.subjects import Stream
 
 DEFAULT_URL = "nats://127.0.0.1:4222"
@@ -116,6 +117,8 @@ def report(found: Status) -> str:
     lines.append("")
     if found.grids:
         lines.append(grids_table(found.grids))
+        lines += [""] * any(grid.not_quoting for grid in found.grids)
+        lines += [why_not(grid, grid.not_quoting) for grid in found.grids if grid.not_quoting]
     else:
         lines.append("no symbol has a grid yet")
     return "\n".join(lines)
@@ -141,6 +144,16 @@ def grids_table(grids: Sequence[GridView]) -> str:
         for grid in grids
     ]
     return table([*head, "QUOTING"], rows, frozenset(range(2, len(head))))
+
+
+def why_not(grid: GridView, reason: NotQuoting) -> str:
+    """Return why a grid is not quoting, and what helps, in a line."""
+    told = words(reason, grid.not_quoting_detail)
+    return (
+        f"{grid.symbol}: {told.says} {told.to_do}"
+        if told.says.endswith(".")
+        else f"{grid.symbol}: {told.says}. {told.to_do}"
+    )
 
 
 def money(value: Decimal) -> str:
