@@ -25,12 +25,10 @@ from bus import (
     forever,
     newest,
     read_durable,
-    take_off_roster,
 )
 from engine import messages
 from engine.candles import CandlesOf
 from engine.core.grid import Grid
-from engine.core.guards import detail_of
 from engine.core.step import Change
 from engine.core.view import view
 from engine.heartbeat import Heartbeat
@@ -39,12 +37,12 @@ from engine.leaving import IsLast, decide_to_the_end, somebody_else
 from engine.metrics import EngineMetrics
 from engine.offsets import offsets_now
 from engine.quarantine import Place, Poisoned
+from engine.reasons import told_of
 from engine.speaker import Speaker
 from engine.watch import Watch
 from schemas import subjects
 from schemas.account import OpenOrders, Position
 from schemas.codec import UndecodableError, decode_as
-from schemas.grid import GridState
 from schemas.grid_view import NotQuoting
 from schemas.instruments import Instrument
 from schemas.journal import (
@@ -57,8 +55,8 @@ from schemas.journal import (
     TimePassed,
 )
 from schemas.market import Candle, FeedChanged, Ticker
+from schemas.portfolio import PortfolioLimits
 from schemas.subjects import Stream
-from schemas.units import SECOND_NS
 
 
 class ActorTurns(NamedTuple):
@@ -97,6 +95,7 @@ class Actor:
         self._epoch = 1
         self._grid = Grid(None, 0)
         self._positions: tuple[Position, ...] = ()
+        self._limits: tuple[PortfolioLimits, ...] = ()
         self._heartbeat = Heartbeat(bus, entry.venue, entry.symbol)
         self.price_time = 0
         self.passed_over: frozenset[Place] = frozenset()
@@ -105,7 +104,7 @@ class Actor:
         """Asked when it ends: nobody else will go on with the symbol."""
 
     async def run(self) -> None:
-        """Take the symbol over and run it.
+        """Take the symbol over and run it, until it is removed.
 
         Raises: Fenced when another actor took over; Ambiguous, NoSpace or StreamGone when a commit failed.
         """
@@ -133,8 +132,8 @@ class Actor:
         self._show()
         async with asyncio.TaskGroup() as tasks:
             pumps = self._listen(tasks)
-            is_asked = state is not None and bool(state.asked)
-            await self._follow_up(state, asks_for_sweep=is_asked or not self._watch.is_recorded)
+            if not self._watch.is_recorded or (state is not None and state.asked):
+                await self._ask_for_sweep()
 
             async def is_last() -> bool:
                 # A pump that failed ends the actor as well, and its successor goes on.
@@ -142,6 +141,10 @@ class Actor:
                 return is_sound and not self._watch.is_recorded and await self.is_last()
 
             await decide_to_the_end(self._decide(), self._stop, is_last, self._log)
+            # It is removed. What it said last is heard before it ends.
+            await self._speaker.flush()
+            for pump in pumps:
+                pump.cancel()
 
     async def _claim(self, last: Step) -> int:
         """Fence every earlier actor: the same state once more, under the next epoch."""
@@ -163,6 +166,8 @@ class Actor:
 
     def _has_ended(self) -> bool:
         state = self._grid.state
+        if state is not None and state.removed and state.generation >= self._entry.generation:
+            return True
         is_out = state is not None and state.exiting and any(slot.order for slot in state.slots.values())
         return self._is_ending and not is_out
 
@@ -188,12 +193,12 @@ class Actor:
             case EngineStopping() as event:
                 self._is_ending = True
                 await self._process(event)
-            case (Candle() | FeedChanged() | TimePassed()) as event:
+            case (Candle() | FeedChanged() | TimePassed() | PortfolioLimits()) as event:
                 await self._process(event)
 
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:
-            await self._process(messages.added(self._entry, self._instrument, ticker.time))
+            await self._process(messages.added(self._entry, self._instrument, ticker.time), *self._limits)
         await self._process(*await self._candles.before(ticker.time))
         self.price_time = ticker.time
         self._watch.tick(ticker.time)
@@ -223,13 +228,11 @@ class Actor:
         self._metrics.observe_step(step, decided - started, time.perf_counter() - decided)
         await self._speaker.say(step, sequence)
         self._show()
-        await self._follow_up(step.state, asks_for_sweep=any(map(messages.asks_for_sweep, step.causes)))
+        if any(map(messages.asks_for_sweep, step.causes)):
+            await self._ask_for_sweep()
 
-    async def _follow_up(self, state: GridState | None, *, asks_for_sweep: bool) -> None:
-        if asks_for_sweep:
-            await self._bus.publish(subjects.sweep(self._entry.venue), b"")
-        if state is not None and state.removed:
-            await take_off_roster(self._bus, self._entry)
+    async def _ask_for_sweep(self) -> None:
+        await self._bus.publish(subjects.sweep(self._entry.venue), b"")
 
     def _step(self, change: Change) -> Step:
         assert self._grid.state is not None
@@ -266,6 +269,8 @@ class Actor:
             pumps["feed"] = self._follow(Stream.MARKET, feed, FeedChanged)
         if position := self._watch.position_subjects(venue, symbol):
             pumps["position"] = self._follow(Stream.ACCOUNT, position, Position)
+        if limits := self._watch.limits_subjects(venue):
+            pumps["limits"] = self._follow(Stream.JOURNAL, limits, PortfolioLimits)
         pumps["candles"] = self._candles.follow(self._inbox.put_level)
         pumps["grids"] = self._speaker.show_grids()
         pumps["silence"] = self._hear_silence()
@@ -307,7 +312,7 @@ class Actor:
         self,
         stream: Stream,
         filters: tuple[str, ...],
-        kind: type[Ticker | FeedChanged | OpenOrders | Position],
+        kind: type[Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits],
     ) -> None:
         async with Levels(self._bus, stream, filters) as levels:
             async for message in levels:
@@ -316,12 +321,14 @@ class Actor:
                 except UndecodableError as error:
                     self._undecodable(message, error)
 
-    def _put(self, event: Ticker | FeedChanged | OpenOrders | Position) -> None:
+    def _put(self, event: Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits) -> None:
         if isinstance(event, OpenOrders):
             self._inbox.put_sweep(event)
         elif isinstance(event, Position):
             self._positions = (event,)
         else:
+            if isinstance(event, PortfolioLimits):
+                self._limits = (event,)
             self._inbox.put_level(event)
 
     async def _hear_silence(self) -> None:
@@ -338,12 +345,4 @@ class Actor:
 
     def status(self) -> dict[str, object]:
         """Return what /status says of this symbol."""
-        reason, state = self.why_not_quoting(), self._grid.state
-        age_s = (time.time_ns() - self.price_time) / SECOND_NS if self.price_time else None
-        return {
-            "step": self._grid.step,
-            "epoch": self._epoch,
-            "not_quoting": reason.value if reason else None,
-            "detail": "" if state is None else detail_of(state, reason),
-            "price_age_s": age_s and round(age_s, 3),
-        }
+        return told_of(self._grid, self._epoch, self.price_time)

@@ -156,6 +156,12 @@ def _add_up(commands: Commands) -> None:
         metavar="N",
         help="live servers, at ports one after the other",
     )
+    up.add_argument(
+        "--engines", type=arguments.count, default=1, metavar="N", help="engines, which share the symbols"
+    )
+    up.add_argument(
+        "--gateways", type=arguments.count, default=1, metavar="N", help="gateways, which share the symbols"
+    )
     up.add_argument("--replay", type=Path, metavar="FILE", help="play recorded candles instead of a model")
     up.add_argument(
         "--replay-volume",

@@ -3,10 +3,10 @@
 import asyncio
 
 import msgspec
-from tests.engine.conftest import ENTRY, RunActor, until_step
+from tests.engine.conftest import RunActor, until_step
 from tests.schemas.examples import BTC, COMMAND, SIM, TICKER
 
-from bus import Bus, Registry
+from bus import Bus
 from schemas import subjects
 from schemas.control import CommandName
 from schemas.journal import EngineStarted, EngineStopping, Step
@@ -82,20 +82,6 @@ async def test_the_next_engine_places_them_again_at_the_first_price(bus: Bus, ru
         again = await until_step(bus, lambda step: step.epoch == 2 and has_orders(step))
     assert any(isinstance(each, EngineStarted) for each in again.causes)
     assert not again.state.exiting
-
-
-async def test_a_removed_symbol_leaves_the_roster_when_no_order_is_out(bus: Bus, run_actor: RunActor) -> None:
-    registry, key = Registry(bus, "symbols"), subjects.registry_key(SIM, BTC)
-    await registry.create(key, ENTRY)
-    async with run_actor(), asyncio.timeout(10):
-        await bus.store(subjects.ticker(SIM, BTC), TICKER)
-        await until_step(bus, has_orders)
-        given = msgspec.structs.replace(COMMAND, name=CommandName.REMOVE, expires_time=2**62)
-        await bus.store(subjects.command(SIM, BTC, given.name), given)
-        await cancel_all(bus, await until_step(bus, lambda step: step.state.halt is not None))
-        async for found, stored in registry.follow():
-            if found == key and stored is None:
-                break
 
 
 async def test_with_another_engine_there_the_orders_stay(bus: Bus, run_actor: RunActor) -> None:

@@ -50,6 +50,7 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
         volume=accounts.volume,
         first_time=accounts.first_time,
         time=state.time,
+        stride=state.stride,
     )
 
 
@@ -68,9 +69,9 @@ def _buy_and_hold(state: GridState, price: Price) -> Money:
 
 
 def _slot_views(state: GridState, lattice: Lattice) -> list[SlotView]:
-    settings, center = state.settings, state.center
-    highest = center if settings.mode is GridMode.LONG else center + settings.sell_window
-    levels = {*range(center - settings.buy_window, highest + 1), *state.slots}
+    settings, center, stride = state.settings, state.center, state.stride
+    highest = center if settings.mode is GridMode.LONG else center + settings.sell_window * stride
+    levels = {*range(center - settings.buy_window * stride, highest + 1, stride), *state.slots}
     return [_slot_view(level, state.slots.get(level), lattice, center) for level in sorted(levels)]
 
 

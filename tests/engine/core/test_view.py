@@ -132,5 +132,6 @@ def test_a_fall_of_the_market_names_its_symbols() -> None:
     assert (seen(grid).not_quoting, seen(grid).not_quoting_detail) == (NotQuoting.MARKET_RISK, BTC)
 
 
-def test_without_a_halt_there_is_nothing_to_say_of_one() -> None:
-    assert detail_of(state_of(started()), NotQuoting.REMOVED) == ""
+def test_of_what_does_not_stand_there_is_nothing_to_say() -> None:
+    state = state_of(started())
+    assert detail_of(state, NotQuoting.REMOVED) == detail_of(state, NotQuoting.PREFLIGHT) == ""
