@@ -14,7 +14,18 @@ from typing import NamedTuple, Never
 
 import msgspec
 
-from bus import Bus, Journal, Levels, Logger, OffsetLost, Received, Turns, forever, newest, read_durable
+from bus import (
+    Bus,
+    Journal,
+    Levels,
+    Logger,
+    OffsetLost,
+    Received,
+    Turns,
+    forever,
+    newest,
+    read_durable,
+)
 from engine import messages
 from engine.candles import CandlesOf
 from engine.core.grid import Grid
@@ -25,12 +36,15 @@ from engine.inbox import Heard, Inbox, Level
 from engine.late_trades import looked_up
 from engine.leaving import IsLast, decide_to_the_end, somebody_else
 from engine.metrics import EngineMetrics
+from engine.offsets import offsets_now
 from engine.quarantine import Place, Poisoned
+from engine.reasons import told_of
 from engine.speaker import Speaker
 from engine.watch import Watch
 from schemas import subjects
 from schemas.account import OpenOrders, Position
 from schemas.codec import UndecodableError, decode_as
+from schemas.grid_view import NotQuoting
 from schemas.instruments import Instrument
 from schemas.journal import (
     EngineStarted,
@@ -44,7 +58,6 @@ from schemas.journal import (
 from schemas.market import Candle, FeedChanged, Ticker
 from schemas.portfolio import PortfolioLimits
 from schemas.subjects import Stream
-from schemas.units import SECOND_NS
 
 Followed = Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits
 
@@ -103,7 +116,7 @@ class Actor:
         last = await newest(self._bus, Stream.JOURNAL, self._step_subject, Step, self._journal.last)
         if last is None:
             through = 0
-            self._offsets = await self._offsets_now()
+            self._offsets = await offsets_now(self._bus)
         else:
             through = await self._claim(last.event)
         self._speaker = Speaker(
@@ -152,14 +165,6 @@ class Actor:
         self._log.info("claimed", step=last.step, epoch=self._epoch)
         return last.published_through
 
-    async def _offsets_now(self) -> dict[str, StreamOffset]:
-        return {
-            stream: StreamOffset(
-                created=await self._bus.stream_created(stream), sequence=await self._bus.last_sequence(stream)
-            )
-            for stream in (Stream.ORDERS, Stream.CONTROL)
-        }
-
     def _stop(self) -> None:
         self._inbox.put_level(EngineStopping(time=time.time_ns()))
 
@@ -182,7 +187,7 @@ class Actor:
                 self._offsets[heard.stream] = heard.offset
                 if heard.event is not None:
                     event = await looked_up(self._bus, self._grid.state, heard)
-                    await self._process(event, place=_place(heard))
+                    await self._process(event, place=Place(heard.stream, heard.offset.sequence))
                 if heard.stream is Stream.ORDERS:
                     self._turns.orders.leave(heard.offset.sequence, self._journal.sequence)
             case Ticker() as ticker:
@@ -207,11 +212,10 @@ class Actor:
         if self._watch.is_recorded:
             ticker = msgspec.structs.replace(ticker, received_time=0)
         state = self._grid.state
-        if state is not None and state.exiting and not self._is_ending:
-            # Only now: before the first price it would place orders at an old one.
-            await self._process(EngineStarted(time=time.time_ns()), ticker)
-        else:
-            await self._process(ticker)
+        is_back = state is not None and state.exiting and not self._is_ending
+        # Only now: before the first price it would place orders at an old one.
+        started = (EngineStarted(time=time.time_ns()),) if is_back else ()
+        await self._process(*started, ticker)
         self._turns.ticker.leave(ticker.time, self._journal.sequence)
 
     async def _process(self, *events: Input, place: Place | None = None) -> None:
@@ -231,7 +235,7 @@ class Actor:
         self._metrics.observe_step(step, decided - started, time.perf_counter() - decided)
         await self._speaker.say(step, sequence)
         self._show()
-        if any(messages.asks_for_sweep(cause) for cause in change.causes):
+        if any(map(messages.asks_for_sweep, step.causes)):
             await self._ask_for_sweep()
 
     async def _ask_for_sweep(self) -> None:
@@ -336,18 +340,10 @@ class Actor:
         self._metrics.undecodable.inc()
         self._log.error("undecodable", subject=message.subject, sequence=message.sequence, detail=str(error))
 
+    def why_not_quoting(self) -> NotQuoting | None:
+        """Return the one reason, None when an opening order is out."""
+        return self._grid.why_not_quoting()
+
     def status(self) -> dict[str, object]:
         """Return what /status says of this symbol."""
-        reason = self._grid.why_not_quoting()
-        return {
-            "step": self._grid.step,
-            "epoch": self._epoch,
-            "not_quoting": reason.value if reason else None,
-            "price_age_s": round((time.time_ns() - self.price_time) / SECOND_NS, 3)
-            if self.price_time
-            else None,
-        }
-
-
-def _place(heard: Heard) -> Place:
-    return Place(heard.stream, heard.offset.sequence)
+        return told_of(self._grid, self._epoch, self.price_time)

@@ -9,6 +9,7 @@ from bus import BusError, Fenced, Lease, Part, Tenure, leaves, take_off_roster
 from engine.actor import Actor
 from engine.metrics import EngineMetrics
 from engine.quarantine import Failures, Place, Poisoned, announce, until_reset
+from schemas.grid_view import NotQuoting
 from schemas.journal import SymbolEntry
 from schemas.subjects import Stream
 
@@ -80,6 +81,17 @@ class SymbolRunner:
             standing = f"held by {holder}"
         said = self._actor.status() if self._actor is not None else {}
         return {"standing": standing, **said, "problem": self.problem}
+
+    def why_not_quoting(self) -> NotQuoting | None:
+        """Return the one reason, None when it is quoting."""
+        if self._standing is Standing.QUARANTINED:
+            return NotQuoting.QUARANTINED
+        return NotQuoting.WAITING_FOR_LEASE if self._actor is None else self._actor.why_not_quoting()
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Another engine has it, and says what it does."""
+        return self._tenure.holder(self._key) not in (None, self._tenure.name)
 
     async def _work(self, lease: Lease) -> None:
         self._lease = lease

@@ -18,7 +18,8 @@ from opensqt.errors import CommandError
 from opensqt.services import Service, discover
 from opensqt.standings import Standing, engine_of, standings_of
 from schemas.codec import UndecodableError, decode_as
-from schemas.grid_view import GridView
+from schemas.grid_view import GridView, NotQuoting
+from schemas.reasons import words
 from schemas.subjects import Stream, registry_key
 
 DEFAULT_URL = "nats://127.0.0.1:4222"
@@ -130,9 +131,8 @@ def report(found: Status) -> str:
     lines.append("")
     if found.grids:
         lines.append(grids_table(found.grids, found.standings))
-        lines += [
-            f"{grid.symbol}: {grid.not_quoting_detail}" for grid in found.grids if grid.not_quoting_detail
-        ]
+        lines += [""] * any(grid.not_quoting for grid in found.grids)
+        lines += [why_not(grid, grid.not_quoting) for grid in found.grids if grid.not_quoting]
     else:
         lines.append("no symbol has a grid yet")
     return "\n".join(lines)
@@ -163,6 +163,16 @@ def grids_table(grids: Sequence[GridView], standings: Sequence[Standing] = ()) -
         for grid in grids
     ]
     return table([*head, *(["ENGINE"] if standings else []), "QUOTING"], rows, frozenset(range(2, len(head))))
+
+
+def why_not(grid: GridView, reason: NotQuoting) -> str:
+    """Return why a grid is not quoting, and what helps, in a line."""
+    told = words(reason, grid.not_quoting_detail)
+    return (
+        f"{grid.symbol}: {told.says} {told.to_do}"
+        if told.says.endswith(".")
+        else f"{grid.symbol}: {told.says}. {told.to_do}"
+    )
 
 
 def money(value: Decimal) -> str:

@@ -45,6 +45,8 @@ class NotQuoting(StrEnum):
     """It is traded no more."""
     EXITING = "exiting"
     """The engine was ended and canceled what was out; the first price after its next start ends this."""
+    WAITING_FOR_LEASE = "waiting_for_lease"
+    """No engine has it."""
     EXPOSURE_LIMIT = "exposure_limit"
     """All symbols together hold as much as they may."""
     GLOBAL_BREAKER = "global_breaker"

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.engine.conftest import ENTRY, STEPS, until_step
+from tests.engine import conftest
+from tests.engine.conftest import STEPS, until_step
 from tests.engine.test_actor import first_on, has_orders, places, trade_of
 from tests.schemas.examples import BTC, COMMAND, INSTRUMENT, SIM, TICKER
 
@@ -26,6 +27,11 @@ from schemas.journal import Step, SymbolAdded, SymbolEntry
 from schemas.orders import OrderReport, OrderStatus, PlaceOrder
 from schemas.subjects import Stream
 from schemas.units import Symbol
+
+ENTRY = msgspec.structs.replace(
+    conftest.ENTRY, settings=msgspec.structs.replace(conftest.ENTRY.settings, cancel_on_exit=False)
+)
+"""There is no gateway here that would cancel what is out at the end."""
 
 QUICK = Timing(renew_s=0.05, expire_s=0.3)
 ETH = Symbol("ETH/USDT:USDT")

@@ -51,7 +51,16 @@ async def test_the_newest_grid_of_each_symbol_is_found(bus: Bus) -> None:
 def test_a_symbol_that_does_not_quote_says_why() -> None:
     found = Status(bus="nats://x", parts=(), grids=(grid(not_quoting=NotQuoting.MARGIN_LOCKED),))
 
-    assert report(found).splitlines()[-1].endswith("no: margin locked")
+    table, _, why = report(found).splitlines()[-3:]
+    assert table.endswith("no: margin locked")
+    assert why.startswith(f"{SYMBOL}: The venue refused an order for lack of margin. It tries again after")
+
+
+def test_what_the_guard_says_is_told_too() -> None:
+    stopped = grid(not_quoting=NotQuoting.STOPPED, not_quoting_detail="by ann: lunch")
+    found = Status(bus="nats://x", parts=(), grids=(stopped,))
+
+    assert "no order of ours is out: by ann: lunch. control resume" in report(found)
 
 
 def test_what_a_preflight_refused_is_told_in_full() -> None:

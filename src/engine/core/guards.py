@@ -26,6 +26,21 @@ def halted_by(state: GridState) -> NotQuoting | None:
     return NotQuoting.FLATTENING if state.halt.flattens else NotQuoting.STOPPED
 
 
+def detail_of(state: GridState, reason: NotQuoting | None) -> str:
+    """Return what the guard that stands against opening orders says of it, nothing where it says no more."""
+    match reason:
+        case NotQuoting.STOPPED | NotQuoting.FLATTENING | NotQuoting.REMOVED:
+            return "" if state.halt is None else state.halt.reason
+        case NotQuoting.BREAKER_OPEN | NotQuoting.BREAKER_HALF_OPEN:
+            return state.breaker.reason
+        case NotQuoting.MARKET_RISK:
+            return ", ".join(sorted(symbol for symbol, each in state.watched.items() if each.is_abnormal))
+        case NotQuoting.PREFLIGHT | NotQuoting.AWAITING_TRIGGER:
+            return startup.detail(state)
+        case _:
+            return ""
+
+
 def look(draft: Draft, silence: TimePassed | None) -> bool:
     """Let every guard look at the time and the price, and tell whether one stepped in or back."""
     changed = feed.on_tick(draft)

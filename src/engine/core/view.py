@@ -2,8 +2,8 @@
 
 from decimal import Decimal, localcontext
 
-from engine.core import startup
 from engine.core.arithmetic import CONTEXT, SHARE_DIGITS, ZERO
+from engine.core.guards import detail_of
 from engine.core.lattice import Lattice
 from engine.core.quoting import why_not
 from schemas.grid import GridState, Slot
@@ -22,6 +22,7 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
     accounts = state.accounts
     lattice = None if state.anchor is None else Lattice(state.anchor, state.settings, state.instrument)
     price = mark or ZERO
+    reason = why_not(state, lattice)
     unpaired = sum((slot.held * price - slot.cost for slot in state.slots.values()), ZERO)
     return GridView(
         venue=state.venue,
@@ -34,7 +35,8 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
         price=mark,
         slots=() if lattice is None else tuple(_slot_views(state, lattice)),
         paused=state.paused,
-        not_quoting=why_not(state, lattice),
+        not_quoting=reason,
+        not_quoting_detail=detail_of(state, reason),
         position=accounts.position,
         cash=accounts.cash,
         fees=accounts.fees,
@@ -48,7 +50,6 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
         volume=accounts.volume,
         first_time=accounts.first_time,
         time=state.time,
-        not_quoting_detail=startup.detail(state),
         stride=state.stride,
     )
 
