@@ -8,7 +8,8 @@ one chunk in the transport. A viewer that just watches costs little: what reads 
 forgotten when they were whole frames and whole messages.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -29,7 +30,9 @@ from liveserver.messages import ErrorData, Message, MessageType
 from liveserver.requests import NotUnderstood, understand
 from liveserver.turnstile import Turnstile
 
+UPGRADE_REQUIRED = 426
 TOO_MANY_REQUESTS = 429
+VERSION = "13"
 SUBPROTOCOL = Subprotocol("opensqt.v2")
 
 END_OF_HEAD = b"\r\n\r\n"
@@ -175,6 +178,9 @@ class Session:
         protocol = self._wire()
         self._unread += len(data)
         protocol.receive_data(data)
+        # A pong for each ping, and at last a close, if it comes to that.
+        answers = deque(protocol.data_to_send())
+        is_over = protocol.state is not State.OPEN
         for event in protocol.events_received():
             if isinstance(event, Request):
                 self._shake_hands(protocol, event)
@@ -182,8 +188,10 @@ class Session:
                 self._unread = 0 if data.endswith(END_OF_HEAD) else 1
             elif isinstance(event, Frame):
                 self._unread -= wire_size(event)
+                if event.opcode is Opcode.PING and self._is_open:
+                    self.send(answers.popleft(), 1)
                 self._hear(event)
-        self._write_out(protocol)
+        self._write_out(protocol, answers if is_over else ())
         self._rest()
 
     def block(self) -> None:
@@ -224,7 +232,7 @@ class Session:
 
     def _new_protocol(self, state: State) -> ServerProtocol:
         size = self._stage.limits.inbound_bytes
-        return ServerProtocol(max_size=size, select_subprotocol=_select, state=state)
+        return _Protocol(max_size=size, select_subprotocol=_select, state=state)
 
     def _wire(self) -> ServerProtocol:
         if self._protocol is None:
@@ -236,6 +244,11 @@ class Session:
             self._protocol = None
 
     def _shake_hands(self, protocol: ServerProtocol, request: Request) -> None:
+        if request.headers.get_all("Sec-WebSocket-Version") not in ([], [VERSION]):
+            refusal = protocol.reject(UPGRADE_REQUIRED, f"WebSocket version {VERSION} only\n")
+            refusal.headers["Sec-WebSocket-Version"] = VERSION
+            protocol.send_response(refusal)
+            return
         asked = self._stage.door.admit(request)
         if isinstance(asked, Refusal):
             protocol.send_response(protocol.reject(asked.status, asked.text))
@@ -260,21 +273,27 @@ class Session:
         if self._allowance is None:
             self._allowance = Allowance(limits.inbound_per_s, limits.inbound_burst, self._now)
         if not self._allowance.spend(self._now):
-            self.close(CloseCode.POLICY_VIOLATION, "it said too much")
+            self._fail(CloseCode.POLICY_VIOLATION, "it said too much")
         elif frame.opcode is Opcode.PONG:
             self._silent_until = None
         elif frame.opcode not in CTRL_OPCODES:
             self._hear_part(frame)
 
+    def _fail(self, code: CloseCode, reason: str) -> None:
+        # Whoever breaks the rules is not waited for, and nothing more is read (RFC 6455, 7.1.7).
+        protocol = self._wire()
+        protocol.fail(code, reason)
+        self._write_out(protocol)
+
     def _hear_part(self, frame: Frame) -> None:
         if frame.opcode is Opcode.BINARY:
-            self.close(CloseCode.UNSUPPORTED_DATA, "text only")
+            self._fail(CloseCode.UNSUPPORTED_DATA, "text only")
             return
         fragments, self._fragments = self._fragments or Fragments(), None
         try:
             whole = fragments.put(frame.data, is_last=frame.fin)
         except NotText:
-            self.close(CloseCode.INVALID_DATA, "not UTF-8")
+            self._fail(CloseCode.INVALID_DATA, "not UTF-8")
             return
         if whole is None:
             self._fragments = fragments
@@ -290,18 +309,16 @@ class Session:
         else:
             self._stage.hub.subscribe(self, said.wanted)
 
-    def _write_out(self, protocol: ServerProtocol) -> None:
+    def _write_out(self, protocol: ServerProtocol, answers: Iterable[bytes] = ()) -> None:
         if protocol.state is not State.OPEN:
             # Either side has closed, or the viewer broke the rules: the close frame is the last.
             self._is_open = False
             self._write_backlog()
-        for data in protocol.data_to_send():
-            if not data:
-                self._end()
-            elif self._is_open:
-                self.send(data, 1)
-            else:
+        for data in (*answers, *protocol.data_to_send()):
+            if data:
                 self._outlet.write(data)
+            else:
+                self._end()
 
     def _write_backlog(self) -> None:
         backlog, self._backlog = self._backlog, None
@@ -314,6 +331,14 @@ class Session:
             self._is_ending = True
             self._abort_at = self._now + self._stage.limits.linger_s
             self._outlet.write_eof()
+
+
+class _Protocol(ServerProtocol):
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            # It may come between fragments (RFC 6455, 5.4), and is answered like any other.
+            self.current_size = None
+        super().recv_frame(frame)
 
 
 def _select(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
