@@ -55,7 +55,8 @@ class Batch:
 
     messages: list[Received]
     caught_up: bool
-    """When the last of them was sent there were no more. The first such batch may be empty."""
+    """When the last of them was sent there were no more. One without messages comes when there are none at first,
+    and when nothing was missed while there was no connection."""
 
 
 async def read(
@@ -153,7 +154,7 @@ class _Reader:
                 f"{self._inbox}*", cb=self._on_message, pending_bytes_limit=0
             )
             while True:
-                if await self._consume_anew() == 0 and not self._caught_up:
+                if await self._consume_anew() == 0:
                     self._catch_up()
                     yield Batch([], caught_up=True)
                 while not self._broken:

@@ -17,7 +17,7 @@ from liveserver.http import create_app
 from liveserver.hub import Hub
 from liveserver.metrics import Metrics
 from liveserver.replica import Replica
-from liveserver.server import serving
+from liveserver.server import allow_many_files, serving
 from liveserver.session import Limits
 from liveserver.viewer_socket import Sockets
 
@@ -29,15 +29,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_host: str = "127.0.0.1"
     http_port: int = 8888
     """0 takes a free one."""
+    share_port: bool = False
+    """Other live servers on this machine listen at the same port."""
+    own_port: int = 0
+    """Where this one alone answers, when the port is shared; 0 takes a free one."""
+    drain_s: float = 5.0
+    """How long viewers get to fetch what waits for them, and to hear that the server goes away."""
     replica: str = ""
     """What it calls itself; its host and port when empty."""
     allowed_origins: frozenset[str] = frozenset()
     """Pages from elsewhere that may connect; `null` is any page that names none, such as one opened from disk."""
     limits: Limits = Limits()
-
-
-DRAIN_S = 0.8
-"""How long viewers get to hear that the server goes away."""
 
 
 CANCEL_AGAIN_S = 0.5
@@ -48,6 +50,7 @@ async def main(settings: Settings) -> None:
 
     Raises: PortTaken, PageIncomplete.
     """
+    allow_many_files()
     async with running(settings):
         await asyncio.Event().wait()
 
@@ -63,10 +66,11 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
     replica = Replica(name=settings.replica, metrics=metrics, hub=hub)
     sockets = Sockets(replica, Door(settings.allowed_origins), settings.limits)
     app = create_app(replica, assets)
-    async with serving(app, sockets.protocol(), settings.http_host, settings.http_port) as address:
-        replica.address = address
-        replica.name = replica.name or urlsplit(address).netloc
-        log.info("serving", address=address)
+    own_port = settings.own_port if settings.share_port else None
+    async with serving(app, sockets.protocol(), settings.http_host, settings.http_port, own_port) as served:
+        replica.address = served.address
+        replica.name = replica.name or urlsplit(served.address).netloc
+        log.info("serving", address=served.public_address, own=served.address)
         async with asyncio.TaskGroup() as tasks:
             feeding = tasks.create_task(_feed(settings, replica, log), name="feed")
             telling = tasks.create_task(forever("announce", replica.announce()), name="announce")
@@ -74,7 +78,10 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
             try:
                 yield replica
             finally:
-                await _send_away(replica.hub)
+                replica.is_draining = True
+                served.stop_accepting()
+                await _send_away(replica.hub, settings.drain_s)
+                log.info("drained", left=len(replica.hub))
                 telling.cancel()
                 timing.cancel()
                 await _end(feeding)
@@ -98,8 +105,8 @@ async def _end(task: asyncio.Task[Never]) -> None:
         await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
 
 
-async def _send_away(hub: Hub) -> None:
+async def _send_away(hub: Hub, within_s: float) -> None:
     hub.close_all(CloseCode.GOING_AWAY, "the live server is stopping; connect again")
     with suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_S):
+        async with asyncio.timeout(within_s):
             await hub.emptied()

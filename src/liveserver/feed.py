@@ -93,7 +93,9 @@ class _View:
 
     async def follow(self) -> None:
         await provision(self._bus)
+        self._fall_behind()
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+            stack.callback(self._bus.on_reconnect(self._fall_behind))
             includes: list[int] = []
             for stream, filters in LEVELS.items():
                 levels = await stack.enter_async_context(Levels(self._bus, stream, filters))
@@ -125,9 +127,14 @@ class _View:
     async def _follow_log(self, stream: Stream, start: Start) -> None:
         async for batch in read(self._bus, stream, LOGS[stream], start):
             self._take(batch.messages)
+            if batch.caught_up:
+                self._replica.behind.discard(stream)
             if batch.caught_up and stream in self._behind:
                 self._behind.remove(stream)
                 self._show_when_ready()
+
+    def _fall_behind(self) -> None:
+        self._replica.behind = {str(stream) for stream in LOGS}
 
     def _show_when_ready(self) -> None:
         if not self._behind:

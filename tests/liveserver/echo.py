@@ -85,8 +85,8 @@ async def main(port: int) -> None:
     metrics = Metrics()
     replica = Replica("echo", metrics, Hub(metrics, asyncio.get_running_loop().call_soon))
     sockets = EchoSockets(replica, Door(frozenset({"*"})), BOUNDLESS)
-    async with serving(create_app(replica, Assets()), sockets.protocol(), "127.0.0.1", port) as address:
-        sys.stdout.write(f"{address.replace('http', 'ws')}/ws\n")
+    async with serving(create_app(replica, Assets()), sockets.protocol(), "127.0.0.1", port) as served:
+        sys.stdout.write(f"{served.address.replace('http', 'ws')}/ws\n")
         await sockets.keep_time()
 
 

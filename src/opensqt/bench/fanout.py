@@ -127,8 +127,8 @@ async def _own(viewers: int) -> AsyncIterator[tuple[int, Tell]]:
             await asyncio.sleep(0)
             await _until(lambda: not sockets.is_congested)
 
-    async with serving(create_app(replica, Assets()), sockets.protocol(), "127.0.0.1", 0) as address:
-        yield int(address.rpartition(":")[2]), tell
+    async with serving(create_app(replica, Assets()), sockets.protocol(), "127.0.0.1", 0) as served:
+        yield int(served.address.rpartition(":")[2]), tell
 
 
 class _Raw(asyncio.Protocol):
@@ -196,8 +196,8 @@ async def _litestar(viewers: int) -> AsyncIterator[tuple[int, Tell]]:
         over.set()
 
     app = Litestar([watch], openapi_config=None, logging_config=None)
-    async with serving(app, WebSocketsSansIOProtocol, "127.0.0.1", 0) as address:
-        yield int(address.rpartition(":")[2]), tell
+    async with serving(app, WebSocketsSansIOProtocol, "127.0.0.1", 0) as served:
+        yield int(served.address.rpartition(":")[2]), tell
 
 
 async def _until(is_so: Callable[[], bool]) -> None:
