@@ -1,4 +1,4 @@
-"""What every test shares: a real nats-server, a connection to it, and the switch for tests that need a Docker engine."""
+"""What every test shares: a real nats-server, a connection to it, and the switches for tests that are not always run."""
 
 import asyncio
 import socket
@@ -14,16 +14,25 @@ from bus.topology import BUCKETS, STREAMS
 NewServer = Callable[..., Awaitable[EmbeddedServer]]
 
 
+SWITCHES = {
+    "docker": "also run the tests that need a Docker engine",
+    "long": "also run the tests that take minutes: the laboratory, the scenarios",
+}
+"""Markers of tests that run only when they are asked for."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--docker", action="store_true", help="also run the tests that need a Docker engine")
+    for name, text in SWITCHES.items():
+        parser.addoption(f"--{name}", action="store_true", help=text)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--docker"):
-        return
-    for item in items:
-        if item.get_closest_marker("docker"):
-            item.add_marker(pytest.mark.skip(reason="needs --docker"))
+    for name in SWITCHES:
+        if config.getoption(f"--{name}"):
+            continue
+        for item in items:
+            if item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=f"needs --{name}"))
 
 
 @pytest.fixture(scope="session")

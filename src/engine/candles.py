@@ -9,7 +9,7 @@ from typing import Protocol
 from bus import Bus, FromSequence, Levels, Received, forever, get_logger, read
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
-from schemas.grid import GridSettings
+from schemas.grid_settings import GridSettings
 from schemas.market import Candle
 from schemas.subjects import Stream
 from schemas.units import TimeNs, VenueId

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from bus import Bus, BusError, Conflict, FromSequence, Logger, Received, read
 from engine.copies import copies
 from schemas.codec import UndecodableError, decode_as
-from schemas.grid import GridView
+from schemas.grid_view import GridView
 from schemas.journal import Step
 from schemas.subjects import Stream
 

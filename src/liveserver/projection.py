@@ -10,7 +10,7 @@ from schemas.account import Balance, OpenOrders, Position
 from schemas.codec import Event
 from schemas.control import CommandResult
 from schemas.engine import AlertRaised, Fill, Reconciled, RiskChanged
-from schemas.grid import GridView
+from schemas.grid_view import GridView
 from schemas.market import Candle, FeedChanged, Ticker
 from schemas.orders import OrderReport, Trade
 from schemas.subjects import ALL

@@ -25,7 +25,7 @@ from liveserver.own_trades import OwnTrade
 from schemas.account import Balance, Position
 from schemas.control import CommandResult
 from schemas.engine import AlertRaised, Reconciled, RiskChanged
-from schemas.grid import GridView, SlotView
+from schemas.grid_view import GridView, SlotView
 from schemas.market import Ticker
 from schemas.orders import OrderStatus
 from schemas.units import MILLISECOND_NS

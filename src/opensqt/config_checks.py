@@ -7,7 +7,7 @@ from engine.core.checks import check
 from opensqt.config_read import Section
 from opensqt.config_symbols import ReadSymbol
 from opensqt.config_venue import ReadInstrument, ReadVenue
-from schemas.grid import GridMode
+from schemas.grid_settings import GridMode
 from schemas.instruments import InstrumentKind
 from schemas.order_ids import symbol_code
 from schemas.units import Symbol

@@ -8,7 +8,7 @@ import msgspec
 from opensqt import units
 from opensqt.config_read import Section
 from opensqt.units import Amount
-from schemas.grid import GridMode, GridSettings
+from schemas.grid_settings import GridMode, GridSettings
 from schemas.journal import SymbolEntry
 from schemas.units import Money, Ratio, Symbol, VenueId
 

@@ -9,7 +9,7 @@ from bus import Bus
 from opensqt.services import discover
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
-from schemas.grid import GridView
+from schemas.grid_view import GridView
 from schemas.journal import SymbolEntry
 from schemas.subjects import Stream
 

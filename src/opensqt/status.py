@@ -17,7 +17,7 @@ from opensqt.data_dir import DataDir, default_data_dir
 from opensqt.errors import CommandError
 from opensqt.services import Service, discover
 from schemas.codec import UndecodableError, decode_as
-from schemas.grid import GridView
+from schemas.grid_view import GridView
 from schemas.subjects import Stream
 
 DEFAULT_URL = "nats://127.0.0.1:4222"

@@ -8,9 +8,17 @@ from schemas.account import Balance, OpenOrders, Position
 from schemas.codec import Event, UndecodableError, decode
 from schemas.control import Command, CommandResult
 from schemas.engine import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
-from schemas.grid import GridView
+from schemas.grid_view import GridView
 from schemas.instruments import Instrument
-from schemas.journal import CommandReceived, Step, SymbolAdded, SymbolEntry, TimePassed
+from schemas.journal import (
+    CommandReceived,
+    EngineStarted,
+    EngineStopping,
+    Step,
+    SymbolAdded,
+    SymbolEntry,
+    TimePassed,
+)
 from schemas.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
 from schemas.orders import (
     CancelOrder,
@@ -23,7 +31,9 @@ from schemas.orders import (
     QueryOrder,
     Trade,
 )
-from schemas.units import Side
+from schemas.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
+from schemas.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
+from schemas.units import MILLISECOND_NS, Side
 
 DIM, RED, GREEN, YELLOW, BOLD = "2", "31", "32", "33", "1"
 LONGEST_RAW = 200
@@ -51,21 +61,42 @@ def essence(event: Event) -> str:
             text = _order(event)
         case Balance() | Position() | OpenOrders():
             text = _account(event)
-        case Step() | GridView() | SymbolAdded() | TimePassed() | CommandReceived():
+        case Step() | GridView():
             text = _journal(event)
+        case SymbolAdded() | TimePassed() | CommandReceived() | EngineStarted() | EngineStopping():
+            text = _cause(event)
         case DecisionMade() | Fill() | RiskChanged() | Reconciled() | AlertRaised():
             text = _engine(event)
         case Command():
-            text = f"{event.name} by {event.operator}{_because(event.reason)}"
+            text = f"{event.name}{_changes(event)} by {event.operator}{_because(event.reason)}"
         case CommandResult():
             text = f"{event.name} {event.outcome}{_because(event.detail)}"
-        case Instrument():
-            text = f"{event.kind} tick {event.tick_size} lot {event.lot_size}"
-        case SymbolEntry():
-            text = f"{event.settings.mode} {event.settings.order_amount} a level, instance {event.instance}"
+        case Instrument() | SymbolEntry():
+            text = _registered(event)
+        case _:
+            text = _portfolio(event)
+    return text
+
+
+def _portfolio(
+    event: PortfolioEntry | PortfolioLimits | OrderLatency | PortfolioStep | CommandForAll | AddRequested,
+) -> str:
+    match event:
+        case PortfolioEntry():
+            return f"exposure up to {event.settings.max_exposure}"
+        case PortfolioLimits():
+            limit = f" of {event.max_exposure}" if event.max_exposure else ""
+            stop = "" if event.is_opening_allowed else ", nothing more is opened"
+            return f"exposure {event.exposure}{limit}{stop}, breaker {event.breaker}{_because(event.reason)}"
+        case OrderLatency():
+            p50, p99 = event.p50 / MILLISECOND_NS, event.p99 / MILLISECOND_NS
+            return f"answers to orders: p50 {p50:.1f} ms, p99 {p99:.1f} ms of {event.count}"
+        case PortfolioStep():
+            return f"step {event.step}, epoch {event.epoch}: {len(event.commands)} commands given on"
+        case CommandForAll() | AddRequested():
+            return essence(event.command)
         case _:
             assert_never(event)
-    return text
 
 
 def _market(event: Ticker | PublicTrade | Candle | FeedChanged | ClockRead) -> str:
@@ -117,7 +148,7 @@ def _account(event: Balance | Position | OpenOrders) -> str:
             assert_never(event)
 
 
-def _journal(event: Step | GridView | SymbolAdded | TimePassed | CommandReceived) -> str:
+def _journal(event: Step | GridView) -> str:
     match event:
         case Step():
             causes = ", ".join(sorted({type(cause).__name__ for cause in event.causes})) or "claim"
@@ -128,12 +159,28 @@ def _journal(event: Step | GridView | SymbolAdded | TimePassed | CommandReceived
                 f"step {event.step} at {event.price}: position {event.position}, grid {event.grid_profit:.4f}, "
                 f"total {event.total_profit:.4f}{quoting}"
             )
+        case _:
+            assert_never(event)
+
+
+def _registered(event: Instrument | SymbolEntry) -> str:
+    if isinstance(event, Instrument):
+        return f"{event.kind} tick {event.tick_size} lot {event.lot_size}"
+    return f"{event.settings.mode} {event.settings.order_amount} a level, instance {event.instance}"
+
+
+def _cause(event: SymbolAdded | TimePassed | CommandReceived | EngineStarted | EngineStopping) -> str:
+    match event:
         case SymbolAdded():
             return f"{event.symbol} added, generation {event.generation}"
         case TimePassed():
             return "time passed"
         case CommandReceived():
             return essence(event.command)
+        case EngineStarted():
+            return "the engine starts"
+        case EngineStopping():
+            return "the engine stops"
         case _:
             assert_never(event)
 
@@ -180,6 +227,10 @@ def _counts(decisions: tuple[Decision, ...]) -> str:
     queries = len(decisions) - places - cancels
     named = ((places, "to place"), (cancels, "to cancel"), (queries, "to query"))
     return ", ".join(f"{count} {name}" for count, name in named if count) or "nothing decided"
+
+
+def _changes(command: Command) -> str:
+    return "".join(f" {name}={value}" for name, value in command.changes.items())
 
 
 def _because(text: str) -> str:

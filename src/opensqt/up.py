@@ -44,6 +44,7 @@ class UpOptions(msgspec.Struct, frozen=True, kw_only=True):
     http_port: int | None = None
     bus_port: int | None = None
     viewers: int = 1
+    share_port: bool = False
     replay: Path | None = None
     replay_volume: Literal["base", "quote"] = "base"
     speed: float | Literal["max"] = 1.0
@@ -57,11 +58,14 @@ async def up(options: UpOptions) -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
     path = options.config or DEFAULT_FILE
     configuration = _wanted(load(path), options)
-    http = _port("--http-port", options.http_port, configuration.http_port, HTTP_PORT, options.viewers)
+    pages = 1 if options.share_port else options.viewers
+    http = _port("--http-port", options.http_port, configuration.http_port, HTTP_PORT, pages)
     bus = _port("--bus-port", options.bus_port, configuration.bus_port, BUS_PORT)
     data = DataDir(_data_dir(options))
     with data.hold(), own_log(data):
-        settings = StackSettings(configuration, data, bus.port, http.port, options.viewers)
+        settings = StackSettings(
+            configuration, data, bus.port, http.port, options.viewers, share_port=options.share_port
+        )
         console.say(f"opensqt: {_title(configuration)}; data in {data.root}")
         for name, chosen, usual in (("page", http, HTTP_PORT), ("bus", bus, BUS_PORT)):
             if not chosen.is_default:
@@ -77,7 +81,7 @@ async def up(options: UpOptions) -> int:
 
 
 async def _run(settings: StackSettings, options: UpOptions, console: Console, started: float) -> int:
-    names = [OWN_NAME, *part_names(settings.viewers)]
+    names = [OWN_NAME, *part_names(settings)]
     tails = [LogTail(name, log_of(settings.data, name)) for name in names]
     async with running(settings, console.say) as stack:
         settings.data.write(_record(settings, stack))

@@ -7,11 +7,21 @@ import msgspec
 from schemas.account import Balance, OpenOrders, Position
 from schemas.control import Command, CommandResult
 from schemas.engine import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
-from schemas.grid import GridView
+from schemas.grid_view import GridView
 from schemas.instruments import Instrument
-from schemas.journal import CommandReceived, Step, SymbolAdded, SymbolEntry, TimePassed
+from schemas.journal import (
+    CommandReceived,
+    EngineStarted,
+    EngineStopping,
+    Step,
+    SymbolAdded,
+    SymbolEntry,
+    TimePassed,
+)
 from schemas.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
 from schemas.orders import CancelRejected, Funding, OrderIntent, OrderReport, Trade
+from schemas.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
+from schemas.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
 
 Event = (
     Ticker
@@ -41,6 +51,14 @@ Event = (
     | SymbolAdded
     | TimePassed
     | CommandReceived
+    | PortfolioEntry
+    | PortfolioLimits
+    | OrderLatency
+    | CommandForAll
+    | AddRequested
+    | PortfolioStep
+    | EngineStarted
+    | EngineStopping
 )
 """Everything that a message on the bus can be."""
 

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from schemas.grid_settings import GridSettings
 from schemas.units import DurationNs, Symbol, TimeNs, VenueId
 
 
@@ -11,11 +12,25 @@ class CommandName(StrEnum):
     """The last token of a `control.V.S.<command>` subject."""
 
     PAUSE = "pause"
+    """Open nothing; what closes goes on."""
     RESUME = "resume"
+    """Quote again, after a pause or a stop."""
     TRIP = "trip"
     """Open the circuit breaker."""
     RESET = "reset"
     """Close it."""
+    STOP = "stop"
+    """Cancel all orders of ours and keep the position."""
+    FLATTEN = "flatten"
+    """Cancel all orders of ours, close the position, then stay stopped."""
+    RECONCILE = "reconcile"
+    """Compare with the venue now."""
+    ADD = "add"
+    """Trade a symbol from now on: the one that no symbol's core hears."""
+    REMOVE = "remove"
+    """Stop, and trade it no more."""
+    SET = "set"
+    """Change settings that may change while a grid runs."""
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -29,6 +44,14 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
     time: TimeNs
     expires_time: TimeNs
+    settings: GridSettings | None = None
+    """What an `add` trades with."""
+    changes: dict[str, str] = {}
+    """What a `set` changes: names and values as a configuration has them, `order_amount` to `40 USDT`."""
+    dry_run: bool = False
+    """A `reconcile` that only tells what it would do."""
+    keep_position: bool = False
+    """A `remove` that leaves what is held to its owner."""
 
 
 class CommandOutcome(StrEnum):

@@ -1,20 +1,17 @@
-"""The grid of one symbol: its settings, its durable state, and what viewers see of it."""
+"""The grid of one symbol: its durable state, carried whole by each of its steps."""
 
-from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
 
+from schemas.grid_settings import ZERO, GridSettings
 from schemas.instruments import Instrument
 from schemas.orders import OrderStatus
 from schemas.units import (
-    SECOND_NS,
     ClientOrderId,
-    DurationNs,
     Money,
     Price,
     Quantity,
-    Ratio,
     Side,
     SignedQuantity,
     Symbol,
@@ -22,64 +19,6 @@ from schemas.units import (
     TradeId,
     VenueId,
 )
-
-ZERO = Decimal(0)
-
-
-class GridMode(StrEnum):
-    """Long buys below and sells what it holds; neutral also opens shorts above."""
-
-    LONG = "long"
-    NEUTRAL = "neutral"
-
-
-class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a symbol is traded with. Exactly one of `price_interval` and `interval_ratio` is set."""
-
-    mode: GridMode
-    order_amount: Money
-    """Quote notional of one level."""
-    price_interval: Money | None = None
-    """Arithmetic spacing, in quote."""
-    interval_ratio: Ratio | None = None
-    """Geometric spacing: 0.001 puts the next level 0.1 % away."""
-    buy_window: int = 10
-    sell_window: int = 10
-    post_only_retries: int = 3
-    rejection_cool_down: DurationNs = 60 * SECOND_NS
-    """How long a slot stays empty after `post_only_retries` rejections in a row."""
-    allow_taker: bool = False
-    order_cleanup_threshold: int = 50
-    """No more live orders than this."""
-    cleanup_batch_size: int = 20
-    """So many far orders at most are canceled at once when others wait for room."""
-    margin_lock_duration: DurationNs = 20 * SECOND_NS
-    lower_price: Price | None = None
-    """The window follows the price down to here, and nothing is opened below."""
-    upper_price: Price | None = None
-    """The same upwards."""
-    stale_after: DurationNs = 5 * SECOND_NS
-    """Without a tick for so long nothing is opened; 0 is never."""
-    monitor_symbols: tuple[Symbol, ...] = ()
-    """Symbols of the venue whose candles the risk monitor watches; none is no monitor."""
-    monitor_interval: str = "1m"
-    average_window: int = 20
-    """How many closed candles make the means of close and volume."""
-    volume_multiplier: Decimal = Decimal(3)
-    risk_trigger: int = 1
-    """How many abnormal symbols stop what opens: 1 is any of them, 0 all of them."""
-    recovery_threshold: int = 3
-    """How many calm symbols end it; all of them when there are fewer."""
-    max_losing_round_trips: int = 0
-    """So many losing round trips in a row open the circuit breaker; 0 is no limit."""
-    max_drawdown: Money = ZERO
-    """A fall of the total profit from its peak that opens the circuit breaker; 0 is no limit."""
-    max_drawdown_ratio: Ratio = ZERO
-    """The same as a share of a full window's worth: `order_amount` times the larger window."""
-    drawdown_window: DurationNs = 24 * 3600 * SECOND_NS
-    """How far back the peak is looked for."""
-    breaker_cool_down: DurationNs = 300 * SECOND_NS
-    """How long the circuit breaker stays open before it is half-open."""
 
 
 class SlotOrderState(StrEnum):
@@ -131,6 +70,8 @@ class Slot(msgspec.Struct, kw_only=True):
     """What the closed parts of the present round trip made, net of fees."""
     quiet_until: TimeNs = 0
     """No order before this time."""
+    is_limited: bool = False
+    """Its newest order was not sent, because of the exposure of all symbols."""
 
 
 class FinishedOrder(msgspec.Struct, kw_only=True):
@@ -209,35 +150,6 @@ class Breaker(msgspec.Struct, kw_only=True):
     """The levels that were opened while it was half-open."""
 
 
-class NotQuoting(StrEnum):
-    """The one reason why a symbol has no opening orders out."""
-
-    NO_PRICE = "no_price"
-    PAUSED = "paused"
-    MARGIN_LOCKED = "margin_locked"
-    BREAKER_OPEN = "breaker_open"
-    """The circuit breaker is open."""
-    BREAKER_HALF_OPEN = "breaker_half_open"
-    """The one level a side that a half-open circuit breaker tries is filled."""
-    MARKET_RISK = "market_risk"
-    """The risk monitor saw its symbols fall on much volume, and not yet be calm again."""
-    FEED_LOST = "feed_lost"
-    """There was no tick for `stale_after`, or the feed said that it is down or lost something."""
-    BELOW_MINIMUM = "below_minimum"
-    """`order_amount` at these prices is below the venue's minimum."""
-    QUOTA = "quota"
-    COOL_DOWN = "cool_down"
-    """Every level that could have an order was refused one lately."""
-    WINDOW_FULL = "window_full"
-    """Every level of the window holds something that has to be closed first."""
-    AWAITING_VENUE = "awaiting_venue"
-    """Orders are being canceled, or trades of ended ones are missing."""
-    OUT_OF_BOUNDS = "out_of_bounds"
-    """Every level that could have an order is beyond `lower_price` or `upper_price`."""
-    WOULD_CROSS = "would_cross"
-    """Every level that could have an order is at the market, or behind it."""
-
-
 class GridState(msgspec.Struct, kw_only=True):
     """All that a symbol's engine knows durably. A step carries it whole; nothing else is needed to go on."""
 
@@ -281,56 +193,7 @@ class GridState(msgspec.Struct, kw_only=True):
     breaker: Breaker = msgspec.field(default_factory=Breaker)
     feed_lost_time: TimeNs = 0
     """The newest tick when the feed was lost; a newer one brings it back. 0 while it is there."""
-
-
-class SlotStatus(StrEnum):
-    """As the page shows a level."""
-
-    EMPTY = "EMPTY"
-    OPEN = "OPEN"
-    FILLED = "FILLED"
-
-
-class SlotView(msgspec.Struct, frozen=True, kw_only=True):
-    """One level, for viewers."""
-
-    slot_id: int
-    price: Price
-    side: Side | None
-    status: SlotStatus
-    held: SignedQuantity
-    client_order_id: ClientOrderId | None = None
-    order_price: Price | None = None
-
-
-class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What viewers see of a grid: a level, published after each step."""
-
-    venue: VenueId
-    symbol: Symbol
-    step: int
-    mode: GridMode
-    anchor_price: Price | None
-    price_interval: Money | None
-    """At the anchor; a geometric grid's grows with the price."""
-    center: int
-    price: Price | None
-    slots: tuple[SlotView, ...]
-    paused: bool
-    not_quoting: NotQuoting | None
-    position: SignedQuantity
-    cash: Money
-    fees: Money
-    funding: Money
-    grid_profit: Money
-    unpaired_profit: Money
-    """What the slots hold, marked at `price`."""
-    total_profit: Money
-    """`cash + position * price - fees + funding`."""
-    buy_and_hold: Money
-    """What holding a full window's worth since the start would have made."""
-    closed_trades: int
-    opened_trades: int
-    volume: Money
-    first_time: TimeNs
-    time: TimeNs
+    is_exposure_limited: bool = False
+    """All symbols together hold as much as they may: nothing is opened."""
+    global_breaker: BreakerState = BreakerState.CLOSED
+    """The circuit breaker over all symbols."""

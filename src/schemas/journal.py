@@ -5,10 +5,12 @@ import msgspec
 from schemas.account import Balance, OpenOrders, Position
 from schemas.control import Command, CommandResult
 from schemas.engine import AlertRaised, Fill, Reconciled, RiskChanged
-from schemas.grid import GridSettings, GridState
+from schemas.grid import GridState
+from schemas.grid_settings import GridSettings
 from schemas.instruments import Instrument
 from schemas.market import Candle, ClockRead, FeedChanged, Ticker
 from schemas.orders import CancelRejected, Decision, Funding, OrderReport, Trade
+from schemas.portfolio import PortfolioLimits
 from schemas.units import Symbol, TimeNs, VenueId
 
 
@@ -40,6 +42,20 @@ class CommandReceived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     received_time: TimeNs
 
 
+class EngineStarted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An engine took the symbol over: orders that the last one canceled as it ended may be placed again."""
+
+    time: TimeNs
+    """A wall clock's."""
+
+
+class EngineStopping(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The engine ends and no other takes over: what it has out is canceled, and nothing is placed until one starts."""
+
+    time: TimeNs
+    """A wall clock's."""
+
+
 Input = (
     SymbolAdded
     | TimePassed
@@ -55,6 +71,9 @@ Input = (
     | Trade
     | Funding
     | CommandReceived
+    | PortfolioLimits
+    | EngineStarted
+    | EngineStopping
 )
 """All that the core hears. Each carries its time, and that is the only time the core knows."""
 

@@ -78,7 +78,8 @@ def unescape(token: str) -> str:
 
 def subject(kind: str, venue: VenueId, symbol: Symbol, detail: str) -> str:
     """Return `kind.venue.symbol.detail`."""
-    return f"{kind}.{_venue_token(venue)}.{escape(symbol)}.{detail}"
+    token = ALL if symbol == ALL else escape(symbol)
+    return f"{kind}.{_venue_token(venue)}.{token}.{detail}"
 
 
 def parse(text: str) -> Subject:
@@ -188,12 +189,25 @@ def command(venue: VenueId, symbol: Symbol, name: str) -> str:
 
 
 def commands(venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
-    """Return the subjects of every command to a symbol: all of `control.V.S.*` but the results."""
-    return tuple(command(venue, symbol, name) for name in CommandName)
+    """Return the subjects of every command that a symbol's core hears: `control.V.S.*` without `add` and results."""
+    return tuple(command(venue, symbol, name) for name in CommandName if name is not CommandName.ADD)
 
 
 def command_result(venue: VenueId, symbol: Symbol) -> str:
     return subject("control", venue, symbol, "result")
+
+
+def limits(venue: VenueId) -> str:
+    return subject("journal", venue, Symbol(ALL), "limits")
+
+
+def order_latency(venue: VenueId) -> str:
+    return subject("account", venue, Symbol(ALL), "latency")
+
+
+def heartbeat(venue: VenueId, symbol: Symbol) -> str:
+    """Return where the engine says that it lives; it is no stream's: nobody keeps it."""
+    return f"heartbeat.{registry_key(venue, symbol)}"
 
 
 def registry_key(venue: VenueId, symbol: Symbol) -> str:

@@ -14,7 +14,7 @@ from schemas.account import OpenOrders, Position
 from schemas.codec import decode_as, encode
 from schemas.control import CommandOutcome, CommandResult
 from schemas.engine import Fill
-from schemas.grid import GridView
+from schemas.grid_view import GridView
 from schemas.journal import Step
 from schemas.market import Candle, FeedChanged, FeedState
 from schemas.orders import CancelOrder, OrderReport, OrderStatus, PlaceOrder, Trade

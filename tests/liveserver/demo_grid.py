@@ -9,7 +9,8 @@ import msgspec
 from schemas import subjects
 from schemas.account import OpenOrder, OpenOrders, Position
 from schemas.engine import Fill
-from schemas.grid import GridMode, GridView, SlotStatus, SlotView
+from schemas.grid_settings import GridMode
+from schemas.grid_view import GridView, SlotStatus, SlotView
 from schemas.order_ids import order_id
 from schemas.orders import OrderReport, OrderStatus, Trade
 from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TradeId, VenueId

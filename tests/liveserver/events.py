@@ -5,7 +5,8 @@ from decimal import Decimal
 from schemas.account import Balance, OpenOrder, OpenOrders, Position
 from schemas.control import CommandName, CommandOutcome, CommandResult
 from schemas.engine import AlertRaised, Fill, Reconciled, ReconciliationFinding, RiskChanged, Severity
-from schemas.grid import GridMode, GridView, NotQuoting, SlotStatus, SlotView
+from schemas.grid_settings import GridMode
+from schemas.grid_view import GridView, NotQuoting, SlotStatus, SlotView
 from schemas.market import Candle, FeedChanged, FeedState, Ticker
 from schemas.orders import OrderReport, OrderStatus, Trade
 from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TradeId, VenueId

@@ -17,7 +17,7 @@ from tests.liveserver.watching import say, serving
 from bus import Bus
 from liveserver.assets import WEB
 from liveserver.replica import Replica
-from schemas.grid import NotQuoting
+from schemas.grid_view import NotQuoting
 from schemas.market import FeedState
 from schemas.orders import OrderStatus
 

@@ -13,7 +13,7 @@ from liveserver.naming import Market
 from liveserver.projection import Channel, Outgoing, Projection
 from schemas.codec import Event
 from schemas.engine import DecisionMade
-from schemas.grid import NotQuoting
+from schemas.grid_view import NotQuoting
 from schemas.market import FeedState
 from schemas.orders import CancelOrder, OrderStatus
 from schemas.units import ClientOrderId

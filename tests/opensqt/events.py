@@ -5,7 +5,8 @@ from decimal import Decimal
 import msgspec
 
 from schemas.engine import Fill
-from schemas.grid import GridMode, GridSettings, GridState
+from schemas.grid import GridState
+from schemas.grid_settings import GridMode, GridSettings
 from schemas.instruments import Instrument, InstrumentKind
 from schemas.journal import Step, SymbolEntry, TimePassed
 from schemas.order_ids import order_id

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from opensqt.config import DEFAULT_FILE, Configuration, ConfigurationError, load, read
 from opensqt.config_command import summary, warnings
 from opensqt.errors import CommandError
-from schemas.grid import GridMode
+from schemas.grid_settings import GridMode
 from schemas.units import SECOND_NS
 
 GOOD = textwrap.dedent(

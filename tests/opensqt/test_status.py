@@ -14,7 +14,7 @@ from opensqt.data_dir import DataDir, RunRecord
 from opensqt.errors import CommandError
 from opensqt.status import DEFAULT_URL, PartStatus, Status, bus_url, collect, length, reached, report
 from schemas import subjects
-from schemas.grid import GridView, NotQuoting
+from schemas.grid_view import GridView, NotQuoting
 
 
 def grid(**changes: object) -> GridView:

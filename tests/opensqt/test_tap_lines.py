@@ -10,7 +10,9 @@ from tests.opensqt.events import FILL, SYMBOL, VENUE, step
 
 from opensqt.tap_lines import essence, line
 from schemas.codec import Event, encode
+from schemas.control import Command, CommandName
 from schemas.engine import DecisionMade
+from schemas.journal import EngineStarted, EngineStopping
 from schemas.market import Ticker
 from schemas.orders import CancelOrder, Decision, PlaceOrder
 from schemas.units import Side
@@ -23,6 +25,18 @@ PLACE = PlaceOrder(
     post_only=True,
     reduce_only=False,
     level=-1,
+)
+
+SET = Command(
+    venue=VENUE,
+    symbol=SYMBOL,
+    command_id="c-1",
+    name=CommandName.SET,
+    operator="ann",
+    reason="calmer",
+    time=1,
+    expires_time=2,
+    changes={"order_amount": "40 USDT"},
 )
 
 
@@ -43,6 +57,9 @@ def decided(decision: Decision) -> DecisionMade:
             decided(CancelOrder(client_order_id=PLACE.client_order_id, reason="out of the window")),
             f"cancel {PLACE.client_order_id}: out of the window  (step 12)",
         ),
+        (SET, "set order_amount=40 USDT by ann: calmer"),
+        (EngineStarted(time=1), "the engine starts"),
+        (EngineStopping(time=1), "the engine stops"),
         (step(3, decisions=(PLACE,)), "step 3 (TimePassed): 1 to place, 0 fills"),
         (step(3, causes=()), "step 3 (claim): nothing decided, 0 fills"),
     ],

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from opensqt import units
-from schemas.grid import GridMode
+from schemas.grid_settings import GridMode
 
 
 @pytest.mark.parametrize(

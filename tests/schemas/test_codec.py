@@ -9,10 +9,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.schemas.examples import EXAMPLES, TICKER, TRADE
+from tests.schemas.examples import COMMAND, EXAMPLES, SETTINGS, TICKER, TRADE
 
 from schemas import codec
 from schemas.codec import UndecodableError, decode, decode_as, encode
+from schemas.control import CommandName
 from schemas.market import Ticker
 from schemas.orders import Trade
 
@@ -72,3 +73,10 @@ def test_any_bytes_decode_or_are_named(data: bytes) -> None:
 def test_another_event_than_expected_is_named() -> None:
     with pytest.raises(UndecodableError, match="expected Trade, got Ticker"):
         decode_as(encode(TICKER), Trade)
+
+
+def test_a_command_carries_what_it_asks_for() -> None:
+    asked = msgspec.structs.replace(
+        COMMAND, name=CommandName.SET, settings=SETTINGS, changes={"order_amount": "40 USDT"}, dry_run=True
+    )
+    assert decode(encode(asked)) == asked

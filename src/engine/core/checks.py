@@ -3,7 +3,7 @@
 from decimal import localcontext
 
 from engine.core.arithmetic import CONTEXT
-from schemas.grid import GridMode, GridSettings
+from schemas.grid_settings import GridMode, GridSettings
 from schemas.instruments import Instrument, InstrumentKind, ceil_to
 from schemas.units import Price, Quantity
 

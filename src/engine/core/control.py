@@ -45,6 +45,16 @@ def _apply(draft: Draft, command: Command) -> tuple[CommandOutcome, str]:
         case CommandName.RESET:
             is_new = breaker.close(draft, f"by hand: {command.reason}")
             return _outcome(is_new, "the circuit breaker is closed", "it was closed already")
+        case CommandName.ADD:
+            return CommandOutcome.REFUSED, "it is traded already; a symbol is added at its venue"
+        case (
+            CommandName.STOP
+            | CommandName.FLATTEN
+            | CommandName.RECONCILE
+            | CommandName.REMOVE
+            | CommandName.SET
+        ):
+            return CommandOutcome.REFUSED, "not possible yet"
         case _:
             assert_never(command.name)
 

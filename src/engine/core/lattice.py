@@ -2,7 +2,7 @@
 
 from decimal import ROUND_FLOOR, Decimal
 
-from schemas.grid import GridSettings
+from schemas.grid_settings import GridSettings
 from schemas.instruments import Instrument
 from schemas.units import Price, Side
 

@@ -8,7 +8,8 @@ closed a candle above the mean with normal volume.
 from engine.core.arithmetic import ZERO
 from engine.core.step import Draft
 from schemas.engine import Severity
-from schemas.grid import GridSettings, Watched
+from schemas.grid import Watched
+from schemas.grid_settings import GridSettings
 from schemas.market import Candle
 
 MARKET_RISK = "market_risk"

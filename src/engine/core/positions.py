@@ -13,7 +13,8 @@ from engine.core.slots import has_all_trades, slot_at
 from engine.core.step import Draft
 from schemas.account import Position
 from schemas.engine import ReconciliationFinding
-from schemas.grid import ZERO, GridState, Slot
+from schemas.grid import GridState, Slot
+from schemas.grid_settings import ZERO
 from schemas.instruments import InstrumentKind
 from schemas.units import ClientOrderId, SignedQuantity
 

@@ -12,7 +12,9 @@ from engine.core.cleaner import in_the_way
 from engine.core.guards import stopped_by
 from engine.core.lattice import Lattice
 from engine.core.slots import is_working
-from schemas.grid import ZERO, GridSettings, GridState, NotQuoting, Slot, SlotOrder
+from schemas.grid import GridState, Slot, SlotOrder
+from schemas.grid_settings import ZERO, GridSettings
+from schemas.grid_view import NotQuoting
 from schemas.instruments import Instrument, InstrumentKind
 from schemas.market import Ticker
 from schemas.units import Price, Quantity, Side, TimeNs
@@ -22,6 +24,7 @@ NEAR = Decimal("0.1")
 
 OBSTACLES = (
     NotQuoting.BELOW_MINIMUM,
+    NotQuoting.EXPOSURE_LIMIT,
     NotQuoting.COOL_DOWN,
     NotQuoting.WOULD_CROSS,
     NotQuoting.AWAITING_VENUE,
@@ -179,7 +182,7 @@ def _obstacle(
         if slot.held and not _may_add(state, lattice, slot, quote.side):
             return NotQuoting.WINDOW_FULL
         if slot.quiet_until > now:
-            return NotQuoting.COOL_DOWN
+            return NotQuoting.EXPOSURE_LIMIT if slot.is_limited else NotQuoting.COOL_DOWN
     return _obstacle_of_price(state, lattice, market, quote)
 
 

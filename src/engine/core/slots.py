@@ -7,7 +7,8 @@ and as much was traded as it reported; until then the order stays in its slot an
 from enum import Enum, auto
 
 from engine.core.arithmetic import ZERO
-from schemas.grid import FinishedOrder, GridMode, GridState, Slot, SlotOrder, SlotOrderState
+from schemas.grid import FinishedOrder, GridState, Slot, SlotOrder, SlotOrderState
+from schemas.grid_settings import GridMode
 from schemas.order_ids import OrderName, is_ours, order_id, parse_order_id
 from schemas.units import ClientOrderId, Quantity, Side
 

@@ -5,7 +5,9 @@ from decimal import Decimal, localcontext
 from engine.core.arithmetic import CONTEXT, SHARE_DIGITS, ZERO
 from engine.core.lattice import Lattice
 from engine.core.quoting import why_not
-from schemas.grid import GridMode, GridState, GridView, Slot, SlotStatus, SlotView
+from schemas.grid import GridState, Slot
+from schemas.grid_settings import GridMode
+from schemas.grid_view import GridView, SlotStatus, SlotView
 from schemas.units import Money, Price, Side
 
 

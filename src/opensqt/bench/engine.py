@@ -12,7 +12,7 @@ from decimal import Decimal
 from engine.core.grid import Grid
 from opensqt.bench.report import Report, machine
 from schemas.codec import decode, encode
-from schemas.grid import GridMode, GridSettings
+from schemas.grid_settings import GridMode, GridSettings
 from schemas.instruments import Instrument, InstrumentKind
 from schemas.journal import Input, SymbolAdded
 from schemas.market import Ticker

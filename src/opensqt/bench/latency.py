@@ -26,7 +26,7 @@ from producers.simulated.settings import SymbolSettings, VenueSettings
 from schemas import subjects
 from schemas.codec import decode, encode
 from schemas.engine import AlertRaised
-from schemas.grid import GridMode, GridSettings
+from schemas.grid_settings import GridMode, GridSettings
 from schemas.journal import SymbolEntry
 from schemas.market import Ticker
 from schemas.orders import OrderIntent

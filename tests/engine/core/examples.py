@@ -11,7 +11,8 @@ from engine.core.step import Change
 from schemas.account import Position
 from schemas.control import Command, CommandName
 from schemas.engine import RiskChanged
-from schemas.grid import GridMode, GridSettings, GridState, Slot, SlotOrder
+from schemas.grid import GridState, Slot, SlotOrder
+from schemas.grid_settings import GridMode, GridSettings
 from schemas.instruments import Instrument, InstrumentKind
 from schemas.journal import CommandReceived, Input, SymbolAdded, TimePassed
 from schemas.market import Candle, FeedChanged, FeedState, Ticker

@@ -25,7 +25,9 @@ from tests.engine.core.examples import (
 from engine.core.grid import Grid
 from engine.core.step import Change
 from schemas.control import CommandName, CommandOutcome, CommandResult
-from schemas.grid import BreakerState, GridSettings, NotQuoting
+from schemas.grid import BreakerState
+from schemas.grid_settings import GridSettings
+from schemas.grid_view import NotQuoting
 from schemas.orders import OrderStatus
 from schemas.units import SECOND_NS, Side
 

@@ -5,7 +5,7 @@ import pytest
 from tests.engine.core.examples import GEOMETRIC, LONG, NEUTRAL, PERPETUAL, SPOT, D
 
 from engine.core.checks import check
-from schemas.grid import GridSettings
+from schemas.grid_settings import GridSettings
 
 replace = msgspec.structs.replace
 

@@ -18,7 +18,7 @@ from tests.engine.core.examples import (
 )
 
 from engine.core.grid import Grid
-from schemas.grid import NotQuoting
+from schemas.grid_view import NotQuoting
 from schemas.market import FeedState
 from schemas.units import SECOND_NS
 

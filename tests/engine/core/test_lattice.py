@@ -8,7 +8,7 @@ from tests.engine.core.examples import GEOMETRIC, LONG, PERPETUAL, D
 
 from engine.core import lattice as module
 from engine.core.lattice import Lattice
-from schemas.grid import GridSettings
+from schemas.grid_settings import GridSettings
 from schemas.units import Side
 
 

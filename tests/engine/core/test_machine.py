@@ -7,7 +7,7 @@ from tests.engine.core.examples import GEOMETRIC, LONG, NEUTRAL
 from tests.engine.core.world import World
 
 from schemas.control import CommandName
-from schemas.grid import GridSettings
+from schemas.grid_settings import GridSettings
 
 INDEX = st.integers(0, 30)
 

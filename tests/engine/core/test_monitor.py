@@ -20,7 +20,8 @@ from tests.engine.core.examples import (
 )
 
 from engine.core.grid import Grid
-from schemas.grid import GridSettings, NotQuoting
+from schemas.grid_settings import GridSettings
+from schemas.grid_view import NotQuoting
 from schemas.market import Candle
 from schemas.units import Symbol
 

@@ -8,7 +8,7 @@ from tests.engine.core.examples import BTC, GEOMETRIC, LONG, NEUTRAL, PERPETUAL,
 from tests.engine.core.world import World
 
 from schemas.control import CommandName
-from schemas.grid import GridSettings
+from schemas.grid_settings import GridSettings
 from schemas.instruments import Instrument
 from schemas.units import SECOND_NS
 

@@ -31,7 +31,8 @@ from engine.core.grid import Grid
 from engine.core.lattice import Lattice
 from engine.core.quoting import is_near, market_of
 from schemas.control import CommandName
-from schemas.grid import GridSettings, NotQuoting
+from schemas.grid_settings import GridSettings
+from schemas.grid_view import NotQuoting
 from schemas.orders import OrderStatus, PlaceOrder, RejectReason
 from schemas.units import Side
 

@@ -18,7 +18,7 @@ from tests.engine.core.examples import (
 from engine.core.grid import Grid
 from engine.core.view import view
 from schemas.control import CommandName
-from schemas.grid import GridView, NotQuoting, SlotStatus, SlotView
+from schemas.grid_view import GridView, NotQuoting, SlotStatus, SlotView
 from schemas.units import Side
 
 

@@ -26,7 +26,8 @@ from schemas.account import OpenOrders, Position
 from schemas.codec import encode
 from schemas.control import CommandName
 from schemas.engine import Reconciled, ReconciliationFinding
-from schemas.grid import GridMode, GridSettings, GridState
+from schemas.grid import GridState
+from schemas.grid_settings import GridMode, GridSettings
 from schemas.instruments import Instrument
 from schemas.journal import Input
 from schemas.market import FeedState, Ticker

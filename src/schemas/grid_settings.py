@@ -1,0 +1,66 @@
+"""What a symbol is traded with: every setting of a grid and its guards."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from schemas.units import SECOND_NS, DurationNs, Money, Price, Ratio, Symbol
+
+ZERO = Decimal(0)
+
+
+class GridMode(StrEnum):
+    """Long buys below and sells what it holds; neutral also opens shorts above."""
+
+    LONG = "long"
+    NEUTRAL = "neutral"
+
+
+class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a symbol is traded with. Exactly one of `price_interval` and `interval_ratio` is set."""
+
+    mode: GridMode
+    order_amount: Money
+    """Quote notional of one level."""
+    price_interval: Money | None = None
+    """Arithmetic spacing, in quote."""
+    interval_ratio: Ratio | None = None
+    """Geometric spacing: 0.001 puts the next level 0.1 % away."""
+    buy_window: int = 10
+    sell_window: int = 10
+    post_only_retries: int = 3
+    rejection_cool_down: DurationNs = 60 * SECOND_NS
+    """How long a slot stays empty after `post_only_retries` rejections in a row."""
+    allow_taker: bool = False
+    order_cleanup_threshold: int = 50
+    """No more live orders than this."""
+    cleanup_batch_size: int = 20
+    """So many far orders at most are canceled at once when others wait for room."""
+    margin_lock_duration: DurationNs = 20 * SECOND_NS
+    lower_price: Price | None = None
+    """The window follows the price down to here, and nothing is opened below."""
+    upper_price: Price | None = None
+    """The same upwards."""
+    stale_after: DurationNs = 5 * SECOND_NS
+    """Without a tick for so long nothing is opened; 0 is never."""
+    monitor_symbols: tuple[Symbol, ...] = ()
+    """Symbols of the venue whose candles the risk monitor watches; none is no monitor."""
+    monitor_interval: str = "1m"
+    average_window: int = 20
+    """How many closed candles make the means of close and volume."""
+    volume_multiplier: Decimal = Decimal(3)
+    risk_trigger: int = 1
+    """How many abnormal symbols stop what opens: 1 is any of them, 0 all of them."""
+    recovery_threshold: int = 3
+    """How many calm symbols end it; all of them when there are fewer."""
+    max_losing_round_trips: int = 0
+    """So many losing round trips in a row open the circuit breaker; 0 is no limit."""
+    max_drawdown: Money = ZERO
+    """A fall of the total profit from its peak that opens the circuit breaker; 0 is no limit."""
+    max_drawdown_ratio: Ratio = ZERO
+    """The same as a share of a full window's worth: `order_amount` times the larger window."""
+    drawdown_window: DurationNs = 24 * 3600 * SECOND_NS
+    """How far back the peak is looked for."""
+    breaker_cool_down: DurationNs = 300 * SECOND_NS
+    """How long the circuit breaker stays open before it is half-open."""
