@@ -27,7 +27,7 @@ from bus.log import Logger, get_logger, is_debugging
 from bus.message import Message, Received
 from bus.part import Part, part
 from bus.provision import provision
-from bus.reading import Batch, read, read_durable
+from bus.reading import Batch, pending, read, read_durable
 from bus.registry import Entry, Registry
 from bus.roster import follow_roster, take_off_roster
 from bus.server import EmbeddedServer, embedded_cluster
@@ -86,6 +86,7 @@ __all__ = [
     "leases",
     "newest",
     "part",
+    "pending",
     "provision",
     "read",
     "read_durable",

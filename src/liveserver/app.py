@@ -11,11 +11,14 @@ import msgspec
 from bus import Logger, forever, get_logger, part
 from liveserver.assets import Assets
 from liveserver.audience import CloseCode
+from liveserver.catch_up import CatchUp
 from liveserver.door import Door
+from liveserver.errands import Errands
 from liveserver.feed import Feed
 from liveserver.http import create_app
 from liveserver.hub import Hub
 from liveserver.metrics import Metrics
+from liveserver.replays import Replays
 from liveserver.replica import Replica
 from liveserver.server import allow_many_files, serving
 from liveserver.session import Limits
@@ -40,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_origins: frozenset[str] = frozenset()
     """Pages from elsewhere that may connect; `null` is any page that names none, such as one opened from disk."""
     limits: Limits = Limits()
+    replays: int = 16
+    """How many viewers may watch the past at a time."""
 
 
 CANCEL_AGAIN_S = 0.5
@@ -64,14 +69,17 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
     metrics = Metrics()
     hub = Hub(metrics, asyncio.get_running_loop().call_soon)
     replica = Replica(name=settings.replica, metrics=metrics, hub=hub)
-    sockets = Sockets(replica, Door(settings.allowed_origins), settings.limits)
+    errands = Errands(log)
+    hub.fetch = CatchUp(replica, errands, log).fetch
+    replays = Replays(replica, limit=settings.replays, errands=errands)
+    sockets = Sockets(replica, Door(settings.allowed_origins), settings.limits, replays)
     app = create_app(replica, assets)
     own_port = settings.own_port if settings.share_port else None
     async with serving(app, sockets.protocol(), settings.http_host, settings.http_port, own_port) as served:
         replica.address = served.address
         replica.name = replica.name or urlsplit(served.address).netloc
         log.info("serving", address=served.public_address, own=served.address)
-        async with asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as tasks, errands:
             feeding = tasks.create_task(_feed(settings, replica, log), name="feed")
             telling = tasks.create_task(forever("announce", replica.announce()), name="announce")
             timing = tasks.create_task(forever("socket_time", sockets.keep_time()), name="socket_time")

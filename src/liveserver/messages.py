@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from liveserver.answers import ReplayData, ResumedData, SnapshotData, StreamsData
 from schemas.units import SECOND_NS, Side, TimeNs
 
 
@@ -37,6 +38,11 @@ class MessageType(StrEnum):
     SYMBOLS = "symbols"
     SERVER = "server"
     ERROR = "error"
+    # Of `opensqt.v2` alone.
+    SNAPSHOT = "snapshot"
+    RESUMED = "resumed"
+    STREAMS = "streams"
+    REPLAY = "replay"
 
 
 class CandleData(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -87,6 +93,20 @@ class OrderData(OfMarket, frozen=True, kw_only=True):
     reduce_only: bool
     time: int
     detail: str = ""
+
+
+class ReportData(OfMarket, frozen=True, kw_only=True):
+    """What the venue said of one order; what it did not say is null, and as it was."""
+
+    id: str
+    price: str | None
+    side: str | None
+    status: str
+    type: str = "LIMIT"
+    quantity: str | None
+    filled: str
+    time: int
+    detail: str
 
 
 class TradeData(OfMarket, frozen=True, kw_only=True):
@@ -263,6 +283,7 @@ Data = (
     CandleData
     | AccountData
     | OrderData
+    | ReportData
     | TradeData
     | PositionData
     | GridData
@@ -274,6 +295,10 @@ Data = (
     | TickerData
     | ServerData
     | ErrorData
+    | SnapshotData
+    | ResumedData
+    | StreamsData
+    | ReplayData
 )
 
 
@@ -294,6 +319,8 @@ class MarketMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """The ccxt symbol; neither is there where the message is about no market."""
     seq: str = ""
     """`STREAM:number`; a snapshot has none."""
+    replayed: int = 0
+    """When the bus stored it, in milliseconds: it is the past. Not there when it is the present."""
 
 
 _encoder = msgspec.json.Encoder()

@@ -102,6 +102,7 @@ class Replica:
         told: list[SymbolData] = []
         while True:
             self.hub.broadcast(self.introduction())
+            self.hub.tell_streams()
             await asyncio.sleep(ANNOUNCE_EVERY_S)
             symbols = self.symbols()
             if symbols != told:

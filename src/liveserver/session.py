@@ -8,32 +8,32 @@ one chunk in the transport. A viewer that just watches costs little: what reads 
 forgotten when they were whole frames and whole messages.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 from websockets.frames import CTRL_OPCODES, Frame, Opcode
-from websockets.http11 import Request
+from websockets.http11 import Request as Handshake
 from websockets.protocol import State
-from websockets.server import ServerProtocol
-from websockets.typing import Subprotocol
 
 from liveserver.allowance import Allowance
-from liveserver.audience import CloseCode, Dialect, written
+from liveserver.audience import CloseCode, Dialect, Viewer, written
 from liveserver.backlog import Backlog
 from liveserver.door import Door, Refusal
 from liveserver.fragments import Fragments, NotText
 from liveserver.frames import PING, wire_size
 from liveserver.hub import Hub
 from liveserver.messages import ErrorData, Message, MessageType
-from liveserver.requests import NotUnderstood, understand
+from liveserver.positions import Positions, positions_in
+from liveserver.requests import NotUnderstood, Request, understand
+from liveserver.topics import Wanted
 from liveserver.turnstile import Turnstile
+from liveserver.viewer_protocol import ViewerProtocol
 
-UPGRADE_REQUIRED = 426
 TOO_MANY_REQUESTS = 429
-VERSION = "13"
-SUBPROTOCOL = Subprotocol("opensqt.v2")
 
 END_OF_HEAD = b"\r\n\r\n"
 
@@ -92,6 +92,10 @@ class Stage(Protocol):
         """Count a viewer that was too slow."""
         ...
 
+    def asked(self, viewer: Viewer, said: Request) -> None:
+        """Do what a viewer asks for."""
+        ...
+
 
 class Session:
     """Implements `Viewer`. `phase` (0 to 1) spreads the pings of viewers that came together."""
@@ -111,6 +115,7 @@ class Session:
         "_outlet",
         "_ping_at",
         "_protocol",
+        "_room",
         "_silent_until",
         "_stage",
         "_unread",
@@ -122,7 +127,7 @@ class Session:
         self._stage = stage
         self._outlet = outlet
         self._address = address
-        self._protocol: ServerProtocol | None = self._new_protocol(State.CONNECTING)
+        self._protocol: ViewerProtocol | None = ViewerProtocol(stage.limits.inbound_bytes, State.CONNECTING)
         # Bytes that came and are part of no whole frame yet.
         self._unread = 0
         self._fragments: Fragments | None = None
@@ -137,6 +142,7 @@ class Session:
         self._is_ending = False
         self._abort_at: float | None = None
         self._now = now
+        self._room: asyncio.Event | None = None
 
     @property
     def is_blocked(self) -> bool:
@@ -160,10 +166,17 @@ class Session:
         self._stage.dropped()
         return False
 
+    async def room(self) -> bool:
+        while self._is_open and self._is_blocked:
+            self._room = self._room or asyncio.Event()
+            await self._room.wait()
+        return self._is_open
+
     def close(self, code: CloseCode, reason: str) -> None:
         if not self._is_open:
             return
         self._is_open = False
+        self._tell_room()
         protocol = self._wire()
         if protocol.state is State.OPEN:
             protocol.send_close(code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))
@@ -171,7 +184,6 @@ class Session:
         self._abort_at = self._now + self._stage.limits.linger_s
 
     # What the connection does.
-
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes from the viewer."""
         self._now = now
@@ -182,7 +194,7 @@ class Session:
         answers = deque(protocol.data_to_send())
         is_over = protocol.state is not State.OPEN
         for event in protocol.events_received():
-            if isinstance(event, Request):
+            if isinstance(event, Handshake):
                 self._shake_hands(protocol, event)
                 # What follows a handshake at once is not expected, and kept track of no further.
                 self._unread = 0 if data.endswith(END_OF_HEAD) else 1
@@ -201,11 +213,13 @@ class Session:
     def unblock(self) -> None:
         """Hear that the connection takes again."""
         self._is_blocked = False
+        self._tell_room()
         self._write_backlog()
 
     def lost(self) -> None:
         """Hear that the connection is gone."""
         self._is_open = False
+        self._tell_room()
         self._backlog = None
         self._stage.hub.leave(self)
         if self._is_counted:
@@ -230,25 +244,16 @@ class Session:
             self._silent_until = self._now + limits.pong_within_s
         self.send(PING, 1)
 
-    def _new_protocol(self, state: State) -> ServerProtocol:
-        size = self._stage.limits.inbound_bytes
-        return _Protocol(max_size=size, select_subprotocol=_select, state=state)
-
-    def _wire(self) -> ServerProtocol:
+    def _wire(self) -> ViewerProtocol:
         if self._protocol is None:
-            self._protocol = self._new_protocol(State.OPEN)
+            self._protocol = ViewerProtocol(self._stage.limits.inbound_bytes, State.OPEN)
         return self._protocol
 
     def _rest(self) -> None:
         if self._is_open and not self._unread and self._fragments is None:
             self._protocol = None
 
-    def _shake_hands(self, protocol: ServerProtocol, request: Request) -> None:
-        if request.headers.get_all("Sec-WebSocket-Version") not in ([], [VERSION]):
-            refusal = protocol.reject(UPGRADE_REQUIRED, f"WebSocket version {VERSION} only\n")
-            refusal.headers["Sec-WebSocket-Version"] = VERSION
-            protocol.send_response(refusal)
-            return
+    def _shake_hands(self, protocol: ViewerProtocol, request: Handshake) -> None:
         asked = self._stage.door.admit(request)
         if isinstance(asked, Refusal):
             protocol.send_response(protocol.reject(asked.status, asked.text))
@@ -263,8 +268,8 @@ class Session:
             self._is_open = True
             is_plain = protocol.subprotocol is None
             self._dialect = Dialect.PLAIN if is_plain else Dialect.V2
-            topics = asked[:1] if is_plain else asked
-            self._stage.hub.join(self, topics, self._stage.greeting(), self._dialect)
+            topics, positions = (asked[:1], None) if is_plain else _came_back(request, asked)
+            self._stage.hub.join(self, topics, self._stage.greeting(), self._dialect, positions)
 
     def _hear(self, frame: Frame) -> None:
         if not self._is_open or frame.opcode is Opcode.CLOSE:
@@ -307,12 +312,18 @@ class Session:
         except NotUnderstood as error:
             self.send(written(Message(MessageType.ERROR, ErrorData(error=str(error))), self._dialect), 1)
         else:
-            self._stage.hub.subscribe(self, said.wanted)
+            self._stage.asked(self, said)
 
-    def _write_out(self, protocol: ServerProtocol, answers: Iterable[bytes] = ()) -> None:
+    def _tell_room(self) -> None:
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+
+    def _write_out(self, protocol: ViewerProtocol, answers: Iterable[bytes] = ()) -> None:
         if protocol.state is not State.OPEN:
-            # Either side has closed, or the viewer broke the rules: the close frame is the last.
+            # The close frame is the last that is said.
             self._is_open = False
+            self._tell_room()
             self._write_backlog()
         for data in (*answers, *protocol.data_to_send()):
             if data:
@@ -333,14 +344,7 @@ class Session:
             self._outlet.write_eof()
 
 
-class _Protocol(ServerProtocol):
-    def recv_frame(self, frame: Frame) -> None:
-        if frame.opcode is Opcode.CLOSE:
-            # It may come between fragments (RFC 6455, 5.4), and is answered like any other.
-            self.current_size = None
-        super().recv_frame(frame)
-
-
-def _select(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    # Whoever offers others only is served as a plain socket is.
-    return SUBPROTOCOL if SUBPROTOCOL in offered else None
+def _came_back(request: Handshake, topics: list[Wanted]) -> tuple[list[Wanted], Positions | None]:
+    query = urlsplit(request.path).query
+    # Whoever asks by a message hears nothing before it does.
+    return ([] if "wait=1" in query.split("&") else topics), positions_in(query)

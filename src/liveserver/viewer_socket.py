@@ -8,11 +8,13 @@ from typing import Any, Never, cast
 
 from uvicorn.server import ServerState
 
-from liveserver.audience import CloseCode
+from liveserver.audience import CloseCode, Viewer
 from liveserver.door import Door
 from liveserver.hub import Hub
 from liveserver.messages import Message
+from liveserver.replays import Replays
 from liveserver.replica import Replica
+from liveserver.requests import Replay, Request, Resume, Subscribe
 from liveserver.session import Limits, Session
 from liveserver.turnstile import Turnstile
 
@@ -32,11 +34,12 @@ GOLDEN = 0.618033988749895
 class Sockets:
     """All WebSockets of one replica, and what they share; implements `Stage`."""
 
-    def __init__(self, replica: Replica, door: Door, limits: Limits) -> None:
+    def __init__(self, replica: Replica, door: Door, limits: Limits, replays: Replays | None = None) -> None:
         self.hub: Hub = replica.hub
         self.door = door
         self.limits = limits
         self.turnstile = Turnstile(limits.connections, limits.connections_per_address)
+        self.replays = Replays(replica, limit=0) if replays is None else replays
         self._replica = replica
         self._open: dict[Session, None] = {}
         self._count = itertools.count(1)
@@ -60,6 +63,19 @@ class Sockets:
     def dropped(self) -> None:
         self._replica.metrics.dropped_clients.inc()
 
+    def asked(self, viewer: Viewer, said: Request) -> None:
+        match said:
+            case Subscribe():
+                self.replays.end(viewer)
+                self.hub.subscribe(viewer, said.wanted)
+            case Resume():
+                self.replays.end(viewer)
+                self.hub.resume(viewer, said.wanted, said.data.streams)
+            case Replay():
+                self.replays.begin(viewer, said)
+            case _:
+                self.replays.command(viewer, said)
+
     def begin(self, transport: asyncio.Transport) -> Session:
         """Return the session of a new connection."""
         now = asyncio.get_running_loop().time()
@@ -74,6 +90,7 @@ class Sockets:
 
     def end(self, session: Session) -> None:
         self._open.pop(session, None)
+        self.replays.end(session)
         session.lost()
 
     async def keep_time(self, every_s: float = 1.0) -> Never:

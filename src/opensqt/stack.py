@@ -189,11 +189,11 @@ def _venue(settings: StackSettings) -> VenueSettings:
 
 def _at_the_bus(settings: StackSettings, bus_url: str, viewers: dict[str, int]) -> list[tuple[str, Command]]:
     arguments = ("--bus-url", bus_url, "--http-port")
-    engine = settings.program("engine", *arguments, "0", *_lock_step(settings), *_recorded(settings))
+    engine = ("engine", *arguments, "0", *_lock_step(settings), *_recorded(settings))
     shared = ("--share-port",) if settings.share_port else ()
     page = ("--http-host", HOST, "--drain-s", DRAIN_S, *shared)
     return [
-        *((name, engine) for name in engine_names(settings.engines)),
+        *((name, settings.program(*engine, "--name", name)) for name in engine_names(settings.engines)),
         *(
             (name, settings.program("liveserver", *arguments, str(port), *page))
             for name, port in viewers.items()

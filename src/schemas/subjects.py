@@ -152,6 +152,11 @@ def position(venue: VenueId, symbol: Symbol) -> str:
     return subject("account", venue, symbol, "position")
 
 
+def positions(venue: VenueId) -> str:
+    """Return the subjects of the positions in all symbols of a venue."""
+    return f"account.{_venue_token(venue)}.*.position"
+
+
 def open_orders(venue: VenueId, symbol: Symbol) -> str:
     return subject("account", venue, symbol, "orders")
 
@@ -195,6 +200,11 @@ def commands(venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
 
 def command_result(venue: VenueId, symbol: Symbol) -> str:
     return subject("control", venue, symbol, "result")
+
+
+def sweep(venue: VenueId) -> str:
+    """Return the subject that asks the account publisher for a sweep. It is no stream's: nobody keeps it."""
+    return f"sweep.{_venue_token(venue)}"
 
 
 def limits(venue: VenueId) -> str:

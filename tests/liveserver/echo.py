@@ -17,7 +17,6 @@ from typing import Any
 import uvloop
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
-from websockets.server import ServerProtocol
 
 from liveserver.assets import Assets
 from liveserver.audience import Dialect
@@ -30,6 +29,7 @@ from liveserver.metrics import Metrics
 from liveserver.replica import Replica
 from liveserver.server import serving
 from liveserver.session import Limits, Session
+from liveserver.viewer_protocol import ViewerProtocol
 from liveserver.viewer_socket import Sockets
 
 BOUNDLESS = Limits(
@@ -50,7 +50,7 @@ class EchoSession(Session):
         super().__init__(*arguments)
         self._binary: bytearray | None = None
 
-    def _shake_hands(self, protocol: ServerProtocol, request: Request) -> None:
+    def _shake_hands(self, protocol: ViewerProtocol, request: Request) -> None:
         super()._shake_hands(protocol, request)
         self._dialect = Dialect.V2  # so that what it says is heard
 

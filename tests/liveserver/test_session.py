@@ -11,12 +11,13 @@ from websockets.client import ClientProtocol
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 
-from liveserver.audience import CloseCode
+from liveserver.audience import CloseCode, Viewer
 from liveserver.door import Door
 from liveserver.hub import Hub
 from liveserver.messages import Message
 from liveserver.metrics import Metrics
 from liveserver.projection import Projection
+from liveserver.requests import Request, Subscribe
 from liveserver.session import Limits, Session
 from liveserver.turnstile import Turnstile
 
@@ -39,6 +40,10 @@ class Theatre:
 
     def dropped(self) -> None:
         self.drops += 1
+
+    def asked(self, viewer: Viewer, said: Request) -> None:
+        assert isinstance(said, Subscribe)
+        self.hub.subscribe(viewer, said.wanted)
 
     def tell(self, price: str) -> None:
         self.hub.publish(self.projection.apply(events.ticker(price), 1))

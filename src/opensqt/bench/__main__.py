@@ -4,14 +4,29 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from opensqt.bench import engine, fanout, ingest, latency, latency_viewers, viewers
+from opensqt.bench import (
+    commit,
+    engine,
+    fanout,
+    ingest,
+    latency,
+    latency_viewers,
+    recovery,
+    symbols,
+    takeover,
+    viewers,
+)
 from opensqt.bench.report import Report
 
 BENCHMARKS: dict[str, Callable[[], Report]] = {
+    "commit": commit.run,
     "engine": engine.run,
     "fanout": fanout.run,
     "ingest": ingest.run,
     "latency": latency.run,
+    "recovery": recovery.run,
+    "symbols": symbols.run,
+    "takeover": takeover.run,
     "viewers": viewers.run,
 }
 
