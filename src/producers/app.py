@@ -32,6 +32,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     venue: VenueId
     venue_url: str
     http_port: int = 0
+    watch: tuple[Symbol, ...] = ()
+    """Symbols that market and account publish; those of the registry, which the engine trades, when none is named."""
     lock_step: bool = False
     sweep_every_s: float = 30.0
     concurrency: int = 8
@@ -56,7 +58,7 @@ async def market(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         here = await stack.enter_async_context(_part("market", settings))
         source = await stack.enter_async_context(SimulatedVenue(settings.venue_url, venue=settings.venue))
-        symbols = await symbols_of(here.bus, settings.venue, here.log)
+        symbols = await _watched(here, settings)
         outbox = Outbox(here.bus, here.log)
         pace: Pace = (
             LockStepPace(here.bus, outbox, source, settings.venue, symbols, here.log)
@@ -78,7 +80,7 @@ async def account(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         here = await stack.enter_async_context(_part("account", settings))
         source = await stack.enter_async_context(SimulatedVenue(settings.venue_url, venue=settings.venue))
-        symbols = await symbols_of(here.bus, settings.venue, here.log)
+        symbols = await _watched(here, settings)
         turns = await _turns(stack, here.bus, settings, f"account.{settings.venue}")
         publisher = AccountPublisher(here, source, settings.venue, turns)
         here.report("account", publisher.status)
@@ -129,6 +131,10 @@ async def gateway(settings: Settings) -> None:
             tasks.create_task(forever("latencies", latencies.tell()), name="latencies")
             for each in gateways:
                 tasks.create_task(forever(each.symbol, each.run()), name=f"gateway:{each.symbol}")
+
+
+async def _watched(here: Part, settings: Settings) -> list[Symbol]:
+    return sorted(settings.watch) or await symbols_of(here.bus, settings.venue, here.log)
 
 
 def _part(name: str, settings: Settings) -> AbstractAsyncContextManager[Part]:
