@@ -61,7 +61,7 @@ async def test_an_account_that_is_traded_by_hand_is_seen_as_it_is(bus: Bus, tmp_
         await hand.place(PERP, decision(Side.BUY, ABOVE, "taken", post_only=False))
         trade = await watcher.until("trade_event")
         position = await watcher.until("position", lambda data: data["amount"] != "0")
-        assert (trade["side"], trade["amount"], position["side"]) == ("buy", "1", "LONG")
+        assert (trade["side"], trade["amount"], position["side"]) == ("buy", "1.000", "LONG")
         balance = await watcher.until("account", lambda data: Decimal(data["balance"]) < 10_000)
         assert balance["asset"] == "USDT"
 
