@@ -41,6 +41,7 @@ from schemas.journal import (
     TimePassed,
 )
 from schemas.market import Candle, FeedChanged, Ticker
+from schemas.portfolio import PortfolioLimits
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS
 
@@ -81,6 +82,7 @@ class Actor:
         self._epoch = 1
         self._grid = Grid(None, 0)
         self._positions: tuple[Position, ...] = ()
+        self._limits: tuple[PortfolioLimits, ...] = ()
         self._heartbeat = Heartbeat(bus, entry.venue, entry.symbol)
         self.price_time = 0
         self.passed_over: frozenset[Place] = frozenset()
@@ -89,7 +91,7 @@ class Actor:
         """Asked when it ends: nobody else will go on with the symbol."""
 
     async def run(self) -> None:
-        """Take the symbol over and run it.
+        """Take the symbol over and run it, until it is removed.
 
         Raises: Fenced when another actor took over; Ambiguous, NoSpace or StreamGone when a commit failed.
         """
@@ -126,6 +128,10 @@ class Actor:
                 return is_sound and not self._watch.is_recorded and await self.is_last()
 
             await decide_to_the_end(self._decide(), self._stop, is_last, self._log)
+            # It is removed. What it said last is heard before it ends.
+            await self._speaker.flush()
+            for pump in pumps:
+                pump.cancel()
 
     async def _claim(self, last: Step) -> int:
         """Fence every earlier actor: the same state once more, under the next epoch."""
@@ -155,6 +161,8 @@ class Actor:
 
     def _has_ended(self) -> bool:
         state = self._grid.state
+        if state is not None and state.removed and state.generation >= self._entry.generation:
+            return True
         is_out = state is not None and state.exiting and any(slot.order for slot in state.slots.values())
         return self._is_ending and not is_out
 
@@ -180,12 +188,12 @@ class Actor:
             case EngineStopping() as event:
                 self._is_ending = True
                 await self._process(event)
-            case (Candle() | FeedChanged() | TimePassed()) as event:
+            case (Candle() | FeedChanged() | TimePassed() | PortfolioLimits()) as event:
                 await self._process(event)
 
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:
-            await self._process(messages.added(self._entry, self._instrument, ticker.time))
+            await self._process(messages.added(self._entry, self._instrument, ticker.time), *self._limits)
         await self._process(*await self._candles.before(ticker.time))
         self.price_time = ticker.time
         self._watch.tick(ticker.time)
@@ -257,6 +265,8 @@ class Actor:
             pumps["feed"] = self._follow(Stream.MARKET, feed, FeedChanged)
         if position := self._watch.position_subjects(venue, symbol):
             pumps["position"] = self._follow(Stream.ACCOUNT, position, Position)
+        if limits := self._watch.limits_subjects(venue):
+            pumps["limits"] = self._follow(Stream.JOURNAL, limits, PortfolioLimits)
         pumps["candles"] = self._candles.follow(self._inbox.put_level)
         pumps["grids"] = self._speaker.show_grids()
         pumps["silence"] = self._hear_silence()
@@ -298,7 +308,7 @@ class Actor:
         self,
         stream: Stream,
         filters: tuple[str, ...],
-        kind: type[Ticker | FeedChanged | OpenOrders | Position],
+        kind: type[Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits],
     ) -> None:
         async with Levels(self._bus, stream, filters) as levels:
             async for message in levels:
@@ -307,12 +317,14 @@ class Actor:
                 except UndecodableError as error:
                     self._undecodable(message, error)
 
-    def _put(self, event: Ticker | FeedChanged | OpenOrders | Position) -> None:
+    def _put(self, event: Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits) -> None:
         if isinstance(event, OpenOrders):
             self._inbox.put_sweep(event)
         elif isinstance(event, Position):
             self._positions = (event,)
         else:
+            if isinstance(event, PortfolioLimits):
+                self._limits = (event,)
             self._inbox.put_level(event)
 
     async def _hear_silence(self) -> None:

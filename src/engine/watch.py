@@ -25,6 +25,9 @@ class Watch(Protocol):
     def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         """Return where on ACCOUNT the venue's position is, to be compared with every sweep."""
 
+    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
+        """Return where on JOURNAL it is told what all symbols together may do."""
+
     def tick(self, market_time: TimeNs) -> None:
         """Take note that there was a tick."""
 
@@ -50,6 +53,9 @@ class LiveWatch:
     def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         return (subjects.position(venue, symbol),)
 
+    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
+        return (subjects.limits(venue),)
+
     def tick(self, market_time: TimeNs) -> None:
         self._market_time = market_time
         self._read_at = self._clock()
@@ -74,6 +80,9 @@ class RecordedWatch:
         return ()
 
     def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
+        return ()
+
+    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
         return ()
 
     def tick(self, market_time: TimeNs) -> None:

@@ -203,14 +203,9 @@ def _at_the_bus(settings: StackSettings, bus_url: str, viewers: dict[str, int]) 
 
 def _at_the_venue(settings: StackSettings, bus_url: str, venue_url: str) -> list[tuple[str, Command]]:
     venue = ("--venue", settings.configuration.venue.venue, "--venue-url", venue_url)
-    arguments = ("--bus-url", bus_url, "--http-port", "0", *venue, *_lock_step(settings))
-    return [
-        *((name, settings.program("producers", name, *arguments)) for name in (MARKET, "account")),
-        *(
-            (name, settings.program("producers", "gateway", *arguments))
-            for name in gateway_names(settings.gateways)
-        ),
-    ]
+    arguments = ("--bus-url", bus_url, "--http-port", "0", *venue, *_lock_step(settings), "--name")
+    names = [MARKET, "account", *gateway_names(settings.gateways)]
+    return [(name, settings.program("producers", name.partition("-")[0], *arguments, name)) for name in names]
 
 
 def _lock_step(settings: StackSettings) -> Command:

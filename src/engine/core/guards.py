@@ -1,6 +1,6 @@
 """The guards together: who of them stands against opening orders, and what makes them look again."""
 
-from engine.core import breaker, drawdown, feed, latency, limits, round_trips
+from engine.core import breaker, drawdown, feed, latency, limits, round_trips, startup
 from engine.core.refusals import release_margin
 from engine.core.step import Draft
 from schemas.grid import BreakerState, GridState
@@ -12,7 +12,7 @@ from schemas.units import TimeNs
 def stopped_by(state: GridState) -> NotQuoting | None:
     """Return the guard because of which no opening order may stand, None when they may."""
     standing = next((reason for reason, stands in _standing(state) if stands), None)
-    return halted_by(state) or standing or limits.stopped_by(state)
+    return halted_by(state) or startup.stopped_by(state) or standing or limits.stopped_by(state)
 
 
 def halted_by(state: GridState) -> NotQuoting | None:
