@@ -221,7 +221,8 @@ class Showing:
         except TimeoutError:
             return False
         self._changed.clear()
-        self._tell_state()
+        if not self._is_stopped:
+            self._tell_state()
         return True
 
     def _tell_state(self) -> None:
