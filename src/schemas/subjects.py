@@ -152,6 +152,11 @@ def position(venue: VenueId, symbol: Symbol) -> str:
     return subject("account", venue, symbol, "position")
 
 
+def positions(venue: VenueId) -> str:
+    """Return the subjects of the positions in all symbols of a venue."""
+    return f"account.{_venue_token(venue)}.*.position"
+
+
 def open_orders(venue: VenueId, symbol: Symbol) -> str:
     return subject("account", venue, symbol, "orders")
 
