@@ -9,7 +9,7 @@ from bus import Bus, BusError, FromSequence, Logger, Received
 from liveserver.answers import ReplayData, ReplayState
 from liveserver.audience import Viewer
 from liveserver.catch_up import entry_of
-from liveserver.hub import Hub, Replayed
+from liveserver.hub import Hub
 from liveserver.messages import Message, MessageType
 from liveserver.naming import Market
 from liveserver.pace import Pace
@@ -17,6 +17,7 @@ from liveserver.past import DETAILS, Source, filters, kept_from, merged, sequenc
 from liveserver.positions import Reason
 from liveserver.projection import Channel, Outgoing, Projection, Reach
 from liveserver.requests import Pause, Play, ReplayCommand, Seek, Stop, time_of
+from liveserver.retelling import Replayed
 from schemas.subjects import Stream
 from schemas.units import MILLISECOND_NS, SECOND_NS, TimeNs
 
@@ -107,6 +108,7 @@ class Showing:
                 self._from = self._from or self._shown_to
                 await asyncio.sleep(RETRY_S)
         self._tell(ReplayState.STOPPED)
+        await self._viewer.room()
         if self._hub.is_away(self._viewer):
             self._hub.start_anew(self._viewer, Reason.REPLAY_STOPPED)
 

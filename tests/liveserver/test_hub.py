@@ -40,6 +40,8 @@ class Listener:
     def close(self, code: CloseCode, reason: str) -> None:
         self.closed = code
 
+    is_blocked = False
+
     async def room(self) -> bool:
         return True
 
