@@ -22,7 +22,7 @@ from bus.errors import (
 from bus.journal import Journal, Newest, newest
 from bus.lease import TIMING, Leases, Timing, default_name, leases, token
 from bus.levels import Levels
-from bus.lifecycle import forever, run
+from bus.lifecycle import forever, leaves, run
 from bus.log import Logger, get_logger, is_debugging
 from bus.message import Message, Received
 from bus.part import Part, part
@@ -84,6 +84,7 @@ __all__ = [
     "give_turn",
     "is_debugging",
     "leases",
+    "leaves",
     "newest",
     "part",
     "pending",

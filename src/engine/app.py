@@ -1,12 +1,14 @@
 """The engine's process, wired."""
 
+import asyncio
 from contextlib import AsyncExitStack
 
 import msgspec
 
-from bus import Tenure, Unleased, leases, part
+from bus import Tenure, Unleased, forever, leases, part
 from engine.candles import LiveCandles, RecordedCandles
 from engine.orchestrator import Orchestrator
+from engine.portfolios import Portfolios
 from engine.watch import LiveWatch, RecordedWatch
 
 
@@ -47,4 +49,9 @@ async def main(settings: Settings) -> None:
             candles=RecordedCandles if settings.is_recorded else LiveCandles,
         )
         here.report("engine", orchestrator.status)
-        await orchestrator.run()
+        portfolios = Portfolios(here, tenure)
+        here.report("portfolio", portfolios.status)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(forever("symbols", orchestrator.run()), name="symbols")
+            if not settings.lock_step:  # what it hears comes in no order
+                tasks.create_task(forever("portfolios", portfolios.run()), name="portfolios")

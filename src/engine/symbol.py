@@ -1,11 +1,11 @@
 """One symbol's life in this process: waits for its lease, runs its actor, starts it again, sets it aside, lets it go."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 
-from bus import BusError, Fenced, Lease, Part, Tenure
+from bus import BusError, Fenced, Lease, Part, Tenure, leaves, take_off_roster
 from engine.actor import Actor
 from engine.metrics import EngineMetrics
 from engine.quarantine import Failures, Place, Poisoned, announce, until_reset
@@ -53,13 +53,14 @@ class SymbolRunner:
         self._actor: Actor | None = None
         self._delay_s = BACK_OFF_S
         self._is_fenced = False
+        self._is_removed = False
         self._standing = Standing.WAITING
         self.entry = entry
         self.problem: str | None = None
 
     async def run(self) -> None:
-        """Run the symbol whenever its lease is ours, until cancelled."""
-        while True:
+        """Run the symbol whenever its lease is ours, until it is removed."""
+        while not self._is_removed:
             self._is_fenced = False
             await self._tenure.run_while_held(self._key, self._work)
             if self._is_fenced:
@@ -83,7 +84,7 @@ class SymbolRunner:
     async def _work(self, lease: Lease) -> None:
         self._lease = lease
         try:
-            while not self._is_fenced:
+            while not (self._is_fenced or self._is_removed):
                 await self._run_actor(lease)
         finally:
             self._lease = self._actor = None
@@ -95,17 +96,32 @@ class SymbolRunner:
         try:
             async with self._make_actor(self.entry, lease) as actor:
                 actor.passed_over = self._passed_over
+                actor.is_last = lease.is_last
                 self._actor = actor
                 self._stand(Standing.RUNNING)
                 await actor.run()
-        except Exception as error:  # noqa: BLE001 - the actor's outermost edge: its fault is its own
+        except Exception as error:
             cause = _cause(error)
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                self._log.error("actor_failed", detail=f"as it ended: {cause!r}", exception=cause)
+                raise asyncio.CancelledError from error
         else:
-            cause = AssertionError("the actor ended, and it never should")
+            await self._remove()
+            return
         if clock() - started > HEALTHY_S:
             self._delay_s = BACK_OFF_S
         self._metrics.restarts.labels(self.entry.venue, self.entry.symbol).inc()
         await self._on_failure(cause)
+
+    async def _remove(self) -> None:
+        self._log.info("removed", generation=self.entry.generation)
+        while not self._is_removed:
+            try:
+                await take_off_roster(self._bus, self.entry)
+                self._is_removed = True
+            except BusError as error:
+                self._log.warning("not_taken_off", detail=str(error))
+                await self._back_off()
 
     async def _on_failure(self, cause: Exception) -> None:
         match cause:
@@ -163,15 +179,7 @@ class SymbolRunner:
 
 def _cause(error: Exception) -> Exception:
     """Return what went wrong: our own fault before another engine, and that before the bus's."""
-    leaves = list(_leaves(error))
-    ours = [leaf for leaf in leaves if not isinstance(leaf, BusError)]
-    fenced = [leaf for leaf in leaves if isinstance(leaf, Fenced)]
-    return (ours or fenced or leaves)[0]
-
-
-def _leaves(error: Exception) -> Iterator[Exception]:
-    if isinstance(error, ExceptionGroup):
-        for one in error.exceptions:
-            yield from _leaves(one)
-    else:
-        yield error
+    causes = leaves(error)
+    ours = [leaf for leaf in causes if not isinstance(leaf, BusError)]
+    fenced = [leaf for leaf in causes if isinstance(leaf, Fenced)]
+    return (ours or fenced or causes)[0]

@@ -16,11 +16,17 @@ SILENCE: float = 1.0
 class Watch(Protocol):
     """Watches over one symbol's market."""
 
+    is_recorded: bool
+    """Nobody is there to be late, to be asked, or to be left with open orders."""
+
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         """Return where on MARKET the feed gives its own word."""
 
     def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         """Return where on ACCOUNT the venue's position is, to be compared with every sweep."""
+
+    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
+        """Return where on JOURNAL it is told what all symbols together may do."""
 
     def tick(self, market_time: TimeNs) -> None:
         """Take note that there was a tick."""
@@ -31,6 +37,8 @@ class Watch(Protocol):
 
 class LiveWatch:
     """Measures silence by this machine's clock; the market's time goes on from the newest tick's."""
+
+    is_recorded = False
 
     def __init__(self, *, every_s: float = SILENCE, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._every_s = every_s
@@ -44,6 +52,9 @@ class LiveWatch:
 
     def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         return (subjects.position(venue, symbol),)
+
+    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
+        return (subjects.limits(venue),)
 
     def tick(self, market_time: TimeNs) -> None:
         self._market_time = market_time
@@ -63,10 +74,15 @@ class LiveWatch:
 class RecordedWatch:
     """A recording's silence and gaps are nobody's fault, and nobody else trades beside it: nothing is ever told."""
 
+    is_recorded = True
+
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         return ()
 
     def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
+        return ()
+
+    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
         return ()
 
     def tick(self, market_time: TimeNs) -> None:

@@ -21,6 +21,12 @@ def _settings(arguments: list[str]) -> tuple[Settings, bool]:
         help="a page from elsewhere that may connect, such as https://example.org; * for any; "
         "null for one opened from disk; default: none but our own",
     )
+    parser.add_argument(
+        "--replays",
+        default=defaults.replays,
+        type=int,
+        help="how many viewers may watch the past at a time; default: %(default)s",
+    )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     given = parser.parse_args(arguments)
     settings = Settings(
@@ -28,6 +34,7 @@ def _settings(arguments: list[str]) -> tuple[Settings, bool]:
         http_host=given.http_host,
         http_port=given.http_port,
         replica=given.replica,
+        replays=given.replays,
         allowed_origins=frozenset(given.allow_origin or defaults.allowed_origins),
     )
     return settings, given.debug

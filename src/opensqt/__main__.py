@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Never
 
-from opensqt import __version__, arguments
+from opensqt import __version__, arguments, control_arguments
 from opensqt.errors import CommandError
 
 BUS_PORT = 4222
@@ -19,7 +19,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "look and act": {
         "status": "what runs, what each symbol does, and why one does not quote",
         "tap SUBJECT": "what goes over the bus, readable",
-        "control COMMAND VENUE SYMBOL": "pause, resume, trip, reset: act, with an answer",
+        "control COMMAND VENUE SYMBOL": "pause, stop, flatten, reconcile, set, add ...: act, with an answer",
     },
     "one part by itself": {
         "bus": "the embedded bus, in the foreground",
@@ -156,6 +156,12 @@ def _add_up(commands: Commands) -> None:
         metavar="N",
         help="live servers, at ports one after the other",
     )
+    up.add_argument(
+        "--engines", type=arguments.count, default=1, metavar="N", help="engines, which share the symbols"
+    )
+    up.add_argument(
+        "--gateways", type=arguments.count, default=1, metavar="N", help="gateways, which share the symbols"
+    )
     up.add_argument("--replay", type=Path, metavar="FILE", help="play recorded candles instead of a model")
     up.add_argument(
         "--replay-volume",
@@ -211,21 +217,7 @@ def _add_tap(commands: Commands) -> None:
 
 def _add_control(commands: Commands) -> None:
     control = _add(commands, "control", "Gives the engine a command, and prints its answer.", _control)
-    control.add_argument(
-        "command",
-        choices=["pause", "resume", "trip", "reset"],
-        help="pause: no opening orders; trip, reset: open and close the circuit breaker",
-    )
-    control.add_argument("venue", help="such as sim")
-    control.add_argument("symbol", help="such as BTC/USDT:USDT, or BTC-USDT_USDT")
-    control.add_argument("--reason", default="", help="kept with the command")
-    control.add_argument("--operator", help="who gives it (default: the user)")
-    control.add_argument(
-        "--expires", type=arguments.duration, default=30 * 10**9, metavar="30s", help="not applied when older"
-    )
-    control.add_argument(
-        "--timeout", type=arguments.duration, default=10 * 10**9, metavar="10s", help="wait so long"
-    )
+    control_arguments.describe(control)
     _where(control)
 
 
@@ -275,19 +267,11 @@ def _tap(options: argparse.Namespace) -> int:
 
 
 def _control(options: argparse.Namespace) -> int:
-    from opensqt.control import command, control
+    from opensqt.control import control
     from opensqt.status import bus_url
-    from schemas.control import CommandName
-    from schemas.units import SECOND_NS, VenueId
+    from schemas.units import SECOND_NS
 
-    given = command(
-        CommandName(options.command),
-        VenueId(options.venue),
-        arguments.symbol(options.symbol),
-        reason=options.reason,
-        operator=options.operator,
-        lifetime=options.expires,
-    )
+    given = control_arguments.meant(options)
     url = bus_url(options.bus_url, options.data_dir)
     return _ask(lambda: control(url, given, options.timeout / SECOND_NS))
 

@@ -12,7 +12,7 @@ from opensqt.status import reached
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
 from schemas.control import Command, CommandName, CommandOutcome, CommandResult
-from schemas.subjects import Stream
+from schemas.subjects import ALL, Stream
 from schemas.units import SECOND_NS, DurationNs, Symbol, VenueId
 
 ATTEMPT_S = 1.0
@@ -97,6 +97,8 @@ async def _check_known(bus: Bus, given: Command) -> None:
         known = await Registry(bus, "symbols").entries()
     except StreamGone:
         known = {}
+    if given.name is CommandName.ADD or given.symbol == ALL:
+        return  # the venue's own: it answers what it does not know
     if subjects.registry_key(given.venue, given.symbol) not in known:
         names = ", ".join(sorted(_readable(key) for key in known)) or "none"
         raise CommandError(f"{given.venue} {given.symbol} is not traded here; there is: {names}")

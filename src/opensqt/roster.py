@@ -20,7 +20,9 @@ async def enter(bus: Bus, entries: Sequence[SymbolEntry], tradable: Collection[S
     notes: list[str] = []
     for entry in entries:
         key = subjects.registry_key(entry.venue, entry.symbol)
-        if await registry.create(key, entry) is None:
+        if await _is_removed(bus, registry, key, entry):
+            notes.append(f"{entry.symbol} was removed, and stays so: `opensqt control add` trades it again")
+        elif await registry.create(key, entry) is None:
             notes += await _in_force(bus, registry, key, entry)
     named = {entry.symbol for entry in entries}
     for stored in (await registry.entries()).values():
@@ -39,6 +41,20 @@ async def enter(bus: Bus, entries: Sequence[SymbolEntry], tradable: Collection[S
     return notes
 
 
+async def _is_removed(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) -> bool:
+    """Tell whether a person removed the symbol, and nobody added it since."""
+    if await registry.get(key) is not None:
+        return False
+    last = await _last_step(bus, entry)
+    return last is not None and last.state.removed and last.state.generation >= entry.generation
+
+
+async def _last_step(bus: Bus, entry: SymbolEntry) -> Step | None:
+    subject = subjects.step(entry.venue, entry.symbol)
+    last = await newest(bus, Stream.JOURNAL, subject, Step, await bus.last(Stream.JOURNAL, subject))
+    return last.event if last is not None else None
+
+
 async def _in_force(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) -> list[str]:
     stored = await registry.get(key)
     if stored is None:
@@ -47,9 +63,8 @@ async def _in_force(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) 
     if registered is None:
         await registry.update(key, entry, stored.revision)
         return [f"{entry.symbol}: what the roster had of it cannot be read, and is written anew"]
-    subject = subjects.step(entry.venue, entry.symbol)
-    last = await newest(bus, Stream.JOURNAL, subject, Step, await bus.last(Stream.JOURNAL, subject))
-    settings = last.event.state.settings if last is not None else registered.settings
+    last = await _last_step(bus, entry)
+    settings = last.state.settings if last is not None else registered.settings
     changed = [
         name
         for name in settings.__struct_fields__
@@ -59,9 +74,9 @@ async def _in_force(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) 
         changed.append("instance")
     if not changed:
         return []
-    return [
-        f"{entry.symbol} keeps the settings it runs with; the configuration differs in {', '.join(changed)}"
-    ]
+    differs = f"the configuration differs in {', '.join(changed)}"
+    remedy = "`opensqt control set` changes some while it runs; for others remove it and add it again"
+    return [f"{entry.symbol} keeps the settings it runs with; {differs}: {remedy}"]
 
 
 def _entry(stored: Entry) -> SymbolEntry | None:

@@ -179,9 +179,9 @@ def _venue(settings: StackSettings) -> VenueSettings:
 
 def _at_the_bus(settings: StackSettings, bus_url: str, viewers: dict[str, int]) -> list[tuple[str, Command]]:
     arguments = ("--bus-url", bus_url, "--http-port")
-    engine = settings.program("engine", *arguments, "0", *_lock_step(settings), *_recorded(settings))
+    engine = ("engine", *arguments, "0", *_lock_step(settings), *_recorded(settings))
     return [
-        *((name, engine) for name in engine_names(settings.engines)),
+        *((name, settings.program(*engine, "--name", name)) for name in engine_names(settings.engines)),
         *(
             (name, settings.program("liveserver", *arguments, str(port), "--http-host", HOST))
             for name, port in viewers.items()
@@ -191,14 +191,9 @@ def _at_the_bus(settings: StackSettings, bus_url: str, viewers: dict[str, int]) 
 
 def _at_the_venue(settings: StackSettings, bus_url: str, venue_url: str) -> list[tuple[str, Command]]:
     venue = ("--venue", settings.configuration.venue.venue, "--venue-url", venue_url)
-    arguments = ("--bus-url", bus_url, "--http-port", "0", *venue, *_lock_step(settings))
-    return [
-        *((name, settings.program("producers", name, *arguments)) for name in (MARKET, "account")),
-        *(
-            (name, settings.program("producers", "gateway", *arguments))
-            for name in gateway_names(settings.gateways)
-        ),
-    ]
+    arguments = ("--bus-url", bus_url, "--http-port", "0", *venue, *_lock_step(settings), "--name")
+    names = [MARKET, "account", *gateway_names(settings.gateways)]
+    return [(name, settings.program("producers", name.partition("-")[0], *arguments, name)) for name in names]
 
 
 def _lock_step(settings: StackSettings) -> Command:

@@ -44,6 +44,8 @@ class UpOptions(msgspec.Struct, frozen=True, kw_only=True):
     http_port: int | None = None
     bus_port: int | None = None
     viewers: int = 1
+    engines: int = 1
+    gateways: int = 1
     replay: Path | None = None
     replay_volume: Literal["base", "quote"] = "base"
     speed: float | Literal["max"] = 1.0
@@ -55,13 +57,25 @@ async def up(options: UpOptions) -> int:
     started, console = time.monotonic(), Console()
     # A closed terminal stops everything in order, as Ctrl-C does.
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
+    if options.speed == "max" and max(options.engines, options.gateways) > 1:
+        raise CommandError(
+            "--speed max waits for one engine and one gateway: leave --engines and --gateways out"
+        )
     path = options.config or DEFAULT_FILE
     configuration = _wanted(load(path), options)
     http = _port("--http-port", options.http_port, configuration.http_port, HTTP_PORT, options.viewers)
     bus = _port("--bus-port", options.bus_port, configuration.bus_port, BUS_PORT)
     data = DataDir(_data_dir(options))
     with data.hold(), own_log(data):
-        settings = StackSettings(configuration, data, bus.port, http.port, options.viewers)
+        settings = StackSettings(
+            configuration,
+            data,
+            bus.port,
+            http.port,
+            viewers=options.viewers,
+            engines=options.engines,
+            gateways=options.gateways,
+        )
         console.say(f"opensqt: {_title(configuration)}; data in {data.root}")
         for name, chosen, usual in (("page", http, HTTP_PORT), ("bus", bus, BUS_PORT)):
             if not chosen.is_default:

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bus import run
+from bus import default_name, run, token
 from producers.app import Settings, account, gateway, market
 from schemas.units import VenueId
 
@@ -16,6 +16,11 @@ def cli(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="opensqt", description="What touches a venue, one process each.")
     parser.add_argument("part", choices=sorted(PARTS), help="which one")
     parser.add_argument("--bus-url", default="nats://127.0.0.1:4222", help="where the bus is (%(default)s)")
+    parser.add_argument(
+        "--name",
+        default=default_name(),
+        help="what others of its kind know it by (the machine's and the process's)",
+    )
     parser.add_argument("--venue", default="sim", help="the venue's id on the bus (%(default)s)")
     parser.add_argument(
         "--venue-url", required=True, help="where the simulated venue is: http://127.0.0.1:PORT"
@@ -28,6 +33,7 @@ def cli(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     settings = Settings(
         bus_url=args.bus_url,
+        name=token(args.name),
         venue=VenueId(args.venue),
         venue_url=args.venue_url,
         http_port=args.http_port,

@@ -80,6 +80,10 @@ class Exposure:
         """Return the book of a symbol."""
         return self._books.setdefault(symbol, SymbolBook())
 
+    def close(self, symbol: Symbol) -> None:
+        """Drop the book of a symbol that is served here no more: of it the venue's position is known."""
+        self._books.pop(symbol, None)
+
     def admit(self, symbol: Symbol, order: PlaceOrder) -> str | None:
         """Let an opening order through and count it; return why not, when it has to stay."""
         extra = Working(order.side, order.quantity * order.price)

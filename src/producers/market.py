@@ -36,6 +36,7 @@ class MarketPublisher:
         self._outbox = Outbox(part.bus, part.log)
         self._last_closed: dict[Symbol, int] = {}
         self._away: set[Symbol] = set()
+        self._muted: set[Symbol] = set()
         self._published = Counter(
             "market_events_published_total", "Market events published", ["type"], registry=part.registry
         )
@@ -84,6 +85,19 @@ class MarketPublisher:
                 self._log.info("recording_ended")
                 return
 
+    def mute(self, symbol: Symbol) -> None:
+        """Publish nothing of a symbol from now on; its stream, which others share, goes on."""
+        self._muted.add(symbol)
+        self.last_tick.pop(symbol, None)
+
+    def unmute(self, symbol: Symbol) -> None:
+        """Publish a symbol again."""
+        self._muted.discard(symbol)
+
+    def is_muted(self, symbol: Symbol) -> bool:
+        """Tell whether nothing of a symbol is published."""
+        return symbol in self._muted
+
     async def read_clock(self) -> None:
         """Publish the venue's clock every few seconds, for ever."""
         while True:
@@ -103,6 +117,8 @@ class MarketPublisher:
         }
 
     async def _publish(self, event: MarketEvent) -> None:
+        if not isinstance(event, ClockRead) and event.symbol in self._muted:
+            return
         self._published.labels(type(event).__name__).inc()
         match event:
             case Ticker():

@@ -1,5 +1,6 @@
 """The grid of one symbol: its durable state, carried whole by each of its steps."""
 
+from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
@@ -9,6 +10,7 @@ from schemas.instruments import Instrument
 from schemas.orders import OrderStatus
 from schemas.units import (
     ClientOrderId,
+    DurationNs,
     Money,
     Price,
     Quantity,
@@ -50,6 +52,8 @@ class SlotOrder(msgspec.Struct, kw_only=True):
     """The terminal status, while trades are still missing."""
     unconfirmed_passes: int = 0
     """1 once a reconciliation pass did not bear out `requested` or `cancel_requested`; the next one acts on it."""
+    decided_time: TimeNs = 0
+    """When it was decided on."""
 
 
 class Slot(msgspec.Struct, kw_only=True):
@@ -105,6 +109,10 @@ class Accounts(msgspec.Struct, kw_only=True):
     """Quote traded, both sides."""
     first_price: Price = ZERO
     first_time: TimeNs = 0
+    adopted: SignedQuantity = ZERO
+    """Of `position` what the account held before: it came without a trade."""
+    adopted_cost: Money = ZERO
+    """What the adopted quantity was booked for: it is in `cash` with the opposite sign."""
 
 
 class Watched(msgspec.Struct, kw_only=True):
@@ -118,6 +126,34 @@ class Watched(msgspec.Struct, kw_only=True):
     """The newest candle, formed or forming, is below the mean on much volume."""
     is_calm: bool = False
     """The newest closed candle is above the mean with normal volume."""
+
+
+class Volatility(msgspec.Struct, kw_only=True):
+    """What the closed candles of the symbol itself say of how much it moves."""
+
+    ranges: list[Price] = []
+    """The newest true ranges, oldest first."""
+    close: Price = ZERO
+    """Of the newest closed candle."""
+    open_time: TimeNs = -1
+
+
+class Startup(msgspec.Struct, kw_only=True):
+    """What is known of the account before the first order of a symbol, and what is still waited for."""
+
+    is_stream_up: bool | None = None
+    """Whether the account's private stream is; None while nobody said."""
+    balance: Money | None = None
+    """Of the currency that the symbol settles in, with the unrealised profit."""
+    position: SignedQuantity | None = None
+    entry_price: Price = ZERO
+    leverage: Decimal | None = None
+    is_passed: bool = False
+    """The preflight let the symbol through: it is not asked again."""
+    is_triggered: bool = False
+    """The price has been at `trigger_price`."""
+    refusal: str = ""
+    """Why the preflight did not let it through, as it was last told."""
 
 
 class BreakerState(StrEnum):
@@ -148,6 +184,35 @@ class Breaker(msgspec.Struct, kw_only=True):
     """The highest steps of the drawdown's window, falling."""
     tried: list[int] = []
     """The levels that were opened while it was half-open."""
+    latencies: list[DurationNs] = []
+    """Of the newest orders, from decision to acceptance."""
+    slow_since: TimeNs = 0
+    """When ticks began to arrive too late; 0 while they are in time."""
+
+
+class Halt(msgspec.Struct, kw_only=True):
+    """A grid was told to stop: nothing is placed but what closes the position, where that was asked for."""
+
+    reason: str
+    flattens: bool = False
+    """The position is being closed; ends when it is."""
+    removes: bool = False
+    """It is removed as soon as no order is out."""
+    keeps_position: bool = False
+    """It may be removed with what it holds."""
+    guard: str = ""
+    """The risk that stopped it, told to be over when it is resumed."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that is answered when the next sweep is heard."""
+
+    command_id: str
+    operator: str
+    reason: str
+    dry_run: bool
+    time: TimeNs
+    """When it was read, by a wall clock."""
 
 
 class GridState(msgspec.Struct, kw_only=True):
@@ -193,7 +258,20 @@ class GridState(msgspec.Struct, kw_only=True):
     breaker: Breaker = msgspec.field(default_factory=Breaker)
     feed_lost_time: TimeNs = 0
     """The newest tick when the feed was lost; a newer one brings it back. 0 while it is there."""
+    halt: Halt | None = None
+    """Why it was told to stop, durably; None while it may quote."""
+    removed: bool = False
+    """It is traded no more, and no order of it is out."""
+    exiting: bool = False
+    """The engine ended, and its orders were canceled; the next one places them again."""
+    asked: list[Asked] = []
+    """Reconciliations that people asked for."""
     is_exposure_limited: bool = False
     """All symbols together hold as much as they may: nothing is opened."""
     global_breaker: BreakerState = BreakerState.CLOSED
     """The circuit breaker over all symbols."""
+    stride: int = 1
+    """So many levels those in use are apart: they are the multiples of it."""
+    volatility: Volatility = msgspec.field(default_factory=Volatility)
+    startup: Startup | None = None
+    """What the first order waits for; None once it was placed, and where nothing is waited for."""

@@ -37,10 +37,22 @@ class NotQuoting(StrEnum):
     """Every level that could have an order is beyond `lower_price` or `upper_price`."""
     WOULD_CROSS = "would_cross"
     """Every level that could have an order is at the market, or behind it."""
+    STOPPED = "stopped"
+    """By hand, or because a stop of the whole grid was reached; the position is kept, or closed already."""
+    FLATTENING = "flattening"
+    """The position is being closed; then it is stopped."""
+    REMOVED = "removed"
+    """It is traded no more."""
+    EXITING = "exiting"
+    """The engine was ended and canceled what was out; the first price after its next start ends this."""
     EXPOSURE_LIMIT = "exposure_limit"
     """All symbols together hold as much as they may."""
     GLOBAL_BREAKER = "global_breaker"
     """The circuit breaker over all symbols is open."""
+    PREFLIGHT = "preflight"
+    """Something that has to be so before the first order is not: `not_quoting_detail` names it."""
+    AWAITING_TRIGGER = "awaiting_trigger"
+    """The price has not come to `trigger_price` yet."""
 
 
 class SlotStatus(StrEnum):
@@ -94,3 +106,7 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     volume: Money
     first_time: TimeNs
     time: TimeNs
+    not_quoting_detail: str = ""
+    """What the guard that `not_quoting` names says of it."""
+    stride: int = 1
+    """So many intervals the levels in use are apart."""

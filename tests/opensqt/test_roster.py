@@ -43,7 +43,11 @@ async def test_a_changed_configuration_changes_nothing_and_is_told(bus: Bus) -> 
 
     notes = await enter(bus, [CHANGED], [SYMBOL])
 
-    assert notes == [f"{SYMBOL} keeps the settings it runs with; the configuration differs in price_interval"]
+    (note,) = notes
+    assert note.startswith(
+        f"{SYMBOL} keeps the settings it runs with; the configuration differs in price_interval: "
+    )
+    assert "control set" in note
     assert await registered(bus) == ENTRY
 
 
@@ -92,3 +96,19 @@ async def test_an_own_entry_that_cannot_be_read_is_written_anew(bus: Bus) -> Non
 
     assert "written anew" in note
     assert await registered(bus) == ENTRY
+
+
+async def test_a_symbol_that_was_removed_stays_so(bus: Bus) -> None:
+    await bus.store(subjects.step(VENUE, SYMBOL), step(1, state=grid_state(removed=True)))
+
+    (note,) = await enter(bus, [ENTRY], [SYMBOL])
+
+    assert note.startswith(f"{SYMBOL} was removed, and stays so")
+    assert await Registry(bus, "symbols").get(KEY) is None
+
+
+async def test_a_symbol_that_was_removed_is_added_under_a_higher_generation(bus: Bus) -> None:
+    await bus.store(subjects.step(VENUE, SYMBOL), step(1, state=grid_state(removed=True)))
+
+    assert await enter(bus, [msgspec.structs.replace(ENTRY, generation=2)], [SYMBOL]) == []
+    assert (await registered(bus)).generation == 2

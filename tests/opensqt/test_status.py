@@ -1,7 +1,9 @@
 """What runs, asked and told."""
 
 import os
+from contextlib import AsyncExitStack
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -12,6 +14,7 @@ from bus import Bus, part
 from engine.core.view import view
 from opensqt.data_dir import DataDir, RunRecord
 from opensqt.errors import CommandError
+from opensqt.standings import Standing, engine_of
 from opensqt.status import DEFAULT_URL, PartStatus, Status, bus_url, collect, length, reached, report
 from schemas import subjects
 from schemas.grid_view import GridView, NotQuoting
@@ -85,3 +88,27 @@ async def test_a_bus_that_is_not_there_is_told(url: str) -> None:
     with pytest.raises(CommandError, match="start one with `opensqt up`"):
         async with reached(url, "test"):
             pass
+
+
+async def test_who_runs_a_symbol_is_told_over_several_engines(bus: Bus) -> None:
+    key = subjects.registry_key(VENUE, SYMBOL)
+    standings = {"one": "held by two", "two": "running here"}
+    await bus.store(subjects.grid(VENUE, SYMBOL), grid(not_quoting=None))
+    async with AsyncExitStack() as stack:
+        for name, standing in standings.items():
+            said = {"name": name, "symbols": {key: {"standing": standing}}}
+            engine = part("engine", bus_url=bus.url, http_port=0, labels={"name": name})
+            here = await stack.enter_async_context(engine)
+            here.report("engine", partial(dict, said))
+        found = await collect(bus)
+
+    assert sorted(one.standing for one in found.standings) == ["held by two", "running here"]
+    assert report(found).splitlines()[-1].split()[-2:] == ["two", "yes"]
+    assert "engine two" in report(found)
+
+
+def test_a_symbol_that_is_quarantined_names_its_engine() -> None:
+    aside = Standing(part="engine", name="one", symbol="sim.X", standing="quarantined", problem="poisoned")
+    waits = Standing(part="engine", name="two", symbol="sim.X", standing="held by one")
+    assert engine_of("sim.X", [waits, aside]) == "one, quarantined"
+    assert (engine_of("sim.X", [waits]), engine_of("sim.Y", [waits])) == ("waiting", "-")

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, localcontext
 from typing import NamedTuple
 
-from engine.core import guards
+from engine.core import demand, guards, halting, inventory, startup, stops, volatility
 from engine.core.arithmetic import CONTEXT
-from engine.core.breaker import remember_peak
+from engine.core.drawdown import remember_peak
 from engine.core.hearing import hear
+from engine.core.latency import link_latency
 from engine.core.lattice import Lattice
 from engine.core.quoting import (
     Market,
@@ -46,6 +47,8 @@ class Calm(NamedTuple):
     high: Price
     """Excluded."""
     until: TimeNs
+    skewed: GridState | None
+    """The state whose inventory moves the grid away from the price; None while none does."""
 
 
 class Grid:
@@ -79,7 +82,10 @@ class Grid:
     def _stays_calm(self, event: Input, calm: Calm) -> bool:
         if not isinstance(event, Ticker) or event.time >= calm.until:
             return False
-        if not calm.low <= market_of(event).price < calm.high:
+        price = market_of(event).price
+        if calm.skewed is not None:
+            price = inventory.reference(calm.skewed, price)
+        if not calm.low <= price < calm.high:
             return False
         self._ticker = event
         return True
@@ -101,12 +107,17 @@ class Grid:
             max([state.time, *(each.time for each in times)]),
             0 if market is None else market.time,
             None if market is None else market.price,
+            link_latency=None if self._ticker is None else link_latency(self._ticker),
         )
         heard = [each for each in inputs if hear(draft, each)]
         is_new = is_added or bool(heard)
+        demand.answer(draft)
         is_new |= guards.look(draft, silence)
+        is_new |= stops.look(draft)
+        is_new |= halting.look(draft)
         if market is not None:
             is_new |= self._follow(state, market, draft.time)
+            is_new |= self._start(draft, market)
         changes = self._plan(state, market, draft.time)
         if not (is_new or changes.cancels or changes.quotes):
             self._calm = self._calm_of(state, changes, draft.time)
@@ -129,22 +140,37 @@ class Grid:
             state.anchor = _to_tick(market.price, state.instrument.tick_size)
             state.accounts.first_price, state.accounts.first_time = market.price, now
             self._lattice = Lattice(state.anchor, state.settings, state.instrument)
-        center = self._lattice.nearest(bounded(state.settings, market.price))
-        has_moved = center != state.center
-        state.center = center
+        stride = volatility.stride(state, self._lattice)
+        center = self._lattice.nearest(
+            bounded(state.settings, inventory.reference(state, market.price)), stride
+        )
+        has_moved = (center, stride) != (state.center, state.stride)
+        state.center, state.stride = center, stride
         return is_first or has_moved
+
+    def _start(self, draft: Draft, market: Market) -> bool:
+        assert self._lattice is not None
+        if not startup.look(draft, self._lattice, market.price):
+            return False
+        self._follow(draft.state, market, draft.time)  # what was taken over may move the center
+        return True
 
     def _plan(self, state: GridState, market: Market | None, now: TimeNs) -> Plan:
         if self._lattice is None or market is None:
             return Plan([], [], depends_on_price=True)
+        if guards.halted_by(state) is not None:
+            return halting.plan(state, market, now)
         return plan(state, self._lattice, market, now)
 
     def _calm_of(self, state: GridState, changes: Plan, now: TimeNs) -> Calm | None:
-        if self._lattice is None or changes.depends_on_price or guards.is_waiting_for_a_tick(state):
+        if self._lattice is None or changes.depends_on_price or _is_waiting_for_a_tick(state):
+            return None
+        if state.startup is not None:
             return None
         ends = [slot.quiet_until for slot in state.slots.values() if slot.quiet_until > now]
         ends += guards.ends(state)
-        return Calm(*self._lattice.bounds(state.center), min(ends, default=FOR_EVER))
+        bounds = self._lattice.bounds(state.center, state.stride)
+        return Calm(*bounds, min(ends, default=FOR_EVER), state if inventory.is_skewed(state) else None)
 
     def _commit(self, draft: Draft, market: Market | None, changes: Plan) -> Change:
         state = draft.state
@@ -180,6 +206,7 @@ def _place(draft: Draft, quote: Quote) -> None:
         price=quote.price,
         quantity=quote.quantity,
         opens=quote.opens,
+        decided_time=draft.time,
     )
     open_order(state, slot, order)
     draft.decide(
@@ -205,7 +232,12 @@ def _first_state(added: SymbolAdded) -> GridState:
         generation=added.generation,
         settings=added.settings,
         instrument=added.instrument,
+        startup=startup.startup_of(added.settings),
     )
+
+
+def _is_waiting_for_a_tick(state: GridState) -> bool:
+    return guards.is_waiting_for_a_tick(state) or stops.is_set(state)
 
 
 def _lattice_of(state: GridState | None) -> Lattice | None:

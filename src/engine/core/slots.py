@@ -143,8 +143,8 @@ def retire_cycle(state: GridState, name: OrderName) -> None:
 def tidy(state: GridState) -> None:
     """Drop slots that have nothing to remember, and sort the rest by level."""
     settings, center = state.settings, state.center
-    lowest = center - settings.buy_window
-    highest = center if settings.mode is GridMode.LONG else center + settings.sell_window
+    lowest = center - settings.buy_window * state.stride
+    highest = center if settings.mode is GridMode.LONG else center + settings.sell_window * state.stride
     kept = {}
     for level in sorted(state.slots):
         slot = state.slots[level]

@@ -2,6 +2,7 @@
 
 from decimal import Decimal, localcontext
 
+from engine.core import startup
 from engine.core.arithmetic import CONTEXT, SHARE_DIGITS, ZERO
 from engine.core.lattice import Lattice
 from engine.core.quoting import why_not
@@ -47,6 +48,8 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
         volume=accounts.volume,
         first_time=accounts.first_time,
         time=state.time,
+        not_quoting_detail=startup.detail(state),
+        stride=state.stride,
     )
 
 
@@ -65,9 +68,9 @@ def _buy_and_hold(state: GridState, price: Price) -> Money:
 
 
 def _slot_views(state: GridState, lattice: Lattice) -> list[SlotView]:
-    settings, center = state.settings, state.center
-    highest = center if settings.mode is GridMode.LONG else center + settings.sell_window
-    levels = {*range(center - settings.buy_window, highest + 1), *state.slots}
+    settings, center, stride = state.settings, state.center, state.stride
+    highest = center if settings.mode is GridMode.LONG else center + settings.sell_window * stride
+    levels = {*range(center - settings.buy_window * stride, highest + 1, stride), *state.slots}
     return [_slot_view(level, state.slots.get(level), lattice, center) for level in sorted(levels)]
 
 

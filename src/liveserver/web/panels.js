@@ -11,6 +11,7 @@ const NONE = "—";
 /** @type {Record<string, string>} */
 const NOT_QUOTING = {
   no_price: "no price yet",
+  quarantined: "its engine failed on it again and again: look at the alert, then reset",
   paused: "paused by an operator",
   margin_locked: "the venue refused for lack of margin",
   breaker_open: "the circuit breaker is open",

@@ -18,7 +18,7 @@ from opensqt.listening import any_free
 from opensqt.stack import StackSettings
 from opensqt.supervisor import Patience
 from opensqt.verify import viewers
-from opensqt.verify.laboratory import Outcome, Trial, experiment, lively
+from opensqt.verify.laboratory import Outcome, Trial, experiment, lively, struck, targets
 
 KILLS = 16
 MOST_TOLD = 20
@@ -84,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
         "--pause-for", type=float, default=30.0, metavar="S", help="seconds of a pause (%(default)s)"
     )
     parser.add_argument(
+        "--only", default="", metavar="PART,...", help="strike only those: engine,gateway-1 for instance"
+    )
+    parser.add_argument(
         "--data-dir", type=Path, help="where the run is kept (a temporary directory, kept on failure)"
     )
     return parser
@@ -107,7 +110,10 @@ async def _run(args: argparse.Namespace, data: DataDir, console: Console) -> Out
         minutes=args.minutes,
         every_s=args.every,
         pause_s=args.pause_for if args.pauses else 0.0,
+        only=tuple(filter(None, args.only.split(","))),
     )
+    if not struck(settings, trial):
+        raise CommandError(f"--only {args.only}: there are {', '.join(targets(settings))}")
     return await experiment(settings, trial, console.say)
 
 

@@ -35,6 +35,12 @@ def test_neutral_needs_shorts() -> None:
         ),
         (replace(LONG, lower_price=D(2), upper_price=D(2)), "lower_price 2 has to be below upper_price 2"),
         (replace(LONG, buy_window=0), "buy_window 0 has to be at least 1"),
+        (replace(LONG, volatility_scale=D(-1)), "volatility_scale -1 must not be negative"),
+        (replace(LONG, position_safety_check=D(-1)), "position_safety_check -1 must not be negative"),
+        (replace(LONG, atr_window=0), "atr_window 0 has to be at least 1"),
+        (replace(LONG, inventory_skew=D("0.5")), "inventory_skew 0.5 has to be at least 0 and below 0.5"),
+        (replace(LONG, max_leverage=D(0)), "max_leverage 0 has to be above 0"),
+        (replace(LONG, trigger_price=D(0)), "trigger_price 0 has to be above 0"),
         (replace(LONG, margin_lock_duration=-1), "margin_lock_duration must not be negative"),
     ],
 )
@@ -62,3 +68,13 @@ def test_a_ratio_below_a_tick_at_the_price() -> None:
 def test_a_window_below_zero() -> None:
     (mistake,) = check(replace(LONG, buy_window=100), PERPETUAL, D(1000))
     assert "reaches below zero" in mistake
+
+
+def test_a_slippage_is_a_share_below_all() -> None:
+    (mistake,) = check(replace(LONG, flatten_slippage=D(1)), PERPETUAL)
+    assert mistake == "flatten_slippage 1 has to be at least 0 and below 1"
+
+
+def test_the_stops_of_a_grid_leave_room_between_them() -> None:
+    (mistake,) = check(replace(LONG, stop_below_price=D(990), stop_above_price=D(990)), PERPETUAL)
+    assert mistake == "stop_below_price 990 has to be below stop_above_price 990"

@@ -8,28 +8,31 @@ from tests.engine.core.examples import (
     PERPETUAL,
     added,
     at,
+    balance,
     candle,
     command,
     feed,
     position,
     silence,
     state_of,
+    stream,
     ticker,
 )
 from tests.engine.core.exchange import Exchange
 
 from engine.core.grid import Grid
-from engine.core.guards import stopped_by
+from engine.core.guards import halted_by, stopped_by
 from engine.core.step import Change
 from engine.core.view import view
 from schemas.account import OpenOrders, Position
 from schemas.codec import encode
 from schemas.control import CommandName
-from schemas.engine import Reconciled, ReconciliationFinding
+from schemas.engine import Reconciled, ReconciliationFinding, RiskChanged, Severity
 from schemas.grid import GridState
 from schemas.grid_settings import GridMode, GridSettings
-from schemas.instruments import Instrument
-from schemas.journal import Input
+from schemas.grid_view import NotQuoting
+from schemas.instruments import Instrument, InstrumentKind
+from schemas.journal import EngineStarted, EngineStopping, Input
 from schemas.market import FeedState, Ticker
 from schemas.orders import PlaceOrder, RejectReason, Trade
 from schemas.units import ClientOrderId, TradeId
@@ -46,7 +49,12 @@ class World:
     """What moves it are small numbers, so that a list of them is a story that can be shrunk."""
 
     def __init__(
-        self, settings: GridSettings, instrument: Instrument = PERPETUAL, *, is_forgetful: bool = False
+        self,
+        settings: GridSettings,
+        instrument: Instrument = PERPETUAL,
+        *,
+        is_forgetful: bool = False,
+        held: Decimal = ZERO,
     ) -> None:
         self.settings = settings
         self.exchange = Exchange(instrument.lot_size, is_forgetful=is_forgetful)
@@ -56,12 +64,19 @@ class World:
         self.heard: dict[TradeId, Trade] = {}
         self._known: tuple[Ticker, ...] = ()
         """The newest ticker, which a grid knows beside its state."""
+        self.held = held
+        """What the account held before there was a grid."""
         self.profit = ZERO
         self.fills = 0
+        self.opened = 0
+        """Opening orders placed."""
         self._sweep: tuple[OpenOrders, Position] | None = None
         self._sweep_after = 0
+        self._is_stopped = False
         self.hear(added(settings, instrument))
         self.move(0, 0)
+        if settings.preflight:
+            self.hear(stream(), balance(100_000), position(held))
 
     def hear(self, *inputs: Input) -> Change | None:
         """Give the grid its inputs, and check all that has to hold."""
@@ -154,7 +169,7 @@ class World:
 
     def look(self) -> None:
         """Take a sweep, to be heard when all that was said before it was heard."""
-        held = sum((each.side.sign * each.quantity for each in self.exchange.trades), ZERO)
+        held = sum((each.side.sign * each.quantity for each in self.exchange.trades), self.held)
         self._sweep = self.exchange.sweep(), position(held, self.seconds)
         self._sweep_after = len(self.exchange.news)
 
@@ -170,6 +185,19 @@ class World:
 
     def ask(self, name: CommandName) -> None:
         self.hear(command(name))
+
+    def change(self, setting: str, text: str) -> None:
+        self.hear(command(CommandName.SET, changes={setting: text}))
+
+    def look_dry(self) -> None:
+        self.hear(command(CommandName.RECONCILE, dry_run=True))
+
+    def end_engine(self) -> None:
+        self.hear(EngineStopping(time=at(self.seconds)))
+
+    def start_engine(self) -> None:
+        self.restart()
+        self.hear(EngineStarted(time=at(self.seconds)))
 
     def restart(self) -> None:
         """Go on from the state of the last step."""
@@ -201,11 +229,20 @@ class World:
         state = state_of(self.grid)
         self.profit += sum((fill.grid_profit for fill in change.fills), ZERO)
         self.fills += len(change.fills)
+        self._count_stops(change)
         assert not any(isinstance(each, Reconciled) and each.finding is DIFFERS for each in change.notices)
         for decision in change.decisions:
             if isinstance(decision, PlaceOrder):
                 self._check_order(state, decision)
             self.exchange.carry_out(decision)
+
+    def _count_stops(self, change: Change) -> None:
+        for each in change.notices:
+            if isinstance(each, RiskChanged) and each.severity is Severity.CRITICAL and "stop" in each.reason:
+                assert each.active, "a stop is reached"
+                assert not self._is_stopped, "a stop was reached twice without a resume"
+                self._is_stopped = True
+        self._is_stopped &= state_of(self.grid).halt is not None
 
     def _check_order(self, state: GridState, order: PlaceOrder) -> None:
         slot = state.slots[order.level]
@@ -215,11 +252,18 @@ class World:
             ids = self._ids_of(order.level)
             traded = {each.trade_id for each in self.exchange.trades if each.client_order_id in ids}
             assert traded <= self.heard.keys(), "an order before all trades of the last one"
+        halted = halted_by(state)
+        assert halted in (None, NotQuoting.FLATTENING), "an order of a grid that was told to stop"
+        if halted is not None:
+            assert not order.post_only
+            assert order.reduce_only is (state.instrument.kind is InstrumentKind.LINEAR_PERPETUAL)
+            assert 0 < order.quantity <= -order.side.sign * state.accounts.position
         if not slot.order.opens:
             assert slot.held * order.side.sign < 0
             assert order.quantity <= abs(slot.held)
             assert not order.reduce_only or order.quantity <= -order.side.sign * state.accounts.position
         else:
+            self.opened += 1
             assert stopped_by(state) is None
             assert slot.held * order.side.sign >= 0
 
@@ -231,8 +275,9 @@ class World:
         accounts, slots = state.accounts, state.slots.values()
         trades = self.heard.values()
         signed = [trade.side.sign * trade.quantity for trade in trades]
-        assert accounts.position == sum(signed) == sum(slot.held for slot in slots)
-        assert accounts.cash == -sum(trade.side.sign * trade.quantity * trade.price for trade in trades)
+        assert accounts.position == sum(signed) + accounts.adopted == sum(slot.held for slot in slots)
+        paid = sum(trade.side.sign * trade.quantity * trade.price for trade in trades)
+        assert accounts.cash == -paid - accounts.adopted_cost
         assert accounts.fees == sum(trade.fee for trade in trades)
         assert accounts.unmatched_fees == sum(slot.entry_fees for slot in slots)
         assert accounts.grid_profit == self.profit
@@ -249,10 +294,14 @@ class World:
     def _check_rest(self) -> None:
         state = state_of(self.grid)
         exchange = self.exchange
-        assert state.accounts.position == sum(each.side.sign * each.quantity for each in exchange.trades)
+        adopted = state.accounts.adopted
+        assert adopted in {ZERO, self.held}
+        assert state.accounts.position - adopted == sum(
+            each.side.sign * each.quantity for each in exchange.trades
+        )
         for slot in state.slots.values():
             own = [each for each in exchange.trades if each.client_order_id in self._ids_of(slot.level)]
-            assert slot.held == sum(each.side.sign * each.quantity for each in own)
+            assert adopted or slot.held == sum(each.side.sign * each.quantity for each in own)
             assert slot.order is None or exchange.books[slot.order.client_order_id].is_open
         ours = {slot.order.client_order_id for slot in state.slots.values() if slot.order}
         assert ours == {each.order.client_order_id for each in exchange.live()}
