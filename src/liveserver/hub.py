@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 from liveserver.answers import Shown, SnapshotData, StreamsData
-from liveserver.audience import CloseCode, Dialect, Viewer, written
+from liveserver.audience import CloseCode, Dialect, Viewer
 from liveserver.messages import ErrorData, Message, MessageType
 from liveserver.metrics import Metrics
 from liveserver.positions import DURABLE, Positions, Reason
@@ -112,7 +112,7 @@ class Hub:
         if self._returning.get(viewer) is not returning:
             return False
         assert self._projection is not None, "whoever is handed something was shown something"
-        told = missed(self._projection, self._seating[viewer].dialect, returning, entries)
+        told = missed(self._seating, viewer, self._projection, returning, entries)
         self._seating.deliver_frames(viewer, told)
         return viewer in self._seating
 
@@ -145,9 +145,9 @@ class Hub:
 
     def send_past(self, viewer: Viewer, told: Sequence[Replayed]) -> bool:
         """Send messages of the past to a viewer that is away from the present; False when it is not."""
-        if viewer not in self._away:
+        if viewer not in self._away or viewer not in self._seating:
             return False
-        self._seating.deliver_frames(viewer, [replayed(each) for each in told])
+        self._seating.deliver_frames(viewer, [replayed(self._seating, viewer, each) for each in told])
         return viewer in self._away
 
     def tell(self, viewer: Viewer, message: Message) -> None:
@@ -242,7 +242,7 @@ class Hub:
         self._seating.send(before)
         if viewer not in self._seating:
             return
-        told = missed(projection, before.dialect, returning, entries)
+        told = missed(self._seating, viewer, projection, returning, entries)
         del self._returning[viewer]
         self._seating.sit(viewer, frozenset(channels), before.dialect)
         after: list[tuple[Channel | None, Message]] = [
@@ -250,7 +250,10 @@ class Hub:
             (None, Message(MessageType.SYMBOLS, projection.summary())),
             (None, Message(MessageType.STREAMS, StreamsData(streams=projection.log.positions))),
         ]
-        told += [Frame(written(message, before.dialect, channel), message.type) for channel, message in after]
+        told += [
+            Frame(self._seating.written(message, before.dialect, channel), message.type)
+            for channel, message in after
+        ]
         # One write: what the connection takes at once never has to wait in the backlog.
         self._seating.deliver_frames(viewer, told)
 

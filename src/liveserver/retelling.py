@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from liveserver.answers import ResumedData
-from liveserver.audience import Dialect, written
+from liveserver.audience import Dialect, Viewer
 from liveserver.messages import Message, MessageType
 from liveserver.projection import Channel, Projection
 from liveserver.returning import Returning
 from liveserver.ring import Entry
-from liveserver.seating import Frame
+from liveserver.seating import Frame, Seating
 
 
 class Replayed(NamedTuple):
@@ -22,29 +22,31 @@ class Replayed(NamedTuple):
     """When the bus stored it."""
 
 
-def replayed(told: Replayed) -> Frame:
+def replayed(seating: Seating, viewer: Viewer, told: Replayed) -> Frame:
     """Return the frame of a message of the past."""
     channel, message, seq, time_ms = told
-    return Frame(written(message, Dialect.V2, channel, seq, time_ms), message.type)
+    dialect = seating[viewer].dialect
+    return Frame(seating.written(message, dialect, channel, seq, time_ms), message.type)
 
 
 def missed(
-    projection: Projection, dialect: Dialect, returning: Returning, entries: Sequence[Entry]
+    seating: Seating, viewer: Viewer, projection: Projection, returning: Returning, entries: Sequence[Entry]
 ) -> list[Frame]:
     """Return the frames of what a viewer missed, and note that it was told."""
+    dialect = seating[viewer].dialect
     told: list[Frame] = []
     if not returning.is_told:
         returning.is_told = True
         resumed = Message(MessageType.RESUMED, ResumedData(streams=returning.positions))
-        told.append(Frame(written(resumed, dialect), resumed.type))
+        told.append(Frame(seating.written(resumed, dialect), resumed.type))
     returning.took(entries)
-    return told + [Frame(_frame(entry, projection, dialect), entry.kind) for entry in entries]
+    return told + [Frame(_frame(seating, entry, projection, dialect), entry.kind) for entry in entries]
 
 
-def _frame(entry: Entry, projection: Projection, dialect: Dialect) -> bytes:
+def _frame(seating: Seating, entry: Entry, projection: Projection, dialect: Dialect) -> bytes:
     frame = entry.frames.get(dialect)
     if frame is None:
         channel = Channel(entry.market, entry.interval)
         message = entry.message(projection.name(entry.market))
-        frame = entry.frames[dialect] = written(message, dialect, channel, entry.seq)
+        frame = entry.frames[dialect] = seating.written(message, dialect, channel, entry.seq)
     return frame

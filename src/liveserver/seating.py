@@ -95,10 +95,21 @@ class Seating:
         for audience in tuple(audiences):
             frame = frames.get(audience.dialect)
             if frame is None:
-                frame = frames[audience.dialect] = written(message, audience.dialect, channel, seq)
+                frame = frames[audience.dialect] = self.written(message, audience.dialect, channel, seq)
             self._dirty[audience] = None
             if audience.put(message.type, frame):
                 self.send(audience)
+
+    def written(
+        self,
+        message: Message,
+        dialect: Dialect,
+        channel: Channel | None = None,
+        seq: str = "",
+        replayed: int = 0,
+    ) -> bytes:
+        """Return the frame of a message, as it is written for everybody here."""
+        return written(message, dialect, channel, seq, replayed)
 
     def flush(self) -> None:
         """Send what was gathered."""
@@ -121,7 +132,7 @@ class Seating:
         """Send messages to one viewer now."""
         audience = self._seats.get(viewer)
         if audience is not None:
-            told = ((written(message, audience.dialect, at), message.type) for at, message in messages)
+            told = ((self.written(message, audience.dialect, at), message.type) for at, message in messages)
             self.deliver_frames(viewer, [Frame(*each) for each in told])
 
     def deliver_frames(self, viewer: Viewer, frames: Sequence[Frame]) -> None:
