@@ -184,7 +184,6 @@ def entry_of(message: Received) -> Entry | None:
         event = decode(message.data)
     except UndecodableError:
         return None
-    found = about(event)
-    if found is None:
+    if about(event) is None:
         return None
-    return Entry(message.stream, message.sequence, message.time_ns, event, found, len(message.data))
+    return Entry(message.stream, message.sequence, message.time_ns, event, message.data)

@@ -8,7 +8,6 @@ from contextlib import aclosing
 from bus import Bus, BusError, FromSequence, Logger, Received
 from liveserver.answers import ReplayData, ReplayState
 from liveserver.audience import Viewer
-from liveserver.catch_up import entry_of
 from liveserver.hub import Hub
 from liveserver.messages import Message, MessageType
 from liveserver.naming import Market
@@ -18,6 +17,7 @@ from liveserver.positions import Reason
 from liveserver.projection import Channel, Outgoing, Projection, Reach
 from liveserver.requests import Pause, Play, ReplayCommand, Seek, Stop, time_of
 from liveserver.retelling import Replayed
+from schemas.codec import UndecodableError, decode
 from schemas.subjects import Stream
 from schemas.units import MILLISECOND_NS, SECOND_NS, TimeNs
 
@@ -261,7 +261,8 @@ def iso(time: TimeNs) -> str:
 
 
 def _hear(projection: Projection, message: Received) -> list[Outgoing]:
-    entry = entry_of(message)
-    if entry is None:
+    try:
+        event = decode(message.data)
+    except UndecodableError:
         return []
-    return projection.hear(message.stream, message.sequence, message.time_ns, entry.event, 0)
+    return projection.hear(message.stream, message.sequence, message.time_ns, event, message.data)
