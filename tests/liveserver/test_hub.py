@@ -336,7 +336,7 @@ def test_what_a_returning_viewer_missed_and_the_levels_are_one_write() -> None:
         stage.projection.hear("ORDERS", n, n, event, encode(event))
     viewer = Listener()
 
-    here = {stream: Position("once", 3 if stream == "ORDERS" else 0) for stream in DURABLE}
+    here = {str(stream): Position("once", 3 if stream == "ORDERS" else 0) for stream in DURABLE}
     stage.hub.join(viewer, [Wanted()], dialect=Dialect.V2, positions=here)
 
     assert viewer.writes == 1
