@@ -52,6 +52,12 @@ def _parser() -> argparse.ArgumentParser:
         type=_positive(float),
         help="seconds that viewers have to go when it is told to end; default: %(default)s",
     )
+    parser.add_argument(
+        "--replays",
+        default=defaults.replays,
+        type=int,
+        help="how many viewers may watch the past at a time; default: %(default)s",
+    )
     limits = parser.add_argument_group("limits")
     for field in msgspec.structs.fields(Limits):
         limits.add_argument(
@@ -86,6 +92,7 @@ def _settings(arguments: list[str]) -> tuple[Settings, bool]:
         own_port=given.own_port,
         drain_s=given.drain_s,
         replica=given.replica,
+        replays=given.replays,
         allowed_origins=frozenset(given.allow_origin or Settings().allowed_origins),
         limits=Limits(**{name: getattr(given, name) for name in Limits.__struct_fields__}),
     )

@@ -175,8 +175,7 @@ class _View:
             return []
         if not is_logged:
             return self._projection.apply(event, message.sequence)
-        size = len(message.data)
-        return self._projection.hear(message.stream, message.sequence, message.time_ns, event, size)
+        return self._projection.hear(message.stream, message.sequence, message.time_ns, event, message.data)
 
 
 def _includes(messages: Iterable[Received]) -> list[int]:
