@@ -45,17 +45,24 @@ class LiveCandles:
             for symbol in settings.monitor_symbols
         )
         self._history: Sequence[Candle] = ()
+        self._first_tick = asyncio.Event()
 
     async def load(self) -> None:
         self._history = await self._closed.take()
 
     async def before(self, time: TimeNs) -> Sequence[Candle]:
-        history, self._history = self._history, ()
+        if self._first_tick.is_set():
+            return ()
+        # At the first start of all, the history may have come after the engine.
+        history, self._history = [*self._history, *await self._closed.take()], ()
+        self._first_tick.set()
         return history
 
     async def follow(self, put: Put) -> None:
         if not self._closed.filters:
             await _for_ever()
+        # Before its first tick a new grid hears nothing.
+        await self._first_tick.wait()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(forever("closed candles", self._closed.follow(put)), name="closed candles")
             if not self._forming:

@@ -40,10 +40,22 @@ async def test_what_closes_and_what_forms_is_handed_on(bus: Bus) -> None:
     heard: asyncio.Queue[Candle] = asyncio.Queue()
     candles = await loaded(LiveCandles(bus, SIM, BTC, MONITORED), bus, 1)
     following = asyncio.create_task(candles.follow(heard.put_nowait))
+    assert await candles.before(0) == [candle(1)]
     await bus.store(CLOSED, candle(2))
     assert await heard.get() == candle(2)
     await bus.store(LIVE, candle(3, closed=False))
     assert await heard.get() == candle(3, closed=False)
+    following.cancel()
+
+
+async def test_what_comes_before_the_first_tick_is_history(bus: Bus) -> None:
+    heard: asyncio.Queue[Candle] = asyncio.Queue()
+    candles = await loaded(LiveCandles(bus, SIM, BTC, MONITORED), bus)
+    following = asyncio.create_task(candles.follow(heard.put_nowait))
+    await bus.store(CLOSED, candle(1))
+    assert await candles.before(0) == [candle(1)]
+    await bus.store(CLOSED, candle(2))
+    assert await heard.get() == candle(2)
     following.cancel()
 
 
@@ -76,7 +88,7 @@ async def test_of_its_own_symbol_a_grid_hears_what_closes(bus: Bus) -> None:
     candles = await loaded(LiveCandles(bus, SIM, BTC, watching), bus, *range(1, 41))
     following = asyncio.create_task(candles.follow(heard.put_nowait))
     await bus.store(LIVE, candle(41, closed=False))
-    await bus.store(CLOSED, candle(41))
     assert len(await candles.before(0)) == 31
+    await bus.store(CLOSED, candle(41))
     assert await heard.get() == candle(41)
     following.cancel()
