@@ -31,6 +31,7 @@ from bus.errors import Ambiguous, BusError, OffsetLost, Refused, StreamGone
 from bus.log import get_logger
 from bus.message import Received
 from bus.requests import nats_inbox
+from bus.rollback import Rollback
 from bus.wire import StreamState
 
 if TYPE_CHECKING:
@@ -152,6 +153,7 @@ class _Reader:
         self._covered = 0
         self._due = 0
         self._behind_since: float | None = None
+        self._rollback = Rollback()
         self._inbox = nats_inbox(bus.nc)
         self._subscription: Subscription | None = None
         self._arrived: deque[Msg] = deque()
@@ -236,14 +238,16 @@ class _Reader:
         return max((message.sequence for message in last if message is not None), default=0)
 
     def _check(self, state: StreamState) -> None:
-        self._check_age(state)
+        is_other = state.created != self._created or self._rollback.is_seen(state, self._next)
+        if not is_other:
+            self._check_age(state)
         is_there = self._next is None or state.first <= self._next <= state.last + 1
-        if state.created != self._created or not is_there:
+        if is_other or not is_there:
             raise OffsetLost(self._stream, self._wanted, state.first, state.created)
 
     def _check_age(self, state: StreamState) -> None:
         is_behind = self._next is not None and state.last + 1 < self._next
-        if state.replicas == 1 or state.created != self._created or not is_behind:
+        if state.replicas == 1 or not is_behind:
             self._behind_since = None
             return
         now = asyncio.get_running_loop().time()

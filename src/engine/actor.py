@@ -33,6 +33,7 @@ from engine.core.step import Change
 from engine.core.view import view
 from engine.heartbeat import Heartbeat
 from engine.inbox import Heard, Inbox, Level
+from engine.late_trades import looked_up
 from engine.leaving import IsLast, decide_to_the_end, somebody_else
 from engine.metrics import EngineMetrics
 from engine.offsets import offsets_now
@@ -57,6 +58,8 @@ from schemas.journal import (
 from schemas.market import Candle, FeedChanged, Ticker
 from schemas.portfolio import PortfolioLimits
 from schemas.subjects import Stream
+
+Followed = Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits
 
 
 class ActorTurns(NamedTuple):
@@ -88,6 +91,7 @@ class Actor:
         self._turns = turns
         self._watch = watch
         self._candles_of = candles
+        self._account = watch.account(bus, instrument)
         self._metrics = metrics
         self._log = log
         self._step_subject = subjects.step(entry.venue, entry.symbol)
@@ -125,7 +129,7 @@ class Actor:
         await self._speaker.say_again(last.stored.sequence if last else 0)
         state = self._grid.state
         settings = self._entry.settings if state is None else state.settings
-        self._candles = self._candles_of(self._bus, self._entry.venue, settings)
+        self._candles = self._candles_of(self._bus, self._entry.venue, self._entry.symbol, settings)
         await self._candles.load()
         self._inbox = Inbox(self._offsets[Stream.ORDERS].sequence)
         self._turns.orders.leave(self._offsets[Stream.ORDERS].sequence, self._journal.sequence)
@@ -182,7 +186,8 @@ class Actor:
             case Heard():
                 self._offsets[heard.stream] = heard.offset
                 if heard.event is not None:
-                    await self._process(heard.event, place=Place(heard.stream, heard.offset.sequence))
+                    event = await looked_up(self._bus, self._grid.state, heard)
+                    await self._process(event, place=Place(heard.stream, heard.offset.sequence))
                 if heard.stream is Stream.ORDERS:
                     self._turns.orders.leave(heard.offset.sequence, self._journal.sequence)
             case Ticker() as ticker:
@@ -199,6 +204,8 @@ class Actor:
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:
             await self._process(messages.added(self._entry, self._instrument, ticker.time), *self._limits)
+        if self._grid.state is not None and self._grid.state.startup is not None:
+            await self._process(*await self._account.levels())
         await self._process(*await self._candles.before(ticker.time))
         self.price_time = ticker.time
         self._watch.tick(ticker.time)
@@ -308,12 +315,7 @@ class Actor:
             self._undecodable(message, error)
             return Heard(stream, offset, None)
 
-    async def _follow(
-        self,
-        stream: Stream,
-        filters: tuple[str, ...],
-        kind: type[Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits],
-    ) -> None:
+    async def _follow(self, stream: Stream, filters: tuple[str, ...], kind: type[Followed]) -> None:
         async with Levels(self._bus, stream, filters) as levels:
             async for message in levels:
                 try:
@@ -321,14 +323,13 @@ class Actor:
                 except UndecodableError as error:
                     self._undecodable(message, error)
 
-    def _put(self, event: Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits) -> None:
+    def _put(self, event: Followed) -> None:
         if isinstance(event, OpenOrders):
             self._inbox.put_sweep(event)
         elif isinstance(event, Position):
             self._positions = (event,)
         else:
-            if isinstance(event, PortfolioLimits):
-                self._limits = (event,)
+            self._limits = (event,) if isinstance(event, PortfolioLimits) else self._limits
             self._inbox.put_level(event)
 
     async def _hear_silence(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 
 import msgspec
 
@@ -45,7 +46,7 @@ async def main(settings: Settings) -> None:
             here,
             tenure,
             lock_step=settings.lock_step,
-            watch=RecordedWatch if settings.is_recorded else LiveWatch,
+            watch=RecordedWatch if settings.is_recorded else partial(LiveWatch, lock_step=settings.lock_step),
             candles=RecordedCandles if settings.is_recorded else LiveCandles,
         )
         here.report("engine", orchestrator.status)

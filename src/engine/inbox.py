@@ -57,8 +57,7 @@ class Inbox:
 
     def put_level(self, level: Level) -> None:
         """Replace the one of its kind that waits."""
-        key = (level.symbol, level.closed and level.open_time) if isinstance(level, Candle) else None
-        self._levels[type(level)][key] = level
+        self._levels[type(level)][_key(level)] = level
         self._filled.set()
 
     def put_sweep(self, sweep: OpenOrders) -> None:
@@ -87,3 +86,9 @@ class Inbox:
         if len(self._exact) < LIMIT // 2:
             self._room.set()
         return heard
+
+
+def _key(level: Level) -> object:
+    if isinstance(level, Candle):
+        return level.symbol, level.interval, level.closed and level.open_time
+    return None

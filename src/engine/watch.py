@@ -5,7 +5,10 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from bus import Bus
+from engine.account import Account, LiveAccount, SettledAccount
 from schemas import subjects
+from schemas.instruments import Instrument
 from schemas.journal import TimePassed
 from schemas.units import SECOND_NS, Symbol, TimeNs, VenueId
 
@@ -25,6 +28,9 @@ class Watch(Protocol):
     def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         """Return where on ACCOUNT the venue's position is, to be compared with every sweep."""
 
+    def account(self, bus: Bus, instrument: Instrument) -> Account:
+        """Return where the account is looked up before the first order."""
+
     def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
         """Return where on JOURNAL it is told what all symbols together may do."""
 
@@ -40,7 +46,14 @@ class LiveWatch:
 
     is_recorded = False
 
-    def __init__(self, *, every_s: float = SILENCE, clock: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(
+        self,
+        *,
+        every_s: float = SILENCE,
+        clock: Callable[[], int] = time.monotonic_ns,
+        lock_step: bool = False,
+    ) -> None:
+        self._lock_step = lock_step
         self._every_s = every_s
         self._clock = clock
         self._market_time: TimeNs = 0
@@ -52,6 +65,9 @@ class LiveWatch:
 
     def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         return (subjects.position(venue, symbol),)
+
+    def account(self, bus: Bus, instrument: Instrument) -> Account:
+        return SettledAccount(bus, instrument) if self._lock_step else LiveAccount(bus, instrument)
 
     def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
         return (subjects.limits(venue),)
@@ -81,6 +97,9 @@ class RecordedWatch:
 
     def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         return ()
+
+    def account(self, bus: Bus, instrument: Instrument) -> Account:
+        return SettledAccount(bus, instrument)
 
     def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
         return ()

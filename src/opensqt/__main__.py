@@ -15,6 +15,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "run": {
         "up": "the whole stack on this machine; Ctrl-C stops it",
         "config check [FILE]": "what a configuration says, or all that is wrong with it",
+        "plan [FILE]": "what it would trade: levels, margin, fees, preflight, liquidation",
     },
     "look and act": {
         "status": "what runs, what each symbol does, and why one does not quote",
@@ -91,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"opensqt {__version__}")
     top.add_argument("--debug", action="store_true", help="show where an error comes from")
     commands = top.add_subparsers(required=True, metavar="COMMAND", help=argparse.SUPPRESS, prog="opensqt")
-    for add in (_add_up, _add_config, _add_status, _add_tap, _add_control, _add_bus):
+    for add in (_add_up, _add_config, _add_plan, _add_status, _add_tap, _add_control, _add_bus):
         add(commands)
     return top
 
@@ -190,6 +191,21 @@ def _add_config(commands: Commands) -> None:
     check.add_argument("file", nargs="?", type=Path, help="default: the one that is shipped")
 
 
+def _add_plan(commands: Commands) -> None:
+    plan = _add(
+        commands,
+        "plan",
+        "Shows what a configuration would trade, and trades nothing: levels, margin, break-even, preflight, estimated "
+        "liquidation, worst loss. Where a stack runs, its price, balance, leverage and fees are taken.",
+        _plan,
+    )
+    plan.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the one that is shipped")
+    plan.add_argument("--symbol", type=arguments.symbol, metavar="SYMBOL", help="this one alone")
+    plan.add_argument("--price", type=arguments.price, metavar="PRICE", help="as if it were first seen here")
+    plan.add_argument("--json", action="store_true", help="one JSON object")
+    _where(plan)
+
+
 def _add_status(commands: Commands) -> None:
     status = _add(
         commands, "status", "Asks what runs, what each symbol does, and why one does not quote.", _status
@@ -248,6 +264,20 @@ def _config_check(options: argparse.Namespace) -> int:
     from opensqt.config_command import check
 
     return check(options.file)
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from opensqt.plan_command import PlanOptions, plan
+    from opensqt.status import running_url
+
+    wanted = PlanOptions(
+        file=options.file,
+        symbol=options.symbol,
+        price=options.price,
+        as_json=options.json,
+        bus_url=running_url(options.bus_url, options.data_dir),
+    )
+    return _ask(lambda: plan(wanted))
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -41,6 +41,16 @@ def speed(text: str) -> float | str:
     return speed
 
 
+def price(text: str) -> Any:
+    """Return a price above zero."""
+    from opensqt import units
+
+    try:
+        return units.positive(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, not {text!r}") from None
+
+
 def symbol(text: str) -> Any:
     """Return a symbol, also from how subjects write it; `_all` is every symbol of a venue."""
     from schemas.subjects import ALL, unescape

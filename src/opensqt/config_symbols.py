@@ -44,7 +44,7 @@ def read_settings(section: Section) -> tuple[GridSettings, tuple[tuple[str, Amou
     amount = section.required("order_amount", units.amount, Amount(Decimal(1), ""))
     if amount.value <= 0:
         section.note(f"{section.path}.order_amount has to be above 0", section.line_of("order_amount"))
-    fields: dict[str, object] = {}
+    fields: dict[str, object] = {"preflight": True}
     amounts = [("price_interval", interval)] if isinstance(interval, Amount) else []
     for name, written in tuning.WRITTEN.items():
         value = section.optional(name, written.read, None)

@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Sequence
 
-from bus import Bus, Entry, Registry, newest
+from bus import Bus, Conflict, Entry, Registry, newest
 from opensqt.errors import CommandError
 from schemas import subjects
-from schemas.codec import UndecodableError, decode_as
+from schemas.codec import UndecodableError, decode_as, encode
 from schemas.journal import Step, SymbolEntry
+from schemas.portfolio import PortfolioEntry
 from schemas.subjects import Stream
 from schemas.units import Symbol
 
@@ -39,6 +40,26 @@ async def enter(bus: Bus, entries: Sequence[SymbolEntry], tradable: Collection[S
         if symbol not in named:
             notes.append(f"{symbol} is not in the configuration, and goes on being traded")
     return notes
+
+
+async def limit(bus: Bus, entry: PortfolioEntry) -> list[str]:
+    """Write the limits over all symbols into the `portfolios` registry; return what a person should know.
+
+    Unlike a symbol's settings they are those of the configuration at each start.
+    """
+    registry = Registry(bus, "portfolios")
+    while True:
+        stored = await registry.get(entry.venue)
+        if stored is not None and stored.data == encode(entry):
+            return []
+        try:
+            if stored is None:
+                await registry.create(entry.venue, entry)
+                return []
+            await registry.update(entry.venue, entry, stored.revision)
+        except Conflict:
+            continue  # somebody else wrote it meanwhile: look again
+        return ["the limits over all symbols are those of the configuration now"]
 
 
 async def _is_removed(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) -> bool:

@@ -19,6 +19,7 @@ from opensqt.readiness import until_healthy
 from opensqt.supervisor import PATIENCE, Patience, Supervisor
 from opensqt.tasks import beside
 from producers.simulated.settings import VenueSettings
+from schemas.portfolio import PortfolioEntry
 
 BUS = "bus"
 VENUE = "venue"
@@ -103,12 +104,23 @@ async def running(settings: StackSettings, say: Callable[[str], None]) -> AsyncI
         tradable = [symbol.instrument.symbol for symbol in venue.symbols]
         for note in await roster.enter(bus, settings.configuration.symbols, tradable):
             say(note)
+        for note in await roster.limit(bus, _limits(settings)):
+            say(note)
         for name, command in _at_the_bus(settings, bus_url, viewers):
             await start(name, command)
         await until_healthy(venue_url)
         for name, command in _at_the_venue(settings, bus_url, venue_url):
             await start(name, command)
         yield Stack(bus, venue_url, tuple(f"http://{HOST}:{port}" for port in ports), supervisor, parts)
+
+
+def _limits(settings: StackSettings) -> PortfolioEntry:
+    configuration = settings.configuration
+    return PortfolioEntry(
+        venue=configuration.venue.venue,
+        settings=configuration.portfolio,
+        instance=configuration.instance,
+    )
 
 
 def part_names(settings: StackSettings) -> list[str]:

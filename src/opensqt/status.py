@@ -61,6 +61,14 @@ def bus_url(asked: str | None, data_dir: Path | None) -> str:
     return record.bus_url if record is not None else DEFAULT_URL
 
 
+def running_url(asked: str | None, data_dir: Path | None) -> str | None:
+    """Return where the bus is: as asked for, else where `up` says in the data directory, None when none runs."""
+    if asked is not None:
+        return asked
+    record = DataDir(data_dir or default_data_dir()).read()
+    return None if record is None else record.bus_url
+
+
 @asynccontextmanager
 async def reached(url: str, name: str) -> AsyncIterator[Bus]:
     """Connect to a bus that has to be there.

@@ -29,6 +29,7 @@ from producers.simulated.candle_files import RecordingError
 from producers.simulated.recording import RecordingTape
 from producers.simulated.settings import RecordingSettings, VenueSettings
 from schemas.journal import SymbolEntry
+from schemas.portfolio import PortfolioSettings
 from schemas.units import Symbol
 
 HTTP_PORT = 8080
@@ -132,6 +133,8 @@ def _wanted(configuration: Configuration, options: UpOptions) -> Configuration:
     if options.replay is not None:
         entry = only(symbols, options.symbol)
         symbols = (entry,)
+        # A recording is one symbol by itself, and what the limits hear comes in no order.
+        configuration = msgspec.structs.replace(configuration, portfolio=PortfolioSettings())
         venue = msgspec.structs.replace(
             venue,
             symbols=tuple(each for each in venue.symbols if each.instrument.symbol == entry.symbol),

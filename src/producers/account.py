@@ -16,8 +16,9 @@ from producers.roster import changes_of
 from schemas import subjects
 from schemas.account import Balance, OpenOrders, Position
 from schemas.codec import UndecodableError, decode_as
+from schemas.market import FeedChanged, FeedState
 from schemas.orders import Funding, OrderReport, Trade
-from schemas.subjects import Stream
+from schemas.subjects import ALL, Stream
 from schemas.units import SECOND_NS, Symbol, TimeNs, TradeId, VenueId
 
 E = TypeVar("E", Trade, Funding)
@@ -79,11 +80,18 @@ class AccountPublisher:
 
     async def follow(self) -> None:
         """Publish what the private stream tells, for ever."""
+        await self._tell_feed(FeedState.DOWN, "not connected yet", time.time_ns())
         async for update in self._source.account():
+            if update.is_lost:
+                self._log.warning("private_stream_down", sequence=update.sequence)
+                await self._tell_feed(FeedState.DOWN, "no connection", time.time_ns())
+                continue
             await self._turns.enter(update.sequence)
             if update.event is None:
                 self._log.info("private_stream_up", sequence=update.sequence)
                 await self.sweep()
+                clock = await persist(self._source.clock, self._log)
+                await self._tell_feed(FeedState.UP, "connected, and swept", clock.time)
             else:
                 await self._publish(update.event)
             self._turns.leave(update.sequence, 0)
@@ -155,6 +163,10 @@ class AccountPublisher:
                 await self._publish(trade)
             stored.discard(trade.trade_id)
             self._trades_through[symbol] = trade.trade_id
+
+    async def _tell_feed(self, state: FeedState, reason: str, now: TimeNs) -> None:
+        told = FeedChanged(venue=self._venue, symbol=Symbol(ALL), state=state, reason=reason, time=now)
+        await self._outbox.store(subjects.account_feed(self._venue), told)
 
     async def _publish_missing_funding(self, symbol: Symbol) -> None:
         after = self._funding_through[symbol]

@@ -98,6 +98,11 @@ class Gateway:
                 self._desk.start(decision, tasks)
             await self._act_on_steps(journal, last, tasks)
 
+    @property
+    def opening_orders(self) -> int:
+        """How many opening orders are at the venue, or may be."""
+        return len(self._book.orders)
+
     async def settled(self) -> None:
         """Return when all that was decided by now is carried out, and nothing is unresolved."""
         step = await self._bus.last(Stream.JOURNAL, subjects.step(self._venue, self.symbol))
@@ -110,7 +115,7 @@ class Gateway:
         """Return what /status says of this symbol."""
         status: dict[str, object] = {
             "unresolved": len(self._desk.unresolved),
-            "opening_orders": len(self._book.orders),
+            "opening_orders": self.opening_orders,
         }
         if self._heartbeat.is_silent:
             status["problem"] = "the engine is not heard: nothing is opened"

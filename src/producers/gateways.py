@@ -17,7 +17,7 @@ BACK_OFF_MAX_S = 5.0
 HEALTHY_S = 30.0
 """A gateway that ran for so long is started again with the first patience."""
 RETIRE_AFTER_S = 5.0
-"""So long a symbol that left the roster is served at least: longer than the gateway waits for a heartbeat."""
+"""So long a symbol that left the roster with orders out is served: longer than the gateway waits for a heartbeat."""
 
 MakeGateway = Callable[[Symbol], AbstractAsyncContextManager[Gateway]]
 
@@ -34,6 +34,7 @@ class Gateways:
         self._running: dict[Symbol, Gateway] = {}
         self._tasks: dict[Symbol, asyncio.Task[None]] = {}
         self._retiring: dict[Symbol, asyncio.Task[None]] = {}
+        self._ending: dict[Symbol, asyncio.Task[None]] = {}
         self._problems: dict[Symbol, str] = {}
         self._restarts = Counter(
             "gateway_restarts", "Gateways started again", ["symbol"], registry=part.registry
@@ -76,16 +77,19 @@ class Gateways:
 
     async def _retire(self, symbol: Symbol) -> None:
         """Serve on until nothing is unresolved, then end."""
-        await asyncio.sleep(RETIRE_AFTER_S)
-        if symbol in self._running:
-            await self._running[symbol].settled()
+        if (gateway := self._running.get(symbol)) is not None:
+            await gateway.settled()
+            if gateway.opening_orders:
+                # Nobody looks after them any more: they are canceled once the engine is missed.
+                await asyncio.sleep(RETIRE_AFTER_S)
+                await gateway.settled()
         self._log.info("symbol_removed", symbol=symbol)
-        task = self._tasks[symbol]
-        task.cancel()
-        await asyncio.wait([task])
-        del self._tasks[symbol]
+        self._ending[symbol] = self._tasks.pop(symbol)
+        self._ending[symbol].cancel()
 
     async def _serve(self, symbol: Symbol) -> None:
+        if before := self._ending.pop(symbol, None):
+            await asyncio.wait([before])
         clock = asyncio.get_running_loop().time
         delay = BACK_OFF_S
         while True:

@@ -46,7 +46,9 @@ class MarketPublisher:
         self.last_tick: dict[Symbol, Ticker] = {}
 
     async def publish_instruments(self, symbols: Sequence[Symbol]) -> None:
-        """Write the rules of the symbols into the `instruments` registry where they changed.
+        """Write the rules of all that the venue trades into the `instruments` registry where they changed.
+
+        What is not traded yet may be added later.
 
         Raises: LookupError when the venue lacks one of them.
         """
@@ -57,7 +59,7 @@ class MarketPublisher:
         if missing:
             raise LookupError(f"{self._venue} has no {', '.join(missing)}; it has {', '.join(sorted(known))}")
         registry = Registry(self._bus, "instruments")
-        for symbol in symbols:
+        for symbol in sorted(known):
             await _put(registry, known[symbol])
 
     async def back_fill(self, symbols: Sequence[Symbol]) -> None:

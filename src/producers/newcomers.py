@@ -16,6 +16,8 @@ async def follow_newcomers(
 ) -> None:
     """Publish what joins after the `first` symbols, each from a stream of its own, and not what leaves; for ever."""
     followed = set(first)
+    for symbol in followed:
+        publisher.unmute(symbol)
     async with asyncio.TaskGroup() as tasks, aclosing(changes_of(bus, venue, log)) as changes:
         async for symbol, is_there in changes:
             if not is_there:
@@ -29,6 +31,7 @@ async def follow_newcomers(
 
 
 async def _follow(publisher: MarketPublisher, symbol: Symbol, log: Logger) -> None:
+    publisher.unmute(symbol)
     try:
         await publisher.publish_instruments([symbol])
         await publisher.back_fill([symbol])

@@ -76,6 +76,8 @@ class Slot(msgspec.Struct, kw_only=True):
     """No order before this time."""
     is_limited: bool = False
     """Its newest order was not sent, because of the exposure of all symbols."""
+    limited_times: int = 0
+    """How often in a row."""
 
 
 class FinishedOrder(msgspec.Struct, kw_only=True):
@@ -153,7 +155,9 @@ class Startup(msgspec.Struct, kw_only=True):
     is_triggered: bool = False
     """The price has been at `trigger_price`."""
     refusal: str = ""
-    """Why the preflight did not let it through, as it was last told."""
+    """Why the preflight does not let it through."""
+    failed: list[str] = []
+    """The checks that do not, as was last told."""
 
 
 class BreakerState(StrEnum):

@@ -179,6 +179,11 @@ def grids(venue: VenueId) -> str:
     return f"journal.{_venue_token(venue)}.*.grid"
 
 
+def steps(venue: VenueId) -> str:
+    """Return the subjects of the steps of all symbols of a venue, and of its portfolio."""
+    return f"journal.{_venue_token(venue)}.*.step"
+
+
 def portfolio_step(venue: VenueId) -> str:
     return subject("journal", venue, Symbol(ALL), "step")
 

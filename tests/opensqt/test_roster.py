@@ -8,10 +8,11 @@ from tests.opensqt.events import ENTRY, SETTINGS, SYMBOL, VENUE, grid_state, ste
 
 from bus import Bus, Registry
 from opensqt.errors import CommandError
-from opensqt.roster import enter, only
+from opensqt.roster import enter, limit, only
 from schemas import subjects
 from schemas.codec import decode_as
 from schemas.journal import SymbolEntry
+from schemas.portfolio import PortfolioEntry, PortfolioSettings
 from schemas.units import Symbol
 
 KEY = subjects.registry_key(VENUE, SYMBOL)
@@ -96,6 +97,17 @@ async def test_an_own_entry_that_cannot_be_read_is_written_anew(bus: Bus) -> Non
 
     assert "written anew" in note
     assert await registered(bus) == ENTRY
+
+
+async def test_limits_are_those_of_the_configuration_at_each_start(bus: Bus) -> None:
+    entry = PortfolioEntry(venue=VENUE, settings=PortfolioSettings(max_exposure=Decimal(1000)))
+    wider = msgspec.structs.replace(entry, settings=PortfolioSettings(max_exposure=Decimal(2000)))
+    assert await limit(bus, entry) == []
+    assert await limit(bus, entry) == []
+    assert await limit(bus, wider) == ["the limits over all symbols are those of the configuration now"]
+    stored = await Registry(bus, "portfolios").get(VENUE)
+    assert stored is not None
+    assert decode_as(stored.data, PortfolioEntry) == wider
 
 
 async def test_a_symbol_that_was_removed_stays_so(bus: Bus) -> None:

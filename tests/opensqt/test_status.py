@@ -63,6 +63,16 @@ def test_what_the_guard_says_is_told_too() -> None:
     assert "no order of ours is out: by ann: lunch. control resume" in report(found)
 
 
+def test_what_a_preflight_refused_is_told_in_full() -> None:
+    waiting = grid(not_quoting=NotQuoting.PREFLIGHT, not_quoting_detail="balance refused: 0 USDT")
+    found = Status(bus="nats://x", parts=(), grids=(waiting,))
+
+    told = report(found).splitlines()[-1]
+    assert told.startswith(
+        f"{waiting.symbol}: The check before the first order refused it: balance refused: 0 USDT."
+    )
+
+
 def test_nothing_running_is_told() -> None:
     assert report(Status(bus="nats://x", parts=(), grids=())).splitlines()[2:] == [
         "no part answers: start them with `opensqt up`",

@@ -137,7 +137,7 @@ class Grid:
     def _follow(self, state: GridState, market: Market, now: TimeNs) -> bool:
         is_first = self._lattice is None
         if self._lattice is None:
-            state.anchor = _to_tick(market.price, state.instrument.tick_size)
+            state.anchor = first_anchor(market.price, state.instrument.tick_size)
             state.accounts.first_price, state.accounts.first_time = market.price, now
             self._lattice = Lattice(state.anchor, state.settings, state.instrument)
         stride = volatility.stride(state, self._lattice)
@@ -255,6 +255,7 @@ def _newest_silence(inputs: Sequence[Input]) -> TimePassed | None:
     return next((each for each in reversed(inputs) if isinstance(each, TimePassed)), None)
 
 
-def _to_tick(price: Price, tick: Price) -> Price:
+def first_anchor(price: Price, tick: Price) -> Price:
+    """Return the anchor of a grid that first sees a price: the nearest tick, above zero."""
     rounded = ((price / tick).to_integral_value(ROUND_HALF_UP) * tick).quantize(tick)
     return max(rounded, tick)

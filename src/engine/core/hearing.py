@@ -7,14 +7,22 @@ from engine.core.accounting import on_funding
 from engine.core.arithmetic import check_finite
 from engine.core.control import on_command
 from engine.core.demand import on_sweep
-from engine.core.evidence import on_cancel_rejected, on_report, on_trade
+from engine.core.evidence import on_cancel_rejected, on_late_trade, on_report, on_trade
 from engine.core.exit import on_engine
 from engine.core.feed import on_feed_changed
 from engine.core.limits import on_limits
 from engine.core.monitor import on_candle
 from engine.core.step import Draft
 from schemas.account import Balance, OpenOrders, Position
-from schemas.journal import CommandReceived, EngineStarted, EngineStopping, Input, SymbolAdded, TimePassed
+from schemas.journal import (
+    CommandReceived,
+    EngineStarted,
+    EngineStopping,
+    Input,
+    LateTrade,
+    SymbolAdded,
+    TimePassed,
+)
 from schemas.market import Candle, ClockRead, FeedChanged, Ticker
 from schemas.orders import CancelRejected, Funding, OrderReport, OrderStatus, Trade
 from schemas.portfolio import PortfolioLimits
@@ -35,7 +43,7 @@ def hear(draft: Draft, event: Input) -> bool:
 def _apply(draft: Draft, event: Input) -> bool:
     matters = False
     match event:
-        case OrderReport() | Trade() | CancelRejected() | Funding():
+        case OrderReport() | Trade() | LateTrade() | CancelRejected() | Funding():
             matters = _of_orders(draft, event)
         case OpenOrders() | Position() | Balance():
             matters = _of_account(draft, event)
@@ -56,13 +64,16 @@ def _apply(draft: Draft, event: Input) -> bool:
     return matters
 
 
-def _of_orders(draft: Draft, event: OrderReport | Trade | CancelRejected | Funding) -> bool:
+def _of_orders(draft: Draft, event: OrderReport | Trade | LateTrade | CancelRejected | Funding) -> bool:
     match event:
         case OrderReport():
             return on_report(draft, event)
         case Trade():
             check_finite(event.price, event.quantity, event.fee)
             return on_trade(draft, event)
+        case LateTrade():
+            check_finite(event.trade.price, event.trade.quantity, event.trade.fee)
+            return on_late_trade(draft, event)
         case CancelRejected():
             return on_cancel_rejected(draft, event)
         case Funding():
@@ -102,6 +113,8 @@ def _market_time(event: Input) -> TimeNs:
     match event:
         case Trade():
             return event.time
+        case LateTrade():
+            return event.trade.time
         case OrderReport() if event.status is not OrderStatus.NOT_PLACED:
             return event.time
         case _:

@@ -141,11 +141,12 @@ def _safety(case: Case) -> Check:
             name="position_safety_check", passed=None, figures="balance or leverage is not known yet"
         )
     orders = balance * leverage / settings.order_amount
+    passed = is_enough(settings, balance, leverage)
     text = (
         f"{_short(balance)} * {leverage} / {settings.order_amount} {currency} is {_short(orders)} orders, "
         f"at least {wanted}"
     )
-    if orders >= wanted:
+    if passed:
         return Check(name="position_safety_check", passed=True, figures=text)
     largest = max(balance, ZERO) * leverage / wanted
     least = wanted * settings.order_amount / leverage
@@ -220,6 +221,11 @@ def least_quantity(instrument: Instrument, price: Price) -> Quantity:
     """Return the least quantity that the venue takes at a price."""
     for_notional = ceil_to(instrument.minimum_notional / price, instrument.lot_size)
     return max(for_notional, instrument.minimum_quantity, instrument.lot_size)
+
+
+def is_enough(settings: GridSettings, balance: Money, leverage: Decimal) -> bool:
+    """Tell whether a balance is good for as many orders as `position_safety_check` wants."""
+    return balance > 0 and balance * leverage >= settings.position_safety_check * settings.order_amount
 
 
 def leverage_of(instrument: Instrument, told: Decimal | None) -> Decimal | None:

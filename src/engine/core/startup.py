@@ -4,9 +4,11 @@ Each of them once: what is passed stays passed over restarts. When both are, the
 position, and nothing of it is asked again until the symbol is added anew.
 """
 
+from decimal import Decimal
+
 from engine.core.adoption import adopt
 from engine.core.lattice import Lattice
-from engine.core.preflight import Account, Case, checks, leverage_of, refusal
+from engine.core.preflight import Account, Case, checks, is_enough, leverage_of, refusal
 from engine.core.step import Draft
 from schemas.account import Balance, Position
 from schemas.engine import Severity
@@ -14,10 +16,12 @@ from schemas.grid import GridState, Startup
 from schemas.grid_settings import GridSettings
 from schemas.grid_view import NotQuoting
 from schemas.market import FeedChanged, FeedState
-from schemas.units import Price
+from schemas.units import Money, Price
 
 PREFLIGHT = "preflight"
 TRIGGER = "trigger_price"
+LITTLE = Decimal("0.01")
+"""A balance that differs by a smaller share, and not in what it is enough for, is the one known."""
 
 
 def startup_of(settings: GridSettings) -> Startup | None:
@@ -60,7 +64,7 @@ def on_balance(draft: Draft, balance: Balance) -> bool:
     startup = draft.state.startup
     if startup is None or balance.asset != draft.state.instrument.settle:
         return False
-    if startup.balance == balance.margin_balance:
+    if not _matters(draft.state, startup, balance.margin_balance):
         return False
     startup.balance = balance.margin_balance
     return True
@@ -92,6 +96,15 @@ def look(draft: Draft, lattice: Lattice, price: Price) -> bool:
     return changed
 
 
+def _matters(state: GridState, startup: Startup, balance: Money) -> bool:
+    # The balance of an account that trades other symbols changes all the time.
+    before = startup.balance
+    if before is None or abs(balance - before) > LITTLE * abs(before):
+        return True
+    leverage = leverage_of(state.instrument, startup.leverage) or Decimal(1)
+    return is_enough(state.settings, balance, leverage) is not is_enough(state.settings, before, leverage)
+
+
 def _look_at_trigger(draft: Draft, startup: Startup, price: Price) -> bool:
     trigger, first = draft.state.settings.trigger_price, draft.state.accounts.first_price
     if startup.is_triggered or trigger is None:
@@ -120,6 +133,10 @@ def _look_at_account(draft: Draft, startup: Startup, lattice: Lattice) -> bool:
     if text == startup.refusal:
         return False
     startup.refusal = text
+    failed = [each.name for each in found if not each.passed]
+    if failed == startup.failed:
+        return True
+    startup.failed = failed
     is_refused = any(each.passed is False for each in found)
     draft.risk(Severity.HIGH if is_refused else Severity.LOW, PREFLIGHT, text, active=True)
     return True

@@ -130,6 +130,21 @@ def test_while_it_waits_a_word_of_what_is_missing_is_low() -> None:
     assert [severity for severity, _ in told(change)] == [Severity.LOW]
 
 
+def test_a_balance_that_changes_little_is_nothing() -> None:
+    grid = waiting()
+    step(grid, stream(), balance(900), held())
+    assert grid.process([balance(905)]) is None
+    change = step(grid, balance(950))
+    assert not told(change)
+    assert "950 * 5" in view(state_of(grid), 1).not_quoting_detail
+
+
+def test_a_balance_that_becomes_enough_by_little_counts() -> None:
+    grid = waiting()
+    step(grid, stream(), balance(999), held())
+    assert placed(step(grid, balance(1000)))
+
+
 def test_a_stream_that_went_down_again_holds_it_back() -> None:
     grid = waiting()
     step(grid, stream())
