@@ -58,7 +58,8 @@ class Batch:
 
     messages: list[Received]
     caught_up: bool
-    """When the last of them was sent there were no more. The first such batch may be empty."""
+    """When the last of them was sent there were no more. One without messages comes when there are none at first,
+    and when nothing was missed while there was no connection."""
 
 
 async def read(
@@ -173,7 +174,7 @@ class _Reader:
                 f"{self._inbox}*", cb=self._on_message, pending_bytes_limit=0
             )
             while True:
-                if await self._consume_anew() == 0 and not self._caught_up and self._wanted > self._due:
+                if await self._consume_anew() == 0 and self._wanted > self._due:
                     self._catch_up()
                     yield Batch([], caught_up=True)
                 while not self._broken:

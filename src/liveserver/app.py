@@ -20,7 +20,7 @@ from liveserver.hub import Hub
 from liveserver.metrics import Metrics
 from liveserver.replays import Replays
 from liveserver.replica import Replica
-from liveserver.server import serving
+from liveserver.server import allow_many_files, serving
 from liveserver.session import Limits
 from liveserver.viewer_socket import Sockets
 
@@ -32,6 +32,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_host: str = "127.0.0.1"
     http_port: int = 8888
     """0 takes a free one."""
+    share_port: bool = False
+    """Other live servers on this machine listen at the same port."""
+    own_port: int = 0
+    """Where this one alone answers, when the port is shared; 0 takes a free one."""
+    drain_s: float = 5.0
+    """How long viewers get to fetch what waits for them, and to hear that the server goes away."""
     replica: str = ""
     """What it calls itself; its host and port when empty."""
     allowed_origins: frozenset[str] = frozenset()
@@ -39,10 +45,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     replays: int = 16
     """How many viewers may watch the past at a time."""
-
-
-DRAIN_S = 0.8
-"""How long viewers get to hear that the server goes away."""
 
 
 CANCEL_AGAIN_S = 0.5
@@ -53,6 +55,7 @@ async def main(settings: Settings) -> None:
 
     Raises: PortTaken, PageIncomplete.
     """
+    allow_many_files()
     async with running(settings):
         await asyncio.Event().wait()
 
@@ -71,10 +74,11 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
     replays = Replays(replica, limit=settings.replays, errands=errands)
     sockets = Sockets(replica, Door(settings.allowed_origins), settings.limits, replays)
     app = create_app(replica, assets)
-    async with serving(app, sockets.protocol(), settings.http_host, settings.http_port) as address:
-        replica.address = address
-        replica.name = replica.name or urlsplit(address).netloc
-        log.info("serving", address=address)
+    own_port = settings.own_port if settings.share_port else None
+    async with serving(app, sockets.protocol(), settings.http_host, settings.http_port, own_port) as served:
+        replica.address = served.address
+        replica.name = replica.name or urlsplit(served.address).netloc
+        log.info("serving", address=served.public_address, own=served.address)
         async with asyncio.TaskGroup() as tasks, errands:
             feeding = tasks.create_task(_feed(settings, replica, log), name="feed")
             telling = tasks.create_task(forever("announce", replica.announce()), name="announce")
@@ -82,7 +86,10 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
             try:
                 yield replica
             finally:
-                await _send_away(replica.hub)
+                replica.is_draining = True
+                served.stop_accepting()
+                await _send_away(replica.hub, settings.drain_s)
+                log.info("drained", left=len(replica.hub))
                 telling.cancel()
                 timing.cancel()
                 await _end(feeding)
@@ -106,8 +113,8 @@ async def _end(task: asyncio.Task[Never]) -> None:
         await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
 
 
-async def _send_away(hub: Hub) -> None:
+async def _send_away(hub: Hub, within_s: float) -> None:
     hub.close_all(CloseCode.GOING_AWAY, "the live server is stopping; connect again")
     with suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_S):
+        async with asyncio.timeout(within_s):
             await hub.emptied()

@@ -64,6 +64,14 @@ def _state_routes(replica: Replica) -> list[HTTPRouteHandler]:
     async def health() -> dict[str, object]:
         return replica.health()
 
+    @get("/ready")
+    async def ready() -> Response[dict[str, object]]:
+        why_not = replica.not_ready()
+        body: dict[str, object] = {"ready": why_not is None, "state": replica.state}
+        if why_not is None:
+            return Response(body)
+        return Response({**body, "reason": why_not}, status_code=503, headers={"retry-after": "1"})
+
     @get("/status")
     async def status() -> dict[str, object]:
         return replica.status()
@@ -72,7 +80,7 @@ def _state_routes(replica: Replica) -> list[HTTPRouteHandler]:
     async def metrics() -> Response[bytes]:
         return Response(replica.exposition(), media_type=CONTENT_TYPE)
 
-    return [health, status, metrics]
+    return [health, ready, status, metrics]
 
 
 def _view_routes(replica: Replica) -> list[HTTPRouteHandler]:

@@ -157,6 +157,7 @@ def _add_up(commands: Commands) -> None:
         metavar="N",
         help="live servers, at ports one after the other",
     )
+    up.add_argument("--share-port", action="store_true", help="all of them at one port")
     up.add_argument(
         "--engines", type=arguments.count, default=1, metavar="N", help="engines, which share the symbols"
     )

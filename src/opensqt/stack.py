@@ -24,6 +24,8 @@ from schemas.portfolio import PortfolioEntry
 BUS = "bus"
 VENUE = "venue"
 MARKET = "market"
+DRAIN_S = "0.8"
+"""Viewers on this machine are quick to go."""
 Command = tuple[str, ...]
 
 
@@ -37,6 +39,8 @@ class StackSettings:
     bus_port: int
     http_port: int
     viewers: int = 1
+    share_port: bool = False
+    """All live servers at the one port, rather than at ports one after the other."""
     patience: Patience = PATIENCE
     engines: int = 1
     gateways: int = 1
@@ -80,7 +84,9 @@ async def running(settings: StackSettings, say: Callable[[str], None]) -> AsyncI
     """
     venue = _venue(settings)
     venue_url = f"http://{HOST}:{venue.port}"
-    ports = [settings.http_port + i for i in range(settings.viewers)]
+    ports = [
+        settings.http_port + (0 if settings.share_port else number) for number in range(settings.viewers)
+    ]
     viewers = dict(zip(viewer_names(settings.viewers), ports, strict=True))
     supervisor = Supervisor(say, settings.patience)
     servers = _servers(settings)
@@ -111,7 +117,11 @@ async def running(settings: StackSettings, say: Callable[[str], None]) -> AsyncI
         await until_healthy(venue_url)
         for name, command in _at_the_venue(settings, bus_url, venue_url):
             await start(name, command)
-        yield Stack(bus, venue_url, tuple(f"http://{HOST}:{port}" for port in ports), supervisor, parts)
+        yield Stack(bus, venue_url, _pages(ports), supervisor, parts)
+
+
+def _pages(ports: list[int]) -> tuple[str, ...]:
+    return tuple(f"http://{HOST}:{port}" for port in dict.fromkeys(ports))
 
 
 def _limits(settings: StackSettings) -> PortfolioEntry:
@@ -192,10 +202,12 @@ def _venue(settings: StackSettings) -> VenueSettings:
 def _at_the_bus(settings: StackSettings, bus_url: str, viewers: dict[str, int]) -> list[tuple[str, Command]]:
     arguments = ("--bus-url", bus_url, "--http-port")
     engine = ("engine", *arguments, "0", *_lock_step(settings), *_recorded(settings))
+    shared = ("--share-port",) if settings.share_port else ()
+    page = ("--http-host", HOST, "--drain-s", DRAIN_S, *shared)
     return [
         *((name, settings.program(*engine, "--name", name)) for name in engine_names(settings.engines)),
         *(
-            (name, settings.program("liveserver", *arguments, str(port), "--http-host", HOST))
+            (name, settings.program("liveserver", *arguments, str(port), *page))
             for name, port in viewers.items()
         ),
     ]

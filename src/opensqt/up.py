@@ -45,6 +45,7 @@ class UpOptions(msgspec.Struct, frozen=True, kw_only=True):
     http_port: int | None = None
     bus_port: int | None = None
     viewers: int = 1
+    share_port: bool = False
     engines: int = 1
     gateways: int = 1
     replay: Path | None = None
@@ -64,7 +65,8 @@ async def up(options: UpOptions) -> int:
         )
     path = options.config or DEFAULT_FILE
     configuration = _wanted(load(path), options)
-    http = _port("--http-port", options.http_port, configuration.http_port, HTTP_PORT, options.viewers)
+    pages = 1 if options.share_port else options.viewers
+    http = _port("--http-port", options.http_port, configuration.http_port, HTTP_PORT, pages)
     bus = _port("--bus-port", options.bus_port, configuration.bus_port, BUS_PORT)
     data = DataDir(_data_dir(options))
     with data.hold(), own_log(data):
@@ -76,6 +78,7 @@ async def up(options: UpOptions) -> int:
             viewers=options.viewers,
             engines=options.engines,
             gateways=options.gateways,
+            share_port=options.share_port,
         )
         console.say(f"opensqt: {_title(configuration)}; data in {data.root}")
         for name, chosen, usual in (("page", http, HTTP_PORT), ("bus", bus, BUS_PORT)):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bus import default_name, run, token
 from producers.app import Settings, account, gateway, market
-from schemas.units import VenueId
+from schemas.units import Symbol, VenueId
 
 PARTS = {"market": market, "account": account, "gateway": gateway}
 
@@ -28,6 +28,14 @@ def cli(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--http-port", type=int, default=0, help="for /health, /status, /metrics; 0 is any free one"
     )
+    parser.add_argument(
+        "--symbol",
+        action="append",
+        default=[],
+        metavar="SYMBOL",
+        help="market, account: watch this one, such as BTC/USDT:USDT; may be repeated. With a live server that is all "
+        "it takes to see an account that is traded by hand (default: what the engine trades)",
+    )
     parser.add_argument("--lock-step", action="store_true", help="follow a recording turn by turn")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args(arguments)
@@ -37,6 +45,7 @@ def cli(arguments: Sequence[str] | None = None) -> int:
         venue=VenueId(args.venue),
         venue_url=args.venue_url,
         http_port=args.http_port,
+        watch=tuple(Symbol(symbol) for symbol in args.symbol),
         lock_step=args.lock_step,
     )
     return run(lambda: PARTS[args.part](settings), debug=args.debug)

@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     venue: VenueId
     venue_url: str
     http_port: int = 0
+    watch: tuple[Symbol, ...] = ()
+    """Symbols that market and account publish; those of the registry, which the engine trades, when none is named."""
     lock_step: bool = False
     sweep_every_s: float = 30.0
     concurrency: int = 8
@@ -64,7 +66,7 @@ async def market(settings: Settings) -> None:
         here = await stack.enter_async_context(_part("market", settings))
         source = await stack.enter_async_context(SimulatedVenue(settings.venue_url, venue=settings.venue))
         tenure = await _tenure(stack, here.bus, settings, "market")
-        symbols = await symbols_of(here.bus, settings.venue, here.log)
+        symbols = await _watched(here, settings)
         outbox = Outbox(here.bus, here.log)
         pace: Pace = (
             LockStepPace(here.bus, outbox, source, settings.venue, symbols, here.log)
@@ -76,7 +78,7 @@ async def market(settings: Settings) -> None:
         has_ended = asyncio.Event()
 
         async def publish(_: Lease) -> None:
-            symbols = await symbols_of(here.bus, settings.venue, here.log)
+            symbols = await _watched(here, settings)
             await publisher.publish_instruments(symbols)
             await publisher.back_fill(symbols)
             async with asyncio.TaskGroup() as tasks:
@@ -107,7 +109,7 @@ async def account(settings: Settings) -> None:
         every_s = LOCK_STEP_SWEEP_S if settings.lock_step else settings.sweep_every_s
 
         async def publish(_: Lease) -> None:
-            await publisher.recall(await symbols_of(here.bus, settings.venue, here.log))
+            await publisher.recall(await _watched(here, settings))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(forever("stream", publisher.follow()), name="stream")
                 tasks.create_task(forever("sweep", publisher.sweep_now_and_then(every_s)), name="sweep")
@@ -153,6 +155,10 @@ async def gateway(settings: Settings) -> None:
             tasks.create_task(forever("exposure", feed.run()), name="exposure")
             tasks.create_task(forever("latencies", latencies.tell()), name="latencies")
             tasks.create_task(forever("gateways", gateways.run()), name="gateways")
+
+
+async def _watched(here: Part, settings: Settings) -> list[Symbol]:
+    return sorted(settings.watch) or await symbols_of(here.bus, settings.venue, here.log)
 
 
 def _part(name: str, settings: Settings) -> AbstractAsyncContextManager[Part]:

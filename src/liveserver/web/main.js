@@ -6,6 +6,8 @@ import { PriceChart, legendOf } from "./chart.js";
 import { byId, setText } from "./dom.js";
 import { renderLog } from "./log.js";
 import { renderPanels, titleOf } from "./panels.js";
+import { Positions } from "./positions.js";
+import { ReplayBar } from "./replay.js";
 import { LiveSocket } from "./socket.js";
 import { Store } from "./store.js";
 import { Choice } from "./symbols.js";
@@ -26,13 +28,20 @@ const chart = new PriceChart(byId("chart"), (time) => {
 const choice = new Choice(() => {
   chart.startAnew();
   store.clear();
+  store.endReplay();
+  positions.forget();
   socket.open();
   drawSoon();
 });
+const positions = new Positions();
 const socket = new LiveSocket(address, (message) => {
+  if (!positions.take(message)) return;
   store.apply(message, Date.now());
+  // What is on the page is not the present: a new connection has to bring all of it.
+  if (store.isReplaying) positions.forget();
   drawSoon();
-}, drawSoon);
+}, connectionChanged);
+const replay = new ReplayBar((request) => socket.send(request), topic);
 
 byId("fit").addEventListener("click", () => chart.fit());
 addEventListener("keydown", (event) => {
@@ -47,8 +56,23 @@ socket.open();
 function address() {
   const url = new URL("ws", document.baseURI);
   url.protocol = url.protocol.replace("http", "ws");
+  const resumed = positions.query();
+  if (resumed) {
+    url.search = String(resumed);
+    return url.href;
+  }
   for (const [name, value] of Object.entries(choice.wanted)) if (value) url.searchParams.set(name, value);
   return url.href;
+}
+
+function topic() {
+  const { market: symbol = "", venue = "", interval = "" } = store.status ?? {};
+  return { symbol, venue, interval };
+}
+
+function connectionChanged() {
+  if (socket.state.phase === "lost") store.endReplay();
+  drawSoon();
 }
 
 function symbol() {
@@ -69,6 +93,7 @@ function draw() {
   renderPanels(store, changed);
   renderTables(store, changed, now);
   renderLog(store, changed);
+  replay.render(store, changed);
   choice.render(store, changed);
   renderBadge(store, socket.state, now);
   setText(byId("legend"), legendOf(store, hovered));
@@ -76,4 +101,4 @@ function draw() {
 }
 
 /** For tests, and for the curious: a canvas cannot be read. */
-Object.assign(window, { __opensqt: { store, socket, inspect: () => chart.inspect() } });
+Object.assign(window, { __opensqt: { store, socket, positions, inspect: () => chart.inspect() } });

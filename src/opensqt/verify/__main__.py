@@ -17,6 +17,7 @@ from opensqt.errors import CommandError
 from opensqt.listening import any_free
 from opensqt.stack import StackSettings
 from opensqt.supervisor import Patience
+from opensqt.verify import viewers
 from opensqt.verify.laboratory import Outcome, Trial, experiment, lively, struck, targets
 
 KILLS = 16
@@ -28,6 +29,8 @@ PATIENCE = Patience(longest=1.0, stage=2.0, stop=6.0)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the laboratory; return 0 when every proof holds, 1 when one does not, 2 when it could not run."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if any(word.partition("=")[0] == "--viewers" for word in given):
+        return viewers.main(given)
     args = _parser().parse_args(given)
     if (args.kills or 0) < 0 or args.minutes < 0 or args.every <= 0 or args.pause_for <= 0:
         raise SystemExit("verify: --kills and --minutes are 0 or more, --every and --pause-for above 0")
@@ -54,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="opensqt verify",
         description="Kills parts at random under injected faults, then compares everything with the venue's books.",
+        epilog="`verify --viewers N` is another trial, of the live servers: see `verify --viewers 1 --help`.",
     )
     parser.add_argument(
         "--config", type=Path, default=DEFAULT_FILE, help="what is traded (the built-in example)"
