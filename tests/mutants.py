@@ -1,7 +1,7 @@
 """Mutation testing: one small change at a time to a module of the core, and whether a test notices.
 
-`python -m tests.mutants slots accounting breaker` works on copies of `src`: the quick tests judge each mutant, and
-the property tests those that survive them. See docs/mutation.md.
+`python -m tests.mutants slots accounting breaker` works on copies of `src`. The nearest tests judge each mutant, the others
+those that survive them, and the property tests what is left. See docs/mutation.md.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 CORE = Path("engine/core")
 NEAR = ("evidence", "reconciliation", "grid", "refusals", "round_trips", "positions", "halting")
-"""Tests that most mutants do not outlive come first, behind the module's own."""
+"""Tests that most mutants do not outlive, beside the module's own."""
 
 SLOW = ("tests/engine/core/test_properties.py", "tests/engine/core/test_machine.py")
 PATIENCE_S = 600.0
@@ -130,9 +130,9 @@ def _shown(node: ast.AST, change: str) -> str:
     return "(nothing)" if change == "nothing" else ast.unparse(node)
 
 
-def is_noticed(mutant: Mutant, *, is_quick: bool) -> bool:
-    """Tell whether a test fails, with the mutant in the place of its module."""
-    tests = _quick_tests(mutant.module) if is_quick else list(SLOW)
+def is_noticed(mutant: Mutant, stage: str) -> bool:
+    """Tell whether a test of a stage fails, with the mutant in the place of its module."""
+    tests = _tests(mutant.module, stage)
     with tempfile.TemporaryDirectory() as scratch:
         for package in ("engine", "schemas"):
             shutil.copytree(ROOT / "src" / package, Path(scratch) / package)
@@ -146,6 +146,7 @@ def is_noticed(mutant: Mutant, *, is_quick: bool) -> bool:
             "-x",
             "-p",
             "no:cacheprovider",
+            "--hypothesis-profile=ci",
             "-o",
             f"pythonpath={scratch} .",
         ]
@@ -163,10 +164,12 @@ def is_noticed(mutant: Mutant, *, is_quick: bool) -> bool:
     return ended.returncode != 0
 
 
-def _quick_tests(module: str) -> list[str]:
-    first = {f"tests/engine/core/test_{name}.py": place for place, name in enumerate((module, *NEAR))}
+def _tests(module: str, stage: str) -> list[str]:
     found = [str(each.relative_to(ROOT)) for each in (ROOT / "tests" / CORE).glob("test_*.py")]
-    return sorted(set(found) - set(SLOW), key=lambda name: (first.get(name, len(first)), name))
+    near = [f"tests/engine/core/test_{name}.py" for name in (module, *NEAR)]
+    if stage == "near":
+        return [name for name in near if name in found]
+    return sorted(set(found) - set(SLOW) - set(near)) if stage == "others" else list(SLOW)
 
 
 def _say(text: str) -> None:
@@ -183,12 +186,12 @@ def main() -> int:
     options = parser.parse_args()
     mutants = [each for module in options.modules for each in mutants_of(module)]
     unchanged = (ROOT / "src" / CORE / f"{options.modules[0]}.py").read_text()
-    is_sound = not is_noticed(Mutant(options.modules[0], 0, "", unchanged), is_quick=True)
+    is_sound = not is_noticed(Mutant(options.modules[0], 0, "", unchanged), "near")
     assert is_sound, "the tests fail without any change"
     started, total = time.monotonic(), len(mutants)
-    for is_quick in (True,) if options.quick else (True, False):
+    for stage in ("near", "others") if options.quick else ("near", "others", "property"):
         with ThreadPoolExecutor(options.jobs) as pool:
-            noticed = list(pool.map(partial(is_noticed, is_quick=is_quick), mutants))
+            noticed = list(pool.map(partial(is_noticed, stage=stage), mutants))
         mutants = [each for each, is_killed in zip(mutants, noticed, strict=True) if not is_killed]
         _say(f"{total - len(mutants)} of {total} noticed after {time.monotonic() - started:.0f} s")
     for each in mutants:
