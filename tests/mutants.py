@@ -1,7 +1,7 @@
 """Mutation testing: one small change at a time to a module of the core, and whether a test notices.
 
-`python -m tests.mutants slots accounting breaker` works on copies of `src`: the quick tests judge each mutant, and
-the property tests those that survive them. See docs/mutation.md.
+`python -m tests.mutants slots accounting breaker` works on copies of `src`. The nearest tests judge each mutant, the others
+those that survive them, and the property tests what is left. See docs/mutation.md.
 """
 
 import argparse
@@ -20,6 +20,9 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = Path("engine/core")
+NEAR = ("evidence", "reconciliation", "grid", "refusals", "round_trips", "positions", "halting")
+"""Tests that most mutants do not outlive, beside the module's own."""
+
 SLOW = ("tests/engine/core/test_properties.py", "tests/engine/core/test_machine.py")
 PATIENCE_S = 600.0
 """A mutant that makes the tests run longer than this is noticed."""
@@ -127,13 +130,14 @@ def _shown(node: ast.AST, change: str) -> str:
     return "(nothing)" if change == "nothing" else ast.unparse(node)
 
 
-def is_noticed(mutant: Mutant, tests: list[str]) -> bool:
-    """Tell whether a test fails, with the mutant in the place of its module."""
+def is_noticed(mutant: Mutant, stage: str) -> bool:
+    """Tell whether a test of a stage fails, with the mutant in the place of its module."""
+    tests = _tests(mutant.module, stage)
     with tempfile.TemporaryDirectory() as scratch:
-        source = Path(scratch) / "src"
-        shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("web", "__pycache__"))
-        (source / CORE / f"{mutant.module}.py").write_text(mutant.source)
-        environment = {**os.environ, "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
+        for package in ("engine", "schemas"):
+            shutil.copytree(ROOT / "src" / package, Path(scratch) / package)
+        (Path(scratch) / CORE / f"{mutant.module}.py").write_text(mutant.source)
+        environment = {**os.environ, "PYTHONPATH": scratch, "PYTHONDONTWRITEBYTECODE": "1"}
         command = [
             sys.executable,
             "-m",
@@ -142,8 +146,9 @@ def is_noticed(mutant: Mutant, tests: list[str]) -> bool:
             "-x",
             "-p",
             "no:cacheprovider",
+            "--hypothesis-profile=ci",
             "-o",
-            f"pythonpath={source} .",
+            f"pythonpath={scratch} .",
         ]
         try:
             ended = subprocess.run(
@@ -159,6 +164,14 @@ def is_noticed(mutant: Mutant, tests: list[str]) -> bool:
     return ended.returncode != 0
 
 
+def _tests(module: str, stage: str) -> list[str]:
+    found = [str(each.relative_to(ROOT)) for each in (ROOT / "tests" / CORE).glob("test_*.py")]
+    near = [f"tests/engine/core/test_{name}.py" for name in (module, *NEAR)]
+    if stage == "near":
+        return [name for name in near if name in found]
+    return sorted(set(found) - set(SLOW) - set(near)) if stage == "others" else list(SLOW)
+
+
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
@@ -172,16 +185,13 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="without the property tests")
     options = parser.parse_args()
     mutants = [each for module in options.modules for each in mutants_of(module)]
-    quick = sorted(str(each.relative_to(ROOT)) for each in (ROOT / "tests" / CORE).glob("test_*.py"))
-    stages = [[each for each in quick if each not in SLOW]] + ([] if options.quick else [list(SLOW)])
-    unchanged = Mutant(
-        options.modules[0], 0, "", (ROOT / "src" / CORE / f"{options.modules[0]}.py").read_text()
-    )
-    assert not is_noticed(unchanged, stages[0]), "the tests fail without any change"
+    unchanged = (ROOT / "src" / CORE / f"{options.modules[0]}.py").read_text()
+    is_sound = not is_noticed(Mutant(options.modules[0], 0, "", unchanged), "near")
+    assert is_sound, "the tests fail without any change"
     started, total = time.monotonic(), len(mutants)
-    for tests in stages:
+    for stage in ("near", "others") if options.quick else ("near", "others", "property"):
         with ThreadPoolExecutor(options.jobs) as pool:
-            noticed = list(pool.map(partial(is_noticed, tests=tests), mutants))
+            noticed = list(pool.map(partial(is_noticed, stage=stage), mutants))
         mutants = [each for each, is_killed in zip(mutants, noticed, strict=True) if not is_killed]
         _say(f"{total - len(mutants)} of {total} noticed after {time.monotonic() - started:.0f} s")
     for each in mutants:

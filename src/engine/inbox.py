@@ -17,12 +17,12 @@ Level = Candle | Ticker | FeedChanged | TimePassed | PortfolioLimits | EngineSto
 """What the newest of its kind replaces; of candles the forming one of a symbol."""
 
 LEVELS: tuple[type[Level], ...] = (
+    EngineStopping,
     PortfolioLimits,
     Candle,
     Ticker,
     FeedChanged,
     TimePassed,
-    EngineStopping,
 )
 """In the order that they are handed out: word that the feed is lost comes after the tick it came after."""
 

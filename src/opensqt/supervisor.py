@@ -22,9 +22,9 @@ class Patience:
     longest: float = 10.0
     healthy: float = 30.0
     """Whatever ran that long starts again with `first`."""
-    stage: float = 1.0
-    """For the parts of one stage to stop before the next stage is asked as well."""
-    stop: float = 3.0
+    stage: float = 3.5
+    """For the parts of one stage to stop before the next stage is asked: an engine that ends waits 3 s for its cancels."""
+    stop: float = 6.0
     """For everything to stop before it is killed."""
 
 

@@ -67,7 +67,10 @@ def test_what_a_preflight_refused_is_told_in_full() -> None:
     waiting = grid(not_quoting=NotQuoting.PREFLIGHT, not_quoting_detail="balance refused: 0 USDT")
     found = Status(bus="nats://x", parts=(), grids=(waiting,))
 
-    assert report(found).splitlines()[-1] == f"{waiting.symbol}: balance refused: 0 USDT"
+    told = report(found).splitlines()[-1]
+    assert told.startswith(
+        f"{waiting.symbol}: The check before the first order refused it: balance refused: 0 USDT."
+    )
 
 
 def test_nothing_running_is_told() -> None:
