@@ -9,13 +9,18 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bus import Logger, forever, get_logger, part
+from liveserver.access import Access, check_access
 from liveserver.assets import Assets
 from liveserver.audience import CloseCode
+from liveserver.commanding import Commanding
 from liveserver.door import Door
 from liveserver.feed import Feed
+from liveserver.guard import Guard
 from liveserver.http import create_app
 from liveserver.hub import Hub
 from liveserver.metrics import Metrics
+from liveserver.ordering import Ordering
+from liveserver.redaction import pseudonyms
 from liveserver.replica import Replica
 from liveserver.server import serving
 from liveserver.session import Limits
@@ -34,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_origins: frozenset[str] = frozenset()
     """Pages from elsewhere that may connect; `null` is any page that names none, such as one opened from disk."""
     limits: Limits = Limits()
+    access: Access = Access()
 
 
 DRAIN_S = 0.8
@@ -46,7 +52,7 @@ CANCEL_AGAIN_S = 0.5
 async def main(settings: Settings) -> None:
     """Serve until cancelled. The page is there at once; its data come when the bus does.
 
-    Raises: PortTaken, PageIncomplete.
+    Raises: PortTaken, PageIncomplete, AccessRefused.
     """
     async with running(settings):
         await asyncio.Event().wait()
@@ -55,14 +61,20 @@ async def main(settings: Settings) -> None:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Replica]:
     """Run a live server for as long as the context lasts."""
+    check_access(settings.access, settings.http_host)
     log = get_logger("liveserver")
     assets = Assets()
     assets.check()
     metrics = Metrics()
-    hub = Hub(metrics, asyncio.get_running_loop().call_soon)
+    guard = Guard(
+        settings.access, settings.allowed_origins, lambda error: metrics.refused.labels(error).inc()
+    )
+    hub = Hub(metrics, asyncio.get_running_loop().call_soon, pseudonyms(settings.access))
     replica = Replica(name=settings.replica, metrics=metrics, hub=hub)
-    sockets = Sockets(replica, Door(settings.allowed_origins), settings.limits)
-    app = create_app(replica, assets)
+    commanding = Commanding(replica, guard)
+    ordering = Ordering(commanding)
+    sockets = Sockets(replica, Door(guard=guard), settings.limits, ordering)
+    app = create_app(replica, assets, guard, commanding)
     async with serving(app, sockets.protocol(), settings.http_host, settings.http_port) as address:
         replica.address = address
         replica.name = replica.name or urlsplit(address).netloc
@@ -70,6 +82,7 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
         async with asyncio.TaskGroup() as tasks:
             feeding = tasks.create_task(_feed(settings, replica, log), name="feed")
             telling = tasks.create_task(forever("announce", replica.announce()), name="announce")
+            carrying_out = tasks.create_task(forever("commands", ordering.run()), name="commands")
             timing = tasks.create_task(forever("socket_time", sockets.keep_time()), name="socket_time")
             try:
                 yield replica
@@ -77,6 +90,7 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
                 await _send_away(replica.hub)
                 telling.cancel()
                 timing.cancel()
+                carrying_out.cancel()
                 await _end(feeding)
 
 

@@ -25,7 +25,7 @@ class CandleSeries:
             return None
         if known is None and len(self._times) >= KEPT and candle.open_time < self._times[0]:
             return None
-        row = _row(candle)
+        row = row_of(candle)
         if row == self._rows.get(candle.open_time):
             return None
         self._store(candle, row)
@@ -53,7 +53,8 @@ def _rank(candle: Candle) -> tuple[bool, TimeNs]:
     return candle.closed, candle.time
 
 
-def _row(candle: Candle) -> CandleData:
+def row_of(candle: Candle) -> CandleData:
+    """Return a candle as browsers are told it."""
     return CandleData(
         time=seconds(candle.open_time),
         open=plain(candle.open),

@@ -12,6 +12,7 @@ from liveserver.audience import Audience, CloseCode, Dialect, Viewer, written
 from liveserver.messages import ErrorData, Message, MessageType
 from liveserver.metrics import Metrics
 from liveserver.projection import Channel, Outgoing, Projection
+from liveserver.redaction import UNKEYED, Pseudonym
 from liveserver.topics import Unknown, Wanted, resolve
 
 Soon = Callable[[Callable[[], None]], object]
@@ -23,8 +24,9 @@ NOTHING: frozenset[Channel] = frozenset()
 class Hub:
     """Seats viewers by the channels they hear. While nothing is known, they wait and hear of the server alone."""
 
-    def __init__(self, metrics: Metrics, soon: Soon = lambda flush: None) -> None:
+    def __init__(self, metrics: Metrics, soon: Soon = lambda flush: None, alias: Pseudonym = UNKEYED) -> None:
         self._metrics = metrics
+        self._alias = alias
         self._soon = soon
         self._projection: Projection | None = None
         self._markets_known = 0
@@ -197,7 +199,9 @@ class Hub:
         audience = self._seats.get(viewer)
         if audience is None or not messages:
             return
-        frames = b"".join([written(message, audience.dialect, channel) for channel, message in messages])
+        frames = b"".join(
+            [written(message, audience.dialect, channel, "", self._alias) for channel, message in messages]
+        )
         if not viewer.send(frames, len(messages)):
             self.leave(viewer)
             return
@@ -213,7 +217,9 @@ class Hub:
         for audience in tuple(audiences):
             frame = frames.get(audience.dialect)
             if frame is None:
-                frame = frames[audience.dialect] = written(message, audience.dialect, channel, seq)
+                frame = frames[audience.dialect] = written(
+                    message, audience.dialect, channel, seq, self._alias
+                )
             self._dirty[audience] = None
             if audience.put(message.type, frame):
                 self._flush(audience)

@@ -20,10 +20,12 @@ from websockets.typing import Subprotocol
 from liveserver.allowance import Allowance
 from liveserver.audience import CloseCode, Dialect, written
 from liveserver.backlog import Backlog
-from liveserver.door import Door, Refusal
+from liveserver.door import Door
 from liveserver.hub import Hub
+from liveserver.identity import LOCAL, Identity
 from liveserver.messages import ErrorData, Message, MessageType
-from liveserver.requests import NotUnderstood, understand
+from liveserver.refusal import Refusal
+from liveserver.requests import Control, ControlRequest, NotUnderstood, Subscribe, understand
 from liveserver.turnstile import Turnstile
 
 TOO_MANY_REQUESTS = 429
@@ -84,6 +86,10 @@ class Stage(Protocol):
         """Count a viewer that was too slow."""
         ...
 
+    def command(self, session: "Session", identity: Identity, request: ControlRequest) -> None:
+        """Give a command, and tell the viewer what became of it."""
+        ...
+
 
 class Session:
     """Implements `Viewer`. `phase` (0 to 1) spreads the pings of viewers that came together."""
@@ -99,6 +105,8 @@ class Session:
         self._backlog = Backlog(limits.backlog_messages, limits.backlog_bytes)
         self._address = address
         self._is_counted = False
+        self._identity = LOCAL
+        self._expires_at: float | None = None
         self._dialect = Dialect.PLAIN
         self._is_open = False
         self._is_blocked = False
@@ -128,6 +136,10 @@ class Session:
         self.close(CloseCode.TOO_SLOW, "too slow: more messages waited than may; connect again")
         self._stage.dropped()
         return False
+
+    def tell(self, message: Message) -> None:
+        """Send a message that is for this viewer alone."""
+        self.send(written(message, self._dialect), 1)
 
     def close(self, code: CloseCode, reason: str) -> None:
         if not self._is_open:
@@ -177,6 +189,9 @@ class Session:
         self._now = now
         if self._abort_at is not None and now >= self._abort_at:
             self._outlet.abort()
+        elif self._is_open and self._expires_at is not None and now >= self._expires_at:
+            self._stage.door.guard.count("expired")
+            self.close(CloseCode.TOKEN_EXPIRED, "the token has expired; log in again")
         elif self._silent_until is not None and now >= self._silent_until:
             self._silent_until = None
             self.close(CloseCode.POLICY_VIOLATION, "no answer to a ping")
@@ -192,12 +207,16 @@ class Session:
         self._write_out()
 
     def _shake_hands(self, request: Request) -> None:
-        asked = self._stage.door.admit(request)
+        asked = self._stage.door.admit(request, self._address, self._now)
         if isinstance(asked, Refusal):
-            self._protocol.send_response(self._protocol.reject(asked.status, asked.text))
+            self._refuse(asked)
             return
+        self._identity, self._address = asked.identity, asked.address
+        if asked.lasts_s is not None:
+            self._expires_at = self._now + asked.lasts_s
         if why_not := self._stage.turnstile.enter(self._address):
-            self._protocol.send_response(self._protocol.reject(TOO_MANY_REQUESTS, f"{why_not}\n"))
+            self._stage.door.guard.count("too_many_connections")
+            self._refuse(Refusal(TOO_MANY_REQUESTS, "too_many_connections", why_not))
             return
         self._is_counted = True
         self._protocol.send_response(self._protocol.accept(request))
@@ -205,9 +224,15 @@ class Session:
         if self._protocol.state is State.OPEN:
             self._is_open = True
             is_plain = self._protocol.subprotocol is None
-            self._dialect = Dialect.PLAIN if is_plain else Dialect.V2
-            topics = asked[:1] if is_plain else asked
+            self._dialect = Dialect.of(is_v2=not is_plain, is_redacted=self._identity.is_redacted)
+            topics = asked.wanted[:1] if is_plain else asked.wanted
             self._stage.hub.join(self, topics, self._stage.greeting(), self._dialect)
+
+    def _refuse(self, why: Refusal) -> None:
+        response = self._protocol.reject(why.status, why.text)
+        for name, value in why.headers.items():
+            response.headers[name] = value
+        self._protocol.send_response(response)
 
     def _hear(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
@@ -215,7 +240,7 @@ class Session:
         elif not self._is_open:
             return
         elif not self._allowance.spend(self._now):
-            self.close(CloseCode.POLICY_VIOLATION, "it said too much")
+            self._say_too_much()
         elif frame.opcode is Opcode.PONG:
             self._silent_until = None
         elif frame.opcode not in CTRL_OPCODES:
@@ -234,17 +259,28 @@ class Session:
             except UnicodeDecodeError:
                 self.close(CloseCode.INVALID_DATA, "not UTF-8")
                 return
+            if not self._stage.door.guard.may_speak(self._identity, self._address, self._now):
+                self._say_too_much()
+                return
             # A plain socket has nothing to say, and never had: it is passed over.
-            if self._dialect is Dialect.V2:
+            if self._dialect.is_v2:
                 self._answer(whole)
 
     def _answer(self, text: bytes) -> None:
         try:
             said = understand(text)
         except NotUnderstood as error:
-            self.send(written(Message(MessageType.ERROR, ErrorData(error=str(error))), self._dialect), 1)
-        else:
-            self._stage.hub.subscribe(self, said.wanted)
+            self.tell(Message(MessageType.ERROR, ErrorData(error=str(error))))
+            return
+        match said:
+            case Subscribe():
+                self._stage.hub.subscribe(self, said.wanted)
+            case Control():
+                self._stage.command(self, self._identity, said.data)
+
+    def _say_too_much(self) -> None:
+        self._stage.door.guard.count("too_many_messages")
+        self.close(CloseCode.TOO_MUCH_SAID, "it said too much; say less, or wait")
 
     def _write_out(self) -> None:
         for data in self._protocol.data_to_send():

@@ -8,10 +8,14 @@ from typing import Any, Never, cast
 from uvicorn.server import ServerState
 
 from liveserver.audience import CloseCode
+from liveserver.commanding import Commanding
 from liveserver.door import Door
 from liveserver.hub import Hub
+from liveserver.identity import Identity
 from liveserver.messages import Message
+from liveserver.ordering import Ordering
 from liveserver.replica import Replica
+from liveserver.requests import ControlRequest
 from liveserver.session import Limits, Session
 from liveserver.turnstile import Turnstile
 
@@ -28,12 +32,15 @@ GOLDEN = 0.618033988749895
 class Sockets:
     """All WebSockets of one replica, and what they share; implements `Stage`."""
 
-    def __init__(self, replica: Replica, door: Door, limits: Limits) -> None:
+    def __init__(
+        self, replica: Replica, door: Door, limits: Limits, ordering: Ordering | None = None
+    ) -> None:
         self.hub: Hub = replica.hub
         self.door = door
         self.limits = limits
         self.turnstile = Turnstile(limits.connections, limits.connections_per_address)
         self._replica = replica
+        self._ordering = ordering or Ordering(Commanding(replica, door.guard))
         self._open: dict[Session, None] = {}
         self._count = itertools.count(1)
 
@@ -55,6 +62,9 @@ class Sockets:
 
     def dropped(self) -> None:
         self._replica.metrics.dropped_clients.inc()
+
+    def command(self, session: Session, identity: Identity, request: ControlRequest) -> None:
+        self._ordering.give(session, identity, request)
 
     def begin(self, transport: asyncio.Transport) -> Session:
         """Return the session of a new connection."""

@@ -14,9 +14,11 @@ from websockets.protocol import State
 from liveserver.audience import CloseCode
 from liveserver.door import Door
 from liveserver.hub import Hub
+from liveserver.identity import Identity
 from liveserver.messages import Message
 from liveserver.metrics import Metrics
 from liveserver.projection import Projection
+from liveserver.requests import ControlRequest
 from liveserver.session import Limits, Session
 from liveserver.turnstile import Turnstile
 
@@ -30,6 +32,7 @@ class Theatre:
         self.limits = Limits(**limits)
         self.turnstile = Turnstile(self.limits.connections, self.limits.connections_per_address)
         self.drops = 0
+        self.commands: list[tuple[Identity, ControlRequest]] = []
         self.projection = Projection()
         self.projection.apply(events.ticker(), 1)
         self.hub.show(self.projection)
@@ -39,6 +42,9 @@ class Theatre:
 
     def dropped(self) -> None:
         self.drops += 1
+
+    def command(self, session: Session, identity: Identity, request: ControlRequest) -> None:
+        self.commands.append((identity, request))
 
     def tell(self, price: str) -> None:
         self.hub.publish(self.projection.apply(events.ticker(price), 1))
@@ -240,7 +246,7 @@ def binary_and_then_nonsense(client: ClientProtocol) -> None:
 
 @pytest.mark.parametrize(
     ("say", "code"),
-    [(binary, 1003), (too_long, 1009), (no_utf8, 1007), (too_much, 1008), (unmasked, 1002)],
+    [(binary, 1003), (too_long, 1009), (no_utf8, 1007), (too_much, 4429), (unmasked, 1002)],
 )
 def test_nonsense_ends_the_connection(say: Callable[[ClientProtocol], None], code: int) -> None:
     browser = Browser(Theatre())
