@@ -1,4 +1,4 @@
-"""The live server's process: its settings, and how it is wired."""
+"""The live server's process: how it is wired."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,10 +6,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Never
 from urllib.parse import urlsplit
 
-import msgspec
-
 from bus import Logger, forever, get_logger, part
-from liveserver.access import Access, check_access
+from liveserver.access import check_access
 from liveserver.assets import Assets
 from liveserver.audience import CloseCode
 from liveserver.commanding import Commanding
@@ -23,24 +21,8 @@ from liveserver.ordering import Ordering
 from liveserver.redaction import pseudonyms
 from liveserver.replica import Replica
 from liveserver.server import serving
-from liveserver.session import Limits
+from liveserver.settings import Settings
 from liveserver.viewer_socket import Sockets
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a live server is started with."""
-
-    bus_url: str = "nats://127.0.0.1:4222"
-    http_host: str = "127.0.0.1"
-    http_port: int = 8888
-    """0 takes a free one."""
-    replica: str = ""
-    """What it calls itself; its host and port when empty."""
-    allowed_origins: frozenset[str] = frozenset()
-    """Pages from elsewhere that may connect; `null` is any page that names none, such as one opened from disk."""
-    limits: Limits = Limits()
-    access: Access = Access()
-
 
 DRAIN_S = 0.8
 """How long viewers get to hear that the server goes away."""

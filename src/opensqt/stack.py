@@ -14,6 +14,7 @@ from opensqt.config import Configuration
 from opensqt.data_dir import DataDir
 from opensqt.errors import CommandError
 from opensqt.listening import HOST, any_free
+from opensqt.live_server import live_server_environment, page_host
 from opensqt.process import PartProcess, Running, python
 from opensqt.readiness import until_healthy
 from opensqt.supervisor import PATIENCE, Patience, Supervisor
@@ -83,7 +84,8 @@ async def running(settings: StackSettings, say: Callable[[str], None]) -> AsyncI
         stack.push_async_callback(supervisor.stop, [*STOP_ORDER, list(viewers), [BUS]])
 
         async def start(name: str, command: tuple[str, ...]) -> None:
-            parts[name] = PartProcess(name, command, log_of(settings.data, name))
+            environment = live_server_environment(settings.configuration) if name in viewers else None
+            parts[name] = PartProcess(name, command, log_of(settings.data, name), environment)
             await supervisor.start(parts[name], may_finish=name == MARKET)
 
         # The venue first: it takes a while to make its market, and the producers ask it at once.
@@ -100,7 +102,13 @@ async def running(settings: StackSettings, say: Callable[[str], None]) -> AsyncI
         await until_healthy(venue_url)
         for name, command in _at_the_venue(settings, server.url, venue_url):
             await start(name, command)
-        yield Stack(bus, venue_url, tuple(f"http://{HOST}:{port}" for port in ports), supervisor, parts)
+        yield Stack(
+            bus,
+            venue_url,
+            tuple(f"http://{page_host(settings.configuration)}:{port}" for port in ports),
+            supervisor,
+            parts,
+        )
 
 
 def part_names(viewers: int) -> list[str]:
@@ -135,10 +143,7 @@ def _at_the_bus(
     arguments = ("--bus-url", bus_url, "--http-port")
     return [
         ("engine", python("engine", *arguments, "0", *_lock_step(settings), *_recorded(settings))),
-        *(
-            (name, python("liveserver", *arguments, str(port), "--http-host", HOST))
-            for name, port in viewers.items()
-        ),
+        *((name, python("liveserver", *arguments, str(port))) for name, port in viewers.items()),
     ]
 
 

@@ -57,7 +57,7 @@ async def up(options: UpOptions) -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
     path = options.config or DEFAULT_FILE
     configuration = _wanted(load(path), options)
-    http = _port("--http-port", options.http_port, configuration.http_port, HTTP_PORT, options.viewers)
+    http = _port("--http-port", options.http_port, configuration.http.port, HTTP_PORT, options.viewers)
     bus = _port("--bus-port", options.bus_port, configuration.bus_port, BUS_PORT)
     data = DataDir(_data_dir(options))
     with data.hold(), own_log(data):
