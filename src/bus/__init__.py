@@ -20,18 +20,22 @@ from bus.errors import (
     TopologyDiffers,
 )
 from bus.journal import Journal, Newest, newest
+from bus.lease import TIMING, Leases, Timing, default_name, leases, token
 from bus.levels import Levels
 from bus.lifecycle import forever, run
 from bus.log import Logger, get_logger, is_debugging
 from bus.message import Message, Received
 from bus.part import Part, part
 from bus.provision import provision
-from bus.reading import Batch, read, read_durable
+from bus.reading import Batch, pending, read, read_durable
 from bus.registry import Entry, Registry
-from bus.server import EmbeddedServer
+from bus.roster import follow_roster, take_off_roster
+from bus.server import EmbeddedServer, embedded_cluster
+from bus.tenure import Lease, Tenure, Unleased
 from bus.turns import FreeRunning, LockStep, Turns, give_turn
 
 __all__ = [
+    "TIMING",
     "Ambiguous",
     "Batch",
     "Bus",
@@ -47,6 +51,8 @@ __all__ = [
     "FromSequence",
     "FromTime",
     "Journal",
+    "Lease",
+    "Leases",
     "Levels",
     "LockStep",
     "Logger",
@@ -63,18 +69,28 @@ __all__ = [
     "ServerStartFailed",
     "Start",
     "StreamGone",
+    "Tenure",
+    "Timing",
     "TopologyDiffers",
     "Turns",
+    "Unleased",
     "Unsubscribe",
     "connect",
+    "default_name",
+    "embedded_cluster",
+    "follow_roster",
     "forever",
     "get_logger",
     "give_turn",
     "is_debugging",
+    "leases",
     "newest",
     "part",
+    "pending",
     "provision",
     "read",
     "read_durable",
     "run",
+    "take_off_roster",
+    "token",
 ]

@@ -35,9 +35,11 @@ T = TypeVar("T")
 WINDOW = 1000
 """Messages sent and not yet acknowledged, at most."""
 RECONNECT_WAIT_S = 0.2
-PING_INTERVAL_S = 5
+PING_INTERVAL_S = 2
 """A server that answers no two pings in a row is given up."""
 COMPLAIN_EVERY_S = 10.0
+LOOK_WITHIN_S = 2.0
+"""Nobody answers while a cluster elects a leader: better to ask again soon."""
 CLOSE_WITHIN_S = 2.0
 NO_MESSAGE_FOUND = 10037
 
@@ -202,7 +204,9 @@ class Bus:
         Raises: StreamGone, Refused, Ambiguous.
         """
         try:
-            found = await self.api(f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}, FoundMessage)
+            found = await self.api(
+                f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}, FoundMessage, LOOK_WITHIN_S
+            )
         except Refused as error:
             if error.code == NO_MESSAGE_FOUND:
                 return None
@@ -221,7 +225,7 @@ class Bus:
 
         Raises: StreamGone, Refused, Ambiguous.
         """
-        return state_of(await self.api(f"STREAM.INFO.{stream}", None, StreamInfo))
+        return state_of(await self.api(f"STREAM.INFO.{stream}", None, StreamInfo, LOOK_WITHIN_S))
 
     async def stream_created(self, stream: str) -> str:
         """Return when a stream was created, as the server writes it.

@@ -98,6 +98,8 @@ class ConnectionClosed(BusError):
 
 CONFLICT_CODES = frozenset({10071, 10164})
 NO_SPACE_CODES = frozenset({10002, 10023, 10028, 10047, 10077})
+ID_IN_PROCESS_CODES = frozenset({10158})
+"""In a cluster: a message with this id is on its way to the followers, and perhaps gets there."""
 STREAM_NOT_FOUND = 10059
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from bus.connection import Bus
+from bus.connection import LOOK_WITHIN_S, Bus
 from bus.errors import Ambiguous, NoSpace, Refused, StreamGone, TopologyDiffers
 from bus.log import get_logger
 from bus.topology import BUCKETS, LIVE_PREFIX, STREAMS, StreamConfig
@@ -21,6 +21,8 @@ UNAVAILABLE = 503
 STORE_NOT_MADE = 10049
 RETRY_S = 0.05
 RETRY_MAX_S = 2.0
+CLUSTER_REPLICAS = 3
+"""One may be lost. Two would survive no more than one does, and be slower."""
 
 _log = get_logger("bus")
 
@@ -30,15 +32,20 @@ class _Info(msgspec.Struct, frozen=True):
 
 
 async def provision(
-    bus: Bus, *, replicas: int = 1, streams: Iterable[StreamConfig] = (*STREAMS, *BUCKETS)
+    bus: Bus, *, replicas: int | None = None, streams: Iterable[StreamConfig] = (*STREAMS, *BUCKETS)
 ) -> None:
     """Create the streams that are missing and update those that differ, waiting for the bus as long as it takes.
 
-    `replicas` is for new streams; those that there are keep theirs.
+    `replicas` is for new streams, `replicas_of` the bus when it is not named; those that there are keep theirs.
     Raises: TopologyDiffers when one is there that cannot be made what it has to be; NoSpace, Refused.
     """
     for config in streams:
-        await _persist(bus, config, replicas)
+        await _persist(bus, config, replicas_of(bus.url) if replicas is None else replicas)
+
+
+def replicas_of(url: str) -> int:
+    """Return on how many servers a stream is kept: on three when that many are named in a bus's address, else on one."""
+    return CLUSTER_REPLICAS if url.count(",") + 1 >= CLUSTER_REPLICAS else 1
 
 
 async def _persist(bus: Bus, config: StreamConfig, replicas: int) -> None:
@@ -73,7 +80,7 @@ async def _provision(bus: Bus, config: StreamConfig, replicas: int) -> None:
     wanted = wire_config(config)
     while True:
         try:
-            found = (await bus.api(f"STREAM.INFO.{config.name}", None, _Info)).config
+            found = (await bus.api(f"STREAM.INFO.{config.name}", None, _Info, LOOK_WITHIN_S)).config
         except StreamGone:
             if await _created(bus, config.name, {**wanted, "num_replicas": replicas}):
                 return

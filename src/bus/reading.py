@@ -45,6 +45,8 @@ SILENCE_S = 1.5
 RETRY_S = 0.05
 RETRY_MAX_S = 1.0
 UNAVAILABLE = 503
+STALE_FOR_S = 10.0
+"""In a cluster a server that does not know yet that it leads no more answers with what it last knew, for so long at most."""
 
 _log = get_logger("bus")
 
@@ -100,6 +102,20 @@ async def last_per_subject(bus: Bus, stream: str, filters: Sequence[str]) -> lis
             return await _snapshot(bus, stream, filters)
 
 
+async def pending(bus: Bus, stream: str, filters: Sequence[str], start: Start) -> int:
+    """Return how many messages a reader from `start` on would find now.
+
+    Raises: StreamGone, Refused, Ambiguous.
+    """
+    name = nats_inbox(bus.nc).replace(".", "")
+    config = consumer_config(name, filters, start)
+    body = {"stream_name": stream, "config": config, "action": "create"}
+    info = await bus.api(f"CONSUMER.CREATE.{stream}.{name}", body, ConsumerInfo)
+    with suppress(BusError):
+        await bus.api(f"CONSUMER.DELETE.{stream}.{name}", None, dict)
+    return info.num_pending
+
+
 async def _snapshot(bus: Bus, stream: str, filters: Sequence[str]) -> list[Received]:
     found: dict[str, Received] = {}
     async with aclosing(read(bus, stream, filters, EachLast())) as batches:
@@ -132,8 +148,10 @@ class _Reader:
         # The last sequence handed on: a snapshot that is begun anew must not repeat it.
         self._delivered = 0
         self._caught_up = False
-        # Whatever matches up to here is covered once nothing is pending.
+        # Whatever matches up to here is covered once nothing is pending and `_due` was delivered.
         self._covered = 0
+        self._due = 0
+        self._behind_since: float | None = None
         self._inbox = nats_inbox(bus.nc)
         self._subscription: Subscription | None = None
         self._arrived: deque[Msg] = deque()
@@ -153,7 +171,7 @@ class _Reader:
                 f"{self._inbox}*", cb=self._on_message, pending_bytes_limit=0
             )
             while True:
-                if await self._consume_anew() == 0 and not self._caught_up:
+                if await self._consume_anew() == 0 and not self._caught_up and self._wanted > self._due:
                     self._catch_up()
                     yield Batch([], caught_up=True)
                 while not self._broken:
@@ -193,6 +211,7 @@ class _Reader:
             self._next = before.last + 1
         self._check(before)
         self._covered = before.last
+        self._due = await self._last_matching(before)
         self._consumers += 1
         name = f"{self._inbox.replace('.', '')}-{self._consumers}"
         start = FromSequence(self._next) if self._next is not None else self._start
@@ -209,10 +228,28 @@ class _Reader:
         self._check(await self._bus.stream_state(self._stream))
         return info.num_pending
 
+    async def _last_matching(self, state: StreamState) -> int:
+        if state.replicas == 1:
+            return 0
+        # The consumer may be with a server that lags behind the leader: that nothing is pending there says little.
+        last = await asyncio.gather(*(self._bus.last(self._stream, each) for each in self._filters))
+        return max((message.sequence for message in last if message is not None), default=0)
+
     def _check(self, state: StreamState) -> None:
+        self._check_age(state)
         is_there = self._next is None or state.first <= self._next <= state.last + 1
         if state.created != self._created or not is_there:
             raise OffsetLost(self._stream, self._wanted, state.first, state.created)
+
+    def _check_age(self, state: StreamState) -> None:
+        is_behind = self._next is not None and state.last + 1 < self._next
+        if state.replicas == 1 or state.created != self._created or not is_behind:
+            self._behind_since = None
+            return
+        now = asyncio.get_running_loop().time()
+        self._behind_since = self._behind_since or now
+        if now - self._behind_since < STALE_FOR_S:
+            raise Ambiguous(f"{self._stream} ends at {state.last} says a server; {self._next} was next")
 
     @property
     def _wanted(self) -> int:
@@ -233,8 +270,8 @@ class _Reader:
                 self._break("gap")
                 break
             self._consumer_sequence += 1
-            caught_up = delivery.pending == 0
             sequence = delivery.stream_sequence
+            caught_up = delivery.pending == 0 and sequence >= self._due
             if sequence > self._delivered:
                 self._delivered = sequence
                 headers = message.headers or {}

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -29,13 +30,23 @@ POLL_S = 0.005
 _PR_SET_PDEATHSIG = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """How a server finds the others of its cluster."""
+
+    name: str
+    """Unique in the cluster: streams name their leader by it."""
+    port: int
+    """Where the others reach this one."""
+    others: tuple[int, ...]
+    """Where this one reaches the others, on the same host."""
+
+
 class EmbeddedServer:
     """A nats-server with JetStream on loopback, every write on disk before it is acknowledged.
 
     After `kill` or `stop` it may be started again: same port, same store.
     """
-
-    name = "bus"
 
     def __init__(
         self,
@@ -47,7 +58,10 @@ class EmbeddedServer:
         max_store_bytes: int = DEFAULT_STORE_BYTES,
         sync_always: bool = True,
         lock_wait_s: float = 2.0,
+        cluster: Cluster | None = None,
     ) -> None:
+        self.name = "bus" if cluster is None else cluster.name
+        self._cluster = cluster
         self.data_dir = data_dir.absolute()
         self.host = host
         self.port = port
@@ -123,11 +137,16 @@ class EmbeddedServer:
 
     def ask(self) -> None:
         """Ask the server to stop."""
-        self._send(signal.SIGTERM)
+        self.send(signal.SIGTERM)
 
     def kill(self) -> None:
         """End the server at once, as a crash would."""
-        self._send(signal.SIGKILL)
+        self.send(signal.SIGKILL)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, when it runs."""
+        if self._process is not None and self.pid is not None:
+            self._process.send_signal(number)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -137,10 +156,6 @@ class EmbeddedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
-
-    def _send(self, number: signal.Signals) -> None:
-        if self._process is not None and self.pid is not None:
-            self._process.send_signal(number)
 
     def _spawn(self, lock: IO[str]) -> subprocess.Popen[bytes]:
         for stale in self.data_dir.glob("nats-server_*.ports"):
@@ -163,7 +178,7 @@ class EmbeddedServer:
         def text(path: Path) -> str:
             return json.dumps(str(path), ensure_ascii=False)
 
-        return f"""server_name: opensqt
+        return f"""server_name: {self._cluster.name if self._cluster else "opensqt"}
 listen: "{self.host}:{self.port or -1}"
 ports_file_dir: {text(self.data_dir)}
 log_file: {text(self.log_file)}
@@ -174,6 +189,17 @@ jetstream {{
   max_mem: {self._max_memory_bytes}
   max_file: {self._max_store_bytes}
   sync_interval: {self._sync_interval}
+}}
+{self._cluster_config()}"""
+
+    def _cluster_config(self) -> str:
+        if self._cluster is None:
+            return ""
+        routes = ", ".join(f'"nats://{self.host}:{port}"' for port in self._cluster.others)
+        return f"""cluster {{
+  name: opensqt
+  listen: "{self.host}:{self._cluster.port}"
+  routes: [{routes}]
 }}
 """
 
@@ -214,6 +240,24 @@ jetstream {{
             return f"port {self.port} of {self.host} is in use: choose another port for the bus, or 0 for a free one"
         told = [line.partition("] ")[2] for line in lines if "[FTL]" in line or "[ERR]" in line] or lines[-1:]
         return f"nats-server did not start: {'; '.join(told) or otherwise} (its log: {self.log_file})"
+
+
+def embedded_cluster(
+    folders: Sequence[Path], ports: Sequence[int], route_ports: Sequence[int], *, sync_always: bool = True
+) -> list[EmbeddedServer]:
+    """Return the servers `bus-1`, `bus-2` ... of one cluster on loopback, each with a store of its own.
+
+    `ports` are the clients'; on `route_ports` they speak with each other. All have to be free, and of one length.
+    """
+    return [
+        EmbeddedServer(
+            folder,
+            port=port,
+            sync_always=sync_always,
+            cluster=Cluster(f"bus-{number}", route, tuple(other for other in route_ports if other != route)),
+        )
+        for number, (folder, port, route) in enumerate(zip(folders, ports, route_ports, strict=True), start=1)
+    ]
 
 
 def _in_use(data_dir: Path, owner: str) -> str:

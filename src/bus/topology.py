@@ -97,5 +97,6 @@ def _bucket(name: str, description: str, storage: Storage = Storage.FILE) -> Str
 BUCKETS = (
     _bucket("instruments", "The trading rules of each symbol"),
     _bucket("symbols", "The roster, with initial settings"),
+    _bucket("portfolios", "Limits over all symbols of a venue"),
     _bucket("lease", "Who tries to run what", Storage.MEMORY),
 )

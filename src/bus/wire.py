@@ -10,12 +10,22 @@ from typing import NamedTuple, TypeVar
 import msgspec
 from nats.aio.msg import Msg
 
-from bus.errors import STREAM_NOT_FOUND, Ambiguous, Refused, StreamGone, refusal
+from bus.errors import (
+    ID_IN_PROCESS_CODES,
+    STREAM_NOT_FOUND,
+    Ambiguous,
+    BusError,
+    NoSpace,
+    Refused,
+    StreamGone,
+    refusal,
+)
 from bus.message import Received
 
 T = TypeVar("T")
 
 NO_RESPONDERS = "503"
+UNAVAILABLE = 503
 
 
 class ApiError(msgspec.Struct, frozen=True):
@@ -47,11 +57,25 @@ class State(msgspec.Struct, frozen=True):
     last_seq: int
 
 
+class Peers(msgspec.Struct, frozen=True):
+    """Who has a stream, as far as we look at it."""
+
+    leader: str = ""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A stream's configuration, as far as we look at it."""
+
+    num_replicas: int = 1
+
+
 class StreamInfo(msgspec.Struct, frozen=True):
     """The answer to STREAM.INFO."""
 
     created: str
     state: State
+    config: Kept = Kept()
+    cluster: Peers = Peers()
 
 
 class StreamState(NamedTuple):
@@ -64,6 +88,9 @@ class StreamState(NamedTuple):
     last: int
     messages: int
     bytes: int
+    replicas: int = 1
+    leader: str = ""
+    """The name of the server that leads it; empty outside a cluster."""
 
 
 class StoredMessage(msgspec.Struct, frozen=True):
@@ -95,12 +122,21 @@ def stored_sequence(subject: str) -> Callable[[Msg], int]:
             raise StreamGone(subject)
         ack = _ack_decoder.decode(message.data)
         if ack.error is not None:
-            raise refusal(ack.error.err_code, ack.error.description, ack.error.code)
+            raise _not_stored(subject, ack.error)
         if not ack.seq:
             raise Ambiguous(f"an answer on {subject} that is no acknowledgement")
         return ack.seq
 
     return parse
+
+
+def _not_stored(subject: str, error: ApiError) -> BusError:
+    refused = refusal(error.err_code, error.description, error.code)
+    # A leader that steps down is unavailable also to what its followers may have taken from it.
+    is_passing = error.code == UNAVAILABLE and not isinstance(refused, NoSpace)
+    if is_passing or error.err_code in ID_IN_PROCESS_CODES:
+        return Ambiguous(f"{subject}: {refused}")
+    return refused
 
 
 def api_answer(endpoint: str, kind: type[T]) -> Callable[[Msg], T]:
@@ -123,7 +159,15 @@ def state_of(info: StreamInfo) -> StreamState:
     """Return the state in an answer to STREAM.INFO."""
     state = info.state
     first = state.first_seq if state.messages else state.last_seq + 1
-    return StreamState(info.created, first, state.last_seq, state.messages, state.bytes)
+    return StreamState(
+        info.created,
+        first,
+        state.last_seq,
+        state.messages,
+        state.bytes,
+        info.config.num_replicas,
+        info.cluster.leader,
+    )
 
 
 def received(stream: str, stored: StoredMessage) -> Received:

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bus import run
+from bus import default_name, run, token
 from engine.app import Settings, main
 
 
@@ -12,6 +12,11 @@ def cli(arguments: Sequence[str] | None = None) -> int:
     """Run an engine until it is told to stop; return the exit code."""
     parser = argparse.ArgumentParser(prog="opensqt engine", description="One durable actor for each symbol.")
     parser.add_argument("--bus-url", default="nats://127.0.0.1:4222", help="where the bus is (%(default)s)")
+    parser.add_argument(
+        "--name",
+        default=default_name(),
+        help="what other engines know it by (the machine's and the process's)",
+    )
     parser.add_argument(
         "--http-port", type=int, default=0, help="for /health, /status, /metrics; 0 is any free one"
     )
@@ -23,6 +28,7 @@ def cli(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     settings = Settings(
         bus_url=args.bus_url,
+        name=token(args.name),
         http_port=args.http_port,
         lock_step=args.lock_step,
         is_recorded=args.recorded or args.lock_step,

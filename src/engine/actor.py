@@ -19,8 +19,10 @@ from engine.candles import CandlesOf
 from engine.core.grid import Grid
 from engine.core.step import Change
 from engine.core.view import view
-from engine.inbox import Heard, Inbox
+from engine.heartbeat import Heartbeat
+from engine.inbox import Heard, Inbox, Level
 from engine.metrics import EngineMetrics
+from engine.quarantine import Place, Poisoned
 from engine.speaker import Speaker
 from engine.watch import Watch
 from schemas import subjects
@@ -70,7 +72,10 @@ class Actor:
         self._epoch = 1
         self._grid = Grid(None, 0)
         self._positions: tuple[Position, ...] = ()
+        self._heartbeat = Heartbeat(bus, entry.venue, entry.symbol)
         self.price_time = 0
+        self.passed_over: frozenset[Place] = frozenset()
+        """Inputs that a person decided to go on without."""
 
     async def run(self) -> None:
         """Take the symbol over and run it.
@@ -103,14 +108,17 @@ class Actor:
             self._listen(tasks)
             tasks.create_task(forever("grids", self._speaker.show_grids()), name="grids")
             tasks.create_task(forever("silence", self._hear_silence()), name="silence")
+            tasks.create_task(forever("heartbeat", self._heartbeat.beat()), name="heartbeat")
             await self._decide()
 
     async def _claim(self, last: Step) -> int:
         """Fence every earlier actor: the same state once more, under the next epoch."""
         self._epoch = last.epoch + 1
         self._offsets = dict(last.offsets)
-        self._grid = Grid(last.state, last.step)
-        self._watch.tick(last.state.price_time)
+        is_added_anew = last.state.generation < self._entry.generation
+        self._grid = Grid(None if is_added_anew else last.state, last.step)
+        if not is_added_anew:
+            self._watch.tick(last.state.price_time)
         claim = msgspec.structs.replace(
             last, epoch=self._epoch, causes=(), decisions=(), fills=(), notices=()
         )
@@ -128,20 +136,25 @@ class Actor:
 
     async def _decide(self) -> None:
         while True:
-            match await self._inbox.next():
-                case Heard() as heard:
-                    self._offsets[heard.stream] = heard.offset
-                    if heard.event is not None:
-                        await self._process(heard.event)
-                    if heard.stream is Stream.ORDERS:
-                        self._turns.orders.leave(heard.offset.sequence, self._journal.sequence)
-                case Ticker() as ticker:
-                    await self._on_ticker(ticker)
-                case OpenOrders() as sweep:
-                    known = (each for each in self._positions if each.time <= sweep.time)
-                    await self._process(sweep, *known)
-                case (Candle() | FeedChanged() | TimePassed()) as event:
-                    await self._process(event)
+            heard = await self._inbox.next()
+            with self._heartbeat.working():
+                await self._hear(heard)
+
+    async def _hear(self, heard: Heard | Level | OpenOrders) -> None:
+        match heard:
+            case Heard():
+                self._offsets[heard.stream] = heard.offset
+                if heard.event is not None:
+                    await self._process(heard.event, place=_place(heard))
+                if heard.stream is Stream.ORDERS:
+                    self._turns.orders.leave(heard.offset.sequence, self._journal.sequence)
+            case Ticker() as ticker:
+                await self._on_ticker(ticker)
+            case OpenOrders() as sweep:
+                known = (each for each in self._positions if each.time <= sweep.time)
+                await self._process(sweep, *known)
+            case (Candle() | FeedChanged() | TimePassed()) as event:
+                await self._process(event)
 
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:
@@ -163,11 +176,14 @@ class Actor:
             time=ticker.time,
         )
 
-    async def _process(self, *events: Input) -> None:
+    async def _process(self, *events: Input, place: Place | None = None) -> None:
         if not events:
             return
         started = time.perf_counter()
-        change = self._grid.process(events)
+        try:
+            change = self._grid.process(events)
+        except Exception as error:
+            raise Poisoned(place or Place(type(events[0]).__name__), self._grid.step, error) from error
         self._metrics.inputs.inc(len(events))
         if change is None:
             return
@@ -237,6 +253,9 @@ class Actor:
         self, stream: Stream, message: Received, created: str, event_of: Callable[[Received], Input]
     ) -> Heard:
         offset = StreamOffset(created=created, sequence=message.sequence)
+        if Place(stream, message.sequence) in self.passed_over:
+            self._log.error("passed_over", subject=message.subject, sequence=message.sequence)
+            return Heard(stream, offset, None)
         try:
             return Heard(stream, offset, event_of(message))
         except UndecodableError as error:
@@ -293,3 +312,7 @@ class Actor:
             if self.price_time
             else None,
         }
+
+
+def _place(heard: Heard) -> Place:
+    return Place(heard.stream, heard.offset.sequence)

@@ -1,8 +1,10 @@
 """The engine's process, wired."""
 
+from contextlib import AsyncExitStack
+
 import msgspec
 
-from bus import part
+from bus import Tenure, Unleased, leases, part
 from engine.candles import LiveCandles, RecordedCandles
 from engine.orchestrator import Orchestrator
 from engine.watch import LiveWatch, RecordedWatch
@@ -12,6 +14,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What an engine is started with."""
 
     bus_url: str
+    name: str
+    """What other engines know it by: no two are called the same."""
     http_port: int = 0
     lock_step: bool = False
     is_recorded: bool = False
@@ -20,9 +24,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 async def main(settings: Settings) -> None:
     """Run an engine, for ever."""
-    async with part("engine", bus_url=settings.bus_url, http_port=settings.http_port, labels={}) as here:
-        watch = RecordedWatch if settings.is_recorded else LiveWatch
-        candles = RecordedCandles if settings.is_recorded else LiveCandles
-        orchestrator = Orchestrator(here, lock_step=settings.lock_step, watch=watch, candles=candles)
+    async with AsyncExitStack() as stack:
+        here = await stack.enter_async_context(
+            part(
+                "engine",
+                bus_url=settings.bus_url,
+                http_port=settings.http_port,
+                labels={"name": settings.name},
+            )
+        )
+        # Nobody takes over in lock-step: the venue waits for the one there is.
+        tenure: Tenure = (
+            Unleased(settings.name)
+            if settings.lock_step
+            else await stack.enter_async_context(leases(here.bus, "engine", settings.name))
+        )
+        orchestrator = Orchestrator(
+            here,
+            tenure,
+            lock_step=settings.lock_step,
+            watch=RecordedWatch if settings.is_recorded else LiveWatch,
+            candles=RecordedCandles if settings.is_recorded else LiveCandles,
+        )
         here.report("engine", orchestrator.status)
         await orchestrator.run()

@@ -14,6 +14,9 @@ class EngineMetrics:
         self.inputs = Counter("engine_inputs", "Inputs the core processed", registry=registry)
         self.undecodable = Counter("engine_undecodable", "Messages that did not decode", registry=registry)
         self.restarts = Counter("engine_actor_restarts", "Actors started again", by_symbol, registry=registry)
+        self.quarantined = Gauge(
+            "engine_quarantined", "1 while a symbol is set aside here", by_symbol, registry=registry
+        )
         self._steps = Counter("engine_steps", "Steps committed", by_symbol, registry=registry)
         self._decide = Histogram(
             "engine_decide_seconds", "Core time a step", registry=registry, buckets=_FAST

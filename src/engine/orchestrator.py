@@ -1,88 +1,85 @@
-"""One actor for each symbol of the registry, each failing and starting again alone."""
+"""The roster's symbols in one engine process: each lives by itself, is shared with other engines, comes and goes."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
-from bus import BusError, Fenced, FreeRunning, LockStep, Part, Registry
+from bus import FreeRunning, Lease, LockStep, Part, Registry, Tenure, follow_roster
 from engine.actor import Actor, ActorTurns
 from engine.candles import CandlesOf
 from engine.metrics import EngineMetrics
+from engine.symbol import SymbolRunner
 from engine.watch import Watch
+from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
 from schemas.instruments import Instrument
 from schemas.journal import SymbolEntry
-
-BACK_OFF_S = 0.2
-BACK_OFF_MAX_S = 5.0
-HEALTHY_S = 30.0
-"""An actor that ran for so long is started again with the first patience."""
 
 
 class Orchestrator:
     """Runs the actors of one engine process."""
 
     def __init__(
-        self, part: Part, *, lock_step: bool, watch: Callable[[], Watch], candles: CandlesOf
+        self,
+        part: Part,
+        tenure: Tenure,
+        *,
+        lock_step: bool,
+        watch: Callable[[], Watch],
+        candles: CandlesOf,
     ) -> None:
         self._part = part
+        self._tenure = tenure
         self._lock_step = lock_step
         self._watch = watch
         self._candles = candles
         self._metrics = EngineMetrics(part.registry)
-        self._actors: dict[str, Actor] = {}
-        self._problems: dict[str, str] = {}
+        self._runners: dict[str, SymbolRunner] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        """Start an actor for every symbol of the roster, now and as it grows; for ever."""
-        running: set[str] = set()
-        async with asyncio.TaskGroup() as tasks:
-            async for key, stored in Registry(self._part.bus, "symbols").follow():
-                if stored is None or key in running:
-                    continue
-                try:
-                    entry = decode_as(stored.data, SymbolEntry)
-                except UndecodableError as error:
-                    self._part.log.error("undecodable", subject=key, detail=str(error))
-                    continue
-                running.add(key)
-                tasks.create_task(self._supervise(key, entry), name=f"actor:{key}")
+        """Run every symbol of the roster, now and as it changes; for ever."""
+        async with asyncio.TaskGroup() as tasks, aclosing(self._roster()) as changes:
+            async for key, entry in changes:
+                self._on_change(tasks, key, entry)
 
     def status(self) -> dict[str, object]:
         """Return what /status says of the symbols."""
-        symbols: dict[str, object] = {}
-        for key, actor in self._actors.items():
-            symbols[key] = {**actor.status(), "problem": self._problems.get(key)}
-        out: dict[str, object] = {"symbols": symbols}
-        if self._problems:
-            out["problem"] = "; ".join(f"{key}: {text}" for key, text in self._problems.items())
+        symbols = {key: runner.status() for key, runner in self._runners.items()}
+        out: dict[str, object] = {"name": self._tenure.name, "members": self._tenure.members()}
+        out["standing"] = dict(Counter(str(said["standing"]) for said in symbols.values()))
+        out["symbols"] = symbols
+        problems = {key: runner.problem for key, runner in self._runners.items() if runner.problem}
+        if problems:
+            out["problem"] = "; ".join(f"{key}: {text}" for key, text in problems.items())
         return out
 
-    async def _supervise(self, key: str, entry: SymbolEntry) -> None:
-        log = self._part.log.bind(symbol=entry.symbol)
-        instrument = await self._instrument(key)
-        delay = BACK_OFF_S
-        clock = asyncio.get_running_loop().time
-        while True:
-            started = clock()
-            try:
-                await self._run_actor(key, entry, instrument)
-            except* Fenced as group:
-                self._problems[key] = "another engine took over"
-                log.error("fenced", detail=str(group.exceptions[0]))
-            except* BusError as group:
-                self._problems[key] = str(group.exceptions[0])
-                log.error("commit_failed", detail=str(group.exceptions[0]))
-            except* Exception as group:  # noqa: BLE001 - the actor's outermost edge: its fault is its own
-                self._problems[key] = repr(group.exceptions[0])
-                log.error("actor_failed", detail=repr(group.exceptions[0]), exception=group)
-            self._metrics.restarts.labels(entry.venue, entry.symbol).inc()
-            if clock() - started > HEALTHY_S:
-                delay = BACK_OFF_S
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, BACK_OFF_MAX_S)
+    def _roster(self) -> AsyncGenerator[tuple[str, SymbolEntry | None], None]:
+        return follow_roster(self._part.bus, self._part.log)
 
-    async def _run_actor(self, key: str, entry: SymbolEntry, instrument: Instrument) -> None:
+    def _on_change(self, tasks: asyncio.TaskGroup, key: str, entry: SymbolEntry | None) -> None:
+        known = self._runners.get(key)
+        if entry is not None and known is not None and known.entry.generation == entry.generation:
+            if known.entry != entry:
+                # What is in force is in the journal; these are the settings that the symbol began with.
+                self._part.log.warning("entry_changed", symbol=entry.symbol, detail="settings in force stay")
+            return
+        if known is not None:
+            self._part.log.info("symbol_removed", symbol=known.entry.symbol)
+            del self._runners[key]
+            known.leave()
+            self._tasks[key].cancel()
+        if entry is not None:
+            runner = self._runners[key] = SymbolRunner(
+                self._part, self._tenure, key, entry, make_actor=self._actor, metrics=self._metrics
+            )
+            before = self._tasks.get(key)
+            self._tasks[key] = tasks.create_task(_run_after(before, runner), name=f"symbol:{key}")
+
+    @asynccontextmanager
+    async def _actor(self, entry: SymbolEntry, lease: Lease) -> AsyncIterator[Actor]:
+        key = subjects.registry_key(entry.venue, entry.symbol)
         async with AsyncExitStack() as stack:
             turns = ActorTurns(FreeRunning(), FreeRunning())
             if self._lock_step:
@@ -90,26 +87,30 @@ class Orchestrator:
                     await stack.enter_async_context(LockStep(self._part.bus, f"engine.{key}.orders")),
                     await stack.enter_async_context(LockStep(self._part.bus, f"engine.{key}.ticker")),
                 )
-            actor = Actor(
+            yield Actor(
                 self._part.bus,
                 entry,
-                instrument,
+                await self._instrument(key),
                 turns=turns,
                 watch=self._watch(),
                 candles=self._candles,
                 metrics=self._metrics,
                 log=self._part.log.bind(symbol=entry.symbol),
             )
-            self._actors[key] = actor
-            self._problems.pop(key, None)
-            await actor.run()
 
     async def _instrument(self, key: str) -> Instrument:
-        async for found, stored in Registry(self._part.bus, "instruments").follow():
-            if found != key or stored is None:
-                continue
-            try:
-                return decode_as(stored.data, Instrument)
-            except UndecodableError as error:
-                self._part.log.error("undecodable", subject=key, detail=str(error))
+        async with aclosing(Registry(self._part.bus, "instruments").follow()) as changes:
+            async for found, stored in changes:
+                if found != key or stored is None:
+                    continue
+                try:
+                    return decode_as(stored.data, Instrument)
+                except UndecodableError as error:
+                    self._part.log.error("undecodable", subject=key, detail=str(error))
         raise AssertionError("a registry is followed for ever")
+
+
+async def _run_after(before: "asyncio.Task[None] | None", runner: SymbolRunner) -> None:
+    if before is not None:
+        await asyncio.wait([before])
+    await runner.run()

@@ -8,8 +8,8 @@ import msgspec
 
 from bus import run
 from liveserver.app import main
-from liveserver.session import Limits
 from liveserver.settings import Settings, take_over
+from liveserver.stage import Limits
 
 
 def _settings(arguments: list[str], given: Settings) -> tuple[Settings, bool]:

@@ -15,15 +15,12 @@ from litestar.params import QueryParameter
 from liveserver.archive import OlderCandles
 from liveserver.guard import Guard
 from liveserver.http_errors import ERRORS, Refused
-from liveserver.hub import unknown_symbol
 from liveserver.identity import Action
 from liveserver.market_view import MarketView
 from liveserver.messages import (
     CandleData,
     MessageType,
     OrderData,
-    ProfitData,
-    StatusReport,
     SymbolData,
 )
 from liveserver.naming import Market
@@ -33,6 +30,8 @@ from liveserver.projection import Channel, Projection
 from liveserver.redaction import Pseudonym, redacted
 from liveserver.refusal import Refusal
 from liveserver.replica import Replica
+from liveserver.reports import ProfitData, StatusReport
+from liveserver.topics import unknown_symbol
 from liveserver.whoami import identity_of, needs
 
 FOR_EVER = 1 << 53

@@ -10,8 +10,10 @@ from bus import Logger, forever, get_logger, part
 from liveserver.access import check_access
 from liveserver.assets import Assets
 from liveserver.audience import CloseCode
+from liveserver.catch_up import CatchUp
 from liveserver.commanding import Commanding
 from liveserver.door import Door
+from liveserver.errands import Errands
 from liveserver.feed import Feed
 from liveserver.guard import Guard
 from liveserver.http import create_app
@@ -19,6 +21,7 @@ from liveserver.hub import Hub
 from liveserver.metrics import Metrics
 from liveserver.ordering import Ordering
 from liveserver.redaction import pseudonyms
+from liveserver.replays import Replays
 from liveserver.replica import Replica
 from liveserver.server import serving
 from liveserver.settings import Settings
@@ -54,17 +57,19 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
     hub = Hub(metrics, asyncio.get_running_loop().call_soon, pseudonyms(settings.access))
     replica = Replica(name=settings.replica, metrics=metrics, hub=hub)
     commanding = Commanding(replica, guard)
-    ordering = Ordering(commanding)
-    sockets = Sockets(replica, Door(guard=guard), settings.limits, ordering)
+    errands = Errands(log)
+    hub.fetch = CatchUp(replica, errands, log).fetch
+    replays = Replays(replica, limit=settings.replays, errands=errands)
+    ordering = Ordering(commanding, hub, errands)
+    sockets = Sockets(replica, Door(guard=guard), settings.limits, replays, ordering)
     app = create_app(replica, assets, guard, commanding)
     async with serving(app, sockets.protocol(), settings.http_host, settings.http_port) as address:
         replica.address = address
         replica.name = replica.name or urlsplit(address).netloc
         log.info("serving", address=address)
-        async with asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as tasks, errands:
             feeding = tasks.create_task(_feed(settings, replica, log), name="feed")
             telling = tasks.create_task(forever("announce", replica.announce()), name="announce")
-            carrying_out = tasks.create_task(forever("commands", ordering.run()), name="commands")
             timing = tasks.create_task(forever("socket_time", sockets.keep_time()), name="socket_time")
             try:
                 yield replica
@@ -72,7 +77,6 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
                 await _send_away(replica.hub)
                 telling.cancel()
                 timing.cancel()
-                carrying_out.cancel()
                 await _end(feeding)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from bus import Bus, BusError, Everything, read
-from liveserver.candles import KEPT, row_of
+from liveserver import wording
+from liveserver.candles import KEPT
 from liveserver.messages import CandleData
 from liveserver.naming import Market
 from schemas import subjects
@@ -54,6 +55,6 @@ class OlderCandles:
 
 def _row(data: bytes) -> CandleData | None:
     try:
-        return row_of(decode_as(data, Candle))
+        return wording.candle(decode_as(data, Candle))
     except UndecodableError:
         return None

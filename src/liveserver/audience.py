@@ -21,6 +21,7 @@ class CloseCode(IntEnum):
     UNSUPPORTED_DATA = 1003
     INVALID_DATA = 1007
     POLICY_VIOLATION = 1008
+    INTERNAL_ERROR = 1011
     TOKEN_EXPIRED = 4401
     UNKNOWN_SYMBOL = 4404
     TOO_SLOW = 4408
@@ -59,15 +60,19 @@ def written(
     dialect: Dialect,
     channel: Channel | None = None,
     seq: str = "",
+    replayed: int = 0,
     alias: Pseudonym = UNKEYED,
 ) -> bytes:
-    """Return the frame of a message; `alias` is what ids are called where they are not shown."""
+    """Return the frame of a message; `replayed` is when it was stored, in milliseconds, if it is told again.
+
+    `alias` is what ids are called where they are not shown.
+    """
     if dialect.is_redacted:
         message = Message(message.type, redacted(message.data, alias))
     if not dialect.is_v2:
         return text_frame(text(message))
     venue, symbol = channel.market if channel else ("", "")
-    return text_frame(text(MarketMessage(message.type, message.data, venue, symbol, seq)))
+    return text_frame(text(MarketMessage(message.type, message.data, venue, symbol, seq, replayed)))
 
 
 class Viewer(Protocol):
@@ -75,6 +80,10 @@ class Viewer(Protocol):
 
     def send(self, data: bytes, messages: int) -> bool:
         """Take so many whole frames, joined; False when the viewer is closed, or closed now as too slow."""
+        ...
+
+    async def room(self) -> bool:
+        """Return once the connection takes what it is sent, or is gone; whether it is there."""
         ...
 
     def close(self, code: CloseCode, reason: str) -> None:
@@ -93,6 +102,11 @@ class Audience:
         self._frames: list[bytes] = []
         self._kinds: list[MessageType] = []
         self._size = 0
+
+    @property
+    def is_told_streams(self) -> bool:
+        """Whether they want to know how far each stream was told."""
+        return self.dialect is Dialect.V2 and bool(self.channels)
 
     def hears(self, channel: Channel) -> bool:
         """Tell whether a message for this channel is for them."""

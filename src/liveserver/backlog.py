@@ -4,6 +4,8 @@
 class Backlog:
     """Chunks of whole frames, in order."""
 
+    __slots__ = ("_chunks", "_messages_limit", "_size_limit", "messages", "size")
+
     def __init__(self, messages: int, size: int) -> None:
         self._messages_limit = messages
         self._size_limit = size

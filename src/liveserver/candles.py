@@ -2,7 +2,8 @@
 
 from bisect import insort
 
-from liveserver.messages import CandleData, plain, seconds
+from liveserver import wording
+from liveserver.messages import CandleData
 from schemas.market import Candle
 from schemas.units import TimeNs
 
@@ -25,7 +26,7 @@ class CandleSeries:
             return None
         if known is None and len(self._times) >= KEPT and candle.open_time < self._times[0]:
             return None
-        row = row_of(candle)
+        row = wording.candle(candle)
         if row == self._rows.get(candle.open_time):
             return None
         self._store(candle, row)
@@ -51,16 +52,3 @@ class CandleSeries:
 
 def _rank(candle: Candle) -> tuple[bool, TimeNs]:
     return candle.closed, candle.time
-
-
-def row_of(candle: Candle) -> CandleData:
-    """Return a candle as browsers are told it."""
-    return CandleData(
-        time=seconds(candle.open_time),
-        open=plain(candle.open),
-        high=plain(candle.high),
-        low=plain(candle.low),
-        close=plain(candle.close),
-        volume=plain(candle.volume),
-        forming=not candle.closed,
-    )

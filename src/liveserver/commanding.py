@@ -10,9 +10,10 @@ import msgspec
 
 from bus import Bus, BusError
 from bus.commands import Given, OtherCommand, give, look_up, traded
+from liveserver.answers import CommandAnswer, CommandState
 from liveserver.guard import Asking, Guard
 from liveserver.identity import Identity, needed_for
-from liveserver.messages import CommandAnswer, CommandState, seconds
+from liveserver.messages import seconds
 from liveserver.naming import Market
 from liveserver.refusal import Refusal
 from liveserver.replica import Replica

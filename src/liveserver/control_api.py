@@ -8,12 +8,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody
 
+from liveserver.answers import CommandAnswer, CommandState
 from liveserver.commanding import Commanding
 from liveserver.gate import asking
 from liveserver.guard import Guard
 from liveserver.http_errors import ERRORS, Refused
 from liveserver.identity import Action
-from liveserver.messages import CommandAnswer, CommandState
 from liveserver.refusal import Refusal
 from liveserver.requests import ControlRequest
 from liveserver.whoami import identity_of, needs

@@ -15,12 +15,15 @@ from bus import (
     FromTime,
     Levels,
     Logger,
+    OffsetLost,
     Received,
     Start,
     TopologyDiffers,
     provision,
     read,
 )
+from liveserver.past import filters
+from liveserver.positions import DURABLE
 from liveserver.projection import Outgoing, Projection
 from liveserver.replica import Replica
 from schemas.account import OpenOrders
@@ -31,21 +34,10 @@ from schemas.units import SECOND_NS, DurationNs
 LEVELS = {
     Stream.MARKET: ("market.*.*.ticker", "market.*.*.candle.*", "market.*.*.feed"),
     Stream.ACCOUNT: ("account.>",),
-    Stream.JOURNAL: ("journal.*.*.grid",),
 }
 """Of these only the newest of each subject counts."""
 
-LOGS = {
-    Stream.CANDLES: ("candle.>",),
-    Stream.ORDERS: ("order.*.*.report", "order.*.*.trade"),
-    Stream.ENGINE: (
-        "engine.*.*.fill",
-        "engine.*.*.risk",
-        "engine.*.*.reconciliation",
-        "engine.*.*.alert",
-    ),
-    Stream.CONTROL: ("control.*.*.result",),
-}
+LOGS = {stream: filters(stream) for stream in DURABLE}
 """Of these every message counts, in order."""
 
 RECENT_NS: DurationNs = 24 * 3600 * SECOND_NS
@@ -53,6 +45,9 @@ RECENT_NS: DurationNs = 24 * 3600 * SECOND_NS
 
 RECENT_ORDERS = 50_000
 """How far back ORDERS is read, in messages, unless a sweep is older."""
+
+RECENT_GRIDS = 5_000
+"""How far back JOURNAL is read, in messages, steps included; and the last grid of each symbol."""
 
 RETRY_S = 0.5
 
@@ -89,6 +84,7 @@ class _View:
         self._bus = bus
         self._log = log
         self._projection = Projection()
+        self._projection.is_shown = False
         self._behind: set[Stream] = set(LOGS)
 
     async def follow(self) -> None:
@@ -101,20 +97,33 @@ class _View:
                 includes += _includes(first)
                 self._take(first)
                 group.create_task(self._follow_levels(levels), name=f"levels_{stream}")
+            for stream in LOGS:
+                await self._begin(stream)
             starts = await self._starts(includes)
             for stream, start in starts.items():
                 group.create_task(self._follow_log(stream, start), name=f"log_{stream}")
+
+    async def _begin(self, stream: Stream) -> None:
+        """Find what is the last of a stream now: where one goes on who heard all that was shown at first."""
+        created = await self._bus.stream_created(stream)
+        newest = await self._bus.last_per_subject(stream, LOGS[stream])
+        self._projection.log.begin(stream, created, max((each.sequence for each in newest), default=0))
+        if stream is Stream.JOURNAL:
+            for message in newest:
+                self._apply(message, is_logged=False)
 
     async def _starts(self, includes: Sequence[int]) -> dict[Stream, Start]:
         state = await self._bus.stream_state(Stream.ORDERS)
         recent = max(state.last - RECENT_ORDERS, 0)
         after = min([recent, *includes])
+        journal = await self._bus.stream_state(Stream.JOURNAL)
         since = FromTime(time.time_ns() - RECENT_NS)
         return {
             Stream.CANDLES: Everything(),
             Stream.ORDERS: FromSequence(max(after + 1, state.first)),
             Stream.ENGINE: since,
             Stream.CONTROL: since,
+            Stream.JOURNAL: FromSequence(max(journal.last - RECENT_GRIDS + 1, journal.first)),
         }
 
     async def _follow_levels(self, levels: Levels) -> None:
@@ -126,11 +135,20 @@ class _View:
         async for batch in read(self._bus, stream, LOGS[stream], start):
             self._take(batch.messages)
             if batch.caught_up and stream in self._behind:
+                await self._check_created(stream)
                 self._behind.remove(stream)
                 self._show_when_ready()
 
+    async def _check_created(self, stream: Stream) -> None:
+        # Between finding its end and reading it, a stream may have been made anew; from here on the reader tells.
+        state = await self._bus.stream_state(stream)
+        known = self._projection.log.positions[stream]
+        if state.created != known.created:
+            raise OffsetLost(stream, known.sequence, state.first, state.created)
+
     def _show_when_ready(self) -> None:
         if not self._behind:
+            self._projection.is_shown = True
             self._log.info("view_ready", symbols=len(self._projection.names))
             self._replica.show(self._projection)
 
@@ -140,15 +158,18 @@ class _View:
         if not self._behind and outgoing:
             self._replica.hub.publish(outgoing, began)
 
-    def _apply(self, message: Received) -> list[Outgoing]:
+    def _apply(self, message: Received, *, is_logged: bool = True) -> list[Outgoing]:
         try:
             event = decode(message.data)
         except UndecodableError as error:
             self._metrics.undecodable.inc()
             self._log.warning("undecodable", subject=message.subject, detail=str(error))
+            self._projection.log.passed(message.stream, message.sequence)
             return []
-        seq = f"{message.stream}:{message.sequence}"
-        return [told._replace(seq=seq) for told in self._projection.apply(event, message.sequence)]
+        if not is_logged:
+            return self._projection.apply(event, message.sequence)
+        size = len(message.data)
+        return self._projection.hear(message.stream, message.sequence, message.time_ns, event, size)
 
 
 def _includes(messages: Iterable[Received]) -> list[int]:

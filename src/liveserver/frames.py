@@ -1,7 +1,14 @@
-"""RFC 6455 frames from a server: unmasked, so that the same bytes serve every viewer."""
+"""RFC 6455 frames: those of a server are unmasked, so that the same bytes serve every viewer."""
+
+from websockets.frames import Frame
 
 TEXT = 0x81
 """A whole text message: the final bit and opcode 1."""
+
+PING = b"\x89\x00"
+"""A whole ping that says nothing."""
+
+MASK_SIZE = 4
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -12,3 +19,9 @@ def text_frame(payload: bytes) -> bytes:
     if size < 65536:
         return bytes((TEXT, 126, size >> 8, size & 0xFF)) + payload
     return bytes((TEXT, 127)) + size.to_bytes(8, "big") + payload
+
+
+def wire_size(frame: Frame) -> int:
+    """Return how many bytes a viewer's frame took: masked, with the shortest length field."""
+    size = len(frame.data)
+    return 2 + (0 if size < 126 else 2 if size < 65536 else 8) + MASK_SIZE + size

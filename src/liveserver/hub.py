@@ -2,23 +2,34 @@
 
 Messages are gathered until `flush`, which a loop calls once a tick: one write a viewer then, however many there were.
 Whenever a viewer's topics change it is sent a snapshot of what is new to it; what it saw before goes on as it was.
+A viewer that returns, or watches the past, has its topics but no seat among those who hear of them.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
-from liveserver.audience import Audience, CloseCode, Dialect, Viewer, written
+from liveserver.answers import ResumedData, Shown, SnapshotData, StreamsData
+from liveserver.audience import CloseCode, Dialect, Viewer
 from liveserver.messages import ErrorData, Message, MessageType
 from liveserver.metrics import Metrics
+from liveserver.positions import DURABLE, Positions, Reason
 from liveserver.projection import Channel, Outgoing, Projection
 from liveserver.redaction import UNKEYED, Pseudonym
-from liveserver.topics import Unknown, Wanted, resolve
+from liveserver.returning import Anew, Piece, Returning, Wait
+from liveserver.ring import Entry
+from liveserver.seating import NOTHING, Seating, Soon
+from liveserver.topics import Unknown, Wanted, resolve, unknown_symbol
 
-Soon = Callable[[Callable[[], None]], object]
-"""Calls a function later in this tick, or at the next: a loop's `call_soon`."""
-Key = tuple[frozenset[Channel], Dialect]
-NOTHING: frozenset[Channel] = frozenset()
+
+class Replayed(NamedTuple):
+    """A message of the past."""
+
+    channel: Channel | None
+    message: Message
+    seq: str = ""
+    time_ms: int = 0
+    """When the bus stored it."""
 
 
 class Hub:
@@ -26,21 +37,21 @@ class Hub:
 
     def __init__(self, metrics: Metrics, soon: Soon = lambda flush: None, alias: Pseudonym = UNKEYED) -> None:
         self._metrics = metrics
-        self._alias = alias
-        self._soon = soon
+        self._seating = Seating(metrics, soon, self.leave, alias)
         self._projection: Projection | None = None
         self._markets_known = 0
         self._topics: dict[Viewer, Sequence[Wanted]] = {}
-        self._seats: dict[Viewer, Audience] = {}
-        self._audiences: dict[Key, Audience] = {}
-        self._listeners: dict[Channel, list[Audience]] = {}
-        self._dirty: dict[Audience, None] = {}
-        self._began: float | None = None
         self._empty = asyncio.Event()
         self._empty.set()
+        self._returning: dict[Viewer, Returning] = {}
+        self._away: set[Viewer] = set()
+        self._shown = asyncio.Event()
+        self._positions_told: Positions = {}
+        self.fetch: Callable[[Viewer], object] = lambda viewer: None
+        """Called for a viewer that cannot return at once: somebody has to `advance` it until it has."""
 
     def __len__(self) -> int:
-        return len(self._seats)
+        return len(self._seating)
 
     def join(
         self,
@@ -48,13 +59,20 @@ class Hub:
         topics: Sequence[Wanted],
         greeting: Sequence[Message] = (),
         dialect: Dialect = Dialect.PLAIN,
+        positions: Positions | None = None,
     ) -> None:
-        """Seat a viewer and send it the snapshot, or let it wait when nothing is known yet; then greet it."""
+        """Seat a viewer and greet it, with a snapshot first, or with what it missed since `positions`.
+
+        It waits as long as nothing is known. Without topics it hears nothing until it asks for something.
+        """
         self._topics[viewer] = topics
-        self._sit(viewer, self._audience_at(NOTHING, dialect))
+        self._seating.sit(viewer, NOTHING, dialect)
         self._count()
-        self._settle(viewer)
-        self._deliver(viewer, [(None, message) for message in greeting])
+        if positions is None:
+            self._settle(viewer)
+        else:
+            self._return(viewer, topics, positions)
+        self._seating.deliver(viewer, [(None, message) for message in greeting])
 
     def subscribe(self, viewer: Viewer, topics: Sequence[Wanted]) -> None:
         """Show a viewer other topics from now on; it is told when there is no such topic, and goes on as before."""
@@ -62,54 +80,162 @@ class Hub:
         if before is None:
             return
         self._topics[viewer] = topics
-        unknown = self._settle(viewer, is_leaving=False)
+        returning, is_away = self._returning.pop(viewer, None), viewer in self._away
+        self._away.discard(viewer)
+        unknown = self._settle(viewer, Reason.SUBSCRIBED, is_leaving=False)
         if unknown is not None:
             self._topics[viewer] = before
+            if returning is not None:
+                self._returning[viewer] = returning
+            if is_away:
+                self._away.add(viewer)
+
+    def resume(self, viewer: Viewer, topics: Sequence[Wanted], positions: Positions) -> None:
+        """Tell a viewer what these topics have behind `positions`, each event once and in order, and go on from there."""
+        if viewer in self._topics:
+            self._stand_aside(viewer)
+            self._return(viewer, topics, positions)
+
+    def advance(self, viewer: Viewer) -> Wait | None:
+        """Bring a returning viewer as far as it gets; return what it waits for, None when nothing is left to do."""
+        returning, projection = self._returning.get(viewer), self._projection
+        if returning is None:
+            return None
+        if projection is None:
+            return Wait.VIEW
+        found = resolve(projection, self._topics[viewer])
+        if isinstance(found, Unknown):
+            self._say_unknown(viewer, found.wanted, projection, is_leaving=True)
+            return None
+        channels, self._topics[viewer] = found
+        match returning.next(projection.log, frozenset(channels)):
+            case Anew(reason):
+                self.start_anew(viewer, reason)
+                return None
+            case Piece(entries, is_last):
+                if self.hand(viewer, returning, entries) and is_last:
+                    self._take_seat(viewer, channels, projection)
+                return Wait.ROOM if viewer in self._returning else None
+            case wait:
+                return wait
+
+    def hand(self, viewer: Viewer, returning: Returning, entries: Sequence[Entry]) -> bool:
+        """Send missed events to a viewer; False when that is not, or no more, how it returns."""
+        projection = self._projection
+        if self._returning.get(viewer) is not returning or projection is None:
+            return False
+        if not returning.is_told:
+            returning.is_told = True
+            self._seating.deliver(
+                viewer, [(None, Message(MessageType.RESUMED, ResumedData(streams=returning.positions)))]
+            )
+        self.send_entries(viewer, entries)
+        returning.took(entries)
+        return viewer in self._seating
+
+    def send_entries(self, viewer: Viewer, entries: Sequence[Entry]) -> None:
+        """Send durable events as they were told when they happened."""
+        projection = self._projection
+        if viewer not in self._seating or projection is None:
+            return
+        dialect = self._seating[viewer].dialect
+        frames = [self._frame(entry, projection, dialect) for entry in entries]
+        self._seating.deliver_frames(viewer, frames, [entry.kind for entry in entries])
+
+    def returning(self, viewer: Viewer) -> Returning | None:
+        """Return how far a viewer has returned, None when it does not."""
+        return self._returning.get(viewer)
+
+    def topics_of(self, viewer: Viewer) -> frozenset[Channel]:
+        """Return the channels that a viewer's topics come to now."""
+        projection = self._projection
+        found = resolve(projection, self._topics.get(viewer, ())) if projection else None
+        return frozenset() if found is None or isinstance(found, Unknown) else frozenset(found[0])
+
+    def start_anew(self, viewer: Viewer, reason: Reason) -> None:
+        """Send a viewer that has no seat a snapshot of its topics, and go on from there."""
+        self._returning.pop(viewer, None)
+        self._away.discard(viewer)
+        self._settle(viewer, reason)
+
+    def go_away(self, viewer: Viewer) -> bool:
+        """Tell a viewer nothing of the present until it starts anew; False when it is none of ours."""
+        if viewer not in self._topics:
+            return False
+        self._stand_aside(viewer)
+        self._away.add(viewer)
+        return True
+
+    def is_away(self, viewer: Viewer) -> bool:
+        return viewer in self._away
+
+    def send_past(self, viewer: Viewer, told: Sequence[Replayed]) -> bool:
+        """Send messages of the past to a viewer that is away from the present; False when it is not."""
+        if viewer not in self._away:
+            return False
+        if viewer not in self._seating:
+            self._away.discard(viewer)
+            return False
+        dialect = self._seating[viewer].dialect
+        frames = [self._seating.written(message, dialect, at, seq, ms) for at, message, seq, ms in told]
+        self._seating.deliver_frames(viewer, frames, [each.message.type for each in told])
+        return viewer in self._away
+
+    def tell(self, viewer: Viewer, message: Message) -> None:
+        """Send one viewer a message that is about no market."""
+        self._seating.deliver(viewer, [(None, message)])
+
+    async def shown(self) -> None:
+        """Return when there is a view."""
+        await self._shown.wait()
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer; it may have been forgotten before."""
         self._topics.pop(viewer, None)
-        self._stand_up(viewer)
+        self._returning.pop(viewer, None)
+        self._away.discard(viewer)
+        self._seating.stand_up(viewer)
         self._count()
 
     def show(self, projection: Projection) -> None:
-        """Show this projection from now on; everybody starts anew with a snapshot of it."""
+        """Show this projection from now on; plain viewers start anew with a snapshot of it, others go on."""
         self.flush()
-        self._projection = projection
-        for viewer, audience in list(self._seats.items()):
-            self._sit(viewer, self._audience_at(NOTHING, audience.dialect))
+        before, self._projection = self._projection, projection
+        for viewer, audience in self._seating.viewers():
+            if before is not None and audience.channels and audience.dialect.is_v2:
+                self._returning[viewer] = Returning(before.log.positions)
+            self._seating.sit(viewer, NOTHING, audience.dialect)
+        self._shown.set()
         self._settle_all()
+        for viewer in list(self._returning):
+            self._go_on(viewer)
 
     def publish(self, outgoing: Iterable[Outgoing], began: float | None = None) -> None:
         """Have each message sent to the viewers of its channel; `began` is when the first arrived (perf_counter)."""
-        for channel, message, seq in outgoing:
-            audiences = self._listeners.get(channel)
-            if audiences is None:
-                audiences = self._listeners[channel] = self._find_listeners(channel)
-            if audiences:
-                self._put(audiences, message, channel, seq)
-        if self._dirty and self._began is None:
-            self._began = began
+        self._seating.publish(outgoing, began)
         if self._projection is not None and len(self._projection) != self._markets_known:
             self._settle_all()
 
-    def broadcast(self, message: Message) -> None:
-        """Have a message sent to everybody, those who wait included."""
-        self._put(self._audiences.values(), message)
-
     def flush(self) -> None:
         """Send what was gathered."""
-        dirty, self._dirty = self._dirty, {}
-        for audience in dirty:
-            self._flush(audience)
-        if self._began is not None:
-            self._metrics.broadcast_latency.observe(time.perf_counter() - self._began)
-            self._began = None
+        self._seating.flush()
+
+    def broadcast(self, message: Message) -> None:
+        """Have a message sent to everybody, those who wait included."""
+        self._seating.put(self._seating.audiences(), message)
+
+    def tell_streams(self) -> None:
+        """Have every viewer told up to where it has everything, when that has changed."""
+        positions = self._projection.log.positions if self._projection else {}
+        if positions != self._positions_told:
+            self._positions_told = positions
+            message = Message(MessageType.STREAMS, StreamsData(streams=positions))
+            self._seating.put([each for each in self._seating.audiences() if each.is_told_streams], message)
 
     def close_all(self, code: CloseCode, reason: str) -> None:
         """Close every connection."""
         self.flush()
-        for viewer in list(self._seats):
+        for viewer, _ in self._seating.viewers():
             viewer.close(code, reason)
 
     async def emptied(self) -> None:
@@ -118,75 +244,94 @@ class Hub:
 
     def _settle_all(self) -> None:
         self._markets_known = len(self._projection or ())
-        for viewer in list(self._seats):
+        for viewer, _ in self._seating.viewers():
             self._settle(viewer)
 
-    def _settle(self, viewer: Viewer, *, is_leaving: bool = True) -> Unknown | None:
+    def _return(self, viewer: Viewer, topics: Sequence[Wanted], positions: Positions) -> None:
+        # It was shown these before: what is not there now it waits for.
+        self._topics[viewer] = [wanted._replace(is_patient=True) for wanted in topics]
+        self._returning[viewer] = Returning({s: at for s, at in positions.items() if s in DURABLE})
+        self._go_on(viewer)
+
+    def _go_on(self, viewer: Viewer) -> None:
+        if self.advance(viewer) is not None:
+            self.fetch(viewer)
+
+    def _stand_aside(self, viewer: Viewer) -> None:
+        before = self._seating[viewer]
+        self._seating.send(before)
+        self._returning.pop(viewer, None)
+        self._away.discard(viewer)
+        if viewer in self._seating:
+            self._seating.sit(viewer, NOTHING, before.dialect)
+
+    def _take_seat(self, viewer: Viewer, channels: Sequence[Channel], projection: Projection) -> None:
+        before = self._seating[viewer]
+        self._seating.send(before)
+        self._returning.pop(viewer, None)
+        if viewer not in self._seating:
+            return
+        self._seating.sit(viewer, frozenset(channels), before.dialect)
+        levels = [(channel, level) for channel in channels for level in projection.levels(channel)]
+        streams = StreamsData(streams=projection.log.positions)
+        symbols = (None, Message(MessageType.SYMBOLS, projection.summary()))
+        self._seating.deliver(viewer, [*levels, symbols, (None, Message(MessageType.STREAMS, streams))])
+
+    def _settle(
+        self, viewer: Viewer, reason: Reason | None = None, *, is_leaving: bool = True
+    ) -> Unknown | None:
         """Seat a viewer according to its topics; return the topic that there is not."""
         projection = self._projection
-        if not projection or viewer not in self._topics:
+        is_elsewhere = viewer in self._returning or viewer in self._away
+        if not projection or viewer not in self._topics or is_elsewhere:
             return None
         found = resolve(projection, self._topics[viewer])
         if isinstance(found, Unknown):
             self._say_unknown(viewer, found.wanted, projection, is_leaving=is_leaving)
             return found
         channels, self._topics[viewer] = found
-        self._move(viewer, channels, projection)
+        self._move(viewer, channels, projection, reason)
         return None
 
-    def _move(self, viewer: Viewer, channels: Sequence[Channel], projection: Projection) -> None:
-        before = self._seats[viewer]
+    def _move(
+        self, viewer: Viewer, channels: Sequence[Channel], projection: Projection, reason: Reason | None
+    ) -> None:
+        before = self._seating[viewer]
         if before.channels == frozenset(channels):
             return
         # What still waits for those who sit there is part of the snapshot.
-        self._flush(before)
-        if viewer not in self._seats:
+        self._seating.send(before)
+        if viewer not in self._seating:
             return  # too slow even for what it was told before
-        self._sit(viewer, self._audience_at(frozenset(channels), before.dialect))
+        self._seating.sit(viewer, frozenset(channels), before.dialect)
+        new = [channel for channel in channels if channel not in before.channels]
         told: list[tuple[Channel | None, Message]] = [
-            (channel, message)
-            for channel in channels
-            if channel not in before.channels
-            for message in projection.of_market(channel)
+            (channel, message) for channel in new for message in projection.of_market(channel)
         ]
-        self._deliver(viewer, [*told, (None, Message(MessageType.SYMBOLS, projection.summary()))])
+        if before.dialect.is_v2:
+            reason = reason or (Reason.NEW_SYMBOL if before.channels else Reason.FIRST)
+            told.insert(0, (None, _announced(new, projection, reason)))
+        self._seating.deliver(viewer, [*told, (None, Message(MessageType.SYMBOLS, projection.summary()))])
 
     def _say_unknown(
         self, viewer: Viewer, wanted: Wanted, projection: Projection, *, is_leaving: bool
     ) -> None:
         known = tuple(projection.names.values())
         error = unknown_symbol(wanted.symbol, wanted.venue, known)
-        self._deliver(viewer, [(None, Message(MessageType.ERROR, ErrorData(error=error, known=known)))])
+        self._seating.deliver(
+            viewer, [(None, Message(MessageType.ERROR, ErrorData(error=error, known=known)))]
+        )
         if is_leaving:
             viewer.close(CloseCode.UNKNOWN_SYMBOL, f"unknown symbol: {wanted.symbol}")
             self.leave(viewer)
 
-    def _sit(self, viewer: Viewer, audience: Audience) -> None:
-        self._flush(audience)
-        self._stand_up(viewer)
-        # It may have emptied meanwhile, and been forgotten.
-        audience = self._audience_at(audience.channels, audience.dialect)
-        self._seats[viewer] = audience
-        audience.viewers[viewer] = None
-
-    def _stand_up(self, viewer: Viewer) -> None:
-        audience = self._seats.pop(viewer, None)
-        if audience is None:
-            return
-        audience.viewers.pop(viewer, None)
-        if not audience.viewers:
-            self._audiences.pop((audience.channels, audience.dialect), None)
-            self._listeners.clear()
-
-    def _audience_at(self, channels: frozenset[Channel], dialect: Dialect) -> Audience:
-        key = (channels, dialect)
-        if key not in self._audiences:
-            self._audiences[key] = Audience(channels, dialect)
-            self._listeners.clear()
-        return self._audiences[key]
-
-    def _find_listeners(self, channel: Channel) -> list[Audience]:
-        return [audience for audience in self._audiences.values() if audience.hears(channel)]
+    def _frame(self, entry: Entry, projection: Projection, dialect: Dialect) -> bytes:
+        frame = entry.frames.get(dialect)
+        if frame is None:
+            channel = Channel(entry.market, entry.interval)
+            message = entry.message(projection.name(entry.market))
+            frame = entry.frames[dialect] = self._seating.written(message, dialect, channel, entry.seq)
+        return frame
 
     def _count(self) -> None:
         self._metrics.connected_clients.set(len(self))
@@ -195,44 +340,8 @@ class Hub:
         else:
             self._empty.set()
 
-    def _deliver(self, viewer: Viewer, messages: Sequence[tuple[Channel | None, Message]]) -> None:
-        audience = self._seats.get(viewer)
-        if audience is None or not messages:
-            return
-        frames = b"".join(
-            [written(message, audience.dialect, channel, "", self._alias) for channel, message in messages]
-        )
-        if not viewer.send(frames, len(messages)):
-            self.leave(viewer)
-            return
-        for _, message in messages:
-            self._metrics.messages_sent.labels(message.type).inc()
 
-    def _put(
-        self, audiences: Iterable[Audience], message: Message, channel: Channel | None = None, seq: str = ""
-    ) -> None:
-        if not self._dirty:
-            self._soon(self.flush)
-        frames: dict[Dialect, bytes] = {}
-        for audience in tuple(audiences):
-            frame = frames.get(audience.dialect)
-            if frame is None:
-                frame = frames[audience.dialect] = written(
-                    message, audience.dialect, channel, seq, self._alias
-                )
-            self._dirty[audience] = None
-            if audience.put(message.type, frame):
-                self._flush(audience)
-
-    def _flush(self, audience: Audience) -> None:
-        counts, refused = audience.flush()
-        for kind, count in counts.items():
-            self._metrics.messages_sent.labels(kind).inc(count)
-        for viewer in refused:
-            self.leave(viewer)
-
-
-def unknown_symbol(symbol: str, venue: str, known: Iterable[str]) -> str:
-    """Return one sentence that says what is not there and what is."""
-    where = f" on {venue}" if venue else ""
-    return f"there is no symbol {symbol or '(any)'}{where}; there is {', '.join(known)}"
+def _announced(channels: Sequence[Channel], projection: Projection, reason: Reason) -> Message:
+    shown = tuple(Shown(*channel.market, channel.interval) for channel in channels)
+    data = SnapshotData(reason=reason, streams=projection.log.positions, markets=shown)
+    return Message(MessageType.SNAPSHOT, data)

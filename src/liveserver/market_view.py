@@ -135,6 +135,18 @@ class MarketView:
             messages.append(Message(MessageType.TICKER, wording.ticker(self._who, self._ticker)))
         return messages
 
+    def levels(self, interval: str, balances: Iterable[Balance]) -> list[Message]:
+        """Return what only the newest counts of; with it a viewer that knows all events knows the whole."""
+        messages = [Message(MessageType.ORDERS, self.orders())]
+        if self._position:
+            messages.append(Message(MessageType.POSITION, wording.position(self._who, self._position)))
+        messages += [*self.account(balances), self._risk_status(), self._status(interval)]
+        last = self.candles(interval)[-1:]
+        messages += [Message(MessageType.KLINE, row) for row in last if row.forming]
+        if self._ticker:
+            messages.append(Message(MessageType.TICKER, wording.ticker(self._who, self._ticker)))
+        return messages
+
     def candles(self, interval: str) -> tuple[CandleData, ...]:
         """Return the candles kept of an interval, oldest first."""
         series = self._series.get(interval)

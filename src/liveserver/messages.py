@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from liveserver.answers import Answer
 from schemas.units import SECOND_NS, Side, TimeNs
 
 
@@ -39,6 +40,11 @@ class MessageType(StrEnum):
     ERROR = "error"
     COMMAND = "command"
     """What became of a command that was given on this socket."""
+    # Of `opensqt.v2` alone.
+    SNAPSHOT = "snapshot"
+    RESUMED = "resumed"
+    STREAMS = "streams"
+    REPLAY = "replay"
 
 
 class CandleData(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -89,6 +95,20 @@ class OrderData(OfMarket, frozen=True, kw_only=True):
     reduce_only: bool
     time: int
     detail: str = ""
+
+
+class ReportData(OfMarket, frozen=True, kw_only=True):
+    """What the venue said of one order; what it did not say is null, and as it was."""
+
+    id: str
+    price: str | None
+    side: str | None
+    status: str
+    type: str = "LIMIT"
+    quantity: str | None
+    filled: str
+    time: int
+    detail: str
 
 
 class TradeData(OfMarket, frozen=True, kw_only=True):
@@ -263,87 +283,11 @@ class ErrorData(msgspec.Struct, frozen=True, kw_only=True):
     known: tuple[str, ...] = ()
 
 
-class CommandState(StrEnum):
-    """How far a command has come."""
-
-    ACCEPTED = "accepted"
-    """It is on the bus, and the engine has not answered yet."""
-    ANSWERED = "answered"
-    REFUSED = "refused"
-    """It was not given to the engine."""
-
-
-class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a command: the engine's answer, where there is one yet."""
-
-    command_id: str
-    state: CommandState
-    command: str
-    key: str = ""
-    """What whoever gave it called it, to give it once however often it is sent."""
-    venue: str = ""
-    market: str = ""
-    """The ccxt symbol."""
-    outcome: str | None = None
-    """`applied`, `unchanged`, `expired` or `refused`, as the engine says."""
-    detail: str = ""
-    step: int | None = None
-    time: int | None = None
-
-
-class ProfitData(OfMarket, frozen=True, kw_only=True):
-    """What a grid has made: `total_profit` is the sum of grid profit, unpaired, open fees and funding.
-
-    The API sends it, no socket does.
-    """
-
-    price: str | None
-    """That everything is told at: the newest."""
-    grid_profit: str
-    """Of closed pairs, net of the fees on both sides."""
-    unpaired_profit: str
-    """Of what is held, if it were sold at `price`."""
-    open_fees: str
-    """Paid for what is held: not yet part of `grid_profit`; negative."""
-    funding: str
-    total_profit: str
-    fees: str
-    """All that were paid; those of closed pairs are in `grid_profit` already."""
-    volume: str
-    """Traded on both sides, in quote."""
-    buy_and_hold: str
-    """What holding a full window's worth since the start would have made."""
-    closed_pairs: int
-    opened_trades: int
-    days: str
-    """Since the first trade."""
-    pairs_per_day: str | None
-    """None in the first day."""
-    per_year: str | None
-    """The total so far, drawn out to 365 days: an extrapolation and no forecast. None in the first day."""
-    per_year_of_equity: str | None
-    """The same as a share of the account's equity less the profit: of all its money, other symbols' included."""
-    first_time: int
-    time: int
-
-
-class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
-    """How a live server is."""
-
-    replica: str
-    status: str
-    """`waiting` until the bus was read once, `live`, `cut` while the bus is out of reach."""
-    uptime: int
-    clients: int
-    symbols: tuple[str, ...]
-    bus_reconnects: int
-    problems: tuple[str, ...]
-
-
 Data = (
     CandleData
     | AccountData
     | OrderData
+    | ReportData
     | TradeData
     | PositionData
     | GridData
@@ -355,7 +299,7 @@ Data = (
     | TickerData
     | ServerData
     | ErrorData
-    | CommandAnswer
+    | Answer
 )
 
 
@@ -376,6 +320,8 @@ class MarketMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """The ccxt symbol; neither is there where the message is about no market."""
     seq: str = ""
     """`STREAM:number`; a snapshot has none."""
+    replayed: int = 0
+    """When the bus stored it, in milliseconds: it is the past. Not there when it is the present."""
 
 
 _encoder = msgspec.json.Encoder()

@@ -1,68 +1,45 @@
 """Commands that come over sockets: carried out beside each other, and each answered on its own socket."""
 
-import asyncio
-from typing import Never, Protocol
-
-from bus import get_logger
+from liveserver.answers import CommandAnswer, CommandState
+from liveserver.audience import Viewer
 from liveserver.commanding import Commanding
+from liveserver.errands import Errands
 from liveserver.guard import Asking
+from liveserver.hub import Hub
 from liveserver.identity import Identity
-from liveserver.messages import CommandAnswer, CommandState, Message, MessageType
+from liveserver.messages import Message, MessageType
 from liveserver.refusal import Refusal
 from liveserver.requests import ControlRequest
 
 AT_ONCE = 32
 """So many commands are on the way at most; there are never many, and each is kept in mind for a while."""
 
-FAILED = Refusal(
-    500, "internal_error", "something went wrong here", "look whether it was applied before you try again"
-)
-
-
-class Asker(Protocol):
-    """Whoever gave a command."""
-
-    def tell(self, message: Message) -> None:
-        """Send it a message, if it is still there."""
-        ...
+BUSY = Refusal(429, "too_many_requests", "too many commands are on the way", "wait for their answers")
 
 
 class Ordering:
-    """Carries out commands for as long as `run` does."""
+    """Has commands carried out, and tells whoever gave one what became of it."""
 
-    def __init__(self, commanding: Commanding) -> None:
+    def __init__(self, commanding: Commanding, hub: Hub, errands: Errands) -> None:
         self._commanding = commanding
-        self._given: asyncio.Queue[tuple[Asker, Identity, ControlRequest]] = asyncio.Queue()
+        self._hub = hub
+        self._errands = errands
         self._count = 0
-        self._log = get_logger("liveserver")
 
-    def give(self, asker: Asker, identity: Identity, request: ControlRequest) -> None:
+    def give(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
         """Have a command given; the answer comes as a message."""
         if self._count >= AT_ONCE:
-            busy = Refusal(
-                429, "too_many_requests", "too many commands are on the way", "wait for their answers"
-            )
-            asker.tell(_message(busy, request))
+            self._hub.tell(viewer, _message(BUSY, request))
             return
         self._count += 1
-        self._given.put_nowait((asker, identity, request))
+        self._errands.send(viewer, self._carry_out(viewer, identity, request), "command")
 
-    async def run(self) -> Never:
-        """Carry out what is given; for ever."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                tasks.create_task(self._carry_out(*await self._given.get()), name="command")
-
-    async def _carry_out(self, asker: Asker, identity: Identity, request: ControlRequest) -> None:
-        answer: CommandAnswer | Refusal
+    async def _carry_out(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
         try:
             answer = await self._commanding.give(request, identity, Asking())
-        except Exception as error:  # noqa: BLE001 - a task's outermost edge: one command must not end all others
-            self._log.error("command_failed", command=request.command, detail=error)
-            answer = FAILED
         finally:
             self._count -= 1
-        asker.tell(_message(answer, request))
+        self._hub.tell(viewer, _message(answer, request))
 
 
 def _message(answer: CommandAnswer | Refusal, request: ControlRequest) -> Message:

@@ -3,7 +3,8 @@
 from decimal import Decimal
 
 from liveserver.market_view import MarketView
-from liveserver.messages import ProfitData, plain, plain_or_none, seconds
+from liveserver.messages import plain, plain_or_none, seconds
+from liveserver.reports import ProfitData
 from schemas.units import SECOND_NS, Money
 
 DAY_NS = 24 * 3600 * SECOND_NS

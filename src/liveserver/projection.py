@@ -1,11 +1,15 @@
 """The view of every market, folded from bus events; pure, so that every replica has the same."""
 
 from collections.abc import Iterable, Iterator
+from enum import Enum, auto
 from typing import NamedTuple
 
+from liveserver.durable import about, is_told_from_the_log
 from liveserver.market_view import MarketEvent, MarketView
 from liveserver.messages import Message, MessageType, SymbolData
-from liveserver.naming import Market, assets, find, names
+from liveserver.naming import Market, assets, find, names, pair
+from liveserver.positions import DURABLE
+from liveserver.ring import Entry, EventLog
 from schemas.account import Balance, OpenOrders, Position
 from schemas.codec import Event
 from schemas.control import CommandResult
@@ -14,7 +18,7 @@ from schemas.grid_view import GridView
 from schemas.market import Candle, FeedChanged, Ticker
 from schemas.orders import OrderReport, Trade
 from schemas.subjects import ALL
-from schemas.units import Money, VenueId
+from schemas.units import Money, TimeNs, VenueId
 
 
 class Channel(NamedTuple):
@@ -24,6 +28,14 @@ class Channel(NamedTuple):
     interval: str = ""
 
 
+class Reach(Enum):
+    """Which dialects are told."""
+
+    BOTH = auto()
+    PLAIN = auto()
+    V2 = auto()
+
+
 class Outgoing(NamedTuple):
     """A message, its channel, and the event that it follows from."""
 
@@ -31,6 +43,7 @@ class Outgoing(NamedTuple):
     message: Message
     seq: str = ""
     """`STREAM:number`"""
+    reach: Reach = Reach.BOTH
 
 
 class Projection:
@@ -39,6 +52,28 @@ class Projection:
     def __init__(self) -> None:
         self._views: dict[Market, MarketView] = {}
         self._balances: dict[tuple[VenueId, str], Balance] = {}
+        self.log = EventLog()
+        """What `opensqt.v2` is told of durable streams, and where its viewers go on."""
+        self.is_shown = True
+        """Somebody may be told what follows from an event."""
+
+    def hear(self, stream: str, sequence: int, time: TimeNs, event: Event, size: int = 0) -> list[Outgoing]:
+        """Take a message that a stream stored at `time`; return what follows from it for each dialect."""
+        told = self.apply(event, sequence)
+        if stream not in DURABLE:
+            seq = f"{stream}:{sequence}"
+            return [self._routed(outgoing, seq) for outgoing in told] + self._open_orders(event, told)
+        told = [self._routed(outgoing) for outgoing in told]
+        found = about(event)
+        if found is None:
+            self.log.passed(stream, sequence)
+            return told
+        entry = Entry(stream, sequence, time, event, found, size)
+        self.log.append(entry)
+        if not self.is_shown:
+            return told
+        name = self._views[found.market].name
+        return [Outgoing(Channel(*found), entry.message(name), entry.seq, Reach.V2), *told]
 
     def apply(self, event: Event, sequence: int) -> list[Outgoing]:
         """Take an event; `sequence` is its number in its stream. Return the messages that follow from it."""
@@ -74,6 +109,11 @@ class Projection:
         views = sorted(self._views.values(), key=lambda view: (not view.is_traded, view.name))
         return {view.market: view.name for view in views}
 
+    def name(self, market: Market) -> str:
+        """Return what browsers call a market, also one that is not known here."""
+        view = self._views.get(market)
+        return view.name if view else "".join(pair(market.symbol))
+
     def find(self, text: str, venue: str = "") -> Market | None:
         """Return the market that a browser asks for, by name or ccxt symbol; the first for an empty text."""
         if text:
@@ -93,6 +133,10 @@ class Projection:
         """Return all that a new viewer of a market and interval has to be told."""
         return [*self.of_market(channel), Message(MessageType.SYMBOLS, self.summary())]
 
+    def levels(self, channel: Channel) -> list[Message]:
+        """Return what only the newest counts of, for a viewer that knows all events."""
+        return self._views[channel.market].levels(channel.interval, self._balances_of(channel.market))
+
     def of_market(self, channel: Channel) -> list[Message]:
         """Return all that is to be told of one market and interval."""
         view = self._views[channel.market]
@@ -111,6 +155,19 @@ class Projection:
     def summary(self) -> list[SymbolData]:
         """Return the list of symbols, in the order of `names`."""
         return [self._views[market].summary() for market in self.names]
+
+    @staticmethod
+    def _routed(outgoing: Outgoing, seq: str = "") -> Outgoing:
+        is_logged = is_told_from_the_log(outgoing.message)
+        return outgoing._replace(seq=seq, reach=Reach.PLAIN if is_logged else Reach.BOTH)
+
+    def _open_orders(self, event: Event, told: list[Outgoing]) -> list[Outgoing]:
+        """Return what a sweep changed, as the whole that it leaves: no stored message says it alone."""
+        if not isinstance(event, OpenOrders) or not told:
+            return []
+        market = told[0].channel.market
+        message = Message(MessageType.ORDERS, self._views[market].orders())
+        return [Outgoing(Channel(market), message, reach=Reach.V2)]
 
     def _of_market(self, event: MarketEvent, sequence: int) -> list[Outgoing]:
         if event.symbol == ALL:

@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from liveserver import answers, reports
 from liveserver import messages as told
 from liveserver.access import Access
 
@@ -65,8 +66,8 @@ def filled_share(value: Any, of: Any, alias: Pseudonym) -> Any:
     return _share(value, of.quantity, HUNDREDTH)
 
 
-def whole(value: Any, of: Any, alias: Pseudonym) -> str:
-    return "1"
+def whole(value: Any, of: Any, alias: Pseudonym) -> Any:
+    return None if value is None else "1"
 
 
 _MARKET: dict[str, Rule] = {"symbol": keep, "venue": keep, "market": keep}
@@ -95,6 +96,18 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "quantity": whole,
         "filled": filled_share,
         "reduce_only": keep,
+        "time": keep,
+        "detail": hide,
+    },
+    told.ReportData: {
+        **_MARKET,
+        "id": name,
+        "price": keep,
+        "side": keep,
+        "status": keep,
+        "type": keep,
+        "quantity": whole,
+        "filled": filled_share,
         "time": keep,
         "detail": hide,
     },
@@ -205,7 +218,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "clients": keep,
         "redacted": lambda value, of, alias: True,
     },
-    told.ProfitData: {
+    reports.ProfitData: {
         **_MARKET,
         "price": keep,
         "grid_profit": turnover_share,
@@ -225,7 +238,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "first_time": keep,
         "time": keep,
     },
-    told.StatusReport: {
+    reports.StatusReport: {
         "replica": keep,
         "status": keep,
         "uptime": keep,
@@ -235,7 +248,12 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "problems": lambda value, of, alias: (),
     },
     told.ErrorData: {"error": keep, "known": keep},
-    told.CommandAnswer: {
+    answers.Shown: {"venue": keep, "symbol": keep, "interval": keep},
+    answers.SnapshotData: {"reason": keep, "streams": keep, "markets": each},
+    answers.ResumedData: {"streams": keep},
+    answers.StreamsData: {"streams": keep},
+    answers.ReplayData: dict.fromkeys(("state", "detail", "start", "end", "at", "speed", "kept_from"), keep),
+    answers.CommandAnswer: {
         "command_id": name,
         "state": keep,
         "command": keep,
@@ -280,8 +298,8 @@ def keyed(secret: bytes) -> Pseudonym:
 UNKEYED = keyed(b"")
 
 
-def _share(value: str, of: str, step: Decimal) -> str:
-    part, whole = _decimal(value), _decimal(of)
+def _share(value: str, of: str | None, step: Decimal) -> str:
+    part, whole = _decimal(value), None if of is None else _decimal(of)
     if part is None or whole is None:
         return ""
     if not whole:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from bus import Bus, Part
 from bus.metrics import exposition
 from liveserver.hub import Hub
-from liveserver.messages import Message, MessageType, ServerData, StatusReport, SymbolData
+from liveserver.messages import Message, MessageType, ServerData, SymbolData
 from liveserver.metrics import Metrics
 from liveserver.projection import Projection
+from liveserver.reports import StatusReport
 from schemas.units import MILLISECOND_NS
 
 ANNOUNCE_EVERY_S = 1.0
@@ -91,6 +92,7 @@ class Replica:
         told: list[SymbolData] = []
         while True:
             self.hub.broadcast(self.introduction())
+            self.hub.tell_streams()
             await asyncio.sleep(ANNOUNCE_EVERY_S)
             symbols = self.symbols()
             if symbols != told:

@@ -1,13 +1,22 @@
 """What a viewer may say on an `opensqt.v2` socket: `{"type": ..., "data": ...}`, as what it hears."""
 
-from typing import Annotated, Any
+import datetime
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from liveserver.positions import Position
 from liveserver.topics import Wanted
 from schemas.control import CommandName
+from schemas.units import SECOND_NS, TimeNs
 
 TOPICS_LIMIT = 64
+LATEST_S = 4_000_000_000
+
+When = float | str
+"""Seconds since the epoch, or as ISO 8601 writes it (UTC when it names no zone)."""
+Speed = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] | Literal["max"]
 
 
 class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -18,10 +27,13 @@ class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     interval: str = ""
 
 
+Topics = Annotated[tuple[Topic, ...], msgspec.Meta(min_length=1, max_length=TOPICS_LIMIT)]
+
+
 class SubscribeData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All that is to be seen from now on."""
 
-    topics: tuple[Topic, ...]
+    topics: Topics
 
 
 class Subscribe(msgspec.Struct, frozen=True, tag_field="type", tag="subscribe"):
@@ -31,7 +43,78 @@ class Subscribe(msgspec.Struct, frozen=True, tag_field="type", tag="subscribe"):
 
     @property
     def wanted(self) -> list[Wanted]:
-        return [Wanted(*msgspec.structs.astuple(topic)) for topic in self.data.topics]
+        return wanted_of(self.data.topics)
+
+
+class ResumeData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was seen, and up to where."""
+
+    topics: Topics
+    streams: dict[str, Position]
+
+
+class Resume(msgspec.Struct, frozen=True, tag_field="type", tag="resume"):
+    """Go on where another connection ended."""
+
+    data: ResumeData
+
+    @property
+    def wanted(self) -> list[Wanted]:
+        return wanted_of(self.data.topics)
+
+
+class ReplayRange(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}
+):
+    """Which past to show."""
+
+    topics: Topics
+    start: When
+    end: When | None = None
+    """Now, when it is not named."""
+    speed: Speed = 1.0
+
+
+class Replay(msgspec.Struct, frozen=True, tag_field="type", tag="replay"):
+    """Show the past instead of the present."""
+
+    data: ReplayRange
+
+    @property
+    def wanted(self) -> list[Wanted]:
+        return wanted_of(self.data.topics)
+
+
+class Pause(msgspec.Struct, frozen=True, tag_field="type", tag="pause"):
+    """Hold the replay."""
+
+
+class PlayData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How fast, if not as before."""
+
+    speed: Speed | None = None
+
+
+class Play(msgspec.Struct, frozen=True, tag_field="type", tag="play"):
+    """Go on with the replay."""
+
+    data: PlayData = PlayData()
+
+
+class SeekData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where to."""
+
+    to: When
+
+
+class Seek(msgspec.Struct, frozen=True, tag_field="type", tag="seek"):
+    """Go on elsewhere in the replay's range."""
+
+    data: SeekData
+
+
+class Stop(msgspec.Struct, frozen=True, tag_field="type", tag="stop"):
+    """Return to the present."""
 
 
 class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -59,22 +142,44 @@ class Control(msgspec.Struct, frozen=True, tag_field="type", tag="control"):
     data: ControlRequest
 
 
+ReplayCommand = Pause | Play | Seek | Stop
+Request = Subscribe | Resume | Replay | ReplayCommand
+
+
 class NotUnderstood(ValueError):
     """The viewer's fault: it is told so."""
 
 
-_decoder: msgspec.json.Decoder[Subscribe | Control] = msgspec.json.Decoder(Subscribe | Control)
+_decoder: msgspec.json.Decoder[Request | Control] = msgspec.json.Decoder(Request | Control)
 
 
-def understand(text: bytes) -> Subscribe | Control:
+def understand(text: bytes) -> Request | Control:
     """Return what a viewer says.
 
     Raises: NotUnderstood.
     """
     try:
-        said = _decoder.decode(text)
+        return _decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise NotUnderstood(f"not understood: {error}") from error
-    if isinstance(said, Subscribe) and not 1 <= len(said.data.topics) <= TOPICS_LIMIT:
-        raise NotUnderstood(f"not understood: 1 to {TOPICS_LIMIT} topics")
-    return said
+
+
+def time_of(when: When) -> TimeNs:
+    """Return the nanoseconds since the epoch of a time that a viewer named.
+
+    Raises: NotUnderstood.
+    """
+    if isinstance(when, str):
+        try:
+            moment = datetime.datetime.fromisoformat(when)
+        except ValueError as error:
+            raise NotUnderstood(f"no time: {when!r}; write 2026-11-21T09:30:00Z, or seconds") from error
+        when = (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()
+    if not 0 <= when <= LATEST_S:
+        raise NotUnderstood(f"no time: {when:g} s; it is between 0 and {LATEST_S}")
+    return round(when * SECOND_NS)
+
+
+def wanted_of(topics: Iterable[Topic]) -> list[Wanted]:
+    """Return topics as the hub understands them."""
+    return [Wanted(topic.symbol, topic.venue, topic.interval) for topic in topics]

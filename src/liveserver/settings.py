@@ -5,7 +5,7 @@ from collections.abc import MutableMapping
 import msgspec
 
 from liveserver.access import Access
-from liveserver.session import Limits
+from liveserver.stage import Limits
 
 VARIABLE = "OPENSQT_LIVESERVER"
 """Settings as JSON, secrets included: made by `opensqt` from the configuration, and taken away when they are read."""
@@ -23,6 +23,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_origins: frozenset[str] = frozenset()
     """Pages from elsewhere that may connect; `null` is any page that names none, such as one opened from disk."""
     limits: Limits = Limits()
+    replays: int = 16
+    """How many viewers may watch the past at a time."""
     access: Access = Access()
 
 

@@ -2,21 +2,23 @@
 
 import asyncio
 import itertools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Never, cast
 
 from uvicorn.server import ServerState
 
-from liveserver.audience import CloseCode
-from liveserver.commanding import Commanding
+from liveserver.audience import CloseCode, Viewer
 from liveserver.door import Door
 from liveserver.hub import Hub
 from liveserver.identity import Identity
 from liveserver.messages import Message
 from liveserver.ordering import Ordering
+from liveserver.replays import Replays
 from liveserver.replica import Replica
-from liveserver.requests import ControlRequest
-from liveserver.session import Limits, Session
+from liveserver.requests import ControlRequest, Replay, Request, Resume, Subscribe
+from liveserver.session import Session
+from liveserver.stage import Limits
 from liveserver.turnstile import Turnstile
 
 WRITE_BUFFER = 64 * 1024
@@ -24,6 +26,9 @@ WRITE_BUFFER = 64 * 1024
 
 SHUTDOWN_S = 0.5
 """How long a viewer has to answer when the server stops."""
+
+TURNS = 20
+"""In so many parts the sessions of one second are looked after."""
 
 GOLDEN = 0.618033988749895
 """Steps of this size, modulo 1, are spread evenly however many there are."""
@@ -33,14 +38,20 @@ class Sockets:
     """All WebSockets of one replica, and what they share; implements `Stage`."""
 
     def __init__(
-        self, replica: Replica, door: Door, limits: Limits, ordering: Ordering | None = None
+        self,
+        replica: Replica,
+        door: Door,
+        limits: Limits,
+        replays: Replays | None = None,
+        ordering: Ordering | None = None,
     ) -> None:
         self.hub: Hub = replica.hub
         self.door = door
         self.limits = limits
         self.turnstile = Turnstile(limits.connections, limits.connections_per_address)
+        self.replays = Replays(replica, limit=0) if replays is None else replays
         self._replica = replica
-        self._ordering = ordering or Ordering(Commanding(replica, door.guard))
+        self._ordering = ordering
         self._open: dict[Session, None] = {}
         self._count = itertools.count(1)
 
@@ -63,33 +74,52 @@ class Sockets:
     def dropped(self) -> None:
         self._replica.metrics.dropped_clients.inc()
 
-    def command(self, session: Session, identity: Identity, request: ControlRequest) -> None:
-        self._ordering.give(session, identity, request)
+    def command(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
+        if self._ordering is not None:
+            self._ordering.give(viewer, identity, request)
+
+    def asked(self, viewer: Viewer, said: Request) -> None:
+        match said:
+            case Subscribe():
+                self.replays.end(viewer)
+                self.hub.subscribe(viewer, said.wanted)
+            case Resume():
+                self.replays.end(viewer)
+                self.hub.resume(viewer, said.wanted, said.data.streams)
+            case Replay():
+                self.replays.begin(viewer, said)
+            case _:
+                self.replays.command(viewer, said)
 
     def begin(self, transport: asyncio.Transport) -> Session:
         """Return the session of a new connection."""
         now = asyncio.get_running_loop().time()
         peer = transport.get_extra_info("peername")
-        address = str(peer[0]) if peer else ""
+        address = sys.intern(str(peer[0])) if peer else ""
         session = Session(self, transport, now, next(self._count) * GOLDEN % 1, address)
         self._open[session] = None
         return session
 
     def end(self, session: Session) -> None:
         self._open.pop(session, None)
+        self.replays.end(session)
         session.lost()
 
     async def keep_time(self, every_s: float = 1.0) -> Never:
-        """Let every session do what is due; for ever."""
+        """Let every session do what is due; for ever. A few at a time, so that nobody waits for many."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(every_s)
-            for session in list(self._open):
-                session.tick(loop.time())
+            sessions = list(self._open)
+            for turn in range(TURNS):
+                await asyncio.sleep(every_s / TURNS)
+                for session in sessions[turn::TURNS]:
+                    session.tick(loop.time())
 
 
 class SocketProtocol(asyncio.Protocol):
     """A connection from its upgrade on."""
+
+    __slots__ = ("_connections", "_loop", "_session", "_sockets", "_transport")
 
     def __init__(self, sockets: Sockets, server_state: ServerState) -> None:
         self._sockets = sockets
@@ -100,6 +130,8 @@ class SocketProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)  # that of uvloop only looks like one
+        # Uvicorn does so after the handshake: a snapshot that does not fit would block another protocol.
+        transport.set_protocol(self)
         transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self._transport = transport
         self._session = self._sockets.begin(transport)

@@ -5,11 +5,13 @@ from typing import NamedTuple
 from liveserver.messages import (
     AccountData,
     ActiveRisk,
+    CandleData,
     ControlData,
     GridData,
     OrderData,
     PositionData,
     ReconciliationData,
+    ReportData,
     RiskAlertData,
     RiskStatusData,
     SlotData,
@@ -20,15 +22,15 @@ from liveserver.messages import (
     seconds,
     upper,
 )
-from liveserver.open_orders import Order
+from liveserver.open_orders import Order, key_of
 from liveserver.own_trades import OwnTrade
 from schemas.account import Balance, Position
 from schemas.control import CommandResult
 from schemas.engine import AlertRaised, Reconciled, RiskChanged
 from schemas.grid_view import GridView, SlotView
-from schemas.market import Ticker
-from schemas.orders import OrderStatus
-from schemas.units import MILLISECOND_NS
+from schemas.market import Candle, Ticker
+from schemas.orders import OrderReport, OrderStatus
+from schemas.units import MILLISECOND_NS, Quantity
 
 
 class Who(NamedTuple):
@@ -52,18 +54,46 @@ def account(who: Who, balance: Balance) -> AccountData:
     )
 
 
+def candle(event: Candle) -> CandleData:
+    return CandleData(
+        time=seconds(event.open_time),
+        open=plain(event.open),
+        high=plain(event.high),
+        low=plain(event.low),
+        close=plain(event.close),
+        volume=plain(event.volume),
+        forming=not event.closed,
+    )
+
+
 def order(who: Who, order: Order) -> OrderData:
     return OrderData(
         **who._asdict(),
         id=order.id,
         price=plain_or_none(order.price) or "0",
         side=upper(order.side) or "",
-        status=_status(order),
+        status=_status_word(order.status, order.filled),
         quantity=plain_or_none(order.quantity) or "0",
         filled=plain(order.filled),
         reduce_only=order.reduce_only,
         time=seconds(order.time),
         detail=order.detail,
+    )
+
+
+def report(who: Who, event: OrderReport) -> ReportData:
+    """Return what the venue said, and nothing that was known before."""
+    filled = event.cumulative_quantity
+    return ReportData(
+        **who._asdict(),
+        id=key_of(event.client_order_id, event.venue_order_id),
+        price=plain_or_none(event.price),
+        side=upper(event.side),
+        status=_status_word(event.status, filled),
+        quantity=plain_or_none(event.quantity),
+        filled=plain(filled),
+        time=seconds(event.time),
+        detail=event.detail,
     )
 
 
@@ -206,12 +236,12 @@ def _slot(slot: SlotView) -> SlotData:
     )
 
 
-def _status(order: Order) -> str:
+def _status_word(status: OrderStatus, filled: Quantity) -> str:
     """Return one of the six words that browsers know."""
-    match order.status:
+    match status:
         case OrderStatus.NOT_PLACED:
             return "REJECTED"
-        case OrderStatus.NEW if order.filled > 0:
+        case OrderStatus.NEW if filled > 0:
             return "PARTIALLY_FILLED"
-        case status:
+        case _:
             return status.value.upper()

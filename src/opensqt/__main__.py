@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Never
 
-from opensqt import __version__
+from opensqt import __version__, arguments
 from opensqt.errors import CommandError
 
 BUS_PORT = 4222
@@ -34,10 +34,22 @@ GROUPS: dict[str, dict[str, str]] = {
     "examine": {
         "test": "the test suite; what follows goes to pytest",
         "verify": "the crash laboratory",
+        "scenario NAME": "what a guard does when it matters, shown on the running stack",
         "bench NAME": "a benchmark",
     },
 }
-PASSED_ON = {"venue", "market", "account", "gateway", "engine", "liveserver", "test", "verify", "bench"}
+PASSED_ON = {
+    "venue",
+    "market",
+    "account",
+    "gateway",
+    "engine",
+    "liveserver",
+    "test",
+    "verify",
+    "scenario",
+    "bench",
+}
 """Commands with a command line of their own: everything behind the name is theirs."""
 
 COMMANDS = {name.partition(" ")[0] for commands in GROUPS.values() for name in commands}
@@ -47,16 +59,16 @@ Command = Callable[[argparse.Namespace], int]
 
 def main() -> int:
     """Run the command that the process was started with; return its exit code."""
-    arguments = sys.argv[1:]
-    if arguments and arguments[0] == "--debug":
+    line = sys.argv[1:]
+    if line and line[0] == "--debug":
         os.environ["OPENSQT_DEBUG"] = "1"
-        del arguments[0]
+        del line[0]
     try:
-        if arguments and arguments[0] in PASSED_ON:
-            _pass_on(arguments[0], arguments[1:])
-        if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
-            raise CommandError(f"there is no command {arguments[0]}; opensqt --help lists them")
-        options = parser().parse_args(arguments or ["--help"])
+        if line and line[0] in PASSED_ON:
+            _pass_on(line[0], line[1:])
+        if line and not line[0].startswith("-") and line[0] not in COMMANDS:
+            raise CommandError(f"there is no command {line[0]}; opensqt --help lists them")
+        options = parser().parse_args(line or ["--help"])
         if options.debug:
             os.environ["OPENSQT_DEBUG"] = "1"
         command: Command = options.run
@@ -93,14 +105,14 @@ def _groups() -> str:
     return "\n".join([*lines, "opensqt COMMAND --help tells more."])
 
 
-def _pass_on(name: str, arguments: Sequence[str]) -> Never:
+def _pass_on(name: str, line: Sequence[str]) -> Never:
     if name == "test":
         from opensqt import testing
 
-        testing.become_pytest(arguments)
+        testing.become_pytest(line)
     from opensqt import parts
 
-    parts.become(name, arguments)
+    parts.become(name, line)
 
 
 Commands = Any  # argparse has no public name for what add_subparsers returns
@@ -133,13 +145,17 @@ def _add_up(commands: Commands) -> None:
         help="where everything is kept (default: data; data/replay-NNN)",
     )
     up.add_argument(
-        "--http-port", type=_port, metavar="PORT", help="the page's (default 8080; 0: any free one)"
+        "--http-port", type=arguments.port, metavar="PORT", help="the page's (default 8080; 0: any free one)"
     )
     up.add_argument(
-        "--bus-port", type=_port, metavar="PORT", help="the bus's (default 4222; 0: any free one)"
+        "--bus-port", type=arguments.port, metavar="PORT", help="the bus's (default 4222; 0: any free one)"
     )
     up.add_argument(
-        "--viewers", type=_count, default=1, metavar="N", help="live servers, at ports one after the other"
+        "--viewers",
+        type=arguments.count,
+        default=1,
+        metavar="N",
+        help="live servers, at ports one after the other",
     )
     up.add_argument("--replay", type=Path, metavar="FILE", help="play recorded candles instead of a model")
     up.add_argument(
@@ -150,7 +166,7 @@ def _add_up(commands: Commands) -> None:
     )
     up.add_argument(
         "--speed",
-        type=_speed,
+        type=arguments.speed,
         default=1.0,
         metavar="N|max",
         help="so many times as fast; max goes on as soon as everyone is done, always with the same result",
@@ -193,7 +209,9 @@ def _add_tap(commands: Commands) -> None:
     tap.add_argument("subject", help="such as 'engine.>' or 'market.sim.*.ticker'")
     tap.add_argument("--raw", action="store_true", help="the messages as they are: JSON")
     start = tap.add_mutually_exclusive_group()
-    start.add_argument("--since", type=_duration, metavar="5m", help="begin so long ago, from what is stored")
+    start.add_argument(
+        "--since", type=arguments.duration, metavar="5m", help="begin so long ago, from what is stored"
+    )
     start.add_argument("--last", action="store_true", help="begin with the last message of each subject")
     _where(tap)
 
@@ -210,16 +228,20 @@ def _add_control(commands: Commands) -> None:
     control.add_argument("--reason", default="", help="kept with the command")
     control.add_argument("--operator", help="who gives it (default: the user)")
     control.add_argument(
-        "--expires", type=_duration, default=30 * 10**9, metavar="30s", help="not applied when older"
+        "--expires", type=arguments.duration, default=30 * 10**9, metavar="30s", help="not applied when older"
     )
-    control.add_argument("--timeout", type=_duration, default=10 * 10**9, metavar="10s", help="wait so long")
+    control.add_argument(
+        "--timeout", type=arguments.duration, default=10 * 10**9, metavar="10s", help="wait so long"
+    )
     _where(control)
 
 
 def _add_bus(commands: Commands) -> None:
     bus = _add(commands, "bus", "Runs the embedded bus (nats-server with JetStream) in the foreground.", _bus)
     bus.add_argument("--data-dir", type=Path, metavar="DIR", help="default: data")
-    bus.add_argument("--port", type=_port, default=BUS_PORT, help="default: %(default)s; 0: any free one")
+    bus.add_argument(
+        "--port", type=arguments.port, default=BUS_PORT, help="default: %(default)s; 0: any free one"
+    )
     bus.add_argument("--host", default="127.0.0.1", help="what to listen at (default: %(default)s)")
 
 
@@ -275,7 +297,7 @@ def _control(options: argparse.Namespace) -> int:
     given = command(
         CommandName(options.command),
         VenueId(options.venue),
-        _symbol(options.symbol),
+        arguments.symbol(options.symbol),
         reason=options.reason,
         operator=options.operator,
         lifetime=options.expires,
@@ -317,45 +339,6 @@ def _run(command: Callable[[], Coroutine[Any, Any, int]]) -> int:
             return wanted
         case _:
             return code
-
-
-def _port(text: str) -> int:
-    return _parsed("whole", text, 0, 65535)
-
-
-def _count(text: str) -> int:
-    return _parsed("whole", text, 1, 64)
-
-
-def _duration(text: str) -> int:
-    return _parsed("duration", text)
-
-
-def _parsed(kind: str, text: str, *bounds: int) -> int:
-    from opensqt import units
-
-    try:
-        return units.whole(*bounds)(text) if kind == "whole" else units.duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}, not {text!r}") from None
-
-
-def _speed(text: str) -> float | str:
-    if text == "max":
-        return text
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 0 < speed <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"has to be a number above 0, or max, not {text!r}")
-    return speed
-
-
-def _symbol(text: str) -> Any:
-    from schemas.subjects import unescape
-
-    return text if "/" in text else unescape(text)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from liveserver.access import (
 )
 from liveserver.access import check_access as check
 from liveserver.identity import Role
-from liveserver.session import Limits
+from liveserver.stage import Limits
 from opensqt import units
 from opensqt.config_read import Section
 from schemas.units import SECOND_NS

@@ -16,6 +16,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "engine": ("engine",),
     "liveserver": ("liveserver",),
     "verify": ("opensqt.verify",),
+    "scenario": ("opensqt.scenarios",),
     "bench": ("opensqt.bench",),
 }
 """The command line after `python -m`."""

@@ -36,6 +36,10 @@ class Running(Protocol):
 
     def kill(self) -> None: ...
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, when it runs."""
+        ...
+
 
 class PartProcess:
     """A program whose standard error, which is its log, is appended to a file.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from bus import Bus, EmbeddedServer, connect, provision
+from bus import Bus, EmbeddedServer, connect, embedded_cluster, provision
 from opensqt import roster
 from opensqt.bus_store import StoreWatch
 from opensqt.config import Configuration
@@ -24,8 +24,7 @@ from producers.simulated.settings import VenueSettings
 BUS = "bus"
 VENUE = "venue"
 MARKET = "market"
-STOP_ORDER = (("engine",), ("gateway",), ("account",), ("market",), ("venue",))
-"""Who decides stops first, then who acts; the live servers come next, and the bus goes last."""
+Command = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,12 @@ class StackSettings:
     http_port: int
     viewers: int = 1
     patience: Patience = PATIENCE
+    engines: int = 1
+    gateways: int = 1
+    nodes: int = 1
+    """Servers of the bus; several form a cluster."""
+    program: Callable[..., Command] = python
+    """Returns the command line of a part from its module and arguments."""
 
     @property
     def is_lock_step(self) -> bool:
@@ -78,29 +83,32 @@ async def running(settings: StackSettings, say: Callable[[str], None]) -> AsyncI
     ports = [settings.http_port + i for i in range(settings.viewers)]
     viewers = dict(zip(viewer_names(settings.viewers), ports, strict=True))
     supervisor = Supervisor(say, settings.patience)
-    server = EmbeddedServer(settings.data.bus, port=settings.bus_port, sync_always=not settings.is_lock_step)
-    parts: dict[str, Running] = {BUS: server}
+    servers = _servers(settings)
+    bus_url = ",".join(server.url for server in servers)
+    parts: dict[str, Running] = {server.name: server for server in servers}
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(supervisor.stop, [*STOP_ORDER, list(viewers), [BUS]])
+        stack.push_async_callback(supervisor.stop, _stop_order(settings))
 
-        async def start(name: str, command: tuple[str, ...]) -> None:
+        async def start(name: str, command: Command) -> None:
             environment = live_server_environment(settings.configuration) if name in viewers else None
             parts[name] = PartProcess(name, command, log_of(settings.data, name), environment)
             await supervisor.start(parts[name], may_finish=name == MARKET)
 
         # The venue first: it takes a while to make its market, and the producers ask it at once.
-        await start(VENUE, python("producers.simulated", "--settings", str(settings.data.venue_settings)))
-        await supervisor.start(server)
-        await stack.enter_async_context(beside(StoreWatch(server, say).run(), "store watch"))
-        bus = await stack.enter_async_context(connect(server.url, name="up"))
+        settings_file = str(settings.data.venue_settings)
+        await start(VENUE, settings.program("producers.simulated", "--settings", settings_file))
+        for server in servers:
+            await supervisor.start(server)
+            await stack.enter_async_context(beside(StoreWatch(server, say).run(), "store watch"))
+        bus = await stack.enter_async_context(connect(bus_url, name="up"))
         await provision(bus)
         tradable = [symbol.instrument.symbol for symbol in venue.symbols]
         for note in await roster.enter(bus, settings.configuration.symbols, tradable):
             say(note)
-        for name, command in _at_the_bus(settings, server.url, viewers):
+        for name, command in _at_the_bus(settings, bus_url, viewers):
             await start(name, command)
         await until_healthy(venue_url)
-        for name, command in _at_the_venue(settings, server.url, venue_url):
+        for name, command in _at_the_venue(settings, bus_url, venue_url):
             await start(name, command)
         yield Stack(
             bus,
@@ -111,19 +119,59 @@ async def running(settings: StackSettings, say: Callable[[str], None]) -> AsyncI
         )
 
 
-def part_names(viewers: int) -> list[str]:
+def part_names(settings: StackSettings) -> list[str]:
     """Return the names of all parts that write a log of ours: all but the bus."""
-    return [VENUE, MARKET, "account", "gateway", "engine", *viewer_names(viewers)]
+    acting = (*gateway_names(settings.gateways), *engine_names(settings.engines))
+    return [VENUE, MARKET, "account", *acting, *viewer_names(settings.viewers)]
+
+
+def engine_names(count: int) -> list[str]:
+    """Return the names of the engines."""
+    return _numbered("engine", count)
+
+
+def gateway_names(count: int) -> list[str]:
+    """Return the names of the gateways."""
+    return _numbered("gateway", count)
 
 
 def viewer_names(count: int) -> list[str]:
     """Return the names of the live servers."""
-    return ["liveserver"] if count == 1 else [f"liveserver-{i + 1}" for i in range(count)]
+    return _numbered("liveserver", count)
+
+
+def node_names(count: int) -> list[str]:
+    """Return the names of the servers of the bus."""
+    return _numbered(BUS, count)
 
 
 def log_of(data: DataDir, name: str) -> Path:
     """Return the file that a part writes its log to."""
     return data.logs / f"{name}.log"
+
+
+def _numbered(name: str, count: int) -> list[str]:
+    return [name] if count == 1 else [f"{name}-{i + 1}" for i in range(count)]
+
+
+def _stop_order(settings: StackSettings) -> list[list[str]]:
+    # Who decides stops first, then who acts; the bus goes last.
+    acting = [engine_names(settings.engines), gateway_names(settings.gateways), ["account"], [MARKET]]
+    return [*acting, [VENUE], viewer_names(settings.viewers), node_names(settings.nodes)]
+
+
+def _servers(settings: StackSettings) -> list[EmbeddedServer]:
+    is_durable = not settings.is_lock_step
+    if settings.nodes == 1:
+        return [EmbeddedServer(settings.data.bus, port=settings.bus_port, sync_always=is_durable)]
+    folders = [settings.data.root / name for name in node_names(settings.nodes)]
+    first_route = any_free(settings.nodes)
+    return embedded_cluster(
+        folders,
+        range(settings.bus_port, settings.bus_port + settings.nodes),
+        range(first_route, first_route + settings.nodes),
+        sync_always=is_durable,
+    )
 
 
 def _venue(settings: StackSettings) -> VenueSettings:
@@ -137,25 +185,30 @@ def _venue(settings: StackSettings) -> VenueSettings:
     return venue
 
 
-def _at_the_bus(
-    settings: StackSettings, bus_url: str, viewers: dict[str, int]
-) -> list[tuple[str, tuple[str, ...]]]:
+def _at_the_bus(settings: StackSettings, bus_url: str, viewers: dict[str, int]) -> list[tuple[str, Command]]:
     arguments = ("--bus-url", bus_url, "--http-port")
+    engine = settings.program("engine", *arguments, "0", *_lock_step(settings), *_recorded(settings))
     return [
-        ("engine", python("engine", *arguments, "0", *_lock_step(settings), *_recorded(settings))),
-        *((name, python("liveserver", *arguments, str(port))) for name, port in viewers.items()),
+        *((name, engine) for name in engine_names(settings.engines)),
+        *((name, settings.program("liveserver", *arguments, str(port))) for name, port in viewers.items()),
     ]
 
 
-def _at_the_venue(settings: StackSettings, bus_url: str, venue_url: str) -> list[tuple[str, tuple[str, ...]]]:
+def _at_the_venue(settings: StackSettings, bus_url: str, venue_url: str) -> list[tuple[str, Command]]:
     venue = ("--venue", settings.configuration.venue.venue, "--venue-url", venue_url)
     arguments = ("--bus-url", bus_url, "--http-port", "0", *venue, *_lock_step(settings))
-    return [(name, python("producers", name, *arguments)) for name in (MARKET, "account", "gateway")]
+    return [
+        *((name, settings.program("producers", name, *arguments)) for name in (MARKET, "account")),
+        *(
+            (name, settings.program("producers", "gateway", *arguments))
+            for name in gateway_names(settings.gateways)
+        ),
+    ]
 
 
-def _lock_step(settings: StackSettings) -> tuple[str, ...]:
+def _lock_step(settings: StackSettings) -> Command:
     return ("--lock-step",) if settings.is_lock_step else ()
 
 
-def _recorded(settings: StackSettings) -> tuple[str, ...]:
+def _recorded(settings: StackSettings) -> Command:
     return () if settings.configuration.venue.recording is None else ("--recorded",)

@@ -31,7 +31,9 @@ from schemas.orders import (
     QueryOrder,
     Trade,
 )
-from schemas.units import Side
+from schemas.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
+from schemas.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
+from schemas.units import MILLISECOND_NS, Side
 
 DIM, RED, GREEN, YELLOW, BOLD = "2", "31", "32", "33", "1"
 LONGEST_RAW = 200
@@ -72,8 +74,29 @@ def essence(event: Event) -> str:
         case Instrument() | SymbolEntry():
             text = _registered(event)
         case _:
-            assert_never(event)
+            text = _portfolio(event)
     return text
+
+
+def _portfolio(
+    event: PortfolioEntry | PortfolioLimits | OrderLatency | PortfolioStep | CommandForAll | AddRequested,
+) -> str:
+    match event:
+        case PortfolioEntry():
+            return f"exposure up to {event.settings.max_exposure}"
+        case PortfolioLimits():
+            limit = f" of {event.max_exposure}" if event.max_exposure else ""
+            stop = "" if event.is_opening_allowed else ", nothing more is opened"
+            return f"exposure {event.exposure}{limit}{stop}, breaker {event.breaker}{_because(event.reason)}"
+        case OrderLatency():
+            p50, p99 = event.p50 / MILLISECOND_NS, event.p99 / MILLISECOND_NS
+            return f"answers to orders: p50 {p50:.1f} ms, p99 {p99:.1f} ms of {event.count}"
+        case PortfolioStep():
+            return f"step {event.step}, epoch {event.epoch}: {len(event.commands)} commands given on"
+        case CommandForAll() | AddRequested():
+            return essence(event.command)
+        case _:
+            assert_never(event)
 
 
 def _market(event: Ticker | PublicTrade | Candle | FeedChanged | ClockRead) -> str:

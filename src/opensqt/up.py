@@ -77,7 +77,7 @@ async def up(options: UpOptions) -> int:
 
 
 async def _run(settings: StackSettings, options: UpOptions, console: Console, started: float) -> int:
-    names = [OWN_NAME, *part_names(settings.viewers)]
+    names = [OWN_NAME, *part_names(settings)]
     tails = [LogTail(name, log_of(settings.data, name)) for name in names]
     async with running(settings, console.say) as stack:
         settings.data.write(_record(settings, stack))

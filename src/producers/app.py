@@ -7,15 +7,21 @@ import msgspec
 
 from bus import Bus, FreeRunning, LockStep, Part, Turns, forever, part
 from producers.account import AccountPublisher
-from producers.desk import GatewayMetrics, sweep_subject
+from producers.budget import Budget
+from producers.desk import GatewayMetrics, Precautions, sweep_subject
+from producers.exposure import Exposure
+from producers.exposure_feed import ExposureFeed
 from producers.gateway import Gateway
+from producers.heartbeat import Heartbeat
+from producers.latency import Latencies
 from producers.market import MarketPublisher
 from producers.outbox import Outbox
 from producers.pacing import AsItComes, LockStepPace, Pace
 from producers.roster import symbols_of
 from producers.simulated.client import SimulatedVenue
+from schemas.subjects import heartbeat as heartbeat_of
 from schemas.subjects import registry_key
-from schemas.units import SECOND_NS, DurationNs, VenueId
+from schemas.units import SECOND_NS, DurationNs, Symbol, VenueId
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +37,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Requests to the venue at the same time, a symbol."""
     place_lifetime: DurationNs = 10 * SECOND_NS
     """A decision to place that is older is not sent."""
+    requests_per_s: float = 100.0
+    """To the venue, orders, cancels and questions of all symbols; 0 is no limit."""
+    request_burst: int = 200
+    silent_after_s: float = 3.0
+    """An engine that is not heard for so long has its opening orders canceled; 0 is never."""
+    dead_man_s: float = 0.0
+    """The venue is to cancel everything when the gateway is away for so long, where it can; 0 is not."""
 
 
 LOCK_STEP_SWEEP_S = 3600.0
@@ -83,6 +96,9 @@ async def gateway(settings: Settings) -> None:
         here = await stack.enter_async_context(_part("gateway", settings))
         entry = await stack.enter_async_context(SimulatedVenue(settings.venue_url, venue=settings.venue))
         metrics = GatewayMetrics(here.registry)
+        budget = Budget(0 if settings.lock_step else settings.requests_per_s, settings.request_burst)
+        exposure = Exposure()
+        latencies = Latencies(settings.venue, Outbox(here.bus, here.log))
         gateways = [
             Gateway(
                 here,
@@ -94,11 +110,21 @@ async def gateway(settings: Settings) -> None:
                 ),
                 concurrency=1 if settings.lock_step else settings.concurrency,
                 place_lifetime=settings.place_lifetime,
+                precautions=Precautions(
+                    budget,
+                    exposure,
+                    await _heartbeat(here.bus, settings, symbol),
+                    latencies,
+                    settings.dead_man_s,
+                ),
             )
             for symbol in await symbols_of(here.bus, settings.venue, here.log)
         ]
         here.report("gateway", lambda: {g.symbol: g.status() for g in gateways})
         async with asyncio.TaskGroup() as tasks:
+            feed = ExposureFeed(exposure, here.bus, settings.venue, here.log)
+            tasks.create_task(forever("exposure", feed.run()), name="exposure")
+            tasks.create_task(forever("latencies", latencies.tell()), name="latencies")
             for each in gateways:
                 tasks.create_task(forever(each.symbol, each.run()), name=f"gateway:{each.symbol}")
 
@@ -106,6 +132,12 @@ async def gateway(settings: Settings) -> None:
 def _part(name: str, settings: Settings) -> AbstractAsyncContextManager[Part]:
     labels = {"venue": settings.venue}
     return part(name, bus_url=settings.bus_url, http_port=settings.http_port, labels=labels)
+
+
+async def _heartbeat(bus: Bus, settings: Settings, symbol: Symbol) -> Heartbeat:
+    heartbeat = Heartbeat(0 if settings.lock_step else settings.silent_after_s)
+    await bus.subscribe(heartbeat_of(settings.venue, symbol), lambda _: heartbeat.beat())
+    return heartbeat
 
 
 async def _turns(stack: AsyncExitStack, bus: Bus, settings: Settings, who: str) -> Turns:

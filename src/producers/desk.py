@@ -7,10 +7,15 @@ longer arrive.
 import asyncio
 import time
 from decimal import Decimal
+from typing import NamedTuple
 
 from bus import Bus, Part
 from bus.metrics import CollectorRegistry, Counter, Histogram
 from producers.account import report_id
+from producers.budget import Budget, Rank, Shed, Urgency
+from producers.exposure import Exposure
+from producers.heartbeat import Heartbeat
+from producers.latency import Latencies
 from producers.outbox import Outbox
 from producers.ports import (
     OrderEntry,
@@ -32,31 +37,54 @@ from schemas.orders import (
     QueryOrder,
     RejectReason,
 )
-from schemas.units import SECOND_NS, ClientOrderId, Symbol, TimeNs, VenueId
+from schemas.units import SECOND_NS, ClientOrderId, DurationNs, Symbol, TimeNs, VenueId
 
 RETRY_S = 0.2
 RETRY_MAX_S = 5.0
+
+
+class Precautions(NamedTuple):
+    """What stands between a decision and the venue."""
+
+    budget: Budget
+    exposure: Exposure
+    heartbeat: Heartbeat
+    latencies: Latencies
+    dead_man_s: float = 0.0
+    """The venue cancels everything when it is not told otherwise for so long; 0 is never."""
 
 
 class OrderDesk:
     """Acts at the venue for one symbol. What it may send was committed before."""
 
     def __init__(
-        self, part: Part, entry: OrderEntry, symbol: Symbol, *, metrics: "GatewayMetrics", concurrency: int
+        self,
+        part: Part,
+        entry: OrderEntry,
+        symbol: Symbol,
+        *,
+        metrics: "GatewayMetrics",
+        precautions: Precautions,
+        concurrency: int,
+        place_lifetime: DurationNs,
     ) -> None:
         self._bus: Bus = part.bus
         self._log = part.log
         self._entry = entry
         self._venue = entry.venue
         self._symbol = symbol
-        self._requests = asyncio.Semaphore(concurrency)
+        self._budget, self._exposure, self._heartbeat, self._latencies, _ = precautions
+        self._lane = self._budget.lane(concurrency)
         self._outbox = Outbox(part.bus, part.log)
+        self._place_lifetime = place_lifetime
         self._metrics = metrics
         self._placing: dict[ClientOrderId, asyncio.Event] = {}
         self.unresolved: dict[ClientOrderId, TimeNs] = {}
         """Ids whose outcome is not known, and when they were sent at the latest."""
         self.market_time: TimeNs = 0
         """The newest time that a step told: what is reported without the venue's word bears it."""
+        self.price = Decimal(0)
+        """The newest price that a step told: what is near to it goes first."""
 
     def start(self, decision: Decision, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
         """Carry out a decision beside others; orders of one id one after the other."""
@@ -72,13 +100,17 @@ class OrderDesk:
             order.client_order_id, OrderStatus.NOT_PLACED, RejectReason.TOO_LATE, "decision too old"
         )
 
+    async def withdraw(self, client_order_id: ClientOrderId) -> None:
+        """Cancel an order without a decision, once it is placed."""
+        await self._placed(client_order_id)
+        await self._cancel(client_order_id)
+
     async def _carry_out(self, decision: Decision) -> None:
         match decision:
             case PlaceOrder():
                 await self._place(decision)
             case CancelOrder():
-                await self._placed(decision.client_order_id)
-                await self._cancel(decision.client_order_id)
+                await self.withdraw(decision.client_order_id)
             case QueryOrder():
                 await self._placed(decision.client_order_id)
                 await self._bus.publish(sweep_subject(self._venue), b"")
@@ -90,51 +122,70 @@ class OrderDesk:
             await placing.wait()
 
     async def _place(self, order: PlaceOrder) -> None:
-        started = time.time_ns()
+        name = order.client_order_id
         try:
-            async with self._requests:
-                self._check_age(order.client_order_id)
-                report = await self._entry.place(self._symbol, order)
+            async with self._lane.turn(self._urgency(order), self._checked_patience_s(name)):
+                self._check(order)
+                started = time.time_ns()
+                try:
+                    report = await self._entry.place(self._symbol, order)
+                finally:
+                    self._latencies.observe(time.time_ns() - started)
+        except NotSent as error:
+            await self._report_ended(name, OrderStatus.NOT_PLACED, error.reason, error.detail)
+        except Shed as shed:
+            await self._report_ended(name, OrderStatus.NOT_PLACED, RejectReason.RATE_LIMITED, str(shed))
         except RequestRefused as refused:
             await self._on_refused(order, refused)
         except Overloaded as overloaded:
-            await self._report_ended(
-                order.client_order_id, OrderStatus.NOT_PLACED, RejectReason.RATE_LIMITED, str(overloaded)
-            )
-            async with self._requests:
-                await asyncio.sleep(overloaded.retry_after_s)
+            self._budget.rest(overloaded.retry_after_s)
+            await self._report_ended(name, OrderStatus.NOT_PLACED, RejectReason.RATE_LIMITED, str(overloaded))
         except VenueUnreachable as error:
-            await self._report_ended(
-                order.client_order_id, OrderStatus.NOT_PLACED, RejectReason.OTHER, str(error)
-            )
+            await self._report_ended(name, OrderStatus.NOT_PLACED, RejectReason.OTHER, str(error))
         except OutcomeUnknown as error:
-            self._log.warning("outcome_unknown", client_order_id=order.client_order_id, detail=str(error))
-            await self.resolve(order.client_order_id, time.time_ns())
+            self._log.warning("outcome_unknown", client_order_id=name, detail=str(error))
+            await self.resolve(name, time.time_ns())
         else:
             self._metrics.placed.labels(self._symbol, order.side).inc()
             self._metrics.latency.observe((time.time_ns() - started) / SECOND_NS)
             await self._report(report)
-        self.unresolved.pop(order.client_order_id, None)
-        self._placing.pop(order.client_order_id).set()
+        self.unresolved.pop(name, None)
+        self._placing.pop(name).set()
 
-    def _check_age(self, client_order_id: ClientOrderId) -> None:
+    def _urgency(self, order: PlaceOrder) -> Urgency:
+        distance = abs(order.price - self.price) / self.price if self.price else Decimal(0)
+        return Urgency(Rank.OPEN if order.opens else Rank.CLOSE, distance)
+
+    def _checked_patience_s(self, client_order_id: ClientOrderId) -> float:
         # After its window another gateway may already have told that the order was not placed, and never will be.
-        if time.time_ns() - self.unresolved[client_order_id] > self._entry.receive_window:
-            raise RequestRefused(RejectReason.TOO_LATE, "it waited too long to be sent")
+        left = self.unresolved[client_order_id] + self._entry.receive_window - time.time_ns()
+        if left < 0:
+            raise NotSent(RejectReason.TOO_LATE, "it waited too long to be sent")
+        return min(left, self._place_lifetime) / SECOND_NS
+
+    def _check(self, order: PlaceOrder) -> None:
+        self._checked_patience_s(order.client_order_id)
+        if not order.opens:
+            return
+        if self._heartbeat.is_silent:
+            raise NotSent(RejectReason.ENGINE_SILENT, "nothing is opened while the engine is not heard")
+        if (reason := self._exposure.admit(self._symbol, order)) is not None:
+            raise NotSent(RejectReason.EXPOSURE_LIMIT, reason)
 
     async def _on_refused(self, order: PlaceOrder, refused: RequestRefused) -> None:
         if refused.reason is RejectReason.DUPLICATE_ID:
             await self.resolve(order.client_order_id, time.time_ns())
             return
-        was_sent = refused.reason is not RejectReason.TOO_LATE
-        status = OrderStatus.REJECTED if was_sent else OrderStatus.NOT_PLACED
+        # Too late is the venue's word on when it was sent: it was not placed, and never will be.
+        is_late = refused.reason is RejectReason.TOO_LATE
+        status = OrderStatus.NOT_PLACED if is_late else OrderStatus.REJECTED
         await self._report_ended(order.client_order_id, status, refused.reason, refused.detail)
 
     async def _cancel(self, client_order_id: ClientOrderId) -> None:
         delay = RETRY_S
         while True:
             try:
-                async with self._requests:
+                async with self._lane.turn(Urgency(Rank.CANCEL)):
                     report = await self._entry.cancel(self._symbol, client_order_id)
                 await self._report(report)
             except OrderUnknown:
@@ -150,6 +201,7 @@ class OrderDesk:
                 await self._outbox.store(subjects.order_report(self._venue, self._symbol), event)
             except VenueError as error:
                 self._log.warning("cancel_again", client_order_id=client_order_id, detail=str(error))
+                self._rest_after(error)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, RETRY_MAX_S)
                 continue
@@ -160,7 +212,7 @@ class OrderDesk:
         delay = RETRY_S
         while True:
             try:
-                async with self._requests:
+                async with self._lane.turn(Urgency(Rank.QUERY)):
                     report = await self._entry.query(self._symbol, client_order_id)
                 await self._report(report)
                 break
@@ -177,9 +229,14 @@ class OrderDesk:
                 delay = left / SECOND_NS + RETRY_S
             except VenueError as error:
                 self._log.warning("query_again", client_order_id=client_order_id, detail=str(error))
+                self._rest_after(error)
                 delay = min(delay * 2, RETRY_MAX_S)
             await asyncio.sleep(delay)
         self.unresolved.pop(client_order_id, None)
+
+    def _rest_after(self, error: VenueError) -> None:
+        if isinstance(error, Overloaded):
+            self._budget.rest(error.retry_after_s)
 
     async def _report_ended(
         self, client_order_id: ClientOrderId, status: OrderStatus, reason: RejectReason, detail: str
@@ -194,6 +251,7 @@ class OrderDesk:
             reject_reason=reason,
             detail=detail,
         )
+        self._exposure.forget(self._symbol, client_order_id)
         self._metrics.refused.labels(self._symbol, reason).inc()
         self._log.info(
             "order_ended", client_order_id=client_order_id, status=status, reason=reason, detail=detail
@@ -203,6 +261,15 @@ class OrderDesk:
     async def _report(self, report: OrderReport) -> None:
         subject = subjects.order_report(self._venue, self._symbol)
         await self._outbox.store(subject, report, message_id=report_id(report))
+
+
+class NotSent(Exception):
+    """An order that the gateway itself keeps back."""
+
+    def __init__(self, reason: RejectReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
 
 
 class GatewayMetrics:

@@ -11,9 +11,11 @@ import time
 
 import msgspec
 
-from bus import Bus, FromSequence, Journal, Newest, OffsetLost, Part, Received, Turns, newest, read
-from producers.desk import GatewayMetrics, OrderDesk
-from producers.ports import OrderEntry
+from bus import Bus, FromSequence, Journal, Newest, OffsetLost, Part, Received, Turns, forever, newest, read
+from producers.desk import GatewayMetrics, OrderDesk, Precautions
+from producers.outbox import Outbox
+from producers.ports import DeadManSwitch, OrderEntry
+from producers.silence import SilenceGuard
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
 from schemas.journal import Step
@@ -35,10 +37,32 @@ class Gateway:
         turns: Turns,
         concurrency: int,
         place_lifetime: DurationNs,
+        precautions: Precautions,
     ) -> None:
         self._bus: Bus = part.bus
         self._log = part.log
-        self._desk = OrderDesk(part, entry, symbol, metrics=metrics, concurrency=concurrency)
+        self._desk = OrderDesk(
+            part,
+            entry,
+            symbol,
+            metrics=metrics,
+            precautions=precautions,
+            concurrency=concurrency,
+            place_lifetime=place_lifetime,
+        )
+        self._book = precautions.exposure.book(symbol)
+        self._heartbeat = precautions.heartbeat
+        self._guard = SilenceGuard(
+            entry.venue,
+            symbol,
+            precautions.heartbeat,
+            self._desk,
+            self._book,
+            Outbox(part.bus, part.log),
+            part.log,
+        )
+        self._dead_man_s = precautions.dead_man_s
+        self._switch = entry if self._dead_man_s and isinstance(entry, DeadManSwitch) else None
         self._venue = entry.venue
         self.symbol = symbol
         self._turns = turns
@@ -56,9 +80,14 @@ class Gateway:
         journal = await Journal.open(self._bus, Stream.ORDERS, subject)
         last = self._claim(await newest(self._bus, Stream.ORDERS, subject, OrderIntent, journal.last))
         await journal.commit(last)
+        await self._recall()
         self._read_through = last.step_sequence
         self._leave()
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(forever("silence", self._guard.run()), name="silence")
+            if self._switch is not None:
+                switch = self._guard.keep_switch(self._switch, self._dead_man_s)
+                tasks.create_task(forever("switch", switch), name="switch")
             for client_order_id, sent_time in tuple(self._desk.unresolved.items()):
                 tasks.create_task(
                     self._desk.resolve(client_order_id, sent_time), name=f"resolve:{client_order_id}"
@@ -69,7 +98,21 @@ class Gateway:
 
     def status(self) -> dict[str, object]:
         """Return what /status says of this symbol."""
-        return {"unresolved": len(self._desk.unresolved)}
+        status: dict[str, object] = {
+            "unresolved": len(self._desk.unresolved),
+            "opening_orders": len(self._book.orders),
+        }
+        if self._heartbeat.is_silent:
+            status["problem"] = "the engine is not heard: nothing is opened"
+        return status
+
+    async def _recall(self) -> None:
+        # Which opening orders may be at the venue is to be known however long nothing new is decided.
+        subject = subjects.step(self._venue, self.symbol)
+        stored = await self._bus.last(Stream.JOURNAL, subject)
+        last = await newest(self._bus, Stream.JOURNAL, subject, Step, stored)
+        if last is not None:
+            self._book.follow(last.event.state, self._desk.unresolved)
 
     def _claim(self, last: Newest[OrderIntent] | None) -> OrderIntent:
         """Return the intent that fences every gateway before: what it may have sent is asked for, its cancels redone."""
@@ -114,7 +157,7 @@ class Gateway:
                 "undecodable", subject=message.subject, sequence=message.sequence, detail=str(error)
             )
         else:
-            self._desk.market_time = max(self._desk.market_time, step.time)
+            self._follow(step)
             decisions = await self._without_expired(step, message.time_ns)
             if decisions:
                 await journal.commit(self._intent(epoch, step, message.sequence, decisions))
@@ -125,6 +168,11 @@ class Gateway:
             tasks.create_task(self._finish(message.sequence, started), name=f"finish:{message.sequence}")
         else:
             self._leave()
+
+    def _follow(self, step: Step) -> None:
+        self._desk.market_time = max(self._desk.market_time, step.time)
+        self._desk.price = step.state.price or self._desk.price
+        self._book.follow(step.state, self._desk.unresolved)
 
     async def _finish(self, sequence: int, started: list[asyncio.Task[None]]) -> None:
         await asyncio.wait(started)

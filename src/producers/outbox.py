@@ -7,6 +7,7 @@ import msgspec
 from bus import Ambiguous, Bus, Logger, NoSpace, StreamGone, provision
 
 RETRY_S = 0.5
+GONE_S = 0.05
 
 
 class Outbox:
@@ -30,6 +31,8 @@ class Outbox:
             except StreamGone:
                 self._log.warning("stream_gone", subject=subject)
                 await provision(self._bus)
+                # In a cluster it may also be that nobody leads it for a moment.
+                await asyncio.sleep(GONE_S)
             except NoSpace as error:
                 self._say_full(error)
                 await asyncio.sleep(RETRY_S)

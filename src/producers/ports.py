@@ -9,7 +9,7 @@ VenueError
 """
 
 from collections.abc import AsyncIterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from schemas.account import Balance, OpenOrder, Position
 from schemas.instruments import Instrument
@@ -124,6 +124,18 @@ class AccountSource(Clock, Protocol):
     async def positions(self) -> list[Position]: ...
 
     async def balances(self) -> list[Balance]: ...
+
+
+@runtime_checkable
+class DeadManSwitch(Protocol):
+    """A venue that cancels by itself when it is not told otherwise; on some it cancels orders of others, too."""
+
+    async def cancel_all_after(self, symbol: Symbol, seconds: float) -> None:
+        """Cancel all orders of a symbol unless this is asked again within `seconds`; 0 takes it back.
+
+        Raises: OutcomeUnknown, Overloaded or VenueUnreachable.
+        """
+        ...
 
 
 class OrderEntry(Protocol):

@@ -20,6 +20,8 @@ from schemas.journal import (
 )
 from schemas.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
 from schemas.orders import CancelRejected, Funding, OrderIntent, OrderReport, Trade
+from schemas.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
+from schemas.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
 
 Event = (
     Ticker
@@ -49,6 +51,12 @@ Event = (
     | SymbolAdded
     | TimePassed
     | CommandReceived
+    | PortfolioEntry
+    | PortfolioLimits
+    | OrderLatency
+    | CommandForAll
+    | AddRequested
+    | PortfolioStep
     | EngineStarted
     | EngineStopping
 )

@@ -51,6 +51,8 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     is_maker: bool
     step: int
     time: TimeNs
+    round_trip: Money | None = None
+    """What the round trip made that this trade ended, net of fees; None when it ended none."""
 
 
 class Severity(StrEnum):

@@ -70,6 +70,8 @@ class Slot(msgspec.Struct, kw_only=True):
     """What the closed parts of the present round trip made, net of fees."""
     quiet_until: TimeNs = 0
     """No order before this time."""
+    is_limited: bool = False
+    """Its newest order was not sent, because of the exposure of all symbols."""
 
 
 class FinishedOrder(msgspec.Struct, kw_only=True):
@@ -191,3 +193,7 @@ class GridState(msgspec.Struct, kw_only=True):
     breaker: Breaker = msgspec.field(default_factory=Breaker)
     feed_lost_time: TimeNs = 0
     """The newest tick when the feed was lost; a newer one brings it back. 0 while it is there."""
+    is_exposure_limited: bool = False
+    """All symbols together hold as much as they may: nothing is opened."""
+    global_breaker: BreakerState = BreakerState.CLOSED
+    """The circuit breaker over all symbols."""

@@ -12,6 +12,8 @@ class NotQuoting(StrEnum):
     """The one reason why a symbol has no opening orders out."""
 
     NO_PRICE = "no_price"
+    QUARANTINED = "quarantined"
+    """Its core failed again and again: it does not run, and a person has to look."""
     PAUSED = "paused"
     MARGIN_LOCKED = "margin_locked"
     BREAKER_OPEN = "breaker_open"
@@ -35,6 +37,10 @@ class NotQuoting(StrEnum):
     """Every level that could have an order is beyond `lower_price` or `upper_price`."""
     WOULD_CROSS = "would_cross"
     """Every level that could have an order is at the market, or behind it."""
+    EXPOSURE_LIMIT = "exposure_limit"
+    """All symbols together hold as much as they may."""
+    GLOBAL_BREAKER = "global_breaker"
+    """The circuit breaker over all symbols is open."""
 
 
 class SlotStatus(StrEnum):

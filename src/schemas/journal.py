@@ -10,6 +10,7 @@ from schemas.grid_settings import GridSettings
 from schemas.instruments import Instrument
 from schemas.market import Candle, ClockRead, FeedChanged, Ticker
 from schemas.orders import CancelRejected, Decision, Funding, OrderReport, Trade
+from schemas.portfolio import PortfolioLimits
 from schemas.units import Symbol, TimeNs, VenueId
 
 
@@ -70,6 +71,7 @@ Input = (
     | Trade
     | Funding
     | CommandReceived
+    | PortfolioLimits
     | EngineStarted
     | EngineStopping
 )

@@ -71,6 +71,10 @@ class RejectReason(StrEnum):
     """The decision was older than it may be when it is sent, or the request came after its window."""
     NOT_FOUND = "not_found"
     OTHER = "other"
+    EXPOSURE_LIMIT = "exposure_limit"
+    """The gateway did not send it: with it all symbols together could hold more than they may."""
+    ENGINE_SILENT = "engine_silent"
+    """The gateway did not send it: it has not heard from the engine for too long."""
 
 
 class OrderReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -146,6 +150,8 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reduce_only: bool
     level: int
     """The lattice level of the slot that it belongs to."""
+    opens: bool = True
+    """It adds to what its slot holds; otherwise it closes."""
 
 
 class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -78,7 +78,8 @@ def unescape(token: str) -> str:
 
 def subject(kind: str, venue: VenueId, symbol: Symbol, detail: str) -> str:
     """Return `kind.venue.symbol.detail`."""
-    return f"{kind}.{_venue_token(venue)}.{escape(symbol)}.{detail}"
+    token = ALL if symbol == ALL else escape(symbol)
+    return f"{kind}.{_venue_token(venue)}.{token}.{detail}"
 
 
 def parse(text: str) -> Subject:
@@ -151,6 +152,11 @@ def position(venue: VenueId, symbol: Symbol) -> str:
     return subject("account", venue, symbol, "position")
 
 
+def positions(venue: VenueId) -> str:
+    """Return the subjects of the positions in all symbols of a venue."""
+    return f"account.{_venue_token(venue)}.*.position"
+
+
 def open_orders(venue: VenueId, symbol: Symbol) -> str:
     return subject("account", venue, symbol, "orders")
 
@@ -194,6 +200,19 @@ def commands(venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
 
 def command_result(venue: VenueId, symbol: Symbol) -> str:
     return subject("control", venue, symbol, "result")
+
+
+def limits(venue: VenueId) -> str:
+    return subject("journal", venue, Symbol(ALL), "limits")
+
+
+def order_latency(venue: VenueId) -> str:
+    return subject("account", venue, Symbol(ALL), "latency")
+
+
+def heartbeat(venue: VenueId, symbol: Symbol) -> str:
+    """Return where the engine says that it lives; it is no stream's: nobody keeps it."""
+    return f"heartbeat.{registry_key(venue, symbol)}"
 
 
 def registry_key(venue: VenueId, symbol: Symbol) -> str:

@@ -1,6 +1,7 @@
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from tests.bus.events import SIM, event, eventually, numbers, store_many
@@ -303,6 +304,13 @@ async def test_secrets_of_the_address_are_not_logged(
 def _freeze(server: EmbeddedServer) -> None:
     assert server.pid is not None
     os.kill(server.pid, signal.SIGSTOP)
+    # The kernel stops threads one after the other: a busy machine lets some of them answer first.
+    while any(_state(thread) not in "Tt" for thread in Path(f"/proc/{server.pid}/task").iterdir()):
+        os.sched_yield()
+
+
+def _state(thread: Path) -> str:
+    return (thread / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 def _thaw(server: EmbeddedServer) -> None:

@@ -8,7 +8,7 @@ from tests.bus.events import event, numbers, store_many, until_caught_up
 from tests.conftest import NewServer
 
 from bus import Bus, Everything, TopologyDiffers, connect, provision, read
-from bus.provision import wire_config
+from bus.provision import replicas_of, wire_config
 from bus.topology import BUCKETS, STREAMS, Storage, StreamConfig
 from schemas.subjects import Stream
 
@@ -104,3 +104,11 @@ def test_no_stream_that_holds_money_discards_to_save_space() -> None:
     for config in STREAMS:
         if config.storage is Storage.FILE:
             assert (config.discard.value, config.max_bytes) == ("new", -1), config.name
+
+
+@pytest.mark.parametrize(
+    ("url", "replicas"),
+    [("nats://a:1", 1), ("nats://a:1,nats://b:1", 1), ("nats://a:1,nats://b:1,nats://c:1", 3)],
+)
+def test_a_bus_of_three_servers_keeps_everything_three_times(url: str, replicas: int) -> None:
+    assert replicas_of(url) == replicas

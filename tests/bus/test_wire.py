@@ -1,7 +1,9 @@
 import pytest
+from nats.aio.msg import Msg
 
 from bus.consumer import Delivery, FromTime, consumer_config, delivery_of
-from bus.wire import parse_headers, parse_time_ns
+from bus.errors import Ambiguous, BusError, Conflict, NoSpace, Refused
+from bus.wire import parse_headers, parse_time_ns, stored_sequence
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,26 @@ def test_a_start_time_is_written_to_the_nanosecond() -> None:
     config = consumer_config("reader", ["a.>"], FromTime(1_795_237_827_000_000_001))
 
     assert config["opt_start_time"] == "2026-11-21T05:10:27.000000001Z"
+
+
+def answer(code: int, err_code: int) -> Msg:
+    body = f'{{"error":{{"code":{code},"err_code":{err_code},"description":"no"}}}}'
+    return Msg(_client=None, data=body.encode())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("code", "err_code", "error"),
+    [
+        (400, 10071, Conflict),
+        (400, 10164, Conflict),
+        (503, 10077, NoSpace),
+        (409, 10158, Ambiguous),
+        (503, 10008, Ambiguous),
+        (400, 10052, Refused),
+    ],
+)
+def test_what_is_not_stored_is_told_from_what_may_be(code: int, err_code: int, error: type[BusError]) -> None:
+    with pytest.raises(BusError) as caught:
+        stored_sequence("order.sim.A.report")(answer(code, err_code))
+
+    assert type(caught.value) is error

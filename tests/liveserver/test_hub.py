@@ -40,6 +40,9 @@ class Listener:
     def close(self, code: CloseCode, reason: str) -> None:
         self.closed = code
 
+    async def room(self) -> bool:
+        return True
+
     @property
     def kinds(self) -> list[str]:
         return [kind for kind, _ in self.heard]

@@ -23,7 +23,7 @@ WHO = {"symbol": "BTCUSDT", "venue": "sim", "market": "BTC/USDT:USDT"}
 
 
 def _read(outgoing: list[Outgoing]) -> list[tuple[str, Any]]:
-    messages = [json.loads(text(message)) for _, message, _ in outgoing]
+    messages = [json.loads(text(message)) for _, message, *_ in outgoing]
     return [(message["type"], message["data"]) for message in messages]
 
 
@@ -41,7 +41,7 @@ def test_a_candle_is_told_to_the_viewers_of_its_interval() -> None:
 
     outgoing = projection.apply(events.candle(1, "100.5", closed=False), 1)
 
-    assert [channel for channel, _, _ in outgoing] == [Channel(MARKET, "1m")]
+    assert [channel for channel, *_ in outgoing] == [Channel(MARKET, "1m")]
     assert _read(outgoing) == [
         (
             "kline",
@@ -122,7 +122,7 @@ def test_a_balance_is_told_to_the_markets_that_it_matters_to() -> None:
 
     outgoing = projection.apply(events.balance("BTC", "2"), 1)
 
-    assert [channel.market.symbol for channel, _, _ in outgoing] == [SPOT]
+    assert [channel.market.symbol for channel, *_ in outgoing] == [SPOT]
     [(kind, data)] = _read(outgoing)
     assert kind == "account"
     assert {key: data[key] for key in ("asset", "free", "balance", "marginBalance", "equity")} == {
@@ -183,7 +183,7 @@ def test_a_new_interval_is_told_to_the_viewers_of_all() -> None:
 
     outgoing = projection.apply(events.candle(1, interval="5m"), 1)
 
-    assert [channel.interval for channel, _, _ in outgoing] == ["1m", "5m", "5m"]
+    assert [channel.interval for channel, *_ in outgoing] == ["1m", "5m", "5m"]
     assert [kind for kind, _ in _read(outgoing)] == ["status", "status", "kline"]
     assert _read(outgoing)[0][1]["intervals"] == ["1m", "5m"]
 

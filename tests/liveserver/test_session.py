@@ -11,15 +11,16 @@ from websockets.client import ClientProtocol
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 
-from liveserver.audience import CloseCode
+from liveserver.audience import CloseCode, Viewer
 from liveserver.door import Door
 from liveserver.hub import Hub
 from liveserver.identity import Identity
 from liveserver.messages import Message
 from liveserver.metrics import Metrics
 from liveserver.projection import Projection
-from liveserver.requests import ControlRequest
-from liveserver.session import Limits, Session
+from liveserver.requests import ControlRequest, Request, Subscribe
+from liveserver.session import Session
+from liveserver.stage import Limits
 from liveserver.turnstile import Turnstile
 
 
@@ -43,8 +44,12 @@ class Theatre:
     def dropped(self) -> None:
         self.drops += 1
 
-    def command(self, session: Session, identity: Identity, request: ControlRequest) -> None:
+    def command(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
         self.commands.append((identity, request))
+
+    def asked(self, viewer: Viewer, said: Request) -> None:
+        assert isinstance(said, Subscribe)
+        self.hub.subscribe(viewer, said.wanted)
 
     def tell(self, price: str) -> None:
         self.hub.publish(self.projection.apply(events.ticker(price), 1))
@@ -72,7 +77,7 @@ class Browser:
     def write(self, data: bytes) -> None:
         self.sent += data
 
-    def close(self) -> None:
+    def write_eof(self) -> None:
         self.is_closed = True
 
     def abort(self) -> None:

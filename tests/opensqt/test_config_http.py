@@ -11,8 +11,8 @@ from tests.opensqt.test_config import GOOD
 from liveserver.access import Algorithm, ApiKey, RateLimits, Secret, Tokens
 from liveserver.credentials import key_hash
 from liveserver.identity import Role
-from liveserver.session import Limits
 from liveserver.settings import VARIABLE, take_over
+from liveserver.stage import Limits
 from opensqt.config import Configuration, read
 from opensqt.config_http import HttpSettings
 from opensqt.errors import CommandError

@@ -1,19 +1,27 @@
 """A served venue, in this process, its client, and a part on a real bus."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.producers.simulated.examples import SIM, recorded
+from tests.producers.gateways import new_precautions
+from tests.producers.simulated.examples import PERP, SIM, recorded
 
-from bus import Bus, Part, part
+from bus import Bus, FreeRunning, Part, part
+from bus.metrics import CollectorRegistry
+from producers.desk import GatewayMetrics, Precautions
+from producers.gateway import Gateway
 from producers.simulated.app import Served, serving
 from producers.simulated.client import SimulatedVenue
 from producers.simulated.settings import VenueSettings
+from schemas.units import SECOND_NS
 
 Serve = Callable[[VenueSettings], Awaitable[Served]]
 NewClient = Callable[..., Awaitable[SimulatedVenue]]
+RunGateway = Callable[..., AbstractAsyncContextManager["asyncio.Task[None]"]]
 
 
 @pytest.fixture
@@ -54,3 +62,34 @@ async def here(bus: Bus) -> AsyncIterator[Part]:
     """A part on the bus."""
     async with part("test", bus_url=bus.url, http_port=None) as here:
         yield here
+
+
+@pytest.fixture
+def run_gateway(here: Part, client: SimulatedVenue) -> RunGateway:
+    """Run a gateway for as long as the context lasts."""
+
+    @asynccontextmanager
+    async def run(
+        place_lifetime: int = 10 * SECOND_NS,
+        entry: SimulatedVenue = client,
+        precautions: Precautions | None = None,
+    ) -> AsyncIterator["asyncio.Task[None]"]:
+        gateway = Gateway(
+            here,
+            entry,
+            PERP,
+            metrics=GatewayMetrics(CollectorRegistry()),
+            turns=FreeRunning(),
+            concurrency=8,
+            place_lifetime=place_lifetime,
+            precautions=precautions or new_precautions(here),
+        )
+        task = asyncio.create_task(gateway.run())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            with contextlib.suppress(BaseException):
+                await task
+
+    return run

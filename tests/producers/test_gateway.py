@@ -1,31 +1,20 @@
 """The gateway between a real bus and a real venue: committed decisions become orders, each at most once."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-
-import msgspec
 import pytest
-from tests.producers.conftest import NewClient
+from tests.producers.conftest import NewClient, RunGateway
+from tests.producers.gateways import INTENTS, REPORTS, commit, reports
 from tests.producers.simulated.examples import PERP, SIM, decision
-from tests.producers.streams import first, until
-from tests.schemas.examples import EXAMPLES, TICKER, TIME
+from tests.producers.streams import until
+from tests.schemas.examples import TICKER, TIME
 
-from bus import Bus, Fenced, FreeRunning, Part
-from bus.metrics import CollectorRegistry
-from producers.desk import GatewayMetrics
-from producers.gateway import Gateway
+from bus import Bus, Fenced
 from producers.simulated.app import Served
 from producers.simulated.client import SimulatedVenue
 from producers.simulated.settings import FaultSettings
 from schemas import subjects
-from schemas.journal import Step
 from schemas.orders import (
     CancelOrder,
-    Decision,
     OrderIntent,
-    OrderReport,
     OrderStatus,
     QueryOrder,
     RejectReason,
@@ -33,50 +22,7 @@ from schemas.orders import (
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, ClientOrderId, Side
 
-STEP = next(event for event in EXAMPLES if isinstance(event, Step))
-REPORTS = subjects.order_report(SIM, PERP)
-INTENTS = subjects.order_intent(SIM, PERP)
 BUY = decision(Side.BUY, "99.5", "a")
-
-RunGateway = Callable[..., AbstractAsyncContextManager["asyncio.Task[None]"]]
-
-
-@pytest.fixture
-def run_gateway(here: Part, client: SimulatedVenue) -> RunGateway:
-    """Run a gateway for as long as the context lasts."""
-
-    @asynccontextmanager
-    async def run(
-        place_lifetime: int = 10 * SECOND_NS, entry: SimulatedVenue = client
-    ) -> AsyncIterator["asyncio.Task[None]"]:
-        gateway = Gateway(
-            here,
-            entry,
-            PERP,
-            metrics=GatewayMetrics(CollectorRegistry()),
-            turns=FreeRunning(),
-            concurrency=8,
-            place_lifetime=place_lifetime,
-        )
-        task = asyncio.create_task(gateway.run())
-        try:
-            yield task
-        finally:
-            task.cancel()
-            with contextlib.suppress(BaseException):
-                await task
-
-    return run
-
-
-async def commit(bus: Bus, *decisions: Decision, step: int = 1) -> int:
-    record = msgspec.structs.replace(STEP, step=step, decisions=decisions, time=TIME)
-    return await bus.store(subjects.step(SIM, PERP), record)
-
-
-async def reports(bus: Bus, count: int) -> list[OrderReport]:
-    found = await first(bus, Stream.ORDERS, REPORTS, count)
-    return [event for event in found if isinstance(event, OrderReport)]
 
 
 async def test_a_committed_order_is_placed_and_reported(

@@ -15,7 +15,7 @@ from schemas.engine import (
     RiskChanged,
     Severity,
 )
-from schemas.grid import Accounts, FinishedOrder, GridState, Slot, SlotOrder
+from schemas.grid import Accounts, BreakerState, FinishedOrder, GridState, Slot, SlotOrder
 from schemas.grid_settings import GridMode, GridSettings
 from schemas.grid_view import GridView, NotQuoting, SlotStatus, SlotView
 from schemas.instruments import Instrument, InstrumentKind
@@ -43,6 +43,8 @@ from schemas.orders import (
     RejectReason,
     Trade,
 )
+from schemas.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits, PortfolioSettings, SymbolExposure
+from schemas.portfolio_journal import AddRequested, CommandForAll, PortfolioState, PortfolioStep
 from schemas.units import Side, Symbol, TradeId, VenueId
 
 SIM = VenueId("sim")
@@ -66,6 +68,7 @@ INSTRUMENT = Instrument(
     maximum_leverage=D(20),
 )
 SETTINGS = GridSettings(mode=GridMode.NEUTRAL, order_amount=D(100), interval_ratio=D("0.001"))
+PORTFOLIO = PortfolioSettings(max_exposure=D(1000))
 PLACE = PlaceOrder(
     client_order_id=ID,
     side=Side.BUY,
@@ -349,6 +352,42 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
     ),
     TimePassed(time=TIME),
     CommandReceived(command=COMMAND, received_time=TIME + 1),
+    PortfolioEntry(venue=SIM, settings=PORTFOLIO),
+    PortfolioLimits(
+        venue=SIM,
+        is_opening_allowed=False,
+        breaker=BreakerState.CLOSED,
+        reason="exposure 1000.16 of 1000",
+        max_exposure=D(1000),
+        exposure=D("1000.16"),
+        symbols=(SymbolExposure(symbol=BTC, position=D("-0.0167"), price=D(59890), notional=D("1000.16")),),
+        step=3,
+        time=TIME,
+    ),
+    OrderLatency(venue=SIM, p50=4_000_000, p99=31_000_000, count=100, time=TIME),
+    CommandForAll(command=COMMAND, received_time=TIME + 1, symbols=(BTC,)),
+    AddRequested(
+        command=COMMAND,
+        received_time=TIME + 1,
+        instance="sqt",
+        instrument=INSTRUMENT,
+        is_running=False,
+        symbols=(BTC,),
+        last_generation=1,
+    ),
+    PortfolioStep(
+        venue=SIM,
+        step=3,
+        epoch=2,
+        offsets={"ENGINE": StreamOffset(created="2026-01-01T00:00:00Z", sequence=9)},
+        causes=(CommandForAll(command=COMMAND, received_time=TIME + 1, symbols=(BTC,)),),
+        state=PortfolioState(venue=SIM, settings=PORTFOLIO),
+        notices=(RESULT,),
+        commands=(COMMAND,),
+        entries=(),
+        published_through=7,
+        time=TIME,
+    ),
     EngineStarted(time=TIME),
     EngineStopping(time=TIME),
 )

@@ -40,10 +40,11 @@ def book(draft: Draft, slot: Slot, trade: Trade) -> None:
     draft.state.traded_time = max(draft.state.traded_time, trade.time)
     matched = _close(accounts, slot, signed, trade.price, fee)
     opens = not matched.quantity
+    round_trip = None
     if opens:
         note_opening(draft.state, slot.level)
     else:
-        _count_round_trip(draft, slot, signed, matched)
+        round_trip = _count_round_trip(draft, slot, signed, matched)
     accounts.opened_trades += opens
     accounts.closed_trades += not opens
     draft.fills.append(
@@ -64,6 +65,7 @@ def book(draft: Draft, slot: Slot, trade: Trade) -> None:
             is_maker=trade.is_maker,
             step=draft.step,
             time=trade.time,
+            round_trip=round_trip,
         )
     )
 
@@ -111,11 +113,14 @@ def _close(accounts: Accounts, slot: Slot, signed: SignedQuantity, price: Price,
     return Matched(closed, profit)
 
 
-def _count_round_trip(draft: Draft, slot: Slot, signed: SignedQuantity, matched: Matched) -> None:
+def _count_round_trip(draft: Draft, slot: Slot, signed: SignedQuantity, matched: Matched) -> Money | None:
     slot.round_profit += matched.profit
-    if slot.held * signed >= 0:  # all that was held is closed
-        draft.round_trips.append(slot.round_profit)
-        slot.round_profit = ZERO
+    if slot.held * signed < 0:
+        return None
+    # All that was held is closed.
+    made, slot.round_profit = slot.round_profit, ZERO
+    draft.round_trips.append(made)
+    return made
 
 
 def _closed(held: SignedQuantity, signed: SignedQuantity) -> SignedQuantity:

@@ -18,3 +18,13 @@ def share(whole: Decimal, part: Decimal, total: Decimal) -> Decimal:
     if part == total:
         return whole
     return (whole * part / total).quantize(SHARE_DIGITS)
+
+
+def check_finite(*values: Decimal) -> None:
+    """Refuse what is no number: it would spread through the books without a word.
+
+    Raises: ValueError.
+    """
+    for value in values:
+        if not value.is_finite():
+            raise ValueError(f"not an amount: {value}")

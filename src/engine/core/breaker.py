@@ -68,7 +68,7 @@ def windows(state: GridState) -> Windows:
     """Return the windows of a grid, which a half-open breaker narrows to one level that is not filled yet."""
     settings = state.settings
     sell = settings.sell_window if settings.mode is GridMode.NEUTRAL else 0
-    if state.breaker.state is not BreakerState.HALF_OPEN:
+    if not _is_half_open(state):
         return Windows(settings.buy_window, sell)
     held = [state.slots[level].held for level in state.breaker.tried if level in state.slots]
     filled = {Side.BUY if each > 0 else Side.SELL for each in held if each}
@@ -77,9 +77,9 @@ def windows(state: GridState) -> Windows:
 
 def note_opening(state: GridState, level: int) -> None:
     """Remember the level of an opening trade that a half-open breaker let through."""
-    breaker = state.breaker
-    if breaker.state is BreakerState.HALF_OPEN and level not in breaker.tried:
-        breaker.tried.append(level)
+    tried = state.breaker.tried
+    if _is_half_open(state) and level not in tried:
+        tried.append(level)
 
 
 def remember_peak(state: GridState, price: Price) -> None:
@@ -127,6 +127,10 @@ def _judge_drawdown(draft: Draft) -> bool:
     limits = [settings.max_drawdown, settings.max_drawdown_ratio * _full_window(state)]
     limit = min(limit for limit in limits if limit > 0)
     return drawdown >= limit and trip(draft, f"drawdown of {drawdown} from the peak, the limit is {limit}")
+
+
+def _is_half_open(state: GridState) -> bool:
+    return BreakerState.HALF_OPEN in {state.breaker.state, state.global_breaker}
 
 
 def _full_window(state: GridState) -> Money:

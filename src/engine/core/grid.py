@@ -86,6 +86,7 @@ class Grid:
 
     def _process(self, inputs: Sequence[Input]) -> Change | None:
         causes = self._begin(inputs)
+        is_added = bool(causes)
         state = self.state
         if state is None:
             return None
@@ -102,7 +103,7 @@ class Grid:
             None if market is None else market.price,
         )
         heard = [each for each in inputs if hear(draft, each)]
-        is_new = self.step == 0 or bool(heard)
+        is_new = is_added or bool(heard)
         is_new |= guards.look(draft, silence)
         if market is not None:
             is_new |= self._follow(state, market, draft.time)
@@ -190,6 +191,7 @@ def _place(draft: Draft, quote: Quote) -> None:
             post_only=quote.post_only,
             reduce_only=reduce_only,
             level=quote.level,
+            opens=quote.opens,
         )
     )
 

@@ -1,6 +1,6 @@
 """The guards together: who of them stands against opening orders, and what makes them look again."""
 
-from engine.core import breaker, feed
+from engine.core import breaker, feed, limits
 from engine.core.refusals import release_margin
 from engine.core.step import Draft
 from schemas.grid import BreakerState, GridState
@@ -21,7 +21,7 @@ def stopped_by(state: GridState) -> NotQuoting | None:
         return NotQuoting.MARKET_RISK
     if state.margin_locked_until:
         return NotQuoting.MARGIN_LOCKED
-    return None
+    return limits.stopped_by(state)
 
 
 def look(draft: Draft, silence: TimePassed | None) -> bool:

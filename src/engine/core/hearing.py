@@ -3,9 +3,11 @@
 from typing import assert_never
 
 from engine.core.accounting import on_funding
+from engine.core.arithmetic import check_finite
 from engine.core.control import on_command
 from engine.core.evidence import on_cancel_rejected, on_report, on_trade
 from engine.core.feed import on_feed_changed
+from engine.core.limits import on_limits
 from engine.core.monitor import on_candle
 from engine.core.positions import on_position
 from engine.core.reconciliation import on_open_orders
@@ -14,6 +16,7 @@ from schemas.account import Balance, OpenOrders, Position
 from schemas.journal import CommandReceived, EngineStarted, EngineStopping, Input, SymbolAdded, TimePassed
 from schemas.market import Candle, ClockRead, FeedChanged, Ticker
 from schemas.orders import CancelRejected, Funding, OrderReport, OrderStatus, Trade
+from schemas.portfolio import PortfolioLimits
 from schemas.units import TimeNs
 
 
@@ -42,6 +45,8 @@ def _apply(draft: Draft, event: Input) -> bool:
             matters = on_feed_changed(draft, event)
         case CommandReceived():
             matters = on_command(draft, event)
+        case PortfolioLimits():
+            matters = on_limits(draft, event)
         case SymbolAdded() | Ticker() | TimePassed():
             pass  # taken for the step as a whole
         case ClockRead() | Balance() | EngineStarted() | EngineStopping():
@@ -56,10 +61,12 @@ def _of_orders(draft: Draft, event: OrderReport | Trade | CancelRejected | Fundi
         case OrderReport():
             return on_report(draft, event)
         case Trade():
+            check_finite(event.price, event.quantity, event.fee)
             return on_trade(draft, event)
         case CancelRejected():
             return on_cancel_rejected(draft, event)
         case Funding():
+            check_finite(event.amount)
             return on_funding(draft, event)
         case _:
             assert_never(event)

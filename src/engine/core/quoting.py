@@ -24,6 +24,7 @@ NEAR = Decimal("0.1")
 
 OBSTACLES = (
     NotQuoting.BELOW_MINIMUM,
+    NotQuoting.EXPOSURE_LIMIT,
     NotQuoting.COOL_DOWN,
     NotQuoting.WOULD_CROSS,
     NotQuoting.AWAITING_VENUE,
@@ -181,7 +182,7 @@ def _obstacle(
         if slot.held and not _may_add(state, lattice, slot, quote.side):
             return NotQuoting.WINDOW_FULL
         if slot.quiet_until > now:
-            return NotQuoting.COOL_DOWN
+            return NotQuoting.EXPOSURE_LIMIT if slot.is_limited else NotQuoting.COOL_DOWN
     return _obstacle_of_price(state, lattice, market, quote)
 
 

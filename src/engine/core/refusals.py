@@ -13,9 +13,13 @@ PAUSE: DurationNs = SECOND_NS
 
 MARGIN_LOCKED = "margin_locked"
 
+EXPOSURE_PAUSE: DurationNs = 10 * SECOND_NS
+"""How long a slot waits whose order all symbols together had no room for."""
+
 
 def after_end(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -> None:
     """Draw the consequences of an order's end for its slot and for the grid."""
+    slot.is_limited = False
     is_canceled = report.status in {OrderStatus.CANCELED, OrderStatus.EXPIRED}
     is_wanted = is_canceled and order.state is SlotOrderState.CANCEL_REQUESTED
     if is_wanted or report.status is OrderStatus.FILLED:
@@ -31,9 +35,14 @@ def after_end(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -
             RejectReason.RATE_LIMITED
             | RejectReason.TOO_LATE
             | RejectReason.NOT_FOUND
-            | RejectReason.REDUCE_ONLY
+            | RejectReason.ENGINE_SILENT
         ):
             _rest(draft, slot, PAUSE)
+        case RejectReason.REDUCE_ONLY:
+            _count_reduce_only(draft, slot, report)
+        case RejectReason.EXPOSURE_LIMIT:
+            slot.is_limited = True
+            _rest(draft, slot, EXPOSURE_PAUSE)
         case None:
             _without_reason(draft, slot, order, report)
         case (
@@ -75,6 +84,17 @@ def _count_crossing(draft: Draft, slot: Slot) -> None:
     else:
         slot.rejections = 0
         _rest(draft, slot, settings.rejection_cool_down)
+
+
+def _count_reduce_only(draft: Draft, slot: Slot, report: OrderReport) -> None:
+    # One alone is a race with another fill; many in a row are a position that is not there to be reduced.
+    slot.rejections += 1
+    if slot.rejections < draft.state.settings.post_only_retries:
+        _rest(draft, slot, PAUSE)
+        return
+    slot.rejections = 0
+    _rest(draft, slot, draft.state.settings.rejection_cool_down)
+    draft.alert(Severity.MEDIUM, "order_refused", f"{report.client_order_id}: reduce-only: {report.detail}")
 
 
 def _refuse(draft: Draft, slot: Slot, report: OrderReport) -> None:

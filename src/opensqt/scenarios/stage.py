@@ -19,7 +19,7 @@ from opensqt.data_dir import DataDir
 from opensqt.listening import any_free
 from opensqt.scenarios.story import Story, telling
 from opensqt.stack import Stack, StackSettings, running
-from opensqt.verify.evidence import books_of, trail_of
+from opensqt.verify.evidence import Witness, venue_evidence
 from opensqt.verify.proofs import contradictions
 from producers.simulated.client import SimulatedVenue
 from producers.simulated.settings import FaultSettings
@@ -60,7 +60,7 @@ class Stage:
 
     async def books(self) -> VenueBooks:
         """Return the venue's own books."""
-        return await books_of(self.stack.venue_url)
+        return (await venue_evidence(self.stack.venue_url)).books
 
     async def grid(
         self, symbol: Symbol, what: str, wanted: Callable[[GridView], bool], *, since: int = 0
@@ -124,10 +124,13 @@ class Stage:
         await self.venue("faults", FaultSettings())
         await self.venue("market", {"halted": True})
         until = time.monotonic() + SETTLE_WITHIN_S
+        witnesses = [Witness(entry) for entry in self.entries]
         while True:
             try:
-                trails = [await trail_of(self.stack.bus, entry) for entry in self.entries]
-                found = contradictions(trails, await self.books())
+                venue = await venue_evidence(self.stack.venue_url)
+                for witness in witnesses:
+                    await witness.look(self.stack.bus)
+                found = contradictions([witness.trail for witness in witnesses], venue)
             except (BusError, aiohttp.ClientError):
                 found = {"evidence": ["not to be had"]}
             if not any(found.values()) or time.monotonic() > until:

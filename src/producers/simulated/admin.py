@@ -75,6 +75,7 @@ class AdminApi:
             web.get("/status", self._status),
             web.get("/metrics", self._exposition),
             web.get("/admin/books", self._books),
+            web.get("/admin/arrivals", self._arrivals),
             web.get("/admin/faults", self._get_faults),
             web.post("/admin/faults", self._set_faults),
             web.post("/admin/disconnect", self._disconnect),
@@ -111,6 +112,9 @@ class AdminApi:
                 "balances": venue.balances(),
             }
         )
+
+    async def _arrivals(self, request: web.Request) -> web.Response:
+        return _json(self._venue.arrivals())
 
     async def _get_faults(self, request: web.Request) -> web.Response:
         return _json(self._faults.settings)

@@ -52,7 +52,7 @@ class TradingApi:
             web.get("/api/candles", self._open(self._candles)),
             web.get("/api/clock", self._open(self._clock)),
             web.get("/api/sequence", self._open(self._sequence)),
-            web.post("/api/order", self._private(self._place, acts=True)),
+            web.post("/api/order", self._noted(self._private(self._place, acts=True))),
             web.delete("/api/order", self._private(self._cancel, acts=True)),
             web.get("/api/order", self._private(self._order)),
             web.get("/api/orders", self._private(self._orders)),
@@ -177,6 +177,18 @@ class TradingApi:
             return await self._suffer(fate, request, answer_truly)
 
         return answer
+
+    def _noted(self, answer: Answer) -> Answer:
+        # Before any fault: what is refused, late or never answered was sent all the same.
+        async def note(request: web.Request) -> web.StreamResponse:
+            try:
+                new = msgspec.json.decode(await request.read(), type=PlaceRequest)
+            except msgspec.MsgspecError:
+                return await answer(request)
+            self._venue.arrived(new.symbol, new.client_order_id)
+            return await answer(request)
+
+        return note
 
     async def _suffer(self, fate: RequestFate, request: web.Request, answer: Answer) -> web.StreamResponse:
         # The body has to be here before the client goes away.

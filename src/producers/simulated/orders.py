@@ -36,6 +36,15 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     reduce_only: bool = False
 
 
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to place an order that reached the venue, whatever became of it."""
+
+    symbol: Symbol
+    client_order_id: ClientOrderId
+    time: TimeNs
+    """By the clock of the machine, not the market's."""
+
+
 class Order(msgspec.Struct, kw_only=True):
     """An order that was accepted, open or ended."""
 

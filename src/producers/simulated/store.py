@@ -17,7 +17,7 @@ import msgspec
 from producers.simulated.books import Changes, Counters
 from producers.simulated.ledger import Holding, Wallet
 from producers.simulated.model import PathState
-from producers.simulated.orders import Order
+from producers.simulated.orders import Arrival, Order
 from producers.simulated.tape import PAST
 from schemas.market import Candle
 from schemas.orders import Trade
@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS orders (
 );
 CREATE INDEX IF NOT EXISTS orders_by_id ON orders (symbol, client_order_id, number);
 CREATE INDEX IF NOT EXISTS orders_open ON orders (number) WHERE is_open;
+CREATE TABLE IF NOT EXISTS arrivals (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS trades (number INTEGER PRIMARY KEY, symbol TEXT NOT NULL, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS trades_by_symbol ON trades (symbol, number);
 CREATE TABLE IF NOT EXISTS candles (
@@ -132,6 +133,15 @@ class Store:
             )
             if candles:
                 self._write_candles(candles)
+
+    def add_arrival(self, arrival: Arrival) -> None:
+        """Make durable that a request came."""
+        with self._transaction():
+            self._write("INSERT INTO arrivals (body) VALUES (?)", [(_encode(arrival),)])
+
+    def arrivals(self) -> list[Arrival]:
+        """Return every request to place an order that ever came, oldest first."""
+        return self._read("SELECT body FROM arrivals ORDER BY number", (), Arrival)
 
     def wallets(self) -> list[Wallet]:
         return self._read("SELECT body FROM wallets ORDER BY asset", (), Wallet)

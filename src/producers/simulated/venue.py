@@ -8,7 +8,7 @@ from time import time_ns
 from producers.ports import AccountUpdate, MarketEvent
 from producers.simulated.books import Books
 from producers.simulated.model import ModelTape
-from producers.simulated.orders import NewOrder, Order, Refusal
+from producers.simulated.orders import Arrival, NewOrder, Order, Refusal
 from producers.simulated.settings import VenueSettings
 from producers.simulated.store import Cursor, Store
 from producers.simulated.tape import Tape, Tick, liquidity
@@ -49,6 +49,15 @@ class Venue:
 
     def instruments(self) -> list[Instrument]:
         return [s.instrument for s in self.settings.symbols]
+
+    def arrived(self, symbol: Symbol, client_order_id: ClientOrderId) -> None:
+        """Take note that somebody wants an order, before anything becomes of it."""
+        with self._dying():
+            self._store.add_arrival(Arrival(symbol=symbol, client_order_id=client_order_id, time=time_ns()))
+
+    def arrivals(self) -> list[Arrival]:
+        """Return every request to place an order that ever came, oldest first."""
+        return self._store.arrivals()
 
     def place(self, new: NewOrder) -> OrderReport:
         """Accept an order.

@@ -248,3 +248,12 @@ def test_the_same_question_is_asked_once_in_a_step() -> None:
     grid = started()
     rejected = cancel_rejected(order(grid, -1).client_order_id)
     assert len(step(grid, rejected, rejected).decisions) == 1
+
+
+@pytest.mark.parametrize("field", ["price", "quantity", "fee"])
+@pytest.mark.parametrize("value", ["NaN", "Infinity"])
+def test_a_trade_of_what_is_no_number_is_never_booked(field: str, value: str) -> None:
+    grid = started()
+    some = replace(trade(order(grid, -1)), **{field: D(value)})
+    with pytest.raises(ValueError, match="not an amount"):
+        grid.process([some])

@@ -183,3 +183,18 @@ def test_a_margin_lock_ends_while_paused_too() -> None:
     (risk,) = step(grid, silence(20)).notices
     assert isinstance(risk, RiskChanged)
     assert grid.process([silence(21)]) is None
+
+
+def test_reduce_only_refusals_in_a_row_make_the_slot_rest_and_are_told() -> None:
+    grid = started(LONG)
+    fill(grid, -1)
+    changes = []
+    for again in range(LONG.post_only_retries):
+        name = order(grid, -1).client_order_id
+        refused = report(name, OrderStatus.REJECTED, reason=RejectReason.REDUCE_ONLY, seconds=2 * again)
+        changes.append(step(grid, refused))
+        grid.process([ticker(1000, 2 * again + 2)])
+    alerts = [[each.code for each in change.notices if isinstance(each, AlertRaised)] for change in changes]
+    assert alerts == [[], [], ["order_refused"]]
+    assert slot(grid, -1).order is None
+    assert slot(grid, -1).quiet_until == at(4) + LONG.rejection_cool_down

@@ -1,4 +1,4 @@
-"""The laboratory: what dies when, and a whole run of it."""
+"""Whole runs of the laboratory: whatever dies, every proof holds."""
 
 from pathlib import Path
 
@@ -8,29 +8,43 @@ from opensqt.config import DEFAULT_FILE, load
 from opensqt.data_dir import DataDir
 from opensqt.listening import any_free
 from opensqt.stack import StackSettings
-from opensqt.verify.laboratory import TARGETS, Kill, experiment, plan
+from opensqt.verify.__main__ import PATIENCE
+from opensqt.verify.laboratory import Outcome, Trial, experiment, lively, targets
+
+pytestmark = pytest.mark.long
 
 
-def test_every_part_dies_once_before_any_dies_again() -> None:
-    kills = plan(12, seed=1, pause_s=1.0)
-    assert tuple(kill.target for kill in kills[: len(TARGETS)]) == TARGETS
-    assert {kill.target for kill in kills} == set(TARGETS)
+def settings(folder: Path, nodes: int) -> StackSettings:
+    return StackSettings(
+        configuration=lively(load(DEFAULT_FILE)),
+        data=DataDir(folder),
+        bus_port=any_free(nodes),
+        http_port=any_free(),
+        patience=PATIENCE,
+        engines=2,
+        gateways=2,
+        nodes=nodes,
+    )
 
 
-def test_a_seed_repeats_its_plan() -> None:
-    assert plan(30, seed=5, pause_s=1.0) == plan(30, seed=5, pause_s=1.0)
-    assert plan(30, seed=5, pause_s=1.0) != plan(30, seed=6, pause_s=1.0)
+async def run(folder: Path, trial: Trial, nodes: int = 1) -> Outcome:
+    stack = settings(folder, nodes)
+    with stack.data.hold():
+        return await experiment(stack, trial, say=print)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(240)
-async def test_engine_gateway_and_bus_die_and_every_proof_holds(tmp_path: Path) -> None:
-    data = DataDir(tmp_path)
-    kills = [Kill(target, 1.0) for target in ("engine", "gateway", "bus", "account")]
-    with data.hold():
-        settings = StackSettings(
-            configuration=load(DEFAULT_FILE), data=data, bus_port=any_free(), http_port=any_free()
-        )
-        outcome = await experiment(settings, kills, seed=1, say=print)
+@pytest.mark.timeout(900)
+async def test_five_minutes_of_dying_and_standing_still_and_every_proof_holds(tmp_path: Path) -> None:
+    outcome = await run(tmp_path, Trial(seed=1, minutes=5, every_s=3.0, pause_s=15.0))
+
     assert outcome.contradictions == {name: [] for name in outcome.contradictions}
-    assert sum(outcome.restarts.values()) >= len(kills)
+    assert set(outcome.kills) == set(targets(settings(tmp_path, nodes=1)))
+    assert outcome.pauses
+
+
+@pytest.mark.timeout(600)
+async def test_a_cluster_loses_its_leaders_and_every_proof_holds(tmp_path: Path) -> None:
+    outcome = await run(tmp_path, Trial(seed=1, kills=14, every_s=4.0), nodes=3)
+
+    assert outcome.contradictions == {name: [] for name in outcome.contradictions}
+    assert {"bus-1", "bus-2", "bus-3"} <= set(outcome.kills)

@@ -247,3 +247,24 @@ async def test_the_venue_ends_while_it_holds_a_request(
     async with asyncio.timeout(5):
         with pytest.raises(OutcomeUnknown):
             await client.place(PERP, decision(Side.BUY, "90"))
+
+
+async def arrivals(served: Served) -> list[str]:
+    async with aiohttp.ClientSession() as session, session.get(f"{served.url}/admin/arrivals") as answer:
+        return [arrival["client_order_id"] for arrival in await answer.json()]
+
+
+async def test_every_request_to_place_is_noted_whatever_becomes_of_it(
+    client: SimulatedVenue, served: Served
+) -> None:
+    await client.place(PERP, decision(Side.BUY, "90", "a"))
+    with suppress(RequestRefused):
+        await client.place(PERP, decision(Side.BUY, "90", "a"))
+    await set_faults(served, FaultSettings(rate_limited=1))
+    with suppress(Overloaded):
+        await client.place(PERP, decision(Side.BUY, "90", "b"))
+    await set_faults(served, FaultSettings())
+    with suppress(RequestRefused):
+        await client.place(PERP, decision(Side.BUY, "90.00000001", "c"))
+
+    assert await arrivals(served) == ["a", "a", "b", "c"]

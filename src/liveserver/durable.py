@@ -1,0 +1,85 @@
+"""What `opensqt.v2` is told of one stored message: a function of that message alone, so that every replica says the same."""
+
+from typing import Any, NamedTuple
+
+from liveserver import wording
+from liveserver.messages import CandleData, Message, MessageType
+from liveserver.naming import Market
+from liveserver.own_trades import OwnTrade
+from liveserver.wording import Who
+from schemas.codec import Event
+from schemas.control import CommandResult
+from schemas.engine import AlertRaised, Fill, Reconciled, RiskChanged
+from schemas.grid_view import GridView
+from schemas.market import Candle
+from schemas.orders import OrderReport, Trade
+from schemas.subjects import ALL
+
+DurableEvent = (
+    Candle | OrderReport | Trade | Fill | RiskChanged | AlertRaised | Reconciled | CommandResult | GridView
+)
+
+_KINDS: dict[type, MessageType] = {
+    Candle: MessageType.KLINE,
+    OrderReport: MessageType.ORDERS,
+    Trade: MessageType.TRADE_EVENT,
+    Fill: MessageType.FILL,
+    RiskChanged: MessageType.RISK_ALERT,
+    AlertRaised: MessageType.RISK_ALERT,
+    Reconciled: MessageType.RECONCILIATION,
+    CommandResult: MessageType.CONTROL,
+    GridView: MessageType.GRID_STATE,
+}
+
+_WORDS: dict[type, Any] = {
+    OrderReport: wording.report,
+    Trade: lambda who, event: wording.trade(who, OwnTrade(event)),
+    Fill: lambda who, event: wording.trade(who, OwnTrade(event, event)),
+    RiskChanged: wording.alert,
+    AlertRaised: wording.alert,
+    Reconciled: wording.reconciliation,
+    CommandResult: wording.control,
+    GridView: wording.grid,
+}
+
+TOLD_FROM_THE_LOG = frozenset(_KINDS.values()) - {MessageType.KLINE}
+
+
+class About(NamedTuple):
+    """Whose viewers an event is for."""
+
+    market: Market
+    interval: str = ""
+
+
+def about(event: Event) -> About | None:
+    """Return whom a message of a durable stream is for, None when nobody is told of it."""
+    if type(event) not in _KINDS:
+        return None
+    assert isinstance(event, DurableEvent)
+    if event.symbol == ALL:
+        return None
+    interval = event.interval if isinstance(event, Candle) else ""
+    return About(Market(event.venue, event.symbol), interval)
+
+
+def kind_of(event: Event) -> MessageType:
+    """Return the type of the message that tells of an event which `about` has a market of."""
+    return _KINDS[type(event)]
+
+
+def worded(event: Event, name: str) -> Message:
+    """Return the message that tells of an event which `about` has a market of; `name` is what browsers call that."""
+    assert isinstance(event, DurableEvent)
+    kind = _KINDS[type(event)]
+    if isinstance(event, Candle):
+        return Message(kind, wording.candle(event))
+    return Message(kind, _WORDS[type(event)](Who(name, event.venue, event.symbol), event))
+
+
+def is_told_from_the_log(message: Message) -> bool:
+    """Tell whether `opensqt.v2` hears this from a durable stream alone, whatever the view makes of it."""
+    if message.type is MessageType.KLINE:
+        assert isinstance(message.data, CandleData)
+        return not message.data.forming
+    return message.type in TOLD_FROM_THE_LOG

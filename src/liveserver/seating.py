@@ -1,0 +1,150 @@
+"""Where viewers sit, by what they hear and how: each message is encoded once for those who hear the same."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from liveserver.audience import Audience, Dialect, Viewer, written
+from liveserver.messages import Message, MessageType
+from liveserver.metrics import Metrics
+from liveserver.projection import Channel, Outgoing, Reach
+from liveserver.redaction import UNKEYED, Pseudonym
+
+Soon = Callable[[Callable[[], None]], object]
+"""Calls a function later in this tick, or at the next: a loop's `call_soon`."""
+Key = tuple[frozenset[Channel], Dialect]
+NOTHING: frozenset[Channel] = frozenset()
+
+
+class Seating:
+    """Gathers messages for audiences and sends them; `forget` is called for a viewer that took no more."""
+
+    def __init__(
+        self, metrics: Metrics, soon: Soon, forget: Callable[[Viewer], None], alias: Pseudonym = UNKEYED
+    ) -> None:
+        self._metrics = metrics
+        self._alias = alias
+        self._soon = soon
+        self._forget = forget
+        self._seats: dict[Viewer, Audience] = {}
+        self._audiences: dict[Key, Audience] = {}
+        self._listeners: dict[Channel, list[Audience]] = {}
+        self._dirty: dict[Audience, None] = {}
+        self._began: float | None = None
+
+    def __len__(self) -> int:
+        return len(self._seats)
+
+    def __contains__(self, viewer: Viewer) -> bool:
+        return viewer in self._seats
+
+    def __getitem__(self, viewer: Viewer) -> Audience:
+        return self._seats[viewer]
+
+    def viewers(self) -> list[tuple[Viewer, Audience]]:
+        """Return everybody, and where they sit."""
+        return list(self._seats.items())
+
+    def audiences(self) -> list[Audience]:
+        return list(self._audiences.values())
+
+    def sit(self, viewer: Viewer, channels: frozenset[Channel], dialect: Dialect) -> None:
+        """Seat a viewer, from another seat if it has one: it hears what is put from now on."""
+        self.send(self._audience_at(channels, dialect))
+        self.stand_up(viewer)
+        # It may have emptied meanwhile, and been forgotten.
+        audience = self._audience_at(channels, dialect)
+        self._seats[viewer] = audience
+        audience.viewers[viewer] = None
+
+    def stand_up(self, viewer: Viewer) -> None:
+        """Forget a viewer; it may have been forgotten before."""
+        audience = self._seats.pop(viewer, None)
+        if audience is None:
+            return
+        audience.viewers.pop(viewer, None)
+        if not audience.viewers:
+            self._audiences.pop((audience.channels, audience.dialect), None)
+            self._listeners.clear()
+
+    def publish(self, outgoing: Iterable[Outgoing], began: float | None = None) -> None:
+        """Put each message for those who hear its channel; `began` is when the first arrived (perf_counter)."""
+        for channel, message, seq, reach in outgoing:
+            audiences = self._listeners.get(channel)
+            if audiences is None:
+                audiences = self._listeners[channel] = self._find_listeners(channel)
+            if reach is not Reach.BOTH:
+                audiences = [each for each in audiences if each.dialect.is_v2 is (reach is Reach.V2)]
+            if audiences:
+                self.put(audiences, message, channel, seq)
+        if self._dirty and self._began is None:
+            self._began = began
+
+    def put(
+        self, audiences: Iterable[Audience], message: Message, channel: Channel | None = None, seq: str = ""
+    ) -> None:
+        """Have a message sent to these audiences at the next flush."""
+        if not self._dirty:
+            self._soon(self.flush)
+        frames: dict[Dialect, bytes] = {}
+        for audience in tuple(audiences):
+            frame = frames.get(audience.dialect)
+            if frame is None:
+                frame = frames[audience.dialect] = self.written(message, audience.dialect, channel, seq)
+            self._dirty[audience] = None
+            if audience.put(message.type, frame):
+                self.send(audience)
+
+    def written(
+        self,
+        message: Message,
+        dialect: Dialect,
+        channel: Channel | None = None,
+        seq: str = "",
+        replayed: int = 0,
+    ) -> bytes:
+        """Return the frame of a message, with the pseudonyms that this server gives."""
+        return written(message, dialect, channel, seq, replayed, self._alias)
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        dirty, self._dirty = self._dirty, {}
+        for audience in dirty:
+            self.send(audience)
+        if self._began is not None:
+            self._metrics.broadcast_latency.observe(time.perf_counter() - self._began)
+            self._began = None
+
+    def send(self, audience: Audience) -> None:
+        """Send an audience what was gathered for it."""
+        counts, refused = audience.flush()
+        for kind, count in counts.items():
+            self._metrics.messages_sent.labels(kind).inc(count)
+        for viewer in refused:
+            self._forget(viewer)
+
+    def deliver(self, viewer: Viewer, messages: Sequence[tuple[Channel | None, Message]]) -> None:
+        """Send messages to one viewer now."""
+        audience = self._seats.get(viewer)
+        if audience is not None:
+            frames = [self.written(message, audience.dialect, channel) for channel, message in messages]
+            self.deliver_frames(viewer, frames, [message.type for _, message in messages])
+
+    def deliver_frames(self, viewer: Viewer, frames: Sequence[bytes], kinds: Sequence[MessageType]) -> None:
+        """Send one viewer frames that were written before, one of each of these kinds."""
+        if not frames:
+            return
+        if not viewer.send(b"".join(frames), len(frames)):
+            self._forget(viewer)
+            return
+        for kind in kinds:
+            self._metrics.messages_sent.labels(kind).inc()
+
+    def _audience_at(self, channels: frozenset[Channel], dialect: Dialect) -> Audience:
+        key = (channels, dialect)
+        if key not in self._audiences:
+            self._audiences[key] = Audience(channels, dialect)
+            self._listeners.clear()
+        return self._audiences[key]
+
+    def _find_listeners(self, channel: Channel) -> list[Audience]:
+        return [audience for audience in self._audiences.values() if audience.hears(channel)]

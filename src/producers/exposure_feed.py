@@ -1,0 +1,58 @@
+"""What the last hard check is fed with: the venue's positions, the portfolio's limits, and what is configured."""
+
+import asyncio
+
+from bus import Bus, Levels, Logger, Registry, forever
+from producers.exposure import Exposure
+from schemas import subjects
+from schemas.account import Position
+from schemas.codec import UndecodableError, decode_as
+from schemas.portfolio import PortfolioEntry, PortfolioLimits
+from schemas.subjects import Stream
+from schemas.units import VenueId
+
+
+class ExposureFeed:
+    """Keeps what is known of one venue's exposure the newest."""
+
+    def __init__(self, exposure: Exposure, bus: Bus, venue: VenueId, log: Logger) -> None:
+        self._exposure = exposure
+        self._bus = bus
+        self._venue = venue
+        self._log = log
+
+    async def run(self) -> None:
+        """Follow, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(forever("settings", self._follow_settings()), name="settings")
+            tasks.create_task(forever("limits", self._follow_limits()), name="limits")
+            tasks.create_task(forever("positions", self._follow_positions()), name="positions")
+
+    async def _follow_settings(self) -> None:
+        async for key, stored in Registry(self._bus, "portfolios").follow():
+            if key != self._venue:
+                continue
+            try:
+                entry = decode_as(stored.data, PortfolioEntry) if stored is not None else None
+            except UndecodableError as error:
+                self._log.error("undecodable", subject=key, detail=str(error))
+            else:
+                self._exposure.settings = entry.settings if entry is not None else None
+
+    async def _follow_limits(self) -> None:
+        async with Levels(self._bus, Stream.JOURNAL, (subjects.limits(self._venue),)) as levels:
+            async for message in levels:
+                try:
+                    self._exposure.limits = decode_as(message.data, PortfolioLimits)
+                except UndecodableError as error:
+                    self._log.error("undecodable", subject=message.subject, detail=str(error))
+
+    async def _follow_positions(self) -> None:
+        async with Levels(self._bus, Stream.ACCOUNT, (subjects.positions(self._venue),)) as levels:
+            async for message in levels:
+                try:
+                    position = decode_as(message.data, Position)
+                except UndecodableError as error:
+                    self._log.error("undecodable", subject=message.subject, detail=str(error))
+                else:
+                    self._exposure.positions[position.symbol] = position

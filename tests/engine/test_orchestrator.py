@@ -1,0 +1,187 @@
+"""Several engines on a real bus: who runs what, what comes and goes, and what is set aside beside what goes on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from tests.engine.conftest import ENTRY, STEPS, until_step
+from tests.engine.test_actor import first_on, has_orders, places, trade_of
+from tests.schemas.examples import BTC, COMMAND, INSTRUMENT, SIM, TICKER
+
+from bus import Bus, EachLast, EmbeddedServer, Journal, Registry, Timing, leases, part, read, take_off_roster
+from engine.candles import LiveCandles
+from engine.orchestrator import Orchestrator
+from engine.watch import LiveWatch
+from schemas import subjects
+from schemas.codec import decode_as
+from schemas.control import CommandName, CommandResult
+from schemas.engine import AlertRaised, Severity
+from schemas.grid_view import GridView, NotQuoting
+from schemas.journal import Step, SymbolAdded, SymbolEntry
+from schemas.subjects import Stream
+from schemas.units import Symbol
+
+QUICK = Timing(renew_s=0.05, expire_s=0.3)
+ETH = Symbol("ETH/USDT:USDT")
+KEY = subjects.registry_key(SIM, BTC)
+
+
+async def enter(bus: Bus, entry: SymbolEntry) -> None:
+    instrument = msgspec.structs.replace(INSTRUMENT, symbol=entry.symbol)
+    key = subjects.registry_key(entry.venue, entry.symbol)
+    await Registry(bus, "instruments").create(key, instrument)
+    await Registry(bus, "symbols").create(key, entry)
+
+
+@asynccontextmanager
+async def engine(server: EmbeddedServer, name: str) -> AsyncIterator[Orchestrator]:
+    async with AsyncExitStack() as stack:
+        here = await stack.enter_async_context(part("engine", bus_url=server.url, http_port=None))
+        tenure = await stack.enter_async_context(leases(here.bus, "engine", name, timing=QUICK))
+        orchestrator = Orchestrator(here, tenure, lock_step=False, watch=LiveWatch, candles=LiveCandles)
+        running = asyncio.create_task(orchestrator.run())
+        try:
+            yield orchestrator
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+
+
+def standings(orchestrator: Orchestrator) -> dict[str, Any]:
+    symbols = orchestrator.status()["symbols"]
+    assert isinstance(symbols, dict)
+    return {key: said["standing"] for key, said in symbols.items()}
+
+
+async def tick(bus: Bus, symbol: Symbol = BTC, *, later: int = 0) -> None:
+    # Away from the last one, so that the grid moves.
+    price = TICKER.last + 60 * later
+    ticker = msgspec.structs.replace(
+        TICKER, symbol=symbol, bid=price - 1, ask=price, last=price, time=TICKER.time + later
+    )
+    await bus.store(subjects.ticker(SIM, symbol), ticker)
+
+
+async def until_heard(bus: Bus, stream: str, subject: str, wanted: Callable[[bytes], bool]) -> bytes:
+    async for batch in read(bus, stream, (subject,), EachLast()):
+        for message in batch.messages:
+            if wanted(message.data):
+                return message.data
+    raise AssertionError("a stream is read for ever")
+
+
+async def test_a_symbol_of_the_roster_runs(server: EmbeddedServer, bus: Bus) -> None:
+    await enter(bus, ENTRY)
+    async with engine(server, "one") as one:
+        await tick(bus)
+        await until_step(bus, has_orders)
+        assert standings(one) == {KEY: "running here"}
+
+
+async def test_another_engine_waits_and_takes_over_at_once_when_the_first_ends(
+    server: EmbeddedServer, bus: Bus
+) -> None:
+    await enter(bus, ENTRY)
+    await tick(bus)
+    async with AsyncExitStack() as second:
+        async with engine(server, "one"):
+            await until_step(bus, has_orders)
+            two = await second.enter_async_context(engine(server, "two"))
+            await until_heard(
+                bus, "KV_lease", "$KV.lease.member.engine.two", lambda data: b'"waiting":1' in data
+            )
+            assert standings(two) == {KEY: "held by one"}
+        await until_step(bus, lambda step: step.epoch == 2)
+        assert standings(two) == {KEY: "running here"}
+
+
+async def test_who_is_fenced_lets_the_other_work(server: EmbeddedServer, bus: Bus) -> None:
+    await enter(bus, ENTRY)
+    await tick(bus)
+    async with engine(server, "one") as one:
+        step = await until_step(bus, has_orders)
+        # Somebody without a lease writes to the journal.
+        journal = await Journal.open(bus, Stream.JOURNAL, STEPS)
+        await journal.commit(msgspec.structs.replace(step, epoch=2, causes=(), decisions=()))
+        await tick(bus, later=1)
+        await until_step(bus, lambda step: step.epoch == 3)
+        assert standings(one) == {KEY: "running here"}
+
+
+async def test_what_leaves_the_roster_ends_and_the_others_go_on(server: EmbeddedServer, bus: Bus) -> None:
+    await enter(bus, ENTRY)
+    await enter(bus, msgspec.structs.replace(ENTRY, symbol=ETH))
+    async with engine(server, "one") as one:
+        await tick(bus)
+        await until_step(bus, has_orders)
+        await take_off_roster(bus, ENTRY)
+        await until_heard(bus, "KV_lease", f"$KV.lease.engine.{KEY}", lambda data: b"holder" not in data)
+        await tick(bus, ETH)
+        await first_on(bus, Stream.JOURNAL, subjects.step(SIM, ETH))
+        assert standings(one) == {subjects.registry_key(SIM, ETH): "running here"}
+
+
+async def test_what_is_added_again_begins_anew_in_the_same_chain(server: EmbeddedServer, bus: Bus) -> None:
+    await enter(bus, ENTRY)
+    await tick(bus)
+    again = msgspec.structs.replace(ENTRY, generation=2)
+    async with engine(server, "one"):
+        before = await until_step(bus, has_orders)
+        await take_off_roster(bus, ENTRY)
+        await enter(bus, again)
+        first = await until_step(bus, lambda step: step.state.generation == 2)
+    assert (first.step, first.epoch) == (before.step + 1, 2)
+    assert isinstance(first.causes[0], SymbolAdded)
+    ids = {order.client_order_id for order in places(first)}
+    assert ids.isdisjoint(order.client_order_id for order in places(before))
+
+
+async def test_an_entry_of_another_generation_is_not_taken_away(bus: Bus) -> None:
+    await enter(bus, msgspec.structs.replace(ENTRY, generation=2))
+    await take_off_roster(bus, ENTRY)
+    assert await Registry(bus, "symbols").get(KEY) is not None
+
+
+async def poison(bus: Bus, step: Step) -> int:
+    trade = msgspec.structs.replace(trade_of(places(step)[0]), price=Decimal("NaN"))
+    return await bus.store(subjects.own_trade(SIM, BTC), trade)
+
+
+async def test_a_poisoned_input_sets_its_symbol_aside_and_no_other(server: EmbeddedServer, bus: Bus) -> None:
+    await enter(bus, ENTRY)
+    await enter(bus, msgspec.structs.replace(ENTRY, symbol=ETH))
+    async with engine(server, "one") as one:
+        await tick(bus)
+        sequence = await poison(bus, await until_step(bus, has_orders))
+        alert = decode_as((await first_on(bus, Stream.ENGINE, subjects.alert(SIM, BTC))).data, AlertRaised)
+        await tick(bus, ETH)
+        await first_on(bus, Stream.JOURNAL, subjects.step(SIM, ETH))
+        grid = await until_heard(
+            bus,
+            Stream.JOURNAL,
+            subjects.grid(SIM, BTC),
+            lambda data: decode_as(data, GridView).not_quoting is NotQuoting.QUARANTINED,
+        )
+        assert standings(one) == {KEY: "quarantined", subjects.registry_key(SIM, ETH): "running here"}
+    assert (alert.code, alert.severity) == ("quarantined", Severity.CRITICAL)
+    assert f"ORDERS {sequence}" in alert.detail
+    assert grid
+
+
+async def test_a_reset_goes_on_without_the_poisoned_input(server: EmbeddedServer, bus: Bus) -> None:
+    await enter(bus, ENTRY)
+    async with engine(server, "one"):
+        await tick(bus)
+        sequence = await poison(bus, await until_step(bus, has_orders))
+        await first_on(bus, Stream.ENGINE, subjects.alert(SIM, BTC))
+        reset = msgspec.structs.replace(COMMAND, name=CommandName.RESET, expires_time=2**62)
+        await bus.store(subjects.command(SIM, BTC, CommandName.RESET), reset)
+        answer = await first_on(bus, Stream.CONTROL, subjects.command_result(SIM, BTC))
+        await tick(bus, later=1)
+        after = await until_step(bus, lambda step: step.offsets[Stream.ORDERS].sequence >= sequence)
+    assert decode_as(answer.data, CommandResult).name is CommandName.RESET
+    assert after.fills == ()

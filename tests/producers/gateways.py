@@ -1,0 +1,43 @@
+"""A gateway between a real bus and a real venue: what it is given, and what it told."""
+
+import msgspec
+from tests.producers.simulated.examples import PERP, SIM
+from tests.producers.streams import first
+from tests.schemas.examples import EXAMPLES, TIME
+
+from bus import Bus, Part
+from producers.budget import Budget
+from producers.desk import Precautions
+from producers.exposure import Exposure
+from producers.heartbeat import Heartbeat
+from producers.latency import Latencies
+from producers.outbox import Outbox
+from schemas import subjects
+from schemas.journal import Step
+from schemas.orders import Decision, OrderReport
+from schemas.subjects import Stream
+
+STEP = next(event for event in EXAMPLES if isinstance(event, Step))
+REPORTS = subjects.order_report(SIM, PERP)
+INTENTS = subjects.order_intent(SIM, PERP)
+
+
+def new_precautions(
+    here: Part, *, exposure: Exposure | None = None, silent_after_s: float = 0, budget: Budget | None = None
+) -> Precautions:
+    return Precautions(
+        budget or Budget(0, 1),
+        exposure or Exposure(),
+        Heartbeat(silent_after_s, first_s=silent_after_s),
+        Latencies(SIM, Outbox(here.bus, here.log)),
+    )
+
+
+async def commit(bus: Bus, *decisions: Decision, step: int = 1) -> int:
+    record = msgspec.structs.replace(STEP, step=step, decisions=decisions, time=TIME)
+    return await bus.store(subjects.step(SIM, PERP), record)
+
+
+async def reports(bus: Bus, count: int) -> list[OrderReport]:
+    found = await first(bus, Stream.ORDERS, REPORTS, count)
+    return [event for event in found if isinstance(event, OrderReport)]
