@@ -10,29 +10,37 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import aclosing
-from typing import NamedTuple
+from typing import NamedTuple, Never
 
 import msgspec
 
 from bus import Bus, Journal, Levels, Logger, OffsetLost, Received, Turns, forever, newest, read_durable
+from engine import messages
 from engine.candles import CandlesOf
 from engine.core.grid import Grid
 from engine.core.step import Change
 from engine.core.view import view
 from engine.heartbeat import Heartbeat
 from engine.inbox import Heard, Inbox, Level
+from engine.leaving import IsLast, decide_to_the_end, somebody_else
 from engine.metrics import EngineMetrics
 from engine.quarantine import Place, Poisoned
 from engine.speaker import Speaker
 from engine.watch import Watch
 from schemas import subjects
 from schemas.account import OpenOrders, Position
-from schemas.codec import UndecodableError, decode, decode_as
-from schemas.control import Command
+from schemas.codec import UndecodableError, decode_as
 from schemas.instruments import Instrument
-from schemas.journal import CommandReceived, Input, Step, StreamOffset, SymbolAdded, SymbolEntry, TimePassed
+from schemas.journal import (
+    EngineStarted,
+    EngineStopping,
+    Input,
+    Step,
+    StreamOffset,
+    SymbolEntry,
+    TimePassed,
+)
 from schemas.market import Candle, FeedChanged, Ticker
-from schemas.orders import CancelRejected, Funding, OrderReport, Trade
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS
 
@@ -59,6 +67,7 @@ class Actor:
         metrics: EngineMetrics,
         log: Logger,
     ) -> None:
+        self._is_ending = False
         self._bus = bus
         self._entry = entry
         self._instrument = instrument
@@ -76,6 +85,8 @@ class Actor:
         self.price_time = 0
         self.passed_over: frozenset[Place] = frozenset()
         """Inputs that a person decided to go on without."""
+        self.is_last: IsLast = somebody_else
+        """Asked when it ends: nobody else will go on with the symbol."""
 
     async def run(self) -> None:
         """Take the symbol over and run it.
@@ -105,11 +116,16 @@ class Actor:
         self._turns.orders.leave(self._offsets[Stream.ORDERS].sequence, self._journal.sequence)
         self._show()
         async with asyncio.TaskGroup() as tasks:
-            self._listen(tasks)
-            tasks.create_task(forever("grids", self._speaker.show_grids()), name="grids")
-            tasks.create_task(forever("silence", self._hear_silence()), name="silence")
-            tasks.create_task(forever("heartbeat", self._heartbeat.beat()), name="heartbeat")
-            await self._decide()
+            pumps = self._listen(tasks)
+            if not self._watch.is_recorded or (state is not None and state.asked):
+                await self._ask_for_sweep()
+
+            async def is_last() -> bool:
+                # A pump that failed ends the actor as well, and its successor goes on.
+                is_sound = not any(pump.done() for pump in pumps)
+                return is_sound and not self._watch.is_recorded and await self.is_last()
+
+            await decide_to_the_end(self._decide(), self._stop, is_last, self._log)
 
     async def _claim(self, last: Step) -> int:
         """Fence every earlier actor: the same state once more, under the next epoch."""
@@ -134,8 +150,16 @@ class Actor:
             for stream in (Stream.ORDERS, Stream.CONTROL)
         }
 
+    def _stop(self) -> None:
+        self._inbox.put_level(EngineStopping(time=time.time_ns()))
+
+    def _has_ended(self) -> bool:
+        state = self._grid.state
+        is_out = state is not None and state.exiting and any(slot.order for slot in state.slots.values())
+        return self._is_ending and not is_out
+
     async def _decide(self) -> None:
-        while True:
+        while not self._has_ended():
             heard = await self._inbox.next()
             with self._heartbeat.working():
                 await self._hear(heard)
@@ -153,28 +177,27 @@ class Actor:
             case OpenOrders() as sweep:
                 known = (each for each in self._positions if each.time <= sweep.time)
                 await self._process(sweep, *known)
+            case EngineStopping() as event:
+                self._is_ending = True
+                await self._process(event)
             case (Candle() | FeedChanged() | TimePassed()) as event:
                 await self._process(event)
 
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:
-            await self._process(self._added(ticker))
+            await self._process(messages.added(self._entry, self._instrument, ticker.time))
         await self._process(*await self._candles.before(ticker.time))
         self.price_time = ticker.time
         self._watch.tick(ticker.time)
-        await self._process(ticker)
+        if self._watch.is_recorded:
+            ticker = msgspec.structs.replace(ticker, received_time=0)
+        state = self._grid.state
+        if state is not None and state.exiting and not self._is_ending:
+            # Only now: before the first price it would place orders at an old one.
+            await self._process(EngineStarted(time=time.time_ns()), ticker)
+        else:
+            await self._process(ticker)
         self._turns.ticker.leave(ticker.time, self._journal.sequence)
-
-    def _added(self, ticker: Ticker) -> SymbolAdded:
-        return SymbolAdded(
-            venue=self._entry.venue,
-            symbol=self._entry.symbol,
-            instance=self._entry.instance,
-            generation=self._entry.generation,
-            settings=self._entry.settings,
-            instrument=self._instrument,
-            time=ticker.time,
-        )
 
     async def _process(self, *events: Input, place: Place | None = None) -> None:
         if not events:
@@ -193,6 +216,11 @@ class Actor:
         self._metrics.observe_step(step, decided - started, time.perf_counter() - decided)
         await self._speaker.say(step, sequence)
         self._show()
+        if any(messages.asks_for_sweep(cause) for cause in change.causes):
+            await self._ask_for_sweep()
+
+    async def _ask_for_sweep(self) -> None:
+        await self._bus.publish(subjects.sweep(self._entry.venue), b"")
 
     def _step(self, change: Change) -> Step:
         assert self._grid.state is not None
@@ -215,13 +243,13 @@ class Actor:
         if self._grid.state is not None:
             self._speaker.show(view(self._grid.state, self._grid.step), self._journal.sequence)
 
-    def _listen(self, tasks: asyncio.TaskGroup) -> None:
+    def _listen(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[Never]]:
         venue, symbol = self._entry.venue, self._entry.symbol
         orders = subjects.own_order_events(venue, symbol)
         commands = subjects.commands(venue, symbol)
         pumps = {
-            "orders": self._read(Stream.ORDERS, orders, self._order_event),
-            "control": self._read(Stream.CONTROL, commands, self._command),
+            "orders": self._read(Stream.ORDERS, orders, messages.order_event),
+            "control": self._read(Stream.CONTROL, commands, messages.command),
             "ticker": self._follow(Stream.MARKET, (subjects.ticker(venue, symbol),), Ticker),
             "sweeps": self._follow(Stream.ACCOUNT, (subjects.open_orders(venue, symbol),), OpenOrders),
         }
@@ -230,8 +258,12 @@ class Actor:
         if position := self._watch.position_subjects(venue, symbol):
             pumps["position"] = self._follow(Stream.ACCOUNT, position, Position)
         pumps["candles"] = self._candles.follow(self._inbox.put_level)
-        for name, pump in pumps.items():
-            tasks.create_task(forever(name, pump), name=f"{name}:{symbol}")
+        pumps["grids"] = self._speaker.show_grids()
+        pumps["silence"] = self._hear_silence()
+        pumps["heartbeat"] = self._heartbeat.beat()
+        return [
+            tasks.create_task(forever(name, pump), name=f"{name}:{symbol}") for name, pump in pumps.items()
+        ]
 
     async def _read(
         self, stream: Stream, filters: tuple[str, ...], event_of: Callable[[Received], Input]
@@ -286,16 +318,6 @@ class Actor:
     async def _hear_silence(self) -> None:
         while True:
             self._inbox.put_level(await self._watch.silence())
-
-    def _order_event(self, message: Received) -> Input:
-        event = decode(message.data)
-        if isinstance(event, OrderReport | CancelRejected | Trade | Funding):
-            return event
-        raise UndecodableError(f"not an order event: {type(event).__name__}")
-
-    def _command(self, message: Received) -> Input:
-        command = decode_as(message.data, Command)
-        return CommandReceived(command=command, received_time=time.time_ns())
 
     def _undecodable(self, message: Received, error: UndecodableError) -> None:
         self._metrics.undecodable.inc()

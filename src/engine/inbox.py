@@ -5,17 +5,17 @@ from collections import deque
 from typing import NamedTuple
 
 from schemas.account import OpenOrders
-from schemas.journal import Input, StreamOffset, TimePassed
+from schemas.journal import EngineStopping, Input, StreamOffset, TimePassed
 from schemas.market import Candle, FeedChanged, Ticker
 from schemas.subjects import Stream
 
 LIMIT = 2000
 """Exact inputs that may wait; a reader that is ahead of the actor waits too."""
 
-Level = Candle | Ticker | FeedChanged | TimePassed
+Level = Candle | Ticker | FeedChanged | TimePassed | EngineStopping
 """What the newest of its kind replaces; of candles the forming one of a symbol."""
 
-LEVELS: tuple[type[Level], ...] = (Candle, Ticker, FeedChanged, TimePassed)
+LEVELS: tuple[type[Level], ...] = (Candle, Ticker, FeedChanged, TimePassed, EngineStopping)
 """In the order that they are handed out: word that the feed is lost comes after the tick it came after."""
 
 

@@ -95,11 +95,15 @@ class SymbolRunner:
         try:
             async with self._make_actor(self.entry, lease) as actor:
                 actor.passed_over = self._passed_over
+                actor.is_last = lease.is_last
                 self._actor = actor
                 self._stand(Standing.RUNNING)
                 await actor.run()
-        except Exception as error:  # noqa: BLE001 - the actor's outermost edge: its fault is its own
+        except Exception as error:
             cause = _cause(error)
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                self._log.error("actor_failed", detail=f"as it ended: {cause!r}", exception=cause)
+                raise asyncio.CancelledError from error
         else:
             cause = AssertionError("the actor ended, and it never should")
         if clock() - started > HEALTHY_S:

@@ -16,6 +16,9 @@ SILENCE: float = 1.0
 class Watch(Protocol):
     """Watches over one symbol's market."""
 
+    is_recorded: bool
+    """Nobody is there to be late, to be asked, or to be left with open orders."""
+
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         """Return where on MARKET the feed gives its own word."""
 
@@ -31,6 +34,8 @@ class Watch(Protocol):
 
 class LiveWatch:
     """Measures silence by this machine's clock; the market's time goes on from the newest tick's."""
+
+    is_recorded = False
 
     def __init__(self, *, every_s: float = SILENCE, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._every_s = every_s
@@ -62,6 +67,8 @@ class LiveWatch:
 
 class RecordedWatch:
     """A recording's silence and gaps are nobody's fault, and nobody else trades beside it: nothing is ever told."""
+
+    is_recorded = True
 
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         return ()

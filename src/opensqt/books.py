@@ -12,7 +12,7 @@ from schemas.engine import Fill
 from schemas.grid import GridState, SlotOrder
 from schemas.instruments import InstrumentKind
 from schemas.order_ids import is_ours
-from schemas.orders import Trade
+from schemas.orders import Funding, Trade
 from schemas.units import ClientOrderId, SignedQuantity, TradeId
 
 ZERO = Decimal(0)
@@ -25,6 +25,7 @@ class VenueBooks(msgspec.Struct, frozen=True, kw_only=True):
     trades: tuple[Trade, ...]
     wallets: tuple[Wallet, ...]
     holdings: tuple[Holding, ...]
+    fundings: tuple[Funding, ...] = ()
 
 
 def differences(state: GridState, fills: Iterable[Fill], books: VenueBooks) -> list[str]:
@@ -43,6 +44,7 @@ def differences(state: GridState, fills: Iterable[Fill], books: VenueBooks) -> l
     found = [
         *_fills(ours, booked),
         *_money(state, ours, booked),
+        *_funding(state, books),
         *_position(state, ours, books),
         *_orders(state, books),
     ]
@@ -83,6 +85,16 @@ def _money(state: GridState, trades: Sequence[Trade], fills: Sequence[Fill]) -> 
     if accounts.grid_profit != profit:
         found.append(f"grid profit is {accounts.grid_profit} in the state, {profit} by the fills")
     return found
+
+
+def _funding(state: GridState, books: VenueBooks) -> list[str]:
+    # What was paid before the grid began was paid for what it does not know.
+    since = state.accounts.first_time
+    paid = [each for each in books.fundings if each.symbol == state.symbol and each.time >= since]
+    there = sum((each.amount for each in paid), ZERO)
+    if state.accounts.funding == there:
+        return []
+    return [f"funding is {state.accounts.funding} here, {there} by the venue's payments"]
 
 
 def _position(state: GridState, trades: Sequence[Trade], books: VenueBooks) -> list[str]:

@@ -4,12 +4,14 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
+
 from opensqt import units
 from opensqt.config_read import Section
 from opensqt.units import Amount
-from producers.simulated.settings import FaultSettings, SymbolSettings, VenueSettings
+from producers.simulated.settings import FaultSettings, FundingSettings, SymbolSettings, VenueSettings
 from schemas.instruments import Instrument, InstrumentKind
-from schemas.units import MILLISECOND_NS, DurationNs, Money, Symbol, VenueId
+from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Money, Symbol, VenueId
 
 _VENUE = re.compile(r"[A-Za-z0-9-]{1,24}\Z")
 _SYMBOL = re.compile(r"(?P<base>[A-Z0-9]{1,15})/(?P<quote>[A-Z0-9]{1,15})(?::(?P<settle>[A-Z0-9]{1,15}))?\Z")
@@ -71,6 +73,8 @@ def read_venue(name: str, section: Section) -> ReadVenue:
         symbols=tuple(one.settings for one in instruments.values()),
         balances=_balances(section),
         faults=_faults(section.section("faults")),
+        funding=_funding(section.section("funding")),
+        maintenance_margin=section.optional("maintenance_margin", units.ratio, Decimal(0)),
     )
     section.close()
     return ReadVenue(name, settings, instruments, section)
@@ -167,8 +171,20 @@ def _faults(section: Section | None) -> FaultSettings:
         late_by=section.optional("late_by", _positive_duration, default.late_by),
         answer_delay=section.optional("answer_delay", _positive_duration, default.answer_delay),
         request_delay=section.optional("request_delay", _positive_duration, default.request_delay),
+        latency=section.optional("latency", units.duration, default.latency),
         retry_after_s=section.optional("retry_after", _positive_duration, 1_000 * MILLISECOND_NS) / 1e9,
-        **{name: section.optional(name, units.probability, 0.0) for name in PROBABILITIES},
+    )
+    chances = {name: section.optional(name, units.probability, 0.0) for name in PROBABILITIES}
+    section.close()
+    return msgspec.structs.replace(settings, **chances)
+
+
+def _funding(section: Section | None) -> FundingSettings:
+    if section is None:
+        return FundingSettings()
+    settings = FundingSettings(
+        rate=section.required("rate", units.signed_ratio, Decimal(0)),
+        interval=section.optional("interval", _positive_duration, 8 * 3600 * SECOND_NS),
     )
     section.close()
     return settings

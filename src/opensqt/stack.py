@@ -187,9 +187,9 @@ def _venue(settings: StackSettings) -> VenueSettings:
 
 def _at_the_bus(settings: StackSettings, bus_url: str, viewers: dict[str, int]) -> list[tuple[str, Command]]:
     arguments = ("--bus-url", bus_url, "--http-port")
-    engine = settings.program("engine", *arguments, "0", *_lock_step(settings), *_recorded(settings))
+    engine = ("engine", *arguments, "0", *_lock_step(settings), *_recorded(settings))
     return [
-        *((name, engine) for name in engine_names(settings.engines)),
+        *((name, settings.program(*engine, "--name", name)) for name in engine_names(settings.engines)),
         *((name, settings.program("liveserver", *arguments, str(port))) for name, port in viewers.items()),
     ]
 

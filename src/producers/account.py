@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Sequence
 from functools import partial
+from typing import TypeVar
 
 from bus import Bus, FromTime, Part, Turns, newest, read
 from bus.metrics import Counter
@@ -17,6 +18,8 @@ from schemas.codec import UndecodableError, decode_as
 from schemas.orders import Funding, OrderReport, Trade
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, Symbol, TimeNs, TradeId, VenueId
+
+E = TypeVar("E", Trade, Funding)
 
 OVERLAP_NS = 60 * SECOND_NS
 """How far before the last sweep published trades are looked up again: covers the sweep itself."""
@@ -37,6 +40,8 @@ class AccountPublisher:
         self._swept_time: TimeNs = 0
         self._trades_through: dict[Symbol, TradeId | None] = {}
         self._stored_trades: dict[Symbol, set[TradeId]] = {}
+        self._funding_through: dict[Symbol, str | None] = {}
+        self._stored_funding: dict[Symbol, set[str]] = {}
         self._published = Counter(
             "account_events_published_total", "Account events published", ["type"], registry=part.registry
         )
@@ -57,11 +62,16 @@ class AccountPublisher:
             stored = await self._bus.last(Stream.ACCOUNT, subject)
             last = await newest(self._bus, Stream.ACCOUNT, subject, OpenOrders, stored)
             if last is None:
-                self._trades_through[symbol], since = None, 0
+                self._trades_through[symbol], self._funding_through[symbol], since = None, None, 0
             else:
                 self._trades_through[symbol] = last.event.trades_through
+                self._funding_through[symbol] = last.event.funding_through
                 since = last.stored.time_ns - OVERLAP_NS
-            self._stored_trades[symbol] = await self._trades_stored_since(symbol, since)
+            trades = await self._stored_since(subjects.own_trade(self._venue, symbol), Trade, since)
+            self._stored_trades[symbol] = {trade.trade_id for trade in trades}
+            # Payments are few, and one that was told long ago may not have been looked for since.
+            payments = await self._stored_since(subjects.funding(self._venue, symbol), Funding, 0)
+            self._stored_funding[symbol] = {payment.funding_id for payment in payments}
 
     async def follow(self) -> None:
         """Publish what the private stream tells, for ever."""
@@ -105,12 +115,14 @@ class AccountPublisher:
         includes = max((message.sequence for message in last if message is not None), default=0)
         orders = await persist(partial(self._source.open_orders, symbol), self._log)
         await self._publish_missing_trades(symbol)
+        await self._publish_missing_funding(symbol)
         level = OpenOrders(
             venue=self._venue,
             symbol=symbol,
             orders=tuple(orders),
             includes=includes,
             trades_through=self._trades_through[symbol],
+            funding_through=self._funding_through[symbol],
             time=(await persist(self._source.clock, self._log)).time,
         )
         await self._outbox.store(subjects.open_orders(self._venue, symbol), level)
@@ -126,6 +138,12 @@ class AccountPublisher:
             stored.discard(trade.trade_id)
             self._trades_through[symbol] = trade.trade_id
 
+    async def _publish_missing_funding(self, symbol: Symbol) -> None:
+        after = self._funding_through[symbol]
+        for payment in await persist(partial(self._source.funding_after, symbol, after), self._log):
+            await self._publish(payment)
+            self._funding_through[symbol] = payment.funding_id
+
     async def _publish(self, event: AccountEvent) -> None:
         self._published.labels(type(event).__name__).inc()
         match event:
@@ -140,20 +158,22 @@ class AccountPublisher:
                 await self._outbox.store(subject, event, message_id=f"{subject}.{event.trade_id}")
                 self._stored_trades[event.symbol].add(event.trade_id)
             case Funding():
+                if event.funding_id in self._stored_funding.setdefault(event.symbol, set()):
+                    return
                 subject = subjects.funding(event.venue, event.symbol)
                 await self._outbox.store(subject, event, message_id=f"{subject}.{event.funding_id}")
+                self._stored_funding[event.symbol].add(event.funding_id)
             case Balance():
                 await self._outbox.store(subjects.balance(event.venue, event.asset), event)
             case Position():
                 await self._outbox.store(subjects.position(event.venue, event.symbol), event)
 
-    async def _trades_stored_since(self, symbol: Symbol, since: TimeNs) -> set[TradeId]:
-        stored: set[TradeId] = set()
-        filters = (subjects.own_trade(self._venue, symbol),)
-        async for batch in read(self._bus, Stream.ORDERS, filters, FromTime(max(since, 0))):
+    async def _stored_since(self, subject: str, kind: type[E], since: TimeNs) -> list[E]:
+        stored: list[E] = []
+        async for batch in read(self._bus, Stream.ORDERS, (subject,), FromTime(max(since, 0))):
             for message in batch.messages:
                 try:
-                    stored.add(decode_as(message.data, Trade).trade_id)
+                    stored.append(decode_as(message.data, kind))
                 except UndecodableError as error:
                     self._log.warning("undecodable", subject=message.subject, detail=str(error))
             if batch.caught_up:

@@ -8,7 +8,7 @@ import msgspec
 from bus import Bus, FreeRunning, LockStep, Part, Turns, forever, part
 from producers.account import AccountPublisher
 from producers.budget import Budget
-from producers.desk import GatewayMetrics, Precautions, sweep_subject
+from producers.desk import GatewayMetrics, Precautions
 from producers.exposure import Exposure
 from producers.exposure_feed import ExposureFeed
 from producers.gateway import Gateway
@@ -19,6 +19,7 @@ from producers.outbox import Outbox
 from producers.pacing import AsItComes, LockStepPace, Pace
 from producers.roster import symbols_of
 from producers.simulated.client import SimulatedVenue
+from schemas import subjects
 from schemas.subjects import heartbeat as heartbeat_of
 from schemas.subjects import registry_key
 from schemas.units import SECOND_NS, DurationNs, Symbol, VenueId
@@ -82,7 +83,7 @@ async def account(settings: Settings) -> None:
         publisher = AccountPublisher(here, source, settings.venue, turns)
         here.report("account", publisher.status)
         await publisher.recall(symbols)
-        await here.bus.subscribe(sweep_subject(settings.venue), lambda _: publisher.sweep_soon())
+        await here.bus.subscribe(subjects.sweep(settings.venue), lambda _: publisher.sweep_soon())
         here.bus.on_reconnect(publisher.sweep_soon)
         every_s = LOCK_STEP_SWEEP_S if settings.lock_step else settings.sweep_every_s
         async with asyncio.TaskGroup() as tasks:
@@ -96,7 +97,8 @@ async def gateway(settings: Settings) -> None:
         here = await stack.enter_async_context(_part("gateway", settings))
         entry = await stack.enter_async_context(SimulatedVenue(settings.venue_url, venue=settings.venue))
         metrics = GatewayMetrics(here.registry)
-        budget = Budget(0 if settings.lock_step else settings.requests_per_s, settings.request_burst)
+        per_s = 0 if settings.lock_step else settings.requests_per_s
+        budget = Budget(per_s, settings.request_burst, is_in_order=settings.lock_step)
         exposure = Exposure()
         latencies = Latencies(settings.venue, Outbox(here.bus, here.log))
         gateways = [

@@ -33,10 +33,14 @@ class Shed(Exception):
 class Budget:
     """The tokens of one venue, shared by the lanes of its symbols."""
 
-    def __init__(self, per_s: float, burst: int) -> None:
-        """Allow `burst` requests at once and `per_s` a second from then on; 0 is no limit."""
+    def __init__(self, per_s: float, burst: int, *, is_in_order: bool = False) -> None:
+        """Allow `burst` requests at once and `per_s` a second from then on; 0 is no limit.
+
+        In order, nobody goes before those who came earlier: which of two comes in time to be sorted is the machine's doing.
+        """
         self._per_s = per_s
         self._burst = burst
+        self.is_in_order = is_in_order
         self._tokens = float(burst)
         self._filled = 0.0
         self._rests_until = 0.0
@@ -99,6 +103,8 @@ class Lane:
         """
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._number += 1
+        if self._budget.is_in_order:
+            urgency = Urgency(Rank.CANCEL)
         heapq.heappush(self._waiting, (urgency, self._number, granted))
         # What was decided together comes together: the most urgent of it goes first, not the first of it.
         asyncio.get_running_loop().call_soon(self._budget.grant)

@@ -37,7 +37,7 @@ from schemas.orders import (
     QueryOrder,
     RejectReason,
 )
-from schemas.units import SECOND_NS, ClientOrderId, DurationNs, Symbol, TimeNs, VenueId
+from schemas.units import SECOND_NS, ClientOrderId, DurationNs, Symbol, TimeNs
 
 RETRY_S = 0.2
 RETRY_MAX_S = 5.0
@@ -113,7 +113,7 @@ class OrderDesk:
                 await self.withdraw(decision.client_order_id)
             case QueryOrder():
                 await self._placed(decision.client_order_id)
-                await self._bus.publish(sweep_subject(self._venue), b"")
+                await self._bus.publish(subjects.sweep(self._venue), b"")
                 await self.resolve(decision.client_order_id, time.time_ns())
 
     async def _placed(self, client_order_id: ClientOrderId) -> None:
@@ -289,8 +289,3 @@ class GatewayMetrics:
             "market_maker_latency_exchange_seconds", "From request to the venue's answer", registry=registry
         )
         self.undecodable = Counter("gateway_undecodable", "Messages that did not decode", registry=registry)
-
-
-def sweep_subject(venue: VenueId) -> str:
-    """Return the subject that asks the account publisher for a sweep. It is no stream's: nobody keeps it."""
-    return f"sweep.{venue}"

@@ -9,8 +9,11 @@ so what is decided, and in which order, does not depend on how fast the machine 
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Protocol
+
+import msgspec
 
 from bus import Bus, Logger, give_turn
 from producers.outbox import Outbox
@@ -46,7 +49,8 @@ class AsItComes:
         pass
 
     async def ticker(self, subject: str, ticker: Ticker) -> None:
-        await self._bus.publish(subject, encode(ticker))
+        received = msgspec.structs.replace(ticker, received_time=time.time_ns())
+        await self._bus.publish(subject, encode(received))
 
     async def after(self, update: MarketUpdate) -> None:
         pass

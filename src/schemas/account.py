@@ -71,3 +71,5 @@ class OpenOrders(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     trades_through: TradeId | None = None
     """Every own trade up to this one is in ORDERS: where the next sweep goes on."""
     time: TimeNs
+    funding_through: str | None = None
+    """The same of funding payments."""

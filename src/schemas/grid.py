@@ -9,6 +9,7 @@ from schemas.instruments import Instrument
 from schemas.orders import OrderStatus
 from schemas.units import (
     ClientOrderId,
+    DurationNs,
     Money,
     Price,
     Quantity,
@@ -50,6 +51,8 @@ class SlotOrder(msgspec.Struct, kw_only=True):
     """The terminal status, while trades are still missing."""
     unconfirmed_passes: int = 0
     """1 once a reconciliation pass did not bear out `requested` or `cancel_requested`; the next one acts on it."""
+    decided_time: TimeNs = 0
+    """When it was decided on."""
 
 
 class Slot(msgspec.Struct, kw_only=True):
@@ -148,6 +151,35 @@ class Breaker(msgspec.Struct, kw_only=True):
     """The highest steps of the drawdown's window, falling."""
     tried: list[int] = []
     """The levels that were opened while it was half-open."""
+    latencies: list[DurationNs] = []
+    """Of the newest orders, from decision to acceptance."""
+    slow_since: TimeNs = 0
+    """When ticks began to arrive too late; 0 while they are in time."""
+
+
+class Halt(msgspec.Struct, kw_only=True):
+    """A grid was told to stop: nothing is placed but what closes the position, where that was asked for."""
+
+    reason: str
+    flattens: bool = False
+    """The position is being closed; ends when it is."""
+    removes: bool = False
+    """It is removed as soon as no order is out."""
+    keeps_position: bool = False
+    """It may be removed with what it holds."""
+    guard: str = ""
+    """The risk that stopped it, told to be over when it is resumed."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that is answered when the next sweep is heard."""
+
+    command_id: str
+    operator: str
+    reason: str
+    dry_run: bool
+    time: TimeNs
+    """When it was read, by a wall clock."""
 
 
 class GridState(msgspec.Struct, kw_only=True):
@@ -193,6 +225,14 @@ class GridState(msgspec.Struct, kw_only=True):
     breaker: Breaker = msgspec.field(default_factory=Breaker)
     feed_lost_time: TimeNs = 0
     """The newest tick when the feed was lost; a newer one brings it back. 0 while it is there."""
+    halt: Halt | None = None
+    """Why it was told to stop, durably; None while it may quote."""
+    removed: bool = False
+    """It is traded no more, and no order of it is out."""
+    exiting: bool = False
+    """The engine ended, and its orders were canceled; the next one places them again."""
+    asked: list[Asked] = []
+    """Reconciliations that people asked for."""
     is_exposure_limited: bool = False
     """All symbols together hold as much as they may: nothing is opened."""
     global_breaker: BreakerState = BreakerState.CLOSED

@@ -64,3 +64,21 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How far back the peak is looked for."""
     breaker_cool_down: DurationNs = 300 * SECOND_NS
     """How long the circuit breaker stays open before it is half-open."""
+    flatten_slippage: Ratio = Decimal("0.005")
+    """How far beyond the best price an order that closes the whole position may go."""
+    stop_loss: Money = ZERO
+    """A loss of the whole grid that closes its position and stops it; 0 is none."""
+    take_profit: Money = ZERO
+    """The same for a total profit."""
+    stop_below_price: Price | None = None
+    """The same for a price at or below this one."""
+    stop_above_price: Price | None = None
+    """The same for a price at or above this one."""
+    max_order_latency: DurationNs = 0
+    """A p99 from decision to acceptance that opens the circuit breaker; 0 is no limit."""
+    max_link_latency: DurationNs = 0
+    """Ticks that arrive so late, and keep doing so, open the circuit breaker; 0 is no limit."""
+    max_stale: DurationNs = 0
+    """A feed that is lost for so long opens the circuit breaker; 0 is no limit."""
+    cancel_on_exit: bool = True
+    """When the engine ends and no other takes over, the grid's own orders are canceled."""

@@ -37,6 +37,14 @@ class NotQuoting(StrEnum):
     """Every level that could have an order is beyond `lower_price` or `upper_price`."""
     WOULD_CROSS = "would_cross"
     """Every level that could have an order is at the market, or behind it."""
+    STOPPED = "stopped"
+    """By hand, or because a stop of the whole grid was reached; the position is kept, or closed already."""
+    FLATTENING = "flattening"
+    """The position is being closed; then it is stopped."""
+    REMOVED = "removed"
+    """It is traded no more."""
+    EXITING = "exiting"
+    """The engine was ended and canceled what was out; the first price after its next start ends this."""
     EXPOSURE_LIMIT = "exposure_limit"
     """All symbols together hold as much as they may."""
     GLOBAL_BREAKER = "global_breaker"
@@ -94,3 +102,5 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     volume: Money
     first_time: TimeNs
     time: TimeNs
+    not_quoting_detail: str = ""
+    """What the guard that `not_quoting` names says of it."""

@@ -202,6 +202,11 @@ def command_result(venue: VenueId, symbol: Symbol) -> str:
     return subject("control", venue, symbol, "result")
 
 
+def sweep(venue: VenueId) -> str:
+    """Return the subject that asks the account publisher for a sweep. It is no stream's: nobody keeps it."""
+    return f"sweep.{_venue_token(venue)}"
+
+
 def limits(venue: VenueId) -> str:
     return subject("journal", venue, Symbol(ALL), "limits")
 

@@ -12,6 +12,7 @@ from bus import Bus, Everything, FreeRunning, get_logger, read
 from bus.metrics import CollectorRegistry
 from engine.actor import Actor, ActorTurns
 from engine.candles import CandlesOf, LiveCandles
+from engine.leaving import IsLast, somebody_else
 from engine.metrics import EngineMetrics
 from engine.watch import LiveWatch
 from schemas import subjects
@@ -31,7 +32,7 @@ def run_actor(bus: Bus) -> RunActor:
 
     @asynccontextmanager
     async def run(
-        entry: SymbolEntry = ENTRY, candles: CandlesOf = LiveCandles
+        entry: SymbolEntry = ENTRY, candles: CandlesOf = LiveCandles, is_last: IsLast = somebody_else
     ) -> AsyncIterator[asyncio.Task[None]]:
         actor = Actor(
             bus,
@@ -43,6 +44,7 @@ def run_actor(bus: Bus) -> RunActor:
             metrics=EngineMetrics(CollectorRegistry()),
             log=get_logger("test"),
         )
+        actor.is_last = is_last
         task = asyncio.create_task(actor.run())
         try:
             yield task

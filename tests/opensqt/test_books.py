@@ -12,7 +12,7 @@ from producers.simulated.orders import Order
 from schemas.grid import Accounts, GridState, Slot, SlotOrder, SlotOrderState
 from schemas.instruments import InstrumentKind
 from schemas.order_ids import order_id
-from schemas.orders import Trade
+from schemas.orders import Funding, Trade
 from schemas.units import ClientOrderId, Side, TradeId
 
 FILLED = FILL.client_order_id
@@ -157,3 +157,20 @@ def test_what_others_trade_in_the_account_is_not_ours() -> None:
     foreign = trade(trade_id=TradeId("9"), client_order_id=ClientOrderId("by hand"), side=Side.SELL)
 
     assert differences(state(), [FILL], books(trade(), foreign)) == []
+
+
+def test_funding_that_differs_is_found_and_what_was_paid_before_the_grid_is_not_its_own() -> None:
+    payment = Funding(
+        venue=VENUE,
+        symbol=SYMBOL,
+        funding_id="1",
+        amount=Decimal("-0.5"),
+        rate=Decimal("0.0001"),
+        position=ONE,
+        time=10,
+    )
+    paid = msgspec.structs.replace(books(), fundings=(payment,))
+    late = state()
+    late.accounts.first_time = 11
+    assert "funding is 0 here, -0.5 by the venue's payments" in differences(state(), [FILL], paid)[0]
+    assert differences(late, [FILL], paid) == []

@@ -4,8 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
 
-from tests.producers.simulated.examples import PERP, SIM, decision
+from tests.producers.conftest import NewClient, Serve
+from tests.producers.simulated.examples import PERP, SIM, decision, new_settings
 from tests.producers.streams import first, until
 from tests.schemas.examples import TICKER
 
@@ -13,11 +16,12 @@ from bus import Bus, FreeRunning, Part
 from bus.metrics import CollectorRegistry
 from producers.account import AccountPublisher
 from producers.simulated.client import SimulatedVenue
+from producers.simulated.settings import FundingSettings
 from schemas import subjects
 from schemas.account import OpenOrders, Position
 from schemas.orders import OrderReport, OrderStatus, Trade
 from schemas.subjects import Stream
-from schemas.units import Side
+from schemas.units import SECOND_NS, Side
 
 TAKE = decision(Side.BUY, "150", "t", post_only=False)
 
@@ -112,3 +116,27 @@ def _quantity(events: Sequence[object]) -> object:
 def _orders(events: Sequence[object]) -> tuple[object, ...]:
     last = events[-1]
     return last.orders if isinstance(last, OpenOrders) else ()
+
+
+async def test_funding_that_nobody_listened_to_is_found_by_the_sweep_and_published_once(
+    bus: Bus, here: Part, serve: Serve, new_client: NewClient, tmp_path: Path
+) -> None:
+    funding = FundingSettings(rate=Decimal("0.0001"), interval=SECOND_NS)
+    served = await serve(new_settings(tmp_path, funding=funding))
+    client = await new_client(served.url)
+    await client.place(PERP, decision(Side.BUY, "150", "t", post_only=False))
+    for _ in range(12):
+        served.venue.tick()
+    payments = served.venue.all_fundings()
+    async with publishing(here, client) as publisher:
+        found = await first(bus, Stream.ORDERS, subjects.funding(SIM, PERP), len(payments))
+        await publisher.sweep()
+    here.registry = CollectorRegistry()
+    async with publishing(here, client) as publisher:
+        await publisher.sweep()
+        for _ in range(8):
+            served.venue.tick()
+        more = served.venue.all_fundings()
+        told = await first(bus, Stream.ORDERS, subjects.funding(SIM, PERP), len(more))
+    assert found == payments
+    assert told == more

@@ -27,6 +27,16 @@ async def test_what_is_more_urgent_goes_first() -> None:
     assert order == [CANCEL, CLOSE, NEAR, FAR]
 
 
+async def test_in_order_the_first_to_come_goes_first() -> None:
+    lane = Budget(0, 1, is_in_order=True).lane(1)
+    order: list[Urgency] = []
+    async with asyncio.TaskGroup() as tasks, lane.turn(CANCEL):
+        for urgency in (FAR, NEAR, CLOSE, CANCEL):
+            tasks.create_task(ask(lane, urgency, order))
+        await asyncio.sleep(0)
+    assert order == [FAR, NEAR, CLOSE, CANCEL]
+
+
 async def test_the_lanes_of_a_venue_share_its_tokens_by_urgency() -> None:
     budget = Budget(200, 1)
     lanes = [budget.lane(8), budget.lane(8)]

@@ -5,7 +5,7 @@ from decimal import localcontext
 from engine.core.arithmetic import CONTEXT
 from schemas.grid_settings import GridMode, GridSettings
 from schemas.instruments import Instrument, InstrumentKind, ceil_to
-from schemas.units import Price, Quantity
+from schemas.units import DurationNs, Money, Price, Quantity
 
 
 def check(settings: GridSettings, instrument: Instrument, price: Price | None = None) -> list[str]:
@@ -44,17 +44,27 @@ def _limits(settings: GridSettings) -> list[str]:
         "cleanup_batch_size": settings.cleanup_batch_size,
     }
     mistakes = [f"{name} {value} has to be at least 1" for name, value in at_least_one.items() if value < 1]
-    durations = {
+    not_negative: dict[str, DurationNs | Money] = {
         "rejection_cool_down": settings.rejection_cool_down,
         "margin_lock_duration": settings.margin_lock_duration,
         "stale_after": settings.stale_after,
         "drawdown_window": settings.drawdown_window,
         "breaker_cool_down": settings.breaker_cool_down,
+        "stop_loss": settings.stop_loss,
+        "take_profit": settings.take_profit,
+        "max_order_latency": settings.max_order_latency,
+        "max_link_latency": settings.max_link_latency,
+        "max_stale": settings.max_stale,
     }
+    if not 0 <= settings.flatten_slippage < 1:
+        mistakes.append(f"flatten_slippage {settings.flatten_slippage} has to be at least 0 and below 1")
+    below, above = settings.stop_below_price, settings.stop_above_price
+    if below is not None and above is not None and below >= above:
+        mistakes.append(f"stop_below_price {below} has to be below stop_above_price {above}")
     lower, upper = settings.lower_price, settings.upper_price
     if lower is not None and upper is not None and lower >= upper:
         mistakes.append(f"lower_price {lower} has to be below upper_price {upper}")
-    return mistakes + [f"{name} must not be negative" for name, value in durations.items() if value < 0]
+    return mistakes + [f"{name} must not be negative" for name, value in not_negative.items() if value < 0]
 
 
 def _amount(settings: GridSettings, instrument: Instrument) -> list[str]:

@@ -2,71 +2,86 @@
 
 from typing import assert_never
 
-from engine.core import breaker
+from engine.core import breaker, demand, halting, stops, tuning
 from engine.core.step import Draft
-from schemas.control import Command, CommandName, CommandOutcome, CommandResult
-from schemas.grid import GridState
+from schemas.control import Command, CommandName, CommandOutcome
 from schemas.journal import CommandReceived
+
+Answer = tuple[CommandOutcome, str]
 
 
 def on_command(draft: Draft, received: CommandReceived) -> bool:
     """Do what a command asks and answer it. Both of its times are a wall clock's, unlike the market's."""
     command = received.command
     if received.received_time > command.expires_time:
-        outcome, detail = CommandOutcome.EXPIRED, "read after its expiry, not applied"
+        answer: Answer | None = CommandOutcome.EXPIRED, "read after its expiry, not applied"
+    elif draft.state.removed:
+        answer = CommandOutcome.REFUSED, "it is removed; add it again"
+    elif command.name is CommandName.RECONCILE:
+        demand.ask(draft, received)
+        answer = None  # the next sweep's
     else:
-        outcome, detail = _apply(draft, command)
-    draft.notices.append(
-        CommandResult(
-            venue=command.venue,
-            symbol=command.symbol,
+        answer = _apply(draft, command)
+    if answer is not None:
+        outcome, detail = answer
+        draft.answer(
             command_id=command.command_id,
             name=command.name,
-            outcome=outcome,
-            detail=detail,
             operator=command.operator,
             reason=command.reason,
-            step=draft.step,
+            outcome=outcome,
+            detail=detail,
             time=received.received_time,
         )
-    )
     return True
 
 
-def _apply(draft: Draft, command: Command) -> tuple[CommandOutcome, str]:
+def _apply(draft: Draft, command: Command) -> Answer:
+    who = f"by {command.operator}{f': {command.reason}' if command.reason else ''}"
     match command.name:
         case CommandName.PAUSE:
-            return _set_paused(draft.state, paused=True)
+            answer = _pause(draft)
         case CommandName.RESUME:
-            return _set_paused(draft.state, paused=False)
+            answer = _resume(draft, who)
+        case CommandName.STOP:
+            answer = halting.stop(draft, who)
+        case CommandName.FLATTEN:
+            answer = halting.flatten(draft, who)
+        case CommandName.REMOVE:
+            answer = halting.remove(draft, who, keeps_position=command.keep_position)
+        case CommandName.SET:
+            answer = tuning.change(draft, command.changes)
         case CommandName.TRIP:
             is_new = breaker.trip(draft, f"by hand: {command.reason}")
-            return _outcome(is_new, "the circuit breaker is open", "it was open already")
+            answer = _outcome(is_new, "the circuit breaker is open", "it was open already")
         case CommandName.RESET:
             is_new = breaker.close(draft, f"by hand: {command.reason}")
-            return _outcome(is_new, "the circuit breaker is closed", "it was closed already")
-        case CommandName.ADD:
-            return CommandOutcome.REFUSED, "it is traded already; a symbol is added at its venue"
-        case (
-            CommandName.STOP
-            | CommandName.FLATTEN
-            | CommandName.RECONCILE
-            | CommandName.REMOVE
-            | CommandName.SET
-        ):
-            return CommandOutcome.REFUSED, "not possible yet"
+            answer = _outcome(is_new, "the circuit breaker is closed", "it was closed already")
+        case CommandName.ADD | CommandName.RECONCILE:
+            answer = CommandOutcome.REFUSED, "it is traded already: a symbol is added at its venue"
         case _:
             assert_never(command.name)
+    return answer
 
 
-def _outcome(is_new: bool, done: str, unchanged: str) -> tuple[CommandOutcome, str]:
+def _outcome(is_new: bool, done: str, unchanged: str) -> Answer:
     return (CommandOutcome.APPLIED, done) if is_new else (CommandOutcome.UNCHANGED, unchanged)
 
 
-def _set_paused(state: GridState, *, paused: bool) -> tuple[CommandOutcome, str]:
-    if state.paused is paused:
-        return CommandOutcome.UNCHANGED, f"it {'was' if paused else 'was not'} paused already"
-    state.paused = paused
-    if paused:
-        return CommandOutcome.APPLIED, "opening orders are canceled, closing orders stay"
-    return CommandOutcome.APPLIED, "opening orders are placed again"
+def _pause(draft: Draft) -> Answer:
+    is_new = not draft.state.paused
+    draft.state.paused = True
+    return _outcome(is_new, "opening orders are canceled, closing orders stay", "it was paused already")
+
+
+def _resume(draft: Draft, who: str) -> Answer:
+    state = draft.state
+    stop = None if draft.price is None or state.halt is None else stops.reached(state, draft.price)
+    if stop is not None:
+        return (
+            CommandOutcome.REFUSED,
+            f"it would stop again at once, by {stop.name}: {stop.details}; set it first",
+        )
+    was_paused, state.paused = state.paused, False
+    is_new = halting.resume(draft, f"resumed {who}") or was_paused
+    return _outcome(is_new, "orders are placed again", "it was not paused or stopped")

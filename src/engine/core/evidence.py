@@ -5,6 +5,7 @@ Each function tells whether its input changed or said anything.
 """
 
 from engine.core.accounting import book
+from engine.core.latency import note_acceptance
 from engine.core.refusals import after_end
 from engine.core.slots import (
     Progress,
@@ -38,6 +39,7 @@ def on_report(draft: Draft, report: OrderReport) -> bool:
         draft.decide(QueryOrder(client_order_id=report.client_order_id, reason="duplicate id"))
         return True
     raised = raise_checksum(slot.order, report.cumulative_quantity)
+    raised |= note_acceptance(state, slot.order, report)
     if not report.status.is_terminal:
         return advance(slot.order, Progress.ACCEPTED) or raised
     ended = _end(draft, slot, slot.order, report)

@@ -4,6 +4,7 @@ A feed is lost when it says so (down, gapped), or when silence lasted `stale_aft
 the proof that it is back: no word of a recovery is needed, so none can be missed.
 """
 
+from engine.core.breaker import trip
 from engine.core.step import Draft
 from schemas.engine import Severity
 from schemas.journal import TimePassed
@@ -37,6 +38,15 @@ def on_tick(draft: Draft) -> bool:
     state.feed_lost_time = 0
     draft.risk(Severity.LOW, FEED_LOST, "ticks arrive again", active=False)
     return True
+
+
+def judge(draft: Draft) -> bool:
+    """Open the circuit breaker when the feed is lost for `max_stale`, and tell whether it opened."""
+    state, limit = draft.state, draft.state.settings.max_stale
+    if not limit or not state.feed_lost_time:
+        return False
+    age = draft.time - state.feed_lost_time
+    return age >= limit and trip(draft, f"stale data: the newest tick is {age / SECOND_NS:g} s old")
 
 
 def _lose(draft: Draft, details: str) -> bool:

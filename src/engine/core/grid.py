@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, localcontext
 from typing import NamedTuple
 
-from engine.core import guards
+from engine.core import demand, guards, halting, stops
 from engine.core.arithmetic import CONTEXT
-from engine.core.breaker import remember_peak
+from engine.core.drawdown import remember_peak
 from engine.core.hearing import hear
+from engine.core.latency import link_latency
 from engine.core.lattice import Lattice
 from engine.core.quoting import (
     Market,
@@ -101,10 +102,14 @@ class Grid:
             max([state.time, *(each.time for each in times)]),
             0 if market is None else market.time,
             None if market is None else market.price,
+            link_latency=None if self._ticker is None else link_latency(self._ticker),
         )
         heard = [each for each in inputs if hear(draft, each)]
         is_new = is_added or bool(heard)
+        demand.answer(draft)
         is_new |= guards.look(draft, silence)
+        is_new |= stops.look(draft)
+        is_new |= halting.look(draft)
         if market is not None:
             is_new |= self._follow(state, market, draft.time)
         changes = self._plan(state, market, draft.time)
@@ -137,10 +142,12 @@ class Grid:
     def _plan(self, state: GridState, market: Market | None, now: TimeNs) -> Plan:
         if self._lattice is None or market is None:
             return Plan([], [], depends_on_price=True)
+        if guards.halted_by(state) is not None:
+            return halting.plan(state, market, now)
         return plan(state, self._lattice, market, now)
 
     def _calm_of(self, state: GridState, changes: Plan, now: TimeNs) -> Calm | None:
-        if self._lattice is None or changes.depends_on_price or guards.is_waiting_for_a_tick(state):
+        if self._lattice is None or changes.depends_on_price or _is_waiting_for_a_tick(state):
             return None
         ends = [slot.quiet_until for slot in state.slots.values() if slot.quiet_until > now]
         ends += guards.ends(state)
@@ -180,6 +187,7 @@ def _place(draft: Draft, quote: Quote) -> None:
         price=quote.price,
         quantity=quote.quantity,
         opens=quote.opens,
+        decided_time=draft.time,
     )
     open_order(state, slot, order)
     draft.decide(
@@ -206,6 +214,10 @@ def _first_state(added: SymbolAdded) -> GridState:
         settings=added.settings,
         instrument=added.instrument,
     )
+
+
+def _is_waiting_for_a_tick(state: GridState) -> bool:
+    return guards.is_waiting_for_a_tick(state) or stops.is_set(state)
 
 
 def _lattice_of(state: GridState | None) -> Lattice | None:

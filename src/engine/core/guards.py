@@ -1,6 +1,6 @@
 """The guards together: who of them stands against opening orders, and what makes them look again."""
 
-from engine.core import breaker, feed, limits
+from engine.core import breaker, drawdown, feed, latency, limits, round_trips
 from engine.core.refusals import release_margin
 from engine.core.step import Draft
 from schemas.grid import BreakerState, GridState
@@ -11,30 +11,36 @@ from schemas.units import TimeNs
 
 def stopped_by(state: GridState) -> NotQuoting | None:
     """Return the guard because of which no opening order may stand, None when they may."""
-    if state.paused:
-        return NotQuoting.PAUSED
-    if state.feed_lost_time:
-        return NotQuoting.FEED_LOST
-    if state.breaker.state is BreakerState.OPEN:
-        return NotQuoting.BREAKER_OPEN
-    if state.is_market_risky:
-        return NotQuoting.MARKET_RISK
-    if state.margin_locked_until:
-        return NotQuoting.MARGIN_LOCKED
-    return limits.stopped_by(state)
+    standing = next((reason for reason, stands in _standing(state) if stands), None)
+    return halted_by(state) or standing or limits.stopped_by(state)
+
+
+def halted_by(state: GridState) -> NotQuoting | None:
+    """Return why no order at all may stand but what closes the position, None when the grid was not told to stop."""
+    if state.removed:
+        return NotQuoting.REMOVED
+    if state.exiting:
+        return NotQuoting.EXITING
+    if state.halt is None:
+        return None
+    return NotQuoting.FLATTENING if state.halt.flattens else NotQuoting.STOPPED
 
 
 def look(draft: Draft, silence: TimePassed | None) -> bool:
     """Let every guard look at the time and the price, and tell whether one stepped in or back."""
     changed = feed.on_tick(draft)
     changed |= feed.on_silence(draft, silence)
+    changed |= round_trips.look(draft)
+    changed |= drawdown.look(draft)
+    changed |= latency.look(draft)
+    changed |= feed.judge(draft)
     changed |= breaker.look(draft)
     return changed | release_margin(draft)
 
 
 def is_waiting_for_a_tick(state: GridState) -> bool:
     """Tell whether any tick may change what a guard says, however little the price moved."""
-    return bool(state.feed_lost_time) or breaker.watches_drawdown(state)
+    return bool(state.feed_lost_time) or drawdown.is_watched(state) or latency.is_link_watched(state)
 
 
 def ends(state: GridState) -> list[TimeNs]:
@@ -43,3 +49,13 @@ def ends(state: GridState) -> list[TimeNs]:
     if state.breaker.state is BreakerState.OPEN:
         found.append(breaker.ends_at(state))
     return found
+
+
+def _standing(state: GridState) -> tuple[tuple[NotQuoting, bool], ...]:
+    return (
+        (NotQuoting.PAUSED, state.paused),
+        (NotQuoting.FEED_LOST, bool(state.feed_lost_time)),
+        (NotQuoting.BREAKER_OPEN, state.breaker.state is BreakerState.OPEN),
+        (NotQuoting.MARKET_RISK, state.is_market_risky),
+        (NotQuoting.MARGIN_LOCKED, bool(state.margin_locked_until)),
+    )

@@ -5,12 +5,12 @@ from typing import assert_never
 from engine.core.accounting import on_funding
 from engine.core.arithmetic import check_finite
 from engine.core.control import on_command
+from engine.core.demand import on_sweep
 from engine.core.evidence import on_cancel_rejected, on_report, on_trade
+from engine.core.exit import on_engine
 from engine.core.feed import on_feed_changed
 from engine.core.limits import on_limits
 from engine.core.monitor import on_candle
-from engine.core.positions import on_position
-from engine.core.reconciliation import on_open_orders
 from engine.core.step import Draft
 from schemas.account import Balance, OpenOrders, Position
 from schemas.journal import CommandReceived, EngineStarted, EngineStopping, Input, SymbolAdded, TimePassed
@@ -35,10 +35,8 @@ def _apply(draft: Draft, event: Input) -> bool:
     match event:
         case OrderReport() | Trade() | CancelRejected() | Funding():
             matters = _of_orders(draft, event)
-        case OpenOrders():
-            matters = on_open_orders(draft, event)
-        case Position():
-            matters = on_position(draft, event)
+        case OpenOrders() | Position():
+            matters = on_sweep(draft, event)
         case Candle():
             matters = on_candle(draft, event)
         case FeedChanged():
@@ -49,7 +47,9 @@ def _apply(draft: Draft, event: Input) -> bool:
             matters = on_limits(draft, event)
         case SymbolAdded() | Ticker() | TimePassed():
             pass  # taken for the step as a whole
-        case ClockRead() | Balance() | EngineStarted() | EngineStopping():
+        case EngineStarted() | EngineStopping():
+            matters = on_engine(draft, event)
+        case ClockRead() | Balance():
             pass
         case _:
             assert_never(event)

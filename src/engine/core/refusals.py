@@ -11,6 +11,9 @@ from schemas.units import SECOND_NS, DurationNs
 PAUSE: DurationNs = SECOND_NS
 """How long a slot waits after an order that came to nothing and may be tried again, so that nothing spins."""
 
+FLATTEN_RETRY: DurationNs = 2 * SECOND_NS
+"""The longest that a slot waits while its position is being closed."""
+
 MARGIN_LOCKED = "margin_locked"
 
 EXPOSURE_PAUSE: DurationNs = 10 * SECOND_NS
@@ -114,4 +117,7 @@ def _lock_margin(draft: Draft, detail: str) -> None:
 
 
 def _rest(draft: Draft, slot: Slot, duration: DurationNs) -> None:
+    halt = draft.state.halt
+    if halt is not None and halt.flattens:
+        duration = min(duration, FLATTEN_RETRY)
     slot.quiet_until = max(slot.quiet_until, draft.time + duration)

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from schemas.account import OpenOrders, Position
+from schemas.control import CommandName, CommandOutcome, CommandResult
 from schemas.engine import AlertRaised, Fill, Reconciled, ReconciliationFinding, RiskChanged, Severity
 from schemas.grid import GridState
 from schemas.journal import Input, Notice
 from schemas.orders import Decision
-from schemas.units import ClientOrderId, Money, Price, TimeNs
+from schemas.units import ClientOrderId, DurationNs, Money, Price, TimeNs
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,12 @@ class Draft:
     decisions: list[Decision] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    link_latency: DurationNs | None = None
+    """How late the newest ticker came; None when none is new, or it does not say."""
+    sweep: OpenOrders | None = None
+    """What answers those who asked for a reconciliation."""
+    position: Position | None = None
+    """The one that came with it."""
 
     def decide(self, decision: Decision) -> None:
         """Add a decision, once."""
@@ -89,5 +97,33 @@ class Draft:
                 action=action,
                 step=self.step,
                 time=self.time,
+            )
+        )
+
+    def answer(
+        self,
+        *,
+        command_id: str,
+        name: CommandName,
+        operator: str,
+        reason: str,
+        outcome: CommandOutcome,
+        detail: str,
+        time: TimeNs,
+    ) -> None:
+        """Tell what became of a command that was read at `time`."""
+        state = self.state
+        self.notices.append(
+            CommandResult(
+                venue=state.venue,
+                symbol=state.symbol,
+                command_id=command_id,
+                name=name,
+                outcome=outcome,
+                detail=detail,
+                operator=operator,
+                reason=reason,
+                step=self.step,
+                time=time,
             )
         )

@@ -4,13 +4,17 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from opensqt.bench import engine, fanout, latency
+from opensqt.bench import commit, engine, fanout, latency, recovery, symbols, takeover
 from opensqt.bench.report import Report
 
 BENCHMARKS: dict[str, Callable[[], Report]] = {
+    "commit": commit.run,
     "engine": engine.run,
     "fanout": fanout.run,
     "latency": latency.run,
+    "recovery": recovery.run,
+    "symbols": symbols.run,
+    "takeover": takeover.run,
 }
 
 

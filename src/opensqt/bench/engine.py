@@ -42,7 +42,7 @@ INSTRUMENT = Instrument(
 
 def run(ticks: int = 200_000, seed: int = 1) -> Report:
     """Measure the core over `ticks` tickers and what they lead to."""
-    bodies = [encode(event) for event in _events(ticks, seed)]
+    bodies = [encode(event) for event in events(ticks, seed)]
     decoding_s = _time_decoding(bodies)
     both_s, steps, fills = _time_core(bodies)
     core_s = both_s - decoding_s
@@ -85,7 +85,7 @@ def _time_core(bodies: list[bytes]) -> tuple[float, int, int]:
     return time.perf_counter() - started, grid.step, fills
 
 
-def _events(ticks: int, seed: int) -> Iterator[Input]:
+def events(ticks: int, seed: int) -> Iterator[Input]:
     """Yield what a grid hears, by letting one trade against a venue that fills whatever the price reaches."""
     grid = Grid(None, 0)
     book: dict[ClientOrderId, PlaceOrder] = {}

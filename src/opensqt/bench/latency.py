@@ -10,27 +10,21 @@ The baselines have the same two hops and no deciding: an echo process that answe
 import asyncio
 import contextlib
 import itertools
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 
-import msgspec
-
-from bus import Bus, EmbeddedServer, Message, Registry, connect, provision
+from bus import Bus, EmbeddedServer, Message, connect, provision
 from opensqt.bench.engine import INSTRUMENT, START, SYMBOL, TICK, VENUE
 from opensqt.bench.report import Report, machine, percentile
-from producers.simulated.settings import SymbolSettings, VenueSettings
+from opensqt.bench.rig import enlist, start, start_venue
 from schemas import subjects
 from schemas.codec import decode, encode
 from schemas.engine import AlertRaised
-from schemas.grid_settings import GridMode, GridSettings
-from schemas.journal import SymbolEntry
 from schemas.market import Ticker
 from schemas.orders import OrderIntent
-from schemas.units import SECOND_NS
 
 WARM_UP = 50
 PATIENCE_S = 30.0
@@ -86,61 +80,13 @@ async def _stack(folder: Path) -> AsyncIterator[Bus]:
         await stack.enter_async_context(server)
         bus = await stack.enter_async_context(connect(server.url, name="bench"))
         await provision(bus)
-        venue_url = await _start_venue(stack, folder)
-        await _enlist(bus)
+        venue_url = await start_venue(stack, folder, [INSTRUMENT])
+        await enlist(bus, [INSTRUMENT])
         common = ("--bus-url", server.url)
-        await _start(stack, "engine", *common)
-        await _start(stack, "producers", "gateway", *common, "--venue-url", venue_url)
-        await _start(stack, "opensqt.bench.echo", server.url, ECHO_TICK, ECHO_ANSWER)
+        await start(stack, "engine", *common)
+        await start(stack, "producers", "gateway", *common, "--venue-url", venue_url)
+        await start(stack, "opensqt.bench.echo", server.url, ECHO_TICK, ECHO_ANSWER)
         yield bus
-
-
-async def _start_venue(stack: contextlib.AsyncExitStack, folder: Path) -> str:
-    settings = VenueSettings(
-        venue=VENUE,
-        store=str(folder / "venue.sqlite"),
-        symbols=(
-            SymbolSettings(
-                instrument=INSTRUMENT, start_price=START, leverage=Decimal(10), spread_ticks=20_000
-            ),
-        ),
-        balances={"USDT": Decimal(1_000_000)},
-        tick_interval=3600 * SECOND_NS,
-    )
-    (folder / "venue.json").write_bytes(msgspec.json.encode(settings))
-    process = await _start(stack, "producers.simulated", "--settings", str(folder / "venue.json"))
-    assert process.stdout is not None
-    line = (await process.stdout.readline()).decode()
-    return line.split()[-1]
-
-
-async def _start(
-    stack: contextlib.AsyncExitStack, module: str, *arguments: str
-) -> asyncio.subprocess.Process:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        module,
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    stack.push_async_callback(process.wait)
-    stack.callback(_terminate, process)
-    return process
-
-
-def _terminate(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-
-
-async def _enlist(bus: Bus) -> None:
-    key = subjects.registry_key(VENUE, SYMBOL)
-    settings = GridSettings(mode=GridMode.NEUTRAL, order_amount=Decimal(100), price_interval=Decimal(60))
-    entry = SymbolEntry(venue=VENUE, symbol=SYMBOL, instance="bch", generation=1, settings=settings)
-    await Registry(bus, "instruments").create(key, INSTRUMENT)
-    await Registry(bus, "symbols").create(key, entry)
 
 
 async def _round_trips(bus: Bus, start: str, end: str, count: int) -> list[float]:

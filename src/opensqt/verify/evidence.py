@@ -219,9 +219,13 @@ class VenueEvidence(NamedTuple):
 async def venue_evidence(venue_url: str) -> VenueEvidence:
     """Return the simulated venue's complete books."""
     return VenueEvidence(
-        await _ask(f"{venue_url}/admin/books", VenueBooks),
-        await _ask(f"{venue_url}/admin/arrivals", tuple[Arrival, ...]),
+        await books_of(venue_url), await _ask(f"{venue_url}/admin/arrivals", tuple[Arrival, ...])
     )
+
+
+async def books_of(venue_url: str) -> VenueBooks:
+    """Return the orders, trades and holdings that the simulated venue has."""
+    return await _ask(f"{venue_url}/admin/books", VenueBooks)
 
 
 async def _ask(url: str, kind: type[T]) -> T:

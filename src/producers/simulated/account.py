@@ -1,7 +1,8 @@
 """The account that orders are paid from: what is held, what is locked or bound as margin, and what is free.
 
 Spot orders lock what they will spend, fees included. A linear perpetual binds the initial margin of the larger of what
-would be held if all its buys, or all its sells, were filled; orders that only reduce bind nothing. Nothing is liquidated.
+would be held if all its buys, or all its sells, were filled; orders that only reduce bind nothing. What falls short of the
+maintenance margin is told here, and liquidated by the books.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,8 +13,8 @@ from producers.simulated.listing import Listing, Quote
 from producers.simulated.orders import Order, Refusal
 from schemas.account import Balance, Position
 from schemas.instruments import Instrument, InstrumentKind
-from schemas.orders import RejectReason, Trade
-from schemas.units import ClientOrderId, Money, Quantity, Side, SignedQuantity, Symbol, TimeNs, VenueId
+from schemas.orders import Funding, RejectReason, Trade
+from schemas.units import ClientOrderId, Money, Quantity, Ratio, Side, SignedQuantity, Symbol, TimeNs, VenueId
 
 
 class Account:
@@ -59,6 +60,20 @@ class Account:
         else:
             realized = self.holdings[trade.symbol].trade(signed, trade.price)
             self.wallets[rules.settle].book(realized, trade.fee)
+
+    def book_funding(self, funding: Funding) -> None:
+        """Move the money of a funding payment."""
+        self.wallets[self._listings[funding.symbol].rules.settle].book_funding(funding.amount)
+
+    def underfunded(self, maintenance: Ratio) -> list[Symbol]:
+        """Return the perpetuals that are held and whose account has less left than a share of their worth."""
+        found = []
+        for asset in sorted(self.wallets):
+            held = [symbol for symbol in self._settled_in(asset) if self.holdings[symbol].quantity]
+            worth = sum((abs(self.holdings[s].quantity) * self.quotes[s].last for s in held), ZERO)
+            if self.wallets[asset].total + self._unrealized(asset) < maintenance * worth:
+                found += held
+        return found
 
     def closable(self, symbol: Symbol, side: Side) -> Quantity:
         """Return how much of the position an order of `side` would close."""

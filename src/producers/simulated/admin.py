@@ -106,6 +106,7 @@ class AdminApi:
                 "account_sequence": venue.books.counters.event,
                 "orders": orders,
                 "trades": trades,
+                "fundings": venue.all_fundings(),
                 "wallets": list(account.wallets.values()),
                 "holdings": list(account.holdings.values()),
                 "positions": venue.positions(),

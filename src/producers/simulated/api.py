@@ -42,6 +42,8 @@ class TradingApi:
         self._pacer = pacer
         self._faults = faults
         self._closing = asyncio.Event()
+        self._switches: dict[Symbol, asyncio.TimerHandle] = {}
+        """What cancels everything of a symbol when nobody asks again in time."""
         self.count: Callable[[str, int], None] = lambda _what, _status: None
         """Called with what was asked and the status of the answer, for counting."""
 
@@ -57,6 +59,8 @@ class TradingApi:
             web.get("/api/order", self._private(self._order)),
             web.get("/api/orders", self._private(self._orders)),
             web.get("/api/trades", self._private(self._trades)),
+            web.get("/api/fundings", self._private(self._fundings)),
+            web.post("/api/cancel_all_after", self._private(self._cancel_all_after)),
             web.get("/api/positions", self._private(self._positions)),
             web.get("/api/balances", self._private(self._balances)),
             web.get("/ws/market", self._market_stream),
@@ -66,6 +70,8 @@ class TradingApi:
     def close(self) -> None:
         """Let go of the requests that are being held, and of the listeners."""
         self._closing.set()
+        for switch in self._switches.values():
+            switch.cancel()
         cut(self._streams.market)
         cut(self._streams.account)
 
@@ -88,6 +94,8 @@ class TradingApi:
         except msgspec.MsgspecError as error:
             raise Refusal(RejectReason.OTHER, str(error)) from error
         self._check_window(new.timestamp, new.receive_window)
+        if (reason := self._faults.refusal()) is not None:
+            raise Refusal(reason, "as it was told to")
         return self._venue.place(new)
 
     async def _cancel(self, request: web.Request) -> object:
@@ -103,6 +111,19 @@ class TradingApi:
 
     async def _trades(self, request: web.Request) -> object:
         return self._venue.trades(_symbol(request), _number(request, "after", 0))
+
+    async def _fundings(self, request: web.Request) -> object:
+        return self._venue.fundings(_symbol(request), _number(request, "after", 0))
+
+    async def _cancel_all_after(self, request: web.Request) -> object:
+        symbol = self._venue.books.listing(_symbol(request)).rules.symbol
+        milliseconds = _number(request, "timeout_ms", 0)
+        if (switch := self._switches.pop(symbol, None)) is not None:
+            switch.cancel()
+        if milliseconds:
+            loop = asyncio.get_running_loop()
+            self._switches[symbol] = loop.call_later(milliseconds / 1000, self._venue.cancel_all, symbol)
+        return ServerTime(time=self._venue.now())
 
     async def _positions(self, request: web.Request) -> object:
         return self._venue.positions()

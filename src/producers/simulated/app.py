@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from producers.simulated.faults import Faults
 from producers.simulated.opening import open_venue
 from producers.simulated.pacer import Pacer
 from producers.simulated.recording import RecordingTape
+from producers.simulated.scenes import SceneApi
 from producers.simulated.settings import VenueSettings, check
 from producers.simulated.store import Store
 from producers.simulated.streams import Streams
@@ -79,15 +80,18 @@ async def serving(settings: VenueSettings) -> AsyncIterator[Served]:
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         venue.on_failure = failed.set_exception
         admin = AdminApi(venue, pacer, streams, faults, metrics)
-        async with _listening(settings, trading, admin) as url:
+        scenes = SceneApi(venue, streams, faults)
+        async with _listening(settings, trading, [*admin.routes(), *scenes.routes()]) as url:
             _tell_start(log, venue, url)
             yield Served(url, venue, faults, pacer, failed)
 
 
 @asynccontextmanager
-async def _listening(settings: VenueSettings, trading: TradingApi, admin: AdminApi) -> AsyncIterator[str]:
+async def _listening(
+    settings: VenueSettings, trading: TradingApi, admin: Sequence[web.RouteDef]
+) -> AsyncIterator[str]:
     app = web.Application()
-    app.add_routes([*trading.routes(), *admin.routes()])
+    app.add_routes([*trading.routes(), *admin])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:

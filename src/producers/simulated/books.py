@@ -5,20 +5,30 @@ give the same books.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal, localcontext
+from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import NamedTuple
-
-import msgspec
 
 from producers.ports import AccountEvent, AccountUpdate
 from producers.simulated.account import Account
-from producers.simulated.ledger import EXACT, Holding, Wallet, fee_of
+from producers.simulated.changes import Changes, Counters
+from producers.simulated.ledger import CENT, EXACT, Holding, Wallet, fee_of
 from producers.simulated.listing import Listing, Quote
 from producers.simulated.orders import NewOrder, Order, Refusal, check_rules
 from schemas.instruments import InstrumentKind, floor_to
-from schemas.orders import OrderReport, OrderStatus, RejectReason, Trade
-from schemas.units import ClientOrderId, Price, Quantity, Ratio, Side, Symbol, TimeNs, TradeId, VenueId
+from schemas.orders import Funding, OrderReport, OrderStatus, RejectReason, Trade
+from schemas.units import (
+    ClientOrderId,
+    DurationNs,
+    Price,
+    Quantity,
+    Ratio,
+    Side,
+    SignedQuantity,
+    Symbol,
+    TimeNs,
+    TradeId,
+    VenueId,
+)
 
 
 class Liquidity(NamedTuple):
@@ -28,32 +38,6 @@ class Liquidity(NamedTuple):
     """All that our resting orders can get together."""
     queue_share: Ratio
     """The part of it that reaches us when the price only touches our order: others wait there too."""
-
-
-class Counters(msgspec.Struct, kw_only=True):
-    """What the venue numbers, each growing by one, and what it has still to tell."""
-
-    order: int = 0
-    trade: int = 0
-    event: int = 0
-    untold: set[str] = msgspec.field(default_factory=set)
-    """Assets of which something became locked or free."""
-
-
-@dataclass
-class Changes:
-    """What is to be made durable, and then told, since the last time."""
-
-    orders: dict[int, Order] = field(default_factory=dict)
-    trades: list[Trade] = field(default_factory=list)
-    events: list[AccountUpdate] = field(default_factory=list)
-    filled: set[Symbol] = field(default_factory=set)
-    """Symbols whose position changed."""
-    assets: set[str] = field(default_factory=set)
-    """Assets whose total, or what of it is free, changed."""
-
-    def __bool__(self) -> bool:
-        return bool(self.orders)
 
 
 class Books:
@@ -131,6 +115,25 @@ class Books:
                 is_through = quote.is_through(order.side, order.price)
                 offered = left if is_through else floor_to(left * queue_share, listing.rules.lot_size)
                 left -= self._fill(order, offered, order.price, time=time, is_maker=True)
+
+    def pay_funding(self, rate: Ratio, interval: DurationNs, time: TimeNs) -> None:
+        """Let longs pay shorts when it is due: once, however many intervals passed unseen."""
+        due = time - time % interval
+        was, self.counters.funded_time = self.counters.funded_time, due
+        if not 0 < was < due:
+            return
+        with localcontext(EXACT):
+            for symbol, holding in self.account.holdings.items():
+                if holding.quantity:
+                    self._pay(symbol, holding.quantity, rate, due)
+
+    def liquidate(self, maintenance: Ratio, time: TimeNs) -> None:
+        """Close what the account cannot hold any more, at the market and with the taker's fee: an order of nobody."""
+        with localcontext(EXACT):
+            for symbol in self.account.underfunded(maintenance):
+                for order in list(self._open[symbol].values()):
+                    self._end(order, OrderStatus.CANCELED, time, detail="liquidation")
+                self._close_by_force(symbol, time)
 
     def take_changes(self, time: TimeNs, *, at_tick: bool) -> Changes:
         """Return the changes since the last time, closed with the levels that they led to.
@@ -262,6 +265,48 @@ class Books:
         self._changes.filled.add(order.symbol)
         self._changes.trades.append(trade)
         self._say(trade)
+
+    def _close_by_force(self, symbol: Symbol, time: TimeNs) -> None:
+        held, rules = self.account.holdings[symbol].quantity, self._listings[symbol].rules
+        side = Side.SELL if held > 0 else Side.BUY
+        price = self.account.quotes[symbol].other_side(side)
+        self.counters.trade += 1
+        trade = Trade(
+            venue=self._venue,
+            symbol=symbol,
+            trade_id=TradeId(str(self.counters.trade)),
+            client_order_id=ClientOrderId(""),
+            side=side,
+            price=price,
+            quantity=abs(held),
+            fee=fee_of(price * abs(held), rules.taker_fee),
+            fee_asset=rules.settle,
+            is_maker=False,
+            time=time,
+            venue_order_id="liquidation",
+        )
+        self.account.book(trade)
+        self._changes.filled.add(symbol)
+        self._changes.assets.add(rules.settle)
+        self._changes.trades.append(trade)
+        self._say(trade)
+
+    def _pay(self, symbol: Symbol, held: SignedQuantity, rate: Ratio, due: TimeNs) -> None:
+        self.counters.funding += 1
+        funding = Funding(
+            venue=self._venue,
+            symbol=symbol,
+            funding_id=str(self.counters.funding),
+            amount=-(held * self.account.quotes[symbol].last * rate).quantize(CENT, ROUND_CEILING),
+            rate=rate,
+            position=held,
+            time=due,
+        )
+        self.account.book_funding(funding)
+        self._changes.filled.add(symbol)
+        self._changes.assets.add(self._listings[symbol].rules.settle)
+        self._changes.fundings.append(funding)
+        self._say(funding)
 
     def _end(self, order: Order, status: OrderStatus, time: TimeNs, detail: str = "") -> OrderReport:
         order.status, order.time, order.detail = status, time, detail

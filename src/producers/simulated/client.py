@@ -30,7 +30,7 @@ from producers.simulated.wire import (
 from schemas.account import Balance, OpenOrder, Position
 from schemas.instruments import Instrument
 from schemas.market import Candle, ClockRead
-from schemas.orders import OrderReport, PlaceOrder, RejectReason, Trade
+from schemas.orders import Funding, OrderReport, PlaceOrder, RejectReason, Trade
 from schemas.units import SECOND_NS, ClientOrderId, DurationNs, Symbol, TimeNs, TradeId, VenueId
 
 CONNECT_S = 1.0
@@ -119,6 +119,20 @@ class SimulatedVenue:
             if len(page) < TRADES_A_PAGE:
                 return trades
             after = page[-1].trade_id
+
+    async def funding_after(self, symbol: Symbol, funding_id: str | None) -> list[Funding]:
+        payments: list[Funding] = []
+        after = funding_id or "0"
+        while True:
+            page = await self._get("fundings", list[Funding], symbol=symbol, after=after)
+            payments += page
+            if len(page) < TRADES_A_PAGE:
+                return payments
+            after = page[-1].funding_id
+
+    async def cancel_all_after(self, symbol: Symbol, seconds: float) -> None:
+        query: dict[str, str | int] = {"symbol": symbol, "timeout_ms": int(seconds * 1000)}
+        await self._ask("POST", "cancel_all_after", ServerTime, query)
 
     async def positions(self) -> list[Position]:
         return await self._get("positions", list[Position])

@@ -1,10 +1,12 @@
 """Which request or delivery goes wrong, decided from a seed: the same numbers always meet the same fate."""
 
+from collections import deque
 from enum import Enum
 from typing import NamedTuple
 
 from producers.simulated.settings import FaultSettings
 from producers.simulated.tape import chance
+from schemas.orders import RejectReason
 from schemas.units import DurationNs
 
 
@@ -41,10 +43,26 @@ class Faults:
         self.settings = settings
         self._start = start
         self._requests = 0
+        self._refusals: deque[RejectReason] = deque()
+        self._to_be_limited = 0
+
+    def refuse_next(self, count: int, reason: RejectReason) -> None:
+        """Let the next orders be refused; for RATE_LIMITED the next private requests of any kind."""
+        if reason is RejectReason.RATE_LIMITED:
+            self._to_be_limited += count
+        else:
+            self._refusals.extend([reason] * count)
+
+    def refusal(self) -> RejectReason | None:
+        """Return why the order that was just asked for is to be refused, None when it is not."""
+        return self._refusals.popleft() if self._refusals else None
 
     def request(self, *, acts: bool) -> RequestFate:
         """Return the fate of the next private request; only one that acts can be late or lose its answer."""
         self._requests += 1
+        if self._to_be_limited:
+            self._to_be_limited -= 1
+            return RequestFate(rejection=Rejection.RATE_LIMITED)
         # Each start of the process meets others, or a retry after a restart would fail for ever.
         draw = chance(self.settings.seed, "request", self._start, self._requests)
         rolls = [draw.random() for _ in range(5)]
@@ -55,7 +73,7 @@ class Faults:
             return RequestFate(rejection=Rejection.OVERLOADED)
         is_late = acts and rolls[2] < faults.request_late
         return RequestFate(
-            delay=int(faults.request_delay * (0.5 + rolls[3] / 2)) if is_late else 0,
+            delay=faults.latency * acts + int(faults.request_delay * (0.5 + rolls[3] / 2)) * is_late,
             answer_is_lost=acts and rolls[4] < faults.answer_lost,
         )
 

@@ -1,7 +1,7 @@
 """Money: wallets, what is held and what it cost. Sums are exact; only what leaves a position is ever rounded.
 
 For every linear perpetual, to the last digit:  realized - cost == sum of the trades' cash flows.
-For every asset, to the last digit:             total == initial + realized - fees  (spot trades count as realized).
+For every asset, to the last digit:   total == initial + realized - fees + funding  (spot trades count as realized).
 """
 
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
@@ -25,12 +25,18 @@ class Wallet(msgspec.Struct, kw_only=True):
     total: Money
     fees: Money = ZERO
     realized: Money = ZERO
+    funding: Money = ZERO
 
     def book(self, realized: Money, fee: Money = ZERO) -> None:
         """Add what a trade brought (negative: took) and take what it cost."""
         self.realized += realized
         self.fees += fee
         self.total += realized - fee
+
+    def book_funding(self, amount: Money) -> None:
+        """Add what was received for being held, negative when it was paid."""
+        self.funding += amount
+        self.total += amount
 
 
 class Holding(msgspec.Struct, kw_only=True):

@@ -39,6 +39,14 @@ class PathState(msgspec.Struct, kw_only=True):
     forming: Candle
 
 
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """One tick that was written instead of drawn."""
+
+    price: Price
+    volume: Quantity | None = None
+    """What others traded in it; None is as drawn."""
+
+
 @dataclass(frozen=True, slots=True)
 class Walk:
     """The random walk of one symbol in steps of a fixed length."""
@@ -86,7 +94,12 @@ class ModelTape:
         }
         self._paths: dict[Symbol, PathState] = {}
         self._past: dict[Symbol, deque[Candle]] = {symbol: deque(maxlen=PAST) for symbol in self._symbols}
+        self._script: dict[Symbol, deque[Scene]] = {symbol: deque() for symbol in self._symbols}
         self.last_tick = settings.ticks
+
+    def play(self, symbol: Symbol, scenes: Iterable["Scene"]) -> None:
+        """Let a symbol's next ticks go another way; the walk goes on from there."""
+        self._script[symbol].extend(scenes)
 
     def begin(self, symbol: Symbol, time: TimeNs) -> list[Candle]:
         """Start a new symbol's path at `time`; return the past that it comes from."""
@@ -136,10 +149,13 @@ class ModelTape:
 
     def _move(self, symbol: Symbol, tick: int, time: TimeNs) -> Tick:
         settings, path = self._symbols[symbol], self._paths[symbol]
-        change = self._walks[symbol].step(tick)
+        scene = self._script[symbol].popleft() if self._script[symbol] else None
+        change = math.log(scene.price) - path.log_price if scene else self._walks[symbol].step(tick)
         path.log_price += change
         quote = _quote(settings, path.log_price, is_rising=change > 0)
         volume = _volume(self._settings.seed, settings, quote.last, tick)
+        if scene is not None and scene.volume is not None:
+            volume = settings.instrument.quantity_down(scene.volume)
         closed = self._close_until(path, time)
         path.forming = _grow(path.forming, quote.last, volume, time)
         return Tick(symbol, quote, (*closed, path.forming))

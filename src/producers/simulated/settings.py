@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from schemas.instruments import Instrument, InstrumentKind
-from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Money, Price, Symbol, TimeNs, VenueId
+from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Money, Price, Ratio, Symbol, TimeNs, VenueId
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 PositiveDuration = Annotated[int, msgspec.Meta(gt=0)]
@@ -73,10 +73,21 @@ class FaultSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     overloaded: Probability = 0.0
     """Any private request is answered 503 and not carried out."""
     retry_after_s: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    latency: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Every place and cancel arrives so much later."""
     disconnect_account: Probability = 0.0
     """A private event cuts the private streams before it is sent."""
     disconnect_market: Probability = 0.0
     """A tick cuts the market streams before it is sent."""
+
+
+class FundingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the perpetuals pay for being held."""
+
+    rate: Ratio = Decimal(0)
+    """Of the position's worth, at each interval: what longs pay to shorts; negative the other way round."""
+    interval: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Counted from the epoch, by the market's time; 0 is no funding."""
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,6 +114,9 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     receive_window: DurationNs = 5 * SECOND_NS
     """For a request that names none."""
     faults: FaultSettings = FaultSettings()
+    funding: FundingSettings = FundingSettings()
+    maintenance_margin: Ratio = Decimal(0)
+    """The share of the positions' worth that has to be left of the account, or they are liquidated; 0 is never."""
 
     @property
     def is_lock_step(self) -> bool:
@@ -138,6 +152,10 @@ def check(settings: VenueSettings) -> None:
 def _whole(settings: VenueSettings) -> list[str]:
     symbols = Counter(symbol.instrument.symbol for symbol in settings.symbols)
     mistakes = [f"{symbol} is named twice" for symbol, count in symbols.items() if count > 1]
+    if not settings.funding.rate.is_finite():
+        mistakes.append("funding.rate is not a number")
+    if not settings.maintenance_margin.is_finite() or not 0 <= settings.maintenance_margin < 1:
+        mistakes.append("maintenance_margin has to be 0 or above, and below 1")
     if not symbols:
         mistakes.append("symbols: name at least one")
     for asset, total in settings.balances.items():

@@ -14,13 +14,13 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from producers.simulated.books import Changes, Counters
+from producers.simulated.changes import Changes, Counters
 from producers.simulated.ledger import Holding, Wallet
 from producers.simulated.model import PathState
 from producers.simulated.orders import Arrival, Order
 from producers.simulated.tape import PAST
 from schemas.market import Candle
-from schemas.orders import Trade
+from schemas.orders import Funding, Trade
 from schemas.units import ClientOrderId, Money, Symbol, TimeNs
 
 LAYOUT = """
@@ -37,6 +37,8 @@ CREATE INDEX IF NOT EXISTS orders_open ON orders (number) WHERE is_open;
 CREATE TABLE IF NOT EXISTS arrivals (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS trades (number INTEGER PRIMARY KEY, symbol TEXT NOT NULL, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS trades_by_symbol ON trades (symbol, number);
+CREATE TABLE IF NOT EXISTS fundings (number INTEGER PRIMARY KEY, symbol TEXT NOT NULL, body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS fundings_by_symbol ON fundings (symbol, number);
 CREATE TABLE IF NOT EXISTS candles (
     symbol TEXT NOT NULL, open_time INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (symbol, open_time)
 ) WITHOUT ROWID;
@@ -126,6 +128,7 @@ class Store:
             if changes:
                 self._write_orders(changes.orders.values())
                 self._write_trades(changes.trades)
+                self._write_fundings(changes.fundings)
             self._write_wallets(wallets)
             self._write(
                 "INSERT OR REPLACE INTO holdings (symbol, body) VALUES (?, ?)",
@@ -171,6 +174,14 @@ class Store:
     def all_trades(self) -> list[Trade]:
         return self._read("SELECT body FROM trades ORDER BY number", (), Trade)
 
+    def fundings(self, symbol: Symbol, after: int, limit: int) -> list[Funding]:
+        """Return the funding payments of a symbol with numbers above `after`, oldest first."""
+        query = "SELECT body FROM fundings WHERE symbol = ? AND number > ? ORDER BY number LIMIT ?"
+        return self._read(query, (symbol, after, limit), Funding)
+
+    def all_fundings(self) -> list[Funding]:
+        return self._read("SELECT body FROM fundings ORDER BY number", (), Funding)
+
     def candles(self, symbol: Symbol) -> list[Candle]:
         return self._read("SELECT body FROM candles WHERE symbol = ? ORDER BY open_time", (symbol,), Candle)
 
@@ -199,6 +210,10 @@ class Store:
     def _write_trades(self, trades: Iterable[Trade]) -> None:
         rows = [(int(trade.trade_id), trade.symbol, _encode(trade)) for trade in trades]
         self._write("INSERT INTO trades (number, symbol, body) VALUES (?, ?, ?)", rows)
+
+    def _write_fundings(self, fundings: Iterable[Funding]) -> None:
+        rows = [(int(funding.funding_id), funding.symbol, _encode(funding)) for funding in fundings]
+        self._write("INSERT INTO fundings (number, symbol, body) VALUES (?, ?, ?)", rows)
 
     def _write_candles(self, candles: Sequence[Candle]) -> None:
         rows = [(candle.symbol, candle.open_time, _encode(candle)) for candle in candles]

@@ -53,9 +53,13 @@ class Streams:
         self._held: list[bytes] = []
         self.market: set[Listener] = set()
         self.account: set[Listener] = set()
+        self.is_silent = False
+        """The market goes on and nobody is told, with every socket open."""
 
     def tell_market(self, frame: MarketFrame) -> None:
         """Send a tick to everybody who listens to one of its symbols."""
+        if self.is_silent:
+            return
         if self._faults.cuts_market(frame.tick):
             cut(self.market)
         encoded: dict[frozenset[Symbol], bytes] = {}

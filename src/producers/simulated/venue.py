@@ -16,7 +16,7 @@ from producers.simulated.wire import TRADES_A_PAGE, MarketFrame
 from schemas.account import Balance, OpenOrder, Position
 from schemas.instruments import Instrument
 from schemas.market import Candle, FeedChanged, FeedState, Ticker
-from schemas.orders import OrderReport, RejectReason, Trade
+from schemas.orders import Funding, OrderReport, RejectReason, Trade
 from schemas.units import ClientOrderId, Symbol, TimeNs, VenueId
 
 
@@ -100,6 +100,29 @@ class Venue:
         self.books.listing(symbol)
         return self._store.trades(symbol, after, min(limit, TRADES_A_PAGE))
 
+    def fundings(self, symbol: Symbol, after: int, limit: int = TRADES_A_PAGE) -> list[Funding]:
+        """Return funding payments, oldest first.
+
+        Raises: Refusal.
+        """
+        self.books.listing(symbol)
+        return self._store.fundings(symbol, after, min(limit, TRADES_A_PAGE))
+
+    def all_fundings(self) -> list[Funding]:
+        """Return every funding payment there ever was, as the store has them."""
+        return self._store.all_fundings()
+
+    def cancel_all(self, symbol: Symbol) -> int:
+        """Cancel every open order of a symbol, whoever placed it, and return how many.
+
+        Raises: Refusal.
+        """
+        with self._transaction() as time:
+            orders = self.books.open_orders(symbol)
+            for order in orders:
+                self.books.cancel(symbol, order.client_order_id, time)
+            return len(orders)
+
     def candles(self, symbol: Symbol, interval: str, limit: int) -> list[Candle]:
         """Return the newest candles, oldest first.
 
@@ -133,6 +156,7 @@ class Venue:
                 settings = self._symbols[tick.symbol]
                 traded = partial(liquidity, self.settings.seed, settings, tick.quote.last, number)
                 self.books.trade_at(tick.symbol, tick.quote, traded, time)
+            self._settle(time)
             self.cursor.tick = number
             closed = (
                 [c for t in ticks for c in t.candles if c.closed] if isinstance(self.tape, ModelTape) else []
@@ -143,6 +167,13 @@ class Venue:
     def history(self) -> tuple[list[Order], list[Trade]]:
         """Return all orders and all trades there ever were, as the store has them."""
         return self._store.orders(), self._store.all_trades()
+
+    def _settle(self, time: TimeNs) -> None:
+        funding = self.settings.funding
+        if funding.interval:
+            self.books.pay_funding(funding.rate, funding.interval, time)
+        if self.settings.maintenance_margin:
+            self.books.liquidate(self.settings.maintenance_margin, time)
 
     @contextmanager
     def _transaction(self) -> Iterator[TimeNs]:

@@ -9,7 +9,7 @@ import msgspec
 from engine.core.grid import Grid
 from engine.core.step import Change
 from schemas.account import Position
-from schemas.control import Command, CommandName
+from schemas.control import Command, CommandName, CommandResult
 from schemas.engine import RiskChanged
 from schemas.grid import GridState, Slot, SlotOrder
 from schemas.grid_settings import GridMode, GridSettings
@@ -170,7 +170,15 @@ def trade(
     )
 
 
-def command(name: CommandName, *, received: float = 1, expires: float = 30) -> CommandReceived:
+def command(
+    name: CommandName,
+    *,
+    received: float = 1,
+    expires: float = 30,
+    changes: dict[str, str] | None = None,
+    dry_run: bool = False,
+    keep_position: bool = False,
+) -> CommandReceived:
     asked = Command(
         venue=SIM,
         symbol=BTC,
@@ -180,6 +188,9 @@ def command(name: CommandName, *, received: float = 1, expires: float = 30) -> C
         reason="test",
         time=at(0),
         expires_time=at(expires),
+        changes=changes or {},
+        dry_run=dry_run,
+        keep_position=keep_position,
     )
     return CommandReceived(command=asked, received_time=at(received))
 
@@ -247,3 +258,18 @@ def risks(change: Change) -> list[tuple[str, bool]]:
 def levels(orders: Iterable[PlaceOrder], side: Side) -> list[int]:
     """Return the levels of the orders of one side, in the order of the decisions."""
     return [each.level for each in orders if each.side is side]
+
+
+def answer(change: Change) -> CommandResult:
+    """Return the one answer to a command that a step has."""
+    (result,) = (each for each in change.notices if isinstance(each, CommandResult))
+    return result
+
+
+def end(grid: Grid, *orders: ClientOrderId) -> Change:
+    """Let orders be canceled by the venue."""
+    return step(grid, *(report(each, OrderStatus.CANCELED) for each in orders))
+
+
+def settings_of(base: GridSettings, **changes: object) -> GridSettings:
+    return msgspec.structs.replace(base, **changes)

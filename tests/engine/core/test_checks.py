@@ -62,3 +62,13 @@ def test_a_ratio_below_a_tick_at_the_price() -> None:
 def test_a_window_below_zero() -> None:
     (mistake,) = check(replace(LONG, buy_window=100), PERPETUAL, D(1000))
     assert "reaches below zero" in mistake
+
+
+def test_a_slippage_is_a_share_below_all() -> None:
+    (mistake,) = check(replace(LONG, flatten_slippage=D(1)), PERPETUAL)
+    assert mistake == "flatten_slippage 1 has to be at least 0 and below 1"
+
+
+def test_the_stops_of_a_grid_leave_room_between_them() -> None:
+    (mistake,) = check(replace(LONG, stop_below_price=D(990), stop_above_price=D(990)), PERPETUAL)
+    assert mistake == "stop_below_price 990 has to be below stop_above_price 990"

@@ -4,6 +4,7 @@ import pytest
 from tests.engine.core.examples import (
     NEUTRAL,
     accept_all,
+    answer,
     at,
     canceled,
     command,
@@ -16,15 +17,8 @@ from tests.engine.core.examples import (
     ticker,
 )
 
-from engine.core.step import Change
-from schemas.control import CommandName, CommandOutcome, CommandResult
+from schemas.control import CommandName, CommandOutcome
 from schemas.units import Side
-
-
-def answer(change: Change) -> CommandResult:
-    (result,) = change.notices
-    assert isinstance(result, CommandResult)
-    return result
 
 
 def test_pause_cancels_what_opens_and_keeps_what_closes() -> None:
@@ -85,3 +79,11 @@ def test_a_commands_time_is_not_the_markets() -> None:
     grid = started()
     step(grid, command(CommandName.PAUSE, received=20, expires=99))
     assert state_of(grid).time == at(0)
+
+
+def test_adding_is_not_a_grids_own_business() -> None:
+    result = answer(step(started(), command(CommandName.ADD)))
+    assert (result.outcome, result.detail) == (
+        CommandOutcome.REFUSED,
+        "it is traded already: a symbol is added at its venue",
+    )

@@ -99,3 +99,11 @@ def test_word_from_before_the_newest_tick_is_none() -> None:
 
 def test_before_the_first_price_there_is_nothing_to_lose() -> None:
     assert Grid(None, 0).process([feed(FeedState.DOWN, 1)]) is None
+
+
+def test_a_feed_lost_for_too_long_opens_the_breaker() -> None:
+    grid = started(msgspec.structs.replace(STALE, max_stale=30 * SECOND_NS))
+    step(grid, silence(5))
+    assert grid.process([silence(29)]) is None
+    assert risks(step(grid, silence(30))) == [("circuit_breaker", True)]
+    assert state_of(grid).breaker.reason == "stale data: the newest tick is 30 s old"

@@ -21,6 +21,9 @@ GUARDED = msgspec.structs.replace(
     max_drawdown=D(3),
     breaker_cool_down=60 * SECOND_NS,
 )
+STOPPING = msgspec.structs.replace(
+    NEUTRAL, stop_loss=D(1), take_profit=D(2), stop_below_price=D(950), max_order_latency=2 * SECOND_NS
+)
 BOUNDED = msgspec.structs.replace(NEUTRAL, lower_price=D(985), upper_price=D(1020))
 TIGHT = msgspec.structs.replace(NEUTRAL, order_cleanup_threshold=4, allow_taker=True, post_only_retries=1)
 
@@ -41,6 +44,13 @@ EVENTS = st.one_of(
     st.tuples(st.just("look")),
     st.tuples(st.just("reconcile")),
     st.tuples(st.just("ask"), st.sampled_from(CommandName)),
+    st.tuples(
+        st.just("change"), st.just("order_amount"), st.sampled_from(["6 USDT", "100 USDT", "250 USDT"])
+    ),
+    st.tuples(st.just("change"), st.sampled_from(["buy_window", "sell_window"]), st.sampled_from(["1", "5"])),
+    st.tuples(st.just("look_dry")),
+    st.tuples(st.just("end_engine")),
+    st.tuples(st.just("start_engine")),
     st.tuples(st.just("restart")),
 )
 STORIES = st.lists(EVENTS, min_size=20, max_size=80)
@@ -61,8 +71,9 @@ def tell(world: World, story: list[tuple[object, ...]]) -> None:
         (TIGHT, PERPETUAL),
         (GUARDED, PERPETUAL),
         (BOUNDED, PERPETUAL),
+        (STOPPING, PERPETUAL),
     ],
-    ids=["long", "neutral", "geometric", "spot", "tight", "guarded", "bounded"],
+    ids=["long", "neutral", "geometric", "spot", "tight", "guarded", "bounded", "stopping"],
 )
 @given(story=STORIES)
 @settings(max_examples=100, deadline=None)
@@ -81,3 +92,19 @@ def test_fills_told_after_the_cancel_count(grid: GridSettings, story: list[tuple
     world = World(grid, is_forgetful=True)
     tell(world, story)
     world.settle()
+
+
+@pytest.mark.parametrize("name", [CommandName.STOP, CommandName.FLATTEN, CommandName.REMOVE])
+@given(before=STORIES, after=st.lists(EVENTS.filter(lambda event: event[0] != "ask")))
+@settings(max_examples=40, deadline=None)
+def test_nothing_opens_after_a_halt_whatever_comes(
+    name: CommandName, before: list[tuple[object, ...]], after: list[tuple[object, ...]]
+) -> None:
+    world = World(NEUTRAL)
+    tell(world, before)
+    world.ask(CommandName.STOP)
+    world.ask(name)
+    opened = world.opened
+    tell(world, after)
+    world.settle()
+    assert world.opened == opened

@@ -19,17 +19,18 @@ from tests.engine.core.examples import (
 from tests.engine.core.exchange import Exchange
 
 from engine.core.grid import Grid
-from engine.core.guards import stopped_by
+from engine.core.guards import halted_by, stopped_by
 from engine.core.step import Change
 from engine.core.view import view
 from schemas.account import OpenOrders, Position
 from schemas.codec import encode
 from schemas.control import CommandName
-from schemas.engine import Reconciled, ReconciliationFinding
+from schemas.engine import Reconciled, ReconciliationFinding, RiskChanged, Severity
 from schemas.grid import GridState
 from schemas.grid_settings import GridMode, GridSettings
-from schemas.instruments import Instrument
-from schemas.journal import Input
+from schemas.grid_view import NotQuoting
+from schemas.instruments import Instrument, InstrumentKind
+from schemas.journal import EngineStarted, EngineStopping, Input
 from schemas.market import FeedState, Ticker
 from schemas.orders import PlaceOrder, RejectReason, Trade
 from schemas.units import ClientOrderId, TradeId
@@ -58,8 +59,11 @@ class World:
         """The newest ticker, which a grid knows beside its state."""
         self.profit = ZERO
         self.fills = 0
+        self.opened = 0
+        """Opening orders placed."""
         self._sweep: tuple[OpenOrders, Position] | None = None
         self._sweep_after = 0
+        self._is_stopped = False
         self.hear(added(settings, instrument))
         self.move(0, 0)
 
@@ -171,6 +175,19 @@ class World:
     def ask(self, name: CommandName) -> None:
         self.hear(command(name))
 
+    def change(self, setting: str, text: str) -> None:
+        self.hear(command(CommandName.SET, changes={setting: text}))
+
+    def look_dry(self) -> None:
+        self.hear(command(CommandName.RECONCILE, dry_run=True))
+
+    def end_engine(self) -> None:
+        self.hear(EngineStopping(time=at(self.seconds)))
+
+    def start_engine(self) -> None:
+        self.restart()
+        self.hear(EngineStarted(time=at(self.seconds)))
+
     def restart(self) -> None:
         """Go on from the state of the last step."""
         self._known = ()
@@ -201,11 +218,20 @@ class World:
         state = state_of(self.grid)
         self.profit += sum((fill.grid_profit for fill in change.fills), ZERO)
         self.fills += len(change.fills)
+        self._count_stops(change)
         assert not any(isinstance(each, Reconciled) and each.finding is DIFFERS for each in change.notices)
         for decision in change.decisions:
             if isinstance(decision, PlaceOrder):
                 self._check_order(state, decision)
             self.exchange.carry_out(decision)
+
+    def _count_stops(self, change: Change) -> None:
+        for each in change.notices:
+            if isinstance(each, RiskChanged) and each.severity is Severity.CRITICAL and "stop" in each.reason:
+                assert each.active, "a stop is reached"
+                assert not self._is_stopped, "a stop was reached twice without a resume"
+                self._is_stopped = True
+        self._is_stopped &= state_of(self.grid).halt is not None
 
     def _check_order(self, state: GridState, order: PlaceOrder) -> None:
         slot = state.slots[order.level]
@@ -215,11 +241,18 @@ class World:
             ids = self._ids_of(order.level)
             traded = {each.trade_id for each in self.exchange.trades if each.client_order_id in ids}
             assert traded <= self.heard.keys(), "an order before all trades of the last one"
+        halted = halted_by(state)
+        assert halted in (None, NotQuoting.FLATTENING), "an order of a grid that was told to stop"
+        if halted is not None:
+            assert not order.post_only
+            assert order.reduce_only is (state.instrument.kind is InstrumentKind.LINEAR_PERPETUAL)
+            assert 0 < order.quantity <= -order.side.sign * state.accounts.position
         if not slot.order.opens:
             assert slot.held * order.side.sign < 0
             assert order.quantity <= abs(slot.held)
             assert not order.reduce_only or order.quantity <= -order.side.sign * state.accounts.position
         else:
+            self.opened += 1
             assert stopped_by(state) is None
             assert slot.held * order.side.sign >= 0
 

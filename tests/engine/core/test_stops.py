@@ -1,0 +1,105 @@
+"""The stops of a whole grid: reached once, told with figures, and not undone by a restart."""
+
+import msgspec
+import pytest
+from tests.engine.core.examples import (
+    LONG,
+    NEUTRAL,
+    D,
+    accept_all,
+    answer,
+    canceled,
+    command,
+    fill,
+    placed,
+    risks,
+    settings_of,
+    started,
+    state_of,
+    step,
+    ticker,
+)
+
+from engine.core.grid import Grid
+from schemas.codec import encode
+from schemas.control import CommandName, CommandOutcome
+from schemas.engine import RiskChanged, Severity
+from schemas.grid import GridState
+from schemas.grid_view import NotQuoting
+
+
+def held(**changes: object) -> Grid:
+    """Return a grid that holds 0.101 bought at 990, with a total of 0.99 - 0.02 at 1000."""
+    grid = started(settings_of(LONG, **changes))
+    fill(grid, -1)
+    accept_all(grid)
+    return grid
+
+
+@pytest.mark.parametrize(
+    ("setting", "limit", "before", "at", "details"),
+    [
+        ("stop_loss", D(2), 971, 969, "the total is -2.1410 USDT at 969, the limit -2"),
+        ("take_profit", D(2), 1009, 1011, "the total is 2.1010 USDT at 1011, the aim 2"),
+        ("stop_below_price", D(980), 981, 980, "the price is 980, the limit 980; the total is -1.0300 USDT"),
+        (
+            "stop_above_price",
+            D(1020),
+            1019,
+            1020,
+            "the price is 1020, the limit 1020; the total is 3.0100 USDT",
+        ),
+    ],
+)
+def test_a_stop_closes_the_position_and_tells_its_figures(
+    setting: str, limit: object, before: int, at: int, details: str
+) -> None:
+    grid = held(**{setting: limit})
+    grid.process([ticker(before, 1)])
+    assert state_of(grid).halt is None
+    change = step(grid, ticker(at, 2))
+    assert risks(change) == [(setting, True), ("flatten", True)]
+    told = change.notices[0]
+    assert isinstance(told, RiskChanged)
+    assert (told.severity, told.details) == (Severity.CRITICAL, details)
+    assert not placed(change)
+    assert len(canceled(change)) >= 1
+    assert grid.why_not_quoting() is NotQuoting.FLATTENING
+
+
+def test_a_stop_is_reached_once() -> None:
+    grid = held(stop_loss=D(2))
+    step(grid, ticker(969, 1))
+    grid.process([ticker(940, 2)])
+    change = grid.process([ticker(900, 3)])
+    assert change is None or not any(name == "stop_loss" for name, _ in risks(change))
+
+
+def test_a_restart_does_not_start_it_again() -> None:
+    grid = held(stop_loss=D(2))
+    step(grid, ticker(969, 1))
+    again = Grid(msgspec.json.decode(encode(state_of(grid)), type=GridState), grid.step)
+    assert not placed(step(again, ticker(1000, 2)))
+    assert again.why_not_quoting() is NotQuoting.FLATTENING
+
+
+def test_it_is_not_resumed_while_the_stop_is_reached() -> None:
+    grid = held(stop_loss=D(2))
+    step(grid, ticker(969, 1))
+    refused = answer(step(grid, command(CommandName.RESUME)))
+    assert refused.outcome is CommandOutcome.REFUSED
+    assert refused.detail.startswith("it would stop again at once, by stop_loss: the total is -2.1410 USDT")
+
+
+def test_a_resume_after_another_limit_is_set_ends_the_alarm() -> None:
+    grid = held(stop_loss=D(2))
+    step(grid, ticker(969, 1))
+    step(grid, command(CommandName.SET, changes={"stop_loss": "5 USDT"}))
+    assert risks(step(grid, command(CommandName.RESUME))) == [("flatten", False), ("stop_loss", False)]
+
+
+@pytest.mark.parametrize("setting", ["stop_below_price", "stop_above_price"])
+def test_without_a_position_a_price_stops_as_well(setting: str) -> None:
+    grid = started(settings_of(NEUTRAL, **{setting: D(1000)}))
+    assert grid.why_not_quoting() is NotQuoting.STOPPED
+    assert not state_of(grid).slots

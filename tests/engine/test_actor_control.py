@@ -1,0 +1,93 @@
+"""The actor where people act on it: sweeps on demand, and the end and the start of an engine."""
+
+import asyncio
+
+import msgspec
+from tests.engine.conftest import RunActor, until_step
+from tests.schemas.examples import BTC, COMMAND, SIM, TICKER
+
+from bus import Bus
+from schemas import subjects
+from schemas.control import CommandName
+from schemas.journal import EngineStarted, EngineStopping, Step
+from schemas.orders import CancelOrder, OrderReport, OrderStatus, PlaceOrder
+
+
+async def nobody_else() -> bool:
+    return True
+
+
+def has_orders(step: Step) -> bool:
+    return any(isinstance(each, PlaceOrder) for each in step.decisions)
+
+
+def has_ended(step: Step) -> bool:
+    return any(isinstance(each, EngineStopping) for each in step.causes)
+
+
+def _has_any_out(step: Step) -> bool:
+    return any(slot.order for slot in step.state.slots.values())
+
+
+async def cancel_all(bus: Bus, step: Step) -> None:
+    for decision in step.decisions:
+        assert isinstance(decision, CancelOrder)
+        report = OrderReport(
+            venue=SIM,
+            symbol=BTC,
+            client_order_id=decision.client_order_id,
+            status=OrderStatus.CANCELED,
+            cumulative_quantity=TICKER.last * 0,
+            time=TICKER.time,
+        )
+        await bus.store(subjects.order_report(SIM, BTC), report)
+
+
+async def test_a_fresh_sweep_is_asked_for_at_the_start_and_on_demand(bus: Bus, run_actor: RunActor) -> None:
+    asked: asyncio.Queue[object] = asyncio.Queue()
+    unsubscribe = await bus.subscribe(subjects.sweep(SIM), asked.put_nowait)
+    async with run_actor(), asyncio.timeout(10):
+        await asked.get()
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        await until_step(bus, has_orders)
+        given = msgspec.structs.replace(COMMAND, name=CommandName.RECONCILE, expires_time=2**62)
+        await bus.store(subjects.command(SIM, BTC, given.name), given)
+        await asked.get()
+    await unsubscribe()
+
+
+async def test_the_last_engine_cancels_what_is_out_and_waits_for_it(bus: Bus, run_actor: RunActor) -> None:
+    async with run_actor(is_last=nobody_else) as task, asyncio.timeout(10):
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        await until_step(bus, has_orders)
+        task.cancel()
+        ending = await until_step(bus, has_ended)
+        assert len(ending.decisions) == 20
+        await cancel_all(bus, ending)
+        await asyncio.wait([task])
+    assert task.cancelled()
+    clear = await until_step(bus, lambda step: step.state.exiting and not _has_any_out(step))
+    assert clear.step > ending.step
+
+
+async def test_the_next_engine_places_them_again_at_the_first_price(bus: Bus, run_actor: RunActor) -> None:
+    async with run_actor(is_last=nobody_else) as task, asyncio.timeout(10):
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        await until_step(bus, has_orders)
+        task.cancel()
+        await cancel_all(bus, await until_step(bus, has_ended))
+        await asyncio.wait([task])
+    async with run_actor(), asyncio.timeout(10):
+        await bus.store(subjects.ticker(SIM, BTC), msgspec.structs.replace(TICKER, time=TICKER.time + 1))
+        again = await until_step(bus, lambda step: step.epoch == 2 and has_orders(step))
+    assert any(isinstance(each, EngineStarted) for each in again.causes)
+    assert not again.state.exiting
+
+
+async def test_with_another_engine_there_the_orders_stay(bus: Bus, run_actor: RunActor) -> None:
+    async with run_actor():
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        await until_step(bus, has_orders)
+    async with run_actor():
+        claim = await until_step(bus, lambda step: step.epoch == 2)
+    assert claim.state.exiting is False
