@@ -2,7 +2,7 @@
 
 Prices, sides, times and counts are kept; amounts of ours are hidden or become shares:
 
-* a grid's money and its position are shares of what it has traded (its `volume` is 1), to a millionth;
+* a grid's money and its position are shares of what it has traded to a millionth;
 * the profit of a trade is a share of the trade's worth; how much of an order has filled, a share of the order;
 * ids are told apart by a short pseudonym that every replica of one configuration gives alike;
 * words that people or venues write are gone: an amount may be in them.
@@ -66,10 +66,6 @@ def filled_share(value: Any, of: Any, alias: Pseudonym) -> Any:
     return _share(value, of.quantity, HUNDREDTH)
 
 
-def whole(value: Any, of: Any, alias: Pseudonym) -> Any:
-    return None if value is None else "1"
-
-
 _MARKET: dict[str, Rule] = {"symbol": keep, "venue": keep, "market": keep}
 
 TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
@@ -93,7 +89,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "side": keep,
         "status": keep,
         "type": keep,
-        "quantity": whole,
+        "quantity": hide,
         "filled": filled_share,
         "reduce_only": keep,
         "time": keep,
@@ -106,7 +102,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "side": keep,
         "status": keep,
         "type": keep,
-        "quantity": whole,
+        "quantity": hide,
         "filled": filled_share,
         "time": keep,
         "detail": hide,
@@ -168,7 +164,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "buy_and_hold": turnover_share,
         "closed_trades": keep,
         "opened_trades": keep,
-        "volume": whole,
+        "volume": hide,
         "first_time": keep,
         "time": keep,
     },
@@ -227,7 +223,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "funding": turnover_share,
         "total_profit": turnover_share,
         "fees": turnover_share,
-        "volume": whole,
+        "volume": hide,
         "buy_and_hold": turnover_share,
         "closed_pairs": keep,
         "opened_trades": keep,

@@ -3,9 +3,11 @@
 
 import { renderBadge } from "./badge.js";
 import { PriceChart, legendOf } from "./chart.js";
+import { Control } from "./control.js";
 import { byId, setText } from "./dom.js";
 import { renderLog } from "./log.js";
 import { renderPanels, titleOf } from "./panels.js";
+import { Session } from "./session.js";
 import { LiveSocket } from "./socket.js";
 import { Store } from "./store.js";
 import { Choice } from "./symbols.js";
@@ -32,7 +34,16 @@ const choice = new Choice(() => {
 const socket = new LiveSocket(address, (message) => {
   store.apply(message, Date.now());
   drawSoon();
-}, drawSoon);
+}, () => {
+  // A browser is not told why a socket was refused: the server is asked who it takes this for.
+  if (socket.state.phase === "lost") void session.ask();
+  drawSoon();
+});
+const control = new Control(() => store.status && { symbol: store.status.market, venue: store.status.venue });
+const session = new Session(() => {
+  store.clear();
+  socket.open();
+}, (who) => control.offer(who));
 
 byId("fit").addEventListener("click", () => chart.fit());
 addEventListener("keydown", (event) => {
@@ -42,6 +53,7 @@ setInterval(() => {
   renderBadge(store, socket.state, Date.now());
   document.title = titleOf(store, symbol());
 }, TICK_MS);
+void session.ask();
 socket.open();
 
 function address() {
