@@ -16,7 +16,7 @@ from liveserver.http_errors import ERRORS, Refused
 from liveserver.identity import Action
 from liveserver.refusal import Refusal
 from liveserver.requests import ControlRequest
-from liveserver.whoami import identity_of, needs
+from liveserver.whoami import LOG_IN, identity_of, needs
 
 AnyRequest = Request[Any, Any, Any]
 Key = Annotated[str, HeaderParameter(name="Idempotency-Key", max_length=128, description="the same as `key`")]
@@ -28,12 +28,14 @@ ACCEPTED = ResponseSpec(
 
 def control_routes(commanding: Commanding, guard: Guard) -> list[HTTPRouteHandler]:
     """Return the routes of commands."""
+    security = LOG_IN if guard.access.is_asked_for or guard.access.public else None
 
     @post(
         "/api/control",
         guards=[needs(guard, Action.OPERATE)],
         status_code=200,
         responses={202: ACCEPTED, **ERRORS},
+        security=security,
         tags=["control"],
     )
     async def control(
@@ -51,6 +53,7 @@ def control_routes(commanding: Commanding, guard: Guard) -> list[HTTPRouteHandle
         "/api/control/{command_id:str}",
         guards=[needs(guard, Action.OPERATE)],
         responses={202: ACCEPTED, **ERRORS},
+        security=security,
         tags=["control"],
     )
     async def control_answer(command_id: FromPath[str]) -> Response[CommandAnswer]:

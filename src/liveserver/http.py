@@ -27,7 +27,7 @@ from liveserver.redaction import pseudonyms
 from liveserver.refusal import Refusal
 from liveserver.replica import Replica
 from liveserver.session_api import session_routes
-from liveserver.whoami import identity_of, needs
+from liveserver.whoami import LOG_IN, identity_of, needs
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -44,7 +44,7 @@ SECURITY_HEADERS = {
     "x-frame-options": "DENY",
 }
 
-LARGEST_BODY = 16 * 1024
+LARGEST_BODY = 64 * 1024
 """Bytes: of a command, or of a token."""
 
 SOCKET_ONLY = Refusal(
@@ -69,14 +69,14 @@ def create_app(
         routes,
         before_send=[add_security_headers],
         exception_handlers={HTTPException: answer_error, Exception: answer_failure},
-        openapi_config=_openapi(),
+        openapi_config=_openapi(guard),
         request_max_body_size=LARGEST_BODY,
         logging_config=None,
     )
     return Gate(app, guard, SECURITY_HEADERS)
 
 
-def _openapi() -> OpenAPIConfig:
+def _openapi(guard: Guard) -> OpenAPIConfig:
     return OpenAPIConfig(
         title="OpenSQT live server",
         version="1",
@@ -86,7 +86,7 @@ def _openapi() -> OpenAPIConfig:
         path="/schema",
         render_plugins=[JsonRenderPlugin()],
         use_handler_docstrings=True,
-        security=[{"bearer": []}, {"cookie": []}],
+        security=[*LOG_IN, *([] if guard.access.is_asked_for and not guard.access.public else [{}])],
         components=Components(
             security_schemes={
                 "bearer": SecurityScheme(type="http", scheme="bearer", description="An API key or a JWT"),

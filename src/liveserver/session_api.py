@@ -8,7 +8,7 @@ import asyncio
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response, delete, get, post
+from litestar import Request, Response, delete, get, post, route
 from litestar.datastructures import Cookie
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
@@ -60,12 +60,12 @@ class SessionData(msgspec.Struct, frozen=True, kw_only=True):
 def session_routes(guard: Guard) -> list[HTTPRouteHandler]:
     """Return the routes to log in, to log out, and to ask who one is."""
 
-    @get("/api/session", security=[], responses=ERRORS, tags=["session"])
+    @get("/api/session", security=[{}], responses=ERRORS, tags=["session"])
     async def whoami(request: AnyRequest) -> SessionData:
         """Who one is, and what one may do."""
         return _session(guard, identity_of(guard, request))
 
-    @post("/api/session", security=[], responses=ERRORS, status_code=200, tags=["session"])
+    @post("/api/session", security=[{}], responses=ERRORS, status_code=200, tags=["session"])
     async def log_in(request: AnyRequest, data: JSONBody[Login]) -> Response[SessionData]:
         """Be remembered by a cookie, which is HttpOnly and SameSite=Strict, and Secure on https."""
         asked = asking(request.scope, guard)
@@ -77,14 +77,22 @@ def session_routes(guard: Guard) -> list[HTTPRouteHandler]:
             _session(guard, found, is_identified=True), cookies=[_cookie(guard, request, data, found)]
         )
 
-    @delete("/api/session", security=[], responses=ERRORS, status_code=204, tags=["session"])
-    async def log_out(request: AnyRequest) -> Response[None]:
+    @delete(
+        "/api/session",
+        security=[{}],
+        responses=ERRORS,
+        response_cookies=[Cookie(key=COOKIE, value="", max_age=0, httponly=True, samesite="strict")],
+        tags=["session"],
+    )
+    async def log_out(request: AnyRequest) -> None:
         """Be forgotten."""
         _refuse_foreign(guard, asking(request.scope, guard))
-        gone = Cookie(key=COOKIE, value="", max_age=0, httponly=True, samesite="strict")
-        return Response(None, cookies=[gone], status_code=204)
 
-    return [whoami, log_in, log_out]
+    @route("/api/session", http_method=["OPTIONS"], include_in_schema=False)
+    async def methods() -> Response[None]:
+        return Response(None, status_code=204, headers={"allow": "DELETE, GET, OPTIONS, POST"})
+
+    return [methods, whoami, log_in, log_out]  # those of a path are told by the first
 
 
 def _refuse_foreign(guard: Guard, asked: Asking) -> None:

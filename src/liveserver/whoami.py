@@ -17,6 +17,8 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 RouteGuard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
 IDENTITY = "identity"
+LOG_IN: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}]
+"""How one says who one is, as the API's document has it."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
