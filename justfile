@@ -31,6 +31,10 @@ cover *args: _tools
     coverage combine --quiet
     coverage report
 
+# Change the core in small ways, and see whether a test notices: just mutants slots accounting breaker
+mutants *modules: _tools
+    python -m tests.mutants "$@"
+
 # Rewrite what the formatter and the linter can mend
 fmt: _tools
     ruff check --fix-only --quiet

@@ -20,9 +20,9 @@ from bus.errors import (
     TopologyDiffers,
 )
 from bus.journal import Journal, Newest, newest
-from bus.lease import TIMING, Leases, Timing, default_name, leases, token
+from bus.lease import TIMING, Leases, Timing, leases
 from bus.levels import Levels
-from bus.lifecycle import forever, run
+from bus.lifecycle import forever, leaves, run
 from bus.log import Logger, get_logger, is_debugging
 from bus.message import Message, Received
 from bus.part import Part, part
@@ -31,7 +31,7 @@ from bus.reading import Batch, pending, read, read_durable
 from bus.registry import Entry, Registry
 from bus.roster import follow_roster, take_off_roster
 from bus.server import EmbeddedServer, embedded_cluster
-from bus.tenure import Lease, Tenure, Unleased
+from bus.tenure import Lease, Tenure, Unleased, default_name, token
 from bus.turns import FreeRunning, LockStep, Turns, give_turn
 
 __all__ = [
@@ -84,6 +84,7 @@ __all__ = [
     "give_turn",
     "is_debugging",
     "leases",
+    "leaves",
     "newest",
     "part",
     "pending",

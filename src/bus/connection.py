@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from bus.client import QuickClient
 from bus.errors import Ambiguous, BusError, ConnectionClosed, NoResponders, Refused
 from bus.log import Logger, get_logger
 from bus.message import Message, Received
@@ -52,7 +52,7 @@ class Bus:
     def __init__(self, url: str, name: str, log: Logger) -> None:
         self.url = url
         self.name = name
-        self.nc = Client()
+        self.nc = QuickClient()
         self.reconnects = 0
         """Grows each time the connection is made again."""
         self._log = log.bind(url=_without_secrets(url))

@@ -10,9 +10,6 @@ next word is refused: it knows that it has nothing any more, ends what it ran, a
 """
 
 import asyncio
-import os
-import re
-import socket
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -21,8 +18,8 @@ from typing import NamedTuple, Never
 
 from bus.connection import Bus
 from bus.consumer import EachLast
-from bus.errors import Ambiguous, BusError, Conflict, ConnectionClosed, OffsetLost, Refused, StreamGone
-from bus.lease_board import Board, Claim, Member, decoded
+from bus.errors import Ambiguous, BusError, Conflict, OffsetLost, Refused, StreamGone, TopologyDiffers
+from bus.lease_board import Board, Claim, Member, incarnation_of
 from bus.lifecycle import forever
 from bus.log import Logger, get_logger
 from bus.message import Received
@@ -33,6 +30,8 @@ from bus.tenure import Lease, Work
 
 BUCKET = "lease"
 RELEASE_WITHIN_S = 1.0
+LEAVE_TOGETHER_S = 0.5
+"""How long who leaves waits for others to say that they leave as well."""
 
 
 class Timing(NamedTuple):
@@ -61,16 +60,6 @@ async def leases(bus: Bus, group: str, name: str, *, timing: Timing = TIMING) ->
         await here.leave()
 
 
-def default_name() -> str:
-    """Return a name that no other process has: the machine's and the process's."""
-    return token(f"{socket.gethostname()}-{os.getpid()}")
-
-
-def token(name: str) -> str:
-    """Return a name as one token of a key."""
-    return re.sub("[^A-Za-z0-9_-]", "-", name)
-
-
 class Leases:
     """The keys of one group, shared fairly between its members. To be had from `leases`."""
 
@@ -92,8 +81,10 @@ class Leases:
         self._echo_at = 0.0
         self._waiting: dict[str, Lease] = {}
         self._held: dict[str, Lease] = {}
+        self._patient_until = 0.0
         self._free_since: dict[str, float] = {}
         self._changed = asyncio.Event()
+        self._spoken = asyncio.Event()
 
     @asynccontextmanager
     async def held(self, key: str) -> AsyncIterator[Lease]:
@@ -106,12 +97,12 @@ class Leases:
             yield lease
         finally:
             self._waiting.pop(key, None)
-            if self._held.pop(key, None) is not None:
-                await self._let_go(lease)
+            if self._held.pop(key, None) is not None and lease.revision:
+                await self._delete(self._board.lease_key(key), lease.revision)
 
     async def run_while_held(self, key: str, work: Work) -> None:
         async with self.held(key) as lease:
-            working = asyncio.create_task(_coroutine(work, lease), name=f"work:{key}")
+            working = asyncio.create_task(work(lease), name=f"work:{key}")
             losing = asyncio.create_task(lease.lost.wait(), name=f"lease:{key}")
             try:
                 await asyncio.wait({working, losing}, return_when=asyncio.FIRST_COMPLETED)
@@ -142,31 +133,40 @@ class Leases:
         with suppress(BusError, TimeoutError):
             async with asyncio.timeout(RELEASE_WITHIN_S):
                 stored = await self._registry.get(key)
-                if stored is not None and _incarnation(stored.data) == self._incarnation:
+                if stored is not None and incarnation_of(stored.data) == self._incarnation:
                     await self._registry.delete(key, stored.revision)
 
     async def _follow(self) -> None:
         while True:
             try:
                 created = await self._bus.stream_created(f"KV_{BUCKET}")
-                if self._created not in ("", created):
-                    self._board.clear()
-                    self._lose_everything("the bucket was made anew")
-                self._created = created
+                self._begin_on(created)
                 reading = read(self._bus, f"KV_{BUCKET}", (f"$KV.{BUCKET}.>",), EachLast())
                 async with aclosing(reading) as batches:
                     async for batch in batches:
                         for message in batch.messages:
                             self._hear(message)
                         self._changed.set()
-            except (OffsetLost, StreamGone, Ambiguous) as error:
+            except (OffsetLost, StreamGone, Refused, Ambiguous) as error:
+                self._board.clear()
                 await self._mend(error)
+
+    def _begin_on(self, created: str) -> None:
+        if self._created not in ("", created):
+            # What we hold we claim again; what others held is theirs to claim, for a while.
+            self._board.clear()
+            self._revision = None
+            self._patient_until = self._clock() + self._timing.expire_s
+            for lease in self._held.values():
+                lease.revision = 0
+        self._created = created
 
     def _hear(self, message: Received) -> None:
         key = message.subject.removeprefix(f"$KV.{BUCKET}.")
         data = None if message.headers.get(OPERATION) in DELETED else message.data
         now = self._clock()
         self._board.hear(key, data, message.sequence, now)
+        self._spoken.set()
         if key == self._board.member_key(self.name):
             own = self._board.members.get(self.name)
             if own is not None and own.member.incarnation == self._incarnation:
@@ -206,10 +206,12 @@ class Leases:
             self._revision = await self._registry.update(key, self._word(), revision)
         except (Conflict, Ambiguous):
             stored = await self._registry.get(key)
-            if stored is None or _incarnation(stored.data) != self._incarnation:
-                self._lose_everything("taken off the list")
-            else:
+            if stored is not None and incarnation_of(stored.data) == self._incarnation:
                 self._revision = stored.revision
+                return
+            self._begin_on(await self._bus.stream_created(f"KV_{BUCKET}"))
+            if self._revision is not None:
+                self._lose_everything("taken off the list")
 
     def _word(self) -> Member:
         return Member(incarnation=self._incarnation, waiting=len(self._waiting), leaving=self._is_leaving)
@@ -224,7 +226,9 @@ class Leases:
                 continue
             try:
                 await self._take_silent_off()
-                await self._take_free()
+                await self._claim_again()
+                if self._clock() >= self._patient_until:
+                    await self._take_free()
             except (Ambiguous, Refused, StreamGone) as error:
                 await self._mend(error)
             self._give_up_one()
@@ -248,28 +252,40 @@ class Leases:
             if self._active < self._board.share((*self._waiting, *self._held)) or is_left:
                 await self._take(key)
 
+    async def _claim_again(self) -> None:
+        for lease in tuple(self._held.values()):
+            if lease.revision == 0 and not lease.lost.is_set():
+                is_free = self._board.holder(lease.key) in (None, self.name)
+                lease.revision = (await self._claim(lease.key) if is_free else None) or 0
+                if lease.revision == 0:
+                    self._lose(lease, "taken over")
+
     async def _take(self, key: str) -> None:
-        claim = Claim(holder=self.name, incarnation=self._incarnation)
-        held = self._board.claims.get(key)
-        name = self._board.lease_key(key)
-        try:
-            if held is None:
-                revision = await self._registry.create(name, claim)
-            else:
-                revision = await self._registry.update(name, claim, held.revision)
-        except Conflict:
-            return
+        revision = await self._claim(key)
         if revision is None:
             return
         lease = self._waiting.pop(key, None)
         if lease is None:  # nobody waits any more
-            await self._delete(name, revision)
+            await self._delete(self._board.lease_key(key), revision)
             return
         self._log.info("lease_taken", key=key)
         self._free_since.pop(key, None)
         lease.revision = revision
         self._held[key] = lease
         lease.given.set()
+
+    async def _claim(self, key: str) -> int | None:
+        claim = Claim(holder=self.name, incarnation=self._incarnation)
+        name, held = self._board.lease_key(key), self._board.claims.get(key)
+        try:
+            if held is not None:
+                return await self._registry.update(name, claim, held.revision)
+            return await self._registry.create(name, claim)
+        except Conflict:
+            if await self._registry.get(name) is None:
+                # Of before the bucket went back: that it is gone would never be heard.
+                self._board.claims.pop(key, None)
+            return None
 
     def _give_up_one(self) -> None:
         share = self._board.share((*self._waiting, *self._held))
@@ -301,10 +317,7 @@ class Leases:
         self._incarnation = uuid.uuid4().hex
         for lease in self._held.values():
             self._lose(lease, why)
-
-    async def _let_go(self, lease: Lease) -> None:
-        await self._delete(self._board.lease_key(lease.key), lease.revision)
-        self._changed.set()
+            lease.revision = 0  # nothing of ours to take away
 
     async def _delete(self, key: str, revision: int) -> None:
         # What cannot be taken away now is free as soon as we are not heard any more.
@@ -318,33 +331,22 @@ class Leases:
             with suppress(BusError):
                 if self._revision is not None:
                     await self._renew(self._revision)
-        prefix = self._board.member_key("")
-        entries = await self._registry.entries()
-        others = [
-            entry.data
-            for key, entry in entries.items()
-            if key.startswith(prefix) and key != self._board.member_key(self.name)
-        ]
-        return any(not _is_leaving(data) for data in others)
+        # Others that were told to end at the same moment are about to say so.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_TOGETHER_S):
+                while self._board.stays(besides=self.name):
+                    self._spoken.clear()
+                    await self._spoken.wait()
+        return self._board.stays(besides=self.name)
 
     async def _mend(self, error: BusError) -> None:
         self._log.info("lease_waits", detail=error)
-        if isinstance(error, ConnectionClosed):
-            raise error
         await self._bus.wait_connected()
-        if isinstance(error, StreamGone | OffsetLost):
+        if not isinstance(error, StreamGone | OffsetLost):
+            await asyncio.sleep(self._timing.renew_s)
+            return
+        try:
             await provision(self._bus)
-
-
-def _incarnation(data: bytes) -> str:
-    member = decoded(data, Member)
-    return member.incarnation if member is not None else ""
-
-
-def _is_leaving(data: bytes) -> bool:
-    member = decoded(data, Member)
-    return member is not None and member.leaving
-
-
-async def _coroutine(work: Work, lease: Lease) -> None:
-    await work(lease)
+        except (Refused, TopologyDiffers) as failed:
+            self._log.error("not_provisioned", detail=failed)
+            await asyncio.sleep(self._timing.renew_s)

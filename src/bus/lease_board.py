@@ -102,6 +102,10 @@ class Board:
             if name != besides
         )
 
+    def stays(self, besides: str) -> bool:
+        """Tell whether a member other than `besides` goes on."""
+        return any(not seen.member.leaving for name, seen in self.members.items() if name != besides)
+
     def silent(self, since: float) -> list[str]:
         """Return the members that were not heard since then."""
         return [name for name, seen in self.members.items() if seen.heard_at < since]
@@ -120,3 +124,9 @@ def decoded(data: bytes, kind: type[T]) -> T | None:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
+
+
+def incarnation_of(data: bytes) -> str:
+    """Return the incarnation of a member; empty for nonsense."""
+    member = decoded(data, Member)
+    return member.incarnation if member is not None else ""

@@ -10,6 +10,7 @@ from bus.connection import Bus
 from bus.errors import Ambiguous, Refused, StreamGone
 from bus.log import get_logger
 from bus.message import Message, Received
+from bus.rollback import Rollback
 from bus.topology import LIVE_PREFIX
 from bus.wire import parse_time_ns
 
@@ -32,6 +33,7 @@ class Levels:
         self._stream = stream
         self._filters = tuple(filters)
         self._created = ""
+        self._rollback = Rollback()
         self._newest: dict[str, Received] = {}
         self._waiting: dict[str, Received] = {}
         self._has_changed = asyncio.Event()
@@ -118,9 +120,9 @@ class Levels:
             self._has_changed.set()
 
     async def _refresh(self) -> None:
-        created = await self._bus.stream_created(self._stream)
-        if created != self._created:
-            self._created = created
+        state = await self._bus.stream_state(self._stream)
+        if state.created != self._created or self._rollback.is_seen(state):
+            self._created = state.created
             self._newest.clear()
         for received in await self._bus.last_per_subject(self._stream, self._filters):
             self._put(received)

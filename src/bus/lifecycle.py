@@ -55,6 +55,13 @@ async def forever(name: str, pump: Coroutine[Any, Any, object]) -> Never:
     raise AssertionError(f"{name} ended, and it never should")
 
 
+def leaves(error: Exception) -> list[Exception]:
+    """Return what went wrong, out of the groups that tasks put it into."""
+    if isinstance(error, ExceptionGroup):
+        return [leaf for one in error.exceptions for leaf in leaves(one)]
+    return [error]
+
+
 class _Stopping:
     """Not the loop's own handlers: these work from the first moment to the last, also while the loop is closed."""
 

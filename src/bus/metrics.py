@@ -1,8 +1,19 @@
 """The metric types, so that only this package knows which library counts."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
-__all__ = ["CONTENT_TYPE", "CollectorRegistry", "Counter", "Gauge", "Histogram", "exposition"]
+__all__ = [
+    "CONTENT_TYPE",
+    "Collector",
+    "CollectorRegistry",
+    "Counter",
+    "Gauge",
+    "GaugeMetricFamily",
+    "Histogram",
+    "exposition",
+]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -19,6 +19,8 @@ FIXED = frozenset({"storage", "retention"})
 NAME_IN_USE = 10058
 UNAVAILABLE = 503
 STORE_NOT_MADE = 10049
+NO_SUITABLE_PEERS = 10005
+"""Not all servers of the cluster have joined it yet."""
 RETRY_S = 0.05
 RETRY_MAX_S = 2.0
 CLUSTER_REPLICAS = 3
@@ -66,7 +68,7 @@ async def _persist(bus: Bus, config: StreamConfig, replicas: int) -> None:
 
 
 def _passes(error: Ambiguous | Refused) -> bool:
-    if isinstance(error, Ambiguous):
+    if isinstance(error, Ambiguous) or error.code == NO_SUITABLE_PEERS:
         return True
     return error.status == UNAVAILABLE and not isinstance(error, NoSpace)
 

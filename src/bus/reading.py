@@ -31,6 +31,7 @@ from bus.errors import Ambiguous, BusError, OffsetLost, Refused, StreamGone
 from bus.log import get_logger
 from bus.message import Received
 from bus.requests import nats_inbox
+from bus.rollback import Rollback
 from bus.wire import StreamState
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Batch:
 
     messages: list[Received]
     caught_up: bool
-    """When the last of them was sent there were no more. The first such batch may be empty."""
+    """When the last of them was sent there were no more. One without messages comes when there are none at first,
+    and when nothing was missed while there was no connection."""
 
 
 async def read(
@@ -152,6 +154,7 @@ class _Reader:
         self._covered = 0
         self._due = 0
         self._behind_since: float | None = None
+        self._rollback = Rollback()
         self._inbox = nats_inbox(bus.nc)
         self._subscription: Subscription | None = None
         self._arrived: deque[Msg] = deque()
@@ -171,7 +174,7 @@ class _Reader:
                 f"{self._inbox}*", cb=self._on_message, pending_bytes_limit=0
             )
             while True:
-                if await self._consume_anew() == 0 and not self._caught_up and self._wanted > self._due:
+                if await self._consume_anew() == 0 and self._wanted > self._due:
                     self._catch_up()
                     yield Batch([], caught_up=True)
                 while not self._broken:
@@ -236,14 +239,16 @@ class _Reader:
         return max((message.sequence for message in last if message is not None), default=0)
 
     def _check(self, state: StreamState) -> None:
-        self._check_age(state)
+        is_other = state.created != self._created or self._rollback.is_seen(state, self._next)
+        if not is_other:
+            self._check_age(state)
         is_there = self._next is None or state.first <= self._next <= state.last + 1
-        if state.created != self._created or not is_there:
+        if is_other or not is_there:
             raise OffsetLost(self._stream, self._wanted, state.first, state.created)
 
     def _check_age(self, state: StreamState) -> None:
         is_behind = self._next is not None and state.last + 1 < self._next
-        if state.replicas == 1 or state.created != self._created or not is_behind:
+        if state.replicas == 1 or not is_behind:
             self._behind_since = None
             return
         now = asyncio.get_running_loop().time()

@@ -165,7 +165,7 @@ class EmbeddedServer:
         with self.log_file.open("ab") as output:
             # A session of its own: Ctrl-C reaches us alone, and the server is the last to go.
             return subprocess.Popen(
-                [_binary(), "-c", str(config)],
+                [binary(), "-c", str(config)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -279,7 +279,7 @@ def _exit_of(process: subprocess.Popen[bytes]) -> concurrent.futures.Future[int]
     return exit_code
 
 
-def _binary() -> str:
+def binary() -> str:
     beside = Path(sysconfig.get_path("scripts"), "nats-server")
     found = str(beside) if beside.exists() else shutil.which("nats-server")
     if found is None:

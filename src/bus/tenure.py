@@ -1,6 +1,9 @@
 """Tenure: what a process asks before it works on a key, and how it hears that it has to end."""
 
 import asyncio
+import os
+import re
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
@@ -73,6 +76,16 @@ class Unleased:
 
     def members(self) -> list[str]:
         return [self.name]
+
+
+def default_name() -> str:
+    """Return a name that no other process has: the machine's and the process's."""
+    return token(f"{socket.gethostname()}-{os.getpid()}")
+
+
+def token(name: str) -> str:
+    """Return a name as one token of a key."""
+    return re.sub("[^A-Za-z0-9_-]", "-", name)
 
 
 async def _nobody() -> bool:

@@ -55,6 +55,7 @@ class State(msgspec.Struct, frozen=True):
     bytes: int
     first_seq: int
     last_seq: int
+    first_ts: str = ""
 
 
 class Peers(msgspec.Struct, frozen=True):
@@ -67,6 +68,7 @@ class Kept(msgspec.Struct, frozen=True):
     """A stream's configuration, as far as we look at it."""
 
     num_replicas: int = 1
+    storage: str = "file"
 
 
 class StreamInfo(msgspec.Struct, frozen=True):
@@ -91,6 +93,9 @@ class StreamState(NamedTuple):
     replicas: int = 1
     leader: str = ""
     """The name of the server that leads it; empty outside a cluster."""
+    first_time: str = ""
+    """When the oldest message was stored; empty when there is none."""
+    is_in_memory: bool = False
 
 
 class StoredMessage(msgspec.Struct, frozen=True):
@@ -167,6 +172,8 @@ def state_of(info: StreamInfo) -> StreamState:
         state.bytes,
         info.config.num_replicas,
         info.cluster.leader,
+        state.first_ts if state.messages else "",
+        info.config.storage == "memory",
     )
 
 

@@ -14,7 +14,18 @@ from typing import NamedTuple, Never
 
 import msgspec
 
-from bus import Bus, Journal, Levels, Logger, OffsetLost, Received, Turns, forever, newest, read_durable
+from bus import (
+    Bus,
+    Journal,
+    Levels,
+    Logger,
+    OffsetLost,
+    Received,
+    Turns,
+    forever,
+    newest,
+    read_durable,
+)
 from engine import messages
 from engine.candles import CandlesOf
 from engine.core.grid import Grid
@@ -22,14 +33,18 @@ from engine.core.step import Change
 from engine.core.view import view
 from engine.heartbeat import Heartbeat
 from engine.inbox import Heard, Inbox, Level
+from engine.late_trades import looked_up
 from engine.leaving import IsLast, decide_to_the_end, somebody_else
 from engine.metrics import EngineMetrics
+from engine.offsets import offsets_now
 from engine.quarantine import Place, Poisoned
+from engine.reasons import told_of
 from engine.speaker import Speaker
 from engine.watch import Watch
 from schemas import subjects
 from schemas.account import OpenOrders, Position
 from schemas.codec import UndecodableError, decode_as
+from schemas.grid_view import NotQuoting
 from schemas.instruments import Instrument
 from schemas.journal import (
     EngineStarted,
@@ -41,8 +56,10 @@ from schemas.journal import (
     TimePassed,
 )
 from schemas.market import Candle, FeedChanged, Ticker
+from schemas.portfolio import PortfolioLimits
 from schemas.subjects import Stream
-from schemas.units import SECOND_NS
+
+Followed = Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits
 
 
 class ActorTurns(NamedTuple):
@@ -74,6 +91,7 @@ class Actor:
         self._turns = turns
         self._watch = watch
         self._candles_of = candles
+        self._account = watch.account(bus, instrument)
         self._metrics = metrics
         self._log = log
         self._step_subject = subjects.step(entry.venue, entry.symbol)
@@ -81,6 +99,7 @@ class Actor:
         self._epoch = 1
         self._grid = Grid(None, 0)
         self._positions: tuple[Position, ...] = ()
+        self._limits: tuple[PortfolioLimits, ...] = ()
         self._heartbeat = Heartbeat(bus, entry.venue, entry.symbol)
         self.price_time = 0
         self.passed_over: frozenset[Place] = frozenset()
@@ -89,7 +108,7 @@ class Actor:
         """Asked when it ends: nobody else will go on with the symbol."""
 
     async def run(self) -> None:
-        """Take the symbol over and run it.
+        """Take the symbol over and run it, until it is removed.
 
         Raises: Fenced when another actor took over; Ambiguous, NoSpace or StreamGone when a commit failed.
         """
@@ -97,7 +116,7 @@ class Actor:
         last = await newest(self._bus, Stream.JOURNAL, self._step_subject, Step, self._journal.last)
         if last is None:
             through = 0
-            self._offsets = await self._offsets_now()
+            self._offsets = await offsets_now(self._bus)
         else:
             through = await self._claim(last.event)
         self._speaker = Speaker(
@@ -110,7 +129,7 @@ class Actor:
         await self._speaker.say_again(last.stored.sequence if last else 0)
         state = self._grid.state
         settings = self._entry.settings if state is None else state.settings
-        self._candles = self._candles_of(self._bus, self._entry.venue, settings)
+        self._candles = self._candles_of(self._bus, self._entry.venue, self._entry.symbol, settings)
         await self._candles.load()
         self._inbox = Inbox(self._offsets[Stream.ORDERS].sequence)
         self._turns.orders.leave(self._offsets[Stream.ORDERS].sequence, self._journal.sequence)
@@ -126,6 +145,10 @@ class Actor:
                 return is_sound and not self._watch.is_recorded and await self.is_last()
 
             await decide_to_the_end(self._decide(), self._stop, is_last, self._log)
+            # It is removed. What it said last is heard before it ends.
+            await self._speaker.flush()
+            for pump in pumps:
+                pump.cancel()
 
     async def _claim(self, last: Step) -> int:
         """Fence every earlier actor: the same state once more, under the next epoch."""
@@ -142,19 +165,13 @@ class Actor:
         self._log.info("claimed", step=last.step, epoch=self._epoch)
         return last.published_through
 
-    async def _offsets_now(self) -> dict[str, StreamOffset]:
-        return {
-            stream: StreamOffset(
-                created=await self._bus.stream_created(stream), sequence=await self._bus.last_sequence(stream)
-            )
-            for stream in (Stream.ORDERS, Stream.CONTROL)
-        }
-
     def _stop(self) -> None:
         self._inbox.put_level(EngineStopping(time=time.time_ns()))
 
     def _has_ended(self) -> bool:
         state = self._grid.state
+        if state is not None and state.removed and state.generation >= self._entry.generation:
+            return True
         is_out = state is not None and state.exiting and any(slot.order for slot in state.slots.values())
         return self._is_ending and not is_out
 
@@ -169,7 +186,8 @@ class Actor:
             case Heard():
                 self._offsets[heard.stream] = heard.offset
                 if heard.event is not None:
-                    await self._process(heard.event, place=_place(heard))
+                    event = await looked_up(self._bus, self._grid.state, heard)
+                    await self._process(event, place=Place(heard.stream, heard.offset.sequence))
                 if heard.stream is Stream.ORDERS:
                     self._turns.orders.leave(heard.offset.sequence, self._journal.sequence)
             case Ticker() as ticker:
@@ -180,23 +198,24 @@ class Actor:
             case EngineStopping() as event:
                 self._is_ending = True
                 await self._process(event)
-            case (Candle() | FeedChanged() | TimePassed()) as event:
+            case (Candle() | FeedChanged() | TimePassed() | PortfolioLimits()) as event:
                 await self._process(event)
 
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:
-            await self._process(messages.added(self._entry, self._instrument, ticker.time))
+            await self._process(messages.added(self._entry, self._instrument, ticker.time), *self._limits)
+        if self._grid.state is not None and self._grid.state.startup is not None:
+            await self._process(*await self._account.levels())
         await self._process(*await self._candles.before(ticker.time))
         self.price_time = ticker.time
         self._watch.tick(ticker.time)
         if self._watch.is_recorded:
             ticker = msgspec.structs.replace(ticker, received_time=0)
         state = self._grid.state
-        if state is not None and state.exiting and not self._is_ending:
-            # Only now: before the first price it would place orders at an old one.
-            await self._process(EngineStarted(time=time.time_ns()), ticker)
-        else:
-            await self._process(ticker)
+        is_back = state is not None and state.exiting and not self._is_ending
+        # Only now: before the first price it would place orders at an old one.
+        started = (EngineStarted(time=time.time_ns()),) if is_back else ()
+        await self._process(*started, ticker)
         self._turns.ticker.leave(ticker.time, self._journal.sequence)
 
     async def _process(self, *events: Input, place: Place | None = None) -> None:
@@ -216,7 +235,7 @@ class Actor:
         self._metrics.observe_step(step, decided - started, time.perf_counter() - decided)
         await self._speaker.say(step, sequence)
         self._show()
-        if any(messages.asks_for_sweep(cause) for cause in change.causes):
+        if any(map(messages.asks_for_sweep, step.causes)):
             await self._ask_for_sweep()
 
     async def _ask_for_sweep(self) -> None:
@@ -257,6 +276,8 @@ class Actor:
             pumps["feed"] = self._follow(Stream.MARKET, feed, FeedChanged)
         if position := self._watch.position_subjects(venue, symbol):
             pumps["position"] = self._follow(Stream.ACCOUNT, position, Position)
+        if limits := self._watch.limits_subjects(venue):
+            pumps["limits"] = self._follow(Stream.JOURNAL, limits, PortfolioLimits)
         pumps["candles"] = self._candles.follow(self._inbox.put_level)
         pumps["grids"] = self._speaker.show_grids()
         pumps["silence"] = self._hear_silence()
@@ -294,12 +315,7 @@ class Actor:
             self._undecodable(message, error)
             return Heard(stream, offset, None)
 
-    async def _follow(
-        self,
-        stream: Stream,
-        filters: tuple[str, ...],
-        kind: type[Ticker | FeedChanged | OpenOrders | Position],
-    ) -> None:
+    async def _follow(self, stream: Stream, filters: tuple[str, ...], kind: type[Followed]) -> None:
         async with Levels(self._bus, stream, filters) as levels:
             async for message in levels:
                 try:
@@ -307,12 +323,13 @@ class Actor:
                 except UndecodableError as error:
                     self._undecodable(message, error)
 
-    def _put(self, event: Ticker | FeedChanged | OpenOrders | Position) -> None:
+    def _put(self, event: Followed) -> None:
         if isinstance(event, OpenOrders):
             self._inbox.put_sweep(event)
         elif isinstance(event, Position):
             self._positions = (event,)
         else:
+            self._limits = (event,) if isinstance(event, PortfolioLimits) else self._limits
             self._inbox.put_level(event)
 
     async def _hear_silence(self) -> None:
@@ -323,18 +340,10 @@ class Actor:
         self._metrics.undecodable.inc()
         self._log.error("undecodable", subject=message.subject, sequence=message.sequence, detail=str(error))
 
+    def why_not_quoting(self) -> NotQuoting | None:
+        """Return the one reason, None when an opening order is out."""
+        return self._grid.why_not_quoting()
+
     def status(self) -> dict[str, object]:
         """Return what /status says of this symbol."""
-        reason = self._grid.why_not_quoting()
-        return {
-            "step": self._grid.step,
-            "epoch": self._epoch,
-            "not_quoting": reason.value if reason else None,
-            "price_age_s": round((time.time_ns() - self.price_time) / SECOND_NS, 3)
-            if self.price_time
-            else None,
-        }
-
-
-def _place(heard: Heard) -> Place:
-    return Place(heard.stream, heard.offset.sequence)
+        return told_of(self._grid, self._epoch, self.price_time)

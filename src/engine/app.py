@@ -1,12 +1,15 @@
 """The engine's process, wired."""
 
+import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 
 import msgspec
 
-from bus import Tenure, Unleased, leases, part
+from bus import Tenure, Unleased, forever, leases, part
 from engine.candles import LiveCandles, RecordedCandles
 from engine.orchestrator import Orchestrator
+from engine.portfolios import Portfolios
 from engine.watch import LiveWatch, RecordedWatch
 
 
@@ -43,8 +46,13 @@ async def main(settings: Settings) -> None:
             here,
             tenure,
             lock_step=settings.lock_step,
-            watch=RecordedWatch if settings.is_recorded else LiveWatch,
+            watch=RecordedWatch if settings.is_recorded else partial(LiveWatch, lock_step=settings.lock_step),
             candles=RecordedCandles if settings.is_recorded else LiveCandles,
         )
         here.report("engine", orchestrator.status)
-        await orchestrator.run()
+        portfolios = Portfolios(here, tenure)
+        here.report("portfolio", portfolios.status)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(forever("symbols", orchestrator.run()), name="symbols")
+            if not settings.lock_step:  # what it hears comes in no order
+                tasks.create_task(forever("portfolios", portfolios.run()), name="portfolios")

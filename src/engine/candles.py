@@ -1,4 +1,4 @@
-"""The candles that a symbol's risk monitor watches: first the history, then each as it forms and closes."""
+"""The candles that a grid watches, of its monitor's symbols and its own: the history, then each as it forms and closes."""
 
 import asyncio
 from collections import deque
@@ -7,21 +7,22 @@ from contextlib import aclosing
 from typing import Protocol
 
 from bus import Bus, FromSequence, Levels, Received, forever, get_logger, read
+from engine.core import volatility
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
 from schemas.grid_settings import GridSettings
 from schemas.market import Candle
 from schemas.subjects import Stream
-from schemas.units import TimeNs, VenueId
+from schemas.units import Symbol, TimeNs, VenueId
 
 Put = Callable[[Candle], None]
 _log = get_logger("engine")
 
-CandlesOf = Callable[[Bus, VenueId, GridSettings], "Candles"]
+CandlesOf = Callable[[Bus, VenueId, Symbol, GridSettings], "Candles"]
 
 
 class Candles(Protocol):
-    """Candles of the monitored symbols."""
+    """Candles of the monitored symbols, and closed ones of the own symbol where something depends on them."""
 
     async def load(self) -> None:
         """Read the history."""
@@ -36,9 +37,9 @@ class Candles(Protocol):
 class LiveCandles:
     """History before the first tick, then closed and forming candles as they come."""
 
-    def __init__(self, bus: Bus, venue: VenueId, settings: GridSettings) -> None:
+    def __init__(self, bus: Bus, venue: VenueId, symbol: Symbol, settings: GridSettings) -> None:
         self._bus = bus
-        self._closed = _Closed(bus, venue, settings)
+        self._closed = _Closed(bus, venue, symbol, settings)
         self._forming = tuple(
             subjects.live_candle(venue, symbol, settings.monitor_interval)
             for symbol in settings.monitor_symbols
@@ -53,10 +54,12 @@ class LiveCandles:
         return history
 
     async def follow(self, put: Put) -> None:
-        if not self._forming:
+        if not self._closed.filters:
             await _for_ever()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(forever("closed candles", self._closed.follow(put)), name="closed candles")
+            if not self._forming:
+                return
             async with Levels(self._bus, Stream.MARKET, self._forming) as levels:
                 async for message in levels:
                     _put(message, put)
@@ -65,8 +68,8 @@ class LiveCandles:
 class RecordedCandles:
     """Closed candles from before a tick, handed out with it, so that a run does not depend on the machine."""
 
-    def __init__(self, bus: Bus, venue: VenueId, settings: GridSettings) -> None:
-        self._closed = _Closed(bus, venue, settings)
+    def __init__(self, bus: Bus, venue: VenueId, symbol: Symbol, settings: GridSettings) -> None:
+        self._closed = _Closed(bus, venue, symbol, settings)
         self._waiting: list[Candle] = []
 
     async def load(self) -> None:
@@ -84,34 +87,36 @@ class RecordedCandles:
 
 
 class _Closed:
-    """Closed candles from CANDLES, each once; of the history no more than the monitor's window."""
+    """Closed candles from CANDLES, each once; of the history no more than the longest window."""
 
-    def __init__(self, bus: Bus, venue: VenueId, settings: GridSettings) -> None:
+    def __init__(self, bus: Bus, venue: VenueId, symbol: Symbol, settings: GridSettings) -> None:
         self._bus = bus
-        self._filters = tuple(
-            subjects.closed_candle(venue, symbol, settings.monitor_interval)
-            for symbol in settings.monitor_symbols
-        )
+        watched = [(each, settings.monitor_interval) for each in settings.monitor_symbols]
         self._window = settings.average_window
+        if volatility.is_watched(settings):
+            watched.append((symbol, settings.volatility_interval))
+            self._window = max(self._window, settings.atr_window + 1)
+        # A symbol may be watched twice by the same candles.
+        self.filters = tuple(dict.fromkeys(subjects.closed_candle(venue, *each) for each in watched))
         self._through = 0
 
     async def take(self) -> list[Candle]:
-        if not self._filters or await self._bus.last_sequence(Stream.CANDLES) <= self._through:
+        if not self.filters or await self._bus.last_sequence(Stream.CANDLES) <= self._through:
             return []
         found: dict[str, deque[Candle]] = {}
         newest = FromSequence(self._through + 1)
-        async with aclosing(read(self._bus, Stream.CANDLES, self._filters, newest)) as batches:
+        async with aclosing(read(self._bus, Stream.CANDLES, self.filters, newest)) as batches:
             async for batch in batches:
                 for message in batch.messages:
                     self._through = message.sequence
                     _put(message, found.setdefault(message.subject, deque(maxlen=self._window)).append)
                 if batch.caught_up:
                     break
-        return [candle for subject in self._filters for candle in found.get(subject, ())]
+        return [candle for subject in self.filters for candle in found.get(subject, ())]
 
     async def follow(self, put: Put) -> None:
         newest = FromSequence(self._through + 1)
-        async with aclosing(read(self._bus, Stream.CANDLES, self._filters, newest)) as batches:
+        async with aclosing(read(self._bus, Stream.CANDLES, self.filters, newest)) as batches:
             async for batch in batches:
                 for message in batch.messages:
                     _put(message, put)

@@ -38,7 +38,7 @@ def copies(step: Step) -> list[Copy]:
     ]
     fill_subject = subjects.fill(step.venue, step.symbol)
     out += [_copy(fill_subject, fill, step, index) for index, fill in enumerate(step.fills)]
-    out += [_copy(_subject(notice), notice, step, index) for index, notice in enumerate(step.notices)]
+    out += [_copy(subject_of(notice), notice, step, index) for index, notice in enumerate(step.notices)]
     return out
 
 
@@ -46,7 +46,8 @@ def _copy(subject: str, event: msgspec.Struct, step: Step, index: int) -> Copy:
     return Copy(subject, event, f"{subject}.{step.step}.{index}")
 
 
-def _subject(notice: Notice) -> str:
+def subject_of(notice: Notice) -> str:
+    """Return where a notice is published."""
     match notice:
         case RiskChanged():
             return subjects.risk(notice.venue, notice.symbol)

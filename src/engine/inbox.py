@@ -7,15 +7,23 @@ from typing import NamedTuple
 from schemas.account import OpenOrders
 from schemas.journal import EngineStopping, Input, StreamOffset, TimePassed
 from schemas.market import Candle, FeedChanged, Ticker
+from schemas.portfolio import PortfolioLimits
 from schemas.subjects import Stream
 
 LIMIT = 2000
 """Exact inputs that may wait; a reader that is ahead of the actor waits too."""
 
-Level = Candle | Ticker | FeedChanged | TimePassed | EngineStopping
+Level = Candle | Ticker | FeedChanged | TimePassed | PortfolioLimits | EngineStopping
 """What the newest of its kind replaces; of candles the forming one of a symbol."""
 
-LEVELS: tuple[type[Level], ...] = (Candle, Ticker, FeedChanged, TimePassed, EngineStopping)
+LEVELS: tuple[type[Level], ...] = (
+    PortfolioLimits,
+    Candle,
+    Ticker,
+    FeedChanged,
+    TimePassed,
+    EngineStopping,
+)
 """In the order that they are handed out: word that the feed is lost comes after the tick it came after."""
 
 
@@ -49,8 +57,7 @@ class Inbox:
 
     def put_level(self, level: Level) -> None:
         """Replace the one of its kind that waits."""
-        key = (level.symbol, level.closed and level.open_time) if isinstance(level, Candle) else None
-        self._levels[type(level)][key] = level
+        self._levels[type(level)][_key(level)] = level
         self._filled.set()
 
     def put_sweep(self, sweep: OpenOrders) -> None:
@@ -79,3 +86,9 @@ class Inbox:
         if len(self._exact) < LIMIT // 2:
             self._room.set()
         return heard
+
+
+def _key(level: Level) -> object:
+    if isinstance(level, Candle):
+        return level.symbol, level.interval, level.closed and level.open_time
+    return None

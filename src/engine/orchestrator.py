@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 from bus import FreeRunning, Lease, LockStep, Part, Registry, Tenure, follow_roster
 from engine.actor import Actor, ActorTurns
 from engine.candles import CandlesOf
 from engine.metrics import EngineMetrics
+from engine.reasons import NotQuotingCollector, Reason
 from engine.symbol import SymbolRunner
 from engine.watch import Watch
 from schemas import subjects
@@ -37,6 +38,7 @@ class Orchestrator:
         self._metrics = EngineMetrics(part.registry)
         self._runners: dict[str, SymbolRunner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        part.registry.register(NotQuotingCollector(self._reasons))
 
     async def run(self) -> None:
         """Run every symbol of the roster, now and as it changes; for ever."""
@@ -54,6 +56,11 @@ class Orchestrator:
         if problems:
             out["problem"] = "; ".join(f"{key}: {text}" for key, text in problems.items())
         return out
+
+    def _reasons(self) -> Iterator[Reason]:
+        for runner in self._runners.values():
+            if not runner.is_elsewhere:
+                yield Reason(runner.entry.venue, runner.entry.symbol, runner.why_not_quoting())
 
     def _roster(self) -> AsyncGenerator[tuple[str, SymbolEntry | None], None]:
         return follow_roster(self._part.bus, self._part.log)

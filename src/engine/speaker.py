@@ -86,15 +86,24 @@ class Speaker:
         """Publish the newest grid whenever there is one, for ever."""
         while True:
             await self._grid_wanted.wait()
-            self._grid_wanted.clear()
-            assert self._grid is not None
-            view, sequence = self._grid
-            try:
-                await self._bus.store(
-                    self._grid_subject, view, expect_last=sequence, expect_subject=self._step_subject
-                )
-            except Conflict:
-                pass  # a newer step is in the journal; its grid follows, from whoever wrote it
-            except BusError as error:
-                self._log.warning("grid_not_published", detail=str(error))
+            await self._show_newest()
             await asyncio.sleep(GRID_EVERY_S)
+
+    async def flush(self) -> None:
+        """Return when all copies have their answer and the newest grid is out."""
+        await self._bus.flush_window()
+        if self._grid_wanted.is_set():
+            await self._show_newest()
+
+    async def _show_newest(self) -> None:
+        self._grid_wanted.clear()
+        assert self._grid is not None
+        view, sequence = self._grid
+        try:
+            await self._bus.store(
+                self._grid_subject, view, expect_last=sequence, expect_subject=self._step_subject
+            )
+        except Conflict:
+            pass  # a newer step is in the journal; its grid follows, from whoever wrote it
+        except BusError as error:
+            self._log.warning("grid_not_published", detail=str(error))

@@ -1,14 +1,15 @@
 """One symbol's life in this process: waits for its lease, runs its actor, starts it again, sets it aside, lets it go."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 
-from bus import BusError, Fenced, Lease, Part, Tenure
+from bus import BusError, Fenced, Lease, Part, Tenure, leaves, take_off_roster
 from engine.actor import Actor
 from engine.metrics import EngineMetrics
 from engine.quarantine import Failures, Place, Poisoned, announce, until_reset
+from schemas.grid_view import NotQuoting
 from schemas.journal import SymbolEntry
 from schemas.subjects import Stream
 
@@ -53,13 +54,14 @@ class SymbolRunner:
         self._actor: Actor | None = None
         self._delay_s = BACK_OFF_S
         self._is_fenced = False
+        self._is_removed = False
         self._standing = Standing.WAITING
         self.entry = entry
         self.problem: str | None = None
 
     async def run(self) -> None:
-        """Run the symbol whenever its lease is ours, until cancelled."""
-        while True:
+        """Run the symbol whenever its lease is ours, until it is removed."""
+        while not self._is_removed:
             self._is_fenced = False
             await self._tenure.run_while_held(self._key, self._work)
             if self._is_fenced:
@@ -80,10 +82,21 @@ class SymbolRunner:
         said = self._actor.status() if self._actor is not None else {}
         return {"standing": standing, **said, "problem": self.problem}
 
+    def why_not_quoting(self) -> NotQuoting | None:
+        """Return the one reason, None when it is quoting."""
+        if self._standing is Standing.QUARANTINED:
+            return NotQuoting.QUARANTINED
+        return NotQuoting.WAITING_FOR_LEASE if self._actor is None else self._actor.why_not_quoting()
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Another engine has it, and says what it does."""
+        return self._tenure.holder(self._key) not in (None, self._tenure.name)
+
     async def _work(self, lease: Lease) -> None:
         self._lease = lease
         try:
-            while not self._is_fenced:
+            while not (self._is_fenced or self._is_removed):
                 await self._run_actor(lease)
         finally:
             self._lease = self._actor = None
@@ -105,11 +118,22 @@ class SymbolRunner:
                 self._log.error("actor_failed", detail=f"as it ended: {cause!r}", exception=cause)
                 raise asyncio.CancelledError from error
         else:
-            cause = AssertionError("the actor ended, and it never should")
+            await self._remove()
+            return
         if clock() - started > HEALTHY_S:
             self._delay_s = BACK_OFF_S
         self._metrics.restarts.labels(self.entry.venue, self.entry.symbol).inc()
         await self._on_failure(cause)
+
+    async def _remove(self) -> None:
+        self._log.info("removed", generation=self.entry.generation)
+        while not self._is_removed:
+            try:
+                await take_off_roster(self._bus, self.entry)
+                self._is_removed = True
+            except BusError as error:
+                self._log.warning("not_taken_off", detail=str(error))
+                await self._back_off()
 
     async def _on_failure(self, cause: Exception) -> None:
         match cause:
@@ -167,15 +191,7 @@ class SymbolRunner:
 
 def _cause(error: Exception) -> Exception:
     """Return what went wrong: our own fault before another engine, and that before the bus's."""
-    leaves = list(_leaves(error))
-    ours = [leaf for leaf in leaves if not isinstance(leaf, BusError)]
-    fenced = [leaf for leaf in leaves if isinstance(leaf, Fenced)]
-    return (ours or fenced or leaves)[0]
-
-
-def _leaves(error: Exception) -> Iterator[Exception]:
-    if isinstance(error, ExceptionGroup):
-        for one in error.exceptions:
-            yield from _leaves(one)
-    else:
-        yield error
+    causes = leaves(error)
+    ours = [leaf for leaf in causes if not isinstance(leaf, BusError)]
+    fenced = [leaf for leaf in causes if isinstance(leaf, Fenced)]
+    return (ours or fenced or causes)[0]

@@ -5,7 +5,10 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from bus import Bus
+from engine.account import Account, LiveAccount, SettledAccount
 from schemas import subjects
+from schemas.instruments import Instrument
 from schemas.journal import TimePassed
 from schemas.units import SECOND_NS, Symbol, TimeNs, VenueId
 
@@ -25,6 +28,12 @@ class Watch(Protocol):
     def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         """Return where on ACCOUNT the venue's position is, to be compared with every sweep."""
 
+    def account(self, bus: Bus, instrument: Instrument) -> Account:
+        """Return where the account is looked up before the first order."""
+
+    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
+        """Return where on JOURNAL it is told what all symbols together may do."""
+
     def tick(self, market_time: TimeNs) -> None:
         """Take note that there was a tick."""
 
@@ -37,7 +46,14 @@ class LiveWatch:
 
     is_recorded = False
 
-    def __init__(self, *, every_s: float = SILENCE, clock: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(
+        self,
+        *,
+        every_s: float = SILENCE,
+        clock: Callable[[], int] = time.monotonic_ns,
+        lock_step: bool = False,
+    ) -> None:
+        self._lock_step = lock_step
         self._every_s = every_s
         self._clock = clock
         self._market_time: TimeNs = 0
@@ -49,6 +65,12 @@ class LiveWatch:
 
     def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         return (subjects.position(venue, symbol),)
+
+    def account(self, bus: Bus, instrument: Instrument) -> Account:
+        return SettledAccount(bus, instrument) if self._lock_step else LiveAccount(bus, instrument)
+
+    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
+        return (subjects.limits(venue),)
 
     def tick(self, market_time: TimeNs) -> None:
         self._market_time = market_time
@@ -74,6 +96,12 @@ class RecordedWatch:
         return ()
 
     def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
+        return ()
+
+    def account(self, bus: Bus, instrument: Instrument) -> Account:
+        return SettledAccount(bus, instrument)
+
+    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
         return ()
 
     def tick(self, market_time: TimeNs) -> None:

@@ -23,13 +23,9 @@ from liveserver.ordering import Ordering
 from liveserver.redaction import pseudonyms
 from liveserver.replays import Replays
 from liveserver.replica import Replica
-from liveserver.server import serving
+from liveserver.server import allow_many_files, serving
 from liveserver.settings import Settings
 from liveserver.viewer_socket import Sockets
-
-DRAIN_S = 0.8
-"""How long viewers get to hear that the server goes away."""
-
 
 CANCEL_AGAIN_S = 0.5
 
@@ -39,6 +35,7 @@ async def main(settings: Settings) -> None:
 
     Raises: PortTaken, PageIncomplete, AccessRefused.
     """
+    allow_many_files()
     async with running(settings):
         await asyncio.Event().wait()
 
@@ -63,10 +60,11 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
     ordering = Ordering(commanding, hub, errands)
     sockets = Sockets(replica, Door(guard=guard), settings.limits, replays, ordering)
     app = create_app(replica, assets, guard, commanding)
-    async with serving(app, sockets.protocol(), settings.http_host, settings.http_port) as address:
-        replica.address = address
-        replica.name = replica.name or urlsplit(address).netloc
-        log.info("serving", address=address)
+    own_port = settings.own_port if settings.share_port else None
+    async with serving(app, sockets.protocol(), settings.http_host, settings.http_port, own_port) as served:
+        replica.address = served.address
+        replica.name = replica.name or urlsplit(served.address).netloc
+        log.info("serving", address=served.public_address, own=served.address)
         async with asyncio.TaskGroup() as tasks, errands:
             feeding = tasks.create_task(_feed(settings, replica, log), name="feed")
             telling = tasks.create_task(forever("announce", replica.announce()), name="announce")
@@ -74,7 +72,10 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
             try:
                 yield replica
             finally:
-                await _send_away(replica.hub)
+                replica.is_draining = True
+                served.stop_accepting()
+                await _send_away(replica.hub, settings.drain_s)
+                log.info("drained", left=len(replica.hub))
                 telling.cancel()
                 timing.cancel()
                 await _end(feeding)
@@ -98,8 +99,8 @@ async def _end(task: asyncio.Task[Never]) -> None:
         await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
 
 
-async def _send_away(hub: Hub) -> None:
+async def _send_away(hub: Hub, within_s: float) -> None:
     hub.close_all(CloseCode.GOING_AWAY, "the live server is stopping; connect again")
     with suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_S):
+        async with asyncio.timeout(within_s):
             await hub.emptied()

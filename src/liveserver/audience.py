@@ -82,6 +82,11 @@ class Viewer(Protocol):
         """Take so many whole frames, joined; False when the viewer is closed, or closed now as too slow."""
         ...
 
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the connection takes nothing at present: what is sent waits, and must not be much."""
+        ...
+
     async def room(self) -> bool:
         """Return once the connection takes what it is sent, or is gone; whether it is there."""
         ...

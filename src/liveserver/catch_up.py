@@ -1,7 +1,6 @@
 """Brings viewers back that cannot be seated at once: they missed more than is kept here, or know more than we do."""
 
 import asyncio
-import time
 from collections.abc import Collection, Sequence
 from contextlib import aclosing
 
@@ -43,38 +42,49 @@ class CatchUp:
         self._errands = errands
         self._log = log
         self._turn = asyncio.Semaphore(READERS)
+        self._busy: set[Viewer] = set()
 
     def fetch(self, viewer: Viewer) -> None:
         """See to it that a viewer returns."""
-        self._errands.send(viewer, self._bring_back(viewer), name="catch_up")
+        # Who is brought back already goes on with whatever it asks for now.
+        if viewer not in self._busy:
+            self._busy.add(viewer)
+            self._errands.send(viewer, self._bring_back(viewer), name="catch_up")
 
     async def _bring_back(self, viewer: Viewer) -> None:
-        since = time.monotonic()
-        while (wait := self._hub.advance(viewer)) is not None:
-            returning = self._hub.returning(viewer)
-            match wait:
-                case Wait.VIEW:
-                    await self._hub.shown()
-                case Wait.ROOM:
-                    if not await viewer.room():
-                        return
-                case Wait.BEHIND if returning is not None:
-                    await self._wait_for_news(viewer, returning, since)
-                case Wait.OLDER if returning is not None:
-                    await self._read_in_turn(viewer, returning)
-            await asyncio.sleep(0)
+        try:
+            while await viewer.room() and (wait := self._hub.advance(viewer)) is not None:
+                await self._wait_for(wait, viewer)
+                await asyncio.sleep(0)
+        finally:
+            self._busy.discard(viewer)
 
-    async def _wait_for_news(self, viewer: Viewer, returning: Returning, since: float) -> None:
+    async def _wait_for(self, wait: Wait, viewer: Viewer) -> None:
+        returning = self._hub.returning(viewer)
+        match wait:
+            case Wait.VIEW:
+                await self._hub.shown()
+            case Wait.BEHIND if returning is not None:
+                await self._wait_for_news(viewer, returning)
+            case Wait.OLDER if returning is not None:
+                await self._read_in_turn(viewer, returning)
+
+    async def _wait_for_news(self, viewer: Viewer, returning: Returning) -> None:
         bus, projection = self._bus, self._replica.projection
         if bus is None or projection is None:
             await asyncio.sleep(RETRY_S)
             return
+        reconnects = bus.reconnects if bus.is_connected else None
+        if await self._is_from_nowhere(bus, returning):
+            self._start_anew(viewer, returning, Reason.NOT_KNOWN)
+            return
         try:
-            async with asyncio.timeout(RETRY_S):
-                await projection.log.grown()
+            async with asyncio.timeout(BEHIND_S):
+                while projection.log.is_behind(returning.positions):
+                    await projection.log.grown()
         except TimeoutError:
-            is_late = time.monotonic() - since > BEHIND_S and bus.is_connected
-            if is_late or await self._is_from_nowhere(bus, returning):
+            # Without the bus, or with a view that is no longer shown, no time is late.
+            if bus.reconnects == reconnects and self._replica.projection is projection:
                 self._start_anew(viewer, returning, Reason.NOT_KNOWN)
 
     async def _is_from_nowhere(self, bus: Bus, returning: Returning) -> bool:
@@ -174,7 +184,6 @@ def entry_of(message: Received) -> Entry | None:
         event = decode(message.data)
     except UndecodableError:
         return None
-    found = about(event)
-    if found is None:
+    if about(event) is None:
         return None
-    return Entry(message.stream, message.sequence, message.time_ns, event, found, len(message.data))
+    return Entry(message.stream, message.sequence, message.time_ns, event, message.data)

@@ -89,7 +89,9 @@ class _View:
 
     async def follow(self) -> None:
         await provision(self._bus)
+        self._fall_behind()
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+            stack.callback(self._bus.on_reconnect(self._fall_behind))
             includes: list[int] = []
             for stream, filters in LEVELS.items():
                 levels = await stack.enter_async_context(Levels(self._bus, stream, filters))
@@ -134,10 +136,15 @@ class _View:
     async def _follow_log(self, stream: Stream, start: Start) -> None:
         async for batch in read(self._bus, stream, LOGS[stream], start):
             self._take(batch.messages)
+            if batch.caught_up:
+                self._replica.behind.discard(stream)
             if batch.caught_up and stream in self._behind:
                 await self._check_created(stream)
                 self._behind.remove(stream)
                 self._show_when_ready()
+
+    def _fall_behind(self) -> None:
+        self._replica.behind = {str(stream) for stream in LOGS}
 
     async def _check_created(self, stream: Stream) -> None:
         # Between finding its end and reading it, a stream may have been made anew; from here on the reader tells.
@@ -168,8 +175,7 @@ class _View:
             return []
         if not is_logged:
             return self._projection.apply(event, message.sequence)
-        size = len(message.data)
-        return self._projection.hear(message.stream, message.sequence, message.time_ns, event, size)
+        return self._projection.hear(message.stream, message.sequence, message.time_ns, event, message.data)
 
 
 def _includes(messages: Iterable[Received]) -> list[int]:

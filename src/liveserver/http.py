@@ -121,6 +121,14 @@ def _state_routes(replica: Replica, guard: Guard) -> list[HTTPRouteHandler]:
         # Whoever balances load asks without a token, and needs no more.
         return {name: health[name] for name in ("status", "uptime", "time", "state", "clients")}
 
+    @get("/ready", include_in_schema=False)
+    async def ready() -> Response[dict[str, object]]:
+        why_not = replica.not_ready()
+        body: dict[str, object] = {"ready": why_not is None, "state": replica.state}
+        if why_not is None:
+            return Response(body)
+        return Response({**body, "reason": why_not}, status_code=503, headers={"retry-after": "1"})
+
     @get("/status", include_in_schema=False, guards=[needs(guard, Action.WATCH_ALL)])
     async def status() -> dict[str, object]:
         return replica.status()
@@ -129,7 +137,7 @@ def _state_routes(replica: Replica, guard: Guard) -> list[HTTPRouteHandler]:
     async def metrics() -> Response[bytes]:
         return Response(replica.exposition(), media_type=CONTENT_TYPE)
 
-    return [health, status, metrics]
+    return [health, ready, status, metrics]
 
 
 async def add_security_headers(message: AsgiMessage, scope: Scope) -> None:

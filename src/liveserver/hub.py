@@ -7,29 +7,19 @@ A viewer that returns, or watches the past, has its topics but no seat among tho
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
-from liveserver.answers import ResumedData, Shown, SnapshotData, StreamsData
+from liveserver.answers import Shown, SnapshotData, StreamsData
 from liveserver.audience import CloseCode, Dialect, Viewer
 from liveserver.messages import ErrorData, Message, MessageType
 from liveserver.metrics import Metrics
 from liveserver.positions import DURABLE, Positions, Reason
 from liveserver.projection import Channel, Outgoing, Projection
 from liveserver.redaction import UNKEYED, Pseudonym
+from liveserver.retelling import Replayed, missed, replayed
 from liveserver.returning import Anew, Piece, Returning, Wait
 from liveserver.ring import Entry
-from liveserver.seating import NOTHING, Seating, Soon
+from liveserver.seating import NOTHING, Frame, Seating, Soon
 from liveserver.topics import Unknown, Wanted, resolve, unknown_symbol
-
-
-class Replayed(NamedTuple):
-    """A message of the past."""
-
-    channel: Channel | None
-    message: Message
-    seq: str = ""
-    time_ms: int = 0
-    """When the bus stored it."""
 
 
 class Hub:
@@ -104,53 +94,38 @@ class Hub:
         if projection is None:
             return Wait.VIEW
         found = resolve(projection, self._topics[viewer])
-        if isinstance(found, Unknown):
-            self._say_unknown(viewer, found.wanted, projection, is_leaving=True)
-            return None
+        assert not isinstance(found, Unknown), "it waits for what there is not"
         channels, self._topics[viewer] = found
-        match returning.next(projection.log, frozenset(channels)):
+        match returning.next(projection.log, channels):
             case Anew(reason):
                 self.start_anew(viewer, reason)
                 return None
-            case Piece(entries, is_last):
-                if self.hand(viewer, returning, entries) and is_last:
-                    self._take_seat(viewer, channels, projection)
-                return Wait.ROOM if viewer in self._returning else None
+            case Piece(entries, is_last=True):
+                self._take_seat(viewer, returning, entries, channels)
+                return None
+            case Piece(entries):
+                return Wait.ROOM if self.hand(viewer, returning, entries) else None
             case wait:
                 return wait
 
     def hand(self, viewer: Viewer, returning: Returning, entries: Sequence[Entry]) -> bool:
         """Send missed events to a viewer; False when that is not, or no more, how it returns."""
-        projection = self._projection
-        if self._returning.get(viewer) is not returning or projection is None:
+        if self._returning.get(viewer) is not returning:
             return False
-        if not returning.is_told:
-            returning.is_told = True
-            self._seating.deliver(
-                viewer, [(None, Message(MessageType.RESUMED, ResumedData(streams=returning.positions)))]
-            )
-        self.send_entries(viewer, entries)
-        returning.took(entries)
+        assert self._projection is not None, "whoever is handed something was shown something"
+        told = missed(self._seating, viewer, self._projection, returning, entries)
+        self._seating.deliver_frames(viewer, told)
         return viewer in self._seating
-
-    def send_entries(self, viewer: Viewer, entries: Sequence[Entry]) -> None:
-        """Send durable events as they were told when they happened."""
-        projection = self._projection
-        if viewer not in self._seating or projection is None:
-            return
-        dialect = self._seating[viewer].dialect
-        frames = [self._frame(entry, projection, dialect) for entry in entries]
-        self._seating.deliver_frames(viewer, frames, [entry.kind for entry in entries])
 
     def returning(self, viewer: Viewer) -> Returning | None:
         """Return how far a viewer has returned, None when it does not."""
         return self._returning.get(viewer)
 
-    def topics_of(self, viewer: Viewer) -> frozenset[Channel]:
-        """Return the channels that a viewer's topics come to now."""
+    def topics_of(self, viewer: Viewer) -> Sequence[Channel]:
+        """Return the channels that a viewer's topics come to now, each once."""
         projection = self._projection
         found = resolve(projection, self._topics.get(viewer, ())) if projection else None
-        return frozenset() if found is None or isinstance(found, Unknown) else frozenset(found[0])
+        return () if found is None or isinstance(found, Unknown) else found[0]
 
     def start_anew(self, viewer: Viewer, reason: Reason) -> None:
         """Send a viewer that has no seat a snapshot of its topics, and go on from there."""
@@ -171,14 +146,9 @@ class Hub:
 
     def send_past(self, viewer: Viewer, told: Sequence[Replayed]) -> bool:
         """Send messages of the past to a viewer that is away from the present; False when it is not."""
-        if viewer not in self._away:
+        if viewer not in self._away or viewer not in self._seating:
             return False
-        if viewer not in self._seating:
-            self._away.discard(viewer)
-            return False
-        dialect = self._seating[viewer].dialect
-        frames = [self._seating.written(message, dialect, at, seq, ms) for at, message, seq, ms in told]
-        self._seating.deliver_frames(viewer, frames, [each.message.type for each in told])
+        self._seating.deliver_frames(viewer, [replayed(self._seating, viewer, each) for each in told])
         return viewer in self._away
 
     def tell(self, viewer: Viewer, message: Message) -> None:
@@ -254,7 +224,7 @@ class Hub:
         self._go_on(viewer)
 
     def _go_on(self, viewer: Viewer) -> None:
-        if self.advance(viewer) is not None:
+        if viewer.is_blocked or self.advance(viewer) is not None:
             self.fetch(viewer)
 
     def _stand_aside(self, viewer: Viewer) -> None:
@@ -265,17 +235,28 @@ class Hub:
         if viewer in self._seating:
             self._seating.sit(viewer, NOTHING, before.dialect)
 
-    def _take_seat(self, viewer: Viewer, channels: Sequence[Channel], projection: Projection) -> None:
-        before = self._seating[viewer]
+    def _take_seat(
+        self, viewer: Viewer, returning: Returning, entries: Sequence[Entry], channels: Sequence[Channel]
+    ) -> None:
+        before, projection = self._seating[viewer], self._projection
+        assert projection is not None, "whoever is seated was shown something"
         self._seating.send(before)
-        self._returning.pop(viewer, None)
         if viewer not in self._seating:
             return
+        told = missed(self._seating, viewer, projection, returning, entries)
+        del self._returning[viewer]
         self._seating.sit(viewer, frozenset(channels), before.dialect)
-        levels = [(channel, level) for channel in channels for level in projection.levels(channel)]
-        streams = StreamsData(streams=projection.log.positions)
-        symbols = (None, Message(MessageType.SYMBOLS, projection.summary()))
-        self._seating.deliver(viewer, [*levels, symbols, (None, Message(MessageType.STREAMS, streams))])
+        after: list[tuple[Channel | None, Message]] = [
+            *((channel, level) for channel in channels for level in projection.levels(channel)),
+            (None, Message(MessageType.SYMBOLS, projection.summary())),
+            (None, Message(MessageType.STREAMS, StreamsData(streams=projection.log.positions))),
+        ]
+        told += [
+            Frame(self._seating.written(message, before.dialect, channel), message.type)
+            for channel, message in after
+        ]
+        # One write: what the connection takes at once never has to wait in the backlog.
+        self._seating.deliver_frames(viewer, told)
 
     def _settle(
         self, viewer: Viewer, reason: Reason | None = None, *, is_leaving: bool = True

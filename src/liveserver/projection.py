@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from enum import Enum, auto
 from typing import NamedTuple
 
-from liveserver.durable import about, is_told_from_the_log
+from liveserver.durable import about, is_told_from_the_log, worded
 from liveserver.market_view import MarketEvent, MarketView
 from liveserver.messages import Message, MessageType, SymbolData
 from liveserver.naming import Market, assets, find, names, pair
@@ -57,8 +57,8 @@ class Projection:
         self.is_shown = True
         """Somebody may be told what follows from an event."""
 
-    def hear(self, stream: str, sequence: int, time: TimeNs, event: Event, size: int = 0) -> list[Outgoing]:
-        """Take a message that a stream stored at `time`; return what follows from it for each dialect."""
+    def hear(self, stream: str, sequence: int, time: TimeNs, event: Event, data: bytes) -> list[Outgoing]:
+        """Take a message, `data`, that a stream stored at `time`; return what follows from it for each dialect."""
         told = self.apply(event, sequence)
         if stream not in DURABLE:
             seq = f"{stream}:{sequence}"
@@ -68,12 +68,11 @@ class Projection:
         if found is None:
             self.log.passed(stream, sequence)
             return told
-        entry = Entry(stream, sequence, time, event, found, size)
-        self.log.append(entry)
+        self.log.append(Entry(stream, sequence, time, event, data))
         if not self.is_shown:
             return told
         name = self._views[found.market].name
-        return [Outgoing(Channel(*found), entry.message(name), entry.seq, Reach.V2), *told]
+        return [Outgoing(Channel(*found), worded(event, name), f"{stream}:{sequence}", Reach.V2), *told]
 
     def apply(self, event: Event, sequence: int) -> list[Outgoing]:
         """Take an event; `sequence` is its number in its stream. Return the messages that follow from it."""

@@ -8,8 +8,7 @@ from contextlib import aclosing
 from bus import Bus, BusError, FromSequence, Logger, Received
 from liveserver.answers import ReplayData, ReplayState
 from liveserver.audience import Viewer
-from liveserver.catch_up import entry_of
-from liveserver.hub import Hub, Replayed
+from liveserver.hub import Hub
 from liveserver.messages import Message, MessageType
 from liveserver.naming import Market
 from liveserver.pace import Pace
@@ -17,6 +16,8 @@ from liveserver.past import DETAILS, Source, filters, kept_from, merged, sequenc
 from liveserver.positions import Reason
 from liveserver.projection import Channel, Outgoing, Projection, Reach
 from liveserver.requests import Pause, Play, ReplayCommand, Seek, Stop, time_of
+from liveserver.retelling import Replayed
+from schemas.codec import UndecodableError, decode
 from schemas.subjects import Stream
 from schemas.units import MILLISECOND_NS, SECOND_NS, TimeNs
 
@@ -107,6 +108,7 @@ class Showing:
                 self._from = self._from or self._shown_to
                 await asyncio.sleep(RETRY_S)
         self._tell(ReplayState.STOPPED)
+        await self._viewer.room()
         if self._hub.is_away(self._viewer):
             self._hub.start_anew(self._viewer, Reason.REPLAY_STOPPED)
 
@@ -221,7 +223,8 @@ class Showing:
         except TimeoutError:
             return False
         self._changed.clear()
-        self._tell_state()
+        if not self._is_stopped:
+            self._tell_state()
         return True
 
     def _tell_state(self) -> None:
@@ -258,7 +261,8 @@ def iso(time: TimeNs) -> str:
 
 
 def _hear(projection: Projection, message: Received) -> list[Outgoing]:
-    entry = entry_of(message)
-    if entry is None:
+    try:
+        event = decode(message.data)
+    except UndecodableError:
         return []
-    return projection.hear(message.stream, message.sequence, message.time_ns, entry.event, 0)
+    return projection.hear(message.stream, message.sequence, message.time_ns, event, message.data)

@@ -28,6 +28,9 @@ class Replica:
     part: Part | None = None
     projection: Projection | None = None
     started: float = field(default_factory=time.monotonic)
+    behind: set[str] = field(default_factory=set)
+    """Streams that are still being read up to where they were when the bus was last reached."""
+    is_draining: bool = False
 
     def show(self, projection: Projection) -> None:
         """Show this projection to everybody from now on."""
@@ -36,7 +39,9 @@ class Replica:
 
     @property
     def state(self) -> str:
-        """Return `waiting` until the bus was read once, `cut` while it is out of reach, else `live`."""
+        """Return `waiting` until the bus was read once, `cut` while it is out of reach, `draining`, else `live`."""
+        if self.is_draining:
+            return "draining"
         if self.part is None or self.projection is None:
             return "waiting"
         return "live" if self.part.bus.is_connected else "cut"
@@ -52,6 +57,20 @@ class Replica:
         else:
             bus = self.part.health()
         return {**bus, "uptime": self.uptime_s, **self.report()}
+
+    def not_ready(self) -> str | None:
+        """Return why new viewers should go elsewhere; None when this replica is caught up with the bus."""
+        match self.state:
+            case "live" if self.behind:
+                return f"reading {', '.join(sorted(self.behind))}"
+            case "live":
+                return None
+            case "waiting":
+                return "the bus was not read yet"
+            case "cut":
+                return "no connection to the bus"
+            case _:
+                return "going away"
 
     def status(self) -> dict[str, object]:
         """Return the body of /status."""

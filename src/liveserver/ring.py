@@ -6,15 +6,15 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterable
 from operator import attrgetter
 
-from liveserver.durable import kind_of, worded
-from liveserver.messages import Message, MessageType
+from liveserver.durable import about, kind_of, worded
+from liveserver.messages import Message
 from liveserver.naming import Market
 from liveserver.positions import Position, Positions, Reason
-from schemas.codec import Event
+from schemas.codec import Event, decode
 from schemas.units import TimeNs
 
 RING_EVENTS = 10_000
-RING_BYTES = 16 << 20
+RING_BYTES = 8 << 20
 """Of one stream, as it is on the bus."""
 
 _sequence = attrgetter("sequence")
@@ -22,37 +22,30 @@ _time = attrgetter("time")
 
 
 class Entry:
-    """One durable event, worded when somebody has to hear of it."""
+    """One durable event as the bus has it: read again when somebody has missed it."""
 
-    __slots__ = ("_message", "event", "frames", "interval", "market", "sequence", "size", "stream", "time")
+    __slots__ = ("data", "frames", "interval", "kind", "market", "sequence", "stream", "time")
 
-    def __init__(
-        self, stream: str, sequence: int, time: TimeNs, event: Event, about: tuple[Market, str], size: int = 0
-    ) -> None:
+    def __init__(self, stream: str, sequence: int, time: TimeNs, event: Event, data: bytes) -> None:
+        found = about(event)
+        assert found is not None, "viewers are told of it"
         self.stream = stream
         self.sequence = sequence
         self.time = time
         """When the bus stored it."""
-        self.event = event
-        self.market, self.interval = about
-        self.size = size
+        self.kind = kind_of(event)
+        self.market, self.interval = found
+        self.data = data
         self.frames: dict[object, bytes] = {}
         """As it was written, by the form it was written in."""
-        self._message: Message | None = None
 
     @property
     def seq(self) -> str:
         return f"{self.stream}:{self.sequence}"
 
-    @property
-    def kind(self) -> MessageType:
-        return kind_of(self.event)
-
     def message(self, name: str) -> Message:
         """Return the message; `name` is what browsers call the market."""
-        if self._message is None:
-            self._message = worded(self.event, name)
-        return self._message
+        return worded(decode(self.data), name)
 
 
 class Ring:
@@ -73,7 +66,7 @@ class Ring:
         if not self._entries:
             self.after = min(self.after, entry.sequence - 1)
         self._entries.append(entry)
-        self._size += entry.size
+        self._size += len(entry.data)
         self.position = max(self.position, entry.sequence)
         while len(self._entries) - self._head > self._events_limit or self._size > self._size_limit:
             self._drop()
@@ -90,8 +83,10 @@ class Ring:
     def _drop(self) -> None:
         oldest = self._entries[self._head]
         self._head += 1
-        self._size -= oldest.size
+        self._size -= len(oldest.data)
         self.after = oldest.sequence
+        # It stays in the list until that is cut, which is not done each time.
+        oldest.data = b""
         oldest.frames.clear()
 
 

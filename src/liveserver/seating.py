@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from liveserver.audience import Audience, Dialect, Viewer, written
 from liveserver.messages import Message, MessageType
@@ -13,6 +14,13 @@ Soon = Callable[[Callable[[], None]], object]
 """Calls a function later in this tick, or at the next: a loop's `call_soon`."""
 Key = tuple[frozenset[Channel], Dialect]
 NOTHING: frozenset[Channel] = frozenset()
+
+
+class Frame(NamedTuple):
+    """One written message."""
+
+    data: bytes
+    type: MessageType
 
 
 class Seating:
@@ -126,17 +134,17 @@ class Seating:
         """Send messages to one viewer now."""
         audience = self._seats.get(viewer)
         if audience is not None:
-            frames = [self.written(message, audience.dialect, channel) for channel, message in messages]
-            self.deliver_frames(viewer, frames, [message.type for _, message in messages])
+            told = ((self.written(message, audience.dialect, at), message.type) for at, message in messages)
+            self.deliver_frames(viewer, [Frame(*each) for each in told])
 
-    def deliver_frames(self, viewer: Viewer, frames: Sequence[bytes], kinds: Sequence[MessageType]) -> None:
-        """Send one viewer frames that were written before, one of each of these kinds."""
+    def deliver_frames(self, viewer: Viewer, frames: Sequence[Frame]) -> None:
+        """Send one viewer frames that were written before, in one write."""
         if not frames:
             return
-        if not viewer.send(b"".join(frames), len(frames)):
+        if not viewer.send(b"".join([frame for frame, _ in frames]), len(frames)):
             self._forget(viewer)
             return
-        for kind in kinds:
+        for _, kind in frames:
             self._metrics.messages_sent.labels(kind).inc()
 
     def _audience_at(self, channels: frozenset[Channel], dialect: Dialect) -> Audience:

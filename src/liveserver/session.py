@@ -9,14 +9,13 @@ forgotten when they were whole frames and whole messages.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from websockets.frames import CTRL_OPCODES, Frame, Opcode
 from websockets.http11 import Request as Handshake
 from websockets.protocol import State
-from websockets.server import ServerProtocol
-from websockets.typing import Subprotocol
 
 from liveserver.allowance import Allowance
 from liveserver.audience import CloseCode, Dialect
@@ -30,9 +29,9 @@ from liveserver.refusal import Refusal
 from liveserver.requests import Control, NotUnderstood, understand
 from liveserver.stage import Outlet, Stage
 from liveserver.topics import Wanted
+from liveserver.viewer_protocol import ViewerProtocol
 
 TOO_MANY_REQUESTS = 429
-SUBPROTOCOL = Subprotocol("opensqt.v2")
 
 END_OF_HEAD = b"\r\n\r\n"
 
@@ -72,7 +71,7 @@ class Session:
         self._stage = stage
         self._outlet = outlet
         self._address = address
-        self._protocol: ServerProtocol | None = self._new_protocol(State.CONNECTING)
+        self._protocol: ViewerProtocol | None = ViewerProtocol(stage.limits.inbound_bytes, State.CONNECTING)
         # Bytes that came and are part of no whole frame yet.
         self._unread = 0
         self._fragments: Fragments | None = None
@@ -131,13 +130,15 @@ class Session:
         self._abort_at = self._now + self._stage.limits.linger_s
 
     # What the connection does.
-
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes from the viewer."""
         self._now = now
         protocol = self._wire()
         self._unread += len(data)
         protocol.receive_data(data)
+        # A pong for each ping, and at last a close, if it comes to that.
+        answers = deque(protocol.data_to_send())
+        is_over = protocol.state is not State.OPEN
         for event in protocol.events_received():
             if isinstance(event, Handshake):
                 self._shake_hands(protocol, event)
@@ -145,8 +146,10 @@ class Session:
                 self._unread = 0 if data.endswith(END_OF_HEAD) else 1
             elif isinstance(event, Frame):
                 self._unread -= wire_size(event)
+                if event.opcode is Opcode.PING and self._is_open:
+                    self.send(answers.popleft(), 1)
                 self._hear(event)
-        self._write_out(protocol)
+        self._write_out(protocol, answers if is_over else ())
         self._rest()
 
     def block(self) -> None:
@@ -190,20 +193,16 @@ class Session:
             self._silent_until = self._now + limits.pong_within_s
         self.send(PING, 1)
 
-    def _new_protocol(self, state: State) -> ServerProtocol:
-        size = self._stage.limits.inbound_bytes
-        return ServerProtocol(max_size=size, select_subprotocol=_select, state=state)
-
-    def _wire(self) -> ServerProtocol:
+    def _wire(self) -> ViewerProtocol:
         if self._protocol is None:
-            self._protocol = self._new_protocol(State.OPEN)
+            self._protocol = ViewerProtocol(self._stage.limits.inbound_bytes, State.OPEN)
         return self._protocol
 
     def _rest(self) -> None:
         if self._is_open and not self._unread and self._fragments is None:
             self._protocol = None
 
-    def _shake_hands(self, protocol: ServerProtocol, request: Handshake) -> None:
+    def _shake_hands(self, protocol: ViewerProtocol, request: Handshake) -> None:
         asked = self._stage.door.admit(request, self._address, self._now)
         if isinstance(asked, Refusal):
             _refuse(protocol, asked)
@@ -238,15 +237,21 @@ class Session:
         elif frame.opcode not in CTRL_OPCODES:
             self._hear_part(frame)
 
+    def _fail(self, code: CloseCode, reason: str) -> None:
+        # Whoever breaks the rules is not waited for, and nothing more is read (RFC 6455, 7.1.7).
+        protocol = self._wire()
+        protocol.fail(code, reason)
+        self._write_out(protocol)
+
     def _hear_part(self, frame: Frame) -> None:
         if frame.opcode is Opcode.BINARY:
-            self.close(CloseCode.UNSUPPORTED_DATA, "text only")
+            self._fail(CloseCode.UNSUPPORTED_DATA, "text only")
             return
         fragments, self._fragments = self._fragments or Fragments(), None
         try:
             whole = fragments.put(frame.data, is_last=frame.fin)
         except NotText:
-            self.close(CloseCode.INVALID_DATA, "not UTF-8")
+            self._fail(CloseCode.INVALID_DATA, "not UTF-8")
             return
         if whole is None:
             self._fragments = fragments
@@ -269,25 +274,24 @@ class Session:
 
     def _say_too_much(self) -> None:
         self._stage.door.guard.count("too_many_messages")
-        self.close(CloseCode.TOO_MUCH_SAID, "it said too much; say less, or wait")
+        self._fail(CloseCode.TOO_MUCH_SAID, "it said too much; say less, or wait")
 
     def _tell_room(self) -> None:
         if self._room is not None:
             self._room.set()
             self._room = None
 
-    def _write_out(self, protocol: ServerProtocol) -> None:
+    def _write_out(self, protocol: ViewerProtocol, answers: Iterable[bytes] = ()) -> None:
         if protocol.state is not State.OPEN:
-            # Either side has closed, or the viewer broke the rules: the close frame is the last.
+            # The close frame is the last that is said.
             self._is_open = False
+            self._tell_room()
             self._write_backlog()
-        for data in protocol.data_to_send():
-            if not data:
-                self._end()
-            elif self._is_open:
-                self.send(data, 1)
-            else:
+        for data in (*answers, *protocol.data_to_send()):
+            if data:
                 self._outlet.write(data)
+            else:
+                self._end()
 
     def _write_backlog(self) -> None:
         backlog, self._backlog = self._backlog, None
@@ -302,7 +306,7 @@ class Session:
             self._outlet.write_eof()
 
 
-def _refuse(protocol: ServerProtocol, why: Refusal) -> None:
+def _refuse(protocol: ViewerProtocol, why: Refusal) -> None:
     response = protocol.reject(why.status, why.text)
     for name, value in why.headers.items():
         response.headers[name] = value
@@ -313,8 +317,3 @@ def _came_back(request: Handshake, topics: list[Wanted]) -> tuple[list[Wanted], 
     query = urlsplit(request.path).query
     # Whoever asks by a message hears nothing before it does.
     return ([] if "wait=1" in query.split("&") else topics), positions_in(query)
-
-
-def _select(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    # Whoever offers others only is served as a plain socket is.
-    return SUBPROTOCOL if SUBPROTOCOL in offered else None

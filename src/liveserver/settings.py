@@ -18,6 +18,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_host: str = "127.0.0.1"
     http_port: int = 8888
     """0 takes a free one."""
+    share_port: bool = False
+    """Other live servers on this machine listen at the same port."""
+    own_port: int = 0
+    """Where this one alone answers, when the port is shared; 0 takes a free one."""
+    drain_s: float = 5.0
+    """How long viewers get to fetch what waits for them, and to hear that the server goes away."""
     replica: str = ""
     """What it calls itself; its host and port when empty."""
     allowed_origins: frozenset[str] = frozenset()

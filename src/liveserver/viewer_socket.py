@@ -96,9 +96,12 @@ class Sockets:
         now = asyncio.get_running_loop().time()
         peer = transport.get_extra_info("peername")
         address = sys.intern(str(peer[0])) if peer else ""
-        session = Session(self, transport, now, next(self._count) * GOLDEN % 1, address)
+        session = self.new_session(transport, now, next(self._count) * GOLDEN % 1, address)
         self._open[session] = None
         return session
+
+    def new_session(self, transport: asyncio.Transport, now: float, phase: float, address: str) -> Session:
+        return Session(self, transport, now, phase, address)
 
     def end(self, session: Session) -> None:
         self._open.pop(session, None)

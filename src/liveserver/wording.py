@@ -43,7 +43,9 @@ class Who(NamedTuple):
 
 def account(who: Who, balance: Balance) -> AccountData:
     return AccountData(
-        **who._asdict(),
+        symbol=who.symbol,
+        venue=who.venue,
+        market=who.market,
         asset=balance.asset,
         free=plain(balance.free),
         balance=plain(balance.total),
@@ -68,7 +70,9 @@ def candle(event: Candle) -> CandleData:
 
 def order(who: Who, order: Order) -> OrderData:
     return OrderData(
-        **who._asdict(),
+        symbol=who.symbol,
+        venue=who.venue,
+        market=who.market,
         id=order.id,
         price=plain_or_none(order.price) or "0",
         side=upper(order.side) or "",
@@ -85,7 +89,9 @@ def report(who: Who, event: OrderReport) -> ReportData:
     """Return what the venue said, and nothing that was known before."""
     filled = event.cumulative_quantity
     return ReportData(
-        **who._asdict(),
+        symbol=who.symbol,
+        venue=who.venue,
+        market=who.market,
         id=key_of(event.client_order_id, event.venue_order_id),
         price=plain_or_none(event.price),
         side=upper(event.side),
@@ -100,7 +106,9 @@ def report(who: Who, event: OrderReport) -> ReportData:
 def trade(who: Who, own: OwnTrade) -> TradeData:
     told, booked = own.trade, own.booked
     return TradeData(
-        **who._asdict(),
+        symbol=who.symbol,
+        venue=who.venue,
+        market=who.market,
         side=told.side.value,
         price=plain(told.price),
         amount=plain(told.quantity),
@@ -119,7 +127,9 @@ def trade(who: Who, own: OwnTrade) -> TradeData:
 
 def position(who: Who, position: Position) -> PositionData:
     return PositionData(
-        **who._asdict(),
+        symbol=who.symbol,
+        venue=who.venue,
+        market=who.market,
         amount=plain(position.quantity),
         entry_price=plain(position.entry_price),
         unrealized_pnl=plain(position.unrealized_pnl),
@@ -133,7 +143,9 @@ def position(who: Who, position: Position) -> PositionData:
 
 def grid(who: Who, view: GridView) -> GridData:
     return GridData(
-        **who._asdict(),
+        symbol=who.symbol,
+        venue=who.venue,
+        market=who.market,
         anchor_price=plain_or_none(view.anchor_price),
         price_interval=plain_or_none(view.price_interval),
         slots=tuple(_slot(slot) for slot in view.slots),
@@ -165,7 +177,9 @@ def alert(who: Who, event: RiskChanged | AlertRaised) -> RiskAlertData:
     else:
         reason, details, active = event.code, event.detail, True
     return RiskAlertData(
-        **who._asdict(),
+        symbol=who.symbol,
+        venue=who.venue,
+        market=who.market,
         severity=event.severity,
         reason=reason,
         details=details,
@@ -177,7 +191,9 @@ def alert(who: Who, event: RiskChanged | AlertRaised) -> RiskAlertData:
 
 def risk_status(who: Who, active: list[RiskChanged]) -> RiskStatusData:
     return RiskStatusData(
-        **who._asdict(),
+        symbol=who.symbol,
+        venue=who.venue,
+        market=who.market,
         status="active" if active else "normal",
         active=tuple(
             ActiveRisk(
@@ -190,7 +206,9 @@ def risk_status(who: Who, active: list[RiskChanged]) -> RiskStatusData:
 
 def reconciliation(who: Who, event: Reconciled) -> ReconciliationData:
     return ReconciliationData(
-        **who._asdict(),
+        symbol=who.symbol,
+        venue=who.venue,
+        market=who.market,
         finding=event.finding,
         order_id=event.client_order_id,
         action=event.action,
@@ -201,7 +219,9 @@ def reconciliation(who: Who, event: Reconciled) -> ReconciliationData:
 
 def control(who: Who, event: CommandResult) -> ControlData:
     return ControlData(
-        **who._asdict(),
+        symbol=who.symbol,
+        venue=who.venue,
+        market=who.market,
         command=event.name,
         command_id=event.command_id,
         outcome=event.outcome,
@@ -215,7 +235,9 @@ def control(who: Who, event: CommandResult) -> ControlData:
 
 def ticker(who: Who, event: Ticker) -> TickerData:
     return TickerData(
-        **who._asdict(),
+        symbol=who.symbol,
+        venue=who.venue,
+        market=who.market,
         bid=plain(event.bid),
         ask=plain(event.ask),
         last=plain(event.last),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Never
 
-from opensqt import __version__, arguments
+from opensqt import __version__, arguments, control_arguments
 from opensqt.errors import CommandError
 
 BUS_PORT = 4222
@@ -16,11 +16,12 @@ GROUPS: dict[str, dict[str, str]] = {
         "up": "the whole stack on this machine; Ctrl-C stops it",
         "config check [FILE]": "what a configuration says, or all that is wrong with it",
         "key --name NAME --role ROLE": "a new API key for the live servers",
+        "plan [FILE]": "what it would trade: levels, margin, fees, preflight, liquidation",
     },
     "look and act": {
         "status": "what runs, what each symbol does, and why one does not quote",
         "tap SUBJECT": "what goes over the bus, readable",
-        "control COMMAND VENUE SYMBOL": "pause, resume, trip, reset: act, with an answer",
+        "control COMMAND VENUE SYMBOL": "pause, stop, flatten, reconcile, set, add ...: act, with an answer",
     },
     "one part by itself": {
         "bus": "the embedded bus, in the foreground",
@@ -92,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"opensqt {__version__}")
     top.add_argument("--debug", action="store_true", help="show where an error comes from")
     commands = top.add_subparsers(required=True, metavar="COMMAND", help=argparse.SUPPRESS, prog="opensqt")
-    for add in (_add_up, _add_config, _add_key, _add_status, _add_tap, _add_control, _add_bus):
+    for add in (_add_up, _add_config, _add_key, _add_plan, _add_status, _add_tap, _add_control, _add_bus):
         add(commands)
     return top
 
@@ -157,6 +158,13 @@ def _add_up(commands: Commands) -> None:
         metavar="N",
         help="live servers, at ports one after the other",
     )
+    up.add_argument("--share-port", action="store_true", help="all of them at one port")
+    up.add_argument(
+        "--engines", type=arguments.count, default=1, metavar="N", help="engines, which share the symbols"
+    )
+    up.add_argument(
+        "--gateways", type=arguments.count, default=1, metavar="N", help="gateways, which share the symbols"
+    )
     up.add_argument("--replay", type=Path, metavar="FILE", help="play recorded candles instead of a model")
     up.add_argument(
         "--replay-volume",
@@ -191,6 +199,21 @@ def _add_key(commands: Commands) -> None:
     key.add_argument("--role", choices=["viewer", "operator", "admin"], default="viewer", help="%(default)s")
 
 
+def _add_plan(commands: Commands) -> None:
+    plan = _add(
+        commands,
+        "plan",
+        "Shows what a configuration would trade, and trades nothing: levels, margin, break-even, preflight, estimated "
+        "liquidation, worst loss. Where a stack runs, its price, balance, leverage and fees are taken.",
+        _plan,
+    )
+    plan.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the one that is shipped")
+    plan.add_argument("--symbol", type=arguments.symbol, metavar="SYMBOL", help="this one alone")
+    plan.add_argument("--price", type=arguments.price, metavar="PRICE", help="as if it were first seen here")
+    plan.add_argument("--json", action="store_true", help="one JSON object")
+    _where(plan)
+
+
 def _add_status(commands: Commands) -> None:
     status = _add(
         commands, "status", "Asks what runs, what each symbol does, and why one does not quote.", _status
@@ -218,21 +241,7 @@ def _add_tap(commands: Commands) -> None:
 
 def _add_control(commands: Commands) -> None:
     control = _add(commands, "control", "Gives the engine a command, and prints its answer.", _control)
-    control.add_argument(
-        "command",
-        choices=["pause", "resume", "trip", "reset"],
-        help="pause: no opening orders; trip, reset: open and close the circuit breaker",
-    )
-    control.add_argument("venue", help="such as sim")
-    control.add_argument("symbol", help="such as BTC/USDT:USDT, or BTC-USDT_USDT")
-    control.add_argument("--reason", default="", help="kept with the command")
-    control.add_argument("--operator", help="who gives it (default: the user)")
-    control.add_argument(
-        "--expires", type=arguments.duration, default=30 * 10**9, metavar="30s", help="not applied when older"
-    )
-    control.add_argument(
-        "--timeout", type=arguments.duration, default=10 * 10**9, metavar="10s", help="wait so long"
-    )
+    control_arguments.describe(control)
     _where(control)
 
 
@@ -272,6 +281,20 @@ def _key(options: argparse.Namespace) -> int:
     return make_key(options.name, Role(options.role))
 
 
+def _plan(options: argparse.Namespace) -> int:
+    from opensqt.plan_command import PlanOptions, plan
+    from opensqt.status import running_url
+
+    wanted = PlanOptions(
+        file=options.file,
+        symbol=options.symbol,
+        price=options.price,
+        as_json=options.json,
+        bus_url=running_url(options.bus_url, options.data_dir),
+    )
+    return _ask(lambda: plan(wanted))
+
+
 def _status(options: argparse.Namespace) -> int:
     from opensqt.status import bus_url, status
 
@@ -289,19 +312,11 @@ def _tap(options: argparse.Namespace) -> int:
 
 
 def _control(options: argparse.Namespace) -> int:
-    from opensqt.control import command, control
+    from opensqt.control import control
     from opensqt.status import bus_url
-    from schemas.control import CommandName
-    from schemas.units import SECOND_NS, VenueId
+    from schemas.units import SECOND_NS
 
-    given = command(
-        CommandName(options.command),
-        VenueId(options.venue),
-        arguments.symbol(options.symbol),
-        reason=options.reason,
-        operator=options.operator,
-        lifetime=options.expires,
-    )
+    given = control_arguments.meant(options)
     url = bus_url(options.bus_url, options.data_dir)
     return _ask(lambda: control(url, given, options.timeout / SECOND_NS))
 

@@ -41,8 +41,29 @@ def speed(text: str) -> float | str:
     return speed
 
 
-def symbol(text: str) -> Any:
-    """Return a symbol, also from how subjects write it."""
-    from schemas.subjects import unescape
+def price(text: str) -> Any:
+    """Return a price above zero."""
+    from opensqt import units
 
-    return text if "/" in text else unescape(text)
+    try:
+        return units.positive(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, not {text!r}") from None
+
+
+def symbol(text: str) -> Any:
+    """Return a symbol, also from how subjects write it; `_all` is every symbol of a venue."""
+    from schemas.subjects import ALL, unescape
+
+    try:
+        return text if "/" in text or text == ALL else unescape(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no symbol") from None
+
+
+def setting(text: str) -> tuple[str, str]:
+    """Return the name and the value of a setting."""
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"has to be name=value, like 'order_amount=40 USDT', not {text!r}")
+    return name, value

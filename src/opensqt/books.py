@@ -72,7 +72,10 @@ def _essence(event: Fill | Trade) -> tuple[str, str, Decimal, Decimal, Decimal]:
 def _money(state: GridState, trades: Sequence[Trade], fills: Sequence[Fill]) -> list[str]:
     accounts = state.accounts
     pairs = {
-        "cash": (accounts.cash, sum((-t.side.sign * t.quantity * t.price for t in trades), ZERO)),
+        "cash": (
+            accounts.cash + accounts.adopted_cost,
+            sum((-t.side.sign * t.quantity * t.price for t in trades), ZERO),
+        ),
         "fees": (accounts.fees, sum((t.fee for t in trades), ZERO)),
         "volume": (accounts.volume, sum((t.quantity * t.price for t in trades), ZERO)),
     }
@@ -98,12 +101,13 @@ def _funding(state: GridState, books: VenueBooks) -> list[str]:
 
 
 def _position(state: GridState, trades: Sequence[Trade], books: VenueBooks) -> list[str]:
-    here = state.accounts.position
+    here, adopted = state.accounts.position, state.accounts.adopted
     by_trades = sum((trade.side.sign * trade.quantity for trade in trades), ZERO)
     by_slots = sum((slot.held for slot in state.slots.values()), ZERO)
     found = []
-    if here != by_trades:
-        found.append(f"position is {here} here, {by_trades} by the venue's trades")
+    if here - adopted != by_trades:
+        beside = f", {adopted} of it adopted" if adopted else ""
+        found.append(f"position is {here} here{beside}, {by_trades} by the venue's trades")
     if here != by_slots:
         found.append(f"position is {here} here, {by_slots} by the slots")
     foreign = sum(

@@ -10,6 +10,7 @@ import msgspec
 from opensqt import units
 from opensqt.config_checks import cross_check
 from opensqt.config_http import HttpSettings, read_http
+from opensqt.config_portfolio import read_portfolio
 from opensqt.config_read import Section
 from opensqt.config_symbols import read_symbol
 from opensqt.config_venue import read_venue
@@ -17,6 +18,7 @@ from opensqt.config_yaml import Mistake, parse
 from opensqt.errors import CommandError
 from producers.simulated.settings import VenueSettings
 from schemas.journal import SymbolEntry
+from schemas.portfolio import PortfolioSettings
 
 DEFAULT_FILE = Path(__file__).with_name("default.yaml")
 DEFAULT_INSTANCE = "sqt"
@@ -31,6 +33,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     venue: VenueSettings
     """The simulated venue; where its books lie and at which port it listens is decided at the start."""
     symbols: tuple[SymbolEntry, ...]
+    portfolio: PortfolioSettings = PortfolioSettings()
+    """Limits over all symbols."""
     bus_port: int | None = None
     """None where the file asks for no port."""
     http: HttpSettings = HttpSettings()
@@ -74,6 +78,7 @@ def read(text: str, environment: Mapping[str, str]) -> tuple[Configuration | Non
     venues = top.section("venues")
     found = [read_venue(name, section) for name, section in venues.named_sections()] if venues else []
     symbols = [read_symbol(section, instance) for section in top.listed_sections("symbols")]
+    portfolio = read_portfolio(top.section("portfolio"))
     if not symbols:
         top.note("symbols is empty: name at least one symbol to trade", top.line_of("symbols"))
     top.close()
@@ -84,6 +89,7 @@ def read(text: str, environment: Mapping[str, str]) -> tuple[Configuration | Non
         instance=instance,
         venue=found[0].settings,
         symbols=tuple(symbol.entry for symbol in symbols),
+        portfolio=portfolio,
         bus_port=bus_port,
         http=http,
     )

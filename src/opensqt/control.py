@@ -11,6 +11,7 @@ from opensqt.errors import CommandError
 from opensqt.status import reached
 from schemas import subjects
 from schemas.control import Command, CommandName, CommandOutcome, CommandResult
+from schemas.subjects import ALL
 from schemas.units import SECOND_NS, DurationNs, Symbol, VenueId
 
 OUTCOMES = {
@@ -68,6 +69,8 @@ async def control(url: str, given: Command, timeout_s: float) -> int:
 
 
 async def _check_known(bus: Bus, given: Command) -> None:
+    if given.name is CommandName.ADD or given.symbol == ALL:
+        return  # the venue's own: it answers what it does not know
     known = await traded(bus)
     if subjects.registry_key(given.venue, given.symbol) not in known:
         names = ", ".join(sorted(_readable(key) for key in known)) or "none"

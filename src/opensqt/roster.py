@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Sequence
 
-from bus import Bus, Entry, Registry, newest
+from bus import Bus, Conflict, Entry, Registry, newest
 from opensqt.errors import CommandError
 from schemas import subjects
-from schemas.codec import UndecodableError, decode_as
+from schemas.codec import UndecodableError, decode_as, encode
 from schemas.journal import Step, SymbolEntry
+from schemas.portfolio import PortfolioEntry
 from schemas.subjects import Stream
 from schemas.units import Symbol
 
@@ -20,7 +21,9 @@ async def enter(bus: Bus, entries: Sequence[SymbolEntry], tradable: Collection[S
     notes: list[str] = []
     for entry in entries:
         key = subjects.registry_key(entry.venue, entry.symbol)
-        if await registry.create(key, entry) is None:
+        if await _is_removed(bus, registry, key, entry):
+            notes.append(f"{entry.symbol} was removed, and stays so: `opensqt control add` trades it again")
+        elif await registry.create(key, entry) is None:
             notes += await _in_force(bus, registry, key, entry)
     named = {entry.symbol for entry in entries}
     for stored in (await registry.entries()).values():
@@ -39,6 +42,40 @@ async def enter(bus: Bus, entries: Sequence[SymbolEntry], tradable: Collection[S
     return notes
 
 
+async def limit(bus: Bus, entry: PortfolioEntry) -> list[str]:
+    """Write the limits over all symbols into the `portfolios` registry; return what a person should know.
+
+    Unlike a symbol's settings they are those of the configuration at each start.
+    """
+    registry = Registry(bus, "portfolios")
+    while True:
+        stored = await registry.get(entry.venue)
+        if stored is not None and stored.data == encode(entry):
+            return []
+        try:
+            if stored is None:
+                await registry.create(entry.venue, entry)
+                return []
+            await registry.update(entry.venue, entry, stored.revision)
+        except Conflict:
+            continue  # somebody else wrote it meanwhile: look again
+        return ["the limits over all symbols are those of the configuration now"]
+
+
+async def _is_removed(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) -> bool:
+    """Tell whether a person removed the symbol, and nobody added it since."""
+    if await registry.get(key) is not None:
+        return False
+    last = await _last_step(bus, entry)
+    return last is not None and last.state.removed and last.state.generation >= entry.generation
+
+
+async def _last_step(bus: Bus, entry: SymbolEntry) -> Step | None:
+    subject = subjects.step(entry.venue, entry.symbol)
+    last = await newest(bus, Stream.JOURNAL, subject, Step, await bus.last(Stream.JOURNAL, subject))
+    return last.event if last is not None else None
+
+
 async def _in_force(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) -> list[str]:
     stored = await registry.get(key)
     if stored is None:
@@ -47,9 +84,8 @@ async def _in_force(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) 
     if registered is None:
         await registry.update(key, entry, stored.revision)
         return [f"{entry.symbol}: what the roster had of it cannot be read, and is written anew"]
-    subject = subjects.step(entry.venue, entry.symbol)
-    last = await newest(bus, Stream.JOURNAL, subject, Step, await bus.last(Stream.JOURNAL, subject))
-    settings = last.event.state.settings if last is not None else registered.settings
+    last = await _last_step(bus, entry)
+    settings = last.state.settings if last is not None else registered.settings
     changed = [
         name
         for name in settings.__struct_fields__
@@ -59,9 +95,9 @@ async def _in_force(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) 
         changed.append("instance")
     if not changed:
         return []
-    return [
-        f"{entry.symbol} keeps the settings it runs with; the configuration differs in {', '.join(changed)}"
-    ]
+    differs = f"the configuration differs in {', '.join(changed)}"
+    remedy = "`opensqt control set` changes some while it runs; for others remove it and add it again"
+    return [f"{entry.symbol} keeps the settings it runs with; {differs}: {remedy}"]
 
 
 def _entry(stored: Entry) -> SymbolEntry | None:

@@ -20,10 +20,13 @@ from opensqt.readiness import until_healthy
 from opensqt.supervisor import PATIENCE, Patience, Supervisor
 from opensqt.tasks import beside
 from producers.simulated.settings import VenueSettings
+from schemas.portfolio import PortfolioEntry
 
 BUS = "bus"
 VENUE = "venue"
 MARKET = "market"
+DRAIN_S = "0.8"
+"""Viewers on this machine are quick to go."""
 Command = tuple[str, ...]
 
 
@@ -37,6 +40,8 @@ class StackSettings:
     bus_port: int
     http_port: int
     viewers: int = 1
+    share_port: bool = False
+    """All live servers at the one port, rather than at ports one after the other."""
     patience: Patience = PATIENCE
     engines: int = 1
     gateways: int = 1
@@ -80,7 +85,9 @@ async def running(settings: StackSettings, say: Callable[[str], None]) -> AsyncI
     """
     venue = _venue(settings)
     venue_url = f"http://{HOST}:{venue.port}"
-    ports = [settings.http_port + i for i in range(settings.viewers)]
+    ports = [
+        settings.http_port + (0 if settings.share_port else number) for number in range(settings.viewers)
+    ]
     viewers = dict(zip(viewer_names(settings.viewers), ports, strict=True))
     supervisor = Supervisor(say, settings.patience)
     servers = _servers(settings)
@@ -105,18 +112,28 @@ async def running(settings: StackSettings, say: Callable[[str], None]) -> AsyncI
         tradable = [symbol.instrument.symbol for symbol in venue.symbols]
         for note in await roster.enter(bus, settings.configuration.symbols, tradable):
             say(note)
+        for note in await roster.limit(bus, _limits(settings)):
+            say(note)
         for name, command in _at_the_bus(settings, bus_url, viewers):
             await start(name, command)
         await until_healthy(venue_url)
         for name, command in _at_the_venue(settings, bus_url, venue_url):
             await start(name, command)
-        yield Stack(
-            bus,
-            venue_url,
-            tuple(f"http://{page_host(settings.configuration)}:{port}" for port in ports),
-            supervisor,
-            parts,
-        )
+        yield Stack(bus, venue_url, _pages(settings, ports), supervisor, parts)
+
+
+def _pages(settings: StackSettings, ports: list[int]) -> tuple[str, ...]:
+    host = page_host(settings.configuration)
+    return tuple(f"http://{host}:{port}" for port in dict.fromkeys(ports))
+
+
+def _limits(settings: StackSettings) -> PortfolioEntry:
+    configuration = settings.configuration
+    return PortfolioEntry(
+        venue=configuration.venue.venue,
+        settings=configuration.portfolio,
+        instance=configuration.instance,
+    )
 
 
 def part_names(settings: StackSettings) -> list[str]:
@@ -188,22 +205,22 @@ def _venue(settings: StackSettings) -> VenueSettings:
 def _at_the_bus(settings: StackSettings, bus_url: str, viewers: dict[str, int]) -> list[tuple[str, Command]]:
     arguments = ("--bus-url", bus_url, "--http-port")
     engine = ("engine", *arguments, "0", *_lock_step(settings), *_recorded(settings))
+    shared = ("--share-port",) if settings.share_port else ()
+    page = ("--drain-s", DRAIN_S, *shared)
     return [
         *((name, settings.program(*engine, "--name", name)) for name in engine_names(settings.engines)),
-        *((name, settings.program("liveserver", *arguments, str(port))) for name, port in viewers.items()),
+        *(
+            (name, settings.program("liveserver", *arguments, str(port), *page))
+            for name, port in viewers.items()
+        ),
     ]
 
 
 def _at_the_venue(settings: StackSettings, bus_url: str, venue_url: str) -> list[tuple[str, Command]]:
     venue = ("--venue", settings.configuration.venue.venue, "--venue-url", venue_url)
-    arguments = ("--bus-url", bus_url, "--http-port", "0", *venue, *_lock_step(settings))
-    return [
-        *((name, settings.program("producers", name, *arguments)) for name in (MARKET, "account")),
-        *(
-            (name, settings.program("producers", "gateway", *arguments))
-            for name in gateway_names(settings.gateways)
-        ),
-    ]
+    arguments = ("--bus-url", bus_url, "--http-port", "0", *venue, *_lock_step(settings), "--name")
+    names = [MARKET, "account", *gateway_names(settings.gateways)]
+    return [(name, settings.program("producers", name.partition("-")[0], *arguments, name)) for name in names]
 
 
 def _lock_step(settings: StackSettings) -> Command:

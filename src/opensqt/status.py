@@ -16,9 +16,11 @@ from opensqt.console import table
 from opensqt.data_dir import DataDir, default_data_dir
 from opensqt.errors import CommandError
 from opensqt.services import Service, discover
+from opensqt.standings import Standing, engine_of, standings_of
 from schemas.codec import UndecodableError, decode_as
-from schemas.grid_view import GridView
-from schemas.subjects import Stream
+from schemas.grid_view import GridView, NotQuoting
+from schemas.reasons import words
+from schemas.subjects import Stream, registry_key
 
 DEFAULT_URL = "nats://127.0.0.1:4222"
 REACH_S = 2.0
@@ -33,6 +35,8 @@ class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     health: str
     problems: tuple[str, ...] = ()
+    known_as: str = ""
+    """What others of its kind know it by; empty when there is only ever one."""
 
 
 class _Health(msgspec.Struct, frozen=True):
@@ -46,6 +50,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     bus: str
     parts: tuple[PartStatus, ...]
     grids: tuple[GridView, ...]
+    standings: tuple[Standing, ...] = ()
 
 
 def bus_url(asked: str | None, data_dir: Path | None) -> str:
@@ -54,6 +59,14 @@ def bus_url(asked: str | None, data_dir: Path | None) -> str:
         return asked
     record = DataDir(data_dir or default_data_dir()).read()
     return record.bus_url if record is not None else DEFAULT_URL
+
+
+def running_url(asked: str | None, data_dir: Path | None) -> str | None:
+    """Return where the bus is: as asked for, else where `up` says in the data directory, None when none runs."""
+    if asked is not None:
+        return asked
+    record = DataDir(data_dir or default_data_dir()).read()
+    return None if record is None else record.bus_url
 
 
 @asynccontextmanager
@@ -90,7 +103,9 @@ async def collect(bus: Bus) -> Status:
     services, grids = await asyncio.gather(discover(bus), last_grids(bus))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1.0)) as session:
         parts = await asyncio.gather(*(_part(service, session) for service in services))
-    return Status(bus=bus.url, parts=tuple(parts), grids=tuple(grids))
+        said = await asyncio.gather(*(standings_of(part.name, part.address, session) for part in parts))
+    standings = tuple(one for each in said for one in each)
+    return Status(bus=bus.url, parts=tuple(parts), grids=tuple(grids), standings=standings)
 
 
 async def last_grids(bus: Bus) -> list[GridView]:
@@ -108,21 +123,27 @@ def report(found: Status) -> str:
     """Return it for people."""
     lines = [f"bus  {found.bus}", ""]
     if found.parts:
-        rows = [[p.name, length(p.up_s), p.health, p.address] for p in found.parts]
+        rows = [[_title(p), length(p.up_s), p.health, p.address] for p in found.parts]
         lines.append(table(["PART", "UP FOR", "HEALTH", "ADDRESS"], rows, frozenset({1})))
-        lines += [f"{part.name}: {problem}" for part in found.parts for problem in part.problems]
+        lines += [f"{_title(part)}: {problem}" for part in found.parts for problem in part.problems]
     else:
         lines.append("no part answers: start them with `opensqt up`")
     lines.append("")
     if found.grids:
-        lines.append(grids_table(found.grids))
+        lines.append(grids_table(found.grids, found.standings))
+        lines += [""] * any(grid.not_quoting for grid in found.grids)
+        lines += [why_not(grid, grid.not_quoting) for grid in found.grids if grid.not_quoting]
     else:
         lines.append("no symbol has a grid yet")
     return "\n".join(lines)
 
 
-def grids_table(grids: Sequence[GridView]) -> str:
-    """Return the grids in columns."""
+def _title(part: PartStatus) -> str:
+    return part.known_as if part.known_as.startswith(part.name) else f"{part.name} {part.known_as}".strip()
+
+
+def grids_table(grids: Sequence[GridView], standings: Sequence[Standing] = ()) -> str:
+    """Return the grids in columns, with who runs them where that is known."""
     head = ["SYMBOL", "MODE", "PRICE", "POSITION", "ORDERS", "TRADES", "GRID", "UNPAIRED", "FEES", "TOTAL"]
     rows = [
         [
@@ -136,11 +157,22 @@ def grids_table(grids: Sequence[GridView]) -> str:
             money(grid.unpaired_profit),
             money(grid.fees),
             money(grid.total_profit),
+            *([engine_of(registry_key(grid.venue, grid.symbol), standings)] if standings else []),
             "yes" if grid.not_quoting is None else f"no: {grid.not_quoting.replace('_', ' ')}",
         ]
         for grid in grids
     ]
-    return table([*head, "QUOTING"], rows, frozenset(range(2, len(head))))
+    return table([*head, *(["ENGINE"] if standings else []), "QUOTING"], rows, frozenset(range(2, len(head))))
+
+
+def why_not(grid: GridView, reason: NotQuoting) -> str:
+    """Return why a grid is not quoting, and what helps, in a line."""
+    told = words(reason, grid.not_quoting_detail)
+    return (
+        f"{grid.symbol}: {told.says} {told.to_do}"
+        if told.says.endswith(".")
+        else f"{grid.symbol}: {told.says}. {told.to_do}"
+    )
 
 
 def money(value: Decimal) -> str:
@@ -170,6 +202,7 @@ async def _part(service: Service, session: aiohttp.ClientSession) -> PartStatus:
         address=address,
         health=health.status,
         problems=health.problems,
+        known_as=service.metadata.get("name", ""),
     )
 
 

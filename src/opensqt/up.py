@@ -29,6 +29,7 @@ from producers.simulated.candle_files import RecordingError
 from producers.simulated.recording import RecordingTape
 from producers.simulated.settings import RecordingSettings, VenueSettings
 from schemas.journal import SymbolEntry
+from schemas.portfolio import PortfolioSettings
 from schemas.units import Symbol
 
 HTTP_PORT = 8080
@@ -44,6 +45,9 @@ class UpOptions(msgspec.Struct, frozen=True, kw_only=True):
     http_port: int | None = None
     bus_port: int | None = None
     viewers: int = 1
+    share_port: bool = False
+    engines: int = 1
+    gateways: int = 1
     replay: Path | None = None
     replay_volume: Literal["base", "quote"] = "base"
     speed: float | Literal["max"] = 1.0
@@ -55,13 +59,27 @@ async def up(options: UpOptions) -> int:
     started, console = time.monotonic(), Console()
     # A closed terminal stops everything in order, as Ctrl-C does.
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
+    if options.speed == "max" and max(options.engines, options.gateways) > 1:
+        raise CommandError(
+            "--speed max waits for one engine and one gateway: leave --engines and --gateways out"
+        )
     path = options.config or DEFAULT_FILE
     configuration = _wanted(load(path), options)
-    http = _port("--http-port", options.http_port, configuration.http.port, HTTP_PORT, options.viewers)
+    pages = 1 if options.share_port else options.viewers
+    http = _port("--http-port", options.http_port, configuration.http.port, HTTP_PORT, pages)
     bus = _port("--bus-port", options.bus_port, configuration.bus_port, BUS_PORT)
     data = DataDir(_data_dir(options))
     with data.hold(), own_log(data):
-        settings = StackSettings(configuration, data, bus.port, http.port, options.viewers)
+        settings = StackSettings(
+            configuration,
+            data,
+            bus.port,
+            http.port,
+            viewers=options.viewers,
+            engines=options.engines,
+            gateways=options.gateways,
+            share_port=options.share_port,
+        )
         console.say(f"opensqt: {_title(configuration)}; data in {data.root}")
         for name, chosen, usual in (("page", http, HTTP_PORT), ("bus", bus, BUS_PORT)):
             if not chosen.is_default:
@@ -118,6 +136,8 @@ def _wanted(configuration: Configuration, options: UpOptions) -> Configuration:
     if options.replay is not None:
         entry = only(symbols, options.symbol)
         symbols = (entry,)
+        # A recording is one symbol by itself, and what the limits hear comes in no order.
+        configuration = msgspec.structs.replace(configuration, portfolio=PortfolioSettings())
         venue = msgspec.structs.replace(
             venue,
             symbols=tuple(each for each in venue.symbols if each.instrument.symbol == entry.symbol),

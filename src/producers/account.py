@@ -12,11 +12,13 @@ from bus.metrics import Counter
 from producers.outbox import Outbox
 from producers.persistence import persist
 from producers.ports import AccountEvent, AccountSource
+from producers.roster import changes_of
 from schemas import subjects
 from schemas.account import Balance, OpenOrders, Position
 from schemas.codec import UndecodableError, decode_as
+from schemas.market import FeedChanged, FeedState
 from schemas.orders import Funding, OrderReport, Trade
-from schemas.subjects import Stream
+from schemas.subjects import ALL, Stream
 from schemas.units import SECOND_NS, Symbol, TimeNs, TradeId, VenueId
 
 E = TypeVar("E", Trade, Funding)
@@ -56,30 +58,40 @@ class AccountPublisher:
         self._wanted.set()
 
     async def recall(self, symbols: Sequence[Symbol]) -> None:
-        """Find out from the bus how far earlier sweeps came, and which trades it has since."""
-        for symbol in symbols:
-            subject = subjects.open_orders(self._venue, symbol)
-            stored = await self._bus.last(Stream.ACCOUNT, subject)
-            last = await newest(self._bus, Stream.ACCOUNT, subject, OpenOrders, stored)
-            if last is None:
-                self._trades_through[symbol], self._funding_through[symbol], since = None, None, 0
-            else:
-                self._trades_through[symbol] = last.event.trades_through
-                self._funding_through[symbol] = last.event.funding_through
-                since = last.stored.time_ns - OVERLAP_NS
-            trades = await self._stored_since(subjects.own_trade(self._venue, symbol), Trade, since)
-            self._stored_trades[symbol] = {trade.trade_id for trade in trades}
-            # Payments are few, and one that was told long ago may not have been looked for since.
-            payments = await self._stored_since(subjects.funding(self._venue, symbol), Funding, 0)
-            self._stored_funding[symbol] = {payment.funding_id for payment in payments}
+        """Find out from the bus how far earlier sweeps of symbols came, and which trades it has since."""
+        async with self._sweeping:
+            for symbol in symbols:
+                await self._recall(symbol)
+
+    async def forget(self, symbol: Symbol) -> None:
+        """Sweep a symbol no more. What the private stream tells of it is still published."""
+        async with self._sweeping:
+            self._trades_through.pop(symbol, None)
+
+    async def follow_roster(self) -> None:
+        """Sweep what joins the roster, and no more what leaves it; for ever."""
+        async with contextlib.aclosing(changes_of(self._bus, self._venue, self._log)) as changes:
+            async for symbol, is_there in changes:
+                if not is_there:
+                    await self.forget(symbol)
+                elif symbol not in self._trades_through:
+                    await self.recall([symbol])
+                    self.sweep_soon()
 
     async def follow(self) -> None:
         """Publish what the private stream tells, for ever."""
+        await self._tell_feed(FeedState.DOWN, "not connected yet", time.time_ns())
         async for update in self._source.account():
+            if update.is_lost:
+                self._log.warning("private_stream_down", sequence=update.sequence)
+                await self._tell_feed(FeedState.DOWN, "no connection", time.time_ns())
+                continue
             await self._turns.enter(update.sequence)
             if update.event is None:
                 self._log.info("private_stream_up", sequence=update.sequence)
                 await self.sweep()
+                clock = await persist(self._source.clock, self._log)
+                await self._tell_feed(FeedState.UP, "connected, and swept", clock.time)
             else:
                 await self._publish(update.event)
             self._turns.leave(update.sequence, 0)
@@ -96,7 +108,7 @@ class AccountPublisher:
         """Publish what the venue has now: missing trades, open orders, positions, balances."""
         async with self._sweeping:
             self._wanted.clear()
-            for symbol in self._trades_through:
+            for symbol in tuple(self._trades_through):
                 await self._sweep(symbol)
             for position in await persist(self._source.positions, self._log):
                 await self._publish(position)
@@ -108,6 +120,20 @@ class AccountPublisher:
         """Return what /status says of the account."""
         age_s = (time.time_ns() - self._swept_time) / SECOND_NS if self._swept_time else None
         return {"symbols": sorted(self._trades_through), "sweep_age_s": age_s and round(age_s, 1)}
+
+    async def _recall(self, symbol: Symbol) -> None:
+        subject = subjects.open_orders(self._venue, symbol)
+        stored = await self._bus.last(Stream.ACCOUNT, subject)
+        last = await newest(self._bus, Stream.ACCOUNT, subject, OpenOrders, stored)
+        since = last.stored.time_ns - OVERLAP_NS if last is not None else 0
+        trades = await self._stored_since(subjects.own_trade(self._venue, symbol), Trade, since)
+        # The private stream may have told of some meanwhile.
+        self._stored_trades.setdefault(symbol, set()).update(trade.trade_id for trade in trades)
+        # Payments are few, and one that was told long ago may not have been looked for since.
+        payments = await self._stored_since(subjects.funding(self._venue, symbol), Funding, 0)
+        self._stored_funding.setdefault(symbol, set()).update(payment.funding_id for payment in payments)
+        self._funding_through[symbol] = last.event.funding_through if last is not None else None
+        self._trades_through[symbol] = last.event.trades_through if last is not None else None
 
     async def _sweep(self, symbol: Symbol) -> None:
         said = subjects.own_order_events(self._venue, symbol)
@@ -137,6 +163,10 @@ class AccountPublisher:
                 await self._publish(trade)
             stored.discard(trade.trade_id)
             self._trades_through[symbol] = trade.trade_id
+
+    async def _tell_feed(self, state: FeedState, reason: str, now: TimeNs) -> None:
+        told = FeedChanged(venue=self._venue, symbol=Symbol(ALL), state=state, reason=reason, time=now)
+        await self._outbox.store(subjects.account_feed(self._venue), told)
 
     async def _publish_missing_funding(self, symbol: Symbol) -> None:
         after = self._funding_through[symbol]

@@ -34,8 +34,11 @@ class SymbolBook:
         self._position: SignedQuantity = ZERO
         self._is_spot = False
 
-    def follow(self, state: GridState, unresolved: Collection[ClientOrderId]) -> None:
-        """Take over what a step knows. What it only asked for counts when it was sent."""
+    def follow(self, state: GridState, unresolved: Collection[ClientOrderId] | None = None) -> None:
+        """Take over what a step knows.
+
+        What it only asked for counts when it was sent, or is one of `unresolved`; all of it where that cannot be known.
+        """
         self.price = state.price or ZERO
         self._position = state.accounts.position
         self._is_spot = state.instrument.kind is InstrumentKind.SPOT
@@ -46,7 +49,8 @@ class SymbolBook:
             if each.opens
             and each.ended is None
             and (
-                each.state is not SlotOrderState.REQUESTED
+                unresolved is None
+                or each.state is not SlotOrderState.REQUESTED
                 or each.client_order_id in self.orders
                 or each.client_order_id in unresolved
             )
@@ -75,10 +79,24 @@ class Exposure:
         self.limits: PortfolioLimits | None = None
         self.positions: dict[Symbol, Position] = {}
         self._books: dict[Symbol, SymbolBook] = {}
+        self._served: set[Symbol] = set()
 
     def book(self, symbol: Symbol) -> SymbolBook:
-        """Return the book of a symbol."""
+        """Return the book of a symbol that is served here."""
+        self._served.add(symbol)
         return self._books.setdefault(symbol, SymbolBook())
+
+    def close(self, symbol: Symbol) -> None:
+        """Take note that a symbol is served here no more; its book stays as it is until the next step is seen."""
+        self._served.discard(symbol)
+
+    def is_served(self, symbol: Symbol) -> bool:
+        """Tell whether a symbol is served here."""
+        return symbol in self._served
+
+    def see(self, state: GridState) -> None:
+        """Take over a step of a symbol that another gateway serves."""
+        self._books.setdefault(state.symbol, SymbolBook()).follow(state)
 
     def admit(self, symbol: Symbol, order: PlaceOrder) -> str | None:
         """Let an opening order through and count it; return why not, when it has to stay."""
@@ -107,7 +125,8 @@ class Exposure:
     def _reason_against(self, symbol: Symbol, extra: Working) -> str | None:
         limits = self.limits
         if limits is None:
-            return "limits are configured and none are known" if self.settings is not None else None
+            is_limited = self.settings is not None and self.settings != PortfolioSettings()
+            return "limits are configured and none are known" if is_limited else None
         if limits.breaker is BreakerState.OPEN:
             return f"the global circuit breaker is open: {limits.reason}"
         if not limits.is_opening_allowed:

@@ -7,6 +7,7 @@ from producers.exposure import Exposure
 from schemas import subjects
 from schemas.account import Position
 from schemas.codec import UndecodableError, decode_as
+from schemas.journal import Step
 from schemas.portfolio import PortfolioEntry, PortfolioLimits
 from schemas.subjects import Stream
 from schemas.units import VenueId
@@ -20,6 +21,7 @@ class ExposureFeed:
         self._bus = bus
         self._venue = venue
         self._log = log
+        self._is_limited = asyncio.Event()
 
     async def run(self) -> None:
         """Follow, for ever."""
@@ -27,6 +29,7 @@ class ExposureFeed:
             tasks.create_task(forever("settings", self._follow_settings()), name="settings")
             tasks.create_task(forever("limits", self._follow_limits()), name="limits")
             tasks.create_task(forever("positions", self._follow_positions()), name="positions")
+            tasks.create_task(forever("others", self._follow_others()), name="others")
 
     async def _follow_settings(self) -> None:
         async for key, stored in Registry(self._bus, "portfolios").follow():
@@ -43,7 +46,9 @@ class ExposureFeed:
         async with Levels(self._bus, Stream.JOURNAL, (subjects.limits(self._venue),)) as levels:
             async for message in levels:
                 try:
-                    self._exposure.limits = decode_as(message.data, PortfolioLimits)
+                    limits = self._exposure.limits = decode_as(message.data, PortfolioLimits)
+                    if limits.max_exposure:
+                        self._is_limited.set()
                 except UndecodableError as error:
                     self._log.error("undecodable", subject=message.subject, detail=str(error))
 
@@ -56,3 +61,16 @@ class ExposureFeed:
                     self._log.error("undecodable", subject=message.subject, detail=str(error))
                 else:
                     self._exposure.positions[position.symbol] = position
+
+    async def _follow_others(self) -> None:
+        # Other gateways may serve the other symbols: what is decided there counts here.
+        await self._is_limited.wait()
+        async with Levels(self._bus, Stream.JOURNAL, (subjects.steps(self._venue),)) as levels:
+            async for message in levels:
+                symbol = subjects.parse(message.subject).symbol
+                if symbol is None or symbol == subjects.ALL or self._exposure.is_served(symbol):
+                    continue
+                try:
+                    self._exposure.see(decode_as(message.data, Step).state)
+                except UndecodableError as error:
+                    self._log.error("undecodable", subject=message.subject, detail=str(error))

@@ -23,6 +23,8 @@ from schemas.orders import Decision, OrderIntent, PlaceOrder
 from schemas.subjects import Stream
 from schemas.units import DurationNs, Symbol, TimeNs
 
+SETTLED_LOOK_S = 0.2
+
 
 class Gateway:
     """Acts for one symbol."""
@@ -96,11 +98,24 @@ class Gateway:
                 self._desk.start(decision, tasks)
             await self._act_on_steps(journal, last, tasks)
 
+    @property
+    def opening_orders(self) -> int:
+        """How many opening orders are at the venue, or may be."""
+        return len(self._book.orders)
+
+    async def settled(self) -> None:
+        """Return when all that was decided by now is carried out, and nothing is unresolved."""
+        step = await self._bus.last(Stream.JOURNAL, subjects.step(self._venue, self.symbol))
+        through = step.sequence if step is not None else 0
+        while self._read_through < through or self._unfinished or self._desk.unresolved:  # noqa: ASYNC110
+            # Once in a symbol's life: not worth an event at each of the places that change it.
+            await asyncio.sleep(SETTLED_LOOK_S)
+
     def status(self) -> dict[str, object]:
         """Return what /status says of this symbol."""
         status: dict[str, object] = {
             "unresolved": len(self._desk.unresolved),
-            "opening_orders": len(self._book.orders),
+            "opening_orders": self.opening_orders,
         }
         if self._heartbeat.is_silent:
             status["problem"] = "the engine is not heard: nothing is opened"

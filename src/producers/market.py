@@ -36,6 +36,7 @@ class MarketPublisher:
         self._outbox = Outbox(part.bus, part.log)
         self._last_closed: dict[Symbol, int] = {}
         self._away: set[Symbol] = set()
+        self._muted: set[Symbol] = set()
         self._published = Counter(
             "market_events_published_total", "Market events published", ["type"], registry=part.registry
         )
@@ -45,7 +46,9 @@ class MarketPublisher:
         self.last_tick: dict[Symbol, Ticker] = {}
 
     async def publish_instruments(self, symbols: Sequence[Symbol]) -> None:
-        """Write the rules of the symbols into the `instruments` registry where they changed.
+        """Write the rules of all that the venue trades into the `instruments` registry where they changed.
+
+        What is not traded yet may be added later.
 
         Raises: LookupError when the venue lacks one of them.
         """
@@ -56,7 +59,7 @@ class MarketPublisher:
         if missing:
             raise LookupError(f"{self._venue} has no {', '.join(missing)}; it has {', '.join(sorted(known))}")
         registry = Registry(self._bus, "instruments")
-        for symbol in symbols:
+        for symbol in sorted(known):
             await _put(registry, known[symbol])
 
     async def back_fill(self, symbols: Sequence[Symbol]) -> None:
@@ -84,6 +87,19 @@ class MarketPublisher:
                 self._log.info("recording_ended")
                 return
 
+    def mute(self, symbol: Symbol) -> None:
+        """Publish nothing of a symbol from now on; its stream, which others share, goes on."""
+        self._muted.add(symbol)
+        self.last_tick.pop(symbol, None)
+
+    def unmute(self, symbol: Symbol) -> None:
+        """Publish a symbol again."""
+        self._muted.discard(symbol)
+
+    def is_muted(self, symbol: Symbol) -> bool:
+        """Tell whether nothing of a symbol is published."""
+        return symbol in self._muted
+
     async def read_clock(self) -> None:
         """Publish the venue's clock every few seconds, for ever."""
         while True:
@@ -103,6 +119,8 @@ class MarketPublisher:
         }
 
     async def _publish(self, event: MarketEvent) -> None:
+        if not isinstance(event, ClockRead) and event.symbol in self._muted:
+            return
         self._published.labels(type(event).__name__).inc()
         match event:
             case Ticker():

@@ -67,11 +67,14 @@ class MarketUpdate(NamedTuple):
 class AccountUpdate(NamedTuple):
     """One account event with its number in the venue's order, growing by one.
 
-    `event` is None when the connection was made anew: what happened meanwhile has to be asked for.
+    `event` is None when the connection was made anew: what happened meanwhile has to be asked for. Before that, once, an
+    update tells that it was lost.
     """
 
     sequence: int
     event: AccountEvent | None
+    is_lost: bool = False
+    """There is no connection; `sequence` is that of the update before."""
 
 
 class Clock(Protocol):

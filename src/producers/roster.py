@@ -1,8 +1,10 @@
 """Which symbols of a venue are traded or watched: the `symbols` registry, read."""
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from bus import Bus, Entry, Logger, Registry
+from bus import Bus, Entry, Logger, Registry, follow_roster
+from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
 from schemas.journal import SymbolEntry
 from schemas.units import Symbol, VenueId
@@ -18,6 +20,15 @@ async def symbols_of(bus: Bus, venue: VenueId, log: Logger) -> list[Symbol]:
             if symbols:
                 return sorted(symbols)
     raise AssertionError("a registry is followed for ever")
+
+
+async def changes_of(bus: Bus, venue: VenueId, log: Logger) -> AsyncGenerator[tuple[Symbol, bool], None]:
+    """Yield each symbol of the venue's roster and True, then, for ever, what comes, and what goes with False."""
+    async with aclosing(follow_roster(bus, log)) as changes:
+        async for key, entry in changes:
+            name, _, token = key.partition(".")
+            if name == venue:
+                yield Symbol(subjects.unescape(token)), entry is not None
 
 
 def _symbol_of(stored: Entry, venue: VenueId, log: Logger) -> Symbol | None:

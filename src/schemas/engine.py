@@ -84,6 +84,8 @@ class ReconciliationFinding(StrEnum):
     UNKNOWN_HERE = "unknown_here"
     TRADES_MISSING = "trades_missing"
     POSITION_DIFFERS = "position_differs"
+    POSITION_ADOPTED = "position_adopted"
+    """What the account held at the first start is the grid's from now on."""
 
 
 class Reconciled(msgspec.Struct, frozen=True, kw_only=True, tag=True):

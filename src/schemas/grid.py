@@ -1,5 +1,6 @@
 """The grid of one symbol: its durable state, carried whole by each of its steps."""
 
+from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
@@ -75,6 +76,8 @@ class Slot(msgspec.Struct, kw_only=True):
     """No order before this time."""
     is_limited: bool = False
     """Its newest order was not sent, because of the exposure of all symbols."""
+    limited_times: int = 0
+    """How often in a row."""
 
 
 class FinishedOrder(msgspec.Struct, kw_only=True):
@@ -108,6 +111,10 @@ class Accounts(msgspec.Struct, kw_only=True):
     """Quote traded, both sides."""
     first_price: Price = ZERO
     first_time: TimeNs = 0
+    adopted: SignedQuantity = ZERO
+    """Of `position` what the account held before: it came without a trade."""
+    adopted_cost: Money = ZERO
+    """What the adopted quantity was booked for: it is in `cash` with the opposite sign."""
 
 
 class Watched(msgspec.Struct, kw_only=True):
@@ -121,6 +128,36 @@ class Watched(msgspec.Struct, kw_only=True):
     """The newest candle, formed or forming, is below the mean on much volume."""
     is_calm: bool = False
     """The newest closed candle is above the mean with normal volume."""
+
+
+class Volatility(msgspec.Struct, kw_only=True):
+    """What the closed candles of the symbol itself say of how much it moves."""
+
+    ranges: list[Price] = []
+    """The newest true ranges, oldest first."""
+    close: Price = ZERO
+    """Of the newest closed candle."""
+    open_time: TimeNs = -1
+
+
+class Startup(msgspec.Struct, kw_only=True):
+    """What is known of the account before the first order of a symbol, and what is still waited for."""
+
+    is_stream_up: bool | None = None
+    """Whether the account's private stream is; None while nobody said."""
+    balance: Money | None = None
+    """Of the currency that the symbol settles in, with the unrealised profit."""
+    position: SignedQuantity | None = None
+    entry_price: Price = ZERO
+    leverage: Decimal | None = None
+    is_passed: bool = False
+    """The preflight let the symbol through: it is not asked again."""
+    is_triggered: bool = False
+    """The price has been at `trigger_price`."""
+    refusal: str = ""
+    """Why the preflight does not let it through."""
+    failed: list[str] = []
+    """The checks that do not, as was last told."""
 
 
 class BreakerState(StrEnum):
@@ -237,3 +274,8 @@ class GridState(msgspec.Struct, kw_only=True):
     """All symbols together hold as much as they may: nothing is opened."""
     global_breaker: BreakerState = BreakerState.CLOSED
     """The circuit breaker over all symbols."""
+    stride: int = 1
+    """So many levels those in use are apart: they are the multiples of it."""
+    volatility: Volatility = msgspec.field(default_factory=Volatility)
+    startup: Startup | None = None
+    """What the first order waits for; None once it was placed, and where nothing is waited for."""

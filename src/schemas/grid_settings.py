@@ -82,3 +82,22 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A feed that is lost for so long opens the circuit breaker; 0 is no limit."""
     cancel_on_exit: bool = True
     """When the engine ends and no other takes over, the grid's own orders are canceled."""
+    volatility_scale: Decimal = ZERO
+    """The levels in use are so far apart as this times the average true range, in whole intervals; 0 is off."""
+    atr_window: int = 14
+    """Over how many closed candles of the symbol the true range is averaged."""
+    volatility_interval: str = "1m"
+    """The candles that it is taken from."""
+    inventory_skew: Ratio = ZERO
+    """A full window's inventory moves the grid by this share of the price, against the inventory; 0 is off."""
+    dynamic_quantity: bool = False
+    """The more volatile the smaller the opening orders, down to a tenth."""
+    trigger_price: Price | None = None
+    """Nothing is placed until the price has come here from where it was first seen."""
+    adopt_position: bool | None = None
+    """Spread what the account holds at the first start over the levels; None: of perpetuals alone."""
+    preflight: bool = False
+    """Nothing is placed until the account was looked at. Entries from before there was a preflight have none."""
+    max_leverage: Decimal = Decimal(10)
+    position_safety_check: Decimal = Decimal(100)
+    """So many orders of one level the balance, times its leverage, has to be good for."""

@@ -45,10 +45,16 @@ class NotQuoting(StrEnum):
     """It is traded no more."""
     EXITING = "exiting"
     """The engine was ended and canceled what was out; the first price after its next start ends this."""
+    WAITING_FOR_LEASE = "waiting_for_lease"
+    """No engine has it."""
     EXPOSURE_LIMIT = "exposure_limit"
     """All symbols together hold as much as they may."""
     GLOBAL_BREAKER = "global_breaker"
     """The circuit breaker over all symbols is open."""
+    PREFLIGHT = "preflight"
+    """Something that has to be so before the first order is not: `not_quoting_detail` names it."""
+    AWAITING_TRIGGER = "awaiting_trigger"
+    """The price has not come to `trigger_price` yet."""
 
 
 class SlotStatus(StrEnum):
@@ -104,3 +110,5 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     time: TimeNs
     not_quoting_detail: str = ""
     """What the guard that `not_quoting` names says of it."""
+    stride: int = 1
+    """So many intervals the levels in use are apart."""

@@ -56,6 +56,12 @@ class EngineStopping(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A wall clock's."""
 
 
+class LateTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An own trade of an order that the grid has forgotten, and that ORDERS has only once: it was never booked."""
+
+    trade: Trade
+
+
 Input = (
     SymbolAdded
     | TimePassed
@@ -72,6 +78,7 @@ Input = (
     | Funding
     | CommandReceived
     | PortfolioLimits
+    | LateTrade
     | EngineStarted
     | EngineStopping
 )

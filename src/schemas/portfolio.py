@@ -49,6 +49,8 @@ class PortfolioEntry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     venue: VenueId
     settings: PortfolioSettings
+    instance: str = ""
+    """Names the installation in the order ids of symbols that are added later."""
 
 
 class SymbolExposure(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,12 +5,24 @@ import msgspec
 from schemas.control import Command
 from schemas.engine import Fill
 from schemas.grid import BreakerState, Peak
-from schemas.grid_view import GridView
+from schemas.grid_view import NotQuoting
 from schemas.instruments import Instrument
 from schemas.journal import Notice, StreamOffset, SymbolEntry
 from schemas.market import ClockRead
 from schemas.portfolio import OrderLatency, PortfolioEntry, PortfolioSettings
-from schemas.units import Symbol, TimeNs, VenueId
+from schemas.units import Money, Price, SignedQuantity, Symbol, TimeNs, VenueId
+
+
+class SymbolSeen(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What the portfolio needs of a symbol's grid: a level."""
+
+    symbol: Symbol
+    position: SignedQuantity
+    price: Price
+    """0 before the first one."""
+    total_profit: Money
+    not_quoting: NotQuoting | None
+    time: TimeNs
 
 
 class CommandForAll(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -36,7 +48,7 @@ class AddRequested(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The newest that the symbol ever had; 0 for a new one."""
 
 
-PortfolioInput = PortfolioEntry | GridView | Fill | OrderLatency | ClockRead | CommandForAll | AddRequested
+PortfolioInput = PortfolioEntry | SymbolSeen | Fill | OrderLatency | ClockRead | CommandForAll | AddRequested
 """All that the portfolio's core hears."""
 
 

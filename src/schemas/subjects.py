@@ -161,12 +161,45 @@ def open_orders(venue: VenueId, symbol: Symbol) -> str:
     return subject("account", venue, symbol, "orders")
 
 
+def account_feed(venue: VenueId) -> str:
+    """Return where it is told whether the account's private stream can be relied on."""
+    return f"account.{_venue_token(venue)}.{ALL}.feed"
+
+
 def step(venue: VenueId, symbol: Symbol) -> str:
     return subject("journal", venue, symbol, "step")
 
 
 def grid(venue: VenueId, symbol: Symbol) -> str:
     return subject("journal", venue, symbol, "grid")
+
+
+def grids(venue: VenueId) -> str:
+    """Return the subjects of the grids of all symbols of a venue."""
+    return f"journal.{_venue_token(venue)}.*.grid"
+
+
+def steps(venue: VenueId) -> str:
+    """Return the subjects of the steps of all symbols of a venue, and of its portfolio."""
+    return f"journal.{_venue_token(venue)}.*.step"
+
+
+def portfolio_step(venue: VenueId) -> str:
+    return subject("journal", venue, Symbol(ALL), "step")
+
+
+def fills(venue: VenueId) -> str:
+    """Return the subjects of the fills of all symbols of a venue."""
+    return f"engine.{_venue_token(venue)}.*.fill"
+
+
+def commands_to_all(venue: VenueId) -> tuple[str, ...]:
+    """Return the subjects of what the portfolio hears: commands to all symbols, and those that add one."""
+    to_all = (name for name in CommandName if name is not CommandName.ADD)
+    return (
+        *(command(venue, Symbol(ALL), name) for name in to_all),
+        f"control.{_venue_token(venue)}.*.{CommandName.ADD}",
+    )
 
 
 def decision(venue: VenueId, symbol: Symbol) -> str:

@@ -153,6 +153,16 @@ WRITTEN: dict[str, Written] = {
     "max_link_latency": _DURATION,
     "max_stale": _DURATION,
     "cancel_on_exit": _FLAG,
+    "volatility_scale": Written(notation.decimal, _show_plain, is_live=False),
+    "atr_window": _whole(1, 500, is_live=False),
+    "volatility_interval": Written(notation.word, _show_plain, is_live=False),
+    "inventory_skew": Written(notation.ratio, _show_share),
+    "dynamic_quantity": Written(notation.flag, _show_plain, is_live=False),
+    "trigger_price": Written(_or_off(notation.amount), _show_money, is_live=False),
+    "adopt_position": Written(notation.flag, _show_plain, is_live=False),
+    "preflight": Written(notation.flag, _show_plain, is_live=False),
+    "max_leverage": Written(notation.positive, _show_plain),
+    "position_safety_check": Written(notation.decimal, _show_plain),
 }
 """Every setting that is one value."""
 

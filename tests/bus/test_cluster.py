@@ -17,6 +17,7 @@ from bus import (
     FromSequence,
     Journal,
     OffsetLost,
+    Refused,
     StreamGone,
     connect,
     embedded_cluster,
@@ -57,6 +58,17 @@ async def led_by(bus: Bus, servers: list[EmbeddedServer]) -> EmbeddedServer:
         with suppress(Ambiguous):
             leader = (await bus.stream_state(Stream.ORDERS)).leader
     return next(server for server in servers if server.name == leader)
+
+
+async def until_elected(bus: Bus) -> None:
+    """Return when the cluster answers what nobody has."""
+    while True:
+        try:
+            await bus.stream_state("NONE")
+        except StreamGone:
+            return
+        except (Ambiguous, Refused):
+            await bus.wait_connected()
 
 
 async def commit_until(bus: Bus, count: int) -> None:
@@ -107,3 +119,15 @@ async def test_a_stream_that_catches_up_is_read_on(cluster: Bus) -> None:
     await commit_until(cluster, 7)
 
     assert numbers((await reader).messages)[0] == 5
+
+
+async def test_streams_are_made_once_all_servers_are_there(tmp_path: Path) -> None:
+    first, routes = any_free(3), any_free(3)
+    folders = [tmp_path / f"bus-{number}" for number in (1, 2, 3)]
+    one, two, three = embedded_cluster(folders, range(first, first + 3), range(routes, routes + 3))
+    async with one, two, connect(f"{one.url},{two.url},{three.url}", name="test") as bus:
+        provisioning = asyncio.create_task(provision(bus, streams=ORDERS))
+        await until_elected(bus)
+        async with three:
+            await provisioning
+            assert (await bus.stream_state(Stream.ORDERS)).replicas == 3

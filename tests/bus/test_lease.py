@@ -5,11 +5,12 @@ import contextlib
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
+import msgspec
 import pytest
 
-from bus import Bus, EmbeddedServer, Leases, Registry, Timing, connect, leases, provision
+from bus import Bus, EachLast, EmbeddedServer, Leases, Registry, Timing, connect, leases, provision, read
 from bus.lease_board import Claim, Member
 from bus.tenure import Lease
 
@@ -116,16 +117,28 @@ async def test_of_one_name_the_later_works_and_the_earlier_waits(server: Embedde
         await earlier.until(lambda works: works == {"a"})
 
 
-async def test_a_bucket_that_was_made_anew_is_filled_again(server: EmbeddedServer, bus: Bus) -> None:
+async def test_a_bucket_that_was_made_anew_is_filled_again_and_nobody_stops(
+    server: EmbeddedServer, bus: Bus
+) -> None:
     async with worker(server.url, "one") as one, worker(server.url, "two") as two:
         await two.until(lambda works: len(works) == 2)
-        lost = asyncio.create_task(two.until(lambda works: not works))
-        await bus.api("STREAM.DELETE.KV_lease", None, dict)
-        await lost
-        await provision(bus)
-        await two.until(lambda works: len(works) == 2)
         await one.until(lambda works: len(works) == 2)
-        assert one.works.isdisjoint(two.works)
+        one.changed.clear()
+        two.changed.clear()
+        await bus.api("STREAM.DELETE.KV_lease", None, dict)
+        await provision(bus)
+        claimed = {key: await first_claim(bus, key) for key in KEYS}
+        assert {key for key, name in claimed.items() if name == "two"} == two.works
+        assert not one.changed.is_set()
+        assert not two.changed.is_set()
+
+
+async def first_claim(bus: Bus, key: str) -> str:
+    async with aclosing(read(bus, "KV_lease", (f"$KV.lease.engine.{key}",), EachLast())) as batches:
+        async for batch in batches:
+            for message in batch.messages:
+                return msgspec.json.decode(message.data, type=Claim).holder
+    raise AssertionError("a stream is read for ever")
 
 
 async def test_nonsense_in_the_bucket_is_written_over(server: EmbeddedServer, bus: Bus) -> None:
@@ -142,9 +155,17 @@ async def test_of_two_that_end_together_each_is_the_last(server: EmbeddedServer,
             own = await stack.enter_async_context(connect(server.url, name=name))
             tenure = await stack.enter_async_context(leases(own, "engine", name, timing=QUICK))
             held.append(await stack.enter_async_context(tenure.held(name)))
-        first = await held[0].is_last()
-        second = await held[1].is_last()
-        assert (first, second, await held[0].is_last()) == (False, True, True)
+        assert await asyncio.gather(*(lease.is_last() for lease in held)) == [True, True]
+
+
+async def test_who_ends_while_another_stays_is_not_the_last(server: EmbeddedServer, bus: Bus) -> None:
+    async def work(lease: Lease) -> None:
+        assert not await lease.is_last()
+
+    async with worker(server.url, "one") as one, connect(server.url, name="two") as own:
+        await one.until(lambda works: works == set(KEYS))
+        async with leases(own, "engine", "two", timing=QUICK) as mine:
+            await mine.run_while_held("two", work)
 
 
 async def test_who_lost_its_key_is_not_the_last(server: EmbeddedServer, bus: Bus) -> None:
@@ -205,3 +226,12 @@ async def test_who_was_paused_finds_its_key_gone_and_waits_for_it(server: Embedd
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+async def test_a_claim_that_vanished_unheard_is_no_claim(server: EmbeddedServer, bus: Bus) -> None:
+    async with connect(server.url, name="one") as own, leases(own, "engine", "one", timing=QUICK) as mine:
+        gone = Claim(holder="nobody", incarnation="gone")
+        mine._board.hear("engine.a", msgspec.json.encode(gone), 99, 0.0)
+
+        async with asyncio.timeout(10):
+            await mine.run_while_held("a", nothing)

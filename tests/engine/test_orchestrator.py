@@ -7,11 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from tests.engine.conftest import ENTRY, STEPS, until_step
+import pytest
+from tests.engine import conftest
+from tests.engine.conftest import STEPS, until_step
 from tests.engine.test_actor import first_on, has_orders, places, trade_of
 from tests.schemas.examples import BTC, COMMAND, INSTRUMENT, SIM, TICKER
 
 from bus import Bus, EachLast, EmbeddedServer, Journal, Registry, Timing, leases, part, read, take_off_roster
+from engine import leaving
 from engine.candles import LiveCandles
 from engine.orchestrator import Orchestrator
 from engine.watch import LiveWatch
@@ -21,12 +24,24 @@ from schemas.control import CommandName, CommandResult
 from schemas.engine import AlertRaised, Severity
 from schemas.grid_view import GridView, NotQuoting
 from schemas.journal import Step, SymbolAdded, SymbolEntry
+from schemas.orders import OrderReport, OrderStatus, PlaceOrder
 from schemas.subjects import Stream
 from schemas.units import Symbol
+
+ENTRY = msgspec.structs.replace(
+    conftest.ENTRY, settings=msgspec.structs.replace(conftest.ENTRY.settings, cancel_on_exit=False)
+)
+"""There is no gateway here that would cancel what is out at the end."""
 
 QUICK = Timing(renew_s=0.05, expire_s=0.3)
 ETH = Symbol("ETH/USDT:USDT")
 KEY = subjects.registry_key(SIM, BTC)
+
+
+@pytest.fixture(autouse=True)
+def _quick_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    # No gateway is there to cancel what an engine leaves.
+    monkeypatch.setattr(leaving, "EXIT_WITHIN_S", 0.05)
 
 
 async def enter(bus: Bus, entry: SymbolEntry) -> None:
@@ -185,3 +200,50 @@ async def test_a_reset_goes_on_without_the_poisoned_input(server: EmbeddedServer
         after = await until_step(bus, lambda step: step.offsets[Stream.ORDERS].sequence >= sequence)
     assert decode_as(answer.data, CommandResult).name is CommandName.RESET
     assert after.fills == ()
+
+
+async def test_a_symbol_that_its_core_removed_leaves_the_roster(server: EmbeddedServer, bus: Bus) -> None:
+    await enter(bus, ENTRY)
+    async with engine(server, "one"):
+        await tick(bus)
+        step = await until_step(bus, has_orders)
+        remove = msgspec.structs.replace(COMMAND, name=CommandName.REMOVE, expires_time=2**62)
+        await bus.store(subjects.command(SIM, BTC, CommandName.REMOVE), remove)
+        for order in places(step):
+            await bus.store(subjects.order_report(SIM, BTC), canceled(order))
+        await until_step(bus, lambda step: step.state.removed)
+        await until_heard(bus, "KV_symbols", f"$KV.symbols.{KEY}", lambda data: b"generation" not in data)
+        await until_heard(
+            bus,
+            Stream.JOURNAL,
+            subjects.grid(SIM, BTC),
+            lambda data: decode_as(data, GridView).not_quoting is NotQuoting.REMOVED,
+        )
+        again = msgspec.structs.replace(ENTRY, generation=2)
+        await Registry(bus, "symbols").create(KEY, again)
+        await until_step(bus, lambda step: step.state.generation == 2)
+
+
+async def test_a_symbol_that_was_removed_when_its_engine_died_leaves_the_roster_at_the_next_start(
+    server: EmbeddedServer, bus: Bus
+) -> None:
+    await enter(bus, ENTRY)
+    async with engine(server, "one"):
+        await tick(bus)
+        step = await until_step(bus, has_orders)
+    journal = await Journal.open(bus, Stream.JOURNAL, STEPS)
+    step.state.removed = True
+    await journal.commit(msgspec.structs.replace(step, epoch=2, causes=(), decisions=()))
+    async with engine(server, "one"):
+        await until_heard(bus, "KV_symbols", f"$KV.symbols.{KEY}", lambda data: b"generation" not in data)
+
+
+def canceled(order: PlaceOrder) -> OrderReport:
+    return OrderReport(
+        venue=SIM,
+        symbol=BTC,
+        client_order_id=order.client_order_id,
+        status=OrderStatus.CANCELED,
+        cumulative_quantity=Decimal(0),
+        time=TICKER.time + 1,
+    )

@@ -31,6 +31,8 @@ class CountingViewer:
     def close(self, code: CloseCode, reason: str) -> None:
         self.closed = code
 
+    is_blocked = False
+
     async def room(self) -> bool:
         return True
 

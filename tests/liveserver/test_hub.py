@@ -10,9 +10,10 @@ from liveserver.audience import PIECE, CloseCode, Dialect
 from liveserver.hub import Hub
 from liveserver.messages import ErrorData, Message, MessageType, ServerData
 from liveserver.metrics import Metrics
+from liveserver.positions import DURABLE, Position
 from liveserver.projection import Projection
 from liveserver.topics import Wanted
-from schemas.codec import Event
+from schemas.codec import Event, encode
 
 SERVER = Message(MessageType.SERVER, ServerData(replica="r", status="live", time_ms=1, uptime=0, clients=0))
 
@@ -39,6 +40,8 @@ class Listener:
 
     def close(self, code: CloseCode, reason: str) -> None:
         self.closed = code
+
+    is_blocked = False
 
     async def room(self) -> bool:
         return True
@@ -303,3 +306,40 @@ async def test_the_hub_tells_when_everybody_has_left() -> None:
 
     assert viewer.closed is CloseCode.GOING_AWAY
     assert stage.metrics.registry.get_sample_value("live_server_connected_clients") == 0
+
+
+def test_a_blocked_viewer_is_not_handed_what_it_missed_when_the_view_changes() -> None:
+    stage = Stage(events.ticker())
+    fetched: list[object] = []
+    stage.hub.fetch = fetched.append
+    blocked, ready = Listener(), Listener()
+    blocked.is_blocked = True
+    for viewer in (blocked, ready):
+        stage.hub.join(viewer, [Wanted()], dialect=Dialect.V2)
+    before = len(blocked.heard)
+
+    other = Projection()
+    other.apply(events.ticker("50"), 1)
+    stage.hub.show(other)
+
+    assert fetched == [blocked]
+    assert len(blocked.heard) == before
+    assert len(ready.heard) > before
+
+
+def test_what_a_returning_viewer_missed_and_the_levels_are_one_write() -> None:
+    stage = Stage(events.ticker("100"))
+    for stream in DURABLE:
+        stage.projection.log.begin(stream, "once", 0)
+    for n in range(1, 6):
+        event = events.report(f"o{n}")
+        stage.projection.hear("ORDERS", n, n, event, encode(event))
+    viewer = Listener()
+
+    here = {str(stream): Position("once", 3 if stream == "ORDERS" else 0) for stream in DURABLE}
+    stage.hub.join(viewer, [Wanted()], dialect=Dialect.V2, positions=here)
+
+    assert viewer.writes == 1
+    assert viewer.kinds[:4] == ["resumed", "orders", "orders", "orders"]
+    assert [message["seq"] for message in viewer.raw if "seq" in message] == ["ORDERS:4", "ORDERS:5"]
+    assert viewer.kinds[-2:] == ["symbols", "streams"]

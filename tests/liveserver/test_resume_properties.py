@@ -6,7 +6,6 @@ from tests.liveserver import events
 from tests.liveserver.resuming import CountingViewer
 
 from liveserver.audience import Dialect, Viewer
-from liveserver.durable import about
 from liveserver.hub import Hub
 from liveserver.metrics import Metrics
 from liveserver.positions import DURABLE
@@ -14,7 +13,7 @@ from liveserver.projection import Projection
 from liveserver.returning import Wait
 from liveserver.ring import Entry, Ring
 from liveserver.topics import Wanted
-from schemas.codec import Event
+from schemas.codec import Event, encode
 from schemas.orders import OrderStatus
 
 STREAMS: dict[str, list[Event]] = {
@@ -38,9 +37,7 @@ OLDER = 2
 
 def entry(stream: str, sequence: int) -> Entry:
     event = STREAMS[stream][sequence - 1]
-    found = about(event)
-    assert found is not None
-    return Entry(stream, sequence, sequence, event, found)
+    return Entry(stream, sequence, sequence, event, encode(event))
 
 
 class Site:
@@ -65,7 +62,8 @@ class Site:
         at = self.read[stream] + 1  # type: ignore[index]
         if at <= len(STREAMS[stream]):
             self.read[stream] = at  # type: ignore[index]
-            self.hub.publish(self.projection.hear(stream, at, at, STREAMS[stream][at - 1]))
+            event = STREAMS[stream][at - 1]
+            self.hub.publish(self.projection.hear(stream, at, at, event, encode(event)))
 
     def work(self) -> None:
         """Do for those who wait what can be done now."""

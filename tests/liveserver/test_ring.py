@@ -12,7 +12,7 @@ MARKET = Market(SIM, BTC)
 
 
 def entry(sequence: int, size: int = 1, time: int = 0, stream: str = "ORDERS") -> Entry:
-    return Entry(stream, sequence, time, events.report("a"), (MARKET, ""), size)
+    return Entry(stream, sequence, time, events.report("a"), b"x" * size)
 
 
 def held(ring: Ring, since: int) -> list[int] | None:

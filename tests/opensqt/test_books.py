@@ -122,6 +122,17 @@ def test_money_that_differs_is_found(field: str, value: Decimal, said: str) -> N
     assert f"{SYMBOL}: {said}" in differences(ours, [FILL], books())
 
 
+def test_what_was_adopted_is_no_difference() -> None:
+    ours = state()
+    ours.accounts.position += 2
+    ours.accounts.cash -= 190
+    ours.slots[-1].held += 2
+    assert len(differences(ours, [FILL], books())) == 2
+    ours.accounts.adopted, ours.accounts.adopted_cost = Decimal(2), Decimal(190)
+    found = differences(ours, [FILL], books())
+    assert found == []
+
+
 def test_slots_that_do_not_add_up_to_the_position_are_found() -> None:
     ours = state()
     ours.slots[-1].held = Decimal(0)

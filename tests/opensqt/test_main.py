@@ -70,7 +70,9 @@ def test_no_bus_is_told_in_one_line(command: list[str]) -> None:
         (["up", "--http-port", "70000"], "has to be a whole number from 0 to 65535, not '70000'"),
         (["up", "--viewers", "0"], "has to be a whole number from 1 to 64, not '0'"),
         (["tap", "x", "--since", "5"], "has to be a duration with its unit"),
-        (["control", "stop", "sim", "X"], "invalid choice: 'stop'"),
+        (["control", "dance", "sim", "X"], "invalid choice: 'dance'"),
+        (["control", "set", "sim", "X", "--set", "a"], "has to be name=value, like 'order_amount=40 USDT'"),
+        (["control", "stop", "sim", "=zz"], "'=zz' is no symbol"),
         (["dance"], "invalid choice: 'dance'"),
     ],
 )

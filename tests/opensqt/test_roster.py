@@ -8,10 +8,11 @@ from tests.opensqt.events import ENTRY, SETTINGS, SYMBOL, VENUE, grid_state, ste
 
 from bus import Bus, Registry
 from opensqt.errors import CommandError
-from opensqt.roster import enter, only
+from opensqt.roster import enter, limit, only
 from schemas import subjects
 from schemas.codec import decode_as
 from schemas.journal import SymbolEntry
+from schemas.portfolio import PortfolioEntry, PortfolioSettings
 from schemas.units import Symbol
 
 KEY = subjects.registry_key(VENUE, SYMBOL)
@@ -43,7 +44,11 @@ async def test_a_changed_configuration_changes_nothing_and_is_told(bus: Bus) -> 
 
     notes = await enter(bus, [CHANGED], [SYMBOL])
 
-    assert notes == [f"{SYMBOL} keeps the settings it runs with; the configuration differs in price_interval"]
+    (note,) = notes
+    assert note.startswith(
+        f"{SYMBOL} keeps the settings it runs with; the configuration differs in price_interval: "
+    )
+    assert "control set" in note
     assert await registered(bus) == ENTRY
 
 
@@ -92,3 +97,30 @@ async def test_an_own_entry_that_cannot_be_read_is_written_anew(bus: Bus) -> Non
 
     assert "written anew" in note
     assert await registered(bus) == ENTRY
+
+
+async def test_limits_are_those_of_the_configuration_at_each_start(bus: Bus) -> None:
+    entry = PortfolioEntry(venue=VENUE, settings=PortfolioSettings(max_exposure=Decimal(1000)))
+    wider = msgspec.structs.replace(entry, settings=PortfolioSettings(max_exposure=Decimal(2000)))
+    assert await limit(bus, entry) == []
+    assert await limit(bus, entry) == []
+    assert await limit(bus, wider) == ["the limits over all symbols are those of the configuration now"]
+    stored = await Registry(bus, "portfolios").get(VENUE)
+    assert stored is not None
+    assert decode_as(stored.data, PortfolioEntry) == wider
+
+
+async def test_a_symbol_that_was_removed_stays_so(bus: Bus) -> None:
+    await bus.store(subjects.step(VENUE, SYMBOL), step(1, state=grid_state(removed=True)))
+
+    (note,) = await enter(bus, [ENTRY], [SYMBOL])
+
+    assert note.startswith(f"{SYMBOL} was removed, and stays so")
+    assert await Registry(bus, "symbols").get(KEY) is None
+
+
+async def test_a_symbol_that_was_removed_is_added_under_a_higher_generation(bus: Bus) -> None:
+    await bus.store(subjects.step(VENUE, SYMBOL), step(1, state=grid_state(removed=True)))
+
+    assert await enter(bus, [msgspec.structs.replace(ENTRY, generation=2)], [SYMBOL]) == []
+    assert (await registered(bus)).generation == 2

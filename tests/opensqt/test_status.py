@@ -1,7 +1,9 @@
 """What runs, asked and told."""
 
 import os
+from contextlib import AsyncExitStack
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -12,6 +14,7 @@ from bus import Bus, part
 from engine.core.view import view
 from opensqt.data_dir import DataDir, RunRecord
 from opensqt.errors import CommandError
+from opensqt.standings import Standing, engine_of
 from opensqt.status import DEFAULT_URL, PartStatus, Status, bus_url, collect, length, reached, report
 from schemas import subjects
 from schemas.grid_view import GridView, NotQuoting
@@ -48,7 +51,23 @@ async def test_the_newest_grid_of_each_symbol_is_found(bus: Bus) -> None:
 def test_a_symbol_that_does_not_quote_says_why() -> None:
     found = Status(bus="nats://x", parts=(), grids=(grid(not_quoting=NotQuoting.MARGIN_LOCKED),))
 
-    assert report(found).splitlines()[-1].endswith("no: margin locked")
+    table, _, why = report(found).splitlines()[-3:]
+    assert table.endswith("no: margin locked")
+    assert why.startswith(f"{SYMBOL}: The venue refused an order for lack of margin. It tries again after")
+
+
+def test_what_the_guard_says_is_told_too() -> None:
+    stopped = grid(not_quoting=NotQuoting.STOPPED, not_quoting_detail="by ann: lunch")
+    found = Status(bus="nats://x", parts=(), grids=(stopped,))
+
+    assert "no order of ours is out: by ann: lunch. control resume" in report(found)
+
+
+def test_what_a_preflight_refused_is_told_in_full() -> None:
+    waiting = grid(not_quoting=NotQuoting.PREFLIGHT, not_quoting_detail="balance refused: 0 USDT")
+    found = Status(bus="nats://x", parts=(), grids=(waiting,))
+
+    assert report(found).splitlines()[-1] == f"{waiting.symbol}: balance refused: 0 USDT"
 
 
 def test_nothing_running_is_told() -> None:
@@ -85,3 +104,27 @@ async def test_a_bus_that_is_not_there_is_told(url: str) -> None:
     with pytest.raises(CommandError, match="start one with `opensqt up`"):
         async with reached(url, "test"):
             pass
+
+
+async def test_who_runs_a_symbol_is_told_over_several_engines(bus: Bus) -> None:
+    key = subjects.registry_key(VENUE, SYMBOL)
+    standings = {"one": "held by two", "two": "running here"}
+    await bus.store(subjects.grid(VENUE, SYMBOL), grid(not_quoting=None))
+    async with AsyncExitStack() as stack:
+        for name, standing in standings.items():
+            said = {"name": name, "symbols": {key: {"standing": standing}}}
+            engine = part("engine", bus_url=bus.url, http_port=0, labels={"name": name})
+            here = await stack.enter_async_context(engine)
+            here.report("engine", partial(dict, said))
+        found = await collect(bus)
+
+    assert sorted(one.standing for one in found.standings) == ["held by two", "running here"]
+    assert report(found).splitlines()[-1].split()[-2:] == ["two", "yes"]
+    assert "engine two" in report(found)
+
+
+def test_a_symbol_that_is_quarantined_names_its_engine() -> None:
+    aside = Standing(part="engine", name="one", symbol="sim.X", standing="quarantined", problem="poisoned")
+    waits = Standing(part="engine", name="two", symbol="sim.X", standing="held by one")
+    assert engine_of("sim.X", [waits, aside]) == "one, quarantined"
+    assert (engine_of("sim.X", [waits]), engine_of("sim.Y", [waits])) == ("waiting", "-")

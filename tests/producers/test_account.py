@@ -7,21 +7,26 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 
+import aiohttp
+import msgspec
 from tests.producers.conftest import NewClient, Serve
 from tests.producers.simulated.examples import PERP, SIM, decision, new_settings
 from tests.producers.streams import first, until
-from tests.schemas.examples import TICKER
+from tests.schemas.examples import EXAMPLES, TICKER
 
-from bus import Bus, FreeRunning, Part
+from bus import Bus, FreeRunning, Part, Registry
 from bus.metrics import CollectorRegistry
 from producers.account import AccountPublisher
+from producers.simulated.app import Served
 from producers.simulated.client import SimulatedVenue
 from producers.simulated.settings import FundingSettings
 from schemas import subjects
 from schemas.account import OpenOrders, Position
+from schemas.journal import SymbolEntry
+from schemas.market import FeedChanged, FeedState
 from schemas.orders import OrderReport, OrderStatus, Trade
 from schemas.subjects import Stream
-from schemas.units import SECOND_NS, Side
+from schemas.units import SECOND_NS, Side, Symbol
 
 TAKE = decision(Side.BUY, "150", "t", post_only=False)
 
@@ -116,6 +121,63 @@ def _quantity(events: Sequence[object]) -> object:
 def _orders(events: Sequence[object]) -> tuple[object, ...]:
     last = events[-1]
     return last.orders if isinstance(last, OpenOrders) else ()
+
+
+async def test_it_tells_whether_the_private_stream_is_up(
+    bus: Bus, here: Part, client: SimulatedVenue, served: Served
+) -> None:
+    async with publishing(here, client):
+        await first(bus, Stream.ACCOUNT, subjects.account_feed(SIM), 2)
+        async with aiohttp.ClientSession() as session:
+            await session.post(f"{served.url}/admin/disconnect?stream=account")
+        told = await first(bus, Stream.ACCOUNT, subjects.account_feed(SIM), 4)
+    states = [each.state for each in told if isinstance(each, FeedChanged)]
+    assert states == [FeedState.DOWN, FeedState.UP, FeedState.DOWN, FeedState.UP]
+
+
+async def test_the_private_stream_is_up_after_the_first_sweep(
+    bus: Bus, here: Part, client: SimulatedVenue
+) -> None:
+    async with publishing(here, client):
+        await until(bus, Stream.ACCOUNT, subjects.account_feed(SIM), lambda told: _is_up(told[-1]))
+        swept = await bus.last(Stream.ACCOUNT, subjects.position(SIM, PERP))
+        up = await bus.last(Stream.ACCOUNT, subjects.account_feed(SIM))
+    assert swept is not None
+    assert up is not None
+    assert swept.sequence < up.sequence
+
+
+def _is_up(event: object) -> bool:
+    return isinstance(event, FeedChanged) and event.state is FeedState.UP
+
+
+async def test_what_joins_the_roster_is_swept_and_what_leaves_it_is_not(
+    bus: Bus, here: Part, client: SimulatedVenue
+) -> None:
+    publisher = AccountPublisher(here, client, SIM, FreeRunning())
+    roster = Registry(bus, "symbols")
+    entry = next(event for event in EXAMPLES if isinstance(event, SymbolEntry))
+    tasks = [
+        asyncio.create_task(publisher.follow_roster()),
+        asyncio.create_task(publisher.sweep_now_and_then(3600)),
+    ]
+    key = subjects.registry_key(SIM, PERP)
+    revision = await roster.create(key, msgspec.structs.replace(entry, venue=SIM, symbol=PERP))
+    await first(bus, Stream.ACCOUNT, subjects.open_orders(SIM, PERP))
+    assert revision is not None
+    forgotten = asyncio.Event()
+    forget = publisher.forget
+
+    async def forget_and_tell(symbol: Symbol) -> None:
+        await forget(symbol)
+        forgotten.set()
+
+    publisher.forget = forget_and_tell  # type: ignore[method-assign]
+    await roster.delete(key, revision)
+    await forgotten.wait()
+    assert publisher.status()["symbols"] == []
+    for task in tasks:
+        task.cancel()
 
 
 async def test_funding_that_nobody_listened_to_is_found_by_the_sweep_and_published_once(

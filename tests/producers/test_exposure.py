@@ -163,3 +163,19 @@ def test_whatever_is_let_through_and_filled_the_limit_holds(
         if found.admit(BTC, order) is None and filled[number]:
             held += side.sign * quantity
     assert abs(held) * 100 <= 1000
+
+
+def test_what_another_gateway_may_send_counts_and_what_this_one_serves_is_its_own() -> None:
+    found = exposure(state("0"))
+    found.see(state("0", orders={"x": SlotOrderState.REQUESTED}, symbol=ETH))
+    assert found.total() == 100
+    assert (found.is_served(BTC), found.is_served(ETH)) == (True, False)
+
+
+def test_a_symbol_that_went_to_another_gateway_counts_as_it_was_until_it_is_seen_again() -> None:
+    found = exposure(state("5"))
+    found.close(BTC)
+    assert not found.is_served(BTC)
+    assert found.total() == 500
+    found.see(state("4"))
+    assert found.total() == 400

@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.producers.conftest import NewClient, Serve
 from tests.producers.simulated.examples import PERP, SIM, new_settings
 from tests.producers.streams import first
+from tests.schemas.examples import EXAMPLES, TICKER
 
 from bus import Bus, LockStep, Part, Registry
 from bus.metrics import CollectorRegistry
 from producers.market import MarketPublisher
+from producers.newcomers import follow_newcomers
 from producers.outbox import Outbox
 from producers.pacing import AsItComes, LockStepPace
 from producers.ports import MarketUpdate
@@ -20,6 +23,7 @@ from producers.simulated.client import SimulatedVenue
 from schemas import subjects
 from schemas.codec import decode_as
 from schemas.instruments import Instrument
+from schemas.journal import SymbolEntry
 from schemas.market import Candle, FeedChanged, FeedState, Ticker
 from schemas.subjects import Stream
 from schemas.units import Symbol
@@ -115,3 +119,59 @@ async def test_in_lock_step_the_market_waits_for_who_acts_on_it(
             tickers.leave(last.time, 0)
         await task
     assert heard == ["100.0", "99.0", "101.0", "100.5", "100.5", "99.0", "101.0", "100.5"]
+
+
+async def test_what_joins_the_roster_is_published_and_what_leaves_it_is_not(
+    bus: Bus, here: Part, client: SimulatedVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks: asyncio.Queue[int] = asyncio.Queue()
+
+    async def told(symbols: Sequence[Symbol]) -> AsyncIterator[MarketUpdate]:
+        while True:
+            yield MarketUpdate((msgspec.structs.replace(TICKER, symbol=PERP, time=await ticks.get()),), 0)
+            ticks.task_done()
+
+    monkeypatch.setattr(client, "market", told)
+    market = publisher(here, client)
+    roster = Registry(bus, "symbols")
+    entry = next(event for event in EXAMPLES if isinstance(event, SymbolEntry))
+    entry = msgspec.structs.replace(entry, venue=SIM, symbol=PERP)
+    muted, unmuted = heard_calls(market, "mute"), heard_calls(market, "unmute")
+    task = asyncio.create_task(follow_newcomers(market, [], bus, SIM, here.log))
+    revision = await roster.create(KEY, entry)
+    ticks.put_nowait(1)
+    await first(bus, Stream.MARKET, subjects.ticker(SIM, PERP))
+    assert revision is not None
+    await roster.delete(KEY, revision)
+    await muted.wait()
+    ticks.put_nowait(2)
+    await ticks.join()
+    await roster.create(KEY, entry)
+    await unmuted.wait()
+    ticks.put_nowait(3)
+    found = await first(bus, Stream.MARKET, subjects.ticker(SIM, PERP), 2)
+    task.cancel()
+    assert [event.time for event in found if isinstance(event, Ticker)] == [1, 3]
+
+
+def heard_calls(market: MarketPublisher, name: str) -> asyncio.Event:
+    called, method = asyncio.Event(), getattr(market, name)
+
+    def call(symbol: Symbol) -> None:
+        method(symbol)
+        called.set()
+
+    setattr(market, name, call)
+    return called
+
+
+async def test_a_newcomer_that_the_venue_lacks_stops_nothing(
+    bus: Bus, here: Part, client: SimulatedVenue
+) -> None:
+    entry = next(event for event in EXAMPLES if isinstance(event, SymbolEntry))
+    doge = msgspec.structs.replace(entry, venue=SIM, symbol=Symbol("DOGE/USDT"))
+    await Registry(bus, "symbols").create(subjects.registry_key(SIM, doge.symbol), doge)
+    await Registry(bus, "symbols").create(KEY, msgspec.structs.replace(entry, venue=SIM, symbol=PERP))
+    task = asyncio.create_task(follow_newcomers(publisher(here, client), [], bus, SIM, here.log))
+    (_,) = await first(bus, Stream.MARKET, subjects.ticker(SIM, PERP))
+    task.cancel()

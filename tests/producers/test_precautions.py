@@ -4,16 +4,19 @@ import asyncio
 from decimal import Decimal
 
 import msgspec
+from tests.conftest import NewServer
 from tests.producers.conftest import RunGateway
 from tests.producers.gateways import STEP, commit, new_precautions, reports
 from tests.producers.simulated.examples import PERP, SIM, decision
 from tests.producers.streams import first, until
 from tests.schemas.examples import EXAMPLES
 
-from bus import Bus, Part, Registry
+from bus import Bus, FreeRunning, Part, Registry, part
 from producers.budget import Budget
+from producers.desk import GatewayMetrics
 from producers.exposure import Exposure
 from producers.exposure_feed import ExposureFeed
+from producers.gateway import Gateway
 from producers.latency import Latencies
 from producers.outbox import Outbox
 from producers.simulated.app import Served
@@ -23,16 +26,30 @@ from schemas import subjects
 from schemas.account import Position
 from schemas.engine import AlertRaised
 from schemas.grid import Slot, SlotOrder, SlotOrderState
-from schemas.orders import OrderStatus, RejectReason
+from schemas.orders import OrderReport, OrderStatus, RejectReason
 from schemas.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits, PortfolioSettings
 from schemas.subjects import Stream
-from schemas.units import SECOND_NS, Side
+from schemas.units import SECOND_NS, Side, Symbol
 
 ALERTS = subjects.alert(SIM, PERP)
 LIMITS = next(event for event in EXAMPLES if isinstance(event, PortfolioLimits))
 POSITION = next(event for event in EXAMPLES if isinstance(event, Position))
 BUY = decision(Side.BUY, "99.5", "a")
 CLOSE = msgspec.structs.replace(decision(Side.BUY, "99", "c"), opens=False)
+
+
+ELSEWHERE = Symbol("ETH/USDT:USDT")
+HOLDING = msgspec.structs.replace(
+    STEP.state,
+    symbol=ELSEWHERE,
+    price=Decimal(100),
+    accounts=msgspec.structs.replace(STEP.state.accounts, position=Decimal(7_000_000)),
+    slots={},
+)
+
+
+def has_seen(exposure: Exposure) -> bool:
+    return exposure.total() >= 700_000_000
 
 
 def full() -> Exposure:
@@ -68,8 +85,9 @@ async def test_the_check_knows_settings_limits_and_the_venue_s_positions(bus: Bu
     await Registry(bus, "portfolios").create(SIM, entry)
     await bus.store(subjects.limits(SIM), LIMITS)
     await bus.store(subjects.position(SIM, PERP), msgspec.structs.replace(POSITION, symbol=PERP))
+    await bus.store(subjects.step(SIM, ELSEWHERE), msgspec.structs.replace(STEP, state=HOLDING))
     async with asyncio.timeout(5):
-        while not (exposure.settings and exposure.limits and exposure.positions):  # noqa: ASYNC110
+        while not (exposure.settings and exposure.limits and exposure.positions and has_seen(exposure)):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     task.cancel()
     assert exposure.settings == entry.settings
@@ -158,3 +176,33 @@ async def test_how_long_the_venue_took_is_a_level(bus: Bus, here: Part) -> None:
     task.cancel()
     assert isinstance(level, OrderLatency)
     assert (level.p50, level.p99, level.count) == (51_000_000, 100_000_000, 100)
+
+
+async def test_when_the_bus_is_gone_opening_orders_are_canceled_all_the_same(
+    new_server: NewServer, client: SimulatedVenue, served: Served
+) -> None:
+    server = await new_server()
+    async with part("test", bus_url=server.url, http_port=None) as here:
+        gateway = Gateway(
+            here,
+            client,
+            PERP,
+            metrics=GatewayMetrics(here.registry),
+            turns=FreeRunning(),
+            concurrency=8,
+            place_lifetime=10 * SECOND_NS,
+            precautions=new_precautions(here, silent_after_s=0.5),
+        )
+        task = asyncio.create_task(gateway.run())
+        await commit(here.bus, BUY, CLOSE)
+        await reports(here.bus, 2)
+        server.kill()
+        async with asyncio.timeout(10):
+            async for update in client.account():
+                if isinstance(update.event, OrderReport) and update.event.status is OrderStatus.CANCELED:
+                    break
+                if "a" not in served.venue.books.account.open_orders[PERP]:
+                    break
+        assert set(served.venue.books.account.open_orders[PERP]) == {"c"}
+        task.cancel()
+        await asyncio.wait([task])

@@ -12,7 +12,7 @@ from engine.core.step import Draft
 from schemas.engine import Severity
 from schemas.grid import BreakerState, GridState
 from schemas.grid_settings import GridMode
-from schemas.units import Side
+from schemas.units import Money, Side
 
 CIRCUIT_BREAKER = "circuit_breaker"
 
@@ -70,6 +70,13 @@ def windows(state: GridState) -> Windows:
     held = [state.slots[level].held for level in state.breaker.tried if level in state.slots]
     filled = {Side.BUY if each > 0 else Side.SELL for each in held if each}
     return Windows(int(Side.BUY not in filled), min(sell, int(Side.SELL not in filled)))
+
+
+def full_window(state: GridState) -> Money:
+    """Return what the larger window is worth when all of it is filled, in quote."""
+    settings = state.settings
+    sells = settings.sell_window if settings.mode is GridMode.NEUTRAL else 0
+    return settings.order_amount * max(settings.buy_window, sells)
 
 
 def note_opening(state: GridState, level: int) -> None:

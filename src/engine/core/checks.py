@@ -1,17 +1,22 @@
 """Settings against an instrument: every mistake at once, in words that say what would do."""
 
-from decimal import localcontext
+from decimal import Decimal, localcontext
 
 from engine.core.arithmetic import CONTEXT
+from engine.core.preflight import least_quantity
 from schemas.grid_settings import GridMode, GridSettings
-from schemas.instruments import Instrument, InstrumentKind, ceil_to
-from schemas.units import DurationNs, Money, Price, Quantity
+from schemas.instruments import Instrument, InstrumentKind
+from schemas.units import DurationNs, Money, Price
+
+MOST_SKEW = Decimal("0.5")
+"""From there on a rising price could move the grid down."""
 
 
 def check(settings: GridSettings, instrument: Instrument, price: Price | None = None) -> list[str]:
     """Return one message for each mistake, none when a grid can run. A price lets more be checked."""
     with localcontext(CONTEXT):
         mistakes = _mode(settings, instrument) + _interval(settings, instrument) + _limits(settings)
+        mistakes += _beyond_the_window(settings)
         mistakes += _amount(settings, instrument)
         if price is not None and not mistakes:
             mistakes += _at_price(settings, instrument, price)
@@ -67,6 +72,26 @@ def _limits(settings: GridSettings) -> list[str]:
     return mistakes + [f"{name} must not be negative" for name, value in not_negative.items() if value < 0]
 
 
+def _beyond_the_window(settings: GridSettings) -> list[str]:
+    not_negative = {
+        "volatility_scale": settings.volatility_scale,
+        "position_safety_check": settings.position_safety_check,
+    }
+    mistakes = [f"{name} {value} must not be negative" for name, value in not_negative.items() if value < 0]
+    if settings.atr_window < 1:
+        mistakes.append(f"atr_window {settings.atr_window} has to be at least 1")
+    if not 0 <= settings.inventory_skew < MOST_SKEW:
+        mistakes.append(
+            f"inventory_skew {settings.inventory_skew} has to be at least 0 and below {MOST_SKEW}"
+        )
+    above_zero = {"max_leverage": settings.max_leverage, "trigger_price": settings.trigger_price}
+    return mistakes + [
+        f"{name} {value} has to be above 0"
+        for name, value in above_zero.items()
+        if value is not None and value <= 0
+    ]
+
+
 def _amount(settings: GridSettings, instrument: Instrument) -> list[str]:
     amount, minimum = settings.order_amount, instrument.minimum_notional
     if amount <= 0:
@@ -89,15 +114,10 @@ def _at_price(settings: GridSettings, instrument: Instrument, price: Price) -> l
     if lowest <= 0:
         mistakes.append(f"buy_window {settings.buy_window} of {spacing} reaches below zero from {price}")
     quantity = instrument.quantity_down(settings.order_amount / price)
-    least = _least_quantity(instrument, price)
+    least = least_quantity(instrument, price)
     if quantity < least:
         mistakes.append(
             f"order_amount {settings.order_amount} buys {quantity} {instrument.base} at {price}, and the least that "
             f"{instrument.symbol} takes is {least}: {least * price} {instrument.quote} would do"
         )
     return mistakes
-
-
-def _least_quantity(instrument: Instrument, price: Price) -> Quantity:
-    for_notional = ceil_to(instrument.minimum_notional / price, instrument.lot_size)
-    return max(for_notional, instrument.minimum_quantity, instrument.lot_size)

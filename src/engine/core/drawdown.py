@@ -1,11 +1,10 @@
 """The fall of the total profit from its peak, which opens the circuit breaker. The peak is that of the window's steps."""
 
-from engine.core.breaker import trip
+from engine.core.breaker import full_window, trip
 from engine.core.profit import total
 from engine.core.step import Draft
 from schemas.grid import GridState, Peak
-from schemas.grid_settings import GridMode
-from schemas.units import Money, Price
+from schemas.units import Price
 
 PEAKS_KEPT = 24
 """Into so many parts the window is cut; each keeps its highest step."""
@@ -19,7 +18,7 @@ def look(draft: Draft) -> bool:
     if not peaks or draft.price is None or not is_watched(state):
         return False
     drawdown = max(peaks) - total(state, draft.price)
-    limits = [settings.max_drawdown, settings.max_drawdown_ratio * _full_window(state)]
+    limits = [settings.max_drawdown, settings.max_drawdown_ratio * full_window(state)]
     limit = min(limit for limit in limits if limit > 0)
     return drawdown >= limit and trip(draft, f"drawdown of {drawdown} from the peak, the limit is {limit}")
 
@@ -41,9 +40,3 @@ def remember_peak(state: GridState, price: Price) -> None:
 def is_watched(state: GridState) -> bool:
     """Tell whether any tick may open the breaker."""
     return state.settings.max_drawdown > 0 or state.settings.max_drawdown_ratio > 0
-
-
-def _full_window(state: GridState) -> Money:
-    settings = state.settings
-    sells = settings.sell_window if settings.mode is GridMode.NEUTRAL else 0
-    return settings.order_amount * max(settings.buy_window, sells)

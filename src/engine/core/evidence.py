@@ -13,6 +13,7 @@ from engine.core.slots import (
     find_finished,
     find_slot,
     finish_order,
+    is_forgotten,
     name_of,
     raise_checksum,
     retire_cycle,
@@ -21,6 +22,7 @@ from engine.core.slots import (
 from engine.core.step import Draft
 from schemas.engine import Severity
 from schemas.grid import FinishedOrder, Slot, SlotOrder
+from schemas.journal import LateTrade
 from schemas.orders import CancelRejected, OrderReport, OrderStatus, QueryOrder, RejectReason, Trade
 
 
@@ -64,6 +66,18 @@ def on_trade(draft: Draft, trade: Trade) -> bool:
         f"{trade.side} {trade.quantity} at {trade.price}, trade {trade.trade_id} of {trade.client_order_id}"
     )
     draft.alert(Severity.HIGH, "late_trade_unknown_order", f"not booked: {detail}")
+    return True
+
+
+def on_late_trade(draft: Draft, late: LateTrade) -> bool:
+    """Book a trade of an order that is not known any more: nobody did, as it was never told before."""
+    state, trade = draft.state, late.trade
+    name = name_of(state, trade.client_order_id)
+    if name is None or not is_forgotten(state, trade.client_order_id):
+        return on_trade(draft, trade)
+    retire_cycle(state, name)
+    book(draft, slot_at(state, name.level), trade)
+    draft.alert(Severity.MEDIUM, "late_trade_booked", f"trade {trade.trade_id} of {trade.client_order_id}")
     return True
 
 

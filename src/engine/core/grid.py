@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, localcontext
 from typing import NamedTuple
 
-from engine.core import demand, guards, halting, stops
+from engine.core import demand, guards, halting, inventory, startup, stops, volatility
 from engine.core.arithmetic import CONTEXT
 from engine.core.drawdown import remember_peak
 from engine.core.hearing import hear
@@ -47,6 +47,8 @@ class Calm(NamedTuple):
     high: Price
     """Excluded."""
     until: TimeNs
+    skewed: GridState | None
+    """The state whose inventory moves the grid away from the price; None while none does."""
 
 
 class Grid:
@@ -80,7 +82,10 @@ class Grid:
     def _stays_calm(self, event: Input, calm: Calm) -> bool:
         if not isinstance(event, Ticker) or event.time >= calm.until:
             return False
-        if not calm.low <= market_of(event).price < calm.high:
+        price = market_of(event).price
+        if calm.skewed is not None:
+            price = inventory.reference(calm.skewed, price)
+        if not calm.low <= price < calm.high:
             return False
         self._ticker = event
         return True
@@ -112,6 +117,7 @@ class Grid:
         is_new |= halting.look(draft)
         if market is not None:
             is_new |= self._follow(state, market, draft.time)
+            is_new |= self._start(draft, market)
         changes = self._plan(state, market, draft.time)
         if not (is_new or changes.cancels or changes.quotes):
             self._calm = self._calm_of(state, changes, draft.time)
@@ -131,13 +137,23 @@ class Grid:
     def _follow(self, state: GridState, market: Market, now: TimeNs) -> bool:
         is_first = self._lattice is None
         if self._lattice is None:
-            state.anchor = _to_tick(market.price, state.instrument.tick_size)
+            state.anchor = first_anchor(market.price, state.instrument.tick_size)
             state.accounts.first_price, state.accounts.first_time = market.price, now
             self._lattice = Lattice(state.anchor, state.settings, state.instrument)
-        center = self._lattice.nearest(bounded(state.settings, market.price))
-        has_moved = center != state.center
-        state.center = center
+        stride = volatility.stride(state, self._lattice)
+        center = self._lattice.nearest(
+            bounded(state.settings, inventory.reference(state, market.price)), stride
+        )
+        has_moved = (center, stride) != (state.center, state.stride)
+        state.center, state.stride = center, stride
         return is_first or has_moved
+
+    def _start(self, draft: Draft, market: Market) -> bool:
+        assert self._lattice is not None
+        if not startup.look(draft, self._lattice, market.price):
+            return False
+        self._follow(draft.state, market, draft.time)  # what was taken over may move the center
+        return True
 
     def _plan(self, state: GridState, market: Market | None, now: TimeNs) -> Plan:
         if self._lattice is None or market is None:
@@ -149,9 +165,12 @@ class Grid:
     def _calm_of(self, state: GridState, changes: Plan, now: TimeNs) -> Calm | None:
         if self._lattice is None or changes.depends_on_price or _is_waiting_for_a_tick(state):
             return None
+        if state.startup is not None:
+            return None
         ends = [slot.quiet_until for slot in state.slots.values() if slot.quiet_until > now]
         ends += guards.ends(state)
-        return Calm(*self._lattice.bounds(state.center), min(ends, default=FOR_EVER))
+        bounds = self._lattice.bounds(state.center, state.stride)
+        return Calm(*bounds, min(ends, default=FOR_EVER), state if inventory.is_skewed(state) else None)
 
     def _commit(self, draft: Draft, market: Market | None, changes: Plan) -> Change:
         state = draft.state
@@ -213,6 +232,7 @@ def _first_state(added: SymbolAdded) -> GridState:
         generation=added.generation,
         settings=added.settings,
         instrument=added.instrument,
+        startup=startup.startup_of(added.settings),
     )
 
 
@@ -235,6 +255,7 @@ def _newest_silence(inputs: Sequence[Input]) -> TimePassed | None:
     return next((each for each in reversed(inputs) if isinstance(each, TimePassed)), None)
 
 
-def _to_tick(price: Price, tick: Price) -> Price:
+def first_anchor(price: Price, tick: Price) -> Price:
+    """Return the anchor of a grid that first sees a price: the nearest tick, above zero."""
     rounded = ((price / tick).to_integral_value(ROUND_HALF_UP) * tick).quantize(tick)
     return max(rounded, tick)

@@ -1,6 +1,6 @@
 """The guards together: who of them stands against opening orders, and what makes them look again."""
 
-from engine.core import breaker, drawdown, feed, latency, limits, round_trips
+from engine.core import breaker, drawdown, feed, latency, limits, round_trips, startup
 from engine.core.refusals import release_margin
 from engine.core.step import Draft
 from schemas.grid import BreakerState, GridState
@@ -12,7 +12,7 @@ from schemas.units import TimeNs
 def stopped_by(state: GridState) -> NotQuoting | None:
     """Return the guard because of which no opening order may stand, None when they may."""
     standing = next((reason for reason, stands in _standing(state) if stands), None)
-    return halted_by(state) or standing or limits.stopped_by(state)
+    return halted_by(state) or startup.stopped_by(state) or standing or limits.stopped_by(state)
 
 
 def halted_by(state: GridState) -> NotQuoting | None:
@@ -24,6 +24,21 @@ def halted_by(state: GridState) -> NotQuoting | None:
     if state.halt is None:
         return None
     return NotQuoting.FLATTENING if state.halt.flattens else NotQuoting.STOPPED
+
+
+def detail_of(state: GridState, reason: NotQuoting | None) -> str:
+    """Return what the guard that stands against opening orders says of it, nothing where it says no more."""
+    match reason:
+        case NotQuoting.STOPPED | NotQuoting.FLATTENING | NotQuoting.REMOVED:
+            return "" if state.halt is None else state.halt.reason
+        case NotQuoting.BREAKER_OPEN | NotQuoting.BREAKER_HALF_OPEN:
+            return state.breaker.reason
+        case NotQuoting.MARKET_RISK:
+            return ", ".join(sorted(symbol for symbol, each in state.watched.items() if each.is_abnormal))
+        case NotQuoting.PREFLIGHT | NotQuoting.AWAITING_TRIGGER:
+            return startup.detail(state)
+        case _:
+            return ""
 
 
 def look(draft: Draft, silence: TimePassed | None) -> bool:

@@ -2,21 +2,31 @@
 
 from typing import assert_never
 
+from engine.core import startup, volatility
 from engine.core.accounting import on_funding
 from engine.core.arithmetic import check_finite
 from engine.core.control import on_command
 from engine.core.demand import on_sweep
-from engine.core.evidence import on_cancel_rejected, on_report, on_trade
+from engine.core.evidence import on_cancel_rejected, on_late_trade, on_report, on_trade
 from engine.core.exit import on_engine
 from engine.core.feed import on_feed_changed
 from engine.core.limits import on_limits
 from engine.core.monitor import on_candle
 from engine.core.step import Draft
 from schemas.account import Balance, OpenOrders, Position
-from schemas.journal import CommandReceived, EngineStarted, EngineStopping, Input, SymbolAdded, TimePassed
+from schemas.journal import (
+    CommandReceived,
+    EngineStarted,
+    EngineStopping,
+    Input,
+    LateTrade,
+    SymbolAdded,
+    TimePassed,
+)
 from schemas.market import Candle, ClockRead, FeedChanged, Ticker
 from schemas.orders import CancelRejected, Funding, OrderReport, OrderStatus, Trade
 from schemas.portfolio import PortfolioLimits
+from schemas.subjects import ALL
 from schemas.units import TimeNs
 
 
@@ -33,14 +43,12 @@ def hear(draft: Draft, event: Input) -> bool:
 def _apply(draft: Draft, event: Input) -> bool:
     matters = False
     match event:
-        case OrderReport() | Trade() | CancelRejected() | Funding():
+        case OrderReport() | Trade() | LateTrade() | CancelRejected() | Funding():
             matters = _of_orders(draft, event)
-        case OpenOrders() | Position():
-            matters = on_sweep(draft, event)
-        case Candle():
-            matters = on_candle(draft, event)
-        case FeedChanged():
-            matters = on_feed_changed(draft, event)
+        case OpenOrders() | Position() | Balance():
+            matters = _of_account(draft, event)
+        case Candle() | FeedChanged():
+            matters = _of_market(draft, event)
         case CommandReceived():
             matters = on_command(draft, event)
         case PortfolioLimits():
@@ -49,20 +57,23 @@ def _apply(draft: Draft, event: Input) -> bool:
             pass  # taken for the step as a whole
         case EngineStarted() | EngineStopping():
             matters = on_engine(draft, event)
-        case ClockRead() | Balance():
+        case ClockRead():
             pass
         case _:
             assert_never(event)
     return matters
 
 
-def _of_orders(draft: Draft, event: OrderReport | Trade | CancelRejected | Funding) -> bool:
+def _of_orders(draft: Draft, event: OrderReport | Trade | LateTrade | CancelRejected | Funding) -> bool:
     match event:
         case OrderReport():
             return on_report(draft, event)
         case Trade():
             check_finite(event.price, event.quantity, event.fee)
             return on_trade(draft, event)
+        case LateTrade():
+            check_finite(event.trade.price, event.trade.quantity, event.trade.fee)
+            return on_late_trade(draft, event)
         case CancelRejected():
             return on_cancel_rejected(draft, event)
         case Funding():
@@ -72,11 +83,38 @@ def _of_orders(draft: Draft, event: OrderReport | Trade | CancelRejected | Fundi
             assert_never(event)
 
 
+def _of_account(draft: Draft, event: OpenOrders | Position | Balance) -> bool:
+    match event:
+        case Position() if draft.state.startup is not None:
+            return startup.on_position(draft, event)
+        case OpenOrders() | Position():
+            return on_sweep(draft, event)
+        case Balance():
+            return startup.on_balance(draft, event)
+        case _:
+            assert_never(event)
+
+
+def _of_market(draft: Draft, event: Candle | FeedChanged) -> bool:
+    match event:
+        case Candle():
+            is_watched = on_candle(draft, event)
+            return volatility.on_candle(draft, event) or is_watched
+        case FeedChanged() if event.symbol == ALL:
+            return startup.on_account_feed(draft, event)
+        case FeedChanged():
+            return on_feed_changed(draft, event)
+        case _:
+            assert_never(event)
+
+
 def _market_time(event: Input) -> TimeNs:
     # The gateway's own word on an order, and all that people do, may carry another clock's time than the market's.
     match event:
         case Trade():
             return event.time
+        case LateTrade():
+            return event.trade.time
         case OrderReport() if event.status is not OrderStatus.NOT_PLACED:
             return event.time
         case _:

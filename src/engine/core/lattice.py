@@ -37,23 +37,23 @@ class Lattice:
             price = self._order_prices[key] = rounded(exact)
         return price
 
-    def spacing(self, level: int) -> Price:
-        """Return the distance from a level to the next one above."""
-        return self.price(level + 1) - self.price(level)
+    def spacing(self, level: int, stride: int = 1) -> Price:
+        """Return the distance from a level to the one so many levels above."""
+        return self.price(level + stride) - self.price(level)
 
-    def nearest(self, price: Price) -> int:
-        """Return the level nearest to a price above zero; the upper one midway between two."""
-        level = self._level_below(price)
-        while price >= self._midway(level):
-            level += 1
+    def nearest(self, price: Price, stride: int = 1) -> int:
+        """Return the multiple of `stride` whose level is nearest to a price above zero; midway the upper one."""
+        level = self._level_below(price) // stride * stride
+        while price >= self._midway(level, stride):
+            level += stride
         return level
 
-    def bounds(self, level: int) -> tuple[Price, Price]:
+    def bounds(self, level: int, stride: int = 1) -> tuple[Price, Price]:
         """Return from where (included) to where (excluded) prices are nearest to a level."""
-        return self._midway(level - 1), self._midway(level)
+        return self._midway(level - stride, stride), self._midway(level, stride)
 
-    def _midway(self, level: int) -> Price:
-        return (self.price(level) + self.price(level + 1)) / 2
+    def _midway(self, level: int, stride: int) -> Price:
+        return (self.price(level) + self.price(level + stride)) / 2
 
     def _level_below(self, price: Price) -> int:
         # Never above the price's own level; a logarithm may be a digit short and give the one below.

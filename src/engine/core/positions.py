@@ -2,7 +2,7 @@
 
 A position is compared with a sweep, when that found nothing to ask for, and acted on when two such passes in a row found
 the same difference: a level is not in step with trades, and what is under way explains itself. Perpetuals only, as a spot
-balance may hold what is not the grid's; a position from before the first trade of the grid counts as another's, too.
+balance may hold what is not the grid's; what was there before the grid's first trade, and not adopted, is another's, too.
 """
 
 from decimal import Decimal
@@ -27,10 +27,11 @@ def on_position(draft: Draft, position: Position) -> bool:
     state = draft.state
     if not _is_comparable(draft, position):
         return False
-    if not state.accounts.opened_trades:
-        if position.quantity == state.foreign_position:
+    if not (state.accounts.opened_trades or state.accounts.closed_trades):
+        foreign = position.quantity - state.accounts.position
+        if foreign == state.foreign_position:
             return False
-        state.foreign_position = position.quantity
+        state.foreign_position = foreign
         return True
     ours = state.accounts.position + state.foreign_position
     gap = position.quantity - ours

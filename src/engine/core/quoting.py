@@ -12,6 +12,7 @@ from engine.core.cleaner import in_the_way
 from engine.core.guards import stopped_by
 from engine.core.lattice import Lattice
 from engine.core.slots import is_working
+from engine.core.volatility import order_amount
 from schemas.grid import GridState, Slot, SlotOrder
 from schemas.grid_settings import ZERO, GridSettings
 from schemas.grid_view import NotQuoting
@@ -118,6 +119,7 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
 
 def openings(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Iterator[Opening]:
     """Yield the levels of the window that have no working opening order, nearest first, buys before sells."""
+    amount = order_amount(state)
     for level, side in _window(state):
         slot = state.slots.get(level)
         order = slot.order if slot else None
@@ -129,9 +131,7 @@ def openings(state: GridState, lattice: Lattice, market: Market, now: TimeNs) ->
             and slot.rejections >= state.settings.post_only_retries
         )
         price = lattice.order_price(level, side)
-        quantity = (
-            state.instrument.quantity_down(state.settings.order_amount / price) if price > 0 else Decimal(0)
-        )
+        quantity = state.instrument.quantity_down(amount / price) if price > 0 else ZERO
         quote = Quote(level, side, price, quantity, opens=True, post_only=not plain)
         yield Opening(quote, _obstacle(state, lattice, market, now, quote, slot))
 
@@ -160,17 +160,17 @@ def bounded(settings: GridSettings, price: Price) -> Price:
     return price if settings.upper_price is None else min(price, settings.upper_price)
 
 
-def is_near(lattice: Lattice, level: int, price: Price) -> bool:
+def is_near(lattice: Lattice, level: int, price: Price, stride: int = 1) -> bool:
     """Tell whether a level is too near to the price to be opened."""
-    return abs(lattice.price(level) - price) < NEAR * lattice.spacing(level)
+    return abs(lattice.price(level) - price) < NEAR * lattice.spacing(level, stride)
 
 
 def _window(state: GridState) -> Iterator[tuple[int, Side]]:
-    center, window = state.center, windows(state)
+    center, stride, window = state.center, state.stride, windows(state)
     for distance in range(1, window.buy + 1):
-        yield center - distance, Side.BUY
+        yield center - distance * stride, Side.BUY
     for distance in range(1, window.sell + 1):
-        yield center + distance, Side.SELL
+        yield center + distance * stride, Side.SELL
 
 
 def _obstacle(
@@ -191,7 +191,9 @@ def _obstacle_of_price(state: GridState, lattice: Lattice, market: Market, quote
         return NotQuoting.OUT_OF_BOUNDS
     if _is_below_minimum(state.instrument, quote):
         return NotQuoting.BELOW_MINIMUM
-    if is_near(lattice, quote.level, market.price) or (quote.post_only and _would_cross(quote, market)):
+    if is_near(lattice, quote.level, market.price, state.stride) or (
+        quote.post_only and _would_cross(quote, market)
+    ):
         return NotQuoting.WOULD_CROSS
     return None
 
@@ -204,19 +206,20 @@ def _may_add(state: GridState, lattice: Lattice, slot: Slot, side: Side) -> bool
 
 def _closing(state: GridState, lattice: Lattice, slot: Slot) -> Quote:
     side = Side.SELL if slot.held > 0 else Side.BUY
-    price = lattice.order_price(_closing_level(slot), side)
+    price = lattice.order_price(_closing_level(state, slot), side)
     quantity = state.instrument.quantity_down(abs(slot.held))
     return Quote(slot.level, side, price, quantity, opens=False, post_only=False)
 
 
-def _closing_level(slot: Slot) -> int:
-    return slot.level + (1 if slot.held > 0 else -1)
+def _closing_level(state: GridState, slot: Slot) -> int:
+    return slot.level + (state.stride if slot.held > 0 else -state.stride)
 
 
 def _is_closing_in_window(state: GridState, slot: Slot) -> bool:
+    level = _closing_level(state, slot)
     if slot.held > 0:
-        return _closing_level(slot) <= state.center + state.settings.sell_window
-    return _closing_level(slot) >= state.center - state.settings.buy_window
+        return level <= state.center + state.settings.sell_window * state.stride
+    return level >= state.center - state.settings.buy_window * state.stride
 
 
 def _reason_to_cancel(
@@ -241,10 +244,12 @@ def _reason_to_cancel_opening(
     guard = stopped_by(state)
     if guard is not None:
         return guard.replace("_", " ")
+    if slot.level % state.stride:
+        return "between the levels in use"
     # Only the far edge: an order that the price has come to is about to be filled.
     window = windows(state)
     beyond = (state.center - slot.level) if order.side is Side.BUY else (slot.level - state.center)
-    if beyond > (window.buy if order.side is Side.BUY else window.sell):
+    if beyond > (window.buy if order.side is Side.BUY else window.sell) * state.stride:
         return "outside the window"
     if slot.held and market.time > order.traded_time:
         closing = _closing(state, lattice, slot)

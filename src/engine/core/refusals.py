@@ -17,12 +17,13 @@ FLATTEN_RETRY: DurationNs = 2 * SECOND_NS
 MARGIN_LOCKED = "margin_locked"
 
 EXPOSURE_PAUSE: DurationNs = 10 * SECOND_NS
-"""How long a slot waits whose order all symbols together had no room for."""
+"""How long a slot waits whose order all symbols together had no room for; twice as long each time in a row."""
+EXPOSURE_DOUBLINGS = 4
 
 
 def after_end(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -> None:
     """Draw the consequences of an order's end for its slot and for the grid."""
-    slot.is_limited = False
+    times, slot.limited_times, slot.is_limited = slot.limited_times, 0, False
     is_canceled = report.status in {OrderStatus.CANCELED, OrderStatus.EXPIRED}
     is_wanted = is_canceled and order.state is SlotOrderState.CANCEL_REQUESTED
     if is_wanted or report.status is OrderStatus.FILLED:
@@ -44,8 +45,8 @@ def after_end(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -
         case RejectReason.REDUCE_ONLY:
             _count_reduce_only(draft, slot, report)
         case RejectReason.EXPOSURE_LIMIT:
-            slot.is_limited = True
-            _rest(draft, slot, EXPOSURE_PAUSE)
+            slot.is_limited, slot.limited_times = True, times + 1
+            _rest(draft, slot, EXPOSURE_PAUSE * 2 ** min(times, EXPOSURE_DOUBLINGS))
         case None:
             _without_reason(draft, slot, order, report)
         case (

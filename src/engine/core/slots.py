@@ -89,6 +89,17 @@ def find_finished(state: GridState, client_order_id: ClientOrderId) -> FinishedO
     return next((each for each in reversed(state.finished) if each.client_order_id == client_order_id), None)
 
 
+def is_forgotten(state: GridState, client_order_id: ClientOrderId) -> bool:
+    """Tell whether an id is one of ours, of this generation, of which nothing is known any more."""
+    name = name_of(state, client_order_id)
+    return (
+        name is not None
+        and name.generation == state.generation
+        and find_slot(state, name, client_order_id) is None
+        and find_finished(state, client_order_id) is None
+    )
+
+
 def slot_at(state: GridState, level: int) -> Slot:
     """Return the slot of a level, a new one if there is none."""
     slot = state.slots.get(level)
@@ -143,8 +154,8 @@ def retire_cycle(state: GridState, name: OrderName) -> None:
 def tidy(state: GridState) -> None:
     """Drop slots that have nothing to remember, and sort the rest by level."""
     settings, center = state.settings, state.center
-    lowest = center - settings.buy_window
-    highest = center if settings.mode is GridMode.LONG else center + settings.sell_window
+    lowest = center - settings.buy_window * state.stride
+    highest = center if settings.mode is GridMode.LONG else center + settings.sell_window * state.stride
     kept = {}
     for level in sorted(state.slots):
         slot = state.slots[level]

@@ -3,6 +3,7 @@
 from decimal import Decimal, localcontext
 
 from engine.core.arithmetic import CONTEXT, SHARE_DIGITS, ZERO
+from engine.core.guards import detail_of
 from engine.core.lattice import Lattice
 from engine.core.quoting import why_not
 from schemas.grid import GridState, Slot
@@ -21,6 +22,7 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
     accounts = state.accounts
     lattice = None if state.anchor is None else Lattice(state.anchor, state.settings, state.instrument)
     price = mark or ZERO
+    reason = why_not(state, lattice)
     unpaired = sum((slot.held * price - slot.cost for slot in state.slots.values()), ZERO)
     return GridView(
         venue=state.venue,
@@ -33,7 +35,8 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
         price=mark,
         slots=() if lattice is None else tuple(_slot_views(state, lattice)),
         paused=state.paused,
-        not_quoting=why_not(state, lattice),
+        not_quoting=reason,
+        not_quoting_detail=detail_of(state, reason),
         position=accounts.position,
         cash=accounts.cash,
         fees=accounts.fees,
@@ -47,6 +50,7 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
         volume=accounts.volume,
         first_time=accounts.first_time,
         time=state.time,
+        stride=state.stride,
     )
 
 
@@ -65,9 +69,9 @@ def _buy_and_hold(state: GridState, price: Price) -> Money:
 
 
 def _slot_views(state: GridState, lattice: Lattice) -> list[SlotView]:
-    settings, center = state.settings, state.center
-    highest = center if settings.mode is GridMode.LONG else center + settings.sell_window
-    levels = {*range(center - settings.buy_window, highest + 1), *state.slots}
+    settings, center, stride = state.settings, state.center, state.stride
+    highest = center if settings.mode is GridMode.LONG else center + settings.sell_window * stride
+    levels = {*range(center - settings.buy_window * stride, highest + 1, stride), *state.slots}
     return [_slot_view(level, state.slots.get(level), lattice, center) for level in sorted(levels)]
 
 

@@ -43,6 +43,7 @@ function written(store, connection, now) {
   }
   if (connection.phase === "connecting") return { state: connection.attempts ? "lost" : "connecting", text: "connecting" };
   if (store.server?.status === "cut") return { state: "stale", text: "the server has lost the bus" };
+  if (store.isReplaying) return { state: "replay", text: `replay · ${store.replay?.state}` };
   if (!store.isKnown) return { state: "connecting", text: "waiting for data" };
   if (age > STALE_MS) return { state: "stale", text: `no data for ${duration(age / 1000)}` };
   return { state: "live", text: `live · ${duration(age / 1000)} old` };

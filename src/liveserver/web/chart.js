@@ -42,6 +42,8 @@ export class PriceChart {
     /** @type {IPriceLine | null} */
     this._entry = null;
     this._isAnother = true;
+    /** The time of the newest bar that is drawn. */
+    this._newest = 0;
     this._count = 0;
     this._digits = -1;
     this._chart.subscribeCrosshairMove((/** @type {MouseEventParams<Time>} */ event) =>
@@ -89,16 +91,17 @@ export class PriceChart {
     this._count = store.bars.all.length;
     this._setDigits(store.digits);
     if (isNew) {
+      this._newest = bars.at(-1)?.time ?? 0;
       this._candles.setData(bars.map(candleOf));
       this._volume.setData(bars.map(volumeOf));
       if (this._isAnother && bars.length) this.fit();
       this._isAnother &&= bars.length === 0;
       return;
     }
-    const newest = store.bars.last?.time ?? 0;
     for (const bar of bars) {
-      this._candles.update(candleOf(bar), bar.time < newest);
-      this._volume.update(volumeOf(bar), bar.time < newest);
+      this._candles.update(candleOf(bar), bar.time < this._newest);
+      this._volume.update(volumeOf(bar), bar.time < this._newest);
+      this._newest = Math.max(this._newest, bar.time);
     }
   }
 

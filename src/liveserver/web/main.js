@@ -7,6 +7,8 @@ import { Control } from "./control.js";
 import { byId, setText } from "./dom.js";
 import { renderLog } from "./log.js";
 import { renderPanels, titleOf } from "./panels.js";
+import { Positions } from "./positions.js";
+import { ReplayBar } from "./replay.js";
 import { Session } from "./session.js";
 import { LiveSocket } from "./socket.js";
 import { Store } from "./store.js";
@@ -28,19 +30,23 @@ const chart = new PriceChart(byId("chart"), (time) => {
 const choice = new Choice(() => {
   chart.startAnew();
   store.clear();
+  store.endReplay();
+  positions.forget();
   socket.open();
   drawSoon();
 });
+const positions = new Positions();
 const socket = new LiveSocket(address, (message) => {
+  if (!positions.take(message)) return;
   store.apply(message, Date.now());
+  // What is on the page is not the present: a new connection has to bring all of it.
+  if (store.isReplaying) positions.forget();
   drawSoon();
-}, () => {
-  // A browser is not told why a socket was refused: the server is asked who it takes this for.
-  if (socket.state.phase === "lost") void session.ask();
-  drawSoon();
-});
+}, connectionChanged);
+const replay = new ReplayBar((request) => socket.send(request), topic);
 const control = new Control(() => store.status && { symbol: store.status.market, venue: store.status.venue });
 const session = new Session(() => {
+  positions.forget();
   store.clear();
   socket.open();
 }, (who) => control.offer(who));
@@ -59,8 +65,27 @@ socket.open();
 function address() {
   const url = new URL("ws", document.baseURI);
   url.protocol = url.protocol.replace("http", "ws");
+  const resumed = positions.query();
+  if (resumed) {
+    url.search = String(resumed);
+    return url.href;
+  }
   for (const [name, value] of Object.entries(choice.wanted)) if (value) url.searchParams.set(name, value);
   return url.href;
+}
+
+function topic() {
+  const { market: symbol = "", venue = "", interval = "" } = store.status ?? {};
+  return { symbol, venue, interval };
+}
+
+function connectionChanged() {
+  if (socket.state.phase === "lost") {
+    store.endReplay();
+    // A browser is not told why a socket was refused: the server is asked who it takes this for.
+    void session.ask();
+  }
+  drawSoon();
 }
 
 function symbol() {
@@ -81,6 +106,7 @@ function draw() {
   renderPanels(store, changed);
   renderTables(store, changed, now);
   renderLog(store, changed);
+  replay.render(store, changed);
   choice.render(store, changed);
   renderBadge(store, socket.state, now);
   setText(byId("legend"), legendOf(store, hovered));
@@ -88,4 +114,4 @@ function draw() {
 }
 
 /** For tests, and for the curious: a canvas cannot be read. */
-Object.assign(window, { __opensqt: { store, socket, inspect: () => chart.inspect() } });
+Object.assign(window, { __opensqt: { store, socket, positions, inspect: () => chart.inspect() } });

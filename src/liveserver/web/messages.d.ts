@@ -15,6 +15,12 @@ export interface Order extends OfMarket {
   reduce_only: boolean; time: number; detail: string
 }
 
+/** What the venue said of an order: null is what it did not say. */
+export interface OrderReport extends OfMarket {
+  id: string; price: string | null; side: "BUY" | "SELL" | null; status: string; quantity: string | null; filled: string
+  time: number; detail: string; reduce_only?: boolean
+}
+
 export interface Trade extends OfMarket {
   side: "buy" | "sell"; price: string; amount: string; time: number; time_ms: number; trade_id: string
   order_id: string; fee: string; fee_asset: string; is_maker: boolean
@@ -73,11 +79,26 @@ export interface Server {
 
 export interface ErrorMessage { error: string; known: string[] }
 
-export type Message =
+export interface StreamPosition { created: string; sequence: number }
+
+/** By the name of the stream. */
+export type Streams = Record<string, StreamPosition>
+
+export interface Snapshot { reason: string; streams: Streams; markets: { venue: string; symbol: string; interval: string }[] }
+
+export interface Replay {
+  state: "playing" | "paused" | "ended" | "stopped" | "refused"; detail?: string; start: number; end: number; at: number
+  speed?: number | "max"; kept_from?: number
+}
+
+/** What every message may have beside its type and data. */
+interface Beside { seq?: string; replayed?: number }
+
+export type Message = Beside & (
   | { type: "history"; data: Candle[] }
   | { type: "kline"; data: Candle }
   | { type: "account"; data: Account }
-  | { type: "orders"; data: Order | Order[] }
+  | { type: "orders"; data: OrderReport | Order[] }
   | { type: "trade_event"; data: Trade }
   | { type: "fill"; data: Trade }
   | { type: "trade_history"; data: Trade[] }
@@ -92,6 +113,21 @@ export type Message =
   | { type: "symbols"; data: SymbolEntry[] }
   | { type: "server"; data: Server }
   | { type: "error"; data: ErrorMessage }
+  | { type: "snapshot"; data: Snapshot }
+  | { type: "resumed"; data: { streams: Streams } }
+  | { type: "streams"; data: { streams: Streams } }
+  | { type: "replay"; data: Replay }
+)
+
+interface Topic { symbol: string; venue: string; interval: string }
+
+/** What the page says. */
+export type Request =
+  | { type: "replay"; data: { topics: Topic[]; from: string; to: string; speed: number | "max" } }
+  | { type: "pause" }
+  | { type: "play"; data: { speed: number | "max" } }
+  | { type: "seek"; data: { to: number } }
+  | { type: "stop" }
 
 /** A line of the log. */
 export type Notice =

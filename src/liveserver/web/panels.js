@@ -11,6 +11,7 @@ const NONE = "—";
 /** @type {Record<string, string>} */
 const NOT_QUOTING = {
   no_price: "no price yet",
+  quarantined: "its engine failed on it again and again: look at the alert, then reset",
   paused: "paused by an operator",
   margin_locked: "the venue refused for lack of margin",
   breaker_open: "the circuit breaker is open",
@@ -24,6 +25,8 @@ const NOT_QUOTING = {
   awaiting_venue: "waiting for the venue's answers",
   out_of_bounds: "every level is beyond the grid's bounds",
   would_cross: "every level is at the market",
+  preflight: "the preflight does not let it start: `opensqt status` says why",
+  awaiting_trigger: "the price has not come to trigger_price yet",
 };
 
 /** @param {Store} store @param {Set<Part>} changed */

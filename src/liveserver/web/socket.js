@@ -1,7 +1,7 @@
 // @ts-check
 /** The connection: opens, notices silence, and opens again with growing pauses, for as long as the page is open. */
 
-/** @import { Message } from "./messages.js" */
+/** @import { Message, Request } from "./messages.js" */
 
 /**
  * @typedef {object} Connection what there is to say of it
@@ -14,6 +14,8 @@
 
 /** The server speaks every second: this long without a word is a dead connection. */
 export const SILENCE_MS = 5000;
+/** Each message says which event it follows from, and a connection may go on where another ended. */
+const DIALECT = "opensqt.v2";
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5000;
 
@@ -47,11 +49,16 @@ export class LiveSocket {
   open() {
     this._drop();
     this._say({ ...this.state, phase: "connecting", retryAt: 0 });
-    const socket = new WebSocket(this._address());
+    const socket = new WebSocket(this._address(), DIALECT);
     this._socket = socket;
     this._expectWord();
     socket.onmessage = (event) => this._hear(event.data);
     socket.onclose = (event) => this._lost(event.code, event.reason);
+  }
+
+  /** Say something, if anybody hears it. @param {Request} request */
+  send(request) {
+    if (this._socket?.readyState === WebSocket.OPEN) this._socket.send(JSON.stringify(request));
   }
 
   /** @param {string} text */

@@ -1,16 +1,21 @@
 // @ts-check
 /** All that is known of the shown symbol, folded from messages. No DOM, and no clock but the one it is handed. */
 
-/** @import { Account, Grid, Message, Notice, Order, Position, RiskStatus, Server, Status, SymbolEntry, Ticker, Trade } from "./messages.js" */
+/** @import { Account, Grid, Message, Notice, Order, OrderReport, Position, Replay, RiskStatus, Server, Status, SymbolEntry, Ticker, Trade } from "./messages.js" */
 import { Bars, digitsBehindPoint } from "./bars.js";
 
-/** @typedef {"bars" | "orders" | "trades" | "position" | "account" | "grid" | "risk" | "notices" | "price" | "status" | "server" | "symbols"} Part */
+/** @typedef {"bars" | "orders" | "trades" | "position" | "account" | "grid" | "risk" | "notices" | "price" | "status" | "server" | "symbols" | "replay"} Part */
 
 const TRADES_KEPT = 500;
 const NOTICES_KEPT = 200;
 
 /** After one of these an order is no longer open. */
 const ENDED = new Set(["FILLED", "CANCELED", "EXPIRED", "REJECTED"]);
+
+/** So many ended orders are known, so that a late report does not bring one back. */
+const ENDED_KEPT = 2000;
+/** Of the conversation, not of the market. */
+const ASIDE = new Set(["server", "symbols", "error", "snapshot", "resumed", "streams", "replay"]);
 
 /** @type {Part[]} */
 const ALL = ["bars", "orders", "trades", "position", "account", "grid", "risk", "notices", "price", "status"];
@@ -25,6 +30,8 @@ export class Store {
     this.server = null;
     /** When a message of this market last came, in milliseconds. */
     this.heardAt = 0;
+    /** How the replay stands, or why there is none. @type {Replay | null} */
+    this.replay = null;
     this.bars = new Bars();
     this.clear();
   }
@@ -34,6 +41,8 @@ export class Store {
     this.bars = new Bars();
     /** @type {Map<string, Order>} */
     this.orders = new Map();
+    /** @type {Set<string>} */
+    this._ended = new Set();
     /** Own trades, oldest first. @type {Trade[]} */
     this.trades = [];
     /** @type {Position | null} */
@@ -52,6 +61,16 @@ export class Store {
     this.status = null;
     this.isKnown = false;
     for (const part of ALL) this._changed.add(part);
+  }
+
+  /** The past is shown. */
+  get isReplaying() {
+    return ["playing", "paused", "ended"].includes(this.replay?.state ?? "");
+  }
+
+  endReplay() {
+    this.replay = null;
+    this._mark("replay");
   }
 
   /** The newest price: of the ticker, or the last close while there is none. @returns {number | null} */
@@ -74,7 +93,7 @@ export class Store {
 
   /** @param {Message} message @param {number} now milliseconds */
   apply(message, now) {
-    if (message.type !== "server" && message.type !== "symbols" && message.type !== "error") this.heardAt = now;
+    if (!ASIDE.has(message.type)) this.heardAt = now;
     switch (message.type) {
       case "history":
         this.clear();
@@ -86,7 +105,14 @@ export class Store {
         this._mark("bars", "price");
         break;
       case "orders":
-        for (const order of [message.data].flat()) this._order(order);
+        if (Array.isArray(message.data)) this._allOrders(message.data);
+        else this._order(message.data);
+        break;
+      case "snapshot":
+        if (this.isReplaying && message.data.reason === "replay_stopped") this.endReplay();
+        break;
+      case "resumed":
+      case "streams":
         break;
       case "trade_history":
         this.trades = [...message.data].sort((a, b) => a.time_ms - b.time_ms);
@@ -109,7 +135,7 @@ export class Store {
 
   /**
    * What has no history: the newest takes the place of the one before.
-   * @param {Exclude<Message, { type: "history" | "kline" | "orders" | "trade_history" | "trade_event" | "fill" | Notice["type"] }>} message
+   * @param {Exclude<Message, { type: "history" | "kline" | "orders" | "trade_history" | "trade_event" | "fill" | "snapshot" | "resumed" | "streams" | Notice["type"] }>} message
    */
   _level(message) {
     switch (message.type) {
@@ -137,19 +163,41 @@ export class Store {
       case "symbols":
         this.symbols = message.data;
         return this._mark("symbols");
+      case "replay":
+        this.replay = message.data.state === "stopped" ? null : message.data;
+        return this._mark("replay");
     }
   }
 
-  /** @param {Order} order */
-  _order(order) {
-    if (ENDED.has(order.status)) this.orders.delete(order.id);
-    else this.orders.set(order.id, order);
+  /** @param {Order[]} orders all that are open */
+  _allOrders(orders) {
+    this.orders = new Map(orders.map((order) => [order.id, order]));
     this._mark("orders");
+  }
+
+  /** @param {OrderReport} report what the venue said; null is what it did not say */
+  _order(report) {
+    this._mark("orders");
+    if (ENDED.has(report.status)) {
+      this.orders.delete(report.id);
+      this._ended.add(report.id);
+      if (this._ended.size > ENDED_KEPT) for (const oldest of this._ended) { this._ended.delete(oldest); break; }
+      return;
+    }
+    if (this._ended.has(report.id)) return;
+    const known = this.orders.get(report.id);
+    const { side, price, quantity } = { side: report.side ?? known?.side, price: report.price ?? known?.price, quantity: report.quantity ?? known?.quantity };
+    if (!side || !price || !quantity) return;
+    const filled = Number(known?.filled ?? 0) > Number(report.filled) ? /** @type {Order} */ (known).filled : report.filled;
+    const time = known?.time ?? report.time;
+    this.orders.set(report.id, { ...report, reduce_only: known?.reduce_only ?? false, side, price, quantity, filled, time });
   }
 
   /** @param {Trade} trade a new one, or one that was booked since */
   _trade(trade) {
     const at = this.trades.findLastIndex((known) => known.trade_id === trade.trade_id);
+    // What the grid booked says all that the venue's word says, and more.
+    if (at >= 0 && this.trades[at].opens !== null && trade.opens === null) return;
     if (at >= 0) this.trades[at] = trade;
     else this.trades.push(trade);
     if (at < 0 && this.trades.length > TRADES_KEPT) this.trades.shift();

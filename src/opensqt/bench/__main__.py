@@ -4,17 +4,30 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from opensqt.bench import commit, engine, fanout, latency, recovery, symbols, takeover
+from opensqt.bench import (
+    commit,
+    engine,
+    fanout,
+    ingest,
+    latency,
+    latency_viewers,
+    recovery,
+    symbols,
+    takeover,
+    viewers,
+)
 from opensqt.bench.report import Report
 
 BENCHMARKS: dict[str, Callable[[], Report]] = {
     "commit": commit.run,
     "engine": engine.run,
     "fanout": fanout.run,
+    "ingest": ingest.run,
     "latency": latency.run,
     "recovery": recovery.run,
     "symbols": symbols.run,
     "takeover": takeover.run,
+    "viewers": viewers.run,
 }
 
 
@@ -24,11 +37,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="opensqt bench", description="Ratios against a baseline of the same run."
     )
     parser.add_argument("name", choices=sorted(BENCHMARKS))
+    parser.add_argument(
+        "--viewers", type=int, metavar="N", help="latency: from a publish to its receipt by N viewers"
+    )
+    parser.add_argument("--idle", type=int, metavar="N", help="viewers: so many that just watch (10000)")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     args = parser.parse_args(arguments)
-    report = BENCHMARKS[args.name]()
+    for option, name in (("viewers", "latency"), ("idle", "viewers")):
+        if getattr(args, option) is not None and args.name != name:
+            parser.error(f"--{option} goes with {name}")
+    report = _benchmark(args)()
     sys.stdout.write((report.json() if args.json else report.text()) + "\n")
     return 0
+
+
+def _benchmark(args: argparse.Namespace) -> Callable[[], Report]:
+    if args.viewers is not None:
+        return lambda: latency_viewers.run(args.viewers)
+    if args.idle is not None:
+        return lambda: viewers.run(args.idle)
+    return BENCHMARKS[args.name]
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 """`bench fanout`: what one live server hands to many viewers in a second, beside what the machine can do at all.
 
-Three servers take turns in this process, the viewers are in another one: ours, whole (encoding, hub, sessions, under
-uvicorn beside Litestar); raw, where asyncio writes the same bytes, made beforehand, to as many sockets with the same
-joining and buffers, which is the limit; and Litestar's own WebSocket path, one send a viewer and message. The first two
-go on as soon as no viewer is blocked, Litestar's waits by itself.
+Servers take turns on one core, the viewers are on the others: ours, whole (encoding, hub, sessions, under uvicorn beside
+Litestar); raw, where asyncio writes the same bytes, made beforehand, to as many sockets with the same joining and
+buffers, which is the limit; a nats-server's own WebSockets, in Go; and Litestar's own WebSocket path, one send a viewer
+and message. The first two go on as soon as no viewer is blocked, the others wait by themselves. What the bus can feed in
+is measured beside it: see `ingest`.
 """
 
 import asyncio
 import json
-import resource
 import socket
 import statistics
 import sys
@@ -31,9 +31,11 @@ from liveserver.metrics import Metrics
 from liveserver.naming import Market
 from liveserver.projection import Channel, Outgoing, Projection
 from liveserver.replica import Replica
-from liveserver.server import SEND_BUFFER, serving
+from liveserver.server import SEND_BUFFER, allow_many_files, serving
 from liveserver.stage import Limits
 from liveserver.viewer_socket import WRITE_BUFFER, Sockets
+from opensqt.bench import cores, ingest
+from opensqt.bench.nats_sockets import SUBJECT, nats_sockets
 from opensqt.bench.report import Report, machine
 from schemas.market import Ticker
 from schemas.units import Symbol, VenueId
@@ -43,6 +45,7 @@ JOINED = 100
 """Messages of one tick of the event loop, in all three."""
 DELIVERIES = 10_000_000
 LITESTAR_DELIVERIES = 200_000
+NATS_DELIVERIES = 3_000_000
 ROUNDS = 5
 MARKET = Market(VenueId("sim"), Symbol("BTC/USDT:USDT"))
 PRICE = Decimal(60000)
@@ -56,22 +59,26 @@ Server = Callable[[int], AbstractAsyncContextManager[tuple[int, Tell]]]
 
 def run() -> Report:
     """Measure all servers with few and with many viewers."""
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    allow_many_files()
     figures: dict[str, float] = {"frame_bytes": len(text_frame(text(_ticker(0)))), "joined": JOINED}
     baselines: dict[str, float] = {}
     ratios: dict[str, float] = {}
     for viewers in VIEWERS:
         own, raw = _take_turns(viewers)
         litestar = _rate(_litestar, viewers, LITESTAR_DELIVERIES)
+        nats = _rate(_nats, viewers, NATS_DELIVERIES, kind="nats")
         figures[f"viewers_{viewers}_deliveries_per_s"] = statistics.median(own)
         baselines[f"raw_{viewers}_deliveries_per_s"] = statistics.median(raw)
+        baselines[f"nats_sockets_{viewers}_deliveries_per_s"] = nats
         baselines[f"litestar_{viewers}_deliveries_per_s"] = litestar
         # Neighbours disturb single rounds: each is compared with the raw one right beside it.
         to_raw = statistics.median(a / b for a, b in zip(own, raw, strict=True))
         ratios[f"to_raw_limit_{viewers}"] = to_raw
+        ratios[f"to_nats_sockets_{viewers}"] = statistics.median(own) / nats
         ratios[f"to_litestar_{viewers}"] = statistics.median(own) / litestar
     ratios["to_raw_limit"] = ratios[f"to_raw_limit_{VIEWERS[-1]}"]
+    fed = ingest.run()
+    figures["ingest_messages_per_s"] = fed.figures["messages_per_s"]
     return Report(name="fanout", machine=machine(), figures=figures, baselines=baselines, ratios=ratios)
 
 
@@ -83,27 +90,32 @@ def _take_turns(viewers: int) -> tuple[list[float], list[float]]:
     return own, raw
 
 
-def _rate(server: Server, viewers: int, deliveries: int) -> float:
+def _rate(server: Server, viewers: int, deliveries: int, kind: str = "plain") -> float:
     messages = deliveries // viewers // JOINED * JOINED
-    return messages * viewers / uvloop.run(_measure(server, viewers, messages))
+    is_ours = kind == "plain"
+    with cores.on(cores.SERVER if is_ours else cores.OTHERS):
+        return messages * viewers / uvloop.run(_measure(server, viewers, messages, kind))
 
 
-async def _measure(server: Server, viewers: int, messages: int) -> float:
-    frame = text_frame(text(_ticker(0)))
-    digit = frame.index(b'"last":"') + len(b'"last":"') + 9
+async def _measure(server: Server, viewers: int, messages: int, kind: str) -> float:
+    said = text(_ticker(0))
+    before = b"MSG %s 1 %d\r\n" % (SUBJECT, len(said)) if kind == "nats" else text_frame(said)[: -len(said)]
+    size = len(before) + len(said) + (len(b"\r\n") if kind == "nats" else 0)
+    digit = len(before) + said.index(b'"last":"') + len(b'"last":"') + 9
     async with server(viewers) as (port, tell):
-        numbers = (port, viewers, messages, len(frame), digit)
-        load = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "opensqt.bench.fanout_load",
-            *map(str, numbers),
-            stdout=asyncio.subprocess.PIPE,
-        )
+        numbers = (port, viewers, messages, size, digit)
+        with cores.on(cores.OTHERS):
+            load = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "opensqt.bench.fanout_load",
+                kind,
+                *map(str, numbers),
+                stdout=asyncio.subprocess.PIPE,
+            )
         telling = asyncio.create_task(tell(messages))
-        said, _ = await load.communicate()
+        seen = json.loads((await load.communicate())[0])
         await telling
-    seen = json.loads(said)
     assert not seen["faults"], f"{seen['faults']} faults: what was measured is not what was sent"
     return float(seen["seconds"])
 
@@ -127,8 +139,8 @@ async def _own(viewers: int) -> AsyncIterator[tuple[int, Tell]]:
             await asyncio.sleep(0)
             await _until(lambda: not sockets.is_congested)
 
-    async with serving(create_app(replica, Assets()), sockets.protocol(), "127.0.0.1", 0) as address:
-        yield int(address.rpartition(":")[2]), tell
+    async with serving(create_app(replica, Assets()), sockets.protocol(), "127.0.0.1", 0) as served:
+        yield int(served.address.rpartition(":")[2]), tell
 
 
 class _Raw(asyncio.Protocol):
@@ -196,8 +208,23 @@ async def _litestar(viewers: int) -> AsyncIterator[tuple[int, Tell]]:
         over.set()
 
     app = Litestar([watch], openapi_config=None, logging_config=None)
-    async with serving(app, WebSocketsSansIOProtocol, "127.0.0.1", 0) as address:
-        yield int(address.rpartition(":")[2]), tell
+    async with serving(app, WebSocketsSansIOProtocol, "127.0.0.1", 0) as served:
+        yield int(served.address.rpartition(":")[2]), tell
+
+
+@asynccontextmanager
+async def _nats(viewers: int) -> AsyncIterator[tuple[int, Tell]]:
+    async with nats_sockets() as (port, publisher):
+        joined = [text(_ticker(i)) for i in range(JOINED)]
+
+        async def tell(messages: int) -> None:
+            await publisher.everybody()
+            await publisher.publish([text(BEGIN)])
+            for _ in range(0, messages, JOINED):
+                await publisher.publish(joined)
+            await publisher.flush()
+
+        yield port, tell
 
 
 async def _until(is_so: Callable[[], bool]) -> None:

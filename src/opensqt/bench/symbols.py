@@ -137,7 +137,8 @@ class _Market:
 
     async def _tick(self, index: int, number: int) -> None:
         symbol = self._symbols[index]
-        moves, rest = divmod(number + index, TICKS_A_LEVEL)
+        # Those of one slice do not move in the same tick.
+        moves, rest = divmod(number + index // SLICES, TICKS_A_LEVEL)
         # Up so many levels, and down again.
         level = abs((moves + LEVELS) % (2 * LEVELS) - LEVELS)
         price, now = START + INTERVAL * level, time.time_ns()

@@ -19,7 +19,7 @@ from opensqt.data_dir import DataDir
 from opensqt.listening import any_free
 from opensqt.scenarios.story import Story, telling
 from opensqt.stack import Stack, StackSettings, running
-from opensqt.verify.evidence import Witness, books_of, venue_evidence
+from opensqt.verify.evidence import Witness, venue_evidence
 from opensqt.verify.proofs import contradictions
 from producers.simulated.client import SimulatedVenue
 from producers.simulated.settings import FaultSettings
@@ -60,7 +60,7 @@ class Stage:
 
     async def books(self) -> VenueBooks:
         """Return the venue's own books."""
-        return await books_of(self.stack.venue_url)
+        return (await venue_evidence(self.stack.venue_url)).books
 
     async def grid(
         self, symbol: Symbol, what: str, wanted: Callable[[GridView], bool], *, since: int = 0
@@ -127,10 +127,10 @@ class Stage:
         witnesses = [Witness(entry) for entry in self.entries]
         while True:
             try:
-                evidence = await venue_evidence(self.stack.venue_url)
+                venue = await venue_evidence(self.stack.venue_url)
                 for witness in witnesses:
                     await witness.look(self.stack.bus)
-                found = contradictions([witness.trail for witness in witnesses], evidence)
+                found = contradictions([witness.trail for witness in witnesses], venue)
             except (BusError, aiohttp.ClientError):
                 found = {"evidence": ["not to be had"]}
             if not any(found.values()) or time.monotonic() > until:

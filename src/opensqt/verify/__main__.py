@@ -17,7 +17,8 @@ from opensqt.errors import CommandError
 from opensqt.listening import any_free
 from opensqt.stack import StackSettings
 from opensqt.supervisor import Patience
-from opensqt.verify.laboratory import Outcome, Trial, experiment, lively
+from opensqt.verify import viewers
+from opensqt.verify.laboratory import Outcome, Trial, experiment, lively, struck, targets
 
 KILLS = 16
 MOST_TOLD = 20
@@ -28,6 +29,8 @@ PATIENCE = Patience(longest=1.0, stage=2.0, stop=6.0)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the laboratory; return 0 when every proof holds, 1 when one does not, 2 when it could not run."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if any(word.partition("=")[0] == "--viewers" for word in given):
+        return viewers.main(given)
     args = _parser().parse_args(given)
     if (args.kills or 0) < 0 or args.minutes < 0 or args.every <= 0 or args.pause_for <= 0:
         raise SystemExit("verify: --kills and --minutes are 0 or more, --every and --pause-for above 0")
@@ -54,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="opensqt verify",
         description="Kills parts at random under injected faults, then compares everything with the venue's books.",
+        epilog="`verify --viewers N` is another trial, of the live servers: see `verify --viewers 1 --help`.",
     )
     parser.add_argument(
         "--config", type=Path, default=DEFAULT_FILE, help="what is traded (the built-in example)"
@@ -80,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
         "--pause-for", type=float, default=30.0, metavar="S", help="seconds of a pause (%(default)s)"
     )
     parser.add_argument(
+        "--only", default="", metavar="PART,...", help="strike only those: engine,gateway-1 for instance"
+    )
+    parser.add_argument(
         "--data-dir", type=Path, help="where the run is kept (a temporary directory, kept on failure)"
     )
     return parser
@@ -103,7 +110,10 @@ async def _run(args: argparse.Namespace, data: DataDir, console: Console) -> Out
         minutes=args.minutes,
         every_s=args.every,
         pause_s=args.pause_for if args.pauses else 0.0,
+        only=tuple(filter(None, args.only.split(","))),
     )
+    if not struck(settings, trial):
+        raise CommandError(f"--only {args.only}: there are {', '.join(targets(settings))}")
     return await experiment(settings, trial, console.say)
 
 

@@ -61,6 +61,8 @@ class Trial:
     """Between blows, about."""
     pause_s: float = 0.0
     """How long what is paused stands still; 0: nothing is paused."""
+    only: tuple[str, ...] = ()
+    """What the names of those that are struck begin with; empty: all are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,11 @@ def targets(settings: StackSettings) -> tuple[str, ...]:
     return (*part_names(settings), *node_names(settings.nodes), *leader)
 
 
+def struck(settings: StackSettings, trial: Trial) -> tuple[str, ...]:
+    """Return what a trial kills and pauses, by name."""
+    return tuple(name for name in targets(settings) if name.startswith(trial.only or ""))
+
+
 class Laboratory:
     """One run."""
 
@@ -156,8 +163,8 @@ class Laboratory:
         trial = self._trial
         clock = asyncio.get_running_loop().time
         end = clock() + trial.minutes * 60
-        pausable = targets(self._settings) if trial.pause_s else ()
-        planned = blows(targets(self._settings), trial.seed, trial.every_s, pausable)
+        names = struck(self._settings, trial)
+        planned = blows(names, trial.seed, trial.every_s, names if trial.pause_s else ())
         for number in itertools.count(1):
             if self._refuted.is_set() or (number > trial.kills and clock() >= end):
                 break

@@ -103,9 +103,14 @@ class SimulatedVenue:
     async def account(self) -> AsyncGenerator[AccountUpdate, None]:
         assert self._session is not None
         async with aclosing(frames(self._session, f"{self._url}/ws/account", AccountFrame)) as received:
+            sequence: int | None = None
             async for frame in received:
                 if frame is not None:
+                    sequence = frame.sequence
                     yield AccountUpdate(frame.sequence, frame.event)
+                elif sequence is not None:
+                    yield AccountUpdate(sequence, None, is_lost=True)
+                    sequence = None
 
     async def open_orders(self, symbol: Symbol) -> list[OpenOrder]:
         return await self._get("orders", list[OpenOrder], symbol=symbol)

@@ -8,7 +8,7 @@ import msgspec
 
 from engine.core.grid import Grid
 from engine.core.step import Change
-from schemas.account import Position
+from schemas.account import Balance, Position
 from schemas.control import Command, CommandName, CommandResult
 from schemas.engine import RiskChanged
 from schemas.grid import GridState, Slot, SlotOrder
@@ -26,6 +26,7 @@ from schemas.orders import (
     RejectReason,
     Trade,
 )
+from schemas.subjects import ALL
 from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TimeNs, TradeId, VenueId
 
 D = Decimal
@@ -119,6 +120,24 @@ def position(quantity: Decimal | str | int, seconds: float = 0) -> Position:
         unrealized_pnl=D(0),
         leverage=D(1),
         time=at(seconds),
+    )
+
+
+def stream(state: FeedState = FeedState.UP) -> FeedChanged:
+    """Return word of the account's private stream."""
+    return FeedChanged(venue=SIM, symbol=Symbol(ALL), state=state, reason="", time=at(0))
+
+
+def balance(amount: int = 1000, asset: str = "USDT") -> Balance:
+    money = D(amount)
+    return Balance(
+        venue=SIM,
+        asset=asset,
+        total=money,
+        free=money,
+        margin_balance=money,
+        unrealized_pnl=D(0),
+        time=at(0),
     )
 
 

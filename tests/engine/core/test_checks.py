@@ -35,6 +35,12 @@ def test_neutral_needs_shorts() -> None:
         ),
         (replace(LONG, lower_price=D(2), upper_price=D(2)), "lower_price 2 has to be below upper_price 2"),
         (replace(LONG, buy_window=0), "buy_window 0 has to be at least 1"),
+        (replace(LONG, volatility_scale=D(-1)), "volatility_scale -1 must not be negative"),
+        (replace(LONG, position_safety_check=D(-1)), "position_safety_check -1 must not be negative"),
+        (replace(LONG, atr_window=0), "atr_window 0 has to be at least 1"),
+        (replace(LONG, inventory_skew=D("0.5")), "inventory_skew 0.5 has to be at least 0 and below 0.5"),
+        (replace(LONG, max_leverage=D(0)), "max_leverage 0 has to be above 0"),
+        (replace(LONG, trigger_price=D(0)), "trigger_price 0 has to be above 0"),
         (replace(LONG, margin_lock_duration=-1), "margin_lock_duration must not be negative"),
     ],
 )

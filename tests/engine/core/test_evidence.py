@@ -24,7 +24,7 @@ from tests.engine.core.examples import (
 from engine.core.slots import FINISHED_KEPT
 from schemas.engine import AlertRaised, Severity
 from schemas.grid import SlotOrderState
-from schemas.journal import Input
+from schemas.journal import Input, LateTrade
 from schemas.order_ids import order_id
 from schemas.orders import CancelRejected, OrderStatus, RejectReason
 from schemas.units import ClientOrderId, Side
@@ -159,6 +159,26 @@ def test_what_is_not_ours_changes_nothing(name: str) -> None:
     assert grid.process([foreign]) is None
     assert grid.process([report(ClientOrderId(name), OrderStatus.FILLED, 1)]) is None
     assert grid.process([cancel_rejected(ClientOrderId(name))]) is None
+
+
+def test_a_late_trade_that_was_never_told_before_is_booked() -> None:
+    grid = started()
+    late = trade(order(grid, -1), "0.05")
+    step(grid, report(late.client_order_id, OrderStatus.CANCELED))
+    del state_of(grid).finished[:]
+    change = step(grid, LateTrade(trade=late))
+    assert [fill.trade_id for fill in change.fills] == [late.trade_id]
+    assert [each.code for each in change.notices if isinstance(each, AlertRaised)] == ["late_trade_booked"]
+    assert state_of(grid).accounts.position == D("0.05")
+    assert slot(grid, -1).held == D("0.05")
+
+
+def test_a_late_trade_of_an_order_that_is_known_is_a_trade_as_any_other() -> None:
+    grid = started()
+    known = trade(order(grid, -1), "0.05")
+    assert step(grid, LateTrade(trade=known)).notices == ()
+    foreign = msgspec.structs.replace(known, client_order_id=ClientOrderId("by-hand"))
+    assert grid.process([LateTrade(trade=foreign)]) is None
 
 
 def test_a_trade_of_an_order_forgotten_is_told_and_not_booked() -> None:

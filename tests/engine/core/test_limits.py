@@ -1,11 +1,13 @@
 """What all symbols together let a grid do: heard as a level, told once, and undone by the next one."""
 
+import msgspec
 from tests.engine.core.examples import (
     LONG,
     NEUTRAL,
     SIM,
     D,
     accept_all,
+    at,
     canceled,
     fill,
     levels,
@@ -13,6 +15,7 @@ from tests.engine.core.examples import (
     placed,
     report,
     risks,
+    slot,
     started,
     state_of,
     step,
@@ -24,7 +27,9 @@ from schemas.grid import BreakerState
 from schemas.grid_view import NotQuoting
 from schemas.orders import OrderStatus, RejectReason
 from schemas.portfolio import PortfolioLimits
-from schemas.units import Side
+from schemas.units import SECOND_NS, Side
+
+replace = msgspec.structs.replace
 
 
 def limits(*, allowed: bool = True, breaker: BreakerState = BreakerState.CLOSED) -> PortfolioLimits:
@@ -116,3 +121,18 @@ def test_an_order_that_the_gateway_had_no_room_for_waits_and_says_why() -> None:
     assert grid.why_not_quoting() is NotQuoting.EXPOSURE_LIMIT
     assert grid.process([ticker(1000, 9)]) is None
     assert len(placed(step(grid, ticker(1000, 11)))) == LONG.buy_window
+
+
+def test_who_has_no_room_again_and_again_asks_less_and_less() -> None:
+    grid = started(replace(LONG, buy_window=1))
+    seconds, waits = 0, []
+    for _ in range(6):
+        name = order(grid, -1).client_order_id
+        step(grid, report(name, OrderStatus.NOT_PLACED, reason=RejectReason.EXPOSURE_LIMIT))
+        waits.append((slot(grid, -1).quiet_until - at(seconds)) // SECOND_NS)
+        seconds += waits[-1]
+        step(grid, ticker(1000, seconds))
+    assert waits == [10, 20, 40, 80, 160, 160]
+    step(grid, report(order(grid, -1).client_order_id, OrderStatus.CANCELED, seconds=seconds))
+    assert not slot(grid, -1).is_limited
+    assert slot(grid, -1).limited_times == 0

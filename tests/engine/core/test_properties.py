@@ -27,6 +27,11 @@ STOPPING = msgspec.structs.replace(
 BOUNDED = msgspec.structs.replace(NEUTRAL, lower_price=D(985), upper_price=D(1020))
 TIGHT = msgspec.structs.replace(NEUTRAL, order_cleanup_threshold=4, allow_taker=True, post_only_retries=1)
 
+MOVING = msgspec.structs.replace(
+    NEUTRAL, volatility_scale=D(1), atr_window=1, dynamic_quantity=True, inventory_skew=D("0.03")
+)
+CAREFUL = msgspec.structs.replace(NEUTRAL, preflight=True, trigger_price=D(1000))
+
 SMALL = st.integers(0, 30)
 EVENTS = st.one_of(
     st.tuples(st.just("move"), st.integers(-12, 12), st.integers(0, 20)),
@@ -72,8 +77,9 @@ def tell(world: World, story: list[tuple[object, ...]]) -> None:
         (GUARDED, PERPETUAL),
         (BOUNDED, PERPETUAL),
         (STOPPING, PERPETUAL),
+        (MOVING, PERPETUAL),
     ],
-    ids=["long", "neutral", "geometric", "spot", "tight", "guarded", "bounded", "stopping"],
+    ids=["long", "neutral", "geometric", "spot", "tight", "guarded", "bounded", "stopping", "moving"],
 )
 @given(story=STORIES)
 @settings(max_examples=100, deadline=None)
@@ -108,3 +114,13 @@ def test_nothing_opens_after_a_halt_whatever_comes(
     tell(world, after)
     world.settle()
     assert world.opened == opened
+
+
+@given(story=STORIES, lots=st.integers(-900, 900))
+@settings(max_examples=60, deadline=None)
+def test_what_was_held_before_is_told_from_what_was_traded(
+    story: list[tuple[object, ...]], lots: int
+) -> None:
+    world = World(CAREFUL, held=lots * PERPETUAL.lot_size)
+    tell(world, story)
+    world.settle()

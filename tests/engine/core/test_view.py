@@ -1,6 +1,7 @@
 """What viewers see."""
 
 from tests.engine.core.examples import (
+    BTC,
     GEOMETRIC,
     NEUTRAL,
     D,
@@ -16,10 +17,12 @@ from tests.engine.core.examples import (
 )
 
 from engine.core.grid import Grid
+from engine.core.guards import detail_of
 from engine.core.view import view
 from schemas.control import CommandName
+from schemas.grid import Watched
 from schemas.grid_view import GridView, NotQuoting, SlotStatus, SlotView
-from schemas.units import Side
+from schemas.units import Side, Symbol
 
 
 def seen(grid: Grid, mark: int | None = None) -> GridView:
@@ -106,3 +109,29 @@ def test_paused() -> None:
     step(grid, command(CommandName.PAUSE))
     shown = seen(grid)
     assert (shown.paused, shown.not_quoting) == (True, NotQuoting.PAUSED)
+
+
+def test_the_guard_says_why() -> None:
+    grid = started(NEUTRAL)
+    assert seen(grid).not_quoting_detail == ""
+    step(grid, command(CommandName.TRIP))
+    assert (seen(grid).not_quoting, seen(grid).not_quoting_detail) == (
+        NotQuoting.BREAKER_OPEN,
+        "by hand: test",
+    )
+    step(grid, command(CommandName.STOP))
+    assert (seen(grid).not_quoting, seen(grid).not_quoting_detail) == (NotQuoting.STOPPED, "by ann: test")
+
+
+def test_a_fall_of_the_market_names_its_symbols() -> None:
+    grid = started(NEUTRAL)
+    state = state_of(grid)
+    state.is_market_risky = True
+    state.watched = {BTC: Watched(is_abnormal=True), Symbol("ETH/USDT"): Watched()}
+    step(grid, command(CommandName.PAUSE), command(CommandName.RESUME))
+    assert (seen(grid).not_quoting, seen(grid).not_quoting_detail) == (NotQuoting.MARKET_RISK, BTC)
+
+
+def test_of_what_does_not_stand_there_is_nothing_to_say() -> None:
+    state = state_of(started())
+    assert detail_of(state, NotQuoting.REMOVED) == detail_of(state, NotQuoting.PREFLIGHT) == ""

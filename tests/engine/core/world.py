@@ -8,12 +8,14 @@ from tests.engine.core.examples import (
     PERPETUAL,
     added,
     at,
+    balance,
     candle,
     command,
     feed,
     position,
     silence,
     state_of,
+    stream,
     ticker,
 )
 from tests.engine.core.exchange import Exchange
@@ -47,7 +49,12 @@ class World:
     """What moves it are small numbers, so that a list of them is a story that can be shrunk."""
 
     def __init__(
-        self, settings: GridSettings, instrument: Instrument = PERPETUAL, *, is_forgetful: bool = False
+        self,
+        settings: GridSettings,
+        instrument: Instrument = PERPETUAL,
+        *,
+        is_forgetful: bool = False,
+        held: Decimal = ZERO,
     ) -> None:
         self.settings = settings
         self.exchange = Exchange(instrument.lot_size, is_forgetful=is_forgetful)
@@ -57,6 +64,8 @@ class World:
         self.heard: dict[TradeId, Trade] = {}
         self._known: tuple[Ticker, ...] = ()
         """The newest ticker, which a grid knows beside its state."""
+        self.held = held
+        """What the account held before there was a grid."""
         self.profit = ZERO
         self.fills = 0
         self.opened = 0
@@ -66,6 +75,8 @@ class World:
         self._is_stopped = False
         self.hear(added(settings, instrument))
         self.move(0, 0)
+        if settings.preflight:
+            self.hear(stream(), balance(100_000), position(held))
 
     def hear(self, *inputs: Input) -> Change | None:
         """Give the grid its inputs, and check all that has to hold."""
@@ -158,7 +169,7 @@ class World:
 
     def look(self) -> None:
         """Take a sweep, to be heard when all that was said before it was heard."""
-        held = sum((each.side.sign * each.quantity for each in self.exchange.trades), ZERO)
+        held = sum((each.side.sign * each.quantity for each in self.exchange.trades), self.held)
         self._sweep = self.exchange.sweep(), position(held, self.seconds)
         self._sweep_after = len(self.exchange.news)
 
@@ -264,8 +275,9 @@ class World:
         accounts, slots = state.accounts, state.slots.values()
         trades = self.heard.values()
         signed = [trade.side.sign * trade.quantity for trade in trades]
-        assert accounts.position == sum(signed) == sum(slot.held for slot in slots)
-        assert accounts.cash == -sum(trade.side.sign * trade.quantity * trade.price for trade in trades)
+        assert accounts.position == sum(signed) + accounts.adopted == sum(slot.held for slot in slots)
+        paid = sum(trade.side.sign * trade.quantity * trade.price for trade in trades)
+        assert accounts.cash == -paid - accounts.adopted_cost
         assert accounts.fees == sum(trade.fee for trade in trades)
         assert accounts.unmatched_fees == sum(slot.entry_fees for slot in slots)
         assert accounts.grid_profit == self.profit
@@ -282,10 +294,14 @@ class World:
     def _check_rest(self) -> None:
         state = state_of(self.grid)
         exchange = self.exchange
-        assert state.accounts.position == sum(each.side.sign * each.quantity for each in exchange.trades)
+        adopted = state.accounts.adopted
+        assert adopted in {ZERO, self.held}
+        assert state.accounts.position - adopted == sum(
+            each.side.sign * each.quantity for each in exchange.trades
+        )
         for slot in state.slots.values():
             own = [each for each in exchange.trades if each.client_order_id in self._ids_of(slot.level)]
-            assert slot.held == sum(each.side.sign * each.quantity for each in own)
+            assert adopted or slot.held == sum(each.side.sign * each.quantity for each in own)
             assert slot.order is None or exchange.books[slot.order.client_order_id].is_open
         ours = {slot.order.client_order_id for slot in state.slots.values() if slot.order}
         assert ours == {each.order.client_order_id for each in exchange.live()}

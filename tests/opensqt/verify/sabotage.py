@@ -4,11 +4,14 @@ import asyncio
 import runpy
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
+import engine.app
 import engine.core.slots
-from bus import Journal
+import producers.app
+from bus import Journal, Unleased
 from engine.copies import copies
 from schemas.journal import Step
 from schemas.order_ids import order_id
@@ -17,8 +20,20 @@ HONEST_COMMIT = Journal.commit
 LATE_S = 0.3
 
 
+def unleased() -> None:
+    """Let every process try to run everything."""
+
+    @asynccontextmanager
+    async def everything(bus: Any, group: str, name: str) -> AsyncIterator[Unleased]:
+        yield Unleased(name)
+
+    vars(engine.app)["leases"] = everything
+    vars(producers.app)["leases"] = everything
+
+
 def unfenced() -> None:
-    """Commit whatever somebody else may have committed meanwhile."""
+    """Commit whatever somebody else may have committed meanwhile, with nobody keeping them apart."""
+    unleased()
 
     async def commit(self: Any, event: Any, timeout_s: float = 5.0) -> int:
         self.sequence = await self._bus.store(self._subject, event, timeout_s=timeout_s)
@@ -66,7 +81,7 @@ def speak_first() -> None:
 
 
 SABOTAGES: dict[str, Callable[[], None]] = {
-    each.__name__: each for each in (unfenced, clock_in_ids, send_first, speak_first)
+    each.__name__: each for each in (unleased, unfenced, clock_in_ids, send_first, speak_first)
 }
 
 if __name__ == "__main__":

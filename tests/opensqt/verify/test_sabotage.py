@@ -71,5 +71,10 @@ async def test_an_engine_that_speaks_before_it_commits_is_found(tmp_path: Path) 
     assert "nothing was said that was not committed" in broken
 
 
+@pytest.mark.parametrize("part", ["engine", "gateway"])
+async def test_without_leases_the_fence_alone_holds(tmp_path: Path, part: str) -> None:
+    assert await broken_proofs(tmp_path, sabotaged(part, "unleased")) == set()
+
+
 async def test_without_sabotage_the_same_run_holds(tmp_path: Path) -> None:
     assert await broken_proofs(tmp_path) == set()

@@ -216,7 +216,7 @@ def test_a_reduce_only_order_fills_up_to_the_position_and_the_rest_expires() -> 
     told(books)
     trade_at(books, "102.0")
     changes = books.take_changes(START_NS, at_tick=True)
-    end = next(e for _, e in changes.events if isinstance(e, OrderReport))
+    end = next(each.event for each in changes.events if isinstance(each.event, OrderReport))
 
     assert books.account.holdings[PERP].quantity == 0
     assert (end.status, end.cumulative_quantity) == (OrderStatus.EXPIRED, Decimal(1))
@@ -235,6 +235,6 @@ def test_fees_are_the_maker_s_or_the_taker_s() -> None:
     place(books, order(BUY, "99.0", name="maker"))
     trade_at(books, "98.0")
     events = books.take_changes(START_NS, at_tick=True).events
-    fees = [event.fee for _, event in events if isinstance(event, Trade)]
+    fees = [each.event.fee for each in events if isinstance(each.event, Trade)]
 
     assert fees == [Decimal("100.1") * Decimal("0.0005"), Decimal("99.0") * Decimal("0.0002")]

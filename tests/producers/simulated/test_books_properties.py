@@ -147,7 +147,7 @@ def test_every_order_lives_as_the_life_cycle_says_and_its_reports_sum_its_trades
 ) -> None:
     reports: dict[str, OrderReport] = {}
     filled: dict[str, Decimal] = defaultdict(Decimal)
-    for _, event in run(new_books(), steps):
+    for _, event, _ in run(new_books(), steps):
         if isinstance(event, Trade):
             filled[event.venue_order_id] += event.quantity
         elif isinstance(event, OrderReport):
@@ -182,7 +182,7 @@ def test_reduce_only_never_opens_or_turns_a_position(steps: list[Place | Cancel 
 @given(STEPS)
 def test_an_id_is_open_once_and_every_fee_is_rounded_up(steps: list[Place | Cancel | Move]) -> None:
     open_now: set[tuple[Symbol, ClientOrderId]] = set()
-    for _, event in run(new_books(), steps):
+    for _, event, _ in run(new_books(), steps):
         if isinstance(event, Trade):
             rate = Decimal("0.001")
             if event.symbol == PERP:

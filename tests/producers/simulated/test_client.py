@@ -257,6 +257,7 @@ async def test_a_lost_account_stream_is_told_and_made_again(client: SimulatedVen
         await disconnect(served, "account")
         await client.place(PERP, decision(BUY, "90"))
 
+        assert await anext(account) == AccountUpdate(0, None, is_lost=True)
         assert await anext(account) == AccountUpdate(1, None)
 
 

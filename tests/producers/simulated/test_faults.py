@@ -124,6 +124,7 @@ async def test_an_account_stream_that_is_cut_begins_anew(client: SimulatedVenue,
         await set_faults(served, FaultSettings(disconnect_account=1))
         await client.place(PERP, decision(Side.BUY, "90"))
 
+        assert await anext(account) == AccountUpdate(0, None, is_lost=True)
         assert await anext(account) == AccountUpdate(1, None)
 
 

@@ -1,0 +1,110 @@
+"""`bench latency --viewers N`: from a publish on the bus to its receipt by each of N viewers, with the engine trading.
+
+Everything is real and a process of its own: the stack of `up` (nats-server syncing every write, simulated venue, market,
+account, gateway, engine), and a live server on a core of its own. Beside what the stack says, 1000 tickers a second of 50
+further symbols are published; each bears the time, and viewers who see all of these note how old it is. Tickers are
+levels: where two of a symbol meet in the live server only the newer goes on, so a few may be missing, and are counted.
+"""
+
+import asyncio
+import contextlib
+import json
+import tempfile
+import time
+from decimal import Decimal
+from pathlib import Path
+
+from bus import Bus
+from opensqt.bench import cores
+from opensqt.bench.live_server import live_server, load
+from opensqt.bench.report import Report, machine
+from opensqt.config import DEFAULT_FILE
+from opensqt.config import load as load_configuration
+from opensqt.data_dir import DataDir
+from opensqt.listening import any_free
+from opensqt.stack import StackSettings, running
+from schemas import subjects
+from schemas.codec import encode
+from schemas.market import Ticker
+from schemas.units import Symbol, VenueId
+
+VENUE = VenueId("bench")
+SYMBOLS = [Symbol(f"BENCH{number:02d}/USDT:USDT") for number in range(50)]
+MESSAGES_PER_S = 1000
+WARM_UP_S = 5.0
+MEASURED_S = 20.0
+PATH = "/ws?symbol=*&venue=bench"
+MARKER = '"last":"'
+TRADING_WITHIN_S = 60.0
+
+
+def run(viewers: int) -> Report:
+    """Measure with so many viewers."""
+    figures = asyncio.run(_run(viewers))
+    return Report(name="latency_viewers", machine=machine(), figures=figures, baselines={}, ratios={})
+
+
+async def _run(viewers: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(prefix="opensqt-bench-") as folder, cores.on(cores.OTHERS):
+        data = DataDir(Path(folder))
+        settings = StackSettings(load_configuration(DEFAULT_FILE), data, any_free(), any_free(), viewers=0)
+        with data.hold():
+            async with running(settings, lambda _: None) as stack:
+                await _until_trading(stack.bus)
+                steps = await stack.bus.last_sequence("JOURNAL")
+                async with live_server(stack.bus.url) as server:
+                    figures = await _measure(stack.bus, server.port, viewers)
+                figures["steps_of_the_engine_meanwhile"] = await stack.bus.last_sequence("JOURNAL") - steps
+    return figures
+
+
+async def _measure(bus: Bus, port: int, viewers: int) -> dict[str, float]:
+    await _publish(bus, 0)
+    async with load("opensqt.bench.viewers_load", port, viewers, PATH, MARKER) as watching:
+        telling = asyncio.create_task(_tell(bus), name="tell")
+        try:
+            await asyncio.sleep(WARM_UP_S)
+            await watching.ask("forget")
+            began = time.perf_counter()
+            await asyncio.sleep(MEASURED_S)
+            heard = json.loads(await watching.ask("report"))
+            seconds = time.perf_counter() - began
+        finally:
+            telling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await telling
+    assert not heard["lost"], f"{heard['lost']} viewers were lost"
+    received = heard["messages"] / viewers / seconds
+    return {
+        "viewers": viewers,
+        "published_per_s": MESSAGES_PER_S,
+        "received_per_viewer_and_s": received,
+        "p50_ms": heard["p50_ms"],
+        "p99_ms": heard["p99_ms"],
+        "max_ms": heard["max_ms"],
+    }
+
+
+async def _tell(bus: Bus) -> None:
+    due = time.perf_counter()
+    number = 0
+    while True:
+        number += 1
+        due += 1 / MESSAGES_PER_S
+        if (early := due - time.perf_counter()) > 0:
+            await asyncio.sleep(early)
+        await _publish(bus, number % len(SYMBOLS))
+
+
+async def _publish(bus: Bus, which: int) -> None:
+    symbol = SYMBOLS[which]
+    now = time.time_ns()
+    price = Decimal(now)
+    ticker = Ticker(venue=VENUE, symbol=symbol, bid=price, ask=price, last=price, time=now)
+    await bus.publish(subjects.ticker(VENUE, symbol), encode(ticker))
+
+
+async def _until_trading(bus: Bus) -> None:
+    async with asyncio.timeout(TRADING_WITHIN_S):
+        while not await bus.last_sequence("ORDERS"):  # noqa: ASYNC110 - other processes
+            await asyncio.sleep(0.1)

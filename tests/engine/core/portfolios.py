@@ -1,0 +1,120 @@
+"""A portfolio of three symbols, and what it hears."""
+
+from decimal import Decimal
+
+import msgspec
+from tests.engine.core.examples import BTC, PERPETUAL, SIM, D, at
+from tests.schemas.examples import COMMAND, FILL
+
+from engine.core.portfolio import Portfolio
+from engine.core.portfolio_step import PortfolioChange
+from schemas.control import CommandName, CommandOutcome, CommandResult
+from schemas.engine import Fill, RiskChanged
+from schemas.grid_settings import GridSettings
+from schemas.grid_view import NotQuoting
+from schemas.instruments import Instrument
+from schemas.market import ClockRead
+from schemas.portfolio import OrderLatency, PortfolioEntry, PortfolioSettings
+from schemas.portfolio_journal import AddRequested, CommandForAll, PortfolioInput, PortfolioState, SymbolSeen
+from schemas.units import SECOND_NS, Symbol, TradeId
+
+ETH, SOL = Symbol("ETH/USDT:USDT"), Symbol("SOL/USDT:USDT")
+LIMITED = PortfolioSettings(max_exposure=D(1000))
+IN, BACK = ("exposure_limit", True), ("exposure_limit", False)
+TRIPPED, CLOSED = ("global_breaker", True), ("global_breaker", False)
+
+
+def entry(settings: PortfolioSettings = LIMITED) -> PortfolioEntry:
+    return PortfolioEntry(venue=SIM, settings=settings)
+
+
+def started(settings: PortfolioSettings = LIMITED) -> Portfolio:
+    portfolio = Portfolio(None, 0)
+    step(portfolio, entry(settings))
+    return portfolio
+
+
+def step(portfolio: Portfolio, *inputs: PortfolioInput) -> PortfolioChange:
+    """Process inputs that have to make a step."""
+    change = portfolio.process(inputs)
+    assert change is not None
+    return change
+
+
+def state_of(portfolio: Portfolio) -> PortfolioState:
+    assert portfolio.state is not None
+    return portfolio.state
+
+
+def symbol(
+    name: Symbol = BTC,
+    position: Decimal | str | int = 0,
+    *,
+    profit: Decimal | int = 0,
+    seconds: float = 0,
+    not_quoting: NotQuoting | None = None,
+) -> SymbolSeen:
+    """Return a symbol at a price of 100."""
+    return SymbolSeen(
+        symbol=name,
+        position=D(position),
+        price=D(100),
+        total_profit=D(profit),
+        not_quoting=not_quoting,
+        time=at(seconds),
+    )
+
+
+def round_trip(made: str | None, name: str = "1", of: Symbol = BTC) -> Fill:
+    return msgspec.structs.replace(
+        FILL, symbol=of, trade_id=TradeId(name), round_trip=None if made is None else D(made)
+    )
+
+
+def clock(seconds: float) -> ClockRead:
+    return ClockRead(venue=SIM, time=at(seconds), received_time=0)
+
+
+def latency(milliseconds: int, count: int = 100) -> OrderLatency:
+    return OrderLatency(venue=SIM, p50=0, p99=milliseconds * 1_000_000, count=count, time=0)
+
+
+def for_all(
+    name: CommandName, *, symbols: tuple[Symbol, ...] = (BTC, ETH), received: int = 1
+) -> CommandForAll:
+    command = msgspec.structs.replace(
+        COMMAND, name=name, symbol=Symbol("_all"), time=0, expires_time=30 * SECOND_NS
+    )
+    return CommandForAll(command=command, received_time=received * SECOND_NS, symbols=symbols)
+
+
+def add(
+    settings: GridSettings | None,
+    *,
+    instrument: Instrument | None = PERPETUAL,
+    is_running: bool = False,
+    last_generation: int = 0,
+    symbols: tuple[Symbol, ...] = (ETH,),
+    received: int = 1,
+) -> AddRequested:
+    command = msgspec.structs.replace(
+        COMMAND, name=CommandName.ADD, symbol=BTC, time=0, expires_time=30 * SECOND_NS, settings=settings
+    )
+    return AddRequested(
+        command=command,
+        received_time=received * SECOND_NS,
+        instance="sqt",
+        instrument=instrument,
+        is_running=is_running,
+        symbols=symbols,
+        last_generation=last_generation,
+    )
+
+
+def risks(change: PortfolioChange) -> list[tuple[str, bool]]:
+    return [(each.reason, each.active) for each in change.notices if isinstance(each, RiskChanged)]
+
+
+def answer(change: PortfolioChange) -> tuple[CommandOutcome, str]:
+    (result,) = [each for each in change.notices if isinstance(each, CommandResult)]
+    return result.outcome, result.detail
