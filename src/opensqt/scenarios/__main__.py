@@ -45,7 +45,7 @@ def _perform(play: Scenario, console: Console) -> bool:
         data = DataDir(Path(folder))
         try:
             with data.hold():
-                verdict = asyncio.run(perform(play, load(DEFAULT_FILE), data, console.say))
+                verdict = asyncio.run(perform(play, load(DEFAULT_FILE), data))
         except CommandError as error:
             console.say(f"  error: {error}")
             return False

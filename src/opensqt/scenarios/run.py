@@ -31,15 +31,13 @@ class Verdict:
     """What the bus told people."""
 
 
-async def perform(
-    scenario: Scenario, configuration: Configuration, data: DataDir, say: Callable[[str], None]
-) -> Verdict:
+async def perform(scenario: Scenario, configuration: Configuration, data: DataDir) -> Verdict:
     """Run a scenario on a stack of its own. The data directory has to be held.
 
     Raises: CommandError or bus.ServerStartFailed when the stack cannot be started.
     """
     problems: list[str] = []
-    async with staged(scenario.configure(configuration), data, say) as stage:
+    async with staged(scenario.configure(configuration), data) as stage:
         began = stage.story.now
         try:
             await scenario.act(stage)

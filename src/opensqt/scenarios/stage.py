@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,17 +17,22 @@ from opensqt.books import VenueBooks
 from opensqt.config import Configuration
 from opensqt.data_dir import DataDir
 from opensqt.listening import any_free
-from opensqt.scenarios.story import Story, telling
+from opensqt.scenarios.story import NotSeen, Story, telling
 from opensqt.stack import Stack, StackSettings, running
 from opensqt.verify.evidence import Witness, venue_evidence
 from opensqt.verify.proofs import contradictions
 from producers.simulated.client import SimulatedVenue
-from producers.simulated.settings import FaultSettings
+from producers.simulated.model import Scene
+from producers.simulated.settings import FaultSettings, SymbolSettings
+from schemas import subjects
+from schemas.codec import decode_as
 from schemas.control import Command, CommandName, CommandResult
-from schemas.engine import Fill
-from schemas.grid_view import GridView
-from schemas.journal import SymbolEntry
+from schemas.engine import Fill, RiskChanged
+from schemas.grid_view import GridView, NotQuoting
+from schemas.journal import Step, SymbolEntry
+from schemas.order_ids import is_ours
 from schemas.orders import OrderReport, PlaceOrder
+from schemas.subjects import Stream
 from schemas.units import SECOND_NS, ClientOrderId, Price, Quantity, Side, Symbol
 
 ASK_EVERY_S = 0.5
@@ -40,8 +45,17 @@ class Stage:
 
     stack: Stack
     story: Story
-    entries: tuple[SymbolEntry, ...]
-    say: Callable[[str], None]
+    configuration: Configuration
+
+    @property
+    def entries(self) -> tuple[SymbolEntry, ...]:
+        """Return what is traded."""
+        return self.configuration.symbols
+
+    @property
+    def symbols(self) -> tuple[SymbolSettings, ...]:
+        """Return what the venue has."""
+        return self.configuration.venue.symbols
 
     @property
     def symbol(self) -> Symbol:
@@ -58,17 +72,80 @@ class Stage:
             if answer.status != 200:
                 raise AssertionError(f"{url}: {answer.status} {await answer.text()}")
 
+    async def path(self, symbol: Symbol, prices: Sequence[Decimal], volume: Decimal | None = None) -> None:
+        """Let a symbol's next ticks have these prices, and this volume."""
+        tick = next(s.instrument for s in self.symbols if s.instrument.symbol == symbol)
+        scenes = [Scene(price=tick.price_down(price), volume=volume) for price in prices]
+        await self.venue("path", {"symbol": symbol, "scenes": msgspec.to_builtins(scenes, str_keys=True)})
+
     async def books(self) -> VenueBooks:
         """Return the venue's own books."""
         return (await venue_evidence(self.stack.venue_url)).books
 
     async def grid(
-        self, symbol: Symbol, what: str, wanted: Callable[[GridView], bool], *, since: int = 0
+        self,
+        symbol: Symbol,
+        what: str,
+        wanted: Callable[[GridView], bool],
+        *,
+        since: int = 0,
+        within_s: float = 30.0,
     ) -> GridView:
         """Return the first grid of a symbol that is as wanted; wait for it."""
         return await self.story.until(
-            what, GridView, lambda view: view.symbol == symbol and wanted(view), since=since
+            what,
+            GridView,
+            lambda view: view.symbol == symbol and wanted(view),
+            since=since,
+            within_s=within_s,
         )
+
+    async def price(self, symbol: Symbol) -> Price:
+        """Return the newest price that a symbol's grid decided at."""
+        view = await self.grid(symbol, f"a price of {symbol}", lambda view: view.price is not None)
+        newest = self.story.all(GridView, lambda each: each.symbol == symbol)[-1]
+        return newest.price or view.price or Decimal(0)
+
+    async def risk(
+        self, symbol: Symbol, reason: str, *, since: int, active: bool = True, within_s: float = 30.0
+    ) -> RiskChanged:
+        """Return the first word that a guard steps in, or back; wait for it."""
+        return await self.story.until(
+            f"{symbol}: {reason} steps {'in' if active else 'back'}",
+            RiskChanged,
+            lambda e: e.symbol == symbol and e.reason == reason and e.active is active,
+            since=since,
+            within_s=within_s,
+        )
+
+    async def stopped(self, symbol: Symbol, reason: NotQuoting, *, since: int) -> GridView:
+        """Return the first grid that is not quoting for a reason; wait for it."""
+        return await self.grid(
+            symbol, f"{symbol}: not quoting, {reason}", lambda view: view.not_quoting is reason, since=since
+        )
+
+    async def open_orders(self, symbol: Symbol, *, opening: bool) -> list[ClientOrderId]:
+        """Return our orders in the venue's book: those that open, or all of them."""
+        entry = next(each for each in self.entries if each.symbol == symbol)
+        stored = await self.stack.bus.last(Stream.JOURNAL, subjects.step(entry.venue, symbol))
+        slots = {} if stored is None else decode_as(stored.data, Step).state.slots
+        opens = {slot.order.client_order_id for slot in slots.values() if slot.order and slot.order.opens}
+        open_there = [each.client_order_id for each in (await self.books()).orders if each.is_open]
+        ours = [name for name in open_there if is_ours(name, entry.instance, symbol)]
+        return [name for name in ours if not opening or name in opens]
+
+    async def until_open(
+        self, symbol: Symbol, wanted: Callable[[int], bool], *, opening: bool = True, within_s: float = 30.0
+    ) -> None:
+        """Wait until as many of our orders as wanted are in the venue's book.
+
+        Raises: NotSeen.
+        """
+        until = time.monotonic() + within_s
+        while not wanted(count := len(await self.open_orders(symbol, opening=opening))):
+            if time.monotonic() > until:
+                raise NotSeen(f"{symbol}: {count} orders in the venue's book after {within_s:g} s")
+            await asyncio.sleep(ASK_EVERY_S)
 
     async def command(
         self, name: CommandName, symbol: Symbol | None = None, *, age_s: float = 0, reason: str = "scenario"
@@ -140,20 +217,13 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(
-    configuration: Configuration, data: DataDir, say: Callable[[str], None]
-) -> AsyncIterator[Stage]:
+async def staged(configuration: Configuration, data: DataDir) -> AsyncIterator[Stage]:
     """Run a stack until every symbol shows a grid, and for as long as the context lasts."""
     settings = StackSettings(
         configuration=configuration, data=data, bus_port=any_free(), http_port=any_free()
     )
     async with running(settings, lambda line: None) as stack, telling(stack.bus) as story:
-        stage = Stage(stack, story, configuration.symbols, say)
+        stage = Stage(stack, story, configuration)
         for entry in configuration.symbols:
             await stage.grid(entry.symbol, f"{entry.symbol} has slots", lambda view: bool(view.slots))
         yield stage
-
-
-def is_close(one: Decimal, other: Decimal, ratio: Decimal = Decimal("0.001")) -> bool:
-    """Tell whether two figures differ by less than a share of the second."""
-    return abs(one - other) <= abs(other) * ratio

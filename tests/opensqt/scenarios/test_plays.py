@@ -16,6 +16,6 @@ from opensqt.scenarios.run import Scenario, perform
 async def test_it_goes_as_it_should(play: Scenario, tmp_path: Path) -> None:
     data = DataDir(tmp_path)
     with data.hold():
-        verdict = await perform(play, load(DEFAULT_FILE), data, print)
+        verdict = await perform(play, load(DEFAULT_FILE), data)
 
     assert verdict.problems == []
