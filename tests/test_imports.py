@@ -41,7 +41,14 @@ RULES = {
     ),
     "engine": Rule(ours=SPINE | {"engine.core"}, third=libraries()),
     "consumers": Rule(ours=SPINE, third=(*libraries(), ("duckdb", "archive"))),
-    "liveserver": Rule(ours=SPINE, third=libraries("litestar", "uvicorn", "websockets")),
+    "liveserver": Rule(
+        ours=SPINE,
+        third=(
+            *libraries("litestar", "uvicorn", "websockets"),
+            ("jwt", "credentials"),
+            ("cryptography", "credentials"),
+        ),
+    ),
 }
 COMPOSITION_ROOT = "opensqt"
 OURS = {*RULES, COMPOSITION_ROOT}

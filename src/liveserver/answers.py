@@ -59,3 +59,34 @@ class ReplayData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     speed: float | str = 0.0
     kept_from: float = 0.0
     """Where the streams begin that discarded a part of the range; 0 when none did."""
+
+
+class CommandState(StrEnum):
+    """How far a command has come."""
+
+    ACCEPTED = "accepted"
+    """It is on the bus, and the engine has not answered yet."""
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    """It was not given to the engine."""
+
+
+class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a command: the engine's answer, where there is one yet."""
+
+    command_id: str
+    state: CommandState
+    command: str
+    key: str = ""
+    """What whoever gave it called it, to give it once however often it is sent."""
+    venue: str = ""
+    market: str = ""
+    """The ccxt symbol."""
+    outcome: str | None = None
+    """`applied`, `unchanged`, `expired` or `refused`, as the engine says."""
+    detail: str = ""
+    step: int | None = None
+    time: int | None = None
+
+
+Answer = SnapshotData | ResumedData | StreamsData | ReplayData | CommandAnswer

@@ -1,113 +1,197 @@
-"""The view as JSON, for programs: what a replica keeps, in pages, with an ETag so that what did not change is not sent."""
+"""The view as JSON, for programs: what a replica keeps, in pages, and older candles from the bus.
 
-import hashlib
+Every answer has an ETag, so that what did not change is not sent again; who may not see amounts gets what the public
+sees: see `redaction`.
+"""
+
 from collections.abc import Sequence
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from litestar import Request, Response, get
-from litestar.exceptions import NotFoundException, ServiceUnavailableException
+from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromQuery, QueryParameter
+from litestar.params import QueryParameter
 
-from liveserver.hub import unknown_symbol
+from liveserver.archive import OlderCandles
+from liveserver.guard import Guard
+from liveserver.http_errors import ERRORS, Refused
+from liveserver.identity import Action
 from liveserver.market_view import MarketView
-from liveserver.messages import CandleData, OrderData, TradeData
+from liveserver.messages import (
+    CandleData,
+    MessageType,
+    OrderData,
+    SymbolData,
+)
 from liveserver.naming import Market
-from liveserver.projection import Projection
+from liveserver.pages import LARGEST_PAGE, CandlePage, TradePage, page
+from liveserver.profit import profit_of
+from liveserver.projection import Channel, Projection
+from liveserver.redaction import Pseudonym, redacted
+from liveserver.refusal import Refusal
 from liveserver.replica import Replica
+from liveserver.reports import ProfitData, StatusReport
+from liveserver.topics import unknown_symbol
+from liveserver.whoami import identity_of, needs
 
-JSON = "application/json"
 FOR_EVER = 1 << 53
+"""Seconds: as far as every JSON reader counts exactly."""
 
-T = TypeVar("T", CandleData, TradeData)
-Seconds = Annotated[int, QueryParameter(ge=0, description="since the epoch")]
-Limit = Annotated[
-    int, QueryParameter(ge=1, le=1500, description="a little more where the last second has more")
-]
+T = TypeVar("T")
 AnyRequest = Request[Any, Any, Any]
+Name = Annotated[str, QueryParameter(max_length=64, description="as the page writes it, or the ccxt symbol")]
+Venue = Annotated[str, QueryParameter(max_length=64, description="only needed where two have the symbol")]
+Interval = Annotated[str, QueryParameter(max_length=8, description="such as 1m; the shortest when left out")]
+Start = Annotated[
+    int, QueryParameter(ge=0, le=FOR_EVER, description="from here on, in seconds since the epoch")
+]
+End = Annotated[int, QueryParameter(ge=0, le=FOR_EVER, description="to before here")]
+Limit = Annotated[
+    int, QueryParameter(ge=1, le=LARGEST_PAGE, description="a little more where the last second has more")
+]
+Newest = Annotated[bool, QueryParameter(description="the last page of the span instead of its first")]
 
-_encoder = msgspec.json.Encoder()
+
+class SnapshotMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """One message, as a socket would bring it."""
+
+    type: MessageType
+    data: Any
+    """According to the type: see `liveserver.messages`."""
 
 
-class Page(msgspec.Struct, Generic[T], frozen=True):
-    """Some items, oldest first."""
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What a new viewer would be told."""
 
-    items: Sequence[T]
-    next: int | None
-    """The `start` of the next page; None on the last one."""
+    venue: str
+    symbol: str
+    interval: str
+    messages: list[SnapshotMessage]
 
 
-def api_routes(replica: Replica) -> list[HTTPRouteHandler]:
+def api_routes(
+    replica: Replica, guard: Guard, alias: Pseudonym, older: OlderCandles
+) -> list[HTTPRouteHandler]:
     """Return the routes of the API."""
+    view = _View(replica, guard, alias)
+    return [*_state_routes(view), *_history_routes(view, older), *_account_routes(view)]
 
-    @get("/api/candles")
+
+class _View:
+    """What the routes share: whose view it is, and of which market."""
+
+    def __init__(self, replica: Replica, guard: Guard, alias: Pseudonym) -> None:
+        self.replica = replica
+        self.guard = guard
+        self.alias = alias
+
+    def shown(self, request: AnyRequest, data: T) -> T:
+        """Return what somebody may see of data."""
+        if not identity_of(self.guard, request).is_redacted:
+            return data
+        return redacted(data, self.alias)  # type: ignore[no-any-return] # of the type that it was
+
+    def market(self, symbol: str, venue: str) -> MarketView:
+        projection, market = self.find(symbol, venue)
+        return projection.view(market)
+
+    def find(self, symbol: str, venue: str) -> tuple[Projection, Market]:
+        projection = self.replica.projection
+        if not projection:
+            raise Refused(
+                Refusal(503, "not_ready", "nothing is known yet", "wait until the bus has been read")
+            )
+        market = projection.find(symbol, venue)
+        if market is None:
+            known = list(projection.names.values())
+            what = unknown_symbol(symbol, venue, known)
+            raise Refused(Refusal(404, "unknown_symbol", what, "see /api/symbols"))
+        return projection, market
+
+
+def _state_routes(view: _View) -> list[HTTPRouteHandler]:
+    guards = [needs(view.guard, Action.WATCH)]
+
+    @get("/api/status", guards=guards, responses=ERRORS, tags=["state"])
+    async def status(request: AnyRequest) -> StatusReport:
+        """How this server is, and whether it hears the bus."""
+        return view.shown(request, view.replica.status_report())
+
+    @get("/api/symbols", guards=guards, responses=ERRORS, tags=["state"])
+    async def symbols(request: AnyRequest) -> list[SymbolData]:
+        """All symbols, those that are traded first."""
+        return list(view.shown(request, view.replica.symbols()))
+
+    @get("/api/snapshot", guards=guards, responses=ERRORS, tags=["state"])
+    async def snapshot(
+        request: AnyRequest, symbol: Name = "", venue: Venue = "", interval: Interval = ""
+    ) -> Snapshot:
+        """Return what a new viewer of a symbol is told, in the order of the messages."""
+        projection, market = view.find(symbol, venue)
+        channel = Channel(market, projection.interval(market, interval))
+        told = [
+            SnapshotMessage(type=each.type, data=view.shown(request, each.data))
+            for each in projection.snapshot(channel)
+        ]
+        return Snapshot(venue=market.venue, symbol=market.symbol, interval=channel.interval, messages=told)
+
+    return [status, symbols, snapshot]
+
+
+def _history_routes(view: _View, older: OlderCandles) -> list[HTTPRouteHandler]:
+    guards = [needs(view.guard, Action.WATCH)]
+
+    @get("/api/candles", guards=guards, responses=ERRORS, tags=["history"])
     async def candles(
         request: AnyRequest,
-        symbol: FromQuery[str] = "",
-        venue: FromQuery[str] = "",
-        interval: FromQuery[str] = "",
-        start: Seconds = 0,
-        end: Seconds = FOR_EVER,
+        symbol: Name = "",
+        venue: Venue = "",
+        interval: Interval = "",
+        start: Start = 0,
+        end: End = FOR_EVER,
         limit: Limit = 500,
-    ) -> Response[bytes]:
-        """Candles that opened from `start` to before `end`."""
-        projection, market = _find(replica, symbol, venue)
-        rows = projection.view(market).candles(projection.interval(market, interval))
-        return _answer(request, page(rows, start, end, limit))
+        newest: Newest = False,
+    ) -> CandlePage:
+        """Candles that opened from `start` to before `end`; a chart scrolls back with `end` and `newest`."""
+        projection, market = view.find(symbol, venue)
+        wanted = projection.interval(market, interval)
+        rows: Sequence[CandleData] = projection.view(market).candles(wanted)
+        if older.are_needed(rows, start, end, limit, newest=newest):
+            rows = await older.joined(view.replica.bus, market, wanted, rows)
+        return CandlePage(**page(rows, start, end, limit, newest=newest)._asdict())
 
-    @get("/api/fills")
+    @get("/api/fills", guards=guards, responses=ERRORS, tags=["history"])
     async def fills(
         request: AnyRequest,
-        symbol: FromQuery[str] = "",
-        venue: FromQuery[str] = "",
-        start: Seconds = 0,
-        end: Seconds = FOR_EVER,
+        symbol: Name = "",
+        venue: Venue = "",
+        start: Start = 0,
+        end: End = FOR_EVER,
         limit: Limit = 500,
-    ) -> Response[bytes]:
+        newest: Newest = False,
+    ) -> TradePage:
         """Own trades from `start` to before `end`, as far back as this server keeps them, and how they were booked."""
-        return _answer(request, page(_view(replica, symbol, venue).trades(), start, end, limit))
+        found = page(view.market(symbol, venue).trades(), start, end, limit, newest=newest)
+        return TradePage(**found._replace(items=view.shown(request, found.items))._asdict())
 
-    @get("/api/orders")
-    async def orders(
-        request: AnyRequest, symbol: FromQuery[str] = "", venue: FromQuery[str] = ""
-    ) -> Response[bytes]:
-        """All open orders."""
-        return _answer(request, _view(replica, symbol, venue).orders())
-
-    return [candles, fills, orders]
+    return [candles, fills]
 
 
-def page(rows: Sequence[T], start: int, end: int, limit: int) -> Page[T]:
-    """Return the first rows of a span, at least `limit` of them where there are; a second is never divided."""
-    found = [row for row in rows if start <= row.time < end]
-    cut = min(limit, len(found))
-    while cut < len(found) and found[cut].time == found[cut - 1].time:
-        cut += 1
-    return Page(found[:cut], found[cut].time if cut < len(found) else None)
+def _account_routes(view: _View) -> list[HTTPRouteHandler]:
+    guards = [needs(view.guard, Action.WATCH)]
 
+    @get("/api/orders", guards=guards, responses=ERRORS, tags=["account"])
+    async def orders(request: AnyRequest, symbol: Name = "", venue: Venue = "") -> list[OrderData]:
+        """All open orders of a symbol."""
+        return list(view.shown(request, view.market(symbol, venue).orders()))
 
-def _view(replica: Replica, symbol: str, venue: str) -> MarketView:
-    projection, market = _find(replica, symbol, venue)
-    return projection.view(market)
+    @get("/api/profit", guards=guards, responses=ERRORS, tags=["account"])
+    async def profit(request: AnyRequest, symbol: Name = "", venue: Venue = "") -> ProfitData:
+        """Return what a grid has made, what it consists of, and what holding would have made."""
+        projection, market = view.find(symbol, venue)
+        found = profit_of(projection.view(market), projection.equity(market))
+        if found is None:
+            raise Refused(Refusal(404, "not_traded", f"no grid trades {market.symbol}", "see /api/symbols"))
+        return view.shown(request, found)
 
-
-def _find(replica: Replica, symbol: str, venue: str) -> tuple[Projection, Market]:
-    projection = replica.projection
-    if not projection:
-        raise ServiceUnavailableException("nothing is known yet")
-    market = projection.find(symbol, venue)
-    if market is None:
-        raise NotFoundException(unknown_symbol(symbol, venue, projection.names.values()))
-    return projection, market
-
-
-def _answer(
-    request: AnyRequest, body: Page[CandleData] | Page[TradeData] | Sequence[OrderData]
-) -> Response[bytes]:
-    encoded = _encoder.encode(body)
-    etag = f'"{hashlib.sha256(encoded).hexdigest()[:24]}"'
-    headers = {"etag": etag, "cache-control": "no-cache"}
-    if request.headers.get("if-none-match") == etag:
-        return Response(b"", status_code=304, headers=headers)
-    return Response(encoded, headers=headers, media_type=JSON)
+    return [orders, profit]

@@ -1,4 +1,4 @@
-"""The live server's process: its settings, and how it is wired."""
+"""The live server's process: how it is wired."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,46 +6,26 @@ from contextlib import asynccontextmanager, suppress
 from typing import Never
 from urllib.parse import urlsplit
 
-import msgspec
-
 from bus import Logger, forever, get_logger, part
+from liveserver.access import check_access
 from liveserver.assets import Assets
 from liveserver.audience import CloseCode
 from liveserver.catch_up import CatchUp
+from liveserver.commanding import Commanding
 from liveserver.door import Door
 from liveserver.errands import Errands
 from liveserver.feed import Feed
+from liveserver.guard import Guard
 from liveserver.http import create_app
 from liveserver.hub import Hub
 from liveserver.metrics import Metrics
+from liveserver.ordering import Ordering
+from liveserver.redaction import pseudonyms
 from liveserver.replays import Replays
 from liveserver.replica import Replica
 from liveserver.server import allow_many_files, serving
-from liveserver.session import Limits
+from liveserver.settings import Settings
 from liveserver.viewer_socket import Sockets
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a live server is started with."""
-
-    bus_url: str = "nats://127.0.0.1:4222"
-    http_host: str = "127.0.0.1"
-    http_port: int = 8888
-    """0 takes a free one."""
-    share_port: bool = False
-    """Other live servers on this machine listen at the same port."""
-    own_port: int = 0
-    """Where this one alone answers, when the port is shared; 0 takes a free one."""
-    drain_s: float = 5.0
-    """How long viewers get to fetch what waits for them, and to hear that the server goes away."""
-    replica: str = ""
-    """What it calls itself; its host and port when empty."""
-    allowed_origins: frozenset[str] = frozenset()
-    """Pages from elsewhere that may connect; `null` is any page that names none, such as one opened from disk."""
-    limits: Limits = Limits()
-    replays: int = 16
-    """How many viewers may watch the past at a time."""
-
 
 CANCEL_AGAIN_S = 0.5
 
@@ -53,7 +33,7 @@ CANCEL_AGAIN_S = 0.5
 async def main(settings: Settings) -> None:
     """Serve until cancelled. The page is there at once; its data come when the bus does.
 
-    Raises: PortTaken, PageIncomplete.
+    Raises: PortTaken, PageIncomplete, AccessRefused.
     """
     allow_many_files()
     async with running(settings):
@@ -63,17 +43,23 @@ async def main(settings: Settings) -> None:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Replica]:
     """Run a live server for as long as the context lasts."""
+    check_access(settings.access, settings.http_host)
     log = get_logger("liveserver")
     assets = Assets()
     assets.check()
     metrics = Metrics()
-    hub = Hub(metrics, asyncio.get_running_loop().call_soon)
+    guard = Guard(
+        settings.access, settings.allowed_origins, lambda error: metrics.refused.labels(error).inc()
+    )
+    hub = Hub(metrics, asyncio.get_running_loop().call_soon, pseudonyms(settings.access))
     replica = Replica(name=settings.replica, metrics=metrics, hub=hub)
+    commanding = Commanding(replica, guard)
     errands = Errands(log)
     hub.fetch = CatchUp(replica, errands, log).fetch
     replays = Replays(replica, limit=settings.replays, errands=errands)
-    sockets = Sockets(replica, Door(settings.allowed_origins), settings.limits, replays)
-    app = create_app(replica, assets)
+    ordering = Ordering(commanding, hub, errands)
+    sockets = Sockets(replica, Door(guard=guard), settings.limits, replays, ordering)
+    app = create_app(replica, assets, guard, commanding)
     own_port = settings.own_port if settings.share_port else None
     async with serving(app, sockets.protocol(), settings.http_host, settings.http_port, own_port) as served:
         replica.address = served.address

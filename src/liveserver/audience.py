@@ -8,6 +8,7 @@ from typing import Protocol
 from liveserver.frames import text_frame
 from liveserver.messages import MarketMessage, Message, MessageType, text
 from liveserver.projection import Channel
+from liveserver.redaction import UNKEYED, Pseudonym, redacted
 
 PIECE = 64 * 1024
 """Bytes that are joined at most, so that what one write holds is bounded."""
@@ -21,8 +22,10 @@ class CloseCode(IntEnum):
     INVALID_DATA = 1007
     POLICY_VIOLATION = 1008
     INTERNAL_ERROR = 1011
+    TOKEN_EXPIRED = 4401
     UNKNOWN_SYMBOL = 4404
     TOO_SLOW = 4408
+    TOO_MUCH_SAID = 4429
 
 
 class Dialect(StrEnum):
@@ -32,13 +35,41 @@ class Dialect(StrEnum):
     """`{"type", "data"}`, as the earlier live server did."""
     V2 = "opensqt.v2"
     """With `venue`, `symbol` and `seq` beside them."""
+    PUBLIC_PLAIN = "public plain"
+    """Redacted: for viewers who may not see amounts."""
+    PUBLIC_V2 = "public opensqt.v2"
+
+    @classmethod
+    def of(cls, *, is_v2: bool, is_redacted: bool) -> "Dialect":
+        """Return how somebody is told what it may see."""
+        if is_redacted:
+            return cls.PUBLIC_V2 if is_v2 else cls.PUBLIC_PLAIN
+        return cls.V2 if is_v2 else cls.PLAIN
+
+    @property
+    def is_v2(self) -> bool:
+        return self in {Dialect.V2, Dialect.PUBLIC_V2}
+
+    @property
+    def is_redacted(self) -> bool:
+        return self in {Dialect.PUBLIC_PLAIN, Dialect.PUBLIC_V2}
 
 
 def written(
-    message: Message, dialect: Dialect, channel: Channel | None = None, seq: str = "", replayed: int = 0
+    message: Message,
+    dialect: Dialect,
+    channel: Channel | None = None,
+    seq: str = "",
+    replayed: int = 0,
+    alias: Pseudonym = UNKEYED,
 ) -> bytes:
-    """Return the frame of a message; `replayed` is when it was stored, in milliseconds, if it is told again."""
-    if dialect is Dialect.PLAIN:
+    """Return the frame of a message; `replayed` is when it was stored, in milliseconds, if it is told again.
+
+    `alias` is what ids are called where they are not shown.
+    """
+    if dialect.is_redacted:
+        message = Message(message.type, redacted(message.data, alias))
+    if not dialect.is_v2:
         return text_frame(text(message))
     venue, symbol = channel.market if channel else ("", "")
     return text_frame(text(MarketMessage(message.type, message.data, venue, symbol, seq, replayed)))

@@ -1,54 +1,81 @@
-"""Who may connect, and what they ask for: decided on the handshake alone."""
+"""Which WebSocket may be opened, and what it asks for: decided on the handshake alone."""
 
-from dataclasses import dataclass
+import math
 from typing import NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request
 
+from liveserver import refusal
+from liveserver.access import Access, RateLimits
+from liveserver.addresses import counted_as
+from liveserver.guard import Asking, Guard, has_token, may_connect
+from liveserver.identity import Identity, Via
+from liveserver.refusal import Refusal
 from liveserver.requests import TOPICS_LIMIT
 from liveserver.topics import Wanted
 
 SOCKET_PATH = "/ws"
 
-
-class Refusal(NamedTuple):
-    """Why a handshake is answered with no."""
-
-    status: int
-    text: str
+UNGUARDED = Access(trust_network=True, rates=RateLimits(handshakes_burst=math.inf, messages_burst=math.inf))
 
 
-@dataclass(frozen=True, slots=True)
+class Admission(NamedTuple):
+    """Who comes in, from where, for how long, and what it wants to see."""
+
+    wanted: list[Wanted]
+    identity: Identity
+    address: str
+    """What it is counted as."""
+    lasts_s: float | None = None
+    """Until its token expires; None is for ever."""
+
+
 class Door:
-    """The rules for connecting."""
+    """The rules for connecting. Without a guard it asks for nothing but an allowed origin."""
 
-    allowed_origins: frozenset[str]
+    def __init__(self, allowed_origins: frozenset[str] = frozenset(), guard: Guard | None = None) -> None:
+        self.guard = guard or Guard(UNGUARDED, allowed_origins)
 
-    def admit(self, request: Request) -> list[Wanted] | Refusal:
-        """Return what the viewer asks for, or why it may not connect."""
-        address = urlsplit(request.path)
-        if address.path != SOCKET_PATH:
-            return Refusal(404, f"there is no socket at {address.path}\n")
+    def admit(self, request: Request, peer: str = "", now: float = 0.0) -> Admission | Refusal:
+        """Return who comes in and what it asks for, or why it may not connect. `now` is monotonic."""
+        path, _, query = request.path.partition("?")
+        if path != SOCKET_PATH:
+            return Refusal(404, "not_found", f"there is no socket at {path}")
         try:
-            origin, host = _single(request.headers, "Origin"), _single(request.headers, "Host")
+            asking = _asking(request.headers, self.guard, peer)
         except MultipleValuesError as error:
-            return Refusal(400, f"more than one {error}\n")
-        if not may_connect(origin, host, self.allowed_origins):
-            return Refusal(403, "pages from there may not connect\n")
-        return topics(address.query.encode("latin-1", "replace"))
+            return Refusal(400, "bad_request", f"more than one {error}")
+        asked_for = query.encode("latin-1", "replace")
+        identity = self._why_not(asking, asked_for, now) or self._identify(asking, now)
+        if isinstance(identity, Refusal):
+            return identity
+        lasts_s = None if identity.expires is None else identity.expires - self.guard.wall_clock()
+        return Admission(topics(asked_for), identity, counted_as(asking.address), lasts_s)
 
+    def _why_not(self, asking: Asking, query: bytes, now: float) -> Refusal | None:
+        guard = self.guard
+        if not guard.handshakes.spend(counted_as(asking.address), now):
+            return self._no(refusal.TOO_MANY_REQUESTS._replace(retry_after_s=guard.handshakes.wait_s))
+        if has_token(query):
+            return self._no(refusal.TOKEN_IN_QUERY)
+        if not may_connect(asking.origin, asking.host, guard.allowed_origins):
+            return self._no(refusal.FOREIGN_ORIGIN)
+        return None
 
-def may_connect(origin: str | None, host: str | None, allowed: frozenset[str]) -> bool:
-    """Tell whether a page from `origin` may watch; the page that this server serves always may.
+    def _identify(self, asking: Asking, now: float) -> Identity | Refusal:
+        identity = self.guard.identify(asking, now)
+        if isinstance(identity, Refusal):
+            return identity
+        # A cookie comes along by itself: it is no reason to let any page in.
+        if identity.via is Via.COOKIE and asking.origin is not None and not self.guard.is_own_page(asking):
+            return self._no(refusal.FOREIGN_ORIGIN)
+        return identity
 
-    A program that is no browser names no origin. Without this, any website could read the account of whoever runs a
-    live server and visits it.
-    """
-    if origin is None or origin in allowed or "*" in allowed:
-        return True
-    return host is not None and urlsplit(origin).netloc.lower() == host.lower()
+    def _no(self, why: Refusal) -> Refusal:
+        self.guard.count(why.error)
+        return why
 
 
 def wanted(query: bytes) -> Wanted:
@@ -61,6 +88,18 @@ def topics(query: bytes) -> list[Wanted]:
     fields = parse_qs(query.decode("latin-1"))
     venue, interval = (fields.get(name, [""])[0] for name in ("venue", "interval"))
     return [Wanted(symbol, venue, interval) for symbol in fields.get("symbol", [""])[:TOPICS_LIMIT]]
+
+
+def _asking(headers: Headers, guard: Guard, peer: str) -> Asking:
+    offered = ",".join(headers.get_all("Sec-WebSocket-Protocol"))
+    return Asking(
+        address=guard.proxies.origin_of(peer, headers.get_all("X-Forwarded-For")),
+        host=_single(headers, "Host"),
+        origin=_single(headers, "Origin"),
+        authorization=_single(headers, "Authorization"),
+        cookie="; ".join(headers.get_all("Cookie")),
+        subprotocols=[each.strip() for each in offered.split(",") if each.strip()],
+    )
 
 
 def _single(headers: Headers, name: str) -> str | None:

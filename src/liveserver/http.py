@@ -1,21 +1,33 @@
-"""The HTTP side: the page and its files, health, status, metrics and the view as JSON."""
+"""The HTTP side, wired: the page and its files, health, status, metrics, sessions and the API, behind the gate."""
 
 from typing import Any
 
 from litestar import Litestar, Request, Response, get
 from litestar.datastructures import MutableScopeHeaders
-from litestar.exceptions import NotFoundException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ASGIApp, Scope
 from litestar.types import Message as AsgiMessage
-from litestar.types import Scope
 
 from bus.metrics import CONTENT_TYPE
 from liveserver.api import api_routes
+from liveserver.archive import OlderCandles
 from liveserver.assets import Asset, Assets
-from liveserver.door import wanted
-from liveserver.hub import unknown_symbol
-from liveserver.messages import SymbolData
+from liveserver.commanding import Commanding
+from liveserver.control_api import control_routes
+from liveserver.door import UNGUARDED
+from liveserver.gate import Gate
+from liveserver.guard import COOKIE, Guard
+from liveserver.http_errors import Refused, answer_error, answer_failure
+from liveserver.identity import Action
+from liveserver.redaction import pseudonyms
+from liveserver.refusal import Refusal
 from liveserver.replica import Replica
+from liveserver.session_api import session_routes
+from liveserver.whoami import LOG_IN, identity_of, needs
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -32,39 +44,84 @@ SECURITY_HEADERS = {
     "x-frame-options": "DENY",
 }
 
+LARGEST_BODY = 64 * 1024
+"""Bytes: of a command, or of a token."""
 
-def create_app(replica: Replica, assets: Assets) -> Litestar:
-    """Return the application that serves one replica."""
-    return Litestar(
-        [*_page_routes(assets), *_state_routes(replica), *_view_routes(replica), *api_routes(replica)],
+SOCKET_ONLY = Refusal(
+    426, "upgrade_required", "this address speaks WebSocket", "connect with ws:// or wss://"
+)
+
+
+def create_app(
+    replica: Replica, assets: Assets, guard: Guard | None = None, commanding: Commanding | None = None
+) -> ASGIApp:
+    """Return the application that serves one replica; without a guard it asks for nothing."""
+    guard = guard or Guard(UNGUARDED)
+    commanding = commanding or Commanding(replica, guard)
+    routes = [
+        *_page_routes(assets),
+        *_state_routes(replica, guard),
+        *session_routes(guard),
+        *api_routes(replica, guard, pseudonyms(guard.access), OlderCandles()),
+        *control_routes(commanding, guard),
+    ]
+    app = Litestar(
+        routes,
         before_send=[add_security_headers],
-        openapi_config=None,
+        exception_handlers={HTTPException: answer_error, Exception: answer_failure},
+        openapi_config=_openapi(guard),
+        request_max_body_size=LARGEST_BODY,
         logging_config=None,
+    )
+    return Gate(app, guard, SECURITY_HEADERS)
+
+
+def _openapi(guard: Guard) -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="OpenSQT live server",
+        version="1",
+        description="What a live server shows and takes. Every error is `{error, what, hint}`; amounts are decimal "
+        "strings, `time` is in seconds since the epoch. The public, where it is let in, sees amounts as shares or not "
+        "at all.",
+        path="/schema",
+        render_plugins=[JsonRenderPlugin()],
+        use_handler_docstrings=True,
+        security=[*LOG_IN, *([] if guard.access.is_asked_for and not guard.access.public else [{}])],
+        components=Components(
+            security_schemes={
+                "bearer": SecurityScheme(type="http", scheme="bearer", description="An API key or a JWT"),
+                "cookie": SecurityScheme(type="apiKey", name=COOKIE, security_scheme_in="cookie"),
+            }
+        ),
     )
 
 
 def _page_routes(assets: Assets) -> list[HTTPRouteHandler]:
-    @get(["/", "/live"])
+    @get(["/", "/live"], include_in_schema=False)
     async def page(request: Request[Any, Any, Any]) -> Response[bytes]:
         return _asset_response(assets.get("index.html"), request)
 
-    @get("/static/{name:path}")
+    @get("/static/{name:path}", include_in_schema=False)
     async def static(request: Request[Any, Any, Any]) -> Response[bytes]:
         return _asset_response(assets.get(str(request.path_params["name"])), request)
 
-    @get("/ws")
-    async def socket_only() -> Response[dict[str, str]]:
-        return Response({"error": "this address speaks WebSocket"}, status_code=426)
+    @get("/ws", include_in_schema=False)
+    async def socket_only() -> None:
+        raise Refused(SOCKET_ONLY)
 
     return [page, static, socket_only]
 
 
-def _state_routes(replica: Replica) -> list[HTTPRouteHandler]:
-    @get("/health")
-    async def health() -> dict[str, object]:
-        return replica.health()
+def _state_routes(replica: Replica, guard: Guard) -> list[HTTPRouteHandler]:
+    @get("/health", include_in_schema=False)
+    async def health(request: Request[Any, Any, Any]) -> dict[str, object]:
+        health = replica.health()
+        if identity_of(guard, request).may(Action.WATCH_ALL):
+            return health
+        # Whoever balances load asks without a token, and needs no more.
+        return {name: health[name] for name in ("status", "uptime", "time", "state", "clients")}
 
-    @get("/ready")
+    @get("/ready", include_in_schema=False)
     async def ready() -> Response[dict[str, object]]:
         why_not = replica.not_ready()
         body: dict[str, object] = {"ready": why_not is None, "state": replica.state}
@@ -72,34 +129,15 @@ def _state_routes(replica: Replica) -> list[HTTPRouteHandler]:
             return Response(body)
         return Response({**body, "reason": why_not}, status_code=503, headers={"retry-after": "1"})
 
-    @get("/status")
+    @get("/status", include_in_schema=False, guards=[needs(guard, Action.WATCH_ALL)])
     async def status() -> dict[str, object]:
         return replica.status()
 
-    @get("/metrics")
+    @get("/metrics", include_in_schema=False, guards=[needs(guard, Action.WATCH_ALL)])
     async def metrics() -> Response[bytes]:
         return Response(replica.exposition(), media_type=CONTENT_TYPE)
 
     return [health, ready, status, metrics]
-
-
-def _view_routes(replica: Replica) -> list[HTTPRouteHandler]:
-    @get("/api/symbols")
-    async def symbols() -> list[SymbolData]:
-        return replica.symbols()
-
-    @get("/api/snapshot")
-    async def snapshot(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
-        asked = wanted(request.scope["query_string"])
-        found = replica.snapshot(asked)
-        if found is None:
-            known = [data.symbol for data in replica.symbols()]
-            error = unknown_symbol(asked.symbol, asked.venue, known) if known else "nothing is known yet"
-            return Response({"error": error, "known": known}, status_code=404 if known else 503)
-        channel, messages = found
-        return Response({**channel.market._asdict(), "interval": channel.interval, "messages": messages})
-
-    return [symbols, snapshot]
 
 
 async def add_security_headers(message: AsgiMessage, scope: Scope) -> None:

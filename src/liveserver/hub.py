@@ -14,19 +14,20 @@ from liveserver.messages import ErrorData, Message, MessageType
 from liveserver.metrics import Metrics
 from liveserver.positions import DURABLE, Positions, Reason
 from liveserver.projection import Channel, Outgoing, Projection
+from liveserver.redaction import UNKEYED, Pseudonym
 from liveserver.retelling import Replayed, missed, replayed
 from liveserver.returning import Anew, Piece, Returning, Wait
 from liveserver.ring import Entry
 from liveserver.seating import NOTHING, Frame, Seating, Soon
-from liveserver.topics import Unknown, Wanted, resolve
+from liveserver.topics import Unknown, Wanted, resolve, unknown_symbol
 
 
 class Hub:
     """Seats viewers by the channels they hear. While nothing is known, they wait and hear of the server alone."""
 
-    def __init__(self, metrics: Metrics, soon: Soon = lambda flush: None) -> None:
+    def __init__(self, metrics: Metrics, soon: Soon = lambda flush: None, alias: Pseudonym = UNKEYED) -> None:
         self._metrics = metrics
-        self._seating = Seating(metrics, soon, self.leave)
+        self._seating = Seating(metrics, soon, self.leave, alias)
         self._projection: Projection | None = None
         self._markets_known = 0
         self._topics: dict[Viewer, Sequence[Wanted]] = {}
@@ -171,7 +172,7 @@ class Hub:
         self.flush()
         before, self._projection = self._projection, projection
         for viewer, audience in self._seating.viewers():
-            if before is not None and audience.channels and audience.dialect is Dialect.V2:
+            if before is not None and audience.channels and audience.dialect.is_v2:
                 self._returning[viewer] = Returning(before.log.positions)
             self._seating.sit(viewer, NOTHING, audience.dialect)
         self._shown.set()
@@ -288,7 +289,7 @@ class Hub:
         told: list[tuple[Channel | None, Message]] = [
             (channel, message) for channel in new for message in projection.of_market(channel)
         ]
-        if before.dialect is Dialect.V2:
+        if before.dialect.is_v2:
             reason = reason or (Reason.NEW_SYMBOL if before.channels else Reason.FIRST)
             told.insert(0, (None, _announced(new, projection, reason)))
         self._seating.deliver(viewer, [*told, (None, Message(MessageType.SYMBOLS, projection.summary()))])
@@ -305,6 +306,14 @@ class Hub:
             viewer.close(CloseCode.UNKNOWN_SYMBOL, f"unknown symbol: {wanted.symbol}")
             self.leave(viewer)
 
+    def _frame(self, entry: Entry, projection: Projection, dialect: Dialect) -> bytes:
+        frame = entry.frames.get(dialect)
+        if frame is None:
+            channel = Channel(entry.market, entry.interval)
+            message = entry.message(projection.name(entry.market))
+            frame = entry.frames[dialect] = self._seating.written(message, dialect, channel, entry.seq)
+        return frame
+
     def _count(self) -> None:
         self._metrics.connected_clients.set(len(self))
         if len(self):
@@ -317,9 +326,3 @@ def _announced(channels: Sequence[Channel], projection: Projection, reason: Reas
     shown = tuple(Shown(*channel.market, channel.interval) for channel in channels)
     data = SnapshotData(reason=reason, streams=projection.log.positions, markets=shown)
     return Message(MessageType.SNAPSHOT, data)
-
-
-def unknown_symbol(symbol: str, venue: str, known: Iterable[str]) -> str:
-    """Return one sentence that says what is not there and what is."""
-    where = f" on {venue}" if venue else ""
-    return f"there is no symbol {symbol or '(any)'}{where}; there is {', '.join(known)}"

@@ -31,7 +31,7 @@ from schemas.engine import AlertRaised, Fill, Reconciled, RiskChanged
 from schemas.grid_view import GridView
 from schemas.market import Candle, FeedChanged, Ticker
 from schemas.orders import OrderReport, Trade
-from schemas.units import DurationNs
+from schemas.units import DurationNs, Price
 
 NOTICES_KEPT = 50
 """Of each kind: alerts, reconciliations, answers to commands."""
@@ -171,6 +171,21 @@ class MarketView:
             not_quoting=self._grid.not_quoting if self._grid else None,
             feed=self._feed.state if self._feed else "unknown",
         )
+
+    @property
+    def grid(self) -> GridView | None:
+        """The grid that trades it, None when none does."""
+        return self._grid
+
+    @property
+    def price(self) -> Price | None:
+        """The newest price."""
+        return self._ticker.last if self._ticker else None
+
+    @property
+    def who(self) -> Who:
+        """What messages call it."""
+        return self._who
 
     @property
     def _who(self) -> Who:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from liveserver.answers import ReplayData, ResumedData, SnapshotData, StreamsData
+from liveserver.answers import Answer
 from schemas.units import SECOND_NS, Side, TimeNs
 
 
@@ -38,6 +38,8 @@ class MessageType(StrEnum):
     SYMBOLS = "symbols"
     SERVER = "server"
     ERROR = "error"
+    COMMAND = "command"
+    """What became of a command that was given on this socket."""
     # Of `opensqt.v2` alone.
     SNAPSHOT = "snapshot"
     RESUMED = "resumed"
@@ -270,6 +272,8 @@ class ServerData(msgspec.Struct, frozen=True, kw_only=True):
     time_ms: int
     uptime: int
     clients: int
+    redacted: bool = False
+    """What follows has no amounts: see `liveserver.redaction`."""
 
 
 class ErrorData(msgspec.Struct, frozen=True, kw_only=True):
@@ -295,10 +299,7 @@ Data = (
     | TickerData
     | ServerData
     | ErrorData
-    | SnapshotData
-    | ResumedData
-    | StreamsData
-    | ReplayData
+    | Answer
 )
 
 

@@ -31,3 +31,15 @@ class Metrics:
         self.undecodable = Counter(
             "live_server_undecodable_total", "Messages that are no events of ours", registry=self.registry
         )
+        self.refused = Counter(
+            "live_server_refused_total",
+            "Requests, handshakes and messages that were refused",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.commands = Counter(
+            "live_server_commands_total",
+            "Commands given through this server",
+            ["outcome"],
+            registry=self.registry,
+        )

@@ -18,7 +18,7 @@ from schemas.grid_view import GridView
 from schemas.market import Candle, FeedChanged, Ticker
 from schemas.orders import OrderReport, Trade
 from schemas.subjects import ALL
-from schemas.units import TimeNs, VenueId
+from schemas.units import Money, TimeNs, VenueId
 
 
 class Channel(NamedTuple):
@@ -144,6 +144,12 @@ class Projection:
     def view(self, market: Market) -> MarketView:
         """Return all that is known of one market."""
         return self._views[market]
+
+    def equity(self, market: Market) -> Money | None:
+        """Return the equity in what a market settles in, None when it is not known."""
+        settle = market.symbol.partition(":")[2] or market.symbol.partition("/")[2]
+        balance = self._balances.get((market.venue, settle))
+        return None if balance is None else balance.margin_balance
 
     def summary(self) -> list[SymbolData]:
         """Return the list of symbols, in the order of `names`."""

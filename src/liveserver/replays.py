@@ -6,13 +6,12 @@ import time
 from bus import get_logger
 from liveserver.audience import Viewer
 from liveserver.errands import Errands
-from liveserver.hub import unknown_symbol
 from liveserver.messages import ErrorData, Message, MessageType
 from liveserver.naming import Market
 from liveserver.replay import Showing, refusal
 from liveserver.replica import Replica
 from liveserver.requests import NotUnderstood, Replay, ReplayCommand, time_of
-from liveserver.topics import Unknown, resolve
+from liveserver.topics import Unknown, resolve, unknown_symbol
 
 MARKETS_LIMIT = 20
 """Of one replay: their history is read for one viewer."""

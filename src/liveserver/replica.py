@@ -4,13 +4,13 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from bus import Part
+from bus import Bus, Part
 from bus.metrics import exposition
 from liveserver.hub import Hub
 from liveserver.messages import Message, MessageType, ServerData, SymbolData
 from liveserver.metrics import Metrics
-from liveserver.projection import Channel, Projection
-from liveserver.topics import Wanted
+from liveserver.projection import Projection
+from liveserver.reports import StatusReport
 from schemas.units import MILLISECOND_NS
 
 ANNOUNCE_EVERY_S = 1.0
@@ -85,17 +85,26 @@ class Replica:
         symbols = self.projection.names.values() if self.projection else ()
         return {"replica": self.name, "state": self.state, "clients": len(self.hub), "symbols": list(symbols)}
 
+    @property
+    def bus(self) -> Bus | None:
+        """The bus, None before it was reached and while it is out of reach."""
+        return self.part.bus if self.part is not None and self.part.bus.is_connected else None
+
+    def status_report(self) -> StatusReport:
+        """Return how this server is, for the API."""
+        problems = self.health().get("problems", ())
+        return StatusReport(
+            replica=self.name,
+            status=self.state,
+            uptime=int(self.uptime_s),
+            clients=len(self.hub),
+            symbols=tuple(self.projection.names.values()) if self.projection else (),
+            bus_reconnects=self.part.bus.reconnects if self.part is not None else 0,
+            problems=tuple(str(problem) for problem in problems) if isinstance(problems, list) else (),
+        )
+
     def symbols(self) -> list[SymbolData]:
         return self.projection.summary() if self.projection else []
-
-    def snapshot(self, asked: Wanted) -> tuple[Channel, list[Message]] | None:
-        """Return what a new viewer would be told, None when there is no such symbol."""
-        projection = self.projection
-        market = projection.find(asked.symbol, asked.venue) if projection else None
-        if projection is None or market is None:
-            return None
-        channel = Channel(market, projection.interval(market, asked.interval))
-        return channel, projection.snapshot(channel)
 
     async def announce(self) -> None:
         """Tell viewers regularly who is speaking, and the list of symbols when it changed; for ever."""

@@ -2,12 +2,13 @@
 
 import datetime
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from liveserver.positions import Position
 from liveserver.topics import Wanted
+from schemas.control import CommandName
 from schemas.units import SECOND_NS, TimeNs
 
 TOPICS_LIMIT = 64
@@ -116,6 +117,31 @@ class Stop(msgspec.Struct, frozen=True, tag_field="type", tag="stop"):
     """Return to the present."""
 
 
+class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A command to give."""
+
+    command: CommandName
+    symbol: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    """As the page writes it, or the ccxt symbol."""
+    venue: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    reason: Annotated[str, msgspec.Meta(max_length=300)] = ""
+    """Kept with the command."""
+    key: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    """What you call it: sent again within two minutes it is given once, and answered as the first time."""
+    wait_s: Annotated[float, msgspec.Meta(ge=0, le=30)] = 5.0
+    """How long to wait for the engine's answer."""
+    expires_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 30.0
+    """Not applied when the engine reads it later than that."""
+    arguments: dict[str, Any] = {}
+    """What the command takes beside: further fields of `schemas.control.Command`."""
+
+
+class Control(msgspec.Struct, frozen=True, tag_field="type", tag="control"):
+    """Give a command."""
+
+    data: ControlRequest
+
+
 ReplayCommand = Pause | Play | Seek | Stop
 Request = Subscribe | Resume | Replay | ReplayCommand
 
@@ -124,10 +150,10 @@ class NotUnderstood(ValueError):
     """The viewer's fault: it is told so."""
 
 
-_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+_decoder: msgspec.json.Decoder[Request | Control] = msgspec.json.Decoder(Request | Control)
 
 
-def understand(text: bytes) -> Request:
+def understand(text: bytes) -> Request | Control:
     """Return what a viewer says.
 
     Raises: NotUnderstood.

@@ -8,6 +8,7 @@ from liveserver.audience import Audience, Dialect, Viewer, written
 from liveserver.messages import Message, MessageType
 from liveserver.metrics import Metrics
 from liveserver.projection import Channel, Outgoing, Reach
+from liveserver.redaction import UNKEYED, Pseudonym
 
 Soon = Callable[[Callable[[], None]], object]
 """Calls a function later in this tick, or at the next: a loop's `call_soon`."""
@@ -25,8 +26,11 @@ class Frame(NamedTuple):
 class Seating:
     """Gathers messages for audiences and sends them; `forget` is called for a viewer that took no more."""
 
-    def __init__(self, metrics: Metrics, soon: Soon, forget: Callable[[Viewer], None]) -> None:
+    def __init__(
+        self, metrics: Metrics, soon: Soon, forget: Callable[[Viewer], None], alias: Pseudonym = UNKEYED
+    ) -> None:
         self._metrics = metrics
+        self._alias = alias
         self._soon = soon
         self._forget = forget
         self._seats: dict[Viewer, Audience] = {}
@@ -77,9 +81,7 @@ class Seating:
             if audiences is None:
                 audiences = self._listeners[channel] = self._find_listeners(channel)
             if reach is not Reach.BOTH:
-                audiences = [
-                    each for each in audiences if (each.dialect is Dialect.V2) is (reach is Reach.V2)
-                ]
+                audiences = [each for each in audiences if each.dialect.is_v2 is (reach is Reach.V2)]
             if audiences:
                 self.put(audiences, message, channel, seq)
         if self._dirty and self._began is None:
@@ -108,8 +110,8 @@ class Seating:
         seq: str = "",
         replayed: int = 0,
     ) -> bytes:
-        """Return the frame of a message, as it is written for everybody here."""
-        return written(message, dialect, channel, seq, replayed)
+        """Return the frame of a message, with the pseudonyms that this server gives."""
+        return written(message, dialect, channel, seq, replayed, self._alias)
 
     def flush(self) -> None:
         """Send what was gathered."""

@@ -61,6 +61,7 @@ async def serving(
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=False,  # whose word is taken is ours to decide: see `addresses`
             timeout_graceful_shutdown=GRACE_S,
         )
     )

@@ -10,27 +10,25 @@ forgotten when they were whole frames and whole messages.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-import msgspec
 from websockets.frames import CTRL_OPCODES, Frame, Opcode
 from websockets.http11 import Request as Handshake
 from websockets.protocol import State
 
 from liveserver.allowance import Allowance
-from liveserver.audience import CloseCode, Dialect, Viewer, written
+from liveserver.audience import CloseCode, Dialect
 from liveserver.backlog import Backlog
-from liveserver.door import Door, Refusal
 from liveserver.fragments import Fragments, NotText
 from liveserver.frames import PING, wire_size
-from liveserver.hub import Hub
+from liveserver.identity import LOCAL
 from liveserver.messages import ErrorData, Message, MessageType
 from liveserver.positions import Positions, positions_in
-from liveserver.requests import NotUnderstood, Request, understand
+from liveserver.refusal import Refusal
+from liveserver.requests import Control, NotUnderstood, understand
+from liveserver.stage import Outlet, Stage
 from liveserver.topics import Wanted
-from liveserver.turnstile import Turnstile
 from liveserver.viewer_protocol import ViewerProtocol
 
 TOO_MANY_REQUESTS = 429
@@ -39,62 +37,6 @@ END_OF_HEAD = b"\r\n\r\n"
 
 REASON_LIMIT = 120
 """Bytes that fit into a close frame beside its code."""
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a viewer may ask of the server."""
-
-    backlog_messages: int = 256
-    backlog_bytes: int = 1 << 20
-    connections: int = 20_000
-    connections_per_address: int = 2000
-    """Many may share an address, and all do behind a proxy."""
-    inbound_bytes: int = 4096
-    """Of one message; beyond it the connection ends with 1009."""
-    inbound_per_s: float = 5.0
-    """Frames, control frames included."""
-    inbound_burst: float = 50.0
-    ping_every_s: float = 54.0
-    pong_within_s: float = 60.0
-    linger_s: float = 5.0
-    """How long a viewer has to answer a close, or to fetch it."""
-
-
-class Outlet(Protocol):
-    """The connection, as far as a session uses it."""
-
-    def write(self, data: bytes) -> None:
-        """Send bytes; what the network does not take yet is kept."""
-        ...
-
-    def write_eof(self) -> None:
-        """End our side once all is sent; the viewer ends its own."""
-        ...
-
-    def abort(self) -> None:
-        """End the connection now."""
-        ...
-
-
-class Stage(Protocol):
-    """What all sessions of a server share."""
-
-    hub: Hub
-    door: Door
-    turnstile: Turnstile
-    limits: Limits
-
-    def greeting(self) -> Sequence[Message]:
-        """Return what a new viewer hears beside the snapshot."""
-        ...
-
-    def dropped(self) -> None:
-        """Count a viewer that was too slow."""
-        ...
-
-    def asked(self, viewer: Viewer, said: Request) -> None:
-        """Do what a viewer asks for."""
-        ...
 
 
 class Session:
@@ -106,7 +48,9 @@ class Session:
         "_allowance",
         "_backlog",
         "_dialect",
+        "_expires_at",
         "_fragments",
+        "_identity",
         "_is_blocked",
         "_is_counted",
         "_is_ending",
@@ -134,6 +78,8 @@ class Session:
         self._allowance: Allowance | None = None
         self._backlog: Backlog | None = None
         self._is_counted = False
+        self._identity = LOCAL
+        self._expires_at: float | None = None
         self._dialect = Dialect.PLAIN
         self._is_open = False
         self._is_blocked = False
@@ -231,6 +177,9 @@ class Session:
         self._now = now
         if self._abort_at is not None and now >= self._abort_at:
             self._outlet.abort()
+        elif self._is_open and self._expires_at is not None and now >= self._expires_at:
+            self._stage.door.guard.count("expired")
+            self.close(CloseCode.TOKEN_EXPIRED, "the token has expired; log in again")
         elif self._silent_until is not None and now >= self._silent_until:
             self._silent_until = None
             self.close(CloseCode.POLICY_VIOLATION, "no answer to a ping")
@@ -254,12 +203,16 @@ class Session:
             self._protocol = None
 
     def _shake_hands(self, protocol: ViewerProtocol, request: Handshake) -> None:
-        asked = self._stage.door.admit(request)
+        asked = self._stage.door.admit(request, self._address, self._now)
         if isinstance(asked, Refusal):
-            protocol.send_response(protocol.reject(asked.status, asked.text))
+            _refuse(protocol, asked)
             return
+        self._identity, self._address = asked.identity, asked.address
+        if asked.lasts_s is not None:
+            self._expires_at = self._now + asked.lasts_s
         if why_not := self._stage.turnstile.enter(self._address):
-            protocol.send_response(protocol.reject(TOO_MANY_REQUESTS, f"{why_not}\n"))
+            self._stage.door.guard.count("too_many_connections")
+            _refuse(protocol, Refusal(TOO_MANY_REQUESTS, "too_many_connections", why_not))
             return
         self._is_counted = True
         protocol.send_response(protocol.accept(request))
@@ -267,8 +220,8 @@ class Session:
         if protocol.state is State.OPEN:
             self._is_open = True
             is_plain = protocol.subprotocol is None
-            self._dialect = Dialect.PLAIN if is_plain else Dialect.V2
-            topics, positions = (asked[:1], None) if is_plain else _came_back(request, asked)
+            self._dialect = Dialect.of(is_v2=not is_plain, is_redacted=self._identity.is_redacted)
+            topics, positions = (asked.wanted[:1], None) if is_plain else _came_back(request, asked.wanted)
             self._stage.hub.join(self, topics, self._stage.greeting(), self._dialect, positions)
 
     def _hear(self, frame: Frame) -> None:
@@ -278,7 +231,7 @@ class Session:
         if self._allowance is None:
             self._allowance = Allowance(limits.inbound_per_s, limits.inbound_burst, self._now)
         if not self._allowance.spend(self._now):
-            self._fail(CloseCode.POLICY_VIOLATION, "it said too much")
+            self._say_too_much()
         elif frame.opcode is Opcode.PONG:
             self._silent_until = None
         elif frame.opcode not in CTRL_OPCODES:
@@ -302,17 +255,26 @@ class Session:
             return
         if whole is None:
             self._fragments = fragments
+        elif not self._stage.door.guard.may_speak(self._identity, self._address, self._now):
+            self._say_too_much()
         # A plain socket has nothing to say, and never had: it is passed over.
-        elif self._dialect is Dialect.V2:
+        elif self._dialect.is_v2:
             self._answer(whole)
 
     def _answer(self, text: bytes) -> None:
         try:
             said = understand(text)
         except NotUnderstood as error:
-            self.send(written(Message(MessageType.ERROR, ErrorData(error=str(error))), self._dialect), 1)
+            self._stage.hub.tell(self, Message(MessageType.ERROR, ErrorData(error=str(error))))
+            return
+        if isinstance(said, Control):
+            self._stage.command(self, self._identity, said.data)
         else:
             self._stage.asked(self, said)
+
+    def _say_too_much(self) -> None:
+        self._stage.door.guard.count("too_many_messages")
+        self._fail(CloseCode.TOO_MUCH_SAID, "it said too much; say less, or wait")
 
     def _tell_room(self) -> None:
         if self._room is not None:
@@ -342,6 +304,13 @@ class Session:
             self._is_ending = True
             self._abort_at = self._now + self._stage.limits.linger_s
             self._outlet.write_eof()
+
+
+def _refuse(protocol: ViewerProtocol, why: Refusal) -> None:
+    response = protocol.reject(why.status, why.text)
+    for name, value in why.headers.items():
+        response.headers[name] = value
+    protocol.send_response(response)
 
 
 def _came_back(request: Handshake, topics: list[Wanted]) -> tuple[list[Wanted], Positions | None]:

@@ -1,6 +1,6 @@
 """What a viewer wants to see, and the channels that this comes to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from liveserver.projection import Channel, Projection
@@ -44,3 +44,9 @@ def resolve(projection: Projection, topics: Sequence[Wanted]) -> tuple[list[Chan
         else:
             return Unknown(wanted)
     return list(dict.fromkeys(channels)), understood
+
+
+def unknown_symbol(symbol: str, venue: str, known: Iterable[str]) -> str:
+    """Return one sentence that says what is not there and what is."""
+    where = f" on {venue}" if venue else ""
+    return f"there is no symbol {symbol or '(any)'}{where}; there is {', '.join(known)}"

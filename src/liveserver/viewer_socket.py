@@ -11,11 +11,14 @@ from uvicorn.server import ServerState
 from liveserver.audience import CloseCode, Viewer
 from liveserver.door import Door
 from liveserver.hub import Hub
+from liveserver.identity import Identity
 from liveserver.messages import Message
+from liveserver.ordering import Ordering
 from liveserver.replays import Replays
 from liveserver.replica import Replica
-from liveserver.requests import Replay, Request, Resume, Subscribe
-from liveserver.session import Limits, Session
+from liveserver.requests import ControlRequest, Replay, Request, Resume, Subscribe
+from liveserver.session import Session
+from liveserver.stage import Limits
 from liveserver.turnstile import Turnstile
 
 WRITE_BUFFER = 64 * 1024
@@ -34,13 +37,21 @@ GOLDEN = 0.618033988749895
 class Sockets:
     """All WebSockets of one replica, and what they share; implements `Stage`."""
 
-    def __init__(self, replica: Replica, door: Door, limits: Limits, replays: Replays | None = None) -> None:
+    def __init__(
+        self,
+        replica: Replica,
+        door: Door,
+        limits: Limits,
+        replays: Replays | None = None,
+        ordering: Ordering | None = None,
+    ) -> None:
         self.hub: Hub = replica.hub
         self.door = door
         self.limits = limits
         self.turnstile = Turnstile(limits.connections, limits.connections_per_address)
         self.replays = Replays(replica, limit=0) if replays is None else replays
         self._replica = replica
+        self._ordering = ordering
         self._open: dict[Session, None] = {}
         self._count = itertools.count(1)
 
@@ -62,6 +73,10 @@ class Sockets:
 
     def dropped(self) -> None:
         self._replica.metrics.dropped_clients.inc()
+
+    def command(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
+        if self._ordering is not None:
+            self._ordering.give(viewer, identity, request)
 
     def asked(self, viewer: Viewer, said: Request) -> None:
         match said:

@@ -15,6 +15,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "run": {
         "up": "the whole stack on this machine; Ctrl-C stops it",
         "config check [FILE]": "what a configuration says, or all that is wrong with it",
+        "key --name NAME --role ROLE": "a new API key for the live servers",
         "plan [FILE]": "what it would trade: levels, margin, fees, preflight, liquidation",
     },
     "look and act": {
@@ -92,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"opensqt {__version__}")
     top.add_argument("--debug", action="store_true", help="show where an error comes from")
     commands = top.add_subparsers(required=True, metavar="COMMAND", help=argparse.SUPPRESS, prog="opensqt")
-    for add in (_add_up, _add_config, _add_plan, _add_status, _add_tap, _add_control, _add_bus):
+    for add in (_add_up, _add_config, _add_key, _add_plan, _add_status, _add_tap, _add_control, _add_bus):
         add(commands)
     return top
 
@@ -192,6 +193,12 @@ def _add_config(commands: Commands) -> None:
     check.add_argument("file", nargs="?", type=Path, help="default: the one that is shipped")
 
 
+def _add_key(commands: Commands) -> None:
+    key = _add(commands, "key", "Makes an API key, and the line of the configuration that knows it.", _key)
+    key.add_argument("--name", required=True, help="of whoever gets it: it is the operator of its commands")
+    key.add_argument("--role", choices=["viewer", "operator", "admin"], default="viewer", help="%(default)s")
+
+
 def _add_plan(commands: Commands) -> None:
     plan = _add(
         commands,
@@ -265,6 +272,13 @@ def _config_check(options: argparse.Namespace) -> int:
     from opensqt.config_command import check
 
     return check(options.file)
+
+
+def _key(options: argparse.Namespace) -> int:
+    from liveserver.identity import Role
+    from opensqt.key_command import make_key
+
+    return make_key(options.name, Role(options.role))
 
 
 def _plan(options: argparse.Namespace) -> int:

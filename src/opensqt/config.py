@@ -9,6 +9,7 @@ import msgspec
 
 from opensqt import units
 from opensqt.config_checks import cross_check
+from opensqt.config_http import HttpSettings, read_http
 from opensqt.config_portfolio import read_portfolio
 from opensqt.config_read import Section
 from opensqt.config_symbols import read_symbol
@@ -35,8 +36,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     portfolio: PortfolioSettings = PortfolioSettings()
     """Limits over all symbols."""
     bus_port: int | None = None
-    http_port: int | None = None
     """None where the file asks for no port."""
+    http: HttpSettings = HttpSettings()
 
 
 class ConfigurationError(CommandError):
@@ -73,7 +74,7 @@ def read(text: str, environment: Mapping[str, str]) -> tuple[Configuration | Non
         return None, mistakes
     top = Section(tree, "", mistakes)
     instance = top.optional("instance", _instance, DEFAULT_INSTANCE)
-    bus_port, http_port = _port(top, "bus"), _port(top, "http")
+    bus_port, http = _port(top, "bus"), read_http(top)
     venues = top.section("venues")
     found = [read_venue(name, section) for name, section in venues.named_sections()] if venues else []
     symbols = [read_symbol(section, instance) for section in top.listed_sections("symbols")]
@@ -90,7 +91,7 @@ def read(text: str, environment: Mapping[str, str]) -> tuple[Configuration | Non
         symbols=tuple(symbol.entry for symbol in symbols),
         portfolio=portfolio,
         bus_port=bus_port,
-        http_port=http_port,
+        http=http,
     )
     return configuration, []
 

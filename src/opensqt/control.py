@@ -4,18 +4,16 @@ import asyncio
 import getpass
 import secrets
 import time
-from contextlib import aclosing
 
-from bus import Ambiguous, Bus, FromSequence, Registry, StreamGone, read
+from bus import Bus
+from bus.commands import give, traded
 from opensqt.errors import CommandError
 from opensqt.status import reached
 from schemas import subjects
-from schemas.codec import UndecodableError, decode_as
 from schemas.control import Command, CommandName, CommandOutcome, CommandResult
-from schemas.subjects import ALL, Stream
+from schemas.subjects import ALL
 from schemas.units import SECOND_NS, DurationNs, Symbol, VenueId
 
-ATTEMPT_S = 1.0
 OUTCOMES = {
     CommandOutcome.APPLIED: "applied",
     CommandOutcome.UNCHANGED: "nothing to do",
@@ -56,7 +54,7 @@ async def control(url: str, given: Command, timeout_s: float) -> int:
         await _check_known(bus, given)
         try:
             async with asyncio.timeout(timeout_s):
-                result = await answer(bus, given)
+                result = await give(bus, given)
         except TimeoutError:
             left = max((given.expires_time - time.time_ns()) / SECOND_NS, 0)
             fate = (
@@ -70,35 +68,10 @@ async def control(url: str, given: Command, timeout_s: float) -> int:
     return 0 if result.outcome in {CommandOutcome.APPLIED, CommandOutcome.UNCHANGED} else 1
 
 
-async def answer(bus: Bus, given: Command) -> CommandResult:
-    """Send a command, once however often it has to be tried, and return the engine's answer."""
-    sequence = await _store(bus, given)
-    filters = [subjects.command_result(given.venue, given.symbol)]
-    async with aclosing(read(bus, Stream.CONTROL, filters, FromSequence(sequence))) as batches:
-        async for batch in batches:
-            for received in batch.messages:
-                result = _result(received.data)
-                if result is not None and result.command_id == given.command_id:
-                    return result
-    raise AssertionError("a stream is read for ever")
-
-
-async def _store(bus: Bus, given: Command) -> int:
-    subject = subjects.command(given.venue, given.symbol, given.name)
-    while True:
-        try:
-            return await bus.store(subject, given, message_id=given.command_id, timeout_s=ATTEMPT_S)
-        except Ambiguous:
-            continue  # the bus tells repetitions by the id
-
-
 async def _check_known(bus: Bus, given: Command) -> None:
-    try:
-        known = await Registry(bus, "symbols").entries()
-    except StreamGone:
-        known = {}
     if given.name is CommandName.ADD or given.symbol == ALL:
         return  # the venue's own: it answers what it does not know
+    known = await traded(bus)
     if subjects.registry_key(given.venue, given.symbol) not in known:
         names = ", ".join(sorted(_readable(key) for key in known)) or "none"
         raise CommandError(f"{given.venue} {given.symbol} is not traded here; there is: {names}")
@@ -107,13 +80,6 @@ async def _check_known(bus: Bus, given: Command) -> None:
 def _readable(key: str) -> str:
     venue, _, token = key.partition(".")
     return f"{venue} {subjects.unescape(token)}"
-
-
-def _result(data: bytes) -> CommandResult | None:
-    try:
-        return decode_as(data, CommandResult)
-    except UndecodableError:
-        return None
 
 
 def _detail(result: CommandResult) -> str:

@@ -23,7 +23,14 @@ MODULES: dict[str, tuple[str, ...]] = {
 
 
 def become(name: str, arguments: Sequence[str]) -> Never:
-    """Become one of them."""
+    """Become one of them.
+
+    Raises: CommandError for a live server whose configuration cannot be read.
+    """
+    if name == "liveserver":
+        from opensqt.live_server import configured
+
+        arguments = configured(arguments, os.environ)
     line = python(*MODULES[name], *arguments)
     sys.stdout.flush()
     os.execv(line[0], line)

@@ -5,7 +5,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -47,10 +47,13 @@ class PartProcess:
     The program writes to the file itself: it never waits for us, whatever our terminal does.
     """
 
-    def __init__(self, name: str, command: tuple[str, ...], log: Path) -> None:
+    def __init__(
+        self, name: str, command: tuple[str, ...], log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._name = name
         self.command = command
         self._log = log
+        self._environment = environment or {}
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -72,6 +75,7 @@ class PartProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=descriptor,
+                env={**os.environ, **self._environment},
                 start_new_session=True,
                 preexec_fn=die_with_parent(),
             )

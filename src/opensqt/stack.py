@@ -14,6 +14,7 @@ from opensqt.config import Configuration
 from opensqt.data_dir import DataDir
 from opensqt.errors import CommandError
 from opensqt.listening import HOST, any_free
+from opensqt.live_server import live_server_environment, page_host
 from opensqt.process import PartProcess, Running, python
 from opensqt.readiness import until_healthy
 from opensqt.supervisor import PATIENCE, Patience, Supervisor
@@ -96,7 +97,8 @@ async def running(settings: StackSettings, say: Callable[[str], None]) -> AsyncI
         stack.push_async_callback(supervisor.stop, _stop_order(settings))
 
         async def start(name: str, command: Command) -> None:
-            parts[name] = PartProcess(name, command, log_of(settings.data, name))
+            environment = live_server_environment(settings.configuration) if name in viewers else None
+            parts[name] = PartProcess(name, command, log_of(settings.data, name), environment)
             await supervisor.start(parts[name], may_finish=name == MARKET)
 
         # The venue first: it takes a while to make its market, and the producers ask it at once.
@@ -117,11 +119,12 @@ async def running(settings: StackSettings, say: Callable[[str], None]) -> AsyncI
         await until_healthy(venue_url)
         for name, command in _at_the_venue(settings, bus_url, venue_url):
             await start(name, command)
-        yield Stack(bus, venue_url, _pages(ports), supervisor, parts)
+        yield Stack(bus, venue_url, _pages(settings, ports), supervisor, parts)
 
 
-def _pages(ports: list[int]) -> tuple[str, ...]:
-    return tuple(f"http://{HOST}:{port}" for port in dict.fromkeys(ports))
+def _pages(settings: StackSettings, ports: list[int]) -> tuple[str, ...]:
+    host = page_host(settings.configuration)
+    return tuple(f"http://{host}:{port}" for port in dict.fromkeys(ports))
 
 
 def _limits(settings: StackSettings) -> PortfolioEntry:
@@ -203,7 +206,7 @@ def _at_the_bus(settings: StackSettings, bus_url: str, viewers: dict[str, int]) 
     arguments = ("--bus-url", bus_url, "--http-port")
     engine = ("engine", *arguments, "0", *_lock_step(settings), *_recorded(settings))
     shared = ("--share-port",) if settings.share_port else ()
-    page = ("--http-host", HOST, "--drain-s", DRAIN_S, *shared)
+    page = ("--drain-s", DRAIN_S, *shared)
     return [
         *((name, settings.program(*engine, "--name", name)) for name in engine_names(settings.engines)),
         *(

@@ -66,7 +66,7 @@ async def up(options: UpOptions) -> int:
     path = options.config or DEFAULT_FILE
     configuration = _wanted(load(path), options)
     pages = 1 if options.share_port else options.viewers
-    http = _port("--http-port", options.http_port, configuration.http_port, HTTP_PORT, pages)
+    http = _port("--http-port", options.http_port, configuration.http.port, HTTP_PORT, pages)
     bus = _port("--bus-port", options.bus_port, configuration.bus_port, BUS_PORT)
     data = DataDir(_data_dir(options))
     with data.hold(), own_log(data):

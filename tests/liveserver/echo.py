@@ -28,7 +28,8 @@ from liveserver.messages import Message
 from liveserver.metrics import Metrics
 from liveserver.replica import Replica
 from liveserver.server import serving
-from liveserver.session import Limits, Session
+from liveserver.session import Session
+from liveserver.stage import Limits
 from liveserver.viewer_protocol import ViewerProtocol
 from liveserver.viewer_socket import Sockets
 

@@ -133,7 +133,7 @@ def handshake(path: str = "/ws", protocols: Sequence[str] = ()) -> bytes:
     """Return a request for an upgrade."""
     lines = [
         f"GET {path} HTTP/1.1",
-        "Host: live.example",
+        "Host: localhost",
         "Connection: keep-alive, Upgrade",
         "Upgrade: websocket",
         "Sec-WebSocket-Version: 13",

@@ -10,8 +10,8 @@ from tests.liveserver.events import START_S
 from tests.liveserver.watching import say, serving, watching
 
 from bus import Bus
-from liveserver.api import page
 from liveserver.messages import CandleData
+from liveserver.pages import page
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

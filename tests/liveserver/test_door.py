@@ -4,7 +4,9 @@ import pytest
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
-from liveserver.door import Door, Refusal, may_connect, wanted
+from liveserver.door import Door, wanted
+from liveserver.guard import may_connect
+from liveserver.refusal import Refusal
 from liveserver.topics import Wanted
 
 
@@ -57,4 +59,4 @@ def test_a_handshake_is_answered(path: str, origins: list[str], answer: list[Wan
 
     admitted = Door(frozenset()).admit(Request(path, headers))
 
-    assert (admitted.status if isinstance(admitted, Refusal) else admitted) == answer
+    assert (admitted.status if isinstance(admitted, Refusal) else admitted.wanted) == answer

@@ -104,7 +104,8 @@ async def test_a_snapshot_of_an_unknown_symbol_names_the_known_ones(client: http
     answer = await client.get("/api/snapshot", params={"symbol": "DOGEUSDT"})
 
     assert answer.status_code == 404
-    assert answer.json()["error"] == "there is no symbol DOGEUSDT; there is BTCUSDT, ETHUSDT"
+    assert answer.json()["error"] == "unknown_symbol"
+    assert answer.json()["what"] == "there is no symbol DOGEUSDT; there is BTCUSDT, ETHUSDT"
 
 
 async def test_a_plain_request_to_the_socket_is_told_so(client: httpx.AsyncClient) -> None:

@@ -15,7 +15,7 @@ from bus import Bus, EmbeddedServer, provision
 from bus import connect as connect_bus
 from liveserver.messages import ErrorData, Message, MessageType
 from liveserver.replica import Replica
-from liveserver.session import Limits
+from liveserver.stage import Limits
 
 LARGE = Message(MessageType.ERROR, ErrorData(error="x" * 50_000))
 

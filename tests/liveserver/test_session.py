@@ -14,11 +14,13 @@ from websockets.protocol import State
 from liveserver.audience import CloseCode, Viewer
 from liveserver.door import Door
 from liveserver.hub import Hub
+from liveserver.identity import Identity
 from liveserver.messages import Message
 from liveserver.metrics import Metrics
 from liveserver.projection import Projection
-from liveserver.requests import Request, Subscribe
-from liveserver.session import Limits, Session
+from liveserver.requests import ControlRequest, Request, Subscribe
+from liveserver.session import Session
+from liveserver.stage import Limits
 from liveserver.turnstile import Turnstile
 
 
@@ -31,6 +33,7 @@ class Theatre:
         self.limits = Limits(**limits)
         self.turnstile = Turnstile(self.limits.connections, self.limits.connections_per_address)
         self.drops = 0
+        self.commands: list[tuple[Identity, ControlRequest]] = []
         self.projection = Projection()
         self.projection.apply(events.ticker(), 1)
         self.hub.show(self.projection)
@@ -40,6 +43,9 @@ class Theatre:
 
     def dropped(self) -> None:
         self.drops += 1
+
+    def command(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
+        self.commands.append((identity, request))
 
     def asked(self, viewer: Viewer, said: Request) -> None:
         assert isinstance(said, Subscribe)
@@ -245,7 +251,7 @@ def binary_and_then_nonsense(client: ClientProtocol) -> None:
 
 @pytest.mark.parametrize(
     ("say", "code"),
-    [(binary, 1003), (too_long, 1009), (no_utf8, 1007), (too_much, 1008), (unmasked, 1002)],
+    [(binary, 1003), (too_long, 1009), (no_utf8, 1007), (too_much, 4429), (unmasked, 1002)],
 )
 def test_nonsense_ends_the_connection(say: Callable[[ClientProtocol], None], code: int) -> None:
     browser = Browser(Theatre())

@@ -11,8 +11,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from bus import Bus
-from liveserver.app import Settings, running
+from liveserver.app import running
 from liveserver.replica import Replica
+from liveserver.settings import Settings
 from schemas import subjects
 from schemas.account import Balance, OpenOrders, Position
 from schemas.control import CommandResult

@@ -9,7 +9,8 @@ import pytest
 from tests.opensqt.events import ENTRY, SYMBOL, VENUE
 
 from bus import Bus, Message, Registry
-from opensqt.control import answer, command, control
+from bus.commands import give
+from opensqt.control import command, control
 from opensqt.errors import CommandError
 from opensqt.tasks import beside
 from schemas import subjects
@@ -69,7 +70,7 @@ async def test_the_answer_is_the_one_to_this_command(bus: Bus) -> None:
     given = pause()
 
     async with engine(bus, CommandOutcome.APPLIED):
-        found = await answer(bus, given)
+        found = await give(bus, given)
 
     assert (found.command_id, found.detail) == (given.command_id, "done so")
 

@@ -41,8 +41,9 @@ export function moneyDigits(...values) {
   return size >= 100000 ? 0 : size >= 0.1 || size === 0 ? 2 : 4;
 }
 
-/** A quantity as the venue writes it, without zeros at the end. @param {string | number} value */
+/** A quantity as the venue writes it, without zeros at the end; nothing where it is not public. @param {string | number} value */
 export function quantity(value) {
+  if (value === "") return "";
   return new Intl.NumberFormat("en-US", { maximumFractionDigits: 8 }).format(Number(value)).replace("-", MINUS);
 }
 
@@ -54,6 +55,11 @@ export function compact(value) {
 /** @param {number} ratio */
 export function percent(ratio) {
   return `${signed(ratio * 100, 2)}${NARROW}%`;
+}
+
+/** A share too small for `percent`: of all that was traded. @param {number} ratio */
+export function share(ratio) {
+  return `${signed(ratio * 100, 3)}${NARROW}%`;
 }
 
 /** @param {number} seconds */

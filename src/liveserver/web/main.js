@@ -3,11 +3,13 @@
 
 import { renderBadge } from "./badge.js";
 import { PriceChart, legendOf } from "./chart.js";
+import { Control } from "./control.js";
 import { byId, setText } from "./dom.js";
 import { renderLog } from "./log.js";
 import { renderPanels, titleOf } from "./panels.js";
 import { Positions } from "./positions.js";
 import { ReplayBar } from "./replay.js";
+import { Session } from "./session.js";
 import { LiveSocket } from "./socket.js";
 import { Store } from "./store.js";
 import { Choice } from "./symbols.js";
@@ -42,6 +44,12 @@ const socket = new LiveSocket(address, (message) => {
   drawSoon();
 }, connectionChanged);
 const replay = new ReplayBar((request) => socket.send(request), topic);
+const control = new Control(() => store.status && { symbol: store.status.market, venue: store.status.venue });
+const session = new Session(() => {
+  positions.forget();
+  store.clear();
+  socket.open();
+}, (who) => control.offer(who));
 
 byId("fit").addEventListener("click", () => chart.fit());
 addEventListener("keydown", (event) => {
@@ -51,6 +59,7 @@ setInterval(() => {
   renderBadge(store, socket.state, Date.now());
   document.title = titleOf(store, symbol());
 }, TICK_MS);
+void session.ask();
 socket.open();
 
 function address() {
@@ -71,7 +80,11 @@ function topic() {
 }
 
 function connectionChanged() {
-  if (socket.state.phase === "lost") store.endReplay();
+  if (socket.state.phase === "lost") {
+    store.endReplay();
+    // A browser is not told why a socket was refused: the server is asked who it takes this for.
+    void session.ask();
+  }
   drawSoon();
 }
 

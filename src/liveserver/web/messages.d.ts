@@ -74,6 +74,7 @@ export interface SymbolEntry extends OfMarket {
 
 export interface Server {
   replica: string; status: "waiting" | "live" | "cut"; time_ms: number; uptime: number; clients: number
+  redacted?: boolean
 }
 
 export interface ErrorMessage { error: string; known: string[] }

@@ -80,8 +80,9 @@ function sizeOf(order, isLabelled) {
   return { price: Number(order.price), text: restOf(order), isBuy: order.side === "BUY", isLabelled };
 }
 
-/** What is still to be filled. @param {Order} order */
+/** What is still to be filled; nothing where that is not public. @param {Order} order */
 function restOf(order) {
+  if (order.quantity === "") return "";
   return quantity(Number(order.quantity) - Number(order.filled));
 }
 

@@ -3,7 +3,7 @@
 
 /** @import { Store, Part } from "./store.js" */
 import { byId, setData, setSigned, setText } from "./dom.js";
-import { clock, compact, day, fixed, money, moneyDigits, percent, quantity, signOf, words } from "./format.js";
+import { clock, compact, day, fixed, money, moneyDigits, percent, quantity, share, signOf, words } from "./format.js";
 import { profitAt, unrealisedAt } from "./profit.js";
 
 const NONE = "—";
@@ -43,7 +43,8 @@ export function renderPanels(store, changed) {
 export function titleOf(store, symbol) {
   if (store.price === null) return "OpenSQT";
   const price = fixed(store.price, store.digits);
-  const profit = store.grid ? ` · ${money(profitAt(store.grid, store.price).total)}` : "";
+  const total = store.grid ? profitAt(store.grid, store.price).total : 0;
+  const profit = store.grid ? ` · ${store.grid?.volume === "" ? share(total) : money(total)}` : "";
   return `${price}${profit} · ${symbol}`;
 }
 
@@ -71,6 +72,10 @@ function renderPrice(store) {
 /** @param {Store} store */
 function renderPosition(store) {
   const position = store.position;
+  if (store.position?.amount === "") {
+    renderRedacted(store);
+    return;
+  }
   const amount = Number(position?.amount ?? 0);
   setText(byId("position"), position ? `${quantity(amount)} ${baseOf(store)}` : NONE);
   setText(byId("entry"), amount && position ? fixed(Number(position.entryPrice), store.digits) : NONE);
@@ -95,9 +100,26 @@ function renderPosition(store) {
   setText(byId("unrealised-ratio"), cost ? percent(unrealised / cost) : "");
 }
 
+/** What the public sees of a position: its side, and what the price has made of it. @param {Store} store */
+function renderRedacted(store) {
+  const { position, price } = store;
+  const entry = Number(position?.entryPrice ?? 0);
+  const isOpen = position !== null && position.side !== "FLAT" && entry > 0;
+  setText(byId("position"), position ? position.side.toLowerCase() : NONE);
+  setText(byId("entry"), isOpen ? fixed(entry, store.digits) : NONE);
+  for (const id of ["liquidation", "position-value", "unrealised-ratio"]) setText(byId(id), "");
+  const ratio = isOpen && price ? (price / entry - 1) * (position.side === "SHORT" ? -1 : 1) : 0;
+  setSigned(byId("unrealised"), isOpen ? percent(ratio) : NONE, Math.sign(ratio));
+}
+
 /** @param {Store} store */
 function renderBalance(store) {
   const account = store.accounts.get(quoteOf(store)) ?? [...store.accounts.values()][0];
+  if (account?.equity === "") {
+    setText(byId("equity"), NONE);
+    setText(byId("free"), "not public");
+    return;
+  }
   setText(byId("equity"), account ? `${fixed(Number(account.equity), 2)} ${account.asset}` : NONE);
   setText(byId("free"), account ? `free ${fixed(Number(account.free), 2)}` : "");
 }
@@ -134,11 +156,14 @@ function renderProfit(store) {
   const profit = profitAt(grid, store.price);
   const figures = [profit.total, profit.grid, profit.unpaired, profit.openFees, profit.funding, profit.total, Number(grid.buy_and_hold)];
   const digits = moneyDigits(...figures);
-  ids.forEach((id, i) => setSigned(byId(id), money(figures[i], digits), signOf(figures[i], digits)));
+  // Where amounts are not public, they are shares of what was traded.
+  const isShare = grid.volume === "";
+  const shown = (/** @type {number} */ value) => (isShare ? share(value) : money(value, digits));
+  ids.forEach((id, i) => setSigned(byId(id), shown(figures[i]), isShare ? Math.sign(figures[i]) : signOf(figures[i], digits)));
   const since = grid.first_time * 1000;
-  const quote = quoteOf(store);
+  const quote = isShare ? "of the turnover," : quoteOf(store);
   setText(byId("total-note"), grid.first_time ? `${quote} since ${day(since)} ${clock(since).slice(0, 5)} UTC` : `${quote}, no trade yet`);
   setText(byId("pairs"), `${grid.closed_trades} of ${grid.opened_trades}`);
-  setText(byId("fees"), money(-Number(grid.fees)));
-  setText(byId("volume"), `${compact(Number(grid.volume))} ${quote}`);
+  setText(byId("fees"), isShare ? share(-Number(grid.fees)) : money(-Number(grid.fees)));
+  setText(byId("volume"), isShare ? NONE : `${compact(Number(grid.volume))} ${quote}`);
 }

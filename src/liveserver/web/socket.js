@@ -21,7 +21,7 @@ const LONGEST_PAUSE_MS = 5000;
 
 const UNKNOWN_SYMBOL = 4404;
 /** @type {Record<number, string>} */
-const REASONS = { 1001: "the server is stopping", 1012: "the server is restarting", 4408: "this page was too slow" };
+const REASONS = { 1001: "the server is stopping", 1012: "the server is restarting", 4401: "the token has expired: log in again", 4408: "this page was too slow", 4429: "this page said too much" };
 
 const CALM = { attempts: 0, retryAt: 0, reason: "", known: /** @type {string[]} */ ([]) };
 

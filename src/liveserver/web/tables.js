@@ -67,8 +67,10 @@ function renderFills(store) {
 function fillRow(trade, digits) {
   const isBuy = trade.side === "buy";
   const profit = Number(trade.grid_profit ?? 0);
-  const sign = signOf(profit, moneyDigits(profit));
-  const earned = cell("number", trade.opens === false ? money(profit) : trade.opens ? "opens" : "");
+  const sign = trade.amount === "" ? Math.sign(profit) : signOf(profit, moneyDigits(profit));
+  // What is not public is a share of the trade.
+  const isPublic = trade.amount === "";
+  const earned = cell("number", trade.opens === false ? (isPublic ? percent(profit) : money(profit)) : trade.opens ? "opens" : "");
   if (trade.opens === false) earned.dataset.sign = String(sign);
   else earned.classList.add("quiet");
   const row = make(
@@ -77,8 +79,8 @@ function fillRow(trade, digits) {
     cell("quiet", clock(trade.time_ms)),
     sideCell(isBuy),
     cell("number", fixed(Number(trade.price), digits)),
-    cell("number", quantity(trade.amount)),
-    cell("number quiet", `${money(-Number(trade.fee))}${trade.is_maker ? "" : " taker"}`),
+    cell("number", isPublic ? "—" : quantity(trade.amount)),
+    cell("number quiet", `${isPublic ? "—" : money(-Number(trade.fee))}${trade.is_maker ? "" : " taker"}`),
     earned,
   );
   row.title = `trade ${trade.trade_id} of ${trade.order_id || "an order made by hand"}`;

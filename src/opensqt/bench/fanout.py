@@ -32,7 +32,7 @@ from liveserver.naming import Market
 from liveserver.projection import Channel, Outgoing, Projection
 from liveserver.replica import Replica
 from liveserver.server import SEND_BUFFER, allow_many_files, serving
-from liveserver.session import Limits
+from liveserver.stage import Limits
 from liveserver.viewer_socket import WRITE_BUFFER, Sockets
 from opensqt.bench import cores, ingest
 from opensqt.bench.nats_sockets import SUBJECT, nats_sockets

@@ -16,7 +16,7 @@ BEGIN = b'"begin"'
 BEGIN_END = b"}}"
 READ_SIZE = 256 * 1024
 REQUEST = (
-    b"GET /ws HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
 NATS_REQUEST = REQUEST.replace(b"/ws ", b"/ ")

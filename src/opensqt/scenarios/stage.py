@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 
 from bus import BusError
+from bus.commands import give
 from opensqt import control
 from opensqt.books import VenueBooks
 from opensqt.config import Configuration
@@ -164,7 +165,7 @@ class Stage:
             given, time=given.time - age_ns, expires_time=given.expires_time - age_ns
         )
         async with asyncio.timeout(30):
-            return await control.answer(self.stack.bus, aged)
+            return await give(self.stack.bus, aged)
 
     async def by_hand(
         self,

@@ -1,0 +1,110 @@
+"""The page's login and its commands, in a real Chromium."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, async_playwright
+from tests.liveserver import events
+from tests.liveserver.people import KEYS, access
+from tests.liveserver.test_doors_socket import engine
+from tests.liveserver.test_page import CHROMIUM
+from tests.liveserver.watching import say, serving
+
+from bus import Bus, Registry
+from liveserver.access import Access
+from liveserver.identity import Role
+from schemas import subjects
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt-get install chromium)"),
+]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def traded_bus(module_bus: Bus) -> Bus:
+    """Have one symbol that is traded."""
+    await say(
+        module_bus,
+        events.candle(1),
+        events.ticker("100"),
+        events.balance(total="98765.43"),
+        events.position("7.5"),
+        events.grid(position="7.5"),
+    )
+    await Registry(module_bus, "symbols").create(
+        subjects.registry_key(events.SIM, events.BTC), events.ticker()
+    )
+    return module_bus
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page() -> AsyncIterator[Page]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield await browser.new_page(viewport={"width": 1280, "height": 800})
+        await browser.close()
+
+
+async def log_in(page: Page, key: str) -> None:
+    await page.fill("#login-token", key)
+    await page.click("#login-form button[type=submit]")
+
+
+async def shows(page: Page, selector: str, text: str) -> None:
+    await page.locator(selector).filter(has_text=text).wait_for(timeout=10_000)
+
+
+async def test_it_asks_who_looks_says_what_is_wrong_and_shows_everything_then(
+    traded_bus: Bus, page: Page
+) -> None:
+    async with serving(traded_bus.url, access=access()) as replica:
+        await page.goto(replica.address)
+        await page.wait_for_selector("#login[open]")
+        await log_in(page, "sqt_wrong")
+        await shows(page, "#login-why", "Nobody has this key.")
+        await log_in(page, KEYS[Role.VIEWER])
+        await shows(page, "#equity", "98,767.43 USDT")
+
+        assert not await page.is_visible("#login")
+        assert await page.locator("#commands button").count() == 0
+        assert await page.evaluate("() => document.cookie") == ""
+        await page.click("#who")
+        await page.wait_for_selector("#login[open]")
+
+
+async def test_an_operator_is_asked_gives_a_reason_and_sees_the_answer(traded_bus: Bus, page: Page) -> None:
+    async with serving(traded_bus.url, access=access()) as replica, engine(traded_bus) as given:
+        await page.goto(replica.address)
+        await page.wait_for_selector("#login[open]")
+        await log_in(page, KEYS[Role.OPERATOR])
+        await shows(page, "#market", "BTC/USDT:USDT")
+        await page.click("#commands button:text-is('pause')")
+        await page.fill("#command-reason", "lunch")
+        await page.click("#command-go")
+        await shows(page, "#command-answer", "applied: done so")
+
+    assert [(each.name, each.operator, each.reason) for each in given] == [("pause", "operator-ann", "lunch")]
+
+
+async def test_the_public_is_asked_for_nothing_and_shown_no_amounts(traded_bus: Bus, page: Page) -> None:
+    async with serving(traded_bus.url, access=access(public=True)) as replica:
+        await page.goto(replica.address)
+        await shows(page, "#position", "long")
+
+        assert not await page.is_visible("#login")
+        assert await page.text_content("#free") == "not public"
+        assert "98,76" not in (await page.text_content("body") or "")
+
+
+async def test_who_needs_no_key_sees_no_login_and_has_the_commands(traded_bus: Bus, page: Page) -> None:
+    async with serving(traded_bus.url, access=Access()) as replica:
+        await page.goto(replica.address)
+        await shows(page, "#equity", "98,767.43 USDT")
+
+        assert not await page.is_visible("#who")
+        assert "pause" in await page.locator("#commands button").all_text_contents()
