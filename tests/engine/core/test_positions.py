@@ -22,6 +22,7 @@ from tests.engine.core.examples import (
 
 from engine.core.grid import Grid
 from engine.core.positions import on_position
+from engine.core.slots import slot_at
 from engine.core.step import Change
 from engine.core.view import view
 from schemas.engine import Reconciled
@@ -184,3 +185,11 @@ def test_far_and_near_are_meant_from_the_center(quantity: str, level: int, held:
     state_of(grid).center = -5
     assert seen_twice(grid, quantity)
     assert slot(grid, level).held == D(held)
+
+
+def test_what_is_too_little_is_given_to_a_level_that_holds() -> None:
+    grid = holding()
+    state_of(grid).center = -5
+    slot_at(state_of(grid), -5)
+    assert seen_twice(grid, "0.310")
+    assert (slot(grid, -5).held, slot(grid, -3).held) == (D(0), D("0.107"))
