@@ -24,6 +24,7 @@ from tests.engine.core.examples import (
 )
 
 from engine.core.breaker import close, full_window, trip
+from engine.core.breaker import look as look_at_the_time
 from engine.core.grid import Grid
 from engine.core.round_trips import look
 from engine.core.step import Change
@@ -261,3 +262,11 @@ def test_one_loss_is_too_many_where_the_limit_is_one() -> None:
     draft.round_trips = [D("-0.1")]
     assert look(draft)
     assert draft.state.breaker.state is BreakerState.OPEN
+
+
+def test_the_moment_it_is_half_open_is_news() -> None:
+    grid = open_breaker()
+    opened = state_of(grid).breaker.opened_time
+    assert not look_at_the_time(draft_of(grid, time=opened + FAST.breaker_cool_down - 1))
+    assert look_at_the_time(draft_of(grid, time=opened + FAST.breaker_cool_down))
+    assert not look_at_the_time(draft_of(grid, time=opened + 2 * FAST.breaker_cool_down))
