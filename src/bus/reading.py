@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import nats.errors
-from nats.aio.msg import Msg
 
 from bus.consumer import (
     ConsumerInfo,
@@ -28,6 +27,7 @@ from bus.consumer import (
     pull_request,
 )
 from bus.errors import Ambiguous, BusError, OffsetLost, Refused, StreamGone
+from bus.headers import Headers, parse_status
 from bus.log import get_logger
 from bus.message import Received
 from bus.requests import nats_inbox
@@ -157,11 +157,12 @@ class _Reader:
         self._rollback = Rollback()
         self._inbox = nats_inbox(bus.nc)
         self._subscription: Subscription | None = None
-        self._arrived: deque[Msg] = deque()
+        self._arrived: deque[tuple[bytes, bytes, bytes, bytes]] = deque()
         self._wake = asyncio.Event()
         self._broken = ""
         self._consumers = 0
         self._consumer = ""
+        self._consumer_token = b""
         self._consumer_sequence = 0
         self._pulls = 0
         self._outstanding = 0
@@ -169,10 +170,8 @@ class _Reader:
     async def batches(self) -> AsyncGenerator[Batch, None]:
         forget = self._bus.on_reconnect(lambda: self._break("reconnected"))
         try:
-            # Bounded by what is pulled, so nothing of it may be dropped.
-            self._subscription = await self._bus.nc.subscribe(
-                f"{self._inbox}*", cb=self._on_message, pending_bytes_limit=0
-            )
+            # What comes is bounded by what is pulled, so that nothing has to be dropped.
+            self._subscription = await self._bus.nc.listen(f"{self._inbox}*", self._on_message)
             while True:
                 if await self._consume_anew() == 0 and self._wanted > self._due:
                     self._catch_up()
@@ -221,7 +220,7 @@ class _Reader:
         config = consumer_config(name, self._filters, start)
         self._arrived.clear()
         self._outstanding, self._consumer_sequence, self._broken = 0, 0, ""
-        self._consumer = name
+        self._consumer, self._consumer_token = name, f".{name}.".encode()
         info = await self._bus.api(
             f"CONSUMER.CREATE.{self._stream}.{name}",
             {"stream_name": self._stream, "config": config, "action": "create"},
@@ -269,8 +268,8 @@ class _Reader:
         messages: list[Received] = []
         caught_up = False
         while self._arrived and len(messages) < self._batch:
-            message = self._arrived.popleft()
-            delivery = delivery_of(message.reply)
+            subject, reply, headers, data = self._arrived.popleft()
+            delivery = delivery_of(reply.decode())
             if delivery.consumer_sequence != self._consumer_sequence + 1:
                 self._break("gap")
                 break
@@ -279,9 +278,9 @@ class _Reader:
             caught_up = delivery.pending == 0 and sequence >= self._due
             if sequence > self._delivered:
                 self._delivered = sequence
-                headers = message.headers or {}
+                named = Headers(headers)
                 messages.append(
-                    Received(message.subject, message.data, headers, self._stream, sequence, delivery.time_ns)
+                    Received(subject.decode(), data, named, self._stream, sequence, delivery.time_ns)
                 )
         if messages and (self._caught_up or not isinstance(self._start, EachLast)):
             self._next = self._delivered + 1
@@ -311,23 +310,23 @@ class _Reader:
         except TimeoutError:
             self._break("silence")
 
-    async def _on_message(self, message: Msg) -> None:
-        if message.reply:
-            if self._consumer and f".{self._consumer}." in message.reply:
-                self._arrived.append(message)
+    def _on_message(self, subject: bytes, reply: bytes, headers: bytes, data: bytes) -> None:
+        if reply:
+            if self._consumer and self._consumer_token in reply:
+                self._arrived.append((subject, reply, headers, data))
                 self._outstanding -= 1
-        elif message.subject == f"{self._inbox}{self._pulls}":
-            self._on_status(message.headers or {})
+        elif subject == f"{self._inbox}{self._pulls}".encode():
+            self._on_status(*parse_status(headers))
         self._wake.set()
 
-    def _on_status(self, headers: dict[str, str]) -> None:
-        match headers.get("Status"):
+    def _on_status(self, status: str, description: str) -> None:
+        match status:
             case "100":
                 pass  # a heartbeat
             case "408":
                 self._outstanding = 0  # the pull has expired
-            case status:
-                self._break(f"{status} {headers.get('Description', '')}")
+            case _:
+                self._break(f"{status} {description}")
 
     def _break(self, why: str) -> None:
         _log.debug("reader_begins_anew", stream=self._stream, wanted=self._wanted, why=why)
@@ -347,4 +346,4 @@ class _Reader:
         await self._forget_consumer()
         if self._subscription is not None:
             with suppress(nats.errors.Error):
-                await self._subscription.unsubscribe()
+                await self._bus.nc.forget(self._subscription)

@@ -20,6 +20,7 @@ from bus.errors import (
     StreamGone,
     refusal,
 )
+from bus.headers import parse_headers
 from bus.message import Received
 
 T = TypeVar("T")
@@ -182,13 +183,6 @@ def received(stream: str, stored: StoredMessage) -> Received:
     headers = parse_headers(base64.b64decode(stored.hdrs)) if stored.hdrs else {}
     data = base64.b64decode(stored.data)
     return Received(stored.subject, data, headers, stream, stored.seq, parse_time_ns(stored.time))
-
-
-def parse_headers(block: bytes) -> dict[str, str]:
-    """Return the headers of a stored message."""
-    lines = block.decode("utf-8", "replace").split("\r\n")[1:]
-    pairs = (line.partition(":") for line in lines if line)
-    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def parse_time_ns(text: str) -> int:

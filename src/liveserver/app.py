@@ -1,6 +1,7 @@
 """The live server's process: how it is wired."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Never
@@ -29,6 +30,9 @@ from liveserver.viewer_socket import Sockets
 
 CANCEL_AGAIN_S = 0.5
 
+GARBAGE_AFTER = 100_000
+"""Objects made before one looks for cycles, which are few here: looking at all that is kept takes long."""
+
 
 async def main(settings: Settings) -> None:
     """Serve until cancelled. The page is there at once; its data come when the bus does.
@@ -36,6 +40,7 @@ async def main(settings: Settings) -> None:
     Raises: PortTaken, PageIncomplete, AccessRefused.
     """
     allow_many_files()
+    gc.set_threshold(GARBAGE_AFTER, 20, 100)
     async with running(settings):
         await asyncio.Event().wait()
 

@@ -39,20 +39,16 @@ class Dialect(StrEnum):
     """Redacted: for viewers who may not see amounts."""
     PUBLIC_V2 = "public opensqt.v2"
 
+    def __init__(self, name: str) -> None:
+        self.is_v2 = name.endswith("opensqt.v2")
+        self.is_redacted = name.startswith("public")
+
     @classmethod
     def of(cls, *, is_v2: bool, is_redacted: bool) -> "Dialect":
         """Return how somebody is told what it may see."""
         if is_redacted:
             return cls.PUBLIC_V2 if is_v2 else cls.PUBLIC_PLAIN
         return cls.V2 if is_v2 else cls.PLAIN
-
-    @property
-    def is_v2(self) -> bool:
-        return self in {Dialect.V2, Dialect.PUBLIC_V2}
-
-    @property
-    def is_redacted(self) -> bool:
-        return self in {Dialect.PUBLIC_PLAIN, Dialect.PUBLIC_V2}
 
 
 def written(
@@ -111,7 +107,7 @@ class Audience:
     @property
     def is_told_streams(self) -> bool:
         """Whether they want to know how far each stream was told."""
-        return self.dialect is Dialect.V2 and bool(self.channels)
+        return self.dialect.is_v2 and bool(self.channels)
 
     def hears(self, channel: Channel) -> bool:
         """Tell whether a message for this channel is for them."""

@@ -1,8 +1,9 @@
 """What `opensqt.v2` is told of one stored message: a function of that message alone, so that every replica says the same."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from liveserver import wording
+from liveserver.later import Later
 from liveserver.messages import CandleData, Message, MessageType
 from liveserver.naming import Market
 from liveserver.own_trades import OwnTrade
@@ -32,6 +33,7 @@ _KINDS: dict[type, MessageType] = {
 }
 
 _WORDS: dict[type, Any] = {
+    Candle: lambda who, event: wording.candle(event),
     OrderReport: wording.report,
     Trade: lambda who, event: wording.trade(who, OwnTrade(event)),
     Fill: lambda who, event: wording.trade(who, OwnTrade(event, event)),
@@ -56,10 +58,10 @@ def about(event: Event) -> About | None:
     """Return whom a message of a durable stream is for, None when nobody is told of it."""
     if type(event) not in _KINDS:
         return None
-    assert isinstance(event, DurableEvent)
+    event = cast(DurableEvent, event)
     if event.symbol == ALL:
         return None
-    interval = event.interval if isinstance(event, Candle) else ""
+    interval = event.interval if type(event) is Candle else ""
     return About(Market(event.venue, event.symbol), interval)
 
 
@@ -70,16 +72,20 @@ def kind_of(event: Event) -> MessageType:
 
 def worded(event: Event, name: str) -> Message:
     """Return the message that tells of an event which `about` has a market of; `name` is what browsers call that."""
-    assert isinstance(event, DurableEvent)
+    event = cast(DurableEvent, event)
+    return to_be_worded(event, Who(name, event.venue, event.symbol)).message()
+
+
+def to_be_worded(event: Event, who: Who) -> Later:
+    """Return the same, for when somebody hears it."""
     kind = _KINDS[type(event)]
-    if isinstance(event, Candle):
-        return Message(kind, wording.candle(event))
-    return Message(kind, _WORDS[type(event)](Who(name, event.venue, event.symbol), event))
+    return Later(kind, _WORDS[type(event)], (who, event))
 
 
-def is_told_from_the_log(message: Message) -> bool:
+def is_told_from_the_log(message: Message | Later) -> bool:
     """Tell whether `opensqt.v2` hears this from a durable stream alone, whatever the view makes of it."""
     if message.type is MessageType.KLINE:
+        assert isinstance(message, Message), "a row is at hand"
         assert isinstance(message.data, CandleData)
         return not message.data.forming
     return message.type in TOLD_FROM_THE_LOG

@@ -84,7 +84,6 @@ class _View:
         self._bus = bus
         self._log = log
         self._projection = Projection()
-        self._projection.is_shown = False
         self._behind: set[Stream] = set(LOGS)
 
     async def follow(self) -> None:
@@ -155,7 +154,6 @@ class _View:
 
     def _show_when_ready(self) -> None:
         if not self._behind:
-            self._projection.is_shown = True
             self._log.info("view_ready", symbols=len(self._projection.names))
             self._replica.show(self._projection)
 

@@ -306,14 +306,6 @@ class Hub:
             viewer.close(CloseCode.UNKNOWN_SYMBOL, f"unknown symbol: {wanted.symbol}")
             self.leave(viewer)
 
-    def _frame(self, entry: Entry, projection: Projection, dialect: Dialect) -> bytes:
-        frame = entry.frames.get(dialect)
-        if frame is None:
-            channel = Channel(entry.market, entry.interval)
-            message = entry.message(projection.name(entry.market))
-            frame = entry.frames[dialect] = self._seating.written(message, dialect, channel, entry.seq)
-        return frame
-
     def _count(self) -> None:
         self._metrics.connected_clients.set(len(self))
         if len(self):

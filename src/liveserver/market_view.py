@@ -1,10 +1,13 @@
 """What is known of one market: the folds of its events, and the messages that tell of them."""
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, assert_never
+from collections.abc import Callable, Iterable, Iterator
+from typing import assert_never
+
+import msgspec
 
 from liveserver import wording
 from liveserver.candles import CandleSeries
+from liveserver.later import Later
 from liveserver.messages import (
     CandleData,
     ControlData,
@@ -59,10 +62,10 @@ MarketEvent = (
 Notice = RiskAlertData | ReconciliationData | ControlData
 
 
-class Told(NamedTuple):
-    """A message, and the interval whose viewers alone it is for ("" for all of the market)."""
+class Told(msgspec.Struct, frozen=True):
+    """What is to be said, and the interval whose viewers alone it is for ("" for all of the market)."""
 
-    message: Message
+    said: Message | Later
     interval: str = ""
 
 
@@ -71,7 +74,7 @@ class MarketView:
 
     def __init__(self, market: Market, name: str) -> None:
         self.market = market
-        self.name = name
+        self.call(name)
         self._series: dict[str, CandleSeries] = {}
         self._ticker: Ticker | None = None
         self._feed: FeedChanged | None = None
@@ -83,6 +86,15 @@ class MarketView:
         self._alerts: Recent[RiskChanged | AlertRaised] = Recent(NOTICES_KEPT)
         self._reconciled: Recent[Reconciled] = Recent(NOTICES_KEPT)
         self._results: Recent[CommandResult] = Recent(NOTICES_KEPT)
+
+    def call(self, name: str) -> None:
+        """Let browsers call it so from now on."""
+        self.who = Who(name, self.market.venue, self.market.symbol)
+        """What messages call it."""
+
+    @property
+    def name(self) -> str:
+        return self.who.symbol
 
     @property
     def is_traded(self) -> bool:
@@ -102,10 +114,10 @@ class MarketView:
                 return self._of_orders(event, sequence)
             case Position():
                 self._position = event
-                return self._tell(MessageType.POSITION, wording.position(self._who, event))
+                return self._tell(MessageType.POSITION, wording.position, event)
             case GridView():
                 self._grid = event
-                return self._tell(MessageType.GRID_STATE, wording.grid(self._who, event))
+                return self._tell(MessageType.GRID_STATE, wording.grid, event)
             case RiskChanged() | AlertRaised() | Reconciled() | CommandResult():
                 return self._notice(event)
             case _:
@@ -114,7 +126,7 @@ class MarketView:
     def account(self, balances: Iterable[Balance]) -> Iterator[Message]:
         """Yield the messages of these assets."""
         for balance in balances:
-            yield Message(MessageType.ACCOUNT, wording.account(self._who, balance))
+            yield Message(MessageType.ACCOUNT, wording.account(self.who, balance))
 
     def snapshot(self, interval: str, balances: Iterable[Balance]) -> list[Message]:
         """Return all that a new viewer has to be told, in the order that viewers rely on."""
@@ -123,28 +135,28 @@ class MarketView:
             Message(MessageType.ORDERS, self.orders()),
         ]
         if self._position:
-            messages.append(Message(MessageType.POSITION, wording.position(self._who, self._position)))
+            messages.append(Message(MessageType.POSITION, wording.position(self.who, self._position)))
         messages += self.account(balances)
         if self._grid:
-            messages.append(Message(MessageType.GRID_STATE, wording.grid(self._who, self._grid)))
+            messages.append(Message(MessageType.GRID_STATE, wording.grid(self.who, self._grid)))
         messages.append(self._risk_status())
         messages.append(self._status(interval))
         messages.append(Message(MessageType.TRADE_HISTORY, self.trades()))
         messages += self._notices()
         if self._ticker:
-            messages.append(Message(MessageType.TICKER, wording.ticker(self._who, self._ticker)))
+            messages.append(Message(MessageType.TICKER, wording.ticker(self.who, self._ticker)))
         return messages
 
     def levels(self, interval: str, balances: Iterable[Balance]) -> list[Message]:
         """Return what only the newest counts of; with it a viewer that knows all events knows the whole."""
         messages = [Message(MessageType.ORDERS, self.orders())]
         if self._position:
-            messages.append(Message(MessageType.POSITION, wording.position(self._who, self._position)))
+            messages.append(Message(MessageType.POSITION, wording.position(self.who, self._position)))
         messages += [*self.account(balances), self._risk_status(), self._status(interval)]
         last = self.candles(interval)[-1:]
         messages += [Message(MessageType.KLINE, row) for row in last if row.forming]
         if self._ticker:
-            messages.append(Message(MessageType.TICKER, wording.ticker(self._who, self._ticker)))
+            messages.append(Message(MessageType.TICKER, wording.ticker(self.who, self._ticker)))
         return messages
 
     def candles(self, interval: str) -> tuple[CandleData, ...]:
@@ -154,17 +166,17 @@ class MarketView:
 
     def orders(self) -> list[OrderData]:
         """Return the open orders."""
-        return [wording.order(self._who, order) for order in self._orders.shown()]
+        return [wording.order(self.who, order) for order in self._orders.shown()]
 
     def trades(self) -> list[TradeData]:
         """Return the own trades kept, oldest first."""
-        return [wording.trade(self._who, own) for own in self._trades.values()]
+        return [wording.trade(self.who, own) for own in self._trades.values()]
 
     def summary(self) -> SymbolData:
         """Return the market's entry in the list of symbols."""
         price = self._ticker.last if self._ticker else None
         return SymbolData(
-            **self._who._asdict(),
+            **self.who._asdict(),
             price=plain_or_none(price),
             is_traded=self.is_traded,
             total_profit=self._total_profit(),
@@ -182,22 +194,11 @@ class MarketView:
         """The newest price."""
         return self._ticker.last if self._ticker else None
 
-    @property
-    def who(self) -> Who:
-        """What messages call it."""
-        return self._who
-
-    @property
-    def _who(self) -> Who:
-        return Who(self.name, self.market.venue, self.market.symbol)
-
-    @staticmethod
-    def _tell(kind: MessageType, data: Data) -> list[Told]:
-        return [Told(Message(kind, data))]
+    def _tell(self, kind: MessageType, words: Callable[..., Data], what: object) -> list[Told]:
+        return [Told(Later(kind, words, (self.who, what)))]
 
     def _tell_orders(self, orders: Iterable[Order]) -> list[Told]:
-        who = self._who
-        return [Told(Message(MessageType.ORDERS, wording.order(who, order))) for order in orders]
+        return [Told(Later(MessageType.ORDERS, wording.order, (self.who, order))) for order in orders]
 
     def _of_the_market(self, event: Candle | Ticker | FeedChanged) -> list[Told]:
         match event:
@@ -205,7 +206,7 @@ class MarketView:
                 return self._candle(event)
             case Ticker():
                 self._ticker = event
-                return self._tell(MessageType.TICKER, wording.ticker(self._who, event))
+                return self._tell(MessageType.TICKER, wording.ticker, event)
             case FeedChanged():
                 self._feed = event
                 return self._tell_status()
@@ -247,14 +248,14 @@ class MarketView:
         orders = self._tell_orders(self._orders.trade(event, sequence)) if is_first else []
         if own is None:
             return orders
-        return [*orders, *self._tell(MessageType.TRADE_EVENT, wording.trade(self._who, own))]
+        return [*orders, *self._tell(MessageType.TRADE_EVENT, wording.trade, own)]
 
     def _fill(self, event: Fill) -> list[Told]:
         was_told, own = self._trades.fill(event)
         if own is None:
             return []
         kind = MessageType.FILL if was_told else MessageType.TRADE_EVENT
-        return self._tell(kind, wording.trade(self._who, own))
+        return self._tell(kind, wording.trade, own)
 
     def _risk(self, event: RiskChanged) -> list[Told]:
         told = self._alert(event, f"{event.step} {event.reason} {event.active}")
@@ -267,27 +268,27 @@ class MarketView:
         key = (event.time, name)
         if key in self._alerts or not self._alerts.put(key, event):
             return []
-        return self._tell(MessageType.RISK_ALERT, wording.alert(self._who, event))
+        return self._tell(MessageType.RISK_ALERT, wording.alert, event)
 
     def _reconciliation(self, event: Reconciled) -> list[Told]:
         key = (event.time, f"{event.step} {event.finding} {event.client_order_id}")
         if key in self._reconciled or not self._reconciled.put(key, event):
             return []
-        return self._tell(MessageType.RECONCILIATION, wording.reconciliation(self._who, event))
+        return self._tell(MessageType.RECONCILIATION, wording.reconciliation, event)
 
     def _result(self, event: CommandResult) -> list[Told]:
         key = (event.time, event.command_id)
         if key in self._results or not self._results.put(key, event):
             return []
-        return self._tell(MessageType.CONTROL, wording.control(self._who, event))
+        return self._tell(MessageType.CONTROL, wording.control, event)
 
     def _risk_status(self) -> Message:
         active = sorted((risk for risk in self._risks.values() if risk.active), key=lambda risk: risk.reason)
-        return Message(MessageType.RISK_STATUS, wording.risk_status(self._who, active))
+        return Message(MessageType.RISK_STATUS, wording.risk_status(self.who, active))
 
     def _status(self, interval: str) -> Message:
         data = StatusData(
-            **self._who._asdict(),
+            **self.who._asdict(),
             feed=self._feed.state if self._feed else "unknown",
             feed_reason=self._feed.reason if self._feed else "",
             interval=interval,
@@ -296,7 +297,7 @@ class MarketView:
         return Message(MessageType.STATUS, data)
 
     def _notices(self) -> list[Message]:
-        who = self._who
+        who = self.who
         notices: list[tuple[Key, MessageType, Notice]] = [
             *((k, MessageType.RISK_ALERT, wording.alert(who, e)) for k, e in self._alerts.items()),
             *(

@@ -1,6 +1,7 @@
 """The recent own trades of one market: told once each, whether ORDERS or the grid's booking comes first."""
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from liveserver.recent import Key, Recent
 from schemas.engine import Fill
@@ -9,8 +10,7 @@ from schemas.orders import Trade
 KEPT = 500
 
 
-@dataclass(frozen=True, slots=True)
-class OwnTrade:
+class OwnTrade(msgspec.Struct, frozen=True):
     """One own trade, and what the grid made of it where it is known."""
 
     trade: Trade | Fill

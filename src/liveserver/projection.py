@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from liveserver.durable import about, is_told_from_the_log, worded
+from liveserver.durable import about, is_told_from_the_log, to_be_worded
+from liveserver.later import Later
 from liveserver.market_view import MarketEvent, MarketView
 from liveserver.messages import Message, MessageType, SymbolData
 from liveserver.naming import Market, assets, find, names, pair
@@ -19,6 +20,8 @@ from schemas.market import Candle, FeedChanged, Ticker
 from schemas.orders import OrderReport, Trade
 from schemas.subjects import ALL
 from schemas.units import Money, TimeNs, VenueId
+
+_DURABLE = frozenset(map(str, DURABLE))
 
 
 class Channel(NamedTuple):
@@ -37,13 +40,18 @@ class Reach(Enum):
 
 
 class Outgoing(NamedTuple):
-    """A message, its channel, and the event that it follows from."""
+    """What is to be said, its channel, and the event that it follows from."""
 
     channel: Channel
-    message: Message
+    said: Message | Later
     seq: str = ""
     """`STREAM:number`"""
     reach: Reach = Reach.BOTH
+
+    @property
+    def message(self) -> Message:
+        """The message; made anew each time where it was not in words yet."""
+        return self.said.message() if isinstance(self.said, Later) else self.said
 
 
 class Projection:
@@ -54,31 +62,31 @@ class Projection:
         self._balances: dict[tuple[VenueId, str], Balance] = {}
         self.log = EventLog()
         """What `opensqt.v2` is told of durable streams, and where its viewers go on."""
-        self.is_shown = True
-        """Somebody may be told what follows from an event."""
 
     def hear(self, stream: str, sequence: int, time: TimeNs, event: Event, data: bytes) -> list[Outgoing]:
         """Take a message, `data`, that a stream stored at `time`; return what follows from it for each dialect."""
-        told = self.apply(event, sequence)
-        if stream not in DURABLE:
-            seq = f"{stream}:{sequence}"
-            return [self._routed(outgoing, seq) for outgoing in told] + self._open_orders(event, told)
-        told = [self._routed(outgoing) for outgoing in told]
+        seq = f"{stream}:{sequence}"
+        if stream not in _DURABLE:
+            told = self.apply(event, sequence, seq)
+            return told + self._open_orders(event, told)
         found = about(event)
         if found is None:
             self.log.passed(stream, sequence)
-            return told
-        self.log.append(Entry(stream, sequence, time, event, data))
-        if not self.is_shown:
-            return told
-        name = self._views[found.market].name
-        return [Outgoing(Channel(*found), worded(event, name), f"{stream}:{sequence}", Reach.V2), *told]
+            return self.apply(event, sequence)
+        self.log.append(Entry(stream, sequence, time, event, data, found))
+        market, interval = found
+        told = self._of_market(market, cast(MarketEvent, event), sequence, "")
+        said = to_be_worded(event, self._views[market].who)
+        return [Outgoing(Channel(market, interval), said, seq, Reach.V2), *told]
 
-    def apply(self, event: Event, sequence: int) -> list[Outgoing]:
-        """Take an event; `sequence` is its number in its stream. Return the messages that follow from it."""
+    def apply(self, event: Event, sequence: int, seq: str = "") -> list[Outgoing]:
+        """Take an event; `sequence` is its number in its stream. Return the messages that follow from it.
+
+        What a durable stream tells `opensqt.v2` by itself is for the others alone.
+        """
         match event:
             case Balance():
-                return list(self._balance(event))
+                return list(self._balance(event, seq))
             case (
                 Ticker()
                 | Candle()
@@ -94,7 +102,9 @@ class Projection:
                 | Reconciled()
                 | CommandResult()
             ):
-                return self._of_market(event, sequence)
+                if event.symbol == ALL:
+                    return []
+                return self._of_market(Market(event.venue, event.symbol), event, sequence, seq)
             case _:
                 return []
 
@@ -155,11 +165,6 @@ class Projection:
         """Return the list of symbols, in the order of `names`."""
         return [self._views[market].summary() for market in self.names]
 
-    @staticmethod
-    def _routed(outgoing: Outgoing, seq: str = "") -> Outgoing:
-        is_logged = is_told_from_the_log(outgoing.message)
-        return outgoing._replace(seq=seq, reach=Reach.PLAIN if is_logged else Reach.BOTH)
-
     def _open_orders(self, event: Event, told: list[Outgoing]) -> list[Outgoing]:
         """Return what a sweep changed, as the whole that it leaves: no stored message says it alone."""
         if not isinstance(event, OpenOrders) or not told:
@@ -168,26 +173,29 @@ class Projection:
         message = Message(MessageType.ORDERS, self._views[market].orders())
         return [Outgoing(Channel(market), message, reach=Reach.V2)]
 
-    def _of_market(self, event: MarketEvent, sequence: int) -> list[Outgoing]:
-        if event.symbol == ALL:
-            return []
-        market = Market(event.venue, event.symbol)
+    def _of_market(self, market: Market, event: MarketEvent, sequence: int, seq: str) -> list[Outgoing]:
         view = self._views.get(market) or self._add(market)
         return [
-            Outgoing(Channel(market, told.interval), told.message) for told in view.apply(event, sequence)
+            Outgoing(
+                Channel(market, told.interval),
+                told.said,
+                seq,
+                Reach.PLAIN if is_told_from_the_log(told.said) else Reach.BOTH,
+            )
+            for told in view.apply(event, sequence)
         ]
 
     def _add(self, market: Market) -> MarketView:
         self._views[market] = MarketView(market, "")
         for named, name in names(self._views).items():
-            self._views[named].name = name
+            self._views[named].call(name)
         return self._views[market]
 
-    def _balance(self, event: Balance) -> Iterator[Outgoing]:
+    def _balance(self, event: Balance, seq: str) -> Iterator[Outgoing]:
         self._balances[event.venue, event.asset] = event
         for market, view in self._views.items():
             if market.venue == event.venue and event.asset in assets(market.symbol):
-                yield from (Outgoing(Channel(market), message) for message in view.account([event]))
+                yield from (Outgoing(Channel(market), message, seq) for message in view.account([event]))
 
     def _balances_of(self, market: Market) -> Iterable[Balance]:
         keys = ((market.venue, asset) for asset in assets(market.symbol))

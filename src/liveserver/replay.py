@@ -119,10 +119,8 @@ class Showing:
     async def _play(self, begin: TimeNs) -> None:
         self._is_ended = False
         projection = Projection()
-        projection.is_shown = False
         starts = {stream: await sequence_at(self._bus, stream, begin) for stream in DETAILS}
         await self._look_back(projection, starts, begin)
-        projection.is_shown = True
         self._shown_to = begin
         was_paused = self._pace.is_paused
         self._pace = Pace(begin, self._pace.speed, self._clock())
@@ -188,9 +186,9 @@ class Showing:
 
     def _told(self, projection: Projection, message: Received) -> list[Replayed]:
         return [
-            Replayed(channel, told, seq, message.time_ns // MILLISECOND_NS)
-            for channel, told, seq, reach in _hear(projection, message)
-            if reach is not Reach.PLAIN and channel in self._heard
+            Replayed(each.channel, each.message, each.seq, message.time_ns // MILLISECOND_NS)
+            for each in _hear(projection, message)
+            if each.reach is not Reach.PLAIN and each.channel in self._heard
         ]
 
     async def _send(self, told: Sequence[Replayed]) -> bool:

@@ -44,9 +44,10 @@ def missed(
 
 
 def _frame(seating: Seating, entry: Entry, projection: Projection, dialect: Dialect) -> bytes:
-    frame = entry.frames.get(dialect)
+    frames = entry.frames = entry.frames or {}
+    frame = frames.get(dialect)
     if frame is None:
         channel = Channel(entry.market, entry.interval)
         message = entry.message(projection.name(entry.market))
-        frame = entry.frames[dialect] = seating.written(message, dialect, channel, entry.seq)
+        frame = frames[dialect] = seating.written(message, dialect, channel, entry.seq)
     return frame

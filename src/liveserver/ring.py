@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterable
 from operator import attrgetter
 
-from liveserver.durable import about, kind_of, worded
+from liveserver.durable import About, about, kind_of, worded
 from liveserver.messages import Message
 from liveserver.naming import Market
 from liveserver.positions import Position, Positions, Reason
@@ -26,8 +26,10 @@ class Entry:
 
     __slots__ = ("data", "frames", "interval", "kind", "market", "sequence", "stream", "time")
 
-    def __init__(self, stream: str, sequence: int, time: TimeNs, event: Event, data: bytes) -> None:
-        found = about(event)
+    def __init__(
+        self, stream: str, sequence: int, time: TimeNs, event: Event, data: bytes, found: About | None = None
+    ) -> None:
+        found = found or about(event)
         assert found is not None, "viewers are told of it"
         self.stream = stream
         self.sequence = sequence
@@ -36,8 +38,8 @@ class Entry:
         self.kind = kind_of(event)
         self.market, self.interval = found
         self.data = data
-        self.frames: dict[object, bytes] = {}
-        """As it was written, by the form it was written in."""
+        self.frames: dict[object, bytes] | None = None
+        """As it was written, by the form it was written in; few are ever written again."""
 
     @property
     def seq(self) -> str:
@@ -87,7 +89,7 @@ class Ring:
         self.after = oldest.sequence
         # It stays in the list until that is cut, which is not done each time.
         oldest.data = b""
-        oldest.frames.clear()
+        oldest.frames = None
 
 
 class EventLog:

@@ -35,7 +35,7 @@ class Seating:
         self._forget = forget
         self._seats: dict[Viewer, Audience] = {}
         self._audiences: dict[Key, Audience] = {}
-        self._listeners: dict[Channel, list[Audience]] = {}
+        self._listeners: dict[tuple[Channel, Reach], list[Audience]] = {}
         self._dirty: dict[Audience, None] = {}
         self._began: float | None = None
 
@@ -76,14 +76,13 @@ class Seating:
 
     def publish(self, outgoing: Iterable[Outgoing], began: float | None = None) -> None:
         """Put each message for those who hear its channel; `began` is when the first arrived (perf_counter)."""
-        for channel, message, seq, reach in outgoing:
-            audiences = self._listeners.get(channel)
+        for each in outgoing:
+            channel, _, seq, reach = each
+            audiences = self._listeners.get((channel, reach))
             if audiences is None:
-                audiences = self._listeners[channel] = self._find_listeners(channel)
-            if reach is not Reach.BOTH:
-                audiences = [each for each in audiences if each.dialect.is_v2 is (reach is Reach.V2)]
+                audiences = self._listeners[channel, reach] = self._find_listeners(channel, reach)
             if audiences:
-                self.put(audiences, message, channel, seq)
+                self.put(audiences, each.message, channel, seq)
         if self._dirty and self._began is None:
             self._began = began
 
@@ -154,5 +153,8 @@ class Seating:
             self._listeners.clear()
         return self._audiences[key]
 
-    def _find_listeners(self, channel: Channel) -> list[Audience]:
-        return [audience for audience in self._audiences.values() if audience.hears(channel)]
+    def _find_listeners(self, channel: Channel, reach: Reach) -> list[Audience]:
+        listeners = [audience for audience in self._audiences.values() if audience.hears(channel)]
+        if reach is Reach.BOTH:
+            return listeners
+        return [audience for audience in listeners if audience.dialect.is_v2 is (reach is Reach.V2)]

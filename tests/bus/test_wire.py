@@ -3,7 +3,8 @@ from nats.aio.msg import Msg
 
 from bus.consumer import Delivery, FromTime, consumer_config, delivery_of
 from bus.errors import Ambiguous, BusError, Conflict, NoSpace, Refused
-from bus.wire import parse_headers, parse_time_ns, stored_sequence
+from bus.headers import parse_headers
+from bus.wire import parse_time_ns, stored_sequence
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ WHO = {"symbol": "BTCUSDT", "venue": "sim", "market": "BTC/USDT:USDT"}
 
 
 def _read(outgoing: list[Outgoing]) -> list[tuple[str, Any]]:
-    messages = [json.loads(text(message)) for _, message, *_ in outgoing]
+    messages = [json.loads(text(each.message)) for each in outgoing]
     return [(message["type"], message["data"]) for message in messages]
 
 

@@ -85,7 +85,7 @@ def test_a_snapshot_and_the_tail_are_the_whole(merged: list[tuple[Event, int]], 
             viewer = ViewerModel().take(projection.snapshot(CHANNEL))
         outgoing = projection.apply(event, sequence)
         if i >= joins_at:
-            viewer.take(message for channel, message, *_ in outgoing if channel.interval in {"", "1m"})
+            viewer.take(each.message for each in outgoing if each.channel.interval in {"", "1m"})
     whole = ViewerModel().take(projection.snapshot(CHANNEL))
 
     assert joins_at == len(merged) or _comparable(viewer.known) == _comparable(whole.known)
