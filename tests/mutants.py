@@ -7,7 +7,6 @@ mutant only those tests run that reach its function: the nearest first, the prop
 
 import argparse
 import ast
-import copy
 import importlib
 import inspect
 import os
@@ -16,13 +15,14 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import NamedTuple
 
 import pytest
 from hypothesis import settings
+from tests.mutations import Mutant, file_of, mutants_of
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = "tests/engine/core"
@@ -35,43 +35,11 @@ PATIENCE = 10.0
 """A mutant that takes this many times the CPU of all tests hangs, and is noticed."""
 
 LEAST_CPU_S = 30
+NO_MUTANT = 3
+"""How a fork ends whose mutant is none."""
+
 MEMORY_BYTES = 4 << 30
 """A mutant that takes more is noticed."""
-
-COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
-}
-OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.Div,
-    ast.Div: ast.Mult,
-    ast.FloorDiv: ast.Mult,
-    ast.Mod: ast.Mult,
-    ast.BitOr: ast.BitAnd,
-}
-NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
-LEFT_OUT = "(left out)"
-
-
-class Mutant(NamedTuple):
-    """A top-level statement of a module with one change in it."""
-
-    module: str
-    line: int
-    name: str
-    """Of the function, class or constant that the statement makes."""
-    what: str
-    statement: ast.stmt
 
 
 class Reached(NamedTuple):
@@ -83,135 +51,13 @@ class Reached(NamedTuple):
     """Modules and names of functions in them."""
 
 
-def mutants_of(module: str) -> Iterator[Mutant]:
-    """Yield every mutant of a module of the core."""
-    for statement in ast.parse(Path(_file(module)).read_text()).body:
-        match statement:
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                pass
-            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
-                pass
-            case _:
-                continue  # imports and docstrings
-        for index, (node, change) in enumerate(_places(statement)):
-            if node is statement:
-                continue  # without the statement nothing could be imported
-            mutated = copy.deepcopy(statement)
-            place, _ = _places(mutated)[index]
-            assert isinstance(place, ast.expr | ast.stmt)
-            _apply(place, change)
-            ast.fix_missing_locations(mutated)
-            after = LEFT_OUT if change == "nothing" else ast.unparse(place)
-            what = f"{_first_line(node)}  ->  {_first_line_of(after)}"
-            yield Mutant(module, place.lineno, name, what, mutated)
-
-
-def _file(module: str) -> str:
-    return str(ROOT / "src" / "engine" / "core" / f"{module}.py")
-
-
-def _first_line(node: ast.AST) -> str:
-    return _first_line_of(ast.unparse(node))
-
-
-def _first_line_of(text: str) -> str:
-    return text.partition("\n")[0]
-
-
-def _places(statement: ast.stmt) -> list[tuple[ast.AST, str]]:
-    types = {id(each) for node in ast.walk(statement) for hint in _hints(node) for each in ast.walk(hint)}
-    # Of a class only what its methods do: the members of an enum are names.
-    parts = (
-        [each for each in statement.body if isinstance(each, ast.FunctionDef)]
-        if isinstance(statement, ast.ClassDef)
-        else [statement]
-    )
-    nodes = [node for part in parts for node in ast.walk(part) if id(node) not in types]
-    return [(node, change) for node in nodes for change in _changes(node)]
-
-
-def _hints(node: ast.AST) -> list[ast.expr]:
-    match node:
-        case ast.AnnAssign(annotation=hint) | ast.arg(annotation=ast.expr() as hint):
-            return [hint]
-        case ast.FunctionDef(returns=ast.expr() as hint):
-            return [hint]
-        case _:
-            return []
-
-
-def _changes(node: ast.AST) -> list[str]:  # noqa: C901 - a table
-    found: list[str] = []
-    match node:
-        case ast.Compare():
-            found = [f"compare {i}" for i, op in enumerate(node.ops) if type(op) in COMPARISONS]
-        case ast.BinOp() if type(node.op) in OPERATORS:
-            found = ["operator"]
-        case ast.AugAssign():
-            found = ["nothing", *(["operator"] if type(node.op) in OPERATORS else [])]
-        case ast.Call(func=ast.Name(id=name)) if name in NAMES:
-            found = ["name"]
-        case ast.Call(func=ast.Name(id="Decimal"), args=[ast.Constant(value=str())]):
-            found = ["amount"]
-        case ast.Constant(value=bool() | int()):
-            found = ["constant"]
-        case ast.BoolOp():
-            found = ["other", *(f"without {i}" for i in range(len(node.values)))]
-        case ast.UnaryOp(op=ast.Not() | ast.USub()):
-            found = ["other"]
-        case ast.Return(value=ast.expr() as value) if not _is_plain(value):
-            found = ["other"]
-        case ast.If() | ast.IfExp() | ast.While() if isinstance(
-            node.test, ast.Name | ast.Attribute | ast.Call
-        ):
-            found = ["test"]
-        case ast.Expr(value=ast.Call()) | ast.Assign() | ast.Delete() | ast.Continue():
-            found = ["nothing"]
-        case _:
-            pass
-    return found
-
-
-def _is_plain(value: ast.expr) -> bool:
-    # None instead of False is the type checker's to notice, and True has a mutant of its own.
-    return isinstance(value, ast.Constant) and (value.value is None or isinstance(value.value, bool))
-
-
-def _apply(node: ast.AST, change: str) -> None:  # noqa: C901 - a table
-    kind, _, index = change.partition(" ")
-    match node:
-        case ast.Compare():
-            node.ops[int(index)] = COMPARISONS[type(node.ops[int(index)])]()
-        case ast.BinOp() | ast.AugAssign() if kind == "operator":
-            node.op = OPERATORS[type(node.op)]()
-        case ast.BoolOp() if kind == "without":
-            del node.values[int(index)]
-        case ast.BoolOp():
-            node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-        case ast.UnaryOp():
-            node.operand = ast.UnaryOp(node.op, node.operand)
-        case ast.Constant():
-            node.value = not node.value if isinstance(node.value, bool) else int(str(node.value)) + 1
-        case ast.Call(func=ast.Name() as name) if kind == "name":
-            name.id = NAMES[name.id]
-        case ast.Call():
-            node.args = [ast.BinOp(node.args[0], ast.Add(), ast.Constant("1"))]
-        case ast.If() | ast.IfExp() | ast.While():
-            node.test = ast.UnaryOp(ast.Not(), node.test)
-        case ast.Return():
-            node.value = ast.Constant(None)
-        case _:
-            # The same object, so that whoever holds it holds the mutant.
-            node.__class__, node.__dict__ = ast.Expr, {**vars(node), "value": ast.Constant(...)}
-
-
 def put_in_place(mutant: Mutant) -> None:
     """Let this process have a mutant instead of what its module has."""
     module = importlib.import_module(f"engine.core.{mutant.module}")
     old = getattr(module, mutant.name)
     there = dict(vars(module))
     tree = ast.Module([mutant.statement], [])
-    exec(compile(tree, _file(mutant.module), "exec"), there)
+    exec(compile(tree, file_of(mutant.module), "exec"), there)
     new = there[mutant.name]
     if isinstance(old, type):
         for name, method in vars(new).items():
@@ -278,7 +124,7 @@ class Judge:
 
     def _trace(self, writer: int) -> bool:
         found = []
-        files = {_file(module): module for module in self._modules}
+        files = {file_of(module): module for module in self._modules}
         for index, item in enumerate(self._items):
             seen: set[CodeType] = set()
             started = time.process_time()
@@ -307,7 +153,10 @@ class Judge:
                 running[self._fork(lambda one=mutant: self._let_pass(one, reached))] = mutant  # type: ignore[misc]
             child, status = os.wait()
             mutant = running.pop(child)
-            if os.waitstatus_to_exitcode(status) == 0:
+            ended = os.waitstatus_to_exitcode(status)
+            if ended == NO_MUTANT:
+                sys.exit(f"mutants: {module}.py:{mutant.line} cannot be tried: {mutant.what}")
+            if ended == 0:
                 survivors.append(mutant)
         seconds = time.monotonic() - started
         _say(f"{module}: {total - len(survivors)} of {total} noticed, in {seconds:.0f} s")
@@ -318,7 +167,10 @@ class Judge:
     def _let_pass(self, mutant: Mutant, reached: list[Reached]) -> bool:
         resource.setrlimit(resource.RLIMIT_CPU, (self._limit_s, self._limit_s + 1))
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-        put_in_place(mutant)
+        try:
+            put_in_place(mutant)
+        except Exception:  # noqa: BLE001 - whatever it is, there is no mutant to judge
+            os._exit(NO_MUTANT)
         tests = [each for each in reached if _is_reached(mutant, each)]
         tests.sort(key=lambda each: (self._distance(mutant, each.item), each.seconds))
         for each in tests:

@@ -270,3 +270,9 @@ def test_the_moment_it_is_half_open_is_news() -> None:
     assert not look_at_the_time(draft_of(grid, time=opened + FAST.breaker_cool_down - 1))
     assert look_at_the_time(draft_of(grid, time=opened + FAST.breaker_cool_down))
     assert not look_at_the_time(draft_of(grid, time=opened + 2 * FAST.breaker_cool_down))
+
+
+def test_what_opens_while_it_is_closed_is_no_try() -> None:
+    grid = started(FAST)
+    fill(grid, -1)
+    assert state_of(grid).breaker.tried == []
