@@ -26,6 +26,8 @@ from engine.core.slots import (
     advance,
     finish_order,
     is_forgotten,
+    is_working,
+    note_answer,
     open_order,
     retire_cycle,
     slot_at,
@@ -188,3 +190,23 @@ def test_quiet_lasts_until_its_end() -> None:
     assert idle_after_tidying(state, 9) == [9]
     state.time += 1
     assert idle_after_tidying(state, 9) == []
+
+
+def test_an_order_works_until_it_ends_or_is_to_be_canceled() -> None:
+    grid = started()
+    first, second = order(grid, -1), order(grid, -2)
+    assert is_working(first)
+    first.ended = OrderStatus.FILLED
+    second.state = SlotOrderState.CANCEL_REQUESTED
+    assert not is_working(first)
+    assert not is_working(second)
+
+
+def test_an_answer_is_one_when_it_was_asked_for_and_no_trade_is_owed() -> None:
+    some = order(started(), -1)
+    assert not note_answer(some)
+    some.asked_time, some.reported_quantity = 5, D("0.05")
+    assert not note_answer(some)
+    some.traded_quantity = D("0.05")
+    assert note_answer(some)
+    assert some.asked_time == 0
