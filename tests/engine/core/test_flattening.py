@@ -19,12 +19,13 @@ from tests.engine.core.examples import (
 )
 
 from engine.core.grid import Grid
-from engine.core.halting import look, plan, resume
+from engine.core.halting import look, plan, resume, stop
 from engine.core.quoting import Market
-from schemas.control import CommandName
+from schemas.control import CommandName, CommandOutcome
 from schemas.engine import AlertRaised
 from schemas.grid import GridState, Halt, Slot, SlotOrder
 from schemas.instruments import Instrument
+from schemas.orders import OrderStatus
 from schemas.units import ClientOrderId, Side
 
 MARKET = Market(D(1000), D(1000), D(1001), START)
@@ -163,3 +164,25 @@ def test_a_resume_says_whether_there_was_a_stop() -> None:
     grid = halted(Halt(reason=""))
     assert resume(draft_of(grid), "")
     assert not resume(draft_of(grid), "")
+
+
+def test_what_is_stopped_and_holds_a_position_is_not_removed() -> None:
+    grid = halted(Halt(reason=""), "0.1")
+    assert answer(step(grid, command(CommandName.REMOVE))).outcome is CommandOutcome.REFUSED
+
+
+def test_a_slot_that_closes_is_not_asked_to_close_more() -> None:
+    state = flattening("0.101", slot(-1, "0.101", closing(Side.SELL, "1000")))
+    assert wanted(state) == []
+
+
+def test_only_slots_of_the_side_of_the_position_are_closed() -> None:
+    assert wanted(flattening("0.05", slot(1, "-0.2"), slot(-1, "0.05"))) == [(-1, D("0.05"))]
+
+
+def test_an_order_that_ended_is_not_out() -> None:
+    one = started(settings_of(NEUTRAL, buy_window=2, sell_window=0))
+    found = state_of(one).slots[-2].order
+    assert found is not None
+    found.ended = OrderStatus.CANCELED
+    assert stop(draft_of(one), "")[1].startswith("1 order canceled")

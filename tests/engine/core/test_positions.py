@@ -153,7 +153,12 @@ def seen_twice(grid: Grid, quantity: str) -> bool:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("ended", OrderStatus.CANCELED), ("reported_quantity", D("0.05")), ("unconfirmed_passes", 1)],
+    [
+        ("ended", OrderStatus.CANCELED),
+        ("reported_quantity", D("0.05")),
+        ("unconfirmed_passes", 1),
+        ("asked_time", 1),
+    ],
 )
 def test_what_is_under_way_explains_a_difference(field: str, value: object) -> None:
     grid = holding()
@@ -193,3 +198,24 @@ def test_what_is_too_little_is_given_to_a_level_that_holds() -> None:
     slot_at(state_of(grid), -5)
     assert seen_twice(grid, "0.310")
     assert (slot(grid, -5).held, slot(grid, -3).held) == (D(0), D("0.107"))
+
+
+def test_trades_that_a_finished_order_owes_explain_a_difference() -> None:
+    grid = holding()
+    state_of(grid).finished[-1].reported_quantity += 1
+    assert not seen_twice(grid, "0.250")
+
+
+def test_without_a_price_even_a_little_opens_the_breaker() -> None:
+    grid = holding()
+    state_of(grid).position_gap = D("-0.006")
+    assert on_position(draft_of(grid), position("0.300"))
+    assert state_of(grid).breaker.state is BreakerState.OPEN
+
+
+def test_the_center_takes_what_nobody_holds() -> None:
+    grid = started(NEUTRAL)
+    accounts = state_of(grid).accounts
+    accounts.opened_trades, accounts.position = 1, D(1)
+    assert seen_twice(grid, "1.01")
+    assert slot(grid, 0).held == D("0.01")
