@@ -20,6 +20,7 @@ from bus.consumer import (
     EachLast,
     Everything,
     FromSequence,
+    FromTime,
     NewOnly,
     Start,
     consumer_config,
@@ -235,7 +236,12 @@ class _Reader:
             return 0
         # The consumer may be with a server that lags behind the leader: that nothing is pending there says little.
         last = await asyncio.gather(*(self._bus.last(self._stream, each) for each in self._filters))
-        return max((message.sequence for message in last if message is not None), default=0)
+        return max((each.sequence for each in last if each is not None and self._reaches(each)), default=0)
+
+    def _reaches(self, last: Received) -> bool:
+        if self._next is not None or not isinstance(self._start, FromTime):
+            return True
+        return last.time_ns >= self._start.time_ns
 
     def _check(self, state: StreamState) -> None:
         is_other = state.created != self._created or self._rollback.is_seen(state, self._next)

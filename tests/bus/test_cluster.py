@@ -1,6 +1,7 @@
 """A bus of three servers: kept three times, and going on when one of them goes."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from bus import (
     Everything,
     Fenced,
     FromSequence,
+    FromTime,
     Journal,
     OffsetLost,
     Refused,
@@ -119,6 +121,14 @@ async def test_a_stream_that_catches_up_is_read_on(cluster: Bus) -> None:
     await commit_until(cluster, 7)
 
     assert numbers((await reader).messages)[0] == 5
+
+
+async def test_what_is_older_than_wanted_is_not_waited_for(cluster: Bus) -> None:
+    await commit_until(cluster, 3)
+    later = FromTime(time.time_ns() + 3600 * 10**9)
+    async with asyncio.timeout(10):
+        batch = await anext(read(cluster, Stream.ORDERS, ("order.>",), later))
+    assert (batch.messages, batch.caught_up) == ([], True)
 
 
 async def test_streams_are_made_once_all_servers_are_there(tmp_path: Path) -> None:
