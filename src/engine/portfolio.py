@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import deque
 from contextlib import aclosing
+from decimal import Decimal
 
 import msgspec
 
@@ -26,7 +27,7 @@ from schemas.market import ClockRead
 from schemas.portfolio import OrderLatency
 from schemas.portfolio_journal import PortfolioInput, PortfolioStep
 from schemas.subjects import Stream
-from schemas.units import VenueId
+from schemas.units import Money, VenueId
 
 LOOK_EVERY_S = 0.25
 """The grids are looked at no more often: the gateway makes the last check of each order."""
@@ -72,6 +73,11 @@ class PortfolioActor:
             await self._process(await self._inputs.settings(), *self._waiting_levels())
             self._listen(tasks, grids)
             await self._decide()
+
+    @property
+    def exposure(self) -> Money:
+        """Return what all symbols hold together."""
+        return Decimal(0) if self._portfolio.state is None else self._portfolio.limits().exposure
 
     def status(self) -> dict[str, object]:
         """Return what /status says of the portfolio."""

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import aclosing
 
 from bus import BusError, Fenced, Lease, Part, Registry, Tenure, follow_roster, forever
+from bus.metrics import Gauge
 from engine.portfolio import PortfolioActor
 from schemas.subjects import ALL
 from schemas.units import VenueId
@@ -21,6 +22,9 @@ class Portfolios:
         self._actors: dict[VenueId, PortfolioActor] = {}
         self._problems: dict[VenueId, str] = {}
         self._known: set[VenueId] = set()
+        self._exposure = Gauge(
+            "market_maker_exposure", "Quote notional of all positions", ["venue"], registry=part.registry
+        )
 
     async def run(self) -> None:
         """Run them, now and as venues come; for ever."""
@@ -64,6 +68,7 @@ class Portfolios:
         log = self._part.log.bind(portfolio=venue)
         actor = self._actors[venue] = PortfolioActor(self._part.bus, venue, log)
         self._problems.pop(venue, None)
+        self._exposure.labels(venue).set_function(lambda: float(actor.exposure))
         try:
             await actor.run()
         except* Fenced as group:
@@ -76,3 +81,4 @@ class Portfolios:
             log.error("actor_failed", detail=self._problems[venue], exception=group)
         finally:
             del self._actors[venue]
+            self._exposure.remove(venue)

@@ -47,10 +47,11 @@ class Speaker:
 
     async def say(self, step: Step, sequence: int) -> None:
         """Publish the copies of a step that was committed as `sequence`."""
-        futures = [
-            await self._bus.send(copy.subject, copy.event, message_id=copy.message_id)
-            for copy in copies(step)
-        ]
+        futures = []
+        for copy in copies(step):
+            future = await self._bus.send(copy.subject, copy.event, message_id=copy.message_id)
+            future.add_done_callback(_retrieve)
+            futures.append(future)
         self._unheard.append((sequence, futures))
         if len(self._unheard) > UNHEARD_LIMIT:
             await self._bus.flush_window()
@@ -107,3 +108,9 @@ class Speaker:
             pass  # a newer step is in the journal; its grid follows, from whoever wrote it
         except BusError as error:
             self._log.warning("grid_not_published", detail=str(error))
+
+
+def _retrieve(future: "asyncio.Future[int]") -> None:
+    # A speaker that ended asks for no result; asyncio complains of each failure that nobody looked at.
+    if not future.cancelled():
+        future.exception()

@@ -109,7 +109,7 @@ class Audience:
     @property
     def is_told_streams(self) -> bool:
         """Whether they want to know how far each stream was told."""
-        return self.dialect is Dialect.V2 and bool(self.channels)
+        return self.dialect.is_v2 and bool(self.channels)
 
     def hears(self, channel: Channel) -> bool:
         """Tell whether a message for this channel is for them."""

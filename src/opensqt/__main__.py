@@ -9,52 +9,9 @@ from typing import Any, Never
 
 from opensqt import __version__, arguments, control_arguments
 from opensqt.errors import CommandError
+from opensqt.groups import COMMANDS, PASSED_ON, listed
 
 BUS_PORT = 4222
-GROUPS: dict[str, dict[str, str]] = {
-    "run": {
-        "up": "the whole stack on this machine; Ctrl-C stops it",
-        "config check [FILE]": "what a configuration says, or all that is wrong with it",
-        "key --name NAME --role ROLE": "a new API key for the live servers",
-        "plan [FILE]": "what it would trade: levels, margin, fees, preflight, liquidation",
-    },
-    "look and act": {
-        "status": "what runs, what each symbol does, and why one does not quote",
-        "tap SUBJECT": "what goes over the bus, readable",
-        "control COMMAND VENUE SYMBOL": "pause, stop, flatten, reconcile, set, add ...: act, with an answer",
-    },
-    "one part by itself": {
-        "bus": "the embedded bus, in the foreground",
-        "venue": "the simulated venue",
-        "market": "the market publisher of a venue",
-        "account": "the account publisher of a venue",
-        "gateway": "what sends the orders to a venue",
-        "engine": "what decides",
-        "liveserver": "the page and its data",
-    },
-    "examine": {
-        "test": "the test suite; what follows goes to pytest",
-        "verify": "the crash laboratory",
-        "scenario NAME": "what a guard does when it matters, shown on the running stack",
-        "bench NAME": "a benchmark",
-    },
-}
-PASSED_ON = {
-    "venue",
-    "market",
-    "account",
-    "gateway",
-    "engine",
-    "liveserver",
-    "test",
-    "verify",
-    "scenario",
-    "bench",
-}
-"""Commands with a command line of their own: everything behind the name is theirs."""
-
-COMMANDS = {name.partition(" ")[0] for commands in GROUPS.values() for name in commands}
-
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -87,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         prog="opensqt",
         usage="opensqt [--debug] COMMAND ...",
         description="A crypto market maker on an event bus.",
-        epilog=_groups(),
+        epilog=listed(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"opensqt {__version__}")
@@ -96,14 +53,6 @@ def parser() -> argparse.ArgumentParser:
     for add in (_add_up, _add_config, _add_key, _add_plan, _add_status, _add_tap, _add_control, _add_bus):
         add(commands)
     return top
-
-
-def _groups() -> str:
-    width = max(len(name) for commands in GROUPS.values() for name in commands)
-    lines = []
-    for title, commands in GROUPS.items():
-        lines += [f"{title}:", *(f"  {name:<{width}}  {text}" for name, text in commands.items()), ""]
-    return "\n".join([*lines, "opensqt COMMAND --help tells more."])
 
 
 def _pass_on(name: str, line: Sequence[str]) -> Never:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -19,8 +20,11 @@ from opensqt.services import Service, discover
 from opensqt.standings import Standing, engine_of, standings_of
 from schemas.codec import UndecodableError, decode_as
 from schemas.grid_view import GridView, NotQuoting
+from schemas.portfolio import PortfolioLimits
 from schemas.reasons import words
-from schemas.subjects import Stream, registry_key
+from schemas.subjects import ALL, Stream, registry_key
+
+E = TypeVar("E", bound=msgspec.Struct)
 
 DEFAULT_URL = "nats://127.0.0.1:4222"
 REACH_S = 2.0
@@ -51,6 +55,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[PartStatus, ...]
     grids: tuple[GridView, ...]
     standings: tuple[Standing, ...] = ()
+    limits: tuple[PortfolioLimits, ...] = ()
+    """Of each venue, over all its symbols."""
 
 
 def bus_url(asked: str | None, data_dir: Path | None) -> str:
@@ -100,23 +106,33 @@ async def status(url: str, *, as_json: bool) -> int:
 
 async def collect(bus: Bus) -> Status:
     """Ask everyone."""
-    services, grids = await asyncio.gather(discover(bus), last_grids(bus))
+    services, grids, limits = await asyncio.gather(
+        discover(bus),
+        newest(bus, "journal.*.*.grid", GridView),
+        newest(bus, f"journal.*.{ALL}.limits", PortfolioLimits),
+    )
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1.0)) as session:
         parts = await asyncio.gather(*(_part(service, session) for service in services))
         said = await asyncio.gather(*(standings_of(part.name, part.address, session) for part in parts))
     standings = tuple(one for each in said for one in each)
-    return Status(bus=bus.url, parts=tuple(parts), grids=tuple(grids), standings=standings)
+    return Status(
+        bus=bus.url,
+        parts=tuple(parts),
+        grids=tuple(sorted(grids, key=lambda grid: (grid.venue, grid.symbol))),
+        standings=standings,
+        limits=tuple(limits),
+    )
 
 
-async def last_grids(bus: Bus) -> list[GridView]:
-    """Return the newest grid of every symbol."""
-    grids = []
-    for received in await bus.last_per_subject(Stream.JOURNAL, ["journal.*.*.grid"]):
+async def newest(bus: Bus, subjects: str, kind: type[E]) -> list[E]:
+    """Return the newest event of each of these subjects in JOURNAL."""
+    found = []
+    for received in await bus.last_per_subject(Stream.JOURNAL, [subjects]):
         try:
-            grids.append(decode_as(received.data, GridView))
+            found.append(decode_as(received.data, kind))
         except UndecodableError:
             continue  # of a newer version: the others are still worth showing
-    return sorted(grids, key=lambda grid: (grid.venue, grid.symbol))
+    return found
 
 
 def report(found: Status) -> str:
@@ -135,7 +151,16 @@ def report(found: Status) -> str:
         lines += [why_not(grid, grid.not_quoting) for grid in found.grids if grid.not_quoting]
     else:
         lines.append("no symbol has a grid yet")
+    lines += [limits_line(each) for each in found.limits if each.max_exposure or each.reason]
     return "\n".join(lines)
+
+
+def limits_line(limits: PortfolioLimits) -> str:
+    """Return what all symbols of a venue hold together, and what they may not do."""
+    of = f" of {limits.max_exposure:f}" if limits.max_exposure else ""
+    why = f"; {limits.reason}" if limits.reason else ""
+    breaker = limits.breaker.replace("_", "-")
+    return f"{limits.venue}: exposure {money(limits.exposure)}{of}, global circuit breaker {breaker}{why}"
 
 
 def _title(part: PartStatus) -> str:

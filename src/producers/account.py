@@ -10,7 +10,7 @@ from typing import TypeVar
 from bus import Bus, FromTime, Part, Turns, newest, read
 from bus.metrics import Counter
 from producers.outbox import Outbox
-from producers.persistence import persist
+from producers.persistence import last_stored, persist
 from producers.ports import AccountEvent, AccountSource
 from producers.roster import changes_of
 from schemas import subjects
@@ -123,7 +123,7 @@ class AccountPublisher:
 
     async def _recall(self, symbol: Symbol) -> None:
         subject = subjects.open_orders(self._venue, symbol)
-        stored = await self._bus.last(Stream.ACCOUNT, subject)
+        stored = await last_stored(self._bus, Stream.ACCOUNT, subject, self._log)
         last = await newest(self._bus, Stream.ACCOUNT, subject, OpenOrders, stored)
         since = last.stored.time_ns - OVERLAP_NS if last is not None else 0
         trades = await self._stored_since(subjects.own_trade(self._venue, symbol), Trade, since)
@@ -137,7 +137,9 @@ class AccountPublisher:
 
     async def _sweep(self, symbol: Symbol) -> None:
         said = subjects.own_order_events(self._venue, symbol)
-        last = await asyncio.gather(*(self._bus.last(Stream.ORDERS, subject) for subject in said))
+        last = await asyncio.gather(
+            *(last_stored(self._bus, Stream.ORDERS, subject, self._log) for subject in said)
+        )
         includes = max((message.sequence for message in last if message is not None), default=0)
         orders = await persist(partial(self._source.open_orders, symbol), self._log)
         await self._publish_missing_trades(symbol)

@@ -17,7 +17,7 @@ import msgspec
 
 from bus import Bus, Logger, give_turn
 from producers.outbox import Outbox
-from producers.persistence import persist
+from producers.persistence import last_stored, persist
 from producers.ports import MarketUpdate, PacedSource
 from schemas import subjects
 from schemas.codec import encode
@@ -118,5 +118,7 @@ class LockStepPace:
 
     async def _last_order_event(self, symbol: Symbol) -> int:
         said = subjects.own_order_events(self._venue, symbol)
-        last = await asyncio.gather(*(self._bus.last(Stream.ORDERS, subject) for subject in said))
+        last = await asyncio.gather(
+            *(last_stored(self._bus, Stream.ORDERS, subject, self._log) for subject in said)
+        )
         return max((message.sequence for message in last if message is not None), default=0)

@@ -54,6 +54,8 @@ class SlotOrder(msgspec.Struct, kw_only=True):
     """1 once a reconciliation pass did not bear out `requested` or `cancel_requested`; the next one acts on it."""
     decided_time: TimeNs = 0
     """When it was decided on."""
+    asked_time: TimeNs = 0
+    """When the venue was asked what became of it; 0 once it said so."""
 
 
 class Slot(msgspec.Struct, kw_only=True):
@@ -91,6 +93,8 @@ class FinishedOrder(msgspec.Struct, kw_only=True):
     trade_ids: list[TradeId]
     unconfirmed_passes: int = 0
     """1 once a reconciliation pass still saw it open; the next one cancels it."""
+    asked_time: TimeNs = 0
+    """When the venue was asked for its trades."""
 
 
 class Accounts(msgspec.Struct, kw_only=True):

@@ -40,7 +40,7 @@ async def portfolios(here: Part) -> AsyncIterator[Portfolios]:
 
 
 async def test_a_venue_that_is_traded_and_one_that_has_limits_have_a_portfolio(
-    bus: Bus, portfolios: Portfolios
+    bus: Bus, here: Part, portfolios: Portfolios
 ) -> None:
     await Registry(bus, "symbols").create(subjects.registry_key(ENTRY.venue, ENTRY.symbol), ENTRY)
     entry = PortfolioEntry(venue=ELSEWHERE, settings=PortfolioSettings(max_exposure=Decimal(5)))
@@ -48,6 +48,7 @@ async def test_a_venue_that_is_traded_and_one_that_has_limits_have_a_portfolio(
     assert (await until_limits(bus, lambda limits: True)).max_exposure == 0
     await until(bus, Stream.JOURNAL, subjects.limits(ELSEWHERE), lambda event: True)
     assert set(portfolios.status()) == {SIM, ELSEWHERE}
+    assert b'market_maker_exposure{venue="sim"} 0.0' in here.metrics()
 
 
 async def test_one_that_was_fenced_starts_again(bus: Bus, portfolios: Portfolios) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from tests.liveserver import events
 from tests.liveserver.events import BTC, ETH
 from tests.liveserver.reading import objects_in
@@ -343,3 +344,20 @@ def test_what_a_returning_viewer_missed_and_the_levels_are_one_write() -> None:
     assert viewer.kinds[:4] == ["resumed", "orders", "orders", "orders"]
     assert [message["seq"] for message in viewer.raw if "seq" in message] == ["ORDERS:4", "ORDERS:5"]
     assert viewer.kinds[-2:] == ["symbols", "streams"]
+
+
+@pytest.mark.parametrize("dialect", [Dialect.V2, Dialect.PUBLIC_V2])
+def test_the_public_is_told_how_far_the_streams_are_as_well(dialect: Dialect) -> None:
+    stage = Stage(events.ticker("100"))
+    for stream in DURABLE:
+        stage.projection.log.begin(stream, "once", 0)
+    viewer = Listener()
+    stage.hub.join(viewer, [Wanted()], dialect=dialect)
+
+    event = events.report("o1")
+    stage.projection.hear("ORDERS", 1, 1, event, encode(event))
+    before = viewer.kinds.count("streams")
+    stage.hub.tell_streams()
+    stage.hub.flush()
+
+    assert viewer.kinds.count("streams") == before + 1

@@ -94,7 +94,8 @@ class Look:
         return float((await self.text(selector)).replace(MINUS, "-").replace(",", ""))
 
     def _hear(self, kind: str, text: str) -> None:
-        is_attempt = text.startswith("WebSocket connection to") and self.may_find_nobody
+        finds_nobody = text.startswith("WebSocket connection to") or "ERR_CONNECTION_REFUSED" in text
+        is_attempt = finds_nobody and self.may_find_nobody
         if kind in {"error", "warning"} and not is_attempt:
             self.complaints.append(text)
 

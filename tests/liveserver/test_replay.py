@@ -94,7 +94,9 @@ async def test_it_stops_with_a_snapshot_of_the_present_and_goes_on_live(bus: Bus
         await there.until_seq(f"ORDERS:{later}")
 
     assert viewer.reasons == ["first", "replay_stopped"]
-    assert (viewer.included["ORDERS"], viewer.of("ORDERS")) == (last, [later])
+    included = viewer.included["ORDERS"]
+    assert included in {last - 1, last}  # what was stored last may not have been read yet
+    assert viewer.of("ORDERS") == list(range(included + 1, later + 1))
 
 
 async def test_it_pauses_plays_on_and_seeks(bus: Bus) -> None:

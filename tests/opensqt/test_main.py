@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from opensqt import __version__, parts, testing
-from opensqt.__main__ import GROUPS, PASSED_ON, parser
+from opensqt.__main__ import parser
 from opensqt.errors import CommandError
+from opensqt.groups import GROUPS, PASSED_ON
 
 
 def opensqt(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

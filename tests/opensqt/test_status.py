@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.opensqt.events import SYMBOL, VENUE, grid_state
+from tests.schemas.examples import EXAMPLES
 
 from bus import Bus, part
 from engine.core.view import view
@@ -18,6 +19,7 @@ from opensqt.standings import Standing, engine_of
 from opensqt.status import DEFAULT_URL, PartStatus, Status, bus_url, collect, length, reached, report
 from schemas import subjects
 from schemas.grid_view import GridView, NotQuoting
+from schemas.portfolio import PortfolioLimits
 
 
 def grid(**changes: object) -> GridView:
@@ -131,3 +133,12 @@ def test_a_symbol_that_is_quarantined_names_its_engine() -> None:
     waits = Standing(part="engine", name="two", symbol="sim.X", standing="held by one")
     assert engine_of("sim.X", [waits, aside]) == "one, quarantined"
     assert (engine_of("sim.X", [waits]), engine_of("sim.Y", [waits])) == ("waiting", "-")
+
+
+async def test_what_all_symbols_hold_together_is_told(bus: Bus) -> None:
+    limits = next(event for event in EXAMPLES if isinstance(event, PortfolioLimits))
+    await bus.store(subjects.limits(limits.venue), limits)
+    found = await collect(bus)
+
+    assert found.limits == (limits,)
+    assert f"{limits.venue}: exposure {limits.exposure:.2f} of {limits.max_exposure:f}" in report(found)

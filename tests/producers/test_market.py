@@ -146,6 +146,7 @@ async def test_what_joins_the_roster_is_published_and_what_leaves_it_is_not(
     await muted.wait()
     ticks.put_nowait(2)
     await ticks.join()
+    unmuted.clear()
     await roster.create(KEY, entry)
     await unmuted.wait()
     ticks.put_nowait(3)

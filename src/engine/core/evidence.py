@@ -15,6 +15,7 @@ from engine.core.slots import (
     finish_order,
     is_forgotten,
     name_of,
+    note_answer,
     raise_checksum,
     retire_cycle,
     slot_at,
@@ -42,6 +43,7 @@ def on_report(draft: Draft, report: OrderReport) -> bool:
         return True
     raised = raise_checksum(slot.order, report.cumulative_quantity)
     raised |= note_acceptance(state, slot.order, report)
+    raised |= note_answer(slot.order)
     if not report.status.is_terminal:
         return advance(slot.order, Progress.ACCEPTED) or raised
     ended = _end(draft, slot, slot.order, report)

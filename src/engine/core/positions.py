@@ -13,7 +13,7 @@ from engine.core.slots import has_all_trades, slot_at
 from engine.core.step import Draft
 from schemas.account import Position
 from schemas.engine import ReconciliationFinding
-from schemas.grid import GridState, Slot
+from schemas.grid import GridState, Slot, SlotOrder
 from schemas.grid_settings import ZERO
 from schemas.instruments import InstrumentKind
 from schemas.units import ClientOrderId, SignedQuantity
@@ -48,10 +48,14 @@ def _is_comparable(draft: Draft, position: Position) -> bool:
         state.instrument.kind is InstrumentKind.LINEAR_PERPETUAL
         and position.time >= state.traded_time
         and not draft.decisions
-        and all(
-            each.ended is None and has_all_trades(each) and not each.unconfirmed_passes for each in orders
-        )
+        and all(_is_settled(each) for each in orders)
+        and all(has_all_trades(each) for each in state.finished)
     )
+
+
+def _is_settled(order: SlotOrder) -> bool:
+    is_asked_for = bool(order.unconfirmed_passes or order.asked_time)
+    return order.ended is None and has_all_trades(order) and not is_asked_for
 
 
 def _act(draft: Draft, gap: SignedQuantity, theirs: SignedQuantity) -> bool:

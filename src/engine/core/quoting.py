@@ -287,6 +287,8 @@ def is_reduce_only(state: GridState, quote: Quote) -> bool:
 
     The venue nets what the slots hold: where one slot's long stands against another's short there is less to reduce than
     the slots want to close, and a reduce-only order would be refused, or expire. Such a one goes as a plain order.
+    Another's position is netted as well: it may take away from what can be reduced, and as it may go at any time, it is
+    not relied upon to add to it.
     """
     if quote.opens or state.instrument.kind is not InstrumentKind.LINEAR_PERPETUAL:
         return False
@@ -298,4 +300,6 @@ def is_reduce_only(state: GridState, quote: Quote) -> bool:
         ),
         Decimal(0),
     )
-    return closing + quote.quantity <= -quote.side.sign * state.accounts.position
+    ours = state.accounts.position
+    reducible = min(-quote.side.sign * each for each in (ours, ours + state.foreign_position))
+    return closing + quote.quantity <= reducible

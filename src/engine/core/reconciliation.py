@@ -1,7 +1,8 @@
 """A sweep of the venue's open orders against ours: what differs is asked for, adopted or canceled, and told.
 
 A sweep may be older than what we know by now, so nothing ends an order here: the venue is asked for it. What a cancel or a
-request on its way explains is acted on at the second pass only. The orders of others are never touched.
+request on its way explains is acted on at the second pass only. Who was asked and has not answered is not asked again by
+the next sweep: the gateway goes on asking by itself. The orders of others are never touched.
 """
 
 from engine.core.slots import (
@@ -11,6 +12,7 @@ from engine.core.slots import (
     find_slot,
     has_all_trades,
     name_of,
+    note_answer,
     open_order,
     raise_checksum,
     retire_cycle,
@@ -22,7 +24,10 @@ from schemas.engine import ReconciliationFinding
 from schemas.grid import FinishedOrder, SlotOrder, SlotOrderState
 from schemas.order_ids import OrderName
 from schemas.orders import CancelOrder, QueryOrder
-from schemas.units import ClientOrderId
+from schemas.units import SECOND_NS, ClientOrderId, DurationNs, TimeNs
+
+ASK_AGAIN: DurationNs = 10 * SECOND_NS
+"""How long an answer is waited for before an order is asked for once more."""
 
 
 def on_open_orders(draft: Draft, sweep: OpenOrders) -> bool:
@@ -33,26 +38,27 @@ def on_open_orders(draft: Draft, sweep: OpenOrders) -> bool:
     for level in sorted(state.slots):
         order = state.slots[level].order
         if order is not None:
-            changed |= _compare(draft, order, there.get(order.client_order_id))
+            changed |= _compare(draft, order, there.get(order.client_order_id), sweep.time)
     for finished in state.finished:
-        changed |= _compare_finished(draft, finished, there.get(finished.client_order_id))
+        changed |= _compare_finished(draft, finished, there.get(finished.client_order_id), sweep.time)
     for each in sweep.orders:
         name = name_of(state, each.client_order_id)
         if name is not None and not _is_known(draft, name, each.client_order_id):
-            _take_in(draft, name, each)
+            _take_in(draft, name, each, sweep.time)
             changed = True
     return changed
 
 
-def _compare(draft: Draft, order: SlotOrder, found: OpenOrder | None) -> bool:
+def _compare(draft: Draft, order: SlotOrder, found: OpenOrder | None, now: TimeNs) -> bool:
     changed = False
     if found is not None:
         changed = raise_checksum(order, found.cumulative_quantity)
         if order.ended is None:
             changed |= _bear_out(draft, order)
+        changed |= note_answer(order)
     elif order.ended is None:
-        changed = _miss(draft, order)
-    return _ask_for_trades(draft, order) or changed
+        changed = _miss(draft, order, now)
+    return _ask_for_trades(draft, order, now) or changed
 
 
 def _bear_out(draft: Draft, order: SlotOrder) -> bool:
@@ -64,22 +70,24 @@ def _bear_out(draft: Draft, order: SlotOrder) -> bool:
     return True
 
 
-def _miss(draft: Draft, order: SlotOrder) -> bool:
+def _miss(draft: Draft, order: SlotOrder, now: TimeNs) -> bool:
     if order.state is SlotOrderState.REQUESTED and not _is_second_pass(order):
         return True
+    if not _may_ask(order, now):
+        return False
     draft.decide(QueryOrder(client_order_id=order.client_order_id, reason="missing there"))
     draft.reconciled(ReconciliationFinding.MISSING_THERE, order.client_order_id, "asked what became of it")
     return True
 
 
-def _compare_finished(draft: Draft, finished: FinishedOrder, found: OpenOrder | None) -> bool:
+def _compare_finished(draft: Draft, finished: FinishedOrder, found: OpenOrder | None, now: TimeNs) -> bool:
     changed = False
     if found is not None:
         raise_checksum(finished, found.cumulative_quantity)
         changed = True
         if _is_second_pass(finished):
             _cancel_unknown(draft, finished.client_order_id)
-    return _ask_for_trades(draft, finished) or changed
+    return _ask_for_trades(draft, finished, now) or changed
 
 
 def _is_second_pass(order: SlotOrder | FinishedOrder) -> bool:
@@ -89,11 +97,18 @@ def _is_second_pass(order: SlotOrder | FinishedOrder) -> bool:
     return False
 
 
-def _ask_for_trades(draft: Draft, order: SlotOrder | FinishedOrder) -> bool:
-    if has_all_trades(order):
+def _ask_for_trades(draft: Draft, order: SlotOrder | FinishedOrder, now: TimeNs) -> bool:
+    if has_all_trades(order) or not _may_ask(order, now):
         return False
     draft.decide(QueryOrder(client_order_id=order.client_order_id, reason="trades missing"))
     draft.reconciled(ReconciliationFinding.TRADES_MISSING, order.client_order_id, "asked for them")
+    return True
+
+
+def _may_ask(order: SlotOrder | FinishedOrder, now: TimeNs) -> bool:
+    if order.asked_time and now < order.asked_time + ASK_AGAIN:
+        return False
+    order.asked_time = now
     return True
 
 
@@ -105,7 +120,7 @@ def _is_known(draft: Draft, name: OrderName, client_order_id: ClientOrderId) -> 
     )
 
 
-def _take_in(draft: Draft, name: OrderName, found: OpenOrder) -> None:
+def _take_in(draft: Draft, name: OrderName, found: OpenOrder, now: TimeNs) -> None:
     state = draft.state
     if name.generation != state.generation or not _is_next_of_free_slot(draft, name):
         retire_cycle(state, name)
@@ -123,7 +138,7 @@ def _take_in(draft: Draft, name: OrderName, found: OpenOrder) -> None:
     )
     open_order(state, slot, order)
     draft.reconciled(ReconciliationFinding.UNKNOWN_HERE, found.client_order_id, "adopted")
-    _ask_for_trades(draft, order)
+    _ask_for_trades(draft, order, now)
 
 
 def _is_next_of_free_slot(draft: Draft, name: OrderName) -> bool:

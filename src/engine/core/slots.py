@@ -61,6 +61,14 @@ def has_all_trades(order: SlotOrder | FinishedOrder) -> bool:
     return order.traded_quantity >= order.reported_quantity
 
 
+def note_answer(order: SlotOrder) -> bool:
+    """Take note that the venue told of an order, and tell whether it was asked and owes no trades any more."""
+    if not order.asked_time or not has_all_trades(order):
+        return False
+    order.asked_time = 0
+    return True
+
+
 def raise_checksum(order: SlotOrder | FinishedOrder, cumulative_quantity: Quantity) -> bool:
     """Keep the largest cumulative quantity reported, and tell whether this one was, and is not traded yet."""
     if cumulative_quantity <= max(order.reported_quantity, order.traded_quantity):

@@ -43,6 +43,7 @@ async def perform(scenario: Scenario, configuration: Configuration, data: DataDi
             await scenario.act(stage)
         except (NotSeen, AssertionError) as error:
             problems.append(str(error) or repr(error))
+        lines = stage.story.lines(began)
         found = await stage.settle()
         problems += [f"{name}: {text}" for name, texts in found.items() for text in texts]
-        return Verdict(problems, stage.story.lines(began))
+        return Verdict(problems, lines)

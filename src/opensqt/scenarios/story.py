@@ -13,6 +13,7 @@ from opensqt.errors import CommandError
 from schemas.codec import Event, UndecodableError, decode
 from schemas.control import CommandResult
 from schemas.engine import AlertRaised, Reconciled, RiskChanged
+from schemas.orders import OrderReport
 from schemas.subjects import Stream
 from schemas.units import Symbol
 
@@ -83,8 +84,18 @@ class Story:
         return [t.event for t in self.told[since:] if isinstance(t.event, kind) and wanted(t.event)]
 
     def lines(self, since: int = 0) -> list[str]:
-        """Return what a person reads of it."""
-        return [line for told in self.told[since:] if (line := _line(told)) is not None]
+        """Return what a person reads of it; of refusals that are alike, the first."""
+        found, refused = [], set()
+        for told in self.told[since:]:
+            event = told.event
+            if isinstance(event, OrderReport) and event.reject_reason is not None:
+                kind = (event.symbol, event.reject_reason)
+                if kind in refused:
+                    continue
+                refused.add(kind)
+            if (line := _line(told)) is not None:
+                found.append(line)
+        return found
 
     async def listen(self, bus: Bus, stream: Stream, ready: asyncio.Event) -> None:
         """Add what a stream brings from now on, for ever; `ready` is set once nothing can be missed any more."""
@@ -130,6 +141,8 @@ def _line(told: Told) -> str | None:
         case Reconciled():
             what = f"{event.finding} {event.client_order_id}".rstrip()
             return f"{at}  {_who(event.symbol)} reconciled {what}: {event.action}"
+        case OrderReport() if event.reject_reason is not None:
+            return f"{at}  {_who(event.symbol)} {event.status} {event.client_order_id}: {event.detail}"
         case CommandResult():
             return (
                 f"{at}  {_who(event.symbol)} {event.name} by {event.operator} {event.outcome}: {event.detail}"

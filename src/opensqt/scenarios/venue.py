@@ -24,7 +24,9 @@ async def slow_venue(stage: Stage) -> None:
     since = stage.story.now
     await stage.venue("faults", FaultSettings(request_late=1.0, request_delay=4 * SECOND_NS))
     price = await stage.price(stage.symbol)
-    await stage.path(stage.symbol, [price * (1000 + i) / 1000 for i in range(1, 200)])
+    # To and fro over a level or two, a second each way: what is filled is replaced.
+    ways = [price * (1000 + way) / 1000 for way in (1, -1) for _ in range(4)]
+    await stage.path(stage.symbol, ways * 30)
     risk = await stage.risk(stage.symbol, "circuit_breaker", since=since, within_s=120)
     assert "order latency" in risk.details, risk
     await stage.stopped(stage.symbol, NotQuoting.BREAKER_OPEN, since=since)

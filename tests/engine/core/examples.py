@@ -7,7 +7,7 @@ from itertools import count
 import msgspec
 
 from engine.core.grid import Grid
-from engine.core.step import Change
+from engine.core.step import Change, Draft
 from schemas.account import Balance, Position
 from schemas.control import Command, CommandName, CommandResult
 from schemas.engine import RiskChanged
@@ -227,6 +227,11 @@ def started(
 def accept_all(grid: Grid) -> None:
     orders = [slot.order for slot in state_of(grid).slots.values() if slot.order]
     grid.process([report(each.client_order_id, OrderStatus.NEW) for each in orders])
+
+
+def draft_of(grid: Grid, price: Decimal | str | int | None = None, *, time: TimeNs = START) -> Draft:
+    """Return a step in the making."""
+    return Draft(state_of(grid), grid.step + 1, time, price=None if price is None else D(price))
 
 
 def state_of(grid: Grid) -> GridState:

@@ -8,6 +8,7 @@ from tests.engine.core.examples import (
     NEUTRAL,
     SPOT,
     D,
+    draft_of,
     fill,
     order,
     report,
@@ -18,7 +19,7 @@ from tests.engine.core.examples import (
     trade,
 )
 
-from engine.core.accounting import FUNDING_IDS_KEPT
+from engine.core.accounting import FUNDING_IDS_KEPT, book_correction
 from engine.core.arithmetic import share
 from schemas.engine import AlertRaised
 from schemas.orders import Funding, OrderStatus
@@ -169,3 +170,21 @@ def test_shares_add_up_to_the_whole(whole: D, parts: list[int]) -> None:
 @pytest.mark.parametrize("whole", ["0", "7.5"])
 def test_no_part_has_no_share(whole: str) -> None:
     assert share(D(whole), D(0), D(0)) == 0
+
+
+def test_a_fill_that_ends_a_round_trip_says_what_all_of_it_made() -> None:
+    grid = started()
+    assert fill(grid, -1).fills[0].round_trip is None
+    closing = order(grid, -1)
+    assert step(grid, trade(closing, "0.05", fee="0")).fills[0].round_trip is None
+    assert step(grid, trade(closing, "0.051", fee="0")).fills[0].round_trip == D("0.99")
+
+
+@pytest.mark.parametrize(("correction", "left"), [("-0.101", "0"), ("-0.1", "0.5")])
+def test_a_correction_that_empties_a_slot_ends_its_round_trip(correction: str, left: str) -> None:
+    grid = started()
+    fill(grid, -1)
+    held = slot(grid, -1)
+    held.round_profit = D("0.5")
+    book_correction(draft_of(grid, 1000), held, D(correction))
+    assert (held.held, held.round_profit) == (D("0.101") + D(correction), D(left))

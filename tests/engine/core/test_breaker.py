@@ -8,6 +8,7 @@ from tests.engine.core.examples import (
     accept_all,
     canceled,
     command,
+    draft_of,
     fill,
     levels,
     order,
@@ -22,10 +23,13 @@ from tests.engine.core.examples import (
     trade,
 )
 
+from engine.core.breaker import close, full_window, trip
+from engine.core.breaker import look as look_at_the_time
 from engine.core.grid import Grid
+from engine.core.round_trips import look
 from engine.core.step import Change
 from schemas.control import CommandName, CommandOutcome, CommandResult
-from schemas.grid import BreakerState
+from schemas.grid import Breaker, BreakerState, Peak
 from schemas.grid_settings import GridSettings
 from schemas.grid_view import NotQuoting
 from schemas.orders import OrderStatus
@@ -202,3 +206,67 @@ def test_a_losing_round_trip_opens_it_again() -> None:
     grid = half_open()
     assert risks(round_trip(grid, -1, 980)) == [IN]
     assert (breaker(grid), state_of(grid).breaker.tried) == (BreakerState.OPEN, [])
+
+
+def test_what_was_counted_before_it_closed_counts_no_more() -> None:
+    grid = open_breaker()
+    state_of(grid).breaker.losses = 3
+    state_of(grid).breaker.peaks = [Peak(time=1, profit=D(9))]
+    state_of(grid).breaker.tried, state_of(grid).breaker.latencies = [-1], [5]
+    state_of(grid).breaker.slow_since = 7
+    assert close(draft_of(grid), "by hand")
+    assert state_of(grid).breaker == Breaker()
+    assert not close(draft_of(grid), "by hand")
+
+
+def test_what_was_counted_before_it_opened_counts_no_more() -> None:
+    grid = started(FAST)
+    state_of(grid).breaker = Breaker(losses=3, peaks=[Peak(time=1, profit=D(9))], slow_since=7, latencies=[5])
+    assert trip(draft_of(grid, time=8), "by hand")
+    assert state_of(grid).breaker == Breaker(state=BreakerState.OPEN, opened_time=8, reason="by hand")
+    assert not trip(draft_of(grid), "by hand")
+
+
+def test_a_full_window_is_the_larger_one_of_those_in_use() -> None:
+    wide = replace(FAST, buy_window=2, sell_window=5)
+    assert full_window(state_of(started(wide))) == 500
+    assert full_window(state_of(started(replace(wide, mode=LONG.mode)))) == 200
+    assert full_window(state_of(started(replace(wide, mode=LONG.mode, buy_window=0)))) == 0
+
+
+def test_a_round_trip_that_makes_nothing_is_no_loss() -> None:
+    grid = started(LOSING)
+    draft = draft_of(grid)
+    draft.round_trips = [D(-1), D(0), D("0.5")]
+    assert not look(draft)
+    assert state_of(grid).breaker.losses == 0
+
+
+def test_a_round_trip_that_makes_nothing_closes_a_half_open_one() -> None:
+    for made in ("0", "0.5"):
+        draft = draft_of(half_open())
+        draft.round_trips = [D(made)]
+        assert look(draft)
+        assert draft.state.breaker.state is BreakerState.CLOSED
+
+
+def test_a_loss_in_half_open_is_named() -> None:
+    draft = draft_of(half_open())
+    draft.round_trips = [D(-2)]
+    assert look(draft)
+    assert draft.state.breaker.reason == "a round trip lost 2 again"
+
+
+def test_one_loss_is_too_many_where_the_limit_is_one() -> None:
+    draft = draft_of(started(replace(LOSING, max_losing_round_trips=1)))
+    draft.round_trips = [D("-0.1")]
+    assert look(draft)
+    assert draft.state.breaker.state is BreakerState.OPEN
+
+
+def test_the_moment_it_is_half_open_is_news() -> None:
+    grid = open_breaker()
+    opened = state_of(grid).breaker.opened_time
+    assert not look_at_the_time(draft_of(grid, time=opened + FAST.breaker_cool_down - 1))
+    assert look_at_the_time(draft_of(grid, time=opened + FAST.breaker_cool_down))
+    assert not look_at_the_time(draft_of(grid, time=opened + 2 * FAST.breaker_cool_down))

@@ -19,12 +19,14 @@ from tests.engine.core.portfolios import (
     symbol,
 )
 
-from engine.core.global_breaker import COUNTED_KEPT
+from engine.core.global_breaker import COUNTED_KEPT, PEAKS_KEPT, close, look, trip
 from engine.core.portfolio import Portfolio
+from engine.core.portfolio_step import PortfolioDraft
 from schemas.control import CommandName
-from schemas.grid import BreakerState
+from schemas.grid import BreakerState, Peak
 from schemas.grid_view import NotQuoting
 from schemas.portfolio import PortfolioSettings
+from schemas.portfolio_journal import GlobalBreaker
 from schemas.units import SECOND_NS
 
 replace = msgspec.structs.replace
@@ -150,3 +152,82 @@ def test_an_open_one_is_not_opened_again_and_a_closed_one_not_closed() -> None:
     assert not risks(step(portfolio, for_all(CommandName.TRIP)))
     assert risks(step(portfolio, for_all(CommandName.RESET))) == [CLOSED]
     assert not risks(step(portfolio, for_all(CommandName.RESET)))
+
+
+def draft_of(portfolio: Portfolio, time: int = 1000, profit: str = "0") -> PortfolioDraft:
+    """Return a step in the making, of a portfolio whose one symbol made a profit."""
+    return PortfolioDraft(state_of(portfolio), 1, time, {BTC: symbol(BTC, profit=D(profit))})
+
+
+def peaked(*peaks: tuple[int, str], settings: PortfolioSettings = FALLING) -> Portfolio:
+    portfolio = started(settings)
+    state_of(portfolio).breaker.peaks = [Peak(time=time, profit=D(profit)) for time, profit in peaks]
+    return portfolio
+
+
+def test_nothing_counted_before_it_moved_counts_after() -> None:
+    portfolio = peaked((1, "9"))
+    state_of(portfolio).breaker.losses = 2
+    assert trip(draft_of(portfolio), "by hand")
+    assert state_of(portfolio).breaker == GlobalBreaker(
+        state=BreakerState.OPEN, opened_time=1000, reason="by hand"
+    )
+    state_of(portfolio).breaker.losses = 2
+    state_of(portfolio).breaker.peaks = [Peak(time=1, profit=D(9))]
+    assert close(draft_of(portfolio), "by hand")
+    assert state_of(portfolio).breaker == GlobalBreaker()
+    assert not close(draft_of(portfolio), "by hand")
+
+
+def test_a_loss_in_half_open_is_named() -> None:
+    portfolio = half_open()
+    step(portfolio, round_trip("-1"))
+    assert state_of(portfolio).breaker.reason == f"a round trip of {BTC} lost 1 again"
+
+
+@pytest.mark.parametrize(("limit", "is_open"), [(0, False), (1, True)])
+def test_one_loss_is_judged_by_a_limit_of_one_and_by_none_not_at_all(limit: int, *, is_open: bool) -> None:
+    portfolio = started(PortfolioSettings(max_losing_round_trips=limit))
+    step(portfolio, round_trip("-1"))
+    assert (breaker(portfolio) is BreakerState.OPEN) is is_open
+
+
+def test_twenty_slow_orders_are_enough_and_told_in_milliseconds() -> None:
+    portfolio = started(PortfolioSettings(max_order_latency=2 * SECOND_NS))
+    assert portfolio.process([latency(2500, count=19)]) is None
+    step(portfolio, latency(2500, count=20))
+    reason = "the venue answers orders in 2500 ms (p99 of 20), the limit is 2000 ms"
+    assert state_of(portfolio).breaker.reason == reason
+
+
+def test_the_highest_peak_of_the_window_counts() -> None:
+    window = FALLING.drawdown_window
+    assert look(draft_of(peaked((98, "101"), (99, "1"))))
+    portfolio = peaked((98, "100"))
+    look(draft_of(portfolio, time=98 + window))
+    assert breaker(portfolio) is BreakerState.CLOSED
+    state_of(portfolio).breaker.peaks = [Peak(time=99, profit=D(100))]
+    look(draft_of(portfolio, time=98 + window))
+    assert breaker(portfolio) is BreakerState.OPEN
+
+
+@pytest.mark.parametrize(("limit", "ratio"), [("0.5", "0.01"), ("90", "0.0005"), ("0.5", "0")])
+def test_the_smaller_limit_counts(limit: str, ratio: str) -> None:
+    both = PortfolioSettings(max_exposure=D(1000), max_drawdown=D(limit), max_drawdown_ratio=D(ratio))
+    portfolio = peaked((999, "0.5"), settings=both)
+    look(draft_of(portfolio))
+    assert breaker(portfolio) is BreakerState.OPEN
+
+
+def test_the_shortest_window_remembers_every_moment() -> None:
+    short = replace(FALLING, drawdown_window=PEAKS_KEPT - 1)
+    portfolio = peaked((1000, "9"), settings=short)
+    assert look(draft_of(portfolio, time=1001, profit="5"))
+    assert [peak.time for peak in state_of(portfolio).breaker.peaks] == [1000, 1001]
+
+
+def test_a_part_of_a_longer_window_remembers_its_highest_moment() -> None:
+    portfolio = peaked((1000, "9"), settings=replace(FALLING, drawdown_window=10 * PEAKS_KEPT))
+    assert not look(draft_of(portfolio, time=1009, profit="5"))
+    assert look(draft_of(portfolio, time=1010, profit="9"))
+    assert [peak.time for peak in state_of(portfolio).breaker.peaks] == [1010]

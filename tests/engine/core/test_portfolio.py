@@ -128,3 +128,10 @@ def test_whatever_happens_the_limit_is_told_and_every_step_can_be_made_again(sto
             again = Portfolio(_states.decode(before), number)
             assert again.process(change.causes) == change
             assert encode(state_of(again)) == encode(state_of(portfolio))
+
+
+def test_what_is_held_at_the_lower_mark_is_too_much_still() -> None:
+    portfolio = started()
+    step(portfolio, symbol(position=10))
+    assert portfolio.process([symbol(position=D("9.5"))]) is None
+    assert risks(step(portfolio, symbol(position=D("9.49")))) == [BACK]

@@ -7,6 +7,7 @@ from tests.engine.core.examples import (
     SPOT,
     D,
     accept_all,
+    draft_of,
     fill,
     order,
     position,
@@ -20,11 +21,12 @@ from tests.engine.core.examples import (
 )
 
 from engine.core.grid import Grid
+from engine.core.positions import on_position
 from engine.core.step import Change
 from engine.core.view import view
 from schemas.engine import Reconciled
 from schemas.grid import BreakerState
-from schemas.orders import OrderStatus
+from schemas.orders import OrderStatus, QueryOrder
 
 HELD = D("0.306")  # 0.101, 0.102 and 0.103 at the levels -1 to -3
 
@@ -140,3 +142,45 @@ def test_what_was_there_before_the_first_trade_is_anothers() -> None:
 def test_spot_may_hold_what_is_not_the_grids() -> None:
     grid = started(LONG, instrument=SPOT)
     assert grid.process([position(5)]) is None
+
+
+def seen_twice(grid: Grid, quantity: str) -> bool:
+    """Show a position whose difference an earlier pass found as well."""
+    state_of(grid).position_gap = D(quantity) - state_of(grid).accounts.position
+    return on_position(draft_of(grid, 1000), position(quantity))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("ended", OrderStatus.CANCELED), ("reported_quantity", D("0.05")), ("unconfirmed_passes", 1)],
+)
+def test_what_is_under_way_explains_a_difference(field: str, value: object) -> None:
+    grid = holding()
+    assert seen_twice(grid, "0.250")
+    grid = holding()
+    setattr(order(grid, -1), field, value)
+    assert not seen_twice(grid, "0.250")
+
+
+def test_a_sweep_that_found_something_to_ask_for_is_not_compared() -> None:
+    grid = holding()
+    draft = draft_of(grid, 1000)
+    draft.decide(QueryOrder(client_order_id=order(grid, -1).client_order_id, reason=""))
+    assert not on_position(draft, position("0.250"))
+
+
+@pytest.mark.parametrize(("quantity", "is_much"), [("0.3213", True), ("0.321", False)])
+def test_a_twentieth_of_the_position_is_much(quantity: str, *, is_much: bool) -> None:
+    grid = holding()
+    assert seen_twice(grid, quantity)
+    state = state_of(grid)
+    assert (state.breaker.state is BreakerState.OPEN) is is_much
+    assert (state.position_gap == 0) is not is_much
+
+
+@pytest.mark.parametrize(("quantity", "level", "held"), [("0.300", -1, "0.095"), ("0.310", -3, "0.107")])
+def test_far_and_near_are_meant_from_the_center(quantity: str, level: int, held: str) -> None:
+    grid = holding()
+    state_of(grid).center = -5
+    assert seen_twice(grid, quantity)
+    assert slot(grid, level).held == D(held)

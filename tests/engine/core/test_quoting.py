@@ -121,15 +121,6 @@ def test_a_short_is_bought_back_one_level_lower() -> None:
     assert slot(grid, 1).held == D("-0.099")
 
 
-def test_what_another_slot_offsets_is_closed_by_a_plain_order() -> None:
-    grid = started(NEUTRAL)
-    (sale,) = placed(fill(grid, -1))
-    (purchase,) = placed(fill(grid, 1))
-    assert sale.reduce_only
-    assert not purchase.reduce_only
-    assert not purchase.post_only
-
-
 def test_the_slots_own_quantity_is_closed() -> None:
     grid = started()
     bought = order(grid, -1)

@@ -25,7 +25,7 @@ from schemas.grid import SlotOrder, SlotOrderState
 from schemas.journal import Notice
 from schemas.order_ids import order_id
 from schemas.orders import OrderStatus
-from schemas.units import ClientOrderId, Side
+from schemas.units import SECOND_NS, ClientOrderId, Side
 
 replace = msgspec.structs.replace
 
@@ -44,6 +44,10 @@ def there(found: SlotOrder, cumulative: str = "0") -> OpenOrder:
 
 def sweep(*orders: OpenOrder) -> OpenOrders:
     return OpenOrders(venue=SIM, symbol=BTC, orders=orders, includes=0, time=0)
+
+
+def at(found: OpenOrders, seconds: int) -> OpenOrders:
+    return replace(found, time=seconds * SECOND_NS)
 
 
 def all_there(grid: Grid, *but: int) -> list[OpenOrder]:
@@ -74,6 +78,24 @@ def test_an_open_order_missing_there_is_asked_for() -> None:
     assert queried(change.decisions) == {missing.client_order_id}
     assert findings(change.notices)[0][0] is ReconciliationFinding.MISSING_THERE
     assert order(grid, -2) is missing
+
+
+def test_who_was_asked_for_is_not_asked_for_by_each_sweep() -> None:
+    grid = started()
+    missing = at(sweep(*all_there(grid, -1)), 1)
+    assert queried(step(grid, missing).decisions)
+    assert grid.process([at(missing, 9)]) is None
+    assert queried(step(grid, at(missing, 11)).decisions)
+
+
+def test_an_answer_lets_it_be_asked_for_anew() -> None:
+    grid = started()
+    missing = at(sweep(*all_there(grid, -1)), 1)
+    step(grid, missing)
+    step(grid, report(order(grid, -1).client_order_id, OrderStatus.NEW))
+    assert queried(step(grid, at(missing, 2)).decisions)
+    step(grid, at(sweep(*all_there(grid)), 3))
+    assert queried(step(grid, at(missing, 4)).decisions)
 
 
 def test_a_cancel_requested_order_missing_there_is_asked_for() -> None:

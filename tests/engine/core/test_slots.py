@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from tests.engine.core.examples import (
     LONG,
+    NEUTRAL,
     D,
     fill,
     order,
@@ -18,11 +19,22 @@ from tests.engine.core.examples import (
     trade,
 )
 
-from engine.core.slots import FINISHED_KEPT, NEXT_STATE, Progress, advance, open_order
-from schemas.grid import SlotOrder, SlotOrderState
-from schemas.order_ids import parse_order_id
+from engine.core.slots import (
+    FINISHED_KEPT,
+    NEXT_STATE,
+    Progress,
+    advance,
+    finish_order,
+    is_forgotten,
+    open_order,
+    retire_cycle,
+    slot_at,
+    tidy,
+)
+from schemas.grid import GridState, SlotOrder, SlotOrderState
+from schemas.order_ids import OrderName, order_id, parse_order_id
 from schemas.orders import OrderStatus
-from schemas.units import ClientOrderId
+from schemas.units import ClientOrderId, Side
 
 
 def cycle_of(order: SlotOrder) -> int:
@@ -113,3 +125,66 @@ def test_two_orders_in_a_slot_are_a_bug() -> None:
 def test_neither_mode_nor_generation_is_lost() -> None:
     grid = started(msgspec.structs.replace(LONG, buy_window=1))
     assert state_of(grid).generation == 1
+
+
+def name_of(state: GridState, level: int, cycle: int, generation: int = 1) -> OrderName:
+    name = parse_order_id(order_id(state.instance, state.symbol, generation, level, Side.BUY, cycle))
+    assert name is not None
+    return name
+
+
+def test_only_an_unknown_order_of_ours_and_of_this_generation_is_forgotten() -> None:
+    grid = started()
+    state, ended = state_of(grid), order(grid, -1).client_order_id
+    fill(grid, -1)
+    unknown = [order_id(state.instance, state.symbol, number, -1, Side.BUY, 9) for number in (1, 2)]
+    assert [is_forgotten(state, each) for each in unknown] == [True, False]
+    assert not is_forgotten(state, ended)
+    assert not is_forgotten(state, order(grid, -1).client_order_id)
+    assert not is_forgotten(state, ClientOrderId("theirs"))
+
+
+def test_a_slot_is_freed_once() -> None:
+    grid = started()
+    state, free = state_of(grid), slot(grid, -1)
+    order(grid, -1).ended = OrderStatus.CANCELED
+    assert finish_order(state, free)
+    assert not finish_order(state, free)
+    assert (free.cycle, len(state.finished)) == (2, 1)
+
+
+def test_a_retired_cycle_is_past_for_a_free_slot_and_for_the_next_of_a_taken_one() -> None:
+    state = state_of(started())
+    free, taken = slot_at(state, 7), slot_at(state, -1)
+    for each in (free, taken):
+        retire_cycle(state, name_of(state, each.level, 5))
+    assert (free.cycle, taken.cycle, state.next_cycle) == (6, 5, 6)
+
+
+def idle_after_tidying(grid: GridState, *levels: int) -> list[int]:
+    """Return those of the levels whose idle slots stay."""
+    for level in levels:
+        slot_at(grid, level).order = None
+    tidy(grid)
+    return [level for level in levels if level in grid.slots]
+
+
+def test_idle_slots_of_the_window_stay() -> None:
+    state = state_of(started(msgspec.structs.replace(NEUTRAL, buy_window=2, sell_window=4)))
+    state.slots.clear()
+    assert idle_after_tidying(state, -3, -2, 0, 4, 5) == [-2, 0, 4]
+    state.stride = 2
+    assert idle_after_tidying(state, -5, -4, 8, 9) == [-4, 8]
+
+
+def test_above_the_center_a_long_grid_has_no_window() -> None:
+    state = state_of(started())
+    assert idle_after_tidying(state, -4, -3, 0, 1) == [-3, 0]
+
+
+def test_quiet_lasts_until_its_end() -> None:
+    state = state_of(started())
+    slot_at(state, 9).quiet_until = state.time + 1
+    assert idle_after_tidying(state, 9) == [9]
+    state.time += 1
+    assert idle_after_tidying(state, 9) == []

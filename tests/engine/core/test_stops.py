@@ -10,6 +10,7 @@ from tests.engine.core.examples import (
     answer,
     canceled,
     command,
+    draft_of,
     fill,
     placed,
     risks,
@@ -21,10 +22,11 @@ from tests.engine.core.examples import (
 )
 
 from engine.core.grid import Grid
+from engine.core.stops import is_set, look, reached
 from schemas.codec import encode
 from schemas.control import CommandName, CommandOutcome
 from schemas.engine import RiskChanged, Severity
-from schemas.grid import GridState
+from schemas.grid import GridState, Halt
 from schemas.grid_view import NotQuoting
 
 
@@ -103,3 +105,38 @@ def test_without_a_position_a_price_stops_as_well(setting: str) -> None:
     grid = started(settings_of(NEUTRAL, **{setting: D(1000)}))
     assert grid.why_not_quoting() is NotQuoting.STOPPED
     assert not state_of(grid).slots
+
+
+@pytest.mark.parametrize(("setting", "price"), [("stop_loss", 980), ("take_profit", 1000)])
+def test_the_limit_itself_is_reached(setting: str, price: int) -> None:
+    grid = held(**{setting: D("0.5")})
+    limit = D("1.03") if setting == "stop_loss" else D("0.99")
+    for some, is_reached in ((limit, True), (limit + D("0.01"), False), (D("0.5"), True)):
+        state_of(grid).settings = settings_of(LONG, **{setting: some})
+        assert (reached(state_of(grid), D(price)) is not None) is is_reached
+
+
+def test_whoever_stops_says_so() -> None:
+    grid = held(stop_loss=D("0.5"))
+    assert look(draft_of(grid, 980))
+    assert not look(draft_of(grid, 980))
+
+
+@pytest.mark.parametrize(
+    ("setting", "limit"),
+    [
+        ("stop_loss", D("0.5")),
+        ("take_profit", D("0.5")),
+        ("stop_below_price", D(1)),
+        ("stop_above_price", D(9999)),
+    ],
+)
+def test_any_stop_makes_every_tick_count_until_it_is_reached(setting: str, limit: object) -> None:
+    state = state_of(started(settings_of(LONG, **{setting: limit})))
+    assert is_set(state)
+    state.halt = Halt(reason="")
+    assert not is_set(state)
+
+
+def test_without_a_stop_no_tick_counts() -> None:
+    assert not is_set(state_of(started()))
