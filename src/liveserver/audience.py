@@ -63,6 +63,8 @@ def written(
 
     `alias` is what ids are called where they are not shown.
     """
+    if dialect is Dialect.PLAIN:
+        return text_frame(text(message))
     if dialect.is_redacted:
         message = Message(message.type, redacted(message.data, alias))
     if not dialect.is_v2:

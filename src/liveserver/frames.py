@@ -1,5 +1,7 @@
 """RFC 6455 frames: those of a server are unmasked, so that the same bytes serve every viewer."""
 
+import struct
+
 from websockets.frames import Frame
 
 TEXT = 0x81
@@ -10,6 +12,8 @@ PING = b"\x89\x00"
 
 MASK_SIZE = 4
 
+_medium_head = struct.Struct(">BBH").pack
+
 
 def text_frame(payload: bytes) -> bytes:
     """Return one text frame. `payload` is UTF-8."""
@@ -17,7 +21,7 @@ def text_frame(payload: bytes) -> bytes:
     if size < 126:
         return bytes((TEXT, size)) + payload
     if size < 65536:
-        return bytes((TEXT, 126, size >> 8, size & 0xFF)) + payload
+        return _medium_head(TEXT, 126, size) + payload
     return bytes((TEXT, 127)) + size.to_bytes(8, "big") + payload
 
 

@@ -1,7 +1,7 @@
 """The view of every market, folded from bus events; pure, so that every replica has the same."""
 
 from collections.abc import Iterable, Iterator
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import NamedTuple, cast
 
 from liveserver.durable import about, is_told_from_the_log, to_be_worded
@@ -31,7 +31,7 @@ class Channel(NamedTuple):
     interval: str = ""
 
 
-class Reach(Enum):
+class Reach(IntEnum):
     """Which dialects are told."""
 
     BOTH = auto()

@@ -76,13 +76,16 @@ class Seating:
 
     def publish(self, outgoing: Iterable[Outgoing], began: float | None = None) -> None:
         """Put each message for those who hear its channel; `began` is when the first arrived (perf_counter)."""
+        # What comes together is mostly for the same viewers.
+        last: tuple[Channel, Reach] | None = None
+        audiences: list[Audience] = []
         for each in outgoing:
-            channel, _, seq, reach = each
-            audiences = self._listeners.get((channel, reach))
-            if audiences is None:
-                audiences = self._listeners[channel, reach] = self._find_listeners(channel, reach)
+            channel, said, seq, reach = each
+            if last != (channel, reach):
+                last = (channel, reach)
+                audiences = self._listeners_of(channel, reach)
             if audiences:
-                self.put(audiences, each.message, channel, seq)
+                self.put(audiences, said if isinstance(said, Message) else said.message(), channel, seq)
         if self._dirty and self._began is None:
             self._began = began
 
@@ -96,7 +99,9 @@ class Seating:
         for audience in tuple(audiences):
             frame = frames.get(audience.dialect)
             if frame is None:
-                frame = frames[audience.dialect] = self.written(message, audience.dialect, channel, seq)
+                frame = frames[audience.dialect] = written(
+                    message, audience.dialect, channel, seq, 0, self._alias
+                )
             self._dirty[audience] = None
             if audience.put(message.type, frame):
                 self.send(audience)
@@ -152,6 +157,12 @@ class Seating:
             self._audiences[key] = Audience(channels, dialect)
             self._listeners.clear()
         return self._audiences[key]
+
+    def _listeners_of(self, channel: Channel, reach: Reach) -> list[Audience]:
+        audiences = self._listeners.get((channel, reach))
+        if audiences is None:
+            audiences = self._listeners[channel, reach] = self._find_listeners(channel, reach)
+        return audiences
 
     def _find_listeners(self, channel: Channel, reach: Reach) -> list[Audience]:
         listeners = [audience for audience in self._audiences.values() if audience.hears(channel)]

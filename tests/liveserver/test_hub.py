@@ -9,10 +9,12 @@ from tests.liveserver.reading import objects_in
 
 from liveserver.audience import PIECE, CloseCode, Dialect
 from liveserver.hub import Hub
+from liveserver.later import Later
 from liveserver.messages import ErrorData, Message, MessageType, ServerData
 from liveserver.metrics import Metrics
+from liveserver.naming import Market
 from liveserver.positions import DURABLE, Position
-from liveserver.projection import Projection
+from liveserver.projection import Channel, Outgoing, Projection, Reach
 from liveserver.topics import Wanted
 from schemas.codec import Event, encode
 
@@ -361,3 +363,20 @@ def test_the_public_is_told_how_far_the_streams_are_as_well(dialect: Dialect) ->
     stage.hub.flush()
 
     assert viewer.kinds.count("streams") == before + 1
+
+
+def test_what_nobody_hears_is_never_put_into_words() -> None:
+    stage = Stage(events.ticker())
+    stage.join()
+    worded: list[str] = []
+
+    def words() -> ErrorData:
+        worded.append("said")
+        return ErrorData(error="said")
+
+    said = Later(MessageType.ERROR, words, ())
+    channel = Channel(Market(events.SIM, BTC))
+    stage.hub.publish([Outgoing(channel, said, reach=Reach.V2)])
+    assert worded == []
+    stage.hub.publish([Outgoing(channel, said, reach=Reach.PLAIN)])
+    assert worded == ["said"]

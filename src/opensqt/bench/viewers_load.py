@@ -1,9 +1,9 @@
 """Viewers who wait, and note how old each message is that bears the time it was sent at.
 
-    python -m opensqt.bench.viewers_load PORT VIEWERS PATH MARKER
+    python -m opensqt.bench.viewers_load PORT VIEWERS PATH MARKER [stall]
 
 says `ready` once everybody was greeted. `forget` starts anew, `report` answers with what was heard since; after `stall`
-the first viewer reads nothing any more.
+the first viewer, which has a small buffer if this was to be expected, reads nothing any more.
 """
 
 import asyncio
@@ -93,14 +93,14 @@ class Viewer(asyncio.BufferedProtocol):
         self._everybody.lost += 1
 
 
-async def watch(port: int, viewers: int, path: str, marker: str) -> None:
+async def watch(port: int, viewers: int, path: str, marker: str, *, is_to_stall: bool = False) -> None:
     """Connect everybody and do as told."""
     allow_many_files()
     request = REQUEST.replace(b"/ws", path.encode())
     if "*" in path:
         request = request[:-2] + b"Sec-WebSocket-Protocol: opensqt.v2\r\n\r\n"
     everybody = Everybody(viewers, marker.encode(), request)
-    first = await _connect(everybody, port, SMALL_BUFFER)
+    first = await _connect(everybody, port, SMALL_BUFFER if is_to_stall else 0)
     for begin in range(1, viewers, AT_ONCE):
         await asyncio.gather(
             *(_connect(everybody, port) for _ in range(begin, min(begin + AT_ONCE, viewers)))
@@ -136,4 +136,8 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(watch(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]))
+    uvloop.run(
+        watch(
+            int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4], is_to_stall="stall" in sys.argv[5:]
+        )
+    )
