@@ -10,7 +10,7 @@ from bus import Bus, BusError, Conflict, Part, Registry, newest
 from bus.metrics import Counter, Gauge
 from producers.outbox import Outbox
 from producers.pacing import Pace
-from producers.persistence import persist
+from producers.persistence import last_stored, persist
 from producers.ports import MarketEvent, MarketSource, VenueError
 from schemas import subjects
 from schemas.codec import encode
@@ -66,7 +66,7 @@ class MarketPublisher:
         """Store the closed candles that CANDLES does not have yet, each once."""
         for symbol in symbols:
             subject = subjects.closed_candle(self._venue, symbol, INTERVAL)
-            stored = await self._bus.last(Stream.CANDLES, subject)
+            stored = await last_stored(self._bus, Stream.CANDLES, subject, self._log)
             last = await newest(self._bus, Stream.CANDLES, subject, Candle, stored)
             self._last_closed[symbol] = last.event.open_time if last else -1
             fetched = await persist(partial(self._source.candles, symbol, INTERVAL, HISTORY), self._log)
