@@ -51,6 +51,9 @@ class Dialect(StrEnum):
         return cls.V2 if is_v2 else cls.PLAIN
 
 
+_PLAIN = Dialect.PLAIN  # that of an enumeration takes as long to look up as a frame to join
+
+
 def written(
     message: Message,
     dialect: Dialect,
@@ -63,7 +66,7 @@ def written(
 
     `alias` is what ids are called where they are not shown.
     """
-    if dialect is Dialect.PLAIN:
+    if dialect is _PLAIN:
         return text_frame(text(message))
     if dialect.is_redacted:
         message = Message(message.type, redacted(message.data, alias))
@@ -71,6 +74,15 @@ def written(
         return text_frame(text(message))
     venue, symbol = channel.market if channel else ("", "")
     return text_frame(text(MarketMessage(message.type, message.data, venue, symbol, seq, replayed)))
+
+
+def written_alike(
+    messages: Sequence[tuple[Message, str]], dialect: Dialect, channel: Channel, alias: Pseudonym
+) -> list[bytes]:
+    """Return the frames of messages of one channel, each with its `seq`."""
+    if dialect is _PLAIN:
+        return [text_frame(text(message)) for message, _ in messages]
+    return [written(message, dialect, channel, seq, 0, alias) for message, seq in messages]
 
 
 class Viewer(Protocol):
@@ -120,6 +132,13 @@ class Audience:
         self._frames.append(frame)
         self._kinds.append(kind)
         self._size += len(frame)
+        return self._size >= PIECE
+
+    def extend(self, kinds: Sequence[MessageType], frames: Sequence[bytes]) -> bool:
+        """Have frames sent as `put` does."""
+        self._frames += frames
+        self._kinds += kinds
+        self._size += sum(map(len, frames))
         return self._size >= PIECE
 
     def flush(self) -> tuple[Counter[MessageType], Sequence[Viewer]]:

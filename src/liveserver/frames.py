@@ -12,20 +12,30 @@ PING = b"\x89\x00"
 
 MASK_SIZE = 4
 
-_medium_head = struct.Struct(">BBH").pack
+SMALL = 4096
+"""Up to this size frames have their heads ready."""
 
 
 def text_frame(payload: bytes) -> bytes:
     """Return one text frame. `payload` is UTF-8."""
     size = len(payload)
+    if size < SMALL:
+        return _heads[size] + payload
+    return _head(size) + payload
+
+
+def _head(size: int) -> bytes:
     if size < 126:
-        return bytes((TEXT, size)) + payload
+        return bytes((TEXT, size))
     if size < 65536:
-        return _medium_head(TEXT, 126, size) + payload
-    return bytes((TEXT, 127)) + size.to_bytes(8, "big") + payload
+        return struct.pack(">BBH", TEXT, 126, size)
+    return bytes((TEXT, 127)) + size.to_bytes(8, "big")
 
 
 def wire_size(frame: Frame) -> int:
     """Return how many bytes a viewer's frame took: masked, with the shortest length field."""
     size = len(frame.data)
     return 2 + (0 if size < 126 else 2 if size < 65536 else 8) + MASK_SIZE + size
+
+
+_heads = [_head(size) for size in range(SMALL)]

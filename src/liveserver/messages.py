@@ -4,7 +4,7 @@ The types and fields are those of the earlier live server, so that its page work
 beyond them are further fields, and the types at the end of `MessageType`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from enum import StrEnum
 
@@ -327,9 +327,8 @@ class MarketMessage(msgspec.Struct, frozen=True, omit_defaults=True):
 _encoder = msgspec.json.Encoder()
 
 
-def text(message: Message | MarketMessage) -> bytes:
-    """Return the text of a message, as it goes into a frame."""
-    return _encoder.encode(message)
+text: Callable[[Message | MarketMessage], bytes] = _encoder.encode
+"""Returns the text of a message, as it goes into a frame."""
 
 
 def plain(value: Decimal) -> str:

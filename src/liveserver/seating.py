@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from liveserver.audience import Audience, Dialect, Viewer, written
+from liveserver.audience import Audience, Dialect, Viewer, written, written_alike
 from liveserver.messages import Message, MessageType
 from liveserver.metrics import Metrics
 from liveserver.projection import Channel, Outgoing, Reach
@@ -14,6 +14,9 @@ Soon = Callable[[Callable[[], None]], object]
 """Calls a function later in this tick, or at the next: a loop's `call_soon`."""
 Key = tuple[frozenset[Channel], Dialect]
 NOTHING: frozenset[Channel] = frozenset()
+
+ALIKE = 32
+"""So many messages for the same viewers are put at once at most, so that what waits to be joined stays small."""
 
 
 class Frame(NamedTuple):
@@ -77,17 +80,42 @@ class Seating:
     def publish(self, outgoing: Iterable[Outgoing], began: float | None = None) -> None:
         """Put each message for those who hear its channel; `began` is when the first arrived (perf_counter)."""
         # What comes together is mostly for the same viewers.
-        last: tuple[Channel, Reach] | None = None
+        at: tuple[Channel, Reach] | None = None
         audiences: list[Audience] = []
-        for each in outgoing:
-            channel, said, seq, reach = each
-            if last != (channel, reach):
-                last = (channel, reach)
+        alike: list[tuple[Message, str]] = []
+        for channel, said, seq, reach in outgoing:
+            if at is None or (channel is not at[0] and channel != at[0]) or reach is not at[1]:
+                self._put_alike(audiences, alike, at)
+                at, alike = (channel, reach), []
                 audiences = self._listeners_of(channel, reach)
             if audiences:
-                self.put(audiences, said if isinstance(said, Message) else said.message(), channel, seq)
+                alike.append((said if isinstance(said, Message) else said.message(), seq))
+                if len(alike) == ALIKE:
+                    self._put_alike(audiences, alike, at)
+                    alike = []
+        self._put_alike(audiences, alike, at)
         if self._dirty and self._began is None:
             self._began = began
+
+    def _put_alike(
+        self,
+        audiences: Sequence[Audience],
+        alike: Sequence[tuple[Message, str]],
+        at: tuple[Channel, Reach] | None,
+    ) -> None:
+        if not alike or at is None:
+            return
+        if not self._dirty:
+            self._soon(self.flush)
+        kinds = [message.type for message, _ in alike]
+        frames: dict[Dialect, list[bytes]] = {}
+        for audience in tuple(audiences):
+            dialect = audience.dialect
+            if dialect not in frames:
+                frames[dialect] = written_alike(alike, dialect, at[0], self._alias)
+            self._dirty[audience] = None
+            if audience.extend(kinds, frames[dialect]):
+                self.send(audience)
 
     def put(
         self, audiences: Iterable[Audience], message: Message, channel: Channel | None = None, seq: str = ""
