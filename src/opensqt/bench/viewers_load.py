@@ -21,6 +21,7 @@ from liveserver.server import allow_many_files
 from opensqt.bench.fanout_load import READ_SIZE, REQUEST
 from opensqt.bench.report import percentile
 
+FROM_ONE_ADDRESS = 1500
 AT_ONCE = 50
 STAMP_DIGITS = 19
 GREETING = b'"server"'
@@ -91,6 +92,7 @@ class Viewer(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._everybody.lost += 1
+        self._everybody.ready.set()  # nobody waits for who was refused
 
 
 async def watch(port: int, viewers: int, path: str, marker: str, *, is_to_stall: bool = False) -> None:
@@ -100,10 +102,10 @@ async def watch(port: int, viewers: int, path: str, marker: str, *, is_to_stall:
     if "*" in path:
         request = request[:-2] + b"Sec-WebSocket-Protocol: opensqt.v2\r\n\r\n"
     everybody = Everybody(viewers, marker.encode(), request)
-    first = await _connect(everybody, port, SMALL_BUFFER if is_to_stall else 0)
+    first = await _connect(everybody, port, 0, SMALL_BUFFER if is_to_stall else 0)
     for begin in range(1, viewers, AT_ONCE):
         await asyncio.gather(
-            *(_connect(everybody, port) for _ in range(begin, min(begin + AT_ONCE, viewers)))
+            *(_connect(everybody, port, number) for number in range(begin, min(begin + AT_ONCE, viewers)))
         )
     await everybody.ready.wait()
     _say("ready")
@@ -118,13 +120,15 @@ async def watch(port: int, viewers: int, path: str, marker: str, *, is_to_stall:
         _say(json.dumps(everybody.report()))
 
 
-async def _connect(everybody: Everybody, port: int, buffer: int = 0) -> Viewer:
+async def _connect(everybody: Everybody, port: int, number: int, buffer: int = 0) -> Viewer:
     loop = asyncio.get_running_loop()
     viewer = Viewer(everybody)
     end = socket.socket()
     end.setblocking(False)
     if buffer:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    # From as many addresses as it takes: so many at once from a single one are refused.
+    end.bind((f"127.0.0.{1 + number // FROM_ONE_ADDRESS}", 0))
     await loop.sock_connect(end, ("127.0.0.1", port))
     await loop.create_connection(lambda: viewer, sock=end)
     return viewer
