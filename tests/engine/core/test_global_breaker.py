@@ -101,6 +101,14 @@ def test_a_drawdown_of_the_summed_profit_opens_it() -> None:
     assert portfolio.limits().reason == "drawdown of 100 from the peak, the limit is 100"
 
 
+def test_after_a_restart_no_symbol_seen_yet_is_no_drawdown() -> None:
+    portfolio = started(FALLING)
+    step(portfolio, symbol(profit=150))
+    again = Portfolio(state_of(portfolio), portfolio.step)
+    again.process([clock(10)])
+    assert breaker(again) is BreakerState.CLOSED
+
+
 def test_the_drawdown_may_be_a_share_of_the_exposure() -> None:
     portfolio = started(PortfolioSettings(max_exposure=D(1000), max_drawdown_ratio=D("0.05")))
     step(portfolio, symbol(profit=10))
