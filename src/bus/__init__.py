@@ -26,8 +26,9 @@ from bus.lifecycle import forever, leaves, run
 from bus.log import Logger, get_logger, is_debugging
 from bus.message import Message, Received
 from bus.part import Part, part
+from bus.pending import pending
 from bus.provision import provision
-from bus.reading import Batch, pending, read, read_durable
+from bus.reading import Batch, read, read_durable
 from bus.registry import Entry, Registry
 from bus.roster import follow_roster, take_off_roster
 from bus.server import EmbeddedServer, embedded_cluster

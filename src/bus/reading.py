@@ -105,20 +105,6 @@ async def last_per_subject(bus: Bus, stream: str, filters: Sequence[str]) -> lis
             return await _snapshot(bus, stream, filters)
 
 
-async def pending(bus: Bus, stream: str, filters: Sequence[str], start: Start) -> int:
-    """Return how many messages a reader from `start` on would find now.
-
-    Raises: StreamGone, Refused, Ambiguous.
-    """
-    name = nats_inbox(bus.nc).replace(".", "")
-    config = consumer_config(name, filters, start)
-    body = {"stream_name": stream, "config": config, "action": "create"}
-    info = await bus.api(f"CONSUMER.CREATE.{stream}.{name}", body, ConsumerInfo)
-    with suppress(BusError):
-        await bus.api(f"CONSUMER.DELETE.{stream}.{name}", None, dict)
-    return info.num_pending
-
-
 async def _snapshot(bus: Bus, stream: str, filters: Sequence[str]) -> list[Received]:
     found: dict[str, Received] = {}
     async with aclosing(read(bus, stream, filters, EachLast())) as batches:

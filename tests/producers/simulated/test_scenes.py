@@ -124,5 +124,8 @@ async def test_a_switch_can_be_taken_back(model: Served, own: SimulatedVenue) ->
     await own.place(PERP, BUY)
     await own.cancel_all_after(PERP, 0.05)
     await own.cancel_all_after(PERP, 0)
-    await asyncio.sleep(0.1)
+    later = asyncio.Event()
+    # Of the loop that the venue runs on: what was due before has been done by then.
+    asyncio.get_running_loop().call_later(0.06, later.set)
+    await later.wait()
     assert await own.open_orders(PERP)
