@@ -94,14 +94,15 @@ def summary(so_far: StepsSoFar, state: GridState, fills: list[Fill], elapsed_s: 
         ("unpaired", f"{_money(grid.unpaired_profit)} {quote}"),
         ("total", f"{_money(grid.total_profit)} {quote}"),
         ("buy and hold", f"{_money(grid.buy_and_hold)} {quote}"),
-        ("steps sha256", so_far.steps_digest),
-        ("fills sha256", so_far.fills_digest),
+        ("decisions_digest", so_far.decisions_digest),
+        ("fills_digest", so_far.fills_digest),
+        ("steps_digest", so_far.steps_digest),
     ]
     if so_far.first_missing is not None:
         rows.append(
             ("incomplete", f"step {so_far.first_missing} was gone: the digests are not of the whole run")
         )
-    return "\n".join(f"  {name:<13} {value}" for name, value in rows)
+    return "\n".join(f"  {name:<16} {value}" for name, value in rows)
 
 
 def agreement(books: VenueBooks, entry: SymbolEntry, found: list[str]) -> str:

@@ -1,7 +1,9 @@
-"""Following the journal: what was done so far, and digests by which two runs can be compared."""
+"""A fold over one symbol's journal, with digests that compare two runs."""
 
 import hashlib
 from contextlib import aclosing
+from decimal import Decimal
+from typing import assert_never
 
 import msgspec
 
@@ -11,12 +13,14 @@ from schemas.codec import encode
 from schemas.engine import Fill
 from schemas.grid import GridState
 from schemas.journal import SymbolEntry
+from schemas.order_ids import parse_order_id
+from schemas.orders import CancelOrder, Decision, PlaceOrder, QueryOrder
 from schemas.subjects import Stream
 from schemas.units import TimeNs
 
 
 class _RawStep(msgspec.Struct, frozen=True):
-    """A step of which only what is needed is decoded: steps come by the thousand a second."""
+    """The fields of a step that the fold needs; the large ones stay raw bytes."""
 
     step: int
     causes: msgspec.Raw
@@ -29,30 +33,39 @@ class _RawStep(msgspec.Struct, frozen=True):
 
 _raw_steps = msgspec.json.Decoder(_RawStep)
 _states = msgspec.json.Decoder(GridState)
+_decisions = msgspec.json.Decoder(tuple[Decision, ...])
+_NO_DECISIONS = b"[]"
 
 
 class StepsSoFar:
-    """The fold over one symbol's steps.
+    """A fold over one symbol's steps, with three SHA-256 digests.
 
-    The digest of the steps is over everything in them but the epoch, the offsets and `published_through`; a claim
-    repeats its step and is left out. The digest of the fills leaves out the step's number as well: a run in which parts
-    died may have had to look again at what is open, in a step more, and books the same money all the same.
+    `decisions_digest` and `fills_digest` cover what was decided and what was traded, one JSON array a line, numbers in
+    plain digits without trailing zeros. They contain no ids and no texts, so they stay comparable across versions:
+
+        decisions  [time, "place", level, side, price, quantity, post_only, reduce_only]
+                   [time, "cancel", level, side]       level and side of the cancelled order's id; queries are left out
+        fills      [time, level, side, price, quantity, fee in quote]
+
+    `steps_digest` covers every byte of a step except epoch, offsets and `published_through`; a claim repeats its step
+    and is left out.
     """
 
     def __init__(self) -> None:
         self.steps = 0
         self.fills = 0
         self.sequence = 0
-        """Of the last message, in JOURNAL."""
+        """JOURNAL sequence of the last message."""
         self.time: TimeNs = 0
         self.first_missing: int | None = None
-        """The first step that had been discarded when it was asked for: the digests are not of the whole run then."""
+        """The first step that the stream no longer held when it was read: the digests do not cover the whole run."""
         self._steps = hashlib.sha256()
+        self._decisions = hashlib.sha256()
         self._fills = hashlib.sha256()
         self._state: bytes | None = None
 
     def add(self, received: Received) -> None:
-        """Take the next message of the journal."""
+        """Apply the next message of the journal."""
         step = _raw_steps.decode(received.data)
         self.sequence = received.sequence
         if step.step <= self.steps:
@@ -65,13 +78,17 @@ class StepsSoFar:
         for part in (step.causes, step.state, step.decisions, step.notices):
             self._steps.update(bytes(part))
             self._steps.update(b"\n")
+        if bytes(step.decisions) != _NO_DECISIONS:
+            for decision in _decisions.decode(step.decisions):
+                if (row := decision_row(step.time, decision)) is not None:
+                    self._decisions.update(_line(row))
         for fill in step.fills:
             self._steps.update(encode(fill))
-            self._fills.update(encode(msgspec.structs.replace(fill, step=0)))
+            self._fills.update(_line(fill_row(fill)))
 
     @property
     def state(self) -> GridState | None:
-        """The state that the last step left, None before the first."""
+        """The state after the last step, None before the first."""
         return None if self._state is None else _states.decode(self._state)
 
     @property
@@ -79,8 +96,59 @@ class StepsSoFar:
         return self._steps.hexdigest()
 
     @property
+    def decisions_digest(self) -> str:
+        return self._decisions.hexdigest()
+
+    @property
     def fills_digest(self) -> str:
         return self._fills.hexdigest()
+
+
+def decision_row(time: TimeNs, decision: Decision) -> tuple[object, ...] | None:
+    """Return the row of a decision in `decisions_digest`, None for a query."""
+    match decision:
+        case PlaceOrder():
+            return (
+                time,
+                "place",
+                decision.level,
+                decision.side.value,
+                _plain(decision.price),
+                _plain(decision.quantity),
+                decision.post_only,
+                decision.reduce_only,
+            )
+        case CancelOrder():
+            name = parse_order_id(decision.client_order_id)
+            return (
+                (time, "cancel", None, None)
+                if name is None
+                else (time, "cancel", name.level, name.side.value)
+            )
+        case QueryOrder():
+            return None
+        case _:
+            assert_never(decision)
+
+
+def fill_row(fill: Fill) -> tuple[object, ...]:
+    """Return the row of a fill in `fills_digest`."""
+    return (
+        fill.time,
+        fill.level,
+        fill.side.value,
+        _plain(fill.price),
+        _plain(fill.quantity),
+        _plain(fill.fee),
+    )
+
+
+def _plain(number: Decimal) -> str:
+    return format(number.normalize() + 0, "f")
+
+
+def _line(row: tuple[object, ...]) -> bytes:
+    return msgspec.json.encode(row) + b"\n"
 
 
 async def follow(bus: Bus, entry: SymbolEntry, so_far: StepsSoFar, until: int | None = None) -> None:

@@ -1,16 +1,20 @@
 """The fold over a journal, and its digests."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 
 import msgspec
 from tests.opensqt.events import FILL, SYMBOL, VENUE, step
 
 from bus import Received
-from opensqt.steps import StepsSoFar
+from opensqt.steps import StepsSoFar, decision_row, fill_row
 from schemas import subjects
 from schemas.codec import encode
 from schemas.journal import Step, StreamOffset
+from schemas.order_ids import order_id
+from schemas.orders import CancelOrder, PlaceOrder, QueryOrder
+from schemas.units import Side
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -77,3 +81,30 @@ def test_the_number_of_a_step_is_not_in_the_digest_of_the_fills() -> None:
 def test_a_gap_in_the_steps_is_noticed() -> None:
     assert folded(step(1), step(2)).first_missing is None
     assert folded(step(1), step(4), step(5)).first_missing == 2
+
+
+def test_decisions_have_a_row_without_ids_and_texts() -> None:
+    buy = PlaceOrder(
+        client_order_id=order_id("sqt", SYMBOL, 1, -3, Side.BUY, 1),
+        side=Side.BUY,
+        price=Decimal("1E+2"),
+        quantity=Decimal("0.10"),
+        post_only=True,
+        reduce_only=False,
+        level=-3,
+    )
+
+    assert decision_row(7, buy) == (7, "place", -3, "buy", "100", "0.1", True, False)
+    assert decision_row(7, CancelOrder(client_order_id=buy.client_order_id)) == (7, "cancel", -3, "buy")
+    assert decision_row(7, QueryOrder(client_order_id=buy.client_order_id)) is None
+
+
+def test_decisions_have_a_digest_of_their_own() -> None:
+    ours, other = (order_id(instance, SYMBOL, 1, -3, Side.BUY, 1) for instance in ("sqt", "abc"))
+    cancels = [folded(step(1, decisions=(CancelOrder(client_order_id=each),))) for each in (ours, other)]
+
+    assert cancels[0].decisions_digest == cancels[1].decisions_digest != folded(step(1)).decisions_digest
+
+
+def test_a_fill_has_a_row_without_ids_and_texts() -> None:
+    assert fill_row(FILL) == (1, -1, "buy", "100", "1", "0.02")

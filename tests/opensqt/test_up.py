@@ -98,8 +98,8 @@ def write_recording(path: Path) -> None:
 def replay(data: Path, recording: Path) -> tuple[str, str]:
     """Play a recording to its end; return the digests of the steps and of the fills."""
     up = Up(data, f"--replay={recording}", "--speed=max")
-    steps = up.until("steps sha256").split()[-1]
-    fills = up.until("fills sha256").split()[-1]
+    steps = up.until("decisions_digest").split()[-1]
+    fills = up.until("fills_digest").split()[-1]
     up.until("the books agree with the venue's: [1-9][0-9]* trades each booked once")
     up.rest()
     assert up.process.wait() == 0
