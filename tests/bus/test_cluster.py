@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 
 import pytest
-from tests.bus.events import event, numbers, until_caught_up
 
 from bus import (
     Ambiguous,
@@ -26,9 +25,10 @@ from bus import (
     provision,
     read,
 )
-from bus.topology import STREAMS
-from opensqt.listening import any_free
+from bus.streams.topology import STREAMS
+from cli.stack.ports import any_free
 from schemas.subjects import Stream
+from tests.bus.events import event, numbers, until_caught_up
 
 A = "order.sim.A.report"
 ORDERS = [config for config in STREAMS if config.name == Stream.ORDERS]

@@ -6,19 +6,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 
 import pytest
-from tests.schemas.examples import BTC, INSTRUMENT, SETTINGS, SIM
 
 from bus import Bus, Everything, FreeRunning, get_logger, read
 from bus.metrics import CollectorRegistry
-from engine.actor import Actor, ActorTurns
-from engine.candles import CandlesOf, LiveCandles
-from engine.leaving import IsLast, somebody_else
+from engine.actor.actor import Actor, ActorTurns
+from engine.actor.candles import CandlesOf, LiveCandles
+from engine.actor.shutdown import IsLast, somebody_else
+from engine.actor.watchdog import LiveWatch
 from engine.metrics import EngineMetrics
-from engine.watch import LiveWatch
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
-from schemas.journal import Step, SymbolEntry
+from schemas.engine.journal import Step, SymbolEntry
 from schemas.subjects import Stream
+from tests.schemas.examples import BTC, INSTRUMENT, SETTINGS, SIM
 
 ENTRY = SymbolEntry(venue=SIM, symbol=BTC, instance="sqt", generation=1, settings=SETTINGS)
 STEPS = subjects.step(SIM, BTC)

@@ -3,14 +3,14 @@
 import asyncio
 
 import msgspec
-from tests.engine.conftest import RunActor, until_step
-from tests.schemas.examples import BTC, COMMAND, SIM, TICKER
 
 from bus import Bus
 from schemas import subjects
-from schemas.control import CommandName
-from schemas.journal import EngineStarted, EngineStopping, Step
-from schemas.orders import CancelOrder, OrderReport, OrderStatus, PlaceOrder
+from schemas.engine.control import CommandName
+from schemas.engine.journal import EngineStarted, EngineStopping, Step
+from schemas.venue.orders import CancelOrder, OrderReport, OrderStatus, PlaceOrder
+from tests.engine.conftest import RunActor, until_step
+from tests.schemas.examples import BTC, COMMAND, SIM, TICKER
 
 
 async def nobody_else() -> bool:

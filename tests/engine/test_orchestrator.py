@@ -8,25 +8,25 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.engine import conftest
-from tests.engine.conftest import STEPS, until_step
-from tests.engine.test_actor import first_on, has_orders, places, trade_of
-from tests.schemas.examples import BTC, COMMAND, INSTRUMENT, SIM, TICKER
 
 from bus import Bus, EachLast, EmbeddedServer, Journal, Registry, Timing, leases, part, read, take_off_roster
-from engine import leaving
-from engine.candles import LiveCandles
+from engine.actor import shutdown
+from engine.actor.candles import LiveCandles
+from engine.actor.watchdog import LiveWatch
 from engine.orchestrator import Orchestrator
-from engine.watch import LiveWatch
 from schemas import subjects
 from schemas.codec import decode_as
-from schemas.control import CommandName, CommandResult
-from schemas.engine import AlertRaised, Severity
-from schemas.grid_view import GridView, NotQuoting
-from schemas.journal import Step, SymbolAdded, SymbolEntry
-from schemas.orders import OrderReport, OrderStatus, PlaceOrder
+from schemas.engine.control import CommandName, CommandResult
+from schemas.engine.events import AlertRaised, Severity
+from schemas.engine.journal import Step, SymbolAdded, SymbolEntry
+from schemas.grid.view import GridView, NotQuoting
 from schemas.subjects import Stream
 from schemas.units import Symbol
+from schemas.venue.orders import OrderReport, OrderStatus, PlaceOrder
+from tests.engine import conftest
+from tests.engine.actor.test_actor import first_on, has_orders, places, trade_of
+from tests.engine.conftest import STEPS, until_step
+from tests.schemas.examples import BTC, COMMAND, INSTRUMENT, SIM, TICKER
 
 ENTRY = msgspec.structs.replace(
     conftest.ENTRY, settings=msgspec.structs.replace(conftest.ENTRY.settings, cancel_on_exit=False)
@@ -41,7 +41,7 @@ KEY = subjects.registry_key(SIM, BTC)
 @pytest.fixture(autouse=True)
 def _quick_end(monkeypatch: pytest.MonkeyPatch) -> None:
     # No gateway is there to cancel what an engine leaves.
-    monkeypatch.setattr(leaving, "EXIT_WITHIN_S", 0.05)
+    monkeypatch.setattr(shutdown, "EXIT_WITHIN_S", 0.05)
 
 
 async def enter(bus: Bus, entry: SymbolEntry) -> None:

@@ -1,10 +1,9 @@
 """The metric that says why a symbol is not quoting."""
 
-from tests.schemas.examples import BTC, SIM
-
 from bus.metrics import CollectorRegistry, exposition
 from engine.reasons import NotQuotingCollector, Reason
-from schemas.grid_view import NotQuoting
+from schemas.grid.view import NotQuoting
+from tests.schemas.examples import BTC, SIM
 
 
 def lines(*found: Reason) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from bus import Bus, EmbeddedServer, connect, provision
-from bus.topology import BUCKETS, STREAMS
+from bus.streams.topology import BUCKETS, STREAMS
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

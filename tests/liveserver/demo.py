@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import msgspec
-from tests.liveserver.demo_grid import SIM, ZERO, DemoGrid, Said, minutes_ns
 
 from bus import Bus, connect, provision
 from schemas import subjects
-from schemas.account import Balance
-from schemas.control import CommandName, CommandOutcome, CommandResult
-from schemas.engine import Reconciled, ReconciliationFinding, RiskChanged, Severity
-from schemas.market import Candle, FeedChanged, FeedState, Ticker
+from schemas.engine.control import CommandName, CommandOutcome, CommandResult
+from schemas.engine.events import Reconciled, ReconciliationFinding, RiskChanged, Severity
 from schemas.units import SECOND_NS, Symbol
+from schemas.venue.account import Balance
+from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
+from tests.liveserver.demo_grid import SIM, ZERO, DemoGrid, Said, minutes_ns
 
 STEPS_A_MINUTE = 12
 VOLATILITY = 0.0008

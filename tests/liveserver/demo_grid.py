@@ -7,13 +7,13 @@ from decimal import Decimal
 import msgspec
 
 from schemas import subjects
-from schemas.account import OpenOrder, OpenOrders, Position
-from schemas.engine import Fill
-from schemas.grid_settings import GridMode
-from schemas.grid_view import GridView, SlotStatus, SlotView
-from schemas.order_ids import order_id
-from schemas.orders import OrderReport, OrderStatus, Trade
+from schemas.engine.events import Fill
+from schemas.grid.settings import GridMode
+from schemas.grid.view import GridView, SlotStatus, SlotView
 from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TradeId, VenueId
+from schemas.venue.account import OpenOrder, OpenOrders, Position
+from schemas.venue.order_ids import order_id
+from schemas.venue.orders import OrderReport, OrderStatus, Trade
 
 SIM = VenueId("sim")
 Said = tuple[str, msgspec.Struct]

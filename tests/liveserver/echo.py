@@ -18,20 +18,20 @@ import uvloop
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 
-from liveserver.assets import Assets
-from liveserver.audience import Dialect
-from liveserver.door import Door
-from liveserver.frames import text_frame
-from liveserver.http import create_app
-from liveserver.hub import Hub
-from liveserver.messages import Message
+from liveserver.http.app import create_app
+from liveserver.http.assets import Assets
+from liveserver.http.server import serving
+from liveserver.hub.group import Dialect
+from liveserver.hub.hub import Hub
+from liveserver.hub.replica import Replica
 from liveserver.metrics import Metrics
-from liveserver.replica import Replica
-from liveserver.server import serving
-from liveserver.session import Session
-from liveserver.stage import Limits
-from liveserver.viewer_protocol import ViewerProtocol
-from liveserver.viewer_socket import Sockets
+from liveserver.protocol.frames import text_frame
+from liveserver.protocol.server_messages import Message
+from liveserver.websocket.context import Limits
+from liveserver.websocket.handshake import Door
+from liveserver.websocket.session import Session
+from liveserver.websocket.transport import Sockets
+from liveserver.websocket.ws_protocol import ViewerProtocol
 
 BOUNDLESS = Limits(
     inbound_bytes=64 * 1024 * 1024,

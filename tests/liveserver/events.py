@@ -2,14 +2,21 @@
 
 from decimal import Decimal
 
-from schemas.account import Balance, OpenOrder, OpenOrders, Position
-from schemas.control import CommandName, CommandOutcome, CommandResult
-from schemas.engine import AlertRaised, Fill, Reconciled, ReconciliationFinding, RiskChanged, Severity
-from schemas.grid_settings import GridMode
-from schemas.grid_view import GridView, NotQuoting, SlotStatus, SlotView
-from schemas.market import Candle, FeedChanged, FeedState, Ticker
-from schemas.orders import OrderReport, OrderStatus, Trade
+from schemas.engine.control import CommandName, CommandOutcome, CommandResult
+from schemas.engine.events import (
+    AlertRaised,
+    Fill,
+    Reconciled,
+    ReconciliationFinding,
+    RiskChanged,
+    Severity,
+)
+from schemas.grid.settings import GridMode
+from schemas.grid.view import GridView, NotQuoting, SlotStatus, SlotView
 from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TradeId, VenueId
+from schemas.venue.account import Balance, OpenOrder, OpenOrders, Position
+from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
+from schemas.venue.orders import OrderReport, OrderStatus, Trade
 
 SIM = VenueId("sim")
 BTC = Symbol("BTC/USDT:USDT")

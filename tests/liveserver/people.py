@@ -8,8 +8,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from liveserver.access import Access, Algorithm, ApiKey, RateLimits, Secret, Tokens
-from liveserver.identity import Role
+from liveserver.auth.roles import Role
+from liveserver.auth.settings import Access, Algorithm, ApiKey, RateLimits, Secret, Tokens
 
 SECRET = "sixty-four bytes and a few more of a secret that nobody would guess"
 KEYS = {

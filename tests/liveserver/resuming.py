@@ -3,10 +3,9 @@
 import json
 from typing import Any
 
+from liveserver.hub.group import CloseCode
+from liveserver.protocol.cursors import Position
 from tests.liveserver.reading import objects_in
-
-from liveserver.audience import CloseCode
-from liveserver.positions import Position
 
 
 class CountingViewer:

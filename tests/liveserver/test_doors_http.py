@@ -6,16 +6,16 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+
+from bus import Bus
+from liveserver.auth.authenticator import COOKIE
+from liveserver.auth.roles import Role
+from liveserver.auth.settings import Access, AccessRefused
+from liveserver.http.app import CONTENT_SECURITY_POLICY, LARGEST_BODY
+from liveserver.hub.replica import Replica
 from tests.liveserver import events
 from tests.liveserver.people import KEYS, RSA, STRICT, access, bearer, token
 from tests.liveserver.watching import say, serving, watching
-
-from bus import Bus
-from liveserver.access import Access, AccessRefused
-from liveserver.guard import COOKIE
-from liveserver.http import CONTENT_SECURITY_POLICY, LARGEST_BODY
-from liveserver.identity import Role
-from liveserver.replica import Replica
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,22 +10,22 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from websockets.exceptions import InvalidStatus
+
+from bus import Bus, Message, Registry
+from liveserver.auth.authenticator import COOKIE
+from liveserver.auth.roles import Role
+from liveserver.auth.settings import Access
+from liveserver.hub.replica import Replica
+from liveserver.protocol.server_messages import ErrorData, MessageType
+from liveserver.protocol.server_messages import Message as Told
+from schemas import subjects
+from schemas.codec import decode_as
+from schemas.engine.control import Command, CommandOutcome, CommandResult
 from tests.liveserver import events
 from tests.liveserver.events import BTC, SIM
 from tests.liveserver.people import KEYS, STRICT, access, bearer, token
 from tests.liveserver.watching import Watcher, say, serving, watching
-from websockets.exceptions import InvalidStatus
-
-from bus import Bus, Message, Registry
-from liveserver.access import Access
-from liveserver.guard import COOKIE
-from liveserver.identity import Role
-from liveserver.messages import ErrorData, MessageType
-from liveserver.messages import Message as Told
-from liveserver.replica import Replica
-from schemas import subjects
-from schemas.codec import decode_as
-from schemas.control import Command, CommandOutcome, CommandResult
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, async_playwright
+
+from bus import Bus
+from bus.service.http import Reply, serve
+from liveserver.hub.replica import Replica
+from schemas.venue.orders import OrderStatus
 from tests.liveserver import events
 from tests.liveserver.test_page import CHROMIUM
 from tests.liveserver.watching import say, serving
-
-from bus import Bus
-from bus.http import Reply, serve
-from liveserver.replica import Replica
-from schemas.orders import OrderStatus
 
 PAGE = Path(__file__).parent / "earlier_page.html"
 

@@ -6,14 +6,14 @@ from contextlib import AsyncExitStack
 
 import pytest
 import uvloop
-from tests.liveserver import events
-from tests.liveserver.events import ETH
-from tests.liveserver.watching import say, serving, watching
 from websockets.exceptions import InvalidStatus
 
 from bus import Bus
-from liveserver.messages import ErrorData, Message, MessageType
-from schemas.orders import OrderStatus
+from liveserver.protocol.server_messages import ErrorData, Message, MessageType
+from schemas.venue.orders import OrderStatus
+from tests.liveserver import events
+from tests.liveserver.events import ETH
+from tests.liveserver.watching import say, serving, watching
 
 LARGE = Message(MessageType.ERROR, ErrorData(error="x" * 50_000))
 

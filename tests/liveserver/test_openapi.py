@@ -9,14 +9,14 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 import pytest_asyncio
+
+from bus import Bus, Registry
+from liveserver.auth.roles import Role
+from liveserver.auth.settings import RateLimits
+from schemas import subjects
 from tests.liveserver import events
 from tests.liveserver.people import KEYS, access
 from tests.liveserver.watching import say, serving, watching
-
-from bus import Bus, Registry
-from liveserver.access import RateLimits
-from liveserver.identity import Role
-from schemas import subjects
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, async_playwright
+
+from bus import Bus
+from liveserver.http.assets import WEB
+from liveserver.hub.replica import Replica
+from schemas.grid.view import NotQuoting
+from schemas.venue.market import FeedState
+from schemas.venue.orders import OrderStatus
 from tests.liveserver import events
 from tests.liveserver.demo import DemoMarket, markets, publish_history
 from tests.liveserver.watching import say, serving
-
-from bus import Bus
-from liveserver.assets import WEB
-from liveserver.replica import Replica
-from schemas.grid_view import NotQuoting
-from schemas.market import FeedState
-from schemas.orders import OrderStatus
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 MINUTES = 50

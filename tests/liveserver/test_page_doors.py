@@ -5,16 +5,16 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, async_playwright
+
+from bus import Bus, Registry
+from liveserver.auth.roles import Role
+from liveserver.auth.settings import Access
+from schemas import subjects
 from tests.liveserver import events
 from tests.liveserver.people import KEYS, access
 from tests.liveserver.test_doors_socket import engine
 from tests.liveserver.test_page import CHROMIUM
 from tests.liveserver.watching import say, serving
-
-from bus import Bus, Registry
-from liveserver.access import Access
-from liveserver.identity import Role
-from schemas import subjects
 
 pytestmark = [
     pytest.mark.browser,

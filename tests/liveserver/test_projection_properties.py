@@ -5,15 +5,15 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+
+from liveserver.protocol.symbol_names import Market
+from liveserver.view.projection import Channel, Projection
+from schemas.codec import Event
+from schemas.venue.market import FeedState
+from schemas.venue.orders import OrderStatus
 from tests.liveserver import events
 from tests.liveserver.events import BTC, SIM
 from tests.liveserver.viewer_model import ViewerModel
-
-from liveserver.naming import Market
-from liveserver.projection import Channel, Projection
-from schemas.codec import Event
-from schemas.market import FeedState
-from schemas.orders import OrderStatus
 
 CHANNEL = Channel(Market(SIM, BTC), "1m")
 

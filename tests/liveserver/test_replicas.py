@@ -6,16 +6,16 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
-from tests.liveserver import events
-from tests.liveserver.raw_viewer import CLOSE, TEXT, raw_viewer
-from tests.liveserver.watching import PATIENCE_S, say, serving
 from websockets.asyncio.client import connect
 
 from bus import Bus, EmbeddedServer, provision
 from bus import connect as connect_bus
-from liveserver.messages import ErrorData, Message, MessageType
-from liveserver.replica import Replica
-from liveserver.stage import Limits
+from liveserver.hub.replica import Replica
+from liveserver.protocol.server_messages import ErrorData, Message, MessageType
+from liveserver.websocket.context import Limits
+from tests.liveserver import events
+from tests.liveserver.raw_viewer import CLOSE, TEXT, raw_viewer
+from tests.liveserver.watching import PATIENCE_S, say, serving
 
 LARGE = Message(MessageType.ERROR, ErrorData(error="x" * 50_000))
 

@@ -7,19 +7,19 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+import liveserver.hub.backfill
+import liveserver.view.event_log
+from bus import Bus, provision
+from liveserver.hub.replica import Replica
+from liveserver.protocol.cursors import Position
+from schemas.subjects import Stream
+from schemas.venue.orders import OrderStatus
 from tests.liveserver import events
 from tests.liveserver.events import ETH
 from tests.liveserver.resuming import CountingViewer
 from tests.liveserver.watching import PATIENCE_S, say, serving
-from websockets.asyncio.client import ClientConnection, connect
-
-import liveserver.catch_up
-import liveserver.ring
-from bus import Bus, provision
-from liveserver.positions import Position
-from liveserver.replica import Replica
-from schemas.orders import OrderStatus
-from schemas.subjects import Stream
 
 
 class Visit:
@@ -130,7 +130,7 @@ async def test_every_replica_says_the_same_of_the_same_event(bus: Bus) -> None:
 async def test_what_the_replica_does_not_keep_is_read_from_the_bus(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(liveserver.ring, "RING_EVENTS", 5)
+    monkeypatch.setattr(liveserver.view.event_log, "RING_EVENTS", 5)
     await say(bus, events.ticker(), events.ticker(symbol=ETH))
     viewer = CountingViewer()
     async with serving(bus.url) as replica:
@@ -155,8 +155,8 @@ async def _other(bus: Bus, i: int) -> bool:
 async def test_who_was_away_for_too_long_gets_a_snapshot_that_says_so(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(liveserver.ring, "RING_EVENTS", 5)
-    monkeypatch.setattr(liveserver.catch_up, "READ_LIMIT", 20)
+    monkeypatch.setattr(liveserver.view.event_log, "RING_EVENTS", 5)
+    monkeypatch.setattr(liveserver.hub.backfill, "READ_LIMIT", 20)
     await say(bus, events.ticker())
     viewer = CountingViewer()
     async with serving(bus.url) as replica:
@@ -176,8 +176,8 @@ async def test_who_was_away_for_too_long_gets_a_snapshot_that_says_so(
 async def test_candles_that_are_no_longer_kept_are_not_passed_over_in_silence(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(liveserver.ring, "RING_EVENTS", 5)
-    monkeypatch.setitem(liveserver.catch_up._KEPT_PER_SUBJECT, "CANDLES", 20)
+    monkeypatch.setattr(liveserver.view.event_log, "RING_EVENTS", 5)
+    monkeypatch.setitem(liveserver.hub.backfill._KEPT_PER_SUBJECT, "CANDLES", 20)
     await say(bus, events.ticker())
     viewer = CountingViewer()
     async with serving(bus.url) as replica:

@@ -2,19 +2,19 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from liveserver.hub.group import Dialect, Viewer
+from liveserver.hub.hub import Hub
+from liveserver.hub.resume import Wait
+from liveserver.metrics import Metrics
+from liveserver.protocol.cursors import DURABLE
+from liveserver.view.event_log import Entry, Ring
+from liveserver.view.projection import Projection
+from liveserver.view.topics import Wanted
+from schemas.codec import Event, encode
+from schemas.venue.orders import OrderStatus
 from tests.liveserver import events
 from tests.liveserver.resuming import CountingViewer
-
-from liveserver.audience import Dialect, Viewer
-from liveserver.hub import Hub
-from liveserver.metrics import Metrics
-from liveserver.positions import DURABLE
-from liveserver.projection import Projection
-from liveserver.returning import Wait
-from liveserver.ring import Entry, Ring
-from liveserver.topics import Wanted
-from schemas.codec import Event, encode
-from schemas.orders import OrderStatus
 
 STREAMS: dict[str, list[Event]] = {
     "CANDLES": [events.candle(minute) for minute in range(5)],

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 import pytest
 import pytest_asyncio
+
+from liveserver.hub.replica import Replica
+from liveserver.websocket.context import Limits
 from tests.liveserver.raw_viewer import (
     BINARY,
     CLOSE,
@@ -25,9 +28,6 @@ from tests.liveserver.raw_viewer import (
     raw_viewer,
 )
 from tests.liveserver.watching import serving
-
-from liveserver.replica import Replica
-from liveserver.stage import Limits
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

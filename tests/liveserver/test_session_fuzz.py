@@ -9,10 +9,10 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from tests.liveserver.raw_viewer import CLOSE, CONTINUATION, PING, PONG, TEXT, frame, frames_in, handshake
-from tests.liveserver.test_session import Browser, Theatre
 
-from liveserver.session import Session
+from liveserver.websocket.session import Session
+from tests.liveserver.raw_viewer import CLOSE, CONTINUATION, PING, PONG, TEXT, frame, frames_in, handshake
+from tests.liveserver.websocket.test_session import Browser, Theatre
 
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 RUNS = int(os.environ.get("FUZZ_RUNS", "300"))

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from liveserver.messages import Message, text
+from liveserver.protocol.server_messages import Message, text
 
 ENDED = {"FILLED", "CANCELED", "EXPIRED", "REJECTED"}
 NOTICES = {"risk_alert", "reconciliation", "control"}

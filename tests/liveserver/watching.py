@@ -12,15 +12,15 @@ from websockets.exceptions import ConnectionClosed
 
 from bus import Bus
 from liveserver.app import running
-from liveserver.replica import Replica
+from liveserver.hub.replica import Replica
 from liveserver.settings import Settings
 from schemas import subjects
-from schemas.account import Balance, OpenOrders, Position
-from schemas.control import CommandResult
-from schemas.engine import AlertRaised, Fill, Reconciled, RiskChanged
-from schemas.grid_view import GridView
-from schemas.market import Candle, FeedChanged, Ticker
-from schemas.orders import OrderReport, Trade
+from schemas.engine.control import CommandResult
+from schemas.engine.events import AlertRaised, Fill, Reconciled, RiskChanged
+from schemas.grid.view import GridView
+from schemas.venue.account import Balance, OpenOrders, Position
+from schemas.venue.market import Candle, FeedChanged, Ticker
+from schemas.venue.orders import OrderReport, Trade
 
 PATIENCE_S = 10.0
 

@@ -7,17 +7,17 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 
 import pytest
-from tests.producers.gateways import new_precautions
-from tests.producers.simulated.examples import PERP, SIM, recorded
 
 from bus import Bus, FreeRunning, Part, part
 from bus.metrics import CollectorRegistry
-from producers.desk import GatewayMetrics, Precautions
-from producers.gateway import Gateway
+from producers.gateway.executor import GatewayMetrics, Precautions
+from producers.gateway.gateway import Gateway
 from producers.simulated.app import Served, serving
-from producers.simulated.client import SimulatedVenue
+from producers.simulated.client.client import SimulatedVenue
 from producers.simulated.settings import VenueSettings
 from schemas.units import SECOND_NS
+from tests.producers.gateways import new_precautions
+from tests.producers.simulated.examples import PERP, SIM, recorded
 
 Serve = Callable[[VenueSettings], Awaitable[Served]]
 NewClient = Callable[..., Awaitable[SimulatedVenue]]

@@ -1,21 +1,21 @@
 """A gateway between a real bus and a real venue: what it is given, and what it told."""
 
 import msgspec
+
+from bus import Bus, Part
+from producers.gateway.executor import Precautions
+from producers.gateway.exposure import Exposure
+from producers.gateway.heartbeat import Heartbeat
+from producers.gateway.latency import Latencies
+from producers.gateway.rate_limiter import Budget
+from producers.outbox import Outbox
+from schemas import subjects
+from schemas.engine.journal import Step
+from schemas.subjects import Stream
+from schemas.venue.orders import Decision, OrderReport
 from tests.producers.simulated.examples import PERP, SIM
 from tests.producers.streams import first
 from tests.schemas.examples import EXAMPLES, TIME
-
-from bus import Bus, Part
-from producers.budget import Budget
-from producers.desk import Precautions
-from producers.exposure import Exposure
-from producers.heartbeat import Heartbeat
-from producers.latency import Latencies
-from producers.outbox import Outbox
-from schemas import subjects
-from schemas.journal import Step
-from schemas.orders import Decision, OrderReport
-from schemas.subjects import Stream
 
 STEP = next(event for event in EXAMPLES if isinstance(event, Step))
 REPORTS = subjects.order_report(SIM, PERP)

@@ -4,32 +4,32 @@ import asyncio
 from decimal import Decimal
 
 import msgspec
+
+from bus import Bus, FreeRunning, Part, Registry, part
+from producers.gateway.executor import GatewayMetrics
+from producers.gateway.exposure import Exposure
+from producers.gateway.exposure_feed import ExposureFeed
+from producers.gateway.gateway import Gateway
+from producers.gateway.latency import Latencies
+from producers.gateway.rate_limiter import Budget
+from producers.outbox import Outbox
+from producers.simulated.app import Served
+from producers.simulated.client.client import SimulatedVenue
+from producers.simulated.settings import FaultSettings
+from schemas import subjects
+from schemas.engine.events import AlertRaised
+from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits, PortfolioSettings
+from schemas.grid.state import Slot, SlotOrder, SlotOrderState
+from schemas.subjects import Stream
+from schemas.units import SECOND_NS, Side, Symbol
+from schemas.venue.account import Position
+from schemas.venue.orders import OrderReport, OrderStatus, RejectReason
 from tests.conftest import NewServer
 from tests.producers.conftest import RunGateway
 from tests.producers.gateways import STEP, commit, new_precautions, reports
 from tests.producers.simulated.examples import PERP, SIM, decision
 from tests.producers.streams import first, until
 from tests.schemas.examples import EXAMPLES
-
-from bus import Bus, FreeRunning, Part, Registry, part
-from producers.budget import Budget
-from producers.desk import GatewayMetrics
-from producers.exposure import Exposure
-from producers.exposure_feed import ExposureFeed
-from producers.gateway import Gateway
-from producers.latency import Latencies
-from producers.outbox import Outbox
-from producers.simulated.app import Served
-from producers.simulated.client import SimulatedVenue
-from producers.simulated.settings import FaultSettings
-from schemas import subjects
-from schemas.account import Position
-from schemas.engine import AlertRaised
-from schemas.grid import Slot, SlotOrder, SlotOrderState
-from schemas.orders import OrderReport, OrderStatus, RejectReason
-from schemas.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits, PortfolioSettings
-from schemas.subjects import Stream
-from schemas.units import SECOND_NS, Side, Symbol
 
 ALERTS = subjects.alert(SIM, PERP)
 LIMITS = next(event for event in EXAMPLES if isinstance(event, PortfolioLimits))

@@ -4,9 +4,8 @@ from decimal import Decimal as D  # noqa: N817 - a hundred literals read better
 
 import msgspec
 
-from schemas.account import Balance, OpenOrder, OpenOrders, Position
-from schemas.control import Command, CommandName, CommandOutcome, CommandResult
-from schemas.engine import (
+from schemas.engine.control import Command, CommandName, CommandOutcome, CommandResult
+from schemas.engine.events import (
     AlertRaised,
     DecisionMade,
     Fill,
@@ -15,11 +14,7 @@ from schemas.engine import (
     RiskChanged,
     Severity,
 )
-from schemas.grid import Accounts, BreakerState, FinishedOrder, GridState, Slot, SlotOrder
-from schemas.grid_settings import GridMode, GridSettings
-from schemas.grid_view import GridView, NotQuoting, SlotStatus, SlotView
-from schemas.instruments import Instrument, InstrumentKind
-from schemas.journal import (
+from schemas.engine.journal import (
     CommandReceived,
     EngineStarted,
     EngineStopping,
@@ -29,9 +24,23 @@ from schemas.journal import (
     SymbolEntry,
     TimePassed,
 )
-from schemas.market import Candle, ClockRead, FeedChanged, FeedState, PublicTrade, Ticker
-from schemas.order_ids import order_id
-from schemas.orders import (
+from schemas.engine.portfolio import (
+    OrderLatency,
+    PortfolioEntry,
+    PortfolioLimits,
+    PortfolioSettings,
+    SymbolExposure,
+)
+from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioState, PortfolioStep
+from schemas.grid.settings import GridMode, GridSettings
+from schemas.grid.state import Accounts, BreakerState, FinishedOrder, GridState, Slot, SlotOrder
+from schemas.grid.view import GridView, NotQuoting, SlotStatus, SlotView
+from schemas.units import Side, Symbol, TradeId, VenueId
+from schemas.venue.account import Balance, OpenOrder, OpenOrders, Position
+from schemas.venue.instruments import Instrument, InstrumentKind
+from schemas.venue.market import Candle, ClockRead, FeedChanged, FeedState, PublicTrade, Ticker
+from schemas.venue.order_ids import order_id
+from schemas.venue.orders import (
     CancelOrder,
     CancelRejected,
     Funding,
@@ -43,9 +52,6 @@ from schemas.orders import (
     RejectReason,
     Trade,
 )
-from schemas.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits, PortfolioSettings, SymbolExposure
-from schemas.portfolio_journal import AddRequested, CommandForAll, PortfolioState, PortfolioStep
-from schemas.units import Side, Symbol, TradeId, VenueId
 
 SIM = VenueId("sim")
 BTC = Symbol("BTC/USDT:USDT")

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.schemas.examples import COMMAND, EXAMPLES, SETTINGS, TICKER, TRADE
 
 from schemas import codec
 from schemas.codec import UndecodableError, decode, decode_as, encode
-from schemas.control import CommandName
-from schemas.market import Ticker
-from schemas.orders import Trade
+from schemas.engine.control import CommandName
+from schemas.venue.market import Ticker
+from schemas.venue.orders import Trade
+from tests.schemas.examples import COMMAND, EXAMPLES, SETTINGS, TICKER, TRADE
 
 GOLDEN = Path(__file__).parent / "golden"
 

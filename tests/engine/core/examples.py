@@ -8,15 +8,17 @@ import msgspec
 
 from engine.core.grid import Grid
 from engine.core.step import Change, Draft
-from schemas.account import Balance, Position
-from schemas.control import Command, CommandName, CommandResult
-from schemas.engine import RiskChanged
-from schemas.grid import GridState, Slot, SlotOrder
-from schemas.grid_settings import GridMode, GridSettings
-from schemas.instruments import Instrument, InstrumentKind
-from schemas.journal import CommandReceived, Input, SymbolAdded, TimePassed
-from schemas.market import Candle, FeedChanged, FeedState, Ticker
-from schemas.orders import (
+from schemas.engine.control import Command, CommandName, CommandResult
+from schemas.engine.events import RiskChanged
+from schemas.engine.journal import CommandReceived, Input, SymbolAdded, TimePassed
+from schemas.grid.settings import GridMode, GridSettings
+from schemas.grid.state import GridState, Slot, SlotOrder
+from schemas.subjects import ALL
+from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TimeNs, TradeId, VenueId
+from schemas.venue.account import Balance, Position
+from schemas.venue.instruments import Instrument, InstrumentKind
+from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
+from schemas.venue.orders import (
     CancelOrder,
     Decision,
     OrderReport,
@@ -26,8 +28,6 @@ from schemas.orders import (
     RejectReason,
     Trade,
 )
-from schemas.subjects import ALL
-from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TimeNs, TradeId, VenueId
 
 D = Decimal
 SIM = VenueId("sim")

@@ -3,10 +3,9 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from tests.engine.core.examples import BTC, SIM
-
-from schemas.account import OpenOrder, OpenOrders
-from schemas.orders import (
+from schemas.units import ClientOrderId, TimeNs, TradeId
+from schemas.venue.account import OpenOrder, OpenOrders
+from schemas.venue.orders import (
     CancelOrder,
     CancelRejected,
     Decision,
@@ -17,7 +16,7 @@ from schemas.orders import (
     RejectReason,
     Trade,
 )
-from schemas.units import ClientOrderId, TimeNs, TradeId
+from tests.engine.core.examples import BTC, SIM
 
 News = OrderReport | CancelRejected | Trade
 

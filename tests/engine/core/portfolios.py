@@ -3,20 +3,26 @@
 from decimal import Decimal
 
 import msgspec
+
+from engine.core.portfolio.portfolio import Portfolio
+from engine.core.portfolio.step import PortfolioChange
+from schemas.engine.control import CommandName, CommandOutcome, CommandResult
+from schemas.engine.events import Fill, RiskChanged
+from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioSettings
+from schemas.engine.portfolio_journal import (
+    AddRequested,
+    CommandForAll,
+    PortfolioInput,
+    PortfolioState,
+    SymbolSeen,
+)
+from schemas.grid.settings import GridSettings
+from schemas.grid.view import NotQuoting
+from schemas.units import SECOND_NS, Symbol, TradeId
+from schemas.venue.instruments import Instrument
+from schemas.venue.market import ClockRead
 from tests.engine.core.examples import BTC, PERPETUAL, SIM, D, at
 from tests.schemas.examples import COMMAND, FILL
-
-from engine.core.portfolio import Portfolio
-from engine.core.portfolio_step import PortfolioChange
-from schemas.control import CommandName, CommandOutcome, CommandResult
-from schemas.engine import Fill, RiskChanged
-from schemas.grid_settings import GridSettings
-from schemas.grid_view import NotQuoting
-from schemas.instruments import Instrument
-from schemas.market import ClockRead
-from schemas.portfolio import OrderLatency, PortfolioEntry, PortfolioSettings
-from schemas.portfolio_journal import AddRequested, CommandForAll, PortfolioInput, PortfolioState, SymbolSeen
-from schemas.units import SECOND_NS, Symbol, TradeId
 
 ETH, SOL = Symbol("ETH/USDT:USDT"), Symbol("SOL/USDT:USDT")
 LIMITED = PortfolioSettings(max_exposure=D(1000))

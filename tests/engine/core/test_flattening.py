@@ -4,6 +4,16 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+
+from engine.core.commands.halt import look, plan, resume, stop
+from engine.core.grid import Grid
+from engine.core.quoting.quoting import Market
+from schemas.engine.control import CommandName, CommandOutcome
+from schemas.engine.events import AlertRaised
+from schemas.grid.state import GridState, Halt, Slot, SlotOrder
+from schemas.units import ClientOrderId, Side
+from schemas.venue.instruments import Instrument
+from schemas.venue.orders import OrderStatus
 from tests.engine.core.examples import (
     NEUTRAL,
     PERPETUAL,
@@ -17,16 +27,6 @@ from tests.engine.core.examples import (
     state_of,
     step,
 )
-
-from engine.core.grid import Grid
-from engine.core.halting import look, plan, resume, stop
-from engine.core.quoting import Market
-from schemas.control import CommandName, CommandOutcome
-from schemas.engine import AlertRaised
-from schemas.grid import GridState, Halt, Slot, SlotOrder
-from schemas.instruments import Instrument
-from schemas.orders import OrderStatus
-from schemas.units import ClientOrderId, Side
 
 MARKET = Market(D(1000), D(1000), D(1001), START)
 EXACT = settings_of(NEUTRAL, flatten_slippage=D(0))

@@ -4,6 +4,15 @@ from decimal import localcontext
 
 import msgspec
 import pytest
+
+from engine.core.grid import Grid
+from schemas.codec import encode
+from schemas.engine.control import CommandName
+from schemas.engine.journal import Input
+from schemas.grid.state import GridState
+from schemas.venue.account import Balance
+from schemas.venue.market import Candle, ClockRead
+from schemas.venue.orders import OrderStatus
 from tests.engine.core.examples import (
     BTC,
     LONG,
@@ -23,15 +32,6 @@ from tests.engine.core.examples import (
     ticker,
     trade,
 )
-
-from engine.core.grid import Grid
-from schemas.account import Balance
-from schemas.codec import encode
-from schemas.control import CommandName
-from schemas.grid import GridState
-from schemas.journal import Input
-from schemas.market import Candle, ClockRead
-from schemas.orders import OrderStatus
 
 replace = msgspec.structs.replace
 

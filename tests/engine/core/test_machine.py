@@ -3,11 +3,11 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from schemas.engine.control import CommandName
+from schemas.grid.settings import GridSettings
 from tests.engine.core.examples import GEOMETRIC, LONG, NEUTRAL
 from tests.engine.core.world import World
-
-from schemas.control import CommandName
-from schemas.grid_settings import GridSettings
 
 INDEX = st.integers(0, 30)
 

@@ -4,13 +4,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from schemas.engine.control import CommandName
+from schemas.grid.settings import GridSettings
+from schemas.units import SECOND_NS
+from schemas.venue.instruments import Instrument
 from tests.engine.core.examples import BTC, GEOMETRIC, LONG, NEUTRAL, PERPETUAL, SPOT, D
 from tests.engine.core.world import World
-
-from schemas.control import CommandName
-from schemas.grid_settings import GridSettings
-from schemas.instruments import Instrument
-from schemas.units import SECOND_NS
 
 GUARDED = msgspec.structs.replace(
     NEUTRAL,

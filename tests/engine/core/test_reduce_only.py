@@ -1,6 +1,7 @@
 """Which closing orders may be sent as ones that only reduce the position, as the venue nets it."""
 
 import pytest
+
 from tests.engine.core.examples import NEUTRAL, D, fill, placed, started, state_of
 
 

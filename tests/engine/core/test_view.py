@@ -1,5 +1,12 @@
 """What viewers see."""
 
+from engine.core.blocking import detail_of
+from engine.core.grid import Grid
+from engine.core.view import view
+from schemas.engine.control import CommandName
+from schemas.grid.state import Watched
+from schemas.grid.view import GridView, NotQuoting, SlotStatus, SlotView
+from schemas.units import Side, Symbol
 from tests.engine.core.examples import (
     BTC,
     GEOMETRIC,
@@ -15,14 +22,6 @@ from tests.engine.core.examples import (
     ticker,
     trade,
 )
-
-from engine.core.grid import Grid
-from engine.core.guards import detail_of
-from engine.core.view import view
-from schemas.control import CommandName
-from schemas.grid import Watched
-from schemas.grid_view import GridView, NotQuoting, SlotStatus, SlotView
-from schemas.units import Side, Symbol
 
 
 def seen(grid: Grid, mark: int | None = None) -> GridView:

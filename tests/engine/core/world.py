@@ -3,6 +3,23 @@
 from decimal import Decimal
 
 import msgspec
+
+from engine.core.blocking import halted_by, stopped_by
+from engine.core.grid import Grid
+from engine.core.step import Change
+from engine.core.view import view
+from schemas.codec import encode
+from schemas.engine.control import CommandName
+from schemas.engine.events import Reconciled, ReconciliationFinding, RiskChanged, Severity
+from schemas.engine.journal import EngineStarted, EngineStopping, Input
+from schemas.grid.settings import GridMode, GridSettings
+from schemas.grid.state import GridState
+from schemas.grid.view import NotQuoting
+from schemas.units import ClientOrderId, TradeId
+from schemas.venue.account import OpenOrders, Position
+from schemas.venue.instruments import Instrument, InstrumentKind
+from schemas.venue.market import FeedState, Ticker
+from schemas.venue.orders import PlaceOrder, RejectReason, Trade
 from tests.engine.core.examples import (
     BTC,
     PERPETUAL,
@@ -19,23 +36,6 @@ from tests.engine.core.examples import (
     ticker,
 )
 from tests.engine.core.exchange import Exchange
-
-from engine.core.grid import Grid
-from engine.core.guards import halted_by, stopped_by
-from engine.core.step import Change
-from engine.core.view import view
-from schemas.account import OpenOrders, Position
-from schemas.codec import encode
-from schemas.control import CommandName
-from schemas.engine import Reconciled, ReconciliationFinding, RiskChanged, Severity
-from schemas.grid import GridState
-from schemas.grid_settings import GridMode, GridSettings
-from schemas.grid_view import NotQuoting
-from schemas.instruments import Instrument, InstrumentKind
-from schemas.journal import EngineStarted, EngineStopping, Input
-from schemas.market import FeedState, Ticker
-from schemas.orders import PlaceOrder, RejectReason, Trade
-from schemas.units import ClientOrderId, TradeId
 
 ZERO = Decimal(0)
 DIFFERS = ReconciliationFinding.POSITION_DIFFERS

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from producers.simulated.books import Books, Liquidity
-from producers.simulated.ledger import Wallet
 from producers.simulated.listing import Listing, Quote
-from producers.simulated.orders import NewOrder
+from producers.simulated.matching.engine import Books, Liquidity
+from producers.simulated.matching.ledger import Wallet
+from producers.simulated.matching.orders import NewOrder
 from producers.simulated.settings import RecordingSettings, SymbolSettings, VenueSettings
-from schemas.instruments import Instrument, InstrumentKind
-from schemas.orders import PlaceOrder
 from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, VenueId
+from schemas.venue.instruments import Instrument, InstrumentKind
+from schemas.venue.orders import PlaceOrder
 
 SIM = VenueId("sim")
 PERP = Symbol("BTC/USDT:USDT")

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.producers.simulated.examples import PERP, SPOT, START_NS, new_books, order, quote
 
 from producers.ports import AccountUpdate
-from producers.simulated.books import Books, Liquidity
-from producers.simulated.ledger import fee_of
-from producers.simulated.orders import Refusal
-from schemas.orders import LIFE_CYCLE, OrderReport, Trade
+from producers.simulated.matching.engine import Books, Liquidity
+from producers.simulated.matching.ledger import fee_of
+from producers.simulated.matching.orders import Refusal
 from schemas.units import ClientOrderId, Side, Symbol
+from schemas.venue.orders import LIFE_CYCLE, OrderReport, Trade
+from tests.producers.simulated.examples import PERP, SPOT, START_NS, new_books, order, quote
 
 NAMES = [ClientOrderId(name) for name in "abcd"]
 

@@ -15,16 +15,16 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from tests.producers.conftest import NewClient, Serve
-from tests.producers.simulated.examples import PERP, SIM, decision, new_settings, recorded
 
 from producers.ports import VenueError
 from producers.simulated.app import SHUTDOWN_S, PortTaken
-from producers.simulated.client import SimulatedVenue
+from producers.simulated.client.client import SimulatedVenue
+from producers.simulated.server.store import StoreUnusable
 from producers.simulated.settings import VenueSettings
-from producers.simulated.store import StoreUnusable
-from schemas.orders import OrderReport
 from schemas.units import ClientOrderId, Side
+from schemas.venue.orders import OrderReport
+from tests.producers.conftest import NewClient, Serve
+from tests.producers.simulated.examples import PERP, SIM, decision, new_settings, recorded
 
 Books = dict[str, Any]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.producers.simulated.examples import PERP, new_settings, perpetual_settings
 
 from producers.simulated.settings import RecordingSettings, SettingsError, check, read_settings
 from schemas.units import VenueId
+from tests.producers.simulated.examples import PERP, new_settings, perpetual_settings
 
 
 def test_settings_come_back_from_json(tmp_path: Path) -> None:

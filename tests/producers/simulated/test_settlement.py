@@ -4,13 +4,13 @@ from decimal import Decimal as D  # noqa: N817 - many literals read better
 from pathlib import Path
 
 import pytest
+
+from producers.simulated.matching.engine import Books
+from producers.simulated.settings import FundingSettings, SettingsError
+from schemas.units import SECOND_NS, Side
+from schemas.venue.orders import Funding, OrderStatus, Trade
 from tests.producers.conftest import Serve
 from tests.producers.simulated.examples import PERP, SPOT, START_NS, new_books, new_settings, order, trade_at
-
-from producers.simulated.books import Books
-from producers.simulated.settings import FundingSettings, SettingsError
-from schemas.orders import Funding, OrderStatus, Trade
-from schemas.units import SECOND_NS, Side
 
 HOUR = 3600 * SECOND_NS
 NOON = START_NS - START_NS % HOUR + HOUR

@@ -1,0 +1,79 @@
+"""`opensqt config check`: what a configuration file says, or all that is wrong with it."""
+
+from pathlib import Path
+
+from cli import units
+from cli.config.file import DEFAULT_FILE, Configuration, load
+from cli.console import table
+from producers.simulated.settings import SymbolSettings
+from schemas.engine.journal import SymbolEntry
+from schemas.units import Ratio
+
+
+def check(path: Path | None) -> int:
+    """Print a summary of a configuration file, of the default one when none is given.
+
+    Raises: ConfigurationError.
+    """
+    file = path or DEFAULT_FILE
+    configuration = load(file)
+    print("\n".join([f"{file}: OK", "", summary(configuration), *warnings(configuration)]))
+    return 0
+
+
+def warnings(configuration: Configuration) -> list[str]:
+    """Return what is allowed and hardly meant, one line each."""
+    losing = [(e, s) for e, s in _instruments(configuration) if _interval_ratio(e, s) <= _fees(s)]
+    return [
+        f"warning: {entry.symbol} loses by every round trip: its interval is "
+        f"{units.percent_text(_interval_ratio(entry, symbol))}, the fees of both sides are "
+        f"{units.percent_text(_fees(symbol))}"
+        for entry, symbol in losing
+    ]
+
+
+def summary(configuration: Configuration) -> str:
+    """Return what would run, for people."""
+    venue = configuration.venue
+    balances = ", ".join(f"{total} {asset}" for asset, total in venue.balances.items())
+    rows = [_row(entry, symbol) for entry, symbol in _instruments(configuration)]
+    head = ["SYMBOL", "MODE", "AMOUNT", "INTERVAL", "AFTER FEES", "BUYS", "SELLS", "TAKES UP TO"]
+    return "\n".join(
+        [
+            f"instance {configuration.instance}, venue {venue.venue} (simulated, seed {venue.seed}), {balances}",
+            "",
+            table(head, rows, frozenset(range(2, len(head)))),
+        ]
+    )
+
+
+def _row(entry: SymbolEntry, symbol: SymbolSettings) -> list[str]:
+    settings, quote = entry.settings, symbol.instrument.quote
+    ratio, interval = _interval_ratio(entry, symbol), settings.price_interval
+    return [
+        entry.symbol,
+        settings.mode,
+        f"{settings.order_amount} {quote}",
+        units.percent_text(ratio) if interval is None else f"{interval} {quote}",
+        units.percent_text(ratio - _fees(symbol)),
+        str(settings.buy_window),
+        str(settings.sell_window),
+        f"{settings.order_amount * settings.buy_window} {quote}",
+    ]
+
+
+def _instruments(configuration: Configuration) -> list[tuple[SymbolEntry, SymbolSettings]]:
+    by_name = {symbol.instrument.symbol: symbol for symbol in configuration.venue.symbols}
+    return [(entry, by_name[entry.symbol]) for entry in configuration.symbols]
+
+
+def _interval_ratio(entry: SymbolEntry, symbol: SymbolSettings) -> Ratio:
+    """Return how far the levels are apart at the start price, to a millionth."""
+    if entry.settings.price_interval is not None:
+        return round(entry.settings.price_interval / symbol.start_price, 6)
+    assert entry.settings.interval_ratio is not None, "checked when it was read"
+    return entry.settings.interval_ratio
+
+
+def _fees(symbol: SymbolSettings) -> Ratio:
+    return 2 * symbol.instrument.maker_fee

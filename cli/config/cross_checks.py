@@ -1,0 +1,114 @@
+"""What the parts of a configuration file have to be for each other."""
+
+import difflib
+from collections.abc import Sequence
+
+from cli.config.section import Section
+from cli.config.symbols import ReadSymbol
+from cli.config.venues import ReadInstrument, ReadVenue
+from engine.core.settings_checks import check
+from schemas.grid.settings import GridMode
+from schemas.units import Symbol
+from schemas.venue.instruments import InstrumentKind
+from schemas.venue.order_ids import symbol_code
+
+
+def cross_check(top: Section, venues: Sequence[ReadVenue], symbols: Sequence[ReadSymbol]) -> None:
+    """Note what only shows when venues and symbols are looked at together."""
+    line = top.line_of("venues")
+    if not venues:
+        top.note("venues is missing: describe the venue to trade at", line)
+    for extra in venues[1:]:
+        top.note(
+            f"venues.{extra.name} is a second venue: one is all that runs here for now", extra.section.line
+        )
+    by_name = {venue.name: venue for venue in venues}
+    seen: dict[str, Symbol] = {}
+    _check_monitored(symbols)
+    for symbol in symbols:
+        _check_unique(symbol, seen)
+        if symbol.entry.venue and (venue := _venue_of(symbol, by_name)) is not None:
+            _check_at(symbol, venue)
+
+
+def _check_monitored(symbols: Sequence[ReadSymbol]) -> None:
+    for read in symbols:
+        known = [each.entry.symbol for each in symbols if each.entry.venue == read.entry.venue]
+        settings = read.entry.settings
+        for symbol in settings.monitor_symbols:
+            if symbol not in known:
+                read.section.note(
+                    f"{read.section.path}.monitor_symbols has {symbol}, which is not in symbols; "
+                    f"{_nearest(symbol, list(known))}",
+                    read.section.line_of("monitor_symbols"),
+                )
+        if settings.monitor_symbols and settings.risk_trigger > len(settings.monitor_symbols):
+            read.section.note(
+                f"{read.section.path}.risk_trigger {settings.risk_trigger} is more than there are in monitor_symbols",
+                read.section.line_of("risk_trigger"),
+            )
+
+
+def _check_unique(read: ReadSymbol, seen: dict[str, Symbol]) -> None:
+    symbol, section = read.entry.symbol, read.section
+    if not symbol:
+        return
+    other = seen.setdefault(symbol_code(symbol), symbol)
+    if other is not symbol:
+        same = f"{symbol} is here twice" if other == symbol else f"{symbol} has the same order ids as {other}"
+        section.note(f"{same}: remove one of them", section.line_of("symbol"))
+
+
+def _venue_of(read: ReadSymbol, venues: dict[str, ReadVenue]) -> ReadVenue | None:
+    name = read.entry.venue
+    if name not in venues and venues:
+        read.section.note(
+            f"{read.section.path}.venue {name!r} is not in venues; {_nearest(name, list(venues))}",
+            read.section.line_of("venue"),
+        )
+    return venues.get(name)
+
+
+def _check_at(read: ReadSymbol, venue: ReadVenue) -> None:
+    symbol, section = read.entry.symbol, read.section
+    instrument = venue.instruments.get(symbol)
+    if instrument is None:
+        if symbol:
+            section.note(
+                f"{venue.name} has no {symbol}; {_nearest(symbol, list(venue.instruments))}",
+                section.line_of("symbol"),
+            )
+        return
+    if section.is_sound and instrument.section.is_sound:
+        _check_settings(read, instrument, venue)
+
+
+def _check_settings(read: ReadSymbol, instrument: ReadInstrument, venue: ReadVenue) -> None:
+    symbol, section, rules = read.entry.symbol, read.section, instrument.settings.instrument
+    wrong = [(key, amount) for key, amount in read.amounts if amount.currency != rules.quote]
+    for key, amount in wrong:
+        section.note(
+            f"{section.path}.{key} has to be in {rules.quote}, the quote currency of {symbol}, not "
+            f"{amount.currency}",
+            section.line_of(key),
+        )
+    if read.entry.settings.mode is GridMode.NEUTRAL and rules.kind is InstrumentKind.SPOT:
+        section.note(
+            f"{symbol} is spot and cannot be sold short: mode has to be long, or take a perpetual",
+            section.line_of("mode"),
+        )
+    elif not wrong:
+        for mistake in check(read.entry.settings, rules, instrument.settings.start_price):
+            section.note(f"{symbol}: {mistake}")
+    if not venue.settings.balances.get(rules.settle):
+        venue.section.note(
+            f"{venue.section.path}.balances has no {rules.settle}: {symbol} needs it",
+            venue.section.line_of("balances"),
+        )
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"there is {', '.join(known)}" if known else "there is none"

@@ -1,0 +1,111 @@
+"""The configuration file: what it may say, and all of its mistakes at once, each with its line."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from cli import units
+from cli.config.cross_checks import cross_check
+from cli.config.http import HttpSettings, read_http
+from cli.config.portfolio import read_portfolio
+from cli.config.section import Section
+from cli.config.symbols import read_symbol
+from cli.config.venues import read_venue
+from cli.config.yaml import Mistake, parse
+from cli.errors import CommandError
+from producers.simulated.settings import VenueSettings
+from schemas.engine.journal import SymbolEntry
+from schemas.engine.portfolio import PortfolioSettings
+
+DEFAULT_FILE = Path(__file__).with_name("default.yaml")
+DEFAULT_INSTANCE = "sqt"
+_INSTANCE = re.compile(r"[a-z0-9]{3}\Z")
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
+    """What a configuration file says."""
+
+    instance: str
+    """Names this installation in its order ids."""
+    venue: VenueSettings
+    """The simulated venue; where its books lie and at which port it listens is decided at the start."""
+    symbols: tuple[SymbolEntry, ...]
+    portfolio: PortfolioSettings = PortfolioSettings()
+    """Limits over all symbols."""
+    bus_port: int | None = None
+    """None where the file asks for no port."""
+    http: HttpSettings = HttpSettings()
+
+
+class ConfigurationError(CommandError):
+    """A configuration file has mistakes."""
+
+    def __init__(self, path: Path, mistakes: list[Mistake]) -> None:
+        self.mistakes = sorted(set(mistakes))
+        lines = [f"{path}:{mistake.line}: {mistake.text}" for mistake in self.mistakes]
+        count = f"{len(lines)} mistakes" if len(lines) > 1 else "a mistake"
+        super().__init__("\n".join([f"{count} in the configuration", *lines]))
+
+
+def load(path: Path, environment: Mapping[str, str] | None = None) -> Configuration:
+    """Return the configuration in a file.
+
+    Raises: ConfigurationError with every mistake; CommandError when the file cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{path}: not UTF-8 at byte {error.start}") from error
+    configuration, mistakes = read(text, os.environ if environment is None else environment)
+    if configuration is None:
+        raise ConfigurationError(path, mistakes)
+    return configuration
+
+
+def read(text: str, environment: Mapping[str, str]) -> tuple[Configuration | None, list[Mistake]]:
+    """Return the configuration that a text is; None, and why, when it has mistakes."""
+    tree, mistakes = parse(text, environment)
+    if tree is None:
+        return None, mistakes
+    top = Section(tree, "", mistakes)
+    instance = top.optional("instance", _instance, DEFAULT_INSTANCE)
+    bus_port, http = _port(top, "bus"), read_http(top)
+    venues = top.section("venues")
+    found = [read_venue(name, section) for name, section in venues.named_sections()] if venues else []
+    symbols = [read_symbol(section, instance) for section in top.listed_sections("symbols")]
+    portfolio = read_portfolio(top.section("portfolio"))
+    if not symbols:
+        top.note("symbols is empty: name at least one symbol to trade", top.line_of("symbols"))
+    top.close()
+    cross_check(top, found, symbols)
+    if mistakes:
+        return None, mistakes
+    configuration = Configuration(
+        instance=instance,
+        venue=found[0].settings,
+        symbols=tuple(symbol.entry for symbol in symbols),
+        portfolio=portfolio,
+        bus_port=bus_port,
+        http=http,
+    )
+    return configuration, []
+
+
+def _port(top: Section, key: str) -> int | None:
+    section = top.section(key)
+    if section is None:
+        return None
+    port: int | None = section.optional("port", units.whole(0, 65535), -1)
+    section.close()
+    return None if port == -1 else port
+
+
+def _instance(text: str) -> str:
+    if not _INSTANCE.match(text):
+        raise ValueError("has to be three of a-z and 0-9, like sqt")
+    return text

@@ -1,0 +1,182 @@
+"""The `http` section of a configuration: where the live servers listen, and who may come in."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from cli import units
+from cli.config.section import Section
+from liveserver.auth.roles import Role
+from liveserver.auth.settings import (
+    KEY_HASH,
+    NAME,
+    Access,
+    AccessRefused,
+    Algorithm,
+    ApiKey,
+    RateLimits,
+    Secret,
+    Tokens,
+    mistakes,
+)
+from liveserver.auth.settings import check_access as check
+from liveserver.websocket.context import Limits
+from schemas.units import SECOND_NS
+
+T = TypeVar("T")
+
+ROLES = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
+MANY = 10_000_000
+NO_HASH = "0" * 64
+
+
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the `http` section says."""
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    """None where the file asks for no port."""
+    allowed_origins: frozenset[str] = frozenset()
+    limits: Limits = Limits()
+    access: Access = Access()
+
+
+def read_http(top: Section) -> HttpSettings:
+    """Return the section; what is wrong with it is noted."""
+    section = top.section("http")
+    if section is None:
+        return HttpSettings()
+    port = section.optional("port", units.whole(0, 65535), -1)
+    settings = HttpSettings(
+        host=section.optional("host", units.word, "127.0.0.1"),
+        port=None if port == -1 else port,
+        allowed_origins=frozenset(value for value, _ in section.values("allowed_origins", _origin)),
+        limits=_limits(section),
+        access=_access(section),
+    )
+    section.close()
+    if section.is_sound:
+        _check(section, settings)
+    return settings
+
+
+def _check(section: Section, settings: HttpSettings) -> None:
+    try:
+        check(settings.access, settings.host)
+    except AccessRefused as error:
+        section.note(f"http: {error}")
+
+
+def _access(section: Section) -> Access:
+    usual = Access()
+    return Access(
+        keys=tuple(_key(each) for each in section.listed_sections("keys")),
+        tokens=_tokens(section),
+        public=section.optional("public", units.flag, usual.public),
+        trust_network=section.optional("trust_network", units.flag, usual.trust_network),
+        trusted_proxies=tuple(value for value, _ in section.values("trusted_proxies", _network)),
+        session_s=section.optional("session", _seconds, usual.session_s),
+        rates=_numbers(section, "rates", RateLimits()),
+    )
+
+
+def _key(section: Section) -> ApiKey:
+    key = ApiKey(
+        name=section.required("name", _name, f"line-{section.line}"),
+        role=section.required("role", _role, Role.VIEWER),
+        sha256=section.required("sha256", _hash, NO_HASH),
+    )
+    section.close()
+    return key
+
+
+def _tokens(top: Section) -> Tokens | None:
+    section = top.section("jwt")
+    if section is None:
+        return None
+    usual = Tokens(algorithm=Algorithm.HS256)
+    tokens = Tokens(
+        algorithm=section.required("algorithm", units.choice(Algorithm), usual.algorithm),
+        secret=Secret(section.optional("secret", units.word, "")),
+        public_key=section.optional("public_key_file", _file, ""),
+        issuer=section.optional("issuer", units.word, ""),
+        audience=section.optional("audience", units.word, ""),
+        leeway_s=section.optional("leeway", _seconds, usual.leeway_s),
+        role_claim=section.optional("role_claim", units.word, usual.role_claim),
+    )
+    section.close()
+    return tokens
+
+
+def _limits(top: Section) -> Limits:
+    return _numbers(top, "limits", Limits())
+
+
+def _numbers(top: Section, key: str, usual: T) -> T:
+    """Read a table of numbers: what it may have are the fields of a struct, those of seconds as durations."""
+    section = top.section(key)
+    if section is None:
+        return usual
+    given: dict[str, Any] = {}
+    for field in msgspec.structs.fields(type(usual)):  # type: ignore[arg-type] # a struct, as both callers have it
+        before = getattr(usual, field.name)
+        is_time = field.name.endswith("_s") and not field.name.endswith("_per_s")
+        name = field.name.removesuffix("_s") if is_time else field.name
+        parse: Callable[[str], Any] = (
+            _seconds if is_time else _number if isinstance(before, float) else _count
+        )
+        given[field.name] = section.optional(name, parse, before)
+    section.close()
+    return type(usual)(**given)
+
+
+def _seconds(text: str) -> float:
+    return units.duration(text) / SECOND_NS
+
+
+def _number(text: str) -> float:
+    return float(units.positive(text))
+
+
+def _count(text: str) -> int:
+    return units.whole(1, MANY)(text)
+
+
+def _name(text: str) -> str:
+    if not NAME.match(text):
+        raise ValueError("has to be 1 to 64 of letters, digits, . _ @ -")
+    return text
+
+
+def _hash(text: str) -> str:
+    if not KEY_HASH.match(text):
+        raise ValueError("has to be 64 hexadecimal digits, as opensqt key prints them")
+    return text
+
+
+def _role(text: str) -> Role:
+    if text not in ROLES:
+        raise ValueError(f"has to be {', '.join(ROLES[:-1])} or {ROLES[-1]}")
+    return Role(text)
+
+
+def _origin(text: str) -> str:
+    is_origin = text.startswith(("http://", "https://")) and text.count("/") == 2
+    if not is_origin and text not in {"*", "null"}:
+        raise ValueError("has to be an origin without a path, like https://example.org, or * or null")
+    return text.lower()
+
+
+def _network(text: str) -> str:
+    for _ in mistakes(Access(trusted_proxies=(text,))):
+        raise ValueError("has to be an address or a network, like 10.0.0.0/8")
+    return text
+
+
+def _file(text: str) -> str:
+    try:
+        return Path(text).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from error

@@ -1,0 +1,120 @@
+"""Reading a table of the configuration key by key: every mistake is noted with its line, none stops the reading."""
+
+import difflib
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from cli.config.yaml import List, Mistake, Node, Scalar, Table
+
+T = TypeVar("T")
+
+
+class Section:
+    """One table of the file. Ask for what it may hold, then `close` it: what was not asked for is a mistake."""
+
+    def __init__(self, node: Node, path: str, mistakes: list[Mistake], line: int | None = None) -> None:
+        self.path = path
+        self.line = line or node.line
+        self._mistakes = mistakes
+        self._asked: list[str] = []
+        self._noted = 0
+        entries = node.entries if isinstance(node, Table) else ()
+        self._entries = {entry.key: entry for entry in entries}
+        if not isinstance(node, Table):
+            self.note(f"{path or 'the file'} has to be a table of keys and values")
+
+    @property
+    def is_sound(self) -> bool:
+        """Nothing was wrong in it so far."""
+        return not self._noted
+
+    def note(self, text: str, line: int | None = None) -> None:
+        """Note a mistake in a line; without one, in the line that the section starts with."""
+        self._noted += 1
+        self._mistakes.append(Mistake(line or self.line, text))
+
+    def line_of(self, key: str) -> int:
+        """Return the line of a key, of the section when it is not there."""
+        return self._entries[key].line if key in self._entries else self.line
+
+    def required(self, key: str, parse: Callable[[str], T], stand_in: T) -> T:
+        """Return the value of a key; `stand_in`, with a mistake noted, when it is missing or wrong."""
+        if self._value(key) is None:
+            self.note(f"{self._name(key)} is missing")
+            return stand_in
+        return self.optional(key, parse, stand_in)
+
+    def optional(self, key: str, parse: Callable[[str], T], default: T) -> T:
+        """Return the value of a key, or the default when it is not there."""
+        node = self._value(key)
+        if node is None:
+            return default
+        if not isinstance(node, Scalar):
+            self.note(f"{self._name(key)} has to be a single value", self.line_of(key))
+            return default
+        return self._parsed(node, self._name(key), parse, default)
+
+    def values(self, key: str, parse: Callable[[str], T]) -> list[tuple[T, int]]:
+        """Return the values of a list, each with its line."""
+        found: list[tuple[T, int]] = []
+        for i, node in enumerate(self._items(key)):
+            name = f"{self._name(key)}[{i}]"
+            if not isinstance(node, Scalar):
+                self.note(f"{name} has to be a single value", node.line)
+                continue
+            value = self._parsed(node, name, parse, None)
+            if value is not None:
+                found.append((value, node.line))
+        return found
+
+    def section(self, key: str) -> "Section | None":
+        """Return the table under a key, None when there is none."""
+        node = self._value(key)
+        return None if node is None else Section(node, self._name(key), self._mistakes, self.line_of(key))
+
+    def named_sections(self) -> Iterator[tuple[str, "Section"]]:
+        """Yield every entry of this table as a table of its own: for tables whose keys are names."""
+        for key, entry in self._entries.items():
+            self._asked.append(key)
+            yield key, Section(entry.value, self._name(key), self._mistakes, entry.line)
+
+    def listed_sections(self, key: str) -> Iterator["Section"]:
+        """Yield the tables of a list."""
+        for i, node in enumerate(self._items(key)):
+            yield Section(node, f"{self._name(key)}[{i}]", self._mistakes)
+
+    def close(self) -> None:
+        """Note the keys that nobody asked for."""
+        for key, entry in self._entries.items():
+            if key not in self._asked:
+                near = difflib.get_close_matches(key, self._asked, n=1)
+                advice = f"did you mean {near[0]}?" if near else f"it may have: {', '.join(self._asked)}"
+                self.note(f"{self._name(key)} is not known; {advice}", entry.line)
+
+    def _value(self, key: str) -> Node | None:
+        if key not in self._asked:
+            self._asked.append(key)
+        entry = self._entries.get(key)
+        if entry is None or (isinstance(entry.value, Scalar) and not entry.value.shown):
+            return None
+        return entry.value
+
+    def _items(self, key: str) -> tuple[Node, ...]:
+        node = self._value(key)
+        if node is None:
+            return ()
+        if not isinstance(node, List):
+            self.note(f"{self._name(key)} has to be a list", self.line_of(key))
+            return ()
+        return node.items
+
+    def _parsed(self, node: Scalar, name: str, parse: Callable[[str], T], default: T) -> T:
+        try:
+            return parse(node.text.strip())
+        except ValueError as error:
+            shown = node.shown if len(node.shown) <= 60 else f"{node.shown[:60]}..."
+            self.note(f"{name} {error}, not {shown!r}", node.line)
+            return default
+
+    def _name(self, key: str) -> str:
+        return f"{self.path}.{key}" if self.path else key

@@ -1,0 +1,204 @@
+"""The `venues` of a configuration file: a simulated venue, what it trades and how its market behaves."""
+
+import re
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from cli import units
+from cli.config.section import Section
+from cli.units import Amount
+from producers.simulated.settings import FaultSettings, FundingSettings, SymbolSettings, VenueSettings
+from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Money, Symbol, VenueId
+from schemas.venue.instruments import Instrument, InstrumentKind
+
+_VENUE = re.compile(r"[A-Za-z0-9-]{1,24}\Z")
+_SYMBOL = re.compile(r"(?P<base>[A-Z0-9]{1,15})/(?P<quote>[A-Z0-9]{1,15})(?::(?P<settle>[A-Z0-9]{1,15}))?\Z")
+_NOTHING = Amount(Decimal(1), "")
+PROBABILITIES = (
+    "lost",
+    "doubled",
+    "late",
+    "reordered",
+    "answer_lost",
+    "request_late",
+    "rate_limited",
+    "overloaded",
+    "disconnect_account",
+    "disconnect_market",
+)
+
+
+class ReadInstrument(NamedTuple):
+    """One instrument as the file has it."""
+
+    settings: SymbolSettings
+    section: Section
+
+
+class ReadVenue(NamedTuple):
+    """One venue as the file has it; with mistakes, `settings` holds stand-ins."""
+
+    name: str
+    settings: VenueSettings
+    instruments: dict[Symbol, ReadInstrument]
+    section: Section
+
+
+def read_venue(name: str, section: Section) -> ReadVenue:
+    """Read one entry of `venues`."""
+    if not _VENUE.match(name):
+        section.note(f"a venue is named with letters, digits and -, not {name!r}")
+    kind = section.required("kind", units.word, "simulated")
+    if kind != "simulated":
+        section.note(f"{section.path}.kind has to be simulated, not {kind!r}", section.line_of("kind"))
+    leverage = section.optional("leverage", units.positive, Decimal(1))
+    table = section.section("instruments")
+    if table is None:
+        section.note(f"{section.path}.instruments is missing")
+    instruments = (
+        {
+            Symbol(symbol): read_instrument(name, symbol, one, leverage)
+            for symbol, one in table.named_sections()
+        }
+        if table
+        else {}
+    )
+    settings = VenueSettings(
+        store="",
+        venue=VenueId(name),
+        seed=section.optional("seed", units.whole(0), 1),
+        tick_interval=section.optional("tick_interval", _positive_duration, 250 * MILLISECOND_NS),
+        symbols=tuple(one.settings for one in instruments.values()),
+        balances=_balances(section),
+        faults=_faults(section.section("faults")),
+        funding=_funding(section.section("funding")),
+        maintenance_margin=section.optional("maintenance_margin", units.ratio, Decimal(0)),
+    )
+    section.close()
+    return ReadVenue(name, settings, instruments, section)
+
+
+def read_instrument(venue: str, symbol: str, section: Section, leverage: Decimal) -> ReadInstrument:
+    """Read one entry of a venue's `instruments`. A spot symbol knows no leverage."""
+    instrument = _instrument(venue, symbol, section)
+    start = section.required("start_price", units.amount, _NOTHING)
+    _expect_currency(section, "start_price", start, instrument.quote)
+    if start.value <= 0:
+        section.note(f"{section.path}.start_price has to be above 0", section.line_of("start_price"))
+    is_spot = instrument.kind is InstrumentKind.SPOT
+    if not is_spot and not 1 <= leverage <= instrument.maximum_leverage:
+        section.note(
+            f"the venue's leverage {leverage} is not within 1 and {section.path}.maximum_leverage "
+            f"{instrument.maximum_leverage}"
+        )
+    settings = SymbolSettings(
+        instrument=instrument,
+        start_price=start.value,
+        volatility=section.optional("volatility", _volatility, 0.0025),
+        drift=float(section.optional("drift", units.signed_ratio, Decimal(0))),
+        jumps=float(section.optional("jumps", units.decimal, Decimal("0.02"))),
+        spread_ticks=section.optional("spread_ticks", units.whole(1), 1),
+        traded_notional=_money(section, "traded_notional", Decimal(100), instrument.quote),
+        depth_notional=_money(section, "depth_notional", Decimal(10_000), instrument.quote),
+        leverage=Decimal(1) if is_spot else leverage,
+    )
+    section.close()
+    return ReadInstrument(settings, section)
+
+
+def _instrument(venue: str, symbol: str, section: Section) -> Instrument:
+    match = _SYMBOL.match(symbol)
+    if match is None:
+        section.note(f"a symbol is written BTC/USDT (spot) or BTC/USDT:USDT (perpetual), not {symbol!r}")
+    base, quote, settle = match.group("base", "quote", "settle") if match else ("", "", None)
+    by_name = InstrumentKind.LINEAR_PERPETUAL if settle else InstrumentKind.SPOT
+    kind = section.required("kind", units.choice(InstrumentKind), by_name)
+    if match and kind is not by_name:
+        section.note(
+            f"{section.path}.kind is {kind}, but {symbol} names a {by_name}", section.line_of("kind")
+        )
+    if settle and settle != quote:
+        section.note(
+            f"a linear perpetual settles in its quote currency: {base}/{quote}:{quote}, not {symbol}"
+        )
+    return Instrument(
+        venue=VenueId(venue),
+        symbol=Symbol(symbol),
+        kind=kind,
+        base=base,
+        quote=quote,
+        settle=quote,
+        tick_size=section.required("tick_size", units.positive, Decimal(1)),
+        lot_size=section.required("lot_size", units.positive, Decimal(1)),
+        minimum_quantity=section.optional("minimum_quantity", units.decimal, Decimal(0)),
+        minimum_notional=_money(section, "minimum_notional", Decimal(0), quote),
+        maker_fee=section.required("maker_fee", units.signed_ratio, Decimal(0)),
+        taker_fee=section.required("taker_fee", units.ratio, Decimal(0)),
+        maximum_leverage=section.optional("maximum_leverage", units.positive, Decimal(20 if settle else 1)),
+    )
+
+
+def _money(section: Section, key: str, default: Money, currency: str) -> Money:
+    found = section.optional(key, units.amount, Amount(default, currency))
+    _expect_currency(section, key, found, currency)
+    return found.value
+
+
+def _expect_currency(section: Section, key: str, found: Amount, currency: str) -> None:
+    if currency and found.currency and found.currency != currency:
+        section.note(
+            f"{section.path}.{key} has to be in {currency}, not {found.currency}", section.line_of(key)
+        )
+
+
+def _balances(section: Section) -> dict[str, Money]:
+    balances: dict[str, Money] = {}
+    for amount, line in section.values("balances", units.amount):
+        if amount.currency in balances:
+            section.note(f"{section.path}.balances names {amount.currency} twice", line)
+        balances[amount.currency] = amount.value
+    return balances
+
+
+def _faults(section: Section | None) -> FaultSettings:
+    if section is None:
+        return FaultSettings()
+    default = FaultSettings()
+    settings = FaultSettings(
+        seed=section.optional("seed", units.whole(0), default.seed),
+        late_by=section.optional("late_by", _positive_duration, default.late_by),
+        answer_delay=section.optional("answer_delay", _positive_duration, default.answer_delay),
+        request_delay=section.optional("request_delay", _positive_duration, default.request_delay),
+        latency=section.optional("latency", units.duration, default.latency),
+        retry_after_s=section.optional("retry_after", _positive_duration, 1_000 * MILLISECOND_NS) / 1e9,
+    )
+    chances = {name: section.optional(name, units.probability, 0.0) for name in PROBABILITIES}
+    section.close()
+    return msgspec.structs.replace(settings, **chances)
+
+
+def _funding(section: Section | None) -> FundingSettings:
+    if section is None:
+        return FundingSettings()
+    settings = FundingSettings(
+        rate=section.required("rate", units.signed_ratio, Decimal(0)),
+        interval=section.optional("interval", _positive_duration, 8 * 3600 * SECOND_NS),
+    )
+    section.close()
+    return settings
+
+
+def _positive_duration(text: str) -> DurationNs:
+    value = units.duration(text)
+    if value <= 0:
+        raise ValueError("has to be above 0")
+    return value
+
+
+def _volatility(text: str) -> float:
+    value = units.ratio(text)
+    if value > Decimal("0.1"):
+        raise ValueError("is the standard deviation of a minute and at most 10%")
+    return float(value)

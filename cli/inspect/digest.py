@@ -1,0 +1,171 @@
+"""A fold over one symbol's journal, with digests that compare two runs."""
+
+import hashlib
+from contextlib import aclosing
+from decimal import Decimal
+from typing import assert_never
+
+import msgspec
+
+from bus import Bus, Everything, FromSequence, Received, read
+from schemas import subjects
+from schemas.codec import encode
+from schemas.engine.events import Fill
+from schemas.engine.journal import SymbolEntry
+from schemas.grid.state import GridState
+from schemas.subjects import Stream
+from schemas.units import TimeNs
+from schemas.venue.order_ids import parse_order_id
+from schemas.venue.orders import CancelOrder, Decision, PlaceOrder, QueryOrder
+
+
+class _RawStep(msgspec.Struct, frozen=True):
+    """The fields of a step that the fold needs; the large ones stay raw bytes."""
+
+    step: int
+    causes: msgspec.Raw
+    state: msgspec.Raw
+    decisions: msgspec.Raw
+    fills: tuple[Fill, ...]
+    notices: msgspec.Raw
+    time: TimeNs
+
+
+_raw_steps = msgspec.json.Decoder(_RawStep)
+_states = msgspec.json.Decoder(GridState)
+_decisions = msgspec.json.Decoder(tuple[Decision, ...])
+_NO_DECISIONS = b"[]"
+
+
+class StepsSoFar:
+    """A fold over one symbol's steps, with three SHA-256 digests.
+
+    `decisions_digest` and `fills_digest` cover what was decided and what was traded, one JSON array a line, numbers in
+    plain digits without trailing zeros. They contain no ids and no texts, so they stay comparable across versions:
+
+        decisions  [time, "place", level, side, price, quantity, post_only, reduce_only]
+                   [time, "cancel", level, side]       level and side of the cancelled order's id; queries are left out
+        fills      [time, level, side, price, quantity, fee in quote]
+
+    `steps_digest` covers every byte of a step except epoch, offsets and `published_through`; a claim repeats its step
+    and is left out.
+    """
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.fills = 0
+        self.sequence = 0
+        """JOURNAL sequence of the last message."""
+        self.time: TimeNs = 0
+        self.first_missing: int | None = None
+        """The first step that the stream no longer held when it was read: the digests do not cover the whole run."""
+        self._steps = hashlib.sha256()
+        self._decisions = hashlib.sha256()
+        self._fills = hashlib.sha256()
+        self._state: bytes | None = None
+
+    def add(self, received: Received) -> None:
+        """Apply the next message of the journal."""
+        step = _raw_steps.decode(received.data)
+        self.sequence = received.sequence
+        if step.step <= self.steps:
+            return
+        if step.step != self.steps + 1 and self.first_missing is None:
+            self.first_missing = self.steps + 1
+        self.steps, self.time = step.step, step.time
+        self.fills += len(step.fills)
+        self._state = bytes(step.state)
+        for part in (step.causes, step.state, step.decisions, step.notices):
+            self._steps.update(bytes(part))
+            self._steps.update(b"\n")
+        if bytes(step.decisions) != _NO_DECISIONS:
+            for decision in _decisions.decode(step.decisions):
+                if (row := decision_row(step.time, decision)) is not None:
+                    self._decisions.update(_line(row))
+        for fill in step.fills:
+            self._steps.update(encode(fill))
+            self._fills.update(_line(fill_row(fill)))
+
+    @property
+    def state(self) -> GridState | None:
+        """The state after the last step, None before the first."""
+        return None if self._state is None else _states.decode(self._state)
+
+    @property
+    def steps_digest(self) -> str:
+        return self._steps.hexdigest()
+
+    @property
+    def decisions_digest(self) -> str:
+        return self._decisions.hexdigest()
+
+    @property
+    def fills_digest(self) -> str:
+        return self._fills.hexdigest()
+
+
+def decision_row(time: TimeNs, decision: Decision) -> tuple[object, ...] | None:
+    """Return the row of a decision in `decisions_digest`, None for a query."""
+    match decision:
+        case PlaceOrder():
+            return (
+                time,
+                "place",
+                decision.level,
+                decision.side.value,
+                _plain(decision.price),
+                _plain(decision.quantity),
+                decision.post_only,
+                decision.reduce_only,
+            )
+        case CancelOrder():
+            name = parse_order_id(decision.client_order_id)
+            return (
+                (time, "cancel", None, None)
+                if name is None
+                else (time, "cancel", name.level, name.side.value)
+            )
+        case QueryOrder():
+            return None
+        case _:
+            assert_never(decision)
+
+
+def fill_row(fill: Fill) -> tuple[object, ...]:
+    """Return the row of a fill in `fills_digest`."""
+    return (
+        fill.time,
+        fill.level,
+        fill.side.value,
+        _plain(fill.price),
+        _plain(fill.quantity),
+        _plain(fill.fee),
+    )
+
+
+def _plain(number: Decimal) -> str:
+    return format(number.normalize() + 0, "f")
+
+
+def _line(row: tuple[object, ...]) -> bytes:
+    return msgspec.json.encode(row) + b"\n"
+
+
+async def follow(bus: Bus, entry: SymbolEntry, so_far: StepsSoFar, until: int | None = None) -> None:
+    """Take every step of a symbol as it is committed: for ever, or up to a sequence of JOURNAL."""
+    if until is not None and so_far.sequence >= until:
+        return
+    filters = [subjects.step(entry.venue, entry.symbol)]
+    start = FromSequence(so_far.sequence + 1) if so_far.sequence else Everything()
+    async with aclosing(read(bus, Stream.JOURNAL, filters, start)) as batches:
+        async for batch in batches:
+            for received in batch.messages:
+                so_far.add(received)
+            if until is not None and so_far.sequence >= until:
+                return
+
+
+async def last_step(bus: Bus, entry: SymbolEntry) -> int:
+    """Return the JOURNAL sequence of a symbol's last step, 0 when there is none."""
+    last = await bus.last(Stream.JOURNAL, subjects.step(entry.venue, entry.symbol))
+    return 0 if last is None else last.sequence

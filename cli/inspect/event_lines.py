@@ -1,0 +1,253 @@
+"""One readable line for each event on the bus."""
+
+from datetime import UTC, datetime
+from typing import assert_never
+
+from cli.console import colour
+from schemas.codec import Event, UndecodableError, decode
+from schemas.engine.control import Command, CommandResult
+from schemas.engine.events import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
+from schemas.engine.journal import (
+    CommandReceived,
+    EngineStarted,
+    EngineStopping,
+    Step,
+    SymbolAdded,
+    SymbolEntry,
+    TimePassed,
+)
+from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
+from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
+from schemas.grid.view import GridView
+from schemas.units import MILLISECOND_NS, Side
+from schemas.venue.account import Balance, OpenOrders, Position
+from schemas.venue.instruments import Instrument
+from schemas.venue.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
+from schemas.venue.orders import (
+    CancelOrder,
+    CancelRejected,
+    Decision,
+    Funding,
+    OrderIntent,
+    OrderReport,
+    PlaceOrder,
+    QueryOrder,
+    Trade,
+)
+
+DIM, RED, GREEN, YELLOW, BOLD = "2", "31", "32", "33", "1"
+LONGEST_RAW = 200
+_LOUD = (RiskChanged, AlertRaised, CancelRejected, FeedChanged, Reconciled)
+
+
+def line(subject: str, data: bytes, time_ns: int, *, is_coloured: bool) -> str:
+    """Return time, subject and what matters of the event; what is none of ours is shown as it is."""
+    clock = datetime.fromtimestamp(time_ns / 1e9, UTC).strftime("%H:%M:%S.%f")[:-3]
+    head = f"{colour(clock, DIM, is_seen=is_coloured)} {colour(f'{subject:<40}', BOLD, is_seen=is_coloured)}"
+    try:
+        event = decode(data)
+    except UndecodableError:
+        return f"{head} {_raw(data)}"
+    tint = _tint(event)
+    return f"{head} {colour(essence(event), tint, is_seen=is_coloured and bool(tint))}"
+
+
+def essence(event: Event) -> str:
+    """Return what matters of an event."""
+    match event:
+        case Ticker() | PublicTrade() | Candle() | FeedChanged() | ClockRead():
+            text = _market(event)
+        case OrderIntent() | OrderReport() | CancelRejected() | Trade() | Funding():
+            text = _order(event)
+        case Balance() | Position() | OpenOrders():
+            text = _account(event)
+        case Step() | GridView():
+            text = _journal(event)
+        case SymbolAdded() | TimePassed() | CommandReceived() | EngineStarted() | EngineStopping():
+            text = _cause(event)
+        case DecisionMade() | Fill() | RiskChanged() | Reconciled() | AlertRaised():
+            text = _engine(event)
+        case Command():
+            text = f"{event.name}{_changes(event)} by {event.operator}{_because(event.reason)}"
+        case CommandResult():
+            text = f"{event.name} {event.outcome}{_because(event.detail)}"
+        case Instrument() | SymbolEntry():
+            text = _registered(event)
+        case _:
+            text = _portfolio(event)
+    return text
+
+
+def _portfolio(
+    event: PortfolioEntry | PortfolioLimits | OrderLatency | PortfolioStep | CommandForAll | AddRequested,
+) -> str:
+    match event:
+        case PortfolioEntry():
+            return f"exposure up to {event.settings.max_exposure}"
+        case PortfolioLimits():
+            limit = f" of {event.max_exposure}" if event.max_exposure else ""
+            stop = "" if event.is_opening_allowed else ", nothing more is opened"
+            return f"exposure {event.exposure}{limit}{stop}, breaker {event.breaker}{_because(event.reason)}"
+        case OrderLatency():
+            p50, p99 = event.p50 / MILLISECOND_NS, event.p99 / MILLISECOND_NS
+            return f"answers to orders: p50 {p50:.1f} ms, p99 {p99:.1f} ms of {event.count}"
+        case PortfolioStep():
+            return f"step {event.step}, epoch {event.epoch}: {len(event.commands)} commands given on"
+        case CommandForAll() | AddRequested():
+            return essence(event.command)
+        case _:
+            assert_never(event)
+
+
+def _market(event: Ticker | PublicTrade | Candle | FeedChanged | ClockRead) -> str:
+    match event:
+        case Ticker():
+            return f"{event.bid} / {event.ask}  last {event.last}"
+        case PublicTrade():
+            return f"{event.side} {event.quantity} at {event.price}"
+        case Candle():
+            closed = "closed" if event.closed else "forming"
+            prices = f"{event.open} {event.high} {event.low} {event.close}"
+            return f"{event.interval} {closed} {prices}  volume {event.volume}"
+        case FeedChanged():
+            return f"feed {event.state}{_because(event.reason)}"
+        case ClockRead():
+            return f"{(event.received_time - event.time) / 1e6:+.1f} ms"
+        case _:
+            assert_never(event)
+
+
+def _order(event: OrderIntent | OrderReport | CancelRejected | Trade | Funding) -> str:
+    match event:
+        case OrderIntent():
+            return f"step {event.step}: {_counts(event.decisions)}"
+        case OrderReport():
+            reason = event.reject_reason or event.detail
+            of = f"/{event.quantity}" if event.quantity is not None else ""
+            return f"{event.status} {event.client_order_id} {event.cumulative_quantity}{of}{_because(reason)}"
+        case CancelRejected():
+            return f"cancel rejected {event.client_order_id}{_because(event.detail)}"
+        case Trade():
+            what = f"{event.side} {event.quantity} at {event.price}, fee {event.fee} {event.fee_asset}"
+            return f"{what}  {event.client_order_id or 'not ours'}"
+        case Funding():
+            return f"funding {event.amount} at {event.rate}"
+        case _:
+            assert_never(event)
+
+
+def _account(event: Balance | Position | OpenOrders) -> str:
+    match event:
+        case Balance():
+            return f"{event.asset} {event.total}, free {event.free}"
+        case Position():
+            return f"{event.quantity} from {event.entry_price}, unrealized {event.unrealized_pnl}"
+        case OpenOrders():
+            return f"{len(event.orders)} open orders"
+        case _:
+            assert_never(event)
+
+
+def _journal(event: Step | GridView) -> str:
+    match event:
+        case Step():
+            causes = ", ".join(sorted({type(cause).__name__ for cause in event.causes})) or "claim"
+            return f"step {event.step} ({causes}): {_counts(event.decisions)}, {len(event.fills)} fills"
+        case GridView():
+            quoting = "" if event.not_quoting is None else f", not quoting: {event.not_quoting}"
+            return (
+                f"step {event.step} at {event.price}: position {event.position}, grid {event.grid_profit:.4f}, "
+                f"total {event.total_profit:.4f}{quoting}"
+            )
+        case _:
+            assert_never(event)
+
+
+def _registered(event: Instrument | SymbolEntry) -> str:
+    if isinstance(event, Instrument):
+        return f"{event.kind} tick {event.tick_size} lot {event.lot_size}"
+    return f"{event.settings.mode} {event.settings.order_amount} a level, instance {event.instance}"
+
+
+def _cause(event: SymbolAdded | TimePassed | CommandReceived | EngineStarted | EngineStopping) -> str:
+    match event:
+        case SymbolAdded():
+            return f"{event.symbol} added, generation {event.generation}"
+        case TimePassed():
+            return "time passed"
+        case CommandReceived():
+            return essence(event.command)
+        case EngineStarted():
+            return "the engine starts"
+        case EngineStopping():
+            return "the engine stops"
+        case _:
+            assert_never(event)
+
+
+def _engine(event: DecisionMade | Fill | RiskChanged | Reconciled | AlertRaised) -> str:
+    match event:
+        case DecisionMade():
+            return f"{_decision(event.decision)}  (step {event.step})"
+        case Fill():
+            profit = "" if event.opens else f", profit {event.grid_profit:+.4f}"
+            return (
+                f"{event.side:<4} {event.quantity} at {event.price}, level {event.level}{profit}, "
+                f"position {event.position}"
+            )
+        case RiskChanged():
+            change = "began" if event.active else "ended"
+            return f"{event.severity} {event.reason} {change}{_because(event.details)}"
+        case Reconciled():
+            return f"{event.finding} {event.client_order_id}: {event.action}"
+        case AlertRaised():
+            return f"{event.severity} {event.code}{_because(event.detail)}"
+        case _:
+            assert_never(event)
+
+
+def _decision(decision: Decision) -> str:
+    match decision:
+        case PlaceOrder():
+            kind = "close" if decision.reduce_only else "place"
+            return (
+                f"{kind} {decision.side:<4} {decision.quantity} at {decision.price}, level {decision.level}"
+            )
+        case CancelOrder():
+            return f"cancel {decision.client_order_id}{_because(decision.reason)}"
+        case QueryOrder():
+            return f"query {decision.client_order_id}{_because(decision.reason)}"
+        case _:
+            assert_never(decision)
+
+
+def _counts(decisions: tuple[Decision, ...]) -> str:
+    places = sum(isinstance(decision, PlaceOrder) for decision in decisions)
+    cancels = sum(isinstance(decision, CancelOrder) for decision in decisions)
+    queries = len(decisions) - places - cancels
+    named = ((places, "to place"), (cancels, "to cancel"), (queries, "to query"))
+    return ", ".join(f"{count} {name}" for count, name in named if count) or "nothing decided"
+
+
+def _changes(command: Command) -> str:
+    return "".join(f" {name}={value}" for name, value in command.changes.items())
+
+
+def _because(text: str) -> str:
+    return f": {text}" if text else ""
+
+
+def _tint(event: Event) -> str:
+    if isinstance(event, _LOUD):
+        return YELLOW
+    if isinstance(event, Fill | Trade):
+        return GREEN if event.side is Side.BUY else RED
+    if isinstance(event, GridView | Step | ClockRead):
+        return DIM
+    return ""
+
+
+def _raw(data: bytes) -> str:
+    text = data.decode("utf-8", "backslashreplace")
+    shown = "".join(char if char.isprintable() else " " for char in text)
+    return shown if len(shown) <= LONGEST_RAW else f"{shown[:LONGEST_RAW]}... ({len(data)} bytes)"

@@ -1,0 +1,143 @@
+"""Money: a trade booked into its slot and the accounts. Nothing but trades and funding is ever booked.
+
+At every moment and for every price p, exactly:
+`cash + position * p - fees == grid_profit + sum(held * p - cost over the slots) - unmatched_fees`.
+"""
+
+from typing import NamedTuple
+
+from engine.core.arithmetic import share
+from engine.core.guards.circuit_breaker import note_opening
+from engine.core.step import Draft
+from schemas.engine.events import Fill, Severity
+from schemas.grid.settings import ZERO
+from schemas.grid.state import Accounts, Slot
+from schemas.units import Money, Price, SignedQuantity
+from schemas.venue.instruments import Instrument
+from schemas.venue.orders import Funding, Trade
+
+FUNDING_IDS_KEPT = 32
+
+
+class Matched(NamedTuple):
+    """What a trade closed of what its slot held."""
+
+    quantity: SignedQuantity
+    """Signed like the trade; 0 for one that only opens."""
+    profit: Money
+    """Net of the fees on both sides."""
+
+
+def book(draft: Draft, slot: Slot, trade: Trade) -> None:
+    """Book a trade that was not booked before, and say so in a fill."""
+    accounts = draft.state.accounts
+    signed = trade.side.sign * trade.quantity
+    fee = _fee_in_quote(draft, trade)
+    accounts.cash -= signed * trade.price
+    accounts.position += signed
+    accounts.fees += fee
+    accounts.volume += trade.quantity * trade.price
+    draft.state.traded_time = max(draft.state.traded_time, trade.time)
+    matched = _close(accounts, slot, signed, trade.price, fee)
+    opens = not matched.quantity
+    round_trip = None
+    if opens:
+        note_opening(draft.state, slot.level)
+    else:
+        round_trip = _count_round_trip(draft, slot, signed, matched)
+    accounts.opened_trades += opens
+    accounts.closed_trades += not opens
+    draft.fills.append(
+        Fill(
+            venue=trade.venue,
+            symbol=trade.symbol,
+            trade_id=trade.trade_id,
+            client_order_id=trade.client_order_id,
+            level=slot.level,
+            side=trade.side,
+            price=trade.price,
+            quantity=trade.quantity,
+            fee=trade.fee,
+            fee_asset=trade.fee_asset,
+            opens=opens,
+            grid_profit=matched.profit,
+            position=accounts.position,
+            is_maker=trade.is_maker,
+            step=draft.step,
+            time=trade.time,
+            round_trip=round_trip,
+        )
+    )
+
+
+def book_correction(draft: Draft, slot: Slot, signed: SignedQuantity) -> None:
+    """Book what a slot lacks of the venue's position, at the newest price and without a fee: no trade of it is known."""
+    assert draft.price is not None
+    accounts = draft.state.accounts
+    accounts.cash -= signed * draft.price
+    accounts.position += signed
+    _close(accounts, slot, signed, draft.price, ZERO)
+    if not slot.held:
+        slot.round_profit = ZERO
+
+
+def on_funding(draft: Draft, funding: Funding) -> bool:
+    """Book a funding payment, once."""
+    state = draft.state
+    if funding.funding_id in state.funding_ids:
+        return False
+    state.accounts.funding += funding.amount
+    state.funding_ids.append(funding.funding_id)
+    del state.funding_ids[:-FUNDING_IDS_KEPT]
+    return True
+
+
+def _close(accounts: Accounts, slot: Slot, signed: SignedQuantity, price: Price, fee: Money) -> Matched:
+    closed = _closed(slot.held, signed)
+    closing_fee = share(fee, closed, signed)
+    profit = ZERO
+    if closed:
+        cost = share(slot.cost, -closed, slot.held)
+        entry_fees = share(slot.entry_fees, -closed, slot.held)
+        profit = -closed * price - cost - entry_fees - closing_fee
+        slot.held += closed
+        slot.cost -= cost
+        slot.entry_fees -= entry_fees
+        accounts.grid_profit += profit
+        accounts.unmatched_fees -= entry_fees
+    opened, opening_fee = signed - closed, fee - closing_fee
+    slot.held += opened
+    slot.cost += opened * price
+    slot.entry_fees += opening_fee
+    accounts.unmatched_fees += opening_fee
+    return Matched(closed, profit)
+
+
+def _count_round_trip(draft: Draft, slot: Slot, signed: SignedQuantity, matched: Matched) -> Money | None:
+    slot.round_profit += matched.profit
+    if slot.held * signed < 0:
+        return None
+    # All that was held is closed.
+    made, slot.round_profit = slot.round_profit, ZERO
+    draft.round_trips.append(made)
+    return made
+
+
+def _closed(held: SignedQuantity, signed: SignedQuantity) -> SignedQuantity:
+    if held * signed >= 0:
+        return ZERO
+    return signed if abs(signed) <= abs(held) else -held
+
+
+def _fee_in_quote(draft: Draft, trade: Trade) -> Money:
+    instrument: Instrument = draft.state.instrument
+    if not trade.fee or trade.fee_asset in {instrument.settle, instrument.quote}:
+        return trade.fee
+    if trade.fee_asset == instrument.base:
+        return trade.fee * trade.price
+    draft.alert(
+        Severity.LOW,
+        "fee_not_counted",
+        f"trade {trade.trade_id}: {trade.fee} {trade.fee_asset} has no price in {instrument.quote}",
+    )
+    return ZERO

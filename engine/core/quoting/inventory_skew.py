@@ -1,0 +1,33 @@
+"""The inventory skew: a grid that holds much moves away from what it holds.
+
+The grid is centered at `price * (1 - inventory * inventory_skew)`. The inventory is the position's worth at the price as a
+share of a full window's, within -1 and 1: long inventory moves the grid down, short inventory up.
+"""
+
+from decimal import Decimal
+
+from engine.core.arithmetic import CONTEXT
+from engine.core.guards.circuit_breaker import full_window
+from schemas.grid.state import GridState
+from schemas.units import Price, Ratio
+
+FULL = Decimal(1)
+
+
+def inventory(state: GridState, price: Price) -> Ratio:
+    """Return the position's worth as a share of a full window's."""
+    share = CONTEXT.divide(CONTEXT.multiply(state.accounts.position, price), full_window(state))
+    return max(-FULL, min(FULL, share))
+
+
+def is_skewed(state: GridState) -> bool:
+    """Tell whether the grid is centered elsewhere than at the price."""
+    return bool(state.settings.inventory_skew and state.accounts.position)
+
+
+def reference(state: GridState, price: Price) -> Price:
+    """Return the price that the grid is centered at. The context of the caller is not used."""
+    if not is_skewed(state):
+        return price
+    shift = CONTEXT.multiply(inventory(state, price), state.settings.inventory_skew)
+    return CONTEXT.multiply(price, CONTEXT.subtract(FULL, shift))

@@ -1,0 +1,97 @@
+"""What the account held of a symbol before its grid: taken over at the start, spread over levels, and sold level by level.
+
+It is booked without a trade, at the venue's entry price, at the anchor where the venue knows none: from there on what it
+makes is the grid's. The parts are equal, in whole lots; the last one takes the rest. The levels are those from the center
+up (long) or down (short), as many as there is room for, and fewer when the parts would be below what can be closed.
+"""
+
+from decimal import Decimal
+
+from engine.core.arithmetic import ZERO
+from engine.core.orders.price_lattice import Lattice
+from engine.core.orders.slots import slot_at
+from engine.core.startup.preflight import least_quantity
+from engine.core.step import Draft
+from schemas.engine.events import ReconciliationFinding, Severity
+from schemas.grid.settings import GridMode
+from schemas.grid.state import GridState, Startup
+from schemas.units import ClientOrderId, Price, Quantity, Side, SignedQuantity
+from schemas.venue.instruments import Instrument, InstrumentKind
+
+
+def adopt(draft: Draft, startup: Startup, lattice: Lattice) -> None:
+    """Take the position over; what is not taken over is another's, and never touched."""
+    state, held = draft.state, startup.position
+    if not held:
+        return
+    refused = _reason_to_leave(state, lattice, held)
+    if refused:
+        state.foreign_position = _foreign(state.instrument, held)
+        draft.alert(
+            Severity.MEDIUM, "position_not_adopted", f"{held} held before the start is left alone: {refused}"
+        )
+        return
+    price = startup.entry_price or lattice.anchor
+    parts = _parts(state, lattice, held)
+    for level, part in parts:
+        slot = slot_at(state, level)
+        slot.held += part
+        slot.cost += part * price
+    accounts = state.accounts
+    accounts.position += held
+    accounts.cash -= held * price
+    accounts.adopted, accounts.adopted_cost = held, held * price
+    where = f"{len(parts)} levels from {parts[0][0]} to {parts[-1][0]}"
+    basis = "its entry price" if startup.entry_price else "the anchor"
+    draft.reconciled(
+        ReconciliationFinding.POSITION_ADOPTED,
+        ClientOrderId(""),
+        f"{held} held before the start is spread over {where}, booked at {basis} {price}",
+    )
+
+
+def is_wanted(state: GridState) -> bool:
+    """Tell whether a position is taken over: of a perpetual unless told otherwise, of spot only when told so."""
+    wanted = state.settings.adopt_position
+    return state.instrument.kind is InstrumentKind.LINEAR_PERPETUAL if wanted is None else wanted
+
+
+def _reason_to_leave(state: GridState, lattice: Lattice, held: SignedQuantity) -> str:
+    if not is_wanted(state):
+        return "adopt_position is off"
+    if held < 0 and state.settings.mode is GridMode.LONG:
+        return "it is short, and mode long never is"
+    level = state.center + (state.stride if held > 0 else -state.stride)
+    least = least_quantity(state.instrument, lattice.order_price(level, _closing_side(held)))
+    if abs(held) < least:
+        return f"the venue takes no order below {least}"
+    return ""
+
+
+def _parts(state: GridState, lattice: Lattice, held: SignedQuantity) -> list[tuple[int, SignedQuantity]]:
+    settings, instrument, sign = state.settings, state.instrument, 1 if held > 0 else -1
+    count = settings.sell_window if held > 0 else settings.buy_window
+    levels = [state.center + sign * state.stride * i for i in range(count)]
+    while len(levels) > 1 and _share(instrument, held, len(levels)) < _least(state, lattice, levels, held):
+        levels.pop()
+    part = _share(instrument, held, len(levels)).copy_sign(held)
+    parts = [(level, part) for level in levels[:-1]]
+    return [*parts, (levels[-1], held - sum((each for _, each in parts), ZERO))]
+
+
+def _share(instrument: Instrument, held: SignedQuantity, number: int) -> Quantity:
+    return instrument.quantity_down(abs(held) / Decimal(number))
+
+
+def _least(state: GridState, lattice: Lattice, levels: list[int], held: SignedQuantity) -> Quantity:
+    step = state.stride if held > 0 else -state.stride
+    prices: list[Price] = [lattice.order_price(level + step, _closing_side(held)) for level in levels]
+    return max(least_quantity(state.instrument, price) if price > 0 else abs(held) + 1 for price in prices)
+
+
+def _closing_side(held: SignedQuantity) -> Side:
+    return Side.SELL if held > 0 else Side.BUY
+
+
+def _foreign(instrument: Instrument, held: SignedQuantity) -> SignedQuantity:
+    return held if instrument.kind is InstrumentKind.LINEAR_PERPETUAL else ZERO

@@ -1,0 +1,99 @@
+"""What viewers see of a grid: a level made from the state alone."""
+
+from decimal import Decimal, localcontext
+
+from engine.core.arithmetic import CONTEXT, SHARE_DIGITS, ZERO
+from engine.core.blocking import detail_of
+from engine.core.orders.price_lattice import Lattice
+from engine.core.quoting.quoting import why_not
+from schemas.grid.settings import GridMode
+from schemas.grid.state import GridState, Slot
+from schemas.grid.view import GridView, SlotStatus, SlotView
+from schemas.units import Money, Price, Side
+
+
+def view(state: GridState, step: int, mark: Price | None = None) -> GridView:
+    """Return what viewers see of a grid, marked at a price: that of the last decision unless another is given."""
+    with localcontext(CONTEXT):
+        return _view(state, step, state.price if mark is None else mark)
+
+
+def _view(state: GridState, step: int, mark: Price | None) -> GridView:
+    accounts = state.accounts
+    lattice = None if state.anchor is None else Lattice(state.anchor, state.settings, state.instrument)
+    price = mark or ZERO
+    reason = why_not(state, lattice)
+    unpaired = sum((slot.held * price - slot.cost for slot in state.slots.values()), ZERO)
+    return GridView(
+        venue=state.venue,
+        symbol=state.symbol,
+        step=step,
+        mode=state.settings.mode,
+        anchor_price=state.anchor,
+        price_interval=_interval(state),
+        center=state.center,
+        price=mark,
+        slots=() if lattice is None else tuple(_slot_views(state, lattice)),
+        paused=state.paused,
+        not_quoting=reason,
+        not_quoting_detail=detail_of(state, reason),
+        position=accounts.position,
+        cash=accounts.cash,
+        fees=accounts.fees,
+        funding=accounts.funding,
+        grid_profit=accounts.grid_profit,
+        unpaired_profit=unpaired,
+        total_profit=accounts.cash + accounts.position * price - accounts.fees + accounts.funding,
+        buy_and_hold=_buy_and_hold(state, price),
+        closed_trades=accounts.closed_trades,
+        opened_trades=accounts.opened_trades,
+        volume=accounts.volume,
+        first_time=accounts.first_time,
+        time=state.time,
+        stride=state.stride,
+    )
+
+
+def _interval(state: GridState) -> Money | None:
+    if state.settings.interval_ratio is None or state.anchor is None:
+        return state.settings.price_interval
+    return _short(state.anchor * state.settings.interval_ratio)
+
+
+def _buy_and_hold(state: GridState, price: Price) -> Money:
+    first = state.accounts.first_price
+    if not first:
+        return ZERO
+    window = state.settings.order_amount * state.settings.buy_window
+    return _short(window * (price - first) / first)
+
+
+def _slot_views(state: GridState, lattice: Lattice) -> list[SlotView]:
+    settings, center, stride = state.settings, state.center, state.stride
+    highest = center if settings.mode is GridMode.LONG else center + settings.sell_window * stride
+    levels = {*range(center - settings.buy_window * stride, highest + 1, stride), *state.slots}
+    return [_slot_view(level, state.slots.get(level), lattice, center) for level in sorted(levels)]
+
+
+def _slot_view(level: int, slot: Slot | None, lattice: Lattice, center: int) -> SlotView:
+    order = None if slot is None else slot.order
+    side: Side | None = None
+    status = SlotStatus.EMPTY
+    if slot is not None and slot.held:
+        side, status = (Side.BUY if slot.held > 0 else Side.SELL), SlotStatus.FILLED
+    elif order is not None:
+        side, status = order.side, SlotStatus.OPEN
+    opening_side = side or (Side.BUY if level <= center else Side.SELL)
+    return SlotView(
+        slot_id=level,
+        price=lattice.order_price(level, opening_side),
+        side=side,
+        status=status,
+        held=ZERO if slot is None else slot.held,
+        client_order_id=None if order is None else order.client_order_id,
+        order_price=None if order is None else order.price,
+    )
+
+
+def _short(value: Decimal) -> Decimal:
+    return value.quantize(SHARE_DIGITS)

@@ -1,0 +1,92 @@
+"""What a portfolio needs to know beside what it hears: its limits, the roster, and a symbol that is to be added."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import msgspec
+
+from bus import Bus, Entry, Logger, Registry, newest
+from schemas import subjects
+from schemas.codec import UndecodableError, decode_as
+from schemas.engine.control import Command, CommandName
+from schemas.engine.journal import Step, SymbolEntry
+from schemas.engine.portfolio import PortfolioEntry, PortfolioSettings
+from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioInput
+from schemas.subjects import Stream
+from schemas.units import Symbol, TimeNs, VenueId
+from schemas.venue.instruments import Instrument
+
+DEFAULT_INSTANCE = "sqt"
+
+
+class Inputs:
+    """Looks up what one venue's portfolio asks for."""
+
+    def __init__(self, bus: Bus, venue: VenueId, log: Logger) -> None:
+        self._bus = bus
+        self._venue = venue
+        self._log = log
+        self._settings = Registry(bus, "portfolios")
+
+    async def settings(self) -> PortfolioEntry:
+        """Return the limits as they are configured, none where nothing is."""
+        return self._entry(await self._settings.get(self._venue))
+
+    async def follow_settings(self) -> AsyncIterator[PortfolioEntry]:
+        """Yield the limits whenever they change, for ever."""
+        async with aclosing(self._settings.follow()) as changes:
+            async for key, stored in changes:
+                if key == self._venue:
+                    yield self._entry(stored)
+
+    async def command(self, event: msgspec.Struct, received_time: TimeNs) -> PortfolioInput | None:
+        """Return a command with what has to be known to carry it out; None for what is none."""
+        if not isinstance(event, Command):
+            return None
+        roster = await self._roster()
+        symbols = tuple(sorted(roster))
+        if event.symbol == subjects.ALL or event.name is not CommandName.ADD:
+            return CommandForAll(command=event, received_time=received_time, symbols=symbols)
+        instances = [entry.instance for entry in roster.values()]
+        configured = (await self.settings()).instance
+        return AddRequested(
+            command=event,
+            received_time=received_time,
+            instance=configured or next(iter(instances), DEFAULT_INSTANCE),
+            instrument=await self._instrument(event),
+            is_running=event.symbol in roster,
+            symbols=symbols,
+            last_generation=await last_generation(self._bus, self._venue, event.symbol),
+        )
+
+    def _entry(self, stored: Entry | None) -> PortfolioEntry:
+        try:
+            if stored is not None:
+                return decode_as(stored.data, PortfolioEntry)
+        except UndecodableError as error:
+            self._log.error("undecodable", subject=f"portfolios {self._venue}", detail=str(error))
+        return PortfolioEntry(venue=self._venue, settings=PortfolioSettings())
+
+    async def _roster(self) -> dict[Symbol, SymbolEntry]:
+        found: dict[Symbol, SymbolEntry] = {}
+        for stored in (await Registry(self._bus, "symbols").entries()).values():
+            try:
+                entry = decode_as(stored.data, SymbolEntry)
+            except UndecodableError as error:
+                self._log.error("undecodable", subject=stored.key, detail=str(error))
+                continue
+            if entry.venue == self._venue:
+                found[entry.symbol] = entry
+        return found
+
+    async def _instrument(self, command: Command) -> Instrument | None:
+        key = subjects.registry_key(self._venue, command.symbol)
+        stored = await Registry(self._bus, "instruments").get(key)
+        return None if stored is None else decode_as(stored.data, Instrument)
+
+
+async def last_generation(bus: Bus, venue: VenueId, symbol: Symbol) -> int:
+    """Return the newest generation that a symbol ever made a step in, 0 when it made none."""
+    subject = subjects.step(venue, symbol)
+    last = await newest(bus, Stream.JOURNAL, subject, Step, await bus.last(Stream.JOURNAL, subject))
+    return 0 if last is None else last.event.state.generation

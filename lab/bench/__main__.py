@@ -1,0 +1,53 @@
+"""`opensqt bench NAME`: argument parsing only."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from lab.bench.report import Report
+from lab.bench.trading import commit, engine, latency, recovery, symbols, takeover
+from lab.bench.viewers import fanout, ingest, latency_viewers, viewers
+
+BENCHMARKS: dict[str, Callable[[], Report]] = {
+    "commit": commit.run,
+    "engine": engine.run,
+    "fanout": fanout.run,
+    "ingest": ingest.run,
+    "latency": latency.run,
+    "recovery": recovery.run,
+    "symbols": symbols.run,
+    "takeover": takeover.run,
+    "viewers": viewers.run,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a benchmark and print its report; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="opensqt bench", description="Ratios against a baseline of the same run."
+    )
+    parser.add_argument("name", choices=sorted(BENCHMARKS))
+    parser.add_argument(
+        "--viewers", type=int, metavar="N", help="latency: from a publish to its receipt by N viewers"
+    )
+    parser.add_argument("--idle", type=int, metavar="N", help="viewers: so many that just watch (10000)")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    args = parser.parse_args(arguments)
+    for option, name in (("viewers", "latency"), ("idle", "viewers")):
+        if getattr(args, option) is not None and args.name != name:
+            parser.error(f"--{option} goes with {name}")
+    report = _benchmark(args)()
+    sys.stdout.write((report.json() if args.json else report.text()) + "\n")
+    return 0
+
+
+def _benchmark(args: argparse.Namespace) -> Callable[[], Report]:
+    if args.viewers is not None:
+        return lambda: latency_viewers.run(args.viewers)
+    if args.idle is not None:
+        return lambda: viewers.run(args.idle)
+    return BENCHMARKS[args.name]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

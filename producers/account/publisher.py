@@ -1,0 +1,221 @@
+"""The account publisher: the venue's private stream, and the sweep that finds what the stream missed."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import TypeVar
+
+from bus import Bus, FromTime, Part, Turns, newest, read
+from bus.metrics import Counter
+from producers.outbox import Outbox
+from producers.ports import AccountEvent, AccountSource
+from producers.retry import last_stored, persist
+from producers.symbols import changes_of
+from schemas import subjects
+from schemas.codec import UndecodableError, decode_as
+from schemas.subjects import ALL, Stream
+from schemas.units import SECOND_NS, Symbol, TimeNs, TradeId, VenueId
+from schemas.venue.account import Balance, OpenOrders, Position
+from schemas.venue.market import FeedChanged, FeedState
+from schemas.venue.orders import Funding, OrderReport, Trade
+
+E = TypeVar("E", Trade, Funding)
+
+OVERLAP_NS = 60 * SECOND_NS
+"""How far before the last sweep published trades are looked up again: covers the sweep itself."""
+
+
+class AccountPublisher:
+    """Publishes one venue's private side, for the symbols of the roster and by whomever they are traded."""
+
+    def __init__(self, part: Part, source: AccountSource, venue: VenueId, turns: Turns) -> None:
+        self._bus: Bus = part.bus
+        self._log = part.log
+        self._source = source
+        self._venue = venue
+        self._turns = turns
+        self._outbox = Outbox(part.bus, part.log)
+        self._wanted = asyncio.Event()
+        self._sweeping = asyncio.Lock()
+        self._swept_time: TimeNs = 0
+        self._trades_through: dict[Symbol, TradeId | None] = {}
+        self._stored_trades: dict[Symbol, set[TradeId]] = {}
+        self._funding_through: dict[Symbol, str | None] = {}
+        self._stored_funding: dict[Symbol, set[str]] = {}
+        self._published = Counter(
+            "account_events_published_total", "Account events published", ["type"], registry=part.registry
+        )
+        self._found = Counter(
+            "account_trades_found_by_sweep_total",
+            "Own trades that the private stream did not deliver",
+            registry=part.registry,
+        )
+
+    def sweep_soon(self) -> None:
+        """Ask for a sweep now rather than at its time."""
+        self._wanted.set()
+
+    async def recall(self, symbols: Sequence[Symbol]) -> None:
+        """Find out from the bus how far earlier sweeps of symbols came, and which trades it has since."""
+        async with self._sweeping:
+            for symbol in symbols:
+                await self._recall(symbol)
+
+    async def forget(self, symbol: Symbol) -> None:
+        """Sweep a symbol no more. What the private stream tells of it is still published."""
+        async with self._sweeping:
+            self._trades_through.pop(symbol, None)
+
+    async def follow_roster(self) -> None:
+        """Sweep what joins the roster, and no more what leaves it; for ever."""
+        async with contextlib.aclosing(changes_of(self._bus, self._venue, self._log)) as changes:
+            async for symbol, is_there in changes:
+                if not is_there:
+                    await self.forget(symbol)
+                elif symbol not in self._trades_through:
+                    await self.recall([symbol])
+                    self.sweep_soon()
+
+    async def follow(self) -> None:
+        """Publish what the private stream tells, for ever."""
+        await self._tell_feed(FeedState.DOWN, "not connected yet", time.time_ns())
+        async for update in self._source.account():
+            if update.is_lost:
+                self._log.warning("private_stream_down", sequence=update.sequence)
+                await self._tell_feed(FeedState.DOWN, "no connection", time.time_ns())
+                continue
+            await self._turns.enter(update.sequence)
+            if update.event is None:
+                self._log.info("private_stream_up", sequence=update.sequence)
+                await self.sweep()
+                clock = await persist(self._source.clock, self._log)
+                await self._tell_feed(FeedState.UP, "connected, and swept", clock.time)
+            else:
+                await self._publish(update.event)
+            self._turns.leave(update.sequence, 0)
+
+    async def sweep_now_and_then(self, every_s: float) -> None:
+        """Sweep when asked to, and whenever `every_s` seconds have passed, for ever."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(every_s):
+                    await self._wanted.wait()
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        """Publish what the venue has now: missing trades, open orders, positions, balances."""
+        async with self._sweeping:
+            self._wanted.clear()
+            for symbol in tuple(self._trades_through):
+                await self._sweep(symbol)
+            for position in await persist(self._source.positions, self._log):
+                await self._publish(position)
+            for balance in await persist(self._source.balances, self._log):
+                await self._publish(balance)
+            self._swept_time = time.time_ns()
+
+    def status(self) -> dict[str, object]:
+        """Return what /status says of the account."""
+        age_s = (time.time_ns() - self._swept_time) / SECOND_NS if self._swept_time else None
+        return {"symbols": sorted(self._trades_through), "sweep_age_s": age_s and round(age_s, 1)}
+
+    async def _recall(self, symbol: Symbol) -> None:
+        subject = subjects.open_orders(self._venue, symbol)
+        stored = await last_stored(self._bus, Stream.ACCOUNT, subject, self._log)
+        last = await newest(self._bus, Stream.ACCOUNT, subject, OpenOrders, stored)
+        since = last.stored.time_ns - OVERLAP_NS if last is not None else 0
+        trades = await self._stored_since(subjects.own_trade(self._venue, symbol), Trade, since)
+        # The private stream may have told of some meanwhile.
+        self._stored_trades.setdefault(symbol, set()).update(trade.trade_id for trade in trades)
+        # Payments are few, and one that was told long ago may not have been looked for since.
+        payments = await self._stored_since(subjects.funding(self._venue, symbol), Funding, 0)
+        self._stored_funding.setdefault(symbol, set()).update(payment.funding_id for payment in payments)
+        self._funding_through[symbol] = last.event.funding_through if last is not None else None
+        self._trades_through[symbol] = last.event.trades_through if last is not None else None
+
+    async def _sweep(self, symbol: Symbol) -> None:
+        said = subjects.own_order_events(self._venue, symbol)
+        last = await asyncio.gather(
+            *(last_stored(self._bus, Stream.ORDERS, subject, self._log) for subject in said)
+        )
+        includes = max((message.sequence for message in last if message is not None), default=0)
+        orders = await persist(partial(self._source.open_orders, symbol), self._log)
+        await self._publish_missing_trades(symbol)
+        await self._publish_missing_funding(symbol)
+        level = OpenOrders(
+            venue=self._venue,
+            symbol=symbol,
+            orders=tuple(orders),
+            includes=includes,
+            trades_through=self._trades_through[symbol],
+            funding_through=self._funding_through[symbol],
+            time=(await persist(self._source.clock, self._log)).time,
+        )
+        await self._outbox.store(subjects.open_orders(self._venue, symbol), level)
+
+    async def _publish_missing_trades(self, symbol: Symbol) -> None:
+        after = self._trades_through[symbol]
+        stored = self._stored_trades[symbol]
+        for trade in await persist(partial(self._source.trades_after, symbol, after), self._log):
+            if trade.trade_id not in stored:
+                self._found.inc()
+                self._log.info("trade_found_by_sweep", symbol=symbol, trade_id=trade.trade_id)
+                await self._publish(trade)
+            stored.discard(trade.trade_id)
+            self._trades_through[symbol] = trade.trade_id
+
+    async def _tell_feed(self, state: FeedState, reason: str, now: TimeNs) -> None:
+        told = FeedChanged(venue=self._venue, symbol=Symbol(ALL), state=state, reason=reason, time=now)
+        await self._outbox.store(subjects.account_feed(self._venue), told)
+
+    async def _publish_missing_funding(self, symbol: Symbol) -> None:
+        after = self._funding_through[symbol]
+        for payment in await persist(partial(self._source.funding_after, symbol, after), self._log):
+            await self._publish(payment)
+            self._funding_through[symbol] = payment.funding_id
+
+    async def _publish(self, event: AccountEvent) -> None:
+        self._published.labels(type(event).__name__).inc()
+        match event:
+            case OrderReport():
+                await self._outbox.store(
+                    subjects.order_report(event.venue, event.symbol), event, message_id=report_id(event)
+                )
+            case Trade():
+                if event.trade_id in self._stored_trades.setdefault(event.symbol, set()):
+                    return
+                subject = subjects.own_trade(event.venue, event.symbol)
+                await self._outbox.store(subject, event, message_id=f"{subject}.{event.trade_id}")
+                self._stored_trades[event.symbol].add(event.trade_id)
+            case Funding():
+                if event.funding_id in self._stored_funding.setdefault(event.symbol, set()):
+                    return
+                subject = subjects.funding(event.venue, event.symbol)
+                await self._outbox.store(subject, event, message_id=f"{subject}.{event.funding_id}")
+                self._stored_funding[event.symbol].add(event.funding_id)
+            case Balance():
+                await self._outbox.store(subjects.balance(event.venue, event.asset), event)
+            case Position():
+                await self._outbox.store(subjects.position(event.venue, event.symbol), event)
+
+    async def _stored_since(self, subject: str, kind: type[E], since: TimeNs) -> list[E]:
+        stored: list[E] = []
+        async for batch in read(self._bus, Stream.ORDERS, (subject,), FromTime(max(since, 0))):
+            for message in batch.messages:
+                try:
+                    stored.append(decode_as(message.data, kind))
+                except UndecodableError as error:
+                    self._log.warning("undecodable", subject=message.subject, detail=str(error))
+            if batch.caught_up:
+                break
+        return stored
+
+
+def report_id(report: OrderReport) -> str:
+    """Return the message id of a report: the same whoever publishes it."""
+    return (
+        f"{subjects.order_report(report.venue, report.symbol)}"
+        f".{report.client_order_id or report.venue_order_id}.{report.status}.{report.cumulative_quantity}"
+    )

@@ -1,0 +1,193 @@
+"""The market publisher: history back-filled, then tickers, candles, the clock and the state of the feed, live."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from bus import Bus, BusError, Conflict, Part, Registry, newest
+from bus.metrics import Counter, Gauge
+from producers.market.pacing import Pace
+from producers.outbox import Outbox
+from producers.ports import MarketEvent, MarketSource, VenueError
+from producers.retry import last_stored, persist
+from schemas import subjects
+from schemas.codec import encode
+from schemas.subjects import Stream
+from schemas.units import SECOND_NS, Symbol, VenueId
+from schemas.venue.instruments import Instrument
+from schemas.venue.market import Candle, ClockRead, FeedChanged, FeedState, PublicTrade, Ticker
+
+INTERVAL = "1m"
+HISTORY = 1500
+CLOCK_EVERY_S = 5.0
+
+
+class MarketPublisher:
+    """Publishes one venue's public side."""
+
+    def __init__(self, part: Part, source: MarketSource, venue: VenueId, pace: Pace) -> None:
+        self._bus: Bus = part.bus
+        self._log = part.log
+        self._source = source
+        self._venue = venue
+        self._pace = pace
+        self._outbox = Outbox(part.bus, part.log)
+        self._last_closed: dict[Symbol, int] = {}
+        self._away: set[Symbol] = set()
+        self._muted: set[Symbol] = set()
+        self._published = Counter(
+            "market_events_published_total", "Market events published", ["type"], registry=part.registry
+        )
+        self._tick_time = Gauge(
+            "market_last_tick_seconds", "Venue time of the newest tick", ["symbol"], registry=part.registry
+        )
+        self.last_tick: dict[Symbol, Ticker] = {}
+
+    async def publish_instruments(self, symbols: Sequence[Symbol]) -> None:
+        """Write the rules of all that the venue trades into the `instruments` registry where they changed.
+
+        What is not traded yet may be added later.
+
+        Raises: LookupError when the venue lacks one of them.
+        """
+        known = {
+            instrument.symbol: instrument for instrument in await persist(self._source.instruments, self._log)
+        }
+        missing = sorted(set(symbols) - known.keys())
+        if missing:
+            raise LookupError(f"{self._venue} has no {', '.join(missing)}; it has {', '.join(sorted(known))}")
+        registry = Registry(self._bus, "instruments")
+        for symbol in sorted(known):
+            await _put(registry, known[symbol])
+
+    async def back_fill(self, symbols: Sequence[Symbol]) -> None:
+        """Store the closed candles that CANDLES does not have yet, each once."""
+        for symbol in symbols:
+            subject = subjects.closed_candle(self._venue, symbol, INTERVAL)
+            stored = await last_stored(self._bus, Stream.CANDLES, subject, self._log)
+            last = await newest(self._bus, Stream.CANDLES, subject, Candle, stored)
+            self._last_closed[symbol] = last.event.open_time if last else -1
+            fetched = await persist(partial(self._source.candles, symbol, INTERVAL, HISTORY), self._log)
+            closed = [candle for candle in fetched if candle.closed]
+            if closed and 0 <= self._last_closed[symbol] < closed[0].open_time:
+                self._log.warning("history_gap", symbol=symbol, before=closed[0].open_time)
+            await self._store_history(subject, symbol, closed)
+            self._log.info("history_ready", symbol=symbol, candles=len(closed))
+
+    async def follow(self, symbols: Sequence[Symbol]) -> None:
+        """Publish what happens until a recording ends; never returns otherwise."""
+        async for update in self._source.market(symbols):
+            await self._pace.before(update)
+            for event in update.events:
+                await self._publish(event)
+            await self._pace.after(update)
+            if update.is_last:
+                self._log.info("recording_ended")
+                return
+
+    def mute(self, symbol: Symbol) -> None:
+        """Publish nothing of a symbol from now on; its stream, which others share, goes on."""
+        self._muted.add(symbol)
+        self.last_tick.pop(symbol, None)
+
+    def unmute(self, symbol: Symbol) -> None:
+        """Publish a symbol again."""
+        self._muted.discard(symbol)
+
+    def is_muted(self, symbol: Symbol) -> bool:
+        """Tell whether nothing of a symbol is published."""
+        return symbol in self._muted
+
+    async def read_clock(self) -> None:
+        """Publish the venue's clock every few seconds, for ever."""
+        while True:
+            await asyncio.sleep(CLOCK_EVERY_S)
+            try:
+                read = await self._source.clock()
+            except VenueError as error:
+                self._log.warning("clock_not_read", detail=str(error))
+            else:
+                await self._outbox.store(subjects.clock(self._venue), read)
+
+    def status(self) -> dict[str, object]:
+        """Return what /status says of the feed."""
+        return {
+            symbol: {"last": str(ticker.last), "age_s": round((time.time_ns() - ticker.time) / SECOND_NS, 3)}
+            for symbol, ticker in self.last_tick.items()
+        }
+
+    async def _publish(self, event: MarketEvent) -> None:
+        if not isinstance(event, ClockRead) and event.symbol in self._muted:
+            return
+        self._published.labels(type(event).__name__).inc()
+        match event:
+            case Ticker():
+                self.last_tick[event.symbol] = event
+                self._tick_time.labels(event.symbol).set(event.time / 1e9)
+                await self._pace.ticker(subjects.ticker(event.venue, event.symbol), event)
+            case Candle():
+                if event.closed:
+                    await self._store_closed(event)
+                await self._say(subjects.live_candle(event.venue, event.symbol, event.interval), event)
+            case PublicTrade():
+                await self._say(subjects.public_trade(event.venue, event.symbol), event)
+            case FeedChanged():
+                self._log.info("feed", symbol=event.symbol, state=event.state, reason=event.reason)
+                await self._outbox.store(subjects.feed(event.venue, event.symbol), event)
+                await self._catch_up(event)
+            case ClockRead():
+                await self._outbox.store(subjects.clock(event.venue), event)
+
+    async def _catch_up(self, event: FeedChanged) -> None:
+        # A venue does not send again the candles that closed while nobody listened.
+        if event.state is not FeedState.UP:
+            self._away.add(event.symbol)
+        elif event.symbol in self._away:
+            self._away.discard(event.symbol)
+            await self.back_fill([event.symbol])
+
+    async def _say(self, subject: str, event: Candle | PublicTrade) -> None:
+        await self._bus.publish(subject, encode(event))
+
+    async def _store_history(self, subject: str, symbol: Symbol, closed: Sequence[Candle]) -> None:
+        # All on the way at once; what fails is stored again one by one, told from a repeat by its id.
+        new = [candle for candle in closed if candle.open_time > self._last_closed[symbol]]
+        sent = [await self._bus.send(subject, c, message_id=_candle_id(subject, c)) for c in new]
+        failed = [c for c, future in zip(new, sent, strict=True) if not await _is_stored(future)]
+        for candle in failed:
+            await self._outbox.store(subject, candle, message_id=_candle_id(subject, candle))
+        self._last_closed[symbol] = max([self._last_closed[symbol], *(c.open_time for c in new)])
+
+    async def _store_closed(self, candle: Candle) -> None:
+        if candle.open_time <= self._last_closed[candle.symbol]:
+            return
+        subject = subjects.closed_candle(candle.venue, candle.symbol, candle.interval)
+        await self._outbox.store(subject, candle, message_id=_candle_id(subject, candle))
+        self._last_closed[candle.symbol] = candle.open_time
+
+
+def _candle_id(subject: str, candle: Candle) -> str:
+    return f"{subject}.{candle.open_time}"
+
+
+async def _is_stored(sent: "asyncio.Future[int]") -> bool:
+    try:
+        await sent
+    except BusError:
+        return False
+    return True
+
+
+async def _put(registry: Registry, instrument: Instrument) -> None:
+    key = subjects.registry_key(instrument.venue, instrument.symbol)
+    while True:
+        stored = await registry.get(key)
+        if stored is not None and stored.data == encode(instrument):
+            return
+        with contextlib.suppress(Conflict):  # somebody else wrote it meanwhile: look again
+            if stored is None:
+                await registry.create(key, instrument)
+            else:
+                await registry.update(key, instrument, stored.revision)

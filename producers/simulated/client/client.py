@@ -1,0 +1,227 @@
+"""The port to the simulated venue, over aiohttp."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from time import time_ns
+from typing import Self, TypeVar
+
+import aiohttp
+import msgspec
+
+from producers.ports import (
+    AccountUpdate,
+    MarketUpdate,
+    OrderUnknown,
+    OutcomeUnknown,
+    Overloaded,
+    RequestRefused,
+    VenueUnreachable,
+)
+from producers.simulated.client.streams import MarketFeed, frames
+from producers.simulated.wire import (
+    TRADES_A_PAGE,
+    AccountFrame,
+    EventNumber,
+    PlaceRequest,
+    Refused,
+    ServerTime,
+    to_json,
+)
+from schemas.units import SECOND_NS, ClientOrderId, DurationNs, Symbol, TimeNs, TradeId, VenueId
+from schemas.venue.account import Balance, OpenOrder, Position
+from schemas.venue.instruments import Instrument
+from schemas.venue.market import Candle, ClockRead
+from schemas.venue.orders import Funding, OrderReport, PlaceOrder, RejectReason, Trade
+
+CONNECT_S = 1.0
+CONNECTIONS = 64
+
+T = TypeVar("T")
+
+
+class SimulatedVenue:
+    """One simulated venue: market, account and order entry. Use it as a context manager."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        venue: VenueId,
+        timeout_s: float = 3.0,
+        receive_window: DurationNs = 5 * SECOND_NS,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._venue = venue
+        self._timeout_s = timeout_s
+        self._receive_window = receive_window
+        self._session: aiohttp.ClientSession | None = None
+        self._feed: MarketFeed | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._session is not None
+        await self._session.close()
+
+    @property
+    def venue(self) -> VenueId:
+        return self._venue
+
+    @property
+    def receive_window(self) -> TimeNs:
+        return self._receive_window
+
+    async def instruments(self) -> list[Instrument]:
+        return await self._get("instruments", list[Instrument])
+
+    async def candles(self, symbol: Symbol, interval: str, limit: int) -> list[Candle]:
+        return await self._get("candles", list[Candle], symbol=symbol, interval=interval, limit=limit)
+
+    async def clock(self) -> ClockRead:
+        time = (await self._get("clock", ServerTime)).time
+        return ClockRead(venue=self._venue, time=time, received_time=time_ns())
+
+    async def market(self, symbols: Sequence[Symbol]) -> AsyncGenerator[MarketUpdate, None]:
+        assert self._session is not None
+        async with MarketFeed(self._session, self._url, self._venue, symbols) as feed:
+            self._feed = feed
+            try:
+                async for update in feed.updates():
+                    yield update
+            finally:
+                self._feed = None
+
+    async def proceed(self) -> None:
+        assert self._feed is not None, "proceed belongs into the loop over market()"
+        await self._feed.proceed()
+
+    async def account_sequence(self) -> int:
+        return (await self._get("sequence", EventNumber)).sequence
+
+    async def account(self) -> AsyncGenerator[AccountUpdate, None]:
+        assert self._session is not None
+        async with aclosing(frames(self._session, f"{self._url}/ws/account", AccountFrame)) as received:
+            sequence: int | None = None
+            async for frame in received:
+                if frame is not None:
+                    sequence = frame.sequence
+                    yield AccountUpdate(frame.sequence, frame.event)
+                elif sequence is not None:
+                    yield AccountUpdate(sequence, None, is_lost=True)
+                    sequence = None
+
+    async def open_orders(self, symbol: Symbol) -> list[OpenOrder]:
+        return await self._get("orders", list[OpenOrder], symbol=symbol)
+
+    async def trades_after(self, symbol: Symbol, trade_id: TradeId | None) -> list[Trade]:
+        trades: list[Trade] = []
+        after: str = trade_id or "0"
+        while True:
+            page = await self._get("trades", list[Trade], symbol=symbol, after=after)
+            trades += page
+            if len(page) < TRADES_A_PAGE:
+                return trades
+            after = page[-1].trade_id
+
+    async def funding_after(self, symbol: Symbol, funding_id: str | None) -> list[Funding]:
+        payments: list[Funding] = []
+        after = funding_id or "0"
+        while True:
+            page = await self._get("fundings", list[Funding], symbol=symbol, after=after)
+            payments += page
+            if len(page) < TRADES_A_PAGE:
+                return payments
+            after = page[-1].funding_id
+
+    async def cancel_all_after(self, symbol: Symbol, seconds: float) -> None:
+        query: dict[str, str | int] = {"symbol": symbol, "timeout_ms": int(seconds * 1000)}
+        await self._ask("POST", "cancel_all_after", ServerTime, query)
+
+    async def positions(self) -> list[Position]:
+        return await self._get("positions", list[Position])
+
+    async def balances(self) -> list[Balance]:
+        return await self._get("balances", list[Balance])
+
+    async def place(self, symbol: Symbol, order: PlaceOrder) -> OrderReport:
+        request = PlaceRequest(
+            symbol=symbol,
+            side=order.side,
+            price=order.price,
+            quantity=order.quantity,
+            client_order_id=order.client_order_id,
+            post_only=order.post_only,
+            reduce_only=order.reduce_only,
+            timestamp=time_ns(),
+            receive_window=self._receive_window,
+        )
+        return await self._ask("POST", "order", OrderReport, body=to_json(request))
+
+    async def cancel(self, symbol: Symbol, client_order_id: ClientOrderId) -> OrderReport:
+        return await self._ask(
+            "DELETE",
+            "order",
+            OrderReport,
+            {
+                "symbol": symbol,
+                "client_order_id": client_order_id,
+                "timestamp": time_ns(),
+                "receive_window": self._receive_window,
+            },
+        )
+
+    async def query(self, symbol: Symbol, client_order_id: ClientOrderId) -> OrderReport:
+        return await self._get("order", OrderReport, symbol=symbol, client_order_id=client_order_id)
+
+    async def _get(self, what: str, kind: type[T], **query: str | int) -> T:
+        return await self._ask("GET", what, kind, query)
+
+    async def _ask(
+        self,
+        method: str,
+        what: str,
+        kind: type[T],
+        query: Mapping[str, str | int] | None = None,
+        body: bytes | None = None,
+    ) -> T:
+        assert self._session is not None
+        timeout = aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=min(CONNECT_S, self._timeout_s))
+        url = f"{self._url}/api/{what}"
+        try:
+            async with self._session.request(method, url, params=query, data=body, timeout=timeout) as answer:
+                text = await answer.read()
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise VenueUnreachable(f"{method} {what}: {error}") from error
+        except TimeoutError as error:
+            raise OutcomeUnknown(f"{method} {what}: no answer in {self._timeout_s:g} s") from error
+        except aiohttp.ClientError as error:
+            raise OutcomeUnknown(f"{method} {what}: {type(error).__name__} {error}") from error
+        if answer.status != 200:
+            _raise(answer.status, answer.headers, text)
+        try:
+            return msgspec.json.decode(text, type=kind)
+        except msgspec.MsgspecError as error:
+            raise OutcomeUnknown(f"{method} {what}: an answer that is none: {text[:120]!r}") from error
+
+
+def _raise(status: int, headers: Mapping[str, str], text: bytes) -> None:
+    if status in {429, 503}:
+        raise Overloaded(text.decode(errors="replace"), _seconds(headers.get("Retry-After", "")))
+    if status >= 500:
+        raise OutcomeUnknown(f"status {status}")
+    try:
+        refused = msgspec.json.decode(text, type=Refused)
+    except msgspec.MsgspecError:
+        refused = Refused(reason=RejectReason.OTHER, detail=f"status {status}")
+    if refused.reason is RejectReason.NOT_FOUND:
+        raise OrderUnknown(refused.detail)
+    raise RequestRefused(refused.reason, refused.detail)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return max(float(text), 0.0)
+    except ValueError:
+        return 1.0

@@ -1,0 +1,180 @@
+"""The venue's interface for those who run and examine it: health, status, metrics, faults, the complete books."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+from aiohttp import web
+
+from bus.metrics import CONTENT_TYPE, CollectorRegistry, Counter, Gauge, exposition
+from producers.ports import AccountUpdate
+from producers.simulated.market.recording import RecordingTape
+from producers.simulated.server.faults import Faults
+from producers.simulated.server.pacer import Pacer
+from producers.simulated.server.streams import Streams, cut
+from producers.simulated.server.venue import Venue
+from producers.simulated.settings import FaultSettings
+from producers.simulated.wire import to_json
+from schemas.units import SECOND_NS
+from schemas.venue.orders import Trade
+
+
+class MarketSwitch(msgspec.Struct, frozen=True):
+    """What `POST /admin/market` takes."""
+
+    halted: bool
+
+
+class Metrics:
+    """What the venue counts."""
+
+    def __init__(self, venue: Venue, pacer: Pacer, streams: Streams) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "venue_requests_total", "Requests answered", ["request", "status"], registry=self.registry
+        )
+        self._trades = Counter(
+            "venue_trades_total", "Trades of the account", ["symbol", "side"], registry=self.registry
+        )
+        self._gauge("venue_ticks", "Ticks since the start of the process", lambda: pacer.ticks)
+        self._gauge("venue_account_sequence", "Account events so far", lambda: venue.books.counters.event)
+        self._gauge("venue_market_listeners", "Market streams", lambda: len(streams.market))
+        self._gauge("venue_account_listeners", "Account streams", lambda: len(streams.account))
+        open_orders = Gauge("venue_open_orders", "Open orders", ["symbol"], registry=self.registry)
+        for symbol, orders in venue.books.account.open_orders.items():
+            open_orders.labels(symbol).set_function(orders.__len__)
+
+    def count_request(self, request: str, status: int) -> None:
+        self._requests.labels(request, str(status)).inc()
+
+    def count_trades(self, updates: Sequence[AccountUpdate]) -> None:
+        for update in updates:
+            if isinstance(update.event, Trade):
+                self._trades.labels(update.event.symbol, update.event.side).inc()
+
+    def _gauge(self, name: str, help_text: str, value: Callable[[], float]) -> None:
+        Gauge(name, help_text, registry=self.registry).set_function(value)
+
+
+class AdminApi:
+    """Everything beside trading."""
+
+    def __init__(
+        self, venue: Venue, pacer: Pacer, streams: Streams, faults: Faults, metrics: Metrics
+    ) -> None:
+        self._venue = venue
+        self._pacer = pacer
+        self._streams = streams
+        self._faults = faults
+        self._metrics = metrics
+        self._started = time.monotonic()
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/health", self._health),
+            web.get("/status", self._status),
+            web.get("/metrics", self._exposition),
+            web.get("/admin/books", self._books),
+            web.get("/admin/arrivals", self._arrivals),
+            web.get("/admin/faults", self._get_faults),
+            web.post("/admin/faults", self._set_faults),
+            web.post("/admin/disconnect", self._disconnect),
+            web.post("/admin/market", self._set_market),
+        ]
+
+    async def _health(self, request: web.Request) -> web.Response:
+        uptime = round(time.monotonic() - self._started, 3)
+        return _json(
+            {"status": "ok", "uptime": uptime, "time": time.time(), "venue": self._venue.settings.venue}
+        )
+
+    async def _status(self, request: web.Request) -> web.Response:
+        return _json({"market": self._market(), "account": self._account(), "streams": self._listeners()})
+
+    async def _exposition(self, request: web.Request) -> web.Response:
+        headers = {"Content-Type": CONTENT_TYPE}
+        return web.Response(body=exposition(self._metrics.registry), headers=headers)
+
+    async def _books(self, request: web.Request) -> web.Response:
+        venue = self._venue
+        account, (orders, trades) = venue.books.account, venue.history()
+        return _json(
+            {
+                "venue": venue.settings.venue,
+                "tick": venue.cursor.tick,
+                "time": venue.now(),
+                "account_sequence": venue.books.counters.event,
+                "orders": orders,
+                "trades": trades,
+                "fundings": venue.all_fundings(),
+                "wallets": list(account.wallets.values()),
+                "holdings": list(account.holdings.values()),
+                "positions": venue.positions(),
+                "balances": venue.balances(),
+            }
+        )
+
+    async def _arrivals(self, request: web.Request) -> web.Response:
+        return _json(self._venue.arrivals())
+
+    async def _get_faults(self, request: web.Request) -> web.Response:
+        return _json(self._faults.settings)
+
+    async def _set_faults(self, request: web.Request) -> web.Response:
+        try:
+            self._faults.settings = msgspec.json.decode(await request.read(), type=FaultSettings)
+        except msgspec.MsgspecError as error:
+            return web.Response(status=400, text=str(error))
+        return _json(self._faults.settings)
+
+    async def _set_market(self, request: web.Request) -> web.Response:
+        try:
+            self._pacer.is_halted = msgspec.json.decode(await request.read(), type=MarketSwitch).halted
+        except msgspec.MsgspecError as error:
+            return web.Response(status=400, text=str(error))
+        return _json({"halted": self._pacer.is_halted})
+
+    async def _disconnect(self, request: web.Request) -> web.Response:
+        listeners = {"market": self._streams.market, "account": self._streams.account}
+        stream = request.query.get("stream", "")
+        if stream not in listeners:
+            return web.Response(status=400, text=f"stream is one of {', '.join(listeners)}")
+        count = len(listeners[stream])
+        cut(listeners[stream])
+        return _json({"disconnected": count})
+
+    def _market(self) -> dict[str, object]:
+        venue = self._venue
+        progress = venue.tape.progress(venue.cursor.tick)
+        status: dict[str, object] = {
+            "tick": venue.cursor.tick,
+            "time": venue.now() / SECOND_NS,
+            "speed": venue.settings.speed,
+            "has_ended": venue.has_ended,
+            "prices": {symbol: quote.last for symbol, quote in venue.books.account.quotes.items()},
+        }
+        if progress is not None:
+            status["progress"] = {progress.unit: progress.done, "of": progress.of}
+        if isinstance(venue.tape, RecordingTape):
+            status["flaws"] = venue.tape.flaws()
+        return status
+
+    def _account(self) -> dict[str, object]:
+        books = self._venue.books
+        return {
+            "sequence": books.counters.event,
+            "orders": books.counters.order,
+            "trades": books.counters.trade,
+            "open_orders": {symbol: len(orders) for symbol, orders in books.account.open_orders.items()},
+        }
+
+    def _listeners(self) -> dict[str, object]:
+        return {
+            "market": len(self._streams.market),
+            "account": len(self._streams.account),
+            "faults": self._faults.settings,
+        }
+
+
+def _json(body: object) -> web.Response:
+    return web.Response(body=to_json(body), content_type="application/json")

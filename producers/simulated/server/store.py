@@ -1,0 +1,264 @@
+"""The venue's durable side: one SQLite file, one transaction for each request and each tick.
+
+Once a transaction is committed it survives the death of the process at any moment (not of the machine: the log is not
+flushed to the disk each time). A second process on the same file is refused.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self, TypeVar
+
+import msgspec
+
+from producers.simulated.market.model import PathState
+from producers.simulated.market.tape import PAST
+from producers.simulated.matching.changes import Changes, Counters
+from producers.simulated.matching.ledger import Holding, Wallet
+from producers.simulated.matching.orders import Arrival, Order
+from schemas.units import ClientOrderId, Money, Symbol, TimeNs
+from schemas.venue.market import Candle
+from schemas.venue.orders import Funding, Trade
+
+LAYOUT = """
+CREATE TABLE IF NOT EXISTS origin (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS cursor (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS wallets (asset TEXT PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS holdings (symbol TEXT PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS orders (
+    number INTEGER PRIMARY KEY, symbol TEXT NOT NULL, client_order_id TEXT NOT NULL,
+    is_open INTEGER NOT NULL, body BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS orders_by_id ON orders (symbol, client_order_id, number);
+CREATE INDEX IF NOT EXISTS orders_open ON orders (number) WHERE is_open;
+CREATE TABLE IF NOT EXISTS arrivals (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS trades (number INTEGER PRIMARY KEY, symbol TEXT NOT NULL, body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS trades_by_symbol ON trades (symbol, number);
+CREATE TABLE IF NOT EXISTS fundings (number INTEGER PRIMARY KEY, symbol TEXT NOT NULL, body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS fundings_by_symbol ON fundings (symbol, number);
+CREATE TABLE IF NOT EXISTS candles (
+    symbol TEXT NOT NULL, open_time INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (symbol, open_time)
+) WITHOUT ROWID;
+"""
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class StoreUnusable(OSError):
+    """Another venue has the store, or it is of another kind of market, or not a store at all."""
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store was made for; it cannot be another's later."""
+
+    created: TimeNs
+    seed: int
+    balances: dict[str, Money]
+    recording: dict[Symbol, str] | None
+    """Names of the candle files."""
+
+
+class Cursor(msgspec.Struct, kw_only=True):
+    """Where the market and the numbering have come to."""
+
+    tick: int = 0
+    time: TimeNs = 0
+    counters: Counters = msgspec.field(default_factory=Counters)
+    paths: list[PathState] = []
+    starts: int = 0
+    """How often a process has started on the store."""
+
+
+class Store:
+    """An open store, and the lock that keeps it ours."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make a store.
+
+        Raises: StoreUnusable.
+        """
+        self.path = path
+        self._lock = _locked(path)
+        try:
+            self._database = _opened(path)
+        except sqlite3.Error as error:
+            os.close(self._lock)
+            raise StoreUnusable(f"{path} is not a venue's store: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the store go."""
+        self._database.close()
+        os.close(self._lock)
+
+    def origin(self) -> Origin | None:
+        """Return what the store was made for, None when it is new."""
+        return next(iter(self._read("SELECT body FROM origin", (), Origin)), None)
+
+    def cursor(self) -> Cursor | None:
+        return next(iter(self._read("SELECT body FROM cursor", (), Cursor)), None)
+
+    def begin(self, origin: Origin, wallets: Iterable[Wallet], cursor: Cursor) -> None:
+        """Make a new store what it is for."""
+        with self._transaction():
+            self._write("INSERT INTO origin (one, body) VALUES (1, ?)", [(_encode(origin),)])
+            self._write_wallets(wallets)
+            self._write_cursor(cursor)
+
+    def commit(
+        self,
+        cursor: Cursor,
+        changes: Changes | None = None,
+        *,
+        wallets: Iterable[Wallet] = (),
+        holdings: Iterable[Holding] = (),
+        candles: Sequence[Candle] = (),
+    ) -> None:
+        """Make one request or one tick durable."""
+        with self._transaction():
+            self._write_cursor(cursor)
+            if changes:
+                self._write_orders(changes.orders.values())
+                self._write_trades(changes.trades)
+                self._write_fundings(changes.fundings)
+            self._write_wallets(wallets)
+            self._write(
+                "INSERT OR REPLACE INTO holdings (symbol, body) VALUES (?, ?)",
+                [(holding.symbol, _encode(holding)) for holding in holdings],
+            )
+            if candles:
+                self._write_candles(candles)
+
+    def add_arrival(self, arrival: Arrival) -> None:
+        """Make durable that a request came."""
+        with self._transaction():
+            self._write("INSERT INTO arrivals (body) VALUES (?)", [(_encode(arrival),)])
+
+    def arrivals(self) -> list[Arrival]:
+        """Return every request to place an order that ever came, oldest first."""
+        return self._read("SELECT body FROM arrivals ORDER BY number", (), Arrival)
+
+    def wallets(self) -> list[Wallet]:
+        return self._read("SELECT body FROM wallets ORDER BY asset", (), Wallet)
+
+    def holdings(self) -> list[Holding]:
+        return self._read("SELECT body FROM holdings ORDER BY symbol", (), Holding)
+
+    def open_orders(self) -> list[Order]:
+        return self._read("SELECT body FROM orders WHERE is_open ORDER BY number", (), Order)
+
+    def orders(self) -> list[Order]:
+        """Return every order there ever was, oldest first."""
+        return self._read("SELECT body FROM orders ORDER BY number", (), Order)
+
+    def order(self, symbol: Symbol, client_order_id: ClientOrderId) -> Order | None:
+        """Return the newest order of an id."""
+        query = (
+            "SELECT body FROM orders WHERE symbol = ? AND client_order_id = ? ORDER BY number DESC LIMIT 1"
+        )
+        return next(iter(self._read(query, (symbol, client_order_id), Order)), None)
+
+    def trades(self, symbol: Symbol, after: int, limit: int) -> list[Trade]:
+        """Return the trades of a symbol with numbers above `after`, oldest first."""
+        query = "SELECT body FROM trades WHERE symbol = ? AND number > ? ORDER BY number LIMIT ?"
+        return self._read(query, (symbol, after, limit), Trade)
+
+    def all_trades(self) -> list[Trade]:
+        return self._read("SELECT body FROM trades ORDER BY number", (), Trade)
+
+    def fundings(self, symbol: Symbol, after: int, limit: int) -> list[Funding]:
+        """Return the funding payments of a symbol with numbers above `after`, oldest first."""
+        query = "SELECT body FROM fundings WHERE symbol = ? AND number > ? ORDER BY number LIMIT ?"
+        return self._read(query, (symbol, after, limit), Funding)
+
+    def all_fundings(self) -> list[Funding]:
+        return self._read("SELECT body FROM fundings ORDER BY number", (), Funding)
+
+    def candles(self, symbol: Symbol) -> list[Candle]:
+        return self._read("SELECT body FROM candles WHERE symbol = ? ORDER BY open_time", (symbol,), Candle)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    def _write_cursor(self, cursor: Cursor) -> None:
+        self._database.execute("INSERT OR REPLACE INTO cursor (one, body) VALUES (1, ?)", (_encode(cursor),))
+
+    def _write_wallets(self, wallets: Iterable[Wallet]) -> None:
+        rows = [(wallet.asset, _encode(wallet)) for wallet in wallets]
+        self._write("INSERT OR REPLACE INTO wallets (asset, body) VALUES (?, ?)", rows)
+
+    def _write_orders(self, orders: Iterable[Order]) -> None:
+        rows = [(o.number, o.symbol, o.client_order_id, o.is_open, _encode(o)) for o in orders]
+        query = "INSERT OR REPLACE INTO orders (number, symbol, client_order_id, is_open, body) VALUES (?, ?, ?, ?, ?)"
+        self._write(query, rows)
+
+    def _write_trades(self, trades: Iterable[Trade]) -> None:
+        rows = [(int(trade.trade_id), trade.symbol, _encode(trade)) for trade in trades]
+        self._write("INSERT INTO trades (number, symbol, body) VALUES (?, ?, ?)", rows)
+
+    def _write_fundings(self, fundings: Iterable[Funding]) -> None:
+        rows = [(int(funding.funding_id), funding.symbol, _encode(funding)) for funding in fundings]
+        self._write("INSERT INTO fundings (number, symbol, body) VALUES (?, ?, ?)", rows)
+
+    def _write_candles(self, candles: Sequence[Candle]) -> None:
+        rows = [(candle.symbol, candle.open_time, _encode(candle)) for candle in candles]
+        self._write("INSERT OR REPLACE INTO candles (symbol, open_time, body) VALUES (?, ?, ?)", rows)
+        oldest = {c.symbol: c.open_time - PAST * (c.time - c.open_time) for c in candles}
+        self._write("DELETE FROM candles WHERE symbol = ? AND open_time < ?", list(oldest.items()))
+
+    def _write(self, query: str, rows: Sequence[tuple[object, ...]]) -> None:
+        if rows:
+            self._database.executemany(query, rows)
+
+    def _read(self, query: str, values: tuple[object, ...], kind: type[S]) -> list[S]:
+        decoder = msgspec.json.Decoder(kind)
+        return [decoder.decode(body) for (body,) in self._database.execute(query, values)]
+
+
+def _encode(value: msgspec.Struct) -> bytes:
+    return msgspec.json.encode(value)
+
+
+def _locked(path: Path) -> int:
+    lock = path.with_name(f"{path.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StoreUnusable(f"{lock} cannot be written: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(descriptor, 20).decode().strip()
+        os.close(descriptor)
+        raise StoreUnusable(f"{path} is in use by the venue with process id {owner}: stop it first") from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.executescript(LAYOUT)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database

@@ -1,0 +1,131 @@
+"""Headers and messages are read as the library reads them, however the bytes come."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nats.aio.client import Client
+from nats.errors import ProtocolError
+from nats.protocol.parser import Parser
+
+from bus import Bus
+from bus.client.fast_client import QuickClient, QuickParser
+from bus.client.headers import Headers, parse_status
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\r\n\r\n",
+        b"content-type: application/json\r\nschema: Trade\r\nNats-Msg-Id: a:b c\r\n\r\n",
+        b"empty:\r\nnone\r\n tight:x\r\nwide:\t y \r\n",
+        b"two words: x\r\nn\xc3\xb6: y\r\nvalue: \xc3\xb6\xff\r\n",
+        b"twice: 1\r\ntwice: 2\r\n",
+    ],
+)
+def test_headers_are_those_of_the_library(raw: bytes) -> None:
+    assert QuickClient._parse_header_lines(raw) == Client._parse_header_lines(raw)
+
+
+class _Heard:
+    """Notes what a parser hands on."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    async def _process_msg(self, *message: object) -> None:
+        self.calls.append(message)
+
+    async def _process_ping(self) -> None:
+        self.calls.append("ping")
+
+    async def _process_pong(self) -> None:
+        self.calls.append("pong")
+
+    async def _process_err(self, text: str) -> None:
+        self.calls.append(text)
+
+
+NAMES = st.text("ab.>$_1", min_size=1, max_size=8).map(str.encode)
+BODIES = st.one_of(st.binary(max_size=40), st.just(b"MSG a 1 3\r\nabc\r\n"))
+
+
+@st.composite
+def _messages(draw: st.DrawFn) -> bytes:
+    body, reply = draw(BODIES), draw(st.one_of(st.just(b""), NAMES.map(lambda name: name + b" ")))
+    before = b"%b %d %b" % (draw(NAMES), draw(st.integers(1, 3)), reply)
+    if draw(st.booleans()):
+        return b"MSG %b%d\r\n%b\r\n" % (before, len(body), body)
+    block = b"NATS/1.0\r\na: %d\r\n\r\n" % len(body)
+    return b"HMSG %b%d %d\r\n%b%b\r\n" % (before, len(block), len(block) + len(body), block, body)
+
+
+LINES = st.sampled_from([b"PING\r\n", b"PONG\r\n", b"+OK\r\n", b"-ERR 'No'\r\n"])
+
+
+@given(st.lists(st.one_of(_messages(), LINES), max_size=12).map(b"".join), st.data())
+def test_a_connection_is_read_as_by_the_library_wherever_it_is_cut(said: bytes, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(said)), max_size=6)))
+    pieces = [said[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(said)], strict=True)]
+    ours, theirs = _Heard(), _Heard()
+
+    async def read() -> None:
+        quick, library = QuickParser(ours), Parser(theirs)  # type: ignore[arg-type] # as much of a client as is called
+        for piece in pieces:
+            await quick.parse(piece)
+            await library.parse(piece)
+
+    asyncio.run(read())
+    assert ours.calls == theirs.calls
+
+
+async def test_a_line_that_nobody_knows_is_an_error() -> None:
+    for line in (b"WHAT\r\n", b"MSG a x 3\r\nabc\r\n", b"MSG a 1 x\r\n", b"MSG 3\r\nabc\r\n"):
+        with pytest.raises(ProtocolError):
+            await QuickParser(_Heard()).parse(line)  # type: ignore[arg-type]
+
+
+async def test_another_connection_begins_with_a_whole_line() -> None:
+    heard = _Heard()
+    parser = QuickParser(heard)  # type: ignore[arg-type]
+    await parser.parse(b"MSG a 1 1000\r\nbegun")
+    parser.reset()
+    await parser.parse(b"PING\r\n")
+    assert heard.calls == ["ping"]
+
+
+async def test_who_listens_directly_is_called_with_what_came(bus: Bus) -> None:
+    heard: asyncio.Queue[tuple[bytes, ...]] = asyncio.Queue()
+    subscription = await bus.nc.listen("direct.*", lambda *message: heard.put_nowait(message))
+    await bus.publish("direct.a", b"1", {"key": "value"}, reply="direct.reply")
+    subject, reply, block, data = await heard.get()
+    await bus.nc.forget(subscription)
+    assert (subject, reply, data) == (b"direct.a", b"direct.reply", b"1")
+    assert Headers(block) == {"key": "value"}
+
+
+async def test_who_was_forgotten_hears_nothing_more(bus: Bus) -> None:
+    heard: list[bytes] = []
+    subscription = await bus.nc.listen("direct", lambda subject, reply, block, data: heard.append(data))
+    await bus.publish("direct", b"1")
+    await bus.nc.flush()
+    await bus.nc.forget(subscription)
+    await bus.publish("direct", b"2")
+    await bus.nc.flush()
+    assert heard == [b"1"]
+
+
+@pytest.mark.parametrize(
+    ("block", "status"),
+    [
+        (b"NATS/1.0 408 Request Timeout\r\n\r\n", ("408", "Request Timeout")),
+        (b"NATS/1.0 100\r\nNats-Last-Consumer: 1\r\n\r\n", ("100", "")),
+        (b"NATS/1.0\r\na: b\r\n\r\n", ("", "")),
+        (b"", ("", "")),
+    ],
+)
+def test_a_status_is_read_from_the_first_line(block: bytes, status: tuple[str, str]) -> None:
+    assert parse_status(block) == status

@@ -1,0 +1,114 @@
+import asyncio
+import dataclasses
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from bus import Bus, Everything, TopologyDiffers, connect, provision, read
+from bus.streams.provision import replicas_of, wire_config
+from bus.streams.topology import BUCKETS, STREAMS, Storage, StreamConfig
+from schemas.subjects import Stream
+from tests.bus.events import event, numbers, store_many, until_caught_up
+from tests.conftest import NewServer
+
+ORDERS = next(config for config in STREAMS if config.name == "ORDERS")
+SMALL = dataclasses.replace(ORDERS, name="SMALL", subjects=("small.>",), max_messages_per_subject=3)
+
+
+async def config_of(bus: Bus, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = (await bus.api(f"STREAM.INFO.{name}", None, dict[str, Any]))["config"]
+    return found
+
+
+@pytest.fixture
+async def small(bus: Bus) -> StreamConfig:
+    """Have a stream of three messages a subject, as it is at first."""
+    if "SMALL" in await _names(bus):
+        await bus.api("STREAM.DELETE.SMALL", None, dict)
+    await provision(bus, streams=[SMALL])
+    return SMALL
+
+
+async def _names(bus: Bus) -> list[str]:
+    names: list[str] = (await bus.api("STREAM.NAMES", {}, dict[str, Any]))["streams"] or []
+    return names
+
+
+async def test_five_connections_at_once_make_every_stream(new_server: NewServer) -> None:
+    server = await new_server()
+    async with AsyncExitStack() as stack:
+        buses = [await stack.enter_async_context(connect(server.url, name=f"{n}")) for n in range(5)]
+        await asyncio.gather(*(provision(bus) for bus in buses))
+        names = await _names(buses[0])
+
+    assert sorted(names) == sorted([*Stream, *(bucket.name for bucket in BUCKETS)])
+
+
+@pytest.mark.parametrize("config", [*STREAMS, *BUCKETS], ids=lambda config: config.name)
+async def test_a_stream_is_what_the_topology_says(bus: Bus, config: StreamConfig) -> None:
+    found = await config_of(bus, config.name)
+
+    assert {key: found.get(key) for key in wire_config(config)} == wire_config(config)
+
+
+async def test_provisioning_again_changes_nothing(bus: Bus) -> None:
+    before = [await bus.stream_created(config.name) for config in STREAMS]
+    await provision(bus)
+
+    assert [await bus.stream_created(config.name) for config in STREAMS] == before
+
+
+async def test_what_may_change_is_updated_and_messages_stay(bus: Bus, small: StreamConfig) -> None:
+    await bus.store("small.a", event(1))
+
+    await provision(bus, streams=[dataclasses.replace(small, max_messages_per_subject=5, description="new")])
+
+    found = await config_of(bus, "SMALL")
+    assert (found["max_msgs_per_subject"], found["description"]) == (5, "new")
+    assert await bus.last("SMALL", "small.a") is not None
+
+
+async def test_what_the_operator_chose_stays(bus: Bus, small: StreamConfig) -> None:
+    await bus.api("STREAM.UPDATE.SMALL", {**await config_of(bus, "SMALL"), "max_msg_size": 5000}, dict)
+
+    await provision(bus, streams=[dataclasses.replace(small, description="new")])
+
+    assert (await config_of(bus, "SMALL"))["max_msg_size"] == 5000
+
+
+async def test_what_must_not_change_is_refused_with_the_difference(bus: Bus, small: StreamConfig) -> None:
+    with pytest.raises(TopologyDiffers, match="stream SMALL differs: storage is 'file', has to be 'memory'"):
+        await provision(bus, streams=[dataclasses.replace(small, storage=Storage.MEMORY)])
+
+
+async def test_what_the_server_refuses_to_change_is_told(bus: Bus, small: StreamConfig) -> None:
+    taken = dataclasses.replace(small, subjects=("order.>",))
+
+    with pytest.raises(
+        TopologyDiffers, match=r"subjects is \['small.>'\].*the server says: subjects overlap"
+    ):
+        await provision(bus, streams=[taken])
+
+
+async def test_a_bound_for_each_subject_discards_its_oldest(bus: Bus, small: StreamConfig) -> None:
+    await store_many(bus, "small.a", 5)
+    await bus.store("small.b", event(9))
+
+    found = await until_caught_up(read(bus, "SMALL", ["small.>"], Everything()))
+
+    assert numbers(found) == [2, 3, 4, 9]
+
+
+def test_no_stream_that_holds_money_discards_to_save_space() -> None:
+    for config in STREAMS:
+        if config.storage is Storage.FILE:
+            assert (config.discard.value, config.max_bytes) == ("new", -1), config.name
+
+
+@pytest.mark.parametrize(
+    ("url", "replicas"),
+    [("nats://a:1", 1), ("nats://a:1,nats://b:1", 1), ("nats://a:1,nats://b:1,nats://c:1", 3)],
+)
+def test_a_bus_of_three_servers_keeps_everything_three_times(url: str, replicas: int) -> None:
+    assert replicas_of(url) == replicas

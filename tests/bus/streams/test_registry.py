@@ -1,0 +1,110 @@
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from bus import Bus, Conflict, Entry, Registry, provision
+from schemas.codec import decode_as, encode
+from schemas.venue.market import ClockRead
+from tests.bus.events import event, eventually
+
+KEY = "sim.BTC-USDT"
+
+
+def number(entry: Entry | None) -> int | None:
+    return decode_as(entry.data, ClockRead).time if entry else None
+
+
+@pytest.fixture
+def symbols(bus: Bus) -> Registry:
+    return Registry(bus, "symbols")
+
+
+async def test_a_key_is_created_once(symbols: Registry) -> None:
+    revision = await symbols.create(KEY, event(1))
+
+    assert revision is not None
+    assert await symbols.create(KEY, event(2)) is None
+    assert await symbols.get(KEY) == Entry(KEY, encode(event(1)), revision)
+
+
+async def test_of_many_who_create_at_once_one_does(symbols: Registry) -> None:
+    revisions = await asyncio.gather(*(symbols.create(KEY, event(n)) for n in range(5)))
+
+    assert len([revision for revision in revisions if revision is not None]) == 1
+
+
+async def test_an_update_needs_the_revision_that_is_there(symbols: Registry) -> None:
+    revision = await symbols.create(KEY, event(1))
+    assert revision is not None
+    newer = await symbols.update(KEY, event(2), revision)
+
+    with pytest.raises(Conflict):
+        await symbols.update(KEY, event(3), revision)
+    assert (number(await symbols.get(KEY)), newer > revision) == (2, True)
+
+
+async def test_a_deleted_key_is_gone_and_can_be_created(symbols: Registry) -> None:
+    revision = await symbols.create(KEY, event(1))
+    assert revision is not None
+    await symbols.delete(KEY, revision)
+
+    assert await symbols.get(KEY) is None
+    assert await symbols.entries() == {}
+    assert await symbols.create(KEY, event(2)) is not None
+
+
+async def test_entries_are_all_that_have_a_value(symbols: Registry) -> None:
+    for n, key in enumerate(["sim.A", "sim.B"]):
+        await symbols.create(key, event(n))
+
+    assert {key: number(entry) for key, entry in (await symbols.entries()).items()} == {
+        "sim.A": 0,
+        "sim.B": 1,
+    }
+
+
+async def test_following_tells_what_there_is_and_each_change(symbols: Registry) -> None:
+    revision = await symbols.create(KEY, event(1))
+    assert revision is not None
+    async with aclosing(symbols.follow()) as changes:
+        told = [await anext(changes)]
+        revision = await symbols.update(KEY, event(2), revision)
+        told.append(await anext(changes))
+        await symbols.delete(KEY, revision)
+        told.append(await anext(changes))
+
+    assert [(key, number(entry)) for key, entry in told] == [(KEY, 1), (KEY, 2), (KEY, None)]
+
+
+async def test_following_goes_on_when_the_bucket_is_made_anew(bus: Bus, symbols: Registry) -> None:
+    await symbols.create("sim.A", event(1))
+    async with aclosing(symbols.follow()) as changes:
+        await anext(changes)
+        following = asyncio.ensure_future(anext(changes))
+        await bus.api("STREAM.DELETE.KV_symbols", None, dict)
+        await provision(bus)
+        await symbols.create("sim.B", event(2))
+        told = [await following, await anext(changes)]
+
+    assert {key: number(entry) for key, entry in told} == {"sim.B": 2, "sim.A": None}
+
+
+async def test_a_lease_ends_by_itself(bus: Bus) -> None:
+    lease = Registry(bus, "lease")
+    revision = await lease.create("sim", event(1), ttl_s=1)
+    assert revision is not None
+    await lease.update("sim", event(2), revision, ttl_s=1)
+    assert await lease.create("sim", event(3), ttl_s=1) is None
+
+    async def is_free() -> bool:
+        return await lease.create("sim", event(4), ttl_s=1) is not None
+
+    await eventually(is_free)
+
+
+async def test_a_bucket_reads_as_one_of_nats(bus: Bus, symbols: Registry) -> None:
+    await symbols.create(KEY, event(1))
+    bucket = await bus.nc.jetstream().key_value("symbols")
+
+    assert (await bucket.get(KEY)).value == encode(event(1))

@@ -1,0 +1,157 @@
+"""The whole stack, as a newcomer starts it."""
+
+import itertools
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.__main__ import parser
+from cli.commands.up import UpOptions
+from cli.config.file import DEFAULT_FILE
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+PRICES = [20_000 + 60 * ((7 * i) % 11) - 300 for i in range(60)]
+
+
+class Up:
+    """A running `opensqt up`."""
+
+    def __init__(self, data: Path, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "opensqt",
+                "up",
+                "--http-port=0",
+                "--bus-port=0",
+                f"--data-dir={data}",
+                *arguments,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.lines = iter(self.process.stdout.readline, "")
+
+    def until(self, pattern: str) -> str:
+        """Return the next line in which the pattern is found."""
+        read = []
+        for line in self.lines:
+            read.append(line)
+            if re.search(pattern, line):
+                return line
+        raise AssertionError(f"{pattern!r} never came: {''.join(read)}")
+
+    def rest(self) -> str:
+        """Return what is left, and close."""
+        text = "".join(self.lines)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return text
+
+    def children(self) -> dict[str, int]:
+        """Return what runs below it: command line and process."""
+        ids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        commands = {
+            pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode() for pid in ids
+        }
+        return {command: int(pid) for pid, command in commands.items()}
+
+    def child(self, part: str) -> int:
+        return next(pid for command, pid in self.children().items() if part in command)
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    running = Up(tmp_path)
+    yield running
+    running.process.kill()
+    with running.process:
+        pass
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def write_recording(path: Path) -> None:
+    rows = [
+        f"{1_700_000_040_000 + 60_000 * i},{a},{max(a, b) + 20},{min(a, b) - 20},{b},1000"
+        for i, (a, b) in enumerate(itertools.pairwise(PRICES))
+    ]
+    path.write_text("\n".join(["open_time,open,high,low,close,volume", *rows]) + "\n")
+
+
+def replay(data: Path, recording: Path) -> tuple[str, str]:
+    """Play a recording to its end; return the digests of the steps and of the fills."""
+    up = Up(data, f"--replay={recording}", "--speed=max")
+    steps = up.until("decisions_digest").split()[-1]
+    fills = up.until("fills_digest").split()[-1]
+    up.until("the books agree with the venue's: [1-9][0-9]* trades each booked once")
+    up.rest()
+    assert up.process.wait() == 0
+    return steps, fills
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_everything_starts_survives_a_kill_and_stops_in_time(up: Up, tmp_path: Path) -> None:
+    up.until("ready in")
+    page = up.until("page").split()[-1]
+    assert page.startswith("http://127.0.0.1:")
+    up.until("Ctrl-C")
+    assert len(up.children()) == 7
+
+    os.kill(up.child("-m engine"), signal.SIGKILL)
+    up.until("engine was ended by SIGKILL: starting it again in 0.2 s")
+
+    second = Up(tmp_path)
+    assert f"in use by another `opensqt up`, process {up.process.pid}" in second.rest()
+    assert second.process.wait() == 1
+
+    pids, started = up.children().values(), time.monotonic()
+    up.process.send_signal(signal.SIGINT)
+    assert up.rest().endswith("stopping ...\nstopped\n")
+    assert up.process.wait() == 0
+    assert time.monotonic() - started < 5
+    assert not any(is_alive(pid) for pid in pids)
+    assert not (tmp_path / "run.json").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+def test_nothing_outlives_a_kill(up: Up) -> None:
+    up.until("Ctrl-C")
+    pids = list(up.children().values())
+
+    up.process.kill()
+    up.rest()
+
+    deadline = time.monotonic() + 5
+    while any(is_alive(pid) for pid in pids) and time.monotonic() < deadline:
+        os.sched_yield()
+    assert not any(is_alive(pid) for pid in pids)
+
+
+def test_the_same_recording_gives_the_same_steps_and_fills(tmp_path: Path) -> None:
+    recording = tmp_path / "candles.csv"
+    write_recording(recording)
+
+    assert replay(tmp_path / "once", recording) == replay(tmp_path / "again", recording)
+
+
+def test_the_options_are_those_of_the_command_line() -> None:
+    options = vars(parser().parse_args(["up", "--config", str(DEFAULT_FILE)]))
+
+    assert set(UpOptions.__struct_fields__) <= options.keys()

@@ -1,0 +1,187 @@
+"""Our books against the venue's."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from cli.inspect.audit import VenueBooks, differences
+from producers.simulated.matching.ledger import Holding, Wallet
+from producers.simulated.matching.orders import Order
+from schemas.grid.state import Accounts, GridState, Slot, SlotOrder, SlotOrderState
+from schemas.units import ClientOrderId, Side, TradeId
+from schemas.venue.instruments import InstrumentKind
+from schemas.venue.order_ids import order_id
+from schemas.venue.orders import Funding, Trade
+from tests.cli.events import FILL, INSTRUMENT, ONE, SYMBOL, VENUE, grid_state
+
+FILLED = FILL.client_order_id
+OPEN = order_id("sqt", SYMBOL, 1, -1, Side.SELL, 2)
+PRICE, FEE = FILL.price, FILL.fee
+
+
+def state(kind: InstrumentKind = InstrumentKind.LINEAR_PERPETUAL) -> GridState:
+    sell = SlotOrder(
+        client_order_id=OPEN,
+        side=Side.SELL,
+        price=Decimal(101),
+        quantity=ONE,
+        opens=False,
+        state=SlotOrderState.OPEN,
+    )
+    return grid_state(
+        instrument=msgspec.structs.replace(INSTRUMENT, kind=kind),
+        slots={-1: Slot(level=-1, cycle=2, held=ONE, order=sell)},
+        accounts=Accounts(cash=-PRICE, fees=FEE, position=ONE, volume=PRICE, opened_trades=1),
+    )
+
+
+def trade(**changes: object) -> Trade:
+    made = Trade(
+        venue=VENUE,
+        symbol=SYMBOL,
+        trade_id=TradeId("1"),
+        client_order_id=FILLED,
+        side=Side.BUY,
+        price=PRICE,
+        quantity=ONE,
+        fee=FEE,
+        fee_asset="USDT",
+        is_maker=True,
+        time=1,
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def books(*trades: Trade) -> VenueBooks:
+    order = Order(
+        number=2,
+        symbol=SYMBOL,
+        client_order_id=OPEN,
+        side=Side.SELL,
+        price=Decimal(101),
+        quantity=ONE,
+        placed_time=1,
+        time=1,
+    )
+    made = trades or (trade(),)
+    held = sum((t.side.sign * t.quantity for t in made), Decimal(0))
+    return VenueBooks(
+        orders=(order,),
+        trades=made,
+        wallets=(Wallet(asset="BTC", initial=ONE, total=ONE + held),),
+        holdings=(Holding(symbol=SYMBOL, quantity=held),),
+    )
+
+
+@pytest.mark.parametrize("kind", InstrumentKind)
+def test_equal_books_have_no_differences(kind: InstrumentKind) -> None:
+    assert differences(state(kind), [FILL], books()) == []
+
+
+def test_a_copy_of_a_fill_that_came_twice_is_one() -> None:
+    assert differences(state(), [FILL, FILL], books()) == []
+
+
+def test_a_trade_booked_in_two_steps_is_found() -> None:
+    again = msgspec.structs.replace(FILL, step=4)
+
+    assert f"{SYMBOL}: trade 1 is booked 2 times" in differences(state(), [FILL, again], books())
+
+
+def test_a_trade_without_a_fill_is_found() -> None:
+    assert differences(state(), [], books()) == [f"{SYMBOL}: trade 1 is not booked"]
+
+
+def test_a_fill_without_a_trade_is_found() -> None:
+    foreign = msgspec.structs.replace(FILL, trade_id=TradeId("2"))
+
+    assert f"{SYMBOL}: fill 2 has no trade at the venue" in differences(state(), [FILL, foreign], books())
+
+
+def test_a_trade_booked_with_another_price_is_found() -> None:
+    found = differences(state(), [FILL], books(trade(price=Decimal(99))))
+
+    assert any("trade 1 is booked as" in line for line in found)
+    assert f"{SYMBOL}: cash is -100 here, -99 by the venue's trades" in found
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("cash", Decimal(-99), "cash is -99 here, -100 by the venue's trades"),
+        ("fees", Decimal(0), "fees is 0 here, 0.02 by the venue's trades"),
+        ("position", Decimal(2), "position is 2 here, 1 by the venue's trades"),
+        ("grid_profit", Decimal(5), "grid profit is 5 in the state, 0 by the fills"),
+    ],
+)
+def test_money_that_differs_is_found(field: str, value: Decimal, said: str) -> None:
+    ours = state()
+    setattr(ours.accounts, field, value)
+
+    assert f"{SYMBOL}: {said}" in differences(ours, [FILL], books())
+
+
+def test_what_was_adopted_is_no_difference() -> None:
+    ours = state()
+    ours.accounts.position += 2
+    ours.accounts.cash -= 190
+    ours.slots[-1].held += 2
+    assert len(differences(ours, [FILL], books())) == 2
+    ours.accounts.adopted, ours.accounts.adopted_cost = Decimal(2), Decimal(190)
+    found = differences(ours, [FILL], books())
+    assert found == []
+
+
+def test_slots_that_do_not_add_up_to_the_position_are_found() -> None:
+    ours = state()
+    ours.slots[-1].held = Decimal(0)
+
+    assert differences(ours, [FILL], books()) == [f"{SYMBOL}: position is 1 here, 0 by the slots"]
+
+
+def test_an_order_that_no_slot_has_is_found() -> None:
+    ours = state()
+    ours.slots[-1].order = None
+
+    found = differences(ours, [FILL], books())
+    assert found == [f"{SYMBOL}: order {OPEN} is open at the venue, no slot has it"]
+
+
+def test_an_order_that_is_not_open_there_is_found() -> None:
+    theirs = msgspec.structs.replace(books(), orders=())
+
+    found = differences(state(), [FILL], theirs)
+    assert found == [f"{SYMBOL}: order {OPEN} is open in a slot, not open at the venue"]
+
+
+def test_an_order_filled_farther_there_is_found() -> None:
+    theirs = books()
+    theirs.orders[0].filled = Decimal("0.5")
+
+    assert f"{SYMBOL}: order {OPEN} is sell 0/1 at 101 here, sell 0.5/1 at 101 there" in differences(
+        state(), [FILL], theirs
+    )
+
+
+def test_what_others_trade_in_the_account_is_not_ours() -> None:
+    foreign = trade(trade_id=TradeId("9"), client_order_id=ClientOrderId("by hand"), side=Side.SELL)
+
+    assert differences(state(), [FILL], books(trade(), foreign)) == []
+
+
+def test_funding_that_differs_is_found_and_what_was_paid_before_the_grid_is_not_its_own() -> None:
+    payment = Funding(
+        venue=VENUE,
+        symbol=SYMBOL,
+        funding_id="1",
+        amount=Decimal("-0.5"),
+        rate=Decimal("0.0001"),
+        position=ONE,
+        time=10,
+    )
+    paid = msgspec.structs.replace(books(), fundings=(payment,))
+    late = state()
+    late.accounts.first_time = 11
+    assert "funding is 0 here, -0.5 by the venue's payments" in differences(state(), [FILL], paid)[0]
+    assert differences(late, [FILL], paid) == []

@@ -1,0 +1,92 @@
+"""Readable lines."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.inspect.event_lines import essence, line
+from schemas.codec import Event, encode
+from schemas.engine.control import Command, CommandName
+from schemas.engine.events import DecisionMade
+from schemas.engine.journal import EngineStarted, EngineStopping
+from schemas.units import Side
+from schemas.venue.market import Ticker
+from schemas.venue.orders import CancelOrder, Decision, PlaceOrder
+from tests.cli.events import FILL, SYMBOL, VENUE, step
+
+PLACE = PlaceOrder(
+    client_order_id=FILL.client_order_id,
+    side=Side.BUY,
+    price=Decimal(99),
+    quantity=Decimal(2),
+    post_only=True,
+    reduce_only=False,
+    level=-1,
+)
+
+SET = Command(
+    venue=VENUE,
+    symbol=SYMBOL,
+    command_id="c-1",
+    name=CommandName.SET,
+    operator="ann",
+    reason="calmer",
+    time=1,
+    expires_time=2,
+    changes={"order_amount": "40 USDT"},
+)
+
+
+def decided(decision: Decision) -> DecisionMade:
+    return DecisionMade(venue=VENUE, symbol=SYMBOL, step=12, index=0, decision=decision, time=1)
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (FILL, "buy  1 at 100, level -1, position 1"),
+        (
+            msgspec.structs.replace(FILL, side=Side.SELL, opens=False, grid_profit=Decimal("0.5")),
+            "sell 1 at 100, level -1, profit +0.5000, position 1",
+        ),
+        (decided(PLACE), "place buy  2 at 99, level -1  (step 12)"),
+        (
+            decided(CancelOrder(client_order_id=PLACE.client_order_id, reason="out of the window")),
+            f"cancel {PLACE.client_order_id}: out of the window  (step 12)",
+        ),
+        (SET, "set order_amount=40 USDT by ann: calmer"),
+        (EngineStarted(time=1), "the engine starts"),
+        (EngineStopping(time=1), "the engine stops"),
+        (step(3, decisions=(PLACE,)), "step 3 (TimePassed): 1 to place, 0 fills"),
+        (step(3, causes=()), "step 3 (claim): nothing decided, 0 fills"),
+    ],
+)
+def test_an_event_is_told_in_a_line(event: Event, text: str) -> None:
+    assert essence(event) == text
+
+
+def test_time_and_subject_come_first() -> None:
+    ticker = Ticker(venue=VENUE, symbol=SYMBOL, bid=Decimal(1), ask=Decimal(2), last=Decimal(1), time=1)
+
+    assert line("market.sim.X.ticker", encode(ticker), 1_500_000_000, is_coloured=False).split() == [
+        "00:00:01.500",
+        "market.sim.X.ticker",
+        *["1", "/", "2", "last", "1"],
+    ]
+
+
+def test_colours_are_for_terminals() -> None:
+    data = encode(FILL)
+
+    assert "\x1b[" in line("s", data, 0, is_coloured=True)
+    assert "\x1b[" not in line("s", data, 0, is_coloured=False)
+
+
+@given(st.binary())
+def test_whatever_cannot_be_decoded_is_shown_in_one_harmless_line(data: bytes) -> None:
+    shown = line("a.b", data, 0, is_coloured=False)
+
+    assert shown.isprintable()

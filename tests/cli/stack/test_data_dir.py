@@ -1,0 +1,75 @@
+"""The data directory: its lock, its record, fresh ones."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.errors import CommandError
+from cli.stack.data_dir import DataDir, RunRecord, default_data_dir, fresh_replay_dir
+
+RECORD = RunRecord(
+    pid=os.getpid(), bus_url="nats://x", venue_url="http://y", pages=("http://z",), logs="logs"
+)
+
+
+def test_a_second_run_is_told_who_is_there(tmp_path: Path) -> None:
+    first, second = DataDir(tmp_path), DataDir(tmp_path)
+
+    with (
+        first.hold(),
+        pytest.raises(CommandError, match=f"in use .* process {os.getpid()}"),
+        second.hold(),
+    ):
+        pass
+
+
+def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
+    held = (
+        "import os, pathlib, sys; from cli.stack.data_dir import DataDir\n"
+        f"with DataDir(pathlib.Path({str(tmp_path)!r})).hold(): os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", held], check=True)
+
+    with DataDir(tmp_path).hold():
+        assert (tmp_path / "up.lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_a_directory_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(CommandError, match="cannot write to"), DataDir(tmp_path / "file").hold():
+        pass
+
+
+def test_the_record_is_read_while_its_process_lives(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    assert data.read() is None
+
+    data.write(RECORD)
+
+    assert data.read() == RECORD
+
+
+def test_a_record_of_a_dead_process_counts_for_nothing(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+
+    data.write(RunRecord(pid=ended.pid, bus_url="", venue_url="", pages=(), logs=""))
+
+    assert data.read() is None
+
+
+def test_each_replay_gets_a_directory_of_its_own(tmp_path: Path) -> None:
+    assert [fresh_replay_dir(tmp_path).name for _ in range(3)] == ["replay-001", "replay-002", "replay-003"]
+
+
+def test_data_is_in_the_repository_that_was_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OPENSQT_ROOT", str(tmp_path))
+    assert default_data_dir() == tmp_path / "data"
+
+    monkeypatch.delenv("OPENSQT_ROOT")
+    assert default_data_dir() == Path.cwd() / "data"

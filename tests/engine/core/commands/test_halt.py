@@ -1,0 +1,317 @@
+"""Stopped, flattened, removed: what is canceled, what is closed, and what ends it."""
+
+from engine.core.grid import Grid
+from schemas.engine.control import CommandName, CommandOutcome
+from schemas.engine.events import AlertRaised, RiskChanged
+from schemas.grid.settings import GridSettings
+from schemas.grid.view import NotQuoting
+from schemas.units import Side
+from schemas.venue.orders import OrderStatus, PlaceOrder, RejectReason
+from tests.engine.core.examples import (
+    LONG,
+    NEUTRAL,
+    SPOT,
+    D,
+    accept_all,
+    added,
+    answer,
+    canceled,
+    command,
+    end,
+    fill,
+    order,
+    placed,
+    report,
+    risks,
+    settings_of,
+    started,
+    state_of,
+    step,
+    ticker,
+    trade,
+)
+
+STOP, FLATTEN, REMOVE, RESUME = (
+    CommandName.STOP,
+    CommandName.FLATTEN,
+    CommandName.REMOVE,
+    CommandName.RESUME,
+)
+
+
+def holding(settings: GridSettings = LONG) -> Grid:
+    """Return a grid that holds 0.101 at level -1, with its closing order out."""
+    grid = started(settings)
+    fill(grid, -1)
+    accept_all(grid)
+    return grid
+
+
+def all_end(grid: Grid) -> list[PlaceOrder]:
+    """Let every order that is out be canceled; return what is placed then."""
+    orders = [slot.order for slot in state_of(grid).slots.values() if slot.order]
+    return placed(end(grid, *(each.client_order_id for each in orders)))
+
+
+def test_stop_cancels_what_opens_and_what_closes_and_keeps_the_position() -> None:
+    grid = holding()
+    change = step(grid, command(STOP))
+    assert answer(change).detail == "3 orders canceled, a position of 0.101 BTC stays"
+    assert len(canceled(change)) == 3
+    assert all_end(grid) == []
+    assert grid.why_not_quoting() is NotQuoting.STOPPED
+
+
+def test_stopped_nothing_is_placed_at_any_price() -> None:
+    grid = holding()
+    step(grid, command(STOP))
+    all_end(grid)
+    assert not placed(step(grid, ticker(900)))
+    assert not placed(step(grid, ticker(1100)))
+
+
+def test_resume_undoes_a_stop_and_a_pause() -> None:
+    grid = holding()
+    step(grid, command(CommandName.PAUSE))
+    step(grid, command(STOP))
+    all_end(grid)
+    change = step(grid, command(RESUME))
+    assert answer(change).outcome is CommandOutcome.APPLIED
+    assert sorted(each.level for each in placed(change)) == [-3, -2, -1]
+    assert answer(step(grid, command(RESUME))).outcome is CommandOutcome.UNCHANGED
+
+
+def test_stopping_twice_changes_nothing() -> None:
+    grid = started()
+    step(grid, command(STOP))
+    assert answer(step(grid, command(STOP))).outcome is CommandOutcome.UNCHANGED
+
+
+def test_flatten_cancels_then_closes_beyond_the_best_price_and_is_stopped_when_flat() -> None:
+    grid = holding()
+    change = step(grid, command(FLATTEN))
+    assert answer(change).detail == (
+        "3 orders canceled, a position of 0.101 BTC is closed at most 0.5% beyond the best price; "
+        "then it is stopped"
+    )
+    assert (risks(change), placed(change)) == ([("flatten", True)], [])
+    closing = all_end(grid)
+    assert [(each.side, each.price, each.quantity, each.reduce_only, each.post_only) for each in closing] == [
+        (Side.SELL, D("994.9"), D("0.101"), True, False)
+    ]
+    assert grid.why_not_quoting() is NotQuoting.FLATTENING
+    flat = fill(grid, -1, price=999)
+    assert risks(flat) == [("flatten", False)]
+    assert grid.why_not_quoting() is NotQuoting.STOPPED
+    assert state_of(grid).accounts.position == 0
+
+
+def test_being_flat_is_told_with_figures() -> None:
+    grid = holding()
+    step(grid, command(FLATTEN))
+    all_end(grid)
+    (notice,) = fill(grid, -1, price=999).notices
+    assert isinstance(notice, RiskChanged)
+    assert notice.details == "flat at 1000, the total is 0.8690 USDT"
+
+
+def test_a_grid_that_holds_nothing_is_flat_when_its_orders_have_ended() -> None:
+    grid = started()
+    assert risks(step(grid, command(FLATTEN))) == [("flatten", True)]
+    all_end(grid)
+    assert grid.why_not_quoting() is NotQuoting.STOPPED
+
+
+def test_an_order_that_the_price_left_behind_is_replaced() -> None:
+    grid = holding()
+    step(grid, command(FLATTEN))
+    all_end(grid)
+    accept_all(grid)
+    assert grid.process([ticker(996)]) is None
+    change = step(grid, ticker(990))
+    assert canceled(change) == {order(grid, -1).client_order_id}
+    (again,) = all_end(grid)
+    assert again.price == D("984.9")
+
+
+def test_a_short_position_is_bought_back() -> None:
+    grid = started(NEUTRAL)
+    fill(grid, 1)
+    step(grid, command(FLATTEN))
+    (closing,) = all_end(grid)
+    assert (closing.side, closing.price, closing.quantity) == (Side.BUY, D("1005.2"), D("0.099"))
+
+
+def test_long_and_short_slots_are_closed_net() -> None:
+    grid = started(NEUTRAL)
+    for level in (-1, -2, 1):
+        fill(grid, level)
+    step(grid, command(FLATTEN))
+    closing = all_end(grid)
+    assert [(each.level, each.side, each.quantity, each.reduce_only) for each in closing] == [
+        (-2, Side.SELL, D("0.102"), True),
+        (-1, Side.SELL, D("0.002"), True),
+    ][:1]
+    assert state_of(grid).accounts.position == D("0.104")
+
+
+def test_a_partial_fill_is_closed_further() -> None:
+    grid = holding()
+    step(grid, command(FLATTEN))
+    all_end(grid)
+    closing = order(grid, -1)
+    expired = report(closing.client_order_id, OrderStatus.EXPIRED, "0.05")
+    (again,) = placed(step(grid, trade(closing, "0.05"), expired))
+    assert again.quantity == D("0.051")
+
+
+def test_what_the_venue_does_not_take_stays_and_is_told() -> None:
+    grid = holding()
+    step(grid, command(FLATTEN))
+    all_end(grid)
+    closing = order(grid, -1)
+    change = step(grid, trade(closing, "0.1"), report(closing.client_order_id, OrderStatus.EXPIRED, "0.1"))
+    (notice,) = change.notices
+    assert isinstance(notice, RiskChanged)
+    assert notice.details.endswith("; 0.001 BTC stays, less than the venue takes")
+
+
+def test_a_refused_closing_order_is_tried_again_soon() -> None:
+    grid = holding()
+    step(grid, command(FLATTEN))
+    all_end(grid)
+    refused = report(order(grid, -1).client_order_id, OrderStatus.REJECTED, reason=RejectReason.OTHER)
+    assert not placed(step(grid, refused))
+    assert len(placed(step(grid, ticker(1000, 2)))) == 1
+
+
+def test_a_fill_that_comes_while_it_flattens_is_closed_too() -> None:
+    grid = holding()
+    step(grid, command(FLATTEN))
+    (closing,) = placed(fill(grid, -2))
+    assert (closing.level, closing.quantity, closing.reduce_only) == (-2, D("0.102"), True)
+
+
+def test_what_turned_out_too_much_is_canceled() -> None:
+    grid = holding(NEUTRAL)
+    late = order(grid, 1)
+    step(grid, command(FLATTEN))
+    orders = [slot.order for slot in state_of(grid).slots.values() if slot.order and slot.order is not late]
+    end(grid, *(each.client_order_id for each in orders))
+    accept_all(grid)
+    change = step(grid, trade(late))
+    assert canceled(change) == {order(grid, -1).client_order_id}
+
+
+def test_when_the_position_turned_the_other_side_is_closed() -> None:
+    grid = holding(NEUTRAL)
+    late = [order(grid, level) for level in (1, 2)]
+    step(grid, command(FLATTEN))
+    others = [slot.order for slot in state_of(grid).slots.values() if slot.order and slot.order not in late]
+    end(grid, *(each.client_order_id for each in others))
+    change = step(grid, *(trade(each) for each in late))
+    assert canceled(change) == {order(grid, -1).client_order_id}
+    assert [(each.side, each.level) for each in placed(change)] == [(Side.BUY, 1)]
+
+
+def test_a_stop_ends_a_flattening() -> None:
+    grid = holding()
+    step(grid, command(FLATTEN))
+    change = step(grid, command(STOP))
+    assert answer(change).outcome is CommandOutcome.APPLIED
+    assert risks(change) == [("flatten", False)]
+    assert all_end(grid) == []
+
+
+def test_a_resume_ends_a_flattening() -> None:
+    grid = holding()
+    step(grid, command(FLATTEN))
+    all_end(grid)
+    assert risks(step(grid, command(RESUME))) == [("flatten", False)]
+    assert grid.why_not_quoting() is None
+
+
+def test_flattening_what_is_being_closed_or_is_flat_changes_nothing() -> None:
+    grid = holding()
+    step(grid, command(FLATTEN))
+    assert answer(step(grid, command(FLATTEN))).detail == "it is being closed already"
+    all_end(grid)
+    fill(grid, -1)
+    assert answer(step(grid, command(FLATTEN))).detail == "it is flat"
+
+
+def test_a_stopped_grid_can_be_flattened() -> None:
+    grid = holding()
+    step(grid, command(STOP))
+    all_end(grid)
+    assert len(placed(step(grid, command(FLATTEN)))) == 1
+
+
+def test_a_spot_position_is_sold_by_plain_orders() -> None:
+    grid = started(instrument=SPOT)
+    fill(grid, -1)
+    step(grid, command(FLATTEN))
+    (closing,) = all_end(grid)
+    assert not closing.reduce_only
+
+
+def test_no_more_orders_close_than_may_be_out() -> None:
+    grid = started(settings_of(LONG, order_cleanup_threshold=4))
+    step(grid, command(FLATTEN))
+    state_of(grid).settings = settings_of(LONG, order_cleanup_threshold=2)
+    assert [len(placed(fill(grid, level))) for level in (-1, -2, -3)] == [0, 1, 1]
+
+
+def test_remove_waits_for_the_last_order_then_is_final() -> None:
+    grid = started()
+    assert answer(step(grid, command(REMOVE))).detail == "3 orders canceled, then it is removed"
+    assert not state_of(grid).removed
+    all_end(grid)
+    assert state_of(grid).removed
+    assert grid.why_not_quoting() is NotQuoting.REMOVED
+    assert answer(step(grid, command(RESUME))).outcome is CommandOutcome.REFUSED
+
+
+def test_what_holds_a_position_is_not_removed_unless_it_is_kept() -> None:
+    grid = holding()
+    assert answer(step(grid, command(REMOVE))).outcome is CommandOutcome.REFUSED
+    assert grid.why_not_quoting() is None
+    step(grid, command(REMOVE, keep_position=True))
+    all_end(grid)
+    assert state_of(grid).removed
+
+
+def test_removed_while_it_is_flattened_it_goes_when_flat() -> None:
+    grid = holding()
+    step(grid, command(FLATTEN))
+    change = step(grid, command(REMOVE))
+    assert answer(change).detail == "3 orders canceled, once the position is closed it is removed"
+    all_end(grid)
+    assert not state_of(grid).removed
+    fill(grid, -1)
+    assert state_of(grid).removed
+
+
+def test_removing_twice_changes_nothing_but_the_position_may_be_kept_then() -> None:
+    grid = started()
+    step(grid, command(REMOVE))
+    assert answer(step(grid, command(REMOVE))).outcome is CommandOutcome.UNCHANGED
+    assert answer(step(grid, command(REMOVE, keep_position=True))).outcome is CommandOutcome.APPLIED
+
+
+def test_a_fill_while_it_is_removed_calls_the_removal_off() -> None:
+    grid = started()
+    step(grid, command(REMOVE))
+    fill(grid, -1)
+    orders = [slot.order for slot in state_of(grid).slots.values() if slot.order]
+    change = end(grid, *(each.client_order_id for each in orders))
+    assert [each.code for each in change.notices if isinstance(each, AlertRaised)] == ["not_removed"]
+    assert not state_of(grid).removed
+    assert grid.why_not_quoting() is NotQuoting.STOPPED
+
+
+def test_what_was_told_before_the_first_price_holds() -> None:
+    grid = Grid(None, 0)
+    grid.process([added()])
+    assert answer(step(grid, command(FLATTEN))).outcome is CommandOutcome.APPLIED
+    assert not placed(step(grid, ticker(1000)))

@@ -1,0 +1,129 @@
+"""Orders and ticks that take too long open the circuit breaker."""
+
+import msgspec
+import pytest
+
+from engine.core.grid import Grid
+from engine.core.guards.latency import LATENCIES_KEPT, p99
+from schemas.engine.control import CommandName
+from schemas.grid.state import BreakerState
+from schemas.units import MILLISECOND_NS, SECOND_NS
+from schemas.venue.market import Ticker
+from schemas.venue.orders import OrderStatus
+from tests.engine.core.examples import (
+    LONG,
+    at,
+    command,
+    order,
+    report,
+    risks,
+    settings_of,
+    started,
+    state_of,
+    step,
+    ticker,
+)
+
+SLOW_ORDERS = settings_of(LONG, max_order_latency=2 * SECOND_NS, buy_window=22, price_interval=1)
+SLOW_LINK = settings_of(LONG, max_link_latency=500 * MILLISECOND_NS)
+
+
+def asked() -> Grid:
+    """Return a grid with 22 orders on their way."""
+    grid = started(settings_of(SLOW_ORDERS, max_order_latency=0))
+    state_of(grid).settings = SLOW_ORDERS
+    return grid
+
+
+def accept(grid: Grid, seconds: float, levels: range) -> list[tuple[str, bool]]:
+    found = [
+        report(order(grid, -level).client_order_id, OrderStatus.NEW, seconds=seconds) for level in levels
+    ]
+    return risks(step(grid, *found))
+
+
+def late(seconds: float, latency_ms: int) -> Ticker:
+    return msgspec.structs.replace(
+        ticker(1000, seconds), received_time=at(seconds) + latency_ms * MILLISECOND_NS
+    )
+
+
+def test_slow_acceptances_open_the_breaker() -> None:
+    grid = asked()
+    assert accept(grid, 2.5, range(1, 20)) == []
+    assert accept(grid, 2.5, range(20, 21)) == [("circuit_breaker", True)]
+    breaker = state_of(grid).breaker
+    assert breaker.reason == "order latency: p99 of the last 20 orders 2500 ms, the limit is 2000 ms"
+    assert breaker.latencies == []
+
+
+def test_a_single_slow_order_is_not_the_rule() -> None:
+    grid = asked()
+    assert accept(grid, 9, range(1, 2)) == []
+    assert accept(grid, 1, range(2, 23)) == []
+    assert state_of(grid).breaker.state is BreakerState.CLOSED
+
+
+def test_an_acceptance_counts_once() -> None:
+    grid = asked()
+    accept(grid, 1, range(1, 3))
+    grid.process([report(order(grid, -1).client_order_id, OrderStatus.NEW, seconds=8)])
+    assert state_of(grid).breaker.latencies == [SECOND_NS, SECOND_NS]
+
+
+def test_a_fill_is_no_acceptance() -> None:
+    grid = asked()
+    grid.process([report(order(grid, -1).client_order_id, OrderStatus.PARTIALLY_FILLED, "0.01", seconds=8)])
+    assert state_of(grid).breaker.latencies == []
+
+
+def test_without_a_limit_nothing_is_kept() -> None:
+    grid = started()
+    assert state_of(grid).breaker.latencies == []
+
+
+def test_the_window_is_bounded() -> None:
+    grid = asked()
+    state_of(grid).breaker.latencies = [1] * LATENCIES_KEPT
+    accept(grid, 1, range(1, 2))
+    assert state_of(grid).breaker.latencies == [1] * (LATENCIES_KEPT - 1) + [SECOND_NS]
+
+
+@pytest.mark.parametrize(
+    ("latencies", "expected"),
+    [([1, 9], 1), (list(range(1, 101)), 99), (list(range(1, 201)), 198), ([5] * 30, 5)],
+)
+def test_p99_has_one_above_it(latencies: list[int], expected: int) -> None:
+    assert p99(latencies) == expected
+
+
+def test_ticks_that_keep_coming_late_open_the_breaker() -> None:
+    grid = started(SLOW_LINK)
+    assert risks(step(grid, late(1, 600))) == []
+    assert grid.process([late(3.9, 600)]) is None
+    assert risks(step(grid, late(4, 700))) == [("circuit_breaker", True)]
+    reason = state_of(grid).breaker.reason
+    assert reason == "link latency: ticks arrive 700 ms late for 3 s, the limit is 500 ms"
+
+
+def test_a_tick_in_time_ends_the_count() -> None:
+    grid = started(SLOW_LINK)
+    step(grid, late(1, 600))
+    step(grid, late(2, 499))
+    step(grid, late(3, 500))
+    assert grid.process([late(5, 600)]) is None
+    assert state_of(grid).breaker.state is BreakerState.CLOSED
+
+
+def test_ticks_that_do_not_say_when_they_came_are_in_nobodys_way() -> None:
+    grid = started(SLOW_LINK)
+    assert grid.process([ticker(1000, 1)]) is None
+    step(grid, late(2, 600))
+    assert grid.process([ticker(1000, 60)]) is None
+
+
+def test_other_inputs_between_ticks_are_no_word_of_the_link() -> None:
+    grid = started(SLOW_LINK)
+    step(grid, late(1, 600))
+    step(grid, command(CommandName.PAUSE))
+    assert state_of(grid).breaker.slow_since == at(1)

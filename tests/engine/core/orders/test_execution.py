@@ -1,0 +1,279 @@
+"""What ends an order, what is booked, and what is not."""
+
+import itertools
+
+import msgspec
+import pytest
+
+from engine.core.orders.slots import FINISHED_KEPT
+from schemas.engine.events import AlertRaised, Severity
+from schemas.engine.journal import Input, LateTrade
+from schemas.grid.state import SlotOrderState
+from schemas.units import ClientOrderId, Side
+from schemas.venue.order_ids import order_id
+from schemas.venue.orders import CancelRejected, OrderStatus, RejectReason
+from tests.engine.core.examples import (
+    BTC,
+    D,
+    fill,
+    order,
+    placed,
+    queried,
+    report,
+    silence,
+    slot,
+    started,
+    state_of,
+    step,
+    ticker,
+    trade,
+)
+
+replace = msgspec.structs.replace
+
+
+def cancel_rejected(client_order_id: ClientOrderId) -> CancelRejected:
+    some = trade(order(started(), -1))
+    return CancelRejected(venue=some.venue, symbol=some.symbol, client_order_id=client_order_id, time=0)
+
+
+def test_an_accepted_order_is_open() -> None:
+    grid = started()
+    assert order(grid, -1).state is SlotOrderState.OPEN
+
+
+def test_a_report_heard_twice_changes_nothing() -> None:
+    grid = started()
+    said = report(order(grid, -1).client_order_id, OrderStatus.PARTIALLY_FILLED, "0.05")
+    assert grid.process([said]) is not None
+    assert grid.process([said]) is None
+
+
+def test_a_late_report_does_not_undo_a_cancel() -> None:
+    grid = started()
+    far = order(grid, -3)
+    step(grid, ticker(1010))
+    assert grid.process([report(far.client_order_id, OrderStatus.NEW)]) is None
+    assert far.state is SlotOrderState.CANCEL_REQUESTED
+
+
+def test_a_trade_may_come_before_any_report() -> None:
+    grid = started()
+    step(grid, ticker(1010))
+    requested = order(grid, 0)
+    step(grid, trade(requested, "0.01"), ticker(1006, 1))
+    assert requested.state is SlotOrderState.OPEN
+    assert slot(grid, 0).held == D("0.01")
+
+
+def test_trades_of_the_whole_quantity_end_an_order() -> None:
+    grid = started()
+    bought = order(grid, -1).client_order_id
+    fill(grid, -1)
+    assert order(grid, -1).side is Side.SELL
+    assert grid.process([report(bought, OrderStatus.FILLED, "0.101")]) is None
+
+
+def test_a_report_books_nothing() -> None:
+    grid = started()
+    change = step(grid, report(order(grid, -1).client_order_id, OrderStatus.FILLED, "0.101"))
+    assert not change.fills
+    assert slot(grid, -1).held == 0
+
+
+def test_an_ended_order_waits_for_its_trades() -> None:
+    grid = started()
+    bought = order(grid, -1)
+    change = step(grid, report(bought.client_order_id, OrderStatus.FILLED, "0.101"))
+    assert not change.decisions
+    assert bought.ended is OrderStatus.FILLED
+    assert placed(step(grid, trade(bought)))[0].side is Side.SELL
+
+
+def test_a_trade_is_booked_once() -> None:
+    grid = started()
+    bought = trade(order(grid, -1), "0.05")
+    assert grid.process([bought]) is not None
+    assert grid.process([bought]) is None
+    assert slot(grid, -1).held == D("0.05")
+
+
+@pytest.mark.parametrize("order_of_news", list(itertools.permutations(range(4))))
+def test_any_order_of_the_news_gives_the_same_books(order_of_news: tuple[int, ...]) -> None:
+    grid = started()
+    bought = order(grid, -1)
+    name = bought.client_order_id
+    news: list[Input] = [
+        trade(bought, "0.05"),
+        trade(bought, "0.02"),
+        report(name, OrderStatus.PARTIALLY_FILLED, "0.05"),
+        report(name, OrderStatus.CANCELED, "0.07"),
+    ]
+    for index in order_of_news:
+        grid.process([news[index], news[index]])
+    assert slot(grid, -1).held == D("0.07")
+    assert order(grid, -1).quantity == D("0.07")
+
+
+def test_a_fill_after_the_cancel_counts() -> None:
+    grid = started()
+    bought = order(grid, -1)
+    step(grid, report(bought.client_order_id, OrderStatus.CANCELED))
+    late = trade(bought, "0.05")
+    step(grid, late)
+    assert slot(grid, -1).held == D("0.05")
+    assert grid.process([late]) is None
+
+
+def test_a_late_fill_brings_a_dropped_slot_back() -> None:
+    grid = started()
+    bought = order(grid, -3)
+    step(grid, ticker(1090))
+    step(grid, report(bought.client_order_id, OrderStatus.CANCELED))
+    assert -3 not in state_of(grid).slots
+    step(grid, trade(bought, "0.05"))
+    assert slot(grid, -3).held == D("0.05")
+
+
+def test_a_late_checksum_of_a_finished_order_is_kept() -> None:
+    grid = started()
+    bought = order(grid, -1).client_order_id
+    step(grid, report(bought, OrderStatus.CANCELED))
+    step(grid, report(bought, OrderStatus.CANCELED, "0.05"))
+    assert state_of(grid).finished[-1].reported_quantity == D("0.05")
+    assert grid.process([report(bought, OrderStatus.CANCELED, "0.05")]) is None
+
+
+def test_a_second_end_changes_nothing() -> None:
+    grid = started()
+    bought = order(grid, -1)
+    step(grid, report(bought.client_order_id, OrderStatus.CANCELED, "0.05"))
+    assert grid.process([report(bought.client_order_id, OrderStatus.EXPIRED, "0.05")]) is None
+    assert bought.ended is OrderStatus.CANCELED
+
+
+@pytest.mark.parametrize("name", ["", "someone-elses", order_id("abc", BTC, 1, -1, Side.BUY, 1)])
+def test_what_is_not_ours_changes_nothing(name: str) -> None:
+    grid = started()
+    foreign = replace(trade(order(grid, -1)), client_order_id=ClientOrderId(name))
+    assert grid.process([foreign]) is None
+    assert grid.process([report(ClientOrderId(name), OrderStatus.FILLED, 1)]) is None
+    assert grid.process([cancel_rejected(ClientOrderId(name))]) is None
+
+
+def test_a_late_trade_that_was_never_told_before_is_booked() -> None:
+    grid = started()
+    late = trade(order(grid, -1), "0.05")
+    step(grid, report(late.client_order_id, OrderStatus.CANCELED))
+    del state_of(grid).finished[:]
+    change = step(grid, LateTrade(trade=late))
+    assert [fill.trade_id for fill in change.fills] == [late.trade_id]
+    assert [each.code for each in change.notices if isinstance(each, AlertRaised)] == ["late_trade_booked"]
+    assert state_of(grid).accounts.position == D("0.05")
+    assert slot(grid, -1).held == D("0.05")
+
+
+def test_a_late_trade_of_an_order_that_is_known_is_a_trade_as_any_other() -> None:
+    grid = started()
+    known = trade(order(grid, -1), "0.05")
+    assert step(grid, LateTrade(trade=known)).notices == ()
+    foreign = msgspec.structs.replace(known, client_order_id=ClientOrderId("by-hand"))
+    assert grid.process([LateTrade(trade=foreign)]) is None
+
+
+def test_a_trade_of_an_order_forgotten_is_told_and_not_booked() -> None:
+    grid = started()
+    first = trade(order(grid, -1), "0.05")
+    step(grid, first, report(first.client_order_id, OrderStatus.CANCELED, "0.05"))
+    del state_of(grid).finished[:]
+    change = step(grid, first)
+    (alert,) = change.notices
+    assert isinstance(alert, AlertRaised)
+    assert (alert.code, alert.severity) == ("late_trade_unknown_order", Severity.HIGH)
+    assert slot(grid, -1).held == D("0.05")
+
+
+def test_a_report_of_an_order_forgotten_changes_nothing() -> None:
+    grid = started()
+    gone = order(grid, -1).client_order_id
+    step(grid, report(gone, OrderStatus.CANCELED))
+    del state_of(grid).finished[:]
+    assert grid.process([report(gone, OrderStatus.CANCELED, 1)]) is None
+    assert FINISHED_KEPT > 50
+
+
+def test_a_cycle_that_was_seen_is_never_used() -> None:
+    grid = started()
+    state = state_of(grid)
+    ahead = order_id(state.instance, state.symbol, 1, -1, Side.BUY, 7)
+    step(grid, replace(trade(order(grid, -1)), client_order_id=ahead))
+    step(grid, report(order(grid, -1).client_order_id, OrderStatus.CANCELED))
+    assert slot(grid, -1).cycle == 8
+    assert state.next_cycle == 8
+
+
+def test_another_generation_has_cycles_of_its_own() -> None:
+    grid = started()
+    state = state_of(grid)
+    other = order_id(state.instance, state.symbol, 2, -1, Side.BUY, 7)
+    step(grid, replace(trade(order(grid, -1)), client_order_id=other))
+    assert (slot(grid, -1).cycle, state.next_cycle) == (1, 1)
+
+
+def test_a_cancel_that_was_rejected_is_asked_about() -> None:
+    grid = started()
+    far = order(grid, -3)
+    step(grid, ticker(1010))
+    change = step(grid, cancel_rejected(far.client_order_id))
+    assert queried(change.decisions) == {far.client_order_id}
+    assert order(grid, -3) is far
+
+
+def test_a_rejected_cancel_of_an_ended_order_changes_nothing() -> None:
+    grid = started()
+    bought = order(grid, -1).client_order_id
+    step(grid, report(bought, OrderStatus.FILLED, "0.101"))
+    assert grid.process([cancel_rejected(bought)]) is None
+    step(grid, trade(order(grid, -1)))
+    assert grid.process([cancel_rejected(bought)]) is None
+
+
+def test_a_duplicate_id_ends_nothing() -> None:
+    grid = started()
+    bought = order(grid, -1)
+    change = step(
+        grid, report(bought.client_order_id, OrderStatus.REJECTED, reason=RejectReason.DUPLICATE_ID)
+    )
+    assert queried(change.decisions) == {bought.client_order_id}
+    assert order(grid, -1) is bought
+
+
+def test_late_fills_may_turn_a_slot_over() -> None:
+    grid = started()
+    bought = order(grid, -1)
+    fill(grid, -1)
+    sold = order(grid, -1)
+    step(grid, report(sold.client_order_id, OrderStatus.CANCELED))
+    step(grid, ticker(1001, 5))
+    fill(grid, -1)
+    again = order(grid, -1).client_order_id
+    step(grid, trade(sold))
+    assert slot(grid, -1).held == -bought.quantity
+    step(grid, report(again, OrderStatus.CANCELED), silence(9))
+    change = step(grid, silence(10))
+    assert [(each.side, each.price) for each in placed(change)] == [(Side.BUY, D(980))]
+
+
+def test_the_same_question_is_asked_once_in_a_step() -> None:
+    grid = started()
+    rejected = cancel_rejected(order(grid, -1).client_order_id)
+    assert len(step(grid, rejected, rejected).decisions) == 1
+
+
+@pytest.mark.parametrize("field", ["price", "quantity", "fee"])
+@pytest.mark.parametrize("value", ["NaN", "Infinity"])
+def test_a_trade_of_what_is_no_number_is_never_booked(field: str, value: str) -> None:
+    grid = started()
+    some = replace(trade(order(grid, -1)), **{field: D(value)})
+    with pytest.raises(ValueError, match="not an amount"):
+        grid.process([some])

@@ -1,0 +1,137 @@
+"""All symbols together: what they hold, and what that lets them do."""
+
+from decimal import Decimal
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.core.portfolio.portfolio import Portfolio, seen
+from schemas.codec import encode
+from schemas.engine.control import CommandName
+from schemas.engine.portfolio import PortfolioSettings
+from schemas.engine.portfolio_journal import PortfolioState
+from schemas.grid.state import BreakerState
+from schemas.grid.view import GridView
+from tests.engine.core.examples import BTC, D, at
+from tests.engine.core.portfolios import (
+    BACK,
+    ETH,
+    IN,
+    LIMITED,
+    SOL,
+    clock,
+    entry,
+    for_all,
+    risks,
+    round_trip,
+    started,
+    state_of,
+    step,
+    symbol,
+)
+from tests.schemas.examples import EXAMPLES
+
+_states = msgspec.json.Decoder(PortfolioState)
+
+
+def test_nothing_is_decided_before_the_settings_are_known() -> None:
+    portfolio = Portfolio(None, 0)
+    assert portfolio.process([symbol(position=100)]) is None
+    assert risks(step(portfolio, entry())) == [IN]
+
+
+def test_the_third_symbol_reaches_the_limit_for_all() -> None:
+    portfolio = started()
+    assert portfolio.process([symbol(BTC, 4), symbol(ETH, -4)]) is None
+    assert portfolio.limits().is_opening_allowed
+    change = step(portfolio, symbol(SOL, 2))
+    assert risks(change) == [IN]
+    limits = portfolio.limits()
+    assert not limits.is_opening_allowed
+    assert limits.reason == "all symbols together hold 1000 or more"
+    assert [(each.symbol, each.notional) for each in limits.symbols] == [
+        (BTC, D(400)),
+        (ETH, D(400)),
+        (SOL, D(200)),
+    ]
+
+
+def test_opening_goes_on_some_way_below_the_limit_only() -> None:
+    portfolio = started()
+    step(portfolio, symbol(BTC, 10))
+    assert portfolio.process([symbol(BTC, "9.6")]) is None
+    assert risks(step(portfolio, symbol(BTC, "9.4"))) == [BACK]
+    assert portfolio.process([symbol(BTC, "9.6")]) is None
+
+
+def test_a_limit_that_is_taken_away_or_changed_holds_at_once() -> None:
+    portfolio = started()
+    step(portfolio, symbol(BTC, 10))
+    assert risks(step(portfolio, entry(PortfolioSettings()))) == [BACK]
+    assert portfolio.process([entry(PortfolioSettings())]) is None
+    assert risks(step(portfolio, entry())) == [IN]
+
+
+def test_without_limits_nothing_is_ever_decided() -> None:
+    portfolio = started(PortfolioSettings())
+    assert portfolio.process([symbol(BTC, 10_000, profit=-9999), round_trip(None)]) is None
+    limits = portfolio.limits()
+    assert (limits.is_opening_allowed, limits.breaker, limits.reason) == (True, BreakerState.CLOSED, "")
+
+
+def test_the_time_is_the_newest_of_clock_and_symbols() -> None:
+    portfolio = started()
+    assert step(portfolio, clock(5), symbol(seconds=3), for_all(CommandName.TRIP)).time == at(5)
+    assert portfolio.limits().reason == f"by hand: {for_all(CommandName.TRIP).command.reason}"
+
+
+def test_a_symbol_is_seen_as_its_grid_tells() -> None:
+    view = next(each for each in EXAMPLES if isinstance(each, GridView))
+    found = seen(view)
+    assert (found.symbol, found.position, found.price) == (view.symbol, view.position, view.price)
+    assert seen(msgspec.structs.replace(view, price=None)).price == 0
+
+
+STORIES = st.lists(
+    st.one_of(
+        st.builds(
+            symbol,
+            st.sampled_from([BTC, ETH, SOL]),
+            st.integers(-8, 8),
+            profit=st.integers(-30, 30),
+            seconds=st.integers(0, 10_000),
+        ),
+        st.builds(round_trip, st.sampled_from(["-1", "1"]), st.sampled_from(list("abcdef"))),
+        st.builds(clock, st.integers(0, 10_000)),
+        st.builds(for_all, st.sampled_from([CommandName.TRIP, CommandName.RESET, CommandName.PAUSE])),
+    ),
+    max_size=40,
+)
+WATCHFUL = PortfolioSettings(max_exposure=D(1000), max_losing_round_trips=2, max_drawdown=D(40))
+
+
+@given(STORIES)
+def test_whatever_happens_the_limit_is_told_and_every_step_can_be_made_again(story: list[object]) -> None:
+    portfolio = started(WATCHFUL)
+    for event in story:
+        before, number = encode(state_of(portfolio)), portfolio.step
+        change = portfolio.process([event])  # type: ignore[list-item]
+        held = portfolio.limits().exposure
+        if held >= LIMITED.max_exposure:
+            assert not portfolio.limits().is_opening_allowed
+        if held < LIMITED.max_exposure * Decimal("0.95"):
+            assert portfolio.limits().is_opening_allowed
+        if change is None:
+            assert encode(state_of(portfolio)) == before
+        else:
+            again = Portfolio(_states.decode(before), number)
+            assert again.process(change.causes) == change
+            assert encode(state_of(again)) == encode(state_of(portfolio))
+
+
+def test_what_is_held_at_the_lower_mark_is_too_much_still() -> None:
+    portfolio = started()
+    step(portfolio, symbol(position=10))
+    assert portfolio.process([symbol(position=D("9.5"))]) is None
+    assert risks(step(portfolio, symbol(position=D("9.49")))) == [BACK]

@@ -1,0 +1,247 @@
+"""The portfolio actor on a real bus: judges all symbols, gives commands on, adds symbols, each once across its deaths."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from bus import Bus, Everything, Fenced, Registry, get_logger, read
+from engine.portfolio.actor import PortfolioActor
+from schemas import subjects
+from schemas.codec import UndecodableError, decode, decode_as
+from schemas.engine.control import Command, CommandName, CommandOutcome, CommandResult
+from schemas.engine.journal import SymbolEntry
+from schemas.engine.portfolio import PortfolioEntry, PortfolioLimits, PortfolioSettings
+from schemas.engine.portfolio_journal import PortfolioStep
+from schemas.grid.state import BreakerState
+from schemas.grid.view import GridView, NotQuoting
+from schemas.subjects import ALL, Stream
+from schemas.units import Symbol, TradeId
+from tests.engine.conftest import ENTRY, RunActor, until_step
+from tests.schemas.examples import BTC, COMMAND, EXAMPLES, FILL, INSTRUMENT, SETTINGS, SIM, TICKER
+
+ETH = Symbol("ETH/USDT:USDT")
+SOL = Symbol("SOL/USDT:USDT")
+VIEW = next(each for each in EXAMPLES if isinstance(each, GridView))
+STEPS, LIMITS = subjects.portfolio_step(SIM), subjects.limits(SIM)
+FOR_EVER = 2**62
+
+RunPortfolio = Callable[..., AbstractAsyncContextManager["asyncio.Task[None]"]]
+
+
+@pytest.fixture
+def run_portfolio(bus: Bus) -> RunPortfolio:
+    """Run a portfolio for as long as the context lasts."""
+
+    @asynccontextmanager
+    async def run(settings: PortfolioSettings | None = None) -> AsyncIterator[asyncio.Task[None]]:
+        if settings is not None:
+            await Registry(bus, "portfolios").create(SIM, PortfolioEntry(venue=SIM, settings=settings))
+        task = asyncio.create_task(PortfolioActor(bus, SIM, get_logger("test")).run())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            with contextlib.suppress(BaseException):
+                await task
+
+    return run
+
+
+async def until(
+    bus: Bus, stream: Stream, subject: str, wanted: Callable[[msgspec.Struct], bool]
+) -> msgspec.Struct:
+    """Return the first event on a subject that is wanted, waiting for it."""
+    async with asyncio.timeout(20), aclosing(read(bus, stream, (subject,), Everything())) as batches:
+        async for batch in batches:
+            for message in batch.messages:
+                with contextlib.suppress(UndecodableError):
+                    event = decode(message.data)
+                    if wanted(event):
+                        return event
+    raise AssertionError("a stream is read for ever")
+
+
+async def until_limits(bus: Bus, wanted: Callable[[PortfolioLimits], bool]) -> PortfolioLimits:
+    found = await until(
+        bus, Stream.JOURNAL, LIMITS, lambda event: isinstance(event, PortfolioLimits) and wanted(event)
+    )
+    assert isinstance(found, PortfolioLimits)
+    return found
+
+
+async def result_of(bus: Bus, symbol: str, command_id: str) -> CommandResult:
+    subject = subjects.command_result(SIM, Symbol(symbol))
+    found = await until(
+        bus,
+        Stream.CONTROL,
+        subject,
+        lambda event: isinstance(event, CommandResult) and event.command_id == command_id,
+    )
+    assert isinstance(found, CommandResult)
+    return found
+
+
+async def hold(bus: Bus, symbol: Symbol, position: str) -> None:
+    """Publish a grid with a position at a price of 100."""
+    view = msgspec.structs.replace(VIEW, symbol=symbol, position=Decimal(position), price=Decimal(100))
+    await bus.store(subjects.grid(SIM, symbol), view)
+
+
+async def give(bus: Bus, name: CommandName, symbol: str = ALL, **changes: object) -> Command:
+    command = msgspec.structs.replace(
+        COMMAND, name=name, symbol=Symbol(symbol), command_id=f"{name}-{symbol}", expires_time=FOR_EVER
+    )
+    command = msgspec.structs.replace(command, **changes)
+    await bus.store(subjects.command(SIM, Symbol(symbol), name), command)
+    return command
+
+
+async def enter(bus: Bus, symbol: Symbol) -> None:
+    entry = msgspec.structs.replace(ENTRY, symbol=symbol)
+    await Registry(bus, "symbols").create(subjects.registry_key(SIM, symbol), entry)
+
+
+async def test_the_third_symbol_at_the_limit_stops_all_and_room_lets_them_go_on(
+    bus: Bus, run_portfolio: RunPortfolio
+) -> None:
+    await hold(bus, BTC, "4")
+    await hold(bus, ETH, "-4")
+    async with run_portfolio(PortfolioSettings(max_exposure=Decimal(1000))):
+        assert (await until_limits(bus, lambda limits: True)).exposure == 800
+        await hold(bus, SOL, "2")
+        stopped = await until_limits(bus, lambda limits: not limits.is_opening_allowed)
+        assert [each.symbol for each in stopped.symbols] == [BTC, ETH, SOL]
+        await hold(bus, SOL, "1")
+        await until_limits(bus, lambda limits: limits.step > stopped.step and limits.is_opening_allowed)
+
+
+async def test_a_restart_knows_what_was_decided_and_fences_who_was_before(
+    bus: Bus, run_portfolio: RunPortfolio
+) -> None:
+    async with run_portfolio(PortfolioSettings(max_losing_round_trips=2)) as old:
+        await until_limits(bus, lambda limits: True)
+        for number in range(2):
+            fill = msgspec.structs.replace(FILL, trade_id=TradeId(str(number)), round_trip=Decimal(-1))
+            await bus.store(subjects.fill(SIM, BTC), fill)
+        await until_limits(bus, lambda limits: limits.breaker is BreakerState.OPEN)
+        async with run_portfolio():
+            again = await until(
+                bus,
+                Stream.JOURNAL,
+                STEPS,
+                lambda event: isinstance(event, PortfolioStep) and event.epoch == 2,
+            )
+            assert isinstance(again, PortfolioStep)
+            assert again.state.breaker.state is BreakerState.OPEN
+            await give(bus, CommandName.RESET)
+            await until_limits(
+                bus, lambda limits: limits.breaker is BreakerState.CLOSED and limits.step > again.step
+            )
+            with pytest.RaisesGroup(Fenced):
+                await old
+
+
+async def test_a_command_to_all_reaches_each_symbol_and_is_answered_once(
+    bus: Bus, run_portfolio: RunPortfolio
+) -> None:
+    await enter(bus, BTC)
+    await enter(bus, ETH)
+    async with run_portfolio():
+        await until_limits(bus, lambda limits: True)
+        given = await give(bus, CommandName.PAUSE)
+        answer = await result_of(bus, ALL, given.command_id)
+        received = await until(
+            bus, Stream.CONTROL, subjects.command(SIM, ETH, CommandName.PAUSE), lambda event: True
+        )
+    assert answer.outcome is CommandOutcome.APPLIED
+    assert isinstance(received, Command)
+    assert received.command_id == f"{given.command_id}.{ETH}"
+
+
+async def test_what_died_before_it_was_said_is_said_by_the_next_one(
+    bus: Bus, run_portfolio: RunPortfolio
+) -> None:
+    async with run_portfolio():
+        await until_limits(bus, lambda limits: True)
+    stored = await bus.last(Stream.JOURNAL, STEPS)
+    assert stored is not None
+    step = decode_as(stored.data, PortfolioStep)
+    to_btc = msgspec.structs.replace(COMMAND, symbol=BTC, command_id="x.BTC")
+    entry = SymbolEntry(venue=SIM, symbol=ETH, instance="sqt", generation=1, settings=SETTINGS)
+    unsaid = msgspec.structs.replace(step, step=step.step + 1, commands=(to_btc,), entries=(entry,))
+    await bus.store(STEPS, unsaid)
+    async with run_portfolio():
+        await until(bus, Stream.CONTROL, subjects.command(SIM, BTC, to_btc.name), lambda event: True)
+        await until_limits(bus, lambda limits: limits.step == unsaid.step)
+    stored_entry = await Registry(bus, "symbols").get(subjects.registry_key(SIM, ETH))
+    assert stored_entry is not None
+    assert decode_as(stored_entry.data, SymbolEntry) == entry
+
+
+async def test_a_symbol_is_added_once_in_the_generation_after_its_last(
+    bus: Bus, run_portfolio: RunPortfolio, run_actor: RunActor
+) -> None:
+    await Registry(bus, "instruments").create(subjects.registry_key(SIM, BTC), INSTRUMENT)
+    async with run_actor():
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        await until_step(bus, lambda step: True)
+    async with run_portfolio():
+        await until_limits(bus, lambda limits: True)
+        given = await give(bus, CommandName.ADD, BTC, settings=SETTINGS)
+        answer = await result_of(bus, BTC, given.command_id)
+        again = await give(bus, CommandName.ADD, BTC, settings=SETTINGS, command_id="again")
+        second = await result_of(bus, BTC, again.command_id)
+    stored = await Registry(bus, "symbols").get(subjects.registry_key(SIM, BTC))
+    assert (answer.outcome, second.outcome) == (CommandOutcome.APPLIED, CommandOutcome.UNCHANGED)
+    assert stored is not None
+    assert decode_as(stored.data, SymbolEntry).generation == ENTRY.generation + 1
+
+
+async def test_a_symbol_that_the_venue_does_not_have_is_refused(
+    bus: Bus, run_portfolio: RunPortfolio
+) -> None:
+    async with run_portfolio():
+        await until_limits(bus, lambda limits: True)
+        given = await give(bus, CommandName.ADD, ETH, settings=SETTINGS)
+        answer = await result_of(bus, ETH, given.command_id)
+    assert answer.outcome is CommandOutcome.REFUSED
+
+
+async def test_limits_reach_a_symbol_even_before_its_first_price(
+    bus: Bus, run_portfolio: RunPortfolio, run_actor: RunActor
+) -> None:
+    async with run_portfolio(PortfolioSettings(max_exposure=Decimal(1000))), run_actor():
+        await hold(bus, ETH, "-10")
+        await until_limits(bus, lambda limits: not limits.is_opening_allowed)
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        view = await until(
+            bus,
+            Stream.JOURNAL,
+            subjects.grid(SIM, BTC),
+            lambda event: isinstance(event, GridView) and event.not_quoting is NotQuoting.EXPOSURE_LIMIT,
+        )
+    assert isinstance(view, GridView)
+
+
+async def test_settings_change_while_it_runs(bus: Bus, run_portfolio: RunPortfolio) -> None:
+    await hold(bus, BTC, "10")
+    async with run_portfolio():
+        await until_limits(bus, lambda limits: limits.is_opening_allowed)
+        await Registry(bus, "portfolios").create(
+            SIM, PortfolioEntry(venue=SIM, settings=PortfolioSettings(max_exposure=Decimal(500)))
+        )
+        await until_limits(bus, lambda limits: not limits.is_opening_allowed)
+
+
+async def test_nonsense_is_read_past(bus: Bus, run_portfolio: RunPortfolio) -> None:
+    await bus.store(subjects.grid(SIM, BTC), TICKER)
+    async with run_portfolio():
+        await until_limits(bus, lambda limits: True)
+        await bus.publish(subjects.command(SIM, Symbol(ALL), CommandName.TRIP), b"{nonsense")
+        given = await give(bus, CommandName.TRIP)
+        assert (await result_of(bus, ALL, given.command_id)).outcome is CommandOutcome.APPLIED

@@ -1,0 +1,76 @@
+"""The API for programs: spans, pages, and nothing sent again that did not change."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from bus import Bus
+from liveserver.http.pagination import page
+from liveserver.protocol.server_messages import CandleData
+from tests.liveserver import events
+from tests.liveserver.events import START_S
+from tests.liveserver.watching import say, serving, watching
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def client(module_bus: Bus) -> AsyncIterator[httpx.AsyncClient]:
+    """Ask a live server that knows five candles, two trades and an order."""
+    await say(
+        module_bus,
+        *(events.candle(minute) for minute in range(5)),
+        events.trade("t1", second=1),
+        events.trade("t2", second=2),
+        events.report("a"),
+    )
+    async with serving(module_bus.url) as replica:
+        async with watching(replica) as watcher:
+            await watcher.until("symbols")
+        async with httpx.AsyncClient(base_url=replica.address) as client:
+            yield client
+
+
+async def test_candles_come_by_span_and_page(client: httpx.AsyncClient) -> None:
+    span = {"start": START_S + 60, "end": START_S + 240, "limit": 2}
+    first = (await client.get("/api/candles", params=span)).json()
+    second = (await client.get("/api/candles", params={**span, "start": first["next"]})).json()
+
+    minutes = [[(row["time"] - START_S) // 60 for row in each["items"]] for each in (first, second)]
+    assert minutes == [[1, 2], [3]]
+    assert second["next"] is None
+
+
+async def test_fills_and_orders_are_listed(client: httpx.AsyncClient) -> None:
+    fills = (await client.get("/api/fills", params={"symbol": "BTCUSDT"})).json()
+    orders = (await client.get("/api/orders")).json()
+
+    assert [fill["trade_id"] for fill in fills["items"]] == ["t1", "t2"]
+    assert [order["id"] for order in orders] == ["a"]
+
+
+async def test_what_did_not_change_is_not_sent_again(client: httpx.AsyncClient) -> None:
+    first = await client.get("/api/candles")
+    again = await client.get("/api/candles", headers={"if-none-match": first.headers["etag"]})
+
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+
+
+@pytest.mark.parametrize(
+    ("query", "status"), [("symbol=DOGEUSDT", 404), ("limit=0", 400), ("limit=x", 400), ("start=-1", 400)]
+)
+async def test_what_makes_no_sense_is_refused(client: httpx.AsyncClient, query: str, status: int) -> None:
+    assert (await client.get(f"/api/candles?{query}")).status_code == status
+
+
+async def test_a_page_never_divides_a_second() -> None:
+    rows = [
+        CandleData(time=time, open="", high="", low="", close="", volume="") for time in (1, 2, 2, 2, 3, 4)
+    ]
+
+    found = page(rows, 0, 9, 2)
+
+    assert [row.time for row in found.items] == [1, 2, 2, 2]
+    assert found.next == 3

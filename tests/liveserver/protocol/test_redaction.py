@@ -1,0 +1,243 @@
+"""The public's view: every field of every message is in the table, and no amount, id or word of ours gets through."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from types import UnionType
+from typing import Any, get_args, get_origin
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from liveserver.auth.settings import Access
+from liveserver.hub.group import Dialect, written
+from liveserver.protocol import answers, reports
+from liveserver.protocol import server_messages as told
+from liveserver.protocol.cursors import Position
+from liveserver.protocol.redaction import TABLE, UNKEYED, hide, keep, pseudonyms, redacted
+from liveserver.protocol.server_messages import Message, MessageType
+from liveserver.view.projection import Channel, Projection
+from tests.liveserver import events
+from tests.liveserver.people import access
+
+MARK = "7351946"
+"""Digits that no price, time or count here has."""
+
+SECRET = {
+    *("free", "balance", "margin_balance", "equity", "unrealized_pnl", "leverage", "liquidation_price"),
+    *(
+        "amount",
+        "quantity",
+        "filled",
+        "held",
+        "position",
+        "cash",
+        "fee",
+        "fees",
+        "funding",
+        "open_fees",
+        "volume",
+    ),
+    *("grid_profit", "unpaired_profit", "total_profit", "buy_and_hold", "per_year"),
+    *("id", "order_id", "trade_id", "command_id"),
+    *("operator", "details", "action", "feed_reason", "problems"),
+}
+"""What the names of fields say is ours alone, wherever it is."""
+SECRET_IN = {(told.ControlData, "reason"), (told.ControlData, "detail"), (told.OrderData, "detail")} | {
+    (told.ReportData, "detail"),
+    (answers.CommandAnswer, "detail"),
+}
+PUBLIC_IN = {(told.CandleData, "volume")}
+"""Of the market, not of ours."""
+
+
+def structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
+    """Yield every struct that a type is or holds."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        yield kind
+        for field in msgspec.structs.fields(kind):
+            yield from structs_in(field.type)
+    elif get_origin(kind) is not None or isinstance(kind, UnionType):
+        for argument in get_args(kind):
+            yield from structs_in(argument)
+
+
+SENT = {*structs_in(Message), reports.ProfitData, reports.StatusReport} - {Message}
+SPOKEN = SENT - {Position}
+"""`Position` is one in a stream."""
+
+
+def is_secret(kind: type[msgspec.Struct], field: str) -> bool:
+    return (field in SECRET or (kind, field) in SECRET_IN) and (kind, field) not in PUBLIC_IN
+
+
+def filled_with(kind: type[msgspec.Struct], secret: str) -> Any:
+    """Return a struct whose secret fields hold a text, and whose other ones are plain."""
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        inner = [each for each in structs_in(field.type) if each in TABLE]
+        if is_secret(kind, field.name):
+            values[field.name] = (secret,) if field.name == "problems" else secret
+        elif inner:
+            values[field.name] = (filled_with(inner[0], secret),)
+        elif field.type in {str, str | None}:
+            values[field.name] = "100"
+        elif field.type in {int, int | None, float, float | str}:
+            values[field.name] = 1
+        else:
+            values[field.name] = {} if field.name == "streams" else None
+    return kind(**values)
+
+
+def test_every_field_of_everything_that_is_sent_is_in_the_table() -> None:
+    assert {*SPOKEN} == {*TABLE}
+    for kind, rules in TABLE.items():
+        assert set(rules) == set(kind.__struct_fields__), kind
+
+
+def test_what_the_names_say_is_secret_is_kept_nowhere() -> None:
+    kept = {
+        (kind.__name__, field)
+        for kind, rules in TABLE.items()
+        for field, rule in rules.items()
+        if rule is keep and is_secret(kind, field)
+    }
+
+    assert kept == set()
+
+
+@pytest.mark.parametrize("kind", sorted(TABLE, key=str), ids=lambda kind: kind.__name__)
+@settings(max_examples=25)
+@given(
+    whole=st.integers(0, 10**6),
+    fraction=st.from_regex(r"[0-9]{0,6}", fullmatch=True),
+    is_negative=st.booleans(),
+)
+def test_no_digit_of_a_secret_gets_through(
+    kind: type[msgspec.Struct], whole: int, fraction: str, is_negative: bool
+) -> None:
+    secret = f"{'-' if is_negative else ''}{whole}{MARK}.{fraction}{MARK}"
+
+    shown = msgspec.json.encode(redacted(filled_with(kind, secret), UNKEYED)).decode()
+
+    assert MARK not in shown
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=8), st.text(max_size=20))
+def test_whatever_amounts_are_made_of_it_is_shown_or_left_out_and_never_fails(
+    amount: Decimal, word: str
+) -> None:
+    for kind in TABLE:
+        for secret in (str(amount), word):
+            redacted(filled_with(kind, secret), UNKEYED)
+
+
+def marked(text: str) -> Decimal:
+    return Decimal(f"{text}.{MARK}")
+
+
+def whole_story() -> Projection:
+    """Return a view of one market in which all that is ours has the mark."""
+    projection = Projection()
+    replaced = msgspec.structs.replace
+    amounts = dict.fromkeys(
+        (
+            "cash",
+            "fees",
+            "funding",
+            "grid_profit",
+            "unpaired_profit",
+            "total_profit",
+            "buy_and_hold",
+            "volume",
+        ),
+        marked("3"),
+    )
+    grid = events.grid()
+    slots = tuple(replaced(slot, held=marked("1"), client_order_id=f"o{MARK}") for slot in grid.slots)
+    said: list[Any] = [
+        events.candle(1),
+        events.ticker("100"),
+        replaced(events.report(f"o{MARK}"), quantity=marked("2"), detail=f"has {MARK}"),
+        replaced(
+            events.balance(),
+            total=marked("9"),
+            free=marked("8"),
+            margin_balance=marked("7"),
+            unrealized_pnl=marked("1"),
+        ),
+        replaced(
+            events.position("1"), quantity=marked("2"), unrealized_pnl=marked("1"), leverage=marked("5")
+        ),
+        events.trade(f"t{MARK}", f"o{MARK}", f"1.{MARK}"),
+        events.fill(f"t{MARK}", f"o{MARK}", f"1.{MARK}", profit=f"4.{MARK}"),
+        replaced(grid, position=marked("2"), slots=slots, **amounts),
+        replaced(events.risk("drawdown"), details=f"lost {MARK} USDT"),
+        replaced(events.alert("late_trade"), detail=f"{MARK} USDT"),
+        replaced(events.reconciled(f"o{MARK}"), action=f"booked {MARK}"),
+        replaced(events.result(f"c{MARK}"), operator=f"ann{MARK}", reason=f"{MARK}", detail=f"{MARK}"),
+    ]
+    for i, event in enumerate(said):
+        projection.apply(event, i + 1)
+    return projection
+
+
+@pytest.mark.parametrize("dialect", [Dialect.PUBLIC_PLAIN, Dialect.PUBLIC_V2])
+def test_a_whole_snapshot_has_nothing_of_ours(dialect: Dialect) -> None:
+    projection = whole_story()
+    market = next(iter(projection.names))
+    told_all = projection.snapshot(Channel(market, "1m"))
+
+    everybody = b"".join(written(message, Dialect.V2) for message in told_all)
+    public = b"".join(written(message, dialect) for message in told_all)
+
+    assert everybody.count(MARK.encode()) > 25
+    assert MARK.encode() not in public
+    assert {message.type for message in told_all} >= {
+        MessageType.ACCOUNT,
+        MessageType.GRID_STATE,
+        MessageType.CONTROL,
+    }
+
+
+def test_a_grids_money_adds_up_as_shares() -> None:
+    projection = whole_story()
+    market = next(iter(projection.names))
+    grid = projection.view(market).grid
+    assert grid is not None
+    messages = projection.of_market(Channel(market, "1m"))
+    shown = redacted(next(each.data for each in messages if each.type == "grid_state"), UNKEYED)
+
+    assert shown.volume == ""
+    assert abs(Decimal(shown.total_profit) - grid.total_profit / grid.volume) <= Decimal("0.000001")
+    assert shown.closed_trades == grid.closed_trades
+
+
+def test_an_order_keeps_its_name_and_what_share_is_filled() -> None:
+    order = filled_with(told.OrderData, "4")
+    half = msgspec.structs.replace(order, id="a", quantity="4", filled="2")
+    other = msgspec.structs.replace(half, id="b")
+
+    shown, again, another = (redacted(each, UNKEYED) for each in (half, half, other))
+
+    assert (shown.quantity, shown.filled) == ("", "0.5")
+    assert shown.id == again.id != another.id
+
+
+def test_names_are_the_same_on_every_replica_and_depend_on_the_secret() -> None:
+    one, same, other = pseudonyms(access()), pseudonyms(access()), pseudonyms(Access())
+
+    assert one("a") == same("a") != other("a")
+
+
+def test_what_is_not_in_the_table_is_not_shown() -> None:
+    class Added(msgspec.Struct):
+        amount: str
+
+    with pytest.raises(KeyError):
+        redacted(Added("1"), UNKEYED)
+
+
+def test_what_was_not_said_is_not_made_up() -> None:
+    assert hide(None, None, UNKEYED) is None

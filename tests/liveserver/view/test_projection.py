@@ -1,0 +1,277 @@
+"""The projection: what each event makes viewers hear, and that a snapshot and the tail are the whole."""
+
+import json
+from typing import Any
+
+import pytest
+
+from liveserver.protocol.server_messages import text
+from liveserver.protocol.symbol_names import Market
+from liveserver.view.projection import Channel, Outgoing, Projection
+from schemas.codec import Event
+from schemas.engine.events import DecisionMade
+from schemas.grid.view import NotQuoting
+from schemas.units import ClientOrderId
+from schemas.venue.market import FeedState
+from schemas.venue.orders import CancelOrder, OrderStatus
+from tests.liveserver import events
+from tests.liveserver.events import BTC, ETH, SIM, SPOT, START_S
+from tests.liveserver.viewer_model import ViewerModel
+
+MARKET = Market(SIM, BTC)
+WHO = {"symbol": "BTCUSDT", "venue": "sim", "market": "BTC/USDT:USDT"}
+
+
+def _read(outgoing: list[Outgoing]) -> list[tuple[str, Any]]:
+    messages = [json.loads(text(each.message)) for each in outgoing]
+    return [(message["type"], message["data"]) for message in messages]
+
+
+def _told(event: Event, sequence: int = 1) -> list[tuple[str, Any]]:
+    return _read(Projection().apply(event, sequence))
+
+
+def _snapshot(projection: Projection, market: Market = MARKET, interval: str = "1m") -> ViewerModel:
+    return ViewerModel().take(projection.snapshot(Channel(market, interval)))
+
+
+def test_a_candle_is_told_to_the_viewers_of_its_interval() -> None:
+    projection = Projection()
+    projection.apply(events.candle(0), 1)
+
+    outgoing = projection.apply(events.candle(1, "100.5", closed=False), 1)
+
+    assert [channel for channel, *_ in outgoing] == [Channel(MARKET, "1m")]
+    assert _read(outgoing) == [
+        (
+            "kline",
+            {
+                "time": START_S + 60,
+                "open": "100.5",
+                "high": "101.5",
+                "low": "99.5",
+                "close": "100.5",
+                "volume": "1.5",
+                "forming": True,
+            },
+        )
+    ]
+
+
+def test_a_report_is_told_as_an_order() -> None:
+    [(kind, data)] = _told(events.report("a", OrderStatus.PARTIALLY_FILLED, "0.25"))
+
+    assert kind == "orders"
+    assert data == {
+        **WHO,
+        "id": "a",
+        "price": "99",
+        "side": "BUY",
+        "status": "PARTIALLY_FILLED",
+        "type": "LIMIT",
+        "quantity": "1",
+        "filled": "0.25",
+        "reduce_only": False,
+        "time": START_S,
+        "detail": "",
+    }
+
+
+@pytest.mark.parametrize("status", [status for status in OrderStatus if status.is_terminal])
+def test_every_end_of_an_order_is_one_that_browsers_know(status: OrderStatus) -> None:
+    [(_, data)] = _told(events.report("a", status))
+
+    assert data["status"] in {"FILLED", "CANCELED", "EXPIRED", "REJECTED"}
+
+
+def test_a_trade_is_told_as_a_trade_event() -> None:
+    [(kind, data)] = _told(events.trade("7", quantity="0.5", second=2))
+
+    assert kind == "trade_event"
+    assert {key: data[key] for key in ("side", "price", "amount", "symbol", "time")} == {
+        "side": "buy",
+        "price": "99.5",
+        "amount": "0.5",
+        "symbol": "BTCUSDT",
+        "time": START_S + 2,
+    }
+    assert (data["trade_id"], data["grid_profit"]) == ("7", None)
+
+
+def test_a_booking_is_told_beside_the_trade_and_never_as_another_one() -> None:
+    projection = Projection()
+    projection.apply(events.trade("7"), 1)
+
+    [(kind, data)] = _read(projection.apply(events.fill("7", profit="0.4"), 1))
+
+    assert (kind, data["grid_profit"], data["opens"]) == ("fill", "0.4", False)
+
+
+def test_a_position_is_told_with_its_side() -> None:
+    [(kind, data)] = _told(events.position("-2"))
+
+    assert kind == "position"
+    assert (data["amount"], data["entryPrice"], data["unrealizedPnL"]) == ("-2", "98", "-4")
+    assert (data["leverage"], data["side"], data["symbol"]) == ("3", "SHORT", "BTCUSDT")
+
+
+def test_a_balance_is_told_to_the_markets_that_it_matters_to() -> None:
+    projection = Projection()
+    for symbol in (BTC, ETH, SPOT):
+        projection.apply(events.ticker(symbol=symbol), 1)
+
+    outgoing = projection.apply(events.balance("BTC", "2"), 1)
+
+    assert [channel.market.symbol for channel, *_ in outgoing] == [SPOT]
+    [(kind, data)] = _read(outgoing)
+    assert kind == "account"
+    assert {key: data[key] for key in ("asset", "free", "balance", "marginBalance", "equity")} == {
+        "asset": "BTC",
+        "free": "-98",
+        "balance": "2",
+        "marginBalance": "4",
+        "equity": "4",
+    }
+    assert (data["unrealizedPnL"], data["symbol"]) == ("2", "BTCUSDT.SPOT")
+
+
+def test_a_grid_is_told_with_its_slots_and_its_books() -> None:
+    [(kind, data)] = _told(events.grid(not_quoting=NotQuoting.PAUSED))
+
+    assert kind == "grid_state"
+    assert (data["anchor_price"], data["price_interval"]) == ("100", "0.5")
+    assert [(slot["slot_id"], slot["price"], slot["side"], slot["status"]) for slot in data["slots"]] == [
+        (-1, "99.5", "BUY", "OPEN"),
+        (-2, "99", None, "EMPTY"),
+    ]
+    assert (data["total_profit"], data["paused"], data["not_quoting"]) == ("1.9", True, "paused")
+
+
+def test_a_guard_is_told_as_an_alert_and_as_what_is_active_now() -> None:
+    projection = Projection()
+    projection.apply(events.risk("volume", second=1), 1)
+
+    (alert, off), (status, data) = _read(projection.apply(events.risk("volume", active=False, second=2), 2))
+
+    assert (alert, off["severity"], off["reason"], off["active"]) == ("risk_alert", "HIGH", "volume", False)
+    assert off["details"] == "volume 4.1 times the mean"
+    assert (status, data["status"], data["active"]) == ("risk_status", "normal", [])
+
+
+def test_an_old_word_of_a_guard_does_not_undo_a_newer_one() -> None:
+    projection = Projection()
+    projection.apply(events.risk("volume", active=False, second=2), 1)
+    projection.apply(events.risk("volume", active=True, second=1), 2)
+
+    assert _snapshot(projection).known["risk_status"]["status"] == "normal"
+
+
+def test_alerts_reconciliations_and_answers_are_told_once() -> None:
+    projection = Projection()
+    notices: list[Event] = [events.alert("disk"), events.reconciled("a"), events.result("c1")]
+
+    first = [kind for event in notices for kind, _ in _read(projection.apply(event, 1))]
+    again = [kind for event in notices for kind, _ in _read(projection.apply(event, 2))]
+
+    assert first == ["risk_alert", "reconciliation", "control"]
+    assert again == []
+
+
+def test_a_new_interval_is_told_to_the_viewers_of_all() -> None:
+    projection = Projection()
+    projection.apply(events.candle(1), 1)
+
+    outgoing = projection.apply(events.candle(1, interval="5m"), 1)
+
+    assert [channel.interval for channel, *_ in outgoing] == ["1m", "5m", "5m"]
+    assert [kind for kind, _ in _read(outgoing)] == ["status", "status", "kline"]
+    assert _read(outgoing)[0][1]["intervals"] == ["1m", "5m"]
+
+
+def test_a_feed_is_told_as_status() -> None:
+    projection = Projection()
+    projection.apply(events.candle(1, interval="5m"), 1)
+    projection.apply(events.candle(1), 1)
+
+    (kind, data), _ = _read(projection.apply(events.feed(FeedState.DOWN, "no pong"), 1))
+
+    assert (kind, data["feed"], data["feed_reason"]) == ("status", "down", "no pong")
+    assert data["intervals"] == ["1m", "5m"]
+
+
+def test_what_viewers_have_no_use_for_is_not_told() -> None:
+    decision = DecisionMade(
+        venue=SIM,
+        symbol=BTC,
+        step=1,
+        index=0,
+        decision=CancelOrder(client_order_id=ClientOrderId("a")),
+        time=1,
+    )
+
+    assert _told(decision) == []
+
+
+def test_a_snapshot_begins_with_what_viewers_expect_first() -> None:
+    projection = Projection()
+    for event in EVERYTHING:
+        projection.apply(event, 1)
+
+    told = _snapshot(projection).told
+
+    assert told[:6] == ["history", "orders", "position", "account", "grid_state", "risk_status"]
+    assert set(told[6:]) == {
+        "status",
+        "trade_history",
+        "risk_alert",
+        "reconciliation",
+        "control",
+        "ticker",
+        "symbols",
+    }
+
+
+def test_a_snapshot_of_next_to_nothing_has_a_history_and_orders() -> None:
+    projection = Projection()
+    projection.apply(events.ticker(), 1)
+
+    assert _snapshot(projection).told[:2] == ["history", "orders"]
+
+
+def test_traded_markets_come_first_in_the_list() -> None:
+    projection = Projection()
+    projection.apply(events.ticker("50000"), 1)
+    projection.apply(events.grid(symbol=ETH), 1)
+    projection.apply(events.ticker("110", symbol=ETH), 1)
+
+    listed = [(data.symbol, data.price, data.total_profit) for data in projection.summary()]
+
+    assert listed == [("ETHUSDT", "110", "11.9"), ("BTCUSDT", "50000", None)]
+    assert projection.find("") == Market(SIM, ETH)
+
+
+def test_an_interval_that_there_is_none_of_gives_the_shortest() -> None:
+    projection = Projection()
+    projection.apply(events.candle(1, interval="1h"), 1)
+    projection.apply(events.candle(1, interval="5m"), 1)
+
+    assert projection.interval(MARKET, "1h") == "1h"
+    assert projection.interval(MARKET, "3m") == "5m"
+
+
+EVERYTHING: list[Event] = [
+    events.ticker(),
+    events.candle(1),
+    events.feed(FeedState.UP),
+    events.report("a"),
+    events.trade("1", second=1),
+    events.sweep(events.open_order("a"), includes=1),
+    events.position("1"),
+    events.balance(),
+    events.grid(),
+    events.fill("1", second=1),
+    events.risk("volume", second=1),
+    events.alert("disk", second=2),
+    events.reconciled("a", second=3),
+    events.result("c1", second=4),
+]

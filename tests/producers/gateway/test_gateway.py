@@ -1,0 +1,191 @@
+"""The gateway between a real bus and a real venue: committed decisions become orders, each at most once."""
+
+import pytest
+
+from bus import Bus, Fenced
+from producers.simulated.app import Served
+from producers.simulated.client.client import SimulatedVenue
+from producers.simulated.settings import FaultSettings
+from schemas import subjects
+from schemas.subjects import Stream
+from schemas.units import SECOND_NS, ClientOrderId, Side
+from schemas.venue.orders import CancelOrder, OrderIntent, OrderStatus, QueryOrder, RejectReason
+from tests.producers.conftest import NewClient, RunGateway
+from tests.producers.gateways import INTENTS, REPORTS, commit, reports
+from tests.producers.simulated.examples import PERP, SIM, decision
+from tests.producers.streams import until
+from tests.schemas.examples import TICKER, TIME
+
+BUY = decision(Side.BUY, "99.5", "a")
+
+
+async def test_a_committed_order_is_placed_and_reported(
+    bus: Bus, served: Served, run_gateway: RunGateway
+) -> None:
+    async with run_gateway():
+        await commit(bus, BUY)
+        (report,) = await reports(bus, 1)
+    assert (report.client_order_id, report.status) == ("a", OrderStatus.NEW)
+    assert "a" in served.venue.books.account.open_orders[PERP]
+
+
+async def test_the_intent_is_on_the_bus_before_the_report(bus: Bus, run_gateway: RunGateway) -> None:
+    async with run_gateway():
+        await commit(bus, BUY)
+        await reports(bus, 1)
+        intent = await bus.last(Stream.ORDERS, INTENTS)
+        report = await bus.last(Stream.ORDERS, REPORTS)
+    assert intent is not None
+    assert report is not None
+    assert intent.sequence < report.sequence
+
+
+async def test_a_cancel_waits_for_its_order_to_be_placed(bus: Bus, run_gateway: RunGateway) -> None:
+    async with run_gateway():
+        await commit(bus, BUY)
+        await commit(bus, CancelOrder(client_order_id=BUY.client_order_id), step=2)
+        assert [r.status for r in await reports(bus, 2)] == [OrderStatus.NEW, OrderStatus.CANCELED]
+
+
+async def test_a_refusal_is_reported_with_its_reason_and_the_market_s_time(
+    bus: Bus, run_gateway: RunGateway
+) -> None:
+    async with run_gateway():
+        await commit(bus, decision(Side.BUY, "150", "b"))
+        (report,) = await reports(bus, 1)
+    assert report.status is OrderStatus.REJECTED
+    assert report.reject_reason is RejectReason.POST_ONLY_WOULD_CROSS
+    assert report.time == TIME
+
+
+async def test_an_old_decision_is_not_sent_and_a_cancel_never_is_too_old(
+    bus: Bus, served: Served, run_gateway: RunGateway
+) -> None:
+    async with run_gateway():
+        await commit(bus, BUY)
+        await reports(bus, 1)
+    await commit(bus, CancelOrder(client_order_id=BUY.client_order_id), decision(Side.BUY, "99", "c"), step=2)
+    async with run_gateway(place_lifetime=0):
+        found = await reports(bus, 3)
+    late = next(r for r in found if r.client_order_id == "c")
+    assert (late.status, late.reject_reason) == (OrderStatus.NOT_PLACED, RejectReason.TOO_LATE)
+    assert found[-1].status is OrderStatus.CANCELED
+    assert not served.venue.books.account.open_orders[PERP]
+
+
+async def test_an_order_whose_answer_was_lost_is_asked_for_and_not_sent_again(
+    bus: Bus, served: Served, new_client: NewClient, run_gateway: RunGateway
+) -> None:
+    served.faults.settings = FaultSettings(answer_lost=1.0, answer_delay=60 * SECOND_NS)
+    impatient = await new_client(served.url, timeout_s=0.2)
+    async with run_gateway(entry=impatient):
+        await commit(bus, BUY)
+        (report,) = await reports(bus, 1)
+    assert report.status is OrderStatus.NEW
+    assert len(served.venue.history()[0]) == 1
+
+
+async def test_a_gateway_that_died_after_its_intent_finds_out_what_became_of_it(
+    bus: Bus, client: SimulatedVenue, run_gateway: RunGateway
+) -> None:
+    sequence = await commit(bus, BUY)
+    intent = OrderIntent(
+        venue=SIM, symbol=PERP, epoch=1, step=1, step_sequence=sequence, decisions=(BUY,), time=TIME
+    )
+    await bus.store(INTENTS, intent)
+    await client.place(PERP, BUY)
+    async with run_gateway():
+        (report,) = await reports(bus, 1)
+    assert report.status is OrderStatus.NEW
+
+
+async def test_what_never_arrived_is_reported_as_not_placed_when_it_no_longer_can(
+    bus: Bus, served: Served, run_gateway: RunGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SimulatedVenue, "receive_window", 0)
+    sequence = await commit(bus, BUY)
+    intent = OrderIntent(
+        venue=SIM, symbol=PERP, epoch=1, step=1, step_sequence=sequence, decisions=(BUY,), time=TIME
+    )
+    await bus.store(INTENTS, intent)
+    async with run_gateway():
+        (report,) = await reports(bus, 1)
+    assert (report.status, report.reject_reason) == (OrderStatus.NOT_PLACED, RejectReason.NOT_FOUND)
+    assert not served.venue.history()[0]
+
+
+async def test_a_cancel_that_was_intended_and_not_sent_is_sent_by_the_next_gateway(
+    bus: Bus, client: SimulatedVenue, run_gateway: RunGateway
+) -> None:
+    await client.place(PERP, BUY)
+    cancel = CancelOrder(client_order_id=BUY.client_order_id)
+    sequence = await commit(bus, cancel)
+    intent = OrderIntent(
+        venue=SIM, symbol=PERP, epoch=1, step=1, step_sequence=sequence, decisions=(cancel,), time=TIME
+    )
+    await bus.store(INTENTS, intent)
+    async with run_gateway():
+        (report,) = await reports(bus, 1)
+    assert report.status is OrderStatus.CANCELED
+
+
+async def test_nonsense_among_the_intents_stops_nothing(bus: Bus, run_gateway: RunGateway) -> None:
+    async with run_gateway():
+        await commit(bus, BUY)
+        await reports(bus, 1)
+    await bus.store(INTENTS, TICKER)
+    async with run_gateway():
+        await commit(bus, decision(Side.BUY, "99", "after"), step=2)
+        found = await reports(bus, 2)
+    assert [report.client_order_id for report in found] == ["a", "after"]
+
+
+async def test_an_order_that_waited_longer_than_its_window_is_not_sent(
+    bus: Bus, served: Served, run_gateway: RunGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SimulatedVenue, "receive_window", -1)
+    async with run_gateway():
+        await commit(bus, BUY)
+        (report,) = await reports(bus, 1)
+    assert (report.status, report.reject_reason) == (OrderStatus.NOT_PLACED, RejectReason.TOO_LATE)
+    assert not served.venue.history()[0]
+
+
+async def test_a_second_gateway_fences_the_first(bus: Bus, run_gateway: RunGateway) -> None:
+    async with run_gateway() as old:
+        await commit(bus, BUY)
+        await reports(bus, 1)
+        async with run_gateway():
+            await until(bus, Stream.ORDERS, INTENTS, lambda events: events[-1].epoch == 2)  # type: ignore[attr-defined]
+            await commit(bus, decision(Side.BUY, "99", "z"), step=2)
+            await reports(bus, 2)
+            with pytest.RaisesGroup(Fenced):
+                await old
+
+
+async def test_a_step_that_does_not_decode_is_skipped(bus: Bus, run_gateway: RunGateway) -> None:
+    async with run_gateway():
+        await bus.publish(subjects.step(SIM, PERP), b"{nonsense")
+        await commit(bus, BUY)
+        assert await reports(bus, 1)
+
+
+async def test_a_question_is_answered_with_what_the_venue_has(
+    bus: Bus, client: SimulatedVenue, run_gateway: RunGateway
+) -> None:
+    await client.place(PERP, BUY)
+    await client.cancel(PERP, BUY.client_order_id)
+    async with run_gateway():
+        await commit(bus, QueryOrder(client_order_id=ClientOrderId("a")))
+        (report,) = await reports(bus, 1)
+    assert report.status is OrderStatus.CANCELED
+
+
+async def test_what_the_venue_is_too_busy_for_is_not_placed(
+    bus: Bus, served: Served, run_gateway: RunGateway
+) -> None:
+    served.faults.settings = FaultSettings(overloaded=1.0, retry_after_s=0.01)
+    async with run_gateway():
+        await commit(bus, BUY)
+        (report,) = await reports(bus, 1)
+    assert (report.status, report.reject_reason) == (OrderStatus.NOT_PLACED, RejectReason.RATE_LIMITED)

@@ -1,0 +1,156 @@
+"""Several gateways between a real bus and a real venue: who serves what, and what comes and goes."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+
+import msgspec
+import pytest
+
+from bus import Bus, EachLast, EmbeddedServer, FreeRunning, Part, Registry, Timing, leases, part, read
+from bus.coordination.membership import Claim, Member
+from producers.gateway import runner as module
+from producers.gateway.executor import GatewayMetrics
+from producers.gateway.gateway import Gateway
+from producers.gateway.runner import Gateways
+from producers.simulated.app import Served
+from producers.simulated.client.client import SimulatedVenue
+from schemas import subjects
+from schemas.engine.journal import SymbolEntry
+from schemas.subjects import Stream
+from schemas.units import Side, Symbol
+from schemas.venue.orders import OrderStatus
+from tests.producers.gateways import INTENTS, commit, new_precautions, reports
+from tests.producers.simulated.examples import PERP, SIM, decision
+from tests.schemas.examples import EXAMPLES
+
+QUICK = Timing(renew_s=0.05, expire_s=0.3)
+KEY = subjects.registry_key(SIM, PERP)
+LEASE = f"gateway.sim.{subjects.escape(PERP)}"
+ENTRY = next(event for event in EXAMPLES if isinstance(event, SymbolEntry))
+BUY = decision(Side.BUY, "99.5", "a")
+
+
+@pytest.fixture
+async def roster(bus: Bus) -> Registry:
+    registry = Registry(bus, "symbols")
+    await registry.create(KEY, msgspec.structs.replace(ENTRY, venue=SIM, symbol=PERP))
+    return registry
+
+
+@asynccontextmanager
+async def serving(server: EmbeddedServer, client: SimulatedVenue, name: str) -> AsyncIterator[Gateways]:
+    async with AsyncExitStack() as stack:
+        here: Part = await stack.enter_async_context(part("gateway", bus_url=server.url, http_port=None))
+        tenure = await stack.enter_async_context(leases(here.bus, "gateway.sim", name, timing=QUICK))
+        metrics = GatewayMetrics(here.registry)
+
+        @asynccontextmanager
+        async def make(symbol: Symbol) -> AsyncIterator[Gateway]:
+            yield Gateway(
+                here,
+                client,
+                symbol,
+                metrics=metrics,
+                turns=FreeRunning(),
+                concurrency=8,
+                place_lifetime=10**10,
+                precautions=new_precautions(here),
+            )
+
+        served = Gateways(here, SIM, tenure, make)
+        running = asyncio.create_task(served.run())
+        try:
+            yield served
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+
+async def until_in_bucket(bus: Bus, key: str, wanted: Callable[[bytes], bool]) -> None:
+    async with aclosing(read(bus, "KV_lease", (f"$KV.lease.{key}",), EachLast())) as batches:
+        async for batch in batches:
+            if any(wanted(message.data) for message in batch.messages):
+                return
+
+
+def standing(gateways: Gateways, symbol: Symbol = PERP) -> object:
+    symbols = gateways.status()["symbols"]
+    assert isinstance(symbols, dict)
+    return symbols[symbol]["standing"]
+
+
+async def test_a_symbol_of_the_roster_is_served(
+    server: EmbeddedServer, bus: Bus, roster: Registry, client: SimulatedVenue
+) -> None:
+    async with serving(server, client, "one") as one:
+        await commit(bus, BUY)
+        (report,) = await reports(bus, 1)
+        assert standing(one) == "running here"
+    assert report.status is OrderStatus.NEW
+
+
+async def test_another_gateway_takes_over_and_sends_nothing_twice(
+    server: EmbeddedServer, bus: Bus, roster: Registry, client: SimulatedVenue, served: Served
+) -> None:
+    await commit(bus, BUY)
+    async with AsyncExitStack() as second:
+        async with serving(server, client, "one"):
+            await reports(bus, 1)
+            two = await second.enter_async_context(serving(server, client, "two"))
+            await until_in_bucket(bus, "member.gateway.sim.two", lambda data: b'"waiting":1' in data)
+            assert standing(two) == "held by one"
+        await commit(bus, decision(Side.BUY, "99.4", "b"), step=2)
+        await until_in_bucket(bus, LEASE, lambda data: b'"two"' in data)
+        await reports(bus, 2)
+        assert standing(two) == "running here"
+    assert sorted(served.venue.books.account.open_orders[PERP]) == ["a", "b"]
+
+
+async def test_what_a_dead_gateway_served_is_taken_over(
+    server: EmbeddedServer, bus: Bus, roster: Registry, client: SimulatedVenue
+) -> None:
+    lease = Registry(bus, "lease")
+    await lease.create("member.gateway.sim.dead", Member(incarnation="1"))
+    await lease.create(LEASE, Claim(holder="dead", incarnation="1"))
+    async with serving(server, client, "one"):
+        await commit(bus, BUY)
+        await reports(bus, 1)
+    assert await lease.get("member.gateway.sim.dead") is None
+
+
+async def test_a_symbol_that_left_the_roster_is_served_until_nothing_is_unresolved(
+    server: EmbeddedServer,
+    bus: Bus,
+    roster: Registry,
+    client: SimulatedVenue,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "RETIRE_AFTER_S", 0.1)
+    async with serving(server, client, "one"):
+        await commit(bus, BUY)
+        await reports(bus, 1)
+        stored = await roster.get(KEY)
+        assert stored is not None
+        await roster.delete(KEY, stored.revision)
+        await commit(bus, decision(Side.BUY, "99.4", "b"), step=2)
+        await reports(bus, 2)
+        await until_in_bucket(bus, LEASE, lambda data: b"holder" not in data)
+        await roster.create(KEY, msgspec.structs.replace(ENTRY, venue=SIM, symbol=PERP, generation=2))
+        await commit(bus, decision(Side.BUY, "99.3", "c"), step=3)
+        await reports(bus, 3)
+
+
+async def test_who_is_fenced_comes_back_and_the_others_are_not_touched(
+    server: EmbeddedServer, bus: Bus, roster: Registry, client: SimulatedVenue
+) -> None:
+    async with serving(server, client, "one"):
+        await commit(bus, BUY)
+        await reports(bus, 1)
+        last = await bus.last(Stream.ORDERS, INTENTS)
+        assert last is not None
+        await bus.publish(INTENTS, last.data)
+        await commit(bus, decision(Side.BUY, "99.4", "b"), step=2)
+        assert len(await reports(bus, 2)) == 2

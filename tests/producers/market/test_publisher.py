@@ -1,0 +1,178 @@
+"""The market publisher: rules and history once, then what happens; paced as it comes or in lock-step."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bus import Bus, LockStep, Part, Registry
+from bus.metrics import CollectorRegistry
+from producers.market.pacing import AsItComes, LockStepPace
+from producers.market.publisher import MarketPublisher
+from producers.market.symbol_changes import follow_newcomers
+from producers.outbox import Outbox
+from producers.ports import MarketUpdate
+from producers.simulated.app import Served
+from producers.simulated.client.client import SimulatedVenue
+from schemas import subjects
+from schemas.codec import decode_as
+from schemas.engine.journal import SymbolEntry
+from schemas.subjects import Stream
+from schemas.units import Symbol
+from schemas.venue.instruments import Instrument
+from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
+from tests.producers.conftest import NewClient, Serve
+from tests.producers.simulated.examples import PERP, SIM, new_settings
+from tests.producers.streams import first
+from tests.schemas.examples import EXAMPLES, TICKER
+
+HISTORY = subjects.closed_candle(SIM, PERP, "1m")
+KEY = subjects.registry_key(SIM, PERP)
+
+
+def publisher(here: Part, source: SimulatedVenue) -> MarketPublisher:
+    return MarketPublisher(here, source, SIM, AsItComes(here.bus))
+
+
+async def test_the_rules_of_the_symbols_are_in_the_registry(
+    bus: Bus, here: Part, client: SimulatedVenue
+) -> None:
+    for _ in range(2):
+        await publisher(here, client).publish_instruments([PERP])
+        here.registry = CollectorRegistry()
+    stored = await Registry(bus, "instruments").get(KEY)
+    assert stored is not None
+    assert decode_as(stored.data, Instrument).symbol == PERP
+
+
+async def test_a_symbol_that_the_venue_lacks_is_named(here: Part, client: SimulatedVenue) -> None:
+    with pytest.raises(LookupError, match="sim has no DOGE/USDT; it has BTC/USDT:USDT"):
+        await publisher(here, client).publish_instruments([Symbol("DOGE/USDT")])
+
+
+async def test_history_is_stored_once_whoever_asks_again(
+    bus: Bus, here: Part, serve: Serve, new_client: NewClient, tmp_path: Path
+) -> None:
+    served = await serve(new_settings(tmp_path, ticks=4))
+    source = await new_client(served.url)
+    for _ in range(2):
+        await publisher(here, source).back_fill([PERP])
+        here.registry = CollectorRegistry()
+    state = await bus.stream_state(Stream.CANDLES)
+    (oldest,) = await first(bus, Stream.CANDLES, HISTORY)
+    assert isinstance(oldest, Candle)
+    assert state.messages >= 1400
+    assert state.last == state.messages
+
+
+async def test_what_happens_is_on_the_bus(bus: Bus, here: Part, client: SimulatedVenue) -> None:
+    market = publisher(here, client)
+    await market.back_fill([PERP])
+    task = asyncio.create_task(market.follow([PERP]))
+    (up,) = await first(bus, Stream.MARKET, subjects.feed(SIM, PERP))
+    (ticker,) = await first(bus, Stream.MARKET, subjects.ticker(SIM, PERP))
+    task.cancel()
+    assert isinstance(up, FeedChanged)
+    assert isinstance(ticker, Ticker)
+    assert str(ticker.last) == "100.0"
+
+
+async def test_candles_that_closed_while_the_feed_was_away_are_stored(
+    bus: Bus, here: Part, served: Served, client: SimulatedVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def flicker(symbols: Sequence[Symbol]) -> AsyncIterator[MarketUpdate]:
+        for state in (FeedState.UP, FeedState.DOWN, FeedState.UP):
+            yield MarketUpdate((FeedChanged(venue=SIM, symbol=PERP, state=state, reason="", time=1),), 0)
+            for _ in range(2):
+                served.pacer.proceed(served.venue.cursor.tick)
+
+    monkeypatch.setattr(client, "market", flicker)
+    market = publisher(here, client)
+    await market.back_fill([PERP])
+    await market.follow([PERP])
+    (candle,) = await first(bus, Stream.CANDLES, HISTORY)
+    assert isinstance(candle, Candle)
+    assert candle.closed
+
+
+async def test_in_lock_step_the_market_waits_for_who_acts_on_it(
+    bus: Bus, here: Part, client: SimulatedVenue
+) -> None:
+    outbox = Outbox(bus, here.log)
+    market = MarketPublisher(here, client, SIM, LockStepPace(bus, outbox, client, SIM, [PERP], here.log))
+    await market.back_fill([PERP])
+    heard = []
+    async with (
+        LockStep(bus, f"account.{SIM}") as account,
+        LockStep(bus, f"engine.{KEY}.orders") as orders,
+        LockStep(bus, f"engine.{KEY}.ticker") as tickers,
+    ):
+        account.leave(10**9, 0)
+        orders.leave(10**9, 0)
+        task = asyncio.create_task(market.follow([PERP]))
+        for count in range(1, 9):
+            last = (await first(bus, Stream.MARKET, subjects.ticker(SIM, PERP), count))[-1]
+            assert isinstance(last, Ticker)
+            heard.append(str(last.last))
+            tickers.leave(last.time, 0)
+        await task
+    assert heard == ["100.0", "99.0", "101.0", "100.5", "100.5", "99.0", "101.0", "100.5"]
+
+
+async def test_what_joins_the_roster_is_published_and_what_leaves_it_is_not(
+    bus: Bus, here: Part, client: SimulatedVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks: asyncio.Queue[int] = asyncio.Queue()
+
+    async def told(symbols: Sequence[Symbol]) -> AsyncIterator[MarketUpdate]:
+        while True:
+            yield MarketUpdate((msgspec.structs.replace(TICKER, symbol=PERP, time=await ticks.get()),), 0)
+            ticks.task_done()
+
+    monkeypatch.setattr(client, "market", told)
+    market = publisher(here, client)
+    roster = Registry(bus, "symbols")
+    entry = next(event for event in EXAMPLES if isinstance(event, SymbolEntry))
+    entry = msgspec.structs.replace(entry, venue=SIM, symbol=PERP)
+    muted, unmuted = heard_calls(market, "mute"), heard_calls(market, "unmute")
+    task = asyncio.create_task(follow_newcomers(market, [], bus, SIM, here.log))
+    revision = await roster.create(KEY, entry)
+    ticks.put_nowait(1)
+    await first(bus, Stream.MARKET, subjects.ticker(SIM, PERP))
+    assert revision is not None
+    await roster.delete(KEY, revision)
+    await muted.wait()
+    ticks.put_nowait(2)
+    await ticks.join()
+    unmuted.clear()
+    await roster.create(KEY, entry)
+    await unmuted.wait()
+    ticks.put_nowait(3)
+    found = await first(bus, Stream.MARKET, subjects.ticker(SIM, PERP), 2)
+    task.cancel()
+    assert [event.time for event in found if isinstance(event, Ticker)] == [1, 3]
+
+
+def heard_calls(market: MarketPublisher, name: str) -> asyncio.Event:
+    called, method = asyncio.Event(), getattr(market, name)
+
+    def call(symbol: Symbol) -> None:
+        method(symbol)
+        called.set()
+
+    setattr(market, name, call)
+    return called
+
+
+async def test_a_newcomer_that_the_venue_lacks_stops_nothing(
+    bus: Bus, here: Part, client: SimulatedVenue
+) -> None:
+    entry = next(event for event in EXAMPLES if isinstance(event, SymbolEntry))
+    doge = msgspec.structs.replace(entry, venue=SIM, symbol=Symbol("DOGE/USDT"))
+    await Registry(bus, "symbols").create(subjects.registry_key(SIM, doge.symbol), doge)
+    await Registry(bus, "symbols").create(KEY, msgspec.structs.replace(entry, venue=SIM, symbol=PERP))
+    task = asyncio.create_task(follow_newcomers(publisher(here, client), [], bus, SIM, here.log))
+    (_,) = await first(bus, Stream.MARKET, subjects.ticker(SIM, PERP))
+    task.cancel()

@@ -1,0 +1,83 @@
+"""Limits on the layout: modules a folder, lines a file, and no import cycle between the children of a folder."""
+
+import ast
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from tests.layout import PACKAGES, ROOT, imports_of, modules
+
+MAX_MODULES = 15
+"""In a folder, without `__init__` and `__main__`."""
+MAX_LINES = 360
+PAGE = ROOT / "liveserver" / "web"
+
+
+def cycles(graph_of: Mapping[str, Path]) -> list[str]:
+    """Return the import cycles between the modules and subfolders of one folder: the folder, then the cycle.
+
+    An import of a package names what its `__init__` re-exports; it counts as an import of the package alone.
+    """
+    graphs: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for module, path in graph_of.items():
+        if path.name == "__init__.py":
+            continue
+        for imported in imports_of(ast.parse(path.read_text(encoding="utf-8")), module.rpartition(".")[0]):
+            target = imported.name if imported.name in graph_of else imported.name.rpartition(".")[0]
+            if target in graph_of and graph_of[target].name != "__init__.py":
+                _add_edge(graphs, module.split("."), target.split("."))
+    found = []
+    for folder, graph in sorted(graphs.items()):
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            found.append(f"{folder or 'root'}: {' -> '.join(error.args[1])}")
+    return found
+
+
+def _add_edge(graphs: dict[str, dict[str, set[str]]], source: list[str], target: list[str]) -> None:
+    depth = next((i for i, (a, b) in enumerate(zip(source, target, strict=False)) if a != b), None)
+    if depth is not None:
+        graphs[".".join(source[:depth])][source[depth]].add(target[depth])
+
+
+def test_no_folder_has_too_many_modules() -> None:
+    counts = Counter(path.parent for path in modules().values() if not path.name.startswith("__"))
+    counts += Counter(path.parent for path in PAGE.rglob("*.js") if "vendor" not in path.parts)
+    assert {str(folder): count for folder, count in counts.items() if count > MAX_MODULES} == {}
+
+
+def test_no_file_is_too_long() -> None:
+    files = [*modules(packages=(*PACKAGES, "tests")).values(), *PAGE.rglob("*.js")]
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in files
+        if "vendor" not in path.parts
+    }
+    assert {path: count for path, count in lengths.items() if count > MAX_LINES} == {}
+
+
+def test_the_folder_graph_is_acyclic() -> None:
+    assert cycles(modules()) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({"bus/a.py": "from bus import b", "bus/b.py": "import bus.a"}, "bus: b -> a -> b"),
+        (
+            {"bus/x/a.py": "from bus.y.b import c", "bus/y/b.py": "import bus.x.d", "bus/x/d.py": ""},
+            "bus: y -> x -> y",
+        ),
+        ({"bus/x/a.py": "from bus.y.b import c", "bus/y/b.py": "c = 1"}, ""),
+    ],
+)
+def test_a_cycle_is_found(tmp_path: Path, files: dict[str, str], found: str) -> None:
+    for name, source in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(source)
+
+    assert sorted("".join(cycles(modules(tmp_path, ("bus",))))) == sorted(found)
