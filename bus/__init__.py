@@ -1,14 +1,17 @@
 """Taking part in the bus: connect, provision, store, read, commit, and live and die as a part.
 
-Read in this order: `errors`, `connection`, `reading`, `levels`, `journal`, `topology`, `part`.
+Read in this order: `errors`, `client.connection`, `streams.reader`, `streams.latest`, `streams.journal`,
+`streams.topology`, `service.service`.
 """
 
+from bus.backoff import Backoff
 from bus.client.connection import Bus, Unsubscribe, connect
-from bus.client.consumer import EachLast, Everything, FromSequence, FromTime, NewOnly, Start
+from bus.client.consumer import FromSequence, FromStart, FromTime, LastPerSubject, NewOnly, Start
 from bus.client.message import Message, Received
 from bus.coordination.lease import TIMING, Leases, Timing, leases
-from bus.coordination.lock_step import FreeRunning, LockStep, Turns, give_turn
-from bus.coordination.tenure import Lease, Tenure, Unleased, default_name, token
+from bus.coordination.lock_step import FreeRunning, LockStep, StepGate, grant_step
+from bus.coordination.tenure import Lease, LeaseProvider, NoLeases, default_name, token
+from bus.decoding import decode_or_log
 from bus.errors import (
     Ambiguous,
     BusError,
@@ -25,74 +28,76 @@ from bus.errors import (
 )
 from bus.log import Logger, get_logger, is_debugging
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
-from bus.service.lifecycle import forever, leaves, run
-from bus.service.service import Part, part
+from bus.service.lifecycle import flatten_errors, forever, run
+from bus.service.service import Service, open_service
 from bus.streams.journal import Journal, Newest, newest
-from bus.streams.latest import Levels
+from bus.streams.latest import LatestValues
 from bus.streams.pending import pending
 from bus.streams.provision import provision
 from bus.streams.reader import Batch, read, read_durable
 from bus.streams.registry import Entry, Registry
-from bus.symbols import follow_roster, take_off_roster
+from bus.symbols import deregister, follow_roster
 
 __all__ = [
     "TIMING",
     "Ambiguous",
+    "Backoff",
     "Batch",
     "Bus",
     "BusError",
     "Conflict",
     "ConnectionClosed",
-    "EachLast",
     "EmbeddedServer",
     "Entry",
-    "Everything",
     "Fenced",
     "FreeRunning",
     "FromSequence",
+    "FromStart",
     "FromTime",
     "Journal",
+    "LastPerSubject",
+    "LatestValues",
     "Lease",
+    "LeaseProvider",
     "Leases",
-    "Levels",
     "LockStep",
     "Logger",
     "Message",
     "NewOnly",
     "Newest",
+    "NoLeases",
     "NoResponders",
     "NoSpace",
     "OffsetLost",
-    "Part",
     "Received",
     "Refused",
     "Registry",
     "ServerStartFailed",
+    "Service",
     "Start",
+    "StepGate",
     "StreamGone",
-    "Tenure",
     "Timing",
     "TopologyDiffers",
-    "Turns",
-    "Unleased",
     "Unsubscribe",
     "connect",
+    "decode_or_log",
     "default_name",
+    "deregister",
     "embedded_cluster",
+    "flatten_errors",
     "follow_roster",
     "forever",
     "get_logger",
-    "give_turn",
+    "grant_step",
     "is_debugging",
     "leases",
-    "leaves",
     "newest",
-    "part",
+    "open_service",
     "pending",
     "provision",
     "read",
     "read_durable",
     "run",
-    "take_off_roster",
     "token",
 ]

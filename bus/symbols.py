@@ -28,7 +28,7 @@ async def follow_roster(bus: Bus, log: Logger) -> AsyncGenerator[tuple[str, Symb
                 log.error("undecodable", subject=key, detail=str(error))
 
 
-async def take_off_roster(bus: Bus, entry: SymbolEntry) -> None:
+async def deregister(bus: Bus, entry: SymbolEntry) -> None:
     """Take an entry away, unless it is gone already or the symbol was added anew.
 
     Raises: StreamGone, NoSpace, Ambiguous: ask again.

@@ -6,7 +6,7 @@ from functools import partial
 
 import msgspec
 
-from bus import Tenure, Unleased, forever, leases, part
+from bus import LeaseProvider, NoLeases, forever, leases, open_service
 from engine.actor.candles import LiveCandles, RecordedCandles
 from engine.actor.watchdog import LiveWatch, RecordedWatch
 from engine.orchestrator import Orchestrator
@@ -29,7 +29,7 @@ async def main(settings: Settings) -> None:
     """Run an engine, for ever."""
     async with AsyncExitStack() as stack:
         here = await stack.enter_async_context(
-            part(
+            open_service(
                 "engine",
                 bus_url=settings.bus_url,
                 http_port=settings.http_port,
@@ -37,8 +37,8 @@ async def main(settings: Settings) -> None:
             )
         )
         # Nobody takes over in lock-step: the venue waits for the one there is.
-        tenure: Tenure = (
-            Unleased(settings.name)
+        tenure: LeaseProvider = (
+            NoLeases(settings.name)
             if settings.lock_step
             else await stack.enter_async_context(leases(here.bus, "engine", settings.name))
         )

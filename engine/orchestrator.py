@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
-from bus import FreeRunning, Lease, LockStep, Part, Registry, Tenure, follow_roster
+from bus import FreeRunning, Lease, LeaseProvider, LockStep, Registry, Service, follow_roster
 from engine.actor.actor import Actor, ActorTurns
 from engine.actor.candles import CandlesOf
 from engine.actor.watchdog import Watch
@@ -23,22 +23,22 @@ class Orchestrator:
 
     def __init__(
         self,
-        part: Part,
-        tenure: Tenure,
+        service: Service,
+        tenure: LeaseProvider,
         *,
         lock_step: bool,
         watch: Callable[[], Watch],
         candles: CandlesOf,
     ) -> None:
-        self._part = part
+        self._service = service
         self._tenure = tenure
         self._lock_step = lock_step
         self._watch = watch
         self._candles = candles
-        self._metrics = EngineMetrics(part.registry)
+        self._metrics = EngineMetrics(service.registry)
         self._runners: dict[str, SymbolRunner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        part.registry.register(NotQuotingCollector(self._reasons))
+        service.registry.register(NotQuotingCollector(self._reasons))
 
     async def run(self) -> None:
         """Run every symbol of the roster, now and as it changes; for ever."""
@@ -63,23 +63,25 @@ class Orchestrator:
                 yield Reason(runner.entry.venue, runner.entry.symbol, runner.why_not_quoting())
 
     def _roster(self) -> AsyncGenerator[tuple[str, SymbolEntry | None], None]:
-        return follow_roster(self._part.bus, self._part.log)
+        return follow_roster(self._service.bus, self._service.log)
 
     def _on_change(self, tasks: asyncio.TaskGroup, key: str, entry: SymbolEntry | None) -> None:
         known = self._runners.get(key)
         if entry is not None and known is not None and known.entry.generation == entry.generation:
             if known.entry != entry:
                 # What is in force is in the journal; these are the settings that the symbol began with.
-                self._part.log.warning("entry_changed", symbol=entry.symbol, detail="settings in force stay")
+                self._service.log.warning(
+                    "entry_changed", symbol=entry.symbol, detail="settings in force stay"
+                )
             return
         if known is not None:
-            self._part.log.info("symbol_removed", symbol=known.entry.symbol)
+            self._service.log.info("symbol_removed", symbol=known.entry.symbol)
             del self._runners[key]
             known.leave()
             self._tasks[key].cancel()
         if entry is not None:
             runner = self._runners[key] = SymbolRunner(
-                self._part, self._tenure, key, entry, make_actor=self._actor, metrics=self._metrics
+                self._service, self._tenure, key, entry, make_actor=self._actor, metrics=self._metrics
             )
             before = self._tasks.get(key)
             self._tasks[key] = tasks.create_task(_run_after(before, runner), name=f"symbol:{key}")
@@ -91,29 +93,29 @@ class Orchestrator:
             turns = ActorTurns(FreeRunning(), FreeRunning())
             if self._lock_step:
                 turns = ActorTurns(
-                    await stack.enter_async_context(LockStep(self._part.bus, f"engine.{key}.orders")),
-                    await stack.enter_async_context(LockStep(self._part.bus, f"engine.{key}.ticker")),
+                    await stack.enter_async_context(LockStep(self._service.bus, f"engine.{key}.orders")),
+                    await stack.enter_async_context(LockStep(self._service.bus, f"engine.{key}.ticker")),
                 )
             yield Actor(
-                self._part.bus,
+                self._service.bus,
                 entry,
                 await self._instrument(key),
                 turns=turns,
                 watch=self._watch(),
                 candles=self._candles,
                 metrics=self._metrics,
-                log=self._part.log.bind(symbol=entry.symbol),
+                log=self._service.log.bind(symbol=entry.symbol),
             )
 
     async def _instrument(self, key: str) -> Instrument:
-        async with aclosing(Registry(self._part.bus, "instruments").follow()) as changes:
+        async with aclosing(Registry(self._service.bus, "instruments").follow()) as changes:
             async for found, stored in changes:
                 if found != key or stored is None:
                     continue
                 try:
                     return decode_as(stored.data, Instrument)
                 except UndecodableError as error:
-                    self._part.log.error("undecodable", subject=key, detail=str(error))
+                    self._service.log.error("undecodable", subject=key, detail=str(error))
         raise AssertionError("a registry is followed for ever")
 
 

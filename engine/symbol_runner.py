@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 
-from bus import BusError, Fenced, Lease, Part, Tenure, leaves, take_off_roster
+from bus import BusError, Fenced, Lease, LeaseProvider, Service, deregister, flatten_errors
 from engine.actor.actor import Actor
 from engine.metrics import EngineMetrics
 from engine.quarantine import Failures, Place, Poisoned, announce, until_reset
@@ -34,16 +34,16 @@ class SymbolRunner:
 
     def __init__(
         self,
-        part: Part,
-        tenure: Tenure,
+        service: Service,
+        tenure: LeaseProvider,
         key: str,
         entry: SymbolEntry,
         *,
         make_actor: MakeActor,
         metrics: EngineMetrics,
     ) -> None:
-        self._bus = part.bus
-        self._log = part.log.bind(symbol=entry.symbol)
+        self._bus = service.bus
+        self._log = service.log.bind(symbol=entry.symbol)
         self._tenure = tenure
         self._key = key
         self._make_actor = make_actor
@@ -129,7 +129,7 @@ class SymbolRunner:
         self._log.info("removed", generation=self.entry.generation)
         while not self._is_removed:
             try:
-                await take_off_roster(self._bus, self.entry)
+                await deregister(self._bus, self.entry)
                 self._is_removed = True
             except BusError as error:
                 self._log.warning("not_taken_off", detail=str(error))
@@ -191,7 +191,7 @@ class SymbolRunner:
 
 def _cause(error: Exception) -> Exception:
     """Return what went wrong: our own fault before another engine, and that before the bus's."""
-    causes = leaves(error)
+    causes = flatten_errors(error)
     ours = [leaf for leaf in causes if not isinstance(leaf, BusError)]
     fenced = [leaf for leaf in causes if isinstance(leaf, Fenced)]
     return (ours or fenced or causes)[0]

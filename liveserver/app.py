@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Never
 from urllib.parse import urlsplit
 
-from bus import Logger, forever, get_logger, part
+from bus import Logger, forever, get_logger, open_service
 from liveserver.auth.authenticator import Guard
 from liveserver.auth.settings import check_access
 from liveserver.commands.service import Commanding
@@ -16,7 +16,7 @@ from liveserver.http.app import create_app
 from liveserver.http.assets import Assets
 from liveserver.http.server import allow_many_files, serving
 from liveserver.hub.backfill import CatchUp
-from liveserver.hub.background import Errands
+from liveserver.hub.background import BackgroundTasks
 from liveserver.hub.feed import Feed
 from liveserver.hub.group import CloseCode
 from liveserver.hub.hub import Hub
@@ -59,7 +59,7 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
     hub = Hub(metrics, asyncio.get_running_loop().call_soon, pseudonyms(settings.access))
     replica = Replica(name=settings.replica, metrics=metrics, hub=hub)
     commanding = Commanding(replica, guard)
-    errands = Errands(log)
+    errands = BackgroundTasks(log)
     hub.fetch = CatchUp(replica, errands, log).fetch
     replays = Replays(replica, limit=settings.replays, errands=errands)
     ordering = Ordering(commanding, hub, errands)
@@ -88,7 +88,7 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
 
 async def _feed(settings: Settings, replica: Replica, log: Logger) -> Never:
     labels = {"replica": replica.name, "http": replica.address}
-    async with part("liveserver", bus_url=settings.bus_url, http_port=None, labels=labels) as here:
+    async with open_service("liveserver", bus_url=settings.bus_url, http_port=None, labels=labels) as here:
         here.report("liveserver", replica.report)
         replica.part = here
         try:

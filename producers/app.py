@@ -6,17 +6,29 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 
 import msgspec
 
-from bus import Bus, FreeRunning, Lease, LockStep, Part, Tenure, Turns, Unleased, forever, leases, part
+from bus import (
+    Bus,
+    FreeRunning,
+    Lease,
+    LeaseProvider,
+    LockStep,
+    NoLeases,
+    Service,
+    StepGate,
+    forever,
+    leases,
+    open_service,
+)
 from producers.account.publisher import AccountPublisher
-from producers.gateway.executor import GatewayMetrics, Precautions
+from producers.gateway.executor import GatewayMetrics, PreTradeChecks
 from producers.gateway.exposure import Exposure
 from producers.gateway.exposure_feed import ExposureFeed
 from producers.gateway.gateway import Gateway
 from producers.gateway.heartbeat import Heartbeat
 from producers.gateway.latency import Latencies
-from producers.gateway.rate_limiter import Budget
+from producers.gateway.rate_limiter import VenueRateLimiter
 from producers.gateway.runner import Gateways
-from producers.market.pacing import AsItComes, LockStepPace, Pace
+from producers.market.pacing import LockStepPace, Pace, RealTime
 from producers.market.publisher import MarketPublisher
 from producers.market.symbol_changes import follow_newcomers
 from producers.outbox import Outbox
@@ -71,7 +83,7 @@ async def market(settings: Settings) -> None:
         pace: Pace = (
             LockStepPace(here.bus, outbox, source, settings.venue, symbols, here.log)
             if settings.lock_step
-            else AsItComes(here.bus)
+            else RealTime(here.bus)
         )
         publisher = MarketPublisher(here, source, settings.venue, pace)
         here.report("feed", publisher.status)
@@ -127,7 +139,7 @@ async def gateway(settings: Settings) -> None:
         tenure = await _tenure(stack, here.bus, settings, "gateway")
         metrics = GatewayMetrics(here.registry)
         per_s = 0 if settings.lock_step else settings.requests_per_s
-        budget = Budget(per_s, settings.request_burst, is_in_order=settings.lock_step)
+        budget = VenueRateLimiter(per_s, settings.request_burst, is_in_order=settings.lock_step)
         exposure = Exposure()
         latencies = Latencies(settings.venue, Outbox(here.bus, here.log))
 
@@ -145,7 +157,7 @@ async def gateway(settings: Settings) -> None:
                     turns=await _turns(own, here.bus, settings, who),
                     concurrency=1 if settings.lock_step else settings.concurrency,
                     place_lifetime=settings.place_lifetime,
-                    precautions=Precautions(budget, exposure, heartbeat, latencies, settings.dead_man_s),
+                    precautions=PreTradeChecks(budget, exposure, heartbeat, latencies, settings.dead_man_s),
                 )
 
         gateways = Gateways(here, settings.venue, tenure, make)
@@ -157,19 +169,19 @@ async def gateway(settings: Settings) -> None:
             tasks.create_task(forever("gateways", gateways.run()), name="gateways")
 
 
-async def _watched(here: Part, settings: Settings) -> list[Symbol]:
+async def _watched(here: Service, settings: Settings) -> list[Symbol]:
     return sorted(settings.watch) or await symbols_of(here.bus, settings.venue, here.log)
 
 
-def _part(name: str, settings: Settings) -> AbstractAsyncContextManager[Part]:
+def _part(name: str, settings: Settings) -> AbstractAsyncContextManager[Service]:
     labels = {"venue": settings.venue, "name": settings.name}
-    return part(name, bus_url=settings.bus_url, http_port=settings.http_port, labels=labels)
+    return open_service(name, bus_url=settings.bus_url, http_port=settings.http_port, labels=labels)
 
 
-async def _tenure(stack: AsyncExitStack, bus: Bus, settings: Settings, role: str) -> Tenure:
+async def _tenure(stack: AsyncExitStack, bus: Bus, settings: Settings, role: str) -> LeaseProvider:
     # Nobody takes over in lock-step: the venue waits for the one there is.
     if settings.lock_step:
-        return Unleased(settings.name)
+        return NoLeases(settings.name)
     return await stack.enter_async_context(leases(bus, f"{role}.{settings.venue}", settings.name))
 
 
@@ -180,5 +192,5 @@ async def _heartbeat(stack: AsyncExitStack, bus: Bus, settings: Settings, symbol
     return heartbeat
 
 
-async def _turns(stack: AsyncExitStack, bus: Bus, settings: Settings, who: str) -> Turns:
+async def _turns(stack: AsyncExitStack, bus: Bus, settings: Settings, who: str) -> StepGate:
     return await stack.enter_async_context(LockStep(bus, who)) if settings.lock_step else FreeRunning()

@@ -98,3 +98,11 @@ def decode_as(data: bytes, kind: type[E]) -> E:
     if not isinstance(event, kind):
         raise UndecodableError(f"expected {kind.__name__}, got {type(event).__name__}")
     return event
+
+
+def try_decode(data: bytes, kind: type[E]) -> E | None:
+    """Return the event of a body, None when it is not a `kind`."""
+    try:
+        return decode_as(data, kind)
+    except UndecodableError:
+        return None

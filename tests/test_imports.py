@@ -66,7 +66,7 @@ RULES = {
         ours=SPINE
         | {"engine", "engine.core", "liveserver", "producers"}
         | {f"cli.{each}" for each in ("background", "config", "console", "errors", "inspect", "stack")},
-        third=libraries("aiohttp", "nats", "uvicorn", "uvloop", "websockets"),
+        third=libraries("aiohttp", "litestar", "nats", "uvicorn", "uvloop", "websockets"),
     ),
 }
 

@@ -11,7 +11,7 @@ import msgspec
 import nats.errors
 from nats.aio.msg import Msg
 
-from bus.client.fast_client import QuickClient
+from bus.client.fast_client import FastClient
 from bus.client.jetstream import (
     FoundMessage,
     StreamInfo,
@@ -52,7 +52,7 @@ class Bus:
     def __init__(self, url: str, name: str, log: Logger) -> None:
         self.url = url
         self.name = name
-        self.nc = QuickClient()
+        self.nc = FastClient()
         self.reconnects = 0
         """Grows each time the connection is made again."""
         self._log = log.bind(url=_without_secrets(url))

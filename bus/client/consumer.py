@@ -22,12 +22,12 @@ class FromSequence:
 
 
 @dataclass(frozen=True, slots=True)
-class EachLast:
+class LastPerSubject:
     """The last message of each subject, then whatever follows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Everything:
+class FromStart:
     """From the oldest there is."""
 
 
@@ -43,7 +43,7 @@ class NewOnly:
     """What is stored from now on."""
 
 
-Start = FromSequence | EachLast | Everything | FromTime | NewOnly
+Start = FromSequence | LastPerSubject | FromStart | FromTime | NewOnly
 
 
 class ConsumerInfo(msgspec.Struct, frozen=True):
@@ -94,9 +94,9 @@ def _deliver(start: Start) -> dict[str, object]:
     match start:
         case FromSequence(sequence):
             return {"deliver_policy": "by_start_sequence", "opt_start_seq": sequence}
-        case EachLast():
+        case LastPerSubject():
             return {"deliver_policy": "last_per_subject"}
-        case Everything():
+        case FromStart():
             return {"deliver_policy": "all"}
         case FromTime(time_ns):
             seconds, rest = divmod(time_ns, SECOND_NS)

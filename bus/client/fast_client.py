@@ -19,12 +19,12 @@ Direct = Callable[[bytes, bytes, bytes, bytes], None]
 """Takes subject, reply subject, headers as they came (empty when there are none) and body. It must not raise."""
 
 
-class QuickClient(Client):
+class FastClient(Client):
     """Reads messages as the library does, only sooner."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._ps = self._quick = QuickParser(self)
+        self._ps = self._quick = FastParser(self)
 
     async def listen(self, subject: str, callback: Direct) -> Subscription:
         """Call back with each message on a subject, in the task that reads the connection."""
@@ -47,10 +47,10 @@ class QuickClient(Client):
         return found
 
 
-class QuickParser(Parser):
+class FastParser(Parser):
     """Takes messages out of the stream of bytes by itself, and leaves every other line to the library."""
 
-    def __init__(self, client: QuickClient) -> None:
+    def __init__(self, client: FastClient) -> None:
         self.direct: dict[int, Direct] = {}
         super().__init__(client)
 

@@ -17,9 +17,9 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from typing import NamedTuple, Never
 
 from bus.client.connection import Bus
-from bus.client.consumer import EachLast
+from bus.client.consumer import LastPerSubject
 from bus.client.message import Received
-from bus.coordination.membership import Board, Claim, Member, incarnation_of
+from bus.coordination.membership import Claim, Member, Membership, incarnation_of
 from bus.coordination.tenure import Lease, Work
 from bus.errors import Ambiguous, BusError, Conflict, OffsetLost, Refused, StreamGone, TopologyDiffers
 from bus.log import Logger, get_logger
@@ -70,7 +70,7 @@ class Leases:
         self._timing = timing
         self._log = log.bind(group=group, name=name)
         self._clock = time.monotonic
-        self._board = Board(group)
+        self._board = Membership(group)
         self._incarnation = uuid.uuid4().hex
         self._revision: int | None = None
         self._has_joined = False
@@ -141,7 +141,7 @@ class Leases:
             try:
                 created = await self._bus.stream_created(f"KV_{BUCKET}")
                 self._begin_on(created)
-                reading = read(self._bus, f"KV_{BUCKET}", (f"$KV.{BUCKET}.>",), EachLast())
+                reading = read(self._bus, f"KV_{BUCKET}", (f"$KV.{BUCKET}.>",), LastPerSubject())
                 async with aclosing(reading) as batches:
                     async for batch in batches:
                         for message in batch.messages:

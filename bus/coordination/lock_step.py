@@ -18,7 +18,7 @@ ASK_AGAIN_S = 2.0
 """A part that was started anew knows nothing of the turn it was given."""
 
 
-class Turns(Protocol):
+class StepGate(Protocol):
     """What stands between a part and its work."""
 
     async def enter(self, position: int) -> None:
@@ -54,7 +54,7 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class LockStep:
-    """Turns that `give_turn` gives to `who`.
+    """Turns that `grant_step` gives to `who`.
 
     A part that was started anew tells with `leave` what had been done before.
     """
@@ -108,7 +108,7 @@ class LockStep:
             task.add_done_callback(self._answers.discard)
 
 
-async def give_turn(bus: Bus, who: str, until: int, timeout_s: float = 60.0) -> int:
+async def grant_step(bus: Bus, who: str, until: int, timeout_s: float = 60.0) -> int:
     """Give `who` a turn up to `until` and return its result when that is done.
 
     A part that is away, or was started anew meanwhile, is asked again.

@@ -42,7 +42,7 @@ class Held(NamedTuple):
     revision: int
 
 
-class Board:
+class Membership:
     """What one group of processes says. Keys are without the group's name."""
 
     def __init__(self, group: str) -> None:

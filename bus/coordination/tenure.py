@@ -30,7 +30,7 @@ class Lease:
 Work = Callable[[Lease], Coroutine[Any, Any, object]]
 
 
-class Tenure(Protocol):
+class LeaseProvider(Protocol):
     """Decides which keys this process works on."""
 
     @property
@@ -50,7 +50,7 @@ class Tenure(Protocol):
         """Return who is there."""
 
 
-class Unleased:
+class NoLeases:
     """One process that has everything: for lock-step, where nobody takes over."""
 
     def __init__(self, name: str) -> None:

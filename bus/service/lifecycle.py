@@ -55,10 +55,10 @@ async def forever(name: str, pump: Coroutine[Any, Any, object]) -> Never:
     raise AssertionError(f"{name} ended, and it never should")
 
 
-def leaves(error: Exception) -> list[Exception]:
+def flatten_errors(error: Exception) -> list[Exception]:
     """Return what went wrong, out of the groups that tasks put it into."""
     if isinstance(error, ExceptionGroup):
-        return [leaf for one in error.exceptions for leaf in leaves(one)]
+        return [leaf for one in error.exceptions for leaf in flatten_errors(one)]
     return [error]
 
 

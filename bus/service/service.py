@@ -10,7 +10,8 @@ import msgspec
 import nats.errors
 import nats.micro
 from nats.micro.request import Request
-from nats.micro.service import EndpointConfig, Service, ServiceConfig
+from nats.micro.service import EndpointConfig, ServiceConfig
+from nats.micro.service import Service as NatsService
 from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR
 
 from bus.client.connection import Bus, connect
@@ -26,7 +27,7 @@ STOP_WITHIN_S = 1.0
 Report = Callable[[], Mapping[str, object]]
 
 
-class Part:
+class Service:
     """What a process shows of itself."""
 
     def __init__(self, name: str, log: Logger, labels: Mapping[str, str]) -> None:
@@ -95,21 +96,21 @@ class Part:
 
 
 @asynccontextmanager
-async def part(
+async def open_service(
     name: str,
     *,
     bus_url: str,
     http_port: int | None,
     http_host: str = "127.0.0.1",
     labels: Mapping[str, str] | None = None,
-) -> AsyncIterator[Part]:
+) -> AsyncIterator[Service]:
     """Take part in the bus: connected, provisioned, answering for itself over HTTP and as a NATS service.
 
     Waits for the bus as long as it takes; the pages are there from the start. `http_port` 0 takes a free one; None
     serves nothing, for a part that has a web server of its own.
     Raises: OSError when the port is taken; TopologyDiffers, NoSpace, Refused.
     """
-    here = Part(name, get_logger(name), labels or {})
+    here = Service(name, get_logger(name), labels or {})
     async with AsyncExitStack() as stack:
         if http_port is not None:
             here.http_address = await stack.enter_async_context(serve(_pages(here), http_host, http_port))
@@ -139,7 +140,7 @@ async def _keep_provisioned(bus: Bus, log: Logger) -> None:
             log.error("not_provisioned", detail=error)
 
 
-def _pages(here: Part) -> dict[str, Callable[[], Reply]]:
+def _pages(here: Service) -> dict[str, Callable[[], Reply]]:
     return {
         "/health": lambda: Reply(JSON, msgspec.json.encode(here.health())),
         "/status": lambda: Reply(JSON, msgspec.json.encode(here.status())),
@@ -147,7 +148,7 @@ def _pages(here: Part) -> dict[str, Callable[[], Reply]]:
     }
 
 
-def _service(here: Part) -> ServiceConfig:
+def _service(here: Service) -> ServiceConfig:
     return ServiceConfig(
         name=here.name,
         version=importlib.metadata.version("opensqt"),
@@ -156,7 +157,7 @@ def _service(here: Part) -> ServiceConfig:
     )
 
 
-def _status_endpoint(here: Part, service: Service) -> EndpointConfig:
+def _status_endpoint(here: Service, service: NatsService) -> EndpointConfig:
     async def answer(request: Request) -> None:
         await request.respond(msgspec.json.encode(here.status()))
 
@@ -164,7 +165,7 @@ def _status_endpoint(here: Part, service: Service) -> EndpointConfig:
     return EndpointConfig(name="status", subject=f"status.{here.name}.{service.id}", handler=answer)
 
 
-async def _stop(service: Service) -> None:
+async def _stop(service: NatsService) -> None:
     # Saying goodbye takes a round trip, and there may be nobody to say it to.
     with suppress(TimeoutError, nats.errors.Error):
         async with asyncio.timeout(STOP_WITHIN_S):

@@ -7,7 +7,7 @@ from typing import Generic, Self, TypeVar
 import msgspec
 
 from bus.client.connection import Bus
-from bus.client.consumer import Everything
+from bus.client.consumer import FromStart
 from bus.client.message import Received
 from bus.errors import Conflict, Fenced
 from bus.log import get_logger
@@ -81,7 +81,7 @@ async def newest(
     found = _decoded(last, kind)
     if found is not None:
         return found
-    async with aclosing(read(bus, stream, (subject,), Everything())) as batches:
+    async with aclosing(read(bus, stream, (subject,), FromStart())) as batches:
         async for batch in batches:
             for message in batch.messages:
                 if message.sequence <= last.sequence:

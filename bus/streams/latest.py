@@ -21,7 +21,7 @@ RETRY_S = 0.5
 _log = get_logger("bus")
 
 
-class Levels:
+class LatestValues:
     """The newest of every subject that matches: what the stream has, then what it stores.
 
     Built on what a stream publishes again once it has stored it, so what was refused is never seen. Whenever something

@@ -17,10 +17,10 @@ import nats.errors
 
 from bus.client.consumer import (
     ConsumerInfo,
-    EachLast,
-    Everything,
     FromSequence,
+    FromStart,
     FromTime,
+    LastPerSubject,
     NewOnly,
     Start,
     consumer_config,
@@ -73,7 +73,7 @@ async def read(
     discarded what was wanted next: call `provision`, reconcile, read anew. Refused for filters that overlap.
     """
     if isinstance(start, FromSequence) and start.sequence <= 1:
-        start = Everything()
+        start = FromStart()
     async with aclosing(_Reader(bus, stream, filters, start, batch).batches()) as batches:
         async for each in batches:
             yield each
@@ -87,7 +87,7 @@ async def read_durable(
     Raises: OffsetLost, at once if need be; StreamGone.
     """
     if offset is None:
-        reader = _Reader(bus, stream, filters, Everything(), batch)
+        reader = _Reader(bus, stream, filters, FromStart(), batch)
     else:
         reader = _Reader(bus, stream, filters, FromSequence(offset.sequence + 1), batch, offset.created)
     async with aclosing(reader.batches()) as batches:
@@ -107,7 +107,7 @@ async def last_per_subject(bus: Bus, stream: str, filters: Sequence[str]) -> lis
 
 async def _snapshot(bus: Bus, stream: str, filters: Sequence[str]) -> list[Received]:
     found: dict[str, Received] = {}
-    async with aclosing(read(bus, stream, filters, EachLast())) as batches:
+    async with aclosing(read(bus, stream, filters, LastPerSubject())) as batches:
         async for batch in batches:
             for message in batch.messages:
                 found.pop(message.subject, None)
@@ -274,7 +274,7 @@ class _Reader:
                 messages.append(
                     Received(subject.decode(), data, named, self._stream, sequence, delivery.time_ns)
                 )
-        if messages and (self._caught_up or not isinstance(self._start, EachLast)):
+        if messages and (self._caught_up or not isinstance(self._start, LastPerSubject)):
             self._next = self._delivered + 1
         is_first = caught_up and not self._caught_up
         if caught_up:

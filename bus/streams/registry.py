@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from bus.client.connection import Bus
-from bus.client.consumer import EachLast
+from bus.client.consumer import LastPerSubject
 from bus.client.message import Received
 from bus.errors import Conflict, OffsetLost
 from bus.streams.provision import provision
@@ -90,7 +90,9 @@ class Registry:
 
     async def _follow(self, known: set[str]) -> AsyncGenerator[tuple[str, Entry | None], None]:
         missing = set(known)
-        async with aclosing(read(self._bus, self._stream, (self._prefix + ">",), EachLast())) as batches:
+        async with aclosing(
+            read(self._bus, self._stream, (self._prefix + ">",), LastPerSubject())
+        ) as batches:
             async for batch in batches:
                 for message in batch.messages:
                     key = message.subject.removeprefix(self._prefix)

@@ -8,7 +8,7 @@ from decimal import Decimal
 import aiohttp
 import msgspec
 
-from bus import Bus, Everything, read
+from bus import Bus, FromStart, read
 from cli.background import beside
 from cli.console import Console
 from cli.errors import CommandError
@@ -151,7 +151,7 @@ async def _fills(bus: Bus, entry: SymbolEntry, expected: int) -> list[Fill]:
     filters = [subjects.fill(entry.venue, entry.symbol)]
     try:
         async with asyncio.timeout(SETTLE_S):
-            async with aclosing(read(bus, Stream.ENGINE, filters, Everything())) as batches:
+            async with aclosing(read(bus, Stream.ENGINE, filters, FromStart())) as batches:
                 async for batch in batches:
                     for received in batch.messages:
                         fill = decode_as(received.data, Fill)

@@ -16,7 +16,7 @@ from bus import Bus, connect
 from cli.console import table
 from cli.errors import CommandError
 from cli.inspect.assignments import Standing, engine_of, standings_of
-from cli.inspect.discovery import Service, discover
+from cli.inspect.discovery import NatsService, discover
 from cli.stack.data_dir import DataDir, default_data_dir
 from schemas.codec import UndecodableError, decode_as
 from schemas.engine.portfolio import PortfolioLimits
@@ -218,7 +218,7 @@ def length(seconds: float | None) -> str:
     return " ".join(parts[:2])
 
 
-async def _part(service: Service, session: aiohttp.ClientSession) -> PartStatus:
+async def _part(service: NatsService, session: aiohttp.ClientSession) -> PartStatus:
     address = next((v for v in service.metadata.values() if v.startswith("http://")), "")
     health = await _health(address, session) if address else _Health("-")
     return PartStatus(

@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from bus import Bus, EachLast, FromTime, Message, OffsetLost, StreamGone, read
+from bus import Bus, FromTime, LastPerSubject, Message, OffsetLost, StreamGone, read
 from cli.commands.status import reached
 from cli.errors import CommandError
 from cli.inspect.event_lines import line
@@ -68,7 +68,7 @@ async def _from_stream(bus: Bus, wanted: Tap) -> None:
     if stream is None:
         known = ", ".join(f"{token}.>" for token in STREAM_OF)
         raise CommandError(f"--since and --last need a subject that a stream keeps, such as {known}")
-    start = EachLast() if wanted.since is None else FromTime(time.time_ns() - wanted.since)
+    start = LastPerSubject() if wanted.since is None else FromTime(time.time_ns() - wanted.since)
     try:
         async with aclosing(read(bus, stream, [wanted.subject], start)) as batches:
             async for batch in batches:

@@ -7,7 +7,7 @@ from typing import assert_never
 
 import msgspec
 
-from bus import Bus, Everything, FromSequence, Received, read
+from bus import Bus, FromSequence, FromStart, Received, read
 from schemas import subjects
 from schemas.codec import encode
 from schemas.engine.events import Fill
@@ -156,7 +156,7 @@ async def follow(bus: Bus, entry: SymbolEntry, so_far: StepsSoFar, until: int | 
     if until is not None and so_far.sequence >= until:
         return
     filters = [subjects.step(entry.venue, entry.symbol)]
-    start = FromSequence(so_far.sequence + 1) if so_far.sequence else Everything()
+    start = FromSequence(so_far.sequence + 1) if so_far.sequence else FromStart()
     async with aclosing(read(bus, Stream.JOURNAL, filters, start)) as batches:
         async for batch in batches:
             for received in batch.messages:

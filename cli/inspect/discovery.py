@@ -11,7 +11,7 @@ from bus import Bus
 T = TypeVar("T")
 
 
-class Service(msgspec.Struct, frozen=True):
+class NatsService(msgspec.Struct, frozen=True):
     """One part that runs."""
 
     name: str
@@ -26,7 +26,7 @@ class _Statistics(msgspec.Struct, frozen=True):
     started: str = ""
 
 
-async def discover(bus: Bus, quiet_s: float = 0.3) -> list[Service]:
+async def discover(bus: Bus, quiet_s: float = 0.3) -> list[NatsService]:
     """Return the parts that answer, by name, once no more answers have come for a while."""
     answers, times = await asyncio.gather(
         _gather(bus, "$SRV.INFO", quiet_s), _gather(bus, "$SRV.STATS", quiet_s)
@@ -34,7 +34,7 @@ async def discover(bus: Bus, quiet_s: float = 0.3) -> list[Service]:
     started: Mapping[str, str] = {s.id: s.started for s in _decoded(times, _Statistics)}
     found = [
         msgspec.structs.replace(service, started=started.get(service.id, ""))
-        for service in _decoded(answers, Service)
+        for service in _decoded(answers, NatsService)
     ]
     return sorted(found, key=lambda service: (service.name, service.id))
 

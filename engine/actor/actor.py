@@ -17,11 +17,11 @@ import msgspec
 from bus import (
     Bus,
     Journal,
-    Levels,
+    LatestValues,
     Logger,
     OffsetLost,
     Received,
-    Turns,
+    StepGate,
     forever,
     newest,
     read_durable,
@@ -29,10 +29,10 @@ from bus import (
 from engine.actor import inputs
 from engine.actor.candles import CandlesOf
 from engine.actor.heartbeat import Heartbeat
-from engine.actor.inbox import Heard, Inbox, Level
+from engine.actor.inbox import DurableInput, Inbox, Level
 from engine.actor.late_trades import looked_up
 from engine.actor.offsets import offsets_now
-from engine.actor.publisher import Speaker
+from engine.actor.publisher import Publisher
 from engine.actor.shutdown import IsLast, decide_to_the_end, somebody_else
 from engine.actor.watchdog import Watch
 from engine.core.grid import Grid
@@ -65,8 +65,8 @@ Followed = Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits
 class ActorTurns(NamedTuple):
     """Where an actor says how far it is, in lock-step: one for each thing it is waited for."""
 
-    orders: Turns
-    ticker: Turns
+    orders: StepGate
+    ticker: StepGate
 
 
 class Actor:
@@ -119,7 +119,7 @@ class Actor:
             self._offsets = await offsets_now(self._bus)
         else:
             through = await self._claim(last.event)
-        self._speaker = Speaker(
+        self._speaker = Publisher(
             self._bus,
             self._step_subject,
             subjects.grid(self._entry.venue, self._entry.symbol),
@@ -181,9 +181,9 @@ class Actor:
             with self._heartbeat.working():
                 await self._hear(heard)
 
-    async def _hear(self, heard: Heard | Level | OpenOrders) -> None:
+    async def _hear(self, heard: DurableInput | Level | OpenOrders) -> None:
         match heard:
-            case Heard():
+            case DurableInput():
                 self._offsets[heard.stream] = heard.offset
                 if heard.event is not None:
                     event = await looked_up(self._bus, self._grid.state, heard)
@@ -304,19 +304,19 @@ class Actor:
 
     def _heard(
         self, stream: Stream, message: Received, created: str, event_of: Callable[[Received], Input]
-    ) -> Heard:
+    ) -> DurableInput:
         offset = StreamOffset(created=created, sequence=message.sequence)
         if Place(stream, message.sequence) in self.passed_over:
             self._log.error("passed_over", subject=message.subject, sequence=message.sequence)
-            return Heard(stream, offset, None)
+            return DurableInput(stream, offset, None)
         try:
-            return Heard(stream, offset, event_of(message))
+            return DurableInput(stream, offset, event_of(message))
         except UndecodableError as error:
             self._undecodable(message, error)
-            return Heard(stream, offset, None)
+            return DurableInput(stream, offset, None)
 
     async def _follow(self, stream: Stream, filters: tuple[str, ...], kind: type[Followed]) -> None:
-        async with Levels(self._bus, stream, filters) as levels:
+        async with LatestValues(self._bus, stream, filters) as levels:
             async for message in levels:
                 try:
                     self._put(decode_as(message.data, kind))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
-from bus import Bus, FromSequence, Levels, Received, forever, get_logger, read
+from bus import Bus, FromSequence, LatestValues, Received, forever, get_logger, read
 from engine.core.quoting import volatility
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
@@ -67,7 +67,7 @@ class LiveCandles:
             tasks.create_task(forever("closed candles", self._closed.follow(put)), name="closed candles")
             if not self._forming:
                 return
-            async with Levels(self._bus, Stream.MARKET, self._forming) as levels:
+            async with LatestValues(self._bus, Stream.MARKET, self._forming) as levels:
                 async for message in levels:
                     _put(message, put)
 

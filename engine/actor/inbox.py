@@ -27,7 +27,7 @@ LEVELS: tuple[type[Level], ...] = (
 """In the order that they are handed out: word that the feed is lost comes after the tick it came after."""
 
 
-class Heard(NamedTuple):
+class DurableInput(NamedTuple):
     """An exact input and where it was read; `event` is None for a message that did not decode."""
 
     stream: Stream
@@ -39,7 +39,7 @@ class Inbox:
     """Hands an actor its inputs: exact ones first, then a sweep that is due, then the newest of each level."""
 
     def __init__(self, orders_sequence: int) -> None:
-        self._exact: deque[Heard] = deque()
+        self._exact: deque[DurableInput] = deque()
         self._levels: dict[type[Level], dict[object, Level]] = {kind: {} for kind in LEVELS}
         self._sweep: OpenOrders | None = None
         self._orders_sequence = orders_sequence
@@ -47,7 +47,7 @@ class Inbox:
         self._room = asyncio.Event()
         self._room.set()
 
-    async def put(self, heard: Heard) -> None:
+    async def put(self, heard: DurableInput) -> None:
         """Add an exact input, waiting while there are too many."""
         await self._room.wait()
         self._exact.append(heard)
@@ -65,7 +65,7 @@ class Inbox:
         self._sweep = sweep
         self._filled.set()
 
-    async def next(self) -> Heard | Level | OpenOrders:
+    async def next(self) -> DurableInput | Level | OpenOrders:
         """Return the next input, waiting for one."""
         while True:
             if self._exact:
@@ -79,7 +79,7 @@ class Inbox:
             self._filled.clear()
             await self._filled.wait()
 
-    def _next_exact(self) -> Heard:
+    def _next_exact(self) -> DurableInput:
         heard = self._exact.popleft()
         if heard.stream is Stream.ORDERS:
             self._orders_sequence = heard.offset.sequence

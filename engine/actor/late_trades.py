@@ -3,7 +3,7 @@
 from contextlib import aclosing
 
 from bus import Bus, FromTime, read
-from engine.actor.inbox import Heard
+from engine.actor.inbox import DurableInput
 from engine.core.orders.slots import is_forgotten
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
@@ -17,7 +17,7 @@ SKEW_NS = 3600 * SECOND_NS
 """How far the venue's clock may be ahead of the bus's: no trade is stored so long before it happened."""
 
 
-async def looked_up(bus: Bus, state: GridState | None, heard: Heard) -> Input:
+async def looked_up(bus: Bus, state: GridState | None, heard: DurableInput) -> Input:
     """Return an exact input as the core is to hear it: a late trade as such when ORDERS never had it before."""
     trade = heard.event
     assert trade is not None

@@ -19,7 +19,7 @@ GRID_EVERY_S = 0.02
 """No more grids than eyes can tell apart."""
 
 
-class Speaker:
+class Publisher:
     """Publishes for one symbol, behind the journal and never before it."""
 
     def __init__(self, bus: Bus, step_subject: str, grid_subject: str, log: Logger, through: int) -> None:

@@ -13,11 +13,11 @@ from decimal import Decimal
 
 import msgspec
 
-from bus import Bus, Journal, Levels, Logger, OffsetLost, Received, forever, newest, read_durable
+from bus import Bus, Journal, LatestValues, Logger, OffsetLost, Received, forever, newest, read_durable
 from engine.core.portfolio.portfolio import Portfolio, seen
 from engine.core.portfolio.step import PortfolioChange
 from engine.portfolio.inputs import Inputs
-from engine.portfolio.publisher import PortfolioSpeaker
+from engine.portfolio.publisher import PortfolioPublisher
 from schemas import subjects
 from schemas.codec import UndecodableError, decode
 from schemas.engine.events import Fill
@@ -43,7 +43,7 @@ class PortfolioActor:
         self._log = log
         self._step_subject = subjects.portfolio_step(venue)
         self._inputs = Inputs(bus, venue, log)
-        self._speaker = PortfolioSpeaker(bus, venue, log)
+        self._speaker = PortfolioPublisher(bus, venue, log)
         self._portfolio = Portfolio(None, 0)
         self._offsets: dict[str, StreamOffset] = {}
         self._epoch = 1
@@ -65,7 +65,7 @@ class PortfolioActor:
             await self._claim(last.event)
             await self._speaker.say_again(self._step_subject, last.stored.sequence)
         async with (
-            Levels(self._bus, Stream.JOURNAL, (subjects.grids(self._venue),)) as grids,
+            LatestValues(self._bus, Stream.JOURNAL, (subjects.grids(self._venue),)) as grids,
             asyncio.TaskGroup() as tasks,
         ):
             # All symbols before anything else: some of them alone would look like less than there is.
@@ -170,7 +170,7 @@ class PortfolioActor:
     async def _show(self) -> None:
         await self._speaker.show(self._portfolio.limits(), self._journal.sequence, self._step_subject)
 
-    def _listen(self, tasks: asyncio.TaskGroup, grids: Levels) -> None:
+    def _listen(self, tasks: asyncio.TaskGroup, grids: LatestValues) -> None:
         pumps = {
             "fills": self._read(Stream.ENGINE, (subjects.fills(self._venue),)),
             "commands": self._read(Stream.CONTROL, subjects.commands_to_all(self._venue)),
@@ -198,14 +198,14 @@ class PortfolioActor:
                     created=await self._bus.stream_created(stream), sequence=max(lost.first - 1, 0)
                 )
 
-    async def _follow_grids(self, grids: Levels) -> None:
+    async def _follow_grids(self, grids: LatestValues) -> None:
         while True:
             await grids.changed()
             self._take(grids.take())
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _follow(self, stream: Stream, subject: str) -> None:
-        async with Levels(self._bus, stream, (subject,)) as levels:
+        async with LatestValues(self._bus, stream, (subject,)) as levels:
             async for message in levels:
                 self._take([message])
 

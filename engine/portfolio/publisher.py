@@ -18,7 +18,7 @@ SHOW_EVERY_S = 1.0
 """The exposure is told anew no more often than this while nothing is decided."""
 
 
-class PortfolioSpeaker:
+class PortfolioPublisher:
     """Publishes for one venue's portfolio, behind its journal and never before it."""
 
     def __init__(self, bus: Bus, venue: VenueId, log: Logger) -> None:

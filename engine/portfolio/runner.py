@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import aclosing
 
-from bus import BusError, Fenced, Lease, Part, Registry, Tenure, follow_roster, forever
+from bus import BusError, Fenced, Lease, LeaseProvider, Registry, Service, follow_roster, forever
 from bus.metrics import Gauge
 from engine.portfolio.actor import PortfolioActor
 from schemas.subjects import ALL
@@ -16,14 +16,14 @@ BACK_OFF_MAX_S = 5.0
 class Portfolios:
     """Runs the portfolios of the venues that are traded or have limits."""
 
-    def __init__(self, part: Part, tenure: Tenure) -> None:
-        self._part = part
+    def __init__(self, service: Service, tenure: LeaseProvider) -> None:
+        self._service = service
         self._tenure = tenure
         self._actors: dict[VenueId, PortfolioActor] = {}
         self._problems: dict[VenueId, str] = {}
         self._known: set[VenueId] = set()
         self._exposure = Gauge(
-            "market_maker_exposure", "Quote notional of all positions", ["venue"], registry=part.registry
+            "market_maker_exposure", "Quote notional of all positions", ["venue"], registry=service.registry
         )
 
     async def run(self) -> None:
@@ -40,13 +40,13 @@ class Portfolios:
         return out
 
     async def _follow_roster(self, tasks: asyncio.TaskGroup) -> None:
-        async with aclosing(follow_roster(self._part.bus, self._part.log)) as changes:
+        async with aclosing(follow_roster(self._service.bus, self._service.log)) as changes:
             async for _, entry in changes:
                 if entry is not None:
                     self._start(tasks, entry.venue)
 
     async def _follow_limits(self, tasks: asyncio.TaskGroup) -> None:
-        async with aclosing(Registry(self._part.bus, "portfolios").follow()) as changes:
+        async with aclosing(Registry(self._service.bus, "portfolios").follow()) as changes:
             async for key, _ in changes:
                 self._start(tasks, VenueId(key))
 
@@ -65,8 +65,8 @@ class Portfolios:
             delay_s = min(2 * delay_s, BACK_OFF_MAX_S)
 
     async def _work(self, venue: VenueId, lease: Lease) -> None:
-        log = self._part.log.bind(portfolio=venue)
-        actor = self._actors[venue] = PortfolioActor(self._part.bus, venue, log)
+        log = self._service.log.bind(portfolio=venue)
+        actor = self._actors[venue] = PortfolioActor(self._service.bus, venue, log)
         self._problems.pop(venue, None)
         self._exposure.labels(venue).set_function(lambda: float(actor.exposure))
         try:

@@ -39,7 +39,7 @@ class Streams(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-class Heard(msgspec.Struct, frozen=True):
+class DurableInput(msgspec.Struct, frozen=True):
     """A message."""
 
     type: str
@@ -54,7 +54,7 @@ class Told(NamedTuple):
     data: bytes
 
 
-_message = msgspec.json.Decoder(Heard)
+_message = msgspec.json.Decoder(DurableInput)
 _streams = msgspec.json.Decoder(Streams)
 
 

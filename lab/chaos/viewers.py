@@ -19,7 +19,7 @@ from pathlib import Path
 
 import uvloop
 
-from bus import Bus, EmbeddedServer, Everything, connect, provision, read
+from bus import Bus, EmbeddedServer, FromStart, connect, provision, read
 from cli.errors import CommandError
 from cli.stack.ports import any_free
 from lab.chaos.load import Market, Speaker, markets
@@ -155,7 +155,7 @@ async def stored(bus: Bus) -> Truth:
     truth: Truth = {}
     for stream, wanted in TOLD.items():
         events: list[tuple[int, str]] = []
-        async with aclosing(read(bus, stream, wanted, Everything())) as batches:
+        async with aclosing(read(bus, stream, wanted, FromStart())) as batches:
             async for batch in batches:
                 events += [(each.sequence, each.subject.split(".")[2]) for each in batch.messages]
                 if batch.caught_up:

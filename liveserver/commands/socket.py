@@ -4,7 +4,7 @@ from liveserver.auth.authenticator import Asking
 from liveserver.auth.refusals import Refusal
 from liveserver.auth.roles import Identity
 from liveserver.commands.service import Commanding
-from liveserver.hub.background import Errands
+from liveserver.hub.background import BackgroundTasks
 from liveserver.hub.group import Viewer
 from liveserver.hub.hub import Hub
 from liveserver.protocol.answers import CommandAnswer, CommandState
@@ -20,7 +20,7 @@ BUSY = Refusal(429, "too_many_requests", "too many commands are on the way", "wa
 class Ordering:
     """Has commands carried out, and tells whoever gave one what became of it."""
 
-    def __init__(self, commanding: Commanding, hub: Hub, errands: Errands) -> None:
+    def __init__(self, commanding: Commanding, hub: Hub, errands: BackgroundTasks) -> None:
         self._commanding = commanding
         self._hub = hub
         self._errands = errands

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from bus import Bus, BusError, FromSequence, Logger, OffsetLost, Received, pending
 from bus.streams.topology import STREAMS
-from liveserver.hub.background import Errands
+from liveserver.hub.background import BackgroundTasks
 from liveserver.hub.group import Viewer
 from liveserver.hub.replica import Replica
 from liveserver.hub.resume import PIECE, Returning, Wait
@@ -36,7 +36,7 @@ _KEPT_PER_SUBJECT = {stream.name: stream.max_messages_per_subject for stream in 
 class CatchUp:
     """Fetches for the hub what returning viewers need."""
 
-    def __init__(self, replica: Replica, errands: Errands, log: Logger) -> None:
+    def __init__(self, replica: Replica, errands: BackgroundTasks, log: Logger) -> None:
         self._replica = replica
         self._hub = replica.hub
         self._errands = errands

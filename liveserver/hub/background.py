@@ -9,7 +9,7 @@ from bus import Logger
 from liveserver.hub.group import CloseCode, Viewer
 
 
-class Errands:
+class BackgroundTasks:
     """Tasks that are cancelled on leaving."""
 
     def __init__(self, log: Logger) -> None:

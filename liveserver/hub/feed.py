@@ -10,10 +10,10 @@ from bus import (
     Bus,
     BusError,
     ConnectionClosed,
-    Everything,
     FromSequence,
+    FromStart,
     FromTime,
-    Levels,
+    LatestValues,
     Logger,
     OffsetLost,
     Received,
@@ -93,7 +93,7 @@ class _View:
             stack.callback(self._bus.on_reconnect(self._fall_behind))
             includes: list[int] = []
             for stream, filters in LEVELS.items():
-                levels = await stack.enter_async_context(Levels(self._bus, stream, filters))
+                levels = await stack.enter_async_context(LatestValues(self._bus, stream, filters))
                 first = levels.take()
                 includes += _includes(first)
                 self._take(first)
@@ -120,14 +120,14 @@ class _View:
         journal = await self._bus.stream_state(Stream.JOURNAL)
         since = FromTime(time.time_ns() - RECENT_NS)
         return {
-            Stream.CANDLES: Everything(),
+            Stream.CANDLES: FromStart(),
             Stream.ORDERS: FromSequence(max(after + 1, state.first)),
             Stream.ENGINE: since,
             Stream.CONTROL: since,
             Stream.JOURNAL: FromSequence(max(journal.last - RECENT_GRIDS + 1, journal.first)),
         }
 
-    async def _follow_levels(self, levels: Levels) -> None:
+    async def _follow_levels(self, levels: LatestValues) -> None:
         while True:
             await levels.changed()
             self._take(levels.take())

@@ -28,7 +28,7 @@ class CloseCode(IntEnum):
     TOO_MUCH_SAID = 4429
 
 
-class Dialect(StrEnum):
+class ProtocolVersion(StrEnum):
     """How messages are written."""
 
     PLAIN = "plain"
@@ -44,19 +44,19 @@ class Dialect(StrEnum):
         self.is_redacted = name.startswith("public")
 
     @classmethod
-    def of(cls, *, is_v2: bool, is_redacted: bool) -> "Dialect":
+    def of(cls, *, is_v2: bool, is_redacted: bool) -> "ProtocolVersion":
         """Return how somebody is told what it may see."""
         if is_redacted:
             return cls.PUBLIC_V2 if is_v2 else cls.PUBLIC_PLAIN
         return cls.V2 if is_v2 else cls.PLAIN
 
 
-_PLAIN = Dialect.PLAIN  # that of an enumeration takes as long to look up as a frame to join
+_PLAIN = ProtocolVersion.PLAIN  # that of an enumeration takes as long to look up as a frame to join
 
 
 def written(
     message: Message,
-    dialect: Dialect,
+    dialect: ProtocolVersion,
     channel: Channel | None = None,
     seq: str = "",
     replayed: int = 0,
@@ -77,7 +77,7 @@ def written(
 
 
 def written_alike(
-    messages: Sequence[tuple[Message, str]], dialect: Dialect, channel: Channel, alias: Pseudonym
+    messages: Sequence[tuple[Message, str]], dialect: ProtocolVersion, channel: Channel, alias: Pseudonym
 ) -> list[bytes]:
     """Return the frames of messages of one channel, each with its `seq`."""
     if dialect is _PLAIN:
@@ -109,7 +109,7 @@ class Viewer(Protocol):
 class Audience:
     """Viewers, and the frames that they have yet to be sent. Nobody's channels are none: they wait."""
 
-    def __init__(self, channels: frozenset[Channel], dialect: Dialect) -> None:
+    def __init__(self, channels: frozenset[Channel], dialect: ProtocolVersion) -> None:
         self.channels = channels
         self.dialect = dialect
         self._heard = channels | {Channel(channel.market) for channel in channels}

@@ -8,7 +8,7 @@ A viewer that returns, or watches the past, has its topics but no seat among tho
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
-from liveserver.hub.group import CloseCode, Dialect, Viewer
+from liveserver.hub.group import CloseCode, ProtocolVersion, Viewer
 from liveserver.hub.resume import Anew, Piece, Returning, Wait
 from liveserver.hub.retelling import Replayed, missed, replayed
 from liveserver.hub.subscriptions import NOTHING, Frame, Seating, Soon
@@ -48,7 +48,7 @@ class Hub:
         viewer: Viewer,
         topics: Sequence[Wanted],
         greeting: Sequence[Message] = (),
-        dialect: Dialect = Dialect.PLAIN,
+        dialect: ProtocolVersion = ProtocolVersion.PLAIN,
         positions: Positions | None = None,
     ) -> None:
         """Seat a viewer and greet it, with a snapshot first, or with what it missed since `positions`.

@@ -4,7 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from bus import Bus, Part
+from bus import Bus, Service
 from bus.metrics import exposition
 from liveserver.hub.hub import Hub
 from liveserver.metrics import Metrics
@@ -25,7 +25,7 @@ class Replica:
     metrics: Metrics
     hub: Hub
     address: str = ""
-    part: Part | None = None
+    part: Service | None = None
     projection: Projection | None = None
     started: float = field(default_factory=time.monotonic)
     behind: set[str] = field(default_factory=set)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from liveserver.hub.group import Dialect, Viewer
+from liveserver.hub.group import ProtocolVersion, Viewer
 from liveserver.hub.resume import Returning
 from liveserver.hub.subscriptions import Frame, Seating
 from liveserver.protocol.answers import ResumedData
@@ -43,7 +43,7 @@ def missed(
     return told + [Frame(_frame(seating, entry, projection, dialect), entry.kind) for entry in entries]
 
 
-def _frame(seating: Seating, entry: Entry, projection: Projection, dialect: Dialect) -> bytes:
+def _frame(seating: Seating, entry: Entry, projection: Projection, dialect: ProtocolVersion) -> bytes:
     frames = entry.frames = entry.frames or {}
     frame = frames.get(dialect)
     if frame is None:

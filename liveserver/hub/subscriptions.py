@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from liveserver.hub.group import Audience, Dialect, Viewer, written, written_alike
+from liveserver.hub.group import Audience, ProtocolVersion, Viewer, written, written_alike
 from liveserver.metrics import Metrics
 from liveserver.protocol.redaction import UNKEYED, Pseudonym
 from liveserver.protocol.server_messages import Message, MessageType
@@ -12,7 +12,7 @@ from liveserver.view.projection import Channel, Outgoing, Reach
 
 Soon = Callable[[Callable[[], None]], object]
 """Calls a function later in this tick, or at the next: a loop's `call_soon`."""
-Key = tuple[frozenset[Channel], Dialect]
+Key = tuple[frozenset[Channel], ProtocolVersion]
 NOTHING: frozenset[Channel] = frozenset()
 
 ALIKE = 32
@@ -58,7 +58,7 @@ class Seating:
     def audiences(self) -> list[Audience]:
         return list(self._audiences.values())
 
-    def sit(self, viewer: Viewer, channels: frozenset[Channel], dialect: Dialect) -> None:
+    def sit(self, viewer: Viewer, channels: frozenset[Channel], dialect: ProtocolVersion) -> None:
         """Seat a viewer, from another seat if it has one: it hears what is put from now on."""
         self.send(self._audience_at(channels, dialect))
         self.stand_up(viewer)
@@ -108,7 +108,7 @@ class Seating:
         if not self._dirty:
             self._soon(self.flush)
         kinds = [message.type for message, _ in alike]
-        frames: dict[Dialect, list[bytes]] = {}
+        frames: dict[ProtocolVersion, list[bytes]] = {}
         for audience in tuple(audiences):
             dialect = audience.dialect
             if dialect not in frames:
@@ -123,7 +123,7 @@ class Seating:
         """Have a message sent to these audiences at the next flush."""
         if not self._dirty:
             self._soon(self.flush)
-        frames: dict[Dialect, bytes] = {}
+        frames: dict[ProtocolVersion, bytes] = {}
         for audience in tuple(audiences):
             frame = frames.get(audience.dialect)
             if frame is None:
@@ -137,7 +137,7 @@ class Seating:
     def written(
         self,
         message: Message,
-        dialect: Dialect,
+        dialect: ProtocolVersion,
         channel: Channel | None = None,
         seq: str = "",
         replayed: int = 0,
@@ -179,7 +179,7 @@ class Seating:
         for _, kind in frames:
             self._metrics.messages_sent.labels(kind).inc()
 
-    def _audience_at(self, channels: frozenset[Channel], dialect: Dialect) -> Audience:
+    def _audience_at(self, channels: frozenset[Channel], dialect: ProtocolVersion) -> Audience:
         key = (channels, dialect)
         if key not in self._audiences:
             self._audiences[key] = Audience(channels, dialect)

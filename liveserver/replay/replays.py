@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from bus import get_logger
-from liveserver.hub.background import Errands
+from liveserver.hub.background import BackgroundTasks
 from liveserver.hub.group import Viewer
 from liveserver.hub.replica import Replica
 from liveserver.protocol.client_messages import NotUnderstood, Replay, ReplayCommand, time_of
@@ -20,11 +20,11 @@ MARKETS_LIMIT = 20
 class Replays:
     """Begins and ends them."""
 
-    def __init__(self, replica: Replica, *, limit: int, errands: Errands | None = None) -> None:
+    def __init__(self, replica: Replica, *, limit: int, errands: BackgroundTasks | None = None) -> None:
         log = get_logger("liveserver")
         self._replica = replica
         self._hub = replica.hub
-        self._errands = errands or Errands(log)
+        self._errands = errands or BackgroundTasks(log)
         self._log = log
         self._limit = limit
         self._running: dict[Viewer, tuple[Showing, asyncio.Task[None]]] = {}

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import NamedTuple
 
-from bus import Batch, Bus, Everything, FromTime, Received, Start, read
+from bus import Batch, Bus, FromStart, FromTime, Received, Start, read
 from liveserver.protocol.symbol_names import Market
 from schemas.subjects import Stream, escape
 from schemas.units import TimeNs
@@ -114,7 +114,7 @@ async def kept_from(bus: Bus, markets: Sequence[Market]) -> tuple[TimeNs | None,
     times: list[TimeNs] = []
     complete: TimeNs = 0
     for stream in DETAILS:
-        found = await first_of(bus, stream, filters(stream, markets), Everything())
+        found = await first_of(bus, stream, filters(stream, markets), FromStart())
         if found is None:
             continue
         times.append(found.time_ns)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from bus import Bus, BusError, Everything, read
+from bus import Bus, BusError, FromStart, read
 from liveserver.protocol.server_messages import CandleData
 from liveserver.protocol.symbol_names import Market
 from liveserver.view import rendering
@@ -40,7 +40,7 @@ class OlderCandles:
         subject = subjects.closed_candle(market.venue, market.symbol, interval)
         found: dict[int, CandleData] = {}
         try:
-            async with self._turns, aclosing(read(bus, Stream.CANDLES, [subject], Everything())) as batches:
+            async with self._turns, aclosing(read(bus, Stream.CANDLES, [subject], FromStart())) as batches:
                 async for batch in batches:
                     for received in batch.messages:
                         row = _row(received.data)

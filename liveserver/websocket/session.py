@@ -20,7 +20,7 @@ from websockets.protocol import State
 from liveserver.auth.rate_limit import Allowance
 from liveserver.auth.refusals import Refusal
 from liveserver.auth.roles import LOCAL
-from liveserver.hub.group import CloseCode, Dialect
+from liveserver.hub.group import CloseCode, ProtocolVersion
 from liveserver.protocol.client_messages import Control, NotUnderstood, understand
 from liveserver.protocol.cursors import Positions, positions_in
 from liveserver.protocol.frames import PING, wire_size
@@ -80,7 +80,7 @@ class Session:
         self._is_counted = False
         self._identity = LOCAL
         self._expires_at: float | None = None
-        self._dialect = Dialect.PLAIN
+        self._dialect = ProtocolVersion.PLAIN
         self._is_open = False
         self._is_blocked = False
         self._ping_at = now + stage.limits.ping_every_s * phase
@@ -220,7 +220,7 @@ class Session:
         if protocol.state is State.OPEN:
             self._is_open = True
             is_plain = protocol.subprotocol is None
-            self._dialect = Dialect.of(is_v2=not is_plain, is_redacted=self._identity.is_redacted)
+            self._dialect = ProtocolVersion.of(is_v2=not is_plain, is_redacted=self._identity.is_redacted)
             topics, positions = (asked.wanted[:1], None) if is_plain else _came_back(request, asked.wanted)
             self._stage.hub.join(self, topics, self._stage.greeting(), self._dialect, positions)
 

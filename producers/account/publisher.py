@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TypeVar
 
-from bus import Bus, FromTime, Part, Turns, newest, read
+from bus import Bus, FromTime, Service, StepGate, newest, read
 from bus.metrics import Counter
 from producers.outbox import Outbox
 from producers.ports import AccountEvent, AccountSource
@@ -30,13 +30,13 @@ OVERLAP_NS = 60 * SECOND_NS
 class AccountPublisher:
     """Publishes one venue's private side, for the symbols of the roster and by whomever they are traded."""
 
-    def __init__(self, part: Part, source: AccountSource, venue: VenueId, turns: Turns) -> None:
-        self._bus: Bus = part.bus
-        self._log = part.log
+    def __init__(self, service: Service, source: AccountSource, venue: VenueId, turns: StepGate) -> None:
+        self._bus: Bus = service.bus
+        self._log = service.log
         self._source = source
         self._venue = venue
         self._turns = turns
-        self._outbox = Outbox(part.bus, part.log)
+        self._outbox = Outbox(service.bus, service.log)
         self._wanted = asyncio.Event()
         self._sweeping = asyncio.Lock()
         self._swept_time: TimeNs = 0
@@ -45,12 +45,12 @@ class AccountPublisher:
         self._funding_through: dict[Symbol, str | None] = {}
         self._stored_funding: dict[Symbol, set[str]] = {}
         self._published = Counter(
-            "account_events_published_total", "Account events published", ["type"], registry=part.registry
+            "account_events_published_total", "Account events published", ["type"], registry=service.registry
         )
         self._found = Counter(
             "account_trades_found_by_sweep_total",
             "Own trades that the private stream did not deliver",
-            registry=part.registry,
+            registry=service.registry,
         )
 
     def sweep_soon(self) -> None:

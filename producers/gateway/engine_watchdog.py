@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from bus import Logger
-from producers.gateway.executor import OrderDesk
+from producers.gateway.executor import OrderExecutor
 from producers.gateway.exposure import SymbolBook
 from producers.gateway.heartbeat import Heartbeat
 from producers.outbox import Outbox
@@ -26,7 +26,7 @@ class SilenceGuard:
         venue: VenueId,
         symbol: Symbol,
         heartbeat: Heartbeat,
-        desk: OrderDesk,
+        desk: OrderExecutor,
         book: SymbolBook,
         outbox: Outbox,
         log: Logger,

@@ -9,13 +9,13 @@ import time
 from decimal import Decimal
 from typing import NamedTuple
 
-from bus import Bus, Part
+from bus import Bus, Service
 from bus.metrics import CollectorRegistry, Counter, Histogram
 from producers.account.publisher import report_id
 from producers.gateway.exposure import Exposure
 from producers.gateway.heartbeat import Heartbeat
 from producers.gateway.latency import Latencies
-from producers.gateway.rate_limiter import Budget, Rank, Shed, Urgency
+from producers.gateway.rate_limiter import Expired, Priority, Rank, VenueRateLimiter
 from producers.outbox import Outbox
 from producers.ports import (
     OrderEntry,
@@ -43,10 +43,10 @@ RETRY_S = 0.2
 RETRY_MAX_S = 5.0
 
 
-class Precautions(NamedTuple):
+class PreTradeChecks(NamedTuple):
     """What stands between a decision and the venue."""
 
-    budget: Budget
+    budget: VenueRateLimiter
     exposure: Exposure
     heartbeat: Heartbeat
     latencies: Latencies
@@ -54,28 +54,28 @@ class Precautions(NamedTuple):
     """The venue cancels everything when it is not told otherwise for so long; 0 is never."""
 
 
-class OrderDesk:
+class OrderExecutor:
     """Acts at the venue for one symbol. What it may send was committed before."""
 
     def __init__(
         self,
-        part: Part,
+        service: Service,
         entry: OrderEntry,
         symbol: Symbol,
         *,
         metrics: "GatewayMetrics",
-        precautions: Precautions,
+        precautions: PreTradeChecks,
         concurrency: int,
         place_lifetime: DurationNs,
     ) -> None:
-        self._bus: Bus = part.bus
-        self._log = part.log
+        self._bus: Bus = service.bus
+        self._log = service.log
         self._entry = entry
         self._venue = entry.venue
         self._symbol = symbol
         self._budget, self._exposure, self._heartbeat, self._latencies, _ = precautions
         self._lane = self._budget.lane(concurrency)
-        self._outbox = Outbox(part.bus, part.log)
+        self._outbox = Outbox(service.bus, service.log)
         self._place_lifetime = place_lifetime
         self._metrics = metrics
         self._placing: dict[ClientOrderId, asyncio.Event] = {}
@@ -133,7 +133,7 @@ class OrderDesk:
                     self._latencies.observe(time.time_ns() - started)
         except NotSent as error:
             await self._report_ended(name, OrderStatus.NOT_PLACED, error.reason, error.detail)
-        except Shed as shed:
+        except Expired as shed:
             await self._report_ended(name, OrderStatus.NOT_PLACED, RejectReason.RATE_LIMITED, str(shed))
         except RequestRefused as refused:
             await self._on_refused(order, refused)
@@ -152,9 +152,9 @@ class OrderDesk:
         self.unresolved.pop(name, None)
         self._placing.pop(name).set()
 
-    def _urgency(self, order: PlaceOrder) -> Urgency:
+    def _urgency(self, order: PlaceOrder) -> Priority:
         distance = abs(order.price - self.price) / self.price if self.price else Decimal(0)
-        return Urgency(Rank.OPEN if order.opens else Rank.CLOSE, distance)
+        return Priority(Rank.OPEN if order.opens else Rank.CLOSE, distance)
 
     def _checked_patience_s(self, client_order_id: ClientOrderId) -> float:
         # After its window another gateway may already have told that the order was not placed, and never will be.
@@ -185,7 +185,7 @@ class OrderDesk:
         delay = RETRY_S
         while True:
             try:
-                async with self._lane.turn(Urgency(Rank.CANCEL)):
+                async with self._lane.turn(Priority(Rank.CANCEL)):
                     report = await self._entry.cancel(self._symbol, client_order_id)
                 await self._report(report)
             except OrderUnknown:
@@ -212,7 +212,7 @@ class OrderDesk:
         delay = RETRY_S
         while True:
             try:
-                async with self._lane.turn(Urgency(Rank.QUERY)):
+                async with self._lane.turn(Priority(Rank.QUERY)):
                     report = await self._entry.query(self._symbol, client_order_id)
                 await self._report(report)
                 break

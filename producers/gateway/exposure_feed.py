@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bus import Bus, Levels, Logger, Registry, forever
+from bus import Bus, LatestValues, Logger, Registry, forever
 from producers.gateway.exposure import Exposure
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
@@ -43,7 +43,7 @@ class ExposureFeed:
                 self._exposure.settings = entry.settings if entry is not None else None
 
     async def _follow_limits(self) -> None:
-        async with Levels(self._bus, Stream.JOURNAL, (subjects.limits(self._venue),)) as levels:
+        async with LatestValues(self._bus, Stream.JOURNAL, (subjects.limits(self._venue),)) as levels:
             async for message in levels:
                 try:
                     limits = self._exposure.limits = decode_as(message.data, PortfolioLimits)
@@ -53,7 +53,7 @@ class ExposureFeed:
                     self._log.error("undecodable", subject=message.subject, detail=str(error))
 
     async def _follow_positions(self) -> None:
-        async with Levels(self._bus, Stream.ACCOUNT, (subjects.positions(self._venue),)) as levels:
+        async with LatestValues(self._bus, Stream.ACCOUNT, (subjects.positions(self._venue),)) as levels:
             async for message in levels:
                 try:
                     position = decode_as(message.data, Position)
@@ -65,7 +65,7 @@ class ExposureFeed:
     async def _follow_others(self) -> None:
         # Other gateways may serve the other symbols: what is decided there counts here.
         await self._is_limited.wait()
-        async with Levels(self._bus, Stream.JOURNAL, (subjects.steps(self._venue),)) as levels:
+        async with LatestValues(self._bus, Stream.JOURNAL, (subjects.steps(self._venue),)) as levels:
             async for message in levels:
                 symbol = subjects.parse(message.subject).symbol
                 if symbol is None or symbol == subjects.ALL or self._exposure.is_served(symbol):

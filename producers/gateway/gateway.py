@@ -11,9 +11,21 @@ import time
 
 import msgspec
 
-from bus import Bus, FromSequence, Journal, Newest, OffsetLost, Part, Received, Turns, forever, newest, read
+from bus import (
+    Bus,
+    FromSequence,
+    Journal,
+    Newest,
+    OffsetLost,
+    Received,
+    Service,
+    StepGate,
+    forever,
+    newest,
+    read,
+)
 from producers.gateway.engine_watchdog import SilenceGuard
-from producers.gateway.executor import GatewayMetrics, OrderDesk, Precautions
+from producers.gateway.executor import GatewayMetrics, OrderExecutor, PreTradeChecks
 from producers.outbox import Outbox
 from producers.ports import DeadManSwitch, OrderEntry
 from schemas import subjects
@@ -31,20 +43,20 @@ class Gateway:
 
     def __init__(
         self,
-        part: Part,
+        service: Service,
         entry: OrderEntry,
         symbol: Symbol,
         *,
         metrics: GatewayMetrics,
-        turns: Turns,
+        turns: StepGate,
         concurrency: int,
         place_lifetime: DurationNs,
-        precautions: Precautions,
+        precautions: PreTradeChecks,
     ) -> None:
-        self._bus: Bus = part.bus
-        self._log = part.log
-        self._desk = OrderDesk(
-            part,
+        self._bus: Bus = service.bus
+        self._log = service.log
+        self._desk = OrderExecutor(
+            service,
             entry,
             symbol,
             metrics=metrics,
@@ -60,8 +72,8 @@ class Gateway:
             precautions.heartbeat,
             self._desk,
             self._book,
-            Outbox(part.bus, part.log),
-            part.log,
+            Outbox(service.bus, service.log),
+            service.log,
         )
         self._dead_man_s = precautions.dead_man_s
         self._switch = entry if self._dead_man_s and isinstance(entry, DeadManSwitch) else None

@@ -18,7 +18,7 @@ class Rank(IntEnum):
     OPEN = auto()
 
 
-class Urgency(NamedTuple):
+class Priority(NamedTuple):
     """Less is sooner."""
 
     rank: Rank
@@ -26,11 +26,11 @@ class Urgency(NamedTuple):
     """From the price, as a share of it: far orders wait for near ones."""
 
 
-class Shed(Exception):
+class Expired(Exception):
     """A request waited longer than it is of use."""
 
 
-class Budget:
+class VenueRateLimiter:
     """The tokens of one venue, shared by the lanes of its symbols."""
 
     def __init__(self, per_s: float, burst: int, *, is_in_order: bool = False) -> None:
@@ -83,20 +83,20 @@ class Budget:
         self._timer = asyncio.get_running_loop().call_later(wait_s, self.grant)
 
 
-Waiting = tuple[Urgency, int, "asyncio.Future[None]"]
+Waiting = tuple[Priority, int, "asyncio.Future[None]"]
 
 
 class Lane:
     """The requests of one symbol."""
 
-    def __init__(self, budget: Budget, concurrency: int) -> None:
+    def __init__(self, budget: VenueRateLimiter, concurrency: int) -> None:
         self._budget = budget
         self._room = concurrency
         self._waiting: list[Waiting] = []
         self._number = 0
 
     @asynccontextmanager
-    async def turn(self, urgency: Urgency, patience_s: float | None = None) -> AsyncIterator[None]:
+    async def turn(self, urgency: Priority, patience_s: float | None = None) -> AsyncIterator[None]:
         """Wait for a turn to ask the venue, and have it as long as the context lasts.
 
         Raises: Shed when it has not come within `patience_s`.
@@ -104,7 +104,7 @@ class Lane:
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._number += 1
         if self._budget.is_in_order:
-            urgency = Urgency(Rank.CANCEL)
+            urgency = Priority(Rank.CANCEL)
         heapq.heappush(self._waiting, (urgency, self._number, granted))
         # What was decided together comes together: the most urgent of it goes first, not the first of it.
         asyncio.get_running_loop().call_soon(self._budget.grant)
@@ -113,7 +113,7 @@ class Lane:
                 await granted
         except TimeoutError:
             self._give_back(granted)
-            raise Shed(f"no turn within {patience_s:.1f} s: more urgent ones went first") from None
+            raise Expired(f"no turn within {patience_s:.1f} s: more urgent ones went first") from None
         except asyncio.CancelledError:
             self._give_back(granted)
             raise
@@ -129,7 +129,7 @@ class Lane:
             heapq.heappop(self._waiting)
         return bool(self._waiting) and self._room > 0
 
-    def first(self) -> tuple[Urgency, int]:
+    def first(self) -> tuple[Priority, int]:
         """Return how urgent the first one is, and how long the lane has been waiting in numbers."""
         urgency, number, _ = self._waiting[0]
         return urgency, number

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
 
-from bus import Fenced, Lease, Part, Tenure, leaves
+from bus import Fenced, Lease, LeaseProvider, Service, flatten_errors
 from bus.metrics import Counter
 from producers.gateway.gateway import Gateway
 from producers.symbols import changes_of
@@ -25,9 +25,11 @@ MakeGateway = Callable[[Symbol], AbstractAsyncContextManager[Gateway]]
 class Gateways:
     """Runs the gateways of one process."""
 
-    def __init__(self, part: Part, venue: VenueId, tenure: Tenure, make_gateway: MakeGateway) -> None:
-        self._bus = part.bus
-        self._log = part.log
+    def __init__(
+        self, service: Service, venue: VenueId, tenure: LeaseProvider, make_gateway: MakeGateway
+    ) -> None:
+        self._bus = service.bus
+        self._log = service.log
         self._venue = venue
         self._tenure = tenure
         self._make_gateway = make_gateway
@@ -37,7 +39,7 @@ class Gateways:
         self._ending: dict[Symbol, asyncio.Task[None]] = {}
         self._problems: dict[Symbol, str] = {}
         self._restarts = Counter(
-            "gateway_restarts", "Gateways started again", ["symbol"], registry=part.registry
+            "gateway_restarts", "Gateways started again", ["symbol"], registry=service.registry
         )
 
     async def run(self) -> None:
@@ -97,7 +99,7 @@ class Gateways:
             try:
                 await self._tenure.run_while_held(escape(symbol), partial(self._work, symbol))
             except Exception as error:  # noqa: BLE001 - the gateway's outermost edge: its fault is its own
-                self._on_failure(symbol, leaves(error))
+                self._on_failure(symbol, flatten_errors(error))
             self._restarts.labels(symbol).inc()
             if clock() - started > HEALTHY_S:
                 delay = BACK_OFF_S

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import msgspec
 
-from bus import Bus, Logger, give_turn
+from bus import Bus, Logger, grant_step
 from producers.outbox import Outbox
 from producers.ports import MarketUpdate, PacedSource
 from producers.retry import last_stored, persist
@@ -39,7 +39,7 @@ class Pace(Protocol):
     async def after(self, update: MarketUpdate) -> None: ...
 
 
-class AsItComes:
+class RealTime:
     """Publishes at once and waits for nobody."""
 
     def __init__(self, bus: Bus) -> None:
@@ -111,7 +111,7 @@ class LockStepPace:
             self._has_acted = True
 
     async def _turn(self, who: str, until: int) -> int:
-        return await give_turn(self._bus, who, until, timeout_s=PATIENCE_S)
+        return await grant_step(self._bus, who, until, timeout_s=PATIENCE_S)
 
     def _key(self, symbol: Symbol) -> str:
         return subjects.registry_key(self._venue, symbol)

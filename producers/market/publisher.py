@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from bus import Bus, BusError, Conflict, Part, Registry, newest
+from bus import Bus, BusError, Conflict, Registry, Service, newest
 from bus.metrics import Counter, Gauge
 from producers.market.pacing import Pace
 from producers.outbox import Outbox
@@ -27,21 +27,21 @@ CLOCK_EVERY_S = 5.0
 class MarketPublisher:
     """Publishes one venue's public side."""
 
-    def __init__(self, part: Part, source: MarketSource, venue: VenueId, pace: Pace) -> None:
-        self._bus: Bus = part.bus
-        self._log = part.log
+    def __init__(self, service: Service, source: MarketSource, venue: VenueId, pace: Pace) -> None:
+        self._bus: Bus = service.bus
+        self._log = service.log
         self._source = source
         self._venue = venue
         self._pace = pace
-        self._outbox = Outbox(part.bus, part.log)
+        self._outbox = Outbox(service.bus, service.log)
         self._last_closed: dict[Symbol, int] = {}
         self._away: set[Symbol] = set()
         self._muted: set[Symbol] = set()
         self._published = Counter(
-            "market_events_published_total", "Market events published", ["type"], registry=part.registry
+            "market_events_published_total", "Market events published", ["type"], registry=service.registry
         )
         self._tick_time = Gauge(
-            "market_last_tick_seconds", "Venue time of the newest tick", ["symbol"], registry=part.registry
+            "market_last_tick_seconds", "Venue time of the newest tick", ["symbol"], registry=service.registry
         )
         self.last_tick: dict[Symbol, Ticker] = {}
 

@@ -12,9 +12,9 @@ from bus import (
     Ambiguous,
     Bus,
     EmbeddedServer,
-    Everything,
     Fenced,
     FromSequence,
+    FromStart,
     FromTime,
     Journal,
     OffsetLost,
@@ -95,7 +95,7 @@ async def test_the_leader_dies_and_nothing_is_lost_or_twice(
     led.kill()
     await led.wait()
     await commit_until(cluster, 10)
-    async with aclosing(read(cluster, Stream.ORDERS, ("order.>",), Everything())) as batches:
+    async with aclosing(read(cluster, Stream.ORDERS, ("order.>",), FromStart())) as batches:
         stored = await until_caught_up(batches)
 
     assert numbers(stored) == list(range(10))
@@ -106,7 +106,7 @@ async def test_the_leader_dies_and_nothing_is_lost_or_twice(
 async def test_a_stream_that_ends_too_early_is_believed_only_after_a_while(
     cluster: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bus.reading.STALE_FOR_S", 0.3)
+    monkeypatch.setattr("bus.streams.reader.STALE_FOR_S", 0.3)
     await commit_until(cluster, 3)
     began = asyncio.get_running_loop().time()
     with pytest.raises(OffsetLost):

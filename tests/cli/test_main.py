@@ -16,7 +16,7 @@ from cli.groups import GROUPS, PASSED_ON
 
 def opensqt(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "opensqt", *arguments],
+        [sys.executable, "-m", "cli", *arguments],
         capture_output=True,
         text=True,
         env={**os.environ, **environment},

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 
 import pytest
 
-from bus import Bus, Everything, FreeRunning, get_logger, read
+from bus import Bus, FreeRunning, FromStart, get_logger, read
 from bus.metrics import CollectorRegistry
 from engine.actor.actor import Actor, ActorTurns
 from engine.actor.candles import CandlesOf, LiveCandles
@@ -58,7 +58,7 @@ def run_actor(bus: Bus) -> RunActor:
 
 async def until_step(bus: Bus, wanted: Callable[[Step], bool]) -> Step:
     """Return the first step in the journal that is wanted, waiting for it."""
-    async with aclosing(read(bus, Stream.JOURNAL, (STEPS,), Everything())) as batches:
+    async with aclosing(read(bus, Stream.JOURNAL, (STEPS,), FromStart())) as batches:
         async for batch in batches:
             for message in batch.messages:
                 with contextlib.suppress(UndecodableError):

@@ -9,7 +9,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from bus import Bus, EachLast, EmbeddedServer, Journal, Registry, Timing, leases, part, read, take_off_roster
+from bus import (
+    Bus,
+    EmbeddedServer,
+    Journal,
+    LastPerSubject,
+    Registry,
+    Timing,
+    deregister,
+    leases,
+    open_service,
+    read,
+)
 from engine.actor import shutdown
 from engine.actor.candles import LiveCandles
 from engine.actor.watchdog import LiveWatch
@@ -54,7 +65,7 @@ async def enter(bus: Bus, entry: SymbolEntry) -> None:
 @asynccontextmanager
 async def engine(server: EmbeddedServer, name: str) -> AsyncIterator[Orchestrator]:
     async with AsyncExitStack() as stack:
-        here = await stack.enter_async_context(part("engine", bus_url=server.url, http_port=None))
+        here = await stack.enter_async_context(open_service("engine", bus_url=server.url, http_port=None))
         tenure = await stack.enter_async_context(leases(here.bus, "engine", name, timing=QUICK))
         orchestrator = Orchestrator(here, tenure, lock_step=False, watch=LiveWatch, candles=LiveCandles)
         running = asyncio.create_task(orchestrator.run())
@@ -82,7 +93,7 @@ async def tick(bus: Bus, symbol: Symbol = BTC, *, later: int = 0) -> None:
 
 
 async def until_heard(bus: Bus, stream: str, subject: str, wanted: Callable[[bytes], bool]) -> bytes:
-    async for batch in read(bus, stream, (subject,), EachLast()):
+    async for batch in read(bus, stream, (subject,), LastPerSubject()):
         for message in batch.messages:
             if wanted(message.data):
                 return message.data
@@ -133,7 +144,7 @@ async def test_what_leaves_the_roster_ends_and_the_others_go_on(server: Embedded
     async with engine(server, "one") as one:
         await tick(bus)
         await until_step(bus, has_orders)
-        await take_off_roster(bus, ENTRY)
+        await deregister(bus, ENTRY)
         await until_heard(bus, "KV_lease", f"$KV.lease.engine.{KEY}", lambda data: b"holder" not in data)
         await tick(bus, ETH)
         await first_on(bus, Stream.JOURNAL, subjects.step(SIM, ETH))
@@ -146,7 +157,7 @@ async def test_what_is_added_again_begins_anew_in_the_same_chain(server: Embedde
     again = msgspec.structs.replace(ENTRY, generation=2)
     async with engine(server, "one"):
         before = await until_step(bus, has_orders)
-        await take_off_roster(bus, ENTRY)
+        await deregister(bus, ENTRY)
         await enter(bus, again)
         first = await until_step(bus, lambda step: step.state.generation == 2)
     assert (first.step, first.epoch) == (before.step + 1, 2)
@@ -157,7 +168,7 @@ async def test_what_is_added_again_begins_anew_in_the_same_chain(server: Embedde
 
 async def test_an_entry_of_another_generation_is_not_taken_away(bus: Bus) -> None:
     await enter(bus, msgspec.structs.replace(ENTRY, generation=2))
-    await take_off_roster(bus, ENTRY)
+    await deregister(bus, ENTRY)
     assert await Registry(bus, "symbols").get(KEY) is not None
 
 

@@ -21,7 +21,7 @@ from websockets.http11 import Request
 from liveserver.http.app import create_app
 from liveserver.http.assets import Assets
 from liveserver.http.server import serving
-from liveserver.hub.group import Dialect
+from liveserver.hub.group import ProtocolVersion
 from liveserver.hub.hub import Hub
 from liveserver.hub.replica import Replica
 from liveserver.metrics import Metrics
@@ -53,7 +53,7 @@ class EchoSession(Session):
 
     def _shake_hands(self, protocol: ViewerProtocol, request: Request) -> None:
         super()._shake_hands(protocol, request)
-        self._dialect = Dialect.V2  # so that what it says is heard
+        self._dialect = ProtocolVersion.V2  # so that what it says is heard
 
     def _hear_part(self, frame: Frame) -> None:
         if frame.opcode is not Opcode.BINARY and self._binary is None:

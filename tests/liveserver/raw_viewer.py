@@ -11,7 +11,7 @@ PATIENCE_S = 10.0
 MASK = b"\x9a\x01\xf0\x0f"
 
 
-class Heard(NamedTuple):
+class DurableInput(NamedTuple):
     """One frame of the server."""
 
     opcode: int
@@ -50,7 +50,7 @@ def closing(code: int | None = None, reason: bytes = b"") -> bytes:
     return frame(CLOSE, b"" if code is None else struct.pack("!H", code) + reason)
 
 
-def frames_in(data: bytes) -> Iterable[Heard]:
+def frames_in(data: bytes) -> Iterable[DurableInput]:
     """Yield the frames of a server, each as the standard has it: whole, unmasked, its length in the shortest form."""
     at = 0
     while at < len(data):
@@ -67,7 +67,7 @@ def frames_in(data: bytes) -> Iterable[Heard]:
         payload = data[at : at + size]
         assert len(payload) == size, "cut off"
         at += size
-        yield Heard(head & 0x0F, payload)
+        yield DurableInput(head & 0x0F, payload)
 
 
 class RawViewer:
@@ -82,7 +82,7 @@ class RawViewer:
             self._writer.write(piece)
             await asyncio.sleep(0)
 
-    async def next(self) -> Heard | None:
+    async def next(self) -> DurableInput | None:
         """Return the next frame, None at the end."""
         async with asyncio.timeout(PATIENCE_S):
             try:
@@ -95,7 +95,7 @@ class RawViewer:
                 return None
         return next(iter(frames_in(head + length + payload)))
 
-    async def rest(self) -> list[Heard]:
+    async def rest(self) -> list[DurableInput]:
         """Return what comes until the server ends the connection."""
         heard = []
         async with asyncio.timeout(PATIENCE_S):
@@ -103,10 +103,10 @@ class RawViewer:
                 heard.append(each)
         return heard
 
-    async def until_pong(self, payload: bytes) -> list[Heard]:
+    async def until_pong(self, payload: bytes) -> list[DurableInput]:
         """Return what comes before a pong."""
-        heard: list[Heard] = []
-        while (each := await self.next()) != Heard(PONG, payload):
+        heard: list[DurableInput] = []
+        while (each := await self.next()) != DurableInput(PONG, payload):
             assert each is not None, f"it ended with {heard[-1:]}"
             heard.append(each)
         return heard

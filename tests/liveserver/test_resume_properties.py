@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveserver.hub.group import Dialect, Viewer
+from liveserver.hub.group import ProtocolVersion, Viewer
 from liveserver.hub.hub import Hub
 from liveserver.hub.resume import Wait
 from liveserver.metrics import Metrics
@@ -102,7 +102,7 @@ steps = st.lists(
 def test_each_durable_event_comes_once_and_in_order(moves: list[tuple[str, int, str]], symbol: str) -> None:
     sites = [Site() for _ in range(3)]
     viewer, topics, seat = CountingViewer(), [Wanted(symbol)], 0
-    sites[0].hub.join(viewer, topics, dialect=Dialect.V2)
+    sites[0].hub.join(viewer, topics, dialect=ProtocolVersion.V2)
     for what, site, stream in moves:
         match what:
             case "read":
@@ -116,7 +116,7 @@ def test_each_durable_event_comes_once_and_in_order(moves: list[tuple[str, int, 
                 sites[seat].hub.leave(viewer)
                 sites[seat].waiting.discard(viewer)
                 seat = site
-                sites[seat].hub.join(viewer, topics, dialect=Dialect.V2, positions=viewer.positions)
+                sites[seat].hub.join(viewer, topics, dialect=ProtocolVersion.V2, positions=viewer.positions)
     for site_ in sites:
         for stream, stored in STREAMS.items():
             for _ in stored:

@@ -20,7 +20,7 @@ from tests.liveserver.raw_viewer import (
     PING,
     PONG,
     TEXT,
-    Heard,
+    DurableInput,
     closing,
     frame,
     frames_in,
@@ -239,7 +239,7 @@ async def examine(replica: Replica, case: Case, *pieces: bytes) -> None:
     assert told == list(case.heard)
 
 
-def is_news(heard: Heard) -> bool:
+def is_news(heard: DurableInput) -> bool:
     """Tell whether it is what the server says by itself."""
     return heard.opcode == TEXT and json.loads(heard.payload)["type"] != "error"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bus import Bus, FreeRunning, Part, part
+from bus import Bus, FreeRunning, Service, open_service
 from bus.metrics import CollectorRegistry
-from producers.gateway.executor import GatewayMetrics, Precautions
+from producers.gateway.executor import GatewayMetrics, PreTradeChecks
 from producers.gateway.gateway import Gateway
 from producers.simulated.app import Served, serving
 from producers.simulated.client.client import SimulatedVenue
@@ -58,21 +58,21 @@ async def client(served: Served, new_client: NewClient) -> SimulatedVenue:
 
 
 @pytest.fixture
-async def here(bus: Bus) -> AsyncIterator[Part]:
+async def here(bus: Bus) -> AsyncIterator[Service]:
     """A part on the bus."""
-    async with part("test", bus_url=bus.url, http_port=None) as here:
+    async with open_service("test", bus_url=bus.url, http_port=None) as here:
         yield here
 
 
 @pytest.fixture
-def run_gateway(here: Part, client: SimulatedVenue) -> RunGateway:
+def run_gateway(here: Service, client: SimulatedVenue) -> RunGateway:
     """Run a gateway for as long as the context lasts."""
 
     @asynccontextmanager
     async def run(
         place_lifetime: int = 10 * SECOND_NS,
         entry: SimulatedVenue = client,
-        precautions: Precautions | None = None,
+        precautions: PreTradeChecks | None = None,
     ) -> AsyncIterator["asyncio.Task[None]"]:
         gateway = Gateway(
             here,

@@ -2,12 +2,12 @@
 
 import msgspec
 
-from bus import Bus, Part
-from producers.gateway.executor import Precautions
+from bus import Bus, Service
+from producers.gateway.executor import PreTradeChecks
 from producers.gateway.exposure import Exposure
 from producers.gateway.heartbeat import Heartbeat
 from producers.gateway.latency import Latencies
-from producers.gateway.rate_limiter import Budget
+from producers.gateway.rate_limiter import VenueRateLimiter
 from producers.outbox import Outbox
 from schemas import subjects
 from schemas.engine.journal import Step
@@ -23,10 +23,14 @@ INTENTS = subjects.order_intent(SIM, PERP)
 
 
 def new_precautions(
-    here: Part, *, exposure: Exposure | None = None, silent_after_s: float = 0, budget: Budget | None = None
-) -> Precautions:
-    return Precautions(
-        budget or Budget(0, 1),
+    here: Service,
+    *,
+    exposure: Exposure | None = None,
+    silent_after_s: float = 0,
+    budget: VenueRateLimiter | None = None,
+) -> PreTradeChecks:
+    return PreTradeChecks(
+        budget or VenueRateLimiter(0, 1),
         exposure or Exposure(),
         Heartbeat(silent_after_s, first_s=silent_after_s),
         Latencies(SIM, Outbox(here.bus, here.log)),

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from bus import Bus, Everything, read
+from bus import Bus, FromStart, read
 from schemas.codec import decode
 
 
@@ -14,7 +14,7 @@ async def until(
 ) -> list[msgspec.Struct]:
     """Return all events on a subject as soon as they are what is wanted."""
     events: list[msgspec.Struct] = []
-    async with aclosing(read(bus, stream, (subject,), Everything())) as batches:
+    async with aclosing(read(bus, stream, (subject,), FromStart())) as batches:
         async for batch in batches:
             for message in batch.messages:
                 events.append(decode(message.data))

@@ -5,13 +5,13 @@ from decimal import Decimal
 
 import msgspec
 
-from bus import Bus, FreeRunning, Part, Registry, part
+from bus import Bus, FreeRunning, Registry, Service, open_service
 from producers.gateway.executor import GatewayMetrics
 from producers.gateway.exposure import Exposure
 from producers.gateway.exposure_feed import ExposureFeed
 from producers.gateway.gateway import Gateway
 from producers.gateway.latency import Latencies
-from producers.gateway.rate_limiter import Budget
+from producers.gateway.rate_limiter import VenueRateLimiter
 from producers.outbox import Outbox
 from producers.simulated.app import Served
 from producers.simulated.client.client import SimulatedVenue
@@ -64,7 +64,7 @@ async def alerts(bus: Bus, count: int) -> list[str]:
 
 
 async def test_over_the_limit_nothing_that_opens_is_sent_and_what_closes_is(
-    bus: Bus, here: Part, served: Served, run_gateway: RunGateway
+    bus: Bus, here: Service, served: Served, run_gateway: RunGateway
 ) -> None:
     async with run_gateway(precautions=new_precautions(here, exposure=full())):
         await commit(bus, BUY, CLOSE)
@@ -78,7 +78,7 @@ async def test_over_the_limit_nothing_that_opens_is_sent_and_what_closes_is(
     assert len(served.venue.history()[0]) == 1
 
 
-async def test_the_check_knows_settings_limits_and_the_venue_s_positions(bus: Bus, here: Part) -> None:
+async def test_the_check_knows_settings_limits_and_the_venue_s_positions(bus: Bus, here: Service) -> None:
     exposure = Exposure()
     task = asyncio.create_task(ExposureFeed(exposure, bus, SIM, here.log).run())
     entry = PortfolioEntry(venue=SIM, settings=PortfolioSettings(max_exposure=Decimal(1000)))
@@ -95,7 +95,7 @@ async def test_the_check_knows_settings_limits_and_the_venue_s_positions(bus: Bu
 
 
 async def test_without_a_heartbeat_opening_orders_are_canceled_and_it_is_told_once(
-    bus: Bus, here: Part, served: Served, run_gateway: RunGateway
+    bus: Bus, here: Service, served: Served, run_gateway: RunGateway
 ) -> None:
     precautions = new_precautions(here, silent_after_s=0.3)
     async with run_gateway(precautions=precautions):
@@ -109,7 +109,7 @@ async def test_without_a_heartbeat_opening_orders_are_canceled_and_it_is_told_on
 
 
 async def test_nothing_that_opens_is_sent_while_the_engine_is_silent(
-    bus: Bus, here: Part, run_gateway: RunGateway
+    bus: Bus, here: Service, run_gateway: RunGateway
 ) -> None:
     async with run_gateway(precautions=new_precautions(here, silent_after_s=0.01)):
         await alerts(bus, 1)
@@ -120,7 +120,7 @@ async def test_nothing_that_opens_is_sent_while_the_engine_is_silent(
 
 
 async def test_a_gateway_that_was_started_anew_takes_back_what_was_open_before(
-    bus: Bus, here: Part, client: SimulatedVenue, served: Served, run_gateway: RunGateway
+    bus: Bus, here: Service, client: SimulatedVenue, served: Served, run_gateway: RunGateway
 ) -> None:
     await client.place(PERP, BUY)
     order = SlotOrder(
@@ -140,10 +140,10 @@ async def test_a_gateway_that_was_started_anew_takes_back_what_was_open_before(
 
 
 async def test_a_burst_of_refusals_lets_all_symbols_rest_and_cancels_come_through(
-    bus: Bus, here: Part, served: Served, run_gateway: RunGateway
+    bus: Bus, here: Service, served: Served, run_gateway: RunGateway
 ) -> None:
     served.faults.settings = FaultSettings(rate_limited=1.0, retry_after_s=0.2)
-    async with run_gateway(precautions=new_precautions(here, budget=Budget(0, 1))):
+    async with run_gateway(precautions=new_precautions(here, budget=VenueRateLimiter(0, 1))):
         await commit(bus, *(decision(Side.BUY, "99", f"n{number}") for number in range(8)))
         found = await reports(bus, 8)
         served.faults.settings = FaultSettings()
@@ -154,10 +154,10 @@ async def test_a_burst_of_refusals_lets_all_symbols_rest_and_cancels_come_throug
 
 
 async def test_far_orders_that_waited_too_long_are_not_sent(
-    bus: Bus, here: Part, served: Served, run_gateway: RunGateway
+    bus: Bus, here: Service, served: Served, run_gateway: RunGateway
 ) -> None:
     orders = [decision(Side.BUY, str(99 - number), f"n{number}") for number in range(4)]
-    precautions = new_precautions(here, budget=Budget(0.5, 2))
+    precautions = new_precautions(here, budget=VenueRateLimiter(0.5, 2))
     async with run_gateway(place_lifetime=SECOND_NS // 5, precautions=precautions):
         await commit(bus, *reversed(orders))
         found = {str(report.client_order_id): report for report in await reports(bus, 4)}
@@ -167,7 +167,7 @@ async def test_far_orders_that_waited_too_long_are_not_sent(
     assert found["n3"].reject_reason is RejectReason.RATE_LIMITED
 
 
-async def test_how_long_the_venue_took_is_a_level(bus: Bus, here: Part) -> None:
+async def test_how_long_the_venue_took_is_a_level(bus: Bus, here: Service) -> None:
     latencies = Latencies(SIM, Outbox(here.bus, here.log))
     for milliseconds in range(1, 101):
         latencies.observe(milliseconds * 1_000_000)
@@ -182,7 +182,7 @@ async def test_when_the_bus_is_gone_opening_orders_are_canceled_all_the_same(
     new_server: NewServer, client: SimulatedVenue, served: Served
 ) -> None:
     server = await new_server()
-    async with part("test", bus_url=server.url, http_port=None) as here:
+    async with open_service("test", bus_url=server.url, http_port=None) as here:
         gateway = Gateway(
             here,
             client,

@@ -11,7 +11,7 @@ from bus import (
     Conflict,
     ConnectionClosed,
     EmbeddedServer,
-    Everything,
+    FromStart,
     NoSpace,
     Refused,
     StreamGone,
@@ -91,7 +91,7 @@ async def test_an_event_may_expect_where_another_subject_is(bus: Bus) -> None:
 
 
 async def _all(bus: Bus, subject: str):  # type: ignore[no-untyped-def]
-    async for batch in read(bus, "JOURNAL", [subject], Everything()):
+    async for batch in read(bus, "JOURNAL", [subject], FromStart()):
         yield batch.messages
         if batch.caught_up:
             return
@@ -275,7 +275,7 @@ async def test_a_connection_closed_for_good_is_told_to_all_who_wait(new_server: 
     server = await new_server()
     async with connect(server.url, name="test") as bus:
         await provision(bus)
-        batches = read(bus, "ORDERS", [SUBJECT], Everything())
+        batches = read(bus, "ORDERS", [SUBJECT], FromStart())
         await anext(batches)
         _freeze(server)
         storing = asyncio.create_task(bus.store(SUBJECT, event(1)))

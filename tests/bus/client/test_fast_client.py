@@ -11,7 +11,7 @@ from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
 from bus import Bus
-from bus.client.fast_client import QuickClient, QuickParser
+from bus.client.fast_client import FastClient, FastParser
 from bus.client.headers import Headers, parse_status
 
 
@@ -27,7 +27,7 @@ from bus.client.headers import Headers, parse_status
     ],
 )
 def test_headers_are_those_of_the_library(raw: bytes) -> None:
-    assert QuickClient._parse_header_lines(raw) == Client._parse_header_lines(raw)
+    assert FastClient._parse_header_lines(raw) == Client._parse_header_lines(raw)
 
 
 class _Heard:
@@ -73,7 +73,7 @@ def test_a_connection_is_read_as_by_the_library_wherever_it_is_cut(said: bytes, 
     ours, theirs = _Heard(), _Heard()
 
     async def read() -> None:
-        quick, library = QuickParser(ours), Parser(theirs)  # type: ignore[arg-type] # as much of a client as is called
+        quick, library = FastParser(ours), Parser(theirs)  # type: ignore[arg-type] # as much of a client as is called
         for piece in pieces:
             await quick.parse(piece)
             await library.parse(piece)
@@ -85,12 +85,12 @@ def test_a_connection_is_read_as_by_the_library_wherever_it_is_cut(said: bytes, 
 async def test_a_line_that_nobody_knows_is_an_error() -> None:
     for line in (b"WHAT\r\n", b"MSG a x 3\r\nabc\r\n", b"MSG a 1 x\r\n", b"MSG 3\r\nabc\r\n"):
         with pytest.raises(ProtocolError):
-            await QuickParser(_Heard()).parse(line)  # type: ignore[arg-type]
+            await FastParser(_Heard()).parse(line)  # type: ignore[arg-type]
 
 
 async def test_another_connection_begins_with_a_whole_line() -> None:
     heard = _Heard()
-    parser = QuickParser(heard)  # type: ignore[arg-type]
+    parser = FastParser(heard)  # type: ignore[arg-type]
     await parser.parse(b"MSG a 1 1000\r\nbegun")
     parser.reset()
     await parser.parse(b"PING\r\n")

@@ -10,7 +10,18 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 import msgspec
 import pytest
 
-from bus import Bus, EachLast, EmbeddedServer, Leases, Registry, Timing, connect, leases, provision, read
+from bus import (
+    Bus,
+    EmbeddedServer,
+    LastPerSubject,
+    Leases,
+    Registry,
+    Timing,
+    connect,
+    leases,
+    provision,
+    read,
+)
 from bus.coordination.membership import Claim, Member
 from bus.coordination.tenure import Lease
 
@@ -134,7 +145,7 @@ async def test_a_bucket_that_was_made_anew_is_filled_again_and_nobody_stops(
 
 
 async def first_claim(bus: Bus, key: str) -> str:
-    async with aclosing(read(bus, "KV_lease", (f"$KV.lease.engine.{key}",), EachLast())) as batches:
+    async with aclosing(read(bus, "KV_lease", (f"$KV.lease.engine.{key}",), LastPerSubject())) as batches:
         async for batch in batches:
             for message in batch.messages:
                 return msgspec.json.decode(message.data, type=Claim).holder

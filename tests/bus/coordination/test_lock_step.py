@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from bus import Bus, FreeRunning, LockStep, connect, give_turn
+from bus import Bus, FreeRunning, LockStep, connect, grant_step
 from tests.conftest import NewServer
 
 
@@ -23,9 +23,9 @@ async def test_work_waits_for_its_turn_and_the_giver_for_the_work(bus: Bus) -> N
 
     async with LockStep(bus, "engine") as turns:
         working = asyncio.create_task(work(turns))
-        assert await give_turn(bus, "engine", until=2) == 20
+        assert await grant_step(bus, "engine", until=2) == 20
         assert done == [1, 2]
-        assert await give_turn(bus, "engine", until=5) == 50
+        assert await grant_step(bus, "engine", until=5) == 50
         await working
 
 
@@ -34,11 +34,11 @@ async def test_a_turn_up_to_what_is_done_is_answered_at_once(bus: Bus) -> None:
         turns.leave(7, 70)
         turns.leave(3, 71)
 
-        assert await give_turn(bus, "engine", until=7) == 71
+        assert await grant_step(bus, "engine", until=7) == 71
 
 
 async def test_the_giver_waits_for_a_part_that_is_away(bus: Bus) -> None:
-    giving = asyncio.create_task(give_turn(bus, "engine", until=1))
+    giving = asyncio.create_task(grant_step(bus, "engine", until=1))
     await asyncio.wait([giving], timeout=0.02)
     async with LockStep(bus, "engine") as turns:
         await turns.enter(1)
@@ -50,9 +50,9 @@ async def test_the_giver_waits_for_a_part_that_is_away(bus: Bus) -> None:
 async def test_a_part_started_anew_in_its_turn_is_asked_again(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bus.turns.ASK_AGAIN_S", 0.05)
+    monkeypatch.setattr("bus.coordination.lock_step.ASK_AGAIN_S", 0.05)
     async with LockStep(bus, "engine") as crashed:
-        giving = asyncio.create_task(give_turn(bus, "engine", until=1))
+        giving = asyncio.create_task(grant_step(bus, "engine", until=1))
         await crashed.enter(1)
     async with LockStep(bus, "engine") as turns:
         await turns.enter(1)
@@ -63,7 +63,7 @@ async def test_a_part_started_anew_in_its_turn_is_asked_again(
 
 async def test_the_givers_patience_ends(bus: Bus) -> None:
     with pytest.raises(TimeoutError, match="nobody did not finish its turn up to 3"):
-        await give_turn(bus, "nobody", until=3, timeout_s=0.05)
+        await grant_step(bus, "nobody", until=3, timeout_s=0.05)
 
 
 async def test_a_turn_survives_the_server(new_server: NewServer) -> None:
@@ -75,7 +75,7 @@ async def test_a_turn_survives_the_server(new_server: NewServer) -> None:
     ):
         server.kill()
         await server.wait()
-        giving = asyncio.create_task(give_turn(bus, "engine", until=1))
+        giving = asyncio.create_task(grant_step(bus, "engine", until=1))
         await server.start()
         await turns.enter(1)
         turns.leave(1, 5)

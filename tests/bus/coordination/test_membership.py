@@ -1,11 +1,11 @@
 """What the bucket says: who holds what, what a fair share is, who is silent."""
 
-from bus.coordination.membership import Board, Claim, Member
+from bus.coordination.membership import Claim, Member, Membership
 from schemas.codec import encode
 
 
-def board(*members: str, claims: dict[str, str] | None = None, waiting: int = 0) -> Board:
-    made = Board("engine")
+def board(*members: str, claims: dict[str, str] | None = None, waiting: int = 0) -> Membership:
+    made = Membership("engine")
     for revision, name in enumerate(members, start=1):
         word = encode(Member(incarnation=name, waiting=waiting))
         made.hear(f"member.engine.{name}", word, revision, now=float(revision))
@@ -58,7 +58,7 @@ def test_the_silent_are_those_not_heard_since() -> None:
 
 
 def test_other_groups_are_not_heard() -> None:
-    made = Board("engine")
+    made = Membership("engine")
     made.hear("member.gateway.sim.a", encode(Member(incarnation="a")), 1, now=0.0)
     made.hear("gateway.sim.x", encode(Claim(holder="a", incarnation="a")), 2, now=0.0)
     assert (made.members, made.claims) == ({}, {})

@@ -62,7 +62,7 @@ async def test_a_server_that_is_asked_to_stops(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bus.server.STOPPED_WITHIN_S", 0.05)
+    monkeypatch.setattr("bus.service.embedded_server.STOPPED_WITHIN_S", 0.05)
     server = EmbeddedServer(tmp_path)
     await server.start()
     assert server.pid is not None

@@ -55,7 +55,7 @@ async def test_a_head_that_is_too_large_is_refused(address: str) -> None:
 
 
 async def test_a_client_that_says_nothing_is_sent_away(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bus.http.WITHIN_S", 0.05)
+    monkeypatch.setattr("bus.service.http.WITHIN_S", 0.05)
 
     assert await ask(address, b"GET /a HT") == ("", b"")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bus import Bus, EmbeddedServer, Message, Part, connect, part
+from bus import Bus, EmbeddedServer, Message, Service, connect, open_service
 from bus.metrics import Counter
 from schemas.subjects import Stream
 from tests.bus.events import eventually
@@ -12,7 +12,7 @@ from tests.bus.service.test_http import ask
 from tests.conftest import NewServer
 
 
-async def page(here: Part | str, path: str) -> Any:
+async def page(here: Service | str, path: str) -> Any:
     address = here if isinstance(here, str) else here.http_address
     line, body = await ask(address, f"GET {path} HTTP/1.1\r\n\r\n".encode())
     assert line == "HTTP/1.1 200 OK"
@@ -21,13 +21,13 @@ async def page(here: Part | str, path: str) -> Any:
 
 async def test_a_part_is_connected_and_the_bus_provisioned(new_server: NewServer) -> None:
     server = await new_server()
-    async with part("engine", bus_url=server.url, http_port=0, labels={}) as here:
+    async with open_service("engine", bus_url=server.url, http_port=0, labels={}) as here:
         assert here.bus.is_connected
         assert await here.bus.last_sequence(Stream.JOURNAL) == 0
 
 
 async def test_a_part_tells_how_it_is(server: EmbeddedServer) -> None:
-    async with part("engine", bus_url=server.url, http_port=0, labels={"venue": "sim"}) as here:
+    async with open_service("engine", bus_url=server.url, http_port=0, labels={"venue": "sim"}) as here:
         here.report("actors", lambda: {"A": {"step": 12}})
         health, status = await page(here, "/health"), await page(here, "/status")
 
@@ -42,7 +42,7 @@ async def test_a_problem_makes_a_part_degraded(server: EmbeddedServer) -> None:
     def broken() -> dict[str, object]:
         raise KeyError("gone")
 
-    async with part("engine", bus_url=server.url, http_port=0, labels={}) as here:
+    async with open_service("engine", bus_url=server.url, http_port=0, labels={}) as here:
         here.report("actors", lambda: {"problem": "fenced"})
         here.report("broken", broken)
         health = await page(here, "/health")
@@ -52,7 +52,7 @@ async def test_a_problem_makes_a_part_degraded(server: EmbeddedServer) -> None:
 
 
 async def test_a_part_shows_its_metrics_and_the_processs(server: EmbeddedServer) -> None:
-    async with part("engine", bus_url=server.url, http_port=0, labels={}) as here:
+    async with open_service("engine", bus_url=server.url, http_port=0, labels={}) as here:
         Counter("steps", "Steps", registry=here.registry).inc()
         metrics = await page(here, "/metrics")
 
@@ -61,7 +61,7 @@ async def test_a_part_shows_its_metrics_and_the_processs(server: EmbeddedServer)
 
 
 async def test_a_part_without_pages_of_its_own_can_be_asked(server: EmbeddedServer) -> None:
-    async with part("liveserver", bus_url=server.url, http_port=None) as here:
+    async with open_service("liveserver", bus_url=server.url, http_port=None) as here:
         assert here.http_address == ""
         assert here.health()["status"] == "ok"
         assert b"python_info" in here.metrics()
@@ -71,7 +71,7 @@ async def test_a_part_answers_as_a_nats_service(server: EmbeddedServer, bus: Bus
     answers: asyncio.Queue[Message] = asyncio.Queue()
     inbox = bus.nc.new_inbox()
     await bus.subscribe(inbox, answers.put_nowait)
-    async with part("engine", bus_url=server.url, http_port=0, labels={"venue": "sim"}) as here:
+    async with open_service("engine", bus_url=server.url, http_port=0, labels={"venue": "sim"}) as here:
         await bus.publish("$SRV.INFO.engine", b"", reply=inbox)
         info = json.loads((await answers.get()).data)
         (endpoint,) = info["endpoints"]
@@ -84,10 +84,10 @@ async def test_a_part_answers_as_a_nats_service(server: EmbeddedServer, bus: Bus
 async def test_a_part_is_starting_until_there_is_a_bus(new_server: NewServer, free_port: int) -> None:
     server = await new_server()
     await server.stop()
-    entered: asyncio.Queue[Part] = asyncio.Queue()
+    entered: asyncio.Queue[Service] = asyncio.Queue()
 
     async def run() -> None:
-        async with part("engine", bus_url=server.url, http_port=free_port) as here:
+        async with open_service("engine", bus_url=server.url, http_port=free_port) as here:
             entered.put_nowait(here)
             await asyncio.Event().wait()
 
@@ -102,7 +102,7 @@ async def test_a_part_is_starting_until_there_is_a_bus(new_server: NewServer, fr
 
 async def test_a_part_survives_its_server(new_server: NewServer) -> None:
     server = await new_server()
-    async with part("engine", bus_url=server.url, http_port=0) as here:
+    async with open_service("engine", bus_url=server.url, http_port=0) as here:
         reconnected = asyncio.Event()
         here.bus.on_reconnect(reconnected.set)
         server.kill()
@@ -119,7 +119,7 @@ async def test_a_part_survives_its_server(new_server: NewServer) -> None:
             await eventually(lambda: has_market(bus))
 
 
-async def is_degraded(here: Part) -> bool:
+async def is_degraded(here: Service) -> bool:
     return here.health()["status"] == "degraded"
 
 
@@ -128,15 +128,15 @@ async def has_market(bus: Bus) -> bool:
 
 
 async def test_a_part_leaves_no_task_behind(server: EmbeddedServer) -> None:
-    async with part("engine", bus_url=server.url, http_port=0):
+    async with open_service("engine", bus_url=server.url, http_port=0):
         pass
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_a_port_that_is_taken_ends_the_part(server: EmbeddedServer) -> None:
-    async with part("a", bus_url=server.url, http_port=0) as here:
+    async with open_service("a", bus_url=server.url, http_port=0) as here:
         port = int(here.http_address.rpartition(":")[2])
         with pytest.raises(OSError, match="cannot listen"):
-            async with part("b", bus_url=server.url, http_port=port):
+            async with open_service("b", bus_url=server.url, http_port=port):
                 raise AssertionError("listened twice")

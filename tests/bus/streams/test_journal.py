@@ -3,7 +3,7 @@ import itertools
 
 import pytest
 
-from bus import Ambiguous, Bus, Everything, Fenced, Journal, NoSpace, StreamGone, connect, provision, read
+from bus import Ambiguous, Bus, Fenced, FromStart, Journal, NoSpace, StreamGone, connect, provision, read
 from tests.bus.events import event, numbers, until_caught_up
 from tests.conftest import NewServer
 
@@ -89,7 +89,7 @@ async def test_every_commit_is_there_once_though_the_server_is_killed(new_server
             await server.start()
         ambiguous = await writing
 
-        found = await until_caught_up(read(bus, "JOURNAL", [STEP], Everything()))
+        found = await until_caught_up(read(bus, "JOURNAL", [STEP], FromStart()))
 
     assert numbers(found) == list(range(count))
     assert ambiguous > 0

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from bus import Bus, Conflict, EmbeddedServer, Levels, StreamGone, connect, provision
+from bus import Bus, Conflict, EmbeddedServer, LatestValues, StreamGone, connect, provision
 from tests.bus.events import event, numbers, store_many
 from tests.conftest import NewServer
 
@@ -12,7 +12,7 @@ ALL = ("account.>",)
 CLOCK = "market.sim.clock"
 
 
-async def until(levels: Levels, number: int) -> list[int]:
+async def until(levels: LatestValues, number: int) -> list[int]:
     """Return what is yielded up to and including the event of this number."""
     found: list[int] = []
     async for received in levels:
@@ -26,7 +26,7 @@ async def test_the_newest_of_each_subject_is_there_from_the_start(bus: Bus) -> N
     await store_many(bus, A, 3)
     await store_many(bus, B, 3, first=10)
 
-    async with Levels(bus, "ACCOUNT", ALL) as levels:
+    async with LatestValues(bus, "ACCOUNT", ALL) as levels:
         taken = levels.take()
 
     assert numbers(taken) == [2, 12]
@@ -35,7 +35,7 @@ async def test_the_newest_of_each_subject_is_there_from_the_start(bus: Bus) -> N
 
 
 async def test_what_is_stored_later_follows(bus: Bus) -> None:
-    async with Levels(bus, "ACCOUNT", ALL) as levels:
+    async with LatestValues(bus, "ACCOUNT", ALL) as levels:
         sequence = await bus.store(A, event(1))
         await levels.changed()
         (taken,) = levels.take()
@@ -47,7 +47,7 @@ async def test_what_is_stored_later_follows(bus: Bus) -> None:
 
 
 async def test_a_slow_reader_gets_the_newest_and_not_a_queue(bus: Bus) -> None:
-    async with Levels(bus, "ACCOUNT", ALL) as levels:
+    async with LatestValues(bus, "ACCOUNT", ALL) as levels:
         await store_many(bus, A, 500)
         await bus.store(B, event(1000))
         found = await until(levels, 1000)
@@ -60,7 +60,7 @@ async def test_a_slow_reader_gets_the_newest_and_not_a_queue(bus: Bus) -> None:
 
 
 async def test_what_was_refused_is_never_seen(bus: Bus) -> None:
-    async with Levels(bus, "JOURNAL", ["journal.*.*.grid"]) as levels:
+    async with LatestValues(bus, "JOURNAL", ["journal.*.*.grid"]) as levels:
         step = await bus.store("journal.sim.A.step", event(0))
         grid, expected = "journal.sim.A.grid", "journal.sim.A.step"
         await bus.store(grid, event(1), expect_last=step, expect_subject=expected)
@@ -72,7 +72,7 @@ async def test_what_was_refused_is_never_seen(bus: Bus) -> None:
 
 
 async def test_core_messages_that_no_stream_has_stored_are_ignored(bus: Bus) -> None:
-    async with Levels(bus, "ACCOUNT", ALL) as levels:
+    async with LatestValues(bus, "ACCOUNT", ALL) as levels:
         await bus.publish(f"live.{A}", b"{}")
         await bus.store(A, event(1))
 
@@ -80,7 +80,7 @@ async def test_core_messages_that_no_stream_has_stored_are_ignored(bus: Bus) -> 
 
 
 async def test_the_newest_is_seen_after_a_reconnect(server: EmbeddedServer, bus: Bus) -> None:
-    async with connect(server.url, name="other") as other, Levels(other, "ACCOUNT", ALL) as levels:
+    async with connect(server.url, name="other") as other, LatestValues(other, "ACCOUNT", ALL) as levels:
         await bus.store(A, event(1))
         await until(levels, 1)
         await other.nc.force_reconnect()
@@ -90,7 +90,7 @@ async def test_the_newest_is_seen_after_a_reconnect(server: EmbeddedServer, bus:
 
 
 async def test_the_newest_is_seen_after_messages_were_dropped(bus: Bus) -> None:
-    async with Levels(bus, "ACCOUNT", ALL) as levels:
+    async with LatestValues(bus, "ACCOUNT", ALL) as levels:
         (subscription,) = [sub for sub in bus.nc._subs.values() if sub.subject.startswith("live.")]
         subscription._pending_bytes_limit = 1  # whatever comes is too much
         await bus.store(A, event(1))
@@ -103,7 +103,7 @@ async def test_levels_survive_the_server(new_server: NewServer) -> None:
     async with connect(server.url, name="test") as bus:
         await provision(bus)
         await store_many(bus, A, 3)
-        async with Levels(bus, "ACCOUNT", ALL) as levels:
+        async with LatestValues(bus, "ACCOUNT", ALL) as levels:
             assert numbers(levels.take()) == [2]
             server.kill()
             await server.wait()
@@ -119,7 +119,7 @@ async def test_levels_in_memory_begin_anew_with_the_server(new_server: NewServer
     async with connect(server.url, name="test") as bus:
         await provision(bus)
         await store_many(bus, CLOCK, 100)
-        async with Levels(bus, "MARKET", [CLOCK]) as levels:
+        async with LatestValues(bus, "MARKET", [CLOCK]) as levels:
             assert numbers(levels.take()) == [99]
             server.kill()
             await server.wait()
@@ -133,7 +133,7 @@ async def test_levels_in_memory_begin_anew_with_the_server(new_server: NewServer
 
 async def test_a_stream_made_anew_under_the_levels_counts_from_one(bus: Bus) -> None:
     await store_many(bus, A, 5)
-    async with Levels(bus, "ACCOUNT", ALL) as levels:
+    async with LatestValues(bus, "ACCOUNT", ALL) as levels:
         await bus.store(A, event(5))
         await until(levels, 5)
         await bus.api("STREAM.DELETE.ACCOUNT", None, dict)
@@ -145,14 +145,14 @@ async def test_a_stream_made_anew_under_the_levels_counts_from_one(bus: Bus) -> 
 
 async def test_a_missing_stream_is_told_and_nothing_is_left_behind(bus: Bus) -> None:
     with pytest.raises(StreamGone):
-        async with Levels(bus, "NOTHING", ALL):
+        async with LatestValues(bus, "NOTHING", ALL):
             raise AssertionError("entered without a stream")
 
     assert [sub for sub in bus.nc._subs.values() if sub.subject.startswith("live.")] == []
 
 
 async def test_the_newest_wins_whatever_comes_in_between(bus: Bus, server: EmbeddedServer) -> None:
-    async with connect(server.url, name="other") as other, Levels(other, "ACCOUNT", ALL) as levels:
+    async with connect(server.url, name="other") as other, LatestValues(other, "ACCOUNT", ALL) as levels:
         following = asyncio.create_task(until(levels, 299))
         for number in range(300):
             await bus.store(A, event(number))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bus import Bus, Everything, TopologyDiffers, connect, provision, read
+from bus import Bus, FromStart, TopologyDiffers, connect, provision, read
 from bus.streams.provision import replicas_of, wire_config
 from bus.streams.topology import BUCKETS, STREAMS, Storage, StreamConfig
 from schemas.subjects import Stream
@@ -95,7 +95,7 @@ async def test_a_bound_for_each_subject_discards_its_oldest(bus: Bus, small: Str
     await store_many(bus, "small.a", 5)
     await bus.store("small.b", event(9))
 
-    found = await until_caught_up(read(bus, "SMALL", ["small.>"], Everything()))
+    found = await until_caught_up(read(bus, "SMALL", ["small.>"], FromStart()))
 
     assert numbers(found) == [2, 3, 4, 9]
 

@@ -9,11 +9,11 @@ from bus import (
     Ambiguous,
     Batch,
     Bus,
-    EachLast,
     EmbeddedServer,
-    Everything,
     FromSequence,
+    FromStart,
     FromTime,
+    LastPerSubject,
     Message,
     NewOnly,
     OffsetLost,
@@ -57,14 +57,14 @@ async def anew(bus: Bus, stream: str = "ORDERS") -> None:
 async def test_everything_is_read_in_order(bus: Bus) -> None:
     sequences = await store_many(bus, A, 1000)
 
-    found = await read_all(bus, Everything())
+    found = await read_all(bus, FromStart())
 
     assert [message.sequence for message in found] == sequences
     assert numbers(found) == list(range(1000))
 
 
 async def test_an_empty_stream_gives_one_empty_batch(bus: Bus) -> None:
-    async with aclosing(read(bus, "ORDERS", ALL, Everything())) as batches:
+    async with aclosing(read(bus, "ORDERS", ALL, FromStart())) as batches:
         assert await anext(batches) == Batch([], caught_up=True)
         await bus.store(A, event(1))
         following = await anext(batches)
@@ -75,7 +75,7 @@ async def test_an_empty_stream_gives_one_empty_batch(bus: Bus) -> None:
 async def test_batches_are_no_larger_than_asked(bus: Bus) -> None:
     await store_many(bus, A, 25)
     sizes = []
-    async with aclosing(read(bus, "ORDERS", ALL, Everything(), batch=10)) as batches:
+    async with aclosing(read(bus, "ORDERS", ALL, FromStart(), batch=10)) as batches:
         async for batch in batches:
             sizes.append(len(batch.messages))
             if batch.caught_up:
@@ -90,7 +90,7 @@ async def test_only_what_matches_is_read(bus: Bus) -> None:
     await bus.store(B, event(2))
     await bus.store("order.sim.A.trade", event(3))
 
-    assert numbers(await read_all(bus, Everything(), [A, "order.*.*.trade"])) == [1, 3]
+    assert numbers(await read_all(bus, FromStart(), [A, "order.*.*.trade"])) == [1, 3]
 
 
 async def test_reading_begins_at_a_sequence(bus: Bus) -> None:
@@ -102,7 +102,7 @@ async def test_reading_begins_at_a_sequence(bus: Bus) -> None:
 
 async def test_reading_begins_at_a_time(bus: Bus) -> None:
     await store_many(bus, A, 5)
-    third = (await read_all(bus, Everything()))[2]
+    third = (await read_all(bus, FromStart()))[2]
 
     assert numbers(await read_all(bus, FromTime(third.time_ns))) == [2, 3, 4]
 
@@ -118,7 +118,7 @@ async def test_reading_begins_with_what_is_new(bus: Bus) -> None:
 async def test_the_last_of_each_subject_then_all_that_follows(bus: Bus) -> None:
     await store_many(bus, A, 5)
     await store_many(bus, B, 5, first=10)
-    async with aclosing(read(bus, "ORDERS", ALL, EachLast())) as batches:
+    async with aclosing(read(bus, "ORDERS", ALL, LastPerSubject())) as batches:
         assert numbers(await until_caught_up(batches)) == [4, 14]
         await store_many(bus, A, 3, first=20)
         assert numbers(await until_number(batches, 22)) == [20, 21, 22]
@@ -176,16 +176,16 @@ async def test_a_durable_offset_before_the_beginning_is_lost(bus: Bus) -> None:
 
 async def test_a_missing_stream_is_told(bus: Bus) -> None:
     with pytest.raises(StreamGone):
-        await anext(read(bus, "NOTHING", ALL, Everything()))
+        await anext(read(bus, "NOTHING", ALL, FromStart()))
 
 
 async def test_filters_that_overlap_are_refused(bus: Bus) -> None:
     with pytest.raises(Refused, match="overlap"):
-        await anext(read(bus, "ORDERS", ["order.>", A], Everything()))
+        await anext(read(bus, "ORDERS", ["order.>", A], FromStart()))
 
 
 async def test_a_slow_reader_loses_nothing(bus: Bus) -> None:
-    async with aclosing(read(bus, "ORDERS", ALL, Everything(), batch=50)) as batches:
+    async with aclosing(read(bus, "ORDERS", ALL, FromStart(), batch=50)) as batches:
         await anext(batches)
         await store_many(bus, A, 1500)
         assert numbers(await until_number(batches, 1499)) == list(range(1500))
@@ -194,7 +194,7 @@ async def test_a_slow_reader_loses_nothing(bus: Bus) -> None:
 async def test_a_reader_that_leaves_takes_its_consumer_away(bus: Bus) -> None:
     deleted: asyncio.Queue[Message] = asyncio.Queue()
     await bus.subscribe("$JS.EVENT.ADVISORY.CONSUMER.DELETED.ORDERS.>", deleted.put_nowait)
-    await read_all(bus, Everything())
+    await read_all(bus, FromStart())
     await deleted.get()
 
     assert await consumers(bus) == []
@@ -210,7 +210,7 @@ async def test_a_consumer_deleted_under_the_reader_costs_nothing(bus: Bus) -> No
                 for name in await consumers(bus):
                     await bus.api(f"CONSUMER.DELETE.ORDERS.{name}", None, dict)
 
-    async with aclosing(read(bus, "ORDERS", ALL, Everything(), batch=20)) as batches:
+    async with aclosing(read(bus, "ORDERS", ALL, FromStart(), batch=20)) as batches:
         writing = asyncio.create_task(write())
         found = await until_number(batches, count - 1)
         await writing
@@ -219,7 +219,7 @@ async def test_a_consumer_deleted_under_the_reader_costs_nothing(bus: Bus) -> No
 
 
 async def test_a_stream_deleted_under_the_reader_is_lost(bus: Bus) -> None:
-    async with aclosing(read(bus, "ORDERS", ALL, Everything())) as batches:
+    async with aclosing(read(bus, "ORDERS", ALL, FromStart())) as batches:
         await anext(batches)
         await bus.api("STREAM.DELETE.ORDERS", None, dict)
         with pytest.raises(OffsetLost, match="is gone"):
@@ -227,7 +227,7 @@ async def test_a_stream_deleted_under_the_reader_is_lost(bus: Bus) -> None:
 
 
 async def test_a_stream_made_anew_under_the_reader_is_lost(bus: Bus) -> None:
-    async with aclosing(read(bus, "ORDERS", ALL, EachLast())) as batches:
+    async with aclosing(read(bus, "ORDERS", ALL, LastPerSubject())) as batches:
         await anext(batches)
         await anew(bus)
         await bus.store(A, event(1))
@@ -240,7 +240,7 @@ async def test_a_stream_in_memory_is_lost_with_its_server(new_server: NewServer)
     async with connect(server.url, name="test") as bus:
         await provision(bus)
         await bus.store("market.sim.clock", event(1))
-        async with aclosing(read(bus, "MARKET", ["market.>"], EachLast())) as batches:
+        async with aclosing(read(bus, "MARKET", ["market.>"], LastPerSubject())) as batches:
             await until_caught_up(batches)
             server.kill()
             await server.wait()
@@ -251,7 +251,7 @@ async def test_a_stream_in_memory_is_lost_with_its_server(new_server: NewServer)
 
 async def test_a_cancelled_reader_leaves_nothing_behind(server: EmbeddedServer, bus: Bus) -> None:
     async with connect(server.url, name="reader") as other:
-        reading = asyncio.create_task(until_number(read(other, "ORDERS", ALL, Everything()), 1))
+        reading = asyncio.create_task(until_number(read(other, "ORDERS", ALL, FromStart()), 1))
         await asyncio.wait([reading], timeout=0.05)
         reading.cancel()
         await asyncio.wait([reading])
@@ -275,7 +275,7 @@ async def test_nothing_is_lost_or_doubled_when_the_server_is_killed(new_server: 
                     continue
                 number += 1
 
-        async with aclosing(read(other, "ORDERS", ALL, Everything(), batch=16)) as batches:
+        async with aclosing(read(other, "ORDERS", ALL, FromStart(), batch=16)) as batches:
             writing = asyncio.create_task(write())
             found = await until_number(batches, 100)
             for last in (200, count - 1):
@@ -311,7 +311,7 @@ async def test_snapshot_and_tail_join_without_gap_or_repeat(
         writing = asyncio.create_task(write())
         await asyncio.sleep(chance.random() * 0.05)
         disturbing = asyncio.create_task(disturb())
-        batches = read(other, "ORDERS", ALL, EachLast(), batch=chance.choice([1, 3, 64]))
+        batches = read(other, "ORDERS", ALL, LastPerSubject(), batch=chance.choice([1, 3, 64]))
         async with aclosing(batches):
             snapshot = await until_caught_up(batches)
             found = snapshot + (

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus import Bus, part
+from bus import Bus, open_service
 from cli.commands.status import (
     DEFAULT_URL,
     PartStatus,
@@ -36,7 +36,7 @@ def grid(**changes: object) -> GridView:
 
 
 async def test_a_part_that_runs_is_found_with_its_address_and_health(bus: Bus) -> None:
-    async with part("engine", bus_url=bus.url, http_port=0, labels={}) as here:
+    async with open_service("engine", bus_url=bus.url, http_port=0, labels={}) as here:
         (found,) = (await collect(bus)).parts
 
     assert (found.name, found.address, found.health) == ("engine", here.http_address, "ok")
@@ -45,7 +45,7 @@ async def test_a_part_that_runs_is_found_with_its_address_and_health(bus: Bus) -
 
 
 async def test_what_is_wrong_with_a_part_is_told(bus: Bus) -> None:
-    async with part("engine", bus_url=bus.url, http_port=0, labels={}) as here:
+    async with open_service("engine", bus_url=bus.url, http_port=0, labels={}) as here:
         here.report("actors", lambda: {"problem": "stuck"})
         found = await collect(bus)
 
@@ -127,7 +127,7 @@ async def test_who_runs_a_symbol_is_told_over_several_engines(bus: Bus) -> None:
     async with AsyncExitStack() as stack:
         for name, standing in standings.items():
             said = {"name": name, "symbols": {key: {"standing": standing}}}
-            engine = part("engine", bus_url=bus.url, http_port=0, labels={"name": name})
+            engine = open_service("engine", bus_url=bus.url, http_port=0, labels={"name": name})
             here = await stack.enter_async_context(engine)
             here.report("engine", partial(dict, said))
         found = await collect(bus)

@@ -29,7 +29,7 @@ class Up:
             [
                 sys.executable,
                 "-m",
-                "opensqt",
+                "cli",
                 "up",
                 "--http-port=0",
                 "--bus-port=0",

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from bus import Bus, EachLast, Fenced, Journal, Received, read
+from bus import Bus, Fenced, Journal, LastPerSubject, Received, read
 from schemas import subjects
 from schemas.codec import decode_as, encode
 from schemas.engine.control import CommandOutcome, CommandResult
@@ -23,7 +23,7 @@ from tests.schemas.examples import BTC, COMMAND, EXAMPLES, FILL, SETTINGS, SIM, 
 
 
 async def first_on(bus: Bus, stream: Stream, subject: str) -> Received:
-    async with aclosing(read(bus, stream, (subject,), EachLast())) as batches:
+    async with aclosing(read(bus, stream, (subject,), LastPerSubject())) as batches:
         async for batch in batches:
             if batch.messages:
                 return batch.messages[0]

@@ -4,15 +4,15 @@ import asyncio
 
 import msgspec
 
-from engine.actor.inbox import LIMIT, Heard, Inbox
+from engine.actor.inbox import LIMIT, DurableInput, Inbox
 from schemas.engine.journal import StreamOffset
 from schemas.subjects import Stream
 from schemas.venue.account import OpenOrders
 from tests.schemas.examples import BTC, SIM, TICKER, TIME, TRADE
 
 
-def heard(sequence: int, stream: Stream = Stream.ORDERS) -> Heard:
-    return Heard(stream, StreamOffset(created="now", sequence=sequence), TRADE)
+def heard(sequence: int, stream: Stream = Stream.ORDERS) -> DurableInput:
+    return DurableInput(stream, StreamOffset(created="now", sequence=sequence), TRADE)
 
 
 def sweep(includes: int) -> OpenOrders:
@@ -49,7 +49,7 @@ async def test_a_command_does_not_stand_for_an_order() -> None:
     inbox.put_sweep(sweep(5))
     await inbox.put(heard(9, Stream.CONTROL))
     inbox.put_level(TICKER)
-    assert [type(await inbox.next()) for _ in range(2)] == [Heard, type(TICKER)]
+    assert [type(await inbox.next()) for _ in range(2)] == [DurableInput, type(TICKER)]
 
 
 async def test_the_reader_waits_while_there_are_too_many() -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from bus import Bus
-from engine.actor.inbox import Heard
+from engine.actor.inbox import DurableInput
 from engine.actor.late_trades import looked_up
 from schemas import subjects
 from schemas.engine.journal import LateTrade, Step, StreamOffset
@@ -23,9 +23,9 @@ def forgetful() -> GridState:
     return msgspec.structs.replace(STATE, slots={}, finished=[])
 
 
-async def hear(bus: Bus, trade: Trade) -> Heard:
+async def hear(bus: Bus, trade: Trade) -> DurableInput:
     sequence = await bus.store(subjects.own_trade(SIM, BTC), trade)
-    return Heard(Stream.ORDERS, StreamOffset(created="", sequence=sequence), trade)
+    return DurableInput(Stream.ORDERS, StreamOffset(created="", sequence=sequence), trade)
 
 
 async def test_one_that_was_never_there_before_is_new(bus: Bus) -> None:

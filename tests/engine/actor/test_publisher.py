@@ -6,7 +6,7 @@ import gc
 import pytest
 
 from bus import Bus, BusError, Logger
-from engine.actor.publisher import Speaker
+from engine.actor.publisher import Publisher
 from schemas.subjects import Stream
 from tests.engine.actor.test_copies import STEP
 
@@ -25,9 +25,9 @@ async def test_copies_that_failed_are_known_to_who_asks(bus: Bus) -> None:
         _ = speaker.published_through
 
 
-async def _speak_without_a_stream(bus: Bus) -> Speaker:
+async def _speak_without_a_stream(bus: Bus) -> Publisher:
     await bus.api(f"STREAM.DELETE.{Stream.ENGINE}", None, dict)
-    speaker = Speaker(bus, "step", "grid", Logger("test"), through=0)
+    speaker = Publisher(bus, "step", "grid", Logger("test"), through=0)
     await speaker.say(STEP, 1)
     await bus.flush_window()
     return speaker

@@ -74,7 +74,7 @@ async def test_what_fails_by_itself_is_raised() -> None:
 async def test_who_never_ends_is_not_waited_for_for_ever(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("engine.leaving.EXIT_WITHIN_S", 0.01)
+    monkeypatch.setattr("engine.actor.shutdown.EXIT_WITHIN_S", 0.01)
     decider = Decider()
     task = asyncio.create_task(decide_to_the_end(decider.decide(), lambda: None, nobody_else, LOG))
     await decider.started.wait()

@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from bus import Bus, Everything, Fenced, Registry, get_logger, read
+from bus import Bus, Fenced, FromStart, Registry, get_logger, read
 from engine.portfolio.actor import PortfolioActor
 from schemas import subjects
 from schemas.codec import UndecodableError, decode, decode_as
@@ -56,7 +56,7 @@ async def until(
     bus: Bus, stream: Stream, subject: str, wanted: Callable[[msgspec.Struct], bool]
 ) -> msgspec.Struct:
     """Return the first event on a subject that is wanted, waiting for it."""
-    async with asyncio.timeout(20), aclosing(read(bus, stream, (subject,), Everything())) as batches:
+    async with asyncio.timeout(20), aclosing(read(bus, stream, (subject,), FromStart())) as batches:
         async for batch in batches:
             for message in batch.messages:
                 with contextlib.suppress(UndecodableError):

@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from bus import Bus, Part, Registry, Unleased, part
+from bus import Bus, NoLeases, Registry, Service, open_service
 from engine.portfolio.runner import Portfolios
 from schemas import subjects
 from schemas.codec import decode_as
@@ -24,14 +24,14 @@ ELSEWHERE = VenueId("elsewhere")
 
 
 @pytest.fixture
-async def here(bus: Bus) -> AsyncIterator[Part]:
-    async with part("test", bus_url=bus.url, http_port=None) as here:
+async def here(bus: Bus) -> AsyncIterator[Service]:
+    async with open_service("test", bus_url=bus.url, http_port=None) as here:
         yield here
 
 
 @pytest.fixture
-async def portfolios(here: Part) -> AsyncIterator[Portfolios]:
-    running = Portfolios(here, Unleased("test"))
+async def portfolios(here: Service) -> AsyncIterator[Portfolios]:
+    running = Portfolios(here, NoLeases("test"))
     task = asyncio.create_task(running.run())
     yield running
     task.cancel()
@@ -40,7 +40,7 @@ async def portfolios(here: Part) -> AsyncIterator[Portfolios]:
 
 
 async def test_a_venue_that_is_traded_and_one_that_has_limits_have_a_portfolio(
-    bus: Bus, here: Part, portfolios: Portfolios
+    bus: Bus, here: Service, portfolios: Portfolios
 ) -> None:
     await Registry(bus, "symbols").create(subjects.registry_key(ENTRY.venue, ENTRY.symbol), ENTRY)
     entry = PortfolioEntry(venue=ELSEWHERE, settings=PortfolioSettings(max_exposure=Decimal(5)))

@@ -11,7 +11,7 @@ from typing import Any
 import engine.app
 import engine.core.orders.slots
 import producers.app
-from bus import Journal, Unleased
+from bus import Journal, NoLeases
 from engine.actor.copies import copies
 from schemas.engine.journal import Step
 from schemas.venue.order_ids import order_id
@@ -24,8 +24,8 @@ def unleased() -> None:
     """Let every process try to run everything."""
 
     @asynccontextmanager
-    async def everything(bus: Any, group: str, name: str) -> AsyncIterator[Unleased]:
-        yield Unleased(name)
+    async def everything(bus: Any, group: str, name: str) -> AsyncIterator[NoLeases]:
+        yield NoLeases(name)
 
     vars(engine.app)["leases"] = everything
     vars(producers.app)["leases"] = everything

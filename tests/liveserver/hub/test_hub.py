@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from liveserver.hub.group import PIECE, CloseCode, Dialect
+from liveserver.hub.group import PIECE, CloseCode, ProtocolVersion
 from liveserver.hub.hub import Hub
 from liveserver.metrics import Metrics
 from liveserver.protocol.cursors import DURABLE, Position
@@ -283,7 +283,7 @@ def test_a_viewer_that_asks_for_what_there_is_not_goes_on_as_before() -> None:
 def test_the_second_dialect_says_which_market_and_event_a_message_is_about() -> None:
     stage = Stage(events.ticker("100"))
     viewer = Listener()
-    stage.hub.join(viewer, [Wanted()], dialect=Dialect.V2)
+    stage.hub.join(viewer, [Wanted()], dialect=ProtocolVersion.V2)
 
     stage.hub.publish(
         told._replace(seq="MARKET:7") for told in stage.projection.apply(events.ticker("101"), 7)
@@ -318,7 +318,7 @@ def test_a_blocked_viewer_is_not_handed_what_it_missed_when_the_view_changes() -
     blocked, ready = Listener(), Listener()
     blocked.is_blocked = True
     for viewer in (blocked, ready):
-        stage.hub.join(viewer, [Wanted()], dialect=Dialect.V2)
+        stage.hub.join(viewer, [Wanted()], dialect=ProtocolVersion.V2)
     before = len(blocked.heard)
 
     other = Projection()
@@ -340,7 +340,7 @@ def test_what_a_returning_viewer_missed_and_the_levels_are_one_write() -> None:
     viewer = Listener()
 
     here = {str(stream): Position("once", 3 if stream == "ORDERS" else 0) for stream in DURABLE}
-    stage.hub.join(viewer, [Wanted()], dialect=Dialect.V2, positions=here)
+    stage.hub.join(viewer, [Wanted()], dialect=ProtocolVersion.V2, positions=here)
 
     assert viewer.writes == 1
     assert viewer.kinds[:4] == ["resumed", "orders", "orders", "orders"]
@@ -348,8 +348,8 @@ def test_what_a_returning_viewer_missed_and_the_levels_are_one_write() -> None:
     assert viewer.kinds[-2:] == ["symbols", "streams"]
 
 
-@pytest.mark.parametrize("dialect", [Dialect.V2, Dialect.PUBLIC_V2])
-def test_the_public_is_told_how_far_the_streams_are_as_well(dialect: Dialect) -> None:
+@pytest.mark.parametrize("dialect", [ProtocolVersion.V2, ProtocolVersion.PUBLIC_V2])
+def test_the_public_is_told_how_far_the_streams_are_as_well(dialect: ProtocolVersion) -> None:
     stage = Stage(events.ticker("100"))
     for stream in DURABLE:
         stage.projection.log.begin(stream, "once", 0)

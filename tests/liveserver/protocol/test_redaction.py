@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liveserver.auth.settings import Access
-from liveserver.hub.group import Dialect, written
+from liveserver.hub.group import ProtocolVersion, written
 from liveserver.protocol import answers, reports
 from liveserver.protocol import server_messages as told
 from liveserver.protocol.cursors import Position
@@ -183,13 +183,13 @@ def whole_story() -> Projection:
     return projection
 
 
-@pytest.mark.parametrize("dialect", [Dialect.PUBLIC_PLAIN, Dialect.PUBLIC_V2])
-def test_a_whole_snapshot_has_nothing_of_ours(dialect: Dialect) -> None:
+@pytest.mark.parametrize("dialect", [ProtocolVersion.PUBLIC_PLAIN, ProtocolVersion.PUBLIC_V2])
+def test_a_whole_snapshot_has_nothing_of_ours(dialect: ProtocolVersion) -> None:
     projection = whole_story()
     market = next(iter(projection.names))
     told_all = projection.snapshot(Channel(market, "1m"))
 
-    everybody = b"".join(written(message, Dialect.V2) for message in told_all)
+    everybody = b"".join(written(message, ProtocolVersion.V2) for message in told_all)
     public = b"".join(written(message, dialect) for message in told_all)
 
     assert everybody.count(MARK.encode()) > 25

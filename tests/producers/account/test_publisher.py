@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from bus import Bus, FreeRunning, Part, Registry
+from bus import Bus, FreeRunning, Registry, Service
 from bus.metrics import CollectorRegistry
 from producers.account.publisher import AccountPublisher
 from producers.simulated.app import Served
@@ -32,7 +32,7 @@ TAKE = decision(Side.BUY, "150", "t", post_only=False)
 
 
 @asynccontextmanager
-async def publishing(here: Part, source: SimulatedVenue) -> AsyncIterator[AccountPublisher]:
+async def publishing(here: Service, source: SimulatedVenue) -> AsyncIterator[AccountPublisher]:
     publisher = AccountPublisher(here, source, SIM, FreeRunning())
     await publisher.recall([PERP])
     task = asyncio.create_task(publisher.follow())
@@ -45,7 +45,7 @@ async def publishing(here: Part, source: SimulatedVenue) -> AsyncIterator[Accoun
 
 
 async def test_what_the_private_stream_tells_is_on_the_bus(
-    bus: Bus, here: Part, client: SimulatedVenue
+    bus: Bus, here: Service, client: SimulatedVenue
 ) -> None:
     async with publishing(here, client):
         await first(bus, Stream.ACCOUNT, subjects.open_orders(SIM, PERP))
@@ -58,7 +58,7 @@ async def test_what_the_private_stream_tells_is_on_the_bus(
 
 
 async def test_a_trade_that_nobody_listened_to_is_found_by_the_sweep(
-    bus: Bus, here: Part, client: SimulatedVenue
+    bus: Bus, here: Service, client: SimulatedVenue
 ) -> None:
     await client.place(PERP, TAKE)
     async with publishing(here, client):
@@ -68,7 +68,7 @@ async def test_a_trade_that_nobody_listened_to_is_found_by_the_sweep(
 
 
 async def test_a_trade_is_published_once_whatever_is_swept(
-    bus: Bus, here: Part, client: SimulatedVenue
+    bus: Bus, here: Service, client: SimulatedVenue
 ) -> None:
     async with publishing(here, client) as publisher:
         await first(bus, Stream.ACCOUNT, subjects.open_orders(SIM, PERP))
@@ -83,7 +83,9 @@ async def test_a_trade_is_published_once_whatever_is_swept(
     assert [trade.client_order_id for trade in trades if isinstance(trade, Trade)] == ["t", "u"]
 
 
-async def test_nonsense_among_the_sweeps_is_read_past(bus: Bus, here: Part, client: SimulatedVenue) -> None:
+async def test_nonsense_among_the_sweeps_is_read_past(
+    bus: Bus, here: Service, client: SimulatedVenue
+) -> None:
     level = subjects.open_orders(SIM, PERP)
     async with publishing(here, client):
         await first(bus, Stream.ACCOUNT, level)
@@ -95,7 +97,7 @@ async def test_nonsense_among_the_sweeps_is_read_past(bus: Bus, here: Part, clie
 
 
 async def test_a_sweep_tells_all_open_orders_and_what_they_include(
-    bus: Bus, here: Part, client: SimulatedVenue
+    bus: Bus, here: Service, client: SimulatedVenue
 ) -> None:
     async with publishing(here, client) as publisher:
         await first(bus, Stream.ACCOUNT, subjects.open_orders(SIM, PERP))
@@ -124,7 +126,7 @@ def _orders(events: Sequence[object]) -> tuple[object, ...]:
 
 
 async def test_it_tells_whether_the_private_stream_is_up(
-    bus: Bus, here: Part, client: SimulatedVenue, served: Served
+    bus: Bus, here: Service, client: SimulatedVenue, served: Served
 ) -> None:
     async with publishing(here, client):
         await first(bus, Stream.ACCOUNT, subjects.account_feed(SIM), 2)
@@ -136,7 +138,7 @@ async def test_it_tells_whether_the_private_stream_is_up(
 
 
 async def test_the_private_stream_is_up_after_the_first_sweep(
-    bus: Bus, here: Part, client: SimulatedVenue
+    bus: Bus, here: Service, client: SimulatedVenue
 ) -> None:
     async with publishing(here, client):
         await until(bus, Stream.ACCOUNT, subjects.account_feed(SIM), lambda told: _is_up(told[-1]))
@@ -152,7 +154,7 @@ def _is_up(event: object) -> bool:
 
 
 async def test_what_joins_the_roster_is_swept_and_what_leaves_it_is_not(
-    bus: Bus, here: Part, client: SimulatedVenue
+    bus: Bus, here: Service, client: SimulatedVenue
 ) -> None:
     publisher = AccountPublisher(here, client, SIM, FreeRunning())
     roster = Registry(bus, "symbols")
@@ -181,7 +183,7 @@ async def test_what_joins_the_roster_is_swept_and_what_leaves_it_is_not(
 
 
 async def test_funding_that_nobody_listened_to_is_found_by_the_sweep_and_published_once(
-    bus: Bus, here: Part, serve: Serve, new_client: NewClient, tmp_path: Path
+    bus: Bus, here: Service, serve: Serve, new_client: NewClient, tmp_path: Path
 ) -> None:
     funding = FundingSettings(rate=Decimal("0.0001"), interval=SECOND_NS)
     served = await serve(new_settings(tmp_path, funding=funding))

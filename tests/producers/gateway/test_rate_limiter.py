@@ -5,21 +5,21 @@ from decimal import Decimal
 
 import pytest
 
-from producers.gateway.rate_limiter import Budget, Lane, Rank, Shed, Urgency
+from producers.gateway.rate_limiter import Expired, Lane, Priority, Rank, VenueRateLimiter
 
-CANCEL = Urgency(Rank.CANCEL)
-CLOSE = Urgency(Rank.CLOSE)
-NEAR, FAR = Urgency(Rank.OPEN, Decimal("0.001")), Urgency(Rank.OPEN, Decimal("0.01"))
+CANCEL = Priority(Rank.CANCEL)
+CLOSE = Priority(Rank.CLOSE)
+NEAR, FAR = Priority(Rank.OPEN, Decimal("0.001")), Priority(Rank.OPEN, Decimal("0.01"))
 
 
-async def ask(lane: Lane, urgency: Urgency, order: list[Urgency], patience_s: float | None = None) -> None:
+async def ask(lane: Lane, urgency: Priority, order: list[Priority], patience_s: float | None = None) -> None:
     async with lane.turn(urgency, patience_s):
         order.append(urgency)
 
 
 async def test_what_is_more_urgent_goes_first() -> None:
-    lane = Budget(0, 1).lane(1)
-    order: list[Urgency] = []
+    lane = VenueRateLimiter(0, 1).lane(1)
+    order: list[Priority] = []
     async with asyncio.TaskGroup() as tasks, lane.turn(CANCEL):
         for urgency in (FAR, NEAR, CLOSE, CANCEL):
             tasks.create_task(ask(lane, urgency, order))
@@ -28,8 +28,8 @@ async def test_what_is_more_urgent_goes_first() -> None:
 
 
 async def test_in_order_the_first_to_come_goes_first() -> None:
-    lane = Budget(0, 1, is_in_order=True).lane(1)
-    order: list[Urgency] = []
+    lane = VenueRateLimiter(0, 1, is_in_order=True).lane(1)
+    order: list[Priority] = []
     async with asyncio.TaskGroup() as tasks, lane.turn(CANCEL):
         for urgency in (FAR, NEAR, CLOSE, CANCEL):
             tasks.create_task(ask(lane, urgency, order))
@@ -38,9 +38,9 @@ async def test_in_order_the_first_to_come_goes_first() -> None:
 
 
 async def test_the_lanes_of_a_venue_share_its_tokens_by_urgency() -> None:
-    budget = Budget(200, 1)
+    budget = VenueRateLimiter(200, 1)
     lanes = [budget.lane(8), budget.lane(8)]
-    order: list[Urgency] = []
+    order: list[Priority] = []
     async with asyncio.TaskGroup() as tasks, lanes[0].turn(CANCEL):
         for lane, urgency in zip(lanes * 2, (FAR, NEAR, CLOSE, CANCEL), strict=True):
             tasks.create_task(ask(lane, urgency, order))
@@ -49,7 +49,7 @@ async def test_the_lanes_of_a_venue_share_its_tokens_by_urgency() -> None:
 
 
 async def test_nobody_asks_while_the_venue_wants_rest() -> None:
-    budget = Budget(0, 1)
+    budget = VenueRateLimiter(0, 1)
     lanes = [budget.lane(1), budget.lane(1)]
     budget.rest(0.05)
     started = asyncio.get_running_loop().time()
@@ -58,17 +58,17 @@ async def test_nobody_asks_while_the_venue_wants_rest() -> None:
 
 
 async def test_who_waits_longer_than_it_is_of_use_is_shed_and_the_next_one_goes() -> None:
-    lane = Budget(0, 1).lane(1)
-    order: list[Urgency] = []
+    lane = VenueRateLimiter(0, 1).lane(1)
+    order: list[Priority] = []
     async with lane.turn(CANCEL):
-        with pytest.raises(Shed):
+        with pytest.raises(Expired):
             await ask(lane, NEAR, order, 0.01)
     await ask(lane, FAR, order)
     assert order == [FAR]
 
 
 async def test_who_gives_up_when_it_was_just_granted_gives_the_turn_back() -> None:
-    lane = Budget(0, 1).lane(1)
+    lane = VenueRateLimiter(0, 1).lane(1)
     async with lane.turn(CANCEL):
         waiting = asyncio.create_task(ask(lane, NEAR, []))
         await asyncio.sleep(0)
@@ -79,7 +79,7 @@ async def test_who_gives_up_when_it_was_just_granted_gives_the_turn_back() -> No
 
 
 async def test_an_empty_budget_fills_up_again() -> None:
-    lane = Budget(100, 2).lane(8)
+    lane = VenueRateLimiter(100, 2).lane(8)
     started = asyncio.get_running_loop().time()
     for _ in range(4):
         await ask(lane, NEAR, [])

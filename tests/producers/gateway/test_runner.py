@@ -8,7 +8,18 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 import msgspec
 import pytest
 
-from bus import Bus, EachLast, EmbeddedServer, FreeRunning, Part, Registry, Timing, leases, part, read
+from bus import (
+    Bus,
+    EmbeddedServer,
+    FreeRunning,
+    LastPerSubject,
+    Registry,
+    Service,
+    Timing,
+    leases,
+    open_service,
+    read,
+)
 from bus.coordination.membership import Claim, Member
 from producers.gateway import runner as module
 from producers.gateway.executor import GatewayMetrics
@@ -42,7 +53,9 @@ async def roster(bus: Bus) -> Registry:
 @asynccontextmanager
 async def serving(server: EmbeddedServer, client: SimulatedVenue, name: str) -> AsyncIterator[Gateways]:
     async with AsyncExitStack() as stack:
-        here: Part = await stack.enter_async_context(part("gateway", bus_url=server.url, http_port=None))
+        here: Service = await stack.enter_async_context(
+            open_service("gateway", bus_url=server.url, http_port=None)
+        )
         tenure = await stack.enter_async_context(leases(here.bus, "gateway.sim", name, timing=QUICK))
         metrics = GatewayMetrics(here.registry)
 
@@ -70,7 +83,7 @@ async def serving(server: EmbeddedServer, client: SimulatedVenue, name: str) -> 
 
 
 async def until_in_bucket(bus: Bus, key: str, wanted: Callable[[bytes], bool]) -> None:
-    async with aclosing(read(bus, "KV_lease", (f"$KV.lease.{key}",), EachLast())) as batches:
+    async with aclosing(read(bus, "KV_lease", (f"$KV.lease.{key}",), LastPerSubject())) as batches:
         async for batch in batches:
             if any(wanted(message.data) for message in batch.messages):
                 return

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus import Bus, LockStep, Part, Registry
+from bus import Bus, LockStep, Registry, Service
 from bus.metrics import CollectorRegistry
-from producers.market.pacing import AsItComes, LockStepPace
+from producers.market.pacing import LockStepPace, RealTime
 from producers.market.publisher import MarketPublisher
 from producers.market.symbol_changes import follow_newcomers
 from producers.outbox import Outbox
@@ -32,12 +32,12 @@ HISTORY = subjects.closed_candle(SIM, PERP, "1m")
 KEY = subjects.registry_key(SIM, PERP)
 
 
-def publisher(here: Part, source: SimulatedVenue) -> MarketPublisher:
-    return MarketPublisher(here, source, SIM, AsItComes(here.bus))
+def publisher(here: Service, source: SimulatedVenue) -> MarketPublisher:
+    return MarketPublisher(here, source, SIM, RealTime(here.bus))
 
 
 async def test_the_rules_of_the_symbols_are_in_the_registry(
-    bus: Bus, here: Part, client: SimulatedVenue
+    bus: Bus, here: Service, client: SimulatedVenue
 ) -> None:
     for _ in range(2):
         await publisher(here, client).publish_instruments([PERP])
@@ -47,13 +47,13 @@ async def test_the_rules_of_the_symbols_are_in_the_registry(
     assert decode_as(stored.data, Instrument).symbol == PERP
 
 
-async def test_a_symbol_that_the_venue_lacks_is_named(here: Part, client: SimulatedVenue) -> None:
+async def test_a_symbol_that_the_venue_lacks_is_named(here: Service, client: SimulatedVenue) -> None:
     with pytest.raises(LookupError, match="sim has no DOGE/USDT; it has BTC/USDT:USDT"):
         await publisher(here, client).publish_instruments([Symbol("DOGE/USDT")])
 
 
 async def test_history_is_stored_once_whoever_asks_again(
-    bus: Bus, here: Part, serve: Serve, new_client: NewClient, tmp_path: Path
+    bus: Bus, here: Service, serve: Serve, new_client: NewClient, tmp_path: Path
 ) -> None:
     served = await serve(new_settings(tmp_path, ticks=4))
     source = await new_client(served.url)
@@ -67,7 +67,7 @@ async def test_history_is_stored_once_whoever_asks_again(
     assert state.last == state.messages
 
 
-async def test_what_happens_is_on_the_bus(bus: Bus, here: Part, client: SimulatedVenue) -> None:
+async def test_what_happens_is_on_the_bus(bus: Bus, here: Service, client: SimulatedVenue) -> None:
     market = publisher(here, client)
     await market.back_fill([PERP])
     task = asyncio.create_task(market.follow([PERP]))
@@ -80,7 +80,7 @@ async def test_what_happens_is_on_the_bus(bus: Bus, here: Part, client: Simulate
 
 
 async def test_candles_that_closed_while_the_feed_was_away_are_stored(
-    bus: Bus, here: Part, served: Served, client: SimulatedVenue, monkeypatch: pytest.MonkeyPatch
+    bus: Bus, here: Service, served: Served, client: SimulatedVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def flicker(symbols: Sequence[Symbol]) -> AsyncIterator[MarketUpdate]:
         for state in (FeedState.UP, FeedState.DOWN, FeedState.UP):
@@ -98,7 +98,7 @@ async def test_candles_that_closed_while_the_feed_was_away_are_stored(
 
 
 async def test_in_lock_step_the_market_waits_for_who_acts_on_it(
-    bus: Bus, here: Part, client: SimulatedVenue
+    bus: Bus, here: Service, client: SimulatedVenue
 ) -> None:
     outbox = Outbox(bus, here.log)
     market = MarketPublisher(here, client, SIM, LockStepPace(bus, outbox, client, SIM, [PERP], here.log))
@@ -122,7 +122,7 @@ async def test_in_lock_step_the_market_waits_for_who_acts_on_it(
 
 
 async def test_what_joins_the_roster_is_published_and_what_leaves_it_is_not(
-    bus: Bus, here: Part, client: SimulatedVenue, monkeypatch: pytest.MonkeyPatch
+    bus: Bus, here: Service, client: SimulatedVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticks: asyncio.Queue[int] = asyncio.Queue()
 
@@ -167,7 +167,7 @@ def heard_calls(market: MarketPublisher, name: str) -> asyncio.Event:
 
 
 async def test_a_newcomer_that_the_venue_lacks_stops_nothing(
-    bus: Bus, here: Part, client: SimulatedVenue
+    bus: Bus, here: Service, client: SimulatedVenue
 ) -> None:
     entry = next(event for event in EXAMPLES if isinstance(event, SymbolEntry))
     doge = msgspec.structs.replace(entry, venue=SIM, symbol=Symbol("DOGE/USDT"))

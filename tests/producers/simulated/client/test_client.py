@@ -154,8 +154,8 @@ async def test_trades_after_one_are_the_later_ones(client: SimulatedVenue) -> No
 
 
 async def test_many_trades_come_in_pages(client: SimulatedVenue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("producers.simulated.client.TRADES_A_PAGE", 2)
-    monkeypatch.setattr("producers.simulated.venue.TRADES_A_PAGE", 2)
+    monkeypatch.setattr("producers.simulated.client.client.TRADES_A_PAGE", 2)
+    monkeypatch.setattr("producers.simulated.server.venue.TRADES_A_PAGE", 2)
     for name in "abcde":
         await client.place(PERP, decision(BUY, "101", name, post_only=False))
 

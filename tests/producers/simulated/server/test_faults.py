@@ -109,7 +109,7 @@ async def test_a_reordered_event_comes_after_the_next(client: SimulatedVenue, se
 async def test_a_reordered_event_with_nothing_after_it_comes_all_the_same(
     client: SimulatedVenue, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("producers.simulated.streams.HELD_S", 0.01)
+    monkeypatch.setattr("producers.simulated.server.streams.HELD_S", 0.01)
     async with aclosing(client.account()) as account:
         await anext(account)
         await set_faults(served, FaultSettings(reordered=1))

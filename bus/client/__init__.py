@@ -1,0 +1,1 @@
+"""The NATS connection and JetStream protocol: requests, acknowledgements, consumers, messages."""

@@ -1,0 +1,1 @@
+"""Sharing work between processes: leases, membership, lock-step."""

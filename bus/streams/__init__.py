@@ -1,0 +1,1 @@
+"""Streams as data: topology, ordered reads, latest values, journals, key-value registries."""

@@ -1,0 +1,1 @@
+"""Read-only examination of a running stack: discovery, journal digests, audits."""

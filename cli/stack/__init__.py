@@ -1,0 +1,1 @@
+"""The local stack that `up` runs: processes, supervision, ports, data directory."""

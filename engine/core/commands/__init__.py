@@ -1,0 +1,1 @@
+"""Operator commands: pause, stop, flatten, set, reconcile, trip, reset."""

@@ -1,0 +1,1 @@
+"""Guards: conditions that stop opening orders, and circuit breakers."""

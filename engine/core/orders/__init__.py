@@ -1,0 +1,1 @@
+"""Orders and money: price lattice, slots, execution reports, accounting, reconciliation."""

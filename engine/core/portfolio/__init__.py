@@ -1,0 +1,1 @@
+"""The portfolio core: exposure and the global circuit breaker over all symbols."""

@@ -1,0 +1,1 @@
+"""Which orders a grid wants: levels, sizes, skew, volatility, order clean-up."""

@@ -1,0 +1,1 @@
+"""From the first input to the first order: preflight checks and position adoption."""

@@ -1,0 +1,1 @@
+"""Examines the product and ships with it: benchmarks, crash tests (`verify`), scenarios."""

@@ -1,0 +1,1 @@
+"""Benchmarks of the trading path: commit, engine, latency, recovery, take-over."""

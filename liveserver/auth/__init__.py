@@ -1,0 +1,1 @@
+"""Authentication and authorisation: keys, JWTs, roles, rate limits."""

@@ -1,0 +1,1 @@
+"""Operator commands from browsers, over HTTP and WebSocket."""

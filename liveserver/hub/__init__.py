@@ -1,0 +1,1 @@
+"""Delivery to viewers: subscriptions, snapshots, resume, the bus feed."""

@@ -1,0 +1,1 @@
+"""Messages between browser and live server, in both directions and both versions."""

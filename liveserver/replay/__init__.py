@@ -1,0 +1,1 @@
+"""Replay of the past to one viewer."""

@@ -1,0 +1,1 @@
+"""WebSocket connections: handshake, session, frames, back-pressure."""

@@ -1,0 +1,1 @@
+"""The account publisher: private stream and order sweep from a venue to the bus."""

@@ -1,0 +1,1 @@
+"""The market publisher: market data from a venue to the bus."""

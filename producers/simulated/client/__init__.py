@@ -1,0 +1,1 @@
+"""The venue port's implementation for the simulated venue."""

@@ -1,0 +1,1 @@
+"""Price sources of the simulated venue: a seeded model or recorded candles."""

@@ -1,0 +1,1 @@
+"""The simulated venue's matching engine and accounts. Pure: no I/O, no clock."""

@@ -1,0 +1,1 @@
+"""The simulated venue's server: HTTP and WebSocket API, durable store, faults."""

@@ -1,0 +1,1 @@
+"""What the engine commits and publishes: journal steps, events, commands, the portfolio."""

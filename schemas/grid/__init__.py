@@ -1,0 +1,1 @@
+"""A grid's settings, durable state, view for browsers, and reasons for not quoting."""

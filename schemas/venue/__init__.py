@@ -1,0 +1,1 @@
+"""What venues report and accept: instruments, market data, account, orders, trades."""
