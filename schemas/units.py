@@ -4,6 +4,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NewType, TypeAlias
 
+ZERO = Decimal(0)
+
 Price: TypeAlias = Decimal
 """Quote currency for one unit of the base currency."""
 

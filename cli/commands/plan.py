@@ -20,9 +20,9 @@ from engine.core.grid import first_anchor
 from engine.core.orders.price_lattice import Lattice
 from engine.core.quoting.quoting import Market, Opening, openings
 from engine.core.startup.preflight import Account, Case, Check, checks, leverage_of, round_trip
-from schemas.grid.settings import ZERO, GridSettings
+from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState
-from schemas.units import Money, Price, Quantity, Ratio, Side, Symbol, VenueId
+from schemas.units import ZERO, Money, Price, Quantity, Ratio, Side, Symbol, VenueId
 from schemas.venue.instruments import Instrument, InstrumentKind
 
 MAINTENANCE: Ratio = Decimal("0.005")

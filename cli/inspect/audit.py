@@ -10,12 +10,10 @@ from producers.simulated.matching.ledger import Holding, Wallet
 from producers.simulated.matching.orders import Order
 from schemas.engine.events import Fill
 from schemas.grid.state import GridState, SlotOrder
-from schemas.units import ClientOrderId, SignedQuantity, TradeId
+from schemas.units import ZERO, ClientOrderId, SignedQuantity, TradeId
 from schemas.venue.instruments import InstrumentKind
 from schemas.venue.order_ids import is_ours
 from schemas.venue.orders import Funding, Trade
-
-ZERO = Decimal(0)
 
 
 class VenueBooks(msgspec.Struct, frozen=True, kw_only=True):

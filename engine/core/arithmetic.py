@@ -2,10 +2,10 @@
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 
+from schemas.units import ZERO
+
 CONTEXT = Context(prec=50, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation, Overflow])
 """Wide enough that sums and products of prices, quantities and fees are exact."""
-
-ZERO = Decimal(0)
 
 SHARE_DIGITS = Decimal("1e-8")
 """What a proportional share is rounded to; the last share takes what is left, so that nothing is lost."""

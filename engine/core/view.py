@@ -2,14 +2,14 @@
 
 from decimal import Decimal, localcontext
 
-from engine.core.arithmetic import CONTEXT, SHARE_DIGITS, ZERO
+from engine.core.arithmetic import CONTEXT, SHARE_DIGITS
 from engine.core.blocking import detail_of
 from engine.core.orders.price_lattice import Lattice
 from engine.core.quoting.quoting import why_not
 from schemas.grid.settings import GridMode
 from schemas.grid.state import GridState, Slot
 from schemas.grid.view import GridView, SlotStatus, SlotView
-from schemas.units import Money, Price, Side
+from schemas.units import ZERO, Money, Price, Side
 
 
 def view(state: GridState, step: int, mark: Price | None = None) -> GridView:

@@ -2,16 +2,14 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
-from schemas.units import Price, Quantity, Side, TimeNs
+from schemas.units import ZERO, Price, Quantity, Side, TimeNs
 from schemas.venue.account import OpenOrder, OpenOrders
 from schemas.venue.orders import OrderReport, OrderStatus, Trade
 
 REMEMBERED = 5000
 """So many ended orders are known, so that a late report does not bring one back."""
 
-ZERO = Decimal(0)
 NOT_LISTED = "no longer open at the venue"
 
 

@@ -5,17 +5,14 @@ all its opening orders of one side filled. An order that is let through counts f
 """
 
 from collections.abc import Collection, Iterator
-from decimal import Decimal
 from typing import NamedTuple
 
 from schemas.engine.portfolio import PortfolioLimits, PortfolioSettings
 from schemas.grid.state import BreakerState, GridState, SlotOrderState
-from schemas.units import ClientOrderId, Money, Price, Side, SignedQuantity, Symbol
+from schemas.units import ZERO, ClientOrderId, Money, Price, Side, SignedQuantity, Symbol
 from schemas.venue.account import Position
 from schemas.venue.instruments import InstrumentKind
 from schemas.venue.orders import PlaceOrder
-
-ZERO = Decimal(0)
 
 
 class Working(NamedTuple):

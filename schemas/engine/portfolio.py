@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import msgspec
 
-from schemas.grid.settings import ZERO
 from schemas.grid.state import BreakerState
 from schemas.units import (
     SECOND_NS,
+    ZERO,
     DurationNs,
     Money,
     Price,

@@ -5,9 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from schemas.units import SECOND_NS, DurationNs, Money, Price, Ratio, Symbol
-
-ZERO = Decimal(0)
+from schemas.units import SECOND_NS, ZERO, DurationNs, Money, Price, Ratio, Symbol
 
 
 class GridMode(StrEnum):

@@ -5,8 +5,9 @@ from enum import StrEnum
 
 import msgspec
 
-from schemas.grid.settings import ZERO, GridSettings
+from schemas.grid.settings import GridSettings
 from schemas.units import (
+    ZERO,
     ClientOrderId,
     DurationNs,
     Money,

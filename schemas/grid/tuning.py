@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from schemas import notation
-from schemas.grid.settings import ZERO, GridSettings
+from schemas.grid.settings import GridSettings
 from schemas.notation import Amount
-from schemas.units import Ratio
+from schemas.units import ZERO, Ratio
 
 OFF: Final = "off"
 """Written for a limit, a bound or a stop that there is none of."""

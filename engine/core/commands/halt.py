@@ -5,7 +5,6 @@ left when they are filled are slots whose long and short quantities make up for 
 that a trade is booked where what it closes was.
 """
 
-from engine.core.arithmetic import ZERO
 from engine.core.blocking import halted_by
 from engine.core.orders.profit import total
 from engine.core.orders.slots import is_working
@@ -15,7 +14,7 @@ from schemas.engine.control import CommandOutcome
 from schemas.engine.events import Severity
 from schemas.grid.state import GridState, Halt, Slot, SlotOrder
 from schemas.grid.view import NotQuoting
-from schemas.units import Price, Quantity, Side, TimeNs
+from schemas.units import ZERO, Price, Quantity, Side, TimeNs
 from schemas.venue.instruments import Instrument
 
 FLATTEN = "flatten"

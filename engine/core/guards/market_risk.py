@@ -5,11 +5,11 @@ volume is above `volume_multiplier` times their mean. Enough of them, and nothin
 closed a candle above the mean with normal volume.
 """
 
-from engine.core.arithmetic import ZERO
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.grid.settings import GridSettings
 from schemas.grid.state import Watched
+from schemas.units import ZERO
 from schemas.venue.market import Candle
 
 MARKET_RISK = "market_risk"

@@ -10,9 +10,8 @@ from engine.core.arithmetic import share
 from engine.core.guards.circuit_breaker import note_opening
 from engine.core.step import Draft
 from schemas.engine.events import Fill, Severity
-from schemas.grid.settings import ZERO
 from schemas.grid.state import Accounts, Slot
-from schemas.units import Money, Price, SignedQuantity
+from schemas.units import ZERO, Money, Price, SignedQuantity
 from schemas.venue.instruments import Instrument
 from schemas.venue.orders import Funding, Trade
 

@@ -12,9 +12,8 @@ from engine.core.orders.accounting import book_correction
 from engine.core.orders.slots import has_all_trades, slot_at
 from engine.core.step import Draft
 from schemas.engine.events import ReconciliationFinding
-from schemas.grid.settings import ZERO
 from schemas.grid.state import GridState, Slot, SlotOrder
-from schemas.units import ClientOrderId, SignedQuantity
+from schemas.units import ZERO, ClientOrderId, SignedQuantity
 from schemas.venue.account import Position
 from schemas.venue.instruments import InstrumentKind
 

@@ -6,10 +6,9 @@ and as much was traded as it reported; until then the order stays in its slot an
 
 from enum import Enum, auto
 
-from engine.core.arithmetic import ZERO
 from schemas.grid.settings import GridMode
 from schemas.grid.state import FinishedOrder, GridState, Slot, SlotOrder, SlotOrderState
-from schemas.units import ClientOrderId, Quantity, Side
+from schemas.units import ZERO, ClientOrderId, Quantity, Side
 from schemas.venue.order_ids import OrderName, is_ours, order_id, parse_order_id
 
 FINISHED_KEPT = 64

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 
-from engine.core.arithmetic import ZERO
 from engine.core.guards.portfolio_limits import EXPOSURE_LIMIT
 from engine.core.portfolio.step import PortfolioDraft
 from schemas.engine.events import Severity
 from schemas.engine.portfolio_journal import SymbolSeen
-from schemas.units import Money
+from schemas.units import ZERO, Money
 
 
 def notional(seen: SymbolSeen) -> Money:

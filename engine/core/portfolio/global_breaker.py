@@ -6,14 +6,13 @@ venue takes too long to answer orders; and by hand. After its cool-down it is ha
 side, a clean round trip closes it and a losing one opens it again.
 """
 
-from engine.core.arithmetic import ZERO
 from engine.core.guards.portfolio_limits import GLOBAL_BREAKER
 from engine.core.portfolio.step import PortfolioDraft
 from schemas.engine.events import Fill, Severity
 from schemas.engine.portfolio import OrderLatency, PortfolioSettings
 from schemas.grid.state import BreakerState, Peak
 from schemas.grid.view import NotQuoting
-from schemas.units import MILLISECOND_NS, Money
+from schemas.units import MILLISECOND_NS, ZERO, Money
 
 PEAKS_KEPT = 24
 """Into so many parts the drawdown's window is cut; each keeps its highest moment."""

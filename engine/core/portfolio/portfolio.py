@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import localcontext
 from typing import assert_never
 
-from engine.core.arithmetic import CONTEXT, ZERO
+from engine.core.arithmetic import CONTEXT
 from engine.core.portfolio import exposure, global_breaker
 from engine.core.portfolio.commands import on_add, on_command_for_all
 from engine.core.portfolio.step import PortfolioChange, PortfolioDraft
@@ -23,7 +23,7 @@ from schemas.engine.portfolio_journal import (
 )
 from schemas.grid.state import BreakerState
 from schemas.grid.view import GridView
-from schemas.units import Symbol
+from schemas.units import ZERO, Symbol
 from schemas.venue.market import ClockRead
 
 

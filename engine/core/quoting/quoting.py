@@ -13,10 +13,10 @@ from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import is_working
 from engine.core.quoting.order_cleanup import in_the_way
 from engine.core.quoting.volatility import order_amount
-from schemas.grid.settings import ZERO, GridSettings
+from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState, Slot, SlotOrder
 from schemas.grid.view import NotQuoting
-from schemas.units import Price, Quantity, Side, TimeNs
+from schemas.units import ZERO, Price, Quantity, Side, TimeNs
 from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.market import Ticker
 

@@ -8,12 +8,11 @@ name and its price. What a level holds keeps the order that closes it; opening o
 
 from decimal import ROUND_CEILING, Decimal
 
-from engine.core.arithmetic import ZERO
 from engine.core.orders.price_lattice import Lattice
 from engine.core.step import Draft
 from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState
-from schemas.units import Money, Price, Ratio
+from schemas.units import ZERO, Money, Price, Ratio
 from schemas.venue.market import Candle
 
 SHRINKING = Decimal(50)

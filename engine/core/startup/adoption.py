@@ -7,7 +7,6 @@ up (long) or down (short), as many as there is room for, and fewer when the part
 
 from decimal import Decimal
 
-from engine.core.arithmetic import ZERO
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import slot_at
 from engine.core.startup.preflight import least_quantity
@@ -15,7 +14,7 @@ from engine.core.step import Draft
 from schemas.engine.events import ReconciliationFinding, Severity
 from schemas.grid.settings import GridMode
 from schemas.grid.state import GridState, Startup
-from schemas.units import ClientOrderId, Price, Quantity, Side, SignedQuantity
+from schemas.units import ZERO, ClientOrderId, Price, Quantity, Side, SignedQuantity
 from schemas.venue.instruments import Instrument, InstrumentKind
 
 

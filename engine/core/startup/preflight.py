@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from engine.core.arithmetic import CONTEXT, ZERO
+from engine.core.arithmetic import CONTEXT
 from engine.core.orders.price_lattice import Lattice
 from schemas.grid.settings import GridMode, GridSettings
-from schemas.units import Money, Price, Quantity, Ratio, Side
+from schemas.units import ZERO, Money, Price, Quantity, Ratio, Side
 from schemas.venue.instruments import Instrument, InstrumentKind, ceil_to
 
 FOUR_DIGITS = Decimal("0.0001")

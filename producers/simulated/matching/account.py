@@ -9,9 +9,20 @@ from collections.abc import Iterable, Mapping
 from decimal import ROUND_CEILING, localcontext
 
 from producers.simulated.listing import Listing, Quote
-from producers.simulated.matching.ledger import CENT, EXACT, ZERO, Holding, Wallet, most_of_fees
+from producers.simulated.matching.ledger import CENT, EXACT, Holding, Wallet, most_of_fees
 from producers.simulated.matching.orders import Order, Refusal
-from schemas.units import ClientOrderId, Money, Quantity, Ratio, Side, SignedQuantity, Symbol, TimeNs, VenueId
+from schemas.units import (
+    ZERO,
+    ClientOrderId,
+    Money,
+    Quantity,
+    Ratio,
+    Side,
+    SignedQuantity,
+    Symbol,
+    TimeNs,
+    VenueId,
+)
 from schemas.venue.account import Balance, Position
 from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.orders import Funding, RejectReason, Trade

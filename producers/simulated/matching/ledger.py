@@ -8,9 +8,8 @@ from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
 
 import msgspec
 
-from schemas.units import Money, Price, Quantity, Ratio, SignedQuantity, Symbol
+from schemas.units import ZERO, Money, Price, Quantity, Ratio, SignedQuantity, Symbol
 
-ZERO = Decimal(0)
 CENT = Decimal("0.00000001")
 """The smallest amount of any asset."""
 EXACT = Context(prec=60)

@@ -4,12 +4,11 @@ from decimal import Decimal
 
 import msgspec
 
-from schemas.units import ClientOrderId, Price, Quantity, Side, Symbol, TimeNs, VenueId
+from schemas.units import ZERO, ClientOrderId, Price, Quantity, Side, Symbol, TimeNs, VenueId
 from schemas.venue.account import OpenOrder
 from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.orders import OrderReport, OrderStatus, RejectReason
 
-ZERO = Decimal(0)
 OPEN = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
 LONGEST_ID = 36
 
