@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.core import arithmetic
+from schemas.units import ZERO
 from tests.mutation.mutations import Mutant, file_of, mutants_of
 from tests.mutation.run import put_in_place
 
@@ -33,6 +34,6 @@ def test_whoever_holds_a_function_has_the_mutant() -> None:
     (body,) = ast.parse("def share(whole, part, total):\n    return 'mutant'").body
     put_in_place(Mutant("arithmetic", 1, "share", "", body))
     try:
-        assert share(arithmetic.ZERO, arithmetic.ZERO, arithmetic.ZERO) == "mutant"
+        assert share(ZERO, ZERO, ZERO) == "mutant"
     finally:
         share.__code__ = before
