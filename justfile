@@ -5,59 +5,63 @@ set positional-arguments
 _list:
     @just --list --unsorted
 
-# Everything CI and the commit hook look at, the tests excepted
-check: fmt-check lint types imports page
+# All checks except the tests, as in CI and in the commit hook
+check: files fmt-check lint types imports page
 
-# The test suite, or what is named: just test tests/schemas -k subject
+# Run the tests, all or those named: just test tests/schemas -k subject
 test *args:
     ./opensqt test "$@"
 
-# The whole stack on this machine
+# Run the whole stack on this machine
 up *args:
     ./opensqt up "$@"
 
-# One benchmark by name
+# Run a benchmark by name
 bench *args:
     ./opensqt bench "$@"
 
-# The crash laboratory
+# Kill and pause parts at random, and check that accounts match the venue
 verify *args:
     ./opensqt verify "$@"
 
-# The test suite with branch coverage
+# Run the tests with branch coverage
 cover *args: _tools
     coverage erase
     coverage run -m pytest "$@"
     coverage combine --quiet
     coverage report
 
-# Change the core in small ways, and see whether a test notices: just mutants orders.slots orders.accounting guards.circuit_breaker
+# Mutation tests of the core: just mutants orders.slots guards.circuit_breaker
 mutants *modules: _tools
     python -m tests.mutation.run "$@"
 
-# Rewrite what the formatter and the linter can mend
+# Format the code and fix lint where possible
 fmt: _tools
     ruff check --fix-only --quiet
     ruff format
 
-# Is everything formatted?
+# Check tracked files, or those named: valid YAML and JSON, white space
+files *names: _tools
+    python .ci/check_files.py "$@"
+
+# Check the formatting
 fmt-check: _tools
     ruff format --check --quiet || { ruff format --diff --quiet; exit 1; }
 
-# Lint
+# Lint Python and shell code
 lint: _tools
     ruff check --quiet
     shellcheck opensqt .ci/run
 
-# Types of the Python code
+# Check the types of the Python code
 types: _tools
     mypy
 
-# Who imports whom
+# Check the import direction and the layout of the packages
 imports: _tools
-    pytest -q tests/test_imports.py
+    pytest -q tests/test_imports.py tests/test_layout.py
 
-# Types of the page's modules
+# Check the types of the web page's modules
 page:
     #!/bin/sh
     set -eu
@@ -65,13 +69,23 @@ page:
     if ! find "$page" -path "$page/vendor" -prune -o -name '*.js' -print 2>/dev/null | grep -q .; then
         echo "page: no modules in $page yet"
     elif ! command -v npm >/dev/null; then
-        echo 'page: not checked, because the type checker comes from npm and this machine has none'
+        echo 'page: not checked, because the type checker comes from npm, which is not installed'
     else
         [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --no-audit --no-fund --silent
         node_modules/.bin/tsc --project tsconfig.json
     fi
 
-# Lock anew; --upgrade takes the newest versions
+# Build the wheel into dist/, without network; equal commits give equal bytes
+build *args: _tools
+    #!/bin/sh
+    set -eu
+    # The date of the files in the wheel. Without git, hatchling uses a fixed date.
+    if [ -z "${SOURCE_DATE_EPOCH:-}" ] && epoch=$(git log -1 --format=%ct 2>/dev/null); then
+        export SOURCE_DATE_EPOCH="$epoch"
+    fi
+    python -m hatchling build --target wheel "$@"
+
+# Write the lock files; --upgrade selects the newest versions
 lock *args: _tools
     #!/bin/sh
     set -eu
@@ -80,20 +94,20 @@ lock *args: _tools
     compile pyproject.toml --group build --group dev --constraint requirements.lock --output-file requirements-dev.lock "$@"
     compile --group node --output-file requirements-node.lock "$@"
     npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund --silent
-    # An address in a lock would tie everyone to one registry, or to one machine's mirror of it.
+    # An address in a lock would bind every installation to one registry, or to a mirror of it.
     ! grep -nE '://|"resolved"' requirements.lock requirements-dev.lock requirements-node.lock package-lock.json
 
-# Known vulnerabilities in what is locked
+# Look for known vulnerabilities in the locked packages
 audit: _tools
     pip-audit --disable-pip --require-hashes --requirement requirements-dev.lock
     npm audit
 
-# Remove what the build, the tools and the tests made; .venv goes last, and ./opensqt makes it again
+# Delete everything generated, .venv included; ./opensqt creates it again
 clean:
     rm -rf dist node_modules liveserver/web/vendor htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
     find . -name __pycache__ -prune -exec rm -rf {} +
     rm -rf .venv
 
-# The launcher says where it is to what it starts, and has then seen to the tools.
+# ./opensqt sets OPENSQT_ROOT, and has then installed the tools already.
 _tools:
     @[ -n "${OPENSQT_ROOT:-}" ] || ./opensqt dev

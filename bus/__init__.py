@@ -1,17 +1,16 @@
-"""Taking part in the bus: connect, provision, store, read, commit, and live and die as a part.
+"""The message bus (NATS JetStream): connection, streams, leases between processes, service processes.
 
-Read in this order: `errors`, `client.connection`, `streams.reader`, `streams.latest`, `streams.journal`,
-`streams.topology`, `service.service`.
+Read in this order: `errors`, `client.connection`, `streams.topology`, `streams.reader`, `streams.latest`,
+`streams.journal`, `streams.registry`, `coordination.lease`, `service.service`.
 """
 
 from bus.backoff import Backoff
 from bus.client.connection import Bus, Unsubscribe, connect
 from bus.client.consumer import FromSequence, FromStart, FromTime, LastPerSubject, NewOnly, Start
 from bus.client.message import Message, Received
-from bus.coordination.lease import TIMING, Leases, Timing, leases
+from bus.coordination.lease import Lease, LeaseProvider, NoLeases, default_name, token
+from bus.coordination.lease_keeper import DEFAULT_TIMING, Leases, Timing, leases
 from bus.coordination.lock_step import FreeRunning, LockStep, StepGate, grant_step
-from bus.coordination.tenure import Lease, LeaseProvider, NoLeases, default_name, token
-from bus.decoding import decode_or_log
 from bus.errors import (
     Ambiguous,
     BusError,
@@ -21,7 +20,7 @@ from bus.errors import (
     NoResponders,
     NoSpace,
     OffsetLost,
-    Refused,
+    Rejected,
     ServerStartFailed,
     StreamGone,
     TopologyDiffers,
@@ -30,16 +29,17 @@ from bus.log import Logger, get_logger, is_debugging
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
 from bus.service.lifecycle import flatten_errors, forever, run
 from bus.service.service import Service, open_service
+from bus.streams.decoding import decode_or_log
 from bus.streams.journal import Journal, Newest, newest
 from bus.streams.latest import LatestValues
-from bus.streams.pending import pending
+from bus.streams.ordered_consumer import Batch
 from bus.streams.provision import provision
-from bus.streams.reader import Batch, read, read_durable
+from bus.streams.reader import last_per_subject, pending, read, read_durable
 from bus.streams.registry import Entry, Registry
-from bus.symbols import deregister, follow_roster
+from bus.symbols import deregister, follow_symbols, follow_venue_symbols, wait_for_symbols
 
 __all__ = [
-    "TIMING",
+    "DEFAULT_TIMING",
     "Ambiguous",
     "Backoff",
     "Batch",
@@ -70,8 +70,8 @@ __all__ = [
     "NoSpace",
     "OffsetLost",
     "Received",
-    "Refused",
     "Registry",
+    "Rejected",
     "ServerStartFailed",
     "Service",
     "Start",
@@ -86,11 +86,13 @@ __all__ = [
     "deregister",
     "embedded_cluster",
     "flatten_errors",
-    "follow_roster",
+    "follow_symbols",
+    "follow_venue_symbols",
     "forever",
     "get_logger",
     "grant_step",
     "is_debugging",
+    "last_per_subject",
     "leases",
     "newest",
     "open_service",
@@ -100,4 +102,5 @@ __all__ = [
     "read_durable",
     "run",
     "token",
+    "wait_for_symbols",
 ]

@@ -1,4 +1,4 @@
-"""Commands on the bus: stored once however often that is tried, answered by the engine, and asked for later."""
+"""Operator commands: submit a command and wait for its result, or find an earlier one."""
 
 import time
 from collections.abc import AsyncGenerator
@@ -11,34 +11,35 @@ from bus.client.message import Received
 from bus.errors import Ambiguous, StreamGone
 from bus.streams.reader import read
 from bus.streams.registry import Registry
+from bus.symbols import BUCKET
 from schemas import subjects
 from schemas.codec import UndecodableError, decode
 from schemas.engine.control import Command, CommandResult
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS
 
-ATTEMPT_S = 1.0
-REMEMBERED_NS = 24 * 3600 * SECOND_NS
-"""How far back a command is looked for."""
+ATTEMPT_TIMEOUT_S = 1.0
+MAX_AGE_NS = 24 * 3600 * SECOND_NS
+"""How far back `find_command` searches."""
 
 
-class OtherCommand(Exception):
-    """There was another command with the same id: this one was not stored."""
+class CommandIdInUse(Exception):
+    """A different command with the same id was stored before. The new command was not stored."""
 
 
-class Given(NamedTuple):
-    """A command and its answer, as far as they are known."""
+class CommandRecord(NamedTuple):
+    """A command and its result; None for a part that was not found."""
 
     command: Command | None
     result: CommandResult | None
 
 
-async def give(bus: Bus, command: Command) -> CommandResult:
-    """Store a command, once however often it has to be tried, and return the engine's answer.
+async def submit(bus: Bus, command: Command) -> CommandResult:
+    """Store a command exactly once, retrying as necessary, and return the engine's result.
 
-    A repetition within two minutes, with the same id, is answered as the first was. Cancel it to wait no longer: the
-    command stays.
-    Raises: OtherCommand; StreamGone and what else `Bus.store` does.
+    A command with the same id and content, submitted within two minutes, gets the result of the first. Cancelling this
+    call stops the waiting, but does not revoke the command.
+    Raises: CommandIdInUse; StreamGone and the other errors of `Bus.store`.
     """
     sequence = await _store(bus, command)
     filters = _subjects_of(command)
@@ -52,46 +53,48 @@ async def give(bus: Bus, command: Command) -> CommandResult:
                 break
             if isinstance(event, CommandResult) and event.command_id == command.command_id:
                 return event
-    raise OtherCommand(f"the id {command.command_id} was given to another command before")
+    raise CommandIdInUse(f"the command id {command.command_id} was used for another command: choose a new id")
 
 
-async def look_up(bus: Bus, command_id: str) -> Given:
-    """Return what the bus has of a command of the last day."""
+async def find_command(bus: Bus, command_id: str) -> CommandRecord:
+    """Return a command of the last 24 hours and its result, as far as they are stored."""
     command: Command | None = None
-    start = FromTime(time.time_ns() - REMEMBERED_NS)
+    start = FromTime(time.time_ns() - MAX_AGE_NS)
     async with aclosing(read(bus, Stream.CONTROL, ["control.>"], start)) as batches:
         async for batch in batches:
             for received in batch.messages:
                 event = _event(received)
                 if isinstance(event, CommandResult) and event.command_id == command_id:
-                    return Given(command, event)
+                    return CommandRecord(command, event)
                 if isinstance(event, Command) and event.command_id == command_id:
                     command = event
             if batch.caught_up:
                 break
-    return Given(command, None)
+    return CommandRecord(command, None)
 
 
-async def traded(bus: Bus) -> set[str]:
-    """Return the keys of the symbols that are traded: see `subjects.registry_key`."""
+async def traded_symbols(bus: Bus) -> set[str]:
+    """Return the registry keys of the traded symbols: `sim.BTC-USDT_USDT`."""
     try:
-        return set(await Registry(bus, "symbols").entries())
+        return set(await Registry(bus, BUCKET).entries())
     except StreamGone:
         return set()
 
 
 def is_same(one: Command, other: Command) -> bool:
-    """Tell whether two commands ask for the same: when they were given is not part of it."""
-    return _untimed(one) == _untimed(other)
+    """Return whether two commands are equal except for their times."""
+    return _without_times(one) == _without_times(other)
 
 
 async def _store(bus: Bus, command: Command) -> int:
     subject = subjects.command(command.venue, command.symbol, command.name)
     while True:
         try:
-            return await bus.store(subject, command, message_id=command.command_id, timeout_s=ATTEMPT_S)
+            return await bus.store(
+                subject, command, message_id=command.command_id, timeout_s=ATTEMPT_TIMEOUT_S
+            )
         except Ambiguous:
-            continue  # the bus tells repetitions by the id
+            continue  # the stream discards the repetition by its message id
 
 
 async def _messages(bus: Bus, filters: list[str], start: Start) -> AsyncGenerator[Received, None]:
@@ -115,6 +118,6 @@ def _event(received: Received) -> object:
         return None
 
 
-def _untimed(command: Command) -> tuple[object, ...]:
+def _without_times(command: Command) -> tuple[object, ...]:
     fields = [name for name in command.__struct_fields__ if name not in {"time", "expires_time"}]
     return tuple(getattr(command, name) for name in fields)

@@ -1,48 +1,48 @@
-"""What can go wrong on the bus: whose fault it is, and whether to retry.
+"""Errors of the bus: the cause, and whether to retry.
 
     BusError
-    ├── Refused             the server's definite no: nothing was stored; ours to mend
-    │   ├── Conflict        the expected sequence does not hold: somebody else wrote
+    ├── Rejected            rejected by the server, nothing was stored: a bug or a wrong setting here
+    │   ├── Conflict        the expected sequence does not match: another writer has written
     │   └── NoSpace         the store is full: retry when there is space again
-    ├── StreamGone          no stream takes this: nothing was stored; provision, then retry
-    ├── NoResponders        nobody answers on the subject now: retry
-    ├── Ambiguous           the network's fault: it may or may not have been done; find out, never retry blindly
-    ├── OffsetLost          what was wanted is no longer there: reconcile
-    ├── Fenced              another one has taken over: stop
-    ├── TopologyDiffers     a stream is not as it has to be: stop, a person decides
-    ├── ServerStartFailed   the embedded server cannot run: stop, the text says what to do
-    └── ConnectionClosed    the server sent us away for good: stop
+    ├── StreamGone          no stream for the subject, nothing was stored: provision, then retry
+    ├── NoResponders        the subject has no responder at the moment: retry
+    ├── Ambiguous           no reply, the outcome is unknown: read it back, or retry only what is idempotent
+    ├── OffsetLost          the next message is no longer in the stream: reconcile
+    ├── Fenced              another writer has taken over: stop
+    ├── TopologyDiffers     a stream has an incompatible configuration: stop, an operator must decide
+    ├── ServerStartFailed   the embedded server cannot start: stop, the message says what to do
+    └── ConnectionClosed    the server closed the connection for good: stop
 
-What is our own bug is an AssertionError.
+Programming errors are AssertionErrors.
 """
 
 
 class BusError(Exception):
-    """Something between us and the bus."""
+    """An error in the communication with the bus."""
 
 
-class Refused(BusError):
-    """The server's definite no."""
+class Rejected(BusError):
+    """The server rejected the request."""
 
     def __init__(self, code: int, description: str, status: int = 400) -> None:
         super().__init__(f"{description} ({code})")
         self.code = code
-        """JetStream's `err_code`; the status where there is none."""
+        """JetStream's `err_code`, or the status when there is none."""
         self.description = description
         self.status = status
-        """As in HTTP: 4xx is our fault, 503 passes."""
+        """As in HTTP: 4xx is an invalid request, 503 is temporary."""
 
 
-class Conflict(Refused):
-    """The expected last sequence does not hold."""
+class Conflict(Rejected):
+    """The expected last sequence does not match."""
 
 
-class NoSpace(Refused):
-    """The store, or the stream, is full."""
+class NoSpace(Rejected):
+    """The store or the stream is full."""
 
 
 class StreamGone(BusError):
-    """No stream has this name, or none takes this subject."""
+    """No stream has this name or stores this subject."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"no stream for {what}")
@@ -50,29 +50,29 @@ class StreamGone(BusError):
 
 
 class NoResponders(BusError):
-    """Nobody answers on the subject."""
+    """The subject has no responder."""
 
     def __init__(self, subject: str) -> None:
-        super().__init__(f"nobody answers on {subject}")
+        super().__init__(f"no responder on {subject}")
         self.subject = subject
 
 
 class Ambiguous(BusError):
-    """It may or may not have been stored, or done; it may even be stored later."""
+    """The outcome is unknown: it may have been stored or done, or still be stored later."""
 
 
 class OffsetLost(BusError):
-    """A stream no longer has what the reader wants next."""
+    """A stream no longer has the message that the reader needs next."""
 
     def __init__(self, stream: str, wanted: int, first: int, created: str) -> None:
         state = f"created {created}, begins at {first}" if created else "is gone"
-        super().__init__(f"{stream} {state}: cannot go on at {wanted}")
+        super().__init__(f"{stream} {state}: cannot continue at {wanted}")
         self.stream = stream
         self.wanted = wanted
         self.first = first
-        """The first sequence there is now; 0 when the stream is gone."""
+        """The first sequence of the present stream; 0 when it is gone."""
         self.created = created
-        """When the stream that is there now was created; empty when there is none."""
+        """The creation time of the present stream; empty when it is gone."""
 
 
 class Fenced(BusError):
@@ -80,7 +80,7 @@ class Fenced(BusError):
 
 
 class TopologyDiffers(BusError):
-    """A stream is there, but not as it has to be, and that cannot be changed."""
+    """A stream exists with a different configuration that cannot be changed."""
 
     def __init__(self, stream: str, difference: str) -> None:
         super().__init__(f"stream {stream} differs: {difference}")
@@ -89,7 +89,7 @@ class TopologyDiffers(BusError):
 
 
 class ServerStartFailed(BusError):
-    """The embedded server cannot run."""
+    """The embedded server cannot start."""
 
 
 class ConnectionClosed(BusError):
@@ -99,14 +99,14 @@ class ConnectionClosed(BusError):
 CONFLICT_CODES = frozenset({10071, 10164})
 NO_SPACE_CODES = frozenset({10002, 10023, 10028, 10047, 10077})
 ID_IN_PROCESS_CODES = frozenset({10158})
-"""In a cluster: a message with this id is on its way to the followers, and perhaps gets there."""
+"""In a cluster: a message with the same id is being replicated, and may or may not be stored."""
 STREAM_NOT_FOUND = 10059
 
 
-def refusal(code: int, description: str, status: int) -> Refused:
-    """Return the error for what the server answered."""
+def rejection(code: int, description: str, status: int) -> Rejected:
+    """Return the error for an error reply of the server."""
     if code in CONFLICT_CODES:
         return Conflict(code, description, status)
     if code in NO_SPACE_CODES:
         return NoSpace(code, description, status)
-    return Refused(code or status, description, status)
+    return Rejected(code or status, description, status)

@@ -1,4 +1,8 @@
-"""Logging: one line an event on standard error, `time level part event key=value ...`, with constant event names."""
+"""Logging: one line per event on standard error, with constant event names.
+
+Example:
+    2026-11-21T05:10:27.659Z info engine step_committed symbol=BTC/USDT:USDT step=12
+"""
 
 import contextlib
 import datetime
@@ -13,16 +17,16 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 class Logger:
-    """Writes the events of one part. `OPENSQT_LOG` names the lowest level that is written, else `info`."""
+    """Writes the events of one service. `OPENSQT_LOG` is the lowest level written, `info` by default."""
 
-    def __init__(self, part: str, fields: dict[str, object] | None = None) -> None:
-        self._part = part
+    def __init__(self, service: str, fields: dict[str, object] | None = None) -> None:
+        self._service = service
         self._fields = fields or {}
         self._lowest = LEVELS.get(os.environ.get("OPENSQT_LOG", "info").lower(), LEVELS["info"])
 
     def bind(self, **fields: object) -> Self:
         """Return a logger that adds these fields to each line."""
-        return type(self)(self._part, {**self._fields, **fields})
+        return type(self)(self._service, {**self._fields, **fields})
 
     def debug(self, event: str, **fields: object) -> None:
         self.write("debug", event, fields)
@@ -37,33 +41,33 @@ class Logger:
         self.write("error", event, fields)
 
     def write(self, level: str, event: str, fields: dict[str, object]) -> None:
-        """Write one line; with `OPENSQT_DEBUG=1` the traceback of an exception among the fields as well."""
+        """Write one line; with `OPENSQT_DEBUG=1` also the tracebacks of exceptions among the fields."""
         if LEVELS[level] < self._lowest:
             return
         time = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         pairs = [f"{key}={_text(value)}" for key, value in {**self._fields, **fields}.items()]
-        line = " ".join([f"{time}Z", level, self._part, event, *pairs]) + "\n"
+        line = " ".join([f"{time}Z", level, self._service, event, *pairs]) + "\n"
         if is_debugging():
             traces = [traceback.format_exception(v) for v in fields.values() if isinstance(v, BaseException)]
             line += "".join(text for trace in traces for text in trace)
-        # A log that is full or gone must not stop what it tells of.
+        # A full or closed log must not stop the service.
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(line)
             sys.stderr.flush()
 
 
-def get_logger(part: str) -> Logger:
-    """Return the logger of a part."""
-    return Logger(part)
+def get_logger(service: str) -> Logger:
+    """Return the logger of a service."""
+    return Logger(service)
 
 
 def is_debugging() -> bool:
-    """Tell whether tracebacks are wanted: `--debug` or `OPENSQT_DEBUG=1`."""
+    """Return whether tracebacks are enabled, by `--debug` or `OPENSQT_DEBUG=1`."""
     return os.environ.get("OPENSQT_DEBUG", "") not in {"", "0"}
 
 
 def capture_library_logs() -> None:
-    """Write what libraries log in the same form, from warnings up."""
+    """Write the log records of libraries in the same format, from warnings up."""
     root = logging.getLogger()
     if not any(isinstance(handler, _Capture) for handler in root.handlers):
         root.addHandler(_Capture(logging.WARNING))

@@ -1,4 +1,4 @@
-"""The metric types, so that only this package knows which library counts."""
+"""Prometheus metric types, re-exported so that only this package depends on the library."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -19,5 +19,5 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def exposition(registry: CollectorRegistry) -> bytes:
-    """Return the body of /metrics, of the type `CONTENT_TYPE`."""
+    """Return the body of /metrics, with content type `CONTENT_TYPE`."""
     return generate_latest(registry)

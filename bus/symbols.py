@@ -1,4 +1,4 @@
-"""The roster followed: which symbols are traded, from now on and as it changes."""
+"""The traded symbols: follow the bucket `symbols`, and remove entries from it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -6,41 +6,71 @@ from contextlib import aclosing
 from bus.client.connection import Bus
 from bus.errors import Conflict
 from bus.log import Logger
+from bus.streams.decoding import decode_or_log
 from bus.streams.registry import Registry
 from schemas import subjects
-from schemas.codec import UndecodableError, decode_as
+from schemas.codec import try_decode
 from schemas.engine.journal import SymbolEntry
+from schemas.units import Symbol, VenueId
 
 BUCKET = "symbols"
 
 
-async def follow_roster(bus: Bus, log: Logger) -> AsyncGenerator[tuple[str, SymbolEntry | None], None]:
-    """Yield every entry with its key, then each change, for ever; None for an entry that was taken away.
+async def follow_symbols(bus: Bus, log: Logger) -> AsyncGenerator[tuple[str, SymbolEntry | None], None]:
+    """Yield every entry with its key (`sim.BTC-USDT`), then each change, for ever; None for a deleted entry.
 
-    An entry that cannot be read is passed over: what it was before goes on.
-    Raises: StreamGone when there is no registry at first.
+    An undecodable entry is logged and skipped: the previous entry stays valid.
+    Raises: StreamGone when the bucket does not exist at first.
     """
     async with aclosing(Registry(bus, BUCKET).follow()) as changes:
         async for key, stored in changes:
-            try:
-                yield key, None if stored is None else decode_as(stored.data, SymbolEntry)
-            except UndecodableError as error:
-                log.error("undecodable", subject=key, detail=str(error))
+            if stored is None:
+                yield key, None
+            elif (entry := decode_or_log(stored, SymbolEntry, log)) is not None:
+                yield key, entry
+
+
+async def follow_venue_symbols(
+    bus: Bus, venue: VenueId, log: Logger
+) -> AsyncGenerator[tuple[Symbol, bool], None]:
+    """Yield every traded symbol of a venue with True, then each change, for ever; False for a removed symbol.
+
+    Raises: StreamGone when the bucket does not exist at first.
+    """
+    async with aclosing(follow_symbols(bus, log)) as changes:
+        async for key, entry in changes:
+            name, _, token = key.partition(".")
+            if name == venue:
+                yield Symbol(subjects.unescape(token)), entry is not None
+
+
+async def wait_for_symbols(bus: Bus, venue: VenueId, log: Logger) -> list[Symbol]:
+    """Wait until a venue has traded symbols, and return them in order.
+
+    Raises: StreamGone when the bucket does not exist at first.
+    """
+    registry = Registry(bus, BUCKET)
+    async with aclosing(registry.follow()) as changes:
+        async for _ in changes:
+            stored = (await registry.entries()).values()
+            entries = [decode_or_log(each, SymbolEntry, log) for each in stored]
+            if symbols := [each.symbol for each in entries if each is not None and each.venue == venue]:
+                return sorted(symbols)
+    raise AssertionError("a registry is followed for ever")
 
 
 async def deregister(bus: Bus, entry: SymbolEntry) -> None:
-    """Take an entry away, unless it is gone already or the symbol was added anew.
+    """Delete the entry of a symbol, unless it is already gone or the symbol was added again.
 
-    Raises: StreamGone, NoSpace, Ambiguous: ask again.
+    Raises: StreamGone, NoSpace, Ambiguous: retry.
     """
     registry = Registry(bus, BUCKET)
     key = subjects.registry_key(entry.venue, entry.symbol)
     while (stored := await registry.get(key)) is not None:
-        try:
-            if decode_as(stored.data, SymbolEntry).generation != entry.generation:
-                return
-            await registry.delete(key, stored.revision)
-        except UndecodableError:
+        found = try_decode(stored.data, SymbolEntry)
+        if found is None or found.generation != entry.generation:
             return
+        try:
+            await registry.delete(key, stored.revision)
         except Conflict:
             continue

@@ -1,16 +1,22 @@
-"""Work that goes on beside something, and ends with it."""
+"""Run a coroutine as the main task of the process, or in the background of another one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from cli.errors import CommandError
 
 T = TypeVar("T")
 
 
 @asynccontextmanager
-async def beside(work: Coroutine[object, object, T], name: str) -> AsyncIterator[asyncio.Task[T]]:
-    """Run `work` for as long as the context lasts at most; what it raised is raised at the end."""
+async def background_task(work: Coroutine[object, object, T], name: str) -> AsyncIterator[asyncio.Task[T]]:
+    """Run `work` until it returns or the context ends, which cancels it.
+
+    Raises: at the end of the context, the exception that `work` raised.
+    """
     task = asyncio.create_task(work, name=name)
     try:
         yield task
@@ -19,3 +25,32 @@ async def beside(work: Coroutine[object, object, T], name: str) -> AsyncIterator
         await asyncio.wait([task])
     if not task.cancelled():
         task.result()
+
+
+def run_main(command: Callable[[], Coroutine[Any, Any, int]], *, is_quiet: bool = False) -> int:
+    """Run a command on the event loop and return its exit code: 0 after SIGINT or SIGTERM.
+
+    `is_quiet` limits the log to errors, unless OPENSQT_LOG is set.
+    Raises: CommandError.
+    """
+    from bus import run
+
+    if is_quiet:
+        os.environ.setdefault("OPENSQT_LOG", "error")
+    results: list[int | CommandError] = []
+
+    async def main() -> None:
+        # `run` logs exceptions; a CommandError is for the user and is raised again outside of it.
+        try:
+            results.append(await command())
+        except CommandError as error:
+            results.append(error)
+
+    code: int = run(main)
+    match results:
+        case [CommandError() as error]:
+            raise error
+        case [int() as result]:
+            return result
+        case _:
+            return code

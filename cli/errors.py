@@ -1,5 +1,5 @@
-"""What ends a command: one line that says what is wrong and what to do."""
+"""The error that ends a command with a message instead of a traceback."""
 
 
 class CommandError(Exception):
-    """A command cannot go on, for a reason that its user can do something about."""
+    """A command cannot continue. The message names what is wrong, where, and what the user can do."""

@@ -1,4 +1,4 @@
-"""The notation of values, by the name that the configuration and the command line know it."""
+"""Parsers of configuration and command-line values, such as `30 USDT`, `0.1%` or `5s`."""
 
 from schemas.notation import (
     DURATION_NS,

@@ -1,1 +1,1 @@
-"""The engine: runs the deciding core, one durable actor a symbol."""
+"""The engine: runs the deterministic core, one durable actor for each symbol."""

@@ -1,4 +1,4 @@
-"""The engine's process, wired."""
+"""Composition root of the engine process."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -6,29 +6,29 @@ from functools import partial
 
 import msgspec
 
-from bus import LeaseProvider, NoLeases, forever, leases, open_service
+from bus import Bus, LeaseProvider, NoLeases, forever, leases, open_service
 from engine.actor.candles import LiveCandles, RecordedCandles
-from engine.actor.watchdog import LiveWatch, RecordedWatch
+from engine.actor.watchdog import LiveWatchdog, RecordedWatchdog
 from engine.orchestrator import Orchestrator
-from engine.portfolio.runner import Portfolios
+from engine.portfolio.runner import PortfolioRunner
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an engine is started with."""
+    """Start-up settings of an engine process."""
 
     bus_url: str
     name: str
-    """What other engines know it by: no two are called the same."""
+    """Unique among the engines."""
     http_port: int = 0
     lock_step: bool = False
     is_recorded: bool = False
-    """The market is a recording: its silence and its gaps mean nothing."""
+    """The market is a recording: its silence and its gaps have no meaning."""
 
 
 async def main(settings: Settings) -> None:
     """Run an engine, for ever."""
     async with AsyncExitStack() as stack:
-        here = await stack.enter_async_context(
+        service = await stack.enter_async_context(
             open_service(
                 "engine",
                 bus_url=settings.bus_url,
@@ -36,23 +36,26 @@ async def main(settings: Settings) -> None:
                 labels={"name": settings.name},
             )
         )
-        # Nobody takes over in lock-step: the venue waits for the one there is.
-        tenure: LeaseProvider = (
-            NoLeases(settings.name)
-            if settings.lock_step
-            else await stack.enter_async_context(leases(here.bus, "engine", settings.name))
-        )
+        lease_provider = await _lease_provider(stack, service.bus, settings)
+        live_watchdog = partial(LiveWatchdog, lock_step=settings.lock_step)
         orchestrator = Orchestrator(
-            here,
-            tenure,
+            service,
+            lease_provider,
             lock_step=settings.lock_step,
-            watch=RecordedWatch if settings.is_recorded else partial(LiveWatch, lock_step=settings.lock_step),
+            make_watchdog=RecordedWatchdog if settings.is_recorded else live_watchdog,
             candles=RecordedCandles if settings.is_recorded else LiveCandles,
         )
-        here.report("engine", orchestrator.status)
-        portfolios = Portfolios(here, tenure)
-        here.report("portfolio", portfolios.status)
+        service.report("engine", orchestrator.status)
+        portfolios = PortfolioRunner(service, lease_provider)
+        service.report("portfolio", portfolios.status)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(forever("symbols", orchestrator.run()), name="symbols")
-            if not settings.lock_step:  # what it hears comes in no order
+            if not settings.lock_step:  # its inputs come in no fixed order
                 tasks.create_task(forever("portfolios", portfolios.run()), name="portfolios")
+
+
+async def _lease_provider(stack: AsyncExitStack, bus: Bus, settings: Settings) -> LeaseProvider:
+    # In lock-step no other process takes over: the venue waits for this one.
+    if settings.lock_step:
+        return NoLeases(settings.name)
+    return await stack.enter_async_context(leases(bus, "engine", settings.name))

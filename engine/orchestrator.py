@@ -1,109 +1,118 @@
-"""The roster's symbols in one engine process: each lives by itself, is shared with other engines, comes and goes."""
+"""Runs the symbols of the roster in an engine process; engines share them by lease."""
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
-from bus import FreeRunning, Lease, LeaseProvider, LockStep, Registry, Service, follow_roster
-from engine.actor.actor import Actor, ActorTurns
+from bus import FreeRunning, LeaseProvider, LockStep, Registry, Service, decode_or_log, follow_symbols
+from bus.coordination.keyed_runner import KeyedRunner
+from engine.actor.actor import ActorContext, ActorGates
 from engine.actor.candles import CandlesOf
-from engine.actor.watchdog import Watch
-from engine.metrics import EngineMetrics
-from engine.reasons import NotQuotingCollector, Reason
+from engine.actor.shutdown import IsLast
+from engine.actor.watchdog import Watchdog
+from engine.metrics import EngineMetrics, NotQuotingCollector, NotQuotingReason
+from engine.quarantine import InputRef
 from engine.symbol_runner import SymbolRunner
 from schemas import subjects
-from schemas.codec import UndecodableError, decode_as
+from schemas.engine.assignment import Assignment
 from schemas.engine.journal import SymbolEntry
 from schemas.venue.instruments import Instrument
 
 
 class Orchestrator:
-    """Runs the actors of one engine process."""
+    """Runs the symbols of one engine process."""
 
     def __init__(
         self,
         service: Service,
-        tenure: LeaseProvider,
+        leases: LeaseProvider,
         *,
         lock_step: bool,
-        watch: Callable[[], Watch],
+        make_watchdog: Callable[[], Watchdog],
         candles: CandlesOf,
     ) -> None:
         self._service = service
-        self._tenure = tenure
+        self._leases = leases
         self._lock_step = lock_step
-        self._watch = watch
+        self._make_watchdog = make_watchdog
         self._candles = candles
         self._metrics = EngineMetrics(service.registry)
-        self._runners: dict[str, SymbolRunner] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._symbols: dict[str, SymbolRunner] = {}
+        self._runner = KeyedRunner("symbol", leases, service.log)
         service.registry.register(NotQuotingCollector(self._reasons))
 
     async def run(self) -> None:
         """Run every symbol of the roster, now and as it changes; for ever."""
-        async with asyncio.TaskGroup() as tasks, aclosing(self._roster()) as changes:
+        roster = follow_symbols(self._service.bus, self._service.log)
+        async with asyncio.TaskGroup() as tasks, aclosing(roster) as changes:
             async for key, entry in changes:
                 self._on_change(tasks, key, entry)
 
     def status(self) -> dict[str, object]:
-        """Return what /status says of the symbols."""
-        symbols = {key: runner.status() for key, runner in self._runners.items()}
-        out: dict[str, object] = {"name": self._tenure.name, "members": self._tenure.members()}
-        out["standing"] = dict(Counter(str(said["standing"]) for said in symbols.values()))
+        """Return the engine's part of /status."""
+        symbols = {key: self._symbol_status(key, symbol) for key, symbol in self._symbols.items()}
+        out: dict[str, object] = {"name": self._leases.name, "members": self._leases.members()}
+        out["standing"] = dict(Counter(str(symbol["standing"]) for symbol in symbols.values()))
         out["symbols"] = symbols
-        problems = {key: runner.problem for key, runner in self._runners.items() if runner.problem}
+        problems = {key: symbol.problem for key, symbol in self._symbols.items() if symbol.problem}
         if problems:
             out["problem"] = "; ".join(f"{key}: {text}" for key, text in problems.items())
         return out
 
-    def _reasons(self) -> Iterator[Reason]:
-        for runner in self._runners.values():
-            if not runner.is_elsewhere:
-                yield Reason(runner.entry.venue, runner.entry.symbol, runner.why_not_quoting())
+    def _symbol_status(self, key: str, symbol: SymbolRunner) -> dict[str, object]:
+        standing = str(symbol.assignment)
+        if symbol.assignment is Assignment.WAITING:
+            standing = self._runner.standing(key, is_running=False)
+        return {"standing": standing, **symbol.status()}
 
-    def _roster(self) -> AsyncGenerator[tuple[str, SymbolEntry | None], None]:
-        return follow_roster(self._service.bus, self._service.log)
+    def _reasons(self) -> Iterator[NotQuotingReason]:
+        for key, symbol in self._symbols.items():
+            if not self._runner.is_elsewhere(key):
+                yield NotQuotingReason(symbol.entry.venue, symbol.entry.symbol, symbol.why_not_quoting())
 
     def _on_change(self, tasks: asyncio.TaskGroup, key: str, entry: SymbolEntry | None) -> None:
-        known = self._runners.get(key)
+        known = self._symbols.get(key)
         if entry is not None and known is not None and known.entry.generation == entry.generation:
             if known.entry != entry:
-                # What is in force is in the journal; these are the settings that the symbol began with.
+                # The settings in force are in the journal; those of the entry are the initial ones.
                 self._service.log.warning(
-                    "entry_changed", symbol=entry.symbol, detail="settings in force stay"
+                    "entry_changed", symbol=entry.symbol, detail="the settings in force stay"
                 )
             return
         if known is not None:
             self._service.log.info("symbol_removed", symbol=known.entry.symbol)
-            del self._runners[key]
-            known.leave()
-            self._tasks[key].cancel()
+            del self._symbols[key]
+            self._runner.stop(key)
         if entry is not None:
-            runner = self._runners[key] = SymbolRunner(
-                self._service, self._tenure, key, entry, make_actor=self._actor, metrics=self._metrics
+            symbol = self._symbols[key] = SymbolRunner(
+                self._service, entry, prepare_actor=self._prepare_actor, metrics=self._metrics
             )
-            before = self._tasks.get(key)
-            self._tasks[key] = tasks.create_task(_run_after(before, runner), name=f"symbol:{key}")
+            self._runner.start(tasks, key, symbol.run, symbol.on_failure)
 
     @asynccontextmanager
-    async def _actor(self, entry: SymbolEntry, lease: Lease) -> AsyncIterator[Actor]:
+    async def _prepare_actor(
+        self, entry: SymbolEntry, is_last: IsLast, skipped: frozenset[InputRef]
+    ) -> AsyncIterator[ActorContext]:
+        bus = self._service.bus
         key = subjects.registry_key(entry.venue, entry.symbol)
         async with AsyncExitStack() as stack:
-            turns = ActorTurns(FreeRunning(), FreeRunning())
+            gates = ActorGates(FreeRunning(), FreeRunning())
             if self._lock_step:
-                turns = ActorTurns(
-                    await stack.enter_async_context(LockStep(self._service.bus, f"engine.{key}.orders")),
-                    await stack.enter_async_context(LockStep(self._service.bus, f"engine.{key}.ticker")),
+                gates = ActorGates(
+                    await stack.enter_async_context(LockStep(bus, f"engine.{key}.orders")),
+                    await stack.enter_async_context(LockStep(bus, f"engine.{key}.ticker")),
                 )
-            yield Actor(
-                self._service.bus,
-                entry,
-                await self._instrument(key),
-                turns=turns,
-                watch=self._watch(),
+            yield ActorContext(
+                bus=bus,
+                entry=entry,
+                instrument=await self._instrument(key),
+                gates=gates,
+                watchdog=self._make_watchdog(),
                 candles=self._candles,
                 metrics=self._metrics,
+                is_last=is_last,
+                skipped=skipped,
                 log=self._service.log.bind(symbol=entry.symbol),
             )
 
@@ -112,14 +121,7 @@ class Orchestrator:
             async for found, stored in changes:
                 if found != key or stored is None:
                     continue
-                try:
-                    return decode_as(stored.data, Instrument)
-                except UndecodableError as error:
-                    self._service.log.error("undecodable", subject=key, detail=str(error))
+                instrument = decode_or_log(stored, Instrument, self._service.log)
+                if instrument is not None:
+                    return instrument
         raise AssertionError("a registry is followed for ever")
-
-
-async def _run_after(before: "asyncio.Task[None] | None", runner: SymbolRunner) -> None:
-    if before is not None:
-        await asyncio.wait([before])
-    await runner.run()

@@ -1,4 +1,4 @@
-"""Quarantine: a symbol whose core fails again and again is set aside, so that it harms nobody and a person can look."""
+"""Quarantine of a symbol whose core fails repeatedly on one input, until a reset command."""
 
 import time
 from collections import deque
@@ -11,61 +11,61 @@ import msgspec
 from bus import Bus, Conflict, FromSequence, Journal, newest, read
 from engine.core.view import view
 from schemas import subjects
-from schemas.codec import UndecodableError, decode_as
+from schemas.codec import try_decode
 from schemas.engine.control import Command, CommandName
 from schemas.engine.events import AlertRaised, Severity
 from schemas.engine.journal import Step, SymbolEntry
 from schemas.grid.view import NotQuoting
 from schemas.subjects import Stream
 
-FAILURES = 3
-WITHIN_S = 600.0
-"""So many failures at the same place within so long, and the symbol is set aside."""
+MAX_FAILURES = 3
+WINDOW_S = 600.0
+"""A symbol is quarantined after `MAX_FAILURES` failures on the same input within this time."""
 
 
-class Place(NamedTuple):
-    """Where an actor failed."""
+class InputRef(NamedTuple):
+    """The input on which an actor failed: `ORDERS 7`, `Ticker`."""
 
     source: str
-    """A stream, or the kind of a level; `actor` when it was not the core."""
+    """A stream, or the type of a state update; `actor` for failures outside the core."""
     sequence: int = 0
-    """Of the message, for an input that is heard exactly once."""
+    """Of the message, for a durable input."""
 
     def __str__(self) -> str:
         return f"{self.source} {self.sequence}" if self.sequence else self.source
 
 
-class Poisoned(Exception):
+class PoisonInput(Exception):
     """The core failed on an input."""
 
-    def __init__(self, place: Place, step: int, error: Exception) -> None:
-        super().__init__(f"{error!r} on {place} after step {step}")
-        self.place = place
+    def __init__(self, ref: InputRef, step: int, error: Exception) -> None:
+        super().__init__(f"{error!r} on {ref} after step {step}")
+        self.ref = ref
         self.step = step
 
 
-class Failures:
-    """Counts how often it failed at a place."""
+class FailureCounter:
+    """Counts the failures on each input."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._times: dict[Place, deque[float]] = {}
+        self._times: dict[InputRef, deque[float]] = {}
 
-    def add(self, place: Place) -> bool:
-        """Add one, and tell whether that is too much."""
-        times = self._times.setdefault(place, deque(maxlen=FAILURES))
+    def add(self, ref: InputRef) -> bool:
+        """Count a failure, and return whether the symbol has to be quarantined."""
+        times = self._times.setdefault(ref, deque(maxlen=MAX_FAILURES))
         times.append(self._clock())
-        return len(times) == FAILURES and times[-1] - times[0] <= WITHIN_S
+        return len(times) == MAX_FAILURES and times[-1] - times[0] <= WINDOW_S
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Forget all failures."""
         self._times.clear()
 
 
-async def announce(bus: Bus, entry: SymbolEntry, place: Place, detail: str) -> None:
-    """Say that a symbol is set aside: an alert, once, and the reason in its grid.
+async def announce(bus: Bus, entry: SymbolEntry, ref: InputRef, detail: str) -> None:
+    """Publish the quarantine of a symbol: an alert, once, and the reason in its grid.
 
-    Raises: BusError: say it again.
+    Raises: BusError when it is not published; retry.
     """
     journal = await Journal.open(bus, Stream.JOURNAL, subjects.step(entry.venue, entry.symbol))
     last = await newest(bus, Stream.JOURNAL, subjects.step(entry.venue, entry.symbol), Step, journal.last)
@@ -80,11 +80,11 @@ async def announce(bus: Bus, entry: SymbolEntry, place: Place, detail: str) -> N
         step=step,
         time=time.time_ns(),
     )
-    await bus.store(subject, alert, message_id=f"{subject}.quarantined.{step}.{place}")
+    await bus.store(subject, alert, message_id=f"{subject}.quarantined.{step}.{ref}")
     if last is None:
         return
     grid = msgspec.structs.replace(view(last.event.state, step), not_quoting=NotQuoting.QUARANTINED)
-    with suppress(Conflict):  # somebody else wrote a step: it does not fail there
+    with suppress(Conflict):  # another engine committed a step: the symbol works there
         await bus.store(
             subjects.grid(entry.venue, entry.symbol),
             grid,
@@ -93,15 +93,15 @@ async def announce(bus: Bus, entry: SymbolEntry, place: Place, detail: str) -> N
         )
 
 
-async def until_reset(bus: Bus, entry: SymbolEntry, after: int) -> None:
-    """Return when a person resets the symbol, by a command behind the CONTROL sequence `after`.
+async def wait_reset(bus: Bus, entry: SymbolEntry, after: int) -> None:
+    """Return when a command after the CONTROL sequence `after` resets the symbol.
 
-    Raises: BusError: wait again.
+    Raises: BusError when the stream cannot be read; retry.
     """
     resets = (subjects.command(entry.venue, entry.symbol, CommandName.RESET),)
     async with aclosing(read(bus, Stream.CONTROL, resets, FromSequence(after + 1))) as batches:
         async for batch in batches:
             for message in batch.messages:
-                with suppress(UndecodableError):
-                    if decode_as(message.data, Command).expires_time >= time.time_ns():
-                        return
+                command = try_decode(message.data, Command)
+                if command is not None and command.expires_time >= time.time_ns():
+                    return

@@ -1,197 +1,156 @@
-"""One symbol's life in this process: waits for its lease, runs its actor, starts it again, sets it aside, lets it go."""
+"""Runs one symbol while its lease is held: restarts its actor, quarantines it, removes it."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from enum import StrEnum
 
-from bus import BusError, Fenced, Lease, LeaseProvider, Service, deregister, flatten_errors
-from engine.actor.actor import Actor
+from bus import Backoff, BusError, Fenced, Lease, Service, deregister
+from bus.coordination.keyed_runner import HEALTHY_S, MAX_RETRY_S, RETRY_S, is_cancelling, root_cause
+from engine.actor.actor import Actor, ActorContext
+from engine.actor.shutdown import IsLast
 from engine.metrics import EngineMetrics
-from engine.quarantine import Failures, Place, Poisoned, announce, until_reset
+from engine.quarantine import (
+    MAX_FAILURES,
+    FailureCounter,
+    InputRef,
+    PoisonInput,
+    announce,
+    wait_reset,
+)
+from schemas.engine.assignment import Assignment
 from schemas.engine.journal import SymbolEntry
 from schemas.grid.view import NotQuoting
 from schemas.subjects import Stream
 
-BACK_OFF_S = 0.2
-BACK_OFF_MAX_S = 5.0
-HEALTHY_S = 30.0
-"""An actor that ran for so long is started again with the first patience."""
-
-MakeActor = Callable[[SymbolEntry, Lease], AbstractAsyncContextManager[Actor]]
-
-
-class Standing(StrEnum):
-    """What a symbol is, here."""
-
-    WAITING = "waiting"
-    RUNNING = "running here"
-    QUARANTINED = "quarantined"
+PrepareActor = Callable[[SymbolEntry, IsLast, frozenset[InputRef]], AbstractAsyncContextManager[ActorContext]]
 
 
 class SymbolRunner:
-    """Runs one symbol whenever it is ours to run."""
+    """Runs one symbol. A failed actor is restarted under the same lease, unless it was fenced."""
 
     def __init__(
-        self,
-        service: Service,
-        tenure: LeaseProvider,
-        key: str,
-        entry: SymbolEntry,
-        *,
-        make_actor: MakeActor,
-        metrics: EngineMetrics,
+        self, service: Service, entry: SymbolEntry, *, prepare_actor: PrepareActor, metrics: EngineMetrics
     ) -> None:
         self._bus = service.bus
         self._log = service.log.bind(symbol=entry.symbol)
-        self._tenure = tenure
-        self._key = key
-        self._make_actor = make_actor
+        self._prepare_actor = prepare_actor
         self._metrics = metrics
-        self._failures = Failures()
-        self._passed_over: frozenset[Place] = frozenset()
-        self._lease: Lease | None = None
+        self._failures = FailureCounter()
+        self._skipped: frozenset[InputRef] = frozenset()
         self._actor: Actor | None = None
-        self._delay_s = BACK_OFF_S
-        self._is_fenced = False
-        self._is_removed = False
-        self._standing = Standing.WAITING
+        self._backoff = Backoff(RETRY_S, MAX_RETRY_S)
         self.entry = entry
+        self.assignment = Assignment.WAITING
         self.problem: str | None = None
 
-    async def run(self) -> None:
-        """Run the symbol whenever its lease is ours, until it is removed."""
-        while not self._is_removed:
-            self._is_fenced = False
-            await self._tenure.run_while_held(self._key, self._work)
-            if self._is_fenced:
-                # Who was fenced lets the other one work, and does not fight.
-                await self._back_off()
+    async def run(self, lease: Lease) -> None:
+        """Run the symbol until it is removed; its lease is held.
 
-    def leave(self) -> None:
-        """Tell that the symbol is not to be run any more; to be called before `run` is cancelled."""
-        if self._lease is not None:
-            self._lease.lost.set()
+        Raises: Fenced when another engine took over.
+        """
+        try:
+            while not await self._run_actor(lease):
+                pass
+            await self._deregister()
+        finally:
+            self._actor = None
+            self._assign(Assignment.WAITING)
+
+    def on_failure(self, cause: Exception) -> None:
+        """Report the failure that ended `run`."""
+        if isinstance(cause, Fenced):
+            self.problem = "another engine took over"
+            self._log.error("fenced", detail=str(cause))
+        else:
+            self.problem = repr(cause)
+            self._log.error("symbol_failed", detail=self.problem, exception=cause)
 
     def status(self) -> dict[str, object]:
-        """Return what /status says of the symbol."""
-        standing = str(self._standing)
-        holder = self._tenure.holder(self._key)
-        if self._standing is Standing.WAITING and holder not in (None, self._tenure.name):
-            standing = f"held by {holder}"
-        said = self._actor.status() if self._actor is not None else {}
-        return {"standing": standing, **said, "problem": self.problem}
+        """Return the actor's part of /status, and the problem."""
+        actor = self._actor.status() if self._actor is not None else {}
+        return {**actor, "problem": self.problem}
 
     def why_not_quoting(self) -> NotQuoting | None:
-        """Return the one reason, None when it is quoting."""
-        if self._standing is Standing.QUARANTINED:
+        """Return the reason for not quoting, None when the symbol is quoting."""
+        if self.assignment is Assignment.QUARANTINED:
             return NotQuoting.QUARANTINED
-        return NotQuoting.WAITING_FOR_LEASE if self._actor is None else self._actor.why_not_quoting()
+        if self._actor is not None:
+            return self._actor.why_not_quoting()
+        return NotQuoting.NO_PRICE if self.assignment is Assignment.RUNNING else NotQuoting.WAITING_FOR_LEASE
 
-    @property
-    def is_elsewhere(self) -> bool:
-        """Another engine has it, and says what it does."""
-        return self._tenure.holder(self._key) not in (None, self._tenure.name)
-
-    async def _work(self, lease: Lease) -> None:
-        self._lease = lease
-        try:
-            while not (self._is_fenced or self._is_removed):
-                await self._run_actor(lease)
-        finally:
-            self._lease = self._actor = None
-            self._stand(Standing.WAITING)
-
-    async def _run_actor(self, lease: Lease) -> None:
+    async def _run_actor(self, lease: Lease) -> bool:
+        """Run an actor until it ends; return whether the symbol was removed."""
         clock = asyncio.get_running_loop().time
         started = clock()
         try:
-            async with self._make_actor(self.entry, lease) as actor:
-                actor.passed_over = self._passed_over
-                actor.is_last = lease.is_last
-                self._actor = actor
-                self._stand(Standing.RUNNING)
-                await actor.run()
+            async with self._prepare_actor(self.entry, lease.is_last, self._skipped) as context:
+                self._actor = None
+                self._assign(Assignment.RUNNING)
+                self._actor = await Actor.start(context)
+                await self._actor.run()
+                return True
         except Exception as error:
-            cause = _cause(error)
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                self._log.error("actor_failed", detail=f"as it ended: {cause!r}", exception=cause)
-                raise asyncio.CancelledError from error
-        else:
-            await self._remove()
-            return
+            if is_cancelling():
+                raise
+            cause = root_cause(error)
         if clock() - started > HEALTHY_S:
-            self._delay_s = BACK_OFF_S
+            self._backoff.reset()
         self._metrics.restarts.labels(self.entry.venue, self.entry.symbol).inc()
-        await self._on_failure(cause)
+        await self._recover(cause)
+        return False
 
-    async def _remove(self) -> None:
+    async def _deregister(self) -> None:
         self._log.info("removed", generation=self.entry.generation)
-        while not self._is_removed:
+        while True:
             try:
-                await deregister(self._bus, self.entry)
-                self._is_removed = True
+                return await deregister(self._bus, self.entry)
             except BusError as error:
-                self._log.warning("not_taken_off", detail=str(error))
-                await self._back_off()
+                self._log.warning("deregister_failed", detail=str(error))
+                await self._backoff.wait()
 
-    async def _on_failure(self, cause: Exception) -> None:
+    async def _recover(self, cause: Exception) -> None:
         match cause:
             case Fenced():
-                self.problem = "another engine took over"
-                self._log.error("fenced", detail=str(cause))
-                self._is_fenced = True
+                raise cause
             case BusError():
                 self.problem = str(cause)
                 self._log.error("commit_failed", detail=str(cause))
-                await self._back_off()
+                await self._backoff.wait()
             case _:
-                place = cause.place if isinstance(cause, Poisoned) else Place("actor")
-                self.problem = str(cause) if isinstance(cause, Poisoned) else repr(cause)
+                ref = cause.ref if isinstance(cause, PoisonInput) else InputRef("actor")
+                self.problem = str(cause) if isinstance(cause, PoisonInput) else repr(cause)
                 self._log.error("actor_failed", detail=self.problem, exception=cause)
-                if self._failures.add(place):
-                    await self._set_aside(place)
+                if self._failures.add(ref):
+                    await self._quarantine(ref)
                 else:
-                    await self._back_off()
+                    await self._backoff.wait()
 
-    async def _set_aside(self, place: Place) -> None:
-        """Wait, with nothing out that nobody looks after: the gateway hears no heartbeat."""
-        self._stand(Standing.QUARANTINED)
-        detail = f"the core failed again and again: {self.problem}; control reset goes on"
-        if place.sequence:
+    async def _quarantine(self, ref: InputRef) -> None:
+        """Wait for a reset. The gateway cancels opening orders, since no heartbeat goes out."""
+        self._assign(Assignment.QUARANTINED)
+        detail = f"failed {MAX_FAILURES} times: {self.problem}; `control reset` resumes the symbol"
+        if ref.sequence:
             detail += " without that input"
         self._log.error("quarantined", detail=detail)
-        heard: int | None = None
+        control_sequence: int | None = None
         while True:
             try:
-                if heard is None:
-                    heard = await self._bus.last_sequence(Stream.CONTROL)
-                    await announce(self._bus, self.entry, place, detail)
-                await until_reset(self._bus, self.entry, heard)
+                if control_sequence is None:
+                    control_sequence = await self._bus.last_sequence(Stream.CONTROL)
+                    await announce(self._bus, self.entry, ref, detail)
+                await wait_reset(self._bus, self.entry, control_sequence)
                 break
             except BusError as error:
-                self._log.warning("quarantine_waits", detail=str(error))
-                await self._back_off()
-        self._log.warning("quarantine_ended", detail="reset by a person")
+                self._log.warning("quarantine_retry", detail=str(error))
+                await self._backoff.wait()
+        self._log.warning("quarantine_ended", detail="reset by a command")
         self._failures.clear()
-        if place.sequence:
-            self._passed_over |= {place}
+        if ref.sequence:
+            self._skipped |= {ref}
 
-    def _stand(self, standing: Standing) -> None:
-        self._standing = standing
-        if standing is Standing.RUNNING:
+    def _assign(self, assignment: Assignment) -> None:
+        self.assignment = assignment
+        if assignment is Assignment.RUNNING:
             self.problem = None
-        is_set_aside = standing is Standing.QUARANTINED
-        self._metrics.quarantined.labels(self.entry.venue, self.entry.symbol).set(is_set_aside)
-
-    async def _back_off(self) -> None:
-        await asyncio.sleep(self._delay_s)
-        self._delay_s = min(self._delay_s * 2, BACK_OFF_MAX_S)
-
-
-def _cause(error: Exception) -> Exception:
-    """Return what went wrong: our own fault before another engine, and that before the bus's."""
-    causes = flatten_errors(error)
-    ours = [leaf for leaf in causes if not isinstance(leaf, BusError)]
-    fenced = [leaf for leaf in causes if isinstance(leaf, Fenced)]
-    return (ours or fenced or causes)[0]
+        is_quarantined = assignment is Assignment.QUARANTINED
+        self._metrics.quarantined.labels(self.entry.venue, self.entry.symbol).set(is_quarantined)

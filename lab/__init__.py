@@ -1,1 +1,1 @@
-"""Examines the product and ships with it: benchmarks, crash tests (`verify`), scenarios."""
+"""Tools that examine the product: `backtest`, `bench`, `chaos` (command `verify`) and `scenarios`."""

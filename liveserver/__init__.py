@@ -1,5 +1,5 @@
-"""The live server: folds the bus into a view of every symbol and shows it in browsers.
+"""The live server: folds bus events into a view per symbol and streams it to browsers.
 
-Read in this order: `messages`, `projection` (and the folds it is made of), `hub`, `session`, `viewer_socket`, `feed`,
-`http`, `app`.
+Suggested reading order: `protocol.server_messages`, `view.projection`, `hub.hub`, `websocket.session`,
+`websocket.transport`, `hub.feed`, `http.app`, `app`.
 """

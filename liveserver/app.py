@@ -1,4 +1,4 @@
-"""The live server's process: how it is wired."""
+"""The live server's process: how its parts are wired, started and stopped."""
 
 import asyncio
 import gc
@@ -8,14 +8,14 @@ from typing import Never
 from urllib.parse import urlsplit
 
 from bus import Logger, forever, get_logger, open_service
-from liveserver.auth.authenticator import Guard
+from liveserver.auth.authenticator import Authenticator
 from liveserver.auth.settings import check_access
-from liveserver.commands.service import Commanding
-from liveserver.commands.socket import Ordering
+from liveserver.commands.service import CommandService
+from liveserver.commands.socket import SocketCommands
 from liveserver.http.app import create_app
 from liveserver.http.assets import Assets
-from liveserver.http.server import allow_many_files, serving
-from liveserver.hub.backfill import CatchUp
+from liveserver.http.server import listen, raise_open_file_limit, serving
+from liveserver.hub.backfill import Backfill
 from liveserver.hub.background import BackgroundTasks
 from liveserver.hub.feed import Feed
 from liveserver.hub.group import CloseCode
@@ -25,87 +25,98 @@ from liveserver.metrics import Metrics
 from liveserver.protocol.redaction import pseudonyms
 from liveserver.replay.replays import Replays
 from liveserver.settings import Settings
-from liveserver.websocket.handshake import Door
-from liveserver.websocket.transport import Sockets
+from liveserver.websocket.handshake import HandshakePolicy
+from liveserver.websocket.transport import WebSocketServer
 
-CANCEL_AGAIN_S = 0.5
+CANCEL_RETRY_S = 0.5
 
-GARBAGE_AFTER = 100_000
-"""Objects made before one looks for cycles, which are few here: looking at all that is kept takes long."""
+GC_THRESHOLD = 100_000
+"""Allocations between garbage collections: cycles are rare here, and scanning the large state takes long."""
 
 
 async def main(settings: Settings) -> None:
-    """Serve until cancelled. The page is there at once; its data come when the bus does.
+    """Serve until cancelled. The page is available at once, its data when the bus is reached.
 
-    Raises: PortTaken, PageIncomplete, AccessRefused.
+    Raises: AccessSettingsError, MissingPageFile, PortTaken.
     """
-    allow_many_files()
-    gc.set_threshold(GARBAGE_AFTER, 20, 100)
+    raise_open_file_limit()
+    gc.set_threshold(GC_THRESHOLD, 20, 100)
     async with running(settings):
         await asyncio.Event().wait()
 
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Replica]:
-    """Run a live server for as long as the context lasts."""
+    """Run a live server; on exit, close the viewers' connections within `drain_s`.
+
+    Raises: AccessSettingsError, MissingPageFile, PortTaken.
+    """
     check_access(settings.access, settings.http_host)
     log = get_logger("liveserver")
     assets = Assets()
     assets.check()
     metrics = Metrics()
-    guard = Guard(
+    authenticator = Authenticator(
         settings.access, settings.allowed_origins, lambda error: metrics.refused.labels(error).inc()
     )
+    listeners = listen(
+        settings.http_host, settings.http_port, settings.own_port if settings.share_port else None
+    )
+
     hub = Hub(metrics, asyncio.get_running_loop().call_soon, pseudonyms(settings.access))
-    replica = Replica(name=settings.replica, metrics=metrics, hub=hub)
-    commanding = Commanding(replica, guard)
-    errands = BackgroundTasks(log)
-    hub.fetch = CatchUp(replica, errands, log).fetch
-    replays = Replays(replica, limit=settings.replays, errands=errands)
-    ordering = Ordering(commanding, hub, errands)
-    sockets = Sockets(replica, Door(guard=guard), settings.limits, replays, ordering)
-    app = create_app(replica, assets, guard, commanding)
-    own_port = settings.own_port if settings.share_port else None
-    async with serving(app, sockets.protocol(), settings.http_host, settings.http_port, own_port) as served:
-        replica.address = served.address
-        replica.name = replica.name or urlsplit(served.address).netloc
-        log.info("serving", address=served.public_address, own=served.address)
-        async with asyncio.TaskGroup() as tasks, errands:
-            feeding = tasks.create_task(_feed(settings, replica, log), name="feed")
-            telling = tasks.create_task(forever("announce", replica.announce()), name="announce")
-            timing = tasks.create_task(forever("socket_time", sockets.keep_time()), name="socket_time")
+    replica = Replica(
+        name=settings.replica or urlsplit(listeners.address).netloc,
+        metrics=metrics,
+        hub=hub,
+        address=listeners.address,
+    )
+    background = BackgroundTasks(log)
+    backfill = Backfill(replica, background, log)
+    command_service = CommandService(replica, authenticator)
+    sockets = WebSocketServer(
+        replica,
+        HandshakePolicy(authenticator=authenticator),
+        settings.limits,
+        Replays(replica, limit=settings.replays, background=background),
+        SocketCommands(command_service, hub, background),
+    )
+    app = create_app(replica, assets, authenticator, command_service)
+    async with serving(app, sockets.protocol(), listeners) as server:
+        log.info("serving", address=listeners.public_address, own=listeners.address)
+        async with asyncio.TaskGroup() as tasks, background:
+            feed = tasks.create_task(_feed(settings, replica, log), name="feed")
+            announcements = tasks.create_task(forever("announce", replica.announce()), name="announce")
+            backfills = tasks.create_task(forever("backfill", backfill.run()), name="backfill")
+            timers = tasks.create_task(forever("socket_timers", sockets.run_timers()), name="socket_timers")
             try:
                 yield replica
             finally:
                 replica.is_draining = True
-                served.stop_accepting()
-                await _send_away(replica.hub, settings.drain_s)
-                log.info("drained", left=len(replica.hub))
-                telling.cancel()
-                timing.cancel()
-                await _end(feeding)
+                server.stop_accepting()
+                await _close_viewers(hub, settings.drain_s)
+                log.info("drained", left=len(hub))
+                announcements.cancel()
+                backfills.cancel()
+                timers.cancel()
+                await _cancel(feed)
 
 
 async def _feed(settings: Settings, replica: Replica, log: Logger) -> Never:
     labels = {"replica": replica.name, "http": replica.address}
-    async with open_service("liveserver", bus_url=settings.bus_url, http_port=None, labels=labels) as here:
-        here.report("liveserver", replica.report)
-        replica.part = here
-        try:
-            await Feed(replica, here.bus, log).run()
-        finally:
-            replica.part = None
+    async with open_service("liveserver", bus_url=settings.bus_url, http_port=None, labels=labels) as service:
+        with replica.connected(service):
+            await Feed(replica, service.bus, log).run()
 
 
-async def _end(task: asyncio.Task[Never]) -> None:
-    # Before Python 3.12 `wait_for` may lose a cancellation that comes just as what it waits for is there.
+async def _cancel(task: asyncio.Task[Never]) -> None:
+    # Before Python 3.12 `wait_for` may swallow a cancellation that arrives together with its result.
     while not task.done():
         task.cancel()
-        await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
+        await asyncio.wait([task], timeout=CANCEL_RETRY_S)
 
 
-async def _send_away(hub: Hub, within_s: float) -> None:
-    hub.close_all(CloseCode.GOING_AWAY, "the live server is stopping; connect again")
+async def _close_viewers(hub: Hub, timeout_s: float) -> None:
+    hub.close_all(CloseCode.GOING_AWAY, "the live server is stopping; reconnect")
     with suppress(TimeoutError):
-        async with asyncio.timeout(within_s):
-            await hub.emptied()
+        async with asyncio.timeout(timeout_s):
+            await hub.wait_empty()

@@ -1,4 +1,4 @@
-"""What a live server is started with, and how it is handed over: in the environment, where no list of processes shows it."""
+"""Settings of a live server, passed in the environment, which process lists do not show."""
 
 from collections.abc import MutableMapping
 
@@ -8,41 +8,41 @@ from liveserver.auth.settings import Access
 from liveserver.websocket.context import Limits
 
 VARIABLE = "OPENSQT_LIVESERVER"
-"""Settings as JSON, secrets included: made by `opensqt` from the configuration, and taken away when they are read."""
+"""Environment variable with the settings as JSON, secrets included; removed once it is read."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a live server is started with."""
+    """Settings of a live server."""
 
     bus_url: str = "nats://127.0.0.1:4222"
     http_host: str = "127.0.0.1"
     http_port: int = 8888
-    """0 takes a free one."""
+    """0 takes a free port."""
     share_port: bool = False
-    """Other live servers on this machine listen at the same port."""
+    """Share `http_port` with other live servers on this machine."""
     own_port: int = 0
-    """Where this one alone answers, when the port is shared; 0 takes a free one."""
+    """Additional port of this server alone when `http_port` is shared; 0 takes a free port."""
     drain_s: float = 5.0
-    """How long viewers get to fetch what waits for them, and to hear that the server goes away."""
+    """Time at shutdown for viewers to receive pending messages and the close frame."""
     replica: str = ""
-    """What it calls itself; its host and port when empty."""
+    """Name of this server; host and port if empty."""
     allowed_origins: frozenset[str] = frozenset()
-    """Pages from elsewhere that may connect; `null` is any page that names none, such as one opened from disk."""
+    """Origins of other pages that may connect; `null` stands for pages without one, such as files."""
     limits: Limits = Limits()
     replays: int = 16
-    """How many viewers may watch the past at a time."""
+    """Maximum number of concurrent replays."""
     access: Access = Access()
 
 
-def handed_over(settings: Settings) -> dict[str, str]:
-    """Return the environment that hands settings over."""
+def to_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment variable that carries the settings."""
     return {VARIABLE: msgspec.json.encode(settings).decode()}
 
 
-def take_over(environment: MutableMapping[str, str]) -> Settings:
-    """Return the settings that were handed over, the usual ones where none were; they are there once.
+def from_environment(environment: MutableMapping[str, str]) -> Settings:
+    """Remove the settings from the environment and return them; default settings if there are none.
 
-    Raises: ValueError, which does not repeat them.
+    Raises: ValueError, without the settings in its text or cause.
     """
     text = environment.pop(VARIABLE, "")
     if not text:
@@ -51,5 +51,5 @@ def take_over(environment: MutableMapping[str, str]) -> Settings:
         return msgspec.json.decode(text, type=Settings)
     except msgspec.MsgspecError:
         raise ValueError(
-            f"{VARIABLE} is not what this version writes: start it by opensqt liveserver"
+            f"{VARIABLE} was not written by this version: start the server by `opensqt liveserver`"
         ) from None

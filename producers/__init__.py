@@ -1,1 +1,1 @@
-"""Everything that touches a venue: connectors, publishers, the gateway, the simulated venue."""
+"""Everything that connects to a venue: connectors, publishers, gateway, simulated venue."""

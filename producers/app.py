@@ -1,4 +1,4 @@
-"""The producers' processes: the market publisher, the account publisher and the gateway, wired."""
+"""Composition roots of the producers: market publisher, account publisher and gateway."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,179 +18,181 @@ from bus import (
     forever,
     leases,
     open_service,
+    wait_for_symbols,
 )
 from producers.account.publisher import AccountPublisher
+from producers.gateway.engine_watchdog import HeartbeatMonitor
 from producers.gateway.executor import GatewayMetrics, PreTradeChecks
 from producers.gateway.exposure import Exposure
 from producers.gateway.exposure_feed import ExposureFeed
 from producers.gateway.gateway import Gateway
-from producers.gateway.heartbeat import Heartbeat
-from producers.gateway.latency import Latencies
+from producers.gateway.latency import OrderLatencies
 from producers.gateway.rate_limiter import VenueRateLimiter
-from producers.gateway.runner import Gateways
+from producers.gateway.runner import GatewayRunner
 from producers.market.pacing import LockStepPace, Pace, RealTime
 from producers.market.publisher import MarketPublisher
-from producers.market.symbol_changes import follow_newcomers
-from producers.outbox import Outbox
+from producers.market.symbol_changes import follow_symbol_changes
+from producers.retry import Outbox
 from producers.simulated.client.client import SimulatedVenue
-from producers.symbols import symbols_of
 from schemas import subjects
-from schemas.subjects import heartbeat as heartbeat_of
-from schemas.subjects import registry_key
 from schemas.units import SECOND_NS, DurationNs, Symbol, VenueId
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a producer is started with."""
+    """Start-up settings of a producer process."""
 
     bus_url: str
     name: str
-    """What others of its kind know it by: no two are called the same."""
+    """Unique among the processes of its kind."""
     venue: VenueId
     venue_url: str
     http_port: int = 0
     watch: tuple[Symbol, ...] = ()
-    """Symbols that market and account publish; those of the registry, which the engine trades, when none is named."""
+    """Symbols that market and account publish; without any, the registered ones, which the engine trades."""
     lock_step: bool = False
     sweep_every_s: float = 30.0
     concurrency: int = 8
-    """Requests to the venue at the same time, a symbol."""
+    """Concurrent requests to the venue for each symbol."""
     place_lifetime: DurationNs = 10 * SECOND_NS
-    """A decision to place that is older is not sent."""
+    """Maximum age of a decision to place an order; older ones are not sent."""
     requests_per_s: float = 100.0
-    """To the venue, orders, cancels and questions of all symbols; 0 is no limit."""
+    """Orders, cancels and queries of all symbols together; 0 is no limit."""
     request_burst: int = 200
     silent_after_s: float = 3.0
-    """An engine that is not heard for so long has its opening orders canceled; 0 is never."""
+    """Time without a heartbeat of the engine after which its opening orders are canceled; 0 is never."""
     dead_man_s: float = 0.0
-    """The venue is to cancel everything when the gateway is away for so long, where it can; 0 is not."""
+    """Time without the gateway after which the venue cancels all orders, at venues that can; 0 is never."""
 
 
 ACTIVE = "active"
-"""The one key of what only one process of a kind does."""
+"""The lease key of a role that one process fills at a time."""
 LOCK_STEP_SWEEP_S = 3600.0
-"""A sweep between turns would add what the turns bring in order."""
+"""In lock-step a sweep between two updates would disturb the order of account events."""
 
 
 async def market(settings: Settings) -> None:
-    """Run the market publisher until a recording ends, or for ever; of several one publishes, and the others stand by."""
+    """Run the market publisher, for ever or until a recording ends. Of several, one publishes and the others stand by."""
     async with AsyncExitStack() as stack:
-        here = await stack.enter_async_context(_part("market", settings))
+        service = await stack.enter_async_context(_service("market", settings))
         source = await stack.enter_async_context(SimulatedVenue(settings.venue_url, venue=settings.venue))
-        tenure = await _tenure(stack, here.bus, settings, "market")
-        symbols = await _watched(here, settings)
-        outbox = Outbox(here.bus, here.log)
+        lease_provider = await _lease_provider(stack, service.bus, settings, "market")
+        symbols = await _watched(service, settings)
+        outbox = Outbox(service.bus, service.log)
         pace: Pace = (
-            LockStepPace(here.bus, outbox, source, settings.venue, symbols, here.log)
+            LockStepPace(service.bus, outbox, source, settings.venue, symbols, service.log)
             if settings.lock_step
-            else RealTime(here.bus)
+            else RealTime(service.bus)
         )
-        publisher = MarketPublisher(here, source, settings.venue, pace)
-        here.report("feed", publisher.status)
+        publisher = MarketPublisher(service, source, settings.venue, pace)
+        service.report("feed", publisher.status)
         has_ended = asyncio.Event()
 
         async def publish(_: Lease) -> None:
-            symbols = await _watched(here, settings)
+            symbols = await _watched(service, settings)
             await publisher.publish_instruments(symbols)
-            await publisher.back_fill(symbols)
+            await publisher.backfill(symbols)
             async with asyncio.TaskGroup() as tasks:
-                beside = [tasks.create_task(forever("clock", publisher.read_clock()), name="clock")]
+                background = [tasks.create_task(forever("clock", publisher.run_clock()), name="clock")]
                 if not settings.lock_step:
-                    joining = follow_newcomers(publisher, symbols, here.bus, settings.venue, here.log)
-                    beside.append(tasks.create_task(forever("newcomers", joining), name="newcomers"))
+                    changes = follow_symbol_changes(
+                        publisher, symbols, service.bus, settings.venue, service.log
+                    )
+                    background.append(
+                        tasks.create_task(forever("symbol changes", changes), name="symbol changes")
+                    )
                 await publisher.follow(symbols)
-                for task in beside:
+                for task in background:
                     task.cancel()
             has_ended.set()
 
         while not has_ended.is_set():
-            await tenure.run_while_held(ACTIVE, publish)
+            await lease_provider.run_while_held(ACTIVE, publish)
 
 
 async def account(settings: Settings) -> None:
-    """Run the account publisher, for ever; of several one publishes, and the others stand by."""
+    """Run the account publisher, for ever. Of several, one publishes and the others stand by."""
     async with AsyncExitStack() as stack:
-        here = await stack.enter_async_context(_part("account", settings))
+        service = await stack.enter_async_context(_service("account", settings))
         source = await stack.enter_async_context(SimulatedVenue(settings.venue_url, venue=settings.venue))
-        tenure = await _tenure(stack, here.bus, settings, "account")
-        turns = await _turns(stack, here.bus, settings, f"account.{settings.venue}")
-        publisher = AccountPublisher(here, source, settings.venue, turns)
-        here.report("account", publisher.status)
-        await here.bus.subscribe(subjects.sweep(settings.venue), lambda _: publisher.sweep_soon())
-        here.bus.on_reconnect(publisher.sweep_soon)
-        every_s = LOCK_STEP_SWEEP_S if settings.lock_step else settings.sweep_every_s
+        lease_provider = await _lease_provider(stack, service.bus, settings, "account")
+        gate = await _step_gate(stack, service.bus, settings, f"account.{settings.venue}")
+        publisher = AccountPublisher(service, source, settings.venue, gate)
+        service.report("account", publisher.status)
+        await service.bus.subscribe(subjects.sweep(settings.venue), lambda _: publisher.request_sweep())
+        service.bus.on_reconnect(publisher.request_sweep)
+        interval_s = LOCK_STEP_SWEEP_S if settings.lock_step else settings.sweep_every_s
 
         async def publish(_: Lease) -> None:
-            await publisher.recall(await _watched(here, settings))
+            await publisher.restore(await _watched(service, settings))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(forever("stream", publisher.follow()), name="stream")
-                tasks.create_task(forever("sweep", publisher.sweep_now_and_then(every_s)), name="sweep")
+                tasks.create_task(forever("sweep", publisher.run_sweeps(interval_s)), name="sweep")
                 tasks.create_task(forever("roster", publisher.follow_roster()), name="roster")
 
         while True:
-            await tenure.run_while_held(ACTIVE, publish)
+            await lease_provider.run_while_held(ACTIVE, publish)
 
 
 async def gateway(settings: Settings) -> None:
-    """Run the gateway for every symbol of the venue, for ever; several share the symbols."""
+    """Run the gateway for every symbol of the venue, for ever. Several share the symbols."""
     async with AsyncExitStack() as stack:
-        here = await stack.enter_async_context(_part("gateway", settings))
+        service = await stack.enter_async_context(_service("gateway", settings))
         entry = await stack.enter_async_context(SimulatedVenue(settings.venue_url, venue=settings.venue))
-        tenure = await _tenure(stack, here.bus, settings, "gateway")
-        metrics = GatewayMetrics(here.registry)
+        lease_provider = await _lease_provider(stack, service.bus, settings, "gateway")
+        metrics = GatewayMetrics(service.registry)
         per_s = 0 if settings.lock_step else settings.requests_per_s
-        budget = VenueRateLimiter(per_s, settings.request_burst, is_in_order=settings.lock_step)
+        rate_limiter = VenueRateLimiter(per_s, settings.request_burst, is_in_order=settings.lock_step)
         exposure = Exposure()
-        latencies = Latencies(settings.venue, Outbox(here.bus, here.log))
+        latencies = OrderLatencies(settings.venue, Outbox(service.bus, service.log))
 
         @asynccontextmanager
-        async def make(symbol: Symbol) -> AsyncIterator[Gateway]:
+        async def make_gateway(symbol: Symbol) -> AsyncIterator[Gateway]:
             async with AsyncExitStack() as own:
-                own.callback(exposure.close, symbol)
-                heartbeat = await _heartbeat(own, here.bus, settings, symbol)
-                who = f"gateway.{registry_key(settings.venue, symbol)}"
+                own.callback(exposure.release, symbol)
+                heartbeat = await _heartbeat(own, service.bus, settings, symbol)
+                gate = f"gateway.{subjects.registry_key(settings.venue, symbol)}"
                 yield Gateway(
-                    here,
+                    service,
                     entry,
                     symbol,
                     metrics=metrics,
-                    turns=await _turns(own, here.bus, settings, who),
+                    gate=await _step_gate(own, service.bus, settings, gate),
                     concurrency=1 if settings.lock_step else settings.concurrency,
                     place_lifetime=settings.place_lifetime,
-                    precautions=PreTradeChecks(budget, exposure, heartbeat, latencies, settings.dead_man_s),
+                    checks=PreTradeChecks(rate_limiter, exposure, heartbeat, latencies, settings.dead_man_s),
                 )
 
-        gateways = Gateways(here, settings.venue, tenure, make)
-        here.report("gateway", gateways.status)
+        runner = GatewayRunner(service, settings.venue, lease_provider, make_gateway)
+        service.report("gateway", runner.status)
         async with asyncio.TaskGroup() as tasks:
-            feed = ExposureFeed(exposure, here.bus, settings.venue, here.log)
+            feed = ExposureFeed(exposure, service.bus, settings.venue, service.log)
             tasks.create_task(forever("exposure", feed.run()), name="exposure")
-            tasks.create_task(forever("latencies", latencies.tell()), name="latencies")
-            tasks.create_task(forever("gateways", gateways.run()), name="gateways")
+            tasks.create_task(forever("latencies", latencies.run()), name="latencies")
+            tasks.create_task(forever("gateways", runner.run()), name="gateways")
 
 
-async def _watched(here: Service, settings: Settings) -> list[Symbol]:
-    return sorted(settings.watch) or await symbols_of(here.bus, settings.venue, here.log)
+async def _watched(service: Service, settings: Settings) -> list[Symbol]:
+    return sorted(settings.watch) or await wait_for_symbols(service.bus, settings.venue, service.log)
 
 
-def _part(name: str, settings: Settings) -> AbstractAsyncContextManager[Service]:
+def _service(name: str, settings: Settings) -> AbstractAsyncContextManager[Service]:
     labels = {"venue": settings.venue, "name": settings.name}
     return open_service(name, bus_url=settings.bus_url, http_port=settings.http_port, labels=labels)
 
 
-async def _tenure(stack: AsyncExitStack, bus: Bus, settings: Settings, role: str) -> LeaseProvider:
-    # Nobody takes over in lock-step: the venue waits for the one there is.
+async def _lease_provider(stack: AsyncExitStack, bus: Bus, settings: Settings, role: str) -> LeaseProvider:
+    # In lock-step no other process takes over: the venue waits for this one.
     if settings.lock_step:
         return NoLeases(settings.name)
     return await stack.enter_async_context(leases(bus, f"{role}.{settings.venue}", settings.name))
 
 
-async def _heartbeat(stack: AsyncExitStack, bus: Bus, settings: Settings, symbol: Symbol) -> Heartbeat:
-    heartbeat = Heartbeat(0 if settings.lock_step else settings.silent_after_s)
-    heard = await bus.subscribe(heartbeat_of(settings.venue, symbol), lambda _: heartbeat.beat())
-    stack.push_async_callback(heard)
-    return heartbeat
+async def _heartbeat(stack: AsyncExitStack, bus: Bus, settings: Settings, symbol: Symbol) -> HeartbeatMonitor:
+    monitor = HeartbeatMonitor(0 if settings.lock_step else settings.silent_after_s)
+    subject = subjects.heartbeat(settings.venue, symbol)
+    stack.push_async_callback(await bus.subscribe(subject, lambda _: monitor.on_heartbeat()))
+    return monitor
 
 
-async def _turns(stack: AsyncExitStack, bus: Bus, settings: Settings, who: str) -> StepGate:
-    return await stack.enter_async_context(LockStep(bus, who)) if settings.lock_step else FreeRunning()
+async def _step_gate(stack: AsyncExitStack, bus: Bus, settings: Settings, name: str) -> StepGate:
+    return await stack.enter_async_context(LockStep(bus, name)) if settings.lock_step else FreeRunning()

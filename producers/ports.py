@@ -1,9 +1,9 @@
-"""How a venue is reached: the port that every connector implements, and what can go wrong there.
+"""Ports of a venue, which every connector implements, and their errors.
 
 VenueError
-├── RequestRefused      the venue's answer, definite: nothing was placed or canceled
-├── OrderUnknown        the venue's answer, definite: no such order (cancel and query)
-├── OutcomeUnknown      the network's fault: it may or may not have happened; ask by client id
+├── RequestRejected     the venue's response, definite: nothing was placed or canceled
+├── OrderUnknown        the venue's response, definite: no such order (cancel and query)
+├── OutcomeUnknown      the network's fault: the request may or may not have arrived; query by client id
 ├── Overloaded          the venue's fault: nothing was done; retry after `retry_after_s`
 └── VenueUnreachable    the network's fault: nothing was sent; retry
 """
@@ -22,11 +22,11 @@ AccountEvent = OrderReport | Trade | Funding | Balance | Position
 
 
 class VenueError(Exception):
-    """Something between us and the venue."""
+    """A request to the venue failed, or its outcome is unknown."""
 
 
-class RequestRefused(VenueError):
-    """The venue refused, and said why."""
+class RequestRejected(VenueError):
+    """The venue rejected the request, with a reason."""
 
     def __init__(self, reason: RejectReason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -35,15 +35,15 @@ class RequestRefused(VenueError):
 
 
 class OrderUnknown(VenueError):
-    """The venue knows no such order."""
+    """The venue has no such order."""
 
 
 class OutcomeUnknown(VenueError):
-    """The request may have arrived: only the venue can tell."""
+    """The request may have arrived: query the order to find out."""
 
 
 class Overloaded(VenueError):
-    """The venue asks us to slow down; the request was not carried out."""
+    """The venue is rate limiting; the request was not carried out."""
 
     def __init__(self, detail: str, retry_after_s: float) -> None:
         super().__init__(detail)
@@ -51,30 +51,30 @@ class Overloaded(VenueError):
 
 
 class VenueUnreachable(VenueError):
-    """No connection: the request was not sent."""
+    """There is no connection: the request was not sent."""
 
 
 class MarketUpdate(NamedTuple):
-    """What the market did at one moment, in order."""
+    """Market events of one moment, in order."""
 
     events: tuple[MarketEvent, ...]
     account_sequence: int
-    """The number of the last account event that had happened by then; 0 where a venue has none."""
+    """The number of the last account event before this update; 0 at venues that do not number them."""
     is_last: bool = False
-    """A recording ended with this update."""
+    """A recording ends with this update."""
 
 
 class AccountUpdate(NamedTuple):
     """One account event with its number in the venue's order, growing by one.
 
-    `event` is None when the connection was made anew: what happened meanwhile has to be asked for. Before that, once, an
-    update tells that it was lost.
+    An update with `is_lost` reports the loss of the connection, once. After the reconnect follows one with an `event` of
+    None: events in between were missed, and a sweep has to find them.
     """
 
     sequence: int
     event: AccountEvent | None
     is_lost: bool = False
-    """There is no connection; `sequence` is that of the update before."""
+    """The connection is lost; `sequence` is that of the previous update."""
 
 
 class Clock(Protocol):
@@ -93,39 +93,40 @@ class MarketSource(Clock, Protocol):
         ...
 
     def market(self, symbols: Sequence[Symbol]) -> AsyncIterator[MarketUpdate]:
-        """Yield what happens, for ever or to a recording's end; a lost connection is made again and told as
-        FeedChanged.
+        """Yield market updates, for ever or until a recording ends.
+
+        Reconnects by itself; loss and return of the connection are FeedChanged events.
         """
         ...
 
 
 class PacedSource(MarketSource, Protocol):
-    """A market that goes on only when it is told to."""
+    """A market that advances only on request."""
 
     async def proceed(self) -> None:
-        """Let the next update come."""
+        """Release the next update."""
         ...
 
     async def account_sequence(self) -> int:
-        """Return the number of the account's last event."""
+        """Return the number of the last account event."""
         ...
 
 
 class AccountSource(Clock, Protocol):
-    """The private side of a venue, for reading."""
+    """The private side of a venue, read only."""
 
     def account(self) -> AsyncIterator[AccountUpdate]:
-        """Yield what happens, for ever; a lost connection is made again and told as an update without event."""
+        """Yield account updates, for ever. Reconnects by itself; each loss and reconnect is an update."""
         ...
 
     async def open_orders(self, symbol: Symbol) -> list[OpenOrder]: ...
 
     async def trades_after(self, symbol: Symbol, trade_id: TradeId | None) -> list[Trade]:
-        """Return own trades after `trade_id`, oldest first; all of them when it is None."""
+        """Return own trades after `trade_id`, oldest first; all of them if it is None."""
         ...
 
     async def funding_after(self, symbol: Symbol, funding_id: str | None) -> list[Funding]:
-        """Return funding payments after `funding_id`, oldest first; all of them when it is None."""
+        """Return funding payments after `funding_id`, oldest first; all of them if it is None."""
         ...
 
     async def positions(self) -> list[Position]: ...
@@ -135,10 +136,10 @@ class AccountSource(Clock, Protocol):
 
 @runtime_checkable
 class DeadManSwitch(Protocol):
-    """A venue that cancels by itself when it is not told otherwise; on some it cancels orders of others, too."""
+    """A venue with a cancel-all timer; on some venues it also cancels orders of other clients of the account."""
 
     async def cancel_all_after(self, symbol: Symbol, seconds: float) -> None:
-        """Cancel all orders of a symbol unless this is asked again within `seconds`; 0 takes it back.
+        """Restart the timer: all orders of a symbol are canceled in `seconds` without another call; 0 stops it.
 
         Raises: OutcomeUnknown, Overloaded or VenueUnreachable.
         """
@@ -146,30 +147,30 @@ class DeadManSwitch(Protocol):
 
 
 class OrderEntry(Protocol):
-    """The private side of a venue, for acting.
+    """Order entry at a venue.
 
-    Every method raises OutcomeUnknown, Overloaded or VenueUnreachable as the case may be.
+    Every method may raise OutcomeUnknown, Overloaded or VenueUnreachable.
     """
 
     @property
     def venue(self) -> VenueId: ...
 
     async def place(self, symbol: Symbol, order: PlaceOrder) -> OrderReport:
-        """Place an order; the report says that it was accepted, not what it has filled by now.
+        """Place an order and return its acceptance; the report does not include fills.
 
-        Raises: RequestRefused.
+        Raises: RequestRejected.
         """
         ...
 
     async def cancel(self, symbol: Symbol, client_order_id: ClientOrderId) -> OrderReport:
         """Cancel an order and return its final report.
 
-        Raises: OrderUnknown when it is not open there, RequestRefused.
+        Raises: OrderUnknown when it is not open there, RequestRejected.
         """
         ...
 
     async def query(self, symbol: Symbol, client_order_id: ClientOrderId) -> OrderReport:
-        """Return what the venue has of an order, open or ended.
+        """Return the present report of an order, open or ended.
 
         Raises: OrderUnknown.
         """
@@ -177,5 +178,5 @@ class OrderEntry(Protocol):
 
     @property
     def receive_window(self) -> TimeNs:
-        """How long after it was sent a request may still be carried out; after it, not found means never."""
+        """Nanoseconds after sending during which a request may be carried out; later, OrderUnknown is final."""
         ...

@@ -1,41 +1,44 @@
-"""Asking until there is an answer: a venue, and the bus for what it has stored."""
+"""Requests to the venue and to the bus, retried until they succeed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from bus import Ambiguous, Bus, Logger, Received, Refused, StreamGone, provision
+import msgspec
+
+from bus import Ambiguous, Backoff, Bus, Logger, NoSpace, Received, Rejected, StreamGone, provision
 from producers.ports import VenueError
 
 RETRY_S = 0.1
-RETRY_MAX_S = 5.0
-COMPLAIN_S = 0.8
-"""A venue that is away for less is starting."""
-UNAVAILABLE = 503
-"""A stream without a leader has one again soon."""
+MAX_RETRY_S = 5.0
+LOG_AFTER_S = 0.8
+"""Failures are logged once the delay is this long: before that the venue may be starting."""
+STORE_RETRY_S = 0.5
+STREAM_GONE_RETRY_S = 0.05
+STATUS_UNAVAILABLE = 503
+"""JetStream's status for a stream without a leader, which is elected soon."""
 
 T = TypeVar("T")
 
 
-async def persist(request: Callable[[], Awaitable[T]], log: Logger) -> T:
-    """Return the venue's answer, asking again until there is one."""
-    delay = RETRY_S
+async def retry(request: Callable[[], Awaitable[T]], log: Logger) -> T:
+    """Return the venue's response, retrying until there is one."""
+    backoff = Backoff(RETRY_S, MAX_RETRY_S)
     while True:
         try:
             return await request()
         except VenueError as error:
-            if delay >= COMPLAIN_S:
-                log.warning("venue_silent", detail=str(error))
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, RETRY_MAX_S)
+            if backoff.next_s >= LOG_AFTER_S:
+                log.warning("venue_no_response", detail=str(error))
+            await backoff.wait()
 
 
 async def last_stored(bus: Bus, stream: str, subject: str, log: Logger) -> Received | None:
-    """Return the last message on a subject, None where there is none, asking again until the bus answers.
+    """Return the last message on a subject, None without one, retrying until the bus responds.
 
-    Raises: Refused when asking again would not help.
+    Raises: Rejected when a retry would not help.
     """
-    delay = RETRY_S
+    backoff = Backoff(RETRY_S, MAX_RETRY_S)
     while True:
         try:
             return await bus.last(stream, subject)
@@ -43,11 +46,46 @@ async def last_stored(bus: Bus, stream: str, subject: str, log: Logger) -> Recei
             log.warning("stream_gone", subject=subject, detail=str(error))
             await provision(bus)
         except Ambiguous as error:
-            log.warning("bus_silent", subject=subject, detail=str(error))
+            log.warning("bus_no_response", subject=subject, detail=str(error))
             await bus.wait_connected()
-        except Refused as error:
-            if error.status != UNAVAILABLE:
+        except Rejected as error:
+            if error.status != STATUS_UNAVAILABLE:
                 raise
-            log.warning("bus_silent", subject=subject, detail=str(error))
-        await asyncio.sleep(delay)
-        delay = min(2 * delay, RETRY_MAX_S)
+            log.warning("bus_no_response", subject=subject, detail=str(error))
+        await backoff.wait()
+
+
+class Outbox:
+    """Stores events in the order they come, at least once each; a message id makes it exactly once."""
+
+    def __init__(self, bus: Bus, log: Logger) -> None:
+        self._bus = bus
+        self._log = log
+        self._is_full = False
+
+    async def store(self, subject: str, event: msgspec.Struct, message_id: str | None = None) -> int:
+        """Store an event, retrying until the bus has it, and return its stream sequence.
+
+        Without a message id a lost acknowledgement may store it twice: only for events of which the newest counts.
+        """
+        while True:
+            try:
+                sequence = await self._bus.store(subject, event, message_id=message_id)
+            except Ambiguous:
+                await self._bus.wait_connected()
+            except StreamGone:
+                self._log.warning("stream_gone", subject=subject)
+                await provision(self._bus)
+                # In a cluster the stream may exist and be without a leader for a moment.
+                await asyncio.sleep(STREAM_GONE_RETRY_S)
+            except NoSpace as error:
+                self._log_full(error)
+                await asyncio.sleep(STORE_RETRY_S)
+            else:
+                self._is_full = False
+                return sequence
+
+    def _log_full(self, error: NoSpace) -> None:
+        if not self._is_full:
+            self._log.error("bus_full", detail=str(error), do="free disk space; storing resumes by itself")
+        self._is_full = True

@@ -1,4 +1,8 @@
-"""The one codec: JSON bodies, decimals as strings, a `type` field that names the event."""
+"""Encode and decode events: JSON with decimals as strings and the class name in `type`.
+
+Example:
+    {"type":"ClockRead","venue":"sim","time":1700000000000000000,"received_time":1700000000000000005}
+"""
 
 from typing import TypeVar
 
@@ -60,28 +64,29 @@ Event = (
     | EngineStarted
     | EngineStopping
 )
-"""Everything that a message on the bus can be."""
+"""Every type of message on the bus."""
 
 E = TypeVar("E", bound=msgspec.Struct)
 
-# No `order`: msgspec sorts no integer keys. Structs keep the order of their fields, and a grid its levels sorted.
+# Without `order=`: msgspec cannot sort integer keys. Encoding is deterministic anyway: structs keep the order of their
+# fields, and the grid keeps its slots sorted by level.
 _encoder = msgspec.json.Encoder(decimal_format="string")
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 class UndecodableError(ValueError):
-    """A message is not an event of ours, or not the one expected: counted, logged, skipped."""
+    """The message is not a known event, or not of the expected type. Callers count it, log it and skip it."""
 
 
 def encode(event: msgspec.Struct) -> bytes:
-    """Return the JSON body of an event. The same event gives the same bytes."""
+    """Return the JSON body of an event. Equal events give equal bytes."""
     return _encoder.encode(event)
 
 
 def decode(data: bytes) -> Event:
-    """Return the event of a body.
+    """Return the event in a JSON body.
 
-    Raises: UndecodableError when it is not JSON, names no known type, or lacks a field.
+    Raises: UndecodableError when it is not JSON, its type is unknown, or a required field is missing.
     """
     try:
         return _decoder.decode(data)
@@ -90,9 +95,9 @@ def decode(data: bytes) -> Event:
 
 
 def decode_as(data: bytes, kind: type[E]) -> E:
-    """Return the event of a body that has to be a `kind`.
+    """Return the event in a JSON body, which must be of type `kind`.
 
-    Raises: UndecodableError when it is anything else.
+    Raises: UndecodableError when it is not.
     """
     event = decode(data)
     if not isinstance(event, kind):
@@ -101,7 +106,7 @@ def decode_as(data: bytes, kind: type[E]) -> E:
 
 
 def try_decode(data: bytes, kind: type[E]) -> E | None:
-    """Return the event of a body, None when it is not a `kind`."""
+    """Return the event in a JSON body, or None when it is not of type `kind`."""
     try:
         return decode_as(data, kind)
     except UndecodableError:

@@ -1,4 +1,7 @@
-"""Values as people write them: `30 USDT`, `0.2%`, `5s`. Each parser raises ValueError with what to do."""
+"""Parse and format values as written in configuration files and commands: `30 USDT`, `0.2%`, `5s`.
+
+Every parser raises ValueError with the expected format.
+"""
 
 import re
 from collections.abc import Callable
@@ -26,7 +29,7 @@ _WHOLE = re.compile(r"-?[0-9]{1,18}\Z")
 
 
 class Amount(NamedTuple):
-    """Money with its currency."""
+    """Money with its currency: `30 USDT`."""
 
     value: Money
     currency: str
@@ -36,14 +39,14 @@ class Amount(NamedTuple):
 
 
 def decimal(text: str) -> Decimal:
-    """Return a plain number, written without a unit."""
+    """Parse a number without a unit: `0.001`."""
     if not _DECIMAL.match(text):
         raise ValueError("has to be a plain number, like 0.001")
     return Decimal(text)
 
 
 def positive(text: str) -> Decimal:
-    """Return a plain number above zero."""
+    """Parse a number above zero, without a unit."""
     value = decimal(text)
     if value <= 0:
         raise ValueError("has to be above 0")
@@ -51,7 +54,7 @@ def positive(text: str) -> Decimal:
 
 
 def whole(minimum: int, maximum: int = 10**9) -> Callable[[str], int]:
-    """Return a parser of whole numbers within bounds, both included."""
+    """Return a parser for integers from `minimum` to `maximum`, inclusive."""
 
     def parse(text: str) -> int:
         if not _WHOLE.match(text) or not minimum <= int(text) <= maximum:
@@ -62,7 +65,7 @@ def whole(minimum: int, maximum: int = 10**9) -> Callable[[str], int]:
 
 
 def amount(text: str) -> Amount:
-    """Return an amount of money, not negative, with its currency."""
+    """Parse a non-negative amount of money with its currency: `30 USDT`."""
     match = _AMOUNT.match(text)
     if match is None:
         raise ValueError("has to be an amount with its currency, like 30 USDT")
@@ -70,7 +73,7 @@ def amount(text: str) -> Amount:
 
 
 def signed_ratio(text: str) -> Ratio:
-    """Return the fraction that a percentage is: `0.2%` is 0.002. It may be negative."""
+    """Parse a percentage, which may be negative, into a fraction: `0.2%` is 0.002."""
     match = _RATIO.match(text)
     if match is None:
         raise ValueError("has to be a percentage, like 0.2%")
@@ -78,7 +81,7 @@ def signed_ratio(text: str) -> Ratio:
 
 
 def ratio(text: str) -> Ratio:
-    """Return the fraction that a percentage is, not negative."""
+    """Parse a non-negative percentage into a fraction."""
     value = signed_ratio(text)
     if value < 0:
         raise ValueError("must not be negative")
@@ -86,7 +89,7 @@ def ratio(text: str) -> Ratio:
 
 
 def probability(text: str) -> float:
-    """Return a probability between 0 and 1, written as a percentage."""
+    """Parse a percentage from 0% to 100% into a probability from 0 to 1."""
     value = ratio(text)
     if value > 1:
         raise ValueError("has to be between 0% and 100%")
@@ -94,7 +97,7 @@ def probability(text: str) -> float:
 
 
 def duration(text: str) -> DurationNs:
-    """Return a length of time in nanoseconds."""
+    """Parse a duration into nanoseconds: `500ms`, `5s`, `1.5h`."""
     match = _DURATION.match(text)
     if match is None:
         raise ValueError(f"has to be a duration with its unit ({', '.join(DURATION_NS)}), like 5s or 500ms")
@@ -102,14 +105,14 @@ def duration(text: str) -> DurationNs:
 
 
 def flag(text: str) -> bool:
-    """Return true or false."""
+    """Parse `true` or `false`."""
     if text not in {"true", "false"}:
         raise ValueError("has to be true or false")
     return text == "true"
 
 
 def choice(kind: type[Choice]) -> Callable[[str], Choice]:
-    """Return a parser of an enumeration's values."""
+    """Return a parser for the values of an enum."""
 
     def parse(text: str) -> Choice:
         try:
@@ -121,19 +124,19 @@ def choice(kind: type[Choice]) -> Callable[[str], Choice]:
 
 
 def word(text: str) -> str:
-    """Return a text that is not empty."""
+    """Return the text, which must not be empty."""
     if not text:
         raise ValueError("must not be empty")
     return text
 
 
 def percent_text(value: Ratio) -> str:
-    """Return a fraction as people write it."""
+    """Format a fraction as a percentage: 0.002 is `0.2%`."""
     return f"{(value * 100).normalize():f}%"
 
 
 def duration_text(value: DurationNs) -> str:
-    """Return a length of time as people write it: in the largest unit that it is a whole number of."""
+    """Format a duration in the largest unit that gives a whole number: `90s`, `2h`, `1500ms`."""
     if not value:
         return "0s"
     unit = next((name for name, size in reversed(DURATION_NS.items()) if value % size == 0), None)

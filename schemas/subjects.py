@@ -1,8 +1,12 @@
-"""The subject grammar: built, parsed and escaped here and nowhere else.
+"""Build and parse NATS subjects. Nothing else assembles or splits a subject.
 
-`kind.venue.symbol.detail`, and for what concerns a venue as a whole `kind.venue.detail`. A symbol is one token: `/` is
-written `-` and `:` is written `_`; whatever else NATS would not take as part of a token is written `=` and two hex digits
-for each byte, so that every symbol comes back as it was.
+    market.sim.BTC-USDT_USDT.ticker     kind.venue.symbol.detail
+    market.sim.BTC-USDT_USDT.candle.1m  the detail may have several tokens
+    market.sim.clock                    kind.venue.detail, for a whole venue
+    control.sim._all.pause              addressed to all symbols of a venue
+
+A symbol is one token. `/` is escaped as `-`, `:` as `_`, and every other byte outside `[A-Za-z0-9]` as `=` and two hex
+digits, so the escaping is reversible: `BTC/USDT:USDT` is `BTC-USDT_USDT`, `A-B/C` is `A=2DB-C`.
 """
 
 from enum import StrEnum
@@ -12,11 +16,11 @@ from schemas.engine.control import CommandName
 from schemas.units import Symbol, VenueId
 
 ALL = "_all"
-"""The symbol token of what concerns all symbols of a venue."""
+"""The symbol token that means all symbols of a venue."""
 
 
 class Stream(StrEnum):
-    """The streams, named like the root token they hold."""
+    """The JetStream streams. Their subjects and limits are in `bus.streams.topology`."""
 
     MARKET = "MARKET"
     CANDLES = "CANDLES"
@@ -28,49 +32,50 @@ class Stream(StrEnum):
 
 
 class Subject(NamedTuple):
-    """A subject's parts. `symbol` is None for what concerns a venue as a whole."""
+    """The parts of a subject. `symbol` is None for a subject of a whole venue."""
 
     kind: str
     venue: VenueId
     symbol: Symbol | None
     detail: str
-    """The rest: `ticker`, `candle.1m`, `report`; for a balance `balance.USDT`."""
+    """The remaining tokens: `ticker`, `candle.1m`, `report`, `balance.USDT`."""
 
 
-_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+_UNESCAPED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 _TO_TOKEN = {ord("/"): "-", ord(":"): "_"}
 _FROM_TOKEN = {"-": "/", "_": ":"}
-_OF_A_VENUE = frozenset({("market", "clock"), ("account", "balance")})
+_VENUE_WIDE = frozenset({("market", "clock"), ("account", "balance")})
 
 
 def escape(text: str) -> str:
-    """Return one NATS token for a symbol or an asset.
+    """Return a symbol or asset as one NATS token: `BTC/USDT:USDT` as `BTC-USDT_USDT`.
 
     Raises: ValueError when it is empty.
     """
     if not text:
         raise ValueError("a subject token must not be empty")
     return "".join(
-        chr(byte) if byte in _PLAIN else _TO_TOKEN.get(byte, f"={byte:02X}") for byte in text.encode("utf-8")
+        chr(byte) if byte in _UNESCAPED else _TO_TOKEN.get(byte, f"={byte:02X}")
+        for byte in text.encode("utf-8")
     )
 
 
 def unescape(token: str) -> str:
-    """Return the symbol or asset that `escape` made the token of.
+    """Return the symbol or asset of a token, the inverse of `escape`.
 
-    Raises: ValueError when no symbol gives this token.
+    Raises: ValueError when `escape` cannot have produced the token.
     """
-    out = bytearray()
+    decoded = bytearray()
     i = 0
     while i < len(token):
         char = token[i]
         if char == "=":
-            out.append(int(token[i + 1 : i + 3], 16))
+            decoded.append(int(token[i + 1 : i + 3], 16))
             i += 3
         else:
-            out += _FROM_TOKEN.get(char, char).encode("utf-8")
+            decoded += _FROM_TOKEN.get(char, char).encode("utf-8")
             i += 1
-    text = out.decode("utf-8")
+    text = decoded.decode("utf-8")
     if escape(text) != token:
         raise ValueError(f"not an escaped symbol: {token!r}")
     return text
@@ -83,20 +88,23 @@ def subject(kind: str, venue: VenueId, symbol: Symbol, detail: str) -> str:
 
 
 def parse(text: str) -> Subject:
-    """Return the parts of a subject of ours.
+    """Split a subject into its parts: `order.sim.BTC-USDT.report` into `order`, `sim`, `BTC/USDT`, `report`.
 
-    Raises: ValueError when it is none.
+    Raises: ValueError when the subject does not follow the grammar.
     """
     tokens = text.split(".")
     if len(tokens) < 3 or not all(tokens):
-        raise ValueError(f"not a subject of ours: {text!r}")
+        raise ValueError(f"not a subject of this system (kind.venue.symbol.detail): {text!r}")
     kind, venue, *rest = tokens
-    if (kind, rest[0]) in _OF_A_VENUE:
+    if (kind, rest[0]) in _VENUE_WIDE:
         return Subject(kind, VenueId(venue), None, ".".join(rest))
     if len(rest) < 2:
-        raise ValueError(f"not a subject of ours: {text!r}")
+        raise ValueError(f"not a subject of this system (kind.venue.symbol.detail): {text!r}")
     symbol = rest[0] if rest[0] == ALL else unescape(rest[0])
     return Subject(kind, VenueId(venue), Symbol(symbol), ".".join(rest[1:]))
+
+
+# MARKET: `market.V.S.*`
 
 
 def ticker(venue: VenueId, symbol: Symbol) -> str:
@@ -119,8 +127,14 @@ def clock(venue: VenueId) -> str:
     return f"market.{_venue_token(venue)}.clock"
 
 
+# CANDLES: `candle.V.S.INTERVAL`
+
+
 def closed_candle(venue: VenueId, symbol: Symbol, interval: str) -> str:
     return f"candle.{_venue_token(venue)}.{escape(symbol)}.{interval}"
+
+
+# ORDERS: `order.V.S.*`
 
 
 def order_intent(venue: VenueId, symbol: Symbol) -> str:
@@ -140,8 +154,11 @@ def funding(venue: VenueId, symbol: Symbol) -> str:
 
 
 def own_order_events(venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
-    """Return the subjects of all that the engine books from."""
+    """Return the subjects that the engine books from: order reports, own trades and funding."""
     return order_report(venue, symbol), own_trade(venue, symbol), funding(venue, symbol)
+
+
+# ACCOUNT: `account.V.*`
 
 
 def balance(venue: VenueId, asset: str) -> str:
@@ -153,7 +170,7 @@ def position(venue: VenueId, symbol: Symbol) -> str:
 
 
 def positions(venue: VenueId) -> str:
-    """Return the subjects of the positions in all symbols of a venue."""
+    """Return the wildcard for the positions in all symbols of a venue."""
     return f"account.{_venue_token(venue)}.*.position"
 
 
@@ -162,25 +179,23 @@ def open_orders(venue: VenueId, symbol: Symbol) -> str:
 
 
 def account_feed(venue: VenueId) -> str:
-    """Return where it is told whether the account's private stream can be relied on."""
+    """Return the subject of the state (`FeedChanged`) of the venue's private account stream."""
     return f"account.{_venue_token(venue)}.{ALL}.feed"
+
+
+def order_latency(venue: VenueId) -> str:
+    return subject("account", venue, Symbol(ALL), "latency")
+
+
+# JOURNAL: `journal.V.S.*`
 
 
 def step(venue: VenueId, symbol: Symbol) -> str:
     return subject("journal", venue, symbol, "step")
 
 
-def grid(venue: VenueId, symbol: Symbol) -> str:
-    return subject("journal", venue, symbol, "grid")
-
-
-def grids(venue: VenueId) -> str:
-    """Return the subjects of the grids of all symbols of a venue."""
-    return f"journal.{_venue_token(venue)}.*.grid"
-
-
 def steps(venue: VenueId) -> str:
-    """Return the subjects of the steps of all symbols of a venue, and of its portfolio."""
+    """Return the wildcard for the steps of all symbols of a venue and of its portfolio."""
     return f"journal.{_venue_token(venue)}.*.step"
 
 
@@ -188,18 +203,20 @@ def portfolio_step(venue: VenueId) -> str:
     return subject("journal", venue, Symbol(ALL), "step")
 
 
-def fills(venue: VenueId) -> str:
-    """Return the subjects of the fills of all symbols of a venue."""
-    return f"engine.{_venue_token(venue)}.*.fill"
+def grid(venue: VenueId, symbol: Symbol) -> str:
+    return subject("journal", venue, symbol, "grid")
 
 
-def commands_to_all(venue: VenueId) -> tuple[str, ...]:
-    """Return the subjects of what the portfolio hears: commands to all symbols, and those that add one."""
-    to_all = (name for name in CommandName if name is not CommandName.ADD)
-    return (
-        *(command(venue, Symbol(ALL), name) for name in to_all),
-        f"control.{_venue_token(venue)}.*.{CommandName.ADD}",
-    )
+def grids(venue: VenueId) -> str:
+    """Return the wildcard for the grids (`GridView`) of all symbols of a venue."""
+    return f"journal.{_venue_token(venue)}.*.grid"
+
+
+def limits(venue: VenueId) -> str:
+    return subject("journal", venue, Symbol(ALL), "limits")
+
+
+# ENGINE: `engine.V.S.*`
 
 
 def decision(venue: VenueId, symbol: Symbol) -> str:
@@ -208,6 +225,11 @@ def decision(venue: VenueId, symbol: Symbol) -> str:
 
 def fill(venue: VenueId, symbol: Symbol) -> str:
     return subject("engine", venue, symbol, "fill")
+
+
+def fills(venue: VenueId) -> str:
+    """Return the wildcard for the fills of all symbols of a venue."""
+    return f"engine.{_venue_token(venue)}.*.fill"
 
 
 def risk(venue: VenueId, symbol: Symbol) -> str:
@@ -222,43 +244,53 @@ def alert(venue: VenueId, symbol: Symbol) -> str:
     return subject("engine", venue, symbol, "alert")
 
 
+# CONTROL: `control.V.S.COMMAND`
+
+
 def command(venue: VenueId, symbol: Symbol, name: str) -> str:
     return subject("control", venue, symbol, name)
 
 
 def commands(venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
-    """Return the subjects of every command that a symbol's core hears: `control.V.S.*` without `add` and results."""
+    """Return the subjects of the commands to one symbol: all of `control.V.S.*` except `add` and `result`."""
     return tuple(command(venue, symbol, name) for name in CommandName if name is not CommandName.ADD)
+
+
+def commands_to_all(venue: VenueId) -> tuple[str, ...]:
+    """Return the subjects of the commands for the portfolio: those to all symbols, and `add` to any symbol."""
+    to_all = (name for name in CommandName if name is not CommandName.ADD)
+    return (
+        *(command(venue, Symbol(ALL), name) for name in to_all),
+        f"control.{_venue_token(venue)}.*.{CommandName.ADD}",
+    )
 
 
 def command_result(venue: VenueId, symbol: Symbol) -> str:
     return subject("control", venue, symbol, "result")
 
 
+# Core subjects, stored in no stream
+
+
 def sweep(venue: VenueId) -> str:
-    """Return the subject that asks the account publisher for a sweep. It is no stream's: nobody keeps it."""
+    """Return the core subject (not stored) that requests a sweep from the account publisher."""
     return f"sweep.{_venue_token(venue)}"
 
 
-def limits(venue: VenueId) -> str:
-    return subject("journal", venue, Symbol(ALL), "limits")
-
-
-def order_latency(venue: VenueId) -> str:
-    return subject("account", venue, Symbol(ALL), "latency")
-
-
 def heartbeat(venue: VenueId, symbol: Symbol) -> str:
-    """Return where the engine says that it lives; it is no stream's: nobody keeps it."""
+    """Return the core subject (not stored) of the engine's heartbeat for a symbol."""
     return f"heartbeat.{registry_key(venue, symbol)}"
 
 
+# Keys of the key-value buckets
+
+
 def registry_key(venue: VenueId, symbol: Symbol) -> str:
-    """Return the key of a symbol in the `instruments` and `symbols` registries."""
+    """Return the key of a symbol in the buckets `instruments` and `symbols`: `sim.BTC-USDT_USDT`."""
     return f"{_venue_token(venue)}.{escape(symbol)}"
 
 
 def _venue_token(venue: VenueId) -> str:
-    if not venue or not all(byte in _PLAIN or byte == ord("-") for byte in venue.encode("utf-8")):
+    if not venue or not all(byte in _UNESCAPED or byte == ord("-") for byte in venue.encode("utf-8")):
         raise ValueError(f"not a venue id ([A-Za-z0-9-]): {venue!r}")
     return venue

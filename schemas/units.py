@@ -1,4 +1,4 @@
-"""What a number or a name means: the units and identities that every event is written in."""
+"""Units and identifiers used in every event."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -16,7 +16,7 @@ SignedQuantity: TypeAlias = Decimal
 """Base currency; positive is long, negative is short."""
 
 Money: TypeAlias = Decimal
-"""Quote (or settlement) currency; the sign says which way it went."""
+"""Quote or settlement currency. Positive is received, negative is paid, unless a field says otherwise."""
 
 Ratio: TypeAlias = Decimal
 """A fraction: 0.001 is 0.1 %."""
@@ -34,24 +34,24 @@ Symbol = NewType("Symbol", str)
 """The ccxt symbol: `BTC/USDT` is spot, `BTC/USDT:USDT` a linear perpetual."""
 
 ClientOrderId = NewType("ClientOrderId", str)
-"""Our name of an order, sent at most once: see `schemas.order_ids`."""
+"""The id that the engine gives an order; sent to the venue at most once: see `schemas.venue.order_ids`."""
 
 TradeId = NewType("TradeId", str)
-"""The venue's name of one trade, unique for a symbol."""
+"""The venue's id of a trade, unique within a symbol."""
 
 SECOND_NS: DurationNs = 1_000_000_000
 MILLISECOND_NS: DurationNs = 1_000_000
 
 
 class Side(StrEnum):
-    """The side of an order or a trade, seen from us."""
+    """The side of an order or trade, from the point of view of this account."""
 
     BUY = "buy"
     SELL = "sell"
 
     @property
     def sign(self) -> int:
-        """+1 for a buy, -1 for a sell: what a trade does to the position."""
+        """+1 for a buy, -1 for a sell: the sign of the change of position."""
         return 1 if self is Side.BUY else -1
 
     @property

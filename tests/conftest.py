@@ -1,4 +1,4 @@
-"""What every test shares: a real nats-server, a connection to it, and the switches for tests that are not always run."""
+"""Shared fixtures: a real nats-server and a connection to it. Options that enable slow tests."""
 
 import asyncio
 import socket
@@ -7,27 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from bus import Ambiguous, Bus, EmbeddedServer, Refused, StreamGone, connect, provision
+from bus import Ambiguous, Bus, EmbeddedServer, Rejected, StreamGone, connect, provision
 from bus.service.embedded_server import DEFAULT_STORE_BYTES
 from bus.streams.topology import BUCKETS, STREAMS
 
 NewServer = Callable[..., Awaitable[EmbeddedServer]]
 
 
-SWITCHES = {
+OPTIONS = {
     "docker": "also run the tests that need a Docker engine",
-    "long": "also run the tests that take minutes: the laboratory, the scenarios",
+    "long": "also run the tests that take minutes: lab/chaos and lab/scenarios",
 }
-"""Markers of tests that run only when they are asked for."""
+"""Markers of tests that run only with the option of the same name."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    for name, text in SWITCHES.items():
+    for name, text in OPTIONS.items():
         parser.addoption(f"--{name}", action="store_true", help=text)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for name in SWITCHES:
+    for name in OPTIONS:
         if config.getoption(f"--{name}"):
             continue
         for item in items:
@@ -46,7 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
 
 @pytest.fixture
 async def bus(server: EmbeddedServer) -> AsyncIterator[Bus]:
-    """Connect to a bus whose streams are new: nothing in them, no message id remembered."""
+    """Connect to a bus with new, empty streams and no known message ids."""
     async with connect(server.url, name="test") as bus:
         for stream in (*STREAMS, *BUCKETS):
             await _delete(bus, stream.name)
@@ -60,13 +60,13 @@ async def _delete(bus: Bus, stream: str) -> None:
             await bus.api(f"STREAM.DELETE.{stream}", None, dict)
         except StreamGone:
             return
-        except (Ambiguous, Refused):
-            pass  # a busy machine: whether it is gone is asked again
+        except (Ambiguous, Rejected):
+            pass  # on a busy machine the outcome may be unknown: delete again
 
 
 @pytest.fixture
 async def new_server(tmp_path: Path) -> AsyncIterator[NewServer]:
-    """Start servers of one's own, to be killed at will."""
+    """Return a function that starts a server of the test's own, which it may kill."""
     servers: list[EmbeddedServer] = []
 
     async def start(max_store_bytes: int = DEFAULT_STORE_BYTES) -> EmbeddedServer:
@@ -83,7 +83,7 @@ async def new_server(tmp_path: Path) -> AsyncIterator[NewServer]:
 
 @pytest.fixture
 def free_port() -> int:
-    """Return a port of this machine that nobody listens at."""
+    """Return a port that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Who may import whom: between the packages, from the standard library, and from third parties."""
+"""Allowed imports of each package: own packages, standard library and third-party libraries."""
 
 import ast
 import sys
@@ -10,22 +10,26 @@ import pytest
 
 from tests.layout import PACKAGES, ROOT, imports_of, modules
 
-CLOCKS_OF_DATETIME = {"now", "today", "utcnow"}
+DATETIME_CLOCKS = {"now", "today", "utcnow"}
+"""Class methods of `datetime` that read the clock."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What one package may import beside itself."""
+    """The imports that a package may have besides its own modules."""
 
-    ours: frozenset[str] = frozenset()
-    """Packages and modules of this repository, each with all that lies below it."""
-    third: tuple[tuple[str, str], ...] = ()
-    """A library, and a part of the names of the modules that may import it; `*` is all of them."""
+    own: frozenset[str] = frozenset()
+    """Packages and modules of this repository, each with its submodules."""
+    third_party: tuple[tuple[str, str], ...] = ()
+    """Libraries, each with a substring of the names of the modules that may import it; `*` means all modules."""
     no_standard: frozenset[str] = frozenset()
+    """Modules of the standard library that are forbidden."""
     is_deterministic: bool = False
+    """Whether reading the clock is forbidden."""
 
 
 def libraries(*names: str) -> tuple[tuple[str, str], ...]:
+    """Return msgspec and other libraries, allowed in all modules."""
     return tuple((name, "*") for name in ("msgspec", *names))
 
 
@@ -33,26 +37,26 @@ IO = frozenset(
     {"asyncio", "http", "logging", "selectors", "socket", "ssl", "subprocess", "threading", "urllib"}
 )
 AMBIENT = IO | {"concurrent", "contextvars", "multiprocessing", "os", "random", "secrets", "time", "uuid"}
-SPINE = frozenset({"schemas", "bus"})
+BASE = frozenset({"schemas", "bus"})
 
 RULES = {
-    "schemas": Rule(third=libraries(), no_standard=IO),
-    "bus": Rule(ours=frozenset({"schemas"}), third=libraries("nats", "uvloop", "prometheus_client")),
-    "producers": Rule(ours=SPINE, third=(*libraries("aiohttp"), ("ccxt", "ccxt"))),
+    "schemas": Rule(third_party=libraries(), no_standard=IO),
+    "bus": Rule(own=frozenset({"schemas"}), third_party=libraries("nats", "uvloop", "prometheus_client")),
+    "producers": Rule(own=BASE, third_party=(*libraries("aiohttp"), ("ccxt", "ccxt"))),
     "engine.core": Rule(
-        ours=frozenset({"schemas"}), third=libraries(), no_standard=AMBIENT, is_deterministic=True
+        own=frozenset({"schemas"}), third_party=libraries(), no_standard=AMBIENT, is_deterministic=True
     ),
-    "engine": Rule(ours=SPINE | {"engine.core"}, third=libraries()),
+    "engine": Rule(own=BASE | {"engine.core"}, third_party=libraries()),
     "liveserver": Rule(
-        ours=SPINE,
-        third=(
+        own=BASE,
+        third_party=(
             *libraries("litestar", "uvicorn", "websockets"),
             ("jwt", "credentials"),
             ("cryptography", "credentials"),
         ),
     ),
     "cli": Rule(
-        ours=SPINE
+        own=BASE
         | {
             "engine.core",
             "liveserver.auth",
@@ -60,51 +64,51 @@ RULES = {
             "liveserver.websocket.context",
             "producers.simulated",
         },
-        third=(*libraries("aiohttp"), ("yaml", "cli.config")),
+        third_party=(*libraries("aiohttp"), ("yaml", "cli.config")),
     ),
     "lab": Rule(
-        ours=SPINE
+        own=BASE
         | {"engine", "engine.core", "liveserver", "producers"}
         | {f"cli.{each}" for each in ("background", "config", "console", "errors", "inspect", "stack")},
-        third=libraries("aiohttp", "litestar", "nats", "uvicorn", "uvloop", "websockets"),
+        third_party=libraries("aiohttp", "litestar", "nats", "uvicorn", "uvloop", "websockets"),
     ),
 }
 
 
 def is_below(module: str, package: str) -> bool:
-    """Return whether a module is the package or lies in it."""
+    """Return whether a module is the package itself or one of its submodules."""
     return f"{module}.".startswith(f"{package}.")
 
 
 def package_of(module: str) -> str | None:
-    """Return the package with a rule that the module belongs to, the innermost one, None for a foreign module."""
+    """Return the innermost package with a rule that contains the module, None for a foreign module."""
     return max((each for each in RULES if is_below(module, each)), key=len, default=None)
 
 
 def forbidden(rule: Rule, package: str, module: str, imported: str) -> str | None:
-    """Return why this import is not allowed, None where it is."""
+    """Return why an import is forbidden, None if it is allowed."""
     if target := package_of(imported):
-        is_allowed = target == package or any(is_below(imported, each) for each in rule.ours)
+        is_allowed = target == package or any(is_below(imported, each) for each in rule.own)
         return None if is_allowed else f"{package} must not import {target}"
     top = imported.partition(".")[0]
     if top in sys.stdlib_module_names:
         return f"{package} must not import {top}" if top in rule.no_standard else None
-    where = dict(rule.third).get(top)
-    if where is None:
+    allowed_in = dict(rule.third_party).get(top)
+    if allowed_in is None:
         return f"{package} must not import {top}"
-    is_here = where == "*" or where in module
-    return None if is_here else f"only the {where} modules of {package} may import {top}"
+    is_allowed = allowed_in == "*" or allowed_in in module
+    return None if is_allowed else f"only the {allowed_in} modules of {package} may import {top}"
 
 
-def clock_readings(tree: ast.AST) -> Iterator[int]:
-    """Yield the lines that ask datetime what time it is."""
+def clock_reads(tree: ast.AST) -> Iterator[int]:
+    """Yield the lines that read the clock with `datetime.now` or the like."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and node.attr in CLOCKS_OF_DATETIME:
+        if isinstance(node, ast.Attribute) and node.attr in DATETIME_CLOCKS:
             yield node.lineno
 
 
 def violations(root: Path) -> list[str]:
-    """Return every broken rule in the packages below root, as `file:line: why`."""
+    """Return every forbidden import in the packages of a repository, as `file:line: reason`."""
     found = []
     for module, path in modules(root).items():
         names = path.relative_to(root).with_suffix("").parts
@@ -114,8 +118,8 @@ def violations(root: Path) -> list[str]:
         imports = imports_of(tree, ".".join(names[:-1]))
         reasons = [(line, forbidden(rule, package, ".".join(names), name)) for line, name in imports]
         if rule.is_deterministic:
-            reasons += [(line, f"{package} must not read a clock") for line in clock_readings(tree)]
-        found += [f"{'/'.join(names)}.py:{line}: {why}" for line, why in reasons if why]
+            reasons += [(line, f"{package} must not read a clock") for line in clock_reads(tree)]
+        found += [f"{'/'.join(names)}.py:{line}: {reason}" for line, reason in reasons if reason]
     return found
 
 
@@ -130,7 +134,7 @@ def test_every_package_has_a_rule() -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "source", "why"),
+    ("file", "source", "reason"),
     [
         ("schemas/a.py", "import bus", "schemas must not import bus"),
         ("schemas/a.py", "import asyncio", "schemas must not import asyncio"),
@@ -155,12 +159,12 @@ def test_every_package_has_a_rule() -> None:
         ("liveserver/a.py", "import aiohttp", "liveserver must not import aiohttp"),
     ],
 )
-def test_a_forbidden_import_is_found(tmp_path: Path, file: str, source: str, why: str) -> None:
+def test_a_forbidden_import_is_found(tmp_path: Path, file: str, source: str, reason: str) -> None:
     path = tmp_path / file
     path.parent.mkdir(parents=True)
     path.write_text(source)
 
-    assert violations(tmp_path) == [f"{file}:{source.count(chr(10)) + 1}: {why}"]
+    assert violations(tmp_path) == [f"{file}:{source.count(chr(10)) + 1}: {reason}"]
 
 
 @pytest.mark.parametrize(

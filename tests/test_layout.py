@@ -1,4 +1,4 @@
-"""Limits on the layout: modules a folder, lines a file, and no import cycle between the children of a folder."""
+"""Limits of the layout: modules in a folder, lines in a file, no import cycles among the children of a folder."""
 
 import ast
 from collections import Counter, defaultdict
@@ -11,23 +11,23 @@ import pytest
 from tests.layout import PACKAGES, ROOT, imports_of, modules
 
 MAX_MODULES = 15
-"""In a folder, without `__init__` and `__main__`."""
+"""In one folder, not counting `__init__` and `__main__`."""
 MAX_LINES = 360
 PAGE = ROOT / "liveserver" / "web"
 
 
-def cycles(graph_of: Mapping[str, Path]) -> list[str]:
-    """Return the import cycles between the modules and subfolders of one folder: the folder, then the cycle.
+def cycles(files: Mapping[str, Path]) -> list[str]:
+    """Return the import cycles among the modules and subfolders of each folder, as `folder: a -> b -> a`.
 
-    An import of a package names what its `__init__` re-exports; it counts as an import of the package alone.
+    Imports of names that a package re-exports in its `__init__` are not followed.
     """
     graphs: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for module, path in graph_of.items():
+    for module, path in files.items():
         if path.name == "__init__.py":
             continue
         for imported in imports_of(ast.parse(path.read_text(encoding="utf-8")), module.rpartition(".")[0]):
-            target = imported.name if imported.name in graph_of else imported.name.rpartition(".")[0]
-            if target in graph_of and graph_of[target].name != "__init__.py":
+            target = imported.name if imported.name in files else imported.name.rpartition(".")[0]
+            if target in files and files[target].name != "__init__.py":
                 _add_edge(graphs, module.split("."), target.split("."))
     found = []
     for folder, graph in sorted(graphs.items()):

@@ -1,8 +1,8 @@
-"""The connection to the bus: made and made again for ever, storing with acknowledgement, asking, listening."""
+"""The connection to the bus: publish, store with acknowledgement, request, subscribe. Reconnects for ever."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -16,70 +16,72 @@ from bus.client.jetstream import (
     FoundMessage,
     StreamInfo,
     StreamState,
-    api_answer,
-    is_unanswerable,
+    api_reply_parser,
+    is_no_responders,
     received,
     state_of,
     store_headers,
-    stored_sequence,
+    stored_sequence_parser,
 )
 from bus.client.message import Message, Received
 from bus.client.request_reply import Requests, publish
-from bus.errors import Ambiguous, BusError, ConnectionClosed, NoResponders, Refused
+from bus.errors import Ambiguous, BusError, ConnectionClosed, NoResponders, Rejected
 from bus.log import Logger, get_logger
-from bus.streams.reader import last_per_subject
 from schemas.codec import encode
 
 T = TypeVar("T")
 
-WINDOW = 1000
-"""Messages sent and not yet acknowledged, at most."""
+MAX_UNACKNOWLEDGED = 1000
+"""Maximum number of messages sent and not yet acknowledged."""
 RECONNECT_WAIT_S = 0.2
 PING_INTERVAL_S = 2
-"""A server that answers no two pings in a row is given up."""
-COMPLAIN_EVERY_S = 10.0
-LOOK_WITHIN_S = 2.0
-"""Nobody answers while a cluster elects a leader: better to ask again soon."""
-CLOSE_WITHIN_S = 2.0
+"""The connection is dropped after two unanswered pings."""
+UNREACHABLE_LOG_INTERVAL_S = 10.0
+LOOKUP_TIMEOUT_S = 2.0
+"""Short, because lookups get no answer while a cluster elects a leader, and should then be retried soon."""
+CLOSE_TIMEOUT_S = 2.0
 NO_MESSAGE_FOUND = 10037
+"""JetStream's `err_code` for a subject without messages."""
 
 Unsubscribe = Callable[[], Awaitable[None]]
 
 
 class Bus:
-    """A connection that never gives up. To be had from `connect`."""
+    """A connection that reconnects until it is closed. Created by `connect`."""
 
     def __init__(self, url: str, name: str, log: Logger) -> None:
         self.url = url
         self.name = name
         self.nc = FastClient()
         self.reconnects = 0
-        """Grows each time the connection is made again."""
+        """Number of reconnects so far."""
         self._log = log.bind(url=_without_secrets(url))
         self._requests = Requests(self.nc)
-        self._window = asyncio.Semaphore(WINDOW)
+        self._window = asyncio.Semaphore(MAX_UNACKNOWLEDGED)
         self._connected = asyncio.Event()
         self._is_closed = False
         self._listeners: list[Callable[[], object]] = []
-        self._complained = -COMPLAIN_EVERY_S
+        self._unreachable_logged_at = -UNREACHABLE_LOG_INTERVAL_S
 
     @property
     def is_connected(self) -> bool:
         return self._connected.is_set() and not self._is_closed
 
     async def wait_connected(self) -> None:
-        """Return when there is a connection.
+        """Wait until connected.
 
-        Raises: ConnectionClosed when there never will be.
+        Raises: ConnectionClosed when the connection was closed for good.
         """
         await self._connected.wait()
         if self._is_closed:
-            raise ConnectionClosed("the server closed the connection for good; its log says why")
+            raise ConnectionClosed(
+                "the server closed the connection for good; check the log of nats-server for the reason"
+            )
 
     def on_reconnect(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Call back each time that core messages may have been missed; return what takes it back.
+        """Register a callback for when core messages may have been missed; return a function that removes it.
 
-        That is after each reconnect, and when this process was too slow to take what came.
+        Messages are missed during a reconnect, and when this process is too slow and the client drops them.
         """
         self._listeners.append(callback)
         return lambda: self._listeners.remove(callback)
@@ -87,9 +89,9 @@ class Bus:
     async def publish(
         self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, reply: str = ""
     ) -> None:
-        """Publish to whoever listens now, without knowing whether it arrives: without a connection it does not.
+        """Publish to the current subscribers, without acknowledgement. Dropped while there is no connection.
 
-        Raises: Refused when it is too large, ConnectionClosed.
+        Raises: Rejected when the message is too large, ConnectionClosed.
         """
         if self._is_closed or self._connected.is_set():
             await publish(self.nc, subject, data, reply, headers)
@@ -105,11 +107,12 @@ class Bus:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 5.0,
     ) -> int:
-        """Store an event in the stream that takes the subject and return its sequence there.
+        """Store an event in the stream of its subject and return its stream sequence.
 
-        `message_id` makes it once within the stream's window of two minutes. `expect_last` is the sequence of the last
-        message on the subject, or on `expect_subject`; 0 when there must be none.
-        Raises: Conflict, NoSpace, Refused, StreamGone: not stored. Ambiguous: perhaps stored, now or later.
+        A second event with the same `message_id` within the stream's window of two minutes is not stored. `expect_last`
+        is the required sequence of the last message on the subject, or on `expect_subject`; 0 requires that there is
+        none.
+        Raises: Conflict, NoSpace, Rejected, StreamGone: not stored. Ambiguous: perhaps stored, now or later.
         """
         return await (
             await self.send(
@@ -134,13 +137,13 @@ class Bus:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 5.0,
     ) -> "asyncio.Future[int]":
-        """Send an event to be stored, and return the future of its sequence, which fails as `store` does.
+        """Send an event to be stored and return a future of its sequence, which fails as `store` does.
 
-        Waits while 1000 are on the way. Messages are stored in the order they were sent.
+        Waits while MAX_UNACKNOWLEDGED messages are in flight. Messages are stored in the order they were sent.
         """
         await self._window.acquire()
         try:
-            future = await self._sent(
+            future = await self._send(
                 subject,
                 encode(event),
                 store_headers(event, message_id, expect_last, expect_subject, headers),
@@ -153,29 +156,30 @@ class Bus:
         return future
 
     async def flush_window(self) -> None:
-        """Return when everything sent before has its answer; failures stay in their futures."""
-        if futures := self._requests.open_futures:
+        """Wait until every message sent so far is acknowledged or failed. Failures stay in their futures."""
+        if futures := self._requests.pending:
             await asyncio.wait(futures)
 
     async def request(self, subject: str, data: bytes, timeout_s: float = 2.0) -> bytes:
-        """Ask whoever listens and return the answer.
+        """Send a request and return the reply.
 
-        Raises: NoResponders, Ambiguous when no answer came in time.
+        Raises: NoResponders; Ambiguous when no reply arrived in time.
         """
 
         def parse(message: Msg) -> bytes:
-            if is_unanswerable(message):
+            if is_no_responders(message):
                 raise NoResponders(subject)
             return message.data
 
-        return await (await self._requests.ask(subject, data, parse, timeout_s=timeout_s))
+        return await (await self._requests.send(subject, data, parse, timeout_s=timeout_s))
 
     async def subscribe(
         self, subject: str, callback: Callable[[Message], object], queue: str = ""
     ) -> Unsubscribe:
-        """Call back with each message published from now on, and return what ends it.
+        """Call back with each message published from now on; return a function that unsubscribes.
 
-        Messages published while there is no connection are missed. `queue`: one of its members gets each message.
+        Messages published while there is no connection are missed. With `queue`, each message goes to one member of
+        the queue group.
         """
 
         async def on_message(message: Msg) -> None:
@@ -190,59 +194,52 @@ class Bus:
         return unsubscribe
 
     async def api(self, endpoint: str, body: object, kind: type[T], timeout_s: float = 5.0) -> T:
-        """Ask JetStream, `STREAM.INFO.ORDERS` for instance, and return its answer.
+        """Call an endpoint of the JetStream API, for example `STREAM.INFO.ORDERS`, and return its reply.
 
-        Raises: StreamGone, NoSpace, Refused, Ambiguous.
+        Raises: StreamGone, NoSpace, Rejected, Ambiguous.
         """
         data = msgspec.json.encode(body) if body is not None else b""
-        answer = api_answer(endpoint, kind)
-        return await (await self._requests.ask(f"$JS.API.{endpoint}", data, answer, timeout_s=timeout_s))
+        parse = api_reply_parser(endpoint, kind)
+        return await (await self._requests.send(f"$JS.API.{endpoint}", data, parse, timeout_s=timeout_s))
 
     async def last(self, stream: str, subject: str) -> Received | None:
-        """Return the last message on a subject, as the stream's leader has it; None when there is none.
+        """Return the last message on a subject, read from the stream's leader; None when there is none.
 
-        Raises: StreamGone, Refused, Ambiguous.
+        Raises: StreamGone, Rejected, Ambiguous.
         """
         try:
             found = await self.api(
-                f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}, FoundMessage, LOOK_WITHIN_S
+                f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}, FoundMessage, LOOKUP_TIMEOUT_S
             )
-        except Refused as error:
+        except Rejected as error:
             if error.code == NO_MESSAGE_FOUND:
                 return None
             raise
         return received(stream, found.message)
 
-    async def last_per_subject(self, stream: str, filters: Sequence[str]) -> list[Received]:
-        """Return the last message of each subject that matches, in the order of the stream.
-
-        Raises: StreamGone.
-        """
-        return await last_per_subject(self, stream, filters)
-
     async def stream_state(self, stream: str) -> StreamState:
-        """Return what a stream holds now.
+        """Return the current state of a stream.
 
-        Raises: StreamGone, Refused, Ambiguous.
+        Raises: StreamGone, Rejected, Ambiguous.
         """
-        return state_of(await self.api(f"STREAM.INFO.{stream}", None, StreamInfo, LOOK_WITHIN_S))
+        return state_of(await self.api(f"STREAM.INFO.{stream}", None, StreamInfo, LOOKUP_TIMEOUT_S))
 
     async def stream_created(self, stream: str) -> str:
-        """Return when a stream was created, as the server writes it.
+        """Return the creation time of a stream, as given by the server.
 
-        Raises: StreamGone, Refused, Ambiguous.
+        Raises: StreamGone, Rejected, Ambiguous.
         """
         return (await self.stream_state(stream)).created
 
     async def last_sequence(self, stream: str) -> int:
-        """Return the sequence that a stream gave last; 0 before the first.
+        """Return the last sequence of a stream; 0 before its first message.
 
-        Raises: StreamGone, Refused, Ambiguous.
+        Raises: StreamGone, Rejected, Ambiguous.
         """
         return (await self.stream_state(stream)).last
 
     async def open(self) -> None:
-        """Connect, however long it takes."""
+        """Connect, retrying until it succeeds."""
         await self.nc.connect(
             self.url.split(","),
             name=self.name,
@@ -259,73 +256,79 @@ class Bus:
         self._log.info("bus_connected")
 
     async def close(self) -> None:
-        """Close the connection, giving what was published before 2 s to leave."""
+        """Flush published messages and close the connection, within CLOSE_TIMEOUT_S."""
         self._is_closed = True
         with suppress(TimeoutError, OSError, nats.errors.Error):
-            async with asyncio.timeout(CLOSE_WITHIN_S):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 if self._connected.is_set():
                     await self.nc.flush()
                 await self.nc.close()
         self._requests.fail_all(lambda: Ambiguous("the connection was closed"))
 
-    async def _sent(
+    async def _send(
         self, subject: str, data: bytes, headers: Mapping[str, str], timeout_s: float
     ) -> "asyncio.Future[int]":
         if not self.is_connected:
-            # Not into the client's buffer: who knows when that would be sent.
+            # Do not use the client's buffer: a buffered message may be sent at any later time.
             try:
                 async with asyncio.timeout(timeout_s):
                     await self.wait_connected()
             except TimeoutError:
                 return _failed(Ambiguous(f"no connection within {timeout_s:g} s: {subject}"))
-        return await self._requests.ask(
-            subject, data, stored_sequence(subject), timeout_s=timeout_s, headers=headers
+        return await self._requests.send(
+            subject, data, stored_sequence_parser(subject), timeout_s=timeout_s, headers=headers
         )
 
     async def _on_error(self, error: Exception) -> None:
         if isinstance(error, nats.errors.SlowConsumerError):
-            self._log.error("too_slow", subject=error.subject, detail="messages were dropped")
-            self._tell_listeners()
+            self._log.error("slow_consumer", subject=error.subject, detail="messages were dropped")
+            self._notify_listeners()
         elif self.is_connected and not isinstance(error, OSError | nats.errors.UnexpectedEOF):
             self._log.error("bus_error", detail=error)
-        elif time.monotonic() - self._complained >= COMPLAIN_EVERY_S:
-            self._complained = time.monotonic()
-            self._log.warning("bus_unreachable", detail=error, do="waiting for it")
+        elif time.monotonic() - self._unreachable_logged_at >= UNREACHABLE_LOG_INTERVAL_S:
+            self._unreachable_logged_at = time.monotonic()
+            self._log.warning("bus_unreachable", detail=error, do="retrying until it answers")
 
     async def _on_disconnect(self) -> None:
         if self._connected.is_set() and not self._is_closed:
             self._log.warning("bus_disconnected")
         self._connected.clear()
-        self._requests.fail_all(lambda: Ambiguous("the connection was lost before an answer came"))
+        self._requests.fail_all(lambda: Ambiguous("the connection was lost before the reply arrived"))
 
     async def _on_reconnect(self) -> None:
         self.reconnects += 1
-        self._complained = -COMPLAIN_EVERY_S
+        self._unreachable_logged_at = -UNREACHABLE_LOG_INTERVAL_S
         self._connected.set()
         self._log.info("bus_connected", reconnects=self.reconnects)
-        self._tell_listeners()
+        self._notify_listeners()
 
     async def _on_closed(self) -> None:
         if self._is_closed:
             return
         self._is_closed = True
         self._log.error("bus_closed", detail=self.nc.last_error)
-        self._requests.fail_all(lambda: Ambiguous("the connection was closed before an answer came"))
-        self._connected.set()  # whoever waits has to hear that it is in vain
-        self._tell_listeners()
+        self._requests.fail_all(lambda: Ambiguous("the connection was closed before the reply arrived"))
+        self._connected.set()  # wakes `wait_connected`, which then raises
+        self._notify_listeners()
 
-    def _tell_listeners(self) -> None:
+    def _notify_listeners(self) -> None:
         for listener in tuple(self._listeners):
             try:
                 listener()
-            except Exception as error:  # noqa: BLE001 - its fault must not stop the client's reconnecting
+            except Exception as error:  # noqa: BLE001 - a failing listener must not stop the client from reconnecting
                 self._log.error("listener_failed", detail=error)
 
 
 @asynccontextmanager
 async def connect(url: str, *, name: str, log: Logger | None = None) -> AsyncIterator[Bus]:
-    """Connect to the bus at `url` (several with commas between) as `name`, waiting for it as long as it takes."""
-    bus = Bus(url, name, log or get_logger(name))
+    """Connect to the bus as `name`, retrying until it succeeds. `url` may be a comma-separated list of servers."""
+    async with opened(Bus(url, name, log or get_logger(name))) as bus:
+        yield bus
+
+
+@asynccontextmanager
+async def opened(bus: Bus) -> AsyncIterator[Bus]:
+    """Connect a bus, retrying until it succeeds, and close it when the context ends."""
     try:
         await bus.open()
         yield bus

@@ -1,4 +1,4 @@
-"""The consumer behind a reader: where it starts, how it is asked for messages, how it names them."""
+"""The JetStream consumer of a reader: start position, configuration, pull requests, delivery metadata."""
 
 import datetime
 from collections.abc import Sequence
@@ -7,86 +7,92 @@ from typing import NamedTuple, assert_never
 
 import msgspec
 
-SECOND_NS = 1_000_000_000
-FORGOTTEN_AFTER_NS = 30 * SECOND_NS
-"""A consumer that nobody pulls from is deleted by the server."""
+from schemas.units import SECOND_NS
+
+INACTIVE_THRESHOLD_NS = 30 * SECOND_NS
+"""The server deletes a consumer that was not pulled from for this long."""
 PULL_EXPIRES_NS = 30 * SECOND_NS
 HEARTBEAT_NS = SECOND_NS // 2
 
 
 @dataclass(frozen=True, slots=True)
 class FromSequence:
-    """From this sequence on, which has to be there or be the next; up to 1 means from the oldest there is."""
+    """Start at this sequence, which must be stored or be the next one; 0 and 1 mean the oldest message."""
 
     sequence: int
 
 
 @dataclass(frozen=True, slots=True)
 class LastPerSubject:
-    """The last message of each subject, then whatever follows."""
+    """Start with the last message of each subject, then continue with all new messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class FromStart:
-    """From the oldest there is."""
+    """Start with the oldest message."""
 
 
 @dataclass(frozen=True, slots=True)
 class FromTime:
-    """From the first message stored at this time or later."""
+    """Start with the first message stored at or after this time."""
 
     time_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class NewOnly:
-    """What is stored from now on."""
+    """Start with the first message stored from now on."""
 
 
 Start = FromSequence | LastPerSubject | FromStart | FromTime | NewOnly
 
 
 class ConsumerInfo(msgspec.Struct, frozen=True):
-    """The answer to CONSUMER.CREATE."""
+    """The reply to CONSUMER.CREATE."""
 
     num_pending: int = 0
 
 
 class Delivery(NamedTuple):
-    """What the reply subject of a delivered message says."""
+    """The metadata in the reply subject of a delivered message."""
 
     stream_sequence: int
     consumer_sequence: int
     time_ns: int
     pending: int
-    """How many more there were for the consumer when this one was sent."""
+    """Number of further messages for the consumer at the time of delivery."""
 
 
 def delivery_of(reply: str) -> Delivery:
-    """Return what a reply subject says, `$JS.ACK.<stream>.<consumer>.<delivered>.<sequences>.<time>.<pending>`."""
+    """Parse the reply subject of a delivered message.
+
+        $JS.ACK.ORDERS.reader.1.42.7.1795237827659794879.3
+
+    The tokens after ACK are stream, consumer, delivery count, stream sequence, consumer sequence, time and pending.
+    """
     tokens = reply.split(".")
-    # A server with a domain puts it, and the account, before the stream, and something random behind.
+    # With a domain, domain and account hash precede the stream, and a random token follows at the end.
     at = 5 if len(tokens) == 9 else 7
     return Delivery(int(tokens[at]), int(tokens[at + 1]), int(tokens[at + 2]), int(tokens[at + 3]))
 
 
 def consumer_config(name: str, filters: Sequence[str], start: Start) -> dict[str, object]:
-    """Return the configuration of a consumer that only this reader uses."""
+    """Return the configuration of an ephemeral consumer, used by one reader."""
     return {
         "name": name,
-        "description": "an ordered reader",
+        "description": "ordered reader",
         "ack_policy": "none",
         "replay_policy": "instant",
         "filter_subjects": list(filters),
         "mem_storage": True,
         "num_replicas": 1,
-        "inactive_threshold": FORGOTTEN_AFTER_NS,
+        "inactive_threshold": INACTIVE_THRESHOLD_NS,
         **_deliver(start),
     }
 
 
 def pull_request(batch: int) -> bytes:
-    """Return the body of a request for up to `batch` messages, now and as they come."""
+    """Return the body of a pull request for up to `batch` messages, stored or future."""
     return msgspec.json.encode({"batch": batch, "expires": PULL_EXPIRES_NS, "idle_heartbeat": HEARTBEAT_NS})
 
 

@@ -1,7 +1,12 @@
-"""The client library with a quicker way in: whole messages are cut out of what has come, not character by character.
+r"""The NATS client with a faster parser, which slices whole messages out of the receive buffer.
 
-Beside the library's own subscriptions, which pass each message through a queue and a task, there are direct ones: their
-callback is called at once, with bytes as they came.
+Also adds direct subscriptions: their callback is called by the reading task with raw bytes, whereas the library passes
+each message through a queue and a task.
+
+    MSG order.sim.BTC-USDT.report 7 5\r\nhello\r\n
+    HMSG order.sim.BTC-USDT.report 7 24 29\r\nNATS/1.0\r\nkey: value\r\n\r\nhello\r\n
+
+The line has subject, subscription id, an optional reply subject, for HMSG the size of the headers, and the total size.
 """
 
 from collections.abc import Callable
@@ -12,29 +17,29 @@ from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
 CRLF = b"\r\n"
-WITH_HEADERS = b"HMSG"
-KINDS = (b"MSG ", WITH_HEADERS)
+HMSG = b"HMSG"
+MESSAGE_KINDS = (b"MSG ", HMSG)
 
-Direct = Callable[[bytes, bytes, bytes, bytes], None]
-"""Takes subject, reply subject, headers as they came (empty when there are none) and body. It must not raise."""
+DirectCallback = Callable[[bytes, bytes, bytes, bytes], None]
+"""Takes subject, reply subject, header block (empty when there is none) and body. It must not raise."""
 
 
 class FastClient(Client):
-    """Reads messages as the library does, only sooner."""
+    """The library's client with `FastParser` and direct subscriptions."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._ps = self._quick = FastParser(self)
+        self._ps = self._fast_parser = FastParser(self)
 
-    async def listen(self, subject: str, callback: Direct) -> Subscription:
+    async def subscribe_direct(self, subject: str, callback: DirectCallback) -> Subscription:
         """Call back with each message on a subject, in the task that reads the connection."""
         subscription: Subscription = await self.subscribe(subject)
-        self._quick.direct[subscription._id] = callback
+        self._fast_parser.direct[subscription._id] = callback
         return subscription
 
-    async def forget(self, subscription: Subscription) -> None:
-        """End a subscription that `listen` made."""
-        self._quick.direct.pop(subscription._id, None)
+    async def unsubscribe_direct(self, subscription: Subscription) -> None:
+        """End a subscription made by `subscribe_direct`."""
+        self._fast_parser.direct.pop(subscription._id, None)
         await subscription.unsubscribe()
 
     @staticmethod
@@ -48,34 +53,37 @@ class FastClient(Client):
 
 
 class FastParser(Parser):
-    """Takes messages out of the stream of bytes by itself, and leaves every other line to the library."""
+    """Parses MSG and HMSG itself and passes every other line to the library's parser."""
 
     def __init__(self, client: FastClient) -> None:
-        self.direct: dict[int, Direct] = {}
+        self.direct: dict[int, DirectCallback] = {}
+        """Callbacks of direct subscriptions, by subscription id."""
+        self._buffer = bytearray()
+        self._min_bytes = 0  # no message can be complete before the buffer has this size
+        self._connections = 0
         super().__init__(client)
 
     def reset(self) -> None:
-        """Forget what has come: the connection is another one."""
+        """Discard the buffer, because there is a new connection. Also called by the library's constructor."""
         super().reset()
-        self._rest = bytearray()
-        # So many bytes have to be there before looking at them makes sense.
-        self._needs = 0
-        self._connections = getattr(self, "_connections", 0) + 1
+        self._buffer = bytearray()
+        self._min_bytes = 0
+        self._connections += 1
 
     async def parse(self, data: bytes = b"") -> None:
-        """Take what has come.
+        """Parse the received bytes.
 
         Raises: ProtocolError.
         """
-        self._rest += data
-        if len(self._rest) < self._needs:
+        self._buffer += data
+        if len(self._buffer) < self._min_bytes:
             return
-        data, self._needs, connection = bytes(self._rest), 0, self._connections
-        self._rest.clear()
+        data, self._min_bytes, connection = bytes(self._buffer), 0, self._connections
+        self._buffer.clear()
         at = 0
         while (end := data.find(CRLF, at)) >= 0:
             kind = data[at : at + 4]
-            if kind not in KINDS:
+            if kind not in MESSAGE_KINDS:
                 await super().parse(data[at : end + len(CRLF)])
                 at = end + len(CRLF)
             else:
@@ -83,15 +91,15 @@ class FastParser(Parser):
                 begin = end + len(CRLF)
                 after = begin + _number(line[-1])
                 if after + len(CRLF) > len(data):
-                    self._needs = after + len(CRLF) - at
+                    self._min_bytes = after + len(CRLF) - at
                     break
-                await self._take(line, data, begin, after, has_headers=kind == WITH_HEADERS)
+                await self._dispatch(line, data, begin, after, has_headers=kind == HMSG)
                 at = after + len(CRLF)
-            if self._connections != connection:
+            if self._connections != connection:  # reset while dispatching
                 return
-        self._rest += data[at:]
+        self._buffer += data[at:]
 
-    async def _take(
+    async def _dispatch(
         self, line: list[bytes], data: bytes, begin: int, after: int, *, has_headers: bool
     ) -> None:
         if not 4 <= len(line) - has_headers <= 5:

@@ -1,16 +1,16 @@
-"""The headers of a message: kept as they came, and read when somebody asks, which few do."""
+"""Message headers, parsed on first access: most are never read."""
 
 from collections.abc import Iterator, Mapping
 
 
 class Headers(Mapping[str, str]):
-    """The headers in a block that begins with the line `NATS/1.0`; none in an empty one."""
+    r"""The headers of a block: `NATS/1.0\r\nschema: Ticker\r\n\r\n`. An empty block has none."""
 
-    __slots__ = ("_block", "_read")
+    __slots__ = ("_block", "_parsed")
 
     def __init__(self, block: bytes) -> None:
         self._block = block
-        self._read: dict[str, str] | None = None
+        self._parsed: dict[str, str] | None = None
 
     def __getitem__(self, name: str) -> str:
         return self._all[name]
@@ -26,21 +26,21 @@ class Headers(Mapping[str, str]):
 
     @property
     def _all(self) -> dict[str, str]:
-        if self._read is None:
-            self._read = parse_headers(self._block)
-        return self._read
+        if self._parsed is None:
+            self._parsed = parse_headers(self._block)
+        return self._parsed
 
 
 def parse_headers(block: bytes) -> dict[str, str]:
-    """Return the headers of a block."""
+    r"""Parse the headers of a block: `NATS/1.0\r\nschema: Ticker\r\n\r\n`."""
     lines = block.decode("utf-8", "replace").split("\r\n")[1:]
     pairs = (line.partition(":") for line in lines if line)
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def parse_status(block: bytes) -> tuple[str, str]:
-    """Return status and description of a block whose first line is `NATS/1.0 408 Request Timeout`, empty without."""
+    """Return status and description of a block that begins `NATS/1.0 408 Request Timeout`; empty when it has none."""
     first = block.partition(b"\r\n")[0].decode("utf-8", "replace")
-    _, _, said = first.partition(" ")
-    status, _, description = said.strip().partition(" ")
+    _, _, rest = first.partition(" ")
+    status, _, description = rest.strip().partition(" ")
     return status, description.strip()

@@ -1,4 +1,4 @@
-"""What JetStream says and is told: answers, acknowledgements, stored messages, headers, times."""
+"""The JetStream protocol: API replies, acknowledgements, stored messages, headers, times, stream state."""
 
 import base64
 import calendar
@@ -18,9 +18,9 @@ from bus.errors import (
     Ambiguous,
     BusError,
     NoSpace,
-    Refused,
+    Rejected,
     StreamGone,
-    refusal,
+    rejection,
 )
 
 T = TypeVar("T")
@@ -30,27 +30,27 @@ UNAVAILABLE = 503
 
 
 class ApiError(msgspec.Struct, frozen=True):
-    """How JetStream says no."""
+    """The error in a JetStream reply."""
 
     code: int = 500
     err_code: int = 0
     description: str = ""
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What every answer of JetStream may have."""
+class Reply(msgspec.Struct, frozen=True):
+    """The part common to all JetStream replies."""
 
     error: ApiError | None = None
 
 
-class Ack(Answer, frozen=True):
-    """JetStream's answer to a stored message, or a refused one."""
+class Ack(Reply, frozen=True):
+    """The acknowledgement of a stored message."""
 
     seq: int = 0
 
 
-class State(msgspec.Struct, frozen=True):
-    """What a stream holds, as the server counts it."""
+class StateInfo(msgspec.Struct, frozen=True):
+    """`state` in the reply to STREAM.INFO."""
 
     messages: int
     bytes: int
@@ -59,48 +59,76 @@ class State(msgspec.Struct, frozen=True):
     first_ts: str = ""
 
 
-class Peers(msgspec.Struct, frozen=True):
-    """Who has a stream, as far as we look at it."""
+class ClusterInfo(msgspec.Struct, frozen=True):
+    """`cluster` in the reply to STREAM.INFO, as far as used here."""
 
     leader: str = ""
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """A stream's configuration, as far as we look at it."""
+class ConfigInfo(msgspec.Struct, frozen=True):
+    """`config` in the reply to STREAM.INFO, as far as used here."""
 
     num_replicas: int = 1
     storage: str = "file"
 
 
 class StreamInfo(msgspec.Struct, frozen=True):
-    """The answer to STREAM.INFO."""
+    """The reply to STREAM.INFO."""
 
     created: str
-    state: State
-    config: Kept = Kept()
-    cluster: Peers = Peers()
+    state: StateInfo
+    config: ConfigInfo = ConfigInfo()
+    cluster: ClusterInfo = ClusterInfo()
 
 
 class StreamState(NamedTuple):
-    """What a stream holds now."""
+    """The state of a stream at a moment."""
 
     created: str
-    """As the server writes it: another one tells a stream that was made anew."""
+    """Creation time, as given by the server. A recreated stream has a different one."""
     first: int
-    """The sequence of the oldest message; one more than `last` when there is none."""
+    """The sequence of the oldest message; `last + 1` when the stream is empty."""
     last: int
+    """The last sequence assigned; 0 before the first message."""
     messages: int
     bytes: int
     replicas: int = 1
     leader: str = ""
-    """The name of the server that leads it; empty outside a cluster."""
+    """The name of its leader; empty outside a cluster."""
     first_time: str = ""
-    """When the oldest message was stored; empty when there is none."""
+    """When the oldest message was stored; empty when the stream is empty."""
     is_in_memory: bool = False
 
 
+class RollbackDetector:
+    """Detects that a memory stream was rolled back, by comparing successive states of the stream.
+
+    In a cluster, a memory stream is emptied when all its servers die together, and keeps its name and creation time.
+    """
+
+    def __init__(self) -> None:
+        self._first = 0
+        self._first_time = ""
+
+    def is_rolled_back(self, state: StreamState, next_sequence: int | None = None) -> bool:
+        """Return whether the stream was rolled back since the previous call.
+
+        That is when its oldest message is an earlier or a different one than before, or when the stream ends before
+        `next_sequence`, the sequence expected next.
+        """
+        if not state.is_in_memory:
+            return False
+        first, first_time = self._first, self._first_time
+        self._first, self._first_time = state.first, state.first_time
+        is_replaced = (
+            state.first == first and bool(first_time and state.first_time) and state.first_time != first_time
+        )
+        is_short = next_sequence is not None and state.last + 1 < next_sequence
+        return state.first < first or is_replaced or is_short
+
+
 class StoredMessage(msgspec.Struct, frozen=True):
-    """A message in the answer to STREAM.MSG.GET."""
+    """`message` in the reply to STREAM.MSG.GET; data and headers are base64."""
 
     subject: str
     seq: int
@@ -110,59 +138,59 @@ class StoredMessage(msgspec.Struct, frozen=True):
 
 
 class FoundMessage(msgspec.Struct, frozen=True):
-    """The answer to STREAM.MSG.GET."""
+    """The reply to STREAM.MSG.GET."""
 
     message: StoredMessage
 
 
-def is_unanswerable(message: Msg) -> bool:
-    """Tell whether the server says that nobody listens on the subject."""
+def is_no_responders(message: Msg) -> bool:
+    """Return whether a reply is the server's status 503: the subject has no subscriber."""
     return not message.data and (message.headers or {}).get("Status") == NO_RESPONDERS
 
 
-def stored_sequence(subject: str) -> Callable[[Msg], int]:
-    """Return the parser of acknowledgements of what is stored on a subject."""
+def stored_sequence_parser(subject: str) -> Callable[[Msg], int]:
+    """Return a parser for the acknowledgement of a message stored on `subject`: `{"stream":"ORDERS","seq":42}`."""
 
     def parse(message: Msg) -> int:
-        if is_unanswerable(message):
+        if is_no_responders(message):
             raise StreamGone(subject)
         ack = _ack_decoder.decode(message.data)
         if ack.error is not None:
             raise _not_stored(subject, ack.error)
         if not ack.seq:
-            raise Ambiguous(f"an answer on {subject} that is no acknowledgement")
+            raise Ambiguous(f"the reply to a message stored on {subject} is not an acknowledgement")
         return ack.seq
 
     return parse
 
 
 def _not_stored(subject: str, error: ApiError) -> BusError:
-    refused = refusal(error.err_code, error.description, error.code)
-    # A leader that steps down is unavailable also to what its followers may have taken from it.
-    is_passing = error.code == UNAVAILABLE and not isinstance(refused, NoSpace)
-    if is_passing or error.err_code in ID_IN_PROCESS_CODES:
-        return Ambiguous(f"{subject}: {refused}")
-    return refused
+    rejected = rejection(error.err_code, error.description, error.code)
+    # A leader that steps down replies 503, although followers may already have stored the message.
+    is_temporary = error.code == UNAVAILABLE and not isinstance(rejected, NoSpace)
+    if is_temporary or error.err_code in ID_IN_PROCESS_CODES:
+        return Ambiguous(f"{subject}: {rejected}")
+    return rejected
 
 
-def api_answer(endpoint: str, kind: type[T]) -> Callable[[Msg], T]:
-    """Return the parser of answers of a JetStream endpoint."""
+def api_reply_parser(endpoint: str, kind: type[T]) -> Callable[[Msg], T]:
+    """Return a parser for the replies of a JetStream API endpoint."""
 
     def parse(message: Msg) -> T:
-        if is_unanswerable(message):
-            raise Refused(503, "JetStream is not available", 503)
-        error = _answer_decoder.decode(message.data).error
+        if is_no_responders(message):
+            raise Rejected(503, "JetStream is not available", 503)
+        error = _reply_decoder.decode(message.data).error
         if error is None:
             return msgspec.json.decode(message.data, type=kind)
         if error.err_code == STREAM_NOT_FOUND:
             raise StreamGone(endpoint.rpartition(".")[2])
-        raise refusal(error.err_code, error.description, error.code)
+        raise rejection(error.err_code, error.description, error.code)
 
     return parse
 
 
 def state_of(info: StreamInfo) -> StreamState:
-    """Return the state in an answer to STREAM.INFO."""
+    """Return the stream state in a reply to STREAM.INFO."""
     state = info.state
     first = state.first_seq if state.messages else state.last_seq + 1
     return StreamState(
@@ -179,14 +207,14 @@ def state_of(info: StreamInfo) -> StreamState:
 
 
 def received(stream: str, stored: StoredMessage) -> Received:
-    """Return the message in an answer to STREAM.MSG.GET."""
+    """Return the message in a reply to STREAM.MSG.GET."""
     headers = parse_headers(base64.b64decode(stored.hdrs)) if stored.hdrs else {}
     data = base64.b64decode(stored.data)
     return Received(stored.subject, data, headers, stream, stored.seq, parse_time_ns(stored.time))
 
 
 def parse_time_ns(text: str) -> int:
-    """Return nanoseconds since the epoch for a time as the server writes it, `2026-11-21T05:10:27.659794879Z`."""
+    """Return a server time in nanoseconds since the epoch: `2026-11-21T05:10:27.659794879Z`."""
     whole, _, fraction = text.removesuffix("Z").partition(".")
     return _seconds(whole) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
 
@@ -203,7 +231,7 @@ def store_headers(
     expect_subject: str | None,
     more: Mapping[str, str] | None,
 ) -> Mapping[str, str]:
-    """Return the headers that an event is stored with."""
+    """Return the headers of an event to be stored."""
     headers = {"content-type": "application/json", "schema": _schema(type(event))}
     if message_id is not None:
         headers["Nats-Msg-Id"] = message_id
@@ -224,4 +252,4 @@ def _schema(kind: type[msgspec.Struct]) -> str:
 
 
 _ack_decoder = msgspec.json.Decoder(Ack)
-_answer_decoder = msgspec.json.Decoder(Answer)
+_reply_decoder = msgspec.json.Decoder(Reply)

@@ -1,4 +1,4 @@
-"""Messages as they come: what a stream has stored, and what passes by on a core subject."""
+"""Messages of core subscriptions and of streams."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ import msgspec
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a core subscription heard."""
+    """A message received by a core subscription."""
 
     subject: str
     data: bytes
     headers: Mapping[str, str]
     reply: str
-    """Where an answer is awaited; empty when none is."""
+    """The subject for the reply; empty when none is expected."""
 
 
 class Received(msgspec.Struct, frozen=True):
-    """A message that a stream has stored."""
+    """A message stored in a stream."""
 
     subject: str
     data: bytes

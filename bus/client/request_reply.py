@@ -1,4 +1,4 @@
-"""Questions and answers over one inbox: many at once, each answered, timed out, or failed by a disconnect."""
+"""Concurrent requests over one inbox. Each is replied to, times out, or fails on disconnect."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -9,32 +9,32 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from bus.errors import Ambiguous, BusError, ConnectionClosed, Refused
+from bus.errors import Ambiguous, BusError, ConnectionClosed, Rejected
 
 T = TypeVar("T")
 
 
-class _Open(NamedTuple, Generic[T]):
+class _Pending(NamedTuple, Generic[T]):
     future: "asyncio.Future[T]"
     parse: Callable[[Msg], T]
     timer: asyncio.TimerHandle
 
 
 class Requests:
-    """All questions of one connection. A future never outlives its time-out or the connection it was asked on."""
+    """The pending requests of a connection. No future outlives its time-out or its connection."""
 
     def __init__(self, nc: Client) -> None:
         self._nc = nc
         self._inbox = ""
         self._count = 0
-        self._open: dict[str, _Open[Any]] = {}
+        self._entries: dict[str, _Pending[Any]] = {}
 
     async def start(self) -> None:
-        """Subscribe to the answers; once, when connected."""
+        """Subscribe to the inbox; called once, when connected."""
         self._inbox = nats_inbox(self._nc)
-        await self._nc.subscribe(f"{self._inbox}*", cb=self._on_answer)
+        await self._nc.subscribe(f"{self._inbox}*", cb=self._on_reply)
 
-    async def ask(
+    async def send(
         self,
         subject: str,
         data: bytes,
@@ -43,37 +43,37 @@ class Requests:
         timeout_s: float,
         headers: Mapping[str, str] | None = None,
     ) -> "asyncio.Future[T]":
-        """Send a question and return the future of what `parse` makes of its answer.
+        """Send a request and return the future of its reply, as parsed by `parse`.
 
-        The future fails with what `parse` raises, or with Ambiguous.
-        Raises: Refused when it is too large to be sent, Ambiguous when too much waits to be sent, ConnectionClosed.
+        The future fails with the errors of `parse`, or with Ambiguous.
+        Raises: Rejected when the request is too large, Ambiguous when the send buffer is full, ConnectionClosed.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._count += 1
         token = str(self._count)
         timer = loop.call_later(timeout_s, self._expire, token, subject, timeout_s)
-        self._open[token] = _Open(future, parse, timer)
+        self._entries[token] = _Pending(future, parse, timer)
         try:
             await publish(self._nc, subject, data, f"{self._inbox}{token}", headers)
         except BaseException:
-            self._take(token)
+            self._pop(token)
             raise
         return future
 
     def fail_all(self, error: Callable[[], BusError]) -> None:
-        """Give up on all answers: they went with the connection."""
-        for token in list(self._open):
-            entry = self._take(token)
+        """Fail all pending requests: their replies were lost with the connection."""
+        for token in list(self._entries):
+            entry = self._pop(token)
             if entry is not None and not entry.future.done():
                 entry.future.set_exception(error())
 
     @property
-    def open_futures(self) -> "list[asyncio.Future[Any]]":
-        return [entry.future for entry in self._open.values()]
+    def pending(self) -> "list[asyncio.Future[Any]]":
+        return [entry.future for entry in self._entries.values()]
 
-    async def _on_answer(self, message: Msg) -> None:
-        entry = self._take(message.subject[len(self._inbox) :])
+    async def _on_reply(self, message: Msg) -> None:
+        entry = self._pop(message.subject[len(self._inbox) :])
         if entry is None or entry.future.done():
             return
         try:
@@ -81,37 +81,37 @@ class Requests:
         except BusError as error:
             entry.future.set_exception(error)
         except msgspec.DecodeError as error:
-            entry.future.set_exception(Ambiguous(f"an answer that cannot be read: {error}"))
+            entry.future.set_exception(Ambiguous(f"the reply cannot be decoded: {error}"))
 
     def _expire(self, token: str, subject: str, timeout_s: float) -> None:
-        entry = self._take(token)
+        entry = self._pop(token)
         if entry is not None and not entry.future.done():
-            entry.future.set_exception(Ambiguous(f"no answer on {subject} within {timeout_s:g} s"))
+            entry.future.set_exception(Ambiguous(f"no reply on {subject} within {timeout_s:g} s"))
 
-    def _take(self, token: str) -> _Open[Any] | None:
-        entry = self._open.pop(token, None)
+    def _pop(self, token: str) -> _Pending[Any] | None:
+        entry = self._entries.pop(token, None)
         if entry is not None:
             entry.timer.cancel()
         return entry
 
 
 def nats_inbox(nc: Client) -> str:
-    """Return a prefix, with its dot, for subjects that only this connection listens to."""
+    """Return a new inbox prefix of the connection, with its trailing dot: `_INBOX.x7Qk2.`."""
     return f"{nc.new_inbox()}."
 
 
 async def publish(
     nc: Client, subject: str, data: bytes, reply: str = "", headers: Mapping[str, str] | None = None
 ) -> None:
-    """Hand a message to the connection.
+    """Publish a message on the connection.
 
-    Raises: Refused, Ambiguous, ConnectionClosed.
+    Raises: Rejected, Ambiguous, ConnectionClosed.
     """
     try:
         await nc.publish(subject, data, reply=reply, headers=dict(headers) if headers else None)
     except nats.errors.MaxPayloadError:
-        raise Refused(10054, f"{len(data)} bytes are too large for one message: {subject}", 413) from None
+        raise Rejected(10054, f"{len(data)} bytes are too large for one message on {subject}", 413) from None
     except nats.errors.OutboundBufferLimitError:
-        raise Ambiguous(f"no connection, and too much waits to be sent: {subject}") from None
+        raise Ambiguous(f"no connection and the send buffer is full: {subject}") from None
     except nats.errors.ConnectionClosedError:
         raise ConnectionClosed("the connection to the bus was closed") from None

@@ -1,1 +1,1 @@
-"""Sharing work between processes: leases, membership, lock-step."""
+"""Coordination of processes: leases, group membership, lock-step execution."""

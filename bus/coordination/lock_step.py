@@ -1,6 +1,8 @@
-"""Turns: in lock-step each part works only when it is its turn; otherwise nobody waits for anybody.
+"""Lock-step execution: a service works only up to the position it was granted. Makes replays deterministic.
 
-A request on `turn.<who>` gives a turn up to a position; its answer comes when the work up to there is done.
+Example:
+    turn.engine    {"until": 42}                 request: work up to position 42
+                   {"position": 42, "result": 7} reply, once that is done
 """
 
 import asyncio
@@ -14,24 +16,24 @@ from bus.client.message import Message
 from bus.errors import Ambiguous, NoResponders
 
 RETRY_S = 0.05
-ASK_AGAIN_S = 2.0
-"""A part that was started anew knows nothing of the turn it was given."""
+REPLY_TIMEOUT_S = 2.0
+"""The request is repeated after this time, because a restarted service does not know its last grant."""
 
 
 class StepGate(Protocol):
-    """What stands between a part and its work."""
+    """Controls when a service may work."""
 
     async def enter(self, position: int) -> None:
-        """Return when `position` may be worked on."""
+        """Wait until `position` is granted."""
         ...
 
     def leave(self, position: int, result: int) -> None:
-        """Tell that the work up to `position` is done; `result` is told to who gave the turn."""
+        """Report that the work up to `position` is done; `result` is returned by `grant_step`."""
         ...
 
 
 class FreeRunning:
-    """Turns that are always given."""
+    """A StepGate that grants every position at once."""
 
     async def enter(self, position: int) -> None:
         pass
@@ -40,46 +42,46 @@ class FreeRunning:
         pass
 
 
-class Given(msgspec.Struct, frozen=True):
-    """A turn, up to and including a position."""
+class Grant(msgspec.Struct, frozen=True):
+    """Permission to work up to a position, inclusive."""
 
     until: int
 
 
 class Done(msgspec.Struct, frozen=True):
-    """The work of a turn is done."""
+    """The reply to a grant, when its work is done."""
 
     position: int
     result: int
 
 
 class LockStep:
-    """Turns that `grant_step` gives to `who`.
+    """A StepGate whose positions are granted by `grant_step`.
 
-    A part that was started anew tells with `leave` what had been done before.
+    A restarted service calls `leave` with the last position it had finished.
     """
 
-    def __init__(self, bus: Bus, who: str) -> None:
+    def __init__(self, bus: Bus, service: str) -> None:
         self._bus = bus
-        self._who = who
+        self._service = service
         self._granted = -1
         self._done = Done(-1, 0)
-        self._may_go_on = asyncio.Event()
-        self._waiting: list[tuple[int, str]] = []
-        self._answers: set[asyncio.Task[None]] = set()
+        self._is_granted = asyncio.Event()
+        self._unanswered: list[tuple[int, str]] = []  # position and reply subject
+        self._replies: set[asyncio.Task[None]] = set()
         self._unsubscribe: Unsubscribe | None = None
 
     async def enter(self, position: int) -> None:
         while position > self._granted:
-            self._may_go_on.clear()
-            await self._may_go_on.wait()
+            self._is_granted.clear()
+            await self._is_granted.wait()
 
     def leave(self, position: int, result: int) -> None:
         self._done = Done(max(position, self._done.position), result)
-        self._answer_who_waited()
+        self._reply_due()
 
     async def __aenter__(self) -> Self:
-        self._unsubscribe = await self._bus.subscribe(f"turn.{self._who}", self._on_turn)
+        self._unsubscribe = await self._bus.subscribe(f"turn.{self._service}", self._on_grant)
         return self
 
     async def __aexit__(
@@ -87,42 +89,44 @@ class LockStep:
     ) -> None:
         if self._unsubscribe is not None:
             await self._unsubscribe()
-        if self._answers:
-            await asyncio.wait(self._answers)
+        if self._replies:
+            await asyncio.wait(self._replies)
 
-    def _on_turn(self, message: Message) -> None:
-        until = msgspec.json.decode(message.data, type=Given).until
+    def _on_grant(self, message: Message) -> None:
+        until = msgspec.json.decode(message.data, type=Grant).until
         self._granted = max(self._granted, until)
-        self._waiting.append((until, message.reply))
-        self._may_go_on.set()
-        self._answer_who_waited()
+        self._unanswered.append((until, message.reply))
+        self._is_granted.set()
+        self._reply_due()
 
-    def _answer_who_waited(self) -> None:
-        due = [reply for until, reply in self._waiting if until <= self._done.position]
+    def _reply_due(self) -> None:
+        due = [reply for until, reply in self._unanswered if until <= self._done.position]
         if not due:
             return
-        self._waiting = [waiting for waiting in self._waiting if waiting[0] > self._done.position]
+        self._unanswered = [each for each in self._unanswered if each[0] > self._done.position]
         for reply in due:
             task = asyncio.create_task(self._bus.publish(reply, msgspec.json.encode(self._done)))
-            self._answers.add(task)
-            task.add_done_callback(self._answers.discard)
+            self._replies.add(task)
+            task.add_done_callback(self._replies.discard)
 
 
-async def grant_step(bus: Bus, who: str, until: int, timeout_s: float = 60.0) -> int:
-    """Give `who` a turn up to `until` and return its result when that is done.
+async def grant_step(bus: Bus, service: str, until: int, timeout_s: float = 60.0) -> int:
+    """Grant a service the positions up to `until`, and return its result when it has finished them.
 
-    A part that is away, or was started anew meanwhile, is asked again.
+    The request is repeated while the service is down, and after its restart.
     Raises: TimeoutError.
     """
-    body = msgspec.json.encode(Given(until))
+    body = msgspec.json.encode(Grant(until))
     try:
         async with asyncio.timeout(timeout_s):
             while True:
                 try:
-                    answer = await bus.request(f"turn.{who}", body, timeout_s=ASK_AGAIN_S)
+                    reply = await bus.request(f"turn.{service}", body, timeout_s=REPLY_TIMEOUT_S)
                 except (NoResponders, Ambiguous):
                     await asyncio.sleep(RETRY_S)
                 else:
-                    return msgspec.json.decode(answer, type=Done).result
+                    return msgspec.json.decode(reply, type=Done).result
     except TimeoutError:
-        raise TimeoutError(f"{who} did not finish its turn up to {until} within {timeout_s:g} s") from None
+        raise TimeoutError(
+            f"{service} did not finish its step up to {until} within {timeout_s:g} s"
+        ) from None

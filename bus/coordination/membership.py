@@ -1,4 +1,9 @@
-"""What the `lease` bucket says, and since when by this process's own clock: who is there, who holds what, what is fair."""
+"""The members and claims of one process group, as read from the bucket `lease`, and the fair share of keys.
+
+Example:
+    member.engine.host-4711    {"incarnation": "9f3c...", "waiting": 2, "leaving": false}
+    engine.sim.BTC-USDT        {"holder": "host-4711", "incarnation": "9f3c..."}
+"""
 
 import math
 from collections.abc import Collection
@@ -10,116 +15,116 @@ T = TypeVar("T")
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """A process of a group, as it says itself, again and again."""
+    """A process of a group. Each process writes its own entry repeatedly."""
 
     incarnation: str
-    """Differs from process to process, also where their names do not."""
+    """Unique to each run of a process, also among processes of the same name."""
     waiting: int = 0
-    """How many keys it would like to have."""
+    """Number of keys it waits for."""
     leaving: bool = False
-    """It is about to end, and will take nothing any more."""
+    """Whether it is shutting down and takes no more keys."""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """A key's holder. It holds as long as the member is there in the same incarnation."""
+    """The holder of a key. Valid while the member exists with the same incarnation."""
 
     holder: str
     incarnation: str
 
 
-class Seen(NamedTuple):
-    """A member, the revision of what it said last, and when that was heard here."""
+class SeenMember(NamedTuple):
+    """A member, the revision of its entry, and when this process received it, by the local clock in seconds."""
 
     member: Member
     revision: int
-    heard_at: float
+    seen_at: float
 
 
-class Held(NamedTuple):
-    """A claim and its revision; no claim where nonsense was written."""
+class SeenClaim(NamedTuple):
+    """A claim and its revision; None for an undecodable claim."""
 
     claim: Claim | None
     revision: int
 
 
 class Membership:
-    """What one group of processes says. Keys are without the group's name."""
+    """The members and claims of one group. Keys do not include the group's name."""
 
     def __init__(self, group: str) -> None:
-        self._keys = f"{group}."
-        self._names = f"member.{group}."
-        self.members: dict[str, Seen] = {}
-        self.claims: dict[str, Held] = {}
+        self._claim_prefix = f"{group}."
+        self._member_prefix = f"member.{group}."
+        self.members: dict[str, SeenMember] = {}
+        self.claims: dict[str, SeenClaim] = {}
 
     def member_key(self, name: str) -> str:
-        """Return where in the bucket a member is."""
-        return self._names + name
+        """Return the bucket key of a member."""
+        return self._member_prefix + name
 
     def lease_key(self, key: str) -> str:
-        """Return where in the bucket a key's claim is."""
-        return self._keys + key
+        """Return the bucket key of a claim."""
+        return self._claim_prefix + key
 
-    def hear(self, key: str, data: bytes | None, revision: int, now: float) -> None:
-        """Take note of what the bucket has; None for a value that was taken away."""
-        if key.startswith(self._names):
-            self._hear_member(key.removeprefix(self._names), data, revision, now)
-        elif key.startswith(self._keys):
-            name = key.removeprefix(self._keys)
+    def apply(self, key: str, data: bytes | None, revision: int, now: float) -> None:
+        """Apply an entry of the bucket; `data` is None for a deleted value."""
+        if key.startswith(self._member_prefix):
+            self._apply_member(key.removeprefix(self._member_prefix), data, revision, now)
+        elif key.startswith(self._claim_prefix):
+            name = key.removeprefix(self._claim_prefix)
             if data is None:
                 self.claims.pop(name, None)
             else:
-                self.claims[name] = Held(decoded(data, Claim), revision)
+                self.claims[name] = SeenClaim(decode_or_none(data, Claim), revision)
 
     def clear(self) -> None:
-        """Forget everything: the bucket was made anew."""
+        """Discard all members and claims, because the bucket was recreated."""
         self.members.clear()
         self.claims.clear()
 
     def holder(self, key: str) -> str | None:
-        """Return who holds a key, None when it is free."""
-        held = self.claims.get(key)
-        if held is None or held.claim is None:
+        """Return the name of the member that holds a key; None when it is free."""
+        seen = self.claims.get(key)
+        if seen is None or seen.claim is None:
             return None
-        seen = self.members.get(held.claim.holder)
-        is_there = seen is not None and seen.member.incarnation == held.claim.incarnation
-        return held.claim.holder if is_there else None
+        holder = self.members.get(seen.claim.holder)
+        is_valid = holder is not None and holder.member.incarnation == seen.claim.incarnation
+        return seen.claim.holder if is_valid else None
 
     def count(self, name: str) -> int:
-        """Return how many keys a member holds."""
+        """Return the number of keys that a member holds."""
         return sum(self.holder(key) == name for key in self.claims)
 
     def share(self, wanted: Collection[str]) -> int:
-        """Return how many keys are a fair share: all there are, over the members that stay, rounded up."""
+        """Return the fair share: the number of wanted or held keys per staying member, rounded up."""
         keys = {*wanted, *(key for key in self.claims if self.holder(key) is not None)}
         staying = sum(not seen.member.leaving for seen in self.members.values())
         return math.ceil(len(keys) / max(staying, 1))
 
     def has_room(self, besides: str, share: int) -> bool:
-        """Tell whether a member other than `besides` waits for keys and has less than its share."""
+        """Return whether a member other than `besides` waits for keys and holds less than its share."""
         return any(
             seen.member.waiting and not seen.member.leaving and self.count(name) < share
             for name, seen in self.members.items()
             if name != besides
         )
 
-    def stays(self, besides: str) -> bool:
-        """Tell whether a member other than `besides` goes on."""
+    def has_staying(self, besides: str) -> bool:
+        """Return whether a member other than `besides` is not leaving."""
         return any(not seen.member.leaving for name, seen in self.members.items() if name != besides)
 
     def silent(self, since: float) -> list[str]:
-        """Return the members that were not heard since then."""
-        return [name for name, seen in self.members.items() if seen.heard_at < since]
+        """Return the members whose last entry was received before `since`, a local time in seconds."""
+        return [name for name, seen in self.members.items() if seen.seen_at < since]
 
-    def _hear_member(self, name: str, data: bytes | None, revision: int, now: float) -> None:
-        member = None if data is None else decoded(data, Member)
+    def _apply_member(self, name: str, data: bytes | None, revision: int, now: float) -> None:
+        member = None if data is None else decode_or_none(data, Member)
         if member is None:
             self.members.pop(name, None)
         else:
-            self.members[name] = Seen(member, revision, now)
+            self.members[name] = SeenMember(member, revision, now)
 
 
-def decoded(data: bytes, kind: type[T]) -> T | None:
-    """Return what was written there, None for nonsense."""
+def decode_or_none(data: bytes, kind: type[T]) -> T | None:
+    """Return the decoded entry; None when it is invalid."""
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -127,6 +132,6 @@ def decoded(data: bytes, kind: type[T]) -> T | None:
 
 
 def incarnation_of(data: bytes) -> str:
-    """Return the incarnation of a member; empty for nonsense."""
-    member = decoded(data, Member)
+    """Return the incarnation in a member's entry; empty when it is invalid."""
+    member = decode_or_none(data, Member)
     return member.incarnation if member is not None else ""

@@ -1,1 +1,1 @@
-"""The life of a process on the bus: start, signals, health pages, the embedded server."""
+"""Service processes: start and shutdown, health and status pages, the embedded nats-server."""

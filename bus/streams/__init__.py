@@ -1,1 +1,1 @@
-"""Streams as data: topology, ordered reads, latest values, journals, key-value registries."""
+"""Streams: topology, provisioning, ordered reads, latest values, journals, key-value registries."""

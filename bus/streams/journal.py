@@ -1,4 +1,4 @@
-"""The commit log of one subject: one writer, and a newer one shuts the older out."""
+"""The journal of one subject: a commit log with a single writer, fenced by compare-and-set on the sequence."""
 
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from bus.client.consumer import FromStart
 from bus.client.message import Received
 from bus.errors import Conflict, Fenced
 from bus.log import get_logger
+from bus.streams.decoding import decode_or_log
 from bus.streams.reader import read
-from schemas.codec import UndecodableError, decode_as
 
 E = TypeVar("E", bound=msgspec.Struct)
 
@@ -20,36 +20,37 @@ _log = get_logger("bus")
 
 
 class Journal:
-    """Appends to a subject as long as nobody else does. To be had from `open`.
+    """Appends to a subject while no other writer does. Created by `open`.
 
-    The first commit has to be a claim: it fences whoever wrote before.
+    The first commit is a claim: it fences the previous writer, whose next commit raises Fenced.
     """
 
     def __init__(self, bus: Bus, subject: str, last: Received | None) -> None:
         self._bus = bus
         self._subject = subject
-        self._is_dead = False
+        self._has_failed = False
         self.last = last
-        """What was there when the journal was opened."""
+        """The last record when the journal was opened."""
         self.sequence = last.sequence if last is not None else 0
-        """The stream sequence of the last commit, or of `last`; 0 when there was none."""
+        """The stream sequence of the last commit, or of `last`; 0 when there is none."""
 
     @classmethod
     async def open(cls, bus: Bus, stream: str, subject: str) -> Self:
-        """Return the journal of a subject, with what was committed last.
+        """Return the journal of a subject, with its last record.
 
-        Raises: StreamGone, Refused, Ambiguous.
+        Raises: StreamGone, Rejected, Ambiguous.
         """
         return cls(bus, subject, await bus.last(stream, subject))
 
     async def commit(self, event: msgspec.Struct, timeout_s: float = 5.0) -> int:
-        """Append an event and return its stream sequence; one at a time.
+        """Append an event and return its stream sequence. One commit at a time.
 
-        After whatever it raises the journal is of no use any more: open another one.
-        Raises: Fenced when somebody else has written; NoSpace, StreamGone, Refused: not stored; Ambiguous: perhaps stored.
+        After any error the journal cannot be used: open a new one.
+        Raises: Fenced when another writer has committed; NoSpace, StreamGone, Rejected: not stored; Ambiguous: perhaps
+        stored.
         """
-        assert not self._is_dead, "a journal is dead after a failed commit, and takes one commit at a time"
-        self._is_dead = True
+        assert not self._has_failed, "a journal takes one commit at a time, and none after a failed one"
+        self._has_failed = True  # until the commit succeeds
         try:
             sequence = await self._bus.store(
                 self._subject, event, expect_last=self.sequence, timeout_s=timeout_s
@@ -57,13 +58,13 @@ class Journal:
         except Conflict as error:
             raise Fenced(f"{self._subject}: {error.description}") from error
         self.sequence = sequence
-        self._is_dead = False
+        self._has_failed = False
         return sequence
 
 
 @dataclass(frozen=True, slots=True)
 class Newest(Generic[E]):
-    """The newest record that can be read, and how it is stored."""
+    """The newest decodable record of a journal, and its stored message."""
 
     event: E
     stored: Received
@@ -72,7 +73,7 @@ class Newest(Generic[E]):
 async def newest(
     bus: Bus, stream: str, subject: str, kind: type[E], last: Received | None
 ) -> Newest[E] | None:
-    """Return the newest record of a log that decodes: `last`, or one before it when somebody wrote nonsense there.
+    """Return the newest decodable record of a journal: `last`, or an earlier one when `last` is invalid.
 
     Raises: StreamGone.
     """
@@ -92,8 +93,5 @@ async def newest(
 
 
 def _decoded(stored: Received, kind: type[E]) -> Newest[E] | None:
-    try:
-        return Newest(decode_as(stored.data, kind), stored)
-    except UndecodableError as error:
-        _log.error("undecodable", subject=stored.subject, sequence=stored.sequence, detail=error)
-        return None
+    event = decode_or_log(stored, kind, _log)
+    return None if event is None else Newest(event, stored)

@@ -1,4 +1,4 @@
-"""Levels: subjects of which only the newest message counts, conflated for a reader that is slower than they come."""
+"""The latest message of each subject, conflated for slow readers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -7,25 +7,26 @@ from types import TracebackType
 from typing import Self
 
 from bus.client.connection import Bus
-from bus.client.jetstream import parse_time_ns
+from bus.client.jetstream import RollbackDetector, parse_time_ns
 from bus.client.message import Message, Received
-from bus.errors import Ambiguous, Refused, StreamGone
+from bus.errors import Ambiguous, Rejected, StreamGone
 from bus.log import get_logger
-from bus.streams.rollback import Rollback
+from bus.streams.reader import last_per_subject
 from bus.streams.topology import LIVE_PREFIX
 
-SEQUENCE = "Nats-Sequence"
-TIME = "Nats-Time-Stamp"
+SEQUENCE_HEADER = "Nats-Sequence"
+TIME_HEADER = "Nats-Time-Stamp"
 RETRY_S = 0.5
 
 _log = get_logger("bus")
 
 
 class LatestValues:
-    """The newest of every subject that matches: what the stream has, then what it stores.
+    """The latest message of every matching subject: first those in the stream, then each one stored later.
 
-    Built on what a stream publishes again once it has stored it, so what was refused is never seen. Whenever something
-    may have been missed the stream is read again, so the newest never is.
+    Receives the messages that the stream republishes under `live.` once they are stored, so it never yields a message
+    that was not stored. After a reconnect or a slow-consumer error it reads the stream again, so it never misses the
+    latest.
     """
 
     def __init__(self, bus: Bus, stream: str, filters: Sequence[str]) -> None:
@@ -33,28 +34,28 @@ class LatestValues:
         self._stream = stream
         self._filters = tuple(filters)
         self._created = ""
-        self._rollback = Rollback()
-        self._newest: dict[str, Received] = {}
-        self._waiting: dict[str, Received] = {}
+        self._rollback = RollbackDetector()
+        self._latest: dict[str, Received] = {}
+        self._unread: dict[str, Received] = {}
         self._has_changed = asyncio.Event()
         self._is_stale = asyncio.Event()
         self._refreshing: asyncio.Task[None] | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Listen, and read what the stream has.
+        """Subscribe and read the stream.
 
-        Raises: StreamGone, Refused, Ambiguous.
+        Raises: StreamGone, Rejected, Ambiguous.
         """
         async with AsyncExitStack() as stack:
             for subject in self._filters:
-                # First the ear, then the snapshot: what falls in between is in both, and sequences tell.
+                # Subscribe before reading the snapshot; overlapping messages are dropped by sequence.
                 stack.push_async_callback(
                     await self._bus.subscribe(f"{LIVE_PREFIX}{subject}", self._listener())
                 )
             stack.callback(self._bus.on_reconnect(self._is_stale.set))
             await self._refresh()
-            self._refreshing = asyncio.create_task(self._refresh_for_ever(), name=f"levels:{self._stream}")
+            self._refreshing = asyncio.create_task(self._refresh_for_ever(), name=f"latest:{self._stream}")
             self._refreshing.add_done_callback(lambda _: self._has_changed.set())
             stack.push_async_callback(_cancel, self._refreshing)
             self._stack = stack.pop_all()
@@ -66,65 +67,65 @@ class LatestValues:
         await self._stack.aclose()
 
     async def __aiter__(self) -> AsyncIterator[Received]:
-        """Yield the newest of each subject that changed, for ever."""
+        """Yield the latest message of each changed subject, for ever."""
         while True:
             await self.changed()
-            # One at a time: what is still waiting may yet be replaced by something newer.
-            yield self._waiting.pop(next(iter(self._waiting)))
+            # One at a time: the unread ones may still be replaced by newer messages.
+            yield self._unread.pop(next(iter(self._unread)))
 
     async def changed(self) -> None:
-        """Return when there is something to take.
+        """Wait until there is an unread message.
 
         Raises: ConnectionClosed.
         """
-        while not self._waiting:
+        while not self._unread:
             if self._refreshing is not None and self._refreshing.done():
                 self._refreshing.result()
             self._has_changed.clear()
             await self._has_changed.wait()
 
     def take(self) -> list[Received]:
-        """Return the newest of each subject that changed and was not taken yet."""
-        taken, self._waiting = list(self._waiting.values()), {}
+        """Return the latest message of each subject that changed since it was last read."""
+        taken, self._unread = list(self._unread.values()), {}
         return taken
 
     def get(self, subject: str) -> Received | None:
-        """Return the newest of a subject, None when there is none."""
-        return self._newest.get(subject)
+        """Return the latest message of a subject; None when there is none."""
+        return self._latest.get(subject)
 
     def _listener(self) -> Callable[[Message], None]:
-        heard = 0
+        last_sequence = 0
 
         def on_message(message: Message) -> None:
-            nonlocal heard
-            text = message.headers.get(SEQUENCE)
-            if text is None:  # not from a stream
+            nonlocal last_sequence
+            text = message.headers.get(SEQUENCE_HEADER)
+            if text is None:  # not republished by a stream
                 return
             sequence = int(text)
-            if sequence <= heard:
-                # A stream that was made anew counts from 1 again: nothing known of the old one holds.
+            if sequence <= last_sequence:
+                # A recreated stream starts at 1: discard the messages of the old one.
                 self._created = ""
                 self._is_stale.set()
-            heard = sequence
+            last_sequence = sequence
             subject = message.subject.removeprefix(LIVE_PREFIX)
-            time_ns = parse_time_ns(message.headers[TIME])
+            time_ns = parse_time_ns(message.headers[TIME_HEADER])
             self._put(Received(subject, message.data, message.headers, self._stream, sequence, time_ns))
 
         return on_message
 
     def _put(self, received: Received) -> None:
-        known = self._newest.get(received.subject)
+        known = self._latest.get(received.subject)
         if known is None or known.sequence < received.sequence:
-            self._newest[received.subject] = received
-            self._waiting[received.subject] = received
+            self._latest[received.subject] = received
+            self._unread[received.subject] = received
             self._has_changed.set()
 
     async def _refresh(self) -> None:
         state = await self._bus.stream_state(self._stream)
-        if state.created != self._created or self._rollback.is_seen(state):
+        if state.created != self._created or self._rollback.is_rolled_back(state):
             self._created = state.created
-            self._newest.clear()
-        for received in await self._bus.last_per_subject(self._stream, self._filters):
+            self._latest.clear()
+        for received in await last_per_subject(self._bus, self._stream, self._filters):
             self._put(received)
 
     async def _refresh_for_ever(self) -> None:
@@ -134,8 +135,8 @@ class LatestValues:
             try:
                 await self._bus.wait_connected()
                 await self._refresh()
-            except (StreamGone, Refused, Ambiguous) as error:
-                _log.warning("levels_not_read", stream=self._stream, detail=error, do="trying again")
+            except (StreamGone, Rejected, Ambiguous) as error:
+                _log.warning("latest_values_retry", stream=self._stream, detail=error)
                 self._is_stale.set()
                 await asyncio.sleep(RETRY_S)
 

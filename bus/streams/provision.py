@@ -1,30 +1,31 @@
-"""Making the bus as `topology` has it, by anybody, any time, any number at once."""
+"""Create and update the streams of `topology`. Idempotent, and safe to run concurrently in any process."""
 
-import asyncio
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import msgspec
 
-from bus.client.connection import LOOK_WITHIN_S, Bus
-from bus.errors import Ambiguous, NoSpace, Refused, StreamGone, TopologyDiffers
+from bus.backoff import Backoff
+from bus.client.connection import LOOKUP_TIMEOUT_S, Bus
+from bus.errors import Ambiguous, NoSpace, Rejected, StreamGone, TopologyDiffers
 from bus.log import get_logger
 from bus.streams.topology import BUCKETS, LIVE_PREFIX, STREAMS, StreamConfig
 
 WireConfig: TypeAlias = dict[str, Any]
-"""A stream's configuration as JetStream writes it; it has more in it than we know."""
+"""A stream configuration in JetStream's JSON; it may have fields unknown here."""
 
-FIXED = frozenset({"storage", "retention"})
-"""What the server never changes of a stream that there is."""
+IMMUTABLE = frozenset({"storage", "retention"})
+"""Fields that cannot be changed in an existing stream."""
 NAME_IN_USE = 10058
 UNAVAILABLE = 503
-STORE_NOT_MADE = 10049
+STORE_NOT_CREATED = 10049
+"""The directory of the stream could not be created: its deleted predecessor may still have files there."""
 NO_SUITABLE_PEERS = 10005
-"""Not all servers of the cluster have joined it yet."""
+"""Not all servers have joined the cluster yet."""
 RETRY_S = 0.05
-RETRY_MAX_S = 2.0
+MAX_RETRY_S = 2.0
 CLUSTER_REPLICAS = 3
-"""One may be lost. Two would survive no more than one does, and be slower."""
+"""Tolerates the loss of one server. Two replicas would tolerate none, and be slower than one."""
 
 _log = get_logger("bus")
 
@@ -36,66 +37,66 @@ class _Info(msgspec.Struct, frozen=True):
 async def provision(
     bus: Bus, *, replicas: int | None = None, streams: Iterable[StreamConfig] = (*STREAMS, *BUCKETS)
 ) -> None:
-    """Create the streams that are missing and update those that differ, waiting for the bus as long as it takes.
+    """Create missing streams and update differing ones, waiting for the bus if necessary.
 
-    `replicas` is for new streams, `replicas_of` the bus when it is not named; those that there are keep theirs.
-    Raises: TopologyDiffers when one is there that cannot be made what it has to be; NoSpace, Refused.
+    `replicas` applies to new streams and defaults to `replicas_of` the bus; existing streams keep theirs.
+    Raises: TopologyDiffers when an existing stream differs in a field that cannot be changed; NoSpace, Rejected.
     """
     for config in streams:
-        await _persist(bus, config, replicas_of(bus.url) if replicas is None else replicas)
+        await _provision_with_retries(bus, config, replicas_of(bus.url) if replicas is None else replicas)
 
 
 def replicas_of(url: str) -> int:
-    """Return on how many servers a stream is kept: on three when that many are named in a bus's address, else on one."""
+    """Return the replicas of new streams: 3 when the bus URL names at least three servers, otherwise 1."""
     return CLUSTER_REPLICAS if url.count(",") + 1 >= CLUSTER_REPLICAS else 1
 
 
-async def _persist(bus: Bus, config: StreamConfig, replicas: int) -> None:
-    delay = RETRY_S
+async def _provision_with_retries(bus: Bus, config: StreamConfig, replicas: int) -> None:
+    backoff = Backoff(RETRY_S, MAX_RETRY_S)
     while True:
         await bus.wait_connected()
         try:
             await _provision(bus, config, replicas)
-        except (Ambiguous, Refused) as error:
-            # All of it can be done twice.
-            if not _passes(error) and not (_is_being_deleted(error) and delay < RETRY_MAX_S):
+        except (Ambiguous, Rejected) as error:
+            # Provisioning is idempotent, so an ambiguous outcome can be retried.
+            is_deleting = _is_being_deleted(error) and backoff.next_s < MAX_RETRY_S
+            if not _is_temporary(error) and not is_deleting:
                 raise
-            _log.warning("not_provisioned", stream=config.name, detail=error, do="trying again")
+            _log.warning("provision_retry", stream=config.name, detail=error)
         else:
             return
-        await asyncio.sleep(delay)
-        delay = min(2 * delay, RETRY_MAX_S)
+        await backoff.wait()
 
 
-def _passes(error: Ambiguous | Refused) -> bool:
+def _is_temporary(error: Ambiguous | Rejected) -> bool:
     if isinstance(error, Ambiguous) or error.code == NO_SUITABLE_PEERS:
         return True
     return error.status == UNAVAILABLE and not isinstance(error, NoSpace)
 
 
-def _is_being_deleted(error: Ambiguous | Refused) -> bool:
-    # A stream that was deleted a moment ago may still have its files there; or the disk is broken.
-    return isinstance(error, Refused) and error.code == STORE_NOT_MADE
+def _is_being_deleted(error: Ambiguous | Rejected) -> bool:
+    # Also the error of a broken disk, hence the limited number of retries.
+    return isinstance(error, Rejected) and error.code == STORE_NOT_CREATED
 
 
 async def _provision(bus: Bus, config: StreamConfig, replicas: int) -> None:
     wanted = wire_config(config)
     while True:
         try:
-            found = (await bus.api(f"STREAM.INFO.{config.name}", None, _Info, LOOK_WITHIN_S)).config
+            found = (await bus.api(f"STREAM.INFO.{config.name}", None, _Info, LOOKUP_TIMEOUT_S)).config
         except StreamGone:
-            if await _created(bus, config.name, {**wanted, "num_replicas": replicas}):
+            if await _create(bus, config.name, {**wanted, "num_replicas": replicas}):
                 return
         else:
             await _update(bus, config.name, found, wanted)
             return
 
 
-async def _created(bus: Bus, name: str, wanted: WireConfig) -> bool:
+async def _create(bus: Bus, name: str, wanted: WireConfig) -> bool:
     try:
         await bus.api(f"STREAM.CREATE.{name}", wanted, _Info)
-    except Refused as error:
-        if error.code == NAME_IN_USE:  # somebody else was faster, with another configuration
+    except Rejected as error:
+        if error.code == NAME_IN_USE:  # created concurrently with another configuration: update it
             return False
         raise
     return True
@@ -105,17 +106,17 @@ async def _update(bus: Bus, name: str, found: WireConfig, wanted: WireConfig) ->
     differing = {key for key, value in wanted.items() if found.get(key) != value}
     if not differing:
         return
-    if not_to_change := differing & FIXED:
-        raise TopologyDiffers(name, _difference(not_to_change, found, wanted))
+    if immutable := differing & IMMUTABLE:
+        raise TopologyDiffers(name, _difference(immutable, found, wanted))
     try:
         await bus.api(f"STREAM.UPDATE.{name}", {**found, **wanted}, _Info)
-    except Refused as error:
+    except Rejected as error:
         difference = f"{_difference(differing, found, wanted)}; the server says: {error.description}"
         raise TopologyDiffers(name, difference) from error
 
 
 def wire_config(config: StreamConfig) -> WireConfig:
-    """Return what we ask of a stream, as JetStream writes it."""
+    """Return a stream configuration in JetStream's JSON."""
     wire: WireConfig = {
         "name": config.name,
         "description": config.description,

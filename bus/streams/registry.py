@@ -1,4 +1,4 @@
-"""A registry: the key-value buckets `instruments`, `symbols` and `lease`, with compare-and-set."""
+"""Key-value buckets with compare-and-set: `instruments`, `symbols`, `portfolios` and `lease`."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -11,15 +11,15 @@ from bus.client.consumer import LastPerSubject
 from bus.client.message import Received
 from bus.errors import Conflict, OffsetLost
 from bus.streams.provision import provision
-from bus.streams.reader import read
+from bus.streams.reader import last_per_subject, read
 
-OPERATION = "KV-Operation"
-DELETED = frozenset({"DEL", "PURGE"})
-TTL = "Nats-TTL"
+OPERATION_HEADER = "KV-Operation"
+DELETIONS = frozenset({"DEL", "PURGE"})
+TTL_HEADER = "Nats-TTL"
 
 
 class Entry(NamedTuple):
-    """A key's value and its revision."""
+    """The value of a key, and its revision."""
 
     key: str
     data: bytes
@@ -27,7 +27,7 @@ class Entry(NamedTuple):
 
 
 class Registry:
-    """One bucket."""
+    """A key-value bucket, compatible with the NATS clients."""
 
     def __init__(self, bus: Bus, bucket: str) -> None:
         self._bus = bus
@@ -35,13 +35,13 @@ class Registry:
         self._prefix = f"$KV.{bucket}."
 
     async def get(self, key: str) -> Entry | None:
-        """Return what a key has, as the leader knows it; None when it has nothing."""
+        """Return the entry of a key, read from the leader; None when it has no value."""
         return self._entry(await self._bus.last(self._stream, self._prefix + key))
 
     async def create(self, key: str, event: msgspec.Struct, ttl_s: int | None = None) -> int | None:
-        """Give a key its first value and return the revision, None when it has a value.
+        """Set the value of a key without value and return the revision; None when it has one.
 
-        `ttl_s`: for so many seconds; only in `lease`.
+        `ttl_s` deletes the value after so many seconds; only in the bucket `lease`.
         Raises: NoSpace, StreamGone, Ambiguous.
         """
         last = await self._bus.last(self._stream, self._prefix + key)
@@ -53,30 +53,33 @@ class Registry:
             return None
 
     async def update(self, key: str, event: msgspec.Struct, revision: int, ttl_s: int | None = None) -> int:
-        """Replace what a key has, if it still is of `revision`; return the new one.
+        """Replace the value of a key if its revision is `revision`, and return the new revision.
 
-        Raises: Conflict when it is not; NoSpace, StreamGone, Ambiguous.
+        Raises: Conflict when the revision differs; NoSpace, StreamGone, Ambiguous.
         """
-        headers = {TTL: f"{ttl_s}s"} if ttl_s is not None else None
+        headers = {TTL_HEADER: f"{ttl_s}s"} if ttl_s is not None else None
         return await self._bus.store(self._prefix + key, event, expect_last=revision, headers=headers)
 
     async def delete(self, key: str, revision: int) -> int:
-        """Take a key's value away, if it still is of `revision`."""
+        """Delete the value of a key if its revision is `revision`, and return the new revision.
+
+        Raises: Conflict when the revision differs; NoSpace, StreamGone, Ambiguous.
+        """
         return await self._bus.store(
-            self._prefix + key, _Nothing(), expect_last=revision, headers={OPERATION: "DEL"}
+            self._prefix + key, _NoValue(), expect_last=revision, headers={OPERATION_HEADER: "DEL"}
         )
 
     async def entries(self) -> dict[str, Entry]:
-        """Return everything that has a value."""
-        stored = await self._bus.last_per_subject(self._stream, (self._prefix + ">",))
+        """Return all entries by key."""
+        stored = await last_per_subject(self._bus, self._stream, (self._prefix + ">",))
         found = [entry for one in stored if (entry := self._entry(one)) is not None]
         return {entry.key: entry for entry in found}
 
     async def follow(self) -> AsyncGenerator[tuple[str, Entry | None], None]:
-        """Yield what every key has, then each change, for ever; None for a value taken away.
+        """Yield every key with its entry, then each change, for ever; None for a deleted value.
 
-        When the bucket was made anew all is told again.
-        Raises: StreamGone when there is no such bucket at first.
+        When the bucket is recreated, all entries are yielded again, and None for the keys that are gone.
+        Raises: StreamGone when the bucket does not exist at first.
         """
         known: set[str] = set()
         while True:
@@ -85,7 +88,7 @@ class Registry:
                     async for change in changes:
                         yield change
             except OffsetLost:
-                # Deleted, and perhaps not made anew yet: the reader starts over on what is there then.
+                # The bucket was deleted and perhaps not recreated yet: create it and read it from the start.
                 await provision(self._bus)
 
     async def _follow(self, known: set[str]) -> AsyncGenerator[tuple[str, Entry | None], None]:
@@ -106,10 +109,10 @@ class Registry:
                     missing.clear()
 
     def _entry(self, stored: Received | None) -> Entry | None:
-        if stored is None or stored.headers.get(OPERATION) in DELETED:
+        if stored is None or stored.headers.get(OPERATION_HEADER) in DELETIONS:
             return None
         return Entry(stored.subject.removeprefix(self._prefix), stored.data, stored.sequence)
 
 
-class _Nothing(msgspec.Struct, frozen=True):
+class _NoValue(msgspec.Struct, frozen=True):
     pass

@@ -1,43 +1,45 @@
-"""The streams as data. Nothing here is sent; `provision` makes the bus so.
+"""The configuration of streams and buckets, as data. `provision` creates them.
 
-No stream that holds money has a bound in bytes of its own: one that discards old messages would forget silently, and
-one that refuses has to be set aside from the store beforehand. The store's bound is the server's (`max_file`): when it is
-reached every file stream refuses new messages (NoSpace) and keeps all it has, until there is space again.
+Streams with trading data have no size limit of their own. With `discard: old` a full stream would lose data silently, and
+with `discard: new` its size would have to be reserved in advance. The size of the store as a whole is limited by the
+server (`max_file`): when it is full, all file streams reject new messages (NoSpace) and keep what they have until there
+is space again.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from schemas.subjects import Stream
+from schemas.units import SECOND_NS
 
-SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
 YEAR_NS = 365 * 24 * 3600 * SECOND_NS
 UNBOUNDED = -1
 
 LIVE_PREFIX = "live."
-"""What a stream has stored it publishes again under this prefix, with its sequence: see `bus.levels`."""
+"""Streams republish stored messages under this prefix, with their sequence: see `bus.streams.latest`."""
 
 
 class Storage(StrEnum):
-    """Where a stream's messages are."""
+    """Where a stream keeps its messages."""
 
     FILE = "file"
     MEMORY = "memory"
-    """Gone when the server ends, and the stream with them."""
+    """Stream and messages are lost when the server ends."""
 
 
 class Discard(StrEnum):
-    """What a full stream does."""
+    """What a full stream does with a new message."""
 
     OLD = "old"
+    """Store it and discard the oldest."""
     NEW = "new"
-    """It refuses. A bound per subject still discards the subject's oldest."""
+    """Reject it. A limit per subject still discards the subject's oldest message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamConfig:
-    """What we ask of a stream. What is not named here is the operator's to choose."""
+    """The configuration of a stream. All other options are left to the operator."""
 
     name: str
     description: str
@@ -45,39 +47,41 @@ class StreamConfig:
     storage: Storage = Storage.FILE
     discard: Discard = Discard.NEW
     max_age_ns: int = 0
-    """0 is for ever."""
+    """0 is unlimited."""
     max_messages_per_subject: int = UNBOUNDED
     max_bytes: int = UNBOUNDED
     allow_message_ttl: bool = False
     is_bucket: bool = False
-    """A key-value bucket, as the clients of NATS know it."""
+    """Whether it is a key-value bucket."""
 
 
-def _stream(name: Stream, root: str, description: str, **bounds: int) -> StreamConfig:
+def _stream(name: Stream, root: str, description: str, **limits: int) -> StreamConfig:
     return StreamConfig(
         name=name,
         description=description,
         subjects=(f"{root}.>",),
-        max_age_ns=bounds.get("max_age_ns", 0),
-        max_messages_per_subject=bounds.get("per_subject", UNBOUNDED),
+        max_age_ns=limits.get("max_age_ns", 0),
+        max_messages_per_subject=limits.get("per_subject", UNBOUNDED),
     )
 
 
 STREAMS = (
     StreamConfig(
         name=Stream.MARKET,
-        description="What the market does: tickers, trades, candles, feeds, clocks",
+        description="Market data: tickers, trades, candles, feed states, clocks",
         subjects=("market.>",),
         storage=Storage.MEMORY,
         discard=Discard.OLD,
         max_age_ns=10 * MINUTE_NS,
         max_bytes=256 * 1024 * 1024,
     ),
-    _stream(Stream.CANDLES, "candle", "Closed candles, each once", per_subject=1500),
-    _stream(Stream.ORDERS, "order", "Intents, reports, own trades, funding", max_age_ns=YEAR_NS),
-    _stream(Stream.ACCOUNT, "account", "Levels: balances, positions, open orders", per_subject=100),
-    _stream(Stream.JOURNAL, "journal", "The engine's steps and grids", per_subject=10_000),
-    _stream(Stream.ENGINE, "engine", "What the engine decided, booked and found", max_age_ns=YEAR_NS),
+    _stream(Stream.CANDLES, "candle", "Closed candles", per_subject=1500),
+    _stream(Stream.ORDERS, "order", "Order intents, order reports, own trades, funding", max_age_ns=YEAR_NS),
+    _stream(Stream.ACCOUNT, "account", "Account state: balances, positions, open orders", per_subject=100),
+    _stream(Stream.JOURNAL, "journal", "The engine's steps and grid views", per_subject=10_000),
+    _stream(
+        Stream.ENGINE, "engine", "Events of the engine: decisions, fills, risks, alerts", max_age_ns=YEAR_NS
+    ),
     _stream(Stream.CONTROL, "control", "Commands and their results", max_age_ns=YEAR_NS),
 )
 
@@ -96,7 +100,7 @@ def _bucket(name: str, description: str, storage: Storage = Storage.FILE) -> Str
 
 BUCKETS = (
     _bucket("instruments", "The trading rules of each symbol"),
-    _bucket("symbols", "The roster, with initial settings"),
-    _bucket("portfolios", "Limits over all symbols of a venue"),
-    _bucket("lease", "Who tries to run what", Storage.MEMORY),
+    _bucket("symbols", "Traded symbols, with initial settings"),
+    _bucket("portfolios", "Portfolio limits of each venue"),
+    _bucket("lease", "Members of process groups and their leases", Storage.MEMORY),
 )

@@ -1,1 +1,1 @@
-"""One module a command of `opensqt`."""
+"""The commands of `opensqt`, one module each: arguments and implementation."""

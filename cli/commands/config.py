@@ -1,5 +1,6 @@
-"""`opensqt config check`: what a configuration file says, or all that is wrong with it."""
+"""`opensqt config check`: validate a configuration file and print a summary."""
 
+import argparse
 from pathlib import Path
 
 from cli import units
@@ -9,9 +10,30 @@ from producers.simulated.settings import SymbolSettings
 from schemas.engine.journal import SymbolEntry
 from schemas.units import Ratio
 
+DESCRIPTION = "Work with configuration files."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the subcommand `check [FILE]`."""
+    check_parser = parser.add_subparsers(required=True, metavar="check").add_parser(
+        "check",
+        description="Validate a configuration file: print a summary, or every error with its line number.",
+    )
+    check_parser.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="print tracebacks of errors"
+    )
+    check_parser.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="default: the configuration that ships"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check a configuration file."""
+    return check(options.file)
+
 
 def check(path: Path | None) -> int:
-    """Print a summary of a configuration file, of the default one when none is given.
+    """Print a summary of a configuration file, by default of the one that ships.
 
     Raises: ConfigurationError.
     """
@@ -22,10 +44,10 @@ def check(path: Path | None) -> int:
 
 
 def warnings(configuration: Configuration) -> list[str]:
-    """Return what is allowed and hardly meant, one line each."""
+    """Return settings that are valid but probably not intended, one line each."""
     losing = [(e, s) for e, s in _instruments(configuration) if _interval_ratio(e, s) <= _fees(s)]
     return [
-        f"warning: {entry.symbol} loses by every round trip: its interval is "
+        f"warning: {entry.symbol} loses money on every round trip: its interval is "
         f"{units.percent_text(_interval_ratio(entry, symbol))}, the fees of both sides are "
         f"{units.percent_text(_fees(symbol))}"
         for entry, symbol in losing
@@ -33,7 +55,7 @@ def warnings(configuration: Configuration) -> list[str]:
 
 
 def summary(configuration: Configuration) -> str:
-    """Return what would run, for people."""
+    """Return a readable summary of what would run."""
     venue = configuration.venue
     balances = ", ".join(f"{total} {asset}" for asset, total in venue.balances.items())
     rows = [_row(entry, symbol) for entry, symbol in _instruments(configuration)]
@@ -68,10 +90,10 @@ def _instruments(configuration: Configuration) -> list[tuple[SymbolEntry, Symbol
 
 
 def _interval_ratio(entry: SymbolEntry, symbol: SymbolSettings) -> Ratio:
-    """Return how far the levels are apart at the start price, to a millionth."""
+    """Return the distance between levels at the start price as a ratio, rounded to 1e-6."""
     if entry.settings.price_interval is not None:
         return round(entry.settings.price_interval / symbol.start_price, 6)
-    assert entry.settings.interval_ratio is not None, "checked when it was read"
+    assert entry.settings.interval_ratio is not None, "the file reader requires one of the two"
     return entry.settings.interval_ratio
 
 

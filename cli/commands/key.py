@@ -1,25 +1,43 @@
-"""`opensqt key`: a new API key, shown once, and the line of the configuration that knows it."""
+"""`opensqt key`: create an API key and the configuration line that accepts it."""
 
+import argparse
 import secrets
 
 from cli.errors import CommandError
 from liveserver.auth.credentials import KEY_PREFIX, key_hash
 from liveserver.auth.roles import Role
-from liveserver.auth.settings import NAME
+from liveserver.auth.settings import KEY_NAME_PATTERN
 
-BITS = 256
+DESCRIPTION = "Create an API key, and the configuration line that accepts it."
+KEY_BITS = 256
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define --name and --role."""
+    parser.add_argument(
+        "--name", required=True, help="name of the client; recorded as the operator of its commands"
+    )
+    parser.add_argument(
+        "--role", choices=["viewer", "operator", "admin"], default="viewer", help="default: %(default)s"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a new key."""
+    return make_key(options.name, Role(options.role))
 
 
 def make_key(name: str, role: Role) -> int:
-    """Print a key and its line.
+    """Print a new key and its configuration line.
 
-    Raises: CommandError for a name that is none.
+    Raises: CommandError for an invalid name.
     """
-    if not NAME.match(name):
+    if not KEY_NAME_PATTERN.match(name):
         raise CommandError(f"--name {name!r} has to be 1 to 64 of letters, digits, . _ @ -")
-    key = KEY_PREFIX + secrets.token_urlsafe(BITS // 8)
+    key = KEY_PREFIX + secrets.token_urlsafe(KEY_BITS // 8)
     line = f"- {{ name: {name}, role: {role}, sha256: {key_hash(key).hex()} }}"
     print(
-        f"{key}\n\nIt is shown this once and kept nowhere. What knows it goes under http.keys:\n\n    {line}"
+        f"{key}\n\nThis key is shown only once and is not stored. Add its hash to the configuration, under "
+        f"http.keys:\n\n    {line}"
     )
     return 0

@@ -1,211 +1,228 @@
-"""What a grid would do before anything is traded: its levels, the margin, the fees, the preflight, how it could end.
+"""`opensqt plan`: preview the grids of a configuration, with data of a running stack where there is one."""
 
-All of it is reckoned with the engine's own functions. Of the estimates these are the formulas, fees apart:
-
-- isolated: a position of quantity q, opened at p on average with leverage L, has a margin of q*p/L;
-- cross: the whole balance stands behind it, and behind nothing else;
-- it is liquidated where its margin with the unrealised profit is down to the maintenance margin, a share m of its worth.
-  Solved for the price that is (q*p - margin) / (q*(1 - m)) for a long one, (q*p + margin) / (q*(1 + m)) for a short one:
-  what venues publish for USDT margined contracts (ApolloX, OrangeX: `(WB - TMM + UPNL + cum - side*q*p) / (q*MMR - side*q)`)
-  with one position alone and no bracket amount. Brackets of m and fees of liquidation are not in here: it is an estimate.
-"""
-
-from collections.abc import Sequence
-from decimal import Decimal, localcontext
+import argparse
+from contextlib import AsyncExitStack
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from engine.core.arithmetic import CONTEXT
-from engine.core.grid import first_anchor
-from engine.core.orders.price_lattice import Lattice
-from engine.core.quoting.quoting import Market, Opening, openings
-from engine.core.startup.preflight import Account, Case, Check, checks, leverage_of, round_trip
-from schemas.grid.settings import GridSettings
-from schemas.grid.state import GridState
-from schemas.units import ZERO, Money, Price, Quantity, Ratio, Side, Symbol, VenueId
-from schemas.venue.instruments import Instrument, InstrumentKind
+from bus import Bus, Registry
+from cli import parser as arguments
+from cli import units
+from cli.background import run_main
+from cli.config.file import DEFAULT_FILE, Configuration, load
+from cli.console import table
+from cli.errors import CommandError
+from cli.inspect.plan import (
+    DEFAULT_MAINTENANCE_MARGIN,
+    FilledSide,
+    Level,
+    PlanInputs,
+    SymbolPlan,
+    plan_symbol,
+)
+from cli.stack.connection import connect_to_bus, running_bus_url
+from schemas import subjects
+from schemas.codec import decode_as, encode, try_decode
+from schemas.engine.journal import SymbolEntry
+from schemas.subjects import Stream
+from schemas.units import ZERO, Price, Side, Symbol
+from schemas.venue.account import Balance, Position
+from schemas.venue.instruments import Instrument
+from schemas.venue.market import FeedChanged, FeedState, Ticker
 
-MAINTENANCE: Ratio = Decimal("0.005")
-"""What is taken where the venue's own is not known: the first step of the large pairs at the large venues."""
-EIGHT_DIGITS = Decimal("1e-8")
+E = TypeVar("E", bound=msgspec.Struct)
 
-
-class Premises(msgspec.Struct, frozen=True, kw_only=True):
-    """What a plan starts from, and where that came from."""
-
-    instrument: Instrument
-    price: Price
-    source: str
-    balance: Money | None = None
-    leverage: Decimal | None = None
-    is_stream_up: bool | None = None
-    maintenance: Ratio = MAINTENANCE
-
-
-class Level(msgspec.Struct, frozen=True, kw_only=True):
-    """One level of the window."""
-
-    level: int
-    side: Side
-    price: Price
-    quantity: Quantity
-    notional: Money
-    profit: Money
-    """Of one round trip, net of the fees on both sides."""
-    obstacle: str | None = None
-    """Why it would have no order at this price."""
+DESCRIPTION = (
+    "Preview what a configuration would trade, without trading: levels, margin, break-even, preflight checks, "
+    "estimated liquidation, maximum loss. Price, balance, leverage and fees come from the running stack if there is one."
+)
+CHECK_RESULTS = {True: "ok", False: "REFUSED", None: "checked at start"}
 
 
-class End(msgspec.Struct, frozen=True, kw_only=True):
-    """One side of the window, all of it filled."""
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """The output of `plan --json`."""
 
-    side: Side
-    levels: int
-    quantity: Quantity
-    average: Price
-    last: Price
-    notional: Money
-    margin: Money
-    loss: Money
-    """At the price of the last level, with the fees to get in."""
-    liquidation_isolated: Price | None
-    liquidation_cross: Price | None
-    """None where nothing can be liquidated at a price above zero."""
+    configuration: str
+    symbols: tuple[SymbolPlan, ...]
 
 
-class SymbolPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of one symbol before it is traded."""
+class PlanOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of `plan`."""
 
-    venue: VenueId
-    symbol: Symbol
-    mode: str
-    quote: str
-    price: Price
-    source: str
-    balance: Money | None
-    leverage: Decimal | None
-    levels: tuple[Level, ...]
-    interval_share: Ratio
-    """The narrowest interval of the window, as a share of the price."""
-    fee_share: Ratio
-    """What the fees of both sides take."""
-    round_trip: Money
-    """What the least profitable level makes in one round trip; below zero it loses."""
-    margin: Money
-    """For the full window: the larger side, as the venue nets the two."""
-    ends: tuple[End, ...]
-    checks: tuple[Check, ...]
-
-    @property
-    def is_refused(self) -> bool:
-        return any(check.passed is False for check in self.checks)
+    file: Path | None = None
+    symbol: Symbol | None = None
+    price: Decimal | None = None
+    as_json: bool = False
+    bus_url: str | None = None
+    """None without a running stack."""
 
 
-def plan_symbol(settings: GridSettings, premises: Premises) -> SymbolPlan:
-    """Return what a grid would do that first sees this price."""
-    with localcontext(CONTEXT):
-        return _plan(settings, premises)
-
-
-def liquidation(
-    side: Side, quantity: Quantity, average: Price, margin: Money, maintenance: Ratio
-) -> Price | None:
-    """Return where a position is liquidated; None when that is at no price above zero."""
-    if side is Side.BUY:
-        price = (quantity * average - margin) / (quantity * (1 - maintenance))
-    else:
-        price = (quantity * average + margin) / (quantity * (1 + maintenance))
-    return price.quantize(EIGHT_DIGITS) if price > 0 else None
-
-
-def _plan(settings: GridSettings, premises: Premises) -> SymbolPlan:
-    instrument, price = premises.instrument, premises.price
-    lattice = Lattice(first_anchor(price, instrument.tick_size), settings, instrument)
-    leverage = leverage_of(instrument, premises.leverage)
-    center = lattice.nearest(price)
-    account = Account(premises.is_stream_up, premises.balance, leverage)
-    case = Case(settings, instrument, lattice, center, account)
-    found = tuple(_level(case, each) for each in _openings(settings, premises, lattice, center))
-    ends = tuple(
-        _end([each for each in found if each.side is side], side, premises, leverage or Decimal(1))
-        for side in Side
-        if any(each.side is side and each.quantity for each in found)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define FILE, --symbol, --price and --json, and how to find the bus."""
+    parser.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="default: the configuration that ships"
     )
-    spacings = [lattice.spacing(each.level) / each.price for each in found if each.price > 0]
-    return SymbolPlan(
-        venue=instrument.venue,
-        symbol=instrument.symbol,
-        mode=settings.mode,
-        quote=instrument.quote,
-        price=price,
-        source=premises.source,
-        balance=premises.balance,
-        leverage=leverage,
-        levels=found,
-        interval_share=_short(min(spacings, default=ZERO)),
-        fee_share=instrument.maker_fee
-        + (instrument.taker_fee if settings.allow_taker else instrument.maker_fee),
-        round_trip=min((each.profit for each in found if each.quantity), default=ZERO),
-        margin=max((end.margin for end in ends), default=ZERO),
-        ends=ends,
-        checks=tuple(checks(case)),
+    parser.add_argument("--symbol", type=arguments.symbol, metavar="SYMBOL", help="only this symbol")
+    parser.add_argument("--price", type=arguments.price, metavar="PRICE", help="assume this price")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments.add_bus_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the plan."""
+    plan_options = PlanOptions(
+        file=options.file,
+        symbol=options.symbol,
+        price=options.price,
+        as_json=options.json,
+        bus_url=running_bus_url(options.bus_url, options.data_dir),
     )
+    return run_main(lambda: plan(plan_options), is_quiet=True)
 
 
-def _openings(settings: GridSettings, premises: Premises, lattice: Lattice, center: int) -> Sequence[Opening]:
-    instrument = premises.instrument
-    state = GridState(
-        venue=instrument.venue,
-        symbol=instrument.symbol,
-        instance="",
-        generation=1,
-        settings=settings,
+async def plan(options: PlanOptions) -> int:
+    """Print the plan. Return 1 when a preflight check refuses a symbol.
+
+    Raises: ConfigurationError; CommandError for an unknown symbol or when the given bus does not answer.
+    """
+    file = options.file or DEFAULT_FILE
+    configuration = load(file)
+    async with AsyncExitStack() as stack:
+        bus = None
+        if options.bus_url:
+            bus = await stack.enter_async_context(connect_to_bus(options.bus_url, "plan"))
+        plans = [
+            plan_symbol(entry.settings, await _inputs(configuration, entry, bus, options.price))
+            for entry in _selected(configuration, options.symbol)
+        ]
+    found = Plan(configuration=str(file), symbols=tuple(plans))
+    print(encode(found).decode() if options.as_json else report(found))
+    return 1 if any(each.is_refused for each in plans) else 0
+
+
+def report(found: Plan) -> str:
+    """Return the plan as text."""
+    sections = [
+        f"{found.configuration}: preview only, nothing is traded",
+        *(_symbol_report(each) for each in found.symbols),
+    ]
+    if len(found.symbols) > 1:
+        sections.append(_total_margin(found.symbols))
+    return "\n\n".join(sections)
+
+
+def _selected(configuration: Configuration, symbol: Symbol | None) -> list[SymbolEntry]:
+    selected = [entry for entry in configuration.symbols if symbol in {None, entry.symbol}]
+    if not selected:
+        names = ", ".join(entry.symbol for entry in configuration.symbols)
+        raise CommandError(f"the configuration has no symbol {symbol}; it has {names}")
+    return selected
+
+
+async def _inputs(
+    configuration: Configuration, entry: SymbolEntry, bus: Bus | None, price: Price | None
+) -> PlanInputs:
+    venue = configuration.venue
+    settings = next(each for each in venue.symbols if each.instrument.symbol == entry.symbol)
+    configured = PlanInputs(
+        instrument=settings.instrument,
+        price=price or settings.start_price,
+        source="--price" if price else "the configuration's start_price",
+        balance=venue.balances.get(settings.instrument.settle),
+        leverage=settings.leverage,
+        maintenance=venue.maintenance_margin or DEFAULT_MAINTENANCE_MARGIN,
+    )
+    return configured if bus is None else await _live_inputs(bus, configured, is_priced=price is not None)
+
+
+async def _live_inputs(bus: Bus, configured: PlanInputs, *, is_priced: bool) -> PlanInputs:
+    """Replace configured values by those of the running stack, the price unless `is_priced`."""
+    venue, symbol = configured.instrument.venue, configured.instrument.symbol
+    stored = await Registry(bus, "instruments").get(subjects.registry_key(venue, symbol))
+    instrument = decode_as(stored.data, Instrument) if stored else configured.instrument
+    ticker = await _last(bus, Stream.MARKET, subjects.ticker(venue, symbol), Ticker)
+    balance = await _last(bus, Stream.ACCOUNT, subjects.balance(venue, instrument.settle), Balance)
+    position = await _last(bus, Stream.ACCOUNT, subjects.position(venue, symbol), Position)
+    feed = await _last(bus, Stream.ACCOUNT, subjects.account_feed(venue), FeedChanged)
+    is_live = ticker is not None and not is_priced
+    return msgspec.structs.replace(
+        configured,
         instrument=instrument,
-        anchor=lattice.anchor,
-        center=center,
-    )
-    return list(openings(state, lattice, Market(premises.price, ZERO, ZERO, 0), 0))
-
-
-def _level(case: Case, opening: Opening) -> Level:
-    quote = opening.quote
-    trip = round_trip(case, quote.level, quote.side)
-    return Level(
-        level=quote.level,
-        side=quote.side,
-        price=quote.price,
-        quantity=quote.quantity,
-        notional=quote.price * quote.quantity,
-        profit=_short(trip.profit * quote.quantity),
-        obstacle=opening.obstacle,
+        price=ticker.last if ticker is not None and is_live else configured.price,
+        source="the running stack" if is_live else configured.source,
+        balance=configured.balance if balance is None else balance.margin_balance,
+        leverage=configured.leverage if position is None else position.leverage,
+        is_stream_up=None if feed is None else feed.state is FeedState.UP,
     )
 
 
-def _end(levels: Sequence[Level], side: Side, premises: Premises, leverage: Decimal) -> End:
-    filled = [each for each in levels if each.quantity]
-    quantity = sum((each.quantity for each in filled), ZERO)
-    notional = sum((each.notional for each in filled), ZERO)
-    last, margin = filled[-1].price, notional / leverage
-    fees = notional * premises.instrument.maker_fee
-    is_spot = premises.instrument.kind is InstrumentKind.SPOT
-    average = notional / quantity
-    shares = (side, quantity, average)
-    isolated = None if is_spot else liquidation(*shares, margin, premises.maintenance)
-    balance = premises.balance
-    cross = None if is_spot or balance is None else liquidation(*shares, balance, premises.maintenance)
-    return End(
-        side=side,
-        levels=len(filled),
-        quantity=quantity,
-        average=_short(average),
-        last=last,
-        notional=notional,
-        margin=_short(margin),
-        loss=_short((notional - quantity * last) * side.sign + fees),
-        liquidation_isolated=isolated,
-        liquidation_cross=cross,
+async def _last(bus: Bus, stream: Stream, subject: str, kind: type[E]) -> E | None:
+    """Return the last event of a subject, None if there is none or it is of an unknown version."""
+    message = await bus.last(stream, subject)
+    return None if message is None else try_decode(message.data, kind)
+
+
+def _symbol_report(found: SymbolPlan) -> str:
+    quote = found.quote
+    interval, fees = units.percent_text(found.interval_share), units.percent_text(found.fee_share)
+    head = (
+        f"{found.symbol} on {found.venue}, {found.mode}: {found.price} {quote} ({found.source}), balance "
+        f"{'unknown' if found.balance is None else f'{found.balance} {quote}'}, leverage {found.leverage}"
+    )
+    rows = [_level_row(each) for each in sorted(found.levels, key=lambda each: -each.level)]
+    right = frozenset({0, 2, 3, 4, 5})
+    checks = [
+        [f"  {each.name}", CHECK_RESULTS[each.passed], each.figures, each.remedy] for each in found.checks
+    ]
+    return "\n".join(
+        [
+            head,
+            "",
+            table(["LEVEL", "SIDE", "PRICE", "QUANTITY", "WORTH", "ROUND TRIP", ""], rows, right),
+            "",
+            f"margin for a filled window  {_money(found.margin)} {quote}",
+            f"smallest interval           {interval}; fees of both sides {fees}",
+            f"profit of one round trip    at least {found.round_trip:.4f} {quote} net of fees",
+            *(_filled_side_line(side, quote) for side in found.ends),
+            "",
+            table(["PREFLIGHT", "", "", ""], checks),
+        ]
     )
 
 
-def _short(value: Decimal) -> Decimal:
-    return value.quantize(EIGHT_DIGITS)
+def _level_row(level: Level) -> list[str]:
+    return [
+        str(level.level),
+        level.side,
+        f"{level.price}",
+        f"{level.quantity}",
+        _money(level.notional),
+        f"{level.profit:+.4f}",
+        level.obstacle.replace("_", " ") if level.obstacle else "",
+    ]
+
+
+def _filled_side_line(filled: FilledSide, quote: str) -> str:
+    verb = "bought" if filled.side is Side.BUY else "sold"
+    prices = {"isolated": filled.liquidation_isolated, "cross": filled.liquidation_cross}
+    near = [f"{price.quantize(filled.last)} ({name})" for name, price in prices.items() if price is not None]
+    liquidation = f"liquidation near {', '.join(near)}" if near else "no liquidation above zero"
+    return (
+        f"all {filled.levels} levels {verb}".ljust(28)
+        + f"{filled.quantity} at {filled.average.quantize(filled.last)} on average; "
+        f"loss {_money(filled.loss)} {quote} at {filled.last}; {liquidation}"
+    )
+
+
+def _total_margin(plans: tuple[SymbolPlan, ...]) -> str:
+    margins: dict[str, Decimal] = {}
+    for each in plans:
+        margins[each.quote] = margins.get(each.quote, ZERO) + each.margin
+    return "\n".join(f"margin of all symbols: {_money(margin)} {quote}" for quote, margin in margins.items())
+
+
+def _money(value: Decimal) -> str:
+    return f"{value:.2f}"

@@ -1,4 +1,4 @@
-"""A recording played to its end: progress on the way, then what came of it, whether the books agree, and digests."""
+"""Follow a replay (`up --replay`) to its end; print progress, results, digests and the account comparison."""
 
 import asyncio
 from contextlib import aclosing
@@ -9,11 +9,11 @@ import aiohttp
 import msgspec
 
 from bus import Bus, FromStart, read
-from cli.background import beside
+from cli.background import background_task
 from cli.console import Console
 from cli.errors import CommandError
-from cli.inspect.audit import VenueBooks, differences
-from cli.inspect.digest import StepsSoFar, follow, last_step
+from cli.inspect.audit import VenueRecords, differences
+from cli.inspect.digest import JournalDigest, follow, last_step_sequence
 from cli.stack.stack import Stack
 from engine.core.view import view
 from schemas import subjects
@@ -22,14 +22,18 @@ from schemas.engine.events import Fill
 from schemas.engine.journal import SymbolEntry
 from schemas.grid.state import GridState
 from schemas.subjects import Stream
+from schemas.units import ZERO
 
-LOOK_EVERY_S = 0.5
-SETTLE_S = 30.0
-"""How long after the recording's end the last steps and their copies may take to arrive."""
+POLL_S = 0.5
+HTTP_TIMEOUT_S = 10.0
+SETTLE_TIMEOUT_S = 30.0
+"""For the last steps and fills to arrive after the end of the recording."""
+MIN_ESTIMATE_S = 5.0
+"""Elapsed time from which on the remaining time is estimated."""
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far the venue has got."""
+    """Candles replayed so far, and in all."""
 
     candle: int
     of: int
@@ -45,47 +49,45 @@ class _VenueStatus(msgspec.Struct, frozen=True):
 
 
 async def play(stack: Stack, entry: SymbolEntry, console: Console) -> bool:
-    """Follow a replay to its end, print what came of it; tell whether the books agree.
+    """Follow a replay to its end and print the results; return whether the accounts match the venue.
 
-    Raises: CommandError when the last steps do not arrive.
+    Raises: CommandError when the last steps do not arrive or the venue does not answer.
     """
-    so_far = StepsSoFar()
-    started = asyncio.get_running_loop().time()
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10.0)) as session:
+    digest = JournalDigest()
+    started_s = asyncio.get_running_loop().time()
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=HTTP_TIMEOUT_S)) as session:
         async with (
-            beside(follow(stack.bus, entry, so_far), "follow") as following,
-            beside(stack.finished(), "finished") as finished,
+            background_task(follow(stack.bus, entry, digest), "follow") as following,
+            background_task(stack.finished(), "finished") as finished,
         ):
             while not finished.done():
-                await asyncio.wait({following, finished}, timeout=LOOK_EVERY_S, return_when="FIRST_COMPLETED")
+                await asyncio.wait({following, finished}, timeout=POLL_S, return_when="FIRST_COMPLETED")
                 if following.done():
                     following.result()
-                elapsed = asyncio.get_running_loop().time() - started
-                console.progress(await _progress(stack, so_far, session, elapsed))
+                elapsed_s = asyncio.get_running_loop().time() - started_s
+                console.progress(await _progress(stack, digest, session, elapsed_s))
         console.end_progress()
-        await _complete(stack.bus, entry, so_far)
-        fills = await _fills(stack.bus, entry, so_far.fills)
-        books = await _books(stack, session)
-    state = so_far.state
+        await _complete(stack.bus, entry, digest)
+        fills = await _read_fills(stack.bus, entry, digest.fills)
+        records = await _fetch_records(stack, session)
+    state = digest.state
     if state is None:
-        raise CommandError("the recording ended before the engine took a step: see its log")
-    found = differences(state, fills, books)
-    console.say(summary(so_far, state, fills, asyncio.get_running_loop().time() - started))
-    console.say(agreement(books, entry, found))
+        raise CommandError("the recording ended before the engine committed a step: see the engine's log")
+    found = differences(state, fills, records)
+    console.print(summary(digest, state, fills, asyncio.get_running_loop().time() - started_s))
+    console.print(comparison(records, entry, found))
     return not found
 
 
-def summary(so_far: StepsSoFar, state: GridState, fills: list[Fill], elapsed_s: float) -> str:
-    """Return what came of a run, for people, with the digests by which runs are compared."""
-    grid, quote = view(state, so_far.steps), state.instrument.quote
+def summary(digest: JournalDigest, state: GridState, fills: list[Fill], elapsed_s: float) -> str:
+    """Return the results of a replay as text, with the digests by which runs are compared."""
+    grid, quote = view(state, digest.steps), state.instrument.quote
+    trades = grid.opened_trades + grid.closed_trades
     rows = [
         ("symbol", f"{state.symbol} on {state.venue}, {state.settings.mode}"),
-        ("market time", f"{_clock(grid.first_time)} to {_clock(state.time)}, in {elapsed_s:.1f} s"),
-        ("steps", f"{so_far.steps}"),
-        (
-            "trades",
-            f"{grid.opened_trades + grid.closed_trades} ({grid.opened_trades} opened, {grid.closed_trades} closed)",
-        ),
+        ("market time", f"{_clock(grid.first_time)} to {_clock(state.time)}, replayed in {elapsed_s:.1f} s"),
+        ("steps", f"{digest.steps}"),
+        ("trades", f"{trades} ({grid.opened_trades} opened, {grid.closed_trades} closed)"),
         ("fills", f"{len(fills)}"),
         ("position", f"{grid.position} {state.instrument.base}"),
         ("cash", f"{grid.cash} {quote}"),
@@ -94,63 +96,69 @@ def summary(so_far: StepsSoFar, state: GridState, fills: list[Fill], elapsed_s: 
         ("unpaired", f"{_money(grid.unpaired_profit)} {quote}"),
         ("total", f"{_money(grid.total_profit)} {quote}"),
         ("buy and hold", f"{_money(grid.buy_and_hold)} {quote}"),
-        ("decisions_digest", so_far.decisions_digest),
-        ("fills_digest", so_far.fills_digest),
-        ("steps_digest", so_far.steps_digest),
+        ("decisions_digest", digest.decisions_digest),
+        ("fills_digest", digest.fills_digest),
+        ("steps_digest", digest.steps_digest),
     ]
-    if so_far.first_missing is not None:
+    if digest.first_missing is not None:
         rows.append(
-            ("incomplete", f"step {so_far.first_missing} was gone: the digests are not of the whole run")
+            (
+                "incomplete",
+                f"step {digest.first_missing} was already deleted: the digests cover a part of the run",
+            )
         )
     return "\n".join(f"  {name:<16} {value}" for name, value in rows)
 
 
-def agreement(books: VenueBooks, entry: SymbolEntry, found: list[str]) -> str:
-    """Return whether our books and the venue's are the same, for people."""
+def comparison(records: VenueRecords, entry: SymbolEntry, found: list[str]) -> str:
+    """Return whether the engine's accounts match the venue's records, as text."""
     if found:
-        return "\n".join(["the books DISAGREE with the venue's:", *(f"  {line}" for line in found)])
-    trades = sum(trade.symbol == entry.symbol for trade in books.trades)
-    orders = sum(order.symbol == entry.symbol and order.is_open for order in books.orders)
-    return f"the books agree with the venue's: {trades} trades each booked once, {orders} open orders, money and position"
+        return "\n".join(["the accounts DO NOT MATCH the venue:", *(f"  {line}" for line in found)])
+    trades = sum(trade.symbol == entry.symbol for trade in records.trades)
+    orders = sum(order.symbol == entry.symbol and order.is_open for order in records.orders)
+    return f"the accounts match the venue: {trades} trades each booked once; equal open orders ({orders}), money, position"
 
 
 async def _progress(
-    stack: Stack, so_far: StepsSoFar, session: aiohttp.ClientSession, elapsed_s: float
+    stack: Stack, digest: JournalDigest, session: aiohttp.ClientSession, elapsed_s: float
 ) -> str:
     try:
-        async with session.get(f"{stack.venue_url}/status") as answer:
-            market = msgspec.json.decode(await answer.read(), type=_VenueStatus).market
+        async with session.get(f"{stack.venue_url}/status") as response:
+            market = msgspec.json.decode(await response.read(), type=_VenueStatus).market
     except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError):
-        return "the venue is being started again"
+        return "the venue is restarting"
     if market.progress is None:
-        return "the recording is being read"
-    done, of = market.progress.candle, market.progress.of
-    left = f", {elapsed_s / done * (of - done):.0f} s left" if elapsed_s > 5 and done else ""
-    state = so_far.state
-    profit = view(state, so_far.steps).total_profit if state is not None else Decimal(0)
+        return "reading the recording"
+    done, total = market.progress.candle, market.progress.of
+    is_estimable = elapsed_s > MIN_ESTIMATE_S and done
+    left = f", {elapsed_s / done * (total - done):.0f} s left" if is_estimable else ""
+    state = digest.state
+    profit = view(state, digest.steps).total_profit if state is not None else ZERO
     return (
-        f"candle {done} of {of} ({done / of:.1%})  {_clock(int(market.time * 1e9))}  fills {so_far.fills}  "
+        f"candle {done} of {total} ({done / total:.1%})  {_clock(int(market.time * 1e9))}  fills {digest.fills}  "
         f"profit {_money(profit)}{left}"
     )
 
 
-async def _complete(bus: Bus, entry: SymbolEntry, so_far: StepsSoFar) -> None:
-    last = await last_step(bus, entry)
+async def _complete(bus: Bus, entry: SymbolEntry, digest: JournalDigest) -> None:
+    """Apply the remaining steps of the journal to the digest."""
+    last = await last_step_sequence(bus, entry)
     try:
-        async with asyncio.timeout(SETTLE_S):
-            await follow(bus, entry, so_far, until=last)
+        async with asyncio.timeout(SETTLE_TIMEOUT_S):
+            await follow(bus, entry, digest, until=last)
     except TimeoutError:
         raise CommandError(
-            f"the journal's last steps did not arrive ({so_far.sequence} of {last}): is the bus well?"
+            f"the journal's last steps did not arrive within {SETTLE_TIMEOUT_S:g} s (at {digest.sequence} of "
+            f"{last}): see the log of the bus"
         ) from None
 
 
-async def _fills(bus: Bus, entry: SymbolEntry, expected: int) -> list[Fill]:
-    """Return all fills, waiting until there are as many as the steps had."""
+async def _read_fills(bus: Bus, entry: SymbolEntry, expected: int) -> list[Fill]:
+    """Return all fills, waiting until there are as many as the steps contain."""
     found: dict[tuple[int, str], Fill] = {}
     filters = [subjects.fill(entry.venue, entry.symbol)]
     try:
-        async with asyncio.timeout(SETTLE_S):
+        async with asyncio.timeout(SETTLE_TIMEOUT_S):
             async with aclosing(read(bus, Stream.ENGINE, filters, FromStart())) as batches:
                 async for batch in batches:
                     for received in batch.messages:
@@ -159,16 +167,18 @@ async def _fills(bus: Bus, entry: SymbolEntry, expected: int) -> list[Fill]:
                     if batch.caught_up and len(found) >= expected:
                         break
     except TimeoutError:
-        pass  # what lacks is told as a difference
+        pass  # missing fills are reported as differences
     return list(found.values())
 
 
-async def _books(stack: Stack, session: aiohttp.ClientSession) -> VenueBooks:
+async def _fetch_records(stack: Stack, session: aiohttp.ClientSession) -> VenueRecords:
     try:
-        async with session.get(f"{stack.venue_url}/admin/books") as answer:
-            return msgspec.json.decode(await answer.read(), type=VenueBooks)
+        async with session.get(f"{stack.venue_url}/admin/books") as response:
+            return msgspec.json.decode(await response.read(), type=VenueRecords)
     except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
-        raise CommandError(f"the venue's books cannot be had: {error}") from error
+        raise CommandError(
+            f"{stack.venue_url}/admin/books cannot be read: {error}; see the venue's log"
+        ) from error
 
 
 def _clock(time_ns: int) -> str:

@@ -1,38 +1,36 @@
-"""`opensqt status`: what runs, what each symbol does, and why one does not quote."""
+"""`opensqt status`: running parts, the state of each symbol, and why a symbol is not quoting."""
 
+import argparse
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 
-from bus import Bus, connect
+from bus import Bus, last_per_subject
+from cli import parser as arguments
+from cli.background import run_main
 from cli.console import table
-from cli.errors import CommandError
-from cli.inspect.assignments import Standing, engine_of, standings_of
-from cli.inspect.discovery import NatsService, discover
-from cli.stack.data_dir import DataDir, default_data_dir
-from schemas.codec import UndecodableError, decode_as
+from cli.inspect.assignments import SymbolAssignment, engine_label, fetch_assignments
+from cli.inspect.discovery import DiscoveredService, discover
+from cli.stack.connection import bus_url, connect_to_bus
+from schemas.codec import try_decode
 from schemas.engine.portfolio import PortfolioLimits
-from schemas.grid.reasons import words
+from schemas.grid.reasons import explain
 from schemas.grid.view import GridView, NotQuoting
 from schemas.subjects import ALL, Stream, registry_key
 
 E = TypeVar("E", bound=msgspec.Struct)
 
-DEFAULT_URL = "nats://127.0.0.1:4222"
-REACH_S = 2.0
-"""How long a bus has to answer."""
+DESCRIPTION = "Show running parts, the state of each symbol, and why a symbol is not quoting."
+HTTP_TIMEOUT_S = 1.0
 
 
 class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One part that answered."""
+    """A part that answered on the bus."""
 
     name: str
     up_s: float | None
@@ -40,7 +38,7 @@ class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
     health: str
     problems: tuple[str, ...] = ()
     known_as: str = ""
-    """What others of its kind know it by; empty when there is only ever one."""
+    """The instance's name among parts of the same kind; empty for a single instance."""
 
 
 class _Health(msgspec.Struct, frozen=True):
@@ -49,106 +47,81 @@ class _Health(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """All that `status` knows."""
+    """The output of `status --json`."""
 
     bus: str
     parts: tuple[PartStatus, ...]
     grids: tuple[GridView, ...]
-    standings: tuple[Standing, ...] = ()
+    standings: tuple[SymbolAssignment, ...] = ()
     limits: tuple[PortfolioLimits, ...] = ()
-    """Of each venue, over all its symbols."""
+    """Limits over all symbols, for each venue."""
 
 
-def bus_url(asked: str | None, data_dir: Path | None) -> str:
-    """Return where the bus is: as asked for, else where `up` says in the data directory, else the usual place."""
-    if asked is not None:
-        return asked
-    record = DataDir(data_dir or default_data_dir()).read()
-    return record.bus_url if record is not None else DEFAULT_URL
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define --json and how to find the bus."""
+    arguments.add_bus_options(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def running_url(asked: str | None, data_dir: Path | None) -> str | None:
-    """Return where the bus is: as asked for, else where `up` says in the data directory, None when none runs."""
-    if asked is not None:
-        return asked
-    record = DataDir(data_dir or default_data_dir()).read()
-    return None if record is None else record.bus_url
-
-
-@asynccontextmanager
-async def reached(url: str, name: str) -> AsyncIterator[Bus]:
-    """Connect to a bus that has to be there.
-
-    Raises: CommandError when it is not.
-    """
-    async with AsyncExitStack() as stack:
-        try:
-            async with asyncio.timeout(REACH_S):
-                await _knock(url)
-                bus = await stack.enter_async_context(connect(url, name=name))
-        except (TimeoutError, OSError, ValueError) as error:
-            raise CommandError(
-                f"no bus at {url}: start one with `opensqt up`, or name another with --bus-url or --data-dir"
-            ) from error
-        yield bus
+def run(options: argparse.Namespace) -> int:
+    """Print the status."""
+    url = bus_url(options.bus_url, options.data_dir)
+    return run_main(lambda: status(url, as_json=options.json), is_quiet=True)
 
 
 async def status(url: str, *, as_json: bool) -> int:
-    """Print what runs. Exit code 1 when no part does."""
-    async with reached(url, "status") as bus:
+    """Print the status. Return 1 when no part is running.
+
+    Raises: CommandError when there is no bus.
+    """
+    async with connect_to_bus(url, "status") as bus:
         found = await collect(bus)
-    if as_json:
-        print(msgspec.json.encode(found).decode())
-    else:
-        print(report(found))
+    print(msgspec.json.encode(found).decode() if as_json else report(found))
     return 0 if found.parts else 1
 
 
 async def collect(bus: Bus) -> Status:
-    """Ask everyone."""
+    """Query the bus and the HTTP endpoints of all parts."""
     services, grids, limits = await asyncio.gather(
         discover(bus),
-        newest(bus, "journal.*.*.grid", GridView),
-        newest(bus, f"journal.*.{ALL}.limits", PortfolioLimits),
+        last_events(bus, "journal.*.*.grid", GridView),
+        last_events(bus, f"journal.*.{ALL}.limits", PortfolioLimits),
     )
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1.0)) as session:
-        parts = await asyncio.gather(*(_part(service, session) for service in services))
-        said = await asyncio.gather(*(standings_of(part.name, part.address, session) for part in parts))
-    standings = tuple(one for each in said for one in each)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=HTTP_TIMEOUT_S)) as session:
+        parts = await asyncio.gather(*(_part_status(service, session) for service in services))
+        assignments = await asyncio.gather(
+            *(fetch_assignments(part.name, part.address, session) for part in parts)
+        )
     return Status(
         bus=bus.url,
         parts=tuple(parts),
         grids=tuple(sorted(grids, key=lambda grid: (grid.venue, grid.symbol))),
-        standings=standings,
+        standings=tuple(assignment for of_part in assignments for assignment in of_part),
         limits=tuple(limits),
     )
 
 
-async def newest(bus: Bus, subjects: str, kind: type[E]) -> list[E]:
-    """Return the newest event of each of these subjects in JOURNAL."""
-    found = []
-    for received in await bus.last_per_subject(Stream.JOURNAL, [subjects]):
-        try:
-            found.append(decode_as(received.data, kind))
-        except UndecodableError:
-            continue  # of a newer version: the others are still worth showing
-    return found
+async def last_events(bus: Bus, subject: str, kind: type[E]) -> list[E]:
+    """Return the last event of each matching subject of JOURNAL, without those of unknown versions."""
+    stored = await last_per_subject(bus, Stream.JOURNAL, (subject,))
+    events = [try_decode(received.data, kind) for received in stored]
+    return [event for event in events if event is not None]
 
 
 def report(found: Status) -> str:
-    """Return it for people."""
+    """Return the status as text."""
     lines = [f"bus  {found.bus}", ""]
     if found.parts:
-        rows = [[_title(p), length(p.up_s), p.health, p.address] for p in found.parts]
+        rows = [[_title(p), duration_text(p.up_s), p.health, p.address] for p in found.parts]
         lines.append(table(["PART", "UP FOR", "HEALTH", "ADDRESS"], rows, frozenset({1})))
         lines += [f"{_title(part)}: {problem}" for part in found.parts for problem in part.problems]
     else:
-        lines.append("no part answers: start them with `opensqt up`")
+        lines.append("no part is running: start the stack with `opensqt up`")
     lines.append("")
     if found.grids:
         lines.append(grids_table(found.grids, found.standings))
         lines += [""] * any(grid.not_quoting for grid in found.grids)
-        lines += [why_not(grid, grid.not_quoting) for grid in found.grids if grid.not_quoting]
+        lines += [not_quoting_line(grid, grid.not_quoting) for grid in found.grids if grid.not_quoting]
     else:
         lines.append("no symbol has a grid yet")
     lines += [limits_line(each) for each in found.limits if each.max_exposure or each.reason]
@@ -156,19 +129,17 @@ def report(found: Status) -> str:
 
 
 def limits_line(limits: PortfolioLimits) -> str:
-    """Return what all symbols of a venue hold together, and what they may not do."""
-    of = f" of {limits.max_exposure:f}" if limits.max_exposure else ""
-    why = f"; {limits.reason}" if limits.reason else ""
+    """Return the exposure of a venue over all symbols and what limits it."""
+    limit = f" of {limits.max_exposure:f}" if limits.max_exposure else ""
+    reason = f"; {limits.reason}" if limits.reason else ""
     breaker = limits.breaker.replace("_", "-")
-    return f"{limits.venue}: exposure {money(limits.exposure)}{of}, global circuit breaker {breaker}{why}"
+    return (
+        f"{limits.venue}: exposure {money(limits.exposure)}{limit}, global circuit breaker {breaker}{reason}"
+    )
 
 
-def _title(part: PartStatus) -> str:
-    return part.known_as if part.known_as.startswith(part.name) else f"{part.name} {part.known_as}".strip()
-
-
-def grids_table(grids: Sequence[GridView], standings: Sequence[Standing] = ()) -> str:
-    """Return the grids in columns, with who runs them where that is known."""
+def grids_table(grids: Sequence[GridView], assignments: Sequence[SymbolAssignment] = ()) -> str:
+    """Return the grids as a table, with the engine that runs each one if assignments are known."""
     head = ["SYMBOL", "MODE", "PRICE", "POSITION", "ORDERS", "TRADES", "GRID", "UNPAIRED", "FEES", "TOTAL"]
     rows = [
         [
@@ -182,31 +153,29 @@ def grids_table(grids: Sequence[GridView], standings: Sequence[Standing] = ()) -
             money(grid.unpaired_profit),
             money(grid.fees),
             money(grid.total_profit),
-            *([engine_of(registry_key(grid.venue, grid.symbol), standings)] if standings else []),
+            *([engine_label(registry_key(grid.venue, grid.symbol), assignments)] if assignments else []),
             "yes" if grid.not_quoting is None else f"no: {grid.not_quoting.replace('_', ' ')}",
         ]
         for grid in grids
     ]
-    return table([*head, *(["ENGINE"] if standings else []), "QUOTING"], rows, frozenset(range(2, len(head))))
-
-
-def why_not(grid: GridView, reason: NotQuoting) -> str:
-    """Return why a grid is not quoting, and what helps, in a line."""
-    told = words(reason, grid.not_quoting_detail)
-    return (
-        f"{grid.symbol}: {told.says} {told.to_do}"
-        if told.says.endswith(".")
-        else f"{grid.symbol}: {told.says}. {told.to_do}"
+    return table(
+        [*head, *(["ENGINE"] if assignments else []), "QUOTING"], rows, frozenset(range(2, len(head)))
     )
 
 
+def not_quoting_line(grid: GridView, reason: NotQuoting) -> str:
+    """Return why a grid is not quoting and what resolves it, in one line."""
+    sentence, remedy = explain(reason, grid.not_quoting_detail)
+    return f"{grid.symbol}: {sentence} {remedy}"
+
+
 def money(value: Decimal) -> str:
-    """Return an amount with two digits after the point."""
+    """Return an amount with two decimals."""
     return f"{value:.2f}"
 
 
-def length(seconds: float | None) -> str:
-    """Return a length of time in its two largest units."""
+def duration_text(seconds: float | None) -> str:
+    """Return a duration in its two largest units, such as `1 h 5 min`; `-` when it is unknown."""
     if seconds is None:
         return "-"
     rest = int(seconds)
@@ -218,9 +187,13 @@ def length(seconds: float | None) -> str:
     return " ".join(parts[:2])
 
 
-async def _part(service: NatsService, session: aiohttp.ClientSession) -> PartStatus:
+def _title(part: PartStatus) -> str:
+    return part.known_as if part.known_as.startswith(part.name) else f"{part.name} {part.known_as}".strip()
+
+
+async def _part_status(service: DiscoveredService, session: aiohttp.ClientSession) -> PartStatus:
     address = next((v for v in service.metadata.values() if v.startswith("http://")), "")
-    health = await _health(address, session) if address else _Health("-")
+    health = await _fetch_health(address, session) if address else _Health("-")
     return PartStatus(
         name=service.name,
         up_s=_seconds_since(service.started),
@@ -231,10 +204,10 @@ async def _part(service: NatsService, session: aiohttp.ClientSession) -> PartSta
     )
 
 
-async def _health(address: str, session: aiohttp.ClientSession) -> _Health:
+async def _fetch_health(address: str, session: aiohttp.ClientSession) -> _Health:
     try:
-        async with session.get(f"{address}/health") as answer:
-            return msgspec.json.decode(await answer.read(), type=_Health)
+        async with session.get(f"{address}/health") as response:
+            return msgspec.json.decode(await response.read(), type=_Health)
     except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError):
         return _Health("no answer")
 
@@ -244,9 +217,3 @@ def _seconds_since(started: str) -> float | None:
         return max((datetime.now(UTC) - datetime.fromisoformat(started)).total_seconds(), 0.0)
     except (ValueError, TypeError):
         return None
-
-
-async def _knock(url: str) -> None:
-    parts = urlsplit(url if "//" in url else f"nats://{url}")
-    _, writer = await asyncio.open_connection(parts.hostname or "", parts.port or 4222)
-    writer.close()

@@ -1,5 +1,6 @@
-"""`opensqt tap SUBJECT`: what goes over the bus, readable; from now on, or from what the streams kept."""
+"""`opensqt tap SUBJECT`: print bus messages, new ones only or from the streams' history."""
 
+import argparse
 import asyncio
 import os
 import sys
@@ -9,12 +10,17 @@ from contextlib import aclosing
 import msgspec
 
 from bus import Bus, FromTime, LastPerSubject, Message, OffsetLost, StreamGone, read
-from cli.commands.status import reached
+from cli import parser as arguments
+from cli.background import run_main
 from cli.errors import CommandError
-from cli.inspect.event_lines import line
+from cli.inspect.event_lines import event_line
+from cli.stack.connection import bus_url, connect_to_bus
 from schemas.subjects import Stream
 from schemas.units import DurationNs
 
+DESCRIPTION = (
+    "Print bus messages. Subjects have the form kind.venue.symbol.detail; 'engine.>' matches all of a kind."
+)
 STREAM_OF = {
     "market": Stream.MARKET,
     "candle": Stream.CANDLES,
@@ -24,11 +30,11 @@ STREAM_OF = {
     "engine": Stream.ENGINE,
     "control": Stream.CONTROL,
 }
-"""By a subject's first token."""
+"""The stream of a subject, by the subject's first token."""
 
 
-class Tap(msgspec.Struct, frozen=True, kw_only=True):
-    """What is shown, and how."""
+class TapOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of `tap`."""
 
     subject: str
     raw: bool = False
@@ -36,52 +42,76 @@ class Tap(msgspec.Struct, frozen=True, kw_only=True):
     last: bool = False
 
 
-async def tap(url: str, wanted: Tap) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define SUBJECT, --raw, --since and --last, and how to find the bus."""
+    parser.add_argument("subject", metavar="SUBJECT", help="such as 'engine.>' or 'market.sim.*.ticker'")
+    parser.add_argument("--raw", action="store_true", help="print the messages unchanged, as JSON")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument(
+        "--since",
+        type=arguments.duration,
+        metavar="5m",
+        help="start with the messages stored in the last 5 minutes",
+    )
+    start.add_argument("--last", action="store_true", help="start with the last message of each subject")
+    arguments.add_bus_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
     """Print messages until interrupted."""
-    async with reached(url, "tap") as bus:
+    tap_options = TapOptions(subject=options.subject, raw=options.raw, since=options.since, last=options.last)
+    url = bus_url(options.bus_url, options.data_dir)
+    return run_main(lambda: tap(url, tap_options), is_quiet=True)
+
+
+async def tap(url: str, options: TapOptions) -> int:
+    """Print messages until interrupted or until standard output is closed.
+
+    Raises: CommandError when there is no bus, or no stream stores the subject.
+    """
+    async with connect_to_bus(url, "tap") as bus:
         try:
-            if wanted.last or wanted.since is not None:
-                await _from_stream(bus, wanted)
+            if options.last or options.since is not None:
+                await _print_stored(bus, options)
             else:
-                await _from_now_on(bus, wanted)
+                await _print_new(bus, options)
         except BrokenPipeError:
-            # The reader has seen enough (`| head`); what is left in the buffer is nobody's.
+            # The reader of the pipe has exited (`| head`): discard what is still buffered.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
-async def _from_now_on(bus: Bus, wanted: Tap) -> None:
-    heard: asyncio.Queue[tuple[Message, int]] = asyncio.Queue()
+async def _print_new(bus: Bus, options: TapOptions) -> None:
+    messages: asyncio.Queue[tuple[Message, int]] = asyncio.Queue()
     unsubscribe = await bus.subscribe(
-        wanted.subject, lambda message: heard.put_nowait((message, time.time_ns()))
+        options.subject, lambda message: messages.put_nowait((message, time.time_ns()))
     )
     try:
         while True:
-            message, time_ns = await heard.get()
-            show(wanted, message.subject, message.data, time_ns)
+            message, time_ns = await messages.get()
+            _print_message(options, message.subject, message.data, time_ns)
     finally:
         await unsubscribe()
 
 
-async def _from_stream(bus: Bus, wanted: Tap) -> None:
-    stream = STREAM_OF.get(wanted.subject.partition(".")[0])
+async def _print_stored(bus: Bus, options: TapOptions) -> None:
+    stream = STREAM_OF.get(options.subject.partition(".")[0])
     if stream is None:
-        known = ", ".join(f"{token}.>" for token in STREAM_OF)
-        raise CommandError(f"--since and --last need a subject that a stream keeps, such as {known}")
-    start = LastPerSubject() if wanted.since is None else FromTime(time.time_ns() - wanted.since)
+        stored = ", ".join(f"{token}.>" for token in STREAM_OF)
+        raise CommandError(f"--since and --last need a subject that a stream stores, such as {stored}")
+    start = LastPerSubject() if options.since is None else FromTime(time.time_ns() - options.since)
     try:
-        async with aclosing(read(bus, stream, [wanted.subject], start)) as batches:
+        async with aclosing(read(bus, stream, [options.subject], start)) as batches:
             async for batch in batches:
                 for received in batch.messages:
-                    show(wanted, received.subject, received.data, received.time_ns)
+                    _print_message(options, received.subject, received.data, received.time_ns)
     except (OffsetLost, StreamGone) as error:
-        raise CommandError(f"the stream {stream} is not there: {error}") from error
+        raise CommandError(f"the stream {stream} cannot be read: {error}") from error
 
 
-def show(wanted: Tap, subject: str, data: bytes, time_ns: int) -> None:
-    """Print one message."""
-    if wanted.raw:
+def _print_message(options: TapOptions, subject: str, data: bytes, time_ns: int) -> None:
+    if options.raw:
         text = f"{subject} {data.decode('utf-8', 'backslashreplace')}"
     else:
-        text = line(subject, data, time_ns, is_coloured=sys.stdout.isatty())
+        text = event_line(subject, data, time_ns, is_coloured=sys.stdout.isatty())
     print(text, flush=True)

@@ -1,5 +1,6 @@
-"""`opensqt up`: the whole stack on this machine, until it is interrupted or a recording has ended."""
+"""`opensqt up`: run the whole stack on this machine until it is interrupted or a recording ends."""
 
+import argparse
 import asyncio
 import os
 import shlex
@@ -12,18 +13,20 @@ from typing import Literal
 
 import msgspec
 
-from cli.background import beside
+from cli import parser as arguments
+from cli.background import background_task, run_main
 from cli.commands.config import warnings
 from cli.commands.replay import play
 from cli.config.file import DEFAULT_FILE, Configuration, load
 from cli.console import Console
 from cli.errors import CommandError
+from cli.stack.connection import DEFAULT_PORT
 from cli.stack.data_dir import DataDir, RunRecord, default_data_dir, fresh_replay_dir
-from cli.stack.log_watch import Complaints, LogTail
-from cli.stack.ports import Chosen, choose
+from cli.stack.log_watch import LogFollower, LogWatch
+from cli.stack.ports import ChosenPort, choose
 from cli.stack.readiness import PARTS, until_ready
-from cli.stack.stack import MARKET, Stack, StackSettings, log_of, part_names, running
-from cli.stack.symbols import only
+from cli.stack.stack import MARKET, Stack, StackSettings, log_file, part_names, run_stack
+from cli.stack.symbols import select_entry
 from engine.core.settings_checks import check
 from producers.simulated.market.candle_files import RecordingError
 from producers.simulated.market.recording import RecordingTape
@@ -32,13 +35,16 @@ from schemas.engine.journal import SymbolEntry
 from schemas.engine.portfolio import PortfolioSettings
 from schemas.units import Symbol
 
+DESCRIPTION = (
+    "Run the whole stack on this machine: embedded bus, simulated venue, producers, engine, gateway and live "
+    "server. Ctrl-C stops it."
+)
 HTTP_PORT = 8080
-BUS_PORT = 4222
 OWN_NAME = "up"
 
 
 class UpOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What `up` was asked for."""
+    """Options of `up`; the fields have the names of the command-line options."""
 
     config: Path | None = None
     data_dir: Path | None = None
@@ -54,22 +60,94 @@ class UpOptions(msgspec.Struct, frozen=True, kw_only=True):
     symbol: Symbol | None = None
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the options of `UpOptions`."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="configuration (default: the one that ships)"
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="directory of all data and logs (default: data; for replays data/replay-NNN)",
+    )
+    parser.add_argument(
+        "--http-port",
+        type=arguments.port,
+        metavar="PORT",
+        help="port of the web page (default: 8080; 0: any free port)",
+    )
+    parser.add_argument(
+        "--bus-port",
+        type=arguments.port,
+        metavar="PORT",
+        help="port of the bus (default: 4222; 0: any free port)",
+    )
+    parser.add_argument(
+        "--viewers",
+        type=arguments.count,
+        default=1,
+        metavar="N",
+        help="number of live servers, on consecutive ports (default: 1)",
+    )
+    parser.add_argument("--share-port", action="store_true", help="let all live servers share one port")
+    parser.add_argument(
+        "--engines",
+        type=arguments.count,
+        default=1,
+        metavar="N",
+        help="number of engines; they divide the symbols among themselves (default: 1)",
+    )
+    parser.add_argument(
+        "--gateways",
+        type=arguments.count,
+        default=1,
+        metavar="N",
+        help="number of gateways; they divide the symbols among themselves (default: 1)",
+    )
+    parser.add_argument(
+        "--replay", type=Path, metavar="FILE", help="replay recorded candles instead of a generated market"
+    )
+    parser.add_argument(
+        "--replay-volume",
+        choices=("base", "quote"),
+        default="base",
+        help="currency of the file's volumes (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--speed",
+        type=arguments.speed,
+        default=1.0,
+        metavar="N|max",
+        help="speed-up factor; `max` runs in lock-step (deterministic)",
+    )
+    parser.add_argument(
+        "--symbol", metavar="SYMBOL", help="symbol of the recording (default: the configuration's first)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the stack."""
+    up_options = UpOptions(**{name: getattr(options, name) for name in UpOptions.__struct_fields__})
+    return run_main(lambda: up(up_options))
+
+
 async def up(options: UpOptions) -> int:
-    """Run the stack. Exit code 1 when a replay ended with books that disagree."""
-    started, console = time.monotonic(), Console()
-    # A closed terminal stops everything in order, as Ctrl-C does.
+    """Run the stack. Return 1 when the accounts do not match the venue at the end of a replay.
+
+    Raises: CommandError when an option, the configuration or the recording is invalid.
+    """
+    started_s, console = time.monotonic(), Console()
+    # Closing the terminal stops everything in order, as Ctrl-C does.
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
     if options.speed == "max" and max(options.engines, options.gateways) > 1:
-        raise CommandError(
-            "--speed max waits for one engine and one gateway: leave --engines and --gateways out"
-        )
-    path = options.config or DEFAULT_FILE
-    configuration = _wanted(load(path), options)
+        raise CommandError("--speed max supports one engine and one gateway: omit --engines and --gateways")
+    configuration = _with_options(load(options.config or DEFAULT_FILE), options)
     pages = 1 if options.share_port else options.viewers
-    http = _port("--http-port", options.http_port, configuration.http.port, HTTP_PORT, pages)
-    bus = _port("--bus-port", options.bus_port, configuration.bus_port, BUS_PORT)
+    http = _choose_port("--http-port", options.http_port, configuration.http.port, HTTP_PORT, pages)
+    bus = _choose_port("--bus-port", options.bus_port, configuration.bus_port, DEFAULT_PORT)
     data = DataDir(_data_dir(options))
-    with data.hold(), own_log(data):
+    with data.hold(), log_to_file(data):
         settings = StackSettings(
             configuration,
             data,
@@ -80,63 +158,63 @@ async def up(options: UpOptions) -> int:
             gateways=options.gateways,
             share_port=options.share_port,
         )
-        console.say(f"opensqt: {_title(configuration)}; data in {data.root}")
-        for name, chosen, usual in (("page", http, HTTP_PORT), ("bus", bus, BUS_PORT)):
+        console.print(f"opensqt: {_title(configuration)}; data in {data.root}")
+        for name, chosen, default in (("page", http, HTTP_PORT), ("bus", bus, DEFAULT_PORT)):
             if not chosen.is_default:
-                console.say(f"port {usual} is taken: the {name} is at {chosen.port}")
+                console.print(f"port {default} is in use: the {name} uses port {chosen.port}")
         for warning in warnings(configuration):
-            console.say(warning)
-        console.say("starting venue, bus, market, account, gateway, engine, live server ...")
+            console.print(warning)
+        console.print("starting venue, bus, market, account, gateway, engine, live server ...")
         try:
-            return await _run(settings, options, console, started)
+            return await _supervise(settings, options, console, started_s)
         finally:
             data.record.unlink(missing_ok=True)
-            console.say("stopped")
+            console.print("stopped")
 
 
-async def _run(settings: StackSettings, options: UpOptions, console: Console, started: float) -> int:
+async def _supervise(settings: StackSettings, options: UpOptions, console: Console, started_s: float) -> int:
     names = [OWN_NAME, *part_names(settings)]
-    tails = [LogTail(name, log_of(settings.data, name)) for name in names]
-    async with running(settings, console.say) as stack:
+    logs = [LogFollower(name, log_file(settings.data, name)) for name in names]
+    async with run_stack(settings, console.print) as stack:
         settings.data.write(_record(settings, stack))
-        async with beside(Complaints(tails, console.say).run(), "complaints"):
+        async with background_task(LogWatch(logs, console.print).run(), "log watch"):
             try:
-                agree = await _until_the_end(stack, settings, options, console, started)
+                is_success = await _until_end(stack, settings, options, console, started_s)
             finally:
                 console.end_progress()
-                console.say("stopping ...")
-    return 0 if agree else 1
+                console.print("stopping ...")
+    return 0 if is_success else 1
 
 
 @contextmanager
-def own_log(data: DataDir) -> Iterator[None]:
-    """Let what our own logger says go to a file, like that of the parts; the console is for people."""
-    with log_of(data, OWN_NAME).open("a", encoding="utf-8") as file, redirect_stderr(file):
+def log_to_file(data: DataDir) -> Iterator[None]:
+    """Write this process's log (standard error) to a file like those of the parts."""
+    with log_file(data, OWN_NAME).open("a", encoding="utf-8") as file, redirect_stderr(file):
         yield
 
 
-async def _until_the_end(
-    stack: Stack, settings: StackSettings, options: UpOptions, console: Console, started: float
+async def _until_end(
+    stack: Stack, settings: StackSettings, options: UpOptions, console: Console, started_s: float
 ) -> bool:
     symbols = settings.configuration.symbols
-    # A short recording may have ended before everything else is ready.
+    # A short recording may have ended before the other parts are ready.
     parts = PARTS if options.replay is None else PARTS - {MARKET}
-    await until_ready(stack.bus, parts, symbols, stack.pages, console.say)
-    console.say(_welcome(stack, settings, time.monotonic() - started))
+    await until_ready(stack.bus, parts, symbols, stack.pages, console.print)
+    console.print(_ready_text(stack, settings, time.monotonic() - started_s))
     if options.replay is not None:
         return await play(stack, symbols[0], console)
     await asyncio.get_running_loop().create_future()
-    raise AssertionError("interrupted, or never")
+    raise AssertionError("this future is never set, only cancelled")
 
 
-def _wanted(configuration: Configuration, options: UpOptions) -> Configuration:
-    """Return the configuration with what the command line wants of the venue."""
+def _with_options(configuration: Configuration, options: UpOptions) -> Configuration:
+    """Return the configuration with the command line's speed and recording."""
     venue, symbols = configuration.venue, configuration.symbols
     venue = msgspec.structs.replace(venue, speed=options.speed)
     if options.replay is not None:
-        entry = only(symbols, options.symbol)
+        entry = select_entry(symbols, options.symbol)
         symbols = (entry,)
-        # A recording is one symbol by itself, and what the limits hear comes in no order.
+        # The limits over all symbols use inputs whose order is not deterministic; a recording has one symbol.
         configuration = msgspec.structs.replace(configuration, portfolio=PortfolioSettings())
         venue = msgspec.structs.replace(
             venue,
@@ -147,7 +225,7 @@ def _wanted(configuration: Configuration, options: UpOptions) -> Configuration:
         )
         _check_recording(entry, venue, options.replay)
     elif options.symbol is not None:
-        raise CommandError("--symbol says which symbol a recording is of: it goes with --replay")
+        raise CommandError("--symbol names the symbol of a recording: it needs --replay")
     return msgspec.structs.replace(configuration, venue=venue, symbols=symbols)
 
 
@@ -159,10 +237,10 @@ def _check_recording(entry: SymbolEntry, venue: VenueSettings, path: Path) -> No
         raise CommandError(f"{error}") from error
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}") from error
-    price = tape.standing(0, 0)[0].quote.last
+    price = tape.snapshot(0, 0)[0].quote.last
     mistakes = check(entry.settings, venue.symbols[0].instrument, price)
     if mistakes:
-        raise CommandError(f"{path} begins at {price}: {'; '.join(mistakes)}")
+        raise CommandError(f"{path} starts at {price}: {'; '.join(mistakes)}")
 
 
 def _data_dir(options: UpOptions) -> Path:
@@ -171,10 +249,12 @@ def _data_dir(options: UpOptions) -> Path:
     return default_data_dir() if options.replay is None else fresh_replay_dir(default_data_dir())
 
 
-def _port(option: str, asked: int | None, configured: int | None, usual: int, count: int = 1) -> Chosen:
-    if asked is None and configured is not None:
-        option, asked = f"{option} (the configuration asks for it)", configured
-    return choose(option, asked, usual, count)
+def _choose_port(
+    option: str, requested: int | None, configured: int | None, default: int, count: int = 1
+) -> ChosenPort:
+    if requested is None and configured is not None:
+        option, requested = f"{option} (overrides the configuration)", configured
+    return choose(option, requested, default, count)
 
 
 def _record(settings: StackSettings, stack: Stack) -> RunRecord:
@@ -192,13 +272,13 @@ def _title(configuration: Configuration) -> str:
     return f"{names} on {configuration.venue.venue}"
 
 
-def _welcome(stack: Stack, settings: StackSettings, took_s: float) -> str:
-    is_usual = settings.data.root == default_data_dir()
-    where = "" if is_usual else f" --data-dir {shlex.quote(str(settings.data.root))}"
+def _ready_text(stack: Stack, settings: StackSettings, took_s: float) -> str:
+    is_default = settings.data.root == default_data_dir()
+    option = "" if is_default else f" --data-dir {shlex.quote(str(settings.data.root))}"
     lines = [f"ready in {took_s:.1f} s", *(f"  page    {page}" for page in stack.pages)]
     lines += [
-        f"  bus     nats sub -s {stack.bus.url} 'engine.>'    or: opensqt tap{where} 'engine.>'",
-        f"  state   opensqt status{where}",
+        f"  bus     nats sub -s {stack.bus.url} 'engine.>'    or: opensqt tap{option} 'engine.>'",
+        f"  state   opensqt status{option}",
         f"  logs    {settings.data.logs}",
         "  stop    Ctrl-C",
     ]

@@ -1,1 +1,1 @@
-"""The configuration file: parsing, validation, defaults."""
+"""The configuration file: parsing, validation and defaults."""

@@ -1,4 +1,4 @@
-"""What the parts of a configuration file have to be for each other."""
+"""Checks of a configuration that concern venues and symbols together."""
 
 import difflib
 from collections.abc import Sequence
@@ -14,21 +14,19 @@ from schemas.venue.order_ids import symbol_code
 
 
 def cross_check(top: Section, venues: Sequence[ReadVenue], symbols: Sequence[ReadSymbol]) -> None:
-    """Note what only shows when venues and symbols are looked at together."""
+    """Note mistakes that concern venues and symbols together."""
     line = top.line_of("venues")
     if not venues:
-        top.note("venues is missing: describe the venue to trade at", line)
+        top.note("venues is missing: describe one venue", line)
     for extra in venues[1:]:
-        top.note(
-            f"venues.{extra.name} is a second venue: one is all that runs here for now", extra.section.line
-        )
+        top.note(f"venues.{extra.name} is a second venue: only one venue is supported", extra.section.line)
     by_name = {venue.name: venue for venue in venues}
     seen: dict[str, Symbol] = {}
     _check_monitored(symbols)
     for symbol in symbols:
         _check_unique(symbol, seen)
-        if symbol.entry.venue and (venue := _venue_of(symbol, by_name)) is not None:
-            _check_at(symbol, venue)
+        if symbol.entry.venue and (venue := _find_venue(symbol, by_name)) is not None:
+            _check_instrument(symbol, venue)
 
 
 def _check_monitored(symbols: Sequence[ReadSymbol]) -> None:
@@ -44,7 +42,7 @@ def _check_monitored(symbols: Sequence[ReadSymbol]) -> None:
                 )
         if settings.monitor_symbols and settings.risk_trigger > len(settings.monitor_symbols):
             read.section.note(
-                f"{read.section.path}.risk_trigger {settings.risk_trigger} is more than there are in monitor_symbols",
+                f"{read.section.path}.risk_trigger {settings.risk_trigger} exceeds the number of monitor_symbols",
                 read.section.line_of("risk_trigger"),
             )
 
@@ -55,11 +53,13 @@ def _check_unique(read: ReadSymbol, seen: dict[str, Symbol]) -> None:
         return
     other = seen.setdefault(symbol_code(symbol), symbol)
     if other is not symbol:
-        same = f"{symbol} is here twice" if other == symbol else f"{symbol} has the same order ids as {other}"
-        section.note(f"{same}: remove one of them", section.line_of("symbol"))
+        problem = (
+            f"{symbol} is listed twice" if other == symbol else f"{symbol} has the same order ids as {other}"
+        )
+        section.note(f"{problem}: remove one of them", section.line_of("symbol"))
 
 
-def _venue_of(read: ReadSymbol, venues: dict[str, ReadVenue]) -> ReadVenue | None:
+def _find_venue(read: ReadSymbol, venues: dict[str, ReadVenue]) -> ReadVenue | None:
     name = read.entry.venue
     if name not in venues and venues:
         read.section.note(
@@ -69,7 +69,7 @@ def _venue_of(read: ReadSymbol, venues: dict[str, ReadVenue]) -> ReadVenue | Non
     return venues.get(name)
 
 
-def _check_at(read: ReadSymbol, venue: ReadVenue) -> None:
+def _check_instrument(read: ReadSymbol, venue: ReadVenue) -> None:
     symbol, section = read.entry.symbol, read.section
     instrument = venue.instruments.get(symbol)
     if instrument is None:
@@ -79,14 +79,14 @@ def _check_at(read: ReadSymbol, venue: ReadVenue) -> None:
                 section.line_of("symbol"),
             )
         return
-    if section.is_sound and instrument.section.is_sound:
+    if section.is_valid and instrument.section.is_valid:
         _check_settings(read, instrument, venue)
 
 
 def _check_settings(read: ReadSymbol, instrument: ReadInstrument, venue: ReadVenue) -> None:
     symbol, section, rules = read.entry.symbol, read.section, instrument.settings.instrument
-    wrong = [(key, amount) for key, amount in read.amounts if amount.currency != rules.quote]
-    for key, amount in wrong:
+    foreign = [(key, amount) for key, amount in read.amounts if amount.currency != rules.quote]
+    for key, amount in foreign:
         section.note(
             f"{section.path}.{key} has to be in {rules.quote}, the quote currency of {symbol}, not "
             f"{amount.currency}",
@@ -94,10 +94,10 @@ def _check_settings(read: ReadSymbol, instrument: ReadInstrument, venue: ReadVen
         )
     if read.entry.settings.mode is GridMode.NEUTRAL and rules.kind is InstrumentKind.SPOT:
         section.note(
-            f"{symbol} is spot and cannot be sold short: mode has to be long, or take a perpetual",
+            f"{symbol} is spot and cannot be sold short: use mode long, or a perpetual",
             section.line_of("mode"),
         )
-    elif not wrong:
+    elif not foreign:
         for mistake in check(read.entry.settings, rules, instrument.settings.start_price):
             section.note(f"{symbol}: {mistake}")
     if not venue.settings.balances.get(rules.settle):
@@ -111,4 +111,4 @@ def _nearest(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f"did you mean {near[0]}?"
-    return f"there is {', '.join(known)}" if known else "there is none"
+    return f"known: {', '.join(known)}" if known else "none is defined"

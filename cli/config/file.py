@@ -1,4 +1,4 @@
-"""The configuration file: what it may say, and all of its mistakes at once, each with its line."""
+"""Read a configuration file; all mistakes are reported at once, each with its line."""
 
 import os
 import re
@@ -26,17 +26,17 @@ _INSTANCE = re.compile(r"[a-z0-9]{3}\Z")
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    """What a configuration file says."""
+    """A valid configuration."""
 
     instance: str
-    """Names this installation in its order ids."""
+    """Identifies this installation in its order ids."""
     venue: VenueSettings
-    """The simulated venue; where its books lie and at which port it listens is decided at the start."""
+    """The simulated venue; `up` sets its store and port."""
     symbols: tuple[SymbolEntry, ...]
     portfolio: PortfolioSettings = PortfolioSettings()
     """Limits over all symbols."""
     bus_port: int | None = None
-    """None where the file asks for no port."""
+    """None if the file sets no port."""
     http: HttpSettings = HttpSettings()
 
 
@@ -68,7 +68,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Configurat
 
 
 def read(text: str, environment: Mapping[str, str]) -> tuple[Configuration | None, list[Mistake]]:
-    """Return the configuration that a text is; None, and why, when it has mistakes."""
+    """Return the configuration in a text, or None and its mistakes."""
     tree, mistakes = parse(text, environment)
     if tree is None:
         return None, mistakes
@@ -76,18 +76,18 @@ def read(text: str, environment: Mapping[str, str]) -> tuple[Configuration | Non
     instance = top.optional("instance", _instance, DEFAULT_INSTANCE)
     bus_port, http = _port(top, "bus"), read_http(top)
     venues = top.section("venues")
-    found = [read_venue(name, section) for name, section in venues.named_sections()] if venues else []
+    read_venues = [read_venue(name, section) for name, section in venues.named_sections()] if venues else []
     symbols = [read_symbol(section, instance) for section in top.listed_sections("symbols")]
     portfolio = read_portfolio(top.section("portfolio"))
     if not symbols:
-        top.note("symbols is empty: name at least one symbol to trade", top.line_of("symbols"))
+        top.note("symbols is empty: list at least one symbol to trade", top.line_of("symbols"))
     top.close()
-    cross_check(top, found, symbols)
+    cross_check(top, read_venues, symbols)
     if mistakes:
         return None, mistakes
     configuration = Configuration(
         instance=instance,
-        venue=found[0].settings,
+        venue=read_venues[0].settings,
         symbols=tuple(symbol.entry for symbol in symbols),
         portfolio=portfolio,
         bus_port=bus_port,
@@ -107,5 +107,5 @@ def _port(top: Section, key: str) -> int | None:
 
 def _instance(text: str) -> str:
     if not _INSTANCE.match(text):
-        raise ValueError("has to be three of a-z and 0-9, like sqt")
+        raise ValueError("has to be three characters of a-z and 0-9, like sqt")
     return text

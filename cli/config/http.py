@@ -1,4 +1,4 @@
-"""The `http` section of a configuration: where the live servers listen, and who may come in."""
+"""The `http` section of a configuration: listen address, limits and access control of the live servers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,15 +11,15 @@ from cli.config.section import Section
 from liveserver.auth.roles import Role
 from liveserver.auth.settings import (
     KEY_HASH,
-    NAME,
+    KEY_NAME_PATTERN,
     Access,
-    AccessRefused,
+    AccessSettingsError,
     Algorithm,
     ApiKey,
     RateLimits,
     Secret,
     Tokens,
-    mistakes,
+    find_problems,
 )
 from liveserver.auth.settings import check_access as check
 from liveserver.websocket.context import Limits
@@ -28,23 +28,24 @@ from schemas.units import SECOND_NS
 T = TypeVar("T")
 
 ROLES = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
-MANY = 10_000_000
-NO_HASH = "0" * 64
+MAX_COUNT = 10_000_000
+"""Upper bound of every limit."""
+PLACEHOLDER_HASH = "0" * 64
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the `http` section says."""
+    """A valid `http` section."""
 
     host: str = "127.0.0.1"
     port: int | None = None
-    """None where the file asks for no port."""
+    """None if the file sets no port."""
     allowed_origins: frozenset[str] = frozenset()
     limits: Limits = Limits()
     access: Access = Access()
 
 
 def read_http(top: Section) -> HttpSettings:
-    """Return the section; what is wrong with it is noted."""
+    """Read the section and note its find_problems."""
     section = top.section("http")
     if section is None:
         return HttpSettings()
@@ -57,7 +58,7 @@ def read_http(top: Section) -> HttpSettings:
         access=_access(section),
     )
     section.close()
-    if section.is_sound:
+    if section.is_valid:
         _check(section, settings)
     return settings
 
@@ -65,19 +66,19 @@ def read_http(top: Section) -> HttpSettings:
 def _check(section: Section, settings: HttpSettings) -> None:
     try:
         check(settings.access, settings.host)
-    except AccessRefused as error:
+    except AccessSettingsError as error:
         section.note(f"http: {error}")
 
 
 def _access(section: Section) -> Access:
-    usual = Access()
+    default = Access()
     return Access(
         keys=tuple(_key(each) for each in section.listed_sections("keys")),
         tokens=_tokens(section),
-        public=section.optional("public", units.flag, usual.public),
-        trust_network=section.optional("trust_network", units.flag, usual.trust_network),
+        public=section.optional("public", units.flag, default.public),
+        trust_network=section.optional("trust_network", units.flag, default.trust_network),
         trusted_proxies=tuple(value for value, _ in section.values("trusted_proxies", _network)),
-        session_s=section.optional("session", _seconds, usual.session_s),
+        session_s=section.optional("session", _seconds, default.session_s),
         rates=_numbers(section, "rates", RateLimits()),
     )
 
@@ -86,7 +87,7 @@ def _key(section: Section) -> ApiKey:
     key = ApiKey(
         name=section.required("name", _name, f"line-{section.line}"),
         role=section.required("role", _role, Role.VIEWER),
-        sha256=section.required("sha256", _hash, NO_HASH),
+        sha256=section.required("sha256", _hash, PLACEHOLDER_HASH),
     )
     section.close()
     return key
@@ -96,15 +97,15 @@ def _tokens(top: Section) -> Tokens | None:
     section = top.section("jwt")
     if section is None:
         return None
-    usual = Tokens(algorithm=Algorithm.HS256)
+    default = Tokens(algorithm=Algorithm.HS256)
     tokens = Tokens(
-        algorithm=section.required("algorithm", units.choice(Algorithm), usual.algorithm),
+        algorithm=section.required("algorithm", units.choice(Algorithm), default.algorithm),
         secret=Secret(section.optional("secret", units.word, "")),
         public_key=section.optional("public_key_file", _file, ""),
         issuer=section.optional("issuer", units.word, ""),
         audience=section.optional("audience", units.word, ""),
-        leeway_s=section.optional("leeway", _seconds, usual.leeway_s),
-        role_claim=section.optional("role_claim", units.word, usual.role_claim),
+        leeway_s=section.optional("leeway", _seconds, default.leeway_s),
+        role_claim=section.optional("role_claim", units.word, default.role_claim),
     )
     section.close()
     return tokens
@@ -114,22 +115,22 @@ def _limits(top: Section) -> Limits:
     return _numbers(top, "limits", Limits())
 
 
-def _numbers(top: Section, key: str, usual: T) -> T:
-    """Read a table of numbers: what it may have are the fields of a struct, those of seconds as durations."""
+def _numbers(top: Section, key: str, default: T) -> T:
+    """Read a table whose keys are the numeric fields of a struct; `ping_every_s: float` is read as `ping_every: 20s`."""
     section = top.section(key)
     if section is None:
-        return usual
-    given: dict[str, Any] = {}
-    for field in msgspec.structs.fields(type(usual)):  # type: ignore[arg-type] # a struct, as both callers have it
-        before = getattr(usual, field.name)
+        return default
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(type(default)):  # type: ignore[arg-type] # both callers pass a struct
+        default_value = getattr(default, field.name)
         is_time = field.name.endswith("_s") and not field.name.endswith("_per_s")
         name = field.name.removesuffix("_s") if is_time else field.name
         parse: Callable[[str], Any] = (
-            _seconds if is_time else _number if isinstance(before, float) else _count
+            _seconds if is_time else _number if isinstance(default_value, float) else _count
         )
-        given[field.name] = section.optional(name, parse, before)
+        values[field.name] = section.optional(name, parse, default_value)
     section.close()
-    return type(usual)(**given)
+    return type(default)(**values)
 
 
 def _seconds(text: str) -> float:
@@ -141,18 +142,18 @@ def _number(text: str) -> float:
 
 
 def _count(text: str) -> int:
-    return units.whole(1, MANY)(text)
+    return units.whole(1, MAX_COUNT)(text)
 
 
 def _name(text: str) -> str:
-    if not NAME.match(text):
+    if not KEY_NAME_PATTERN.match(text):
         raise ValueError("has to be 1 to 64 of letters, digits, . _ @ -")
     return text
 
 
 def _hash(text: str) -> str:
     if not KEY_HASH.match(text):
-        raise ValueError("has to be 64 hexadecimal digits, as opensqt key prints them")
+        raise ValueError("has to be 64 hexadecimal digits, as `opensqt key` prints them")
     return text
 
 
@@ -170,7 +171,7 @@ def _origin(text: str) -> str:
 
 
 def _network(text: str) -> str:
-    for _ in mistakes(Access(trusted_proxies=(text,))):
+    for _ in find_problems(Access(trusted_proxies=(text,))):
         raise ValueError("has to be an address or a network, like 10.0.0.0/8")
     return text
 

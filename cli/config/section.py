@@ -1,4 +1,4 @@
-"""Reading a table of the configuration key by key: every mistake is noted with its line, none stops the reading."""
+"""Read a configuration table key by key; a mistake is noted with its line and does not stop the reading."""
 
 import difflib
 from collections.abc import Callable, Iterator
@@ -10,42 +10,42 @@ T = TypeVar("T")
 
 
 class Section:
-    """One table of the file. Ask for what it may hold, then `close` it: what was not asked for is a mistake."""
+    """One table of the file. Read all keys that it may have, then `close` it: other keys are mistakes."""
 
     def __init__(self, node: Node, path: str, mistakes: list[Mistake], line: int | None = None) -> None:
         self.path = path
         self.line = line or node.line
         self._mistakes = mistakes
-        self._asked: list[str] = []
-        self._noted = 0
+        self._read_keys: list[str] = []
+        self._mistake_count = 0
         entries = node.entries if isinstance(node, Table) else ()
         self._entries = {entry.key: entry for entry in entries}
         if not isinstance(node, Table):
             self.note(f"{path or 'the file'} has to be a table of keys and values")
 
     @property
-    def is_sound(self) -> bool:
-        """Nothing was wrong in it so far."""
-        return not self._noted
+    def is_valid(self) -> bool:
+        """Whether no mistake was noted so far."""
+        return not self._mistake_count
 
     def note(self, text: str, line: int | None = None) -> None:
-        """Note a mistake in a line; without one, in the line that the section starts with."""
-        self._noted += 1
+        """Note a mistake, by default in the first line of the section."""
+        self._mistake_count += 1
         self._mistakes.append(Mistake(line or self.line, text))
 
     def line_of(self, key: str) -> int:
-        """Return the line of a key, of the section when it is not there."""
+        """Return the line of a key, or that of the section if the key is missing."""
         return self._entries[key].line if key in self._entries else self.line
 
-    def required(self, key: str, parse: Callable[[str], T], stand_in: T) -> T:
-        """Return the value of a key; `stand_in`, with a mistake noted, when it is missing or wrong."""
+    def required(self, key: str, parse: Callable[[str], T], placeholder: T) -> T:
+        """Return the value of a key; `placeholder`, with a mistake noted, if it is missing or invalid."""
         if self._value(key) is None:
             self.note(f"{self._name(key)} is missing")
-            return stand_in
-        return self.optional(key, parse, stand_in)
+            return placeholder
+        return self.optional(key, parse, placeholder)
 
     def optional(self, key: str, parse: Callable[[str], T], default: T) -> T:
-        """Return the value of a key, or the default when it is not there."""
+        """Return the value of a key, or the default if it is missing or invalid."""
         node = self._value(key)
         if node is None:
             return default
@@ -55,7 +55,7 @@ class Section:
         return self._parsed(node, self._name(key), parse, default)
 
     def values(self, key: str, parse: Callable[[str], T]) -> list[tuple[T, int]]:
-        """Return the values of a list, each with its line."""
+        """Return the valid values of a list, each with its line."""
         found: list[tuple[T, int]] = []
         for i, node in enumerate(self._items(key)):
             name = f"{self._name(key)}[{i}]"
@@ -68,14 +68,14 @@ class Section:
         return found
 
     def section(self, key: str) -> "Section | None":
-        """Return the table under a key, None when there is none."""
+        """Return the table under a key, None if it is missing."""
         node = self._value(key)
         return None if node is None else Section(node, self._name(key), self._mistakes, self.line_of(key))
 
     def named_sections(self) -> Iterator[tuple[str, "Section"]]:
-        """Yield every entry of this table as a table of its own: for tables whose keys are names."""
+        """Yield each key with its value as a table, for tables whose keys are names."""
         for key, entry in self._entries.items():
-            self._asked.append(key)
+            self._read_keys.append(key)
             yield key, Section(entry.value, self._name(key), self._mistakes, entry.line)
 
     def listed_sections(self, key: str) -> Iterator["Section"]:
@@ -84,16 +84,16 @@ class Section:
             yield Section(node, f"{self._name(key)}[{i}]", self._mistakes)
 
     def close(self) -> None:
-        """Note the keys that nobody asked for."""
+        """Note the keys that were not read."""
         for key, entry in self._entries.items():
-            if key not in self._asked:
-                near = difflib.get_close_matches(key, self._asked, n=1)
-                advice = f"did you mean {near[0]}?" if near else f"it may have: {', '.join(self._asked)}"
-                self.note(f"{self._name(key)} is not known; {advice}", entry.line)
+            if key not in self._read_keys:
+                near = difflib.get_close_matches(key, self._read_keys, n=1)
+                advice = f"did you mean {near[0]}?" if near else f"allowed keys: {', '.join(self._read_keys)}"
+                self.note(f"{self._name(key)} is unknown; {advice}", entry.line)
 
     def _value(self, key: str) -> Node | None:
-        if key not in self._asked:
-            self._asked.append(key)
+        if key not in self._read_keys:
+            self._read_keys.append(key)
         entry = self._entries.get(key)
         if entry is None or (isinstance(entry.value, Scalar) and not entry.value.shown):
             return None

@@ -1,4 +1,4 @@
-"""The `symbols` of a configuration file: what is traded, and with which settings."""
+"""The `symbols` section of a configuration: the symbols to trade and their settings."""
 
 from decimal import Decimal
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from cli import units
 from cli.config.section import Section
 from cli.units import Amount
 from schemas.engine.journal import SymbolEntry
-from schemas.grid import tuning
+from schemas.grid import settings_notation
 from schemas.grid.settings import GridMode, GridSettings
 from schemas.units import Ratio, Symbol, VenueId
 
@@ -15,11 +15,11 @@ FIRST_GENERATION = 1
 
 
 class ReadSymbol(NamedTuple):
-    """One symbol as the file has it; with mistakes, `entry` holds stand-ins."""
+    """One entry of `symbols`; `entry` contains placeholders where the file has mistakes."""
 
     entry: SymbolEntry
     amounts: tuple[tuple[str, Amount], ...]
-    """The keys whose currency has to be the quote currency."""
+    """Settings with a currency, which has to be the quote currency."""
     section: Section
 
 
@@ -38,18 +38,18 @@ def read_symbol(section: Section, instance: str) -> ReadSymbol:
 
 
 def read_settings(section: Section) -> tuple[GridSettings, tuple[tuple[str, Amount], ...]]:
-    """Return the settings in a table, and those of them that are amounts."""
-    stand_in: Amount | Ratio = Amount(Decimal(1), "")
-    interval = section.required("price_interval", tuning.amount_or_share, stand_in)
+    """Return the settings in a table, and those that have a currency."""
+    placeholder: Amount | Ratio = Amount(Decimal(1), "")
+    interval = section.required("price_interval", settings_notation.amount_or_share, placeholder)
     amount = section.required("order_amount", units.amount, Amount(Decimal(1), ""))
     if amount.value <= 0:
         section.note(f"{section.path}.order_amount has to be above 0", section.line_of("order_amount"))
     fields: dict[str, object] = {"preflight": True}
     amounts = [("price_interval", interval)] if isinstance(interval, Amount) else []
-    for name, written in tuning.WRITTEN.items():
-        value = section.optional(name, written.read, None)
+    for name, setting in settings_notation.SETTING_FORMATS.items():
+        value = section.optional(name, setting.parse, None)
         if value is not None:
-            fields |= tuning.fields(name, value)
+            fields |= settings_notation.setting_fields(name, value)
         if isinstance(value, Amount):
             amounts.append((name, value))
     fields["order_amount"] = amount.value
@@ -58,6 +58,6 @@ def read_settings(section: Section) -> tuple[GridSettings, tuple[tuple[str, Amou
         price_interval=interval.value if isinstance(interval, Amount) else None,
         interval_ratio=None if isinstance(interval, Amount) else interval,
         monitor_symbols=tuple(Symbol(text) for text, _ in section.values("monitor_symbols", units.word)),
-        **fields,  # type: ignore[arg-type]  # each is what its field takes: the table's business
+        **fields,  # type: ignore[arg-type]  # `settings_notation` returns values of the fields' types
     )
     return settings, tuple(amounts)

@@ -1,4 +1,4 @@
-"""The `venues` of a configuration file: a simulated venue, what it trades and how its market behaves."""
+"""The `venues` section of a configuration: a simulated venue, its instruments and its market model."""
 
 import re
 from decimal import Decimal
@@ -15,8 +15,8 @@ from schemas.venue.instruments import Instrument, InstrumentKind
 
 _VENUE = re.compile(r"[A-Za-z0-9-]{1,24}\Z")
 _SYMBOL = re.compile(r"(?P<base>[A-Z0-9]{1,15})/(?P<quote>[A-Z0-9]{1,15})(?::(?P<settle>[A-Z0-9]{1,15}))?\Z")
-_NOTHING = Amount(Decimal(1), "")
-PROBABILITIES = (
+_PLACEHOLDER = Amount(Decimal(1), "")
+FAULT_PROBABILITIES = (
     "lost",
     "doubled",
     "late",
@@ -31,14 +31,14 @@ PROBABILITIES = (
 
 
 class ReadInstrument(NamedTuple):
-    """One instrument as the file has it."""
+    """One entry of a venue's `instruments`."""
 
     settings: SymbolSettings
     section: Section
 
 
 class ReadVenue(NamedTuple):
-    """One venue as the file has it; with mistakes, `settings` holds stand-ins."""
+    """One entry of `venues`; `settings` contains placeholders where the file has mistakes."""
 
     name: str
     settings: VenueSettings
@@ -49,7 +49,7 @@ class ReadVenue(NamedTuple):
 def read_venue(name: str, section: Section) -> ReadVenue:
     """Read one entry of `venues`."""
     if not _VENUE.match(name):
-        section.note(f"a venue is named with letters, digits and -, not {name!r}")
+        section.note(f"the name of a venue has 1 to 24 letters, digits or -, not {name!r}")
     kind = section.required("kind", units.word, "simulated")
     if kind != "simulated":
         section.note(f"{section.path}.kind has to be simulated, not {kind!r}", section.line_of("kind"))
@@ -59,8 +59,8 @@ def read_venue(name: str, section: Section) -> ReadVenue:
         section.note(f"{section.path}.instruments is missing")
     instruments = (
         {
-            Symbol(symbol): read_instrument(name, symbol, one, leverage)
-            for symbol, one in table.named_sections()
+            Symbol(symbol): read_instrument(name, symbol, entry, leverage)
+            for symbol, entry in table.named_sections()
         }
         if table
         else {}
@@ -70,7 +70,7 @@ def read_venue(name: str, section: Section) -> ReadVenue:
         venue=VenueId(name),
         seed=section.optional("seed", units.whole(0), 1),
         tick_interval=section.optional("tick_interval", _positive_duration, 250 * MILLISECOND_NS),
-        symbols=tuple(one.settings for one in instruments.values()),
+        symbols=tuple(each.settings for each in instruments.values()),
         balances=_balances(section),
         faults=_faults(section.section("faults")),
         funding=_funding(section.section("funding")),
@@ -81,16 +81,16 @@ def read_venue(name: str, section: Section) -> ReadVenue:
 
 
 def read_instrument(venue: str, symbol: str, section: Section, leverage: Decimal) -> ReadInstrument:
-    """Read one entry of a venue's `instruments`. A spot symbol knows no leverage."""
+    """Read one entry of a venue's `instruments`. Spot symbols have leverage 1."""
     instrument = _instrument(venue, symbol, section)
-    start = section.required("start_price", units.amount, _NOTHING)
+    start = section.required("start_price", units.amount, _PLACEHOLDER)
     _expect_currency(section, "start_price", start, instrument.quote)
     if start.value <= 0:
         section.note(f"{section.path}.start_price has to be above 0", section.line_of("start_price"))
     is_spot = instrument.kind is InstrumentKind.SPOT
     if not is_spot and not 1 <= leverage <= instrument.maximum_leverage:
         section.note(
-            f"the venue's leverage {leverage} is not within 1 and {section.path}.maximum_leverage "
+            f"the venue's leverage {leverage} has to be from 1 to {section.path}.maximum_leverage "
             f"{instrument.maximum_leverage}"
         )
     settings = SymbolSettings(
@@ -111,13 +111,14 @@ def read_instrument(venue: str, symbol: str, section: Section, leverage: Decimal
 def _instrument(venue: str, symbol: str, section: Section) -> Instrument:
     match = _SYMBOL.match(symbol)
     if match is None:
-        section.note(f"a symbol is written BTC/USDT (spot) or BTC/USDT:USDT (perpetual), not {symbol!r}")
+        section.note(f"a symbol has the form BTC/USDT (spot) or BTC/USDT:USDT (perpetual), not {symbol!r}")
     base, quote, settle = match.group("base", "quote", "settle") if match else ("", "", None)
-    by_name = InstrumentKind.LINEAR_PERPETUAL if settle else InstrumentKind.SPOT
-    kind = section.required("kind", units.choice(InstrumentKind), by_name)
-    if match and kind is not by_name:
+    implied_kind = InstrumentKind.LINEAR_PERPETUAL if settle else InstrumentKind.SPOT
+    kind = section.required("kind", units.choice(InstrumentKind), implied_kind)
+    if match and kind is not implied_kind:
         section.note(
-            f"{section.path}.kind is {kind}, but {symbol} names a {by_name}", section.line_of("kind")
+            f"{section.path}.kind is {kind}, but {symbol} is the name of a {implied_kind}",
+            section.line_of("kind"),
         )
     if settle and settle != quote:
         section.note(
@@ -157,7 +158,7 @@ def _balances(section: Section) -> dict[str, Money]:
     balances: dict[str, Money] = {}
     for amount, line in section.values("balances", units.amount):
         if amount.currency in balances:
-            section.note(f"{section.path}.balances names {amount.currency} twice", line)
+            section.note(f"{section.path}.balances lists {amount.currency} twice", line)
         balances[amount.currency] = amount.value
     return balances
 
@@ -174,7 +175,7 @@ def _faults(section: Section | None) -> FaultSettings:
         latency=section.optional("latency", units.duration, default.latency),
         retry_after_s=section.optional("retry_after", _positive_duration, 1_000 * MILLISECOND_NS) / 1e9,
     )
-    chances = {name: section.optional(name, units.probability, 0.0) for name in PROBABILITIES}
+    chances = {name: section.optional(name, units.probability, 0.0) for name in FAULT_PROBABILITIES}
     section.close()
     return msgspec.structs.replace(settings, **chances)
 
@@ -200,5 +201,5 @@ def _positive_duration(text: str) -> DurationNs:
 def _volatility(text: str) -> float:
     value = units.ratio(text)
     if value > Decimal("0.1"):
-        raise ValueError("is the standard deviation of a minute and at most 10%")
+        raise ValueError("is the standard deviation of one minute and at most 10%")
     return float(value)

@@ -1,4 +1,4 @@
-"""YAML as a tree in which every value knows its line; `${VAR}` is expanded here, and nothing is interpreted yet."""
+"""Parse YAML into a tree of texts with line numbers, and expand `${VAR}` and `${VAR:-default}`."""
 
 import re
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^
 
 
 class Mistake(NamedTuple):
-    """What is wrong in a line of the file, and what to do."""
+    """A mistake in one line of the file, with what to do."""
 
     line: int
     text: str
 
 
 class Scalar(NamedTuple):
-    """One value. `shown` is what the file says: what a variable held is never shown."""
+    """One value. `shown` is its text in the file, without expanded variables, so messages cannot leak secrets."""
 
     text: str
     shown: str
@@ -25,7 +25,7 @@ class Scalar(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One key of a table, and its value."""
+    """One key of a table with its value."""
 
     key: str
     line: int
@@ -33,14 +33,14 @@ class Entry(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Keys and values; every key is there once."""
+    """A mapping; keys are unique."""
 
     entries: tuple[Entry, ...]
     line: int
 
 
 class List(NamedTuple):
-    """Values in order."""
+    """A sequence."""
 
     items: tuple["Node", ...]
     line: int
@@ -50,7 +50,7 @@ Node: TypeAlias = Scalar | Table | List
 
 
 def parse(text: str, environment: Mapping[str, str]) -> tuple[Node | None, list[Mistake]]:
-    """Return the tree of a YAML document and the mistakes in its form; no tree when it is no YAML at all."""
+    """Return the tree of a YAML document and its structural mistakes; the tree is None if the text is not YAML."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -75,7 +75,7 @@ def _reason(error: yaml.MarkedYAMLError) -> str:
 
 
 class _Builder:
-    """Makes the tree. A node that is used twice (an alias) is built once."""
+    """Builds the tree. A node that is used twice (an alias) is built once."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -88,14 +88,14 @@ class _Builder:
             built = self._built[id(node)]
             if built is not None:
                 return built
-            self.mistakes.append(Mistake(line, "an alias that contains itself: write the value out"))
+            self.mistakes.append(Mistake(line, "an alias that contains itself: replace it by its value"))
             return Scalar("", "", line)
         self._built[id(node)] = None
-        made = self._make(node, line)
-        self._built[id(node)] = made
-        return made
+        built_node = self._build_node(node, line)
+        self._built[id(node)] = built_node
+        return built_node
 
-    def _make(self, node: yaml.Node, line: int) -> Node:
+    def _build_node(self, node: yaml.Node, line: int) -> Node:
         match node:
             case yaml.MappingNode():
                 return Table(self._entries(node), line)
@@ -110,10 +110,10 @@ class _Builder:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                self.mistakes.append(Mistake(line, "a key has to be a word"))
+                self.mistakes.append(Mistake(line, "a key has to be a single word"))
             elif key.value in entries:
                 first = entries[key.value].line
-                self.mistakes.append(Mistake(line, f"{key.value!r} is here twice: first in line {first}"))
+                self.mistakes.append(Mistake(line, f"{key.value!r} is listed twice, first in line {first}"))
             else:
                 entries[key.value] = Entry(key.value, line, self.build(value))
         return tuple(entries.values())

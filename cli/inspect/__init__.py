@@ -1,1 +1,1 @@
-"""Read-only examination of a running stack: discovery, journal digests, audits."""
+"""Read-only inspection: service discovery, journal digests, audits, plans and readable events."""

@@ -1,59 +1,65 @@
-"""Who runs which symbol: what the engines and gateways say of themselves, put side by side."""
+"""Assignments of symbols to engines and gateways, read from the `/status` of each process."""
 
 from collections.abc import Mapping, Sequence
 
 import aiohttp
 import msgspec
 
-SHARING = ("engine", "gateway")
-"""The parts that share symbols, and the component of their status that says how."""
+from schemas.engine.assignment import Assignment
+
+SHARING_PARTS = ("engine", "gateway")
+"""Parts whose processes divide the symbols among themselves; also the component of `/status` that lists them."""
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """What a symbol is in one process."""
+class SymbolAssignment(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of one symbol in one process."""
 
     part: str
     """`engine` or `gateway`."""
     name: str
-    """The process, as its likes know it."""
+    """Name of the process, such as `engine-1`."""
     symbol: str
-    """As the process calls it: the registry's key, or the symbol."""
+    """Registry key or symbol, as the process reports it."""
     standing: str
     """`running here`, `held by NAME`, `waiting`, `quarantined`."""
     problem: str | None = None
 
 
-class _Symbol(msgspec.Struct, frozen=True):
+class _SymbolStatus(msgspec.Struct, frozen=True):
     standing: str = ""
     problem: str | None = None
 
 
-class _Component(msgspec.Struct, frozen=True):
+class _ComponentStatus(msgspec.Struct, frozen=True):
     name: str = ""
-    symbols: Mapping[str, _Symbol] = {}
+    symbols: Mapping[str, _SymbolStatus] = {}
 
 
-async def standings_of(part: str, address: str, session: aiohttp.ClientSession) -> list[Standing]:
-    """Return what a part says of its symbols; nothing for a part that shares none or does not answer."""
-    if part not in SHARING or not address:
+async def fetch_assignments(
+    part: str, address: str, session: aiohttp.ClientSession
+) -> list[SymbolAssignment]:
+    """Return the assignments that a process reports; none for other parts and for one that does not answer."""
+    if part not in SHARING_PARTS or not address:
         return []
     try:
-        async with session.get(f"{address}/status") as answer:
-            said = msgspec.json.decode(await answer.read(), type=dict[str, msgspec.Raw]).get(part)
-        component = msgspec.json.decode(said or b"{}", type=_Component)
+        async with session.get(f"{address}/status") as response:
+            components = msgspec.json.decode(await response.read(), type=dict[str, msgspec.Raw])
+        component = msgspec.json.decode(components.get(part) or b"{}", type=_ComponentStatus)
     except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError):
         return []
     return [
-        Standing(part=part, name=component.name, symbol=symbol, standing=one.standing, problem=one.problem)
-        for symbol, one in component.symbols.items()
+        SymbolAssignment(
+            part=part, name=component.name, symbol=symbol, standing=each.standing, problem=each.problem
+        )
+        for symbol, each in component.symbols.items()
     ]
 
 
-def engine_of(key: str, standings: Sequence[Standing]) -> str:
-    """Return who runs a symbol, for people: the engine, or why none does."""
-    here = [one for one in standings if one.part == "engine" and one.symbol == key]
-    for wanted, text in (("running here", "{}"), ("quarantined", "{}, quarantined")):
-        for one in here:
-            if one.standing == wanted:
-                return text.format(one.name)
-    return "waiting" if here else "-"
+def engine_label(key: str, assignments: Sequence[SymbolAssignment]) -> str:
+    """Return the name of the engine that runs a symbol; else `waiting`, or `-` when no engine knows it."""
+    of_symbol = [each for each in assignments if each.part == "engine" and each.symbol == key]
+    for standing, label in ((Assignment.RUNNING, "{}"), (Assignment.QUARANTINED, "{}, quarantined")):
+        for each in of_symbol:
+            if each.standing == standing:
+                return label.format(each.name)
+    return "waiting" if of_symbol else "-"

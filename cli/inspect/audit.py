@@ -1,4 +1,4 @@
-"""Our books against the venue's. Pure: nothing is fetched here."""
+"""Compare the engine's accounts of a symbol with the venue's records. Pure: fetches nothing."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,12 +12,12 @@ from schemas.engine.events import Fill
 from schemas.grid.state import GridState, SlotOrder
 from schemas.units import ZERO, ClientOrderId, SignedQuantity, TradeId
 from schemas.venue.instruments import InstrumentKind
-from schemas.venue.order_ids import is_ours
+from schemas.venue.order_ids import is_own_order_id
 from schemas.venue.orders import Funding, Trade
 
 
-class VenueBooks(msgspec.Struct, frozen=True, kw_only=True):
-    """What `GET /admin/books` of the simulated venue tells, as far as it is compared."""
+class VenueRecords(msgspec.Struct, frozen=True, kw_only=True):
+    """The compared part of the simulated venue's `GET /admin/books`."""
 
     orders: tuple[Order, ...]
     trades: tuple[Trade, ...]
@@ -26,15 +26,16 @@ class VenueBooks(msgspec.Struct, frozen=True, kw_only=True):
     fundings: tuple[Funding, ...] = ()
 
 
-def differences(state: GridState, fills: Iterable[Fill], books: VenueBooks) -> list[str]:
-    """Return how the venue's books of a symbol differ from the engine's: one line each, none when they agree.
+def differences(state: GridState, fills: Iterable[Fill], records: VenueRecords) -> list[str]:
+    """Return the differences between the engine's accounts and the venue's records, one line each.
 
-    `state` is the last step's, `fills` all that `engine.V.S.fill` ever said; a copy that came twice is one.
+    `state` is that of the last step; `fills` are all events of `engine.VENUE.SYMBOL.fill`, duplicates allowed.
     """
     ours = [
         trade
-        for trade in books.trades
-        if trade.symbol == state.symbol and is_ours(trade.client_order_id, state.instance, state.symbol)
+        for trade in records.trades
+        if trade.symbol == state.symbol
+        and is_own_order_id(trade.client_order_id, state.instance, state.symbol)
     ]
     booked = list(
         {(fill.step, fill.trade_id): fill for fill in fills if fill.symbol == state.symbol}.values()
@@ -42,28 +43,28 @@ def differences(state: GridState, fills: Iterable[Fill], books: VenueBooks) -> l
     found = [
         *_fills(ours, booked),
         *_money(state, ours, booked),
-        *_funding(state, books),
-        *_position(state, ours, books),
-        *_orders(state, books),
+        *_funding(state, records),
+        *_position(state, ours, records),
+        *_orders(state, records),
     ]
     return [f"{state.symbol}: {difference}" for difference in found]
 
 
 def _fills(trades: Sequence[Trade], fills: Sequence[Fill]) -> list[str]:
-    times = Counter(fill.trade_id for fill in fills)
-    there: dict[TradeId, Trade] = {trade.trade_id: trade for trade in trades}
-    found = [f"trade {trade_id} is booked {count} times" for trade_id, count in times.items() if count > 1]
-    found += [f"trade {trade_id} is not booked" for trade_id in there if trade_id not in times]
+    counts = Counter(fill.trade_id for fill in fills)
+    venue_trades: dict[TradeId, Trade] = {trade.trade_id: trade for trade in trades}
+    found = [f"trade {trade_id} is booked {count} times" for trade_id, count in counts.items() if count > 1]
+    found += [f"trade {trade_id} is not booked" for trade_id in venue_trades if trade_id not in counts]
     for fill in fills:
-        trade = there.get(fill.trade_id)
+        trade = venue_trades.get(fill.trade_id)
         if trade is None:
             found.append(f"fill {fill.trade_id} has no trade at the venue")
-        elif _essence(fill) != _essence(trade):
-            found.append(f"trade {fill.trade_id} is booked as {_essence(fill)}, it was {_essence(trade)}")
+        elif _terms(fill) != _terms(trade):
+            found.append(f"trade {fill.trade_id} is booked as {_terms(fill)}, the venue has {_terms(trade)}")
     return found
 
 
-def _essence(event: Fill | Trade) -> tuple[str, str, Decimal, Decimal, Decimal]:
+def _terms(event: Fill | Trade) -> tuple[str, str, Decimal, Decimal, Decimal]:
     return event.client_order_id, event.side, event.price, event.quantity, event.fee
 
 
@@ -78,78 +79,84 @@ def _money(state: GridState, trades: Sequence[Trade], fills: Sequence[Fill]) -> 
         "volume": (accounts.volume, sum((t.quantity * t.price for t in trades), ZERO)),
     }
     found = [
-        f"{name} is {here} here, {there} by the venue's trades"
-        for name, (here, there) in pairs.items()
-        if here != there
+        f"{name} is {ours} in the engine, {theirs} according to the venue's trades"
+        for name, (ours, theirs) in pairs.items()
+        if ours != theirs
     ]
     profit = sum((fill.grid_profit for fill in fills), ZERO)
     if accounts.grid_profit != profit:
-        found.append(f"grid profit is {accounts.grid_profit} in the state, {profit} by the fills")
+        found.append(f"grid profit is {accounts.grid_profit} in the state, {profit} according to the fills")
     return found
 
 
-def _funding(state: GridState, books: VenueBooks) -> list[str]:
-    # What was paid before the grid began was paid for what it does not know.
+def _funding(state: GridState, records: VenueRecords) -> list[str]:
+    # Payments before the grid's first step were for positions that are not the grid's.
     since = state.accounts.first_time
-    paid = [each for each in books.fundings if each.symbol == state.symbol and each.time >= since]
-    there = sum((each.amount for each in paid), ZERO)
-    if state.accounts.funding == there:
+    paid = [each for each in records.fundings if each.symbol == state.symbol and each.time >= since]
+    theirs = sum((each.amount for each in paid), ZERO)
+    if state.accounts.funding == theirs:
         return []
-    return [f"funding is {state.accounts.funding} here, {there} by the venue's payments"]
+    return [f"funding is {state.accounts.funding} in the engine, {theirs} according to the venue's payments"]
 
 
-def _position(state: GridState, trades: Sequence[Trade], books: VenueBooks) -> list[str]:
-    here, adopted = state.accounts.position, state.accounts.adopted
+def _position(state: GridState, trades: Sequence[Trade], records: VenueRecords) -> list[str]:
+    position, adopted = state.accounts.position, state.accounts.adopted
     by_trades = sum((trade.side.sign * trade.quantity for trade in trades), ZERO)
     by_slots = sum((slot.held for slot in state.slots.values()), ZERO)
     found = []
-    if here - adopted != by_trades:
-        beside = f", {adopted} of it adopted" if adopted else ""
-        found.append(f"position is {here} here{beside}, {by_trades} by the venue's trades")
-    if here != by_slots:
-        found.append(f"position is {here} here, {by_slots} by the slots")
+    if position - adopted != by_trades:
+        share = f", {adopted} of it adopted" if adopted else ""
+        found.append(
+            f"position is {position} in the engine{share}, {by_trades} according to the venue's trades"
+        )
+    if position != by_slots:
+        found.append(f"position is {position} in the engine, {by_slots} according to the slots")
     foreign = sum(
         (
             trade.side.sign * trade.quantity
-            for trade in books.trades
+            for trade in records.trades
             if trade.symbol == state.symbol
-            and not is_ours(trade.client_order_id, state.instance, state.symbol)
+            and not is_own_order_id(trade.client_order_id, state.instance, state.symbol)
         ),
         ZERO,
     )
-    there = _held_there(state, books)
-    if there != by_trades + foreign:
-        found.append(f"the venue holds {there}, its trades make {by_trades + foreign}")
+    venue_position = _venue_position(state, records)
+    if venue_position != by_trades + foreign:
+        found.append(f"the venue holds {venue_position}, the sum of its trades is {by_trades + foreign}")
     return found
 
 
-def _held_there(state: GridState, books: VenueBooks) -> SignedQuantity:
+def _venue_position(state: GridState, records: VenueRecords) -> SignedQuantity:
     if state.instrument.kind is InstrumentKind.SPOT:
-        wallets = [wallet for wallet in books.wallets if wallet.asset == state.instrument.base]
+        wallets = [wallet for wallet in records.wallets if wallet.asset == state.instrument.base]
         return sum((wallet.total - wallet.initial for wallet in wallets), ZERO)
-    holdings = [holding for holding in books.holdings if holding.symbol == state.symbol]
+    holdings = [holding for holding in records.holdings if holding.symbol == state.symbol]
     return sum((holding.quantity for holding in holdings), ZERO)
 
 
-def _orders(state: GridState, books: VenueBooks) -> list[str]:
-    here: dict[ClientOrderId, SlotOrder] = {
+def _orders(state: GridState, records: VenueRecords) -> list[str]:
+    slot_orders: dict[ClientOrderId, SlotOrder] = {
         slot.order.client_order_id: slot.order for slot in state.slots.values() if slot.order is not None
     }
-    there: dict[ClientOrderId, Order] = {
+    venue_orders: dict[ClientOrderId, Order] = {
         order.client_order_id: order
-        for order in books.orders
+        for order in records.orders
         if order.symbol == state.symbol
         and order.is_open
-        and is_ours(order.client_order_id, state.instance, state.symbol)
+        and is_own_order_id(order.client_order_id, state.instance, state.symbol)
     }
-    found = [f"order {name} is open at the venue, no slot has it" for name in there if name not in here]
-    found += [
-        f"order {name} is {order.state} in a slot, not open at the venue"
-        for name, order in here.items()
-        if name not in there
+    found = [
+        f"order {name} is open at the venue, but no slot has it"
+        for name in venue_orders
+        if name not in slot_orders
     ]
-    for name in here.keys() & there.keys():
-        ours, theirs = here[name], there[name]
+    found += [
+        f"order {name} is {order.state} in a slot, but not open at the venue"
+        for name, order in slot_orders.items()
+        if name not in venue_orders
+    ]
+    for name in slot_orders.keys() & venue_orders.keys():
+        ours, theirs = slot_orders[name], venue_orders[name]
         if (ours.side, ours.price, ours.quantity, ours.traded_quantity) != (
             theirs.side,
             theirs.price,
@@ -157,7 +164,7 @@ def _orders(state: GridState, books: VenueBooks) -> list[str]:
             theirs.filled,
         ):
             found.append(
-                f"order {name} is {ours.side} {ours.traded_quantity}/{ours.quantity} at {ours.price} here, "
-                f"{theirs.side} {theirs.filled}/{theirs.quantity} at {theirs.price} there"
+                f"order {name} is {ours.side} {ours.traded_quantity}/{ours.quantity} at {ours.price} in the slot, "
+                f"{theirs.side} {theirs.filled}/{theirs.quantity} at {theirs.price} at the venue"
             )
     return sorted(found)

@@ -1,4 +1,4 @@
-"""A fold over one symbol's journal, with digests that compare two runs."""
+"""Digests of one symbol's journal, by which two runs are compared."""
 
 import hashlib
 from contextlib import aclosing
@@ -20,7 +20,7 @@ from schemas.venue.orders import CancelOrder, Decision, PlaceOrder, QueryOrder
 
 
 class _RawStep(msgspec.Struct, frozen=True):
-    """The fields of a step that the fold needs; the large ones stay raw bytes."""
+    """The fields of a step that the digest needs; the large ones are not decoded."""
 
     step: int
     causes: msgspec.Raw
@@ -37,28 +37,28 @@ _decisions = msgspec.json.Decoder(tuple[Decision, ...])
 _NO_DECISIONS = b"[]"
 
 
-class StepsSoFar:
-    """A fold over one symbol's steps, with three SHA-256 digests.
+class JournalDigest:
+    """Accumulates one symbol's steps into three SHA-256 digests.
 
-    `decisions_digest` and `fills_digest` cover what was decided and what was traded, one JSON array a line, numbers in
+    `decisions_digest` and `fills_digest` cover the decisions and the fills, one JSON array per line, numbers in
     plain digits without trailing zeros. They contain no ids and no texts, so they stay comparable across versions:
 
         decisions  [time, "place", level, side, price, quantity, post_only, reduce_only]
-                   [time, "cancel", level, side]       level and side of the cancelled order's id; queries are left out
+                   [time, "cancel", level, side]       level and side from the order id; queries are skipped
         fills      [time, level, side, price, quantity, fee in quote]
 
-    `steps_digest` covers every byte of a step except epoch, offsets and `published_through`; a claim repeats its step
-    and is left out.
+    `steps_digest` covers causes, state, decisions, notices and fills of each step, so not epoch, offsets and
+    `published_through`. A claim repeats the number of the step before it and is skipped.
     """
 
     def __init__(self) -> None:
         self.steps = 0
         self.fills = 0
         self.sequence = 0
-        """JOURNAL sequence of the last message."""
+        """JOURNAL sequence of the last message applied."""
         self.time: TimeNs = 0
         self.first_missing: int | None = None
-        """The first step that the stream no longer held when it was read: the digests do not cover the whole run."""
+        """First step that had already been removed from the stream; the digests then do not cover the whole run."""
         self._steps = hashlib.sha256()
         self._decisions = hashlib.sha256()
         self._fills = hashlib.sha256()
@@ -81,10 +81,10 @@ class StepsSoFar:
         if bytes(step.decisions) != _NO_DECISIONS:
             for decision in _decisions.decode(step.decisions):
                 if (row := decision_row(step.time, decision)) is not None:
-                    self._decisions.update(_line(row))
+                    self._decisions.update(_json_line(row))
         for fill in step.fills:
             self._steps.update(encode(fill))
-            self._fills.update(_line(fill_row(fill)))
+            self._fills.update(_json_line(fill_row(fill)))
 
     @property
     def state(self) -> GridState | None:
@@ -147,25 +147,25 @@ def _plain(number: Decimal) -> str:
     return format(number.normalize() + 0, "f")
 
 
-def _line(row: tuple[object, ...]) -> bytes:
+def _json_line(row: tuple[object, ...]) -> bytes:
     return msgspec.json.encode(row) + b"\n"
 
 
-async def follow(bus: Bus, entry: SymbolEntry, so_far: StepsSoFar, until: int | None = None) -> None:
-    """Take every step of a symbol as it is committed: for ever, or up to a sequence of JOURNAL."""
-    if until is not None and so_far.sequence >= until:
+async def follow(bus: Bus, entry: SymbolEntry, digest: JournalDigest, until: int | None = None) -> None:
+    """Apply each committed step of a symbol to the digest: up to the JOURNAL sequence `until`, or for ever."""
+    if until is not None and digest.sequence >= until:
         return
     filters = [subjects.step(entry.venue, entry.symbol)]
-    start = FromSequence(so_far.sequence + 1) if so_far.sequence else FromStart()
+    start = FromSequence(digest.sequence + 1) if digest.sequence else FromStart()
     async with aclosing(read(bus, Stream.JOURNAL, filters, start)) as batches:
         async for batch in batches:
             for received in batch.messages:
-                so_far.add(received)
-            if until is not None and so_far.sequence >= until:
+                digest.add(received)
+            if until is not None and digest.sequence >= until:
                 return
 
 
-async def last_step(bus: Bus, entry: SymbolEntry) -> int:
-    """Return the JOURNAL sequence of a symbol's last step, 0 when there is none."""
+async def last_step_sequence(bus: Bus, entry: SymbolEntry) -> int:
+    """Return the JOURNAL sequence of a symbol's last step, 0 if there is none."""
     last = await bus.last(Stream.JOURNAL, subjects.step(entry.venue, entry.symbol))
     return 0 if last is None else last.sequence

@@ -1,4 +1,4 @@
-"""Which parts take part in the bus: asked with the NATS service protocol, which every part answers."""
+"""Discover running parts with the NATS service protocol (`$SRV.INFO`, `$SRV.STATS`)."""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,14 +11,17 @@ from bus import Bus
 T = TypeVar("T")
 
 
-class NatsService(msgspec.Struct, frozen=True):
-    """One part that runs."""
+class DiscoveredService(msgspec.Struct, frozen=True):
+    """A running part, as it answers `$SRV.INFO`.
+
+    {"type": "io.nats.micro.v1.info_response", "name": "engine", "id": "...", "metadata": {"http": "http://..."}}
+    """
 
     name: str
     id: str
     metadata: dict[str, str] = {}
     started: str = ""
-    """When it started, as RFC 3339 has it; empty when it did not say."""
+    """RFC 3339 time, from `$SRV.STATS`; empty when unknown."""
 
 
 class _Statistics(msgspec.Struct, frozen=True):
@@ -26,20 +29,20 @@ class _Statistics(msgspec.Struct, frozen=True):
     started: str = ""
 
 
-async def discover(bus: Bus, quiet_s: float = 0.3) -> list[NatsService]:
-    """Return the parts that answer, by name, once no more answers have come for a while."""
-    answers, times = await asyncio.gather(
-        _gather(bus, "$SRV.INFO", quiet_s), _gather(bus, "$SRV.STATS", quiet_s)
+async def discover(bus: Bus, quiet_s: float = 0.3) -> list[DiscoveredService]:
+    """Return the services that answer, sorted by name. Stops after `quiet_s` seconds without another answer."""
+    infos, statistics = await asyncio.gather(
+        _request_all(bus, "$SRV.INFO", quiet_s), _request_all(bus, "$SRV.STATS", quiet_s)
     )
-    started: Mapping[str, str] = {s.id: s.started for s in _decoded(times, _Statistics)}
-    found = [
+    started: Mapping[str, str] = {each.id: each.started for each in _decoded(statistics, _Statistics)}
+    services = [
         msgspec.structs.replace(service, started=started.get(service.id, ""))
-        for service in _decoded(answers, NatsService)
+        for service in _decoded(infos, DiscoveredService)
     ]
-    return sorted(found, key=lambda service: (service.name, service.id))
+    return sorted(services, key=lambda service: (service.name, service.id))
 
 
-async def _gather(bus: Bus, subject: str, quiet_s: float) -> list[bytes]:
+async def _request_all(bus: Bus, subject: str, quiet_s: float) -> list[bytes]:
     answers: asyncio.Queue[bytes] = asyncio.Queue()
     inbox = bus.nc.new_inbox()
     unsubscribe = await bus.subscribe(inbox, lambda message: answers.put_nowait(message.data))
@@ -61,5 +64,5 @@ def _decoded(answers: list[bytes], kind: type[T]) -> list[T]:
         try:
             found.append(msgspec.json.decode(data, type=kind))
         except msgspec.MsgspecError:
-            continue  # somebody else's service on the same bus
+            continue  # a foreign service on the same bus
     return found

@@ -1,4 +1,4 @@
-"""One readable line for each event on the bus."""
+"""Format bus events as one readable line each."""
 
 from datetime import UTC, datetime
 from typing import assert_never
@@ -36,24 +36,27 @@ from schemas.venue.orders import (
 )
 
 DIM, RED, GREEN, YELLOW, BOLD = "2", "31", "32", "33", "1"
-LONGEST_RAW = 200
-_LOUD = (RiskChanged, AlertRaised, CancelRejected, FeedChanged, Reconciled)
+MAX_RAW_CHARS = 200
+_HIGHLIGHTED = (RiskChanged, AlertRaised, CancelRejected, FeedChanged, Reconciled)
 
 
-def line(subject: str, data: bytes, time_ns: int, *, is_coloured: bool) -> str:
-    """Return time, subject and what matters of the event; what is none of ours is shown as it is."""
+def event_line(subject: str, data: bytes, time_ns: int, *, is_coloured: bool) -> str:
+    """Return time, subject and event summary; data that is not an event is shown unchanged.
+
+    `12:00:00.500 engine.sim.BTC-USDT_USDT.fill             buy  1 at 100, level -1, position 1`
+    """
     clock = datetime.fromtimestamp(time_ns / 1e9, UTC).strftime("%H:%M:%S.%f")[:-3]
-    head = f"{colour(clock, DIM, is_seen=is_coloured)} {colour(f'{subject:<40}', BOLD, is_seen=is_coloured)}"
+    head = f"{colour(clock, DIM, is_enabled=is_coloured)} {colour(f'{subject:<40}', BOLD, is_enabled=is_coloured)}"
     try:
         event = decode(data)
     except UndecodableError:
         return f"{head} {_raw(data)}"
     tint = _tint(event)
-    return f"{head} {colour(essence(event), tint, is_seen=is_coloured and bool(tint))}"
+    return f"{head} {colour(summary(event), tint, is_enabled=is_coloured and bool(tint))}"
 
 
-def essence(event: Event) -> str:
-    """Return what matters of an event."""
+def summary(event: Event) -> str:
+    """Return the main fields of an event as text."""
     match event:
         case Ticker() | PublicTrade() | Candle() | FeedChanged() | ClockRead():
             text = _market(event)
@@ -86,15 +89,15 @@ def _portfolio(
             return f"exposure up to {event.settings.max_exposure}"
         case PortfolioLimits():
             limit = f" of {event.max_exposure}" if event.max_exposure else ""
-            stop = "" if event.is_opening_allowed else ", nothing more is opened"
+            stop = "" if event.is_opening_allowed else ", opening blocked"
             return f"exposure {event.exposure}{limit}{stop}, breaker {event.breaker}{_because(event.reason)}"
         case OrderLatency():
             p50, p99 = event.p50 / MILLISECOND_NS, event.p99 / MILLISECOND_NS
-            return f"answers to orders: p50 {p50:.1f} ms, p99 {p99:.1f} ms of {event.count}"
+            return f"order latency: p50 {p50:.1f} ms, p99 {p99:.1f} ms, {event.count} orders"
         case PortfolioStep():
-            return f"step {event.step}, epoch {event.epoch}: {len(event.commands)} commands given on"
+            return f"step {event.step}, epoch {event.epoch}: {len(event.commands)} commands forwarded"
         case CommandForAll() | AddRequested():
-            return essence(event.command)
+            return summary(event.command)
         case _:
             assert_never(event)
 
@@ -112,7 +115,7 @@ def _market(event: Ticker | PublicTrade | Candle | FeedChanged | ClockRead) -> s
         case FeedChanged():
             return f"feed {event.state}{_because(event.reason)}"
         case ClockRead():
-            return f"{(event.received_time - event.time) / 1e6:+.1f} ms"
+            return f"local clock {(event.received_time - event.time) / 1e6:+.1f} ms against the venue's"
         case _:
             assert_never(event)
 
@@ -123,13 +126,15 @@ def _order(event: OrderIntent | OrderReport | CancelRejected | Trade | Funding) 
             return f"step {event.step}: {_counts(event.decisions)}"
         case OrderReport():
             reason = event.reject_reason or event.detail
-            of = f"/{event.quantity}" if event.quantity is not None else ""
-            return f"{event.status} {event.client_order_id} {event.cumulative_quantity}{of}{_because(reason)}"
+            total = f"/{event.quantity}" if event.quantity is not None else ""
+            return (
+                f"{event.status} {event.client_order_id} {event.cumulative_quantity}{total}{_because(reason)}"
+            )
         case CancelRejected():
             return f"cancel rejected {event.client_order_id}{_because(event.detail)}"
         case Trade():
-            what = f"{event.side} {event.quantity} at {event.price}, fee {event.fee} {event.fee_asset}"
-            return f"{what}  {event.client_order_id or 'not ours'}"
+            trade = f"{event.side} {event.quantity} at {event.price}, fee {event.fee} {event.fee_asset}"
+            return f"{trade}  {event.client_order_id or 'foreign order'}"
         case Funding():
             return f"funding {event.amount} at {event.rate}"
         case _:
@@ -166,7 +171,7 @@ def _journal(event: Step | GridView) -> str:
 def _registered(event: Instrument | SymbolEntry) -> str:
     if isinstance(event, Instrument):
         return f"{event.kind} tick {event.tick_size} lot {event.lot_size}"
-    return f"{event.settings.mode} {event.settings.order_amount} a level, instance {event.instance}"
+    return f"{event.settings.mode} {event.settings.order_amount} per level, instance {event.instance}"
 
 
 def _cause(event: SymbolAdded | TimePassed | CommandReceived | EngineStarted | EngineStopping) -> str:
@@ -176,11 +181,11 @@ def _cause(event: SymbolAdded | TimePassed | CommandReceived | EngineStarted | E
         case TimePassed():
             return "time passed"
         case CommandReceived():
-            return essence(event.command)
+            return summary(event.command)
         case EngineStarted():
-            return "the engine starts"
+            return "engine starting"
         case EngineStopping():
-            return "the engine stops"
+            return "engine stopping"
         case _:
             assert_never(event)
 
@@ -196,7 +201,7 @@ def _engine(event: DecisionMade | Fill | RiskChanged | Reconciled | AlertRaised)
                 f"position {event.position}"
             )
         case RiskChanged():
-            change = "began" if event.active else "ended"
+            change = "started" if event.active else "ended"
             return f"{event.severity} {event.reason} {change}{_because(event.details)}"
         case Reconciled():
             return f"{event.finding} {event.client_order_id}: {event.action}"
@@ -226,7 +231,7 @@ def _counts(decisions: tuple[Decision, ...]) -> str:
     cancels = sum(isinstance(decision, CancelOrder) for decision in decisions)
     queries = len(decisions) - places - cancels
     named = ((places, "to place"), (cancels, "to cancel"), (queries, "to query"))
-    return ", ".join(f"{count} {name}" for count, name in named if count) or "nothing decided"
+    return ", ".join(f"{count} {name}" for count, name in named if count) or "no decisions"
 
 
 def _changes(command: Command) -> str:
@@ -238,7 +243,7 @@ def _because(text: str) -> str:
 
 
 def _tint(event: Event) -> str:
-    if isinstance(event, _LOUD):
+    if isinstance(event, _HIGHLIGHTED):
         return YELLOW
     if isinstance(event, Fill | Trade):
         return GREEN if event.side is Side.BUY else RED
@@ -250,4 +255,4 @@ def _tint(event: Event) -> str:
 def _raw(data: bytes) -> str:
     text = data.decode("utf-8", "backslashreplace")
     shown = "".join(char if char.isprintable() else " " for char in text)
-    return shown if len(shown) <= LONGEST_RAW else f"{shown[:LONGEST_RAW]}... ({len(data)} bytes)"
+    return shown if len(shown) <= MAX_RAW_CHARS else f"{shown[:MAX_RAW_CHARS]}... ({len(data)} bytes)"

@@ -1,1 +1,1 @@
-"""The local stack that `up` runs: processes, supervision, ports, data directory."""
+"""The local stack of `opensqt up`: processes, supervision, ports and the data directory."""

@@ -1,4 +1,4 @@
-"""Where a run keeps what it makes: the directory, its lock, and the record of what runs there."""
+"""The data directory of a run: its paths, its lock, and the record by which other commands find the run."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ from cli.errors import CommandError
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What `up` tells other commands: written when everything was started, gone when it ended."""
+    """`run.json`: written by `up` once everything is started, deleted when it stops."""
 
     pid: int
     bus_url: str
@@ -22,7 +22,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DataDir:
-    """The paths below one data directory."""
+    """The paths in one data directory."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -35,29 +35,29 @@ class DataDir:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Keep every other run out of this directory, which is made when it is missing.
+        """Lock the directory against other runs; create it if it is missing.
 
-        Raises: CommandError when another one is in it, or it cannot be written.
+        Raises: CommandError when another run holds it or it is not writable.
         """
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise CommandError(f"cannot write to {self.root}: {error.strerror}; see --data-dir") from error
+            raise _not_writable(self.root, error) from error
         try:
-            self._take(descriptor)
+            self._lock(descriptor)
             yield
         finally:
             os.close(descriptor)
 
     def write(self, record: RunRecord) -> None:
-        """Write the record so that a reader never sees half of it."""
+        """Write the record atomically."""
         new = self.record.with_suffix(".new")
         new.write_bytes(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
         new.replace(self.record)
 
     def read(self) -> RunRecord | None:
-        """Return the record of the run that is in this directory now, None when there is none."""
+        """Return the record of the run that is active in this directory, None if there is none."""
         try:
             record = msgspec.json.decode(self.record.read_bytes(), type=RunRecord)
             os.kill(record.pid, 0)
@@ -65,13 +65,13 @@ class DataDir:
             return None
         return record
 
-    def _take(self, descriptor: int) -> None:
+    def _lock(self, descriptor: int) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             pid = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
             raise CommandError(
-                f"{self.root} is in use by another `opensqt up`, process {pid}: stop it (kill {pid}), or name "
+                f"{self.root} is in use by another `opensqt up`, process {pid}: stop it (kill {pid}), or choose "
                 "another directory with --data-dir"
             ) from None
         os.ftruncate(descriptor, 0)
@@ -79,14 +79,14 @@ class DataDir:
 
 
 def default_data_dir() -> Path:
-    """Return `data` in the repository that ./opensqt was started from, else in the working directory."""
+    """Return `data` in the repository of the launcher ./opensqt, else in the working directory."""
     return Path(os.environ.get("OPENSQT_ROOT") or Path.cwd()) / "data"
 
 
 def fresh_replay_dir(parent: Path) -> Path:
-    """Make and return the first `replay-NNN` that is not there yet.
+    """Create and return the first free `replay-NNN`.
 
-    Raises: CommandError when the parent cannot be written.
+    Raises: CommandError when the parent is not writable.
     """
     for number in range(1, 1_000_000):
         path = parent / f"replay-{number:03}"
@@ -95,6 +95,10 @@ def fresh_replay_dir(parent: Path) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise CommandError(f"cannot write to {parent}: {error.strerror}; see --data-dir") from error
+            raise _not_writable(parent, error) from error
         return path
-    raise CommandError(f"{parent} is full of replays: remove some of them")
+    raise CommandError(f"{parent} is full of replays: delete some of them")
+
+
+def _not_writable(path: Path, error: OSError) -> CommandError:
+    return CommandError(f"cannot write to {path}: {error.strerror}; choose another directory with --data-dir")

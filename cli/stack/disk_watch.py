@@ -1,7 +1,7 @@
-"""What to do when the bus cannot write: say so, wait for space, and start the server again.
+"""Recover the bus after a full disk: report it, wait for free space, restart the server.
 
-A stream of nats-server that once failed to write refuses every message until the server is started again, also when there
-is space again. Until then nothing is committed, so nothing is opened.
+After a failed write, a stream of nats-server rejects every message until the server is restarted, even when space is
+free again. Until then no step is committed, so no order is placed.
 """
 
 import asyncio
@@ -10,43 +10,44 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bus import EmbeddedServer
-from cli.stack.log_watch import LogTail
+from cli.stack.log_watch import LogFollower
 
-LOOK_EVERY_S = 0.5
-FAILED = "failed to store a msg"
-ENOUGH_BYTES = 16 * 1024 * 1024
-"""Free again: enough for the server to start and go on for a while."""
+POLL_S = 0.5
+WRITE_FAILURE = "failed to store a msg"
+"""Part of the line that nats-server logs: `[ERR] JetStream failed to store a msg on stream ...: no space left`."""
+MIN_FREE_BYTES = 16 * 1024 * 1024
+"""Enough for the server to start and to run for a while."""
 
 
-class StoreWatch:
-    """Watches the log of the embedded server for writes that failed."""
+class DiskWatch:
+    """Watches the log of the embedded server for failed writes."""
 
-    def __init__(self, server: EmbeddedServer, say: Callable[[str], None]) -> None:
+    def __init__(self, server: EmbeddedServer, report: Callable[[str], None]) -> None:
         self._server = server
-        self._say = say
-        self._tail = LogTail(server.name, server.log_file)
+        self._report = report
+        self._log = LogFollower(server.name, server.log_file)
 
     async def run(self) -> None:
-        """Watch, for ever."""
+        """Watch until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            failed = [line for line in self._tail.lines() if FAILED in line]
-            if failed:
-                await self._recover(failed[0])
+            await asyncio.sleep(POLL_S)
+            failures = [line for line in self._log.lines() if WRITE_FAILURE in line]
+            if failures:
+                await self._recover(failures[0])
 
     async def _recover(self, line: str) -> None:
-        why = line.rpartition(": ")[2]
-        self._say(
-            f"bus cannot write to {self._server.data_dir}: {why}; nothing is opened until it can: free space"
-        )
-        while free_bytes(self._server.data_dir) < ENOUGH_BYTES:  # noqa: ASYNC110 - no event tells of free space
-            await asyncio.sleep(LOOK_EVERY_S)
-        self._say("bus has space again: starting it again")
-        self._server.ask()
+        reason = line.rpartition(": ")[2]
+        folder = self._server.data_dir
+        self._report(f"the bus cannot write to {folder}: {reason}. No orders are placed until space is freed")
+        while free_bytes(folder) < MIN_FREE_BYTES:  # noqa: ASYNC110 - free space can only be polled
+            await asyncio.sleep(POLL_S)
+        self._report("space is free again: restarting the bus")
+        # The supervisor restarts it after it has exited.
+        self._server.terminate()
         await self._server.wait()
-        list(self._tail.lines())
+        list(self._log.lines())
 
 
 def free_bytes(path: Path) -> int:
-    """Return how much can be written where `path` is."""
+    """Return the free space of the file system of `path`."""
     return shutil.disk_usage(path).free

@@ -1,4 +1,4 @@
-"""What the configuration says of the live servers, handed over to their processes."""
+"""Pass the configuration's `http` section to live servers, through their environment."""
 
 import ipaddress
 from collections.abc import MutableMapping, Sequence
@@ -7,13 +7,13 @@ from pathlib import Path
 from cli.config.file import Configuration, load
 from cli.errors import CommandError
 from cli.stack.ports import HOST
-from liveserver.settings import Settings, handed_over
+from liveserver.settings import Settings, to_environment
 
 OPTION = "--config"
 
 
 def live_server_environment(configuration: Configuration) -> dict[str, str]:
-    """Return what a live server finds its settings in, secrets included."""
+    """Return the environment variables that contain a live server's settings, secrets included."""
     http = configuration.http
     settings = Settings(
         http_host=http.host,
@@ -22,11 +22,11 @@ def live_server_environment(configuration: Configuration) -> dict[str, str]:
         limits=http.limits,
         access=http.access,
     )
-    return handed_over(settings)
+    return to_environment(settings)
 
 
 def page_host(configuration: Configuration) -> str:
-    """Return the host that this machine reaches its own page at."""
+    """Return the host name by which this machine reaches its own page: `0.0.0.0` becomes `127.0.0.1`."""
     host = configuration.http.host
     try:
         address = ipaddress.ip_address(host.strip("[]"))
@@ -38,18 +38,18 @@ def page_host(configuration: Configuration) -> str:
 
 
 def configured(arguments: Sequence[str], environment: MutableMapping[str, str]) -> list[str]:
-    """Return a live server's command line without `--config FILE`, which goes into the environment.
+    """Return a live server's arguments without `--config FILE`; the file's settings are put into `environment`.
 
-    Raises: CommandError.
+    Raises: CommandError when the file is missing or invalid.
     """
     rest = list(arguments)
     for i, argument in enumerate(rest):
-        name, is_joined, value = argument.partition("=")
+        name, equals, value = argument.partition("=")
         if name != OPTION:
             continue
-        if not is_joined and i + 1 == len(rest):
+        if not equals and i + 1 == len(rest):
             raise CommandError(f"{OPTION} needs a file")
-        path = value if is_joined else rest[i + 1]
+        path = value if equals else rest[i + 1]
         environment.update(live_server_environment(load(Path(path))))
-        return rest[:i] + rest[i + (1 if is_joined else 2) :]
+        return rest[:i] + rest[i + (1 if equals else 2) :]
     return rest

@@ -1,4 +1,4 @@
-"""What the parts complain of, taken from their log files for the console."""
+"""Print warnings and errors from the parts' log files on the console, rate-limited."""
 
 import asyncio
 import re
@@ -7,84 +7,90 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 POLL_S = 0.2
-"""Log files are looked at, not pushed: a part writes to its file and never waits for a terminal."""
-MOST_LINES = 12
-MOST_OF_A_KIND = 3
+"""The files are polled: a part writes to its file and never blocks on our terminal."""
 WINDOW_S = 10.0
-"""At most so many lines of a part in so many seconds, fewer of one event, and each text once, whoever says it."""
-_LINE = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT\S+)\s+(?P<level>[a-z]+)\s+(?P<part>\S+)\s+(?P<rest>.*)")
-_LOUD = {"warning": "warning", "error": "error", "critical": "error"}
+MAX_LINES = 12
+"""Lines of one part in each window."""
+MAX_LINES_PER_EVENT = 3
+"""Lines of one event of one part in each window. Equal texts are printed once, also when several parts log them."""
+_LOG_LINE = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT\S+)\s+(?P<level>[a-z]+)\s+(?P<part>\S+)\s+(?P<rest>.*)")
+"""`2026-11-21T04:00:00.123Z warning engine fenced step=12`"""
+_PRINTED_LEVELS = {"warning": "warning", "error": "error", "critical": "error"}
+_MAX_READ_BYTES = 1_000_000
 
 
-class LogTail:
-    """The end of one log file, read as it grows."""
+class LogFollower:
+    """Reads the lines appended to one log file, as `tail -F` does."""
 
     def __init__(self, name: str, path: Path) -> None:
         self.name = name
         self.path = path
         self._offset = path.stat().st_size if path.exists() else 0
-        self._rest = b""
+        self._incomplete = b""
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines that were completed since the last call."""
+        """Yield the lines completed since the last call."""
         try:
             with self.path.open("rb") as file:
                 if file.seek(0, 2) < self._offset:
                     self._offset = 0
                 file.seek(self._offset)
-                data = file.read(1_000_000)
+                data = file.read(_MAX_READ_BYTES)
         except FileNotFoundError:
             return
         self._offset += len(data)
-        *complete, self._rest = (self._rest + data).split(b"\n")
+        *complete, self._incomplete = (self._incomplete + data).split(b"\n")
         yield from (line.decode("utf-8", "replace") for line in complete)
 
 
-class Complaints:
-    """Shows warnings and errors of the parts, no more of each than one can read."""
+class LogWatch:
+    """Prints warnings and errors of the parts."""
 
-    def __init__(self, tails: list[LogTail], show: Callable[[str], None]) -> None:
-        self._tails = tails
-        self._show = show
-        self._shown: Counter[tuple[str, str]] = Counter()
+    def __init__(self, logs: list[LogFollower], report: Callable[[str], None]) -> None:
+        self._logs = logs
+        self._report = report
+        self._counts: Counter[tuple[str, str]] = Counter()
         self._texts: set[str] = set()
-        self._until = 0.0
+        self._window_end = 0.0
 
     async def run(self) -> None:
-        """Show what comes, for ever."""
+        """Watch until cancelled."""
         clock = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(POLL_S)
-            if clock() >= self._until:
-                self._shown, self._texts, self._until = Counter(), set(), clock() + WINDOW_S
-            self.look()
+            if clock() >= self._window_end:
+                self._counts, self._texts, self._window_end = Counter(), set(), clock() + WINDOW_S
+            self.check()
 
-    def look(self) -> None:
-        """Show what came since the last look."""
-        for tail in self._tails:
-            for line in tail.lines():
-                text = complaint(line)
+    def check(self) -> None:
+        """Print what was logged since the last check."""
+        for log in self._logs:
+            for line in log.lines():
+                text = console_text(line)
                 if text is not None and text not in self._texts:
                     self._texts.add(text)
-                    self._count(tail, text)
+                    self._print_limited(log, text)
 
-    def _count(self, tail: LogTail, text: str) -> None:
+    def _print_limited(self, log: LogFollower, text: str) -> None:
         event = " ".join(text.split()[:2])
-        for kind, most in ((event, MOST_OF_A_KIND), ("", MOST_LINES)):
-            self._shown[tail.name, kind] += 1
-            if self._shown[tail.name, kind] > most + 1:
+        for kind, maximum in ((event, MAX_LINES_PER_EVENT), ("", MAX_LINES)):
+            self._counts[log.name, kind] += 1
+            if self._counts[log.name, kind] > maximum + 1:
                 return
-            if self._shown[tail.name, kind] == most + 1:
-                self._show(f"{tail.name}: more of this in {tail.path}")
+            if self._counts[log.name, kind] == maximum + 1:
+                self._report(f"{log.name}: more lines like this in {log.path}")
                 return
-        self._show(f"{tail.name}: {text}")
+        self._report(f"{log.name}: {text}")
 
 
-def complaint(line: str) -> str | None:
-    """Return a log line as the console shows it; None when nobody has to see it."""
-    match = _LINE.match(line)
+def console_text(line: str) -> str | None:
+    """Return the console text of a log line, None for an uninteresting one.
+
+    `2026-11-21T04:00:00.123Z warning engine fenced step=12` becomes `warning: fenced step=12`.
+    """
+    match = _LOG_LINE.match(line)
     if match is None:
-        # Not from our logger: a traceback, or a library's last words.
+        # Not written by our logger: a traceback, or output of a library.
         return line.rstrip() or None
-    level = _LOUD.get(match["level"])
+    level = _PRINTED_LEVELS.get(match["level"])
     return None if level is None else f"{level}: {match['rest']}"

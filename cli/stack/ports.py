@@ -1,4 +1,4 @@
-"""Choosing the ports to listen at, before anything is started."""
+"""Choose the TCP ports to listen on before any process is started."""
 
 import socket
 from typing import NamedTuple
@@ -6,52 +6,53 @@ from typing import NamedTuple
 from cli.errors import CommandError
 
 HOST = "127.0.0.1"
-_FARTHEST = 200
-"""How far above a taken default a free port is looked for."""
-_HIGHEST = 65535
+_SEARCH_RANGE = 200
+"""Ports tried above a default that is in use; also the number of attempts to find free consecutive ports."""
+_MAX_PORT = 65535
 
 
-class Chosen(NamedTuple):
-    """A port to listen at, the first of a row. `is_default` is false when the usual one was taken."""
+class ChosenPort(NamedTuple):
+    """The first of one or more consecutive ports; `is_default` is False if the default was in use."""
 
     port: int
     is_default: bool = True
 
 
-def choose(option: str, asked: int | None, default: int, count: int = 1) -> Chosen:
-    """Return the first of `count` free ports in a row; `asked` 0 means any, None the default or one above it.
+def choose(option: str, requested: int | None, default: int, count: int = 1) -> ChosenPort:
+    """Return the first of `count` consecutive free ports.
 
-    Raises: CommandError naming `option` when a port that was asked for is taken.
+    `requested` None means the default or the next free port above it, 0 any free port.
+    Raises: CommandError, which names `option`, when a requested port is in use.
     """
-    if asked is None:
-        ports = range(default, min(default + _FARTHEST, _HIGHEST - count))
-        free = next((port for port in ports if _are_free(port, count)), None)
-        return Chosen(free if free is not None else any_free(count), free == default)
-    if asked == 0:
-        return Chosen(any_free(count))
-    for port in range(asked, asked + count):
+    if requested is None:
+        candidates = range(default, min(default + _SEARCH_RANGE, _MAX_PORT - count))
+        free = next((port for port in candidates if _are_free(port, count)), None)
+        return ChosenPort(free if free is not None else find_free_port(count), free == default)
+    if requested == 0:
+        return ChosenPort(find_free_port(count))
+    for port in range(requested, requested + count):
         if not is_free(port):
-            raise CommandError(f"port {port} is taken: choose another with {option}, or 0 for any free one")
-    return Chosen(asked)
+            raise CommandError(f"port {port} is in use: choose another with {option}, or 0 for any free port")
+    return ChosenPort(requested)
 
 
-def any_free(count: int = 1) -> int:
-    """Return the first of `count` ports in a row that nobody listens at."""
-    for _ in range(_FARTHEST):
+def find_free_port(count: int = 1) -> int:
+    """Return the first of `count` consecutive free ports."""
+    for _ in range(_SEARCH_RANGE):
         with socket.socket() as probe:
             probe.bind((HOST, 0))
             port = int(probe.getsockname()[1])
         if _are_free(port, count):
             return port
-    raise CommandError(f"no {count} free ports in a row on this machine")
+    raise CommandError(f"this machine has no {count} consecutive free ports")
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a port of this machine can be listened at."""
-    if not 0 < port <= _HIGHEST:
+    """Return whether a port of this machine can be listened on."""
+    if not 0 < port <= _MAX_PORT:
         return False
     with socket.socket() as probe:
-        # As servers do it: connections that ended a moment ago do not make a port taken.
+        # As servers do: connections in TIME_WAIT do not occupy a port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

@@ -1,4 +1,4 @@
-"""A part as a process of its own: started, waited for, stopped, and never outliving its parent."""
+"""One part of the stack as a child process: start, wait, signal; it is killed if its parent dies."""
 
 import asyncio
 import ctypes
@@ -9,42 +9,44 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-LARGEST_LOG = 20_000_000
+MAX_LOG_BYTES = 20_000_000
+"""A larger log is renamed to `NAME.log.1` at the next start."""
 _PR_SET_PDEATHSIG = 1
+"""From linux/prctl.h: the signal to receive when the parent dies."""
 
 
-class Running(Protocol):
-    """Something that the supervisor keeps alive."""
+class ManagedProcess(Protocol):
+    """A process that the supervisor keeps running."""
 
     @property
     def name(self) -> str: ...
 
     async def start(self) -> None:
-        """Start it.
+        """Start the process.
 
-        Raises: OSError, CommandError or BusError when that cannot be.
+        Raises: OSError, CommandError or BusError when it cannot be started.
         """
         ...
 
     async def wait(self) -> int:
-        """Return the exit code once it ended; the negative signal number when a signal ended it."""
+        """Wait for the exit; return the exit code, or the negative signal number."""
         ...
 
-    def ask(self) -> None:
-        """Ask it to stop."""
+    def terminate(self) -> None:
+        """Send SIGTERM."""
         ...
 
     def kill(self) -> None: ...
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal, when it runs."""
+        """Send a signal if the process is running."""
         ...
 
 
 class PartProcess:
-    """A program whose standard error, which is its log, is appended to a file.
+    """A program whose standard error is appended to its log file.
 
-    The program writes to the file itself: it never waits for us, whatever our terminal does.
+    The program writes to the file directly, so it never blocks on our terminal.
     """
 
     def __init__(
@@ -62,14 +64,14 @@ class PartProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process that runs now, None when none does."""
+        """The id of the running process, None if it is not running."""
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
 
     async def start(self) -> None:
         descriptor = os.open(_rotated(self._log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            # A session of its own: Ctrl-C reaches us alone, and we stop the parts in order.
+            # In its own session, so that Ctrl-C reaches only us and we stop the parts in order.
             self._process = await asyncio.create_subprocess_exec(
                 *self.command,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -83,51 +85,51 @@ class PartProcess:
             os.close(descriptor)
 
     async def wait(self) -> int:
-        assert self._process is not None, "waited for before it was started"
+        assert self._process is not None, "wait() before start()"
         return await self._process.wait()
 
-    def ask(self) -> None:
+    def terminate(self) -> None:
         self.send(signal.SIGTERM)
 
     def kill(self) -> None:
         self.send(signal.SIGKILL)
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal, when it runs."""
+        """Send a signal if the process is running."""
         if self._process is not None and self.pid is not None:
             self._process.send_signal(number)
 
 
-def python(module: str, *arguments: str) -> tuple[str, ...]:
-    """Return the command line of a module of this installation."""
+def module_command(module: str, *arguments: str) -> tuple[str, ...]:
+    """Return the command that runs a module with this Python."""
     return (sys.executable, "-m", module, *arguments)
 
 
-def ending(code: int) -> str:
-    """Return how a process ended, in words."""
+def exit_text(code: int) -> str:
+    """Return how a process ended: `exited with code 3` or `was terminated by SIGKILL`."""
     if code >= 0:
-        return f"ended with exit code {code}"
+        return f"exited with code {code}"
     try:
-        return f"was ended by {signal.Signals(-code).name}"
+        return f"was terminated by {signal.Signals(-code).name}"
     except ValueError:
-        return f"was ended by signal {-code}"
+        return f"was terminated by signal {-code}"
 
 
 def die_with_parent() -> Callable[[], None] | None:
-    """Return what a new process does first so that it ends with us; None where the system cannot do that."""
+    """Return a `preexec_fn` that makes the child receive SIGKILL when its parent dies; None except on Linux."""
     if sys.platform != "linux":
         return None
     parent, libc = os.getpid(), ctypes.CDLL(None, use_errno=True)
 
-    def arrange() -> None:
+    def preexec() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
+        if os.getppid() != parent:  # the parent died before prctl took effect
             os._exit(1)
 
-    return arrange
+    return preexec
 
 
 def _rotated(log: Path) -> Path:
-    if log.exists() and log.stat().st_size > LARGEST_LOG:
+    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
     return log

@@ -1,4 +1,4 @@
-"""The local stack: every part as a process of its own, started, kept running and stopped in order."""
+"""The local stack of `opensqt up`: each part is a supervised process; start-up and shutdown are ordered."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,17 +8,17 @@ from pathlib import Path
 import msgspec
 
 from bus import Bus, EmbeddedServer, connect, embedded_cluster, provision
-from cli.background import beside
+from cli.background import background_task
 from cli.config.file import Configuration
 from cli.errors import CommandError
 from cli.stack import symbols
 from cli.stack.data_dir import DataDir
-from cli.stack.disk_watch import StoreWatch
+from cli.stack.disk_watch import DiskWatch
 from cli.stack.live_server import live_server_environment, page_host
-from cli.stack.ports import HOST, any_free
-from cli.stack.process import PartProcess, Running, python
+from cli.stack.ports import HOST, find_free_port
+from cli.stack.process import ManagedProcess, PartProcess, module_command
 from cli.stack.readiness import until_healthy
-from cli.stack.supervisor import PATIENCE, Patience, Supervisor
+from cli.stack.supervisor import DEFAULT_TIMINGS, Supervisor, SupervisorTimings
 from producers.simulated.settings import VenueSettings
 from schemas.engine.portfolio import PortfolioEntry
 
@@ -26,60 +26,60 @@ BUS = "bus"
 VENUE = "venue"
 MARKET = "market"
 DRAIN_S = "0.8"
-"""Viewers on this machine are quick to go."""
+"""Seconds that live servers wait for viewers at shutdown; viewers on this machine disconnect quickly."""
 Command = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class StackSettings:
-    """What is started, and where. Ports are free ones, or wanted as they are."""
+    """Number, ports and configuration of the parts. The ports must be free."""
 
     configuration: Configuration
-    """With the venue as it is to be: recording, speed and faults included."""
+    """Its venue settings include recording, speed and faults."""
     data: DataDir
     bus_port: int
     http_port: int
     viewers: int = 1
     share_port: bool = False
-    """All live servers at the one port, rather than at ports one after the other."""
-    patience: Patience = PATIENCE
+    """All live servers listen on `http_port` instead of consecutive ports."""
+    timings: SupervisorTimings = DEFAULT_TIMINGS
     engines: int = 1
     gateways: int = 1
     nodes: int = 1
-    """Servers of the bus; several form a cluster."""
-    program: Callable[..., Command] = python
-    """Returns the command line of a part from its module and arguments."""
+    """Bus servers; several form a cluster."""
+    program: Callable[..., Command] = module_command
+    """Builds the command of a part from its module and arguments."""
 
     @property
     def is_lock_step(self) -> bool:
-        """The venue waits for everyone in each tick."""
+        """Whether the venue waits for all parts in each tick (`--speed max`)."""
         return self.configuration.venue.is_lock_step
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What runs."""
+    """A running stack."""
 
     bus: Bus
     venue_url: str
     pages: tuple[str, ...]
     supervisor: Supervisor
-    parts: dict[str, Running]
+    parts: dict[str, ManagedProcess]
 
     def part(self, name: str) -> PartProcess:
-        """Return a part's process, for those who want to signal it."""
+        """Return the process of a part, to send signals to it."""
         part = self.parts[name]
-        assert isinstance(part, PartProcess), f"{name} is no part"
+        assert isinstance(part, PartProcess), f"{name} is not a part"
         return part
 
     async def finished(self) -> None:
-        """Return when a recording has ended and all that it led to is settled."""
+        """Wait until a recording has ended and been processed."""
         await self.supervisor.finished(MARKET)
 
 
 @asynccontextmanager
-async def running(settings: StackSettings, say: Callable[[str], None]) -> AsyncIterator[Stack]:
-    """Run the stack for as long as the context lasts. The data directory has to be held.
+async def run_stack(settings: StackSettings, report: Callable[[str], None]) -> AsyncIterator[Stack]:
+    """Run the stack until the context ends. The caller holds the lock of the data directory.
 
     Raises: CommandError or bus.ServerStartFailed when something cannot be started.
     """
@@ -89,35 +89,35 @@ async def running(settings: StackSettings, say: Callable[[str], None]) -> AsyncI
         settings.http_port + (0 if settings.share_port else number) for number in range(settings.viewers)
     ]
     viewers = dict(zip(viewer_names(settings.viewers), ports, strict=True))
-    supervisor = Supervisor(say, settings.patience)
+    supervisor = Supervisor(report, settings.timings)
     servers = _servers(settings)
     bus_url = ",".join(server.url for server in servers)
-    parts: dict[str, Running] = {server.name: server for server in servers}
+    parts: dict[str, ManagedProcess] = {server.name: server for server in servers}
     async with AsyncExitStack() as stack:
         stack.push_async_callback(supervisor.stop, _stop_order(settings))
 
         async def start(name: str, command: Command) -> None:
             environment = live_server_environment(settings.configuration) if name in viewers else None
-            parts[name] = PartProcess(name, command, log_of(settings.data, name), environment)
+            parts[name] = PartProcess(name, command, log_file(settings.data, name), environment)
             await supervisor.start(parts[name], may_finish=name == MARKET)
 
-        # The venue first: it takes a while to make its market, and the producers ask it at once.
+        # The venue first: generating its market takes a while, and the producers query it as soon as they start.
         settings_file = str(settings.data.venue_settings)
         await start(VENUE, settings.program("producers.simulated", "--settings", settings_file))
         for server in servers:
             await supervisor.start(server)
-            await stack.enter_async_context(beside(StoreWatch(server, say).run(), "store watch"))
+            await stack.enter_async_context(background_task(DiskWatch(server, report).run(), "disk watch"))
         bus = await stack.enter_async_context(connect(bus_url, name="up"))
         await provision(bus)
         tradable = [symbol.instrument.symbol for symbol in venue.symbols]
-        for note in await symbols.enter(bus, settings.configuration.symbols, tradable):
-            say(note)
-        for note in await symbols.limit(bus, _limits(settings)):
-            say(note)
-        for name, command in _at_the_bus(settings, bus_url, viewers):
+        for note in await symbols.register_symbols(bus, settings.configuration.symbols, tradable):
+            report(note)
+        for note in await symbols.store_limits(bus, _limits(settings)):
+            report(note)
+        for name, command in _bus_parts(settings, bus_url, viewers):
             await start(name, command)
         await until_healthy(venue_url)
-        for name, command in _at_the_venue(settings, bus_url, venue_url):
+        for name, command in _venue_parts(settings, bus_url, venue_url):
             await start(name, command)
         yield Stack(bus, venue_url, _pages(settings, ports), supervisor, parts)
 
@@ -137,9 +137,9 @@ def _limits(settings: StackSettings) -> PortfolioEntry:
 
 
 def part_names(settings: StackSettings) -> list[str]:
-    """Return the names of all parts that write a log of ours: all but the bus."""
-    acting = (*gateway_names(settings.gateways), *engine_names(settings.engines))
-    return [VENUE, MARKET, "account", *acting, *viewer_names(settings.viewers)]
+    """Return the names of all parts except the bus servers, which write a log of their own."""
+    sharing = (*gateway_names(settings.gateways), *engine_names(settings.engines))
+    return [VENUE, MARKET, "account", *sharing, *viewer_names(settings.viewers)]
 
 
 def engine_names(count: int) -> list[str]:
@@ -158,12 +158,12 @@ def viewer_names(count: int) -> list[str]:
 
 
 def node_names(count: int) -> list[str]:
-    """Return the names of the servers of the bus."""
+    """Return the names of the bus servers."""
     return _numbered(BUS, count)
 
 
-def log_of(data: DataDir, name: str) -> Path:
-    """Return the file that a part writes its log to."""
+def log_file(data: DataDir, name: str) -> Path:
+    """Return the log file of a part."""
     return data.logs / f"{name}.log"
 
 
@@ -172,9 +172,9 @@ def _numbered(name: str, count: int) -> list[str]:
 
 
 def _stop_order(settings: StackSettings) -> list[list[str]]:
-    # Who decides stops first, then who acts; the bus goes last.
-    acting = [engine_names(settings.engines), gateway_names(settings.gateways), ["account"], [MARKET]]
-    return [*acting, [VENUE], viewer_names(settings.viewers), node_names(settings.nodes)]
+    # Engines first, then gateways, which still send the engines' last cancels; the bus last.
+    trading = [engine_names(settings.engines), gateway_names(settings.gateways), ["account"], [MARKET]]
+    return [*trading, [VENUE], viewer_names(settings.viewers), node_names(settings.nodes)]
 
 
 def _servers(settings: StackSettings) -> list[EmbeddedServer]:
@@ -182,7 +182,7 @@ def _servers(settings: StackSettings) -> list[EmbeddedServer]:
     if settings.nodes == 1:
         return [EmbeddedServer(settings.data.bus, port=settings.bus_port, sync_always=is_durable)]
     folders = [settings.data.root / name for name in node_names(settings.nodes)]
-    first_route = any_free(settings.nodes)
+    first_route = find_free_port(settings.nodes)
     return embedded_cluster(
         folders,
         range(settings.bus_port, settings.bus_port + settings.nodes),
@@ -193,7 +193,7 @@ def _servers(settings: StackSettings) -> list[EmbeddedServer]:
 
 def _venue(settings: StackSettings) -> VenueSettings:
     venue = msgspec.structs.replace(
-        settings.configuration.venue, store=str(settings.data.venue_store), host=HOST, port=any_free()
+        settings.configuration.venue, store=str(settings.data.venue_store), host=HOST, port=find_free_port()
     )
     try:
         settings.data.venue_settings.write_bytes(msgspec.json.encode(venue))
@@ -202,7 +202,7 @@ def _venue(settings: StackSettings) -> VenueSettings:
     return venue
 
 
-def _at_the_bus(settings: StackSettings, bus_url: str, viewers: dict[str, int]) -> list[tuple[str, Command]]:
+def _bus_parts(settings: StackSettings, bus_url: str, viewers: dict[str, int]) -> list[tuple[str, Command]]:
     arguments = ("--bus-url", bus_url, "--http-port")
     engine = ("engine", *arguments, "0", *_lock_step(settings), *_recorded(settings))
     shared = ("--share-port",) if settings.share_port else ()
@@ -216,7 +216,7 @@ def _at_the_bus(settings: StackSettings, bus_url: str, viewers: dict[str, int]) 
     ]
 
 
-def _at_the_venue(settings: StackSettings, bus_url: str, venue_url: str) -> list[tuple[str, Command]]:
+def _venue_parts(settings: StackSettings, bus_url: str, venue_url: str) -> list[tuple[str, Command]]:
     venue = ("--venue", settings.configuration.venue.venue, "--venue-url", venue_url)
     arguments = ("--bus-url", bus_url, "--http-port", "0", *venue, *_lock_step(settings), "--name")
     names = [MARKET, "account", *gateway_names(settings.gateways)]

@@ -1,4 +1,4 @@
-"""Keeps parts running: starts again what died, with growing patience, and stops all of them in order."""
+"""Supervise processes: restart those that exit, with growing delays, and stop all of them in order."""
 
 import asyncio
 import time
@@ -6,127 +6,129 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from bus import BusError
+from bus import Backoff, BusError
 from cli.errors import CommandError
-from cli.stack.process import Running, ending
+from cli.stack.process import ManagedProcess, exit_text
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long is waited, in seconds."""
+class SupervisorTimings:
+    """Delays and time limits in seconds."""
 
-    first: float = 0.2
-    """Before the first restart; doubled by each next one."""
-    longest: float = 10.0
-    healthy: float = 30.0
-    """Whatever ran that long starts again with `first`."""
-    stage: float = 3.5
-    """For the parts of one stage to stop before the next stage is asked: an engine that ends waits 3 s for its cancels."""
-    stop: float = 6.0
-    """For everything to stop before it is killed."""
+    first_delay_s: float = 0.2
+    """Before the first restart; doubles with each further one."""
+    max_delay_s: float = 10.0
+    healthy_after_s: float = 30.0
+    """A process that ran at least this long is restarted after `first_delay_s` again."""
+    stage_stop_s: float = 3.5
+    """For the processes of one stage to exit before the next stage is stopped: an engine waits 3 s for its cancels."""
+    stop_s: float = 6.0
+    """For all processes to exit before the rest is killed."""
 
 
-PATIENCE = Patience()
+DEFAULT_TIMINGS = SupervisorTimings()
 
 
 @dataclass(slots=True)
-class Kept:
-    """A part, and what became of it."""
+class Supervised:
+    """A process and its supervision state."""
 
-    part: Running
+    process: ManagedProcess
     may_finish: bool
     restarts: int = 0
     finished: asyncio.Event = field(default_factory=asyncio.Event)
-    keeping: asyncio.Task[None] | None = None
+    supervising: asyncio.Task[None] | None = None
     starting: asyncio.Task[None] | None = None
 
 
 class Supervisor:
-    """Runs parts and says what happens to them. Not in a hurry: parts tolerate each other's absence."""
+    """Keeps processes running and reports their exits and restarts."""
 
     def __init__(
         self,
-        say: Callable[[str], None],
-        patience: Patience = PATIENCE,
+        report: Callable[[str], None],
+        timings: SupervisorTimings = DEFAULT_TIMINGS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._say = say
-        self._patience = patience
+        self._report = report
+        self._timings = timings
         self._clock = clock
-        self._kept: dict[str, Kept] = {}
+        self._supervised: dict[str, Supervised] = {}
 
-    async def start(self, part: Running, *, may_finish: bool = False) -> None:
-        """Start a part and keep it running. One that `may_finish` is done when it ends with exit code 0.
+    async def start(self, process: ManagedProcess, *, may_finish: bool = False) -> None:
+        """Start a process and keep it running. With `may_finish`, exit code 0 means that it is done.
 
-        Raises: OSError, CommandError or BusError when it cannot be started at all.
+        Raises: OSError, CommandError or BusError when the first start fails.
         """
-        assert part.name not in self._kept, f"{part.name} is kept already"
-        await part.start()
-        kept = self._kept[part.name] = Kept(part, may_finish)
-        kept.keeping = asyncio.create_task(self._keep(kept), name=f"keep:{part.name}")
+        assert process.name not in self._supervised, f"{process.name} is already supervised"
+        await process.start()
+        each = self._supervised[process.name] = Supervised(process, may_finish)
+        each.supervising = asyncio.create_task(self._supervise(each), name=f"supervise:{process.name}")
 
     async def finished(self, name: str) -> None:
-        """Return when a part has finished."""
-        await self._kept[name].finished.wait()
+        """Wait until a process that may finish has finished."""
+        await self._supervised[name].finished.wait()
 
     def restarts(self) -> dict[str, int]:
-        """Return how often each part was started again."""
-        return {name: kept.restarts for name, kept in self._kept.items()}
+        """Return the number of restarts of each process."""
+        return {name: each.restarts for name, each in self._supervised.items()}
 
     async def stop(self, stages: Iterable[Sequence[str]]) -> None:
-        """Stop the parts, one stage after the other; who is not named goes last. Everything ends in time."""
-        kept, self._kept = self._kept, {}
-        await _cancel([one.keeping for one in kept.values() if one.keeping is not None])
-        await self._settle([one.starting for one in kept.values() if one.starting is not None])
-        named = [[kept.pop(name).part for name in stage if name in kept] for stage in stages]
-        named.append([one.part for one in kept.values()])
-        deadline = self._clock() + self._patience.stop
-        ends: dict[asyncio.Task[int], Running] = {}
-        for stage in named:
-            waits = {asyncio.create_task(part.wait()): part for part in stage}
-            ends |= waits
-            for part in stage:
-                part.ask()
-            await _wait(waits, min(self._patience.stage, deadline - self._clock()))
-        await _wait(ends, deadline - self._clock())
-        for end, part in ends.items():
-            if not end.done():
-                self._say(f"{part.name} does not stop: killed")
-                part.kill()
-        await asyncio.gather(*ends)
+        """Stop all processes, stage by stage; those that no stage names are stopped last.
+
+        Takes at most `stop_s` before the remaining processes are killed.
+        """
+        rest, self._supervised = self._supervised, {}
+        await _cancel([each.supervising for each in rest.values() if each.supervising is not None])
+        await self._settle([each.starting for each in rest.values() if each.starting is not None])
+        groups = [[rest.pop(name).process for name in stage if name in rest] for stage in stages]
+        groups.append([each.process for each in rest.values()])
+        deadline = self._clock() + self._timings.stop_s
+        exits: dict[asyncio.Task[int], ManagedProcess] = {}
+        for group in groups:
+            waits = {asyncio.create_task(process.wait()): process for process in group}
+            exits |= waits
+            for process in group:
+                process.terminate()
+            await _wait(waits, min(self._timings.stage_stop_s, deadline - self._clock()))
+        await _wait(exits, deadline - self._clock())
+        for exit_task, process in exits.items():
+            if not exit_task.done():
+                self._report(f"{process.name} did not stop in time: killed")
+                process.kill()
+        await asyncio.gather(*exits)
 
     async def _settle(self, starts: list[asyncio.Task[None]]) -> None:
-        await _wait(starts, self._patience.stage)
+        await _wait(starts, self._timings.stage_stop_s)
         await _cancel(starts)
 
-    async def _keep(self, kept: Kept) -> None:
-        delay = self._patience.first
+    async def _supervise(self, each: Supervised) -> None:
+        backoff = Backoff(self._timings.first_delay_s, self._timings.max_delay_s)
         while True:
-            started = self._clock()
-            code = await kept.part.wait()
-            if code == 0 and kept.may_finish:
-                kept.finished.set()
+            started_s = self._clock()
+            code = await each.process.wait()
+            if code == 0 and each.may_finish:
+                each.finished.set()
                 return
-            if self._clock() - started >= self._patience.healthy:
-                delay = self._patience.first
-            self._say(f"{kept.part.name} {ending(code)}: starting it again in {delay:g} s")
-            delay = await self._restart(kept, delay)
+            if self._clock() - started_s >= self._timings.healthy_after_s:
+                backoff.reset()
+            self._report(f"{each.process.name} {exit_text(code)}; restarting in {backoff.next_s:g} s")
+            await self._restart(each, backoff)
 
-    async def _restart(self, kept: Kept, delay: float) -> float:
+    async def _restart(self, each: Supervised, backoff: Backoff) -> None:
         while True:
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, self._patience.longest)
-            # A start is never cut short: what it started would be nobody's.
-            kept.starting = asyncio.create_task(kept.part.start(), name=f"start:{kept.part.name}")
+            await backoff.wait()
+            # Shielded, so that cancelling the supervision cannot lose track of a process that was just started.
+            each.starting = asyncio.create_task(each.process.start(), name=f"start:{each.process.name}")
             try:
-                await asyncio.shield(kept.starting)
+                await asyncio.shield(each.starting)
             except (OSError, CommandError, BusError) as error:
-                self._say(f"{kept.part.name} could not be started: {error}; again in {delay:g} s")
+                self._report(f"{each.process.name} did not start: {error}; retrying in {backoff.next_s:g} s")
             else:
-                kept.restarts += 1
-                return delay
+                each.restarts += 1
+                return
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

@@ -1,51 +1,53 @@
-"""The `symbols` registry, filled from the configuration: what is missing is added, what runs is left as it is."""
+"""Register the configuration's symbols and portfolio limits on the bus. Symbols already registered are not changed."""
 
 from collections.abc import Collection, Sequence
 
 from bus import Bus, Conflict, Entry, Registry, newest
 from cli.errors import CommandError
 from schemas import subjects
-from schemas.codec import UndecodableError, decode_as, encode
+from schemas.codec import encode, try_decode
 from schemas.engine.journal import Step, SymbolEntry
 from schemas.engine.portfolio import PortfolioEntry
 from schemas.subjects import Stream
 from schemas.units import Symbol
 
 
-async def enter(bus: Bus, entries: Sequence[SymbolEntry], tradable: Collection[Symbol]) -> list[str]:
-    """Add the entries that the registry lacks; return what a person should know, one line each.
+async def register_symbols(
+    bus: Bus, entries: Sequence[SymbolEntry], tradable: Collection[Symbol]
+) -> list[str]:
+    """Add missing entries to the `symbols` registry; return notes for the user, one line each.
 
-    Raises: CommandError when the registry names a symbol that is not `tradable`.
+    Raises: CommandError when the registry contains a symbol that is not `tradable`.
     """
     registry = Registry(bus, "symbols")
     notes: list[str] = []
     for entry in entries:
         key = subjects.registry_key(entry.venue, entry.symbol)
         if await _is_removed(bus, registry, key, entry):
-            notes.append(f"{entry.symbol} was removed, and stays so: `opensqt control add` trades it again")
+            notes.append(f"{entry.symbol} stays removed: trade it again with `opensqt control add`")
         elif await registry.create(key, entry) is None:
-            notes += await _in_force(bus, registry, key, entry)
-    named = {entry.symbol for entry in entries}
+            notes += await _keep_registered(bus, registry, key, entry)
+    configured = {entry.symbol for entry in entries}
     for stored in (await registry.entries()).values():
-        registered = _entry(stored)
+        registered = _decoded(stored)
         if registered is None:
-            notes.append(f"the roster's entry {stored.key} cannot be read, and is passed over")
+            notes.append(f"the registered symbol {stored.key} cannot be decoded and is skipped")
             continue
         symbol = registered.symbol
         if symbol not in tradable:
             raise CommandError(
-                f"{symbol} runs in this data directory, and the configuration's venue does not have it: "
-                "describe it there, or name another directory with --data-dir"
+                f"{symbol} is traded in this data directory, but the configuration's venue does not list it: "
+                "add it to the venue's instruments, or choose another directory with --data-dir"
             )
-        if symbol not in named:
-            notes.append(f"{symbol} is not in the configuration, and goes on being traded")
+        if symbol not in configured:
+            notes.append(f"{symbol} is not in the configuration, but continues to trade")
     return notes
 
 
-async def limit(bus: Bus, entry: PortfolioEntry) -> list[str]:
-    """Write the limits over all symbols into the `portfolios` registry; return what a person should know.
+async def store_limits(bus: Bus, entry: PortfolioEntry) -> list[str]:
+    """Write the limits over all symbols into the `portfolios` registry; return notes for the user.
 
-    Unlike a symbol's settings they are those of the configuration at each start.
+    Unlike the settings of a symbol, the limits are overwritten by the configuration at each start.
     """
     registry = Registry(bus, "portfolios")
     while True:
@@ -58,12 +60,26 @@ async def limit(bus: Bus, entry: PortfolioEntry) -> list[str]:
                 return []
             await registry.update(entry.venue, entry, stored.revision)
         except Conflict:
-            continue  # somebody else wrote it meanwhile: look again
-        return ["the limits over all symbols are those of the configuration now"]
+            continue  # written by another process since: read it again
+        return ["the limits over all symbols were updated from the configuration"]
+
+
+def select_entry(entries: Sequence[SymbolEntry], symbol: Symbol | None) -> SymbolEntry:
+    """Return the entry of a symbol, the first entry if `symbol` is None.
+
+    Raises: CommandError for an unknown symbol.
+    """
+    if symbol is None:
+        return entries[0]
+    for entry in entries:
+        if entry.symbol == symbol:
+            return entry
+    known = ", ".join(entry.symbol for entry in entries)
+    raise CommandError(f"--symbol {symbol} is not in the configuration, which has {known}")
 
 
 async def _is_removed(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) -> bool:
-    """Tell whether a person removed the symbol, and nobody added it since."""
+    """Return whether the symbol was removed with `control remove` and not added again since."""
     if await registry.get(key) is not None:
         return False
     last = await _last_step(bus, entry)
@@ -76,14 +92,15 @@ async def _last_step(bus: Bus, entry: SymbolEntry) -> Step | None:
     return last.event if last is not None else None
 
 
-async def _in_force(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) -> list[str]:
+async def _keep_registered(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) -> list[str]:
+    """Keep the entry of a registered symbol unless it is invalid; note how the configuration differs."""
     stored = await registry.get(key)
     if stored is None:
         return []
-    registered = _entry(stored)
+    registered = _decoded(stored)
     if registered is None:
         await registry.update(key, entry, stored.revision)
-        return [f"{entry.symbol}: what the roster had of it cannot be read, and is written anew"]
+        return [f"{entry.symbol}: the registered settings cannot be decoded and were overwritten"]
     last = await _last_step(bus, entry)
     settings = last.state.settings if last is not None else registered.settings
     changed = [
@@ -96,26 +113,9 @@ async def _in_force(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) 
     if not changed:
         return []
     differs = f"the configuration differs in {', '.join(changed)}"
-    remedy = "`opensqt control set` changes some while it runs; for others remove it and add it again"
-    return [f"{entry.symbol} keeps the settings it runs with; {differs}: {remedy}"]
+    remedy = "change settings with `opensqt control set`, or remove the symbol and add it again"
+    return [f"{entry.symbol} keeps its current settings; {differs}: {remedy}"]
 
 
-def _entry(stored: Entry) -> SymbolEntry | None:
-    try:
-        return decode_as(stored.data, SymbolEntry)
-    except UndecodableError:
-        return None
-
-
-def only(entries: Sequence[SymbolEntry], symbol: Symbol | None) -> SymbolEntry:
-    """Return the entry of a symbol, the first one when none is named.
-
-    Raises: CommandError when there is no such symbol.
-    """
-    if symbol is None:
-        return entries[0]
-    for entry in entries:
-        if entry.symbol == symbol:
-            return entry
-    known = ", ".join(entry.symbol for entry in entries)
-    raise CommandError(f"--symbol {symbol}: the configuration trades {known}")
+def _decoded(stored: Entry) -> SymbolEntry | None:
+    return try_decode(stored.data, SymbolEntry)

@@ -1,46 +1,38 @@
-"""One symbol's actor: hears, lets the core decide, commits, and only then speaks.
+"""Actor of one symbol: applies inputs to the grid, commits each step, then publishes it.
 
-    inbox  ->  Grid.process  ->  Journal.commit (one record: causes, state, decisions, fills, offsets)  ->  Speaker
-
-Whatever goes wrong with a commit ends the actor. Its successor reads the last step, claims the journal, says again what may
-not have been heard, and goes on: there is no other recovery.
+inbox  ->  Grid.process  ->  Journal.commit (one record: causes, state, decisions, fills, offsets)  ->  Publisher
 """
 
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import aclosing
-from typing import NamedTuple, Never
+from typing import NamedTuple, Never, Self
 
 import msgspec
 
-from bus import (
-    Bus,
-    Journal,
-    LatestValues,
-    Logger,
-    OffsetLost,
-    Received,
-    StepGate,
-    forever,
-    newest,
-    read_durable,
-)
-from engine.actor import inputs
-from engine.actor.candles import CandlesOf
+from bus import Bus, LatestValues, Logger, Received, StepGate, forever
+from engine.actor.candles import Candles, CandlesOf
 from engine.actor.heartbeat import Heartbeat
-from engine.actor.inbox import DurableInput, Inbox, Level
-from engine.actor.late_trades import looked_up
-from engine.actor.offsets import offsets_now
+from engine.actor.inbox import (
+    DurableInput,
+    Inbox,
+    StateUpdate,
+    command_received,
+    order_event,
+    requires_sweep,
+    symbol_added,
+)
+from engine.actor.late_trades import mark_late_trade
 from engine.actor.publisher import Publisher
-from engine.actor.shutdown import IsLast, decide_to_the_end, somebody_else
-from engine.actor.watchdog import Watch
+from engine.actor.shutdown import IsLast, decide_until_stopped
+from engine.actor.watchdog import Watchdog
+from engine.core.blocking import detail_of
 from engine.core.grid import Grid
 from engine.core.step import Change
 from engine.core.view import view
+from engine.journaled_actor import ClaimedJournal, JournaledActor, claim_journal
 from engine.metrics import EngineMetrics
-from engine.quarantine import Place, Poisoned
-from engine.reasons import told_of
+from engine.quarantine import InputRef, PoisonInput
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
 from schemas.engine.journal import (
@@ -55,177 +47,200 @@ from schemas.engine.journal import (
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.view import NotQuoting
 from schemas.subjects import Stream
+from schemas.units import SECOND_NS
 from schemas.venue.account import OpenOrders, Position
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, FeedChanged, Ticker
 
-Followed = Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits
+Latest = Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits
+
+INPUTS = (Stream.ORDERS, Stream.CONTROL)
+"""Durable input streams."""
+OUTPUTS = ("causes", "decisions", "fills", "notices")
+"""Fields of a step that a claim leaves empty."""
 
 
-class ActorTurns(NamedTuple):
-    """Where an actor says how far it is, in lock-step: one for each thing it is waited for."""
+class ActorGates(NamedTuple):
+    """Where an actor reports its progress in lock-step: one gate for each kind of input."""
 
     orders: StepGate
     ticker: StepGate
 
 
-class Actor:
-    """Runs one symbol until it is fenced or a commit fails."""
+class ActorContext(NamedTuple):
+    """Dependencies of an actor, beside its journal."""
+
+    bus: Bus
+    entry: SymbolEntry
+    instrument: Instrument
+    gates: ActorGates
+    watchdog: Watchdog
+    candles: CandlesOf
+    metrics: EngineMetrics
+    is_last: IsLast
+    """Asked at shutdown: no other engine takes over."""
+    skipped: frozenset[InputRef]
+    """Poison inputs that a reset excluded."""
+    log: Logger
+
+
+class Actor(JournaledActor[Step]):
+    """Runs one symbol until it is fenced or a commit fails. Created by `start`."""
 
     def __init__(
         self,
-        bus: Bus,
-        entry: SymbolEntry,
-        instrument: Instrument,
-        *,
-        turns: ActorTurns,
-        watch: Watch,
-        candles: CandlesOf,
-        metrics: EngineMetrics,
-        log: Logger,
+        context: ActorContext,
+        claimed: ClaimedJournal[Step],
+        grid: Grid,
+        publisher: Publisher,
+        candles: Candles,
     ) -> None:
-        self._is_ending = False
-        self._bus = bus
-        self._entry = entry
-        self._instrument = instrument
-        self._turns = turns
-        self._watch = watch
-        self._candles_of = candles
-        self._account = watch.account(bus, instrument)
-        self._metrics = metrics
-        self._log = log
-        self._step_subject = subjects.step(entry.venue, entry.symbol)
-        self._offsets: dict[str, StreamOffset] = {}
-        self._epoch = 1
-        self._grid = Grid(None, 0)
+        super().__init__(context.bus, claimed, context.log)
+        self._context = context
+        self._entry = context.entry
+        self._gates = context.gates
+        self._watchdog = context.watchdog
+        self._metrics = context.metrics
+        self._grid = grid
+        self._publisher = publisher
+        self._candles = candles
+        self._account = context.watchdog.account(context.bus, context.instrument)
+        self._inbox = Inbox(self._offsets[Stream.ORDERS].sequence)
+        self._heartbeat = Heartbeat(context.bus, context.entry.venue, context.entry.symbol)
         self._positions: tuple[Position, ...] = ()
         self._limits: tuple[PortfolioLimits, ...] = ()
-        self._heartbeat = Heartbeat(bus, entry.venue, entry.symbol)
-        self.price_time = 0
-        self.passed_over: frozenset[Place] = frozenset()
-        """Inputs that a person decided to go on without."""
-        self.is_last: IsLast = somebody_else
-        """Asked when it ends: nobody else will go on with the symbol."""
+        self._price_time = 0
+        self._is_stopping = False
+
+    @classmethod
+    async def start(cls, context: ActorContext) -> Self:
+        """Claim the symbol's journal, republish unconfirmed steps, and return an actor that continues there.
+
+        Raises: Fenced when another actor took over; Ambiguous, NoSpace or StreamGone when the claim failed.
+        """
+        bus, entry, log = context.bus, context.entry, context.log
+        subject = subjects.step(entry.venue, entry.symbol)
+        claimed = await claim_journal(bus, subject, Step, inputs=INPUTS, outputs=OUTPUTS, log=log)
+        grid = Grid(None, 0)
+        if (last := claimed.last) is not None:
+            is_added_again = last.state.generation < entry.generation
+            grid = Grid(None if is_added_again else last.state, last.step)
+            if not is_added_again:
+                context.watchdog.tick(last.state.price_time)
+        grid_subject = subjects.grid(entry.venue, entry.symbol)
+        publisher = Publisher(bus, subject, grid_subject, log, claimed.published_through)
+        await publisher.republish(claimed.last_sequence)
+        settings = entry.settings if grid.state is None else grid.state.settings
+        candles = context.candles(bus, entry.venue, entry.symbol, settings)
+        await candles.load()
+        return cls(context, claimed, grid, publisher, candles)
 
     async def run(self) -> None:
-        """Take the symbol over and run it, until it is removed.
+        """Run the symbol until it is removed.
 
         Raises: Fenced when another actor took over; Ambiguous, NoSpace or StreamGone when a commit failed.
         """
-        self._journal = await Journal.open(self._bus, Stream.JOURNAL, self._step_subject)
-        last = await newest(self._bus, Stream.JOURNAL, self._step_subject, Step, self._journal.last)
-        if last is None:
-            through = 0
-            self._offsets = await offsets_now(self._bus)
-        else:
-            through = await self._claim(last.event)
-        self._speaker = Publisher(
-            self._bus,
-            self._step_subject,
-            subjects.grid(self._entry.venue, self._entry.symbol),
-            self._log,
-            through,
-        )
-        await self._speaker.say_again(last.stored.sequence if last else 0)
+        self._gates.orders.leave(self._offsets[Stream.ORDERS].sequence, self._journal.sequence)
+        self._publish_grid()
         state = self._grid.state
-        settings = self._entry.settings if state is None else state.settings
-        self._candles = self._candles_of(self._bus, self._entry.venue, self._entry.symbol, settings)
-        await self._candles.load()
-        self._inbox = Inbox(self._offsets[Stream.ORDERS].sequence)
-        self._turns.orders.leave(self._offsets[Stream.ORDERS].sequence, self._journal.sequence)
-        self._show()
         async with asyncio.TaskGroup() as tasks:
-            pumps = self._listen(tasks)
-            if not self._watch.is_recorded or (state is not None and state.asked):
-                await self._ask_for_sweep()
+            pumps = self._start_pumps(tasks)
+            if not self._watchdog.is_recorded or (state is not None and state.asked):
+                await self._request_sweep()
 
             async def is_last() -> bool:
-                # A pump that failed ends the actor as well, and its successor goes on.
+                # A failed pump also ends the actor, and a new actor continues.
                 is_sound = not any(pump.done() for pump in pumps)
-                return is_sound and not self._watch.is_recorded and await self.is_last()
+                return is_sound and not self._watchdog.is_recorded and await self._context.is_last()
 
-            await decide_to_the_end(self._decide(), self._stop, is_last, self._log)
-            # It is removed. What it said last is heard before it ends.
-            await self._speaker.flush()
+            await decide_until_stopped(self._decide(), self._stop, is_last, self._log)
+            # The symbol is removed. Its last step is published before the actor ends.
+            await self._publisher.flush()
             for pump in pumps:
                 pump.cancel()
 
-    async def _claim(self, last: Step) -> int:
-        """Fence every earlier actor: the same state once more, under the next epoch."""
-        self._epoch = last.epoch + 1
-        self._offsets = dict(last.offsets)
-        is_added_anew = last.state.generation < self._entry.generation
-        self._grid = Grid(None if is_added_anew else last.state, last.step)
-        if not is_added_anew:
-            self._watch.tick(last.state.price_time)
-        claim = msgspec.structs.replace(
-            last, epoch=self._epoch, causes=(), decisions=(), fills=(), notices=()
-        )
-        await self._journal.commit(claim)
-        self._log.info("claimed", step=last.step, epoch=self._epoch)
-        return last.published_through
+    def why_not_quoting(self) -> NotQuoting | None:
+        """Return the reason for not quoting, None when an opening order is out."""
+        return self._grid.why_not_quoting()
+
+    def status(self) -> dict[str, object]:
+        """Return the symbol's part of /status."""
+        reason, state = self._grid.why_not_quoting(), self._grid.state
+        age_s = (time.time_ns() - self._price_time) / SECOND_NS if self._price_time else None
+        return {
+            "step": self._grid.step,
+            "epoch": self._epoch,
+            "not_quoting": reason.value if reason else None,
+            "detail": "" if state is None else detail_of(state, reason),
+            "price_age_s": age_s and round(age_s, 3),
+        }
 
     def _stop(self) -> None:
-        self._inbox.put_level(EngineStopping(time=time.time_ns()))
+        self._inbox.put_update(EngineStopping(time=time.time_ns()))
 
     def _has_ended(self) -> bool:
         state = self._grid.state
         if state is not None and state.removed and state.generation >= self._entry.generation:
             return True
-        is_out = state is not None and state.exiting and any(slot.order for slot in state.slots.values())
-        return self._is_ending and not is_out
+        has_open_orders = (
+            state is not None and state.exiting and any(slot.order for slot in state.slots.values())
+        )
+        return self._is_stopping and not has_open_orders
 
     async def _decide(self) -> None:
         while not self._has_ended():
-            heard = await self._inbox.next()
+            item = await self._inbox.next()
             with self._heartbeat.working():
-                await self._hear(heard)
+                await self._handle(item)
 
-    async def _hear(self, heard: DurableInput | Level | OpenOrders) -> None:
-        match heard:
-            case DurableInput():
-                self._offsets[heard.stream] = heard.offset
-                if heard.event is not None:
-                    event = await looked_up(self._bus, self._grid.state, heard)
-                    await self._process(event, place=Place(heard.stream, heard.offset.sequence))
-                if heard.stream is Stream.ORDERS:
-                    self._turns.orders.leave(heard.offset.sequence, self._journal.sequence)
+    async def _handle(self, item: DurableInput | StateUpdate | OpenOrders) -> None:
+        match item:
+            case DurableInput() as durable:
+                self._offsets[durable.stream] = durable.offset
+                if durable.event is not None:
+                    event = await mark_late_trade(self._bus, self._grid.state, durable)
+                    await self._process(event, ref=InputRef(durable.stream, durable.offset.sequence))
+                if durable.stream is Stream.ORDERS:
+                    self._gates.orders.leave(durable.offset.sequence, self._journal.sequence)
             case Ticker() as ticker:
                 await self._on_ticker(ticker)
             case OpenOrders() as sweep:
                 known = (each for each in self._positions if each.time <= sweep.time)
                 await self._process(sweep, *known)
             case EngineStopping() as event:
-                self._is_ending = True
+                self._is_stopping = True
                 await self._process(event)
             case (Candle() | FeedChanged() | TimePassed() | PortfolioLimits()) as event:
                 await self._process(event)
 
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:
-            await self._process(inputs.added(self._entry, self._instrument, ticker.time), *self._limits)
+            await self._process(
+                symbol_added(self._entry, self._context.instrument, ticker.time), *self._limits
+            )
         if self._grid.state is not None and self._grid.state.startup is not None:
-            await self._process(*await self._account.levels())
+            await self._process(*await self._account.newest())
         await self._process(*await self._candles.before(ticker.time))
-        self.price_time = ticker.time
-        self._watch.tick(ticker.time)
-        if self._watch.is_recorded:
+        self._price_time = ticker.time
+        self._watchdog.tick(ticker.time)
+        if self._watchdog.is_recorded:
             ticker = msgspec.structs.replace(ticker, received_time=0)
         state = self._grid.state
-        is_back = state is not None and state.exiting and not self._is_ending
-        # Only now: before the first price it would place orders at an old one.
-        started = (EngineStarted(time=time.time_ns()),) if is_back else ()
+        is_restarted = state is not None and state.exiting and not self._is_stopping
+        # Not earlier: before the first price, orders would be placed at an old one.
+        started = (EngineStarted(time=time.time_ns()),) if is_restarted else ()
         await self._process(*started, ticker)
-        self._turns.ticker.leave(ticker.time, self._journal.sequence)
+        self._gates.ticker.leave(ticker.time, self._journal.sequence)
 
-    async def _process(self, *events: Input, place: Place | None = None) -> None:
+    async def _process(self, *events: Input, ref: InputRef | None = None) -> None:
         if not events:
             return
         started = time.perf_counter()
         try:
             change = self._grid.process(events)
         except Exception as error:
-            raise Poisoned(place or Place(type(events[0]).__name__), self._grid.step, error) from error
+            failed = ref or InputRef(type(events[0]).__name__)
+            raise PoisonInput(failed, self._grid.step, error) from error
         self._metrics.inputs.inc(len(events))
         if change is None:
             return
@@ -233,12 +248,12 @@ class Actor:
         step = self._step(change)
         sequence = await self._journal.commit(step)
         self._metrics.observe_step(step, decided - started, time.perf_counter() - decided)
-        await self._speaker.say(step, sequence)
-        self._show()
-        if any(map(inputs.asks_for_sweep, step.causes)):
-            await self._ask_for_sweep()
+        await self._publisher.publish(step, sequence)
+        self._publish_grid()
+        if any(map(requires_sweep, step.causes)):
+            await self._request_sweep()
 
-    async def _ask_for_sweep(self) -> None:
+    async def _request_sweep(self) -> None:
         await self._bus.publish(subjects.sweep(self._entry.venue), b"")
 
     def _step(self, change: Change) -> Step:
@@ -254,96 +269,77 @@ class Actor:
             decisions=change.decisions,
             fills=change.fills,
             notices=change.notices,
-            published_through=self._speaker.published_through,
+            published_through=self._publisher.published_through,
             time=change.time,
         )
 
-    def _show(self) -> None:
+    def _publish_grid(self) -> None:
         if self._grid.state is not None:
-            self._speaker.show(view(self._grid.state, self._grid.step), self._journal.sequence)
+            self._publisher.publish_grid(view(self._grid.state, self._grid.step), self._journal.sequence)
 
-    def _listen(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[Never]]:
+    def _start_pumps(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[Never]]:
         venue, symbol = self._entry.venue, self._entry.symbol
         orders = subjects.own_order_events(venue, symbol)
         commands = subjects.commands(venue, symbol)
         pumps = {
-            "orders": self._read(Stream.ORDERS, orders, inputs.order_event),
-            "control": self._read(Stream.CONTROL, commands, inputs.command),
+            "orders": self._read_inputs(Stream.ORDERS, orders, order_event),
+            "control": self._read_inputs(Stream.CONTROL, commands, command_received),
             "ticker": self._follow(Stream.MARKET, (subjects.ticker(venue, symbol),), Ticker),
             "sweeps": self._follow(Stream.ACCOUNT, (subjects.open_orders(venue, symbol),), OpenOrders),
         }
-        if feed := self._watch.feed_subjects(venue, symbol):
+        if feed := self._watchdog.feed_subjects(venue, symbol):
             pumps["feed"] = self._follow(Stream.MARKET, feed, FeedChanged)
-        if position := self._watch.position_subjects(venue, symbol):
+        if position := self._watchdog.position_subjects(venue, symbol):
             pumps["position"] = self._follow(Stream.ACCOUNT, position, Position)
-        if limits := self._watch.limits_subjects(venue):
+        if limits := self._watchdog.limits_subjects(venue):
             pumps["limits"] = self._follow(Stream.JOURNAL, limits, PortfolioLimits)
-        pumps["candles"] = self._candles.follow(self._inbox.put_level)
-        pumps["grids"] = self._speaker.show_grids()
-        pumps["silence"] = self._hear_silence()
-        pumps["heartbeat"] = self._heartbeat.beat()
+        pumps["candles"] = self._candles.follow(self._inbox.put_update)
+        pumps["grids"] = self._publisher.run_grids()
+        pumps["silence"] = self._follow_silence()
+        pumps["heartbeat"] = self._heartbeat.run()
         return [
             tasks.create_task(forever(name, pump), name=f"{name}:{symbol}") for name, pump in pumps.items()
         ]
 
-    async def _read(
-        self, stream: Stream, filters: tuple[str, ...], event_of: Callable[[Received], Input]
+    async def _read_inputs(
+        self, stream: Stream, filters: tuple[str, ...], decode: Callable[[Received], Input]
     ) -> None:
-        while True:
-            offset = self._offsets[stream]
-            try:
-                async with aclosing(read_durable(self._bus, stream, filters, offset)) as batches:
-                    async for batch in batches:
-                        for message in batch.messages:
-                            await self._inbox.put(self._heard(stream, message, offset.created, event_of))
-            except OffsetLost as lost:
-                self._log.error("offset_lost", stream=stream, detail=str(lost))
-                self._offsets[stream] = StreamOffset(
-                    created=await self._bus.stream_created(stream), sequence=max(lost.first - 1, 0)
-                )
+        async def put(stream: Stream, offset: StreamOffset, message: Received) -> None:
+            await self._inbox.put(DurableInput(stream, offset, self._decode(stream, message, decode)))
 
-    def _heard(
-        self, stream: Stream, message: Received, created: str, event_of: Callable[[Received], Input]
-    ) -> DurableInput:
-        offset = StreamOffset(created=created, sequence=message.sequence)
-        if Place(stream, message.sequence) in self.passed_over:
-            self._log.error("passed_over", subject=message.subject, sequence=message.sequence)
-            return DurableInput(stream, offset, None)
+        await self._read_durable(stream, filters, put)
+
+    def _decode(self, stream: Stream, message: Received, decode: Callable[[Received], Input]) -> Input | None:
+        if InputRef(stream, message.sequence) in self._context.skipped:
+            self._log.error("input_skipped", subject=message.subject, sequence=message.sequence)
+            return None
         try:
-            return DurableInput(stream, offset, event_of(message))
+            return decode(message)
         except UndecodableError as error:
-            self._undecodable(message, error)
-            return DurableInput(stream, offset, None)
+            self._log_undecodable(message, error)
+            return None
 
-    async def _follow(self, stream: Stream, filters: tuple[str, ...], kind: type[Followed]) -> None:
-        async with LatestValues(self._bus, stream, filters) as levels:
-            async for message in levels:
+    async def _follow(self, stream: Stream, filters: tuple[str, ...], kind: type[Latest]) -> None:
+        async with LatestValues(self._bus, stream, filters) as latest:
+            async for message in latest:
                 try:
                     self._put(decode_as(message.data, kind))
                 except UndecodableError as error:
-                    self._undecodable(message, error)
+                    self._log_undecodable(message, error)
 
-    def _put(self, event: Followed) -> None:
+    def _put(self, event: Latest) -> None:
         if isinstance(event, OpenOrders):
             self._inbox.put_sweep(event)
         elif isinstance(event, Position):
             self._positions = (event,)
         else:
             self._limits = (event,) if isinstance(event, PortfolioLimits) else self._limits
-            self._inbox.put_level(event)
+            self._inbox.put_update(event)
 
-    async def _hear_silence(self) -> None:
+    async def _follow_silence(self) -> None:
         while True:
-            self._inbox.put_level(await self._watch.silence())
+            self._inbox.put_update(await self._watchdog.next_silence())
 
-    def _undecodable(self, message: Received, error: UndecodableError) -> None:
+    def _log_undecodable(self, message: Received, error: UndecodableError) -> None:
         self._metrics.undecodable.inc()
-        self._log.error("undecodable", subject=message.subject, sequence=message.sequence, detail=str(error))
-
-    def why_not_quoting(self) -> NotQuoting | None:
-        """Return the one reason, None when an opening order is out."""
-        return self._grid.why_not_quoting()
-
-    def status(self) -> dict[str, object]:
-        """Return what /status says of this symbol."""
-        return told_of(self._grid, self._epoch, self.price_time)
+        super()._log_undecodable(message, error)

@@ -1,4 +1,4 @@
-"""The heartbeat: an actor that can work says so. Where it is not heard the gateway takes opening orders back."""
+"""Heartbeat of an actor. The gateway cancels opening orders when it receives none."""
 
 import asyncio
 import time
@@ -9,13 +9,13 @@ from bus import Bus
 from schemas import subjects
 from schemas.units import Symbol, VenueId
 
-EVERY_S = 0.5
-BUSY_S = 1.0
-"""An input that takes longer, mostly to be committed, is no sign of life."""
+INTERVAL_S = 0.5
+MAX_BUSY_S = 1.0
+"""The longest time for one input, most of it for the commit, during which heartbeats go out."""
 
 
 class Heartbeat:
-    """Says that a symbol is looked after: as long as the loop turns and nothing is stuck."""
+    """Publishes heartbeats while the event loop runs and no input is stuck."""
 
     def __init__(
         self, bus: Bus, venue: VenueId, symbol: Symbol, *, clock: Callable[[], float] = time.monotonic
@@ -25,21 +25,21 @@ class Heartbeat:
         self._clock = clock
         self._busy_since: float | None = None
 
-    def is_well(self) -> bool:
-        """Tell whether nothing has been under way for too long."""
-        return self._busy_since is None or self._clock() - self._busy_since <= BUSY_S
+    def is_alive(self) -> bool:
+        """Return whether no input has been in process for too long."""
+        return self._busy_since is None or self._clock() - self._busy_since <= MAX_BUSY_S
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Take the time of an input."""
+        """Measure the processing time of an input."""
         self._busy_since = self._clock()
         yield
-        # Not when it failed: who failed does not live.
+        # Not reached after a failure: a failed actor sends no heartbeat.
         self._busy_since = None
 
-    async def beat(self) -> None:
-        """Say it twice a second, for ever."""
+    async def run(self) -> None:
+        """Publish heartbeats, for ever."""
         while True:
-            if self.is_well():
+            if self.is_alive():
                 await self._bus.publish(self._subject, b"")
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(INTERVAL_S)

@@ -1,22 +1,37 @@
-"""An actor's inputs: what counts each once and in order, and levels of which only the newest counts."""
+"""Inputs of an actor: durable ones, each applied once, in order; state updates, newest only."""
 
 import asyncio
+import time
 from collections import deque
 from typing import NamedTuple
 
-from schemas.engine.journal import EngineStopping, Input, StreamOffset, TimePassed
+from bus import Received
+from schemas.codec import UndecodableError, decode, decode_as
+from schemas.engine.control import Command, CommandName
+from schemas.engine.journal import (
+    CommandReceived,
+    EngineStopping,
+    Input,
+    StreamOffset,
+    SymbolAdded,
+    SymbolEntry,
+    TimePassed,
+)
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.subjects import Stream
+from schemas.units import TimeNs
 from schemas.venue.account import OpenOrders
+from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, FeedChanged, Ticker
+from schemas.venue.orders import CancelRejected, Funding, OrderReport, Trade
 
-LIMIT = 2000
-"""Exact inputs that may wait; a reader that is ahead of the actor waits too."""
+MAX_WAITING = 2000
+"""Durable inputs that may wait; a reader that is ahead of the actor then waits too."""
 
-Level = Candle | Ticker | FeedChanged | TimePassed | PortfolioLimits | EngineStopping
-"""What the newest of its kind replaces; of candles the forming one of a symbol."""
+StateUpdate = Candle | Ticker | FeedChanged | TimePassed | PortfolioLimits | EngineStopping
+"""An input that a newer one of its kind replaces; of candles, the forming one of a symbol."""
 
-LEVELS: tuple[type[Level], ...] = (
+UPDATE_ORDER: tuple[type[StateUpdate], ...] = (
     EngineStopping,
     PortfolioLimits,
     Candle,
@@ -24,11 +39,11 @@ LEVELS: tuple[type[Level], ...] = (
     FeedChanged,
     TimePassed,
 )
-"""In the order that they are handed out: word that the feed is lost comes after the tick it came after."""
+"""Order of delivery: the loss of the feed is delivered after the tick that preceded it."""
 
 
 class DurableInput(NamedTuple):
-    """An exact input and where it was read; `event` is None for a message that did not decode."""
+    """An input of a durable stream and its offset; `event` is None for a message that is skipped."""
 
     stream: Stream
     offset: StreamOffset
@@ -36,59 +51,98 @@ class DurableInput(NamedTuple):
 
 
 class Inbox:
-    """Hands an actor its inputs: exact ones first, then a sweep that is due, then the newest of each level."""
+    """Delivers durable inputs first, then a sweep that is due, then the newest update of each kind."""
 
     def __init__(self, orders_sequence: int) -> None:
-        self._exact: deque[DurableInput] = deque()
-        self._levels: dict[type[Level], dict[object, Level]] = {kind: {} for kind in LEVELS}
+        self._durable: deque[DurableInput] = deque()
+        self._updates: dict[type[StateUpdate], dict[object, StateUpdate]] = {
+            kind: {} for kind in UPDATE_ORDER
+        }
         self._sweep: OpenOrders | None = None
         self._orders_sequence = orders_sequence
         self._filled = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
 
-    async def put(self, heard: DurableInput) -> None:
-        """Add an exact input, waiting while there are too many."""
-        await self._room.wait()
-        self._exact.append(heard)
-        if len(self._exact) >= LIMIT:
-            self._room.clear()
+    async def put(self, durable: DurableInput) -> None:
+        """Add a durable input, waiting while too many are queued."""
+        await self._has_room.wait()
+        self._durable.append(durable)
+        if len(self._durable) >= MAX_WAITING:
+            self._has_room.clear()
         self._filled.set()
 
-    def put_level(self, level: Level) -> None:
-        """Replace the one of its kind that waits."""
-        self._levels[type(level)][_key(level)] = level
+    def put_update(self, update: StateUpdate) -> None:
+        """Add a state update in place of the one of its kind that waits."""
+        self._updates[type(update)][_key(update)] = update
         self._filled.set()
 
     def put_sweep(self, sweep: OpenOrders) -> None:
-        """Replace the sweep that waits. It is handed out when the orders it includes were."""
+        """Add a sweep in place of the one that waits. It is due once the order events it includes were delivered."""
         self._sweep = sweep
         self._filled.set()
 
-    async def next(self) -> DurableInput | Level | OpenOrders:
+    async def next(self) -> DurableInput | StateUpdate | OpenOrders:
         """Return the next input, waiting for one."""
         while True:
-            if self._exact:
-                return self._next_exact()
+            if self._durable:
+                return self._next_durable()
             if self._sweep is not None and self._sweep.includes <= self._orders_sequence:
                 sweep, self._sweep = self._sweep, None
                 return sweep
-            for kind in LEVELS:
-                if waiting := self._levels[kind]:
+            for kind in UPDATE_ORDER:
+                if waiting := self._updates[kind]:
                     return waiting.pop(next(iter(waiting)))
             self._filled.clear()
             await self._filled.wait()
 
-    def _next_exact(self) -> DurableInput:
-        heard = self._exact.popleft()
-        if heard.stream is Stream.ORDERS:
-            self._orders_sequence = heard.offset.sequence
-        if len(self._exact) < LIMIT // 2:
-            self._room.set()
-        return heard
+    def _next_durable(self) -> DurableInput:
+        durable = self._durable.popleft()
+        if durable.stream is Stream.ORDERS:
+            self._orders_sequence = durable.offset.sequence
+        if len(self._durable) < MAX_WAITING // 2:
+            self._has_room.set()
+        return durable
 
 
-def _key(level: Level) -> object:
-    if isinstance(level, Candle):
-        return level.symbol, level.interval, level.closed and level.open_time
+def order_event(message: Received) -> Input:
+    """Return the order event of a message on ORDERS.
+
+    Raises: UndecodableError when it is something else.
+    """
+    event = decode(message.data)
+    if isinstance(event, OrderReport | CancelRejected | Trade | Funding):
+        return event
+    raise UndecodableError(f"not an order event: {type(event).__name__}")
+
+
+def command_received(message: Received) -> Input:
+    """Return the command of a message on CONTROL, with the present time as its time of receipt.
+
+    Raises: UndecodableError when it is no command.
+    """
+    return CommandReceived(command=decode_as(message.data, Command), received_time=time.time_ns())
+
+
+def requires_sweep(cause: Input) -> bool:
+    """Return whether an input has to be followed by a sweep."""
+    return isinstance(cause, CommandReceived) and cause.command.name is CommandName.RECONCILE
+
+
+def symbol_added(entry: SymbolEntry, instrument: Instrument, now: TimeNs) -> SymbolAdded:
+    """Return the first input of a symbol."""
+    return SymbolAdded(
+        venue=entry.venue,
+        symbol=entry.symbol,
+        instance=entry.instance,
+        generation=entry.generation,
+        settings=entry.settings,
+        instrument=instrument,
+        time=now,
+    )
+
+
+def _key(update: StateUpdate) -> object:
+    if isinstance(update, Candle):
+        return update.symbol, update.interval, update.closed and update.open_time
     return None

@@ -1,103 +1,112 @@
-"""Saying what was committed: copies for everyone, each surely; the grid for viewers, only the newest."""
+"""Publish committed steps: their events, at least once each, and the newest grid."""
 
 import asyncio
 from collections import deque
 from contextlib import aclosing
+from typing import NamedTuple, assert_never
 
-from bus import Bus, BusError, Conflict, FromSequence, Logger, Received, read
-from engine.actor.copies import copies
-from schemas.codec import UndecodableError, decode_as
-from schemas.engine.journal import Step
+import msgspec
+
+from bus import Bus, BusError, Conflict, Logger
+from engine.journaled_actor import stored_steps
+from schemas import subjects
+from schemas.engine.control import CommandResult
+from schemas.engine.events import AlertRaised, DecisionMade, Reconciled, RiskChanged
+from schemas.engine.journal import Notice, Step
 from schemas.grid.view import GridView
-from schemas.subjects import Stream
 
-UNHEARD_LIMIT = 500
-"""Steps whose copies may be under way; then the actor waits."""
+MAX_UNACKNOWLEDGED_STEPS = 500
+"""Steps whose events may be unacknowledged; with more the actor waits."""
+
+GRID_INTERVAL_S = 0.02
+"""The shortest time between two grids: more of them cannot be seen."""
 
 
-GRID_EVERY_S = 0.02
-"""No more grids than eyes can tell apart."""
+class DerivedEvent(NamedTuple):
+    """An event derived from a step, on `engine.>` or `control.>`."""
+
+    subject: str
+    event: msgspec.Struct
+    message_id: str
+    """Deterministic, so that republishing is idempotent: `engine.sim.BTC-USDT_USDT.fill.3.0` (step 3, index 0)."""
 
 
 class Publisher:
-    """Publishes for one symbol, behind the journal and never before it."""
+    """Publishes the steps of one symbol, only after they were committed."""
 
-    def __init__(self, bus: Bus, step_subject: str, grid_subject: str, log: Logger, through: int) -> None:
+    def __init__(
+        self, bus: Bus, step_subject: str, grid_subject: str, log: Logger, published_through: int
+    ) -> None:
         self._bus = bus
         self._step_subject = step_subject
         self._grid_subject = grid_subject
         self._log = log
-        self._through = through
-        self._unheard: deque[tuple[int, list[asyncio.Future[int]]]] = deque()
+        self._published_through = published_through
+        self._unacknowledged: deque[tuple[int, list[asyncio.Future[int]]]] = deque()
         self._grid: tuple[GridView, int] | None = None
-        self._grid_wanted = asyncio.Event()
+        self._grid_changed = asyncio.Event()
 
     @property
     def published_through(self) -> int:
-        """The JOURNAL sequence of the last step whose copies are known to be out.
+        """The JOURNAL sequence of the last step whose events are known to be stored.
 
-        Raises: BusError when copies failed: the actor ends, and says them again at its next start.
+        Raises: BusError when an event could not be stored: the actor ends, and its successor republishes.
         """
-        while self._unheard and all(future.done() for future in self._unheard[0][1]):
-            sequence, futures = self._unheard.popleft()
+        while self._unacknowledged and all(future.done() for future in self._unacknowledged[0][1]):
+            sequence, futures = self._unacknowledged.popleft()
             for future in futures:
                 future.result()
-            self._through = sequence
-        return self._through
+            self._published_through = sequence
+        return self._published_through
 
-    async def say(self, step: Step, sequence: int) -> None:
-        """Publish the copies of a step that was committed as `sequence`."""
+    async def publish(self, step: Step, sequence: int) -> None:
+        """Publish the events of a step that was committed as `sequence`."""
         futures = []
-        for copy in copies(step):
-            future = await self._bus.send(copy.subject, copy.event, message_id=copy.message_id)
-            future.add_done_callback(_retrieve)
+        for derived in derived_events(step):
+            future = await self._bus.send(derived.subject, derived.event, message_id=derived.message_id)
+            future.add_done_callback(_retrieve_exception)
             futures.append(future)
-        self._unheard.append((sequence, futures))
-        if len(self._unheard) > UNHEARD_LIMIT:
+        self._unacknowledged.append((sequence, futures))
+        if len(self._unacknowledged) > MAX_UNACKNOWLEDGED_STEPS:
             await self._bus.flush_window()
 
-    async def say_again(self, last_sequence: int) -> None:
-        """Publish the copies of every step after `published_through` up to `last_sequence`."""
-        if last_sequence <= self._through:
+    async def republish(self, last_sequence: int) -> None:
+        """Publish the events of every step after `published_through` up to `last_sequence`."""
+        if last_sequence <= self._published_through:
             return
-        steps = read(self._bus, Stream.JOURNAL, (self._step_subject,), FromSequence(self._through + 1))
-        async with aclosing(steps) as batches:
-            async for batch in batches:
-                for message in batch.messages:
-                    if message.sequence <= last_sequence:
-                        await self._say_stored(message)
-                if batch.caught_up or (batch.messages and batch.messages[-1].sequence >= last_sequence):
-                    break
+        steps = stored_steps(
+            self._bus,
+            self._step_subject,
+            Step,
+            self._log,
+            after=self._published_through,
+            through=last_sequence,
+        )
+        async with aclosing(steps):
+            async for step, sequence in steps:
+                await self.publish(step, sequence)
         await self._bus.flush_window()
 
-    async def _say_stored(self, message: Received) -> None:
-        try:
-            step = decode_as(message.data, Step)
-        except UndecodableError as error:
-            self._log.error("undecodable", subject=message.subject, sequence=message.sequence, detail=error)
-        else:
-            await self.say(step, message.sequence)
-
-    def show(self, view: GridView, sequence: int) -> None:
+    def publish_grid(self, view: GridView, sequence: int) -> None:
         """Publish a grid soon, unless a newer one replaces it first."""
         self._grid = (view, sequence)
-        self._grid_wanted.set()
+        self._grid_changed.set()
 
-    async def show_grids(self) -> None:
-        """Publish the newest grid whenever there is one, for ever."""
+    async def run_grids(self) -> None:
+        """Store the newest grid after each change, for ever."""
         while True:
-            await self._grid_wanted.wait()
-            await self._show_newest()
-            await asyncio.sleep(GRID_EVERY_S)
+            await self._grid_changed.wait()
+            await self._store_grid()
+            await asyncio.sleep(GRID_INTERVAL_S)
 
     async def flush(self) -> None:
-        """Return when all copies have their answer and the newest grid is out."""
+        """Return when all events are acknowledged and the newest grid is stored."""
         await self._bus.flush_window()
-        if self._grid_wanted.is_set():
-            await self._show_newest()
+        if self._grid_changed.is_set():
+            await self._store_grid()
 
-    async def _show_newest(self) -> None:
-        self._grid_wanted.clear()
+    async def _store_grid(self) -> None:
+        self._grid_changed.clear()
         assert self._grid is not None
         view, sequence = self._grid
         try:
@@ -105,12 +114,57 @@ class Publisher:
                 self._grid_subject, view, expect_last=sequence, expect_subject=self._step_subject
             )
         except Conflict:
-            pass  # a newer step is in the journal; its grid follows, from whoever wrote it
+            pass  # a newer step is in the journal; its writer publishes its grid
         except BusError as error:
             self._log.warning("grid_not_published", detail=str(error))
 
 
-def _retrieve(future: "asyncio.Future[int]") -> None:
-    # A speaker that ended asks for no result; asyncio complains of each failure that nobody looked at.
+def derived_events(step: Step) -> list[DerivedEvent]:
+    """Return the events derived from a step, in order of publication."""
+    out = [
+        _derived(
+            subjects.decision(step.venue, step.symbol),
+            DecisionMade(
+                venue=step.venue,
+                symbol=step.symbol,
+                step=step.step,
+                index=index,
+                decision=decision,
+                time=step.time,
+            ),
+            step,
+            index,
+        )
+        for index, decision in enumerate(step.decisions)
+    ]
+    fill_subject = subjects.fill(step.venue, step.symbol)
+    out += [_derived(fill_subject, fill, step, index) for index, fill in enumerate(step.fills)]
+    out += [
+        _derived(notice_subject(notice), notice, step, index) for index, notice in enumerate(step.notices)
+    ]
+    return out
+
+
+def notice_subject(notice: Notice) -> str:
+    """Return the subject of a notice: `engine.sim.BTC-USDT_USDT.risk`."""
+    match notice:
+        case RiskChanged():
+            return subjects.risk(notice.venue, notice.symbol)
+        case Reconciled():
+            return subjects.reconciliation(notice.venue, notice.symbol)
+        case AlertRaised():
+            return subjects.alert(notice.venue, notice.symbol)
+        case CommandResult():
+            return subjects.command_result(notice.venue, notice.symbol)
+        case _:
+            assert_never(notice)
+
+
+def _derived(subject: str, event: msgspec.Struct, step: Step, index: int) -> DerivedEvent:
+    return DerivedEvent(subject, event, f"{subject}.{step.step}.{index}")
+
+
+def _retrieve_exception(future: "asyncio.Future[int]") -> None:
+    # After the publisher has ended no result is awaited, and asyncio logs each exception that was never retrieved.
     if not future.cancelled():
         future.exception()

@@ -1,4 +1,4 @@
-"""The end of an actor: what is under way is finished, and orders that nobody else would look after are canceled."""
+"""Shutdown of an actor: finish the commit; the last engine also cancels the open orders."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -6,43 +6,43 @@ from typing import Any
 
 from bus import BusError, Logger
 
-EXIT_WITHIN_S = 3.0
-"""How long an engine that ends waits for its orders to be canceled."""
+SHUTDOWN_TIMEOUT_S = 3.0
+"""How long a stopping engine waits for its orders to be canceled."""
 
 IsLast = Callable[[], Awaitable[bool]]
 
 
-async def somebody_else() -> bool:
-    """Tell that another engine goes on."""
+async def never_last() -> bool:
+    """Return False: another engine takes over."""
     return False
 
 
-async def decide_to_the_end(
+async def decide_until_stopped(
     deciding: Coroutine[Any, Any, None], stop: Callable[[], None], is_last: IsLast, log: Logger
 ) -> None:
-    """Let an actor decide until it fails; cancelled as the last one, tell it to stop and wait until it has.
+    """Run `deciding`. On cancellation, if no other engine takes over, call `stop` and wait until it has ended.
 
-    Raises: whatever deciding raises.
+    Raises: whatever `deciding` raises.
     """
     task = asyncio.create_task(deciding, name="decide")
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        # Never in the middle of a commit: nobody would know whether it happened.
+        # Never in the middle of a commit: its outcome would be unknown.
         if not task.done() and await is_last():
             stop()
-            await asyncio.wait([task], timeout=EXIT_WITHIN_S)
-            _tell(task, log)
+            await asyncio.wait([task], timeout=SHUTDOWN_TIMEOUT_S)
+            _log_outcome(task, log)
         raise
     finally:
         task.cancel()
         await asyncio.wait([task])
 
 
-def _tell(task: "asyncio.Task[None]", log: Logger) -> None:
+def _log_outcome(task: "asyncio.Task[None]", log: Logger) -> None:
     if not task.done():
-        log.warning("orders_left", detail=f"not canceled within {EXIT_WITHIN_S:g} s")
+        log.warning("shutdown_cancel_timeout", detail=f"not canceled within {SHUTDOWN_TIMEOUT_S:g} s")
     elif not task.cancelled() and (error := task.exception()) is not None:
         if not isinstance(error, BusError):
             raise error
-        log.warning("orders_left", detail=str(error))
+        log.warning("shutdown_cancel_failed", detail=str(error))

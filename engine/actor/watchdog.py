@@ -1,4 +1,4 @@
-"""What tells an actor that it cannot rely on what it knows: the feed's own word, silence, the venue's position."""
+"""Watchdog of a symbol's market: silence of the feed, and subjects that confirm the state."""
 
 import asyncio
 import time
@@ -12,53 +12,53 @@ from schemas.engine.journal import TimePassed
 from schemas.units import SECOND_NS, Symbol, TimeNs, VenueId
 from schemas.venue.instruments import Instrument
 
-SILENCE: float = 1.0
-"""Seconds without a tick until time is told; it is told again as often while the silence lasts."""
+SILENCE_S: float = 1.0
+"""Seconds without a tick until TimePassed is due, and between repeats while the silence lasts."""
 
 
-class Watch(Protocol):
-    """Watches over one symbol's market."""
+class Watchdog(Protocol):
+    """Observes the market of one symbol, live or recorded."""
 
     is_recorded: bool
-    """Nobody is there to be late, to be asked, or to be left with open orders."""
+    """The market is a recording: silence has no meaning, and no open orders remain at a venue."""
 
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
-        """Return where on MARKET the feed gives its own word."""
+        """Return the subjects on MARKET of the feed's state."""
 
     def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
-        """Return where on ACCOUNT the venue's position is, to be compared with every sweep."""
+        """Return the subjects on ACCOUNT of the venue's position, which is compared at every sweep."""
 
     def account(self, bus: Bus, instrument: Instrument) -> Account:
-        """Return where the account is looked up before the first order."""
+        """Return the source of the account's state before the first order."""
 
     def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
-        """Return where on JOURNAL it is told what all symbols together may do."""
+        """Return the subjects on JOURNAL of the portfolio's limits."""
 
     def tick(self, market_time: TimeNs) -> None:
-        """Take note that there was a tick."""
+        """Record a tick, in nanoseconds of the market's time."""
 
-    async def silence(self) -> TimePassed:
+    async def next_silence(self) -> TimePassed:
         """Return the market's time once there was no tick for a while."""
 
 
-class LiveWatch:
-    """Measures silence by this machine's clock; the market's time goes on from the newest tick's."""
+class LiveWatchdog:
+    """Measures silence by the local clock; the market's time continues from the newest tick."""
 
     is_recorded = False
 
     def __init__(
         self,
         *,
-        every_s: float = SILENCE,
+        silence_s: float = SILENCE_S,
         clock: Callable[[], int] = time.monotonic_ns,
         lock_step: bool = False,
     ) -> None:
         self._lock_step = lock_step
-        self._every_s = every_s
+        self._silence_s = silence_s
         self._clock = clock
         self._market_time: TimeNs = 0
-        self._read_at = clock()
-        self._told = 0
+        self._tick_clock = clock()
+        self._reported = 0
 
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         return (subjects.feed(venue, symbol),)
@@ -74,21 +74,21 @@ class LiveWatch:
 
     def tick(self, market_time: TimeNs) -> None:
         self._market_time = market_time
-        self._read_at = self._clock()
-        self._told = 0
+        self._tick_clock = self._clock()
+        self._reported = 0
 
-    async def silence(self) -> TimePassed:
+    async def next_silence(self) -> TimePassed:
         while True:
-            wanted_ns = int((self._told + 1) * self._every_s * SECOND_NS)
-            left_ns = wanted_ns - (self._clock() - self._read_at)
+            due_ns = int((self._reported + 1) * self._silence_s * SECOND_NS)
+            left_ns = due_ns - (self._clock() - self._tick_clock)
             if left_ns <= 0 and self._market_time:
-                self._told += 1
-                return TimePassed(time=self._market_time + self._clock() - self._read_at)
-            await asyncio.sleep(max(left_ns / SECOND_NS, 0) if self._market_time else self._every_s)
+                self._reported += 1
+                return TimePassed(time=self._market_time + self._clock() - self._tick_clock)
+            await asyncio.sleep(max(left_ns / SECOND_NS, 0) if self._market_time else self._silence_s)
 
 
-class RecordedWatch:
-    """A recording's silence and gaps are nobody's fault, and nobody else trades beside it: nothing is ever told."""
+class RecordedWatchdog:
+    """Reports nothing: a recording may be silent, and nothing else trades beside it."""
 
     is_recorded = True
 
@@ -107,6 +107,6 @@ class RecordedWatch:
     def tick(self, market_time: TimeNs) -> None:
         pass
 
-    async def silence(self) -> TimePassed:
+    async def next_silence(self) -> TimePassed:
         never: asyncio.Future[TimePassed] = asyncio.get_running_loop().create_future()
         return await never

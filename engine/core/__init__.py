@@ -1,7 +1,21 @@
-"""The deciding: one grid as a deterministic, synchronous object. No clock, chance, I/O or logging lives here.
+"""The trading decisions: one grid per symbol, deterministic and synchronous.
 
-Read in this order: `grid` (the step), `hearing`, `evidence`, `slots`, `refusals`, `accounting` (what happened),
-`reconciliation`, `quoting`, `lattice` (what to do next), `guards` with `feed`, `monitor`, `breaker` and what opens it
-(`round_trips`, `drawdown`, `latency`), `positions` and `cleaner` (what stands against it), `control` with `halting`,
-`tuning` and `demand` (what people ask for), `stops`, `exit`, `view`, `checks`.
+Nothing in this package reads a clock, draws a random number, performs I/O or logs; it imports `schemas` alone. The same
+state and the same inputs always make the same step.
+
+Reading order:
+
+1. `grid`: `Grid.process`, the whole step from inputs to decisions. `step`: `Change` (the result) and `Draft` (a step under
+   construction, which records which inputs caused it).
+2. `dispatch`: routes each input to its handler.
+3. `orders`: price lattice, slots and the life of their orders, execution reports and trades, accounting, rejections,
+   reconciliation with the venue.
+4. `guards`: what may stop opening orders (circuit breaker, drawdown, latency, stale feed, market risk, portfolio limits);
+   `blocking` combines them into one reason.
+5. `startup`: preflight checks, trigger price and position adoption, before the first order.
+6. `quoting`: which orders the grid should have, and the difference to those it has.
+7. `commands`: what operators ask for, halts and flattening, stops of the whole grid.
+8. `portfolio`: limits over all symbols of a venue, an object of its own with the same kind of step.
+
+`view` derives what viewers see from the state; `settings_checks` validates settings; `arithmetic` holds the decimal context.
 """

@@ -1,18 +1,19 @@
-"""The decimal context that all money is reckoned in, whatever the caller's is."""
+"""Money arithmetic: the decimal context, proportional shares, total profit."""
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 
-from schemas.units import ZERO
+from schemas.grid.state import Accounts
+from schemas.units import ZERO, Money, Price
 
 CONTEXT = Context(prec=50, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation, Overflow])
-"""Wide enough that sums and products of prices, quantities and fees are exact."""
+"""Wide enough that sums and products of prices, quantities and fees are exact, whatever the caller's context is."""
 
 SHARE_DIGITS = Decimal("1e-8")
-"""What a proportional share is rounded to; the last share takes what is left, so that nothing is lost."""
+"""Rounding of a proportional share. The last share takes the remainder, so that the shares add up to the whole."""
 
 
 def share(whole: Decimal, part: Decimal, total: Decimal) -> Decimal:
-    """Return the share of `whole` that `part` of `total` has; all of it when part is the total."""
+    """Return `whole * part / total`, rounded; exactly `whole` when part is the total."""
     if not part:
         return ZERO
     if part == total:
@@ -20,11 +21,16 @@ def share(whole: Decimal, part: Decimal, total: Decimal) -> Decimal:
     return (whole * part / total).quantize(SHARE_DIGITS)
 
 
-def check_finite(*values: Decimal) -> None:
-    """Refuse what is no number: it would spread through the books without a word.
+def total_profit(accounts: Accounts, price: Price) -> Money:
+    """Return the profit since the start if the position were closed at `price` without a fee, in quote."""
+    return accounts.cash + accounts.position * price - accounts.fees + accounts.funding
 
-    Raises: ValueError.
+
+def check_finite(*values: Decimal) -> None:
+    """Reject NaN and infinity before they spread through the accounts.
+
+    Raises: ValueError for the first value that is not finite.
     """
     for value in values:
         if not value.is_finite():
-            raise ValueError(f"not an amount: {value}")
+            raise ValueError(f"not a finite amount: {value}")

@@ -1,13 +1,6 @@
-"""The guards together: who of them stands against opening orders, and what makes them look again."""
+"""All guards combined: evaluate them, and name the one that blocks opening orders."""
 
-from engine.core.guards import (
-    circuit_breaker,
-    drawdown,
-    latency,
-    portfolio_limits,
-    round_trips,
-    stale_feed,
-)
+from engine.core.guards import circuit_breaker, drawdown, latency, portfolio_limits, stale_feed
 from engine.core.orders.rejections import release_margin
 from engine.core.startup import startup
 from engine.core.step import Draft
@@ -17,14 +10,14 @@ from schemas.grid.view import NotQuoting
 from schemas.units import TimeNs
 
 
-def stopped_by(state: GridState) -> NotQuoting | None:
-    """Return the guard because of which no opening order may stand, None when they may."""
-    standing = next((reason for reason, stands in _standing(state) if stands), None)
-    return halted_by(state) or startup.stopped_by(state) or standing or portfolio_limits.stopped_by(state)
+def blocked_by(state: GridState) -> NotQuoting | None:
+    """Return the first reason that forbids opening orders, None when they are allowed."""
+    guard = next((reason for reason, is_active in _guards(state) if is_active), None)
+    return halted_by(state) or startup.blocked_by(state) or guard or portfolio_limits.blocked_by(state)
 
 
 def halted_by(state: GridState) -> NotQuoting | None:
-    """Return why no order at all may stand but what closes the position, None when the grid was not told to stop."""
+    """Return the reason that forbids all orders except those closing the position, None when not halted."""
     if state.removed:
         return NotQuoting.REMOVED
     if state.exiting:
@@ -35,7 +28,7 @@ def halted_by(state: GridState) -> NotQuoting | None:
 
 
 def detail_of(state: GridState, reason: NotQuoting | None) -> str:
-    """Return what the guard that stands against opening orders says of it, nothing where it says no more."""
+    """Return the explanation behind a reason, for operators; empty where there is none."""
     match reason:
         case NotQuoting.STOPPED | NotQuoting.FLATTENING | NotQuoting.REMOVED:
             return "" if state.halt is None else state.halt.reason
@@ -49,32 +42,32 @@ def detail_of(state: GridState, reason: NotQuoting | None) -> str:
             return ""
 
 
-def look(draft: Draft, silence: TimePassed | None) -> bool:
-    """Let every guard look at the time and the price, and tell whether one stepped in or back."""
-    changed = stale_feed.on_tick(draft)
-    changed |= stale_feed.on_silence(draft, silence)
-    changed |= round_trips.look(draft)
-    changed |= drawdown.look(draft)
-    changed |= latency.look(draft)
-    changed |= stale_feed.judge(draft)
-    changed |= circuit_breaker.look(draft)
-    return changed | release_margin(draft)
+def evaluate(draft: Draft, silence: TimePassed | None) -> None:
+    """Evaluate every guard at the draft's time and price: each activates or clears itself."""
+    stale_feed.on_tick(draft)
+    stale_feed.on_silence(draft, silence)
+    circuit_breaker.evaluate_round_trips(draft)
+    drawdown.evaluate(draft)
+    latency.evaluate(draft)
+    stale_feed.evaluate(draft)
+    circuit_breaker.evaluate_cool_down(draft)
+    release_margin(draft)
 
 
-def is_waiting_for_a_tick(state: GridState) -> bool:
-    """Tell whether any tick may change what a guard says, however little the price moved."""
+def depends_on_ticks(state: GridState) -> bool:
+    """Return whether any tick may activate or clear a guard, however little the price moves."""
     return bool(state.feed_lost_time) or drawdown.is_watched(state) or latency.is_link_watched(state)
 
 
-def ends(state: GridState) -> list[TimeNs]:
-    """Return when guards that are active step back by themselves."""
-    found = [state.margin_locked_until] if state.margin_locked_until else []
+def expiries(state: GridState) -> list[TimeNs]:
+    """Return the times at which active guards clear by themselves."""
+    times = [state.margin_locked_until] if state.margin_locked_until else []
     if state.breaker.state is BreakerState.OPEN:
-        found.append(circuit_breaker.ends_at(state))
-    return found
+        times.append(circuit_breaker.half_open_time(state))
+    return times
 
 
-def _standing(state: GridState) -> tuple[tuple[NotQuoting, bool], ...]:
+def _guards(state: GridState) -> tuple[tuple[NotQuoting, bool], ...]:
     return (
         (NotQuoting.PAUSED, state.paused),
         (NotQuoting.FEED_LOST, bool(state.feed_lost_time)),

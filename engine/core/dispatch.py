@@ -1,10 +1,10 @@
-"""Each input to whom it concerns: what it changes is in the draft, and whether it was a cause is the answer."""
+"""Dispatch inputs to their handlers. An input whose handler touches the draft is a cause of the step."""
 
 from typing import assert_never
 
 from engine.core.arithmetic import check_finite
 from engine.core.commands.commands import on_command
-from engine.core.commands.exit import on_engine
+from engine.core.commands.halt import on_engine_lifecycle
 from engine.core.commands.reconcile import on_sweep
 from engine.core.guards.market_risk import on_candle
 from engine.core.guards.portfolio_limits import on_limits
@@ -31,86 +31,85 @@ from schemas.venue.market import Candle, ClockRead, FeedChanged, Ticker
 from schemas.venue.orders import CancelRejected, Funding, OrderReport, OrderStatus, Trade
 
 
-def hear(draft: Draft, event: Input) -> bool:
-    """Apply one input, at its time, and tell whether it changed or said anything."""
-    before = draft.time
-    draft.time = max(before, _market_time(event))
-    if _apply(draft, event):
-        return True
-    draft.time = before
-    return False
+def apply(draft: Draft, event: Input) -> None:
+    """Apply one input at its market time, and record it as a cause if it changed the draft."""
+    time, touches = draft.time, draft.touches
+    draft.time = max(time, _market_time(event))
+    _handle(draft, event)
+    if draft.touches == touches:
+        draft.time = time
+    else:
+        draft.causes.append(event)
 
 
-def _apply(draft: Draft, event: Input) -> bool:
-    matters = False
+def _handle(draft: Draft, event: Input) -> None:
     match event:
         case OrderReport() | Trade() | LateTrade() | CancelRejected() | Funding():
-            matters = _of_orders(draft, event)
+            _handle_orders(draft, event)
         case OpenOrders() | Position() | Balance():
-            matters = _of_account(draft, event)
+            _handle_account(draft, event)
         case Candle() | FeedChanged():
-            matters = _of_market(draft, event)
+            _handle_market(draft, event)
         case CommandReceived():
-            matters = on_command(draft, event)
+            on_command(draft, event)
         case PortfolioLimits():
-            matters = on_limits(draft, event)
-        case SymbolAdded() | Ticker() | TimePassed():
-            pass  # taken for the step as a whole
+            on_limits(draft, event)
         case EngineStarted() | EngineStopping():
-            matters = on_engine(draft, event)
+            on_engine_lifecycle(draft, event)
+        case SymbolAdded() | Ticker() | TimePassed():
+            pass  # Grid.process takes them into the draft before any input is dispatched
         case ClockRead():
             pass
         case _:
             assert_never(event)
-    return matters
 
 
-def _of_orders(draft: Draft, event: OrderReport | Trade | LateTrade | CancelRejected | Funding) -> bool:
+def _handle_orders(draft: Draft, event: OrderReport | Trade | LateTrade | CancelRejected | Funding) -> None:
     match event:
         case OrderReport():
-            return on_report(draft, event)
+            on_report(draft, event)
         case Trade():
             check_finite(event.price, event.quantity, event.fee)
-            return on_trade(draft, event)
+            on_trade(draft, event)
         case LateTrade():
             check_finite(event.trade.price, event.trade.quantity, event.trade.fee)
-            return on_late_trade(draft, event)
+            on_late_trade(draft, event)
         case CancelRejected():
-            return on_cancel_rejected(draft, event)
+            on_cancel_rejected(draft, event)
         case Funding():
             check_finite(event.amount)
-            return on_funding(draft, event)
+            on_funding(draft, event)
         case _:
             assert_never(event)
 
 
-def _of_account(draft: Draft, event: OpenOrders | Position | Balance) -> bool:
+def _handle_account(draft: Draft, event: OpenOrders | Position | Balance) -> None:
     match event:
         case Position() if draft.state.startup is not None:
-            return startup.on_position(draft, event)
+            startup.on_position(draft, event)
         case OpenOrders() | Position():
-            return on_sweep(draft, event)
+            on_sweep(draft, event)
         case Balance():
-            return startup.on_balance(draft, event)
+            startup.on_balance(draft, event)
         case _:
             assert_never(event)
 
 
-def _of_market(draft: Draft, event: Candle | FeedChanged) -> bool:
+def _handle_market(draft: Draft, event: Candle | FeedChanged) -> None:
     match event:
         case Candle():
-            is_watched = on_candle(draft, event)
-            return volatility.on_candle(draft, event) or is_watched
+            on_candle(draft, event)
+            volatility.on_candle(draft, event)
         case FeedChanged() if event.symbol == ALL:
-            return startup.on_account_feed(draft, event)
+            startup.on_account_feed(draft, event)
         case FeedChanged():
-            return on_feed_changed(draft, event)
+            on_feed_changed(draft, event)
         case _:
             assert_never(event)
 
 
 def _market_time(event: Input) -> TimeNs:
-    # The gateway's own word on an order, and all that people do, may carry another clock's time than the market's.
+    # Reports made by the gateway (NOT_PLACED) and operator commands carry the time of another clock.
     match event:
         case Trade():
             return event.time

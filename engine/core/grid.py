@@ -1,21 +1,20 @@
-"""The grid of one symbol as an object: inputs in, one step out. The step as a whole can be read here.
+"""The grid of one symbol: inputs in, one step out. `Grid._process` is the step as a whole.
 
-A step is a function of the state and its causes, so whatever influences it is one or the other. Of tickers only the newest
-counts: one that commits nothing is kept beside the state, and becomes a cause of the step that comes next.
+A step is a function of the state and its causes, so everything that influences it is one of the two. Of tickers only the
+newest counts. A ticker that makes no step is kept beside the state, and becomes a cause of the next step.
 """
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, localcontext
 from typing import NamedTuple
 
-from engine.core import blocking
+from engine.core import blocking, dispatch
 from engine.core.arithmetic import CONTEXT
 from engine.core.commands import grid_stops, halt, reconcile
-from engine.core.dispatch import hear
 from engine.core.guards.drawdown import remember_peak
 from engine.core.guards.latency import link_latency
 from engine.core.orders.price_lattice import Lattice
-from engine.core.orders.slots import Progress, advance, next_order_id, open_order, slot_at, tidy
+from engine.core.orders.slots import Progress, advance, drop_idle_slots, next_order_id, open_order, slot_at
 from engine.core.quoting import inventory_skew, volatility
 from engine.core.quoting.quoting import (
     Market,
@@ -37,155 +36,146 @@ from schemas.units import Price, TimeNs
 from schemas.venue.market import Ticker
 from schemas.venue.orders import CancelOrder, PlaceOrder
 
-FOR_EVER: TimeNs = 2**63 - 1
+NEVER: TimeNs = 2**63 - 1
 
 
-class Calm(NamedTuple):
-    """From where to where, and until when, a ticker alone changes nothing."""
+class NoActionBand(NamedTuple):
+    """The prices and times within which a ticker alone makes no step."""
 
     low: Price
     high: Price
-    """Excluded."""
+    """Exclusive."""
     until: TimeNs
+    """Exclusive."""
     skewed: GridState | None
-    """The state whose inventory moves the grid away from the price; None while none does."""
+    """The state whose inventory shifts the price compared; None without a skew."""
 
 
 class Grid:
-    """One grid: its state, changed in place by each step, and caches that are derived from it.
+    """One grid: its state, mutated in place by each step, and caches derived from it.
 
-    Inputs are those of its symbol alone. After a step could not be committed the object is of no use any more.
+    Inputs are those of its symbol alone. Discard the object when a step could not be committed: its state is ahead.
     """
 
     def __init__(self, state: GridState | None, step: int) -> None:
         self.state = state
         self.step = step
         self._ticker: Ticker | None = None
+        """The newest ticker that is not yet a cause of a step."""
         self._lattice = _lattice_of(state)
-        self._calm: Calm | None = None
+        self._band: NoActionBand | None = None
 
     def process(self, inputs: Sequence[Input]) -> Change | None:
         """Apply inputs in order and return the step they make, or None and an unchanged state.
 
-        What is returned says what `state` was changed to; encode both before the next call.
+        The change shares objects with `state`: encode both before the next call.
         """
-        if self._calm is not None and len(inputs) == 1 and self._stays_calm(inputs[0], self._calm):
+        if self._band is not None and len(inputs) == 1 and self._is_in_band(inputs[0], self._band):
             return None
         with localcontext(CONTEXT):
             return self._process(inputs)
 
     def why_not_quoting(self) -> NotQuoting | None:
-        """Return the one reason why no opening order is out, None when there is one."""
+        """Return the one reason why no opening order is live, None when one is."""
         with localcontext(CONTEXT):
             return NotQuoting.NO_PRICE if self.state is None else why_not(self.state, self._lattice)
 
-    def _stays_calm(self, event: Input, calm: Calm) -> bool:
-        if not isinstance(event, Ticker) or event.time >= calm.until:
-            return False
-        price = market_of(event).price
-        if calm.skewed is not None:
-            price = inventory_skew.reference(calm.skewed, price)
-        if not calm.low <= price < calm.high:
-            return False
-        self._ticker = event
-        return True
-
     def _process(self, inputs: Sequence[Input]) -> Change | None:
-        causes = self._begin(inputs)
-        is_added = bool(causes)
-        state = self.state
-        if state is None:
+        added = self._add(inputs)
+        if self.state is None:
             return None
         self._ticker = _newest_ticker(inputs) or self._ticker
         silence = _newest_silence(inputs)
+        market = market_of(self._ticker) if self._ticker else market_in(self.state)
+        draft = self._draft(self.state, added, silence, market)
+
+        for event in inputs:
+            dispatch.apply(draft, event)
+        reconcile.answer(draft)
+        blocking.evaluate(draft, silence)
+        grid_stops.check(draft)
+        halt.advance(draft)
+        if market is not None:
+            self._recenter(draft, market)
+            self._advance_startup(draft, market)
+
+        orders = self._plan(draft, market)
+        if draft.touches or orders.cancels or orders.quotes:
+            return self._commit(draft, market, orders)
+        self._band = self._no_action_band(draft, orders)
+        return None
+
+    def _add(self, inputs: Sequence[Input]) -> SymbolAdded | None:
+        """Create the state when inputs add the symbol for the first time."""
+        if self.state is not None:
+            return None
+        added = next((each for each in inputs if isinstance(each, SymbolAdded)), None)
+        if added is not None:
+            self.state = _first_state(added)
+        return added
+
+    def _draft(
+        self, state: GridState, added: SymbolAdded | None, silence: TimePassed | None, market: Market | None
+    ) -> Draft:
+        """Start a draft. Its first causes are inputs of the step as a whole: addition, newest ticker, silence."""
         times = [each for each in (self._ticker, silence) if each is not None]
-        causes += times
-        market = market_of(self._ticker) if self._ticker else market_in(state)
         draft = Draft(
             state,
             self.step + 1,
             max([state.time, *(each.time for each in times)]),
             0 if market is None else market.time,
             None if market is None else market.price,
+            causes=[] if added is None else [added],
             link_latency=None if self._ticker is None else link_latency(self._ticker),
         )
-        heard = [each for each in inputs if hear(draft, each)]
-        is_new = is_added or bool(heard)
-        reconcile.answer(draft)
-        is_new |= blocking.look(draft, silence)
-        is_new |= grid_stops.look(draft)
-        is_new |= halt.look(draft)
-        if market is not None:
-            is_new |= self._follow(state, market, draft.time)
-            is_new |= self._start(draft, market)
-        changes = self._plan(state, market, draft.time)
-        if not (is_new or changes.cancels or changes.quotes):
-            self._calm = self._calm_of(state, changes, draft.time)
-            return None
-        draft.causes = causes + heard
-        return self._commit(draft, market, changes)
+        draft.causes += times
+        if added is not None:
+            draft.touch()
+        return draft
 
-    def _begin(self, inputs: Sequence[Input]) -> list[Input]:
-        if self.state is not None:
-            return []
-        added = next((each for each in inputs if isinstance(each, SymbolAdded)), None)
-        if added is None:
-            return []
-        self.state = _first_state(added)
-        return [added]
-
-    def _follow(self, state: GridState, market: Market, now: TimeNs) -> bool:
-        is_first = self._lattice is None
+    def _recenter(self, draft: Draft, market: Market) -> None:
+        """Set the anchor at the first price, then move the center and the stride to the market."""
+        state = draft.state
         if self._lattice is None:
+            draft.touch()
             state.anchor = first_anchor(market.price, state.instrument.tick_size)
-            state.accounts.first_price, state.accounts.first_time = market.price, now
+            state.accounts.first_price, state.accounts.first_time = market.price, draft.time
             self._lattice = Lattice(state.anchor, state.settings, state.instrument)
         stride = volatility.stride(state, self._lattice)
         center = self._lattice.nearest(
             bounded(state.settings, inventory_skew.reference(state, market.price)), stride
         )
-        has_moved = (center, stride) != (state.center, state.stride)
-        state.center, state.stride = center, stride
-        return is_first or has_moved
+        if (center, stride) != (state.center, state.stride):
+            draft.touch()
+            state.center, state.stride = center, stride
 
-    def _start(self, draft: Draft, market: Market) -> bool:
+    def _advance_startup(self, draft: Draft, market: Market) -> None:
         assert self._lattice is not None
-        if not startup.look(draft, self._lattice, market.price):
-            return False
-        self._follow(draft.state, market, draft.time)  # what was taken over may move the center
-        return True
+        if draft.state.startup is not None:
+            startup.advance(draft, draft.state.startup, self._lattice, market.price)
+            self._recenter(draft, market)  # an adopted position may skew the center
 
-    def _plan(self, state: GridState, market: Market | None, now: TimeNs) -> Plan:
+    def _plan(self, draft: Draft, market: Market | None) -> Plan:
         if self._lattice is None or market is None:
             return Plan([], [], depends_on_price=True)
-        if blocking.halted_by(state) is not None:
-            return halt.plan(state, market, now)
-        return plan(state, self._lattice, market, now)
+        if blocking.halted_by(draft.state) is not None:
+            return halt.plan(draft.state, market, draft.time)
+        return plan(draft.state, self._lattice, market, draft.time)
 
-    def _calm_of(self, state: GridState, changes: Plan, now: TimeNs) -> Calm | None:
-        if self._lattice is None or changes.depends_on_price or _is_waiting_for_a_tick(state):
-            return None
-        if state.startup is not None:
-            return None
-        ends = [slot.quiet_until for slot in state.slots.values() if slot.quiet_until > now]
-        ends += blocking.ends(state)
-        bounds = self._lattice.bounds(state.center, state.stride)
-        return Calm(*bounds, min(ends, default=FOR_EVER), state if inventory_skew.is_skewed(state) else None)
-
-    def _commit(self, draft: Draft, market: Market | None, changes: Plan) -> Change:
+    def _commit(self, draft: Draft, market: Market | None, orders: Plan) -> Change:
         state = draft.state
-        for order, reason in changes.cancels:
-            advance(order, Progress.CANCEL_DECIDED)
+        for order, reason in orders.cancels:
+            advance(draft, order, Progress.CANCEL_DECIDED)
             draft.decide(CancelOrder(client_order_id=order.client_order_id, reason=reason))
-        for quote in changes.quotes:
+        for quote in orders.quotes:
             _place(draft, quote)
         if market is not None:
             state.price, state.bid, state.ask, state.price_time = market
         state.time = draft.time
         if state.price is not None:
             remember_peak(state, state.price)
-        tidy(state)
-        self.step, self._ticker, self._calm = draft.step, None, None
+        drop_idle_slots(state)
+        self.step, self._ticker, self._band = draft.step, None, None
         return Change(
             step=draft.step,
             causes=tuple(draft.causes),
@@ -194,6 +184,35 @@ class Grid:
             notices=tuple(draft.notices),
             time=draft.time,
         )
+
+    def _no_action_band(self, draft: Draft, orders: Plan) -> NoActionBand | None:
+        state = draft.state
+        if self._lattice is None or orders.depends_on_price or state.startup is not None:
+            return None
+        if blocking.depends_on_ticks(state) or grid_stops.is_set(state):
+            return None
+        ends = [slot.quiet_until for slot in state.slots.values() if slot.quiet_until > draft.time]
+        ends += blocking.expiries(state)
+        low, high = self._lattice.bounds(state.center, state.stride)
+        skewed = state if inventory_skew.is_skewed(state) else None
+        return NoActionBand(low, high, min(ends, default=NEVER), skewed)
+
+    def _is_in_band(self, event: Input, band: NoActionBand) -> bool:
+        if not isinstance(event, Ticker) or event.time >= band.until:
+            return False
+        price = market_of(event).price
+        if band.skewed is not None:
+            price = inventory_skew.reference(band.skewed, price)
+        if not band.low <= price < band.high:
+            return False
+        self._ticker = event
+        return True
+
+
+def first_anchor(price: Price, tick: Price) -> Price:
+    """Return the anchor for the first price seen: the nearest tick, above zero."""
+    rounded = ((price / tick).to_integral_value(ROUND_HALF_UP) * tick).quantize(tick)
+    return max(rounded, tick)
 
 
 def _place(draft: Draft, quote: Quote) -> None:
@@ -224,7 +243,7 @@ def _place(draft: Draft, quote: Quote) -> None:
 
 
 def _first_state(added: SymbolAdded) -> GridState:
-    # Its time is a wall clock's: the market's begins with the first ticker.
+    # `added.time` is a wall clock's; market time starts with the first ticker.
     return GridState(
         venue=added.venue,
         symbol=added.symbol,
@@ -234,10 +253,6 @@ def _first_state(added: SymbolAdded) -> GridState:
         instrument=added.instrument,
         startup=startup.startup_of(added.settings),
     )
-
-
-def _is_waiting_for_a_tick(state: GridState) -> bool:
-    return blocking.is_waiting_for_a_tick(state) or grid_stops.is_set(state)
 
 
 def _lattice_of(state: GridState | None) -> Lattice | None:
@@ -253,9 +268,3 @@ def _newest_ticker(inputs: Sequence[Input]) -> Ticker | None:
 
 def _newest_silence(inputs: Sequence[Input]) -> TimePassed | None:
     return next((each for each in reversed(inputs) if isinstance(each, TimePassed)), None)
-
-
-def first_anchor(price: Price, tick: Price) -> Price:
-    """Return the anchor of a grid that first sees a price: the nearest tick, above zero."""
-    rounded = ((price / tick).to_integral_value(ROUND_HALF_UP) * tick).quantize(tick)
-    return max(rounded, tick)

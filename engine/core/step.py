@@ -1,4 +1,4 @@
-"""A step: what a change says once it is made, and the draft that gathers it."""
+"""A step of a grid: the finished `Change`, and the `Draft` that it is built in."""
 
 from dataclasses import dataclass, field
 
@@ -20,11 +20,11 @@ from schemas.venue.orders import Decision
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step to commit. The same causes from the same state give the same change."""
+    """One step to commit. Equal causes applied to an equal state yield an equal change."""
 
     step: int
     causes: tuple[Input, ...]
-    """In full, never empty."""
+    """The inputs that made the step, complete and never empty: replaying them reproduces it."""
     decisions: tuple[Decision, ...]
     fills: tuple[Fill, ...]
     notices: tuple[Notice, ...]
@@ -33,38 +33,49 @@ class Change:
 
 @dataclass(slots=True)
 class Draft:
-    """A step in the making. Whoever changes the state or says something tells that its input was a cause."""
+    """A step under construction.
+
+    A function that mutates `state` calls `touch`; adding a decision or a notice implies it. An input that touched the
+    draft is recorded as a cause, and a draft that was never touched makes no step.
+    """
 
     state: GridState
     step: int
     time: TimeNs
-    """The newest market time known: of the state, of the ticker and of the causes so far."""
+    """Newest market time known: of the state, the ticker and the causes so far."""
     price_time: TimeNs = 0
-    """When the newest tick known was; 0 before the first."""
+    """Time of the newest tick; 0 before the first."""
     price: Price | None = None
-    """The newest price known."""
+    """Newest price."""
     round_trips: list[Money] = field(default_factory=list)
-    """What each round trip made that ended in this step."""
+    """Profit of each round trip that ended in this step."""
     causes: list[Input] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     link_latency: DurationNs | None = None
-    """How late the newest ticker came; None when none is new, or it does not say."""
+    """Delay of the newest ticker; None without a new ticker, or when it carries no receive time."""
     sweep: OpenOrders | None = None
-    """What answers those who asked for a reconciliation."""
+    """The open orders that answer the queued reconcile commands."""
     position: Position | None = None
-    """The one that came with it."""
+    """The position received with the sweep."""
+    touches: int = 0
+    """Number of changes so far."""
+
+    def touch(self) -> None:
+        """Note that the state changed."""
+        self.touches += 1
 
     def decide(self, decision: Decision) -> None:
         """Add a decision, once."""
+        self.touch()
         if decision not in self.decisions:
             self.decisions.append(decision)
 
     def alert(self, severity: Severity, code: str, detail: str) -> None:
-        """Tell people what they should look at."""
+        """Raise an alert for operators."""
         state = self.state
-        self.notices.append(
+        self._notify(
             AlertRaised(
                 venue=state.venue,
                 symbol=state.symbol,
@@ -77,9 +88,9 @@ class Draft:
         )
 
     def risk(self, severity: Severity, reason: str, details: str, *, active: bool) -> None:
-        """Tell that a guard stepped in, or stepped back."""
+        """Report that a guard activated or cleared."""
         state = self.state
-        self.notices.append(
+        self._notify(
             RiskChanged(
                 venue=state.venue,
                 symbol=state.symbol,
@@ -93,9 +104,9 @@ class Draft:
         )
 
     def reconciled(self, finding: ReconciliationFinding, client_order_id: ClientOrderId, action: str) -> None:
-        """Tell how our books and the venue's differed, and what is done."""
+        """Report a difference between our state and the venue's, and the action taken."""
         state = self.state
-        self.notices.append(
+        self._notify(
             Reconciled(
                 venue=state.venue,
                 symbol=state.symbol,
@@ -118,9 +129,9 @@ class Draft:
         detail: str,
         time: TimeNs,
     ) -> None:
-        """Tell what became of a command that was read at `time`."""
+        """Answer a command that was received at `time`."""
         state = self.state
-        self.notices.append(
+        self._notify(
             CommandResult(
                 venue=state.venue,
                 symbol=state.symbol,
@@ -134,3 +145,7 @@ class Draft:
                 time=time,
             )
         )
+
+    def _notify(self, notice: Notice) -> None:
+        self.touch()
+        self.notices.append(notice)

@@ -1,8 +1,8 @@
-"""What viewers see of a grid: a level made from the state alone."""
+"""`GridView`: what viewers see of a grid, derived from its state alone."""
 
 from decimal import Decimal, localcontext
 
-from engine.core.arithmetic import CONTEXT, SHARE_DIGITS
+from engine.core.arithmetic import CONTEXT, SHARE_DIGITS, total_profit
 from engine.core.blocking import detail_of
 from engine.core.orders.price_lattice import Lattice
 from engine.core.quoting.quoting import why_not
@@ -13,7 +13,7 @@ from schemas.units import ZERO, Money, Price, Side
 
 
 def view(state: GridState, step: int, mark: Price | None = None) -> GridView:
-    """Return what viewers see of a grid, marked at a price: that of the last decision unless another is given."""
+    """Return the view of a grid, marked at `mark`, by default the price of the last step."""
     with localcontext(CONTEXT):
         return _view(state, step, state.price if mark is None else mark)
 
@@ -43,7 +43,7 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
         funding=accounts.funding,
         grid_profit=accounts.grid_profit,
         unpaired_profit=unpaired,
-        total_profit=accounts.cash + accounts.position * price - accounts.fees + accounts.funding,
+        total_profit=total_profit(accounts, price),
         buy_and_hold=_buy_and_hold(state, price),
         closed_trades=accounts.closed_trades,
         opened_trades=accounts.opened_trades,
@@ -57,7 +57,7 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
 def _interval(state: GridState) -> Money | None:
     if state.settings.interval_ratio is None or state.anchor is None:
         return state.settings.price_interval
-    return _short(state.anchor * state.settings.interval_ratio)
+    return _rounded(state.anchor * state.settings.interval_ratio)
 
 
 def _buy_and_hold(state: GridState, price: Price) -> Money:
@@ -65,7 +65,7 @@ def _buy_and_hold(state: GridState, price: Price) -> Money:
     if not first:
         return ZERO
     window = state.settings.order_amount * state.settings.buy_window
-    return _short(window * (price - first) / first)
+    return _rounded(window * (price - first) / first)
 
 
 def _slot_views(state: GridState, lattice: Lattice) -> list[SlotView]:
@@ -95,5 +95,5 @@ def _slot_view(level: int, slot: Slot | None, lattice: Lattice, center: int) -> 
     )
 
 
-def _short(value: Decimal) -> Decimal:
+def _rounded(value: Decimal) -> Decimal:
     return value.quantize(SHARE_DIGITS)

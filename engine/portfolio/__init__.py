@@ -1,1 +1,1 @@
-"""The actor of all symbols of a venue: exposure limits and the global circuit breaker."""
+"""The actor of a venue's portfolio: exposure limits and the global circuit breaker."""

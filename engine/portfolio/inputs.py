@@ -1,13 +1,13 @@
-"""What a portfolio needs to know beside what it hears: its limits, the roster, and a symbol that is to be added."""
+"""Inputs of a portfolio: configured limits, and commands with the data to apply them."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import msgspec
 
-from bus import Bus, Entry, Logger, Registry, newest
+from bus import Bus, Entry, Logger, Registry, decode_or_log, newest
 from schemas import subjects
-from schemas.codec import UndecodableError, decode_as
+from schemas.codec import decode_as
 from schemas.engine.control import Command, CommandName
 from schemas.engine.journal import Step, SymbolEntry
 from schemas.engine.portfolio import PortfolioEntry, PortfolioSettings
@@ -20,7 +20,7 @@ DEFAULT_INSTANCE = "sqt"
 
 
 class Inputs:
-    """Looks up what one venue's portfolio asks for."""
+    """Reads the registries for one venue's portfolio."""
 
     def __init__(self, bus: Bus, venue: VenueId, log: Logger) -> None:
         self._bus = bus
@@ -29,7 +29,7 @@ class Inputs:
         self._settings = Registry(bus, "portfolios")
 
     async def settings(self) -> PortfolioEntry:
-        """Return the limits as they are configured, none where nothing is."""
+        """Return the configured limits; unlimited if none are."""
         return self._entry(await self._settings.get(self._venue))
 
     async def follow_settings(self) -> AsyncIterator[PortfolioEntry]:
@@ -40,42 +40,37 @@ class Inputs:
                     yield self._entry(stored)
 
     async def command(self, event: msgspec.Struct, received_time: TimeNs) -> PortfolioInput | None:
-        """Return a command with what has to be known to carry it out; None for what is none."""
+        """Return a command with the registered symbols, or with the data to add one; None for other events.
+
+        Raises: UndecodableError when the instrument to add does not decode.
+        """
         if not isinstance(event, Command):
             return None
-        roster = await self._roster()
-        symbols = tuple(sorted(roster))
+        registered = await self._registered()
+        symbols = tuple(sorted(registered))
         if event.symbol == subjects.ALL or event.name is not CommandName.ADD:
             return CommandForAll(command=event, received_time=received_time, symbols=symbols)
-        instances = [entry.instance for entry in roster.values()]
+        instances = [entry.instance for entry in registered.values()]
         configured = (await self.settings()).instance
         return AddRequested(
             command=event,
             received_time=received_time,
             instance=configured or next(iter(instances), DEFAULT_INSTANCE),
             instrument=await self._instrument(event),
-            is_running=event.symbol in roster,
+            is_running=event.symbol in registered,
             symbols=symbols,
             last_generation=await last_generation(self._bus, self._venue, event.symbol),
         )
 
     def _entry(self, stored: Entry | None) -> PortfolioEntry:
-        try:
-            if stored is not None:
-                return decode_as(stored.data, PortfolioEntry)
-        except UndecodableError as error:
-            self._log.error("undecodable", subject=f"portfolios {self._venue}", detail=str(error))
-        return PortfolioEntry(venue=self._venue, settings=PortfolioSettings())
+        entry = None if stored is None else decode_or_log(stored, PortfolioEntry, self._log)
+        return entry or PortfolioEntry(venue=self._venue, settings=PortfolioSettings())
 
-    async def _roster(self) -> dict[Symbol, SymbolEntry]:
+    async def _registered(self) -> dict[Symbol, SymbolEntry]:
         found: dict[Symbol, SymbolEntry] = {}
         for stored in (await Registry(self._bus, "symbols").entries()).values():
-            try:
-                entry = decode_as(stored.data, SymbolEntry)
-            except UndecodableError as error:
-                self._log.error("undecodable", subject=stored.key, detail=str(error))
-                continue
-            if entry.venue == self._venue:
+            entry = decode_or_log(stored, SymbolEntry, self._log)
+            if entry is not None and entry.venue == self._venue:
                 found[entry.symbol] = entry
         return found
 
@@ -86,7 +81,7 @@ class Inputs:
 
 
 async def last_generation(bus: Bus, venue: VenueId, symbol: Symbol) -> int:
-    """Return the newest generation that a symbol ever made a step in, 0 when it made none."""
+    """Return the newest generation in which a symbol committed a step, 0 without one."""
     subject = subjects.step(venue, symbol)
     last = await newest(bus, Stream.JOURNAL, subject, Step, await bus.last(Stream.JOURNAL, subject))
     return 0 if last is None else last.event.state.generation

@@ -1,89 +1,87 @@
-"""Saying what a portfolio committed: notices, a command to each symbol, entries of the roster, and the limits as a level."""
+"""Publish committed portfolio steps: notices, commands, registry entries, and the limits."""
 
 import asyncio
 from contextlib import aclosing
 
-from bus import Bus, BusError, Conflict, FromSequence, Logger, Registry, read
-from engine.actor.copies import subject_of
+from bus import Bus, BusError, Conflict, Logger, Registry
+from engine.actor.publisher import notice_subject
+from engine.journaled_actor import stored_steps
 from engine.portfolio.inputs import last_generation
 from schemas import subjects
-from schemas.codec import UndecodableError, decode_as, encode
+from schemas.codec import encode
 from schemas.engine.journal import SymbolEntry
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.engine.portfolio_journal import PortfolioStep
-from schemas.subjects import Stream
 from schemas.units import VenueId
 
-SHOW_EVERY_S = 1.0
-"""The exposure is told anew no more often than this while nothing is decided."""
+LIMITS_INTERVAL_S = 1.0
+"""The shortest time between two publications of the limits without a new step."""
 
 
 class PortfolioPublisher:
-    """Publishes for one venue's portfolio, behind its journal and never before it."""
+    """Publishes the steps of one venue's portfolio, only after they were committed."""
 
-    def __init__(self, bus: Bus, venue: VenueId, log: Logger) -> None:
+    def __init__(self, bus: Bus, venue: VenueId, log: Logger, published_through: int) -> None:
         self._bus = bus
         self._venue = venue
         self._log = log
-        self._shown = b""
-        self._shown_sequence = 0
-        self._shown_at = 0.0
-        self.through = 0
-        """The JOURNAL sequence of the last step of which everything is said."""
+        self._step_subject = subjects.portfolio_step(venue)
+        self._limits = b""
+        self._limits_sequence = 0
+        self._limits_at = 0.0
+        self.published_through = published_through
+        """The JOURNAL sequence of the last step that is completely published."""
 
-    async def say(self, step: PortfolioStep, sequence: int) -> None:
-        """Publish all that a step says, each once however often it has to be tried.
+    async def publish(self, step: PortfolioStep, sequence: int) -> None:
+        """Publish everything that follows from a step; message ids make repeats harmless.
 
-        Raises: BusError: the actor ends, and says it again at its next start.
+        Raises: BusError: the actor ends, and its successor republishes.
         """
         for index, notice in enumerate(step.notices):
-            subject = subject_of(notice)
+            subject = notice_subject(notice)
             await self._bus.store(subject, notice, message_id=f"{subject}._all.{step.step}.{index}")
         for command in step.commands:
             subject = subjects.command(command.venue, command.symbol, command.name)
             await self._bus.store(subject, command, message_id=command.command_id)
         for entry in step.entries:
-            await self._enter(entry)
-        self.through = sequence
+            await self._register(entry)
+        self.published_through = sequence
 
-    async def say_again(self, step_subject: str, last_sequence: int) -> None:
-        """Publish what every step after `through` up to `last_sequence` says."""
-        if last_sequence <= self.through:
-            return
-        steps = read(self._bus, Stream.JOURNAL, (step_subject,), FromSequence(self.through + 1))
-        async with aclosing(steps) as batches:
-            async for batch in batches:
-                for message in batch.messages:
-                    if message.sequence > last_sequence:
-                        return
-                    try:
-                        await self.say(decode_as(message.data, PortfolioStep), message.sequence)
-                    except UndecodableError as error:
-                        self._log.error("undecodable", subject=message.subject, detail=str(error))
-                if batch.caught_up:
-                    return
+    async def republish(self, last_sequence: int) -> None:
+        """Publish every step after `published_through` up to `last_sequence`."""
+        steps = stored_steps(
+            self._bus,
+            self._step_subject,
+            PortfolioStep,
+            self._log,
+            after=self.published_through,
+            through=last_sequence,
+        )
+        async with aclosing(steps):
+            async for step, sequence in steps:
+                await self.publish(step, sequence)
 
-    async def show(self, limits: PortfolioLimits, sequence: int, step_subject: str) -> None:
-        """Publish the limits as they are after a step, unless they were just published or the step is not the newest."""
+    async def publish_limits(self, limits: PortfolioLimits, sequence: int) -> None:
+        """Publish the limits after a step, unless they are unchanged or the step is not the newest."""
         now = asyncio.get_running_loop().time()
         body = encode(limits)
-        is_news = sequence != self._shown_sequence
-        if body == self._shown or (not is_news and now < self._shown_at + SHOW_EVERY_S):
+        is_new_step = sequence != self._limits_sequence
+        if body == self._limits or (not is_new_step and now < self._limits_at + LIMITS_INTERVAL_S):
             return
         try:
             await self._bus.store(
-                subjects.limits(self._venue), limits, expect_last=sequence, expect_subject=step_subject
+                subjects.limits(self._venue), limits, expect_last=sequence, expect_subject=self._step_subject
             )
-            self._shown, self._shown_sequence, self._shown_at = body, sequence, now
+            self._limits, self._limits_sequence, self._limits_at = body, sequence, now
         except Conflict:
-            pass  # a newer step is in the journal; its limits follow, from whoever wrote it
+            pass  # a newer step is in the journal; its writer publishes its limits
         except BusError as error:
             self._log.warning("limits_not_published", detail=str(error))
 
-    async def _enter(self, entry: SymbolEntry) -> None:
-        # Said again after a crash it may have been entered, and taken off the roster, since.
+    async def _register(self, entry: SymbolEntry) -> None:
+        # When republished after a crash, the entry may have been created, and removed, meanwhile.
         if await last_generation(self._bus, entry.venue, entry.symbol) >= entry.generation:
             return
         key = subjects.registry_key(entry.venue, entry.symbol)
         if await Registry(self._bus, "symbols").create(key, entry) is None:
-            self._log.info("on_the_roster_already", symbol=entry.symbol)
+            self._log.info("symbol_already_registered", symbol=entry.symbol)

@@ -1,1 +1,1 @@
-"""Benchmarks: each prints ratios against a named baseline that ran beside it."""
+"""Benchmarks (`opensqt bench`): figures, and their ratios to baselines of the same run."""

@@ -24,18 +24,23 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a benchmark and print its report; return the exit code."""
     parser = argparse.ArgumentParser(
-        prog="opensqt bench", description="Ratios against a baseline of the same run."
+        prog="opensqt bench",
+        description="Run a benchmark; it prints figures, baselines of the same run, and the ratios between them.",
+        epilog="What each benchmark measures: docs/benchmarks.md",
     )
     parser.add_argument("name", choices=sorted(BENCHMARKS))
     parser.add_argument(
-        "--viewers", type=int, metavar="N", help="latency: from a publish to its receipt by N viewers"
+        "--viewers",
+        type=int,
+        metavar="N",
+        help="with latency: measure from publishing a ticker to its receipt by N viewers",
     )
-    parser.add_argument("--idle", type=int, metavar="N", help="viewers: so many that just watch (10000)")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--idle", type=int, metavar="N", help="with viewers: number of idle viewers (10000)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(arguments)
     for option, name in (("viewers", "latency"), ("idle", "viewers")):
         if getattr(args, option) is not None and args.name != name:
-            parser.error(f"--{option} goes with {name}")
+            parser.error(f"--{option} is an option of the benchmark {name}")
     report = _benchmark(args)()
     sys.stdout.write((report.json() if args.json else report.text()) + "\n")
     return 0

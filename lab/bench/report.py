@@ -1,4 +1,4 @@
-"""What a benchmark prints: figures, baselines and the ratios between them."""
+"""The report of a benchmark: figures, baselines and the ratios between them."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """One benchmark's result; units are in the names."""
+    """The result of a benchmark. The keys of figures end with their unit, for example `_ms`."""
 
     name: str
     machine: str
@@ -17,19 +17,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     ratios: dict[str, float]
 
     def text(self) -> str:
-        """Return the result for people."""
+        """Return the report as a table."""
         lines = [f"{self.name} on {self.machine}"]
         for title, values in (("", self.figures), ("baseline ", self.baselines), ("ratio ", self.ratios)):
-            lines += [f"  {title + key:<44} {_short(value):>14}" for key, value in values.items()]
+            lines += [f"  {title + key:<44} {_format(value):>14}" for key, value in values.items()]
         return "\n".join(lines)
 
     def json(self) -> str:
-        """Return the result as one JSON object."""
+        """Return the report as one JSON object."""
         return msgspec.json.encode(self).decode()
 
 
 def machine() -> str:
-    """Return what kind of machine this is, in a few words."""
+    """Return the machine's architecture, cores and Python version: `x86_64, 2 cores, Python 3.11.9`."""
     cores = os.cpu_count() or 0
     return f"{platform.machine()}, {cores} cores, Python {platform.python_version()}"
 
@@ -40,5 +40,10 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def _short(value: float) -> str:
+def percentiles_ms(name: str, seconds: Sequence[float]) -> dict[str, float]:
+    """Return the figures `NAME_p50_ms` and `NAME_p99_ms` of durations in seconds."""
+    return {f"{name}_p{number}_ms": percentile(seconds, number / 100) * 1e3 for number in (50, 99)}
+
+
+def _format(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.3f}"

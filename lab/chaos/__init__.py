@@ -1,1 +1,1 @@
-"""The crash laboratory: kills what runs, then proves from the venue's side that nothing was lost or done twice."""
+"""Chaos tests (`opensqt verify`): inject faults into a running stack, then check invariants."""

@@ -1,4 +1,4 @@
-"""`opensqt verify`: argument parsing, and what is printed."""
+"""`opensqt verify`: argument parsing and output."""
 
 import argparse
 import asyncio
@@ -7,46 +7,54 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from cli.config.file import DEFAULT_FILE, load
 from cli.console import Console
 from cli.errors import CommandError
 from cli.stack.data_dir import DataDir
-from cli.stack.ports import any_free
+from cli.stack.ports import find_free_port
 from cli.stack.stack import StackSettings
-from cli.stack.supervisor import Patience
-from lab.chaos import viewers
-from lab.chaos.runner import Outcome, Trial, experiment, lively, struck, targets
+from cli.stack.supervisor import SupervisorTimings
+from lab.chaos import viewers_command
+from lab.chaos.report import counts_text, proof_lines
+from lab.chaos.runner import (
+    ChaosResult,
+    ChaosSettings,
+    all_targets,
+    run_chaos,
+    selected_targets,
+    with_volatile_market,
+)
 
-KILLS = 16
-MOST_TOLD = 20
-PATIENCE = Patience(longest=1.0, stage=2.0, stop=6.0)
-"""What dies often is there again soon, or there would be nothing to kill."""
+DEFAULT_FAULTS = 16
+TIMINGS = SupervisorTimings(max_delay_s=1.0, stage_stop_s=2.0, stop_s=6.0)
+"""Short restart delays, so that a process killed often is soon there to be killed again."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the laboratory; return 0 when every proof holds, 1 when one does not, 2 when it could not run."""
+    """Run `verify`; return 0 when every proof holds, 1 when one is broken, 2 when the run failed to start."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if any(word.partition("=")[0] == "--viewers" for word in given):
-        return viewers.main(given)
+        return viewers_command.main(given)
     args = _parser().parse_args(given)
     if (args.kills or 0) < 0 or args.minutes < 0 or args.every <= 0 or args.pause_for <= 0:
-        raise SystemExit("verify: --kills and --minutes are 0 or more, --every and --pause-for above 0")
+        raise SystemExit("verify: --kills and --minutes must be 0 or more, --every and --pause-for above 0")
     console = Console()
     root = args.data_dir or Path(tempfile.mkdtemp(prefix="opensqt-verify-"))
     data = DataDir(root.absolute())
     try:
         with data.hold():
-            outcome = asyncio.run(_run(args, data, console))
+            result = asyncio.run(_run(args, data, console))
     except CommandError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    _print(outcome, console)
-    if not outcome.holds:
-        console.say(f"kept: {data.root}")
-        console.say(f"repeat with: {_command(given, args.seed)}")
+    for line in _result_lines(result):
+        console.print(line)
+    if not result.holds:
+        console.print(f"data kept in {data.root}")
+        console.print(f"repeat with: {_repeat_command(given, args.seed)}")
         return 1
     if args.data_dir is None:
         shutil.rmtree(root, ignore_errors=True)
@@ -56,55 +64,71 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="opensqt verify",
-        description="Kills parts at random under injected faults, then compares everything with the venue's books.",
-        epilog="`verify --viewers N` is another trial, of the live servers: see `verify --viewers 1 --help`.",
+        description="Kill processes at random under injected faults, then check the run against proofs such as:"
+        " the accounts match the venue, no order id was sent twice.",
+        epilog="`verify --viewers N` tests the live servers instead: see `verify --viewers 1 --help`.",
     )
     parser.add_argument(
-        "--config", type=Path, default=DEFAULT_FILE, help="what is traded (the built-in example)"
+        "--config", type=Path, default=DEFAULT_FILE, help="configuration (default: the built-in example)"
     )
     parser.add_argument(
-        "--kills", type=int, help=f"deal so many blows ({KILLS}, or as many as fit into --minutes)"
-    )
-    parser.add_argument("--minutes", type=float, default=0.0, help="go on for so long")
-    parser.add_argument(
-        "--every", type=float, default=3.0, metavar="S", help="seconds between blows, about (%(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=1, help="repeats the same blows and faults (%(default)s)")
-    parser.add_argument(
-        "--engines", type=int, default=2, choices=range(1, 10), metavar="N", help="default: 2"
+        "--kills",
+        type=int,
+        metavar="N",
+        help=f"minimum number of faults (default: {DEFAULT_FAULTS}; with --minutes: as many as fit)",
     )
     parser.add_argument(
-        "--gateways", type=int, default=2, choices=range(1, 10), metavar="N", help="default: 2"
+        "--minutes", type=float, default=0.0, metavar="M", help="minimum duration of the faults"
     )
     parser.add_argument(
-        "--nodes", type=int, default=1, choices=(1, 3), help="servers of the bus; several are a cluster"
+        "--every", type=float, default=3.0, metavar="S", help="mean seconds between faults (%(default)s)"
     )
-    parser.add_argument("--pauses", action="store_true", help="also pause parts, which come back stale")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="a seed reproduces its faults and their times (%(default)s)"
+    )
+    parser.add_argument(
+        "--engines", type=int, default=2, choices=range(1, 10), metavar="N", help="engine processes (2)"
+    )
+    parser.add_argument(
+        "--gateways", type=int, default=2, choices=range(1, 10), metavar="N", help="gateway processes (2)"
+    )
+    parser.add_argument(
+        "--nodes", type=int, default=1, choices=(1, 3), help="bus servers; 3 form a cluster (1)"
+    )
+    parser.add_argument(
+        "--pauses", action="store_true", help="also pause processes, which resume with stale state"
+    )
     parser.add_argument(
         "--pause-for", type=float, default=30.0, metavar="S", help="seconds of a pause (%(default)s)"
     )
     parser.add_argument(
-        "--only", default="", metavar="PART,...", help="strike only those: engine,gateway-1 for instance"
+        "--only",
+        default="",
+        metavar="NAME,...",
+        help="only hit processes whose names begin with these, for example engine,gateway-1",
     )
     parser.add_argument(
-        "--data-dir", type=Path, help="where the run is kept (a temporary directory, kept on failure)"
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="data directory (default: a temporary one, deleted unless a proof is broken)",
     )
     return parser
 
 
-async def _run(args: argparse.Namespace, data: DataDir, console: Console) -> Outcome:
-    settings = StackSettings(
-        configuration=lively(load(args.config)),
+async def _run(args: argparse.Namespace, data: DataDir, console: Console) -> ChaosResult:
+    stack_settings = StackSettings(
+        configuration=with_volatile_market(load(args.config)),
         data=data,
-        bus_port=any_free(args.nodes),
-        http_port=any_free(),
-        patience=PATIENCE,
+        bus_port=find_free_port(args.nodes),
+        http_port=find_free_port(),
+        timings=TIMINGS,
         engines=args.engines,
         gateways=args.gateways,
         nodes=args.nodes,
     )
-    kills = (0 if args.minutes else KILLS) if args.kills is None else args.kills
-    trial = Trial(
+    kills = (0 if args.minutes else DEFAULT_FAULTS) if args.kills is None else args.kills
+    settings = ChaosSettings(
         seed=args.seed,
         kills=kills,
         minutes=args.minutes,
@@ -112,43 +136,40 @@ async def _run(args: argparse.Namespace, data: DataDir, console: Console) -> Out
         pause_s=args.pause_for if args.pauses else 0.0,
         only=tuple(filter(None, args.only.split(","))),
     )
-    if not struck(settings, trial):
-        raise CommandError(f"--only {args.only}: there are {', '.join(targets(settings))}")
-    return await experiment(settings, trial, console.say)
-
-
-def _print(outcome: Outcome, console: Console) -> None:
-    console.say(f"settled after {outcome.settled_s:.1f} s")
-    console.say(f"  killed:    {_counts(outcome.kills)}")
-    console.say(f"  paused:    {_counts(outcome.pauses)}")
-    console.say(f"  restarted: {_counts(outcome.restarts)}")
-    for trail in outcome.trails:
-        kinds = Counter("claims" if step.is_claim else "steps" for step in trail.steps)
-        console.say(
-            f"  {trail.symbol}: {kinds['steps']} steps, {len(trail.decided)} decisions,"
-            f" {len(trail.intents)} intents, {len(trail.fills)} fills;"
-            f" engines took over {kinds['claims']} times, gateways {trail.takeovers} times"
-            f" with {trail.queries} orders to ask for"
+    if not selected_targets(stack_settings, settings):
+        raise CommandError(
+            f"--only {args.only}: no process has such a name; choose from {', '.join(all_targets(stack_settings))}"
         )
-    books, arrivals = outcome.venue
-    console.say(
-        f"  the venue: {len(arrivals)} orders sent, {len(books.orders)} accepted, {len(books.trades)} trades"
+    return await run_chaos(stack_settings, settings, console.print)
+
+
+def _result_lines(result: ChaosResult) -> list[str]:
+    lines = [
+        f"settled after {result.settled_s:.1f} s",
+        f"  killed:    {counts_text(result.kills)}",
+        f"  paused:    {counts_text(result.pauses)}",
+        f"  restarted: {counts_text(result.restarts)}",
+    ]
+    for history in result.histories:
+        kinds = Counter("claims" if step.is_claim else "steps" for step in history.steps)
+        lines.append(
+            f"  {history.symbol}: {kinds['steps']} steps, {len(history.decisions)} decisions,"
+            f" {len(history.intents)} intents, {len(history.fills)} fills;"
+            f" {kinds['claims']} engine takeovers, {history.gateway_takeovers} gateway takeovers"
+            f" ({history.takeover_queries} unresolved orders queried)"
+        )
+    accounts, arrivals = result.venue
+    lines.append(
+        f"  venue: {len(arrivals)} orders received, {len(accounts.orders)} accepted, {len(accounts.trades)} trades"
     )
-    for name, found in outcome.contradictions.items():
-        console.say(f"  {'holds ' if not found else 'BROKEN'}  {name}")
-        for text in found[:MOST_TOLD]:
-            console.say(f"          {text}")
-        if len(found) > MOST_TOLD:
-            console.say(f"          and {len(found) - MOST_TOLD} more")
+    for name, found in result.violations.items():
+        lines += proof_lines(name, found)
+    return lines
 
 
-def _command(given: Sequence[str], seed: int) -> str:
+def _repeat_command(given: Sequence[str], seed: int) -> str:
     seeded = [] if any(word.partition("=")[0] == "--seed" for word in given) else ["--seed", str(seed)]
     return shlex.join(["./opensqt", "verify", *given, *seeded])
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()) if count) or "none"
 
 
 if __name__ == "__main__":

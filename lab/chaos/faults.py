@@ -1,62 +1,66 @@
-"""What is done to the parts, and when: drawn from a seed, so that it can be done again. Pure."""
+"""A reproducible schedule of process faults, drawn from a seed. Pure."""
 
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-SHORTEST_S = 0.05
-AT_ONCE = 0.15
-"""How often two parts die at the same moment."""
-JUST_AFTER = 0.15
-"""How often the same part dies again while it starts."""
-PAUSED = 0.25
-"""How often a part is paused rather than killed, where that is wanted."""
+MIN_DELAY_S = 0.05
+DOUBLE_KILL_RATIO = 0.15
+"""Share of faults that kill two processes at the same moment."""
+REPEATED_KILL_RATIO = 0.15
+"""Share of faults that kill the same process again while it starts."""
+PAUSE_RATIO = 0.25
+"""Share of faults that pause a process instead of killing it, where pauses are enabled."""
 
 
-class Deed(StrEnum):
-    """What happens to a part."""
+class FaultKind(StrEnum):
+    """What a fault does to a process."""
 
     KILL = "kill"
+    """SIGKILL."""
     PAUSE = "pause"
-    """It stands still for a while, and comes back with what it knew then."""
+    """SIGSTOP, and SIGCONT later: the process resumes with stale state."""
 
 
 @dataclass(frozen=True, slots=True)
-class Blow:
-    """What happens at one moment, and how long after the one before."""
+class Fault:
+    """A fault, and its delay after the previous one."""
 
-    deed: Deed
+    kind: FaultKind
     targets: tuple[str, ...]
-    after_s: float
+    delay_s: float
 
 
-def blows(parts: Sequence[str], seed: int, every_s: float, pausable: Sequence[str] = ()) -> Iterator[Blow]:
-    """Yield what is done, for ever: each part dies once first, each pausable one is paused once, then all is chance.
+def fault_schedule(
+    processes: Sequence[str], seed: int, every_s: float, pausable: Sequence[str] = ()
+) -> Iterator[Fault]:
+    """Yield faults without end, on average one every `every_s` seconds.
 
-    The same arguments give the same blows.
+    First each process is killed once and each pausable one paused once, in random order; after that kinds
+    and targets are random. The same arguments give the same faults.
     """
-    chance = random.Random(seed)
-    first = [(Deed.KILL, part) for part in parts] + [(Deed.PAUSE, part) for part in pausable]
-    chance.shuffle(first)
-    for deed, part in first:
-        yield Blow(deed, (part,), chance.uniform(0.5, 1.5) * every_s)
+    rng = random.Random(seed)
+    first = [(FaultKind.KILL, name) for name in processes] + [(FaultKind.PAUSE, name) for name in pausable]
+    rng.shuffle(first)
+    for kind, name in first:
+        yield Fault(kind, (name,), rng.uniform(0.5, 1.5) * every_s)
     while True:
-        yield from _some(chance, parts, every_s, pausable)
+        yield from _random_faults(rng, processes, every_s, pausable)
 
 
-def _some(
-    chance: random.Random, parts: Sequence[str], every_s: float, pausable: Sequence[str]
-) -> Iterator[Blow]:
-    after_s = chance.uniform(0.5, 1.5) * every_s
-    if pausable and chance.random() < PAUSED:
-        yield Blow(Deed.PAUSE, (chance.choice(pausable),), after_s)
+def _random_faults(
+    rng: random.Random, processes: Sequence[str], every_s: float, pausable: Sequence[str]
+) -> Iterator[Fault]:
+    delay_s = rng.uniform(0.5, 1.5) * every_s
+    if pausable and rng.random() < PAUSE_RATIO:
+        yield Fault(FaultKind.PAUSE, (rng.choice(pausable),), delay_s)
         return
-    kind = chance.random()
-    if kind < AT_ONCE and len(parts) > 1:
-        yield Blow(Deed.KILL, tuple(chance.sample(parts, 2)), after_s)
+    draw = rng.random()
+    if draw < DOUBLE_KILL_RATIO and len(processes) > 1:
+        yield Fault(FaultKind.KILL, tuple(rng.sample(processes, 2)), delay_s)
         return
-    target = (chance.choice(parts),)
-    yield Blow(Deed.KILL, target, after_s)
-    if kind > 1 - JUST_AFTER:
-        yield Blow(Deed.KILL, target, max(SHORTEST_S, chance.uniform(0.2, 1.0)))
+    target = (rng.choice(processes),)
+    yield Fault(FaultKind.KILL, target, delay_s)
+    if draw > 1 - REPEATED_KILL_RATIO:
+        yield Fault(FaultKind.KILL, target, max(MIN_DELAY_S, rng.uniform(0.2, 1.0)))

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the streams, read as they grow, and the venue's own books."""
+"""The history of a run: journal, intents and published copies by symbol; the venue's data."""
 
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 
 from bus import Bus, FromSequence, OffsetLost, Received, read
-from cli.inspect.audit import VenueBooks
+from cli.inspect.audit import VenueRecords
 from engine.core.grid import Grid
 from producers.simulated.matching.orders import Arrival
 from schemas import subjects
@@ -24,91 +24,91 @@ from schemas.venue.orders import Decision, OrderIntent
 
 T = TypeVar("T")
 
-ASK_WITHIN_S = 20.0
+REQUEST_TIMEOUT_S = 20.0
 
 
-class Committed(NamedTuple):
+class CommittedStep(NamedTuple):
     """A step of the journal, without its state."""
 
     step: int
     epoch: int
     is_claim: bool
     sequence: int
-    time: TimeNs
-    """When the bus stored it."""
+    stored_time: TimeNs
+    """The bus's timestamp of the message."""
     decisions: tuple[Decision, ...] = ()
     fills: tuple[Fill, ...] = ()
 
 
-class Intended(NamedTuple):
+class CommittedIntent(NamedTuple):
     """An intent of the gateway."""
 
     epoch: int
     step: int
     step_sequence: int
-    time: TimeNs
-    """When the bus stored it."""
+    stored_time: TimeNs
+    """The bus's timestamp of the message."""
     decisions: tuple[Decision, ...] = ()
     unresolved: int = 0
 
 
-class Said(NamedTuple):
-    """A copy on `engine.>`, of a decision or of a fill."""
+class PublishedCopy(NamedTuple):
+    """A decision or fill as published on `engine.>`."""
 
     event: DecisionMade | Fill
-    time: TimeNs
-    """When the bus stored it."""
+    stored_time: TimeNs
+    """The bus's timestamp of the message."""
 
 
 @dataclass(slots=True)
-class Trail:
-    """What the bus has of one symbol."""
+class History:
+    """The stored messages of one symbol."""
 
     symbol: Symbol
-    steps: list[Committed] = field(default_factory=list)
-    """In the order of the stream; claims repeat a number."""
-    intents: list[Intended] = field(default_factory=list)
-    said: list[Said] = field(default_factory=list)
+    steps: list[CommittedStep] = field(default_factory=list)
+    """In stream order; a claim repeats the number of the step before it."""
+    intents: list[CommittedIntent] = field(default_factory=list)
+    copies: list[PublishedCopy] = field(default_factory=list)
     state: GridState | None = None
-    """That of the last step."""
-    not_repeatable: list[str] = field(default_factory=list)
-    """Steps that their causes do not lead to."""
+    """State of the last step."""
+    not_reproducible: list[str] = field(default_factory=list)
+    """Steps that do not follow from their causes."""
     undecodable: int = 0
-    lost: list[str] = field(default_factory=list)
-    """What the streams discarded before it was read."""
+    discarded: list[str] = field(default_factory=list)
+    """Ranges that the streams discarded before they were read."""
 
     @property
     def fills(self) -> list[Fill]:
-        """Every fill that was said."""
-        return [said.event for said in self.said if isinstance(said.event, Fill)]
+        """All published fills."""
+        return [copy.event for copy in self.copies if isinstance(copy.event, Fill)]
 
     @property
-    def decided(self) -> list[Decision]:
-        """Every decision that was committed."""
+    def decisions(self) -> list[Decision]:
+        """All committed decisions."""
         return [decision for step in self.steps for decision in step.decisions]
 
     @property
-    def intended(self) -> list[Decision]:
-        """Every decision that the gateway was about to carry out."""
+    def intended_decisions(self) -> list[Decision]:
+        """All decisions in the gateway's intents."""
         return [decision for intent in self.intents for decision in intent.decisions]
 
     @property
-    def takeovers(self) -> int:
-        """How often a gateway took over from another."""
+    def gateway_takeovers(self) -> int:
+        """Number of times a gateway took over from another."""
         return sum(b.epoch != a.epoch for a, b in pairwise(self.intents))
 
     @property
-    def queries(self) -> int:
-        """How often a gateway that took over had an order to ask for."""
+    def takeover_queries(self) -> int:
+        """Number of orders whose outcome a gateway had to query at the venue after a takeover."""
         return sum(b.unresolved for a, b in pairwise(self.intents) if b.epoch != a.epoch)
 
 
-class Witness:
-    """Reads a symbol's streams as they grow, and computes each step anew from the one before."""
+class HistoryRecorder:
+    """Records a symbol's streams as they grow, and recomputes each step from the one before."""
 
     def __init__(self, entry: SymbolEntry) -> None:
-        self.trail = Trail(entry.symbol)
-        # What comes of something is read before it: whatever is seen has its reason in what is read next.
+        self.history = History(entry.symbol)
+        # Effects are read before their causes, so that the step of a recorded copy or intent is never missing.
         self._sources = {
             Stream.ENGINE: (
                 subjects.decision(entry.venue, entry.symbol),
@@ -120,8 +120,8 @@ class Witness:
         self._next = dict.fromkeys(self._sources, 1)
         self._replica = Grid(None, 0)
 
-    async def look(self, bus: Bus) -> None:
-        """Read what has come since.
+    async def record(self, bus: Bus) -> None:
+        """Read the messages stored since the last call.
 
         Raises: StreamGone, Refused, Ambiguous.
         """
@@ -129,7 +129,7 @@ class Witness:
             try:
                 await self._read(bus, stream, filters)
             except OffsetLost as lost:
-                self.trail.lost.append(str(lost))
+                self.history.discarded.append(str(lost))
                 self._next[stream] = lost.first
 
     async def _read(self, bus: Bus, stream: Stream, filters: Sequence[str]) -> None:
@@ -145,14 +145,14 @@ class Witness:
         try:
             event = decode(stored.data)
         except UndecodableError:
-            self.trail.undecodable += 1
+            self.history.undecodable += 1
             return
         match event:
             case Step():
                 self._add_step(event, stored)
             case OrderIntent():
-                self.trail.intents.append(
-                    Intended(
+                self.history.intents.append(
+                    CommittedIntent(
                         event.epoch,
                         event.step,
                         event.step_sequence,
@@ -162,14 +162,14 @@ class Witness:
                     )
                 )
             case DecisionMade() | Fill():
-                self.trail.said.append(Said(event, stored.time_ns))
+                self.history.copies.append(PublishedCopy(event, stored.time_ns))
             case _:
-                self.trail.undecodable += 1
+                self.history.undecodable += 1
 
     def _add_step(self, step: Step, stored: Received) -> None:
         is_claim = not step.causes
-        self.trail.steps.append(
-            Committed(
+        self.history.steps.append(
+            CommittedStep(
                 step.step,
                 step.epoch,
                 is_claim,
@@ -180,15 +180,15 @@ class Witness:
             )
         )
         if difference := self._recompute(step):
-            self.trail.not_repeatable.append(f"step {step.step} of epoch {step.epoch}: {difference}")
-        self.trail.state = step.state
+            self.history.not_reproducible.append(f"step {step.step} of epoch {step.epoch}: {difference}")
+        self.history.state = step.state
 
     def _recompute(self, step: Step) -> str:
-        """Return how what the causes lead to differs from what was committed."""
-        wanted = encode(step.state)
+        """Process the step's causes, and return how the result differs from the step; empty when it does not."""
+        committed_state = encode(step.state)
         if not step.causes:
-            is_same = self._replica.state is None or encode(self._replica.state) == wanted
-            self._replica = Grid(msgspec.json.decode(wanted, type=GridState), step.step)
+            is_same = self._replica.state is None or encode(self._replica.state) == committed_state
+            self._replica = _grid_of(committed_state, step)
             return "" if is_same else "a claim changed the state"
         change = self._replica.process(step.causes)
         state = self._replica.state
@@ -198,38 +198,43 @@ class Witness:
             difference = (
                 f"its causes lead to step {change.step} with {change.decisions}, not {step.decisions}"
             )
-        elif (change.fills, change.notices) != (step.fills, step.notices):
-            difference = "its causes lead to other fills or notices"
-        elif encode(state) != wanted:
-            difference = "its causes lead to another state"
+        elif change.fills != step.fills:
+            difference = "its causes lead to different fills"
+        elif change.notices != step.notices:
+            difference = "its causes lead to different notices"
+        elif encode(state) != committed_state:
+            difference = "its causes lead to a different state"
         else:
             return ""
-        self._replica = Grid(msgspec.json.decode(wanted, type=GridState), step.step)
+        self._replica = _grid_of(committed_state, step)
         return difference
 
 
-class VenueEvidence(NamedTuple):
-    """What the venue has."""
+def _grid_of(state: bytes, step: Step) -> Grid:
+    return Grid(msgspec.json.decode(state, type=GridState), step.step)
 
-    books: VenueBooks
+
+class VenueHistory(NamedTuple):
+    """The venue's orders, trades and holdings, and every request to place an order that reached it."""
+
+    accounts: VenueRecords
     arrivals: tuple[Arrival, ...]
-    """Every request to place an order that ever reached it."""
+    """Requests to place an order, including rejected ones."""
 
 
-async def venue_evidence(venue_url: str) -> VenueEvidence:
-    """Return the simulated venue's complete books."""
-    return VenueEvidence(
-        await books_of(venue_url), await _ask(f"{venue_url}/admin/arrivals", tuple[Arrival, ...])
+async def fetch_venue_history(venue_url: str) -> VenueHistory:
+    """Fetch the complete data of the simulated venue.
+
+    Raises: aiohttp.ClientError, TimeoutError.
+    """
+    return VenueHistory(
+        await _get(f"{venue_url}/admin/books", VenueRecords),
+        await _get(f"{venue_url}/admin/arrivals", tuple[Arrival, ...]),
     )
 
 
-async def books_of(venue_url: str) -> VenueBooks:
-    """Return the orders, trades and holdings that the simulated venue has."""
-    return await _ask(f"{venue_url}/admin/books", VenueBooks)
-
-
-async def _ask(url: str, kind: type[T]) -> T:
-    timeout = aiohttp.ClientTimeout(total=ASK_WITHIN_S)
-    async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
-        answer.raise_for_status()
-        return msgspec.json.decode(await answer.read(), type=kind)
+async def _get(url: str, kind: type[T]) -> T:
+    timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
+    async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
+        response.raise_for_status()
+        return msgspec.json.decode(await response.read(), type=kind)

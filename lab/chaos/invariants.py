@@ -1,6 +1,6 @@
-"""What must hold of every run, whatever died in it. Pure: each proof takes the evidence and returns what contradicts it.
+"""Invariants of every run, whatever faults were injected. Pure: each returns its violations.
 
-Times are compared across processes: venue and bus run on one machine, by one clock.
+Timestamps are compared across processes: the venue and the bus run on one machine, with one clock.
 """
 
 from collections import Counter
@@ -8,148 +8,158 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 from cli.inspect.audit import differences
-from lab.chaos.history import Intended, Trail, VenueEvidence
+from lab.chaos.history import CommittedIntent, History, VenueHistory
 from producers.simulated.matching.orders import Arrival
 from schemas.engine.events import DecisionMade, Fill
 from schemas.units import ClientOrderId, TimeNs, TradeId
 from schemas.venue.order_ids import parse_order_id, symbol_code
 from schemas.venue.orders import Decision, PlaceOrder
 
-Proof = Callable[[Trail, VenueEvidence], list[str]]
+Invariant = Callable[[History, VenueHistory], list[str]]
 
 
-def books_agree(trail: Trail, venue: VenueEvidence) -> list[str]:
-    """Hold that each own trade is in one fill, and position, cash, fees and open orders are the venue's."""
-    if trail.state is None:
-        return [f"{trail.symbol}: no step was ever committed"]
-    return differences(trail.state, trail.fills, venue.books)
+def accounts_match_venue(history: History, venue: VenueHistory) -> list[str]:
+    """Require that each own trade is booked in one fill, and all totals and open orders equal the venue's."""
+    if history.state is None:
+        return [f"{history.symbol}: no step was ever committed"]
+    return differences(history.state, history.fills, venue.accounts)
 
 
-def no_id_was_sent_twice(trail: Trail, venue: VenueEvidence) -> list[str]:
-    """Hold that each of our ids reached the venue once at most, whatever became of it, and was intended once at most."""
-    arrived = Counter(each.client_order_id for each in _arrivals(trail, venue))
-    intended = Counter(d.client_order_id for d in trail.intended if isinstance(d, PlaceOrder))
+def order_ids_are_sent_once(history: History, venue: VenueHistory) -> list[str]:
+    """Require that an order id is in at most one intent, and reaches the venue at most once, accepted or not."""
+    arrived = Counter(each.client_order_id for each in _own_arrivals(history, venue))
+    intended = Counter(d.client_order_id for d in history.intended_decisions if isinstance(d, PlaceOrder))
     found = [f"{name} was sent {count} times" for name, count in arrived.items() if count > 1]
-    return found + [f"{name} was intended {count} times" for name, count in intended.items() if count > 1]
+    return found + [f"{name} is in {count} intents" for name, count in intended.items() if count > 1]
 
 
-def steps_form_one_chain(trail: Trail, venue: VenueEvidence) -> list[str]:
-    """Hold that step follows step, and a number comes again only as a claim, under the next epoch."""
+def steps_form_one_chain(history: History, venue: VenueHistory) -> list[str]:
+    """Require that step numbers increase by one; only a claim repeats one, under the next epoch."""
     found = []
-    if trail.steps and trail.steps[0][:3] != (1, 1, False):
-        found.append(f"the first step is {trail.steps[0].step} of epoch {trail.steps[0].epoch}")
-    for before, after in pairwise(trail.steps):
+    if history.steps and history.steps[0][:3] != (1, 1, False):
+        found.append(f"the first step is {history.steps[0].step} of epoch {history.steps[0].epoch}")
+    for before, after in pairwise(history.steps):
         if after.is_claim:
-            is_right = after.step == before.step and after.epoch == before.epoch + 1
+            is_next = after.step == before.step and after.epoch == before.epoch + 1
         else:
-            is_right = after.step == before.step + 1 and after.epoch == before.epoch
-        if not is_right:
-            found.append(f"step {after.step} of epoch {after.epoch} follows {before.step} of {before.epoch}")
-    return found + trail.lost
+            is_next = after.step == before.step + 1 and after.epoch == before.epoch
+        if not is_next:
+            found.append(
+                f"step {after.step} of epoch {after.epoch} follows step {before.step} of epoch {before.epoch}"
+            )
+    return found + history.discarded
 
 
-def intents_form_one_chain(trail: Trail, venue: VenueEvidence) -> list[str]:
-    """Hold that each gateway's intents follow the claim of its own, and no step is acted on twice."""
+def intents_form_one_chain(history: History, venue: VenueHistory) -> list[str]:
+    """Require that each gateway's intents follow its own claim, and no step has two intents."""
     found = []
-    for before, after in pairwise(trail.intents):
+    for before, after in pairwise(history.intents):
         is_claim = after.epoch == before.epoch + 1 and after.step_sequence == before.step_sequence
         is_next = after.epoch == before.epoch and after.step_sequence > before.step_sequence
         if not is_claim and not is_next:
             found.append(
-                f"an intent of epoch {after.epoch} for step {after.step} (JOURNAL {after.step_sequence})"
-                f" follows one of {before.epoch} for {before.step} ({before.step_sequence})"
+                f"an intent of epoch {after.epoch} for step {after.step} (JOURNAL sequence {after.step_sequence})"
+                f" follows one of epoch {before.epoch} for step {before.step} ({before.step_sequence})"
             )
     return found
 
 
-def steps_can_be_repeated(trail: Trail, venue: VenueEvidence) -> list[str]:
-    """Hold that the same causes from the same state gave the same decisions, fills and state, byte for byte."""
-    return list(trail.not_repeatable)
+def steps_are_reproducible(history: History, venue: VenueHistory) -> list[str]:
+    """Require that replaying the causes gives the same decisions, fills and state, byte for byte."""
+    return list(history.not_reproducible)
 
 
-def nothing_was_sent_uncommitted(trail: Trail, venue: VenueEvidence) -> list[str]:
-    """Hold that what reached the venue had been intended before, and what was intended had been decided before."""
+def orders_are_committed_before_sending(history: History, venue: VenueHistory) -> list[str]:
+    """Require that each step is stored before its intent, and each intent before its orders reach the venue."""
     decided = {
-        d.client_order_id: s.time for s in trail.steps for d in s.decisions if isinstance(d, PlaceOrder)
+        d.client_order_id: s.stored_time
+        for s in history.steps
+        for d in s.decisions
+        if isinstance(d, PlaceOrder)
     }
-    intended = _intended_times(trail.intents)
+    intended = _intent_times(history.intents)
     found = [
         text
-        for arrival in _arrivals(trail, venue)
-        if (text := _too_early(arrival, intended.get(arrival.client_order_id)))
+        for arrival in _own_arrivals(history, venue)
+        if (text := _sent_without_intent(arrival, intended.get(arrival.client_order_id)))
     ]
-    for name, time in intended.items():
-        committed = decided.get(name)
-        if committed is None:
-            found.append(f"{name} was intended, no step decided it")
-        elif committed > time:
-            found.append(f"{name} was intended before the step that decided it was committed")
+    for name, intent_time in intended.items():
+        decided_time = decided.get(name)
+        if decided_time is None:
+            found.append(f"{name} has an intent, but no step decided it")
+        elif decided_time > intent_time:
+            found.append(f"the intent of {name} was stored before the step that decided it")
     return found
 
 
-def nothing_was_said_uncommitted(trail: Trail, venue: VenueEvidence) -> list[str]:
-    """Hold that each decision and fill on `engine.>` is that of a step, and came after it."""
+def copies_are_published_after_commit(history: History, venue: VenueHistory) -> list[str]:
+    """Require that each decision and fill on `engine.>` equals that of a step, and is stored after the step."""
     committed: dict[object, tuple[Decision | Fill, TimeNs]] = {}
-    for step in trail.steps:
-        committed |= {(step.step, i): (d, step.time) for i, d in enumerate(step.decisions)}
-        committed |= {(step.step, fill.trade_id): (fill, step.time) for fill in step.fills}
+    for step in history.steps:
+        committed |= {(step.step, i): (d, step.stored_time) for i, d in enumerate(step.decisions)}
+        committed |= {(step.step, fill.trade_id): (fill, step.stored_time) for fill in step.fills}
     found = []
     key: tuple[int, int | TradeId]
     content: Decision | Fill
-    for event, time in trail.said:
+    for event, published_time in history.copies:
         if isinstance(event, DecisionMade):
             name, key, content = f"decision {event.index}", (event.step, event.index), event.decision
         else:
-            name, key, content = f"trade {event.trade_id}", (event.step, event.trade_id), event
-        truth, committed_time = committed.get(key, (None, 0))
-        if truth != content:
-            found.append(f"{name} of step {event.step} was said, and not committed like that")
-        elif time < committed_time:
-            found.append(f"{name} of step {event.step} was said before it was committed")
+            name, key, content = f"the fill of trade {event.trade_id}", (event.step, event.trade_id), event
+        committed_content, committed_time = committed.get(key, (None, 0))
+        if committed_content != content:
+            found.append(f"{name} of step {event.step} was published, but the step does not contain it")
+        elif published_time < committed_time:
+            found.append(f"{name} of step {event.step} was published before the step was committed")
     return found
 
 
-def each_fill_was_said_once(trail: Trail, venue: VenueEvidence) -> list[str]:
-    """Hold that each trade was booked in one step, and that its fill was published."""
-    said = Counter(fill.trade_id for fill in trail.fills)
-    booked = Counter(fill.trade_id for step in trail.steps for fill in step.fills)
+def fills_are_booked_once_and_published(history: History, venue: VenueHistory) -> list[str]:
+    """Require that each trade is booked in one step, and its fill is published."""
+    published = Counter(fill.trade_id for fill in history.fills)
+    booked = Counter(fill.trade_id for step in history.steps for fill in step.fills)
     found = [f"trade {trade} was booked in {count} steps" for trade, count in booked.items() if count > 1]
-    found += [f"trade {trade} was booked and never said" for trade in booked if trade not in said]
+    found += [
+        f"trade {trade} was booked, but its fill was not published"
+        for trade in booked
+        if trade not in published
+    ]
     return found
 
 
-def all_is_readable(trail: Trail, venue: VenueEvidence) -> list[str]:
-    """Hold that no message of ours is nonsense."""
-    return [f"{trail.undecodable} messages do not decode"] if trail.undecodable else []
+def messages_can_be_decoded(history: History, venue: VenueHistory) -> list[str]:
+    """Require that every stored message decodes."""
+    return [f"{history.undecodable} messages cannot be decoded"] if history.undecodable else []
 
 
-PROOFS: dict[str, Proof] = {
-    "the books agree": books_agree,
-    "no id was sent twice": no_id_was_sent_twice,
+INVARIANTS: dict[str, Invariant] = {
+    "the accounts match the venue": accounts_match_venue,
+    "no order id was sent twice": order_ids_are_sent_once,
     "steps form one chain": steps_form_one_chain,
     "intents form one chain": intents_form_one_chain,
-    "each step follows from its causes": steps_can_be_repeated,
-    "nothing was sent that was not committed": nothing_was_sent_uncommitted,
-    "nothing was said that was not committed": nothing_was_said_uncommitted,
-    "every booked fill was said": each_fill_was_said_once,
-    "everything can be read": all_is_readable,
+    "each step is reproducible from its causes": steps_are_reproducible,
+    "every order was committed before it was sent": orders_are_committed_before_sending,
+    "every event was committed before it was published": copies_are_published_after_commit,
+    "every booked fill was published": fills_are_booked_once_and_published,
+    "every message can be decoded": messages_can_be_decoded,
 }
 
-AT_REST = frozenset({"the books agree", "every booked fill was said"})
-"""What holds once nothing moves any more; the others hold at any moment."""
+EVENTUAL = frozenset({"the accounts match the venue", "every booked fill was published"})
+"""Invariants that may be violated while the stack works and hold once it is idle; the others hold at any time."""
 
 
-def contradictions(trails: Iterable[Trail], venue: VenueEvidence) -> dict[str, list[str]]:
-    """Return for each proof what contradicts it, over all symbols."""
-    trails = list(trails)
+def violations(histories: Iterable[History], venue: VenueHistory) -> dict[str, list[str]]:
+    """Return the violations of each invariant, over all symbols."""
+    histories = list(histories)
     return {
-        name: [text for trail in trails for text in proof(trail, venue)] for name, proof in PROOFS.items()
+        name: [text for history in histories for text in invariant(history, venue)]
+        for name, invariant in INVARIANTS.items()
     }
 
 
-def _arrivals(trail: Trail, venue: VenueEvidence) -> list[Arrival]:
-    """Return what has an id in our form, whoever made it: nobody else trades beside the laboratory."""
-    code = symbol_code(trail.symbol)
+def _own_arrivals(history: History, venue: VenueHistory) -> list[Arrival]:
+    """Return the requests with an order id of our format for the symbol; in a chaos test all traffic is ours."""
+    code = symbol_code(history.symbol)
     found = []
     for arrival in venue.arrivals:
         name = parse_order_id(arrival.client_order_id)
@@ -158,18 +168,18 @@ def _arrivals(trail: Trail, venue: VenueEvidence) -> list[Arrival]:
     return found
 
 
-def _intended_times(intents: Iterable[Intended]) -> dict[ClientOrderId, TimeNs]:
+def _intent_times(intents: Iterable[CommittedIntent]) -> dict[ClientOrderId, TimeNs]:
     times: dict[ClientOrderId, TimeNs] = {}
     for intent in intents:
         for decision in intent.decisions:
             if isinstance(decision, PlaceOrder):
-                times.setdefault(decision.client_order_id, intent.time)
+                times.setdefault(decision.client_order_id, intent.stored_time)
     return times
 
 
-def _too_early(arrival: Arrival, intended: TimeNs | None) -> str:
-    if intended is None:
-        return f"{arrival.client_order_id} was sent, no intent has it"
-    if arrival.time < intended:
-        return f"{arrival.client_order_id} was sent before its intent was committed"
+def _sent_without_intent(arrival: Arrival, intent_time: TimeNs | None) -> str:
+    if intent_time is None:
+        return f"{arrival.client_order_id} was sent, but no intent contains it"
+    if arrival.time < intent_time:
+        return f"{arrival.client_order_id} was sent before its intent was stored"
     return ""

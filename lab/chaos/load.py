@@ -1,4 +1,4 @@
-"""What happens in `verify --viewers`: events of every durable kind, for many symbols, at a steady rate."""
+"""Load of `verify --viewers`: events of every durable kind at a steady rate."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ from schemas.engine.control import CommandName, CommandOutcome, CommandResult
 from schemas.engine.events import Fill, RiskChanged, Severity
 from schemas.grid.settings import GridMode
 from schemas.grid.view import GridView
-from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TradeId, VenueId
+from schemas.units import SECOND_NS, ZERO, ClientOrderId, Side, Symbol, TradeId, VenueId
 from schemas.venue.market import Candle, Ticker
 from schemas.venue.orders import OrderReport, OrderStatus, Trade
 
@@ -25,51 +25,53 @@ RETRY_S = 0.1
 
 
 class Market(NamedTuple):
-    """A symbol, and its token in subjects."""
+    """A symbol and its subject token: `C1/USDT:USDT`, `C1-USDT_USDT`."""
 
     symbol: Symbol
     token: str
 
 
 def markets(count: int) -> list[Market]:
-    """Return so many symbols."""
+    """Return `count` symbols."""
     symbols = [Symbol(f"C{i}/USDT:USDT") for i in range(count)]
     return [Market(symbol, subjects.escape(symbol)) for symbol in symbols]
 
 
-class Speaker:
-    """Stores events until it is stopped. What it could not store did not happen."""
+class EventGenerator:
+    """Stores events until it is stopped. An event whose write fails is dropped."""
 
-    def __init__(self, bus: Bus, known: Sequence[Market], events_per_s: float, rng: random.Random) -> None:
+    def __init__(
+        self, bus: Bus, all_markets: Sequence[Market], events_per_s: float, rng: random.Random
+    ) -> None:
         self._bus = bus
-        self._markets = known
-        self._pause_s = 1 / events_per_s
+        self._markets = all_markets
+        self._interval_s = 1 / events_per_s
         self._random = rng
         self._count = 0
         self._is_stopping = False
         self._stopped = asyncio.Event()
 
-    async def introduce(self) -> None:
-        """Say something of every symbol, so that it is known."""
+    async def publish_tickers(self) -> None:
+        """Store a ticker of every symbol, so that the live servers know all symbols."""
         for market in self._markets:
             await self._bus.store(subjects.ticker(VENUE, market.symbol), _ticker(market.symbol, 0))
 
     async def run(self) -> None:
-        """Speak until stopped."""
-        began, kinds = time.monotonic(), (_report, _report, _trade, _fill, _grid, _candle, _risk, _result)
+        """Store a random event and a ticker per interval, until stopped."""
+        started, kinds = time.monotonic(), (_report, _report, _trade, _fill, _grid, _candle, _risk, _result)
         while not self._is_stopping:
             self._count += 1
             market = self._random.choice(self._markets)
-            say: Callable[[Symbol, int], tuple[str, msgspec.Struct]] = self._random.choice(kinds)
-            await self._store(*say(market.symbol, self._count))
+            event_of: Callable[[Symbol, int], tuple[str, msgspec.Struct]] = self._random.choice(kinds)
+            await self._store(*event_of(market.symbol, self._count))
             await self._store(subjects.ticker(VENUE, market.symbol), _ticker(market.symbol, self._count))
-            await asyncio.sleep(max(0.0, began + self._count * self._pause_s - time.monotonic()))
+            await asyncio.sleep(max(0.0, started + self._count * self._interval_s - time.monotonic()))
         self._stopped.set()
 
     def stop(self) -> None:
         self._is_stopping = True
 
-    async def stopped(self) -> None:
+    async def wait_stopped(self) -> None:
         """Return when the last event is stored."""
         await self._stopped.wait()
 
@@ -77,7 +79,7 @@ class Speaker:
         try:
             await self._bus.store(subject, event)
         except StreamGone:
-            # What was in memory is gone with the server, and so is the stream.
+            # An in-memory stream does not survive a restart of the bus server.
             await self._provision()
         except BusError:
             await asyncio.sleep(RETRY_S)
@@ -95,13 +97,13 @@ def _ticker(symbol: Symbol, n: int) -> Ticker:
 
 
 def _report(symbol: Symbol, n: int) -> tuple[str, msgspec.Struct]:
-    # Every second one ends the order that the one before it may have opened.
+    # Odd reports end the order that an even one opened.
     return subjects.order_report(VENUE, symbol), OrderReport(
         venue=VENUE,
         symbol=symbol,
         client_order_id=ClientOrderId(f"order-{n // 40}"),
         status=OrderStatus.CANCELED if n % 2 else OrderStatus.NEW,
-        cumulative_quantity=Decimal(0),
+        cumulative_quantity=ZERO,
         time=time.time_ns(),
         side=Side.BUY,
         price=PRICE,
@@ -118,7 +120,7 @@ def _trade(symbol: Symbol, n: int) -> tuple[str, msgspec.Struct]:
         side=Side.BUY,
         price=PRICE,
         quantity=ONE,
-        fee=Decimal(0),
+        fee=ZERO,
         fee_asset="USDT",
         is_maker=True,
         time=time.time_ns(),
@@ -135,10 +137,10 @@ def _fill(symbol: Symbol, n: int) -> tuple[str, msgspec.Struct]:
         side=Side.BUY,
         price=PRICE,
         quantity=ONE,
-        fee=Decimal(0),
+        fee=ZERO,
         fee_asset="USDT",
         opens=True,
-        grid_profit=Decimal(0),
+        grid_profit=ZERO,
         position=ONE,
         is_maker=True,
         step=n,
@@ -147,7 +149,6 @@ def _fill(symbol: Symbol, n: int) -> tuple[str, msgspec.Struct]:
 
 
 def _grid(symbol: Symbol, n: int) -> tuple[str, msgspec.Struct]:
-    zero = Decimal(0)
     return subjects.grid(VENUE, symbol), GridView(
         venue=VENUE,
         symbol=symbol,
@@ -160,17 +161,17 @@ def _grid(symbol: Symbol, n: int) -> tuple[str, msgspec.Struct]:
         slots=(),
         paused=False,
         not_quoting=None,
-        position=zero,
-        cash=zero,
-        fees=zero,
-        funding=zero,
-        grid_profit=zero,
-        unpaired_profit=zero,
-        total_profit=zero,
-        buy_and_hold=zero,
+        position=ZERO,
+        cash=ZERO,
+        fees=ZERO,
+        funding=ZERO,
+        grid_profit=ZERO,
+        unpaired_profit=ZERO,
+        total_profit=ZERO,
+        buy_and_hold=ZERO,
         closed_trades=0,
         opened_trades=0,
-        volume=zero,
+        volume=ZERO,
         first_time=0,
         time=time.time_ns(),
     )

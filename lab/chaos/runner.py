@@ -1,4 +1,4 @@
-"""Runs the stack on a seeded market with faults, kills and pauses its parts, lets it come to rest, and proves."""
+"""Run the stack under faults, let it come to rest, and check the invariants."""
 
 import asyncio
 import itertools
@@ -13,16 +13,16 @@ import aiohttp
 import msgspec
 
 from bus import BusError
-from cli.background import beside
+from cli.background import background_task
 from cli.config.file import Configuration
-from cli.stack.stack import Stack, StackSettings, node_names, part_names, running
-from lab.chaos.faults import Blow, Deed, blows
-from lab.chaos.history import Trail, VenueEvidence, Witness, venue_evidence
-from lab.chaos.invariants import AT_REST, contradictions
+from cli.stack.stack import Stack, StackSettings, node_names, part_names, run_stack
+from lab.chaos.faults import Fault, FaultKind, fault_schedule
+from lab.chaos.history import History, HistoryRecorder, VenueHistory, fetch_venue_history
+from lab.chaos.invariants import EVENTUAL, violations
 from producers.simulated.settings import FaultSettings
 from schemas.subjects import Stream
 
-FAULTS = FaultSettings(
+VENUE_FAULTS = FaultSettings(
     lost=0.05,
     doubled=0.05,
     late=0.05,
@@ -36,42 +36,41 @@ FAULTS = FaultSettings(
     disconnect_account=0.002,
     disconnect_market=0.0005,
 )
-LIVELINESS = 4
-"""So many times the market's volatility."""
-SETTLE_WITHIN_S = 120.0
-ASK_EVERY_S = 1.0
-WITNESS_EVERY_S = 5.0
-REFUTED_FOR_S = 10.0
-"""So long is waited, in case that what was read was old."""
+VOLATILITY_FACTOR = 4
+SETTLE_TIMEOUT_S = 120.0
+POLL_S = 1.0
+CHECK_EVERY_S = 5.0
+RECHECK_FOR_S = 10.0
+"""How long a permanent violation is checked again, in case a read was stale."""
 LEADER = "leader"
-"""The bus's server that leads a stream when the blow falls."""
-LED = (Stream.JOURNAL, Stream.ORDERS)
+"""Target name: the bus server that leads a stream at the moment of the fault."""
+LED_STREAMS = (Stream.JOURNAL, Stream.ORDERS)
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """What a run is to go through."""
+class ChaosSettings:
+    """The faults of a run."""
 
     seed: int = 1
     kills: int = 0
-    """So many blows at least."""
+    """Minimum number of faults."""
     minutes: float = 0.0
-    """And for so long at least."""
+    """Minimum duration of the faults."""
     every_s: float = 3.0
-    """Between blows, about."""
+    """Mean time between faults."""
     pause_s: float = 0.0
-    """How long what is paused stands still; 0: nothing is paused."""
+    """Duration of a pause; 0 disables pauses."""
     only: tuple[str, ...] = ()
-    """What the names of those that are struck begin with; empty: all are."""
+    """Prefixes of the names of eligible processes; empty: all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a run showed."""
+class ChaosResult:
+    """The history of a run and the violated invariants."""
 
-    trails: list[Trail]
-    venue: VenueEvidence
-    contradictions: dict[str, list[str]]
+    histories: list[History]
+    venue: VenueHistory
+    violations: dict[str, list[str]]
     settled_s: float
     restarts: dict[str, int]
     kills: Counter[str] = field(default_factory=Counter)
@@ -79,164 +78,174 @@ class Outcome:
 
     @property
     def holds(self) -> bool:
-        return not any(self.contradictions.values())
+        return not any(self.violations.values())
 
     @property
-    def is_refuted(self) -> bool:
-        """Something does not hold that never will again."""
-        return any(found for name, found in self.contradictions.items() if name not in AT_REST)
+    def is_permanently_violated(self) -> bool:
+        """Whether an invariant that holds at any time is violated."""
+        return any(found for name, found in self.violations.items() if name not in EVENTUAL)
 
 
-async def experiment(settings: StackSettings, trial: Trial, say: Callable[[str], None]) -> Outcome:
-    """Run the stack, do to it what the trial wants, and return the outcome.
+async def run_chaos(
+    stack_settings: StackSettings, settings: ChaosSettings, progress: Callable[[str], None]
+) -> ChaosResult:
+    """Run the stack under faults and return the result; `progress` receives one line of text per event.
 
     Raises: CommandError or bus.ServerStartFailed when the stack cannot be started.
     """
-    async with running(settings, say) as stack:
-        laboratory = Laboratory(settings, stack, trial, say)
-        await laboratory.until_trading()
-        say("every symbol trades; faults on")
-        faults = msgspec.structs.replace(FAULTS, seed=trial.seed)
-        async with _faults(stack.venue_url, faults), beside(laboratory.witness(), "witness"):
-            await laboratory.torment()
-        say("faults off; the market stands still; waiting for the books to agree")
+    async with run_stack(stack_settings, progress) as stack:
+        run = ChaosRun(stack_settings, stack, settings, progress)
+        await run.until_trading()
+        progress("every symbol has traded; faults on")
+        faults = msgspec.structs.replace(VENUE_FAULTS, seed=settings.seed)
+        async with _venue_faults(stack.venue_url, faults), background_task(run.watch(), "watch"):
+            await run.inject_faults()
+        progress("faults off, market halted; waiting until the accounts match the venue")
         await _post(stack.venue_url, "market", {"halted": True})
-        return await laboratory.settle()
+        return await run.settle()
 
 
-def lively(configuration: Configuration) -> Configuration:
-    """Return the configuration with a market in which much happens."""
+def with_volatile_market(configuration: Configuration) -> Configuration:
+    """Return the configuration with the market's volatility multiplied by `VOLATILITY_FACTOR`."""
     venue = configuration.venue
     symbols = tuple(
-        msgspec.structs.replace(each, volatility=LIVELINESS * each.volatility) for each in venue.symbols
+        msgspec.structs.replace(each, volatility=VOLATILITY_FACTOR * each.volatility)
+        for each in venue.symbols
     )
     return msgspec.structs.replace(configuration, venue=msgspec.structs.replace(venue, symbols=symbols))
 
 
-def targets(settings: StackSettings) -> tuple[str, ...]:
-    """Return what can be killed, by name."""
-    leader = [LEADER] if settings.nodes > 1 else []
-    return (*part_names(settings), *node_names(settings.nodes), *leader)
+def all_targets(stack_settings: StackSettings) -> tuple[str, ...]:
+    """Return the names of all processes that faults can hit, and `leader` on a cluster."""
+    leader = [LEADER] if stack_settings.nodes > 1 else []
+    return (*part_names(stack_settings), *node_names(stack_settings.nodes), *leader)
 
 
-def struck(settings: StackSettings, trial: Trial) -> tuple[str, ...]:
-    """Return what a trial kills and pauses, by name."""
-    return tuple(name for name in targets(settings) if name.startswith(trial.only or ""))
+def selected_targets(stack_settings: StackSettings, settings: ChaosSettings) -> tuple[str, ...]:
+    """Return the targets that `settings.only` selects."""
+    return tuple(name for name in all_targets(stack_settings) if name.startswith(settings.only or ""))
 
 
-class Laboratory:
-    """One run."""
+class ChaosRun:
+    """One run: injects faults into a stack and checks its history."""
 
     def __init__(
-        self, settings: StackSettings, stack: Stack, trial: Trial, say: Callable[[str], None]
+        self,
+        stack_settings: StackSettings,
+        stack: Stack,
+        settings: ChaosSettings,
+        progress: Callable[[str], None],
     ) -> None:
-        self._settings = settings
+        self._stack_settings = stack_settings
         self._stack = stack
-        self._trial = trial
-        self._say = say
-        self._entries = settings.configuration.symbols
-        self._witnesses = [Witness(entry) for entry in self._entries]
-        self._looking = asyncio.Lock()
-        self._refuted = asyncio.Event()
+        self._settings = settings
+        self._progress = progress
+        self._entries = stack_settings.configuration.symbols
+        self._recorders = [HistoryRecorder(entry) for entry in self._entries]
+        self._recording = asyncio.Lock()
+        self._violated = asyncio.Event()
         self._pausing: set[asyncio.Task[None]] = set()
         self._kills: Counter[str] = Counter()
         self._pauses: Counter[str] = Counter()
 
     async def until_trading(self) -> None:
-        """Return when every symbol has a fill, or when that is not worth waiting for."""
-        while not all(witness.trail.fills for witness in self._witnesses):
-            outcome = await self._outcome(0.0)
-            if outcome is not None and outcome.is_refuted:
+        """Return when every symbol has a fill, or when an invariant is permanently violated."""
+        while not all(recorder.history.fills for recorder in self._recorders):
+            result = await self._check(0.0)
+            if result is not None and result.is_permanently_violated:
                 return
-            await asyncio.sleep(ASK_EVERY_S)
+            await asyncio.sleep(POLL_S)
 
-    async def witness(self) -> None:
-        """Read what the streams get, which discard what is old, until something does not hold."""
+    async def watch(self) -> None:
+        """Record and check the streams continuously, since they discard old messages. Never returns."""
         while True:
-            await asyncio.sleep(WITNESS_EVERY_S)
-            outcome = await self._outcome(0.0)
-            if outcome is not None and outcome.is_refuted:
-                self._refuted.set()
+            await asyncio.sleep(CHECK_EVERY_S)
+            result = await self._check(0.0)
+            if result is not None and result.is_permanently_violated:
+                self._violated.set()
 
-    async def torment(self) -> None:
-        """Deal the blows; return when what was paused goes on again."""
-        trial = self._trial
+    async def inject_faults(self) -> None:
+        """Inject the scheduled faults; return when all paused processes have resumed."""
+        settings = self._settings
         clock = asyncio.get_running_loop().time
-        end = clock() + trial.minutes * 60
-        names = struck(self._settings, trial)
-        planned = blows(names, trial.seed, trial.every_s, names if trial.pause_s else ())
+        end = clock() + settings.minutes * 60
+        targets = selected_targets(self._stack_settings, settings)
+        schedule = fault_schedule(
+            targets, settings.seed, settings.every_s, targets if settings.pause_s else ()
+        )
         for number in itertools.count(1):
-            if self._refuted.is_set() or (number > trial.kills and clock() >= end):
+            if self._violated.is_set() or (number > settings.kills and clock() >= end):
                 break
-            blow = next(planned)
-            await asyncio.sleep(blow.after_s)
-            await self._deal(number, blow)
-        await asyncio.sleep(trial.every_s)
+            fault = next(schedule)
+            await asyncio.sleep(fault.delay_s)
+            await self._inject(number, fault)
+        await asyncio.sleep(settings.every_s)
         if self._pausing:
             await asyncio.wait(self._pausing)
 
-    async def settle(self) -> Outcome:
-        """Return what there is once every proof holds, or when it has been waited for long enough."""
+    async def settle(self) -> ChaosResult:
+        """Return the result once every invariant holds, or the last one after the time-out."""
         started = time.monotonic()
         while True:
-            after_s = time.monotonic() - started
-            outcome = await self._outcome(after_s)
-            if outcome is not None:
-                patience_s = REFUTED_FOR_S if outcome.is_refuted else SETTLE_WITHIN_S
-                if outcome.holds or after_s > patience_s:
-                    return outcome
+            elapsed_s = time.monotonic() - started
+            result = await self._check(elapsed_s)
+            if result is not None:
+                timeout_s = RECHECK_FOR_S if result.is_permanently_violated else SETTLE_TIMEOUT_S
+                if result.holds or elapsed_s > timeout_s:
+                    return result
             with suppress(BusError):
                 await self._stack.bus.publish(f"sweep.{self._entries[0].venue}", b"")
-            await asyncio.sleep(ASK_EVERY_S)
+            await asyncio.sleep(POLL_S)
 
-    async def _deal(self, number: int, blow: Blow) -> None:
-        names = tuple(dict.fromkeys([await self._named(target) for target in blow.targets]))
-        self._say(f"blow {number}: {blow.deed} {' and '.join(names)}")
+    async def _inject(self, number: int, fault: Fault) -> None:
+        names = tuple(dict.fromkeys([await self._process_name(target) for target in fault.targets]))
+        self._progress(f"fault {number}: {fault.kind} {' and '.join(names)}")
         for name in names:
-            match blow.deed:
-                case Deed.KILL:
+            match fault.kind:
+                case FaultKind.KILL:
                     self._kills[name] += 1
                     self._stack.parts[name].kill()
-                case Deed.PAUSE:
+                case FaultKind.PAUSE:
                     self._pauses[name] += 1
                     task = asyncio.create_task(self._pause(name), name=f"pause:{name}")
                     self._pausing.add(task)
                     task.add_done_callback(self._pausing.discard)
 
     async def _pause(self, name: str) -> None:
-        part = self._stack.parts[name]
-        part.send(signal.SIGSTOP)
+        process = self._stack.parts[name]
+        process.send(signal.SIGSTOP)
         try:
-            await asyncio.sleep(self._trial.pause_s)
+            await asyncio.sleep(self._settings.pause_s)
         finally:
-            part.send(signal.SIGCONT)
-            self._say(f"{name} goes on")
+            process.send(signal.SIGCONT)
+            self._progress(f"{name} resumed")
 
-    async def _named(self, target: str) -> str:
+    async def _process_name(self, target: str) -> str:
         if target != LEADER:
             return target
-        stream = LED[sum(self._kills.values()) % len(LED)]
+        stream = LED_STREAMS[sum(self._kills.values()) % len(LED_STREAMS)]
         try:
             leader = (await self._stack.bus.stream_state(stream)).leader
         except BusError:
             leader = ""
-        return leader if leader in self._stack.parts else node_names(self._settings.nodes)[0]
+        return leader if leader in self._stack.parts else node_names(self._stack_settings.nodes)[0]
 
-    async def _outcome(self, after_s: float) -> Outcome | None:
+    async def _check(self, elapsed_s: float) -> ChaosResult | None:
+        """Record new messages and check all invariants; None when the bus or the venue cannot be read."""
         try:
-            async with self._looking:
-                venue = await venue_evidence(self._stack.venue_url)
-                for witness in self._witnesses:
-                    await witness.look(self._stack.bus)
+            async with self._recording:
+                venue = await fetch_venue_history(self._stack.venue_url)
+                for recorder in self._recorders:
+                    await recorder.record(self._stack.bus)
         except (BusError, aiohttp.ClientError, TimeoutError) as error:
-            self._say(f"nothing can be seen now: {error!r}")
+            self._progress(f"cannot read the bus or the venue, will retry: {error!r}")
             return None
-        trails = [witness.trail for witness in self._witnesses]
-        return Outcome(
-            trails,
+        histories = [recorder.history for recorder in self._recorders]
+        return ChaosResult(
+            histories,
             venue,
-            contradictions(trails, venue),
-            after_s,
+            violations(histories, venue),
+            elapsed_s,
             self._stack.supervisor.restarts(),
             self._kills,
             self._pauses,
@@ -244,7 +253,7 @@ class Laboratory:
 
 
 @asynccontextmanager
-async def _faults(venue_url: str, faults: FaultSettings) -> AsyncIterator[None]:
+async def _venue_faults(venue_url: str, faults: FaultSettings) -> AsyncIterator[None]:
     await _post(venue_url, "faults", msgspec.to_builtins(faults))
     try:
         yield
@@ -252,15 +261,15 @@ async def _faults(venue_url: str, faults: FaultSettings) -> AsyncIterator[None]:
         await _post(venue_url, "faults", msgspec.to_builtins(FaultSettings()))
 
 
-async def _post(venue_url: str, what: str, body: object) -> None:
-    """Tell the venue, until it is there to hear it."""
+async def _post(venue_url: str, resource: str, body: object) -> None:
+    """Post to the venue's admin API, retrying until the venue is reachable."""
     while True:
         try:
             async with (
                 aiohttp.ClientSession() as session,
-                session.post(f"{venue_url}/admin/{what}", json=body) as answer,
+                session.post(f"{venue_url}/admin/{resource}", json=body) as response,
             ):
-                answer.raise_for_status()
+                response.raise_for_status()
                 return
         except (aiohttp.ClientConnectionError, TimeoutError):
-            await asyncio.sleep(ASK_EVERY_S)
+            await asyncio.sleep(POLL_S)

@@ -1,4 +1,4 @@
-"""The viewers of `verify --viewers`: they connect, remember what they heard, and go on elsewhere when they are cut off."""
+"""WebSocket clients of `verify --viewers`: record events, and resume at another live server."""
 
 import asyncio
 import random
@@ -15,125 +15,127 @@ from websockets.typing import Subprotocol
 
 from lab.chaos.load import Market
 
-DIALECT = Subprotocol("opensqt.v2")
-PAUSE_S = 0.3
-"""Before another server is tried, at most."""
-CONNECT_WITHIN_S = 5.0
-CONNECTING = 50
-"""At a time: more would only wait for each other."""
-SILENCE_S = 5.0
-"""A server speaks every second."""
+PROTOCOL_VERSION = Subprotocol("opensqt.v2")
+MAX_RECONNECT_DELAY_S = 0.3
+CONNECT_TIMEOUT_S = 5.0
+MAX_CONCURRENT_CONNECTS = 50
+RECEIVE_TIMEOUT_S = 5.0
+"""A live server sends a message every second."""
 
 
-class At(msgspec.Struct, frozen=True):
-    """A position in a stream."""
+class StreamCursor(msgspec.Struct, frozen=True):
+    """A position in a stream: `{"created": "2026-11-21T09:00:00.1Z", "sequence": 17}`."""
 
     created: str
     sequence: int
 
 
-class Streams(msgspec.Struct, frozen=True):
-    """The part of `snapshot` and `streams` that counts here."""
+class StreamCursors(msgspec.Struct, frozen=True):
+    """The data of `streams`, and the fields of `snapshot` that are compared."""
 
-    streams: dict[str, At]
+    streams: dict[str, StreamCursor]
     reason: str = ""
 
 
-class DurableInput(msgspec.Struct, frozen=True):
-    """A message."""
+class ServerMessage(msgspec.Struct, frozen=True):
+    """A message of the live protocol: `{"type": "orders", "seq": "ORDERS:17", "data": ...}`."""
 
     type: str
     data: msgspec.Raw
     seq: str = ""
 
 
-class Told(NamedTuple):
-    """What some viewer was told of an event first."""
+class EventContent(NamedTuple):
+    """The content of a durable event, the same at every live server."""
 
     type: str
     data: bytes
 
 
-_message = msgspec.json.Decoder(DurableInput)
-_streams = msgspec.json.Decoder(Streams)
+_message = msgspec.json.Decoder(ServerMessage)
+_cursors = msgspec.json.Decoder(StreamCursors)
 
 
 class Viewer:
-    """One viewer's memory. Without topics it sees everything."""
+    """The messages that one viewer has received. Without topics it subscribes to all symbols."""
 
     def __init__(self, name: str, topics: Sequence[Market]) -> None:
         self.name = name
         self._topics = topics
         self._tokens = frozenset(market.token for market in topics)
-        self.positions: dict[str, At] = {}
-        self.begins: dict[str, int] = {}
-        """What its snapshot included."""
+        self.cursors: dict[str, StreamCursor] = {}
+        self.snapshot_sequences: dict[str, int] = {}
+        """By stream: the last event included in the first snapshot."""
         self.sequences: defaultdict[str, list[int]] = defaultdict(list)
+        """By stream: the events received, in order of receipt."""
         self.snapshots: list[str] = []
-        self.faults: list[str] = []
+        """The reason of each snapshot."""
+        self.errors: list[str] = []
         self.resumed = 0
 
     @property
-    def heard(self) -> int:
+    def received(self) -> int:
         return sum(len(each) for each in self.sequences.values())
 
-    def hears(self, token: str) -> bool:
-        """Tell whether a symbol is one of its topics; `token` is that of the subject."""
+    def subscribes_to(self, token: str) -> bool:
+        """Return whether a symbol is one of the topics; `token` is its subject token, as `BTC-USDT_USDT`."""
         return not self._topics or token in self._tokens
 
     @property
     def query(self) -> str:
-        """What it asks for, and from where on."""
-        asked: list[tuple[str, str]] = [("symbol", market.symbol) for market in self._topics] or [
+        """The URL query: topics, and the cursors to resume from, as `symbol=%2A&resume=ORDERS%3A17%3A...`."""
+        parameters: list[tuple[str, str]] = [("symbol", market.symbol) for market in self._topics] or [
             ("symbol", "*")
         ]
-        asked += [("resume", f"{name}:{at.sequence}:{at.created}") for name, at in self.positions.items()]
-        return urlencode(asked)
+        parameters += [
+            ("resume", f"{name}:{cursor.sequence}:{cursor.created}") for name, cursor in self.cursors.items()
+        ]
+        return urlencode(parameters)
 
-    def take(self, text: bytes | str) -> tuple[str, Told] | None:
-        """Take note of a message; return a durable event's number and what was said of it."""
+    def receive(self, text: bytes | str) -> tuple[str, EventContent] | None:
+        """Record a message; return the `seq` and content of a durable event, else None."""
         message = _message.decode(text)
         match message.type:
             case "snapshot":
-                self._begin(_streams.decode(message.data))
+                self._start_from(_cursors.decode(message.data))
             case "streams":
-                self.positions = _streams.decode(message.data).streams
+                self.cursors = _cursors.decode(message.data).streams
             case "resumed":
                 self.resumed += 1
             case "error":
-                self.faults.append(f"it was told {bytes(message.data)!r}")
+                self.errors.append(f"received the error {bytes(message.data)!r}")
         stream, _, number = message.seq.partition(":")
-        if stream not in self.positions:
+        if stream not in self.cursors:
             return None
         sequence = int(number)
         self.sequences[stream].append(sequence)
-        self.positions[stream] = At(self.positions[stream].created, sequence)
-        return message.seq, Told(message.type, bytes(message.data))
+        self.cursors[stream] = StreamCursor(self.cursors[stream].created, sequence)
+        return message.seq, EventContent(message.type, bytes(message.data))
 
-    def has(self, ends: Mapping[str, int]) -> bool:
-        """Tell whether it knows these streams up to there."""
+    def has_reached(self, sequences: Mapping[str, int]) -> bool:
+        """Return whether the cursor of each of these streams is at its sequence or beyond."""
         return all(
-            stream in self.positions and self.positions[stream].sequence >= end
-            for stream, end in ends.items()
+            stream in self.cursors and self.cursors[stream].sequence >= sequence
+            for stream, sequence in sequences.items()
         )
 
-    def _begin(self, snapshot: Streams) -> None:
-        self.positions = snapshot.streams
+    def _start_from(self, snapshot: StreamCursors) -> None:
+        self.cursors = snapshot.streams
         self.snapshots.append(snapshot.reason)
         if len(self.snapshots) == 1:
-            self.begins = {stream: at.sequence for stream, at in snapshot.streams.items()}
+            self.snapshot_sequences = {stream: cursor.sequence for stream, cursor in snapshot.streams.items()}
 
 
-class Everybody:
-    """All viewers, and what was ever told of each event: it is to be the same, whoever tells it."""
+class ViewerPool:
+    """All viewers and their connections. An event must have the same content for every viewer."""
 
     def __init__(self, ports: Sequence[int], seed: int) -> None:
         self._ports = ports
         self._random = random.Random(seed)
         self._viewers: list[Viewer] = []
-        self._told: dict[str, Told] = {}
-        self._connecting = asyncio.Semaphore(CONNECTING)
-        self._news = asyncio.Event()
+        self._contents: dict[str, EventContent] = {}
+        self._connecting = asyncio.Semaphore(MAX_CONCURRENT_CONNECTS)
+        self._received = asyncio.Event()
         self.differences: list[str] = []
         self.connections = 0
 
@@ -141,59 +143,60 @@ class Everybody:
     def resumed(self) -> int:
         return sum(viewer.resumed for viewer in self._viewers)
 
-    def viewer(self, topics: Sequence[Market]) -> Viewer:
-        """Return one more viewer."""
+    def add_viewer(self, topics: Sequence[Market]) -> Viewer:
+        """Add a viewer, which `run` connects, and return it."""
         viewer = Viewer(f"viewer {len(self._viewers)}", topics)
         self._viewers.append(viewer)
         return viewer
 
     async def run(self) -> None:
-        """Watch, for ever."""
+        """Keep all viewers connected. Never returns."""
         async with asyncio.TaskGroup() as tasks:
             for viewer in self._viewers:
-                tasks.create_task(self._watch(viewer))
+                tasks.create_task(self._keep_connected(viewer))
 
-    async def seeing(self) -> None:
-        """Return when everybody has its first snapshot."""
-        await self._until(lambda viewer: bool(viewer.snapshots))
+    async def wait_snapshots(self) -> None:
+        """Return when every viewer has received a snapshot."""
+        await self._wait_all(lambda viewer: bool(viewer.snapshots))
 
-    async def told(self, ends: Mapping[str, int]) -> None:
-        """Return when everybody knows these streams up to there."""
-        await self._until(lambda viewer: viewer.has(ends))
+    async def wait_cursors(self, sequences: Mapping[str, int]) -> None:
+        """Return when every viewer has reached these sequences."""
+        await self._wait_all(lambda viewer: viewer.has_reached(sequences))
 
-    async def _until(self, is_so: Callable[[Viewer], bool]) -> None:
-        while not all(is_so(viewer) for viewer in self._viewers):
-            self._news.clear()
-            await self._news.wait()
-            await asyncio.sleep(0.1)  # there is news all the time
+    async def _wait_all(self, condition: Callable[[Viewer], bool]) -> None:
+        while not all(condition(viewer) for viewer in self._viewers):
+            self._received.clear()
+            await self._received.wait()
+            await asyncio.sleep(0.1)  # messages arrive all the time: do not check after each
 
-    async def _watch(self, viewer: Viewer) -> None:
+    async def _keep_connected(self, viewer: Viewer) -> None:
         while True:
-            with suppress(OSError, TimeoutError, WebSocketException):  # it died, or is not there yet
-                await self._watch_once(viewer, self._random.choice(self._ports))
-            await asyncio.sleep(self._random.random() * PAUSE_S)
+            with suppress(OSError, TimeoutError, WebSocketException):  # killed, or not started yet
+                await self._connect_and_receive(viewer, self._random.choice(self._ports))
+            await asyncio.sleep(self._random.random() * MAX_RECONNECT_DELAY_S)
 
-    async def _watch_once(self, viewer: Viewer, port: int) -> None:
+    async def _connect_and_receive(self, viewer: Viewer, port: int) -> None:
         async with self._connecting:
             socket = await connect(
                 f"ws://127.0.0.1:{port}/ws?{viewer.query}",
-                subprotocols=[DIALECT],
+                subprotocols=[PROTOCOL_VERSION],
                 compression=None,
                 ping_interval=None,
                 close_timeout=1,
-                open_timeout=CONNECT_WITHIN_S,
+                open_timeout=CONNECT_TIMEOUT_S,
                 max_size=None,
             )
         self.connections += 1
         async with socket:
             while True:
-                async with asyncio.timeout(SILENCE_S):
+                async with asyncio.timeout(RECEIVE_TIMEOUT_S):
                     text = await socket.recv(decode=False)
-                if (told := viewer.take(text)) is not None:
-                    self._compare(viewer, *told)
-                self._news.set()
+                if (event := viewer.receive(text)) is not None:
+                    self.compare(viewer, *event)
+                self._received.set()
 
-    def _compare(self, viewer: Viewer, seq: str, told: Told) -> None:
-        first = self._told.setdefault(seq, told)
-        if first != told:
-            self.differences.append(f"{viewer.name}: {seq} is {told}, another was told {first}")
+    def compare(self, viewer: Viewer, seq: str, content: EventContent) -> None:
+        """Record a difference when another viewer has received the same event with other content."""
+        first = self._contents.setdefault(seq, content)
+        if first != content:
+            self.differences.append(f"{viewer.name}: {seq} is {content}; another viewer received {first}")

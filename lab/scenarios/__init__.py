@@ -1,4 +1,11 @@
-"""What each guard does when it matters, shown on the running stack: `opensqt verify --scenario NAME`.
+"""Scenarios that trigger each guard on a running stack: `opensqt scenario NAME`.
 
-`story` is what the bus says meanwhile, `stage` what a scenario can do, `plays` the scenarios, `run` performs them.
+`market` and `venue` define the scenarios, `harness` operates the stack, `event_recorder` records its events, and
+`runner` runs one.
 """
+
+from lab.scenarios.market import MARKET
+from lab.scenarios.venue import VENUE
+
+SCENARIOS = (*MARKET, *VENUE)
+"""All scenarios, in the order in which `all` runs them."""

@@ -1,4 +1,4 @@
-"""`opensqt scenario`: argument parsing, and what is printed."""
+"""Command line of `opensqt scenario`: arguments and output."""
 
 import argparse
 import asyncio
@@ -13,50 +13,50 @@ from cli.config.file import DEFAULT_FILE, load
 from cli.console import Console
 from cli.errors import CommandError
 from cli.stack.data_dir import DataDir
-from lab.scenarios.plays import PLAYS
-from lab.scenarios.runner import Scenario, perform
+from lab.scenarios import SCENARIOS
+from lab.scenarios.runner import Scenario, run_scenario
 
-EVERY = "all"
+ALL = "all"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Perform scenarios and return 0 when all was seen that had to be."""
+    """Run the named scenarios and return the exit code: 0 when all passed."""
     parser = argparse.ArgumentParser(
         prog="opensqt scenario",
-        description="Shows on the running stack what each guard does when it matters.",
-        epilog="\n".join(f"  {play.name:20} {play.summary}" for play in PLAYS),
+        description="Triggers each guard on a running stack and checks its reaction.",
+        epilog="\n".join(f"  {scenario.name:20} {scenario.summary}" for scenario in SCENARIOS),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = {play.name: play for play in PLAYS}
-    parser.add_argument("name", nargs="+", choices=[*names, EVERY], metavar="NAME", help="one below, or all")
+    names = {scenario.name: scenario for scenario in SCENARIOS}
+    parser.add_argument(
+        "name", nargs="+", choices=[*names, ALL], metavar="NAME", help="a scenario of the list below, or all"
+    )
     args = parser.parse_args(arguments)
     os.environ.setdefault("OPENSQT_LOG", "error")
-    chosen = PLAYS if EVERY in args.name else tuple(names[name] for name in dict.fromkeys(args.name))
+    chosen = SCENARIOS if ALL in args.name else tuple(names[name] for name in dict.fromkeys(args.name))
     console = Console()
-    failed = [play.name for play in chosen if not _perform(play, console)]
-    console.say(f"{len(chosen) - len(failed)} of {len(chosen)} scenarios went as they should")
+    failed = [scenario.name for scenario in chosen if not _run(scenario, console)]
+    console.print(f"{len(chosen) - len(failed)} of {len(chosen)} scenarios passed")
     return 1 if failed else 0
 
 
-def _perform(play: Scenario, console: Console) -> bool:
-    console.say(f"{play.name}: {play.summary}")
-    began = time.monotonic()
+def _run(scenario: Scenario, console: Console) -> bool:
+    console.print(f"{scenario.name}: {scenario.summary}")
+    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="opensqt-scenario-") as folder:
         data = DataDir(Path(folder))
         try:
             with data.hold():
-                verdict = asyncio.run(perform(play, load(DEFAULT_FILE), data))
+                result = asyncio.run(run_scenario(scenario, load(DEFAULT_FILE), data))
         except CommandError as error:
-            console.say(f"  error: {error}")
+            console.print(f"  error: {error}")
             return False
-    for line in verdict.lines:
-        console.say(f"  {line}")
-    for problem in verdict.problems:
-        console.say(f"  WRONG  {problem}")
-    console.say(
-        f"  {'not as it should be' if verdict.problems else 'as it should be'}, {time.monotonic() - began:.0f} s"
-    )
-    return not verdict.problems
+    for line in result.events:
+        console.print(f"  {line}")
+    for problem in result.problems:
+        console.print(f"  PROBLEM  {problem}")
+    console.print(f"  {'failed' if result.problems else 'passed'}, {time.monotonic() - started:.0f} s")
+    return not result.problems
 
 
 if __name__ == "__main__":

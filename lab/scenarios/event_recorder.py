@@ -1,4 +1,4 @@
-"""What the bus says while a scenario runs, as it comes, and what a person reads of it."""
+"""Recorder of bus events during a scenario: waits for events, and summarizes them for people."""
 
 import asyncio
 import time
@@ -24,132 +24,137 @@ FILTERS = {
     Stream.ACCOUNT: ("account.>",),
     Stream.JOURNAL: ("journal.>",),
 }
+"""Subjects that are recorded, by stream."""
 E = TypeVar("E", bound=msgspec.Struct)
 
 
-class NotSeen(CommandError):
-    """What a scenario waits for did not happen in time."""
+class NotObserved(CommandError):
+    """An expected event or state did not occur in time."""
 
 
-class Told(NamedTuple):
-    """One event, and when it was heard, in seconds since the story began."""
+class RecordedEvent(NamedTuple):
+    """One event, and the time of its receipt in seconds since the recorder was created."""
 
     at_s: float
     subject: str
     event: Event
 
 
-class Story:
-    """Everything that was told since it began, in the order of each stream."""
+class EventRecorder:
+    """Records the events of `FILTERS` from its creation on, in the order of each stream.
+
+    `since` parameters are indexes into `events`: pass an earlier value of `mark` to ignore the events before it.
+    """
 
     def __init__(self) -> None:
-        self.told: list[Told] = []
-        self._more = asyncio.Condition()
-        self._began = time.monotonic()
+        self.events: list[RecordedEvent] = []
+        self._changed = asyncio.Condition()
+        self._started = time.monotonic()
 
     @property
-    def now(self) -> int:
-        """Return the place in the story that comes next."""
-        return len(self.told)
+    def mark(self) -> int:
+        """Index of the next event to be recorded."""
+        return len(self.events)
 
-    async def until(
+    async def wait_for(
         self,
-        what: str,
+        description: str,
         kind: type[E],
-        wanted: Callable[[E], bool] = lambda event: True,
+        matches: Callable[[E], bool] = lambda event: True,
         *,
         since: int = 0,
         within_s: float = 30.0,
     ) -> E:
-        """Return the first event of a kind that is wanted, from a place in the story on; wait for it.
+        """Return the first event of a kind that matches, waiting for it if it is not recorded yet.
 
-        Raises: NotSeen.
+        Raises: NotObserved, with the description, after `within_s` seconds.
         """
-        place = since
+        index = since
         try:
-            async with asyncio.timeout(within_s), self._more:
+            async with asyncio.timeout(within_s), self._changed:
                 while True:
-                    for told in self.told[place:]:
-                        if isinstance(told.event, kind) and wanted(told.event):
-                            return told.event
-                    place = len(self.told)
-                    await self._more.wait()
+                    for recorded in self.events[index:]:
+                        if isinstance(recorded.event, kind) and matches(recorded.event):
+                            return recorded.event
+                    index = len(self.events)
+                    await self._changed.wait()
         except TimeoutError:
-            raise NotSeen(f"not seen within {within_s:g} s: {what}") from None
+            raise NotObserved(f"not observed within {within_s:g} s: {description}") from None
 
     def all(
-        self, kind: type[E], wanted: Callable[[E], bool] = lambda event: True, *, since: int = 0
+        self, kind: type[E], matches: Callable[[E], bool] = lambda event: True, *, since: int = 0
     ) -> list[E]:
-        """Return all events of a kind that are wanted, from a place in the story on."""
-        return [t.event for t in self.told[since:] if isinstance(t.event, kind) and wanted(t.event)]
+        """Return the recorded events of a kind that match."""
+        return [r.event for r in self.events[since:] if isinstance(r.event, kind) and matches(r.event)]
 
-    def lines(self, since: int = 0) -> list[str]:
-        """Return what a person reads of it; of refusals that are alike, the first."""
-        found, refused = [], set()
-        for told in self.told[since:]:
-            event = told.event
+    def summary(self, since: int = 0) -> list[str]:
+        """Return one line per notable event; of the order rejections with one symbol and reason, only the first."""
+        lines, rejected = [], set()
+        for recorded in self.events[since:]:
+            event = recorded.event
             if isinstance(event, OrderReport) and event.reject_reason is not None:
-                kind = (event.symbol, event.reject_reason)
-                if kind in refused:
+                key = (event.symbol, event.reject_reason)
+                if key in rejected:
                     continue
-                refused.add(kind)
-            if (line := _line(told)) is not None:
-                found.append(line)
-        return found
+                rejected.add(key)
+            if (line := _line(recorded)) is not None:
+                lines.append(line)
+        return lines
 
-    async def listen(self, bus: Bus, stream: Stream, ready: asyncio.Event) -> None:
-        """Add what a stream brings from now on, for ever; `ready` is set once nothing can be missed any more."""
+    async def record(self, bus: Bus, stream: Stream, ready: asyncio.Event) -> None:
+        """Record the new events of a stream; never ends. `ready` is set once no further event can be missed."""
         async with aclosing(read(bus, stream, FILTERS[stream], NewOnly())) as batches:
             async for batch in batches:
                 ready.set()
-                async with self._more:
+                async with self._changed:
                     for message in batch.messages:
                         try:
                             event = decode(message.data)
                         except UndecodableError:
                             continue
-                        self.told.append(Told(time.monotonic() - self._began, message.subject, event))
-                    self._more.notify_all()
+                        self.events.append(
+                            RecordedEvent(time.monotonic() - self._started, message.subject, event)
+                        )
+                    self._changed.notify_all()
 
 
 @asynccontextmanager
-async def telling(bus: Bus) -> AsyncIterator[Story]:
-    """Follow the bus for as long as the context lasts."""
-    story = Story()
+async def recording_events(bus: Bus) -> AsyncIterator[EventRecorder]:
+    """Record events for as long as the context lasts."""
+    recorder = EventRecorder()
     async with asyncio.TaskGroup() as tasks:
         ready = {stream: asyncio.Event() for stream in FILTERS}
-        following = [
-            tasks.create_task(forever(stream, story.listen(bus, stream, ready[stream])), name=stream)
+        readers = [
+            tasks.create_task(forever(stream, recorder.record(bus, stream, ready[stream])), name=stream)
             for stream in FILTERS
         ]
         for event in ready.values():
             await event.wait()
-        yield story
-        for task in following:
+        yield recorder
+        for task in readers:
             task.cancel()
 
 
-def _line(told: Told) -> str | None:
-    event = told.event
-    at = f"{told.at_s:7.1f} s"
+def _line(recorded: RecordedEvent) -> str | None:
+    event = recorded.event
+    at = f"{recorded.at_s:7.1f} s"
     match event:
         case RiskChanged():
-            state = "steps in" if event.active else "steps back"
-            return f"{at}  {_who(event.symbol)} {event.severity} {event.reason} {state}: {event.details}"
+            state = "activated" if event.active else "cleared"
+            return f"{at}  {_column(event.symbol)} {event.severity} {event.reason} {state}: {event.details}"
         case AlertRaised():
-            return f"{at}  {_who(event.symbol)} {event.severity} {event.code}: {event.detail}"
+            return f"{at}  {_column(event.symbol)} {event.severity} {event.code}: {event.detail}"
         case Reconciled():
-            what = f"{event.finding} {event.client_order_id}".rstrip()
-            return f"{at}  {_who(event.symbol)} reconciled {what}: {event.action}"
+            finding = f"{event.finding} {event.client_order_id}".rstrip()
+            return f"{at}  {_column(event.symbol)} reconciled {finding}: {event.action}"
         case OrderReport() if event.reject_reason is not None:
-            return f"{at}  {_who(event.symbol)} {event.status} {event.client_order_id}: {event.detail}"
+            return f"{at}  {_column(event.symbol)} {event.status} {event.client_order_id}: {event.detail}"
         case CommandResult():
-            return (
-                f"{at}  {_who(event.symbol)} {event.name} by {event.operator} {event.outcome}: {event.detail}"
-            )
+            command = f"{event.name} by {event.operator} {event.outcome}"
+            return f"{at}  {_column(event.symbol)} {command}: {event.detail}"
         case _:
             return None
 
 
-def _who(symbol: Symbol) -> str:
+def _column(symbol: Symbol) -> str:
     return f"{symbol:15}"

@@ -1,28 +1,30 @@
-"""The running stack that a scenario acts on, and what it can do to it: the venue's knobs, commands, orders by hand."""
+"""Harness of a scenario: the running stack, and operations on it.
+
+Operations script the simulated venue, send commands, place manual orders, wait for events and check invariants.
+"""
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 
 import aiohttp
 import msgspec
 
 from bus import BusError
-from bus.commands import give
-from cli.commands import control
+from bus.commands import submit
 from cli.config.file import Configuration
-from cli.inspect.audit import VenueBooks
+from cli.inspect.audit import VenueRecords
 from cli.stack.data_dir import DataDir
-from cli.stack.ports import any_free
-from cli.stack.stack import Stack, StackSettings, running
-from lab.chaos.history import Witness, venue_evidence
-from lab.chaos.invariants import contradictions
-from lab.scenarios.event_recorder import NotSeen, Story, telling
+from cli.stack.ports import find_free_port
+from cli.stack.stack import Stack, StackSettings, run_stack
+from lab.chaos.history import HistoryRecorder, fetch_venue_history
+from lab.chaos.invariants import violations
+from lab.scenarios.event_recorder import EventRecorder, NotObserved, recording_events
 from producers.simulated.client.client import SimulatedVenue
-from producers.simulated.market.model import Scene
+from producers.simulated.market.model import ScriptedTick
 from producers.simulated.settings import FaultSettings, SymbolSettings
 from schemas import subjects
 from schemas.codec import decode_as
@@ -31,143 +33,185 @@ from schemas.engine.events import Fill, RiskChanged
 from schemas.engine.journal import Step, SymbolEntry
 from schemas.grid.view import GridView, NotQuoting
 from schemas.subjects import Stream
-from schemas.units import SECOND_NS, ClientOrderId, Price, Quantity, Side, Symbol
-from schemas.venue.order_ids import is_ours
+from schemas.units import SECOND_NS, ZERO, ClientOrderId, Price, Quantity, Side, Symbol
+from schemas.venue.order_ids import is_own_order_id
 from schemas.venue.orders import OrderReport, PlaceOrder
 
-ASK_EVERY_S = 0.5
+POLL_S = 0.5
 SETTLE_WITHIN_S = 60.0
+COMMAND_LIFETIME_S = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """A stack that trades, and the story of it."""
+class Harness:
+    """A stack that trades, and the recorder of its events."""
 
     stack: Stack
-    story: Story
+    recorder: EventRecorder
     configuration: Configuration
 
     @property
     def entries(self) -> tuple[SymbolEntry, ...]:
-        """Return what is traded."""
+        """The traded symbols with their grid settings."""
         return self.configuration.symbols
 
     @property
-    def symbols(self) -> tuple[SymbolSettings, ...]:
-        """Return what the venue has."""
+    def venue_symbols(self) -> tuple[SymbolSettings, ...]:
+        """The symbols that the venue lists."""
         return self.configuration.venue.symbols
 
     @property
     def symbol(self) -> Symbol:
-        """Return the first symbol."""
+        """The first traded symbol."""
         return self.entries[0].symbol
 
-    async def venue(self, what: str, body: object) -> None:
-        """Tell the simulated venue what to do."""
-        url = f"{self.stack.venue_url}/admin/{what}"
+    async def post_admin(self, path: str, body: object) -> None:
+        """POST to `/admin/<path>` of the simulated venue.
+
+        Raises: AssertionError when the status is not 200.
+        """
+        url = f"{self.stack.venue_url}/admin/{path}"
         async with (
             aiohttp.ClientSession() as session,
-            session.post(url, json=msgspec.to_builtins(body)) as answer,
+            session.post(url, json=msgspec.to_builtins(body)) as response,
         ):
-            if answer.status != 200:
-                raise AssertionError(f"{url}: {answer.status} {await answer.text()}")
+            if response.status != 200:
+                raise AssertionError(f"{url}: {response.status} {await response.text()}")
 
-    async def path(self, symbol: Symbol, prices: Sequence[Decimal], volume: Decimal | None = None) -> None:
-        """Let a symbol's next ticks have these prices, and this volume."""
-        tick = next(s.instrument for s in self.symbols if s.instrument.symbol == symbol)
-        scenes = [Scene(price=tick.price_down(price), volume=volume) for price in prices]
-        await self.venue("path", {"symbol": symbol, "scenes": msgspec.to_builtins(scenes, str_keys=True)})
+    async def script_prices(
+        self, symbol: Symbol, prices: Sequence[Price], volume: Quantity | None = None
+    ) -> None:
+        """Set the prices of the next ticks of a symbol, and their market volume."""
+        rules = next(s.instrument for s in self.venue_symbols if s.instrument.symbol == symbol)
+        ticks = [ScriptedTick(price=rules.price_down(price), volume=volume) for price in prices]
+        await self.post_admin("path", {"symbol": symbol, "scenes": msgspec.to_builtins(ticks, str_keys=True)})
 
-    async def books(self) -> VenueBooks:
-        """Return the venue's own books."""
-        return (await venue_evidence(self.stack.venue_url)).books
+    async def venue_books(self) -> VenueRecords:
+        """Return the venue's own record of orders, trades and holdings."""
+        return (await fetch_venue_history(self.stack.venue_url)).accounts
 
-    async def grid(
+    async def wait_for_grid(
         self,
         symbol: Symbol,
-        what: str,
-        wanted: Callable[[GridView], bool],
+        description: str,
+        matches: Callable[[GridView], bool],
         *,
         since: int = 0,
         within_s: float = 30.0,
     ) -> GridView:
-        """Return the first grid of a symbol that is as wanted; wait for it."""
-        return await self.story.until(
-            what,
+        """Return the first grid view of a symbol that matches.
+
+        Raises: NotObserved.
+        """
+        return await self.recorder.wait_for(
+            description,
             GridView,
-            lambda view: view.symbol == symbol and wanted(view),
+            lambda view: view.symbol == symbol and matches(view),
             since=since,
             within_s=within_s,
         )
 
-    async def price(self, symbol: Symbol) -> Price:
-        """Return the newest price that a symbol's grid decided at."""
-        view = await self.grid(symbol, f"a price of {symbol}", lambda view: view.price is not None)
-        newest = self.story.all(GridView, lambda each: each.symbol == symbol)[-1]
-        return newest.price or view.price or Decimal(0)
+    async def wait_until_quoting(self, symbol: Symbol, *, since: int, within_s: float = 30.0) -> None:
+        """Wait for a grid view of a symbol that is quoting.
 
-    async def risk(
+        Raises: NotObserved.
+        """
+        await self.wait_for_grid(
+            symbol,
+            f"{symbol}: quoting again",
+            lambda view: view.not_quoting is None,
+            since=since,
+            within_s=within_s,
+        )
+
+    async def wait_until_not_quoting(self, symbol: Symbol, reason: NotQuoting, *, since: int) -> GridView:
+        """Return the first grid view of a symbol that is not quoting for this reason.
+
+        Raises: NotObserved.
+        """
+        return await self.wait_for_grid(
+            symbol, f"{symbol}: not quoting, {reason}", lambda view: view.not_quoting is reason, since=since
+        )
+
+    async def wait_for_risk(
         self, symbol: Symbol, reason: str, *, since: int, active: bool = True, within_s: float = 30.0
     ) -> RiskChanged:
-        """Return the first word that a guard steps in, or back; wait for it."""
-        return await self.story.until(
-            f"{symbol}: {reason} steps {'in' if active else 'back'}",
+        """Return the first event that a guard is activated, or with `active=False` cleared.
+
+        Raises: NotObserved.
+        """
+        return await self.recorder.wait_for(
+            f"{symbol}: {reason} {'activated' if active else 'cleared'}",
             RiskChanged,
             lambda e: e.symbol == symbol and e.reason == reason and e.active is active,
             since=since,
             within_s=within_s,
         )
 
-    async def stopped(self, symbol: Symbol, reason: NotQuoting, *, since: int) -> GridView:
-        """Return the first grid that is not quoting for a reason; wait for it."""
-        return await self.grid(
-            symbol, f"{symbol}: not quoting, {reason}", lambda view: view.not_quoting is reason, since=since
+    async def wait_for_open_orders(
+        self,
+        symbol: Symbol,
+        matches: Callable[[int], bool],
+        *,
+        opening_only: bool = True,
+        within_s: float = 30.0,
+    ) -> None:
+        """Wait until the number of the engine's open orders at the venue matches.
+
+        Raises: NotObserved.
+        """
+        deadline = time.monotonic() + within_s
+        while not matches(count := len(await self.open_orders(symbol, opening_only=opening_only))):
+            if time.monotonic() > deadline:
+                raise NotObserved(f"{symbol}: {count} orders are open at the venue after {within_s:g} s")
+            await asyncio.sleep(POLL_S)
+
+    async def next_fill(self, symbol: Symbol) -> Fill:
+        """Return the next fill of a symbol.
+
+        Raises: NotObserved.
+        """
+        return await self.recorder.wait_for(
+            f"a fill of {symbol}",
+            Fill,
+            lambda fill: fill.symbol == symbol,
+            since=self.recorder.mark,
+            within_s=60,
         )
 
-    async def open_orders(self, symbol: Symbol, *, opening: bool) -> list[ClientOrderId]:
-        """Return our orders in the venue's book: those that open, or all of them."""
-        entry = next(each for each in self.entries if each.symbol == symbol)
+    async def last_price(self, symbol: Symbol) -> Price:
+        """Return the price of a symbol's newest grid view."""
+        view = await self.wait_for_grid(symbol, f"a price of {symbol}", lambda view: view.price is not None)
+        newest = self.recorder.all(GridView, lambda view: view.symbol == symbol)[-1]
+        return newest.price or view.price or ZERO
+
+    async def open_orders(self, symbol: Symbol, *, opening_only: bool) -> list[ClientOrderId]:
+        """Return the ids of the engine's open orders at the venue: all of them, or only those that open a position."""
+        entry = next(entry for entry in self.entries if entry.symbol == symbol)
         stored = await self.stack.bus.last(Stream.JOURNAL, subjects.step(entry.venue, symbol))
         slots = {} if stored is None else decode_as(stored.data, Step).state.slots
-        opens = {slot.order.client_order_id for slot in slots.values() if slot.order and slot.order.opens}
-        open_there = [each.client_order_id for each in (await self.books()).orders if each.is_open]
-        ours = [name for name in open_there if is_ours(name, entry.instance, symbol)]
-        return [name for name in ours if not opening or name in opens]
+        opening = {slot.order.client_order_id for slot in slots.values() if slot.order and slot.order.opens}
+        open_ids = [order.client_order_id for order in (await self.venue_books()).orders if order.is_open]
+        ours = [order_id for order_id in open_ids if is_own_order_id(order_id, entry.instance, symbol)]
+        return [order_id for order_id in ours if not opening_only or order_id in opening]
 
-    async def until_open(
-        self, symbol: Symbol, wanted: Callable[[int], bool], *, opening: bool = True, within_s: float = 30.0
-    ) -> None:
-        """Wait until as many of our orders as wanted are in the venue's book.
-
-        Raises: NotSeen.
-        """
-        until = time.monotonic() + within_s
-        while not wanted(count := len(await self.open_orders(symbol, opening=opening))):
-            if time.monotonic() > until:
-                raise NotSeen(f"{symbol}: {count} orders in the venue's book after {within_s:g} s")
-            await asyncio.sleep(ASK_EVERY_S)
-
-    async def command(
-        self, name: CommandName, symbol: Symbol | None = None, *, age_s: float = 0, reason: str = "scenario"
-    ) -> CommandResult:
-        """Give a command, `age_s` old, and return its answer."""
-        entry = self.entries[0]
-        given = control.command(
-            name,
-            entry.venue,
-            symbol or entry.symbol,
-            reason=reason,
+    async def send_command(self, name: CommandName, *, age_s: float = 0) -> CommandResult:
+        """Send a command for the first symbol, issued `age_s` seconds ago, and return its result."""
+        issued = time.time_ns() - int(age_s * SECOND_NS)
+        command = Command(
+            venue=self.entries[0].venue,
+            symbol=self.symbol,
+            command_id=secrets.token_hex(8),
+            name=name,
             operator="scenario",
-            lifetime=30 * SECOND_NS,
+            reason="scenario",
+            time=issued,
+            expires_time=issued + COMMAND_LIFETIME_S * SECOND_NS,
         )
-        age_ns = int(age_s * SECOND_NS)
-        aged: Command = msgspec.structs.replace(
-            given, time=given.time - age_ns, expires_time=given.expires_time - age_ns
-        )
-        async with asyncio.timeout(30):
-            return await give(self.stack.bus, aged)
+        async with asyncio.timeout(COMMAND_LIFETIME_S):
+            return await submit(self.stack.bus, command)
 
-    async def by_hand(
+    async def place_manual_order(
         self,
         name: str,
         symbol: Symbol,
@@ -177,7 +221,7 @@ class Stage:
         *,
         post_only: bool = True,
     ) -> OrderReport:
-        """Place an order that is not the engine's, as somebody at the venue's own page would."""
+        """Place an order with an id that is not the engine's, as from the venue's own trading page."""
         order = PlaceOrder(
             client_order_id=ClientOrderId(name),
             side=side,
@@ -190,40 +234,40 @@ class Stage:
         async with SimulatedVenue(self.stack.venue_url, venue=self.entries[0].venue) as venue:
             return await venue.place(symbol, order)
 
-    async def traded(self, symbol: Symbol) -> Fill:
-        """Return a fill of a symbol that comes from now on."""
-        return await self.story.until(
-            f"a fill of {symbol}", Fill, lambda fill: fill.symbol == symbol, since=self.story.now, within_s=60
-        )
+    async def check_invariants(self) -> dict[str, list[str]]:
+        """Remove all faults, halt the market, and return the violations by invariant.
 
-    async def settle(self) -> dict[str, list[str]]:
-        """Take every fault away, let the market stand still, and return what contradicts the proofs in the end."""
-        await self.venue("faults", FaultSettings())
-        await self.venue("market", {"halted": True})
-        until = time.monotonic() + SETTLE_WITHIN_S
-        witnesses = [Witness(entry) for entry in self.entries]
+        Checks repeatedly until there are none, because reports and trades may still be under way; gives up after
+        `SETTLE_WITHIN_S` seconds.
+        """
+        await self.post_admin("faults", FaultSettings())
+        await self.post_admin("market", {"halted": True})
+        deadline = time.monotonic() + SETTLE_WITHIN_S
+        recorders = [HistoryRecorder(entry) for entry in self.entries]
         while True:
             try:
-                venue = await venue_evidence(self.stack.venue_url)
-                for witness in witnesses:
-                    await witness.look(self.stack.bus)
-                found = contradictions([witness.trail for witness in witnesses], venue)
-            except (BusError, aiohttp.ClientError):
-                found = {"evidence": ["not to be had"]}
-            if not any(found.values()) or time.monotonic() > until:
-                return found
+                venue = await fetch_venue_history(self.stack.venue_url)
+                for recorder in recorders:
+                    await recorder.record(self.stack.bus)
+                broken = violations([recorder.history for recorder in recorders], venue)
+            except (BusError, aiohttp.ClientError) as error:
+                broken = {"evidence": [f"not available: {error}"]}
+            if not any(broken.values()) or time.monotonic() > deadline:
+                return broken
             await self.stack.bus.publish(f"sweep.{self.entries[0].venue}", b"")
-            await asyncio.sleep(ASK_EVERY_S)
+            await asyncio.sleep(POLL_S)
 
 
 @asynccontextmanager
-async def staged(configuration: Configuration, data: DataDir) -> AsyncIterator[Stage]:
-    """Run a stack until every symbol shows a grid, and for as long as the context lasts."""
+async def running_harness(configuration: Configuration, data: DataDir) -> AsyncIterator[Harness]:
+    """Run a stack for as long as the context lasts; yield its harness once every grid has slots."""
     settings = StackSettings(
-        configuration=configuration, data=data, bus_port=any_free(), http_port=any_free()
+        configuration=configuration, data=data, bus_port=find_free_port(), http_port=find_free_port()
     )
-    async with running(settings, lambda line: None) as stack, telling(stack.bus) as story:
-        stage = Stage(stack, story, configuration)
+    async with run_stack(settings, lambda line: None) as stack, recording_events(stack.bus) as recorder:
+        harness = Harness(stack, recorder, configuration)
         for entry in configuration.symbols:
-            await stage.grid(entry.symbol, f"{entry.symbol} has slots", lambda view: bool(view.slots))
-        yield stage
+            await harness.wait_for_grid(
+                entry.symbol, f"{entry.symbol} has slots", lambda view: bool(view.slots)
+            )
+        yield harness

@@ -1,49 +1,49 @@
-"""Performs a scenario: the stack as it wants it, what it does, and the proofs at the end."""
+"""Runs a scenario on a stack of its own, then checks the invariants."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from cli.config.file import Configuration
 from cli.stack.data_dir import DataDir
-from lab.scenarios.event_recorder import NotSeen
-from lab.scenarios.harness import Stage, staged
-
-Act = Callable[[Stage], Awaitable[None]]
+from lab.scenarios.event_recorder import NotObserved
+from lab.scenarios.harness import Harness, running_harness
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One thing that goes wrong, and what has to be seen then."""
+    """A provoked failure and the expected reaction."""
 
     name: str
     summary: str
     configure: Callable[[Configuration], Configuration]
-    act: Act
+    """Returns the configuration of the stack, given the default one."""
+    run: Callable[[Harness], Awaitable[None]]
+    """Raises NotObserved or AssertionError when the reaction differs from the expected one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of a scenario."""
+class ScenarioResult:
+    """Result of a scenario."""
 
     problems: list[str]
-    """Empty when all was seen that had to be, and every proof holds."""
-    lines: list[str]
-    """What the bus told people."""
+    """Unmet expectations and violated invariants; empty when the scenario passed."""
+    events: list[str]
+    """Summary of the events on the bus, one line each."""
 
 
-async def perform(scenario: Scenario, configuration: Configuration, data: DataDir) -> Verdict:
-    """Run a scenario on a stack of its own. The data directory has to be held.
+async def run_scenario(scenario: Scenario, configuration: Configuration, data: DataDir) -> ScenarioResult:
+    """Run a scenario on a stack of its own. The caller must hold the data directory.
 
     Raises: CommandError or bus.ServerStartFailed when the stack cannot be started.
     """
     problems: list[str] = []
-    async with staged(scenario.configure(configuration), data) as stage:
-        began = stage.story.now
+    async with running_harness(scenario.configure(configuration), data) as harness:
+        start = harness.recorder.mark
         try:
-            await scenario.act(stage)
-        except (NotSeen, AssertionError) as error:
+            await scenario.run(harness)
+        except (NotObserved, AssertionError) as error:
             problems.append(str(error) or repr(error))
-        lines = stage.story.lines(began)
-        found = await stage.settle()
-        problems += [f"{name}: {text}" for name, texts in found.items() for text in texts]
-        return Verdict(problems, lines)
+        events = harness.recorder.summary(start)
+        violations = await harness.check_invariants()
+        problems += [f"{name}: {text}" for name, texts in violations.items() for text in texts]
+        return ScenarioResult(problems, events)

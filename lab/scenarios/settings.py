@@ -1,49 +1,46 @@
-"""What a scenario changes of the configuration that it begins with."""
+"""Changes to the default configuration, for the scenarios."""
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from cli.config.file import Configuration
-from schemas.units import Symbol
 
 
 def unchanged(configuration: Configuration) -> Configuration:
-    """Return a configuration as it is."""
+    """Return the configuration as it is."""
     return configuration
 
 
-def with_grids(configuration: Configuration, symbol: Symbol | None = None, **settings: Any) -> Configuration:
-    """Return a configuration with other settings of all grids, or of one."""
+def with_grids(configuration: Configuration, **settings: Any) -> Configuration:
+    """Return the configuration with these settings changed in all grids."""
     entries = tuple(
         msgspec.structs.replace(entry, settings=msgspec.structs.replace(entry.settings, **settings))
-        if symbol in {None, entry.symbol}
-        else entry
         for entry in configuration.symbols
     )
     return msgspec.structs.replace(configuration, symbols=entries)
 
 
 def with_venue(configuration: Configuration, **settings: Any) -> Configuration:
-    """Return a configuration with other settings of the simulated venue."""
+    """Return the configuration with these settings of the simulated venue changed."""
     return msgspec.structs.replace(
         configuration, venue=msgspec.structs.replace(configuration.venue, **settings)
     )
 
 
-def with_fees(configuration: Configuration, maker_fee: Any) -> Configuration:
-    """Return a configuration whose venue takes another fee of makers."""
+def with_fees(configuration: Configuration, fee: Decimal) -> Configuration:
+    """Return the configuration with this maker and taker fee for all symbols."""
     symbols = tuple(
         msgspec.structs.replace(
-            each,
-            instrument=msgspec.structs.replace(each.instrument, maker_fee=maker_fee, taker_fee=maker_fee),
+            symbol, instrument=msgspec.structs.replace(symbol.instrument, maker_fee=fee, taker_fee=fee)
         )
-        for each in configuration.venue.symbols
+        for symbol in configuration.venue.symbols
     )
     return with_venue(configuration, symbols=symbols)
 
 
 def with_portfolio(configuration: Configuration, **settings: Any) -> Configuration:
-    """Return a configuration with other limits over all symbols."""
+    """Return the configuration with these portfolio limits changed."""
     portfolio = msgspec.structs.replace(configuration.portfolio, **settings)
     return msgspec.structs.replace(configuration, portfolio=portfolio)

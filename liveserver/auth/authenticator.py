@@ -1,6 +1,8 @@
-"""Who asks, decided for every request and every handshake alike: by token, cookie, or where it comes from.
+"""Authentication and authorisation of HTTP requests and WebSocket handshakes.
 
-Authorization: Bearer  >  subprotocol bearer.TOKEN  >  cookie  >  nothing
+Credentials in order of precedence:
+
+    Authorization: Bearer TOKEN  >  subprotocol bearer.TOKEN  >  cookie  >  none
 """
 
 import time
@@ -10,27 +12,27 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from bus import get_logger
-from liveserver.auth import refusals
-from liveserver.auth.addresses import Proxies, counted_as, is_name_of_this_machine
-from liveserver.auth.credentials import KEY_PREFIX, Credentials, NotIdentified
-from liveserver.auth.rate_limit import Allowances
-from liveserver.auth.refusals import Refusal
-from liveserver.auth.roles import ANYBODY, LOCAL, Action, Identity, Via
+from liveserver.auth import error_responses
+from liveserver.auth.addresses import Proxies, is_local_host_name, rate_limit_key
+from liveserver.auth.credentials import KEY_PREFIX, Credentials, InvalidToken
+from liveserver.auth.error_responses import ErrorResponse
+from liveserver.auth.rate_limit import TokenBuckets
+from liveserver.auth.roles import ANONYMOUS, LOCAL, Action, CredentialSource, Identity
 from liveserver.auth.settings import Access
 
 COOKIE = "opensqt_session"
 BEARER_SUBPROTOCOL = "bearer."
 ANY_ORIGIN = "*"
 
-Count = Callable[[str], None]
-"""Counts a refusal by its error."""
+CountRejection = Callable[[str], None]
+"""Counts a rejection by its error code."""
 
 
-class Asking(NamedTuple):
-    """What a request shows of who sends it."""
+class RequestInfo(NamedTuple):
+    """The parts of a request that identify its sender."""
 
     address: str = ""
-    """Behind proxies that are trusted: of the client."""
+    """Address of the client; behind trusted proxies, the one they report."""
     host: str | None = None
     origin: str | None = None
     authorization: str | None = None
@@ -38,152 +40,160 @@ class Asking(NamedTuple):
     subprotocols: Sequence[str] = ()
 
 
-class Guard:
-    """Tells who asks, refuses who may not, and counts the refused."""
+class Authenticator:
+    """Authenticates clients, authorises actions, applies rate limits, and counts rejections."""
 
     def __init__(
         self,
         access: Access,
         allowed_origins: frozenset[str] = frozenset(),
-        count: Count = lambda error: None,
+        count_rejection: CountRejection = lambda error: None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         rates = access.rates
         self.access = access
         self.allowed_origins = allowed_origins
         self.proxies = Proxies(access.trusted_proxies)
-        self.count = count
+        self.count_rejection = count_rejection
         self.wall_clock = wall_clock
         self._credentials = Credentials(access)
         self._known_hosts = frozenset(urlsplit(origin).netloc.lower() for origin in allowed_origins)
         self._log = get_logger("liveserver")
-        self._failures = Allowances(rates.failures_per_s, rates.failures_burst, rates.remembered)
-        self.requests = Allowances(rates.requests_per_s, rates.requests_burst, rates.remembered)
-        self.handshakes = Allowances(rates.handshakes_per_s, rates.handshakes_burst, rates.remembered)
-        self.messages = Allowances(rates.messages_per_s, rates.messages_burst, rates.remembered)
+        self._failures = TokenBuckets(rates.failures_per_s, rates.failures_burst, rates.remembered)
+        self.requests = TokenBuckets(rates.requests_per_s, rates.requests_burst, rates.remembered)
+        self.handshakes = TokenBuckets(rates.handshakes_per_s, rates.handshakes_burst, rates.remembered)
+        self.messages = TokenBuckets(rates.messages_per_s, rates.messages_burst, rates.remembered)
 
-    def identify(self, asking: Asking, now: float) -> Identity | Refusal:
-        """Return who asks, or why it is not answered. `now` is monotonic."""
-        if not self.access.is_asked_for:
-            return self._anybody(asking)
-        shown = _shown(asking)
-        if shown is None:
-            return ANYBODY if self.access.public else self._no(refusals.NO_TOKEN)
-        via, token = shown
+    def authenticate(self, request: RequestInfo, now: float) -> Identity | ErrorResponse:
+        """Return the identity of a client, or the error to answer. `now` is monotonic."""
+        if not self.access.has_credentials:
+            return self._without_authentication(request)
+        presented = _presented_token(request)
+        if presented is None:
+            return ANONYMOUS if self.access.public else self._reject(error_responses.NO_TOKEN)
+        source, token = presented
         if token is None:
-            return self._no(refusals.BAD_SCHEME)
-        found = self.check(token, asking.address, now)
+            return self._reject(error_responses.BAD_SCHEME)
+        found = self.verify_token(token, request.address, now)
         if isinstance(found, Identity):
-            return Identity(found.name, found.role, found.expires, via)
-        # A browser cannot take back a cookie that has expired: where anybody may look, it looks as anybody.
-        return ANYBODY if self.access.public and via is Via.COOKIE and found.status == 401 else found
+            return Identity(found.name, found.role, found.expires, source)
+        # A browser keeps sending an expired cookie: on a public server that must not lock it out.
+        is_stale_cookie = source is CredentialSource.COOKIE and found.status == 401
+        return ANONYMOUS if self.access.public and is_stale_cookie else found
 
-    def recognise(self, asking: Asking, now: float) -> Identity:
-        """Return who asks, anybody when it does not say: for what nobody is refused."""
-        if self.access.is_asked_for and _shown(asking) is None:
-            return ANYBODY
-        found = self.identify(asking, now)
-        return found if isinstance(found, Identity) else ANYBODY
+    def authenticate_or_anonymous(self, request: RequestInfo, now: float) -> Identity:
+        """Return the identity of a client, ANONYMOUS without valid credentials: for routes open to all."""
+        if self.access.has_credentials and _presented_token(request) is None:
+            return ANONYMOUS
+        found = self.authenticate(request, now)
+        return found if isinstance(found, Identity) else ANONYMOUS
 
-    def check(self, token: str, address: str, now: float) -> Identity | Refusal:
-        """Return whose a token is. Wrong ones are counted, logged without the token, and not too many are answered."""
-        found = self._credentials.identify(token)
-        if not isinstance(found, NotIdentified):
+    def verify_token(self, token: str, address: str, now: float) -> Identity | ErrorResponse:
+        """Return the identity of a token's owner. Invalid tokens are counted, logged without the token, and rate-limited."""
+        found = self._credentials.verify(token)
+        if not isinstance(found, InvalidToken):
             return found
-        if not self._failures.spend(counted_as(address), now):
-            return self._no(refusals.TOO_MANY_FAILURES._replace(retry_after_s=self._failures.wait_s))
-        self._log.warning("token_refused", address=address, reason=found.error, detail=found.what)
-        return self._no(Refusal(401, found.error, found.what, refusals.LOG_IN))
+        if not self._failures.spend(rate_limit_key(address), now):
+            retry_after_s = self._failures.retry_after_s
+            return self._reject(error_responses.TOO_MANY_FAILURES._replace(retry_after_s=retry_after_s))
+        self._log.warning("token_rejected", address=address, reason=found.error, detail=found.what)
+        return self._reject(ErrorResponse(401, found.error, found.what, error_responses.LOG_IN))
 
-    def may_ask(self, identity: Identity, now: float) -> Refusal | None:
-        """Return why somebody has to wait who asks too often, from wherever."""
-        if not identity.is_named or self.requests.spend(f"name {identity.name}", now):
+    def check_request_rate(self, identity: Identity, now: float) -> ErrorResponse | None:
+        """Return the error for an identity that exceeds its request rate, summed over all addresses."""
+        if not identity.is_authenticated or self.requests.spend(f"name {identity.name}", now):
             return None
-        return self._no(refusals.TOO_MANY_REQUESTS._replace(retry_after_s=self.requests.wait_s))
+        return self._reject(
+            error_responses.TOO_MANY_REQUESTS._replace(retry_after_s=self.requests.retry_after_s)
+        )
 
-    def may_speak(self, identity: Identity, address: str, now: float) -> bool:
-        """Tell whether somebody may say one more thing on its socket."""
-        if identity.is_named and not self.messages.spend(f"name {identity.name}", now):
+    def allow_message(self, identity: Identity, address: str, now: float) -> bool:
+        """Return whether a viewer may send one more message on its socket; `address` is a `rate_limit_key`."""
+        if identity.is_authenticated and not self.messages.spend(f"name {identity.name}", now):
             return False
         return self.messages.spend(address, now)
 
-    def may_change(self, asking: Asking, identity: Identity) -> Refusal | None:
-        """Return why a request that changes something is refused: it must not come from somebody else's page."""
-        if identity.via in {Via.HEADER, Via.SUBPROTOCOL}:
-            return None  # no browser adds these by itself
-        if asking.origin is None:
-            return self._no(refusals.NO_ORIGIN) if identity.via is Via.COOKIE else None
-        return self.why_foreign(asking)
+    def check_origin(self, request: RequestInfo, identity: Identity) -> ErrorResponse | None:
+        """Return the error for a state-changing request that another site's page may have sent (CSRF)."""
+        if identity.source in {CredentialSource.HEADER, CredentialSource.SUBPROTOCOL}:
+            return None  # browsers do not attach these by themselves
+        if request.origin is None:
+            is_cookie = identity.source is CredentialSource.COOKIE
+            return self._reject(error_responses.NO_ORIGIN) if is_cookie else None
+        return self.check_own_page(request)
 
-    def why_foreign(self, asking: Asking) -> Refusal | None:
-        """Return the refusal of what comes from a page that is neither ours nor allowed by its name."""
-        return None if self.is_own_page(asking) else self._no(refusals.FOREIGN_ORIGIN)
+    def check_own_page(self, request: RequestInfo) -> ErrorResponse | None:
+        """Return the error for a request from a page that is neither ours nor allowed by name."""
+        return None if self.is_own_page(request) else self._reject(error_responses.FOREIGN_ORIGIN)
 
-    def is_own_page(self, asking: Asking) -> bool:
-        """Tell whether a request comes from a page of this server, or from one that is allowed by its name."""
+    def is_own_page(self, request: RequestInfo) -> bool:
+        """Return whether a request comes from this server's page or from an origin allowed by name."""
         named = self.allowed_origins - {ANY_ORIGIN, "null"}
-        return may_connect(asking.origin, asking.host, named)
+        return is_allowed_origin(request.origin, request.host, named)
 
-    def refuse(self, asking: Asking, identity: Identity, action: Action) -> Refusal | None:
-        """Return why somebody may not do something, None when it may."""
-        if identity.may(action):
+    def authorize(self, request: RequestInfo, identity: Identity, action: Action) -> ErrorResponse | None:
+        """Return the error for an action that the identity's role does not allow, else None."""
+        if identity.is_allowed(action):
             return None
-        if not identity.is_named:
-            return self._no(refusals.NO_TOKEN)
-        self._log.warning("role_refused", address=asking.address, name=identity.name, role=identity.role)
-        what = f"{identity.name} is {identity.role} and may not {action}"
-        return self._no(Refusal(403, "wrong_role", what, "ask for a key or token with another role"))
+        if not identity.is_authenticated:
+            return self._reject(error_responses.NO_TOKEN)
+        self._log.warning("role_rejected", address=request.address, name=identity.name, role=identity.role)
+        what = f"{identity.name} has the role {identity.role} and may not {action}"
+        return self._reject(ErrorResponse(403, "wrong_role", what, "use a key or token with another role"))
 
-    def _anybody(self, asking: Asking) -> Identity | Refusal:
+    def _without_authentication(self, request: RequestInfo) -> Identity | ErrorResponse:
         if self.access.public:
-            return ANYBODY
-        # Otherwise a page of any site whose name is made to point here would be one of ours.
-        if self.access.trust_network or self._is_own_host(asking.host):
+            return ANONYMOUS
+        # DNS rebinding: a foreign site whose name resolves to this machine would count as our own page.
+        if self.access.trust_network or self._is_own_host(request.host):
             return LOCAL
-        return self._no(refusals.FOREIGN_HOST)
+        return self._reject(error_responses.FOREIGN_HOST)
 
     def _is_own_host(self, host: str | None) -> bool:
         if host is None or ANY_ORIGIN in self.allowed_origins:
             return True
-        return is_name_of_this_machine(host) or host.lower() in self._known_hosts
+        return is_local_host_name(host) or host.lower() in self._known_hosts
 
-    def _no(self, why: Refusal) -> Refusal:
-        self.count(why.error)
-        return why
+    def _reject(self, error: ErrorResponse) -> ErrorResponse:
+        self.count_rejection(error.error)
+        return error
 
 
-def may_connect(origin: str | None, host: str | None, allowed: frozenset[str]) -> bool:
-    """Tell whether a page from `origin` may watch; the page that this server serves always may.
+def is_allowed_origin(origin: str | None, host: str | None, allowed: frozenset[str]) -> bool:
+    """Return whether a page from `origin` may connect; this server's own page always may.
 
-    A program that is no browser names no origin. Without this, any website could read the account of whoever runs a
-    live server and visits it.
+    Programs that are not browsers send no Origin. Browsers do, and without this check any website could read the
+    account through the browser of an operator that visits it.
     """
     if origin is None or origin in allowed or ANY_ORIGIN in allowed:
         return True
     return host is not None and urlsplit(origin).netloc.lower() == host.lower()
 
 
-def has_token(query: bytes) -> bool:
-    """Tell whether somebody put a secret into an address."""
+def contains_token(query: bytes) -> bool:
+    """Return whether a query string carries a secret, such as `token=...` or `x=sqt_...`."""
     return any(
-        name.lower() in refusals.QUERY_NAMES or value.startswith(KEY_PREFIX)
+        name.lower() in error_responses.QUERY_NAMES or value.startswith(KEY_PREFIX)
         for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     )
 
 
-def _shown(asking: Asking) -> tuple[Via, str | None] | None:
-    if asking.authorization is not None:
-        scheme, _, token = asking.authorization.partition(" ")
-        return Via.HEADER, token.strip() if scheme.lower() == "bearer" else None
-    for offered in asking.subprotocols:
-        if offered.startswith(BEARER_SUBPROTOCOL):
-            return Via.SUBPROTOCOL, offered.removeprefix(BEARER_SUBPROTOCOL)
-    token = cookie_token(asking.cookie or "")
-    return (Via.COOKIE, token) if token else None
+def _presented_token(request: RequestInfo) -> tuple[CredentialSource, str | None] | None:
+    if request.authorization is not None:
+        scheme, _, token = request.authorization.partition(" ")
+        return CredentialSource.HEADER, token.strip() if scheme.lower() == "bearer" else None
+    for subprotocol in request.subprotocols:
+        if subprotocol.startswith(BEARER_SUBPROTOCOL):
+            return CredentialSource.SUBPROTOCOL, subprotocol.removeprefix(BEARER_SUBPROTOCOL)
+    token = cookie_token(request.cookie or "")
+    return (CredentialSource.COOKIE, token) if token else None
 
 
 def cookie_token(header: str) -> str:
-    """Return the token in a Cookie header, empty when there is none."""
+    """Return the token in a Cookie header, empty if there is none.
+
+    Example: `theme=dark; opensqt_session=sqt_abc` holds `sqt_abc`.
+    """
     if COOKIE not in header:
         return ""
     try:

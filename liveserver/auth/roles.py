@@ -1,21 +1,21 @@
-"""Who somebody is to a live server, and who may do what: one table."""
+"""Identities and roles, and the table of actions that each role allows."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What somebody may, each more than the one before."""
+    """Roles in ascending order: each includes the ones before."""
 
     PUBLIC = "public"
-    """Anybody, where the server is open to the public: a redacted view."""
+    """Unauthenticated clients of a public server: a redacted view."""
     VIEWER = "viewer"
     OPERATOR = "operator"
     ADMIN = "admin"
 
 
 class Action(StrEnum):
-    """What can be asked of a live server, the page and `/health` apart, which are everybody's."""
+    """Actions that require a role; the page and the short `/health` require none."""
 
     WATCH = "watch the market and what is not redacted"
     WATCH_ALL = "see balances, sizes, profit, status and metrics"
@@ -23,22 +23,22 @@ class Action(StrEnum):
     CONFIGURE = "give commands that change what is traded"
 
 
-MINIMUM: dict[Action, Role] = {
+MIN_ROLE: dict[Action, Role] = {
     Action.WATCH: Role.PUBLIC,
     Action.WATCH_ALL: Role.VIEWER,
     Action.OPERATE: Role.OPERATOR,
     Action.CONFIGURE: Role.ADMIN,
 }
-"""Who may do what."""
+"""The lowest role that allows an action."""
 
-CONFIGURING = frozenset({"add", "remove", "set"})
-"""The commands that change what is traded, or with how much: see `schemas.control.CommandName`."""
+CONFIGURE_COMMANDS = frozenset({"add", "remove", "set"})
+"""Commands that change what is traded or with how much: see `schemas.engine.control.CommandName`."""
 
 _RANK = {role: rank for rank, role in enumerate(Role)}
 
 
-class Via(StrEnum):
-    """How somebody said who it is."""
+class CredentialSource(StrEnum):
+    """Where a request carried its credentials."""
 
     HEADER = "header"
     SUBPROTOCOL = "subprotocol"
@@ -48,34 +48,34 @@ class Via(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Somebody who was let in."""
+    """An admitted client."""
 
     name: str
     role: Role
     expires: float | None = None
-    """Seconds since the epoch."""
-    via: Via = Via.NOTHING
+    """Expiry of the token, in seconds since the epoch."""
+    source: CredentialSource = CredentialSource.NOTHING
 
-    def may(self, action: Action) -> bool:
-        """Tell whether the role allows it."""
-        return _RANK[self.role] >= _RANK[MINIMUM[action]]
+    def is_allowed(self, action: Action) -> bool:
+        """Return whether the role allows an action."""
+        return _RANK[self.role] >= _RANK[MIN_ROLE[action]]
 
     @property
     def is_redacted(self) -> bool:
-        """Whether what is shown to it has no amounts of ours in it."""
-        return not self.may(Action.WATCH_ALL)
+        """Whether the account's amounts are hidden from it."""
+        return not self.is_allowed(Action.WATCH_ALL)
 
     @property
-    def is_named(self) -> bool:
-        """Whether it proved who it is."""
-        return self.via is not Via.NOTHING
+    def is_authenticated(self) -> bool:
+        """Whether it presented valid credentials."""
+        return self.source is not CredentialSource.NOTHING
 
 
 LOCAL = Identity("local", Role.ADMIN)
-"""Whoever reaches a server that asks for nothing."""
-ANYBODY = Identity("anonymous", Role.PUBLIC)
+"""Identity of clients when authentication is disabled."""
+ANONYMOUS = Identity("anonymous", Role.PUBLIC)
 
 
-def needed_for(command: str) -> Action:
-    """Return what one has to be allowed to give a command."""
-    return Action.CONFIGURE if command in CONFIGURING else Action.OPERATE
+def required_action(command: str) -> Action:
+    """Return the action that an identity must be allowed to give a command."""
+    return Action.CONFIGURE if command in CONFIGURE_COMMANDS else Action.OPERATE

@@ -1,4 +1,4 @@
-"""What a live server is told about who may come in: keys, tokens, proxies; checked before it listens."""
+"""Access settings: API keys, JWTs, proxies, rate limits; checked before the server listens."""
 
 import ipaddress
 import re
@@ -10,15 +10,15 @@ import msgspec
 
 from liveserver.auth.roles import Role
 
-SHORTEST_SECRET = 32
-"""Bytes: RFC 7518 asks that an HS256 key is no shorter than its hash."""
+MIN_SECRET_BYTES = 32
+"""RFC 7518, 3.2: an HS256 key must be at least as long as the hash."""
 
 KEY_HASH = re.compile(r"[0-9a-f]{64}\Z")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
+KEY_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
 
 
 class Secret(msgspec.Struct, frozen=True, repr_omit_defaults=True):
-    """A text that is never shown; whoever needs it asks for it by name."""
+    """A text that `repr`, `str` and tracebacks do not reveal; read it as `hidden`."""
 
     hidden: str = ""
 
@@ -35,7 +35,7 @@ class Secret(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
 
 class Algorithm(StrEnum):
-    """How tokens are signed. One is configured, and no other is ever accepted, whatever a token says."""
+    """JWT signature algorithms. Exactly one is configured; the token's own header never selects it."""
 
     HS256 = "HS256"
     RS256 = "RS256"
@@ -44,12 +44,12 @@ class Algorithm(StrEnum):
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key that somebody holds. The key itself is nowhere kept."""
+    """An API key. Only its hash is stored."""
 
     name: str
     role: Role
     sha256: str
-    """In hexadecimal. That is enough for a key of 256 random bits: there is nothing to guess."""
+    """Hash of the key, hexadecimal. Unsalted SHA-256 is enough for 256 random bits."""
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,115 +57,115 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 
     algorithm: Algorithm
     secret: Secret = Secret()
-    """For HS256."""
+    """Key for HS256."""
     public_key: str = ""
-    """For the others, as PEM."""
+    """Issuer's public key for the other algorithms, as PEM."""
     issuer: str = ""
-    """Has to be in `iss` when it is set."""
+    """Required `iss`, unless empty."""
     audience: str = ""
-    """Has to be in `aud` when it is set; a token with an `aud` is refused when it is not."""
+    """Required `aud`; if empty, tokens with an `aud` are rejected."""
     leeway_s: float = 30.0
-    """How far the issuer's clock may be from ours."""
+    """Tolerated clock difference to the issuer."""
     role_claim: str = "role"
 
 
 class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How often, from one address and by one identity: so many a second in the long run, so many at once."""
+    """Token buckets per address and per identity: sustained rate per second, and burst."""
 
     requests_per_s: float = 50.0
     requests_burst: float = 1000.0
     handshakes_per_s: float = 200.0
-    """Of WebSockets: many viewers share an address behind a proxy, and all come back at once."""
+    """WebSocket handshakes: viewers behind one proxy share an address and reconnect at the same time."""
     handshakes_burst: float = 4000.0
     messages_per_s: float = 200.0
-    """What all viewers of one address say together, answers to pings apart."""
+    """WebSocket messages of all viewers of one address, pongs excluded."""
     messages_burst: float = 2000.0
     failures_per_s: float = 0.2
-    """Wrong tokens."""
+    """Invalid tokens."""
     failures_burst: float = 20.0
     remembered: int = 10_000
-    """So many addresses and identities are kept in mind."""
+    """Maximum number of addresses and identities tracked."""
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """Who may come in."""
+    """Access control: credentials, public access, proxies, rate limits."""
 
     keys: tuple[ApiKey, ...] = ()
     tokens: Tokens | None = None
     public: bool = False
-    """Whoever shows nothing sees a redacted view."""
+    """Unauthenticated clients get a redacted view."""
     trust_network: bool = False
-    """Whoever reaches the port may do everything: another program guards it."""
+    """No authentication: every client has the role admin, because another program guards the port."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+    """Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted."""
     session_s: float = 12 * 3600.0
-    """How long a browser keeps a key; a JWT is kept until it expires."""
+    """Lifetime of a session cookie that holds an API key; a JWT's cookie expires with the token."""
     rates: RateLimits = RateLimits()
 
     @property
-    def is_asked_for(self) -> bool:
-        """Whether there is anything to identify oneself with."""
+    def has_credentials(self) -> bool:
+        """Whether any key or token is configured."""
         return bool(self.keys) or self.tokens is not None
 
 
-class AccessRefused(ValueError):
-    """These settings would be dangerous or cannot work: the server does not start."""
+class AccessSettingsError(ValueError):
+    """Insecure or invalid access settings: the server does not start."""
 
 
 def check_access(access: Access, host: str) -> None:
-    """Make sure that a server with these settings may listen at `host`.
+    """Check that a server with these settings may listen on `host`.
 
-    Raises: AccessRefused with everything that is wrong.
+    Raises: AccessSettingsError listing every problem.
     """
-    wrong = list(mistakes(access))
-    if not (is_loopback(host) or access.is_asked_for or access.public or access.trust_network):
-        wrong.append(
-            f"listening on {host} without authentication would show the account to the network: configure http.keys "
-            "or http.jwt (opensqt key makes a key), or http.public: true for a redacted view, or http.trust_network: "
-            "true where a proxy authenticates"
+    problems = list(find_problems(access))
+    if not (is_loopback(host) or access.has_credentials or access.public or access.trust_network):
+        problems.append(
+            f"listening on {host} without authentication would expose the account to the network: configure "
+            "http.keys or http.jwt (`opensqt key` makes a key), or http.public: true for a redacted view, or "
+            "http.trust_network: true behind a proxy that authenticates"
         )
-    if wrong:
-        raise AccessRefused("; ".join(wrong))
+    if problems:
+        raise AccessSettingsError("; ".join(problems))
 
 
-def mistakes(access: Access) -> Iterator[str]:
-    """Yield what cannot work, one sentence each."""
+def find_problems(access: Access) -> Iterator[str]:
+    """Yield a sentence for each invalid setting."""
     names = [key.name for key in access.keys]
     for key in access.keys:
-        if not NAME.match(key.name):
-            yield f"the name {key.name!r} of a key has to be 1 to 64 of letters, digits, . _ @ -"
+        if not KEY_NAME_PATTERN.match(key.name):
+            yield f"the key name {key.name!r} must be 1 to 64 letters, digits, or . _ @ -"
         if not KEY_HASH.match(key.sha256):
-            yield f"the sha256 of the key {key.name} has to be 64 hexadecimal digits: opensqt key prints the line"
+            yield f"the sha256 of the key {key.name} must be 64 hexadecimal digits: `opensqt key` prints the line"
         if names.count(key.name) > 1:
-            yield f"there are two keys of the name {key.name}"
+            yield f"duplicate key name {key.name}"
         if key.role is Role.PUBLIC:
             yield f"the key {key.name} needs a role: viewer, operator or admin"
     if access.tokens is not None:
-        yield from _token_mistakes(access.tokens)
+        yield from _token_problems(access.tokens)
     for network in access.trusted_proxies:
         try:
             ipaddress.ip_network(network, strict=False)
         except ValueError:
-            yield f"the trusted proxy {network!r} is no address and no network, like 10.0.0.0/8"
+            yield f"the trusted proxy {network!r} is neither an address nor a network such as 10.0.0.0/8"
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches a host; names other than localhost count as others'."""
+    """Return whether a host is reachable from this machine only; of names, only localhost counts."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def _token_mistakes(tokens: Tokens) -> Iterator[str]:
+def _token_problems(tokens: Tokens) -> Iterator[str]:
     if tokens.algorithm is Algorithm.HS256:
-        if len(tokens.secret.hidden.encode()) < SHORTEST_SECRET:
-            yield f"the secret for HS256 needs {SHORTEST_SECRET} bytes or more"
+        if len(tokens.secret.hidden.encode()) < MIN_SECRET_BYTES:
+            yield f"the secret for HS256 needs {MIN_SECRET_BYTES} bytes or more"
         if "-----BEGIN" in tokens.secret.hidden:
-            yield "a key in PEM is no secret for HS256: choose RS256, ES256 or EdDSA"
+            yield "a PEM key is not a secret for HS256: choose RS256, ES256 or EdDSA"
         if tokens.public_key:
-            yield "HS256 has a secret and no public key"
+            yield "HS256 takes a secret, not a public key"
     elif tokens.secret:
-        yield f"{tokens.algorithm} has a public key and no secret"
+        yield f"{tokens.algorithm} takes a public key, not a secret"
     elif "PUBLIC KEY-----" not in tokens.public_key:
-        yield f"{tokens.algorithm} needs the issuer's public key, in PEM"
+        yield f"{tokens.algorithm} needs the issuer's public key, as PEM"

@@ -1,4 +1,4 @@
-"""Giving the engine a command on somebody's behalf: checked, durable, once, and answered."""
+"""Give operator commands to the engine: authorised, durable, applied at most once, answered."""
 
 import asyncio
 import hashlib
@@ -9,76 +9,78 @@ from collections.abc import Callable
 import msgspec
 
 from bus import Bus, BusError
-from bus.commands import Given, OtherCommand, give, look_up, traded
-from liveserver.auth.authenticator import Asking, Guard
-from liveserver.auth.refusals import Refusal
-from liveserver.auth.roles import Identity, needed_for
+from bus.commands import CommandIdInUse, CommandRecord, find_command, submit, traded_symbols
+from liveserver.auth.authenticator import Authenticator, RequestInfo
+from liveserver.auth.error_responses import ErrorResponse
+from liveserver.auth.roles import Identity, required_action
 from liveserver.hub.replica import Replica
-from liveserver.protocol.answers import CommandAnswer, CommandState
 from liveserver.protocol.client_messages import ControlRequest
-from liveserver.protocol.server_messages import seconds
+from liveserver.protocol.session_messages import CommandAnswer, CommandState
 from liveserver.protocol.symbol_names import Market
+from liveserver.view.rendering import to_seconds
 from schemas import subjects
 from schemas.engine.control import Command, CommandName, CommandResult
 from schemas.units import SECOND_NS, Symbol, TimeNs, VenueId
 
-GIVEN_BY_US = frozenset(
+RESERVED_FIELDS = frozenset(
     {"venue", "symbol", "command_id", "name", "operator", "reason", "time", "expires_time"}
 )
-"""Fields of a command that arguments cannot set."""
+"""Fields of a command that a request's arguments cannot set."""
 
-ARGUMENTS = tuple(name for name in Command.__struct_fields__ if name not in GIVEN_BY_US)
+ARGUMENTS = tuple(name for name in Command.__struct_fields__ if name not in RESERVED_FIELDS)
 
-NO_BUS = Refusal(
-    503, "no_bus", "the bus is out of reach, so no command can be given", "ask again when /health is ok"
+NO_BUS = ErrorResponse(
+    503, "no_bus", "the bus is unreachable, so commands cannot be given", "retry when /health is ok"
 )
 
 
-class Commanding:
-    """Gives commands through the bus of a replica."""
+class CommandService:
+    """Gives commands through the bus of a replica, and looks up their answers."""
 
-    def __init__(self, replica: Replica, guard: Guard, wall_ns: Callable[[], TimeNs] = time.time_ns) -> None:
+    def __init__(
+        self, replica: Replica, authenticator: Authenticator, wall_ns: Callable[[], TimeNs] = time.time_ns
+    ) -> None:
         self._replica = replica
-        self._guard = guard
+        self._authenticator = authenticator
         self._wall_ns = wall_ns
 
     async def give(
-        self, request: ControlRequest, identity: Identity, asking: Asking
-    ) -> CommandAnswer | Refusal:
-        """Give a command and wait a while for the engine's answer; or say why it was not given."""
-        answer = await self._give(request, identity, asking)
-        outcome = answer.error if isinstance(answer, Refusal) else answer.outcome or answer.state
+        self, request: ControlRequest, identity: Identity, info: RequestInfo
+    ) -> CommandAnswer | ErrorResponse:
+        """Give a command and wait up to `wait_s` for the engine's answer; return the error if it was not given."""
+        answer = await self._give(request, identity, info)
+        outcome = answer.error if isinstance(answer, ErrorResponse) else answer.outcome or answer.state
         self._replica.metrics.commands.labels(outcome).inc()
         return answer
 
-    async def answer_to(self, command_id: str) -> CommandAnswer | Refusal:
-        """Return what has become of a command that was given in the last day, here or elsewhere."""
+    async def answer_to(self, command_id: str) -> CommandAnswer | ErrorResponse:
+        """Return the answer to a command of the last 24 hours, given through any replica."""
         bus = self._replica.bus
         if bus is None:
             return NO_BUS
         try:
-            found = await look_up(bus, command_id)
+            found = await find_command(bus, command_id)
         except BusError:
             return NO_BUS
-        return _told(found, command_id)
+        return _state_of(found, command_id)
 
     async def _give(
-        self, request: ControlRequest, identity: Identity, asking: Asking
-    ) -> CommandAnswer | Refusal:
-        why_not = self._guard.refuse(asking, identity, needed_for(request.command))
-        command = why_not or self._command(request, identity)
-        if isinstance(command, Refusal):
+        self, request: ControlRequest, identity: Identity, info: RequestInfo
+    ) -> CommandAnswer | ErrorResponse:
+        error = self._authenticator.authorize(info, identity, required_action(request.command))
+        command = error or self._command(request, identity)
+        if isinstance(command, ErrorResponse):
             return command
         bus = self._replica.bus
         return NO_BUS if bus is None else await _give(bus, command, request)
 
-    def _command(self, request: ControlRequest, identity: Identity) -> Command | Refusal:
+    def _command(self, request: ControlRequest, identity: Identity) -> Command | ErrorResponse:
         market = self._market(request)
-        if isinstance(market, Refusal):
+        if isinstance(market, ErrorResponse):
             return market
-        if wrong := set(request.arguments) - set(ARGUMENTS):
-            what = f"a command takes no {', '.join(sorted(wrong))}"
-            return Refusal(400, "bad_request", what, f"it may take {', '.join(ARGUMENTS)}")
+        if unknown := set(request.arguments) - set(ARGUMENTS):
+            what = f"unknown command arguments: {', '.join(sorted(unknown))}"
+            return ErrorResponse(400, "bad_request", what, f"supported arguments: {', '.join(ARGUMENTS)}")
         now = self._wall_ns()
         fields = {
             **request.arguments,
@@ -95,39 +97,41 @@ class Commanding:
         try:
             return msgspec.convert(fields, Command)
         except msgspec.ValidationError as error:
-            return Refusal(400, "bad_request", f"the arguments are wrong: {error}")
+            return ErrorResponse(400, "bad_request", f"invalid arguments: {error}")
 
-    def _market(self, request: ControlRequest) -> Market | Refusal:
+    def _market(self, request: ControlRequest) -> Market | ErrorResponse:
         projection = self._replica.projection
         found = projection.find(request.symbol, request.venue) if projection else None
         if found is not None:
             return found
-        # One that is added is not known yet, and is named in full.
+        # A symbol to add is not known yet, so it must be named by venue and ccxt symbol.
         if request.command is CommandName.ADD and request.venue and "/" in request.symbol:
-            return _checked(Market(VenueId(request.venue), Symbol(request.symbol)))
+            return _validated(Market(VenueId(request.venue), Symbol(request.symbol)))
         known = ", ".join(projection.names.values()) if projection else "none yet"
-        return Refusal(404, "unknown_symbol", f"there is no symbol {request.symbol}", f"there is {known}")
+        return ErrorResponse(
+            404, "unknown_symbol", f"unknown symbol {request.symbol}", f"known symbols: {known}"
+        )
 
 
-async def _give(bus: Bus, command: Command, request: ControlRequest) -> CommandAnswer | Refusal:
+async def _give(bus: Bus, command: Command, request: ControlRequest) -> CommandAnswer | ErrorResponse:
     try:
-        if command.name is not CommandName.ADD and _key(command) not in await traded(bus):
-            return Refusal(404, "not_traded", f"{command.venue} {command.symbol} is not traded here")
+        if command.name is not CommandName.ADD and _key(command) not in await traded_symbols(bus):
+            return ErrorResponse(404, "not_traded", f"{command.venue} {command.symbol} is not traded")
         async with asyncio.timeout(request.wait_s):
-            return _answered(await give(bus, command), request.key)
+            return _answered(await submit(bus, command), request.key)
     except TimeoutError:
         return _accepted(command, request.key)
-    except OtherCommand as error:
-        return Refusal(409, "other_command", str(error), "choose another key for another command")
+    except CommandIdInUse as error:
+        return ErrorResponse(409, "other_command", str(error), "use a new key for each command")
     except BusError:
         return NO_BUS
 
 
-def _checked(market: Market) -> Market | Refusal:
+def _validated(market: Market) -> Market | ErrorResponse:
     try:
         subjects.registry_key(market.venue, market.symbol)
     except ValueError as error:
-        return Refusal(400, "bad_request", str(error))
+        return ErrorResponse(400, "bad_request", str(error))
     return market
 
 
@@ -149,8 +153,8 @@ def _accepted(command: Command, key: str = "") -> CommandAnswer:
         key=key,
         venue=command.venue,
         market=command.symbol,
-        detail="no answer yet; it is applied when the engine reads it before it expires",
-        time=seconds(command.time),
+        detail="no answer yet; the engine applies it unless it expires first",
+        time=to_seconds(command.time),
     )
 
 
@@ -165,13 +169,13 @@ def _answered(result: CommandResult, key: str = "") -> CommandAnswer:
         outcome=result.outcome,
         detail=result.detail,
         step=result.step,
-        time=seconds(result.time),
+        time=to_seconds(result.time),
     )
 
 
-def _told(found: Given, command_id: str) -> CommandAnswer | Refusal:
+def _state_of(found: CommandRecord, command_id: str) -> CommandAnswer | ErrorResponse:
     if found.result is not None:
         return _answered(found.result)
     if found.command is not None:
         return _accepted(found.command)
-    return Refusal(404, "unknown_command", f"there was no command {command_id} in the last day")
+    return ErrorResponse(404, "unknown_command", f"no command {command_id} in the last 24 hours")

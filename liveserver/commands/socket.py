@@ -1,49 +1,51 @@
-"""Commands that come over sockets: carried out beside each other, and each answered on its own socket."""
+"""Operator commands over WebSockets: run concurrently, each answered on its own socket."""
 
-from liveserver.auth.authenticator import Asking
-from liveserver.auth.refusals import Refusal
+from liveserver.auth.authenticator import RequestInfo
+from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.roles import Identity
-from liveserver.commands.service import Commanding
+from liveserver.commands.service import CommandService
 from liveserver.hub.background import BackgroundTasks
 from liveserver.hub.group import Viewer
 from liveserver.hub.hub import Hub
-from liveserver.protocol.answers import CommandAnswer, CommandState
 from liveserver.protocol.client_messages import ControlRequest
 from liveserver.protocol.server_messages import Message, MessageType
+from liveserver.protocol.session_messages import CommandAnswer, CommandState
 
-AT_ONCE = 32
-"""So many commands are on the way at most; there are never many, and each is kept in mind for a while."""
+MAX_PENDING = 32
+"""Commands that await an answer, over all sockets."""
 
-BUSY = Refusal(429, "too_many_requests", "too many commands are on the way", "wait for their answers")
+TOO_MANY_PENDING = ErrorResponse(
+    429, "too_many_requests", "too many commands are awaiting an answer", "retry after their answers"
+)
 
 
-class Ordering:
-    """Has commands carried out, and tells whoever gave one what became of it."""
+class SocketCommands:
+    """Runs commands in the background, and sends each answer to the viewer that gave the command."""
 
-    def __init__(self, commanding: Commanding, hub: Hub, errands: BackgroundTasks) -> None:
-        self._commanding = commanding
+    def __init__(self, command_service: CommandService, hub: Hub, background: BackgroundTasks) -> None:
+        self._command_service = command_service
         self._hub = hub
-        self._errands = errands
-        self._count = 0
+        self._background = background
+        self._pending = 0
 
     def give(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
-        """Have a command given; the answer comes as a message."""
-        if self._count >= AT_ONCE:
-            self._hub.tell(viewer, _message(BUSY, request))
+        """Give a command; the answer is sent to the viewer as a message."""
+        if self._pending >= MAX_PENDING:
+            self._hub.send(viewer, _message(TOO_MANY_PENDING, request))
             return
-        self._count += 1
-        self._errands.send(viewer, self._carry_out(viewer, identity, request), "command")
+        self._pending += 1
+        self._background.start(viewer, self._run(viewer, identity, request), "command")
 
-    async def _carry_out(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
+    async def _run(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
         try:
-            answer = await self._commanding.give(request, identity, Asking())
+            answer = await self._command_service.give(request, identity, RequestInfo())
         finally:
-            self._count -= 1
-        self._hub.tell(viewer, _message(answer, request))
+            self._pending -= 1
+        self._hub.send(viewer, _message(answer, request))
 
 
-def _message(answer: CommandAnswer | Refusal, request: ControlRequest) -> Message:
-    if isinstance(answer, Refusal):
+def _message(answer: CommandAnswer | ErrorResponse, request: ControlRequest) -> Message:
+    if isinstance(answer, ErrorResponse):
         answer = CommandAnswer(
             command_id="",
             state=CommandState.REFUSED,

@@ -1,7 +1,6 @@
-"""The view as JSON, for programs: what a replica keeps, in pages, and older candles from the bus.
+"""The HTTP API: state and history as JSON, paginated, with older candles from the bus.
 
-Every answer has an ETag, so that what did not change is not sent again; who may not see amounts gets what the public
-sees: see `redaction`.
+Every answer has an ETag (see `middleware`). Clients without the role for amounts get the redacted view (see `redaction`).
 """
 
 from collections.abc import Sequence
@@ -12,51 +11,70 @@ from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
-from liveserver.auth.authenticator import Guard
-from liveserver.auth.refusals import Refusal
+from liveserver.auth.authenticator import Authenticator
+from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.roles import Action
-from liveserver.http.errors import ERRORS, Refused
-from liveserver.http.pagination import LARGEST_PAGE, CandlePage, TradePage, page
-from liveserver.http.route_guards import identity_of, needs
+from liveserver.http.errors import ERRORS, RequestRejected
+from liveserver.http.pagination import MAX_PAGE_ROWS, CandlePage, TradePage, page
+from liveserver.http.route_guards import identity_of, requires
 from liveserver.hub.replica import Replica
 from liveserver.protocol.redaction import Pseudonym, redacted
-from liveserver.protocol.reports import ProfitData, StatusReport
-from liveserver.protocol.server_messages import CandleData, MessageType, OrderData, SymbolData
-from liveserver.protocol.symbol_names import Market
+from liveserver.protocol.server_messages import CandleData, MessageType, OrderData, ProfitData, SymbolData
+from liveserver.protocol.session_messages import StatusReport
+from liveserver.protocol.symbol_names import Channel, Market
 from liveserver.view.market_view import MarketView
 from liveserver.view.older_candles import OlderCandles
 from liveserver.view.profit import profit_of
-from liveserver.view.projection import Channel, Projection
-from liveserver.view.topics import unknown_symbol
+from liveserver.view.projection import Projection
+from liveserver.view.topics import describe_unknown_symbol
+from schemas.grid.reasons import explain
+from schemas.grid.view import NotQuoting
 
-FOR_EVER = 1 << 53
-"""Seconds: as far as every JSON reader counts exactly."""
+MAX_TIME_S = 1 << 53
+"""The largest integer that every JSON parser represents exactly."""
 
 T = TypeVar("T")
 AnyRequest = Request[Any, Any, Any]
-Name = Annotated[str, QueryParameter(max_length=64, description="as the page writes it, or the ccxt symbol")]
-Venue = Annotated[str, QueryParameter(max_length=64, description="only needed where two have the symbol")]
-Interval = Annotated[str, QueryParameter(max_length=8, description="such as 1m; the shortest when left out")]
+Name = Annotated[
+    str, QueryParameter(max_length=64, description="the symbol as the page shows it, or the ccxt symbol")
+]
+Venue = Annotated[str, QueryParameter(max_length=64, description="required if two venues list the symbol")]
+Interval = Annotated[
+    str, QueryParameter(max_length=8, description="candle interval such as 1m; default: the shortest")
+]
 Start = Annotated[
-    int, QueryParameter(ge=0, le=FOR_EVER, description="from here on, in seconds since the epoch")
+    int,
+    QueryParameter(
+        ge=0, le=MAX_TIME_S, description="start of the range, inclusive, in seconds since the epoch"
+    ),
 ]
-End = Annotated[int, QueryParameter(ge=0, le=FOR_EVER, description="to before here")]
+End = Annotated[
+    int,
+    QueryParameter(
+        ge=0, le=MAX_TIME_S, description="end of the range, exclusive, in seconds since the epoch"
+    ),
+]
 Limit = Annotated[
-    int, QueryParameter(ge=1, le=LARGEST_PAGE, description="a little more where the last second has more")
+    int,
+    QueryParameter(
+        ge=1,
+        le=MAX_PAGE_ROWS,
+        description="maximum number of rows; exceeded to keep rows of the same second on one page",
+    ),
 ]
-Newest = Annotated[bool, QueryParameter(description="the last page of the span instead of its first")]
+Newest = Annotated[bool, QueryParameter(description="return the last page of the range instead of the first")]
 
 
 class SnapshotMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """One message, as a socket would bring it."""
+    """A message as a WebSocket sends it."""
 
     type: MessageType
     data: Any
-    """According to the type: see `liveserver.messages`."""
+    """Data according to the type: see `liveserver.protocol.server_messages`."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What a new viewer would be told."""
+    """The messages that a new viewer receives."""
 
     venue: str
     symbol: str
@@ -64,27 +82,37 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[SnapshotMessage]
 
 
+class ReasonData(msgspec.Struct, frozen=True, kw_only=True):
+    """A reason why a grid does not quote: a value of `not_quoting`, explained."""
+
+    reason: str
+    text: str
+    """Explanation, as a sentence."""
+    hint: str
+    """What ends the condition, or helps."""
+
+
 def api_routes(
-    replica: Replica, guard: Guard, alias: Pseudonym, older: OlderCandles
+    replica: Replica, authenticator: Authenticator, alias: Pseudonym, older: OlderCandles
 ) -> list[HTTPRouteHandler]:
     """Return the routes of the API."""
-    view = _View(replica, guard, alias)
-    return [*_state_routes(view), *_history_routes(view, older), *_account_routes(view)]
+    view = _View(replica, authenticator, alias)
+    return [*_state_routes(view), *_history_routes(view, older), *_account_routes(view), _reasons_route()]
 
 
 class _View:
-    """What the routes share: whose view it is, and of which market."""
+    """Lookup and redaction shared by the routes."""
 
-    def __init__(self, replica: Replica, guard: Guard, alias: Pseudonym) -> None:
+    def __init__(self, replica: Replica, authenticator: Authenticator, alias: Pseudonym) -> None:
         self.replica = replica
-        self.guard = guard
+        self.authenticator = authenticator
         self.alias = alias
 
-    def shown(self, request: AnyRequest, data: T) -> T:
-        """Return what somebody may see of data."""
-        if not identity_of(self.guard, request).is_redacted:
+    def redacted_for(self, request: AnyRequest, data: T) -> T:
+        """Return data, redacted unless the client may see amounts."""
+        if not identity_of(self.authenticator, request).is_redacted:
             return data
-        return redacted(data, self.alias)  # type: ignore[no-any-return] # of the type that it was
+        return redacted(data, self.alias)  # type: ignore[no-any-return] # redaction keeps the type
 
     def market(self, symbol: str, venue: str) -> MarketView:
         projection, market = self.find(symbol, venue)
@@ -93,48 +121,49 @@ class _View:
     def find(self, symbol: str, venue: str) -> tuple[Projection, Market]:
         projection = self.replica.projection
         if not projection:
-            raise Refused(
-                Refusal(503, "not_ready", "nothing is known yet", "wait until the bus has been read")
-            )
+            hint = "retry when the bus has been read"
+            raise RequestRejected(ErrorResponse(503, "not_ready", "no data yet", hint))
         market = projection.find(symbol, venue)
         if market is None:
             known = list(projection.names.values())
-            what = unknown_symbol(symbol, venue, known)
-            raise Refused(Refusal(404, "unknown_symbol", what, "see /api/symbols"))
+            what = describe_unknown_symbol(symbol, venue, known)
+            raise RequestRejected(ErrorResponse(404, "unknown_symbol", what, "see /api/symbols"))
         return projection, market
 
 
 def _state_routes(view: _View) -> list[HTTPRouteHandler]:
-    guards = [needs(view.guard, Action.WATCH)]
+    guards = [requires(view.authenticator, Action.WATCH)]
 
     @get("/api/status", guards=guards, responses=ERRORS, tags=["state"])
     async def status(request: AnyRequest) -> StatusReport:
-        """How this server is, and whether it hears the bus."""
-        return view.shown(request, view.replica.status_report())
+        """Return the state of this server and of its connection to the bus."""
+        return view.redacted_for(request, view.replica.status_report())
 
     @get("/api/symbols", guards=guards, responses=ERRORS, tags=["state"])
     async def symbols(request: AnyRequest) -> list[SymbolData]:
-        """All symbols, those that are traded first."""
-        return list(view.shown(request, view.replica.symbols()))
+        """Return all symbols, traded ones first."""
+        return list(view.redacted_for(request, view.replica.symbols()))
 
     @get("/api/snapshot", guards=guards, responses=ERRORS, tags=["state"])
     async def snapshot(
         request: AnyRequest, symbol: Name = "", venue: Venue = "", interval: Interval = ""
     ) -> Snapshot:
-        """Return what a new viewer of a symbol is told, in the order of the messages."""
+        """Return the messages that a new viewer of a symbol receives, in their order."""
         projection, market = view.find(symbol, venue)
         channel = Channel(market, projection.interval(market, interval))
-        told = [
-            SnapshotMessage(type=each.type, data=view.shown(request, each.data))
+        messages = [
+            SnapshotMessage(type=each.type, data=view.redacted_for(request, each.data))
             for each in projection.snapshot(channel)
         ]
-        return Snapshot(venue=market.venue, symbol=market.symbol, interval=channel.interval, messages=told)
+        return Snapshot(
+            venue=market.venue, symbol=market.symbol, interval=channel.interval, messages=messages
+        )
 
     return [status, symbols, snapshot]
 
 
 def _history_routes(view: _View, older: OlderCandles) -> list[HTTPRouteHandler]:
-    guards = [needs(view.guard, Action.WATCH)]
+    guards = [requires(view.authenticator, Action.WATCH)]
 
     @get("/api/candles", guards=guards, responses=ERRORS, tags=["history"])
     async def candles(
@@ -143,16 +172,16 @@ def _history_routes(view: _View, older: OlderCandles) -> list[HTTPRouteHandler]:
         venue: Venue = "",
         interval: Interval = "",
         start: Start = 0,
-        end: End = FOR_EVER,
+        end: End = MAX_TIME_S,
         limit: Limit = 500,
         newest: Newest = False,
     ) -> CandlePage:
-        """Candles that opened from `start` to before `end`; a chart scrolls back with `end` and `newest`."""
+        """Return candles by opening time; to scroll a chart back, use `end` and `newest`."""
         projection, market = view.find(symbol, venue)
-        wanted = projection.interval(market, interval)
-        rows: Sequence[CandleData] = projection.view(market).candles(wanted)
+        known_interval = projection.interval(market, interval)
+        rows: Sequence[CandleData] = projection.view(market).candles(known_interval)
         if older.are_needed(rows, start, end, limit, newest=newest):
-            rows = await older.joined(view.replica.bus, market, wanted, rows)
+            rows = await older.joined(view.replica.bus, market, known_interval, rows)
         return CandlePage(**page(rows, start, end, limit, newest=newest)._asdict())
 
     @get("/api/fills", guards=guards, responses=ERRORS, tags=["history"])
@@ -161,32 +190,49 @@ def _history_routes(view: _View, older: OlderCandles) -> list[HTTPRouteHandler]:
         symbol: Name = "",
         venue: Venue = "",
         start: Start = 0,
-        end: End = FOR_EVER,
+        end: End = MAX_TIME_S,
         limit: Limit = 500,
         newest: Newest = False,
     ) -> TradePage:
-        """Own trades from `start` to before `end`, as far back as this server keeps them, and how they were booked."""
-        found = page(view.market(symbol, venue).trades(), start, end, limit, newest=newest)
-        return TradePage(**found._replace(items=view.shown(request, found.items))._asdict())
+        """Return own trades and how the grid booked them, as far back as this server keeps them."""
+        rows = page(view.market(symbol, venue).trades(), start, end, limit, newest=newest)
+        return TradePage(**rows._replace(items=view.redacted_for(request, rows.items))._asdict())
 
     return [candles, fills]
 
 
 def _account_routes(view: _View) -> list[HTTPRouteHandler]:
-    guards = [needs(view.guard, Action.WATCH)]
+    guards = [requires(view.authenticator, Action.WATCH)]
 
     @get("/api/orders", guards=guards, responses=ERRORS, tags=["account"])
     async def orders(request: AnyRequest, symbol: Name = "", venue: Venue = "") -> list[OrderData]:
-        """All open orders of a symbol."""
-        return list(view.shown(request, view.market(symbol, venue).orders()))
+        """Return all open orders of a symbol."""
+        return list(view.redacted_for(request, view.market(symbol, venue).orders()))
 
     @get("/api/profit", guards=guards, responses=ERRORS, tags=["account"])
     async def profit(request: AnyRequest, symbol: Name = "", venue: Venue = "") -> ProfitData:
-        """Return what a grid has made, what it consists of, and what holding would have made."""
+        """Return a grid's profit, its components, and the profit of buy and hold for comparison."""
         projection, market = view.find(symbol, venue)
         found = profit_of(projection.view(market), projection.equity(market))
         if found is None:
-            raise Refused(Refusal(404, "not_traded", f"no grid trades {market.symbol}", "see /api/symbols"))
-        return view.shown(request, found)
+            what = f"no grid trades {market.symbol}"
+            raise RequestRejected(ErrorResponse(404, "not_traded", what, "see /api/symbols"))
+        return view.redacted_for(request, found)
 
     return [orders, profit]
+
+
+def _reasons_route() -> HTTPRouteHandler:
+    data = [_reason_data(reason) for reason in NotQuoting]
+
+    @get("/api/reasons", security=[{}], responses=ERRORS, tags=["state"])
+    async def reasons() -> list[ReasonData]:
+        """Return the reasons why a grid may not quote, explained. They do not depend on the account."""
+        return data
+
+    return reasons
+
+
+def _reason_data(reason: NotQuoting) -> ReasonData:
+    text, hint = explain(reason)
+    return ReasonData(reason=reason.value, text=text, hint=hint)

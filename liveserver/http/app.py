@@ -1,4 +1,4 @@
-"""The HTTP side, wired: the page and its files, health, status, metrics, sessions and the API, behind the gate."""
+"""The HTTP application: page, static files, health, metrics, sessions and API."""
 
 from typing import Any
 
@@ -13,21 +13,21 @@ from litestar.types import ASGIApp, Scope
 from litestar.types import Message as AsgiMessage
 
 from bus.metrics import CONTENT_TYPE
-from liveserver.auth.authenticator import COOKIE, Guard
-from liveserver.auth.refusals import Refusal
+from liveserver.auth.authenticator import COOKIE, Authenticator
+from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.roles import Action
-from liveserver.commands.service import Commanding
+from liveserver.commands.service import CommandService
 from liveserver.http.api import api_routes
 from liveserver.http.assets import Asset, Assets
 from liveserver.http.control_api import control_routes
-from liveserver.http.errors import Refused, answer_error, answer_failure
-from liveserver.http.middleware import Gate
-from liveserver.http.route_guards import LOG_IN, identity_of, needs
+from liveserver.http.errors import RequestRejected, answer_error, answer_failure
+from liveserver.http.middleware import Middleware
+from liveserver.http.route_guards import SECURITY_SCHEMES, identity_of, requires
 from liveserver.http.session_api import session_routes
 from liveserver.hub.replica import Replica
 from liveserver.protocol.redaction import pseudonyms
 from liveserver.view.older_candles import OlderCandles
-from liveserver.websocket.handshake import UNGUARDED
+from liveserver.websocket.handshake import NO_AUTHENTICATION
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -44,49 +44,52 @@ SECURITY_HEADERS = {
     "x-frame-options": "DENY",
 }
 
-LARGEST_BODY = 64 * 1024
-"""Bytes: of a command, or of a token."""
+MAX_BODY_BYTES = 64 * 1024
+"""Of a command or a login."""
 
-SOCKET_ONLY = Refusal(
-    426, "upgrade_required", "this address speaks WebSocket", "connect with ws:// or wss://"
+UPGRADE_REQUIRED = ErrorResponse(
+    426, "upgrade_required", "this path accepts WebSocket connections only", "connect with ws:// or wss://"
 )
 
 
 def create_app(
-    replica: Replica, assets: Assets, guard: Guard | None = None, commanding: Commanding | None = None
+    replica: Replica,
+    assets: Assets,
+    authenticator: Authenticator | None = None,
+    command_service: CommandService | None = None,
 ) -> ASGIApp:
-    """Return the application that serves one replica; without a guard it asks for nothing."""
-    guard = guard or Guard(UNGUARDED)
-    commanding = commanding or Commanding(replica, guard)
+    """Return the application that serves a replica; without an authenticator, authentication is disabled."""
+    authenticator = authenticator or Authenticator(NO_AUTHENTICATION)
+    command_service = command_service or CommandService(replica, authenticator)
     routes = [
         *_page_routes(assets),
-        *_state_routes(replica, guard),
-        *session_routes(guard),
-        *api_routes(replica, guard, pseudonyms(guard.access), OlderCandles()),
-        *control_routes(commanding, guard),
+        *_state_routes(replica, authenticator),
+        *session_routes(authenticator),
+        *api_routes(replica, authenticator, pseudonyms(authenticator.access), OlderCandles()),
+        *control_routes(command_service, authenticator),
     ]
     app = Litestar(
         routes,
         before_send=[add_security_headers],
         exception_handlers={HTTPException: answer_error, Exception: answer_failure},
-        openapi_config=_openapi(guard),
-        request_max_body_size=LARGEST_BODY,
+        openapi_config=_openapi(authenticator),
+        request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
     )
-    return Gate(app, guard, SECURITY_HEADERS)
+    return Middleware(app, authenticator, SECURITY_HEADERS)
 
 
-def _openapi(guard: Guard) -> OpenAPIConfig:
+def _openapi(authenticator: Authenticator) -> OpenAPIConfig:
+    is_optional = not authenticator.access.has_credentials or authenticator.access.public
     return OpenAPIConfig(
         title="OpenSQT live server",
         version="1",
-        description="What a live server shows and takes. Every error is `{error, what, hint}`; amounts are decimal "
-        "strings, `time` is in seconds since the epoch. The public, where it is let in, sees amounts as shares or not "
-        "at all.",
+        description="State, history and commands of the traded symbols. Every error is `{error, what, hint}`; amounts "
+        "are decimal strings, `time` is in seconds since the epoch. Public clients get amounts as shares or not at all.",
         path="/schema",
         render_plugins=[JsonRenderPlugin()],
         use_handler_docstrings=True,
-        security=[*LOG_IN, *([] if guard.access.is_asked_for and not guard.access.public else [{}])],
+        security=[*SECURITY_SCHEMES, *([{}] if is_optional else [])],
         components=Components(
             security_schemes={
                 "bearer": SecurityScheme(type="http", scheme="bearer", description="An API key or a JWT"),
@@ -106,34 +109,34 @@ def _page_routes(assets: Assets) -> list[HTTPRouteHandler]:
         return _asset_response(assets.get(str(request.path_params["name"])), request)
 
     @get("/ws", include_in_schema=False)
-    async def socket_only() -> None:
-        raise Refused(SOCKET_ONLY)
+    async def websocket_only() -> None:
+        raise RequestRejected(UPGRADE_REQUIRED)
 
-    return [page, static, socket_only]
+    return [page, static, websocket_only]
 
 
-def _state_routes(replica: Replica, guard: Guard) -> list[HTTPRouteHandler]:
+def _state_routes(replica: Replica, authenticator: Authenticator) -> list[HTTPRouteHandler]:
     @get("/health", include_in_schema=False)
     async def health(request: Request[Any, Any, Any]) -> dict[str, object]:
         health = replica.health()
-        if identity_of(guard, request).may(Action.WATCH_ALL):
+        if identity_of(authenticator, request).is_allowed(Action.WATCH_ALL):
             return health
-        # Whoever balances load asks without a token, and needs no more.
+        # Load balancers query it without a token.
         return {name: health[name] for name in ("status", "uptime", "time", "state", "clients")}
 
     @get("/ready", include_in_schema=False)
     async def ready() -> Response[dict[str, object]]:
-        why_not = replica.not_ready()
-        body: dict[str, object] = {"ready": why_not is None, "state": replica.state}
-        if why_not is None:
+        reason = replica.not_ready()
+        body: dict[str, object] = {"ready": reason is None, "state": replica.state}
+        if reason is None:
             return Response(body)
-        return Response({**body, "reason": why_not}, status_code=503, headers={"retry-after": "1"})
+        return Response({**body, "reason": reason}, status_code=503, headers={"retry-after": "1"})
 
-    @get("/status", include_in_schema=False, guards=[needs(guard, Action.WATCH_ALL)])
+    @get("/status", include_in_schema=False, guards=[requires(authenticator, Action.WATCH_ALL)])
     async def status() -> dict[str, object]:
         return replica.status()
 
-    @get("/metrics", include_in_schema=False, guards=[needs(guard, Action.WATCH_ALL)])
+    @get("/metrics", include_in_schema=False, guards=[requires(authenticator, Action.WATCH_ALL)])
     async def metrics() -> Response[bytes]:
         return Response(replica.exposition(), media_type=CONTENT_TYPE)
 
@@ -141,6 +144,7 @@ def _state_routes(replica: Replica, guard: Guard) -> list[HTTPRouteHandler]:
 
 
 async def add_security_headers(message: AsgiMessage, scope: Scope) -> None:
+    """Add the security headers to an answer, and forbid caching unless it has a policy of its own."""
     if message["type"] == "http.response.start":
         headers = MutableScopeHeaders(message)
         for name, value in SECURITY_HEADERS.items():
@@ -151,12 +155,12 @@ async def add_security_headers(message: AsgiMessage, scope: Scope) -> None:
 
 def _asset_response(asset: Asset | None, request: Request[Any, Any, Any]) -> Response[bytes]:
     if asset is None:
-        raise NotFoundException(f"there is no {request.url.path}")
+        raise NotFoundException(f"not found: {request.url.path}")
     headers = {"etag": asset.etag, "cache-control": "no-cache", "vary": "accept-encoding"}
     if request.headers.get("if-none-match") == asset.etag:
         return Response(b"", status_code=304, headers=headers)
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(
-            asset.packed, headers={**headers, "content-encoding": "gzip"}, media_type=asset.media_type
+            asset.gzipped, headers={**headers, "content-encoding": "gzip"}, media_type=asset.media_type
         )
     return Response(asset.body, headers=headers, media_type=asset.media_type)

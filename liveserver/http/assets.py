@@ -1,4 +1,4 @@
-"""The page's files, read from disk when they changed, so that an edit shows at the next reload."""
+"""Static files of the page, cached in memory and read again when they change on disk."""
 
 import gzip
 import hashlib
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 WEB = Path(__file__).parent.parent / "web"
-LIBRARY = "vendor/lightweight-charts.mjs"
+CHART_LIBRARY = "vendor/lightweight-charts.mjs"
 
 MEDIA_TYPES = {
     ".html": "text/html",
@@ -16,53 +16,55 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".LICENSE": "text/plain",
 }
-"""What is served at all."""
+"""File types that are served; all others are not found."""
 
 
-class PageIncomplete(OSError):
-    """Files of the page are missing: the installation is at fault."""
+class MissingPageFile(OSError):
+    """The installation lacks a file of the page."""
 
 
 class Asset(NamedTuple):
-    """One file, ready to be served."""
+    """A static file, ready to be served."""
 
     body: bytes
-    packed: bytes
-    """The same, by gzip."""
+    gzipped: bytes
     media_type: str
     etag: str
 
 
 class Assets:
-    """The files below one folder."""
+    """The static files below a folder, sub-folders included."""
 
     def __init__(self, root: Path = WEB) -> None:
         self._root = root.resolve()
-        self._read: dict[Path, tuple[int, Asset]] = {}
+        self._cache: dict[Path, tuple[int, Asset]] = {}
 
     def check(self) -> None:
-        """Make sure that the page can be served.
+        """Check that the page and the chart library are installed.
 
-        Raises: PageIncomplete when it lacks a file.
+        Raises: MissingPageFile.
         """
-        for name in ("index.html", LIBRARY):
+        for name in ("index.html", CHART_LIBRARY):
             if not (self._root / name).is_file():
-                raise PageIncomplete(
-                    f"the page has no {name}: install the project again (`./opensqt dev` in the repository)"
+                raise MissingPageFile(
+                    f"the page lacks the file {name}: reinstall the project (`./opensqt dev` in the repository)"
                 )
 
     def get(self, name: str) -> Asset | None:
-        """Return a file, None when there is none of that name or it is not for browsers."""
+        """Return the file at a path relative to the root, such as `charts/chart.js`.
+
+        None if it does not exist, lies outside of the root, or is not of a served type.
+        """
         path = (self._root / name.lstrip("/")).resolve()
         media_type = MEDIA_TYPES.get(path.suffix)
         if media_type is None or not path.is_relative_to(self._root) or not path.is_file():
             return None
-        changed = path.stat().st_mtime_ns
-        known = self._read.get(path)
-        if known is None or known[0] != changed:
-            known = (changed, _read(path, media_type))
-            self._read[path] = known
-        return known[1]
+        modified_ns = path.stat().st_mtime_ns
+        cached = self._cache.get(path)
+        if cached is None or cached[0] != modified_ns:
+            cached = (modified_ns, _read(path, media_type))
+            self._cache[path] = cached
+        return cached[1]
 
 
 def _read(path: Path, media_type: str) -> Asset:

@@ -1,4 +1,4 @@
-"""Commands over HTTP: given, answered, and asked for later."""
+"""Operator commands over HTTP: give a command, and look up its answer later."""
 
 from typing import Annotated, Any
 
@@ -8,31 +8,35 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody
 
-from liveserver.auth.authenticator import Guard
-from liveserver.auth.refusals import Refusal
+from liveserver.auth.authenticator import Authenticator
+from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.roles import Action
-from liveserver.commands.service import Commanding
-from liveserver.http.errors import ERRORS, Refused
-from liveserver.http.middleware import asking
-from liveserver.http.route_guards import LOG_IN, identity_of, needs
-from liveserver.protocol.answers import CommandAnswer, CommandState
+from liveserver.commands.service import CommandService
+from liveserver.http.errors import ERRORS, RequestRejected
+from liveserver.http.middleware import request_info
+from liveserver.http.route_guards import SECURITY_SCHEMES, identity_of, requires
 from liveserver.protocol.client_messages import ControlRequest
+from liveserver.protocol.session_messages import CommandAnswer, CommandState
 
 AnyRequest = Request[Any, Any, Any]
 Key = Annotated[str, HeaderParameter(name="Idempotency-Key", max_length=128, description="the same as `key`")]
 
 ACCEPTED = ResponseSpec(
-    CommandAnswer, description="It is on the bus; the engine has not answered yet", generate_examples=False
+    CommandAnswer,
+    description="The command is on the bus; the engine has not answered yet",
+    generate_examples=False,
 )
 
 
-def control_routes(commanding: Commanding, guard: Guard) -> list[HTTPRouteHandler]:
-    """Return the routes of commands."""
-    security = LOG_IN if guard.access.is_asked_for or guard.access.public else None
+def control_routes(command_service: CommandService, authenticator: Authenticator) -> list[HTTPRouteHandler]:
+    """Return the routes for operator commands."""
+    security = (
+        SECURITY_SCHEMES if authenticator.access.has_credentials or authenticator.access.public else None
+    )
 
     @post(
         "/api/control",
-        guards=[needs(guard, Action.OPERATE)],
+        guards=[requires(authenticator, Action.OPERATE)],
         status_code=200,
         responses={202: ACCEPTED, **ERRORS},
         security=security,
@@ -41,29 +45,31 @@ def control_routes(commanding: Commanding, guard: Guard) -> list[HTTPRouteHandle
     async def control(
         request: AnyRequest, data: JSONBody[ControlRequest], key: Key = ""
     ) -> Response[CommandAnswer]:
-        """Give the engine a command: durable, applied once, and answered.
+        """Give the engine a command. It is durable and applied at most once.
 
-        Whatever the engine says, `refused` included, is a 200; 202 is that it has not said anything yet.
+        Any answer of the engine, `refused` included, has status 200; 202 means that it has not answered within `wait_s`.
         """
-        asked = msgspec.structs.replace(data, key=data.key or key)
-        answer = await commanding.give(asked, identity_of(guard, request), asking(request.scope, guard))
+        command = msgspec.structs.replace(data, key=data.key or key)
+        answer = await command_service.give(
+            command, identity_of(authenticator, request), request_info(request.scope, authenticator)
+        )
         return _answer(answer)
 
     @get(
         "/api/control/{command_id:str}",
-        guards=[needs(guard, Action.OPERATE)],
+        guards=[requires(authenticator, Action.OPERATE)],
         responses={202: ACCEPTED, **ERRORS},
         security=security,
         tags=["control"],
     )
     async def control_answer(command_id: FromPath[str]) -> Response[CommandAnswer]:
-        """Return what became of a command of the last day."""
-        return _answer(await commanding.answer_to(command_id))
+        """Return the answer to a command of the last 24 hours."""
+        return _answer(await command_service.answer_to(command_id))
 
     return [control, control_answer]
 
 
-def _answer(answer: CommandAnswer | Refusal) -> Response[CommandAnswer]:
-    if isinstance(answer, Refusal):
-        raise Refused(answer)
+def _answer(answer: CommandAnswer | ErrorResponse) -> Response[CommandAnswer]:
+    if isinstance(answer, ErrorResponse):
+        raise RequestRejected(answer)
     return Response(answer, status_code=202 if answer.state is CommandState.ACCEPTED else 200)

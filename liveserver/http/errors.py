@@ -1,4 +1,4 @@
-"""Every error of the HTTP side as one shape, whoever raised it."""
+"""Errors of the HTTP API, all answered in one shape: `{"error", "what", "hint"}`."""
 
 from http import HTTPStatus
 from typing import Any
@@ -9,68 +9,66 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
 
 from bus import get_logger
-from liveserver.auth.refusals import ErrorBody, Refusal
+from liveserver.auth.error_responses import ErrorBody, ErrorResponse
 
 HINTS = {
-    400: "see /schema/openapi.json for what may be asked",
-    404: "see /schema/openapi.json for what there is",
-    405: "see /schema/openapi.json for what may be asked",
-    503: "wait until the bus has been read, and ask again",
+    400: "see /schema/openapi.json for the parameters",
+    404: "see /schema/openapi.json for the paths",
+    405: "see /schema/openapi.json for the methods",
+    503: "retry when the bus has been read",
 }
 
 
 ERRORS = {
     status: ResponseSpec(ErrorBody, description=description, generate_examples=False)
     for status, description in {
-        400: "What was asked makes no sense, or holds a token where none may be",
-        401: "Nobody knows who asks",
-        403: "It may not be asked by this one, or from that page",
-        404: "There is no such thing",
-        409: "Something else was asked under the same key",
-        413: "Too large",
-        429: "Asked too often",
-        503: "The bus is out of reach, or was not read yet",
+        400: "Invalid request, or a token in the URL",
+        401: "Authentication required",
+        403: "Not allowed for this role, or from this page",
+        404: "Not found",
+        409: "The key was used for another command",
+        413: "Request body too large",
+        429: "Rate limit exceeded",
+        503: "The bus is unreachable or has not been read yet",
     }.items()
 }
-"""What every route may answer beside what it should."""
+"""The error answers common to all routes, for OpenAPI."""
 
 
-class Refused(HTTPException):
-    """A request that was refused, and why."""
+class RequestRejected(HTTPException):
+    """A request is rejected with an error answer."""
 
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.what, status_code=refusal.status, headers=refusal.headers)
-        self.refusal = refusal
+    def __init__(self, response: ErrorResponse) -> None:
+        super().__init__(response.what, status_code=response.status, headers=response.headers)
+        self.response = response
 
 
 def answer_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorBody]:
-    """Return the answer to a request that failed in a way that is known."""
+    """Return the answer for an error of the request."""
     headers = dict(error.headers or {})
-    if isinstance(error, Refused):
-        return Response(error.refusal.body, status_code=error.status_code, headers=headers)
-    word = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_").replace("-", "_")
-    body = ErrorBody(error=word, what=_what(error), hint=HINTS.get(error.status_code, ""))
+    if isinstance(error, RequestRejected):
+        return Response(error.response.body, status_code=error.status_code, headers=headers)
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_").replace("-", "_")
+    body = ErrorBody(error=code, what=_description(error), hint=HINTS.get(error.status_code, ""))
     return Response(body, status_code=error.status_code, headers=headers)
 
 
 def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
-    """Return the answer where we failed; what happened is for the log alone."""
+    """Return the answer for an internal error; its details are only logged."""
     get_logger("liveserver").error("request_failed", path=request.url.path, detail=error)
-    body = ErrorBody(
-        error="internal_error", what="something went wrong here", hint="look into the server's log"
-    )
+    body = ErrorBody(error="internal_error", what="internal server error", hint="see the server's log")
     return Response(body, status_code=500)
 
 
-def _what(error: HTTPException) -> str:
-    # A validation names each field that is wrong.
+def _description(error: HTTPException) -> str:
+    # A validation error lists each invalid field.
     extra = error.extra if isinstance(error.extra, list) else []
-    found = [
+    fields = [
         f"{each.get('key', 'request')}: {each.get('message', '')}" for each in extra if isinstance(each, dict)
     ]
-    return "; ".join(found) or error.detail
+    return "; ".join(fields) or error.detail
 
 
-def encode_error(refusal: Refusal) -> bytes:
-    """Return the body of a refusal, for where there is no framework to do it."""
-    return msgspec.json.encode(refusal.body)
+def encode_error(response: ErrorResponse) -> bytes:
+    """Return the JSON body of an error answer that is sent outside of Litestar."""
+    return msgspec.json.encode(response.body)

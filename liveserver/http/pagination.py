@@ -1,4 +1,4 @@
-"""Pages of what has a time: the first or the last rows of a span, and where the next page is."""
+"""Pagination of rows by time: a page of a range, and the bounds of its neighbours."""
 
 from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeVar
@@ -7,13 +7,13 @@ import msgspec
 
 from liveserver.protocol.server_messages import CandleData, TradeData
 
-LARGEST_PAGE = 1500
+MAX_PAGE_ROWS = 1500
 
 T = TypeVar("T", CandleData, TradeData)
 
 
-class Cut(NamedTuple, Generic[T]):
-    """Rows of a page, oldest first, and where the next ones are."""
+class Rows(NamedTuple, Generic[T]):
+    """The rows of a page, oldest first, and the bounds of its neighbours."""
 
     items: Sequence[T]
     next: int | None
@@ -21,46 +21,51 @@ class Cut(NamedTuple, Generic[T]):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """Where there is more."""
+    """The bounds of the neighbouring pages, in seconds since the epoch."""
 
     next: int | None
-    """The `start` of the page after this one; None on the last."""
+    """`start` of the next page; None on the last."""
     previous: int | None
-    """The `end` of the page before this one, to be asked for with `newest`; None on the first."""
+    """`end` of the previous page, to be requested with `newest`; None on the first."""
 
 
 class CandlePage(Page, frozen=True, kw_only=True):
-    """Some candles, oldest first."""
+    """A page of candles, oldest first."""
 
     items: Sequence[CandleData]
 
 
 class TradePage(Page, frozen=True, kw_only=True):
-    """Some own trades, oldest first."""
+    """A page of own trades, oldest first."""
 
     items: Sequence[TradeData]
 
 
-def page(rows: Sequence[T], start: int, end: int, limit: int, *, newest: bool = False) -> Cut[T]:
-    """Return the first rows of a span, or its newest; at least `limit` where there are. A second is never divided."""
+def page(rows: Sequence[T], start: int, end: int, limit: int, *, newest: bool = False) -> Rows[T]:
+    """Return the first `limit` rows of [start, end), or the last with `newest`.
+
+    Rows of one second are never split over two pages, so a page may have more than `limit` rows.
+    """
     found = [row for row in rows if start <= row.time < end]
-    first, last = (_cut_back(found, limit), len(found)) if newest else (0, _cut(found, limit))
-    return Cut(
+    first, last = (
+        (_first_of_newest(found, limit), len(found)) if newest else (0, _last_of_oldest(found, limit))
+    )
+    return Rows(
         found[first:last],
         found[last].time if last < len(found) else None,
         found[first].time if first else None,
     )
 
 
-def _cut(found: Sequence[T], limit: int) -> int:
-    cut = min(limit, len(found))
-    while 0 < cut < len(found) and found[cut].time == found[cut - 1].time:
-        cut += 1
-    return cut
+def _last_of_oldest(found: Sequence[T], limit: int) -> int:
+    last = min(limit, len(found))
+    while 0 < last < len(found) and found[last].time == found[last - 1].time:
+        last += 1
+    return last
 
 
-def _cut_back(found: Sequence[T], limit: int) -> int:
-    cut = max(0, len(found) - limit)
-    while cut > 0 and found[cut - 1].time == found[cut].time:
-        cut -= 1
-    return cut
+def _first_of_newest(found: Sequence[T], limit: int) -> int:
+    first = max(0, len(found) - limit)
+    while first > 0 and found[first - 1].time == found[first].time:
+        first -= 1
+    return first

@@ -1,4 +1,4 @@
-"""Who sends an HTTP request, and the guards that routes have for it."""
+"""Route guards: authenticate the sender of a request, and authorise an action."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,49 +7,53 @@ from typing import Any
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
-from liveserver.auth.authenticator import Guard
-from liveserver.auth.refusals import Refusal
+from liveserver.auth.authenticator import Authenticator
+from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.roles import Action, Identity
-from liveserver.http.errors import Refused
-from liveserver.http.middleware import asking
+from liveserver.http.errors import RequestRejected
+from liveserver.http.middleware import request_info
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 RouteGuard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
 IDENTITY = "identity"
-LOG_IN: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}]
-"""How one says who one is, as the API's document has it."""
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SECURITY_SCHEMES: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}]
+"""The alternatives to authenticate, in OpenAPI's notation."""
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def needs(guard: Guard, action: Action) -> RouteGuard:
-    """Return the guard of routes that only those may use who may do something."""
+def requires(authenticator: Authenticator, action: Action) -> RouteGuard:
+    """Return the guard of routes that require an action."""
 
-    # A coroutine, which awaits nothing: what is none is run in a thread.
+    # `async` although nothing is awaited: Litestar runs synchronous guards in a thread.
     async def check(connection: Connection, _: BaseRouteHandler) -> None:
-        asked = asking(connection.scope, guard)
+        request = request_info(connection.scope, authenticator)
         now = asyncio.get_running_loop().time()
-        identity = _or_refused(guard.identify(asked, now))
-        for why_not in (guard.refuse(asked, identity, action), guard.may_ask(identity, now)):
-            if why_not is not None:
-                raise Refused(why_not)
-        is_change = connection.scope.get("method") not in SAFE
-        if is_change and (why_not := guard.may_change(asked, identity)) is not None:
-            raise Refused(why_not)
+        identity = authenticator.authenticate(request, now)
+        if isinstance(identity, ErrorResponse):
+            raise RequestRejected(identity)
+        errors = (
+            authenticator.authorize(request, identity, action),
+            authenticator.check_request_rate(identity, now),
+        )
+        for error in errors:
+            if error is not None:
+                raise RequestRejected(error)
+        is_change = connection.scope.get("method") not in SAFE_METHODS
+        if is_change and (error := authenticator.check_origin(request, identity)) is not None:
+            raise RequestRejected(error)
         connection.state[IDENTITY] = identity
 
     return check
 
 
-def identity_of(guard: Guard, connection: Connection) -> Identity:
-    """Return who asks; of those who cannot say, anybody. Not for routes that need something."""
+def identity_of(authenticator: Authenticator, connection: Connection) -> Identity:
+    """Return the identity of a request's sender, ANONYMOUS without valid credentials.
+
+    Not an authorisation: routes that need one use `requires`.
+    """
     known = connection.state.get(IDENTITY)
     if isinstance(known, Identity):
         return known
-    return guard.recognise(asking(connection.scope, guard), asyncio.get_running_loop().time())
-
-
-def _or_refused(found: Identity | Refusal) -> Identity:
-    if isinstance(found, Refusal):
-        raise Refused(found)
-    return found
+    request = request_info(connection.scope, authenticator)
+    return authenticator.authenticate_or_anonymous(request, asyncio.get_running_loop().time())

@@ -1,4 +1,4 @@
-"""Uvicorn inside our own lifecycle: no signals of its own, a port of our choice, and an end within two seconds."""
+"""Uvicorn without its own lifecycle: own listeners, no signal handlers, bounded shutdown."""
 
 import asyncio
 import contextlib
@@ -9,75 +9,86 @@ from typing import Any
 
 import uvicorn
 
-BACKLOG = 2048
-GRACE_S = 1
+LISTEN_BACKLOG = 2048
+SHUTDOWN_GRACE_S = 1
 SEND_BUFFER = 256 * 1024
-"""Bytes that the kernel keeps for one connection (Linux takes twice that), so that its memory is bounded."""
+"""Bytes of kernel send buffer per connection (Linux doubles it), which bounds its memory."""
 
 
 class PortTaken(OSError):
-    """Somebody else listens there."""
+    """Another process listens on the port."""
 
 
-class Serving:
-    """A server that runs."""
+class Listeners:
+    """Bound sockets that do not accept connections yet."""
 
-    def __init__(self, server: uvicorn.Server, listeners: Sequence[socket.socket]) -> None:
+    def __init__(self, sockets: Sequence[socket.socket]) -> None:
+        self.sockets = list(sockets)
+        self.address = _address(sockets[-1])
+        """URL of this server alone, such as `http://127.0.0.1:8888`."""
+        self.public_address = _address(sockets[0])
+        """URL for viewers; other servers on this machine may share it."""
+
+
+def listen(host: str, port: int, own_port: int | None = None) -> Listeners:
+    """Bind the port; with `own_port`, share `port` with other servers and bind that one too. Port 0 takes a free one.
+
+    The kernel spreads connections to a shared port over its servers.
+    Raises: PortTaken.
+    """
+    sockets = [_bind(host, port, is_shared=own_port is not None)]
+    if own_port is not None:
+        sockets.append(_bind(host, own_port))
+    return Listeners(sockets)
+
+
+class RunningServer:
+    """A server that accepts connections."""
+
+    def __init__(self, server: uvicorn.Server, address: str) -> None:
         self._server = server
-        self.address = _address(listeners[-1])
-        """Where this server alone is reached."""
-        self.public_address = _address(listeners[0])
-        """Where viewers come; others may listen there as well."""
+        self.address = address
+        """URL of this server alone."""
 
     def stop_accepting(self) -> None:
-        """Take no more viewers: who connects from now on gets to another server that shares the port, or to none."""
+        """Close the public listener: new connections go to other servers that share the port, or fail."""
         if self._server.started:
             self._server.servers[0].close()
 
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: Any,
-    sockets: Callable[..., asyncio.Protocol],
-    host: str,
-    port: int,
-    own_port: int | None = None,
-) -> AsyncIterator[Serving]:
-    """Serve an ASGI application; on leaving, connections get `GRACE_S` to end.
+    app: Any, websocket_protocol: Callable[..., asyncio.Protocol], listeners: Listeners
+) -> AsyncIterator[RunningServer]:
+    """Serve an ASGI application; on exit, connections get `SHUTDOWN_GRACE_S` to end.
 
-    `sockets` makes the protocol that takes over a connection which asks for an upgrade. With `own_port`, `port` is
-    shared with other servers on this machine (the kernel spreads connections over them), and this one is reached there.
-    Raises: PortTaken.
+    `websocket_protocol` makes the protocol that takes over a connection at the WebSocket upgrade.
     """
-    listeners = [_listen(host, port, is_shared=own_port is not None)]
-    if own_port is not None:
-        listeners.append(_listen(host, own_port))
     server = _Server(
         uvicorn.Config(
             app,
             http="h11",
-            ws=sockets,  # type: ignore[arg-type] # uvicorn calls it, whatever it is
+            ws=websocket_protocol,  # type: ignore[arg-type] # uvicorn accepts any factory
             lifespan="off",
             access_log=False,
             log_config=None,
             server_header=False,
-            proxy_headers=False,  # whose word is taken is ours to decide: see `addresses`
-            timeout_graceful_shutdown=GRACE_S,
+            proxy_headers=False,  # trusted proxies are handled in `auth.addresses`
+            timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
         )
     )
-    shown = Serving(server, listeners)
-    task = asyncio.create_task(server.serve(sockets=listeners), name="http")
+    task = asyncio.create_task(server.serve(sockets=listeners.sockets), name="http")
     try:
-        yield shown
+        yield RunningServer(server, listeners.address)
     finally:
         server.should_exit = True
         await task
 
 
-def allow_many_files() -> int:
-    """Let this process have as many connections as the system allows it; return how many files that is."""
+def raise_open_file_limit() -> int:
+    """Raise this process's limit of open files to the system's maximum; return the limit."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    with contextlib.suppress(ValueError, OSError):  # macOS says that there is no limit, and has one
+    with contextlib.suppress(ValueError, OSError):  # macOS reports no limit, but rejects an unlimited value
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
@@ -93,7 +104,7 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _listen(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
+def _bind(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -104,8 +115,8 @@ def _listen(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
         if is_shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
-        # From here on whoever connects is kept waiting rather than refused.
-        listener.listen(BACKLOG)
+        # From here on, early connections wait in the backlog instead of being refused.
+        listener.listen(LISTEN_BACKLOG)
     except OSError as error:
         raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     listener.setblocking(False)

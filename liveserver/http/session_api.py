@@ -1,7 +1,7 @@
-"""Who one is, and being remembered: a token is exchanged for a cookie that no script can read.
+"""Login sessions: a token is exchanged for a cookie that scripts cannot read (HttpOnly).
 
-The cookie holds the token itself, so that every replica knows it, and none has to remember it. A key that is taken out
-of the configuration is worth nothing from then on, in cookies as elsewhere.
+The cookie holds the token itself, so that any replica can verify it and none stores sessions. A key that is removed from
+the configuration is rejected in cookies too.
 """
 
 import asyncio
@@ -13,68 +13,72 @@ from litestar.datastructures import Cookie
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 
-from liveserver.auth.authenticator import COOKIE, Asking, Guard
-from liveserver.auth.refusals import Refusal
-from liveserver.auth.roles import Action, Identity, Role, needed_for
-from liveserver.http.errors import ERRORS, Refused
-from liveserver.http.middleware import asking
+from liveserver.auth.authenticator import COOKIE, Authenticator, RequestInfo
+from liveserver.auth.error_responses import ErrorResponse
+from liveserver.auth.roles import Action, Identity, Role, required_action
+from liveserver.commands.effects import EFFECTS
+from liveserver.http.errors import ERRORS, RequestRejected
+from liveserver.http.middleware import request_info
 from liveserver.http.route_guards import identity_of
 from schemas.engine.control import CommandName
 
 WITH_ARGUMENTS = frozenset({"add", "set"})
-"""Commands that say nothing without arguments: a button is not enough for them."""
+"""Commands that require arguments, for which a button is not enough."""
 
 AnyRequest = Request[Any, Any, Any]
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to be remembered by."""
+    """The credentials to log in with."""
 
     token: Annotated[str, msgspec.Meta(min_length=1, max_length=3500)]
     """An API key or a JWT."""
 
 
 class CommandOffer(msgspec.Struct, frozen=True, kw_only=True):
-    """A command that one may give."""
+    """A command that the identity may give."""
 
     name: str
     takes_arguments: bool
+    effect: str = ""
+    """The effect of the command, as a sentence."""
 
 
 class SessionData(msgspec.Struct, frozen=True, kw_only=True):
-    """Who one is to this server, and what one may."""
+    """The identity of the client, and its permissions."""
 
     name: str
     role: Role
     expires: int | None
-    """When the token does, in seconds since the epoch."""
+    """Expiry of the token, in seconds since the epoch."""
     is_identified: bool
     can_log_in: bool
-    """Whether there are keys or tokens at all."""
+    """Whether keys or tokens are configured."""
     may_watch: bool
-    """Whether anything is shown without logging in first."""
+    """Whether the page shows anything without logging in."""
     redacted: bool
     commands: list[CommandOffer]
 
 
-def session_routes(guard: Guard) -> list[HTTPRouteHandler]:
-    """Return the routes to log in, to log out, and to ask who one is."""
+def session_routes(authenticator: Authenticator) -> list[HTTPRouteHandler]:
+    """Return the routes to log in, to log out, and to query the session."""
 
     @get("/api/session", security=[{}], responses=ERRORS, tags=["session"])
-    async def whoami(request: AnyRequest) -> SessionData:
-        """Who one is, and what one may do."""
-        return _session(guard, identity_of(guard, request))
+    async def session(request: AnyRequest) -> SessionData:
+        """Return the identity of the client, and its permissions."""
+        return _session_data(authenticator, identity_of(authenticator, request))
 
     @post("/api/session", security=[{}], responses=ERRORS, status_code=200, tags=["session"])
     async def log_in(request: AnyRequest, data: JSONBody[Login]) -> Response[SessionData]:
-        """Be remembered by a cookie, which is HttpOnly and SameSite=Strict, and Secure on https."""
-        asked = asking(request.scope, guard)
-        _refuse_foreign(guard, asked)
-        found = guard.check(data.token, asked.address, asyncio.get_running_loop().time())
-        if isinstance(found, Refusal):
-            raise Refused(found)
+        """Verify a token and set the session cookie: HttpOnly, SameSite=Strict, and Secure on https."""
+        info = request_info(request.scope, authenticator)
+        _reject_foreign_page(authenticator, info)
+        found = authenticator.verify_token(data.token, info.address, asyncio.get_running_loop().time())
+        if isinstance(found, ErrorResponse):
+            raise RequestRejected(found)
         return Response(
-            _session(guard, found, is_identified=True), cookies=[_cookie(guard, request, data, found)]
+            _session_data(authenticator, found, is_identified=True),
+            cookies=[_cookie(authenticator, request, data, found)],
         )
 
     @delete(
@@ -85,54 +89,59 @@ def session_routes(guard: Guard) -> list[HTTPRouteHandler]:
         tags=["session"],
     )
     async def log_out(request: AnyRequest) -> None:
-        """Be forgotten."""
-        _refuse_foreign(guard, asking(request.scope, guard))
+        """Delete the session cookie."""
+        _reject_foreign_page(authenticator, request_info(request.scope, authenticator))
 
     @route("/api/session", http_method=["OPTIONS"], include_in_schema=False)
     async def methods() -> Response[None]:
         return Response(None, status_code=204, headers={"allow": "DELETE, GET, OPTIONS, POST"})
 
-    return [methods, whoami, log_in, log_out]  # those of a path are told by the first
+    return [methods, session, log_in, log_out]  # the first route of a path answers OPTIONS
 
 
-def _refuse_foreign(guard: Guard, asked: Asking) -> None:
-    # Somebody else's page must neither log a visitor in nor out.
-    if asked.origin is not None and (why_not := guard.why_foreign(asked)) is not None:
-        raise Refused(why_not)
+def _reject_foreign_page(authenticator: Authenticator, info: RequestInfo) -> None:
+    # Login CSRF: another site's page must neither log a visitor in nor out.
+    if info.origin is not None and (error := authenticator.check_own_page(info)) is not None:
+        raise RequestRejected(error)
 
 
-def _cookie(guard: Guard, request: AnyRequest, login: Login, identity: Identity) -> Cookie:
-    left_s = guard.access.session_s if identity.expires is None else identity.expires - guard.wall_clock()
+def _cookie(authenticator: Authenticator, request: AnyRequest, login: Login, identity: Identity) -> Cookie:
+    if identity.expires is None:
+        lifetime_s = authenticator.access.session_s
+    else:
+        lifetime_s = identity.expires - authenticator.wall_clock()
     return Cookie(
         key=COOKIE,
         value=login.token,
-        max_age=max(1, int(left_s)),
+        max_age=max(1, int(lifetime_s)),
         httponly=True,
         samesite="strict",
-        secure=_is_https(guard, request),
+        secure=_is_https(authenticator, request),
     )
 
 
-def _is_https(guard: Guard, request: AnyRequest) -> bool:
+def _is_https(authenticator: Authenticator, request: AnyRequest) -> bool:
     if (request.headers.get("origin") or "").startswith("https://"):
         return True
     peer = request.client.host if request.client else ""
-    return guard.proxies.trust(peer) and request.headers.get("x-forwarded-proto") == "https"
+    return authenticator.proxies.is_trusted(peer) and request.headers.get("x-forwarded-proto") == "https"
 
 
-def _session(guard: Guard, identity: Identity, *, is_identified: bool | None = None) -> SessionData:
-    access = guard.access
+def _session_data(
+    authenticator: Authenticator, identity: Identity, *, is_identified: bool | None = None
+) -> SessionData:
+    access = authenticator.access
     return SessionData(
         name=identity.name,
         role=identity.role,
         expires=None if identity.expires is None else int(identity.expires),
-        is_identified=identity.is_named if is_identified is None else is_identified,
-        can_log_in=access.is_asked_for,
-        may_watch=identity.may(Action.WATCH_ALL) or access.public,
+        is_identified=identity.is_authenticated if is_identified is None else is_identified,
+        can_log_in=access.has_credentials,
+        may_watch=identity.is_allowed(Action.WATCH_ALL) or access.public,
         redacted=identity.is_redacted,
         commands=[
-            CommandOffer(name=name, takes_arguments=name in WITH_ARGUMENTS)
+            CommandOffer(name=name, takes_arguments=name in WITH_ARGUMENTS, effect=EFFECTS[name])
             for name in CommandName
-            if identity.may(needed_for(name))
+            if identity.is_allowed(required_action(name))
         ],
     )

@@ -1,189 +1,192 @@
-"""Brings viewers back that cannot be seated at once: they missed more than is kept here, or know more than we do."""
+"""Continue resumes that cannot be completed at once: events older than the buffer, or newer than this replica."""
 
 import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import aclosing
+from typing import Never
 
 from bus import Bus, BusError, FromSequence, Logger, OffsetLost, Received, pending
 from bus.streams.topology import STREAMS
 from liveserver.hub.background import BackgroundTasks
 from liveserver.hub.group import Viewer
 from liveserver.hub.replica import Replica
-from liveserver.hub.resume import PIECE, Returning, Wait
-from liveserver.protocol.cursors import Reason
-from liveserver.protocol.symbol_names import Market
-from liveserver.view.durable import about
-from liveserver.view.event_log import Entry
-from liveserver.view.history import Source, filters, merged
+from liveserver.hub.resume import BATCH_SIZE, ResumeProgress, WaitFor
+from liveserver.protocol.cursors import SnapshotReason
+from liveserver.protocol.symbol_names import Channel, Market
+from liveserver.view.event_log import StoredEvent, channel_of, with_market_channels
+from liveserver.view.history import StreamSlice, read_merged, subject_filters
 from schemas.codec import UndecodableError, decode
 from schemas.subjects import Stream
 
-READ_LIMIT = 50_000
-"""Messages that are read again for one viewer."""
-READ_S = 60.0
-"""How long that may take."""
-FEW_MARKETS = 20
-"""Of more, everything is read, and what is not wanted left out."""
-READERS = 8
-"""Viewers for whom the bus is read at a time; others wait for their turn."""
-BEHIND_S = 10.0
-"""How long a viewer waits for us to hear what it has heard."""
+MAX_MESSAGES = 50_000
+"""Messages read from the bus for one viewer."""
+MAX_READ_S = 60.0
+"""Duration of that read."""
+MAX_FILTERED_MARKETS = 20
+"""Above this number, the messages of all markets are read and filtered here."""
+MAX_READERS = 8
+"""Concurrent reads; further viewers wait."""
+MAX_BEHIND_S = 10.0
+"""Time a viewer waits for this replica to read events that the viewer has already received."""
 RETRY_S = 0.5
 
-_KEPT_PER_SUBJECT = {stream.name: stream.max_messages_per_subject for stream in STREAMS}
+_MAX_PER_SUBJECT = {stream.name: stream.max_messages_per_subject for stream in STREAMS}
+"""Retention limit of each stream in messages per subject; negative for retention by age."""
 
 
-class CatchUp:
-    """Fetches for the hub what returning viewers need."""
+class Backfill:
+    """Runs a background task for each viewer whose resume has to wait."""
 
-    def __init__(self, replica: Replica, errands: BackgroundTasks, log: Logger) -> None:
+    def __init__(self, replica: Replica, background: BackgroundTasks, log: Logger) -> None:
         self._replica = replica
         self._hub = replica.hub
-        self._errands = errands
+        self._background = background
         self._log = log
-        self._turn = asyncio.Semaphore(READERS)
-        self._busy: set[Viewer] = set()
+        self._readers = asyncio.Semaphore(MAX_READERS)
 
-    def fetch(self, viewer: Viewer) -> None:
-        """See to it that a viewer returns."""
-        # Who is brought back already goes on with whatever it asks for now.
-        if viewer not in self._busy:
-            self._busy.add(viewer)
-            self._errands.send(viewer, self._bring_back(viewer), name="catch_up")
+    async def run(self) -> Never:
+        """Start a task for each viewer in `hub.backfills`; never returns."""
+        while True:
+            viewer = await self._hub.backfills.get()
+            self._background.start(viewer, self._complete_resume(viewer), name="backfill")
 
-    async def _bring_back(self, viewer: Viewer) -> None:
+    async def _complete_resume(self, viewer: Viewer) -> None:
         try:
-            while await viewer.room() and (wait := self._hub.advance(viewer)) is not None:
-                await self._wait_for(wait, viewer)
+            while await viewer.wait_writable() and (wait_for := self._hub.advance(viewer)) is not None:
+                await self._wait(wait_for, viewer)
                 await asyncio.sleep(0)
         finally:
-            self._busy.discard(viewer)
+            self._hub.end_backfill(viewer)
 
-    async def _wait_for(self, wait: Wait, viewer: Viewer) -> None:
-        returning = self._hub.returning(viewer)
-        match wait:
-            case Wait.VIEW:
-                await self._hub.shown()
-            case Wait.BEHIND if returning is not None:
-                await self._wait_for_news(viewer, returning)
-            case Wait.OLDER if returning is not None:
-                await self._read_in_turn(viewer, returning)
+    async def _wait(self, wait_for: WaitFor, viewer: Viewer) -> None:
+        progress = self._hub.resume_progress(viewer)
+        match wait_for:
+            case WaitFor.VIEW:
+                await self._hub.wait_projection()
+            case WaitFor.NEWER_EVENTS if progress is not None:
+                await self._wait_for_newer(viewer, progress)
+            case WaitFor.OLDER_EVENTS if progress is not None:
+                await self._send_older(viewer, progress)
 
-    async def _wait_for_news(self, viewer: Viewer, returning: Returning) -> None:
+    async def _wait_for_newer(self, viewer: Viewer, progress: ResumeProgress) -> None:
         bus, projection = self._bus, self._replica.projection
         if bus is None or projection is None:
             await asyncio.sleep(RETRY_S)
             return
         reconnects = bus.reconnects if bus.is_connected else None
-        if await self._is_from_nowhere(bus, returning):
-            self._start_anew(viewer, returning, Reason.NOT_KNOWN)
+        if await self._is_unknown(bus, progress):
+            self._reset(viewer, progress, SnapshotReason.NOT_KNOWN)
             return
         try:
-            async with asyncio.timeout(BEHIND_S):
-                while projection.log.is_behind(returning.positions):
-                    await projection.log.grown()
+            async with asyncio.timeout(MAX_BEHIND_S):
+                while projection.log.is_behind(progress.cursors):
+                    await projection.log.wait_advanced()
         except TimeoutError:
-            # Without the bus, or with a view that is no longer shown, no time is late.
+            # While the bus was disconnected, or with a replaced projection, the time-out proves nothing.
             if bus.reconnects == reconnects and self._replica.projection is projection:
-                self._start_anew(viewer, returning, Reason.NOT_KNOWN)
+                self._reset(viewer, progress, SnapshotReason.NOT_KNOWN)
 
-    async def _is_from_nowhere(self, bus: Bus, returning: Returning) -> bool:
+    async def _is_unknown(self, bus: Bus, progress: ResumeProgress) -> bool:
+        """Return whether a cursor is beyond the end of its stream."""
         try:
-            for stream, position in returning.positions.items():
-                if (await bus.stream_state(stream)).last < position.sequence:
+            for stream, cursor in progress.cursors.items():
+                if (await bus.stream_state(stream)).last < cursor.sequence:
                     return True
         except BusError as error:
-            self._log.warning("position_not_checked", detail=error)
+            self._log.warning("cursor_check_failed", detail=error)
         return False
 
-    async def _read_in_turn(self, viewer: Viewer, returning: Returning) -> None:
-        async with self._turn:
+    async def _send_older(self, viewer: Viewer, progress: ResumeProgress) -> None:
+        async with self._readers:
             try:
-                async with asyncio.timeout(READ_S):
-                    await self._read(viewer, returning)
+                async with asyncio.timeout(MAX_READ_S):
+                    await self._read(viewer, progress)
             except TimeoutError:
-                self._start_anew(viewer, returning, Reason.TOO_OLD)
+                self._reset(viewer, progress, SnapshotReason.TOO_OLD)
 
-    async def _read(self, viewer: Viewer, returning: Returning) -> None:
-        """Hand over what the bus has up to where our own memory begins."""
+    async def _read(self, viewer: Viewer, progress: ResumeProgress) -> None:
+        """Send the missed events up to the start of the buffers, read from the bus."""
         bus, projection = self._bus, self._replica.projection
-        if bus is None or projection is None or self._hub.returning(viewer) is not returning:
+        if bus is None or projection is None or self._hub.resume_progress(viewer) is not progress:
             await asyncio.sleep(RETRY_S)
             return
-        streams = projection.log.too_old(returning.positions)
-        ends = {stream: projection.log.rings[stream].after for stream in streams}
-        topics = self._hub.topics_of(viewer)
-        heard = {*topics, *((market, "") for market, _ in topics)}
+        streams = projection.log.older_streams(progress.cursors)
+        ends = {stream: projection.log.buffers[stream].start_after for stream in streams}
+        channels = self._hub.channels_of(viewer)
+        wanted = with_market_channels(channels)
         try:
-            sources = await self._sources(bus, returning, ends, {market for market, _ in topics})
-            if sources is None:
-                self._start_anew(viewer, returning, Reason.TOO_OLD)
+            slices = await self._slices(bus, progress, ends, {channel.market for channel in channels})
+            if slices is None:
+                self._reset(viewer, progress, SnapshotReason.TOO_OLD)
                 return
-            async with aclosing(merged(bus, sources)) as batches:
+            async with aclosing(read_merged(bus, slices)) as batches:
                 async for batch in batches:
-                    for start in range(0, len(batch), PIECE):
-                        entries = _entries(batch[start : start + PIECE], heard)
-                        if not await viewer.room() or not self._hub.hand(viewer, returning, entries):
+                    for start in range(0, len(batch), BATCH_SIZE):
+                        events = _events(batch[start : start + BATCH_SIZE], wanted)
+                        if not await viewer.wait_writable() or not self._hub.send_missed(
+                            viewer, progress, events
+                        ):
                             return
                         await asyncio.sleep(0)
         except OffsetLost as error:
-            self._log.info("resume_lost", detail=error)
-            self._start_anew(viewer, returning, Reason.TOO_OLD)
+            self._log.info("backfill_messages_lost", detail=error)
+            self._reset(viewer, progress, SnapshotReason.TOO_OLD)
         except BusError as error:
-            self._log.warning("resume_not_read", detail=error, do="trying again")
+            self._log.warning("backfill_read_failed", detail=error, retry_s=RETRY_S)
             await asyncio.sleep(RETRY_S)
         else:
             for stream, end in ends.items():
-                returning.passed(stream, end)
+                progress.advance(stream, end)
 
-    async def _sources(
-        self, bus: Bus, returning: Returning, ends: dict[str, int], markets: set[Market]
-    ) -> list[Source] | None:
-        """Return what to read; None when it is too much, or no longer all there."""
+    async def _slices(
+        self, bus: Bus, progress: ResumeProgress, ends: dict[str, int], markets: set[Market]
+    ) -> list[StreamSlice] | None:
+        """Return the ranges to read; None if they are too large or partly discarded."""
         if not markets:
             return []
-        chosen = sorted(markets) if len(markets) <= FEW_MARKETS else None
-        sources: list[Source] = []
+        filtered = sorted(markets) if len(markets) <= MAX_FILTERED_MARKETS else None
+        slices: list[StreamSlice] = []
         total = 0
         for stream, end in ends.items():
-            after = returning.positions[stream].sequence
+            after = progress.cursors[stream].sequence
             state = await bus.stream_state(stream)
-            per_subject = _KEPT_PER_SUBJECT[stream]
-            if state.created != returning.positions[stream].created:
+            max_per_subject = _MAX_PER_SUBJECT[stream]
+            if state.created != progress.cursors[stream].created:
                 return None
-            # Of what is kept by number a subject, nothing is gone as long as there is less than that number.
-            is_by_age = per_subject < 0
+            # A stream with a limit per subject has discarded nothing while a subject is below that limit.
+            is_by_age = max_per_subject < 0
             if is_by_age and state.first > after + 1:
                 return None
             start = FromSequence(max(after + 1, state.first))
-            wanted = filters(Stream(stream), chosen)
-            count = await pending(bus, stream, wanted, start)
+            subjects = subject_filters(Stream(stream), filtered)
+            count = await pending(bus, stream, subjects, start)
             total += count
-            if total > READ_LIMIT or (not is_by_age and count >= per_subject):
+            if total > MAX_MESSAGES or (not is_by_age and count >= max_per_subject):
                 return None
-            sources.append(Source(stream, wanted, start, last=end))
-        return sources
+            slices.append(StreamSlice(stream, subjects, start, last=end))
+        return slices
 
-    def _start_anew(self, viewer: Viewer, returning: Returning, reason: Reason) -> None:
-        if self._hub.returning(viewer) is returning:
-            self._hub.start_anew(viewer, reason)
+    def _reset(self, viewer: Viewer, progress: ResumeProgress, reason: SnapshotReason) -> None:
+        if self._hub.resume_progress(viewer) is progress:
+            self._hub.reset(viewer, reason)
 
     @property
     def _bus(self) -> Bus | None:
-        return self._replica.part.bus if self._replica.part else None
+        return self._replica.service.bus if self._replica.service else None
 
 
-def _entries(batch: Sequence[Received], heard: Collection[tuple[Market, str]]) -> list[Entry]:
-    entries = [entry for message in batch if (entry := entry_of(message)) is not None]
-    return [entry for entry in entries if (entry.market, entry.interval) in heard]
+def _events(batch: Sequence[Received], wanted: Collection[Channel]) -> list[StoredEvent]:
+    events = (stored_event(message) for message in batch)
+    return [event for event in events if event is not None and event.channel in wanted]
 
 
-def entry_of(message: Received) -> Entry | None:
-    """Return the durable event of a stored message, None when viewers are not told of it."""
+def stored_event(message: Received) -> StoredEvent | None:
+    """Return the durable event of a stored message, None if it is not sent to viewers."""
     try:
         event = decode(message.data)
     except UndecodableError:
         return None
-    if about(event) is None:
+    channel = channel_of(event)
+    if channel is None:
         return None
-    return Entry(message.stream, message.sequence, message.time_ns, event, message.data)
+    return StoredEvent(message.stream, message.sequence, message.time_ns, event, message.data, channel)

@@ -1,4 +1,4 @@
-"""Work for single viewers that takes a while: it ends with the server, and a fault in it harms nobody else."""
+"""Background tasks for single viewers. A failure closes one connection only."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,15 +10,15 @@ from liveserver.hub.group import CloseCode, Viewer
 
 
 class BackgroundTasks:
-    """Tasks that are cancelled on leaving."""
+    """Tasks that are cancelled when the context is left."""
 
     def __init__(self, log: Logger) -> None:
         self._log = log
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def send(self, viewer: Viewer, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Have something done for a viewer beside everything else; if it fails, the viewer has to connect again."""
-        task = asyncio.create_task(self._do(viewer, work, name), name=name)
+    def start(self, viewer: Viewer, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run a coroutine for a viewer; if it fails, the viewer is disconnected."""
+        task = asyncio.create_task(self._run(viewer, work, name), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -35,9 +35,9 @@ class BackgroundTasks:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _do(self, viewer: Viewer, work: Coroutine[Any, Any, None], name: str) -> None:
+    async def _run(self, viewer: Viewer, work: Coroutine[Any, Any, None], name: str) -> None:
         try:
             await work
-        except Exception as error:  # noqa: BLE001 - one viewer's errand must not end the server
-            self._log.error("errand_failed", errand=name, detail=repr(error))
-            viewer.close(CloseCode.INTERNAL_ERROR, "something failed here; connect again")
+        except Exception as error:  # noqa: BLE001 - a failure for one viewer must not end the server
+            self._log.error("background_task_failed", task=name, detail=repr(error))
+            viewer.close(CloseCode.INTERNAL_ERROR, "internal error; connect again")

@@ -1,4 +1,4 @@
-"""The bus side: reads what there is into a projection, shows it, and keeps it up to date."""
+"""Feed the projection from the bus: read all streams to their end, publish the view, follow the streams."""
 
 import asyncio
 import time
@@ -19,41 +19,42 @@ from bus import (
     Received,
     Start,
     TopologyDiffers,
+    last_per_subject,
     provision,
     read,
 )
 from liveserver.hub.replica import Replica
-from liveserver.protocol.cursors import DURABLE
-from liveserver.view.history import filters
+from liveserver.protocol.cursors import DURABLE_STREAMS
+from liveserver.view.history import subject_filters
 from liveserver.view.projection import Outgoing, Projection
 from schemas.codec import UndecodableError, decode
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, DurationNs
 from schemas.venue.account import OpenOrders
 
-LEVELS = {
+LATEST_SUBJECTS = {
     Stream.MARKET: ("market.*.*.ticker", "market.*.*.candle.*", "market.*.*.feed"),
     Stream.ACCOUNT: ("account.>",),
 }
-"""Of these only the newest of each subject counts."""
+"""State messages: only the newest of each subject is read."""
 
-LOGS = {stream: filters(stream) for stream in DURABLE}
-"""Of these every message counts, in order."""
+LOG_SUBJECTS = {stream: subject_filters(stream) for stream in DURABLE_STREAMS}
+"""Durable events: all messages are read, in order."""
 
-RECENT_NS: DurationNs = 24 * 3600 * SECOND_NS
-"""How far back ENGINE and CONTROL are read."""
+MAX_AGE_NS: DurationNs = 24 * 3600 * SECOND_NS
+"""History read from ENGINE and CONTROL."""
 
-RECENT_ORDERS = 50_000
-"""How far back ORDERS is read, in messages, unless a sweep is older."""
+MAX_ORDER_MESSAGES = 50_000
+"""History read from ORDERS; more if the newest listing of open orders is older."""
 
-RECENT_GRIDS = 5_000
-"""How far back JOURNAL is read, in messages, steps included; and the last grid of each symbol."""
+MAX_JOURNAL_MESSAGES = 5_000
+"""History read from JOURNAL, steps included, in addition to the newest grid of each symbol."""
 
 RETRY_S = 0.5
 
 
 class Feed:
-    """Follows all streams. The first view is shown when every stream was read to its end once."""
+    """Follows all streams. The first view is published when every stream was read to its end once."""
 
     def __init__(self, replica: Replica, bus: Bus, log: Logger) -> None:
         self._replica = replica
@@ -61,13 +62,13 @@ class Feed:
         self._log = log
 
     async def run(self) -> Never:
-        """Follow the bus for ever; when a stream was made anew, so is the view.
+        """Follow the bus for ever; recreate the view when a stream was recreated.
 
-        Raises: ConnectionClosed, TopologyDiffers: what waiting does not mend.
+        Raises: ConnectionClosed, TopologyDiffers, which no retry resolves.
         """
         while True:
             try:
-                await _View(self._replica, self._bus, self._log).follow()
+                await _ViewFeed(self._replica, self._bus, self._log).follow()
             except* (ConnectionClosed, TopologyDiffers):
                 raise
             except* BusError as group:
@@ -75,7 +76,7 @@ class Feed:
             await asyncio.sleep(RETRY_S)
 
 
-class _View:
+class _ViewFeed:
     """One projection and the readers that feed it."""
 
     def __init__(self, replica: Replica, bus: Bus, log: Logger) -> None:
@@ -84,83 +85,85 @@ class _View:
         self._bus = bus
         self._log = log
         self._projection = Projection()
-        self._behind: set[Stream] = set(LOGS)
+        self._unread: set[Stream] = set(LOG_SUBJECTS)
+        """Streams not read to their end yet."""
 
     async def follow(self) -> None:
         await provision(self._bus)
-        self._fall_behind()
+        self._mark_catching_up()
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-            stack.callback(self._bus.on_reconnect(self._fall_behind))
+            stack.callback(self._bus.on_reconnect(self._mark_catching_up))
             includes: list[int] = []
-            for stream, filters in LEVELS.items():
-                levels = await stack.enter_async_context(LatestValues(self._bus, stream, filters))
-                first = levels.take()
-                includes += _includes(first)
-                self._take(first)
-                group.create_task(self._follow_levels(levels), name=f"levels_{stream}")
-            for stream in LOGS:
-                await self._begin(stream)
+            for stream, subjects in LATEST_SUBJECTS.items():
+                latest = await stack.enter_async_context(LatestValues(self._bus, stream, subjects))
+                first = latest.take()
+                includes += _included_sequences(first)
+                self._apply_all(first)
+                group.create_task(self._follow_latest(latest), name=f"latest_{stream}")
+            for stream in LOG_SUBJECTS:
+                await self._add_stream(stream)
             starts = await self._starts(includes)
             for stream, start in starts.items():
                 group.create_task(self._follow_log(stream, start), name=f"log_{stream}")
 
-    async def _begin(self, stream: Stream) -> None:
-        """Find what is the last of a stream now: where one goes on who heard all that was shown at first."""
+    async def _add_stream(self, stream: Stream) -> None:
+        """Buffer a stream from its present end on: the cursor of a viewer that receives the first view."""
         created = await self._bus.stream_created(stream)
-        newest = await self._bus.last_per_subject(stream, LOGS[stream])
-        self._projection.log.begin(stream, created, max((each.sequence for each in newest), default=0))
+        newest = await last_per_subject(self._bus, stream, LOG_SUBJECTS[stream])
+        floor = max((message.sequence for message in newest), default=0)
+        self._projection.log.add_stream(stream, created, floor)
         if stream is Stream.JOURNAL:
             for message in newest:
                 self._apply(message, is_logged=False)
 
     async def _starts(self, includes: Sequence[int]) -> dict[Stream, Start]:
         state = await self._bus.stream_state(Stream.ORDERS)
-        recent = max(state.last - RECENT_ORDERS, 0)
+        recent = max(state.last - MAX_ORDER_MESSAGES, 0)
         after = min([recent, *includes])
         journal = await self._bus.stream_state(Stream.JOURNAL)
-        since = FromTime(time.time_ns() - RECENT_NS)
+        since = FromTime(time.time_ns() - MAX_AGE_NS)
         return {
             Stream.CANDLES: FromStart(),
             Stream.ORDERS: FromSequence(max(after + 1, state.first)),
             Stream.ENGINE: since,
             Stream.CONTROL: since,
-            Stream.JOURNAL: FromSequence(max(journal.last - RECENT_GRIDS + 1, journal.first)),
+            Stream.JOURNAL: FromSequence(max(journal.last - MAX_JOURNAL_MESSAGES + 1, journal.first)),
         }
 
-    async def _follow_levels(self, levels: LatestValues) -> None:
+    async def _follow_latest(self, latest: LatestValues) -> None:
         while True:
-            await levels.changed()
-            self._take(levels.take())
+            await latest.changed()
+            self._apply_all(latest.take())
 
     async def _follow_log(self, stream: Stream, start: Start) -> None:
-        async for batch in read(self._bus, stream, LOGS[stream], start):
-            self._take(batch.messages)
+        async for batch in read(self._bus, stream, LOG_SUBJECTS[stream], start):
+            self._apply_all(batch.messages)
             if batch.caught_up:
-                self._replica.behind.discard(stream)
-            if batch.caught_up and stream in self._behind:
+                self._replica.catching_up.discard(stream)
+            if batch.caught_up and stream in self._unread:
                 await self._check_created(stream)
-                self._behind.remove(stream)
-                self._show_when_ready()
+                self._unread.remove(stream)
+                self._publish_when_ready()
 
-    def _fall_behind(self) -> None:
-        self._replica.behind = {str(stream) for stream in LOGS}
+    def _mark_catching_up(self) -> None:
+        self._replica.catching_up = {str(stream) for stream in LOG_SUBJECTS}
 
     async def _check_created(self, stream: Stream) -> None:
-        # Between finding its end and reading it, a stream may have been made anew; from here on the reader tells.
+        # The stream may have been recreated between `_add_stream` and the first read; later the reader notices that.
         state = await self._bus.stream_state(stream)
-        known = self._projection.log.positions[stream]
+        known = self._projection.log.cursors[stream]
         if state.created != known.created:
             raise OffsetLost(stream, known.sequence, state.first, state.created)
 
-    def _show_when_ready(self) -> None:
-        if not self._behind:
+    def _publish_when_ready(self) -> None:
+        if not self._unread:
             self._log.info("view_ready", symbols=len(self._projection.names))
-            self._replica.show(self._projection)
+            self._replica.set_projection(self._projection)
 
-    def _take(self, messages: Iterable[Received]) -> None:
+    def _apply_all(self, messages: Iterable[Received]) -> None:
         began = time.perf_counter()
-        outgoing = [told for message in messages for told in self._apply(message)]
-        if not self._behind and outgoing:
+        outgoing = [each for message in messages for each in self._apply(message)]
+        if not self._unread and outgoing:
             self._replica.hub.publish(outgoing, began)
 
     def _apply(self, message: Received, *, is_logged: bool = True) -> list[Outgoing]:
@@ -169,13 +172,16 @@ class _View:
         except UndecodableError as error:
             self._metrics.undecodable.inc()
             self._log.warning("undecodable", subject=message.subject, detail=str(error))
-            self._projection.log.passed(message.stream, message.sequence)
+            self._projection.log.skip(message.stream, message.sequence)
             return []
         if not is_logged:
             return self._projection.apply(event, message.sequence)
-        return self._projection.hear(message.stream, message.sequence, message.time_ns, event, message.data)
+        return self._projection.apply_stored(
+            message.stream, message.sequence, message.time_ns, event, message.data
+        )
 
 
-def _includes(messages: Iterable[Received]) -> list[int]:
+def _included_sequences(messages: Iterable[Received]) -> list[int]:
+    """Return the ORDERS sequences that listings of open orders include."""
     events = (decode(message.data) for message in messages if message.subject.endswith(".orders"))
     return [event.includes for event in events if isinstance(event, OpenOrders)]

@@ -1,310 +1,347 @@
-"""Who watches what: a viewer gets its snapshot and then the tail, each message encoded once; no sockets here.
+"""Delivery to viewers: a snapshot, or the events missed since a cursor, then the live messages. No sockets here.
 
-Messages are gathered until `flush`, which a loop calls once a tick: one write a viewer then, however many there were.
-Whenever a viewer's topics change it is sent a snapshot of what is new to it; what it saw before goes on as it was.
-A viewer that returns, or watches the past, has its topics but no seat among those who hear of them.
+The states of a viewer and their transitions are in `liveserver.hub.viewers`. Live messages are queued until `flush`,
+which runs once per tick of the event loop: one write per viewer and tick, however many messages there are. When the
+channels of a viewer change, it receives a snapshot of the added ones.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from liveserver.hub.group import CloseCode, ProtocolVersion, Viewer
-from liveserver.hub.resume import Anew, Piece, Returning, Wait
-from liveserver.hub.retelling import Replayed, missed, replayed
-from liveserver.hub.subscriptions import NOTHING, Frame, Seating, Soon
+from liveserver.hub.group import CloseCode, Frame, ProtocolVersion, Viewer, encode_frame
+from liveserver.hub.resume import (
+    EventBatch,
+    ReplayedMessage,
+    ResetRequired,
+    ResumeProgress,
+    WaitFor,
+    missed_frames,
+    replayed_frame,
+)
+from liveserver.hub.subscriptions import NO_CHANNELS, CallSoon, Subscriptions
+from liveserver.hub.viewers import ViewerRecord, ViewerState
 from liveserver.metrics import Metrics
-from liveserver.protocol.answers import Shown, SnapshotData, StreamsData
-from liveserver.protocol.cursors import DURABLE, Positions, Reason
+from liveserver.protocol.client_messages import RequestedTopic
+from liveserver.protocol.cursors import DURABLE_STREAMS, SnapshotReason, StreamCursors
 from liveserver.protocol.redaction import UNKEYED, Pseudonym
-from liveserver.protocol.server_messages import ErrorData, Message, MessageType
-from liveserver.view.event_log import Entry
-from liveserver.view.projection import Channel, Outgoing, Projection
-from liveserver.view.topics import Unknown, Wanted, resolve, unknown_symbol
+from liveserver.protocol.server_messages import Message, MessageType
+from liveserver.protocol.session_messages import ErrorData, SnapshotData, SnapshotMarket, StreamsData
+from liveserver.protocol.symbol_names import Channel
+from liveserver.view.event_log import StoredEvent
+from liveserver.view.projection import Outgoing, Projection
+from liveserver.view.topics import UnknownTopic, describe_unknown_symbol, resolve
 
 
 class Hub:
-    """Seats viewers by the channels they hear. While nothing is known, they wait and hear of the server alone."""
+    """All viewers of a server, and the projection that they see. Viewers wait until there is one."""
 
-    def __init__(self, metrics: Metrics, soon: Soon = lambda flush: None, alias: Pseudonym = UNKEYED) -> None:
+    def __init__(
+        self, metrics: Metrics, call_soon: CallSoon = lambda flush: None, alias: Pseudonym = UNKEYED
+    ) -> None:
         self._metrics = metrics
-        self._seating = Seating(metrics, soon, self.leave, alias)
+        self._alias = alias
+        self._subscriptions = Subscriptions(metrics, call_soon, self.leave, alias)
+        self._viewers: dict[Viewer, ViewerRecord] = {}
         self._projection: Projection | None = None
-        self._markets_known = 0
-        self._topics: dict[Viewer, Sequence[Wanted]] = {}
+        self._known_markets = 0
         self._empty = asyncio.Event()
         self._empty.set()
-        self._returning: dict[Viewer, Returning] = {}
-        self._away: set[Viewer] = set()
-        self._shown = asyncio.Event()
-        self._positions_told: Positions = {}
-        self.fetch: Callable[[Viewer], object] = lambda viewer: None
-        """Called for a viewer that cannot return at once: somebody has to `advance` it until it has."""
+        self._projection_set = asyncio.Event()
+        self._sent_cursors: StreamCursors = {}
+        self.backfills: asyncio.Queue[Viewer] = asyncio.Queue()
+        """Viewers whose resume cannot be completed at once: a background task has to `advance` them."""
 
     def __len__(self) -> int:
-        return len(self._seating)
+        return len(self._viewers)
 
     def join(
         self,
         viewer: Viewer,
-        topics: Sequence[Wanted],
+        topics: Sequence[RequestedTopic],
         greeting: Sequence[Message] = (),
-        dialect: ProtocolVersion = ProtocolVersion.PLAIN,
-        positions: Positions | None = None,
+        version: ProtocolVersion = ProtocolVersion.PLAIN,
+        cursors: StreamCursors | None = None,
     ) -> None:
-        """Seat a viewer and greet it, with a snapshot first, or with what it missed since `positions`.
+        """Add a viewer and send it a snapshot, or the events after `cursors`; then the greeting.
 
-        It waits as long as nothing is known. Without topics it hears nothing until it asks for something.
+        A viewer without topics receives broadcasts only.
         """
-        self._topics[viewer] = topics
-        self._seating.sit(viewer, NOTHING, dialect)
+        record = self._viewers[viewer] = self._subscriptions.add(viewer, topics, version)
         self._count()
-        if positions is None:
-            self._settle(viewer)
+        if cursors is None:
+            self._attach(record)
         else:
-            self._return(viewer, topics, positions)
-        self._seating.deliver(viewer, [(None, message) for message in greeting])
+            self._start_resume(record, topics, cursors)
+        self._subscriptions.deliver(record, [(None, message) for message in greeting])
 
-    def subscribe(self, viewer: Viewer, topics: Sequence[Wanted]) -> None:
-        """Show a viewer other topics from now on; it is told when there is no such topic, and goes on as before."""
-        before = self._topics.get(viewer)
-        if before is None:
+    def subscribe(self, viewer: Viewer, topics: Sequence[RequestedTopic]) -> None:
+        """Replace the topics of a viewer; an unknown topic is answered by an error and changes nothing."""
+        record, projection = self._viewers.get(viewer), self._projection
+        if record is None:
             return
-        self._topics[viewer] = topics
-        returning, is_away = self._returning.pop(viewer, None), viewer in self._away
-        self._away.discard(viewer)
-        unknown = self._settle(viewer, Reason.SUBSCRIBED, is_leaving=False)
-        if unknown is not None:
-            self._topics[viewer] = before
-            if returning is not None:
-                self._returning[viewer] = returning
-            if is_away:
-                self._away.add(viewer)
+        if projection:
+            resolved = resolve(projection, topics)
+            if isinstance(resolved, UnknownTopic):
+                self._send_unknown(record, resolved.topic, projection)
+                return
+        record.topics = topics
+        if record.state in {ViewerState.RESUMING, ViewerState.REPLAYING}:
+            record.enter(ViewerState.WAITING)
+        self._attach(record, SnapshotReason.SUBSCRIBED)
 
-    def resume(self, viewer: Viewer, topics: Sequence[Wanted], positions: Positions) -> None:
-        """Tell a viewer what these topics have behind `positions`, each event once and in order, and go on from there."""
-        if viewer in self._topics:
-            self._stand_aside(viewer)
-            self._return(viewer, topics, positions)
+    def resume(self, viewer: Viewer, topics: Sequence[RequestedTopic], cursors: StreamCursors) -> None:
+        """Send a viewer the events of these topics after `cursors`, each once and in order, then live messages."""
+        record = self._viewers.get(viewer)
+        if record is not None:
+            self._detach(record)
+            if not record.is_gone:
+                self._start_resume(record, topics, cursors)
 
-    def advance(self, viewer: Viewer) -> Wait | None:
-        """Bring a returning viewer as far as it gets; return what it waits for, None when nothing is left to do."""
-        returning, projection = self._returning.get(viewer), self._projection
-        if returning is None:
+    def advance(self, viewer: Viewer) -> WaitFor | None:
+        """Continue a resume as far as possible; return what it waits for, None if nothing is left to do."""
+        record, projection = self._viewers.get(viewer), self._projection
+        if record is None or record.resume is None:
             return None
         if projection is None:
-            return Wait.VIEW
-        found = resolve(projection, self._topics[viewer])
-        assert not isinstance(found, Unknown), "it waits for what there is not"
-        channels, self._topics[viewer] = found
-        match returning.next(projection.log, channels):
-            case Anew(reason):
-                self.start_anew(viewer, reason)
+            return WaitFor.VIEW
+        resolved = resolve(projection, record.topics)
+        assert not isinstance(resolved, UnknownTopic), "the topics of a resume may be missing"
+        channels, record.topics = resolved
+        progress = record.resume
+        match progress.next(projection.log, channels):
+            case ResetRequired(reason):
+                self.reset(viewer, reason)
                 return None
-            case Piece(entries, is_last=True):
-                self._take_seat(viewer, returning, entries, channels)
+            case EventBatch(events, is_last=True):
+                self._finish_resume(record, progress, events, channels, projection)
                 return None
-            case Piece(entries):
-                return Wait.ROOM if self.hand(viewer, returning, entries) else None
-            case wait:
-                return wait
+            case EventBatch(events):
+                return WaitFor.WRITABLE if self.send_missed(viewer, progress, events) else None
+            case wait_for:
+                return wait_for
 
-    def hand(self, viewer: Viewer, returning: Returning, entries: Sequence[Entry]) -> bool:
-        """Send missed events to a viewer; False when that is not, or no more, how it returns."""
-        if self._returning.get(viewer) is not returning:
+    def send_missed(self, viewer: Viewer, progress: ResumeProgress, events: Sequence[StoredEvent]) -> bool:
+        """Send missed events to a viewer; return False if `progress` is no longer its resume."""
+        record, projection = self._viewers.get(viewer), self._projection
+        if record is None or record.resume is not progress:
             return False
-        assert self._projection is not None, "whoever is handed something was shown something"
-        told = missed(self._seating, viewer, self._projection, returning, entries)
-        self._seating.deliver_frames(viewer, told)
-        return viewer in self._seating
+        assert projection is not None, "missed events come from a projection"
+        frames = missed_frames(progress, events, projection, record.version, self._alias)
+        self._subscriptions.deliver_frames(record, frames)
+        return not record.is_gone
 
-    def returning(self, viewer: Viewer) -> Returning | None:
-        """Return how far a viewer has returned, None when it does not."""
-        return self._returning.get(viewer)
+    def resume_progress(self, viewer: Viewer) -> ResumeProgress | None:
+        """Return the progress of a viewer's resume, None if it is not resuming."""
+        record = self._viewers.get(viewer)
+        return None if record is None else record.resume
 
-    def topics_of(self, viewer: Viewer) -> Sequence[Channel]:
-        """Return the channels that a viewer's topics come to now, each once."""
-        projection = self._projection
-        found = resolve(projection, self._topics.get(viewer, ())) if projection else None
-        return () if found is None or isinstance(found, Unknown) else found[0]
+    def end_backfill(self, viewer: Viewer) -> None:
+        """Note that the background task of a viewer's resume has ended."""
+        record = self._viewers.get(viewer)
+        if record is not None:
+            record.is_backfilling = False
 
-    def start_anew(self, viewer: Viewer, reason: Reason) -> None:
-        """Send a viewer that has no seat a snapshot of its topics, and go on from there."""
-        self._returning.pop(viewer, None)
-        self._away.discard(viewer)
-        self._settle(viewer, reason)
+    def channels_of(self, viewer: Viewer) -> Sequence[Channel]:
+        """Return the channels of a viewer's topics in the present projection, each once."""
+        record, projection = self._viewers.get(viewer), self._projection
+        resolved = resolve(projection, record.topics) if record and projection else None
+        return () if resolved is None or isinstance(resolved, UnknownTopic) else resolved[0]
 
-    def go_away(self, viewer: Viewer) -> bool:
-        """Tell a viewer nothing of the present until it starts anew; False when it is none of ours."""
-        if viewer not in self._topics:
+    def reset(self, viewer: Viewer, reason: SnapshotReason) -> None:
+        """End the resume or replay of a viewer: send it a snapshot of its topics, then live messages."""
+        record = self._viewers.get(viewer)
+        if record is not None:
+            if record.state in {ViewerState.RESUMING, ViewerState.REPLAYING}:
+                record.enter(ViewerState.WAITING)
+            self._attach(record, reason)
+
+    def start_replay(self, viewer: Viewer) -> bool:
+        """Stop live messages to a viewer until its `reset`; return False if the viewer is unknown."""
+        record = self._viewers.get(viewer)
+        if record is None:
             return False
-        self._stand_aside(viewer)
-        self._away.add(viewer)
+        self._detach(record)
+        if record.is_gone:
+            return False
+        record.enter(ViewerState.REPLAYING)
         return True
 
-    def is_away(self, viewer: Viewer) -> bool:
-        return viewer in self._away
+    def is_replaying(self, viewer: Viewer) -> bool:
+        record = self._viewers.get(viewer)
+        return record is not None and record.state is ViewerState.REPLAYING
 
-    def send_past(self, viewer: Viewer, told: Sequence[Replayed]) -> bool:
-        """Send messages of the past to a viewer that is away from the present; False when it is not."""
-        if viewer not in self._away or viewer not in self._seating:
+    def send_replayed(self, viewer: Viewer, messages: Sequence[ReplayedMessage]) -> bool:
+        """Send messages of a replay; return False if the viewer is not replaying, or no longer."""
+        record = self._viewers.get(viewer)
+        if record is None or record.state is not ViewerState.REPLAYING:
             return False
-        self._seating.deliver_frames(viewer, [replayed(self._seating, viewer, each) for each in told])
-        return viewer in self._away
+        frames = [replayed_frame(message, record.version, self._alias) for message in messages]
+        self._subscriptions.deliver_frames(record, frames)
+        return self.is_replaying(viewer)
 
-    def tell(self, viewer: Viewer, message: Message) -> None:
-        """Send one viewer a message that is about no market."""
-        self._seating.deliver(viewer, [(None, message)])
-
-    async def shown(self) -> None:
-        """Return when there is a view."""
-        await self._shown.wait()
+    def send(self, viewer: Viewer, message: Message) -> None:
+        """Send one viewer a message that concerns no market."""
+        record = self._viewers.get(viewer)
+        if record is not None:
+            self._subscriptions.deliver(record, [(None, message)])
 
     def leave(self, viewer: Viewer) -> None:
-        """Forget a viewer; it may have been forgotten before."""
-        self._topics.pop(viewer, None)
-        self._returning.pop(viewer, None)
-        self._away.discard(viewer)
-        self._seating.stand_up(viewer)
+        """Remove a viewer, if it is known."""
+        record = self._viewers.pop(viewer, None)
+        if record is not None:
+            record.enter(ViewerState.GONE)
+            self._subscriptions.remove(record)
         self._count()
 
-    def show(self, projection: Projection) -> None:
-        """Show this projection from now on; plain viewers start anew with a snapshot of it, others go on."""
+    def set_projection(self, projection: Projection) -> None:
+        """Replace the projection: `opensqt.v2` viewers resume in it, plain viewers receive a new snapshot."""
         self.flush()
         before, self._projection = self._projection, projection
-        for viewer, audience in self._seating.viewers():
-            if before is not None and audience.channels and audience.dialect.is_v2:
-                self._returning[viewer] = Returning(before.log.positions)
-            self._seating.sit(viewer, NOTHING, audience.dialect)
-        self._shown.set()
-        self._settle_all()
-        for viewer in list(self._returning):
-            self._go_on(viewer)
+        for record in self._records():
+            if record.state is ViewerState.LIVE:
+                assert before is not None, "live viewers have seen a projection"
+                self._subscriptions.move(record, NO_CHANNELS)
+                if record.version.is_v2:
+                    record.enter(ViewerState.RESUMING, ResumeProgress(before.log.cursors))
+                else:
+                    record.enter(ViewerState.WAITING)
+        self._projection_set.set()
+        self._attach_all()
+        for record in self._records():
+            if record.state is ViewerState.RESUMING:
+                self._continue_resume(record)
+
+    async def wait_projection(self) -> None:
+        """Wait until there is a projection."""
+        await self._projection_set.wait()
 
     def publish(self, outgoing: Iterable[Outgoing], began: float | None = None) -> None:
-        """Have each message sent to the viewers of its channel; `began` is when the first arrived (perf_counter)."""
-        self._seating.publish(outgoing, began)
-        if self._projection is not None and len(self._projection) != self._markets_known:
-            self._settle_all()
+        """Queue each message for the viewers of its channel; `began` is when the first one arrived (perf_counter)."""
+        self._subscriptions.publish(outgoing, began)
+        if self._projection is not None and len(self._projection) != self._known_markets:
+            self._attach_all()
 
     def flush(self) -> None:
-        """Send what was gathered."""
-        self._seating.flush()
+        """Send the queued messages."""
+        self._subscriptions.flush()
 
     def broadcast(self, message: Message) -> None:
-        """Have a message sent to everybody, those who wait included."""
-        self._seating.put(self._seating.audiences(), message)
+        """Queue a message for all viewers, in any state."""
+        self._subscriptions.put(self._subscriptions.groups(), message)
 
-    def tell_streams(self) -> None:
-        """Have every viewer told up to where it has everything, when that has changed."""
-        positions = self._projection.log.positions if self._projection else {}
-        if positions != self._positions_told:
-            self._positions_told = positions
-            message = Message(MessageType.STREAMS, StreamsData(streams=positions))
-            self._seating.put([each for each in self._seating.audiences() if each.is_told_streams], message)
+    def broadcast_cursors(self) -> None:
+        """Queue the cursors of the projection for all live `opensqt.v2` viewers, if they have changed."""
+        cursors = self._projection.log.cursors if self._projection else {}
+        if cursors != self._sent_cursors:
+            self._sent_cursors = cursors
+            message = Message(MessageType.STREAMS, StreamsData(streams=cursors))
+            groups = [group for group in self._subscriptions.groups() if group.receives_cursors]
+            self._subscriptions.put(groups, message)
 
     def close_all(self, code: CloseCode, reason: str) -> None:
-        """Close every connection."""
+        """Close all connections."""
         self.flush()
-        for viewer, _ in self._seating.viewers():
-            viewer.close(code, reason)
+        for record in self._records():
+            record.viewer.close(code, reason)
 
-    async def emptied(self) -> None:
-        """Return when nobody is connected."""
+    async def wait_empty(self) -> None:
+        """Wait until no viewer is connected."""
         await self._empty.wait()
 
-    def _settle_all(self) -> None:
-        self._markets_known = len(self._projection or ())
-        for viewer, _ in self._seating.viewers():
-            self._settle(viewer)
+    def _records(self) -> list[ViewerRecord]:
+        return list(self._viewers.values())
 
-    def _return(self, viewer: Viewer, topics: Sequence[Wanted], positions: Positions) -> None:
-        # It was shown these before: what is not there now it waits for.
-        self._topics[viewer] = [wanted._replace(is_patient=True) for wanted in topics]
-        self._returning[viewer] = Returning({s: at for s, at in positions.items() if s in DURABLE})
-        self._go_on(viewer)
-
-    def _go_on(self, viewer: Viewer) -> None:
-        if viewer.is_blocked or self.advance(viewer) is not None:
-            self.fetch(viewer)
-
-    def _stand_aside(self, viewer: Viewer) -> None:
-        before = self._seating[viewer]
-        self._seating.send(before)
-        self._returning.pop(viewer, None)
-        self._away.discard(viewer)
-        if viewer in self._seating:
-            self._seating.sit(viewer, NOTHING, before.dialect)
-
-    def _take_seat(
-        self, viewer: Viewer, returning: Returning, entries: Sequence[Entry], channels: Sequence[Channel]
+    def _start_resume(
+        self, record: ViewerRecord, topics: Sequence[RequestedTopic], cursors: StreamCursors
     ) -> None:
-        before, projection = self._seating[viewer], self._projection
-        assert projection is not None, "whoever is seated was shown something"
-        self._seating.send(before)
-        if viewer not in self._seating:
+        # The topics were known when the cursors were issued; one that is missing now may come back.
+        record.topics = [topic._replace(may_be_missing=True) for topic in topics]
+        durable = {stream: cursor for stream, cursor in cursors.items() if stream in DURABLE_STREAMS}
+        record.enter(ViewerState.RESUMING, ResumeProgress(durable))
+        self._continue_resume(record)
+
+    def _continue_resume(self, record: ViewerRecord) -> None:
+        is_stuck = record.viewer.is_blocked or self.advance(record.viewer) is not None
+        # A running background task continues with whatever is the resume now.
+        if is_stuck and not record.is_backfilling:
+            record.is_backfilling = True
+            self.backfills.put_nowait(record.viewer)
+
+    def _finish_resume(
+        self,
+        record: ViewerRecord,
+        progress: ResumeProgress,
+        events: Sequence[StoredEvent],
+        channels: Sequence[Channel],
+        projection: Projection,
+    ) -> None:
+        self._subscriptions.send(record.group)
+        if record.is_gone:
             return
-        told = missed(self._seating, viewer, projection, returning, entries)
-        del self._returning[viewer]
-        self._seating.sit(viewer, frozenset(channels), before.dialect)
+        frames = missed_frames(progress, events, projection, record.version, self._alias)
+        self._enter_group(record, channels)
         after: list[tuple[Channel | None, Message]] = [
-            *((channel, level) for channel in channels for level in projection.levels(channel)),
+            *((channel, state) for channel in channels for state in projection.state_messages(channel)),
             (None, Message(MessageType.SYMBOLS, projection.summary())),
-            (None, Message(MessageType.STREAMS, StreamsData(streams=projection.log.positions))),
+            (None, Message(MessageType.STREAMS, StreamsData(streams=projection.log.cursors))),
         ]
-        told += [
-            Frame(self._seating.written(message, before.dialect, channel), message.type)
+        frames += [
+            Frame(encode_frame(message, record.version, channel, alias=self._alias), message.type)
             for channel, message in after
         ]
-        # One write: what the connection takes at once never has to wait in the backlog.
-        self._seating.deliver_frames(viewer, told)
+        # In one write, so that nothing the connection accepts at once has to fit into the backlog.
+        self._subscriptions.deliver_frames(record, frames)
 
-    def _settle(
-        self, viewer: Viewer, reason: Reason | None = None, *, is_leaving: bool = True
-    ) -> Unknown | None:
-        """Seat a viewer according to its topics; return the topic that there is not."""
+    def _attach_all(self) -> None:
+        self._known_markets = len(self._projection or ())
+        for record in self._records():
+            self._attach(record)
+
+    def _attach(self, record: ViewerRecord, reason: SnapshotReason | None = None) -> None:
+        """Make a waiting or live viewer live on the channels of its topics; remove it if a topic is unknown."""
         projection = self._projection
-        is_elsewhere = viewer in self._returning or viewer in self._away
-        if not projection or viewer not in self._topics or is_elsewhere:
-            return None
-        found = resolve(projection, self._topics[viewer])
-        if isinstance(found, Unknown):
-            self._say_unknown(viewer, found.wanted, projection, is_leaving=is_leaving)
-            return found
-        channels, self._topics[viewer] = found
-        self._move(viewer, channels, projection, reason)
-        return None
-
-    def _move(
-        self, viewer: Viewer, channels: Sequence[Channel], projection: Projection, reason: Reason | None
-    ) -> None:
-        before = self._seating[viewer]
-        if before.channels == frozenset(channels):
+        if not projection or record.state not in {ViewerState.WAITING, ViewerState.LIVE}:
             return
-        # What still waits for those who sit there is part of the snapshot.
-        self._seating.send(before)
-        if viewer not in self._seating:
-            return  # too slow even for what it was told before
-        self._seating.sit(viewer, frozenset(channels), before.dialect)
-        new = [channel for channel in channels if channel not in before.channels]
-        told: list[tuple[Channel | None, Message]] = [
-            (channel, message) for channel in new for message in projection.of_market(channel)
+        resolved = resolve(projection, record.topics)
+        if isinstance(resolved, UnknownTopic):
+            self._send_unknown(record, resolved.topic, projection)
+            record.viewer.close(CloseCode.UNKNOWN_SYMBOL, f"unknown symbol: {resolved.topic.symbol}")
+            self.leave(record.viewer)
+            return
+        channels, record.topics = resolved
+        before = record.group.channels
+        if before == frozenset(channels):
+            return
+        # Queued messages are part of the snapshot.
+        self._subscriptions.send(record.group)
+        if record.is_gone:
+            return
+        self._enter_group(record, channels)
+        added = [channel for channel in channels if channel not in before]
+        messages: list[tuple[Channel | None, Message]] = [
+            (channel, message) for channel in added for message in projection.market_snapshot(channel)
         ]
-        if before.dialect.is_v2:
-            reason = reason or (Reason.NEW_SYMBOL if before.channels else Reason.FIRST)
-            told.insert(0, (None, _announced(new, projection, reason)))
-        self._seating.deliver(viewer, [*told, (None, Message(MessageType.SYMBOLS, projection.summary()))])
+        if record.version.is_v2:
+            reason = reason or (SnapshotReason.NEW_SYMBOL if before else SnapshotReason.FIRST)
+            messages.insert(0, (None, _snapshot_header(added, projection, reason)))
+        summary = Message(MessageType.SYMBOLS, projection.summary())
+        self._subscriptions.deliver(record, [*messages, (None, summary)])
 
-    def _say_unknown(
-        self, viewer: Viewer, wanted: Wanted, projection: Projection, *, is_leaving: bool
-    ) -> None:
+    def _enter_group(self, record: ViewerRecord, channels: Sequence[Channel]) -> None:
+        self._subscriptions.move(record, frozenset(channels))
+        if not record.is_gone:
+            record.enter(ViewerState.LIVE if channels else ViewerState.WAITING)
+
+    def _detach(self, record: ViewerRecord) -> None:
+        self._subscriptions.send(record.group)
+        if not record.is_gone:
+            self._subscriptions.move(record, NO_CHANNELS)
+
+    def _send_unknown(self, record: ViewerRecord, topic: RequestedTopic, projection: Projection) -> None:
         known = tuple(projection.names.values())
-        error = unknown_symbol(wanted.symbol, wanted.venue, known)
-        self._seating.deliver(
-            viewer, [(None, Message(MessageType.ERROR, ErrorData(error=error, known=known)))]
-        )
-        if is_leaving:
-            viewer.close(CloseCode.UNKNOWN_SYMBOL, f"unknown symbol: {wanted.symbol}")
-            self.leave(viewer)
+        error = describe_unknown_symbol(topic.symbol, topic.venue, known)
+        message = Message(MessageType.ERROR, ErrorData(error=error, known=known))
+        self._subscriptions.deliver(record, [(None, message)])
 
     def _count(self) -> None:
         self._metrics.connected_clients.set(len(self))
@@ -314,7 +351,7 @@ class Hub:
             self._empty.set()
 
 
-def _announced(channels: Sequence[Channel], projection: Projection, reason: Reason) -> Message:
-    shown = tuple(Shown(*channel.market, channel.interval) for channel in channels)
-    data = SnapshotData(reason=reason, streams=projection.log.positions, markets=shown)
+def _snapshot_header(channels: Sequence[Channel], projection: Projection, reason: SnapshotReason) -> Message:
+    markets = tuple(SnapshotMarket(*channel.market, channel.interval) for channel in channels)
+    data = SnapshotData(reason=reason, streams=projection.log.cursors, markets=markets)
     return Message(MessageType.SNAPSHOT, data)

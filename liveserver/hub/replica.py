@@ -1,50 +1,63 @@
-"""One live server as the outside sees it: its health, its symbols, and what it announces of itself."""
+"""One live server: its health, its status reports, and the messages it sends about itself."""
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bus import Bus, Service
 from bus.metrics import exposition
 from liveserver.hub.hub import Hub
 from liveserver.metrics import Metrics
-from liveserver.protocol.reports import StatusReport
-from liveserver.protocol.server_messages import Message, MessageType, ServerData, SymbolData
+from liveserver.protocol.server_messages import Message, MessageType, SymbolData
+from liveserver.protocol.session_messages import ServerData, StatusReport
 from liveserver.view.projection import Projection
 from schemas.units import MILLISECOND_NS
 
 ANNOUNCE_EVERY_S = 1.0
-"""How often viewers hear from the server when nothing else happens: silence then means a dead connection."""
+"""Interval of the `server` message, by which a viewer detects a dead connection."""
 
 
 @dataclass
 class Replica:
-    """What the HTTP side, the feed and the hub share. There is no part before the bus was reached."""
+    """State shared by the HTTP server, the feed and the hub."""
 
     name: str
     metrics: Metrics
     hub: Hub
     address: str = ""
-    part: Service | None = None
+    service: Service | None = None
+    """None before the bus was reached."""
     projection: Projection | None = None
     started: float = field(default_factory=time.monotonic)
-    behind: set[str] = field(default_factory=set)
-    """Streams that are still being read up to where they were when the bus was last reached."""
+    catching_up: set[str] = field(default_factory=set)
+    """Streams not yet read up to their end at the time of the last connection."""
     is_draining: bool = False
 
-    def show(self, projection: Projection) -> None:
-        """Show this projection to everybody from now on."""
+    @contextmanager
+    def connected(self, service: Service) -> Iterator[None]:
+        """Use a service while the context lasts, and add this server's report to its status."""
+        service.report("liveserver", self.report)
+        self.service = service
+        try:
+            yield
+        finally:
+            self.service = None
+
+    def set_projection(self, projection: Projection) -> None:
+        """Replace the projection that all viewers see."""
         self.projection = projection
-        self.hub.show(projection)
+        self.hub.set_projection(projection)
 
     @property
     def state(self) -> str:
-        """Return `waiting` until the bus was read once, `cut` while it is out of reach, `draining`, else `live`."""
+        """`waiting` until the bus was read once, `cut` while it is unreachable, `draining`, else `live`."""
         if self.is_draining:
             return "draining"
-        if self.part is None or self.projection is None:
+        if self.service is None or self.projection is None:
             return "waiting"
-        return "live" if self.part.bus.is_connected else "cut"
+        return "live" if self.service.bus.is_connected else "cut"
 
     @property
     def uptime_s(self) -> float:
@@ -52,17 +65,17 @@ class Replica:
 
     def health(self) -> dict[str, object]:
         """Return the body of /health."""
-        if self.part is None:
+        if self.service is None:
             bus = {"status": "starting", "problems": ["no connection to the bus yet"], "time": time.time()}
         else:
-            bus = self.part.health()
+            bus = self.service.health()
         return {**bus, "uptime": self.uptime_s, **self.report()}
 
     def not_ready(self) -> str | None:
-        """Return why new viewers should go elsewhere; None when this replica is caught up with the bus."""
+        """Return the reason why this replica should get no new viewers; None if it has caught up with the bus."""
         match self.state:
-            case "live" if self.behind:
-                return f"reading {', '.join(sorted(self.behind))}"
+            case "live" if self.catching_up:
+                return f"reading {', '.join(sorted(self.catching_up))}"
             case "live":
                 return None
             case "waiting":
@@ -74,24 +87,24 @@ class Replica:
 
     def status(self) -> dict[str, object]:
         """Return the body of /status."""
-        return self.health() if self.part is None else self.part.status()
+        return self.health() if self.service is None else self.service.status()
 
     def exposition(self) -> bytes:
         """Return the body of /metrics."""
-        return exposition(self.metrics.registry) + (b"" if self.part is None else self.part.metrics())
+        return exposition(self.metrics.registry) + (b"" if self.service is None else self.service.metrics())
 
     def report(self) -> dict[str, object]:
-        """Return what a live server says beside what every part does."""
+        """Return the fields that a live server adds to the status of a service."""
         symbols = self.projection.names.values() if self.projection else ()
         return {"replica": self.name, "state": self.state, "clients": len(self.hub), "symbols": list(symbols)}
 
     @property
     def bus(self) -> Bus | None:
-        """The bus, None before it was reached and while it is out of reach."""
-        return self.part.bus if self.part is not None and self.part.bus.is_connected else None
+        """The bus, None while it is unreachable."""
+        return self.service.bus if self.service is not None and self.service.bus.is_connected else None
 
     def status_report(self) -> StatusReport:
-        """Return how this server is, for the API."""
+        """Return the status for the HTTP API."""
         problems = self.health().get("problems", ())
         return StatusReport(
             replica=self.name,
@@ -99,7 +112,7 @@ class Replica:
             uptime=int(self.uptime_s),
             clients=len(self.hub),
             symbols=tuple(self.projection.names.values()) if self.projection else (),
-            bus_reconnects=self.part.bus.reconnects if self.part is not None else 0,
+            bus_reconnects=self.service.bus.reconnects if self.service is not None else 0,
             problems=tuple(str(problem) for problem in problems) if isinstance(problems, list) else (),
         )
 
@@ -107,19 +120,19 @@ class Replica:
         return self.projection.summary() if self.projection else []
 
     async def announce(self) -> None:
-        """Tell viewers regularly who is speaking, and the list of symbols when it changed; for ever."""
-        told: list[SymbolData] = []
+        """Broadcast the `server` message, cursors, and the list of symbols when it has changed; for ever."""
+        sent: list[SymbolData] = []
         while True:
-            self.hub.broadcast(self.introduction())
-            self.hub.tell_streams()
+            self.hub.broadcast(self.server_message())
+            self.hub.broadcast_cursors()
             await asyncio.sleep(ANNOUNCE_EVERY_S)
             symbols = self.symbols()
-            if symbols != told:
-                told = symbols
+            if symbols != sent:
+                sent = symbols
                 self.hub.broadcast(Message(MessageType.SYMBOLS, symbols))
 
-    def introduction(self) -> Message:
-        """Return the message that says who is speaking."""
+    def server_message(self) -> Message:
+        """Return the `server` message."""
         data = ServerData(
             replica=self.name,
             status=self.state,

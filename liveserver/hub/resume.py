@@ -1,70 +1,117 @@
-"""One viewer on its way back: from where it was to the live tail, in pieces that it can take. Pure."""
+"""Resume a viewer from its cursors, in batches, and encode missed and replayed messages. Pure."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
-from liveserver.protocol.cursors import Position, Positions, Reason
-from liveserver.protocol.symbol_names import Market
-from liveserver.view.event_log import Entry, EventLog
+from liveserver.hub.group import Frame, ProtocolVersion, encode_frame
+from liveserver.protocol.cursors import SnapshotReason, StreamCursor, StreamCursors
+from liveserver.protocol.redaction import Pseudonym
+from liveserver.protocol.server_messages import Message, MessageType
+from liveserver.protocol.session_messages import ResumedData
+from liveserver.protocol.symbol_names import Channel
+from liveserver.view.event_log import EventLog, StoredEvent
+from liveserver.view.projection import Projection
 
-PIECE = 200
-"""Events that a returning viewer is handed at once."""
+BATCH_SIZE = 200
+"""Missed events sent at once."""
 
 
-class Anew(NamedTuple):
-    """It has to start with a snapshot."""
+class ResetRequired(NamedTuple):
+    """Resuming is impossible; the viewer needs a snapshot."""
 
-    reason: Reason
+    reason: SnapshotReason
 
 
-class Piece(NamedTuple):
-    """What it is to be handed next."""
+class EventBatch(NamedTuple):
+    """The next missed events to send."""
 
-    entries: list[Entry]
+    events: list[StoredEvent]
     is_last: bool
-    """Nothing was missed behind these: it may take its seat, before anything else happens."""
+    """No events are missed after these: the viewer has to become live in the same step."""
 
 
-class Wait(Enum):
-    """Why it cannot go on yet."""
+class WaitFor(Enum):
+    """Condition that must hold before a resume can continue."""
 
     VIEW = auto()
-    """Nothing is known here yet."""
-    BEHIND = auto()
-    """It has heard more elsewhere than is known here."""
-    OLDER = auto()
-    """It needs events that only the bus has."""
-    ROOM = auto()
-    """There is more, once its connection takes it."""
+    """The first projection is ready."""
+    NEWER_EVENTS = auto()
+    """This replica has read the events that the viewer received from another replica."""
+    OLDER_EVENTS = auto()
+    """Events older than the buffer were read from the bus and sent."""
+    WRITABLE = auto()
+    """The connection accepts more data."""
 
 
-class Returning:
-    """How far a viewer has got."""
+class ResumeProgress:
+    """The cursors that a resuming viewer has reached."""
 
-    def __init__(self, positions: Positions) -> None:
-        self.positions = dict(positions)
-        self.is_told = False
-        """It knows that it is resumed."""
+    def __init__(self, cursors: StreamCursors) -> None:
+        self.cursors = dict(cursors)
+        self.is_announced = False
+        """Whether the `resumed` message was sent."""
 
-    def next(self, log: EventLog, topics: Collection[tuple[Market, str]]) -> Anew | Piece | Wait:
-        """Return what is to be done next."""
-        if (reason := log.why_anew(self.positions)) is not None:
-            return Anew(reason)
-        if log.is_behind(self.positions):
-            return Wait.BEHIND
-        if log.too_old(self.positions):
-            return Wait.OLDER
-        missing = log.missing(self.positions, topics)
-        return Piece(missing[:PIECE], is_last=len(missing) <= PIECE)
+    def next(self, log: EventLog, channels: Collection[Channel]) -> ResetRequired | EventBatch | WaitFor:
+        """Return the next step."""
+        if (reason := log.reset_reason(self.cursors)) is not None:
+            return ResetRequired(reason)
+        if log.is_behind(self.cursors):
+            return WaitFor.NEWER_EVENTS
+        if log.older_streams(self.cursors):
+            return WaitFor.OLDER_EVENTS
+        missed = log.events_after(self.cursors, channels)
+        return EventBatch(missed[:BATCH_SIZE], is_last=len(missed) <= BATCH_SIZE)
 
-    def took(self, entries: Iterable[Entry]) -> None:
-        """Hear that it was handed these."""
-        for entry in entries:
-            self.passed(entry.stream, entry.sequence)
+    def sent(self, events: Iterable[StoredEvent]) -> None:
+        """Advance the cursors past events that were sent."""
+        for event in events:
+            self.advance(event.stream, event.sequence)
 
-    def passed(self, stream: str, sequence: int) -> None:
-        """Hear that it misses nothing of a stream up to there."""
-        position = self.positions[stream]
-        if sequence > position.sequence:
-            self.positions[stream] = Position(position.created, sequence)
+    def advance(self, stream: str, sequence: int) -> None:
+        """Advance the cursor of a stream; it never moves back."""
+        cursor = self.cursors[stream]
+        if sequence > cursor.sequence:
+            self.cursors[stream] = StreamCursor(cursor.created, sequence)
+
+
+class ReplayedMessage(NamedTuple):
+    """A message of a replay."""
+
+    channel: Channel | None
+    message: Message
+    seq: str = ""
+    time_ms: int = 0
+    """Time of storage."""
+
+
+def replayed_frame(replayed: ReplayedMessage, version: ProtocolVersion, alias: Pseudonym) -> Frame:
+    """Return the frame of a replayed message."""
+    channel, message, seq, time_ms = replayed
+    return Frame(encode_frame(message, version, channel, seq, time_ms, alias), message.type)
+
+
+def missed_frames(
+    progress: ResumeProgress,
+    events: Sequence[StoredEvent],
+    projection: Projection,
+    version: ProtocolVersion,
+    alias: Pseudonym,
+) -> list[Frame]:
+    """Return the frames of missed events and advance the cursors past them; `resumed` precedes the first ones."""
+    frames: list[Frame] = []
+    if not progress.is_announced:
+        progress.is_announced = True
+        resumed = Message(MessageType.RESUMED, ResumedData(streams=progress.cursors))
+        frames.append(Frame(encode_frame(resumed, version, alias=alias), resumed.type))
+    progress.sent(events)
+    return frames + [Frame(_frame(event, projection, version, alias), event.kind) for event in events]
+
+
+def _frame(event: StoredEvent, projection: Projection, version: ProtocolVersion, alias: Pseudonym) -> bytes:
+    frames = event.frames = event.frames or {}
+    frame = frames.get(version)
+    if frame is None:
+        message = event.message(projection.name(event.channel.market))
+        frame = frames[version] = encode_frame(message, version, event.channel, event.seq, 0, alias)
+    return frame

@@ -1,199 +1,191 @@
-"""Where viewers sit, by what they hear and how: each message is encoded once for those who hear the same."""
+"""Subscriptions, grouped by (channels, protocol version), so that each message is encoded once per group."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
-from liveserver.hub.group import Audience, ProtocolVersion, Viewer, written, written_alike
+from liveserver.hub.group import (
+    Frame,
+    ProtocolVersion,
+    SubscriberGroup,
+    Viewer,
+    encode_frame,
+    encode_frames,
+)
+from liveserver.hub.viewers import ViewerRecord
 from liveserver.metrics import Metrics
+from liveserver.protocol.client_messages import RequestedTopic
 from liveserver.protocol.redaction import UNKEYED, Pseudonym
-from liveserver.protocol.server_messages import Message, MessageType
-from liveserver.view.projection import Channel, Outgoing, Reach
+from liveserver.protocol.server_messages import Message
+from liveserver.protocol.symbol_names import Channel
+from liveserver.view.projection import Outgoing, VersionFilter
 
-Soon = Callable[[Callable[[], None]], object]
-"""Calls a function later in this tick, or at the next: a loop's `call_soon`."""
-Key = tuple[frozenset[Channel], ProtocolVersion]
-NOTHING: frozenset[Channel] = frozenset()
+CallSoon = Callable[[Callable[[], None]], object]
+"""Calls a function later in this tick, or in the next one: `loop.call_soon`."""
+GroupKey = tuple[frozenset[Channel], ProtocolVersion]
+NO_CHANNELS: frozenset[Channel] = frozenset()
 
-ALIKE = 32
-"""So many messages for the same viewers are put at once at most, so that what waits to be joined stays small."""
-
-
-class Frame(NamedTuple):
-    """One written message."""
-
-    data: bytes
-    type: MessageType
+MAX_RUN = 32
+"""Consecutive messages of one channel that are queued at once, to keep the lists to be joined small."""
 
 
-class Seating:
-    """Gathers messages for audiences and sends them; `forget` is called for a viewer that took no more."""
+class Subscriptions:
+    """Queues messages for groups and sends them; calls `remove_viewer` for a viewer that does not accept frames."""
 
     def __init__(
-        self, metrics: Metrics, soon: Soon, forget: Callable[[Viewer], None], alias: Pseudonym = UNKEYED
+        self,
+        metrics: Metrics,
+        call_soon: CallSoon,
+        remove_viewer: Callable[[Viewer], None],
+        alias: Pseudonym = UNKEYED,
     ) -> None:
         self._metrics = metrics
         self._alias = alias
-        self._soon = soon
-        self._forget = forget
-        self._seats: dict[Viewer, Audience] = {}
-        self._audiences: dict[Key, Audience] = {}
-        self._listeners: dict[tuple[Channel, Reach], list[Audience]] = {}
-        self._dirty: dict[Audience, None] = {}
+        self._call_soon = call_soon
+        self._remove_viewer = remove_viewer
+        self._groups: dict[GroupKey, SubscriberGroup] = {}
+        self._receivers: dict[tuple[Channel, VersionFilter], list[SubscriberGroup]] = {}
+        """Cache of the groups that receive a channel."""
+        self._dirty: dict[SubscriberGroup, None] = {}
+        """Groups with unsent frames, in the order of their first one."""
         self._began: float | None = None
 
-    def __len__(self) -> int:
-        return len(self._seats)
+    def groups(self) -> list[SubscriberGroup]:
+        return list(self._groups.values())
 
-    def __contains__(self, viewer: Viewer) -> bool:
-        return viewer in self._seats
+    def add(self, viewer: Viewer, topics: Sequence[RequestedTopic], version: ProtocolVersion) -> ViewerRecord:
+        """Add a viewer to the group without channels."""
+        self.send(self._group(NO_CHANNELS, version))
+        group = self._group(NO_CHANNELS, version)
+        group.viewers[viewer] = None
+        return ViewerRecord(viewer, topics, group)
 
-    def __getitem__(self, viewer: Viewer) -> Audience:
-        return self._seats[viewer]
-
-    def viewers(self) -> list[tuple[Viewer, Audience]]:
-        """Return everybody, and where they sit."""
-        return list(self._seats.items())
-
-    def audiences(self) -> list[Audience]:
-        return list(self._audiences.values())
-
-    def sit(self, viewer: Viewer, channels: frozenset[Channel], dialect: ProtocolVersion) -> None:
-        """Seat a viewer, from another seat if it has one: it hears what is put from now on."""
-        self.send(self._audience_at(channels, dialect))
-        self.stand_up(viewer)
-        # It may have emptied meanwhile, and been forgotten.
-        audience = self._audience_at(channels, dialect)
-        self._seats[viewer] = audience
-        audience.viewers[viewer] = None
-
-    def stand_up(self, viewer: Viewer) -> None:
-        """Forget a viewer; it may have been forgotten before."""
-        audience = self._seats.pop(viewer, None)
-        if audience is None:
+    def move(self, record: ViewerRecord, channels: frozenset[Channel]) -> None:
+        """Move a viewer to the group of these channels; it receives the messages published from now on."""
+        self.send(self._group(channels, record.version))
+        if record.is_gone:
             return
-        audience.viewers.pop(viewer, None)
-        if not audience.viewers:
-            self._audiences.pop((audience.channels, audience.dialect), None)
-            self._listeners.clear()
+        self.remove(record)
+        # Sending may have emptied the group, which removes it.
+        record.group = self._group(channels, record.version)
+        record.group.viewers[record.viewer] = None
+
+    def remove(self, record: ViewerRecord) -> None:
+        """Remove a viewer from its group."""
+        group = record.group
+        group.viewers.pop(record.viewer, None)
+        if not group.viewers:
+            self._groups.pop((group.channels, group.version), None)
+            self._receivers.clear()
 
     def publish(self, outgoing: Iterable[Outgoing], began: float | None = None) -> None:
-        """Put each message for those who hear its channel; `began` is when the first arrived (perf_counter)."""
-        # What comes together is mostly for the same viewers.
-        at: tuple[Channel, Reach] | None = None
-        audiences: list[Audience] = []
-        alike: list[tuple[Message, str]] = []
-        for channel, said, seq, reach in outgoing:
-            if at is None or (channel is not at[0] and channel != at[0]) or reach is not at[1]:
-                self._put_alike(audiences, alike, at)
-                at, alike = (channel, reach), []
-                audiences = self._listeners_of(channel, reach)
-            if audiences:
-                alike.append((said if isinstance(said, Message) else said.message(), seq))
-                if len(alike) == ALIKE:
-                    self._put_alike(audiences, alike, at)
-                    alike = []
-        self._put_alike(audiences, alike, at)
+        """Queue each message for the groups of its channel; `began` is when the first one arrived (perf_counter)."""
+        # Consecutive messages are mostly of the same channel.
+        address: tuple[Channel, VersionFilter] | None = None
+        groups: list[SubscriberGroup] = []
+        run: list[tuple[Message, str]] = []
+        for channel, payload, seq, versions in outgoing:
+            if (
+                address is None
+                or (channel is not address[0] and channel != address[0])
+                or versions is not address[1]
+            ):
+                self._put_run(groups, run, address)
+                address, run = (channel, versions), []
+                groups = self._receivers_of(channel, versions)
+            if groups:
+                run.append((payload if isinstance(payload, Message) else payload.message(), seq))
+                if len(run) == MAX_RUN:
+                    self._put_run(groups, run, address)
+                    run = []
+        self._put_run(groups, run, address)
         if self._dirty and self._began is None:
             self._began = began
 
-    def _put_alike(
+    def _put_run(
         self,
-        audiences: Sequence[Audience],
-        alike: Sequence[tuple[Message, str]],
-        at: tuple[Channel, Reach] | None,
+        groups: Sequence[SubscriberGroup],
+        run: Sequence[tuple[Message, str]],
+        address: tuple[Channel, VersionFilter] | None,
     ) -> None:
-        if not alike or at is None:
+        if not run or address is None:
             return
         if not self._dirty:
-            self._soon(self.flush)
-        kinds = [message.type for message, _ in alike]
+            self._call_soon(self.flush)
+        kinds = [message.type for message, _ in run]
         frames: dict[ProtocolVersion, list[bytes]] = {}
-        for audience in tuple(audiences):
-            dialect = audience.dialect
-            if dialect not in frames:
-                frames[dialect] = written_alike(alike, dialect, at[0], self._alias)
-            self._dirty[audience] = None
-            if audience.extend(kinds, frames[dialect]):
-                self.send(audience)
+        for group in tuple(groups):
+            version = group.version
+            if version not in frames:
+                frames[version] = encode_frames(run, version, address[0], self._alias)
+            self._dirty[group] = None
+            if group.extend(kinds, frames[version]):
+                self.send(group)
 
-    def put(
-        self, audiences: Iterable[Audience], message: Message, channel: Channel | None = None, seq: str = ""
-    ) -> None:
-        """Have a message sent to these audiences at the next flush."""
+    def put(self, groups: Iterable[SubscriberGroup], message: Message) -> None:
+        """Queue a message that concerns no market for these groups."""
         if not self._dirty:
-            self._soon(self.flush)
+            self._call_soon(self.flush)
         frames: dict[ProtocolVersion, bytes] = {}
-        for audience in tuple(audiences):
-            frame = frames.get(audience.dialect)
+        for group in tuple(groups):
+            frame = frames.get(group.version)
             if frame is None:
-                frame = frames[audience.dialect] = written(
-                    message, audience.dialect, channel, seq, 0, self._alias
-                )
-            self._dirty[audience] = None
-            if audience.put(message.type, frame):
-                self.send(audience)
-
-    def written(
-        self,
-        message: Message,
-        dialect: ProtocolVersion,
-        channel: Channel | None = None,
-        seq: str = "",
-        replayed: int = 0,
-    ) -> bytes:
-        """Return the frame of a message, with the pseudonyms that this server gives."""
-        return written(message, dialect, channel, seq, replayed, self._alias)
+                frame = frames[group.version] = encode_frame(message, group.version, alias=self._alias)
+            self._dirty[group] = None
+            if group.put(message.type, frame):
+                self.send(group)
 
     def flush(self) -> None:
-        """Send what was gathered."""
+        """Send all queued messages."""
         dirty, self._dirty = self._dirty, {}
-        for audience in dirty:
-            self.send(audience)
+        for group in dirty:
+            self.send(group)
         if self._began is not None:
             self._metrics.broadcast_latency.observe(time.perf_counter() - self._began)
             self._began = None
 
-    def send(self, audience: Audience) -> None:
-        """Send an audience what was gathered for it."""
-        counts, refused = audience.flush()
+    def send(self, group: SubscriberGroup) -> None:
+        """Send the queued messages of one group."""
+        counts, rejected = group.flush()
         for kind, count in counts.items():
             self._metrics.messages_sent.labels(kind).inc(count)
-        for viewer in refused:
-            self._forget(viewer)
+        for viewer in rejected:
+            self._remove_viewer(viewer)
 
-    def deliver(self, viewer: Viewer, messages: Sequence[tuple[Channel | None, Message]]) -> None:
+    def deliver(self, record: ViewerRecord, messages: Sequence[tuple[Channel | None, Message]]) -> None:
         """Send messages to one viewer now."""
-        audience = self._seats.get(viewer)
-        if audience is not None:
-            told = ((self.written(message, audience.dialect, at), message.type) for at, message in messages)
-            self.deliver_frames(viewer, [Frame(*each) for each in told])
-
-    def deliver_frames(self, viewer: Viewer, frames: Sequence[Frame]) -> None:
-        """Send one viewer frames that were written before, in one write."""
-        if not frames:
+        if record.is_gone:
             return
-        if not viewer.send(b"".join([frame for frame, _ in frames]), len(frames)):
-            self._forget(viewer)
+        encoded = [
+            Frame(encode_frame(message, record.version, channel, alias=self._alias), message.type)
+            for channel, message in messages
+        ]
+        self.deliver_frames(record, encoded)
+
+    def deliver_frames(self, record: ViewerRecord, frames: Sequence[Frame]) -> None:
+        """Send encoded frames to one viewer now, in one write."""
+        if not frames or record.is_gone:
+            return
+        if not record.viewer.send(b"".join([frame for frame, _ in frames]), len(frames)):
+            self._remove_viewer(record.viewer)
             return
         for _, kind in frames:
             self._metrics.messages_sent.labels(kind).inc()
 
-    def _audience_at(self, channels: frozenset[Channel], dialect: ProtocolVersion) -> Audience:
-        key = (channels, dialect)
-        if key not in self._audiences:
-            self._audiences[key] = Audience(channels, dialect)
-            self._listeners.clear()
-        return self._audiences[key]
+    def _group(self, channels: frozenset[Channel], version: ProtocolVersion) -> SubscriberGroup:
+        key = (channels, version)
+        if key not in self._groups:
+            self._groups[key] = SubscriberGroup(channels, version)
+            self._receivers.clear()
+        return self._groups[key]
 
-    def _listeners_of(self, channel: Channel, reach: Reach) -> list[Audience]:
-        audiences = self._listeners.get((channel, reach))
-        if audiences is None:
-            audiences = self._listeners[channel, reach] = self._find_listeners(channel, reach)
-        return audiences
+    def _receivers_of(self, channel: Channel, versions: VersionFilter) -> list[SubscriberGroup]:
+        groups = self._receivers.get((channel, versions))
+        if groups is None:
+            groups = self._receivers[channel, versions] = self._find_receivers(channel, versions)
+        return groups
 
-    def _find_listeners(self, channel: Channel, reach: Reach) -> list[Audience]:
-        listeners = [audience for audience in self._audiences.values() if audience.hears(channel)]
-        if reach is Reach.BOTH:
-            return listeners
-        return [audience for audience in listeners if audience.dialect.is_v2 is (reach is Reach.V2)]
+    def _find_receivers(self, channel: Channel, versions: VersionFilter) -> list[SubscriberGroup]:
+        groups = [group for group in self._groups.values() if group.receives(channel)]
+        if versions is VersionFilter.ALL:
+            return groups
+        return [group for group in groups if group.version.is_v2 is (versions is VersionFilter.V2)]

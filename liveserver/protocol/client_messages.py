@@ -1,143 +1,152 @@
-"""What a viewer may say on an `opensqt.v2` socket: `{"type": ..., "data": ...}`, as what it hears."""
+"""Requests of a viewer on an `opensqt.v2` socket: `{"type": ..., "data": ...}`."""
 
 import datetime
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
-from liveserver.protocol.cursors import Position
-from liveserver.view.topics import Wanted
+from liveserver.protocol.cursors import StreamCursor
 from schemas.engine.control import CommandName
 from schemas.units import SECOND_NS, TimeNs
 
-TOPICS_LIMIT = 64
-LATEST_S = 4_000_000_000
+MAX_TOPICS = 64
+MAX_TIME_S = 4_000_000_000
 
-When = float | str
-"""Seconds since the epoch, or as ISO 8601 writes it (UTC when it names no zone)."""
+Timestamp = float | str
+"""Seconds since the epoch, or ISO 8601 (UTC without an offset)."""
 Speed = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] | Literal["max"]
 
 
+class RequestedTopic(NamedTuple):
+    """A topic as the hub resolves it: an empty `symbol` or `interval` is the first one, `*` every symbol (of `venue`)."""
+
+    symbol: str = ""
+    venue: str = ""
+    interval: str = ""
+    may_be_missing: bool = False
+    """Wait for an unknown symbol instead of rejecting it: it was known before."""
+
+
 class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One symbol, or `*` for every one (of the venue, if it is named)."""
+    """One symbol, or `*` for every symbol (of the venue, if given)."""
 
     symbol: str = ""
     venue: str = ""
     interval: str = ""
 
 
-Topics = Annotated[tuple[Topic, ...], msgspec.Meta(min_length=1, max_length=TOPICS_LIMIT)]
+Topics = Annotated[tuple[Topic, ...], msgspec.Meta(min_length=1, max_length=MAX_TOPICS)]
 
 
 class SubscribeData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that is to be seen from now on."""
+    """The complete list of topics."""
 
     topics: Topics
 
 
 class Subscribe(msgspec.Struct, frozen=True, tag_field="type", tag="subscribe"):
-    """Switch to other topics."""
+    """Replace the topics of the viewer."""
 
     data: SubscribeData
 
     @property
-    def wanted(self) -> list[Wanted]:
-        return wanted_of(self.data.topics)
+    def topics(self) -> list[RequestedTopic]:
+        return _requested(self.data.topics)
 
 
 class ResumeData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was seen, and up to where."""
+    """The topics, and the cursors up to which their events were received."""
 
     topics: Topics
-    streams: dict[str, Position]
+    streams: dict[str, StreamCursor]
 
 
 class Resume(msgspec.Struct, frozen=True, tag_field="type", tag="resume"):
-    """Go on where another connection ended."""
+    """Continue after the last event that another connection received."""
 
     data: ResumeData
 
     @property
-    def wanted(self) -> list[Wanted]:
-        return wanted_of(self.data.topics)
+    def topics(self) -> list[RequestedTopic]:
+        return _requested(self.data.topics)
 
 
 class ReplayRange(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}
 ):
-    """Which past to show."""
+    """Time range of a replay, on the wire `from` and `to`."""
 
     topics: Topics
-    start: When
-    end: When | None = None
-    """Now, when it is not named."""
+    start: Timestamp
+    end: Timestamp | None = None
+    """The present, if not given."""
     speed: Speed = 1.0
 
 
 class Replay(msgspec.Struct, frozen=True, tag_field="type", tag="replay"):
-    """Show the past instead of the present."""
+    """Replay past events instead of receiving live data."""
 
     data: ReplayRange
 
     @property
-    def wanted(self) -> list[Wanted]:
-        return wanted_of(self.data.topics)
+    def topics(self) -> list[RequestedTopic]:
+        return _requested(self.data.topics)
 
 
 class Pause(msgspec.Struct, frozen=True, tag_field="type", tag="pause"):
-    """Hold the replay."""
+    """Pause the replay."""
 
 
 class PlayData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How fast, if not as before."""
+    """The new speed; unchanged if not given."""
 
     speed: Speed | None = None
 
 
 class Play(msgspec.Struct, frozen=True, tag_field="type", tag="play"):
-    """Go on with the replay."""
+    """Continue the replay."""
 
     data: PlayData = PlayData()
 
 
 class SeekData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where to."""
+    """The time to seek to."""
 
-    to: When
+    to: Timestamp
 
 
 class Seek(msgspec.Struct, frozen=True, tag_field="type", tag="seek"):
-    """Go on elsewhere in the replay's range."""
+    """Continue at another time within the range of the replay."""
 
     data: SeekData
 
 
 class Stop(msgspec.Struct, frozen=True, tag_field="type", tag="stop"):
-    """Return to the present."""
+    """Stop the replay and return to live data."""
 
 
 class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A command to give."""
+    """A command for the engine."""
 
     command: CommandName
     symbol: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    """As the page writes it, or the ccxt symbol."""
+    """The name used by the page (`BTCUSDT`), or the ccxt symbol."""
     venue: Annotated[str, msgspec.Meta(max_length=64)] = ""
     reason: Annotated[str, msgspec.Meta(max_length=300)] = ""
-    """Kept with the command."""
+    """Stored with the command."""
     key: Annotated[str, msgspec.Meta(max_length=128)] = ""
-    """What you call it: sent again within two minutes it is given once, and answered as the first time."""
+    """Idempotency key: a repetition within two minutes is executed once and gets the same answer."""
     wait_s: Annotated[float, msgspec.Meta(ge=0, le=30)] = 5.0
-    """How long to wait for the engine's answer."""
+    """Maximum time to wait for the engine's answer."""
     expires_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 30.0
-    """Not applied when the engine reads it later than that."""
+    """The engine ignores the command when it reads it later than this."""
     arguments: dict[str, Any] = {}
-    """What the command takes beside: further fields of `schemas.control.Command`."""
+    """Further fields of `schemas.engine.control.Command`."""
 
 
 class Control(msgspec.Struct, frozen=True, tag_field="type", tag="control"):
-    """Give a command."""
+    """Give the engine a command."""
 
     data: ControlRequest
 
@@ -146,40 +155,41 @@ ReplayCommand = Pause | Play | Seek | Stop
 Request = Subscribe | Resume | Replay | ReplayCommand
 
 
-class NotUnderstood(ValueError):
-    """The viewer's fault: it is told so."""
+class InvalidRequest(ValueError):
+    """The viewer's fault; the text is sent to the viewer."""
 
 
 _decoder: msgspec.json.Decoder[Request | Control] = msgspec.json.Decoder(Request | Control)
 
 
-def understand(text: bytes) -> Request | Control:
-    """Return what a viewer says.
+def decode_request(text: bytes) -> Request | Control:
+    """Decode a viewer's message: `{"type":"subscribe","data":{"topics":[{"symbol":"BTCUSDT"}]}}`.
 
-    Raises: NotUnderstood.
+    Raises: InvalidRequest.
     """
     try:
         return _decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise NotUnderstood(f"not understood: {error}") from error
+        raise InvalidRequest(f"invalid request: {error}") from error
 
 
-def time_of(when: When) -> TimeNs:
-    """Return the nanoseconds since the epoch of a time that a viewer named.
+def parse_time(timestamp: Timestamp) -> TimeNs:
+    """Return the nanoseconds since the epoch of a viewer's timestamp: `1763717400.5` or `2026-11-21T09:30:00Z`.
 
-    Raises: NotUnderstood.
+    Raises: InvalidRequest.
     """
-    if isinstance(when, str):
+    if isinstance(timestamp, str):
         try:
-            moment = datetime.datetime.fromisoformat(when)
+            moment = datetime.datetime.fromisoformat(timestamp)
         except ValueError as error:
-            raise NotUnderstood(f"no time: {when!r}; write 2026-11-21T09:30:00Z, or seconds") from error
-        when = (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()
-    if not 0 <= when <= LATEST_S:
-        raise NotUnderstood(f"no time: {when:g} s; it is between 0 and {LATEST_S}")
-    return round(when * SECOND_NS)
+            raise InvalidRequest(
+                f"invalid time {timestamp!r}: write 2026-11-21T09:30:00Z, or seconds since the epoch"
+            ) from error
+        timestamp = (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()
+    if not 0 <= timestamp <= MAX_TIME_S:
+        raise InvalidRequest(f"invalid time {timestamp:g} s: must be between 0 and {MAX_TIME_S}")
+    return round(timestamp * SECOND_NS)
 
 
-def wanted_of(topics: Iterable[Topic]) -> list[Wanted]:
-    """Return topics as the hub understands them."""
-    return [Wanted(topic.symbol, topic.venue, topic.interval) for topic in topics]
+def _requested(topics: Iterable[Topic]) -> list[RequestedTopic]:
+    return [RequestedTopic(topic.symbol, topic.venue, topic.interval) for topic in topics]

@@ -1,4 +1,4 @@
-"""Where a viewer is in the streams whose every event counts, and why it may have to start anew."""
+"""Cursors: the position of a viewer in the durable streams, and the reasons for a snapshot."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,48 +8,51 @@ import msgspec
 
 from schemas.subjects import Stream
 
-DURABLE = (Stream.CANDLES, Stream.ORDERS, Stream.ENGINE, Stream.CONTROL, Stream.JOURNAL)
-"""The streams whose events a viewer gets exactly once and in order."""
+DURABLE_STREAMS = (Stream.CANDLES, Stream.ORDERS, Stream.ENGINE, Stream.CONTROL, Stream.JOURNAL)
+"""Streams of which a viewer receives every event exactly once and in order."""
+
+MAX_SEQUENCE_DIGITS = 19
 
 
-class Position(msgspec.Struct, frozen=True):
-    """All that a viewer's topics have in a stream up to this sequence is known to it."""
+class StreamCursor(msgspec.Struct, frozen=True):
+    """All events of the viewer's topics up to this sequence of a stream were received."""
 
     created: str
-    """When the stream was created, as the server writes it: a stream that was made anew counts from 1 again."""
+    """Creation time of the stream, as the server writes it: a recreated stream counts from 1 again."""
     sequence: int
 
 
-Positions = Mapping[str, Position]
-"""By the name of the stream."""
+StreamCursors = Mapping[str, StreamCursor]
+"""By stream name."""
 
 
-class Reason(StrEnum):
-    """Why a snapshot comes."""
+class SnapshotReason(StrEnum):
+    """Reason for a snapshot."""
 
     FIRST = "first"
     SUBSCRIBED = "subscribed"
     NEW_SYMBOL = "new_symbol"
     TOO_OLD = "too_old"
-    """More was missed than is kept, or than is read again for one viewer."""
+    """More events were missed than are retained, or than are read again for one viewer."""
     STREAM_RECREATED = "stream_recreated"
     NOT_KNOWN = "not_known"
-    """The position is none that this bus ever gave."""
+    """The cursor was never issued by this bus."""
     REPLAY_STOPPED = "replay_stopped"
 
 
-def positions_in(query: str) -> dict[str, Position] | None:
-    """Return what `resume=STREAM:sequence:created`, once a stream, says; None when nothing does.
+def parse_cursors(query: str) -> dict[str, StreamCursor] | None:
+    """Return the cursors in a handshake's query, None without a `resume` parameter.
 
-    What makes no sense is left out: it is answered as a position that is not known.
+    Format: `resume=STREAM:sequence:created`, once a stream; for example `resume=ORDERS:12:2026-11-21T05:10:27.6597Z`.
+    Malformed values are skipped, which makes the cursor an unknown one.
     """
-    given = parse_qs(query).get("resume")
-    if given is None:
+    values = parse_qs(query).get("resume")
+    if values is None:
         return None
-    found: dict[str, Position] = {}
-    for text in given[: len(Stream)]:
-        stream, _, rest = text.partition(":")
+    cursors: dict[str, StreamCursor] = {}
+    for value in values[: len(Stream)]:
+        stream, _, rest = value.partition(":")
         sequence, _, created = rest.partition(":")
-        if sequence.isascii() and sequence.isdigit() and len(sequence) < 20:
-            found[stream] = Position(created, int(sequence))
-    return found
+        if sequence.isascii() and sequence.isdigit() and len(sequence) <= MAX_SEQUENCE_DIGITS:
+            cursors[stream] = StreamCursor(created, int(sequence))
+    return cursors

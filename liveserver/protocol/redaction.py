@@ -1,14 +1,14 @@
-"""What the public sees instead: one table says of every field of every message whether it is kept, hidden, or relative.
+"""Redaction for public viewers: one table decides for every field whether it is kept, hidden, or made relative.
 
-Prices, sides, times and counts are kept; amounts of ours are hidden or become shares:
+Prices, sides, times and counts are kept. Amounts are hidden or turned into shares:
 
-* a grid's money and its position are shares of what it has traded to a millionth;
-* the profit of a trade is a share of the trade's worth; how much of an order has filled, a share of the order;
-* ids are told apart by a short pseudonym that every replica of one configuration gives alike;
-* words that people or venues write are gone: an amount may be in them.
+* money and position of a grid become shares of its traded volume, to a millionth;
+* the profit of a trade becomes a share of the trade's value, the filled quantity a share of the order;
+* ids become short pseudonyms, the same on every replica of one configuration;
+* free text of operators and venues is removed, as it may contain amounts.
 
-What is not in the table is left out, so that a new field shows nothing until it is listed here. Whoever sees price and
-time of a fill may find its size in the venue's public trades: that is the venue's to show.
+A struct or field that is not in the table is not sent. Price and time of a fill may still be matched with the venue's
+public trades, which reveals its size.
 """
 
 import hashlib
@@ -20,15 +20,16 @@ from typing import Any
 import msgspec
 
 from liveserver.auth.settings import Access
-from liveserver.protocol import answers, reports
-from liveserver.protocol import server_messages as told
+from liveserver.protocol import server_messages as market
+from liveserver.protocol import session_messages as session
 
 MILLIONTH = Decimal("0.000001")
 HUNDREDTH = Decimal("0.01")
 
 Pseudonym = Callable[[str], str]
+"""Returns the pseudonym of an id."""
 Rule = Callable[[Any, Any, Pseudonym], Any]
-"""What becomes of a value, given the struct it is a field of."""
+"""Returns the public form of a value; the second argument is the struct that it is a field of."""
 
 
 def keep(value: Any, of: Any, alias: Pseudonym) -> Any:
@@ -43,12 +44,12 @@ def hide_none(value: Any, of: Any, alias: Pseudonym) -> None:
     return None
 
 
-def name(value: Any, of: Any, alias: Pseudonym) -> Any:
+def pseudonymize(value: Any, of: Any, alias: Pseudonym) -> Any:
     return alias(value) if value else value
 
 
-def each(value: Any, of: Any, alias: Pseudonym) -> Any:
-    return tuple(redacted(one, alias) for one in value)
+def redact_each(value: Any, of: Any, alias: Pseudonym) -> Any:
+    return tuple(redacted(item, alias) for item in value)
 
 
 def turnover_share(value: Any, of: Any, alias: Pseudonym) -> Any:
@@ -69,10 +70,10 @@ def filled_share(value: Any, of: Any, alias: Pseudonym) -> Any:
 _MARKET: dict[str, Rule] = {"symbol": keep, "venue": keep, "market": keep}
 
 TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
-    told.CandleData: dict.fromkeys(("time", "open", "high", "low", "close", "volume", "forming"), keep),
-    told.TickerData: {**_MARKET, "bid": keep, "ask": keep, "last": keep, "time": keep, "time_ms": keep},
-    told.StatusData: {**_MARKET, "feed": keep, "feed_reason": hide, "interval": keep, "intervals": keep},
-    told.AccountData: {
+    market.CandleData: dict.fromkeys(("time", "open", "high", "low", "close", "volume", "forming"), keep),
+    market.TickerData: {**_MARKET, "bid": keep, "ask": keep, "last": keep, "time": keep, "time_ms": keep},
+    market.StatusData: {**_MARKET, "feed": keep, "feed_reason": hide, "interval": keep, "intervals": keep},
+    market.AccountData: {
         **_MARKET,
         "asset": keep,
         "free": hide,
@@ -82,9 +83,9 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "unrealized_pnl": hide,
         "time": keep,
     },
-    told.OrderData: {
+    market.OrderData: {
         **_MARKET,
-        "id": name,
+        "id": pseudonymize,
         "price": keep,
         "side": keep,
         "status": keep,
@@ -95,9 +96,9 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "time": keep,
         "detail": hide,
     },
-    told.ReportData: {
+    market.ReportData: {
         **_MARKET,
-        "id": name,
+        "id": pseudonymize,
         "price": keep,
         "side": keep,
         "status": keep,
@@ -107,15 +108,15 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "time": keep,
         "detail": hide,
     },
-    told.TradeData: {
+    market.TradeData: {
         **_MARKET,
         "side": keep,
         "price": keep,
         "amount": hide,
         "time": keep,
         "time_ms": keep,
-        "trade_id": name,
-        "order_id": name,
+        "trade_id": pseudonymize,
+        "order_id": pseudonymize,
         "fee": hide,
         "fee_asset": keep,
         "is_maker": keep,
@@ -123,7 +124,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "level": keep,
         "grid_profit": worth_share,
     },
-    told.PositionData: {
+    market.PositionData: {
         **_MARKET,
         "amount": hide,
         "entry_price": keep,
@@ -134,20 +135,20 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "liquidation_price": hide_none,
         "time": keep,
     },
-    told.SlotData: {
+    market.SlotData: {
         "slot_id": keep,
         "price": keep,
         "side": keep,
         "status": keep,
         "held": hide,
-        "order_id": name,
+        "order_id": pseudonymize,
         "order_price": keep,
     },
-    told.GridData: {
+    market.GridData: {
         **_MARKET,
         "anchor_price": keep,
         "price_interval": keep,
-        "slots": each,
+        "slots": redact_each,
         "step": keep,
         "mode": keep,
         "center": keep,
@@ -168,7 +169,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "first_time": keep,
         "time": keep,
     },
-    told.RiskAlertData: {
+    market.RiskAlertData: {
         **_MARKET,
         "severity": keep,
         "reason": keep,
@@ -177,20 +178,20 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "time": keep,
         "step": keep,
     },
-    told.ActiveRisk: {"severity": keep, "reason": keep, "details": hide, "time": keep},
-    told.RiskStatusData: {**_MARKET, "status": keep, "active": each},
-    told.ReconciliationData: {
+    market.ActiveRisk: {"severity": keep, "reason": keep, "details": hide, "time": keep},
+    market.RiskStatusData: {**_MARKET, "status": keep, "active": redact_each},
+    market.ReconciliationData: {
         **_MARKET,
         "finding": keep,
-        "order_id": name,
+        "order_id": pseudonymize,
         "action": hide,
         "time": keep,
         "step": keep,
     },
-    told.ControlData: {
+    market.ControlData: {
         **_MARKET,
         "command": keep,
-        "command_id": name,
+        "command_id": pseudonymize,
         "outcome": keep,
         "detail": hide,
         "operator": hide,
@@ -198,7 +199,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "time": keep,
         "step": keep,
     },
-    told.SymbolData: {
+    market.SymbolData: {
         **_MARKET,
         "price": keep,
         "is_traded": keep,
@@ -206,7 +207,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "not_quoting": keep,
         "feed": keep,
     },
-    told.ServerData: {
+    session.ServerData: {
         "replica": keep,
         "status": keep,
         "time_ms": keep,
@@ -214,7 +215,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "clients": keep,
         "redacted": lambda value, of, alias: True,
     },
-    reports.ProfitData: {
+    market.ProfitData: {
         **_MARKET,
         "price": keep,
         "grid_profit": turnover_share,
@@ -234,7 +235,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "first_time": keep,
         "time": keep,
     },
-    reports.StatusReport: {
+    session.StatusReport: {
         "replica": keep,
         "status": keep,
         "uptime": keep,
@@ -243,14 +244,14 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "bus_reconnects": keep,
         "problems": lambda value, of, alias: (),
     },
-    told.ErrorData: {"error": keep, "known": keep},
-    answers.Shown: {"venue": keep, "symbol": keep, "interval": keep},
-    answers.SnapshotData: {"reason": keep, "streams": keep, "markets": each},
-    answers.ResumedData: {"streams": keep},
-    answers.StreamsData: {"streams": keep},
-    answers.ReplayData: dict.fromkeys(("state", "detail", "start", "end", "at", "speed", "kept_from"), keep),
-    answers.CommandAnswer: {
-        "command_id": name,
+    session.ErrorData: {"error": keep, "known": keep},
+    session.SnapshotMarket: {"venue": keep, "symbol": keep, "interval": keep},
+    session.SnapshotData: {"reason": keep, "streams": keep, "markets": redact_each},
+    session.ResumedData: {"streams": keep},
+    session.StreamsData: {"streams": keep},
+    session.ReplayData: dict.fromkeys(("state", "detail", "start", "end", "at", "speed", "kept_from"), keep),
+    session.CommandAnswer: {
+        "command_id": pseudonymize,
         "state": keep,
         "command": keep,
         "key": keep,
@@ -262,28 +263,28 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "time": keep,
     },
 }
-"""Every struct that is sent, or part of one that is."""
+"""Rules by field, for every struct that is sent or part of one."""
 
 
 def redacted(data: Any, alias: Pseudonym) -> Any:
-    """Return what the public sees of a message's `data`.
+    """Return the public form of a message's `data`: a struct, or a sequence of structs.
 
-    Raises: KeyError for what the table does not have: nothing of it is shown.
+    Raises: KeyError for a struct that is not in the table.
     """
     if isinstance(data, msgspec.Struct):
         rules = TABLE[type(data)]
         return type(data)(**{field: rule(getattr(data, field), data, alias) for field, rule in rules.items()})
-    assert isinstance(data, Sequence), "data are a struct or several"
-    return tuple(redacted(one, alias) for one in data)
+    assert isinstance(data, Sequence), "data is a struct or a sequence of structs"
+    return tuple(redacted(item, alias) for item in data)
 
 
 def pseudonyms(access: Access) -> Pseudonym:
-    """Return what gives ids other names: the same on every replica, and not to be undone without the configuration."""
+    """Return the pseudonyms of a configuration: equal on every replica, irreversible without its keys and tokens."""
     return keyed(msgspec.json.encode((access.keys, access.tokens)))
 
 
 def keyed(secret: bytes) -> Pseudonym:
-    """Return the pseudonyms that go with a secret."""
+    """Return pseudonyms derived from a secret: the first 12 hex digits of an HMAC-SHA256."""
 
     def alias(text: str) -> str:
         return hmac.digest(secret, text.encode(), hashlib.sha256).hex()[:12]
@@ -303,7 +304,7 @@ def _share(value: str, of: str | None, step: Decimal) -> str:
     try:
         share = (part / whole).quantize(step, ROUND_HALF_EVEN)
     except InvalidOperation:
-        return ""  # too large to be a share of anything
+        return ""  # too large to be a share
     return format(share.normalize() + 0, "f")
 
 

@@ -1,17 +1,15 @@
-"""What a browser is sent: `{"type": ..., "data": ...}`, decimals as plain strings, `time` in seconds.
+"""Messages to browsers: `{"type": ..., "data": ...}`, decimals as plain strings, `time` in seconds.
 
-The types and fields are those of the earlier live server, so that its page works as it is; what our own page needs
-beyond them are further fields, and the types at the end of `MessageType`.
+Types and fields are those of the earlier live server, so that its page keeps working. Additions for the own page are
+further fields, and the types at the end of `MessageType`.
 """
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
 
-from liveserver.protocol.answers import Answer
-from schemas.units import SECOND_NS, Side, TimeNs
+from liveserver.protocol.session_messages import SessionData
 
 
 class MessageType(StrEnum):
@@ -29,18 +27,18 @@ class MessageType(StrEnum):
     RECONCILIATION = "reconciliation"
     CONTROL = "control"
     STATUS = "status"
-    # Ours alone: an earlier page passes over them.
+    # Additions, which the earlier page ignores.
     TICKER = "ticker"
     FILL = "fill"
-    """How the grid booked a trade that was told before."""
+    """The grid's booking of a trade that was sent before."""
     TRADE_HISTORY = "trade_history"
-    """Recent trades at once; an earlier page would celebrate each `trade_event`."""
+    """Recent trades in a snapshot; the earlier page would announce each `trade_event`."""
     SYMBOLS = "symbols"
     SERVER = "server"
     ERROR = "error"
     COMMAND = "command"
-    """What became of a command that was given on this socket."""
-    # Of `opensqt.v2` alone.
+    """Result of a command that was given on this socket."""
+    # Only in `opensqt.v2`.
     SNAPSHOT = "snapshot"
     RESUMED = "resumed"
     STREAMS = "streams"
@@ -48,7 +46,7 @@ class MessageType(StrEnum):
 
 
 class CandleData(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One candle; `time` is when it opened."""
+    """One candle; `time` is its open time."""
 
     time: int
     open: str
@@ -59,18 +57,18 @@ class CandleData(msgspec.Struct, frozen=True, omit_defaults=True):
     forming: bool = False
 
 
-class OfMarket(msgspec.Struct, frozen=True, kw_only=True):
-    """What concerns one market: `symbol` as the page writes it, and what it is exactly."""
+class MarketData(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of the messages about one market."""
 
     symbol: str
-    """`BTCUSDT`"""
+    """The name used by the page: `BTCUSDT`."""
     venue: str
     market: str
     """The ccxt symbol."""
 
 
-class AccountData(OfMarket, frozen=True, kw_only=True):
-    """One asset of the account, as far as it concerns this market."""
+class AccountData(MarketData, frozen=True, kw_only=True):
+    """Balance of one asset that concerns this market."""
 
     asset: str
     free: str
@@ -81,8 +79,8 @@ class AccountData(OfMarket, frozen=True, kw_only=True):
     time: int
 
 
-class OrderData(OfMarket, frozen=True, kw_only=True):
-    """One order and its state."""
+class OrderData(MarketData, frozen=True, kw_only=True):
+    """State of one order."""
 
     id: str
     price: str
@@ -97,8 +95,8 @@ class OrderData(OfMarket, frozen=True, kw_only=True):
     detail: str = ""
 
 
-class ReportData(OfMarket, frozen=True, kw_only=True):
-    """What the venue said of one order; what it did not say is null, and as it was."""
+class ReportData(MarketData, frozen=True, kw_only=True):
+    """One order report of the venue; null means: unchanged, not part of the report."""
 
     id: str
     price: str | None
@@ -111,8 +109,8 @@ class ReportData(OfMarket, frozen=True, kw_only=True):
     detail: str
 
 
-class TradeData(OfMarket, frozen=True, kw_only=True):
-    """One own trade; from `opens` on, what the grid made of it, once it is booked."""
+class TradeData(MarketData, frozen=True, kw_only=True):
+    """One own trade; the fields from `opens` on are set once the grid has booked it."""
 
     side: str
     """`buy` or `sell`"""
@@ -130,8 +128,8 @@ class TradeData(OfMarket, frozen=True, kw_only=True):
     grid_profit: str | None = None
 
 
-class PositionData(OfMarket, frozen=True, kw_only=True):
-    """The position; `amount` is negative when it is short."""
+class PositionData(MarketData, frozen=True, kw_only=True):
+    """The position; `amount` is negative when short."""
 
     amount: str
     entry_price: str = msgspec.field(name="entryPrice")
@@ -145,7 +143,7 @@ class PositionData(OfMarket, frozen=True, kw_only=True):
 
 
 class SlotData(msgspec.Struct, frozen=True, kw_only=True):
-    """One lattice level."""
+    """One price level of the grid."""
 
     slot_id: int
     price: str
@@ -156,8 +154,8 @@ class SlotData(msgspec.Struct, frozen=True, kw_only=True):
     order_price: str | None
 
 
-class GridData(OfMarket, frozen=True, kw_only=True):
-    """The grid and its books. At a price p: total = cash + position*p - fees + funding."""
+class GridData(MarketData, frozen=True, kw_only=True):
+    """The grid and its accounting. At a price p: total = cash + position*p - fees + funding."""
 
     anchor_price: str | None
     price_interval: str | None
@@ -183,8 +181,8 @@ class GridData(OfMarket, frozen=True, kw_only=True):
     time: int
 
 
-class RiskAlertData(OfMarket, frozen=True, kw_only=True):
-    """A guard stepped in or back, or something that a person should look at."""
+class RiskAlertData(MarketData, frozen=True, kw_only=True):
+    """A guard was activated or cleared, or the engine raised an alert."""
 
     severity: str
     reason: str
@@ -195,7 +193,7 @@ class RiskAlertData(OfMarket, frozen=True, kw_only=True):
 
 
 class ActiveRisk(msgspec.Struct, frozen=True, kw_only=True):
-    """A guard that is holding something back now."""
+    """A guard that is active now."""
 
     severity: str
     reason: str
@@ -203,15 +201,15 @@ class ActiveRisk(msgspec.Struct, frozen=True, kw_only=True):
     time: int
 
 
-class RiskStatusData(OfMarket, frozen=True, kw_only=True):
-    """All guards that are active; `status` is `normal` when none is."""
+class RiskStatusData(MarketData, frozen=True, kw_only=True):
+    """All active guards; `status` is `active`, or `normal` without any."""
 
     status: str
     active: tuple[ActiveRisk, ...]
 
 
-class ReconciliationData(OfMarket, frozen=True, kw_only=True):
-    """A difference between our books and the venue's, and what was done."""
+class ReconciliationData(MarketData, frozen=True, kw_only=True):
+    """A difference between the engine's orders and the venue's, and the action taken."""
 
     finding: str
     order_id: str
@@ -220,8 +218,8 @@ class ReconciliationData(OfMarket, frozen=True, kw_only=True):
     step: int
 
 
-class ControlData(OfMarket, frozen=True, kw_only=True):
-    """The answer to a command."""
+class ControlData(MarketData, frozen=True, kw_only=True):
+    """The engine's answer to a command."""
 
     command: str
     command_id: str
@@ -233,18 +231,18 @@ class ControlData(OfMarket, frozen=True, kw_only=True):
     step: int
 
 
-class StatusData(OfMarket, frozen=True, kw_only=True):
-    """What is shown, and whether its market feed can be relied on."""
+class StatusData(MarketData, frozen=True, kw_only=True):
+    """Intervals of the market, and the state of its market feed."""
 
     feed: str
-    """`up`, `down`, `gapped`, or `unknown` before the first word of it."""
+    """`up`, `down`, `gapped`, or `unknown` before the first report."""
     feed_reason: str
     interval: str
     intervals: tuple[str, ...]
 
 
-class TickerData(OfMarket, frozen=True, kw_only=True):
-    """The best prices and the last one."""
+class TickerData(MarketData, frozen=True, kw_only=True):
+    """Best bid, best ask and last price."""
 
     bid: str
     ask: str
@@ -253,8 +251,8 @@ class TickerData(OfMarket, frozen=True, kw_only=True):
     time_ms: int
 
 
-class SymbolData(OfMarket, frozen=True, kw_only=True):
-    """One entry of the list of symbols, with what matters most of it."""
+class SymbolData(MarketData, frozen=True, kw_only=True):
+    """One entry of the list of symbols."""
 
     price: str | None
     is_traded: bool
@@ -263,24 +261,37 @@ class SymbolData(OfMarket, frozen=True, kw_only=True):
     feed: str
 
 
-class ServerData(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is speaking, and whether it hears the bus."""
+class ProfitData(MarketData, frozen=True, kw_only=True):
+    """Profit of a grid, for the HTTP API: `total_profit` = grid profit + unpaired + open fees + funding."""
 
-    replica: str
-    status: str
-    """`waiting` until the bus was read once, `live`, `cut` while the bus is out of reach."""
-    time_ms: int
-    uptime: int
-    clients: int
-    redacted: bool = False
-    """What follows has no amounts: see `liveserver.redaction`."""
-
-
-class ErrorData(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a socket is about to be closed."""
-
-    error: str
-    known: tuple[str, ...] = ()
+    price: str | None
+    """The newest price, at which everything is valued."""
+    grid_profit: str
+    """Of closed pairs, net of the fees on both sides."""
+    unpaired_profit: str
+    """Of the holdings, valued at `price`."""
+    open_fees: str
+    """Fees paid for the holdings, not yet part of `grid_profit`; negative."""
+    funding: str
+    total_profit: str
+    fees: str
+    """All fees paid, including those of closed pairs."""
+    volume: str
+    """Traded on both sides, in quote currency."""
+    buy_and_hold: str
+    """Profit of holding a full window's worth since the start."""
+    closed_pairs: int
+    opened_trades: int
+    days: str
+    """Since the first trade."""
+    pairs_per_day: str | None
+    """None during the first day."""
+    per_year: str | None
+    """Total profit extrapolated to 365 days; not a forecast. None during the first day."""
+    per_year_of_equity: str | None
+    """`per_year` as a share of the account's equity, other symbols included, less the profit."""
+    first_time: int
+    time: int
 
 
 Data = (
@@ -297,9 +308,7 @@ Data = (
     | ControlData
     | StatusData
     | TickerData
-    | ServerData
-    | ErrorData
-    | Answer
+    | SessionData
 )
 
 
@@ -311,39 +320,23 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class MarketMessage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A message as `opensqt.v2` has it: it says what it is about, and which event it follows from."""
+    """A message in `opensqt.v2`, with the market it concerns and the event it follows from.
+
+    Example: `{"type":"fill","data":{...},"venue":"sim","symbol":"BTC/USDT:USDT","seq":"ENGINE:42"}`
+    """
 
     type: MessageType
     data: Data | Sequence[CandleData] | Sequence[OrderData] | Sequence[TradeData] | Sequence[SymbolData]
     venue: str = ""
     symbol: str = ""
-    """The ccxt symbol; neither is there where the message is about no market."""
+    """The ccxt symbol; `venue` and `symbol` are absent in messages that concern no market."""
     seq: str = ""
-    """`STREAM:number`; a snapshot has none."""
+    """`STREAM:sequence`; absent in snapshots."""
     replayed: int = 0
-    """When the bus stored it, in milliseconds: it is the past. Not there when it is the present."""
+    """In replays, the time when the bus stored the event, in milliseconds; absent in live data."""
 
 
 _encoder = msgspec.json.Encoder()
 
-
-text: Callable[[Message | MarketMessage], bytes] = _encoder.encode
-"""Returns the text of a message, as it goes into a frame."""
-
-
-def plain(value: Decimal) -> str:
-    """Return a decimal as digits, never with an exponent."""
-    return format(value, "f")
-
-
-def plain_or_none(value: Decimal | None) -> str | None:
-    return None if value is None else plain(value)
-
-
-def seconds(time: TimeNs) -> int:
-    return time // SECOND_NS
-
-
-def upper(side: Side | None) -> str | None:
-    """Return a side as order messages write it."""
-    return None if side is None else side.value.upper()
+encode_message: Callable[[Message | MarketMessage], bytes] = _encoder.encode
+"""Encode a message as the JSON text of a frame."""

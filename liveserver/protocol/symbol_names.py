@@ -1,4 +1,4 @@
-"""The names that browsers know markets by: `BTCUSDT`, and how a name is understood."""
+"""Markets, their channels, and the names browsers use for them, such as `BTCUSDT`."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -13,43 +13,49 @@ class Market(NamedTuple):
     symbol: Symbol
 
 
-def pair(symbol: Symbol) -> tuple[str, str]:
-    """Return base and quote currency."""
+class Channel(NamedTuple):
+    """The messages of a market, or of one candle interval of it; the unit of subscription."""
+
+    market: Market
+    interval: str = ""
+
+
+def base_and_quote(symbol: Symbol) -> tuple[str, str]:
+    """Return base and quote currency: `("BTC", "USDT")` of `BTC/USDT:USDT`."""
     base, _, quote = symbol.partition(":")[0].partition("/")
     return base, quote
 
 
-def assets(symbol: Symbol) -> tuple[str, ...]:
-    """Return the assets whose balances matter: what a derivative settles in, or both of a spot pair."""
-    base, quote = pair(symbol)
+def balance_assets(symbol: Symbol) -> tuple[str, ...]:
+    """Return the assets whose balances concern a market: the settlement asset, or both of a spot pair."""
+    base, quote = base_and_quote(symbol)
     settle = symbol.partition(":")[2].split("-")[0]
     return (settle,) if settle else (quote, base)
 
 
-def names(markets: Iterable[Market]) -> dict[Market, str]:
-    """Return a name for every market, no two alike.
+def assign_names(markets: Iterable[Market]) -> dict[Market, str]:
+    """Return a unique name for every market: base and quote joined, with a suffix on a collision.
 
-    Base and quote joined. Where several markets would be called the same, a perpetual is called so rather than a
-    spot market, and then the first venue's by name; the others get what tells them apart: `BTCUSDT.SPOT`,
-    `BTCUSDT.bybit`, `BTCUSDT.SPOT.bybit`.
+    A perpetual takes the plain name before a spot market, then the first venue in alphabetical order. The others are
+    called `BTCUSDT.SPOT`, `BTCUSDT.bybit` or `BTCUSDT.SPOT.bybit`.
     """
-    given: dict[Market, str] = {}
+    assigned: dict[Market, str] = {}
     taken: set[str] = set()
     for market in sorted(markets, key=_precedence):
-        base, quote = pair(market.symbol)
+        base, quote = base_and_quote(market.symbol)
         plain = f"{base}{quote}".upper()
         spot = "" if ":" in market.symbol else ".SPOT"
         choices = (plain, f"{plain}{spot}", f"{plain}.{market.venue}", f"{plain}{spot}.{market.venue}")
         name = next((c for c in choices if c not in taken), f"{market.venue}:{market.symbol}")
-        given[market] = name
+        assigned[market] = name
         taken.add(name)
-    return given
+    return assigned
 
 
-def find(text: str, named: dict[Market, str], venue: str = "") -> Market | None:
-    """Return the market that a name or a ccxt symbol means, in any case; None when there is none."""
+def find_market(text: str, names: dict[Market, str], venue: str = "") -> Market | None:
+    """Return the market of a name (`btcusdt`), ccxt symbol or `venue:symbol`, in any case; None if unknown."""
     wanted = text.strip().upper()
-    for market, name in sorted(named.items(), key=lambda item: _precedence(item[0])):
+    for market, name in sorted(names.items(), key=lambda item: _precedence(item[0])):
         is_venue = not venue or market.venue == venue
         if is_venue and wanted in {
             name.upper(),

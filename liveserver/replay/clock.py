@@ -1,12 +1,15 @@
-"""How the past's time goes while it is shown again. Pure: the clock is handed in."""
+"""The clock of a replay: maps monotonic time, passed by the caller, to replayed time."""
 
 from schemas.units import SECOND_NS, TimeNs
 
 MAX = "max"
 
 
-class Pace:
-    """Plays from `at`; `now` is a monotonic clock's seconds."""
+class ReplayClock:
+    """A clock that starts at `at`. `now` is always in monotonic seconds.
+
+    `speed` is a factor, or `max` for no delays; then `advance_to` moves the clock.
+    """
 
     def __init__(self, at: TimeNs, speed: float | str, now: float) -> None:
         self.speed = speed
@@ -15,7 +18,7 @@ class Pace:
         self._since = now
 
     def due_in(self, time: TimeNs, now: float) -> float | None:
-        """Return in how many seconds something of that time is due: 0 when it is; None while there is a pause."""
+        """Return the seconds until a replayed time is due: 0 if it is; None while paused."""
         if self.is_paused:
             return None
         if isinstance(self.speed, str):
@@ -23,13 +26,13 @@ class Pace:
         return max(0.0, (time - self._at) / SECOND_NS / self.speed - (now - self._since))
 
     def at(self, now: float) -> TimeNs:
-        """Return what time it is in the past; with speed `max` it is where `reached` says."""
+        """Return the current replayed time."""
         if self.is_paused or isinstance(self.speed, str):
             return self._at
         return self._at + round((now - self._since) * self.speed * SECOND_NS)
 
-    def reached(self, time: TimeNs, now: float) -> None:
-        """Hear that all up to there was shown. Only without a speed this sets the time."""
+    def advance_to(self, time: TimeNs, now: float) -> None:
+        """Set the replayed time at speed `max`; other speeds ignore it."""
         if isinstance(self.speed, str):
             self._at, self._since = time, now
 
@@ -38,7 +41,7 @@ class Pace:
         self.is_paused = True
 
     def play(self, speed: float | str | None, now: float) -> None:
-        """Go on, faster or slower if a speed is named."""
+        """Continue, at another speed if given."""
         self._at, self._since = self.at(now), now
         self.is_paused = False
         self.speed = self.speed if speed is None else speed

@@ -1,4 +1,4 @@
-"""All replays of one server: how many there may be, who may have one, and whose command is for which."""
+"""The replays of a server: limit, validation of requests, and routing of commands."""
 
 import asyncio
 import time
@@ -7,82 +7,84 @@ from bus import get_logger
 from liveserver.hub.background import BackgroundTasks
 from liveserver.hub.group import Viewer
 from liveserver.hub.replica import Replica
-from liveserver.protocol.client_messages import NotUnderstood, Replay, ReplayCommand, time_of
-from liveserver.protocol.server_messages import ErrorData, Message, MessageType
+from liveserver.protocol.client_messages import InvalidRequest, ReplayCommand, parse_time
+from liveserver.protocol.client_messages import Replay as ReplayRequest
+from liveserver.protocol.server_messages import Message, MessageType
+from liveserver.protocol.session_messages import ErrorData
 from liveserver.protocol.symbol_names import Market
-from liveserver.replay.replay import Showing, refusal
-from liveserver.view.topics import Unknown, resolve, unknown_symbol
+from liveserver.replay.replay import Replay, replay_rejected
+from liveserver.view.topics import UnknownTopic, describe_unknown_symbol, resolve
 
-MARKETS_LIMIT = 20
-"""Of one replay: their history is read for one viewer."""
+MAX_MARKETS = 20
+"""Markets of one replay, because their history is read for one viewer alone."""
 
 
 class Replays:
-    """Begins and ends them."""
+    """At most `limit` running replays, at most one per viewer."""
 
-    def __init__(self, replica: Replica, *, limit: int, errands: BackgroundTasks | None = None) -> None:
+    def __init__(self, replica: Replica, *, limit: int, background: BackgroundTasks | None = None) -> None:
         log = get_logger("liveserver")
         self._replica = replica
         self._hub = replica.hub
-        self._errands = errands or BackgroundTasks(log)
+        self._background = background or BackgroundTasks(log)
         self._log = log
         self._limit = limit
-        self._running: dict[Viewer, tuple[Showing, asyncio.Task[None]]] = {}
+        self._running: dict[Viewer, tuple[Replay, asyncio.Task[None]]] = {}
 
     def __len__(self) -> int:
         return len(self._running)
 
-    def begin(self, viewer: Viewer, said: Replay) -> None:
-        """Show a viewer the past it asks for, in place of what it sees; or say why not."""
+    def start(self, viewer: Viewer, request: ReplayRequest) -> None:
+        """Replace a viewer's live data by a replay, or send it the reason why not."""
         try:
-            showing = self._admitted(viewer, said)
-        except NotUnderstood as why_not:
-            self._hub.tell(viewer, refusal(str(why_not)))
+            replay = self._create(viewer, request)
+        except InvalidRequest as error:
+            self._hub.send(viewer, replay_rejected(str(error)))
             return
-        self.end(viewer)
-        task = self._errands.send(viewer, showing.run(), name="replay")
-        self._running[viewer] = (showing, task)
-        task.add_done_callback(lambda done: self._forget(viewer, done))
+        self.cancel(viewer)
+        task = self._background.start(viewer, replay.run(), name="replay")
+        self._running[viewer] = (replay, task)
+        task.add_done_callback(lambda done: self._discard(viewer, done))
 
-    def command(self, viewer: Viewer, said: ReplayCommand) -> None:
-        """Have a viewer's replay do something."""
+    def command(self, viewer: Viewer, command: ReplayCommand) -> None:
+        """Pass a command to a viewer's replay; send the viewer an error if that is not possible."""
         running = self._running.get(viewer)
         try:
             if running is None:
-                raise NotUnderstood("there is no replay; begin one with `replay`")
-            running[0].command(said)
-        except NotUnderstood as error:
-            self._hub.tell(viewer, Message(MessageType.ERROR, ErrorData(error=str(error))))
+                raise InvalidRequest("no replay is running; start one with `replay`")
+            running[0].command(command)
+        except InvalidRequest as error:
+            self._hub.send(viewer, Message(MessageType.ERROR, ErrorData(error=str(error))))
 
-    def end(self, viewer: Viewer) -> None:
-        """Forget a viewer's replay, if it has one; what it sees next is not seen to."""
+    def cancel(self, viewer: Viewer) -> None:
+        """Cancel a viewer's replay, if it has one. The caller decides what the viewer receives next."""
         if (running := self._running.pop(viewer, None)) is not None:
             running[1].cancel()
 
-    def _forget(self, viewer: Viewer, task: asyncio.Task[None]) -> None:
+    def _discard(self, viewer: Viewer, task: asyncio.Task[None]) -> None:
         running = self._running.get(viewer)
         if running is not None and running[1] is task:
             del self._running[viewer]
 
-    def _admitted(self, viewer: Viewer, said: Replay) -> Showing:
-        asked, now = said.data, time.time_ns()
-        start = time_of(asked.start)
-        end = now if asked.end is None else min(time_of(asked.end), now)
+    def _create(self, viewer: Viewer, request: ReplayRequest) -> Replay:
+        requested, now = request.data, time.time_ns()
+        start = parse_time(requested.start)
+        end = now if requested.end is None else min(parse_time(requested.end), now)
         if start >= now:
-            raise NotUnderstood("that has not happened yet: `from` is in the future")
+            raise InvalidRequest("`from` must be in the past")
         if start >= end:
-            raise NotUnderstood("`from` has to be before `to`")
-        projection, part = self._replica.projection, self._replica.part
-        if projection is None or part is None or not part.bus.is_connected:
-            raise NotUnderstood("the bus is out of reach")
-        found = resolve(projection, said.wanted)
-        if isinstance(found, Unknown):
-            raise NotUnderstood(
-                unknown_symbol(found.wanted.symbol, found.wanted.venue, projection.names.values())
+            raise InvalidRequest("`from` must be before `to`")
+        projection, bus = self._replica.projection, self._replica.bus
+        if projection is None or bus is None:
+            raise InvalidRequest("the bus is unreachable; retry later")
+        found = resolve(projection, request.topics)
+        if isinstance(found, UnknownTopic):
+            raise InvalidRequest(
+                describe_unknown_symbol(found.topic.symbol, found.topic.venue, projection.names.values())
             )
         markets: set[Market] = {channel.market for channel in found[0]}
-        if not 1 <= len(markets) <= MARKETS_LIMIT:
-            raise NotUnderstood(f"{len(markets)} symbols: a replay shows 1 to {MARKETS_LIMIT}")
+        if not 1 <= len(markets) <= MAX_MARKETS:
+            raise InvalidRequest(f"{len(markets)} symbols requested; a replay has 1 to {MAX_MARKETS}")
         if viewer not in self._running and len(self._running) >= self._limit:
-            raise NotUnderstood(f"{self._limit} replays run here, and that is the limit: try again later")
-        return Showing(self._hub, part.bus, self._log, viewer, found[0], (start, end), asked.speed)
+            raise InvalidRequest(f"the limit of {self._limit} concurrent replays is reached; retry later")
+        return Replay(self._hub, bus, self._log, viewer, found[0], (start, end), requested.speed)

@@ -1,4 +1,4 @@
-"""The candles of one market and interval: the last closed ones and the one that is forming."""
+"""The candles of one market and interval: the newest closed ones and the forming one."""
 
 from bisect import insort
 
@@ -7,11 +7,11 @@ from liveserver.view import rendering
 from schemas.units import TimeNs
 from schemas.venue.market import Candle
 
-KEPT = 1500
+MAX_CANDLES = 1500
 
 
 class CandleSeries:
-    """Folds candles, in whatever order they come: a closed one is never undone by a forming one."""
+    """Folds candles in any order of arrival; a forming candle never replaces a closed one."""
 
     def __init__(self) -> None:
         self._times: list[TimeNs] = []
@@ -20,11 +20,11 @@ class CandleSeries:
         self._history: tuple[CandleData, ...] | None = None
 
     def apply(self, candle: Candle) -> CandleData | None:
-        """Take a candle; return its row when that is news."""
+        """Apply a candle; return its row if it changed."""
         known = self._candles.get(candle.open_time)
         if known is not None and _rank(known) > _rank(candle):
             return None
-        if known is None and len(self._times) >= KEPT and candle.open_time < self._times[0]:
+        if known is None and len(self._times) >= MAX_CANDLES and candle.open_time < self._times[0]:
             return None
         row = rendering.candle(candle)
         if row == self._rows.get(candle.open_time):
@@ -33,7 +33,7 @@ class CandleSeries:
         return row
 
     def history(self) -> tuple[CandleData, ...]:
-        """Return all rows, oldest first; the same object as long as nothing changed."""
+        """Return all rows, oldest first; the same object while nothing changes."""
         if self._history is None:
             self._history = tuple(self._rows[time] for time in self._times)
         return self._history
@@ -45,7 +45,7 @@ class CandleSeries:
         self._candles[time] = candle
         self._rows[time] = row
         self._history = None
-        if len(self._times) > KEPT:
+        if len(self._times) > MAX_CANDLES:
             oldest = self._times.pop(0)
             del self._candles[oldest], self._rows[oldest]
 

@@ -1,4 +1,4 @@
-"""What the streams had, read from the bus again: several of them as one, in the order in which they were stored."""
+"""Read past messages from the bus: several streams merged in the order of storage."""
 
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
@@ -10,10 +10,10 @@ from liveserver.protocol.symbol_names import Market
 from schemas.subjects import Stream, escape
 from schemas.units import TimeNs
 
-BATCH = 256
-FOR_EVER = 1 << 63
+BATCH_SIZE = 256
+UNBOUNDED = 1 << 63
 
-DETAILS: dict[Stream, tuple[str, ...]] = {
+SUBJECT_PATTERNS: dict[Stream, tuple[str, ...]] = {
     Stream.CANDLES: ("candle.{}.{}.>",),
     Stream.ORDERS: ("order.{}.{}.report", "order.{}.{}.trade"),
     Stream.ENGINE: (
@@ -25,46 +25,46 @@ DETAILS: dict[Stream, tuple[str, ...]] = {
     Stream.CONTROL: ("control.{}.{}.result",),
     Stream.JOURNAL: ("journal.{}.{}.grid",),
 }
-"""What viewers are told of, by venue and symbol."""
+"""Subjects whose messages are sent to viewers; the placeholders are venue and symbol."""
 
 
-class Source(NamedTuple):
-    """A part of a stream."""
+class StreamSlice(NamedTuple):
+    """A range of one stream: from `start` to the sequence `last` or the time `until`, whichever comes first."""
 
     stream: str
     filters: Sequence[str]
     start: Start
-    last: int = FOR_EVER
-    """The sequence that it ends with, if not before."""
-    until: TimeNs = FOR_EVER
-    """Nothing that was stored at this time or later."""
+    last: int = UNBOUNDED
+    """Inclusive."""
+    until: TimeNs = UNBOUNDED
+    """Time of storage, exclusive."""
 
 
-def filters(stream: Stream, markets: Sequence[Market] | None = None) -> tuple[str, ...]:
-    """Return the subjects of all markets, or of these, that viewers are told of."""
+def subject_filters(stream: Stream, markets: Sequence[Market] | None = None) -> tuple[str, ...]:
+    """Return the subjects sent to viewers, of all markets or of these: `candle.sim.BTC-USDT.>`."""
     if markets is None:
-        return tuple(detail.format("*", "*") for detail in DETAILS[stream])
+        return tuple(pattern.format("*", "*") for pattern in SUBJECT_PATTERNS[stream])
     tokens = [(market.venue, escape(market.symbol)) for market in markets]
-    return tuple(detail.format(*each) for detail in DETAILS[stream] for each in tokens)
+    return tuple(pattern.format(*each) for pattern in SUBJECT_PATTERNS[stream] for each in tokens)
 
 
-async def merged(bus: Bus, sources: Sequence[Source]) -> AsyncGenerator[list[Received], None]:
-    """Yield what the sources have now, in the order of the times it was stored; each stream in its own order.
+async def read_merged(bus: Bus, slices: Sequence[StreamSlice]) -> AsyncGenerator[list[Received], None]:
+    """Yield the messages present in the slices, in the order of storage; each stream in its own order.
 
-    Leave it with `contextlib.aclosing` when the loop may end early.
+    Use `contextlib.aclosing` if the loop may end early.
     Raises: OffsetLost, StreamGone, Refused.
     """
     async with AsyncExitStack() as stack:
         heads: list[_Head] = []
-        for source in sources:
-            batches = read(bus, source.stream, source.filters, source.start, batch=BATCH)
-            heads.append(_Head(source, await stack.enter_async_context(aclosing(batches))))
+        for each in slices:
+            batches = read(bus, each.stream, each.filters, each.start, batch=BATCH_SIZE)
+            heads.append(_Head(each, await stack.enter_async_context(aclosing(batches))))
         while heads:
             for head in heads:
                 await head.fill()
             heads = [head for head in heads if head.waiting]
             taken: list[Received] = []
-            # As far as everybody's next message is known.
+            # The earliest message is known only while every head has one.
             while heads and all(head.waiting for head in heads):
                 taken.append(min(heads, key=lambda head: head.waiting[0].time_ns).waiting.popleft())
                 heads = [head for head in heads if head.waiting or not head.is_done]
@@ -73,26 +73,26 @@ async def merged(bus: Bus, sources: Sequence[Source]) -> AsyncGenerator[list[Rec
 
 
 class _Head:
-    def __init__(self, source: Source, batches: AsyncGenerator[Batch, None]) -> None:
-        self._source = source
+    def __init__(self, bounds: StreamSlice, batches: AsyncGenerator[Batch, None]) -> None:
+        self._bounds = bounds
         self._batches = batches
         self.waiting: deque[Received] = deque()
         self.is_done = False
 
     async def fill(self) -> None:
-        """Have something waiting, unless nothing is left."""
+        """Read until a message is waiting or the slice has ended."""
         while not self.waiting and not self.is_done:
             batch = await anext(self._batches)
             self.is_done = batch.caught_up
             for message in batch.messages:
-                if message.sequence > self._source.last or message.time_ns >= self._source.until:
+                if message.sequence > self._bounds.last or message.time_ns >= self._bounds.until:
                     self.is_done = True
                     break
                 self.waiting.append(message)
 
 
-async def first_of(bus: Bus, stream: Stream, wanted: Sequence[str], start: Start) -> Received | None:
-    """Return the first message from there on, None when there is none now.
+async def first_message(bus: Bus, stream: Stream, wanted: Sequence[str], start: Start) -> Received | None:
+    """Return the first message from `start` on, None if there is none yet.
 
     Raises: OffsetLost, StreamGone, Refused.
     """
@@ -103,18 +103,18 @@ async def first_of(bus: Bus, stream: Stream, wanted: Sequence[str], start: Start
 
 
 async def sequence_at(bus: Bus, stream: Stream, time: TimeNs) -> int:
-    """Return the sequence of the first message that was stored at this time or later; the next one's if none was."""
-    root = DETAILS[stream][0].partition(".")[0]
-    found = await first_of(bus, stream, (f"{root}.>",), FromTime(time))
+    """Return the sequence of the first message stored at this time or later; the next sequence if there is none."""
+    root = SUBJECT_PATTERNS[stream][0].partition(".")[0]
+    found = await first_message(bus, stream, (f"{root}.>",), FromTime(time))
     return found.sequence if found else (await bus.stream_state(stream)).last + 1
 
 
 async def kept_from(bus: Bus, markets: Sequence[Market]) -> tuple[TimeNs | None, TimeNs]:
-    """Return when the first was stored of all that is kept of these markets, and from when on nothing was discarded."""
+    """Return the time of the oldest retained message of these markets, and the time since which none was discarded."""
     times: list[TimeNs] = []
     complete: TimeNs = 0
-    for stream in DETAILS:
-        found = await first_of(bus, stream, filters(stream, markets), FromStart())
+    for stream in SUBJECT_PATTERNS:
+        found = await first_message(bus, stream, subject_filters(stream, markets), FromStart())
         if found is None:
             continue
         times.append(found.time_ns)

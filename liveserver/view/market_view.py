@@ -1,4 +1,4 @@
-"""What is known of one market: the folds of its events, and the messages that tell of them."""
+"""The view of one market: the folds of its events, and the messages rendered from them."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import assert_never
@@ -17,30 +17,27 @@ from liveserver.protocol.server_messages import (
     StatusData,
     SymbolData,
     TradeData,
-    plain,
-    plain_or_none,
 )
 from liveserver.protocol.symbol_names import Market
 from liveserver.view import rendering
 from liveserver.view.candles import CandleSeries
-from liveserver.view.dedup import Key, Recent
-from liveserver.view.later import Later
+from liveserver.view.dedup import DedupWindow, Key
 from liveserver.view.open_orders import OpenOrderFold, Order
 from liveserver.view.own_trades import OwnTradeFold
-from liveserver.view.rendering import Who
+from liveserver.view.rendering import LazyMessage, MarketLabel, decimal_text, decimal_text_or_none
 from schemas.engine.control import CommandResult
 from schemas.engine.events import AlertRaised, Fill, Reconciled, RiskChanged
 from schemas.grid.view import GridView
-from schemas.units import DurationNs, Price
+from schemas.units import SECOND_NS, DurationNs, Price
 from schemas.venue.account import Balance, OpenOrders, Position
 from schemas.venue.market import Candle, FeedChanged, Ticker
 from schemas.venue.orders import OrderReport, Trade
 
-NOTICES_KEPT = 50
-"""Of each kind: alerts, reconciliations, answers to commands."""
+MAX_NOTICES = 50
+"""Of each kind: alerts, reconciliations, command results."""
 
 DEFAULT_INTERVAL = "1m"
-INTERVAL_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2592000}
+INTERVAL_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2592000}
 
 MarketEvent = (
     Ticker
@@ -57,24 +54,24 @@ MarketEvent = (
     | Reconciled
     | CommandResult
 )
-"""What a market's view is folded from."""
+"""The events folded into a market's view."""
 
 Notice = RiskAlertData | ReconciliationData | ControlData
 
 
-class Told(msgspec.Struct, frozen=True):
-    """What is to be said, and the interval whose viewers alone it is for ("" for all of the market)."""
+class MarketUpdate(msgspec.Struct, frozen=True):
+    """A message to publish, to the viewers of one interval or of the whole market ("")."""
 
-    said: Message | Later
+    payload: Message | LazyMessage
     interval: str = ""
 
 
 class MarketView:
-    """Folds one market's events. `name` is what browsers call it."""
+    """Folds the events of one market. `name` is the market's name for browsers."""
 
     def __init__(self, market: Market, name: str) -> None:
         self.market = market
-        self.call(name)
+        self.label = MarketLabel(name, market.venue, market.symbol)
         self._series: dict[str, CandleSeries] = {}
         self._ticker: Ticker | None = None
         self._feed: FeedChanged | None = None
@@ -83,18 +80,17 @@ class MarketView:
         self._position: Position | None = None
         self._grid: GridView | None = None
         self._risks: dict[str, RiskChanged] = {}
-        self._alerts: Recent[RiskChanged | AlertRaised] = Recent(NOTICES_KEPT)
-        self._reconciled: Recent[Reconciled] = Recent(NOTICES_KEPT)
-        self._results: Recent[CommandResult] = Recent(NOTICES_KEPT)
+        self._alerts: DedupWindow[RiskChanged | AlertRaised] = DedupWindow(MAX_NOTICES)
+        self._reconciled: DedupWindow[Reconciled] = DedupWindow(MAX_NOTICES)
+        self._results: DedupWindow[CommandResult] = DedupWindow(MAX_NOTICES)
 
-    def call(self, name: str) -> None:
-        """Let browsers call it so from now on."""
-        self.who = Who(name, self.market.venue, self.market.symbol)
-        """What messages call it."""
+    def rename(self, name: str) -> None:
+        """Change the market's name for browsers."""
+        self.label = MarketLabel(name, self.market.venue, self.market.symbol)
 
     @property
     def name(self) -> str:
-        return self.who.symbol
+        return self.label.symbol
 
     @property
     def is_traded(self) -> bool:
@@ -102,82 +98,82 @@ class MarketView:
 
     @property
     def intervals(self) -> tuple[str, ...]:
-        """Return the intervals there are candles of, the shortest first."""
+        """The intervals with candles, shortest first."""
         return tuple(sorted(self._series, key=duration)) or (DEFAULT_INTERVAL,)
 
-    def apply(self, event: MarketEvent, sequence: int) -> list[Told]:
-        """Take an event and return what viewers of this market have to be told."""
+    def apply(self, event: MarketEvent, sequence: int) -> list[MarketUpdate]:
+        """Apply an event; return the messages for the viewers of this market."""
         match event:
             case Candle() | Ticker() | FeedChanged():
-                return self._of_the_market(event)
+                return self._apply_market_data(event)
             case OrderReport() | Trade() | Fill() | OpenOrders():
-                return self._of_orders(event, sequence)
+                return self._apply_order_event(event, sequence)
             case Position():
                 self._position = event
-                return self._tell(MessageType.POSITION, rendering.position, event)
+                return self._update(MessageType.POSITION, rendering.position, event)
             case GridView():
                 self._grid = event
-                return self._tell(MessageType.GRID_STATE, rendering.grid, event)
+                return self._update(MessageType.GRID_STATE, rendering.grid, event)
             case RiskChanged() | AlertRaised() | Reconciled() | CommandResult():
-                return self._notice(event)
+                return self._apply_notice(event)
             case _:
                 assert_never(event)
 
     def account(self, balances: Iterable[Balance]) -> Iterator[Message]:
-        """Yield the messages of these assets."""
+        """Yield the account messages of these balances."""
         for balance in balances:
-            yield Message(MessageType.ACCOUNT, rendering.account(self.who, balance))
+            yield Message(MessageType.ACCOUNT, rendering.account(self.label, balance))
 
     def snapshot(self, interval: str, balances: Iterable[Balance]) -> list[Message]:
-        """Return all that a new viewer has to be told, in the order that viewers rely on."""
+        """Return the full state for a new viewer, in the order that viewers rely on."""
         messages = [
             Message(MessageType.HISTORY, self.candles(interval)),
             Message(MessageType.ORDERS, self.orders()),
         ]
         if self._position:
-            messages.append(Message(MessageType.POSITION, rendering.position(self.who, self._position)))
+            messages.append(Message(MessageType.POSITION, rendering.position(self.label, self._position)))
         messages += self.account(balances)
         if self._grid:
-            messages.append(Message(MessageType.GRID_STATE, rendering.grid(self.who, self._grid)))
+            messages.append(Message(MessageType.GRID_STATE, rendering.grid(self.label, self._grid)))
         messages.append(self._risk_status())
         messages.append(self._status(interval))
         messages.append(Message(MessageType.TRADE_HISTORY, self.trades()))
         messages += self._notices()
         if self._ticker:
-            messages.append(Message(MessageType.TICKER, rendering.ticker(self.who, self._ticker)))
+            messages.append(Message(MessageType.TICKER, rendering.ticker(self.label, self._ticker)))
         return messages
 
-    def levels(self, interval: str, balances: Iterable[Balance]) -> list[Message]:
-        """Return what only the newest counts of; with it a viewer that knows all events knows the whole."""
+    def state_messages(self, interval: str, balances: Iterable[Balance]) -> list[Message]:
+        """Return the state that durable events do not carry: the state messages for a resuming viewer."""
         messages = [Message(MessageType.ORDERS, self.orders())]
         if self._position:
-            messages.append(Message(MessageType.POSITION, rendering.position(self.who, self._position)))
+            messages.append(Message(MessageType.POSITION, rendering.position(self.label, self._position)))
         messages += [*self.account(balances), self._risk_status(), self._status(interval)]
         last = self.candles(interval)[-1:]
         messages += [Message(MessageType.KLINE, row) for row in last if row.forming]
         if self._ticker:
-            messages.append(Message(MessageType.TICKER, rendering.ticker(self.who, self._ticker)))
+            messages.append(Message(MessageType.TICKER, rendering.ticker(self.label, self._ticker)))
         return messages
 
     def candles(self, interval: str) -> tuple[CandleData, ...]:
-        """Return the candles kept of an interval, oldest first."""
+        """Return the candles of an interval, oldest first."""
         series = self._series.get(interval)
         return series.history() if series else ()
 
     def orders(self) -> list[OrderData]:
         """Return the open orders."""
-        return [rendering.order(self.who, order) for order in self._orders.shown()]
+        return [rendering.order(self.label, order) for order in self._orders.displayed()]
 
     def trades(self) -> list[TradeData]:
-        """Return the own trades kept, oldest first."""
-        return [rendering.trade(self.who, own) for own in self._trades.values()]
+        """Return the recent own trades, oldest first."""
+        return [rendering.trade(self.label, own) for own in self._trades.values()]
 
     def summary(self) -> SymbolData:
         """Return the market's entry in the list of symbols."""
         price = self._ticker.last if self._ticker else None
         return SymbolData(
-            **self.who._asdict(),
-            price=plain_or_none(price),
+            **self.label._asdict(),
+            price=decimal_text_or_none(price),
             is_traded=self.is_traded,
             total_profit=self._total_profit(),
             not_quoting=self._grid.not_quoting if self._grid else None,
@@ -186,7 +182,7 @@ class MarketView:
 
     @property
     def grid(self) -> GridView | None:
-        """The grid that trades it, None when none does."""
+        """The newest state of the market's grid, None if it is not traded."""
         return self._grid
 
     @property
@@ -194,101 +190,108 @@ class MarketView:
         """The newest price."""
         return self._ticker.last if self._ticker else None
 
-    def _tell(self, kind: MessageType, words: Callable[..., Data], what: object) -> list[Told]:
-        return [Told(Later(kind, words, (self.who, what)))]
+    def _update(self, kind: MessageType, render: Callable[..., Data], event: object) -> list[MarketUpdate]:
+        return [MarketUpdate(LazyMessage(kind, render, (self.label, event)))]
 
-    def _tell_orders(self, orders: Iterable[Order]) -> list[Told]:
-        return [Told(Later(MessageType.ORDERS, rendering.order, (self.who, order))) for order in orders]
+    def _order_updates(self, orders: Iterable[Order]) -> list[MarketUpdate]:
+        return [
+            MarketUpdate(LazyMessage(MessageType.ORDERS, rendering.order, (self.label, order)))
+            for order in orders
+        ]
 
-    def _of_the_market(self, event: Candle | Ticker | FeedChanged) -> list[Told]:
+    def _apply_market_data(self, event: Candle | Ticker | FeedChanged) -> list[MarketUpdate]:
         match event:
             case Candle():
-                return self._candle(event)
+                return self._apply_candle(event)
             case Ticker():
                 self._ticker = event
-                return self._tell(MessageType.TICKER, rendering.ticker, event)
+                return self._update(MessageType.TICKER, rendering.ticker, event)
             case FeedChanged():
                 self._feed = event
-                return self._tell_status()
+                return self._status_updates()
 
-    def _of_orders(self, event: OrderReport | Trade | Fill | OpenOrders, sequence: int) -> list[Told]:
+    def _apply_order_event(
+        self, event: OrderReport | Trade | Fill | OpenOrders, sequence: int
+    ) -> list[MarketUpdate]:
         match event:
             case OrderReport():
-                return self._tell_orders(self._orders.report(event, sequence))
+                return self._order_updates(self._orders.apply_report(event, sequence))
             case OpenOrders():
-                return self._tell_orders(self._orders.sweep(event))
+                return self._order_updates(self._orders.apply_listing(event))
             case Trade():
-                return self._trade(event, sequence)
+                return self._apply_trade(event, sequence)
             case Fill():
-                return self._fill(event)
+                return self._apply_fill(event)
 
-    def _notice(self, event: RiskChanged | AlertRaised | Reconciled | CommandResult) -> list[Told]:
+    def _apply_notice(
+        self, event: RiskChanged | AlertRaised | Reconciled | CommandResult
+    ) -> list[MarketUpdate]:
         match event:
             case RiskChanged():
-                return self._risk(event)
+                return self._apply_risk(event)
             case AlertRaised():
-                return self._alert(event, f"{event.step} {event.code}")
+                return self._apply_alert(event, f"{event.step} {event.code}")
             case Reconciled():
-                return self._reconciliation(event)
+                return self._apply_reconciliation(event)
             case CommandResult():
-                return self._result(event)
+                return self._apply_result(event)
 
-    def _candle(self, event: Candle) -> list[Told]:
+    def _apply_candle(self, event: Candle) -> list[MarketUpdate]:
         is_new = event.interval not in self._series
         series = self._series.setdefault(event.interval, CandleSeries())
         row = series.apply(event)
-        told = [Told(Message(MessageType.KLINE, row), event.interval)] if row else []
-        return [*self._tell_status(), *told] if is_new else told
+        updates = [MarketUpdate(Message(MessageType.KLINE, row), event.interval)] if row else []
+        return [*self._status_updates(), *updates] if is_new else updates
 
-    def _tell_status(self) -> list[Told]:
-        return [Told(self._status(interval), interval) for interval in self.intervals]
+    def _status_updates(self) -> list[MarketUpdate]:
+        return [MarketUpdate(self._status(interval), interval) for interval in self.intervals]
 
-    def _trade(self, event: Trade, sequence: int) -> list[Told]:
-        is_first, own = self._trades.trade(event)
-        orders = self._tell_orders(self._orders.trade(event, sequence)) if is_first else []
+    def _apply_trade(self, event: Trade, sequence: int) -> list[MarketUpdate]:
+        is_first, own = self._trades.apply_trade(event)
+        orders = self._order_updates(self._orders.apply_trade(event, sequence)) if is_first else []
         if own is None:
             return orders
-        return [*orders, *self._tell(MessageType.TRADE_EVENT, rendering.trade, own)]
+        return [*orders, *self._update(MessageType.TRADE_EVENT, rendering.trade, own)]
 
-    def _fill(self, event: Fill) -> list[Told]:
-        was_told, own = self._trades.fill(event)
+    def _apply_fill(self, event: Fill) -> list[MarketUpdate]:
+        was_published, own = self._trades.apply_fill(event)
         if own is None:
             return []
-        kind = MessageType.FILL if was_told else MessageType.TRADE_EVENT
-        return self._tell(kind, rendering.trade, own)
+        kind = MessageType.FILL if was_published else MessageType.TRADE_EVENT
+        return self._update(kind, rendering.trade, own)
 
-    def _risk(self, event: RiskChanged) -> list[Told]:
-        told = self._alert(event, f"{event.step} {event.reason} {event.active}")
+    def _apply_risk(self, event: RiskChanged) -> list[MarketUpdate]:
+        updates = self._apply_alert(event, f"{event.step} {event.reason} {event.active}")
         known = self._risks.get(event.reason)
         if known is None or known.time <= event.time:
             self._risks[event.reason] = event
-        return [*told, Told(self._risk_status())] if told else []
+        return [*updates, MarketUpdate(self._risk_status())] if updates else []
 
-    def _alert(self, event: RiskChanged | AlertRaised, name: str) -> list[Told]:
+    def _apply_alert(self, event: RiskChanged | AlertRaised, name: str) -> list[MarketUpdate]:
         key = (event.time, name)
-        if key in self._alerts or not self._alerts.put(key, event):
+        if not self._alerts.add(key, event):
             return []
-        return self._tell(MessageType.RISK_ALERT, rendering.alert, event)
+        return self._update(MessageType.RISK_ALERT, rendering.alert, event)
 
-    def _reconciliation(self, event: Reconciled) -> list[Told]:
+    def _apply_reconciliation(self, event: Reconciled) -> list[MarketUpdate]:
         key = (event.time, f"{event.step} {event.finding} {event.client_order_id}")
-        if key in self._reconciled or not self._reconciled.put(key, event):
+        if not self._reconciled.add(key, event):
             return []
-        return self._tell(MessageType.RECONCILIATION, rendering.reconciliation, event)
+        return self._update(MessageType.RECONCILIATION, rendering.reconciliation, event)
 
-    def _result(self, event: CommandResult) -> list[Told]:
+    def _apply_result(self, event: CommandResult) -> list[MarketUpdate]:
         key = (event.time, event.command_id)
-        if key in self._results or not self._results.put(key, event):
+        if not self._results.add(key, event):
             return []
-        return self._tell(MessageType.CONTROL, rendering.control, event)
+        return self._update(MessageType.CONTROL, rendering.control, event)
 
     def _risk_status(self) -> Message:
         active = sorted((risk for risk in self._risks.values() if risk.active), key=lambda risk: risk.reason)
-        return Message(MessageType.RISK_STATUS, rendering.risk_status(self.who, active))
+        return Message(MessageType.RISK_STATUS, rendering.risk_status(self.label, active))
 
     def _status(self, interval: str) -> Message:
         data = StatusData(
-            **self.who._asdict(),
+            **self.label._asdict(),
             feed=self._feed.state if self._feed else "unknown",
             feed_reason=self._feed.reason if self._feed else "",
             interval=interval,
@@ -297,32 +300,32 @@ class MarketView:
         return Message(MessageType.STATUS, data)
 
     def _notices(self) -> list[Message]:
-        who = self.who
+        label = self.label
         notices: list[tuple[Key, MessageType, Notice]] = [
-            *((k, MessageType.RISK_ALERT, rendering.alert(who, e)) for k, e in self._alerts.items()),
+            *((k, MessageType.RISK_ALERT, rendering.alert(label, e)) for k, e in self._alerts.items()),
             *(
-                (k, MessageType.RECONCILIATION, rendering.reconciliation(who, e))
+                (k, MessageType.RECONCILIATION, rendering.reconciliation(label, e))
                 for k, e in self._reconciled.items()
             ),
-            *((k, MessageType.CONTROL, rendering.control(who, e)) for k, e in self._results.items()),
+            *((k, MessageType.CONTROL, rendering.control(label, e)) for k, e in self._results.items()),
         ]
         return [Message(kind, data) for _, kind, data in sorted(notices, key=lambda notice: notice[:2])]
 
     def _total_profit(self) -> str | None:
-        """Return the total at the newest price, not at that of the last step."""
+        """Return the total profit at the newest price, rather than at the price of the last step."""
         grid, ticker = self._grid, self._ticker
         if grid is None:
             return None
         if ticker is None:
-            return plain(grid.total_profit)
-        return plain(grid.cash + grid.position * ticker.last - grid.fees + grid.funding)
+            return decimal_text(grid.total_profit)
+        return decimal_text(grid.cash + grid.position * ticker.last - grid.fees + grid.funding)
 
 
 def duration(interval: str) -> DurationNs:
-    """Return the length of an interval such as `5m`, 0 for a word that is none."""
+    """Return the length of an interval such as `5m` in nanoseconds, 0 if it is malformed."""
     number, unit = interval[:-1], interval[-1:]
     return (
-        int(number) * INTERVAL_UNITS[unit] * 1_000_000_000
-        if number.isdigit() and unit in INTERVAL_UNITS
+        int(number) * INTERVAL_UNITS_S[unit] * SECOND_NS
+        if number.isdigit() and unit in INTERVAL_UNITS_S
         else 0
     )

@@ -1,4 +1,4 @@
-"""Candles older than a view keeps: from the bus, when somebody scrolls back that far."""
+"""Candles older than the view keeps, read from the bus on demand."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,49 +8,49 @@ from bus import Bus, BusError, FromStart, read
 from liveserver.protocol.server_messages import CandleData
 from liveserver.protocol.symbol_names import Market
 from liveserver.view import rendering
-from liveserver.view.candles import KEPT
+from liveserver.view.candles import MAX_CANDLES
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
 from schemas.subjects import Stream
 from schemas.venue.market import Candle
 
-AT_ONCE = 2
-"""So many are read at the same time: looking back must not disturb those who watch."""
+MAX_READERS = 2
+"""Concurrent reads, limited so that they do not delay live viewers."""
 
 
 class OlderCandles:
-    """Reads them from CANDLES."""
+    """Reads candles from the stream CANDLES."""
 
     def __init__(self) -> None:
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._readers = asyncio.Semaphore(MAX_READERS)
 
     @staticmethod
     def are_needed(rows: Sequence[CandleData], start: int, end: int, limit: int, *, newest: bool) -> bool:
-        """Tell whether a page may reach back behind the rows that a view keeps."""
-        if len(rows) < KEPT or start >= rows[0].time:
-            return False  # the view has all there is
+        """Return whether a page may need candles older than `rows`. `start` and `end` are seconds since the epoch."""
+        if len(rows) < MAX_CANDLES or start >= rows[0].time:
+            return False  # the view is complete, or the page lies within it
         return not newest or sum(row.time < end for row in rows) < limit
 
     async def joined(
         self, bus: Bus | None, market: Market, interval: str, rows: Sequence[CandleData]
     ) -> Sequence[CandleData]:
-        """Return what the bus has before these rows, and them. They alone where it is out of reach."""
+        """Return the older candles of the bus followed by `rows`; `rows` alone if the bus is unreachable."""
         if bus is None:
             return rows
         subject = subjects.closed_candle(market.venue, market.symbol, interval)
-        found: dict[int, CandleData] = {}
+        older: dict[int, CandleData] = {}
         try:
-            async with self._turns, aclosing(read(bus, Stream.CANDLES, [subject], FromStart())) as batches:
+            async with self._readers, aclosing(read(bus, Stream.CANDLES, [subject], FromStart())) as batches:
                 async for batch in batches:
                     for received in batch.messages:
                         row = _row(received.data)
                         if row is not None and row.time < rows[0].time:
-                            found[row.time] = row
+                            older[row.time] = row
                     if batch.caught_up:
                         break
         except BusError:
             return rows
-        return [*(found[time] for time in sorted(found)), *rows]
+        return [*(older[time] for time in sorted(older)), *rows]
 
 
 def _row(data: bytes) -> CandleData | None:

@@ -1,51 +1,53 @@
-"""What a grid has made, at the newest price, and what may honestly be said of a year."""
+"""Profit of a grid at the newest price, with an extrapolation to one year."""
 
 from decimal import Decimal
 
-from liveserver.protocol.reports import ProfitData
-from liveserver.protocol.server_messages import plain, plain_or_none, seconds
+from liveserver.protocol.server_messages import ProfitData
 from liveserver.view.market_view import MarketView
-from schemas.units import SECOND_NS, Money
+from liveserver.view.rendering import decimal_text, decimal_text_or_none, to_seconds
+from schemas.units import SECOND_NS, ZERO, Money
 
 DAY_NS = 24 * 3600 * SECOND_NS
 YEAR_DAYS = 365
-DAYS_STEP = Decimal("0.0001")
-RATE_STEP = Decimal("0.01")
-RATIO_STEP = Decimal("0.000001")
+DAYS_PRECISION = Decimal("0.0001")
+RATE_PRECISION = Decimal("0.01")
+RATIO_PRECISION = Decimal("0.000001")
 
 
 def profit_of(view: MarketView, equity: Money | None) -> ProfitData | None:
-    """Return the profit of a market's grid, None where none trades. `equity` is that of the account it settles in."""
+    """Return the profit of a market's grid, None without a grid. `equity` is in the settlement asset."""
     grid, price = view.grid, view.price
     if grid is None:
         return None
     at = grid.price if price is None else price
-    moved = grid.position * (at - grid.price) if at is not None and grid.price is not None else Decimal(0)
-    total, unpaired = grid.total_profit + moved, grid.unpaired_profit + moved
-    days = Decimal(max(grid.time - grid.first_time, 0)) / DAY_NS if grid.first_time else Decimal(0)
-    is_long_enough = days >= 1
+    revaluation = grid.position * (at - grid.price) if at is not None and grid.price is not None else ZERO
+    total, unpaired = grid.total_profit + revaluation, grid.unpaired_profit + revaluation
+    days = Decimal(max(grid.time - grid.first_time, 0)) / DAY_NS if grid.first_time else ZERO
+    has_full_day = days >= 1
     invested = None if equity is None else equity - total
     return ProfitData(
-        **view.who._asdict(),
-        price=plain_or_none(at),
-        grid_profit=plain(grid.grid_profit),
-        unpaired_profit=plain(unpaired),
-        open_fees=plain(total - grid.grid_profit - unpaired - grid.funding),
-        funding=plain(grid.funding),
-        total_profit=plain(total),
-        fees=plain(grid.fees),
-        volume=plain(grid.volume),
-        buy_and_hold=plain(grid.buy_and_hold),
+        **view.label._asdict(),
+        price=decimal_text_or_none(at),
+        grid_profit=decimal_text(grid.grid_profit),
+        unpaired_profit=decimal_text(unpaired),
+        open_fees=decimal_text(total - grid.grid_profit - unpaired - grid.funding),
+        funding=decimal_text(grid.funding),
+        total_profit=decimal_text(total),
+        fees=decimal_text(grid.fees),
+        volume=decimal_text(grid.volume),
+        buy_and_hold=decimal_text(grid.buy_and_hold),
         closed_pairs=grid.closed_trades,
         opened_trades=grid.opened_trades,
-        days=plain(days.quantize(DAYS_STEP)),
-        pairs_per_day=plain((grid.closed_trades / days).quantize(RATE_STEP)) if is_long_enough else None,
-        per_year=plain((total / days * YEAR_DAYS).quantize(RATE_STEP)) if is_long_enough else None,
+        days=decimal_text(days.quantize(DAYS_PRECISION)),
+        pairs_per_day=decimal_text((grid.closed_trades / days).quantize(RATE_PRECISION))
+        if has_full_day
+        else None,
+        per_year=decimal_text((total / days * YEAR_DAYS).quantize(RATE_PRECISION)) if has_full_day else None,
         per_year_of_equity=(
-            plain((total / days * YEAR_DAYS / invested).quantize(RATIO_STEP))
-            if is_long_enough and invested is not None and invested > 0
+            decimal_text((total / days * YEAR_DAYS / invested).quantize(RATIO_PRECISION))
+            if has_full_day and invested is not None and invested > 0
             else None
         ),
-        first_time=seconds(grid.first_time),
-        time=seconds(grid.time),
+        first_time=to_seconds(grid.first_time),
+        time=to_seconds(grid.time),
     )

@@ -1,16 +1,22 @@
-"""The view of every market, folded from bus events; pure, so that every replica has the same."""
+"""The view of every market, folded from bus events; pure, so that all replicas have the same view."""
 
 from collections.abc import Iterable, Iterator
 from enum import IntEnum, auto
 from typing import NamedTuple, cast
 
-from liveserver.protocol.cursors import DURABLE
+from liveserver.protocol.cursors import DURABLE_STREAMS
 from liveserver.protocol.server_messages import Message, MessageType, SymbolData
-from liveserver.protocol.symbol_names import Market, assets, find, names, pair
-from liveserver.view.durable import about, is_told_from_the_log, to_be_worded
-from liveserver.view.event_log import Entry, EventLog
-from liveserver.view.later import Later
+from liveserver.protocol.symbol_names import (
+    Channel,
+    Market,
+    assign_names,
+    balance_assets,
+    base_and_quote,
+    find_market,
+)
+from liveserver.view.event_log import EventLog, StoredEvent, channel_of, durable_message, is_durable
 from liveserver.view.market_view import MarketEvent, MarketView
+from liveserver.view.rendering import LazyMessage
 from schemas.codec import Event
 from schemas.engine.control import CommandResult
 from schemas.engine.events import AlertRaised, Fill, Reconciled, RiskChanged
@@ -21,68 +27,62 @@ from schemas.venue.account import Balance, OpenOrders, Position
 from schemas.venue.market import Candle, FeedChanged, Ticker
 from schemas.venue.orders import OrderReport, Trade
 
-_DURABLE = frozenset(map(str, DURABLE))
+_DURABLE_STREAMS = frozenset(map(str, DURABLE_STREAMS))
 
 
-class Channel(NamedTuple):
-    """Whom a message is for: the viewers of a market, or of one interval of it."""
+class VersionFilter(IntEnum):
+    """The protocol versions that receive a message."""
 
-    market: Market
-    interval: str = ""
-
-
-class Reach(IntEnum):
-    """Which dialects are told."""
-
-    BOTH = auto()
+    ALL = auto()
     PLAIN = auto()
     V2 = auto()
 
 
 class Outgoing(NamedTuple):
-    """What is to be said, its channel, and the event that it follows from."""
+    """A message to publish on a channel, and the event that caused it."""
 
     channel: Channel
-    said: Message | Later
+    payload: Message | LazyMessage
     seq: str = ""
-    """`STREAM:number`"""
-    reach: Reach = Reach.BOTH
+    """`STREAM:sequence`"""
+    versions: VersionFilter = VersionFilter.ALL
 
     @property
     def message(self) -> Message:
-        """The message; made anew each time where it was not in words yet."""
-        return self.said.message() if isinstance(self.said, Later) else self.said
+        """The message; a lazy one is rendered on each access."""
+        return self.payload.message() if isinstance(self.payload, LazyMessage) else self.payload
 
 
 class Projection:
-    """Folds events of all markets; tells what viewers have to hear, and all of it to a new one."""
+    """Folds the events of all markets into messages for viewers, and renders snapshots for new viewers."""
 
     def __init__(self) -> None:
         self._views: dict[Market, MarketView] = {}
         self._balances: dict[tuple[VenueId, str], Balance] = {}
         self.log = EventLog()
-        """What `opensqt.v2` is told of durable streams, and where its viewers go on."""
+        """Recent durable events, from which `opensqt.v2` viewers resume."""
 
-    def hear(self, stream: str, sequence: int, time: TimeNs, event: Event, data: bytes) -> list[Outgoing]:
-        """Take a message, `data`, that a stream stored at `time`; return what follows from it for each dialect."""
+    def apply_stored(
+        self, stream: str, sequence: int, time: TimeNs, event: Event, data: bytes
+    ) -> list[Outgoing]:
+        """Apply a message that a stream stored at `time`; return the messages for all protocol versions."""
         seq = f"{stream}:{sequence}"
-        if stream not in _DURABLE:
-            told = self.apply(event, sequence, seq)
-            return told + self._open_orders(event, told)
-        found = about(event)
-        if found is None:
-            self.log.passed(stream, sequence)
+        if stream not in _DURABLE_STREAMS:
+            outgoing = self.apply(event, sequence, seq)
+            return outgoing + self._listing_update(event, outgoing)
+        channel = channel_of(event)
+        if channel is None:
+            self.log.skip(stream, sequence)
             return self.apply(event, sequence)
-        self.log.append(Entry(stream, sequence, time, event, data, found))
-        market, interval = found
-        told = self._of_market(market, cast(MarketEvent, event), sequence, "")
-        said = to_be_worded(event, self._views[market].who)
-        return [Outgoing(Channel(market, interval), said, seq, Reach.V2), *told]
+        self.log.append(StoredEvent(stream, sequence, time, event, data, channel))
+        outgoing = self._apply_to_market(channel.market, cast(MarketEvent, event), sequence, "")
+        message = durable_message(event, self._views[channel.market].label)
+        return [Outgoing(channel, message, seq, VersionFilter.V2), *outgoing]
 
     def apply(self, event: Event, sequence: int, seq: str = "") -> list[Outgoing]:
-        """Take an event; `sequence` is its number in its stream. Return the messages that follow from it.
+        """Apply an event; `sequence` is its number in its stream. Return the messages that follow from it.
 
-        What a durable stream tells `opensqt.v2` by itself is for the others alone.
+        Messages that `opensqt.v2` receives from durable events are for the plain version only.
         """
         match event:
             case Balance():
@@ -104,59 +104,59 @@ class Projection:
             ):
                 if event.symbol == ALL:
                     return []
-                return self._of_market(Market(event.venue, event.symbol), event, sequence, seq)
+                return self._apply_to_market(Market(event.venue, event.symbol), event, sequence, seq)
             case _:
                 return []
 
     def __len__(self) -> int:
-        """Return how many markets are known."""
+        """Return the number of known markets."""
         return len(self._views)
 
     @property
     def names(self) -> dict[Market, str]:
-        """Return what browsers call each market: traded ones first, then by name."""
+        """The name of each market for browsers: traded ones first, then by name."""
         views = sorted(self._views.values(), key=lambda view: (not view.is_traded, view.name))
         return {view.market: view.name for view in views}
 
     def name(self, market: Market) -> str:
-        """Return what browsers call a market, also one that is not known here."""
+        """Return the name of a market for browsers, even if the market is unknown to this replica."""
         view = self._views.get(market)
-        return view.name if view else "".join(pair(market.symbol))
+        return view.name if view else "".join(base_and_quote(market.symbol))
 
     def find(self, text: str, venue: str = "") -> Market | None:
-        """Return the market that a browser asks for, by name or ccxt symbol; the first for an empty text."""
+        """Return the market with this name or ccxt symbol; the first market if `text` is empty."""
         if text:
-            return find(text, self.names, venue)
+            return find_market(text, self.names, venue)
         return next((market for market in self.names if venue in {"", market.venue}), None)
 
     def find_all(self, venue: str = "") -> list[Market]:
-        """Return every market, of one venue if it is named, in the order of `names`."""
+        """Return all markets, or those of one venue, in the order of `names`."""
         return [market for market in self.names if venue in {"", market.venue}]
 
     def interval(self, market: Market, wanted: str = "") -> str:
-        """Return the interval to show of a market: the one wanted, or its shortest."""
+        """Return the wanted interval if the market has candles of it, else its shortest."""
         intervals = self._views[market].intervals
         return wanted if wanted in intervals else intervals[0]
 
     def snapshot(self, channel: Channel) -> list[Message]:
-        """Return all that a new viewer of a market and interval has to be told."""
-        return [*self.of_market(channel), Message(MessageType.SYMBOLS, self.summary())]
+        """Return the snapshot for a new viewer of a market and interval, with the list of symbols."""
+        return [*self.market_snapshot(channel), Message(MessageType.SYMBOLS, self.summary())]
 
-    def levels(self, channel: Channel) -> list[Message]:
-        """Return what only the newest counts of, for a viewer that knows all events."""
-        return self._views[channel.market].levels(channel.interval, self._balances_of(channel.market))
+    def state_messages(self, channel: Channel) -> list[Message]:
+        """Return the state messages for a viewer that has received all durable events."""
+        return self._views[channel.market].state_messages(channel.interval, self._balances_of(channel.market))
 
-    def of_market(self, channel: Channel) -> list[Message]:
-        """Return all that is to be told of one market and interval."""
+    def market_snapshot(self, channel: Channel) -> list[Message]:
+        """Return the snapshot of one market and interval."""
         view = self._views[channel.market]
         return view.snapshot(channel.interval, self._balances_of(channel.market))
 
     def view(self, market: Market) -> MarketView:
-        """Return all that is known of one market."""
+        """Return the view of one market."""
         return self._views[market]
 
     def equity(self, market: Market) -> Money | None:
-        """Return the equity in what a market settles in, None when it is not known."""
+        """Return the equity in the settlement asset of a market, None if unknown."""
         settle = market.symbol.partition(":")[2] or market.symbol.partition("/")[2]
         balance = self._balances.get((market.venue, settle))
         return None if balance is None else balance.margin_balance
@@ -165,38 +165,38 @@ class Projection:
         """Return the list of symbols, in the order of `names`."""
         return [self._views[market].summary() for market in self.names]
 
-    def _open_orders(self, event: Event, told: list[Outgoing]) -> list[Outgoing]:
-        """Return what a sweep changed, as the whole that it leaves: no stored message says it alone."""
-        if not isinstance(event, OpenOrders) or not told:
+    def _listing_update(self, event: Event, outgoing: list[Outgoing]) -> list[Outgoing]:
+        """Return all open orders for `opensqt.v2` after a listing changed some: no stored event carries the change."""
+        if not isinstance(event, OpenOrders) or not outgoing:
             return []
-        market = told[0].channel.market
+        market = outgoing[0].channel.market
         message = Message(MessageType.ORDERS, self._views[market].orders())
-        return [Outgoing(Channel(market), message, reach=Reach.V2)]
+        return [Outgoing(Channel(market), message, versions=VersionFilter.V2)]
 
-    def _of_market(self, market: Market, event: MarketEvent, sequence: int, seq: str) -> list[Outgoing]:
+    def _apply_to_market(self, market: Market, event: MarketEvent, sequence: int, seq: str) -> list[Outgoing]:
         view = self._views.get(market) or self._add(market)
         return [
             Outgoing(
-                Channel(market, told.interval),
-                told.said,
+                Channel(market, update.interval),
+                update.payload,
                 seq,
-                Reach.PLAIN if is_told_from_the_log(told.said) else Reach.BOTH,
+                VersionFilter.PLAIN if is_durable(update.payload) else VersionFilter.ALL,
             )
-            for told in view.apply(event, sequence)
+            for update in view.apply(event, sequence)
         ]
 
     def _add(self, market: Market) -> MarketView:
         self._views[market] = MarketView(market, "")
-        for named, name in names(self._views).items():
-            self._views[named].call(name)
+        for named, name in assign_names(self._views).items():
+            self._views[named].rename(name)
         return self._views[market]
 
     def _balance(self, event: Balance, seq: str) -> Iterator[Outgoing]:
         self._balances[event.venue, event.asset] = event
         for market, view in self._views.items():
-            if market.venue == event.venue and event.asset in assets(market.symbol):
+            if market.venue == event.venue and event.asset in balance_assets(market.symbol):
                 yield from (Outgoing(Channel(market), message, seq) for message in view.account([event]))
 
     def _balances_of(self, market: Market) -> Iterable[Balance]:
-        keys = ((market.venue, asset) for asset in assets(market.symbol))
+        keys = ((market.venue, asset) for asset in balance_assets(market.symbol))
         return [self._balances[key] for key in keys if key in self._balances]

@@ -1,13 +1,20 @@
-"""How an event is put to a browser: each function returns the `data` of one message, and nothing is kept."""
+"""Render events as messages: pure functions, each returning the `data` of one message."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
 
 from liveserver.protocol.server_messages import (
     AccountData,
     ActiveRisk,
     CandleData,
     ControlData,
+    Data,
     GridData,
+    Message,
+    MessageType,
     OrderData,
     PositionData,
     ReconciliationData,
@@ -17,231 +24,258 @@ from liveserver.protocol.server_messages import (
     SlotData,
     TickerData,
     TradeData,
-    plain,
-    plain_or_none,
-    seconds,
-    upper,
 )
-from liveserver.view.open_orders import Order, key_of
+from liveserver.view.open_orders import Order, order_key
 from liveserver.view.own_trades import OwnTrade
 from schemas.engine.control import CommandResult
 from schemas.engine.events import AlertRaised, Reconciled, RiskChanged
 from schemas.grid.view import GridView, SlotView
-from schemas.units import MILLISECOND_NS, Quantity
+from schemas.units import MILLISECOND_NS, SECOND_NS, Quantity, Side, TimeNs
 from schemas.venue.account import Balance, Position
 from schemas.venue.market import Candle, Ticker
 from schemas.venue.orders import OrderReport, OrderStatus
 
 
-class Who(NamedTuple):
-    """The market a message is of."""
+class MarketLabel(NamedTuple):
+    """The fields that identify the market of a message."""
 
     symbol: str
+    """The name used by the page: `BTCUSDT`."""
     venue: str
     market: str
+    """The ccxt symbol."""
 
 
-def account(who: Who, balance: Balance) -> AccountData:
+class LazyMessage(msgspec.Struct, frozen=True):
+    """A message rendered on first delivery: most messages have no subscriber, or in one protocol version only."""
+
+    type: MessageType
+    render: Callable[..., Data]
+    arguments: tuple[Any, ...]
+
+    def message(self) -> Message:
+        return Message(self.type, self.render(*self.arguments))
+
+
+def decimal_text(value: Decimal) -> str:
+    """Return the digits of a decimal, without an exponent."""
+    return format(value, "f")
+
+
+def decimal_text_or_none(value: Decimal | None) -> str | None:
+    return None if value is None else decimal_text(value)
+
+
+def to_seconds(time: TimeNs) -> int:
+    return time // SECOND_NS
+
+
+def side_text(side: Side | None) -> str | None:
+    """Return a side in capitals, as order messages write it: `BUY`."""
+    return None if side is None else side.value.upper()
+
+
+def account(label: MarketLabel, balance: Balance) -> AccountData:
     return AccountData(
-        symbol=who.symbol,
-        venue=who.venue,
-        market=who.market,
+        symbol=label.symbol,
+        venue=label.venue,
+        market=label.market,
         asset=balance.asset,
-        free=plain(balance.free),
-        balance=plain(balance.total),
-        margin_balance=plain(balance.margin_balance),
-        equity=plain(balance.margin_balance),
-        unrealized_pnl=plain(balance.unrealized_pnl),
-        time=seconds(balance.time),
+        free=decimal_text(balance.free),
+        balance=decimal_text(balance.total),
+        margin_balance=decimal_text(balance.margin_balance),
+        equity=decimal_text(balance.margin_balance),
+        unrealized_pnl=decimal_text(balance.unrealized_pnl),
+        time=to_seconds(balance.time),
     )
 
 
 def candle(event: Candle) -> CandleData:
     return CandleData(
-        time=seconds(event.open_time),
-        open=plain(event.open),
-        high=plain(event.high),
-        low=plain(event.low),
-        close=plain(event.close),
-        volume=plain(event.volume),
+        time=to_seconds(event.open_time),
+        open=decimal_text(event.open),
+        high=decimal_text(event.high),
+        low=decimal_text(event.low),
+        close=decimal_text(event.close),
+        volume=decimal_text(event.volume),
         forming=not event.closed,
     )
 
 
-def order(who: Who, order: Order) -> OrderData:
+def order(label: MarketLabel, order: Order) -> OrderData:
     return OrderData(
-        symbol=who.symbol,
-        venue=who.venue,
-        market=who.market,
+        symbol=label.symbol,
+        venue=label.venue,
+        market=label.market,
         id=order.id,
-        price=plain_or_none(order.price) or "0",
-        side=upper(order.side) or "",
-        status=_status_word(order.status, order.filled),
-        quantity=plain_or_none(order.quantity) or "0",
-        filled=plain(order.filled),
+        price=decimal_text_or_none(order.price) or "0",
+        side=side_text(order.side) or "",
+        status=_status_text(order.status, order.filled),
+        quantity=decimal_text_or_none(order.quantity) or "0",
+        filled=decimal_text(order.filled),
         reduce_only=order.reduce_only,
-        time=seconds(order.time),
+        time=to_seconds(order.time),
         detail=order.detail,
     )
 
 
-def report(who: Who, event: OrderReport) -> ReportData:
-    """Return what the venue said, and nothing that was known before."""
+def report(label: MarketLabel, event: OrderReport) -> ReportData:
+    """Render an order report by itself, without earlier knowledge of the order."""
     filled = event.cumulative_quantity
     return ReportData(
-        symbol=who.symbol,
-        venue=who.venue,
-        market=who.market,
-        id=key_of(event.client_order_id, event.venue_order_id),
-        price=plain_or_none(event.price),
-        side=upper(event.side),
-        status=_status_word(event.status, filled),
-        quantity=plain_or_none(event.quantity),
-        filled=plain(filled),
-        time=seconds(event.time),
+        symbol=label.symbol,
+        venue=label.venue,
+        market=label.market,
+        id=order_key(event.client_order_id, event.venue_order_id),
+        price=decimal_text_or_none(event.price),
+        side=side_text(event.side),
+        status=_status_text(event.status, filled),
+        quantity=decimal_text_or_none(event.quantity),
+        filled=decimal_text(filled),
+        time=to_seconds(event.time),
         detail=event.detail,
     )
 
 
-def trade(who: Who, own: OwnTrade) -> TradeData:
-    told, booked = own.trade, own.booked
+def trade(label: MarketLabel, own: OwnTrade) -> TradeData:
+    trade, booked = own.trade, own.booked
     return TradeData(
-        symbol=who.symbol,
-        venue=who.venue,
-        market=who.market,
-        side=told.side.value,
-        price=plain(told.price),
-        amount=plain(told.quantity),
-        time=seconds(told.time),
-        time_ms=told.time // MILLISECOND_NS,
-        trade_id=told.trade_id,
-        order_id=told.client_order_id,
-        fee=plain(told.fee),
-        fee_asset=told.fee_asset,
-        is_maker=told.is_maker,
+        symbol=label.symbol,
+        venue=label.venue,
+        market=label.market,
+        side=trade.side.value,
+        price=decimal_text(trade.price),
+        amount=decimal_text(trade.quantity),
+        time=to_seconds(trade.time),
+        time_ms=trade.time // MILLISECOND_NS,
+        trade_id=trade.trade_id,
+        order_id=trade.client_order_id,
+        fee=decimal_text(trade.fee),
+        fee_asset=trade.fee_asset,
+        is_maker=trade.is_maker,
         opens=booked.opens if booked else None,
         level=booked.level if booked else None,
-        grid_profit=plain(booked.grid_profit) if booked else None,
+        grid_profit=decimal_text(booked.grid_profit) if booked else None,
     )
 
 
-def position(who: Who, position: Position) -> PositionData:
+def position(label: MarketLabel, position: Position) -> PositionData:
     return PositionData(
-        symbol=who.symbol,
-        venue=who.venue,
-        market=who.market,
-        amount=plain(position.quantity),
-        entry_price=plain(position.entry_price),
-        unrealized_pnl=plain(position.unrealized_pnl),
-        leverage=plain(position.leverage),
+        symbol=label.symbol,
+        venue=label.venue,
+        market=label.market,
+        amount=decimal_text(position.quantity),
+        entry_price=decimal_text(position.entry_price),
+        unrealized_pnl=decimal_text(position.unrealized_pnl),
+        leverage=decimal_text(position.leverage),
         side="LONG" if position.quantity > 0 else "SHORT" if position.quantity < 0 else "FLAT",
-        mark_price=plain(position.mark_price),
-        liquidation_price=plain_or_none(position.liquidation_price),
-        time=seconds(position.time),
+        mark_price=decimal_text(position.mark_price),
+        liquidation_price=decimal_text_or_none(position.liquidation_price),
+        time=to_seconds(position.time),
     )
 
 
-def grid(who: Who, view: GridView) -> GridData:
+def grid(label: MarketLabel, view: GridView) -> GridData:
     return GridData(
-        symbol=who.symbol,
-        venue=who.venue,
-        market=who.market,
-        anchor_price=plain_or_none(view.anchor_price),
-        price_interval=plain_or_none(view.price_interval),
+        symbol=label.symbol,
+        venue=label.venue,
+        market=label.market,
+        anchor_price=decimal_text_or_none(view.anchor_price),
+        price_interval=decimal_text_or_none(view.price_interval),
         slots=tuple(_slot(slot) for slot in view.slots),
         step=view.step,
         mode=view.mode,
         center=view.center,
-        price=plain_or_none(view.price),
+        price=decimal_text_or_none(view.price),
         paused=view.paused,
         not_quoting=view.not_quoting,
-        position=plain(view.position),
-        cash=plain(view.cash),
-        fees=plain(view.fees),
-        funding=plain(view.funding),
-        grid_profit=plain(view.grid_profit),
-        unpaired_profit=plain(view.unpaired_profit),
-        total_profit=plain(view.total_profit),
-        buy_and_hold=plain(view.buy_and_hold),
+        position=decimal_text(view.position),
+        cash=decimal_text(view.cash),
+        fees=decimal_text(view.fees),
+        funding=decimal_text(view.funding),
+        grid_profit=decimal_text(view.grid_profit),
+        unpaired_profit=decimal_text(view.unpaired_profit),
+        total_profit=decimal_text(view.total_profit),
+        buy_and_hold=decimal_text(view.buy_and_hold),
         closed_trades=view.closed_trades,
         opened_trades=view.opened_trades,
-        volume=plain(view.volume),
-        first_time=seconds(view.first_time),
-        time=seconds(view.time),
+        volume=decimal_text(view.volume),
+        first_time=to_seconds(view.first_time),
+        time=to_seconds(view.time),
     )
 
 
-def alert(who: Who, event: RiskChanged | AlertRaised) -> RiskAlertData:
+def alert(label: MarketLabel, event: RiskChanged | AlertRaised) -> RiskAlertData:
     if isinstance(event, RiskChanged):
         reason, details, active = event.reason, event.details, event.active
     else:
         reason, details, active = event.code, event.detail, True
     return RiskAlertData(
-        symbol=who.symbol,
-        venue=who.venue,
-        market=who.market,
+        symbol=label.symbol,
+        venue=label.venue,
+        market=label.market,
         severity=event.severity,
         reason=reason,
         details=details,
         active=active,
-        time=seconds(event.time),
+        time=to_seconds(event.time),
         step=event.step,
     )
 
 
-def risk_status(who: Who, active: list[RiskChanged]) -> RiskStatusData:
+def risk_status(label: MarketLabel, active: list[RiskChanged]) -> RiskStatusData:
     return RiskStatusData(
-        symbol=who.symbol,
-        venue=who.venue,
-        market=who.market,
+        symbol=label.symbol,
+        venue=label.venue,
+        market=label.market,
         status="active" if active else "normal",
         active=tuple(
             ActiveRisk(
-                severity=risk.severity, reason=risk.reason, details=risk.details, time=seconds(risk.time)
+                severity=risk.severity, reason=risk.reason, details=risk.details, time=to_seconds(risk.time)
             )
             for risk in active
         ),
     )
 
 
-def reconciliation(who: Who, event: Reconciled) -> ReconciliationData:
+def reconciliation(label: MarketLabel, event: Reconciled) -> ReconciliationData:
     return ReconciliationData(
-        symbol=who.symbol,
-        venue=who.venue,
-        market=who.market,
+        symbol=label.symbol,
+        venue=label.venue,
+        market=label.market,
         finding=event.finding,
         order_id=event.client_order_id,
         action=event.action,
-        time=seconds(event.time),
+        time=to_seconds(event.time),
         step=event.step,
     )
 
 
-def control(who: Who, event: CommandResult) -> ControlData:
+def control(label: MarketLabel, event: CommandResult) -> ControlData:
     return ControlData(
-        symbol=who.symbol,
-        venue=who.venue,
-        market=who.market,
+        symbol=label.symbol,
+        venue=label.venue,
+        market=label.market,
         command=event.name,
         command_id=event.command_id,
         outcome=event.outcome,
         detail=event.detail,
         operator=event.operator,
         reason=event.reason,
-        time=seconds(event.time),
+        time=to_seconds(event.time),
         step=event.step,
     )
 
 
-def ticker(who: Who, event: Ticker) -> TickerData:
+def ticker(label: MarketLabel, event: Ticker) -> TickerData:
     return TickerData(
-        symbol=who.symbol,
-        venue=who.venue,
-        market=who.market,
-        bid=plain(event.bid),
-        ask=plain(event.ask),
-        last=plain(event.last),
-        time=seconds(event.time),
+        symbol=label.symbol,
+        venue=label.venue,
+        market=label.market,
+        bid=decimal_text(event.bid),
+        ask=decimal_text(event.ask),
+        last=decimal_text(event.last),
+        time=to_seconds(event.time),
         time_ms=event.time // MILLISECOND_NS,
     )
 
@@ -249,17 +283,17 @@ def ticker(who: Who, event: Ticker) -> TickerData:
 def _slot(slot: SlotView) -> SlotData:
     return SlotData(
         slot_id=slot.slot_id,
-        price=plain(slot.price),
-        side=upper(slot.side),
+        price=decimal_text(slot.price),
+        side=side_text(slot.side),
         status=slot.status,
-        held=plain(slot.held),
+        held=decimal_text(slot.held),
         order_id=slot.client_order_id,
-        order_price=plain_or_none(slot.order_price),
+        order_price=decimal_text_or_none(slot.order_price),
     )
 
 
-def _status_word(status: OrderStatus, filled: Quantity) -> str:
-    """Return one of the six words that browsers know."""
+def _status_text(status: OrderStatus, filled: Quantity) -> str:
+    """Return one of the six statuses that pages know, such as `PARTIALLY_FILLED`."""
     match status:
         case OrderStatus.NOT_PLACED:
             return "REJECTED"

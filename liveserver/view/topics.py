@@ -1,52 +1,48 @@
-"""What a viewer wants to see, and the channels that this comes to."""
+"""Resolve the topics of a viewer to channels of the projection."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from liveserver.view.projection import Channel, Projection
+from liveserver.protocol.client_messages import RequestedTopic
+from liveserver.protocol.symbol_names import Channel
+from liveserver.view.projection import Projection
 
-EVERY = "*"
-
-
-class Wanted(NamedTuple):
-    """One topic: an empty `symbol` or `interval` means the first, `*` every symbol (of the venue, if one is named)."""
-
-    symbol: str = ""
-    venue: str = ""
-    interval: str = ""
-    is_patient: bool = False
-    """It was shown this symbol before, and waits for it to come back."""
+ALL_SYMBOLS = "*"
 
 
-class Unknown(NamedTuple):
-    """A topic that there is not."""
+class UnknownTopic(NamedTuple):
+    """A topic whose symbol is unknown."""
 
-    wanted: Wanted
+    topic: RequestedTopic
 
 
-def resolve(projection: Projection, topics: Sequence[Wanted]) -> tuple[list[Channel], list[Wanted]] | Unknown:
-    """Return the channels of the topics, and the topics as they are to be understood from now on."""
+def resolve(
+    projection: Projection, topics: Sequence[RequestedTopic]
+) -> tuple[list[Channel], list[RequestedTopic]] | UnknownTopic:
+    """Return the channels of the topics, each once, and the topics with exact symbols and intervals."""
     channels: list[Channel] = []
-    understood: list[Wanted] = []
-    for wanted in topics:
-        if wanted.symbol == EVERY:
-            markets = projection.find_all(wanted.venue)
-            channels += [Channel(market, projection.interval(market, wanted.interval)) for market in markets]
-            understood.append(wanted)
+    resolved: list[RequestedTopic] = []
+    for topic in topics:
+        if topic.symbol == ALL_SYMBOLS:
+            markets = projection.find_all(topic.venue)
+            channels += [Channel(market, projection.interval(market, topic.interval)) for market in markets]
+            resolved.append(topic)
             continue
-        market = projection.find(wanted.symbol, wanted.venue)
+        market = projection.find(topic.symbol, topic.venue)
         if market is not None:
-            channel = Channel(market, projection.interval(market, wanted.interval))
+            channel = Channel(market, projection.interval(market, topic.interval))
             channels.append(channel)
-            understood.append(Wanted(market.symbol, market.venue, channel.interval, is_patient=True))
-        elif wanted.is_patient:
-            understood.append(wanted)
+            resolved.append(
+                RequestedTopic(market.symbol, market.venue, channel.interval, may_be_missing=True)
+            )
+        elif topic.may_be_missing:
+            resolved.append(topic)
         else:
-            return Unknown(wanted)
-    return list(dict.fromkeys(channels)), understood
+            return UnknownTopic(topic)
+    return list(dict.fromkeys(channels)), resolved
 
 
-def unknown_symbol(symbol: str, venue: str, known: Iterable[str]) -> str:
-    """Return one sentence that says what is not there and what is."""
+def describe_unknown_symbol(symbol: str, venue: str, known: Iterable[str]) -> str:
+    """Return the error text: `there is no symbol DOGEUSDT on sim; known symbols: BTCUSDT, ETHUSDT`."""
     where = f" on {venue}" if venue else ""
-    return f"there is no symbol {symbol or '(any)'}{where}; there is {', '.join(known)}"
+    return f"there is no symbol {symbol or '(any)'}{where}; known symbols: {', '.join(known)}"

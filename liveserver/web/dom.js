@@ -1,5 +1,5 @@
 // @ts-check
-/** The few things that the panels ask of the document. They touch it only where something changed. */
+/** Helpers to update the document. They change only nodes whose content differs. */
 
 /** @param {string} id @returns {HTMLElement} */
 export function byId(id) {
@@ -18,7 +18,7 @@ export function setData(element, name, value) {
   if (element.dataset[name] !== value) element.dataset[name] = value;
 }
 
-/** Write a number that is good or bad by its sign. @param {HTMLElement} element @param {string} text @param {number} sign */
+/** Write a number and mark its sign, which selects the colour. @param {HTMLElement} element @param {string} text @param {number} sign */
 export function setSigned(element, text, sign) {
   setText(element, text);
   setData(element, "sign", String(sign));
@@ -36,12 +36,12 @@ export function make(name, className, ...children) {
   return element;
 }
 
-/** Replace only the children that differ, so that a focus, a hover or a selection survives. @param {HTMLElement} parent @param {HTMLElement[]} children */
+/** Replace only children that differ, so that focus, hover and selection survive. @param {HTMLElement} parent @param {HTMLElement[]} children */
 export function setChildren(parent, children) {
   children.forEach((child, i) => {
-    const shown = parent.children[i];
-    if (!shown) parent.append(child);
-    else if (!shown.isEqualNode(child)) shown.replaceWith(child);
+    const current = parent.children[i];
+    if (!current) parent.append(child);
+    else if (!current.isEqualNode(child)) current.replaceWith(child);
   });
   while (parent.children.length > children.length) parent.lastElementChild?.remove();
 }

@@ -1,8 +1,8 @@
 // @ts-check
-/** How numbers and times are written. A sign says what a colour says, for those who do not see the colour. */
+/** Formatting of numbers and times. Signs repeat what colours show, for colour-blind users. */
 
 const MINUS = "\u2212";
-const NARROW = "\u202f";
+const NARROW_SPACE = "\u202f";
 
 /** @type {Map<number, Intl.NumberFormat>} */
 const formats = new Map();
@@ -20,7 +20,7 @@ function formatOf(digits) {
 /** @param {number} value @param {number} digits */
 export function fixed(value, digits) {
   const text = formatOf(Math.min(Math.max(digits, 0), 12)).format(value);
-  // Rounded to nothing, a number has no sign.
+  // A number that rounds to zero has no sign.
   return /^-[0.,]*$/.test(text) ? text.slice(1) : text.replace("-", MINUS);
 }
 
@@ -30,18 +30,18 @@ export function signed(value, digits) {
   return text.startsWith(MINUS) || !/[1-9]/.test(text) ? text : `+${text}`;
 }
 
-/** Money, with the digits that matter: of itself, or of what it stands beside. @param {number} value @param {number} [digits] */
+/** An amount with a sign; `digits` default to those that fit its size. @param {number} value @param {number} [digits] */
 export function money(value, digits = moneyDigits(value)) {
   return signed(value, digits);
 }
 
-/** How many digits matter of amounts of which the largest is this. @param {...number} values */
+/** The decimal places for amounts, according to the largest. @param {...number} values */
 export function moneyDigits(...values) {
   const size = Math.max(...values.map(Math.abs));
   return size >= 100000 ? 0 : size >= 0.1 || size === 0 ? 2 : 4;
 }
 
-/** A quantity as the venue writes it, without zeros at the end; nothing where it is not public. @param {string | number} value */
+/** A quantity without trailing zeros; empty if redacted. @param {string | number} value */
 export function quantity(value) {
   if (value === "") return "";
   return new Intl.NumberFormat("en-US", { maximumFractionDigits: 8 }).format(Number(value)).replace("-", MINUS);
@@ -54,21 +54,21 @@ export function compact(value) {
 
 /** @param {number} ratio */
 export function percent(ratio) {
-  return `${signed(ratio * 100, 2)}${NARROW}%`;
+  return `${signed(ratio * 100, 2)}${NARROW_SPACE}%`;
 }
 
-/** A share too small for `percent`: of all that was traded. @param {number} ratio */
+/** A share of the traded volume, which needs more digits than `percent`. @param {number} ratio */
 export function share(ratio) {
-  return `${signed(ratio * 100, 3)}${NARROW}%`;
+  return `${signed(ratio * 100, 3)}${NARROW_SPACE}%`;
 }
 
 /** @param {number} seconds */
 export function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
-  if (whole < 60) return `${whole}${NARROW}s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)}${NARROW}min`;
-  if (whole < 86400) return `${Math.floor(whole / 3600)}${NARROW}h`;
-  return `${Math.floor(whole / 86400)}${NARROW}d`;
+  if (whole < 60) return `${whole}${NARROW_SPACE}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}${NARROW_SPACE}min`;
+  if (whole < 86400) return `${Math.floor(whole / 3600)}${NARROW_SPACE}h`;
+  return `${Math.floor(whole / 86400)}${NARROW_SPACE}d`;
 }
 
 /** @param {number} milliseconds since the epoch */
@@ -81,12 +81,12 @@ export function day(milliseconds) {
   return new Date(milliseconds).toISOString().slice(0, 10);
 }
 
-/** `-1`, `0` or `1`: which way a number is shown to go. @param {number} value @param {number} digits */
+/** The sign of a number as it is displayed: `-1`, `0` or `1`. @param {number} value @param {number} digits */
 export function signOf(value, digits) {
   return Math.sign(Number(value.toFixed(digits)));
 }
 
-/** `margin_locked` as people write it. @param {string} word */
-export function words(word) {
-  return word.replaceAll("_", " ");
+/** A code as words, such as "margin locked" for `margin_locked`. @param {string} code */
+export function words(code) {
+  return code.replaceAll("_", " ");
 }

@@ -1,80 +1,82 @@
 // @ts-check
-/** Wiring: messages go into the store, and what changed is drawn once a frame. */
+/** Wiring: messages update the store; changed parts are rendered once per animation frame. */
 
-import { renderBadge } from "./badge.js";
-import { PriceChart, legendOf } from "./chart.js";
-import { Control } from "./control.js";
+import { Cursors } from "./api/cursors.js";
+import { fetchReasons } from "./api/reasons.js";
+import { Session } from "./api/session.js";
+import { LiveSocket } from "./api/socket.js";
+import { PriceChart, legendOf } from "./charts/chart.js";
 import { byId, setText } from "./dom.js";
-import { renderLog } from "./log.js";
-import { renderPanels, titleOf } from "./panels.js";
-import { Positions } from "./positions.js";
-import { ReplayBar } from "./replay.js";
-import { Session } from "./session.js";
-import { LiveSocket } from "./socket.js";
-import { Store } from "./store.js";
-import { Choice } from "./symbols.js";
-import { renderTables } from "./tables.js";
+import { Store } from "./model/store.js";
+import { renderConnectionBadge } from "./panels/connection_badge.js";
+import { Control } from "./panels/control.js";
+import { renderNoticesAndBanners } from "./panels/notices.js";
+import { renderPanels, titleOf } from "./panels/panels.js";
+import { ReplayBar } from "./panels/replay.js";
+import { SymbolChoice } from "./panels/symbols.js";
+import { renderTables } from "./panels/tables.js";
 
-/** Ages and the tab's title go on while nothing comes, and in a hidden tab, where no frames are drawn. */
+/** Interval to update ages and the tab's title, also without messages, and in hidden tabs, which draw no frames. */
 const TICK_MS = 500;
 
 const store = new Store();
-/** @type {number | null} */
-let hovered = null;
-let isDue = false;
+/** The time of the candle under the pointer. @type {number | null} */
+let hoveredTime = null;
+let isRenderScheduled = false;
 
 const chart = new PriceChart(byId("chart"), (time) => {
-  hovered = time;
-  drawSoon();
+  hoveredTime = time;
+  scheduleRender();
 });
-const choice = new Choice(() => {
-  chart.startAnew();
+const choice = new SymbolChoice(() => {
+  chart.reset();
   store.clear();
   store.endReplay();
-  positions.forget();
+  cursors.reset();
   socket.open();
-  drawSoon();
+  scheduleRender();
 });
-const positions = new Positions();
-const socket = new LiveSocket(address, (message) => {
-  if (!positions.take(message)) return;
+const cursors = new Cursors();
+const socket = new LiveSocket(socketAddress, (message) => {
+  if (!cursors.advance(message)) return;
   store.apply(message, Date.now());
-  // What is on the page is not the present: a new connection has to bring all of it.
-  if (store.isReplaying) positions.forget();
-  drawSoon();
+  // A replay replaces the live data on the page, so a new connection must start with a snapshot.
+  if (store.isReplaying) cursors.reset();
+  scheduleRender();
 }, connectionChanged);
-const replay = new ReplayBar((request) => socket.send(request), topic);
+const replay = new ReplayBar((request) => socket.send(request), replayTopic);
 const control = new Control(() => store.status && { symbol: store.status.market, venue: store.status.venue });
 const session = new Session(() => {
-  positions.forget();
+  cursors.reset();
   store.clear();
   socket.open();
-}, (who) => control.offer(who));
+}, (info) => control.offer(info.commands));
 
 byId("fit").addEventListener("click", () => chart.fit());
 addEventListener("keydown", (event) => {
   if (event.key === "f" && !event.ctrlKey && !event.metaKey && !event.altKey) chart.fit();
 });
 setInterval(() => {
-  renderBadge(store, socket.state, Date.now());
-  document.title = titleOf(store, symbol());
+  renderConnectionBadge(store, socket.state, Date.now());
+  document.title = titleOf(store, shownSymbol());
 }, TICK_MS);
-void session.ask();
+void session.refresh();
+void loadReasons();
 socket.open();
 
-function address() {
+function socketAddress() {
   const url = new URL("ws", document.baseURI);
   url.protocol = url.protocol.replace("http", "ws");
-  const resumed = positions.query();
-  if (resumed) {
-    url.search = String(resumed);
+  const resume = cursors.query();
+  if (resume) {
+    url.search = String(resume);
     return url.href;
   }
-  for (const [name, value] of Object.entries(choice.wanted)) if (value) url.searchParams.set(name, value);
+  for (const [name, value] of Object.entries(choice.requested)) if (value) url.searchParams.set(name, value);
   return url.href;
 }
 
-function topic() {
+function replayTopic() {
   const { market: symbol = "", venue = "", interval = "" } = store.status ?? {};
   return { symbol, venue, interval };
 }
@@ -82,36 +84,44 @@ function topic() {
 function connectionChanged() {
   if (socket.state.phase === "lost") {
     store.endReplay();
-    // A browser is not told why a socket was refused: the server is asked who it takes this for.
-    void session.ask();
+    // Browsers hide why a handshake was rejected; the session tells whether a login is required.
+    void session.refresh();
   }
-  drawSoon();
+  if (socket.state.phase === "open" && !store.reasons.size) void loadReasons();
+  scheduleRender();
 }
 
-function symbol() {
-  return store.status?.symbol ?? choice.wanted.symbol;
+async function loadReasons() {
+  const reasons = await fetchReasons();
+  if (!reasons) return;
+  store.setReasons(reasons);
+  scheduleRender();
 }
 
-function drawSoon() {
-  if (isDue) return;
-  isDue = true;
-  requestAnimationFrame(draw);
+function shownSymbol() {
+  return store.status?.symbol ?? choice.requested.symbol;
 }
 
-function draw() {
-  isDue = false;
-  const changed = store.take();
+function scheduleRender() {
+  if (isRenderScheduled) return;
+  isRenderScheduled = true;
+  requestAnimationFrame(render);
+}
+
+function render() {
+  isRenderScheduled = false;
+  const changed = store.takeChanges();
   const now = Date.now();
   chart.render(store, changed);
   renderPanels(store, changed);
   renderTables(store, changed, now);
-  renderLog(store, changed);
+  renderNoticesAndBanners(store, changed);
   replay.render(store, changed);
   choice.render(store, changed);
-  renderBadge(store, socket.state, now);
-  setText(byId("legend"), legendOf(store, hovered));
-  document.title = titleOf(store, symbol());
+  renderConnectionBadge(store, socket.state, now);
+  setText(byId("legend"), legendOf(store, hoveredTime));
+  document.title = titleOf(store, shownSymbol());
 }
 
-/** For tests, and for the curious: a canvas cannot be read. */
-Object.assign(window, { __opensqt: { store, socket, positions, inspect: () => chart.inspect() } });
+/** For tests and debugging, because a canvas cannot be inspected. */
+Object.assign(window, { __opensqt: { store, socket, cursors, inspect: () => chart.inspect() } });

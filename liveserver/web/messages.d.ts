@@ -1,4 +1,4 @@
-/** What the live server says: see messages.py. Decimals are strings, `time` is in seconds. */
+/** Messages of the live protocol: see liveserver/protocol/server_messages.py. Decimals are strings, `time` is in seconds. */
 
 export interface OfMarket { symbol: string; venue: string; market: string }
 
@@ -15,7 +15,7 @@ export interface Order extends OfMarket {
   reduce_only: boolean; time: number; detail: string
 }
 
-/** What the venue said of an order: null is what it did not say. */
+/** A report on an order from the venue; null fields are unchanged. */
 export interface OrderReport extends OfMarket {
   id: string; price: string | null; side: "BUY" | "SELL" | null; status: string; quantity: string | null; filled: string
   time: number; detail: string; reduce_only?: boolean
@@ -79,10 +79,10 @@ export interface Server {
 
 export interface ErrorMessage { error: string; known: string[] }
 
-export interface StreamPosition { created: string; sequence: number }
+export interface StreamCursor { created: string; sequence: number }
 
-/** By the name of the stream. */
-export type Streams = Record<string, StreamPosition>
+/** Cursors by stream name, such as ORDERS. */
+export type Streams = Record<string, StreamCursor>
 
 export interface Snapshot { reason: string; streams: Streams; markets: { venue: string; symbol: string; interval: string }[] }
 
@@ -91,10 +91,10 @@ export interface Replay {
   speed?: number | "max"; kept_from?: number
 }
 
-/** What every message may have beside its type and data. */
-interface Beside { seq?: string; replayed?: number }
+/** Optional fields of every message: its event (`ORDERS:1042`), and in a replay the time it was stored, in milliseconds. */
+interface Envelope { seq?: string; replayed?: number }
 
-export type Message = Beside & (
+export type Message = Envelope & (
   | { type: "history"; data: Candle[] }
   | { type: "kline"; data: Candle }
   | { type: "account"; data: Account }
@@ -121,7 +121,7 @@ export type Message = Beside & (
 
 interface Topic { symbol: string; venue: string; interval: string }
 
-/** What the page says. */
+/** Messages from the page to the server. */
 export type Request =
   | { type: "replay"; data: { topics: Topic[]; from: string; to: string; speed: number | "max" } }
   | { type: "pause" }
@@ -129,7 +129,7 @@ export type Request =
   | { type: "seek"; data: { to: number } }
   | { type: "stop" }
 
-/** A line of the log. */
+/** An entry of the notices panel. */
 export type Notice =
   | { type: "risk_alert"; data: RiskAlert }
   | { type: "reconciliation"; data: Reconciliation }

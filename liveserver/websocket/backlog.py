@@ -1,21 +1,21 @@
-"""What waits for one viewer while its connection takes nothing more: bounded in messages and in bytes."""
+"""The backlog of one slow viewer: unsent frames, bounded in messages and bytes."""
 
 
 class Backlog:
     """Chunks of whole frames, in order."""
 
-    __slots__ = ("_chunks", "_messages_limit", "_size_limit", "messages", "size")
+    __slots__ = ("_chunks", "_max_messages", "_max_size", "messages", "size")
 
-    def __init__(self, messages: int, size: int) -> None:
-        self._messages_limit = messages
-        self._size_limit = size
+    def __init__(self, max_messages: int, max_size: int) -> None:
+        self._max_messages = max_messages
+        self._max_size = max_size
         self._chunks: list[bytes] = []
         self.messages = 0
         self.size = 0
 
     def put(self, chunk: bytes, messages: int) -> bool:
-        """Keep a chunk; False, and nothing is kept, when it does not fit."""
-        if self.messages + messages > self._messages_limit or self.size + len(chunk) > self._size_limit:
+        """Append a chunk; return False and append nothing if it does not fit."""
+        if self.messages + messages > self._max_messages or self.size + len(chunk) > self._max_size:
             return False
         self._chunks.append(chunk)
         self.messages += messages
@@ -23,7 +23,7 @@ class Backlog:
         return True
 
     def take(self) -> bytes:
-        """Return all that waits, joined."""
+        """Remove all chunks and return them joined."""
         joined = b"".join(self._chunks)
         self.clear()
         return joined

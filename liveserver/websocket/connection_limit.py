@@ -1,30 +1,30 @@
-"""How many may be connected, in all and from one address."""
+"""Limits on concurrent connections, in total and per address."""
 
 from collections import Counter
 
 
-class Turnstile:
-    """Counts who is inside."""
+class ConnectionLimit:
+    """Counts open connections."""
 
-    def __init__(self, total: int, per_address: int) -> None:
-        self._total = total
-        self._per_address = per_address
-        self._inside: Counter[str] = Counter()
-        self._count = 0
+    def __init__(self, max_total: int, max_per_address: int) -> None:
+        self._max_total = max_total
+        self._max_per_address = max_per_address
+        self._per_address: Counter[str] = Counter()
+        self._total = 0
 
-    def enter(self, address: str) -> str | None:
-        """Let somebody in; return why not when there are too many."""
-        if self._count >= self._total:
+    def acquire(self, address: str) -> str | None:
+        """Count a connection and return None; if a limit is reached, return which."""
+        if self._total >= self._max_total:
             return "too many viewers are connected"
-        if self._inside[address] >= self._per_address:
+        if self._per_address[address] >= self._max_per_address:
             return "too many viewers are connected from this address"
-        self._inside[address] += 1
-        self._count += 1
+        self._per_address[address] += 1
+        self._total += 1
         return None
 
-    def leave(self, address: str) -> None:
-        """Let somebody out who was let in."""
-        self._count -= 1
-        self._inside[address] -= 1
-        if not self._inside[address]:
-            del self._inside[address]
+    def release(self, address: str) -> None:
+        """Remove a connection that `acquire` counted."""
+        self._total -= 1
+        self._per_address[address] -= 1
+        if not self._per_address[address]:
+            del self._per_address[address]

@@ -1,4 +1,4 @@
-"""What a session stands on: its limits, its connection, and what all sessions of a server share."""
+"""Interfaces a WebSocket session depends on: limits, transport, shared server state."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,65 +10,66 @@ from liveserver.hub.group import Viewer
 from liveserver.hub.hub import Hub
 from liveserver.protocol.client_messages import ControlRequest, Request
 from liveserver.protocol.server_messages import Message
-from liveserver.websocket.connection_limit import Turnstile
-from liveserver.websocket.handshake import Door
+from liveserver.websocket.connection_limit import ConnectionLimit
+from liveserver.websocket.handshake import HandshakePolicy
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a viewer may ask of the server."""
+    """Resource limits per viewer and per server."""
 
     backlog_messages: int = 256
+    """Unsent messages before a slow viewer is disconnected."""
     backlog_bytes: int = 1 << 20
     connections: int = 20_000
     connections_per_address: int = 2000
-    """Many may share an address, and all do behind a proxy."""
+    """Viewers behind a proxy or NAT share an address."""
     inbound_bytes: int = 4096
-    """Of one message; beyond it the connection ends with 1009."""
+    """Size of one message from a viewer; a larger one closes the connection with 1009."""
     inbound_per_s: float = 5.0
-    """Frames, control frames included."""
+    """Sustained rate of frames from a viewer, control frames included."""
     inbound_burst: float = 50.0
     ping_every_s: float = 54.0
     pong_within_s: float = 60.0
     linger_s: float = 5.0
-    """How long a viewer has to answer a close, or to fetch it."""
+    """Time for a viewer to receive and answer a close frame."""
 
 
-class Outlet(Protocol):
-    """The connection, as far as a session uses it."""
+class Transport(Protocol):
+    """The write side of a connection."""
 
     def write(self, data: bytes) -> None:
-        """Send bytes; what the network does not take yet is kept."""
+        """Send bytes; buffer what the network does not accept yet."""
         ...
 
     def write_eof(self) -> None:
-        """End our side once all is sent; the viewer ends its own."""
+        """Close the write side once everything is sent."""
         ...
 
     def abort(self) -> None:
-        """End the connection now."""
+        """Close the connection immediately."""
         ...
 
 
-class Stage(Protocol):
-    """What all sessions of a server share."""
+class SessionContext(Protocol):
+    """Server state that all sessions share."""
 
     hub: Hub
-    door: Door
-    turnstile: Turnstile
+    handshake_policy: HandshakePolicy
+    connection_limit: ConnectionLimit
     limits: Limits
 
     def greeting(self) -> Sequence[Message]:
-        """Return what a new viewer hears beside the snapshot."""
+        """Return the messages that a new viewer receives besides the snapshot."""
         ...
 
-    def dropped(self) -> None:
-        """Count a viewer that was too slow."""
+    def count_dropped(self) -> None:
+        """Count a viewer that was disconnected for being too slow."""
         ...
 
     def command(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
-        """Give a command on somebody's behalf, and tell the viewer what became of it."""
+        """Give an operator command; its answer is sent to the viewer."""
         ...
 
-    def asked(self, viewer: Viewer, said: Request) -> None:
-        """Do what a viewer asks for."""
+    def handle(self, viewer: Viewer, request: Request) -> None:
+        """Carry out a viewer's request."""
         ...

@@ -1,4 +1,7 @@
-"""Which WebSocket may be opened, and what it asks for: decided on the handshake alone."""
+"""Policy for WebSocket handshakes: origin, authentication, rate limits, requested topics.
+
+Example of a request: `GET /ws?symbol=BTCUSDT&venue=sim&interval=1m`.
+"""
 
 import math
 from typing import NamedTuple
@@ -7,98 +10,101 @@ from urllib.parse import parse_qs
 from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request
 
-from liveserver.auth import refusals
-from liveserver.auth.addresses import counted_as
-from liveserver.auth.authenticator import Asking, Guard, has_token, may_connect
-from liveserver.auth.refusals import Refusal
-from liveserver.auth.roles import Identity, Via
+from liveserver.auth import error_responses
+from liveserver.auth.addresses import rate_limit_key
+from liveserver.auth.authenticator import Authenticator, RequestInfo, contains_token, is_allowed_origin
+from liveserver.auth.error_responses import ErrorResponse
+from liveserver.auth.roles import CredentialSource, Identity
 from liveserver.auth.settings import Access, RateLimits
-from liveserver.protocol.client_messages import TOPICS_LIMIT
-from liveserver.view.topics import Wanted
+from liveserver.protocol.client_messages import MAX_TOPICS, RequestedTopic
 
-SOCKET_PATH = "/ws"
+WEBSOCKET_PATH = "/ws"
 
-UNGUARDED = Access(trust_network=True, rates=RateLimits(handshakes_burst=math.inf, messages_burst=math.inf))
+NO_AUTHENTICATION = Access(
+    trust_network=True, rates=RateLimits(handshakes_burst=math.inf, messages_burst=math.inf)
+)
 
 
-class Admission(NamedTuple):
-    """Who comes in, from where, for how long, and what it wants to see."""
+class AcceptedHandshake(NamedTuple):
+    """An accepted handshake: identity, address, lifetime, requested topics."""
 
-    wanted: list[Wanted]
+    topics: list[RequestedTopic]
     identity: Identity
     address: str
-    """What it is counted as."""
-    lasts_s: float | None = None
-    """Until its token expires; None is for ever."""
+    """The client's `rate_limit_key`."""
+    lifetime_s: float | None = None
+    """Time until the token expires; None if it does not."""
 
 
-class Door:
-    """The rules for connecting. Without a guard it asks for nothing but an allowed origin."""
+class HandshakePolicy:
+    """The rules for handshakes. Without an authenticator only the origin is checked."""
 
-    def __init__(self, allowed_origins: frozenset[str] = frozenset(), guard: Guard | None = None) -> None:
-        self.guard = guard or Guard(UNGUARDED, allowed_origins)
+    def __init__(
+        self, allowed_origins: frozenset[str] = frozenset(), authenticator: Authenticator | None = None
+    ) -> None:
+        self.authenticator = authenticator or Authenticator(NO_AUTHENTICATION, allowed_origins)
 
-    def admit(self, request: Request, peer: str = "", now: float = 0.0) -> Admission | Refusal:
-        """Return who comes in and what it asks for, or why it may not connect. `now` is monotonic."""
-        path, _, query = request.path.partition("?")
-        if path != SOCKET_PATH:
-            return Refusal(404, "not_found", f"there is no socket at {path}")
+    def check(self, request: Request, peer: str = "", now: float = 0.0) -> AcceptedHandshake | ErrorResponse:
+        """Return the accepted handshake, or the error to answer. `now` is monotonic."""
+        path, _, query_text = request.path.partition("?")
+        if path != WEBSOCKET_PATH:
+            return ErrorResponse(404, "not_found", f"no WebSocket at {path}", f"connect to {WEBSOCKET_PATH}")
         try:
-            asking = _asking(request.headers, self.guard, peer)
+            info = _request_info(request.headers, self.authenticator, peer)
         except MultipleValuesError as error:
-            return Refusal(400, "bad_request", f"more than one {error}")
-        asked_for = query.encode("latin-1", "replace")
-        identity = self._why_not(asking, asked_for, now) or self._identify(asking, now)
-        if isinstance(identity, Refusal):
+            return ErrorResponse(400, "bad_request", f"duplicate header {error}")
+        query = query_text.encode("latin-1", "replace")
+        identity = self._check_request(info, query, now) or self._authenticate(info, now)
+        if isinstance(identity, ErrorResponse):
             return identity
-        lasts_s = None if identity.expires is None else identity.expires - self.guard.wall_clock()
-        return Admission(topics(asked_for), identity, counted_as(asking.address), lasts_s)
+        lifetime_s = None if identity.expires is None else identity.expires - self.authenticator.wall_clock()
+        return AcceptedHandshake(topics_in(query), identity, rate_limit_key(info.address), lifetime_s)
 
-    def _why_not(self, asking: Asking, query: bytes, now: float) -> Refusal | None:
-        guard = self.guard
-        if not guard.handshakes.spend(counted_as(asking.address), now):
-            return self._no(refusals.TOO_MANY_REQUESTS._replace(retry_after_s=guard.handshakes.wait_s))
-        if has_token(query):
-            return self._no(refusals.TOKEN_IN_QUERY)
-        if not may_connect(asking.origin, asking.host, guard.allowed_origins):
-            return self._no(refusals.FOREIGN_ORIGIN)
+    def _check_request(self, info: RequestInfo, query: bytes, now: float) -> ErrorResponse | None:
+        handshakes = self.authenticator.handshakes
+        if not handshakes.spend(rate_limit_key(info.address), now):
+            retry_after_s = handshakes.retry_after_s
+            return self._reject(error_responses.TOO_MANY_REQUESTS._replace(retry_after_s=retry_after_s))
+        if contains_token(query):
+            return self._reject(error_responses.TOKEN_IN_QUERY)
+        if not is_allowed_origin(info.origin, info.host, self.authenticator.allowed_origins):
+            return self._reject(error_responses.FOREIGN_ORIGIN)
         return None
 
-    def _identify(self, asking: Asking, now: float) -> Identity | Refusal:
-        identity = self.guard.identify(asking, now)
-        if isinstance(identity, Refusal):
+    def _authenticate(self, info: RequestInfo, now: float) -> Identity | ErrorResponse:
+        identity = self.authenticator.authenticate(info, now)
+        if isinstance(identity, ErrorResponse):
             return identity
-        # A cookie comes along by itself: it is no reason to let any page in.
-        if identity.via is Via.COOKIE and asking.origin is not None and not self.guard.is_own_page(asking):
-            return self._no(refusals.FOREIGN_ORIGIN)
+        # Browsers attach cookies to requests of any page, so a cookie does not vouch for the page.
+        is_cookie = identity.source is CredentialSource.COOKIE
+        if is_cookie and info.origin is not None and not self.authenticator.is_own_page(info):
+            return self._reject(error_responses.FOREIGN_ORIGIN)
         return identity
 
-    def _no(self, why: Refusal) -> Refusal:
-        self.guard.count(why.error)
-        return why
+    def _reject(self, error: ErrorResponse) -> ErrorResponse:
+        self.authenticator.count_rejection(error.error)
+        return error
 
 
-def wanted(query: bytes) -> Wanted:
-    """Return what `?symbol=&venue=&interval=` asks for."""
-    return topics(query)[0]
+def topics_in(query: bytes) -> list[RequestedTopic]:
+    """Return the topics in a query: one per `symbol`, all of the same `venue` and `interval`.
 
-
-def topics(query: bytes) -> list[Wanted]:
-    """Return all that is asked for: `symbol` may be there several times."""
+    `b"symbol=BTCUSDT&symbol=*&interval=5m"` has two topics. Without `symbol` there is one, the default symbol.
+    """
     fields = parse_qs(query.decode("latin-1"))
     venue, interval = (fields.get(name, [""])[0] for name in ("venue", "interval"))
-    return [Wanted(symbol, venue, interval) for symbol in fields.get("symbol", [""])[:TOPICS_LIMIT]]
+    return [RequestedTopic(symbol, venue, interval) for symbol in fields.get("symbol", [""])[:MAX_TOPICS]]
 
 
-def _asking(headers: Headers, guard: Guard, peer: str) -> Asking:
-    offered = ",".join(headers.get_all("Sec-WebSocket-Protocol"))
-    return Asking(
-        address=guard.proxies.origin_of(peer, headers.get_all("X-Forwarded-For")),
+def _request_info(headers: Headers, authenticator: Authenticator, peer: str) -> RequestInfo:
+    subprotocols = ",".join(headers.get_all("Sec-WebSocket-Protocol"))
+    return RequestInfo(
+        address=authenticator.proxies.client_address(peer, headers.get_all("X-Forwarded-For")),
         host=_single(headers, "Host"),
         origin=_single(headers, "Origin"),
         authorization=_single(headers, "Authorization"),
         cookie="; ".join(headers.get_all("Cookie")),
-        subprotocols=[each.strip() for each in offered.split(",") if each.strip()],
+        subprotocols=[each.strip() for each in subprotocols.split(",") if each.strip()],
     )
 
 

@@ -1,11 +1,11 @@
-"""One viewer's connection as a conversation: handshake, frames in and out, pings, close. No sockets, no clock.
+"""State machine of a viewer's connection: handshake, frames, pings, close. No I/O, no clock.
 
-    CONNECTING --handshake--> OPEN --close sent or received--> CLOSING --> gone
+    CONNECTING --handshake--> OPEN --close sent or received--> CLOSING --> closed
 
-What goes out is written at once while the connection takes it, waits in a bounded backlog while it does not, and ends
-the conversation when it does not fit: nobody waits for a slow viewer. Memory a viewer is bounded by the backlog and by
-one chunk in the transport. A viewer that just watches costs little: what reads frames is made when bytes come, and
-forgotten when they were whole frames and whole messages.
+Outgoing frames are written at once while the transport accepts them, and else wait in a bounded backlog. A viewer whose
+backlog overflows is disconnected, so that no viewer delays others. Memory per viewer is bounded by the backlog plus one
+chunk in the transport. Idle viewers are cheap: the frame parser is created when bytes arrive, and released when they ended
+with a complete frame and a complete message.
 """
 
 import asyncio
@@ -14,205 +14,212 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from websockets.frames import CTRL_OPCODES, Frame, Opcode
-from websockets.http11 import Request as Handshake
+from websockets.http11 import Request as HandshakeRequest
 from websockets.protocol import State
 
-from liveserver.auth.rate_limit import Allowance
-from liveserver.auth.refusals import Refusal
+from liveserver.auth.authenticator import Authenticator
+from liveserver.auth.error_responses import ErrorResponse
+from liveserver.auth.rate_limit import TokenBucket
 from liveserver.auth.roles import LOCAL
 from liveserver.hub.group import CloseCode, ProtocolVersion
-from liveserver.protocol.client_messages import Control, NotUnderstood, understand
-from liveserver.protocol.cursors import Positions, positions_in
+from liveserver.protocol.client_messages import Control, InvalidRequest, RequestedTopic, decode_request
+from liveserver.protocol.cursors import StreamCursors, parse_cursors
 from liveserver.protocol.frames import PING, wire_size
-from liveserver.protocol.server_messages import ErrorData, Message, MessageType
-from liveserver.view.topics import Wanted
+from liveserver.protocol.server_messages import Message, MessageType
+from liveserver.protocol.session_messages import ErrorData
 from liveserver.websocket.backlog import Backlog
-from liveserver.websocket.context import Outlet, Stage
-from liveserver.websocket.fragments import Fragments, NotText
-from liveserver.websocket.ws_protocol import ViewerProtocol
+from liveserver.websocket.context import SessionContext, Transport
+from liveserver.websocket.ws_protocol import NotUtf8, TextMessage, ViewerProtocol
 
 TOO_MANY_REQUESTS = 429
 
-END_OF_HEAD = b"\r\n\r\n"
+END_OF_HEADERS = b"\r\n\r\n"
 
-REASON_LIMIT = 120
-"""Bytes that fit into a close frame beside its code."""
+MAX_REASON_BYTES = 120
+"""Size of a close frame's reason: a control frame has at most 125 bytes, two of them for the code."""
 
 
 class Session:
-    """Implements `Viewer`. `phase` (0 to 1) spreads the pings of viewers that came together."""
+    """A viewer's connection; implements `Viewer`. `phase` (0 to 1) spreads the pings of simultaneous connections."""
 
     __slots__ = (
         "_abort_at",
         "_address",
-        "_allowance",
         "_backlog",
-        "_dialect",
+        "_context",
         "_expires_at",
-        "_fragments",
         "_identity",
+        "_inbound_rate",
+        "_incomplete_message",
         "_is_blocked",
         "_is_counted",
         "_is_ending",
         "_is_open",
         "_now",
-        "_outlet",
         "_ping_at",
+        "_pong_deadline",
         "_protocol",
-        "_room",
-        "_silent_until",
-        "_stage",
-        "_unread",
+        "_transport",
+        "_unparsed",
+        "_version",
+        "_writable",
     )
 
     def __init__(
-        self, stage: Stage, outlet: Outlet, now: float, phase: float = 1.0, address: str = ""
+        self,
+        context: SessionContext,
+        transport: Transport,
+        now: float,
+        phase: float = 1.0,
+        address: str = "",
     ) -> None:
-        self._stage = stage
-        self._outlet = outlet
+        self._context = context
+        self._transport = transport
         self._address = address
-        self._protocol: ViewerProtocol | None = ViewerProtocol(stage.limits.inbound_bytes, State.CONNECTING)
-        # Bytes that came and are part of no whole frame yet.
-        self._unread = 0
-        self._fragments: Fragments | None = None
-        self._allowance: Allowance | None = None
+        self._protocol: ViewerProtocol | None = ViewerProtocol(context.limits.inbound_bytes, State.CONNECTING)
+        # Received bytes that are not part of a complete frame yet.
+        self._unparsed = 0
+        self._incomplete_message: TextMessage | None = None
+        self._inbound_rate: TokenBucket | None = None
         self._backlog: Backlog | None = None
         self._is_counted = False
         self._identity = LOCAL
         self._expires_at: float | None = None
-        self._dialect = ProtocolVersion.PLAIN
+        self._version = ProtocolVersion.PLAIN
         self._is_open = False
         self._is_blocked = False
-        self._ping_at = now + stage.limits.ping_every_s * phase
-        self._silent_until: float | None = None
+        self._ping_at = now + context.limits.ping_every_s * phase
+        self._pong_deadline: float | None = None
         self._is_ending = False
         self._abort_at: float | None = None
         self._now = now
-        self._room: asyncio.Event | None = None
+        self._writable: asyncio.Event | None = None
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the connection takes nothing at present."""
+        """Whether the transport's write buffer is full."""
         return self._is_blocked
 
-    # What the hub does.
+    # Called by the hub.
 
     def send(self, data: bytes, messages: int) -> bool:
         if not self._is_open:
             return False
         if not self._is_blocked:
-            self._outlet.write(data)
+            self._transport.write(data)
             return True
         if self._backlog is None:
-            self._backlog = Backlog(self._stage.limits.backlog_messages, self._stage.limits.backlog_bytes)
+            limits = self._context.limits
+            self._backlog = Backlog(limits.backlog_messages, limits.backlog_bytes)
         if self._backlog.put(data, messages):
             return True
         self._backlog = None
-        self.close(CloseCode.TOO_SLOW, "too slow: more messages waited than may; connect again")
-        self._stage.dropped()
+        self.close(CloseCode.TOO_SLOW, "too slow: the backlog of unsent messages is full; reconnect")
+        self._context.count_dropped()
         return False
 
-    async def room(self) -> bool:
+    async def wait_writable(self) -> bool:
         while self._is_open and self._is_blocked:
-            self._room = self._room or asyncio.Event()
-            await self._room.wait()
+            self._writable = self._writable or asyncio.Event()
+            await self._writable.wait()
         return self._is_open
 
     def close(self, code: CloseCode, reason: str) -> None:
         if not self._is_open:
             return
         self._is_open = False
-        self._tell_room()
-        protocol = self._wire()
+        self._notify_writable()
+        protocol = self._parser()
         if protocol.state is State.OPEN:
-            protocol.send_close(code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))
+            protocol.send_close(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
         self._write_out(protocol)
-        self._abort_at = self._now + self._stage.limits.linger_s
+        self._abort_at = self._now + self._context.limits.linger_s
 
-    # What the connection does.
+    # Called by the connection.
+
     def receive(self, data: bytes, now: float) -> None:
-        """Take bytes from the viewer."""
+        """Process bytes from the viewer. `now` is monotonic."""
         self._now = now
-        protocol = self._wire()
-        self._unread += len(data)
+        protocol = self._parser()
+        self._unparsed += len(data)
         protocol.receive_data(data)
-        # A pong for each ping, and at last a close, if it comes to that.
+        # The library's answers: a pong for each ping, and possibly a close.
         answers = deque(protocol.data_to_send())
         is_over = protocol.state is not State.OPEN
         for event in protocol.events_received():
-            if isinstance(event, Handshake):
-                self._shake_hands(protocol, event)
-                # What follows a handshake at once is not expected, and kept track of no further.
-                self._unread = 0 if data.endswith(END_OF_HEAD) else 1
+            if isinstance(event, HandshakeRequest):
+                self._handshake(protocol, event)
+                # Bytes behind the handshake are unusual and not counted: 1 keeps the parser.
+                self._unparsed = 0 if data.endswith(END_OF_HEADERS) else 1
             elif isinstance(event, Frame):
-                self._unread -= wire_size(event)
+                self._unparsed -= wire_size(event)
                 if event.opcode is Opcode.PING and self._is_open:
                     self.send(answers.popleft(), 1)
-                self._hear(event)
+                self._receive_frame(event)
         self._write_out(protocol, answers if is_over else ())
-        self._rest()
+        self._release_parser()
 
     def block(self) -> None:
-        """Hear that the connection takes no more for now."""
+        """Stop writing: the transport's buffer is full."""
         self._is_blocked = True
 
     def unblock(self) -> None:
-        """Hear that the connection takes again."""
+        """Resume writing, beginning with the backlog."""
         self._is_blocked = False
-        self._tell_room()
+        self._notify_writable()
         self._write_backlog()
 
     def lost(self) -> None:
-        """Hear that the connection is gone."""
+        """Release all resources: the connection is closed. May be called again."""
         self._is_open = False
-        self._tell_room()
+        self._notify_writable()
         self._backlog = None
-        self._stage.hub.leave(self)
+        self._context.hub.leave(self)
         if self._is_counted:
             self._is_counted = False
-            self._stage.turnstile.leave(self._address)
+            self._context.connection_limit.release(self._address)
 
     def tick(self, now: float) -> None:
-        """Do what is due: a ping, or the end of a viewer that does not answer. To be called every second or so."""
+        """Apply the timeouts: abort, token expiry, missing pong, next ping. Call about once a second."""
         self._now = now
         if self._abort_at is not None and now >= self._abort_at:
-            self._outlet.abort()
+            self._transport.abort()
         elif self._is_open and self._expires_at is not None and now >= self._expires_at:
-            self._stage.door.guard.count("expired")
+            self._count_rejection("expired")
             self.close(CloseCode.TOKEN_EXPIRED, "the token has expired; log in again")
-        elif self._silent_until is not None and now >= self._silent_until:
-            self._silent_until = None
+        elif self._pong_deadline is not None and now >= self._pong_deadline:
+            self._pong_deadline = None
             self.close(CloseCode.POLICY_VIOLATION, "no answer to a ping")
         elif self._is_open and now >= self._ping_at:
             self._ping()
 
     def _ping(self) -> None:
-        limits = self._stage.limits
+        limits = self._context.limits
         self._ping_at = self._now + limits.ping_every_s
-        if self._silent_until is None:
-            self._silent_until = self._now + limits.pong_within_s
+        if self._pong_deadline is None:
+            self._pong_deadline = self._now + limits.pong_within_s
         self.send(PING, 1)
 
-    def _wire(self) -> ViewerProtocol:
+    def _parser(self) -> ViewerProtocol:
         if self._protocol is None:
-            self._protocol = ViewerProtocol(self._stage.limits.inbound_bytes, State.OPEN)
+            self._protocol = ViewerProtocol(self._context.limits.inbound_bytes, State.OPEN)
         return self._protocol
 
-    def _rest(self) -> None:
-        if self._is_open and not self._unread and self._fragments is None:
+    def _release_parser(self) -> None:
+        if self._is_open and not self._unparsed and self._incomplete_message is None:
             self._protocol = None
 
-    def _shake_hands(self, protocol: ViewerProtocol, request: Handshake) -> None:
-        asked = self._stage.door.admit(request, self._address, self._now)
-        if isinstance(asked, Refusal):
-            _refuse(protocol, asked)
+    def _handshake(self, protocol: ViewerProtocol, request: HandshakeRequest) -> None:
+        accepted = self._context.handshake_policy.check(request, self._address, self._now)
+        if isinstance(accepted, ErrorResponse):
+            _reject(protocol, accepted)
             return
-        self._identity, self._address = asked.identity, asked.address
-        if asked.lasts_s is not None:
-            self._expires_at = self._now + asked.lasts_s
-        if why_not := self._stage.turnstile.enter(self._address):
-            self._stage.door.guard.count("too_many_connections")
-            _refuse(protocol, Refusal(TOO_MANY_REQUESTS, "too_many_connections", why_not))
+        self._identity, self._address = accepted.identity, accepted.address
+        if accepted.lifetime_s is not None:
+            self._expires_at = self._now + accepted.lifetime_s
+        if limit := self._context.connection_limit.acquire(self._address):
+            self._count_rejection("too_many_connections")
+            _reject(protocol, ErrorResponse(TOO_MANY_REQUESTS, "too_many_connections", limit))
             return
         self._is_counted = True
         protocol.send_response(protocol.accept(request))
@@ -220,100 +227,111 @@ class Session:
         if protocol.state is State.OPEN:
             self._is_open = True
             is_plain = protocol.subprotocol is None
-            self._dialect = ProtocolVersion.of(is_v2=not is_plain, is_redacted=self._identity.is_redacted)
-            topics, positions = (asked.wanted[:1], None) if is_plain else _came_back(request, asked.wanted)
-            self._stage.hub.join(self, topics, self._stage.greeting(), self._dialect, positions)
+            self._version = ProtocolVersion.of(is_v2=not is_plain, is_redacted=self._identity.is_redacted)
+            topics, cursors = (
+                (accepted.topics[:1], None) if is_plain else _resumption(request, accepted.topics)
+            )
+            self._context.hub.join(self, topics, self._context.greeting(), self._version, cursors)
 
-    def _hear(self, frame: Frame) -> None:
+    def _receive_frame(self, frame: Frame) -> None:
         if not self._is_open or frame.opcode is Opcode.CLOSE:
             return
-        limits = self._stage.limits
-        if self._allowance is None:
-            self._allowance = Allowance(limits.inbound_per_s, limits.inbound_burst, self._now)
-        if not self._allowance.spend(self._now):
-            self._say_too_much()
+        limits = self._context.limits
+        if self._inbound_rate is None:
+            self._inbound_rate = TokenBucket(limits.inbound_per_s, limits.inbound_burst, self._now)
+        if not self._inbound_rate.spend(self._now):
+            self._fail_rate_limit()
         elif frame.opcode is Opcode.PONG:
-            self._silent_until = None
+            self._pong_deadline = None
         elif frame.opcode not in CTRL_OPCODES:
-            self._hear_part(frame)
+            self._receive_fragment(frame)
+
+    def _receive_fragment(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.BINARY:
+            self._fail(CloseCode.UNSUPPORTED_DATA, "only text messages are supported")
+            return
+        message, self._incomplete_message = self._incomplete_message or TextMessage(), None
+        try:
+            text = message.put(frame.data, is_last=frame.fin)
+        except NotUtf8:
+            self._fail(CloseCode.INVALID_DATA, "not valid UTF-8")
+            return
+        if text is None:
+            self._incomplete_message = message
+        elif not self._authenticator.allow_message(self._identity, self._address, self._now):
+            self._fail_rate_limit()
+        # The plain protocol has no client messages: they are ignored.
+        elif self._version.is_v2:
+            self._handle_message(text)
+
+    def _handle_message(self, text: bytes) -> None:
+        try:
+            request = decode_request(text)
+        except InvalidRequest as error:
+            self._context.hub.send(self, Message(MessageType.ERROR, ErrorData(error=str(error))))
+            return
+        if isinstance(request, Control):
+            self._context.command(self, self._identity, request.data)
+        else:
+            self._context.handle(self, request)
 
     def _fail(self, code: CloseCode, reason: str) -> None:
-        # Whoever breaks the rules is not waited for, and nothing more is read (RFC 6455, 7.1.7).
-        protocol = self._wire()
+        # After a protocol violation nothing more is read (RFC 6455, 7.1.7).
+        protocol = self._parser()
         protocol.fail(code, reason)
         self._write_out(protocol)
 
-    def _hear_part(self, frame: Frame) -> None:
-        if frame.opcode is Opcode.BINARY:
-            self._fail(CloseCode.UNSUPPORTED_DATA, "text only")
-            return
-        fragments, self._fragments = self._fragments or Fragments(), None
-        try:
-            whole = fragments.put(frame.data, is_last=frame.fin)
-        except NotText:
-            self._fail(CloseCode.INVALID_DATA, "not UTF-8")
-            return
-        if whole is None:
-            self._fragments = fragments
-        elif not self._stage.door.guard.may_speak(self._identity, self._address, self._now):
-            self._say_too_much()
-        # A plain socket has nothing to say, and never had: it is passed over.
-        elif self._dialect.is_v2:
-            self._answer(whole)
+    def _fail_rate_limit(self) -> None:
+        self._count_rejection("too_many_messages")
+        self._fail(CloseCode.RATE_LIMITED, "rate limit exceeded: send fewer messages")
 
-    def _answer(self, text: bytes) -> None:
-        try:
-            said = understand(text)
-        except NotUnderstood as error:
-            self._stage.hub.tell(self, Message(MessageType.ERROR, ErrorData(error=str(error))))
-            return
-        if isinstance(said, Control):
-            self._stage.command(self, self._identity, said.data)
-        else:
-            self._stage.asked(self, said)
+    @property
+    def _authenticator(self) -> Authenticator:
+        return self._context.handshake_policy.authenticator
 
-    def _say_too_much(self) -> None:
-        self._stage.door.guard.count("too_many_messages")
-        self._fail(CloseCode.TOO_MUCH_SAID, "it said too much; say less, or wait")
+    def _count_rejection(self, error: str) -> None:
+        self._authenticator.count_rejection(error)
 
-    def _tell_room(self) -> None:
-        if self._room is not None:
-            self._room.set()
-            self._room = None
+    def _notify_writable(self) -> None:
+        if self._writable is not None:
+            self._writable.set()
+            self._writable = None
 
     def _write_out(self, protocol: ViewerProtocol, answers: Iterable[bytes] = ()) -> None:
         if protocol.state is not State.OPEN:
-            # The close frame is the last that is said.
+            # The close frame is the last frame, so the backlog goes before it.
             self._is_open = False
-            self._tell_room()
+            self._notify_writable()
             self._write_backlog()
         for data in (*answers, *protocol.data_to_send()):
             if data:
-                self._outlet.write(data)
+                self._transport.write(data)
             else:
                 self._end()
 
     def _write_backlog(self) -> None:
         backlog, self._backlog = self._backlog, None
         if backlog is not None and backlog.messages:
-            self._outlet.write(backlog.take())
+            self._transport.write(backlog.take())
 
     def _end(self) -> None:
         if not self._is_ending:
             self._is_open = False
             self._is_ending = True
-            self._abort_at = self._now + self._stage.limits.linger_s
-            self._outlet.write_eof()
+            self._abort_at = self._now + self._context.limits.linger_s
+            self._transport.write_eof()
 
 
-def _refuse(protocol: ViewerProtocol, why: Refusal) -> None:
-    response = protocol.reject(why.status, why.text)
-    for name, value in why.headers.items():
+def _reject(protocol: ViewerProtocol, error: ErrorResponse) -> None:
+    response = protocol.reject(error.status, error.text)
+    for name, value in error.headers.items():
         response.headers[name] = value
     protocol.send_response(response)
 
 
-def _came_back(request: Handshake, topics: list[Wanted]) -> tuple[list[Wanted], Positions | None]:
+def _resumption(
+    request: HandshakeRequest, topics: list[RequestedTopic]
+) -> tuple[list[RequestedTopic], StreamCursors | None]:
     query = urlsplit(request.path).query
-    # Whoever asks by a message hears nothing before it does.
-    return ([] if "wait=1" in query.split("&") else topics), positions_in(query)
+    # `wait=1`: nothing is sent until the viewer subscribes or resumes by a message.
+    return ([] if "wait=1" in query.split("&") else topics), parse_cursors(query)

@@ -1,4 +1,4 @@
-"""The one file that touches transports: a session under uvicorn, which hands the connection over at the upgrade."""
+"""WebSocket connections on asyncio transports, which uvicorn hands over at the upgrade."""
 
 import asyncio
 import itertools
@@ -9,54 +9,54 @@ from typing import Any, Never, cast
 from uvicorn.server import ServerState
 
 from liveserver.auth.roles import Identity
-from liveserver.commands.socket import Ordering
+from liveserver.commands.socket import SocketCommands
 from liveserver.hub.group import CloseCode, Viewer
 from liveserver.hub.hub import Hub
 from liveserver.hub.replica import Replica
 from liveserver.protocol.client_messages import ControlRequest, Replay, Request, Resume, Subscribe
 from liveserver.protocol.server_messages import Message
 from liveserver.replay.replays import Replays
-from liveserver.websocket.connection_limit import Turnstile
+from liveserver.websocket.connection_limit import ConnectionLimit
 from liveserver.websocket.context import Limits
-from liveserver.websocket.handshake import Door
+from liveserver.websocket.handshake import HandshakePolicy
 from liveserver.websocket.session import Session
 
 WRITE_BUFFER = 64 * 1024
-"""Bytes that a transport keeps before it says so."""
+"""Bytes that a transport buffers before it pauses writing."""
 
 SHUTDOWN_S = 0.5
-"""How long a viewer has to answer when the server stops."""
+"""Time for a viewer to answer the close frame when the server stops."""
 
-TURNS = 20
-"""In so many parts the sessions of one second are looked after."""
+TICK_SLICES = 20
+"""Number of slices into which the ticks of all sessions are spread within a second."""
 
-GOLDEN = 0.618033988749895
-"""Steps of this size, modulo 1, are spread evenly however many there are."""
+GOLDEN_RATIO = 0.618033988749895
+"""Multiples of it modulo 1 are evenly distributed, however many there are."""
 
 
-class Sockets:
-    """All WebSockets of one replica, and what they share; implements `Stage`."""
+class WebSocketServer:
+    """All WebSocket sessions of a replica and their shared state; implements `SessionContext`."""
 
     def __init__(
         self,
         replica: Replica,
-        door: Door,
+        handshake_policy: HandshakePolicy,
         limits: Limits,
         replays: Replays | None = None,
-        ordering: Ordering | None = None,
+        socket_commands: SocketCommands | None = None,
     ) -> None:
         self.hub: Hub = replica.hub
-        self.door = door
+        self.handshake_policy = handshake_policy
         self.limits = limits
-        self.turnstile = Turnstile(limits.connections, limits.connections_per_address)
+        self.connection_limit = ConnectionLimit(limits.connections, limits.connections_per_address)
         self.replays = Replays(replica, limit=0) if replays is None else replays
         self._replica = replica
-        self._ordering = ordering
-        self._open: dict[Session, None] = {}
+        self._socket_commands = socket_commands
+        self._sessions: dict[Session, None] = {}
         self._count = itertools.count(1)
 
     def protocol(self) -> Callable[..., asyncio.Protocol]:
-        """Return what uvicorn calls for each upgrade."""
+        """Return the factory that uvicorn calls at each upgrade."""
 
         def make(config: Any, server_state: ServerState, app_state: dict[str, Any]) -> "SocketProtocol":
             return SocketProtocol(self, server_state)
@@ -65,80 +65,85 @@ class Sockets:
 
     @property
     def is_congested(self) -> bool:
-        """Whether anybody's connection takes nothing at present."""
-        return any(session.is_blocked for session in self._open)
+        """Whether the write buffer of any connection is full."""
+        return any(session.is_blocked for session in self._sessions)
 
     def greeting(self) -> Sequence[Message]:
-        return (self._replica.introduction(),)
+        return (self._replica.server_message(),)
 
-    def dropped(self) -> None:
+    def count_dropped(self) -> None:
         self._replica.metrics.dropped_clients.inc()
 
     def command(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
-        if self._ordering is not None:
-            self._ordering.give(viewer, identity, request)
+        if self._socket_commands is not None:
+            self._socket_commands.give(viewer, identity, request)
 
-    def asked(self, viewer: Viewer, said: Request) -> None:
-        match said:
+    def handle(self, viewer: Viewer, request: Request) -> None:
+        match request:
             case Subscribe():
-                self.replays.end(viewer)
-                self.hub.subscribe(viewer, said.wanted)
+                self.replays.cancel(viewer)
+                self.hub.subscribe(viewer, request.topics)
             case Resume():
-                self.replays.end(viewer)
-                self.hub.resume(viewer, said.wanted, said.data.streams)
+                self.replays.cancel(viewer)
+                self.hub.resume(viewer, request.topics, request.data.streams)
             case Replay():
-                self.replays.begin(viewer, said)
+                self.replays.start(viewer, request)
             case _:
-                self.replays.command(viewer, said)
+                self.replays.command(viewer, request)
 
-    def begin(self, transport: asyncio.Transport) -> Session:
+    def open_session(self, transport: asyncio.Transport) -> Session:
         """Return the session of a new connection."""
         now = asyncio.get_running_loop().time()
         peer = transport.get_extra_info("peername")
         address = sys.intern(str(peer[0])) if peer else ""
-        session = self.new_session(transport, now, next(self._count) * GOLDEN % 1, address)
-        self._open[session] = None
+        session = self.new_session(transport, now, next(self._count) * GOLDEN_RATIO % 1, address)
+        self._sessions[session] = None
         return session
 
     def new_session(self, transport: asyncio.Transport, now: float, phase: float, address: str) -> Session:
         return Session(self, transport, now, phase, address)
 
-    def end(self, session: Session) -> None:
-        self._open.pop(session, None)
-        self.replays.end(session)
+    def end_session(self, session: Session) -> None:
+        """Release a session whose connection is closed."""
+        self._sessions.pop(session, None)
+        self.replays.cancel(session)
         session.lost()
 
-    async def keep_time(self, every_s: float = 1.0) -> Never:
-        """Let every session do what is due; for ever. A few at a time, so that nobody waits for many."""
+    async def run_timers(self, every_s: float = 1.0) -> Never:
+        """Tick every session once per `every_s`, in slices, so that the event loop is not blocked."""
         loop = asyncio.get_running_loop()
         while True:
-            sessions = list(self._open)
-            for turn in range(TURNS):
-                await asyncio.sleep(every_s / TURNS)
-                for session in sessions[turn::TURNS]:
+            sessions = list(self._sessions)
+            for first in range(TICK_SLICES):
+                await asyncio.sleep(every_s / TICK_SLICES)
+                for session in sessions[first::TICK_SLICES]:
                     session.tick(loop.time())
 
 
 class SocketProtocol(asyncio.Protocol):
-    """A connection from its upgrade on."""
+    """An upgraded connection."""
 
-    __slots__ = ("_connections", "_loop", "_session", "_sockets", "_transport")
+    __slots__ = ("_connection", "_connections", "_loop", "_server")
 
-    def __init__(self, sockets: Sockets, server_state: ServerState) -> None:
-        self._sockets = sockets
+    def __init__(self, server: WebSocketServer, server_state: ServerState) -> None:
+        self._server = server
         self._connections = server_state.connections
         self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport
-        self._session: Session
+        self._connection: tuple[Session, asyncio.Transport] | None = None
+
+    @property
+    def _session(self) -> Session:
+        assert self._connection is not None, "asyncio calls connection_made first"
+        return self._connection[0]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport = cast(asyncio.Transport, transport)  # that of uvloop only looks like one
-        # Uvicorn does so after the handshake: a snapshot that does not fit would block another protocol.
+        transport = cast(asyncio.Transport, transport)  # uvloop's transports are not subclasses
+        # Uvicorn switches the protocol after the handshake only; a snapshot larger than the write buffer would then
+        # pause the wrong protocol.
         transport.set_protocol(self)
         transport.set_write_buffer_limits(high=WRITE_BUFFER)
-        self._transport = transport
-        self._session = self._sockets.begin(transport)
-        self._connections.add(self)  # type: ignore[arg-type] # uvicorn names its own protocols alone
+        self._connection = (self._server.open_session(transport), transport)
+        self._connections.add(self)  # type: ignore[arg-type] # uvicorn's type lists only its own protocols
 
     def data_received(self, data: bytes) -> None:
         self._session.receive(data, self._loop.time())
@@ -151,9 +156,11 @@ class SocketProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
-        self._sockets.end(self._session)
+        self._server.end_session(self._session)
 
     def shutdown(self) -> None:
-        """Say that the server goes; uvicorn calls it. Whoever does not listen is cut off."""
-        self._session.close(CloseCode.GOING_AWAY, "the live server is stopping; connect again")
-        self._loop.call_later(SHUTDOWN_S, self._transport.abort)
+        """Close the connection when the server stops (uvicorn's hook); abort it after `SHUTDOWN_S`."""
+        assert self._connection is not None, "uvicorn shuts down registered connections only"
+        session, transport = self._connection
+        session.close(CloseCode.GOING_AWAY, "the live server is stopping; reconnect")
+        self._loop.call_later(SHUTDOWN_S, transport.abort)

@@ -1,5 +1,6 @@
-"""The library's WebSocket protocol as viewers meet it: one subprotocol of ours, and version 13 alone."""
+"""The `websockets` protocol configured for viewers, and assembly of fragmented messages."""
 
+import codecs
 from collections.abc import Sequence
 
 from websockets.frames import Frame, Opcode
@@ -12,27 +13,55 @@ SUBPROTOCOL = Subprotocol("opensqt.v2")
 VERSION = "13"
 UPGRADE_REQUIRED = 426
 
+_new_utf8_decoder = codecs.getincrementaldecoder("utf-8")
+
 
 class ViewerProtocol(ServerProtocol):
-    """One connection's frames. A message may have `max_size` bytes."""
+    """Frame parser and writer of one connection; messages have at most `max_size` bytes."""
 
     def __init__(self, max_size: int, state: State) -> None:
-        super().__init__(max_size=max_size, select_subprotocol=_select, state=state)
+        super().__init__(max_size=max_size, select_subprotocol=_select_subprotocol, state=state)
 
     def accept(self, request: Request) -> Response:
         if request.headers.get_all("Sec-WebSocket-Version") in ([], [VERSION]):
             return super().accept(request)
-        refusal = self.reject(UPGRADE_REQUIRED, f"WebSocket version {VERSION} only\n")
-        refusal.headers["Sec-WebSocket-Version"] = VERSION
-        return refusal
+        rejection = self.reject(UPGRADE_REQUIRED, f"only WebSocket version {VERSION} is supported\n")
+        rejection.headers["Sec-WebSocket-Version"] = VERSION
+        return rejection
 
     def recv_frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
-            # It may come between fragments (RFC 6455, 5.4), and is answered like any other.
+            # A close frame may come between fragments (RFC 6455, 5.4) and ends the message being assembled.
             self.current_size = None
         super().recv_frame(frame)
 
 
-def _select(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    # Whoever offers others only is served as a plain socket is.
+class NotUtf8(ValueError):
+    """A text message is not valid UTF-8."""
+
+
+class TextMessage:
+    """A text message assembled from fragments. The frame parser bounds its size."""
+
+    __slots__ = ("_data", "_decoder")
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._decoder = _new_utf8_decoder()
+
+    def put(self, fragment: bytes | bytearray | memoryview, *, is_last: bool) -> bytes | None:
+        """Append a fragment; return the message once it is complete.
+
+        Raises: NotUtf8 at the first fragment that makes the message invalid.
+        """
+        try:
+            self._decoder.decode(bytes(fragment), is_last)
+        except UnicodeDecodeError as error:
+            raise NotUtf8 from error
+        self._data += fragment
+        return bytes(self._data) if is_last else None
+
+
+def _select_subprotocol(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    # Clients that offer only other subprotocols get the plain protocol.
     return SUBPROTOCOL if SUBPROTOCOL in offered else None

@@ -1,4 +1,4 @@
-"""The account publisher: the venue's private stream, and the sweep that finds what the stream missed."""
+"""Account publisher: the venue's private stream, and sweeps for events it missed."""
 
 import asyncio
 import contextlib
@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TypeVar
 
-from bus import Bus, FromTime, Service, StepGate, newest, read
+from bus import Bus, FromTime, Service, StepGate, decode_or_log, follow_venue_symbols, newest, read
 from bus.metrics import Counter
-from producers.outbox import Outbox
 from producers.ports import AccountEvent, AccountSource
-from producers.retry import last_stored, persist
-from producers.symbols import changes_of
+from producers.retry import Outbox, last_stored, retry
 from schemas import subjects
-from schemas.codec import UndecodableError, decode_as
 from schemas.subjects import ALL, Stream
 from schemas.units import SECOND_NS, Symbol, TimeNs, TradeId, VenueId
 from schemas.venue.account import Balance, OpenOrders, Position
@@ -24,21 +21,21 @@ from schemas.venue.orders import Funding, OrderReport, Trade
 E = TypeVar("E", Trade, Funding)
 
 OVERLAP_NS = 60 * SECOND_NS
-"""How far before the last sweep published trades are looked up again: covers the sweep itself."""
+"""How far before the last sweep stored trades are read: covers the duration of the sweep."""
 
 
 class AccountPublisher:
-    """Publishes one venue's private side, for the symbols of the roster and by whomever they are traded."""
+    """Publishes the account at one venue: orders, trades, funding, balances, positions of the registered symbols."""
 
-    def __init__(self, service: Service, source: AccountSource, venue: VenueId, turns: StepGate) -> None:
+    def __init__(self, service: Service, source: AccountSource, venue: VenueId, gate: StepGate) -> None:
         self._bus: Bus = service.bus
         self._log = service.log
         self._source = source
         self._venue = venue
-        self._turns = turns
+        self._gate = gate
         self._outbox = Outbox(service.bus, service.log)
-        self._wanted = asyncio.Event()
-        self._sweeping = asyncio.Lock()
+        self._sweep_requested = asyncio.Event()
+        self._sweep_lock = asyncio.Lock()
         self._swept_time: TimeNs = 0
         self._trades_through: dict[Symbol, TradeId | None] = {}
         self._stored_trades: dict[Symbol, set[TradeId]] = {}
@@ -53,112 +50,112 @@ class AccountPublisher:
             registry=service.registry,
         )
 
-    def sweep_soon(self) -> None:
-        """Ask for a sweep now rather than at its time."""
-        self._wanted.set()
+    def request_sweep(self) -> None:
+        """Make the next sweep start now."""
+        self._sweep_requested.set()
 
-    async def recall(self, symbols: Sequence[Symbol]) -> None:
-        """Find out from the bus how far earlier sweeps of symbols came, and which trades it has since."""
-        async with self._sweeping:
+    async def restore(self, symbols: Sequence[Symbol]) -> None:
+        """Read from the bus how far earlier sweeps of the symbols came, and which trades are stored since."""
+        async with self._sweep_lock:
             for symbol in symbols:
-                await self._recall(symbol)
+                await self._restore(symbol)
 
     async def forget(self, symbol: Symbol) -> None:
-        """Sweep a symbol no more. What the private stream tells of it is still published."""
-        async with self._sweeping:
+        """Stop sweeping a symbol. Its events on the private stream are still published."""
+        async with self._sweep_lock:
             self._trades_through.pop(symbol, None)
 
     async def follow_roster(self) -> None:
-        """Sweep what joins the roster, and no more what leaves it; for ever."""
-        async with contextlib.aclosing(changes_of(self._bus, self._venue, self._log)) as changes:
-            async for symbol, is_there in changes:
-                if not is_there:
+        """Start and stop sweeping symbols as the roster changes, for ever."""
+        async with contextlib.aclosing(follow_venue_symbols(self._bus, self._venue, self._log)) as changes:
+            async for symbol, is_registered in changes:
+                if not is_registered:
                     await self.forget(symbol)
                 elif symbol not in self._trades_through:
-                    await self.recall([symbol])
-                    self.sweep_soon()
+                    await self.restore([symbol])
+                    self.request_sweep()
 
     async def follow(self) -> None:
-        """Publish what the private stream tells, for ever."""
-        await self._tell_feed(FeedState.DOWN, "not connected yet", time.time_ns())
+        """Publish the events of the private stream, for ever."""
+        await self._publish_feed(FeedState.DOWN, "not connected yet", time.time_ns())
         async for update in self._source.account():
             if update.is_lost:
                 self._log.warning("private_stream_down", sequence=update.sequence)
-                await self._tell_feed(FeedState.DOWN, "no connection", time.time_ns())
+                await self._publish_feed(FeedState.DOWN, "no connection", time.time_ns())
                 continue
-            await self._turns.enter(update.sequence)
+            await self._gate.enter(update.sequence)
             if update.event is None:
                 self._log.info("private_stream_up", sequence=update.sequence)
                 await self.sweep()
-                clock = await persist(self._source.clock, self._log)
-                await self._tell_feed(FeedState.UP, "connected, and swept", clock.time)
+                clock = await retry(self._source.clock, self._log)
+                await self._publish_feed(FeedState.UP, "connected, and swept", clock.time)
             else:
                 await self._publish(update.event)
-            self._turns.leave(update.sequence, 0)
+            self._gate.leave(update.sequence, 0)
 
-    async def sweep_now_and_then(self, every_s: float) -> None:
-        """Sweep when asked to, and whenever `every_s` seconds have passed, for ever."""
+    async def run_sweeps(self, interval_s: float) -> None:
+        """Sweep on request, and every `interval_s` seconds, for ever."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(every_s):
-                    await self._wanted.wait()
+                async with asyncio.timeout(interval_s):
+                    await self._sweep_requested.wait()
             await self.sweep()
 
     async def sweep(self) -> None:
-        """Publish what the venue has now: missing trades, open orders, positions, balances."""
-        async with self._sweeping:
-            self._wanted.clear()
+        """Publish the venue's present state: missing trades and funding, open orders, positions, balances."""
+        async with self._sweep_lock:
+            self._sweep_requested.clear()
             for symbol in tuple(self._trades_through):
                 await self._sweep(symbol)
-            for position in await persist(self._source.positions, self._log):
+            for position in await retry(self._source.positions, self._log):
                 await self._publish(position)
-            for balance in await persist(self._source.balances, self._log):
+            for balance in await retry(self._source.balances, self._log):
                 await self._publish(balance)
             self._swept_time = time.time_ns()
 
     def status(self) -> dict[str, object]:
-        """Return what /status says of the account."""
+        """Return the account's part of /status."""
         age_s = (time.time_ns() - self._swept_time) / SECOND_NS if self._swept_time else None
         return {"symbols": sorted(self._trades_through), "sweep_age_s": age_s and round(age_s, 1)}
 
-    async def _recall(self, symbol: Symbol) -> None:
+    async def _restore(self, symbol: Symbol) -> None:
         subject = subjects.open_orders(self._venue, symbol)
         stored = await last_stored(self._bus, Stream.ACCOUNT, subject, self._log)
         last = await newest(self._bus, Stream.ACCOUNT, subject, OpenOrders, stored)
         since = last.stored.time_ns - OVERLAP_NS if last is not None else 0
         trades = await self._stored_since(subjects.own_trade(self._venue, symbol), Trade, since)
-        # The private stream may have told of some meanwhile.
+        # The private stream may have delivered some meanwhile.
         self._stored_trades.setdefault(symbol, set()).update(trade.trade_id for trade in trades)
-        # Payments are few, and one that was told long ago may not have been looked for since.
+        # Payments are few: all are read, since a sweep may return old ones again.
         payments = await self._stored_since(subjects.funding(self._venue, symbol), Funding, 0)
         self._stored_funding.setdefault(symbol, set()).update(payment.funding_id for payment in payments)
         self._funding_through[symbol] = last.event.funding_through if last is not None else None
         self._trades_through[symbol] = last.event.trades_through if last is not None else None
 
     async def _sweep(self, symbol: Symbol) -> None:
-        said = subjects.own_order_events(self._venue, symbol)
+        order_subjects = subjects.own_order_events(self._venue, symbol)
         last = await asyncio.gather(
-            *(last_stored(self._bus, Stream.ORDERS, subject, self._log) for subject in said)
+            *(last_stored(self._bus, Stream.ORDERS, subject, self._log) for subject in order_subjects)
         )
         includes = max((message.sequence for message in last if message is not None), default=0)
-        orders = await persist(partial(self._source.open_orders, symbol), self._log)
+        orders = await retry(partial(self._source.open_orders, symbol), self._log)
         await self._publish_missing_trades(symbol)
         await self._publish_missing_funding(symbol)
-        level = OpenOrders(
+        open_orders = OpenOrders(
             venue=self._venue,
             symbol=symbol,
             orders=tuple(orders),
             includes=includes,
             trades_through=self._trades_through[symbol],
             funding_through=self._funding_through[symbol],
-            time=(await persist(self._source.clock, self._log)).time,
+            time=(await retry(self._source.clock, self._log)).time,
         )
-        await self._outbox.store(subjects.open_orders(self._venue, symbol), level)
+        await self._outbox.store(subjects.open_orders(self._venue, symbol), open_orders)
 
     async def _publish_missing_trades(self, symbol: Symbol) -> None:
         after = self._trades_through[symbol]
         stored = self._stored_trades[symbol]
-        for trade in await persist(partial(self._source.trades_after, symbol, after), self._log):
+        for trade in await retry(partial(self._source.trades_after, symbol, after), self._log):
             if trade.trade_id not in stored:
                 self._found.inc()
                 self._log.info("trade_found_by_sweep", symbol=symbol, trade_id=trade.trade_id)
@@ -166,13 +163,13 @@ class AccountPublisher:
             stored.discard(trade.trade_id)
             self._trades_through[symbol] = trade.trade_id
 
-    async def _tell_feed(self, state: FeedState, reason: str, now: TimeNs) -> None:
-        told = FeedChanged(venue=self._venue, symbol=Symbol(ALL), state=state, reason=reason, time=now)
-        await self._outbox.store(subjects.account_feed(self._venue), told)
+    async def _publish_feed(self, state: FeedState, reason: str, now: TimeNs) -> None:
+        event = FeedChanged(venue=self._venue, symbol=Symbol(ALL), state=state, reason=reason, time=now)
+        await self._outbox.store(subjects.account_feed(self._venue), event)
 
     async def _publish_missing_funding(self, symbol: Symbol) -> None:
         after = self._funding_through[symbol]
-        for payment in await persist(partial(self._source.funding_after, symbol, after), self._log):
+        for payment in await retry(partial(self._source.funding_after, symbol, after), self._log):
             await self._publish(payment)
             self._funding_through[symbol] = payment.funding_id
 
@@ -204,17 +201,19 @@ class AccountPublisher:
         stored: list[E] = []
         async for batch in read(self._bus, Stream.ORDERS, (subject,), FromTime(max(since, 0))):
             for message in batch.messages:
-                try:
-                    stored.append(decode_as(message.data, kind))
-                except UndecodableError as error:
-                    self._log.warning("undecodable", subject=message.subject, detail=str(error))
+                event = decode_or_log(message, kind, self._log)
+                if event is not None:
+                    stored.append(event)
             if batch.caught_up:
                 break
         return stored
 
 
 def report_id(report: OrderReport) -> str:
-    """Return the message id of a report: the same whoever publishes it."""
+    """Return the message id of a report, which account publisher and gateway share.
+
+    Example: `order.sim.BTC-USDT_USDT.report.sqt5ouqa01m00002B00000c.filled.2`.
+    """
     return (
         f"{subjects.order_report(report.venue, report.symbol)}"
         f".{report.client_order_id or report.venue_order_id}.{report.status}.{report.cumulative_quantity}"

@@ -1,1 +1,1 @@
-"""The gateway: committed decisions to venue requests, each order sent at most once."""
+"""The gateway: turns committed decisions into venue requests, each order sent at most once."""

@@ -1,77 +1,115 @@
-"""What the gateway does on its own authority: without an engine, opening orders are canceled and none is sent."""
+"""Engine watchdog: without heartbeats, opening orders are canceled and none is sent."""
 
 import asyncio
 import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
 
 from bus import Logger
-from producers.gateway.executor import OrderExecutor
-from producers.gateway.exposure import SymbolBook
-from producers.gateway.heartbeat import Heartbeat
-from producers.outbox import Outbox
+from producers.gateway.exposure import SymbolHoldings
 from producers.ports import DeadManSwitch
-from producers.retry import persist
+from producers.retry import Outbox, retry
 from schemas import subjects
 from schemas.engine.events import AlertRaised, Severity
-from schemas.units import Symbol, TimeNs, VenueId
+from schemas.units import ClientOrderId, Symbol, TimeNs, VenueId
 
+FIRST_HEARTBEAT_S = 10.0
+"""Time for the engine's first heartbeat after the start of the gateway."""
 ENGINE_SILENT = "engine_silent"
 ENGINE_HEARD = "engine_heard"
 
+Cancel = Callable[[ClientOrderId], Coroutine[Any, Any, None]]
 
-class SilenceGuard:
-    """Watches over one symbol's engine."""
+
+class HeartbeatMonitor:
+    """Measures how long the engine of one symbol sent no heartbeat."""
+
+    def __init__(
+        self,
+        timeout_s: float,
+        *,
+        first_s: float = FIRST_HEARTBEAT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the engine for silent after `timeout_s` without a heartbeat; 0 is never."""
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._deadline = clock() + max(first_s, timeout_s)
+        self._received = asyncio.Event()
+
+    def on_heartbeat(self) -> None:
+        """Record a heartbeat."""
+        self._deadline = self._clock() + self._timeout_s
+        self._received.set()
+
+    @property
+    def is_silent(self) -> bool:
+        """The engine sent no heartbeat for too long."""
+        return self._timeout_s > 0 and self._clock() >= self._deadline
+
+    async def wait_silent(self) -> None:
+        """Return once the engine is silent."""
+        if not self._timeout_s:
+            await asyncio.get_running_loop().create_future()
+        while not self.is_silent:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._deadline - self._clock()):
+                    await self.wait_heartbeat()
+
+    async def wait_heartbeat(self) -> None:
+        """Return at the next heartbeat."""
+        self._received.clear()
+        await self._received.wait()
+
+
+class EngineWatchdog:
+    """Cancels the opening orders of one symbol when its engine falls silent."""
 
     def __init__(
         self,
         venue: VenueId,
         symbol: Symbol,
-        heartbeat: Heartbeat,
-        desk: OrderExecutor,
-        book: SymbolBook,
+        heartbeat: HeartbeatMonitor,
+        cancel: Cancel,
+        holdings: SymbolHoldings,
         outbox: Outbox,
         log: Logger,
     ) -> None:
         self._venue = venue
         self._symbol = symbol
         self._heartbeat = heartbeat
-        self._desk = desk
-        self._book = book
+        self._cancel = cancel
+        self._holdings = holdings
         self._outbox = outbox
         self._log = log
 
     async def run(self) -> None:
-        """Step in at each silence, and tell when it is over; for ever."""
+        """Cancel opening orders at each silence, and publish an alert for its start and its end; for ever."""
         while True:
-            await self._heartbeat.until_silent()
+            await self._heartbeat.wait_silent()
             since = time.time_ns()
-            # The bus may be what is silent: orders are taken back first, and it is told when it can be.
+            # The bus itself may be unavailable: cancels do not wait for the alert to be stored.
             async with asyncio.TaskGroup() as tasks:
-                names = tuple(self._book.orders)
-                self._log.error("engine_silent", symbol=self._symbol, canceled=len(names))
-                for name in names:
-                    tasks.create_task(self._desk.withdraw(name), name=f"withdraw:{name}")
-                tasks.create_task(
-                    self._say(
-                        ENGINE_SILENT,
-                        Severity.CRITICAL,
-                        f"not heard: {len(names)} opening orders are canceled, closing ones stay",
-                        since,
-                    ),
-                    name="say",
-                )
-                await self._heartbeat.until_heard()
-            self._log.info("engine_heard", symbol=self._symbol)
+                orders = tuple(self._holdings.orders)
+                self._log.error("engine_heartbeat_lost", symbol=self._symbol, canceled=len(orders))
+                for client_order_id in orders:
+                    tasks.create_task(self._cancel(client_order_id), name=f"withdraw:{client_order_id}")
+                detail = f"no heartbeat: {len(orders)} opening orders are canceled, closing ones stay"
+                tasks.create_task(self._alert(ENGINE_SILENT, Severity.CRITICAL, detail, since), name="alert")
+                await self._heartbeat.wait_heartbeat()
+            self._log.info("engine_heartbeat_restored", symbol=self._symbol)
             silent_s = (time.time_ns() - since) / 1e9
-            await self._say(ENGINE_HEARD, Severity.LOW, f"heard again after {silent_s:.1f} s", since)
+            await self._alert(ENGINE_HEARD, Severity.LOW, f"heartbeat back after {silent_s:.1f} s", since)
 
-    async def keep_switch(self, switch: DeadManSwitch, after_s: float) -> None:
-        """Have the venue cancel everything unless it is told otherwise, as long as the engine lives; for ever."""
+    async def run_dead_man_switch(self, switch: DeadManSwitch, after_s: float) -> None:
+        """Defer the venue's cancel-all timer by `after_s` seconds as long as the engine sends heartbeats; for ever."""
         while True:
             if not self._heartbeat.is_silent:
-                await persist(lambda: switch.cancel_all_after(self._symbol, after_s), self._log)
+                await retry(lambda: switch.cancel_all_after(self._symbol, after_s), self._log)
             await asyncio.sleep(after_s / 3)
 
-    async def _say(self, code: str, severity: Severity, detail: str, since: TimeNs) -> None:
+    async def _alert(self, code: str, severity: Severity, detail: str, since: TimeNs) -> None:
         subject = subjects.alert(self._venue, self._symbol)
         alert = AlertRaised(
             venue=self._venue,

@@ -1,7 +1,7 @@
-"""The last hard check: what all symbols of a venue hold, and could come to hold, against the limit. Pure.
+"""Final exposure check before an order is sent: all symbols of a venue against the limit. Pure.
 
-For each symbol the worst is taken of what may become of it: the larger position of the venue's and the engine's word, with
-all its opening orders of one side filled. An order that is let through counts from that moment on.
+Of each symbol the worst case counts: the larger of the positions that the venue and the engine report, with all opening
+orders of one side filled. An admitted order counts from then on.
 """
 
 from collections.abc import Collection, Iterator
@@ -15,33 +15,33 @@ from schemas.venue.instruments import InstrumentKind
 from schemas.venue.orders import PlaceOrder
 
 
-class Working(NamedTuple):
+class WorkingOrder(NamedTuple):
     """An opening order that is at the venue, or may be."""
 
     side: Side
     notional: Money
 
 
-class SymbolBook:
-    """One symbol as the gateway knows it."""
+class SymbolHoldings:
+    """Position and opening orders of one symbol, as the gateway knows them."""
 
     def __init__(self) -> None:
-        self.orders: dict[ClientOrderId, Working] = {}
+        self.orders: dict[ClientOrderId, WorkingOrder] = {}
         self.price: Price = ZERO
         self._position: SignedQuantity = ZERO
         self._is_spot = False
 
-    def follow(self, state: GridState, unresolved: Collection[ClientOrderId] | None = None) -> None:
-        """Take over what a step knows.
+    def apply(self, state: GridState, unresolved: Collection[ClientOrderId] | None = None) -> None:
+        """Replace position and orders by those of a step.
 
-        What it only asked for counts when it was sent, or is one of `unresolved`; all of it where that cannot be known.
+        An order that is only requested counts if it was sent or is `unresolved`; always if `unresolved` is None.
         """
         self.price = state.price or ZERO
         self._position = state.accounts.position
         self._is_spot = state.instrument.kind is InstrumentKind.SPOT
         orders = [slot.order for slot in state.slots.values() if slot.order is not None]
         self.orders = {
-            each.client_order_id: Working(each.side, (each.quantity - each.traded_quantity) * each.price)
+            each.client_order_id: WorkingOrder(each.side, (each.quantity - each.traded_quantity) * each.price)
             for each in orders
             if each.opens
             and each.ended is None
@@ -53,77 +53,80 @@ class SymbolBook:
             )
         }
 
-    def worst(self, there: Position | None, extra: Working | None = None) -> Money:
-        """Return the largest notional that may come of the symbol, with one more order."""
+    def worst_case(self, at_venue: Position | None, extra: WorkingOrder | None = None) -> Money:
+        """Return the largest notional that the symbol may reach, with one more order."""
         orders = [*self.orders.values(), *([extra] if extra else [])]
         buys = sum((each.notional for each in orders if each.side is Side.BUY), ZERO)
         sells = sum((each.notional for each in orders if each.side is Side.SELL), ZERO)
-        return max(max(held * price + buys, sells - held * price) for held, price in self._positions(there))
+        return max(
+            max(quantity * price + buys, sells - quantity * price)
+            for quantity, price in self._positions(at_venue)
+        )
 
-    def _positions(self, there: Position | None) -> Iterator[tuple[SignedQuantity, Price]]:
+    def _positions(self, at_venue: Position | None) -> Iterator[tuple[SignedQuantity, Price]]:
         yield self._position, self.price
-        # A spot balance also holds what is not the grid's.
-        if there is not None and not self._is_spot:
-            yield there.quantity, self.price or there.mark_price
+        # A spot balance includes holdings that are not the grid's.
+        if at_venue is not None and not self._is_spot:
+            yield at_venue.quantity, self.price or at_venue.mark_price
 
 
 class Exposure:
-    """All symbols of a venue."""
+    """Exposure of all symbols of a venue."""
 
     def __init__(self) -> None:
         self.settings: PortfolioSettings | None = None
-        """What is configured; None where no limits are."""
+        """Configured limits; None without any."""
         self.limits: PortfolioLimits | None = None
         self.positions: dict[Symbol, Position] = {}
-        self._books: dict[Symbol, SymbolBook] = {}
+        self._symbols: dict[Symbol, SymbolHoldings] = {}
         self._served: set[Symbol] = set()
 
-    def book(self, symbol: Symbol) -> SymbolBook:
-        """Return the book of a symbol that is served here."""
+    def serve(self, symbol: Symbol) -> SymbolHoldings:
+        """Return the exposure of a symbol that this gateway serves from now on."""
         self._served.add(symbol)
-        return self._books.setdefault(symbol, SymbolBook())
+        return self._symbols.setdefault(symbol, SymbolHoldings())
 
-    def close(self, symbol: Symbol) -> None:
-        """Take note that a symbol is served here no more; its book stays as it is until the next step is seen."""
+    def release(self, symbol: Symbol) -> None:
+        """Stop serving a symbol; its exposure stays until a step is applied with `apply_remote`."""
         self._served.discard(symbol)
 
     def is_served(self, symbol: Symbol) -> bool:
-        """Tell whether a symbol is served here."""
+        """Return whether this gateway serves a symbol."""
         return symbol in self._served
 
-    def see(self, state: GridState) -> None:
-        """Take over a step of a symbol that another gateway serves."""
-        self._books.setdefault(state.symbol, SymbolBook()).follow(state)
+    def apply_remote(self, state: GridState) -> None:
+        """Apply a step of a symbol that another gateway serves."""
+        self._symbols.setdefault(state.symbol, SymbolHoldings()).apply(state)
 
     def admit(self, symbol: Symbol, order: PlaceOrder) -> str | None:
-        """Let an opening order through and count it; return why not, when it has to stay."""
-        extra = Working(order.side, order.quantity * order.price)
+        """Admit an opening order and count it, or return the reason against it."""
+        extra = WorkingOrder(order.side, order.quantity * order.price)
         reason = self._reason_against(symbol, extra)
         if reason is None:
-            self.book(symbol).orders[order.client_order_id] = extra
+            self.serve(symbol).orders[order.client_order_id] = extra
         return reason
 
     def forget(self, symbol: Symbol, client_order_id: ClientOrderId) -> None:
-        """Count an order no more: it was not placed."""
-        self.book(symbol).orders.pop(client_order_id, None)
+        """Stop counting an order that was not placed."""
+        self.serve(symbol).orders.pop(client_order_id, None)
 
-    def total(self, extra: Working | None = None, of: Symbol | None = None) -> Money:
-        """Return what all symbols may come to hold, with one more order of a symbol."""
+    def total(self, extra: WorkingOrder | None = None, of: Symbol | None = None) -> Money:
+        """Return the largest notional that all symbols may reach, with one more order of a symbol."""
         known = sum(
             (
-                book.worst(self.positions.get(symbol), extra if symbol == of else None)
-                for symbol, book in self._books.items()
+                each.worst_case(self.positions.get(symbol), extra if symbol == of else None)
+                for symbol, each in self._symbols.items()
             ),
             ZERO,
         )
-        others = (each for symbol, each in self.positions.items() if symbol not in self._books)
+        others = (each for symbol, each in self.positions.items() if symbol not in self._symbols)
         return known + sum((abs(each.quantity) * each.mark_price for each in others), ZERO)
 
-    def _reason_against(self, symbol: Symbol, extra: Working) -> str | None:
+    def _reason_against(self, symbol: Symbol, extra: WorkingOrder) -> str | None:
         limits = self.limits
         if limits is None:
             is_limited = self.settings is not None and self.settings != PortfolioSettings()
-            return "limits are configured and none are known" if is_limited else None
+            return "limits are configured, but not received from the engine yet" if is_limited else None
         if limits.breaker is BreakerState.OPEN:
             return f"the global circuit breaker is open: {limits.reason}"
         if not limits.is_opening_allowed:
@@ -132,4 +135,8 @@ class Exposure:
         if not maximum:
             return None
         total = self.total(extra, symbol)
-        return f"with it {total:f} could be held, the limit is {maximum:f}" if total > maximum else None
+        return (
+            f"the exposure could reach {total:f} with this order, the limit is {maximum:f}"
+            if total > maximum
+            else None
+        )

@@ -1,11 +1,10 @@
-"""What the last hard check is fed with: the venue's positions, the portfolio's limits, and what is configured."""
+"""Inputs of the exposure check: positions, limits, and steps of symbols of other gateways."""
 
 import asyncio
 
-from bus import Bus, LatestValues, Logger, Registry, forever
+from bus import Bus, LatestValues, Logger, Registry, decode_or_log, forever
 from producers.gateway.exposure import Exposure
 from schemas import subjects
-from schemas.codec import UndecodableError, decode_as
 from schemas.engine.journal import Step
 from schemas.engine.portfolio import PortfolioEntry, PortfolioLimits
 from schemas.subjects import Stream
@@ -14,7 +13,7 @@ from schemas.venue.account import Position
 
 
 class ExposureFeed:
-    """Keeps what is known of one venue's exposure the newest."""
+    """Keeps the exposure of one venue up to date."""
 
     def __init__(self, exposure: Exposure, bus: Bus, venue: VenueId, log: Logger) -> None:
         self._exposure = exposure
@@ -24,7 +23,7 @@ class ExposureFeed:
         self._is_limited = asyncio.Event()
 
     async def run(self) -> None:
-        """Follow, for ever."""
+        """Follow all inputs, for ever."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(forever("settings", self._follow_settings()), name="settings")
             tasks.create_task(forever("limits", self._follow_limits()), name="limits")
@@ -35,42 +34,35 @@ class ExposureFeed:
         async for key, stored in Registry(self._bus, "portfolios").follow():
             if key != self._venue:
                 continue
-            try:
-                entry = decode_as(stored.data, PortfolioEntry) if stored is not None else None
-            except UndecodableError as error:
-                self._log.error("undecodable", subject=key, detail=str(error))
-            else:
-                self._exposure.settings = entry.settings if entry is not None else None
+            if stored is None:
+                self._exposure.settings = None
+            elif (entry := decode_or_log(stored, PortfolioEntry, self._log)) is not None:
+                self._exposure.settings = entry.settings
 
     async def _follow_limits(self) -> None:
-        async with LatestValues(self._bus, Stream.JOURNAL, (subjects.limits(self._venue),)) as levels:
-            async for message in levels:
-                try:
-                    limits = self._exposure.limits = decode_as(message.data, PortfolioLimits)
+        async with LatestValues(self._bus, Stream.JOURNAL, (subjects.limits(self._venue),)) as latest:
+            async for message in latest:
+                limits = decode_or_log(message, PortfolioLimits, self._log)
+                if limits is not None:
+                    self._exposure.limits = limits
                     if limits.max_exposure:
                         self._is_limited.set()
-                except UndecodableError as error:
-                    self._log.error("undecodable", subject=message.subject, detail=str(error))
 
     async def _follow_positions(self) -> None:
-        async with LatestValues(self._bus, Stream.ACCOUNT, (subjects.positions(self._venue),)) as levels:
-            async for message in levels:
-                try:
-                    position = decode_as(message.data, Position)
-                except UndecodableError as error:
-                    self._log.error("undecodable", subject=message.subject, detail=str(error))
-                else:
+        async with LatestValues(self._bus, Stream.ACCOUNT, (subjects.positions(self._venue),)) as latest:
+            async for message in latest:
+                position = decode_or_log(message, Position, self._log)
+                if position is not None:
                     self._exposure.positions[position.symbol] = position
 
     async def _follow_others(self) -> None:
-        # Other gateways may serve the other symbols: what is decided there counts here.
+        # Other gateways may serve other symbols; their decisions count towards the same limit.
         await self._is_limited.wait()
-        async with LatestValues(self._bus, Stream.JOURNAL, (subjects.steps(self._venue),)) as levels:
-            async for message in levels:
+        async with LatestValues(self._bus, Stream.JOURNAL, (subjects.steps(self._venue),)) as latest:
+            async for message in latest:
                 symbol = subjects.parse(message.subject).symbol
                 if symbol is None or symbol == subjects.ALL or self._exposure.is_served(symbol):
                     continue
-                try:
-                    self._exposure.see(decode_as(message.data, Step).state)
-                except UndecodableError as error:
-                    self._log.error("undecodable", subject=message.subject, detail=str(error))
+                step = decode_or_log(message, Step, self._log)
+                if step is not None:
+                    self._exposure.apply_remote(step.state)

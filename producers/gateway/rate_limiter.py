@@ -1,4 +1,4 @@
-"""The gateway's budget of requests: who may ask the venue next, the most urgent first, and nobody while it wants rest."""
+"""Rate limiter of a venue: a token bucket with priorities, paused on the venue's request."""
 
 import asyncio
 import heapq
@@ -8,9 +8,11 @@ from decimal import Decimal
 from enum import IntEnum, auto
 from typing import NamedTuple
 
+from schemas.units import ZERO
 
-class Rank(IntEnum):
-    """What goes first."""
+
+class RequestKind(IntEnum):
+    """Kinds of requests, the most urgent first."""
 
     CANCEL = auto()
     QUERY = auto()
@@ -19,62 +21,65 @@ class Rank(IntEnum):
 
 
 class Priority(NamedTuple):
-    """Less is sooner."""
+    """Sort key of a request: the smallest is sent first."""
 
-    rank: Rank
-    distance: Decimal = Decimal(0)
-    """From the price, as a share of it: far orders wait for near ones."""
+    kind: RequestKind
+    distance: Decimal = ZERO
+    """Of an order from the price, as a fraction of the price: near orders are sent before far ones."""
 
 
 class Expired(Exception):
-    """A request waited longer than it is of use."""
+    """A request waited longer than its timeout."""
 
 
 class VenueRateLimiter:
-    """The tokens of one venue, shared by the lanes of its symbols."""
+    """The request tokens of one venue, shared by the queues of its symbols."""
 
     def __init__(self, per_s: float, burst: int, *, is_in_order: bool = False) -> None:
         """Allow `burst` requests at once and `per_s` a second from then on; 0 is no limit.
 
-        In order, nobody goes before those who came earlier: which of two comes in time to be sorted is the machine's doing.
+        `is_in_order` ignores priorities: which requests are queued together depends on the machine's speed.
         """
         self._per_s = per_s
         self._burst = burst
         self.is_in_order = is_in_order
         self._tokens = float(burst)
-        self._filled = 0.0
-        self._rests_until = 0.0
-        self._lanes: list[Lane] = []
+        self._refilled_at = 0.0
+        self._paused_until = 0.0
+        self._queues: list[RequestQueue] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def lane(self, concurrency: int) -> "Lane":
-        """Return a lane on which so many requests may be under way at the same time."""
-        lane = Lane(self, concurrency)
-        self._lanes.append(lane)
-        return lane
+    def queue(self, concurrency: int) -> "RequestQueue":
+        """Return a new queue that sends at most `concurrency` requests at the same time."""
+        queue = RequestQueue(self, concurrency)
+        self._queues.append(queue)
+        return queue
 
-    def rest(self, seconds: float) -> None:
-        """Let nobody ask for so long: the venue wants it."""
-        self._rests_until = max(self._rests_until, asyncio.get_running_loop().time() + seconds)
+    def pause(self, seconds: float) -> None:
+        """Grant no request for so long, as requested by the venue."""
+        self._paused_until = max(self._paused_until, asyncio.get_running_loop().time() + seconds)
 
     def grant(self) -> None:
-        """Let ask who may, the most urgent first."""
-        while (lane := min(filter(Lane.is_ready, self._lanes), key=Lane.first, default=None)) is not None:
-            wait_s = self._wait()
+        """Grant the requests that may be sent now, by priority."""
+        ready = RequestQueue.is_ready
+        while (
+            queue := min(filter(ready, self._queues), key=RequestQueue.first_key, default=None)
+        ) is not None:
+            wait_s = self._wait_s()
             if wait_s > 0:
                 self._grant_after(wait_s)
                 return
             self._tokens -= 1
-            lane.let_go()
+            queue.grant_first()
 
-    def _wait(self) -> float:
+    def _wait_s(self) -> float:
         now = asyncio.get_running_loop().time()
-        if self._rests_until > now:
-            return self._rests_until - now
+        if self._paused_until > now:
+            return self._paused_until - now
         if not self._per_s:
             return 0.0
-        self._tokens = min(float(self._burst), self._tokens + (now - self._filled) * self._per_s)
-        self._filled = now
+        self._tokens = min(float(self._burst), self._tokens + (now - self._refilled_at) * self._per_s)
+        self._refilled_at = now
         return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self._per_s
 
     def _grant_after(self, wait_s: float) -> None:
@@ -86,63 +91,63 @@ class VenueRateLimiter:
 Waiting = tuple[Priority, int, "asyncio.Future[None]"]
 
 
-class Lane:
-    """The requests of one symbol."""
+class RequestQueue:
+    """The waiting requests of one symbol."""
 
-    def __init__(self, budget: VenueRateLimiter, concurrency: int) -> None:
-        self._budget = budget
-        self._room = concurrency
+    def __init__(self, limiter: VenueRateLimiter, concurrency: int) -> None:
+        self._limiter = limiter
+        self._free_slots = concurrency
         self._waiting: list[Waiting] = []
         self._number = 0
 
     @asynccontextmanager
-    async def turn(self, urgency: Priority, patience_s: float | None = None) -> AsyncIterator[None]:
-        """Wait for a turn to ask the venue, and have it as long as the context lasts.
+    async def slot(self, priority: Priority, timeout_s: float | None = None) -> AsyncIterator[None]:
+        """Wait for permission to send a request, and occupy a slot as long as the context lasts.
 
-        Raises: Shed when it has not come within `patience_s`.
+        Raises: Expired when it is not granted within `timeout_s`.
         """
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._number += 1
-        if self._budget.is_in_order:
-            urgency = Priority(Rank.CANCEL)
-        heapq.heappush(self._waiting, (urgency, self._number, granted))
-        # What was decided together comes together: the most urgent of it goes first, not the first of it.
-        asyncio.get_running_loop().call_soon(self._budget.grant)
+        if self._limiter.is_in_order:
+            priority = Priority(RequestKind.CANCEL)
+        heapq.heappush(self._waiting, (priority, self._number, granted))
+        # Granted later, so that the requests of one step are queued together and sorted by priority.
+        asyncio.get_running_loop().call_soon(self._limiter.grant)
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(timeout_s):
                 await granted
         except TimeoutError:
-            self._give_back(granted)
-            raise Expired(f"no turn within {patience_s:.1f} s: more urgent ones went first") from None
+            self._withdraw(granted)
+            raise Expired(f"not sent within {timeout_s:.1f} s: more urgent requests went first") from None
         except asyncio.CancelledError:
-            self._give_back(granted)
+            self._withdraw(granted)
             raise
         try:
             yield
         finally:
-            self._room += 1
-            self._budget.grant()
+            self._free_slots += 1
+            self._limiter.grant()
 
     def is_ready(self) -> bool:
-        """Tell whether somebody waits who could go."""
+        """Return whether a request waits and a slot is free."""
         while self._waiting and self._waiting[0][2].done():
             heapq.heappop(self._waiting)
-        return bool(self._waiting) and self._room > 0
+        return bool(self._waiting) and self._free_slots > 0
 
-    def first(self) -> tuple[Priority, int]:
-        """Return how urgent the first one is, and how long the lane has been waiting in numbers."""
-        urgency, number, _ = self._waiting[0]
-        return urgency, number
+    def first_key(self) -> tuple[Priority, int]:
+        """Return the priority and number of the first request; a small number is an old request."""
+        priority, number, _ = self._waiting[0]
+        return priority, number
 
-    def let_go(self) -> None:
-        """Let the first one go."""
-        self._room -= 1
+    def grant_first(self) -> None:
+        """Grant the first request."""
+        self._free_slots -= 1
         heapq.heappop(self._waiting)[2].set_result(None)
 
-    def _give_back(self, granted: "asyncio.Future[None]") -> None:
-        # It may have been granted in the moment that it was given up.
+    def _withdraw(self, granted: "asyncio.Future[None]") -> None:
+        # The request may have been granted at the same moment.
         if granted.cancelled() or not granted.done():
             granted.cancel()
             return
-        self._room += 1
-        self._budget.grant()
+        self._free_slots += 1
+        self._limiter.grant()

@@ -1,122 +1,104 @@
-"""A gateway for each symbol of the roster, shared with other gateway processes; each fails and starts again alone."""
+"""Runs a gateway for each symbol of the roster; gateway processes share them by lease."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
 
-from bus import Fenced, Lease, LeaseProvider, Service, flatten_errors
+from bus import Fenced, Lease, LeaseProvider, Service, follow_venue_symbols, forever
+from bus.coordination.keyed_runner import KeyedRunner
 from bus.metrics import Counter
 from producers.gateway.gateway import Gateway
-from producers.symbols import changes_of
 from schemas.subjects import escape
 from schemas.units import Symbol, VenueId
 
-BACK_OFF_S = 0.2
-BACK_OFF_MAX_S = 5.0
-HEALTHY_S = 30.0
-"""A gateway that ran for so long is started again with the first patience."""
 RETIRE_AFTER_S = 5.0
-"""So long a symbol that left the roster with orders out is served: longer than the gateway waits for a heartbeat."""
+"""How long a removed symbol with open orders is still served: longer than the timeout of the engine's heartbeat."""
 
 MakeGateway = Callable[[Symbol], AbstractAsyncContextManager[Gateway]]
 
 
-class Gateways:
+class GatewayRunner:
     """Runs the gateways of one process."""
 
     def __init__(
-        self, service: Service, venue: VenueId, tenure: LeaseProvider, make_gateway: MakeGateway
+        self, service: Service, venue: VenueId, leases: LeaseProvider, make_gateway: MakeGateway
     ) -> None:
         self._bus = service.bus
         self._log = service.log
         self._venue = venue
-        self._tenure = tenure
+        self._leases = leases
         self._make_gateway = make_gateway
+        self._runner = KeyedRunner("gateway", leases, service.log)
+        self._symbols: set[Symbol] = set()
         self._running: dict[Symbol, Gateway] = {}
-        self._tasks: dict[Symbol, asyncio.Task[None]] = {}
         self._retiring: dict[Symbol, asyncio.Task[None]] = {}
-        self._ending: dict[Symbol, asyncio.Task[None]] = {}
         self._problems: dict[Symbol, str] = {}
         self._restarts = Counter(
-            "gateway_restarts", "Gateways started again", ["symbol"], registry=service.registry
+            "gateway_restarts", "Gateways restarted", ["symbol"], registry=service.registry
         )
 
     async def run(self) -> None:
         """Serve every symbol of the roster, now and as it changes; for ever."""
         async with (
             asyncio.TaskGroup() as tasks,
-            aclosing(changes_of(self._bus, self._venue, self._log)) as changes,
+            aclosing(follow_venue_symbols(self._bus, self._venue, self._log)) as changes,
         ):
-            async for symbol, is_there in changes:
-                self._on_change(tasks, symbol, is_there=is_there)
+            async for symbol, is_registered in changes:
+                self._on_change(tasks, symbol, is_registered=is_registered)
 
     def status(self) -> dict[str, object]:
-        """Return what /status says of the symbols."""
-        out: dict[str, object] = {"name": self._tenure.name, "members": self._tenure.members()}
-        symbols = {symbol: self._symbol_status(symbol) for symbol in sorted(self._tasks)}
+        """Return the gateway's part of /status."""
+        out: dict[str, object] = {"name": self._leases.name, "members": self._leases.members()}
+        symbols = {symbol: self._symbol_status(symbol) for symbol in sorted(self._symbols)}
         out["symbols"] = symbols
-        problems = [f"{symbol}: {said['problem']}" for symbol, said in symbols.items() if "problem" in said]
+        problems = [f"{symbol}: {one['problem']}" for symbol, one in symbols.items() if "problem" in one]
         if problems:
             out["problem"] = "; ".join(problems)
         return out
 
     def _symbol_status(self, symbol: Symbol) -> dict[str, object]:
-        if symbol in self._running:
-            return {"standing": "running here", **self._running[symbol].status()}
-        holder = self._tenure.holder(escape(symbol))
-        standing = "waiting" if holder in (None, self._tenure.name) else f"held by {holder}"
+        gateway = self._running.get(symbol)
+        standing = self._runner.standing(escape(symbol), is_running=gateway is not None)
+        if gateway is not None:
+            return {"standing": standing, **gateway.status()}
         problem = self._problems.get(symbol)
         return {"standing": standing, **({} if problem is None else {"problem": problem})}
 
-    def _on_change(self, tasks: asyncio.TaskGroup, symbol: Symbol, *, is_there: bool) -> None:
+    def _on_change(self, tasks: asyncio.TaskGroup, symbol: Symbol, *, is_registered: bool) -> None:
         if retiring := self._retiring.pop(symbol, None):
             retiring.cancel()
-        if not is_there and symbol in self._tasks:
+        if not is_registered and symbol in self._symbols:
             self._retiring[symbol] = tasks.create_task(self._retire(symbol), name=f"retire:{symbol}")
-        elif is_there and symbol not in self._tasks:
-            self._tasks[symbol] = tasks.create_task(self._serve(symbol), name=f"gateway:{symbol}")
+        elif is_registered and symbol not in self._symbols:
+            self._symbols.add(symbol)
+            work, on_failure = partial(self._serve, symbol), partial(self._on_failure, symbol)
+            self._runner.start(tasks, escape(symbol), work, on_failure)
 
     async def _retire(self, symbol: Symbol) -> None:
-        """Serve on until nothing is unresolved, then end."""
+        """Serve a removed symbol until nothing is unresolved, then stop."""
         if (gateway := self._running.get(symbol)) is not None:
             await gateway.settled()
             if gateway.opening_orders:
-                # Nobody looks after them any more: they are canceled once the engine is missed.
+                # No engine manages them any more: the watchdog cancels them once its heartbeat is missing.
                 await asyncio.sleep(RETIRE_AFTER_S)
                 await gateway.settled()
         self._log.info("symbol_removed", symbol=symbol)
-        self._ending[symbol] = self._tasks.pop(symbol)
-        self._ending[symbol].cancel()
+        self._symbols.discard(symbol)
+        self._runner.stop(escape(symbol))
 
-    async def _serve(self, symbol: Symbol) -> None:
-        if before := self._ending.pop(symbol, None):
-            await asyncio.wait([before])
-        clock = asyncio.get_running_loop().time
-        delay = BACK_OFF_S
-        while True:
-            started = clock()
-            try:
-                await self._tenure.run_while_held(escape(symbol), partial(self._work, symbol))
-            except Exception as error:  # noqa: BLE001 - the gateway's outermost edge: its fault is its own
-                self._on_failure(symbol, flatten_errors(error))
-            self._restarts.labels(symbol).inc()
-            if clock() - started > HEALTHY_S:
-                delay = BACK_OFF_S
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, BACK_OFF_MAX_S)
-
-    def _on_failure(self, symbol: Symbol, causes: list[Exception]) -> None:
-        fenced = any(isinstance(cause, Fenced) for cause in causes)
-        self._problems[symbol] = "another gateway took over" if fenced else repr(causes[0])
-        event = "fenced" if fenced else "gateway_failed"
-        self._log.error(event, symbol=symbol, detail=repr(causes[0]), exception=causes[0])
-
-    async def _work(self, symbol: Symbol, lease: Lease) -> None:
+    async def _serve(self, symbol: Symbol, _: Lease) -> None:
         async with self._make_gateway(symbol) as gateway:
             self._problems.pop(symbol, None)
             self._running[symbol] = gateway
             try:
-                await gateway.run()
+                await forever("gateway", gateway.run())
             finally:
                 del self._running[symbol]
+
+    def _on_failure(self, symbol: Symbol, cause: Exception) -> None:
+        self._restarts.labels(symbol).inc()
+        is_fenced = isinstance(cause, Fenced)
+        self._problems[symbol] = "another gateway took over" if is_fenced else repr(cause)
+        event = "fenced" if is_fenced else "gateway_failed"
+        self._log.error(event, symbol=symbol, detail=repr(cause), exception=cause)

@@ -1,11 +1,11 @@
-"""How fast the market is let through: as it comes, or in lock-step with everyone who acts on it.
+"""Pace of the market: in real time, or in lock-step with all processes that act on it.
 
-In lock-step one update is let through when engine, gateway and account publisher have nothing left to do:
+In lock-step an update passes when engine, gateway and account publisher have nothing left to do:
 
-    account events up to the update  ->  engine books them  ->  gateway sends what was decided  ->  account events ...
-    and when nothing moves any more, the ticker  ->  engine  ->  gateway  ->  account events ...  ->  the next update
+    account events up to the update  ->  engine books them  ->  gateway sends the decisions  ->  account events ...
+    and when nothing is left, the ticker  ->  engine  ->  gateway  ->  account events ...  ->  the next update
 
-so what is decided, and in which order, does not depend on how fast the machine is.
+so decisions and their order do not depend on the machine's speed.
 """
 
 import asyncio
@@ -16,31 +16,33 @@ from typing import Protocol
 import msgspec
 
 from bus import Bus, Logger, grant_step
-from producers.outbox import Outbox
 from producers.ports import MarketUpdate, PacedSource
-from producers.retry import last_stored, persist
+from producers.retry import Outbox, last_stored, retry
 from schemas import subjects
 from schemas.codec import encode
 from schemas.subjects import Stream
 from schemas.units import Symbol, VenueId
 from schemas.venue.market import Ticker
 
-PATIENCE_S = 120.0
-"""How long a part may be away, restarting, before a lock-step run is given up."""
+STEP_TIMEOUT_S = 120.0
+"""How long a process may be away, restarting, before a lock-step run fails."""
 
 
 class Pace(Protocol):
-    """What stands between the venue's market and the bus."""
+    """Controls when updates of the market reach the bus."""
 
-    async def before(self, update: MarketUpdate) -> None: ...
+    async def before(self, update: MarketUpdate) -> None:
+        """Return when the update may be published."""
 
-    async def ticker(self, subject: str, ticker: Ticker) -> None: ...
+    async def ticker(self, subject: str, ticker: Ticker) -> None:
+        """Publish a ticker."""
 
-    async def after(self, update: MarketUpdate) -> None: ...
+    async def after(self, update: MarketUpdate) -> None:
+        """Return when the update is processed."""
 
 
 class RealTime:
-    """Publishes at once and waits for nobody."""
+    """Publishes at once, without waiting for other processes."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -57,7 +59,7 @@ class RealTime:
 
 
 class LockStepPace:
-    """Lets an update through when all that the one before led to is done."""
+    """Lets an update pass when all consequences of the previous one are processed."""
 
     def __init__(
         self,
@@ -87,38 +89,38 @@ class LockStepPace:
 
     async def after(self, update: MarketUpdate) -> None:
         for symbol, ticker in self._unsettled.items():
-            await self._act(symbol, await self._turn(f"engine.{self._key(symbol)}.ticker", ticker.time))
+            await self._act(symbol, await self._grant(f"engine.{self._key(symbol)}.ticker", ticker.time))
         self._unsettled.clear()
         if self._has_acted:
-            await self._settle(await persist(self._source.account_sequence, self._log))
+            await self._settle(await retry(self._source.account_sequence, self._log))
         if not update.is_last:
             await self._source.proceed()
 
     async def _settle(self, account_sequence: int) -> None:
         while account_sequence > self._account_done or self._has_acted:
             self._has_acted = False
-            await self._turn(f"account.{self._venue}", account_sequence)
+            await self._grant(f"account.{self._venue}", account_sequence)
             self._account_done = account_sequence
             for symbol in self._acted_on:
-                heard = await self._last_order_event(symbol)
-                await self._act(symbol, await self._turn(f"engine.{self._key(symbol)}.orders", heard))
-            account_sequence = await persist(self._source.account_sequence, self._log)
+                last = await self._last_order_event(symbol)
+                await self._act(symbol, await self._grant(f"engine.{self._key(symbol)}.orders", last))
+            account_sequence = await retry(self._source.account_sequence, self._log)
 
     async def _act(self, symbol: Symbol, step_sequence: int) -> None:
         if step_sequence > self._acted_on[symbol]:
-            await self._turn(f"gateway.{self._key(symbol)}", step_sequence)
+            await self._grant(f"gateway.{self._key(symbol)}", step_sequence)
             self._acted_on[symbol] = step_sequence
             self._has_acted = True
 
-    async def _turn(self, who: str, until: int) -> int:
-        return await grant_step(self._bus, who, until, timeout_s=PATIENCE_S)
+    async def _grant(self, gate: str, until: int) -> int:
+        return await grant_step(self._bus, gate, until, timeout_s=STEP_TIMEOUT_S)
 
     def _key(self, symbol: Symbol) -> str:
         return subjects.registry_key(self._venue, symbol)
 
     async def _last_order_event(self, symbol: Symbol) -> int:
-        said = subjects.own_order_events(self._venue, symbol)
+        order_subjects = subjects.own_order_events(self._venue, symbol)
         last = await asyncio.gather(
-            *(last_stored(self._bus, Stream.ORDERS, subject, self._log) for subject in said)
+            *(last_stored(self._bus, Stream.ORDERS, subject, self._log) for subject in order_subjects)
         )
         return max((message.sequence for message in last if message is not None), default=0)

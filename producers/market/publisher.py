@@ -1,4 +1,4 @@
-"""The market publisher: history back-filled, then tickers, candles, the clock and the state of the feed, live."""
+"""Market publisher: backfilled history, then live tickers, candles, trades, clock and feed."""
 
 import asyncio
 import contextlib
@@ -9,9 +9,8 @@ from functools import partial
 from bus import Bus, BusError, Conflict, Registry, Service, newest
 from bus.metrics import Counter, Gauge
 from producers.market.pacing import Pace
-from producers.outbox import Outbox
 from producers.ports import MarketEvent, MarketSource, VenueError
-from producers.retry import last_stored, persist
+from producers.retry import Outbox, last_stored, retry
 from schemas import subjects
 from schemas.codec import encode
 from schemas.subjects import Stream
@@ -20,12 +19,12 @@ from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, FeedState, PublicTrade, Ticker
 
 INTERVAL = "1m"
-HISTORY = 1500
-CLOCK_EVERY_S = 5.0
+HISTORY_CANDLES = 1500
+CLOCK_INTERVAL_S = 5.0
 
 
 class MarketPublisher:
-    """Publishes one venue's public side."""
+    """Publishes the market data of one venue."""
 
     def __init__(self, service: Service, source: MarketSource, venue: VenueId, pace: Pace) -> None:
         self._bus: Bus = service.bus
@@ -35,7 +34,7 @@ class MarketPublisher:
         self._pace = pace
         self._outbox = Outbox(service.bus, service.log)
         self._last_closed: dict[Symbol, int] = {}
-        self._away: set[Symbol] = set()
+        self._disconnected: set[Symbol] = set()
         self._muted: set[Symbol] = set()
         self._published = Counter(
             "market_events_published_total", "Market events published", ["type"], registry=service.registry
@@ -46,30 +45,29 @@ class MarketPublisher:
         self.last_tick: dict[Symbol, Ticker] = {}
 
     async def publish_instruments(self, symbols: Sequence[Symbol]) -> None:
-        """Write the rules of all that the venue trades into the `instruments` registry where they changed.
+        """Write the venue's instruments, changed ones only, into the `instruments` registry.
 
-        What is not traded yet may be added later.
-
-        Raises: LookupError when the venue lacks one of them.
+        All of them, since a symbol may be added later.
+        Raises: LookupError when the venue does not have one of `symbols`.
         """
         known = {
-            instrument.symbol: instrument for instrument in await persist(self._source.instruments, self._log)
+            instrument.symbol: instrument for instrument in await retry(self._source.instruments, self._log)
         }
         missing = sorted(set(symbols) - known.keys())
         if missing:
             raise LookupError(f"{self._venue} has no {', '.join(missing)}; it has {', '.join(sorted(known))}")
         registry = Registry(self._bus, "instruments")
         for symbol in sorted(known):
-            await _put(registry, known[symbol])
+            await _put_instrument(registry, known[symbol])
 
-    async def back_fill(self, symbols: Sequence[Symbol]) -> None:
-        """Store the closed candles that CANDLES does not have yet, each once."""
+    async def backfill(self, symbols: Sequence[Symbol]) -> None:
+        """Store the closed candles that CANDLES does not have yet, once each."""
         for symbol in symbols:
             subject = subjects.closed_candle(self._venue, symbol, INTERVAL)
             stored = await last_stored(self._bus, Stream.CANDLES, subject, self._log)
             last = await newest(self._bus, Stream.CANDLES, subject, Candle, stored)
             self._last_closed[symbol] = last.event.open_time if last else -1
-            fetched = await persist(partial(self._source.candles, symbol, INTERVAL, HISTORY), self._log)
+            fetched = await retry(partial(self._source.candles, symbol, INTERVAL, HISTORY_CANDLES), self._log)
             closed = [candle for candle in fetched if candle.closed]
             if closed and 0 <= self._last_closed[symbol] < closed[0].open_time:
                 self._log.warning("history_gap", symbol=symbol, before=closed[0].open_time)
@@ -77,7 +75,7 @@ class MarketPublisher:
             self._log.info("history_ready", symbol=symbol, candles=len(closed))
 
     async def follow(self, symbols: Sequence[Symbol]) -> None:
-        """Publish what happens until a recording ends; never returns otherwise."""
+        """Publish market events, for ever or until a recording ends."""
         async for update in self._source.market(symbols):
             await self._pace.before(update)
             for event in update.events:
@@ -88,22 +86,22 @@ class MarketPublisher:
                 return
 
     def mute(self, symbol: Symbol) -> None:
-        """Publish nothing of a symbol from now on; its stream, which others share, goes on."""
+        """Stop publishing a symbol; its stream, which others may share, stays connected."""
         self._muted.add(symbol)
         self.last_tick.pop(symbol, None)
 
     def unmute(self, symbol: Symbol) -> None:
-        """Publish a symbol again."""
+        """Publish a symbol again after `mute`."""
         self._muted.discard(symbol)
 
     def is_muted(self, symbol: Symbol) -> bool:
-        """Tell whether nothing of a symbol is published."""
+        """Return whether a symbol is muted."""
         return symbol in self._muted
 
-    async def read_clock(self) -> None:
-        """Publish the venue's clock every few seconds, for ever."""
+    async def run_clock(self) -> None:
+        """Publish the venue's clock every `CLOCK_INTERVAL_S` seconds, for ever."""
         while True:
-            await asyncio.sleep(CLOCK_EVERY_S)
+            await asyncio.sleep(CLOCK_INTERVAL_S)
             try:
                 read = await self._source.clock()
             except VenueError as error:
@@ -112,7 +110,7 @@ class MarketPublisher:
                 await self._outbox.store(subjects.clock(self._venue), read)
 
     def status(self) -> dict[str, object]:
-        """Return what /status says of the feed."""
+        """Return the feed's part of /status."""
         return {
             symbol: {"last": str(ticker.last), "age_s": round((time.time_ns() - ticker.time) / SECOND_NS, 3)}
             for symbol, ticker in self.last_tick.items()
@@ -130,29 +128,31 @@ class MarketPublisher:
             case Candle():
                 if event.closed:
                     await self._store_closed(event)
-                await self._say(subjects.live_candle(event.venue, event.symbol, event.interval), event)
+                await self._publish_transient(
+                    subjects.live_candle(event.venue, event.symbol, event.interval), event
+                )
             case PublicTrade():
-                await self._say(subjects.public_trade(event.venue, event.symbol), event)
+                await self._publish_transient(subjects.public_trade(event.venue, event.symbol), event)
             case FeedChanged():
                 self._log.info("feed", symbol=event.symbol, state=event.state, reason=event.reason)
                 await self._outbox.store(subjects.feed(event.venue, event.symbol), event)
-                await self._catch_up(event)
+                await self._backfill_after_reconnect(event)
             case ClockRead():
                 await self._outbox.store(subjects.clock(event.venue), event)
 
-    async def _catch_up(self, event: FeedChanged) -> None:
-        # A venue does not send again the candles that closed while nobody listened.
+    async def _backfill_after_reconnect(self, event: FeedChanged) -> None:
+        # A venue does not resend candles that closed while the connection was down.
         if event.state is not FeedState.UP:
-            self._away.add(event.symbol)
-        elif event.symbol in self._away:
-            self._away.discard(event.symbol)
-            await self.back_fill([event.symbol])
+            self._disconnected.add(event.symbol)
+        elif event.symbol in self._disconnected:
+            self._disconnected.discard(event.symbol)
+            await self.backfill([event.symbol])
 
-    async def _say(self, subject: str, event: Candle | PublicTrade) -> None:
+    async def _publish_transient(self, subject: str, event: Candle | PublicTrade) -> None:
         await self._bus.publish(subject, encode(event))
 
     async def _store_history(self, subject: str, symbol: Symbol, closed: Sequence[Candle]) -> None:
-        # All on the way at once; what fails is stored again one by one, told from a repeat by its id.
+        # Sent concurrently; failed ones are stored again one by one, under the same message id.
         new = [candle for candle in closed if candle.open_time > self._last_closed[symbol]]
         sent = [await self._bus.send(subject, c, message_id=_candle_id(subject, c)) for c in new]
         failed = [c for c, future in zip(new, sent, strict=True) if not await _is_stored(future)]
@@ -180,13 +180,13 @@ async def _is_stored(sent: "asyncio.Future[int]") -> bool:
     return True
 
 
-async def _put(registry: Registry, instrument: Instrument) -> None:
+async def _put_instrument(registry: Registry, instrument: Instrument) -> None:
     key = subjects.registry_key(instrument.venue, instrument.symbol)
     while True:
         stored = await registry.get(key)
         if stored is not None and stored.data == encode(instrument):
             return
-        with contextlib.suppress(Conflict):  # somebody else wrote it meanwhile: look again
+        with contextlib.suppress(Conflict):  # another process wrote it meanwhile
             if stored is None:
                 await registry.create(key, instrument)
             else:

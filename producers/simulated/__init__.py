@@ -1,5 +1,5 @@
-"""The simulated venue: a process of its own with HTTP and WebSocket on loopback and durable books outside the bus.
+"""The simulated venue: a separate process with an HTTP and WebSocket API on loopback and a SQLite store.
 
-Read `settings`, `books` (matching and money, pure), `venue` (books, market and store as one), `api`, `app`; `client` is
-the port to it.
+Start with `settings` and `app`, then `server.venue` (matching, market and store in one transaction), `server.api` and
+`matching` (pure). `client` implements the venue port.
 """

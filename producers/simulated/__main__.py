@@ -1,4 +1,4 @@
-"""Starts the simulated venue: `python -m producers.simulated --settings FILE.json`."""
+"""Command line of the simulated venue: `python -m producers.simulated --settings FILE.json`."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ from producers.simulated.settings import SettingsError, read_settings
 def cli() -> int:
     parser = argparse.ArgumentParser(prog="producers.simulated", description="The simulated venue.")
     parser.add_argument("--settings", type=Path, required=True, help="JSON file of VenueSettings")
-    parser.add_argument("--port-file", type=Path, help="write the port that it listens on into this file")
+    parser.add_argument("--port-file", type=Path, help="file to write the listening port to")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     arguments = parser.parse_args()
     try:

@@ -1,4 +1,4 @@
-"""The simulated venue as a process: store, market, books and their HTTP server, wired."""
+"""Process of the simulated venue: store, market, matching engine and HTTP server, wired."""
 
 import asyncio
 import sys
@@ -15,9 +15,9 @@ from producers.simulated.market.recording import RecordingTape
 from producers.simulated.server.admin import AdminApi, Metrics
 from producers.simulated.server.api import TradingApi
 from producers.simulated.server.factory import open_venue
-from producers.simulated.server.faults import Faults
+from producers.simulated.server.faults import FaultInjector
 from producers.simulated.server.pacer import Pacer
-from producers.simulated.server.scripting import SceneApi
+from producers.simulated.server.scripting import ScriptingApi
 from producers.simulated.server.store import Store
 from producers.simulated.server.streams import Streams
 from producers.simulated.server.venue import Venue
@@ -27,63 +27,64 @@ SHUTDOWN_S = 5.0
 
 
 class PortTaken(OSError):
-    """Another process listens where the venue is to listen."""
+    """The venue's port is in use or may not be bound."""
 
 
 async def main(settings: VenueSettings, port_file: Path | None = None) -> None:
-    """Run the venue for ever; tell on standard output, and in `port_file`, where it listens.
+    """Run the venue until it is canceled or fails.
+
+    Prints `ready URL` on standard output once it listens, and writes the port to `port_file`.
 
     Raises: SettingsError, StoreUnusable, RecordingError, PortTaken.
     """
-    async with serving(settings) as served:
+    async with serving(settings) as running:
         if port_file is not None:
-            _write_whole(port_file, served.url.rpartition(":")[2])
-        sys.stdout.write(f"ready {served.url}\n")
+            _write_atomically(port_file, running.url.rpartition(":")[2])
+        sys.stdout.write(f"ready {running.url}\n")
         sys.stdout.flush()
-        await served.run()
+        await running.run()
 
 
 @dataclass(frozen=True)
-class Served:
-    """A venue that answers requests. Its market moves while `run` runs, or when it is told to in lock-step."""
+class RunningVenue:
+    """A venue that answers requests. Its market advances while `run` runs, or in lock-step on each `proceed`."""
 
     url: str
     venue: Venue
-    faults: Faults
+    faults: FaultInjector
     pacer: Pacer
     failed: "asyncio.Future[None]"
 
     async def run(self) -> None:
-        """Let the market move; never returns, and raises when the venue cannot go on."""
+        """Advance the market by the clock; never returns, and raises when the venue fails."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.pacer.run(), name="pacer")
             await self.failed
 
 
 @asynccontextmanager
-async def serving(settings: VenueSettings) -> AsyncIterator[Served]:
+async def serving(settings: VenueSettings) -> AsyncIterator[RunningVenue]:
     """Open the venue and answer requests.
 
     Raises: SettingsError, StoreUnusable, RecordingError, PortTaken.
     """
     check(settings)
     log = get_logger("venue")
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     with Store(Path(settings.store)) as store:
-        venue = open_venue(settings, store, time_ns())
-        faults = Faults(settings.faults, venue.cursor.starts)
+        venue = open_venue(settings, store, time_ns(), failed.set_exception)
+        faults = FaultInjector(settings.faults, venue.cursor.starts)
         streams = Streams(faults)
         pacer = Pacer(venue, streams, log)
-        trading = TradingApi(venue, streams, pacer, faults)
         metrics = Metrics(venue, pacer, streams)
-        trading.count = metrics.count_request
-        venue.listeners += [streams.tell_account, metrics.count_trades]
-        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        venue.on_failure = failed.set_exception
+        trading = TradingApi(venue, streams, pacer, faults, metrics.count_request)
+        venue.subscribe(streams.publish_account)
+        venue.subscribe(metrics.count_trades)
         admin = AdminApi(venue, pacer, streams, faults, metrics)
-        scenes = SceneApi(venue, streams, faults)
-        async with _listening(settings, trading, [*admin.routes(), *scenes.routes()]) as url:
-            _tell_start(log, venue, url)
-            yield Served(url, venue, faults, pacer, failed)
+        scripting = ScriptingApi(venue, streams, faults)
+        async with _listening(settings, trading, [*admin.routes(), *scripting.routes()]) as url:
+            _log_start(log, venue, url)
+            yield RunningVenue(url, venue, faults, pacer, failed)
 
 
 @asynccontextmanager
@@ -106,7 +107,7 @@ async def _listening(
         await runner.cleanup()
 
 
-def _tell_start(log: Logger, venue: Venue, url: str) -> None:
+def _log_start(log: Logger, venue: Venue, url: str) -> None:
     symbols = ",".join(instrument.symbol for instrument in venue.instruments())
     log.info("venue_ready", url=url, symbols=symbols, tick=venue.cursor.tick, starts=venue.cursor.starts)
     if isinstance(venue.tape, RecordingTape):
@@ -114,7 +115,7 @@ def _tell_start(log: Logger, venue: Venue, url: str) -> None:
             log.info("recording_read", symbol=symbol, **flaws)
 
 
-def _write_whole(path: Path, text: str) -> None:
-    beside = path.with_name(f"{path.name}.new")
-    beside.write_text(text)
-    beside.replace(path)
+def _write_atomically(path: Path, text: str) -> None:
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.write_text(text)
+    temporary.replace(path)

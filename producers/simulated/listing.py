@@ -1,15 +1,15 @@
-"""A symbol as the simulated venue lists it, and what its market stands at."""
+"""Listing, quote and liquidity of a symbol at the simulated venue."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 
-from schemas.units import Money, Price, Side
+from schemas.units import Money, Price, Quantity, Ratio, Side
 from schemas.venue.instruments import Instrument
 
 
 class Listing(NamedTuple):
-    """The rules of one symbol."""
+    """Trading rules and limits of one symbol."""
 
     rules: Instrument
     leverage: Money
@@ -18,25 +18,39 @@ class Listing(NamedTuple):
 
 
 class Quote(msgspec.Struct, frozen=True):
-    """The best prices and the last traded one."""
+    """Best bid, best ask and last traded price."""
 
     bid: Price
     ask: Price
     last: Price
 
+    @classmethod
+    def after_trade(cls, last: Price, spread: Price, *, is_rising: bool) -> Self:
+        """Return the quote after a trade at `last`: at the ask on an uptick, at the bid on a downtick."""
+        return cls(last - spread, last, last) if is_rising else cls(last, last + spread, last)
+
     def other_side(self, side: Side) -> Price:
-        """Return the price that an order of `side` would take."""
+        """Return the best price that an order of `side` trades against."""
         return self.ask if side is Side.BUY else self.bid
 
     def crosses(self, side: Side, price: Price) -> bool:
-        """Tell whether an order would trade at once."""
+        """Return whether an order would trade at once."""
         return price >= self.ask if side is Side.BUY else price <= self.bid
 
     def is_through(self, side: Side, price: Price) -> bool:
-        """Tell whether the market went through a resting order's price, or stands across it."""
+        """Return whether the last trade or the opposite best price is through a resting order's price."""
         beyond = price > self.last if side is Side.BUY else price < self.last
         return beyond or self.crosses(side, price)
 
     def reaches(self, side: Side, price: Price) -> bool:
-        """Tell whether the market traded at a resting order's price or better, or stands across it."""
+        """Return whether the market traded at a resting order's price, or through it."""
         return price == self.last or self.is_through(side, price)
+
+
+class Liquidity(NamedTuple):
+    """Quantity that other participants trade in one tick."""
+
+    traded: Quantity
+    """Total that the account's resting orders can fill."""
+    queue_share: Ratio
+    """Share of `traded` that reaches an order whose price is only touched: the rest fills orders ahead in the queue."""

@@ -1,4 +1,4 @@
-"""What a simulated venue is started with, and the mistakes that can be seen before it starts."""
+"""Settings of the simulated venue and their validation."""
 
 from collections import Counter
 from decimal import Decimal
@@ -13,91 +13,93 @@ from schemas.venue.instruments import Instrument, InstrumentKind
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 PositiveDuration = Annotated[int, msgspec.Meta(gt=0)]
 Speed = Annotated[float, msgspec.Meta(gt=0)] | Literal["max"]
-"""How many times as fast as the clock; `max` waits for `proceed` instead."""
+"""Speed-up factor over the wall clock; `max` is lock-step: each tick waits for `proceed`."""
 
 
 class SettingsError(ValueError):
-    """The settings cannot be right: one line for each mistake."""
+    """The settings are invalid. The text lists all mistakes, separated by semicolons."""
 
 
 class SymbolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One symbol and how its market behaves."""
+    """A symbol and the parameters of its market model."""
 
     instrument: Instrument
     start_price: Price = Decimal(100)
-    """Where the model starts; a recording knows better."""
+    """First price of the model; unused with a recording."""
     volatility: Annotated[float, msgspec.Meta(ge=0, le=0.1)] = 0.0025
     """Standard deviation of a one-minute return: 0.0025 crosses a 0.1 % grid about six times a minute."""
     drift: float = 0.0
-    """Expected return in a day."""
+    """Expected return per day."""
     jumps: Annotated[float, msgspec.Meta(ge=0)] = 0.02
-    """Expected jumps in a minute."""
+    """Expected price jumps per minute."""
     spread_ticks: Annotated[int, msgspec.Meta(ge=1)] = 1
     traded_notional: Money = Decimal(100)
-    """Mean quote size that others trade in one tick: what our resting orders can get of it."""
+    """Mean notional that other participants trade in one tick: the liquidity of resting orders."""
     depth_notional: Money = Decimal(10_000)
-    """Quote size at the best price, filled up again by each tick: what our taker orders can get of it."""
+    """Notional at the best price, refilled by each tick: the liquidity of taker orders."""
     leverage: Decimal = Decimal(1)
 
 
 class RecordingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Candle files to walk along instead of the model."""
+    """Candle files that replace the model."""
 
     paths: dict[Symbol, str]
-    """One file for every symbol."""
+    """Path of the candle file of each symbol."""
     warmup: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    """Candles that are past at the start; None takes a tenth of the recording, 1500 at most."""
+    """Number of candles that are history at the start; None: a tenth of the recording, at most 1500."""
     volume: Literal["base", "quote"] = "base"
-    """What the volume column counts."""
+    """Currency of the volume column."""
 
 
 class FaultSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How often what goes wrong. Queries always tell the truth."""
+    """Probabilities of the injected faults. Answers to queries are never falsified."""
 
     seed: int = 0
     lost: Probability = 0.0
-    """A private event is not delivered."""
+    """An account event is dropped."""
     doubled: Probability = 0.0
+    """An account event is sent twice."""
     late: Probability = 0.0
+    """An account event is delayed by `late_by`."""
     late_by: PositiveDuration = 2 * SECOND_NS
     reordered: Probability = 0.0
-    """A private event comes after the next one."""
+    """An account event is sent after the next one."""
     answer_lost: Probability = 0.0
-    """A place or cancel is carried out, the answer held for `answer_delay` and then not sent."""
+    """A place or cancel is carried out; after `answer_delay` the connection is closed without a response."""
     answer_delay: PositiveDuration = 30 * SECOND_NS
     request_late: Probability = 0.0
-    """A place or cancel arrives after half to the whole of `request_delay`."""
+    """A place or cancel is processed after a delay of 50 to 100 % of `request_delay`."""
     request_delay: PositiveDuration = 8 * SECOND_NS
     rate_limited: Probability = 0.0
-    """Any private request is answered 429 and not carried out."""
+    """A private request is answered with 429 and not carried out."""
     overloaded: Probability = 0.0
-    """Any private request is answered 503 and not carried out."""
+    """A private request is answered with 503 and not carried out."""
     retry_after_s: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     latency: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """Every place and cancel arrives so much later."""
+    """Fixed delay of every place and cancel."""
     disconnect_account: Probability = 0.0
-    """A private event cuts the private streams before it is sent."""
+    """The account streams are disconnected instead of sent an event."""
     disconnect_market: Probability = 0.0
-    """A tick cuts the market streams before it is sent."""
+    """The market streams are disconnected instead of sent a tick."""
 
 
 class FundingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the perpetuals pay for being held."""
+    """Funding of the perpetuals."""
 
     rate: Ratio = Decimal(0)
-    """Of the position's worth, at each interval: what longs pay to shorts; negative the other way round."""
+    """Share of the position's value that longs pay to shorts per interval; negative: shorts pay longs."""
     interval: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """Counted from the epoch, by the market's time; 0 is no funding."""
+    """Nanoseconds of market time between payments, aligned to the Unix epoch; 0 disables funding."""
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A simulated venue."""
+    """Settings of a simulated venue."""
 
     store: str
-    """Path of its SQLite file; `<store>.lock` lies beside it."""
+    """Path of the SQLite file; the lock file is `<store>.lock`."""
     symbols: tuple[SymbolSettings, ...]
     balances: dict[str, Money]
-    """What a new account holds, by asset."""
+    """Initial balances of a new account, by asset."""
     venue: VenueId = VenueId("sim")
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
@@ -106,28 +108,28 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     speed: Speed = 1.0
     recording: RecordingSettings | None = None
     ticks: Annotated[int, msgspec.Meta(gt=0)] | None = None
-    """The model's market ends after so many; a recording has an end of its own."""
+    """Number of ticks after which the model's market ends; unused with a recording."""
     start_time: TimeNs | None = None
-    """Market time of a lock-step model's first tick; None takes the wall clock when the store is made."""
+    """Market time at which a lock-step model starts; None: the wall clock when the store is created."""
     maximum_open_orders: Annotated[int, msgspec.Meta(gt=0)] = 200
-    """In one symbol."""
+    """Per symbol."""
     receive_window: DurationNs = 5 * SECOND_NS
-    """For a request that names none."""
+    """Default for requests without a receive window."""
     faults: FaultSettings = FaultSettings()
     funding: FundingSettings = FundingSettings()
     maintenance_margin: Ratio = Decimal(0)
-    """The share of the positions' worth that has to be left of the account, or they are liquidated; 0 is never."""
+    """Positions are liquidated when the equity falls below this share of their value; 0 disables liquidation."""
 
     @property
     def is_lock_step(self) -> bool:
-        """Each tick waits for `proceed`."""
+        """Whether each tick waits for `proceed`."""
         return self.speed == "max"
 
 
 def read_settings(path: Path) -> VenueSettings:
-    """Return the settings of a JSON file.
+    """Read and validate a JSON settings file.
 
-    Raises: SettingsError.
+    Raises: SettingsError when it cannot be read, is not valid JSON, or has invalid values.
     """
     try:
         settings = msgspec.json.decode(path.read_bytes(), type=VenueSettings)
@@ -140,43 +142,46 @@ def read_settings(path: Path) -> VenueSettings:
 
 
 def check(settings: VenueSettings) -> None:
-    """Find the mistakes that types do not show.
+    """Check the constraints that the types do not express.
 
-    Raises: SettingsError.
+    Raises: SettingsError with every mistake.
     """
-    mistakes = [*_whole(settings), *(m for symbol in settings.symbols for m in _one(settings, symbol))]
+    mistakes = [
+        *_settings_mistakes(settings),
+        *(m for symbol in settings.symbols for m in _symbol_mistakes(settings, symbol)),
+    ]
     if mistakes:
         raise SettingsError("; ".join(mistakes))
 
 
-def _whole(settings: VenueSettings) -> list[str]:
+def _settings_mistakes(settings: VenueSettings) -> list[str]:
     symbols = Counter(symbol.instrument.symbol for symbol in settings.symbols)
-    mistakes = [f"{symbol} is named twice" for symbol, count in symbols.items() if count > 1]
+    mistakes = [f"symbols: {symbol} is listed twice" for symbol, count in symbols.items() if count > 1]
     if not settings.funding.rate.is_finite():
         mistakes.append("funding.rate is not a number")
     if not settings.maintenance_margin.is_finite() or not 0 <= settings.maintenance_margin < 1:
-        mistakes.append("maintenance_margin has to be 0 or above, and below 1")
+        mistakes.append("maintenance_margin must be at least 0 and below 1")
     if not symbols:
-        mistakes.append("symbols: name at least one")
+        mistakes.append("symbols: at least one is required")
     for asset, total in settings.balances.items():
         if not total.is_finite():
             mistakes.append(f"balances: {asset} is not a number")
         elif total < 0:
             mistakes.append(f"balances: {asset} is negative")
     if settings.recording is not None and settings.recording.paths.keys() != symbols.keys():
-        mistakes.append("recording.paths: name one file for every symbol and no other")
+        mistakes.append("recording.paths: must have exactly one file for each symbol")
     return mistakes
 
 
-def _one(settings: VenueSettings, symbol: SymbolSettings) -> list[str]:
+def _symbol_mistakes(settings: VenueSettings, symbol: SymbolSettings) -> list[str]:
     rules = symbol.instrument
     mistakes = []
     if rules.venue != settings.venue:
-        mistakes.append(f"the instrument is of venue {rules.venue}, not {settings.venue}")
+        mistakes.append(f"the instrument's venue is {rules.venue}, not {settings.venue}")
     if rules.kind is InstrumentKind.SPOT and rules.settle != rules.quote:
-        mistakes.append("a spot instrument settles in its quote currency")
+        mistakes.append("a spot instrument must settle in its quote currency")
     if not symbol.leverage.is_finite() or not 1 <= symbol.leverage <= rules.maximum_leverage:
-        mistakes.append(f"leverage {symbol.leverage} is not in 1..{rules.maximum_leverage}")
+        mistakes.append(f"leverage {symbol.leverage} must be in 1..{rules.maximum_leverage}")
     positive = {
         "tick_size": rules.tick_size,
         "lot_size": rules.lot_size,
@@ -185,7 +190,7 @@ def _one(settings: VenueSettings, symbol: SymbolSettings) -> list[str]:
         "depth_notional": symbol.depth_notional,
     }
     mistakes += [
-        f"{name} has to be above zero"
+        f"{name} must be above zero"
         for name, value in positive.items()
         if not value.is_finite() or value <= 0
     ]

@@ -1,4 +1,4 @@
-"""What goes over HTTP and WebSocket between the simulated venue and its client: JSON, decimals as strings."""
+"""JSON bodies and WebSocket frames of the simulated venue's API. Decimals are strings."""
 
 import msgspec
 
@@ -7,20 +7,28 @@ from producers.simulated.matching.orders import NewOrder
 from schemas.units import DurationNs, TimeNs
 from schemas.venue.orders import RejectReason
 
-TRADES_A_PAGE = 1000
+MAX_PAGE_ROWS = 1000
+"""Rows per response of /api/trades and /api/fundings."""
 
 
 class PlaceRequest(NewOrder, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of POST /api/order."""
+    """Body of POST /api/order.
+
+    Example: {"symbol": "BTC/USDT:USDT", "side": "buy", "price": "54000.0", "quantity": "0.01",
+    "client_order_id": "a1", "post_only": true, "timestamp": 1700000000000000000}
+    """
 
     timestamp: TimeNs
-    """When it was sent, by the wall clock."""
+    """Wall-clock time of sending."""
     receive_window: DurationNs | None = None
-    """How long after that it may still be carried out."""
+    """Maximum age at which the request is carried out; None: the venue's default."""
 
 
-class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of an answer that is not 200."""
+class RejectionBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of a response whose status is not 200.
+
+    Example: {"reason": "post_only_would_cross", "detail": "buy at 100.1 would trade at 100.1"}
+    """
 
     reason: RejectReason
     detail: str
@@ -39,7 +47,7 @@ class EventNumber(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MarketFrame(msgspec.Struct, frozen=True, kw_only=True):
-    """What the market stream sends: first how everything stands, then every tick."""
+    """Frame of /ws/market: first a snapshot of the subscribed symbols, then one frame per tick."""
 
     tick: int
     events: tuple[MarketEvent, ...]
@@ -50,14 +58,20 @@ class MarketFrame(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountFrame(msgspec.Struct, frozen=True, kw_only=True):
-    """What the account stream sends: first the number it begins after, then every event."""
+    """Frame of /ws/account: first the last event number without an event, then one frame per event.
+
+    Example of the first frame: {"sequence": 17, "event": null}
+    """
 
     sequence: int
     event: AccountEvent | None = None
 
 
 class Proceed(msgspec.Struct, frozen=True, kw_only=True):
-    """What the client of a lock-step market sends on the market stream: a tick is done with. Sent twice, it counts once."""
+    """Message from the client on /ws/market in lock-step: tick `proceed` is processed. Repeating it has no effect.
+
+    Example: {"proceed": 42}
+    """
 
     proceed: int
 

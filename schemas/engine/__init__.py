@@ -1,1 +1,1 @@
-"""What the engine commits and publishes: journal steps, events, commands, the portfolio."""
+"""Engine messages: journal steps, derived events, operator commands, portfolio limits, assignments."""

@@ -1,4 +1,4 @@
-"""What people ask of the engine, and what it answered."""
+"""Operator commands and their results: `control.V.S.*`."""
 
 from enum import StrEnum
 
@@ -7,34 +7,37 @@ import msgspec
 from schemas.grid.settings import GridSettings
 from schemas.units import DurationNs, Symbol, TimeNs, VenueId
 
+DEFAULT_COMMAND_LIFETIME_NS: DurationNs = 30_000_000_000
+"""Time from the creation of a command to its expiry."""
+
 
 class CommandName(StrEnum):
-    """The last token of a `control.V.S.<command>` subject."""
+    """The last token of a command's subject: `control.sim.BTC-USDT.pause`."""
 
     PAUSE = "pause"
-    """Open nothing; what closes goes on."""
+    """Stop opening positions; closing orders continue."""
     RESUME = "resume"
-    """Quote again, after a pause or a stop."""
+    """Resume quoting after a pause or stop."""
     TRIP = "trip"
     """Open the circuit breaker."""
     RESET = "reset"
-    """Close it."""
+    """Close the circuit breaker; restart a quarantined symbol."""
     STOP = "stop"
-    """Cancel all orders of ours and keep the position."""
+    """Cancel all own orders and keep the position."""
     FLATTEN = "flatten"
-    """Cancel all orders of ours, close the position, then stay stopped."""
+    """Cancel all own orders, close the position, then stop."""
     RECONCILE = "reconcile"
-    """Compare with the venue now."""
+    """Compare orders, trades and position with the venue now."""
     ADD = "add"
-    """Trade a symbol from now on: the one that no symbol's core hears."""
+    """Start trading a symbol. Applied by the portfolio; every other command is applied by the symbol."""
     REMOVE = "remove"
-    """Stop, and trade it no more."""
+    """Stop the symbol and no longer trade it."""
     SET = "set"
-    """Change settings that may change while a grid runs."""
+    """Change live settings of the grid."""
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """An order from a person: durable, applied once, never after its expiry."""
+    """A command from an operator. It is stored, applied at most once, and never after its expiry."""
 
     venue: VenueId
     symbol: Symbol
@@ -45,17 +48,17 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     time: TimeNs
     expires_time: TimeNs
     settings: GridSettings | None = None
-    """What an `add` trades with."""
+    """The settings of an `add`."""
     changes: dict[str, str] = {}
-    """What a `set` changes: names and values as a configuration has them, `order_amount` to `40 USDT`."""
+    """The changes of a `set`, in the notation of the configuration: `{"order_amount": "40 USDT"}`."""
     dry_run: bool = False
-    """A `reconcile` that only tells what it would do."""
+    """Whether a `reconcile` only reports what it would do."""
     keep_position: bool = False
-    """A `remove` that leaves what is held to its owner."""
+    """Whether a `remove` keeps the position."""
 
 
 class CommandOutcome(StrEnum):
-    """What became of a command."""
+    """The outcome of a command."""
 
     APPLIED = "applied"
     UNCHANGED = "unchanged"
@@ -64,7 +67,7 @@ class CommandOutcome(StrEnum):
 
 
 class CommandResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The answer to a command."""
+    """The result of a command."""
 
     venue: VenueId
     symbol: Symbol
@@ -76,6 +79,3 @@ class CommandResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
     step: int
     time: TimeNs
-
-
-DEFAULT_COMMAND_LIFETIME_NS: DurationNs = 30_000_000_000

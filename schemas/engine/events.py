@@ -1,4 +1,4 @@
-"""What the engine did and found: copies of what its journal committed, for people and other parts."""
+"""Events derived from committed steps, for other processes: `engine.V.S.*`."""
 
 from enum import StrEnum
 
@@ -20,18 +20,19 @@ from schemas.venue.orders import Decision
 
 
 class DecisionMade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A committed decision."""
+    """A committed decision of a step."""
 
     venue: VenueId
     symbol: Symbol
     step: int
     index: int
+    """The position of the decision in the step."""
     decision: Decision
     time: TimeNs
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One own trade as the grid booked it."""
+    """An own trade as booked by the grid."""
 
     venue: VenueId
     symbol: Symbol
@@ -45,18 +46,18 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     fee_asset: str
     opens: bool
     grid_profit: Money
-    """What this trade's matched quantity made, net of the fees on both sides; 0 for an opening trade."""
+    """Profit of the matched quantity, net of the fees of both sides; 0 for an opening trade."""
     position: SignedQuantity
-    """After it."""
+    """The grid's position after the trade."""
     is_maker: bool
     step: int
     time: TimeNs
     round_trip: Money | None = None
-    """What the round trip made that this trade ended, net of fees; None when it ended none."""
+    """Profit of the round trip completed by this trade, net of fees; None if it completed none."""
 
 
 class Severity(StrEnum):
-    """How much it matters."""
+    """The severity of a risk or an alert."""
 
     LOW = "LOW"
     MEDIUM = "MEDIUM"
@@ -65,7 +66,7 @@ class Severity(StrEnum):
 
 
 class RiskChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A guard stepped in, or stepped back."""
+    """A guard was activated or cleared."""
 
     venue: VenueId
     symbol: Symbol
@@ -78,18 +79,22 @@ class RiskChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ReconciliationFinding(StrEnum):
-    """How our books and the venue's differed."""
+    """A difference between the grid's accounts and the venue."""
 
     MISSING_THERE = "missing_there"
+    """An order that the grid considers open is not open at the venue."""
     UNKNOWN_HERE = "unknown_here"
+    """An open order at the venue is unknown to the grid."""
     TRADES_MISSING = "trades_missing"
+    """The trades of an order are less than its cumulative quantity."""
     POSITION_DIFFERS = "position_differs"
+    """The venue's position is not the booked one."""
     POSITION_ADOPTED = "position_adopted"
-    """What the account held at the first start is the grid's from now on."""
+    """The account's position at the first start was taken over by the grid."""
 
 
 class Reconciled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A difference that a reconciliation pass found, and what was done."""
+    """A difference found by a reconciliation pass, and the action taken."""
 
     venue: VenueId
     symbol: Symbol
@@ -101,7 +106,7 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class AlertRaised(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Something that a person should look at."""
+    """A condition that needs an operator's attention."""
 
     venue: VenueId
     symbol: Symbol

@@ -1,4 +1,4 @@
-"""The engine's step: one record that holds all of a change, or none of it."""
+"""Steps: the journal records of a symbol. A step holds a change of state as a whole, so commits are atomic."""
 
 import msgspec
 
@@ -15,7 +15,7 @@ from schemas.venue.orders import CancelRejected, Decision, Funding, OrderReport,
 
 
 class SymbolAdded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A symbol joined the roster: the first cause of its first step."""
+    """A symbol was added: the first cause of its first step."""
 
     venue: VenueId
     symbol: Symbol
@@ -27,15 +27,15 @@ class SymbolAdded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class TimePassed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Nothing was heard for a while: silence, as an input. Its time is the market's, as a ticker's is."""
+    """Time passed without other input. Its time is market time, like a ticker's."""
 
     time: TimeNs
 
 
 class CommandReceived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A person's command, with when the engine read it: both of its times are a wall clock's.
+    """A command, with the time the engine read it.
 
-    The market's time may be a recording's, so that it says nothing about a command's expiry.
+    Both its times are wall-clock time: market time may be that of a recording, so it cannot decide on expiry.
     """
 
     command: Command
@@ -43,21 +43,21 @@ class CommandReceived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class EngineStarted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """An engine took the symbol over: orders that the last one canceled as it ended may be placed again."""
+    """An engine took over the symbol: orders canceled on the previous engine's shutdown may be placed again."""
 
     time: TimeNs
-    """A wall clock's."""
+    """Wall-clock time."""
 
 
 class EngineStopping(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The engine ends and no other takes over: what it has out is canceled, and nothing is placed until one starts."""
+    """The engine shuts down and no other takes over: cancel open orders, place none until an engine starts."""
 
     time: TimeNs
-    """A wall clock's."""
+    """Wall-clock time."""
 
 
 class LateTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """An own trade of an order that the grid has forgotten, and that ORDERS has only once: it was never booked."""
+    """An unbooked own trade of an order that the grid no longer keeps."""
 
     trade: Trade
 
@@ -82,41 +82,43 @@ Input = (
     | EngineStarted
     | EngineStopping
 )
-"""All that the core hears. Each carries its time, and that is the only time the core knows."""
+"""Every input of the core. Their times are the core's only clock."""
 
 Notice = RiskChanged | Reconciled | AlertRaised | CommandResult
-"""What a step tells beside its decisions and fills."""
+"""What a step publishes besides decisions and fills."""
 
 
 class StreamOffset(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a stream was read. A stream that was created anew has another `created`."""
+    """The last sequence read of a stream. A recreated stream has a different `created`."""
 
     created: str
-    """The stream's creation time as the server writes it."""
+    """The creation time of the stream, as given by the server: `2026-11-21T05:10:27.659794879Z`."""
     sequence: int
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One change of a symbol: `journal.V.S.step`."""
+    """One change of a symbol's state: `journal.V.S.step`."""
 
     venue: VenueId
     symbol: Symbol
     step: int
     epoch: int
-    """Grows with each claim; a claim repeats the step's number and state with no causes."""
+    """Incremented by each engine that takes over. Its claim repeats the last step's number and state, without causes."""
     offsets: dict[str, StreamOffset]
+    """By stream: every input up to here is applied."""
     causes: tuple[Input, ...]
+    """The inputs that changed the state or led to decisions."""
     state: GridState
     decisions: tuple[Decision, ...]
     fills: tuple[Fill, ...]
     notices: tuple[Notice, ...]
     published_through: int
-    """The JOURNAL sequence up to which the copies on `engine.>` are known to be out."""
+    """The JOURNAL sequence up to which the derived events on `engine.>` are published."""
     time: TimeNs
 
 
 class SymbolEntry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One symbol of the roster, in the `symbols` registry."""
+    """A traded symbol with its initial settings, in the bucket `symbols`."""
 
     venue: VenueId
     symbol: Symbol

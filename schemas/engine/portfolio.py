@@ -1,4 +1,4 @@
-"""All symbols of a venue together: the limits that are set, and what they let every symbol do."""
+"""The portfolio of a venue: limits over all its symbols, and their current effect."""
 
 from decimal import Decimal
 
@@ -20,41 +20,41 @@ from schemas.units import (
 
 
 class PortfolioSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits over all symbols of a venue. 0 is no limit."""
+    """Limits over all symbols of a venue. 0 is off."""
 
     max_exposure: Money = ZERO
-    """Quote notional of all positions, long and short added up, at which nothing more is opened."""
+    """Total quote notional of all positions, long plus short, at which nothing more is opened."""
     resume_below: Ratio = Decimal("0.95")
-    """The share of `max_exposure` below which opening goes on."""
+    """The share of `max_exposure` below which opening resumes."""
     max_losing_round_trips: int = 0
-    """So many losing round trips in a row, over all symbols, open the global circuit breaker."""
+    """Number of consecutive losing round trips, over all symbols, that opens the global circuit breaker."""
     max_drawdown: Money = ZERO
-    """A fall of the summed total profit from its peak that opens it."""
+    """Fall of the summed total profit from its peak that opens it."""
     max_drawdown_ratio: Ratio = ZERO
     """The same as a share of `max_exposure`."""
     drawdown_window: DurationNs = 24 * 3600 * SECOND_NS
-    """How far back the peak is looked for."""
+    """Period in which the peak is searched."""
     max_stale_symbols: int = 0
-    """So many symbols without a feed at the same time open it."""
+    """Number of symbols without a feed at the same time that opens it."""
     max_tripped_symbols: int = 0
-    """So many symbols whose own circuit breaker is open at the same time open it."""
+    """Number of symbols with an open circuit breaker at the same time that opens it."""
     max_order_latency: DurationNs = 0
-    """The 99th percentile of the venue's answers to orders that opens it."""
+    """99th percentile of the venue's order latency that opens it."""
     breaker_cool_down: DurationNs = 300 * SECOND_NS
-    """How long it stays open before it is half-open."""
+    """How long it stays open before it becomes half-open."""
 
 
 class PortfolioEntry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A venue's limits, in the `portfolios` registry."""
+    """The limits of a venue, in the bucket `portfolios`."""
 
     venue: VenueId
     settings: PortfolioSettings
     instance: str = ""
-    """Names the installation in the order ids of symbols that are added later."""
+    """The installation's part of the order ids of symbols added later."""
 
 
 class SymbolExposure(msgspec.Struct, frozen=True, kw_only=True):
-    """What one symbol adds to the exposure."""
+    """The share of one symbol in the exposure."""
 
     symbol: Symbol
     position: SignedQuantity
@@ -63,7 +63,7 @@ class SymbolExposure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PortfolioLimits(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What every symbol of a venue may do now: a level."""
+    """The current limits on all symbols of a venue: `journal.V._all.limits`. Only the newest counts."""
 
     venue: VenueId
     is_opening_allowed: bool
@@ -71,22 +71,22 @@ class PortfolioLimits(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     breaker: BreakerState
     """The global circuit breaker."""
     reason: str
-    """Why something is not allowed; empty when all is."""
+    """Why a limit is in effect; empty when none is."""
     max_exposure: Money
-    """0 is no limit."""
+    """0 is off."""
     exposure: Money
     symbols: tuple[SymbolExposure, ...]
-    """What makes the exposure, at the moment this was published."""
+    """The exposure by symbol, at the time of publication."""
     step: int
     time: TimeNs
 
 
 class OrderLatency(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """How long the venue took to answer the newest orders: a level."""
+    """The venue's latency for the newest orders: `account.V._all.latency`. Only the newest counts."""
 
     venue: VenueId
     p50: DurationNs
     p99: DurationNs
     count: int
-    """Orders that were measured."""
+    """Number of measured orders."""
     time: TimeNs

@@ -1,4 +1,4 @@
-"""The portfolio's step: one record that holds all of a change over a venue's symbols, or none of it."""
+"""Portfolio steps: the journal records of a venue's portfolio, atomic like the steps of a symbol."""
 
 import msgspec
 
@@ -14,19 +14,19 @@ from schemas.venue.market import ClockRead
 
 
 class SymbolSeen(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What the portfolio needs of a symbol's grid: a level."""
+    """The part of a symbol's grid that the portfolio uses. Only the newest counts."""
 
     symbol: Symbol
     position: SignedQuantity
     price: Price
-    """0 before the first one."""
+    """0 before the first price."""
     total_profit: Money
     not_quoting: NotQuoting | None
     time: TimeNs
 
 
 class CommandForAll(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A person's command to all symbols, with when it was read, by a wall clock, and the roster then."""
+    """A command to all symbols, with the wall-clock time it was read and the symbols traded at that time."""
 
     command: Command
     received_time: TimeNs
@@ -34,22 +34,23 @@ class CommandForAll(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class AddRequested(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A person's command to add a symbol, with what was known of the symbol when it was read."""
+    """A command to add a symbol, with what was known of the symbol when it was read."""
 
     command: Command
     received_time: TimeNs
     instance: str
-    """Of the symbols that run; empty where there is none."""
+    """The instance of the traded symbols; empty when there are none."""
     instrument: Instrument | None
+    """None when the venue does not list the symbol."""
     is_running: bool
     symbols: tuple[Symbol, ...]
-    """The roster."""
+    """The traded symbols."""
     last_generation: int
-    """The newest that the symbol ever had; 0 for a new one."""
+    """The symbol's last generation; 0 for a new symbol."""
 
 
 PortfolioInput = PortfolioEntry | SymbolSeen | Fill | OrderLatency | ClockRead | CommandForAll | AddRequested
-"""All that the portfolio's core hears."""
+"""Every input of the portfolio's core."""
 
 
 class GlobalBreaker(msgspec.Struct, kw_only=True):
@@ -59,41 +60,42 @@ class GlobalBreaker(msgspec.Struct, kw_only=True):
     reason: str = ""
     opened_time: TimeNs = 0
     losses: int = 0
-    """Losing round trips in a row."""
+    """Consecutive losing round trips."""
     peaks: list[Peak] = []
-    """The highest summed profits of the drawdown's window, falling."""
+    """The peaks of the summed profit in the drawdown window, in descending order."""
 
 
 class PortfolioState(msgspec.Struct, kw_only=True):
-    """All that a venue's portfolio knows durably."""
+    """The complete durable state of a venue's portfolio."""
 
     venue: VenueId
     settings: PortfolioSettings
     is_exposed: bool = False
-    """The exposure reached its limit, and did not fall below where opening goes on."""
+    """Whether the exposure reached its limit and has not fallen below `resume_below` since."""
     breaker: GlobalBreaker = msgspec.field(default_factory=GlobalBreaker)
     counted: list[str] = []
-    """The newest round trips that were counted, so that a repeated one is not."""
+    """The newest counted round trips, to ignore repeated ones."""
     generations: dict[Symbol, int] = {}
-    """The newest generation that was given to a symbol that was added here."""
+    """The last generation assigned to each symbol added by this portfolio."""
     time: TimeNs = 0
-    """The newest market time known; never falls."""
+    """The newest market time known; never decreases."""
 
 
 class PortfolioStep(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One change of a venue's portfolio: `journal.V._all.step`."""
+    """One change of a portfolio's state: `journal.V._all.step`."""
 
     venue: VenueId
     step: int
     epoch: int
-    """Grows with each claim; a claim repeats the step's number and state with no causes."""
+    """Incremented by each engine that takes over. Its claim repeats the last step's number and state, without causes."""
     offsets: dict[str, StreamOffset]
     causes: tuple[PortfolioInput, ...]
     state: PortfolioState
     notices: tuple[Notice, ...]
     commands: tuple[Command, ...]
-    """What is given on to each symbol."""
+    """The commands forwarded to each symbol."""
     entries: tuple[SymbolEntry, ...]
-    """What is added to the roster."""
+    """The symbols to add to the bucket `symbols`."""
     published_through: int
+    """The JOURNAL sequence up to which the commands and entries are published."""
     time: TimeNs

@@ -1,85 +1,111 @@
-"""Why a symbol is not quoting, in words for people, and what they can do about it."""
+"""Explanations of why a symbol is not quoting: one sentence and one remedy for each reason."""
 
 from typing import NamedTuple
 
 from schemas.grid.view import NotQuoting
 
 
-class Words(NamedTuple):
-    """A reason for people."""
+class Explanation(NamedTuple):
+    """A reason for not quoting, as shown to users. Both texts end with a full stop."""
 
-    says: str
-    """A sentence."""
-    to_do: str
-    """What brings it to an end, or helps."""
-
-
-def words(reason: NotQuoting, detail: str = "") -> Words:
-    """Return what a reason says to people, with what its guard says of it."""
-    found = WORDS[reason]
-    return found._replace(says=f"{found.says.rstrip('.')}: {detail}") if detail else found
+    sentence: str
+    """What prevents quoting."""
+    remedy: str
+    """What ends it, or what to do."""
 
 
-WORDS: dict[str, Words] = {
-    "no_price": Words("There was no price yet.", "See whether the market publisher runs and has the symbol."),
-    "quarantined": Words(
-        "The symbol was set aside because its core failed again and again.",
-        "Look at the alert and the engine's log; control reset goes on.",
+def explain(reason: NotQuoting, detail: str = "") -> Explanation:
+    """Return the explanation of a reason, with the guard's detail appended to the sentence if there is one."""
+    found = EXPLANATIONS[reason]
+    if not detail:
+        return found
+    return found._replace(sentence=f"{found.sentence.removesuffix('.')}: {detail.removesuffix('.')}.")
+
+
+EXPLANATIONS: dict[NotQuoting, Explanation] = {
+    NotQuoting.NO_PRICE: Explanation(
+        "No price has been received yet.", "Check that the market publisher runs and publishes this symbol."
     ),
-    "waiting_for_lease": Words("No engine has the symbol at the moment.", "One takes it within seconds."),
-    "paused": Words("Somebody paused it; what closes goes on.", "control resume"),
-    "stopped": Words(
-        "It was stopped, and no order of ours is out.",
-        "control resume; after a stop-loss, set another limit first",
+    NotQuoting.QUARANTINED: Explanation(
+        "The symbol is quarantined because its core failed repeatedly.",
+        "Check the alert and the engine's log, then restart the symbol with: control reset.",
     ),
-    "flattening": Words("Its position is being closed.", "It is stopped when that is done."),
-    "removed": Words("It was removed and is traded no more.", "control add trades it again."),
-    "exiting": Words(
-        "The engine was ended and canceled what was out.",
-        "The first price after its next start brings it back.",
+    NotQuoting.WAITING_FOR_LEASE: Explanation(
+        "No engine runs this symbol at the moment.",
+        "An engine takes it over within seconds if one is running.",
     ),
-    "margin_locked": Words(
-        "The venue refused an order for lack of margin.",
-        "It tries again after margin_lock_duration; free margin, or set a smaller order_amount.",
+    NotQuoting.PAUSED: Explanation(
+        "The symbol was paused by an operator; closing orders continue.", "Resume with: control resume."
     ),
-    "breaker_open": Words(
+    NotQuoting.STOPPED: Explanation(
+        "The symbol was stopped and has no open orders.",
+        "Resume with: control resume. After a stop-loss, change its limit first.",
+    ),
+    NotQuoting.FLATTENING: Explanation(
+        "The position is being closed.", "The symbol is stopped when the position is closed."
+    ),
+    NotQuoting.REMOVED: Explanation("The symbol was removed.", "Trade it again with: control add."),
+    NotQuoting.EXITING: Explanation(
+        "The engine was shut down and canceled its orders.",
+        "Quoting resumes with the first price after the engine's next start.",
+    ),
+    NotQuoting.MARGIN_LOCKED: Explanation(
+        "The venue rejected an order for insufficient margin.",
+        "It is retried after margin_lock_duration; free some margin or reduce order_amount.",
+    ),
+    NotQuoting.BREAKER_OPEN: Explanation(
         "The circuit breaker is open.",
-        "It is half-open after breaker_cool_down; control reset closes it now.",
+        "It becomes half-open after breaker_cool_down; close it now with: control reset.",
     ),
-    "breaker_half_open": Words(
-        "The circuit breaker is half-open, and the levels that it tries are filled.",
-        "A clean round trip closes it; so does control reset.",
+    NotQuoting.BREAKER_HALF_OPEN: Explanation(
+        "The circuit breaker is half-open and its trial levels are filled.",
+        "A profitable round trip closes it; close it now with: control reset.",
     ),
-    "global_breaker": Words(
-        "The circuit breaker over all symbols is open.", "control reset VENUE _all closes it now."
+    NotQuoting.GLOBAL_BREAKER: Explanation(
+        "The circuit breaker over all symbols is open.", "Close it with: control reset VENUE _all."
     ),
-    "exposure_limit": Words(
-        "All symbols together hold as much as they may.",
-        "It goes on when positions are closed, or with a higher limit.",
+    NotQuoting.EXPOSURE_LIMIT: Explanation(
+        "The total exposure of all symbols is at its limit.",
+        "Quoting resumes when positions are closed or the limit is raised.",
     ),
-    "market_risk": Words(
-        "The monitored symbols fell on much volume.", "It goes on when enough of them close above their mean."
+    NotQuoting.MARKET_RISK: Explanation(
+        "The monitored symbols fell on high volume.",
+        "Quoting resumes when enough of them close above their average.",
     ),
-    "feed_lost": Words(
-        "There are no fresh prices.", "The next tick ends it; see the market publisher if none comes."
+    NotQuoting.FEED_LOST: Explanation(
+        "The market feed is stale or down.",
+        "Quoting resumes with the next tick; if there is none, check the market publisher.",
     ),
-    "below_minimum": Words(
-        "An order of order_amount is below the venue's minimum.", "control set a larger order_amount."
+    NotQuoting.BELOW_MINIMUM: Explanation(
+        "An order of order_amount is below the venue's minimum.",
+        "Set a larger amount with: control set order_amount.",
     ),
-    "quota": Words(
-        "As many orders are out as may be.", "Some have to be filled; order_cleanup_threshold limits them."
+    NotQuoting.QUOTA: Explanation(
+        "The number of open orders is at its limit, order_cleanup_threshold.",
+        "Quoting resumes when orders are filled or canceled.",
     ),
-    "cool_down": Words(
-        "The venue refused orders lately.", "It tries again soon; the alerts say why it refused."
+    NotQuoting.COOL_DOWN: Explanation(
+        "The venue rejected the latest orders.",
+        "They are retried after a cool-down; the alerts give the venue's reason.",
     ),
-    "window_full": Words(
-        "Every level holds something that has to be closed first.", "It goes on when the price comes back."
+    NotQuoting.WINDOW_FULL: Explanation(
+        "Every level of the window holds a position that must be closed first.",
+        "Quoting resumes when the price returns.",
     ),
-    "awaiting_venue": Words("It waits for the venue to confirm orders.", "It goes on by itself."),
-    "out_of_bounds": Words(
-        "The price is beyond lower_price or upper_price.", "control set other bounds, or wait for the price."
+    NotQuoting.AWAITING_VENUE: Explanation(
+        "The venue has not confirmed pending orders or cancels yet.", "Quoting resumes by itself."
     ),
-    "would_cross": Words("Every free level is at the market.", "It goes on with the next move of the price."),
-    "preflight": Words("The check before the first order refused it.", "It names the setting that would do."),
-    "awaiting_trigger": Words("The price has not come to trigger_price yet.", "It begins there."),
+    NotQuoting.OUT_OF_BOUNDS: Explanation(
+        "The price is beyond lower_price or upper_price.",
+        "Set other bounds with control set, or wait for the price to return.",
+    ),
+    NotQuoting.WOULD_CROSS: Explanation(
+        "Every free level would cross the market.", "Quoting resumes with the next move of the price."
+    ),
+    NotQuoting.PREFLIGHT: Explanation(
+        "The preflight check rejected the symbol.", "The detail names the setting to change."
+    ),
+    NotQuoting.AWAITING_TRIGGER: Explanation(
+        "The price has not reached trigger_price yet.", "Quoting starts when it does."
+    ),
 }

@@ -1,4 +1,4 @@
-"""What a symbol is traded with: every setting of a grid and its guards."""
+"""The settings of a grid and its guards."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -9,93 +9,99 @@ from schemas.units import SECOND_NS, ZERO, DurationNs, Money, Price, Ratio, Symb
 
 
 class GridMode(StrEnum):
-    """Long buys below and sells what it holds; neutral also opens shorts above."""
+    """`long` buys below the price and sells its holdings above; `neutral` also opens shorts above."""
 
     LONG = "long"
     NEUTRAL = "neutral"
 
 
 class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a symbol is traded with. Exactly one of `price_interval` and `interval_ratio` is set."""
+    """The settings of one symbol. Exactly one of `price_interval` and `interval_ratio` is set."""
 
     mode: GridMode
     order_amount: Money
-    """Quote notional of one level."""
+    """Quote notional of the order of one level."""
     price_interval: Money | None = None
-    """Arithmetic spacing, in quote."""
+    """Arithmetic spacing of the levels, in quote currency."""
     interval_ratio: Ratio | None = None
-    """Geometric spacing: 0.001 puts the next level 0.1 % away."""
+    """Geometric spacing of the levels: 0.001 is 0.1 % from one level to the next."""
     buy_window: int = 10
+    """Number of levels below the price that may have an order."""
     sell_window: int = 10
+    """Number of levels above the price that may have an order."""
     post_only_retries: int = 3
     rejection_cool_down: DurationNs = 60 * SECOND_NS
-    """How long a slot stays empty after `post_only_retries` rejections in a row."""
+    """How long a slot stays empty after `post_only_retries` consecutive rejections."""
     allow_taker: bool = False
     order_cleanup_threshold: int = 50
-    """No more live orders than this."""
+    """Maximum number of open orders."""
     cleanup_batch_size: int = 20
-    """So many far orders at most are canceled at once when others wait for room."""
+    """Maximum number of distant orders canceled at once to make room for closer ones."""
     margin_lock_duration: DurationNs = 20 * SECOND_NS
+    """How long nothing is opened after a rejection for insufficient margin."""
     lower_price: Price | None = None
-    """The window follows the price down to here, and nothing is opened below."""
+    """The window follows the price down to this price; nothing is opened below it."""
     upper_price: Price | None = None
-    """The same upwards."""
+    """The same for the upper end."""
     stale_after: DurationNs = 5 * SECOND_NS
-    """Without a tick for so long nothing is opened; 0 is never."""
+    """Nothing is opened when there was no tick for this long; 0 is off."""
     monitor_symbols: tuple[Symbol, ...] = ()
-    """Symbols of the venue whose candles the risk monitor watches; none is no monitor."""
+    """Symbols of the venue whose candles the market risk guard monitors; empty is off."""
     monitor_interval: str = "1m"
+    """The interval of these candles."""
     average_window: int = 20
-    """How many closed candles make the means of close and volume."""
+    """Number of closed candles in the moving averages of close and volume."""
     volume_multiplier: Decimal = Decimal(3)
+    """A volume above this multiple of its average is high."""
     risk_trigger: int = 1
-    """How many abnormal symbols stop what opens: 1 is any of them, 0 all of them."""
+    """Number of abnormal symbols that activates the guard; 0 is all of them."""
     recovery_threshold: int = 3
-    """How many calm symbols end it; all of them when there are fewer."""
+    """Number of calm symbols that clears it; all of them when there are fewer."""
     max_losing_round_trips: int = 0
-    """So many losing round trips in a row open the circuit breaker; 0 is no limit."""
+    """Number of consecutive losing round trips that opens the circuit breaker; 0 is off."""
     max_drawdown: Money = ZERO
-    """A fall of the total profit from its peak that opens the circuit breaker; 0 is no limit."""
+    """Fall of the total profit from its peak that opens the circuit breaker; 0 is off."""
     max_drawdown_ratio: Ratio = ZERO
-    """The same as a share of a full window's worth: `order_amount` times the larger window."""
+    """The same as a share of a full window's value, `order_amount` times the larger window; 0 is off."""
     drawdown_window: DurationNs = 24 * 3600 * SECOND_NS
-    """How far back the peak is looked for."""
+    """Period in which the peak is searched."""
     breaker_cool_down: DurationNs = 300 * SECOND_NS
-    """How long the circuit breaker stays open before it is half-open."""
+    """How long the circuit breaker stays open before it becomes half-open."""
     flatten_slippage: Ratio = Decimal("0.005")
-    """How far beyond the best price an order that closes the whole position may go."""
+    """Maximum distance beyond the best price for the orders that flatten the position."""
     stop_loss: Money = ZERO
-    """A loss of the whole grid that closes its position and stops it; 0 is none."""
+    """Total loss of the grid at which it is flattened and stopped; 0 is off."""
     take_profit: Money = ZERO
-    """The same for a total profit."""
+    """Total profit at which it is flattened and stopped; 0 is off."""
     stop_below_price: Price | None = None
-    """The same for a price at or below this one."""
+    """Price at or below which it is flattened and stopped."""
     stop_above_price: Price | None = None
-    """The same for a price at or above this one."""
+    """Price at or above which it is flattened and stopped."""
     max_order_latency: DurationNs = 0
-    """A p99 from decision to acceptance that opens the circuit breaker; 0 is no limit."""
+    """99th percentile from decision to acceptance that opens the circuit breaker; 0 is off."""
     max_link_latency: DurationNs = 0
-    """Ticks that arrive so late, and keep doing so, open the circuit breaker; 0 is no limit."""
+    """Delay of ticks that opens the circuit breaker if it persists; 0 is off."""
     max_stale: DurationNs = 0
-    """A feed that is lost for so long opens the circuit breaker; 0 is no limit."""
+    """Duration of a lost feed that opens the circuit breaker; 0 is off."""
     cancel_on_exit: bool = True
-    """When the engine ends and no other takes over, the grid's own orders are canceled."""
+    """Whether own orders are canceled on shutdown when no other engine takes over."""
     volatility_scale: Decimal = ZERO
-    """The levels in use are so far apart as this times the average true range, in whole intervals; 0 is off."""
+    """Distance between levels as a multiple of the average true range, rounded to whole intervals; 0 is off."""
     atr_window: int = 14
-    """Over how many closed candles of the symbol the true range is averaged."""
+    """Number of closed candles in the average true range."""
     volatility_interval: str = "1m"
-    """The candles that it is taken from."""
+    """The interval of these candles."""
     inventory_skew: Ratio = ZERO
-    """A full window's inventory moves the grid by this share of the price, against the inventory; 0 is off."""
+    """Shift of the grid, as a share of the price, against the inventory of a full window; 0 is off."""
     dynamic_quantity: bool = False
-    """The more volatile the smaller the opening orders, down to a tenth."""
+    """Whether opening orders shrink with rising volatility, down to a tenth of `order_amount`."""
     trigger_price: Price | None = None
-    """Nothing is placed until the price has come here from where it was first seen."""
+    """Nothing is placed until the price has reached this one from its first value."""
     adopt_position: bool | None = None
-    """Spread what the account holds at the first start over the levels; None: of perpetuals alone."""
+    """Whether the account's position at the first start is spread over the levels; None: of perpetuals only."""
     preflight: bool = False
-    """Nothing is placed until the account was looked at. Entries from before there was a preflight have none."""
+    """Whether the account is checked before the first order. False in entries stored before this check existed."""
     max_leverage: Decimal = Decimal(10)
+    """Maximum leverage of the account, checked by the preflight."""
     position_safety_check: Decimal = Decimal(100)
-    """So many orders of one level the balance, times its leverage, has to be good for."""
+    """Number of orders of one level that the balance, times its leverage, must be able to pay for."""

@@ -1,4 +1,4 @@
-"""The grid of one symbol: its durable state, carried whole by each of its steps."""
+"""The durable state of a symbol's grid. Every step carries all of it."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -25,7 +25,7 @@ from schemas.venue.orders import OrderStatus
 
 
 class SlotOrderState(StrEnum):
-    """How far we have got with an order, whatever the venue has made of it."""
+    """The last request made for an order, regardless of its status at the venue."""
 
     REQUESTED = "requested"
     OPEN = "open"
@@ -33,58 +33,59 @@ class SlotOrderState(StrEnum):
 
 
 class SlotOrder(msgspec.Struct, kw_only=True):
-    """The one order of a slot."""
+    """The order of a slot; a slot has at most one."""
 
     client_order_id: ClientOrderId
     side: Side
     price: Price
     quantity: Quantity
     opens: bool
-    """It adds to what the slot holds; otherwise it closes."""
+    """Whether it increases the slot's position; otherwise it closes it."""
     state: SlotOrderState = SlotOrderState.REQUESTED
     reported_quantity: Quantity = ZERO
-    """The largest cumulative quantity that a report named: the checksum."""
+    """The largest cumulative quantity reported: the checksum for `traded_quantity`."""
     traded_quantity: Quantity = ZERO
-    """The sum of the trades booked: never less than the checksum once the order may be forgotten."""
+    """The sum of the booked trades. The order is kept until it reaches `reported_quantity`."""
     trade_ids: list[TradeId] = []
     traded_time: TimeNs = 0
-    """When the newest of its trades was: a price from before it says nothing of what came after."""
+    """The time of its newest trade. Prices from before that time do not reflect the trade."""
     ended: OrderStatus | None = None
-    """The terminal status, while trades are still missing."""
+    """The terminal status, while trades are still missing; None before the order ended."""
     unconfirmed_passes: int = 0
-    """1 once a reconciliation pass did not bear out `requested` or `cancel_requested`; the next one acts on it."""
+    """1 after a reconciliation pass that did not confirm `requested` or `cancel_requested`; the next pass acts on it."""
     decided_time: TimeNs = 0
-    """When it was decided on."""
+    """When it was decided."""
     asked_time: TimeNs = 0
-    """When the venue was asked what became of it; 0 once it said so."""
+    """When its status was queried at the venue; 0 when no query is pending."""
 
 
 class Slot(msgspec.Struct, kw_only=True):
-    """One lattice level: what it holds and its one order."""
+    """One price level: its position and its order."""
 
     level: int
     cycle: int
-    """Part of the next order's id; grows when an order ended for good, never otherwise."""
+    """Part of the next order's id; incremented when an order has ended for good, and only then."""
     held: SignedQuantity = ZERO
+    """The position of the slot."""
     cost: Money = ZERO
-    """What the held quantity was traded for, signed like it."""
+    """The cost of the position, with its sign."""
     entry_fees: Money = ZERO
-    """Fees of the trades behind what is held."""
+    """Fees of the trades that opened the position."""
     order: SlotOrder | None = None
     rejections: int = 0
-    """Rejections in a row."""
+    """Consecutive rejections."""
     round_profit: Money = ZERO
-    """What the closed parts of the present round trip made, net of fees."""
+    """Profit of the closed part of the current round trip, net of fees."""
     quiet_until: TimeNs = 0
-    """No order before this time."""
+    """No order is placed before this time."""
     is_limited: bool = False
-    """Its newest order was not sent, because of the exposure of all symbols."""
+    """Whether its newest order was not sent because of the exposure limit."""
     limited_times: int = 0
-    """How often in a row."""
+    """Consecutive orders not sent because of the exposure limit."""
 
 
 class FinishedOrder(msgspec.Struct, kw_only=True):
-    """An order that left its slot: kept for a while so that late trades are told from repeated ones."""
+    """An order removed from its slot, kept for a while to distinguish late trades from repeated ones."""
 
     client_order_id: ClientOrderId
     level: int
@@ -93,80 +94,81 @@ class FinishedOrder(msgspec.Struct, kw_only=True):
     traded_quantity: Quantity
     trade_ids: list[TradeId]
     unconfirmed_passes: int = 0
-    """1 once a reconciliation pass still saw it open; the next one cancels it."""
+    """1 after a reconciliation pass that still found it open; the next pass cancels it."""
     asked_time: TimeNs = 0
-    """When the venue was asked for its trades."""
+    """When its trades were queried at the venue; 0 when they were not."""
 
 
 class Accounts(msgspec.Struct, kw_only=True):
-    """Money, booked from own trades and funding alone."""
+    """Cash, position and profit, booked from own trades and funding alone."""
 
     cash: Money = ZERO
-    """Quote received less quote paid, fees and funding apart."""
+    """Quote received minus quote paid, without fees and funding."""
     fees: Money = ZERO
     funding: Money = ZERO
     position: SignedQuantity = ZERO
     grid_profit: Money = ZERO
-    """Matched quantity only, net of the fees on both sides."""
+    """Profit of matched quantity, net of the fees of both sides."""
     unmatched_fees: Money = ZERO
-    """Fees of what is held: part of `fees`, not yet of `grid_profit`."""
+    """Fees of the open position: included in `fees`, not yet in `grid_profit`."""
     closed_trades: int = 0
     opened_trades: int = 0
     volume: Money = ZERO
-    """Quote traded, both sides."""
+    """Quote notional of all trades, buys and sells."""
     first_price: Price = ZERO
     first_time: TimeNs = 0
     adopted: SignedQuantity = ZERO
-    """Of `position` what the account held before: it came without a trade."""
+    """The part of `position` that the account held before the first start; it has no trade."""
     adopted_cost: Money = ZERO
-    """What the adopted quantity was booked for: it is in `cash` with the opposite sign."""
+    """The value at which it was booked; included in `cash` with the opposite sign."""
 
 
-class Watched(msgspec.Struct, kw_only=True):
-    """One monitored symbol: its last closed candles, and what they say."""
+class MonitoredSymbol(msgspec.Struct, kw_only=True):
+    """A symbol monitored by the market risk guard: its latest closed candles and their assessment."""
 
     closes: list[Price] = []
     volumes: list[Quantity] = []
     open_time: TimeNs = -1
-    """Of the newest closed candle."""
+    """The open time of the newest closed candle."""
     is_abnormal: bool = False
-    """The newest candle, formed or forming, is below the mean on much volume."""
+    """Whether the newest candle, closed or not, is below the average close on high volume."""
     is_calm: bool = False
-    """The newest closed candle is above the mean with normal volume."""
+    """Whether the newest closed candle is above the average close with normal volume."""
 
 
 class Volatility(msgspec.Struct, kw_only=True):
-    """What the closed candles of the symbol itself say of how much it moves."""
+    """The true ranges of the symbol's closed candles."""
 
     ranges: list[Price] = []
     """The newest true ranges, oldest first."""
     close: Price = ZERO
-    """Of the newest closed candle."""
+    """The close of the newest closed candle."""
     open_time: TimeNs = -1
+    """The open time of the newest closed candle."""
 
 
 class Startup(msgspec.Struct, kw_only=True):
-    """What is known of the account before the first order of a symbol, and what is still waited for."""
+    """What is known of the account before the first order of a symbol, and the result of the preflight."""
 
     is_stream_up: bool | None = None
-    """Whether the account's private stream is; None while nobody said."""
+    """Whether the account's private stream is up; None before its first report."""
     balance: Money | None = None
-    """Of the currency that the symbol settles in, with the unrealised profit."""
+    """The balance in the settlement currency, including unrealised profit."""
     position: SignedQuantity | None = None
     entry_price: Price = ZERO
     leverage: Decimal | None = None
     is_passed: bool = False
-    """The preflight let the symbol through: it is not asked again."""
+    """Whether the preflight has passed; it is then not repeated."""
     is_triggered: bool = False
-    """The price has been at `trigger_price`."""
+    """Whether the price has reached `trigger_price`."""
     refusal: str = ""
-    """Why the preflight does not let it through."""
+    """Why the preflight rejected the symbol; empty otherwise."""
     failed: list[str] = []
-    """The checks that do not, as was last told."""
+    """The failed checks, as last published."""
 
 
 class BreakerState(StrEnum):
-    """Closed lets orders through, as with the electrical one."""
+    """The state of a circuit breaker: `closed` lets orders through, `open` does not."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -174,113 +176,115 @@ class BreakerState(StrEnum):
 
 
 class Peak(msgspec.Struct, frozen=True, kw_only=True):
-    """The total profit at a step."""
+    """The total profit at a time."""
 
     time: TimeNs
     profit: Money
 
 
 class Breaker(msgspec.Struct, kw_only=True):
-    """A grid's circuit breaker."""
+    """The circuit breaker of a grid."""
 
     state: BreakerState = BreakerState.CLOSED
     reason: str = ""
     """Why it opened."""
     opened_time: TimeNs = 0
     losses: int = 0
-    """Losing round trips in a row."""
+    """Consecutive losing round trips."""
     peaks: list[Peak] = []
-    """The highest steps of the drawdown's window, falling."""
+    """The profit peaks in the drawdown window, in descending order."""
     tried: list[int] = []
-    """The levels that were opened while it was half-open."""
+    """The levels opened while it is half-open."""
     latencies: list[DurationNs] = []
-    """Of the newest orders, from decision to acceptance."""
+    """Latencies of the newest orders, from decision to acceptance."""
     slow_since: TimeNs = 0
-    """When ticks began to arrive too late; 0 while they are in time."""
+    """When ticks began to arrive too late; 0 while they arrive in time."""
 
 
 class Halt(msgspec.Struct, kw_only=True):
-    """A grid was told to stop: nothing is placed but what closes the position, where that was asked for."""
+    """A stop of the grid: nothing is placed, except orders that close the position when flattening."""
 
     reason: str
     flattens: bool = False
-    """The position is being closed; ends when it is."""
+    """Whether the position is being closed."""
     removes: bool = False
-    """It is removed as soon as no order is out."""
+    """Whether the symbol is removed as soon as it has no open order."""
     keeps_position: bool = False
-    """It may be removed with what it holds."""
+    """Whether it may be removed with an open position."""
     guard: str = ""
-    """The risk that stopped it, told to be over when it is resumed."""
+    """The `RiskChanged` reason that caused the stop; published as cleared on resume."""
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A command that is answered when the next sweep is heard."""
+class PendingReconciliation(msgspec.Struct, frozen=True, kw_only=True):
+    """A `reconcile` command, answered when the next sweep arrives."""
 
     command_id: str
     operator: str
     reason: str
     dry_run: bool
     time: TimeNs
-    """When it was read, by a wall clock."""
+    """When the command was read, by the wall clock."""
 
 
 class GridState(msgspec.Struct, kw_only=True):
-    """All that a symbol's engine knows durably. A step carries it whole; nothing else is needed to go on."""
+    """The complete durable state of a symbol. Nothing else is needed to resume."""
 
     venue: VenueId
     symbol: Symbol
     instance: str
     generation: int
-    """Grown by each time the symbol is added: part of the order ids."""
+    """Incremented each time the symbol is added; part of the order ids."""
     settings: GridSettings
     instrument: Instrument
     anchor: Price | None = None
-    """The first price seen; never moves."""
+    """The first price received: the price of level 0. Never changes."""
     center: int = 0
+    """The level at the center of the window."""
     price: Price | None = None
-    """The last price that something was decided at."""
+    """The price of the last decision."""
     bid: Price = ZERO
-    """The best bid then; 0 when there was none."""
+    """The best bid at that time; 0 when there was none."""
     ask: Price = ZERO
     price_time: TimeNs = 0
-    """When these prices were."""
+    """The time of these prices."""
     time: TimeNs = 0
-    """The newest market time known; never falls."""
+    """The newest market time known; never decreases."""
     paused: bool = False
     margin_locked_until: TimeNs = 0
     slots: dict[int, Slot] = {}
+    """By level, in ascending order."""
     next_cycle: int = 1
-    """Where a new slot starts to count: above every cycle of a slot that was dropped."""
+    """The first cycle of a new slot: above every cycle of the dropped slots."""
     finished: list[FinishedOrder] = []
     funding_ids: list[str] = []
-    """The newest funding payments, so that a repeated one is not booked."""
+    """The newest funding payments, to ignore repeated ones."""
     accounts: Accounts = msgspec.field(default_factory=Accounts)
-    watched: dict[Symbol, Watched] = {}
-    """What the risk monitor knows of each of its symbols."""
+    watched: dict[Symbol, MonitoredSymbol] = {}
+    """The symbols monitored by the market risk guard."""
     is_market_risky: bool = False
     traded_time: TimeNs = 0
-    """When the newest trade booked was."""
+    """The time of the newest booked trade."""
     foreign_position: SignedQuantity = ZERO
-    """What the venue held before the grid's first trade."""
+    """The account's position before the grid's first trade, not part of the grid."""
     position_gap: SignedQuantity = ZERO
-    """What the venue held more than was explained, at the last pass."""
+    """The unexplained part of the venue's position at the last reconciliation pass."""
     breaker: Breaker = msgspec.field(default_factory=Breaker)
     feed_lost_time: TimeNs = 0
-    """The newest tick when the feed was lost; a newer one brings it back. 0 while it is there."""
+    """The time of the newest tick when the feed was lost; cleared by a newer tick. 0 while the feed is up."""
     halt: Halt | None = None
-    """Why it was told to stop, durably; None while it may quote."""
+    """The stop in effect; None while the grid may quote."""
     removed: bool = False
-    """It is traded no more, and no order of it is out."""
+    """Whether the symbol is no longer traded and has no open order."""
     exiting: bool = False
-    """The engine ended, and its orders were canceled; the next one places them again."""
-    asked: list[Asked] = []
-    """Reconciliations that people asked for."""
+    """Whether the engine shut down and canceled its orders; the next engine places them again."""
+    asked: list[PendingReconciliation] = []
+    """`reconcile` commands that wait for a sweep."""
     is_exposure_limited: bool = False
-    """All symbols together hold as much as they may: nothing is opened."""
+    """Whether the exposure of all symbols is at its limit, so that nothing is opened."""
     global_breaker: BreakerState = BreakerState.CLOSED
     """The circuit breaker over all symbols."""
     stride: int = 1
-    """So many levels those in use are apart: they are the multiples of it."""
+    """Distance between the levels in use, which are its multiples."""
     volatility: Volatility = msgspec.field(default_factory=Volatility)
     startup: Startup | None = None
-    """What the first order waits for; None once it was placed, and where nothing is waited for."""
+    """The preconditions of the first order; None when it was placed or has no preconditions."""

@@ -1,4 +1,4 @@
-"""What viewers see of a grid, and why it is not quoting."""
+"""The view of a grid for browsers, and the reasons for not quoting."""
 
 from enum import StrEnum
 
@@ -9,56 +9,57 @@ from schemas.units import ClientOrderId, Money, Price, Side, SignedQuantity, Sym
 
 
 class NotQuoting(StrEnum):
-    """The one reason why a symbol has no opening orders out."""
+    """The reason why a symbol has no opening orders. Explanations for users are in `schemas.grid.reasons`."""
 
     NO_PRICE = "no_price"
     QUARANTINED = "quarantined"
-    """Its core failed again and again: it does not run, and a person has to look."""
+    """Its core failed repeatedly; it does not run until an operator resets it."""
     PAUSED = "paused"
     MARGIN_LOCKED = "margin_locked"
     BREAKER_OPEN = "breaker_open"
     """The circuit breaker is open."""
     BREAKER_HALF_OPEN = "breaker_half_open"
-    """The one level a side that a half-open circuit breaker tries is filled."""
+    """The one level on each side that a half-open circuit breaker allows is filled."""
     MARKET_RISK = "market_risk"
-    """The risk monitor saw its symbols fall on much volume, and not yet be calm again."""
+    """The monitored symbols fell on high volume and have not calmed down yet."""
     FEED_LOST = "feed_lost"
-    """There was no tick for `stale_after`, or the feed said that it is down or lost something."""
+    """There was no tick for `stale_after`, or the feed is down or gapped."""
     BELOW_MINIMUM = "below_minimum"
     """`order_amount` at these prices is below the venue's minimum."""
     QUOTA = "quota"
+    """The number of open orders is at `order_cleanup_threshold`."""
     COOL_DOWN = "cool_down"
-    """Every level that could have an order was refused one lately."""
+    """The latest orders of every available level were rejected."""
     WINDOW_FULL = "window_full"
-    """Every level of the window holds something that has to be closed first."""
+    """Every level of the window holds a position that must be closed first."""
     AWAITING_VENUE = "awaiting_venue"
-    """Orders are being canceled, or trades of ended ones are missing."""
+    """Cancels are unconfirmed, or trades of ended orders have not arrived yet."""
     OUT_OF_BOUNDS = "out_of_bounds"
-    """Every level that could have an order is beyond `lower_price` or `upper_price`."""
+    """Every available level is beyond `lower_price` or `upper_price`."""
     WOULD_CROSS = "would_cross"
-    """Every level that could have an order is at the market, or behind it."""
+    """Every available level is at or beyond the market price."""
     STOPPED = "stopped"
-    """By hand, or because a stop of the whole grid was reached; the position is kept, or closed already."""
+    """Stopped by an operator or a stop of the grid; the position is kept or already closed."""
     FLATTENING = "flattening"
-    """The position is being closed; then it is stopped."""
+    """The position is being closed; then the grid is stopped."""
     REMOVED = "removed"
-    """It is traded no more."""
+    """The symbol is no longer traded."""
     EXITING = "exiting"
-    """The engine was ended and canceled what was out; the first price after its next start ends this."""
+    """The engine was shut down and canceled its orders; cleared by the first price after its next start."""
     WAITING_FOR_LEASE = "waiting_for_lease"
-    """No engine has it."""
+    """No engine holds the symbol's lease."""
     EXPOSURE_LIMIT = "exposure_limit"
-    """All symbols together hold as much as they may."""
+    """The exposure of all symbols is at its limit."""
     GLOBAL_BREAKER = "global_breaker"
     """The circuit breaker over all symbols is open."""
     PREFLIGHT = "preflight"
-    """Something that has to be so before the first order is not: `not_quoting_detail` names it."""
+    """A check before the first order failed: `not_quoting_detail` names it."""
     AWAITING_TRIGGER = "awaiting_trigger"
-    """The price has not come to `trigger_price` yet."""
+    """The price has not reached `trigger_price` yet."""
 
 
 class SlotStatus(StrEnum):
-    """As the page shows a level."""
+    """The state of a slot as shown on the page."""
 
     EMPTY = "EMPTY"
     OPEN = "OPEN"
@@ -66,7 +67,7 @@ class SlotStatus(StrEnum):
 
 
 class SlotView(msgspec.Struct, frozen=True, kw_only=True):
-    """One level, for viewers."""
+    """One slot, as shown to viewers."""
 
     slot_id: int
     price: Price
@@ -78,7 +79,7 @@ class SlotView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What viewers see of a grid: a level, published after each step."""
+    """The current state of a grid for viewers: `journal.V.S.grid`. Published after each step; only the newest counts."""
 
     venue: VenueId
     symbol: Symbol
@@ -86,8 +87,9 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     mode: GridMode
     anchor_price: Price | None
     price_interval: Money | None
-    """At the anchor; a geometric grid's grows with the price."""
+    """At the anchor price; in a geometric grid it grows with the price."""
     center: int
+    """The level at the center of the window."""
     price: Price | None
     slots: tuple[SlotView, ...]
     paused: bool
@@ -98,17 +100,17 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     funding: Money
     grid_profit: Money
     unpaired_profit: Money
-    """What the slots hold, marked at `price`."""
+    """Unrealised profit of the slots' positions at `price`."""
     total_profit: Money
     """`cash + position * price - fees + funding`."""
     buy_and_hold: Money
-    """What holding a full window's worth since the start would have made."""
+    """Profit of buying a full window's value at the start and holding it."""
     closed_trades: int
     opened_trades: int
     volume: Money
     first_time: TimeNs
     time: TimeNs
     not_quoting_detail: str = ""
-    """What the guard that `not_quoting` names says of it."""
+    """The detail given by the guard behind `not_quoting`."""
     stride: int = 1
-    """So many intervals the levels in use are apart."""
+    """Distance between the levels in use, in intervals."""

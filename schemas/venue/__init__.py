@@ -1,1 +1,1 @@
-"""What venues report and accept: instruments, market data, account, orders, trades."""
+"""Venue-facing events: instruments, market data, account state, orders and trades."""

@@ -1,4 +1,4 @@
-"""The account as the venue has it. These are levels: only the newest counts."""
+"""Account state reported by the venue: of each message only the newest counts."""
 
 from decimal import Decimal
 
@@ -20,20 +20,20 @@ from schemas.venue.orders import OrderStatus
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One asset of the account."""
+    """The balance of one asset: `account.V.balance.ASSET`."""
 
     venue: VenueId
     asset: str
     total: Money
     free: Money
     margin_balance: Money
-    """Total and unrealised profit of what is margined in this asset; the total on spot."""
+    """Total plus unrealised profit of positions margined in this asset; on spot equal to `total`."""
     unrealized_pnl: Money
     time: TimeNs
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The position in one symbol; on spot the base currency held."""
+    """The position in one symbol; on spot the base currency held: `account.V.S.position`."""
 
     venue: VenueId
     symbol: Symbol
@@ -47,7 +47,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order in the venue's book, ours or another's."""
+    """An open order at the venue, placed by this system or otherwise."""
 
     client_order_id: ClientOrderId
     venue_order_id: str
@@ -61,15 +61,15 @@ class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenOrders(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """All open orders of a symbol, as a sweep found them."""
+    """All open orders of a symbol, fetched by one sweep of the account publisher: `account.V.S.orders`."""
 
     venue: VenueId
     symbol: Symbol
     orders: tuple[OpenOrder, ...]
     includes: int
-    """Whatever ORDERS says of this symbol up to this sequence had happened before the sweep asked."""
+    """The sequence of ORDERS at the start of the sweep: the sweep reflects every event of the symbol up to here."""
     trades_through: TradeId | None = None
-    """Every own trade up to this one is in ORDERS: where the next sweep goes on."""
+    """Every own trade up to this one is stored in ORDERS: the next sweep fetches the trades after it."""
     time: TimeNs
     funding_through: str | None = None
-    """The same of funding payments."""
+    """The same for funding payments."""

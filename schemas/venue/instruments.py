@@ -1,4 +1,4 @@
-"""What a venue trades: steps of price and quantity, minima, fees."""
+"""Instruments: tick and lot size, minimum order, fees; rounding to valid prices and quantities."""
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
@@ -9,14 +9,14 @@ from schemas.units import Money, Price, Quantity, Ratio, Symbol, VenueId
 
 
 class InstrumentKind(StrEnum):
-    """How a symbol is settled."""
+    """How an instrument is settled."""
 
     SPOT = "spot"
     LINEAR_PERPETUAL = "linear_perpetual"
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One symbol of a venue, with its trading rules."""
+    """A symbol of a venue with its trading rules."""
 
     venue: VenueId
     symbol: Symbol
@@ -24,7 +24,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     base: str
     quote: str
     settle: str
-    """The currency that fees, margin and profit are booked in."""
+    """The currency of fees, margin and profit."""
     tick_size: Price
     lot_size: Quantity
     minimum_quantity: Quantity
@@ -34,23 +34,23 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     maximum_leverage: Decimal = Decimal(1)
 
     def price_down(self, price: Price) -> Price:
-        """Return the highest valid price that is not above `price`."""
+        """Return the highest valid price not above `price`."""
         return floor_to(price, self.tick_size)
 
     def price_up(self, price: Price) -> Price:
-        """Return the lowest valid price that is not below `price`."""
+        """Return the lowest valid price not below `price`."""
         return ceil_to(price, self.tick_size)
 
     def quantity_down(self, quantity: Quantity) -> Quantity:
-        """Return the largest valid quantity that is not above `quantity`."""
+        """Return the largest valid quantity not above `quantity`."""
         return floor_to(quantity, self.lot_size)
 
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:
-    """Return the largest multiple of `step` that is not above `value`, with the digits of `step`."""
+    """Return the largest multiple of `step` not above `value`, with the number of decimals of `step`."""
     return ((value / step).to_integral_value(ROUND_FLOOR) * step).quantize(step)
 
 
 def ceil_to(value: Decimal, step: Decimal) -> Decimal:
-    """Return the smallest multiple of `step` that is not below `value`, with the digits of `step`."""
+    """Return the smallest multiple of `step` not below `value`, with the number of decimals of `step`."""
     return ((value / step).to_integral_value(ROUND_CEILING) * step).quantize(step)

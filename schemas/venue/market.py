@@ -1,4 +1,4 @@
-"""What the market did: tickers, public trades, candles, the state of the feed, the venue's clock."""
+"""Market data: tickers, public trades, candles, feed state, the venue's clock."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from schemas.units import Money, Price, Quantity, Side, Symbol, TimeNs, VenueId
 
 
 class Ticker(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The best prices and the last traded one; only the newest counts."""
+    """Best bid and ask and the last trade price; only the newest ticker counts."""
 
     venue: VenueId
     symbol: Symbol
@@ -16,19 +16,19 @@ class Ticker(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     ask: Price
     last: Price
     time: TimeNs
-    """When it was so, by the venue's clock."""
+    """The venue's time."""
     received_time: TimeNs = 0
-    """When our publisher had it, by the publisher's clock; 0 when it was not taken."""
+    """The publisher's time of receipt; 0 when not recorded."""
 
 
 class PublicTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A trade between others."""
+    """A trade of other market participants."""
 
     venue: VenueId
     symbol: Symbol
     trade_id: str
     side: Side
-    """The side of the taker."""
+    """The taker's side."""
     price: Price
     quantity: Quantity
     time: TimeNs
@@ -40,7 +40,7 @@ class Candle(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     venue: VenueId
     symbol: Symbol
     interval: str
-    """As the venues write it: `1m`, `5m`, `1h`."""
+    """In the notation of ccxt: `1m`, `5m`, `1h`."""
     open_time: TimeNs
     open: Price
     high: Price
@@ -50,20 +50,21 @@ class Candle(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Base currency."""
     closed: bool
     time: TimeNs
-    """When it was so, by the venue's clock."""
+    """The venue's time."""
     quote_volume: Money | None = None
 
 
 class FeedState(StrEnum):
-    """Whether what we see of a symbol's market can be relied on."""
+    """Whether the data of a feed can be relied on."""
 
     UP = "up"
     DOWN = "down"
     GAPPED = "gapped"
+    """Connected, but data was missed."""
 
 
 class FeedChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The market feed of a symbol came up, went down, or lost something."""
+    """The feed of a symbol, or of the account, came up, went down or missed data."""
 
     venue: VenueId
     symbol: Symbol
@@ -73,10 +74,10 @@ class FeedChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ClockRead(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The venue's clock, read now and then."""
+    """A reading of the venue's clock."""
 
     venue: VenueId
     time: TimeNs
     """The venue's time."""
     received_time: TimeNs
-    """Ours, when the answer came."""
+    """The publisher's time when the answer arrived."""

@@ -1,7 +1,15 @@
-"""Client order ids: fixed-width, made of what the slot knows, without clock or chance.
+"""Client order ids: fixed width, derived from the grid slot; no clock and no randomness.
 
-`sqt` `k3f9a` `01` `m00002` `B` `00000c`: instance, symbol code, generation, level, side, cycle; 23 characters of
-`[A-Za-z0-9]`, which every venue takes.
+    sqt k3f9a 01 m00002 B 00000c      (without the spaces)
+     |    |    |    |    |   cycle of the slot: grows when an order has ended
+     |    |    |    |    side: B or S
+     |    |    |    price level: p for plus or m for minus, then five base-36 digits
+     |    |    generation: grows each time the symbol is added
+     |    hash of the symbol
+     instance: the installation
+
+23 characters of `[A-Za-z0-9]`, accepted by every venue. An order that was already sent is recognised after a restart
+because the same slot and cycle give the same id.
 """
 
 import hashlib
@@ -18,8 +26,8 @@ _ID = re.compile(
 )
 
 
-class OrderName(NamedTuple):
-    """What an id of ours says."""
+class OrderIdParts(NamedTuple):
+    """The parts of a client order id."""
 
     instance: str
     code: str
@@ -30,7 +38,7 @@ class OrderName(NamedTuple):
 
 
 def symbol_code(symbol: Symbol) -> str:
-    """Return five characters for a symbol. The roster refuses two symbols with the same."""
+    """Return the five-character hash of a symbol. Two symbols with equal codes cannot be traded together."""
     number = int.from_bytes(hashlib.sha256(symbol.encode("utf-8")).digest()[:8], "big")
     return _base36(number % 36**5, 5)
 
@@ -38,12 +46,12 @@ def symbol_code(symbol: Symbol) -> str:
 def order_id(
     instance: str, symbol: Symbol, generation: int, level: int, side: Side, cycle: int
 ) -> ClientOrderId:
-    """Return the id of the order that a slot sends in a cycle.
+    """Return the client order id for a slot and cycle.
 
-    Raises: ValueError when the instance is not three of `[a-z0-9]` or a number does not fit.
+    Raises: ValueError when the instance is not three characters of `[a-z0-9]` or a number does not fit its width.
     """
     if not _INSTANCE.match(instance):
-        raise ValueError(f"an instance is three of [a-z0-9]: {instance!r}")
+        raise ValueError(f"the instance must be three characters of [a-z0-9]: {instance!r}")
     sign = "m" if level < 0 else "p"
     letter = "B" if side is Side.BUY else "S"
     return ClientOrderId(
@@ -52,13 +60,13 @@ def order_id(
     )
 
 
-def parse_order_id(text: str) -> OrderName | None:
-    """Return what an id says, or None when it has not the form of ours."""
+def parse_order_id(text: str) -> OrderIdParts | None:
+    """Return the parts of an id, or None when it does not have the format of `order_id`."""
     match = _ID.match(text)
     if match is None:
         return None
     level = int(match["level"], 36)
-    return OrderName(
+    return OrderIdParts(
         instance=match["instance"],
         code=match["code"],
         generation=int(match["generation"], 36),
@@ -68,10 +76,10 @@ def parse_order_id(text: str) -> OrderName | None:
     )
 
 
-def is_ours(text: str, instance: str, symbol: Symbol) -> bool:
-    """Tell whether an id was made by this instance for this symbol, in any generation."""
-    name = parse_order_id(text)
-    return name is not None and name.instance == instance and name.code == symbol_code(symbol)
+def is_own_order_id(text: str, instance: str, symbol: Symbol) -> bool:
+    """Return whether the id belongs to this instance and symbol, in any generation."""
+    parts = parse_order_id(text)
+    return parts is not None and parts.instance == instance and parts.code == symbol_code(symbol)
 
 
 def _base36(number: int, width: int) -> str:

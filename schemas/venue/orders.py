@@ -1,4 +1,4 @@
-"""Orders and own trades: what we are about to send, what the venue said, and the life cycle as a table."""
+"""Orders and own trades: decisions, order intents, execution reports, and the order life cycle."""
 
 from enum import StrEnum
 
@@ -20,7 +20,7 @@ from schemas.units import (
 
 
 class OrderStatus(StrEnum):
-    """Where an order is in its life, as the venue sees it."""
+    """The state of an order at the venue."""
 
     NEW = "new"
     PARTIALLY_FILLED = "partially_filled"
@@ -29,7 +29,7 @@ class OrderStatus(StrEnum):
     EXPIRED = "expired"
     REJECTED = "rejected"
     NOT_PLACED = "not_placed"
-    """It never reached the venue's book and never will: the gateway made sure of it."""
+    """The gateway verified that the order never reached the venue, and never will."""
 
     @property
     def is_terminal(self) -> bool:
@@ -53,11 +53,11 @@ LIFE_CYCLE: dict[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.REJECTED: frozenset(),
     OrderStatus.NOT_PLACED: frozenset(),
 }
-"""Which status may follow which. A status with no successor is terminal."""
+"""The statuses that may follow each status. A status without successors is terminal."""
 
 
 class RejectReason(StrEnum):
-    """Why an order was refused: ours to act on, whatever the venue's words."""
+    """Why an order was rejected, normalised over all venues."""
 
     POST_ONLY_WOULD_CROSS = "post_only_would_cross"
     INSUFFICIENT_MARGIN = "insufficient_margin"
@@ -68,37 +68,37 @@ class RejectReason(StrEnum):
     UNKNOWN_SYMBOL = "unknown_symbol"
     RATE_LIMITED = "rate_limited"
     TOO_LATE = "too_late"
-    """The decision was older than it may be when it is sent, or the request came after its window."""
+    """The decision was too old to be sent, or the request arrived after the venue's receive window."""
     NOT_FOUND = "not_found"
     OTHER = "other"
     EXPOSURE_LIMIT = "exposure_limit"
-    """The gateway did not send it: with it all symbols together could hold more than they may."""
+    """Not sent by the gateway: the exposure of all symbols could exceed its limit."""
     ENGINE_SILENT = "engine_silent"
-    """The gateway did not send it: it has not heard from the engine for too long."""
+    """Not sent by the gateway: it has received no heartbeat from the engine for too long."""
 
 
 class OrderReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What the venue said of one order. It may come twice, late, or out of order."""
+    """An order status reported by the venue. Reports may be duplicated, late or out of order."""
 
     venue: VenueId
     symbol: Symbol
     client_order_id: ClientOrderId
     status: OrderStatus
     cumulative_quantity: Quantity
-    """Filled so far: a checksum for the trades, never booked itself."""
+    """Filled so far. Used to check that all trades arrived; never booked itself."""
     time: TimeNs
-    """When it became so, by the venue's clock."""
+    """The venue's time of the change."""
     venue_order_id: str = ""
     side: Side | None = None
     price: Price | None = None
     quantity: Quantity | None = None
     reject_reason: RejectReason | None = None
     detail: str = ""
-    """The venue's own words, for people."""
+    """The venue's own message."""
 
 
 class CancelRejected(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The venue would not cancel: the order is not open there. What became of it has to be asked."""
+    """The venue rejected a cancel because the order is not open. The order's status must be queried."""
 
     venue: VenueId
     symbol: Symbol
@@ -108,18 +108,18 @@ class CancelRejected(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Trade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One of our own trades: the only thing that money is booked from."""
+    """An own trade. Profit and positions are booked from trades (and funding) alone."""
 
     venue: VenueId
     symbol: Symbol
     trade_id: TradeId
     client_order_id: ClientOrderId
-    """Empty when the order was not ours to name (made by hand, a liquidation)."""
+    """Empty when the order was not placed by this system (by hand, or a liquidation)."""
     side: Side
     price: Price
     quantity: Quantity
     fee: Money
-    """Paid is positive, a rebate negative."""
+    """Positive is paid, negative is a rebate."""
     fee_asset: str
     is_maker: bool
     time: TimeNs
@@ -133,14 +133,14 @@ class Funding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     symbol: Symbol
     funding_id: str
     amount: Money
-    """Received is positive, paid negative."""
+    """Positive is received, negative is paid."""
     rate: Ratio
     position: SignedQuantity
     time: TimeNs
 
 
 class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Put a limit order into the venue's book."""
+    """Place a limit order."""
 
     client_order_id: ClientOrderId
     side: Side
@@ -149,20 +149,20 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     post_only: bool
     reduce_only: bool
     level: int
-    """The lattice level of the slot that it belongs to."""
+    """The price level of its slot."""
     opens: bool = True
-    """It adds to what its slot holds; otherwise it closes."""
+    """Whether the order increases the position of its slot; otherwise it closes it."""
 
 
 class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Take an order out of the venue's book."""
+    """Cancel an order."""
 
     client_order_id: ClientOrderId
     reason: str = ""
 
 
 class QueryOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Ask the venue what became of an order, and for its trades."""
+    """Query an order's status and trades at the venue."""
 
     client_order_id: ClientOrderId
     reason: str = ""
@@ -172,20 +172,20 @@ Decision = PlaceOrder | CancelOrder | QueryOrder
 
 
 class OrderIntent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What the gateway is about to send for one step; committed before anything is sent."""
+    """The decisions of one step that the gateway is about to send; stored before anything is sent."""
 
     venue: VenueId
     symbol: Symbol
     epoch: int
-    """Grows with every gateway that takes over; an older one's intent is refused by the bus."""
+    """Incremented by each gateway that takes over; the bus rejects intents of an older one (fencing)."""
     step: int
     step_sequence: int
-    """The step's sequence in JOURNAL: the gateway goes on behind it."""
+    """The step's sequence in JOURNAL: after a restart the gateway continues with the next one."""
     decisions: tuple[Decision, ...]
     unresolved: tuple[ClientOrderId, ...] = ()
-    """Ids of earlier intents whose outcome was not known yet: to be queried after a crash."""
+    """Orders of earlier intents with unknown outcome: queried after a crash."""
     time: TimeNs = 0
 
 
 OwnOrderEvent = OrderReport | CancelRejected | Trade | Funding
-"""What `order.V.S.*` holds for the engine, in the order of the stream."""
+"""The events on `order.V.S.*` that the engine applies, in stream order."""

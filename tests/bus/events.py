@@ -1,17 +1,16 @@
-"""Numbered events, and what was read of them."""
+"""Numbered events for the tests of the bus, and helpers to store and read them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from bus import Batch, Bus, Received
 from schemas.codec import decode_as
-from schemas.units import VenueId
 from schemas.venue.market import ClockRead
-
-SIM = VenueId("sim")
+from tests.builders import SIM
 
 
 def event(number: int) -> ClockRead:
+    """Return an event with a number, which `numbers` reads back."""
     return ClockRead(venue=SIM, time=number, received_time=0)
 
 
@@ -20,12 +19,13 @@ def numbers(messages: Iterable[Received]) -> list[int]:
 
 
 async def store_many(bus: Bus, subject: str, count: int, first: int = 0) -> list[int]:
-    """Store numbered events, pipelined, and return their sequences."""
+    """Store events with consecutive numbers, pipelined, and return their sequences."""
     futures = [await bus.send(subject, event(number)) for number in range(first, first + count)]
     return [await future for future in futures]
 
 
 async def until_caught_up(batches: AsyncIterator[Batch]) -> list[Received]:
+    """Return the messages up to the first batch that is caught up."""
     found: list[Received] = []
     async for batch in batches:
         found += batch.messages
@@ -35,7 +35,7 @@ async def until_caught_up(batches: AsyncIterator[Batch]) -> list[Received]:
 
 
 async def until_number(batches: AsyncIterator[Batch], last: int) -> list[Received]:
-    """Return what is read up to and including the event of this number."""
+    """Return the messages up to and including the event with this number."""
     found: list[Received] = []
     async for batch in batches:
         found += batch.messages
@@ -45,7 +45,7 @@ async def until_number(batches: AsyncIterator[Batch], last: int) -> list[Receive
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Return when what nobody tells of has come true."""
+    """Poll a condition that has no event to wait for, until it is true."""
     async with asyncio.timeout(5):
-        while not await condition():  # noqa: ASYNC110 - there is no event to wait for
+        while not await condition():  # noqa: ASYNC110 - polling is the purpose
             await asyncio.sleep(0.01)

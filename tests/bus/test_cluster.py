@@ -1,4 +1,4 @@
-"""A bus of three servers: kept three times, and going on when one of them goes."""
+"""A cluster of three servers: replication, and operation after the loss of one."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ from bus import (
     FromTime,
     Journal,
     OffsetLost,
-    Refused,
+    Rejected,
     StreamGone,
     connect,
     embedded_cluster,
@@ -26,7 +26,7 @@ from bus import (
     read,
 )
 from bus.streams.topology import STREAMS
-from cli.stack.ports import any_free
+from cli.stack.ports import find_free_port
 from schemas.subjects import Stream
 from tests.bus.events import event, numbers, until_caught_up
 
@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 @pytest.fixture
 async def servers(tmp_path: Path) -> AsyncIterator[list[EmbeddedServer]]:
-    first, routes = any_free(3), any_free(3)
+    first, routes = find_free_port(3), find_free_port(3)
     folders = [tmp_path / f"bus-{number}" for number in (1, 2, 3)]
     servers = embedded_cluster(folders, range(first, first + 3), range(routes, routes + 3))
     async with AsyncExitStack() as stack:
@@ -54,7 +54,7 @@ async def cluster(servers: list[EmbeddedServer]) -> AsyncIterator[Bus]:
         yield bus
 
 
-async def led_by(bus: Bus, servers: list[EmbeddedServer]) -> EmbeddedServer:
+async def leader_of(bus: Bus, servers: list[EmbeddedServer]) -> EmbeddedServer:
     leader = ""
     while not leader:
         with suppress(Ambiguous):
@@ -63,18 +63,18 @@ async def led_by(bus: Bus, servers: list[EmbeddedServer]) -> EmbeddedServer:
 
 
 async def until_elected(bus: Bus) -> None:
-    """Return when the cluster answers what nobody has."""
+    """Wait until the cluster replies that an unknown stream does not exist."""
     while True:
         try:
             await bus.stream_state("NONE")
         except StreamGone:
             return
-        except (Ambiguous, Refused):
+        except (Ambiguous, Rejected):
             await bus.wait_connected()
 
 
 async def commit_until(bus: Bus, count: int) -> None:
-    """Commit 0, 1, 2 ... as an actor does: after whatever goes wrong from what the journal has then."""
+    """Commit 0, 1, 2 ... like an actor: after an error, reopen the journal and continue from its last record."""
     while True:
         try:
             journal = await Journal.open(bus, Stream.ORDERS, A)
@@ -86,36 +86,36 @@ async def commit_until(bus: Bus, count: int) -> None:
             return
 
 
-async def test_the_leader_dies_and_nothing_is_lost_or_twice(
+async def test_nothing_is_lost_or_repeated_when_the_leader_dies(
     servers: list[EmbeddedServer], cluster: Bus
 ) -> None:
     before = await cluster.stream_state(Stream.ORDERS)
     await commit_until(cluster, 5)
-    led = await led_by(cluster, servers)
-    led.kill()
-    await led.wait()
+    leader_server = await leader_of(cluster, servers)
+    leader_server.kill()
+    await leader_server.wait()
     await commit_until(cluster, 10)
     async with aclosing(read(cluster, Stream.ORDERS, ("order.>",), FromStart())) as batches:
         stored = await until_caught_up(batches)
 
     assert numbers(stored) == list(range(10))
-    assert await led_by(cluster, servers) is not led
+    assert await leader_of(cluster, servers) is not leader_server
     assert (before.replicas, await cluster.stream_created(Stream.ORDERS)) == (3, before.created)
 
 
-async def test_a_stream_that_ends_too_early_is_believed_only_after_a_while(
+async def test_an_offset_beyond_the_end_is_lost_only_after_the_stale_time(
     cluster: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bus.streams.reader.STALE_FOR_S", 0.3)
+    monkeypatch.setattr("bus.streams.ordered_consumer.MAX_STALE_S", 0.3)
     await commit_until(cluster, 3)
-    began = asyncio.get_running_loop().time()
+    started = asyncio.get_running_loop().time()
     with pytest.raises(OffsetLost):
         await anext(read(cluster, Stream.ORDERS, ("order.>",), FromSequence(9)))
 
-    assert asyncio.get_running_loop().time() - began >= 0.3
+    assert asyncio.get_running_loop().time() - started >= 0.3
 
 
-async def test_a_stream_that_catches_up_is_read_on(cluster: Bus) -> None:
+async def test_a_lagging_stream_is_read_once_it_has_caught_up(cluster: Bus) -> None:
     await commit_until(cluster, 3)
     reader = asyncio.create_task(anext(read(cluster, Stream.ORDERS, ("order.>",), FromSequence(6))))
     await commit_until(cluster, 7)
@@ -123,7 +123,7 @@ async def test_a_stream_that_catches_up_is_read_on(cluster: Bus) -> None:
     assert numbers((await reader).messages)[0] == 5
 
 
-async def test_what_is_older_than_wanted_is_not_waited_for(cluster: Bus) -> None:
+async def test_messages_before_the_start_time_are_not_waited_for(cluster: Bus) -> None:
     await commit_until(cluster, 3)
     later = FromTime(time.time_ns() + 3600 * 10**9)
     async with asyncio.timeout(10):
@@ -131,8 +131,8 @@ async def test_what_is_older_than_wanted_is_not_waited_for(cluster: Bus) -> None
     assert (batch.messages, batch.caught_up) == ([], True)
 
 
-async def test_streams_are_made_once_all_servers_are_there(tmp_path: Path) -> None:
-    first, routes = any_free(3), any_free(3)
+async def test_streams_are_created_once_all_servers_have_joined(tmp_path: Path) -> None:
+    first, routes = find_free_port(3), find_free_port(3)
     folders = [tmp_path / f"bus-{number}" for number in (1, 2, 3)]
     one, two, three = embedded_cluster(folders, range(first, first + 3), range(routes, routes + 3))
     async with one, two, connect(f"{one.url},{two.url},{three.url}", name="test") as bus:

@@ -1,3 +1,5 @@
+"""The log format."""
+
 import logging
 import re
 
@@ -7,7 +9,7 @@ from bus import get_logger
 from bus.log import capture_library_logs
 
 
-def test_a_line_has_time_level_part_event_and_fields(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_has_time_level_service_event_and_fields(capsys: pytest.CaptureFixture[str]) -> None:
     get_logger("engine").info("step_committed", symbol="BTC/USDT:USDT", step=12)
 
     line = capsys.readouterr().err
@@ -41,7 +43,7 @@ def test_bound_fields_are_in_each_line(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().err.endswith(" error engine fenced symbol=A epoch=3\n")
 
 
-def test_levels_below_the_lowest_are_not_written(
+def test_events_below_the_configured_level_are_not_written(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENSQT_LOG", "warning")
@@ -54,7 +56,7 @@ def test_levels_below_the_lowest_are_not_written(
 
 
 @pytest.mark.parametrize(("debug", "is_shown"), [("0", False), ("1", True)])
-def test_tracebacks_are_for_debugging(
+def test_tracebacks_are_written_only_when_debugging(
     debug: str, is_shown: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENSQT_DEBUG", debug)
@@ -66,7 +68,7 @@ def test_tracebacks_are_for_debugging(
     assert ("Traceback" in capsys.readouterr().err) is is_shown
 
 
-def test_what_libraries_log_has_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
+def test_library_logs_have_the_same_format(capsys: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
     before = list(root.handlers)
     try:

@@ -1,4 +1,4 @@
-"""Events that the tests of this folder share."""
+"""Example events for the tests of cli."""
 
 from decimal import Decimal
 
@@ -52,7 +52,7 @@ FILL = Fill(
 
 
 def grid_state(**changes: object) -> GridState:
-    """Return a grid's state, empty but for what is given."""
+    """Return the state of an empty grid with changes."""
     made = GridState(
         venue=VENUE, symbol=SYMBOL, instance="sqt", generation=1, settings=SETTINGS, instrument=INSTRUMENT
     )
@@ -60,7 +60,7 @@ def grid_state(**changes: object) -> GridState:
 
 
 def step(number: int, **changes: object) -> Step:
-    """Return a step that time caused."""
+    """Return a step caused by `TimePassed`, with changes."""
     made = Step(
         venue=VENUE,
         symbol=SYMBOL,

@@ -1,4 +1,4 @@
-"""Lines, progress and tables."""
+"""Console lines, the progress line and tables."""
 
 import io
 
@@ -10,17 +10,17 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_line_goes_above_the_progress_line() -> None:
+def test_a_line_is_printed_above_the_progress_line() -> None:
     out = Terminal()
     console = Console(out)
 
     console.progress("10 %")
-    console.say("hello")
+    console.print("hello")
 
     assert out.getvalue() == "10 %\r\x1b[Khello\n10 %"
 
 
-def test_without_a_terminal_progress_is_told_now_and_then() -> None:
+def test_progress_is_rate_limited_without_a_terminal() -> None:
     out = io.StringIO()
     console = Console(out)
 
@@ -30,13 +30,13 @@ def test_without_a_terminal_progress_is_told_now_and_then() -> None:
     assert out.getvalue() == "10 %\n"
 
 
-def test_an_output_that_was_closed_stops_nothing() -> None:
+def test_a_closed_output_is_ignored() -> None:
     out = io.StringIO()
     console = Console(out)
     out.close()
 
-    console.say("hello")
+    console.print("hello")
 
 
-def test_numbers_are_set_to_the_right() -> None:
+def test_columns_can_be_right_aligned() -> None:
     assert table(["A", "B"], [["x", "1"], ["yy", "22"]], frozenset({1})) == "A    B\nx    1\nyy  22"

@@ -1,4 +1,4 @@
-"""The command line, as it is used."""
+"""The command line: dispatch, help, argument errors, exit codes."""
 
 import os
 import subprocess
@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from cli import __version__
-from cli.__main__ import parser
+from cli.__main__ import parse
 from cli.commands import entry_points, test
 from cli.errors import CommandError
-from cli.groups import GROUPS, PASSED_ON
+from cli.parser import COMMANDS, FORWARDED, GROUPS
 
 
 def opensqt(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -25,29 +25,51 @@ def opensqt(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 
 def test_help_lists_every_command_and_imports_none() -> None:
-    code = "import sys, cli.__main__ as m; print(m.parser().format_help()); print('asyncio' in sys.modules)"
+    code = (
+        "import atexit, sys, cli.__main__ as m; atexit.register(lambda: print('asyncio' in sys.modules));"
+        "sys.argv[1:] = ['--help']; m.main()"
+    )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
     assert all(command in shown for commands in GROUPS.values() for command in commands)
     assert shown.endswith("False\n")
 
 
-def test_the_version_is_told() -> None:
+def test_no_command_prints_the_help() -> None:
+    assert opensqt().stdout == opensqt("--help").stdout
+
+
+def test_an_unknown_command_is_an_error() -> None:
+    ended = opensqt("dance")
+
+    assert ended.returncode == 1
+    assert ended.stderr == "error: there is no command dance; `opensqt --help` lists the commands\n"
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS - FORWARDED))
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        parse(name, ["--help"])
+
+    assert capsys.readouterr().out.startswith(f"usage: opensqt {name}")
+
+
+def test_version_is_printed() -> None:
     assert opensqt("--version").stdout == f"opensqt {__version__}\n"
 
 
-def test_a_wrong_configuration_is_told_and_ends_with_one(tmp_path: Path) -> None:
+def test_an_invalid_configuration_is_an_error_with_exit_code_1(tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text("instance: sqt\nsimbols: []\n")
 
     ended = opensqt("config", "check", str(path))
 
     assert ended.returncode == 1
-    assert f"{path}:2: simbols is not known; did you mean symbols?" in ended.stderr
+    assert f"{path}:2: simbols is unknown; did you mean symbols?" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_debug_shows_where_an_error_comes_from() -> None:
+def test_debug_prints_tracebacks() -> None:
     assert "Traceback" in opensqt("--debug", "config", "check", "/no/such/file").stderr
     assert "Traceback" in opensqt("config", "check", "--debug", "/no/such/file").stderr
 
@@ -55,7 +77,7 @@ def test_debug_shows_where_an_error_comes_from() -> None:
 @pytest.mark.parametrize(
     "command", [["status"], ["tap", "engine.>"], ["control", "pause", "sim", "BTC/USDT"]]
 )
-def test_no_bus_is_told_in_one_line(command: list[str]) -> None:
+def test_a_missing_bus_is_reported_in_one_line(command: list[str]) -> None:
     ended = opensqt(*command, "--bus-url", "nats://127.0.0.1:1")
 
     assert ended.returncode == 1
@@ -64,7 +86,7 @@ def test_no_bus_is_told_in_one_line(command: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         (["up", "--speed", "fast"], "has to be a number above 0, or max, not 'fast'"),
         (["up", "--http-port", "70000"], "has to be a whole number from 0 to 65535, not '70000'"),
@@ -72,20 +94,19 @@ def test_no_bus_is_told_in_one_line(command: list[str]) -> None:
         (["tap", "x", "--since", "5"], "has to be a duration with its unit"),
         (["control", "dance", "sim", "X"], "invalid choice: 'dance'"),
         (["control", "set", "sim", "X", "--set", "a"], "has to be name=value, like 'order_amount=40 USDT'"),
-        (["control", "stop", "sim", "=zz"], "'=zz' is no symbol"),
-        (["dance"], "invalid choice: 'dance'"),
+        (["control", "stop", "sim", "=zz"], "'=zz' is not a symbol"),
     ],
 )
-def test_what_cannot_be_understood_is_told(
-    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+def test_invalid_arguments_are_reported(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
-        parser().parse_args(arguments)
+        parse(arguments[0], arguments[1:])
 
-    assert complaint in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_a_recording_that_is_not_there_is_told_before_anything_starts(tmp_path: Path) -> None:
+def test_a_missing_recording_is_reported_before_anything_starts(tmp_path: Path) -> None:
     ended = opensqt(
         "up", "--replay", "none.csv", "--http-port", "0", "--bus-port", "0", OPENSQT_ROOT=str(tmp_path)
     )
@@ -95,27 +116,27 @@ def test_a_recording_that_is_not_there_is_told_before_anything_starts(tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_command_that_is_passed_on_is_a_module_or_the_tests() -> None:
-    assert {*entry_points.MODULES, "test"} == PASSED_ON
+def test_every_forwarded_command_is_a_module_or_the_tests() -> None:
+    assert {*entry_points.MODULES, "test"} == FORWARDED
 
 
-def test_the_tests_run_side_by_side_unless_told_otherwise(tmp_path: Path) -> None:
+def test_tests_run_in_parallel_unless_an_option_forbids_it(tmp_path: Path) -> None:
     (tmp_path / "tests").mkdir()
 
-    assert "-n" in test.command(["-k", "x"], tmp_path)
-    assert "-n" not in test.command(["--pdb"], tmp_path)
+    assert "-n" in test.pytest_command(["-k", "x"], tmp_path)
+    assert "-n" not in test.pytest_command(["--pdb"], tmp_path)
 
 
-def test_tests_are_run_in_the_repository(tmp_path: Path) -> None:
+def test_tests_need_the_repository(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"has no tests: run \./opensqt test in the repository"):
-        test.command([], tmp_path)
+        test.pytest_command([], tmp_path)
 
 
-def test_missing_tools_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_development_tools_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tests").mkdir()
-    monkeypatch.setattr(test, "NEEDED", ("pytest", "no_such_module"))
+    monkeypatch.setattr(test, "REQUIRED_MODULES", ("pytest", "no_such_module"))
 
     with pytest.raises(
         CommandError, match=r"development tools are missing \(no_such_module\): run \./opensqt test"
     ):
-        test.command([], tmp_path)
+        test.pytest_command([], tmp_path)

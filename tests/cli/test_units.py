@@ -1,4 +1,4 @@
-"""Values as people write them."""
+"""Parsers of configuration values."""
 
 from decimal import Decimal
 
@@ -11,14 +11,14 @@ from schemas.grid.settings import GridMode
 @pytest.mark.parametrize(
     ("text", "value"), [("30 USDT", "30"), ("0.5USDT", "0.5"), ("10_000 USDT", "10000"), ("7   USDT", "7")]
 )
-def test_an_amount_names_its_currency(text: str, value: str) -> None:
+def test_an_amount_has_a_currency(text: str, value: str) -> None:
     assert units.amount(text) == (Decimal(value), "USDT")
 
 
 @pytest.mark.parametrize(
     "text", ["30", "USDT 30", "-30 USDT", "30 usdt", "1e3 USDT", "", "30,5 USDT", "NaN USDT"]
 )
-def test_what_is_no_amount_is_refused(text: str) -> None:
+def test_an_invalid_amount_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="like 30 USDT"):
         units.amount(text)
 
@@ -31,7 +31,7 @@ def test_a_ratio_is_a_percentage(text: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["0.002", "-0.1%", "%", "0.2 percent"])
-def test_a_bare_or_negative_ratio_is_refused(text: str) -> None:
+def test_a_bare_or_negative_ratio_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match=r"percentage|negative"):
         units.ratio(text)
 
@@ -40,7 +40,7 @@ def test_a_fee_may_be_a_rebate() -> None:
     assert units.signed_ratio("-0.01%") == Decimal("-0.0001")
 
 
-def test_a_percentage_is_written_as_it_was_read() -> None:
+def test_a_percentage_survives_a_round_trip() -> None:
     assert units.percent_text(units.ratio("0.020%")) == "0.02%"
 
 
@@ -52,12 +52,12 @@ def test_a_duration_has_a_unit(text: str, value: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["5", "5 seconds", "-5s", "s"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_an_invalid_duration_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="like 5s or 500ms"):
         units.duration(text)
 
 
-def test_a_choice_names_what_there_is() -> None:
+def test_an_invalid_choice_lists_the_choices() -> None:
     with pytest.raises(ValueError, match="long or neutral"):
         units.choice(GridMode)("short")
 
@@ -68,6 +68,6 @@ def test_whole_numbers_have_bounds() -> None:
         units.whole(1, 5)("6")
 
 
-def test_digits_of_other_scripts_are_no_numbers() -> None:
+def test_digits_of_other_scripts_are_rejected() -> None:
     with pytest.raises(ValueError, match="whole number"):
         units.whole(0)("٣")

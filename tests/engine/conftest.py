@@ -1,4 +1,4 @@
-"""An engine's surroundings: a bus with nothing on it, and one symbol to run."""
+"""Fixtures of the engine tests: an empty bus, and an actor of one symbol."""
 
 import asyncio
 import contextlib
@@ -9,16 +9,16 @@ import pytest
 
 from bus import Bus, FreeRunning, FromStart, get_logger, read
 from bus.metrics import CollectorRegistry
-from engine.actor.actor import Actor, ActorTurns
+from engine.actor.actor import Actor, ActorContext, ActorGates
 from engine.actor.candles import CandlesOf, LiveCandles
-from engine.actor.shutdown import IsLast, somebody_else
-from engine.actor.watchdog import LiveWatch
+from engine.actor.shutdown import IsLast, never_last
+from engine.actor.watchdog import LiveWatchdog
 from engine.metrics import EngineMetrics
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
 from schemas.engine.journal import Step, SymbolEntry
 from schemas.subjects import Stream
-from tests.schemas.examples import BTC, INSTRUMENT, SETTINGS, SIM
+from tests.builders import BTC, INSTRUMENT, SETTINGS, SIM
 
 ENTRY = SymbolEntry(venue=SIM, symbol=BTC, instance="sqt", generation=1, settings=SETTINGS)
 STEPS = subjects.step(SIM, BTC)
@@ -28,24 +28,25 @@ RunActor = Callable[..., AbstractAsyncContextManager["asyncio.Task[None]"]]
 
 @pytest.fixture
 def run_actor(bus: Bus) -> RunActor:
-    """Run an actor of the symbol for as long as the context lasts."""
+    """Run an actor of the symbol while the context lasts."""
 
     @asynccontextmanager
     async def run(
-        entry: SymbolEntry = ENTRY, candles: CandlesOf = LiveCandles, is_last: IsLast = somebody_else
+        entry: SymbolEntry = ENTRY, candles: CandlesOf = LiveCandles, is_last: IsLast = never_last
     ) -> AsyncIterator[asyncio.Task[None]]:
-        actor = Actor(
-            bus,
-            entry,
-            INSTRUMENT,
-            turns=ActorTurns(FreeRunning(), FreeRunning()),
-            watch=LiveWatch(every_s=0.02),
+        context = ActorContext(
+            bus=bus,
+            entry=entry,
+            instrument=INSTRUMENT,
+            gates=ActorGates(FreeRunning(), FreeRunning()),
+            watchdog=LiveWatchdog(silence_s=0.02),
             candles=candles,
             metrics=EngineMetrics(CollectorRegistry()),
+            is_last=is_last,
+            skipped=frozenset(),
             log=get_logger("test"),
         )
-        actor.is_last = is_last
-        task = asyncio.create_task(actor.run())
+        task = asyncio.create_task(start_and_run(context))
         try:
             yield task
         finally:
@@ -56,8 +57,16 @@ def run_actor(bus: Bus) -> RunActor:
     return run
 
 
+async def always_last() -> bool:
+    return True
+
+
+async def start_and_run(context: ActorContext) -> None:
+    await (await Actor.start(context)).run()
+
+
 async def until_step(bus: Bus, wanted: Callable[[Step], bool]) -> Step:
-    """Return the first step in the journal that is wanted, waiting for it."""
+    """Return the first step in the journal that satisfies `wanted`, waiting for it."""
     async with aclosing(read(bus, Stream.JOURNAL, (STEPS,), FromStart())) as batches:
         async for batch in batches:
             for message in batch.messages:

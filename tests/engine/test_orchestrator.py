@@ -1,4 +1,4 @@
-"""Several engines on a real bus: who runs what, what comes and goes, and what is set aside beside what goes on."""
+"""Several engines on a real bus: leases, roster changes, quarantine of one symbol."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -23,7 +23,7 @@ from bus import (
 )
 from engine.actor import shutdown
 from engine.actor.candles import LiveCandles
-from engine.actor.watchdog import LiveWatch
+from engine.actor.watchdog import LiveWatchdog
 from engine.orchestrator import Orchestrator
 from schemas import subjects
 from schemas.codec import decode_as
@@ -34,15 +34,15 @@ from schemas.grid.view import GridView, NotQuoting
 from schemas.subjects import Stream
 from schemas.units import Symbol
 from schemas.venue.orders import OrderReport, OrderStatus, PlaceOrder
+from tests.builders import BTC, COMMAND, INSTRUMENT, SIM, TICKER
 from tests.engine import conftest
 from tests.engine.actor.test_actor import first_on, has_orders, places, trade_of
 from tests.engine.conftest import STEPS, until_step
-from tests.schemas.examples import BTC, COMMAND, INSTRUMENT, SIM, TICKER
 
 ENTRY = msgspec.structs.replace(
     conftest.ENTRY, settings=msgspec.structs.replace(conftest.ENTRY.settings, cancel_on_exit=False)
 )
-"""There is no gateway here that would cancel what is out at the end."""
+"""No gateway runs in these tests that would cancel orders on shutdown."""
 
 QUICK = Timing(renew_s=0.05, expire_s=0.3)
 ETH = Symbol("ETH/USDT:USDT")
@@ -50,12 +50,11 @@ KEY = subjects.registry_key(SIM, BTC)
 
 
 @pytest.fixture(autouse=True)
-def _quick_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    # No gateway is there to cancel what an engine leaves.
-    monkeypatch.setattr(shutdown, "EXIT_WITHIN_S", 0.05)
+def _short_shutdown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutdown, "SHUTDOWN_TIMEOUT_S", 0.05)
 
 
-async def enter(bus: Bus, entry: SymbolEntry) -> None:
+async def register(bus: Bus, entry: SymbolEntry) -> None:
     instrument = msgspec.structs.replace(INSTRUMENT, symbol=entry.symbol)
     key = subjects.registry_key(entry.venue, entry.symbol)
     await Registry(bus, "instruments").create(key, instrument)
@@ -65,9 +64,11 @@ async def enter(bus: Bus, entry: SymbolEntry) -> None:
 @asynccontextmanager
 async def engine(server: EmbeddedServer, name: str) -> AsyncIterator[Orchestrator]:
     async with AsyncExitStack() as stack:
-        here = await stack.enter_async_context(open_service("engine", bus_url=server.url, http_port=None))
-        tenure = await stack.enter_async_context(leases(here.bus, "engine", name, timing=QUICK))
-        orchestrator = Orchestrator(here, tenure, lock_step=False, watch=LiveWatch, candles=LiveCandles)
+        service = await stack.enter_async_context(open_service("engine", bus_url=server.url, http_port=None))
+        lease_provider = await stack.enter_async_context(leases(service.bus, "engine", name, timing=QUICK))
+        orchestrator = Orchestrator(
+            service, lease_provider, lock_step=False, make_watchdog=LiveWatchdog, candles=LiveCandles
+        )
         running = asyncio.create_task(orchestrator.run())
         try:
             yield orchestrator
@@ -80,11 +81,11 @@ async def engine(server: EmbeddedServer, name: str) -> AsyncIterator[Orchestrato
 def standings(orchestrator: Orchestrator) -> dict[str, Any]:
     symbols = orchestrator.status()["symbols"]
     assert isinstance(symbols, dict)
-    return {key: said["standing"] for key, said in symbols.items()}
+    return {key: symbol["standing"] for key, symbol in symbols.items()}
 
 
 async def tick(bus: Bus, symbol: Symbol = BTC, *, later: int = 0) -> None:
-    # Away from the last one, so that the grid moves.
+    # Away from the last price, so that the grid moves.
     price = TICKER.last + 60 * later
     ticker = msgspec.structs.replace(
         TICKER, symbol=symbol, bid=price - 1, ask=price, last=price, time=TICKER.time + later
@@ -92,7 +93,7 @@ async def tick(bus: Bus, symbol: Symbol = BTC, *, later: int = 0) -> None:
     await bus.store(subjects.ticker(SIM, symbol), ticker)
 
 
-async def until_heard(bus: Bus, stream: str, subject: str, wanted: Callable[[bytes], bool]) -> bytes:
+async def until_last(bus: Bus, stream: str, subject: str, wanted: Callable[[bytes], bool]) -> bytes:
     async for batch in read(bus, stream, (subject,), LastPerSubject()):
         for message in batch.messages:
             if wanted(message.data):
@@ -101,7 +102,7 @@ async def until_heard(bus: Bus, stream: str, subject: str, wanted: Callable[[byt
 
 
 async def test_a_symbol_of_the_roster_runs(server: EmbeddedServer, bus: Bus) -> None:
-    await enter(bus, ENTRY)
+    await register(bus, ENTRY)
     async with engine(server, "one") as one:
         await tick(bus)
         await until_step(bus, has_orders)
@@ -111,13 +112,13 @@ async def test_a_symbol_of_the_roster_runs(server: EmbeddedServer, bus: Bus) -> 
 async def test_another_engine_waits_and_takes_over_at_once_when_the_first_ends(
     server: EmbeddedServer, bus: Bus
 ) -> None:
-    await enter(bus, ENTRY)
+    await register(bus, ENTRY)
     await tick(bus)
     async with AsyncExitStack() as second:
         async with engine(server, "one"):
             await until_step(bus, has_orders)
             two = await second.enter_async_context(engine(server, "two"))
-            await until_heard(
+            await until_last(
                 bus, "KV_lease", "$KV.lease.member.engine.two", lambda data: b'"waiting":1' in data
             )
             assert standings(two) == {KEY: "held by one"}
@@ -125,12 +126,12 @@ async def test_another_engine_waits_and_takes_over_at_once_when_the_first_ends(
         assert standings(two) == {KEY: "running here"}
 
 
-async def test_who_is_fenced_lets_the_other_work(server: EmbeddedServer, bus: Bus) -> None:
-    await enter(bus, ENTRY)
+async def test_a_fenced_engine_backs_off_and_takes_over_again(server: EmbeddedServer, bus: Bus) -> None:
+    await register(bus, ENTRY)
     await tick(bus)
     async with engine(server, "one") as one:
         step = await until_step(bus, has_orders)
-        # Somebody without a lease writes to the journal.
+        # A process without the lease writes to the journal.
         journal = await Journal.open(bus, Stream.JOURNAL, STEPS)
         await journal.commit(msgspec.structs.replace(step, epoch=2, causes=(), decisions=()))
         await tick(bus, later=1)
@@ -138,27 +139,29 @@ async def test_who_is_fenced_lets_the_other_work(server: EmbeddedServer, bus: Bu
         assert standings(one) == {KEY: "running here"}
 
 
-async def test_what_leaves_the_roster_ends_and_the_others_go_on(server: EmbeddedServer, bus: Bus) -> None:
-    await enter(bus, ENTRY)
-    await enter(bus, msgspec.structs.replace(ENTRY, symbol=ETH))
+async def test_a_removed_symbol_stops_and_the_others_continue(server: EmbeddedServer, bus: Bus) -> None:
+    await register(bus, ENTRY)
+    await register(bus, msgspec.structs.replace(ENTRY, symbol=ETH))
     async with engine(server, "one") as one:
         await tick(bus)
         await until_step(bus, has_orders)
         await deregister(bus, ENTRY)
-        await until_heard(bus, "KV_lease", f"$KV.lease.engine.{KEY}", lambda data: b"holder" not in data)
+        await until_last(bus, "KV_lease", f"$KV.lease.engine.{KEY}", lambda data: b"holder" not in data)
         await tick(bus, ETH)
         await first_on(bus, Stream.JOURNAL, subjects.step(SIM, ETH))
         assert standings(one) == {subjects.registry_key(SIM, ETH): "running here"}
 
 
-async def test_what_is_added_again_begins_anew_in_the_same_chain(server: EmbeddedServer, bus: Bus) -> None:
-    await enter(bus, ENTRY)
+async def test_a_symbol_added_again_starts_with_empty_state_in_the_same_journal(
+    server: EmbeddedServer, bus: Bus
+) -> None:
+    await register(bus, ENTRY)
     await tick(bus)
     again = msgspec.structs.replace(ENTRY, generation=2)
     async with engine(server, "one"):
         before = await until_step(bus, has_orders)
         await deregister(bus, ENTRY)
-        await enter(bus, again)
+        await register(bus, again)
         first = await until_step(bus, lambda step: step.state.generation == 2)
     assert (first.step, first.epoch) == (before.step + 1, 2)
     assert isinstance(first.causes[0], SymbolAdded)
@@ -166,8 +169,8 @@ async def test_what_is_added_again_begins_anew_in_the_same_chain(server: Embedde
     assert ids.isdisjoint(order.client_order_id for order in places(before))
 
 
-async def test_an_entry_of_another_generation_is_not_taken_away(bus: Bus) -> None:
-    await enter(bus, msgspec.structs.replace(ENTRY, generation=2))
+async def test_an_entry_of_another_generation_is_not_deregistered(bus: Bus) -> None:
+    await register(bus, msgspec.structs.replace(ENTRY, generation=2))
     await deregister(bus, ENTRY)
     assert await Registry(bus, "symbols").get(KEY) is not None
 
@@ -177,16 +180,16 @@ async def poison(bus: Bus, step: Step) -> int:
     return await bus.store(subjects.own_trade(SIM, BTC), trade)
 
 
-async def test_a_poisoned_input_sets_its_symbol_aside_and_no_other(server: EmbeddedServer, bus: Bus) -> None:
-    await enter(bus, ENTRY)
-    await enter(bus, msgspec.structs.replace(ENTRY, symbol=ETH))
+async def test_a_poison_input_quarantines_its_symbol_alone(server: EmbeddedServer, bus: Bus) -> None:
+    await register(bus, ENTRY)
+    await register(bus, msgspec.structs.replace(ENTRY, symbol=ETH))
     async with engine(server, "one") as one:
         await tick(bus)
         sequence = await poison(bus, await until_step(bus, has_orders))
         alert = decode_as((await first_on(bus, Stream.ENGINE, subjects.alert(SIM, BTC))).data, AlertRaised)
         await tick(bus, ETH)
         await first_on(bus, Stream.JOURNAL, subjects.step(SIM, ETH))
-        grid = await until_heard(
+        grid = await until_last(
             bus,
             Stream.JOURNAL,
             subjects.grid(SIM, BTC),
@@ -198,8 +201,8 @@ async def test_a_poisoned_input_sets_its_symbol_aside_and_no_other(server: Embed
     assert grid
 
 
-async def test_a_reset_goes_on_without_the_poisoned_input(server: EmbeddedServer, bus: Bus) -> None:
-    await enter(bus, ENTRY)
+async def test_a_reset_skips_the_poison_input(server: EmbeddedServer, bus: Bus) -> None:
+    await register(bus, ENTRY)
     async with engine(server, "one"):
         await tick(bus)
         sequence = await poison(bus, await until_step(bus, has_orders))
@@ -213,8 +216,8 @@ async def test_a_reset_goes_on_without_the_poisoned_input(server: EmbeddedServer
     assert after.fills == ()
 
 
-async def test_a_symbol_that_its_core_removed_leaves_the_roster(server: EmbeddedServer, bus: Bus) -> None:
-    await enter(bus, ENTRY)
+async def test_a_symbol_removed_by_command_is_deregistered(server: EmbeddedServer, bus: Bus) -> None:
+    await register(bus, ENTRY)
     async with engine(server, "one"):
         await tick(bus)
         step = await until_step(bus, has_orders)
@@ -223,8 +226,8 @@ async def test_a_symbol_that_its_core_removed_leaves_the_roster(server: Embedded
         for order in places(step):
             await bus.store(subjects.order_report(SIM, BTC), canceled(order))
         await until_step(bus, lambda step: step.state.removed)
-        await until_heard(bus, "KV_symbols", f"$KV.symbols.{KEY}", lambda data: b"generation" not in data)
-        await until_heard(
+        await until_last(bus, "KV_symbols", f"$KV.symbols.{KEY}", lambda data: b"generation" not in data)
+        await until_last(
             bus,
             Stream.JOURNAL,
             subjects.grid(SIM, BTC),
@@ -235,10 +238,10 @@ async def test_a_symbol_that_its_core_removed_leaves_the_roster(server: Embedded
         await until_step(bus, lambda step: step.state.generation == 2)
 
 
-async def test_a_symbol_that_was_removed_when_its_engine_died_leaves_the_roster_at_the_next_start(
+async def test_a_symbol_removed_before_a_crash_is_deregistered_at_the_next_start(
     server: EmbeddedServer, bus: Bus
 ) -> None:
-    await enter(bus, ENTRY)
+    await register(bus, ENTRY)
     async with engine(server, "one"):
         await tick(bus)
         step = await until_step(bus, has_orders)
@@ -246,7 +249,7 @@ async def test_a_symbol_that_was_removed_when_its_engine_died_leaves_the_roster_
     step.state.removed = True
     await journal.commit(msgspec.structs.replace(step, epoch=2, causes=(), decisions=()))
     async with engine(server, "one"):
-        await until_heard(bus, "KV_symbols", f"$KV.symbols.{KEY}", lambda data: b"generation" not in data)
+        await until_last(bus, "KV_symbols", f"$KV.symbols.{KEY}", lambda data: b"generation" not in data)
 
 
 def canceled(order: PlaceOrder) -> OrderReport:

@@ -1,4 +1,4 @@
-"""A bus for all tests of a module, where a server and what it shows are made once."""
+"""Fixtures of the live server: a bus shared by the tests of a module."""
 
 from collections.abc import AsyncIterator
 
@@ -10,7 +10,7 @@ from bus.streams.topology import BUCKETS, STREAMS
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def module_bus(server: EmbeddedServer) -> AsyncIterator[Bus]:
-    """Connect to a bus with all of its streams and nothing in them."""
+    """Connect to a bus with empty streams and buckets."""
     async with connect(server.url, name="test") as bus:
         await provision(bus)
         for stream in (*STREAMS, *BUCKETS):

@@ -1,4 +1,4 @@
-"""A long grid for demonstrations: it fills when the price touches its orders, and keeps honest books."""
+"""A long grid for demonstrations: orders fill at their prices, and the accounting is exact."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,16 +10,16 @@ from schemas import subjects
 from schemas.engine.events import Fill
 from schemas.grid.settings import GridMode
 from schemas.grid.view import GridView, SlotStatus, SlotView
-from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TradeId, VenueId
+from schemas.units import SECOND_NS, ZERO, ClientOrderId, Side, Symbol, TradeId, VenueId
 from schemas.venue.account import OpenOrder, OpenOrders, Position
 from schemas.venue.order_ids import order_id
 from schemas.venue.orders import OrderReport, OrderStatus, Trade
 
 SIM = VenueId("sim")
-Said = tuple[str, msgspec.Struct]
-"""A subject and what is published there."""
+Published = tuple[str, msgspec.Struct]
+"""A subject and the event published on it."""
 
-ZERO = Decimal(0)
+
 WINDOW = 10
 FEE = Decimal("0.0001")
 FUNDING = Decimal("-0.84")
@@ -27,7 +27,7 @@ FUNDING = Decimal("-0.84")
 
 @dataclass
 class Level:
-    """One level: its order, and what it holds."""
+    """A price level: its order and its holdings."""
 
     side: Side
     order_id: ClientOrderId
@@ -38,7 +38,7 @@ class Level:
 
 @dataclass
 class DemoGrid:
-    """The grid of one symbol: a buy on each level below the price, a sell one level above each that filled."""
+    """The grid of a symbol: a buy order on each level below the price, a sell order one level above each filled buy."""
 
     symbol: Symbol
     anchor: Decimal
@@ -56,8 +56,8 @@ class DemoGrid:
     orders: int = 0
     steps: int = 0
 
-    def quote(self, price: Decimal, at_ns: int) -> Iterator[Said]:
-        """Fill what the price touches, cancel what is far below it, place what is missing."""
+    def quote(self, price: Decimal, at_ns: int) -> Iterator[Published]:
+        """Fill orders that the price touches, cancel orders below the window, place missing ones."""
         center = round((price - self.anchor) / self.interval)
         for level in sorted(self.levels):
             yield from self._fill_if_touched(level, price, at_ns)
@@ -69,8 +69,8 @@ class DemoGrid:
             if level not in self.levels:
                 yield self._place(level, Side.BUY, at_ns)
 
-    def sweep(self, includes: int, at_ns: int) -> Said:
-        """Return all open orders as a sweep finds them."""
+    def sweep(self, includes: int, at_ns: int) -> Published:
+        """Return a snapshot of all open orders."""
         orders = tuple(
             OpenOrder(
                 client_order_id=order.order_id,
@@ -105,7 +105,7 @@ class DemoGrid:
         )
 
     def view(self, price: Decimal, at_ns: int) -> GridView:
-        """Return what viewers see of the grid at a price."""
+        """Return the published view of the grid at a price."""
         center = round((price - self.anchor) / self.interval)
         self.steps += 1
         levels = sorted({*range(center - WINDOW, center + 1), *self.levels})
@@ -137,7 +137,7 @@ class DemoGrid:
             time=at_ns,
         )
 
-    def _fill_if_touched(self, level: int, price: Decimal, at_ns: int) -> Iterator[Said]:
+    def _fill_if_touched(self, level: int, price: Decimal, at_ns: int) -> Iterator[Published]:
         order, limit = self.levels[level], self._order_price(level)
         if (price - limit) * order.side.sign > 0:
             return
@@ -148,13 +148,13 @@ class DemoGrid:
             yield self._place(level, Side.SELL, at_ns)
             self.levels[level].held, self.levels[level].fee = self.quantity, order.fee
 
-    def _place(self, level: int, side: Side, at_ns: int) -> Said:
+    def _place(self, level: int, side: Side, at_ns: int) -> Published:
         self.orders += 1
         name = order_id("sqt", self.symbol, 1, level, side, self.orders)
         self.levels[level] = Level(side, name, at_ns)
         return self._report(level, OrderStatus.NEW, at_ns)
 
-    def _book(self, level: int, price: Decimal, at_ns: int) -> Iterator[Said]:
+    def _book(self, level: int, price: Decimal, at_ns: int) -> Iterator[Published]:
         order, value = self.levels[level], self.quantity * price
         fee = (value * FEE).quantize(Decimal("0.000001"))
         opens = order.side is Side.BUY
@@ -182,13 +182,13 @@ class DemoGrid:
             time=at_ns + self.opened + self.pairs,
         )
         yield subjects.own_trade(SIM, self.symbol), trade
-        told = {name: getattr(trade, name) for name in Trade.__struct_fields__ if name != "venue_order_id"}
+        fields = {name: getattr(trade, name) for name in Trade.__struct_fields__ if name != "venue_order_id"}
         fill = Fill(
-            **told, level=level, opens=opens, grid_profit=profit, position=self.position, step=self.steps
+            **fields, level=level, opens=opens, grid_profit=profit, position=self.position, step=self.steps
         )
         yield subjects.fill(SIM, self.symbol), fill
 
-    def _report(self, level: int, status: OrderStatus, at_ns: int) -> Said:
+    def _report(self, level: int, status: OrderStatus, at_ns: int) -> Published:
         order = self.levels[level]
         report = OrderReport(
             venue=SIM,
@@ -226,5 +226,5 @@ class DemoGrid:
 
 
 def minutes_ns(minutes: int) -> int:
-    """Return so many minutes in nanoseconds."""
+    """Return minutes in nanoseconds."""
     return minutes * 60 * SECOND_NS

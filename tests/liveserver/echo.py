@@ -1,9 +1,9 @@
-"""The live server's own sockets as an echo, for suites that examine any WebSocket server with one.
+"""The live server's WebSocket stack as an echo server, for external conformance suites.
 
     python -m tests.liveserver.echo 9001
 
-What is examined is what viewers meet: protocol, session and transport under uvicorn. Only what is done with a whole
-message differs, and messages may be long, many and binary. With Autobahn's suite installed as `wstest`:
+Protocol, session and transport are those of viewers, under uvicorn. Only the handling of complete messages differs, and
+messages may be long, many and binary. With Autobahn's suite installed as `wstest`:
 
     wstest -m fuzzingclient -s tests/liveserver/autobahn.json
 """
@@ -20,7 +20,7 @@ from websockets.http11 import Request
 
 from liveserver.http.app import create_app
 from liveserver.http.assets import Assets
-from liveserver.http.server import serving
+from liveserver.http.server import listen, serving
 from liveserver.hub.group import ProtocolVersion
 from liveserver.hub.hub import Hub
 from liveserver.hub.replica import Replica
@@ -28,12 +28,12 @@ from liveserver.metrics import Metrics
 from liveserver.protocol.frames import text_frame
 from liveserver.protocol.server_messages import Message
 from liveserver.websocket.context import Limits
-from liveserver.websocket.handshake import Door
+from liveserver.websocket.handshake import HandshakePolicy
 from liveserver.websocket.session import Session
-from liveserver.websocket.transport import Sockets
+from liveserver.websocket.transport import WebSocketServer
 from liveserver.websocket.ws_protocol import ViewerProtocol
 
-BOUNDLESS = Limits(
+UNLIMITED = Limits(
     inbound_bytes=64 * 1024 * 1024,
     inbound_per_s=1e9,
     inbound_burst=1e9,
@@ -43,7 +43,7 @@ BOUNDLESS = Limits(
 
 
 class EchoSession(Session):
-    """Sends back whatever it hears."""
+    """Returns every message to its sender."""
 
     __slots__ = ("_binary",)
 
@@ -51,29 +51,29 @@ class EchoSession(Session):
         super().__init__(*arguments)
         self._binary: bytearray | None = None
 
-    def _shake_hands(self, protocol: ViewerProtocol, request: Request) -> None:
-        super()._shake_hands(protocol, request)
-        self._dialect = ProtocolVersion.V2  # so that what it says is heard
+    def _handshake(self, protocol: ViewerProtocol, request: Request) -> None:
+        super()._handshake(protocol, request)
+        self._version = ProtocolVersion.V2  # the plain protocol ignores client messages
 
-    def _hear_part(self, frame: Frame) -> None:
+    def _receive_fragment(self, frame: Frame) -> None:
         if frame.opcode is not Opcode.BINARY and self._binary is None:
-            super()._hear_part(frame)
+            super()._receive_fragment(frame)
             return
-        whole = (self._binary or bytearray()) + bytes(frame.data)
-        self._binary = None if frame.fin else whole
+        message = (self._binary or bytearray()) + bytes(frame.data)
+        self._binary = None if frame.fin else message
         if frame.fin:
-            self.send(Frame(Opcode.BINARY, bytes(whole)).serialize(mask=False), 1)
+            self.send(Frame(Opcode.BINARY, bytes(message)).serialize(mask=False), 1)
 
-    def _rest(self) -> None:
+    def _release_parser(self) -> None:
         if self._binary is None:
-            super()._rest()
+            super()._release_parser()
 
-    def _answer(self, text: bytes) -> None:
+    def _handle_message(self, text: bytes) -> None:
         self.send(text_frame(text), 1)
 
 
-class EchoSockets(Sockets):
-    """Sockets that say nothing by themselves."""
+class EchoServer(WebSocketServer):
+    """A WebSocket server that sends nothing but echoes."""
 
     def greeting(self) -> Sequence[Message]:
         return ()
@@ -85,10 +85,12 @@ class EchoSockets(Sockets):
 async def main(port: int) -> None:
     metrics = Metrics()
     replica = Replica("echo", metrics, Hub(metrics, asyncio.get_running_loop().call_soon))
-    sockets = EchoSockets(replica, Door(frozenset({"*"})), BOUNDLESS)
-    async with serving(create_app(replica, Assets()), sockets.protocol(), "127.0.0.1", port) as served:
-        sys.stdout.write(f"{served.address.replace('http', 'ws')}/ws\n")
-        await sockets.keep_time()
+    sockets = EchoServer(replica, HandshakePolicy(frozenset({"*"})), UNLIMITED)
+    async with serving(
+        create_app(replica, Assets()), sockets.protocol(), listen("127.0.0.1", port)
+    ) as server:
+        sys.stdout.write(f"{server.address.replace('http', 'ws')}/ws\n")
+        await sockets.run_timers()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Events with little to say, for tests that care about one field of them."""
+"""Example events with default fields, for tests that depend on a single field."""
 
 from decimal import Decimal
 
@@ -231,7 +231,7 @@ def alert(code: str, *, second: float = 0) -> AlertRaised:
         symbol=BTC,
         severity=Severity.CRITICAL,
         code=code,
-        detail="look at it",
+        detail="check it",
         step=4,
         time=at(second),
     )

@@ -1,4 +1,4 @@
-"""A viewer that may break every rule: frames are made by hand, and what the server says is read strictly."""
+"""A WebSocket client that can violate the protocol, and parses the server's frames strictly."""
 
 import asyncio
 import struct
@@ -7,19 +7,19 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 MASK = b"\x9a\x01\xf0\x0f"
 
 
-class DurableInput(NamedTuple):
-    """One frame of the server."""
+class ServerFrame(NamedTuple):
+    """A frame received from the server."""
 
     opcode: int
     payload: bytes
 
     @property
     def code(self) -> int:
-        """The code of a close frame, 1005 when it has none."""
+        """The code of a close frame, 1005 if it has none."""
         assert self.opcode == CLOSE
         return int(struct.unpack("!H", self.payload[:2])[0]) if self.payload else 1005
 
@@ -33,7 +33,10 @@ def frame(
     mask: bytes | None = MASK,
     form: int | None = None,
 ) -> bytes:
-    """Return a frame; `form` 126 or 127 takes that length field where a shorter one would do."""
+    """Return a frame; `form` 126 or 127 forces that length field where a shorter one would do.
+
+    Example: `frame(TEXT, b"hi")` is `81 82 9a01f00f f268`.
+    """
     size = len(payload)
     form = form or (size if size < 126 else 126 if size < 65536 else 127)
     head = bytes((fin << 7 | rsv << 4 | opcode, (mask is not None) << 7 | form))
@@ -50,8 +53,8 @@ def closing(code: int | None = None, reason: bytes = b"") -> bytes:
     return frame(CLOSE, b"" if code is None else struct.pack("!H", code) + reason)
 
 
-def frames_in(data: bytes) -> Iterable[DurableInput]:
-    """Yield the frames of a server, each as the standard has it: whole, unmasked, its length in the shortest form."""
+def frames_in(data: bytes) -> Iterable[ServerFrame]:
+    """Yield the server's frames; assert that each is complete, unmasked, and has the shortest length field."""
     at = 0
     while at < len(data):
         head, form = data[at], data[at + 1]
@@ -67,24 +70,24 @@ def frames_in(data: bytes) -> Iterable[DurableInput]:
         payload = data[at : at + size]
         assert len(payload) == size, "cut off"
         at += size
-        yield DurableInput(head & 0x0F, payload)
+        yield ServerFrame(head & 0x0F, payload)
 
 
 class RawViewer:
-    """One connection after its handshake."""
+    """A connection after the handshake."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
     async def send(self, *pieces: bytes) -> None:
-        """Send pieces, each in a packet of its own as far as the network goes."""
+        """Send pieces, if possible each in its own packet."""
         for piece in pieces:
             self._writer.write(piece)
             await asyncio.sleep(0)
 
-    async def next(self) -> DurableInput | None:
-        """Return the next frame, None at the end."""
-        async with asyncio.timeout(PATIENCE_S):
+    async def next(self) -> ServerFrame | None:
+        """Return the next frame, None at the end of the connection."""
+        async with asyncio.timeout(TIMEOUT_S):
             try:
                 head = await self._reader.readexactly(2)
                 form = head[1]
@@ -95,33 +98,33 @@ class RawViewer:
                 return None
         return next(iter(frames_in(head + length + payload)))
 
-    async def rest(self) -> list[DurableInput]:
-        """Return what comes until the server ends the connection."""
-        heard = []
-        async with asyncio.timeout(PATIENCE_S):
+    async def rest(self) -> list[ServerFrame]:
+        """Return the frames until the server ends the connection."""
+        frames = []
+        async with asyncio.timeout(TIMEOUT_S):
             while (each := await self.next()) is not None:
-                heard.append(each)
-        return heard
+                frames.append(each)
+        return frames
 
-    async def until_pong(self, payload: bytes) -> list[DurableInput]:
-        """Return what comes before a pong."""
-        heard: list[DurableInput] = []
-        while (each := await self.next()) != DurableInput(PONG, payload):
-            assert each is not None, f"it ended with {heard[-1:]}"
-            heard.append(each)
-        return heard
+    async def until_pong(self, payload: bytes) -> list[ServerFrame]:
+        """Return the frames before a pong."""
+        frames: list[ServerFrame] = []
+        while (each := await self.next()) != ServerFrame(PONG, payload):
+            assert each is not None, f"the connection ended with {frames[-1:]}"
+            frames.append(each)
+        return frames
 
 
 @asynccontextmanager
 async def raw_viewer(
     address: str, *, protocols: Sequence[str] = ("opensqt.v2",), path: str = "/ws"
 ) -> AsyncIterator[RawViewer]:
-    """Connect and shake hands."""
+    """Connect and perform the handshake."""
     host, port = address.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
         writer.write(handshake(path, protocols))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 "), head
         yield RawViewer(reader, writer)
@@ -130,7 +133,7 @@ async def raw_viewer(
 
 
 def handshake(path: str = "/ws", protocols: Sequence[str] = ()) -> bytes:
-    """Return a request for an upgrade."""
+    """Return an upgrade request."""
     lines = [
         f"GET {path} HTTP/1.1",
         "Host: localhost",

@@ -1,4 +1,4 @@
-"""The messages in a server's bytes, read by a client's protocol."""
+"""Decode a server's bytes with the client protocol of `websockets`."""
 
 import json
 from typing import Any
@@ -12,12 +12,12 @@ URI = parse_uri("ws://live.example/ws")
 
 
 def messages_in(data: bytes) -> list[tuple[str, Any]]:
-    """Return type and data of every message."""
+    """Return type and data of all messages."""
     return [(message["type"], message["data"]) for message in objects_in(data)]
 
 
 def objects_in(data: bytes) -> list[dict[str, Any]]:
-    """Return every message."""
+    """Return all messages."""
     client = ClientProtocol(URI, state=State.OPEN)
     client.receive_data(data)
     texts = [

@@ -1,22 +1,22 @@
-"""A viewer that counts: it holds positions as docs/live-protocol.md says, and finds what came twice, late or never."""
+"""A viewer that keeps stream cursors as docs/live-protocol.md requires, and detects repeated and late events."""
 
 import json
 from typing import Any
 
 from liveserver.hub.group import CloseCode
-from liveserver.protocol.cursors import Position
+from liveserver.protocol.cursors import StreamCursor
 from tests.liveserver.reading import objects_in
 
 
 class CountingViewer:
-    """Implements `Viewer`; `connect` anew before it joins another hub."""
+    """Implements `Viewer`."""
 
     def __init__(self) -> None:
-        self.positions: dict[str, Position] = {}
+        self.cursors: dict[str, StreamCursor] = {}
         self.events: list[str] = []
-        """Every `seq` since the last snapshot, as it came."""
+        """Each `seq` since the last snapshot, in order of arrival."""
         self.included: dict[str, int] = {}
-        """What the last snapshot includes of each stream."""
+        """Last sequence of each stream included in the last snapshot."""
         self.reasons: list[str] = []
         self.kinds: list[str] = []
         self.prices: list[str] = []
@@ -32,7 +32,7 @@ class CountingViewer:
 
     is_blocked = False
 
-    async def room(self) -> bool:
+    async def wait_writable(self) -> bool:
         return True
 
     def receive(self, text: str | bytes) -> dict[str, Any]:
@@ -49,17 +49,17 @@ class CountingViewer:
             self.reasons.append(data["reason"])
             if data["reason"] != "new_symbol":
                 self.events.clear()
-                self.included = {stream: at["sequence"] for stream, at in data["streams"].items()}
+                self.included = {stream: cursor["sequence"] for stream, cursor in data["streams"].items()}
         if kind in {"snapshot", "streams"}:
-            self.positions = {stream: Position(**at) for stream, at in data["streams"].items()}
+            self.cursors = {stream: StreamCursor(**cursor) for stream, cursor in data["streams"].items()}
         stream, _, number = message.get("seq", "").partition(":")
-        if stream in self.positions and "replayed" not in message:
-            position = self.positions[stream]
-            assert int(number) > position.sequence, f"{message['seq']} again, or too late: {position}"
-            self.positions[stream] = Position(position.created, int(number))
+        if stream in self.cursors and "replayed" not in message:
+            cursor = self.cursors[stream]
+            assert int(number) > cursor.sequence, f"{message['seq']} is repeated or late: {cursor}"
+            self.cursors[stream] = StreamCursor(cursor.created, int(number))
             self.events.append(message["seq"])
 
     def of(self, stream: str) -> list[int]:
-        """Return what came of a stream since the last snapshot."""
+        """Return the sequences received of a stream since the last snapshot."""
         found = (seq.partition(":") for seq in self.events)
         return [int(number) for name, _, number in found if name == stream]

@@ -1,4 +1,4 @@
-"""A page written for the earlier live server, in a real Chromium: it works as it is, and knows nothing of what is new."""
+"""Compatibility with pages written for the earlier live server, in Chromium."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,19 +12,21 @@ from liveserver.hub.replica import Replica
 from schemas.venue.orders import OrderStatus
 from tests.liveserver import events
 from tests.liveserver.test_page import CHROMIUM
-from tests.liveserver.watching import say, serving
+from tests.liveserver.watching import publish, serving
 
 PAGE = Path(__file__).parent / "earlier_page.html"
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt-get install chromium)"),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="Chromium is not installed (Debian: apt-get install chromium)"
+    ),
 ]
 
 
 @pytest.fixture
 async def address() -> AsyncIterator[str]:
-    """Serve the page from a web server of its own."""
+    """Serve the earlier page from a separate web server."""
     body = PAGE.read_bytes()
     async with serve({"/": lambda: Reply("text/html", body)}, "127.0.0.1", 0) as address:
         yield address
@@ -32,8 +34,8 @@ async def address() -> AsyncIterator[str]:
 
 @pytest.fixture
 async def replica(bus: Bus, address: str) -> AsyncIterator[Replica]:
-    includes = await say(bus, events.report("a", price="99"))
-    await say(
+    includes = await publish(bus, events.report("a", price="99"))
+    await publish(
         bus,
         *(events.candle(minute, str(100 + minute)) for minute in range(3)),
         events.trade("old", "z", second=1),
@@ -53,13 +55,13 @@ async def page(replica: Replica, address: str) -> AsyncIterator[Page]:
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
         page = await browser.new_page()
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
         await page.goto(f"{address}/?server={replica.address.removeprefix('http://')}")
         await until(page, "bars.length >= 3 && document.getElementById('balance').textContent")
         yield page
         await browser.close()
-    assert faults == []
+    assert errors == []
 
 
 async def until(page: Page, condition: str) -> None:
@@ -70,47 +72,49 @@ async def orders(page: Page) -> list[str]:
     return await page.locator("#orders li").all_text_contents()
 
 
-async def test_it_shows_what_there_is(page: Page) -> None:
+async def test_earlier_page_shows_the_snapshot(page: Page) -> None:
     assert await page.evaluate("bars.map(bar => bar.close)") == [100, 101, 102]
     assert await orders(page) == ["LIMIT BUY 0/1 at 99 NEW"]
     assert await page.text_content("#position") == "LONG 1 at 98 x3: 2"
     balance = await page.text_content("#balance") or ""
     assert balance.startswith("USDT ")
     assert "NaN" not in balance
-    assert await page.evaluate("toasts") == 0, "an old trade is no news"
+    assert await page.evaluate("toasts") == 0, "a trade of the snapshot is not announced"
 
 
-async def test_it_shows_what_happens(page: Page, bus: Bus) -> None:
-    await say(bus, events.candle(3, "103", closed=False), events.candle(3, "104"), events.candle(4, "105"))
+async def test_earlier_page_shows_live_events(page: Page, bus: Bus) -> None:
+    await publish(
+        bus, events.candle(3, "103", closed=False), events.candle(3, "104"), events.candle(4, "105")
+    )
     await until(page, "bars.length === 5")
     assert await page.evaluate("bars.map(bar => bar.close)") == [100, 101, 102, 104, 105]
 
-    await say(bus, events.report("b", price="98"))
+    await publish(bus, events.report("b", price="98"))
     await until(page, "orders.size === 2")
-    await say(bus, events.report("b", OrderStatus.NEW, "0.4", price="98"))
+    await publish(bus, events.report("b", OrderStatus.NEW, "0.4", price="98"))
     await until(page, "orders.get('b').status === 'PARTIALLY_FILLED'")
     assert "LIMIT BUY 0.4/1 at 98 PARTIALLY_FILLED" in await orders(page)
 
-    await say(bus, events.trade("t1", "b", "1"), events.report("b", OrderStatus.FILLED, "1", price="98"))
+    await publish(bus, events.trade("t1", "b", "1"), events.report("b", OrderStatus.FILLED, "1", price="98"))
     await until(page, "orders.size === 1 && toasts === 1")
     assert await page.locator("#trades li").all_text_contents() == [
         "buy 1 at 99.5 of BTCUSDT 2023-11-14T22:14:00.000Z"
     ]
 
-    await say(bus, events.position("-2"))
+    await publish(bus, events.position("-2"))
     await until(page, "document.getElementById('position').textContent.startsWith('SHORT -2')")
 
 
-async def test_an_order_that_ended_disappears_however_it_did(page: Page, bus: Bus) -> None:
+async def test_earlier_page_removes_ended_orders(page: Page, bus: Bus) -> None:
     ends = (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED)
-    await say(bus, *(events.report(f"ends-{end}") for end in ends))
+    await publish(bus, *(events.report(f"ends-{end}") for end in ends))
     await until(page, "orders.size === 5")
 
     for left, end in zip((4, 3, 2, 1), ends, strict=True):
-        await say(bus, events.report(f"ends-{end}", end, "1" if end is OrderStatus.FILLED else "0"))
+        await publish(bus, events.report(f"ends-{end}", end, "1" if end is OrderStatus.FILLED else "0"))
         await until(page, f"orders.size === {left}")
 
-    # The venue no longer lists the last one.
-    await say(bus, events.sweep(includes=100))
+    # The venue's open orders no longer include the last one.
+    await publish(bus, events.sweep(includes=100))
     await until(page, "orders.size === 0")
     assert await orders(page) == []

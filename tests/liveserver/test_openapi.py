@@ -1,4 +1,4 @@
-"""The API does what its document says, whatever is asked: examined by schemathesis against a running server."""
+"""The API conforms to its OpenAPI document: checked by schemathesis against a running server."""
 
 import asyncio
 import os
@@ -15,18 +15,18 @@ from liveserver.auth.roles import Role
 from liveserver.auth.settings import RateLimits
 from schemas import subjects
 from tests.liveserver import events
-from tests.liveserver.people import KEYS, access
-from tests.liveserver.watching import say, serving, watching
+from tests.liveserver.auth_fixtures import KEYS, access
+from tests.liveserver.watching import publish, serving, watching
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-BOUNDLESS = RateLimits(requests_per_s=10_000, requests_burst=1e6, failures_per_s=10_000, failures_burst=1e6)
+UNLIMITED = RateLimits(requests_per_s=10_000, requests_burst=1e6, failures_per_s=10_000, failures_burst=1e6)
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def address(module_bus: Bus) -> AsyncIterator[str]:
-    """Serve one symbol with all there is to know of it."""
-    await say(
+    """Run a live server with one symbol and all kinds of events."""
+    await publish(
         module_bus,
         *(events.candle(minute) for minute in range(5)),
         events.ticker("100"),
@@ -40,13 +40,13 @@ async def address(module_bus: Bus) -> AsyncIterator[str]:
     await Registry(module_bus, "symbols").create(
         subjects.registry_key(events.SIM, events.BTC), events.ticker()
     )
-    async with serving(module_bus.url, access=access(public=True, rates=BOUNDLESS)) as replica:
+    async with serving(module_bus.url, access=access(public=True, rates=UNLIMITED)) as replica:
         async with watching(replica) as watcher:
             await watcher.until("symbols")
         yield replica.address
 
 
-async def test_the_document_says_who_may_what_and_how_it_fails(address: str) -> None:
+async def test_document_describes_security_and_errors(address: str) -> None:
     async with httpx.AsyncClient(base_url=address) as client:
         document = (await client.get("/schema/openapi.json")).json()
 
@@ -62,8 +62,8 @@ async def test_the_document_says_who_may_what_and_how_it_fails(address: str) -> 
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("key", ["", KEYS[Role.ADMIN]], ids=["the public", "an admin"])
-async def test_schemathesis_finds_nothing(address: str, key: str) -> None:
+@pytest.mark.parametrize("key", ["", KEYS[Role.ADMIN]], ids=["public", "admin"])
+async def test_schemathesis_finds_no_violations(address: str, key: str) -> None:
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{address}/schema/openapi.json"),
         *("--max-examples", "15", "--seed", "1", "--no-color", "--phases", "examples,coverage,fuzzing"),
@@ -74,6 +74,6 @@ async def test_schemathesis_finds_nothing(address: str, key: str) -> None:
     process = await asyncio.create_subprocess_exec(
         *command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONWARNINGS": ""}
     )
-    said, _ = await process.communicate()
+    output, _ = await process.communicate()
 
-    assert process.returncode == 0, said.decode()[-6000:]
+    assert process.returncode == 0, output.decode()[-6000:]

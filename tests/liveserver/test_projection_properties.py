@@ -1,4 +1,4 @@
-"""The projection as a whole: a snapshot and the tail are the whole, and no stream has to be the faster one."""
+"""The projection: a snapshot plus later messages equals the full state, in any interleaving of the streams."""
 
 import json
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver.protocol.symbol_names import Market
-from liveserver.view.projection import Channel, Projection
+from liveserver.protocol.symbol_names import Channel, Market
+from liveserver.view.projection import Projection
 from schemas.codec import Event
 from schemas.venue.market import FeedState
 from schemas.venue.orders import OrderStatus
@@ -61,7 +61,7 @@ STREAMS = [MARKET_STREAM, CANDLES_STREAM, ORDERS_STREAM, ACCOUNT_STREAM, ENGINE_
 
 @st.composite
 def interleavings(draw: st.DrawFn) -> list[tuple[Event, int]]:
-    """Return the streams merged in some order, each event with its number in its own."""
+    """Return the streams merged in an arbitrary order, each event with its sequence in its stream."""
     turns = draw(st.permutations([i for i, stream in enumerate(STREAMS) for _ in stream]))
     done = [0] * len(STREAMS)
     merged = []
@@ -71,12 +71,14 @@ def interleavings(draw: st.DrawFn) -> list[tuple[Event, int]]:
     return merged
 
 
-def _comparable(known: dict[str, Any]) -> dict[str, Any]:
-    return {**known, "notices": sorted(json.dumps(notice) for notice in known["notices"])}
+def _comparable(state: dict[str, Any]) -> dict[str, Any]:
+    return {**state, "notices": sorted(json.dumps(notice) for notice in state["notices"])}
 
 
 @given(interleavings(), st.integers(0, sum(map(len, STREAMS))))
-def test_a_snapshot_and_the_tail_are_the_whole(merged: list[tuple[Event, int]], joins_at: int) -> None:
+def test_snapshot_plus_later_messages_is_the_full_state(
+    merged: list[tuple[Event, int]], joins_at: int
+) -> None:
     projection = Projection()
     projection.apply(events.ticker(), 1)
     viewer = ViewerModel()
@@ -88,25 +90,25 @@ def test_a_snapshot_and_the_tail_are_the_whole(merged: list[tuple[Event, int]], 
             viewer.take(each.message for each in outgoing if each.channel.interval in {"", "1m"})
     whole = ViewerModel().take(projection.snapshot(CHANNEL))
 
-    assert joins_at == len(merged) or _comparable(viewer.known) == _comparable(whole.known)
+    assert joins_at == len(merged) or _comparable(viewer.state) == _comparable(whole.state)
 
 
 @given(interleavings())
-def test_the_outcome_does_not_depend_on_which_stream_is_read_faster(merged: list[tuple[Event, int]]) -> None:
+def test_final_state_is_independent_of_the_interleaving(merged: list[tuple[Event, int]]) -> None:
     projection = Projection()
     for event, sequence in merged:
         projection.apply(event, sequence)
-    known = ViewerModel().take(projection.snapshot(CHANNEL)).known
+    state = ViewerModel().take(projection.snapshot(CHANNEL)).state
 
-    assert {order["id"]: order["filled"] for order in known["orders"].values()} == {"b": "0", "d": "0"}
-    assert [(row["trade_id"], row["opens"]) for row in known["trades"].values()] == [
+    assert {order["id"]: order["filled"] for order in state["orders"].values()} == {"b": "0", "d": "0"}
+    assert [(row["trade_id"], row["opens"]) for row in state["trades"].values()] == [
         ("t1", True),
         ("t2", True),
     ]
-    assert [(row["close"], row.get("forming", False)) for row in known["candles"].values()] == [
+    assert [(row["close"], row.get("forming", False)) for row in state["candles"].values()] == [
         ("100", False),
         ("101.5", False),
         ("102", True),
     ]
-    assert known["risk_status"]["status"] == "normal"
-    assert known["status"]["feed"] == "up"
+    assert state["risk_status"]["status"] == "normal"
+    assert state["status"]["feed"] == "up"

@@ -1,16 +1,16 @@
-"""Returning to any replica, at any moment, however far it has read: each durable event once and in order."""
+"""Resuming on any replica, at any time and read progress: each durable event arrives once and in order."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liveserver.hub.group import ProtocolVersion, Viewer
 from liveserver.hub.hub import Hub
-from liveserver.hub.resume import Wait
+from liveserver.hub.resume import WaitFor
 from liveserver.metrics import Metrics
-from liveserver.protocol.cursors import DURABLE
-from liveserver.view.event_log import Entry, Ring
+from liveserver.protocol.client_messages import RequestedTopic
+from liveserver.protocol.cursors import DURABLE_STREAMS
+from liveserver.view.event_log import EventBuffer, StoredEvent, with_market_channels
 from liveserver.view.projection import Projection
-from liveserver.view.topics import Wanted
 from schemas.codec import Event, encode
 from schemas.venue.orders import OrderStatus
 from tests.liveserver import events
@@ -31,67 +31,65 @@ STREAMS: dict[str, list[Event]] = {
     "CONTROL": [events.result("x")],
     "JOURNAL": [events.grid(step=step) for step in range(6)],
 }
-OLDER = 2
-"""So little does a replica keep."""
+BUFFER_EVENTS = 2
+"""Few, so that older events have to be read from the bus."""
 
 
-def entry(stream: str, sequence: int) -> Entry:
+def stored(stream: str, sequence: int) -> StoredEvent:
     event = STREAMS[stream][sequence - 1]
-    return Entry(stream, sequence, sequence, event, encode(event))
+    return StoredEvent(stream, sequence, sequence, event, encode(event))
 
 
-class Site:
-    """A replica without bus or sockets: it reads when it is told to."""
+class Replica:
+    """A replica without bus and sockets, which reads a message on request."""
 
     def __init__(self) -> None:
         self.hub = Hub(Metrics())
-        self.hub.fetch = self.waiting_add
         self.projection = Projection()
         self.waiting: set[Viewer] = set()
-        self.read = dict.fromkeys(DURABLE, 0)
+        self.read = dict.fromkeys(map(str, STREAMS), 0)
         self.projection.apply(events.ticker(), 1)
         self.projection.apply(events.ticker(symbol=events.ETH), 1)
-        for stream in DURABLE:
-            self.projection.log.rings[stream] = Ring("once", 0, events=OLDER)
-        self.hub.show(self.projection)
+        for stream in DURABLE_STREAMS:
+            self.projection.log.buffers[stream] = EventBuffer("once", 0, events=BUFFER_EVENTS)
+        self.hub.set_projection(self.projection)
 
-    def waiting_add(self, viewer: Viewer) -> None:
-        self.waiting.add(viewer)
+    def read_next(self, stream: str) -> None:
+        sequence = self.read[stream] + 1
+        if sequence <= len(STREAMS[stream]):
+            self.read[stream] = sequence
+            event = STREAMS[stream][sequence - 1]
+            self.hub.publish(self.projection.apply_stored(stream, sequence, sequence, event, encode(event)))
 
-    def read_on(self, stream: str) -> None:
-        at = self.read[stream] + 1  # type: ignore[index]
-        if at <= len(STREAMS[stream]):
-            self.read[stream] = at  # type: ignore[index]
-            event = STREAMS[stream][at - 1]
-            self.hub.publish(self.projection.hear(stream, at, at, event, encode(event)))
-
-    def work(self) -> None:
-        """Do for those who wait what can be done now."""
+    def backfill(self) -> None:
+        """Continue all resumes as far as possible."""
         self.hub.flush()
+        while not self.hub.backfills.empty():
+            self.waiting.add(self.hub.backfills.get_nowait())
         for viewer in list(self.waiting):
-            while (wait := self.hub.advance(viewer)) is Wait.OLDER:
-                self._fetch_older(viewer)
-            if wait is None:
+            while (wait_for := self.hub.advance(viewer)) is WaitFor.OLDER_EVENTS:
+                self._send_older(viewer)
+            if wait_for is None:
                 self.waiting.discard(viewer)
+                self.hub.end_backfill(viewer)
 
-    def _fetch_older(self, viewer: Viewer) -> None:
-        returning = self.hub.returning(viewer)
-        assert returning is not None
-        heard = {(market, interval) for market, interval in self.hub.topics_of(viewer)}
-        heard |= {(market, "") for market, _ in heard}
-        for stream in self.projection.log.too_old(returning.positions):
-            end = self.projection.log.rings[stream].after
-            missed = [entry(stream, n) for n in range(returning.positions[stream].sequence + 1, end + 1)]
-            self.hub.hand(viewer, returning, [e for e in missed if (e.market, e.interval) in heard])
-            returning.passed(stream, end)
+    def _send_older(self, viewer: Viewer) -> None:
+        progress = self.hub.resume_progress(viewer)
+        assert progress is not None
+        channels = with_market_channels(self.hub.channels_of(viewer))
+        for stream in self.projection.log.older_streams(progress.cursors):
+            end = self.projection.log.buffers[stream].start_after
+            missed = [stored(stream, n) for n in range(progress.cursors[stream].sequence + 1, end + 1)]
+            self.hub.send_missed(viewer, progress, [event for event in missed if event.channel in channels])
+            progress.advance(stream, end)
 
 
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("read"), st.integers(0, 2), st.sampled_from(sorted(STREAMS))),
-        st.tuples(st.just("move"), st.integers(0, 2), st.just("")),
-        st.tuples(st.just("work"), st.integers(0, 2), st.just("")),
-        st.tuples(st.just("levels"), st.integers(0, 2), st.just("")),
+        st.tuples(st.just("reconnect"), st.integers(0, 2), st.just("")),
+        st.tuples(st.just("backfill"), st.integers(0, 2), st.just("")),
+        st.tuples(st.just("cursors"), st.integers(0, 2), st.just("")),
     ),
     max_size=60,
 )
@@ -99,34 +97,34 @@ steps = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(steps, st.sampled_from(["BTCUSDT", "ETHUSDT", "*"]))
-def test_each_durable_event_comes_once_and_in_order(moves: list[tuple[str, int, str]], symbol: str) -> None:
-    sites = [Site() for _ in range(3)]
-    viewer, topics, seat = CountingViewer(), [Wanted(symbol)], 0
-    sites[0].hub.join(viewer, topics, dialect=ProtocolVersion.V2)
-    for what, site, stream in moves:
-        match what:
+def test_each_durable_event_arrives_once_and_in_order(moves: list[tuple[str, int, str]], symbol: str) -> None:
+    replicas = [Replica() for _ in range(3)]
+    viewer, topics, current = CountingViewer(), [RequestedTopic(symbol)], 0
+    replicas[0].hub.join(viewer, topics, version=ProtocolVersion.V2)
+    for step, number, stream in moves:
+        match step:
             case "read":
-                sites[site].read_on(stream)
-            case "work":
-                sites[site].work()
-            case "levels":
-                sites[site].hub.tell_streams()
+                replicas[number].read_next(stream)
+            case "backfill":
+                replicas[number].backfill()
+            case "cursors":
+                replicas[number].hub.broadcast_cursors()
             case _:
-                # What was gathered and not yet sent is lost with the connection.
-                sites[seat].hub.leave(viewer)
-                sites[seat].waiting.discard(viewer)
-                seat = site
-                sites[seat].hub.join(viewer, topics, dialect=ProtocolVersion.V2, positions=viewer.positions)
-    for site_ in sites:
-        for stream, stored in STREAMS.items():
-            for _ in stored:
-                site_.read_on(stream)
-        site_.work()
+                # Queued and unsent messages are lost with the connection.
+                replicas[current].hub.leave(viewer)
+                replicas[current].waiting.discard(viewer)
+                current = number
+                replicas[current].hub.join(viewer, topics, version=ProtocolVersion.V2, cursors=viewer.cursors)
+    for replica in replicas:
+        for stream, messages in STREAMS.items():
+            for _ in messages:
+                replica.read_next(stream)
+        replica.backfill()
 
     assert viewer.reasons == ["first"]
-    for stream, stored in STREAMS.items():
-        told = [n for n in range(1, len(stored) + 1) if _is_for(symbol, stored[n - 1])]
-        assert viewer.of(stream) == told
+    for stream, messages in STREAMS.items():
+        expected = [n for n in range(1, len(messages) + 1) if _is_for(symbol, messages[n - 1])]
+        assert viewer.of(stream) == expected
 
 
 def _is_for(symbol: str, event: Event) -> bool:

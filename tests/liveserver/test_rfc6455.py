@@ -1,5 +1,6 @@
-"""RFC 6455 at the real `/ws`, case by case as Autobahn's suite has them: framing, control frames, reserved bits and
-opcodes, fragments, UTF-8, closing, limits. The suite itself can be run against `tests.liveserver.echo`.
+"""RFC 6455 conformance of `/ws`, with the cases of Autobahn's suite.
+
+The suite itself can be run against `tests.liveserver.echo`.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from tests.liveserver.raw_viewer import (
     PING,
     PONG,
     TEXT,
-    DurableInput,
+    ServerFrame,
     closing,
     frame,
     frames_in,
@@ -40,16 +41,16 @@ ANSWER = "answer"
 
 
 class Case(NamedTuple):
-    """What is sent, what is answered to it in order (pong payloads; ANSWER to a text), and how it ends."""
+    """Frames to send, answers in order (pong payloads; ANSWER to a text), and the close code (ALIVE: none)."""
 
     sent: Sequence[bytes]
-    heard: Sequence[bytes | str] = ()
+    answers: Sequence[bytes | str] = ()
     code: int | None = ALIVE
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def roomy() -> AsyncIterator[Replica]:
-    """A server that takes long messages, and many."""
+async def lenient() -> AsyncIterator[Replica]:
+    """A server that accepts long messages at a high rate."""
     limits = Limits(inbound_bytes=LARGE, inbound_per_s=1e6, inbound_burst=1e6)
     async with serving(NO_BUS, limits=limits) as replica:
         yield replica
@@ -57,13 +58,13 @@ async def roomy() -> AsyncIterator[Replica]:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def strict() -> AsyncIterator[Replica]:
-    """A server as it comes."""
+    """A server with default limits."""
     async with serving(NO_BUS) as replica:
         yield replica
 
 
 def text(*parts: bytes) -> list[bytes]:
-    """Return a text in as many fragments as there are parts."""
+    """Return a text message in one fragment per part."""
     last = len(parts) - 1
     return [frame(TEXT if i == 0 else CONTINUATION, part, fin=i == last) for i, part in enumerate(parts)]
 
@@ -85,7 +86,7 @@ PINGS = {
     **{f"a ping of {n}": Case([frame(PING, b"\xfe" * n)], [b"\xfe" * n]) for n in (0, 7, 125)},
     "a ping of binary": Case([frame(PING, bytes(range(125)))], [bytes(range(125))]),
     "a ping of 126": Case([frame(PING, b"\xfe" * 126)], code=1002),
-    "a pong nobody asked for": Case([frame(PONG)], []),
+    "an unsolicited pong": Case([frame(PONG)], []),
     "a pong with a payload": Case([frame(PONG, b"unsolicited")], []),
     "a pong, then a ping": Case([frame(PONG, b"a"), frame(PING, b"b")], [b"b"]),
     "ten pings": Case([frame(PING, b"%d" % i) for i in range(10)], [b"%d" % i for i in range(10)]),
@@ -150,24 +151,24 @@ INVALID_UTF8 = [
         "cebae1bdb9cf83cebcceb5eda080656469746564",  # a surrogate in the middle
         "eda080", "edbfbf", "eda080edb080", "edafbfedbfbf",  # surrogates, alone and in pairs
         "80", "bf", "8080", "80bf80bf",  # continuation bytes alone
-        "c020", "e02080", "f0208080", "fe", "ff", "fefeffff",  # first bytes alone, and bytes that are never there
-        "c0", "e080", "f08080", "f8808080", "fc80808080", "df", "efbf", "f7bfbf",  # cut off
-        "c0af", "e080af", "f08080af", "f8808080af", "fc80808080af",  # longer than need be
-        "c1bf", "e09fbf", "f08fbfbf", "f490 8080",  # longer than need be; beyond the last character
-        "c080", "e08080", "f0808080",  # NUL, longer than need be
+        "c020", "e02080", "f0208080", "fe", "ff", "fefeffff",  # leading bytes alone, and bytes that never occur
+        "c0", "e080", "f08080", "f8808080", "fc80808080", "df", "efbf", "f7bfbf",  # truncated
+        "c0af", "e080af", "f08080af", "f8808080af", "fc80808080af",  # overlong
+        "c1bf", "e09fbf", "f08fbfbf", "f490 8080",  # overlong; beyond the last code point
+        "c080", "e08080", "f0808080",  # overlong NUL
         "ceba e1bdb9cf83cebcceb5f4908080656469746564",
     )
 ]  # fmt: skip
 UTF8 = {
-    **{f"valid {i}": Case(text(said.encode()), [ANSWER]) for i, said in enumerate(VALID_UTF8)},
+    **{f"valid {i}": Case(text(valid.encode()), [ANSWER]) for i, valid in enumerate(VALID_UTF8)},
     **{
-        f"valid {i}, a byte each": Case(text(*[bytes((b,)) for b in said.encode()]), [ANSWER])
-        for i, said in enumerate(VALID_UTF8)
+        f"valid {i}, a byte each": Case(text(*[bytes((b,)) for b in valid.encode()]), [ANSWER])
+        for i, valid in enumerate(VALID_UTF8)
     },
-    **{f"invalid {said.hex()}": Case(text(said), code=1007) for said in INVALID_UTF8},
+    **{f"invalid {data.hex()}": Case(text(data), code=1007) for data in INVALID_UTF8},
     **{
-        f"invalid {said.hex()}, a byte each": Case(text(*[bytes((b,)) for b in said]), code=1007)
-        for said in INVALID_UTF8
+        f"invalid {data.hex()}, a byte each": Case(text(*[bytes((b,)) for b in data]), code=1007)
+        for data in INVALID_UTF8
     },
 }
 
@@ -215,37 +216,37 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_a_case(roomy: Replica, name: str) -> None:
-    await examine(roomy, CASES[name], b"".join(CASES[name].sent))
+async def test_case(lenient: Replica, name: str) -> None:
+    await check_case(lenient, CASES[name], b"".join(CASES[name].sent))
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if not name.startswith("sizes")])
-async def test_a_case_cut_anywhere(roomy: Replica, name: str) -> None:
+async def test_case_split_into_small_packets(lenient: Replica, name: str) -> None:
     sent = b"".join(CASES[name].sent)
     size = 1 if len(sent) < 300 else 1000
-    await examine(roomy, CASES[name], *(sent[i : i + size] for i in range(0, len(sent), size)))
+    await check_case(lenient, CASES[name], *(sent[i : i + size] for i in range(0, len(sent), size)))
 
 
-async def examine(replica: Replica, case: Case, *pieces: bytes) -> None:
+async def check_case(replica: Replica, case: Case, *pieces: bytes) -> None:
     async with raw_viewer(replica.address) as viewer:
         await viewer.send(*pieces)
         if case.code is ALIVE:
             await viewer.send(frame(PING, END))
-            heard = await viewer.until_pong(END)
+            frames = await viewer.until_pong(END)
         else:
-            *heard, last = await viewer.rest()
+            *frames, last = await viewer.rest()
             assert (last.opcode, last.code) == (CLOSE, case.code)
-    told = [ANSWER if each.opcode == TEXT else each.payload for each in heard if not is_news(each)]
-    assert told == list(case.heard)
+    answers = [ANSWER if each.opcode == TEXT else each.payload for each in frames if not is_push(each)]
+    assert answers == list(case.answers)
 
 
-def is_news(heard: DurableInput) -> bool:
-    """Tell whether it is what the server says by itself."""
-    return heard.opcode == TEXT and json.loads(heard.payload)["type"] != "error"
+def is_push(frame: ServerFrame) -> bool:
+    """Return whether a frame is a message that the server sends unasked."""
+    return frame.opcode == TEXT and json.loads(frame.payload)["type"] != "error"
 
 
-async def test_what_is_not_utf8_ends_the_connection_at_once(roomy: Replica) -> None:
-    async with raw_viewer(roomy.address) as viewer:
+async def test_invalid_utf8_ends_the_connection_at_the_first_invalid_fragment(lenient: Replica) -> None:
+    async with raw_viewer(lenient.address) as viewer:
         await viewer.send(frame(TEXT, b"\xce\xba", fin=False), frame(CONTINUATION, b"\xf4\x90", fin=False))
 
         assert (await viewer.rest())[-1].code == 1007
@@ -263,7 +264,7 @@ async def test_what_is_not_utf8_ends_the_connection_at_once(roomy: Replica) -> N
         ([frame(TEXT, b"{}")] * 60, 4429),
     ],
 )
-async def test_the_limits_that_it_comes_with(strict: Replica, sent: list[bytes], code: int | None) -> None:
+async def test_default_limits(strict: Replica, sent: list[bytes], code: int | None) -> None:
     async with raw_viewer(strict.address) as viewer:
         await viewer.send(b"".join(sent))
         if code is ALIVE:
@@ -273,15 +274,15 @@ async def test_the_limits_that_it_comes_with(strict: Replica, sent: list[bytes],
             assert (await viewer.rest())[-1].code == code
 
 
-async def test_a_viewer_that_breaks_the_rules_still_gets_its_close(strict: Replica) -> None:
-    """What it goes on sending is swallowed: a reset would take the close frame with it."""
+async def test_violating_viewer_still_receives_its_close_frame(strict: Replica) -> None:
+    """Further input is discarded: a TCP reset would discard the close frame."""
     async with raw_viewer(strict.address) as viewer:
         await viewer.send(frame(TEXT, b"*" * LARGE))
 
         assert (await viewer.rest())[-1].code == 1009
 
 
-async def test_nobody_else_notices(strict: Replica) -> None:
+async def test_violations_do_not_affect_other_viewers(strict: Replica) -> None:
     async with raw_viewer(strict.address) as good:
         for case in (RESERVED["opcode 3"], FRAMING["not masked"], CLOSING["code 1005"]):
             async with raw_viewer(strict.address) as bad:
@@ -289,10 +290,10 @@ async def test_nobody_else_notices(strict: Replica) -> None:
                 await bad.rest()
         await good.send(frame(PING, END))
 
-        assert all(is_news(each) for each in await good.until_pong(END))
+        assert all(is_push(each) for each in await good.until_pong(END))
 
 
-async def test_compression_is_not_agreed_on(strict: Replica) -> None:
+async def test_compression_is_not_negotiated(strict: Replica) -> None:
     host, port = strict.address.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     request = handshake().replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n")
@@ -313,7 +314,7 @@ async def test_compression_is_not_agreed_on(strict: Replica) -> None:
         (b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", b"", 400),
     ],
 )
-async def test_a_handshake_that_is_none_is_refused(
+async def test_invalid_handshake_is_rejected(
     strict: Replica, replaced: bytes, by: bytes, status: int
 ) -> None:
     host, port = strict.address.removeprefix("http://").split(":")
@@ -325,11 +326,11 @@ async def test_a_handshake_that_is_none_is_refused(
     assert int(head.split()[1]) == status
 
 
-async def test_the_reader_is_strict_itself() -> None:
-    for wrong in (
+async def test_frame_parser_of_the_test_is_strict() -> None:
+    for invalid in (
         frame(TEXT, b"x"),
         frame(TEXT, b"x", mask=None, rsv=1),
         frame(TEXT, b"x", mask=None, form=126),
     ):
         with pytest.raises(AssertionError):
-            list(frames_in(wrong))
+            list(frames_in(invalid))

@@ -1,53 +1,53 @@
-"""A viewer reduced to what it knows: what a page's store does with messages, in Python."""
+"""A model of the page's store: the state that a viewer derives from its messages."""
 
 import json
 from collections.abc import Iterable
 from typing import Any
 
-from liveserver.protocol.server_messages import Message, text
+from liveserver.protocol.server_messages import Message, encode_message
 
 ENDED = {"FILLED", "CANCELED", "EXPIRED", "REJECTED"}
 NOTICES = {"risk_alert", "reconciliation", "control"}
 
 
 class ViewerModel:
-    """Folds frames. A history starts everything anew."""
+    """Folds messages. A `history` resets all state."""
 
     def __init__(self) -> None:
-        self.known: dict[str, Any] = {}
-        self.told: list[str] = []
+        self.state: dict[str, Any] = {}
+        self.types: list[str] = []
 
     def take(self, messages: Iterable[Message]) -> "ViewerModel":
         for message in messages:
-            self.receive(text(message))
+            self.receive(encode_message(message))
         return self
 
     def receive(self, text: bytes | str) -> None:
         message = json.loads(text)
         kind, data = message["type"], message["data"]
-        self.told.append(kind)
+        self.types.append(kind)
         match kind:
             case "history":
-                self.known = {"candles": {row["time"]: row for row in data}, "orders": {}, "trades": {}}
-                self.known["notices"] = []
+                self.state = {"candles": {row["time"]: row for row in data}, "orders": {}, "trades": {}}
+                self.state["notices"] = []
             case "kline":
-                self.known["candles"][data["time"]] = data
+                self.state["candles"][data["time"]] = data
             case "orders":
                 for order in data if isinstance(data, list) else [data]:
                     self._order(order)
             case "trade_history":
-                self.known["trades"] = {row["trade_id"]: row for row in data}
+                self.state["trades"] = {row["trade_id"]: row for row in data}
             case "trade_event" | "fill":
-                self.known["trades"][data["trade_id"]] = data
+                self.state["trades"][data["trade_id"]] = data
             case _ if kind in NOTICES:
-                self.known["notices"].append((kind, data))
+                self.state["notices"].append((kind, data))
             case "symbols" | "server":
                 pass
             case _:
-                self.known[kind] = data
+                self.state[kind] = data
 
     def _order(self, order: dict[str, Any]) -> None:
         if order["status"] in ENDED:
-            self.known["orders"].pop(order["id"], None)
+            self.state["orders"].pop(order["id"], None)
         else:
-            self.known["orders"][order["id"]] = order
+            self.state["orders"][order["id"]] = order

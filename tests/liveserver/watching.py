@@ -1,4 +1,4 @@
-"""A live server in a test, somebody who watches it, and somebody who speaks on the bus."""
+"""Test helpers: run a live server, connect to its WebSocket, publish events on the bus."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from schemas.venue.account import Balance, OpenOrders, Position
 from schemas.venue.market import Candle, FeedChanged, Ticker
 from schemas.venue.orders import OrderReport, Trade
 
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 
 _SUBJECTS: dict[type[msgspec.Struct], Callable[..., str]] = {
     Ticker: subjects.ticker,
@@ -41,7 +41,7 @@ _SUBJECTS: dict[type[msgspec.Struct], Callable[..., str]] = {
 
 
 def subject_of(event: Any) -> str:
-    """Return where an event is published."""
+    """Return the subject that an event is published on."""
     match event:
         case Balance():
             return subjects.balance(event.venue, event.asset)
@@ -52,7 +52,7 @@ def subject_of(event: Any) -> str:
             return _SUBJECTS[type(event)](event.venue, event.symbol)
 
 
-async def say(bus: Bus, *events: msgspec.Struct) -> int:
+async def publish(bus: Bus, *events: msgspec.Struct) -> int:
     """Store events in order; return the sequence of the last."""
     sequence = 0
     for event in events:
@@ -62,33 +62,33 @@ async def say(bus: Bus, *events: msgspec.Struct) -> int:
 
 @asynccontextmanager
 async def serving(bus_url: str, *, port: int = 0, **settings: Any) -> AsyncIterator[Replica]:
-    """Run a live server, on a free port unless one is named."""
+    """Run a live server, by default on a free port."""
     async with running(Settings(bus_url=bus_url, http_port=port, **settings)) as replica:
         yield replica
 
 
-class Watcher:
-    """A browser's socket."""
+class SocketClient:
+    """A WebSocket client that decodes and records messages."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
-        self.heard: list[tuple[str, Any]] = []
+        self.messages: list[tuple[str, Any]] = []
 
     async def next(self) -> tuple[str, Any]:
-        """Return the next message."""
-        async with asyncio.timeout(PATIENCE_S):
+        """Return the type and data of the next message."""
+        async with asyncio.timeout(TIMEOUT_S):
             message = json.loads(await self.socket.recv())
-        self.heard.append((message["type"], message["data"]))
-        return self.heard[-1]
+        self.messages.append((message["type"], message["data"]))
+        return self.messages[-1]
 
-    async def until(self, kind: str, is_it: Callable[[Any], object] = lambda data: True) -> Any:
-        """Return the data of the next message of a kind that fits."""
+    async def until(self, kind: str, matches: Callable[[Any], object] = lambda data: True) -> Any:
+        """Return the data of the next message of a type that matches."""
         while True:
-            told, data = await self.next()
-            if told == kind and is_it(data):
+            received, data = await self.next()
+            if received == kind and matches(data):
                 return data
 
-    async def closing(self) -> int | None:
+    async def wait_closed(self) -> int | None:
         """Read to the end and return the close code."""
         with suppress(ConnectionClosed):
             while True:
@@ -97,8 +97,8 @@ class Watcher:
 
 
 @asynccontextmanager
-async def watching(replica: Replica, query: str = "", **options: Any) -> AsyncIterator[Watcher]:
-    """Connect to a live server."""
+async def watching(replica: Replica, query: str = "", **options: Any) -> AsyncIterator[SocketClient]:
+    """Connect to a live server's WebSocket."""
     address = replica.address.replace("http", "ws") + "/ws" + query
-    async with connect(address, open_timeout=PATIENCE_S, close_timeout=1, **options) as socket:
-        yield Watcher(socket)
+    async with connect(address, open_timeout=TIMEOUT_S, close_timeout=1, **options) as socket:
+        yield SocketClient(socket)

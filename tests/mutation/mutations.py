@@ -1,4 +1,4 @@
-"""The small changes that a mutant may have, and the mutants of a module of the core."""
+"""Generate the mutants of a module of `engine.core`: one small change to one statement each."""
 
 import ast
 import copy
@@ -30,17 +30,17 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitOr: ast.BitAnd,
 }
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
-LEFT_OUT = "(left out)"
+REMOVED = "(removed)"
 
 
 class Mutant(NamedTuple):
-    """A top-level statement of a module with one change in it."""
+    """A top-level statement of a module with one change in it, such as `a < b  ->  a <= b`."""
 
     module: str
     line: int
     name: str
-    """Of the function, class or constant that the statement makes."""
-    what: str
+    """Name of the function, class or constant that the statement defines."""
+    description: str
     statement: ast.stmt
 
 
@@ -56,19 +56,19 @@ def mutants_of(module: str) -> Iterator[Mutant]:
                 continue  # imports and docstrings
         for index, (node, change) in enumerate(_places(statement)):
             if node is statement:
-                continue  # without the statement nothing could be imported
+                continue  # removing the whole statement would break imports
             mutated = copy.deepcopy(statement)
             place, _ = _places(mutated)[index]
             assert isinstance(place, ast.expr | ast.stmt)
             _apply(place, change)
             ast.fix_missing_locations(mutated)
-            after = LEFT_OUT if change == "nothing" else ast.unparse(place)
-            what = f"{_first_line(node)}  ->  {_first_line_of(after)}"
-            yield Mutant(module, place.lineno, name, what, mutated)
+            after = REMOVED if change == "remove" else ast.unparse(place)
+            description = f"{_first_line(node)}  ->  {_first_line_of(after)}"
+            yield Mutant(module, place.lineno, name, description, mutated)
 
 
 def file_of(module: str) -> str:
-    """Return where a module of the core is."""
+    """Return the path of a module of the core: `orders.slots` is `engine/core/orders/slots.py`."""
     return str(CORE.joinpath(*module.split(".")).with_suffix(".py"))
 
 
@@ -82,7 +82,7 @@ def _first_line_of(text: str) -> str:
 
 def _places(statement: ast.stmt) -> list[tuple[ast.AST, str]]:
     types = {id(each) for node in ast.walk(statement) for hint in _hints(node) for each in ast.walk(hint)}
-    # Of a class only what its methods do: the members of an enum are names.
+    # Of a class only its methods: the members of an enum are names.
     parts = (
         [each for each in statement.body if isinstance(each, ast.FunctionDef)]
         if isinstance(statement, ast.ClassDef)
@@ -110,7 +110,7 @@ def _changes(node: ast.AST) -> list[str]:  # noqa: C901 - a table
         case ast.BinOp() if type(node.op) in OPERATORS:
             found = ["operator"]
         case ast.AugAssign():
-            found = ["nothing", *(["operator"] if type(node.op) in OPERATORS else [])]
+            found = ["remove", *(["operator"] if type(node.op) in OPERATORS else [])]
         case ast.Call(func=ast.Name(id=name)) if name in NAMES:
             found = ["name"]
         case ast.Call(func=ast.Name(id="Decimal"), args=[ast.Constant(value=str())]):
@@ -128,14 +128,14 @@ def _changes(node: ast.AST) -> list[str]:  # noqa: C901 - a table
         ):
             found = ["test"]
         case ast.Expr(value=ast.Call()) | ast.Assign() | ast.Delete() | ast.Continue():
-            found = ["nothing"]
+            found = ["remove"]
         case _:
             pass
     return found
 
 
 def _is_plain(value: ast.expr) -> bool:
-    # None instead of False is the type checker's to notice, and True has a mutant of its own.
+    # The type checker detects None instead of a bool, and the constant itself has a mutant of its own.
     return isinstance(value, ast.Constant) and (value.value is None or isinstance(value.value, bool))
 
 
@@ -169,6 +169,6 @@ def _apply(node: ast.AST, change: str) -> None:  # noqa: C901 - a table
 
 
 def _become(node: ast.AST, other: ast.AST) -> None:
-    # The same object, so that whoever holds it holds the mutant.
+    # In place, because other nodes hold a reference to it.
     node.__class__ = other.__class__
     node.__dict__ = vars(other)

@@ -1,4 +1,4 @@
-"""A served venue, in this process, its client, and a part on a real bus."""
+"""Fixtures: a simulated venue in this process, its client, a service on a real bus."""
 
 import asyncio
 import contextlib
@@ -12,24 +12,24 @@ from bus import Bus, FreeRunning, Service, open_service
 from bus.metrics import CollectorRegistry
 from producers.gateway.executor import GatewayMetrics, PreTradeChecks
 from producers.gateway.gateway import Gateway
-from producers.simulated.app import Served, serving
+from producers.simulated.app import RunningVenue, serving
 from producers.simulated.client.client import SimulatedVenue
 from producers.simulated.settings import VenueSettings
 from schemas.units import SECOND_NS
-from tests.producers.gateways import new_precautions
-from tests.producers.simulated.examples import PERP, SIM, recorded
+from tests.producers.gateways import new_checks
+from tests.producers.simulated.examples import PERP, SIM, recording_settings
 
-Serve = Callable[[VenueSettings], Awaitable[Served]]
+Serve = Callable[[VenueSettings], Awaitable[RunningVenue]]
 NewClient = Callable[..., Awaitable[SimulatedVenue]]
 RunGateway = Callable[..., AbstractAsyncContextManager["asyncio.Task[None]"]]
 
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Serve venues until the end of the test."""
+    """Start venues that run until the end of the test."""
     async with AsyncExitStack() as stack:
 
-        async def start(settings: VenueSettings) -> Served:
+        async def start(settings: VenueSettings) -> RunningVenue:
             return await stack.enter_async_context(serving(settings))
 
         yield start
@@ -37,7 +37,7 @@ async def serve() -> AsyncIterator[Serve]:
 
 @pytest.fixture
 async def new_client() -> AsyncIterator[NewClient]:
-    """Make clients of a venue's address."""
+    """Create clients of a venue's URL."""
     async with AsyncExitStack() as stack:
 
         async def make(url: str, timeout_s: float = 5.0) -> SimulatedVenue:
@@ -47,42 +47,42 @@ async def new_client() -> AsyncIterator[NewClient]:
 
 
 @pytest.fixture
-async def served(serve: Serve, tmp_path: Path) -> Served:
-    """A recording that stands at 100, falls to 99, rises to 101 and closes at 100.5, and a second candle like it."""
-    return await serve(recorded(tmp_path, ["100 101 99 100.5", "100.5 101 99 100.5"]))
+async def served(serve: Serve, tmp_path: Path) -> RunningVenue:
+    """A recorded market: starts at 100, falls to 99, rises to 101, closes at 100.5; then a second candle like it."""
+    return await serve(recording_settings(tmp_path, ["100 101 99 100.5", "100.5 101 99 100.5"]))
 
 
 @pytest.fixture
-async def client(served: Served, new_client: NewClient) -> SimulatedVenue:
+async def client(served: RunningVenue, new_client: NewClient) -> SimulatedVenue:
     return await new_client(served.url)
 
 
 @pytest.fixture
-async def here(bus: Bus) -> AsyncIterator[Service]:
-    """A part on the bus."""
-    async with open_service("test", bus_url=bus.url, http_port=None) as here:
-        yield here
+async def service(bus: Bus) -> AsyncIterator[Service]:
+    """A service on the bus."""
+    async with open_service("test", bus_url=bus.url, http_port=None) as opened:
+        yield opened
 
 
 @pytest.fixture
-def run_gateway(here: Service, client: SimulatedVenue) -> RunGateway:
-    """Run a gateway for as long as the context lasts."""
+def run_gateway(service: Service, client: SimulatedVenue) -> RunGateway:
+    """Run a gateway while the context lasts."""
 
     @asynccontextmanager
     async def run(
         place_lifetime: int = 10 * SECOND_NS,
         entry: SimulatedVenue = client,
-        precautions: PreTradeChecks | None = None,
+        checks: PreTradeChecks | None = None,
     ) -> AsyncIterator["asyncio.Task[None]"]:
         gateway = Gateway(
-            here,
+            service,
             entry,
             PERP,
             metrics=GatewayMetrics(CollectorRegistry()),
-            turns=FreeRunning(),
+            gate=FreeRunning(),
             concurrency=8,
             place_lifetime=place_lifetime,
-            precautions=precautions or new_precautions(here),
+            checks=checks or new_checks(service),
         )
         task = asyncio.create_task(gateway.run())
         try:

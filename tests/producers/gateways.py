@@ -1,39 +1,40 @@
-"""A gateway between a real bus and a real venue: what it is given, and what it told."""
+"""Helpers for gateway tests: checks, committed decisions, reports."""
 
 import msgspec
 
 from bus import Bus, Service
+from producers.gateway.engine_watchdog import HeartbeatMonitor
 from producers.gateway.executor import PreTradeChecks
 from producers.gateway.exposure import Exposure
-from producers.gateway.heartbeat import Heartbeat
-from producers.gateway.latency import Latencies
+from producers.gateway.latency import OrderLatencies
 from producers.gateway.rate_limiter import VenueRateLimiter
-from producers.outbox import Outbox
+from producers.retry import Outbox
 from schemas import subjects
 from schemas.engine.journal import Step
 from schemas.subjects import Stream
 from schemas.venue.orders import Decision, OrderReport
+from tests.builders import TIME
 from tests.producers.simulated.examples import PERP, SIM
 from tests.producers.streams import first
-from tests.schemas.examples import EXAMPLES, TIME
+from tests.schemas.examples import EXAMPLES
 
 STEP = next(event for event in EXAMPLES if isinstance(event, Step))
 REPORTS = subjects.order_report(SIM, PERP)
 INTENTS = subjects.order_intent(SIM, PERP)
 
 
-def new_precautions(
-    here: Service,
+def new_checks(
+    service: Service,
     *,
     exposure: Exposure | None = None,
     silent_after_s: float = 0,
-    budget: VenueRateLimiter | None = None,
+    rate_limiter: VenueRateLimiter | None = None,
 ) -> PreTradeChecks:
     return PreTradeChecks(
-        budget or VenueRateLimiter(0, 1),
+        rate_limiter or VenueRateLimiter(0, 1),
         exposure or Exposure(),
-        Heartbeat(silent_after_s, first_s=silent_after_s),
-        Latencies(SIM, Outbox(here.bus, here.log)),
+        HeartbeatMonitor(silent_after_s, first_s=silent_after_s),
+        OrderLatencies(SIM, Outbox(service.bus, service.log)),
     )
 
 

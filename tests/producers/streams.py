@@ -1,4 +1,4 @@
-"""Waiting for what comes on a stream."""
+"""Wait for events on a stream."""
 
 from collections.abc import Callable
 from contextlib import aclosing
@@ -12,7 +12,7 @@ from schemas.codec import decode
 async def until(
     bus: Bus, stream: str, subject: str, wanted: Callable[[list[msgspec.Struct]], bool]
 ) -> list[msgspec.Struct]:
-    """Return all events on a subject as soon as they are what is wanted."""
+    """Return all events on a subject as soon as they satisfy `wanted`."""
     events: list[msgspec.Struct] = []
     async with aclosing(read(bus, stream, (subject,), FromStart())) as batches:
         async for batch in batches:

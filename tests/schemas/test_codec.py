@@ -1,4 +1,4 @@
-"""The codec: every event comes back, old messages still decode, nonsense is named."""
+"""The codec: events round-trip, stored messages of the first version decode, invalid ones raise."""
 
 import json
 import typing
@@ -15,7 +15,8 @@ from schemas.codec import UndecodableError, decode, decode_as, encode
 from schemas.engine.control import CommandName
 from schemas.venue.market import Ticker
 from schemas.venue.orders import Trade
-from tests.schemas.examples import COMMAND, EXAMPLES, SETTINGS, TICKER, TRADE
+from tests.builders import COMMAND, SETTINGS, TICKER, TRADE
+from tests.schemas.examples import EXAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -24,12 +25,12 @@ def _name(event: msgspec.Struct) -> str:
     return type(event).__name__
 
 
-def test_there_is_an_example_of_every_event() -> None:
+def test_every_event_has_an_example() -> None:
     assert {_name(event) for event in EXAMPLES} == {kind.__name__ for kind in typing.get_args(codec.Event)}
 
 
 @pytest.mark.parametrize("event", EXAMPLES, ids=_name)
-def test_an_event_comes_back_as_it_was(event: msgspec.Struct) -> None:
+def test_an_event_round_trips(event: msgspec.Struct) -> None:
     assert decode(encode(event)) == event
     assert encode(decode(encode(event))) == encode(event)
 
@@ -41,12 +42,12 @@ def test_the_first_version_of_an_event_still_decodes(event: msgspec.Struct) -> N
 
 
 @pytest.mark.parametrize("event", EXAMPLES, ids=_name)
-def test_a_field_from_the_future_is_no_mistake(event: msgspec.Struct) -> None:
+def test_unknown_fields_are_ignored(event: msgspec.Struct) -> None:
     newer = json.loads(encode(event)) | {"added_later": {"x": [1]}}
     assert decode(json.dumps(newer).encode()) == event
 
 
-def test_decimals_are_strings_and_exact() -> None:
+def test_decimals_are_encoded_as_exact_strings() -> None:
     assert json.loads(encode(TRADE))["fee"] == "0.01916164"
 
 
@@ -59,24 +60,24 @@ def test_a_decimal_keeps_every_digit(price: Decimal) -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"{", b"[]", b"null", b'{"type":"Nothing"}', b'{"type":"Ticker"}', b"\xff\xfe"]
 )
-def test_nonsense_is_named(data: bytes) -> None:
+def test_an_invalid_message_is_undecodable(data: bytes) -> None:
     with pytest.raises(UndecodableError):
         decode(data)
 
 
 @given(st.binary())
-def test_any_bytes_decode_or_are_named(data: bytes) -> None:
+def test_random_bytes_are_undecodable(data: bytes) -> None:
     with pytest.raises(UndecodableError):
         decode(data)
 
 
-def test_another_event_than_expected_is_named() -> None:
+def test_an_event_of_another_type_is_undecodable() -> None:
     with pytest.raises(UndecodableError, match="expected Trade, got Ticker"):
         decode_as(encode(TICKER), Trade)
 
 
-def test_a_command_carries_what_it_asks_for() -> None:
-    asked = msgspec.structs.replace(
+def test_a_command_round_trips_with_settings_and_changes() -> None:
+    command = msgspec.structs.replace(
         COMMAND, name=CommandName.SET, settings=SETTINGS, changes={"order_amount": "40 USDT"}, dry_run=True
     )
-    assert decode(encode(asked)) == asked
+    assert decode(encode(command)) == command

@@ -1,1 +1,1 @@
-"""Operator commands: pause, stop, flatten, set, reconcile, trip, reset."""
+"""Operator commands: pause, resume, stop, flatten, remove, set, reconcile, trip, reset; and grid stops."""

@@ -1,9 +1,9 @@
-"""The stops of a whole grid: a loss, a profit or a price at which its position is closed and it stays stopped."""
+"""Stops of a whole grid: a loss, a profit or a price that closes its position and keeps it stopped."""
 
 from typing import NamedTuple
 
+from engine.core.arithmetic import total_profit
 from engine.core.commands.halt import flatten
-from engine.core.orders.profit import total
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.grid.state import GridState
@@ -11,49 +11,46 @@ from schemas.units import Price
 
 
 class Stop(NamedTuple):
-    """A stop that is reached."""
+    """A stop that was reached."""
 
     name: str
-    """Of the setting."""
+    """The setting: `stop_loss`, `take_profit`, `stop_below_price` or `stop_above_price`."""
     details: str
 
 
-def look(draft: Draft) -> bool:
-    """Stop the grid where a stop is reached, once, and tell whether it was."""
+def check(draft: Draft) -> None:
+    """Flatten the grid when a stop is reached, unless it is halted already."""
     state = draft.state
     if draft.price is None or state.halt is not None:
-        return False
+        return
     stop = reached(state, draft.price)
     if stop is None:
-        return False
+        return
     draft.risk(Severity.CRITICAL, stop.name, stop.details, active=True)
     flatten(draft, f"{stop.name.replace('_', ' ')}: {stop.details}", guard=stop.name)
-    return True
 
 
 def reached(state: GridState, price: Price) -> Stop | None:
-    """Return the stop that a price reaches, None where there is none."""
-    settings, profit, quote = state.settings, total(state, price), state.instrument.quote
+    """Return the stop that is reached at a price, None without one."""
+    settings, profit, quote = state.settings, total_profit(state.accounts, price), state.instrument.quote
     if 0 < settings.stop_loss <= -profit:
-        return Stop("stop_loss", f"the total is {profit} {quote} at {price}, the limit -{settings.stop_loss}")
+        return Stop(
+            "stop_loss", f"total profit {profit} {quote} at {price}, the limit is -{settings.stop_loss}"
+        )
     if 0 < settings.take_profit <= profit:
         return Stop(
-            "take_profit", f"the total is {profit} {quote} at {price}, the aim {settings.take_profit}"
+            "take_profit", f"total profit {profit} {quote} at {price}, the target is {settings.take_profit}"
         )
     below, above = settings.stop_below_price, settings.stop_above_price
     if below is not None and price <= below:
-        return Stop(
-            "stop_below_price", f"the price is {price}, the limit {below}; the total is {profit} {quote}"
-        )
+        return Stop("stop_below_price", f"price {price}, the limit is {below}; total profit {profit} {quote}")
     if above is not None and price >= above:
-        return Stop(
-            "stop_above_price", f"the price is {price}, the limit {above}; the total is {profit} {quote}"
-        )
+        return Stop("stop_above_price", f"price {price}, the limit is {above}; total profit {profit} {quote}")
     return None
 
 
 def is_set(state: GridState) -> bool:
-    """Tell whether any tick may reach a stop."""
+    """Return whether any tick may reach a stop."""
     settings = state.settings
     prices = (settings.stop_below_price, settings.stop_above_price)
     has_stop = settings.stop_loss > 0 or settings.take_profit > 0 or any(each is not None for each in prices)

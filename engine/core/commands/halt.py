@@ -1,17 +1,19 @@
-"""A grid that was told to stop: its orders are canceled, its position stays or is closed, and it may be removed.
+"""Halts: stop, flatten, remove and engine shutdown. A halted grid places no order except to close its position.
 
-A position is closed net: orders that only reduce it, of the slots on its side, at a limit beyond the best price. What is
-left when they are filled are slots whose long and short quantities make up for each other. Each order is of one slot, so
-that a trade is booked where what it closes was.
+Flattening closes the net position: reduce-only limit orders beyond the best price, for the slots on the position's side.
+Afterwards the long and short quantities left in the slots cancel each other out. Each order belongs to one slot, so that
+its trades are booked where the quantity was held.
 """
 
+from engine.core.arithmetic import total_profit
 from engine.core.blocking import halted_by
-from engine.core.orders.profit import total
+from engine.core.commands.answers import Answer
 from engine.core.orders.slots import is_working
 from engine.core.quoting.quoting import Market, Plan, Quote
 from engine.core.step import Draft
 from schemas.engine.control import CommandOutcome
 from schemas.engine.events import Severity
+from schemas.engine.journal import EngineStarted, EngineStopping
 from schemas.grid.state import GridState, Halt, Slot, SlotOrder
 from schemas.grid.view import NotQuoting
 from schemas.units import ZERO, Price, Quantity, Side, TimeNs
@@ -19,120 +21,131 @@ from schemas.venue.instruments import Instrument
 
 FLATTEN = "flatten"
 
-Answer = tuple[CommandOutcome, str]
-
 
 def stop(draft: Draft, reason: str) -> Answer:
-    """Cancel what is out and keep the position."""
+    """Cancel all orders and keep the position; ends a flattening."""
     state = draft.state
     if state.halt is None:
         state.halt = Halt(reason=reason)
-        return CommandOutcome.APPLIED, f"{_orders_out(state)}, {_holding(state)} stays"
+        return CommandOutcome.APPLIED, f"{_orders_canceled(state)}, {_holding(state)} stays"
     if state.halt.flattens:
         state.halt.flattens = False
-        draft.risk(Severity.LOW, FLATTEN, f"given up, {_holding(state)} stays", active=False)
-        return CommandOutcome.APPLIED, f"the position is not closed any further, {_holding(state)} stays"
-    return CommandOutcome.UNCHANGED, "it is stopped already"
+        draft.risk(Severity.LOW, FLATTEN, f"aborted, {_holding(state)} stays", active=False)
+        return CommandOutcome.APPLIED, f"flattening is aborted, {_holding(state)} stays"
+    return CommandOutcome.UNCHANGED, "already stopped"
 
 
 def flatten(draft: Draft, reason: str, *, guard: str = "") -> Answer:
-    """Cancel what is out and close the position; `guard` names the risk that is over when it is resumed."""
+    """Cancel all orders and close the position; `guard` names the risk that a later resume clears."""
     state = draft.state
     if state.halt is None:
         state.halt = Halt(reason=reason, guard=guard)
     elif state.halt.flattens or not state.accounts.position:
-        return CommandOutcome.UNCHANGED, "it is being closed already" if state.halt.flattens else "it is flat"
+        return CommandOutcome.UNCHANGED, "already flattening" if state.halt.flattens else "already flat"
     state.halt.flattens = True
     for slot in state.slots.values():
         slot.quiet_until = 0
-    draft.risk(Severity.MEDIUM, FLATTEN, f"{_orders_out(state)}, {_holding(state)} is closed", active=True)
-    how = f"at most {(state.settings.flatten_slippage * 100).normalize():f}% beyond the best price"
+    draft.risk(Severity.MEDIUM, FLATTEN, f"{_orders_canceled(state)}, closing {_holding(state)}", active=True)
+    limit = f"at most {(state.settings.flatten_slippage * 100).normalize():f}% beyond the best price"
     return (
         CommandOutcome.APPLIED,
-        f"{_orders_out(state)}, {_holding(state)} is closed {how}; then it is stopped",
+        f"{_orders_canceled(state)}, closing {_holding(state)} {limit}; stopped afterwards",
     )
 
 
 def remove(draft: Draft, reason: str, *, keeps_position: bool) -> Answer:
-    """Cancel what is out, then be removed."""
+    """Cancel all orders and remove the grid when the last one ended."""
     state = draft.state
-    is_closing = state.halt is not None and state.halt.flattens
-    if state.accounts.position and not (keeps_position or is_closing):
+    is_flattening = state.halt is not None and state.halt.flattens
+    if state.accounts.position and not (keeps_position or is_flattening):
         return (
             CommandOutcome.REFUSED,
-            f"it holds {_holding(state)}: flatten it first, or remove it and keep that",
+            f"there is {_holding(state)}: flatten first, or remove with the position kept",
         )
     if state.halt is None:
         state.halt = Halt(reason=reason)
     if state.halt.removes and state.halt.keeps_position >= keeps_position:
-        return CommandOutcome.UNCHANGED, "it is being removed already"
+        return CommandOutcome.UNCHANGED, "removal is already under way"
     state.halt.removes, state.halt.keeps_position = True, keeps_position
-    then = "once the position is closed it is removed" if is_closing else "then it is removed"
-    return CommandOutcome.APPLIED, f"{_orders_out(state)}, {then}"
+    then = "removed once the position is closed" if is_flattening else "removed afterwards"
+    return CommandOutcome.APPLIED, f"{_orders_canceled(state)}, {then}"
 
 
 def resume(draft: Draft, details: str) -> bool:
-    """Quote again after a stop, and tell whether there was one."""
+    """End a halt, if there is one, so that quoting resumes; return whether there was one."""
     state = draft.state
     halt, state.halt = state.halt, None
     if halt is None:
         return False
     if halt.flattens:
-        draft.risk(Severity.LOW, FLATTEN, f"given up, {_holding(state)} stays", active=False)
+        draft.risk(Severity.LOW, FLATTEN, f"aborted, {_holding(state)} stays", active=False)
     if halt.guard:
         draft.risk(Severity.LOW, halt.guard, details, active=False)
     return True
 
 
-def look(draft: Draft) -> bool:
-    """Go on with what waits for the last order to end, and tell whether anything did."""
+def on_engine_lifecycle(draft: Draft, event: EngineStarted | EngineStopping) -> None:
+    """Halt on engine shutdown if `cancel_on_exit` is set, and end that halt on engine start.
+
+    The shutdown of the last engine cancels the open orders; the next engine places them again.
+    """
+    state = draft.state
+    is_exiting = isinstance(event, EngineStopping) and (state.exiting or state.settings.cancel_on_exit)
+    if is_exiting is not state.exiting:
+        draft.touch()
+        state.exiting = is_exiting
+
+
+def advance(draft: Draft) -> None:
+    """Finish a flattening or a removal once no order is live."""
     halt = draft.state.halt
     if halt is None or draft.state.removed or any(slot.order for slot in draft.state.slots.values()):
-        return False
-    return _end_flattening(draft, halt) | _end_removal(draft, halt)
+        return
+    _finish_flattening(draft, halt)
+    _finish_removal(draft, halt)
 
 
 def plan(state: GridState, market: Market, now: TimeNs) -> Plan:
-    """Return the changes that a grid makes which was told to stop."""
+    """Return the order changes of a halted grid."""
     working = [slot.order for slot in state.slots.values() if slot.order and is_working(slot.order)]
     halted = halted_by(state)
     if halted is not NotQuoting.FLATTENING:
         assert halted is not None
         return Plan([(order, halted.replace("_", " ")) for order in working], [], depends_on_price=False)
-    found = ((order, _reason_to_cancel(state, market, order)) for order in working)
-    cancels = [(order, reason) for order, reason in found if reason is not None]
+    reasons = ((order, _reason_to_cancel(state, market, order)) for order in working)
+    cancels = [(order, reason) for order, reason in reasons if reason is not None]
     free = [slot for slot in state.slots.values() if slot.order is None and slot.quiet_until <= now]
-    room = state.settings.order_cleanup_threshold - sum(
+    quota = state.settings.order_cleanup_threshold - sum(
         slot.order is not None for slot in state.slots.values()
     )
-    return Plan(cancels, _closings(state, market, free)[: max(room, 0)], depends_on_price=True)
+    return Plan(cancels, _closings(state, market, free)[: max(quota, 0)], depends_on_price=True)
 
 
-def _end_flattening(draft: Draft, halt: Halt) -> bool:
+def _finish_flattening(draft: Draft, halt: Halt) -> None:
     state = draft.state
     if not halt.flattens or (draft.price is not None and _is_closable(draft, draft.price)):
-        return False
+        return
     halt.flattens = False
     position, price = state.accounts.position, draft.price or ZERO
-    rest = f"; {position} {state.instrument.base} stays, less than the venue takes" if position else ""
-    made = f"the total is {total(state, price)} {state.instrument.quote}"
-    draft.risk(Severity.LOW, FLATTEN, f"flat at {price}, {made}{rest}", active=False)
-    return True
+    rest = f"; {position} {state.instrument.base} stays, below the venue's minimum" if position else ""
+    profit = f"total profit {total_profit(state.accounts, price)} {state.instrument.quote}"
+    draft.risk(Severity.LOW, FLATTEN, f"flat at {price}, {profit}{rest}", active=False)
 
 
-def _end_removal(draft: Draft, halt: Halt) -> bool:
+def _finish_removal(draft: Draft, halt: Halt) -> None:
     state = draft.state
     if not halt.removes or halt.flattens:
-        return False
+        return
     if state.accounts.position and not halt.keeps_position:
         halt.removes = False
         draft.alert(
-            Severity.HIGH, "not_removed", f"{_holding(state)} is left: flatten it, or remove it and keep that"
+            Severity.HIGH,
+            "not_removed",
+            f"{_holding(state)} is left: flatten again, or remove with the position kept",
         )
     else:
         state.removed = True
-        draft.alert(Severity.LOW, "removed", f"no order is out, {_holding(state)} is left")
-    return True
+        draft.alert(Severity.LOW, "removed", f"no order is live, {_holding(state)} is left")
 
 
 def _is_closable(draft: Draft, price: Price) -> bool:
@@ -143,8 +156,8 @@ def _is_closable(draft: Draft, price: Price) -> bool:
 def _closings(state: GridState, market: Market, slots: list[Slot]) -> list[Quote]:
     position = state.accounts.position
     side = Side.SELL if position > 0 else Side.BUY
-    price = _limit(state, market, side)
-    left = abs(position) - _closing_out(state, side)
+    price = _limit_price(state, market, side)
+    left = abs(position) - _live_closing_quantity(state, side)
     quotes = []
     for slot in sorted(slots, key=lambda each: (-abs(each.held), each.level)):
         quantity = state.instrument.quantity_down(min(abs(slot.held), max(left, ZERO)))
@@ -154,7 +167,7 @@ def _closings(state: GridState, market: Market, slots: list[Slot]) -> list[Quote
     return quotes
 
 
-def _closing_out(state: GridState, side: Side) -> Quantity:
+def _live_closing_quantity(state: GridState, side: Side) -> Quantity:
     orders = [slot.order for slot in state.slots.values() if slot.order]
     return sum(
         (each.quantity - each.traded_quantity for each in orders if not each.opens and each.side is side),
@@ -162,14 +175,14 @@ def _closing_out(state: GridState, side: Side) -> Quantity:
     )
 
 
-def _limit(state: GridState, market: Market, side: Side) -> Price:
+def _limit_price(state: GridState, market: Market, side: Side) -> Price:
     slippage, instrument = state.settings.flatten_slippage, state.instrument
     if side is Side.SELL:
-        return max(instrument.price_down(_best(market, side) * (1 - slippage)), instrument.tick_size)
-    return instrument.price_up(_best(market, side) * (1 + slippage))
+        return max(instrument.price_down(_best_price(market, side) * (1 - slippage)), instrument.tick_size)
+    return instrument.price_up(_best_price(market, side) * (1 + slippage))
 
 
-def _best(market: Market, side: Side) -> Price:
+def _best_price(market: Market, side: Side) -> Price:
     return (market.bid if side is Side.SELL else market.ask) or market.price
 
 
@@ -177,9 +190,9 @@ def _reason_to_cancel(state: GridState, market: Market, order: SlotOrder) -> str
     position = state.accounts.position
     if order.opens or order.side.sign * position >= 0:
         return "flattening"
-    if _closing_out(state, order.side) > abs(position):
+    if _live_closing_quantity(state, order.side) > abs(position):
         return "more than is left to close"
-    if (order.price - _best(market, order.side)) * order.side.sign < 0:
+    if (order.price - _best_price(market, order.side)) * order.side.sign < 0:
         return "the price moved away"
     return None
 
@@ -190,7 +203,7 @@ def _is_enough(instrument: Instrument, price: Price, quantity: Quantity) -> bool
     )
 
 
-def _orders_out(state: GridState) -> str:
+def _orders_canceled(state: GridState) -> str:
     number = sum(slot.order is not None and slot.order.ended is None for slot in state.slots.values())
     return f"{number} order{'' if number == 1 else 's'} canceled"
 

@@ -1,4 +1,7 @@
-"""A reconciliation that somebody asked for: the next sweep answers it, and in a dry run changes nothing."""
+"""Reconciliation, periodic or by command. The next sweep answers a command; a dry run changes nothing.
+
+A sweep is the venue's open orders and the position read with them. It arrives periodically and when a command asks for it.
+"""
 
 from copy import deepcopy
 
@@ -7,18 +10,19 @@ from engine.core.step import Draft
 from schemas.engine.control import Command, CommandName, CommandOutcome
 from schemas.engine.events import Reconciled, ReconciliationFinding
 from schemas.engine.journal import CommandReceived
-from schemas.grid.state import Asked, GridState
+from schemas.grid.state import GridState, PendingReconciliation
 from schemas.venue.account import OpenOrders, Position
 
-TOLD = 10
-"""No more findings than this are told in an answer; each is an event of its own."""
+MAX_FINDINGS_IN_ANSWER = 10
+"""Further findings are only counted; each is published as an event of its own."""
 
 
-def ask(draft: Draft, received: CommandReceived) -> None:
-    """Remember that the next sweep has to answer a command."""
+def request(draft: Draft, received: CommandReceived) -> None:
+    """Queue a reconcile command for the next sweep."""
     command: Command = received.command
+    draft.touch()
     draft.state.asked.append(
-        Asked(
+        PendingReconciliation(
             command_id=command.command_id,
             operator=command.operator,
             reason=command.reason,
@@ -28,30 +32,28 @@ def ask(draft: Draft, received: CommandReceived) -> None:
     )
 
 
-def on_sweep(draft: Draft, found: OpenOrders | Position) -> bool:
-    """Reconcile with a sweep and the position it came with, and tell whether that changed or said anything.
-
-    In a dry run they are only kept for the answer.
-    """
+def on_sweep(draft: Draft, found: OpenOrders | Position) -> None:
+    """Reconcile with a sweep, or with the position read with it; in a dry run only keep it for the answer."""
     if isinstance(found, OpenOrders) and draft.state.asked:
         draft.sweep = found
     elif isinstance(found, Position):
         draft.position = found
     if draft.sweep is None:
-        return _compare(draft, found)
-    if not is_dry(draft.state):
         _compare(draft, found)
-    return True
+        return
+    draft.touch()
+    if not is_dry_run(draft.state):
+        _compare(draft, found)
 
 
 def answer(draft: Draft) -> None:
-    """Tell what the sweep of this step found, if it was asked for."""
+    """Answer the queued commands with the findings of this step's sweep, if there was one."""
     state = draft.state
     if draft.sweep is None:
         return
-    is_trial = is_dry(state)
-    found = _found(_tried(draft, draft.sweep) if is_trial else draft)
-    text = f"dry run, nothing changed: {found}" if is_trial else found
+    dry_run = is_dry_run(state)
+    findings = _summary(_dry_run(draft, draft.sweep) if dry_run else draft)
+    text = f"dry run, nothing changed: {findings}" if dry_run else findings
     for each in state.asked:
         draft.answer(
             command_id=each.command_id,
@@ -65,12 +67,12 @@ def answer(draft: Draft) -> None:
     state.asked = []
 
 
-def is_dry(state: GridState) -> bool:
-    """Tell whether the next sweep may change nothing: nobody asked for more than a look."""
+def is_dry_run(state: GridState) -> bool:
+    """Return whether the next sweep must change nothing: every queued command is a dry run."""
     return all(each.dry_run for each in state.asked)
 
 
-def _tried(draft: Draft, sweep: OpenOrders) -> Draft:
+def _dry_run(draft: Draft, sweep: OpenOrders) -> Draft:
     trial = Draft(deepcopy(draft.state), draft.step, draft.time, draft.price_time, draft.price)
     _compare(trial, sweep)
     if draft.position is not None:
@@ -78,23 +80,26 @@ def _tried(draft: Draft, sweep: OpenOrders) -> Draft:
     return trial
 
 
-def _compare(draft: Draft, found: OpenOrders | Position) -> bool:
+def _compare(draft: Draft, found: OpenOrders | Position) -> None:
     if isinstance(found, OpenOrders):
-        return reconciliation.on_open_orders(draft, found)
-    return position_check.on_position(draft, found)
+        reconciliation.on_open_orders(draft, found)
+    else:
+        position_check.on_position(draft, found)
 
 
-def _found(draft: Draft) -> str:
+def _summary(draft: Draft) -> str:
     state = draft.state
     notices = [each for each in draft.notices if isinstance(each, Reconciled)]
-    told = [f"{each.finding} {each.client_order_id}: {each.action}" for each in notices[:TOLD]]
-    if len(notices) > TOLD:
-        told.append(f"and {len(notices) - TOLD} more")
-    waiting = sum(slot.order.unconfirmed_passes for slot in state.slots.values() if slot.order)
-    waiting += sum(each.unconfirmed_passes for each in state.finished)
-    if waiting:
-        told.append(f"{waiting} not borne out by this pass, acted on if the next does not either")
-    is_told = any(each.finding is ReconciliationFinding.POSITION_DIFFERS for each in notices)
-    if state.position_gap and not is_told:
-        told.append(f"the position differs by {state.position_gap}, acted on if the next pass finds the same")
-    return "; ".join(told) or "nothing differs"
+    parts = [
+        f"{each.finding} {each.client_order_id}: {each.action}" for each in notices[:MAX_FINDINGS_IN_ANSWER]
+    ]
+    if len(notices) > MAX_FINDINGS_IN_ANSWER:
+        parts.append(f"and {len(notices) - MAX_FINDINGS_IN_ANSWER} more")
+    unconfirmed = sum(slot.order.unconfirmed_passes for slot in state.slots.values() if slot.order)
+    unconfirmed += sum(each.unconfirmed_passes for each in state.finished)
+    if unconfirmed:
+        parts.append(f"not confirmed by this pass: {unconfirmed}; the next pass acts unless it confirms them")
+    is_reported = any(each.finding is ReconciliationFinding.POSITION_DIFFERS for each in notices)
+    if state.position_gap and not is_reported:
+        parts.append(f"the position differs by {state.position_gap}; the next pass acts if it finds the same")
+    return "; ".join(parts) or "no differences"

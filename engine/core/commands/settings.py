@@ -1,37 +1,39 @@
-"""Settings changed while a grid runs: all of those asked for, or none."""
+"""Change settings of a running grid: all changes of a command, or none."""
 
 from collections.abc import Mapping
 
+from engine.core.commands.answers import Answer
 from engine.core.settings_checks import check
 from engine.core.step import Draft
 from schemas.engine.control import CommandOutcome
-from schemas.grid import tuning
-
-Answer = tuple[CommandOutcome, str]
+from schemas.grid.settings_notation import live_settings, setting_text, with_setting
 
 
 def change(draft: Draft, changes: Mapping[str, str]) -> Answer:
-    """Change settings that are written as in a configuration, and tell what became of each; mistakes change nothing."""
+    """Apply changes written as in a configuration, such as `{"order_amount": "40 USDT"}`; a mistake rejects them all."""
     state = draft.state
     before, quote = state.settings, state.instrument.quote
     after = before
-    mistakes = [] if changes else ["it names no setting"]
+    mistakes = [] if changes else ["no setting given"]
     for name, text in changes.items():
         try:
-            after = tuning.changed(after, name, text, quote)
+            after = with_setting(after, name, text, quote)
         except ValueError as error:
             mistakes.append(f"{name} {error}")
     if mistakes:
-        return CommandOutcome.REFUSED, f"{'; '.join(mistakes)}; what may change: {', '.join(tuning.live())}"
+        return (
+            CommandOutcome.REFUSED,
+            f"{'; '.join(mistakes)}; settings that can be changed: {', '.join(live_settings())}",
+        )
     known = check(before, state.instrument, draft.price)
     new = [each for each in check(after, state.instrument, draft.price) if each not in known]
     if new:
         return CommandOutcome.REFUSED, "; ".join(new)
     if after == before:
-        return CommandOutcome.UNCHANGED, "it is so already"
+        return CommandOutcome.UNCHANGED, "the settings already have these values"
     state.settings = after
-    told = (
-        f"{name} {tuning.shown(before, name, quote)} -> {tuning.shown(after, name, quote)}"
+    applied = (
+        f"{name} {setting_text(before, name, quote)} -> {setting_text(after, name, quote)}"
         for name in changes
     )
-    return CommandOutcome.APPLIED, "; ".join(told)
+    return CommandOutcome.APPLIED, "; ".join(applied)

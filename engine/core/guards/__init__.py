@@ -1,1 +1,1 @@
-"""Guards: conditions that stop opening orders, and circuit breakers."""
+"""Guards: conditions that forbid opening orders, and the circuit breaker that some of them trip."""

@@ -1,9 +1,9 @@
-"""The circuit breaker of one grid: closed it lets through, open it stops what opens, half-open it tries one level a side.
+"""The circuit breaker of one grid: closed, open (no opening orders), or half-open (one trial level a side).
 
-It opens on losing round trips in a row (`round_trips`), on a drawdown from the peak of the total profit (`drawdown`), on
-orders or ticks that take too long (`latency`), on a feed that is lost for too long (`feed`), on a position that differs
-from the venue's (`positions`), and by hand. Open lasts for the cool-down, restarts included; then a clean round trip
-closes it, and a losing one opens it again.
+It opens on consecutive losing round trips, on a drawdown of the total profit (`drawdown`), on slow orders or ticks
+(`latency`), on a feed lost for too long (`stale_feed`), on a position that differs from the venue's (`position_check`),
+and by hand. It stays open for the cool-down, across restarts. Half-open, a clean round trip closes it and a losing one
+opens it again.
 """
 
 from typing import NamedTuple
@@ -12,57 +12,70 @@ from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.grid.settings import GridMode
 from schemas.grid.state import BreakerState, GridState
-from schemas.units import Money, Side
+from schemas.units import Money, Side, TimeNs
 
 CIRCUIT_BREAKER = "circuit_breaker"
 
 
 class Windows(NamedTuple):
-    """How many levels may have opening orders, on each side of the center."""
+    """Number of levels that may have opening orders on each side of the center."""
 
     buy: int
     sell: int
 
 
-def look(draft: Draft) -> bool:
-    """Let an open breaker become half-open after its cool-down, and tell whether it did."""
+def evaluate_round_trips(draft: Draft) -> None:
+    """Trip on consecutive losing round trips of this step; half-open, close on a clean one."""
+    breaker, limit = draft.state.breaker, draft.state.settings.max_losing_round_trips
+    for profit in draft.round_trips:
+        breaker.losses = breaker.losses + 1 if profit < 0 else 0
+        if breaker.state is BreakerState.HALF_OPEN:
+            if profit < 0:
+                trip(draft, f"a round trip lost {-profit} while half-open")
+            else:
+                close(draft, "a clean round trip")
+        elif 0 < limit <= breaker.losses:
+            trip(draft, f"{breaker.losses} losing round trips in a row")
+
+
+def evaluate_cool_down(draft: Draft) -> None:
+    """Turn an open breaker half-open when its cool-down is over."""
     breaker = draft.state.breaker
-    if breaker.state is not BreakerState.OPEN or draft.time < ends_at(draft.state):
-        return False
+    if breaker.state is not BreakerState.OPEN or draft.time < half_open_time(draft.state):
+        return
     breaker.state = BreakerState.HALF_OPEN
-    draft.risk(Severity.MEDIUM, CIRCUIT_BREAKER, "half-open: one level a side is tried", active=True)
-    return True
+    draft.risk(Severity.MEDIUM, CIRCUIT_BREAKER, "half-open: one trial level a side", active=True)
 
 
 def trip(draft: Draft, details: str) -> bool:
-    """Open the breaker, and tell whether it was not open before."""
+    """Open the breaker; return whether it was not open before."""
     breaker = draft.state.breaker
     if breaker.state is BreakerState.OPEN:
         return False
     breaker.state, breaker.opened_time, breaker.reason = BreakerState.OPEN, draft.time, details
-    _forget(draft.state)
+    _reset(draft.state)
     draft.risk(Severity.CRITICAL, CIRCUIT_BREAKER, f"open: {details}", active=True)
     return True
 
 
 def close(draft: Draft, details: str) -> bool:
-    """Close the breaker, and tell whether it was not closed before."""
+    """Close the breaker; return whether it was not closed before."""
     breaker = draft.state.breaker
     if breaker.state is BreakerState.CLOSED:
         return False
     breaker.state, breaker.opened_time, breaker.reason = BreakerState.CLOSED, 0, ""
-    _forget(draft.state)
+    _reset(draft.state)
     draft.risk(Severity.LOW, CIRCUIT_BREAKER, f"closed: {details}", active=False)
     return True
 
 
-def ends_at(state: GridState) -> int:
-    """Return when an open breaker becomes half-open."""
+def half_open_time(state: GridState) -> TimeNs:
+    """Return when an open breaker turns half-open."""
     return state.breaker.opened_time + state.settings.breaker_cool_down
 
 
 def windows(state: GridState) -> Windows:
-    """Return the windows of a grid, which a half-open breaker narrows to one level that is not filled yet."""
+    """Return the windows of a grid. Half-open, a side has one level until a trial level of it is filled, then none."""
     settings = state.settings
     sell = settings.sell_window if settings.mode is GridMode.NEUTRAL else 0
     if not _is_half_open(state):
@@ -73,14 +86,14 @@ def windows(state: GridState) -> Windows:
 
 
 def full_window(state: GridState) -> Money:
-    """Return what the larger window is worth when all of it is filled, in quote."""
+    """Return the value of the larger window with every level filled, in quote."""
     settings = state.settings
     sells = settings.sell_window if settings.mode is GridMode.NEUTRAL else 0
     return settings.order_amount * max(settings.buy_window, sells)
 
 
 def note_opening(state: GridState, level: int) -> None:
-    """Remember the level of an opening trade that a half-open breaker let through."""
+    """Record the level of an opening trade as a trial while half-open."""
     tried = state.breaker.tried
     if _is_half_open(state) and level not in tried:
         tried.append(level)
@@ -90,7 +103,7 @@ def _is_half_open(state: GridState) -> bool:
     return BreakerState.HALF_OPEN in {state.breaker.state, state.global_breaker}
 
 
-def _forget(state: GridState) -> None:
+def _reset(state: GridState) -> None:
     state.breaker.losses = 0
     state.breaker.peaks = []
     state.breaker.tried = []

@@ -1,36 +1,40 @@
-"""The fall of the total profit from its peak, which opens the circuit breaker. The peak is that of the window's steps."""
+"""Drawdown guard: a fall of the total profit from its peak trips the circuit breaker.
 
+The peak is the highest total profit of the steps within `drawdown_window`.
+"""
+
+from engine.core.arithmetic import total_profit
 from engine.core.guards.circuit_breaker import full_window, trip
-from engine.core.orders.profit import total
 from engine.core.step import Draft
 from schemas.grid.state import GridState, Peak
 from schemas.units import Price
 
-PEAKS_KEPT = 24
-"""Into so many parts the window is cut; each keeps its highest step."""
+MAX_PEAKS = 24
+"""Number of equal parts of the window; of each the highest step is kept."""
 
 
-def look(draft: Draft) -> bool:
-    """Judge the price of a step in the making, and tell whether the breaker opened."""
+def evaluate(draft: Draft) -> None:
+    """Trip the breaker when the total profit at the draft's price is too far below the peak."""
     state, settings = draft.state, draft.state.settings
     oldest = draft.time - settings.drawdown_window
     peaks = [peak.profit for peak in state.breaker.peaks if peak.time > oldest]
     if not peaks or draft.price is None or not is_watched(state):
-        return False
-    drawdown = max(peaks) - total(state, draft.price)
+        return
+    drawdown = max(peaks) - total_profit(state.accounts, draft.price)
     limits = [settings.max_drawdown, settings.max_drawdown_ratio * full_window(state)]
     limit = min(limit for limit in limits if limit > 0)
-    return drawdown >= limit and trip(draft, f"drawdown of {drawdown} from the peak, the limit is {limit}")
+    if drawdown >= limit:
+        trip(draft, f"drawdown of {drawdown} from the peak, the limit is {limit}")
 
 
 def remember_peak(state: GridState, price: Price) -> None:
-    """Note the profit of a step, where a drawdown is watched."""
+    """Record the total profit of a committed step, where drawdown is limited."""
     settings, peaks = state.settings, state.breaker.peaks
     if not is_watched(state):
         return
-    now = total(state, price)
+    now = total_profit(state.accounts, price)
     oldest = state.time - settings.drawdown_window
-    part = max(settings.drawdown_window // PEAKS_KEPT, 1)
+    part = max(settings.drawdown_window // MAX_PEAKS, 1)
     kept = [peak for peak in peaks if peak.time > oldest and peak.profit > now]
     if not kept or kept[-1].time // part != state.time // part:
         kept.append(Peak(time=state.time, profit=now))
@@ -38,5 +42,5 @@ def remember_peak(state: GridState, price: Price) -> None:
 
 
 def is_watched(state: GridState) -> bool:
-    """Tell whether any tick may open the breaker."""
+    """Return whether drawdown is limited, so that any tick may trip the breaker."""
     return state.settings.max_drawdown > 0 or state.settings.max_drawdown_ratio > 0

@@ -1,7 +1,7 @@
-"""How long the venue takes for our orders, and its ticks to us: what lasts too long opens the circuit breaker.
+"""Latency guard: slow order acceptance, or ticks that keep arriving late, trip the circuit breaker.
 
-An order's latency is from the market time that it was decided at to the venue's time of its acceptance. A tick's is from
-the venue's time to our publisher's, so that it has the difference of the two clocks in it.
+Order latency runs from the market time of the decision to the venue's time of acceptance. Link latency runs from the
+venue's time of a tick to its receive time at our publisher, so it includes the difference between the two clocks.
 """
 
 from engine.core.guards.circuit_breaker import trip
@@ -11,66 +11,72 @@ from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs
 from schemas.venue.market import Ticker
 from schemas.venue.orders import OrderReport, OrderStatus
 
-LATENCIES_KEPT = 200
-LATENCIES_NEEDED = 20
-"""With fewer there is no p99 to speak of."""
+MAX_LATENCIES = 200
+MIN_LATENCIES = 20
+"""With fewer samples a p99 means nothing."""
 
-LINK_PATIENCE: DurationNs = 3 * SECOND_NS
-"""Ticks have to be late for so long: one late tick is no slow link."""
+LINK_PATIENCE_NS: DurationNs = 3 * SECOND_NS
+"""Ticks must be late for this long: one late tick is not a slow link."""
 
 
-def note_acceptance(state: GridState, order: SlotOrder, report: OrderReport) -> bool:
-    """Note how long an order took to be accepted, once and where it is watched; tell whether it was noted."""
+def note_acceptance(draft: Draft, order: SlotOrder, report: OrderReport) -> None:
+    """Record the latency of an order's acceptance, once, where it is limited."""
+    state = draft.state
     if not state.settings.max_order_latency or not order.decided_time or report.status is not OrderStatus.NEW:
-        return False
+        return
+    draft.touch()
     state.breaker.latencies.append(max(report.time - order.decided_time, 0))
-    del state.breaker.latencies[:-LATENCIES_KEPT]
+    del state.breaker.latencies[:-MAX_LATENCIES]
     order.decided_time = 0
-    return True
 
 
 def link_latency(ticker: Ticker) -> DurationNs | None:
-    """Return how late a ticker came, None when it does not say."""
+    """Return how late a ticker arrived, None without a receive time."""
     return ticker.received_time - ticker.time if ticker.received_time else None
 
 
-def look(draft: Draft) -> bool:
-    """Judge the latencies known, and tell whether that changed anything."""
-    return _judge_orders(draft) | _judge_link(draft)
+def evaluate(draft: Draft) -> None:
+    """Trip the breaker when orders or ticks take too long."""
+    _evaluate_orders(draft)
+    _evaluate_link(draft)
 
 
 def is_link_watched(state: GridState) -> bool:
-    """Tell whether any tick may show that the link is slow."""
+    """Return whether link latency is limited, so that any tick may trip the breaker."""
     return state.settings.max_link_latency > 0
 
 
 def p99(latencies: list[DurationNs]) -> DurationNs:
-    """Return the latency that 1 % are above, and at least one is: a single outlier is not the rule."""
+    """Return the latency that 1 % of at least two samples exceed, and at least one does: a single outlier never counts."""
     ordered = sorted(latencies)
     return ordered[min(-(-99 * len(ordered) // 100) - 1, len(ordered) - 2)]
 
 
-def _judge_orders(draft: Draft) -> bool:
+def _evaluate_orders(draft: Draft) -> None:
     limit, latencies = draft.state.settings.max_order_latency, draft.state.breaker.latencies
-    if not limit or len(latencies) < LATENCIES_NEEDED or p99(latencies) < limit:
-        return False
-    found = f"p99 of the last {len(latencies)} orders {_ms(p99(latencies))}, the limit is {_ms(limit)}"
-    return trip(draft, f"order latency: {found}")
+    if not limit or len(latencies) < MIN_LATENCIES or p99(latencies) < limit:
+        return
+    measured = f"p99 of the last {len(latencies)} orders {_ms(p99(latencies))}, the limit is {_ms(limit)}"
+    trip(draft, f"order latency: {measured}")
 
 
-def _judge_link(draft: Draft) -> bool:
+def _evaluate_link(draft: Draft) -> None:
     limit, breaker, latency = draft.state.settings.max_link_latency, draft.state.breaker, draft.link_latency
     if latency is None:
-        return False
+        return
     if not 0 < limit <= latency:
-        was_slow, breaker.slow_since = bool(breaker.slow_since), 0
-        return was_slow
+        if breaker.slow_since:
+            draft.touch()
+            breaker.slow_since = 0
+        return
     if not breaker.slow_since:
+        draft.touch()
         breaker.slow_since = draft.price_time
-        return True
+        return
     lasted = draft.price_time - breaker.slow_since
-    found = f"ticks arrive {_ms(latency)} late for {lasted / SECOND_NS:g} s, the limit is {_ms(limit)}"
-    return lasted >= LINK_PATIENCE and trip(draft, f"link latency: {found}")
+    measured = f"ticks arrive {_ms(latency)} late for {lasted / SECOND_NS:g} s, the limit is {_ms(limit)}"
+    if lasted >= LINK_PATIENCE_NS:
+        trip(draft, f"link latency: {measured}")
 
 
 def _ms(duration: DurationNs) -> str:

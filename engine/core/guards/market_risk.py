@@ -1,41 +1,47 @@
-"""The risk monitor: symbols that fall on much volume stop what opens, in this grid and every other that watches them.
+"""Market risk guard: monitored symbols that fall on high volume stop opening orders.
 
 A symbol is abnormal while its candle's close is below the mean close of the last `average_window` closed candles and its
-volume is above `volume_multiplier` times their mean. Enough of them, and nothing is opened until enough symbols have
-closed a candle above the mean with normal volume.
+volume is above `volume_multiplier` times their mean. When `risk_trigger` symbols are abnormal the guard activates. It
+clears when no symbol is abnormal and `recovery_threshold` symbols have since closed a candle above the mean with normal
+volume. Several grids may monitor the same symbols.
 """
 
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.grid.settings import GridSettings
-from schemas.grid.state import Watched
+from schemas.grid.state import MonitoredSymbol
 from schemas.units import ZERO
 from schemas.venue.market import Candle
 
 MARKET_RISK = "market_risk"
 
 
-def on_candle(draft: Draft, candle: Candle) -> bool:
-    """Watch a candle, forming or closed, and tell whether it changed anything."""
+def on_candle(draft: Draft, candle: Candle) -> None:
+    """Apply a candle of a monitored symbol, forming or closed."""
     state = draft.state
     settings = state.settings
     if candle.symbol not in settings.monitor_symbols or candle.interval != settings.monitor_interval:
-        return False
-    watched = state.watched.get(candle.symbol) or Watched()
+        return
+    watched = state.watched.get(candle.symbol) or MonitoredSymbol()
     if candle.open_time <= watched.open_time:
-        return False
-    changed = _judge(settings, watched, candle)
+        return
+    _classify(draft, watched, candle)
     if candle.closed:
+        draft.touch()
         state.watched[candle.symbol] = watched
-        _close(settings, watched, candle)
-        changed = True
-    return changed | _review(draft)
+        _append(settings, watched, candle)
+    _evaluate(draft)
 
 
-def _judge(settings: GridSettings, watched: Watched, candle: Candle) -> bool:
-    number = len(watched.closes)
+def needed(settings: GridSettings) -> int:
+    """Return how many abnormal symbols activate the guard: from one to all of them."""
+    return settings.risk_trigger or len(settings.monitor_symbols)
+
+
+def _classify(draft: Draft, watched: MonitoredSymbol, candle: Candle) -> None:
+    settings, number = draft.state.settings, len(watched.closes)
     if number < settings.average_window:
-        return False
+        return
     is_below = candle.close * number < sum(watched.closes, ZERO)
     is_above = candle.close * number > sum(watched.closes, ZERO)
     is_loud = candle.volume * number > settings.volume_multiplier * sum(watched.volumes, ZERO)
@@ -43,10 +49,11 @@ def _judge(settings: GridSettings, watched: Watched, candle: Candle) -> bool:
     watched.is_abnormal = is_below and is_loud
     if candle.closed:
         watched.is_calm = is_above and not is_loud
-    return before != (watched.is_abnormal, watched.is_calm)
+    if (watched.is_abnormal, watched.is_calm) != before:
+        draft.touch()
 
 
-def _close(settings: GridSettings, watched: Watched, candle: Candle) -> None:
+def _append(settings: GridSettings, watched: MonitoredSymbol, candle: Candle) -> None:
     watched.open_time = candle.open_time
     watched.closes.append(candle.close)
     watched.volumes.append(candle.volume)
@@ -54,24 +61,17 @@ def _close(settings: GridSettings, watched: Watched, candle: Candle) -> None:
     del watched.volumes[: -settings.average_window]
 
 
-def _review(draft: Draft) -> bool:
+def _evaluate(draft: Draft) -> None:
     state = draft.state
     abnormal = sorted(symbol for symbol, each in state.watched.items() if each.is_abnormal)
     if not state.is_market_risky and len(abnormal) >= needed(state.settings):
         state.is_market_risky = True
         for each in state.watched.values():
-            each.is_calm = False  # only what closes from now on tells that it is over
-        draft.risk(Severity.HIGH, MARKET_RISK, f"falling on much volume: {', '.join(abnormal)}", active=True)
-        return True
+            each.is_calm = False  # recovery counts candles closed from now on
+        draft.risk(Severity.HIGH, MARKET_RISK, f"falling on high volume: {', '.join(abnormal)}", active=True)
+        return
     calm = sorted(symbol for symbol, each in state.watched.items() if each.is_calm)
     threshold = min(state.settings.recovery_threshold, len(state.settings.monitor_symbols))
     if state.is_market_risky and not abnormal and len(calm) >= threshold:
         state.is_market_risky = False
-        draft.risk(Severity.LOW, MARKET_RISK, f"calm again: {', '.join(calm)}", active=False)
-        return True
-    return False
-
-
-def needed(settings: GridSettings) -> int:
-    """Return how many abnormal symbols trigger the monitor: at least one, at most all."""
-    return settings.risk_trigger or len(settings.monitor_symbols)
+        draft.risk(Severity.LOW, MARKET_RISK, f"recovered: {', '.join(calm)}", active=False)

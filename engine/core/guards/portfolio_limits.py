@@ -1,6 +1,6 @@
-"""What all symbols together let this grid do: the global circuit breaker, and the limit on what they hold.
+"""Limits set by the portfolio of all symbols: the global circuit breaker and the exposure limit.
 
-Limits are a level: the newest counts, and only what it changes for this grid is a cause of a step.
+`PortfolioLimits` is a state update: only the newest counts, and only a change for this grid is a cause of a step.
 """
 
 from engine.core.step import Draft
@@ -13,41 +13,39 @@ GLOBAL_BREAKER = "global_breaker"
 EXPOSURE_LIMIT = "exposure_limit"
 
 
-def on_limits(draft: Draft, limits: PortfolioLimits) -> bool:
-    """Take over what the portfolio lets every symbol do, and tell whether that is news."""
-    changed = _follow_breaker(draft, limits)
-    return _follow_exposure(draft, limits) or changed
+def on_limits(draft: Draft, limits: PortfolioLimits) -> None:
+    """Adopt the limits that apply to every symbol."""
+    _follow_breaker(draft, limits)
+    _follow_exposure(draft, limits)
 
 
-def stopped_by(state: GridState) -> NotQuoting | None:
-    """Return which of the two stands against opening orders, None when they may stand."""
+def blocked_by(state: GridState) -> NotQuoting | None:
+    """Return which of the two forbids opening orders, None when neither does."""
     if state.global_breaker is BreakerState.OPEN:
         return NotQuoting.GLOBAL_BREAKER
     return NotQuoting.EXPOSURE_LIMIT if state.is_exposure_limited else None
 
 
-def _follow_breaker(draft: Draft, limits: PortfolioLimits) -> bool:
+def _follow_breaker(draft: Draft, limits: PortfolioLimits) -> None:
     state = draft.state
     if limits.breaker is state.global_breaker:
-        return False
+        return
     state.global_breaker = limits.breaker
     state.breaker.tried = []
     if limits.breaker is BreakerState.OPEN:
         draft.risk(Severity.CRITICAL, GLOBAL_BREAKER, f"open: {limits.reason}", active=True)
     elif limits.breaker is BreakerState.HALF_OPEN:
-        draft.risk(Severity.MEDIUM, GLOBAL_BREAKER, "half-open: one level a side is tried", active=True)
+        draft.risk(Severity.MEDIUM, GLOBAL_BREAKER, "half-open: one trial level a side", active=True)
     else:
         draft.risk(Severity.LOW, GLOBAL_BREAKER, "closed", active=False)
-    return True
 
 
-def _follow_exposure(draft: Draft, limits: PortfolioLimits) -> bool:
+def _follow_exposure(draft: Draft, limits: PortfolioLimits) -> None:
     state = draft.state
     if state.is_exposure_limited is not limits.is_opening_allowed:
-        return False
+        return
     state.is_exposure_limited = not limits.is_opening_allowed
     if state.is_exposure_limited:
         draft.risk(Severity.HIGH, EXPOSURE_LIMIT, limits.reason, active=True)
     else:
         draft.risk(Severity.LOW, EXPOSURE_LIMIT, "opening orders are placed again", active=False)
-    return True

@@ -1,1 +1,1 @@
-"""Orders and money: price lattice, slots, execution reports, accounting, reconciliation."""
+"""Orders and money: price lattice, slots, execution reports, rejections, accounting, reconciliation."""

@@ -1,6 +1,6 @@
-"""Money: a trade booked into its slot and the accounts. Nothing but trades and funding is ever booked.
+"""Accounting: book trades, funding and position corrections into slots and accounts.
 
-At every moment and for every price p, exactly:
+At every step and for every price p, exactly:
 `cash + position * p - fees == grid_profit + sum(held * p - cost over the slots) - unmatched_fees`.
 """
 
@@ -15,20 +15,21 @@ from schemas.units import ZERO, Money, Price, SignedQuantity
 from schemas.venue.instruments import Instrument
 from schemas.venue.orders import Funding, Trade
 
-FUNDING_IDS_KEPT = 32
+MAX_FUNDING_IDS = 32
 
 
 class Matched(NamedTuple):
-    """What a trade closed of what its slot held."""
+    """The part of a trade that closed quantity held by its slot."""
 
     quantity: SignedQuantity
-    """Signed like the trade; 0 for one that only opens."""
+    """Signed like the trade; 0 for a trade that only opens."""
     profit: Money
     """Net of the fees on both sides."""
 
 
 def book(draft: Draft, slot: Slot, trade: Trade) -> None:
-    """Book a trade that was not booked before, and say so in a fill."""
+    """Book a trade and report it as a fill. The caller makes sure that each trade is booked once."""
+    draft.touch()
     accounts = draft.state.accounts
     signed = trade.side.sign * trade.quantity
     fee = _fee_in_quote(draft, trade)
@@ -70,7 +71,8 @@ def book(draft: Draft, slot: Slot, trade: Trade) -> None:
 
 
 def book_correction(draft: Draft, slot: Slot, signed: SignedQuantity) -> None:
-    """Book what a slot lacks of the venue's position, at the newest price and without a fee: no trade of it is known."""
+    """Book a difference from the venue's position into a slot, at the newest price and without a fee."""
+    draft.touch()
     assert draft.price is not None
     accounts = draft.state.accounts
     accounts.cash -= signed * draft.price
@@ -80,15 +82,15 @@ def book_correction(draft: Draft, slot: Slot, signed: SignedQuantity) -> None:
         slot.round_profit = ZERO
 
 
-def on_funding(draft: Draft, funding: Funding) -> bool:
+def on_funding(draft: Draft, funding: Funding) -> None:
     """Book a funding payment, once."""
     state = draft.state
     if funding.funding_id in state.funding_ids:
-        return False
+        return
+    draft.touch()
     state.accounts.funding += funding.amount
     state.funding_ids.append(funding.funding_id)
-    del state.funding_ids[:-FUNDING_IDS_KEPT]
-    return True
+    del state.funding_ids[:-MAX_FUNDING_IDS]
 
 
 def _close(accounts: Accounts, slot: Slot, signed: SignedQuantity, price: Price, fee: Money) -> Matched:
@@ -116,10 +118,10 @@ def _count_round_trip(draft: Draft, slot: Slot, signed: SignedQuantity, matched:
     slot.round_profit += matched.profit
     if slot.held * signed < 0:
         return None
-    # All that was held is closed.
-    made, slot.round_profit = slot.round_profit, ZERO
-    draft.round_trips.append(made)
-    return made
+    # Everything held is closed: the round trip has ended.
+    profit, slot.round_profit = slot.round_profit, ZERO
+    draft.round_trips.append(profit)
+    return profit
 
 
 def _closed(held: SignedQuantity, signed: SignedQuantity) -> SignedQuantity:
@@ -137,6 +139,6 @@ def _fee_in_quote(draft: Draft, trade: Trade) -> Money:
     draft.alert(
         Severity.LOW,
         "fee_not_counted",
-        f"trade {trade.trade_id}: {trade.fee} {trade.fee_asset} has no price in {instrument.quote}",
+        f"trade {trade.trade_id}: no price in {instrument.quote} for the fee of {trade.fee} {trade.fee_asset}",
     )
     return ZERO

@@ -1,8 +1,9 @@
-"""The venue's position against ours: a small difference is corrected in the slots, a large one opens the circuit breaker.
+"""Compare the venue's position with the accounts: correct a small difference, trip the breaker on a large one.
 
-A position is compared with a sweep, when that found nothing to ask for, and acted on when two such passes in a row found
-the same difference: a level is not in step with trades, and what is under way explains itself. Perpetuals only, as a spot
-balance may hold what is not the grid's; what was there before the grid's first trade, and not adopted, is another's, too.
+A position is compared together with a sweep that required no query, and a difference is acted on when two such passes in
+a row find the same one: position updates are not synchronous with trades, and requests in flight explain a difference.
+Perpetuals only, because a spot balance may include assets that are not the grid's. A position held before the grid's first
+trade and not adopted is foreign, and excluded.
 """
 
 from decimal import Decimal
@@ -17,27 +18,27 @@ from schemas.units import ZERO, ClientOrderId, SignedQuantity
 from schemas.venue.account import Position
 from schemas.venue.instruments import InstrumentKind
 
-TOLERANCE = Decimal("0.05")
-"""A difference below this share of the position is corrected."""
+MAX_CORRECTION_RATIO = Decimal("0.05")
+"""Exclusive: a difference below this share of the position is corrected."""
 
 
-def on_position(draft: Draft, position: Position) -> bool:
-    """Compare a position that a later sweep came with, in the same step, and tell whether that changed or said anything."""
+def on_position(draft: Draft, position: Position) -> None:
+    """Compare a position with the accounts, in the step of the sweep that it was read with."""
     state = draft.state
     if not _is_comparable(draft, position):
-        return False
+        return
     if not (state.accounts.opened_trades or state.accounts.closed_trades):
         foreign = position.quantity - state.accounts.position
-        if foreign == state.foreign_position:
-            return False
-        state.foreign_position = foreign
-        return True
-    ours = state.accounts.position + state.foreign_position
-    gap = position.quantity - ours
+        if foreign != state.foreign_position:
+            draft.touch()
+            state.foreign_position = foreign
+        return
+    gap = position.quantity - (state.accounts.position + state.foreign_position)
     if gap != state.position_gap:
+        draft.touch()
         state.position_gap = gap
-        return True
-    return bool(gap) and _act(draft, gap, position.quantity)
+    elif gap:
+        _act(draft, gap, position.quantity)
 
 
 def _is_comparable(draft: Draft, position: Position) -> bool:
@@ -53,23 +54,20 @@ def _is_comparable(draft: Draft, position: Position) -> bool:
 
 
 def _is_settled(order: SlotOrder) -> bool:
-    is_asked_for = bool(order.unconfirmed_passes or order.asked_time)
-    return order.ended is None and has_all_trades(order) and not is_asked_for
+    is_queried = bool(order.unconfirmed_passes or order.asked_time)
+    return order.ended is None and has_all_trades(order) and not is_queried
 
 
-def _act(draft: Draft, gap: SignedQuantity, theirs: SignedQuantity) -> bool:
+def _act(draft: Draft, gap: SignedQuantity, at_venue: SignedQuantity) -> None:
     state = draft.state
     ours = state.accounts.position
-    text = f"the venue has {theirs}, the grid {ours}, others {state.foreign_position}"
-    if abs(gap) < TOLERANCE * abs(ours) and draft.price is not None:
+    text = f"position {at_venue} at the venue, {ours} in the grid, {state.foreign_position} foreign"
+    if abs(gap) < MAX_CORRECTION_RATIO * abs(ours) and draft.price is not None:
         _correct(draft, gap)
         state.position_gap = ZERO
-        _tell(draft, f"{text}: {gap} booked without a trade at {draft.price}")
-        return True
-    if not trip(draft, f"position differs: {text}"):
-        return False
-    _tell(draft, f"{text}: the circuit breaker is open")
-    return True
+        _report(draft, f"{text}: booked {gap} at {draft.price} as a correction")
+    elif trip(draft, f"position differs: {text}"):
+        _report(draft, f"{text}: the circuit breaker is open")
 
 
 def _correct(draft: Draft, gap: SignedQuantity) -> None:
@@ -93,5 +91,5 @@ def _nearest(state: GridState, gap: SignedQuantity) -> Slot:
     return near or slot_at(state, state.center)
 
 
-def _tell(draft: Draft, action: str) -> None:
+def _report(draft: Draft, action: str) -> None:
     draft.reconciled(ReconciliationFinding.POSITION_DIFFERS, ClientOrderId(""), action)

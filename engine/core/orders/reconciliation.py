@@ -1,18 +1,18 @@
-"""A sweep of the venue's open orders against ours: what differs is asked for, adopted or canceled, and told.
+"""Reconcile a sweep of the venue's open orders with ours: query, adopt or cancel what differs.
 
-A sweep may be older than what we know by now, so nothing ends an order here: the venue is asked for it. What a cancel or a
-request on its way explains is acted on at the second pass only. Who was asked and has not answered is not asked again by
-the next sweep: the gateway goes on asking by itself. The orders of others are never touched.
+A sweep may be older than what is known by now, so nothing ends an order here: the venue is queried instead. A difference
+that a request or a cancel in flight explains is acted on at the second pass only. A query without an answer is not
+repeated for `QUERY_INTERVAL_NS`, because the gateway retries it by itself. Foreign orders are never touched.
 """
 
 from engine.core.orders.slots import (
     Progress,
     advance,
+    clear_query,
     find_finished,
     find_slot,
     has_all_trades,
     name_of,
-    note_answer,
     open_order,
     raise_checksum,
     retire_cycle,
@@ -23,96 +23,90 @@ from schemas.engine.events import ReconciliationFinding
 from schemas.grid.state import FinishedOrder, SlotOrder, SlotOrderState
 from schemas.units import SECOND_NS, ClientOrderId, DurationNs, TimeNs
 from schemas.venue.account import OpenOrder, OpenOrders
-from schemas.venue.order_ids import OrderName
+from schemas.venue.order_ids import OrderIdParts
 from schemas.venue.orders import CancelOrder, QueryOrder
 
-ASK_AGAIN: DurationNs = 10 * SECOND_NS
-"""How long an answer is waited for before an order is asked for once more."""
+QUERY_INTERVAL_NS: DurationNs = 10 * SECOND_NS
+"""Minimum time between two queries of an order."""
 
 
-def on_open_orders(draft: Draft, sweep: OpenOrders) -> bool:
-    """Reconcile with a sweep, and tell whether that changed or said anything."""
+def on_open_orders(draft: Draft, sweep: OpenOrders) -> None:
+    """Reconcile the orders of slots, finished orders, and orders unknown here with a sweep."""
     state = draft.state
-    there = {each.client_order_id: each for each in sweep.orders}
-    changed = False
+    at_venue = {each.client_order_id: each for each in sweep.orders}
     for level in sorted(state.slots):
         order = state.slots[level].order
         if order is not None:
-            changed |= _compare(draft, order, there.get(order.client_order_id), sweep.time)
+            _compare(draft, order, at_venue.get(order.client_order_id), sweep.time)
     for finished in state.finished:
-        changed |= _compare_finished(draft, finished, there.get(finished.client_order_id), sweep.time)
+        _compare_finished(draft, finished, at_venue.get(finished.client_order_id), sweep.time)
     for each in sweep.orders:
         name = name_of(state, each.client_order_id)
         if name is not None and not _is_known(draft, name, each.client_order_id):
-            _take_in(draft, name, each, sweep.time)
-            changed = True
-    return changed
+            _adopt_or_cancel(draft, name, each, sweep.time)
 
 
-def _compare(draft: Draft, order: SlotOrder, found: OpenOrder | None, now: TimeNs) -> bool:
-    changed = False
+def _compare(draft: Draft, order: SlotOrder, found: OpenOrder | None, now: TimeNs) -> None:
     if found is not None:
-        changed = raise_checksum(order, found.cumulative_quantity)
+        raise_checksum(draft, order, found.cumulative_quantity)
         if order.ended is None:
-            changed |= _bear_out(draft, order)
-        changed |= note_answer(order)
+            _confirm(draft, order)
+        clear_query(draft, order)
     elif order.ended is None:
-        changed = _miss(draft, order, now)
-    return _ask_for_trades(draft, order, now) or changed
+        _miss(draft, order, now)
+    _query_trades(draft, order, now)
 
 
-def _bear_out(draft: Draft, order: SlotOrder) -> bool:
+def _confirm(draft: Draft, order: SlotOrder) -> None:
     if order.state is not SlotOrderState.CANCEL_REQUESTED:
-        return advance(order, Progress.ACCEPTED)
-    if not _is_second_pass(order):
-        return True
-    draft.decide(CancelOrder(client_order_id=order.client_order_id, reason="still open"))
-    return True
+        advance(draft, order, Progress.ACCEPTED)
+    elif _is_second_pass(draft, order):
+        draft.decide(CancelOrder(client_order_id=order.client_order_id, reason="still open"))
 
 
-def _miss(draft: Draft, order: SlotOrder, now: TimeNs) -> bool:
-    if order.state is SlotOrderState.REQUESTED and not _is_second_pass(order):
-        return True
-    if not _may_ask(order, now):
-        return False
+def _miss(draft: Draft, order: SlotOrder, now: TimeNs) -> None:
+    if order.state is SlotOrderState.REQUESTED and not _is_second_pass(draft, order):
+        return
+    if not _start_query(draft, order, now):
+        return
     draft.decide(QueryOrder(client_order_id=order.client_order_id, reason="missing there"))
-    draft.reconciled(ReconciliationFinding.MISSING_THERE, order.client_order_id, "asked what became of it")
-    return True
+    draft.reconciled(ReconciliationFinding.MISSING_THERE, order.client_order_id, "queried")
 
 
-def _compare_finished(draft: Draft, finished: FinishedOrder, found: OpenOrder | None, now: TimeNs) -> bool:
-    changed = False
+def _compare_finished(draft: Draft, finished: FinishedOrder, found: OpenOrder | None, now: TimeNs) -> None:
     if found is not None:
-        raise_checksum(finished, found.cumulative_quantity)
-        changed = True
-        if _is_second_pass(finished):
+        raise_checksum(draft, finished, found.cumulative_quantity)
+        if _is_second_pass(draft, finished):
             _cancel_unknown(draft, finished.client_order_id)
-    return _ask_for_trades(draft, finished, now) or changed
+    _query_trades(draft, finished, now)
 
 
-def _is_second_pass(order: SlotOrder | FinishedOrder) -> bool:
+def _is_second_pass(draft: Draft, order: SlotOrder | FinishedOrder) -> bool:
+    """Return whether the last pass did not confirm the order either, and note that this one does not."""
     if order.unconfirmed_passes:
         return True
+    draft.touch()
     order.unconfirmed_passes = 1
     return False
 
 
-def _ask_for_trades(draft: Draft, order: SlotOrder | FinishedOrder, now: TimeNs) -> bool:
-    if has_all_trades(order) or not _may_ask(order, now):
-        return False
+def _query_trades(draft: Draft, order: SlotOrder | FinishedOrder, now: TimeNs) -> None:
+    if has_all_trades(order) or not _start_query(draft, order, now):
+        return
     draft.decide(QueryOrder(client_order_id=order.client_order_id, reason="trades missing"))
-    draft.reconciled(ReconciliationFinding.TRADES_MISSING, order.client_order_id, "asked for them")
-    return True
+    draft.reconciled(ReconciliationFinding.TRADES_MISSING, order.client_order_id, "queried")
 
 
-def _may_ask(order: SlotOrder | FinishedOrder, now: TimeNs) -> bool:
-    if order.asked_time and now < order.asked_time + ASK_AGAIN:
+def _start_query(draft: Draft, order: SlotOrder | FinishedOrder, now: TimeNs) -> bool:
+    """Note a query of an order, and return whether one is due."""
+    if order.asked_time and now < order.asked_time + QUERY_INTERVAL_NS:
         return False
+    draft.touch()
     order.asked_time = now
     return True
 
 
-def _is_known(draft: Draft, name: OrderName, client_order_id: ClientOrderId) -> bool:
+def _is_known(draft: Draft, name: OrderIdParts, client_order_id: ClientOrderId) -> bool:
     state = draft.state
     return (
         find_slot(state, name, client_order_id) is not None
@@ -120,7 +114,7 @@ def _is_known(draft: Draft, name: OrderName, client_order_id: ClientOrderId) -> 
     )
 
 
-def _take_in(draft: Draft, name: OrderName, found: OpenOrder, now: TimeNs) -> None:
+def _adopt_or_cancel(draft: Draft, name: OrderIdParts, found: OpenOrder, now: TimeNs) -> None:
     state = draft.state
     if name.generation != state.generation or not _is_next_of_free_slot(draft, name):
         retire_cycle(state, name)
@@ -138,10 +132,10 @@ def _take_in(draft: Draft, name: OrderName, found: OpenOrder, now: TimeNs) -> No
     )
     open_order(state, slot, order)
     draft.reconciled(ReconciliationFinding.UNKNOWN_HERE, found.client_order_id, "adopted")
-    _ask_for_trades(draft, order, now)
+    _query_trades(draft, order, now)
 
 
-def _is_next_of_free_slot(draft: Draft, name: OrderName) -> bool:
+def _is_next_of_free_slot(draft: Draft, name: OrderIdParts) -> bool:
     slot = draft.state.slots.get(name.level)
     if slot is None:
         return name.cycle == draft.state.next_cycle

@@ -1,25 +1,26 @@
-"""Slots and the life of their orders: one order a slot at most, and no id twice.
+"""Slots and the life cycle of their orders: at most one order per slot, and no order id twice.
 
-A slot's cycle is part of the next order's id. It grows when an order ended for good, which is when the venue ended it
-and as much was traded as it reported; until then the order stays in its slot and nothing else is sent.
+A slot's cycle is part of its next order's id. It grows when an order is finished: the venue ended it, and all trades that
+it reported are booked. Until then the order stays in its slot, and no other is placed there.
 """
 
 from enum import Enum, auto
 
+from engine.core.step import Draft
 from schemas.grid.settings import GridMode
 from schemas.grid.state import FinishedOrder, GridState, Slot, SlotOrder, SlotOrderState
 from schemas.units import ZERO, ClientOrderId, Quantity, Side
-from schemas.venue.order_ids import OrderName, is_ours, order_id, parse_order_id
+from schemas.venue.order_ids import OrderIdParts, is_own_order_id, order_id, parse_order_id
 
-FINISHED_KEPT = 64
-"""Orders remembered after they ended, so that a late trade is booked and a repeated one is not."""
+MAX_FINISHED_ORDERS = 64
+"""Orders remembered after they finished, so that a late trade is booked and a repeated one is not."""
 
 
 class Progress(Enum):
-    """What carries an order on before it ends."""
+    """An event in the life of an order before its end."""
 
     ACCEPTED = auto()
-    """The venue has it: a report, a trade or a sweep showed it."""
+    """A report, a trade or a sweep showed that the venue has it."""
     CANCEL_DECIDED = auto()
 
 
@@ -37,54 +38,50 @@ NEXT_STATE: dict[SlotOrderState, dict[Progress, SlotOrderState]] = {
         Progress.CANCEL_DECIDED: SlotOrderState.CANCEL_REQUESTED,
     },
 }
-"""An order's life before it ends. A cancel is taken back by nothing but the end, so a late report undoes no decision."""
+"""State transitions of an order before its end. Nothing leads out of `CANCEL_REQUESTED`: late reports undo no decision."""
 
 
-def advance(order: SlotOrder, progress: Progress) -> bool:
-    """Carry an order on, and tell whether that changed anything."""
-    before = order.state
-    order.state = NEXT_STATE[before][progress]
-    if order.state is before:
-        return False
-    order.unconfirmed_passes = 0
-    return True
+def advance(draft: Draft, order: SlotOrder, progress: Progress) -> None:
+    """Apply a state transition to an order."""
+    state = NEXT_STATE[order.state][progress]
+    if state is not order.state:
+        draft.touch()
+        order.state, order.unconfirmed_passes = state, 0
 
 
 def is_working(order: SlotOrder) -> bool:
-    """Tell whether an order is in the venue's book, or on its way there, and shall stay."""
+    """Return whether an order is live at the venue, or on its way there, and is not being canceled."""
     return order.ended is None and order.state is not SlotOrderState.CANCEL_REQUESTED
 
 
 def has_all_trades(order: SlotOrder | FinishedOrder) -> bool:
-    """Tell whether as much was traded as was reported."""
+    """Return whether all trades that the venue reported are booked."""
     return order.traded_quantity >= order.reported_quantity
 
 
-def note_answer(order: SlotOrder) -> bool:
-    """Take note that the venue told of an order, and tell whether it was asked and owes no trades any more."""
-    if not order.asked_time or not has_all_trades(order):
-        return False
-    order.asked_time = 0
-    return True
+def clear_query(draft: Draft, order: SlotOrder) -> None:
+    """Note that the venue answered a query, unless trades of the order are still missing."""
+    if order.asked_time and has_all_trades(order):
+        draft.touch()
+        order.asked_time = 0
 
 
-def raise_checksum(order: SlotOrder | FinishedOrder, cumulative_quantity: Quantity) -> bool:
-    """Keep the largest cumulative quantity reported, and tell whether this one was, and is not traded yet."""
-    if cumulative_quantity <= max(order.reported_quantity, order.traded_quantity):
-        return False
-    order.reported_quantity = cumulative_quantity
-    return True
+def raise_checksum(draft: Draft, order: SlotOrder | FinishedOrder, cumulative_quantity: Quantity) -> None:
+    """Keep the largest cumulative quantity reported, where it exceeds what is traded."""
+    if cumulative_quantity > max(order.reported_quantity, order.traded_quantity):
+        draft.touch()
+        order.reported_quantity = cumulative_quantity
 
 
-def name_of(state: GridState, client_order_id: ClientOrderId) -> OrderName | None:
-    """Return what an id says if it is ours, of whatever generation; None for another's."""
-    if not is_ours(client_order_id, state.instance, state.symbol):
+def name_of(state: GridState, client_order_id: ClientOrderId) -> OrderIdParts | None:
+    """Return the parts of an id of this grid, such as `sqt5ouqa01m00003B000001`, of any generation; None if foreign."""
+    if not is_own_order_id(client_order_id, state.instance, state.symbol):
         return None
     return parse_order_id(client_order_id)
 
 
-def find_slot(state: GridState, name: OrderName, client_order_id: ClientOrderId) -> Slot | None:
-    """Return the slot that has this order now."""
+def find_slot(state: GridState, name: OrderIdParts, client_order_id: ClientOrderId) -> Slot | None:
+    """Return the slot whose current order has this id."""
     slot = state.slots.get(name.level)
     if slot is not None and slot.order is not None and slot.order.client_order_id == client_order_id:
         return slot
@@ -92,12 +89,12 @@ def find_slot(state: GridState, name: OrderName, client_order_id: ClientOrderId)
 
 
 def find_finished(state: GridState, client_order_id: ClientOrderId) -> FinishedOrder | None:
-    """Return an order that left its slot not long ago."""
+    """Return the finished order with this id while it is remembered."""
     return next((each for each in reversed(state.finished) if each.client_order_id == client_order_id), None)
 
 
 def is_forgotten(state: GridState, client_order_id: ClientOrderId) -> bool:
-    """Tell whether an id is one of ours, of this generation, of which nothing is known any more."""
+    """Return whether an id is of this grid and generation, but its order is no longer remembered."""
     name = name_of(state, client_order_id)
     return (
         name is not None
@@ -108,7 +105,7 @@ def is_forgotten(state: GridState, client_order_id: ClientOrderId) -> bool:
 
 
 def slot_at(state: GridState, level: int) -> Slot:
-    """Return the slot of a level, a new one if there is none."""
+    """Return the slot of a level, creating it if needed."""
     slot = state.slots.get(level)
     if slot is None:
         slot = state.slots[level] = Slot(level=level, cycle=state.next_cycle)
@@ -116,22 +113,23 @@ def slot_at(state: GridState, level: int) -> Slot:
 
 
 def open_order(state: GridState, slot: Slot, order: SlotOrder) -> None:
-    """Give a free slot its order."""
+    """Put an order into a free slot."""
     assert slot.order is None, f"slot {slot.level} has {slot.order}"
     assert state.slots[slot.level] is slot
     slot.order = order
 
 
 def next_order_id(state: GridState, slot: Slot, side: Side) -> ClientOrderId:
-    """Return the id that a free slot's next order has."""
+    """Return the id of a free slot's next order."""
     return order_id(state.instance, state.symbol, state.generation, slot.level, side, slot.cycle)
 
 
-def finish_order(state: GridState, slot: Slot) -> bool:
-    """Free a slot whose order ended and has all its trades, and tell whether it was so."""
-    order = slot.order
+def finish_order(draft: Draft, slot: Slot) -> None:
+    """Free a slot whose order ended and has all its trades; otherwise do nothing."""
+    state, order = draft.state, slot.order
     if order is None or order.ended is None or not has_all_trades(order):
-        return False
+        return
+    draft.touch()
     state.finished.append(
         FinishedOrder(
             client_order_id=order.client_order_id,
@@ -142,14 +140,13 @@ def finish_order(state: GridState, slot: Slot) -> bool:
             trade_ids=order.trade_ids,
         )
     )
-    del state.finished[:-FINISHED_KEPT]
+    del state.finished[:-MAX_FINISHED_ORDERS]
     slot.order = None
     slot.cycle += 1
-    return True
 
 
-def retire_cycle(state: GridState, name: OrderName) -> None:
-    """Never again use the cycle of an order of ours that we know nothing of."""
+def retire_cycle(state: GridState, name: OrderIdParts) -> None:
+    """Make sure that the cycle of an unknown order of this grid is never used again."""
     if name.generation != state.generation:
         return
     state.next_cycle = max(state.next_cycle, name.cycle + 1)
@@ -158,8 +155,8 @@ def retire_cycle(state: GridState, name: OrderName) -> None:
         slot.cycle = max(slot.cycle, name.cycle + (slot.order is None))
 
 
-def tidy(state: GridState) -> None:
-    """Drop slots that have nothing to remember, and sort the rest by level."""
+def drop_idle_slots(state: GridState) -> None:
+    """Drop slots outside the window that hold nothing and wait for nothing; sort the others by level."""
     settings, center = state.settings, state.center
     lowest = center - settings.buy_window * state.stride
     highest = center if settings.mode is GridMode.LONG else center + settings.sell_window * state.stride

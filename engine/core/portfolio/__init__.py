@@ -1,1 +1,1 @@
-"""The portfolio core: exposure and the global circuit breaker over all symbols."""
+"""The portfolio of all symbols of a venue: exposure limit and global circuit breaker."""

@@ -1,4 +1,4 @@
-"""The limit on what all symbols hold together: reached, nothing more is opened until enough was closed."""
+"""Exposure limit: at `max_exposure` over all symbols, nothing is opened until enough is closed."""
 
 from collections.abc import Iterable
 
@@ -10,28 +10,32 @@ from schemas.units import ZERO, Money
 
 
 def notional(seen: SymbolSeen) -> Money:
-    """Return what a symbol adds to the exposure, long or short."""
+    """Return the quote notional of a symbol's position, long or short."""
     return abs(seen.position * seen.price)
 
 
 def exposure(seen: Iterable[SymbolSeen]) -> Money:
-    """Return the quote notional of all positions."""
+    """Return the quote notional of all positions together."""
     return sum((notional(each) for each in seen), ZERO)
 
 
-def look(draft: PortfolioDraft) -> bool:
-    """Judge the exposure, and tell whether opening stopped or goes on."""
+def evaluate(draft: PortfolioDraft) -> None:
+    """Activate or clear the exposure limit."""
     state, settings = draft.state, draft.state.settings
     total, limit = exposure(draft.seen.values()), settings.max_exposure
     if state.is_exposed:
-        # Some way below, so that a price that trembles at the limit changes nothing.
+        # Hysteresis: a price that fluctuates around the limit changes nothing.
         if limit and total >= limit * settings.resume_below:
-            return False
+            return
         state.is_exposed = False
-        draft.risk(Severity.LOW, EXPOSURE_LIMIT, f"{total:f} of {limit:f}: opening goes on", active=False)
-        return True
+        draft.risk(
+            Severity.LOW,
+            EXPOSURE_LIMIT,
+            f"{total:f} of {limit:f}: opening orders are allowed again",
+            active=False,
+        )
+        return
     if not limit or total < limit:
-        return False
+        return
     state.is_exposed = True
-    draft.risk(Severity.HIGH, EXPOSURE_LIMIT, f"{total:f} of {limit:f}: nothing more is opened", active=True)
-    return True
+    draft.risk(Severity.HIGH, EXPOSURE_LIMIT, f"{total:f} of {limit:f}: nothing is opened", active=True)

@@ -1,9 +1,9 @@
-"""The circuit breaker over all symbols: closed it lets through, open it stops what opens, half-open it tries a little.
+"""The global circuit breaker over all symbols: closed, open, or half-open (one trial level a side per symbol).
 
-It opens on losing round trips in a row, whatever the symbol; on a drawdown of the summed profit from its peak; when many
-symbols lost their feed, or have their own breaker open (a position that differs from the venue's is such a case); when the
-venue takes too long to answer orders; and by hand. After its cool-down it is half-open: every symbol tries one level a
-side, a clean round trip closes it and a losing one opens it again.
+It opens on consecutive losing round trips across symbols; on a drawdown of the summed profit from its peak; when many
+symbols have lost their feed, or have their own breaker open (a position divergence opens one); when the venue takes too
+long to accept orders; and by hand. After its cool-down it is half-open: a clean round trip closes it, and a losing one
+opens it again.
 """
 
 from engine.core.guards.portfolio_limits import GLOBAL_BREAKER
@@ -14,70 +14,66 @@ from schemas.grid.state import BreakerState, Peak
 from schemas.grid.view import NotQuoting
 from schemas.units import MILLISECOND_NS, ZERO, Money
 
-PEAKS_KEPT = 24
-"""Into so many parts the drawdown's window is cut; each keeps its highest moment."""
-FINE = 100
-"""A new peak is remembered when it is higher by this part of the limit: the drawdown is judged as finely."""
-COUNTED_KEPT = 256
-LEAST_ORDERS = 20
-"""Of fewer orders nobody knows a 99th percentile."""
+MAX_PEAKS = 24
+"""Number of equal parts of the drawdown window; of each the highest moment is kept."""
+PEAK_RESOLUTION = 100
+"""A new peak is recorded when it is higher by this fraction (1/100) of the limit."""
+MAX_COUNTED_FILLS = 256
+MIN_ORDERS = 20
+"""With fewer orders a p99 means nothing."""
 
 
-def on_fill(draft: PortfolioDraft, fill: Fill) -> bool:
-    """Count the round trip that a fill ended, once, and tell whether it ended one."""
+def on_fill(draft: PortfolioDraft, fill: Fill) -> None:
+    """Count the round trip that a fill ended, once."""
     name = f"{fill.symbol} {fill.trade_id}"
     breaker = draft.state.breaker
     if fill.round_trip is None or name in draft.state.counted:
-        return False
+        return
+    draft.touch()
     draft.state.counted.append(name)
-    del draft.state.counted[:-COUNTED_KEPT]
-    has_lost = fill.round_trip < 0
-    breaker.losses = breaker.losses + 1 if has_lost else 0
+    del draft.state.counted[:-MAX_COUNTED_FILLS]
+    is_loss = fill.round_trip < 0
+    breaker.losses = breaker.losses + 1 if is_loss else 0
     limit = draft.state.settings.max_losing_round_trips
     if breaker.state is BreakerState.HALF_OPEN:
-        if has_lost:
-            trip(draft, f"a round trip of {fill.symbol} lost {-fill.round_trip:f} again")
+        if is_loss:
+            trip(draft, f"a round trip of {fill.symbol} lost {-fill.round_trip:f} while half-open")
         else:
             close(draft, f"a clean round trip of {fill.symbol}")
     elif 0 < limit <= breaker.losses:
         trip(draft, f"{breaker.losses} losing round trips in a row, the last one of {fill.symbol}")
-    return True
 
 
-def on_latency(draft: PortfolioDraft, latency: OrderLatency) -> bool:
-    """Judge how long the venue takes, and tell whether the breaker opened."""
+def on_latency(draft: PortfolioDraft, latency: OrderLatency) -> None:
+    """Trip the breaker when the venue takes too long to accept orders."""
     limit = draft.state.settings.max_order_latency
-    if not limit or latency.count < LEAST_ORDERS or latency.p99 < limit:
-        return False
+    if not limit or latency.count < MIN_ORDERS or latency.p99 < limit:
+        return
     p99, most = latency.p99 // MILLISECOND_NS, limit // MILLISECOND_NS
-    return trip(
-        draft, f"the venue answers orders in {p99} ms (p99 of {latency.count}), the limit is {most} ms"
-    )
+    trip(draft, f"order latency {p99} ms (p99 of {latency.count} orders), the limit is {most} ms")
 
 
-def look(draft: PortfolioDraft) -> bool:
-    """Judge all symbols and the time, and tell whether the breaker moved or a peak is to be remembered."""
+def evaluate(draft: PortfolioDraft) -> None:
+    """Apply the cool-down, and trip the breaker on unhealthy symbols or on a drawdown."""
     state = draft.state
     breaker = state.breaker
-    moved = False
     if (
         breaker.state is BreakerState.OPEN
         and breaker.opened_time + state.settings.breaker_cool_down <= draft.time
     ):
         breaker.state = BreakerState.HALF_OPEN
         draft.risk(
-            Severity.MEDIUM, GLOBAL_BREAKER, "half-open: every symbol tries one level a side", active=True
+            Severity.MEDIUM, GLOBAL_BREAKER, "half-open: one trial level a side per symbol", active=True
         )
-        moved = True
-    moved |= _judge_symbols(draft, NotQuoting.FEED_LOST, state.settings.max_stale_symbols, "without a feed")
-    moved |= _judge_symbols(
+    _evaluate_symbols(draft, NotQuoting.FEED_LOST, state.settings.max_stale_symbols, "without a feed")
+    _evaluate_symbols(
         draft, NotQuoting.BREAKER_OPEN, state.settings.max_tripped_symbols, "with an open breaker"
     )
-    return _judge_drawdown(draft) or moved
+    _evaluate_drawdown(draft)
 
 
 def trip(draft: PortfolioDraft, details: str) -> bool:
-    """Open the breaker, and tell whether it was not open before."""
+    """Open the breaker; return whether it was not open before."""
     breaker = draft.state.breaker
     if breaker.state is BreakerState.OPEN:
         return False
@@ -88,7 +84,7 @@ def trip(draft: PortfolioDraft, details: str) -> bool:
 
 
 def close(draft: PortfolioDraft, details: str) -> bool:
-    """Close the breaker, and tell whether it was not closed before."""
+    """Close the breaker; return whether it was not closed before."""
     breaker = draft.state.breaker
     if breaker.state is BreakerState.CLOSED:
         return False
@@ -98,35 +94,37 @@ def close(draft: PortfolioDraft, details: str) -> bool:
     return True
 
 
-def _judge_symbols(draft: PortfolioDraft, reason: NotQuoting, limit: int, text: str) -> bool:
+def _evaluate_symbols(draft: PortfolioDraft, reason: NotQuoting, limit: int, text: str) -> None:
     found = sorted(symbol for symbol, each in draft.seen.items() if each.not_quoting is reason)
-    return 0 < limit <= len(found) and trip(draft, f"{len(found)} symbols {text}: {', '.join(found)}")
+    if 0 < limit <= len(found):
+        trip(draft, f"{len(found)} symbols {text}: {', '.join(found)}")
 
 
-def _judge_drawdown(draft: PortfolioDraft) -> bool:
+def _evaluate_drawdown(draft: PortfolioDraft) -> None:
     limit = _drawdown_limit(draft.state.settings)
     if not limit or not draft.seen:
-        return False
+        return
     now = sum((each.total_profit for each in draft.seen.values()), ZERO)
     oldest = draft.time - draft.state.settings.drawdown_window
     peaks = [peak for peak in draft.state.breaker.peaks if peak.time > oldest]
     drawdown = max((peak.profit for peak in peaks), default=now) - now
     if drawdown >= limit:
-        return trip(draft, f"drawdown of {drawdown:f} from the peak, the limit is {limit:f}")
-    return _remember(draft, peaks, now, limit)
+        trip(draft, f"drawdown of {drawdown:f} from the peak, the limit is {limit:f}")
+    else:
+        _remember(draft, peaks, now, limit)
 
 
-def _remember(draft: PortfolioDraft, peaks: list[Peak], now: Money, limit: Money) -> bool:
-    breaker, part = draft.state.breaker, max(draft.state.settings.drawdown_window // PEAKS_KEPT, 1)
-    is_higher = not peaks or now >= peaks[0].profit + limit / FINE
+def _remember(draft: PortfolioDraft, peaks: list[Peak], now: Money, limit: Money) -> None:
+    breaker, part = draft.state.breaker, max(draft.state.settings.drawdown_window // MAX_PEAKS, 1)
+    is_higher = not peaks or now >= peaks[0].profit + limit / PEAK_RESOLUTION
     is_later = bool(peaks) and peaks[-1].time // part != draft.time // part
     if not is_higher and not is_later:
-        return False
+        return
+    draft.touch()
     breaker.peaks = [
         *(peak for peak in peaks if peak.profit > now),
         Peak(time=draft.time, profit=now),
     ]
-    return True
 
 
 def _drawdown_limit(settings: PortfolioSettings) -> Money:

@@ -1,7 +1,7 @@
-"""All symbols of a venue as one object: inputs in, one step out; what it lets every symbol do is a level.
+"""The portfolio of a venue: inputs in, one step out; its limits apply to every symbol.
 
-A step is a function of the state and its causes. Of each symbol only the newest is known, kept beside the state, and a
-cause of every step that is made.
+A step is a function of the state and its causes. The newest `SymbolSeen` of each symbol is kept beside the state, and is a
+cause of every step.
 """
 
 from collections.abc import Sequence
@@ -28,9 +28,9 @@ from schemas.venue.market import ClockRead
 
 
 class Portfolio:
-    """A venue's portfolio: its state, changed in place by each step, and the newest of each symbol.
+    """A venue's portfolio: its state, mutated in place by each step, and the newest `SymbolSeen` of each symbol.
 
-    After a step could not be committed the object is of no use any more.
+    Discard the object when a step could not be committed: its state is ahead.
     """
 
     def __init__(self, state: PortfolioState | None, step: int) -> None:
@@ -44,7 +44,7 @@ class Portfolio:
             return self._process(inputs)
 
     def limits(self) -> PortfolioLimits:
-        """Return what every symbol may do now. There has to have been a step."""
+        """Return the limits for every symbol. Valid after the first step only."""
         assert self.state is not None
         state, settings = self.state, self.state.settings
         with localcontext(CONTEXT):
@@ -64,38 +64,40 @@ class Portfolio:
 
     def _process(self, inputs: Sequence[PortfolioInput]) -> PortfolioChange | None:
         self._seen |= {each.symbol: each for each in inputs if isinstance(each, SymbolSeen)}
-        causes = self._begin(inputs)
+        entry = self._create(inputs)
         if self.state is None:
             return None
         times = [
             each.time for each in (*self._seen.values(), *inputs) if isinstance(each, SymbolSeen | ClockRead)
         ]
         draft = PortfolioDraft(self.state, self.step + 1, max([self.state.time, *times]), self._seen)
-        heard = [each for each in inputs if _hear(draft, each)]
-        is_new = bool(causes) or bool(heard)
-        is_new |= exposure.look(draft)
-        is_new |= global_breaker.look(draft)
-        if not is_new:
-            return None
-        known = [self._seen[symbol] for symbol in sorted(self._seen)]
-        clocks = [each for each in inputs if isinstance(each, ClockRead)]
-        return self._commit(draft, [*causes, *known, *clocks, *heard])
+        # The first causes are inputs of the step as a whole.
+        if entry is not None:
+            draft.touch()
+            draft.causes.append(entry)
+        draft.causes += [self._seen[symbol] for symbol in sorted(self._seen)]
+        draft.causes += [each for each in inputs if isinstance(each, ClockRead)]
+        for event in inputs:
+            _apply(draft, event)
+        exposure.evaluate(draft)
+        global_breaker.evaluate(draft)
+        return self._commit(draft) if draft.touches else None
 
-    def _begin(self, inputs: Sequence[PortfolioInput]) -> list[PortfolioInput]:
+    def _create(self, inputs: Sequence[PortfolioInput]) -> PortfolioEntry | None:
+        """Create the state at the first `PortfolioEntry`."""
         if self.state is not None:
-            return []
+            return None
         entry = next((each for each in inputs if isinstance(each, PortfolioEntry)), None)
-        if entry is None:
-            return []
-        self.state = PortfolioState(venue=entry.venue, settings=entry.settings)
-        return [entry]
+        if entry is not None:
+            self.state = PortfolioState(venue=entry.venue, settings=entry.settings)
+        return entry
 
-    def _commit(self, draft: PortfolioDraft, causes: list[PortfolioInput]) -> PortfolioChange:
+    def _commit(self, draft: PortfolioDraft) -> PortfolioChange:
         draft.state.time = draft.time
         self.step = draft.step
         return PortfolioChange(
             step=draft.step,
-            causes=tuple(causes),
+            causes=tuple(draft.causes),
             notices=tuple(draft.notices),
             commands=tuple(draft.commands),
             entries=tuple(draft.entries),
@@ -104,7 +106,7 @@ class Portfolio:
 
 
 def seen(view: GridView) -> SymbolSeen:
-    """Return what the portfolio needs of a symbol's grid."""
+    """Return what the portfolio needs to know of a symbol's grid."""
     return SymbolSeen(
         symbol=view.symbol,
         position=view.position,
@@ -115,29 +117,32 @@ def seen(view: GridView) -> SymbolSeen:
     )
 
 
-def _hear(draft: PortfolioDraft, event: PortfolioInput) -> bool:
+def _apply(draft: PortfolioDraft, event: PortfolioInput) -> None:
+    """Apply one input, and record it as a cause if it changed the draft."""
+    touches = draft.touches
     match event:
         case PortfolioEntry():
-            return _set(draft, event)
+            _set(draft, event)
         case Fill():
-            return global_breaker.on_fill(draft, event)
+            global_breaker.on_fill(draft, event)
         case OrderLatency():
-            return global_breaker.on_latency(draft, event)
+            global_breaker.on_latency(draft, event)
         case CommandForAll():
-            return on_command_for_all(draft, event)
+            on_command_for_all(draft, event)
         case AddRequested():
-            return on_add(draft, event)
+            on_add(draft, event)
         case SymbolSeen() | ClockRead():
-            return False  # taken for the step as a whole
+            pass  # causes of the step as a whole
         case _:
             assert_never(event)
+    if draft.touches != touches:
+        draft.causes.append(event)
 
 
-def _set(draft: PortfolioDraft, entry: PortfolioEntry) -> bool:
-    if entry.settings == draft.state.settings:
-        return False
-    draft.state.settings = entry.settings
-    return True
+def _set(draft: PortfolioDraft, entry: PortfolioEntry) -> None:
+    if entry.settings != draft.state.settings:
+        draft.touch()
+        draft.state.settings = entry.settings
 
 
 def _part(symbol: SymbolSeen) -> SymbolExposure:

@@ -1,4 +1,4 @@
-"""A step of the portfolio: what a change says once it is made, and the draft that gathers it."""
+"""A step of the portfolio: the finished `PortfolioChange`, and the `PortfolioDraft` that it is built in."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from schemas.units import Symbol, TimeNs
 
 @dataclass(frozen=True, slots=True)
 class PortfolioChange:
-    """One step to commit. The same causes from the same state give the same change."""
+    """One step to commit. Equal causes applied to an equal state yield an equal change."""
 
     step: int
     causes: tuple[PortfolioInput, ...]
@@ -24,20 +24,27 @@ class PortfolioChange:
 
 @dataclass(slots=True)
 class PortfolioDraft:
-    """A step in the making."""
+    """A step under construction. A function that mutates `state` calls `touch`; adding a notice implies it."""
 
     state: PortfolioState
     step: int
     time: TimeNs
-    """The newest market time known."""
+    """Newest market time known."""
     seen: dict[Symbol, SymbolSeen]
+    causes: list[PortfolioInput] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     entries: list[SymbolEntry] = field(default_factory=list)
+    touches: int = 0
+    """Number of changes so far."""
+
+    def touch(self) -> None:
+        """Note that the state changed."""
+        self.touches += 1
 
     def risk(self, severity: Severity, reason: str, details: str, *, active: bool) -> None:
-        """Tell that a guard over all symbols stepped in, or stepped back."""
-        self.notices.append(
+        """Report that a guard over all symbols activated or cleared."""
+        self._notify(
             RiskChanged(
                 venue=self.state.venue,
                 symbol=Symbol(ALL),
@@ -51,8 +58,8 @@ class PortfolioDraft:
         )
 
     def answer(self, command: Command, time: TimeNs, outcome: CommandOutcome, detail: str) -> None:
-        """Answer a command."""
-        self.notices.append(
+        """Answer a command that was received at `time`."""
+        self._notify(
             CommandResult(
                 venue=command.venue,
                 symbol=command.symbol,
@@ -66,3 +73,7 @@ class PortfolioDraft:
                 time=time,
             )
         )
+
+    def _notify(self, notice: Notice) -> None:
+        self.touch()
+        self.notices.append(notice)

@@ -1,1 +1,1 @@
-"""Which orders a grid wants: levels, sizes, skew, volatility, order clean-up."""
+"""Which orders a grid should have: levels, sizes, inventory skew, volatility, order cleanup."""

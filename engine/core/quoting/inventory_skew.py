@@ -1,7 +1,7 @@
-"""The inventory skew: a grid that holds much moves away from what it holds.
+"""Inventory skew: shift the grid against its inventory.
 
-The grid is centered at `price * (1 - inventory * inventory_skew)`. The inventory is the position's worth at the price as a
-share of a full window's, within -1 and 1: long inventory moves the grid down, short inventory up.
+The grid is centered at the reference price `price * (1 - inventory * inventory_skew)`. The inventory is the position's
+value as a ratio of a full window's, in [-1, 1]: long inventory moves the grid down, short inventory up.
 """
 
 from decimal import Decimal
@@ -15,18 +15,18 @@ FULL = Decimal(1)
 
 
 def inventory(state: GridState, price: Price) -> Ratio:
-    """Return the position's worth as a share of a full window's."""
+    """Return the position's value as a ratio of a full window's, in [-1, 1]."""
     share = CONTEXT.divide(CONTEXT.multiply(state.accounts.position, price), full_window(state))
     return max(-FULL, min(FULL, share))
 
 
 def is_skewed(state: GridState) -> bool:
-    """Tell whether the grid is centered elsewhere than at the price."""
+    """Return whether the reference price differs from the market price."""
     return bool(state.settings.inventory_skew and state.accounts.position)
 
 
 def reference(state: GridState, price: Price) -> Price:
-    """Return the price that the grid is centered at. The context of the caller is not used."""
+    """Return the price that the grid is centered at, computed in `CONTEXT` whatever the caller's context is."""
     if not is_skewed(state):
         return price
     shift = CONTEXT.multiply(inventory(state, price), state.settings.inventory_skew)

@@ -1,17 +1,17 @@
-"""What orders a grid should have: compared with those it has, that makes the cancels and the orders to place.
+"""Quoting: compare the orders a grid should have with those it has, and plan cancels and new orders.
 
-Pure: it reads the state and changes nothing. A plan made from what a plan left behind is empty.
+Pure functions of the state. Planning is idempotent: after a plan is carried out the next one is empty.
 """
 
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
-from engine.core.blocking import stopped_by
+from engine.core.blocking import blocked_by
 from engine.core.guards.circuit_breaker import windows
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import is_working
-from engine.core.quoting.order_cleanup import in_the_way
+from engine.core.quoting.order_cleanup import select_cleanup
 from engine.core.quoting.volatility import order_amount
 from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState, Slot, SlotOrder
@@ -20,10 +20,10 @@ from schemas.units import ZERO, Price, Quantity, Side, TimeNs
 from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.market import Ticker
 
-NEAR = Decimal("0.1")
-"""Share of the interval: a level nearer to the price than this is not opened."""
+MIN_DISTANCE_RATIO = Decimal("0.1")
+"""A level nearer to the price than this ratio of the interval is not opened."""
 
-OBSTACLES = (
+BLOCKERS = (
     NotQuoting.BELOW_MINIMUM,
     NotQuoting.EXPOSURE_LIMIT,
     NotQuoting.COOL_DOWN,
@@ -32,11 +32,11 @@ OBSTACLES = (
     NotQuoting.WINDOW_FULL,
     NotQuoting.OUT_OF_BOUNDS,
 )
-"""What may stand against a level's opening order; of several, the first is named as the reason."""
+"""Reasons that block the opening order of a single level. With several, the first is the published reason."""
 
 
 class Market(NamedTuple):
-    """What orders are placed against."""
+    """The prices that orders are planned against."""
 
     price: Price
     bid: Price
@@ -45,7 +45,7 @@ class Market(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """An order that should be placed."""
+    """An order to place."""
 
     level: int
     side: Side
@@ -56,27 +56,27 @@ class Quote(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """A level of the window that has no opening order: the order it could have, and what stands against it."""
+    """A level of the window without an opening order: the order it could have, and what blocks it."""
 
     quote: Quote
-    obstacle: NotQuoting | None
+    blocker: NotQuoting | None
 
 
 class Plan(NamedTuple):
-    """What to change."""
+    """The order changes of a step."""
 
     cancels: list[tuple[SlotOrder, str]]
-    """Orders and why."""
+    """Orders to cancel, each with its reason."""
     quotes: list[Quote]
-    """Closing orders first, then what is nearest to the price."""
+    """Orders to place: closing orders first, then the nearest to the price."""
     depends_on_price: bool
-    """A move inside the center's bounds, or of the best prices, can make another plan."""
+    """The plan may change with any tick, even while the center stays."""
 
 
 def market_of(ticker: Ticker) -> Market:
-    """Return what a ticker says of the price: the last traded one, kept within the best bid and ask.
+    """Return the market of a ticker. Its price is the last traded one, clamped to the best bid and ask.
 
-    The last price is what people see and what replays have; where nothing trades for a while the best prices go on.
+    Replays and users see the last price. The best prices keep it current while nothing trades.
     """
     price = max(ticker.last, ticker.bid)
     if ticker.ask > 0:
@@ -85,12 +85,12 @@ def market_of(ticker: Ticker) -> Market:
 
 
 def market_in(state: GridState) -> Market | None:
-    """Return the market that the last decision was made at."""
+    """Return the market of the last step, None before the first price."""
     return None if state.price is None else Market(state.price, state.bid, state.ask, state.price_time)
 
 
 def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Plan:
-    """Return the changes that make the orders right, for a state whose center is the market's."""
+    """Return the order changes for a state that is centered at the market."""
     cancels = []
     closings = []
     depends_on_price = False
@@ -105,64 +105,66 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
             quote = _closing(state, lattice, slot)
             if not _is_below_minimum(state.instrument, quote):
                 closings.append(quote)
-    found = list(openings(state, lattice, market, now)) if stopped_by(state) is None else []
-    depends_on_price |= any(each.obstacle is NotQuoting.WOULD_CROSS for each in found)
-    opening = [each.quote for each in found if each.obstacle is None]
+    free = list(openings(state, lattice, market, now)) if blocked_by(state) is None else []
+    depends_on_price |= any(each.blocker is NotQuoting.WOULD_CROSS for each in free)
+    opening = [each.quote for each in free if each.blocker is None]
     quotes = _nearest_first(closings, market) + _nearest_first(opening, market)
     quota = _quota(state)
     waiting = [abs(quote.price - market.price) if quote.opens else ZERO for quote in quotes[quota:]]
     depends_on_price |= bool(waiting)
     if not cancels:
-        cancels = [(order, "room for nearer ones") for order in in_the_way(state, market.price, waiting)]
+        cancels = [
+            (order, "room for nearer orders") for order in select_cleanup(state, market.price, waiting)
+        ]
     return Plan(cancels, quotes[:quota], depends_on_price)
 
 
 def openings(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Iterator[Opening]:
-    """Yield the levels of the window that have no working opening order, nearest first, buys before sells."""
+    """Yield the levels of the window without a working opening order, buys before sells, nearest first."""
     amount = order_amount(state)
     for level, side in _window(state):
         slot = state.slots.get(level)
         order = slot.order if slot else None
         if order is not None and order.opens and is_working(order):
             continue
-        plain = (
+        is_taker = (
             state.settings.allow_taker
             and slot is not None
             and slot.rejections >= state.settings.post_only_retries
         )
         price = lattice.order_price(level, side)
         quantity = state.instrument.quantity_down(amount / price) if price > 0 else ZERO
-        quote = Quote(level, side, price, quantity, opens=True, post_only=not plain)
-        yield Opening(quote, _obstacle(state, lattice, market, now, quote, slot))
+        quote = Quote(level, side, price, quantity, opens=True, post_only=not is_taker)
+        yield Opening(quote, _blocker(state, lattice, market, now, quote, slot))
 
 
 def why_not(state: GridState, lattice: Lattice | None) -> NotQuoting | None:
-    """Return the one reason why no opening order is out, None when there is one."""
+    """Return the one reason why no opening order is live, None when one is."""
     market = market_in(state)
     if lattice is None or market is None:
         return NotQuoting.NO_PRICE
     orders = [slot.order for slot in state.slots.values() if slot.order]
     if any(order.opens and is_working(order) for order in orders):
         return None
-    guard = stopped_by(state)
+    guard = blocked_by(state)
     if guard is not None:
         return guard
-    obstacles = {each.obstacle for each in openings(state, lattice, market, state.time)}
-    if None in obstacles:
+    blockers = {each.blocker for each in openings(state, lattice, market, state.time)}
+    if None in blockers:
         return NotQuoting.QUOTA
-    return next((each for each in OBSTACLES if each in obstacles), NotQuoting.BREAKER_HALF_OPEN)
+    return next((each for each in BLOCKERS if each in blockers), NotQuoting.BREAKER_HALF_OPEN)
 
 
 def bounded(settings: GridSettings, price: Price) -> Price:
-    """Return the price within the grid's bounds that is nearest to a price."""
+    """Return a price clamped to `lower_price` and `upper_price`."""
     if settings.lower_price is not None:
         price = max(price, settings.lower_price)
     return price if settings.upper_price is None else min(price, settings.upper_price)
 
 
 def is_near(lattice: Lattice, level: int, price: Price, stride: int = 1) -> bool:
-    """Tell whether a level is too near to the price to be opened."""
-    return abs(lattice.price(level) - price) < NEAR * lattice.spacing(level, stride)
+    """Return whether a level is too near to the price to be opened."""
+    return abs(lattice.price(level) - price) < MIN_DISTANCE_RATIO * lattice.spacing(level, stride)
 
 
 def _window(state: GridState) -> Iterator[tuple[int, Side]]:
@@ -173,7 +175,7 @@ def _window(state: GridState) -> Iterator[tuple[int, Side]]:
         yield center + distance * stride, Side.SELL
 
 
-def _obstacle(
+def _blocker(
     state: GridState, lattice: Lattice, market: Market, now: TimeNs, quote: Quote, slot: Slot | None
 ) -> NotQuoting | None:
     if slot is not None:
@@ -183,10 +185,10 @@ def _obstacle(
             return NotQuoting.WINDOW_FULL
         if slot.quiet_until > now:
             return NotQuoting.EXPOSURE_LIMIT if slot.is_limited else NotQuoting.COOL_DOWN
-    return _obstacle_of_price(state, lattice, market, quote)
+    return _price_blocker(state, lattice, market, quote)
 
 
-def _obstacle_of_price(state: GridState, lattice: Lattice, market: Market, quote: Quote) -> NotQuoting | None:
+def _price_blocker(state: GridState, lattice: Lattice, market: Market, quote: Quote) -> NotQuoting | None:
     if bounded(state.settings, quote.price) != quote.price:
         return NotQuoting.OUT_OF_BOUNDS
     if _is_below_minimum(state.instrument, quote):
@@ -199,7 +201,7 @@ def _obstacle_of_price(state: GridState, lattice: Lattice, market: Market, quote
 
 
 def _may_add(state: GridState, lattice: Lattice, slot: Slot, side: Side) -> bool:
-    # What is too little to be closed is added to, so that it can be closed with the rest.
+    # A quantity below the minimum is added to, so that it can be closed with the addition.
     is_dust = _is_below_minimum(state.instrument, _closing(state, lattice, slot))
     return is_dust and slot.held * side.sign > 0
 
@@ -241,12 +243,12 @@ def _reason_to_cancel(
 def _reason_to_cancel_opening(
     state: GridState, lattice: Lattice, market: Market, slot: Slot, order: SlotOrder
 ) -> str | None:
-    guard = stopped_by(state)
+    guard = blocked_by(state)
     if guard is not None:
         return guard.replace("_", " ")
     if slot.level % state.stride:
         return "between the levels in use"
-    # Only the far edge: an order that the price has come to is about to be filled.
+    # Only beyond the far edge: an order that the price has reached is about to be filled.
     window = windows(state)
     beyond = (state.center - slot.level) if order.side is Side.BUY else (slot.level - state.center)
     if beyond > (window.buy if order.side is Side.BUY else window.sell) * state.stride:
@@ -283,12 +285,11 @@ def _quota(state: GridState) -> int:
 
 
 def is_reduce_only(state: GridState, quote: Quote) -> bool:
-    """Tell whether an order may be sent as one that only reduces the position; spot has no such orders.
+    """Return whether an order can be sent as reduce-only; spot has no such orders.
 
-    The venue nets what the slots hold: where one slot's long stands against another's short there is less to reduce than
-    the slots want to close, and a reduce-only order would be refused, or expire. Such a one goes as a plain order.
-    Another's position is netted as well: it may take away from what can be reduced, and as it may go at any time, it is
-    not relied upon to add to it.
+    The venue nets the slots: where one holds long and another short, the net position is smaller than what the slots close,
+    and a reduce-only order would be rejected or expire. Such an order is sent as a plain one. A foreign position is netted
+    as well. It may reduce what can be closed, but is not relied upon to increase it, because it may vanish at any time.
     """
     if quote.opens or state.instrument.kind is not InstrumentKind.LINEAR_PERPETUAL:
         return False
@@ -298,7 +299,7 @@ def is_reduce_only(state: GridState, quote: Quote) -> bool:
             for slot in state.slots.values()
             if slot.order is not None and not slot.order.opens and slot.order.side is quote.side
         ),
-        Decimal(0),
+        ZERO,
     )
     ours = state.accounts.position
     reducible = min(-quote.side.sign * each for each in (ours, ours + state.foreign_position))

@@ -1,1 +1,1 @@
-"""From the first input to the first order: preflight checks and position adoption."""
+"""Startup of a symbol before its first order: preflight checks, trigger price, position adoption."""

@@ -1,15 +1,15 @@
-"""What the account held of a symbol before its grid: taken over at the start, spread over levels, and sold level by level.
+"""Adopt the position that the account held before the grid: spread it over levels, to be closed level by level.
 
-It is booked without a trade, at the venue's entry price, at the anchor where the venue knows none: from there on what it
-makes is the grid's. The parts are equal, in whole lots; the last one takes the rest. The levels are those from the center
-up (long) or down (short), as many as there is room for, and fewer when the parts would be below what can be closed.
+It is booked without a trade, at the venue's entry price, or at the anchor without one; its profit from there on is the
+grid's. The parts are equal and in whole lots, and the last one takes the rest. The levels run from the center up (long) or
+down (short), as many as the window has, and fewer where the parts would be too small to close.
 """
 
 from decimal import Decimal
 
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import slot_at
-from engine.core.startup.preflight import least_quantity
+from engine.core.startup.preflight import minimum_order_quantity
 from engine.core.step import Draft
 from schemas.engine.events import ReconciliationFinding, Severity
 from schemas.grid.settings import GridMode
@@ -19,15 +19,15 @@ from schemas.venue.instruments import Instrument, InstrumentKind
 
 
 def adopt(draft: Draft, startup: Startup, lattice: Lattice) -> None:
-    """Take the position over; what is not taken over is another's, and never touched."""
+    """Book the position into slots; one that is not adopted is foreign, and never touched."""
     state, held = draft.state, startup.position
     if not held:
         return
-    refused = _reason_to_leave(state, lattice, held)
-    if refused:
+    reason = _reason_to_leave(state, lattice, held)
+    if reason:
         state.foreign_position = _foreign(state.instrument, held)
         draft.alert(
-            Severity.MEDIUM, "position_not_adopted", f"{held} held before the start is left alone: {refused}"
+            Severity.MEDIUM, "position_not_adopted", f"{held} held before the start is not adopted: {reason}"
         )
         return
     price = startup.entry_price or lattice.anchor
@@ -41,29 +41,29 @@ def adopt(draft: Draft, startup: Startup, lattice: Lattice) -> None:
     accounts.cash -= held * price
     accounts.adopted, accounts.adopted_cost = held, held * price
     where = f"{len(parts)} levels from {parts[0][0]} to {parts[-1][0]}"
-    basis = "its entry price" if startup.entry_price else "the anchor"
+    basis = "entry price" if startup.entry_price else "anchor"
     draft.reconciled(
         ReconciliationFinding.POSITION_ADOPTED,
         ClientOrderId(""),
-        f"{held} held before the start is spread over {where}, booked at {basis} {price}",
+        f"{held} held before the start: spread over {where}, booked at {basis} {price}",
     )
 
 
-def is_wanted(state: GridState) -> bool:
-    """Tell whether a position is taken over: of a perpetual unless told otherwise, of spot only when told so."""
-    wanted = state.settings.adopt_position
-    return state.instrument.kind is InstrumentKind.LINEAR_PERPETUAL if wanted is None else wanted
+def is_adoption_enabled(state: GridState) -> bool:
+    """Return whether `adopt_position` asks for adoption; by default of perpetuals, not of spot."""
+    setting = state.settings.adopt_position
+    return state.instrument.kind is InstrumentKind.LINEAR_PERPETUAL if setting is None else setting
 
 
 def _reason_to_leave(state: GridState, lattice: Lattice, held: SignedQuantity) -> str:
-    if not is_wanted(state):
+    if not is_adoption_enabled(state):
         return "adopt_position is off"
     if held < 0 and state.settings.mode is GridMode.LONG:
-        return "it is short, and mode long never is"
+        return "mode long cannot hold a short position"
     level = state.center + (state.stride if held > 0 else -state.stride)
-    least = least_quantity(state.instrument, lattice.order_price(level, _closing_side(held)))
+    least = minimum_order_quantity(state.instrument, lattice.order_price(level, _closing_side(held)))
     if abs(held) < least:
-        return f"the venue takes no order below {least}"
+        return f"below the venue's minimum order of {least}"
     return ""
 
 
@@ -85,7 +85,9 @@ def _share(instrument: Instrument, held: SignedQuantity, number: int) -> Quantit
 def _least(state: GridState, lattice: Lattice, levels: list[int], held: SignedQuantity) -> Quantity:
     step = state.stride if held > 0 else -state.stride
     prices: list[Price] = [lattice.order_price(level + step, _closing_side(held)) for level in levels]
-    return max(least_quantity(state.instrument, price) if price > 0 else abs(held) + 1 for price in prices)
+    return max(
+        minimum_order_quantity(state.instrument, price) if price > 0 else abs(held) + 1 for price in prices
+    )
 
 
 def _closing_side(held: SignedQuantity) -> Side:

@@ -1,6 +1,6 @@
-"""The preflight: what has to be so before the first order of a symbol, each check with its figures and with what would do.
+"""Preflight checks before the first order of a symbol, each with its figures and a remedy.
 
-Pure, so that a plan made before anything is traded and the engine judge by the same words.
+Pure functions: `./opensqt plan` and the engine run the same checks.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ FOUR_DIGITS = Decimal("0.0001")
 
 
 class Account(NamedTuple):
-    """What is known of the account; None for what is not."""
+    """What is known of the account; None while unknown."""
 
     is_stream_up: bool | None
     balance: Money | None
@@ -27,18 +27,18 @@ class Account(NamedTuple):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """What one check found."""
+    """The result of one check."""
 
     name: str
     passed: bool | None
-    """None while something it needs is not known."""
+    """None while an input of the check is unknown."""
     figures: str
     remedy: str = ""
-    """What would satisfy it."""
+    """A change that would satisfy the check."""
 
 
 class Case(NamedTuple):
-    """All that is judged: a grid, centered at a level of its lattice, and the account."""
+    """The subject of the checks: a grid centered at a level of its lattice, and the account."""
 
     settings: GridSettings
     instrument: Instrument
@@ -48,7 +48,7 @@ class Case(NamedTuple):
 
 
 class RoundTrip(NamedTuple):
-    """One level bought and sold again, or the other way round: its worth and what it makes, for one unit."""
+    """A buy and a sell of one unit, one level apart, in either order."""
 
     low: Price
     high: Price
@@ -60,14 +60,14 @@ class RoundTrip(NamedTuple):
 
 
 def checks(case: Case) -> list[Check]:
-    """Return every check, in the order in which they are worth reading."""
+    """Run every check, the most fundamental first."""
     with localcontext(CONTEXT):
         return [check(case) for check in CHECKS]
 
 
 def refusal(found: list[Check]) -> str:
-    """Return what stands against the first order, for people; nothing when all passed."""
-    words = {None: "waits", False: "refused"}
+    """Return why the first order is not allowed yet, for operators; empty when all checks passed."""
+    words = {None: "pending", False: "failed"}
     return "; ".join(
         f"{each.name} {words[each.passed]}: {each.figures}" + (f": {each.remedy}" if each.remedy else "")
         for each in found
@@ -76,7 +76,7 @@ def refusal(found: list[Check]) -> str:
 
 
 def window_levels(settings: GridSettings, center: int) -> Iterator[tuple[int, Side]]:
-    """Yield the levels of the whole window that are to be opened, where the interval is the base interval."""
+    """Yield the opening levels of the full window at the base interval (stride 1)."""
     for distance in range(1, settings.buy_window + 1):
         yield center - distance, Side.BUY
     if settings.mode is GridMode.NEUTRAL:
@@ -85,7 +85,7 @@ def window_levels(settings: GridSettings, center: int) -> Iterator[tuple[int, Si
 
 
 def round_trip(case: Case, level: int, side: Side) -> RoundTrip:
-    """Return what one round trip of a level makes: opened by a maker, or a taker where that is allowed, and closed."""
+    """Return the round trip of a level: opened as maker, or as taker where allowed, and closed as maker."""
     lattice, instrument = case.lattice, case.instrument
     low, high = (level, level + 1) if side is Side.BUY else (level - 1, level)
     bought, sold = lattice.order_price(low, Side.BUY), lattice.order_price(high, Side.SELL)
@@ -97,62 +97,66 @@ def round_trip(case: Case, level: int, side: Side) -> RoundTrip:
 def _stream(case: Case) -> Check:
     is_up = case.account.is_stream_up
     if is_up is None:
-        return Check(name="order_stream", passed=None, figures="nobody said yet whether it is up")
+        return Check(
+            name="order_stream", passed=None, figures="the state of the account's private stream is unknown"
+        )
     if is_up:
         return Check(name="order_stream", passed=True, figures="the account's private stream is up")
     return Check(
         name="order_stream",
         passed=False,
         figures="the account's private stream is down",
-        remedy="see the account publisher's log; it goes on by itself once the stream is there",
+        remedy="see the account publisher's log; startup continues when the stream is up",
     )
 
 
 def _balance(case: Case) -> Check:
     balance, currency = case.account.balance, case.instrument.settle
     if balance is None:
-        return Check(name="balance", passed=None, figures=f"the balance of {currency} is not known yet")
+        return Check(name="balance", passed=None, figures=f"the balance of {currency} is unknown")
     return Check(
         name="balance",
         passed=balance > 0,
-        figures=f"{_short(balance)} {currency}",
-        remedy="" if balance > 0 else f"the account needs {currency}",
+        figures=f"{_rounded(balance)} {currency}",
+        remedy="" if balance > 0 else f"deposit {currency}",
     )
 
 
 def _leverage(case: Case) -> Check:
     leverage, limit = case.account.leverage, case.settings.max_leverage
     if leverage is None:
-        return Check(name="max_leverage", passed=None, figures="the leverage is not known yet")
+        return Check(name="max_leverage", passed=None, figures="the leverage is unknown")
     return Check(
         name="max_leverage",
         passed=leverage <= limit,
-        figures=f"leverage {leverage}, at most {limit}",
-        remedy="" if leverage <= limit else f"max_leverage {leverage}, or set {limit} at the venue",
+        figures=f"leverage {leverage}, the limit is {limit}",
+        remedy=""
+        if leverage <= limit
+        else f"set max_leverage to {leverage}, or the leverage at the venue to {limit}",
     )
 
 
 def _safety(case: Case) -> Check:
     settings, currency = case.settings, case.instrument.quote
     _, balance, leverage = case.account
-    wanted = settings.position_safety_check
+    needed = settings.position_safety_check
     if balance is None or leverage is None:
         return Check(
-            name="position_safety_check", passed=None, figures="balance or leverage is not known yet"
+            name="position_safety_check", passed=None, figures="the balance or the leverage is unknown"
         )
     orders = balance * leverage / settings.order_amount
     passed = is_enough(settings, balance, leverage)
     text = (
-        f"{_short(balance)} * {leverage} / {settings.order_amount} {currency} is {_short(orders)} orders, "
-        f"at least {wanted}"
+        f"{_rounded(balance)} * {leverage} / {settings.order_amount} {currency} is {_rounded(orders)} orders, "
+        f"at least {needed} needed"
     )
     if passed:
         return Check(name="position_safety_check", passed=True, figures=text)
-    largest = max(balance, ZERO) * leverage / wanted
-    least = wanted * settings.order_amount / leverage
+    largest = max(balance, ZERO) * leverage / needed
+    least = needed * settings.order_amount / leverage
     remedy = (
-        f"order_amount of at most {_short(largest, ROUND_FLOOR)} {currency}, or a balance of "
-        f"{_short(least, ROUND_CEILING)} {currency}"
+        f"order_amount of at most {_rounded(largest, ROUND_FLOOR)} {currency}, or a balance of "
+        f"{_rounded(least, ROUND_CEILING)} {currency}"
     )
     return Check(name="position_safety_check", passed=False, figures=text, remedy=remedy)
 
@@ -167,20 +171,20 @@ def _fees(case: Case) -> Check:
         return Check(
             name="round_trip",
             passed=False,
-            figures="no level of the window has a price above zero, within the bounds",
-            remedy="buy_window and price_interval smaller, or lower_price and upper_price wider",
+            figures="no level of the window has a price above zero and within lower_price and upper_price",
+            remedy="reduce buy_window or price_interval, or widen lower_price and upper_price",
         )
     text = (
-        f"buy at {worst.low}, sell at {worst.high}: {_short(worst.high - worst.low)} {currency} a unit, "
-        f"fees {_short(worst.fees)} {currency}"
+        f"buy at {worst.low}, sell at {worst.high}: {_rounded(worst.high - worst.low)} {currency} per unit, "
+        f"fees {_rounded(worst.fees)} {currency}"
     )
     if worst.profit > 0:
         return Check(name="round_trip", passed=True, figures=text)
     share = _break_even(case)
     if settings.price_interval is None:
-        remedy = f"price_interval above {_short(share * 100, ROUND_CEILING)}%"
+        remedy = f"price_interval above {_rounded(share * 100, ROUND_CEILING)}%"
     else:
-        remedy = f"price_interval above {_short(worst.low * share, ROUND_CEILING)} {currency}"
+        remedy = f"price_interval above {_rounded(worst.low * share, ROUND_CEILING)} {currency}"
     return Check(name="round_trip", passed=False, figures=text, remedy=remedy)
 
 
@@ -203,13 +207,13 @@ def _levels(case: Case) -> Check:
                 remedy=f"price_interval of at least {instrument.tick_size} {instrument.quote}",
             )
         quantity = instrument.quantity_down(case.settings.order_amount / price)
-        least = least_quantity(instrument, price)
+        least = minimum_order_quantity(instrument, price)
         if quantity < least:
             return Check(
                 name="levels",
                 passed=False,
-                figures=f"level {level} at {price} would be {quantity} {instrument.base}, the venue takes {least}",
-                remedy=f"order_amount of at least {_short(least * price, ROUND_CEILING)} {instrument.quote}",
+                figures=f"level {level} at {price}: order of {quantity} {instrument.base}, the minimum is {least}",
+                remedy=f"order_amount of at least {_rounded(least * price, ROUND_CEILING)} {instrument.quote}",
             )
     return Check(name="levels", passed=True, figures=f"{len(levels)} levels have a valid price and quantity")
 
@@ -217,20 +221,20 @@ def _levels(case: Case) -> Check:
 CHECKS: tuple[Callable[[Case], Check], ...] = (_stream, _balance, _leverage, _safety, _fees, _levels)
 
 
-def least_quantity(instrument: Instrument, price: Price) -> Quantity:
-    """Return the least quantity that the venue takes at a price."""
+def minimum_order_quantity(instrument: Instrument, price: Price) -> Quantity:
+    """Return the smallest order quantity that the venue accepts at a price."""
     for_notional = ceil_to(instrument.minimum_notional / price, instrument.lot_size)
     return max(for_notional, instrument.minimum_quantity, instrument.lot_size)
 
 
 def is_enough(settings: GridSettings, balance: Money, leverage: Decimal) -> bool:
-    """Tell whether a balance is good for as many orders as `position_safety_check` wants."""
+    """Return whether the balance, with its leverage, covers `position_safety_check` orders."""
     return balance > 0 and balance * leverage >= settings.position_safety_check * settings.order_amount
 
 
-def leverage_of(instrument: Instrument, told: Decimal | None) -> Decimal | None:
-    """Return the leverage of a symbol: spot has none, whatever is told."""
-    return Decimal(1) if instrument.kind is InstrumentKind.SPOT else told
+def leverage_of(instrument: Instrument, reported: Decimal | None) -> Decimal | None:
+    """Return the leverage of a symbol: always 1 for spot, else as reported by the venue."""
+    return Decimal(1) if instrument.kind is InstrumentKind.SPOT else reported
 
 
 def _levels_in_bounds(case: Case) -> Iterator[tuple[int, Side]]:
@@ -243,11 +247,11 @@ def _levels_in_bounds(case: Case) -> Iterator[tuple[int, Side]]:
 
 
 def _break_even(case: Case) -> Ratio:
-    # What is sold for (1 + x) times its price pays both fees when (1 + x)(1 - second) = 1 + first.
+    # A sale at (1 + x) times the price pays both fees when (1 + x)(1 - second) = 1 + first.
     instrument = case.instrument
     opening = instrument.taker_fee if case.settings.allow_taker else instrument.maker_fee
     return (1 + opening) / (1 - instrument.maker_fee) - 1
 
 
-def _short(value: Decimal, rounding: str = ROUND_HALF_EVEN) -> str:
+def _rounded(value: Decimal, rounding: str = ROUND_HALF_EVEN) -> str:
     return f"{value.quantize(FOUR_DIGITS, rounding).normalize():f}"

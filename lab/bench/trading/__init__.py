@@ -1,1 +1,1 @@
-"""Benchmarks of the trading path: commit, engine, latency, recovery, take-over."""
+"""Benchmarks of the trading path: engine, gateway and journal."""

@@ -1,27 +1,27 @@
-"""`bench commit`: how long a commit takes with every write on disk before it is acknowledged, on one server and on three.
+"""`bench commit`: latency of a synced journal commit, on one bus server and on three.
 
-What is committed is a step as an engine commits it, one after the other, each with the sequence of the one before. The
-baseline is a request over the same connection that stores nothing.
+Steps are committed one after the other, each with the sequence of the one before, as an engine does. The baseline is a
+request over the same connection that stores nothing.
 """
 
 import asyncio
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from bus import Bus, EmbeddedServer, Journal, connect, embedded_cluster, provision
-from cli.stack.ports import any_free
-from lab.bench.report import Report, machine, percentile
-from lab.bench.trading.engine import SYMBOL, VENUE
-from lab.bench.trading.step import genuine_step
+from bus import Bus, EmbeddedServer, Journal, embedded_cluster
+from cli.stack.ports import find_free_port
+from lab.bench.instruments import SYMBOL, VENUE
+from lab.bench.processes import bus_servers
+from lab.bench.report import Report, machine, percentiles_ms
+from lab.bench.trading.random_walk import realistic_step
 from schemas import subjects
 from schemas.codec import encode
 from schemas.subjects import Stream
 
 WARM_UP = 50
-NODES = 3
+CLUSTER_SIZE = 3
 
 
 def run(commits: int = 2000) -> Report:
@@ -32,60 +32,52 @@ def run(commits: int = 2000) -> Report:
 async def _run(commits: int) -> Report:
     with tempfile.TemporaryDirectory(prefix="opensqt-bench-") as folder:
         root = Path(folder)
-        one, asked_one = await _measure([EmbeddedServer(root / "bus")], commits)
-        first, routes = any_free(NODES), any_free(NODES)
+        one_commits, one_requests = await _measure([EmbeddedServer(root / "bus")], commits)
+        first, routes = find_free_port(CLUSTER_SIZE), find_free_port(CLUSTER_SIZE)
         servers = embedded_cluster(
-            [root / f"bus-{number}" for number in range(1, NODES + 1)],
-            range(first, first + NODES),
-            range(routes, routes + NODES),
+            [root / f"bus-{number}" for number in range(1, CLUSTER_SIZE + 1)],
+            range(first, first + CLUSTER_SIZE),
+            range(routes, routes + CLUSTER_SIZE),
         )
-        three, asked_three = await _measure(servers, commits)
+        three_commits, three_requests = await _measure(servers, commits)
     figures = {
         "commits": float(commits),
-        "step_bytes": float(len(encode(genuine_step()))),
-        **_figures("one_server", one),
-        **_figures("three_servers", three),
+        "step_bytes": float(len(encode(realistic_step()))),
+        **percentiles_ms("one_server", one_commits),
+        **percentiles_ms("three_servers", three_commits),
     }
     return Report(
         name="commit",
         machine=machine(),
         figures=figures,
         baselines={
-            **_figures("one_server_request", asked_one),
-            **_figures("three_servers_request", asked_three),
+            **percentiles_ms("one_server_request", one_requests),
+            **percentiles_ms("three_servers_request", three_requests),
         },
         ratios={"three_to_one_p50": figures["three_servers_p50_ms"] / figures["one_server_p50_ms"]},
     )
 
 
 async def _measure(servers: Sequence[EmbeddedServer], commits: int) -> tuple[list[float], list[float]]:
-    async with AsyncExitStack() as stack:
-        for server in servers:
-            await stack.enter_async_context(server)
-        url = ",".join(server.url for server in servers)
-        bus = await stack.enter_async_context(connect(url, name="bench"))
-        await provision(bus)
-        return await _commits(bus, commits), await _requests(bus, commits)
+    """Return the seconds of each commit, and of each request."""
+    async with bus_servers(*servers) as bus:
+        return await _time_commits(bus, commits), await _time_requests(bus, commits)
 
 
-async def _commits(bus: Bus, count: int) -> list[float]:
+async def _time_commits(bus: Bus, count: int) -> list[float]:
     journal = await Journal.open(bus, Stream.JOURNAL, subjects.step(VENUE, SYMBOL))
-    step, taken = genuine_step(), []
+    step = realistic_step()
+    return await _time_calls(lambda: journal.commit(step), count)
+
+
+async def _time_requests(bus: Bus, count: int) -> list[float]:
+    return await _time_calls(lambda: bus.stream_state(Stream.JOURNAL), count)
+
+
+async def _time_calls(call: Callable[[], Awaitable[object]], count: int) -> list[float]:
+    durations = []
     for _ in range(WARM_UP + count):
         started = time.perf_counter()
-        await journal.commit(step)
-        taken.append(time.perf_counter() - started)
-    return taken[WARM_UP:]
-
-
-async def _requests(bus: Bus, count: int) -> list[float]:
-    taken = []
-    for _ in range(WARM_UP + count):
-        started = time.perf_counter()
-        await bus.stream_state(Stream.JOURNAL)
-        taken.append(time.perf_counter() - started)
-    return taken[WARM_UP:]
-
-
-def _figures(name: str, seconds: list[float]) -> dict[str, float]:
-    return {f"{name}_p{int(share * 100)}_ms": percentile(seconds, share) * 1e3 for share in (0.5, 0.99)}
+        await call()
+        durations.append(time.perf_counter() - started)
+    return durations[WARM_UP:]

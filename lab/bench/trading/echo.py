@@ -1,4 +1,7 @@
-"""The other end of a baseline round trip: stores an answer to every message, and answers requests. No deciding."""
+"""The echo process of `bench latency`, the peer of its baseline round trips.
+
+python -m lab.bench.trading.echo BUS_URL TICKER_SUBJECT ANSWER_SUBJECT
+"""
 
 import asyncio
 import contextlib
@@ -12,6 +15,7 @@ from schemas.engine.events import AlertRaised, Severity
 from schemas.units import Symbol, VenueId
 from schemas.venue.market import Ticker
 
+REQUEST_SUBJECT = "bench.echo"
 ANSWER = AlertRaised(
     venue=VenueId("echo"),
     symbol=Symbol("ECHO"),
@@ -23,22 +27,22 @@ ANSWER = AlertRaised(
 )
 
 
-async def echo(bus_url: str, heard: str, said: str) -> None:
-    """Answer for ever: each message on `live.<heard>` with one stored on `said`, each request with its own body."""
+async def echo(bus_url: str, ticker_subject: str, answer_subject: str) -> None:
+    """Store an answer to each live ticker, with its time, and return the body of each request. Never returns."""
     async with connect(bus_url, name="echo") as bus:
-        messages: asyncio.Queue[Message] = asyncio.Queue()
-        answers: set[asyncio.Task[None]] = set()
-        await bus.subscribe(f"live.{heard}", messages.put_nowait)
-        await bus.subscribe("bench.echo", lambda message: _answer(bus, answers, message))
+        tickers: asyncio.Queue[Message] = asyncio.Queue()
+        replies: set[asyncio.Task[None]] = set()
+        await bus.subscribe(f"live.{ticker_subject}", tickers.put_nowait)
+        await bus.subscribe(REQUEST_SUBJECT, lambda message: _reply(bus, replies, message))
         while True:
-            heard_time = decode_as((await messages.get()).data, Ticker).time
-            await bus.store(said, msgspec.structs.replace(ANSWER, time=heard_time))
+            time = decode_as((await tickers.get()).data, Ticker).time
+            await bus.store(answer_subject, msgspec.structs.replace(ANSWER, time=time))
 
 
-def _answer(bus: Bus, answers: set[asyncio.Task[None]], message: Message) -> None:
+def _reply(bus: Bus, replies: set[asyncio.Task[None]], message: Message) -> None:
     task = asyncio.ensure_future(bus.publish(message.reply, message.data))
-    answers.add(task)
-    task.add_done_callback(answers.discard)
+    replies.add(task)
+    task.add_done_callback(replies.discard)
 
 
 if __name__ == "__main__":

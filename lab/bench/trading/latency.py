@@ -1,10 +1,10 @@
-"""`bench latency`: from a tick on the bus to the intent on the bus, beside the bus's own round trips in the same run.
+"""`bench latency`: latency from ticker to intent on the bus, beside plain round trips.
 
-The parts are the real ones, each a process of its own: nats-server (fsync on every write), the simulated venue, an engine
-and a gateway. Only the market is this benchmark: its tickers each move the grid by one level, one after the other.
+All processes are real: nats-server (every write synced), simulated venue, engine and gateway. The benchmark publishes
+the tickers itself, one after the other; each moves the grid by one level.
 
-The baselines have the same two hops and no deciding: an echo process that answers a stored tick with a stored message
-(fsynced, like the step and the intent), and a plain request over the bus.
+The baselines have the same two hops without a decision: a process that answers a stored ticker by a stored message
+(synced, like the step and the intent), and a request over the bus.
 """
 
 import asyncio
@@ -16,10 +16,11 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 
-from bus import Bus, EmbeddedServer, Message, connect, provision
-from lab.bench.report import Report, machine, percentile
-from lab.bench.rig import enlist, start, start_venue
-from lab.bench.trading.engine import INSTRUMENT, START, SYMBOL, TICK, VENUE
+from bus import Bus, EmbeddedServer, Message
+from lab.bench.instruments import INSTRUMENT, PRICE_INTERVAL, START_PRICE, SYMBOL, TICK_SIZE, VENUE
+from lab.bench.processes import bus_servers, register_symbols, start_process, start_venue
+from lab.bench.report import Report, machine, percentiles_ms
+from lab.bench.trading.echo import REQUEST_SUBJECT
 from schemas import subjects
 from schemas.codec import decode, encode
 from schemas.engine.events import AlertRaised
@@ -27,12 +28,12 @@ from schemas.venue.market import Ticker
 from schemas.venue.orders import OrderIntent
 
 WARM_UP = 50
-PATIENCE_S = 30.0
+ANSWER_TIMEOUT_S = 30.0
 PAUSE_S = 0.03
-"""Between ticks: what the last one led to (orders, reports, further steps) is over by then."""
-ECHO_TICK = "market.echo.ECHO.ticker"
+"""Time between tickers, in which the effects of the last one (orders, reports, further steps) end."""
+ECHO_TICKER = "market.echo.ECHO.ticker"
 ECHO_ANSWER = "engine.echo.ECHO.alert"
-TICK_SUBJECT = subjects.ticker(VENUE, SYMBOL)
+TICKER = subjects.ticker(VENUE, SYMBOL)
 INTENT = subjects.order_intent(VENUE, SYMBOL)
 
 
@@ -44,20 +45,11 @@ def run(ticks: int = 1000) -> Report:
 async def _run(ticks: int) -> Report:
     with tempfile.TemporaryDirectory(prefix="opensqt-bench-") as folder:
         async with _stack(Path(folder)) as bus:
-            decided = await _round_trips(bus, TICK_SUBJECT, f"live.{INTENT}", ticks)
-            stored = await _round_trips(bus, ECHO_TICK, f"live.{ECHO_ANSWER}", ticks)
-            asked = await _requests(bus, ticks)
-    figures = {
-        "ticks": float(ticks),
-        "tick_to_intent_p50_ms": _ms(decided, 0.5),
-        "tick_to_intent_p99_ms": _ms(decided, 0.99),
-    }
-    baselines = {
-        "stored_round_trip_p50_ms": _ms(stored, 0.5),
-        "stored_round_trip_p99_ms": _ms(stored, 0.99),
-        "request_p50_ms": _ms(asked, 0.5),
-        "request_p99_ms": _ms(asked, 0.99),
-    }
+            decisions = await _time_round_trips(bus, TICKER, f"live.{INTENT}", ticks)
+            echoes = await _time_round_trips(bus, ECHO_TICKER, f"live.{ECHO_ANSWER}", ticks)
+            requests = await _time_requests(bus, ticks)
+    figures = {"ticks": float(ticks), **percentiles_ms("tick_to_intent", decisions)}
+    baselines = {**percentiles_ms("stored_round_trip", echoes), **percentiles_ms("request", requests)}
     return Report(
         name="latency",
         machine=machine(),
@@ -76,37 +68,36 @@ async def _run(ticks: int) -> Report:
 @contextlib.asynccontextmanager
 async def _stack(folder: Path) -> AsyncIterator[Bus]:
     async with contextlib.AsyncExitStack() as stack:
-        server = EmbeddedServer(folder / "bus")
-        await stack.enter_async_context(server)
-        bus = await stack.enter_async_context(connect(server.url, name="bench"))
-        await provision(bus)
+        bus = await stack.enter_async_context(bus_servers(EmbeddedServer(folder / "bus")))
         venue_url = await start_venue(stack, folder, [INSTRUMENT])
-        await enlist(bus, [INSTRUMENT])
-        common = ("--bus-url", server.url)
-        await start(stack, "engine", *common)
-        await start(stack, "producers", "gateway", *common, "--venue-url", venue_url)
-        await start(stack, "lab.bench.trading.echo", server.url, ECHO_TICK, ECHO_ANSWER)
+        await register_symbols(bus, [INSTRUMENT])
+        bus_option = ("--bus-url", bus.url)
+        await start_process(stack, "engine", *bus_option)
+        await start_process(stack, "producers", "gateway", *bus_option, "--venue-url", venue_url)
+        await start_process(stack, "lab.bench.trading.echo", bus.url, ECHO_TICKER, ECHO_ANSWER)
         yield bus
 
 
-async def _round_trips(bus: Bus, start: str, end: str, count: int) -> list[float]:
-    """Return seconds from a ticker to the message that bears its time, one after the other."""
-    answers: asyncio.Queue[int] = asyncio.Queue()
-    undo = await bus.subscribe(end, lambda message: answers.put_nowait(_time_of(message)))
-    taken = []
+async def _time_round_trips(bus: Bus, ticker_subject: str, answer_subject: str, count: int) -> list[float]:
+    """Return the seconds from each ticker to the first message of its time or later."""
+    answer_times: asyncio.Queue[int] = asyncio.Queue()
+    unsubscribe = await bus.subscribe(
+        answer_subject, lambda message: answer_times.put_nowait(_time_of(message))
+    )
+    durations = []
     prices = itertools.cycle(_prices())
     for index in range(count + WARM_UP):
         ticker = _ticker(next(prices))
         started = time.perf_counter()
-        await bus.publish(start, encode(ticker))
-        async with asyncio.timeout(PATIENCE_S):
-            while await answers.get() < ticker.time:
+        await bus.publish(ticker_subject, encode(ticker))
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            while await answer_times.get() < ticker.time:
                 pass
         if index >= WARM_UP:
-            taken.append(time.perf_counter() - started)
+            durations.append(time.perf_counter() - started)
         await asyncio.sleep(PAUSE_S)
-    await undo()
-    return taken
+    await unsubscribe()
+    return durations
 
 
 def _time_of(message: Message) -> int:
@@ -116,26 +107,22 @@ def _time_of(message: Message) -> int:
 
 
 def _prices() -> list[Decimal]:
-    """Return prices that go up and down, each nearest to another level than the one before."""
-    up = [START + 60 * level for level in range(5)]
-    return up + up[-2:0:-1]
+    """Return prices that rise and fall by one grid level each."""
+    rising = [START_PRICE + PRICE_INTERVAL * level for level in range(5)]
+    return rising + rising[-2:0:-1]
 
 
 def _ticker(price: Decimal) -> Ticker:
     now = time.time_ns()
-    return Ticker(venue=VENUE, symbol=SYMBOL, bid=price - TICK, ask=price, last=price, time=now)
+    return Ticker(venue=VENUE, symbol=SYMBOL, bid=price - TICK_SIZE, ask=price, last=price, time=now)
 
 
-async def _requests(bus: Bus, count: int) -> list[float]:
-    taken = []
+async def _time_requests(bus: Bus, count: int) -> list[float]:
+    durations = []
     for index in range(count + WARM_UP):
         started = time.perf_counter()
-        await bus.request("bench.echo", b"tick")
+        await bus.request(REQUEST_SUBJECT, b"tick")
         if index >= WARM_UP:
-            taken.append(time.perf_counter() - started)
+            durations.append(time.perf_counter() - started)
         await asyncio.sleep(PAUSE_S)
-    return taken
-
-
-def _ms(seconds: list[float], share: float) -> float:
-    return percentile(seconds, share) * 1e3
+    return durations

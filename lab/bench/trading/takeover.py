@@ -1,7 +1,7 @@
-"""`bench takeover`: from the SIGKILL of one of two engines to the other's first commit for each of its symbols.
+"""`bench takeover`: time from SIGKILL of one of two engines to the other's claims.
 
-The whole stack runs on the built-in market, fsync on. A symbol was the dead engine's when the other one claims its journal.
-The baseline is what an engine needs to start: from the SIGKILL of the only one to the claims of its successor.
+The whole stack runs on the built-in market, every write synced. The symbols of the killed engine are those whose
+journals the other one claims. The baseline is the restart of a single engine: SIGKILL to the claims of its successor.
 """
 
 import asyncio
@@ -17,32 +17,38 @@ import msgspec
 from bus import Message
 from cli.config.file import DEFAULT_FILE, load
 from cli.stack.data_dir import DataDir
-from cli.stack.ports import any_free
-from cli.stack.stack import Stack, StackSettings, engine_names, running
-from cli.stack.supervisor import Patience
+from cli.stack.ports import find_free_port
+from cli.stack.stack import Stack, StackSettings, engine_names, run_stack
+from cli.stack.supervisor import SupervisorTimings
 from lab.bench.report import Report, machine
 
 ROUNDS = 10
-CLAIMED_WITHIN_S = 8.0
-"""So long is listened; the dead engine is started again only afterwards."""
-BALANCED_AFTER_S = 8.0
-"""The engine that came back gets its share again."""
+CLAIM_WINDOW_S = 8.0
+"""How long claims are recorded; the killed engine is restarted only after that."""
+REBALANCE_S = 8.0
+"""Time for a restarted engine to get its share of the symbols."""
 
 
 class _Claim(msgspec.Struct, frozen=True, tag="Step"):
+    """The fields of a step that is a claim; a claim has no causes."""
+
     symbol: str
     epoch: int
     causes: tuple[msgspec.Raw, ...]
 
 
+class _PortfolioStep(msgspec.Struct, frozen=True, tag="PortfolioStep"):
+    """A step of the portfolio, on a subject that the same wildcard matches; ignored."""
+
+
 def run(rounds: int = ROUNDS) -> Report:
-    """Measure `rounds` deaths with two engines, and half as many with one."""
+    """Measure `rounds` kills with two engines, and half as many with one."""
     return asyncio.run(_run(rounds))
 
 
 async def _run(rounds: int) -> Report:
-    two = await _deaths(2, rounds, again_after_s=CLAIMED_WITHIN_S + 1)
-    one = await _deaths(1, max(1, rounds // 2), again_after_s=0.0)
+    two = await _measure(2, rounds, restart_delay_s=CLAIM_WINDOW_S + 1)
+    one = await _measure(1, max(1, rounds // 2), restart_delay_s=0.0)
     return Report(
         name="takeover",
         machine=machine(),
@@ -56,48 +62,49 @@ async def _run(rounds: int) -> Report:
     )
 
 
-async def _deaths(engines: int, rounds: int, again_after_s: float) -> list[float]:
-    taken: list[float] = []
+async def _measure(engines: int, rounds: int, restart_delay_s: float) -> list[float]:
+    """Kill each engine in turn; return the seconds to each claim, over all rounds."""
+    delays: list[float] = []
     with tempfile.TemporaryDirectory(prefix="opensqt-bench-") as folder:
-        async with _stack(Path(folder), engines, again_after_s) as stack:
+        async with _stack(Path(folder), engines, restart_delay_s) as stack:
             for number in range(rounds):
-                await asyncio.sleep(BALANCED_AFTER_S)
+                await asyncio.sleep(REBALANCE_S)
                 name = engine_names(engines)[number % engines]
-                taken += await _death(stack, name)
-                await asyncio.sleep(max(0.0, again_after_s - CLAIMED_WITHIN_S))
-    return taken
+                delays += await _kill(stack, name)
+                await asyncio.sleep(max(0.0, restart_delay_s - CLAIM_WINDOW_S))
+    return delays
 
 
 @asynccontextmanager
-async def _stack(folder: Path, engines: int, again_after_s: float) -> AsyncIterator[Stack]:
+async def _stack(folder: Path, engines: int, restart_delay_s: float) -> AsyncIterator[Stack]:
     data = DataDir(folder)
     settings = StackSettings(
         configuration=load(DEFAULT_FILE),
         data=data,
-        bus_port=any_free(),
-        http_port=any_free(),
+        bus_port=find_free_port(),
+        http_port=find_free_port(),
         engines=engines,
-        patience=Patience(first=again_after_s, healthy=0.0),
+        timings=SupervisorTimings(first_delay_s=restart_delay_s or 0.001, healthy_after_s=0.0),
     )
     with data.hold():
-        async with running(settings, lambda _: None) as stack:
+        async with run_stack(settings, lambda _: None) as stack:
             yield stack
 
 
-async def _death(stack: Stack, name: str) -> list[float]:
-    """Kill an engine and return after how many seconds each of its symbols was claimed."""
+async def _kill(stack: Stack, name: str) -> list[float]:
+    """Kill an engine, and return the seconds to the claim of each of its symbols."""
     claims: dict[str, float] = {}
     started = time.perf_counter()
 
     def on_step(message: Message) -> None:
-        step = msgspec.json.decode(message.data, type=_Claim)
-        if not step.causes:
+        step = msgspec.json.decode(message.data, type=_Claim | _PortfolioStep)
+        if isinstance(step, _Claim) and not step.causes:
             claims.setdefault(step.symbol, time.perf_counter() - started)
 
-    undo = await stack.bus.subscribe("live.journal.*.*.step", on_step)
+    unsubscribe = await stack.bus.subscribe("live.journal.*.*.step", on_step)
     started = time.perf_counter()
     stack.parts[name].kill()
-    await asyncio.sleep(CLAIMED_WITHIN_S)
-    await undo()
-    assert claims, f"nobody took over from {name} within {CLAIMED_WITHIN_S:g} s"
+    await asyncio.sleep(CLAIM_WINDOW_S)
+    await unsubscribe()
+    assert claims, f"no engine took over from {name} within {CLAIM_WINDOW_S:g} s"
     return list(claims.values())

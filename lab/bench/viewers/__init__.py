@@ -1,1 +1,1 @@
-"""Benchmarks of the live server: fan-out, ingest, latency, idle viewers."""
+"""Benchmarks of the live server: fan-out, ingest, latency, memory per viewer."""

@@ -1,181 +1,182 @@
-"""The viewers of `bench fanout`, in a process of their own: they count frames in raw bytes and check what they count.
+"""The viewers of `bench fanout`: count and check raw bytes instead of parsing frames.
 
-All measured frames have one size, so that counting is division, and checking each frame's head and number is slicing:
-both at the speed of C. Without that the reader would be what is measured. Connections read into one buffer.
+    python -m lab.bench.viewers.fanout_load KIND PORT VIEWERS MESSAGES SIZE DIGIT
+
+All measured frames have the same size, so frames are counted by division, and the first byte and the number of each are
+checked by slicing, both in C. Otherwise the viewers would be the bottleneck.
 """
 
 import asyncio
 import json
 import sys
 import time
-from typing import cast
 
 import uvloop
 
+from lab.bench.viewers.raw_client import RawClient, print_line, upgrade_request
+
 BEGIN = b'"begin"'
 BEGIN_END = b"}}"
-READ_SIZE = 256 * 1024
-REQUEST = (
-    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-)
-NATS_REQUEST = REQUEST.replace(b"/ws ", b"/ ")
 SUBSCRIBE = b'CONNECT {"verbose":false,"pedantic":false,"echo":true}\r\nSUB bench 1\r\nPING\r\n'
 LAST_DIGITS = bytes(ord("0") + number % 10 for number in range(20_000))
 
 
-class Load:
-    """So many viewers, each of which is to get `messages` of `size` bytes that begin with `head`, numbered at `digit`."""
+class FanoutLoad:
+    """What the viewers expect, and their results.
 
-    def __init__(self, viewers: int, messages: int, size: int, digit: int, head: bytes) -> None:
-        self.messages, self.size, self.digit, self.head = messages, size, digit, head
+    Each viewer expects `messages` frames of `size` bytes, whose first byte is `first_byte`, and whose byte at index
+    `digit` is the last decimal digit of the frame's number.
+    """
+
+    def __init__(self, viewers: int, messages: int, size: int, digit: int, first_byte: bytes) -> None:
+        self.messages, self.size, self.digit, self.first_byte = messages, size, digit, first_byte
         self.viewers = viewers
-        self.ready = 0
-        self.began = 0.0
+        self.subscribed = 0
+        self.started = 0.0
         self.ended = 0.0
         self.faults = 0
-        self.left = viewers
+        self.unfinished = viewers
         self.done = asyncio.Event()
 
-    def over(self) -> None:
-        self.left -= 1
-        if not self.left:
+    def on_end(self) -> None:
+        self.unfinished -= 1
+        if not self.unfinished:
             self.ended = time.perf_counter()
             self.done.set()
 
 
-class Viewer(asyncio.BufferedProtocol):
-    """One socket."""
+class FanoutViewer(RawClient):
+    """One viewer. Frames are counted after the message `begin`."""
 
-    buffer = memoryview(bytearray(READ_SIZE))
-
-    request = REQUEST
+    path = "/ws"
     begin_end = BEGIN_END
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: FanoutLoad) -> None:
+        super().__init__(upgrade_request(self.path))
         self._load = load
-        self._transport: asyncio.Transport
-        self._head: bytes | None = b""
+        self._before_begin: bytes | None = b""
+        """The bytes received so far; None after the message `begin`."""
         self._count = 0
-        self._wanted = load.messages * load.size
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport = cast(asyncio.Transport, transport)  # that of uvloop only looks like one
-        self._transport = transport
-        transport.write(self.request)
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self.buffer
+        """Bytes of frames received."""
+        self._expected = load.messages * load.size
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.hear(bytes(self.buffer[:nbytes]))
+        self.receive(bytes(self.buffer[:nbytes]))
 
-    def hear(self, data: bytes) -> None:
-        if self._head is None:
-            self._take(data)
+    def receive(self, data: bytes) -> None:
+        if self._before_begin is None:
+            self._count_frames(data)
             return
-        self._head += data
-        at = self._head.find(BEGIN)
-        end = self._head.find(self.begin_end, at)
+        self._before_begin += data
+        at = self._before_begin.find(BEGIN)
+        end = self._before_begin.find(self.begin_end, at)
         if at >= 0 and end >= 0:
-            self._load.began = self._load.began or time.perf_counter()
-            rest, self._head = self._head[end + len(self.begin_end) :], None
-            self._take(rest)
+            self._load.started = self._load.started or time.perf_counter()
+            rest, self._before_begin = self._before_begin[end + len(self.begin_end) :], None
+            self._count_frames(rest)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._count < self._wanted:
+        if self._count < self._expected:
             self._load.faults += 1
-            self._load.over()
+            self._load.on_end()
 
-    def _take(self, data: bytes) -> None:
+    def _count_frames(self, data: bytes) -> None:
         load = self._load
         self._check(data, -self._count % load.size)
         self._count += len(data)
-        if self._count - len(data) < self._wanted <= self._count:
-            load.over()
+        if self._count - len(data) < self._expected <= self._count:
+            load.on_end()
 
     def _check(self, data: bytes, first: int) -> None:
-        """Check head and last digit of every frame that begins in `data`."""
+        """Check the first bytes and the digits in `data`, whose first frame begins at index `first`."""
         load = self._load
-        heads = data[first :: load.size]
+        first_bytes = data[first :: load.size]
         digits = data[(load.digit - self._count) % load.size :: load.size]
-        before = (self._count + load.size - 1 - load.digit) // load.size % 10
-        is_right = heads == load.head * len(heads) and LAST_DIGITS[before : before + len(digits)] == digits
+        number = (self._count + load.size - 1 - load.digit) // load.size % 10
+        is_right = (
+            first_bytes == load.first_byte * len(first_bytes)
+            and LAST_DIGITS[number : number + len(digits)] == digits
+        )
         load.faults += not is_right
 
 
-class NatsViewer(Viewer):
-    """One socket of a nats-server: its protocol's text comes in frames that begin and end anywhere."""
+class NatsViewer(FanoutViewer):
+    """One viewer of a nats-server, whose WebSocket frames hold the NATS protocol, cut at any byte."""
 
-    request = NATS_REQUEST
+    path = "/"
     begin_end = BEGIN_END + b"\r\n"
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: FanoutLoad) -> None:
         super().__init__(load)
         self._unread = b""
-        self._left = 0
-        self._is_ready = False
+        self._payload_left = 0
+        """Bytes of the current frame still to come."""
+        self._is_subscribed = False
 
-    def hear(self, data: bytes) -> None:
-        if not self._is_ready and self._shake_hands(data):
+    def receive(self, data: bytes) -> None:
+        if not self._is_subscribed:
+            self._subscribe(data)
             return
         data, at, parts = self._unread + data, 0, []
         self._unread = b""
         while at < len(data):
-            if not self._left:
-                size = _head_size(data, at)
+            if not self._payload_left:
+                size = _header_size(data, at)
                 if at + size > len(data):
                     self._unread = data[at:]
                     break
-                self._left = _payload_size(data, at)
+                self._payload_left = _payload_size(data, at)
                 at += size
-            part = data[at : at + self._left]
-            self._left -= len(part)
+            part = data[at : at + self._payload_left]
+            self._payload_left -= len(part)
             at += len(part)
             parts.append(part)
-        said = b"".join(parts)
-        if self._head is not None and b"PING\r\n" in said:
-            self._say(b"PONG\r\n")
-        super().hear(said)
+        text = b"".join(parts)
+        if self._before_begin is not None and b"PING\r\n" in text:
+            self._send(b"PONG\r\n")
+        super().receive(text)
 
-    def _shake_hands(self, data: bytes) -> bool:
+    def _subscribe(self, data: bytes) -> None:
+        """Subscribe after INFO; after PONG, publish to `ready` when all viewers have subscribed."""
         self._unread += data
         if b"PONG\r\n" in self._unread:
-            self._is_ready, self._unread = True, b""
-            self._load.ready += 1
-            if self._load.ready == self._load.viewers:
-                self._say(b"PUB ready 0\r\n\r\n")
-            return True
-        if b"INFO" in self._unread and self._unread.endswith(b"\r\n"):
+            self._is_subscribed, self._unread = True, b""
+            self._load.subscribed += 1
+            if self._load.subscribed == self._load.viewers:
+                self._send(b"PUB ready 0\r\n\r\n")
+        elif b"INFO" in self._unread and self._unread.endswith(b"\r\n"):
             self._unread = b""
-            self._say(SUBSCRIBE)
-        return True
+            self._send(SUBSCRIBE)
 
-    def _say(self, text: bytes) -> None:
-        self._transport.write(bytes((0x82, 0x80 | len(text))) + b"\0\0\0\0" + text)
+    def _send(self, text: bytes) -> None:
+        # A binary frame, masked with zeros: the protocol requires a mask from clients.
+        self.transport.write(bytes((0x82, 0x80 | len(text))) + b"\0\0\0\0" + text)
 
 
-def _head_size(data: bytes, at: int) -> int:
-    form = data[at + 1] if at + 1 < len(data) else 127
-    return {126: 4, 127: 10}.get(form, 2)
+def _header_size(data: bytes, at: int) -> int:
+    """Return the size of the unmasked frame header at an index: 2, 4 or 10 bytes."""
+    length = data[at + 1] if at + 1 < len(data) else 127
+    return {126: 4, 127: 10}.get(length, 2)
 
 
 def _payload_size(data: bytes, at: int) -> int:
-    form, size = data[at + 1], _head_size(data, at)
-    return form if size == 2 else int.from_bytes(data[at + 2 : at + size], "big")
+    length, size = data[at + 1], _header_size(data, at)
+    return length if size == 2 else int.from_bytes(data[at + 2 : at + size], "big")
 
 
-async def watch(kind: str, port: int, viewers: int, messages: int, size: int, digit: int) -> dict[str, float]:
-    """Connect everybody and return what was seen. `kind` is `nats` or `plain`."""
-    load = Load(viewers, messages, size, digit, b"M" if kind == "nats" else b"\x81")
-    protocol = NatsViewer if kind == "nats" else Viewer
+async def run_load(
+    kind: str, port: int, viewers: int, messages: int, size: int, digit: int
+) -> dict[str, float]:
+    """Connect all viewers, and return the seconds and faults. `kind` is `nats` or `plain`."""
+    load = FanoutLoad(viewers, messages, size, digit, b"M" if kind == "nats" else b"\x81")
+    viewer_type = NatsViewer if kind == "nats" else FanoutViewer
     loop = asyncio.get_running_loop()
     for _ in range(viewers):
-        await loop.create_connection(lambda: protocol(load), "127.0.0.1", port)
+        await loop.create_connection(lambda: viewer_type(load), "127.0.0.1", port)
     await load.done.wait()
-    return {"seconds": load.ended - load.began, "faults": load.faults}
+    return {"seconds": load.ended - load.started, "faults": load.faults}
 
 
 if __name__ == "__main__":
-    seen = uvloop.run(watch(sys.argv[1], *(int(argument) for argument in sys.argv[2:7])))
-    sys.stdout.write(json.dumps(seen) + "\n")
+    result = uvloop.run(run_load(sys.argv[1], *(int(argument) for argument in sys.argv[2:7])))
+    print_line(json.dumps(result))

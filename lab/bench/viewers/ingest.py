@@ -1,9 +1,9 @@
-"""`bench ingest`: what one live server takes from JetStream in a second: read, decoded, folded, encoded, sent to 100.
+"""`bench ingest`: messages per second from JetStream through one live server to 100 viewers.
 
-The live server is a process on a core of its own. It is held (SIGSTOP) while own trades are stored, all different, and
-then let go: the time is from there until the last of 100 viewers has the last of them. Three viewers check each message,
-the others that they got the same number of bytes. Viewers may have more waiting than usual: they share their core with
-the bus, and are not what is measured.
+The live server is a process on a core of its own. It is stopped (SIGSTOP) while distinct own trades are stored, and then
+continued; the time runs from there until every viewer has the last trade. Three viewers check each message, the others
+that they received the same number of bytes. The server's backlog limits are raised, since the viewers share their cores
+with the bus and are not what is measured.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bus import Bus
 from lab.bench.report import Report, machine
-from lab.bench.viewers.live_server import bus_beside, live_server, load
+from lab.bench.viewers.live_server import live_server, load_process, pinned_bus
 from schemas import subjects
 from schemas.units import MILLISECOND_NS, ClientOrderId, Side, Symbol, TradeId, VenueId
 from schemas.venue.orders import Trade
@@ -25,11 +25,18 @@ VIEWERS = 100
 VENUE = VenueId("bench")
 SYMBOL = Symbol("BTC/USDT:USDT")
 BEGIN, END = "begin", "end"
-PATIENT = ("--backlog-messages", "1000000", "--backlog-bytes", str(1 << 29), "--ping-every-s", "1000000")
+LARGE_BACKLOG = (
+    "--backlog-messages",
+    "1000000",
+    "--backlog-bytes",
+    str(1 << 29),
+    "--ping-every-s",
+    "1000000",
+)
 
 
 def run(messages: int = 100_000) -> Report:
-    """Measure with so many messages."""
+    """Measure `messages` messages."""
     seconds, cpu_s = asyncio.run(_measure(messages))
     return Report(
         name="ingest",
@@ -46,25 +53,26 @@ def run(messages: int = 100_000) -> Report:
 
 
 async def _measure(messages: int) -> tuple[float, float]:
+    """Return the seconds until the last viewer has the last message, and the server's CPU seconds."""
     with tempfile.TemporaryDirectory(prefix="opensqt-bench-") as folder:
-        async with bus_beside(Path(folder)) as bus:
+        async with pinned_bus(Path(folder)) as bus:
             await _store(bus, _trade("first", 0))
             async with (
-                live_server(bus.url, *PATIENT) as server,
-                load("lab.bench.viewers.ingest_load", server.port, VIEWERS, messages) as viewers,
+                live_server(bus.url, *LARGE_BACKLOG) as server,
+                load_process("lab.bench.viewers.ingest_load", server.port, VIEWERS, messages) as load,
             ):
                 await _store(bus, _trade(BEGIN, 1))
-                assert await viewers.answer() == "begun"
-                server.send(signal.SIGSTOP)
+                assert await load.read_line() == "begun"
+                server.send_signal(signal.SIGSTOP)
                 for number in range(messages):
                     await bus.send(subjects.own_trade(VENUE, SYMBOL), _trade(f"t{number:07d}", number + 2))
                 await _store(bus, _trade(END, messages + 2))
-                cpu_s, began = server.cpu_s(), time.perf_counter()
-                server.send(signal.SIGCONT)
-                seen = json.loads(await viewers.answer())
+                cpu_s, started = server.cpu_s(), time.perf_counter()
+                server.send_signal(signal.SIGCONT)
+                received = json.loads(await load.read_line())
                 cpu_s = server.cpu_s() - cpu_s
-    assert not seen["faults"], f"{seen['faults']} faults: not everybody got everything in order"
-    return float(seen["ended"]) - began, cpu_s
+    assert not received["faults"], f"{received['faults']} viewers did not receive every message in order"
+    return float(received["ended"]) - started, cpu_s
 
 
 async def _store(bus: Bus, trade: Trade) -> None:

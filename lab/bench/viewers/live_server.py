@@ -1,7 +1,6 @@
-"""A live server as a process of its own on a core of its own, with a bus and viewers beside it: to be measured."""
+"""The measured live server on a core of its own; bus and load on the other cores."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -12,55 +11,54 @@ from typing import Any
 
 import aiohttp
 
-from bus import Bus, EmbeddedServer, connect, provision
-from cli.stack.ports import HOST, any_free
+from bus import Bus, EmbeddedServer
+from cli.stack.ports import HOST, find_free_port
 from cli.stack.process import die_with_parent
-from lab.bench import cores
+from lab.bench import cpu
+from lab.bench.processes import bus_servers
 
-PATIENCE_S = 30.0
+READY_TIMEOUT_S = 30.0
 POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class LiveServer:
-    """One that runs."""
+    """A running live server."""
 
     process: asyncio.subprocess.Process
     port: int
 
-    async def ask(self, path: str) -> Any:
-        """Return what it says at a path, as JSON."""
+    async def get(self, path: str) -> Any:
+        """Return the JSON response of an HTTP path."""
         async with (
             aiohttp.ClientSession() as session,
-            session.get(f"http://{HOST}:{self.port}{path}") as answer,
+            session.get(f"http://{HOST}:{self.port}{path}") as response,
         ):
-            return await answer.json()
+            return await response.json()
 
-    async def clients(self) -> int:
-        """Return how many viewers it has."""
-        return int((await self.ask("/health"))["clients"])
+    async def client_count(self) -> int:
+        """Return the number of connected viewers."""
+        return int((await self.get("/health"))["clients"])
 
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal."""
+    def send_signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
     def cpu_s(self) -> float:
-        """Return the processor time that it has used. Linux alone."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Return the CPU time used, in seconds. Linux only."""
+        return cpu.cpu_s(self.process.pid)
 
     def memory_kb(self) -> int:
-        """Return its resident memory. Linux alone."""
+        """Return the resident memory. Linux only."""
         lines = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
 
 @asynccontextmanager
 async def live_server(bus_url: str, *options: str) -> AsyncIterator[LiveServer]:
-    """Run a live server until it is ready, and for as long as the context lasts."""
-    port = any_free()
+    """Run a live server on the server core; yield when it is ready."""
+    port = find_free_port()
     command = ("--bus-url", bus_url, "--http-port", str(port), "--drain-s", "0.2", *options)
-    with cores.on(cores.SERVER):
+    with cpu.pinned_to(cpu.SERVER_CORES):
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -71,7 +69,7 @@ async def live_server(bus_url: str, *options: str) -> AsyncIterator[LiveServer]:
         )
     server = LiveServer(process, port)
     try:
-        await _until_ready(server)
+        await _wait_ready(server)
         yield server
     finally:
         process.terminate()
@@ -79,41 +77,37 @@ async def live_server(bus_url: str, *options: str) -> AsyncIterator[LiveServer]:
 
 
 @asynccontextmanager
-async def bus_beside(folder: Path, *, sync_always: bool = False) -> AsyncIterator[Bus]:
-    """Run a bus on the other cores."""
-    with cores.on(cores.OTHERS):
-        async with (
-            EmbeddedServer(folder / "bus", sync_always=sync_always) as server,
-            connect(server.url, name="bench") as bus,
-        ):
-            await provision(bus)
+async def pinned_bus(folder: Path) -> AsyncIterator[Bus]:
+    """Run a bus on the other cores, without syncing; pin this process to them as well."""
+    with cpu.pinned_to(cpu.OTHER_CORES):
+        async with bus_servers(EmbeddedServer(folder / "bus", sync_always=False)) as bus:
             yield bus
 
 
-class Load:
-    """Viewers in a process of their own, which answers what it is asked line by line."""
+class LoadProcess:
+    """A process of viewers, controlled by lines on standard input and output."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
-    async def answer(self) -> str:
-        """Return the next line that it says."""
+    async def read_line(self) -> str:
+        """Return the next line of output."""
         assert self._process.stdout is not None
         line = (await self._process.stdout.readline()).decode().strip()
-        assert line, "the viewers' process has ended"
+        assert line, "the process of the viewers has exited"
         return line
 
-    async def ask(self, what: str) -> str:
-        """Return its answer."""
+    async def request(self, command: str) -> str:
+        """Send a command and return the answer."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{what}\n".encode())
-        return await self.answer()
+        self._process.stdin.write(f"{command}\n".encode())
+        return await self.read_line()
 
 
 @asynccontextmanager
-async def load(module: str, *arguments: object) -> AsyncIterator[Load]:
-    """Run viewers on the other cores, until they are connected and for as long as the context lasts."""
-    with cores.on(cores.OTHERS):
+async def load_process(module: str, *arguments: object) -> AsyncIterator[LoadProcess]:
+    """Run a load module on the other cores; yield when its viewers are connected."""
+    with cpu.pinned_to(cpu.OTHER_CORES):
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -123,22 +117,22 @@ async def load(module: str, *arguments: object) -> AsyncIterator[Load]:
             stdout=asyncio.subprocess.PIPE,
             preexec_fn=die_with_parent(),
         )
-    viewers = Load(process)
+    load = LoadProcess(process)
     try:
-        assert await viewers.answer() == "ready"
-        yield viewers
+        assert await load.read_line() == "ready"
+        yield load
     finally:
         process.kill()
         await process.wait()
 
 
-async def _until_ready(server: LiveServer) -> None:
-    async with asyncio.timeout(PATIENCE_S):
+async def _wait_ready(server: LiveServer) -> None:
+    async with asyncio.timeout(READY_TIMEOUT_S):
         while True:
             try:
-                if (await server.ask("/ready"))["ready"]:
+                if (await server.get("/ready"))["ready"]:
                     return
             except aiohttp.ClientError:
                 pass
-            assert server.process.returncode is None, "the live server has ended"
+            assert server.process.returncode is None, "the live server has exited"
             await asyncio.sleep(POLL_S)

@@ -1,10 +1,11 @@
-"""`bench viewers`: what a viewer costs that just watches, and what one that stops reading costs the others.
+"""`bench viewers`: memory per idle viewer, and the effect of a stalled viewer on the others.
 
-The live server is a process on a core of its own, with candles, a ticker and orders of one symbol to show. First come
-`idle` viewers: memory is the resident memory of the process, before and after, divided by them; what the kernel keeps for
-sockets is not in it. Then 1000 viewers get 20 messages a second of 4 KB, which is what one core carries with room to
-spare, and one of them stops reading: the age of what the others get, before and while it is thrown out, and how long
-that takes. The server is asked for its viewers all the while, before as well, so that this is no difference.
+The live server is a process on a core of its own, with candles, a ticker and orders of one symbol. First `idle` viewers
+connect: the growth of the process's resident memory divided by their number is the memory per viewer; the kernel's socket
+buffers are not in it. Then 1000 viewers receive 20 messages of 4 KB per second, well below the capacity of one core, and
+one of them stops reading: measured are the age of the messages at the others, before and until it is disconnected, and
+how long that takes. The number of viewers is polled all the time, before as well, so that polling does not distort the
+comparison.
 """
 
 import asyncio
@@ -17,8 +18,8 @@ from pathlib import Path
 
 from bus import Bus
 from lab.bench.report import Report, machine
-from lab.bench.viewers.live_server import LiveServer, bus_beside, live_server, load
-from liveserver.http.server import allow_many_files
+from lab.bench.viewers.live_server import LiveServer, live_server, load_process, pinned_bus
+from liveserver.http.server import raise_open_file_limit
 from schemas import subjects
 from schemas.engine.events import AlertRaised, Severity
 from schemas.units import SECOND_NS, Symbol, VenueId
@@ -28,20 +29,22 @@ VENUE = VenueId("bench")
 SYMBOL = Symbol("BTC/USDT:USDT")
 PRICE = Decimal(60000)
 CANDLES = 500
+LOAD = "lab.bench.viewers.viewers_load"
 VIEWERS = 1000
 MESSAGES_PER_S = 20
 BODY = "x" * 4000
 MARKER = '"details":"'
+"""The bytes before a message's time of publication."""
 STEADY_S = 20.0
-ASK_EVERY_S = 0.2
-GONE_WITHIN_S = 60.0
-REST_S = 2.0
-"""For what a handshake needed to be given back."""
+POLL_S = 0.2
+DISCONNECT_TIMEOUT_S = 60.0
+RELEASE_S = 2.0
+"""Time for the server to release the memory of the handshakes."""
 
 
 def run(idle: int = 10_000) -> Report:
-    """Measure with so many idle viewers."""
-    allow_many_files()
+    """Measure with `idle` idle viewers."""
+    raise_open_file_limit()
     figures = asyncio.run(_run(idle))
     ratios = {"stalled_to_steady_p99": figures["p99_ms_while_one_stalls"] / figures["p99_ms_steady"]}
     return Report(name="viewers", machine=machine(), figures=figures, baselines={}, ratios=ratios)
@@ -49,53 +52,56 @@ def run(idle: int = 10_000) -> Report:
 
 async def _run(idle: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="opensqt-bench-") as folder:
-        async with bus_beside(Path(folder)) as bus:
-            await _history(bus)
-            many = ("--connections-per-address", str(idle + VIEWERS), "--connections", str(idle + VIEWERS))
-            async with live_server(bus.url, *many) as server:
-                memory = await _idle(server, idle)
+        async with pinned_bus(Path(folder)) as bus:
+            await _store_market_data(bus)
+            limit = str(idle + VIEWERS)
+            limits = ("--connections-per-address", limit, "--connections", limit)
+            async with live_server(bus.url, *limits) as server:
+                memory = await _measure_idle(server, idle)
             async with live_server(bus.url) as server:
-                return memory | await _stalling(bus, server)
+                return memory | await _measure_stall(bus, server)
 
 
-async def _idle(server: LiveServer, idle: int) -> dict[str, float]:
-    # The first viewer loads what all share.
-    async with load("lab.bench.viewers.viewers_load", server.port, 1, "/ws", MARKER):
-        before = server.memory_kb()
-        began = time.perf_counter()
-        async with load("lab.bench.viewers.viewers_load", server.port, idle, "/ws", MARKER) as viewers:
-            connected_s = time.perf_counter() - began
-            await asyncio.sleep(REST_S)
-            clients, after = await server.clients(), server.memory_kb()
-            heard = json.loads(await viewers.ask("report"))
+async def _measure_idle(server: LiveServer, idle: int) -> dict[str, float]:
+    # The first viewer makes the server allocate what all viewers share.
+    async with load_process(LOAD, server.port, 1, "/ws", MARKER):
+        memory_before_kb = server.memory_kb()
+        started = time.perf_counter()
+        async with load_process(LOAD, server.port, idle, "/ws", MARKER) as load:
+            connect_s = time.perf_counter() - started
+            await asyncio.sleep(RELEASE_S)
+            clients, memory_after_kb = await server.client_count(), server.memory_kb()
+            received = json.loads(await load.request("report"))
     assert clients == idle + 1, f"{clients} of {idle + 1} viewers are connected"
-    assert not heard["lost"], f"{heard['lost']} viewers were lost"
+    assert not received["lost"], f"{received['lost']} viewers lost their connection"
     return {
         "idle_viewers": idle,
-        "kb_per_viewer": (after - before) / idle,
-        "connected_per_s": idle / connected_s,
+        "kb_per_viewer": (memory_after_kb - memory_before_kb) / idle,
+        "connected_per_s": idle / connect_s,
     }
 
 
-async def _stalling(bus: Bus, server: LiveServer) -> dict[str, float]:
-    async with load(
-        "lab.bench.viewers.viewers_load", server.port, VIEWERS, "/ws", MARKER, "stall"
-    ) as viewers:
-        telling = asyncio.create_task(_tell(bus), name="tell")
+async def _measure_stall(bus: Bus, server: LiveServer) -> dict[str, float]:
+    async with load_process(LOAD, server.port, VIEWERS, "/ws", MARKER, "stall") as load:
+        publishing = asyncio.create_task(_publish_steadily(bus), name="publish")
         try:
             await asyncio.sleep(1.0)
-            await viewers.ask("forget")
-            assert await _gone_within(server, STEADY_S) is None, "nobody is to be thrown out yet"
-            steady = json.loads(await viewers.ask("report"))
-            await viewers.ask("forget")
-            await viewers.ask("stall")
-            gone_s = await _gone_within(server, GONE_WITHIN_S)
-            assert gone_s is not None, f"who reads nothing is still there after {GONE_WITHIN_S:g} s"
-            stalled = json.loads(await viewers.ask("report"))
+            await load.request("reset")
+            assert await _wait_disconnect(server, STEADY_S) is None, (
+                "a viewer was disconnected before the stall"
+            )
+            steady = json.loads(await load.request("report"))
+            await load.request("reset")
+            await load.request("stall")
+            disconnect_s = await _wait_disconnect(server, DISCONNECT_TIMEOUT_S)
+            assert disconnect_s is not None, (
+                f"the stalled viewer is still connected after {DISCONNECT_TIMEOUT_S:g} s"
+            )
+            stalled = json.loads(await load.request("report"))
         finally:
-            telling.cancel()
+            publishing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await telling
+                await publishing
     return {
         "viewers": VIEWERS,
         "message_bytes": len(BODY),
@@ -104,24 +110,27 @@ async def _stalling(bus: Bus, server: LiveServer) -> dict[str, float]:
         "p99_ms_steady": steady["p99_ms"],
         "p50_ms_while_one_stalls": stalled["p50_ms"],
         "p99_ms_while_one_stalls": stalled["p99_ms"],
-        "stalled_viewer_gone_after_s": gone_s,
+        "stalled_viewer_gone_after_s": disconnect_s,
     }
 
 
-async def _gone_within(server: LiveServer, seconds: float) -> float | None:
-    """Watch for so long; return when the first viewer was gone, None when all are still there."""
-    began = time.perf_counter()
-    gone_s = None
-    while (passed := time.perf_counter() - began) < (seconds if gone_s is None else STEADY_S):
-        clients = await server.clients()
-        assert clients >= VIEWERS - 1, "others were thrown out as well"
-        if clients < VIEWERS and gone_s is None:
-            gone_s = passed
-        await asyncio.sleep(ASK_EVERY_S)
-    return gone_s
+async def _wait_disconnect(server: LiveServer, timeout_s: float) -> float | None:
+    """Return the seconds until a viewer was disconnected, None when none was within the time-out.
+
+    After a disconnection, waits until `STEADY_S` have passed in all.
+    """
+    started = time.perf_counter()
+    disconnect_s = None
+    while (elapsed_s := time.perf_counter() - started) < (timeout_s if disconnect_s is None else STEADY_S):
+        clients = await server.client_count()
+        assert clients >= VIEWERS - 1, "more viewers than the stalled one were disconnected"
+        if clients < VIEWERS and disconnect_s is None:
+            disconnect_s = elapsed_s
+        await asyncio.sleep(POLL_S)
+    return disconnect_s
 
 
-async def _tell(bus: Bus) -> None:
+async def _publish_steadily(bus: Bus) -> None:
     due = time.perf_counter()
     number = 0
     while True:
@@ -144,7 +153,7 @@ def _alert(number: int) -> AlertRaised:
     )
 
 
-async def _history(bus: Bus) -> None:
+async def _store_market_data(bus: Bus) -> None:
     now = time.time_ns() // (60 * SECOND_NS) * 60 * SECOND_NS
     for number in range(CANDLES):
         candle = Candle(

@@ -1,1 +1,1 @@
-"""The venue port's implementation for the simulated venue."""
+"""Client of the simulated venue: implements the venue port."""

@@ -1,4 +1,4 @@
-"""The port to the simulated venue, over aiohttp."""
+"""Client of the simulated venue, over aiohttp: market data, account and order entry."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -14,16 +14,16 @@ from producers.ports import (
     OrderUnknown,
     OutcomeUnknown,
     Overloaded,
-    RequestRefused,
+    RequestRejected,
     VenueUnreachable,
 )
 from producers.simulated.client.streams import MarketFeed, frames
 from producers.simulated.wire import (
-    TRADES_A_PAGE,
+    MAX_PAGE_ROWS,
     AccountFrame,
     EventNumber,
     PlaceRequest,
-    Refused,
+    RejectionBody,
     ServerTime,
     to_json,
 )
@@ -33,14 +33,14 @@ from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead
 from schemas.venue.orders import Funding, OrderReport, PlaceOrder, RejectReason, Trade
 
-CONNECT_S = 1.0
-CONNECTIONS = 64
+CONNECT_TIMEOUT_S = 1.0
+MAX_CONNECTIONS = 64
 
 T = TypeVar("T")
 
 
 class SimulatedVenue:
-    """One simulated venue: market, account and order entry. Use it as a context manager."""
+    """Implements the venue port for a simulated venue. Use it as a context manager."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class SimulatedVenue:
         self._feed: MarketFeed | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS))
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -94,7 +94,7 @@ class SimulatedVenue:
                 self._feed = None
 
     async def proceed(self) -> None:
-        assert self._feed is not None, "proceed belongs into the loop over market()"
+        assert self._feed is not None, "proceed() belongs into the loop over market()"
         await self._feed.proceed()
 
     async def account_sequence(self) -> int:
@@ -103,14 +103,14 @@ class SimulatedVenue:
     async def account(self) -> AsyncGenerator[AccountUpdate, None]:
         assert self._session is not None
         async with aclosing(frames(self._session, f"{self._url}/ws/account", AccountFrame)) as received:
-            sequence: int | None = None
+            last_sequence: int | None = None
             async for frame in received:
                 if frame is not None:
-                    sequence = frame.sequence
+                    last_sequence = frame.sequence
                     yield AccountUpdate(frame.sequence, frame.event)
-                elif sequence is not None:
-                    yield AccountUpdate(sequence, None, is_lost=True)
-                    sequence = None
+                elif last_sequence is not None:
+                    yield AccountUpdate(last_sequence, None, is_lost=True)
+                    last_sequence = None
 
     async def open_orders(self, symbol: Symbol) -> list[OpenOrder]:
         return await self._get("orders", list[OpenOrder], symbol=symbol)
@@ -121,7 +121,7 @@ class SimulatedVenue:
         while True:
             page = await self._get("trades", list[Trade], symbol=symbol, after=after)
             trades += page
-            if len(page) < TRADES_A_PAGE:
+            if len(page) < MAX_PAGE_ROWS:
                 return trades
             after = page[-1].trade_id
 
@@ -131,13 +131,13 @@ class SimulatedVenue:
         while True:
             page = await self._get("fundings", list[Funding], symbol=symbol, after=after)
             payments += page
-            if len(page) < TRADES_A_PAGE:
+            if len(page) < MAX_PAGE_ROWS:
                 return payments
             after = page[-1].funding_id
 
     async def cancel_all_after(self, symbol: Symbol, seconds: float) -> None:
         query: dict[str, str | int] = {"symbol": symbol, "timeout_ms": int(seconds * 1000)}
-        await self._ask("POST", "cancel_all_after", ServerTime, query)
+        await self._request("POST", "cancel_all_after", ServerTime, query)
 
     async def positions(self) -> list[Position]:
         return await self._get("positions", list[Position])
@@ -157,10 +157,10 @@ class SimulatedVenue:
             timestamp=time_ns(),
             receive_window=self._receive_window,
         )
-        return await self._ask("POST", "order", OrderReport, body=to_json(request))
+        return await self._request("POST", "order", OrderReport, body=to_json(request))
 
     async def cancel(self, symbol: Symbol, client_order_id: ClientOrderId) -> OrderReport:
-        return await self._ask(
+        return await self._request(
             "DELETE",
             "order",
             OrderReport,
@@ -175,53 +175,59 @@ class SimulatedVenue:
     async def query(self, symbol: Symbol, client_order_id: ClientOrderId) -> OrderReport:
         return await self._get("order", OrderReport, symbol=symbol, client_order_id=client_order_id)
 
-    async def _get(self, what: str, kind: type[T], **query: str | int) -> T:
-        return await self._ask("GET", what, kind, query)
+    async def _get(self, resource: str, kind: type[T], **query: str | int) -> T:
+        return await self._request("GET", resource, kind, query)
 
-    async def _ask(
+    async def _request(
         self,
         method: str,
-        what: str,
+        resource: str,
         kind: type[T],
         query: Mapping[str, str | int] | None = None,
         body: bytes | None = None,
     ) -> T:
         assert self._session is not None
-        timeout = aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=min(CONNECT_S, self._timeout_s))
-        url = f"{self._url}/api/{what}"
+        timeout = aiohttp.ClientTimeout(
+            total=self._timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, self._timeout_s)
+        )
+        url = f"{self._url}/api/{resource}"
         try:
-            async with self._session.request(method, url, params=query, data=body, timeout=timeout) as answer:
-                text = await answer.read()
+            async with self._session.request(
+                method, url, params=query, data=body, timeout=timeout
+            ) as response:
+                content = await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise VenueUnreachable(f"{method} {what}: {error}") from error
+            raise VenueUnreachable(f"{method} {resource}: {error}") from error
         except TimeoutError as error:
-            raise OutcomeUnknown(f"{method} {what}: no answer in {self._timeout_s:g} s") from error
+            raise OutcomeUnknown(f"{method} {resource}: no response in {self._timeout_s:g} s") from error
         except aiohttp.ClientError as error:
-            raise OutcomeUnknown(f"{method} {what}: {type(error).__name__} {error}") from error
-        if answer.status != 200:
-            _raise(answer.status, answer.headers, text)
+            raise OutcomeUnknown(f"{method} {resource}: {type(error).__name__} {error}") from error
+        if response.status != 200:
+            _raise_error(response.status, response.headers, content)
         try:
-            return msgspec.json.decode(text, type=kind)
+            return msgspec.json.decode(content, type=kind)
         except msgspec.MsgspecError as error:
-            raise OutcomeUnknown(f"{method} {what}: an answer that is none: {text[:120]!r}") from error
+            raise OutcomeUnknown(
+                f"{method} {resource}: response cannot be decoded: {content[:120]!r}"
+            ) from error
 
 
-def _raise(status: int, headers: Mapping[str, str], text: bytes) -> None:
+def _raise_error(status: int, headers: Mapping[str, str], content: bytes) -> None:
     if status in {429, 503}:
-        raise Overloaded(text.decode(errors="replace"), _seconds(headers.get("Retry-After", "")))
+        raise Overloaded(content.decode(errors="replace"), _retry_after(headers.get("Retry-After", "")))
     if status >= 500:
         raise OutcomeUnknown(f"status {status}")
     try:
-        refused = msgspec.json.decode(text, type=Refused)
+        rejection = msgspec.json.decode(content, type=RejectionBody)
     except msgspec.MsgspecError:
-        refused = Refused(reason=RejectReason.OTHER, detail=f"status {status}")
-    if refused.reason is RejectReason.NOT_FOUND:
-        raise OrderUnknown(refused.detail)
-    raise RequestRefused(refused.reason, refused.detail)
+        rejection = RejectionBody(reason=RejectReason.OTHER, detail=f"status {status}")
+    if rejection.reason is RejectReason.NOT_FOUND:
+        raise OrderUnknown(rejection.detail)
+    raise RequestRejected(rejection.reason, rejection.detail)
 
 
-def _seconds(text: str) -> float:
+def _retry_after(header: str) -> float:
     try:
-        return max(float(text), 0.0)
+        return max(float(header), 0.0)
     except ValueError:
         return 1.0

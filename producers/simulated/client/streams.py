@@ -1,4 +1,4 @@
-"""The client's side of the venue's streams: connecting for ever, and a market that a slow reader sees the newest of."""
+"""WebSocket streams of the client: reconnection, and a conflated market feed."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -9,63 +9,65 @@ from urllib.parse import urlencode
 import aiohttp
 import msgspec
 
-from producers.ports import MarketEvent, MarketUpdate, RequestRefused
+from bus import Backoff
+from producers.ports import MarketEvent, MarketUpdate, RequestRejected
 from producers.simulated.wire import MarketFrame, Proceed, to_json
 from schemas.units import Symbol, TimeNs, VenueId
 from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
 from schemas.venue.orders import RejectReason
 
-HEARTBEAT_S = 5.0
-CONNECT_S = 2.0
-FIRST_WAIT_S = 0.1
-LONGEST_WAIT_S = 2.0
+WS_HEARTBEAT_S = 5.0
+CONNECT_TIMEOUT_S = 2.0
+MIN_RECONNECT_S = 0.1
+MAX_RECONNECT_S = 2.0
 
 T = TypeVar("T")
 Socket = aiohttp.ClientWebSocketResponse
-Key = tuple[str, Symbol] | int
+ConflationKey = tuple[str, Symbol] | int
 
 
 async def frames(
     session: aiohttp.ClientSession,
     url: str,
     kind: type[T],
-    connected: Callable[["Socket[bool] | None"], None] = lambda _: None,
+    on_connection: Callable[["Socket[bool] | None"], None] = lambda _: None,
 ) -> AsyncGenerator[T | None, None]:
-    """Yield what a stream sends, for ever, and None each time that there is no connection.
+    """Yield the frames of a stream, and None for each lost or failed connection. Reconnects without end.
 
-    Raises: RequestRefused when the venue has no such stream.
+    `on_connection` is called with each new connection, and with None when it is lost.
+
+    Raises: RequestRefused when the venue answers with a 4xx status.
     """
     decoder = msgspec.json.Decoder(kind)
-    wait_s = FIRST_WAIT_S
+    backoff = Backoff(MIN_RECONNECT_S, MAX_RECONNECT_S)
     while True:
         try:
-            async with asyncio.timeout(CONNECT_S):
-                socket = await session.ws_connect(url, heartbeat=HEARTBEAT_S, max_msg_size=0)
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                socket = await session.ws_connect(url, heartbeat=WS_HEARTBEAT_S, max_msg_size=0)
         except aiohttp.WSServerHandshakeError as error:
             if 400 <= error.status < 500:
-                raise RequestRefused(RejectReason.OTHER, f"{url}: status {error.status}") from error
+                raise RequestRejected(RejectReason.OTHER, f"{url}: status {error.status}") from error
         except (aiohttp.ClientError, OSError, TimeoutError):
             pass
         else:
             try:
-                connected(socket)
+                on_connection(socket)
                 async for message in socket:
                     if message.type is aiohttp.WSMsgType.TEXT:
                         yield decoder.decode(message.data)
-                        wait_s = FIRST_WAIT_S
+                        backoff.reset()
             finally:
-                connected(None)
+                on_connection(None)
                 await socket.close()
         yield None
-        await asyncio.sleep(wait_s)
-        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+        await backoff.wait()
 
 
 class MarketFeed:
-    """The market stream of some symbols, read ahead of whoever iterates over it.
+    """The market stream of some symbols, read ahead of the consumer. Use it as a context manager.
 
-    By the clock, what waits is conflated: one update with the newest ticker and forming candle of each symbol, and all
-    that closed or changed. In lock-step nothing ever waits, as each tick is asked for.
+    By the clock, unread events are conflated into one update: the newest ticker and open candle of each symbol, and all
+    closed candles and feed changes. In lock-step there are none to conflate, because each tick is requested.
     """
 
     def __init__(
@@ -75,71 +77,75 @@ class MarketFeed:
         self._url = f"{url}/ws/market?{urlencode({'symbols': ','.join(symbols)})}"
         self._venue = venue
         self._symbols = symbols
+        self._reader: asyncio.Task[None] | None = None
         self._socket: Socket[bool] | None = None
-        self._waiting: dict[Key, MarketEvent] = {}
-        self._newest: MarketFrame | None = None
-        self._arrived = asyncio.Event()
+        self._unread: dict[ConflationKey, MarketEvent] = {}
+        self._last_frame: MarketFrame | None = None
+        self._has_unread = asyncio.Event()
         self._state: FeedState | None = None
-        self._yielded = -1
-        self._proceeded = -1
-        self._kept = 0
+        self._yielded_tick = -1
+        self._proceeded_tick = -1
+        self._unconflated = 0
+        """Number of events that are never conflated so far: the key of the next one."""
 
     async def __aenter__(self) -> Self:
         self._reader = asyncio.create_task(self._read(), name="market feed")
-        self._reader.add_done_callback(lambda _: self._arrived.set())
+        self._reader.add_done_callback(lambda _: self._has_unread.set())
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        assert self._reader is not None
         self._reader.cancel()
         await asyncio.wait([self._reader])
 
     async def updates(self) -> AsyncGenerator[MarketUpdate, None]:
-        """Yield what happens, to the market's end.
+        """Yield market updates until the market ends.
 
         Raises: RequestRefused when the venue does not trade one of the symbols.
         """
+        assert self._reader is not None, "updates() belongs into the context of the feed"
         while True:
-            await self._arrived.wait()
-            self._arrived.clear()
+            await self._has_unread.wait()
+            self._has_unread.clear()
             if self._reader.done():
                 self._reader.result()
-            update = self._take()
+            update = self._take_update()
             yield update
             if update.is_last:
                 return
 
     async def proceed(self) -> None:
-        """Ask for the next tick; after a lost connection it is asked for again, as long as it has not come."""
-        self._proceeded = self._yielded
+        """Request the next tick; the request is repeated after a reconnection until the tick arrives."""
+        self._proceeded_tick = self._yielded_tick
         if self._socket is None:
             return
         try:
-            await self._socket.send_str(to_json(Proceed(proceed=self._proceeded)).decode())
+            await self._socket.send_str(to_json(Proceed(proceed=self._proceeded_tick)).decode())
         except (ConnectionError, aiohttp.ClientError):
-            # The reader sees it, too, and connects again.
+            # The reader notices the lost connection, too, and reconnects.
             return
 
     async def _read(self) -> None:
-        async with aclosing(frames(self._session, self._url, MarketFrame, self._connected)) as received:
+        async with aclosing(frames(self._session, self._url, MarketFrame, self._set_socket)) as received:
             async for frame in received:
                 if frame is not None:
                     await self._accept(frame)
-                elif self._newest is not None:
-                    # By the venue's clock, which in a recording is not ours.
-                    self._change_state(FeedState.DOWN, "no connection", self._newest.time)
+                elif self._last_frame is not None:
+                    # The time of the venue: that of a recording is not the wall clock.
+                    self._change_state(FeedState.DOWN, "no connection", self._last_frame.time)
 
-    def _connected(self, socket: "Socket[bool] | None") -> None:
+    def _set_socket(self, socket: "Socket[bool] | None") -> None:
         self._socket = socket
 
     async def _accept(self, frame: MarketFrame) -> None:
         self._change_state(FeedState.UP, "connected", frame.time)
-        is_repeated = frame.is_lock_step and frame.tick == self._yielded
+        is_repeated = frame.is_lock_step and frame.tick == self._yielded_tick
         if not is_repeated:
-            self._newest = frame
+            self._last_frame = frame
             for event in frame.events:
-                self._wait(event)
-            self._arrived.set()
-        elif self._proceeded == frame.tick:
+                self._add_unread(event)
+            self._has_unread.set()
+        elif self._proceeded_tick == frame.tick:
             await self.proceed()
 
     def _change_state(self, state: FeedState, reason: str, time: TimeNs) -> None:
@@ -147,25 +153,27 @@ class MarketFeed:
             return
         self._state = state
         for symbol in self._symbols:
-            self._wait(FeedChanged(venue=self._venue, symbol=symbol, state=state, reason=reason, time=time))
-        self._arrived.set()
+            self._add_unread(
+                FeedChanged(venue=self._venue, symbol=symbol, state=state, reason=reason, time=time)
+            )
+        self._has_unread.set()
 
-    def _wait(self, event: MarketEvent) -> None:
-        key: Key
+    def _add_unread(self, event: MarketEvent) -> None:
+        key: ConflationKey
         match event:
             case Ticker():
                 key = ("ticker", event.symbol)
             case Candle(closed=False):
                 key = (event.interval, event.symbol)
             case _:
-                self._kept += 1
-                key = self._kept
-        # Taken out first, so that what is newest also comes last.
-        self._waiting.pop(key, None)
-        self._waiting[key] = event
+                self._unconflated += 1
+                key = self._unconflated
+        # Removed first, so that the newest event also comes last.
+        self._unread.pop(key, None)
+        self._unread[key] = event
 
-    def _take(self) -> MarketUpdate:
-        events, self._waiting = tuple(self._waiting.values()), {}
-        assert self._newest is not None
-        self._yielded = self._newest.tick
-        return MarketUpdate(events, self._newest.account_sequence, self._newest.is_last)
+    def _take_update(self) -> MarketUpdate:
+        events, self._unread = tuple(self._unread.values()), {}
+        assert self._last_frame is not None
+        self._yielded_tick = self._last_frame.tick
+        return MarketUpdate(events, self._last_frame.account_sequence, self._last_frame.is_last)

@@ -1,7 +1,7 @@
-"""A seeded model of a market: a random walk with drift, spells of high and low volatility, and jumps.
+"""Seeded market model: a random walk with drift, volatility regimes and jumps.
 
-Every random number belongs to (seed, symbol, tick), so the path by tick number is always the same, and all that has to be
-kept of it is the logarithm of the last price and the candle that is forming.
+Every random number is a function of (seed, symbol, tick), so the path by tick number is reproducible, and its state is
+the logarithm of the last price and the open candle.
 """
 
 import math
@@ -14,112 +14,115 @@ from functools import lru_cache
 import msgspec
 
 from producers.simulated.listing import Quote
-from producers.simulated.market.tape import INTERVAL, PAST, Progress, Tick, chance
+from producers.simulated.market.tape import CANDLE_INTERVAL, HISTORY_CANDLES, Progress, Tick, seeded_random
 from producers.simulated.settings import SymbolSettings, VenueSettings
 from schemas.units import SECOND_NS, DurationNs, Price, Quantity, Symbol, TimeNs
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle
 
 MINUTE_NS: DurationNs = 60 * SECOND_NS
-SPELL_MINUTES = 10.0
-"""How long a spell of volatility lasts, about."""
-SPELL_STRENGTH = 0.5
-"""Standard deviation of the logarithm of volatility."""
+REGIME_MINUTES = 10.0
+"""Distance of the points between which the logarithm of volatility is interpolated."""
+REGIME_STRENGTH = 0.5
+"""Standard deviation of the logarithm of volatility, relative to the configured volatility."""
 JUMP_SIZE = 2.0
-"""Standard deviation of a jump, in those of a minute."""
-PAST_STEPS = 4
-"""Steps that a candle of the past is made of."""
+"""Standard deviation of a jump, in multiples of that of a one-minute return."""
+STEPS_PER_CANDLE = 4
+"""Steps of the random walk per candle of the generated history."""
 
 
 class PathState(msgspec.Struct, kw_only=True):
-    """What has to be kept of one symbol's path."""
+    """Stored state of one symbol's path."""
 
     symbol: Symbol
     log_price: float
     forming: Candle
 
 
-class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """One tick that was written instead of drawn."""
+class ScriptedTick(msgspec.Struct, frozen=True, kw_only=True):
+    """One tick whose price is given instead of drawn."""
 
     price: Price
     volume: Quantity | None = None
-    """What others traded in it; None is as drawn."""
+    """Market volume of the tick; None: as drawn."""
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
-    """The random walk of one symbol in steps of a fixed length."""
+class RandomWalk:
+    """Random walk of one symbol in steps of fixed length."""
 
     seed: int
     settings: SymbolSettings
     minutes: float
     """Length of a step."""
     name: str
+    """Name of the random sequence: `live`, or `past` for the generated history."""
 
     def step(self, index: int) -> float:
-        """Return the change of the logarithm of the price in one step."""
-        draw = chance(self.seed, self.settings.instrument.symbol, self.name, index)
-        volatility = self.settings.volatility * self._spell(index)
+        """Return the change of the log price in one step."""
+        random = seeded_random(self.seed, self.settings.instrument.symbol, self.name, index)
+        volatility = self.settings.volatility * self._regime(index)
         change = self.settings.drift * self.minutes / 1440
-        change += draw.gauss(0.0, 1.0) * volatility * math.sqrt(self.minutes)
-        if draw.random() < self.settings.jumps * self.minutes:
-            change += draw.gauss(0.0, JUMP_SIZE) * self.settings.volatility
+        change += random.gauss(0.0, 1.0) * volatility * math.sqrt(self.minutes)
+        if random.random() < self.settings.jumps * self.minutes:
+            change += random.gauss(0.0, JUMP_SIZE) * self.settings.volatility
         return change
 
-    def _spell(self, index: int) -> float:
-        at = index * self.minutes / SPELL_MINUTES
-        node = math.floor(at)
-        before, after = (
-            _spell_node(self.seed, self.settings.instrument.symbol, self.name, n) for n in (node, node + 1)
+    def _regime(self, index: int) -> float:
+        offset = index * self.minutes / REGIME_MINUTES
+        node = math.floor(offset)
+        left, right = (
+            _regime_node(self.seed, self.settings.instrument.symbol, self.name, n) for n in (node, node + 1)
         )
-        return math.exp(SPELL_STRENGTH * (before + (after - before) * (at - node)))
+        return math.exp(REGIME_STRENGTH * (left + (right - left) * (offset - node)))
 
 
 @lru_cache(maxsize=4096)
-def _spell_node(seed: int, symbol: Symbol, name: str, node: int) -> float:
-    return chance(seed, symbol, name, "spell", node).gauss(0.0, 1.0)
+def _regime_node(seed: int, symbol: Symbol, name: str, node: int) -> float:
+    return seeded_random(seed, symbol, name, "spell", node).gauss(0.0, 1.0)
 
 
 class ModelTape:
-    """The markets of all symbols, made up as they go."""
+    """Tape of generated markets, one per symbol."""
 
     def __init__(self, settings: VenueSettings, created: TimeNs) -> None:
         self._settings = settings
         self._created = created
         self._symbols = {s.instrument.symbol: s for s in settings.symbols}
         self._walks = {
-            symbol: Walk(settings.seed, s, settings.tick_interval / MINUTE_NS, "live")
+            symbol: RandomWalk(settings.seed, s, settings.tick_interval / MINUTE_NS, "live")
             for symbol, s in self._symbols.items()
         }
         self._paths: dict[Symbol, PathState] = {}
-        self._past: dict[Symbol, deque[Candle]] = {symbol: deque(maxlen=PAST) for symbol in self._symbols}
-        self._script: dict[Symbol, deque[Scene]] = {symbol: deque() for symbol in self._symbols}
+        self._history: dict[Symbol, deque[Candle]] = {
+            symbol: deque(maxlen=HISTORY_CANDLES) for symbol in self._symbols
+        }
+        self._script: dict[Symbol, deque[ScriptedTick]] = {symbol: deque() for symbol in self._symbols}
         self.last_tick = settings.ticks
 
-    def play(self, symbol: Symbol, scenes: Iterable["Scene"]) -> None:
-        """Let a symbol's next ticks go another way; the walk goes on from there."""
-        self._script[symbol].extend(scenes)
+    def script(self, symbol: Symbol, ticks: Iterable[ScriptedTick]) -> None:
+        """Replace the next ticks of a symbol by scripted ones; the random walk continues from the last of them."""
+        self._script[symbol].extend(ticks)
 
-    def begin(self, symbol: Symbol, time: TimeNs) -> list[Candle]:
-        """Start a new symbol's path at `time`; return the past that it comes from."""
+    def start(self, symbol: Symbol, time: TimeNs) -> list[Candle]:
+        """Start the path of a new symbol at `time`; return its generated history of closed candles."""
         settings = self._symbols[symbol]
-        opened = time - time % MINUTE_NS
-        self._past[symbol].extend(_past(self._settings.seed, settings, opened))
+        open_time = time - time % MINUTE_NS
+        self._history[symbol].extend(_history(self._settings.seed, settings, open_time))
         first = _quote(settings, math.log(settings.start_price), is_rising=False).last
-        forming = _candle(settings.instrument, opened, first, time)
+        forming = _candle(settings.instrument, open_time, first, time)
         self._paths[symbol] = PathState(
             symbol=symbol, log_price=math.log(settings.start_price), forming=forming
         )
-        return list(self._past[symbol])
+        return list(self._history[symbol])
 
-    def resume(self, path: PathState, past: Iterable[Candle]) -> None:
-        """Go on with a symbol's path where it was left."""
+    def resume(self, path: PathState, history: Iterable[Candle]) -> None:
+        """Continue a symbol's path from its stored state and closed candles."""
         self._paths[path.symbol] = path
-        self._past[path.symbol].extend(past)
+        self._history[path.symbol].extend(history)
 
     def paths(self) -> list[PathState]:
-        """Return what has to be kept."""
+        """Return the states to store."""
         return list(self._paths.values())
 
     def time(self, tick: int, now: TimeNs) -> TimeNs:
@@ -128,68 +131,70 @@ class ModelTape:
         return now
 
     def advance(self, tick: int, time: TimeNs) -> list[Tick]:
-        return [self._move(symbol, tick, time) for symbol in self._symbols]
+        return [self._advance_symbol(symbol, tick, time) for symbol in self._symbols]
 
-    def standing(self, tick: int, time: TimeNs) -> list[Tick]:
-        return [self._stand(symbol, tick) for symbol in self._symbols]
+    def snapshot(self, tick: int, time: TimeNs) -> list[Tick]:
+        return [self._snapshot_of(symbol, tick) for symbol in self._symbols]
 
     def candles(self, symbol: Symbol, interval: str, limit: int) -> list[Candle] | None:
-        if interval != INTERVAL:
+        if interval != CANDLE_INTERVAL:
             return None
-        return [*self._past[symbol], self._paths[symbol].forming][-limit:]
+        return [*self._history[symbol], self._paths[symbol].forming][-limit:]
 
     def progress(self, tick: int) -> Progress | None:
         return Progress(tick, self.last_tick, "tick") if self.last_tick else None
 
-    def _stand(self, symbol: Symbol, tick: int) -> Tick:
+    def _snapshot_of(self, symbol: Symbol, tick: int) -> Tick:
         path = self._paths[symbol]
         is_rising = tick > 0 and self._walks[symbol].step(tick) > 0
         quote = _quote(self._symbols[symbol], path.log_price, is_rising=is_rising)
         return Tick(symbol, quote, (path.forming,))
 
-    def _move(self, symbol: Symbol, tick: int, time: TimeNs) -> Tick:
+    def _advance_symbol(self, symbol: Symbol, tick: int, time: TimeNs) -> Tick:
         settings, path = self._symbols[symbol], self._paths[symbol]
-        scene = self._script[symbol].popleft() if self._script[symbol] else None
-        change = math.log(scene.price) - path.log_price if scene else self._walks[symbol].step(tick)
+        scripted = self._script[symbol].popleft() if self._script[symbol] else None
+        change = math.log(scripted.price) - path.log_price if scripted else self._walks[symbol].step(tick)
         path.log_price += change
         quote = _quote(settings, path.log_price, is_rising=change > 0)
         volume = _volume(self._settings.seed, settings, quote.last, tick)
-        if scene is not None and scene.volume is not None:
-            volume = settings.instrument.quantity_down(scene.volume)
-        closed = self._close_until(path, time)
-        path.forming = _grow(path.forming, quote.last, volume, time)
+        if scripted is not None and scripted.volume is not None:
+            volume = settings.instrument.quantity_down(scripted.volume)
+        closed = self._close_candles(path, time)
+        path.forming = _with_trade(path.forming, quote.last, volume, time)
         return Tick(symbol, quote, (*closed, path.forming))
 
-    def _close_until(self, path: PathState, time: TimeNs) -> list[Candle]:
-        # Also over the time that the venue was not there: the market stood still then.
+    def _close_candles(self, path: PathState, time: TimeNs) -> list[Candle]:
+        # After an outage too: the price is constant while the venue is down.
         closed: list[Candle] = []
-        opened = time - time % MINUTE_NS
-        while path.forming.open_time < opened:
+        open_time = time - time % MINUTE_NS
+        while path.forming.open_time < open_time:
             ended = path.forming.open_time + MINUTE_NS
             closed.append(msgspec.structs.replace(path.forming, closed=True, time=ended))
-            following = max(ended, opened - PAST * MINUTE_NS)
-            path.forming = _flat(path.forming, following)
-        self._past[path.symbol].extend(closed)
+            next_open = max(ended, open_time - HISTORY_CANDLES * MINUTE_NS)
+            path.forming = _empty_candle(path.forming, next_open)
+        self._history[path.symbol].extend(closed)
         return closed
 
 
-def _past(seed: int, settings: SymbolSettings, until: TimeNs) -> list[Candle]:
-    walk = Walk(seed, settings, 1 / PAST_STEPS, "past")
+def _history(seed: int, settings: SymbolSettings, until: TimeNs) -> list[Candle]:
+    walk = RandomWalk(seed, settings, 1 / STEPS_PER_CANDLE, "past")
     logs = [0.0]
-    for index in range(PAST * PAST_STEPS):
+    for index in range(HISTORY_CANDLES * STEPS_PER_CANDLE):
         logs.append(logs[-1] + walk.step(index))
     shift = math.log(settings.start_price) - logs[-1]
     candles = []
-    for i in range(PAST):
-        points = logs[i * PAST_STEPS : (i + 1) * PAST_STEPS + 1]
+    for i in range(HISTORY_CANDLES):
+        points = logs[i * STEPS_PER_CANDLE : (i + 1) * STEPS_PER_CANDLE + 1]
         prices = [_quote(settings, log + shift, is_rising=False).last for log in points]
-        opened = until - (PAST - i) * MINUTE_NS
-        candle = _candle(settings.instrument, opened, prices[0], opened)
-        volume = _volume(seed, settings, prices[-1], i - PAST) * PAST_STEPS
+        open_time = until - (HISTORY_CANDLES - i) * MINUTE_NS
+        candle = _candle(settings.instrument, open_time, prices[0], open_time)
+        volume = _volume(seed, settings, prices[-1], i - HISTORY_CANDLES) * STEPS_PER_CANDLE
         for price in prices:
-            candle = _grow(candle, price, volume / len(prices), opened)
+            candle = _with_trade(candle, price, volume / len(prices), open_time)
         rounded = candle.volume.quantize(settings.instrument.lot_size)
-        candles.append(msgspec.structs.replace(candle, volume=rounded, closed=True, time=opened + MINUTE_NS))
+        candles.append(
+            msgspec.structs.replace(candle, volume=rounded, closed=True, time=open_time + MINUTE_NS)
+        )
     return candles
 
 
@@ -197,24 +202,20 @@ def _quote(settings: SymbolSettings, log_price: float, *, is_rising: bool) -> Qu
     tick = settings.instrument.tick_size
     spread = settings.spread_ticks
     ticks = max(round(math.exp(log_price) / float(tick)), spread + 1)
-    last = (ticks * tick).quantize(tick)
-    # Who makes the price rise takes the ask, who makes it fall takes the bid.
-    if is_rising:
-        return Quote(last - spread * tick, last, last)
-    return Quote(last, last + spread * tick, last)
+    return Quote.after_trade((ticks * tick).quantize(tick), spread * tick, is_rising=is_rising)
 
 
 def _volume(seed: int, settings: SymbolSettings, price: Price, tick: int) -> Quantity:
-    spread = chance(seed, settings.instrument.symbol, "volume", tick).expovariate(1.0)
-    return settings.instrument.quantity_down(settings.depth_notional * Decimal(str(round(spread, 4))) / price)
+    factor = seeded_random(seed, settings.instrument.symbol, "volume", tick).expovariate(1.0)
+    return settings.instrument.quantity_down(settings.depth_notional * Decimal(str(round(factor, 4))) / price)
 
 
-def _candle(rules: Instrument, opened: TimeNs, price: Price, time: TimeNs) -> Candle:
+def _candle(rules: Instrument, open_time: TimeNs, price: Price, time: TimeNs) -> Candle:
     return Candle(
         venue=rules.venue,
         symbol=rules.symbol,
-        interval=INTERVAL,
-        open_time=opened,
+        interval=CANDLE_INTERVAL,
+        open_time=open_time,
         open=price,
         high=price,
         low=price,
@@ -225,14 +226,14 @@ def _candle(rules: Instrument, opened: TimeNs, price: Price, time: TimeNs) -> Ca
     )
 
 
-def _flat(candle: Candle, opened: TimeNs) -> Candle:
+def _empty_candle(candle: Candle, open_time: TimeNs) -> Candle:
     close = candle.close
     return msgspec.structs.replace(
-        candle, open_time=opened, open=close, high=close, low=close, volume=Decimal(0), time=opened
+        candle, open_time=open_time, open=close, high=close, low=close, volume=Decimal(0), time=open_time
     )
 
 
-def _grow(candle: Candle, price: Price, volume: Quantity, time: TimeNs) -> Candle:
+def _with_trade(candle: Candle, price: Price, volume: Quantity, time: TimeNs) -> Candle:
     return msgspec.structs.replace(
         candle,
         high=max(candle.high, price),

@@ -1,74 +1,80 @@
-"""Where prices come from, as the venue sees it: the model or a recording, read tick by tick."""
+"""Price source of the venue, read tick by tick: the `Tape` protocol, and seeded random draws."""
 
 from decimal import Decimal
 from random import Random
 from typing import NamedTuple, Protocol
 
-from producers.simulated.listing import Quote
-from producers.simulated.matching.engine import Liquidity
+from producers.simulated.listing import Liquidity, Quote
 from producers.simulated.settings import SymbolSettings
 from schemas.units import Symbol, TimeNs
 from schemas.venue.market import Candle
 
-INTERVAL = "1m"
-PAST = 1500
-"""Candles that are kept and served."""
+CANDLE_INTERVAL = "1m"
+"""Interval of the model's candles."""
+HISTORY_CANDLES = 1500
+"""Number of closed candles that are kept and served."""
 
 
 class Tick(NamedTuple):
-    """What the market of one symbol did in one tick."""
+    """The market of one symbol after one tick."""
 
     symbol: Symbol
     quote: Quote
     candles: tuple[Candle, ...]
-    """Those that closed, then the one that is forming."""
+    """Candles that closed in this tick, then the open one."""
     gap: str = ""
-    """What is missing before it; empty when nothing is."""
+    """Description of the data missing before this tick; empty if none is."""
 
 
 class Progress(NamedTuple):
-    """How far a market with an end has come, in its own units."""
+    """Progress of a market that ends."""
 
     done: int
-    of: int
+    total: int
     unit: str
+    """`tick` or `candle`."""
 
 
 class Tape(Protocol):
-    """A market's path by tick number. Tick 0 is how it stands before it moves."""
+    """A market by tick number; tick 0 is its initial state."""
 
     last_tick: int | None
-    """None: it never ends."""
+    """None: the market never ends."""
 
     def time(self, tick: int, now: TimeNs) -> TimeNs:
-        """Return the market time of a tick that happens at `now` by the wall clock."""
+        """Return the market time of a tick at wall-clock time `now`."""
         ...
 
     def advance(self, tick: int, time: TimeNs) -> list[Tick]:
-        """Return what happens in the next tick."""
+        """Move to the next tick and return the symbols that change in it."""
         ...
 
-    def standing(self, tick: int, time: TimeNs) -> list[Tick]:
-        """Return how every symbol stands after a tick."""
+    def snapshot(self, tick: int, time: TimeNs) -> list[Tick]:
+        """Return the state of every symbol after a tick."""
         ...
 
     def candles(self, symbol: Symbol, interval: str, limit: int) -> list[Candle] | None:
-        """Return the newest candles, oldest first, the forming one last; None where the interval is not offered."""
+        """Return the newest candles, oldest first, the open one last; None if the interval is not available."""
         ...
 
-    def progress(self, tick: int) -> Progress | None: ...
+    def progress(self, tick: int) -> Progress | None:
+        """Return the progress after a tick; None if the market never ends."""
+        ...
 
 
-def chance(seed: int, *names: object) -> Random:
-    """Return the random numbers that belong to a name, the same each time: no state has to be kept."""
+def seeded_random(seed: int, *names: object) -> Random:
+    """Return the random generator of a seed and a name, e.g. (7, "BTC/USDT:USDT", "traded", 12).
+
+    Equal arguments give equal draws, so no generator state has to be stored.
+    """
     return Random("/".join(map(str, (seed, *names))))
 
 
-def liquidity(seed: int, settings: SymbolSettings, price: Decimal, tick: int) -> Liquidity:
-    """Return what others trade in one tick of a symbol."""
+def draw_liquidity(seed: int, settings: SymbolSettings, price: Decimal, tick: int) -> Liquidity:
+    """Draw the quantity that other participants trade in one tick of a symbol."""
     rules = settings.instrument
-    draw = chance(seed, rules.symbol, "traded", tick)
+    random = seeded_random(seed, rules.symbol, "traded", tick)
     mean = settings.traded_notional / price
-    traded = rules.quantity_down(mean * Decimal(str(round(0.25 + 1.5 * draw.random(), 6))))
-    share = draw.random() if draw.random() < 0.5 else 0.0
+    traded = rules.quantity_down(mean * Decimal(str(round(0.25 + 1.5 * random.random(), 6))))
+    share = random.random() if random.random() < 0.5 else 0.0
     return Liquidity(max(traded, rules.lot_size), Decimal(str(round(share, 6))))

@@ -1,1 +1,1 @@
-"""The simulated venue's matching engine and accounts. Pure: no I/O, no clock."""
+"""Matching engine, account and ledger of the simulated venue. Pure: no I/O, no clock."""

@@ -1,16 +1,16 @@
-"""The account that orders are paid from: what is held, what is locked or bound as margin, and what is free.
+"""Account of the simulated venue: wallets, positions, locked amounts, margin and free balance.
 
-Spot orders lock what they will spend, fees included. A linear perpetual binds the initial margin of the larger of what
-would be held if all its buys, or all its sells, were filled; orders that only reduce bind nothing. What falls short of the
-maintenance margin is told here, and liquidated by the books.
+Spot orders lock the amount that they will spend, fees included. A linear perpetual uses the initial margin of the larger
+of two positions: the one after all its buy orders, and the one after all its sell orders; reduce-only orders use none.
+The matching engine liquidates the positions that `below_maintenance` returns.
 """
 
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_CEILING, localcontext
 
 from producers.simulated.listing import Listing, Quote
-from producers.simulated.matching.ledger import CENT, EXACT, Holding, Wallet, most_of_fees
-from producers.simulated.matching.orders import Order, Refusal
+from producers.simulated.matching.ledger import AMOUNT_STEP, EXACT, Holding, Wallet, max_fees
+from producers.simulated.matching.orders import Order, VenueRejection
 from schemas.units import (
     ZERO,
     ClientOrderId,
@@ -29,18 +29,19 @@ from schemas.venue.orders import Funding, RejectReason, Trade
 
 
 class Account:
-    """Wallets, positions and what the open orders bind of them."""
+    """Wallets, positions, and the balance that open orders use."""
 
     def __init__(
         self,
         venue: VenueId,
         listings: Mapping[Symbol, Listing],
         wallets: Iterable[Wallet],
+        quotes: Mapping[Symbol, Quote],
         holdings: Iterable[Holding] = (),
     ) -> None:
         self._venue = venue
         self._listings = listings
-        self.quotes: dict[Symbol, Quote] = {}
+        self.quotes = dict(quotes)
         self.open_orders: dict[Symbol, dict[ClientOrderId, Order]] = {symbol: {} for symbol in listings}
         self.wallets = {wallet.asset: wallet for wallet in wallets}
         self.holdings = {symbol: Holding(symbol=symbol) for symbol in self._perpetuals()}
@@ -49,20 +50,20 @@ class Account:
             for asset in _assets(listing.rules):
                 self.wallets.setdefault(asset, Wallet(asset=asset, initial=ZERO, total=ZERO))
 
-    def admit(self, order: Order) -> None:
-        """Put an order into the book.
+    def add_order(self, order: Order) -> None:
+        """Add an order to the open orders.
 
-        Raises: Refusal when the account cannot pay for it; the book is as before then.
+        Raises: VenueRejection: INSUFFICIENT_MARGIN when the free balance is too small; nothing changes then.
         """
         rules = self._listings[order.symbol].rules
         if rules.kind is InstrumentKind.SPOT:
-            self._check_spot(order, rules)
+            self._check_spot_funds(order, rules)
         else:
             self._check_margin(order, rules)
         self.open_orders[order.symbol][order.client_order_id] = order
 
-    def book(self, trade: Trade) -> None:
-        """Move the money of an own trade."""
+    def book_trade(self, trade: Trade) -> None:
+        """Book an own trade into position and wallets."""
         rules = self._listings[trade.symbol].rules
         signed = trade.side.sign * trade.quantity
         if rules.kind is InstrumentKind.SPOT:
@@ -73,31 +74,34 @@ class Account:
             self.wallets[rules.settle].book(realized, trade.fee)
 
     def book_funding(self, funding: Funding) -> None:
-        """Move the money of a funding payment."""
+        """Book a funding payment into the settlement wallet."""
         self.wallets[self._listings[funding.symbol].rules.settle].book_funding(funding.amount)
 
-    def underfunded(self, maintenance: Ratio) -> list[Symbol]:
-        """Return the perpetuals that are held and whose account has less left than a share of their worth."""
+    def below_maintenance(self, maintenance_margin: Ratio) -> list[Symbol]:
+        """Return the perpetuals with a position whose settlement asset is below maintenance margin.
+
+        The margin is the share `maintenance_margin` of the value of all positions that settle in the same asset.
+        """
         found = []
         for asset in sorted(self.wallets):
             held = [symbol for symbol in self._settled_in(asset) if self.holdings[symbol].quantity]
-            worth = sum((abs(self.holdings[s].quantity) * self.quotes[s].last for s in held), ZERO)
-            if self.wallets[asset].total + self._unrealized(asset) < maintenance * worth:
+            value = sum((abs(self.holdings[s].quantity) * self.quotes[s].last for s in held), ZERO)
+            if self.wallets[asset].total + self._unrealized(asset) < maintenance_margin * value:
                 found += held
         return found
 
-    def closable(self, symbol: Symbol, side: Side) -> Quantity:
-        """Return how much of the position an order of `side` would close."""
-        return max(-side.sign * self._held(symbol), ZERO)
+    def closable_quantity(self, symbol: Symbol, side: Side) -> Quantity:
+        """Return the quantity of the position that an order of `side` can close."""
+        return max(-side.sign * self._position_quantity(symbol), ZERO)
 
     def position(self, symbol: Symbol, time: TimeNs) -> Position:
-        """Return what is held in a symbol; a spot venue knows no entry price."""
+        """Return the position in a symbol. A spot position has entry price 0, because spot venues report none."""
         mark = self.quotes[symbol].last
         holding = self.holdings.get(symbol)
         return Position(
             venue=self._venue,
             symbol=symbol,
-            quantity=self._held(symbol),
+            quantity=self._position_quantity(symbol),
             entry_price=holding.entry_price() if holding else ZERO,
             mark_price=mark,
             unrealized_pnl=holding.unrealized(mark) if holding else ZERO,
@@ -106,43 +110,43 @@ class Account:
         )
 
     def positions(self, time: TimeNs) -> list[Position]:
-        """Return what is held in every symbol."""
+        """Return the positions of all symbols, flat ones included."""
         with localcontext(EXACT):
             return [self.position(symbol, time) for symbol in self._listings]
 
     def balance(self, asset: str, time: TimeNs) -> Balance:
-        """Return one asset."""
+        """Return the balance of one asset."""
         total, unrealized = self.wallets[asset].total, self._unrealized(asset)
         return Balance(
             venue=self._venue,
             asset=asset,
             total=total,
-            free=max(total + unrealized - self._bound(asset), ZERO),
+            free=max(total + unrealized - self._in_use(asset), ZERO),
             margin_balance=total + unrealized,
             unrealized_pnl=unrealized,
             time=time,
         )
 
     def balances(self, time: TimeNs) -> list[Balance]:
-        """Return every asset."""
+        """Return the balances of all assets, sorted by asset."""
         with localcontext(EXACT):
             return [self.balance(asset, time) for asset in sorted(self.wallets)]
 
-    def locked(self, asset: str) -> Money:
-        """Return what open spot orders will spend of an asset at most."""
+    def locked_amount(self, asset: str) -> Money:
+        """Return the most that the open spot orders can spend of an asset."""
         return sum(
             (
-                self._lock(order, rules)
+                self._locked_by(order, rules)
                 for rules, order in self._spot_orders()
-                if _spent(order, rules) == asset
+                if _spent_asset(order, rules) == asset
             ),
             ZERO,
         )
 
-    def margin(self, symbol: Symbol, extra: Order | None = None) -> Money:
-        """Return the initial margin of a perpetual's position and opening orders, rounded up."""
-        held = self.holdings[symbol].quantity * self.quotes[symbol].last
-        buys, sells = held, -held
+    def initial_margin(self, symbol: Symbol, extra: Order | None = None) -> Money:
+        """Return the initial margin of a perpetual's position and opening orders, with `extra` added, rounded up."""
+        position_value = self.holdings[symbol].quantity * self.quotes[symbol].last
+        buys, sells = position_value, -position_value
         orders = [*self.open_orders[symbol].values(), *([extra] if extra else [])]
         for order in orders:
             if order.reduce_only:
@@ -151,43 +155,50 @@ class Account:
                 buys += order.remaining * order.price
             else:
                 sells += order.remaining * order.price
-        return (max(buys, sells) / self._listings[symbol].leverage).quantize(CENT, ROUND_CEILING)
+        return (max(buys, sells) / self._listings[symbol].leverage).quantize(AMOUNT_STEP, ROUND_CEILING)
 
-    def _check_spot(self, order: Order, rules: Instrument) -> None:
-        asset, need = _spent(order, rules), self._lock(order, rules)
-        # Unrealised profit of a perpetual cannot be spent.
-        free = self.wallets[asset].total + min(self._unrealized(asset), ZERO) - self._bound(asset)
+    def _check_spot_funds(self, order: Order, rules: Instrument) -> None:
+        asset, need = _spent_asset(order, rules), self._locked_by(order, rules)
+        # Unrealized profit of a perpetual cannot be spent, but an unrealized loss reduces the balance.
+        free = self.wallets[asset].total + min(self._unrealized(asset), ZERO) - self._in_use(asset)
         if free < need:
-            raise Refusal(
-                RejectReason.INSUFFICIENT_MARGIN, f"needs {need} {asset}, free are {max(free, ZERO)}"
+            raise VenueRejection(
+                RejectReason.INSUFFICIENT_MARGIN, f"order needs {need} {asset}, {max(free, ZERO)} is free"
             )
 
     def _check_margin(self, order: Order, rules: Instrument) -> None:
-        more = self.margin(order.symbol, order) - self.margin(order.symbol)
+        more = self.initial_margin(order.symbol, order) - self.initial_margin(order.symbol)
         equity = self.wallets[rules.settle].total + self._unrealized(rules.settle)
-        free = equity - self._bound(rules.settle)
+        free = equity - self._in_use(rules.settle)
         if more > 0 and free < more:
-            raise Refusal(
+            raise VenueRejection(
                 RejectReason.INSUFFICIENT_MARGIN,
-                f"needs {more} {rules.settle} more, free are {max(free, ZERO)}",
+                f"order needs {more} {rules.settle} of margin, {max(free, ZERO)} is free",
             )
 
-    def _held(self, symbol: Symbol) -> SignedQuantity:
+    def _position_quantity(self, symbol: Symbol) -> SignedQuantity:
         holding = self.holdings.get(symbol)
         return holding.quantity if holding else self.wallets[self._listings[symbol].rules.base].total
 
-    def _bound(self, asset: str) -> Money:
-        return self.locked(asset) + sum((self.margin(symbol) for symbol in self._settled_in(asset)), ZERO)
+    def _in_use(self, asset: str) -> Money:
+        return self.locked_amount(asset) + sum(
+            (self.initial_margin(symbol) for symbol in self._settled_in(asset)), ZERO
+        )
 
     def _unrealized(self, asset: str) -> Money:
-        held = ((self.holdings[symbol], self.quotes[symbol].last) for symbol in self._settled_in(asset))
-        return sum((holding.unrealized(mark) for holding, mark in held), ZERO)
+        return sum(
+            (
+                self.holdings[symbol].unrealized(self.quotes[symbol].last)
+                for symbol in self._settled_in(asset)
+            ),
+            ZERO,
+        )
 
-    def _lock(self, order: Order, rules: Instrument) -> Money:
+    def _locked_by(self, order: Order, rules: Instrument) -> Money:
         if order.side is Side.SELL:
             return order.remaining
         rate = max(rules.maker_fee, rules.taker_fee, ZERO)
-        fees = most_of_fees(order.price, order.remaining, rules.lot_size, rate)
+        fees = max_fees(order.price, order.remaining, rules.lot_size, rate)
         return order.remaining * order.price + fees
 
     def _spot_orders(self) -> Iterable[tuple[Instrument, Order]]:
@@ -206,7 +217,7 @@ class Account:
         return [symbol for symbol in self.holdings if self._listings[symbol].rules.settle == asset]
 
 
-def _spent(order: Order, rules: Instrument) -> str:
+def _spent_asset(order: Order, rules: Instrument) -> str:
     return rules.quote if order.side is Side.BUY else rules.base
 
 

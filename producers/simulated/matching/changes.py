@@ -1,4 +1,4 @@
-"""What the simulated venue numbers, and what its books changed since they were last made durable."""
+"""Sequence counters of the simulated venue, and the changes of one transaction."""
 
 from dataclasses import dataclass, field
 
@@ -11,21 +11,21 @@ from schemas.venue.orders import Funding, Trade
 
 
 class Counters(msgspec.Struct, kw_only=True):
-    """What the venue numbers, each growing by one, and what it has still to tell."""
+    """The last number of each sequence, and state that is carried to the next tick. Stored with the cursor."""
 
     order: int = 0
     trade: int = 0
     event: int = 0
     funding: int = 0
     funded_time: TimeNs = 0
-    """When funding was last due; 0 before the first tick."""
-    untold: set[str] = msgspec.field(default_factory=set)
-    """Assets of which something became locked or free."""
+    """Time of the last funding interval; 0 before the first tick."""
+    pending_balances: set[str] = msgspec.field(default_factory=set, name="untold")
+    """Assets whose locked amount changed since their balance was last published."""
 
 
 @dataclass
 class Changes:
-    """What is to be made durable, and then told, since the last time."""
+    """Changes since the last commit: first stored, then published."""
 
     orders: dict[int, Order] = field(default_factory=dict)
     trades: list[Trade] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Changes:
     filled: set[Symbol] = field(default_factory=set)
     """Symbols whose position changed."""
     assets: set[str] = field(default_factory=set)
-    """Assets whose total, or what of it is free, changed."""
+    """Assets whose total or free amount changed."""
 
     def __bool__(self) -> bool:
         return bool(self.orders or self.trades or self.fundings)

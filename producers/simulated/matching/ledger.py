@@ -1,7 +1,8 @@
-"""Money: wallets, what is held and what it cost. Sums are exact; only what leaves a position is ever rounded.
+"""Wallets and positions with exact decimal sums.
 
-For every linear perpetual, to the last digit:  realized - cost == sum of the trades' cash flows.
-For every asset, to the last digit:   total == initial + realized - fees + funding  (spot trades count as realized).
+Only the share of the cost that leaves a position is rounded. Two identities hold to the last digit:
+of each linear perpetual:  realized - cost == sum of the trades' cash flows
+of each asset:             total == initial + realized - fees + funding  (spot trades count as realized)
 """
 
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
@@ -10,14 +11,14 @@ import msgspec
 
 from schemas.units import ZERO, Money, Price, Quantity, Ratio, SignedQuantity, Symbol
 
-CENT = Decimal("0.00000001")
-"""The smallest amount of any asset."""
+AMOUNT_STEP = Decimal("0.00000001")
+"""Smallest amount of any asset."""
 EXACT = Context(prec=60)
-"""More digits than a sum of products of prices and quantities ever has."""
+"""More digits than any sum of products of prices and quantities needs, so that no arithmetic rounds."""
 
 
 class Wallet(msgspec.Struct, kw_only=True):
-    """One asset of the account."""
+    """The account's holdings of one asset."""
 
     asset: str
     initial: Money
@@ -27,13 +28,13 @@ class Wallet(msgspec.Struct, kw_only=True):
     funding: Money = ZERO
 
     def book(self, realized: Money, fee: Money = ZERO) -> None:
-        """Add what a trade brought (negative: took) and take what it cost."""
+        """Book the proceeds of a trade (negative for a payment) and its fee."""
         self.realized += realized
         self.fees += fee
         self.total += realized - fee
 
     def book_funding(self, amount: Money) -> None:
-        """Add what was received for being held, negative when it was paid."""
+        """Book a funding payment: positive when received, negative when paid."""
         self.funding += amount
         self.total += amount
 
@@ -44,12 +45,12 @@ class Holding(msgspec.Struct, kw_only=True):
     symbol: Symbol
     quantity: SignedQuantity = ZERO
     cost: Money = ZERO
-    """What is held was traded for this, signed like it."""
+    """Cost basis of the position, with the sign of `quantity`."""
 
     def trade(self, signed: SignedQuantity, price: Price) -> Money:
-        """Book a trade; return the profit that it realizes.
+        """Book a trade and return the profit that it realizes.
 
-        What closes takes its share of the cost with it, rounded; the rest of the cost stays, so nothing is lost.
+        The closed part takes its share of the cost, rounded to 8 digits; the rest of the cost stays with the position.
         """
         closing = _closing(self.quantity, signed)
         opening = signed - closing
@@ -63,28 +64,28 @@ class Holding(msgspec.Struct, kw_only=True):
         return realized
 
     def entry_price(self) -> Price:
-        """Return the average price of what is held, 0 when nothing is; 8 digits."""
-        return (self.cost / self.quantity).quantize(CENT, ROUND_HALF_EVEN) if self.quantity else ZERO
+        """Return the average entry price, rounded to 8 digits; 0 when flat."""
+        return (self.cost / self.quantity).quantize(AMOUNT_STEP, ROUND_HALF_EVEN) if self.quantity else ZERO
 
     def unrealized(self, mark: Price) -> Money:
-        """Return what closing everything at `mark` would bring, fees apart."""
+        """Return the profit of closing the whole position at `mark`, before fees."""
         return self.quantity * mark - self.cost
 
     def _share_of_cost(self, closing: SignedQuantity) -> Money:
         if closing == -self.quantity:
             return self.cost
-        return (self.cost * abs(closing) / abs(self.quantity)).quantize(CENT, ROUND_HALF_EVEN)
+        return (self.cost * abs(closing) / abs(self.quantity)).quantize(AMOUNT_STEP, ROUND_HALF_EVEN)
 
 
 def fee_of(notional: Money, rate: Ratio) -> Money:
-    """Return the fee in the settlement currency, rounded up to 8 digits; a rebate is negative."""
-    return (notional * rate).quantize(CENT, ROUND_CEILING)
+    """Return the fee in the settlement currency, rounded up to 8 digits; negative for a rebate."""
+    return (notional * rate).quantize(AMOUNT_STEP, ROUND_CEILING)
 
 
-def most_of_fees(price: Price, quantity: Quantity, lot: Quantity, rate: Ratio) -> Money:
-    """Return what the fees of an order can come to, in however many parts it fills.
+def max_fees(price: Price, quantity: Quantity, lot: Quantity, rate: Ratio) -> Money:
+    """Return an upper bound of an order's fees over any split into partial fills.
 
-    Each part's fee is rounded up, so the sum may exceed the fee of the whole.
+    The fee of each fill is rounded up, so their sum may exceed the fee of the whole.
     """
     return quantity / lot * fee_of(price * lot, rate)
 

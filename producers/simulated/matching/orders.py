@@ -1,4 +1,4 @@
-"""Orders as the simulated venue keeps them, and what it refuses."""
+"""Orders of the simulated venue, and the validation of new ones."""
 
 from decimal import Decimal
 
@@ -10,11 +10,11 @@ from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.orders import OrderReport, OrderStatus, RejectReason
 
 OPEN = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
-LONGEST_ID = 36
+MAX_ID_LENGTH = 36
 
 
-class Refusal(Exception):
-    """The venue does not do what was asked for, and says why."""
+class VenueRejection(Exception):
+    """The venue rejects a request: the reason code, and a text with the details."""
 
     def __init__(self, reason: RejectReason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -23,29 +23,29 @@ class Refusal(Exception):
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """A limit order that somebody asks for."""
+    """A request to place a limit order."""
 
     symbol: Symbol
     side: Side
     price: Price
     quantity: Quantity
     client_order_id: ClientOrderId = ClientOrderId("")
-    """Empty: the venue names it."""
+    """Empty: the venue assigns `web-<number>`."""
     post_only: bool = False
     reduce_only: bool = False
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to place an order that reached the venue, whatever became of it."""
+    """A request to place an order that reached the venue, whether or not it was carried out."""
 
     symbol: Symbol
     client_order_id: ClientOrderId
     time: TimeNs
-    """By the clock of the machine, not the market's."""
+    """Wall clock, not market time."""
 
 
 class Order(msgspec.Struct, kw_only=True):
-    """An order that was accepted, open or ended."""
+    """An accepted order, open or final."""
 
     number: int
     symbol: Symbol
@@ -58,11 +58,11 @@ class Order(msgspec.Struct, kw_only=True):
     post_only: bool = False
     reduce_only: bool = False
     is_taking: bool = False
-    """It has been at or through the other side's best price ever since it came: it pays the taker's fee."""
+    """It has been marketable ever since it was placed, so its fills pay the taker fee."""
     detail: str = ""
     placed_time: TimeNs
     time: TimeNs
-    """When it became what it is."""
+    """Time of the last change."""
 
     @property
     def remaining(self) -> Quantity:
@@ -73,7 +73,7 @@ class Order(msgspec.Struct, kw_only=True):
         return self.status in OPEN
 
     def report(self, venue: VenueId) -> OrderReport:
-        """Return what the venue says of it now."""
+        """Return the report of its present state."""
         return OrderReport(
             venue=venue,
             symbol=self.symbol,
@@ -88,8 +88,8 @@ class Order(msgspec.Struct, kw_only=True):
             detail=self.detail,
         )
 
-    def listed(self) -> OpenOrder:
-        """Return it as a line of the list of open orders."""
+    def to_open_order(self) -> OpenOrder:
+        """Return its row in the list of open orders."""
         return OpenOrder(
             client_order_id=self.client_order_id,
             venue_order_id=str(self.number),
@@ -103,35 +103,38 @@ class Order(msgspec.Struct, kw_only=True):
         )
 
 
-def check_rules(rules: Instrument, new: NewOrder) -> None:
-    """See that an order keeps to the instrument's steps and minima.
+def validate_order(rules: Instrument, new: NewOrder) -> None:
+    """Check an order against the instrument's steps and minima.
 
-    Raises: Refusal.
+    Raises: VenueRejection when the id, price, quantity or notional is not allowed.
     """
     _check_id(new.client_order_id)
     _check_step("price", new.price, rules.tick_size)
     _check_step("quantity", new.quantity, rules.lot_size)
     if new.quantity < rules.minimum_quantity:
-        raise Refusal(
-            RejectReason.MINIMUM_NOTIONAL, f"quantity {new.quantity} is below {rules.minimum_quantity}"
+        raise VenueRejection(
+            RejectReason.MINIMUM_NOTIONAL,
+            f"quantity {new.quantity} is below the minimum of {rules.minimum_quantity}",
         )
-    # Real perpetual venues let the rest of a position be closed however small it is.
+    # As on real perpetual venues, the rest of a position can be closed however small it is.
     is_exempt = new.reduce_only and rules.kind is InstrumentKind.LINEAR_PERPETUAL
     if new.price * new.quantity < rules.minimum_notional and not is_exempt:
-        raise Refusal(
+        raise VenueRejection(
             RejectReason.MINIMUM_NOTIONAL,
-            f"notional {new.price * new.quantity} is below {rules.minimum_notional}",
+            f"notional {new.price * new.quantity} is below the minimum of {rules.minimum_notional}",
         )
 
 
 def _check_id(text: str) -> None:
-    if len(text) > LONGEST_ID or not all(c.isascii() and (c.isalnum() or c in "-_") for c in text):
-        raise Refusal(RejectReason.OTHER, f"client_order_id is up to {LONGEST_ID} of [A-Za-z0-9_-]")
+    if len(text) > MAX_ID_LENGTH or not all(c.isascii() and (c.isalnum() or c in "-_") for c in text):
+        raise VenueRejection(
+            RejectReason.OTHER, f"client_order_id must be at most {MAX_ID_LENGTH} characters of [A-Za-z0-9_-]"
+        )
 
 
 def _check_step(name: str, value: Decimal, step: Decimal) -> None:
     if not value.is_finite() or value <= 0:
-        raise Refusal(RejectReason.PRECISION, f"{name} {value} is not a number above zero")
-    # A number with a giant exponent is nobody's price, and would be slow to divide.
+        raise VenueRejection(RejectReason.PRECISION, f"{name} {value} must be a finite number above zero")
+    # A number with a giant exponent would be slow to divide.
     if value.adjusted() > 20 or value % step != 0:
-        raise Refusal(RejectReason.PRECISION, f"{name} {value} is not a multiple of {step}")
+        raise VenueRejection(RejectReason.PRECISION, f"{name} {value} is not a multiple of {step}")

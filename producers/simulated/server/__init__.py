@@ -1,1 +1,1 @@
-"""The simulated venue's server: HTTP and WebSocket API, durable store, faults."""
+"""Server of the simulated venue: HTTP and WebSocket API, durable store, fault injection."""

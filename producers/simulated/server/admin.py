@@ -1,4 +1,4 @@
-"""The venue's interface for those who run and examine it: health, status, metrics, faults, the complete books."""
+"""HTTP API of the simulated venue for operation and tests: health, status, metrics, faults, complete history."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,24 +9,24 @@ from aiohttp import web
 from bus.metrics import CONTENT_TYPE, CollectorRegistry, Counter, Gauge, exposition
 from producers.ports import AccountUpdate
 from producers.simulated.market.recording import RecordingTape
-from producers.simulated.server.faults import Faults
+from producers.simulated.server.faults import FaultInjector
 from producers.simulated.server.pacer import Pacer
-from producers.simulated.server.streams import Streams, cut
+from producers.simulated.server.responses import json_response, read_body
+from producers.simulated.server.streams import Streams, disconnect_all
 from producers.simulated.server.venue import Venue
 from producers.simulated.settings import FaultSettings
-from producers.simulated.wire import to_json
 from schemas.units import SECOND_NS
 from schemas.venue.orders import Trade
 
 
 class MarketSwitch(msgspec.Struct, frozen=True):
-    """What `POST /admin/market` takes."""
+    """Body of POST /admin/market."""
 
     halted: bool
 
 
 class Metrics:
-    """What the venue counts."""
+    """Prometheus metrics of the venue."""
 
     def __init__(self, venue: Venue, pacer: Pacer, streams: Streams) -> None:
         self.registry = CollectorRegistry()
@@ -37,11 +37,11 @@ class Metrics:
             "venue_trades_total", "Trades of the account", ["symbol", "side"], registry=self.registry
         )
         self._gauge("venue_ticks", "Ticks since the start of the process", lambda: pacer.ticks)
-        self._gauge("venue_account_sequence", "Account events so far", lambda: venue.books.counters.event)
+        self._gauge("venue_account_sequence", "Account events so far", lambda: venue.matching.counters.event)
         self._gauge("venue_market_listeners", "Market streams", lambda: len(streams.market))
         self._gauge("venue_account_listeners", "Account streams", lambda: len(streams.account))
         open_orders = Gauge("venue_open_orders", "Open orders", ["symbol"], registry=self.registry)
-        for symbol, orders in venue.books.account.open_orders.items():
+        for symbol, orders in venue.matching.account.open_orders.items():
             open_orders.labels(symbol).set_function(orders.__len__)
 
     def count_request(self, request: str, status: int) -> None:
@@ -57,10 +57,10 @@ class Metrics:
 
 
 class AdminApi:
-    """Everything beside trading."""
+    """Routes apart from trading and scripting."""
 
     def __init__(
-        self, venue: Venue, pacer: Pacer, streams: Streams, faults: Faults, metrics: Metrics
+        self, venue: Venue, pacer: Pacer, streams: Streams, faults: FaultInjector, metrics: Metrics
     ) -> None:
         self._venue = venue
         self._pacer = pacer
@@ -74,8 +74,8 @@ class AdminApi:
             web.get("/health", self._health),
             web.get("/status", self._status),
             web.get("/metrics", self._exposition),
-            web.get("/admin/books", self._books),
-            web.get("/admin/arrivals", self._arrivals),
+            web.get("/admin/books", self._get_history),
+            web.get("/admin/arrivals", self._get_arrivals),
             web.get("/admin/faults", self._get_faults),
             web.post("/admin/faults", self._set_faults),
             web.post("/admin/disconnect", self._disconnect),
@@ -84,26 +84,32 @@ class AdminApi:
 
     async def _health(self, request: web.Request) -> web.Response:
         uptime = round(time.monotonic() - self._started, 3)
-        return _json(
+        return json_response(
             {"status": "ok", "uptime": uptime, "time": time.time(), "venue": self._venue.settings.venue}
         )
 
     async def _status(self, request: web.Request) -> web.Response:
-        return _json({"market": self._market(), "account": self._account(), "streams": self._listeners()})
+        return json_response(
+            {
+                "market": self._market_status(),
+                "account": self._account_status(),
+                "streams": self._streams_status(),
+            }
+        )
 
     async def _exposition(self, request: web.Request) -> web.Response:
         headers = {"Content-Type": CONTENT_TYPE}
         return web.Response(body=exposition(self._metrics.registry), headers=headers)
 
-    async def _books(self, request: web.Request) -> web.Response:
+    async def _get_history(self, request: web.Request) -> web.Response:
         venue = self._venue
-        account, (orders, trades) = venue.books.account, venue.history()
-        return _json(
+        account, (orders, trades) = venue.matching.account, venue.history()
+        return json_response(
             {
                 "venue": venue.settings.venue,
                 "tick": venue.cursor.tick,
                 "time": venue.now(),
-                "account_sequence": venue.books.counters.event,
+                "account_sequence": venue.matching.counters.event,
                 "orders": orders,
                 "trades": trades,
                 "fundings": venue.all_fundings(),
@@ -114,36 +120,30 @@ class AdminApi:
             }
         )
 
-    async def _arrivals(self, request: web.Request) -> web.Response:
-        return _json(self._venue.arrivals())
+    async def _get_arrivals(self, request: web.Request) -> web.Response:
+        return json_response(self._venue.arrivals())
 
     async def _get_faults(self, request: web.Request) -> web.Response:
-        return _json(self._faults.settings)
+        return json_response(self._faults.settings)
 
     async def _set_faults(self, request: web.Request) -> web.Response:
-        try:
-            self._faults.settings = msgspec.json.decode(await request.read(), type=FaultSettings)
-        except msgspec.MsgspecError as error:
-            return web.Response(status=400, text=str(error))
-        return _json(self._faults.settings)
+        self._faults.settings = await read_body(request, FaultSettings)
+        return json_response(self._faults.settings)
 
     async def _set_market(self, request: web.Request) -> web.Response:
-        try:
-            self._pacer.is_halted = msgspec.json.decode(await request.read(), type=MarketSwitch).halted
-        except msgspec.MsgspecError as error:
-            return web.Response(status=400, text=str(error))
-        return _json({"halted": self._pacer.is_halted})
+        self._pacer.is_halted = (await read_body(request, MarketSwitch)).halted
+        return json_response({"halted": self._pacer.is_halted})
 
     async def _disconnect(self, request: web.Request) -> web.Response:
         listeners = {"market": self._streams.market, "account": self._streams.account}
         stream = request.query.get("stream", "")
         if stream not in listeners:
-            return web.Response(status=400, text=f"stream is one of {', '.join(listeners)}")
+            return web.Response(status=400, text=f"stream must be one of {', '.join(listeners)}")
         count = len(listeners[stream])
-        cut(listeners[stream])
-        return _json({"disconnected": count})
+        disconnect_all(listeners[stream])
+        return json_response({"disconnected": count})
 
-    def _market(self) -> dict[str, object]:
+    def _market_status(self) -> dict[str, object]:
         venue = self._venue
         progress = venue.tape.progress(venue.cursor.tick)
         status: dict[str, object] = {
@@ -151,30 +151,26 @@ class AdminApi:
             "time": venue.now() / SECOND_NS,
             "speed": venue.settings.speed,
             "has_ended": venue.has_ended,
-            "prices": {symbol: quote.last for symbol, quote in venue.books.account.quotes.items()},
+            "prices": {symbol: quote.last for symbol, quote in venue.matching.account.quotes.items()},
         }
         if progress is not None:
-            status["progress"] = {progress.unit: progress.done, "of": progress.of}
+            status["progress"] = {progress.unit: progress.done, "of": progress.total}
         if isinstance(venue.tape, RecordingTape):
             status["flaws"] = venue.tape.flaws()
         return status
 
-    def _account(self) -> dict[str, object]:
-        books = self._venue.books
+    def _account_status(self) -> dict[str, object]:
+        matching = self._venue.matching
         return {
-            "sequence": books.counters.event,
-            "orders": books.counters.order,
-            "trades": books.counters.trade,
-            "open_orders": {symbol: len(orders) for symbol, orders in books.account.open_orders.items()},
+            "sequence": matching.counters.event,
+            "orders": matching.counters.order,
+            "trades": matching.counters.trade,
+            "open_orders": {symbol: len(orders) for symbol, orders in matching.account.open_orders.items()},
         }
 
-    def _listeners(self) -> dict[str, object]:
+    def _streams_status(self) -> dict[str, object]:
         return {
             "market": len(self._streams.market),
             "account": len(self._streams.account),
             "faults": self._faults.settings,
         }
-
-
-def _json(body: object) -> web.Response:
-    return web.Response(body=to_json(body), content_type="application/json")

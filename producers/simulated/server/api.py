@@ -1,4 +1,4 @@
-"""The venue's HTTP and WebSocket interface for trading."""
+"""HTTP and WebSocket API of the simulated venue for trading and market data."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,11 +7,12 @@ from time import time_ns
 import msgspec
 from aiohttp import web
 
-from producers.simulated.market.tape import INTERVAL, PAST
-from producers.simulated.matching.orders import Refusal
-from producers.simulated.server.faults import Faults, Rejection, RequestFate
+from producers.simulated.market.tape import CANDLE_INTERVAL, HISTORY_CANDLES
+from producers.simulated.matching.orders import VenueRejection
+from producers.simulated.server.faults import FaultInjector, HttpRejection, RequestFaults
 from producers.simulated.server.pacer import Pacer
-from producers.simulated.server.streams import Listener, Streams, cut, only, serve
+from producers.simulated.server.responses import json_response
+from producers.simulated.server.streams import Listener, Streams, disconnect_all, filter_frame, serve_stream
 from producers.simulated.server.venue import Venue
 from producers.simulated.wire import (
     AccountFrame,
@@ -19,43 +20,56 @@ from producers.simulated.wire import (
     MarketFrame,
     PlaceRequest,
     Proceed,
-    Refused,
+    RejectionBody,
     ServerTime,
     to_json,
 )
 from schemas.units import SECOND_NS, ClientOrderId, DurationNs, Symbol, TimeNs
 from schemas.venue.orders import RejectReason
 
-EARLY_NS: DurationNs = SECOND_NS
-"""How far in the future a request may claim to have been sent."""
-LONGEST_WINDOW_NS: DurationNs = 60 * SECOND_NS
+MAX_CLOCK_AHEAD_NS: DurationNs = SECOND_NS
+"""How far a request's timestamp may be in the future."""
+MAX_RECEIVE_WINDOW_NS: DurationNs = 60 * SECOND_NS
+"""Upper bound of the receive window that a request may ask for."""
 
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+RouteHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class TradingApi:
-    """What an account can ask of the venue."""
+    """Routes for trading and market data.
 
-    def __init__(self, venue: Venue, streams: Streams, pacer: Pacer, faults: Faults) -> None:
+    `count_request` is called with each request's name and response status.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        streams: Streams,
+        pacer: Pacer,
+        faults: FaultInjector,
+        count_request: Callable[[str, int], None],
+    ) -> None:
         self._venue = venue
         self._streams = streams
         self._pacer = pacer
         self._faults = faults
+        self._count_request = count_request
         self._closing = asyncio.Event()
-        self._switches: dict[Symbol, asyncio.TimerHandle] = {}
-        """What cancels everything of a symbol when nobody asks again in time."""
-        self.count: Callable[[str, int], None] = lambda _what, _status: None
-        """Called with what was asked and the status of the answer, for counting."""
+        self._dead_man_switches: dict[Symbol, asyncio.TimerHandle] = {}
+        """Timers that cancel all orders of a symbol unless they are renewed."""
 
     def routes(self) -> list[web.RouteDef]:
-        """Return the routes: market data as they are, the private ones with their faults."""
+        """Return the routes. Faults are injected into the private ones only.
+
+        The name of a handler is its label in `venue_requests_total`.
+        """
         return [
-            web.get("/api/instruments", self._open(self._instruments)),
-            web.get("/api/candles", self._open(self._candles)),
-            web.get("/api/clock", self._open(self._clock)),
-            web.get("/api/sequence", self._open(self._sequence)),
-            web.post("/api/order", self._noted(self._private(self._place, acts=True))),
-            web.delete("/api/order", self._private(self._cancel, acts=True)),
+            web.get("/api/instruments", self._public(self._instruments)),
+            web.get("/api/candles", self._public(self._candles)),
+            web.get("/api/clock", self._public(self._clock)),
+            web.get("/api/sequence", self._public(self._sequence)),
+            web.post("/api/order", self._recording_arrival(self._private(self._place, is_write=True))),
+            web.delete("/api/order", self._private(self._cancel, is_write=True)),
             web.get("/api/order", self._private(self._order)),
             web.get("/api/orders", self._private(self._orders)),
             web.get("/api/trades", self._private(self._trades)),
@@ -68,34 +82,34 @@ class TradingApi:
         ]
 
     def close(self) -> None:
-        """Let go of the requests that are being held, and of the listeners."""
+        """End delayed requests, cancel the dead man's switches and disconnect all listeners."""
         self._closing.set()
-        for switch in self._switches.values():
-            switch.cancel()
-        cut(self._streams.market)
-        cut(self._streams.account)
+        for timer in self._dead_man_switches.values():
+            timer.cancel()
+        disconnect_all(self._streams.market)
+        disconnect_all(self._streams.account)
 
     async def _instruments(self, request: web.Request) -> object:
         return self._venue.instruments()
 
     async def _candles(self, request: web.Request) -> object:
-        interval = request.query.get("interval", INTERVAL)
-        return self._venue.candles(_symbol(request), interval, _number(request, "limit", PAST))
+        interval = request.query.get("interval", CANDLE_INTERVAL)
+        return self._venue.candles(_symbol(request), interval, _number(request, "limit", HISTORY_CANDLES))
 
     async def _clock(self, request: web.Request) -> object:
         return ServerTime(time=self._venue.now())
 
     async def _sequence(self, request: web.Request) -> object:
-        return EventNumber(sequence=self._venue.books.counters.event)
+        return EventNumber(sequence=self._venue.matching.counters.event)
 
     async def _place(self, request: web.Request) -> object:
         try:
             new = msgspec.json.decode(await request.read(), type=PlaceRequest)
         except msgspec.MsgspecError as error:
-            raise Refusal(RejectReason.OTHER, str(error)) from error
+            raise VenueRejection(RejectReason.OTHER, str(error)) from error
         self._check_window(new.timestamp, new.receive_window)
-        if (reason := self._faults.refusal()) is not None:
-            raise Refusal(reason, "as it was told to")
+        if (reason := self._faults.take_order_rejection()) is not None:
+            raise VenueRejection(reason, "scripted by POST /admin/refusals")
         return self._venue.place(new)
 
     async def _cancel(self, request: web.Request) -> object:
@@ -116,13 +130,15 @@ class TradingApi:
         return self._venue.fundings(_symbol(request), _number(request, "after", 0))
 
     async def _cancel_all_after(self, request: web.Request) -> object:
-        symbol = self._venue.books.listing(_symbol(request)).rules.symbol
+        symbol = self._venue.matching.listing(_symbol(request)).rules.symbol
         milliseconds = _number(request, "timeout_ms", 0)
-        if (switch := self._switches.pop(symbol, None)) is not None:
-            switch.cancel()
+        if (timer := self._dead_man_switches.pop(symbol, None)) is not None:
+            timer.cancel()
         if milliseconds:
             loop = asyncio.get_running_loop()
-            self._switches[symbol] = loop.call_later(milliseconds / 1000, self._venue.cancel_all, symbol)
+            self._dead_man_switches[symbol] = loop.call_later(
+                milliseconds / 1000, self._venue.cancel_all, symbol
+            )
         return ServerTime(time=self._venue.now())
 
     async def _positions(self, request: web.Request) -> object:
@@ -134,119 +150,117 @@ class TradingApi:
     async def _market_stream(self, request: web.Request) -> web.StreamResponse:
         names = [name for name in request.query.get("symbols", "").split(",") if name]
         try:
-            symbols = frozenset(self._venue.books.listing(Symbol(name)).rules.symbol for name in names)
-        except Refusal as refusal:
-            return _refused(refusal)
-        return await serve(
+            symbols = frozenset(self._venue.matching.listing(Symbol(name)).rules.symbol for name in names)
+        except VenueRejection as rejection:
+            return _rejection_response(rejection)
+        return await serve_stream(
             request,
             self._streams.market,
             Listener(request, symbols),
-            first=lambda: to_json(self._first_frame(symbols)),
-            heard=self._proceed,
+            first_frame=lambda: to_json(self._first_frame(symbols)),
+            on_message=self._proceed,
         )
 
     async def _account_stream(self, request: web.Request) -> web.StreamResponse:
-        return await serve(
+        return await serve_stream(
             request,
             self._streams.account,
             Listener(request),
-            first=lambda: to_json(AccountFrame(sequence=self._venue.books.counters.event)),
+            first_frame=lambda: to_json(AccountFrame(sequence=self._venue.matching.counters.event)),
         )
 
     def _first_frame(self, symbols: frozenset[Symbol]) -> MarketFrame:
-        newest = self._pacer.newest
-        if self._venue.settings.is_lock_step and newest is not None:
-            # Whole, as it may not have arrived before the connection was lost.
-            return only(newest, symbols)
-        return self._venue.standing(symbols)
+        last_frame = self._pacer.last_frame
+        if self._venue.settings.is_lock_step and last_frame is not None:
+            # The whole last tick: it may not have arrived before the connection was lost.
+            return filter_frame(last_frame, symbols)
+        return self._venue.snapshot(symbols)
 
     def _proceed(self, text: bytes) -> None:
         try:
-            done = msgspec.json.decode(text, type=Proceed).proceed
+            tick = msgspec.json.decode(text, type=Proceed).proceed
         except msgspec.MsgspecError:
             return
-        self._pacer.proceed(done)
+        self._pacer.proceed(tick)
 
     def _check_window(self, sent: TimeNs, window: DurationNs | None) -> None:
-        window = min(self._venue.settings.receive_window if window is None else window, LONGEST_WINDOW_NS)
+        window = min(self._venue.settings.receive_window if window is None else window, MAX_RECEIVE_WINDOW_NS)
         age = time_ns() - sent
-        if not -EARLY_NS <= age <= window:
-            raise Refusal(
+        if not -MAX_CLOCK_AHEAD_NS <= age <= window:
+            raise VenueRejection(
                 RejectReason.TOO_LATE,
-                f"sent {age / SECOND_NS:.3f} s ago, the receive window is {window / SECOND_NS:g} s",
+                f"sent {age / SECOND_NS:.3f} s ago, outside the receive window of {window / SECOND_NS:g} s",
             )
 
-    def _open(self, ask: Callable[[web.Request], Awaitable[object]]) -> Answer:
-        async def answer(request: web.Request) -> web.StreamResponse:
+    def _public(self, handler: Callable[[web.Request], Awaitable[object]]) -> RouteHandler:
+        async def respond(request: web.Request) -> web.StreamResponse:
             try:
-                response = _json(await ask(request))
-            except Refusal as refusal:
-                response = _refused(refusal)
-            self.count(ask.__name__.lstrip("_"), response.status)
+                response = json_response(await handler(request))
+            except VenueRejection as rejection:
+                response = _rejection_response(rejection)
+            self._count_request(handler.__name__.lstrip("_"), response.status)
             return response
 
-        return answer
+        return respond
 
-    def _private(self, ask: Callable[[web.Request], Awaitable[object]], *, acts: bool = False) -> Answer:
-        answer_truly = self._open(ask)
+    def _private(
+        self, handler: Callable[[web.Request], Awaitable[object]], *, is_write: bool = False
+    ) -> RouteHandler:
+        handle = self._public(handler)
 
-        async def answer(request: web.Request) -> web.StreamResponse:
-            fate = self._faults.request(acts=acts)
-            if fate.rejection is not None:
-                self.count(ask.__name__.lstrip("_"), fate.rejection.value)
-                return self._rejected(fate.rejection)
-            return await self._suffer(fate, request, answer_truly)
+        async def respond(request: web.Request) -> web.StreamResponse:
+            faults = self._faults.for_request(is_write=is_write)
+            if faults.rejection is not None:
+                self._count_request(handler.__name__.lstrip("_"), faults.rejection.value)
+                return self._overload_response(faults.rejection)
+            return await self._answer_with_faults(faults, request, handle)
 
-        return answer
+        return respond
 
-    def _noted(self, answer: Answer) -> Answer:
-        # Before any fault: what is refused, late or never answered was sent all the same.
-        async def note(request: web.Request) -> web.StreamResponse:
+    def _recording_arrival(self, handler: RouteHandler) -> RouteHandler:
+        # Before fault injection: also a request that is rejected, delayed or not answered counts as arrived.
+        async def record(request: web.Request) -> web.StreamResponse:
             try:
                 new = msgspec.json.decode(await request.read(), type=PlaceRequest)
             except msgspec.MsgspecError:
-                return await answer(request)
-            self._venue.arrived(new.symbol, new.client_order_id)
-            return await answer(request)
+                return await handler(request)
+            self._venue.record_arrival(new.symbol, new.client_order_id)
+            return await handler(request)
 
-        return note
+        return record
 
-    async def _suffer(self, fate: RequestFate, request: web.Request, answer: Answer) -> web.StreamResponse:
-        # The body has to be here before the client goes away.
+    async def _answer_with_faults(
+        self, faults: RequestFaults, request: web.Request, handler: RouteHandler
+    ) -> web.StreamResponse:
+        # Read the body first: the client may disconnect during the delay.
         await request.read()
-        if fate.delay:
-            await self._hold(fate.delay)
-        response = await answer(request)
-        if fate.answer_is_lost:
-            await self._hold(self._faults.settings.answer_delay)
+        if faults.delay:
+            await self._delay(faults.delay)
+        response = await handler(request)
+        if faults.answer_is_lost:
+            await self._delay(self._faults.settings.answer_delay)
             if request.transport is not None:
                 request.transport.abort()
         return response
 
-    async def _hold(self, duration: DurationNs) -> None:
+    async def _delay(self, duration: DurationNs) -> None:
         try:
             async with asyncio.timeout(duration / SECOND_NS):
                 await self._closing.wait()
         except TimeoutError:
             return
-        raise web.HTTPServiceUnavailable(text="the venue is ending")
+        raise web.HTTPServiceUnavailable(text="the venue is shutting down")
 
-    def _rejected(self, rejection: Rejection) -> web.Response:
-        seconds = self._faults.settings.retry_after_s
-        response = _json(Refused(reason=RejectReason.RATE_LIMITED, detail=rejection.name.lower()))
-        response.set_status(rejection.value)
-        response.headers["Retry-After"] = f"{seconds:g}"
+    def _overload_response(self, rejection: HttpRejection) -> web.Response:
+        body = RejectionBody(reason=RejectReason.RATE_LIMITED, detail=rejection.name.lower())
+        response = json_response(body, rejection.value)
+        response.headers["Retry-After"] = f"{self._faults.settings.retry_after_s:g}"
         return response
 
 
-def _json(body: object) -> web.Response:
-    return web.Response(body=to_json(body), content_type="application/json")
-
-
-def _refused(refusal: Refusal) -> web.Response:
-    response = _json(Refused(reason=refusal.reason, detail=refusal.detail))
-    response.set_status(404 if refusal.reason is RejectReason.NOT_FOUND else 400)
-    return response
+def _rejection_response(rejection: VenueRejection) -> web.Response:
+    body = RejectionBody(reason=rejection.reason, detail=rejection.detail)
+    return json_response(body, 404 if rejection.reason is RejectReason.NOT_FOUND else 400)
 
 
 def _symbol(request: web.Request) -> Symbol:
@@ -257,8 +271,8 @@ def _order_id(request: web.Request) -> ClientOrderId:
     return ClientOrderId(request.query.get("client_order_id", ""))
 
 
-def _number(request: web.Request, name: str, otherwise: int) -> int:
+def _number(request: web.Request, name: str, default: int) -> int:
     text = request.query.get(name, "")
     if text and not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise Refusal(RejectReason.OTHER, f"{name} is not a whole number: {text!r}")
-    return int(text) if text else otherwise
+        raise VenueRejection(RejectReason.OTHER, f"{name} must be a non-negative integer, not {text!r}")
+    return int(text) if text else default

@@ -1,5 +1,6 @@
-"""Opening a venue: a new store is made what it is for, an old one is gone on with where it was left."""
+"""Factory of the venue: initializes a new store, or resumes from an existing one."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -7,41 +8,48 @@ from producers.simulated.listing import Listing
 from producers.simulated.market.model import ModelTape
 from producers.simulated.market.recording import RecordingTape
 from producers.simulated.market.tape import Tape
-from producers.simulated.matching.engine import Books
+from producers.simulated.matching.engine import MatchingEngine
 from producers.simulated.matching.ledger import Wallet
-from producers.simulated.server.store import Cursor, Origin, Store, StoreUnusable
+from producers.simulated.server.store import Cursor, Store, StoreIdentity, StoreUnusable
 from producers.simulated.server.venue import Venue
 from producers.simulated.settings import VenueSettings
 from schemas.units import Symbol, TimeNs
 
 
-def open_venue(settings: VenueSettings, store: Store, now: TimeNs) -> Venue:
-    """Return the venue of a store.
+def open_venue(
+    settings: VenueSettings,
+    store: Store,
+    now: TimeNs,
+    on_failure: Callable[[BaseException], None] = lambda _: None,
+) -> Venue:
+    """Return the venue of a store; see `Venue` about `on_failure`.
 
-    Raises: StoreUnusable when it was made for another market, RecordingError.
+    Raises: StoreUnusable when the store was created with other settings, RecordingError.
     """
-    origin = _origin(settings, now)
+    identity = _identity_of(settings, now)
     recording = RecordingTape(settings, settings.recording) if settings.recording else None
-    known = store.origin()
-    if known is None:
+    stored = store.identity()
+    if stored is None:
         wallets = [
             Wallet(asset=asset, initial=total, total=total) for asset, total in settings.balances.items()
         ]
-        store.begin(origin, wallets, Cursor(time=recording.time(0, now) if recording else origin.created))
-        known = origin
-    _check_origin(store, origin, known)
+        store.initialize(
+            identity, wallets, Cursor(time=recording.time(0, now) if recording else identity.created)
+        )
+        stored = identity
+    _check_identity(store, identity, stored)
     cursor = store.cursor()
     assert cursor is not None
     cursor.starts += 1
-    tape = recording or _model(settings, store, cursor, known.created, now)
-    books = _books(settings, store, cursor, tape)
-    return Venue(settings, store, tape, books, cursor)
+    tape = recording or _open_model(settings, store, cursor, stored.created, now)
+    matching = _open_matching(settings, store, cursor, tape)
+    return Venue(settings, store, tape, matching, cursor, on_failure)
 
 
-def _origin(settings: VenueSettings, now: TimeNs) -> Origin:
+def _identity_of(settings: VenueSettings, now: TimeNs) -> StoreIdentity:
     is_fixed = settings.is_lock_step and settings.start_time is not None
     recording = settings.recording
-    return Origin(
+    return StoreIdentity(
         created=settings.start_time if is_fixed and settings.start_time is not None else now,
         seed=settings.seed,
         balances={asset: Decimal(total) for asset, total in settings.balances.items()},
@@ -51,52 +59,55 @@ def _origin(settings: VenueSettings, now: TimeNs) -> Origin:
     )
 
 
-def _check_origin(store: Store, wanted: Origin, known: Origin) -> None:
+def _check_identity(store: Store, expected: StoreIdentity, stored: StoreIdentity) -> None:
     for name in ("seed", "balances", "recording"):
-        was, now = getattr(known, name), getattr(wanted, name)
-        if was != now:
+        old, new = getattr(stored, name), getattr(expected, name)
+        if old != new:
             raise StoreUnusable(
-                f"{store.path} was made with {name} {was}, not {now}: name another store, or remove it"
+                f"{store.path} was created with {name} {old}, not {new}: use another store, or remove this one"
             )
 
 
-def _model(settings: VenueSettings, store: Store, cursor: Cursor, created: TimeNs, now: TimeNs) -> ModelTape:
+def _open_model(
+    settings: VenueSettings, store: Store, cursor: Cursor, created: TimeNs, now: TimeNs
+) -> ModelTape:
     tape = ModelTape(settings, created)
     paths = {path.symbol: path for path in cursor.paths}
-    begun = []
+    history = []
     for symbol in _symbols(settings):
         if symbol in paths:
             tape.resume(paths[symbol], store.candles(symbol))
         else:
-            begun += tape.begin(symbol, max(tape.time(cursor.tick, now), cursor.time))
+            history += tape.start(symbol, max(tape.time(cursor.tick, now), cursor.time))
     _check_symbols(settings, store, set(paths))
     cursor.paths = tape.paths()
-    store.commit(cursor, candles=begun)
+    store.commit(cursor, candles=history)
     return tape
 
 
-def _books(settings: VenueSettings, store: Store, cursor: Cursor, tape: Tape) -> Books:
+def _open_matching(settings: VenueSettings, store: Store, cursor: Cursor, tape: Tape) -> MatchingEngine:
     orders, holdings = store.open_orders(), store.holdings()
     _check_symbols(settings, store, {o.symbol for o in orders} | {h.symbol for h in holdings})
     listings = {
         s.instrument.symbol: Listing(s.instrument, s.leverage, settings.maximum_open_orders, s.depth_notional)
         for s in settings.symbols
     }
-    books = Books(
+    return MatchingEngine(
         settings.venue,
         listings,
         store.wallets(),
+        {tick.symbol: tick.quote for tick in tape.snapshot(cursor.tick, cursor.time)},
         holdings=holdings,
         orders=orders,
         counters=cursor.counters,
     )
-    books.account.quotes = {tick.symbol: tick.quote for tick in tape.standing(cursor.tick, cursor.time)}
-    return books
 
 
-def _check_symbols(settings: VenueSettings, store: Store, known: set[Symbol]) -> None:
-    if missing := sorted(known - set(_symbols(settings))):
-        raise StoreUnusable(f"{store.path} trades {', '.join(missing)}, which the settings do not name")
+def _check_symbols(settings: VenueSettings, store: Store, stored: set[Symbol]) -> None:
+    if missing := sorted(stored - set(_symbols(settings))):
+        raise StoreUnusable(
+            f"{store.path} has traded {', '.join(missing)}: add them to the settings, or use another store"
+        )
 
 
 def _symbols(settings: VenueSettings) -> list[Symbol]:

@@ -1,99 +1,101 @@
-"""Which request or delivery goes wrong, decided from a seed: the same numbers always meet the same fate."""
+"""Fault injection: faults of requests and events, drawn from a seed by their number."""
 
 from collections import deque
 from enum import Enum
 from typing import NamedTuple
 
-from producers.simulated.market.tape import chance
+from producers.simulated.market.tape import seeded_random
 from producers.simulated.settings import FaultSettings
 from schemas.units import DurationNs
 from schemas.venue.orders import RejectReason
 
 
-class Rejection(Enum):
-    """What a request is answered that is not carried out."""
+class HttpRejection(Enum):
+    """HTTP status of a private request that is not carried out."""
 
     RATE_LIMITED = 429
     OVERLOADED = 503
 
 
-class RequestFate(NamedTuple):
-    """What happens to one private request."""
+class RequestFaults(NamedTuple):
+    """Faults of one private request."""
 
-    rejection: Rejection | None = None
+    rejection: HttpRejection | None = None
     delay: DurationNs = 0
-    """It arrives that much later."""
+    """Time before it is processed."""
     answer_is_lost: bool = False
+    """The connection is closed without a response."""
 
 
-class Delivery(NamedTuple):
-    """What happens to one private event on its way."""
+class EventFaults(NamedTuple):
+    """Faults of one account event."""
 
     copies: int = 1
+    """0: the event is lost."""
     is_late: bool = False
     is_reordered: bool = False
-    cuts: bool = False
-    """The streams are cut instead."""
+    disconnects: bool = False
+    """The account streams are disconnected before the event."""
 
 
-class Faults:
-    """The faults in force; they can be changed while the venue runs."""
+class FaultInjector:
+    """Decides the faults of each request, event and tick. `settings` can be replaced at any time."""
 
     def __init__(self, settings: FaultSettings, start: int) -> None:
         self.settings = settings
         self._start = start
         self._requests = 0
-        self._refusals: deque[RejectReason] = deque()
-        self._to_be_limited = 0
+        self._order_rejections: deque[RejectReason] = deque()
+        self._requests_to_limit = 0
 
-    def refuse_next(self, count: int, reason: RejectReason) -> None:
-        """Let the next orders be refused; for RATE_LIMITED the next private requests of any kind."""
+    def reject_next(self, count: int, reason: RejectReason) -> None:
+        """Reject the next `count` orders for a reason; RATE_LIMITED rejects private requests of any kind."""
         if reason is RejectReason.RATE_LIMITED:
-            self._to_be_limited += count
+            self._requests_to_limit += count
         else:
-            self._refusals.extend([reason] * count)
+            self._order_rejections.extend([reason] * count)
 
-    def refusal(self) -> RejectReason | None:
-        """Return why the order that was just asked for is to be refused, None when it is not."""
-        return self._refusals.popleft() if self._refusals else None
+    def take_order_rejection(self) -> RejectReason | None:
+        """Return the reason to reject the next order, as set by `reject_next`; None to accept it."""
+        return self._order_rejections.popleft() if self._order_rejections else None
 
-    def request(self, *, acts: bool) -> RequestFate:
-        """Return the fate of the next private request; only one that acts can be late or lose its answer."""
+    def for_request(self, *, is_write: bool) -> RequestFaults:
+        """Return the faults of the next private request; only a write can be delayed or lose its response."""
         self._requests += 1
-        if self._to_be_limited:
-            self._to_be_limited -= 1
-            return RequestFate(rejection=Rejection.RATE_LIMITED)
-        # Each start of the process meets others, or a retry after a restart would fail for ever.
-        draw = chance(self.settings.seed, "request", self._start, self._requests)
-        rolls = [draw.random() for _ in range(5)]
+        if self._requests_to_limit:
+            self._requests_to_limit -= 1
+            return RequestFaults(rejection=HttpRejection.RATE_LIMITED)
+        # The start count is part of the name: otherwise a request retried after each restart would fail every time.
+        random = seeded_random(self.settings.seed, "request", self._start, self._requests)
+        rolls = [random.random() for _ in range(5)]
         faults = self.settings
         if rolls[0] < faults.rate_limited:
-            return RequestFate(rejection=Rejection.RATE_LIMITED)
+            return RequestFaults(rejection=HttpRejection.RATE_LIMITED)
         if rolls[1] < faults.overloaded:
-            return RequestFate(rejection=Rejection.OVERLOADED)
-        is_late = acts and rolls[2] < faults.request_late
-        return RequestFate(
-            delay=faults.latency * acts + int(faults.request_delay * (0.5 + rolls[3] / 2)) * is_late,
-            answer_is_lost=acts and rolls[4] < faults.answer_lost,
+            return RequestFaults(rejection=HttpRejection.OVERLOADED)
+        is_late = is_write and rolls[2] < faults.request_late
+        return RequestFaults(
+            delay=faults.latency * is_write + int(faults.request_delay * (0.5 + rolls[3] / 2)) * is_late,
+            answer_is_lost=is_write and rolls[4] < faults.answer_lost,
         )
 
-    def delivery(self, sequence: int) -> Delivery:
-        """Return the fate of a private event."""
+    def for_event(self, sequence: int) -> EventFaults:
+        """Return the faults of an account event."""
         faults = self.settings
         if not (
             faults.lost or faults.doubled or faults.late or faults.reordered or faults.disconnect_account
         ):
-            return Delivery()
-        draw = chance(faults.seed, "event", sequence)
-        rolls = [draw.random() for _ in range(5)]
-        return Delivery(
+            return EventFaults()
+        random = seeded_random(faults.seed, "event", sequence)
+        rolls = [random.random() for _ in range(5)]
+        return EventFaults(
             copies=0 if rolls[0] < faults.lost else 2 if rolls[1] < faults.doubled else 1,
             is_late=rolls[2] < faults.late,
             is_reordered=rolls[3] < faults.reordered,
-            cuts=rolls[4] < faults.disconnect_account,
+            disconnects=rolls[4] < faults.disconnect_account,
         )
 
-    def cuts_market(self, tick: int) -> bool:
-        """Tell whether a tick cuts the market streams."""
+    def disconnects_market(self, tick: int) -> bool:
+        """Return whether a tick disconnects the market streams."""
         probability = self.settings.disconnect_market
-        return probability > 0 and chance(self.settings.seed, "market", tick).random() < probability
+        return probability > 0 and seeded_random(self.settings.seed, "market", tick).random() < probability

@@ -1,4 +1,4 @@
-"""How fast the market goes: by the clock, or a tick for each `proceed`."""
+"""Pacing of the simulated market: by the clock, or one tick per `proceed`."""
 
 import asyncio
 
@@ -8,41 +8,41 @@ from producers.simulated.server.venue import Venue
 from producers.simulated.wire import MarketFrame
 from schemas.units import SECOND_NS, DurationNs
 
-LONGEST_STEP_NS: DurationNs = 60 * SECOND_NS
-"""A recording's gap is not waited for any longer than this."""
+MAX_STEP_NS: DurationNs = 60 * SECOND_NS
+"""Upper bound of the market time between two ticks, so that a gap in a recording does not stall the market."""
 
 
 class Pacer:
-    """Moves the venue's market on and tells everybody."""
+    """Advances the venue's market and publishes each tick."""
 
     def __init__(self, venue: Venue, streams: Streams, log: Logger) -> None:
         self._venue = venue
         self._streams = streams
         self._log = log
         self.ticks = 0
-        """Since the process started."""
-        self.newest: MarketFrame | None = None
+        """Number of ticks since the start of the process."""
+        self.last_frame: MarketFrame | None = None
         self.is_halted = False
-        """Orders are taken and canceled, and the price stands still."""
+        """The clock makes no ticks; orders are still accepted and canceled."""
 
     async def run(self) -> None:
-        """Tick by the clock until the market ends; in lock-step ticks come from `proceed` instead."""
+        """Tick by the clock until the market ends; return at once in lock-step, where `proceed` makes the ticks."""
         speed = self._venue.settings.speed
         if speed == "max":
             return
         loop = asyncio.get_running_loop()
         due = loop.time()
         while not self._venue.has_ended:
-            due += self._step() / speed / SECOND_NS
+            due += self._tick_interval() / speed / SECOND_NS
             if due < loop.time() - 1.0:
-                # Behind by more than hurrying makes up for: the process was stopped, or the speed is too high.
+                # More than a second behind: the process was suspended or the speed is too high. Do not catch up.
                 due = loop.time()
             await asyncio.sleep(max(0.0, due - loop.time()))
             if not self.is_halted:
                 self._tick()
 
     def proceed(self, tick: int) -> None:
-        """Make the next tick of a lock-step market, if `tick` is the newest and there is a next one."""
+        """Make the next tick of a lock-step market if `tick` is the last one made and the market has not ended."""
         venue = self._venue
         if venue.settings.is_lock_step and tick == venue.cursor.tick and not venue.has_ended:
             self._tick()
@@ -50,14 +50,14 @@ class Pacer:
     def _tick(self) -> None:
         frame = self._venue.tick()
         self.ticks += 1
-        self.newest = frame
-        self._streams.tell_market(frame)
+        self.last_frame = frame
+        self._streams.publish_market(frame)
         if frame.is_last:
             self._log.info("market_ended", tick=frame.tick)
 
-    def _step(self) -> DurationNs:
+    def _tick_interval(self) -> DurationNs:
         venue = self._venue
         if venue.settings.recording is None:
             return venue.settings.tick_interval
-        at, tape = venue.cursor.tick, venue.tape
-        return min(tape.time(at + 1, 0) - tape.time(at, 0), LONGEST_STEP_NS)
+        tick, tape = venue.cursor.tick, venue.tape
+        return min(tape.time(tick + 1, 0) - tape.time(tick, 0), MAX_STEP_NS)

@@ -1,101 +1,92 @@
-"""What can be staged at the simulated venue: a price's path, silence, refusals, and what somebody does by hand.
+"""HTTP API that scripts the simulated venue: prices, a silent feed, rejections, manual orders.
 
-POST /admin/path      {"symbol": ..., "scenes": [{"price": "54000", "volume": "40"}]}   a tick each, then the walk
-POST /admin/silence   {"is_silent": true}     the market goes on, the sockets stay open, nobody is told
-POST /admin/refusals  {"count": 3, "reason": "post_only_would_cross"}   the next orders; rate_limited: requests
-POST /admin/order     a NewOrder              by hand: at once, whatever faults are in force
+POST /admin/path      {"symbol": ..., "scenes": [{"price": "54000", "volume": "40"}]}
+                      the next ticks of a symbol, one scene each; then the random walk continues
+POST /admin/silence   {"is_silent": true}
+                      the market advances and connections stay open, but no frames are sent
+POST /admin/refusals  {"count": 3, "reason": "post_only_would_cross"}
+                      rejects the next orders; with rate_limited the next private requests of any kind
+POST /admin/order     {"symbol": ..., "side": "buy", "price": "50", "quantity": "1"}
+                      places an order at once, bypassing injected faults
 """
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
 
-from producers.simulated.market.model import ModelTape, Scene
-from producers.simulated.matching.orders import NewOrder, Refusal
-from producers.simulated.server.faults import Faults
+from producers.simulated.market.model import ModelTape, ScriptedTick
+from producers.simulated.matching.orders import NewOrder, VenueRejection
+from producers.simulated.server.faults import FaultInjector
+from producers.simulated.server.responses import json_response, read_body
 from producers.simulated.server.streams import Streams
 from producers.simulated.server.venue import Venue
-from producers.simulated.wire import to_json
 from schemas.units import Symbol
 from schemas.venue.orders import RejectReason
 
-T = TypeVar("T")
 
-
-class Path(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the next ticks of a symbol are."""
+class PricePath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of POST /admin/path."""
 
     symbol: Symbol
-    scenes: tuple[Scene, ...]
+    ticks: tuple[ScriptedTick, ...] = msgspec.field(name="scenes")
 
 
-class Silence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether the market feed is silent."""
+class FeedSilence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of POST /admin/silence."""
 
     is_silent: bool
 
 
-class Refusals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many come, and why."""
+class ScriptedRejections(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of POST /admin/refusals."""
 
     count: Annotated[int, msgspec.Meta(gt=0)]
     reason: RejectReason
 
 
-class SceneApi:
-    """The stage, over HTTP."""
+class ScriptingApi:
+    """Routes that script the market and the account."""
 
-    def __init__(self, venue: Venue, streams: Streams, faults: Faults) -> None:
+    def __init__(self, venue: Venue, streams: Streams, faults: FaultInjector) -> None:
         self._venue = venue
         self._streams = streams
         self._faults = faults
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.post("/admin/path", self._path),
-            web.post("/admin/silence", self._silence),
-            web.post("/admin/refusals", self._refusals),
-            web.post("/admin/order", self._order),
+            web.post("/admin/path", self._script_prices),
+            web.post("/admin/silence", self._silence_feed),
+            web.post("/admin/refusals", self._reject_next),
+            web.post("/admin/order", self._place_order),
         ]
 
-    async def _path(self, request: web.Request) -> web.Response:
-        path = await _body(request, Path)
+    async def _script_prices(self, request: web.Request) -> web.Response:
+        path = await read_body(request, PricePath)
         try:
-            self._venue.books.listing(path.symbol)
-        except Refusal as refusal:
-            raise web.HTTPBadRequest(text=refusal.detail) from refusal
+            self._venue.matching.listing(path.symbol)
+        except VenueRejection as rejection:
+            raise web.HTTPBadRequest(text=rejection.detail) from rejection
         if not isinstance(self._venue.tape, ModelTape):
-            raise web.HTTPBadRequest(text="a recording goes the way it went")
-        if any(not scene.price.is_finite() or scene.price <= 0 for scene in path.scenes):
-            raise web.HTTPBadRequest(text="a price is a number above zero")
-        self._venue.tape.play(path.symbol, path.scenes)
-        return _json(path)
+            raise web.HTTPBadRequest(text="the venue replays a recording: only a model can be scripted")
+        if any(not tick.price.is_finite() or tick.price <= 0 for tick in path.ticks):
+            raise web.HTTPBadRequest(text="every price must be a finite number above zero")
+        self._venue.tape.script(path.symbol, path.ticks)
+        return json_response(path)
 
-    async def _silence(self, request: web.Request) -> web.Response:
-        silence = await _body(request, Silence)
+    async def _silence_feed(self, request: web.Request) -> web.Response:
+        silence = await read_body(request, FeedSilence)
         self._streams.is_silent = silence.is_silent
-        return _json(silence)
+        return json_response(silence)
 
-    async def _refusals(self, request: web.Request) -> web.Response:
-        refusals = await _body(request, Refusals)
-        self._faults.refuse_next(refusals.count, refusals.reason)
-        return _json(refusals)
+    async def _reject_next(self, request: web.Request) -> web.Response:
+        rejections = await read_body(request, ScriptedRejections)
+        self._faults.reject_next(rejections.count, rejections.reason)
+        return json_response(rejections)
 
-    async def _order(self, request: web.Request) -> web.Response:
-        new = await _body(request, NewOrder)
+    async def _place_order(self, request: web.Request) -> web.Response:
+        new = await read_body(request, NewOrder)
         try:
-            return _json(self._venue.place(new))
-        except Refusal as refusal:
-            raise web.HTTPBadRequest(text=refusal.detail) from refusal
-
-
-async def _body(request: web.Request, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(await request.read(), type=kind)
-    except msgspec.MsgspecError as error:
-        raise web.HTTPBadRequest(text=str(error)) from error
-
-
-def _json(body: object) -> web.Response:
-    return web.Response(body=to_json(body), content_type="application/json")
+            return json_response(self._venue.place(new))
+        except VenueRejection as rejection:
+            raise web.HTTPBadRequest(text=rejection.detail) from rejection

@@ -1,7 +1,7 @@
-"""The venue's durable side: one SQLite file, one transaction for each request and each tick.
+"""SQLite store of the simulated venue: one file, one transaction per request and per tick.
 
-Once a transaction is committed it survives the death of the process at any moment (not of the machine: the log is not
-flushed to the disk each time). A second process on the same file is refused.
+A committed transaction survives a kill of the process, but not a crash of the machine (`synchronous = NORMAL` does not
+flush the log on each commit). A lock file keeps a second process from opening the same store.
 """
 
 import fcntl
@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 import msgspec
 
 from producers.simulated.market.model import PathState
-from producers.simulated.market.tape import PAST
+from producers.simulated.market.tape import HISTORY_CANDLES
 from producers.simulated.matching.changes import Changes, Counters
 from producers.simulated.matching.ledger import Holding, Wallet
 from producers.simulated.matching.orders import Arrival, Order
@@ -23,7 +23,7 @@ from schemas.units import ClientOrderId, Money, Symbol, TimeNs
 from schemas.venue.market import Candle
 from schemas.venue.orders import Funding, Trade
 
-LAYOUT = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS origin (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS cursor (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS wallets (asset TEXT PRIMARY KEY, body BLOB NOT NULL);
@@ -48,45 +48,45 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class StoreUnusable(OSError):
-    """Another venue has the store, or it is of another kind of market, or not a store at all."""
+    """The store is in use by another process, was created with other settings, or is not a store."""
 
 
-class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """What a store was made for; it cannot be another's later."""
+class StoreIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings that a store was created with and that must not change."""
 
     created: TimeNs
     seed: int
     balances: dict[str, Money]
     recording: dict[Symbol, str] | None
-    """Names of the candle files."""
+    """File name of each symbol's candles; None for a model."""
 
 
 class Cursor(msgspec.Struct, kw_only=True):
-    """Where the market and the numbering have come to."""
+    """Progress of the venue: tick, market time, sequence counters and model paths."""
 
     tick: int = 0
     time: TimeNs = 0
     counters: Counters = msgspec.field(default_factory=Counters)
     paths: list[PathState] = []
     starts: int = 0
-    """How often a process has started on the store."""
+    """Number of times that a process has opened the store."""
 
 
 class Store:
-    """An open store, and the lock that keeps it ours."""
+    """An open store and its lock."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make a store.
+        """Open the store, or create it.
 
-        Raises: StoreUnusable.
+        Raises: StoreUnusable when it is locked, not writable or not a store.
         """
         self.path = path
-        self._lock = _locked(path)
+        self._lock = _acquire_lock(path)
         try:
-            self._database = _opened(path)
+            self._database = _open_database(path)
         except sqlite3.Error as error:
             os.close(self._lock)
-            raise StoreUnusable(f"{path} is not a venue's store: {error}") from error
+            raise StoreUnusable(f"{path} is not a store of the simulated venue: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -95,21 +95,21 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Let the store go."""
+        """Close the database and release the lock."""
         self._database.close()
         os.close(self._lock)
 
-    def origin(self) -> Origin | None:
-        """Return what the store was made for, None when it is new."""
-        return next(iter(self._read("SELECT body FROM origin", (), Origin)), None)
+    def identity(self) -> StoreIdentity | None:
+        """Return the settings that the store was created with, None when it is new."""
+        return next(iter(self._read("SELECT body FROM origin", (), StoreIdentity)), None)
 
     def cursor(self) -> Cursor | None:
         return next(iter(self._read("SELECT body FROM cursor", (), Cursor)), None)
 
-    def begin(self, origin: Origin, wallets: Iterable[Wallet], cursor: Cursor) -> None:
-        """Make a new store what it is for."""
+    def initialize(self, identity: StoreIdentity, wallets: Iterable[Wallet], cursor: Cursor) -> None:
+        """Write the initial state of a new store."""
         with self._transaction():
-            self._write("INSERT INTO origin (one, body) VALUES (1, ?)", [(_encode(origin),)])
+            self._write("INSERT INTO origin (one, body) VALUES (1, ?)", [(_encode(identity),)])
             self._write_wallets(wallets)
             self._write_cursor(cursor)
 
@@ -122,7 +122,7 @@ class Store:
         holdings: Iterable[Holding] = (),
         candles: Sequence[Candle] = (),
     ) -> None:
-        """Make one request or one tick durable."""
+        """Store the changes of one request or one tick in one transaction."""
         with self._transaction():
             self._write_cursor(cursor)
             if changes:
@@ -138,12 +138,12 @@ class Store:
                 self._write_candles(candles)
 
     def add_arrival(self, arrival: Arrival) -> None:
-        """Make durable that a request came."""
+        """Store the arrival of a request to place an order."""
         with self._transaction():
             self._write("INSERT INTO arrivals (body) VALUES (?)", [(_encode(arrival),)])
 
     def arrivals(self) -> list[Arrival]:
-        """Return every request to place an order that ever came, oldest first."""
+        """Return all requests to place an order, oldest first."""
         return self._read("SELECT body FROM arrivals ORDER BY number", (), Arrival)
 
     def wallets(self) -> list[Wallet]:
@@ -156,18 +156,18 @@ class Store:
         return self._read("SELECT body FROM orders WHERE is_open ORDER BY number", (), Order)
 
     def orders(self) -> list[Order]:
-        """Return every order there ever was, oldest first."""
+        """Return all orders, open and final, oldest first."""
         return self._read("SELECT body FROM orders ORDER BY number", (), Order)
 
     def order(self, symbol: Symbol, client_order_id: ClientOrderId) -> Order | None:
-        """Return the newest order of an id."""
+        """Return the newest order with an id, None if there is none."""
         query = (
             "SELECT body FROM orders WHERE symbol = ? AND client_order_id = ? ORDER BY number DESC LIMIT 1"
         )
         return next(iter(self._read(query, (symbol, client_order_id), Order)), None)
 
     def trades(self, symbol: Symbol, after: int, limit: int) -> list[Trade]:
-        """Return the trades of a symbol with numbers above `after`, oldest first."""
+        """Return up to `limit` trades of a symbol with numbers above `after`, oldest first."""
         query = "SELECT body FROM trades WHERE symbol = ? AND number > ? ORDER BY number LIMIT ?"
         return self._read(query, (symbol, after, limit), Trade)
 
@@ -175,7 +175,7 @@ class Store:
         return self._read("SELECT body FROM trades ORDER BY number", (), Trade)
 
     def fundings(self, symbol: Symbol, after: int, limit: int) -> list[Funding]:
-        """Return the funding payments of a symbol with numbers above `after`, oldest first."""
+        """Return up to `limit` funding payments of a symbol with numbers above `after`, oldest first."""
         query = "SELECT body FROM fundings WHERE symbol = ? AND number > ? ORDER BY number LIMIT ?"
         return self._read(query, (symbol, after, limit), Funding)
 
@@ -218,7 +218,7 @@ class Store:
     def _write_candles(self, candles: Sequence[Candle]) -> None:
         rows = [(candle.symbol, candle.open_time, _encode(candle)) for candle in candles]
         self._write("INSERT OR REPLACE INTO candles (symbol, open_time, body) VALUES (?, ?, ?)", rows)
-        oldest = {c.symbol: c.open_time - PAST * (c.time - c.open_time) for c in candles}
+        oldest = {c.symbol: c.open_time - HISTORY_CANDLES * (c.time - c.open_time) for c in candles}
         self._write("DELETE FROM candles WHERE symbol = ? AND open_time < ?", list(oldest.items()))
 
     def _write(self, query: str, rows: Sequence[tuple[object, ...]]) -> None:
@@ -234,7 +234,7 @@ def _encode(value: msgspec.Struct) -> bytes:
     return msgspec.json.encode(value)
 
 
-def _locked(path: Path) -> int:
+def _acquire_lock(path: Path) -> int:
     lock = path.with_name(f"{path.name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -246,18 +246,20 @@ def _locked(path: Path) -> int:
     except BlockingIOError:
         owner = os.read(descriptor, 20).decode().strip()
         os.close(descriptor)
-        raise StoreUnusable(f"{path} is in use by the venue with process id {owner}: stop it first") from None
+        raise StoreUnusable(
+            f"{path} is in use by a venue with process id {owner}: stop that process first"
+        ) from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _open_database(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, isolation_level=None)
     try:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
-        database.executescript(LAYOUT)
+        database.executescript(SCHEMA)
     except sqlite3.Error:
         database.close()
         raise

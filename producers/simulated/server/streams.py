@@ -1,4 +1,4 @@
-"""The venue's WebSocket streams: who listens, what each is sent, and what goes wrong on the way."""
+"""WebSocket streams of the simulated venue: listeners, publishing, and injected delivery faults."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -7,91 +7,91 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from producers.ports import AccountUpdate
-from producers.simulated.server.faults import Faults
+from producers.simulated.server.faults import FaultInjector
 from producers.simulated.wire import AccountFrame, MarketFrame, to_json
 from schemas.units import SECOND_NS, Symbol
 from schemas.venue.market import ClockRead
 
-BACKLOG = 10_000
-"""Frames that a listener may be behind before it is cut off, as real venues do."""
-HEARTBEAT_S = 10.0
-HELD_S = 1.0
-"""How long an event that is to come after the next one waits for it."""
+MAX_BACKLOG_FRAMES = 10_000
+"""Unsent frames after which a listener is disconnected, as on real venues."""
+WS_HEARTBEAT_S = 10.0
+MAX_REORDER_DELAY_S = 1.0
+"""Time after which a reordered event is sent even if no other event follows."""
 
 
 class Listener:
-    """One connection and what waits to be sent on it."""
+    """One WebSocket connection and its unsent frames."""
 
     def __init__(self, request: web.Request, symbols: frozenset[Symbol] = frozenset()) -> None:
         self.symbols = symbols
         self._transport = request.transport
-        self._frames: asyncio.Queue[bytes] = asyncio.Queue(BACKLOG)
+        self._frames: asyncio.Queue[bytes] = asyncio.Queue(MAX_BACKLOG_FRAMES)
 
     def send(self, frame: bytes) -> None:
-        """Send a frame when its turn comes; who is too far behind is cut off."""
+        """Queue a frame; disconnect when the queue is full."""
         try:
             self._frames.put_nowait(frame)
         except asyncio.QueueFull:
-            self.cut()
+            self.disconnect()
 
-    def cut(self) -> None:
-        """Break the connection without a word."""
+    def disconnect(self) -> None:
+        """Abort the connection without a close frame."""
         if self._transport is not None:
             self._transport.abort()
 
     async def frames(self) -> AsyncIterator[bytes]:
-        """Yield what is to be sent, for ever."""
+        """Yield the queued frames; never ends."""
         while True:
             yield await self._frames.get()
 
 
 class Streams:
-    """All listeners of the market and of the account."""
+    """The listeners of the market stream and of the account stream."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: FaultInjector) -> None:
         self._faults = faults
-        self._held: list[bytes] = []
+        self._reordered: list[bytes] = []
         self.market: set[Listener] = set()
         self.account: set[Listener] = set()
         self.is_silent = False
-        """The market goes on and nobody is told, with every socket open."""
+        """Market frames are not sent, while the market advances and the connections stay open."""
 
-    def tell_market(self, frame: MarketFrame) -> None:
-        """Send a tick to everybody who listens to one of its symbols."""
+    def publish_market(self, frame: MarketFrame) -> None:
+        """Send a tick to all market listeners, each with its subscribed symbols only."""
         if self.is_silent:
             return
-        if self._faults.cuts_market(frame.tick):
-            cut(self.market)
+        if self._faults.disconnects_market(frame.tick):
+            disconnect_all(self.market)
         encoded: dict[frozenset[Symbol], bytes] = {}
         for listener in self.market:
             if listener.symbols not in encoded:
-                encoded[listener.symbols] = to_json(only(frame, listener.symbols))
+                encoded[listener.symbols] = to_json(filter_frame(frame, listener.symbols))
             listener.send(encoded[listener.symbols])
 
-    def tell_account(self, updates: Sequence[AccountUpdate]) -> None:
-        """Send account events, each as its fate will have it."""
+    def publish_account(self, updates: Sequence[AccountUpdate]) -> None:
+        """Send account events to all account listeners, with injected faults."""
         if self.account:
             for update in updates:
                 self._deliver(update)
 
     def _deliver(self, update: AccountUpdate) -> None:
-        fate = self._faults.delivery(update.sequence)
-        if fate.cuts:
-            cut(self.account)
-        frames = [to_json(AccountFrame(sequence=update.sequence, event=update.event))] * fate.copies
+        faults = self._faults.for_event(update.sequence)
+        if faults.disconnects:
+            disconnect_all(self.account)
+        frames = [to_json(AccountFrame(sequence=update.sequence, event=update.event))] * faults.copies
         loop = asyncio.get_running_loop()
-        if fate.is_late:
+        if faults.is_late:
             loop.call_later(self._faults.settings.late_by / SECOND_NS, self._send, frames)
-        elif fate.is_reordered:
-            self._held += frames
-            loop.call_later(HELD_S, self._send_held)
+        elif faults.is_reordered:
+            self._reordered += frames
+            loop.call_later(MAX_REORDER_DELAY_S, self._send_reordered)
         else:
             self._send(frames)
-            self._send_held()
+            self._send_reordered()
 
-    def _send_held(self) -> None:
-        held, self._held = self._held, []
-        self._send(held)
+    def _send_reordered(self) -> None:
+        frames, self._reordered = self._reordered, []
+        self._send(frames)
 
     def _send(self, frames: Sequence[bytes]) -> None:
         for frame in frames:
@@ -99,37 +99,40 @@ class Streams:
                 listener.send(frame)
 
 
-def only(frame: MarketFrame, symbols: frozenset[Symbol]) -> MarketFrame:
-    """Return what of a frame concerns some symbols."""
+def filter_frame(frame: MarketFrame, symbols: frozenset[Symbol]) -> MarketFrame:
+    """Return a frame with the events of these symbols only."""
     events = tuple(e for e in frame.events if isinstance(e, ClockRead) or e.symbol in symbols)
     return frame if len(events) == len(frame.events) else msgspec.structs.replace(frame, events=events)
 
 
-def cut(listeners: set[Listener]) -> None:
-    """Break the connections of all listeners; they are sent nothing more."""
+def disconnect_all(listeners: set[Listener]) -> None:
+    """Disconnect and remove all listeners."""
     for listener in listeners:
-        listener.cut()
+        listener.disconnect()
     listeners.clear()
 
 
-async def serve(
+async def serve_stream(
     request: web.Request,
     listeners: set[Listener],
     listener: Listener,
     *,
-    first: Callable[[], bytes],
-    heard: Callable[[bytes], None] = lambda _: None,
+    first_frame: Callable[[], bytes],
+    on_message: Callable[[bytes], None] = lambda _: None,
 ) -> web.WebSocketResponse:
-    """Serve one listener until it goes: `first`, and then what it is sent; `heard` gets what it says."""
-    socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, compress=False)
+    """Serve one listener until it disconnects.
+
+    Sends `first_frame()`, then the frames of the listener; passes text messages of the client to `on_message`.
+    """
+    socket = web.WebSocketResponse(heartbeat=WS_HEARTBEAT_S, compress=False)
     await socket.prepare(request)
-    listener.send(first())
+    listener.send(first_frame())
     listeners.add(listener)
     pump = asyncio.create_task(_pump(socket, listener), name="listener")
     try:
         async for message in socket:
             if message.type is WSMsgType.TEXT:
-                heard(message.data.encode())
+                on_message(message.data.encode())
     finally:
         listeners.discard(listener)
         pump.cancel()
@@ -142,5 +145,5 @@ async def _pump(socket: web.WebSocketResponse, listener: Listener) -> None:
         async for frame in listener.frames():
             await socket.send_frame(frame, WSMsgType.TEXT)
     except ConnectionError:
-        # The reading side sees the end of the connection, too, and cleans up.
+        # The receive loop of `serve_stream` ends too, and cleans up.
         return

@@ -1,4 +1,4 @@
-"""The venue as a whole: books, market and store moving together, one transaction for each request and each tick."""
+"""The venue: matching engine, market and store, with one transaction per request and per tick."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,12 +7,12 @@ from time import time_ns
 
 from producers.ports import AccountUpdate, MarketEvent
 from producers.simulated.market.model import ModelTape
-from producers.simulated.market.tape import Tape, Tick, liquidity
-from producers.simulated.matching.engine import Books
-from producers.simulated.matching.orders import Arrival, NewOrder, Order, Refusal
+from producers.simulated.market.tape import Tape, Tick, draw_liquidity
+from producers.simulated.matching.engine import MatchingEngine
+from producers.simulated.matching.orders import Arrival, NewOrder, Order, VenueRejection
 from producers.simulated.server.store import Cursor, Store
 from producers.simulated.settings import VenueSettings
-from producers.simulated.wire import TRADES_A_PAGE, MarketFrame
+from producers.simulated.wire import MAX_PAGE_ROWS, MarketFrame
 from schemas.units import ClientOrderId, Symbol, TimeNs, VenueId
 from schemas.venue.account import Balance, OpenOrder, Position
 from schemas.venue.instruments import Instrument
@@ -21,142 +21,156 @@ from schemas.venue.orders import Funding, OrderReport, RejectReason, Trade
 
 
 class Venue:
-    """One simulated venue. What it tells has been committed."""
+    """One simulated venue. Events are published after they are committed.
+
+    `on_failure` is called once when a transaction fails: memory may then be ahead of the store, every further request
+    raises, and the process must end.
+    """
 
     def __init__(
-        self, settings: VenueSettings, store: Store, tape: Tape, books: Books, cursor: Cursor
+        self,
+        settings: VenueSettings,
+        store: Store,
+        tape: Tape,
+        matching: MatchingEngine,
+        cursor: Cursor,
+        on_failure: Callable[[BaseException], None],
     ) -> None:
         self.settings = settings
         self.tape = tape
-        self.books = books
+        self.matching = matching
         self.cursor = cursor
-        self.listeners: list[Callable[[Sequence[AccountUpdate]], None]] = []
-        """Called with the account events of each transaction."""
-        self.on_failure: Callable[[BaseException], None] = lambda _: None
-        """Called once when the books in memory may be ahead of the store: the process has to end."""
+        self._on_failure = on_failure
+        self._listeners: list[Callable[[Sequence[AccountUpdate]], None]] = []
         self._store = store
         self._symbols = {s.instrument.symbol: s for s in settings.symbols}
-        self._is_dead = False
+        self._has_failed = False
 
     @property
     def has_ended(self) -> bool:
-        """There is no further tick."""
+        """Whether the market has made its last tick."""
         return self.tape.last_tick is not None and self.cursor.tick >= self.tape.last_tick
 
     def now(self) -> TimeNs:
-        """Return the venue's time; it never goes back."""
+        """Return the market time; it never decreases."""
         return max(self.tape.time(self.cursor.tick, time_ns()), self.cursor.time)
+
+    def subscribe(self, listener: Callable[[Sequence[AccountUpdate]], None]) -> None:
+        """Call `listener` with the account events of each transaction once it is committed."""
+        self._listeners.append(listener)
 
     def instruments(self) -> list[Instrument]:
         return [s.instrument for s in self.settings.symbols]
 
-    def arrived(self, symbol: Symbol, client_order_id: ClientOrderId) -> None:
-        """Take note that somebody wants an order, before anything becomes of it."""
-        with self._dying():
+    def record_arrival(self, symbol: Symbol, client_order_id: ClientOrderId) -> None:
+        """Store the arrival of a request to place an order, before it is processed."""
+        with self._fail_on_error():
             self._store.add_arrival(Arrival(symbol=symbol, client_order_id=client_order_id, time=time_ns()))
 
     def arrivals(self) -> list[Arrival]:
-        """Return every request to place an order that ever came, oldest first."""
+        """Return all requests to place an order, oldest first."""
         return self._store.arrivals()
 
     def place(self, new: NewOrder) -> OrderReport:
         """Accept an order.
 
-        Raises: Refusal.
+        Raises: VenueRejection.
         """
         with self._transaction() as time:
-            return self.books.place(new, time)
+            return self.matching.place(new, time)
 
     def cancel(self, symbol: Symbol, client_order_id: ClientOrderId) -> OrderReport:
         """Cancel an open order.
 
-        Raises: Refusal.
+        Raises: VenueRejection.
         """
         with self._transaction() as time:
-            return self.books.cancel(symbol, client_order_id, time)
+            return self.matching.cancel(symbol, client_order_id, time)
 
     def order(self, symbol: Symbol, client_order_id: ClientOrderId) -> OrderReport:
-        """Return what there is of an order: the open one of that id, or the newest.
+        """Return the report of the open order with an id, or else of the newest one.
 
-        Raises: Refusal.
+        Raises: VenueRejection: UNKNOWN_SYMBOL, NOT_FOUND.
         """
-        order = self.books.open_order(symbol, client_order_id) or self._store.order(symbol, client_order_id)
+        order = self.matching.open_order(symbol, client_order_id) or self._store.order(
+            symbol, client_order_id
+        )
         if order is None:
-            raise Refusal(RejectReason.NOT_FOUND, f"no order {client_order_id}")
+            raise VenueRejection(RejectReason.NOT_FOUND, f"no order {client_order_id}")
         return order.report(self.settings.venue)
 
     def open_orders(self, symbol: Symbol) -> list[OpenOrder]:
         """Return the open orders of a symbol, oldest first.
 
-        Raises: Refusal.
+        Raises: VenueRejection.
         """
-        return [order.listed() for order in self.books.open_orders(symbol)]
+        return [order.to_open_order() for order in self.matching.open_orders(symbol)]
 
-    def trades(self, symbol: Symbol, after: int, limit: int = TRADES_A_PAGE) -> list[Trade]:
-        """Return own trades, oldest first.
+    def trades(self, symbol: Symbol, after: int, limit: int = MAX_PAGE_ROWS) -> list[Trade]:
+        """Return up to `limit` own trades with numbers above `after`, oldest first.
 
-        Raises: Refusal.
+        Raises: VenueRejection.
         """
-        self.books.listing(symbol)
-        return self._store.trades(symbol, after, min(limit, TRADES_A_PAGE))
+        self.matching.listing(symbol)
+        return self._store.trades(symbol, after, min(limit, MAX_PAGE_ROWS))
 
-    def fundings(self, symbol: Symbol, after: int, limit: int = TRADES_A_PAGE) -> list[Funding]:
-        """Return funding payments, oldest first.
+    def fundings(self, symbol: Symbol, after: int, limit: int = MAX_PAGE_ROWS) -> list[Funding]:
+        """Return up to `limit` funding payments with numbers above `after`, oldest first.
 
-        Raises: Refusal.
+        Raises: VenueRejection.
         """
-        self.books.listing(symbol)
-        return self._store.fundings(symbol, after, min(limit, TRADES_A_PAGE))
+        self.matching.listing(symbol)
+        return self._store.fundings(symbol, after, min(limit, MAX_PAGE_ROWS))
 
     def all_fundings(self) -> list[Funding]:
-        """Return every funding payment there ever was, as the store has them."""
+        """Return all funding payments in the store."""
         return self._store.all_fundings()
 
     def cancel_all(self, symbol: Symbol) -> int:
-        """Cancel every open order of a symbol, whoever placed it, and return how many.
+        """Cancel every open order of a symbol and return their number.
 
-        Raises: Refusal.
+        Raises: VenueRejection.
         """
         with self._transaction() as time:
-            orders = self.books.open_orders(symbol)
+            orders = self.matching.open_orders(symbol)
             for order in orders:
-                self.books.cancel(symbol, order.client_order_id, time)
+                self.matching.cancel(symbol, order.client_order_id, time)
             return len(orders)
 
     def candles(self, symbol: Symbol, interval: str, limit: int) -> list[Candle]:
         """Return the newest candles, oldest first.
 
-        Raises: Refusal.
+        Raises: VenueRejection.
         """
-        self.books.listing(symbol)
+        self.matching.listing(symbol)
         candles = self.tape.candles(symbol, interval, limit)
         if candles is None:
-            raise Refusal(RejectReason.OTHER, f"there are no candles of {interval}")
+            raise VenueRejection(RejectReason.OTHER, f"no candles of interval {interval}")
         return candles
 
     def positions(self) -> list[Position]:
-        return self.books.account.positions(self.now())
+        return self.matching.account.positions(self.now())
 
     def balances(self) -> list[Balance]:
-        return self.books.account.balances(self.now())
+        return self.matching.account.balances(self.now())
 
-    def standing(self, symbols: frozenset[Symbol]) -> MarketFrame:
-        """Return how the market stands, as the first thing that a stream sends."""
-        ticks = [t for t in self.tape.standing(self.cursor.tick, self.cursor.time) if t.symbol in symbols]
+    def snapshot(self, symbols: frozenset[Symbol]) -> MarketFrame:
+        """Return the present state of the market as a frame: the first one of a stream."""
+        ticks = [t for t in self.tape.snapshot(self.cursor.tick, self.cursor.time) if t.symbol in symbols]
         return self._frame(ticks)
 
     def tick(self) -> MarketFrame:
-        """Let the market move on by one tick."""
+        """Advance the market by one tick and commit it."""
         assert not self.has_ended
         number = self.cursor.tick + 1
-        with self._dying():
+        with self._fail_on_error():
             time = max(self.tape.time(number, time_ns()), self.cursor.time)
             ticks = self.tape.advance(number, time)
             for tick in ticks:
                 settings = self._symbols[tick.symbol]
-                traded = partial(liquidity, self.settings.seed, settings, tick.quote.last, number)
-                self.books.trade_at(tick.symbol, tick.quote, traded, time)
-            self._settle(time)
+                traded = partial(draw_liquidity, self.settings.seed, settings, tick.quote.last, number)
+                self.matching.apply_tick(tick.symbol, tick.quote, traded, time)
+            self._apply_funding_and_liquidation(time)
             self.cursor.tick = number
             closed = (
                 [c for t in ticks for c in t.candles if c.closed] if isinstance(self.tape, ModelTape) else []
@@ -165,42 +179,42 @@ class Venue:
         return self._frame(ticks)
 
     def history(self) -> tuple[list[Order], list[Trade]]:
-        """Return all orders and all trades there ever were, as the store has them."""
+        """Return all orders and all trades in the store."""
         return self._store.orders(), self._store.all_trades()
 
-    def _settle(self, time: TimeNs) -> None:
+    def _apply_funding_and_liquidation(self, time: TimeNs) -> None:
         funding = self.settings.funding
         if funding.interval:
-            self.books.pay_funding(funding.rate, funding.interval, time)
+            self.matching.pay_funding(funding.rate, funding.interval, time)
         if self.settings.maintenance_margin:
-            self.books.liquidate(self.settings.maintenance_margin, time)
+            self.matching.liquidate(self.settings.maintenance_margin, time)
 
     @contextmanager
     def _transaction(self) -> Iterator[TimeNs]:
         time = self.now()
-        with self._dying():
+        with self._fail_on_error():
             yield time
             self._commit(time, [], at_tick=False)
 
     @contextmanager
-    def _dying(self) -> Iterator[None]:
-        if self._is_dead:
-            raise RuntimeError("the venue failed and is ending")
+    def _fail_on_error(self) -> Iterator[None]:
+        if self._has_failed:
+            raise RuntimeError("the venue has failed and is shutting down")
         try:
             yield
-        except Refusal:
+        except VenueRejection:
             raise
         except BaseException as error:
-            self._is_dead = True
-            self.on_failure(error)
+            self._has_failed = True
+            self._on_failure(error)
             raise
 
     def _commit(self, time: TimeNs, candles: list[Candle], *, at_tick: bool) -> None:
         self.cursor.time = time
         if isinstance(self.tape, ModelTape):
             self.cursor.paths = self.tape.paths()
-        changes = self.books.take_changes(time, at_tick=at_tick)
-        account = self.books.account
+        changes = self.matching.take_changes(time, at_tick=at_tick)
+        account = self.matching.account
         self._store.commit(
             self.cursor,
             changes,
@@ -208,15 +222,15 @@ class Venue:
             holdings=account.holdings.values() if changes.filled else (),
             candles=candles,
         )
-        for listen in self.listeners:
-            listen(changes.events)
+        for listener in self._listeners:
+            listener(changes.events)
 
     def _frame(self, ticks: list[Tick]) -> MarketFrame:
         venue, time = self.settings.venue, self.cursor.time
         return MarketFrame(
             tick=self.cursor.tick,
             events=tuple(event for tick in ticks for event in _events(venue, tick, time)),
-            account_sequence=self.books.counters.event,
+            account_sequence=self.matching.counters.event,
             time=time,
             is_last=self.has_ended,
             is_lock_step=self.settings.is_lock_step,

@@ -1,3 +1,5 @@
+"""The connection: storing, expectations, time-outs, reconnects, closing."""
+
 import asyncio
 import os
 import signal
@@ -13,16 +15,18 @@ from bus import (
     EmbeddedServer,
     FromStart,
     NoSpace,
-    Refused,
+    Rejected,
     StreamGone,
     connect,
+    last_per_subject,
     provision,
     read,
 )
-from bus.client.connection import WINDOW
+from bus.client.connection import MAX_UNACKNOWLEDGED
 from schemas.units import Symbol
 from schemas.venue.market import FeedChanged, FeedState
-from tests.bus.events import SIM, event, eventually, numbers, store_many
+from tests.builders import SIM
+from tests.bus.events import event, eventually, numbers, store_many
 from tests.conftest import NewServer
 
 SUBJECT = "order.sim.BTC-USDT.report"
@@ -37,7 +41,7 @@ def large_event() -> FeedChanged:
     )
 
 
-async def fill(bus: Bus, subject: str) -> None:
+async def fill_store(bus: Bus, subject: str) -> None:
     while True:
         await bus.store(subject, large_event())
 
@@ -58,19 +62,19 @@ async def test_a_stored_event_is_read_with_its_sequence_time_and_headers(bus: Bu
     }
 
 
-async def test_the_same_message_id_is_stored_once(bus: Bus) -> None:
+async def test_a_repeated_message_id_is_stored_once(bus: Bus) -> None:
     first = await bus.store(SUBJECT, event(1), message_id="a")
 
     assert await bus.store(SUBJECT, event(1), message_id="a") == first
     assert await bus.last_sequence("ORDERS") == first
 
 
-async def test_a_subject_that_no_stream_takes_is_told(bus: Bus) -> None:
+async def test_a_subject_without_stream_raises_stream_gone(bus: Bus) -> None:
     with pytest.raises(StreamGone, match=r"nothing\.here"):
         await bus.store("nothing.here", event(1))
 
 
-async def test_a_wrong_expectation_is_a_conflict(bus: Bus) -> None:
+async def test_a_wrong_expected_sequence_is_a_conflict(bus: Bus) -> None:
     sequence = await bus.store(SUBJECT, event(1), expect_last=0)
 
     with pytest.raises(Conflict):
@@ -78,7 +82,7 @@ async def test_a_wrong_expectation_is_a_conflict(bus: Bus) -> None:
     assert await bus.store(SUBJECT, event(2), expect_last=sequence) == sequence + 1
 
 
-async def test_an_event_may_expect_where_another_subject_is(bus: Bus) -> None:
+async def test_an_event_may_expect_the_last_sequence_of_another_subject(bus: Bus) -> None:
     step = await bus.store(STEP, event(1))
     await bus.store(GRID, event(1), expect_last=step, expect_subject=STEP)
     newer = await bus.store(STEP, event(2))
@@ -97,7 +101,7 @@ async def _all(bus: Bus, subject: str):  # type: ignore[no-untyped-def]
             return
 
 
-async def test_a_refusal_is_of_its_own_event_alone(bus: Bus) -> None:
+async def test_a_rejected_event_does_not_affect_the_others_in_flight(bus: Bus) -> None:
     futures = [
         await bus.send(SUBJECT, event(1)),
         await bus.send(SUBJECT, event(2), expect_last=0),
@@ -110,34 +114,34 @@ async def test_a_refusal_is_of_its_own_event_alone(bus: Bus) -> None:
     assert isinstance(refused, Conflict)
 
 
-async def test_what_is_sent_is_stored_in_order(bus: Bus) -> None:
+async def test_events_are_stored_in_the_order_sent(bus: Bus) -> None:
     assert await store_many(bus, "market.sim.clock", 3000) == list(range(1, 3001))
 
 
-async def test_an_event_that_is_too_large_is_refused(bus: Bus) -> None:
+async def test_a_too_large_event_is_rejected(bus: Bus) -> None:
     huge = FeedChanged(venue=SIM, symbol=Symbol("X"), state=FeedState.UP, reason="x" * 2 * MEBIBYTE, time=0)
 
-    with pytest.raises(Refused, match="too large"):
+    with pytest.raises(Rejected, match="too large"):
         await bus.store(SUBJECT, huge)
 
 
-async def test_no_more_are_on_the_way_than_the_window_takes(new_server: NewServer) -> None:
+async def test_the_number_of_unacknowledged_events_is_limited(new_server: NewServer) -> None:
     server = await new_server()
     async with connect(server.url, name="test") as bus:
         await provision(bus)
         _freeze(server)
-        futures = [await bus.send(SUBJECT, event(n), timeout_s=30) for n in range(WINDOW)]
+        futures = [await bus.send(SUBJECT, event(n), timeout_s=30) for n in range(MAX_UNACKNOWLEDGED)]
 
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(bus.send(SUBJECT, event(WINDOW)), 0.05)
+            await asyncio.wait_for(bus.send(SUBJECT, event(MAX_UNACKNOWLEDGED)), 0.05)
 
         _thaw(server)
         await bus.flush_window()
-        assert [future.result() for future in futures] == list(range(1, WINDOW + 1))
-        assert await bus.store(SUBJECT, event(0)) == WINDOW + 1
+        assert [future.result() for future in futures] == list(range(1, MAX_UNACKNOWLEDGED + 1))
+        assert await bus.store(SUBJECT, event(0)) == MAX_UNACKNOWLEDGED + 1
 
 
-async def test_without_an_answer_in_time_the_outcome_is_ambiguous(new_server: NewServer) -> None:
+async def test_a_timeout_is_ambiguous(new_server: NewServer) -> None:
     server = await new_server()
     async with connect(server.url, name="test") as bus:
         await provision(bus)
@@ -145,11 +149,13 @@ async def test_without_an_answer_in_time_the_outcome_is_ambiguous(new_server: Ne
         with pytest.raises(Ambiguous):
             await bus.store(SUBJECT, event(1), timeout_s=0.05)
         _thaw(server)
-        # And indeed it was stored.
+        # In this case it was stored.
         assert await bus.store(SUBJECT, event(2)) == 2
 
 
-async def test_a_lost_connection_makes_what_is_on_the_way_ambiguous_at_once(new_server: NewServer) -> None:
+async def test_events_in_flight_are_ambiguous_as_soon_as_the_connection_is_lost(
+    new_server: NewServer,
+) -> None:
     server = await new_server()
     async with connect(server.url, name="test") as bus:
         await provision(bus)
@@ -163,7 +169,7 @@ async def test_a_lost_connection_makes_what_is_on_the_way_ambiguous_at_once(new_
         assert [type(outcome) for outcome in outcomes] == [Ambiguous] * 5
 
 
-async def test_without_a_connection_nothing_is_sent(new_server: NewServer) -> None:
+async def test_nothing_is_sent_without_a_connection(new_server: NewServer) -> None:
     server = await new_server()
     async with connect(server.url, name="test") as bus:
         await provision(bus)
@@ -177,14 +183,14 @@ async def test_without_a_connection_nothing_is_sent(new_server: NewServer) -> No
         assert await bus.last("ORDERS", SUBJECT) is None
 
 
-async def test_storing_goes_on_after_the_server_was_killed(new_server: NewServer) -> None:
+async def test_storing_continues_after_a_server_restart(new_server: NewServer) -> None:
     server = await new_server()
     async with connect(server.url, name="test") as bus:
         await provision(bus)
         calls: list[str] = []
         bus.on_reconnect(lambda: calls.append("kept"))
-        undo = bus.on_reconnect(lambda: calls.append("undone"))
-        undo()
+        remove = bus.on_reconnect(lambda: calls.append("removed"))
+        remove()
         await bus.store(SUBJECT, event(1))
         await _killed(server, bus)
         storing = asyncio.create_task(bus.store(SUBJECT, event(2), expect_last=1))
@@ -194,7 +200,7 @@ async def test_storing_goes_on_after_the_server_was_killed(new_server: NewServer
         assert (bus.reconnects, calls) == (1, ["kept"])
 
 
-async def test_the_first_connection_waits_for_the_server(new_server: NewServer) -> None:
+async def test_connect_waits_for_the_server(new_server: NewServer) -> None:
     server = await new_server()
     await server.stop()
 
@@ -210,7 +216,7 @@ async def test_the_first_connection_waits_for_the_server(new_server: NewServer) 
     assert await joining
 
 
-async def test_connecting_can_be_given_up(new_server: NewServer) -> None:
+async def test_connect_can_be_cancelled(new_server: NewServer) -> None:
     server = await new_server()
     await server.stop()
 
@@ -221,23 +227,23 @@ async def test_connecting_can_be_given_up(new_server: NewServer) -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_a_closed_connection_leaves_no_task_behind(server: EmbeddedServer) -> None:
+async def test_a_closed_connection_leaves_no_tasks(server: EmbeddedServer) -> None:
     async with connect(server.url, name="test") as bus:
         await bus.subscribe("a", print)
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_a_full_store_refuses_and_takes_again_when_there_is_space(new_server: NewServer) -> None:
+async def test_a_full_store_rejects_events_until_there_is_space(new_server: NewServer) -> None:
     server = await new_server(max_store_bytes=3 * MEBIBYTE)
     async with connect(server.url, name="test") as bus:
         await provision(bus)
         first = await bus.store(STEP, event(1))
         with pytest.raises(NoSpace):
-            await fill(bus, SUBJECT)
+            await fill_store(bus, SUBJECT)
         with pytest.raises(NoSpace):
             await bus.store(STEP, event(2), expect_last=first)
-        # What is in memory has a bound of its own.
+        # Memory streams have a limit of their own.
         await bus.store("market.sim.clock", event(1))
 
         await bus.api("STREAM.PURGE.ORDERS", {}, dict)
@@ -245,23 +251,23 @@ async def test_a_full_store_refuses_and_takes_again_when_there_is_space(new_serv
         assert await bus.store(STEP, event(2), expect_last=first) == first + 1
 
 
-async def test_the_last_of_a_missing_stream_or_subject(bus: Bus) -> None:
+async def test_last_is_none_for_a_missing_subject_and_raises_for_a_missing_stream(bus: Bus) -> None:
     assert await bus.last("ORDERS", SUBJECT) is None
     with pytest.raises(StreamGone):
         await bus.last("NOTHING", SUBJECT)
 
 
-async def test_the_last_of_each_of_many_subjects(bus: Bus) -> None:
+async def test_last_per_subject_returns_the_last_of_each_subject_in_stream_order(bus: Bus) -> None:
     for number in range(1100):
         await bus.send(f"market.sim.S{number}.ticker", event(number))
     await bus.store("market.sim.S5.ticker", event(2000))
 
-    found = await bus.last_per_subject("MARKET", ["market.*.*.ticker"])
+    found = await last_per_subject(bus, "MARKET", ["market.*.*.ticker"])
 
     assert numbers(found) == [*(n for n in range(1100) if n != 5), 2000]
 
 
-async def test_the_state_of_a_stream(bus: Bus) -> None:
+async def test_stream_state(bus: Bus) -> None:
     empty = await bus.stream_state("ORDERS")
     await store_many(bus, SUBJECT, 3)
     state = await bus.stream_state("ORDERS")
@@ -271,7 +277,7 @@ async def test_the_state_of_a_stream(bus: Bus) -> None:
     assert state.created == empty.created == await bus.stream_created("ORDERS")
 
 
-async def test_a_connection_closed_for_good_is_told_to_all_who_wait(new_server: NewServer) -> None:
+async def test_a_permanently_closed_connection_fails_all_waiting_calls(new_server: NewServer) -> None:
     server = await new_server()
     async with connect(server.url, name="test") as bus:
         await provision(bus)
@@ -292,7 +298,7 @@ async def test_a_connection_closed_for_good_is_told_to_all_who_wait(new_server: 
         assert not bus.is_connected
 
 
-async def test_secrets_of_the_address_are_not_logged(
+async def test_credentials_in_the_url_are_not_logged(
     server: EmbeddedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with connect(server.url.replace("//", "//user:secret@"), name="test"):
@@ -304,7 +310,7 @@ async def test_secrets_of_the_address_are_not_logged(
 def _freeze(server: EmbeddedServer) -> None:
     assert server.pid is not None
     os.kill(server.pid, signal.SIGSTOP)
-    # The kernel stops threads one after the other: a busy machine lets some of them answer first.
+    # The kernel stops threads one by one: on a busy machine some of them may still reply.
     while any(_state(thread) not in "Tt" for thread in Path(f"/proc/{server.pid}/task").iterdir()):
         os.sched_yield()
 
@@ -319,11 +325,11 @@ def _thaw(server: EmbeddedServer) -> None:
 
 
 async def _killed(server: EmbeddedServer, bus: Bus) -> None:
-    """Kill the server and return when the connection knows."""
+    """Kill the server and return when the connection is reported as lost."""
 
-    async def is_known() -> bool:
+    async def is_lost() -> bool:
         return not bus.is_connected
 
     server.kill()
     await server.wait()
-    await eventually(is_known)
+    await eventually(is_lost)

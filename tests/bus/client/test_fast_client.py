@@ -1,4 +1,4 @@
-"""Headers and messages are read as the library reads them, however the bytes come."""
+"""The fast parser gives the same results as the library, however the bytes are split."""
 
 import asyncio
 from typing import Any
@@ -26,12 +26,12 @@ from bus.client.headers import Headers, parse_status
         b"twice: 1\r\ntwice: 2\r\n",
     ],
 )
-def test_headers_are_those_of_the_library(raw: bytes) -> None:
+def test_headers_are_parsed_like_the_library(raw: bytes) -> None:
     assert FastClient._parse_header_lines(raw) == Client._parse_header_lines(raw)
 
 
-class _Heard:
-    """Notes what a parser hands on."""
+class _Recorder:
+    """A client that records the calls of a parser."""
 
     def __init__(self) -> None:
         self.calls: list[Any] = []
@@ -67,55 +67,57 @@ LINES = st.sampled_from([b"PING\r\n", b"PONG\r\n", b"+OK\r\n", b"-ERR 'No'\r\n"]
 
 
 @given(st.lists(st.one_of(_messages(), LINES), max_size=12).map(b"".join), st.data())
-def test_a_connection_is_read_as_by_the_library_wherever_it_is_cut(said: bytes, data: st.DataObject) -> None:
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(said)), max_size=6)))
-    pieces = [said[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(said)], strict=True)]
-    ours, theirs = _Heard(), _Heard()
+def test_a_stream_is_parsed_like_the_library_wherever_it_is_split(stream: bytes, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
+    pieces = [stream[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    ours, theirs = _Recorder(), _Recorder()
 
     async def read() -> None:
-        quick, library = FastParser(ours), Parser(theirs)  # type: ignore[arg-type] # as much of a client as is called
+        fast, library = FastParser(ours), Parser(theirs)  # type: ignore[arg-type] # the part of a client that is called
         for piece in pieces:
-            await quick.parse(piece)
+            await fast.parse(piece)
             await library.parse(piece)
 
     asyncio.run(read())
     assert ours.calls == theirs.calls
 
 
-async def test_a_line_that_nobody_knows_is_an_error() -> None:
+async def test_a_malformed_line_is_a_protocol_error() -> None:
     for line in (b"WHAT\r\n", b"MSG a x 3\r\nabc\r\n", b"MSG a 1 x\r\n", b"MSG 3\r\nabc\r\n"):
         with pytest.raises(ProtocolError):
-            await FastParser(_Heard()).parse(line)  # type: ignore[arg-type]
+            await FastParser(_Recorder()).parse(line)  # type: ignore[arg-type]
 
 
-async def test_another_connection_begins_with_a_whole_line() -> None:
-    heard = _Heard()
-    parser = FastParser(heard)  # type: ignore[arg-type]
+async def test_reset_discards_a_partial_message() -> None:
+    recorder = _Recorder()
+    parser = FastParser(recorder)  # type: ignore[arg-type]
     await parser.parse(b"MSG a 1 1000\r\nbegun")
     parser.reset()
     await parser.parse(b"PING\r\n")
-    assert heard.calls == ["ping"]
+    assert recorder.calls == ["ping"]
 
 
-async def test_who_listens_directly_is_called_with_what_came(bus: Bus) -> None:
-    heard: asyncio.Queue[tuple[bytes, ...]] = asyncio.Queue()
-    subscription = await bus.nc.listen("direct.*", lambda *message: heard.put_nowait(message))
+async def test_a_direct_subscription_receives_raw_messages(bus: Bus) -> None:
+    received: asyncio.Queue[tuple[bytes, ...]] = asyncio.Queue()
+    subscription = await bus.nc.subscribe_direct("direct.*", lambda *message: received.put_nowait(message))
     await bus.publish("direct.a", b"1", {"key": "value"}, reply="direct.reply")
-    subject, reply, block, data = await heard.get()
-    await bus.nc.forget(subscription)
+    subject, reply, block, data = await received.get()
+    await bus.nc.unsubscribe_direct(subscription)
     assert (subject, reply, data) == (b"direct.a", b"direct.reply", b"1")
     assert Headers(block) == {"key": "value"}
 
 
-async def test_who_was_forgotten_hears_nothing_more(bus: Bus) -> None:
-    heard: list[bytes] = []
-    subscription = await bus.nc.listen("direct", lambda subject, reply, block, data: heard.append(data))
+async def test_a_direct_subscription_ends(bus: Bus) -> None:
+    received: list[bytes] = []
+    subscription = await bus.nc.subscribe_direct(
+        "direct", lambda subject, reply, block, data: received.append(data)
+    )
     await bus.publish("direct", b"1")
     await bus.nc.flush()
-    await bus.nc.forget(subscription)
+    await bus.nc.unsubscribe_direct(subscription)
     await bus.publish("direct", b"2")
     await bus.nc.flush()
-    assert heard == [b"1"]
+    assert received == [b"1"]
 
 
 @pytest.mark.parametrize(
@@ -127,5 +129,5 @@ async def test_who_was_forgotten_hears_nothing_more(bus: Bus) -> None:
         (b"", ("", "")),
     ],
 )
-def test_a_status_is_read_from_the_first_line(block: bytes, status: tuple[str, str]) -> None:
+def test_a_status_is_parsed_from_the_first_line(block: bytes, status: tuple[str, str]) -> None:
     assert parse_status(block) == status

@@ -1,10 +1,12 @@
+"""The JetStream protocol: times, headers, replies, delivery metadata, rollback detection."""
+
 import pytest
 from nats.aio.msg import Msg
 
 from bus.client.consumer import Delivery, FromTime, consumer_config, delivery_of
 from bus.client.headers import parse_headers
-from bus.client.jetstream import parse_time_ns, stored_sequence
-from bus.errors import Ambiguous, BusError, Conflict, NoSpace, Refused
+from bus.client.jetstream import RollbackDetector, StreamState, parse_time_ns, stored_sequence_parser
+from bus.errors import Ambiguous, BusError, Conflict, NoSpace, Rejected
 
 
 @pytest.mark.parametrize(
@@ -15,11 +17,11 @@ from bus.errors import Ambiguous, BusError, Conflict, NoSpace, Refused
         ("2026-11-21T05:10:27.659794879Z", 1_795_237_827_659_794_879),
     ],
 )
-def test_times_are_read_to_the_nanosecond(text: str, time_ns: int) -> None:
+def test_times_are_parsed_to_the_nanosecond(text: str, time_ns: int) -> None:
     assert parse_time_ns(text) == time_ns
 
 
-def test_headers_of_a_stored_message_are_read() -> None:
+def test_headers_of_a_stored_message_are_parsed() -> None:
     assert parse_headers(b"NATS/1.0\r\nschema: Ticker\r\nNats-Msg-Id:a:b\r\n\r\n") == {
         "schema": "Ticker",
         "Nats-Msg-Id": "a:b",
@@ -33,17 +35,17 @@ def test_headers_of_a_stored_message_are_read() -> None:
         "$JS.ACK.hub.ACCHASH.ORDERS.reader.1.42.7.1795237827659794879.3.x7",
     ],
 )
-def test_a_reply_subject_says_where_a_message_was(reply: str) -> None:
+def test_delivery_metadata_is_parsed_from_the_reply_subject(reply: str) -> None:
     assert delivery_of(reply) == Delivery(42, 7, 1_795_237_827_659_794_879, 3)
 
 
-def test_a_start_time_is_written_to_the_nanosecond() -> None:
+def test_a_start_time_is_formatted_to_the_nanosecond() -> None:
     config = consumer_config("reader", ["a.>"], FromTime(1_795_237_827_000_000_001))
 
     assert config["opt_start_time"] == "2026-11-21T05:10:27.000000001Z"
 
 
-def answer(code: int, err_code: int) -> Msg:
+def reply(code: int, err_code: int) -> Msg:
     body = f'{{"error":{{"code":{code},"err_code":{err_code},"description":"no"}}}}'
     return Msg(_client=None, data=body.encode())  # type: ignore[arg-type]
 
@@ -56,11 +58,50 @@ def answer(code: int, err_code: int) -> Msg:
         (503, 10077, NoSpace),
         (409, 10158, Ambiguous),
         (503, 10008, Ambiguous),
-        (400, 10052, Refused),
+        (400, 10052, Rejected),
     ],
 )
-def test_what_is_not_stored_is_told_from_what_may_be(code: int, err_code: int, error: type[BusError]) -> None:
+def test_errors_distinguish_not_stored_from_perhaps_stored(
+    code: int, err_code: int, error: type[BusError]
+) -> None:
     with pytest.raises(BusError) as caught:
-        stored_sequence("order.sim.A.report")(answer(code, err_code))
+        stored_sequence_parser("order.sim.A.report")(reply(code, err_code))
 
     assert type(caught.value) is error
+
+
+def state(first: int, last: int, first_time: str = "monday", *, is_in_memory: bool = True) -> StreamState:
+    return StreamState("sunday", first, last, last - first + 1, 0, 3, "bus-1", first_time, is_in_memory)
+
+
+def is_rolled_back(*states: StreamState, next_sequence: int | None = None) -> bool:
+    """Return whether the last of successive stream states shows a rollback."""
+    detector = RollbackDetector()
+    return [detector.is_rolled_back(each, next_sequence) for each in states][-1]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [state(1, 20), state(1, 30), state(9, 30, "tuesday"), state(31, 30, "")],
+    ids=["unchanged", "grown", "trimmed", "emptied"],
+)
+def test_a_growing_or_trimmed_stream_is_not_rolled_back(after: StreamState) -> None:
+    assert not is_rolled_back(state(1, 20), after, next_sequence=21)
+
+
+def test_the_first_message_of_an_empty_stream_is_not_a_rollback() -> None:
+    assert not is_rolled_back(state(8, 7, ""), state(8, 8))
+
+
+@pytest.mark.parametrize(
+    "after",
+    [state(1, 5, "tuesday"), state(4, 30, "tuesday"), state(5, 30, "tuesday"), state(1, 0, "")],
+    ids=["shorter", "begins earlier", "other first message", "empty"],
+)
+def test_a_rolled_back_memory_stream_is_detected(after: StreamState) -> None:
+    assert is_rolled_back(state(5, 20), after, next_sequence=21)
+
+
+def test_a_file_stream_is_never_rolled_back() -> None:
+    before, after = state(5, 20, is_in_memory=False), state(1, 2, "tuesday", is_in_memory=False)
+    assert not is_rolled_back(before, after, next_sequence=21)

@@ -1,64 +1,64 @@
-"""What the bucket says: who holds what, what a fair share is, who is silent."""
+"""Membership: holders, fair shares, silent members."""
 
 from bus.coordination.membership import Claim, Member, Membership
 from schemas.codec import encode
 
 
-def board(*members: str, claims: dict[str, str] | None = None, waiting: int = 0) -> Membership:
-    made = Membership("engine")
+def membership(*members: str, claims: dict[str, str] | None = None, waiting: int = 0) -> Membership:
+    group = Membership("engine")
     for revision, name in enumerate(members, start=1):
-        word = encode(Member(incarnation=name, waiting=waiting))
-        made.hear(f"member.engine.{name}", word, revision, now=float(revision))
+        entry = encode(Member(incarnation=name, waiting=waiting))
+        group.apply(f"member.engine.{name}", entry, revision, now=float(revision))
     for key, name in (claims or {}).items():
-        made.hear(f"engine.{key}", encode(Claim(holder=name, incarnation=name)), 100, now=0.0)
-    return made
+        group.apply(f"engine.{key}", encode(Claim(holder=name, incarnation=name)), 100, now=0.0)
+    return group
 
 
-def test_a_key_is_held_by_the_member_that_its_claim_names() -> None:
-    assert board("a", claims={"x": "a"}).holder("x") == "a"
+def test_a_key_is_held_by_the_member_in_its_claim() -> None:
+    assert membership("a", claims={"x": "a"}).holder("x") == "a"
 
 
-def test_what_a_member_held_is_free_when_it_is_gone() -> None:
-    made = board("a", claims={"x": "a"})
-    made.hear("member.engine.a", None, 5, now=5.0)
-    assert made.holder("x") is None
+def test_the_keys_of_a_removed_member_are_free() -> None:
+    group = membership("a", claims={"x": "a"})
+    group.apply("member.engine.a", None, 5, now=5.0)
+    assert group.holder("x") is None
 
 
-def test_what_an_earlier_incarnation_held_is_free() -> None:
-    made = board("a", claims={"x": "a"})
-    made.hear("member.engine.a", encode(Member(incarnation="a again")), 5, now=5.0)
-    assert made.holder("x") is None
+def test_the_keys_of_an_earlier_incarnation_are_free() -> None:
+    group = membership("a", claims={"x": "a"})
+    group.apply("member.engine.a", encode(Member(incarnation="a again")), 5, now=5.0)
+    assert group.holder("x") is None
 
 
-def test_a_claim_that_cannot_be_read_holds_nothing_and_keeps_its_revision() -> None:
-    made = board("a")
-    made.hear("engine.x", b"{nonsense", 7, now=0.0)
-    assert (made.holder("x"), made.claims["x"].revision) == (None, 7)
+def test_an_invalid_claim_holds_nothing_and_keeps_its_revision() -> None:
+    group = membership("a")
+    group.apply("engine.x", b"{invalid", 7, now=0.0)
+    assert (group.holder("x"), group.claims["x"].revision) == (None, 7)
 
 
-def test_a_share_is_rounded_up_and_counts_what_others_hold() -> None:
-    made = board("a", "b", claims={"x": "a", "y": "a", "z": "a"})
-    assert made.share(["y"]) == 2
+def test_the_share_is_rounded_up_and_counts_keys_held_by_others() -> None:
+    group = membership("a", "b", claims={"x": "a", "y": "a", "z": "a"})
+    assert group.share(["y"]) == 2
 
 
-def test_who_leaves_has_no_share() -> None:
-    made = board("a", "b", claims={"x": "a", "y": "a"})
-    made.hear("member.engine.b", encode(Member(incarnation="b", leaving=True)), 5, now=5.0)
-    assert made.share([]) == 2
+def test_a_leaving_member_has_no_share() -> None:
+    group = membership("a", "b", claims={"x": "a", "y": "a"})
+    group.apply("member.engine.b", encode(Member(incarnation="b", leaving=True)), 5, now=5.0)
+    assert group.share([]) == 2
 
 
-def test_there_is_room_only_where_a_member_waits() -> None:
+def test_only_a_waiting_member_has_room() -> None:
     claims = {"x": "a", "y": "a"}
-    assert not board("a", "b", claims=claims).has_room("a", 1)
-    assert board("a", "b", claims=claims, waiting=1).has_room("a", 1)
+    assert not membership("a", "b", claims=claims).has_room("a", 1)
+    assert membership("a", "b", claims=claims, waiting=1).has_room("a", 1)
 
 
-def test_the_silent_are_those_not_heard_since() -> None:
-    assert board("a", "b", "c").silent(since=2.5) == ["a", "b"]
+def test_silent_members_were_not_renewed_since_the_given_time() -> None:
+    assert membership("a", "b", "c").silent(since=2.5) == ["a", "b"]
 
 
-def test_other_groups_are_not_heard() -> None:
-    made = Membership("engine")
-    made.hear("member.gateway.sim.a", encode(Member(incarnation="a")), 1, now=0.0)
-    made.hear("gateway.sim.x", encode(Claim(holder="a", incarnation="a")), 2, now=0.0)
-    assert (made.members, made.claims) == ({}, {})
+def test_entries_of_other_groups_are_ignored() -> None:
+    group = Membership("engine")
+    group.apply("member.gateway.sim.a", encode(Member(incarnation="a")), 1, now=0.0)
+    group.apply("gateway.sim.x", encode(Claim(holder="a", incarnation="a")), 2, now=0.0)
+    assert (group.members, group.claims) == ({}, {})

@@ -1,3 +1,5 @@
+"""The embedded nats-server."""
+
 import asyncio
 import os
 import signal
@@ -38,7 +40,7 @@ async def test_a_server_starts_on_a_free_port_with_a_store_on_disk(new_server: N
     assert "sync_interval: always" in (server.data_dir / "nats-server.conf").read_text()
 
 
-async def test_a_killed_server_starts_again_with_port_and_store(new_server: NewServer) -> None:
+async def test_a_killed_server_restarts_with_the_same_port_and_store(new_server: NewServer) -> None:
     server = await new_server()
     port = server.port
     async with connect(server.url, name="test") as bus:
@@ -53,16 +55,16 @@ async def test_a_killed_server_starts_again_with_port_and_store(new_server: NewS
         assert (server.port, await bus.last_sequence("ORDERS")) == (port, 1)
 
 
-async def test_a_server_that_is_asked_to_stops(tmp_path: Path) -> None:
+async def test_a_terminated_server_exits_with_0(tmp_path: Path) -> None:
     async with EmbeddedServer(tmp_path) as server:
         waiting = [asyncio.create_task(server.wait()) for _ in range(2)]
-        server.ask()
+        server.terminate()
 
         assert await asyncio.gather(*waiting) == [0, 0]
 
 
 async def test_a_server_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bus.service.embedded_server.STOPPED_WITHIN_S", 0.05)
+    monkeypatch.setattr("bus.service.embedded_server.STOP_TIMEOUT_S", 0.05)
     server = EmbeddedServer(tmp_path)
     await server.start()
     assert server.pid is not None
@@ -72,16 +74,16 @@ async def test_a_server_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch
     assert await server.wait() == -signal.SIGKILL
 
 
-async def test_waiting_for_a_server_can_be_given_up(new_server: NewServer) -> None:
+async def test_wait_can_be_cancelled(new_server: NewServer) -> None:
     server = await new_server()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(server.wait(), 0.01)
-    server.ask()
+    server.terminate()
 
     assert await server.wait() == 0
 
 
-async def test_a_second_server_on_the_same_data_is_refused(new_server: NewServer) -> None:
+async def test_a_data_directory_in_use_is_rejected(new_server: NewServer) -> None:
     first = await new_server()
     second = EmbeddedServer(first.data_dir, lock_wait_s=0)
 
@@ -90,27 +92,27 @@ async def test_a_second_server_on_the_same_data_is_refused(new_server: NewServer
 
     assert str(caught.value) == (
         f"the data directory {first.data_dir} is in use by nats-server {first.pid}, started by process"
-        f" {os.getpid()}: stop that one, or choose another data directory"
+        f" {os.getpid()}: stop it, or choose another data directory"
     )
     assert first.pid is not None
 
 
-async def test_a_port_in_use_is_told(tmp_path: Path) -> None:
+async def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ServerStartFailed, match=f"port {port} of 127.0.0.1 is in use"):
             await EmbeddedServer(tmp_path, port=port).start()
 
 
-async def test_a_data_directory_that_cannot_be_is_told(tmp_path: Path) -> None:
+async def test_an_unusable_data_directory_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(ServerStartFailed, match=r"cannot be used: .*Not a directory"):
         await EmbeddedServer(tmp_path / "file" / "data").start()
 
 
-async def test_what_the_server_complains_of_is_told(tmp_path: Path) -> None:
-    (tmp_path / "jetstream").write_text("in the way")
+async def test_errors_of_the_server_are_reported(tmp_path: Path) -> None:
+    (tmp_path / "jetstream").write_text("not a directory")
 
     with pytest.raises(ServerStartFailed, match=r"nats-server did not start: .*[Jj]et[Ss]tream"):
         await EmbeddedServer(tmp_path).start()
@@ -126,6 +128,6 @@ async def test_a_server_does_not_outlive_its_parent(tmp_path: Path) -> None:
     parent.kill()
     await parent.communicate()
 
-    # The lock is the server's: whoever gets it knows that the server is gone.
+    # The server holds the lock, so starting another one succeeds only when it has ended.
     async with EmbeddedServer(tmp_path, lock_wait_s=5):
         pass

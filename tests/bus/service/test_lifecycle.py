@@ -1,3 +1,5 @@
+"""Start and end of a process: signals, exit codes, error messages."""
+
 import asyncio
 import signal
 import subprocess
@@ -17,15 +19,15 @@ async def main():
         await asyncio.Event().wait()
     finally:
         print("unwound", flush=True)
-        {at_the_end}
+        {at_exit}
 
 sys.exit(run(main))
 """
 
 
-def start(at_the_end: str = "pass") -> "subprocess.Popen[str]":
+def start(at_exit: str = "pass") -> "subprocess.Popen[str]":
     program = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(at_the_end=at_the_end)],
+        [sys.executable, "-c", PROGRAM.format(at_exit=at_exit)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -36,7 +38,7 @@ def start(at_the_end: str = "pass") -> "subprocess.Popen[str]":
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_unwinds_and_ends_with_0(number: signal.Signals) -> None:
+def test_a_signal_cancels_main_and_exits_with_0(number: signal.Signals) -> None:
     with start() as program:
         program.send_signal(number)
         out, err = program.communicate(timeout=10)
@@ -44,7 +46,7 @@ def test_a_signal_unwinds_and_ends_with_0(number: signal.Signals) -> None:
     assert (program.returncode, out, err) == (0, "unwound\n", "")
 
 
-def test_a_second_signal_ends_at_once() -> None:
+def test_a_second_signal_exits_at_once() -> None:
     with start("await asyncio.Event().wait()") as program:
         assert program.stdout is not None
         program.send_signal(signal.SIGTERM)
@@ -54,15 +56,15 @@ def test_a_second_signal_ends_at_once() -> None:
         assert program.wait(timeout=10) == 128 + signal.SIGTERM
 
 
-def test_an_error_while_unwinding_is_told() -> None:
-    with start("raise BusError('no goodbye')") as program:
+def test_an_error_during_shutdown_is_reported() -> None:
+    with start("raise BusError('cleanup failed')") as program:
         program.send_signal(signal.SIGTERM)
         _, err = program.communicate(timeout=10)
 
-    assert (program.returncode, err) == (1, "error: no goodbye\n")
+    assert (program.returncode, err) == (1, "error: cleanup failed\n")
 
 
-def test_a_part_that_ends_by_itself_ends_with_0() -> None:
+def test_main_returning_exits_with_0() -> None:
     async def main() -> None:
         pass
 
@@ -84,11 +86,11 @@ def test_errors_are_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(main) == 1
     assert capsys.readouterr().err.splitlines() == [
         "error: port 80 is taken",
-        "error: KeyError: 'key' (--debug shows where)",
+        "error: KeyError: 'key' (--debug shows the traceback)",
     ]
 
 
-def test_debug_shows_where(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_raises_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENSQT_DEBUG", "")
 
     async def main() -> None:
@@ -98,9 +100,9 @@ def test_debug_shows_where(monkeypatch: pytest.MonkeyPatch) -> None:
         run(main, debug=True)
 
 
-async def test_a_pump_that_ends_is_an_error() -> None:
-    async def pump() -> None:
+async def test_a_coroutine_that_must_not_return_raises_when_it_does() -> None:
+    async def coroutine() -> None:
         pass
 
     with pytest.raises(AssertionError, match="feed ended"):
-        await forever("feed", pump())
+        await forever("feed", coroutine())

@@ -1,3 +1,5 @@
+"""Service processes: health, status, metrics, NATS service, reconnects."""
+
 import asyncio
 import json
 from typing import Any
@@ -8,28 +10,28 @@ from bus import Bus, EmbeddedServer, Message, Service, connect, open_service
 from bus.metrics import Counter
 from schemas.subjects import Stream
 from tests.bus.events import eventually
-from tests.bus.service.test_http import ask
+from tests.bus.service.test_http import send_request
 from tests.conftest import NewServer
 
 
-async def page(here: Service | str, path: str) -> Any:
-    address = here if isinstance(here, str) else here.http_address
-    line, body = await ask(address, f"GET {path} HTTP/1.1\r\n\r\n".encode())
+async def page(service: Service | str, path: str) -> Any:
+    address = service if isinstance(service, str) else service.http_address
+    line, body = await send_request(address, f"GET {path} HTTP/1.1\r\n\r\n".encode())
     assert line == "HTTP/1.1 200 OK"
     return json.loads(body) if path != "/metrics" else body.decode()
 
 
-async def test_a_part_is_connected_and_the_bus_provisioned(new_server: NewServer) -> None:
+async def test_a_service_connects_and_provisions_the_bus(new_server: NewServer) -> None:
     server = await new_server()
-    async with open_service("engine", bus_url=server.url, http_port=0, labels={}) as here:
-        assert here.bus.is_connected
-        assert await here.bus.last_sequence(Stream.JOURNAL) == 0
+    async with open_service("engine", bus_url=server.url, http_port=0, labels={}) as service:
+        assert service.bus.is_connected
+        assert await service.bus.last_sequence(Stream.JOURNAL) == 0
 
 
-async def test_a_part_tells_how_it_is(server: EmbeddedServer) -> None:
-    async with open_service("engine", bus_url=server.url, http_port=0, labels={"venue": "sim"}) as here:
-        here.report("actors", lambda: {"A": {"step": 12}})
-        health, status = await page(here, "/health"), await page(here, "/status")
+async def test_a_service_serves_health_and_status(server: EmbeddedServer) -> None:
+    async with open_service("engine", bus_url=server.url, http_port=0, labels={"venue": "sim"}) as service:
+        service.report("actors", lambda: {"A": {"step": 12}})
+        health, status = await page(service, "/health"), await page(service, "/status")
 
     assert health.keys() == {"status", "uptime", "time"}
     assert health["status"] == "ok"
@@ -38,57 +40,59 @@ async def test_a_part_tells_how_it_is(server: EmbeddedServer) -> None:
     assert status["bus"] == {"connected": True, "reconnects": 0}
 
 
-async def test_a_problem_makes_a_part_degraded(server: EmbeddedServer) -> None:
+async def test_a_problem_makes_a_service_degraded(server: EmbeddedServer) -> None:
     def broken() -> dict[str, object]:
         raise KeyError("gone")
 
-    async with open_service("engine", bus_url=server.url, http_port=0, labels={}) as here:
-        here.report("actors", lambda: {"problem": "fenced"})
-        here.report("broken", broken)
-        health = await page(here, "/health")
+    async with open_service("engine", bus_url=server.url, http_port=0, labels={}) as service:
+        service.report("actors", lambda: {"problem": "fenced"})
+        service.report("broken", broken)
+        health = await page(service, "/health")
 
     assert health["status"] == "degraded"
     assert health["problems"] == ["actors: fenced", "broken: no report: KeyError('gone')"]
 
 
-async def test_a_part_shows_its_metrics_and_the_processs(server: EmbeddedServer) -> None:
-    async with open_service("engine", bus_url=server.url, http_port=0, labels={}) as here:
-        Counter("steps", "Steps", registry=here.registry).inc()
-        metrics = await page(here, "/metrics")
+async def test_a_service_serves_its_metrics_and_those_of_the_process(server: EmbeddedServer) -> None:
+    async with open_service("engine", bus_url=server.url, http_port=0, labels={}) as service:
+        Counter("steps", "Steps", registry=service.registry).inc()
+        metrics = await page(service, "/metrics")
 
     assert "steps_total 1.0" in metrics
     assert "process_cpu_seconds_total" in metrics
 
 
-async def test_a_part_without_pages_of_its_own_can_be_asked(server: EmbeddedServer) -> None:
-    async with open_service("liveserver", bus_url=server.url, http_port=None) as here:
-        assert here.http_address == ""
-        assert here.health()["status"] == "ok"
-        assert b"python_info" in here.metrics()
+async def test_a_service_without_pages_still_has_health_and_metrics(server: EmbeddedServer) -> None:
+    async with open_service("liveserver", bus_url=server.url, http_port=None) as service:
+        assert service.http_address == ""
+        assert service.health()["status"] == "ok"
+        assert b"python_info" in service.metrics()
 
 
-async def test_a_part_answers_as_a_nats_service(server: EmbeddedServer, bus: Bus) -> None:
-    answers: asyncio.Queue[Message] = asyncio.Queue()
+async def test_a_service_is_a_nats_service_with_a_status_endpoint(server: EmbeddedServer, bus: Bus) -> None:
+    replies: asyncio.Queue[Message] = asyncio.Queue()
     inbox = bus.nc.new_inbox()
-    await bus.subscribe(inbox, answers.put_nowait)
-    async with open_service("engine", bus_url=server.url, http_port=0, labels={"venue": "sim"}) as here:
+    await bus.subscribe(inbox, replies.put_nowait)
+    async with open_service("engine", bus_url=server.url, http_port=0, labels={"venue": "sim"}) as service:
         await bus.publish("$SRV.INFO.engine", b"", reply=inbox)
-        info = json.loads((await answers.get()).data)
+        info = json.loads((await replies.get()).data)
         (endpoint,) = info["endpoints"]
         status = json.loads(await bus.request(endpoint["subject"], b""))
 
-    assert info["metadata"] == {"http": here.http_address, "venue": "sim"}
+    assert info["metadata"] == {"http": service.http_address, "venue": "sim"}
     assert status["part"] == "engine"
 
 
-async def test_a_part_is_starting_until_there_is_a_bus(new_server: NewServer, free_port: int) -> None:
+async def test_a_service_is_starting_until_the_bus_is_connected(
+    new_server: NewServer, free_port: int
+) -> None:
     server = await new_server()
     await server.stop()
     entered: asyncio.Queue[Service] = asyncio.Queue()
 
     async def run() -> None:
-        async with open_service("engine", bus_url=server.url, http_port=free_port) as here:
-            entered.put_nowait(here)
+        async with open_service("engine", bus_url=server.url, http_port=free_port) as service:
+            entered.put_nowait(service)
             await asyncio.Event().wait()
 
     running = asyncio.create_task(run())
@@ -100,43 +104,43 @@ async def test_a_part_is_starting_until_there_is_a_bus(new_server: NewServer, fr
     await asyncio.wait([running])
 
 
-async def test_a_part_survives_its_server(new_server: NewServer) -> None:
+async def test_a_service_survives_a_server_restart(new_server: NewServer) -> None:
     server = await new_server()
-    async with open_service("engine", bus_url=server.url, http_port=0) as here:
+    async with open_service("engine", bus_url=server.url, http_port=0) as service:
         reconnected = asyncio.Event()
-        here.bus.on_reconnect(reconnected.set)
+        service.bus.on_reconnect(reconnected.set)
         server.kill()
         await server.wait()
-        await eventually(lambda: is_degraded(here))
-        assert (await page(here, "/health"))["problems"] == ["no connection to the bus"]
+        await eventually(lambda: is_degraded(service))
+        assert (await page(service, "/health"))["problems"] == ["no connection to the bus"]
         await server.start()
         await reconnected.wait()
-        assert (await page(here, "/health"))["status"] == "ok"
+        assert (await page(service, "/health"))["status"] == "ok"
 
         async with connect(server.url, name="test") as bus:
             assert await bus.request("$SRV.PING.engine", b"")
-            # What was in memory went with the server; the part makes it anew.
+            # The memory stream was lost with the server; the service creates it again.
             await eventually(lambda: has_market(bus))
 
 
-async def is_degraded(here: Service) -> bool:
-    return here.health()["status"] == "degraded"
+async def is_degraded(service: Service) -> bool:
+    return service.health()["status"] == "degraded"
 
 
 async def has_market(bus: Bus) -> bool:
     return "MARKET" in (await bus.api("STREAM.NAMES", {}, dict[str, Any]))["streams"]
 
 
-async def test_a_part_leaves_no_task_behind(server: EmbeddedServer) -> None:
+async def test_a_closed_service_leaves_no_tasks(server: EmbeddedServer) -> None:
     async with open_service("engine", bus_url=server.url, http_port=0):
         pass
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_a_port_that_is_taken_ends_the_part(server: EmbeddedServer) -> None:
-    async with open_service("a", bus_url=server.url, http_port=0) as here:
-        port = int(here.http_address.rpartition(":")[2])
+async def test_a_port_in_use_raises_an_error(server: EmbeddedServer) -> None:
+    async with open_service("a", bus_url=server.url, http_port=0) as service:
+        port = int(service.http_address.rpartition(":")[2])
         with pytest.raises(OSError, match="cannot listen"):
             async with open_service("b", bus_url=server.url, http_port=port):
                 raise AssertionError("listened twice")

@@ -1,3 +1,5 @@
+"""The journal: commits, fencing, failures."""
+
 import asyncio
 import itertools
 
@@ -16,7 +18,7 @@ async def test_a_new_journal_is_empty(bus: Bus) -> None:
     assert (journal.last, journal.sequence) == (None, 0)
 
 
-async def test_commits_follow_each_other(bus: Bus) -> None:
+async def test_commits_are_consecutive_on_their_subject(bus: Bus) -> None:
     journal = await Journal.open(bus, "JOURNAL", STEP)
     first = await journal.commit(event(1))
     await bus.store("journal.sim.B.step", event(9))
@@ -29,7 +31,7 @@ async def test_commits_follow_each_other(bus: Bus) -> None:
     assert numbers([reopened.last]) == [2]
 
 
-async def test_the_one_who_claims_later_fences_the_earlier(bus: Bus) -> None:
+async def test_a_later_claim_fences_the_earlier_writer(bus: Bus) -> None:
     older = await Journal.open(bus, "JOURNAL", STEP)
     newer = await Journal.open(bus, "JOURNAL", STEP)
     await newer.commit(event(1))
@@ -39,7 +41,7 @@ async def test_the_one_who_claims_later_fences_the_earlier(bus: Bus) -> None:
     await newer.commit(event(2))
 
 
-async def test_of_two_who_claim_at_once_one_is_fenced(bus: Bus) -> None:
+async def test_one_of_two_concurrent_claims_is_fenced(bus: Bus) -> None:
     journals = [await Journal.open(bus, "JOURNAL", STEP) for _ in range(2)]
 
     outcomes = await asyncio.gather(*(j.commit(event(1)) for j in journals), return_exceptions=True)
@@ -47,7 +49,7 @@ async def test_of_two_who_claim_at_once_one_is_fenced(bus: Bus) -> None:
     assert [type(outcome) for outcome in outcomes] == [int, Fenced]
 
 
-async def test_a_journal_is_dead_after_a_failed_commit(bus: Bus) -> None:
+async def test_a_journal_cannot_be_used_after_a_failed_commit(bus: Bus) -> None:
     journal = await Journal.open(bus, "JOURNAL", STEP)
     await bus.api("STREAM.DELETE.JOURNAL", None, dict)
     with pytest.raises(StreamGone):
@@ -65,7 +67,7 @@ async def test_a_journal_takes_one_commit_at_a_time(bus: Bus) -> None:
     assert [type(outcome) for outcome in outcomes] == [int, AssertionError]
 
 
-async def test_a_full_store_refuses_a_commit(new_server: NewServer) -> None:
+async def test_a_full_store_rejects_a_commit(new_server: NewServer) -> None:
     server = await new_server(max_store_bytes=4096)
     async with connect(server.url, name="test") as bus:
         await provision(bus)
@@ -76,7 +78,7 @@ async def test_a_full_store_refuses_a_commit(new_server: NewServer) -> None:
     assert journal.sequence > 0
 
 
-async def test_every_commit_is_there_once_though_the_server_is_killed(new_server: NewServer) -> None:
+async def test_every_commit_is_stored_once_although_the_server_is_killed(new_server: NewServer) -> None:
     server = await new_server()
     count = 300
     async with connect(server.url, name="test") as bus:
@@ -101,7 +103,7 @@ async def _commit_for_ever(journal: Journal) -> None:
 
 
 async def _commit_all(bus: Bus, count: int) -> int:
-    """Commit as an actor does: after an ambiguous commit look at what is there, and go on from it."""
+    """Commit like an actor: after an ambiguous commit, reopen the journal and continue from its last record."""
     ambiguous = 0
     while True:
         try:

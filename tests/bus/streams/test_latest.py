@@ -1,3 +1,5 @@
+"""The latest message of each subject."""
+
 import asyncio
 
 import pytest
@@ -12,33 +14,33 @@ ALL = ("account.>",)
 CLOCK = "market.sim.clock"
 
 
-async def until(levels: LatestValues, number: int) -> list[int]:
-    """Return what is yielded up to and including the event of this number."""
+async def until(latest: LatestValues, number: int) -> list[int]:
+    """Return the numbers yielded up to and including this one."""
     found: list[int] = []
-    async for received in levels:
+    async for received in latest:
         found += numbers([received])
         if number in found:
             return found
-    raise AssertionError("levels are followed for ever")
+    raise AssertionError("latest values are followed for ever")
 
 
-async def test_the_newest_of_each_subject_is_there_from_the_start(bus: Bus) -> None:
+async def test_the_latest_of_each_subject_is_available_at_first(bus: Bus) -> None:
     await store_many(bus, A, 3)
     await store_many(bus, B, 3, first=10)
 
-    async with LatestValues(bus, "ACCOUNT", ALL) as levels:
-        taken = levels.take()
+    async with LatestValues(bus, "ACCOUNT", ALL) as latest:
+        taken = latest.take()
 
     assert numbers(taken) == [2, 12]
     assert [message.subject for message in taken] == [A, B]
     assert all(message.time_ns for message in taken)
 
 
-async def test_what_is_stored_later_follows(bus: Bus) -> None:
-    async with LatestValues(bus, "ACCOUNT", ALL) as levels:
+async def test_later_messages_follow(bus: Bus) -> None:
+    async with LatestValues(bus, "ACCOUNT", ALL) as latest:
         sequence = await bus.store(A, event(1))
-        await levels.changed()
-        (taken,) = levels.take()
+        await latest.changed()
+        (taken,) = latest.take()
         stored = await bus.last("ACCOUNT", A)
 
     assert stored is not None
@@ -46,12 +48,12 @@ async def test_what_is_stored_later_follows(bus: Bus) -> None:
     assert (taken.time_ns, taken.stream) == (stored.time_ns, "ACCOUNT")
 
 
-async def test_a_slow_reader_gets_the_newest_and_not_a_queue(bus: Bus) -> None:
-    async with LatestValues(bus, "ACCOUNT", ALL) as levels:
+async def test_a_slow_reader_gets_conflated_messages(bus: Bus) -> None:
+    async with LatestValues(bus, "ACCOUNT", ALL) as latest:
         await store_many(bus, A, 500)
         await bus.store(B, event(1000))
-        found = await until(levels, 1000)
-        newest = levels.get(A)
+        found = await until(latest, 1000)
+        newest = latest.get(A)
 
     assert newest is not None
     assert numbers([newest]) == [499]
@@ -59,8 +61,8 @@ async def test_a_slow_reader_gets_the_newest_and_not_a_queue(bus: Bus) -> None:
     assert len(found) < 100
 
 
-async def test_what_was_refused_is_never_seen(bus: Bus) -> None:
-    async with LatestValues(bus, "JOURNAL", ["journal.*.*.grid"]) as levels:
+async def test_rejected_messages_are_never_received(bus: Bus) -> None:
+    async with LatestValues(bus, "JOURNAL", ["journal.*.*.grid"]) as latest:
         step = await bus.store("journal.sim.A.step", event(0))
         grid, expected = "journal.sim.A.grid", "journal.sim.A.step"
         await bus.store(grid, event(1), expect_last=step, expect_subject=expected)
@@ -68,59 +70,59 @@ async def test_what_was_refused_is_never_seen(bus: Bus) -> None:
             await bus.store(grid, event(2), expect_last=step + 5, expect_subject=expected)
         await bus.store(grid, event(3), expect_last=step, expect_subject=expected)
 
-        assert set(await until(levels, 3)) <= {1, 3}
+        assert set(await until(latest, 3)) <= {1, 3}
 
 
-async def test_core_messages_that_no_stream_has_stored_are_ignored(bus: Bus) -> None:
-    async with LatestValues(bus, "ACCOUNT", ALL) as levels:
+async def test_messages_not_stored_in_a_stream_are_ignored(bus: Bus) -> None:
+    async with LatestValues(bus, "ACCOUNT", ALL) as latest:
         await bus.publish(f"live.{A}", b"{}")
         await bus.store(A, event(1))
 
-        assert await until(levels, 1) == [1]
+        assert await until(latest, 1) == [1]
 
 
-async def test_the_newest_is_seen_after_a_reconnect(server: EmbeddedServer, bus: Bus) -> None:
-    async with connect(server.url, name="other") as other, LatestValues(other, "ACCOUNT", ALL) as levels:
+async def test_the_latest_is_received_after_a_reconnect(server: EmbeddedServer, bus: Bus) -> None:
+    async with connect(server.url, name="other") as other, LatestValues(other, "ACCOUNT", ALL) as latest:
         await bus.store(A, event(1))
-        await until(levels, 1)
+        await until(latest, 1)
         await other.nc.force_reconnect()
         await bus.store(A, event(2))
 
-        assert await until(levels, 2) == [2]
+        assert await until(latest, 2) == [2]
 
 
-async def test_the_newest_is_seen_after_messages_were_dropped(bus: Bus) -> None:
-    async with LatestValues(bus, "ACCOUNT", ALL) as levels:
+async def test_the_latest_is_received_after_messages_were_dropped(bus: Bus) -> None:
+    async with LatestValues(bus, "ACCOUNT", ALL) as latest:
         (subscription,) = [sub for sub in bus.nc._subs.values() if sub.subject.startswith("live.")]
-        subscription._pending_bytes_limit = 1  # whatever comes is too much
+        subscription._pending_bytes_limit = 1  # drops every message
         await bus.store(A, event(1))
 
-        assert await until(levels, 1) == [1]
+        assert await until(latest, 1) == [1]
 
 
-async def test_levels_survive_the_server(new_server: NewServer) -> None:
+async def test_latest_values_survive_a_server_restart(new_server: NewServer) -> None:
     server = await new_server()
     async with connect(server.url, name="test") as bus:
         await provision(bus)
         await store_many(bus, A, 3)
-        async with LatestValues(bus, "ACCOUNT", ALL) as levels:
-            assert numbers(levels.take()) == [2]
+        async with LatestValues(bus, "ACCOUNT", ALL) as latest:
+            assert numbers(latest.take()) == [2]
             server.kill()
             await server.wait()
             await server.start()
             await bus.wait_connected()
             await bus.store(A, event(3))
 
-            assert await until(levels, 3) == [3]
+            assert await until(latest, 3) == [3]
 
 
-async def test_levels_in_memory_begin_anew_with_the_server(new_server: NewServer) -> None:
+async def test_a_memory_stream_recreated_after_a_server_restart_is_followed(new_server: NewServer) -> None:
     server = await new_server()
     async with connect(server.url, name="test") as bus:
         await provision(bus)
         await store_many(bus, CLOCK, 100)
-        async with LatestValues(bus, "MARKET", [CLOCK]) as levels:
-            assert numbers(levels.take()) == [99]
+        async with LatestValues(bus, "MARKET", [CLOCK]) as latest:
+            assert numbers(latest.take()) == [99]
             server.kill()
             await server.wait()
             await server.start()
@@ -128,22 +130,22 @@ async def test_levels_in_memory_begin_anew_with_the_server(new_server: NewServer
             await provision(bus)
             await bus.store(CLOCK, event(100))  # the first of the new stream
 
-            assert await until(levels, 100) == [100]
+            assert await until(latest, 100) == [100]
 
 
-async def test_a_stream_made_anew_under_the_levels_counts_from_one(bus: Bus) -> None:
+async def test_a_recreated_stream_is_followed_from_sequence_one(bus: Bus) -> None:
     await store_many(bus, A, 5)
-    async with LatestValues(bus, "ACCOUNT", ALL) as levels:
+    async with LatestValues(bus, "ACCOUNT", ALL) as latest:
         await bus.store(A, event(5))
-        await until(levels, 5)
+        await until(latest, 5)
         await bus.api("STREAM.DELETE.ACCOUNT", None, dict)
         await provision(bus)
         await bus.store(A, event(6))
 
-        assert await until(levels, 6) == [6]
+        assert await until(latest, 6) == [6]
 
 
-async def test_a_missing_stream_is_told_and_nothing_is_left_behind(bus: Bus) -> None:
+async def test_a_missing_stream_raises_and_leaves_no_subscription(bus: Bus) -> None:
     with pytest.raises(StreamGone):
         async with LatestValues(bus, "NOTHING", ALL):
             raise AssertionError("entered without a stream")
@@ -151,9 +153,9 @@ async def test_a_missing_stream_is_told_and_nothing_is_left_behind(bus: Bus) -> 
     assert [sub for sub in bus.nc._subs.values() if sub.subject.startswith("live.")] == []
 
 
-async def test_the_newest_wins_whatever_comes_in_between(bus: Bus, server: EmbeddedServer) -> None:
-    async with connect(server.url, name="other") as other, LatestValues(other, "ACCOUNT", ALL) as levels:
-        following = asyncio.create_task(until(levels, 299))
+async def test_the_latest_is_received_despite_repeated_reconnects(bus: Bus, server: EmbeddedServer) -> None:
+    async with connect(server.url, name="other") as other, LatestValues(other, "ACCOUNT", ALL) as latest:
+        following = asyncio.create_task(until(latest, 299))
         for number in range(300):
             await bus.store(A, event(number))
             if number % 60 == 30:

@@ -1,3 +1,5 @@
+"""Provisioning of streams and buckets."""
+
 import asyncio
 import dataclasses
 from contextlib import AsyncExitStack
@@ -23,7 +25,7 @@ async def config_of(bus: Bus, name: str) -> dict[str, Any]:
 
 @pytest.fixture
 async def small(bus: Bus) -> StreamConfig:
-    """Have a stream of three messages a subject, as it is at first."""
+    """Create a stream of three messages per subject, in its initial configuration."""
     if "SMALL" in await _names(bus):
         await bus.api("STREAM.DELETE.SMALL", None, dict)
     await provision(bus, streams=[SMALL])
@@ -35,7 +37,7 @@ async def _names(bus: Bus) -> list[str]:
     return names
 
 
-async def test_five_connections_at_once_make_every_stream(new_server: NewServer) -> None:
+async def test_concurrent_provisioning_creates_every_stream(new_server: NewServer) -> None:
     server = await new_server()
     async with AsyncExitStack() as stack:
         buses = [await stack.enter_async_context(connect(server.url, name=f"{n}")) for n in range(5)]
@@ -46,7 +48,7 @@ async def test_five_connections_at_once_make_every_stream(new_server: NewServer)
 
 
 @pytest.mark.parametrize("config", [*STREAMS, *BUCKETS], ids=lambda config: config.name)
-async def test_a_stream_is_what_the_topology_says(bus: Bus, config: StreamConfig) -> None:
+async def test_a_stream_has_the_configuration_of_the_topology(bus: Bus, config: StreamConfig) -> None:
     found = await config_of(bus, config.name)
 
     assert {key: found.get(key) for key in wire_config(config)} == wire_config(config)
@@ -59,7 +61,7 @@ async def test_provisioning_again_changes_nothing(bus: Bus) -> None:
     assert [await bus.stream_created(config.name) for config in STREAMS] == before
 
 
-async def test_what_may_change_is_updated_and_messages_stay(bus: Bus, small: StreamConfig) -> None:
+async def test_mutable_fields_are_updated_and_messages_kept(bus: Bus, small: StreamConfig) -> None:
     await bus.store("small.a", event(1))
 
     await provision(bus, streams=[dataclasses.replace(small, max_messages_per_subject=5, description="new")])
@@ -69,7 +71,7 @@ async def test_what_may_change_is_updated_and_messages_stay(bus: Bus, small: Str
     assert await bus.last("SMALL", "small.a") is not None
 
 
-async def test_what_the_operator_chose_stays(bus: Bus, small: StreamConfig) -> None:
+async def test_other_options_are_left_to_the_operator(bus: Bus, small: StreamConfig) -> None:
     await bus.api("STREAM.UPDATE.SMALL", {**await config_of(bus, "SMALL"), "max_msg_size": 5000}, dict)
 
     await provision(bus, streams=[dataclasses.replace(small, description="new")])
@@ -77,12 +79,12 @@ async def test_what_the_operator_chose_stays(bus: Bus, small: StreamConfig) -> N
     assert (await config_of(bus, "SMALL"))["max_msg_size"] == 5000
 
 
-async def test_what_must_not_change_is_refused_with_the_difference(bus: Bus, small: StreamConfig) -> None:
+async def test_a_difference_in_an_immutable_field_is_an_error(bus: Bus, small: StreamConfig) -> None:
     with pytest.raises(TopologyDiffers, match="stream SMALL differs: storage is 'file', has to be 'memory'"):
         await provision(bus, streams=[dataclasses.replace(small, storage=Storage.MEMORY)])
 
 
-async def test_what_the_server_refuses_to_change_is_told(bus: Bus, small: StreamConfig) -> None:
+async def test_an_update_rejected_by_the_server_is_an_error(bus: Bus, small: StreamConfig) -> None:
     taken = dataclasses.replace(small, subjects=("order.>",))
 
     with pytest.raises(
@@ -91,7 +93,7 @@ async def test_what_the_server_refuses_to_change_is_told(bus: Bus, small: Stream
         await provision(bus, streams=[taken])
 
 
-async def test_a_bound_for_each_subject_discards_its_oldest(bus: Bus, small: StreamConfig) -> None:
+async def test_a_limit_per_subject_discards_its_oldest(bus: Bus, small: StreamConfig) -> None:
     await store_many(bus, "small.a", 5)
     await bus.store("small.b", event(9))
 
@@ -100,7 +102,7 @@ async def test_a_bound_for_each_subject_discards_its_oldest(bus: Bus, small: Str
     assert numbers(found) == [2, 3, 4, 9]
 
 
-def test_no_stream_that_holds_money_discards_to_save_space() -> None:
+def test_no_file_stream_discards_messages_to_save_space() -> None:
     for config in STREAMS:
         if config.storage is Storage.FILE:
             assert (config.discard.value, config.max_bytes) == ("new", -1), config.name
@@ -110,5 +112,5 @@ def test_no_stream_that_holds_money_discards_to_save_space() -> None:
     ("url", "replicas"),
     [("nats://a:1", 1), ("nats://a:1,nats://b:1", 1), ("nats://a:1,nats://b:1,nats://c:1", 3)],
 )
-def test_a_bus_of_three_servers_keeps_everything_three_times(url: str, replicas: int) -> None:
+def test_replicas_depend_on_the_number_of_servers(url: str, replicas: int) -> None:
     assert replicas_of(url) == replicas

@@ -1,3 +1,5 @@
+"""Ordered reads: start positions, lost offsets, and no gaps or repeats under disturbance."""
+
 import asyncio
 import random
 from collections.abc import Sequence
@@ -18,7 +20,7 @@ from bus import (
     NewOnly,
     OffsetLost,
     Received,
-    Refused,
+    Rejected,
     Start,
     StreamGone,
     connect,
@@ -49,12 +51,12 @@ async def consumers(bus: Bus, stream: str = "ORDERS") -> list[str]:
     return names or []
 
 
-async def anew(bus: Bus, stream: str = "ORDERS") -> None:
+async def recreate(bus: Bus, stream: str = "ORDERS") -> None:
     await bus.api(f"STREAM.DELETE.{stream}", None, dict)
     await provision(bus)
 
 
-async def test_everything_is_read_in_order(bus: Bus) -> None:
+async def test_messages_are_read_in_order(bus: Bus) -> None:
     sequences = await store_many(bus, A, 1000)
 
     found = await read_all(bus, FromStart())
@@ -63,7 +65,7 @@ async def test_everything_is_read_in_order(bus: Bus) -> None:
     assert numbers(found) == list(range(1000))
 
 
-async def test_an_empty_stream_gives_one_empty_batch(bus: Bus) -> None:
+async def test_an_empty_stream_yields_one_empty_batch(bus: Bus) -> None:
     async with aclosing(read(bus, "ORDERS", ALL, FromStart())) as batches:
         assert await anext(batches) == Batch([], caught_up=True)
         await bus.store(A, event(1))
@@ -72,7 +74,7 @@ async def test_an_empty_stream_gives_one_empty_batch(bus: Bus) -> None:
     assert (numbers(following.messages), following.caught_up) == ([1], True)
 
 
-async def test_batches_are_no_larger_than_asked(bus: Bus) -> None:
+async def test_batches_have_at_most_the_requested_size(bus: Bus) -> None:
     await store_many(bus, A, 25)
     sizes = []
     async with aclosing(read(bus, "ORDERS", ALL, FromStart(), batch=10)) as batches:
@@ -85,7 +87,7 @@ async def test_batches_are_no_larger_than_asked(bus: Bus) -> None:
     assert max(sizes) <= 10
 
 
-async def test_only_what_matches_is_read(bus: Bus) -> None:
+async def test_only_matching_subjects_are_read(bus: Bus) -> None:
     await bus.store(A, event(1))
     await bus.store(B, event(2))
     await bus.store("order.sim.A.trade", event(3))
@@ -93,21 +95,21 @@ async def test_only_what_matches_is_read(bus: Bus) -> None:
     assert numbers(await read_all(bus, FromStart(), [A, "order.*.*.trade"])) == [1, 3]
 
 
-async def test_reading_begins_at_a_sequence(bus: Bus) -> None:
+async def test_reading_starts_at_a_sequence(bus: Bus) -> None:
     sequences = await store_many(bus, A, 5)
 
     assert numbers(await read_all(bus, FromSequence(sequences[3]))) == [3, 4]
     assert numbers(await read_all(bus, FromSequence(sequences[-1] + 1))) == []
 
 
-async def test_reading_begins_at_a_time(bus: Bus) -> None:
+async def test_reading_starts_at_a_time(bus: Bus) -> None:
     await store_many(bus, A, 5)
     third = (await read_all(bus, FromStart()))[2]
 
     assert numbers(await read_all(bus, FromTime(third.time_ns))) == [2, 3, 4]
 
 
-async def test_reading_begins_with_what_is_new(bus: Bus) -> None:
+async def test_reading_starts_with_new_messages(bus: Bus) -> None:
     await store_many(bus, A, 5)
     async with aclosing(read(bus, "ORDERS", ALL, NewOnly())) as batches:
         assert await anext(batches) == Batch([], caught_up=True)
@@ -115,7 +117,7 @@ async def test_reading_begins_with_what_is_new(bus: Bus) -> None:
         assert numbers((await anext(batches)).messages) == [5]
 
 
-async def test_the_last_of_each_subject_then_all_that_follows(bus: Bus) -> None:
+async def test_reading_starts_with_the_last_message_per_subject(bus: Bus) -> None:
     await store_many(bus, A, 5)
     await store_many(bus, B, 5, first=10)
     async with aclosing(read(bus, "ORDERS", ALL, LastPerSubject())) as batches:
@@ -124,7 +126,7 @@ async def test_the_last_of_each_subject_then_all_that_follows(bus: Bus) -> None:
         assert numbers(await until_number(batches, 22)) == [20, 21, 22]
 
 
-async def test_a_sequence_that_is_not_there_yet_is_lost(bus: Bus) -> None:
+async def test_a_sequence_beyond_the_next_is_lost(bus: Bus) -> None:
     await store_many(bus, A, 3)
 
     with pytest.raises(OffsetLost) as caught:
@@ -133,17 +135,17 @@ async def test_a_sequence_that_is_not_there_yet_is_lost(bus: Bus) -> None:
     assert (caught.value.wanted, caught.value.first) == (500, 1)
 
 
-async def test_a_sequence_that_was_discarded_is_lost(bus: Bus) -> None:
+async def test_a_discarded_sequence_is_lost(bus: Bus) -> None:
     await store_many(bus, A, 5)
     await bus.api("STREAM.PURGE.ORDERS", {"seq": 4}, dict)
 
     with pytest.raises(OffsetLost, match="begins at 4"):
         await read_all(bus, FromSequence(3))
-    # From the very beginning means from what there is.
+    # 1 means from the oldest message.
     assert numbers(await read_all(bus, FromSequence(1))) == [3, 4]
 
 
-async def test_a_durable_offset_goes_on_behind_it(bus: Bus) -> None:
+async def test_reading_continues_after_a_durable_offset(bus: Bus) -> None:
     sequences = await store_many(bus, A, 5)
     offset = StreamOffset(created=await bus.stream_created("ORDERS"), sequence=sequences[2])
 
@@ -153,10 +155,10 @@ async def test_a_durable_offset_goes_on_behind_it(bus: Bus) -> None:
         assert len(await until_caught_up(batches)) == 5
 
 
-async def test_a_durable_offset_of_a_stream_made_anew_is_lost(bus: Bus) -> None:
+async def test_a_durable_offset_in_a_recreated_stream_is_lost(bus: Bus) -> None:
     await store_many(bus, A, 5)
     offset = StreamOffset(created=await bus.stream_created("ORDERS"), sequence=2)
-    await anew(bus)
+    await recreate(bus)
     await store_many(bus, A, 5)
 
     with pytest.raises(OffsetLost) as caught:
@@ -165,7 +167,7 @@ async def test_a_durable_offset_of_a_stream_made_anew_is_lost(bus: Bus) -> None:
     assert caught.value.created == await bus.stream_created("ORDERS") != offset.created
 
 
-async def test_a_durable_offset_before_the_beginning_is_lost(bus: Bus) -> None:
+async def test_a_durable_offset_before_the_oldest_message_is_lost(bus: Bus) -> None:
     await store_many(bus, A, 5)
     await bus.api("STREAM.PURGE.ORDERS", {"seq": 4}, dict)
     offset = StreamOffset(created=await bus.stream_created("ORDERS"), sequence=0)
@@ -174,13 +176,13 @@ async def test_a_durable_offset_before_the_beginning_is_lost(bus: Bus) -> None:
         await anext(read_durable(bus, "ORDERS", ALL, offset))
 
 
-async def test_a_missing_stream_is_told(bus: Bus) -> None:
+async def test_a_missing_stream_raises(bus: Bus) -> None:
     with pytest.raises(StreamGone):
         await anext(read(bus, "NOTHING", ALL, FromStart()))
 
 
-async def test_filters_that_overlap_are_refused(bus: Bus) -> None:
-    with pytest.raises(Refused, match="overlap"):
+async def test_overlapping_filters_are_rejected(bus: Bus) -> None:
+    with pytest.raises(Rejected, match="overlap"):
         await anext(read(bus, "ORDERS", ["order.>", A], FromStart()))
 
 
@@ -191,7 +193,7 @@ async def test_a_slow_reader_loses_nothing(bus: Bus) -> None:
         assert numbers(await until_number(batches, 1499)) == list(range(1500))
 
 
-async def test_a_reader_that_leaves_takes_its_consumer_away(bus: Bus) -> None:
+async def test_a_closed_reader_deletes_its_consumer(bus: Bus) -> None:
     deleted: asyncio.Queue[Message] = asyncio.Queue()
     await bus.subscribe("$JS.EVENT.ADVISORY.CONSUMER.DELETED.ORDERS.>", deleted.put_nowait)
     await read_all(bus, FromStart())
@@ -200,7 +202,7 @@ async def test_a_reader_that_leaves_takes_its_consumer_away(bus: Bus) -> None:
     assert await consumers(bus) == []
 
 
-async def test_a_consumer_deleted_under_the_reader_costs_nothing(bus: Bus) -> None:
+async def test_a_deleted_consumer_is_recreated_without_loss(bus: Bus) -> None:
     count = 600
 
     async def write() -> None:
@@ -218,7 +220,7 @@ async def test_a_consumer_deleted_under_the_reader_costs_nothing(bus: Bus) -> No
     assert numbers(found) == list(range(count))
 
 
-async def test_a_stream_deleted_under_the_reader_is_lost(bus: Bus) -> None:
+async def test_a_stream_deleted_while_reading_is_lost(bus: Bus) -> None:
     async with aclosing(read(bus, "ORDERS", ALL, FromStart())) as batches:
         await anext(batches)
         await bus.api("STREAM.DELETE.ORDERS", None, dict)
@@ -226,16 +228,16 @@ async def test_a_stream_deleted_under_the_reader_is_lost(bus: Bus) -> None:
             await anext(batches)
 
 
-async def test_a_stream_made_anew_under_the_reader_is_lost(bus: Bus) -> None:
+async def test_a_stream_recreated_while_reading_is_lost(bus: Bus) -> None:
     async with aclosing(read(bus, "ORDERS", ALL, LastPerSubject())) as batches:
         await anext(batches)
-        await anew(bus)
+        await recreate(bus)
         await bus.store(A, event(1))
         with pytest.raises(OffsetLost):
             await anext(batches)
 
 
-async def test_a_stream_in_memory_is_lost_with_its_server(new_server: NewServer) -> None:
+async def test_a_memory_stream_is_lost_with_its_server(new_server: NewServer) -> None:
     server = await new_server()
     async with connect(server.url, name="test") as bus:
         await provision(bus)
@@ -249,7 +251,7 @@ async def test_a_stream_in_memory_is_lost_with_its_server(new_server: NewServer)
                 await anext(batches)
 
 
-async def test_a_cancelled_reader_leaves_nothing_behind(server: EmbeddedServer, bus: Bus) -> None:
+async def test_a_cancelled_reader_leaves_no_subscription(server: EmbeddedServer, bus: Bus) -> None:
     async with connect(server.url, name="reader") as other:
         reading = asyncio.create_task(until_number(read(other, "ORDERS", ALL, FromStart()), 1))
         await asyncio.wait([reading], timeout=0.05)
@@ -260,7 +262,7 @@ async def test_a_cancelled_reader_leaves_nothing_behind(server: EmbeddedServer, 
         assert other.nc._subs.keys() == {1}  # the inbox for answers
 
 
-async def test_nothing_is_lost_or_doubled_when_the_server_is_killed(new_server: NewServer) -> None:
+async def test_nothing_is_lost_or_repeated_when_the_server_is_killed(new_server: NewServer) -> None:
     server = await new_server()
     count = 400
     async with connect(server.url, name="writer") as bus, connect(server.url, name="reader") as other:
@@ -292,26 +294,26 @@ async def test_nothing_is_lost_or_doubled_when_the_server_is_killed(new_server: 
 async def test_snapshot_and_tail_join_without_gap_or_repeat(
     server: EmbeddedServer, bus: Bus, seed: int
 ) -> None:
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     stored: list[tuple[int, str]] = []
     count = 300
 
     async def write() -> None:
         for number in range(count):
-            subject = f"order.sim.{chance.choice('ABCDE')}.report"
+            subject = f"order.sim.{rng.choice('ABCDE')}.report"
             stored.append((await bus.store(subject, event(number)), subject))
 
     async def disturb() -> None:
         while True:
-            await asyncio.sleep(chance.random() * 0.03)
+            await asyncio.sleep(rng.random() * 0.03)
             for name in await consumers(bus):
                 await bus.api(f"CONSUMER.DELETE.ORDERS.{name}", None, dict)
 
     async with connect(server.url, name="reader") as other:
         writing = asyncio.create_task(write())
-        await asyncio.sleep(chance.random() * 0.05)
+        await asyncio.sleep(rng.random() * 0.05)
         disturbing = asyncio.create_task(disturb())
-        batches = read(other, "ORDERS", ALL, LastPerSubject(), batch=chance.choice([1, 3, 64]))
+        batches = read(other, "ORDERS", ALL, LastPerSubject(), batch=rng.choice([1, 3, 64]))
         async with aclosing(batches):
             snapshot = await until_caught_up(batches)
             found = snapshot + (

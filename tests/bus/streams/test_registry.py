@@ -1,3 +1,5 @@
+"""Key-value registries."""
+
 import asyncio
 from contextlib import aclosing
 
@@ -28,13 +30,13 @@ async def test_a_key_is_created_once(symbols: Registry) -> None:
     assert await symbols.get(KEY) == Entry(KEY, encode(event(1)), revision)
 
 
-async def test_of_many_who_create_at_once_one_does(symbols: Registry) -> None:
+async def test_one_of_many_concurrent_creates_succeeds(symbols: Registry) -> None:
     revisions = await asyncio.gather(*(symbols.create(KEY, event(n)) for n in range(5)))
 
     assert len([revision for revision in revisions if revision is not None]) == 1
 
 
-async def test_an_update_needs_the_revision_that_is_there(symbols: Registry) -> None:
+async def test_an_update_needs_the_current_revision(symbols: Registry) -> None:
     revision = await symbols.create(KEY, event(1))
     assert revision is not None
     newer = await symbols.update(KEY, event(2), revision)
@@ -44,7 +46,7 @@ async def test_an_update_needs_the_revision_that_is_there(symbols: Registry) -> 
     assert (number(await symbols.get(KEY)), newer > revision) == (2, True)
 
 
-async def test_a_deleted_key_is_gone_and_can_be_created(symbols: Registry) -> None:
+async def test_a_deleted_key_can_be_created_again(symbols: Registry) -> None:
     revision = await symbols.create(KEY, event(1))
     assert revision is not None
     await symbols.delete(KEY, revision)
@@ -54,7 +56,7 @@ async def test_a_deleted_key_is_gone_and_can_be_created(symbols: Registry) -> No
     assert await symbols.create(KEY, event(2)) is not None
 
 
-async def test_entries_are_all_that_have_a_value(symbols: Registry) -> None:
+async def test_entries_are_the_keys_with_a_value(symbols: Registry) -> None:
     for n, key in enumerate(["sim.A", "sim.B"]):
         await symbols.create(key, event(n))
 
@@ -64,20 +66,20 @@ async def test_entries_are_all_that_have_a_value(symbols: Registry) -> None:
     }
 
 
-async def test_following_tells_what_there_is_and_each_change(symbols: Registry) -> None:
+async def test_follow_yields_the_entries_and_each_change(symbols: Registry) -> None:
     revision = await symbols.create(KEY, event(1))
     assert revision is not None
     async with aclosing(symbols.follow()) as changes:
-        told = [await anext(changes)]
+        changes_seen = [await anext(changes)]
         revision = await symbols.update(KEY, event(2), revision)
-        told.append(await anext(changes))
+        changes_seen.append(await anext(changes))
         await symbols.delete(KEY, revision)
-        told.append(await anext(changes))
+        changes_seen.append(await anext(changes))
 
-    assert [(key, number(entry)) for key, entry in told] == [(KEY, 1), (KEY, 2), (KEY, None)]
+    assert [(key, number(entry)) for key, entry in changes_seen] == [(KEY, 1), (KEY, 2), (KEY, None)]
 
 
-async def test_following_goes_on_when_the_bucket_is_made_anew(bus: Bus, symbols: Registry) -> None:
+async def test_follow_continues_when_the_bucket_is_recreated(bus: Bus, symbols: Registry) -> None:
     await symbols.create("sim.A", event(1))
     async with aclosing(symbols.follow()) as changes:
         await anext(changes)
@@ -85,12 +87,12 @@ async def test_following_goes_on_when_the_bucket_is_made_anew(bus: Bus, symbols:
         await bus.api("STREAM.DELETE.KV_symbols", None, dict)
         await provision(bus)
         await symbols.create("sim.B", event(2))
-        told = [await following, await anext(changes)]
+        changes_seen = [await following, await anext(changes)]
 
-    assert {key: number(entry) for key, entry in told} == {"sim.B": 2, "sim.A": None}
+    assert {key: number(entry) for key, entry in changes_seen} == {"sim.B": 2, "sim.A": None}
 
 
-async def test_a_lease_ends_by_itself(bus: Bus) -> None:
+async def test_a_value_with_ttl_expires(bus: Bus) -> None:
     lease = Registry(bus, "lease")
     revision = await lease.create("sim", event(1), ttl_s=1)
     assert revision is not None
@@ -103,7 +105,7 @@ async def test_a_lease_ends_by_itself(bus: Bus) -> None:
     await eventually(is_free)
 
 
-async def test_a_bucket_reads_as_one_of_nats(bus: Bus, symbols: Registry) -> None:
+async def test_a_bucket_is_readable_by_the_nats_client(bus: Bus, symbols: Registry) -> None:
     await symbols.create(KEY, event(1))
     bucket = await bus.nc.jetstream().key_value("symbols")
 

@@ -1,4 +1,4 @@
-"""What a configuration would trade, reckoned before anything is: the figures, and where they come from."""
+"""`plan`: its figures and the sources of its inputs."""
 
 import json
 from decimal import Decimal
@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import Bus, Registry
-from cli.commands.plan import Premises, SymbolPlan, liquidation, plan_symbol
-from cli.commands.plan_command import Plan, PlanOptions, plan, report
+from cli.commands.plan import Plan, PlanOptions, plan, report
 from cli.config.file import DEFAULT_FILE, load
 from cli.errors import CommandError
+from cli.inspect.plan import PlanInputs, SymbolPlan, liquidation, plan_symbol
 from engine.core.grid import Grid
 from schemas import subjects
 from schemas.engine.journal import SymbolAdded, SymbolEntry
@@ -28,9 +28,9 @@ BTC, ETH, SOL = CONFIGURATION.symbols
 D = Decimal
 
 
-def premises(symbol: Symbol = BTC.symbol) -> Premises:
+def inputs(symbol: Symbol = BTC.symbol) -> PlanInputs:
     found = next(each for each in CONFIGURATION.venue.symbols if each.instrument.symbol == symbol)
-    return Premises(
+    return PlanInputs(
         instrument=found.instrument,
         price=found.start_price,
         source="test",
@@ -41,12 +41,12 @@ def premises(symbol: Symbol = BTC.symbol) -> Premises:
 
 
 def planned(**changes: object) -> SymbolPlan:
-    return plan_symbol(msgspec.structs.replace(BTC.settings, **changes), premises())
+    return plan_symbol(msgspec.structs.replace(BTC.settings, **changes), inputs())
 
 
 @pytest.mark.parametrize("entry", CONFIGURATION.symbols, ids=lambda entry: entry.symbol)
-def test_its_levels_are_the_first_orders_of_the_engine(entry: SymbolEntry) -> None:
-    given_ = premises(entry.symbol)
+def test_levels_equal_the_first_orders_of_the_engine(entry: SymbolEntry) -> None:
+    plan_inputs = inputs(entry.symbol)
     settings = msgspec.structs.replace(entry.settings, preflight=False)
     grid = Grid(None, 0)
     added = SymbolAdded(
@@ -55,10 +55,12 @@ def test_its_levels_are_the_first_orders_of_the_engine(entry: SymbolEntry) -> No
         instance="sqt",
         generation=1,
         settings=settings,
-        instrument=given_.instrument,
+        instrument=plan_inputs.instrument,
         time=1,
     )
-    ticker = Ticker(venue=entry.venue, symbol=entry.symbol, bid=D(0), ask=D(0), last=given_.price, time=1)
+    ticker = Ticker(
+        venue=entry.venue, symbol=entry.symbol, bid=D(0), ask=D(0), last=plan_inputs.price, time=1
+    )
     change = grid.process([added, ticker])
     assert change is not None
     placed = {
@@ -66,17 +68,17 @@ def test_its_levels_are_the_first_orders_of_the_engine(entry: SymbolEntry) -> No
         for each in change.decisions
         if isinstance(each, PlaceOrder)
     }
-    levels = plan_symbol(entry.settings, given_).levels
+    levels = plan_symbol(entry.settings, plan_inputs).levels
     assert {(each.level, each.side, each.price, each.quantity) for each in levels} == placed
 
 
-def test_the_margin_is_that_of_the_larger_side() -> None:
+def test_margin_is_that_of_the_larger_side() -> None:
     found = planned(sell_window=3)
     worth = sum(each.notional for each in found.levels if each.side is Side.BUY)
     assert found.margin == worth / 5
 
 
-def test_the_worst_loss_is_at_the_last_level_with_the_fees() -> None:
+def test_maximum_loss_is_at_the_last_level_and_includes_fees() -> None:
     found = planned(buy_window=2)
     first, second = [each for each in found.levels if each.side is Side.BUY]
     buys = next(each for each in found.ends if each.side is Side.BUY)
@@ -85,7 +87,7 @@ def test_the_worst_loss_is_at_the_last_level_with_the_fees() -> None:
     assert buys.loss == (first.price - second.price) * first.quantity + fees
 
 
-def test_what_a_round_trip_makes_is_net_of_both_fees() -> None:
+def test_profit_of_a_round_trip_is_net_of_both_fees() -> None:
     level = planned().levels[0]
     fees = (D(59960) + D(60000)) * D("0.0002")
     assert (level.level, level.profit) == (-1, (40 - fees) * level.quantity)
@@ -112,7 +114,7 @@ def test_the_liquidation_price(side: Side, margin: str, price: str | None) -> No
     size=st.integers(1, 1000),
     rate=st.integers(0, 20),
 )
-def test_at_the_liquidation_price_what_is_left_is_the_maintenance_margin(
+def test_equity_at_the_liquidation_price_equals_the_maintenance_margin(
     side: Side, leverage: int, size: int, rate: int
 ) -> None:
     quantity, average, share = D(size) / 100, D(3000), D(rate) / 1000
@@ -124,39 +126,39 @@ def test_at_the_liquidation_price_what_is_left_is_the_maintenance_margin(
 
 
 def test_spot_is_not_liquidated() -> None:
-    (end,) = plan_symbol(SOL.settings, premises(SOL.symbol)).ends
+    (end,) = plan_symbol(SOL.settings, inputs(SOL.symbol)).ends
     assert (end.liquidation_isolated, end.liquidation_cross) == (None, None)
 
 
-async def test_without_a_stack_the_configuration_is_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_without_a_stack_inputs_come_from_the_configuration(capsys: pytest.CaptureFixture[str]) -> None:
     assert await plan(PlanOptions()) == 0
     out = capsys.readouterr().out
     assert "BTC/USDT:USDT on sim, neutral: 60000 USDT (the configuration's start_price)" in out
-    assert "order_stream           asked at the start" in out
-    assert "all symbols together need" in out
+    assert "order_stream           checked at start" in out
+    assert "margin of all symbols:" in out
 
 
-async def test_a_refusal_is_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_refusal_sets_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "poor.yaml"
     file.write_text(DEFAULT_FILE.read_text().replace("10000 USDT", "200 USDT"))
     assert await plan(PlanOptions(file=file, symbol=SOL.symbol)) == 1
     assert "REFUSED" in capsys.readouterr().out
 
 
-async def test_a_symbol_that_is_not_there_is_named() -> None:
-    with pytest.raises(CommandError, match="has no X: it has BTC/USDT:USDT"):
+async def test_an_unknown_symbol_is_rejected() -> None:
+    with pytest.raises(CommandError, match="has no symbol X; it has BTC/USDT:USDT"):
         await plan(PlanOptions(symbol=Symbol("X")))
 
 
-async def test_as_json_decimals_are_strings(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_json_contains_decimals_as_strings(capsys: pytest.CaptureFixture[str]) -> None:
     await plan(PlanOptions(symbol=ETH.symbol, price=D(2900), as_json=True))
     (found,) = json.loads(capsys.readouterr().out)["symbols"]
     assert (found["price"], found["source"], found["levels"][0]["price"]) == ("2900", "--price", "2897.68")
 
 
-async def test_a_running_stack_knows_better(bus: Bus, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_inputs_come_from_the_running_stack(bus: Bus, capsys: pytest.CaptureFixture[str]) -> None:
     venue, symbol = BTC.venue, BTC.symbol
-    rules = msgspec.structs.replace(premises().instrument, maker_fee=D("0.0004"))
+    rules = msgspec.structs.replace(inputs().instrument, maker_fee=D("0.0004"))
     key = subjects.registry_key(venue, symbol)
     await Registry(bus, "instruments").create(key, rules)
     balance = Balance(
@@ -188,12 +190,12 @@ async def test_a_running_stack_knows_better(bus: Bus, capsys: pytest.CaptureFixt
     assert await plan(PlanOptions(symbol=symbol, bus_url=bus.url)) == 1
     out = capsys.readouterr().out
     assert "50000 USDT (the running stack), balance 900 USDT, leverage 20" in out
-    assert "leverage 20, at most 10" in out
+    assert "leverage 20, the limit is 10" in out
     assert "fees of both sides 0.08%" in out
     assert "the account's private stream is down" in out
 
 
-async def test_what_it_does_not_know_is_left_as_it_is_written(
+async def test_missing_live_values_come_from_the_configuration(
     bus: Bus, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await bus.store(
@@ -204,7 +206,7 @@ async def test_what_it_does_not_know_is_left_as_it_is_written(
     assert "61000 USDT (--price), balance 10000 USDT, leverage 5" in capsys.readouterr().out
 
 
-def test_a_level_without_an_order_says_why() -> None:
+def test_a_level_without_an_order_has_a_reason() -> None:
     found = planned(upper_price=D(60_050))
     text = report(Plan(configuration="x", symbols=(found,)))
     assert "out of bounds" in text

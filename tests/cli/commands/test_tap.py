@@ -1,12 +1,12 @@
-"""Tapping the bus."""
+"""`tap`: printing stored and new messages."""
 
 import asyncio
 
 import pytest
 
 from bus import Bus
-from cli.background import beside
-from cli.commands.tap import Tap, tap
+from cli.background import background_task
+from cli.commands.tap import TapOptions, tap
 from cli.errors import CommandError
 from schemas import subjects
 from tests.cli.events import FILL, SYMBOL, VENUE
@@ -15,7 +15,7 @@ SUBJECT = subjects.fill(VENUE, SYMBOL)
 
 
 class Output(asyncio.Queue[str]):
-    """What was printed, line by line."""
+    """Replacement of `print` that collects the lines."""
 
     def __call__(self, text: str, *, flush: bool) -> None:
         assert flush
@@ -30,19 +30,21 @@ def output(monkeypatch: pytest.MonkeyPatch) -> Output:
 
 
 @pytest.mark.parametrize(
-    "wanted", [Tap(subject="engine.>", last=True), Tap(subject="engine.>", since=60 * 10**9)]
+    "options", [TapOptions(subject="engine.>", last=True), TapOptions(subject="engine.>", since=60 * 10**9)]
 )
-async def test_what_is_stored_is_shown_and_then_what_comes(bus: Bus, output: Output, wanted: Tap) -> None:
+async def test_stored_messages_are_printed_before_new_ones(
+    bus: Bus, output: Output, options: TapOptions
+) -> None:
     await bus.store(SUBJECT, FILL)
 
-    async with beside(tap(bus.url, wanted), "tap"):
+    async with background_task(tap(bus.url, options), "tap"):
         assert SUBJECT in await output.get()
         await bus.store(SUBJECT, FILL)
         assert "buy  1 at 100" in await output.get()
 
 
-async def test_only_what_comes_is_shown_otherwise(bus: Bus, output: Output) -> None:
-    async with beside(tap(bus.url, Tap(subject="engine.>")), "tap"):
+async def test_only_new_messages_are_printed_by_default(bus: Bus, output: Output) -> None:
+    async with background_task(tap(bus.url, TapOptions(subject="engine.>")), "tap"):
         while output.empty():
             await bus.publish(SUBJECT, b"not an event")
             await asyncio.sleep(0)
@@ -50,13 +52,13 @@ async def test_only_what_comes_is_shown_otherwise(bus: Bus, output: Output) -> N
         assert (await output.get()).endswith("not an event")
 
 
-async def test_raw_is_the_message_as_it_is(bus: Bus, output: Output) -> None:
+async def test_raw_prints_the_message_unchanged(bus: Bus, output: Output) -> None:
     await bus.store(SUBJECT, FILL)
 
-    async with beside(tap(bus.url, Tap(subject=SUBJECT, last=True, raw=True)), "tap"):
+    async with background_task(tap(bus.url, TapOptions(subject=SUBJECT, last=True, raw=True)), "tap"):
         assert (await output.get()).startswith(f'{SUBJECT} {{"type":"Fill"')
 
 
-async def test_a_subject_that_no_stream_keeps_has_no_past(bus: Bus) -> None:
-    with pytest.raises(CommandError, match="need a subject that a stream keeps"):
-        await tap(bus.url, Tap(subject=">", last=True))
+async def test_a_subject_without_a_stream_has_no_stored_messages(bus: Bus) -> None:
+    with pytest.raises(CommandError, match="need a subject that a stream stores"):
+        await tap(bus.url, TapOptions(subject=">", last=True))

@@ -1,4 +1,4 @@
-"""The whole stack, as a newcomer starts it."""
+"""`up`: starting, supervising, replaying and stopping the whole stack."""
 
 import itertools
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.__main__ import parser
+from cli.__main__ import parse
 from cli.commands.up import UpOptions
 from cli.config.file import DEFAULT_FILE
 
@@ -22,7 +22,7 @@ PRICES = [20_000 + 60 * ((7 * i) % 11) - 300 for i in range(60)]
 
 
 class Up:
-    """A running `opensqt up`."""
+    """A running `opensqt up` process."""
 
     def __init__(self, data: Path, *arguments: str) -> None:
         self.process = subprocess.Popen(
@@ -44,23 +44,23 @@ class Up:
         self.lines = iter(self.process.stdout.readline, "")
 
     def until(self, pattern: str) -> str:
-        """Return the next line in which the pattern is found."""
+        """Return the next line that matches the pattern."""
         read = []
         for line in self.lines:
             read.append(line)
             if re.search(pattern, line):
                 return line
-        raise AssertionError(f"{pattern!r} never came: {''.join(read)}")
+        raise AssertionError(f"no line matches {pattern!r}: {''.join(read)}")
 
     def rest(self) -> str:
-        """Return what is left, and close."""
+        """Return the remaining output and close it."""
         text = "".join(self.lines)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return text
 
     def children(self) -> dict[str, int]:
-        """Return what runs below it: command line and process."""
+        """Return the child processes: command line and process id."""
         ids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         commands = {
             pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode() for pid in ids
@@ -96,18 +96,18 @@ def write_recording(path: Path) -> None:
 
 
 def replay(data: Path, recording: Path) -> tuple[str, str]:
-    """Play a recording to its end; return the digests of the steps and of the fills."""
+    """Replay a recording to its end; return the digests of the decisions and of the fills."""
     up = Up(data, f"--replay={recording}", "--speed=max")
-    steps = up.until("decisions_digest").split()[-1]
+    decisions = up.until("decisions_digest").split()[-1]
     fills = up.until("fills_digest").split()[-1]
-    up.until("the books agree with the venue's: [1-9][0-9]* trades each booked once")
+    up.until("the accounts match the venue: [1-9][0-9]* trades each booked once")
     up.rest()
     assert up.process.wait() == 0
-    return steps, fills
+    return decisions, fills
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_everything_starts_survives_a_kill_and_stops_in_time(up: Up, tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_stack_starts_restarts_a_killed_part_and_stops_in_time(up: Up, tmp_path: Path) -> None:
     up.until("ready in")
     page = up.until("page").split()[-1]
     assert page.startswith("http://127.0.0.1:")
@@ -115,23 +115,23 @@ def test_everything_starts_survives_a_kill_and_stops_in_time(up: Up, tmp_path: P
     assert len(up.children()) == 7
 
     os.kill(up.child("-m engine"), signal.SIGKILL)
-    up.until("engine was ended by SIGKILL: starting it again in 0.2 s")
+    up.until("engine was terminated by SIGKILL; restarting in 0.2 s")
 
     second = Up(tmp_path)
     assert f"in use by another `opensqt up`, process {up.process.pid}" in second.rest()
     assert second.process.wait() == 1
 
-    pids, started = up.children().values(), time.monotonic()
+    pids, started_s = up.children().values(), time.monotonic()
     up.process.send_signal(signal.SIGINT)
     assert up.rest().endswith("stopping ...\nstopped\n")
     assert up.process.wait() == 0
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started_s < 5
     assert not any(is_alive(pid) for pid in pids)
     assert not (tmp_path / "run.json").exists()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
-def test_nothing_outlives_a_kill(up: Up) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills children with their parent")
+def test_parts_do_not_outlive_a_killed_stack(up: Up) -> None:
     up.until("Ctrl-C")
     pids = list(up.children().values())
 
@@ -144,14 +144,14 @@ def test_nothing_outlives_a_kill(up: Up) -> None:
     assert not any(is_alive(pid) for pid in pids)
 
 
-def test_the_same_recording_gives_the_same_steps_and_fills(tmp_path: Path) -> None:
+def test_equal_recordings_give_equal_decisions_and_fills(tmp_path: Path) -> None:
     recording = tmp_path / "candles.csv"
     write_recording(recording)
 
     assert replay(tmp_path / "once", recording) == replay(tmp_path / "again", recording)
 
 
-def test_the_options_are_those_of_the_command_line() -> None:
-    options = vars(parser().parse_args(["up", "--config", str(DEFAULT_FILE)]))
+def test_every_option_is_an_argument() -> None:
+    _, options = parse("up", ["--config", str(DEFAULT_FILE)])
 
-    assert set(UpOptions.__struct_fields__) <= options.keys()
+    assert set(UpOptions.__struct_fields__) <= vars(options).keys()

@@ -1,4 +1,4 @@
-"""The configuration file: what it may say, and every mistake with its line."""
+"""Reading the configuration file: valid content, and mistakes with their lines."""
 
 import textwrap
 from decimal import Decimal as D  # noqa: N817 - figures read better
@@ -72,7 +72,7 @@ def test_the_shipped_configuration_has_no_mistakes() -> None:
     assert [entry.settings.mode for entry in configuration.symbols] == ["neutral", "long", "long"]
 
 
-def test_settings_are_as_the_file_says() -> None:
+def test_settings_are_read() -> None:
     first, second = good().symbols
 
     assert (first.instance, first.settings.mode, first.settings.order_amount) == (
@@ -84,7 +84,7 @@ def test_settings_are_as_the_file_says() -> None:
     assert (second.settings.price_interval, second.settings.interval_ratio) == (None, D("0.001"))
 
 
-def test_guards_are_set_in_the_file() -> None:
+def test_guard_settings_are_read() -> None:
     guarded = GOOD.replace(
         "mode: neutral",
         "mode: neutral\n    stale_after: 2s\n    max_drawdown: 5%\n    risk_trigger: all\n    monitor_symbols: [ETH/USDT]",
@@ -96,7 +96,7 @@ def test_guards_are_set_in_the_file() -> None:
     assert (first.settings.stale_after, second.settings.stale_after) == (2 * SECOND_NS, 5 * SECOND_NS)
 
 
-def test_instruments_are_as_the_file_says() -> None:
+def test_instruments_are_read() -> None:
     perpetual, spot = good().venue.symbols
 
     assert (perpetual.leverage, perpetual.instrument.maker_fee) == (D(5), D("0.0002"))
@@ -106,9 +106,13 @@ def test_instruments_are_as_the_file_says() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "mistake"),
     [
-        ("instance: abc", "instance: ABC", "1: instance has to be three of a-z and 0-9, like sqt, not 'ABC'"),
-        ("instance: abc", "instanze: abc", "1: instanze is not known; did you mean instance?"),
-        ("mode: neutral", "mod: neutral", "26: symbols[0].mod is not known; did you mean mode?"),
+        (
+            "instance: abc",
+            "instance: ABC",
+            "1: instance has to be three characters of a-z and 0-9, like sqt, not 'ABC'",
+        ),
+        ("instance: abc", "instanze: abc", "1: instanze is unknown; did you mean instance?"),
+        ("mode: neutral", "mod: neutral", "26: symbols[0].mod is unknown; did you mean mode?"),
         ("mode: neutral", "mode: short", "26: symbols[0].mode has to be long or neutral, not 'short'"),
         (
             "300 USDT",
@@ -128,7 +132,7 @@ def test_instruments_are_as_the_file_says() -> None:
         (
             "mode: neutral",
             "mode: neutral\n    risk_trigger: 2\n    monitor_symbols: [ETH/USDT]",
-            "27: symbols[0].risk_trigger 2 is more than there are in monitor_symbols",
+            "27: symbols[0].risk_trigger 2 exceeds the number of monitor_symbols",
         ),
         (
             "mode: neutral",
@@ -154,7 +158,7 @@ def test_instruments_are_as_the_file_says() -> None:
         (
             "mode: long",
             "mode: neutral",
-            "31: ETH/USDT is spot and cannot be sold short: mode has to be long, or take a perpetual",
+            "31: ETH/USDT is spot and cannot be sold short: use mode long, or a perpetual",
         ),
         ("symbol: ETH/USDT\n", "symbol: ETH/USD\n", "30: sim has no ETH/USD; did you mean ETH/USDT?"),
         ("- venue: sim", "- venue: sym", "24: symbols[0].venue 'sym' is not in venues; did you mean sim?"),
@@ -162,17 +166,17 @@ def test_instruments_are_as_the_file_says() -> None:
         (
             "kind: linear_perpetual",
             "kind: spot",
-            "9: venues.sim.instruments.BTC/USDT:USDT.kind is spot, but BTC/USDT:USDT names a linear_perpetual",
+            "9: venues.sim.instruments.BTC/USDT:USDT.kind is spot, but BTC/USDT:USDT is the name of a linear_perpetual",
         ),
         (
             "kind: simulated",
             "kind: simulated\n    kind: simulated",
-            "5: 'kind' is here twice: first in line 4",
+            "5: 'kind' is listed twice, first in line 4",
         ),
         (
             "leverage: 5",
             "leverage: 99",
-            "8: the venue's leverage 99 is not within 1 and venues.sim.instruments.BTC/USDT:USDT.maximum_leverage 20",
+            "8: the venue's leverage 99 has to be from 1 to venues.sim.instruments.BTC/USDT:USDT.maximum_leverage 20",
         ),
         (
             "balances: [10000 USDT]",
@@ -182,12 +186,12 @@ def test_instruments_are_as_the_file_says() -> None:
         (
             "symbol: ETH/USDT\n",
             "symbol: BTC/USDT:USDT\n",
-            "30: BTC/USDT:USDT is here twice: remove one of them",
+            "30: BTC/USDT:USDT is listed twice: remove one of them",
         ),
         ("maker_fee: 0.02%", "# none", "8: venues.sim.instruments.BTC/USDT:USDT.maker_fee is missing"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(old: str, new: str, mistake: str) -> None:
+def test_a_mistake_is_reported_with_its_line(old: str, new: str, mistake: str) -> None:
     assert mistake in mistakes(old, new)
 
 
@@ -195,7 +199,7 @@ def test_an_amount_below_the_venues_minimum_is_a_mistake() -> None:
     assert any("24: BTC/USDT:USDT: order_amount 3 is below" in m for m in mistakes("300 USDT", "3 USDT"))
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(
         GOOD.replace("300 USDT", "300").replace("0.05%", "0.05").replace("instance: abc", "instance: x")
@@ -208,11 +212,11 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     assert f"{path}:27: symbols[0].order_amount" in str(raised.value)
 
 
-def test_a_mistake_is_not_followed_by_others_that_it_causes() -> None:
+def test_a_mistake_does_not_cause_further_ones() -> None:
     assert len(mistakes("tick_size: 0.1\n", "tick_size: none\n")) == 1
 
 
-def test_two_symbols_with_the_same_order_ids_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_symbols_with_equal_order_ids_are_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cli.config.cross_checks.symbol_code", lambda symbol: "00000")
 
     configuration, found = read(GOOD, {})
@@ -234,33 +238,33 @@ def test_a_variable_that_is_not_set_is_a_mistake() -> None:
     )
 
 
-def test_what_a_variable_holds_is_never_shown() -> None:
+def test_the_value_of_a_variable_is_never_shown() -> None:
     _, found = read(GOOD.replace("300 USDT", "${SECRET}"), {"SECRET": "hunter2"})
 
     assert found
     assert "hunter2" not in str(found)
 
 
-def test_an_alias_stands_for_its_value() -> None:
+def test_an_alias_has_the_value_of_its_anchor() -> None:
     text = GOOD.replace("300 USDT", "&amount 300 USDT").replace("30 USDT", "*amount")
 
     assert good(text=text).symbols[1].settings.order_amount == 300
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="No such file"):
         load(tmp_path / "none.yaml", {})
 
 
-def test_the_summary_names_what_is_left_after_fees() -> None:
+def test_the_summary_has_the_interval_after_fees() -> None:
     last = summary(good()).splitlines()[-1]
 
     assert last.split() == ["ETH/USDT", "long", "30", "USDT", "0.1%", "-0.1%", "10", "10", "300", "USDT"]
 
 
-def test_a_grid_that_fees_eat_up_is_warned_of() -> None:
+def test_a_grid_that_loses_to_fees_gets_a_warning() -> None:
     assert warnings(good())[1] == (
-        "warning: ETH/USDT loses by every round trip: its interval is 0.1%, the fees of both sides are 0.2%"
+        "warning: ETH/USDT loses money on every round trip: its interval is 0.1%, the fees of both sides are 0.2%"
     )
     assert warnings(load(DEFAULT_FILE, {})) == []
 
@@ -275,7 +279,7 @@ def test_a_grid_that_fees_eat_up_is_warned_of() -> None:
 @example("venues: {sim: {instruments: {'': 1, ? [x] : 2}}}")
 @example("? {}")
 @example("a: !!python/object:os.system x")
-def test_no_text_is_too_strange(text: str) -> None:
+def test_arbitrary_text_gives_mistakes_with_lines(text: str) -> None:
     configuration, found = read(text, {})
 
     assert configuration is None
@@ -285,7 +289,7 @@ def test_no_text_is_too_strange(text: str) -> None:
 
 @settings(deadline=None)
 @given(st.data())
-def test_every_change_of_a_value_gives_a_configuration_or_mistakes_with_lines(data: st.DataObject) -> None:
+def test_any_changed_value_gives_a_configuration_or_mistakes_with_lines(data: st.DataObject) -> None:
     lines = GOOD.splitlines()
     number = data.draw(st.integers(0, len(lines) - 1))
     value = data.draw(

@@ -1,4 +1,4 @@
-"""The http section: who may come in, and every mistake with its line and without the secret."""
+"""The http section: access control, and mistakes that contain no secrets."""
 
 import textwrap
 from pathlib import Path
@@ -14,10 +14,10 @@ from cli.stack.live_server import configured, live_server_environment, page_host
 from liveserver.auth.credentials import key_hash
 from liveserver.auth.roles import Role
 from liveserver.auth.settings import Algorithm, ApiKey, RateLimits, Secret, Tokens
-from liveserver.settings import VARIABLE, take_over
+from liveserver.settings import VARIABLE, from_environment
 from liveserver.websocket.context import Limits
 from tests.cli.config.test_file import GOOD
-from tests.liveserver.people import KEYS, SECRET, public_pem
+from tests.liveserver.auth_fixtures import KEYS, SECRET, public_pem
 
 HASH = key_hash(KEYS[Role.OPERATOR]).hex()
 
@@ -38,11 +38,11 @@ def mistakes(http: str) -> list[str]:
     return [mistake.text for mistake in noted]
 
 
-def test_nothing_said_is_loopback_without_authentication() -> None:
+def test_the_default_is_loopback_without_authentication() -> None:
     assert configuration("port: 8080").http == HttpSettings(port=8080)
 
 
-def test_everything_can_be_said(tmp_path: Path) -> None:
+def test_all_settings_are_read(tmp_path: Path) -> None:
     http = configuration(
         f"""\
         host: 0.0.0.0
@@ -88,7 +88,7 @@ def test_a_public_key_comes_from_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("http", "why"),
     [
-        ("host: 0.0.0.0", "http: listening on 0.0.0.0 without authentication would show the account"),
+        ("host: 0.0.0.0", "http: listening on 0.0.0.0 without authentication would expose the account"),
         ("keys: [{ name: a b, role: viewer, sha256: 12 }]", "http.keys[0].name has to be 1 to 64 of letters"),
         (
             "keys: [{ name: ann, role: public, sha256: 12 }]",
@@ -103,41 +103,41 @@ def test_a_public_key_comes_from_its_file(tmp_path: Path) -> None:
         ("jwt: { algorithm: RS256, public_key_file: /nowhere }", "http.jwt.public_key_file cannot be read"),
         ("allowed_origins: [example.org]", "http.allowed_origins[0] has to be an origin"),
         ("trusted_proxies: [proxy]", "http.trusted_proxies[0] has to be an address or a network"),
-        ("limits: { conections: 1 }", "http.limits.conections is not known; did you mean connections?"),
-        ("portt: 1", "http.portt is not known; did you mean port?"),
+        ("limits: { conections: 1 }", "http.limits.conections is unknown; did you mean connections?"),
+        ("portt: 1", "http.portt is unknown; did you mean port?"),
     ],
 )
-def test_a_mistake_is_said(http: str, why: str) -> None:
+def test_a_mistake_is_reported_without_secrets(http: str, why: str) -> None:
     noted = mistakes(http)
 
     assert any(each.startswith(why) for each in noted), noted
     assert not any("hush" in each or SECRET in each for each in noted)
 
 
-def test_a_secret_is_not_shown_by_what_holds_it() -> None:
+def test_a_secret_is_not_in_the_repr() -> None:
     found = configuration('jwt: { algorithm: HS256, secret: "${SECRET}" }', SECRET=SECRET)
 
     assert SECRET not in repr(found)
 
 
-def test_settings_are_handed_over_once() -> None:
+def test_settings_are_passed_through_the_environment_once() -> None:
     found = configuration('jwt: { algorithm: HS256, secret: "${SECRET}" }', SECRET=SECRET)
     environment = live_server_environment(found)
 
-    assert take_over(environment).access == found.http.access
+    assert from_environment(environment).access == found.http.access
     assert environment == {}
 
 
-def test_what_cannot_be_taken_over_is_not_repeated() -> None:
-    with pytest.raises(ValueError, match="is not what this version writes") as raised:
-        take_over({VARIABLE: '{"access": {"tokens": "hush"}}'})
+def test_invalid_environment_settings_are_not_repeated_in_the_error() -> None:
+    with pytest.raises(ValueError, match="was not written by this version") as raised:
+        from_environment({VARIABLE: '{"access": {"tokens": "hush"}}'})
 
     assert raised.value.__cause__ is None
     assert "hush" not in str(raised.value)
 
 
 @pytest.mark.parametrize("option", [["--config", "{file}"], ["--config={file}"]])
-def test_a_live_server_by_itself_reads_the_configuration_as_well(tmp_path: Path, option: list[str]) -> None:
+def test_a_single_live_server_reads_the_configuration(tmp_path: Path, option: list[str]) -> None:
     file = tmp_path / "c.yaml"
     file.write_text(text("port: 1234\npublic: true"))
     environment: dict[str, Any] = {}
@@ -147,11 +147,11 @@ def test_a_live_server_by_itself_reads_the_configuration_as_well(tmp_path: Path,
     )
 
     assert rest == ["--replica", "a", "--debug"]
-    taken = take_over(environment)
+    taken = from_environment(environment)
     assert (taken.http_port, taken.access.public) == (1234, True)
 
 
-def test_an_option_without_its_file_is_said() -> None:
+def test_the_config_option_needs_a_file() -> None:
     with pytest.raises(CommandError, match="--config needs a file"):
         configured(["--config"], {})
 
@@ -160,11 +160,11 @@ def test_an_option_without_its_file_is_said() -> None:
     ("host", "reached_at"),
     [("0.0.0.0", "127.0.0.1"), ("'::1'", "[::1]"), ("127.0.0.2", "127.0.0.2"), ("localhost", "localhost")],
 )
-def test_the_page_is_reached_from_this_machine(host: str, reached_at: str) -> None:
+def test_the_page_has_a_host_reachable_from_this_machine(host: str, reached_at: str) -> None:
     assert page_host(configuration(f"host: {host}\npublic: true")) == reached_at
 
 
-def test_a_key_is_shown_once_with_the_line_that_knows_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_new_key_is_printed_with_its_configuration_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert make_key("ann", Role.OPERATOR) == 0
 
     key, *_, line = capsys.readouterr().out.split("\n\n")
@@ -172,6 +172,6 @@ def test_a_key_is_shown_once_with_the_line_that_knows_it(capsys: pytest.CaptureF
     assert configuration(f"keys:\n{line}").http.access.keys[0].sha256 == key_hash(key).hex()
 
 
-def test_a_name_that_is_none_gets_no_key() -> None:
+def test_an_invalid_key_name_is_rejected() -> None:
     with pytest.raises(CommandError, match="has to be 1 to 64"):
         make_key("a b", Role.VIEWER)

@@ -40,23 +40,23 @@ def test_a_drawdown_may_be_an_amount() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("max_exposure: -5 USDT", "portfolio"),
-        ("max_drawdown: 5%", "portfolio.max_drawdown is a share of max_exposure, which is not set"),
+        ("max_drawdown: 5%", "portfolio.max_drawdown is a percentage of max_exposure, which is not set"),
         ("max_drawdown: much", "portfolio.max_drawdown has to be an amount"),
         ("resume_below: 0%", "portfolio.resume_below has to be above 0%"),
         ("breaker_cool_down: 0s", "portfolio.breaker_cool_down has to be above 0"),
         ("max_exposures: 5 USDT", "did you mean max_exposure?"),
     ],
 )
-def test_a_mistake_is_named(text: str, said: str) -> None:
+def test_a_mistake_is_reported(text: str, message: str) -> None:
     configuration, mistakes = read(with_portfolio(text), {})
     assert configuration is None
-    assert any(said in mistake.text for mistake in mistakes), mistakes
+    assert any(message in mistake.text for mistake in mistakes), mistakes
 
 
-def test_a_venue_may_pay_funding_and_liquidate() -> None:
+def test_a_venue_can_have_funding_and_a_maintenance_margin() -> None:
     text = GOOD.replace(
         "    leverage: 5\n",
         "    leverage: 5\n    funding: { rate: 0.01%, interval: 1h }\n    maintenance_margin: 0.5%\n"

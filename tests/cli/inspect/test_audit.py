@@ -1,11 +1,11 @@
-"""Our books against the venue's."""
+"""Comparison of the engine's accounts with the venue's records."""
 
 from decimal import Decimal
 
 import msgspec
 import pytest
 
-from cli.inspect.audit import VenueBooks, differences
+from cli.inspect.audit import VenueRecords, differences
 from producers.simulated.matching.ledger import Holding, Wallet
 from producers.simulated.matching.orders import Order
 from schemas.grid.state import Accounts, GridState, Slot, SlotOrder, SlotOrderState
@@ -53,7 +53,7 @@ def trade(**changes: object) -> Trade:
     return msgspec.structs.replace(made, **changes)
 
 
-def books(*trades: Trade) -> VenueBooks:
+def records(*trades: Trade) -> VenueRecords:
     order = Order(
         number=2,
         symbol=SYMBOL,
@@ -66,7 +66,7 @@ def books(*trades: Trade) -> VenueBooks:
     )
     made = trades or (trade(),)
     held = sum((t.side.sign * t.quantity for t in made), Decimal(0))
-    return VenueBooks(
+    return VenueRecords(
         orders=(order,),
         trades=made,
         wallets=(Wallet(asset="BTC", initial=ONE, total=ONE + held),),
@@ -75,61 +75,61 @@ def books(*trades: Trade) -> VenueBooks:
 
 
 @pytest.mark.parametrize("kind", InstrumentKind)
-def test_equal_books_have_no_differences(kind: InstrumentKind) -> None:
-    assert differences(state(kind), [FILL], books()) == []
+def test_equal_accounts_have_no_differences(kind: InstrumentKind) -> None:
+    assert differences(state(kind), [FILL], records()) == []
 
 
-def test_a_copy_of_a_fill_that_came_twice_is_one() -> None:
-    assert differences(state(), [FILL, FILL], books()) == []
+def test_a_duplicate_fill_event_is_ignored() -> None:
+    assert differences(state(), [FILL, FILL], records()) == []
 
 
 def test_a_trade_booked_in_two_steps_is_found() -> None:
     again = msgspec.structs.replace(FILL, step=4)
 
-    assert f"{SYMBOL}: trade 1 is booked 2 times" in differences(state(), [FILL, again], books())
+    assert f"{SYMBOL}: trade 1 is booked 2 times" in differences(state(), [FILL, again], records())
 
 
 def test_a_trade_without_a_fill_is_found() -> None:
-    assert differences(state(), [], books()) == [f"{SYMBOL}: trade 1 is not booked"]
+    assert differences(state(), [], records()) == [f"{SYMBOL}: trade 1 is not booked"]
 
 
 def test_a_fill_without_a_trade_is_found() -> None:
     foreign = msgspec.structs.replace(FILL, trade_id=TradeId("2"))
 
-    assert f"{SYMBOL}: fill 2 has no trade at the venue" in differences(state(), [FILL, foreign], books())
+    assert f"{SYMBOL}: fill 2 has no trade at the venue" in differences(state(), [FILL, foreign], records())
 
 
 def test_a_trade_booked_with_another_price_is_found() -> None:
-    found = differences(state(), [FILL], books(trade(price=Decimal(99))))
+    found = differences(state(), [FILL], records(trade(price=Decimal(99))))
 
     assert any("trade 1 is booked as" in line for line in found)
-    assert f"{SYMBOL}: cash is -100 here, -99 by the venue's trades" in found
+    assert f"{SYMBOL}: cash is -100 in the engine, -99 according to the venue's trades" in found
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "message"),
     [
-        ("cash", Decimal(-99), "cash is -99 here, -100 by the venue's trades"),
-        ("fees", Decimal(0), "fees is 0 here, 0.02 by the venue's trades"),
-        ("position", Decimal(2), "position is 2 here, 1 by the venue's trades"),
-        ("grid_profit", Decimal(5), "grid profit is 5 in the state, 0 by the fills"),
+        ("cash", Decimal(-99), "cash is -99 in the engine, -100 according to the venue's trades"),
+        ("fees", Decimal(0), "fees is 0 in the engine, 0.02 according to the venue's trades"),
+        ("position", Decimal(2), "position is 2 in the engine, 1 according to the venue's trades"),
+        ("grid_profit", Decimal(5), "grid profit is 5 in the state, 0 according to the fills"),
     ],
 )
-def test_money_that_differs_is_found(field: str, value: Decimal, said: str) -> None:
+def test_different_amounts_are_found(field: str, value: Decimal, message: str) -> None:
     ours = state()
     setattr(ours.accounts, field, value)
 
-    assert f"{SYMBOL}: {said}" in differences(ours, [FILL], books())
+    assert f"{SYMBOL}: {message}" in differences(ours, [FILL], records())
 
 
-def test_what_was_adopted_is_no_difference() -> None:
+def test_an_adopted_position_is_no_difference() -> None:
     ours = state()
     ours.accounts.position += 2
     ours.accounts.cash -= 190
     ours.slots[-1].held += 2
-    assert len(differences(ours, [FILL], books())) == 2
+    assert len(differences(ours, [FILL], records())) == 2
     ours.accounts.adopted, ours.accounts.adopted_cost = Decimal(2), Decimal(190)
-    found = differences(ours, [FILL], books())
+    found = differences(ours, [FILL], records())
     assert found == []
 
 
@@ -137,40 +137,43 @@ def test_slots_that_do_not_add_up_to_the_position_are_found() -> None:
     ours = state()
     ours.slots[-1].held = Decimal(0)
 
-    assert differences(ours, [FILL], books()) == [f"{SYMBOL}: position is 1 here, 0 by the slots"]
+    assert differences(ours, [FILL], records()) == [
+        f"{SYMBOL}: position is 1 in the engine, 0 according to the slots"
+    ]
 
 
-def test_an_order_that_no_slot_has_is_found() -> None:
+def test_an_order_without_a_slot_is_found() -> None:
     ours = state()
     ours.slots[-1].order = None
 
-    found = differences(ours, [FILL], books())
-    assert found == [f"{SYMBOL}: order {OPEN} is open at the venue, no slot has it"]
+    found = differences(ours, [FILL], records())
+    assert found == [f"{SYMBOL}: order {OPEN} is open at the venue, but no slot has it"]
 
 
-def test_an_order_that_is_not_open_there_is_found() -> None:
-    theirs = msgspec.structs.replace(books(), orders=())
+def test_an_order_that_is_not_open_at_the_venue_is_found() -> None:
+    theirs = msgspec.structs.replace(records(), orders=())
 
     found = differences(state(), [FILL], theirs)
-    assert found == [f"{SYMBOL}: order {OPEN} is open in a slot, not open at the venue"]
+    assert found == [f"{SYMBOL}: order {OPEN} is open in a slot, but not open at the venue"]
 
 
-def test_an_order_filled_farther_there_is_found() -> None:
-    theirs = books()
+def test_an_order_with_another_filled_quantity_is_found() -> None:
+    theirs = records()
     theirs.orders[0].filled = Decimal("0.5")
 
-    assert f"{SYMBOL}: order {OPEN} is sell 0/1 at 101 here, sell 0.5/1 at 101 there" in differences(
-        state(), [FILL], theirs
+    assert (
+        f"{SYMBOL}: order {OPEN} is sell 0/1 at 101 in the slot, sell 0.5/1 at 101 at the venue"
+        in differences(state(), [FILL], theirs)
     )
 
 
-def test_what_others_trade_in_the_account_is_not_ours() -> None:
+def test_foreign_trades_are_ignored() -> None:
     foreign = trade(trade_id=TradeId("9"), client_order_id=ClientOrderId("by hand"), side=Side.SELL)
 
-    assert differences(state(), [FILL], books(trade(), foreign)) == []
+    assert differences(state(), [FILL], records(trade(), foreign)) == []
 
 
-def test_funding_that_differs_is_found_and_what_was_paid_before_the_grid_is_not_its_own() -> None:
+def test_different_funding_is_found_and_payments_before_the_grid_are_ignored() -> None:
     payment = Funding(
         venue=VENUE,
         symbol=SYMBOL,
@@ -180,8 +183,11 @@ def test_funding_that_differs_is_found_and_what_was_paid_before_the_grid_is_not_
         position=ONE,
         time=10,
     )
-    paid = msgspec.structs.replace(books(), fundings=(payment,))
+    paid = msgspec.structs.replace(records(), fundings=(payment,))
     late = state()
     late.accounts.first_time = 11
-    assert "funding is 0 here, -0.5 by the venue's payments" in differences(state(), [FILL], paid)[0]
+    assert (
+        "funding is 0 in the engine, -0.5 according to the venue's payments"
+        in differences(state(), [FILL], paid)[0]
+    )
     assert differences(late, [FILL], paid) == []

@@ -1,4 +1,4 @@
-"""Readable lines."""
+"""Bus events as readable lines."""
 
 from decimal import Decimal
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.inspect.event_lines import essence, line
+from cli.inspect.event_lines import event_line, summary
 from schemas.codec import Event, encode
 from schemas.engine.control import Command, CommandName
 from schemas.engine.events import DecisionMade
@@ -58,35 +58,35 @@ def decided(decision: Decision) -> DecisionMade:
             f"cancel {PLACE.client_order_id}: out of the window  (step 12)",
         ),
         (SET, "set order_amount=40 USDT by ann: calmer"),
-        (EngineStarted(time=1), "the engine starts"),
-        (EngineStopping(time=1), "the engine stops"),
+        (EngineStarted(time=1), "engine starting"),
+        (EngineStopping(time=1), "engine stopping"),
         (step(3, decisions=(PLACE,)), "step 3 (TimePassed): 1 to place, 0 fills"),
-        (step(3, causes=()), "step 3 (claim): nothing decided, 0 fills"),
+        (step(3, causes=()), "step 3 (claim): no decisions, 0 fills"),
     ],
 )
-def test_an_event_is_told_in_a_line(event: Event, text: str) -> None:
-    assert essence(event) == text
+def test_an_event_has_a_one_line_summary(event: Event, text: str) -> None:
+    assert summary(event) == text
 
 
 def test_time_and_subject_come_first() -> None:
     ticker = Ticker(venue=VENUE, symbol=SYMBOL, bid=Decimal(1), ask=Decimal(2), last=Decimal(1), time=1)
 
-    assert line("market.sim.X.ticker", encode(ticker), 1_500_000_000, is_coloured=False).split() == [
+    assert event_line("market.sim.X.ticker", encode(ticker), 1_500_000_000, is_coloured=False).split() == [
         "00:00:01.500",
         "market.sim.X.ticker",
         *["1", "/", "2", "last", "1"],
     ]
 
 
-def test_colours_are_for_terminals() -> None:
+def test_colours_are_optional() -> None:
     data = encode(FILL)
 
-    assert "\x1b[" in line("s", data, 0, is_coloured=True)
-    assert "\x1b[" not in line("s", data, 0, is_coloured=False)
+    assert "\x1b[" in event_line("s", data, 0, is_coloured=True)
+    assert "\x1b[" not in event_line("s", data, 0, is_coloured=False)
 
 
 @given(st.binary())
-def test_whatever_cannot_be_decoded_is_shown_in_one_harmless_line(data: bytes) -> None:
-    shown = line("a.b", data, 0, is_coloured=False)
+def test_undecodable_data_is_printed_as_one_printable_line(data: bytes) -> None:
+    shown = event_line("a.b", data, 0, is_coloured=False)
 
     assert shown.isprintable()

@@ -1,4 +1,4 @@
-"""The data directory: its lock, its record, fresh ones."""
+"""The data directory: lock, run record, replay directories."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ RECORD = RunRecord(
 )
 
 
-def test_a_second_run_is_told_who_is_there(tmp_path: Path) -> None:
+def test_a_second_run_gets_the_process_id_of_the_first(tmp_path: Path) -> None:
     first, second = DataDir(tmp_path), DataDir(tmp_path)
 
     with (
@@ -26,7 +26,7 @@ def test_a_second_run_is_told_who_is_there(tmp_path: Path) -> None:
         pass
 
 
-def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
+def test_the_lock_is_released_when_its_process_dies(tmp_path: Path) -> None:
     held = (
         "import os, pathlib, sys; from cli.stack.data_dir import DataDir\n"
         f"with DataDir(pathlib.Path({str(tmp_path)!r})).hold(): os._exit(0)"
@@ -37,14 +37,14 @@ def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
         assert (tmp_path / "up.lock").read_text() == f"{os.getpid()}\n"
 
 
-def test_a_directory_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+def test_an_unwritable_directory_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(CommandError, match="cannot write to"), DataDir(tmp_path / "file").hold():
         pass
 
 
-def test_the_record_is_read_while_its_process_lives(tmp_path: Path) -> None:
+def test_the_record_of_a_live_process_is_read(tmp_path: Path) -> None:
     data = DataDir(tmp_path)
     assert data.read() is None
 
@@ -53,7 +53,7 @@ def test_the_record_is_read_while_its_process_lives(tmp_path: Path) -> None:
     assert data.read() == RECORD
 
 
-def test_a_record_of_a_dead_process_counts_for_nothing(tmp_path: Path) -> None:
+def test_the_record_of_a_dead_process_is_ignored(tmp_path: Path) -> None:
     data = DataDir(tmp_path)
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
@@ -67,7 +67,9 @@ def test_each_replay_gets_a_directory_of_its_own(tmp_path: Path) -> None:
     assert [fresh_replay_dir(tmp_path).name for _ in range(3)] == ["replay-001", "replay-002", "replay-003"]
 
 
-def test_data_is_in_the_repository_that_was_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_default_directory_is_in_the_repository_of_the_launcher(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("OPENSQT_ROOT", str(tmp_path))
     assert default_data_dir() == tmp_path / "data"
 

@@ -1,10 +1,10 @@
-"""What the parts complain of, on the console."""
+"""Warnings of the parts on the console."""
 
 from pathlib import Path
 
 import pytest
 
-from cli.stack.log_watch import MOST_LINES, MOST_OF_A_KIND, Complaints, LogTail, complaint
+from cli.stack.log_watch import MAX_LINES, MAX_LINES_PER_EVENT, LogFollower, LogWatch, console_text
 
 
 @pytest.mark.parametrize(
@@ -18,62 +18,62 @@ from cli.stack.log_watch import MOST_LINES, MOST_OF_A_KIND, Complaints, LogTail,
     ],
 )
 def test_warnings_errors_and_tracebacks_are_shown(line: str, shown: str | None) -> None:
-    assert complaint(line) == shown
+    assert console_text(line) == shown
 
 
 def test_only_complete_new_lines_are_read(tmp_path: Path) -> None:
     path = tmp_path / "part.log"
     path.write_text("old\n")
-    tail = LogTail("part", path)
+    log = LogFollower("part", path)
 
     with path.open("a") as file:
         file.write("one\ntw")
-    assert list(tail.lines()) == ["one"]
+    assert list(log.lines()) == ["one"]
     with path.open("a") as file:
         file.write("o\n")
-    assert list(tail.lines()) == ["two"]
+    assert list(log.lines()) == ["two"]
 
 
-def test_a_file_that_begins_anew_is_read_from_its_start(tmp_path: Path) -> None:
+def test_a_truncated_file_is_read_from_its_start(tmp_path: Path) -> None:
     path = tmp_path / "part.log"
     path.write_text("a long line of the old file\n")
-    tail = LogTail("part", path)
+    log = LogFollower("part", path)
 
     path.write_text("new\n")
 
-    assert list(tail.lines()) == ["new"]
+    assert list(log.lines()) == ["new"]
 
 
-def test_a_part_that_complains_without_end_is_cut_short(tmp_path: Path) -> None:
+def test_the_lines_of_one_part_are_limited(tmp_path: Path) -> None:
     path = tmp_path / "part.log"
-    tail, shown = LogTail("part", path), list[str]()
+    log, shown = LogFollower("part", path), list[str]()
     path.write_text("\n".join(f"{i} oh no" for i in range(100)) + "\n")
 
-    Complaints([tail], shown.append).look()
+    LogWatch([log], shown.append).check()
 
-    assert len(shown) == MOST_LINES + 1
-    assert shown[-1] == f"part: more of this in {path}"
+    assert len(shown) == MAX_LINES + 1
+    assert shown[-1] == f"part: more lines like this in {path}"
 
 
-def test_what_several_parts_complain_of_is_told_once(tmp_path: Path) -> None:
-    tails, shown = [LogTail(name, tmp_path / name) for name in ("engine", "gateway")], list[str]()
-    for tail in tails:
-        tail.path.write_text("2026-11-21T04:00:00.123Z warning part bus_disconnected\n")
+def test_equal_lines_of_several_parts_are_printed_once(tmp_path: Path) -> None:
+    logs, shown = [LogFollower(name, tmp_path / name) for name in ("engine", "gateway")], list[str]()
+    for log in logs:
+        log.path.write_text("2026-11-21T04:00:00.123Z warning part bus_disconnected\n")
 
-    Complaints(tails, shown.append).look()
+    LogWatch(logs, shown.append).check()
 
     assert shown == ["engine: warning: bus_disconnected"]
 
 
-def test_one_event_does_not_drown_the_others(tmp_path: Path) -> None:
-    tail, shown = LogTail("gateway", tmp_path / "gateway"), list[str]()
+def test_a_frequent_event_does_not_hide_others(tmp_path: Path) -> None:
+    log, shown = LogFollower("gateway", tmp_path / "gateway"), list[str]()
     line = "2026-11-21T04:00:00.123Z warning gateway {}\n"
     rejected = [line.format(f"order_rejected id={i}") for i in range(50)]
-    tail.path.write_text("".join([*rejected, line.format("bus_disconnected")]))
+    log.path.write_text("".join([*rejected, line.format("bus_disconnected")]))
 
-    Complaints([tail], shown.append).look()
+    LogWatch([log], shown.append).check()
 
-    assert shown[MOST_OF_A_KIND:] == [
-        f"gateway: more of this in {tail.path}",
+    assert shown[MAX_LINES_PER_EVENT:] == [
+        f"gateway: more lines like this in {log.path}",
         "gateway: warning: bus_disconnected",
     ]

@@ -1,4 +1,4 @@
-"""Keeping real, tiny processes running, and stopping them."""
+"""Supervision of real, small processes."""
 
 import asyncio
 import re
@@ -11,30 +11,34 @@ from pathlib import Path
 
 import pytest
 
-from cli.stack.process import PartProcess, ending, python
-from cli.stack.supervisor import Patience, Supervisor
+from cli.stack.process import PartProcess, exit_text, module_command
+from cli.stack.supervisor import Supervisor, SupervisorTimings
 
-SOON = Patience(first=0.001, longest=0.004, healthy=30.0, stage=0.1, stop=0.2)
-OBEYS = "signal.pause()"
-DEAF = "signal.signal(signal.SIGTERM, signal.SIG_IGN); call.sendall(b'deaf\\n'); signal.sigwait([])"
+FAST = SupervisorTimings(
+    first_delay_s=0.001, max_delay_s=0.004, healthy_after_s=30.0, stage_stop_s=0.1, stop_s=0.2
+)
+WAITS = "signal.pause()"
+IGNORES_SIGTERM = (
+    "signal.signal(signal.SIGTERM, signal.SIG_IGN); connection.sendall(b'ready\\n'); signal.sigwait([])"
+)
 
 
-class Switchboard:
-    """Where the processes of a test call: each says its name when it runs, and its line ends with it."""
+class ProcessServer:
+    """A Unix socket server: each process of a test connects, sends its name, and disconnects when it dies."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._calls: asyncio.Queue[tuple[str, asyncio.StreamReader]] = asyncio.Queue()
+        self._connections: asyncio.Queue[tuple[str, asyncio.StreamReader]] = asyncio.Queue()
         self._writers: list[asyncio.StreamWriter] = []
 
-    async def called(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
-        self._calls.put_nowait(((await reader.readline()).decode().strip(), reader))
+        self._connections.put_nowait(((await reader.readline()).decode().strip(), reader))
 
     async def next(self, name: str) -> asyncio.StreamReader:
-        """Return the line of the next process that calls, which has to be of this name."""
-        caller, reader = await self._calls.get()
-        assert caller == name
+        """Return the stream of the next process that connects, which must have this name."""
+        actual, reader = await self._connections.get()
+        assert actual == name
         return reader
 
     def close(self) -> None:
@@ -42,141 +46,151 @@ class Switchboard:
             writer.close()
 
     def part(self, name: str, program: str) -> PartProcess:
-        call = f"call = socket.socket(socket.AF_UNIX); call.connect({str(self.path)!r}); call.sendall(b'{name}\\n')"
-        code = f"import os, signal, socket, sys\n{call}\n{program}"
+        code = "\n".join(
+            [
+                "import os, signal, socket, sys",
+                "connection = socket.socket(socket.AF_UNIX)",
+                f"connection.connect({str(self.path)!r})",
+                f"connection.sendall(b'{name}\\n')",
+                program,
+            ]
+        )
         return PartProcess(name, (sys.executable, "-S", "-c", code), self.path.with_name(f"{name}.log"))
 
 
 @pytest.fixture
-async def board(tmp_path: Path) -> AsyncIterator[Switchboard]:
-    board = Switchboard(tmp_path / "board")
-    async with await asyncio.start_unix_server(board.called, board.path):
-        yield board
-        board.close()
+async def server(tmp_path: Path) -> AsyncIterator[ProcessServer]:
+    server = ProcessServer(tmp_path / "socket")
+    async with await asyncio.start_unix_server(server.accept, server.path):
+        yield server
+        server.close()
 
 
-class Spoken(asyncio.Queue[str]):
-    """What the supervisor said."""
+class Reports(asyncio.Queue[str]):
+    """The messages of the supervisor."""
 
     async def lines(self, count: int) -> list[str]:
         return [await self.get() for _ in range(count)]
 
 
 @asynccontextmanager
-async def supervised(patience: Patience = SOON) -> AsyncIterator[tuple[Supervisor, Spoken]]:
-    spoken = Spoken()
-    supervisor = Supervisor(spoken.put_nowait, patience)
+async def supervised(timings: SupervisorTimings = FAST) -> AsyncIterator[tuple[Supervisor, Reports]]:
+    reports = Reports()
+    supervisor = Supervisor(reports.put_nowait, timings)
     try:
-        yield supervisor, spoken
+        yield supervisor, reports
     finally:
         await supervisor.stop([])
 
 
-async def ended(line: asyncio.StreamReader) -> bool:
-    """Wait until the process at the other end is gone."""
-    return await line.read() == b""
+async def is_closed(stream: asyncio.StreamReader) -> bool:
+    """Wait until the process has exited; return whether it sent nothing more."""
+    return await stream.read() == b""
 
 
-async def test_a_part_that_ended_is_started_again_and_said_so(board: Switchboard) -> None:
-    async with supervised() as (supervisor, spoken):
-        await supervisor.start(board.part("engine", "sys.exit(3)"))
+async def test_a_part_that_exits_is_restarted_and_reported(server: ProcessServer) -> None:
+    async with supervised() as (supervisor, reports):
+        await supervisor.start(server.part("engine", "sys.exit(3)"))
 
-        assert await spoken.get() == "engine ended with exit code 3: starting it again in 0.001 s"
-        await board.next("engine")
-        await board.next("engine")
+        assert await reports.get() == "engine exited with code 3; restarting in 0.001 s"
+        await server.next("engine")
+        await server.next("engine")
 
 
-async def test_a_part_that_was_killed_is_told_by_its_signal(board: Switchboard) -> None:
-    async with supervised() as (supervisor, spoken):
-        engine = board.part("engine", OBEYS)
+async def test_a_killed_part_is_reported_with_its_signal(server: ProcessServer) -> None:
+    async with supervised() as (supervisor, reports):
+        engine = server.part("engine", WAITS)
         await supervisor.start(engine)
-        await board.next("engine")
+        await server.next("engine")
 
         engine.kill()
 
-        assert await spoken.get() == "engine was ended by SIGKILL: starting it again in 0.001 s"
-        await board.next("engine")
+        assert await reports.get() == "engine was terminated by SIGKILL; restarting in 0.001 s"
+        await server.next("engine")
         assert supervisor.restarts() == {"engine": 1}
 
 
-async def test_the_wait_between_restarts_doubles_up_to_a_limit(board: Switchboard) -> None:
-    async with supervised() as (supervisor, spoken):
-        await supervisor.start(board.part("engine", "sys.exit(1)"))
+async def test_the_restart_delay_doubles_up_to_a_maximum(server: ProcessServer) -> None:
+    async with supervised() as (supervisor, reports):
+        await supervisor.start(server.part("engine", "sys.exit(1)"))
 
-        waits = [re.findall(r"in ([0-9.]+) s", line) for line in await spoken.lines(5)]
-        assert waits == [["0.001"], ["0.002"], ["0.004"], ["0.004"], ["0.004"]]
-
-
-async def test_a_part_that_ran_long_enough_starts_over_with_a_short_wait(board: Switchboard) -> None:
-    async with supervised(Patience(first=0.001, longest=1.0, healthy=0.0)) as (supervisor, spoken):
-        await supervisor.start(board.part("engine", "sys.exit(1)"))
-
-        assert all("in 0.001 s" in line for line in await spoken.lines(3))
+        delays = [re.findall(r"in ([0-9.]+) s", line) for line in await reports.lines(5)]
+        assert delays == [["0.001"], ["0.002"], ["0.004"], ["0.004"], ["0.004"]]
 
 
-async def test_a_part_that_may_finish_is_not_started_again(board: Switchboard) -> None:
-    async with supervised() as (supervisor, spoken):
-        await supervisor.start(board.part("market", "sys.exit()"), may_finish=True)
+async def test_a_healthy_run_resets_the_restart_delay(server: ProcessServer) -> None:
+    async with supervised(SupervisorTimings(first_delay_s=0.001, max_delay_s=1.0, healthy_after_s=0.0)) as (
+        supervisor,
+        reports,
+    ):
+        await supervisor.start(server.part("engine", "sys.exit(1)"))
+
+        assert all("in 0.001 s" in line for line in await reports.lines(3))
+
+
+async def test_a_finished_part_is_not_restarted(server: ProcessServer) -> None:
+    async with supervised() as (supervisor, reports):
+        await supervisor.start(server.part("market", "sys.exit()"), may_finish=True)
 
         await supervisor.finished("market")
-        assert spoken.empty()
+        assert reports.empty()
 
 
-async def test_a_part_that_may_finish_is_started_again_when_it_failed(board: Switchboard) -> None:
-    async with supervised() as (supervisor, spoken):
-        await supervisor.start(board.part("market", "sys.exit(1)"), may_finish=True)
+async def test_a_part_that_may_finish_is_restarted_after_a_failure(server: ProcessServer) -> None:
+    async with supervised() as (supervisor, reports):
+        await supervisor.start(server.part("market", "sys.exit(1)"), may_finish=True)
 
-        assert "starting it again" in await spoken.get()
+        assert "restarting" in await reports.get()
 
 
-async def test_a_program_that_is_not_there_is_an_error_at_once(tmp_path: Path) -> None:
+async def test_a_missing_program_is_an_error_at_the_first_start(tmp_path: Path) -> None:
     async with supervised() as (supervisor, _):
         with pytest.raises(FileNotFoundError):
             await supervisor.start(PartProcess("engine", ("/no/such/program",), tmp_path / "engine.log"))
 
 
-async def test_parts_stop_in_the_order_of_the_stages(board: Switchboard) -> None:
-    order = board.path.with_name("order")
+async def test_parts_stop_in_the_order_of_the_stages(server: ProcessServer) -> None:
+    order = server.path.with_name("order")
     program = textwrap.dedent(f"""
         def end(*_):
             os.write(os.open({str(order)!r}, os.O_CREAT | os.O_WRONLY | os.O_APPEND), b"NAME ")
             sys.exit()
         signal.signal(signal.SIGTERM, end)
-        call.sendall(b"listening\\n")
+        connection.sendall(b"ready\\n")
         signal.pause()
     """)
-    async with supervised(Patience()) as (supervisor, _):
+    async with supervised(SupervisorTimings()) as (supervisor, _):
         for name in ("bus", "venue", "gateway", "engine"):
-            await supervisor.start(board.part(name, program.replace("NAME", name)))
-            assert await (await board.next(name)).readline() == b"listening\n"
+            await supervisor.start(server.part(name, program.replace("NAME", name)))
+            assert await (await server.next(name)).readline() == b"ready\n"
         await supervisor.stop([["engine"], ["gateway"], ["venue"]])
 
     assert order.read_text().split() == ["engine", "gateway", "venue", "bus"]
 
 
-async def test_a_part_that_does_not_stop_is_killed_in_time(board: Switchboard) -> None:
-    async with supervised() as (supervisor, spoken):
-        await supervisor.start(board.part("engine", DEAF))
-        line = await board.next("engine")
-        assert await line.readline() == b"deaf\n"
+async def test_a_part_that_ignores_sigterm_is_killed_in_time(server: ProcessServer) -> None:
+    async with supervised() as (supervisor, reports):
+        await supervisor.start(server.part("engine", IGNORES_SIGTERM))
+        stream = await server.next("engine")
+        assert await stream.readline() == b"ready\n"
         async with asyncio.timeout(2):
             await supervisor.stop([["engine"]])
 
-        assert await spoken.get() == "engine does not stop: killed"
-        assert await ended(line)
+        assert await reports.get() == "engine did not stop in time: killed"
+        assert await is_closed(stream)
 
 
-async def test_a_part_waiting_for_its_restart_does_not_hold_the_stop(board: Switchboard) -> None:
-    async with supervised(Patience(first=60.0)) as (supervisor, spoken):
-        await supervisor.start(board.part("engine", "sys.exit(1)"))
-        await spoken.get()
+async def test_a_pending_restart_does_not_delay_the_stop(server: ProcessServer) -> None:
+    async with supervised(SupervisorTimings(first_delay_s=60.0, max_delay_s=60.0)) as (supervisor, reports):
+        await supervisor.start(server.part("engine", "sys.exit(1)"))
+        await reports.get()
         async with asyncio.timeout(1):
             await supervisor.stop([["engine"]])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
-async def test_no_part_outlives_a_parent_that_was_killed(board: Switchboard) -> None:
-    child = board.part("engine", DEAF)
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills children with their parent")
+async def test_a_part_does_not_outlive_a_killed_parent(server: ProcessServer) -> None:
+    child = server.part("engine", IGNORES_SIGTERM)
     program = textwrap.dedent(f"""
         import asyncio, pathlib
         from cli.stack.process import PartProcess
@@ -187,16 +201,16 @@ async def test_no_part_outlives_a_parent_that_was_killed(board: Switchboard) -> 
         asyncio.run(main())
     """)
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
-    line = await board.next("engine")
-    assert await line.readline() == b"deaf\n"
+    stream = await server.next("engine")
+    assert await stream.readline() == b"ready\n"
 
     parent.kill()
 
-    assert await ended(line)
+    assert await is_closed(stream)
     await parent.wait()
 
 
-async def test_what_a_part_logs_goes_behind_what_was_there(tmp_path: Path) -> None:
+async def test_a_part_appends_to_its_log(tmp_path: Path) -> None:
     log = tmp_path / "engine.log"
     log.write_text("before\n")
     engine = PartProcess("engine", (sys.executable, "-S", "-c", "import sys; sys.exit('after')"), log)
@@ -209,15 +223,15 @@ async def test_what_a_part_logs_goes_behind_what_was_there(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("code", "text"),
-    [(3, "ended with exit code 3"), (-9, "was ended by SIGKILL"), (-200, "was ended by signal 200")],
+    [(3, "exited with code 3"), (-9, "was terminated by SIGKILL"), (-200, "was terminated by signal 200")],
 )
-def test_an_ending_is_told_in_words(code: int, text: str) -> None:
-    assert ending(code) == text
+def test_an_exit_code_as_text(code: int, text: str) -> None:
+    assert exit_text(code) == text
 
 
-def test_a_part_is_a_module_of_this_installation() -> None:
-    assert python("engine", "--lock-step") == (sys.executable, "-m", "engine", "--lock-step")
+def test_a_module_runs_with_the_same_python() -> None:
+    assert module_command("engine", "--lock-step") == (sys.executable, "-m", "engine", "--lock-step")
 
 
-async def test_a_signal_to_a_part_that_does_not_run_is_nothing(tmp_path: Path) -> None:
+async def test_a_signal_to_a_stopped_part_is_ignored(tmp_path: Path) -> None:
     PartProcess("engine", (), tmp_path / "engine.log").send(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Filling the roster from a configuration."""
+"""Registering the symbols and limits of a configuration."""
 
 from decimal import Decimal
 
@@ -7,7 +7,7 @@ import pytest
 
 from bus import Bus, Registry
 from cli.errors import CommandError
-from cli.stack.symbols import enter, limit, only
+from cli.stack.symbols import register_symbols, select_entry, store_limits
 from schemas import subjects
 from schemas.codec import decode_as
 from schemas.engine.journal import SymbolEntry
@@ -27,100 +27,104 @@ async def registered(bus: Bus) -> SymbolEntry:
     return decode_as(entry.data, SymbolEntry)
 
 
-async def test_what_is_missing_is_added(bus: Bus) -> None:
-    assert await enter(bus, [ENTRY], [SYMBOL]) == []
+async def test_a_missing_symbol_is_registered(bus: Bus) -> None:
+    assert await register_symbols(bus, [ENTRY], [SYMBOL]) == []
 
     assert await registered(bus) == ENTRY
 
 
-async def test_the_same_configuration_says_nothing_again(bus: Bus) -> None:
-    await enter(bus, [ENTRY], [SYMBOL])
+async def test_an_unchanged_configuration_gives_no_notes(bus: Bus) -> None:
+    await register_symbols(bus, [ENTRY], [SYMBOL])
 
-    assert await enter(bus, [ENTRY], [SYMBOL]) == []
+    assert await register_symbols(bus, [ENTRY], [SYMBOL]) == []
 
 
-async def test_a_changed_configuration_changes_nothing_and_is_told(bus: Bus) -> None:
-    await enter(bus, [ENTRY], [SYMBOL])
+async def test_changed_settings_are_not_applied_but_noted(bus: Bus) -> None:
+    await register_symbols(bus, [ENTRY], [SYMBOL])
 
-    notes = await enter(bus, [CHANGED], [SYMBOL])
+    notes = await register_symbols(bus, [CHANGED], [SYMBOL])
 
     (note,) = notes
     assert note.startswith(
-        f"{SYMBOL} keeps the settings it runs with; the configuration differs in price_interval: "
+        f"{SYMBOL} keeps its current settings; the configuration differs in price_interval: "
     )
     assert "control set" in note
     assert await registered(bus) == ENTRY
 
 
-async def test_the_journal_says_which_settings_are_in_force(bus: Bus) -> None:
-    await enter(bus, [ENTRY], [SYMBOL])
+async def test_current_settings_come_from_the_journal(bus: Bus) -> None:
+    await register_symbols(bus, [ENTRY], [SYMBOL])
     await bus.store(subjects.step(VENUE, SYMBOL), step(1, state=grid_state(settings=WIDER)))
 
-    assert await enter(bus, [CHANGED], [SYMBOL]) == []
-    assert "differs in price_interval" in (await enter(bus, [ENTRY], [SYMBOL]))[0]
+    assert await register_symbols(bus, [CHANGED], [SYMBOL]) == []
+    assert "differs in price_interval" in (await register_symbols(bus, [ENTRY], [SYMBOL]))[0]
 
 
-async def test_a_symbol_that_left_the_configuration_is_told(bus: Bus) -> None:
-    await enter(bus, [ENTRY, OTHER], [SYMBOL, OTHER.symbol])
+async def test_a_symbol_missing_in_the_configuration_is_noted(bus: Bus) -> None:
+    await register_symbols(bus, [ENTRY, OTHER], [SYMBOL, OTHER.symbol])
 
-    notes = await enter(bus, [ENTRY], [SYMBOL, OTHER.symbol])
+    notes = await register_symbols(bus, [ENTRY], [SYMBOL, OTHER.symbol])
 
-    assert notes == ["ETH/USDT is not in the configuration, and goes on being traded"]
-
-
-async def test_a_symbol_that_the_venue_no_longer_has_is_an_error(bus: Bus) -> None:
-    await enter(bus, [ENTRY, OTHER], [SYMBOL, OTHER.symbol])
-
-    with pytest.raises(CommandError, match="ETH/USDT runs in this data directory"):
-        await enter(bus, [ENTRY], [SYMBOL])
+    assert notes == ["ETH/USDT is not in the configuration, but continues to trade"]
 
 
-def test_the_first_symbol_is_the_one_when_none_is_named() -> None:
-    assert only([ENTRY, OTHER], None) is ENTRY
-    assert only([ENTRY, OTHER], OTHER.symbol) is OTHER
-    with pytest.raises(CommandError, match="--symbol XRP: the configuration trades BTC/USDT:USDT, ETH/USDT"):
-        only([ENTRY, OTHER], Symbol("XRP"))
+async def test_a_registered_symbol_unknown_to_the_venue_is_an_error(bus: Bus) -> None:
+    await register_symbols(bus, [ENTRY, OTHER], [SYMBOL, OTHER.symbol])
+
+    with pytest.raises(CommandError, match="ETH/USDT is traded in this data directory"):
+        await register_symbols(bus, [ENTRY], [SYMBOL])
 
 
-async def test_an_entry_that_cannot_be_read_is_passed_over(bus: Bus) -> None:
+def test_the_first_symbol_is_the_default() -> None:
+    assert select_entry([ENTRY, OTHER], None) is ENTRY
+    assert select_entry([ENTRY, OTHER], OTHER.symbol) is OTHER
+    with pytest.raises(
+        CommandError, match="--symbol XRP is not in the configuration, which has BTC/USDT:USDT, ETH/USDT"
+    ):
+        select_entry([ENTRY, OTHER], Symbol("XRP"))
+
+
+async def test_an_undecodable_entry_is_skipped(bus: Bus) -> None:
     await Registry(bus, "symbols").create("sim.nonsense", SETTINGS)
 
-    (note,) = await enter(bus, [ENTRY], [SYMBOL])
+    (note,) = await register_symbols(bus, [ENTRY], [SYMBOL])
 
-    assert note == "the roster's entry sim.nonsense cannot be read, and is passed over"
+    assert note == "the registered symbol sim.nonsense cannot be decoded and is skipped"
 
 
-async def test_an_own_entry_that_cannot_be_read_is_written_anew(bus: Bus) -> None:
+async def test_an_undecodable_entry_of_a_configured_symbol_is_overwritten(bus: Bus) -> None:
     await Registry(bus, "symbols").create(KEY, SETTINGS)
 
-    (note,) = await enter(bus, [ENTRY], [SYMBOL])
+    (note,) = await register_symbols(bus, [ENTRY], [SYMBOL])
 
-    assert "written anew" in note
+    assert "were overwritten" in note
     assert await registered(bus) == ENTRY
 
 
-async def test_limits_are_those_of_the_configuration_at_each_start(bus: Bus) -> None:
+async def test_limits_are_overwritten_at_each_start(bus: Bus) -> None:
     entry = PortfolioEntry(venue=VENUE, settings=PortfolioSettings(max_exposure=Decimal(1000)))
     wider = msgspec.structs.replace(entry, settings=PortfolioSettings(max_exposure=Decimal(2000)))
-    assert await limit(bus, entry) == []
-    assert await limit(bus, entry) == []
-    assert await limit(bus, wider) == ["the limits over all symbols are those of the configuration now"]
+    assert await store_limits(bus, entry) == []
+    assert await store_limits(bus, entry) == []
+    assert await store_limits(bus, wider) == [
+        "the limits over all symbols were updated from the configuration"
+    ]
     stored = await Registry(bus, "portfolios").get(VENUE)
     assert stored is not None
     assert decode_as(stored.data, PortfolioEntry) == wider
 
 
-async def test_a_symbol_that_was_removed_stays_so(bus: Bus) -> None:
+async def test_a_removed_symbol_stays_removed(bus: Bus) -> None:
     await bus.store(subjects.step(VENUE, SYMBOL), step(1, state=grid_state(removed=True)))
 
-    (note,) = await enter(bus, [ENTRY], [SYMBOL])
+    (note,) = await register_symbols(bus, [ENTRY], [SYMBOL])
 
-    assert note.startswith(f"{SYMBOL} was removed, and stays so")
+    assert note.startswith(f"{SYMBOL} stays removed")
     assert await Registry(bus, "symbols").get(KEY) is None
 
 
-async def test_a_symbol_that_was_removed_is_added_under_a_higher_generation(bus: Bus) -> None:
+async def test_a_removed_symbol_is_registered_with_a_higher_generation(bus: Bus) -> None:
     await bus.store(subjects.step(VENUE, SYMBOL), step(1, state=grid_state(removed=True)))
 
-    assert await enter(bus, [msgspec.structs.replace(ENTRY, generation=2)], [SYMBOL]) == []
+    assert await register_symbols(bus, [msgspec.structs.replace(ENTRY, generation=2)], [SYMBOL]) == []
     assert (await registered(bus)).generation == 2

@@ -1,4 +1,4 @@
-"""The actor on a real bus: commits, then speaks; continues, fences, and skips what it cannot read."""
+"""Actor on a real bus: commits, publishes, takes over, fences, skips undecodable messages."""
 
 from contextlib import aclosing
 from decimal import Decimal
@@ -18,8 +18,9 @@ from schemas.units import MILLISECOND_NS, TradeId
 from schemas.venue.account import OpenOrders, Position
 from schemas.venue.market import Candle, FeedChanged, FeedState
 from schemas.venue.orders import CancelOrder, OrderReport, OrderStatus, PlaceOrder, Trade
+from tests.builders import BTC, COMMAND, FILL, SETTINGS, SIM, TICKER, TRADE
 from tests.engine.conftest import ENTRY, STEPS, RunActor, until_step
-from tests.schemas.examples import BTC, COMMAND, EXAMPLES, FILL, SETTINGS, SIM, TICKER, TRADE
+from tests.schemas.examples import EXAMPLES
 
 
 async def first_on(bus: Bus, stream: Stream, subject: str) -> Received:
@@ -61,7 +62,7 @@ async def test_the_first_price_sets_the_anchor_and_the_first_orders(bus: Bus, ru
     assert len(places(step)) == 20
 
 
-async def test_a_trade_is_committed_then_said_as_a_fill(bus: Bus, run_actor: RunActor) -> None:
+async def test_a_trade_is_committed_then_published_as_a_fill(bus: Bus, run_actor: RunActor) -> None:
     async with run_actor():
         await bus.store(subjects.ticker(SIM, BTC), TICKER)
         order = places(await until_step(bus, has_orders))[0]
@@ -72,7 +73,7 @@ async def test_a_trade_is_committed_then_said_as_a_fill(bus: Bus, run_actor: Run
     assert fill.client_order_id == order.client_order_id
 
 
-async def test_a_trade_that_comes_twice_is_booked_once(bus: Bus, run_actor: RunActor) -> None:
+async def test_a_duplicate_trade_is_booked_once(bus: Bus, run_actor: RunActor) -> None:
     async with run_actor():
         await bus.store(subjects.ticker(SIM, BTC), TICKER)
         order = places(await until_step(bus, has_orders))[0]
@@ -94,7 +95,7 @@ async def test_a_trade_that_comes_twice_is_booked_once(bus: Bus, run_actor: RunA
     assert step.state.accounts.position == order.quantity * order.side.sign
 
 
-async def test_another_actor_goes_on_where_the_first_was(bus: Bus, run_actor: RunActor) -> None:
+async def test_the_next_actor_continues_from_the_last_step(bus: Bus, run_actor: RunActor) -> None:
     async with run_actor():
         await bus.store(subjects.ticker(SIM, BTC), TICKER)
         before = await until_step(bus, has_orders)
@@ -119,25 +120,25 @@ async def test_an_actor_that_was_replaced_is_fenced(bus: Bus, run_actor: RunActo
                 await old
 
 
-async def test_what_was_committed_and_not_said_is_said_at_the_next_start(
+async def test_committed_but_unpublished_events_are_published_at_the_next_start(
     bus: Bus, run_actor: RunActor
 ) -> None:
     async with run_actor():
         await bus.store(subjects.ticker(SIM, BTC), TICKER)
         step = await until_step(bus, has_orders)
     journal = await Journal.open(bus, Stream.JOURNAL, STEPS)
-    unsaid = msgspec.structs.replace(
+    unpublished = msgspec.structs.replace(
         step, step=step.step + 1, fills=(FILL,), published_through=journal.sequence
     )
-    await journal.commit(unsaid)
+    await journal.commit(unpublished)
     async with run_actor():
-        said = await first_on(bus, Stream.ENGINE, subjects.fill(SIM, BTC))
-    assert decode_as(said.data, Fill) == FILL
+        published = await first_on(bus, Stream.ENGINE, subjects.fill(SIM, BTC))
+    assert decode_as(published.data, Fill) == FILL
 
 
-async def test_nonsense_on_the_bus_stops_nothing(bus: Bus, run_actor: RunActor) -> None:
+async def test_undecodable_messages_are_skipped(bus: Bus, run_actor: RunActor) -> None:
     async with run_actor():
-        await bus.publish(subjects.own_trade(SIM, BTC), b"{nonsense")
+        await bus.publish(subjects.own_trade(SIM, BTC), b"{invalid")
         await bus.publish(subjects.order_report(SIM, BTC), encode(TICKER))
         await bus.publish(subjects.ticker(SIM, BTC), b"\xff")
         await bus.store(subjects.ticker(SIM, BTC), TICKER)
@@ -145,9 +146,7 @@ async def test_nonsense_on_the_bus_stops_nothing(bus: Bus, run_actor: RunActor) 
     assert step.state.anchor == TICKER.last
 
 
-async def test_nonsense_in_the_journal_fences_and_the_next_actor_reads_past_it(
-    bus: Bus, run_actor: RunActor
-) -> None:
+async def test_an_undecodable_step_fences_and_the_next_actor_skips_it(bus: Bus, run_actor: RunActor) -> None:
     async with run_actor():
         await bus.store(subjects.ticker(SIM, BTC), TICKER)
         before = await until_step(bus, has_orders)
@@ -171,7 +170,7 @@ async def test_a_command_is_answered(bus: Bus, run_actor: RunActor) -> None:
     assert (result.command_id, result.outcome) == (COMMAND.command_id, CommandOutcome.EXPIRED)
 
 
-async def test_silence_takes_opening_orders_out_until_a_tick(bus: Bus, run_actor: RunActor) -> None:
+async def test_silence_cancels_opening_orders_until_a_tick(bus: Bus, run_actor: RunActor) -> None:
     settings = msgspec.structs.replace(SETTINGS, stale_after=MILLISECOND_NS)
     async with run_actor(msgspec.structs.replace(ENTRY, settings=settings)):
         await bus.store(subjects.ticker(SIM, BTC), TICKER)
@@ -182,7 +181,7 @@ async def test_silence_takes_opening_orders_out_until_a_tick(bus: Bus, run_actor
     assert sum(isinstance(each, CancelOrder) for each in lost.decisions) == 20
 
 
-async def test_a_feed_that_is_down_is_heard(bus: Bus, run_actor: RunActor) -> None:
+async def test_a_lost_feed_is_applied(bus: Bus, run_actor: RunActor) -> None:
     down = FeedChanged(venue=SIM, symbol=BTC, state=FeedState.DOWN, reason="", time=TICKER.time)
     async with run_actor():
         await bus.store(subjects.ticker(SIM, BTC), TICKER)

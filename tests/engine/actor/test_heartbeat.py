@@ -1,38 +1,38 @@
-"""The heartbeat: heard while an actor can work, and not while it is stuck."""
+"""Heartbeat of an actor: published while it works, not while an input is stuck."""
 
 import asyncio
 
 import pytest
 
 from bus import Bus
-from engine.actor.heartbeat import BUSY_S, Heartbeat
+from engine.actor.heartbeat import MAX_BUSY_S, Heartbeat
 from schemas import subjects
+from tests.builders import BTC, SIM
 from tests.engine.conftest import RunActor
-from tests.schemas.examples import BTC, SIM
 
 
-async def test_an_actor_that_runs_is_heard(bus: Bus, run_actor: RunActor) -> None:
-    heard = asyncio.Event()
-    await bus.subscribe(subjects.heartbeat(SIM, BTC), lambda _: heard.set())
+async def test_a_running_actor_sends_heartbeats(bus: Bus, run_actor: RunActor) -> None:
+    received = asyncio.Event()
+    await bus.subscribe(subjects.heartbeat(SIM, BTC), lambda _: received.set())
     async with run_actor(), asyncio.timeout(5):
-        await heard.wait()
+        await received.wait()
 
 
-def test_an_input_that_takes_too_long_is_no_sign_of_life(bus: Bus) -> None:
+def test_a_stuck_input_stops_the_heartbeat(bus: Bus) -> None:
     now = 0.0
     heartbeat = Heartbeat(bus, SIM, BTC, clock=lambda: now)
     with heartbeat.working():
-        now = BUSY_S
-        assert heartbeat.is_well()
-        now = BUSY_S + 0.1
-        assert not heartbeat.is_well()
-    assert heartbeat.is_well()
+        now = MAX_BUSY_S
+        assert heartbeat.is_alive()
+        now = MAX_BUSY_S + 0.1
+        assert not heartbeat.is_alive()
+    assert heartbeat.is_alive()
 
 
-def test_who_failed_at_an_input_does_not_live(bus: Bus) -> None:
+def test_a_failed_input_stops_the_heartbeat(bus: Bus) -> None:
     now = 0.0
     heartbeat = Heartbeat(bus, SIM, BTC, clock=lambda: now)
     with pytest.raises(ValueError, match="poisoned"), heartbeat.working():
         raise ValueError("poisoned")
-    now = BUSY_S + 0.1
-    assert not heartbeat.is_well()
+    now = MAX_BUSY_S + 0.1
+    assert not heartbeat.is_alive()

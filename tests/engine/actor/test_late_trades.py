@@ -1,4 +1,4 @@
-"""A trade of an order long forgotten: booked when ORDERS has it once, not when it is a repeat."""
+"""Trades of forgotten orders: booked if ORDERS has no earlier copy, else ignored."""
 
 from decimal import Decimal
 
@@ -7,43 +7,44 @@ import pytest
 
 from bus import Bus
 from engine.actor.inbox import DurableInput
-from engine.actor.late_trades import looked_up
+from engine.actor.late_trades import mark_late_trade
 from schemas import subjects
 from schemas.engine.journal import LateTrade, Step, StreamOffset
 from schemas.grid.state import FinishedOrder, GridState
 from schemas.subjects import Stream
 from schemas.units import TradeId
 from schemas.venue.orders import Trade
-from tests.schemas.examples import BTC, EXAMPLES, SIM, TICKER, TRADE
+from tests.builders import BTC, SIM, TICKER, TRADE
+from tests.schemas.examples import EXAMPLES
 
 STATE = next(each for each in EXAMPLES if isinstance(each, Step)).state
 
 
-def forgetful() -> GridState:
+def without_orders() -> GridState:
     return msgspec.structs.replace(STATE, slots={}, finished=[])
 
 
-async def hear(bus: Bus, trade: Trade) -> DurableInput:
+async def stored(bus: Bus, trade: Trade) -> DurableInput:
     sequence = await bus.store(subjects.own_trade(SIM, BTC), trade)
     return DurableInput(Stream.ORDERS, StreamOffset(created="", sequence=sequence), trade)
 
 
-async def test_one_that_was_never_there_before_is_new(bus: Bus) -> None:
+async def test_a_trade_without_an_earlier_copy_is_late(bus: Bus) -> None:
     await bus.store(subjects.own_trade(SIM, BTC), TICKER)
-    await hear(bus, msgspec.structs.replace(TRADE, trade_id=TradeId("another")))
-    heard = await hear(bus, TRADE)
-    await hear(bus, TRADE)
-    assert await looked_up(bus, forgetful(), heard) == LateTrade(trade=TRADE)
+    await stored(bus, msgspec.structs.replace(TRADE, trade_id=TradeId("another")))
+    durable = await stored(bus, TRADE)
+    await stored(bus, TRADE)
+    assert await mark_late_trade(bus, without_orders(), durable) == LateTrade(trade=TRADE)
 
 
-async def test_one_that_was_there_before_is_a_repeat(bus: Bus) -> None:
-    await hear(bus, TRADE)
-    assert await looked_up(bus, forgetful(), await hear(bus, TRADE)) == TRADE
+async def test_a_trade_with_an_earlier_copy_is_a_repeat(bus: Bus) -> None:
+    await stored(bus, TRADE)
+    assert await mark_late_trade(bus, without_orders(), await stored(bus, TRADE)) == TRADE
 
 
 @pytest.mark.parametrize("state", [None, "known", "another generation"])
-async def test_nothing_is_looked_up_for_what_is_known_or_not_ours(bus: Bus, state: str | None) -> None:
-    grid = None if state is None else forgetful()
+async def test_trades_of_known_and_foreign_orders_pass_unchanged(bus: Bus, state: str | None) -> None:
+    grid = None if state is None else without_orders()
     if grid is not None and state == "known":
         grid.finished.append(
             FinishedOrder(
@@ -57,4 +58,4 @@ async def test_nothing_is_looked_up_for_what_is_known_or_not_ours(bus: Bus, stat
         )
     elif grid is not None:
         grid.generation += 1
-    assert await looked_up(bus, grid, await hear(bus, TRADE)) == TRADE
+    assert await mark_late_trade(bus, grid, await stored(bus, TRADE)) == TRADE

@@ -1,4 +1,4 @@
-"""A speaker that ended before it heard what became of its copies."""
+"""Events of a step: subjects, deterministic ids, and failures to store them."""
 
 import asyncio
 import gc
@@ -6,28 +6,47 @@ import gc
 import pytest
 
 from bus import Bus, BusError, Logger
-from engine.actor.publisher import Publisher
+from engine.actor.publisher import Publisher, derived_events
+from schemas.engine.journal import Step
 from schemas.subjects import Stream
-from tests.engine.actor.test_copies import STEP
+from tests.schemas.examples import EXAMPLES
+
+STEP = next(event for event in EXAMPLES if isinstance(event, Step))
 
 
-async def test_copies_that_nobody_asks_after_fail_in_silence(bus: Bus) -> None:
-    complaints: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
-    await _speak_without_a_stream(bus)
+def test_decisions_fills_and_notices_of_a_step_are_published() -> None:
+    assert [derived.subject for derived in derived_events(STEP)] == [
+        "engine.sim.BTC-USDT_USDT.decision",
+        "engine.sim.BTC-USDT_USDT.decision",
+        "engine.sim.BTC-USDT_USDT.fill",
+        "control.sim.BTC-USDT_USDT.result",
+    ]
+
+
+def test_message_ids_are_derived_from_the_step() -> None:
+    ids = [derived.message_id for derived in derived_events(STEP)]
+    assert len(set(ids)) == len(ids)
+    assert ids == [derived.message_id for derived in derived_events(STEP)]
+    assert all(".3." in each for each in ids)
+
+
+async def test_failures_nothing_awaits_are_not_logged_by_asyncio(bus: Bus) -> None:
+    messages: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: messages.append(context["message"]))
+    await _publish_without_stream(bus)
     gc.collect()
-    assert complaints == []
+    assert messages == []
 
 
-async def test_copies_that_failed_are_known_to_who_asks(bus: Bus) -> None:
-    speaker = await _speak_without_a_stream(bus)
+async def test_published_through_raises_when_an_event_was_not_stored(bus: Bus) -> None:
+    publisher = await _publish_without_stream(bus)
     with pytest.raises(BusError):
-        _ = speaker.published_through
+        _ = publisher.published_through
 
 
-async def _speak_without_a_stream(bus: Bus) -> Publisher:
+async def _publish_without_stream(bus: Bus) -> Publisher:
     await bus.api(f"STREAM.DELETE.{Stream.ENGINE}", None, dict)
-    speaker = Publisher(bus, "step", "grid", Logger("test"), through=0)
-    await speaker.say(STEP, 1)
+    publisher = Publisher(bus, "step", "grid", Logger("test"), published_through=0)
+    await publisher.publish(STEP, 1)
     await bus.flush_window()
-    return speaker
+    return publisher

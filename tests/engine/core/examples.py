@@ -1,12 +1,13 @@
-"""Grids at 1000 with levels 10 apart, and what can happen to them, for the tests of the core."""
+"""Example grids anchored at 1000 with levels 10 apart, and inputs for them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from itertools import count
 
 import msgspec
 
 from engine.core.grid import Grid
+from engine.core.portfolio.step import PortfolioDraft
 from engine.core.step import Change, Draft
 from schemas.engine.control import Command, CommandName, CommandResult
 from schemas.engine.events import RiskChanged
@@ -73,7 +74,7 @@ def added(settings: GridSettings = LONG, instrument: Instrument = PERPETUAL) -> 
 def ticker(
     price: Decimal | str | int, seconds: float = 0, *, bid: Decimal | None = None, ask: Decimal | None = None
 ) -> Ticker:
-    """Return a ticker some seconds after the start, with a spread of 0.2 unless told otherwise."""
+    """Return a ticker some seconds after the start, with a spread of 0.2 by default."""
     last = D(price)
     return Ticker(
         venue=SIM,
@@ -94,7 +95,7 @@ def feed(state: FeedState, seconds: float) -> FeedChanged:
 
 
 def candle(symbol: Symbol, minute: int, close: int, volume: int = 10, *, closed: bool = True) -> Candle:
-    """Return the one-minute candle that opens so many minutes after the start."""
+    """Return the one-minute candle that opens `minute` minutes after the start."""
     return Candle(
         venue=SIM,
         symbol=symbol,
@@ -124,7 +125,7 @@ def position(quantity: Decimal | str | int, seconds: float = 0) -> Position:
 
 
 def stream(state: FeedState = FeedState.UP) -> FeedChanged:
-    """Return word of the account's private stream."""
+    """Return a state change of the account's private stream."""
     return FeedChanged(venue=SIM, symbol=Symbol(ALL), state=state, reason="", time=at(0))
 
 
@@ -173,7 +174,7 @@ def trade(
     fee_asset: str = "USDT",
     name: str | None = None,
 ) -> Trade:
-    """Return a trade of an order: all of it, at its price, unless told otherwise."""
+    """Return a trade of an order: by default all of it, at its price."""
     return Trade(
         venue=SIM,
         symbol=BTC,
@@ -217,7 +218,7 @@ def command(
 def started(
     settings: GridSettings = LONG, *, instrument: Instrument = PERPETUAL, price: Decimal | str | int = 1000
 ) -> Grid:
-    """Return a grid whose first orders are out and accepted."""
+    """Return a grid whose first orders are accepted."""
     grid = Grid(None, 0)
     grid.process([added(settings, instrument), ticker(price)])
     accept_all(grid)
@@ -230,8 +231,15 @@ def accept_all(grid: Grid) -> None:
 
 
 def draft_of(grid: Grid, price: Decimal | str | int | None = None, *, time: TimeNs = START) -> Draft:
-    """Return a step in the making."""
+    """Return a draft of the next step."""
     return Draft(state_of(grid), grid.step + 1, time, price=None if price is None else D(price))
+
+
+def touches(function: Callable[..., None], draft: Draft | PortfolioDraft, *inputs: object) -> bool:
+    """Call a function with a draft, and return whether it touched it."""
+    before = draft.touches
+    function(draft, *inputs)
+    return draft.touches != before
 
 
 def state_of(grid: Grid) -> GridState:
@@ -244,21 +252,21 @@ def slot(grid: Grid, level: int) -> Slot:
 
 
 def order(grid: Grid, level: int) -> SlotOrder:
-    """Return the order of a level, which has to have one."""
+    """Return the order of a level. There must be one."""
     found = slot(grid, level).order
     assert found is not None
     return found
 
 
 def step(grid: Grid, *inputs: Input) -> Change:
-    """Process inputs that have to make a step."""
+    """Process inputs that must make a step."""
     change = grid.process(inputs)
     assert change is not None
     return change
 
 
 def fill(grid: Grid, level: int, *, price: Decimal | int | None = None) -> Change:
-    """Fill the order of a level whole."""
+    """Fill the order of a level completely."""
     return step(grid, trade(order(grid, level), price=price))
 
 
@@ -275,7 +283,7 @@ def queried(decisions: Iterable[Decision]) -> set[ClientOrderId]:
 
 
 def risks(change: Change) -> list[tuple[str, bool]]:
-    """Return the guards that stepped in (true) or back."""
+    """Return the guards that activated (true) or cleared."""
     return [(each.reason, each.active) for each in change.notices if isinstance(each, RiskChanged)]
 
 
@@ -291,7 +299,7 @@ def answer(change: Change) -> CommandResult:
 
 
 def end(grid: Grid, *orders: ClientOrderId) -> Change:
-    """Let orders be canceled by the venue."""
+    """Report orders as canceled by the venue."""
     return step(grid, *(report(each, OrderStatus.CANCELED) for each in orders))
 
 

@@ -1,4 +1,4 @@
-"""A small exchange for the property tests: honest books, and word of them that comes in any order, twice, or not at all."""
+"""A small exchange for the property tests, whose messages arrive in any order, twice or never."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,12 +18,12 @@ from schemas.venue.orders import (
 )
 from tests.engine.core.examples import BTC, SIM
 
-News = OrderReport | CancelRejected | Trade
+Message = OrderReport | CancelRejected | Trade
 
 
 @dataclass
-class Booked:
-    """An order as the exchange has it; `status` is None while the request is on its way."""
+class ExchangeOrder:
+    """An order at the exchange; `status` is None while the request is in flight."""
 
     order: PlaceOrder
     status: OrderStatus | None = None
@@ -44,56 +44,56 @@ class Booked:
 
 
 class Exchange:
-    """Books that nobody can argue with; `news` is what was said and not heard yet."""
+    """The true state of all orders; `messages` are sent but not yet delivered."""
 
     def __init__(self, lot: Decimal, *, is_forgetful: bool = False) -> None:
         self.lot = lot
         self.is_forgetful = is_forgetful
-        """Its answer to a cancel knows of no fills; they are told afterwards."""
+        """Whether its answer to a cancel omits the fills, which it reports afterwards."""
         self.now: TimeNs = 0
-        self.books: dict[ClientOrderId, Booked] = {}
-        self.news: list[News] = []
+        self.orders: dict[ClientOrderId, ExchangeOrder] = {}
+        self.messages: list[Message] = []
         self.trades: list[Trade] = []
 
-    def carry_out(self, decision: Decision) -> None:
+    def execute(self, decision: Decision) -> None:
         match decision:
             case PlaceOrder():
-                assert decision.client_order_id not in self.books, "an id was used twice"
-                at_level = [each for each in self.books.values() if each.order.level == decision.level]
-                assert not any(each.is_live for each in at_level), "two orders of one slot"
-                self.books[decision.client_order_id] = Booked(decision)
+                assert decision.client_order_id not in self.orders, "an order id was used twice"
+                same_level = [each for each in self.orders.values() if each.order.level == decision.level]
+                assert not any(each.is_live for each in same_level), "two orders of one slot"
+                self.orders[decision.client_order_id] = ExchangeOrder(decision)
             case CancelOrder():
                 self._cancel(decision.client_order_id)
             case QueryOrder():
-                self._answer(decision.client_order_id)
+                self._answer_query(decision.client_order_id)
 
-    def live(self) -> list[Booked]:
-        return [each for each in self.books.values() if each.is_live]
+    def live(self) -> list[ExchangeOrder]:
+        return [each for each in self.orders.values() if each.is_live]
 
-    def on_their_way(self) -> list[Booked]:
-        return [each for each in self.books.values() if each.status is None]
+    def in_flight(self) -> list[ExchangeOrder]:
+        return [each for each in self.orders.values() if each.status is None]
 
-    def open(self) -> list[Booked]:
-        return [each for each in self.books.values() if each.is_open]
+    def open(self) -> list[ExchangeOrder]:
+        return [each for each in self.orders.values() if each.is_open]
 
-    def accept(self, booked: Booked) -> None:
-        self._set(booked, OrderStatus.NEW)
+    def accept(self, placed: ExchangeOrder) -> None:
+        self._set(placed, OrderStatus.NEW)
 
-    def refuse(self, booked: Booked, reason: RejectReason) -> None:
-        booked.reason = reason
-        self._set(booked, OrderStatus.REJECTED)
+    def reject(self, placed: ExchangeOrder, reason: RejectReason) -> None:
+        placed.reason = reason
+        self._set(placed, OrderStatus.REJECTED)
 
-    def lose_request(self, booked: Booked) -> None:
-        self._set(booked, OrderStatus.NOT_PLACED)
+    def drop_request(self, placed: ExchangeOrder) -> None:
+        self._set(placed, OrderStatus.NOT_PLACED)
 
-    def end(self, booked: Booked) -> None:
-        """End an order by the exchange's own decision."""
-        self._set(booked, OrderStatus.EXPIRED)
+    def expire(self, placed: ExchangeOrder) -> None:
+        """Expire an order."""
+        self._set(placed, OrderStatus.EXPIRED)
 
-    def fill(self, booked: Booked, lots: int) -> None:
-        """Fill at most so many lots of an open order, at its price."""
-        order = booked.order
-        quantity = min(lots * self.lot, order.quantity - booked.filled)
+    def fill(self, placed: ExchangeOrder, lots: int) -> None:
+        """Fill at most `lots` of an open order, at its price."""
+        order = placed.order
+        quantity = min(lots * self.lot, order.quantity - placed.filled)
         trade = Trade(
             venue=SIM,
             symbol=BTC,
@@ -107,11 +107,11 @@ class Exchange:
             is_maker=order.post_only,
             time=self.now,
         )
-        booked.trades.append(trade)
+        placed.trades.append(trade)
         self.trades.append(trade)
-        self.news.append(trade)
-        is_full = booked.filled == order.quantity
-        self._set(booked, OrderStatus.FILLED if is_full else OrderStatus.PARTIALLY_FILLED)
+        self.messages.append(trade)
+        is_full = placed.filled == order.quantity
+        self._set(placed, OrderStatus.FILLED if is_full else OrderStatus.PARTIALLY_FILLED)
 
     def sweep(self) -> OpenOrders:
         orders = tuple(
@@ -129,37 +129,37 @@ class Exchange:
         return OpenOrders(venue=SIM, symbol=BTC, orders=orders, includes=0, time=self.now)
 
     def _cancel(self, client_order_id: ClientOrderId) -> None:
-        booked = self.books[client_order_id]
-        if booked.is_open:
+        placed = self.orders[client_order_id]
+        if placed.is_open:
             if self.is_forgetful:
-                self._say(booked, OrderStatus.CANCELED, Decimal(0))
-            self._set(booked, OrderStatus.CANCELED)
-        elif booked.status is None and booked.order.level % 2:
-            self._set(booked, OrderStatus.NOT_PLACED)
+                self._report(placed, OrderStatus.CANCELED, Decimal(0))
+            self._set(placed, OrderStatus.CANCELED)
+        elif placed.status is None and placed.order.level % 2:
+            self._set(placed, OrderStatus.NOT_PLACED)
         else:
-            self.news.append(
+            self.messages.append(
                 CancelRejected(venue=SIM, symbol=BTC, client_order_id=client_order_id, time=self.now)
             )
 
-    def _answer(self, client_order_id: ClientOrderId) -> None:
-        booked = self.books[client_order_id]
-        if booked.status is not None:
-            self.news += booked.trades
-            self._set(booked, booked.status)
+    def _answer_query(self, client_order_id: ClientOrderId) -> None:
+        placed = self.orders[client_order_id]
+        if placed.status is not None:
+            self.messages += placed.trades
+            self._set(placed, placed.status)
 
-    def _set(self, booked: Booked, status: OrderStatus) -> None:
-        booked.status = status
-        self._say(booked, status, booked.filled)
+    def _set(self, placed: ExchangeOrder, status: OrderStatus) -> None:
+        placed.status = status
+        self._report(placed, status, placed.filled)
 
-    def _say(self, booked: Booked, status: OrderStatus, cumulative: Decimal) -> None:
-        self.news.append(
+    def _report(self, placed: ExchangeOrder, status: OrderStatus, cumulative: Decimal) -> None:
+        self.messages.append(
             OrderReport(
                 venue=SIM,
                 symbol=BTC,
-                client_order_id=booked.order.client_order_id,
+                client_order_id=placed.order.client_order_id,
                 status=status,
                 cumulative_quantity=cumulative,
-                reject_reason=booked.reason,
+                reject_reason=placed.reason,
                 time=self.now,
             )
         )

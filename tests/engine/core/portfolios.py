@@ -1,4 +1,4 @@
-"""A portfolio of three symbols, and what it hears."""
+"""An example portfolio of three symbols, and inputs for it."""
 
 from decimal import Decimal
 
@@ -21,12 +21,12 @@ from schemas.grid.view import NotQuoting
 from schemas.units import SECOND_NS, Symbol, TradeId
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import ClockRead
+from tests.builders import COMMAND, FILL
 from tests.engine.core.examples import BTC, PERPETUAL, SIM, D, at
-from tests.schemas.examples import COMMAND, FILL
 
 ETH, SOL = Symbol("ETH/USDT:USDT"), Symbol("SOL/USDT:USDT")
 LIMITED = PortfolioSettings(max_exposure=D(1000))
-IN, BACK = ("exposure_limit", True), ("exposure_limit", False)
+ACTIVATED, CLEARED = ("exposure_limit", True), ("exposure_limit", False)
 TRIPPED, CLOSED = ("global_breaker", True), ("global_breaker", False)
 
 
@@ -41,7 +41,7 @@ def started(settings: PortfolioSettings = LIMITED) -> Portfolio:
 
 
 def step(portfolio: Portfolio, *inputs: PortfolioInput) -> PortfolioChange:
-    """Process inputs that have to make a step."""
+    """Process inputs that must make a step."""
     change = portfolio.process(inputs)
     assert change is not None
     return change

@@ -1,4 +1,4 @@
-"""Steps: what makes one, what it says, and that its causes make it again."""
+"""Steps of a grid: what makes one, its contents, and its reproduction from its causes."""
 
 from decimal import localcontext
 
@@ -35,7 +35,7 @@ from tests.engine.core.examples import (
 
 replace = msgspec.structs.replace
 
-LEVELS_FOR_LATER: list[Input] = [
+UNUSED_INPUTS: list[Input] = [
     Candle(
         venue=SIM,
         symbol=BTC,
@@ -62,12 +62,12 @@ LEVELS_FOR_LATER: list[Input] = [
 ]
 
 
-def again(grid: Grid) -> Grid:
-    """Return the grid as a restart would make it."""
+def restored(grid: Grid) -> Grid:
+    """Return the grid restored from its encoded state."""
     return Grid(msgspec.json.decode(encode(state_of(grid)), type=GridState), grid.step)
 
 
-def test_the_first_step_is_the_symbol_added() -> None:
+def test_first_step_adds_the_symbol() -> None:
     grid = Grid(None, 0)
     change = step(grid, added())
     assert (change.step, change.causes, change.decisions) == (1, (added(),), ())
@@ -75,19 +75,19 @@ def test_the_first_step_is_the_symbol_added() -> None:
     assert state_of(grid).anchor is None
 
 
-def test_before_it_nothing_is_heard() -> None:
+def test_inputs_before_the_symbol_is_added_are_ignored() -> None:
     grid = Grid(None, 0)
     assert grid.process([ticker(1000), command(CommandName.PAUSE)]) is None
     assert grid.state is None
     assert step(grid, added()).causes == (added(),)
 
 
-def test_a_symbol_added_again_changes_nothing() -> None:
+def test_repeated_symbol_added_is_ignored() -> None:
     grid = started()
     assert grid.process([added()]) is None
 
 
-def test_the_first_price_is_the_anchor() -> None:
+def test_first_price_is_the_anchor() -> None:
     grid = Grid(None, 0)
     step(grid, added())
     change = step(grid, ticker("1000.06", 3))
@@ -97,33 +97,33 @@ def test_the_first_price_is_the_anchor() -> None:
     assert len(placed(change)) == 3
 
 
-def test_an_anchor_is_at_least_a_tick() -> None:
+def test_anchor_is_at_least_one_tick() -> None:
     grid = Grid(None, 0)
     step(grid, added(), ticker("0.01"))
     assert state_of(grid).anchor == D("0.1")
 
 
-def test_the_anchor_survives_a_restart() -> None:
-    grid = again(started())
+def test_anchor_survives_a_restart() -> None:
+    grid = restored(started())
     step(grid, ticker(1050))
     assert state_of(grid).anchor == 1000
     assert state_of(grid).center == 5
 
 
-def test_a_tick_inside_the_level_makes_no_step() -> None:
+def test_tick_within_the_level_makes_no_step() -> None:
     grid = started()
     assert grid.process([ticker("1004.9", 1)]) is None
     assert grid.process([ticker("995.1", 2)]) is None
 
 
-def test_a_tick_at_another_level_makes_a_step() -> None:
+def test_tick_at_another_level_makes_a_step() -> None:
     grid = started()
     grid.process([ticker(1001)])
     change = step(grid, ticker(1005, 1))
     assert (change.causes, state_of(grid).center) == ((ticker(1005, 1),), 1)
 
 
-def test_a_price_of_nothing_is_no_price() -> None:
+def test_ticker_without_a_price_is_ignored() -> None:
     grid = started()
     assert grid.process([ticker(0, bid=D(0), ask=D(0))]) is None
     fill(grid, -1)
@@ -135,7 +135,7 @@ def test_only_the_newest_ticker_counts() -> None:
     assert grid.process([ticker(1050), ticker(1001, 1)]) is None
 
 
-def test_a_ticker_that_made_no_step_is_a_cause_of_the_next() -> None:
+def test_ticker_without_a_step_is_a_cause_of_the_next() -> None:
     grid = started()
     grid.process([ticker(1003, 4)])
     bought = trade(order(grid, -1))
@@ -144,14 +144,14 @@ def test_a_ticker_that_made_no_step_is_a_cause_of_the_next() -> None:
     assert (state_of(grid).price, change.time) == (D(1003), at(4))
 
 
-def test_a_ticker_is_a_cause_once() -> None:
+def test_ticker_is_a_cause_once() -> None:
     grid = started()
     step(grid, ticker(1010))
     bought = trade(order(grid, -1), "0.01")
     assert step(grid, bought).causes == (bought,)
 
 
-def test_what_changed_nothing_is_no_cause() -> None:
+def test_ignored_input_is_not_a_cause() -> None:
     grid = started()
     known = report(order(grid, -1).client_order_id, OrderStatus.NEW, seconds=50)
     new = trade(order(grid, -1), "0.01")
@@ -159,29 +159,29 @@ def test_what_changed_nothing_is_no_cause() -> None:
     assert (change.causes, change.time) == ((new,), at(0))
 
 
-def test_the_causes_make_the_step_again() -> None:
+def test_causes_reproduce_the_step() -> None:
     grid = started()
     grid.process([ticker(1003, 4)])
-    replica = again(grid)
+    replica = restored(grid)
     change = step(grid, trade(order(grid, -1)), silence(9))
     assert replica.process(change.causes) == change
     assert encode(state_of(replica)) == encode(state_of(grid))
 
 
-def test_time_never_falls() -> None:
+def test_time_never_decreases() -> None:
     grid = started()
     step(grid, ticker(1010, 9))
     assert step(grid, ticker(1020, 3)).time == at(9)
 
 
-def test_an_order_that_was_not_placed_tells_no_time() -> None:
+def test_not_placed_report_does_not_advance_time() -> None:
     grid = started()
-    gone = report(order(grid, -1).client_order_id, OrderStatus.NOT_PLACED, seconds=99)
-    assert step(grid, gone).time == at(0)
+    not_placed = report(order(grid, -1).client_order_id, OrderStatus.NOT_PLACED, seconds=99)
+    assert step(grid, not_placed).time == at(0)
 
 
-@pytest.mark.parametrize("event", LEVELS_FOR_LATER, ids=lambda event: type(event).__name__)
-def test_what_is_not_used_yet_changes_nothing(event: Input) -> None:
+@pytest.mark.parametrize("event", UNUSED_INPUTS, ids=lambda event: type(event).__name__)
+def test_unused_input_makes_no_step(event: Input) -> None:
     assert started().process([event]) is None
 
 
@@ -200,7 +200,7 @@ def test_steps_are_numbered() -> None:
     assert step(grid, ticker(1010)).step == before + 1 == grid.step
 
 
-def test_a_ticker_before_the_symbol_is_not_remembered() -> None:
+def test_ticker_before_the_symbol_is_not_kept() -> None:
     grid = Grid(None, 0)
     grid.process([ticker(1000)])
     step(grid, added())
@@ -208,9 +208,9 @@ def test_a_ticker_before_the_symbol_is_not_remembered() -> None:
     assert state_of(grid).price is None
 
 
-def test_the_callers_decimal_context_does_not_matter() -> None:
+def test_decimal_context_of_the_caller_does_not_matter() -> None:
     grid = started()
-    replica = again(grid)
+    replica = restored(grid)
     change = step(grid, ticker(1010))
     with localcontext(prec=6):
         assert replica.process([ticker(1010)]) == change

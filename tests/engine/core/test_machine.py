@@ -1,4 +1,4 @@
-"""The same world as a state machine, which finds its own way and settles at the end."""
+"""The simulated world as a state machine, which hypothesis explores and which settles at the end."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ INDEX = st.integers(0, 30)
 
 
 class Machine(RuleBasedStateMachine):
-    """Rules that can do something are the only ones tried."""
+    """A rule runs only when it can have an effect."""
 
     world: World
 
@@ -26,32 +26,32 @@ class Machine(RuleBasedStateMachine):
         self.world.move(steps, seconds)
 
     @rule(name=st.sampled_from(CommandName))
-    def ask(self, name: CommandName) -> None:
-        self.world.ask(name)
+    def send_command(self, name: CommandName) -> None:
+        self.world.send_command(name)
 
-    @precondition(lambda self: self.world.exchange.on_their_way())
-    @rule(index=INDEX, verdict=INDEX)
-    def arrive(self, index: int, verdict: int) -> None:
-        self.world.arrive(index, verdict)
+    @precondition(lambda self: self.world.exchange.in_flight())
+    @rule(index=INDEX, outcome=INDEX)
+    def arrive(self, index: int, outcome: int) -> None:
+        self.world.arrive(index, outcome)
 
     @precondition(lambda self: self.world.exchange.open())
     @rule(index=INDEX, lots=st.integers(1, 120))
     def fill(self, index: int, lots: int) -> None:
         self.world.fill(index, lots)
 
-    @precondition(lambda self: self.world.exchange.news)
+    @precondition(lambda self: self.world.exchange.messages)
     @rule(index=INDEX)
     def deliver(self, index: int) -> None:
         self.world.deliver(index)
 
-    @precondition(lambda self: self.world.exchange.news)
+    @precondition(lambda self: self.world.exchange.messages)
     @rule(index=INDEX)
     def repeat(self, index: int) -> None:
         self.world.repeat(index)
 
     @rule()
     def reconcile(self) -> None:
-        self.world.look()
+        self.world.take_sweep()
         self.world.reconcile()
 
     @rule()

@@ -1,4 +1,4 @@
-"""What has to hold whatever the venue says, in whatever order and however often: the world checks it at every step."""
+"""Invariants under any order, repetition and loss of messages, checked by the world at every step."""
 
 import msgspec
 import pytest
@@ -46,14 +46,14 @@ EVENTS = st.one_of(
     st.tuples(st.just("deliver_many"), SMALL, st.integers(1, 8)),
     st.tuples(st.just("repeat"), SMALL),
     st.tuples(st.just("lose"), SMALL),
-    st.tuples(st.just("look")),
+    st.tuples(st.just("take_sweep")),
     st.tuples(st.just("reconcile")),
-    st.tuples(st.just("ask"), st.sampled_from(CommandName)),
+    st.tuples(st.just("send_command"), st.sampled_from(CommandName)),
     st.tuples(
         st.just("change"), st.just("order_amount"), st.sampled_from(["6 USDT", "100 USDT", "250 USDT"])
     ),
     st.tuples(st.just("change"), st.sampled_from(["buy_window", "sell_window"]), st.sampled_from(["1", "5"])),
-    st.tuples(st.just("look_dry")),
+    st.tuples(st.just("request_dry_run")),
     st.tuples(st.just("end_engine")),
     st.tuples(st.just("start_engine")),
     st.tuples(st.just("restart")),
@@ -61,9 +61,9 @@ EVENTS = st.one_of(
 STORIES = st.lists(EVENTS, min_size=20, max_size=80)
 
 
-def tell(world: World, story: list[tuple[object, ...]]) -> None:
-    for name, *what in story:
-        getattr(world, str(name))(*what)
+def play(world: World, story: list[tuple[object, ...]]) -> None:
+    for name, *arguments in story:
+        getattr(world, str(name))(*arguments)
 
 
 @pytest.mark.parametrize(
@@ -83,44 +83,44 @@ def tell(world: World, story: list[tuple[object, ...]]) -> None:
 )
 @given(story=STORIES)
 @settings(max_examples=100, deadline=None)
-def test_the_books_agree_at_last(
+def test_accounts_match_the_venue_in_the_end(
     grid: GridSettings, instrument: Instrument, story: list[tuple[object, ...]]
 ) -> None:
     world = World(grid, instrument)
-    tell(world, story)
+    play(world, story)
     world.settle()
 
 
 @pytest.mark.parametrize("grid", [LONG, NEUTRAL], ids=["long", "neutral"])
 @given(story=STORIES)
 @settings(max_examples=60, deadline=None)
-def test_fills_told_after_the_cancel_count(grid: GridSettings, story: list[tuple[object, ...]]) -> None:
+def test_fills_reported_after_a_cancel_are_booked(
+    grid: GridSettings, story: list[tuple[object, ...]]
+) -> None:
     world = World(grid, is_forgetful=True)
-    tell(world, story)
+    play(world, story)
     world.settle()
 
 
 @pytest.mark.parametrize("name", [CommandName.STOP, CommandName.FLATTEN, CommandName.REMOVE])
-@given(before=STORIES, after=st.lists(EVENTS.filter(lambda event: event[0] != "ask")))
+@given(before=STORIES, after=st.lists(EVENTS.filter(lambda event: event[0] != "send_command")))
 @settings(max_examples=40, deadline=None)
-def test_nothing_opens_after_a_halt_whatever_comes(
+def test_halted_grid_never_opens(
     name: CommandName, before: list[tuple[object, ...]], after: list[tuple[object, ...]]
 ) -> None:
     world = World(NEUTRAL)
-    tell(world, before)
-    world.ask(CommandName.STOP)
-    world.ask(name)
+    play(world, before)
+    world.send_command(CommandName.STOP)
+    world.send_command(name)
     opened = world.opened
-    tell(world, after)
+    play(world, after)
     world.settle()
     assert world.opened == opened
 
 
 @given(story=STORIES, lots=st.integers(-900, 900))
 @settings(max_examples=60, deadline=None)
-def test_what_was_held_before_is_told_from_what_was_traded(
-    story: list[tuple[object, ...]], lots: int
-) -> None:
+def test_adopted_position_is_kept_apart_from_trades(story: list[tuple[object, ...]], lots: int) -> None:
     world = World(CAREFUL, held=lots * PERPETUAL.lot_size)
-    tell(world, story)
+    play(world, story)
     world.settle()

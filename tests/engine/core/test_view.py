@@ -1,10 +1,10 @@
-"""What viewers see."""
+"""The view of a grid."""
 
 from engine.core.blocking import detail_of
 from engine.core.grid import Grid
 from engine.core.view import view
 from schemas.engine.control import CommandName
-from schemas.grid.state import Watched
+from schemas.grid.state import MonitoredSymbol
 from schemas.grid.view import GridView, NotQuoting, SlotStatus, SlotView
 from schemas.units import Side, Symbol
 from tests.engine.core.examples import (
@@ -32,7 +32,7 @@ def level(grid: Grid, number: int) -> SlotView:
     return next(each for each in seen(grid).slots if each.slot_id == number)
 
 
-def test_before_the_first_price() -> None:
+def test_view_before_the_first_price() -> None:
     grid = Grid(None, 0)
     step(grid, added())
     shown = seen(grid)
@@ -41,7 +41,7 @@ def test_before_the_first_price() -> None:
     assert shown.total_profit == shown.buy_and_hold == 0
 
 
-def test_a_long_grid_shows_its_buys_and_the_center() -> None:
+def test_long_grid_shows_its_buys_and_the_center() -> None:
     grid = started()
     assert [(each.slot_id, each.price, each.status) for each in seen(grid).slots] == [
         (-3, D(970), SlotStatus.OPEN),
@@ -51,12 +51,12 @@ def test_a_long_grid_shows_its_buys_and_the_center() -> None:
     ]
 
 
-def test_a_neutral_grid_shows_both_sides() -> None:
+def test_neutral_grid_shows_both_sides() -> None:
     sides = [each.side for each in seen(started(NEUTRAL)).slots]
     assert sides == [Side.BUY] * 3 + [None] + [Side.SELL] * 3
 
 
-def test_what_is_held_is_filled_and_shows_its_closing_order() -> None:
+def test_filled_slot_shows_its_closing_order() -> None:
     grid = started()
     fill(grid, -1)
     shown = level(grid, -1)
@@ -65,7 +65,7 @@ def test_what_is_held_is_filled_and_shows_its_closing_order() -> None:
     assert shown.client_order_id == order(grid, -1).client_order_id
 
 
-def test_a_short_is_filled_on_the_sell_side() -> None:
+def test_short_slot_is_filled_on_the_sell_side() -> None:
     grid = started(NEUTRAL)
     fill(grid, 1)
     assert (level(grid, 1).side, level(grid, 1).held) == (Side.SELL, D("-0.099"))
@@ -93,12 +93,12 @@ def test_buy_and_hold_is_a_full_window() -> None:
     assert seen(started(), 1100).buy_and_hold == 30
 
 
-def test_it_is_marked_at_the_last_decision_unless_told() -> None:
+def test_mark_defaults_to_the_price_of_the_last_step() -> None:
     grid = started()
     assert (seen(grid).price, seen(grid, 1234).price) == (D(1000), D(1234))
 
 
-def test_an_interval_is_shown_for_both_kinds() -> None:
+def test_interval_is_shown_for_arithmetic_and_geometric_grids() -> None:
     assert seen(started()).price_interval == 10
     assert seen(started(GEOMETRIC)).price_interval == 10
 
@@ -110,7 +110,7 @@ def test_paused() -> None:
     assert (shown.paused, shown.not_quoting) == (True, NotQuoting.PAUSED)
 
 
-def test_the_guard_says_why() -> None:
+def test_detail_explains_the_active_guard() -> None:
     grid = started(NEUTRAL)
     assert seen(grid).not_quoting_detail == ""
     step(grid, command(CommandName.TRIP))
@@ -122,15 +122,15 @@ def test_the_guard_says_why() -> None:
     assert (seen(grid).not_quoting, seen(grid).not_quoting_detail) == (NotQuoting.STOPPED, "by ann: test")
 
 
-def test_a_fall_of_the_market_names_its_symbols() -> None:
+def test_market_risk_detail_names_abnormal_symbols() -> None:
     grid = started(NEUTRAL)
     state = state_of(grid)
     state.is_market_risky = True
-    state.watched = {BTC: Watched(is_abnormal=True), Symbol("ETH/USDT"): Watched()}
+    state.watched = {BTC: MonitoredSymbol(is_abnormal=True), Symbol("ETH/USDT"): MonitoredSymbol()}
     step(grid, command(CommandName.PAUSE), command(CommandName.RESUME))
     assert (seen(grid).not_quoting, seen(grid).not_quoting_detail) == (NotQuoting.MARKET_RISK, BTC)
 
 
-def test_of_what_does_not_stand_there_is_nothing_to_say() -> None:
+def test_inactive_reasons_have_no_detail() -> None:
     state = state_of(started())
     assert detail_of(state, NotQuoting.REMOVED) == detail_of(state, NotQuoting.PREFLIGHT) == ""

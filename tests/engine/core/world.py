@@ -1,10 +1,10 @@
-"""A grid and an exchange with unreliable news between them; what has to hold is checked after every input."""
+"""A grid and an exchange with unreliable messages between them; invariants are checked after every input."""
 
 from decimal import Decimal
 
 import msgspec
 
-from engine.core.blocking import halted_by, stopped_by
+from engine.core.blocking import blocked_by, halted_by
 from engine.core.grid import Grid
 from engine.core.step import Change
 from engine.core.view import view
@@ -46,7 +46,7 @@ _states = msgspec.json.Decoder(GridState)
 
 
 class World:
-    """What moves it are small numbers, so that a list of them is a story that can be shrunk."""
+    """A world driven by small numbers, so that hypothesis can shrink a story made of them."""
 
     def __init__(
         self,
@@ -61,80 +61,80 @@ class World:
         self.grid = Grid(None, 0)
         self.seconds = 0.0
         self.price = Decimal(1000)
-        self.heard: dict[TradeId, Trade] = {}
-        self._known: tuple[Ticker, ...] = ()
-        """The newest ticker, which a grid knows beside its state."""
+        self.delivered_trades: dict[TradeId, Trade] = {}
+        self._newest_ticker: tuple[Ticker, ...] = ()
+        """The newest ticker, which a grid keeps beside its state."""
         self.held = held
-        """What the account held before there was a grid."""
+        """Position of the account before the grid."""
         self.profit = ZERO
         self.fills = 0
         self.opened = 0
-        """Opening orders placed."""
+        """Number of opening orders placed."""
         self._sweep: tuple[OpenOrders, Position] | None = None
         self._sweep_after = 0
         self._is_stopped = False
-        self.hear(added(settings, instrument))
+        self.process(added(settings, instrument))
         self.move(0, 0)
         if settings.preflight:
-            self.hear(stream(), balance(100_000), position(held))
+            self.process(stream(), balance(100_000), position(held))
 
-    def hear(self, *inputs: Input) -> Change | None:
-        """Give the grid its inputs, and check all that has to hold."""
+    def process(self, *inputs: Input) -> Change | None:
+        """Process inputs, and check every invariant."""
         state = self.grid.state
         before = encode(state) if state else None
         for each in inputs:
             if isinstance(each, Trade):
-                self.heard[each.trade_id] = each
+                self.delivered_trades[each.trade_id] = each
         change = self.grid.process(inputs)
         after = encode(state_of(self.grid))
         if change is None:
             assert after == before
-            assert _again(before, self.grid.step, (*self._known, *inputs))[0] is None
+            assert _replay(before, self.grid.step, (*self._newest_ticker, *inputs))[0] is None
         else:
-            again, state_again = _again(before, change.step - 1, change.causes)
-            assert again is not None
-            assert _bytes(again) == _bytes(change)
-            assert state_again == after
-            self._carry_out(change)
+            replayed, replayed_state = _replay(before, change.step - 1, change.causes)
+            assert replayed is not None
+            assert _bytes(replayed) == _bytes(change)
+            assert replayed_state == after
+            self._execute(change)
         self._check()
         return change
 
     def move(self, steps: int, seconds: int) -> None:
-        """Move the price by so many quarters of an interval."""
+        """Move the price by a number of quarter intervals."""
         self.price = max(self.price + steps * Decimal("2.5"), Decimal(20))
         self._pass(seconds)
         newest = ticker(self.price, self.seconds)
-        self.hear(newest)
-        self._known = (newest,)
+        self.process(newest)
+        self._newest_ticker = (newest,)
 
     def wait(self, seconds: int) -> None:
         self._pass(seconds)
-        self.hear(silence(self.seconds))
+        self.process(silence(self.seconds))
 
     def lose_feed(self, seconds: int) -> None:
         self._pass(seconds)
-        self.hear(feed(FeedState.DOWN, self.seconds))
+        self.process(feed(FeedState.DOWN, self.seconds))
 
     def see_candle(self, close: int, volume: int, closed: int) -> None:
         minute = int(self.seconds) // 60
-        self.hear(candle(BTC, minute, close, volume, closed=bool(closed)))
+        self.process(candle(BTC, minute, close, volume, closed=bool(closed)))
 
-    def arrive(self, index: int, verdict: int) -> None:
-        """Let a request arrive at the exchange: mostly accepted, sometimes refused or lost."""
-        on_their_way = self.exchange.on_their_way()
-        if not on_their_way:
+    def arrive(self, index: int, outcome: int) -> None:
+        """Deliver a request to the exchange: mostly accepted, sometimes rejected or lost."""
+        in_flight = self.exchange.in_flight()
+        if not in_flight:
             return
-        booked = on_their_way[index % len(on_their_way)]
-        if verdict < len(REASONS):
-            self.exchange.refuse(booked, REASONS[verdict])
-        elif verdict == len(REASONS):
-            self.exchange.lose_request(booked)
+        placed = in_flight[index % len(in_flight)]
+        if outcome < len(REASONS):
+            self.exchange.reject(placed, REASONS[outcome])
+        elif outcome == len(REASONS):
+            self.exchange.drop_request(placed)
         else:
-            self.exchange.accept(booked)
+            self.exchange.accept(placed)
 
     def arrive_all(self) -> None:
-        for booked in self.exchange.on_their_way():
-            self.exchange.accept(booked)
+        for placed in self.exchange.in_flight():
+            self.exchange.accept(placed)
 
     def fill(self, index: int, lots: int) -> None:
         if found := self.exchange.open():
@@ -142,90 +142,90 @@ class World:
 
     def expire(self, index: int) -> None:
         if found := self.exchange.open():
-            self.exchange.end(found[index % len(found)])
+            self.exchange.expire(found[index % len(found)])
 
     def deliver(self, index: int) -> None:
-        """Let the grid hear any of the news."""
-        if news := self.exchange.news:
-            self.hear(news.pop(index % len(news)))
+        """Deliver a message to the grid."""
+        if messages := self.exchange.messages:
+            self.process(messages.pop(index % len(messages)))
 
     def repeat(self, index: int) -> None:
-        """Let the grid hear any of the news, and once more later."""
-        if news := self.exchange.news:
-            self.hear(news[index % len(news)])
+        """Deliver a message to the grid, and keep it for another delivery."""
+        if messages := self.exchange.messages:
+            self.process(messages[index % len(messages)])
 
     def deliver_many(self, index: int, number: int) -> None:
-        news = self.exchange.news
-        if news:
-            index %= len(news)
-            batch = news[index : index + number]
-            del news[index : index + number]
-            self.hear(*batch)
+        messages = self.exchange.messages
+        if messages:
+            index %= len(messages)
+            batch = messages[index : index + number]
+            del messages[index : index + number]
+            self.process(*batch)
 
     def lose(self, index: int) -> None:
-        """Let a piece of news never be heard, until it is asked for."""
-        if self.exchange.news:
-            self.exchange.news.pop(index % len(self.exchange.news))
+        """Lose a message; a query may produce it again."""
+        if self.exchange.messages:
+            self.exchange.messages.pop(index % len(self.exchange.messages))
 
-    def look(self) -> None:
-        """Take a sweep, to be heard when all that was said before it was heard."""
+    def take_sweep(self) -> None:
+        """Take a sweep, to be delivered after all messages sent before it."""
         held = sum((each.side.sign * each.quantity for each in self.exchange.trades), self.held)
         self._sweep = self.exchange.sweep(), position(held, self.seconds)
-        self._sweep_after = len(self.exchange.news)
+        self._sweep_after = len(self.exchange.messages)
 
     def reconcile(self) -> None:
         if self._sweep is not None:
-            older, self.exchange.news = (
-                self.exchange.news[: self._sweep_after],
-                self.exchange.news[self._sweep_after :],
+            older, self.exchange.messages = (
+                self.exchange.messages[: self._sweep_after],
+                self.exchange.messages[self._sweep_after :],
             )
-            self.hear(*older)
-            self.hear(*self._sweep)
+            self.process(*older)
+            self.process(*self._sweep)
             self._sweep = None
 
-    def ask(self, name: CommandName) -> None:
-        self.hear(command(name))
+    def send_command(self, name: CommandName) -> None:
+        self.process(command(name))
 
     def change(self, setting: str, text: str) -> None:
-        self.hear(command(CommandName.SET, changes={setting: text}))
+        self.process(command(CommandName.SET, changes={setting: text}))
 
-    def look_dry(self) -> None:
-        self.hear(command(CommandName.RECONCILE, dry_run=True))
+    def request_dry_run(self) -> None:
+        self.process(command(CommandName.RECONCILE, dry_run=True))
 
     def end_engine(self) -> None:
-        self.hear(EngineStopping(time=at(self.seconds)))
+        self.process(EngineStopping(time=at(self.seconds)))
 
     def start_engine(self) -> None:
         self.restart()
-        self.hear(EngineStarted(time=at(self.seconds)))
+        self.process(EngineStarted(time=at(self.seconds)))
 
     def restart(self) -> None:
-        """Go on from the state of the last step."""
-        self._known = ()
+        """Replace the grid by one restored from its encoded state."""
+        self._newest_ticker = ()
         self.grid = Grid(_states.decode(encode(state_of(self.grid))), self.grid.step)
 
     def settle(self) -> None:
-        """Let all be heard and asked for, until the grid and the exchange have nothing more to say."""
+        """Deliver everything and reconcile until neither the grid nor the exchange sends more."""
         for _ in range(40):
             before = self.grid.step
             self.arrive_all()
-            while self.exchange.news:
+            while self.exchange.messages:
                 self.deliver(0)
                 self.arrive_all()
             self.wait(100)
-            self.look()
+            self.take_sweep()
             self.reconcile()
-            if self.grid.step == before and not self.exchange.news:
+            if self.grid.step == before and not self.exchange.messages:
                 break
         else:
-            raise AssertionError("it does not come to rest")
+            raise AssertionError("the world does not settle")
         self._check_rest()
 
     def _pass(self, seconds: int) -> None:
         self.seconds += seconds
         self.exchange.now = at(self.seconds)
 
-    def _carry_out(self, change: Change) -> None:
+    def _execute(self, change: Change) -> None:
         state = state_of(self.grid)
         self.profit += sum((fill.grid_profit for fill in change.fills), ZERO)
         self.fills += len(change.fills)
@@ -234,12 +234,12 @@ class World:
         for decision in change.decisions:
             if isinstance(decision, PlaceOrder):
                 self._check_order(state, decision)
-            self.exchange.carry_out(decision)
+            self.exchange.execute(decision)
 
     def _count_stops(self, change: Change) -> None:
         for each in change.notices:
             if isinstance(each, RiskChanged) and each.severity is Severity.CRITICAL and "stop" in each.reason:
-                assert each.active, "a stop is reached"
+                assert each.active, "a stop is reported as reached"
                 assert not self._is_stopped, "a stop was reached twice without a resume"
                 self._is_stopped = True
         self._is_stopped &= state_of(self.grid).halt is not None
@@ -249,11 +249,13 @@ class World:
         assert slot.order is not None
         assert slot.order.client_order_id == order.client_order_id
         if not self.exchange.is_forgetful:
-            ids = self._ids_of(order.level)
-            traded = {each.trade_id for each in self.exchange.trades if each.client_order_id in ids}
-            assert traded <= self.heard.keys(), "an order before all trades of the last one"
+            order_ids = self._ids_of(order.level)
+            traded = {each.trade_id for each in self.exchange.trades if each.client_order_id in order_ids}
+            assert traded <= self.delivered_trades.keys(), (
+                "an order was placed before all trades of the previous one"
+            )
         halted = halted_by(state)
-        assert halted in (None, NotQuoting.FLATTENING), "an order of a grid that was told to stop"
+        assert halted in (None, NotQuoting.FLATTENING), "an order of a halted grid"
         if halted is not None:
             assert not order.post_only
             assert order.reduce_only is (state.instrument.kind is InstrumentKind.LINEAR_PERPETUAL)
@@ -264,16 +266,16 @@ class World:
             assert not order.reduce_only or order.quantity <= -order.side.sign * state.accounts.position
         else:
             self.opened += 1
-            assert stopped_by(state) is None
+            assert blocked_by(state) is None
             assert slot.held * order.side.sign >= 0
 
     def _ids_of(self, level: int) -> set[ClientOrderId]:
-        return {key for key, booked in self.exchange.books.items() if booked.order.level == level}
+        return {key for key, placed in self.exchange.orders.items() if placed.order.level == level}
 
     def _check(self) -> None:
         state = state_of(self.grid)
         accounts, slots = state.accounts, state.slots.values()
-        trades = self.heard.values()
+        trades = self.delivered_trades.values()
         signed = [trade.side.sign * trade.quantity for trade in trades]
         assert accounts.position == sum(signed) + accounts.adopted == sum(slot.held for slot in slots)
         paid = sum(trade.side.sign * trade.quantity * trade.price for trade in trades)
@@ -302,12 +304,12 @@ class World:
         for slot in state.slots.values():
             own = [each for each in exchange.trades if each.client_order_id in self._ids_of(slot.level)]
             assert adopted or slot.held == sum(each.side.sign * each.quantity for each in own)
-            assert slot.order is None or exchange.books[slot.order.client_order_id].is_open
+            assert slot.order is None or exchange.orders[slot.order.client_order_id].is_open
         ours = {slot.order.client_order_id for slot in state.slots.values() if slot.order}
         assert ours == {each.order.client_order_id for each in exchange.live()}
 
 
-def _again(before: bytes | None, step: int, inputs: tuple[Input, ...]) -> tuple[Change | None, bytes | None]:
+def _replay(before: bytes | None, step: int, inputs: tuple[Input, ...]) -> tuple[Change | None, bytes | None]:
     grid = Grid(_states.decode(before) if before else None, step)
     change = grid.process(inputs)
     return change, encode(grid.state) if grid.state else None

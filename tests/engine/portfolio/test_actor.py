@@ -1,4 +1,4 @@
-"""The portfolio actor on a real bus: judges all symbols, gives commands on, adds symbols, each once across its deaths."""
+"""Portfolio actor on a real bus: limits, commands to all symbols, added symbols, restarts."""
 
 import asyncio
 import contextlib
@@ -21,27 +21,28 @@ from schemas.grid.state import BreakerState
 from schemas.grid.view import GridView, NotQuoting
 from schemas.subjects import ALL, Stream
 from schemas.units import Symbol, TradeId
+from tests.builders import BTC, COMMAND, FILL, INSTRUMENT, SETTINGS, SIM, TICKER
 from tests.engine.conftest import ENTRY, RunActor, until_step
-from tests.schemas.examples import BTC, COMMAND, EXAMPLES, FILL, INSTRUMENT, SETTINGS, SIM, TICKER
+from tests.schemas.examples import EXAMPLES
 
 ETH = Symbol("ETH/USDT:USDT")
 SOL = Symbol("SOL/USDT:USDT")
 VIEW = next(each for each in EXAMPLES if isinstance(each, GridView))
 STEPS, LIMITS = subjects.portfolio_step(SIM), subjects.limits(SIM)
-FOR_EVER = 2**62
+NEVER_EXPIRES = 2**62
 
 RunPortfolio = Callable[..., AbstractAsyncContextManager["asyncio.Task[None]"]]
 
 
 @pytest.fixture
 def run_portfolio(bus: Bus) -> RunPortfolio:
-    """Run a portfolio for as long as the context lasts."""
+    """Run a portfolio while the context lasts."""
 
     @asynccontextmanager
     async def run(settings: PortfolioSettings | None = None) -> AsyncIterator[asyncio.Task[None]]:
         if settings is not None:
             await Registry(bus, "portfolios").create(SIM, PortfolioEntry(venue=SIM, settings=settings))
-        task = asyncio.create_task(PortfolioActor(bus, SIM, get_logger("test")).run())
+        task = asyncio.create_task(start_and_run(bus))
         try:
             yield task
         finally:
@@ -52,10 +53,14 @@ def run_portfolio(bus: Bus) -> RunPortfolio:
     return run
 
 
+async def start_and_run(bus: Bus) -> None:
+    await (await PortfolioActor.start(bus, SIM, get_logger("test"))).run()
+
+
 async def until(
     bus: Bus, stream: Stream, subject: str, wanted: Callable[[msgspec.Struct], bool]
 ) -> msgspec.Struct:
-    """Return the first event on a subject that is wanted, waiting for it."""
+    """Return the first event on a subject that satisfies `wanted`, waiting for it."""
     async with asyncio.timeout(20), aclosing(read(bus, stream, (subject,), FromStart())) as batches:
         async for batch in batches:
             for message in batch.messages:
@@ -92,21 +97,21 @@ async def hold(bus: Bus, symbol: Symbol, position: str) -> None:
     await bus.store(subjects.grid(SIM, symbol), view)
 
 
-async def give(bus: Bus, name: CommandName, symbol: str = ALL, **changes: object) -> Command:
+async def send(bus: Bus, name: CommandName, symbol: str = ALL, **changes: object) -> Command:
     command = msgspec.structs.replace(
-        COMMAND, name=name, symbol=Symbol(symbol), command_id=f"{name}-{symbol}", expires_time=FOR_EVER
+        COMMAND, name=name, symbol=Symbol(symbol), command_id=f"{name}-{symbol}", expires_time=NEVER_EXPIRES
     )
     command = msgspec.structs.replace(command, **changes)
     await bus.store(subjects.command(SIM, Symbol(symbol), name), command)
     return command
 
 
-async def enter(bus: Bus, symbol: Symbol) -> None:
+async def register(bus: Bus, symbol: Symbol) -> None:
     entry = msgspec.structs.replace(ENTRY, symbol=symbol)
     await Registry(bus, "symbols").create(subjects.registry_key(SIM, symbol), entry)
 
 
-async def test_the_third_symbol_at_the_limit_stops_all_and_room_lets_them_go_on(
+async def test_reaching_the_limit_stops_opening_and_falling_below_resumes_it(
     bus: Bus, run_portfolio: RunPortfolio
 ) -> None:
     await hold(bus, BTC, "4")
@@ -120,7 +125,7 @@ async def test_the_third_symbol_at_the_limit_stops_all_and_room_lets_them_go_on(
         await until_limits(bus, lambda limits: limits.step > stopped.step and limits.is_opening_allowed)
 
 
-async def test_a_restart_knows_what_was_decided_and_fences_who_was_before(
+async def test_a_restart_restores_the_state_and_fences_the_earlier_actor(
     bus: Bus, run_portfolio: RunPortfolio
 ) -> None:
     async with run_portfolio(PortfolioSettings(max_losing_round_trips=2)) as old:
@@ -138,7 +143,7 @@ async def test_a_restart_knows_what_was_decided_and_fences_who_was_before(
             )
             assert isinstance(again, PortfolioStep)
             assert again.state.breaker.state is BreakerState.OPEN
-            await give(bus, CommandName.RESET)
+            await send(bus, CommandName.RESET)
             await until_limits(
                 bus, lambda limits: limits.breaker is BreakerState.CLOSED and limits.step > again.step
             )
@@ -149,21 +154,21 @@ async def test_a_restart_knows_what_was_decided_and_fences_who_was_before(
 async def test_a_command_to_all_reaches_each_symbol_and_is_answered_once(
     bus: Bus, run_portfolio: RunPortfolio
 ) -> None:
-    await enter(bus, BTC)
-    await enter(bus, ETH)
+    await register(bus, BTC)
+    await register(bus, ETH)
     async with run_portfolio():
         await until_limits(bus, lambda limits: True)
-        given = await give(bus, CommandName.PAUSE)
-        answer = await result_of(bus, ALL, given.command_id)
+        command = await send(bus, CommandName.PAUSE)
+        answer = await result_of(bus, ALL, command.command_id)
         received = await until(
             bus, Stream.CONTROL, subjects.command(SIM, ETH, CommandName.PAUSE), lambda event: True
         )
     assert answer.outcome is CommandOutcome.APPLIED
     assert isinstance(received, Command)
-    assert received.command_id == f"{given.command_id}.{ETH}"
+    assert received.command_id == f"{command.command_id}.{ETH}"
 
 
-async def test_what_died_before_it_was_said_is_said_by_the_next_one(
+async def test_committed_but_unpublished_events_are_published_by_the_next_actor(
     bus: Bus, run_portfolio: RunPortfolio
 ) -> None:
     async with run_portfolio():
@@ -173,17 +178,17 @@ async def test_what_died_before_it_was_said_is_said_by_the_next_one(
     step = decode_as(stored.data, PortfolioStep)
     to_btc = msgspec.structs.replace(COMMAND, symbol=BTC, command_id="x.BTC")
     entry = SymbolEntry(venue=SIM, symbol=ETH, instance="sqt", generation=1, settings=SETTINGS)
-    unsaid = msgspec.structs.replace(step, step=step.step + 1, commands=(to_btc,), entries=(entry,))
-    await bus.store(STEPS, unsaid)
+    unpublished = msgspec.structs.replace(step, step=step.step + 1, commands=(to_btc,), entries=(entry,))
+    await bus.store(STEPS, unpublished)
     async with run_portfolio():
         await until(bus, Stream.CONTROL, subjects.command(SIM, BTC, to_btc.name), lambda event: True)
-        await until_limits(bus, lambda limits: limits.step == unsaid.step)
+        await until_limits(bus, lambda limits: limits.step == unpublished.step)
     stored_entry = await Registry(bus, "symbols").get(subjects.registry_key(SIM, ETH))
     assert stored_entry is not None
     assert decode_as(stored_entry.data, SymbolEntry) == entry
 
 
-async def test_a_symbol_is_added_once_in_the_generation_after_its_last(
+async def test_a_symbol_is_added_once_with_the_next_generation(
     bus: Bus, run_portfolio: RunPortfolio, run_actor: RunActor
 ) -> None:
     await Registry(bus, "instruments").create(subjects.registry_key(SIM, BTC), INSTRUMENT)
@@ -192,9 +197,9 @@ async def test_a_symbol_is_added_once_in_the_generation_after_its_last(
         await until_step(bus, lambda step: True)
     async with run_portfolio():
         await until_limits(bus, lambda limits: True)
-        given = await give(bus, CommandName.ADD, BTC, settings=SETTINGS)
-        answer = await result_of(bus, BTC, given.command_id)
-        again = await give(bus, CommandName.ADD, BTC, settings=SETTINGS, command_id="again")
+        command = await send(bus, CommandName.ADD, BTC, settings=SETTINGS)
+        answer = await result_of(bus, BTC, command.command_id)
+        again = await send(bus, CommandName.ADD, BTC, settings=SETTINGS, command_id="again")
         second = await result_of(bus, BTC, again.command_id)
     stored = await Registry(bus, "symbols").get(subjects.registry_key(SIM, BTC))
     assert (answer.outcome, second.outcome) == (CommandOutcome.APPLIED, CommandOutcome.UNCHANGED)
@@ -202,17 +207,15 @@ async def test_a_symbol_is_added_once_in_the_generation_after_its_last(
     assert decode_as(stored.data, SymbolEntry).generation == ENTRY.generation + 1
 
 
-async def test_a_symbol_that_the_venue_does_not_have_is_refused(
-    bus: Bus, run_portfolio: RunPortfolio
-) -> None:
+async def test_a_symbol_unknown_to_the_venue_is_rejected(bus: Bus, run_portfolio: RunPortfolio) -> None:
     async with run_portfolio():
         await until_limits(bus, lambda limits: True)
-        given = await give(bus, CommandName.ADD, ETH, settings=SETTINGS)
-        answer = await result_of(bus, ETH, given.command_id)
+        command = await send(bus, CommandName.ADD, ETH, settings=SETTINGS)
+        answer = await result_of(bus, ETH, command.command_id)
     assert answer.outcome is CommandOutcome.REFUSED
 
 
-async def test_limits_reach_a_symbol_even_before_its_first_price(
+async def test_limits_reach_a_symbol_before_its_first_price(
     bus: Bus, run_portfolio: RunPortfolio, run_actor: RunActor
 ) -> None:
     async with run_portfolio(PortfolioSettings(max_exposure=Decimal(1000))), run_actor():
@@ -228,7 +231,7 @@ async def test_limits_reach_a_symbol_even_before_its_first_price(
     assert isinstance(view, GridView)
 
 
-async def test_settings_change_while_it_runs(bus: Bus, run_portfolio: RunPortfolio) -> None:
+async def test_changed_settings_apply_while_running(bus: Bus, run_portfolio: RunPortfolio) -> None:
     await hold(bus, BTC, "10")
     async with run_portfolio():
         await until_limits(bus, lambda limits: limits.is_opening_allowed)
@@ -238,10 +241,10 @@ async def test_settings_change_while_it_runs(bus: Bus, run_portfolio: RunPortfol
         await until_limits(bus, lambda limits: not limits.is_opening_allowed)
 
 
-async def test_nonsense_is_read_past(bus: Bus, run_portfolio: RunPortfolio) -> None:
+async def test_undecodable_messages_are_skipped(bus: Bus, run_portfolio: RunPortfolio) -> None:
     await bus.store(subjects.grid(SIM, BTC), TICKER)
     async with run_portfolio():
         await until_limits(bus, lambda limits: True)
-        await bus.publish(subjects.command(SIM, Symbol(ALL), CommandName.TRIP), b"{nonsense")
-        given = await give(bus, CommandName.TRIP)
-        assert (await result_of(bus, ALL, given.command_id)).outcome is CommandOutcome.APPLIED
+        await bus.publish(subjects.command(SIM, Symbol(ALL), CommandName.TRIP), b"{invalid")
+        command = await send(bus, CommandName.TRIP)
+        assert (await result_of(bus, ALL, command.command_id)).outcome is CommandOutcome.APPLIED

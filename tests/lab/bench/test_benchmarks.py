@@ -1,4 +1,4 @@
-"""Each benchmark, as small as it runs: that it measures something, not what."""
+"""Each trading benchmark, at its smallest size: it runs and returns a report."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import pytest
 from lab.bench.__main__ import BENCHMARKS
 from lab.bench.report import Report
 from lab.bench.trading import commit, recovery, symbols, takeover
-from lab.bench.trading.step import genuine_step
+from lab.bench.trading.random_walk import realistic_step
 from schemas.codec import decode, encode
 
 SMALL: dict[str, Callable[[], Report]] = {
@@ -21,7 +21,7 @@ SMALL: dict[str, Callable[[], Report]] = {
 @pytest.mark.long
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", SMALL)
-def test_it_measures_beside_a_baseline(name: str) -> None:
+def test_a_benchmark_reports_positive_baselines_and_ratios(name: str) -> None:
     report = SMALL[name]()
 
     assert name in BENCHMARKS
@@ -29,8 +29,8 @@ def test_it_measures_beside_a_baseline(name: str) -> None:
     assert all(value > 0 for value in (*report.baselines.values(), *report.ratios.values()))
 
 
-def test_a_step_of_a_benchmark_is_one_of_an_engine() -> None:
-    step = genuine_step()
+def test_the_realistic_step_has_decisions_and_can_be_decoded() -> None:
+    step = realistic_step()
 
     assert step.decisions
     assert decode(encode(step)) == step

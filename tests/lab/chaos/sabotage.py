@@ -1,4 +1,4 @@
-"""Runs a part whose protocol is broken on purpose: `python sabotage.py HOW MODULE ARGUMENTS...`."""
+"""Run a process with a broken protocol: `python sabotage.py NAME MODULE ARGUMENTS...`."""
 
 import asyncio
 import runpy
@@ -12,28 +12,28 @@ import engine.app
 import engine.core.orders.slots
 import producers.app
 from bus import Journal, NoLeases
-from engine.actor.copies import copies
+from engine.actor.publisher import derived_events
 from schemas.engine.journal import Step
 from schemas.venue.order_ids import order_id
 
-HONEST_COMMIT = Journal.commit
-LATE_S = 0.3
+ORIGINAL_COMMIT = Journal.commit
+COMMIT_DELAY_S = 0.3
 
 
-def unleased() -> None:
-    """Let every process try to run everything."""
+def without_leases() -> None:
+    """Let every process run every key."""
 
     @asynccontextmanager
-    async def everything(bus: Any, group: str, name: str) -> AsyncIterator[NoLeases]:
+    async def no_leases(bus: Any, group: str, name: str) -> AsyncIterator[NoLeases]:
         yield NoLeases(name)
 
-    vars(engine.app)["leases"] = everything
-    vars(producers.app)["leases"] = everything
+    vars(engine.app)["leases"] = no_leases
+    vars(producers.app)["leases"] = no_leases
 
 
-def unfenced() -> None:
-    """Commit whatever somebody else may have committed meanwhile, with nobody keeping them apart."""
-    unleased()
+def without_fencing() -> None:
+    """Commit without compare-and-set, and without leases."""
+    without_leases()
 
     async def commit(self: Any, event: Any, timeout_s: float = 5.0) -> int:
         self.sequence = await self._bus.store(self._subject, event, timeout_s=timeout_s)
@@ -42,50 +42,57 @@ def unfenced() -> None:
     Journal.commit = commit  # type: ignore[method-assign]
 
 
-def clock_in_ids() -> None:
-    """Make client order ids of the time."""
+def order_ids_from_clock() -> None:
+    """Take the cycle number in client order ids from the clock."""
 
-    def named(*slot_and_cycle: Any) -> str:
+    def order_id_from_clock(*slot_and_cycle: Any) -> str:
         return order_id(*slot_and_cycle[:5], time.time_ns() // 1_000_000 % 36**6)  # type: ignore[call-arg]
 
-    vars(engine.core.orders.slots)["order_id"] = named
+    vars(engine.core.orders.slots)["order_id"] = order_id_from_clock
 
 
-def send_first() -> None:
-    """Go on before the commit is through."""
-    before: dict[Any, asyncio.Task[int]] = {}
+def send_before_commit() -> None:
+    """Return from a commit at once, and store it later."""
+    last_commits: dict[Any, asyncio.Task[int]] = {}
 
     async def commit(self: Any, event: Any, timeout_s: float = 5.0) -> int:
-        async def later(previous: asyncio.Task[int] | None) -> int:
+        async def commit_later(previous: asyncio.Task[int] | None) -> int:
             if previous is not None:
                 await asyncio.wait([previous])
-            await asyncio.sleep(LATE_S)
-            return await HONEST_COMMIT(self, event, timeout_s)
+            await asyncio.sleep(COMMIT_DELAY_S)
+            return await ORIGINAL_COMMIT(self, event, timeout_s)
 
-        before[self] = asyncio.create_task(later(before.get(self)))
+        last_commits[self] = asyncio.create_task(commit_later(last_commits.get(self)))
         return 0
 
     Journal.commit = commit  # type: ignore[method-assign]
 
 
-def speak_first() -> None:
-    """Publish what a step says, then commit it."""
+def publish_before_commit() -> None:
+    """Publish the derived_events of a step, then commit it."""
 
     async def commit(self: Any, event: Any, timeout_s: float = 5.0) -> int:
         if isinstance(event, Step):
-            for copy in copies(event):
+            for copy in derived_events(event):
                 await self._bus.store(copy.subject, copy.event, message_id=copy.message_id)
-        return await HONEST_COMMIT(self, event, timeout_s)
+        return await ORIGINAL_COMMIT(self, event, timeout_s)
 
     Journal.commit = commit  # type: ignore[method-assign]
 
 
 SABOTAGES: dict[str, Callable[[], None]] = {
-    each.__name__: each for each in (unleased, unfenced, clock_in_ids, send_first, speak_first)
+    each.__name__: each
+    for each in (
+        without_leases,
+        without_fencing,
+        order_ids_from_clock,
+        send_before_commit,
+        publish_before_commit,
+    )
 }
 
 if __name__ == "__main__":
-    how, module, *arguments = sys.argv[1:]
-    SABOTAGES[how]()
+    name, module, *arguments = sys.argv[1:]
+    SABOTAGES[name]()
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

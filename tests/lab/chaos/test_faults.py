@@ -1,36 +1,36 @@
-"""What dies when."""
+"""The fault schedule."""
 
 from itertools import islice, pairwise
 
-from lab.chaos.faults import Blow, Deed, blows
+from lab.chaos.faults import Fault, FaultKind, fault_schedule
 
-PARTS = ("engine-1", "engine-2", "gateway-1", "gateway-2", "venue", "bus")
-
-
-def plan(count: int, seed: int = 1, pausable: tuple[str, ...] = ()) -> list[Blow]:
-    return list(islice(blows(PARTS, seed, 1.0, pausable), count))
+PROCESSES = ("engine-1", "engine-2", "gateway-1", "gateway-2", "venue", "bus")
 
 
-def test_every_part_dies_once_before_any_dies_again() -> None:
-    assert {blow.targets[0] for blow in plan(len(PARTS))} == set(PARTS)
+def schedule(count: int, seed: int = 1, pausable: tuple[str, ...] = ()) -> list[Fault]:
+    return list(islice(fault_schedule(PROCESSES, seed, 1.0, pausable), count))
 
 
-def test_every_part_that_may_be_paused_is_paused_once_first() -> None:
-    first = plan(len(PARTS) + 2, pausable=("engine-1", "bus"))
-    assert {blow.targets[0] for blow in first if blow.deed is Deed.PAUSE} == {"engine-1", "bus"}
+def test_every_process_is_killed_once_before_any_is_killed_again() -> None:
+    assert {fault.targets[0] for fault in schedule(len(PROCESSES))} == set(PROCESSES)
 
 
-def test_nothing_is_paused_that_may_not_be() -> None:
-    assert all(blow.deed is Deed.KILL for blow in plan(200))
+def test_every_pausable_process_is_paused_once_in_the_first_round() -> None:
+    first = schedule(len(PROCESSES) + 2, pausable=("engine-1", "bus"))
+    assert {fault.targets[0] for fault in first if fault.kind is FaultKind.PAUSE} == {"engine-1", "bus"}
 
 
-def test_sometimes_two_die_at_once_and_sometimes_one_dies_while_it_starts() -> None:
-    later = plan(200)[len(PARTS) :]
-    again = [b for a, b in pairwise(later) if a.targets == b.targets and b.after_s <= 1.0]
-    assert any(len(blow.targets) == 2 for blow in later)
-    assert again
+def test_without_pausable_processes_nothing_is_paused() -> None:
+    assert all(fault.kind is FaultKind.KILL for fault in schedule(200))
 
 
-def test_a_seed_repeats_its_plan() -> None:
-    assert plan(50, seed=5, pausable=("bus",)) == plan(50, seed=5, pausable=("bus",))
-    assert plan(50, seed=5) != plan(50, seed=6)
+def test_some_faults_kill_two_processes_at_once_or_one_while_it_starts() -> None:
+    later = schedule(200)[len(PROCESSES) :]
+    repeated = [b for a, b in pairwise(later) if a.targets == b.targets and b.delay_s <= 1.0]
+    assert any(len(fault.targets) == 2 for fault in later)
+    assert repeated
+
+
+def test_the_same_seed_gives_the_same_schedule() -> None:
+    assert schedule(50, seed=5, pausable=("bus",)) == schedule(50, seed=5, pausable=("bus",))
+    assert schedule(50, seed=5) != schedule(50, seed=6)

@@ -1,71 +1,76 @@
-"""The proofs of the laboratory: each must fail when what it holds is broken."""
-
-from decimal import Decimal
+"""The invariants: each reports a history that violates it."""
 
 import msgspec
 import pytest
 
-from cli.inspect.audit import VenueBooks
-from lab.chaos.history import Committed, Intended, Said, Trail, VenueEvidence
+from cli.inspect.audit import VenueRecords
+from lab.chaos.history import CommittedIntent, CommittedStep, History, PublishedCopy, VenueHistory
 from lab.chaos.invariants import (
-    PROOFS,
-    all_is_readable,
-    books_agree,
-    each_fill_was_said_once,
+    INVARIANTS,
+    accounts_match_venue,
+    copies_are_published_after_commit,
+    fills_are_booked_once_and_published,
     intents_form_one_chain,
-    no_id_was_sent_twice,
-    nothing_was_said_uncommitted,
-    nothing_was_sent_uncommitted,
-    steps_can_be_repeated,
+    messages_can_be_decoded,
+    order_ids_are_sent_once,
+    orders_are_committed_before_sending,
+    steps_are_reproducible,
     steps_form_one_chain,
 )
 from producers.simulated.matching.orders import Arrival
 from schemas.engine.events import DecisionMade
 from schemas.engine.journal import Step
 from schemas.grid.state import GridState
+from schemas.units import ZERO
 from schemas.venue.orders import Decision, Trade
-from tests.schemas.examples import BTC, EXAMPLES, FILL, PLACE, SIM, TIME
+from tests.builders import BTC, FILL, PLACE, SIM, TIME
+from tests.schemas.examples import EXAMPLES
 
 STATE: GridState = next(event for event in EXAMPLES if isinstance(event, Step)).state
 DECIDED, INTENDED, SENT = 1000, 2000, 3000
-"""When the step, the intent and the request came, one after the other."""
+"""Times of the step, the intent and the request of one order."""
 
 
-def step(number: int, epoch: int = 1, *decisions: Decision) -> Committed:
-    return Committed(number, epoch, False, number, DECIDED, decisions)
+def step(number: int, epoch: int = 1, *decisions: Decision) -> CommittedStep:
+    return CommittedStep(number, epoch, False, number, DECIDED, decisions)
 
 
-def booking(number: int) -> Committed:
-    return Committed(number, 1, False, number, DECIDED, (), (FILL,))
+def booking(number: int) -> CommittedStep:
+    return CommittedStep(number, 1, False, number, DECIDED, (), (FILL,))
 
 
-def claim(number: int, epoch: int) -> Committed:
-    return Committed(number, epoch, True, number, DECIDED)
+def claim(number: int, epoch: int) -> CommittedStep:
+    return CommittedStep(number, epoch, True, number, DECIDED)
 
 
-def intent(*decisions: Decision, time: int = INTENDED, epoch: int = 1, sequence: int = 1) -> Intended:
-    return Intended(epoch, 1, sequence, time, decisions)
+def intent(*decisions: Decision, time: int = INTENDED, epoch: int = 1, sequence: int = 1) -> CommittedIntent:
+    return CommittedIntent(epoch, 1, sequence, time, decisions)
 
 
-def sent(*times: int) -> VenueEvidence:
+def arrived(*times: int) -> VenueHistory:
+    """Return a venue that received the order `PLACE` at these times."""
     arrivals = tuple(Arrival(symbol=BTC, client_order_id=PLACE.client_order_id, time=time) for time in times)
-    return VenueEvidence(VenueBooks(orders=(), trades=(), wallets=(), holdings=()), arrivals)
+    return VenueHistory(VenueRecords(orders=(), trades=(), wallets=(), holdings=()), arrivals)
 
 
-def trail(*steps: Committed, intents: tuple[Intended, ...] = (), said: tuple[Said, ...] = ()) -> Trail:
-    return Trail(BTC, steps=list(steps), intents=list(intents), said=list(said))
+def history(
+    *steps: CommittedStep,
+    intents: tuple[CommittedIntent, ...] = (),
+    copies: tuple[PublishedCopy, ...] = (),
+) -> History:
+    return History(BTC, steps=list(steps), intents=list(intents), copies=list(copies))
 
 
-def decision_said(time: int, decision: Decision = PLACE) -> Said:
+def published_decision(time: int, decision: Decision = PLACE) -> PublishedCopy:
     event = DecisionMade(venue=SIM, symbol=BTC, step=1, index=0, decision=decision, time=TIME)
-    return Said(event, time)
+    return PublishedCopy(event, time)
 
 
-def test_a_run_in_which_nothing_happened_shows_nothing() -> None:
-    assert books_agree(trail(), sent()) == [f"{BTC}: no step was ever committed"]
+def test_a_history_without_steps_is_a_violation() -> None:
+    assert accounts_match_venue(history(), arrived()) == [f"{BTC}: no step was ever committed"]
 
 
-def test_a_trade_at_the_venue_that_is_in_no_fill_is_found() -> None:
+def test_a_trade_without_a_fill_is_found() -> None:
     state = msgspec.convert(msgspec.to_builtins(STATE), GridState)
     trade = Trade(
         venue=SIM,
@@ -75,18 +80,19 @@ def test_a_trade_at_the_venue_that_is_in_no_fill_is_found() -> None:
         side=PLACE.side,
         price=PLACE.price,
         quantity=PLACE.quantity,
-        fee=Decimal(0),
+        fee=ZERO,
         fee_asset="USDT",
         is_maker=True,
         time=TIME,
     )
-    books = VenueBooks(orders=(), trades=(trade,), wallets=(), holdings=())
-    found = books_agree(Trail(state.symbol, state=state), VenueEvidence(books, ()))
+    accounts = VenueRecords(orders=(), trades=(trade,), wallets=(), holdings=())
+    found = accounts_match_venue(History(state.symbol, state=state), VenueHistory(accounts, ()))
     assert f"{state.symbol}: trade {FILL.trade_id} is not booked" in found
 
 
 def test_a_chain_of_steps_and_claims_holds() -> None:
-    assert steps_form_one_chain(trail(step(1), step(2), claim(2, 2), claim(2, 3), step(3, 3)), sent()) == []
+    steps = (step(1), step(2), claim(2, 2), claim(2, 3), step(3, 3))
+    assert steps_form_one_chain(history(*steps), arrived()) == []
 
 
 @pytest.mark.parametrize(
@@ -101,101 +107,106 @@ def test_a_chain_of_steps_and_claims_holds() -> None:
         (step(2),),
     ],
 )
-def test_a_gap_a_repeat_and_a_step_of_a_fenced_engine_are_found(steps: tuple[Committed, ...]) -> None:
-    assert steps_form_one_chain(trail(*steps), sent())
+def test_a_gap_a_repeated_step_and_a_step_of_a_fenced_engine_are_found(
+    steps: tuple[CommittedStep, ...],
+) -> None:
+    assert steps_form_one_chain(history(*steps), arrived())
 
 
 def test_a_chain_of_intents_and_claims_holds() -> None:
     chain = (intent(sequence=0), intent(sequence=4), intent(epoch=2, sequence=4), intent(epoch=2, sequence=9))
-    assert intents_form_one_chain(trail(intents=chain), sent()) == []
+    assert intents_form_one_chain(history(intents=chain), arrived()) == []
 
 
 @pytest.mark.parametrize(
     "after", [intent(sequence=4), intent(epoch=2, sequence=5), intent(epoch=3, sequence=4)]
 )
-def test_a_step_that_two_intents_act_on_and_a_lost_claim_are_found(after: Intended) -> None:
-    assert intents_form_one_chain(trail(intents=(intent(sequence=4), after)), sent())
+def test_a_second_intent_for_a_step_and_a_lost_claim_are_found(after: CommittedIntent) -> None:
+    assert intents_form_one_chain(history(intents=(intent(sequence=4), after)), arrived())
 
 
 def test_a_step_that_does_not_follow_from_its_causes_is_found() -> None:
-    evidence = trail(step(1))
-    evidence.not_repeatable.append("step 1")
-    assert steps_can_be_repeated(evidence, sent()) == ["step 1"]
+    recorded = history(step(1))
+    recorded.not_reproducible.append("step 1")
+    assert steps_are_reproducible(recorded, arrived()) == ["step 1"]
 
 
-def test_an_id_that_reached_the_venue_twice_is_found_also_when_it_was_refused() -> None:
-    evidence = trail(step(1, 1, PLACE), intents=(intent(PLACE),))
-    assert no_id_was_sent_twice(evidence, sent(SENT)) == []
-    assert no_id_was_sent_twice(evidence, sent(SENT, SENT + 1))
+def test_an_order_id_that_reached_the_venue_twice_is_found_even_if_rejected() -> None:
+    recorded = history(step(1, 1, PLACE), intents=(intent(PLACE),))
+    assert order_ids_are_sent_once(recorded, arrived(SENT)) == []
+    assert order_ids_are_sent_once(recorded, arrived(SENT, SENT + 1))
 
 
-def test_an_id_that_was_intended_twice_is_found() -> None:
-    evidence = trail(step(1, 1, PLACE), intents=(intent(PLACE), intent(PLACE)))
-    assert no_id_was_sent_twice(evidence, sent())
+def test_an_order_id_in_two_intents_is_found() -> None:
+    recorded = history(step(1, 1, PLACE), intents=(intent(PLACE), intent(PLACE)))
+    assert order_ids_are_sent_once(recorded, arrived())
 
 
-def test_what_was_decided_intended_and_sent_holds() -> None:
-    evidence = trail(step(1, 1, PLACE), intents=(intent(PLACE),))
-    assert nothing_was_sent_uncommitted(evidence, sent(SENT)) == []
+def test_an_order_decided_then_intended_then_sent_holds() -> None:
+    recorded = history(step(1, 1, PLACE), intents=(intent(PLACE),))
+    assert orders_are_committed_before_sending(recorded, arrived(SENT)) == []
 
 
-def test_an_order_without_an_intent_is_found() -> None:
-    assert nothing_was_sent_uncommitted(trail(step(1, 1, PLACE)), sent(SENT))
+def test_an_order_sent_without_an_intent_is_found() -> None:
+    assert orders_are_committed_before_sending(history(step(1, 1, PLACE)), arrived(SENT))
 
 
-def test_an_order_before_its_intent_is_found() -> None:
-    evidence = trail(step(1, 1, PLACE), intents=(intent(PLACE),))
-    assert nothing_was_sent_uncommitted(evidence, sent(INTENDED - 1))
+def test_an_order_sent_before_its_intent_is_found() -> None:
+    recorded = history(step(1, 1, PLACE), intents=(intent(PLACE),))
+    assert orders_are_committed_before_sending(recorded, arrived(INTENDED - 1))
 
 
-def test_an_intent_that_no_step_decided_is_found() -> None:
-    assert nothing_was_sent_uncommitted(trail(step(1), intents=(intent(PLACE),)), sent())
+def test_an_intent_without_a_step_is_found() -> None:
+    assert orders_are_committed_before_sending(history(step(1), intents=(intent(PLACE),)), arrived())
 
 
 def test_an_intent_before_its_step_is_found() -> None:
-    evidence = trail(step(1, 1, PLACE), intents=(intent(PLACE, time=DECIDED - 1),))
-    assert nothing_was_sent_uncommitted(evidence, sent(SENT))
+    recorded = history(step(1, 1, PLACE), intents=(intent(PLACE, time=DECIDED - 1),))
+    assert orders_are_committed_before_sending(recorded, arrived(SENT))
 
 
-def test_what_was_said_after_it_was_committed_holds() -> None:
-    evidence = trail(step(1, 1, PLACE), said=(decision_said(DECIDED),))
-    assert nothing_was_said_uncommitted(evidence, sent()) == []
+def test_a_decision_published_after_its_step_holds() -> None:
+    recorded = history(step(1, 1, PLACE), copies=(published_decision(DECIDED),))
+    assert copies_are_published_after_commit(recorded, arrived()) == []
 
 
-def test_what_was_said_and_never_committed_is_found() -> None:
-    assert nothing_was_said_uncommitted(trail(step(1), said=(decision_said(DECIDED),)), sent())
+def test_a_published_decision_that_was_never_committed_is_found() -> None:
+    recorded = history(step(1), copies=(published_decision(DECIDED),))
+    assert copies_are_published_after_commit(recorded, arrived())
 
 
-def test_what_was_said_otherwise_than_committed_is_found() -> None:
+def test_a_published_decision_that_differs_from_the_committed_one_is_found() -> None:
     other = msgspec.structs.replace(PLACE, price=PLACE.price + 1)
-    evidence = trail(step(1, 1, PLACE), said=(decision_said(DECIDED, other),))
-    assert nothing_was_said_uncommitted(evidence, sent())
+    recorded = history(step(1, 1, PLACE), copies=(published_decision(DECIDED, other),))
+    assert copies_are_published_after_commit(recorded, arrived())
 
 
-def test_what_was_said_too_early_is_found() -> None:
-    evidence = trail(step(1, 1, PLACE), said=(decision_said(DECIDED - 1),))
-    assert nothing_was_said_uncommitted(evidence, sent())
+def test_a_decision_published_before_its_step_is_found() -> None:
+    recorded = history(step(1, 1, PLACE), copies=(published_decision(DECIDED - 1),))
+    assert copies_are_published_after_commit(recorded, arrived())
 
 
-def test_a_fill_that_was_said_and_never_booked_is_found() -> None:
-    assert nothing_was_said_uncommitted(trail(step(1), said=(Said(FILL, DECIDED),)), sent())
+def test_a_published_fill_that_was_never_booked_is_found() -> None:
+    recorded = history(step(1), copies=(PublishedCopy(FILL, DECIDED),))
+    assert copies_are_published_after_commit(recorded, arrived())
 
 
-def test_a_fill_that_was_never_said_is_found() -> None:
-    assert each_fill_was_said_once(trail(booking(1)), sent())
-    assert each_fill_was_said_once(trail(booking(1), said=(Said(FILL, DECIDED),)), sent()) == []
+def test_a_booked_fill_that_was_never_published_is_found() -> None:
+    published = history(booking(1), copies=(PublishedCopy(FILL, DECIDED),))
+    assert fills_are_booked_once_and_published(history(booking(1)), arrived())
+    assert fills_are_booked_once_and_published(published, arrived()) == []
 
 
 def test_a_trade_booked_in_two_steps_is_found() -> None:
-    twice = trail(booking(1), booking(2), said=(Said(FILL, DECIDED), Said(FILL, DECIDED)))
-    assert each_fill_was_said_once(twice, sent())
+    copies = (PublishedCopy(FILL, DECIDED), PublishedCopy(FILL, DECIDED))
+    assert fills_are_booked_once_and_published(history(booking(1), booking(2), copies=copies), arrived())
 
 
-def test_nonsense_is_found() -> None:
-    evidence = trail(step(1))
-    evidence.undecodable = 1
-    assert all_is_readable(evidence, sent())
+def test_an_undecodable_message_is_found() -> None:
+    recorded = history(step(1))
+    recorded.undecodable = 1
+    assert messages_can_be_decoded(recorded, arrived())
 
 
-def test_every_proof_takes_part() -> None:
-    assert len(PROOFS) == 9
+def test_every_invariant_is_checked() -> None:
+    assert len(INVARIANTS) == 9

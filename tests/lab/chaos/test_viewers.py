@@ -1,4 +1,4 @@
-"""The viewers who count: they find what is missing, doubled or out of order, and that the live servers leave out nothing."""
+"""`verify --viewers` finds missing, duplicate and reordered events; live servers pass it."""
 
 from pathlib import Path
 
@@ -6,80 +6,84 @@ import msgspec
 import pytest
 
 from lab.chaos.load import markets
-from lab.chaos.viewer_clients import Everybody, Viewer
-from lab.chaos.viewers import Trial, contradictions, experiment
+from lab.chaos.viewer_clients import Viewer, ViewerPool
+from lab.chaos.viewers import ViewerTestSettings, run_viewer_test, violations
 
 ONE, OTHER = markets(2)
-TRUTH = {"ORDERS": [(3, ONE.token), (4, OTHER.token), (5, ONE.token), (8, ONE.token)]}
+STORED = {"ORDERS": [(3, ONE.token), (4, OTHER.token), (5, ONE.token), (8, ONE.token)]}
 
 
-def streams(kind: str, sequence: int, **more: str) -> bytes:
-    at = {"ORDERS": {"created": "once", "sequence": sequence}}
-    return msgspec.json.encode({"type": kind, "data": {"streams": at, **more}})
+def cursors_message(kind: str, sequence: int, **more: str) -> bytes:
+    cursors = {"ORDERS": {"created": "once", "sequence": sequence}}
+    return msgspec.json.encode({"type": kind, "data": {"streams": cursors, **more}})
 
 
-def event(sequence: int, data: str = "") -> bytes:
+def event_message(sequence: int, data: str = "") -> bytes:
     return msgspec.json.encode({"type": "orders", "data": data, "seq": f"ORDERS:{sequence}"})
 
 
-def viewer(*heard: int, includes: int = 3) -> Viewer:
+def viewer_with(*sequences: int, snapshot_sequence: int = 3) -> Viewer:
     viewer = Viewer("viewer", [ONE])
-    viewer.take(streams("snapshot", includes, reason="first"))
-    for sequence in heard:
-        viewer.take(event(sequence))
+    viewer.receive(cursors_message("snapshot", snapshot_sequence, reason="first"))
+    for sequence in sequences:
+        viewer.receive(event_message(sequence))
     return viewer
 
 
-def test_a_viewer_that_heard_everything_behind_its_snapshot_is_content() -> None:
-    assert contradictions([viewer(5, 8)], TRUTH) == []
+def test_every_event_after_the_snapshot_received_once_holds() -> None:
+    assert violations([viewer_with(5, 8)], STORED) == []
 
 
 @pytest.mark.parametrize(
-    ("heard", "what"),
+    ("received", "difference"),
     [
         ((5,), "missing 8"),
-        ((5, 5, 8), "twice 5"),
+        ((5, 5, 8), "duplicate 5"),
         ((8, 5), "out of order"),
-        ((4, 5, 8), "not its own 4"),
+        ((4, 5, 8), "unexpected 4"),
     ],
 )
-def test_what_is_wrong_is_said(heard: tuple[int, ...], what: str) -> None:
-    assert contradictions([viewer(*heard)], TRUTH) == [f"viewer: ORDERS: {what}"]
+def test_a_violation_names_the_difference(received: tuple[int, ...], difference: str) -> None:
+    assert violations([viewer_with(*received)], STORED) == [f"viewer: ORDERS: {difference}"]
 
 
-def test_a_second_snapshot_is_no_resumption() -> None:
-    again = viewer(5, 8)
-    again.take(streams("snapshot", 8, reason="too_old"))
+def test_a_second_snapshot_instead_of_a_resumption_is_found() -> None:
+    viewer = viewer_with(5, 8)
+    viewer.receive(cursors_message("snapshot", 8, reason="too_old"))
 
-    assert contradictions([again], TRUTH) == ["viewer: snapshots first, too_old, not the first alone"]
-
-
-def test_it_goes_on_where_it_was() -> None:
-    there = viewer(5)
-
-    assert there.query.endswith("resume=ORDERS%3A5%3Aonce")
-    there.take(streams("streams", 7))
-    assert there.query.endswith("resume=ORDERS%3A7%3Aonce")
+    assert violations([viewer], STORED) == ["viewer: snapshots received: first, too_old; expected: first"]
 
 
-def test_two_servers_that_say_different_things_are_found_out() -> None:
-    everybody = Everybody([1], seed=1)
-    for who, said in ((viewer(), "a"), (viewer(), "b")):
-        told = who.take(event(5, said))
-        assert told is not None
-        everybody._compare(who, *told)
+def test_a_viewer_resumes_from_its_cursor() -> None:
+    viewer = viewer_with(5)
 
-    assert len(everybody.differences) == 1
+    assert viewer.query.endswith("resume=ORDERS%3A5%3Aonce")
+    viewer.receive(cursors_message("streams", 7))
+    assert viewer.query.endswith("resume=ORDERS%3A7%3Aonce")
+
+
+def test_different_contents_of_one_event_are_found() -> None:
+    pool = ViewerPool([1], seed=1)
+    for viewer, data in ((viewer_with(), "a"), (viewer_with(), "b")):
+        event = viewer.receive(event_message(5, data))
+        assert event is not None
+        pool.compare(viewer, *event)
+
+    assert len(pool.differences) == 1
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("kills_bus", [False, True])
-async def test_nobody_misses_anything_while_live_servers_die(tmp_path: Path, kills_bus: bool) -> None:
-    trial = Trial(viewers=40, replicas=2, seconds=7, every_s=1.5, kills_bus=kills_bus, symbols=5, seed=3)
+async def test_no_viewer_misses_an_event_while_live_servers_are_killed(
+    tmp_path: Path, kills_bus: bool
+) -> None:
+    settings = ViewerTestSettings(
+        viewers=40, replicas=2, seconds=7, every_s=1.5, kills_bus=kills_bus, symbols=5, seed=3
+    )
 
-    outcome = await experiment(trial, tmp_path, lambda text: None)
+    result = await run_viewer_test(settings, tmp_path, lambda text: None)
 
-    assert outcome.contradictions == []
-    assert outcome.kills["live server"] >= 2
-    assert outcome.resumed > 20
-    assert outcome.heard > outcome.stored > 0
+    assert result.violations == []
+    assert result.kills["live server"] >= 2
+    assert result.resumed > 20
+    assert result.received > result.stored > 0

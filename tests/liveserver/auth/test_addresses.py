@@ -1,8 +1,8 @@
-"""Where a connection comes from."""
+"""Client addresses: trusted proxies, and keys for rate limits."""
 
 import pytest
 
-from liveserver.auth.addresses import Proxies, counted_as, is_name_of_this_machine
+from liveserver.auth.addresses import Proxies, is_local_host_name, rate_limit_key
 
 
 @pytest.mark.parametrize(
@@ -18,16 +18,16 @@ from liveserver.auth.addresses import Proxies, counted_as, is_name_of_this_machi
         ("", ["1.2.3.4"], ""),
     ],
 )
-def test_only_a_trusted_proxy_is_believed(peer: str, forwarded: list[str], found: str) -> None:
-    assert Proxies(["10.0.0.0/8"]).origin_of(peer, forwarded) == found
+def test_forwarded_for_is_used_from_trusted_proxies_only(peer: str, forwarded: list[str], found: str) -> None:
+    assert Proxies(["10.0.0.0/8"]).client_address(peer, forwarded) == found
 
 
-def test_nobody_is_trusted_unless_named() -> None:
-    assert Proxies().origin_of("127.0.0.1", ["1.2.3.4"]) == "127.0.0.1"
+def test_no_proxy_is_trusted_by_default() -> None:
+    assert Proxies().client_address("127.0.0.1", ["1.2.3.4"]) == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
-    ("address", "counted"),
+    ("address", "key"),
     [
         ("1.2.3.4", "1.2.3.4"),
         ("::ffff:1.2.3.4", "1.2.3.4"),
@@ -35,12 +35,12 @@ def test_nobody_is_trusted_unless_named() -> None:
         ("unix", "unix"),
     ],
 )
-def test_an_address_is_counted_with_what_its_owner_has_besides(address: str, counted: str) -> None:
-    assert counted_as(address) == counted
+def test_ipv6_addresses_are_limited_by_their_64_network(address: str, key: str) -> None:
+    assert rate_limit_key(address) == key
 
 
 @pytest.mark.parametrize(
-    ("host", "is_ours"),
+    ("host", "is_local"),
     [
         ("127.0.0.1:8888", True),
         ("[::1]:8888", True),
@@ -51,5 +51,5 @@ def test_an_address_is_counted_with_what_its_owner_has_besides(address: str, cou
         ("localhost.evil.example", False),
     ],
 )
-def test_a_name_that_strangers_can_point_here_is_none_of_this_machine(host: str, is_ours: bool) -> None:
-    assert is_name_of_this_machine(host) is is_ours
+def test_only_addresses_and_localhost_are_local_host_names(host: str, is_local: bool) -> None:
+    assert is_local_host_name(host) is is_local

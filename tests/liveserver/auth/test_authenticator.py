@@ -1,48 +1,48 @@
-"""The guard: who asks, in which order it is found out, and what is refused."""
+"""Authentication: order of credentials, rejections, roles."""
 
 import pytest
 
-from liveserver.auth.authenticator import COOKIE, Asking, Guard, has_token
-from liveserver.auth.refusals import Refusal
-from liveserver.auth.roles import ANYBODY, LOCAL, Action, Identity, Role, Via, needed_for
+from liveserver.auth.authenticator import COOKIE, Authenticator, RequestInfo, contains_token
+from liveserver.auth.error_responses import ErrorResponse
+from liveserver.auth.roles import ANONYMOUS, LOCAL, Action, CredentialSource, Identity, Role, required_action
 from liveserver.auth.settings import Access
 from schemas.engine.control import CommandName
-from tests.liveserver.people import KEYS, STRICT, access, token
+from tests.liveserver.auth_fixtures import KEYS, STRICT, access, token
 
 VIEWER, OPERATOR, ADMIN = (KEYS[role] for role in (Role.VIEWER, Role.OPERATOR, Role.ADMIN))
 
 
-class Watch:
-    """A guard and what it refused."""
+class Harness:
+    """An authenticator and the rejections that it counted."""
 
-    def __init__(self, given: Access, *origins: str) -> None:
-        self.refused: list[str] = []
-        self.guard = Guard(given, frozenset(origins), self.refused.append)
+    def __init__(self, settings: Access, *origins: str) -> None:
+        self.rejections: list[str] = []
+        self.authenticator = Authenticator(settings, frozenset(origins), self.rejections.append)
 
-    def ask(self, **asking: object) -> Identity | str:
-        found = self.guard.identify(Asking(address="1.2.3.4", **asking), 0.0)  # type: ignore[arg-type]
-        return found.error if isinstance(found, Refusal) else found
+    def authenticate(self, **request: object) -> Identity | str:
+        found = self.authenticator.authenticate(RequestInfo(address="1.2.3.4", **request), 0.0)  # type: ignore[arg-type]
+        return found.error if isinstance(found, ErrorResponse) else found
 
 
-def test_the_header_goes_before_the_subprotocol_and_that_before_the_cookie() -> None:
-    watch = Watch(access())
+def test_header_precedes_subprotocol_and_cookie() -> None:
+    harness = Harness(access())
     header, offered, cookie = (
         f"Bearer {ADMIN}",
         ["opensqt.v2", f"bearer.{OPERATOR}"],
         f"a=b; {COOKIE}={VIEWER}",
     )
 
-    every = watch.ask(authorization=header, subprotocols=offered, cookie=cookie)
-    two = watch.ask(subprotocols=offered, cookie=cookie)
-    one = watch.ask(cookie=cookie)
+    with_all = harness.authenticate(authorization=header, subprotocols=offered, cookie=cookie)
+    without_header = harness.authenticate(subprotocols=offered, cookie=cookie)
+    cookie_only = harness.authenticate(cookie=cookie)
 
-    assert every == Identity("admin-ann", Role.ADMIN, None, Via.HEADER)
-    assert two == Identity("operator-ann", Role.OPERATOR, None, Via.SUBPROTOCOL)
-    assert one == Identity("viewer-ann", Role.VIEWER, None, Via.COOKIE)
+    assert with_all == Identity("admin-ann", Role.ADMIN, None, CredentialSource.HEADER)
+    assert without_header == Identity("operator-ann", Role.OPERATOR, None, CredentialSource.SUBPROTOCOL)
+    assert cookie_only == Identity("viewer-ann", Role.VIEWER, None, CredentialSource.COOKIE)
 
 
 @pytest.mark.parametrize(
-    ("asking", "error"),
+    ("request_info", "error"),
     [
         ({}, "no_token"),
         ({"authorization": "Basic YTpi"}, "bad_token"),
@@ -54,71 +54,71 @@ def test_the_header_goes_before_the_subprotocol_and_that_before_the_cookie() -> 
         ({"cookie": "other=1"}, "no_token"),
     ],
 )
-def test_who_does_not_say_who_it_is_is_refused_and_counted(asking: dict[str, object], error: str) -> None:
-    watch = Watch(access())
+def test_unauthenticated_request_is_rejected_and_counted(request_info: dict[str, object], error: str) -> None:
+    harness = Harness(access())
 
-    assert watch.ask(**asking) == error
-    assert watch.refused == [error]
-
-
-def test_where_the_public_is_let_in_only_a_wrong_token_is_refused() -> None:
-    watch = Watch(access(public=True))
-
-    assert watch.ask() == ANYBODY
-    assert watch.ask(authorization="Bearer sqt_wrong") == "bad_token"
-    assert watch.ask(cookie=f"{COOKIE}={token(exp=1)}") == ANYBODY
+    assert harness.authenticate(**request_info) == error
+    assert harness.rejections == [error]
 
 
-def test_who_asks_for_nothing_answers_to_names_that_are_its_own() -> None:
-    watch = Watch(Access(), "https://live.example")
+def test_public_server_rejects_only_invalid_tokens() -> None:
+    harness = Harness(access(public=True))
 
-    assert [watch.ask(host=host) for host in ("127.0.0.1:1", "localhost", "live.example", None)] == [
-        LOCAL
-    ] * 4
-    assert watch.ask(host="evil.example:1") == "foreign_host"
-    assert Watch(Access(trust_network=True)).ask(host="evil.example") == LOCAL
-    assert Watch(Access(public=True)).ask(host="evil.example") == ANYBODY
+    assert harness.authenticate() == ANONYMOUS
+    assert harness.authenticate(authorization="Bearer sqt_wrong") == "bad_token"
+    assert harness.authenticate(cookie=f"{COOKIE}={token(exp=1)}") == ANONYMOUS
 
 
-def test_too_many_failures_of_an_address_are_refused_and_disturb_nobody_with_a_good_token() -> None:
-    watch = Watch(access(rates=STRICT))
+def test_server_without_authentication_accepts_only_its_own_host_names() -> None:
+    harness = Harness(Access(), "https://live.example")
 
-    answers = [watch.ask(authorization="Bearer sqt_wrong") for _ in range(4)]
+    assert [
+        harness.authenticate(host=host) for host in ("127.0.0.1:1", "localhost", "live.example", None)
+    ] == [LOCAL] * 4
+    assert harness.authenticate(host="evil.example:1") == "foreign_host"
+    assert Harness(Access(trust_network=True)).authenticate(host="evil.example") == LOCAL
+    assert Harness(Access(public=True)).authenticate(host="evil.example") == ANONYMOUS
+
+
+def test_failure_limit_of_an_address_does_not_affect_valid_tokens() -> None:
+    harness = Harness(access(rates=STRICT))
+
+    answers = [harness.authenticate(authorization="Bearer sqt_wrong") for _ in range(4)]
 
     assert answers == ["bad_token", "bad_token", "too_many_failures", "too_many_failures"]
-    assert isinstance(watch.ask(authorization=f"Bearer {ADMIN}"), Identity)
+    assert isinstance(harness.authenticate(authorization=f"Bearer {ADMIN}"), Identity)
 
 
-def test_a_wrong_token_is_logged_without_it(capsys: pytest.CaptureFixture[str]) -> None:
-    wrong = token("another secret of thirty-two bytes or so")
-    Watch(access()).ask(authorization=f"Bearer {wrong}")
+def test_invalid_token_is_logged_without_the_token(capsys: pytest.CaptureFixture[str]) -> None:
+    invalid = token("another secret of thirty-two bytes or so")
+    Harness(access()).authenticate(authorization=f"Bearer {invalid}")
 
-    said = capsys.readouterr().err
-    assert "token_refused address=1.2.3.4 reason=bad_token" in said
-    assert not any(part in said for part in wrong.split("."))
+    log = capsys.readouterr().err
+    assert "token_rejected address=1.2.3.4 reason=bad_token" in log
+    assert not any(part in log for part in invalid.split("."))
 
 
 @pytest.mark.parametrize(
-    ("origin", "via", "error"),
+    ("origin", "source", "error"),
     [
-        (None, Via.HEADER, None),
-        ("https://evil.example", Via.HEADER, None),
-        ("http://live.example", Via.COOKIE, None),
-        ("https://other.example", Via.COOKIE, None),
-        (None, Via.COOKIE, "foreign_origin"),
-        ("https://evil.example", Via.COOKIE, "foreign_origin"),
-        ("null", Via.COOKIE, "foreign_origin"),
-        (None, Via.NOTHING, None),
-        ("https://evil.example", Via.NOTHING, "foreign_origin"),
+        (None, CredentialSource.HEADER, None),
+        ("https://evil.example", CredentialSource.HEADER, None),
+        ("http://live.example", CredentialSource.COOKIE, None),
+        ("https://other.example", CredentialSource.COOKIE, None),
+        (None, CredentialSource.COOKIE, "foreign_origin"),
+        ("https://evil.example", CredentialSource.COOKIE, "foreign_origin"),
+        ("null", CredentialSource.COOKIE, "foreign_origin"),
+        (None, CredentialSource.NOTHING, None),
+        ("https://evil.example", CredentialSource.NOTHING, "foreign_origin"),
     ],
 )
-def test_a_change_must_not_come_from_somebody_elses_page(
-    origin: str | None, via: Via, error: str | None
+def test_state_change_from_a_foreign_page_is_rejected(
+    origin: str | None, source: CredentialSource, error: str | None
 ) -> None:
-    watch = Watch(access(), "https://other.example", "*", "null")
+    harness = Harness(access(), "https://other.example", "*", "null")
 
-    found = watch.guard.may_change(
-        Asking(origin=origin, host="live.example"), Identity("ann", Role.ADMIN, via=via)
+    found = harness.authenticator.check_origin(
+        RequestInfo(origin=origin, host="live.example"), Identity("ann", Role.ADMIN, source=source)
     )
 
     assert (found.error if found else None) == error
@@ -133,15 +133,15 @@ def test_a_change_must_not_come_from_somebody_elses_page(
         (Role.ADMIN, set(Action)),
     ],
 )
-def test_each_role_may_what_the_table_says(role: Role, allowed: set[Action]) -> None:
+def test_role_allows_the_actions_of_the_table(role: Role, allowed: set[Action]) -> None:
     identity = Identity("ann", role)
 
-    assert {action for action in Action if identity.may(action)} == allowed
+    assert {action for action in Action if identity.is_allowed(action)} == allowed
     assert identity.is_redacted is (role is Role.PUBLIC)
 
 
-def test_what_changes_what_is_traded_needs_an_admin() -> None:
-    configuring = {name for name in CommandName if needed_for(name) is Action.CONFIGURE}
+def test_configuration_commands_require_an_admin() -> None:
+    configuring = {name for name in CommandName if required_action(name) is Action.CONFIGURE}
 
     assert configuring == {CommandName.ADD, CommandName.REMOVE, CommandName.SET}
 
@@ -156,5 +156,5 @@ def test_what_changes_what_is_traded_needs_an_admin() -> None:
         (b"", False),
     ],
 )
-def test_a_token_in_an_address_is_seen(query: bytes, found: bool) -> None:
-    assert has_token(query) is found
+def test_token_in_the_query_is_detected(query: bytes, found: bool) -> None:
+    assert contains_token(query) is found

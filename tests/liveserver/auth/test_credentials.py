@@ -1,4 +1,4 @@
-"""Whose a token is: keys by their hashes, tokens by one algorithm, and everything else is nobody's."""
+"""Verification of API keys and JWTs; every other token is rejected."""
 
 import base64
 import json
@@ -9,10 +9,10 @@ import jwt
 import pytest
 
 from liveserver.auth import credentials
-from liveserver.auth.credentials import Credentials, NotIdentified
+from liveserver.auth.credentials import Credentials, InvalidToken
 from liveserver.auth.roles import Identity, Role
-from liveserver.auth.settings import Access, AccessRefused, Algorithm, Tokens
-from tests.liveserver.people import KEYS, PRIVATE, RSA, SECRET, access, claims, public_pem, token
+from liveserver.auth.settings import Access, AccessSettingsError, Algorithm, Tokens
+from tests.liveserver.auth_fixtures import KEYS, PRIVATE, RSA, SECRET, access, claims, public_pem, token
 
 ASYMMETRIC = [Algorithm.RS256, Algorithm.ES256, Algorithm.EDDSA]
 
@@ -24,29 +24,29 @@ def unsigned(algorithm: str) -> str:
     return f"{part({'alg': algorithm, 'typ': 'JWT'})}.{part(claims())}."
 
 
-def refused(text: str, given: Access | None = None) -> str:
-    found = Credentials(given or access()).identify(text)
-    assert isinstance(found, NotIdentified)
+def error_of(token: str, settings: Access | None = None) -> str:
+    found = Credentials(settings or access()).verify(token)
+    assert isinstance(found, InvalidToken)
     return found.error
 
 
 @pytest.mark.parametrize("role", KEYS)
-def test_a_key_says_who_has_it(role: Role) -> None:
-    assert Credentials(access()).identify(KEYS[role]) == Identity(f"{role.value}-ann", role)
+def test_api_key_identifies_its_owner(role: Role) -> None:
+    assert Credentials(access()).verify(KEYS[role]) == Identity(f"{role.value}-ann", role)
 
 
-def test_a_token_says_who_has_it_and_for_how_long() -> None:
+def test_jwt_identifies_its_owner_and_expires() -> None:
     expires = int(time.time()) + 3600
 
-    assert Credentials(access()).identify(token(exp=expires)) == Identity("tom", Role.OPERATOR, expires + 30)
+    assert Credentials(access()).verify(token(exp=expires)) == Identity("tom", Role.OPERATOR, expires + 30)
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
-def test_a_token_is_known_by_its_issuers_public_key(algorithm: Algorithm) -> None:
-    given = Access(tokens=Tokens(algorithm=algorithm, public_key=public_pem(algorithm)))
+def test_jwt_is_verified_with_the_issuers_public_key(algorithm: Algorithm) -> None:
+    settings = Access(tokens=Tokens(algorithm=algorithm, public_key=public_pem(algorithm)))
     signed = token(PRIVATE[algorithm], algorithm, aud=None, iss=None)
 
-    found = Credentials(given).identify(signed)
+    found = Credentials(settings).verify(signed)
 
     assert isinstance(found, Identity)
     assert found.name == "tom"
@@ -84,22 +84,22 @@ def test_a_token_is_known_by_its_issuers_public_key(algorithm: Algorithm) -> Non
         (token(role=["admin"]), "no_role"),
     ],
 )
-def test_everything_else_is_nobodys(text: str, error: str) -> None:
-    assert refused(text) == error
+def test_invalid_token_is_rejected(text: str, error: str) -> None:
+    assert error_of(text) == error
 
 
-def test_the_clock_may_be_off_by_the_leeway() -> None:
+def test_clock_difference_within_the_leeway_is_tolerated() -> None:
     now = int(time.time())
 
-    found = Credentials(access()).identify(token(exp=now - 20, nbf=now + 20, iat=now + 20))
+    found = Credentials(access()).verify(token(exp=now - 20, nbf=now + 20, iat=now + 20))
 
     assert isinstance(found, Identity)
 
 
-def test_a_public_key_is_no_secret() -> None:
-    """The old trick: a token signed by HMAC with the public key, for a server that lets the token choose."""
+def test_hmac_signature_with_the_public_key_is_rejected() -> None:
+    """Algorithm confusion: an HS256 token signed with the RS256 public key."""
     pem = public_pem(Algorithm.RS256)
-    given = Access(tokens=Tokens(algorithm=Algorithm.RS256, public_key=pem))
+    settings = Access(tokens=Tokens(algorithm=Algorithm.RS256, public_key=pem))
     header = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=")
     body = base64.urlsafe_b64encode(json.dumps(claims(aud=None, iss=None)).encode()).rstrip(b"=")
     signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)
@@ -107,34 +107,34 @@ def test_a_public_key_is_no_secret() -> None:
         [header, body, base64.urlsafe_b64encode(signature.sign(header + b"." + body, pem.encode()))]
     )
 
-    assert refused(forged.rstrip(b"=").decode(), given) == "bad_token"
+    assert error_of(forged.rstrip(b"=").decode(), settings) == "bad_token"
 
 
 @pytest.mark.parametrize(
     ("algorithm", "pem"),
     [(Algorithm.RS256, public_pem(Algorithm.ES256)), (Algorithm.EDDSA, "-----BEGIN PUBLIC KEY-----\nxx")],
 )
-def test_a_key_of_another_kind_is_refused_at_the_start(algorithm: Algorithm, pem: str) -> None:
-    with pytest.raises(AccessRefused, match="public key"):
+def test_public_key_of_the_wrong_type_is_rejected_at_startup(algorithm: Algorithm, pem: str) -> None:
+    with pytest.raises(AccessSettingsError, match="public key"):
         Credentials(Access(tokens=Tokens(algorithm=algorithm, public_key=pem)))
 
 
-def test_tokens_with_claims_that_are_no_numbers_are_refused() -> None:
+def test_jwt_with_a_non_finite_expiry_is_rejected() -> None:
     signed = jwt.encode(claims(exp=float("inf")), SECRET, algorithm="HS256")
 
-    assert refused(signed) == "bad_token"
+    assert error_of(signed) == "bad_token"
 
 
 def test_every_key_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
     compared = []
 
-    class Watched:
+    class RecordingHmac:
         @staticmethod
         def compare_digest(one: bytes, other: bytes) -> bool:
             compared.append((len(one), len(other)))
             return one == other
 
-    monkeypatch.setattr(credentials, "hmac", Watched)
-    Credentials(access()).identify(KEYS[Role.VIEWER])
+    monkeypatch.setattr(credentials, "hmac", RecordingHmac)
+    Credentials(access()).verify(KEYS[Role.VIEWER])
 
     assert compared == [(32, 32)] * 3

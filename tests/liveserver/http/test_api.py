@@ -1,4 +1,4 @@
-"""The API for programs: spans, pages, and nothing sent again that did not change."""
+"""The HTTP API: time ranges, pagination, ETags, reasons."""
 
 from collections.abc import AsyncIterator
 
@@ -7,19 +7,22 @@ import pytest
 import pytest_asyncio
 
 from bus import Bus
+from liveserver.commands.effects import EFFECTS
 from liveserver.http.pagination import page
 from liveserver.protocol.server_messages import CandleData
+from schemas.engine.control import CommandName
+from schemas.grid.view import NotQuoting
 from tests.liveserver import events
 from tests.liveserver.events import START_S
-from tests.liveserver.watching import say, serving, watching
+from tests.liveserver.watching import publish, serving, watching
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def client(module_bus: Bus) -> AsyncIterator[httpx.AsyncClient]:
-    """Ask a live server that knows five candles, two trades and an order."""
-    await say(
+    """Connect to a live server with five candles, two trades and an order."""
+    await publish(
         module_bus,
         *(events.candle(minute) for minute in range(5)),
         events.trade("t1", second=1),
@@ -33,10 +36,10 @@ async def client(module_bus: Bus) -> AsyncIterator[httpx.AsyncClient]:
             yield client
 
 
-async def test_candles_come_by_span_and_page(client: httpx.AsyncClient) -> None:
-    span = {"start": START_S + 60, "end": START_S + 240, "limit": 2}
-    first = (await client.get("/api/candles", params=span)).json()
-    second = (await client.get("/api/candles", params={**span, "start": first["next"]})).json()
+async def test_candles_are_selected_by_range_and_page(client: httpx.AsyncClient) -> None:
+    time_range = {"start": START_S + 60, "end": START_S + 240, "limit": 2}
+    first = (await client.get("/api/candles", params=time_range)).json()
+    second = (await client.get("/api/candles", params={**time_range, "start": first["next"]})).json()
 
     minutes = [[(row["time"] - START_S) // 60 for row in each["items"]] for each in (first, second)]
     assert minutes == [[1, 2], [3]]
@@ -51,7 +54,7 @@ async def test_fills_and_orders_are_listed(client: httpx.AsyncClient) -> None:
     assert [order["id"] for order in orders] == ["a"]
 
 
-async def test_what_did_not_change_is_not_sent_again(client: httpx.AsyncClient) -> None:
+async def test_unchanged_answer_is_304(client: httpx.AsyncClient) -> None:
     first = await client.get("/api/candles")
     again = await client.get("/api/candles", headers={"if-none-match": first.headers["etag"]})
 
@@ -61,11 +64,11 @@ async def test_what_did_not_change_is_not_sent_again(client: httpx.AsyncClient) 
 @pytest.mark.parametrize(
     ("query", "status"), [("symbol=DOGEUSDT", 404), ("limit=0", 400), ("limit=x", 400), ("start=-1", 400)]
 )
-async def test_what_makes_no_sense_is_refused(client: httpx.AsyncClient, query: str, status: int) -> None:
+async def test_invalid_parameter_is_rejected(client: httpx.AsyncClient, query: str, status: int) -> None:
     assert (await client.get(f"/api/candles?{query}")).status_code == status
 
 
-async def test_a_page_never_divides_a_second() -> None:
+async def test_page_never_splits_a_second() -> None:
     rows = [
         CandleData(time=time, open="", high="", low="", close="", volume="") for time in (1, 2, 2, 2, 3, 4)
     ]
@@ -74,3 +77,14 @@ async def test_a_page_never_divides_a_second() -> None:
 
     assert [row.time for row in found.items] == [1, 2, 2, 2]
     assert found.next == 3
+
+
+async def test_every_reason_not_to_quote_is_explained(client: httpx.AsyncClient) -> None:
+    reasons = (await client.get("/api/reasons")).json()
+
+    assert {each["reason"] for each in reasons} == set(NotQuoting)
+    assert all(each["text"] and each["hint"] for each in reasons)
+
+
+async def test_every_command_has_an_effect_text() -> None:
+    assert set(EFFECTS) == set(CommandName)

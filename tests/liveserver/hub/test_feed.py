@@ -1,4 +1,4 @@
-"""The feed: a live server without a bus, with one that dies, and with streams that are made anew."""
+"""The feed: a live server without a bus, with a bus that is killed, and with recreated streams."""
 
 import socket
 from pathlib import Path
@@ -7,7 +7,7 @@ from bus import EmbeddedServer, connect, provision
 from schemas.subjects import Stream
 from tests.conftest import NewServer
 from tests.liveserver import events
-from tests.liveserver.watching import say, serving, watching
+from tests.liveserver.watching import publish, serving, watching
 
 
 def _free_port() -> int:
@@ -16,7 +16,7 @@ def _free_port() -> int:
         return port
 
 
-async def test_it_serves_before_there_is_a_bus_and_shows_data_once_there_is(tmp_path: Path) -> None:
+async def test_server_starts_without_bus_and_sends_data_once_connected(tmp_path: Path) -> None:
     server = EmbeddedServer(tmp_path, port=_free_port())
     try:
         async with serving(f"nats://127.0.0.1:{server.port}") as replica, watching(replica) as watcher:
@@ -25,20 +25,20 @@ async def test_it_serves_before_there_is_a_bus_and_shows_data_once_there_is(tmp_
             await server.start()
             async with connect(server.url, name="test") as bus:
                 await provision(bus)
-                await say(bus, events.candle(1), events.ticker("100"))
+                await publish(bus, events.candle(1), events.ticker("100"))
                 await watcher.until("history")
-                await say(bus, events.ticker("101"))
+                await publish(bus, events.ticker("101"))
                 await watcher.until("ticker", lambda data: data["last"] == "101")
             assert replica.state == "live"
     finally:
         await server.stop()
 
 
-async def test_it_survives_the_death_of_the_bus(new_server: NewServer) -> None:
+async def test_feed_survives_a_bus_restart(new_server: NewServer) -> None:
     server = await new_server()
     async with connect(server.url, name="test") as bus, serving(server.url) as replica:
         await provision(bus)
-        await say(bus, events.candle(1), events.ticker("100"), events.report("a"))
+        await publish(bus, events.candle(1), events.ticker("100"), events.report("a"))
         async with watching(replica) as watcher:
             await watcher.until("history")
             server.kill()
@@ -47,7 +47,7 @@ async def test_it_survives_the_death_of_the_bus(new_server: NewServer) -> None:
             await server.start()
             await bus.wait_connected()
             await provision(bus)
-            await say(bus, events.ticker("101"), events.report("b"))
+            await publish(bus, events.ticker("101"), events.report("b"))
 
             seen: set[str] = set()
             while not seen >= {"ticker 101", "order b", "live"}:
@@ -63,28 +63,28 @@ async def test_it_survives_the_death_of_the_bus(new_server: NewServer) -> None:
                         seen.add(data["status"])
 
 
-async def test_a_stream_made_anew_makes_the_view_anew(new_server: NewServer) -> None:
+async def test_recreated_stream_recreates_the_view(new_server: NewServer) -> None:
     server = await new_server()
     async with connect(server.url, name="test") as bus, serving(server.url) as replica:
         await provision(bus)
-        await say(bus, events.ticker(), events.report("a"))
+        await publish(bus, events.ticker(), events.report("a"))
         async with watching(replica) as watcher:
             await watcher.until("orders")
             await bus.api(f"STREAM.DELETE.{Stream.ORDERS}", {}, dict)
             await provision(bus)
-            await say(bus, events.report("b"))
+            await publish(bus, events.report("b"))
             await watcher.until("history")
 
             orders = await watcher.until("orders")
     assert [order["id"] for order in orders] == ["b"]
 
 
-async def test_what_is_no_event_is_counted_and_passed_over(new_server: NewServer) -> None:
+async def test_undecodable_message_is_counted_and_skipped(new_server: NewServer) -> None:
     server = await new_server()
     async with connect(server.url, name="test") as bus, serving(server.url) as replica:
         await provision(bus)
         await bus.publish("market.sim.BTC-USDT.ticker", b"{}")
-        await say(bus, events.ticker("100"))
+        await publish(bus, events.ticker("100"))
         async with watching(replica) as watcher:
             await watcher.until("history")
         count = replica.metrics.registry.get_sample_value("live_server_undecodable_total")

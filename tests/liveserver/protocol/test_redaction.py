@@ -1,4 +1,4 @@
-"""The public's view: every field of every message is in the table, and no amount, id or word of ours gets through."""
+"""Redaction: the table covers every field, and no amount, id or free text reaches public viewers."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -11,18 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liveserver.auth.settings import Access
-from liveserver.hub.group import ProtocolVersion, written
-from liveserver.protocol import answers, reports
-from liveserver.protocol import server_messages as told
-from liveserver.protocol.cursors import Position
+from liveserver.hub.group import ProtocolVersion, encode_frame
+from liveserver.protocol import server_messages as market_messages
+from liveserver.protocol import session_messages
+from liveserver.protocol.cursors import StreamCursor
 from liveserver.protocol.redaction import TABLE, UNKEYED, hide, keep, pseudonyms, redacted
 from liveserver.protocol.server_messages import Message, MessageType
-from liveserver.view.projection import Channel, Projection
+from liveserver.protocol.symbol_names import Channel
+from liveserver.view.projection import Projection
 from tests.liveserver import events
-from tests.liveserver.people import access
+from tests.liveserver.auth_fixtures import access
 
 MARK = "7351946"
-"""Digits that no price, time or count here has."""
+"""Digits that occur in no price, time or count of these tests."""
 
 SECRET = {
     *("free", "balance", "margin_balance", "equity", "unrealized_pnl", "leverage", "liquidation_price"),
@@ -43,17 +44,21 @@ SECRET = {
     *("id", "order_id", "trade_id", "command_id"),
     *("operator", "details", "action", "feed_reason", "problems"),
 }
-"""What the names of fields say is ours alone, wherever it is."""
-SECRET_IN = {(told.ControlData, "reason"), (told.ControlData, "detail"), (told.OrderData, "detail")} | {
-    (told.ReportData, "detail"),
-    (answers.CommandAnswer, "detail"),
+"""Field names that are secret in any struct."""
+SECRET_IN = {
+    (market_messages.ControlData, "reason"),
+    (market_messages.ControlData, "detail"),
+    (market_messages.OrderData, "detail"),
+    (market_messages.ReportData, "detail"),
+    (session_messages.CommandAnswer, "detail"),
 }
-PUBLIC_IN = {(told.CandleData, "volume")}
-"""Of the market, not of ours."""
+"""Fields that are secret in one struct."""
+PUBLIC_IN = {(market_messages.CandleData, "volume")}
+"""Market data, not own amounts."""
 
 
 def structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
-    """Yield every struct that a type is or holds."""
+    """Yield every struct that a type is or contains."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         yield kind
         for field in msgspec.structs.fields(kind):
@@ -63,9 +68,8 @@ def structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
             yield from structs_in(argument)
 
 
-SENT = {*structs_in(Message), reports.ProfitData, reports.StatusReport} - {Message}
-SPOKEN = SENT - {Position}
-"""`Position` is one in a stream."""
+SENT = {*structs_in(Message), market_messages.ProfitData, session_messages.StatusReport} - {Message}
+REDACTED = SENT - {StreamCursor}
 
 
 def is_secret(kind: type[msgspec.Struct], field: str) -> bool:
@@ -73,7 +77,7 @@ def is_secret(kind: type[msgspec.Struct], field: str) -> bool:
 
 
 def filled_with(kind: type[msgspec.Struct], secret: str) -> Any:
-    """Return a struct whose secret fields hold a text, and whose other ones are plain."""
+    """Return a struct whose secret fields contain a text, and whose other fields are plain."""
     values: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
         inner = [each for each in structs_in(field.type) if each in TABLE]
@@ -90,13 +94,13 @@ def filled_with(kind: type[msgspec.Struct], secret: str) -> Any:
     return kind(**values)
 
 
-def test_every_field_of_everything_that_is_sent_is_in_the_table() -> None:
-    assert {*SPOKEN} == {*TABLE}
+def test_table_covers_every_field_of_every_struct() -> None:
+    assert {*REDACTED} == {*TABLE}
     for kind, rules in TABLE.items():
         assert set(rules) == set(kind.__struct_fields__), kind
 
 
-def test_what_the_names_say_is_secret_is_kept_nowhere() -> None:
+def test_no_secret_field_is_kept() -> None:
     kept = {
         (kind.__name__, field)
         for kind, rules in TABLE.items()
@@ -114,7 +118,7 @@ def test_what_the_names_say_is_secret_is_kept_nowhere() -> None:
     fraction=st.from_regex(r"[0-9]{0,6}", fullmatch=True),
     is_negative=st.booleans(),
 )
-def test_no_digit_of_a_secret_gets_through(
+def test_no_digit_of_a_secret_is_sent(
     kind: type[msgspec.Struct], whole: int, fraction: str, is_negative: bool
 ) -> None:
     secret = f"{'-' if is_negative else ''}{whole}{MARK}.{fraction}{MARK}"
@@ -125,9 +129,7 @@ def test_no_digit_of_a_secret_gets_through(
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=8), st.text(max_size=20))
-def test_whatever_amounts_are_made_of_it_is_shown_or_left_out_and_never_fails(
-    amount: Decimal, word: str
-) -> None:
+def test_any_amount_or_text_is_redacted_without_an_error(amount: Decimal, word: str) -> None:
     for kind in TABLE:
         for secret in (str(amount), word):
             redacted(filled_with(kind, secret), UNKEYED)
@@ -137,8 +139,8 @@ def marked(text: str) -> Decimal:
     return Decimal(f"{text}.{MARK}")
 
 
-def whole_story() -> Projection:
-    """Return a view of one market in which all that is ours has the mark."""
+def marked_projection() -> Projection:
+    """Return a projection of one market in which every secret value contains the mark."""
     projection = Projection()
     replaced = msgspec.structs.replace
     amounts = dict.fromkeys(
@@ -156,7 +158,7 @@ def whole_story() -> Projection:
     )
     grid = events.grid()
     slots = tuple(replaced(slot, held=marked("1"), client_order_id=f"o{MARK}") for slot in grid.slots)
-    said: list[Any] = [
+    marked_events: list[Any] = [
         events.candle(1),
         events.ticker("100"),
         replaced(events.report(f"o{MARK}"), quantity=marked("2"), detail=f"has {MARK}"),
@@ -178,35 +180,35 @@ def whole_story() -> Projection:
         replaced(events.reconciled(f"o{MARK}"), action=f"booked {MARK}"),
         replaced(events.result(f"c{MARK}"), operator=f"ann{MARK}", reason=f"{MARK}", detail=f"{MARK}"),
     ]
-    for i, event in enumerate(said):
+    for i, event in enumerate(marked_events):
         projection.apply(event, i + 1)
     return projection
 
 
-@pytest.mark.parametrize("dialect", [ProtocolVersion.PUBLIC_PLAIN, ProtocolVersion.PUBLIC_V2])
-def test_a_whole_snapshot_has_nothing_of_ours(dialect: ProtocolVersion) -> None:
-    projection = whole_story()
+@pytest.mark.parametrize("version", [ProtocolVersion.PUBLIC_PLAIN, ProtocolVersion.PUBLIC_V2])
+def test_public_snapshot_contains_no_secret(version: ProtocolVersion) -> None:
+    projection = marked_projection()
     market = next(iter(projection.names))
-    told_all = projection.snapshot(Channel(market, "1m"))
+    messages = projection.snapshot(Channel(market, "1m"))
 
-    everybody = b"".join(written(message, ProtocolVersion.V2) for message in told_all)
-    public = b"".join(written(message, dialect) for message in told_all)
+    full = b"".join(encode_frame(message, ProtocolVersion.V2) for message in messages)
+    public = b"".join(encode_frame(message, version) for message in messages)
 
-    assert everybody.count(MARK.encode()) > 25
+    assert full.count(MARK.encode()) > 25
     assert MARK.encode() not in public
-    assert {message.type for message in told_all} >= {
+    assert {message.type for message in messages} >= {
         MessageType.ACCOUNT,
         MessageType.GRID_STATE,
         MessageType.CONTROL,
     }
 
 
-def test_a_grids_money_adds_up_as_shares() -> None:
-    projection = whole_story()
+def test_grid_amounts_become_shares_of_the_volume() -> None:
+    projection = marked_projection()
     market = next(iter(projection.names))
     grid = projection.view(market).grid
     assert grid is not None
-    messages = projection.of_market(Channel(market, "1m"))
+    messages = projection.market_snapshot(Channel(market, "1m"))
     shown = redacted(next(each.data for each in messages if each.type == "grid_state"), UNKEYED)
 
     assert shown.volume == ""
@@ -214,8 +216,8 @@ def test_a_grids_money_adds_up_as_shares() -> None:
     assert shown.closed_trades == grid.closed_trades
 
 
-def test_an_order_keeps_its_name_and_what_share_is_filled() -> None:
-    order = filled_with(told.OrderData, "4")
+def test_order_keeps_a_stable_pseudonym_and_its_filled_share() -> None:
+    order = filled_with(market_messages.OrderData, "4")
     half = msgspec.structs.replace(order, id="a", quantity="4", filled="2")
     other = msgspec.structs.replace(half, id="b")
 
@@ -225,13 +227,13 @@ def test_an_order_keeps_its_name_and_what_share_is_filled() -> None:
     assert shown.id == again.id != another.id
 
 
-def test_names_are_the_same_on_every_replica_and_depend_on_the_secret() -> None:
+def test_pseudonyms_are_equal_on_replicas_and_depend_on_the_secret() -> None:
     one, same, other = pseudonyms(access()), pseudonyms(access()), pseudonyms(Access())
 
     assert one("a") == same("a") != other("a")
 
 
-def test_what_is_not_in_the_table_is_not_shown() -> None:
+def test_struct_outside_the_table_is_rejected() -> None:
     class Added(msgspec.Struct):
         amount: str
 
@@ -239,5 +241,5 @@ def test_what_is_not_in_the_table_is_not_shown() -> None:
         redacted(Added("1"), UNKEYED)
 
 
-def test_what_was_not_said_is_not_made_up() -> None:
+def test_hidden_null_stays_null() -> None:
     assert hide(None, None, UNKEYED) is None

@@ -1,45 +1,45 @@
-"""Names of markets: unique, stable, and found again."""
+"""Market names: unique, stable, and resolvable."""
 
 import pytest
 
-from liveserver.protocol.symbol_names import Market, assets, find, names
+from liveserver.protocol.symbol_names import Market, assign_names, balance_assets, find_market
 from schemas.units import Symbol, VenueId
 from tests.liveserver.events import BTC, ETH, SIM, SPOT
 
 PERP, PAIR = Market(SIM, BTC), Market(SIM, SPOT)
-ELSEWHERE = Market(VenueId("zeta"), BTC)
+OTHER_VENUE = Market(VenueId("zeta"), BTC)
 
 
-def test_a_name_is_base_and_quote() -> None:
-    assert names([PAIR, Market(SIM, ETH)]) == {PAIR: "BTCUSDT", Market(SIM, ETH): "ETHUSDT"}
+def test_name_is_base_and_quote() -> None:
+    assert assign_names([PAIR, Market(SIM, ETH)]) == {PAIR: "BTCUSDT", Market(SIM, ETH): "ETHUSDT"}
 
 
-def test_a_perpetual_has_the_name_rather_than_a_spot_pair() -> None:
-    assert names([PAIR, PERP]) == {PERP: "BTCUSDT", PAIR: "BTCUSDT.SPOT"}
+def test_perpetual_takes_the_plain_name_before_a_spot_pair() -> None:
+    assert assign_names([PAIR, PERP]) == {PERP: "BTCUSDT", PAIR: "BTCUSDT.SPOT"}
 
 
-def test_the_same_symbol_elsewhere_has_the_venue_in_its_name() -> None:
-    spot = Market(ELSEWHERE.venue, SPOT)
+def test_symbol_of_a_second_venue_has_the_venue_in_its_name() -> None:
+    spot = Market(OTHER_VENUE.venue, SPOT)
 
-    assert names([PERP, PAIR, ELSEWHERE, spot]) == {
+    assert assign_names([PERP, PAIR, OTHER_VENUE, spot]) == {
         PERP: "BTCUSDT",
         PAIR: "BTCUSDT.SPOT",
-        ELSEWHERE: "BTCUSDT.zeta",
+        OTHER_VENUE: "BTCUSDT.zeta",
         spot: "BTCUSDT.SPOT.zeta",
     }
 
 
 @pytest.mark.parametrize("text", ["BTCUSDT", "btcusdt", " BTC/USDT:USDT ", "sim:BTC/USDT:USDT"])
-def test_a_market_is_found_by_name_and_by_symbol(text: str) -> None:
-    assert find(text, names([PERP, PAIR, ELSEWHERE])) == PERP
+def test_market_is_found_by_name_and_symbol(text: str) -> None:
+    assert find_market(text, assign_names([PERP, PAIR, OTHER_VENUE])) == PERP
 
 
-def test_a_venue_narrows_what_is_found() -> None:
-    assert find("BTC/USDT:USDT", names([PERP, ELSEWHERE]), "zeta") == ELSEWHERE
-    assert find("ETHUSDT", names([PERP]), "") is None
+def test_venue_restricts_the_search() -> None:
+    assert find_market("BTC/USDT:USDT", assign_names([PERP, OTHER_VENUE]), "zeta") == OTHER_VENUE
+    assert find_market("ETHUSDT", assign_names([PERP]), "") is None
 
 
-def test_only_the_assets_that_matter_count() -> None:
-    assert assets(BTC) == ("USDT",)
-    assert assets(SPOT) == ("USDT", "BTC")
-    assert assets(Symbol("BTC/USD:BTC-250328")) == ("BTC",)
+def test_balance_assets_are_settlement_or_both_of_a_pair() -> None:
+    assert balance_assets(BTC) == ("USDT",)
+    assert balance_assets(SPOT) == ("USDT", "BTC")
+    assert balance_assets(Symbol("BTC/USD:BTC-250328")) == ("BTC",)

@@ -1,6 +1,6 @@
-"""Candles: in order, bounded, and a closed one stays closed."""
+"""Candles: ordered, bounded, and final once closed."""
 
-from liveserver.view.candles import KEPT, CandleSeries
+from liveserver.view.candles import MAX_CANDLES, CandleSeries
 from tests.liveserver.events import START_S, candle
 
 
@@ -8,7 +8,7 @@ def _times(series: CandleSeries) -> list[int]:
     return [(row.time - START_S) // 60 for row in series.history()]
 
 
-def test_candles_come_back_in_order_whatever_the_order_they_came_in() -> None:
+def test_candles_are_ordered_by_time() -> None:
     series = CandleSeries()
     for minute in (3, 1, 2):
         series.apply(candle(minute))
@@ -16,7 +16,7 @@ def test_candles_come_back_in_order_whatever_the_order_they_came_in() -> None:
     assert _times(series) == [1, 2, 3]
 
 
-def test_a_forming_candle_changes_until_it_closes() -> None:
+def test_forming_candle_is_updated_until_closed() -> None:
     series = CandleSeries()
 
     forming = series.apply(candle(1, "100", closed=False, time=61))
@@ -31,23 +31,23 @@ def test_a_forming_candle_changes_until_it_closes() -> None:
     assert [row.close for row in series.history()] == ["101"]
 
 
-def test_a_repeated_candle_is_no_news() -> None:
+def test_repeated_candle_is_ignored() -> None:
     series = CandleSeries()
 
     assert series.apply(candle(1)) is not None
     assert series.apply(candle(1)) is None
 
 
-def test_the_oldest_candles_make_room() -> None:
+def test_oldest_candles_are_dropped() -> None:
     series = CandleSeries()
-    for minute in range(KEPT + 2):
+    for minute in range(MAX_CANDLES + 2):
         series.apply(candle(minute))
 
     assert series.apply(candle(0)) is None
-    assert (_times(series)[0], len(series.history())) == (2, KEPT)
+    assert (_times(series)[0], len(series.history())) == (2, MAX_CANDLES)
 
 
-def test_the_history_is_made_once_while_nothing_changes() -> None:
+def test_history_is_cached_until_a_change() -> None:
     series = CandleSeries()
     series.apply(candle(1))
 

@@ -1,86 +1,90 @@
-"""Rings: bounded, and honest about how far back they reach."""
+"""Event buffers: bounded, with a known start; stream cursors."""
 
 import pytest
 
-from liveserver.protocol.cursors import Position, Reason, positions_in
-from liveserver.protocol.symbol_names import Market
-from liveserver.view.event_log import Entry, EventLog, Ring
+from liveserver.protocol.cursors import SnapshotReason, StreamCursor, parse_cursors
+from liveserver.protocol.symbol_names import Channel, Market
+from liveserver.view.event_log import EventBuffer, EventLog, StoredEvent
 from tests.liveserver import events
 from tests.liveserver.events import BTC, SIM
 
 MARKET = Market(SIM, BTC)
 
 
-def entry(sequence: int, size: int = 1, time: int = 0, stream: str = "ORDERS") -> Entry:
-    return Entry(stream, sequence, time, events.report("a"), b"x" * size)
+def stored(sequence: int, size: int = 1, time: int = 0, stream: str = "ORDERS") -> StoredEvent:
+    return StoredEvent(stream, sequence, time, events.report("a"), b"x" * size)
 
 
-def held(ring: Ring, since: int) -> list[int] | None:
-    found = ring.since(since)
-    return None if found is None else [each.sequence for each in found]
+def sequences_after(buffer: EventBuffer, sequence: int) -> list[int] | None:
+    found = buffer.after(sequence)
+    return None if found is None else [event.sequence for event in found]
 
 
-def test_it_reaches_back_to_where_it_began() -> None:
-    ring = Ring("once", 7)
-    ring.append(entry(9))
+def test_buffer_reaches_back_to_its_floor() -> None:
+    buffer = EventBuffer("once", 7)
+    buffer.append(stored(9))
 
-    assert held(ring, 6) is None
-    assert held(ring, 7) == [9]
-    assert held(ring, 9) == []
+    assert sequences_after(buffer, 6) is None
+    assert sequences_after(buffer, 7) == [9]
+    assert sequences_after(buffer, 9) == []
 
 
-def test_what_was_read_before_it_began_is_kept_too() -> None:
-    ring = Ring("once", 7)
+def test_history_read_below_the_floor_extends_the_buffer() -> None:
+    buffer = EventBuffer("once", 7)
     for sequence in (3, 5, 7, 9):
-        ring.append(entry(sequence))
+        buffer.append(stored(sequence))
 
-    assert held(ring, 1) is None
-    assert held(ring, 2) == [3, 5, 7, 9]
-    assert ring.position == 9
+    assert sequences_after(buffer, 1) is None
+    assert sequences_after(buffer, 2) == [3, 5, 7, 9]
+    assert buffer.last_sequence == 9
 
 
 @pytest.mark.parametrize("limits", [{"events": 3}, {"size": 30}])
-def test_it_is_bounded_in_events_and_in_bytes(limits: dict[str, int]) -> None:
-    ring = Ring("once", 0, **limits)
+def test_buffer_is_bounded_in_events_and_bytes(limits: dict[str, int]) -> None:
+    buffer = EventBuffer("once", 0, **limits)
     for sequence in range(1, 21):
-        ring.append(entry(sequence, size=10))
+        buffer.append(stored(sequence, size=10))
 
-    assert held(ring, 17) == [18, 19, 20]
-    assert held(ring, 16) is None
+    assert sequences_after(buffer, 17) == [18, 19, 20]
+    assert sequences_after(buffer, 16) is None
 
 
-def test_missing_events_come_in_the_order_of_their_times() -> None:
+def test_missed_events_are_merged_by_time() -> None:
     log = EventLog()
-    log.begin("ORDERS", "once", 0)
-    log.begin("ENGINE", "once", 0)
+    log.add_stream("ORDERS", "once", 0)
+    log.add_stream("ENGINE", "once", 0)
     for sequence, time in ((1, 10), (2, 30)):
-        log.append(entry(sequence, time=time))
-    log.append(entry(1, time=20, stream="ENGINE"))
+        log.append(stored(sequence, time=time))
+    log.append(stored(1, time=20, stream="ENGINE"))
 
-    start = {"ORDERS": Position("once", 0), "ENGINE": Position("once", 0)}
+    start = {"ORDERS": StreamCursor("once", 0), "ENGINE": StreamCursor("once", 0)}
 
-    assert [each.seq for each in log.missing(start, {(MARKET, "")})] == ["ORDERS:1", "ENGINE:1", "ORDERS:2"]
+    assert [event.seq for event in log.events_after(start, {Channel(MARKET)})] == [
+        "ORDERS:1",
+        "ENGINE:1",
+        "ORDERS:2",
+    ]
 
 
 @pytest.mark.parametrize(
-    ("position", "reason"),
+    ("cursor", "reason"),
     [
-        (Position("once", 3), None),
-        (Position("twice", 3), Reason.STREAM_RECREATED),
-        (None, Reason.NOT_KNOWN),
+        (StreamCursor("once", 3), None),
+        (StreamCursor("twice", 3), SnapshotReason.STREAM_RECREATED),
+        (None, SnapshotReason.NOT_KNOWN),
     ],
 )
-def test_a_position_is_of_one_stream_as_it_was_created(
-    position: Position | None, reason: Reason | None
+def test_cursor_of_a_recreated_or_missing_stream_requires_a_reset(
+    cursor: StreamCursor | None, reason: SnapshotReason | None
 ) -> None:
     log = EventLog()
-    log.begin("ORDERS", "once", 5)
+    log.add_stream("ORDERS", "once", 5)
 
-    assert log.why_anew({"ORDERS": position} if position else {}) is reason
+    assert log.reset_reason({"ORDERS": cursor} if cursor else {}) is reason
 
 
-def test_a_handshake_names_positions() -> None:
+def test_cursors_are_parsed_from_the_query() -> None:
     query = "symbol=BTCUSDT&resume=ORDERS:12:2026-11-21T05:10:27.6597Z&resume=ENGINE:x:y&resume=nonsense"
 
-    assert positions_in(query) == {"ORDERS": Position("2026-11-21T05:10:27.6597Z", 12)}
-    assert positions_in("symbol=BTCUSDT") is None
+    assert parse_cursors(query) == {"ORDERS": StreamCursor("2026-11-21T05:10:27.6597Z", 12)}
+    assert parse_cursors("symbol=BTCUSDT") is None

@@ -1,46 +1,46 @@
-"""Own trades: told once each, booked later or before."""
+"""Own trades: published once, with the booking before or after the trade."""
 
-from liveserver.view.own_trades import KEPT, OwnTradeFold
+from liveserver.view.own_trades import MAX_TRADES, OwnTradeFold
 from tests.liveserver.events import fill, trade
 
 
-def test_a_trade_is_told_once() -> None:
+def test_trade_is_published_once() -> None:
     fold = OwnTradeFold()
 
-    is_first, own = fold.trade(trade("1"))
+    is_first, own = fold.apply_trade(trade("1"))
 
     assert is_first
     assert own is not None
-    assert fold.trade(trade("1")) == (False, None)
+    assert fold.apply_trade(trade("1")) == (False, None)
 
 
-def test_a_booking_after_the_trade_adds_to_it() -> None:
+def test_booking_after_the_trade_is_added_to_it() -> None:
     fold = OwnTradeFold()
-    fold.trade(trade("1"))
+    fold.apply_trade(trade("1"))
 
-    was_told, own = fold.fill(fill("1", profit="0.4"))
+    was_published, own = fold.apply_fill(fill("1", profit="0.4"))
 
-    assert was_told
+    assert was_published
     assert own is not None
     assert own.booked == fill("1", profit="0.4")
     assert fold.values() == [own]
 
 
-def test_a_booking_before_the_trade_tells_of_it() -> None:
+def test_booking_before_the_trade_publishes_it() -> None:
     fold = OwnTradeFold()
 
-    was_told, own = fold.fill(fill("1"))
+    was_published, own = fold.apply_fill(fill("1"))
 
-    assert not was_told
+    assert not was_published
     assert own is not None
-    assert fold.trade(trade("1")) == (True, None)
-    assert fold.fill(fill("1")) == (True, None)
+    assert fold.apply_trade(trade("1")) == (True, None)
+    assert fold.apply_fill(fill("1")) == (True, None)
 
 
-def test_the_newest_trades_are_kept_whatever_their_order() -> None:
+def test_newest_trades_are_kept_in_any_order_of_arrival() -> None:
     fold = OwnTradeFold()
-    for second in reversed(range(KEPT + 1)):
-        fold.trade(trade(f"t{second}", second=second))
+    for second in reversed(range(MAX_TRADES + 1)):
+        fold.apply_trade(trade(f"t{second}", second=second))
 
     assert fold.values()[0].trade.trade_id == "t1"
-    assert len(fold.values()) == KEPT
+    assert len(fold.values()) == MAX_TRADES

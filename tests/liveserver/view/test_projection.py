@@ -1,13 +1,13 @@
-"""The projection: what each event makes viewers hear, and that a snapshot and the tail are the whole."""
+"""The projection: the messages that follow from each event, and the order of a snapshot."""
 
 import json
 from typing import Any
 
 import pytest
 
-from liveserver.protocol.server_messages import text
-from liveserver.protocol.symbol_names import Market
-from liveserver.view.projection import Channel, Outgoing, Projection
+from liveserver.protocol.server_messages import encode_message
+from liveserver.protocol.symbol_names import Channel, Market
+from liveserver.view.projection import Outgoing, Projection
 from schemas.codec import Event
 from schemas.engine.events import DecisionMade
 from schemas.grid.view import NotQuoting
@@ -19,15 +19,15 @@ from tests.liveserver.events import BTC, ETH, SIM, SPOT, START_S
 from tests.liveserver.viewer_model import ViewerModel
 
 MARKET = Market(SIM, BTC)
-WHO = {"symbol": "BTCUSDT", "venue": "sim", "market": "BTC/USDT:USDT"}
+LABEL = {"symbol": "BTCUSDT", "venue": "sim", "market": "BTC/USDT:USDT"}
 
 
 def _read(outgoing: list[Outgoing]) -> list[tuple[str, Any]]:
-    messages = [json.loads(text(each.message)) for each in outgoing]
+    messages = [json.loads(encode_message(each.message)) for each in outgoing]
     return [(message["type"], message["data"]) for message in messages]
 
 
-def _told(event: Event, sequence: int = 1) -> list[tuple[str, Any]]:
+def _messages(event: Event, sequence: int = 1) -> list[tuple[str, Any]]:
     return _read(Projection().apply(event, sequence))
 
 
@@ -35,7 +35,7 @@ def _snapshot(projection: Projection, market: Market = MARKET, interval: str = "
     return ViewerModel().take(projection.snapshot(Channel(market, interval)))
 
 
-def test_a_candle_is_told_to_the_viewers_of_its_interval() -> None:
+def test_candle_is_published_to_its_interval() -> None:
     projection = Projection()
     projection.apply(events.candle(0), 1)
 
@@ -58,12 +58,12 @@ def test_a_candle_is_told_to_the_viewers_of_its_interval() -> None:
     ]
 
 
-def test_a_report_is_told_as_an_order() -> None:
-    [(kind, data)] = _told(events.report("a", OrderStatus.PARTIALLY_FILLED, "0.25"))
+def test_order_report_is_published_as_an_order() -> None:
+    [(kind, data)] = _messages(events.report("a", OrderStatus.PARTIALLY_FILLED, "0.25"))
 
     assert kind == "orders"
     assert data == {
-        **WHO,
+        **LABEL,
         "id": "a",
         "price": "99",
         "side": "BUY",
@@ -78,14 +78,14 @@ def test_a_report_is_told_as_an_order() -> None:
 
 
 @pytest.mark.parametrize("status", [status for status in OrderStatus if status.is_terminal])
-def test_every_end_of_an_order_is_one_that_browsers_know(status: OrderStatus) -> None:
-    [(_, data)] = _told(events.report("a", status))
+def test_terminal_statuses_are_those_known_to_pages(status: OrderStatus) -> None:
+    [(_, data)] = _messages(events.report("a", status))
 
     assert data["status"] in {"FILLED", "CANCELED", "EXPIRED", "REJECTED"}
 
 
-def test_a_trade_is_told_as_a_trade_event() -> None:
-    [(kind, data)] = _told(events.trade("7", quantity="0.5", second=2))
+def test_trade_is_published_as_a_trade_event() -> None:
+    [(kind, data)] = _messages(events.trade("7", quantity="0.5", second=2))
 
     assert kind == "trade_event"
     assert {key: data[key] for key in ("side", "price", "amount", "symbol", "time")} == {
@@ -98,7 +98,7 @@ def test_a_trade_is_told_as_a_trade_event() -> None:
     assert (data["trade_id"], data["grid_profit"]) == ("7", None)
 
 
-def test_a_booking_is_told_beside_the_trade_and_never_as_another_one() -> None:
+def test_booking_is_published_as_a_fill_of_the_same_trade() -> None:
     projection = Projection()
     projection.apply(events.trade("7"), 1)
 
@@ -107,15 +107,15 @@ def test_a_booking_is_told_beside_the_trade_and_never_as_another_one() -> None:
     assert (kind, data["grid_profit"], data["opens"]) == ("fill", "0.4", False)
 
 
-def test_a_position_is_told_with_its_side() -> None:
-    [(kind, data)] = _told(events.position("-2"))
+def test_position_is_published_with_its_side() -> None:
+    [(kind, data)] = _messages(events.position("-2"))
 
     assert kind == "position"
     assert (data["amount"], data["entryPrice"], data["unrealizedPnL"]) == ("-2", "98", "-4")
     assert (data["leverage"], data["side"], data["symbol"]) == ("3", "SHORT", "BTCUSDT")
 
 
-def test_a_balance_is_told_to_the_markets_that_it_matters_to() -> None:
+def test_balance_is_published_to_the_markets_of_its_asset() -> None:
     projection = Projection()
     for symbol in (BTC, ETH, SPOT):
         projection.apply(events.ticker(symbol=symbol), 1)
@@ -135,8 +135,8 @@ def test_a_balance_is_told_to_the_markets_that_it_matters_to() -> None:
     assert (data["unrealizedPnL"], data["symbol"]) == ("2", "BTCUSDT.SPOT")
 
 
-def test_a_grid_is_told_with_its_slots_and_its_books() -> None:
-    [(kind, data)] = _told(events.grid(not_quoting=NotQuoting.PAUSED))
+def test_grid_is_published_with_its_slots_and_accounting() -> None:
+    [(kind, data)] = _messages(events.grid(not_quoting=NotQuoting.PAUSED))
 
     assert kind == "grid_state"
     assert (data["anchor_price"], data["price_interval"]) == ("100", "0.5")
@@ -147,7 +147,7 @@ def test_a_grid_is_told_with_its_slots_and_its_books() -> None:
     assert (data["total_profit"], data["paused"], data["not_quoting"]) == ("1.9", True, "paused")
 
 
-def test_a_guard_is_told_as_an_alert_and_as_what_is_active_now() -> None:
+def test_guard_change_is_published_as_alert_and_risk_status() -> None:
     projection = Projection()
     projection.apply(events.risk("volume", second=1), 1)
 
@@ -158,15 +158,15 @@ def test_a_guard_is_told_as_an_alert_and_as_what_is_active_now() -> None:
     assert (status, data["status"], data["active"]) == ("risk_status", "normal", [])
 
 
-def test_an_old_word_of_a_guard_does_not_undo_a_newer_one() -> None:
+def test_older_guard_change_does_not_override_a_newer_one() -> None:
     projection = Projection()
     projection.apply(events.risk("volume", active=False, second=2), 1)
     projection.apply(events.risk("volume", active=True, second=1), 2)
 
-    assert _snapshot(projection).known["risk_status"]["status"] == "normal"
+    assert _snapshot(projection).state["risk_status"]["status"] == "normal"
 
 
-def test_alerts_reconciliations_and_answers_are_told_once() -> None:
+def test_repeated_notices_are_published_once() -> None:
     projection = Projection()
     notices: list[Event] = [events.alert("disk"), events.reconciled("a"), events.result("c1")]
 
@@ -177,7 +177,7 @@ def test_alerts_reconciliations_and_answers_are_told_once() -> None:
     assert again == []
 
 
-def test_a_new_interval_is_told_to_the_viewers_of_all() -> None:
+def test_new_interval_updates_the_status_of_all_intervals() -> None:
     projection = Projection()
     projection.apply(events.candle(1), 1)
 
@@ -188,7 +188,7 @@ def test_a_new_interval_is_told_to_the_viewers_of_all() -> None:
     assert _read(outgoing)[0][1]["intervals"] == ["1m", "5m"]
 
 
-def test_a_feed_is_told_as_status() -> None:
+def test_feed_change_is_published_as_status() -> None:
     projection = Projection()
     projection.apply(events.candle(1, interval="5m"), 1)
     projection.apply(events.candle(1), 1)
@@ -199,7 +199,7 @@ def test_a_feed_is_told_as_status() -> None:
     assert data["intervals"] == ["1m", "5m"]
 
 
-def test_what_viewers_have_no_use_for_is_not_told() -> None:
+def test_decision_is_not_published() -> None:
     decision = DecisionMade(
         venue=SIM,
         symbol=BTC,
@@ -209,18 +209,18 @@ def test_what_viewers_have_no_use_for_is_not_told() -> None:
         time=1,
     )
 
-    assert _told(decision) == []
+    assert _messages(decision) == []
 
 
-def test_a_snapshot_begins_with_what_viewers_expect_first() -> None:
+def test_snapshot_starts_with_history_orders_and_account_state() -> None:
     projection = Projection()
     for event in EVERYTHING:
         projection.apply(event, 1)
 
-    told = _snapshot(projection).told
+    types = _snapshot(projection).types
 
-    assert told[:6] == ["history", "orders", "position", "account", "grid_state", "risk_status"]
-    assert set(told[6:]) == {
+    assert types[:6] == ["history", "orders", "position", "account", "grid_state", "risk_status"]
+    assert set(types[6:]) == {
         "status",
         "trade_history",
         "risk_alert",
@@ -231,14 +231,14 @@ def test_a_snapshot_begins_with_what_viewers_expect_first() -> None:
     }
 
 
-def test_a_snapshot_of_next_to_nothing_has_a_history_and_orders() -> None:
+def test_minimal_snapshot_has_history_and_orders() -> None:
     projection = Projection()
     projection.apply(events.ticker(), 1)
 
-    assert _snapshot(projection).told[:2] == ["history", "orders"]
+    assert _snapshot(projection).types[:2] == ["history", "orders"]
 
 
-def test_traded_markets_come_first_in_the_list() -> None:
+def test_traded_markets_are_listed_first() -> None:
     projection = Projection()
     projection.apply(events.ticker("50000"), 1)
     projection.apply(events.grid(symbol=ETH), 1)
@@ -250,7 +250,7 @@ def test_traded_markets_come_first_in_the_list() -> None:
     assert projection.find("") == Market(SIM, ETH)
 
 
-def test_an_interval_that_there_is_none_of_gives_the_shortest() -> None:
+def test_unknown_interval_falls_back_to_the_shortest() -> None:
     projection = Projection()
     projection.apply(events.candle(1, interval="1h"), 1)
     projection.apply(events.candle(1, interval="5m"), 1)

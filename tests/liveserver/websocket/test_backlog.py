@@ -1,12 +1,12 @@
-"""A backlog: in order, and bounded in messages and in bytes."""
+"""Backlog: order, and limits in messages and bytes."""
 
 import pytest
 
 from liveserver.websocket.backlog import Backlog
 
 
-def test_what_waits_is_taken_joined_and_in_order() -> None:
-    backlog = Backlog(messages=9, size=9)
+def test_chunks_are_taken_joined_in_order() -> None:
+    backlog = Backlog(max_messages=9, max_size=9)
     backlog.put(b"one", 1)
     backlog.put(b"two", 2)
 
@@ -16,8 +16,8 @@ def test_what_waits_is_taken_joined_and_in_order() -> None:
 
 
 @pytest.mark.parametrize(("chunk", "messages"), [(b"x", 3), (b"x" * 9, 1)])
-def test_what_does_not_fit_is_refused(chunk: bytes, messages: int) -> None:
-    backlog = Backlog(messages=4, size=10)
+def test_chunk_over_a_limit_is_rejected(chunk: bytes, messages: int) -> None:
+    backlog = Backlog(max_messages=4, max_size=10)
     assert backlog.put(b"12", 2)
 
     assert not backlog.put(chunk, messages)

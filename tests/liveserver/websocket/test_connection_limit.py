@@ -1,21 +1,21 @@
-"""A turnstile: so many in all, so many from one address, and room again when somebody leaves."""
+"""Connection limits: total, per address, and release."""
 
-from liveserver.websocket.connection_limit import Turnstile
+from liveserver.websocket.connection_limit import ConnectionLimit
 
 
-def test_one_address_has_a_limit_of_its_own() -> None:
-    turnstile = Turnstile(total=9, per_address=2)
+def test_connections_per_address_are_limited() -> None:
+    limit = ConnectionLimit(max_total=9, max_per_address=2)
 
-    answers = [turnstile.enter(address) for address in ("a", "a", "a", "b")]
+    answers = [limit.acquire(address) for address in ("a", "a", "a", "b")]
 
     assert answers == [None, None, "too many viewers are connected from this address", None]
 
 
-def test_all_together_have_a_limit_and_who_leaves_makes_room() -> None:
-    turnstile = Turnstile(total=2, per_address=2)
-    assert [turnstile.enter("a"), turnstile.enter("b")] == [None, None]
-    assert turnstile.enter("c") == "too many viewers are connected"
+def test_total_is_limited_and_release_frees_a_connection() -> None:
+    limit = ConnectionLimit(max_total=2, max_per_address=2)
+    assert [limit.acquire("a"), limit.acquire("b")] == [None, None]
+    assert limit.acquire("c") == "too many viewers are connected"
 
-    turnstile.leave("a")
+    limit.release("a")
 
-    assert turnstile.enter("c") is None
+    assert limit.acquire("c") is None

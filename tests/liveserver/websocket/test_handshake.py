@@ -1,13 +1,13 @@
-"""The door: who may connect, and what is asked for."""
+"""Handshake policy: origins, topics, answers."""
 
 import pytest
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
-from liveserver.auth.authenticator import may_connect
-from liveserver.auth.refusals import Refusal
-from liveserver.view.topics import Wanted
-from liveserver.websocket.handshake import Door, wanted
+from liveserver.auth.authenticator import is_allowed_origin
+from liveserver.auth.error_responses import ErrorResponse
+from liveserver.protocol.client_messages import RequestedTopic
+from liveserver.websocket.handshake import HandshakePolicy, topics_in
 
 
 @pytest.mark.parametrize(
@@ -21,42 +21,42 @@ from liveserver.websocket.handshake import Door, wanted
         ("null", True),
     ],
 )
-def test_only_our_own_page_and_allowed_ones_may_connect(origin: str | None, is_allowed: bool) -> None:
-    assert may_connect(origin, "live.example:8888", frozenset({"null"})) is is_allowed
+def test_only_own_and_allowed_origins_may_connect(origin: str | None, is_allowed: bool) -> None:
+    assert is_allowed_origin(origin, "live.example:8888", frozenset({"null"})) is is_allowed
 
 
-def test_any_page_may_connect_where_that_was_asked_for() -> None:
-    assert may_connect("http://evil.example", "live.example", frozenset({"*"}))
+def test_wildcard_allows_every_origin() -> None:
+    assert is_allowed_origin("http://evil.example", "live.example", frozenset({"*"}))
 
 
 @pytest.mark.parametrize(
-    ("query", "asked"),
+    ("query", "topic"),
     [
-        (b"", Wanted()),
-        (b"symbol=BTCUSDT", Wanted("BTCUSDT")),
-        (b"symbol=BTC%2FUSDT%3AUSDT&venue=sim&interval=5m", Wanted("BTC/USDT:USDT", "sim", "5m")),
-        (b"symbol=%ff&%%&x=1", Wanted("\ufffd")),
+        (b"", RequestedTopic()),
+        (b"symbol=BTCUSDT", RequestedTopic("BTCUSDT")),
+        (b"symbol=BTC%2FUSDT%3AUSDT&venue=sim&interval=5m", RequestedTopic("BTC/USDT:USDT", "sim", "5m")),
+        (b"symbol=%ff&%%&x=1", RequestedTopic("\ufffd")),
     ],
 )
-def test_the_query_says_what_to_show(query: bytes, asked: Wanted) -> None:
-    assert wanted(query) == asked
+def test_query_names_the_topic(query: bytes, topic: RequestedTopic) -> None:
+    assert topics_in(query) == [topic]
 
 
 @pytest.mark.parametrize(
     ("path", "origins", "answer"),
     [
-        ("/ws?symbol=ETHUSDT", [], [Wanted("ETHUSDT")]),
-        ("/ws?symbol=ETHUSDT&symbol=*", [], [Wanted("ETHUSDT"), Wanted("*")]),
+        ("/ws?symbol=ETHUSDT", [], [RequestedTopic("ETHUSDT")]),
+        ("/ws?symbol=ETHUSDT&symbol=*", [], [RequestedTopic("ETHUSDT"), RequestedTopic("*")]),
         ("/elsewhere", [], 404),
         ("/ws", ["http://evil.example"], 403),
         ("/ws", ["http://live.example", "http://live.example"], 400),
     ],
 )
-def test_a_handshake_is_answered(path: str, origins: list[str], answer: list[Wanted] | int) -> None:
+def test_handshake_is_answered(path: str, origins: list[str], answer: list[RequestedTopic] | int) -> None:
     headers = Headers(Host="live.example")
     for origin in origins:
         headers["Origin"] = origin
 
-    admitted = Door(frozenset()).admit(Request(path, headers))
+    found = HandshakePolicy(frozenset()).check(Request(path, headers))
 
-    assert (admitted.status if isinstance(admitted, Refusal) else admitted.wanted) == answer
+    assert (found.status if isinstance(found, ErrorResponse) else found.topics) == answer

@@ -1,4 +1,4 @@
-"""A session, without sockets: a client's protocol on one side, a hub on the other."""
+"""A session without sockets: a client's protocol on one side, a hub on the other."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,63 +15,63 @@ from liveserver.metrics import Metrics
 from liveserver.protocol.client_messages import ControlRequest, Request, Subscribe
 from liveserver.protocol.server_messages import Message
 from liveserver.view.projection import Projection
-from liveserver.websocket.connection_limit import Turnstile
+from liveserver.websocket.connection_limit import ConnectionLimit
 from liveserver.websocket.context import Limits
-from liveserver.websocket.handshake import Door
+from liveserver.websocket.handshake import HandshakePolicy
 from liveserver.websocket.session import Session
 from tests.liveserver import events
 from tests.liveserver.events import ETH
 from tests.liveserver.reading import URI, messages_in
 
 
-class Theatre:
-    """A hub that shows one symbol; implements `Stage`."""
+class FakeServer:
+    """A hub with one symbol; implements `SessionContext`."""
 
     def __init__(self, **limits: Any) -> None:
         self.hub = Hub(Metrics())
-        self.door = Door(frozenset())
+        self.handshake_policy = HandshakePolicy(frozenset())
         self.limits = Limits(**limits)
-        self.turnstile = Turnstile(self.limits.connections, self.limits.connections_per_address)
+        self.connection_limit = ConnectionLimit(self.limits.connections, self.limits.connections_per_address)
         self.drops = 0
         self.commands: list[tuple[Identity, ControlRequest]] = []
         self.projection = Projection()
         self.projection.apply(events.ticker(), 1)
-        self.hub.show(self.projection)
+        self.hub.set_projection(self.projection)
 
     def greeting(self) -> Sequence[Message]:
         return ()
 
-    def dropped(self) -> None:
+    def count_dropped(self) -> None:
         self.drops += 1
 
     def command(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
         self.commands.append((identity, request))
 
-    def asked(self, viewer: Viewer, said: Request) -> None:
-        assert isinstance(said, Subscribe)
-        self.hub.subscribe(viewer, said.wanted)
+    def handle(self, viewer: Viewer, request: Request) -> None:
+        assert isinstance(request, Subscribe)
+        self.hub.subscribe(viewer, request.topics)
 
-    def tell(self, price: str) -> None:
+    def publish_price(self, price: str) -> None:
         self.hub.publish(self.projection.apply(events.ticker(price), 1))
         self.hub.flush()
 
 
-class Browser:
-    """A client and its session; implements `Outlet`."""
+class Client:
+    """A WebSocket client and the server's session for it; implements `Transport`."""
 
     def __init__(
-        self, stage: Theatre, path: str = "/ws", *, joins: bool = True, subprotocols: Any = None
+        self, server: FakeServer, path: str = "/ws", *, connects: bool = True, subprotocols: Any = None
     ) -> None:
-        self.stage = stage
-        self.client = ClientProtocol(parse(path), subprotocols=subprotocols)
-        self.session = Session(stage, self, 0.0)
+        self.server = server
+        self.protocol = ClientProtocol(parse(path), subprotocols=subprotocols)
+        self.session = Session(server, self, 0.0)
         self.sent = b""
         self.is_closed = False
         self.is_aborted = False
-        if joins:
-            self.client.send_request(self.client.connect())
-            self.speak()
-            self.client.receive_data(self.sent)
+        if connects:
+            self.protocol.send_request(self.protocol.connect())
+            self.flush()
+            self.protocol.receive_data(self.sent)
             self.sent = b""
 
     def write(self, data: bytes) -> None:
@@ -83,142 +83,142 @@ class Browser:
     def abort(self) -> None:
         self.is_aborted = True
 
-    def speak(self, now: float = 0.0) -> None:
-        """Send what the client has to say."""
-        self.session.receive(b"".join(self.client.data_to_send()), now)
+    def flush(self, now: float = 0.0) -> None:
+        """Pass the client's pending bytes to the session."""
+        self.session.receive(b"".join(self.protocol.data_to_send()), now)
 
     def prices(self) -> list[str]:
         return [data["last"] for kind, data in messages_in(self.sent) if kind == "ticker"]
 
-    def why(self) -> Close | None:
-        """Return what the server's close frame says."""
-        self.client.receive_data(self.sent)
-        return self.client.close_rcvd
+    def close_frame(self) -> Close | None:
+        """Return the server's close frame."""
+        self.protocol.receive_data(self.sent)
+        return self.protocol.close_rcvd
 
 
 def parse(path: str) -> Any:
     return type(URI)(False, "live.example", 80, path.partition("?")[0], path.partition("?")[2])
 
 
-def test_a_handshake_seats_the_viewer_and_shows_it_the_snapshot() -> None:
-    browser = Browser(Theatre())
+def test_handshake_subscribes_the_viewer_and_sends_the_snapshot() -> None:
+    client = Client(FakeServer())
 
-    assert browser.client.state is State.OPEN
-    kinds = [event.opcode for event in browser.client.events_received() if isinstance(event, Frame)]
+    assert client.protocol.state is State.OPEN
+    kinds = [event.opcode for event in client.protocol.events_received() if isinstance(event, Frame)]
     assert set(kinds) == {Opcode.TEXT}
-    assert len(browser.stage.hub) == 1
+    assert len(client.server.hub) == 1
 
 
 @pytest.mark.parametrize("path", ["/elsewhere", "/"])
-def test_a_refused_handshake_ends_the_connection(path: str) -> None:
-    browser = Browser(Theatre(), path)
+def test_rejected_handshake_ends_the_connection(path: str) -> None:
+    client = Client(FakeServer(), path)
 
-    assert "404" in str(browser.client.handshake_exc)
-    assert browser.is_closed
-    assert len(browser.stage.hub) == 0
-
-
-def test_a_request_that_is_no_handshake_is_refused() -> None:
-    browser = Browser(Theatre(), joins=False)
-
-    browser.session.receive(b"GET /ws HTTP/1.1\r\nHost: live.example\r\n\r\n", 0.0)
-
-    assert browser.sent.startswith(b"HTTP/1.1 426 ")
-    assert browser.is_closed
+    assert "404" in str(client.protocol.handshake_exc)
+    assert client.is_closed
+    assert len(client.server.hub) == 0
 
 
-def test_a_blocked_viewer_gets_what_waited_in_one_write() -> None:
-    browser = Browser(Theatre())
-    browser.session.block()
+def test_request_without_upgrade_is_rejected() -> None:
+    client = Client(FakeServer(), connects=False)
+
+    client.session.receive(b"GET /ws HTTP/1.1\r\nHost: live.example\r\n\r\n", 0.0)
+
+    assert client.sent.startswith(b"HTTP/1.1 426 ")
+    assert client.is_closed
+
+
+def test_backlog_is_sent_in_one_write_when_unblocked() -> None:
+    client = Client(FakeServer())
+    client.session.block()
     for price in ("1", "2"):
-        browser.stage.tell(price)
-    assert browser.sent == b""
+        client.server.publish_price(price)
+    assert client.sent == b""
 
-    browser.session.unblock()
+    client.session.unblock()
 
-    assert browser.prices() == ["1", "2"]
+    assert client.prices() == ["1", "2"]
 
 
 @pytest.mark.parametrize("limits", [{"backlog_messages": 2}, {"backlog_bytes": 300}])
-def test_a_viewer_that_lets_too_much_wait_is_told_so_and_let_go(limits: dict[str, int]) -> None:
-    browser = Browser(Theatre(**limits))
-    browser.session.block()
+def test_viewer_with_a_full_backlog_is_disconnected(limits: dict[str, int]) -> None:
+    client = Client(FakeServer(**limits))
+    client.session.block()
     for price in ("1", "2", "3"):
-        browser.stage.tell(price)
+        client.server.publish_price(price)
 
-    why = browser.why()
+    close = client.close_frame()
 
-    assert why is not None
-    assert (why.code, browser.stage.drops, len(browser.stage.hub)) == (CloseCode.TOO_SLOW, 1, 0)
-    assert browser.prices() == []
-
-
-def test_a_viewer_that_does_not_fetch_its_close_is_cut_off() -> None:
-    browser = Browser(Theatre())
-    browser.session.close(CloseCode.GOING_AWAY, "stopping")
-
-    browser.session.tick(4.9)
-    assert not browser.is_aborted
-    browser.session.tick(5.0)
-    assert browser.is_aborted
+    assert close is not None
+    assert (close.code, client.server.drops, len(client.server.hub)) == (CloseCode.TOO_SLOW, 1, 0)
+    assert client.prices() == []
 
 
-def test_a_close_is_answered_and_ends_the_connection() -> None:
-    browser = Browser(Theatre())
-    browser.client.send_close(1000, "bye")
-    browser.speak()
+def test_connection_is_aborted_after_the_linger_time() -> None:
+    client = Client(FakeServer())
+    client.session.close(CloseCode.GOING_AWAY, "stopping")
 
-    why = browser.why()
-
-    assert why is not None
-    assert (why.code, why.reason, browser.is_closed) == (1000, "bye", True)
-    browser.stage.tell("1")
-    assert browser.prices() == []
+    client.session.tick(4.9)
+    assert not client.is_aborted
+    client.session.tick(5.0)
+    assert client.is_aborted
 
 
-def test_a_close_of_ours_waits_for_the_answer() -> None:
-    browser = Browser(Theatre())
-    browser.session.close(CloseCode.GOING_AWAY, "y" * 500)
-    assert not browser.is_closed
+def test_close_frame_is_answered_and_ends_the_connection() -> None:
+    client = Client(FakeServer())
+    client.protocol.send_close(1000, "bye")
+    client.flush()
 
-    why = browser.why()
-    browser.speak()
+    close = client.close_frame()
 
-    assert why is not None
-    assert (why.code, len(why.reason), browser.is_closed) == (1001, 120, True)
-
-
-def test_a_ping_goes_out_when_it_is_due_and_its_answer_keeps_the_viewer() -> None:
-    browser = Browser(Theatre())
-    browser.session.tick(53.9)
-    assert browser.sent == b""
-    browser.session.tick(54.0)
-    browser.client.receive_data(browser.sent)
-    browser.sent = b""
-    browser.speak(now=55.0)
-
-    browser.session.tick(107.0)
-    assert browser.sent == b""
-    assert not browser.is_closed
+    assert close is not None
+    assert (close.code, close.reason, client.is_closed) == (1000, "bye", True)
+    client.server.publish_price("1")
+    assert client.prices() == []
 
 
-def test_a_viewer_that_answers_no_ping_is_let_go() -> None:
-    browser = Browser(Theatre())
+def test_own_close_frame_waits_for_the_answer() -> None:
+    client = Client(FakeServer())
+    client.session.close(CloseCode.GOING_AWAY, "y" * 500)
+    assert not client.is_closed
+
+    close = client.close_frame()
+    client.flush()
+
+    assert close is not None
+    assert (close.code, len(close.reason), client.is_closed) == (1001, 120, True)
+
+
+def test_ping_is_sent_when_due_and_its_pong_keeps_the_viewer() -> None:
+    client = Client(FakeServer())
+    client.session.tick(53.9)
+    assert client.sent == b""
+    client.session.tick(54.0)
+    client.protocol.receive_data(client.sent)
+    client.sent = b""
+    client.flush(now=55.0)
+
+    client.session.tick(107.0)
+    assert client.sent == b""
+    assert not client.is_closed
+
+
+def test_viewer_without_a_pong_is_disconnected() -> None:
+    client = Client(FakeServer())
     for now in (54.0, 108.0, 114.0):
-        browser.session.tick(now)
+        client.session.tick(now)
 
-    why = browser.why()
+    close = client.close_frame()
 
-    assert why is not None
-    assert (why.code, why.reason) == (CloseCode.POLICY_VIOLATION, "no answer to a ping")
+    assert close is not None
+    assert (close.code, close.reason) == (CloseCode.POLICY_VIOLATION, "no answer to a ping")
 
 
-def test_a_ping_is_answered() -> None:
-    browser = Browser(Theatre())
-    browser.client.send_ping(b"there?")
-    browser.speak()
+def test_ping_is_answered() -> None:
+    client = Client(FakeServer())
+    client.protocol.send_ping(b"there?")
+    client.flush()
 
-    assert browser.sent == Frame(Opcode.PONG, b"there?").serialize(mask=False)
+    assert client.sent == Frame(Opcode.PONG, b"there?").serialize(mask=False)
 
 
 def binary(client: ClientProtocol) -> None:
@@ -230,7 +230,7 @@ def too_long(client: ClientProtocol) -> None:
     client.send_continuation(b"x" * 3000, fin=True)
 
 
-def no_utf8(client: ClientProtocol) -> None:
+def invalid_utf8(client: ClientProtocol) -> None:
     client.send_text(b"\xc3", fin=False)
     client.send_continuation(b"\x28", fin=True)
 
@@ -244,67 +244,67 @@ def unmasked(client: ClientProtocol) -> None:
     client.writes.append(Frame(Opcode.TEXT, b"x").serialize(mask=False))
 
 
-def binary_and_then_nonsense(client: ClientProtocol) -> None:
+def binary_then_garbage(client: ClientProtocol) -> None:
     binary(client)
     client.writes.append(b"\xff\xff\xff\xff")
 
 
 @pytest.mark.parametrize(
-    ("say", "code"),
-    [(binary, 1003), (too_long, 1009), (no_utf8, 1007), (too_much, 4429), (unmasked, 1002)],
+    ("send", "code"),
+    [(binary, 1003), (too_long, 1009), (invalid_utf8, 1007), (too_much, 4429), (unmasked, 1002)],
 )
-def test_nonsense_ends_the_connection(say: Callable[[ClientProtocol], None], code: int) -> None:
-    browser = Browser(Theatre())
-    say(browser.client)
-    browser.speak()
+def test_protocol_violation_ends_the_connection(send: Callable[[ClientProtocol], None], code: int) -> None:
+    client = Client(FakeServer())
+    send(client.protocol)
+    client.flush()
 
-    why = browser.why()
+    close = client.close_frame()
 
-    assert why is not None
-    assert why.code == code
-
-
-def test_several_faults_at_once_are_answered_by_one_close() -> None:
-    browser = Browser(Theatre())
-    binary_and_then_nonsense(browser.client)
-    browser.speak()
-
-    assert browser.why() is not None
-    assert browser.is_closed
+    assert close is not None
+    assert close.code == code
 
 
-def test_a_character_split_between_fragments_is_fine() -> None:
-    browser = Browser(Theatre())
-    browser.client.send_text(b"\xc3", fin=False)
-    browser.client.send_continuation(b"\xa9", fin=True)
-    browser.speak()
+def test_several_violations_are_answered_by_one_close_frame() -> None:
+    client = Client(FakeServer())
+    binary_then_garbage(client.protocol)
+    client.flush()
 
-    browser.stage.tell("1")
+    assert client.close_frame() is not None
+    assert client.is_closed
 
-    assert browser.prices() == ["1"]
+
+def test_character_split_between_fragments_is_valid() -> None:
+    client = Client(FakeServer())
+    client.protocol.send_text(b"\xc3", fin=False)
+    client.protocol.send_continuation(b"\xa9", fin=True)
+    client.flush()
+
+    client.server.publish_price("1")
+
+    assert client.prices() == ["1"]
 
 
 @pytest.mark.parametrize(("offered", "chosen"), [(["other", "opensqt.v2"], "opensqt.v2"), (["other"], None)])
-def test_the_subprotocol_is_ours_or_none(offered: list[str], chosen: str | None) -> None:
-    browser = Browser(Theatre(), subprotocols=offered)
+def test_only_the_own_subprotocol_is_selected(offered: list[str], chosen: str | None) -> None:
+    client = Client(FakeServer(), subprotocols=offered)
 
-    assert browser.client.subprotocol == chosen
-    assert len(browser.stage.hub) == 1
+    assert client.protocol.subprotocol == chosen
+    assert len(client.server.hub) == 1
 
 
-def test_a_viewer_switches_by_a_message() -> None:
-    browser = Browser(Theatre(), subprotocols=["opensqt.v2"])
-    browser.stage.hub.publish(browser.stage.projection.apply(events.ticker("7", symbol=ETH), 1))
+def test_viewer_switches_symbols_by_a_message() -> None:
+    client = Client(FakeServer(), subprotocols=["opensqt.v2"])
+    client.server.hub.publish(client.server.projection.apply(events.ticker("7", symbol=ETH), 1))
 
-    browser.client.send_text(b'{"type":"subscribe","data":{"topics":[{"symbol":"ETHUSDT"}]}}')
-    browser.speak()
-    browser.stage.tell("101")
+    client.protocol.send_text(b'{"type":"subscribe","data":{"topics":[{"symbol":"ETHUSDT"}]}}')
+    client.flush()
+    client.server.publish_price("101")
 
-    assert browser.prices() == ["7"]
+    assert client.prices() == ["7"]
 
 
 @pytest.mark.parametrize(
-    "said",
+    "text",
     [
         b"hello",
         b"{}",
@@ -313,28 +313,28 @@ def test_a_viewer_switches_by_a_message() -> None:
         b'{"type":"subscribe","data":{"topics":[{"symbols":"DOGEUSDT"}]}}',
     ],
 )
-def test_what_is_not_understood_is_answered_and_changes_nothing(said: bytes) -> None:
-    browser = Browser(Theatre(), subprotocols=["opensqt.v2"])
-    browser.client.send_text(said)
-    browser.speak()
-    browser.stage.tell("101")
+def test_invalid_request_is_answered_and_changes_nothing(text: bytes) -> None:
+    client = Client(FakeServer(), subprotocols=["opensqt.v2"])
+    client.protocol.send_text(text)
+    client.flush()
+    client.server.publish_price("101")
 
-    assert [kind for kind, _ in messages_in(browser.sent)] == ["error", "ticker"]
+    assert [kind for kind, _ in messages_in(client.sent)] == ["error", "ticker"]
 
 
-def test_too_many_viewers_of_one_address_are_refused_until_one_leaves() -> None:
-    stage = Theatre(connections_per_address=1)
-    first = Browser(stage)
+def test_connections_of_an_address_are_limited_until_one_closes() -> None:
+    server = FakeServer(connections_per_address=1)
+    first = Client(server)
 
-    assert "429" in str(Browser(stage).client.handshake_exc)
+    assert "429" in str(Client(server).protocol.handshake_exc)
     first.session.lost()
     first.session.lost()
-    assert Browser(stage).client.state is State.OPEN
+    assert Client(server).protocol.state is State.OPEN
 
 
-def test_a_viewer_that_went_is_forgotten() -> None:
-    browser = Browser(Theatre())
-    browser.session.lost()
+def test_lost_viewer_is_removed_from_the_hub() -> None:
+    client = Client(FakeServer())
+    client.session.lost()
 
-    assert len(browser.stage.hub) == 0
-    assert not browser.session.send(b"", 0)
+    assert len(client.server.hub) == 0
+    assert not client.session.send(b"", 0)

@@ -1,4 +1,4 @@
-"""The account publisher: the private stream, and what a sweep finds that it missed."""
+"""Account publisher: the private stream, and sweeps that find what it missed."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ import msgspec
 from bus import Bus, FreeRunning, Registry, Service
 from bus.metrics import CollectorRegistry
 from producers.account.publisher import AccountPublisher
-from producers.simulated.app import Served
+from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
 from producers.simulated.settings import FundingSettings
 from schemas import subjects
@@ -23,18 +23,19 @@ from schemas.units import SECOND_NS, Side, Symbol
 from schemas.venue.account import OpenOrders, Position
 from schemas.venue.market import FeedChanged, FeedState
 from schemas.venue.orders import OrderReport, OrderStatus, Trade
+from tests.builders import TICKER
 from tests.producers.conftest import NewClient, Serve
 from tests.producers.simulated.examples import PERP, SIM, decision, new_settings
 from tests.producers.streams import first, until
-from tests.schemas.examples import EXAMPLES, TICKER
+from tests.schemas.examples import EXAMPLES
 
 TAKE = decision(Side.BUY, "150", "t", post_only=False)
 
 
 @asynccontextmanager
-async def publishing(here: Service, source: SimulatedVenue) -> AsyncIterator[AccountPublisher]:
-    publisher = AccountPublisher(here, source, SIM, FreeRunning())
-    await publisher.recall([PERP])
+async def publishing(service: Service, source: SimulatedVenue) -> AsyncIterator[AccountPublisher]:
+    publisher = AccountPublisher(service, source, SIM, FreeRunning())
+    await publisher.restore([PERP])
     task = asyncio.create_task(publisher.follow())
     try:
         yield publisher
@@ -44,10 +45,10 @@ async def publishing(here: Service, source: SimulatedVenue) -> AsyncIterator[Acc
             await task
 
 
-async def test_what_the_private_stream_tells_is_on_the_bus(
-    bus: Bus, here: Service, client: SimulatedVenue
+async def test_events_of_the_private_stream_are_published(
+    bus: Bus, service: Service, client: SimulatedVenue
 ) -> None:
-    async with publishing(here, client):
+    async with publishing(service, client):
         await first(bus, Stream.ACCOUNT, subjects.open_orders(SIM, PERP))
         await client.place(PERP, TAKE)
         (trade,) = await first(bus, Stream.ORDERS, subjects.own_trade(SIM, PERP))
@@ -57,49 +58,47 @@ async def test_what_the_private_stream_tells_is_on_the_bus(
     assert [r.status for r in reports if isinstance(r, OrderReport)] == [OrderStatus.NEW, OrderStatus.FILLED]
 
 
-async def test_a_trade_that_nobody_listened_to_is_found_by_the_sweep(
-    bus: Bus, here: Service, client: SimulatedVenue
+async def test_a_missed_trade_is_found_by_the_sweep(
+    bus: Bus, service: Service, client: SimulatedVenue
 ) -> None:
     await client.place(PERP, TAKE)
-    async with publishing(here, client):
+    async with publishing(service, client):
         (trade,) = await first(bus, Stream.ORDERS, subjects.own_trade(SIM, PERP))
         await until(bus, Stream.ACCOUNT, subjects.position(SIM, PERP), lambda events: _quantity(events) == 1)
     assert isinstance(trade, Trade)
 
 
-async def test_a_trade_is_published_once_whatever_is_swept(
-    bus: Bus, here: Service, client: SimulatedVenue
+async def test_a_trade_is_published_once_despite_sweeps(
+    bus: Bus, service: Service, client: SimulatedVenue
 ) -> None:
-    async with publishing(here, client) as publisher:
+    async with publishing(service, client) as publisher:
         await first(bus, Stream.ACCOUNT, subjects.open_orders(SIM, PERP))
         await client.place(PERP, TAKE)
         await first(bus, Stream.ORDERS, subjects.own_trade(SIM, PERP))
         await publisher.sweep()
-    here.registry = CollectorRegistry()
-    async with publishing(here, client) as publisher:
+    service.registry = CollectorRegistry()
+    async with publishing(service, client) as publisher:
         await publisher.sweep()
         await client.place(PERP, decision(Side.BUY, "150", "u", post_only=False))
         trades = await first(bus, Stream.ORDERS, subjects.own_trade(SIM, PERP), 2)
     assert [trade.client_order_id for trade in trades if isinstance(trade, Trade)] == ["t", "u"]
 
 
-async def test_nonsense_among_the_sweeps_is_read_past(
-    bus: Bus, here: Service, client: SimulatedVenue
-) -> None:
-    level = subjects.open_orders(SIM, PERP)
-    async with publishing(here, client):
-        await first(bus, Stream.ACCOUNT, level)
-    await bus.store(level, TICKER)
-    here.registry = CollectorRegistry()
-    async with publishing(here, client):
+async def test_an_undecodable_sweep_is_skipped(bus: Bus, service: Service, client: SimulatedVenue) -> None:
+    subject = subjects.open_orders(SIM, PERP)
+    async with publishing(service, client):
+        await first(bus, Stream.ACCOUNT, subject)
+    await bus.store(subject, TICKER)
+    service.registry = CollectorRegistry()
+    async with publishing(service, client):
         await client.place(PERP, TAKE)
         assert await first(bus, Stream.ORDERS, subjects.own_trade(SIM, PERP))
 
 
-async def test_a_sweep_tells_all_open_orders_and_what_they_include(
-    bus: Bus, here: Service, client: SimulatedVenue
+async def test_a_sweep_publishes_all_open_orders_and_the_order_events_they_include(
+    bus: Bus, service: Service, client: SimulatedVenue
 ) -> None:
-    async with publishing(here, client) as publisher:
+    async with publishing(service, client) as publisher:
         await first(bus, Stream.ACCOUNT, subjects.open_orders(SIM, PERP))
         await client.place(PERP, decision(Side.BUY, "99", "mine"))
         await client.place(PERP, decision(Side.BUY, "98", "by-hand"))
@@ -109,10 +108,10 @@ async def test_a_sweep_tells_all_open_orders_and_what_they_include(
             bus, Stream.ACCOUNT, subjects.open_orders(SIM, PERP), lambda events: len(_orders(events)) == 2
         )
         last = await bus.last(Stream.ORDERS, subjects.order_report(SIM, PERP))
-    level = swept[-1]
-    assert isinstance(level, OpenOrders)
+    open_orders = swept[-1]
+    assert isinstance(open_orders, OpenOrders)
     assert last is not None
-    assert level.includes == last.sequence
+    assert open_orders.includes == last.sequence
 
 
 def _quantity(events: Sequence[object]) -> object:
@@ -125,23 +124,23 @@ def _orders(events: Sequence[object]) -> tuple[object, ...]:
     return last.orders if isinstance(last, OpenOrders) else ()
 
 
-async def test_it_tells_whether_the_private_stream_is_up(
-    bus: Bus, here: Service, client: SimulatedVenue, served: Served
+async def test_the_state_of_the_private_stream_is_published(
+    bus: Bus, service: Service, client: SimulatedVenue, served: RunningVenue
 ) -> None:
-    async with publishing(here, client):
+    async with publishing(service, client):
         await first(bus, Stream.ACCOUNT, subjects.account_feed(SIM), 2)
         async with aiohttp.ClientSession() as session:
             await session.post(f"{served.url}/admin/disconnect?stream=account")
-        told = await first(bus, Stream.ACCOUNT, subjects.account_feed(SIM), 4)
-    states = [each.state for each in told if isinstance(each, FeedChanged)]
+        events = await first(bus, Stream.ACCOUNT, subjects.account_feed(SIM), 4)
+    states = [each.state for each in events if isinstance(each, FeedChanged)]
     assert states == [FeedState.DOWN, FeedState.UP, FeedState.DOWN, FeedState.UP]
 
 
 async def test_the_private_stream_is_up_after_the_first_sweep(
-    bus: Bus, here: Service, client: SimulatedVenue
+    bus: Bus, service: Service, client: SimulatedVenue
 ) -> None:
-    async with publishing(here, client):
-        await until(bus, Stream.ACCOUNT, subjects.account_feed(SIM), lambda told: _is_up(told[-1]))
+    async with publishing(service, client):
+        await until(bus, Stream.ACCOUNT, subjects.account_feed(SIM), lambda events: _is_up(events[-1]))
         swept = await bus.last(Stream.ACCOUNT, subjects.position(SIM, PERP))
         up = await bus.last(Stream.ACCOUNT, subjects.account_feed(SIM))
     assert swept is not None
@@ -153,15 +152,15 @@ def _is_up(event: object) -> bool:
     return isinstance(event, FeedChanged) and event.state is FeedState.UP
 
 
-async def test_what_joins_the_roster_is_swept_and_what_leaves_it_is_not(
-    bus: Bus, here: Service, client: SimulatedVenue
+async def test_added_symbols_are_swept_and_removed_ones_are_not(
+    bus: Bus, service: Service, client: SimulatedVenue
 ) -> None:
-    publisher = AccountPublisher(here, client, SIM, FreeRunning())
+    publisher = AccountPublisher(service, client, SIM, FreeRunning())
     roster = Registry(bus, "symbols")
     entry = next(event for event in EXAMPLES if isinstance(event, SymbolEntry))
     tasks = [
         asyncio.create_task(publisher.follow_roster()),
-        asyncio.create_task(publisher.sweep_now_and_then(3600)),
+        asyncio.create_task(publisher.run_sweeps(3600)),
     ]
     key = subjects.registry_key(SIM, PERP)
     revision = await roster.create(key, msgspec.structs.replace(entry, venue=SIM, symbol=PERP))
@@ -170,11 +169,11 @@ async def test_what_joins_the_roster_is_swept_and_what_leaves_it_is_not(
     forgotten = asyncio.Event()
     forget = publisher.forget
 
-    async def forget_and_tell(symbol: Symbol) -> None:
+    async def forget_and_set(symbol: Symbol) -> None:
         await forget(symbol)
         forgotten.set()
 
-    publisher.forget = forget_and_tell  # type: ignore[method-assign]
+    publisher.forget = forget_and_set  # type: ignore[method-assign]
     await roster.delete(key, revision)
     await forgotten.wait()
     assert publisher.status()["symbols"] == []
@@ -182,8 +181,8 @@ async def test_what_joins_the_roster_is_swept_and_what_leaves_it_is_not(
         task.cancel()
 
 
-async def test_funding_that_nobody_listened_to_is_found_by_the_sweep_and_published_once(
-    bus: Bus, here: Service, serve: Serve, new_client: NewClient, tmp_path: Path
+async def test_missed_funding_is_found_by_the_sweep_and_published_once(
+    bus: Bus, service: Service, serve: Serve, new_client: NewClient, tmp_path: Path
 ) -> None:
     funding = FundingSettings(rate=Decimal("0.0001"), interval=SECOND_NS)
     served = await serve(new_settings(tmp_path, funding=funding))
@@ -192,15 +191,15 @@ async def test_funding_that_nobody_listened_to_is_found_by_the_sweep_and_publish
     for _ in range(12):
         served.venue.tick()
     payments = served.venue.all_fundings()
-    async with publishing(here, client) as publisher:
+    async with publishing(service, client) as publisher:
         found = await first(bus, Stream.ORDERS, subjects.funding(SIM, PERP), len(payments))
         await publisher.sweep()
-    here.registry = CollectorRegistry()
-    async with publishing(here, client) as publisher:
+    service.registry = CollectorRegistry()
+    async with publishing(service, client) as publisher:
         await publisher.sweep()
         for _ in range(8):
             served.venue.tick()
         more = served.venue.all_fundings()
-        told = await first(bus, Stream.ORDERS, subjects.funding(SIM, PERP), len(more))
+        events = await first(bus, Stream.ORDERS, subjects.funding(SIM, PERP), len(more))
     assert found == payments
-    assert told == more
+    assert events == more

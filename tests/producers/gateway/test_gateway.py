@@ -1,35 +1,35 @@
-"""The gateway between a real bus and a real venue: committed decisions become orders, each at most once."""
+"""Gateway between a real bus and a simulated venue: each decision carried out at most once."""
 
 import pytest
 
 from bus import Bus, Fenced
-from producers.simulated.app import Served
+from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
 from producers.simulated.settings import FaultSettings
 from schemas import subjects
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, ClientOrderId, Side
 from schemas.venue.orders import CancelOrder, OrderIntent, OrderStatus, QueryOrder, RejectReason
+from tests.builders import TICKER, TIME
 from tests.producers.conftest import NewClient, RunGateway
 from tests.producers.gateways import INTENTS, REPORTS, commit, reports
 from tests.producers.simulated.examples import PERP, SIM, decision
 from tests.producers.streams import until
-from tests.schemas.examples import TICKER, TIME
 
 BUY = decision(Side.BUY, "99.5", "a")
 
 
 async def test_a_committed_order_is_placed_and_reported(
-    bus: Bus, served: Served, run_gateway: RunGateway
+    bus: Bus, served: RunningVenue, run_gateway: RunGateway
 ) -> None:
     async with run_gateway():
         await commit(bus, BUY)
         (report,) = await reports(bus, 1)
     assert (report.client_order_id, report.status) == ("a", OrderStatus.NEW)
-    assert "a" in served.venue.books.account.open_orders[PERP]
+    assert "a" in served.venue.matching.account.open_orders[PERP]
 
 
-async def test_the_intent_is_on_the_bus_before_the_report(bus: Bus, run_gateway: RunGateway) -> None:
+async def test_the_intent_is_stored_before_the_report(bus: Bus, run_gateway: RunGateway) -> None:
     async with run_gateway():
         await commit(bus, BUY)
         await reports(bus, 1)
@@ -47,7 +47,7 @@ async def test_a_cancel_waits_for_its_order_to_be_placed(bus: Bus, run_gateway: 
         assert [r.status for r in await reports(bus, 2)] == [OrderStatus.NEW, OrderStatus.CANCELED]
 
 
-async def test_a_refusal_is_reported_with_its_reason_and_the_market_s_time(
+async def test_a_rejection_is_reported_with_its_reason_and_the_market_time(
     bus: Bus, run_gateway: RunGateway
 ) -> None:
     async with run_gateway():
@@ -58,8 +58,8 @@ async def test_a_refusal_is_reported_with_its_reason_and_the_market_s_time(
     assert report.time == TIME
 
 
-async def test_an_old_decision_is_not_sent_and_a_cancel_never_is_too_old(
-    bus: Bus, served: Served, run_gateway: RunGateway
+async def test_old_orders_are_not_sent_and_old_cancels_are(
+    bus: Bus, served: RunningVenue, run_gateway: RunGateway
 ) -> None:
     async with run_gateway():
         await commit(bus, BUY)
@@ -70,11 +70,11 @@ async def test_an_old_decision_is_not_sent_and_a_cancel_never_is_too_old(
     late = next(r for r in found if r.client_order_id == "c")
     assert (late.status, late.reject_reason) == (OrderStatus.NOT_PLACED, RejectReason.TOO_LATE)
     assert found[-1].status is OrderStatus.CANCELED
-    assert not served.venue.books.account.open_orders[PERP]
+    assert not served.venue.matching.account.open_orders[PERP]
 
 
-async def test_an_order_whose_answer_was_lost_is_asked_for_and_not_sent_again(
-    bus: Bus, served: Served, new_client: NewClient, run_gateway: RunGateway
+async def test_an_order_without_a_response_is_queried_and_not_sent_again(
+    bus: Bus, served: RunningVenue, new_client: NewClient, run_gateway: RunGateway
 ) -> None:
     served.faults.settings = FaultSettings(answer_lost=1.0, answer_delay=60 * SECOND_NS)
     impatient = await new_client(served.url, timeout_s=0.2)
@@ -85,7 +85,7 @@ async def test_an_order_whose_answer_was_lost_is_asked_for_and_not_sent_again(
     assert len(served.venue.history()[0]) == 1
 
 
-async def test_a_gateway_that_died_after_its_intent_finds_out_what_became_of_it(
+async def test_orders_of_a_crashed_gateway_are_resolved(
     bus: Bus, client: SimulatedVenue, run_gateway: RunGateway
 ) -> None:
     sequence = await commit(bus, BUY)
@@ -99,8 +99,8 @@ async def test_a_gateway_that_died_after_its_intent_finds_out_what_became_of_it(
     assert report.status is OrderStatus.NEW
 
 
-async def test_what_never_arrived_is_reported_as_not_placed_when_it_no_longer_can(
-    bus: Bus, served: Served, run_gateway: RunGateway, monkeypatch: pytest.MonkeyPatch
+async def test_an_order_that_never_arrived_is_reported_as_not_placed_after_its_window(
+    bus: Bus, served: RunningVenue, run_gateway: RunGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SimulatedVenue, "receive_window", 0)
     sequence = await commit(bus, BUY)
@@ -114,7 +114,7 @@ async def test_what_never_arrived_is_reported_as_not_placed_when_it_no_longer_ca
     assert not served.venue.history()[0]
 
 
-async def test_a_cancel_that_was_intended_and_not_sent_is_sent_by_the_next_gateway(
+async def test_an_intended_cancel_is_sent_by_the_next_gateway(
     bus: Bus, client: SimulatedVenue, run_gateway: RunGateway
 ) -> None:
     await client.place(PERP, BUY)
@@ -129,7 +129,7 @@ async def test_a_cancel_that_was_intended_and_not_sent_is_sent_by_the_next_gatew
     assert report.status is OrderStatus.CANCELED
 
 
-async def test_nonsense_among_the_intents_stops_nothing(bus: Bus, run_gateway: RunGateway) -> None:
+async def test_an_undecodable_intent_is_skipped(bus: Bus, run_gateway: RunGateway) -> None:
     async with run_gateway():
         await commit(bus, BUY)
         await reports(bus, 1)
@@ -141,7 +141,7 @@ async def test_nonsense_among_the_intents_stops_nothing(bus: Bus, run_gateway: R
 
 
 async def test_an_order_that_waited_longer_than_its_window_is_not_sent(
-    bus: Bus, served: Served, run_gateway: RunGateway, monkeypatch: pytest.MonkeyPatch
+    bus: Bus, served: RunningVenue, run_gateway: RunGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SimulatedVenue, "receive_window", -1)
     async with run_gateway():
@@ -163,14 +163,14 @@ async def test_a_second_gateway_fences_the_first(bus: Bus, run_gateway: RunGatew
                 await old
 
 
-async def test_a_step_that_does_not_decode_is_skipped(bus: Bus, run_gateway: RunGateway) -> None:
+async def test_an_undecodable_step_is_skipped(bus: Bus, run_gateway: RunGateway) -> None:
     async with run_gateway():
-        await bus.publish(subjects.step(SIM, PERP), b"{nonsense")
+        await bus.publish(subjects.step(SIM, PERP), b"{invalid")
         await commit(bus, BUY)
         assert await reports(bus, 1)
 
 
-async def test_a_question_is_answered_with_what_the_venue_has(
+async def test_a_query_is_answered_with_the_venues_report(
     bus: Bus, client: SimulatedVenue, run_gateway: RunGateway
 ) -> None:
     await client.place(PERP, BUY)
@@ -181,8 +181,8 @@ async def test_a_question_is_answered_with_what_the_venue_has(
     assert report.status is OrderStatus.CANCELED
 
 
-async def test_what_the_venue_is_too_busy_for_is_not_placed(
-    bus: Bus, served: Served, run_gateway: RunGateway
+async def test_an_order_the_overloaded_venue_rejects_is_not_placed(
+    bus: Bus, served: RunningVenue, run_gateway: RunGateway
 ) -> None:
     served.faults.settings = FaultSettings(overloaded=1.0, retry_after_s=0.01)
     async with run_gateway():

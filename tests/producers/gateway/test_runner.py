@@ -1,4 +1,4 @@
-"""Several gateways between a real bus and a real venue: who serves what, and what comes and goes."""
+"""Several gateway processes on a real bus: leases and roster changes."""
 
 import asyncio
 import contextlib
@@ -24,15 +24,15 @@ from bus.coordination.membership import Claim, Member
 from producers.gateway import runner as module
 from producers.gateway.executor import GatewayMetrics
 from producers.gateway.gateway import Gateway
-from producers.gateway.runner import Gateways
-from producers.simulated.app import Served
+from producers.gateway.runner import GatewayRunner
+from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
 from schemas import subjects
 from schemas.engine.journal import SymbolEntry
 from schemas.subjects import Stream
 from schemas.units import Side, Symbol
 from schemas.venue.orders import OrderStatus
-from tests.producers.gateways import INTENTS, commit, new_precautions, reports
+from tests.producers.gateways import INTENTS, commit, new_checks, reports
 from tests.producers.simulated.examples import PERP, SIM, decision
 from tests.schemas.examples import EXAMPLES
 
@@ -51,28 +51,30 @@ async def roster(bus: Bus) -> Registry:
 
 
 @asynccontextmanager
-async def serving(server: EmbeddedServer, client: SimulatedVenue, name: str) -> AsyncIterator[Gateways]:
+async def serving(server: EmbeddedServer, client: SimulatedVenue, name: str) -> AsyncIterator[GatewayRunner]:
     async with AsyncExitStack() as stack:
-        here: Service = await stack.enter_async_context(
+        service: Service = await stack.enter_async_context(
             open_service("gateway", bus_url=server.url, http_port=None)
         )
-        tenure = await stack.enter_async_context(leases(here.bus, "gateway.sim", name, timing=QUICK))
-        metrics = GatewayMetrics(here.registry)
+        lease_provider = await stack.enter_async_context(
+            leases(service.bus, "gateway.sim", name, timing=QUICK)
+        )
+        metrics = GatewayMetrics(service.registry)
 
         @asynccontextmanager
         async def make(symbol: Symbol) -> AsyncIterator[Gateway]:
             yield Gateway(
-                here,
+                service,
                 client,
                 symbol,
                 metrics=metrics,
-                turns=FreeRunning(),
+                gate=FreeRunning(),
                 concurrency=8,
                 place_lifetime=10**10,
-                precautions=new_precautions(here),
+                checks=new_checks(service),
             )
 
-        served = Gateways(here, SIM, tenure, make)
+        served = GatewayRunner(service, SIM, lease_provider, make)
         running = asyncio.create_task(served.run())
         try:
             yield served
@@ -89,7 +91,7 @@ async def until_in_bucket(bus: Bus, key: str, wanted: Callable[[bytes], bool]) -
                 return
 
 
-def standing(gateways: Gateways, symbol: Symbol = PERP) -> object:
+def standing(gateways: GatewayRunner, symbol: Symbol = PERP) -> object:
     symbols = gateways.status()["symbols"]
     assert isinstance(symbols, dict)
     return symbols[symbol]["standing"]
@@ -106,7 +108,7 @@ async def test_a_symbol_of_the_roster_is_served(
 
 
 async def test_another_gateway_takes_over_and_sends_nothing_twice(
-    server: EmbeddedServer, bus: Bus, roster: Registry, client: SimulatedVenue, served: Served
+    server: EmbeddedServer, bus: Bus, roster: Registry, client: SimulatedVenue, served: RunningVenue
 ) -> None:
     await commit(bus, BUY)
     async with AsyncExitStack() as second:
@@ -119,10 +121,10 @@ async def test_another_gateway_takes_over_and_sends_nothing_twice(
         await until_in_bucket(bus, LEASE, lambda data: b'"two"' in data)
         await reports(bus, 2)
         assert standing(two) == "running here"
-    assert sorted(served.venue.books.account.open_orders[PERP]) == ["a", "b"]
+    assert sorted(served.venue.matching.account.open_orders[PERP]) == ["a", "b"]
 
 
-async def test_what_a_dead_gateway_served_is_taken_over(
+async def test_the_symbols_of_a_dead_gateway_are_taken_over(
     server: EmbeddedServer, bus: Bus, roster: Registry, client: SimulatedVenue
 ) -> None:
     lease = Registry(bus, "lease")
@@ -134,7 +136,7 @@ async def test_what_a_dead_gateway_served_is_taken_over(
     assert await lease.get("member.gateway.sim.dead") is None
 
 
-async def test_a_symbol_that_left_the_roster_is_served_until_nothing_is_unresolved(
+async def test_a_removed_symbol_is_served_until_nothing_is_unresolved(
     server: EmbeddedServer,
     bus: Bus,
     roster: Registry,
@@ -156,7 +158,7 @@ async def test_a_symbol_that_left_the_roster_is_served_until_nothing_is_unresolv
         await reports(bus, 3)
 
 
-async def test_who_is_fenced_comes_back_and_the_others_are_not_touched(
+async def test_a_fenced_gateway_is_restarted(
     server: EmbeddedServer, bus: Bus, roster: Registry, client: SimulatedVenue
 ) -> None:
     async with serving(server, client, "one"):

@@ -1,4 +1,4 @@
-"""The market publisher: rules and history once, then what happens; paced as it comes or in lock-step."""
+"""Market publisher: instruments, history, live events; in real time and in lock-step."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -11,10 +11,10 @@ from bus import Bus, LockStep, Registry, Service
 from bus.metrics import CollectorRegistry
 from producers.market.pacing import LockStepPace, RealTime
 from producers.market.publisher import MarketPublisher
-from producers.market.symbol_changes import follow_newcomers
-from producers.outbox import Outbox
+from producers.market.symbol_changes import follow_symbol_changes
 from producers.ports import MarketUpdate
-from producers.simulated.app import Served
+from producers.retry import Outbox
+from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
 from schemas import subjects
 from schemas.codec import decode_as
@@ -23,43 +23,44 @@ from schemas.subjects import Stream
 from schemas.units import Symbol
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
+from tests.builders import TICKER
 from tests.producers.conftest import NewClient, Serve
 from tests.producers.simulated.examples import PERP, SIM, new_settings
 from tests.producers.streams import first
-from tests.schemas.examples import EXAMPLES, TICKER
+from tests.schemas.examples import EXAMPLES
 
 HISTORY = subjects.closed_candle(SIM, PERP, "1m")
 KEY = subjects.registry_key(SIM, PERP)
 
 
-def publisher(here: Service, source: SimulatedVenue) -> MarketPublisher:
-    return MarketPublisher(here, source, SIM, RealTime(here.bus))
+def publisher(service: Service, source: SimulatedVenue) -> MarketPublisher:
+    return MarketPublisher(service, source, SIM, RealTime(service.bus))
 
 
-async def test_the_rules_of_the_symbols_are_in_the_registry(
-    bus: Bus, here: Service, client: SimulatedVenue
+async def test_instruments_are_stored_in_the_registry(
+    bus: Bus, service: Service, client: SimulatedVenue
 ) -> None:
     for _ in range(2):
-        await publisher(here, client).publish_instruments([PERP])
-        here.registry = CollectorRegistry()
+        await publisher(service, client).publish_instruments([PERP])
+        service.registry = CollectorRegistry()
     stored = await Registry(bus, "instruments").get(KEY)
     assert stored is not None
     assert decode_as(stored.data, Instrument).symbol == PERP
 
 
-async def test_a_symbol_that_the_venue_lacks_is_named(here: Service, client: SimulatedVenue) -> None:
+async def test_a_symbol_unknown_to_the_venue_is_named(service: Service, client: SimulatedVenue) -> None:
     with pytest.raises(LookupError, match="sim has no DOGE/USDT; it has BTC/USDT:USDT"):
-        await publisher(here, client).publish_instruments([Symbol("DOGE/USDT")])
+        await publisher(service, client).publish_instruments([Symbol("DOGE/USDT")])
 
 
-async def test_history_is_stored_once_whoever_asks_again(
-    bus: Bus, here: Service, serve: Serve, new_client: NewClient, tmp_path: Path
+async def test_history_is_stored_once(
+    bus: Bus, service: Service, serve: Serve, new_client: NewClient, tmp_path: Path
 ) -> None:
     served = await serve(new_settings(tmp_path, ticks=4))
     source = await new_client(served.url)
     for _ in range(2):
-        await publisher(here, source).back_fill([PERP])
-        here.registry = CollectorRegistry()
+        await publisher(service, source).backfill([PERP])
+        service.registry = CollectorRegistry()
     state = await bus.stream_state(Stream.CANDLES)
     (oldest,) = await first(bus, Stream.CANDLES, HISTORY)
     assert isinstance(oldest, Candle)
@@ -67,9 +68,9 @@ async def test_history_is_stored_once_whoever_asks_again(
     assert state.last == state.messages
 
 
-async def test_what_happens_is_on_the_bus(bus: Bus, here: Service, client: SimulatedVenue) -> None:
-    market = publisher(here, client)
-    await market.back_fill([PERP])
+async def test_market_events_are_published(bus: Bus, service: Service, client: SimulatedVenue) -> None:
+    market = publisher(service, client)
+    await market.backfill([PERP])
     task = asyncio.create_task(market.follow([PERP]))
     (up,) = await first(bus, Stream.MARKET, subjects.feed(SIM, PERP))
     (ticker,) = await first(bus, Stream.MARKET, subjects.ticker(SIM, PERP))
@@ -79,8 +80,8 @@ async def test_what_happens_is_on_the_bus(bus: Bus, here: Service, client: Simul
     assert str(ticker.last) == "100.0"
 
 
-async def test_candles_that_closed_while_the_feed_was_away_are_stored(
-    bus: Bus, here: Service, served: Served, client: SimulatedVenue, monkeypatch: pytest.MonkeyPatch
+async def test_candles_closed_while_disconnected_are_stored(
+    bus: Bus, service: Service, served: RunningVenue, client: SimulatedVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def flicker(symbols: Sequence[Symbol]) -> AsyncIterator[MarketUpdate]:
         for state in (FeedState.UP, FeedState.DOWN, FeedState.UP):
@@ -89,21 +90,23 @@ async def test_candles_that_closed_while_the_feed_was_away_are_stored(
                 served.pacer.proceed(served.venue.cursor.tick)
 
     monkeypatch.setattr(client, "market", flicker)
-    market = publisher(here, client)
-    await market.back_fill([PERP])
+    market = publisher(service, client)
+    await market.backfill([PERP])
     await market.follow([PERP])
     (candle,) = await first(bus, Stream.CANDLES, HISTORY)
     assert isinstance(candle, Candle)
     assert candle.closed
 
 
-async def test_in_lock_step_the_market_waits_for_who_acts_on_it(
-    bus: Bus, here: Service, client: SimulatedVenue
+async def test_in_lock_step_the_market_waits_for_the_engine(
+    bus: Bus, service: Service, client: SimulatedVenue
 ) -> None:
-    outbox = Outbox(bus, here.log)
-    market = MarketPublisher(here, client, SIM, LockStepPace(bus, outbox, client, SIM, [PERP], here.log))
-    await market.back_fill([PERP])
-    heard = []
+    outbox = Outbox(bus, service.log)
+    market = MarketPublisher(
+        service, client, SIM, LockStepPace(bus, outbox, client, SIM, [PERP], service.log)
+    )
+    await market.backfill([PERP])
+    prices = []
     async with (
         LockStep(bus, f"account.{SIM}") as account,
         LockStep(bus, f"engine.{KEY}.orders") as orders,
@@ -115,29 +118,29 @@ async def test_in_lock_step_the_market_waits_for_who_acts_on_it(
         for count in range(1, 9):
             last = (await first(bus, Stream.MARKET, subjects.ticker(SIM, PERP), count))[-1]
             assert isinstance(last, Ticker)
-            heard.append(str(last.last))
+            prices.append(str(last.last))
             tickers.leave(last.time, 0)
         await task
-    assert heard == ["100.0", "99.0", "101.0", "100.5", "100.5", "99.0", "101.0", "100.5"]
+    assert prices == ["100.0", "99.0", "101.0", "100.5", "100.5", "99.0", "101.0", "100.5"]
 
 
-async def test_what_joins_the_roster_is_published_and_what_leaves_it_is_not(
-    bus: Bus, here: Service, client: SimulatedVenue, monkeypatch: pytest.MonkeyPatch
+async def test_added_symbols_are_published_and_removed_ones_are_not(
+    bus: Bus, service: Service, client: SimulatedVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticks: asyncio.Queue[int] = asyncio.Queue()
 
-    async def told(symbols: Sequence[Symbol]) -> AsyncIterator[MarketUpdate]:
+    async def tickers(symbols: Sequence[Symbol]) -> AsyncIterator[MarketUpdate]:
         while True:
             yield MarketUpdate((msgspec.structs.replace(TICKER, symbol=PERP, time=await ticks.get()),), 0)
             ticks.task_done()
 
-    monkeypatch.setattr(client, "market", told)
-    market = publisher(here, client)
+    monkeypatch.setattr(client, "market", tickers)
+    market = publisher(service, client)
     roster = Registry(bus, "symbols")
     entry = next(event for event in EXAMPLES if isinstance(event, SymbolEntry))
     entry = msgspec.structs.replace(entry, venue=SIM, symbol=PERP)
-    muted, unmuted = heard_calls(market, "mute"), heard_calls(market, "unmute")
-    task = asyncio.create_task(follow_newcomers(market, [], bus, SIM, here.log))
+    muted, unmuted = event_of_calls(market, "mute"), event_of_calls(market, "unmute")
+    task = asyncio.create_task(follow_symbol_changes(market, [], bus, SIM, service.log))
     revision = await roster.create(KEY, entry)
     ticks.put_nowait(1)
     await first(bus, Stream.MARKET, subjects.ticker(SIM, PERP))
@@ -155,7 +158,7 @@ async def test_what_joins_the_roster_is_published_and_what_leaves_it_is_not(
     assert [event.time for event in found if isinstance(event, Ticker)] == [1, 3]
 
 
-def heard_calls(market: MarketPublisher, name: str) -> asyncio.Event:
+def event_of_calls(market: MarketPublisher, name: str) -> asyncio.Event:
     called, method = asyncio.Event(), getattr(market, name)
 
     def call(symbol: Symbol) -> None:
@@ -166,13 +169,13 @@ def heard_calls(market: MarketPublisher, name: str) -> asyncio.Event:
     return called
 
 
-async def test_a_newcomer_that_the_venue_lacks_stops_nothing(
-    bus: Bus, here: Service, client: SimulatedVenue
+async def test_an_added_symbol_unknown_to_the_venue_is_skipped(
+    bus: Bus, service: Service, client: SimulatedVenue
 ) -> None:
     entry = next(event for event in EXAMPLES if isinstance(event, SymbolEntry))
     doge = msgspec.structs.replace(entry, venue=SIM, symbol=Symbol("DOGE/USDT"))
     await Registry(bus, "symbols").create(subjects.registry_key(SIM, doge.symbol), doge)
     await Registry(bus, "symbols").create(KEY, msgspec.structs.replace(entry, venue=SIM, symbol=PERP))
-    task = asyncio.create_task(follow_newcomers(publisher(here, client), [], bus, SIM, here.log))
+    task = asyncio.create_task(follow_symbol_changes(publisher(service, client), [], bus, SIM, service.log))
     (_,) = await first(bus, Stream.MARKET, subjects.ticker(SIM, PERP))
     task.cancel()

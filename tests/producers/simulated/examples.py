@@ -1,11 +1,11 @@
-"""Symbols, settings, candle files and orders to test the simulated venue with."""
+"""Builders of symbols, settings, candle files and orders for tests of the simulated venue."""
 
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from producers.simulated.listing import Listing, Quote
-from producers.simulated.matching.engine import Books, Liquidity
+from producers.simulated.listing import Liquidity, Listing, Quote
+from producers.simulated.matching.engine import MatchingEngine
 from producers.simulated.matching.ledger import Wallet
 from producers.simulated.matching.orders import NewOrder
 from producers.simulated.settings import RecordingSettings, SymbolSettings, VenueSettings
@@ -17,7 +17,7 @@ SIM = VenueId("sim")
 PERP = Symbol("BTC/USDT:USDT")
 SPOT = Symbol("ETH/USDT")
 START_NS = 1_700_000_000 * SECOND_NS
-PLENTY = Liquidity(Decimal(1_000_000), Decimal(0))
+AMPLE_LIQUIDITY = Liquidity(Decimal(1_000_000), Decimal(0))
 
 PERPETUAL = Instrument(
     venue=SIM,
@@ -34,7 +34,7 @@ PERPETUAL = Instrument(
     taker_fee=Decimal("0.0005"),
     maximum_leverage=Decimal(20),
 )
-CASH = Instrument(
+SPOT_INSTRUMENT = Instrument(
     venue=SIM,
     symbol=SPOT,
     kind=InstrumentKind.SPOT,
@@ -50,23 +50,21 @@ CASH = Instrument(
 )
 
 
-def new_books(*, cash: str = "10000", leverage: int = 10, maximum_open_orders: int = 50) -> Books:
-    """Return the books of a new account, with both markets at 100.0 to 100.1."""
+def new_engine(*, cash: str = "10000", leverage: int = 10, maximum_open_orders: int = 50) -> MatchingEngine:
+    """Return a matching engine with a new account, both markets quoted at 100.0 to 100.1."""
     listings = {
         rules.symbol: Listing(rules, Decimal(leverage), maximum_open_orders, Decimal(10_000))
-        for rules in (PERPETUAL, CASH)
+        for rules in (PERPETUAL, SPOT_INSTRUMENT)
     }
     wallets = [
         Wallet(asset=asset, initial=Decimal(total), total=Decimal(total))
         for asset, total in (("USDT", cash), ("ETH", "5"))
     ]
-    books = Books(SIM, listings, wallets)
-    books.account.quotes = dict.fromkeys(listings, quote("100.0"))
-    return books
+    return MatchingEngine(SIM, listings, wallets, dict.fromkeys(listings, quote("100.0")))
 
 
 def quote(last: str, *, is_rising: bool = False) -> Quote:
-    """Return a quote whose last price is the bid, or the ask where it is rising."""
+    """Return a quote with a spread of one tick; `last` is its bid, or its ask if the price is rising."""
     price, tick = Decimal(last), PERPETUAL.tick_size
     return Quote(price - tick, price, price) if is_rising else Quote(price, price + tick, price)
 
@@ -92,15 +90,17 @@ def order(
     )
 
 
-def trade_at(books: Books, last: str, liquidity: Liquidity = PLENTY, symbol: Symbol = PERP) -> None:
-    """Let the market trade at a price."""
-    books.trade_at(symbol, quote(last), lambda: liquidity, START_NS)
+def apply_tick(
+    matching: MatchingEngine, last: str, liquidity: Liquidity = AMPLE_LIQUIDITY, symbol: Symbol = PERP
+) -> None:
+    """Apply a market tick with this last price."""
+    matching.apply_tick(symbol, quote(last), lambda: liquidity, START_NS)
 
 
 def decision(
     side: Side, price: str, name: str = "a", *, quantity: str = "1", post_only: bool = True
 ) -> PlaceOrder:
-    """Return an order as the engine decides it."""
+    """Return a place decision of the trading engine."""
     return PlaceOrder(
         client_order_id=ClientOrderId(name),
         side=side,
@@ -113,7 +113,7 @@ def decision(
 
 
 def new_settings(directory: Path, **changes: object) -> VenueSettings:
-    """Return the settings of a lock-step model of the perpetual, some of them changed."""
+    """Return the settings of a lock-step model of the perpetual, with changes."""
     settings: dict[str, object] = {
         "store": str(directory / "venue.db"),
         "symbols": (perpetual_settings(),),
@@ -128,15 +128,15 @@ def perpetual_settings() -> SymbolSettings:
     return SymbolSettings(instrument=PERPETUAL, leverage=Decimal(10), traded_notional=Decimal(1_000_000))
 
 
-def recorded(directory: Path, candles: Sequence[str], **changes: object) -> VenueSettings:
-    """Return the settings of a lock-step recording, each candle as `open high low close`."""
+def recording_settings(directory: Path, candles: Sequence[str], **changes: object) -> VenueSettings:
+    """Return the settings of a lock-step recording; each candle is `open high low close`."""
     path = write_candles(directory / "candles.csv", candles)
     recording = RecordingSettings(paths={PERP: str(path)}, warmup=0)
     return new_settings(directory, recording=recording, **changes)
 
 
 def write_candles(path: Path, candles: Sequence[str]) -> Path:
-    """Write a candle file, one candle a minute."""
+    """Write a candle file with one candle per minute."""
     rows = [
         ",".join([str(START_NS // 10**6 + i * 60_000), *prices.split(), "12.5"])
         for i, prices in enumerate(candles)

@@ -1,14 +1,16 @@
-"""Reasons in words."""
+"""Explanations of the reasons for not quoting."""
 
-from schemas.grid.reasons import WORDS, words
+from schemas.grid.reasons import EXPLANATIONS, explain
 from schemas.grid.view import NotQuoting
 
 
-def test_every_reason_has_words_and_says_what_helps() -> None:
-    assert not {reason.value for reason in NotQuoting} - WORDS.keys()
-    assert all(each.says and each.to_do for each in WORDS.values())
+def test_every_reason_has_a_sentence_and_a_remedy() -> None:
+    assert not {reason.value for reason in NotQuoting} - EXPLANATIONS.keys()
+    assert all(each.sentence.endswith(".") and each.remedy.endswith(".") for each in EXPLANATIONS.values())
 
 
-def test_what_a_guard_says_is_part_of_the_sentence() -> None:
-    assert words(NotQuoting.BREAKER_OPEN, "two losses").says == "The circuit breaker is open: two losses"
-    assert words(NotQuoting.BREAKER_OPEN).says == "The circuit breaker is open."
+def test_detail_is_appended_to_the_sentence() -> None:
+    assert (
+        explain(NotQuoting.BREAKER_OPEN, "two losses").sentence == "The circuit breaker is open: two losses."
+    )
+    assert explain(NotQuoting.BREAKER_OPEN).sentence == "The circuit breaker is open."

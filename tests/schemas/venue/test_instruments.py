@@ -1,4 +1,4 @@
-"""Rounding to the steps of a venue."""
+"""Rounding to tick and lot sizes."""
 
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ steps = st.sampled_from([Decimal(text) for text in ("0.01", "0.1", "1", "0.5", "
 
 
 @given(values, steps)
-def test_floor_and_ceiling_enclose_the_value_within_a_step(value: Decimal, step: Decimal) -> None:
+def test_floor_and_ceiling_enclose_the_value_within_one_step(value: Decimal, step: Decimal) -> None:
     low, high = floor_to(value, step), ceil_to(value, step)
     assert low <= value <= high
     assert high - low in (0, step)
@@ -20,6 +20,6 @@ def test_floor_and_ceiling_enclose_the_value_within_a_step(value: Decimal, step:
     assert high % step == 0
 
 
-def test_a_step_keeps_its_digits() -> None:
+def test_the_result_has_the_decimals_of_the_step() -> None:
     assert str(floor_to(Decimal("46319.37"), Decimal("0.10"))) == "46319.30"
     assert str(ceil_to(Decimal("46319.37"), Decimal("0.10"))) == "46319.40"

@@ -1,23 +1,23 @@
-"""The order life cycle, read from its table."""
+"""Properties of the order life cycle table."""
 
 from schemas.venue.orders import LIFE_CYCLE, OrderStatus
 
 
-def test_every_status_has_its_row() -> None:
+def test_every_status_has_a_row() -> None:
     assert set(LIFE_CYCLE) == set(OrderStatus)
 
 
-def test_a_status_is_terminal_when_nothing_follows() -> None:
+def test_a_status_is_terminal_when_it_has_no_successor() -> None:
     alive = {status for status in OrderStatus if not status.is_terminal}
     assert alive == {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED}
 
 
-def test_nothing_returns_to_an_earlier_status() -> None:
+def test_no_status_is_reachable_from_itself() -> None:
     for status in OrderStatus:
         assert status not in _reachable(status)
 
 
-def test_every_life_ends() -> None:
+def test_a_terminal_status_is_reachable_from_every_status() -> None:
     for status in OrderStatus:
         assert status.is_terminal or any(after.is_terminal for after in _reachable(status))
 

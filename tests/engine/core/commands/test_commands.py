@@ -1,4 +1,4 @@
-"""Commands: done once, in time, and answered."""
+"""Commands: applied once, before their expiry, and answered."""
 
 import pytest
 
@@ -21,7 +21,7 @@ from tests.engine.core.examples import (
 )
 
 
-def test_pause_cancels_what_opens_and_keeps_what_closes() -> None:
+def test_pause_cancels_opening_orders_and_keeps_closing_orders() -> None:
     grid = started(NEUTRAL)
     fill(grid, -1)
     accept_all(grid)
@@ -32,14 +32,14 @@ def test_pause_cancels_what_opens_and_keeps_what_closes() -> None:
     assert closing not in canceled(change)
 
 
-def test_paused_opens_nothing_and_still_closes() -> None:
+def test_paused_grid_places_closing_orders_only() -> None:
     grid = started()
     step(grid, command(CommandName.PAUSE))
     assert not placed(step(grid, ticker(980)))
     assert [each.side for each in placed(fill(grid, -1))] == [Side.SELL]
 
 
-def test_resume_opens_again() -> None:
+def test_resume_places_opening_orders_again() -> None:
     grid = started()
     grid.process([command(CommandName.PAUSE), ticker(1000)])
     change = step(grid, command(CommandName.RESUME), ticker(900))
@@ -48,14 +48,14 @@ def test_resume_opens_again() -> None:
 
 
 @pytest.mark.parametrize(("name", "paused"), [(CommandName.PAUSE, True), (CommandName.RESUME, False)])
-def test_what_is_so_already_is_unchanged(name: CommandName, paused: bool) -> None:
+def test_repeated_pause_or_resume_is_unchanged(name: CommandName, paused: bool) -> None:
     grid = started()
     state_of(grid).paused = paused
     result = answer(step(grid, command(name)))
     assert result.outcome is CommandOutcome.UNCHANGED
 
 
-def test_an_expired_command_is_answered_and_not_applied() -> None:
+def test_expired_command_is_answered_but_not_applied() -> None:
     grid = started()
     change = step(grid, command(CommandName.PAUSE, received=31))
     assert answer(change).outcome is CommandOutcome.EXPIRED
@@ -63,11 +63,11 @@ def test_an_expired_command_is_answered_and_not_applied() -> None:
     assert not change.decisions
 
 
-def test_a_command_is_in_time_until_its_expiry() -> None:
+def test_command_is_applied_until_its_expiry() -> None:
     assert answer(step(started(), command(CommandName.PAUSE, received=30))).outcome is CommandOutcome.APPLIED
 
 
-def test_an_answer_says_who_asked_and_when_it_was_read() -> None:
+def test_answer_carries_operator_reason_and_receive_time() -> None:
     grid = started()
     asked = command(CommandName.PAUSE, received=7)
     result = answer(step(grid, asked))
@@ -75,15 +75,15 @@ def test_an_answer_says_who_asked_and_when_it_was_read() -> None:
     assert (result.step, result.time) == (grid.step, at(7))
 
 
-def test_a_commands_time_is_not_the_markets() -> None:
+def test_command_time_is_not_market_time() -> None:
     grid = started()
     step(grid, command(CommandName.PAUSE, received=20, expires=99))
     assert state_of(grid).time == at(0)
 
 
-def test_adding_is_not_a_grids_own_business() -> None:
+def test_add_is_refused_by_a_running_grid() -> None:
     result = answer(step(started(), command(CommandName.ADD)))
     assert (result.outcome, result.detail) == (
         CommandOutcome.REFUSED,
-        "it is traded already: a symbol is added at its venue",
+        "the symbol is already traded: only a new symbol can be added",
     )

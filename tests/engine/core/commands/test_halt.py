@@ -1,4 +1,4 @@
-"""Stopped, flattened, removed: what is canceled, what is closed, and what ends it."""
+"""Stop, flatten and remove: what is canceled, what is closed, and what ends them."""
 
 from engine.core.grid import Grid
 from schemas.engine.control import CommandName, CommandOutcome
@@ -40,7 +40,7 @@ STOP, FLATTEN, REMOVE, RESUME = (
 
 
 def holding(settings: GridSettings = LONG) -> Grid:
-    """Return a grid that holds 0.101 at level -1, with its closing order out."""
+    """Return a grid that holds 0.101 at level -1, with a live closing order."""
     grid = started(settings)
     fill(grid, -1)
     accept_all(grid)
@@ -48,12 +48,12 @@ def holding(settings: GridSettings = LONG) -> Grid:
 
 
 def all_end(grid: Grid) -> list[PlaceOrder]:
-    """Let every order that is out be canceled; return what is placed then."""
+    """Let the venue cancel every live order; return the orders placed then."""
     orders = [slot.order for slot in state_of(grid).slots.values() if slot.order]
     return placed(end(grid, *(each.client_order_id for each in orders)))
 
 
-def test_stop_cancels_what_opens_and_what_closes_and_keeps_the_position() -> None:
+def test_stop_cancels_all_orders_and_keeps_the_position() -> None:
     grid = holding()
     change = step(grid, command(STOP))
     assert answer(change).detail == "3 orders canceled, a position of 0.101 BTC stays"
@@ -62,7 +62,7 @@ def test_stop_cancels_what_opens_and_what_closes_and_keeps_the_position() -> Non
     assert grid.why_not_quoting() is NotQuoting.STOPPED
 
 
-def test_stopped_nothing_is_placed_at_any_price() -> None:
+def test_stopped_grid_places_nothing_at_any_price() -> None:
     grid = holding()
     step(grid, command(STOP))
     all_end(grid)
@@ -70,7 +70,7 @@ def test_stopped_nothing_is_placed_at_any_price() -> None:
     assert not placed(step(grid, ticker(1100)))
 
 
-def test_resume_undoes_a_stop_and_a_pause() -> None:
+def test_resume_ends_stop_and_pause() -> None:
     grid = holding()
     step(grid, command(CommandName.PAUSE))
     step(grid, command(STOP))
@@ -81,18 +81,18 @@ def test_resume_undoes_a_stop_and_a_pause() -> None:
     assert answer(step(grid, command(RESUME))).outcome is CommandOutcome.UNCHANGED
 
 
-def test_stopping_twice_changes_nothing() -> None:
+def test_repeated_stop_is_unchanged() -> None:
     grid = started()
     step(grid, command(STOP))
     assert answer(step(grid, command(STOP))).outcome is CommandOutcome.UNCHANGED
 
 
-def test_flatten_cancels_then_closes_beyond_the_best_price_and_is_stopped_when_flat() -> None:
+def test_flatten_cancels_then_closes_beyond_the_best_price_then_stops() -> None:
     grid = holding()
     change = step(grid, command(FLATTEN))
     assert answer(change).detail == (
-        "3 orders canceled, a position of 0.101 BTC is closed at most 0.5% beyond the best price; "
-        "then it is stopped"
+        "3 orders canceled, closing a position of 0.101 BTC at most 0.5% beyond the best price; "
+        "stopped afterwards"
     )
     assert (risks(change), placed(change)) == ([("flatten", True)], [])
     closing = all_end(grid)
@@ -106,23 +106,23 @@ def test_flatten_cancels_then_closes_beyond_the_best_price_and_is_stopped_when_f
     assert state_of(grid).accounts.position == 0
 
 
-def test_being_flat_is_told_with_figures() -> None:
+def test_end_of_flattening_reports_figures() -> None:
     grid = holding()
     step(grid, command(FLATTEN))
     all_end(grid)
     (notice,) = fill(grid, -1, price=999).notices
     assert isinstance(notice, RiskChanged)
-    assert notice.details == "flat at 1000, the total is 0.8690 USDT"
+    assert notice.details == "flat at 1000, total profit 0.8690 USDT"
 
 
-def test_a_grid_that_holds_nothing_is_flat_when_its_orders_have_ended() -> None:
+def test_flatten_without_position_ends_with_the_last_order() -> None:
     grid = started()
     assert risks(step(grid, command(FLATTEN))) == [("flatten", True)]
     all_end(grid)
     assert grid.why_not_quoting() is NotQuoting.STOPPED
 
 
-def test_an_order_that_the_price_left_behind_is_replaced() -> None:
+def test_flattening_order_is_replaced_when_the_price_moves_away() -> None:
     grid = holding()
     step(grid, command(FLATTEN))
     all_end(grid)
@@ -130,11 +130,11 @@ def test_an_order_that_the_price_left_behind_is_replaced() -> None:
     assert grid.process([ticker(996)]) is None
     change = step(grid, ticker(990))
     assert canceled(change) == {order(grid, -1).client_order_id}
-    (again,) = all_end(grid)
-    assert again.price == D("984.9")
+    (replaced,) = all_end(grid)
+    assert replaced.price == D("984.9")
 
 
-def test_a_short_position_is_bought_back() -> None:
+def test_flatten_buys_back_a_short_position() -> None:
     grid = started(NEUTRAL)
     fill(grid, 1)
     step(grid, command(FLATTEN))
@@ -142,7 +142,7 @@ def test_a_short_position_is_bought_back() -> None:
     assert (closing.side, closing.price, closing.quantity) == (Side.BUY, D("1005.2"), D("0.099"))
 
 
-def test_long_and_short_slots_are_closed_net() -> None:
+def test_flatten_closes_long_and_short_slots_net() -> None:
     grid = started(NEUTRAL)
     for level in (-1, -2, 1):
         fill(grid, level)
@@ -155,17 +155,17 @@ def test_long_and_short_slots_are_closed_net() -> None:
     assert state_of(grid).accounts.position == D("0.104")
 
 
-def test_a_partial_fill_is_closed_further() -> None:
+def test_rest_of_a_partially_filled_flattening_order_is_closed() -> None:
     grid = holding()
     step(grid, command(FLATTEN))
     all_end(grid)
     closing = order(grid, -1)
     expired = report(closing.client_order_id, OrderStatus.EXPIRED, "0.05")
-    (again,) = placed(step(grid, trade(closing, "0.05"), expired))
-    assert again.quantity == D("0.051")
+    (replaced,) = placed(step(grid, trade(closing, "0.05"), expired))
+    assert replaced.quantity == D("0.051")
 
 
-def test_what_the_venue_does_not_take_stays_and_is_told() -> None:
+def test_rest_below_the_minimum_stays_and_is_reported() -> None:
     grid = holding()
     step(grid, command(FLATTEN))
     all_end(grid)
@@ -173,10 +173,10 @@ def test_what_the_venue_does_not_take_stays_and_is_told() -> None:
     change = step(grid, trade(closing, "0.1"), report(closing.client_order_id, OrderStatus.EXPIRED, "0.1"))
     (notice,) = change.notices
     assert isinstance(notice, RiskChanged)
-    assert notice.details.endswith("; 0.001 BTC stays, less than the venue takes")
+    assert notice.details.endswith("; 0.001 BTC stays, below the venue's minimum")
 
 
-def test_a_refused_closing_order_is_tried_again_soon() -> None:
+def test_rejected_flattening_order_is_retried_soon() -> None:
     grid = holding()
     step(grid, command(FLATTEN))
     all_end(grid)
@@ -185,14 +185,14 @@ def test_a_refused_closing_order_is_tried_again_soon() -> None:
     assert len(placed(step(grid, ticker(1000, 2)))) == 1
 
 
-def test_a_fill_that_comes_while_it_flattens_is_closed_too() -> None:
+def test_fill_during_flattening_is_closed() -> None:
     grid = holding()
     step(grid, command(FLATTEN))
     (closing,) = placed(fill(grid, -2))
     assert (closing.level, closing.quantity, closing.reduce_only) == (-2, D("0.102"), True)
 
 
-def test_what_turned_out_too_much_is_canceled() -> None:
+def test_excess_closing_order_is_canceled() -> None:
     grid = holding(NEUTRAL)
     late = order(grid, 1)
     step(grid, command(FLATTEN))
@@ -203,7 +203,7 @@ def test_what_turned_out_too_much_is_canceled() -> None:
     assert canceled(change) == {order(grid, -1).client_order_id}
 
 
-def test_when_the_position_turned_the_other_side_is_closed() -> None:
+def test_reversed_position_is_closed_from_the_other_side() -> None:
     grid = holding(NEUTRAL)
     late = [order(grid, level) for level in (1, 2)]
     step(grid, command(FLATTEN))
@@ -214,7 +214,7 @@ def test_when_the_position_turned_the_other_side_is_closed() -> None:
     assert [(each.side, each.level) for each in placed(change)] == [(Side.BUY, 1)]
 
 
-def test_a_stop_ends_a_flattening() -> None:
+def test_stop_aborts_flattening() -> None:
     grid = holding()
     step(grid, command(FLATTEN))
     change = step(grid, command(STOP))
@@ -223,7 +223,7 @@ def test_a_stop_ends_a_flattening() -> None:
     assert all_end(grid) == []
 
 
-def test_a_resume_ends_a_flattening() -> None:
+def test_resume_aborts_flattening() -> None:
     grid = holding()
     step(grid, command(FLATTEN))
     all_end(grid)
@@ -231,23 +231,23 @@ def test_a_resume_ends_a_flattening() -> None:
     assert grid.why_not_quoting() is None
 
 
-def test_flattening_what_is_being_closed_or_is_flat_changes_nothing() -> None:
+def test_flatten_is_unchanged_while_flattening_or_flat() -> None:
     grid = holding()
     step(grid, command(FLATTEN))
-    assert answer(step(grid, command(FLATTEN))).detail == "it is being closed already"
+    assert answer(step(grid, command(FLATTEN))).detail == "already flattening"
     all_end(grid)
     fill(grid, -1)
-    assert answer(step(grid, command(FLATTEN))).detail == "it is flat"
+    assert answer(step(grid, command(FLATTEN))).detail == "already flat"
 
 
-def test_a_stopped_grid_can_be_flattened() -> None:
+def test_stopped_grid_can_be_flattened() -> None:
     grid = holding()
     step(grid, command(STOP))
     all_end(grid)
     assert len(placed(step(grid, command(FLATTEN)))) == 1
 
 
-def test_a_spot_position_is_sold_by_plain_orders() -> None:
+def test_spot_position_is_flattened_without_reduce_only() -> None:
     grid = started(instrument=SPOT)
     fill(grid, -1)
     step(grid, command(FLATTEN))
@@ -255,16 +255,16 @@ def test_a_spot_position_is_sold_by_plain_orders() -> None:
     assert not closing.reduce_only
 
 
-def test_no_more_orders_close_than_may_be_out() -> None:
+def test_flattening_respects_the_order_limit() -> None:
     grid = started(settings_of(LONG, order_cleanup_threshold=4))
     step(grid, command(FLATTEN))
     state_of(grid).settings = settings_of(LONG, order_cleanup_threshold=2)
     assert [len(placed(fill(grid, level))) for level in (-1, -2, -3)] == [0, 1, 1]
 
 
-def test_remove_waits_for_the_last_order_then_is_final() -> None:
+def test_remove_completes_when_the_last_order_ended() -> None:
     grid = started()
-    assert answer(step(grid, command(REMOVE))).detail == "3 orders canceled, then it is removed"
+    assert answer(step(grid, command(REMOVE))).detail == "3 orders canceled, removed afterwards"
     assert not state_of(grid).removed
     all_end(grid)
     assert state_of(grid).removed
@@ -272,7 +272,7 @@ def test_remove_waits_for_the_last_order_then_is_final() -> None:
     assert answer(step(grid, command(RESUME))).outcome is CommandOutcome.REFUSED
 
 
-def test_what_holds_a_position_is_not_removed_unless_it_is_kept() -> None:
+def test_remove_is_refused_with_a_position_unless_kept() -> None:
     grid = holding()
     assert answer(step(grid, command(REMOVE))).outcome is CommandOutcome.REFUSED
     assert grid.why_not_quoting() is None
@@ -281,25 +281,25 @@ def test_what_holds_a_position_is_not_removed_unless_it_is_kept() -> None:
     assert state_of(grid).removed
 
 
-def test_removed_while_it_is_flattened_it_goes_when_flat() -> None:
+def test_remove_during_flattening_completes_when_flat() -> None:
     grid = holding()
     step(grid, command(FLATTEN))
     change = step(grid, command(REMOVE))
-    assert answer(change).detail == "3 orders canceled, once the position is closed it is removed"
+    assert answer(change).detail == "3 orders canceled, removed once the position is closed"
     all_end(grid)
     assert not state_of(grid).removed
     fill(grid, -1)
     assert state_of(grid).removed
 
 
-def test_removing_twice_changes_nothing_but_the_position_may_be_kept_then() -> None:
+def test_repeated_remove_is_unchanged_unless_it_keeps_the_position() -> None:
     grid = started()
     step(grid, command(REMOVE))
     assert answer(step(grid, command(REMOVE))).outcome is CommandOutcome.UNCHANGED
     assert answer(step(grid, command(REMOVE, keep_position=True))).outcome is CommandOutcome.APPLIED
 
 
-def test_a_fill_while_it_is_removed_calls_the_removal_off() -> None:
+def test_fill_during_removal_aborts_it() -> None:
     grid = started()
     step(grid, command(REMOVE))
     fill(grid, -1)
@@ -310,7 +310,7 @@ def test_a_fill_while_it_is_removed_calls_the_removal_off() -> None:
     assert grid.why_not_quoting() is NotQuoting.STOPPED
 
 
-def test_what_was_told_before_the_first_price_holds() -> None:
+def test_flatten_before_the_first_price_applies() -> None:
     grid = Grid(None, 0)
     grid.process([added()])
     assert answer(step(grid, command(FLATTEN))).outcome is CommandOutcome.APPLIED

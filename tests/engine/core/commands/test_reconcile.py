@@ -1,4 +1,4 @@
-"""A reconciliation that was asked for: the next sweep answers it, and a dry run changes nothing."""
+"""Reconcile commands: answered by the next sweep; a dry run changes nothing."""
 
 from engine.core.grid import Grid
 from schemas.codec import encode
@@ -29,7 +29,7 @@ RECONCILE = command(CommandName.RECONCILE)
 DRY_RUN = command(CommandName.RECONCILE, dry_run=True)
 
 
-def open_there(client_order_id: ClientOrderId) -> OpenOrder:
+def open_order(client_order_id: ClientOrderId) -> OpenOrder:
     return OpenOrder(
         client_order_id=client_order_id,
         venue_order_id="",
@@ -42,7 +42,7 @@ def open_there(client_order_id: ClientOrderId) -> OpenOrder:
 
 
 def sweep(*orders: ClientOrderId) -> OpenOrders:
-    found = tuple(open_there(each) for each in orders)
+    found = tuple(open_order(each) for each in orders)
     return OpenOrders(venue=SIM, symbol=BTC, orders=found, includes=0, time=at(1))
 
 
@@ -50,41 +50,40 @@ def ids(grid: Grid) -> list[ClientOrderId]:
     return [slot.order.client_order_id for slot in state_of(grid).slots.values() if slot.order]
 
 
-def test_it_is_answered_by_the_next_sweep() -> None:
+def test_reconcile_is_answered_by_the_next_sweep() -> None:
     grid = started()
     assert not step(grid, RECONCILE).notices
     result = answer(step(grid, sweep(*ids(grid))))
     assert (result.command_id, result.operator, result.reason, result.time) == ("c1", "ann", "test", at(1))
-    assert (result.outcome, result.detail) == (CommandOutcome.APPLIED, "nothing differs")
+    assert (result.outcome, result.detail) == (CommandOutcome.APPLIED, "no differences")
     assert not state_of(grid).asked
 
 
-def test_it_is_answered_once() -> None:
+def test_reconcile_is_answered_once() -> None:
     grid = started()
     step(grid, RECONCILE)
     step(grid, sweep(*ids(grid)))
     assert grid.process([sweep(*ids(grid))]) is None
 
 
-def test_it_tells_what_was_done() -> None:
+def test_answer_lists_findings() -> None:
     grid = started()
     step(grid, RECONCILE)
     missing, *rest = ids(grid)
     change = step(grid, sweep(*rest))
-    assert answer(change).detail == f"missing_there {missing}: asked what became of it"
+    assert answer(change).detail == f"missing_there {missing}: queried"
     assert queried(change.decisions) == {missing}
 
 
-def test_a_dry_run_tells_what_would_be_done_and_does_nothing() -> None:
+def test_dry_run_reports_findings_and_changes_nothing() -> None:
     grid = started()
     step(grid, DRY_RUN)
     before = state_of(grid)
-    stranger = order_id("sqt", BTC, 1, -9, Side.BUY, 77)
+    unknown = order_id("sqt", BTC, 1, -9, Side.BUY, 77)
     missing, *rest = ids(grid)
-    change = step(grid, sweep(*rest, stranger))
+    change = step(grid, sweep(*rest, unknown))
     assert answer(change).detail == (
-        f"dry run, nothing changed: missing_there {missing}: asked what became of it; "
-        f"unknown_here {stranger}: canceled"
+        f"dry run, nothing changed: missing_there {missing}: queried; unknown_here {unknown}: canceled"
     )
     assert not change.decisions
     assert len(change.notices) == 1
@@ -92,16 +91,16 @@ def test_a_dry_run_tells_what_would_be_done_and_does_nothing() -> None:
     assert before is state_of(grid)
 
 
-def test_a_dry_run_compares_the_position_too() -> None:
+def test_dry_run_compares_the_position() -> None:
     grid = started()
     fill(grid, -1)
     step(grid, DRY_RUN)
     change = step(grid, sweep(*ids(grid)), position("0.2", 2))
-    assert "the position differs by 0.099, acted on if the next pass finds the same" in answer(change).detail
+    assert "the position differs by 0.099; the next pass acts if it finds the same" in answer(change).detail
     assert state_of(grid).position_gap == 0
 
 
-def test_a_dry_run_without_a_position_and_one_with_leave_the_same_state() -> None:
+def test_dry_run_leaves_the_state_unchanged() -> None:
     grid = started()
     step(grid, DRY_RUN)
     before = encode(state_of(grid))
@@ -116,7 +115,7 @@ def _without_asked(state: bytes) -> bytes:
     return head + tail[tail.index(b"]") + 1 :]
 
 
-def test_the_position_is_compared_in_earnest_as_well() -> None:
+def test_reconcile_command_acts_on_a_position_difference() -> None:
     grid = started()
     fill(grid, -1)
     step(grid, RECONCILE)
@@ -127,7 +126,7 @@ def test_the_position_is_compared_in_earnest_as_well() -> None:
     assert "the circuit breaker is open" in answer(change).detail
 
 
-def test_what_waits_for_a_second_pass_is_told() -> None:
+def test_answer_counts_unconfirmed_orders() -> None:
     grid = Grid(None, 0)
     grid = started()
     fill(grid, -1)
@@ -135,20 +134,20 @@ def test_what_waits_for_a_second_pass_is_told() -> None:
     closing = order(grid, -1).client_order_id
     rest = [each for each in ids(grid) if each != closing]
     assert answer(step(grid, sweep(*rest))).detail == (
-        "1 not borne out by this pass, acted on if the next does not either"
+        "not confirmed by this pass: 1; the next pass acts unless it confirms them"
     )
 
 
-def test_a_long_list_is_cut_short() -> None:
+def test_answer_lists_a_limited_number_of_findings() -> None:
     grid = started(LONG)
     step(grid, RECONCILE)
-    strangers = [order_id("sqt", BTC, 1, -9 - i, Side.BUY, 77) for i in range(13)]
-    change = step(grid, sweep(*ids(grid), *strangers))
+    unknowns = [order_id("sqt", BTC, 1, -9 - i, Side.BUY, 77) for i in range(13)]
+    change = step(grid, sweep(*ids(grid), *unknowns))
     assert answer(change).detail.endswith("; and 3 more")
     assert len(canceled(change)) == 13
 
 
-def test_one_in_earnest_is_not_held_back_by_a_dry_run() -> None:
+def test_dry_run_does_not_suppress_a_real_reconcile() -> None:
     grid = started()
     step(grid, DRY_RUN, RECONCILE)
     missing, *rest = ids(grid)

@@ -1,11 +1,15 @@
-"""The circuit breaker: what opens it, what half-open lets through, and what closes it."""
+"""The circuit breaker: what trips it, what half-open allows, and what closes it."""
 
 import msgspec
 
 from engine.core.grid import Grid
-from engine.core.guards.circuit_breaker import close, full_window, trip
-from engine.core.guards.circuit_breaker import look as look_at_the_time
-from engine.core.guards.round_trips import look
+from engine.core.guards.circuit_breaker import (
+    close,
+    evaluate_cool_down,
+    evaluate_round_trips,
+    full_window,
+    trip,
+)
 from engine.core.step import Change
 from schemas.engine.control import CommandName, CommandOutcome, CommandResult
 from schemas.grid.settings import GridSettings
@@ -32,6 +36,7 @@ from tests.engine.core.examples import (
     state_of,
     step,
     ticker,
+    touches,
     trade,
 )
 
@@ -39,7 +44,7 @@ replace = msgspec.structs.replace
 FAST = replace(NEUTRAL, breaker_cool_down=60 * SECOND_NS)
 LOSING = replace(FAST, mode=LONG.mode, max_losing_round_trips=2)
 FALLING = replace(FAST, max_drawdown=D(2))
-IN, BACK = ("circuit_breaker", True), ("circuit_breaker", False)
+TRIPPED, CLOSED = ("circuit_breaker", True), ("circuit_breaker", False)
 
 
 def breaker(grid: Grid) -> BreakerState:
@@ -47,10 +52,10 @@ def breaker(grid: Grid) -> BreakerState:
 
 
 def open_breaker(settings: GridSettings = FAST) -> Grid:
-    """Return a grid whose breaker was opened by hand, with no opening orders left."""
+    """Return a grid whose breaker was tripped by hand, with its opening orders canceled."""
     grid = started(settings)
-    gone = canceled(step(grid, command(CommandName.TRIP)))
-    step(grid, *(report(each, OrderStatus.CANCELED) for each in sorted(gone)))
+    opening = canceled(step(grid, command(CommandName.TRIP)))
+    step(grid, *(report(each, OrderStatus.CANCELED) for each in sorted(opening)))
     return grid
 
 
@@ -62,7 +67,7 @@ def half_open(settings: GridSettings = FAST) -> Grid:
 
 
 def round_trip(grid: Grid, level: int, close_at: int) -> Change:
-    """Open a level, and close it at any price."""
+    """Open a level, and close it at a price."""
     fill(grid, level)
     accept_all(grid)
     return fill(grid, level, price=close_at)
@@ -72,43 +77,43 @@ def answer(change: Change) -> CommandOutcome:
     return next(each.outcome for each in change.notices if isinstance(each, CommandResult))
 
 
-def test_by_hand_it_takes_out_what_opens_and_keeps_what_closes() -> None:
+def test_trip_cancels_opening_orders_and_keeps_closing_orders() -> None:
     grid = started(FAST)
     fill(grid, -1)
     accept_all(grid)
     closing = order(grid, -1).client_order_id
     change = step(grid, command(CommandName.TRIP))
     assert answer(change) is CommandOutcome.APPLIED
-    assert risks(change) == [IN]
+    assert risks(change) == [TRIPPED]
     assert len(canceled(change)) == 5
     assert closing not in canceled(change)
 
 
-def test_open_opens_nothing_and_says_so() -> None:
+def test_open_breaker_blocks_opening_orders() -> None:
     grid = open_breaker()
     assert not placed(step(grid, ticker(900, 1)))
     assert grid.why_not_quoting() is NotQuoting.BREAKER_OPEN
 
 
-def test_what_is_so_already_is_unchanged() -> None:
+def test_repeated_trip_or_reset_is_unchanged() -> None:
     assert answer(step(open_breaker(), command(CommandName.TRIP))) is CommandOutcome.UNCHANGED
     assert answer(step(started(), command(CommandName.RESET))) is CommandOutcome.UNCHANGED
 
 
-def test_a_reset_closes_it() -> None:
+def test_reset_closes_the_breaker() -> None:
     grid = open_breaker()
     change = step(grid, command(CommandName.RESET))
-    assert risks(change) == [BACK]
+    assert risks(change) == [CLOSED]
     assert state_of(grid).breaker.reason == ""
 
 
-def test_losing_round_trips_in_a_row_open_it() -> None:
+def test_consecutive_losing_round_trips_trip() -> None:
     grid = started(LOSING)
     assert not risks(round_trip(grid, -1, 980))
-    assert risks(round_trip(grid, -2, 970)) == [IN]
+    assert risks(round_trip(grid, -2, 970)) == [TRIPPED]
 
 
-def test_a_clean_one_between_them_starts_the_count_again() -> None:
+def test_clean_round_trip_resets_the_loss_count() -> None:
     grid = started(LOSING)
     round_trip(grid, -1, 980)
     round_trip(grid, -2, 990)
@@ -116,14 +121,14 @@ def test_a_clean_one_between_them_starts_the_count_again() -> None:
     assert state_of(grid).breaker.losses == 1
 
 
-def test_without_a_limit_losses_open_nothing() -> None:
+def test_losses_do_not_trip_without_a_limit() -> None:
     grid = started()
     for level in (-1, -2, -3):
         round_trip(grid, level, 900)
     assert breaker(grid) is BreakerState.CLOSED
 
 
-def test_a_round_trip_ends_when_all_is_closed() -> None:
+def test_round_trip_ends_when_everything_is_closed() -> None:
     grid = started(LOSING)
     fill(grid, -1)
     accept_all(grid)
@@ -134,23 +139,23 @@ def test_a_round_trip_ends_when_all_is_closed() -> None:
     assert state_of(grid).breaker.losses == 1
 
 
-def test_a_drawdown_from_the_peak_opens_it() -> None:
+def test_drawdown_from_the_peak_trips() -> None:
     grid = started(FALLING)
     fill(grid, -1)
     assert grid.process([ticker(1001, 1)]) is None
     assert not risks(step(grid, ticker(985, 2)))
     change = step(grid, ticker(980, 3))
-    assert risks(change) == [IN]
+    assert risks(change) == [TRIPPED]
 
 
-def test_a_drawdown_may_be_a_share_of_a_full_window() -> None:
+def test_drawdown_ratio_is_relative_to_a_full_window() -> None:
     grid = started(replace(FAST, max_drawdown_ratio=D("0.01")))  # 3 USDT
     fill(grid, -1)
     assert not risks(step(grid, ticker(975, 1)))
-    assert risks(step(grid, ticker(965, 2))) == [IN]
+    assert risks(step(grid, ticker(965, 2))) == [TRIPPED]
 
 
-def test_a_peak_from_before_the_window_is_forgotten() -> None:
+def test_peak_older_than_the_window_is_ignored() -> None:
     grid = started(replace(FALLING, drawdown_window=24 * SECOND_NS))
     fill(grid, -1)
     step(grid, ticker(985, 12))
@@ -158,7 +163,7 @@ def test_a_peak_from_before_the_window_is_forgotten() -> None:
     assert not risks(step(grid, ticker(965, 30)))
 
 
-def test_peaks_are_kept_falling_and_few() -> None:
+def test_peaks_are_descending_and_bounded() -> None:
     grid = started(replace(FALLING, drawdown_window=24 * SECOND_NS, max_drawdown=D(1000)))
     fill(grid, -1)
     for second in range(48):
@@ -168,20 +173,20 @@ def test_peaks_are_kept_falling_and_few() -> None:
     assert len(peaks) <= 25
 
 
-def test_the_cool_down_ends_in_silence_too() -> None:
+def test_cool_down_ends_during_silence() -> None:
     grid = open_breaker()
     assert grid.process([silence(59)]) is None
-    assert risks(step(grid, silence(60))) == [IN]
+    assert risks(step(grid, silence(60))) == [TRIPPED]
     assert breaker(grid) is BreakerState.HALF_OPEN
 
 
-def test_half_open_tries_one_level_a_side() -> None:
+def test_half_open_breaker_allows_one_level_a_side() -> None:
     grid = open_breaker()
     orders = placed(step(grid, ticker(1000, 60)))
     assert (levels(orders, Side.BUY), levels(orders, Side.SELL)) == ([-1], [1])
 
 
-def test_half_open_tries_no_other_level_while_one_is_filled() -> None:
+def test_half_open_breaker_opens_no_further_level_while_one_is_filled() -> None:
     grid = half_open()
     fill(grid, -1)
     fill(grid, 1)
@@ -189,26 +194,26 @@ def test_half_open_tries_no_other_level_while_one_is_filled() -> None:
     assert grid.why_not_quoting() is NotQuoting.BREAKER_HALF_OPEN
 
 
-def test_half_of_a_tried_level_is_that_level() -> None:
+def test_partial_fills_record_a_trial_level_once() -> None:
     grid = half_open()
     step(grid, trade(order(grid, -1), "0.05"))
     step(grid, trade(order(grid, -1), "0.01"))
     assert state_of(grid).breaker.tried == [-1]
 
 
-def test_a_clean_round_trip_closes_it() -> None:
+def test_clean_round_trip_closes_a_half_open_breaker() -> None:
     grid = half_open()
-    assert risks(round_trip(grid, -1, 1000)) == [BACK]
+    assert risks(round_trip(grid, -1, 1000)) == [CLOSED]
     assert breaker(grid) is BreakerState.CLOSED
 
 
-def test_a_losing_round_trip_opens_it_again() -> None:
+def test_losing_round_trip_reopens_a_half_open_breaker() -> None:
     grid = half_open()
-    assert risks(round_trip(grid, -1, 980)) == [IN]
+    assert risks(round_trip(grid, -1, 980)) == [TRIPPED]
     assert (breaker(grid), state_of(grid).breaker.tried) == (BreakerState.OPEN, [])
 
 
-def test_what_was_counted_before_it_closed_counts_no_more() -> None:
+def test_close_resets_the_breaker() -> None:
     grid = open_breaker()
     state_of(grid).breaker.losses = 3
     state_of(grid).breaker.peaks = [Peak(time=1, profit=D(9))]
@@ -219,7 +224,7 @@ def test_what_was_counted_before_it_closed_counts_no_more() -> None:
     assert not close(draft_of(grid), "by hand")
 
 
-def test_what_was_counted_before_it_opened_counts_no_more() -> None:
+def test_trip_resets_the_counts() -> None:
     grid = started(FAST)
     state_of(grid).breaker = Breaker(losses=3, peaks=[Peak(time=1, profit=D(9))], slow_since=7, latencies=[5])
     assert trip(draft_of(grid, time=8), "by hand")
@@ -227,52 +232,52 @@ def test_what_was_counted_before_it_opened_counts_no_more() -> None:
     assert not trip(draft_of(grid), "by hand")
 
 
-def test_a_full_window_is_the_larger_one_of_those_in_use() -> None:
+def test_full_window_is_the_larger_window_in_use() -> None:
     wide = replace(FAST, buy_window=2, sell_window=5)
     assert full_window(state_of(started(wide))) == 500
     assert full_window(state_of(started(replace(wide, mode=LONG.mode)))) == 200
     assert full_window(state_of(started(replace(wide, mode=LONG.mode, buy_window=0)))) == 0
 
 
-def test_a_round_trip_that_makes_nothing_is_no_loss() -> None:
+def test_break_even_round_trip_is_not_a_loss() -> None:
     grid = started(LOSING)
     draft = draft_of(grid)
     draft.round_trips = [D(-1), D(0), D("0.5")]
-    assert not look(draft)
+    assert not touches(evaluate_round_trips, draft)
     assert state_of(grid).breaker.losses == 0
 
 
-def test_a_round_trip_that_makes_nothing_closes_a_half_open_one() -> None:
+def test_break_even_round_trip_closes_a_half_open_breaker() -> None:
     for made in ("0", "0.5"):
         draft = draft_of(half_open())
         draft.round_trips = [D(made)]
-        assert look(draft)
+        assert touches(evaluate_round_trips, draft)
         assert draft.state.breaker.state is BreakerState.CLOSED
 
 
-def test_a_loss_in_half_open_is_named() -> None:
+def test_reason_names_a_half_open_loss() -> None:
     draft = draft_of(half_open())
     draft.round_trips = [D(-2)]
-    assert look(draft)
-    assert draft.state.breaker.reason == "a round trip lost 2 again"
+    assert touches(evaluate_round_trips, draft)
+    assert draft.state.breaker.reason == "a round trip lost 2 while half-open"
 
 
-def test_one_loss_is_too_many_where_the_limit_is_one() -> None:
+def test_limit_of_one_trips_on_the_first_loss() -> None:
     draft = draft_of(started(replace(LOSING, max_losing_round_trips=1)))
     draft.round_trips = [D("-0.1")]
-    assert look(draft)
+    assert touches(evaluate_round_trips, draft)
     assert draft.state.breaker.state is BreakerState.OPEN
 
 
-def test_the_moment_it_is_half_open_is_news() -> None:
+def test_turning_half_open_touches_the_draft_once() -> None:
     grid = open_breaker()
     opened = state_of(grid).breaker.opened_time
-    assert not look_at_the_time(draft_of(grid, time=opened + FAST.breaker_cool_down - 1))
-    assert look_at_the_time(draft_of(grid, time=opened + FAST.breaker_cool_down))
-    assert not look_at_the_time(draft_of(grid, time=opened + 2 * FAST.breaker_cool_down))
+    assert not touches(evaluate_cool_down, draft_of(grid, time=opened + FAST.breaker_cool_down - 1))
+    assert touches(evaluate_cool_down, draft_of(grid, time=opened + FAST.breaker_cool_down))
+    assert not touches(evaluate_cool_down, draft_of(grid, time=opened + 2 * FAST.breaker_cool_down))
 
 
-def test_what_opens_while_it_is_closed_is_no_try() -> None:
+def test_fill_with_a_closed_breaker_is_not_a_trial() -> None:
     grid = started(FAST)
     fill(grid, -1)
     assert state_of(grid).breaker.tried == []

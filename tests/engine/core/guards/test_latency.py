@@ -1,10 +1,10 @@
-"""Orders and ticks that take too long open the circuit breaker."""
+"""Slow orders and late ticks trip the circuit breaker."""
 
 import msgspec
 import pytest
 
 from engine.core.grid import Grid
-from engine.core.guards.latency import LATENCIES_KEPT, p99
+from engine.core.guards.latency import MAX_LATENCIES, p99
 from schemas.engine.control import CommandName
 from schemas.grid.state import BreakerState
 from schemas.units import MILLISECOND_NS, SECOND_NS
@@ -28,8 +28,8 @@ SLOW_ORDERS = settings_of(LONG, max_order_latency=2 * SECOND_NS, buy_window=22, 
 SLOW_LINK = settings_of(LONG, max_link_latency=500 * MILLISECOND_NS)
 
 
-def asked() -> Grid:
-    """Return a grid with 22 orders on their way."""
+def requested() -> Grid:
+    """Return a grid with 22 requested orders."""
     grid = started(settings_of(SLOW_ORDERS, max_order_latency=0))
     state_of(grid).settings = SLOW_ORDERS
     return grid
@@ -48,8 +48,8 @@ def late(seconds: float, latency_ms: int) -> Ticker:
     )
 
 
-def test_slow_acceptances_open_the_breaker() -> None:
-    grid = asked()
+def test_slow_acceptances_trip() -> None:
+    grid = requested()
     assert accept(grid, 2.5, range(1, 20)) == []
     assert accept(grid, 2.5, range(20, 21)) == [("circuit_breaker", True)]
     breaker = state_of(grid).breaker
@@ -57,47 +57,47 @@ def test_slow_acceptances_open_the_breaker() -> None:
     assert breaker.latencies == []
 
 
-def test_a_single_slow_order_is_not_the_rule() -> None:
-    grid = asked()
+def test_single_slow_order_does_not_trip() -> None:
+    grid = requested()
     assert accept(grid, 9, range(1, 2)) == []
     assert accept(grid, 1, range(2, 23)) == []
     assert state_of(grid).breaker.state is BreakerState.CLOSED
 
 
-def test_an_acceptance_counts_once() -> None:
-    grid = asked()
+def test_acceptance_is_recorded_once() -> None:
+    grid = requested()
     accept(grid, 1, range(1, 3))
     grid.process([report(order(grid, -1).client_order_id, OrderStatus.NEW, seconds=8)])
     assert state_of(grid).breaker.latencies == [SECOND_NS, SECOND_NS]
 
 
-def test_a_fill_is_no_acceptance() -> None:
-    grid = asked()
+def test_fill_is_not_an_acceptance() -> None:
+    grid = requested()
     grid.process([report(order(grid, -1).client_order_id, OrderStatus.PARTIALLY_FILLED, "0.01", seconds=8)])
     assert state_of(grid).breaker.latencies == []
 
 
-def test_without_a_limit_nothing_is_kept() -> None:
+def test_latencies_are_not_recorded_without_a_limit() -> None:
     grid = started()
     assert state_of(grid).breaker.latencies == []
 
 
-def test_the_window_is_bounded() -> None:
-    grid = asked()
-    state_of(grid).breaker.latencies = [1] * LATENCIES_KEPT
+def test_recorded_latencies_are_bounded() -> None:
+    grid = requested()
+    state_of(grid).breaker.latencies = [1] * MAX_LATENCIES
     accept(grid, 1, range(1, 2))
-    assert state_of(grid).breaker.latencies == [1] * (LATENCIES_KEPT - 1) + [SECOND_NS]
+    assert state_of(grid).breaker.latencies == [1] * (MAX_LATENCIES - 1) + [SECOND_NS]
 
 
 @pytest.mark.parametrize(
     ("latencies", "expected"),
     [([1, 9], 1), (list(range(1, 101)), 99), (list(range(1, 201)), 198), ([5] * 30, 5)],
 )
-def test_p99_has_one_above_it(latencies: list[int], expected: int) -> None:
+def test_p99_ignores_a_single_outlier(latencies: list[int], expected: int) -> None:
     assert p99(latencies) == expected
 
 
-def test_ticks_that_keep_coming_late_open_the_breaker() -> None:
+def test_persistently_late_ticks_trip() -> None:
     grid = started(SLOW_LINK)
     assert risks(step(grid, late(1, 600))) == []
     assert grid.process([late(3.9, 600)]) is None
@@ -106,7 +106,7 @@ def test_ticks_that_keep_coming_late_open_the_breaker() -> None:
     assert reason == "link latency: ticks arrive 700 ms late for 3 s, the limit is 500 ms"
 
 
-def test_a_tick_in_time_ends_the_count() -> None:
+def test_timely_tick_resets_the_lateness() -> None:
     grid = started(SLOW_LINK)
     step(grid, late(1, 600))
     step(grid, late(2, 499))
@@ -115,14 +115,20 @@ def test_a_tick_in_time_ends_the_count() -> None:
     assert state_of(grid).breaker.state is BreakerState.CLOSED
 
 
-def test_ticks_that_do_not_say_when_they_came_are_in_nobodys_way() -> None:
+def test_timely_ticks_make_no_step() -> None:
+    grid = started(SLOW_LINK)
+    assert grid.process([late(1, 499)]) is None
+    assert grid.process([late(2, 499)]) is None
+
+
+def test_ticks_without_receive_time_are_ignored() -> None:
     grid = started(SLOW_LINK)
     assert grid.process([ticker(1000, 1)]) is None
     step(grid, late(2, 600))
     assert grid.process([ticker(1000, 60)]) is None
 
 
-def test_other_inputs_between_ticks_are_no_word_of_the_link() -> None:
+def test_other_inputs_do_not_affect_link_latency() -> None:
     grid = started(SLOW_LINK)
     step(grid, late(1, 600))
     step(grid, command(CommandName.PAUSE))

@@ -1,4 +1,4 @@
-"""What all symbols together let a grid do: heard as a level, told once, and undone by the next one."""
+"""Portfolio limits as a grid applies them."""
 
 import msgspec
 
@@ -51,15 +51,15 @@ OPEN = limits(breaker=BreakerState.OPEN)
 HALF_OPEN = limits(breaker=BreakerState.HALF_OPEN)
 
 
-def stopped(by: PortfolioLimits) -> Grid:
-    """Return a grid whose opening orders are gone because of the limits."""
+def limited(by: PortfolioLimits) -> Grid:
+    """Return a grid whose opening orders were canceled because of limits."""
     grid = started(NEUTRAL)
-    gone = canceled(step(grid, by))
-    step(grid, *(report(each, OrderStatus.CANCELED) for each in sorted(gone)))
+    opening = canceled(step(grid, by))
+    step(grid, *(report(each, OrderStatus.CANCELED) for each in sorted(opening)))
     return grid
 
 
-def test_at_the_limit_opening_orders_are_canceled_and_closing_ones_stay() -> None:
+def test_exposure_limit_cancels_opening_orders_only() -> None:
     grid = started(LONG)
     fill(grid, -1)
     accept_all(grid)
@@ -70,28 +70,28 @@ def test_at_the_limit_opening_orders_are_canceled_and_closing_ones_stay() -> Non
     assert risks(change) == [("exposure_limit", True)]
 
 
-def test_the_reason_is_told_and_a_repeated_level_is_no_cause() -> None:
-    grid = stopped(REACHED)
+def test_repeated_limits_make_no_step() -> None:
+    grid = limited(REACHED)
     assert grid.why_not_quoting() is NotQuoting.EXPOSURE_LIMIT
     assert grid.process([REACHED]) is None
 
 
-def test_below_the_limit_opening_goes_on() -> None:
-    grid = stopped(REACHED)
+def test_opening_resumes_below_the_exposure_limit() -> None:
+    grid = limited(REACHED)
     grid.process([ticker(1000, 2)])
     change = step(grid, limits())
     assert placed(change)
     assert risks(change) == [("exposure_limit", False)]
 
 
-def test_an_open_global_breaker_stops_what_opens_and_names_itself() -> None:
-    grid = stopped(OPEN)
+def test_open_global_breaker_blocks_opening_orders() -> None:
+    grid = limited(OPEN)
     assert grid.why_not_quoting() is NotQuoting.GLOBAL_BREAKER
     assert state_of(grid).global_breaker is BreakerState.OPEN
 
 
-def test_half_open_lets_one_level_a_side_and_closed_all_of_them() -> None:
-    grid = stopped(OPEN)
+def test_half_open_allows_one_level_a_side_and_closed_all() -> None:
+    grid = limited(OPEN)
     assert grid.process([ticker(1000, 2)]) is None
     change = step(grid, HALF_OPEN)
     assert (levels(placed(change), Side.BUY), levels(placed(change), Side.SELL)) == ([-1], [1])
@@ -101,8 +101,8 @@ def test_half_open_lets_one_level_a_side_and_closed_all_of_them() -> None:
     assert risks(change) == [("global_breaker", False)]
 
 
-def test_a_filled_level_is_the_one_that_half_open_tried() -> None:
-    grid = stopped(OPEN)
+def test_filled_level_uses_up_the_half_open_trial() -> None:
+    grid = limited(OPEN)
     grid.process([ticker(1000, 2)])
     step(grid, HALF_OPEN)
     accept_all(grid)
@@ -110,7 +110,7 @@ def test_a_filled_level_is_the_one_that_half_open_tried() -> None:
     assert all(not each.opens for each in placed(change))
 
 
-def test_an_order_that_the_gateway_had_no_room_for_waits_and_says_why() -> None:
+def test_exposure_rejection_pauses_the_slot_with_that_reason() -> None:
     grid = started(LONG)
     accept_all(grid)
     for level in range(-LONG.buy_window, 0):
@@ -123,7 +123,7 @@ def test_an_order_that_the_gateway_had_no_room_for_waits_and_says_why() -> None:
     assert len(placed(step(grid, ticker(1000, 11)))) == LONG.buy_window
 
 
-def test_who_has_no_room_again_and_again_asks_less_and_less() -> None:
+def test_exposure_rejections_back_off_exponentially() -> None:
     grid = started(replace(LONG, buy_window=1))
     seconds, waits = 0, []
     for _ in range(6):

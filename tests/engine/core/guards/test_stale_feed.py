@@ -1,4 +1,4 @@
-"""Without a feed nothing is opened; the first newer tick ends it."""
+"""Without a feed nothing is opened; the first newer tick clears it."""
 
 import msgspec
 
@@ -26,13 +26,13 @@ STALE = msgspec.structs.replace(NEUTRAL, stale_after=5 * SECOND_NS)
 
 
 def lost() -> Grid:
-    """Return a grid whose feed was lost at the start, with its opening orders gone."""
+    """Return a grid whose feed was lost at the start, with its opening orders canceled."""
     grid = started(STALE)
     step(grid, silence(5))
     return grid
 
 
-def test_silence_takes_out_what_opens_and_keeps_what_closes() -> None:
+def test_silence_cancels_opening_orders_and_keeps_closing_orders() -> None:
     grid = started(STALE)
     fill(grid, -1)
     accept_all(grid)
@@ -43,7 +43,7 @@ def test_silence_takes_out_what_opens_and_keeps_what_closes() -> None:
     assert closing not in canceled(change)
 
 
-def test_a_short_silence_is_nothing() -> None:
+def test_short_silence_is_ignored() -> None:
     assert started(STALE).process([silence(4.9)]) is None
 
 
@@ -54,15 +54,15 @@ def test_silence_counts_from_the_newest_tick() -> None:
     assert risks(step(grid, silence(8))) == [("feed_lost", True)]
 
 
-def test_silence_may_last() -> None:
+def test_lasting_silence_is_reported_once() -> None:
     assert lost().process([silence(60)]) is None
 
 
-def test_without_a_limit_silence_is_nothing() -> None:
+def test_silence_is_ignored_without_a_limit() -> None:
     assert started(NEUTRAL).process([silence(3600)]) is None
 
 
-def test_a_newer_tick_ends_it() -> None:
+def test_newer_tick_clears_feed_loss() -> None:
     grid = lost()
     assert grid.process([silence(6)]) is None
     change = step(grid, ticker(1000, 7))
@@ -70,38 +70,38 @@ def test_a_newer_tick_ends_it() -> None:
     assert grid.why_not_quoting() is NotQuoting.AWAITING_VENUE
 
 
-def test_an_older_tick_does_not() -> None:
+def test_older_tick_does_not_clear_feed_loss() -> None:
     assert lost().process([ticker(1000, 0)]) is None
 
 
-def test_the_reason_is_published() -> None:
+def test_feed_loss_is_the_not_quoting_reason() -> None:
     assert lost().why_not_quoting() is NotQuoting.FEED_LOST
 
 
-def test_what_is_held_is_still_closed() -> None:
+def test_held_quantity_is_closed_during_feed_loss() -> None:
     grid = lost()
     assert [each.opens for each in (slot.order for slot in state_of(grid).slots.values()) if each]
     assert [each.level for each in placed(fill(grid, -1))] == [-1]
 
 
-def test_a_feed_that_is_down_or_has_a_gap_is_lost() -> None:
+def test_down_or_gapped_feed_is_lost() -> None:
     for state in (FeedState.DOWN, FeedState.GAPPED):
         grid = started(STALE)
         assert risks(step(grid, feed(state, 1))) == [("feed_lost", True)]
         assert risks(step(grid, ticker(1000, 0.5))) == [("feed_lost", False)]
 
 
-def test_word_from_before_the_newest_tick_is_none() -> None:
+def test_report_older_than_the_newest_tick_is_ignored() -> None:
     grid = started(STALE)
     assert grid.process([ticker(1000, 3), feed(FeedState.DOWN, 2)]) is None
     assert grid.process([feed(FeedState.UP, 4)]) is None
 
 
-def test_before_the_first_price_there_is_nothing_to_lose() -> None:
+def test_feed_loss_before_the_first_price_is_ignored() -> None:
     assert Grid(None, 0).process([feed(FeedState.DOWN, 1)]) is None
 
 
-def test_a_feed_lost_for_too_long_opens_the_breaker() -> None:
+def test_feed_lost_for_max_stale_trips() -> None:
     grid = started(msgspec.structs.replace(STALE, max_stale=30 * SECOND_NS))
     step(grid, silence(5))
     assert grid.process([silence(29)]) is None

@@ -1,4 +1,4 @@
-"""Money, to the last digit."""
+"""Accounting of trades, fees, funding and corrections, exact to the last digit."""
 
 import msgspec
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.arithmetic import share
-from engine.core.orders.accounting import FUNDING_IDS_KEPT, book_correction
+from engine.core.orders.accounting import MAX_FUNDING_IDS, book_correction
 from schemas.engine.events import AlertRaised
 from schemas.units import Side
 from schemas.venue.orders import Funding, OrderStatus
@@ -41,7 +41,7 @@ def funding(name: str, amount: str) -> Funding:
     )
 
 
-def test_an_opening_trade_makes_no_profit() -> None:
+def test_opening_trade_makes_no_profit() -> None:
     grid = started()
     (booked,) = fill(grid, -1).fills
     assert (booked.opens, booked.grid_profit, booked.position) == (True, D(0), D("0.101"))
@@ -49,7 +49,7 @@ def test_an_opening_trade_makes_no_profit() -> None:
     assert (accounts.cash, accounts.fees, accounts.unmatched_fees) == (D("-99.99"), D("0.02"), D("0.02"))
 
 
-def test_a_round_trip_makes_the_interval_less_both_fees() -> None:
+def test_round_trip_makes_the_interval_less_both_fees() -> None:
     grid = started()
     fill(grid, -1)
     (booked,) = fill(grid, -1).fills
@@ -60,7 +60,7 @@ def test_a_round_trip_makes_the_interval_less_both_fees() -> None:
     assert accounts.fees == D("0.04")
 
 
-def test_a_short_makes_money_when_the_price_falls() -> None:
+def test_short_profits_from_a_falling_price() -> None:
     grid = started(NEUTRAL)
     fill(grid, 1)
     (booked,) = fill(grid, 1, price=990).fills
@@ -68,7 +68,7 @@ def test_a_short_makes_money_when_the_price_falls() -> None:
     assert slot(grid, 1).held == 0
 
 
-def test_part_of_what_is_held_takes_its_share_of_cost_and_fees() -> None:
+def test_partial_close_takes_its_share_of_cost_and_fees() -> None:
     grid = started()
     fill(grid, -1)
     change = step(grid, trade(order(grid, -1), "0.05", fee="0.01"))
@@ -77,7 +77,7 @@ def test_part_of_what_is_held_takes_its_share_of_cost_and_fees() -> None:
     assert slot(grid, -1).entry_fees == D("0.02") - D("0.00990099")
 
 
-def test_the_last_part_takes_what_is_left() -> None:
+def test_last_part_takes_the_remainder() -> None:
     grid = started()
     fill(grid, -1)
     for quantity in ("0.033", "0.033", "0.035"):
@@ -86,7 +86,7 @@ def test_the_last_part_takes_what_is_left() -> None:
     assert state_of(grid).accounts.grid_profit == D("1.01") - D("0.08")
 
 
-def test_a_trade_that_turns_the_slot_over_closes_and_opens() -> None:
+def test_reversing_trade_closes_and_opens() -> None:
     grid = started()
     fill(grid, -1)
     turned = replace(trade(order(grid, -1)), quantity=D("0.151"), fee=D("0.0302"))
@@ -106,13 +106,13 @@ def test_counts_and_volume() -> None:
     assert accounts.volume == D("0.101") * 1990
 
 
-def test_a_fee_in_the_base_currency_is_worth_its_price() -> None:
+def test_base_fee_is_valued_at_the_trade_price() -> None:
     grid = started(instrument=SPOT)
     step(grid, trade(order(grid, -1), fee="0.0001", fee_asset="BTC"))
     assert state_of(grid).accounts.fees == D("0.099")
 
 
-def test_a_fee_without_a_price_is_told() -> None:
+def test_fee_without_a_price_raises_an_alert() -> None:
     grid = started()
     (alert,) = step(grid, trade(order(grid, -1), fee="0.001", fee_asset="BNB")).notices
     assert isinstance(alert, AlertRaised)
@@ -120,12 +120,12 @@ def test_a_fee_without_a_price_is_told() -> None:
     assert state_of(grid).accounts.fees == 0
 
 
-def test_no_fee_needs_no_price() -> None:
+def test_zero_fee_needs_no_price() -> None:
     grid = started()
     assert not step(grid, trade(order(grid, -1), fee="0", fee_asset="")).notices
 
 
-def test_a_rebate_is_a_negative_fee() -> None:
+def test_rebate_is_a_negative_fee() -> None:
     grid = started()
     step(grid, trade(order(grid, -1), fee="-0.01"))
     assert state_of(grid).accounts.fees == D("-0.01")
@@ -141,12 +141,12 @@ def test_funding_is_booked_once() -> None:
 
 def test_funding_ids_are_bounded() -> None:
     grid = started()
-    step(grid, *(funding(f"f{number}", "1") for number in range(FUNDING_IDS_KEPT + 5)))
-    assert len(state_of(grid).funding_ids) == FUNDING_IDS_KEPT
-    assert state_of(grid).accounts.funding == FUNDING_IDS_KEPT + 5
+    step(grid, *(funding(f"f{number}", "1") for number in range(MAX_FUNDING_IDS + 5)))
+    assert len(state_of(grid).funding_ids) == MAX_FUNDING_IDS
+    assert state_of(grid).accounts.funding == MAX_FUNDING_IDS + 5
 
 
-def test_a_fill_says_what_the_trade_was() -> None:
+def test_fill_carries_the_trade() -> None:
     grid = started()
     bought = trade(order(grid, -1), "0.05", name="t-77")
     (booked,) = step(grid, bought, report(bought.client_order_id, OrderStatus.NEW)).fills
@@ -168,11 +168,11 @@ def test_shares_add_up_to_the_whole(whole: D, parts: list[int]) -> None:
 
 
 @pytest.mark.parametrize("whole", ["0", "7.5"])
-def test_no_part_has_no_share(whole: str) -> None:
+def test_share_of_zero_is_zero(whole: str) -> None:
     assert share(D(whole), D(0), D(0)) == 0
 
 
-def test_a_fill_that_ends_a_round_trip_says_what_all_of_it_made() -> None:
+def test_closing_fill_carries_the_round_trip_profit() -> None:
     grid = started()
     assert fill(grid, -1).fills[0].round_trip is None
     closing = order(grid, -1)
@@ -181,7 +181,7 @@ def test_a_fill_that_ends_a_round_trip_says_what_all_of_it_made() -> None:
 
 
 @pytest.mark.parametrize(("correction", "left"), [("-0.101", "0"), ("-0.1", "0.5")])
-def test_a_correction_that_empties_a_slot_ends_its_round_trip(correction: str, left: str) -> None:
+def test_correction_that_empties_a_slot_ends_its_round_trip(correction: str, left: str) -> None:
     grid = started()
     fill(grid, -1)
     held = slot(grid, -1)

@@ -1,11 +1,11 @@
-"""What ends an order, what is booked, and what is not."""
+"""Order reports, trades and cancel rejections: what ends an order and what is booked."""
 
 import itertools
 
 import msgspec
 import pytest
 
-from engine.core.orders.slots import FINISHED_KEPT
+from engine.core.orders.slots import MAX_FINISHED_ORDERS
 from schemas.engine.events import AlertRaised, Severity
 from schemas.engine.journal import Input, LateTrade
 from schemas.grid.state import SlotOrderState
@@ -37,19 +37,19 @@ def cancel_rejected(client_order_id: ClientOrderId) -> CancelRejected:
     return CancelRejected(venue=some.venue, symbol=some.symbol, client_order_id=client_order_id, time=0)
 
 
-def test_an_accepted_order_is_open() -> None:
+def test_accepted_order_is_open() -> None:
     grid = started()
     assert order(grid, -1).state is SlotOrderState.OPEN
 
 
-def test_a_report_heard_twice_changes_nothing() -> None:
+def test_repeated_report_is_ignored() -> None:
     grid = started()
-    said = report(order(grid, -1).client_order_id, OrderStatus.PARTIALLY_FILLED, "0.05")
-    assert grid.process([said]) is not None
-    assert grid.process([said]) is None
+    repeated = report(order(grid, -1).client_order_id, OrderStatus.PARTIALLY_FILLED, "0.05")
+    assert grid.process([repeated]) is not None
+    assert grid.process([repeated]) is None
 
 
-def test_a_late_report_does_not_undo_a_cancel() -> None:
+def test_late_report_does_not_undo_a_cancel() -> None:
     grid = started()
     far = order(grid, -3)
     step(grid, ticker(1010))
@@ -57,7 +57,7 @@ def test_a_late_report_does_not_undo_a_cancel() -> None:
     assert far.state is SlotOrderState.CANCEL_REQUESTED
 
 
-def test_a_trade_may_come_before_any_report() -> None:
+def test_trade_before_any_report_is_booked() -> None:
     grid = started()
     step(grid, ticker(1010))
     requested = order(grid, 0)
@@ -66,7 +66,7 @@ def test_a_trade_may_come_before_any_report() -> None:
     assert slot(grid, 0).held == D("0.01")
 
 
-def test_trades_of_the_whole_quantity_end_an_order() -> None:
+def test_trades_of_the_full_quantity_end_an_order() -> None:
     grid = started()
     bought = order(grid, -1).client_order_id
     fill(grid, -1)
@@ -74,14 +74,14 @@ def test_trades_of_the_whole_quantity_end_an_order() -> None:
     assert grid.process([report(bought, OrderStatus.FILLED, "0.101")]) is None
 
 
-def test_a_report_books_nothing() -> None:
+def test_report_books_nothing() -> None:
     grid = started()
     change = step(grid, report(order(grid, -1).client_order_id, OrderStatus.FILLED, "0.101"))
     assert not change.fills
     assert slot(grid, -1).held == 0
 
 
-def test_an_ended_order_waits_for_its_trades() -> None:
+def test_ended_order_waits_for_its_trades() -> None:
     grid = started()
     bought = order(grid, -1)
     change = step(grid, report(bought.client_order_id, OrderStatus.FILLED, "0.101"))
@@ -90,7 +90,7 @@ def test_an_ended_order_waits_for_its_trades() -> None:
     assert placed(step(grid, trade(bought)))[0].side is Side.SELL
 
 
-def test_a_trade_is_booked_once() -> None:
+def test_trade_is_booked_once() -> None:
     grid = started()
     bought = trade(order(grid, -1), "0.05")
     assert grid.process([bought]) is not None
@@ -98,24 +98,24 @@ def test_a_trade_is_booked_once() -> None:
     assert slot(grid, -1).held == D("0.05")
 
 
-@pytest.mark.parametrize("order_of_news", list(itertools.permutations(range(4))))
-def test_any_order_of_the_news_gives_the_same_books(order_of_news: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("message_order", list(itertools.permutations(range(4))))
+def test_accounts_do_not_depend_on_message_order(message_order: tuple[int, ...]) -> None:
     grid = started()
     bought = order(grid, -1)
     name = bought.client_order_id
-    news: list[Input] = [
+    messages: list[Input] = [
         trade(bought, "0.05"),
         trade(bought, "0.02"),
         report(name, OrderStatus.PARTIALLY_FILLED, "0.05"),
         report(name, OrderStatus.CANCELED, "0.07"),
     ]
-    for index in order_of_news:
-        grid.process([news[index], news[index]])
+    for index in message_order:
+        grid.process([messages[index], messages[index]])
     assert slot(grid, -1).held == D("0.07")
     assert order(grid, -1).quantity == D("0.07")
 
 
-def test_a_fill_after_the_cancel_counts() -> None:
+def test_fill_after_a_cancel_is_booked() -> None:
     grid = started()
     bought = order(grid, -1)
     step(grid, report(bought.client_order_id, OrderStatus.CANCELED))
@@ -125,7 +125,7 @@ def test_a_fill_after_the_cancel_counts() -> None:
     assert grid.process([late]) is None
 
 
-def test_a_late_fill_brings_a_dropped_slot_back() -> None:
+def test_late_fill_recreates_a_dropped_slot() -> None:
     grid = started()
     bought = order(grid, -3)
     step(grid, ticker(1090))
@@ -135,7 +135,7 @@ def test_a_late_fill_brings_a_dropped_slot_back() -> None:
     assert slot(grid, -3).held == D("0.05")
 
 
-def test_a_late_checksum_of_a_finished_order_is_kept() -> None:
+def test_late_checksum_of_a_finished_order_is_kept() -> None:
     grid = started()
     bought = order(grid, -1).client_order_id
     step(grid, report(bought, OrderStatus.CANCELED))
@@ -144,7 +144,7 @@ def test_a_late_checksum_of_a_finished_order_is_kept() -> None:
     assert grid.process([report(bought, OrderStatus.CANCELED, "0.05")]) is None
 
 
-def test_a_second_end_changes_nothing() -> None:
+def test_second_terminal_report_is_ignored() -> None:
     grid = started()
     bought = order(grid, -1)
     step(grid, report(bought.client_order_id, OrderStatus.CANCELED, "0.05"))
@@ -152,8 +152,8 @@ def test_a_second_end_changes_nothing() -> None:
     assert bought.ended is OrderStatus.CANCELED
 
 
-@pytest.mark.parametrize("name", ["", "someone-elses", order_id("abc", BTC, 1, -1, Side.BUY, 1)])
-def test_what_is_not_ours_changes_nothing(name: str) -> None:
+@pytest.mark.parametrize("name", ["", "foreign", order_id("abc", BTC, 1, -1, Side.BUY, 1)])
+def test_foreign_order_is_ignored(name: str) -> None:
     grid = started()
     foreign = replace(trade(order(grid, -1)), client_order_id=ClientOrderId(name))
     assert grid.process([foreign]) is None
@@ -161,7 +161,7 @@ def test_what_is_not_ours_changes_nothing(name: str) -> None:
     assert grid.process([cancel_rejected(ClientOrderId(name))]) is None
 
 
-def test_a_late_trade_that_was_never_told_before_is_booked() -> None:
+def test_late_trade_of_a_forgotten_order_is_booked() -> None:
     grid = started()
     late = trade(order(grid, -1), "0.05")
     step(grid, report(late.client_order_id, OrderStatus.CANCELED))
@@ -173,7 +173,7 @@ def test_a_late_trade_that_was_never_told_before_is_booked() -> None:
     assert slot(grid, -1).held == D("0.05")
 
 
-def test_a_late_trade_of_an_order_that_is_known_is_a_trade_as_any_other() -> None:
+def test_late_trade_of_a_known_order_is_booked_once() -> None:
     grid = started()
     known = trade(order(grid, -1), "0.05")
     assert step(grid, LateTrade(trade=known)).notices == ()
@@ -181,7 +181,7 @@ def test_a_late_trade_of_an_order_that_is_known_is_a_trade_as_any_other() -> Non
     assert grid.process([LateTrade(trade=foreign)]) is None
 
 
-def test_a_trade_of_an_order_forgotten_is_told_and_not_booked() -> None:
+def test_trade_of_a_forgotten_order_raises_an_alert_and_is_not_booked() -> None:
     grid = started()
     first = trade(order(grid, -1), "0.05")
     step(grid, first, report(first.client_order_id, OrderStatus.CANCELED, "0.05"))
@@ -193,16 +193,16 @@ def test_a_trade_of_an_order_forgotten_is_told_and_not_booked() -> None:
     assert slot(grid, -1).held == D("0.05")
 
 
-def test_a_report_of_an_order_forgotten_changes_nothing() -> None:
+def test_report_of_a_forgotten_order_is_ignored() -> None:
     grid = started()
-    gone = order(grid, -1).client_order_id
-    step(grid, report(gone, OrderStatus.CANCELED))
+    canceled = order(grid, -1).client_order_id
+    step(grid, report(canceled, OrderStatus.CANCELED))
     del state_of(grid).finished[:]
-    assert grid.process([report(gone, OrderStatus.CANCELED, 1)]) is None
-    assert FINISHED_KEPT > 50
+    assert grid.process([report(canceled, OrderStatus.CANCELED, 1)]) is None
+    assert MAX_FINISHED_ORDERS > 50
 
 
-def test_a_cycle_that_was_seen_is_never_used() -> None:
+def test_seen_cycle_is_never_used() -> None:
     grid = started()
     state = state_of(grid)
     ahead = order_id(state.instance, state.symbol, 1, -1, Side.BUY, 7)
@@ -212,7 +212,7 @@ def test_a_cycle_that_was_seen_is_never_used() -> None:
     assert state.next_cycle == 8
 
 
-def test_another_generation_has_cycles_of_its_own() -> None:
+def test_cycles_are_independent_between_generations() -> None:
     grid = started()
     state = state_of(grid)
     other = order_id(state.instance, state.symbol, 2, -1, Side.BUY, 7)
@@ -220,7 +220,7 @@ def test_another_generation_has_cycles_of_its_own() -> None:
     assert (slot(grid, -1).cycle, state.next_cycle) == (1, 1)
 
 
-def test_a_cancel_that_was_rejected_is_asked_about() -> None:
+def test_rejected_cancel_is_queried() -> None:
     grid = started()
     far = order(grid, -3)
     step(grid, ticker(1010))
@@ -229,7 +229,7 @@ def test_a_cancel_that_was_rejected_is_asked_about() -> None:
     assert order(grid, -3) is far
 
 
-def test_a_rejected_cancel_of_an_ended_order_changes_nothing() -> None:
+def test_rejected_cancel_of_an_ended_order_is_ignored() -> None:
     grid = started()
     bought = order(grid, -1).client_order_id
     step(grid, report(bought, OrderStatus.FILLED, "0.101"))
@@ -238,7 +238,7 @@ def test_a_rejected_cancel_of_an_ended_order_changes_nothing() -> None:
     assert grid.process([cancel_rejected(bought)]) is None
 
 
-def test_a_duplicate_id_ends_nothing() -> None:
+def test_duplicate_id_rejection_is_queried_and_ends_nothing() -> None:
     grid = started()
     bought = order(grid, -1)
     change = step(
@@ -248,7 +248,7 @@ def test_a_duplicate_id_ends_nothing() -> None:
     assert order(grid, -1) is bought
 
 
-def test_late_fills_may_turn_a_slot_over() -> None:
+def test_late_fills_may_reverse_a_slot() -> None:
     grid = started()
     bought = order(grid, -1)
     fill(grid, -1)
@@ -256,15 +256,15 @@ def test_late_fills_may_turn_a_slot_over() -> None:
     step(grid, report(sold.client_order_id, OrderStatus.CANCELED))
     step(grid, ticker(1001, 5))
     fill(grid, -1)
-    again = order(grid, -1).client_order_id
+    second = order(grid, -1).client_order_id
     step(grid, trade(sold))
     assert slot(grid, -1).held == -bought.quantity
-    step(grid, report(again, OrderStatus.CANCELED), silence(9))
+    step(grid, report(second, OrderStatus.CANCELED), silence(9))
     change = step(grid, silence(10))
     assert [(each.side, each.price) for each in placed(change)] == [(Side.BUY, D(980))]
 
 
-def test_the_same_question_is_asked_once_in_a_step() -> None:
+def test_repeated_query_is_decided_once_a_step() -> None:
     grid = started()
     rejected = cancel_rejected(order(grid, -1).client_order_id)
     assert len(step(grid, rejected, rejected).decisions) == 1
@@ -272,8 +272,8 @@ def test_the_same_question_is_asked_once_in_a_step() -> None:
 
 @pytest.mark.parametrize("field", ["price", "quantity", "fee"])
 @pytest.mark.parametrize("value", ["NaN", "Infinity"])
-def test_a_trade_of_what_is_no_number_is_never_booked(field: str, value: str) -> None:
+def test_trade_with_a_non_finite_amount_is_rejected(field: str, value: str) -> None:
     grid = started()
     some = replace(trade(order(grid, -1)), **{field: D(value)})
-    with pytest.raises(ValueError, match="not an amount"):
+    with pytest.raises(ValueError, match="not a finite amount"):
         grid.process([some])

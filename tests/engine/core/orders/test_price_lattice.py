@@ -1,4 +1,4 @@
-"""Prices of levels, and the level of a price."""
+"""Prices of levels, and the level nearest to a price."""
 
 import msgspec
 import pytest
@@ -34,7 +34,7 @@ def test_buys_are_rounded_down_and_sells_up() -> None:
     assert grid.order_price(1, Side.SELL) == D("1000.3")
 
 
-def test_an_order_price_has_the_digits_of_the_tick() -> None:
+def test_order_price_has_the_digits_of_the_tick() -> None:
     assert str(lattice().order_price(-1, Side.BUY)) == "990.0"
 
 
@@ -66,8 +66,8 @@ def test_spacing_of_a_geometric_grid_grows_with_the_price() -> None:
     assert lattice(GEOMETRIC).spacing(1) == D("10.1")
 
 
-def test_remembered_prices_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CACHED_PRICES", 3)
+def test_cached_prices_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CACHED_PRICES", 3)
     grid = lattice()
     for _ in range(2):
         assert [grid.order_price(level, Side.BUY) for level in range(5)] == [1000, 1010, 1020, 1030, 1040]

@@ -1,4 +1,4 @@
-"""What a refused order leads to."""
+"""Pauses and alerts after rejected orders."""
 
 import msgspec
 import pytest
@@ -36,11 +36,11 @@ ONE = replace(LONG, buy_window=1)
 CROSS = RejectReason.POST_ONLY_WOULD_CROSS
 
 
-def refuse(grid: Grid, reason: RejectReason | None, seconds: float = 0, level: int = -1) -> Change:
-    return step(grid, refusal(grid, reason, seconds, level))
+def reject(grid: Grid, reason: RejectReason | None, seconds: float = 0, level: int = -1) -> Change:
+    return step(grid, rejection(grid, reason, seconds, level))
 
 
-def refusal(grid: Grid, reason: RejectReason | None, seconds: float = 0, level: int = -1) -> OrderReport:
+def rejection(grid: Grid, reason: RejectReason | None, seconds: float = 0, level: int = -1) -> OrderReport:
     order_id = order(grid, level).client_order_id
     return report(order_id, OrderStatus.REJECTED, reason=reason, seconds=seconds)
 
@@ -51,41 +51,41 @@ def orders_after(grid: Grid, seconds: float) -> list[PlaceOrder]:
 
 
 def crossed(settings: GridSettings) -> Grid:
-    """Return a grid whose one order was refused `post_only_retries` times, the last time at second 4."""
+    """Return a grid whose one order was rejected `post_only_retries` times, the last time at second 4."""
     grid = started(settings)
     for second in (0, 2):
-        refuse(grid, CROSS, second)
+        reject(grid, CROSS, second)
         assert orders_after(grid, second + 2)[0].post_only
-    refuse(grid, CROSS, 4)
+    reject(grid, CROSS, 4)
     return grid
 
 
-def test_a_crossing_order_is_tried_again_a_second_later() -> None:
+def test_crossing_order_is_retried_after_a_second() -> None:
     grid = started(ONE)
-    assert not placed(refuse(grid, CROSS))
+    assert not placed(reject(grid, CROSS))
     assert not orders_after(grid, 0.9)
-    (again,) = orders_after(grid, 1)
-    assert again.post_only
+    (retried,) = orders_after(grid, 1)
+    assert retried.post_only
     assert slot(grid, -1).rejections == 1
 
 
-def test_crossing_too_often_cools_the_slot_down() -> None:
+def test_repeated_crossing_starts_the_cool_down() -> None:
     grid = crossed(ONE)
     assert not orders_after(grid, 63.9)
     assert orders_after(grid, 64)
     assert slot(grid, -1).rejections == 0
 
 
-def test_crossing_too_often_may_take() -> None:
+def test_repeated_crossing_places_a_taker_order_if_allowed() -> None:
     grid = crossed(replace(ONE, allow_taker=True))
     (plain,) = orders_after(grid, 6)
     assert not plain.post_only
     assert not plain.reduce_only
 
 
-def test_a_fill_ends_the_row_of_rejections() -> None:
+def test_fill_resets_the_rejections() -> None:
     grid = started(ONE)
-    refuse(grid, CROSS)
+    reject(grid, CROSS)
     orders_after(grid, 2)
     step(grid, trade(order(grid, -1), "0.05"))
     assert slot(grid, -1).rejections == 0
@@ -94,9 +94,9 @@ def test_a_fill_ends_the_row_of_rejections() -> None:
 @pytest.mark.parametrize(
     "reason", [RejectReason.PRECISION, RejectReason.MINIMUM_NOTIONAL, RejectReason.OTHER, None]
 )
-def test_other_refusals_cool_the_slot_down_and_are_told(reason: RejectReason | None) -> None:
+def test_final_rejection_starts_the_cool_down_and_raises_an_alert(reason: RejectReason | None) -> None:
     grid = started(ONE)
-    (alert,) = refuse(grid, reason).notices
+    (alert,) = reject(grid, reason).notices
     assert isinstance(alert, AlertRaised)
     assert alert.code == "order_refused"
     assert not orders_after(grid, 59)
@@ -104,23 +104,23 @@ def test_other_refusals_cool_the_slot_down_and_are_told(reason: RejectReason | N
 
 
 @pytest.mark.parametrize("reason", [RejectReason.RATE_LIMITED, RejectReason.TOO_LATE, RejectReason.NOT_FOUND])
-def test_passing_refusals_are_tried_again_soon(reason: RejectReason) -> None:
+def test_transient_rejection_is_retried_soon(reason: RejectReason) -> None:
     grid = started(ONE)
-    assert not refuse(grid, reason).decisions
+    assert not reject(grid, reason).decisions
     assert orders_after(grid, 1)
     assert slot(grid, -1).rejections == 0
 
 
 @pytest.mark.parametrize("status", [OrderStatus.NOT_PLACED, OrderStatus.EXPIRED, OrderStatus.CANCELED])
-def test_an_end_that_we_did_not_ask_for_is_followed_by_a_pause(status: OrderStatus) -> None:
+def test_unrequested_end_pauses_the_slot(status: OrderStatus) -> None:
     grid = started(ONE)
     first = order(grid, -1).client_order_id
     assert not step(grid, report(first, status)).decisions
-    (again,) = orders_after(grid, 1)
-    assert again.client_order_id != first
+    (retried,) = orders_after(grid, 1)
+    assert retried.client_order_id != first
 
 
-def test_an_end_that_we_asked_for_is_followed_by_no_pause() -> None:
+def test_requested_end_does_not_pause_the_slot() -> None:
     grid = started()
     far = order(grid, -3).client_order_id
     step(grid, ticker(1010))
@@ -129,21 +129,21 @@ def test_an_end_that_we_asked_for_is_followed_by_no_pause() -> None:
     assert levels(placed(change), Side.BUY) == [-3]
 
 
-def test_too_little_margin_cancels_what_opens() -> None:
+def test_insufficient_margin_cancels_opening_orders() -> None:
     grid = started(NEUTRAL)
     fill(grid, -1)
     accept_all(grid)
     open_orders = {order(grid, level).client_order_id for level in (-2, -3, 1, 2)}
-    change = refuse(grid, RejectReason.INSUFFICIENT_MARGIN, level=3)
+    change = reject(grid, RejectReason.INSUFFICIENT_MARGIN, level=3)
     assert canceled(change) == open_orders
     (risk,) = change.notices
     assert isinstance(risk, RiskChanged)
     assert (risk.reason, risk.active) == ("margin_locked", True)
 
 
-def test_a_margin_lock_ends_by_itself() -> None:
+def test_margin_lock_expires() -> None:
     grid = started(ONE)
-    refuse(grid, RejectReason.INSUFFICIENT_MARGIN, 5)
+    reject(grid, RejectReason.INSUFFICIENT_MARGIN, 5)
     assert state_of(grid).margin_locked_until == at(25)
     assert grid.process([ticker(1000, 24)]) is None
     change = step(grid, silence(25))
@@ -153,47 +153,47 @@ def test_a_margin_lock_ends_by_itself() -> None:
     assert not risk.active
 
 
-def test_a_margin_lock_is_told_once_and_grows() -> None:
+def test_margin_lock_is_reported_once_and_extended() -> None:
     grid = started()
-    refuse(grid, RejectReason.INSUFFICIENT_MARGIN, 5)
-    change = refuse(grid, RejectReason.INSUFFICIENT_MARGIN, 9, level=-2)
+    reject(grid, RejectReason.INSUFFICIENT_MARGIN, 5)
+    change = reject(grid, RejectReason.INSUFFICIENT_MARGIN, 9, level=-2)
     assert not change.notices
     assert state_of(grid).margin_locked_until == at(29)
 
 
-def test_a_closing_order_without_margin_waits_as_long() -> None:
+def test_closing_order_without_margin_pauses_as_long() -> None:
     grid = started(ONE)
     fill(grid, -1)
-    refuse(grid, RejectReason.INSUFFICIENT_MARGIN)
+    reject(grid, RejectReason.INSUFFICIENT_MARGIN)
     assert not orders_after(grid, 19)
     assert [each.side for each in orders_after(grid, 20)] == [Side.SELL]
 
 
-def test_closing_goes_on_while_margin_is_locked() -> None:
+def test_closing_orders_are_placed_during_a_margin_lock() -> None:
     grid = started()
-    refuse(grid, RejectReason.INSUFFICIENT_MARGIN, level=-3)
+    reject(grid, RejectReason.INSUFFICIENT_MARGIN, level=-3)
     (closing,) = placed(fill(grid, -1))
     assert closing.side is Side.SELL
 
 
-def test_a_margin_lock_ends_while_paused_too() -> None:
+def test_margin_lock_expires_while_paused() -> None:
     grid = started(ONE)
-    refuse(grid, RejectReason.INSUFFICIENT_MARGIN)
+    reject(grid, RejectReason.INSUFFICIENT_MARGIN)
     step(grid, command(CommandName.PAUSE))
     (risk,) = step(grid, silence(20)).notices
     assert isinstance(risk, RiskChanged)
     assert grid.process([silence(21)]) is None
 
 
-def test_reduce_only_refusals_in_a_row_make_the_slot_rest_and_are_told() -> None:
+def test_repeated_reduce_only_rejections_pause_the_slot_and_raise_an_alert() -> None:
     grid = started(LONG)
     fill(grid, -1)
     changes = []
-    for again in range(LONG.post_only_retries):
+    for number in range(LONG.post_only_retries):
         name = order(grid, -1).client_order_id
-        refused = report(name, OrderStatus.REJECTED, reason=RejectReason.REDUCE_ONLY, seconds=2 * again)
+        refused = report(name, OrderStatus.REJECTED, reason=RejectReason.REDUCE_ONLY, seconds=2 * number)
         changes.append(step(grid, refused))
-        grid.process([ticker(1000, 2 * again + 2)])
+        grid.process([ticker(1000, 2 * number + 2)])
     alerts = [[each.code for each in change.notices if isinstance(each, AlertRaised)] for change in changes]
     assert alerts == [[], [], ["order_refused"]]
     assert slot(grid, -1).order is None

@@ -1,4 +1,4 @@
-"""The life of a slot's order, and ids that never come twice."""
+"""Life cycle of slot orders, and unique order ids."""
 
 import itertools
 
@@ -6,27 +6,28 @@ import msgspec
 import pytest
 
 from engine.core.orders.slots import (
-    FINISHED_KEPT,
+    MAX_FINISHED_ORDERS,
     NEXT_STATE,
     Progress,
     advance,
+    clear_query,
+    drop_idle_slots,
     finish_order,
     is_forgotten,
     is_working,
-    note_answer,
     open_order,
     retire_cycle,
     slot_at,
-    tidy,
 )
 from schemas.grid.state import GridState, SlotOrder, SlotOrderState
 from schemas.units import ClientOrderId, Side
-from schemas.venue.order_ids import OrderName, order_id, parse_order_id
+from schemas.venue.order_ids import OrderIdParts, order_id, parse_order_id
 from schemas.venue.orders import OrderStatus
 from tests.engine.core.examples import (
     LONG,
     NEUTRAL,
     D,
+    draft_of,
     fill,
     order,
     report,
@@ -46,33 +47,35 @@ def cycle_of(order: SlotOrder) -> int:
 
 
 @pytest.mark.parametrize(("state", "progress"), list(itertools.product(SlotOrderState, Progress)))
-def test_the_table_says_what_follows(state: SlotOrderState, progress: Progress) -> None:
+def test_advance_follows_the_transition_table(state: SlotOrderState, progress: Progress) -> None:
+    draft = draft_of(started())
     some = SlotOrder(
         client_order_id=ClientOrderId("x"),
-        side=order(started(), -1).side,
+        side=Side.BUY,
         price=D(1),
         quantity=D(1),
         opens=True,
     )
     some.state, some.unconfirmed_passes = state, 1
-    changed = advance(some, progress)
+    advance(draft, some, progress)
+    is_changed = some.state is not state
     assert some.state is NEXT_STATE[state][progress]
-    assert changed is (some.state is not state)
-    assert some.unconfirmed_passes == (0 if changed else 1)
+    assert draft.touches == is_changed
+    assert some.unconfirmed_passes == (0 if is_changed else 1)
 
 
-def test_no_evidence_undoes_a_cancel() -> None:
+def test_cancel_requested_is_never_left() -> None:
     reachable = NEXT_STATE[SlotOrderState.CANCEL_REQUESTED].values()
     assert set(reachable) == {SlotOrderState.CANCEL_REQUESTED}
 
 
-def test_an_id_names_its_slot() -> None:
+def test_order_id_contains_level_and_cycle() -> None:
     name = parse_order_id(order(started(), -2).client_order_id)
     assert name is not None
     assert (name.instance, name.generation, name.level, name.cycle) == ("sqt", 1, -2, 1)
 
 
-def test_cycle_grows_when_the_order_ended_for_good() -> None:
+def test_cycle_grows_when_the_order_is_finished() -> None:
     grid = started()
     bought = order(grid, -1)
     step(grid, report(bought.client_order_id, OrderStatus.CANCELED, "0.05"))
@@ -81,7 +84,7 @@ def test_cycle_grows_when_the_order_ended_for_good() -> None:
     assert slot(grid, -1).cycle == 2
 
 
-def test_a_dropped_slot_leaves_its_cycle_behind() -> None:
+def test_dropped_slot_passes_on_its_cycle() -> None:
     grid = started()
     fill(grid, -1)
     fill(grid, -1)
@@ -99,10 +102,10 @@ def test_slots_are_kept_sorted() -> None:
     assert list(state_of(grid).slots) == sorted(state_of(grid).slots)
 
 
-def test_a_quiet_slot_is_remembered_outside_the_window() -> None:
+def test_paused_slot_is_kept_outside_the_window() -> None:
     grid = started()
-    gone = order(grid, -3).client_order_id
-    step(grid, report(gone, OrderStatus.REJECTED))
+    rejected = order(grid, -3).client_order_id
+    step(grid, report(rejected, OrderStatus.REJECTED))
     step(grid, ticker(1050, 30))
     assert slot(grid, -3).order is None
     step(grid, ticker(1060, 90))
@@ -111,31 +114,31 @@ def test_a_quiet_slot_is_remembered_outside_the_window() -> None:
 
 def test_finished_orders_are_bounded() -> None:
     grid = started()
-    for number in range(FINISHED_KEPT + 10):
+    for number in range(MAX_FINISHED_ORDERS + 10):
         ended = order(grid, -1).client_order_id
         step(grid, report(ended, OrderStatus.NOT_PLACED), ticker(1000, 2 * number))
         step(grid, ticker(1000, 2 * number + 1))
-    assert len(state_of(grid).finished) == FINISHED_KEPT
+    assert len(state_of(grid).finished) == MAX_FINISHED_ORDERS
 
 
-def test_two_orders_in_a_slot_are_a_bug() -> None:
+def test_second_order_in_a_slot_is_an_assertion_error() -> None:
     grid = started()
     with pytest.raises(AssertionError):
         open_order(state_of(grid), slot(grid, -1), order(grid, -2))
 
 
-def test_neither_mode_nor_generation_is_lost() -> None:
+def test_generation_is_kept() -> None:
     grid = started(msgspec.structs.replace(LONG, buy_window=1))
     assert state_of(grid).generation == 1
 
 
-def name_of(state: GridState, level: int, cycle: int, generation: int = 1) -> OrderName:
+def name_of(state: GridState, level: int, cycle: int, generation: int = 1) -> OrderIdParts:
     name = parse_order_id(order_id(state.instance, state.symbol, generation, level, Side.BUY, cycle))
     assert name is not None
     return name
 
 
-def test_only_an_unknown_order_of_ours_and_of_this_generation_is_forgotten() -> None:
+def test_only_unknown_orders_of_this_generation_are_forgotten() -> None:
     grid = started()
     state, ended = state_of(grid), order(grid, -1).client_order_id
     fill(grid, -1)
@@ -146,16 +149,18 @@ def test_only_an_unknown_order_of_ours_and_of_this_generation_is_forgotten() -> 
     assert not is_forgotten(state, ClientOrderId("theirs"))
 
 
-def test_a_slot_is_freed_once() -> None:
+def test_slot_is_freed_once() -> None:
     grid = started()
-    state, free = state_of(grid), slot(grid, -1)
+    draft, free = draft_of(grid), slot(grid, -1)
     order(grid, -1).ended = OrderStatus.CANCELED
-    assert finish_order(state, free)
-    assert not finish_order(state, free)
-    assert (free.cycle, len(state.finished)) == (2, 1)
+    finish_order(draft, free)
+    assert draft.touches == 1
+    finish_order(draft, free)
+    assert draft.touches == 1
+    assert (free.cycle, len(draft.state.finished)) == (2, 1)
 
 
-def test_a_retired_cycle_is_past_for_a_free_slot_and_for_the_next_of_a_taken_one() -> None:
+def test_retired_cycle_is_skipped_by_free_and_occupied_slots() -> None:
     state = state_of(started())
     free, taken = slot_at(state, 7), slot_at(state, -1)
     for each in (free, taken):
@@ -163,36 +168,36 @@ def test_a_retired_cycle_is_past_for_a_free_slot_and_for_the_next_of_a_taken_one
     assert (free.cycle, taken.cycle, state.next_cycle) == (6, 5, 6)
 
 
-def idle_after_tidying(grid: GridState, *levels: int) -> list[int]:
-    """Return those of the levels whose idle slots stay."""
+def kept_idle_slots(grid: GridState, *levels: int) -> list[int]:
+    """Return the levels whose idle slots are kept."""
     for level in levels:
         slot_at(grid, level).order = None
-    tidy(grid)
+    drop_idle_slots(grid)
     return [level for level in levels if level in grid.slots]
 
 
-def test_idle_slots_of_the_window_stay() -> None:
+def test_idle_slots_of_the_window_are_kept() -> None:
     state = state_of(started(msgspec.structs.replace(NEUTRAL, buy_window=2, sell_window=4)))
     state.slots.clear()
-    assert idle_after_tidying(state, -3, -2, 0, 4, 5) == [-2, 0, 4]
+    assert kept_idle_slots(state, -3, -2, 0, 4, 5) == [-2, 0, 4]
     state.stride = 2
-    assert idle_after_tidying(state, -5, -4, 8, 9) == [-4, 8]
+    assert kept_idle_slots(state, -5, -4, 8, 9) == [-4, 8]
 
 
-def test_above_the_center_a_long_grid_has_no_window() -> None:
+def test_long_grid_has_no_window_above_the_center() -> None:
     state = state_of(started())
-    assert idle_after_tidying(state, -4, -3, 0, 1) == [-3, 0]
+    assert kept_idle_slots(state, -4, -3, 0, 1) == [-3, 0]
 
 
-def test_quiet_lasts_until_its_end() -> None:
+def test_pause_keeps_a_slot_until_it_ends() -> None:
     state = state_of(started())
     slot_at(state, 9).quiet_until = state.time + 1
-    assert idle_after_tidying(state, 9) == [9]
+    assert kept_idle_slots(state, 9) == [9]
     state.time += 1
-    assert idle_after_tidying(state, 9) == []
+    assert kept_idle_slots(state, 9) == []
 
 
-def test_an_order_works_until_it_ends_or_is_to_be_canceled() -> None:
+def test_order_works_until_it_ends_or_is_being_canceled() -> None:
     grid = started()
     first, second = order(grid, -1), order(grid, -2)
     assert is_working(first)
@@ -202,11 +207,13 @@ def test_an_order_works_until_it_ends_or_is_to_be_canceled() -> None:
     assert not is_working(second)
 
 
-def test_an_answer_is_one_when_it_was_asked_for_and_no_trade_is_owed() -> None:
-    some = order(started(), -1)
-    assert not note_answer(some)
+def test_query_is_cleared_when_asked_and_no_trade_is_missing() -> None:
+    grid = started()
+    draft, some = draft_of(grid), order(grid, -1)
+    clear_query(draft, some)
     some.asked_time, some.reported_quantity = 5, D("0.05")
-    assert not note_answer(some)
+    clear_query(draft, some)
+    assert draft.touches == 0
     some.traded_quantity = D("0.05")
-    assert note_answer(some)
-    assert some.asked_time == 0
+    clear_query(draft, some)
+    assert (draft.touches, some.asked_time) == (1, 0)

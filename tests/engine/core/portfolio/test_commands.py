@@ -1,9 +1,9 @@
-"""What people ask of all symbols: answered once, given on with ids that are the same each time."""
+"""Commands to all symbols: answered once, and forwarded with derived ids."""
 
 import msgspec
 import pytest
 
-from engine.core.portfolio.commands import LAST_GENERATION
+from engine.core.portfolio.commands import MAX_GENERATION
 from schemas.engine.control import CommandName, CommandOutcome
 from schemas.engine.portfolio_journal import AddRequested
 from schemas.grid.settings import GridMode
@@ -15,27 +15,27 @@ replace = msgspec.structs.replace
 
 
 @pytest.mark.parametrize("name", [CommandName.PAUSE, CommandName.FLATTEN, CommandName.RESUME])
-def test_a_command_is_given_to_each_symbol_under_an_id_of_its_own(name: CommandName) -> None:
-    asked = for_all(name)
-    change = step(started(), asked)
+def test_command_is_forwarded_to_each_symbol_with_a_derived_id(name: CommandName) -> None:
+    add_request = for_all(name)
+    change = step(started(), add_request)
     assert [(each.symbol, each.command_id, each.name) for each in change.commands] == [
-        (symbol, f"{asked.command.command_id}.{symbol}", name) for symbol in (BTC, ETH)
+        (symbol, f"{add_request.command.command_id}.{symbol}", name) for symbol in (BTC, ETH)
     ]
-    assert answer(change) == (CommandOutcome.APPLIED, f"given to {BTC}, {ETH}, each of which answers")
+    assert answer(change) == (CommandOutcome.APPLIED, f"forwarded to {BTC}, {ETH}; each answers")
 
 
-def test_with_no_symbols_there_is_nobody_to_give_it_to() -> None:
+def test_command_without_symbols_is_unchanged() -> None:
     change = step(started(), for_all(CommandName.PAUSE, symbols=()))
     assert answer(change) == (CommandOutcome.UNCHANGED, "no symbol is traded here")
 
 
-def test_an_expired_command_is_answered_and_not_given_on() -> None:
+def test_expired_command_is_answered_but_not_forwarded() -> None:
     change = step(started(), for_all(CommandName.PAUSE, received=31))
     assert answer(change)[0] is CommandOutcome.EXPIRED
     assert not change.commands
 
 
-def test_trip_and_reset_are_about_the_global_breaker() -> None:
+def test_trip_and_reset_apply_to_the_global_breaker() -> None:
     portfolio = started()
     change = step(portfolio, for_all(CommandName.TRIP))
     assert answer(change) == (CommandOutcome.APPLIED, "the global circuit breaker is open")
@@ -44,11 +44,11 @@ def test_trip_and_reset_are_about_the_global_breaker() -> None:
     assert answer(step(portfolio, for_all(CommandName.RESET)))[0] is CommandOutcome.APPLIED
 
 
-def test_all_cannot_be_added() -> None:
+def test_add_for_all_symbols_is_refused() -> None:
     assert answer(step(started(), for_all(CommandName.ADD)))[0] is CommandOutcome.REFUSED
 
 
-def test_a_symbol_is_added_in_the_generation_after_its_last() -> None:
+def test_added_symbol_gets_the_next_generation() -> None:
     portfolio = started()
     change = step(portfolio, add(LONG, last_generation=4))
     (entry,) = change.entries
@@ -59,26 +59,24 @@ def test_a_symbol_is_added_in_the_generation_after_its_last() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "outcome", "said"),
+    ("add_request", "outcome", "text"),
     [
         (add(LONG, received=31), CommandOutcome.EXPIRED, "expiry"),
-        (add(LONG, is_running=True), CommandOutcome.UNCHANGED, "traded already"),
-        (add(LONG, instrument=None), CommandOutcome.REFUSED, "not known to trade"),
+        (add(LONG, is_running=True), CommandOutcome.UNCHANGED, "already traded"),
+        (add(LONG, instrument=None), CommandOutcome.REFUSED, "not a known instrument"),
         (add(None), CommandOutcome.REFUSED, "no settings"),
         (add(replace(LONG, mode=GridMode.NEUTRAL), instrument=SPOT), CommandOutcome.REFUSED, "sells short"),
-        (add(LONG, symbols=(BTC,)), CommandOutcome.REFUSED, "order ids could not be told"),
+        (add(LONG, symbols=(BTC,)), CommandOutcome.REFUSED, "order ids would collide"),
         (
             add(replace(LONG, monitor_symbols=(Symbol("XRP/USDT"),))),
             CommandOutcome.REFUSED,
             "monitor_symbols has XRP/USDT",
         ),
-        (add(LONG, last_generation=LAST_GENERATION), CommandOutcome.REFUSED, "used up"),
+        (add(LONG, last_generation=MAX_GENERATION), CommandOutcome.REFUSED, "used up"),
     ],
 )
-def test_what_cannot_be_added_is_refused_with_the_reason(
-    asked: AddRequested, outcome: CommandOutcome, said: str
-) -> None:
-    change = step(started(), asked)
+def test_add_is_refused_with_a_reason(add_request: AddRequested, outcome: CommandOutcome, text: str) -> None:
+    change = step(started(), add_request)
     assert answer(change)[0] is outcome
-    assert said in answer(change)[1]
+    assert text in answer(change)[1]
     assert not change.entries

@@ -1,9 +1,9 @@
-"""The circuit breaker over all symbols: what opens it, and what closes it."""
+"""The global circuit breaker: what trips it, and what closes it."""
 
 import msgspec
 import pytest
 
-from engine.core.portfolio.global_breaker import COUNTED_KEPT, PEAKS_KEPT, close, look, trip
+from engine.core.portfolio.global_breaker import MAX_COUNTED_FILLS, MAX_PEAKS, close, evaluate, trip
 from engine.core.portfolio.portfolio import Portfolio
 from engine.core.portfolio.step import PortfolioDraft
 from schemas.engine.control import CommandName
@@ -12,7 +12,7 @@ from schemas.engine.portfolio_journal import GlobalBreaker
 from schemas.grid.state import BreakerState, Peak
 from schemas.grid.view import NotQuoting
 from schemas.units import SECOND_NS
-from tests.engine.core.examples import BTC, D
+from tests.engine.core.examples import BTC, D, touches
 from tests.engine.core.portfolios import (
     CLOSED,
     ETH,
@@ -45,7 +45,7 @@ def half_open() -> Portfolio:
     return portfolio
 
 
-def test_losing_round_trips_in_a_row_open_it_whatever_the_symbol() -> None:
+def test_consecutive_losing_round_trips_of_any_symbol_trip() -> None:
     portfolio = started(LOSING)
     assert not risks(step(portfolio, round_trip("-1", "1", BTC)))
     assert not risks(step(portfolio, round_trip("-1", "1", ETH)))
@@ -53,27 +53,27 @@ def test_losing_round_trips_in_a_row_open_it_whatever_the_symbol() -> None:
     assert portfolio.limits().reason == f"3 losing round trips in a row, the last one of {SOL}"
 
 
-def test_a_winning_one_in_between_starts_the_count_anew() -> None:
+def test_winning_round_trip_resets_the_loss_count() -> None:
     portfolio = started(LOSING)
     for number, made in enumerate(["-1", "-1", "0", "-1", "-1"]):
         step(portfolio, round_trip(made, str(number)))
     assert breaker(portfolio) is BreakerState.CLOSED
 
 
-def test_a_repeated_fill_counts_once_and_one_that_ends_none_not_at_all() -> None:
+def test_repeated_fill_counts_once_and_an_opening_fill_not_at_all() -> None:
     portfolio = started(LOSING)
     step(portfolio, round_trip("-1"))
     assert portfolio.process([round_trip("-1"), round_trip(None, "2")]) is None
 
 
-def test_what_is_remembered_of_round_trips_is_bounded() -> None:
+def test_counted_fills_are_bounded() -> None:
     portfolio = started(PortfolioSettings())
-    for number in range(COUNTED_KEPT + 5):
+    for number in range(MAX_COUNTED_FILLS + 5):
         step(portfolio, round_trip("1", str(number)))
-    assert len(state_of(portfolio).counted) == COUNTED_KEPT
+    assert len(state_of(portfolio).counted) == MAX_COUNTED_FILLS
 
 
-def test_it_is_half_open_after_its_cool_down_by_the_venue_s_clock() -> None:
+def test_cool_down_ends_by_the_venue_clock() -> None:
     portfolio = started(LOSING)
     step(portfolio, symbol(seconds=10), for_all(CommandName.TRIP))
     assert portfolio.process([clock(69)]) is None
@@ -82,18 +82,18 @@ def test_it_is_half_open_after_its_cool_down_by_the_venue_s_clock() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "state", "told"),
+    ("made", "state", "risk"),
     [("1", BreakerState.CLOSED, CLOSED), ("-1", BreakerState.OPEN, TRIPPED)],
 )
-def test_half_open_the_next_round_trip_decides(
-    made: str, state: BreakerState, told: tuple[str, bool]
+def test_next_round_trip_decides_when_half_open(
+    made: str, state: BreakerState, risk: tuple[str, bool]
 ) -> None:
     portfolio = half_open()
-    assert risks(step(portfolio, round_trip(made))) == [told]
+    assert risks(step(portfolio, round_trip(made))) == [risk]
     assert breaker(portfolio) is state
 
 
-def test_a_drawdown_of_the_summed_profit_opens_it() -> None:
+def test_drawdown_of_the_summed_profit_trips() -> None:
     portfolio = started(FALLING)
     step(portfolio, symbol(BTC, profit=50), symbol(ETH, profit=50))
     assert portfolio.process([symbol(BTC, profit=-20)]) is None
@@ -101,21 +101,21 @@ def test_a_drawdown_of_the_summed_profit_opens_it() -> None:
     assert portfolio.limits().reason == "drawdown of 100 from the peak, the limit is 100"
 
 
-def test_after_a_restart_no_symbol_seen_yet_is_no_drawdown() -> None:
+def test_no_symbol_seen_after_a_restart_is_not_a_drawdown() -> None:
     portfolio = started(FALLING)
     step(portfolio, symbol(profit=150))
-    again = Portfolio(state_of(portfolio), portfolio.step)
-    again.process([clock(10)])
-    assert breaker(again) is BreakerState.CLOSED
+    restarted = Portfolio(state_of(portfolio), portfolio.step)
+    restarted.process([clock(10)])
+    assert breaker(restarted) is BreakerState.CLOSED
 
 
-def test_the_drawdown_may_be_a_share_of_the_exposure() -> None:
+def test_drawdown_ratio_is_relative_to_max_exposure() -> None:
     portfolio = started(PortfolioSettings(max_exposure=D(1000), max_drawdown_ratio=D("0.05")))
     step(portfolio, symbol(profit=10))
     assert risks(step(portfolio, symbol(profit=-40))) == [TRIPPED]
 
 
-def test_the_peak_is_remembered_finely_and_not_for_every_coin() -> None:
+def test_peak_is_recorded_with_limited_resolution() -> None:
     portfolio = started(FALLING)
     step(portfolio, symbol(profit=10))
     assert portfolio.process([symbol(profit=D("10.5"))]) is None
@@ -123,7 +123,7 @@ def test_the_peak_is_remembered_finely_and_not_for_every_coin() -> None:
     assert [peak.profit for peak in state_of(portfolio).breaker.peaks] == [11]
 
 
-def test_a_peak_from_before_the_window_is_forgotten_and_later_ones_are_known() -> None:
+def test_old_peak_is_ignored_and_later_ones_are_kept() -> None:
     portfolio = started(FALLING)
     step(portfolio, symbol(profit=100, seconds=0))
     step(portfolio, symbol(profit=60, seconds=1200))
@@ -133,7 +133,7 @@ def test_a_peak_from_before_the_window_is_forgotten_and_later_ones_are_known() -
     assert [peak.profit for peak in state_of(portfolio).breaker.peaks] == [60, -30]
 
 
-def test_many_symbols_without_a_feed_open_it() -> None:
+def test_many_symbols_without_a_feed_trip() -> None:
     portfolio = started(PortfolioSettings(max_stale_symbols=2))
     assert portfolio.process([symbol(BTC, not_quoting=NotQuoting.FEED_LOST)]) is None
     change = step(portfolio, symbol(ETH, not_quoting=NotQuoting.FEED_LOST))
@@ -141,20 +141,20 @@ def test_many_symbols_without_a_feed_open_it() -> None:
     assert portfolio.process([symbol(SOL, not_quoting=NotQuoting.FEED_LOST)]) is None
 
 
-def test_many_symbols_with_an_open_breaker_open_it() -> None:
+def test_many_symbols_with_an_open_breaker_trip() -> None:
     portfolio = started(PortfolioSettings(max_tripped_symbols=1))
     assert risks(step(portfolio, symbol(not_quoting=NotQuoting.BREAKER_OPEN))) == [TRIPPED]
     assert portfolio.limits().reason == f"1 symbols with an open breaker: {BTC}"
 
 
-def test_a_slow_venue_opens_it_when_enough_orders_say_so() -> None:
+def test_slow_venue_trips_with_enough_orders() -> None:
     portfolio = started(PortfolioSettings(max_order_latency=2 * SECOND_NS))
     assert portfolio.process([latency(1999), latency(5000, count=19)]) is None
     assert risks(step(portfolio, latency(2000))) == [TRIPPED]
     assert started().process([latency(9999)]) is None
 
 
-def test_an_open_one_is_not_opened_again_and_a_closed_one_not_closed() -> None:
+def test_repeated_trip_or_reset_is_not_reported() -> None:
     portfolio = started(LOSING)
     step(portfolio, for_all(CommandName.TRIP))
     assert not risks(step(portfolio, for_all(CommandName.TRIP)))
@@ -163,7 +163,7 @@ def test_an_open_one_is_not_opened_again_and_a_closed_one_not_closed() -> None:
 
 
 def draft_of(portfolio: Portfolio, time: int = 1000, profit: str = "0") -> PortfolioDraft:
-    """Return a step in the making, of a portfolio whose one symbol made a profit."""
+    """Return a draft of a portfolio whose one symbol made a profit."""
     return PortfolioDraft(state_of(portfolio), 1, time, {BTC: symbol(BTC, profit=D(profit))})
 
 
@@ -173,7 +173,7 @@ def peaked(*peaks: tuple[int, str], settings: PortfolioSettings = FALLING) -> Po
     return portfolio
 
 
-def test_nothing_counted_before_it_moved_counts_after() -> None:
+def test_trip_and_close_reset_the_counts() -> None:
     portfolio = peaked((1, "9"))
     state_of(portfolio).breaker.losses = 2
     assert trip(draft_of(portfolio), "by hand")
@@ -187,55 +187,55 @@ def test_nothing_counted_before_it_moved_counts_after() -> None:
     assert not close(draft_of(portfolio), "by hand")
 
 
-def test_a_loss_in_half_open_is_named() -> None:
+def test_reason_names_a_half_open_loss() -> None:
     portfolio = half_open()
     step(portfolio, round_trip("-1"))
-    assert state_of(portfolio).breaker.reason == f"a round trip of {BTC} lost 1 again"
+    assert state_of(portfolio).breaker.reason == f"a round trip of {BTC} lost 1 while half-open"
 
 
 @pytest.mark.parametrize(("limit", "is_open"), [(0, False), (1, True)])
-def test_one_loss_is_judged_by_a_limit_of_one_and_by_none_not_at_all(limit: int, *, is_open: bool) -> None:
+def test_first_loss_trips_at_a_limit_of_one_only(limit: int, *, is_open: bool) -> None:
     portfolio = started(PortfolioSettings(max_losing_round_trips=limit))
     step(portfolio, round_trip("-1"))
     assert (breaker(portfolio) is BreakerState.OPEN) is is_open
 
 
-def test_twenty_slow_orders_are_enough_and_told_in_milliseconds() -> None:
+def test_twenty_slow_orders_suffice_and_are_reported_in_milliseconds() -> None:
     portfolio = started(PortfolioSettings(max_order_latency=2 * SECOND_NS))
     assert portfolio.process([latency(2500, count=19)]) is None
     step(portfolio, latency(2500, count=20))
-    reason = "the venue answers orders in 2500 ms (p99 of 20), the limit is 2000 ms"
+    reason = "order latency 2500 ms (p99 of 20 orders), the limit is 2000 ms"
     assert state_of(portfolio).breaker.reason == reason
 
 
-def test_the_highest_peak_of_the_window_counts() -> None:
+def test_drawdown_is_measured_from_the_highest_peak_of_the_window() -> None:
     window = FALLING.drawdown_window
-    assert look(draft_of(peaked((98, "101"), (99, "1"))))
+    assert touches(evaluate, draft_of(peaked((98, "101"), (99, "1"))))
     portfolio = peaked((98, "100"))
-    look(draft_of(portfolio, time=98 + window))
+    evaluate(draft_of(portfolio, time=98 + window))
     assert breaker(portfolio) is BreakerState.CLOSED
     state_of(portfolio).breaker.peaks = [Peak(time=99, profit=D(100))]
-    look(draft_of(portfolio, time=98 + window))
+    evaluate(draft_of(portfolio, time=98 + window))
     assert breaker(portfolio) is BreakerState.OPEN
 
 
 @pytest.mark.parametrize(("limit", "ratio"), [("0.5", "0.01"), ("90", "0.0005"), ("0.5", "0")])
-def test_the_smaller_limit_counts(limit: str, ratio: str) -> None:
+def test_smaller_drawdown_limit_applies(limit: str, ratio: str) -> None:
     both = PortfolioSettings(max_exposure=D(1000), max_drawdown=D(limit), max_drawdown_ratio=D(ratio))
     portfolio = peaked((999, "0.5"), settings=both)
-    look(draft_of(portfolio))
+    evaluate(draft_of(portfolio))
     assert breaker(portfolio) is BreakerState.OPEN
 
 
-def test_the_shortest_window_remembers_every_moment() -> None:
-    short = replace(FALLING, drawdown_window=PEAKS_KEPT - 1)
+def test_short_window_keeps_every_moment() -> None:
+    short = replace(FALLING, drawdown_window=MAX_PEAKS - 1)
     portfolio = peaked((1000, "9"), settings=short)
-    assert look(draft_of(portfolio, time=1001, profit="5"))
+    assert touches(evaluate, draft_of(portfolio, time=1001, profit="5"))
     assert [peak.time for peak in state_of(portfolio).breaker.peaks] == [1000, 1001]
 
 
-def test_a_part_of_a_longer_window_remembers_its_highest_moment() -> None:
-    portfolio = peaked((1000, "9"), settings=replace(FALLING, drawdown_window=10 * PEAKS_KEPT))
-    assert not look(draft_of(portfolio, time=1009, profit="5"))
-    assert look(draft_of(portfolio, time=1010, profit="9"))
+def test_each_part_of_the_window_keeps_its_highest_moment() -> None:
+    portfolio = peaked((1000, "9"), settings=replace(FALLING, drawdown_window=10 * MAX_PEAKS))
+    assert not touches(evaluate, draft_of(portfolio, time=1009, profit="5"))
+    assert touches(evaluate, draft_of(portfolio, time=1010, profit="9"))
     assert [peak.time for peak in state_of(portfolio).breaker.peaks] == [1010]

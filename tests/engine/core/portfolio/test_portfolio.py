@@ -1,4 +1,4 @@
-"""All symbols together: what they hold, and what that lets them do."""
+"""The portfolio: exposure of all symbols, and the limits that follow."""
 
 from decimal import Decimal
 
@@ -15,9 +15,9 @@ from schemas.grid.state import BreakerState
 from schemas.grid.view import GridView
 from tests.engine.core.examples import BTC, D, at
 from tests.engine.core.portfolios import (
-    BACK,
+    ACTIVATED,
+    CLEARED,
     ETH,
-    IN,
     LIMITED,
     SOL,
     clock,
@@ -35,18 +35,18 @@ from tests.schemas.examples import EXAMPLES
 _states = msgspec.json.Decoder(PortfolioState)
 
 
-def test_nothing_is_decided_before_the_settings_are_known() -> None:
+def test_no_step_before_the_settings_are_known() -> None:
     portfolio = Portfolio(None, 0)
     assert portfolio.process([symbol(position=100)]) is None
-    assert risks(step(portfolio, entry())) == [IN]
+    assert risks(step(portfolio, entry())) == [ACTIVATED]
 
 
-def test_the_third_symbol_reaches_the_limit_for_all() -> None:
+def test_exposure_of_all_symbols_reaches_the_limit() -> None:
     portfolio = started()
     assert portfolio.process([symbol(BTC, 4), symbol(ETH, -4)]) is None
     assert portfolio.limits().is_opening_allowed
     change = step(portfolio, symbol(SOL, 2))
-    assert risks(change) == [IN]
+    assert risks(change) == [ACTIVATED]
     limits = portfolio.limits()
     assert not limits.is_opening_allowed
     assert limits.reason == "all symbols together hold 1000 or more"
@@ -57,36 +57,36 @@ def test_the_third_symbol_reaches_the_limit_for_all() -> None:
     ]
 
 
-def test_opening_goes_on_some_way_below_the_limit_only() -> None:
+def test_exposure_limit_clears_below_the_resume_threshold() -> None:
     portfolio = started()
     step(portfolio, symbol(BTC, 10))
     assert portfolio.process([symbol(BTC, "9.6")]) is None
-    assert risks(step(portfolio, symbol(BTC, "9.4"))) == [BACK]
+    assert risks(step(portfolio, symbol(BTC, "9.4"))) == [CLEARED]
     assert portfolio.process([symbol(BTC, "9.6")]) is None
 
 
-def test_a_limit_that_is_taken_away_or_changed_holds_at_once() -> None:
+def test_changed_or_removed_limit_applies_at_once() -> None:
     portfolio = started()
     step(portfolio, symbol(BTC, 10))
-    assert risks(step(portfolio, entry(PortfolioSettings()))) == [BACK]
+    assert risks(step(portfolio, entry(PortfolioSettings()))) == [CLEARED]
     assert portfolio.process([entry(PortfolioSettings())]) is None
-    assert risks(step(portfolio, entry())) == [IN]
+    assert risks(step(portfolio, entry())) == [ACTIVATED]
 
 
-def test_without_limits_nothing_is_ever_decided() -> None:
+def test_no_step_without_limits() -> None:
     portfolio = started(PortfolioSettings())
     assert portfolio.process([symbol(BTC, 10_000, profit=-9999), round_trip(None)]) is None
     limits = portfolio.limits()
     assert (limits.is_opening_allowed, limits.breaker, limits.reason) == (True, BreakerState.CLOSED, "")
 
 
-def test_the_time_is_the_newest_of_clock_and_symbols() -> None:
+def test_limits_time_is_the_newest_of_clock_and_symbols() -> None:
     portfolio = started()
     assert step(portfolio, clock(5), symbol(seconds=3), for_all(CommandName.TRIP)).time == at(5)
     assert portfolio.limits().reason == f"by hand: {for_all(CommandName.TRIP).command.reason}"
 
 
-def test_a_symbol_is_seen_as_its_grid_tells() -> None:
+def test_symbol_seen_is_taken_from_its_view() -> None:
     view = next(each for each in EXAMPLES if isinstance(each, GridView))
     found = seen(view)
     assert (found.symbol, found.position, found.price) == (view.symbol, view.position, view.price)
@@ -112,7 +112,7 @@ WATCHFUL = PortfolioSettings(max_exposure=D(1000), max_losing_round_trips=2, max
 
 
 @given(STORIES)
-def test_whatever_happens_the_limit_is_told_and_every_step_can_be_made_again(story: list[object]) -> None:
+def test_limit_is_always_published_and_every_step_is_reproducible(story: list[object]) -> None:
     portfolio = started(WATCHFUL)
     for event in story:
         before, number = encode(state_of(portfolio)), portfolio.step
@@ -125,13 +125,13 @@ def test_whatever_happens_the_limit_is_told_and_every_step_can_be_made_again(sto
         if change is None:
             assert encode(state_of(portfolio)) == before
         else:
-            again = Portfolio(_states.decode(before), number)
-            assert again.process(change.causes) == change
-            assert encode(state_of(again)) == encode(state_of(portfolio))
+            replayed = Portfolio(_states.decode(before), number)
+            assert replayed.process(change.causes) == change
+            assert encode(state_of(replayed)) == encode(state_of(portfolio))
 
 
-def test_what_is_held_at_the_lower_mark_is_too_much_still() -> None:
+def test_exposure_at_the_resume_threshold_is_still_limited() -> None:
     portfolio = started()
     step(portfolio, symbol(position=10))
     assert portfolio.process([symbol(position=D("9.5"))]) is None
-    assert risks(step(portfolio, symbol(position=D("9.49")))) == [BACK]
+    assert risks(step(portfolio, symbol(position=D("9.49")))) == [CLEARED]

@@ -1,4 +1,4 @@
-"""Which orders a grid wants at a price."""
+"""The orders that a grid places and cancels at a price."""
 
 import msgspec
 import pytest
@@ -49,7 +49,7 @@ def test_long_buys_below_the_center_nearest_first() -> None:
     assert all(each.side is Side.BUY and each.post_only and not each.reduce_only for each in orders)
 
 
-def test_neutral_also_sells_above() -> None:
+def test_neutral_also_sells_above_the_center() -> None:
     orders = first_orders(NEUTRAL)
     assert levels(orders, Side.BUY) == [-1, -2, -3]
     assert levels(orders, Side.SELL) == [1, 2, 3]
@@ -78,7 +78,7 @@ def test_window_trails_down_behind_the_price() -> None:
     assert levels(placed(change), Side.BUY) == [-4, -5]
 
 
-def test_window_trails_up_and_drops_what_is_too_far() -> None:
+def test_window_trails_up_and_cancels_far_orders() -> None:
     grid = started()
     farthest = order(grid, -3).client_order_id
     change = step(grid, ticker(1010))
@@ -86,7 +86,7 @@ def test_window_trails_up_and_drops_what_is_too_far() -> None:
     assert [each.level for each in placed(change)] == [0]
 
 
-def test_an_order_that_the_price_has_come_to_stays() -> None:
+def test_order_at_the_price_stays() -> None:
     grid = started()
     change = step(grid, ticker(991))
     assert state_of(grid).center == -1
@@ -100,7 +100,7 @@ def test_opening_sells_outside_the_window_are_canceled() -> None:
     assert canceled(step(grid, ticker(990))) == {farthest}
 
 
-def test_what_is_held_is_sold_one_level_higher() -> None:
+def test_held_quantity_is_sold_one_level_higher() -> None:
     grid = started()
     (closing,) = placed(fill(grid, -1))
     assert (closing.side, closing.price, closing.quantity) == (Side.SELL, D(1000), D("0.101"))
@@ -108,20 +108,20 @@ def test_what_is_held_is_sold_one_level_higher() -> None:
     assert not closing.post_only
 
 
-def test_spot_knows_no_reduce_only() -> None:
+def test_spot_orders_are_not_reduce_only() -> None:
     grid = started(instrument=SPOT)
     (closing,) = placed(fill(grid, -1))
     assert not closing.reduce_only
 
 
-def test_a_short_is_bought_back_one_level_lower() -> None:
+def test_short_is_bought_back_one_level_lower() -> None:
     grid = started(NEUTRAL)
     (closing,) = placed(fill(grid, 1))
     assert (closing.side, closing.price, closing.reduce_only) == (Side.BUY, D(1000), True)
     assert slot(grid, 1).held == D("-0.099")
 
 
-def test_the_slots_own_quantity_is_closed() -> None:
+def test_closing_order_has_the_slot_quantity() -> None:
     grid = started()
     bought = order(grid, -1)
     step(grid, trade(bought, "0.04"))
@@ -132,7 +132,7 @@ def test_the_slots_own_quantity_is_closed() -> None:
 @pytest.mark.parametrize(
     ("settings", "level", "away", "near"), [(LONG, -1, 950, 990), (NEUTRAL, 1, 1050, 1010)]
 )
-def test_closing_orders_stand_within_their_window(
+def test_closing_orders_are_placed_within_the_window(
     settings: GridSettings, level: int, away: int, near: int
 ) -> None:
     grid = started(settings)
@@ -144,20 +144,20 @@ def test_closing_orders_stand_within_their_window(
     assert (level, False) in [(each.level, each.post_only) for each in placed(step(grid, ticker(near)))]
 
 
-def test_a_filled_slot_outside_the_window_is_kept() -> None:
+def test_filled_slot_outside_the_window_is_kept() -> None:
     grid = started()
     fill(grid, -1)
     step(grid, ticker(900))
     assert slot(grid, -1).held == D("0.101")
 
 
-def test_a_level_at_the_price_is_near() -> None:
+def test_level_close_to_the_price_is_near() -> None:
     lattice = Lattice(D(1000), LONG, PERPETUAL)
     assert is_near(lattice, -1, D("990.9"))
     assert not is_near(lattice, -1, D(991))
 
 
-def test_a_level_that_would_cross_is_not_opened() -> None:
+def test_crossing_level_is_not_opened() -> None:
     grid = Grid(None, 0)
     crossed = ticker(1000, bid=D(1015), ask=D(1000))
     orders = placed(step(grid, added(NEUTRAL), crossed))
@@ -165,13 +165,13 @@ def test_a_level_that_would_cross_is_not_opened() -> None:
     assert placed(step(grid, ticker(1000)))[0].level == 1
 
 
-def test_the_last_price_is_kept_within_the_best_prices() -> None:
+def test_last_price_is_clamped_to_the_best_prices() -> None:
     assert market_of(ticker(1000, bid=D(1003), ask=D(1004))).price == 1003
     assert market_of(ticker(1000, bid=D(990), ask=D(995))).price == 995
     assert market_of(ticker(1000, bid=D(0), ask=D(0))).price == 1000
 
 
-def test_half_an_opening_order_waits_for_the_rest() -> None:
+def test_partially_filled_opening_order_stays() -> None:
     grid = started()
     bought = order(grid, -1)
     change = step(grid, trade(bought, "0.05"))
@@ -179,7 +179,7 @@ def test_half_an_opening_order_waits_for_the_rest() -> None:
     assert order(grid, -1) is bought
 
 
-def test_half_an_opening_order_makes_way_when_it_can_be_closed() -> None:
+def test_partially_filled_buy_is_canceled_at_its_closing_price() -> None:
     grid = started()
     bought = order(grid, -1)
     step(grid, trade(bought, "0.05"))
@@ -189,7 +189,7 @@ def test_half_an_opening_order_makes_way_when_it_can_be_closed() -> None:
     assert [(each.side, each.quantity) for each in placed(change)] == [(Side.SELL, D("0.05"))]
 
 
-def test_half_a_short_makes_way_when_it_can_be_closed() -> None:
+def test_partially_filled_sell_is_canceled_at_its_closing_price() -> None:
     grid = started(NEUTRAL)
     sold = order(grid, 1)
     step(grid, trade(sold, "0.05"), ticker(1006))
@@ -197,25 +197,25 @@ def test_half_a_short_makes_way_when_it_can_be_closed() -> None:
     assert sold.client_order_id in canceled(step(grid, ticker(1000, 2)))
 
 
-def test_too_little_to_close_waits_for_the_rest() -> None:
+def test_quantity_below_the_minimum_keeps_the_opening_order() -> None:
     grid = started()
     step(grid, trade(order(grid, -1), "0.004"), ticker(1006))
     assert grid.process([ticker(1006, 1)]) is None
 
 
-def test_too_little_to_close_is_added_to() -> None:
+def test_quantity_below_the_minimum_is_added_to() -> None:
     grid = started()
     bought = order(grid, -1)
     step(grid, trade(bought, "0.004"))
     change = step(grid, report(bought.client_order_id, OrderStatus.EXPIRED, "0.004"))
-    (again,) = placed(change)
-    assert (again.side, again.level, again.quantity) == (Side.BUY, -1, D("0.101"))
+    (replaced,) = placed(change)
+    assert (replaced.side, replaced.level, replaced.quantity) == (Side.BUY, -1, D("0.101"))
     accept_all(grid)
     (closing,) = placed(fill(grid, -1))
     assert closing.quantity == D("0.105")
 
 
-def test_too_little_of_the_other_side_is_not_added_to() -> None:
+def test_quantity_below_the_minimum_is_not_added_to_from_the_other_side() -> None:
     grid = started(NEUTRAL)
     bought = order(grid, -1)
     step(grid, trade(bought, "0.004"), report(bought.client_order_id, OrderStatus.EXPIRED, "0.004"))
@@ -223,7 +223,7 @@ def test_too_little_of_the_other_side_is_not_added_to() -> None:
     assert -1 not in levels(placed(change), Side.SELL)
 
 
-def test_quota_leaves_the_nearest() -> None:
+def test_quota_keeps_the_nearest_orders() -> None:
     assert [each.level for each in first_orders(replace(NEUTRAL, order_cleanup_threshold=3))] == [-1, 1, -2]
 
 
@@ -234,14 +234,14 @@ def test_quota_prefers_closing_orders() -> None:
     assert closing.side is Side.SELL
 
 
-def test_a_slot_has_one_order_at_most() -> None:
+def test_slot_has_at_most_one_order() -> None:
     grid = started()
     step(grid, trade(order(grid, -1), "0.1"))
     step(grid, ticker(1010, 1))
     assert -1 not in [each.level for each in placed(step(grid, ticker(1000, 2)))]
 
 
-def test_a_closing_order_with_nothing_left_to_close_is_canceled() -> None:
+def test_closing_order_without_a_quantity_to_close_is_canceled() -> None:
     grid = started()
     step(grid, ticker(1010, 1))
     old = order(grid, -1)
@@ -253,7 +253,7 @@ def test_a_closing_order_with_nothing_left_to_close_is_canceled() -> None:
     assert canceled(step(grid, sell_more)) == {closing.client_order_id}
 
 
-def test_an_order_being_canceled_is_not_canceled_again() -> None:
+def test_order_being_canceled_is_not_canceled_again() -> None:
     grid = started()
     assert canceled(step(grid, ticker(1010)))
     assert not canceled(step(grid, ticker(1020), command(CommandName.PAUSE))) & {
@@ -261,7 +261,7 @@ def test_an_order_being_canceled_is_not_canceled_again() -> None:
     }
 
 
-def test_the_window_stops_at_a_bound() -> None:
+def test_window_stops_at_a_bound() -> None:
     grid = started(replace(LONG, upper_price=D(1000), lower_price=D(975)))
     assert sorted(level for level, each in state_of(grid).slots.items() if each.order) == [-2, -1]
     assert grid.process([ticker(1050, 1)]) is None
@@ -277,7 +277,7 @@ def why(grid: Grid) -> NotQuoting | None:
     return grid.why_not_quoting()
 
 
-def test_it_quotes() -> None:
+def test_quoting_grid_has_no_reason() -> None:
     assert why(started()) is None
 
 

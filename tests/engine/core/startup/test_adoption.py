@@ -1,4 +1,4 @@
-"""What was held before the start: spread over levels, booked without a trade, left alone where it is not the grid's."""
+"""Position adoption: spread over levels, booked without a trade, or left as foreign."""
 
 import msgspec
 import pytest
@@ -51,7 +51,7 @@ def holdings(grid: Grid) -> dict[int, str]:
     return {level: str(slot.held) for level, slot in state_of(grid).slots.items() if slot.held}
 
 
-def test_a_long_position_is_spread_upwards_and_sold_level_by_level() -> None:
+def test_long_position_is_spread_upwards_and_sold_level_by_level() -> None:
     grid, change = start(held("0.1"))
     assert holdings(grid) == {0: "0.033", 1: "0.033", 2: "0.034"}
     closings = {each.level: (each.price, each.quantity) for each in placed(change) if not each.opens}
@@ -59,7 +59,7 @@ def test_a_long_position_is_spread_upwards_and_sold_level_by_level() -> None:
     assert all(each.reduce_only for each in placed(change) if not each.opens)
 
 
-def test_a_short_position_is_spread_downwards() -> None:
+def test_short_position_is_spread_downwards() -> None:
     grid, change = start(held("-0.1"))
     assert holdings(grid) == {-2: "-0.034", -1: "-0.033", 0: "-0.033"}
     assert {each.side for each in placed(change) if not each.opens} == {Side.BUY}
@@ -70,28 +70,28 @@ def test_fewer_levels_when_the_parts_would_be_too_small() -> None:
     assert holdings(grid) == {0: "0.005", 1: "0.006"}
 
 
-def test_one_level_takes_what_is_enough_for_one() -> None:
+def test_small_position_goes_to_one_level() -> None:
     assert holdings(start(held("0.006"))[0]) == {0: "0.006"}
 
 
-def test_it_is_booked_at_the_entry_price_of_the_venue() -> None:
+def test_position_is_booked_at_the_venue_entry_price() -> None:
     grid, change = start(held("0.3", entry=990))
     found = view(state_of(grid), 1)
     assert (found.position, found.cash, found.total_profit) == (D("0.3"), D("-297.0"), D("3.0"))
     (notice,) = [each for each in change.notices if isinstance(each, Reconciled)]
     assert notice.finding is ReconciliationFinding.POSITION_ADOPTED
     assert notice.action == (
-        "0.3 held before the start is spread over 3 levels from 0 to 2, booked at its entry price 990"
+        "0.3 held before the start: spread over 3 levels from 0 to 2, booked at entry price 990"
     )
 
 
-def test_without_an_entry_price_it_is_booked_at_the_anchor() -> None:
+def test_position_without_entry_price_is_booked_at_the_anchor() -> None:
     grid, change = start(held("0.3"))
     assert view(state_of(grid), 1).total_profit == 0
-    assert "booked at the anchor 1000" in next(e.action for e in change.notices if isinstance(e, Reconciled))
+    assert "booked at anchor 1000" in next(e.action for e in change.notices if isinstance(e, Reconciled))
 
 
-def test_selling_it_books_the_profit_since_the_adoption() -> None:
+def test_closing_an_adopted_position_books_the_profit_since_adoption() -> None:
     grid, _ = start(held("0.3", entry=990))
     accept_all(grid)
     change = fill(grid, 0)
@@ -102,14 +102,14 @@ def test_selling_it_books_the_profit_since_the_adoption() -> None:
 @pytest.mark.parametrize(
     ("what", "settings", "instrument", "why"),
     [
-        (held("-0.3"), BUYING, PERPETUAL, "it is short"),
-        (held("0.004"), CAREFUL, PERPETUAL, "no order below 0.005"),
+        (held("-0.3"), BUYING, PERPETUAL, "cannot hold a short position"),
+        (held("0.004"), CAREFUL, PERPETUAL, "minimum order of 0.005"),
         (held("0.3"), msgspec.structs.replace(CAREFUL, adopt_position=False), PERPETUAL, "is off"),
         (held("0.3"), BUYING, SPOT, "is off"),
     ],
     ids=["short", "dust", "off", "spot"],
 )
-def test_what_is_not_taken_over_is_left_alone(
+def test_position_that_is_not_adopted_is_foreign(
     what: Position, settings: GridSettings, instrument: Instrument, why: str
 ) -> None:
     grid, change = start(what, settings, instrument)
@@ -118,13 +118,13 @@ def test_what_is_not_taken_over_is_left_alone(
     assert state_of(grid).foreign_position == (what.quantity if instrument is PERPETUAL else 0)
 
 
-def test_spot_is_taken_over_when_asked_for() -> None:
+def test_spot_position_is_adopted_on_request() -> None:
     grid, change = start(held("0.3"), msgspec.structs.replace(BUYING, adopt_position=True), SPOT)
     assert holdings(grid) == {0: "0.100", 1: "0.100", 2: "0.100"}
     assert not any(each.reduce_only for each in placed(change))
 
 
-def test_a_short_window_that_reaches_below_zero_is_cut() -> None:
+def test_short_levels_below_zero_are_cut() -> None:
     wide = msgspec.structs.replace(CAREFUL, buy_window=2, price_interval=D(450), order_amount=D(500))
     deep = msgspec.structs.replace(wide, buy_window=3)
     assert holdings(start(held("-0.9"), wide)[0]) == {-1: "-0.450", 0: "-0.450"}
@@ -134,7 +134,7 @@ def test_a_short_window_that_reaches_below_zero_is_cut() -> None:
     assert "buy_window of at most 2" in view(state_of(grid), 1).not_quoting_detail
 
 
-def test_the_position_of_the_venue_agrees_afterwards() -> None:
+def test_venue_position_matches_after_adoption() -> None:
     grid, _ = start(held("0.3"))
     accept_all(grid)
     assert grid.process([held("0.3")]) is None
@@ -142,7 +142,7 @@ def test_the_position_of_the_venue_agrees_afterwards() -> None:
     assert state_of(grid).foreign_position == D("0.2")
 
 
-def test_after_a_first_sale_a_difference_is_no_longer_anothers() -> None:
+def test_difference_after_a_first_trade_is_not_foreign() -> None:
     grid, _ = start(held("0.3"))
     accept_all(grid)
     fill(grid, 0)
@@ -152,13 +152,15 @@ def test_after_a_first_sale_a_difference_is_no_longer_anothers() -> None:
 
 
 @given(lots=st.integers(-3000, 3000), entry=st.sampled_from([0, 970, 1030]))
-def test_the_parts_are_the_whole_and_can_be_closed(lots: int, entry: int) -> None:
+def test_parts_add_up_and_can_be_closed(lots: int, entry: int) -> None:
     grid, _ = start(held(lots * PERPETUAL.lot_size, entry))
     state = state_of(grid)
     parts = [slot.held for slot in state.slots.values() if slot.held]
     assert sum(parts) == state.accounts.adopted == state.accounts.position
     assert state.accounts.adopted + state.foreign_position == lots * PERPETUAL.lot_size
-    lowest = 1000 if lots > 0 else 970  # what is long is sold above the anchor, what is short bought below it
+    lowest = (
+        1000 if lots > 0 else 970
+    )  # a long position is sold above the anchor, a short one bought below it
     assert all(abs(part) * lowest >= PERPETUAL.minimum_notional for part in parts)
     found = view(state, 1, D(985))
     assert found.total_profit == found.grid_profit + found.unpaired_profit - state.accounts.unmatched_fees

@@ -1,4 +1,4 @@
-"""The checks before the first order, each with its figures and with what would do."""
+"""Preflight checks, each with figures and a remedy."""
 
 import msgspec
 import pytest
@@ -27,24 +27,31 @@ def changed(settings: GridSettings, **fields: object) -> GridSettings:
 
 
 @pytest.mark.parametrize("settings", [LONG, NEUTRAL, GEOMETRIC], ids=["long", "neutral", "geometric"])
-def test_all_is_well(settings: GridSettings) -> None:
+def test_sound_settings_pass_all_checks(settings: GridSettings) -> None:
     assert [each.passed for each in found(settings).values()] == [True] * 6
     assert not refusal(list(found(settings).values()))
 
 
-def test_what_is_not_known_is_waited_for() -> None:
+def test_unknown_account_leaves_checks_pending() -> None:
     checked = found(account=Account(None, None, None))
     waits = ["order_stream", "balance", "max_leverage", "position_safety_check"]
     assert [name for name, each in checked.items() if each.passed is None] == waits
-    assert "order_stream waits: nobody said yet whether it is up" in refusal(list(checked.values()))
+    assert "order_stream pending: the state of the account's private stream is unknown" in refusal(
+        list(checked.values())
+    )
 
 
 @pytest.mark.parametrize(
     ("settings", "account", "check", "remedy"),
     [
         (NEUTRAL, RICH._replace(is_stream_up=False), "order_stream", "see the account publisher's log"),
-        (NEUTRAL, RICH._replace(balance=D(0)), "balance", "the account needs USDT"),
-        (NEUTRAL, RICH._replace(leverage=D(20)), "max_leverage", "max_leverage 20, or set 10 at the venue"),
+        (NEUTRAL, RICH._replace(balance=D(0)), "balance", "deposit USDT"),
+        (
+            NEUTRAL,
+            RICH._replace(leverage=D(20)),
+            "max_leverage",
+            "set max_leverage to 20, or the leverage at the venue to 10",
+        ),
         (
             NEUTRAL,
             RICH._replace(balance=D("1234.5"), leverage=D(3)),
@@ -62,7 +69,7 @@ def test_what_is_not_known_is_waited_for() -> None:
             changed(NEUTRAL, lower_price=D(2000)),
             RICH,
             "round_trip",
-            "buy_window and price_interval smaller, or lower_price and upper_price wider",
+            "reduce buy_window or price_interval, or widen lower_price and upper_price",
         ),
         (changed(NEUTRAL, buy_window=100), RICH, "levels", "buy_window of at most 99"),
         (changed(NEUTRAL, price_interval=D("0.01")), RICH, "levels", "price_interval of at least 0.1 USDT"),
@@ -83,7 +90,7 @@ def test_what_is_not_known_is_waited_for() -> None:
         "minimum",
     ],
 )
-def test_a_refusal_says_what_would_do(
+def test_failed_check_names_a_remedy(
     settings: GridSettings, account: Account, check: str, remedy: str | None
 ) -> None:
     one = found(settings, account)[check]
@@ -92,7 +99,7 @@ def test_a_refusal_says_what_would_do(
 
 
 @given(balance=st.integers(1, 100_000), leverage=st.integers(1, 10))
-def test_the_remedies_of_the_safety_check_satisfy_it(balance: int, leverage: int) -> None:
+def test_remedies_of_the_safety_check_satisfy_it(balance: int, leverage: int) -> None:
     account = RICH._replace(balance=D(balance), leverage=D(leverage))
     one = found(account=account)["position_safety_check"]
     assert one.passed is (balance * leverage >= 100 * 100)
@@ -103,7 +110,7 @@ def test_the_remedies_of_the_safety_check_satisfy_it(balance: int, leverage: int
         assert found(account=account._replace(balance=enough))["position_safety_check"].passed
 
 
-def test_a_taker_pays_more_to_open() -> None:
+def test_taker_fee_applies_to_opening() -> None:
     lattice = Lattice(D(1000), NEUTRAL, PERPETUAL)
     case = Case(NEUTRAL, PERPETUAL, lattice, 0, RICH)
     assert round_trip(case, -1, Side.BUY).fees == 990 * D("0.0002") + 1000 * D("0.0002")
@@ -112,7 +119,7 @@ def test_a_taker_pays_more_to_open() -> None:
     assert round_trip(taker, 1, Side.SELL).fees == 1000 * D("0.0002") + 1010 * D("0.0005")
 
 
-def test_spot_has_a_leverage_of_one() -> None:
+def test_spot_leverage_is_one() -> None:
     assert leverage_of(SPOT, None) == 1
     assert leverage_of(PERPETUAL, None) is None
     assert leverage_of(PERPETUAL, D(3)) == 3

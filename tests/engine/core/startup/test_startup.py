@@ -1,4 +1,4 @@
-"""What the first order waits for: the account looked at, the trigger price seen; each once."""
+"""Startup: the first order waits for the preflight and the trigger price."""
 
 import msgspec
 import pytest
@@ -50,18 +50,20 @@ def reason(grid: Grid) -> NotQuoting | None:
     return grid.why_not_quoting()
 
 
-def told(change: Change) -> list[tuple[Severity, str]]:
+def reports(change: Change) -> list[tuple[Severity, str]]:
     return [(each.severity, each.details) for each in change.notices if isinstance(each, RiskChanged)]
 
 
-def test_without_word_of_the_account_nothing_is_placed() -> None:
+def test_nothing_is_placed_before_the_account_is_known() -> None:
     grid = waiting()
     assert reason(grid) is NotQuoting.PREFLIGHT
-    assert "nobody said yet" in view(state_of(grid), 1).not_quoting_detail
+    assert (
+        "the state of the account's private stream is unknown" in view(state_of(grid), 1).not_quoting_detail
+    )
     assert not any(slot.order for slot in state_of(grid).slots.values())
 
 
-def test_all_three_levels_let_it_start() -> None:
+def test_stream_balance_and_position_complete_the_startup() -> None:
     grid = waiting()
     assert not placed(step(grid, stream()))
     assert not placed(step(grid, balance()))
@@ -72,80 +74,80 @@ def test_all_three_levels_let_it_start() -> None:
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-def test_in_whatever_order_they_come(order: tuple[int, ...]) -> None:
-    news = (stream(), balance(), held())
+def test_startup_does_not_depend_on_input_order(order: tuple[int, ...]) -> None:
+    updates = (stream(), balance(), held())
     grid = waiting()
-    grid.process([news[i] for i in order])
+    grid.process([updates[i] for i in order])
     assert len(state_of(grid).slots) == 6
 
 
-def test_spot_has_no_leverage_to_wait_for() -> None:
+def test_spot_does_not_wait_for_leverage() -> None:
     grid = waiting(msgspec.structs.replace(LONG, preflight=True, position_safety_check=D(10)), SPOT)
     assert placed(step(grid, stream(), balance()))
 
 
-@pytest.mark.parametrize("news", [stream(), balance(), held()], ids=["stream", "balance", "position"])
-def test_a_repeated_level_is_nothing(news: FeedChanged | Balance | Position) -> None:
+@pytest.mark.parametrize("update", [stream(), balance(), held()], ids=["stream", "balance", "position"])
+def test_repeated_account_update_makes_no_step(update: FeedChanged | Balance | Position) -> None:
     grid = waiting()
-    step(grid, news)
-    assert grid.process([news]) is None
+    step(grid, update)
+    assert grid.process([update]) is None
 
 
-def test_another_currency_is_nothing() -> None:
+def test_balance_of_another_currency_is_ignored() -> None:
     assert waiting().process([balance(asset="EUR")]) is None
 
 
-def test_after_the_start_the_account_is_nothing() -> None:
+def test_account_updates_are_ignored_after_startup() -> None:
     grid = waiting()
     step(grid, stream(), balance(), held())
     assert grid.process([balance(5)]) is None
     assert grid.process([stream(FeedState.DOWN)]) is None
 
 
-def test_a_refusal_names_the_check_the_figures_and_what_would_do() -> None:
+def test_refusal_names_check_figures_and_remedy() -> None:
     grid = waiting()
     change = step(grid, stream(), balance(900), held())
-    assert told(change) == [
+    assert reports(change) == [
         (
             Severity.HIGH,
             (
-                "position_safety_check refused: 900 * 5 / 100 USDT is 45 orders, at least 50: "
+                "position_safety_check failed: 900 * 5 / 100 USDT is 45 orders, at least 50 needed: "
                 "order_amount of at most 90 USDT, or a balance of 1000 USDT"
             ),
         )
     ]
-    assert view(state_of(grid), 1).not_quoting_detail == told(change)[0][1]
+    assert view(state_of(grid), 1).not_quoting_detail == reports(change)[0][1]
 
 
-def test_a_refusal_is_told_once_and_ends_by_itself() -> None:
+def test_refusal_is_reported_once_and_clears_by_itself() -> None:
     grid = waiting()
     step(grid, stream(), balance(900), held())
     assert grid.process([ticker(1001, 1)]) is None
     assert placed(step(grid, balance(1000)))
 
 
-def test_while_it_waits_a_word_of_what_is_missing_is_low() -> None:
+def test_pending_preflight_is_reported_with_low_severity() -> None:
     grid = Grid(None, 0)
     change = step(grid, added(CAREFUL), ticker(1000))
-    assert [severity for severity, _ in told(change)] == [Severity.LOW]
+    assert [severity for severity, _ in reports(change)] == [Severity.LOW]
 
 
-def test_a_balance_that_changes_little_is_nothing() -> None:
+def test_small_balance_change_is_ignored() -> None:
     grid = waiting()
     step(grid, stream(), balance(900), held())
     assert grid.process([balance(905)]) is None
     change = step(grid, balance(950))
-    assert not told(change)
+    assert not reports(change)
     assert "950 * 5" in view(state_of(grid), 1).not_quoting_detail
 
 
-def test_a_balance_that_becomes_enough_by_little_counts() -> None:
+def test_small_balance_change_that_suffices_is_applied() -> None:
     grid = waiting()
     step(grid, stream(), balance(999), held())
     assert placed(step(grid, balance(1000)))
 
 
-def test_a_stream_that_went_down_again_holds_it_back() -> None:
+def test_stream_down_blocks_the_startup() -> None:
     grid = waiting()
     step(grid, stream())
     step(grid, stream(FeedState.DOWN), balance(), held())
@@ -153,47 +155,45 @@ def test_a_stream_that_went_down_again_holds_it_back() -> None:
     assert placed(step(grid, stream()))
 
 
-def test_what_is_passed_stays_passed_over_a_restart() -> None:
+def test_passed_preflight_survives_a_restart() -> None:
     grid = waiting(msgspec.structs.replace(CAREFUL, trigger_price=D(980)))
     change = step(grid, stream(), balance(), held())
     assert risks(change) == [("preflight", False), ("trigger_price", True)]
-    again = Grid(msgspec.json.decode(encode(state_of(grid)), type=GridState), grid.step)
-    step(again, stream(FeedState.DOWN), balance(1))
-    assert again.why_not_quoting() is NotQuoting.AWAITING_TRIGGER
-    assert placed(step(again, ticker(979, 9)))
+    restarted = Grid(msgspec.json.decode(encode(state_of(grid)), type=GridState), grid.step)
+    step(restarted, stream(FeedState.DOWN), balance(1))
+    assert restarted.why_not_quoting() is NotQuoting.AWAITING_TRIGGER
+    assert placed(step(restarted, ticker(979, 9)))
 
 
 @pytest.mark.parametrize(
-    ("trigger", "near", "there"), [(980, 981, 980), (1020, 1019, 1021), (1000, 1000, 1000)]
+    ("trigger", "before", "reached"), [(980, 981, 980), (1020, 1019, 1021), (1000, 1000, 1000)]
 )
-def test_the_trigger_is_crossed_from_where_the_price_was_first_seen(
-    trigger: int, near: int, there: int
-) -> None:
+def test_trigger_is_crossed_from_the_first_price(trigger: int, before: int, reached: int) -> None:
     grid = waiting(msgspec.structs.replace(NEUTRAL, trigger_price=D(trigger)))
     if trigger != 1000:
         assert reason(grid) is NotQuoting.AWAITING_TRIGGER
-        assert view(state_of(grid), 1).not_quoting_detail == f"waits for {trigger}, first seen at 1000"
-        grid.process([ticker(near, 1)])
+        assert view(state_of(grid), 1).not_quoting_detail == f"waiting for {trigger}, starting from 1000"
+        grid.process([ticker(before, 1)])
         assert not state_of(grid).slots
-        assert ("trigger_price", False) in risks(step(grid, ticker(there, 2)))
+        assert ("trigger_price", False) in risks(step(grid, ticker(reached, 2)))
     assert len(state_of(grid).slots) == 6
 
 
-def test_a_trigger_seen_while_the_account_was_not_known_counts() -> None:
+def test_trigger_reached_before_preflight_counts() -> None:
     grid = waiting(msgspec.structs.replace(CAREFUL, trigger_price=D(980)))
     step(grid, ticker(980, 1))
     step(grid, ticker(1000, 2))
     assert placed(step(grid, stream(), balance(), held()))
 
 
-def test_what_is_triggered_stays_so() -> None:
+def test_reached_trigger_stays_reached() -> None:
     grid = waiting(TRIGGERED)
     step(grid, ticker(980, 1))
     step(grid, ticker(1000, 2))
     assert reason(grid) is None
 
 
-def test_a_grid_that_waits_for_nothing_says_nothing() -> None:
+def test_grid_without_startup_has_no_detail() -> None:
     grid = waiting(NEUTRAL)
     assert view(state_of(grid), 1).not_quoting_detail == ""
     assert placed(fill(grid, -1))

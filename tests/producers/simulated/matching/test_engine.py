@@ -1,150 +1,151 @@
-"""Orders and the market: who fills, at what price, and what is refused."""
+"""Matching engine: fills, prices, events and rejections."""
 
 from decimal import Decimal
 
 import pytest
 
-from producers.simulated.matching.engine import Books, Liquidity
-from producers.simulated.matching.orders import NewOrder, Refusal
+from producers.simulated.listing import Liquidity
+from producers.simulated.matching.engine import MatchingEngine
+from producers.simulated.matching.orders import NewOrder, VenueRejection
 from schemas.units import ClientOrderId, Side, Symbol
 from schemas.venue.orders import OrderReport, OrderStatus, RejectReason, Trade
 from tests.producers.simulated.examples import (
+    AMPLE_LIQUIDITY,
     PERP,
-    PLENTY,
     SPOT,
     START_NS,
-    new_books,
+    apply_tick,
+    new_engine,
     order,
     quote,
-    trade_at,
 )
 
 BUY, SELL = Side.BUY, Side.SELL
 A = ClientOrderId("a")
 
 
-def place(books: Books, new: NewOrder) -> OrderReport:
-    return books.place(new, START_NS)
+def place(matching: MatchingEngine, new: NewOrder) -> OrderReport:
+    return matching.place(new, START_NS)
 
 
-def told(books: Books, *, at_tick: bool = False) -> list[str]:
-    """Return the account events since the last time, in short."""
-    events = [update.event for update in books.take_changes(START_NS, at_tick=at_tick).events]
+def published(matching: MatchingEngine, *, at_tick: bool = False) -> list[str]:
+    """Return the account events since the last call: the status of reports, the type of others."""
+    events = [update.event for update in matching.take_changes(START_NS, at_tick=at_tick).events]
     return [str(e.status) if isinstance(e, OrderReport) else type(e).__name__ for e in events]
 
 
-def trades(books: Books) -> list[tuple[Decimal, Decimal, bool]]:
-    made = books.take_changes(START_NS, at_tick=True).trades
-    return [(trade.price, trade.quantity, trade.is_maker) for trade in made]
+def trades(matching: MatchingEngine) -> list[tuple[Decimal, Decimal, bool]]:
+    changes = matching.take_changes(START_NS, at_tick=True)
+    return [(trade.price, trade.quantity, trade.is_maker) for trade in changes.trades]
 
 
-def refusal(books: Books, new: NewOrder) -> RejectReason:
-    with pytest.raises(Refusal) as caught:
-        place(books, new)
+def rejection(matching: MatchingEngine, new: NewOrder) -> RejectReason:
+    with pytest.raises(VenueRejection) as caught:
+        place(matching, new)
     return caught.value.reason
 
 
-def test_the_answer_to_a_placement_is_the_acceptance_though_it_fills_at_once() -> None:
-    books = new_books()
-    report = place(books, order(BUY, "100.1"))
+def test_place_returns_the_acceptance_even_if_the_order_fills_at_once() -> None:
+    matching = new_engine()
+    report = place(matching, order(BUY, "100.1"))
 
     assert (report.status, report.cumulative_quantity) == (OrderStatus.NEW, Decimal(0))
-    assert told(books) == ["new", "Trade", "filled", "Position", "Balance"]
+    assert published(matching) == ["new", "Trade", "filled", "Position", "Balance"]
 
 
-def test_a_taker_pays_the_other_side_s_best_price() -> None:
-    books = new_books()
-    place(books, order(BUY, "105.0"))
+def test_taker_trades_at_the_opposite_best_price() -> None:
+    matching = new_engine()
+    place(matching, order(BUY, "105.0"))
 
-    assert trades(books) == [(Decimal("100.1"), Decimal(1), False)]
-
-
-def test_a_taker_gets_no_more_than_the_depth_until_the_next_tick() -> None:
-    books = new_books(cash="1000000")
-    place(books, order(BUY, "101.0", "150"))
-    assert trades(books) == [(Decimal("100.1"), Decimal("99.900"), False)]
-
-    trade_at(books, "100.4")
-    assert trades(books) == [(Decimal("100.5"), Decimal("50.100"), False)]
+    assert trades(matching) == [(Decimal("100.1"), Decimal(1), False)]
 
 
-def test_a_resting_order_fills_at_its_price_when_the_market_goes_through() -> None:
-    books = new_books()
-    place(books, order(BUY, "99.0"))
-    trade_at(books, "98.0")
+def test_taker_is_limited_to_the_depth_of_a_tick() -> None:
+    matching = new_engine(cash="1000000")
+    place(matching, order(BUY, "101.0", "150"))
+    assert trades(matching) == [(Decimal("100.1"), Decimal("99.900"), False)]
 
-    assert trades(books) == [(Decimal("99.0"), Decimal(1), True)]
-
-
-def test_an_order_that_is_not_reached_rests() -> None:
-    books = new_books()
-    place(books, order(BUY, "99.0"))
-    trade_at(books, "99.1")
-
-    assert trades(books) == []
+    apply_tick(matching, "100.4")
+    assert trades(matching) == [(Decimal("100.5"), Decimal("50.100"), False)]
 
 
-def test_an_order_that_is_touched_waits_for_its_place_in_the_queue() -> None:
-    books = new_books()
-    place(books, order(BUY, "99.0"))
-    trade_at(books, "99.0", Liquidity(Decimal(1), Decimal(0)))
-    assert trades(books) == []
+def test_resting_order_fills_at_its_price_when_traded_through() -> None:
+    matching = new_engine()
+    place(matching, order(BUY, "99.0"))
+    apply_tick(matching, "98.0")
 
-    trade_at(books, "99.0", Liquidity(Decimal(1), Decimal("0.25")))
-    assert trades(books) == [(Decimal("99.0"), Decimal("0.250"), True)]
+    assert trades(matching) == [(Decimal("99.0"), Decimal(1), True)]
 
 
-def test_what_is_traded_in_a_tick_bounds_the_fills_and_the_best_price_comes_first() -> None:
-    books = new_books()
-    place(books, order(BUY, "98.0", name="far"))
-    place(books, order(BUY, "99.0", name="near"))
-    trade_at(books, "97.0", Liquidity(Decimal("1.5"), Decimal(0)))
+def test_order_that_is_not_reached_rests() -> None:
+    matching = new_engine()
+    place(matching, order(BUY, "99.0"))
+    apply_tick(matching, "99.1")
 
-    assert trades(books) == [(Decimal("99.0"), Decimal(1), True), (Decimal("98.0"), Decimal("0.5"), True)]
-    assert books.open_orders(PERP)[0].status is OrderStatus.PARTIALLY_FILLED
+    assert trades(matching) == []
 
 
-def test_a_sell_fills_when_the_market_rises_through_it() -> None:
-    books = new_books()
-    place(books, order(SELL, "101.0"))
-    books.trade_at(PERP, quote("101.2", is_rising=True), lambda: PLENTY, START_NS)
+def test_touched_order_fills_from_its_queue_share() -> None:
+    matching = new_engine()
+    place(matching, order(BUY, "99.0"))
+    apply_tick(matching, "99.0", Liquidity(Decimal(1), Decimal(0)))
+    assert trades(matching) == []
 
-    assert trades(books) == [(Decimal("101.0"), Decimal(1), True)]
-
-
-def test_a_fill_tells_trade_report_and_once_a_tick_the_levels() -> None:
-    books = new_books()
-    place(books, order(BUY, "99.0", name="a"))
-    place(books, order(BUY, "98.0", name="b"))
-    told(books)
-    trade_at(books, "97.0")
-
-    assert told(books, at_tick=True) == ["Trade", "filled", "Trade", "filled", "Position", "Balance"]
+    apply_tick(matching, "99.0", Liquidity(Decimal(1), Decimal("0.25")))
+    assert trades(matching) == [(Decimal("99.0"), Decimal("0.250"), True)]
 
 
-def test_what_an_order_locks_is_told_at_the_next_tick() -> None:
-    books = new_books()
-    place(books, order(BUY, "99.0"))
+def test_traded_quantity_limits_fills_and_best_price_has_priority() -> None:
+    matching = new_engine()
+    place(matching, order(BUY, "98.0", name="far"))
+    place(matching, order(BUY, "99.0", name="near"))
+    apply_tick(matching, "97.0", Liquidity(Decimal("1.5"), Decimal(0)))
 
-    assert told(books) == ["new"]
-    assert told(books, at_tick=True) == ["Balance"]
-    assert told(books, at_tick=True) == []
+    assert trades(matching) == [(Decimal("99.0"), Decimal(1), True), (Decimal("98.0"), Decimal("0.5"), True)]
+    assert matching.open_orders(PERP)[0].status is OrderStatus.PARTIALLY_FILLED
 
 
-def test_events_are_numbered_without_a_gap() -> None:
-    books = new_books()
-    place(books, order(BUY, "99.0"))
-    trade_at(books, "98.0")
-    numbers = [update.sequence for update in books.take_changes(START_NS, at_tick=True).events]
+def test_sell_fills_when_the_market_rises_through_it() -> None:
+    matching = new_engine()
+    place(matching, order(SELL, "101.0"))
+    matching.apply_tick(PERP, quote("101.2", is_rising=True), lambda: AMPLE_LIQUIDITY, START_NS)
+
+    assert trades(matching) == [(Decimal("101.0"), Decimal(1), True)]
+
+
+def test_fills_publish_trade_and_report_then_position_and_balance_once_per_tick() -> None:
+    matching = new_engine()
+    place(matching, order(BUY, "99.0", name="a"))
+    place(matching, order(BUY, "98.0", name="b"))
+    published(matching)
+    apply_tick(matching, "97.0")
+
+    assert published(matching, at_tick=True) == ["Trade", "filled", "Trade", "filled", "Position", "Balance"]
+
+
+def test_locked_amount_is_published_at_the_next_tick() -> None:
+    matching = new_engine()
+    place(matching, order(BUY, "99.0"))
+
+    assert published(matching) == ["new"]
+    assert published(matching, at_tick=True) == ["Balance"]
+    assert published(matching, at_tick=True) == []
+
+
+def test_events_are_numbered_without_gaps() -> None:
+    matching = new_engine()
+    place(matching, order(BUY, "99.0"))
+    apply_tick(matching, "98.0")
+    numbers = [update.sequence for update in matching.take_changes(START_NS, at_tick=True).events]
 
     assert numbers == [1, 2, 3, 4, 5]
 
 
-def test_a_cancel_answers_with_what_was_filled() -> None:
-    books = new_books()
-    place(books, order(BUY, "99.0"))
-    trade_at(books, "98.0", Liquidity(Decimal("0.4"), Decimal(0)))
-    report = books.cancel(PERP, A, START_NS + 7)
+def test_cancel_reports_the_filled_quantity() -> None:
+    matching = new_engine()
+    place(matching, order(BUY, "99.0"))
+    apply_tick(matching, "98.0", Liquidity(Decimal("0.4"), Decimal(0)))
+    report = matching.cancel(PERP, A, START_NS + 7)
 
     assert (report.status, report.cumulative_quantity, report.time) == (
         OrderStatus.CANCELED,
@@ -153,24 +154,24 @@ def test_a_cancel_answers_with_what_was_filled() -> None:
     )
 
 
-def test_a_cancel_of_what_is_not_open_is_refused() -> None:
-    with pytest.raises(Refusal) as caught:
-        new_books().cancel(PERP, A, START_NS)
+def test_cancel_of_an_order_that_is_not_open_is_rejected() -> None:
+    with pytest.raises(VenueRejection) as caught:
+        new_engine().cancel(PERP, A, START_NS)
 
     assert caught.value.reason is RejectReason.NOT_FOUND
 
 
-def test_an_id_is_free_again_when_its_order_has_ended() -> None:
-    books = new_books()
-    place(books, order(BUY, "99.0"))
-    assert refusal(books, order(BUY, "98.0")) is RejectReason.DUPLICATE_ID
+def test_id_can_be_reused_after_its_order_has_ended() -> None:
+    matching = new_engine()
+    place(matching, order(BUY, "99.0"))
+    assert rejection(matching, order(BUY, "98.0")) is RejectReason.DUPLICATE_ID
 
-    books.cancel(PERP, A, START_NS)
-    assert place(books, order(BUY, "98.0")).status is OrderStatus.NEW
+    matching.cancel(PERP, A, START_NS)
+    assert place(matching, order(BUY, "98.0")).status is OrderStatus.NEW
 
 
-def test_an_order_without_an_id_is_named_by_the_venue() -> None:
-    assert place(new_books(), order(BUY, "99.0", name="")).client_order_id == "web-1"
+def test_order_without_id_is_assigned_one() -> None:
+    assert place(new_engine(), order(BUY, "99.0", name="")).client_order_id == "web-1"
 
 
 @pytest.mark.parametrize(
@@ -191,50 +192,50 @@ def test_an_order_without_an_id_is_named_by_the_venue() -> None:
         (order(BUY, "99.0", name="not allowed"), RejectReason.OTHER),
     ],
 )
-def test_what_is_refused_leaves_the_books_as_they_were(new: NewOrder, reason: RejectReason) -> None:
-    books = new_books()
+def test_rejected_order_changes_nothing(new: NewOrder, reason: RejectReason) -> None:
+    matching = new_engine()
 
-    assert refusal(books, new) is reason
-    assert not books.take_changes(START_NS, at_tick=True).events
-
-
-def test_a_post_only_order_at_the_own_side_s_best_price_rests() -> None:
-    assert place(new_books(), order(BUY, "100.0", post_only=True)).status is OrderStatus.NEW
+    assert rejection(matching, new) is reason
+    assert not matching.take_changes(START_NS, at_tick=True).events
 
 
-def test_there_are_only_so_many_open_orders_in_a_symbol() -> None:
-    books = new_books(maximum_open_orders=1)
-    place(books, order(BUY, "99.0"))
-
-    assert refusal(books, order(BUY, "99.0", name="b")) is RejectReason.OTHER
+def test_post_only_order_at_its_own_best_price_rests() -> None:
+    assert place(new_engine(), order(BUY, "100.0", post_only=True)).status is OrderStatus.NEW
 
 
-def test_a_reduce_only_order_fills_up_to_the_position_and_the_rest_expires() -> None:
-    books = new_books()
-    place(books, order(BUY, "100.1", "1", name="open"))
-    place(books, order(SELL, "101.0", "3", reduce_only=True))
-    told(books)
-    trade_at(books, "102.0")
-    changes = books.take_changes(START_NS, at_tick=True)
-    end = next(each.event for each in changes.events if isinstance(each.event, OrderReport))
+def test_open_orders_per_symbol_are_limited() -> None:
+    matching = new_engine(maximum_open_orders=1)
+    place(matching, order(BUY, "99.0"))
 
-    assert books.account.holdings[PERP].quantity == 0
-    assert (end.status, end.cumulative_quantity) == (OrderStatus.EXPIRED, Decimal(1))
+    assert rejection(matching, order(BUY, "99.0", name="b")) is RejectReason.OTHER
 
 
-def test_the_smallest_rest_of_a_position_can_be_closed() -> None:
-    books = new_books()
-    place(books, order(BUY, "100.1", "1"))
+def test_reduce_only_order_fills_up_to_the_position_and_expires() -> None:
+    matching = new_engine()
+    place(matching, order(BUY, "100.1", "1", name="open"))
+    place(matching, order(SELL, "101.0", "3", reduce_only=True))
+    published(matching)
+    apply_tick(matching, "102.0")
+    changes = matching.take_changes(START_NS, at_tick=True)
+    report = next(each.event for each in changes.events if isinstance(each.event, OrderReport))
 
-    assert place(books, order(SELL, "101.0", "0.001", reduce_only=True)).status is OrderStatus.NEW
+    assert matching.account.holdings[PERP].quantity == 0
+    assert (report.status, report.cumulative_quantity) == (OrderStatus.EXPIRED, Decimal(1))
 
 
-def test_fees_are_the_maker_s_or_the_taker_s() -> None:
-    books = new_books()
-    place(books, order(BUY, "100.1", name="taker"))
-    place(books, order(BUY, "99.0", name="maker"))
-    trade_at(books, "98.0")
-    events = books.take_changes(START_NS, at_tick=True).events
+def test_position_below_minimum_notional_can_be_closed() -> None:
+    matching = new_engine()
+    place(matching, order(BUY, "100.1", "1"))
+
+    assert place(matching, order(SELL, "101.0", "0.001", reduce_only=True)).status is OrderStatus.NEW
+
+
+def test_maker_and_taker_fees_differ() -> None:
+    matching = new_engine()
+    place(matching, order(BUY, "100.1", name="taker"))
+    place(matching, order(BUY, "99.0", name="maker"))
+    apply_tick(matching, "98.0")
+    events = matching.take_changes(START_NS, at_tick=True).events
     fees = [each.event.fee for each in events if isinstance(each.event, Trade)]
 
     assert fees == [Decimal("100.1") * Decimal("0.0005"), Decimal("99.0") * Decimal("0.0002")]

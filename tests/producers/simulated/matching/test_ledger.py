@@ -1,11 +1,11 @@
-"""What is held and what it cost, and fees: exact."""
+"""Ledger: exact cost, realized profit and fees."""
 
 from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.simulated.matching.ledger import Holding, fee_of, most_of_fees
+from producers.simulated.matching.ledger import Holding, fee_of, max_fees
 from schemas.units import Symbol
 
 TRADES = st.lists(
@@ -18,44 +18,44 @@ TRADES = st.lists(
 )
 
 
-def held(*trades: tuple[str, str]) -> tuple[Holding, Decimal]:
+def holding_after(*trades: tuple[str, str]) -> tuple[Holding, Decimal]:
     holding = Holding(symbol=Symbol("X"))
     realized = sum((holding.trade(Decimal(q), Decimal(p)) for q, p in trades), Decimal(0))
     return holding, realized
 
 
-def test_more_of_the_same_side_averages_the_entry_price() -> None:
-    holding, realized = held(("1", "100"), ("3", "104"))
+def test_adding_to_a_position_averages_the_entry_price() -> None:
+    holding, realized = holding_after(("1", "100"), ("3", "104"))
 
     assert (holding.entry_price(), holding.quantity, realized) == (Decimal(103), Decimal(4), Decimal(0))
 
 
-def test_closing_a_part_realizes_its_profit_and_keeps_the_entry_price() -> None:
-    holding, realized = held(("2", "100"), ("-1", "105"))
+def test_partial_close_realizes_profit_and_keeps_the_entry_price() -> None:
+    holding, realized = holding_after(("2", "100"), ("-1", "105"))
 
     assert (holding.entry_price(), holding.quantity, realized) == (Decimal(100), Decimal(1), Decimal(5))
 
 
-def test_a_short_gains_when_the_price_falls() -> None:
-    holding, realized = held(("-2", "100"), ("2", "90"))
+def test_short_profits_from_a_falling_price() -> None:
+    holding, realized = holding_after(("-2", "100"), ("2", "90"))
 
     assert (holding.quantity, holding.cost, realized) == (Decimal(0), Decimal(0), Decimal(20))
 
 
-def test_a_trade_through_zero_closes_all_and_opens_the_rest() -> None:
-    holding, realized = held(("1", "100"), ("-3", "110"))
+def test_trade_through_zero_closes_and_reverses_the_position() -> None:
+    holding, realized = holding_after(("1", "100"), ("-3", "110"))
 
     assert (holding.quantity, holding.entry_price(), realized) == (Decimal(-2), Decimal(110), Decimal(10))
 
 
-def test_unrealized_is_what_closing_would_bring() -> None:
-    holding, _ = held(("-2", "100"))
+def test_unrealized_profit_is_that_of_closing() -> None:
+    holding, _ = holding_after(("-2", "100"))
 
     assert holding.unrealized(Decimal(99)) == Decimal(2)
 
 
 @given(TRADES)
-def test_realized_less_cost_is_the_cash_that_flowed(trades: list[tuple[Decimal, Decimal]]) -> None:
+def test_realized_minus_cost_equals_the_cash_flow(trades: list[tuple[Decimal, Decimal]]) -> None:
     holding = Holding(symbol=Symbol("X"))
     realized = sum((holding.trade(quantity, price) for quantity, price in trades), Decimal(0))
 
@@ -64,17 +64,17 @@ def test_realized_less_cost_is_the_cash_that_flowed(trades: list[tuple[Decimal, 
     assert holding.quantity or not holding.cost
 
 
-def test_a_fee_is_rounded_up() -> None:
+def test_fee_is_rounded_up() -> None:
     assert fee_of(Decimal("0.00001"), Decimal("0.0002")) == Decimal("0.00000001")
 
 
-def test_a_rebate_is_rounded_down() -> None:
+def test_rebate_is_rounded_down() -> None:
     assert fee_of(Decimal("0.00011"), Decimal("-0.0001")) == Decimal("-0.00000001")
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=20), st.integers(1, 10**6))
-def test_no_way_of_filling_costs_more_than_the_most_of_fees(parts: list[int], ticks: int) -> None:
+def test_fees_of_any_split_stay_within_max_fees(parts: list[int], ticks: int) -> None:
     lot, price, rate = Decimal("0.001"), ticks * Decimal("0.01"), Decimal("0.0007")
     paid = sum(fee_of(price * part * lot, rate) for part in parts)
 
-    assert paid <= most_of_fees(price, sum(parts) * lot, lot, rate)
+    assert paid <= max_fees(price, sum(parts) * lot, lot, rate)

@@ -1,4 +1,4 @@
-"""Each kind of fault: what a client sees of it, and that the books stay true."""
+"""Each injected fault: its effect on a client, and that queries stay correct."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -14,32 +14,27 @@ from producers.ports import (
     OrderUnknown,
     OutcomeUnknown,
     Overloaded,
-    RequestRefused,
+    RequestRejected,
     VenueError,
 )
-from producers.simulated.app import Served
+from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
-from producers.simulated.server.faults import Faults
+from producers.simulated.server.faults import FaultInjector
 from producers.simulated.settings import FaultSettings
 from schemas.units import MILLISECOND_NS, ClientOrderId, Side
 from schemas.venue.market import FeedChanged, FeedState
 from schemas.venue.orders import OrderReport
 from tests.producers.conftest import NewClient, Serve
-from tests.producers.simulated.examples import PERP, decision, recorded
+from tests.producers.simulated.examples import PERP, decision, recording_settings
 
 A = ClientOrderId("a")
 SHORT_NS = 50 * MILLISECOND_NS
 
 
-async def set_faults(served: Served, faults: FaultSettings) -> None:
+async def set_faults(served: RunningVenue, faults: FaultSettings) -> None:
     url, body = f"{served.url}/admin/faults", msgspec.json.encode(faults)
-    async with aiohttp.ClientSession() as session, session.post(url, data=body) as answer:
-        assert msgspec.json.decode(await answer.read(), type=FaultSettings) == faults
-
-
-async def place_three(client: SimulatedVenue) -> None:
-    for name in "abc":
-        await client.place(PERP, decision(Side.BUY, "90", name))
+    async with aiohttp.ClientSession() as session, session.post(url, data=body) as response:
+        assert msgspec.json.decode(await response.read(), type=FaultSettings) == faults
 
 
 async def names(account: AsyncGenerator[AccountUpdate, None], count: int) -> list[str]:
@@ -48,21 +43,21 @@ async def names(account: AsyncGenerator[AccountUpdate, None], count: int) -> lis
     return [event.client_order_id for event in events if isinstance(event, OrderReport)]
 
 
-async def test_faults_are_told_and_changed_while_running(served: Served) -> None:
+async def test_faults_can_be_read_and_changed_while_running(served: RunningVenue) -> None:
     await set_faults(served, FaultSettings(lost=0.5))
-    async with aiohttp.ClientSession() as session, session.get(f"{served.url}/admin/faults") as answer:
-        assert (await answer.json())["lost"] == 0.5
+    async with aiohttp.ClientSession() as session, session.get(f"{served.url}/admin/faults") as response:
+        assert (await response.json())["lost"] == 0.5
 
 
-async def test_faults_that_cannot_be_are_refused(served: Served) -> None:
+async def test_invalid_faults_are_rejected(served: RunningVenue) -> None:
     url = f"{served.url}/admin/faults"
-    async with aiohttp.ClientSession() as session, session.post(url, data=b'{"lost": 2}') as answer:
-        assert answer.status == 400
+    async with aiohttp.ClientSession() as session, session.post(url, data=b'{"lost": 2}') as response:
+        assert response.status == 400
     assert served.faults.settings.lost == 0
 
 
-async def test_a_lost_event_leaves_a_gap_in_the_numbers_and_the_order_in_the_books(
-    client: SimulatedVenue, served: Served
+async def test_lost_event_leaves_a_sequence_gap_and_keeps_the_order(
+    client: SimulatedVenue, served: RunningVenue
 ) -> None:
     async with aclosing(client.account()) as account:
         await anext(account)
@@ -75,7 +70,7 @@ async def test_a_lost_event_leaves_a_gap_in_the_numbers_and_the_order_in_the_boo
     assert (await client.query(PERP, A)).status == "canceled"
 
 
-async def test_a_doubled_event_comes_twice(client: SimulatedVenue, served: Served) -> None:
+async def test_doubled_event_is_sent_twice(client: SimulatedVenue, served: RunningVenue) -> None:
     async with aclosing(client.account()) as account:
         await anext(account)
         await set_faults(served, FaultSettings(doubled=1))
@@ -84,7 +79,7 @@ async def test_a_doubled_event_comes_twice(client: SimulatedVenue, served: Serve
         assert await anext(account) == await anext(account)
 
 
-async def test_a_late_event_comes_after_later_ones(client: SimulatedVenue, served: Served) -> None:
+async def test_late_event_is_sent_after_later_ones(client: SimulatedVenue, served: RunningVenue) -> None:
     async with aclosing(client.account()) as account:
         await anext(account)
         await set_faults(served, FaultSettings(late=1, late_by=10 * SHORT_NS))
@@ -95,7 +90,7 @@ async def test_a_late_event_comes_after_later_ones(client: SimulatedVenue, serve
         assert await names(account, 2) == ["b", "a"]
 
 
-async def test_a_reordered_event_comes_after_the_next(client: SimulatedVenue, served: Served) -> None:
+async def test_reordered_event_is_sent_after_the_next(client: SimulatedVenue, served: RunningVenue) -> None:
     async with aclosing(client.account()) as account:
         await anext(account)
         await set_faults(served, FaultSettings(reordered=1))
@@ -106,10 +101,10 @@ async def test_a_reordered_event_comes_after_the_next(client: SimulatedVenue, se
         assert await names(account, 2) == ["b", "a"]
 
 
-async def test_a_reordered_event_with_nothing_after_it_comes_all_the_same(
-    client: SimulatedVenue, served: Served, monkeypatch: pytest.MonkeyPatch
+async def test_reordered_event_without_successor_is_sent_after_a_delay(
+    client: SimulatedVenue, served: RunningVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("producers.simulated.server.streams.HELD_S", 0.01)
+    monkeypatch.setattr("producers.simulated.server.streams.MAX_REORDER_DELAY_S", 0.01)
     async with aclosing(client.account()) as account:
         await anext(account)
         await set_faults(served, FaultSettings(reordered=1))
@@ -118,7 +113,7 @@ async def test_a_reordered_event_with_nothing_after_it_comes_all_the_same(
         assert await names(account, 1) == ["a"]
 
 
-async def test_an_account_stream_that_is_cut_begins_anew(client: SimulatedVenue, served: Served) -> None:
+async def test_disconnected_account_stream_reconnects(client: SimulatedVenue, served: RunningVenue) -> None:
     async with aclosing(client.account()) as account:
         await anext(account)
         await set_faults(served, FaultSettings(disconnect_account=1))
@@ -128,8 +123,8 @@ async def test_an_account_stream_that_is_cut_begins_anew(client: SimulatedVenue,
         assert await anext(account) == AccountUpdate(1, None)
 
 
-async def test_a_market_stream_that_is_cut_loses_no_tick_in_lock_step(
-    client: SimulatedVenue, served: Served
+async def test_disconnected_market_stream_loses_no_tick_in_lock_step(
+    client: SimulatedVenue, served: RunningVenue
 ) -> None:
     states = []
     await set_faults(served, FaultSettings(disconnect_market=0.5))
@@ -142,19 +137,19 @@ async def test_a_market_stream_that_is_cut_loses_no_tick_in_lock_step(
     assert states.count(FeedState.DOWN) == states.count(FeedState.UP) - 1 > 0
 
 
-async def test_a_lost_answer_leaves_the_outcome_unknown_and_the_order_placed(
-    served: Served, new_client: NewClient
+async def test_lost_response_leaves_the_outcome_unknown_and_the_order_placed(
+    served: RunningVenue, new_client: NewClient
 ) -> None:
-    hasty, patient = await new_client(served.url, timeout_s=0.25), await new_client(served.url)
+    impatient, patient = await new_client(served.url, timeout_s=0.25), await new_client(served.url)
     await set_faults(served, FaultSettings(answer_lost=1))
     with pytest.raises(OutcomeUnknown):
-        await hasty.place(PERP, decision(Side.BUY, "90"))
+        await impatient.place(PERP, decision(Side.BUY, "90"))
 
     assert (await patient.query(PERP, A)).status == "new"
 
 
-async def test_an_answer_that_is_held_back_ends_in_a_lost_connection(
-    client: SimulatedVenue, served: Served
+async def test_delayed_lost_response_closes_the_connection(
+    client: SimulatedVenue, served: RunningVenue
 ) -> None:
     await set_faults(served, FaultSettings(answer_lost=1, answer_delay=MILLISECOND_NS))
     with pytest.raises(OutcomeUnknown):
@@ -163,31 +158,33 @@ async def test_an_answer_that_is_held_back_ends_in_a_lost_connection(
     assert (await client.query(PERP, A)).status == "new"
 
 
-async def test_a_request_may_arrive_after_its_sender_gave_up(served: Served, new_client: NewClient) -> None:
-    hasty, patient = await new_client(served.url, timeout_s=0.25), await new_client(served.url)
+async def test_late_request_is_processed_after_the_client_timed_out(
+    served: RunningVenue, new_client: NewClient
+) -> None:
+    impatient, patient = await new_client(served.url, timeout_s=0.25), await new_client(served.url)
     async with aclosing(patient.account()) as account:
         await anext(account)
         await set_faults(served, FaultSettings(request_late=1, request_delay=24 * SHORT_NS))
         with pytest.raises(OutcomeUnknown):
-            await hasty.place(PERP, decision(Side.BUY, "90"))
+            await impatient.place(PERP, decision(Side.BUY, "90"))
         with pytest.raises(OrderUnknown):
             await patient.query(PERP, A)
 
         assert await names(account, 1) == ["a"]
 
 
-async def test_a_request_that_arrives_after_its_window_is_refused(served: Served) -> None:
+async def test_late_request_outside_its_window_is_rejected(served: RunningVenue) -> None:
     await set_faults(served, FaultSettings(request_late=1, request_delay=SHORT_NS))
     async with SimulatedVenue(served.url, venue=served.venue.settings.venue, receive_window=1) as client:
-        with pytest.raises(RequestRefused, match="too_late"):
+        with pytest.raises(RequestRejected, match="too_late"):
             await client.place(PERP, decision(Side.BUY, "90"))
         with pytest.raises(OrderUnknown):
             await client.query(PERP, A)
 
 
 @pytest.mark.parametrize("faults", [{"rate_limited": 1}, {"overloaded": 1}])
-async def test_a_rejected_request_says_when_to_come_back_and_does_nothing(
-    client: SimulatedVenue, served: Served, faults: dict[str, float]
+async def test_overload_response_has_retry_after_and_no_effect(
+    client: SimulatedVenue, served: RunningVenue, faults: dict[str, float]
 ) -> None:
     await set_faults(served, FaultSettings(retry_after_s=0.25, **faults))  # type: ignore[arg-type]
     with pytest.raises(Overloaded) as caught:
@@ -198,13 +195,13 @@ async def test_a_rejected_request_says_when_to_come_back_and_does_nothing(
     assert await client.open_orders(PERP) == []
 
 
-async def test_the_queries_are_true_under_all_faults_at_once(
+async def test_queries_are_correct_under_all_faults_at_once(
     serve: Serve, new_client: NewClient, tmp_path: Path
 ) -> None:
-    every = FaultSettings(
+    all_faults = FaultSettings(
         lost=0.2, doubled=0.2, late=0.2, reordered=0.2, answer_lost=0.2, answer_delay=1, rate_limited=0.2
     )
-    served = await serve(recorded(tmp_path, ["100 101 99 100"] * 2, faults=every))
+    served = await serve(recording_settings(tmp_path, ["100 101 99 100"] * 2, faults=all_faults))
     client = await new_client(served.url)
     async with aclosing(client.account()) as account:
         await anext(account)
@@ -213,36 +210,42 @@ async def test_the_queries_are_true_under_all_faults_at_once(
                 await client.place(PERP, decision(Side.BUY, "90", f"n{number}"))
     await set_faults(served, FaultSettings())
 
-    assert len(await client.open_orders(PERP)) == served.venue.books.counters.order > 10
+    assert len(await client.open_orders(PERP)) == served.venue.matching.counters.order > 10
 
 
-def test_the_same_numbers_meet_the_same_fate() -> None:
+def test_faults_are_reproducible() -> None:
     settings = FaultSettings(
         lost=0.3, doubled=0.3, late=0.3, rate_limited=0.1, answer_lost=0.3, request_late=0.3
     )
-    one, other = Faults(settings, start=1), Faults(settings, start=1)
+    first, second = FaultInjector(settings, start=1), FaultInjector(settings, start=1)
 
-    assert [one.request(acts=True) for _ in range(50)] == [other.request(acts=True) for _ in range(50)]
-    assert [one.delivery(n) for n in range(50)] == [other.delivery(n) for n in range(50)]
+    assert [first.for_request(is_write=True) for _ in range(50)] == [
+        second.for_request(is_write=True) for _ in range(50)
+    ]
+    assert [first.for_event(n) for n in range(50)] == [second.for_event(n) for n in range(50)]
 
 
-def test_after_a_restart_requests_meet_other_fates() -> None:
+def test_request_faults_differ_after_a_restart() -> None:
     settings = FaultSettings(rate_limited=0.5)
-    one, other = Faults(settings, start=1), Faults(settings, start=2)
+    first, second = FaultInjector(settings, start=1), FaultInjector(settings, start=2)
 
-    assert [one.request(acts=True) for _ in range(50)] != [other.request(acts=True) for _ in range(50)]
-
-
-def test_a_query_is_never_late() -> None:
-    faults = Faults(FaultSettings(request_late=1, answer_lost=1), start=1)
-
-    assert faults.request(acts=False) == (None, 0, False)
+    assert [first.for_request(is_write=True) for _ in range(50)] != [
+        second.for_request(is_write=True) for _ in range(50)
+    ]
 
 
-async def test_the_venue_ends_while_it_holds_a_request(
+def test_query_is_never_late() -> None:
+    faults = FaultInjector(FaultSettings(request_late=1, answer_lost=1), start=1)
+
+    assert faults.for_request(is_write=False) == (None, 0, False)
+
+
+async def test_venue_shuts_down_while_a_request_is_delayed(
     serve: Serve, new_client: NewClient, tmp_path: Path
 ) -> None:
-    served = await serve(recorded(tmp_path, ["100 101 99 100"] * 2, faults=FaultSettings(answer_lost=1)))
+    served = await serve(
+        recording_settings(tmp_path, ["100 101 99 100"] * 2, faults=FaultSettings(answer_lost=1))
+    )
     client = await new_client(served.url, timeout_s=0.25)
 
     async with asyncio.timeout(5):
@@ -250,22 +253,22 @@ async def test_the_venue_ends_while_it_holds_a_request(
             await client.place(PERP, decision(Side.BUY, "90"))
 
 
-async def arrivals(served: Served) -> list[str]:
-    async with aiohttp.ClientSession() as session, session.get(f"{served.url}/admin/arrivals") as answer:
-        return [arrival["client_order_id"] for arrival in await answer.json()]
+async def arrivals(served: RunningVenue) -> list[str]:
+    async with aiohttp.ClientSession() as session, session.get(f"{served.url}/admin/arrivals") as response:
+        return [arrival["client_order_id"] for arrival in await response.json()]
 
 
-async def test_every_request_to_place_is_noted_whatever_becomes_of_it(
-    client: SimulatedVenue, served: Served
+async def test_every_place_request_is_recorded_as_arrived(
+    client: SimulatedVenue, served: RunningVenue
 ) -> None:
     await client.place(PERP, decision(Side.BUY, "90", "a"))
-    with suppress(RequestRefused):
+    with suppress(RequestRejected):
         await client.place(PERP, decision(Side.BUY, "90", "a"))
     await set_faults(served, FaultSettings(rate_limited=1))
     with suppress(Overloaded):
         await client.place(PERP, decision(Side.BUY, "90", "b"))
     await set_faults(served, FaultSettings())
-    with suppress(RequestRefused):
+    with suppress(RequestRejected):
         await client.place(PERP, decision(Side.BUY, "90.00000001", "c"))
 
     assert await arrivals(served) == ["a", "a", "b", "c"]

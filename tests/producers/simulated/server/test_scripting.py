@@ -1,4 +1,4 @@
-"""What can be staged at the venue."""
+"""Scripted prices, silence, rejections, manual orders and the dead man's switch."""
 
 import asyncio
 from decimal import Decimal
@@ -7,8 +7,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from producers.ports import DeadManSwitch, Overloaded, RequestRefused
-from producers.simulated.app import Served
+from producers.ports import DeadManSwitch, Overloaded, RequestRejected
+from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
 from producers.simulated.settings import FaultSettings
 from schemas.units import MILLISECOND_NS, Side
@@ -20,37 +20,37 @@ BUY = decision(Side.BUY, "50", quantity="0.1")
 
 
 @pytest.fixture
-async def model(serve: Serve, tmp_path: Path) -> Served:
+async def model(serve: Serve, tmp_path: Path) -> RunningVenue:
     return await serve(new_settings(tmp_path))
 
 
 @pytest.fixture
-async def own(model: Served, new_client: NewClient) -> SimulatedVenue:
+async def own(model: RunningVenue, new_client: NewClient) -> SimulatedVenue:
     return await new_client(model.url)
 
 
-async def post(served: Served, what: str, body: object) -> int:
+async def post(served: RunningVenue, path: str, body: object) -> int:
     async with (
         aiohttp.ClientSession() as session,
-        session.post(f"{served.url}/admin/{what}", json=body) as answer,
+        session.post(f"{served.url}/admin/{path}", json=body) as response,
     ):
-        return answer.status
+        return response.status
 
 
-async def test_a_price_goes_the_way_it_is_told_to_with_the_volume_it_is_told(model: Served) -> None:
+async def test_scripted_ticks_set_price_and_volume(model: RunningVenue) -> None:
     before = model.venue.candles(PERP, "1m", 1)[-1].volume
     scenes = [{"price": "90", "volume": "400"}, {"price": "80.5"}]
     assert await post(model, "path", {"symbol": PERP, "scenes": scenes}) == 200
     model.venue.tick()
-    assert model.venue.books.account.quotes[PERP].last == Decimal("90.0")
+    assert model.venue.matching.account.quotes[PERP].last == Decimal("90.0")
     assert model.venue.candles(PERP, "1m", 1)[-1].volume == before + 400
     model.venue.tick()
     model.venue.tick()
-    assert Decimal(78) < model.venue.books.account.quotes[PERP].last < Decimal(83)
+    assert Decimal(78) < model.venue.matching.account.quotes[PERP].last < Decimal(83)
 
 
 @pytest.mark.parametrize(
-    ("what", "body"),
+    ("path", "body"),
     [
         ("path", {"symbol": "no", "scenes": []}),
         ("path", {"symbol": PERP, "scenes": [{"price": "0"}]}),
@@ -59,15 +59,15 @@ async def test_a_price_goes_the_way_it_is_told_to_with_the_volume_it_is_told(mod
         ("order", {"symbol": PERP, "side": "buy", "price": "0.01", "quantity": "1"}),
     ],
 )
-async def test_nonsense_is_refused(model: Served, what: str, body: object) -> None:
-    assert await post(model, what, body) == 400
+async def test_invalid_body_is_rejected(model: RunningVenue, path: str, body: object) -> None:
+    assert await post(model, path, body) == 400
 
 
-async def test_a_recording_goes_the_way_it_went(served: Served) -> None:
+async def test_recording_cannot_be_scripted(served: RunningVenue) -> None:
     assert await post(served, "path", {"symbol": PERP, "scenes": []}) == 400
 
 
-async def test_a_silent_feed_has_its_socket_open(model: Served, own: SimulatedVenue) -> None:
+async def test_silent_feed_keeps_its_connection_open(model: RunningVenue, own: SimulatedVenue) -> None:
     stream = own.market([PERP])
     await anext(stream)
     await post(model, "silence", {"is_silent": True})
@@ -78,15 +78,15 @@ async def test_a_silent_feed_has_its_socket_open(model: Served, own: SimulatedVe
     assert model.venue.cursor.tick == 1
 
 
-async def test_the_next_orders_are_refused_and_then_no_more(model: Served, own: SimulatedVenue) -> None:
+async def test_scripted_rejections_end_after_their_count(model: RunningVenue, own: SimulatedVenue) -> None:
     await post(model, "refusals", {"count": 1, "reason": "insufficient_margin"})
-    with pytest.raises(RequestRefused) as refused:
+    with pytest.raises(RequestRejected) as caught:
         await own.place(PERP, BUY)
-    assert refused.value.reason is RejectReason.INSUFFICIENT_MARGIN
+    assert caught.value.reason is RejectReason.INSUFFICIENT_MARGIN
     await own.place(PERP, BUY)
 
 
-async def test_a_burst_of_rate_limits_ends(model: Served, own: SimulatedVenue) -> None:
+async def test_scripted_rate_limits_end_after_their_count(model: RunningVenue, own: SimulatedVenue) -> None:
     await post(model, "refusals", {"count": 2, "reason": "rate_limited"})
     for _ in range(2):
         with pytest.raises(Overloaded):
@@ -94,21 +94,21 @@ async def test_a_burst_of_rate_limits_ends(model: Served, own: SimulatedVenue) -
     assert await own.open_orders(PERP) == []
 
 
-async def test_an_order_by_hand_is_placed_whatever_goes_wrong(model: Served) -> None:
+async def test_manual_order_bypasses_faults(model: RunningVenue) -> None:
     model.faults.settings = FaultSettings(overloaded=1.0)
     body = {"symbol": PERP, "side": "buy", "price": "50", "quantity": "1", "client_order_id": "by-hand"}
     assert await post(model, "order", body) == 200
-    assert "by-hand" in model.venue.books.account.open_orders[PERP]
+    assert "by-hand" in model.venue.matching.account.open_orders[PERP]
 
 
-async def test_every_order_takes_as_long_as_it_is_told_to(model: Served, own: SimulatedVenue) -> None:
+async def test_latency_delays_every_order(model: RunningVenue, own: SimulatedVenue) -> None:
     model.faults.settings = FaultSettings(latency=100 * MILLISECOND_NS)
     started = asyncio.get_running_loop().time()
     await own.place(PERP, BUY)
     assert asyncio.get_running_loop().time() - started >= 0.1
 
 
-async def test_a_dead_man_s_switch_cancels_when_nobody_asks_again(model: Served, own: SimulatedVenue) -> None:
+async def test_dead_man_switch_cancels_unless_renewed(model: RunningVenue, own: SimulatedVenue) -> None:
     assert isinstance(own, DeadManSwitch)
     await own.place(PERP, BUY)
     await own.cancel_all_after(PERP, 60)
@@ -117,15 +117,15 @@ async def test_a_dead_man_s_switch_cancels_when_nobody_asks_again(model: Served,
         async for update in own.account():
             if isinstance(update.event, OrderReport) and update.event.status is OrderStatus.CANCELED:
                 break
-    assert not model.venue.books.account.open_orders[PERP]
+    assert not model.venue.matching.account.open_orders[PERP]
 
 
-async def test_a_switch_can_be_taken_back(model: Served, own: SimulatedVenue) -> None:
+async def test_dead_man_switch_can_be_disarmed(model: RunningVenue, own: SimulatedVenue) -> None:
     await own.place(PERP, BUY)
     await own.cancel_all_after(PERP, 0.05)
     await own.cancel_all_after(PERP, 0)
     later = asyncio.Event()
-    # Of the loop that the venue runs on: what was due before has been done by then.
+    # The same event loop runs the venue, so a timer that was due earlier has already fired.
     asyncio.get_running_loop().call_later(0.06, later.set)
     await later.wait()
     assert await own.open_orders(PERP)

@@ -1,4 +1,4 @@
-"""The store: what is committed comes back, one process at a time, for one market."""
+"""Store: committed state is restored, for one process and one market."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from producers.simulated.server.venue import Venue
 from producers.simulated.settings import SymbolSettings, VenueSettings
 from schemas.units import ClientOrderId, Side
 from tests.producers.simulated.examples import (
-    CASH,
     PERP,
     SPOT,
+    SPOT_INSTRUMENT,
     START_NS,
     new_settings,
     order,
     perpetual_settings,
-    recorded,
+    recording_settings,
 )
 
 
@@ -37,7 +37,7 @@ def store(settings: VenueSettings) -> Iterator[Store]:
 
 
 def everything(venue: Venue) -> tuple[object, ...]:
-    account = venue.books.account
+    account = venue.matching.account
     return (
         *venue.history(),
         account.wallets,
@@ -49,7 +49,7 @@ def everything(venue: Venue) -> tuple[object, ...]:
 
 
 def trade(venue: Venue) -> None:
-    """Place, fill and cancel, with the market moving on."""
+    """Place, fill and cancel orders over some ticks."""
     venue.place(order(Side.BUY, "101.0", name="filled"))
     venue.place(order(Side.BUY, "90.0", name="open"))
     venue.place(order(Side.BUY, "91.0", name="canceled"))
@@ -58,26 +58,24 @@ def trade(venue: Venue) -> None:
     venue.cancel(PERP, ClientOrderId("canceled"))
 
 
-def test_a_venue_goes_on_with_what_it_had(settings: VenueSettings, store: Store) -> None:
+def test_venue_resumes_from_its_store(settings: VenueSettings, store: Store) -> None:
     venue = open_venue(settings, store, START_NS)
     trade(venue)
-    again = open_venue(settings, store, START_NS)
+    resumed = open_venue(settings, store, START_NS)
 
-    assert everything(again) == everything(venue)
-    assert again.books.counters == venue.books.counters
-    assert again.cursor.starts == 2
+    assert everything(resumed) == everything(venue)
+    assert resumed.matching.counters == venue.matching.counters
+    assert resumed.cursor.starts == 2
 
 
-def test_the_market_goes_on_with_the_next_tick(settings: VenueSettings, store: Store) -> None:
+def test_market_resumes_with_the_next_tick(settings: VenueSettings, store: Store) -> None:
     venue = open_venue(settings, store, START_NS)
     trade(venue)
 
     assert open_venue(settings, store, START_NS).tick() == venue.tick()
 
 
-def test_the_newest_of_several_orders_with_an_id_is_the_one_found(
-    settings: VenueSettings, store: Store
-) -> None:
+def test_newest_order_of_an_id_is_found(settings: VenueSettings, store: Store) -> None:
     venue = open_venue(settings, store, START_NS)
     for price in ("90.0", "91.0"):
         venue.place(order(Side.BUY, price))
@@ -86,7 +84,7 @@ def test_the_newest_of_several_orders_with_an_id_is_the_one_found(
     assert venue.order(PERP, ClientOrderId("a")).price == Decimal("91.0")
 
 
-def test_trades_are_found_by_symbol_and_number(settings: VenueSettings, store: Store) -> None:
+def test_trades_are_selected_by_symbol_and_number(settings: VenueSettings, store: Store) -> None:
     venue = open_venue(settings, store, START_NS)
     for name in "abc":
         venue.place(order(Side.BUY, "101.0", "0.1", name))
@@ -96,24 +94,27 @@ def test_trades_are_found_by_symbol_and_number(settings: VenueSettings, store: S
     assert store.trades(SPOT, after=0, limit=10) == []
 
 
-def test_a_second_venue_on_a_store_is_refused(settings: VenueSettings, store: Store) -> None:
-    with pytest.raises(StoreUnusable, match="in use by the venue with process id"):
+def test_second_process_on_a_store_is_rejected(settings: VenueSettings, store: Store) -> None:
+    with pytest.raises(StoreUnusable, match="in use by a venue with process id"):
         Store(Path(settings.store))
 
 
-def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
+def test_file_that_is_not_a_store_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "other"
-    path.write_text("something else that is long enough to be looked at")
+    path.write_text("a text file that is longer than the header of a database")
 
-    with pytest.raises(StoreUnusable, match="is not a venue's store"):
+    with pytest.raises(StoreUnusable, match="is not a store of the simulated venue"):
         Store(path)
 
 
 @pytest.mark.parametrize(
     ("changes", "why"),
-    [({"seed": 2}, "made with seed 1, not 2"), ({"balances": {"USDT": Decimal(1)}}, "made with balances")],
+    [
+        ({"seed": 2}, "created with seed 1, not 2"),
+        ({"balances": {"USDT": Decimal(1)}}, "created with balances"),
+    ],
 )
-def test_a_store_is_for_one_market(
+def test_store_rejects_other_settings(
     settings: VenueSettings, store: Store, tmp_path: Path, changes: dict[str, object], why: str
 ) -> None:
     open_venue(settings, store, START_NS)
@@ -122,25 +123,23 @@ def test_a_store_is_for_one_market(
         open_venue(new_settings(tmp_path, **changes), store, START_NS)
 
 
-def test_a_model_s_store_does_not_serve_a_recording(
-    settings: VenueSettings, store: Store, tmp_path: Path
-) -> None:
+def test_store_of_a_model_rejects_a_recording(settings: VenueSettings, store: Store, tmp_path: Path) -> None:
     open_venue(settings, store, START_NS)
 
-    with pytest.raises(StoreUnusable, match="made with recording None"):
-        open_venue(recorded(tmp_path, ["100 101 99 100"] * 2), store, START_NS)
+    with pytest.raises(StoreUnusable, match="created with recording None"):
+        open_venue(recording_settings(tmp_path, ["100 101 99 100"] * 2), store, START_NS)
 
 
-def test_a_symbol_may_come_later_and_not_go(settings: VenueSettings, store: Store, tmp_path: Path) -> None:
+def test_symbol_can_be_added_but_not_removed(settings: VenueSettings, store: Store, tmp_path: Path) -> None:
     open_venue(settings, store, START_NS).tick()
-    both = new_settings(tmp_path, symbols=(perpetual_settings(), SymbolSettings(instrument=CASH)))
+    both = new_settings(tmp_path, symbols=(perpetual_settings(), SymbolSettings(instrument=SPOT_INSTRUMENT)))
     assert len(open_venue(both, store, START_NS).tick().events) == 4
 
-    with pytest.raises(StoreUnusable, match="trades ETH/USDT, which the settings do not name"):
+    with pytest.raises(StoreUnusable, match="has traded ETH/USDT"):
         open_venue(settings, store, START_NS)
 
 
-def test_candles_that_closed_are_kept(settings: VenueSettings, store: Store) -> None:
+def test_closed_candles_are_stored(settings: VenueSettings, store: Store) -> None:
     venue = open_venue(settings, store, START_NS)
     for _ in range(300):
         venue.tick()
@@ -149,16 +148,15 @@ def test_candles_that_closed_are_kept(settings: VenueSettings, store: Store) -> 
     assert open_venue(settings, store, START_NS).candles(PERP, "1m", 1500) == before
 
 
-def test_a_venue_whose_store_fails_says_so_and_does_nothing_more(
+def test_store_failure_is_reported_and_stops_the_venue(
     settings: VenueSettings, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    venue = open_venue(settings, store, START_NS)
     failures: list[BaseException] = []
-    venue.on_failure = failures.append
+    venue = open_venue(settings, store, START_NS, failures.append)
     monkeypatch.setattr(store, "commit", Mock(side_effect=sqlite3.OperationalError("disk is full")))
 
     with pytest.raises(sqlite3.OperationalError, match="disk is full"):
         venue.place(order(Side.BUY, "90.0"))
-    with pytest.raises(RuntimeError, match="is ending"):
+    with pytest.raises(RuntimeError, match="is shutting down"):
         venue.tick()
     assert len(failures) == 1

@@ -1,0 +1,360 @@
+"""Share the keys of a process group fairly by leases in the bucket `lease`.
+
+Each process of a group is a member: it renews its own entry by compare-and-set. A key is held by the member that its
+claim names. No clocks are compared between hosts: a member whose entry was not renewed for a while, by the local clock, is
+removed by compare-and-set, and its keys are free. If it was only paused, its next renewal fails: it then drops all its
+leases, stops their work, and joins again.
+
+Leases are advisory: exclusivity comes from fencing in the journal, so a wrong lease is harmless.
+
+    async with leases(bus, "engine", name) as mine:
+        await mine.run_while_held("sim.BTC-USDT", work)     # waits, works until the lease is lost, releases
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import NamedTuple, Never
+
+from bus.client.connection import Bus
+from bus.client.consumer import LastPerSubject
+from bus.client.message import Received
+from bus.coordination.lease import Lease, Work
+from bus.coordination.membership import Claim, Member, Membership, incarnation_of
+from bus.errors import Ambiguous, BusError, Conflict, OffsetLost, Rejected, StreamGone, TopologyDiffers
+from bus.log import Logger, get_logger
+from bus.service.lifecycle import forever
+from bus.streams.provision import provision
+from bus.streams.reader import read
+from bus.streams.registry import DELETIONS, OPERATION_HEADER, Registry
+
+BUCKET = "lease"
+RELEASE_TIMEOUT_S = 1.0
+LEAVE_TOGETHER_S = 0.5
+"""How long a leaving member waits for other members to announce that they leave as well."""
+
+
+class Timing(NamedTuple):
+    """How often a member renews its entry, and after which silence it is removed, in seconds."""
+
+    renew_s: float = 0.5
+    expire_s: float = 1.8
+
+
+DEFAULT_TIMING = Timing()
+
+
+@asynccontextmanager
+async def leases(
+    bus: Bus, group: str, name: str, *, timing: Timing = DEFAULT_TIMING
+) -> AsyncIterator["Leases"]:
+    """Join a group as `name`, share its keys, and leave when the context ends.
+
+    When two processes use the same name, the later one is the member, and the earlier one waits until it is gone.
+    """
+    keeper = Leases(bus, group, name, timing, get_logger("lease"))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(keeper.run(), name="leases")
+            yield keeper
+            running.cancel()
+    finally:
+        await keeper.leave()
+
+
+class Leases:
+    """The LeaseProvider of a group whose members share keys fairly. Created by `leases`."""
+
+    def __init__(self, bus: Bus, group: str, name: str, timing: Timing, log: Logger) -> None:
+        self.name = name
+        self._bus = bus
+        self._registry = Registry(bus, BUCKET)
+        self._timing = timing
+        self._log = log.bind(group=group, name=name)
+        self._clock = time.monotonic
+        self._membership = Membership(group)
+        self._incarnation = uuid.uuid4().hex
+        self._revision: int | None = None  # of our own entry; None while not a member
+        self._has_joined = False
+        self._is_leaving = False
+        self._created = ""  # the creation time of the bucket
+        # When our own latest renewal was received back. The silence of others is measured up to this time: if this
+        # process receives nothing, all members appear silent.
+        self._echo_at = 0.0
+        self._waiting: dict[str, Lease] = {}
+        self._held: dict[str, Lease] = {}
+        self._no_claims_until = 0.0
+        self._free_since: dict[str, float] = {}
+        self._changed = asyncio.Event()
+        self._entry_received = asyncio.Event()
+
+    @asynccontextmanager
+    async def held(self, key: str) -> AsyncIterator[Lease]:
+        assert key not in self._waiting, f"{key} is waited for already"
+        assert key not in self._held, f"{key} is held already"
+        lease = self._waiting[key] = Lease(key, self._others_stay)
+        self._changed.set()
+        try:
+            await lease.granted.wait()
+            yield lease
+        finally:
+            self._waiting.pop(key, None)
+            if self._held.pop(key, None) is not None and lease.revision:
+                await self._delete_claim(key, lease.revision)
+
+    async def run_while_held(self, key: str, work: Work) -> None:
+        async with self.held(key) as lease:
+            working = asyncio.create_task(work(lease), name=f"work:{key}")
+            losing = asyncio.create_task(lease.lost.wait(), name=f"lease:{key}")
+            try:
+                await asyncio.wait({working, losing}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                losing.cancel()
+                working.cancel()
+                await asyncio.wait({working, losing})
+                if not working.cancelled():
+                    working.result()
+
+    def holder(self, key: str) -> str | None:
+        return self._membership.holder(key)
+
+    def members(self) -> list[str]:
+        return sorted(self._membership.members)
+
+    async def run(self) -> Never:
+        """Follow the bucket, renew the membership, claim free keys and release excess ones, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(forever("leases", self._follow_bucket()), name="leases")
+            tasks.create_task(forever("membership", self._keep_membership()), name="membership")
+            tasks.create_task(forever("allocation", self._allocate()), name="allocation")
+        raise AssertionError("its tasks run for ever")
+
+    async def leave(self) -> None:
+        """Delete the entry of this process."""
+        key = self._membership.member_key(self.name)
+        with suppress(BusError, TimeoutError):
+            async with asyncio.timeout(RELEASE_TIMEOUT_S):
+                stored = await self._registry.get(key)
+                if stored is not None and incarnation_of(stored.data) == self._incarnation:
+                    await self._registry.delete(key, stored.revision)
+
+    async def _follow_bucket(self) -> None:
+        while True:
+            try:
+                created = await self._bus.stream_created(f"KV_{BUCKET}")
+                self._set_created(created)
+                reading = read(self._bus, f"KV_{BUCKET}", (f"$KV.{BUCKET}.>",), LastPerSubject())
+                async with aclosing(reading) as batches:
+                    async for batch in batches:
+                        for message in batch.messages:
+                            self._apply(message)
+                        self._changed.set()
+            except (OffsetLost, StreamGone, Rejected, Ambiguous) as error:
+                self._membership.clear()
+                await self._recover(error)
+
+    def _set_created(self, created: str) -> None:
+        if self._created not in ("", created):
+            # The bucket was recreated. Claim our own keys again, and give the others time to claim theirs.
+            self._membership.clear()
+            self._revision = None
+            self._no_claims_until = self._clock() + self._timing.expire_s
+            for lease in self._held.values():
+                lease.revision = 0
+        self._created = created
+
+    def _apply(self, message: Received) -> None:
+        key = message.subject.removeprefix(f"$KV.{BUCKET}.")
+        data = None if message.headers.get(OPERATION_HEADER) in DELETIONS else message.data
+        now = self._clock()
+        self._membership.apply(key, data, message.sequence, now)
+        self._entry_received.set()
+        if key == self._membership.member_key(self.name):
+            own = self._membership.members.get(self.name)
+            if own is not None and own.member.incarnation == self._incarnation:
+                self._echo_at = now
+            elif self._revision is not None and message.sequence > self._revision:
+                self._lose_all("removed from the group")
+        for lease in tuple(self._held.values()):
+            if key == self._membership.lease_key(lease.key) and message.sequence > lease.revision:
+                seen = self._membership.claims.get(lease.key)
+                if seen is None or seen.claim is None or seen.claim.incarnation != self._incarnation:
+                    self._lose(lease, "taken over")
+
+    async def _keep_membership(self) -> None:
+        while True:
+            try:
+                await (self._join() if self._revision is None else self._renew(self._revision))
+            except (Ambiguous, Rejected, StreamGone) as error:
+                await self._recover(error)
+            await asyncio.sleep(self._timing.renew_s)
+
+    async def _join(self) -> None:
+        key = self._membership.member_key(self.name)
+        stored = await self._registry.get(key)
+        if stored is not None and self._has_joined and not self._is_silent(self.name):
+            return  # a later process uses our name
+        if stored is None:
+            revision = await self._registry.create(key, self._own_entry())
+        else:
+            revision = await self._registry.update(key, self._own_entry(), stored.revision)
+        if revision is not None:
+            self._revision, self._has_joined = revision, True
+            self._changed.set()
+
+    async def _renew(self, revision: int) -> None:
+        key = self._membership.member_key(self.name)
+        try:
+            self._revision = await self._registry.update(key, self._own_entry(), revision)
+        except (Conflict, Ambiguous):
+            stored = await self._registry.get(key)
+            if stored is not None and incarnation_of(stored.data) == self._incarnation:
+                self._revision = stored.revision
+                return
+            self._set_created(await self._bus.stream_created(f"KV_{BUCKET}"))
+            if self._revision is not None:
+                self._lose_all("removed from the group")
+
+    def _own_entry(self) -> Member:
+        return Member(incarnation=self._incarnation, waiting=len(self._waiting), leaving=self._is_leaving)
+
+    async def _allocate(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._timing.renew_s):
+                    await self._changed.wait()
+            self._changed.clear()
+            if not self._is_member or self._is_leaving:
+                continue
+            try:
+                await self._remove_silent()
+                await self._reclaim()
+                if self._clock() >= self._no_claims_until:
+                    await self._claim_free()
+            except (Ambiguous, Rejected, StreamGone) as error:
+                await self._recover(error)
+            self._release_one_excess()
+
+    async def _remove_silent(self) -> None:
+        for name in self._membership.silent(self._echo_at - self._timing.expire_s):
+            if name != self.name:
+                seen = self._membership.members.pop(name)
+                self._log.warning("member_expired", member=name)
+                with suppress(Conflict):  # it was renewed meanwhile, or already removed by another member
+                    await self._registry.delete(self._membership.member_key(name), seen.revision)
+
+    async def _claim_free(self) -> None:
+        now = self._clock()
+        for key in sorted(self._waiting):
+            if self._membership.holder(key) not in (None, self.name):
+                self._free_since.pop(key, None)
+                continue
+            # A key that no other member claims is taken even beyond our share.
+            is_unclaimed = now - self._free_since.setdefault(key, now) > self._timing.expire_s
+            if self._active < self._share or is_unclaimed:
+                await self._take(key)
+
+    async def _reclaim(self) -> None:
+        for lease in tuple(self._held.values()):
+            if lease.revision == 0 and not lease.lost.is_set():
+                is_free = self._membership.holder(lease.key) in (None, self.name)
+                lease.revision = (await self._claim(lease.key) if is_free else None) or 0
+                if lease.revision == 0:
+                    self._lose(lease, "taken over")
+
+    async def _take(self, key: str) -> None:
+        revision = await self._claim(key)
+        if revision is None:
+            return
+        lease = self._waiting.pop(key, None)
+        if lease is None:  # no longer wanted
+            await self._delete_claim(key, revision)
+            return
+        self._log.info("lease_taken", key=key)
+        self._free_since.pop(key, None)
+        lease.revision = revision
+        self._held[key] = lease
+        lease.granted.set()
+
+    async def _claim(self, key: str) -> int | None:
+        claim = Claim(holder=self.name, incarnation=self._incarnation)
+        name, seen = self._membership.lease_key(key), self._membership.claims.get(key)
+        try:
+            if seen is not None:
+                return await self._registry.update(name, claim, seen.revision)
+            return await self._registry.create(name, claim)
+        except Conflict:
+            if await self._registry.get(name) is None:
+                # A claim from before the bucket was rolled back: its deletion will never be received.
+                self._membership.claims.pop(key, None)
+            return None
+
+    def _release_one_excess(self) -> None:
+        share = self._share
+        if self._active > share and self._membership.has_room(self.name, share):
+            last = max(key for key, lease in self._held.items() if not lease.lost.is_set())
+            self._lose(self._held[last], "another member has room")
+
+    @property
+    def _is_member(self) -> bool:
+        own = self._membership.members.get(self.name)
+        return self._revision is not None and own is not None and own.member.incarnation == self._incarnation
+
+    def _is_silent(self, name: str) -> bool:
+        seen = self._membership.members.get(name)
+        return seen is not None and self._clock() - seen.seen_at > self._timing.expire_s
+
+    @property
+    def _active(self) -> int:
+        return sum(not lease.lost.is_set() for lease in self._held.values())
+
+    @property
+    def _share(self) -> int:
+        return self._membership.share((*self._waiting, *self._held))
+
+    def _lose(self, lease: Lease, why: str) -> None:
+        if not lease.lost.is_set():
+            self._log.info("lease_lost", key=lease.key, why=why)
+            lease.lost.set()
+
+    def _lose_all(self, why: str) -> None:
+        self._log.warning("lease_lost", keys=sorted(self._held), why=why)
+        self._revision = None
+        self._incarnation = uuid.uuid4().hex
+        for lease in self._held.values():
+            self._lose(lease, why)
+            lease.revision = 0  # no claim of ours to delete
+
+    async def _delete_claim(self, key: str, revision: int) -> None:
+        # If this fails, the key is free once this process is no longer a member.
+        with suppress(BusError, TimeoutError):
+            async with asyncio.timeout(RELEASE_TIMEOUT_S):
+                await self._registry.delete(self._membership.lease_key(key), revision)
+
+    async def _others_stay(self) -> bool:
+        if not self._is_leaving:
+            self._is_leaving = True
+            with suppress(BusError):
+                if self._revision is not None:
+                    await self._renew(self._revision)
+        # Other processes that are stopped at the same moment announce it shortly.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_TOGETHER_S):
+                while self._membership.has_staying(besides=self.name):
+                    self._entry_received.clear()
+                    await self._entry_received.wait()
+        return self._membership.has_staying(besides=self.name)
+
+    async def _recover(self, error: BusError) -> None:
+        self._log.info("lease_retry", detail=error)
+        await self._bus.wait_connected()
+        if not isinstance(error, StreamGone | OffsetLost):
+            await asyncio.sleep(self._timing.renew_s)
+            return
+        try:
+            await provision(self._bus)
+        except (Rejected, TopologyDiffers) as failed:
+            self._log.error("provision_failed", detail=failed)
+            await asyncio.sleep(self._timing.renew_s)

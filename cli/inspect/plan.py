@@ -1,0 +1,215 @@
+"""Estimate what a grid would do: levels, margin, fees, preflight checks, loss and liquidation price.
+
+The figures come from the engine's own functions. The liquidation prices are estimates:
+
+- isolated margin: a position of quantity q with average price p and leverage L has the margin q*p/L;
+- cross margin: the margin is the whole balance, and there is no other position;
+- liquidation happens where margin plus unrealised profit equals the maintenance margin, a ratio m of the notional:
+  (q*p - margin) / (q*(1 - m)) for a long position, (q*p + margin) / (q*(1 + m)) for a short one. Venues publish the
+  same formula for USDT-margined contracts (ApolloX, OrangeX: `(WB - TMM + UPNL + cum - side*q*p) / (q*MMR - side*q)`,
+  here with one position and no bracket amount). Brackets of m and liquidation fees are not modelled.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal, localcontext
+
+import msgspec
+
+from engine.core.arithmetic import CONTEXT
+from engine.core.grid import first_anchor
+from engine.core.orders.price_lattice import Lattice
+from engine.core.quoting.quoting import Market, Opening, openings
+from engine.core.startup.preflight import Account, Case, Check, checks, leverage_of, round_trip
+from schemas.grid.settings import GridSettings
+from schemas.grid.state import GridState
+from schemas.units import ZERO, Money, Price, Quantity, Ratio, Side, Symbol, VenueId
+from schemas.venue.instruments import Instrument, InstrumentKind
+
+DEFAULT_MAINTENANCE_MARGIN: Ratio = Decimal("0.005")
+"""Used if the venue's ratio is unknown: the first bracket of major pairs at major venues."""
+EIGHT_DIGITS = Decimal("1e-8")
+
+
+class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
+    """Inputs of a plan."""
+
+    instrument: Instrument
+    price: Price
+    source: str
+    """Origin of the price, as text for the user."""
+    balance: Money | None = None
+    leverage: Decimal | None = None
+    is_stream_up: bool | None = None
+    maintenance: Ratio = DEFAULT_MAINTENANCE_MARGIN
+
+
+class Level(msgspec.Struct, frozen=True, kw_only=True):
+    """One level of the window and its order."""
+
+    level: int
+    side: Side
+    price: Price
+    quantity: Quantity
+    notional: Money
+    profit: Money
+    """Profit of one round trip, net of both fees."""
+    obstacle: str | None = None
+    """Reason why the level would have no order."""
+
+
+class FilledSide(msgspec.Struct, frozen=True, kw_only=True):
+    """One side of the window with all of its orders filled."""
+
+    side: Side
+    levels: int
+    quantity: Quantity
+    average: Price
+    last: Price
+    notional: Money
+    margin: Money
+    loss: Money
+    """Loss at the price of the last level, with the fees of the fills."""
+    liquidation_isolated: Price | None
+    liquidation_cross: Price | None
+    """None if no price above zero liquidates the position."""
+
+
+class SymbolPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan of one symbol."""
+
+    venue: VenueId
+    symbol: Symbol
+    mode: str
+    quote: str
+    price: Price
+    source: str
+    balance: Money | None
+    leverage: Decimal | None
+    levels: tuple[Level, ...]
+    interval_share: Ratio
+    """Smallest interval of the window, as a ratio of the price."""
+    fee_share: Ratio
+    """Fees of both sides, as a ratio of the price."""
+    round_trip: Money
+    """Net profit of one round trip at the least profitable level; negative for a loss."""
+    margin: Money
+    """Margin for a filled window: that of the larger side, because the venue nets the two."""
+    ends: tuple[FilledSide, ...]
+    checks: tuple[Check, ...]
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether a preflight check fails."""
+        return any(check.passed is False for check in self.checks)
+
+
+def plan_symbol(settings: GridSettings, inputs: PlanInputs) -> SymbolPlan:
+    """Return the plan of a grid whose first price is that of the inputs."""
+    with localcontext(CONTEXT):
+        return _plan(settings, inputs)
+
+
+def liquidation(
+    side: Side, quantity: Quantity, average: Price, margin: Money, maintenance: Ratio
+) -> Price | None:
+    """Return the liquidation price of a position; None if no price above zero liquidates it."""
+    if side is Side.BUY:
+        price = (quantity * average - margin) / (quantity * (1 - maintenance))
+    else:
+        price = (quantity * average + margin) / (quantity * (1 + maintenance))
+    return price.quantize(EIGHT_DIGITS) if price > 0 else None
+
+
+def _plan(settings: GridSettings, inputs: PlanInputs) -> SymbolPlan:
+    instrument, price = inputs.instrument, inputs.price
+    lattice = Lattice(first_anchor(price, instrument.tick_size), settings, instrument)
+    leverage = leverage_of(instrument, inputs.leverage)
+    center = lattice.nearest(price)
+    account = Account(inputs.is_stream_up, inputs.balance, leverage)
+    case = Case(settings, instrument, lattice, center, account)
+    plan_levels = tuple(_level(case, each) for each in _openings(settings, inputs, lattice, center))
+    ends = tuple(
+        _filled_side(
+            [each for each in plan_levels if each.side is side], side, inputs, leverage or Decimal(1)
+        )
+        for side in Side
+        if any(each.side is side and each.quantity for each in plan_levels)
+    )
+    spacings = [lattice.spacing(each.level) / each.price for each in plan_levels if each.price > 0]
+    return SymbolPlan(
+        venue=instrument.venue,
+        symbol=instrument.symbol,
+        mode=settings.mode,
+        quote=instrument.quote,
+        price=price,
+        source=inputs.source,
+        balance=inputs.balance,
+        leverage=leverage,
+        levels=plan_levels,
+        interval_share=_rounded(min(spacings, default=ZERO)),
+        fee_share=instrument.maker_fee
+        + (instrument.taker_fee if settings.allow_taker else instrument.maker_fee),
+        round_trip=min((each.profit for each in plan_levels if each.quantity), default=ZERO),
+        margin=max((end.margin for end in ends), default=ZERO),
+        ends=ends,
+        checks=tuple(checks(case)),
+    )
+
+
+def _openings(settings: GridSettings, inputs: PlanInputs, lattice: Lattice, center: int) -> Sequence[Opening]:
+    instrument = inputs.instrument
+    state = GridState(
+        venue=instrument.venue,
+        symbol=instrument.symbol,
+        instance="",
+        generation=1,
+        settings=settings,
+        instrument=instrument,
+        anchor=lattice.anchor,
+        center=center,
+    )
+    return list(openings(state, lattice, Market(inputs.price, ZERO, ZERO, 0), 0))
+
+
+def _level(case: Case, opening: Opening) -> Level:
+    quote = opening.quote
+    trip = round_trip(case, quote.level, quote.side)
+    return Level(
+        level=quote.level,
+        side=quote.side,
+        price=quote.price,
+        quantity=quote.quantity,
+        notional=quote.price * quote.quantity,
+        profit=_rounded(trip.profit * quote.quantity),
+        obstacle=opening.blocker,
+    )
+
+
+def _filled_side(levels: Sequence[Level], side: Side, inputs: PlanInputs, leverage: Decimal) -> FilledSide:
+    filled = [each for each in levels if each.quantity]
+    quantity = sum((each.quantity for each in filled), ZERO)
+    notional = sum((each.notional for each in filled), ZERO)
+    last, margin = filled[-1].price, notional / leverage
+    fees = notional * inputs.instrument.maker_fee
+    is_spot = inputs.instrument.kind is InstrumentKind.SPOT
+    average = notional / quantity
+    position = (side, quantity, average)
+    isolated = None if is_spot else liquidation(*position, margin, inputs.maintenance)
+    balance = inputs.balance
+    cross = None if is_spot or balance is None else liquidation(*position, balance, inputs.maintenance)
+    return FilledSide(
+        side=side,
+        levels=len(filled),
+        quantity=quantity,
+        average=_rounded(average),
+        last=last,
+        notional=notional,
+        margin=_rounded(margin),
+        loss=_rounded((notional - quantity * last) * side.sign + fees),
+        liquidation_isolated=isolated,
+        liquidation_cross=cross,
+    )
+
+
+def _rounded(value: Decimal) -> Decimal:
+    return value.quantize(EIGHT_DIGITS)

@@ -1,0 +1,129 @@
+"""Server messages about the session: snapshots, stream cursors, replays, commands, status, errors.
+
+The cursor, replay and command messages are part of `opensqt.v2` alone.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from liveserver.protocol.cursors import SnapshotReason, StreamCursor
+
+
+class SnapshotMarket(msgspec.Struct, frozen=True):
+    """One market and interval."""
+
+    venue: str
+    symbol: str
+    interval: str
+
+
+class SnapshotData(msgspec.Struct, frozen=True, kw_only=True):
+    """Header of a snapshot: the state of `markets` follows, up to and including the cursors in `streams`."""
+
+    reason: SnapshotReason
+    streams: dict[str, StreamCursor]
+    markets: tuple[SnapshotMarket, ...]
+
+
+class ResumedData(msgspec.Struct, frozen=True, kw_only=True):
+    """Header of a resume: all events after the cursors in `streams` follow, then the state messages."""
+
+    streams: dict[str, StreamCursor]
+
+
+class StreamsData(msgspec.Struct, frozen=True, kw_only=True):
+    """Cursors up to which every event of the viewer's topics was sent. A viewer resumes from them."""
+
+    streams: dict[str, StreamCursor]
+
+
+class ReplayState(StrEnum):
+    """State of a replay."""
+
+    PLAYING = "playing"
+    PAUSED = "paused"
+    ENDED = "ended"
+    """At the end of its range; seeking back is possible."""
+    STOPPED = "stopped"
+    """Live data follow, starting with a snapshot."""
+    REFUSED = "refused"
+
+
+class ReplayData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """State of a replay, sent on each change and once a second. Times are seconds since the epoch."""
+
+    state: ReplayState
+    detail: str = ""
+    start: float = 0.0
+    end: float = 0.0
+    at: float = 0.0
+    """All events up to this time were sent."""
+    speed: float | str = 0.0
+    kept_from: float = 0.0
+    """Start of the data when streams have discarded a part of the range; 0 when the range is complete."""
+
+
+class CommandState(StrEnum):
+    """Progress of a command."""
+
+    ACCEPTED = "accepted"
+    """Published, not answered by the engine yet."""
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    """Rejected by the server, not published."""
+
+
+class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of a command, with the engine's answer if there is one."""
+
+    command_id: str
+    state: CommandState
+    command: str
+    key: str = ""
+    """Idempotency key chosen by the client."""
+    venue: str = ""
+    market: str = ""
+    """The ccxt symbol."""
+    outcome: str | None = None
+    """The engine's answer: `applied`, `unchanged`, `expired` or `refused`."""
+    detail: str = ""
+    step: int | None = None
+    time: int | None = None
+
+
+class ServerData(msgspec.Struct, frozen=True, kw_only=True):
+    """Identity and bus connection of the live server, sent once a second."""
+
+    replica: str
+    status: str
+    """`waiting` until the bus was read once, `live`, `cut` while the bus is unreachable."""
+    time_ms: int
+    uptime: int
+    clients: int
+    redacted: bool = False
+    """Amounts are hidden in all messages that follow: see `liveserver.protocol.redaction`."""
+
+
+class ErrorData(msgspec.Struct, frozen=True, kw_only=True):
+    """Reason for rejecting a request or closing the socket."""
+
+    error: str
+    known: tuple[str, ...] = ()
+    """Known symbols, when the error is an unknown one."""
+
+
+class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Status of a live server, for the HTTP API."""
+
+    replica: str
+    status: str
+    """`waiting` until the bus was read once, `live`, `cut` while the bus is unreachable."""
+    uptime: int
+    clients: int
+    symbols: tuple[str, ...]
+    bus_reconnects: int
+    problems: tuple[str, ...]
+
+
+SessionData = SnapshotData | ResumedData | StreamsData | ReplayData | CommandAnswer | ServerData | ErrorData

@@ -1,0 +1,131 @@
+// @ts-check
+/** The WebSocket connection: detects a silent server, and reconnects with back-off. */
+
+/** @import { Message, Request } from "../messages.js" */
+
+/**
+ * @typedef {object} Connection the state of the connection
+ * @property {"connecting" | "open" | "lost"} phase
+ * @property {number} attempts consecutive failures
+ * @property {number} retryAt time of the next attempt in milliseconds; 0 if none is scheduled
+ * @property {string} reason why it was lost, for people
+ * @property {string[]} known the known symbols, if an unknown one was requested
+ */
+
+/** The server sends a message every second: after this long without one the connection is considered lost. */
+export const MAX_SILENCE_MS = 5000;
+/** The protocol version whose messages carry sequences, so that a connection can be resumed. */
+const SUBPROTOCOL = "opensqt.v2";
+const FIRST_DELAY_MS = 250;
+const MAX_DELAY_MS = 5000;
+
+const UNKNOWN_SYMBOL = 4404;
+/** Explanations of close codes. @type {Record<number, string>} */
+const CLOSE_REASONS = {
+  1001: "the server is stopping",
+  1012: "the server is restarting",
+  4401: "the token has expired: log in again",
+  4408: "this page received messages too slowly",
+  4429: "this page sent too many messages",
+};
+
+const NO_FAILURE = { attempts: 0, retryAt: 0, reason: "", known: /** @type {string[]} */ ([]) };
+
+export class LiveSocket {
+  #address;
+  #onChange;
+  /** @type {WebSocket | null} */
+  #socket = null;
+  #retryTimer = 0;
+  #silenceTimer = 0;
+  /** @type {Connection} */
+  state = { ...NO_FAILURE, phase: "connecting" };
+
+  /**
+   * @param {() => string} address
+   * @param {(message: Message) => void} onMessage
+   * @param {() => void} onChange
+   */
+  constructor(address, onMessage, onChange) {
+    this.#address = address;
+    this.onMessage = onMessage;
+    this.#onChange = onChange;
+    addEventListener("online", () => this.#reconnectNow());
+    document.addEventListener("visibilitychange", () => document.hidden || this.#reconnectNow());
+  }
+
+  /** Connect; replace an existing connection. */
+  open() {
+    this.#drop();
+    this.#setState({ ...this.state, phase: "connecting", retryAt: 0 });
+    const socket = new WebSocket(this.#address(), SUBPROTOCOL);
+    this.#socket = socket;
+    this.#restartSilenceTimer();
+    socket.onmessage = (event) => this.#receive(event.data);
+    socket.onclose = (event) => this.handleClose(event.code, event.reason);
+  }
+
+  /** Send a request, if connected. @param {Request} request */
+  send(request) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(request));
+  }
+
+  /** Drop the connection and schedule the next attempt. @param {number} code @param {string} reason */
+  handleClose(code, reason) {
+    this.#drop();
+    const attempts = this.state.attempts + 1;
+    const isUnknown = code === UNKNOWN_SYMBOL;
+    // Retrying an unknown symbol quickly is of no use.
+    const delay = isUnknown ? MAX_DELAY_MS : retryDelay(attempts);
+    this.#retryTimer = setTimeout(() => this.open(), delay);
+    this.#setState({
+      phase: "lost",
+      attempts,
+      retryAt: Date.now() + delay,
+      reason: isUnknown ? this.state.reason : (CLOSE_REASONS[code] ?? reason),
+      known: isUnknown ? this.state.known : [],
+    });
+  }
+
+  /** @param {string} text */
+  #receive(text) {
+    this.#restartSilenceTimer();
+    /** @type {Message} */
+    const message = JSON.parse(text);
+    if (message.type === "error") this.state = { ...this.state, reason: message.data.error, known: message.data.known };
+    else if (this.state.phase !== "open") this.#setState({ ...NO_FAILURE, phase: "open" });
+    this.onMessage(message);
+  }
+
+  #restartSilenceTimer() {
+    clearTimeout(this.#silenceTimer);
+    this.#silenceTimer = setTimeout(() => this.handleClose(0, "no message from the server"), MAX_SILENCE_MS);
+  }
+
+  /** Skip the delay: the network is back, or the page became visible. */
+  #reconnectNow() {
+    if (this.state.phase === "lost") this.open();
+  }
+
+  #drop() {
+    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#silenceTimer);
+    const socket = this.#socket;
+    this.#socket = null;
+    if (!socket) return;
+    socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  /** @param {Connection} state */
+  #setState(state) {
+    this.state = state;
+    this.#onChange();
+  }
+}
+
+/** Exponential back-off with jitter, so that pages do not reconnect at the same moment. @param {number} attempts */
+function retryDelay(attempts) {
+  const delay = Math.min(FIRST_DELAY_MS * 2 ** (attempts - 1), MAX_DELAY_MS);
+  return delay * (0.75 + Math.random() / 2);
+}

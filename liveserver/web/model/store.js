@@ -1,0 +1,231 @@
+// @ts-check
+/** The state of the shown symbol, folded from messages. No DOM; the caller passes the time. */
+
+/** @import { Reason } from "../api/reasons.js" */
+/** @import { Account, Grid, Message, Notice, Order, OrderReport, Position, Replay, RiskStatus, Server, Status, SymbolEntry, Ticker, Trade } from "../messages.js" */
+import { Bars, decimalPlaces } from "./bars.js";
+
+/** @typedef {"bars" | "orders" | "trades" | "position" | "account" | "grid" | "risk" | "notices" | "price" | "status" | "server" | "symbols" | "replay"} Part */
+
+const MAX_TRADES = 500;
+const MAX_NOTICES = 200;
+/** Ended orders that are remembered, so that a late report does not reopen one. */
+const MAX_ENDED_ORDERS = 2000;
+
+/** The states of orders that are no longer open. */
+const ENDED = new Set(["FILLED", "CANCELED", "EXPIRED", "REJECTED"]);
+
+/** Messages about the connection, not about the market. */
+const CONNECTION_MESSAGES = new Set(["server", "symbols", "error", "snapshot", "resumed", "streams", "replay"]);
+
+/** @type {Part[]} */
+const MARKET_PARTS = ["bars", "orders", "trades", "position", "account", "grid", "risk", "notices", "price", "status"];
+
+export class Store {
+  /** @type {Set<Part>} */
+  #changed = new Set(MARKET_PARTS);
+  /** @type {Set<string>} */
+  #endedOrders = new Set();
+
+  /** @type {SymbolEntry[]} */
+  symbols = [];
+  /** @type {Server | null} */
+  server = null;
+  /** The time of the last message about the market, in milliseconds. */
+  lastMessageAt = 0;
+  /** The state of the replay, or why it was refused. @type {Replay | null} */
+  replay = null;
+  /** Explanations of `grid.not_quoting`, by code. @type {Map<string, Reason>} */
+  reasons = new Map();
+
+  bars = new Bars();
+  /** @type {Map<string, Order>} */
+  orders = new Map();
+  /** Own trades, oldest first. @type {Trade[]} */
+  trades = [];
+  /** @type {Position | null} */
+  position = null;
+  /** @type {Map<string, Account>} */
+  accounts = new Map();
+  /** @type {Grid | null} */
+  grid = null;
+  /** @type {RiskStatus | null} */
+  risk = null;
+  /** Oldest first. @type {Notice[]} */
+  notices = [];
+  /** @type {Ticker | null} */
+  ticker = null;
+  /** @type {Status | null} */
+  status = null;
+  /** Whether a snapshot was received. */
+  isKnown = false;
+
+  /** Clear the market's state, before a snapshot. */
+  clear() {
+    this.bars = new Bars();
+    this.orders = new Map();
+    this.#endedOrders = new Set();
+    this.trades = [];
+    this.position = null;
+    this.accounts = new Map();
+    this.grid = null;
+    this.risk = null;
+    this.notices = [];
+    this.ticker = null;
+    this.status = null;
+    this.isKnown = false;
+    this.#markChanged(...MARKET_PARTS);
+  }
+
+  /** Whether a replay is shown. */
+  get isReplaying() {
+    return ["playing", "paused", "ended"].includes(this.replay?.state ?? "");
+  }
+
+  endReplay() {
+    this.replay = null;
+    this.#markChanged("replay");
+  }
+
+  /** @param {Map<string, Reason>} reasons by code */
+  setReasons(reasons) {
+    this.reasons = reasons;
+    this.#markChanged("grid");
+  }
+
+  /** The newest price: the ticker's, or the last close without a ticker. @returns {number | null} */
+  get price() {
+    if (this.ticker) return Number(this.ticker.last);
+    return this.bars.last?.close ?? null;
+  }
+
+  /** The number of decimal places of prices. */
+  get digits() {
+    return Math.max(this.bars.digits, this.ticker ? decimalPlaces(this.ticker.last) : 0);
+  }
+
+  /** Return which parts changed since the last call. @returns {Set<Part>} */
+  takeChanges() {
+    const changed = this.#changed;
+    this.#changed = new Set();
+    return changed;
+  }
+
+  /** @param {Message} message @param {number} now milliseconds */
+  apply(message, now) {
+    if (!CONNECTION_MESSAGES.has(message.type)) this.lastMessageAt = now;
+    switch (message.type) {
+      case "history":
+        this.clear();
+        this.isKnown = true;
+        this.bars.reset(message.data);
+        break;
+      case "kline":
+        this.bars.put(message.data);
+        this.#markChanged("bars", "price");
+        break;
+      case "orders":
+        if (Array.isArray(message.data)) this.#setOrders(message.data);
+        else this.#applyReport(message.data);
+        break;
+      case "snapshot":
+        if (this.isReplaying && message.data.reason === "replay_stopped") this.endReplay();
+        break;
+      case "resumed":
+      case "streams":
+        break;
+      case "trade_history":
+        this.trades = [...message.data].sort((a, b) => a.time_ms - b.time_ms);
+        this.#markChanged("trades");
+        break;
+      case "trade_event":
+      case "fill":
+        this.#applyTrade(message.data);
+        break;
+      case "risk_alert":
+      case "reconciliation":
+      case "control":
+        this.notices = [...this.notices, message].slice(-MAX_NOTICES);
+        this.#markChanged("notices");
+        break;
+      default:
+        this.#applyState(message);
+    }
+  }
+
+  /**
+   * State messages: each replaces the one before.
+   * @param {Exclude<Message, { type: "history" | "kline" | "orders" | "trade_history" | "trade_event" | "fill" | "snapshot" | "resumed" | "streams" | Notice["type"] }>} message
+   */
+  #applyState(message) {
+    switch (message.type) {
+      case "ticker":
+        this.ticker = message.data;
+        return this.#markChanged("price");
+      case "position":
+        this.position = message.data;
+        return this.#markChanged("position");
+      case "account":
+        this.accounts.set(message.data.asset, message.data);
+        return this.#markChanged("account");
+      case "grid_state":
+        this.grid = message.data;
+        return this.#markChanged("grid");
+      case "risk_status":
+        this.risk = message.data;
+        return this.#markChanged("risk");
+      case "status":
+        this.status = message.data;
+        return this.#markChanged("status");
+      case "server":
+        this.server = message.data;
+        return this.#markChanged("server");
+      case "symbols":
+        this.symbols = message.data;
+        return this.#markChanged("symbols");
+      case "replay":
+        this.replay = message.data.state === "stopped" ? null : message.data;
+        return this.#markChanged("replay");
+    }
+  }
+
+  /** @param {Order[]} orders all open orders */
+  #setOrders(orders) {
+    this.orders = new Map(orders.map((order) => [order.id, order]));
+    this.#markChanged("orders");
+  }
+
+  /** @param {OrderReport} report null fields are unchanged */
+  #applyReport(report) {
+    this.#markChanged("orders");
+    if (ENDED.has(report.status)) {
+      this.orders.delete(report.id);
+      this.#endedOrders.add(report.id);
+      if (this.#endedOrders.size > MAX_ENDED_ORDERS) for (const oldest of this.#endedOrders) { this.#endedOrders.delete(oldest); break; }
+      return;
+    }
+    if (this.#endedOrders.has(report.id)) return;
+    const known = this.orders.get(report.id);
+    const { side, price, quantity } = { side: report.side ?? known?.side, price: report.price ?? known?.price, quantity: report.quantity ?? known?.quantity };
+    if (!side || !price || !quantity) return;
+    const filled = Number(known?.filled ?? 0) > Number(report.filled) ? /** @type {Order} */ (known).filled : report.filled;
+    const time = known?.time ?? report.time;
+    this.orders.set(report.id, { ...report, reduce_only: known?.reduce_only ?? false, side, price, quantity, filled, time });
+  }
+
+  /** @param {Trade} trade a new trade, or one that the grid has booked since */
+  #applyTrade(trade) {
+    const at = this.trades.findLastIndex((known) => known.trade_id === trade.trade_id);
+    // A booked trade includes all fields of the venue's trade event.
+    if (at >= 0 && this.trades[at].opens !== null && trade.opens === null) return;
+    if (at >= 0) this.trades[at] = trade;
+    else this.trades.push(trade);
+    if (at < 0 && this.trades.length > MAX_TRADES) this.trades.shift();
+    this.#markChanged("trades");
+  }
+
+  /** @param {Part[]} parts */
+  #markChanged(...parts) {
+    for (const part of parts) this.#changed.add(part);
+  }
+}

@@ -1,0 +1,83 @@
+// @ts-check
+/** Notices of guards, reconciliation and commands, and banners of active conditions. */
+
+/** @import { Notice } from "../messages.js" */
+/** @import { Part, Store } from "../model/store.js" */
+import { byId, make, setChildren, setText } from "../dom.js";
+import { clock, words } from "../format.js";
+
+/** @param {Store} store @param {Set<Part>} changed */
+export function renderNoticesAndBanners(store, changed) {
+  if (changed.has("notices")) renderNotices(store);
+  if (changed.has("grid") || changed.has("risk") || changed.has("status") || changed.has("server")) renderBanners(store);
+}
+
+/** @param {Store} store */
+function renderNotices(store) {
+  const list = byId("notices");
+  const lines = [...store.notices].reverse().map(lineOf);
+  setText(byId("notices-count"), store.notices.length ? String(store.notices.length) : "");
+  setChildren(list, lines.length ? lines : [make("li", "empty", "Nothing to report")]);
+}
+
+/** @param {Notice} notice */
+function lineOf(notice) {
+  const { kind, level, title, detail } = describe(notice);
+  const line = make(
+    "li",
+    "",
+    make("time", "", clock(notice.data.time * 1000)),
+    make("span", "kind", kind),
+    make("span", "detail", make("b", "", title), " ", detail),
+  );
+  line.dataset.level = level;
+  return line;
+}
+
+/** @param {Notice} notice @returns {{ kind: string, level: string, title: string, detail: string }} */
+function describe(notice) {
+  switch (notice.type) {
+    case "risk_alert": {
+      const { severity, reason, details, active } = notice.data;
+      const level = active ? severity.toLowerCase() : "cleared";
+      return { kind: level, level, title: words(reason), detail: details };
+    }
+    case "reconciliation": {
+      const { finding, action, order_id: order } = notice.data;
+      return { kind: "reconciled", level: "info", title: words(finding), detail: [order, action].filter(Boolean).join(": ") };
+    }
+    case "control": {
+      const { command, outcome, operator, reason, detail } = notice.data;
+      const by = operator ? `by ${operator}` : "";
+      const details = [by, reason && `“${reason}”`, detail].filter(Boolean).join(" · ");
+      return { kind: "control", level: outcome === "applied" ? "info" : "medium", title: `${command} ${words(outcome)}`, detail: details };
+    }
+  }
+}
+
+/** @param {Store} store */
+function renderBanners(store) {
+  const list = byId("banners");
+  const banners = bannersOf(store).map(({ level, text }) => {
+    const banner = make("p", "banner", text);
+    banner.dataset.level = level;
+    return banner;
+  });
+  setChildren(list, banners);
+}
+
+/** @param {Store} store @returns {{ level: string, text: string }[]} */
+function bannersOf(store) {
+  const { status, grid, risk, server } = store;
+  const banners = [];
+  if (server?.status === "cut")
+    banners.push({ level: "high", text: "The live server is disconnected from the bus: the data may be outdated." });
+  if (status?.feed === "down" || status?.feed === "gapped") {
+    const reason = status.feed_reason ? `: ${status.feed_reason}` : "";
+    banners.push({ level: "high", text: `The market feed is ${status.feed}${reason}` });
+  }
+  for (const guard of risk?.active ?? [])
+    banners.push({ level: guard.severity.toLowerCase(), text: `Guard “${words(guard.reason)}”: ${guard.details}` });
+  if (grid?.paused) banners.push({ level: "medium", text: "Paused by an operator: no opening orders are placed." });
+  return banners;
+}

@@ -1,0 +1,106 @@
+// @ts-check
+/** The tables: open orders sorted by price around the market, and fills, newest first. */
+
+/** @import { Order, Trade } from "../messages.js" */
+/** @import { Part, Store } from "../model/store.js" */
+import { byId, make, setChildren, setText } from "../dom.js";
+import { clock, duration, fixed, money, moneyDigits, percent, quantity, signOf } from "../format.js";
+
+const MAX_FILL_ROWS = 100;
+
+/** @param {Store} store @param {Set<Part>} changed @param {number} now milliseconds */
+export function renderTables(store, changed, now) {
+  if (changed.has("orders") || changed.has("price") || changed.has("bars")) renderOrders(store, now);
+  if (changed.has("trades")) renderFills(store);
+}
+
+/** @param {Store} store @param {number} now */
+function renderOrders(store, now) {
+  const body = byId("orders");
+  const orders = [...store.orders.values()].sort((a, b) => Number(b.price) - Number(a.price));
+  setText(byId("orders-count"), orders.length ? String(orders.length) : "");
+  // Ages are relative to the market's time, which in a replay differs from the local time.
+  const clockMs = store.ticker ? store.ticker.time_ms : now;
+  const rows = orders.map((order) => orderRow(order, store, clockMs));
+  const below = orders.findIndex((order) => order.side === "BUY");
+  const at = below < 0 ? rows.length : below;
+  if (orders.length) rows.splice(at, 0, priceRow(store));
+  else rows.push(emptyRow("No open orders", 5));
+  setChildren(body, rows);
+}
+
+/** @param {Order} order @param {Store} store @param {number} now */
+function orderRow(order, store, now) {
+  const price = Number(order.price);
+  const filled = Number(order.filled) / (Number(order.quantity) || 1);
+  const isBuy = order.side === "BUY";
+  const size = cell("number", quantity(order.quantity));
+  if (filled > 0) size.append(make("small", "filled", `${Math.round(filled * 100)}% filled`));
+  const row = make(
+    "tr",
+    isBuy ? "buy" : "sell",
+    sideCell(isBuy),
+    cell("number", fixed(price, store.digits)),
+    cell("number quiet", store.price ? percent(price / store.price - 1) : ""),
+    size,
+    cell("number quiet", order.time ? duration(now / 1000 - order.time) : ""),
+  );
+  row.title = `${order.id}${order.reduce_only ? " · reduce only" : ""}`;
+  return row;
+}
+
+/** @param {Store} store */
+function priceRow(store) {
+  const price = store.price === null ? "—" : fixed(store.price, store.digits);
+  return make("tr", "market", cell("side", "market"), cell("number", price), cell("", ""), cell("", ""), cell("", ""));
+}
+
+/** @param {Store} store */
+function renderFills(store) {
+  const trades = store.trades.slice(-MAX_FILL_ROWS).reverse();
+  setText(byId("fills-count"), store.trades.length ? `last ${store.trades.length}` : "");
+  const rows = trades.map((trade) => fillRow(trade, store.digits));
+  setChildren(byId("fills"), rows.length ? rows : [emptyRow("No fills yet", 6)]);
+}
+
+/** @param {Trade} trade @param {number} digits */
+function fillRow(trade, digits) {
+  const isBuy = trade.side === "buy";
+  const profit = Number(trade.grid_profit ?? 0);
+  // Redacted: profit is a share of the trade's value, amounts are hidden.
+  const isRedacted = trade.amount === "";
+  const sign = isRedacted ? Math.sign(profit) : signOf(profit, moneyDigits(profit));
+  const earned = cell("number", trade.opens === false ? (isRedacted ? percent(profit) : money(profit)) : trade.opens ? "opens" : "");
+  if (trade.opens === false) earned.dataset.sign = String(sign);
+  else earned.classList.add("quiet");
+  const row = make(
+    "tr",
+    isBuy ? "buy" : "sell",
+    cell("quiet", clock(trade.time_ms)),
+    sideCell(isBuy),
+    cell("number", fixed(Number(trade.price), digits)),
+    cell("number", isRedacted ? "—" : quantity(trade.amount)),
+    cell("number quiet", `${isRedacted ? "—" : money(-Number(trade.fee))}${trade.is_maker ? "" : " taker"}`),
+    earned,
+  );
+  row.title = `trade ${trade.trade_id} of ${trade.order_id || "an order placed by hand"}`;
+  return row;
+}
+
+/** @param {boolean} isBuy */
+function sideCell(isBuy) {
+  return cell("side", isBuy ? "▲ buy" : "▼ sell");
+}
+
+/** @param {string} className @param {string} text */
+function cell(className, text) {
+  return make("td", className, text);
+}
+
+/** @param {string} text @param {number} columns */
+function emptyRow(text, columns) {
+  const only = document.createElement("td");
+  only.colSpan = columns;
+  only.textContent = text;
+  return make("tr", "empty", only);
+}

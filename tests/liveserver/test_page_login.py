@@ -1,0 +1,115 @@
+"""Login and operator commands on the page, in Chromium."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, async_playwright
+
+from bus import Bus, Registry
+from liveserver.auth.roles import Role
+from liveserver.auth.settings import Access
+from liveserver.commands.effects import EFFECTS
+from schemas import subjects
+from schemas.engine.control import CommandName
+from tests.liveserver import events
+from tests.liveserver.auth_fixtures import KEYS, access
+from tests.liveserver.test_access_socket import engine
+from tests.liveserver.test_page import CHROMIUM
+from tests.liveserver.watching import publish, serving
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="Chromium is not installed (Debian: apt-get install chromium)"
+    ),
+]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def traded_bus(module_bus: Bus) -> Bus:
+    """Publish one traded symbol."""
+    await publish(
+        module_bus,
+        events.candle(1),
+        events.ticker("100"),
+        events.balance(total="98765.43"),
+        events.position("7.5"),
+        events.grid(position="7.5"),
+    )
+    await Registry(module_bus, "symbols").create(
+        subjects.registry_key(events.SIM, events.BTC), events.ticker()
+    )
+    return module_bus
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page() -> AsyncIterator[Page]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield await browser.new_page(viewport={"width": 1280, "height": 800})
+        await browser.close()
+
+
+async def log_in(page: Page, key: str) -> None:
+    await page.fill("#login-token", key)
+    await page.click("#login-form button[type=submit]")
+
+
+async def shows(page: Page, selector: str, text: str) -> None:
+    await page.locator(selector).filter(has_text=text).wait_for(timeout=10_000)
+
+
+async def test_login_reports_an_invalid_key_and_then_shows_the_account(traded_bus: Bus, page: Page) -> None:
+    async with serving(traded_bus.url, access=access()) as replica:
+        await page.goto(replica.address)
+        await page.wait_for_selector("#login[open]")
+        await log_in(page, "sqt_wrong")
+        await shows(page, "#login-message", "Unknown API key.")
+        await log_in(page, KEYS[Role.VIEWER])
+        await shows(page, "#equity", "98,767.43 USDT")
+
+        assert not await page.is_visible("#login")
+        assert await page.locator("#commands button").count() == 0
+        assert await page.evaluate("() => document.cookie") == ""
+        await page.click("#session-button")
+        await page.wait_for_selector("#login[open]")
+
+
+async def test_operator_confirms_a_command_and_sees_the_answer(traded_bus: Bus, page: Page) -> None:
+    async with serving(traded_bus.url, access=access()) as replica, engine(traded_bus) as commands:
+        await page.goto(replica.address)
+        await page.wait_for_selector("#login[open]")
+        await log_in(page, KEYS[Role.OPERATOR])
+        await shows(page, "#market", "BTC/USDT:USDT")
+        await page.click("#commands button:text-is('pause')")
+        assert await page.text_content("#command-effect") == EFFECTS[CommandName.PAUSE]
+        await page.fill("#command-reason", "lunch")
+        await page.click("#command-go")
+        await shows(page, "#command-answer", "applied: done")
+
+    assert [(each.name, each.operator, each.reason) for each in commands] == [
+        ("pause", "operator-ann", "lunch")
+    ]
+
+
+async def test_public_page_requires_no_login_and_shows_no_amounts(traded_bus: Bus, page: Page) -> None:
+    async with serving(traded_bus.url, access=access(public=True)) as replica:
+        await page.goto(replica.address)
+        await shows(page, "#position", "long")
+
+        assert not await page.is_visible("#login")
+        assert await page.text_content("#free") == "not public"
+        assert "98,76" not in (await page.text_content("body") or "")
+
+
+async def test_page_without_authentication_has_commands_and_no_login(traded_bus: Bus, page: Page) -> None:
+    async with serving(traded_bus.url, access=Access()) as replica:
+        await page.goto(replica.address)
+        await shows(page, "#equity", "98,767.43 USDT")
+
+        assert not await page.is_visible("#session-button")
+        assert "pause" in await page.locator("#commands button").all_text_contents()

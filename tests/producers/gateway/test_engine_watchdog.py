@@ -1,0 +1,152 @@
+"""Engine watchdog: detects missing heartbeats, cancels opening orders, publishes alerts."""
+
+import asyncio
+
+import msgspec
+
+from bus import Bus, FreeRunning, Service, open_service
+from producers.gateway.engine_watchdog import HeartbeatMonitor
+from producers.gateway.executor import GatewayMetrics
+from producers.gateway.gateway import Gateway
+from producers.simulated.app import RunningVenue
+from producers.simulated.client.client import SimulatedVenue
+from schemas import subjects
+from schemas.engine.events import AlertRaised
+from schemas.grid.state import Slot, SlotOrder, SlotOrderState
+from schemas.subjects import Stream
+from schemas.units import SECOND_NS, Side
+from schemas.venue.orders import OrderReport, OrderStatus, RejectReason
+from tests.conftest import NewServer
+from tests.producers.conftest import RunGateway
+from tests.producers.gateways import STEP, commit, new_checks, reports
+from tests.producers.simulated.examples import PERP, SIM, decision
+from tests.producers.streams import first
+
+ALERTS = subjects.alert(SIM, PERP)
+BUY = decision(Side.BUY, "99.5", "a")
+CLOSE = msgspec.structs.replace(decision(Side.BUY, "99", "c"), opens=False)
+
+
+async def alerts(bus: Bus, count: int) -> list[str]:
+    found = await first(bus, Stream.ENGINE, ALERTS, count)
+    return [event.code for event in found if isinstance(event, AlertRaised)]
+
+
+def monitor_at(now: list[float]) -> HeartbeatMonitor:
+    return HeartbeatMonitor(3, clock=lambda: now[0])
+
+
+def test_an_engine_is_silent_after_the_timeout() -> None:
+    now = [0.0]
+    monitor = monitor_at(now)
+    monitor.on_heartbeat()
+    now[0] = 2.9
+    assert not monitor.is_silent
+    now[0] = 3.0
+    assert monitor.is_silent
+
+
+def test_the_first_heartbeat_has_a_longer_timeout() -> None:
+    now = [0.0]
+    monitor = monitor_at(now)
+    now[0] = 9.9
+    assert not monitor.is_silent
+    now[0] = 10.0
+    assert monitor.is_silent
+
+
+def test_a_heartbeat_ends_the_silence() -> None:
+    now = [20.0]
+    monitor = monitor_at(now)
+    monitor.on_heartbeat()
+    assert not monitor.is_silent
+
+
+def test_without_a_timeout_the_engine_is_never_silent() -> None:
+    assert not HeartbeatMonitor(0, first_s=0).is_silent
+
+
+async def test_silence_and_its_end_can_be_awaited() -> None:
+    monitor = HeartbeatMonitor(0.02, first_s=0)
+    monitor.on_heartbeat()
+    await monitor.wait_silent()
+    waiting = asyncio.create_task(monitor.wait_heartbeat())
+    await asyncio.sleep(0)
+    monitor.on_heartbeat()
+    await waiting
+    assert not monitor.is_silent
+
+
+async def test_without_heartbeats_opening_orders_are_canceled_with_one_alert(
+    bus: Bus, service: Service, served: RunningVenue, run_gateway: RunGateway
+) -> None:
+    checks = new_checks(service, silent_after_s=0.3)
+    async with run_gateway(checks=checks):
+        await commit(bus, BUY, CLOSE)
+        found = await reports(bus, 3)
+        assert await alerts(bus, 1) == ["engine_silent"]
+        assert set(served.venue.matching.account.open_orders[PERP]) == {"c"}
+        assert (found[-1].client_order_id, found[-1].status) == ("a", OrderStatus.CANCELED)
+        checks.heartbeat.on_heartbeat()
+        assert await alerts(bus, 2) == ["engine_silent", "engine_heard"]
+
+
+async def test_opening_orders_are_not_sent_while_the_engine_is_silent(
+    bus: Bus, service: Service, run_gateway: RunGateway
+) -> None:
+    async with run_gateway(checks=new_checks(service, silent_after_s=0.01)):
+        await alerts(bus, 1)
+        await commit(bus, BUY, CLOSE)
+        found = {str(report.client_order_id): report for report in await reports(bus, 2)}
+    assert found["a"].reject_reason is RejectReason.ENGINE_SILENT
+    assert found["c"].status is OrderStatus.NEW
+
+
+async def test_a_restarted_gateway_cancels_opening_orders_of_its_predecessor(
+    bus: Bus, service: Service, client: SimulatedVenue, served: RunningVenue, run_gateway: RunGateway
+) -> None:
+    await client.place(PERP, BUY)
+    order = SlotOrder(
+        client_order_id=BUY.client_order_id,
+        side=BUY.side,
+        price=BUY.price,
+        quantity=BUY.quantity,
+        opens=True,
+        state=SlotOrderState.OPEN,
+    )
+    state = msgspec.structs.replace(STEP.state, slots={-1: Slot(level=-1, cycle=1, order=order)})
+    await bus.store(subjects.step(SIM, PERP), msgspec.structs.replace(STEP, state=state, decisions=()))
+    async with run_gateway(checks=new_checks(service, silent_after_s=0.01)):
+        (report,) = await reports(bus, 1)
+    assert report.status is OrderStatus.CANCELED
+    assert not served.venue.matching.account.open_orders[PERP]
+
+
+async def test_opening_orders_are_canceled_even_without_the_bus(
+    new_server: NewServer, client: SimulatedVenue, served: RunningVenue
+) -> None:
+    server = await new_server()
+    async with open_service("test", bus_url=server.url, http_port=None) as service:
+        gateway = Gateway(
+            service,
+            client,
+            PERP,
+            metrics=GatewayMetrics(service.registry),
+            gate=FreeRunning(),
+            concurrency=8,
+            place_lifetime=10 * SECOND_NS,
+            checks=new_checks(service, silent_after_s=0.5),
+        )
+        task = asyncio.create_task(gateway.run())
+        await commit(service.bus, BUY, CLOSE)
+        await reports(service.bus, 2)
+        server.kill()
+        async with asyncio.timeout(10):
+            async for update in client.account():
+                if isinstance(update.event, OrderReport) and update.event.status is OrderStatus.CANCELED:
+                    break
+                if "a" not in served.venue.matching.account.open_orders[PERP]:
+                    break
+        assert set(served.venue.matching.account.open_orders[PERP]) == {"c"}
+        task.cancel()
+        await asyncio.wait([task])
