@@ -35,7 +35,7 @@ GC_THRESHOLD = 100_000
 
 
 async def main(settings: Settings) -> None:
-    """Serve until cancelled. The page is available at once, its data when the bus is reached.
+    """Serve until canceled. The page is available at once, its data when the bus is reached.
 
     Raises: AccessSettingsError, MissingPageFile, PortTaken.
     """

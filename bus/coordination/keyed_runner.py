@@ -21,7 +21,7 @@ class KeyedRunner:
     """Runs the work of each key that was started, while this process holds the lease of the key.
 
     Work that fails releases its lease, and is restarted after a back-off: another process may take the key meanwhile.
-    Work whose lease is lost is cancelled, and waits for the lease again. Work that returns is finished.
+    Work whose lease is lost is canceled, and waits for the lease again. Work that returns is finished.
     """
 
     def __init__(self, name: str, leases: LeaseProvider, log: Logger) -> None:
@@ -46,7 +46,7 @@ class KeyedRunner:
         if (lease := self._held.get(key)) is not None:
             lease.lost.set()
         if tasks := self._tasks.get(key):
-            tasks[-1].cancel()  # earlier ones are cancelled already, and must not be disturbed as they end
+            tasks[-1].cancel()  # earlier ones are canceled already, and must not be disturbed as they end
 
     def standing(self, key: str, *, is_running: bool) -> str:
         """Return the key's place: `running here`, `held by NAME`, or `waiting`."""
@@ -98,9 +98,9 @@ class KeyedRunner:
 
 
 def is_cancelling() -> bool:
-    """Return whether the current task is being cancelled."""
+    """Return whether the current task is being canceled."""
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    return task is not None and task.canceling() > 0
 
 
 def root_cause(error: Exception) -> Exception:

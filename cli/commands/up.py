@@ -204,7 +204,7 @@ async def _until_end(
     if options.replay is not None:
         return await play(stack, symbols[0], console)
     await asyncio.get_running_loop().create_future()
-    raise AssertionError("this future is never set, only cancelled")
+    raise AssertionError("this future is never set, only canceled")
 
 
 def _with_options(configuration: Configuration, options: UpOptions) -> Configuration:

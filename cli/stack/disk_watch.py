@@ -28,7 +28,7 @@ class DiskWatch:
         self._log = LogFollower(server.name, server.log_file)
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Watch until canceled."""
         while True:
             await asyncio.sleep(POLL_S)
             failures = [line for line in self._log.lines() if WRITE_FAILURE in line]

@@ -54,7 +54,7 @@ class LogWatch:
         self._window_end = 0.0
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Watch until canceled."""
         clock = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(POLL_S)

@@ -120,7 +120,7 @@ class Supervisor:
     async def _restart(self, each: Supervised, backoff: Backoff) -> None:
         while True:
             await backoff.wait()
-            # Shielded, so that cancelling the supervision cannot lose track of a process that was just started.
+            # Shielded, so that canceling the supervision cannot lose track of a process that was just started.
             each.starting = asyncio.create_task(each.process.start(), name=f"start:{each.process.name}")
             try:
                 await asyncio.shield(each.starting)

@@ -10,7 +10,7 @@ from liveserver.hub.group import CloseCode, Viewer
 
 
 class BackgroundTasks:
-    """Tasks that are cancelled when the context is left."""
+    """Tasks that are canceled when the context is left."""
 
     def __init__(self, log: Logger) -> None:
         self._log = log

@@ -32,12 +32,12 @@ class OneLease(NoLeases):
                 losing.cancel()
                 working.cancel()
                 await asyncio.wait({working, losing})
-                if not working.cancelled():
+                if not working.canceled():
                     working.result()
 
 
 class Job:
-    """Work that records its runs, fails with each of `failures`, then waits until it is cancelled."""
+    """Work that records its runs, fails with each of `failures`, then waits until it is canceled."""
 
     def __init__(self, *failures: Exception, on_cancel: Exception | None = None) -> None:
         self.failures = list(failures)

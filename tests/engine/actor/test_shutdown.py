@@ -27,7 +27,7 @@ class Decider:
         self.has_finished = True
 
 
-async def cancelled(decider: Decider, *, is_last: bool) -> None:
+async def canceled(decider: Decider, *, is_last: bool) -> None:
     """Cancel it while it decides."""
     is_last_engine = always_last if is_last else never_last
     task = asyncio.create_task(
@@ -41,26 +41,26 @@ async def cancelled(decider: Decider, *, is_last: bool) -> None:
 async def test_the_last_engine_finishes() -> None:
     decider = Decider()
     with pytest.raises(asyncio.CancelledError):
-        await cancelled(decider, is_last=True)
+        await canceled(decider, is_last=True)
     assert decider.has_finished
 
 
 async def test_an_engine_with_a_successor_ends_at_once() -> None:
     decider = Decider()
     with pytest.raises(asyncio.CancelledError):
-        await cancelled(decider, is_last=False)
+        await canceled(decider, is_last=False)
     assert not decider.stopped.is_set()
 
 
 async def test_a_failing_bus_at_shutdown_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(asyncio.CancelledError):
-        await cancelled(Decider(BusError("gone")), is_last=True)
+        await canceled(Decider(BusError("gone")), is_last=True)
     assert "shutdown_cancel_failed detail=gone" in capsys.readouterr().err
 
 
 async def test_a_bug_at_shutdown_is_raised() -> None:
     with pytest.raises(AssertionError, match="a bug"):
-        await cancelled(Decider(AssertionError("a bug")), is_last=True)
+        await canceled(Decider(AssertionError("a bug")), is_last=True)
 
 
 async def test_a_failure_before_shutdown_is_raised() -> None:
