@@ -23,7 +23,7 @@ async def background_task(work: Coroutine[object, object, T], name: str) -> Asyn
     finally:
         task.cancel()
         await asyncio.wait([task])
-    if not task.canceled():
+    if not task.cancelled():
         task.result()
 
 

@@ -114,7 +114,7 @@ class Leases:
                 losing.cancel()
                 working.cancel()
                 await asyncio.wait({working, losing})
-                if not working.canceled():
+                if not working.cancelled():
                     working.result()
 
     def holder(self, key: str) -> str | None:

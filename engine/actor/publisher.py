@@ -166,5 +166,5 @@ def _derived(subject: str, event: msgspec.Struct, step: Step, index: int) -> Der
 
 def _retrieve_exception(future: "asyncio.Future[int]") -> None:
     # After the publisher has ended no result is awaited, and asyncio logs each exception that was never retrieved.
-    if not future.canceled():
+    if not future.cancelled():
         future.exception()

@@ -42,7 +42,7 @@ async def decide_until_stopped(
 def _log_outcome(task: "asyncio.Task[None]", log: Logger) -> None:
     if not task.done():
         log.warning("shutdown_cancel_timeout", detail=f"not canceled within {SHUTDOWN_TIMEOUT_S:g} s")
-    elif not task.canceled() and (error := task.exception()) is not None:
+    elif not task.cancelled() and (error := task.exception()) is not None:
         if not isinstance(error, BusError):
             raise error
         log.warning("shutdown_cancel_failed", detail=str(error))

@@ -146,7 +146,7 @@ class RequestQueue:
 
     def _withdraw(self, granted: "asyncio.Future[None]") -> None:
         # The request may have been granted at the same moment.
-        if granted.canceled() or not granted.done():
+        if granted.cancelled() or not granted.done():
             granted.cancel()
             return
         self._free_slots += 1

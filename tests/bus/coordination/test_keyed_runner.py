@@ -32,7 +32,7 @@ class OneLease(NoLeases):
                 losing.cancel()
                 working.cancel()
                 await asyncio.wait({working, losing})
-                if not working.canceled():
+                if not working.cancelled():
                     working.result()
 
 

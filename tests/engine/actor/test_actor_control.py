@@ -61,7 +61,7 @@ async def test_the_last_engine_cancels_open_orders_and_waits_for_it(bus: Bus, ru
         assert len(ending.decisions) == 20
         await cancel_all(bus, ending)
         await asyncio.wait([task])
-    assert task.canceled()
+    assert task.cancelled()
     canceled = await until_step(bus, lambda step: step.state.exiting and not _has_open_orders(step))
     assert canceled.step > ending.step
 
