@@ -100,7 +100,7 @@ class KeyedRunner:
 def is_cancelling() -> bool:
     """Return whether the current task is being canceled."""
     task = asyncio.current_task()
-    return task is not None and task.canceling() > 0
+    return task is not None and task.cancelling() > 0
 
 
 def root_cause(error: Exception) -> Exception:
