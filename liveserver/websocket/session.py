@@ -21,7 +21,8 @@ from liveserver.auth.authenticator import Authenticator
 from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.rate_limit import TokenBucket
 from liveserver.auth.roles import LOCAL
-from liveserver.hub.group import CloseCode, ProtocolVersion
+from liveserver.hub.encoding import Encoding
+from liveserver.hub.group import CloseCode
 from liveserver.protocol.client_messages import Control, InvalidRequest, RequestedTopic, decode_request
 from liveserver.protocol.cursors import StreamCursors, parse_cursors
 from liveserver.protocol.frames import PING, wire_size
@@ -47,6 +48,7 @@ class Session:
         "_address",
         "_backlog",
         "_context",
+        "_encoding",
         "_expires_at",
         "_identity",
         "_inbound_rate",
@@ -61,7 +63,6 @@ class Session:
         "_protocol",
         "_transport",
         "_unparsed",
-        "_version",
         "_writable",
     )
 
@@ -85,7 +86,7 @@ class Session:
         self._is_counted = False
         self._identity = LOCAL
         self._expires_at: float | None = None
-        self._version = ProtocolVersion.PLAIN
+        self._encoding = Encoding.PLAIN
         self._is_open = False
         self._is_blocked = False
         self._ping_at = now + context.limits.ping_every_s * phase
@@ -102,7 +103,7 @@ class Session:
 
     # Called by the hub.
 
-    def send(self, data: bytes, messages: int) -> bool:
+    def send(self, data: bytes, message_count: int) -> bool:
         if not self._is_open:
             return False
         if not self._is_blocked:
@@ -111,7 +112,7 @@ class Session:
         if self._backlog is None:
             limits = self._context.limits
             self._backlog = Backlog(limits.backlog_messages, limits.backlog_bytes)
-        if self._backlog.put(data, messages):
+        if self._backlog.put(data, message_count):
             return True
         self._backlog = None
         self.close(CloseCode.TOO_SLOW, "too slow: the backlog of unsent messages is full; reconnect")
@@ -227,11 +228,11 @@ class Session:
         if protocol.state is State.OPEN:
             self._is_open = True
             is_plain = protocol.subprotocol is None
-            self._version = ProtocolVersion.of(is_v2=not is_plain, is_redacted=self._identity.is_redacted)
+            self._encoding = Encoding.of(is_v2=not is_plain, is_redacted=self._identity.is_redacted)
             topics, cursors = (
                 (accepted.topics[:1], None) if is_plain else _resumption(request, accepted.topics)
             )
-            self._context.hub.join(self, topics, self._context.greeting(), self._version, cursors)
+            self._context.hub.join(self, topics, self._context.greeting(), self._encoding, cursors)
 
     def _receive_frame(self, frame: Frame) -> None:
         if not self._is_open or frame.opcode is Opcode.CLOSE:
@@ -261,7 +262,7 @@ class Session:
         elif not self._authenticator.allow_message(self._identity, self._address, self._now):
             self._fail_rate_limit()
         # The plain protocol has no client messages: they are ignored.
-        elif self._version.is_v2:
+        elif self._encoding.is_v2:
             self._handle_message(text)
 
     def _handle_message(self, text: bytes) -> None:
