@@ -79,7 +79,7 @@ class Hub:
         self._subscriptions.deliver(record, [(None, message) for message in greeting])
 
     def subscribe(self, viewer: Viewer, topics: Sequence[RequestedTopic]) -> None:
-        """Replace a viewer's topics; once there is a projection, an unknown one is answered by an error and changes nothing."""
+        """Replace a viewer's topics; once there is a projection, an unknown one changes nothing and yields an error."""
         record, projection = self._viewers.get(viewer), self._projection
         if record is None:
             return
@@ -94,7 +94,7 @@ class Hub:
         self._attach(record, SnapshotReason.SUBSCRIBED)
 
     def resume(self, viewer: Viewer, topics: Sequence[RequestedTopic], cursors: StreamCursors) -> None:
-        """Send a viewer the events of these topics after `cursors`, once each and in order, or else a snapshot; then live."""
+        """Send a viewer the events of these topics after `cursors`, or a snapshot if that fails; then live messages."""
         record = self._viewers.get(viewer)
         if record is not None:
             self._detach(record)

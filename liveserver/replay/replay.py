@@ -31,6 +31,7 @@ from schemas.units import MILLISECOND_NS, SECOND_NS, TimeNs
 MAX_BATCH = 50
 """Messages rendered at once, which bounds the time that the event loop is blocked."""
 STATE_EVERY_S = 1.0
+"""Interval of the `replay` message while nothing is due."""
 MAX_IDLE_S = 1800.0
 """Time after which a paused or ended replay is stopped."""
 RETRY_S = 0.5
@@ -41,7 +42,7 @@ WARM_UP_MESSAGES: dict[Stream, int] = {
     Stream.CONTROL: 1_000,
     Stream.JOURNAL: 5_000,
 }
-"""Messages before the start that are read to rebuild the state at the start; of other streams, all."""
+"""Sequences before the start that are read to rebuild the state at the start; other streams are read in full."""
 
 
 class Replay:
