@@ -1,6 +1,7 @@
 """The HTTP API: state and history as JSON, paginated, with older candles from the bus.
 
-Every answer has an ETag (see `middleware`). Clients without the role for amounts get the redacted view (see `redaction`).
+Every answer with status 200 has an ETag (see `middleware`). Clients without the role for amounts get the redacted view
+(see `redaction`).
 """
 
 from collections.abc import Sequence
@@ -38,7 +39,9 @@ AnyRequest = Request[Any, Any, Any]
 Name = Annotated[
     str, QueryParameter(max_length=64, description="the symbol as the page shows it, or the ccxt symbol")
 ]
-Venue = Annotated[str, QueryParameter(max_length=64, description="required if two venues list the symbol")]
+Venue = Annotated[
+    str, QueryParameter(max_length=64, description="default: the first venue that lists the symbol")
+]
 Interval = Annotated[
     str, QueryParameter(max_length=8, description="candle interval such as 1m; default: the shortest")
 ]

@@ -3,9 +3,9 @@
     CONNECTING --handshake--> OPEN --close sent or received--> CLOSING --> closed
 
 Outgoing frames are written at once while the transport accepts them, and else wait in a bounded backlog. A viewer whose
-backlog overflows is disconnected, so that no viewer delays others. Memory per viewer is bounded by the backlog plus one
-chunk in the transport. Idle viewers are cheap: the frame parser is created when bytes arrive, and released when they ended
-with a complete frame and a complete message.
+backlog overflows is disconnected, so that no viewer delays others. Unsent data per viewer is bounded by the backlog plus
+the transport's buffer, which may exceed its limit by one write. Idle viewers are cheap: the frame parser is created when
+bytes arrive, and released when they ended with a complete frame and a complete message.
 """
 
 import asyncio
@@ -41,7 +41,10 @@ MAX_REASON_BYTES = 120
 
 
 class Session:
-    """A viewer's connection; implements `Viewer`. `phase` (0 to 1) spreads the pings of simultaneous connections."""
+    """A viewer's connection; implements `Viewer`.
+
+    All times are monotonic seconds. `phase` (0 to 1) spreads the pings of simultaneous connections.
+    """
 
     __slots__ = (
         "_abort_at",
@@ -62,7 +65,7 @@ class Session:
         "_pong_deadline",
         "_protocol",
         "_transport",
-        "_unparsed",
+        "_unparsed_bytes",
         "_writable",
     )
 
@@ -78,8 +81,8 @@ class Session:
         self._transport = transport
         self._address = address
         self._protocol: ViewerProtocol | None = ViewerProtocol(context.limits.inbound_bytes, State.CONNECTING)
-        # Received bytes that are not part of a complete frame yet.
-        self._unparsed = 0
+        self._unparsed_bytes = 0
+        """Received bytes that are not part of a complete frame yet."""
         self._incomplete_message: TextMessage | None = None
         self._inbound_rate: TokenBucket | None = None
         self._backlog: Backlog | None = None
@@ -139,10 +142,10 @@ class Session:
     # Called by the connection.
 
     def receive(self, data: bytes, now: float) -> None:
-        """Process bytes from the viewer. `now` is monotonic."""
+        """Process bytes from the viewer."""
         self._now = now
         protocol = self._parser()
-        self._unparsed += len(data)
+        self._unparsed_bytes += len(data)
         protocol.receive_data(data)
         # The library's answers: a pong for each ping, and possibly a close.
         answers = deque(protocol.data_to_send())
@@ -151,9 +154,9 @@ class Session:
             if isinstance(event, HandshakeRequest):
                 self._handshake(protocol, event)
                 # Bytes behind the handshake are unusual and not counted: 1 keeps the parser.
-                self._unparsed = 0 if data.endswith(END_OF_HEADERS) else 1
+                self._unparsed_bytes = 0 if data.endswith(END_OF_HEADERS) else 1
             elif isinstance(event, Frame):
-                self._unparsed -= wire_size(event)
+                self._unparsed_bytes -= wire_size(event)
                 if event.opcode is Opcode.PING and self._is_open:
                     self.send(answers.popleft(), 1)
                 self._receive_frame(event)
@@ -207,7 +210,7 @@ class Session:
         return self._protocol
 
     def _release_parser(self) -> None:
-        if self._is_open and not self._unparsed and self._incomplete_message is None:
+        if self._is_open and not self._unparsed_bytes and self._incomplete_message is None:
             self._protocol = None
 
     def _handshake(self, protocol: ViewerProtocol, request: HandshakeRequest) -> None:
@@ -218,9 +221,10 @@ class Session:
         self._identity, self._address = accepted.identity, accepted.address
         if accepted.lifetime_s is not None:
             self._expires_at = self._now + accepted.lifetime_s
-        if limit := self._context.connection_limit.acquire(self._address):
+        reached_limit = self._context.connection_limit.acquire(self._address)
+        if reached_limit is not None:
             self._count_rejection("too_many_connections")
-            _reject(protocol, ErrorResponse(TOO_MANY_REQUESTS, "too_many_connections", limit))
+            _reject(protocol, ErrorResponse(TOO_MANY_REQUESTS, "too_many_connections", reached_limit))
             return
         self._is_counted = True
         protocol.send_response(protocol.accept(request))
@@ -229,9 +233,10 @@ class Session:
             self._is_open = True
             is_plain = protocol.subprotocol is None
             self._encoding = Encoding.of(is_v2=not is_plain, is_redacted=self._identity.is_redacted)
-            topics, cursors = (
-                (accepted.topics[:1], None) if is_plain else _resumption(request, accepted.topics)
-            )
+            # A plain viewer has one topic and cannot resume.
+            topics, cursors = accepted.topics[:1], None
+            if not is_plain:
+                topics, cursors = _resumption(request, accepted.topics)
             self._context.hub.join(self, topics, self._context.greeting(), self._encoding, cursors)
 
     def _receive_frame(self, frame: Frame) -> None:
