@@ -317,7 +317,7 @@ class Session:
 
     def _write_backlog(self) -> None:
         backlog, self._backlog = self._backlog, None
-        if backlog is not None and backlog.messages:
+        if backlog is not None and backlog.message_count:
             self._transport.write(backlog.take())
 
     def _end(self) -> None:
