@@ -29,7 +29,10 @@ HUNDREDTH = Decimal("0.01")
 PseudonymFunction = Callable[[str], str]
 """Returns the pseudonym of an id."""
 Rule = Callable[[Any, Any, PseudonymFunction], Any]
-"""Returns the public form of a value; the second argument is the struct that it is a field of."""
+"""Returns the public form of a value; the second argument is the struct that it is a field of.
+
+An empty text stands for a hidden amount.
+"""
 
 
 def keep(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
@@ -53,10 +56,12 @@ def redact_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
 
 
 def turnover_share(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    """Return an amount as a share of the grid's traded volume."""
     return None if value is None else _share(value, of.volume, MILLIONTH)
 
 
 def worth_share(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    """Return an amount of a trade as a share of the trade's value."""
     if value is None:
         return None
     price, amount = _decimal(of.price), _decimal(of.amount)
@@ -64,6 +69,7 @@ def worth_share(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
 
 
 def filled_share(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    """Return the filled quantity as a share of the order's."""
     return _share(value, of.quantity, HUNDREDTH)
 
 
