@@ -15,7 +15,7 @@ T = TypeVar("T")
 async def background_task(work: Coroutine[object, object, T], name: str) -> AsyncIterator[asyncio.Task[T]]:
     """Run `work` until it returns or the context ends, which cancels it.
 
-    Raises: at the end of the context, the exception that `work` raised.
+    Raises: at the end of the context, the exception that `work` raised, unless the context raised one itself.
     """
     task = asyncio.create_task(work, name=name)
     try:
@@ -28,7 +28,7 @@ async def background_task(work: Coroutine[object, object, T], name: str) -> Asyn
 
 
 def run_main(command: Callable[[], Coroutine[Any, Any, int]], *, is_quiet: bool = False) -> int:
-    """Run a command on the event loop and return its exit code: 0 after SIGINT or SIGTERM.
+    """Run a command on the event loop and return its exit code; that of `bus.run` after SIGINT or SIGTERM.
 
     `is_quiet` limits the log to errors, unless OPENSQT_LOG is set.
     Raises: CommandError.

@@ -188,7 +188,8 @@ def read_symbol_settings(symbol: Symbol, file: Path | None, changes: Mapping[str
 async def control(url: str, command: Command, timeout_s: float) -> int:
     """Send a command and print its result. Return 0 when it was applied or changed nothing, else 1.
 
-    Raises: CommandError when the symbol is unknown or no result arrives in time.
+    Raises: CommandError when the symbol is not traded or no result arrives in time: then the command may be applied
+    later.
     """
     async with connect_to_bus(url, "control") as bus:
         await _check_symbol(bus, command)
@@ -204,7 +205,7 @@ async def control(url: str, command: Command, timeout_s: float) -> int:
             )
             raise CommandError(
                 f"no result within {timeout_s:g} s: check with `opensqt status` that the engine runs. "
-                f"The command (id {command.command_id}) is stored on the bus; {fate}"
+                f"The command (id {command.command_id}) was given to the bus; {fate}"
             ) from None
     detail = f" ({result.detail})" if result.detail else ""
     print(f"{command.name} {command.venue} {command.symbol}: {OUTCOMES[result.outcome]}{detail}")

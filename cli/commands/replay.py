@@ -27,7 +27,7 @@ from schemas.units import ZERO
 POLL_S = 0.5
 HTTP_TIMEOUT_S = 10.0
 SETTLE_TIMEOUT_S = 30.0
-"""For the last steps and fills to arrive after the end of the recording."""
+"""Time for the last steps, and again for the last fills, to arrive after the end of the recording."""
 MIN_ESTIMATE_S = 5.0
 """Elapsed time from which on the remaining time is estimated."""
 
@@ -131,12 +131,12 @@ async def _progress(
         return "reading the recording"
     done, total = market.progress.candle, market.progress.of
     is_estimable = elapsed_s > MIN_ESTIMATE_S and done
-    left = f", {elapsed_s / done * (total - done):.0f} s left" if is_estimable else ""
+    remaining = f", {elapsed_s / done * (total - done):.0f} s left" if is_estimable else ""
     state = digest.state
     profit = view(state, digest.steps).total_profit if state is not None else ZERO
     return (
         f"candle {done} of {total} ({done / total:.1%})  {_clock(int(market.time * 1e9))}  fills {digest.fills}  "
-        f"profit {_money(profit)}{left}"
+        f"profit {_money(profit)}{remaining}"
     )
 
 
@@ -154,7 +154,7 @@ async def _complete(bus: Bus, entry: SymbolEntry, digest: JournalDigest) -> None
 
 
 async def _read_fills(bus: Bus, entry: SymbolEntry, expected: int) -> list[Fill]:
-    """Return all fills, waiting until there are as many as the steps contain."""
+    """Return all fills, waiting up to `SETTLE_TIMEOUT_S` until there are `expected` ones, as the steps contain."""
     found: dict[tuple[int, str], Fill] = {}
     filters = [subjects.fill(entry.venue, entry.symbol)]
     try:

@@ -30,12 +30,16 @@ HTTP_TIMEOUT_S = 1.0
 
 
 class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A part that answered on the bus."""
+    """A part, a process of the stack, that answered on the bus."""
 
     name: str
+    """Kind of the part, such as `engine`."""
     up_s: float | None
+    """Time since its start; None if unknown."""
     address: str
+    """URL of its HTTP server; empty without one."""
     health: str
+    """`status` of its /health, `no answer`, or `-` without an address."""
     problems: tuple[str, ...] = ()
     known_as: str = ""
     """The instance's name among parts of the same kind; empty for a single instance."""
@@ -53,6 +57,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[PartStatus, ...]
     grids: tuple[GridView, ...]
     standings: tuple[SymbolAssignment, ...] = ()
+    """The state of each symbol in each engine and gateway that answered."""
     limits: tuple[PortfolioLimits, ...] = ()
     """Limits over all symbols, for each venue."""
 
@@ -101,10 +106,10 @@ async def collect(bus: Bus) -> Status:
     )
 
 
-async def last_events(bus: Bus, subject: str, kind: type[E]) -> list[E]:
-    """Return the last event of each matching subject of JOURNAL, without those of unknown versions."""
+async def last_events(bus: Bus, subject: str, event_type: type[E]) -> list[E]:
+    """Return the last event of each matching subject of JOURNAL; those that cannot be decoded are skipped."""
     stored = await last_per_subject(bus, Stream.JOURNAL, (subject,))
-    events = [try_decode(received.data, kind) for received in stored]
+    events = [try_decode(received.data, event_type) for received in stored]
     return [event for event in events if event is not None]
 
 

@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 async def tap(url: str, options: TapOptions) -> int:
     """Print messages until interrupted or until standard output is closed.
 
-    Raises: CommandError when there is no bus, or no stream stores the subject.
+    Raises: CommandError when there is no bus; for stored messages also when no stream stores the subject or it is lost.
     """
     async with connect_to_bus(url, "tap") as bus:
         try:

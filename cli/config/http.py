@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 ROLES = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
 MAX_COUNT = 10_000_000
-"""Upper bound of every limit."""
+"""Upper bound of the limits that are counts."""
 PLACEHOLDER_HASH = "0" * 64
 
 
@@ -45,7 +45,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_http(top: Section) -> HttpSettings:
-    """Read the section and note its find_problems."""
+    """Read the section and note its problems."""
     section = top.section("http")
     if section is None:
         return HttpSettings()
@@ -125,9 +125,13 @@ def _numbers(top: Section, key: str, default: T) -> T:
         default_value = getattr(default, field.name)
         is_time = field.name.endswith("_s") and not field.name.endswith("_per_s")
         name = field.name.removesuffix("_s") if is_time else field.name
-        parse: Callable[[str], Any] = (
-            _seconds if is_time else _number if isinstance(default_value, float) else _count
-        )
+        parse: Callable[[str], Any]
+        if is_time:
+            parse = _seconds
+        elif isinstance(default_value, float):
+            parse = _number
+        else:
+            parse = _count
         values[field.name] = section.optional(name, parse, default_value)
     section.close()
     return type(default)(**values)

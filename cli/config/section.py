@@ -25,7 +25,7 @@ class Section:
 
     @property
     def is_valid(self) -> bool:
-        """Whether no mistake was noted so far."""
+        """Whether no mistake of this section itself was noted so far; sections within it are not considered."""
         return not self._mistake_count
 
     def note(self, text: str, line: int | None = None) -> None:
@@ -45,7 +45,7 @@ class Section:
         return self.optional(key, parse, placeholder)
 
     def optional(self, key: str, parse: Callable[[str], T], default: T) -> T:
-        """Return the value of a key, or the default if it is missing or invalid."""
+        """Return the value of a key; the default if it is missing, or, with a mistake noted, if it is invalid."""
         node = self._value(key)
         if node is None:
             return default
@@ -55,7 +55,7 @@ class Section:
         return self._parsed(node, self._name(key), parse, default)
 
     def values(self, key: str, parse: Callable[[str], T]) -> list[tuple[T, int]]:
-        """Return the valid values of a list, each with its line."""
+        """Return the valid values of a list, each with its line; a mistake is noted for each other one."""
         found: list[tuple[T, int]] = []
         for i, node in enumerate(self._items(key)):
             name = f"{self._name(key)}[{i}]"
@@ -68,7 +68,7 @@ class Section:
         return found
 
     def section(self, key: str) -> "Section | None":
-        """Return the table under a key, None if it is missing."""
+        """Return the section under a key, None if it is missing; a mistake is noted if it is not a table."""
         node = self._value(key)
         return None if node is None else Section(node, self._name(key), self._mistakes, self.line_of(key))
 

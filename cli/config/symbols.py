@@ -15,7 +15,7 @@ FIRST_GENERATION = 1
 
 
 class ReadSymbol(NamedTuple):
-    """One entry of `symbols`; `entry` contains placeholders where the file has mistakes."""
+    """One entry of the section `symbols`; `entry` contains placeholders where the file has mistakes."""
 
     entry: SymbolEntry
     amounts: tuple[tuple[str, Amount], ...]

@@ -1,4 +1,7 @@
-"""Assignments of symbols to engines and gateways, read from the `/status` of each process."""
+"""Assignments of symbols to engines and gateways, read from the `/status` of each process.
+
+A part is a kind of process of the stack, such as `engine`; several processes of a part divide the symbols.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,8 +10,11 @@ import msgspec
 
 from schemas.engine.assignment import Assignment
 
-SHARING_PARTS = ("engine", "gateway")
-"""Parts whose processes divide the symbols among themselves; also the component of `/status` that lists them."""
+SHARDED_PARTS = ("engine", "gateway")
+"""Parts whose processes divide the symbols. Each lists its symbols in `/status` under the key of the same name:
+
+    {"engine": {"name": "engine-1", "symbols": {"sim.BTC-USDT_USDT": {"standing": "running here"}}}}
+"""
 
 
 class SymbolAssignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,10 +25,12 @@ class SymbolAssignment(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Name of the process, such as `engine-1`."""
     symbol: str
-    """Registry key or symbol, as the process reports it."""
+    """An engine reports the registry key (`sim.BTC-USDT_USDT`), a gateway the symbol (`BTC/USDT:USDT`)."""
     standing: str
-    """`running here`, `held by NAME`, `waiting`, `quarantined`."""
+    """The state of the symbol in this process: `running here`, `held by NAME`, `waiting`, or `quarantined`
+    (an engine has stopped the symbol after repeated failures)."""
     problem: str | None = None
+    """Error text of a symbol that cannot run or is stopped."""
 
 
 class _SymbolStatus(msgspec.Struct, frozen=True):
@@ -30,7 +38,7 @@ class _SymbolStatus(msgspec.Struct, frozen=True):
     problem: str | None = None
 
 
-class _ComponentStatus(msgspec.Struct, frozen=True):
+class _PartStatus(msgspec.Struct, frozen=True):
     name: str = ""
     symbols: Mapping[str, _SymbolStatus] = {}
 
@@ -38,26 +46,33 @@ class _ComponentStatus(msgspec.Struct, frozen=True):
 async def fetch_assignments(
     part: str, address: str, session: aiohttp.ClientSession
 ) -> list[SymbolAssignment]:
-    """Return the assignments that a process reports; none for other parts and for one that does not answer."""
-    if part not in SHARING_PARTS or not address:
+    """Return the assignments that a process of a part reports at `address` (`http://127.0.0.1:8001`).
+
+    Returns none for a part that is not sharded, and for a process that does not answer or answers something else.
+    """
+    if part not in SHARDED_PARTS or not address:
         return []
     try:
         async with session.get(f"{address}/status") as response:
-            components = msgspec.json.decode(await response.read(), type=dict[str, msgspec.Raw])
-        component = msgspec.json.decode(components.get(part) or b"{}", type=_ComponentStatus)
+            status = msgspec.json.decode(await response.read(), type=dict[str, msgspec.Raw])
+        part_status = msgspec.json.decode(status.get(part) or b"{}", type=_PartStatus)
     except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError):
         return []
     return [
         SymbolAssignment(
-            part=part, name=component.name, symbol=symbol, standing=each.standing, problem=each.problem
+            part=part, name=part_status.name, symbol=symbol, standing=each.standing, problem=each.problem
         )
-        for symbol, each in component.symbols.items()
+        for symbol, each in part_status.symbols.items()
     ]
 
 
-def engine_label(key: str, assignments: Sequence[SymbolAssignment]) -> str:
-    """Return the name of the engine that runs a symbol; else `waiting`, or `-` when no engine knows it."""
-    of_symbol = [each for each in assignments if each.part == "engine" and each.symbol == key]
+def engine_label(registry_key: str, assignments: Sequence[SymbolAssignment]) -> str:
+    """Return the name of the engine that runs a symbol, or `NAME, quarantined`.
+
+    Else `waiting`, when engines know the symbol but none reports that it runs or quarantines it (the one that does may
+    not have answered), or `-`, when no engine that answered knows it.
+    """
+    of_symbol = [each for each in assignments if each.part == "engine" and each.symbol == registry_key]
     for standing, label in ((Assignment.RUNNING, "{}"), (Assignment.QUARANTINED, "{}, quarantined")):
         for each in of_symbol:
             if each.standing == standing:

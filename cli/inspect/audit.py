@@ -29,7 +29,9 @@ class VenueRecords(msgspec.Struct, frozen=True, kw_only=True):
 def differences(state: GridState, fills: Iterable[Fill], records: VenueRecords) -> list[str]:
     """Return the differences between the engine's accounts and the venue's records, one line each.
 
-    `state` is that of the last step; `fills` are all events of `engine.VENUE.SYMBOL.fill`, duplicates allowed.
+    `state` is that of the last step, the engine's last committed decision; `fills` are all events of
+    `engine.VENUE.SYMBOL.fill`, repeated publications allowed. Only orders with an id of the grid's instance are the
+    engine's; other trades are considered in the venue's position alone.
     """
     ours = [
         trade
@@ -70,7 +72,7 @@ def _terms(event: Fill | Trade) -> tuple[str, str, Decimal, Decimal, Decimal]:
 
 def _money(state: GridState, trades: Sequence[Trade], fills: Sequence[Fill]) -> list[str]:
     accounts = state.accounts
-    pairs = {
+    totals = {
         "cash": (
             accounts.cash + accounts.adopted_cost,
             sum((-t.side.sign * t.quantity * t.price for t in trades), ZERO),
@@ -80,7 +82,7 @@ def _money(state: GridState, trades: Sequence[Trade], fills: Sequence[Fill]) -> 
     }
     found = [
         f"{name} is {ours} in the engine, {theirs} according to the venue's trades"
-        for name, (ours, theirs) in pairs.items()
+        for name, (ours, theirs) in totals.items()
         if ours != theirs
     ]
     profit = sum((fill.grid_profit for fill in fills), ZERO)
@@ -146,17 +148,17 @@ def _orders(state: GridState, records: VenueRecords) -> list[str]:
         and is_own_order_id(order.client_order_id, state.instance, state.symbol)
     }
     found = [
-        f"order {name} is open at the venue, but no slot has it"
-        for name in venue_orders
-        if name not in slot_orders
+        f"order {order_id} is open at the venue, but no slot has it"
+        for order_id in venue_orders
+        if order_id not in slot_orders
     ]
     found += [
-        f"order {name} is {order.state} in a slot, but not open at the venue"
-        for name, order in slot_orders.items()
-        if name not in venue_orders
+        f"order {order_id} is {order.state} in a slot, but not open at the venue"
+        for order_id, order in slot_orders.items()
+        if order_id not in venue_orders
     ]
-    for name in slot_orders.keys() & venue_orders.keys():
-        ours, theirs = slot_orders[name], venue_orders[name]
+    for order_id in slot_orders.keys() & venue_orders.keys():
+        ours, theirs = slot_orders[order_id], venue_orders[order_id]
         if (ours.side, ours.price, ours.quantity, ours.traded_quantity) != (
             theirs.side,
             theirs.price,
@@ -164,7 +166,7 @@ def _orders(state: GridState, records: VenueRecords) -> list[str]:
             theirs.filled,
         ):
             found.append(
-                f"order {name} is {ours.side} {ours.traded_quantity}/{ours.quantity} at {ours.price} in the slot, "
+                f"order {order_id} is {ours.side} {ours.traded_quantity}/{ours.quantity} at {ours.price} in the slot, "
                 f"{theirs.side} {theirs.filled}/{theirs.quantity} at {theirs.price} at the venue"
             )
     return sorted(found)

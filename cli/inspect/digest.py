@@ -38,7 +38,7 @@ _NO_DECISIONS = b"[]"
 
 
 class JournalDigest:
-    """Accumulates one symbol's steps into three SHA-256 digests.
+    """Accumulates one symbol's steps, the committed decisions of its engine, into three SHA-256 digests.
 
     `decisions_digest` and `fills_digest` cover the decisions and the fills, one JSON array per line, numbers in
     plain digits without trailing zeros. They contain no ids and no texts, so they stay comparable across versions:
@@ -48,7 +48,8 @@ class JournalDigest:
         fills      [time, level, side, price, quantity, fee in quote]
 
     `steps_digest` covers causes, state, decisions, notices and fills of each step, so not epoch, offsets and
-    `published_through`. A claim repeats the number of the step before it and is skipped.
+    `published_through`. A claim, by which an engine takes over the symbol, repeats the number of the step before it and
+    is skipped.
     """
 
     def __init__(self) -> None:
@@ -57,6 +58,7 @@ class JournalDigest:
         self.sequence = 0
         """JOURNAL sequence of the last message applied."""
         self.time: TimeNs = 0
+        """Time of the last step."""
         self.first_missing: int | None = None
         """First step that had already been removed from the stream; the digests then do not cover the whole run."""
         self._steps = hashlib.sha256()
@@ -119,12 +121,10 @@ def decision_row(time: TimeNs, decision: Decision) -> tuple[object, ...] | None:
                 decision.reduce_only,
             )
         case CancelOrder():
-            name = parse_order_id(decision.client_order_id)
-            return (
-                (time, "cancel", None, None)
-                if name is None
-                else (time, "cancel", name.level, name.side.value)
-            )
+            order_id = parse_order_id(decision.client_order_id)
+            if order_id is None:
+                return (time, "cancel", None, None)
+            return (time, "cancel", order_id.level, order_id.side.value)
         case QueryOrder():
             return None
         case _:
@@ -152,7 +152,10 @@ def _json_line(row: tuple[object, ...]) -> bytes:
 
 
 async def follow(bus: Bus, entry: SymbolEntry, digest: JournalDigest, until: int | None = None) -> None:
-    """Apply each committed step of a symbol to the digest: up to the JOURNAL sequence `until`, or for ever."""
+    """Apply each committed step of a symbol to the digest, for ever or until one with the JOURNAL sequence `until`.
+
+    Steps that are read together with that one are applied too.
+    """
     if until is not None and digest.sequence >= until:
         return
     filters = [subjects.step(entry.venue, entry.symbol)]

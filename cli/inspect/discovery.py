@@ -30,7 +30,7 @@ class _Statistics(msgspec.Struct, frozen=True):
 
 
 async def discover(bus: Bus, quiet_s: float = 0.3) -> list[DiscoveredService]:
-    """Return the services that answer, sorted by name. Stops after `quiet_s` seconds without another answer."""
+    """Return the services that answer, sorted by name; waits until none has answered for `quiet_s` seconds."""
     infos, statistics = await asyncio.gather(
         _request_all(bus, "$SRV.INFO", quiet_s), _request_all(bus, "$SRV.STATS", quiet_s)
     )
@@ -58,11 +58,11 @@ async def _request_all(bus: Bus, subject: str, quiet_s: float) -> list[bytes]:
         await unsubscribe()
 
 
-def _decoded(answers: list[bytes], kind: type[T]) -> list[T]:
+def _decoded(answers: list[bytes], expected: type[T]) -> list[T]:
     found = []
     for data in answers:
         try:
-            found.append(msgspec.json.decode(data, type=kind))
+            found.append(msgspec.json.decode(data, type=expected))
         except msgspec.MsgspecError:
-            continue  # a foreign service on the same bus
+            continue  # another program's service on the same bus
     return found

@@ -214,9 +214,9 @@ def _engine(event: DecisionMade | Fill | RiskChanged | Reconciled | AlertRaised)
 def _decision(decision: Decision) -> str:
     match decision:
         case PlaceOrder():
-            kind = "close" if decision.reduce_only else "place"
+            verb = "close" if decision.reduce_only else "place"
             return (
-                f"{kind} {decision.side:<4} {decision.quantity} at {decision.price}, level {decision.level}"
+                f"{verb} {decision.side:<4} {decision.quantity} at {decision.price}, level {decision.level}"
             )
         case CancelOrder():
             return f"cancel {decision.client_order_id}{_because(decision.reason)}"

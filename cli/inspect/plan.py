@@ -41,6 +41,7 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
     leverage: Decimal | None = None
     is_stream_up: bool | None = None
     maintenance: Ratio = DEFAULT_MAINTENANCE_MARGIN
+    """Maintenance margin, as a ratio of the notional."""
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +55,7 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     profit: Money
     """Profit of one round trip, net of both fees."""
     obstacle: str | None = None
-    """Reason why the level would have no order."""
+    """Reason why the level would have no order; None if it would have one."""
 
 
 class FilledSide(msgspec.Struct, frozen=True, kw_only=True):

@@ -57,7 +57,10 @@ class DataDir:
         new.replace(self.record)
 
     def read(self) -> RunRecord | None:
-        """Return the record of the run that is active in this directory, None if there is none."""
+        """Return the record of the run in this directory; None without one, or if its process does not exist.
+
+        A record left by a crash is returned if another process of this user has the same id by now.
+        """
         try:
             record = msgspec.json.decode(self.record.read_bytes(), type=RunRecord)
             os.kill(record.pid, 0)

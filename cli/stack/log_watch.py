@@ -1,4 +1,4 @@
-"""Print warnings and errors from the parts' log files on the console, rate-limited."""
+"""Print warnings, errors and lines in another format from the parts' log files on the console, rate-limited."""
 
 import asyncio
 import re
@@ -9,18 +9,23 @@ from pathlib import Path
 POLL_S = 0.2
 """The files are polled: a part writes to its file and never blocks on our terminal."""
 WINDOW_S = 10.0
+"""Time after which the limits count from zero."""
 MAX_LINES = 12
 """Lines of one part in each window."""
 MAX_LINES_PER_EVENT = 3
-"""Lines of one event of one part in each window. Equal texts are printed once, also when several parts log them."""
+"""Lines of one event of one part in each window.
+
+Equal texts are printed once in each window, also when several parts log them.
+"""
 _LOG_LINE = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT\S+)\s+(?P<level>[a-z]+)\s+(?P<part>\S+)\s+(?P<rest>.*)")
 """`2026-11-21T04:00:00.123Z warning engine fenced step=12`"""
 _PRINTED_LEVELS = {"warning": "warning", "error": "error", "critical": "error"}
 _MAX_READ_BYTES = 1_000_000
+"""Bytes read from one file at once."""
 
 
 class LogFollower:
-    """Reads the lines appended to one log file, as `tail -F` does."""
+    """Reads the lines appended to one log file from now on, as `tail -F -n 0` does."""
 
     def __init__(self, name: str, path: Path) -> None:
         self.name = name
@@ -29,7 +34,7 @@ class LogFollower:
         self._incomplete = b""
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines completed since the last call."""
+        """Yield the lines completed since the last call, at most `_MAX_READ_BYTES` at once."""
         try:
             with self.path.open("rb") as file:
                 if file.seek(0, 2) < self._offset:
@@ -44,7 +49,7 @@ class LogFollower:
 
 
 class LogWatch:
-    """Prints warnings and errors of the parts."""
+    """Prints warnings and errors of the parts, and lines that the project's logger did not write."""
 
     def __init__(self, logs: list[LogFollower], report: Callable[[str], None]) -> None:
         self._logs = logs
@@ -72,12 +77,14 @@ class LogWatch:
                     self._print_limited(log, text)
 
     def _print_limited(self, log: LogFollower, text: str) -> None:
-        event = " ".join(text.split()[:2])
-        for kind, maximum in ((event, MAX_LINES_PER_EVENT), ("", MAX_LINES)):
-            self._counts[log.name, kind] += 1
-            if self._counts[log.name, kind] > maximum + 1:
+        event = " ".join(text.split()[:2])  # such as `warning: fenced`
+        # The count under "" is that of all lines of the part.
+        for counted, maximum in ((event, MAX_LINES_PER_EVENT), ("", MAX_LINES)):
+            self._counts[log.name, counted] += 1
+            count = self._counts[log.name, counted]
+            if count > maximum + 1:
                 return
-            if self._counts[log.name, kind] == maximum + 1:
+            if count == maximum + 1:
                 self._report(f"{log.name}: more lines like this in {log.path}")
                 return
         self._report(f"{log.name}: {text}")

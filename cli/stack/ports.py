@@ -7,7 +7,7 @@ from cli.errors import CommandError
 
 HOST = "127.0.0.1"
 _SEARCH_RANGE = 200
-"""Ports tried above a default that is in use; also the number of attempts to find free consecutive ports."""
+"""Ports tried from a default on; also the number of attempts to find free consecutive ports elsewhere."""
 _MAX_PORT = 65535
 
 
@@ -21,13 +21,15 @@ class ChosenPort(NamedTuple):
 def choose(option: str, requested: int | None, default: int, count: int = 1) -> ChosenPort:
     """Return the first of `count` consecutive free ports.
 
-    `requested` None means the default or the next free port above it, 0 any free port.
-    Raises: CommandError, which names `option`, when a requested port is in use.
+    `requested` None means the default, else a free port above it, else any; 0 means any free port.
+    Raises: CommandError, which names `option`, when a requested port is in use; or when there are no such ports.
     """
     if requested is None:
         candidates = range(default, min(default + _SEARCH_RANGE, _MAX_PORT - count))
         free = next((port for port in candidates if _are_free(port, count)), None)
-        return ChosenPort(free if free is not None else find_free_port(count), free == default)
+        if free is None:
+            return ChosenPort(find_free_port(count), is_default=False)
+        return ChosenPort(free, is_default=free == default)
     if requested == 0:
         return ChosenPort(find_free_port(count))
     for port in range(requested, requested + count):
@@ -37,7 +39,10 @@ def choose(option: str, requested: int | None, default: int, count: int = 1) -> 
 
 
 def find_free_port(count: int = 1) -> int:
-    """Return the first of `count` consecutive free ports."""
+    """Return the first of `count` consecutive free ports.
+
+    Raises: CommandError when there are none.
+    """
     for _ in range(_SEARCH_RANGE):
         with socket.socket() as probe:
             probe.bind((HOST, 0))
@@ -48,7 +53,7 @@ def find_free_port(count: int = 1) -> int:
 
 
 def is_free(port: int) -> bool:
-    """Return whether a port of this machine can be listened on."""
+    """Return whether a port of `HOST` can be listened on."""
     if not 0 < port <= _MAX_PORT:
         return False
     with socket.socket() as probe:

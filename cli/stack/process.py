@@ -1,4 +1,4 @@
-"""One part of the stack as a child process: start, wait, signal; it is killed if its parent dies."""
+"""One part of the stack as a child process: start, wait, signal. On Linux it is killed if its parent dies."""
 
 import asyncio
 import ctypes
@@ -36,7 +36,9 @@ class ManagedProcess(Protocol):
         """Send SIGTERM."""
         ...
 
-    def kill(self) -> None: ...
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        ...
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal if the process is running."""
@@ -44,7 +46,7 @@ class ManagedProcess(Protocol):
 
 
 class PartProcess:
-    """A program whose standard error is appended to its log file.
+    """A program whose standard error is appended to its log file; its standard output is discarded.
 
     The program writes to the file directly, so it never blocks on our terminal.
     """
@@ -116,7 +118,7 @@ def exit_text(code: int) -> str:
 
 
 def die_with_parent() -> Callable[[], None] | None:
-    """Return a `preexec_fn` that makes the child receive SIGKILL when its parent dies; None except on Linux."""
+    """Return a `preexec_fn` by which the child is killed when its parent dies; None on systems other than Linux."""
     if sys.platform != "linux":
         return None
     parent, libc = os.getpid(), ctypes.CDLL(None, use_errno=True)

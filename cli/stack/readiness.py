@@ -1,4 +1,4 @@
-"""Readiness of the stack: every part answers, every symbol has a grid with a price, every page is served."""
+"""Readiness of the stack: every part answers on the bus, every symbol has a grid with a price, every page is up."""
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
@@ -14,9 +14,10 @@ from schemas.grid.view import GridView
 from schemas.subjects import Stream
 
 PARTS = frozenset({"market", "account", "gateway", "engine", "liveserver"})
+"""Kinds of processes that answer service discovery on the bus."""
 POLL_S = 0.1
 REPORT_INTERVAL_S = 15.0
-"""Interval at which the missing parts are reported."""
+"""Interval at which everything that is missing is reported."""
 HTTP_TIMEOUT_S = 1.0
 
 
@@ -39,7 +40,7 @@ async def until_ready(
 
 
 async def until_healthy(address: str, timeout_s: float = 10.0) -> None:
-    """Wait until a part answers, at most `timeout_s` seconds: its clients retry, so a time-out is not an error."""
+    """Wait until `/health` of a part is ok, at most `timeout_s`: its clients retry, so a time-out is not an error."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=HTTP_TIMEOUT_S)) as session:
         deadline = asyncio.get_running_loop().time() + timeout_s
         while asyncio.get_running_loop().time() < deadline:

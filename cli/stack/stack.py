@@ -38,8 +38,11 @@ class StackSettings:
     """Its venue settings include recording, speed and faults."""
     data: DataDir
     bus_port: int
+    """Port of the first bus server; further ones follow."""
     http_port: int
+    """Port of the first live server."""
     viewers: int = 1
+    """Number of live servers."""
     share_port: bool = False
     """All live servers listen on `http_port` instead of consecutive ports."""
     timings: SupervisorTimings = DEFAULT_TIMINGS
@@ -63,17 +66,19 @@ class Stack:
     bus: Bus
     venue_url: str
     pages: tuple[str, ...]
+    """Addresses of the live servers."""
     supervisor: Supervisor
     parts: dict[str, ManagedProcess]
+    """By name: all processes, bus servers included."""
 
     def part(self, name: str) -> PartProcess:
-        """Return the process of a part, to send signals to it."""
+        """Return the process of a part other than a bus server, to send signals to it."""
         part = self.parts[name]
-        assert isinstance(part, PartProcess), f"{name} is not a part"
+        assert isinstance(part, PartProcess), f"{name} is a bus server"
         return part
 
     async def finished(self) -> None:
-        """Wait until a recording has ended and been processed."""
+        """Wait until the market producer has finished: a recording has ended. A live market never ends."""
         await self.supervisor.finished(MARKET)
 
 

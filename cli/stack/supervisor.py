@@ -1,4 +1,4 @@
-"""Supervise processes: restart those that exit, with growing delays, and stop all of them in order."""
+"""Supervise processes: restart those that exit, with growing delays, and stop all of them in stages."""
 
 import asyncio
 import time
@@ -18,14 +18,14 @@ class SupervisorTimings:
     """Delays and time limits in seconds."""
 
     first_delay_s: float = 0.2
-    """Before the first restart; doubles with each further one."""
+    """Before the first restart; doubles with each further attempt, up to `max_delay_s`."""
     max_delay_s: float = 10.0
     healthy_after_s: float = 30.0
     """A process that ran at least this long is restarted after `first_delay_s` again."""
     stage_stop_s: float = 3.5
     """For the processes of one stage to exit before the next stage is stopped: an engine waits 3 s for its cancels."""
     stop_s: float = 6.0
-    """For all processes to exit before the rest is killed."""
+    """For all processes to exit, from the first SIGTERM on, before the rest is killed."""
 
 
 DEFAULT_TIMINGS = SupervisorTimings()
@@ -37,10 +37,13 @@ class Supervised:
 
     process: ManagedProcess
     may_finish: bool
+    """Whether exit code 0 means that the process is done, and is not restarted."""
     restarts: int = 0
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     supervising: asyncio.Task[None] | None = None
+    """Waits for exits and restarts the process."""
     starting: asyncio.Task[None] | None = None
+    """The newest restart, which may be in progress."""
 
 
 class Supervisor:
@@ -58,7 +61,7 @@ class Supervisor:
         self._supervised: dict[str, Supervised] = {}
 
     async def start(self, process: ManagedProcess, *, may_finish: bool = False) -> None:
-        """Start a process and keep it running. With `may_finish`, exit code 0 means that it is done.
+        """Start a process and keep it running. With `may_finish`, exit code 0 ends its supervision.
 
         Raises: OSError, CommandError or BusError when the first start fails.
         """
@@ -72,17 +75,18 @@ class Supervisor:
         await self._supervised[name].finished.wait()
 
     def restarts(self) -> dict[str, int]:
-        """Return the number of restarts of each process."""
+        """Return the number of restarts of each process that is supervised: none after `stop`."""
         return {name: each.restarts for name, each in self._supervised.items()}
 
     async def stop(self, stages: Iterable[Sequence[str]]) -> None:
         """Stop all processes, stage by stage; those that no stage names are stopped last.
 
-        Takes at most `stop_s` before the remaining processes are killed.
+        Restarts in progress get up to `stage_stop_s` to complete; processes that have not exited `stop_s` after that
+        are killed.
         """
         rest, self._supervised = self._supervised, {}
         await _cancel([each.supervising for each in rest.values() if each.supervising is not None])
-        await self._settle([each.starting for each in rest.values() if each.starting is not None])
+        await self._finish_starts([each.starting for each in rest.values() if each.starting is not None])
         groups = [[rest.pop(name).process for name in stage if name in rest] for stage in stages]
         groups.append([each.process for each in rest.values()])
         deadline = self._clock() + self._timings.stop_s
@@ -100,7 +104,7 @@ class Supervisor:
                 process.kill()
         await asyncio.gather(*exits)
 
-    async def _settle(self, starts: list[asyncio.Task[None]]) -> None:
+    async def _finish_starts(self, starts: list[asyncio.Task[None]]) -> None:
         await _wait(starts, self._timings.stage_stop_s)
         await _cancel(starts)
 

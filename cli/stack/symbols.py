@@ -1,4 +1,7 @@
-"""Register the configuration's symbols and portfolio limits on the bus. Symbols already registered are not changed."""
+"""Register the configuration's symbols and portfolio limits on the bus.
+
+A registered symbol keeps its settings unless they cannot be decoded; the limits are overwritten at each start.
+"""
 
 from collections.abc import Collection, Sequence
 
@@ -45,7 +48,7 @@ async def register_symbols(
 
 
 async def store_limits(bus: Bus, entry: PortfolioEntry) -> list[str]:
-    """Write the limits over all symbols into the `portfolios` registry; return notes for the user.
+    """Write the limits over all symbols into the `portfolios` registry; return a note for the user if they changed.
 
     Unlike the settings of a symbol, the limits are overwritten by the configuration at each start.
     """
@@ -93,7 +96,7 @@ async def _last_step(bus: Bus, entry: SymbolEntry) -> Step | None:
 
 
 async def _keep_registered(bus: Bus, registry: Registry, key: str, entry: SymbolEntry) -> list[str]:
-    """Keep the entry of a registered symbol unless it is invalid; note how the configuration differs."""
+    """Keep the entry of a registered symbol unless it cannot be decoded; return how the configuration differs."""
     stored = await registry.get(key)
     if stored is None:
         return []

@@ -28,12 +28,14 @@ REQUEST_TIMEOUT_S = 20.0
 
 
 class CommittedStep(NamedTuple):
-    """A step of the journal, without its state."""
+    """A step of the journal, without its state; a claim is kept without decisions and fills."""
 
     step: int
     epoch: int
+    """Number of the engine's ownership of the symbol; increases by one with each claim."""
     is_claim: bool
     sequence: int
+    """JOURNAL sequence."""
     stored_time: TimeNs
     """The bus's timestamp of the message."""
     decisions: tuple[Decision, ...] = ()
@@ -41,15 +43,18 @@ class CommittedStep(NamedTuple):
 
 
 class CommittedIntent(NamedTuple):
-    """An intent of the gateway."""
+    """An intent of the gateway: the orders it is about to send for a step."""
 
     epoch: int
+    """Number of the gateway's ownership of the symbol."""
     step: int
     step_sequence: int
+    """JOURNAL sequence of the step."""
     stored_time: TimeNs
     """The bus's timestamp of the message."""
     decisions: tuple[Decision, ...] = ()
     unresolved: int = 0
+    """Number of orders of earlier intents whose outcome at the venue is unknown."""
 
 
 class PublishedCopy(NamedTuple):
@@ -72,8 +77,9 @@ class History:
     state: GridState | None = None
     """State of the last step."""
     not_reproducible: list[str] = field(default_factory=list)
-    """Steps that do not follow from their causes."""
+    """Texts on steps that do not follow from their causes."""
     undecodable: int = 0
+    """Number of messages that are undecodable or of an unexpected type."""
     discarded: list[str] = field(default_factory=list)
     """Ranges that the streams discarded before they were read."""
 
@@ -121,7 +127,7 @@ class HistoryRecorder:
         self._replica = Grid(None, 0)
 
     async def record(self, bus: Bus) -> None:
-        """Read the messages stored since the last call.
+        """Read the messages stored since the last call. Discarded ones are noted and skipped.
 
         Raises: StreamGone, Refused, Ambiguous.
         """
@@ -233,8 +239,8 @@ async def fetch_venue_history(venue_url: str) -> VenueHistory:
     )
 
 
-async def _get(url: str, kind: type[T]) -> T:
+async def _get(url: str, expected: type[T]) -> T:
     timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
         response.raise_for_status()
-        return msgspec.json.decode(await response.read(), type=kind)
+        return msgspec.json.decode(await response.read(), type=expected)

@@ -1,4 +1,7 @@
-"""Invariants of every run, whatever faults were injected. Pure: each returns its violations.
+"""Invariants of every run, whatever faults were injected. Each is a function that returns its violations.
+
+A step is a committed decision of an engine; an intent is the gateway's record, stored before it sends a step's orders.
+A claim takes over a symbol from another engine or gateway, under the next epoch.
 
 Timestamps are compared across processes: the venue and the bus run on one machine, with one clock.
 """
@@ -26,7 +29,7 @@ def accounts_match_venue(history: History, venue: VenueHistory) -> list[str]:
 
 
 def order_ids_are_sent_once(history: History, venue: VenueHistory) -> list[str]:
-    """Require that an order id is in at most one intent, and reaches the venue at most once, accepted or not."""
+    """Require that a placed order's id is in at most one intent, and reaches the venue at most once, accepted or not."""
     arrived = Counter(each.client_order_id for each in _own_arrivals(history, venue))
     intended = Counter(d.client_order_id for d in history.intended_decisions if isinstance(d, PlaceOrder))
     found = [f"{name} was sent {count} times" for name, count in arrived.items() if count > 1]
@@ -34,7 +37,7 @@ def order_ids_are_sent_once(history: History, venue: VenueHistory) -> list[str]:
 
 
 def steps_form_one_chain(history: History, venue: VenueHistory) -> list[str]:
-    """Require that step numbers increase by one; only a claim repeats one, under the next epoch."""
+    """Require that step numbers increase by one, and none is discarded unread; only a claim repeats one."""
     found = []
     if history.steps and history.steps[0][:3] != (1, 1, False):
         found.append(f"the first step is {history.steps[0].step} of epoch {history.steps[0].epoch}")
@@ -65,7 +68,7 @@ def intents_form_one_chain(history: History, venue: VenueHistory) -> list[str]:
 
 
 def steps_are_reproducible(history: History, venue: VenueHistory) -> list[str]:
-    """Require that replaying the causes gives the same decisions, fills and state, byte for byte."""
+    """Require that replaying the causes gives the same decisions, fills, notices and state (byte for byte)."""
     return list(history.not_reproducible)
 
 
@@ -128,7 +131,7 @@ def fills_are_booked_once_and_published(history: History, venue: VenueHistory) -
 
 
 def messages_can_be_decoded(history: History, venue: VenueHistory) -> list[str]:
-    """Require that every stored message decodes."""
+    """Require that every message that was read decodes, as an event of its stream."""
     return [f"{history.undecodable} messages cannot be decoded"] if history.undecodable else []
 
 

@@ -38,7 +38,7 @@ def markets(count: int) -> list[Market]:
 
 
 class EventGenerator:
-    """Stores events until it is stopped. An event whose write fails is dropped."""
+    """Stores events of random kinds and symbols until it is stopped. An event whose write fails is dropped."""
 
     def __init__(
         self, bus: Bus, all_markets: Sequence[Market], events_per_s: float, rng: random.Random
@@ -57,15 +57,18 @@ class EventGenerator:
             await self._bus.store(subjects.ticker(VENUE, market.symbol), _ticker(market.symbol, 0))
 
     async def run(self) -> None:
-        """Store a random event and a ticker per interval, until stopped."""
-        started, kinds = time.monotonic(), (_report, _report, _trade, _fill, _grid, _candle, _risk, _result)
+        """Store a random event and a ticker per interval, until stopped; slower if writes take longer."""
+        started_s, event_makers = (
+            time.monotonic(),
+            (_report, _report, _trade, _fill, _grid, _candle, _risk, _result),
+        )
         while not self._is_stopping:
             self._count += 1
             market = self._random.choice(self._markets)
-            event_of: Callable[[Symbol, int], tuple[str, msgspec.Struct]] = self._random.choice(kinds)
+            event_of: Callable[[Symbol, int], tuple[str, msgspec.Struct]] = self._random.choice(event_makers)
             await self._store(*event_of(market.symbol, self._count))
             await self._store(subjects.ticker(VENUE, market.symbol), _ticker(market.symbol, self._count))
-            await asyncio.sleep(max(0.0, started + self._count * self._interval_s - time.monotonic()))
+            await asyncio.sleep(max(0.0, started_s + self._count * self._interval_s - time.monotonic()))
         self._stopped.set()
 
     def stop(self) -> None:

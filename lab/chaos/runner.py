@@ -1,4 +1,4 @@
-"""Run the stack under faults, let it come to rest, and check the invariants."""
+"""Run the stack under faults, then without faults until its accounts match the venue, and check the invariants."""
 
 import asyncio
 import itertools
@@ -36,15 +36,20 @@ VENUE_FAULTS = FaultSettings(
     disconnect_account=0.002,
     disconnect_market=0.0005,
 )
+"""Faults of the simulated venue: probabilities per message or request, delays in nanoseconds unless named `_s`."""
 VOLATILITY_FACTOR = 4
 SETTLE_TIMEOUT_S = 120.0
+"""Time after the faults for every invariant to hold."""
 POLL_S = 1.0
+"""Interval of the checks before and after the faults."""
 CHECK_EVERY_S = 5.0
+"""Interval of the checks under faults."""
 RECHECK_FOR_S = 10.0
-"""How long a permanent violation is checked again, in case a read was stale."""
+"""How long a permanent violation is checked again after the faults, in case a read was stale."""
 LEADER = "leader"
 """Target name: the bus server that leads a stream at the moment of the fault."""
 LED_STREAMS = (Stream.JOURNAL, Stream.ORDERS)
+"""The streams whose leaders are hit in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class ChaosSettings:
     kills: int = 0
     """Minimum number of faults."""
     minutes: float = 0.0
-    """Minimum duration of the faults."""
+    """Minimum duration of the faults; they end when both minima are reached."""
     every_s: float = 3.0
     """Mean time between faults."""
     pause_s: float = 0.0
@@ -72,6 +77,7 @@ class ChaosResult:
     venue: VenueHistory
     violations: dict[str, list[str]]
     settled_s: float
+    """Time from the end of the faults to this result."""
     restarts: dict[str, int]
     kills: Counter[str] = field(default_factory=Counter)
     pauses: Counter[str] = field(default_factory=Counter)
@@ -165,7 +171,10 @@ class ChaosRun:
                 self._violated.set()
 
     async def inject_faults(self) -> None:
-        """Inject the scheduled faults; return when all paused processes have resumed."""
+        """Inject the scheduled faults; return when all paused processes have resumed.
+
+        Ends early once an invariant is permanently violated.
+        """
         settings = self._settings
         clock = asyncio.get_running_loop().time
         end = clock() + settings.minutes * 60
@@ -193,6 +202,7 @@ class ChaosRun:
                 timeout_s = RECHECK_FOR_S if result.is_permanently_violated else SETTLE_TIMEOUT_S
                 if result.holds or elapsed_s > timeout_s:
                     return result
+            # A sweep: the account producer reads the venue's open orders and trades now, not at its next interval.
             with suppress(BusError):
                 await self._stack.bus.publish(f"sweep.{self._entries[0].venue}", b"")
             await asyncio.sleep(POLL_S)
@@ -221,6 +231,7 @@ class ChaosRun:
             self._progress(f"{name} resumed")
 
     async def _process_name(self, target: str) -> str:
+        """Return the process of a target; `leader` is the first bus server if the leader is unknown."""
         if target != LEADER:
             return target
         stream = LED_STREAMS[sum(self._kills.values()) % len(LED_STREAMS)]

@@ -20,11 +20,11 @@ MAX_RECONNECT_DELAY_S = 0.3
 CONNECT_TIMEOUT_S = 5.0
 MAX_CONCURRENT_CONNECTS = 50
 RECEIVE_TIMEOUT_S = 5.0
-"""A live server sends a message every second."""
+"""Time without a message after which a viewer reconnects: a live server sends one every second."""
 
 
 class StreamCursor(msgspec.Struct, frozen=True):
-    """A position in a stream: `{"created": "2026-11-21T09:00:00.1Z", "sequence": 17}`."""
+    """The last event received of a stream: `{"created": "2026-11-21T09:00:00.1Z", "sequence": 17}`."""
 
     created: str
     sequence: int
@@ -196,7 +196,7 @@ class ViewerPool:
                 self._received.set()
 
     def compare(self, viewer: Viewer, seq: str, content: EventContent) -> None:
-        """Record a difference when another viewer has received the same event with other content."""
+        """Record a difference when the same event was received before with other content."""
         first = self._contents.setdefault(seq, content)
         if first != content:
-            self.differences.append(f"{viewer.name}: {seq} is {content}; another viewer received {first}")
+            self.differences.append(f"{viewer.name}: {seq} is {content}; it was received before as {first}")

@@ -1,7 +1,7 @@
 """Test of the live servers: kill them, and the bus, under many viewers that record all events.
 
-Each viewer must receive every durable event of its topics once and in order. The expected events are read
-from the streams at the end, without the live server's code.
+After its first snapshot, each viewer must receive every durable event of its topics once and in order, without another
+snapshot. The expected events are read from the streams at the end, without the live server's code.
 """
 
 import asyncio
@@ -32,10 +32,12 @@ VIEWER_SUBJECTS: dict[Stream, tuple[str, ...]] = {
 """The durable subjects that a viewer of a symbol must receive."""
 
 CATCH_UP_TIMEOUT_S = 60.0
+"""Time after the last event for every viewer to receive it; what is missing then is a violation."""
 FIRST_SNAPSHOT_TIMEOUT_S = 30.0
 DOWN_S = 0.5
 """Time between a kill and the restart."""
 MAX_SHOWN = 10
+"""Violations printed, and sequences listed in one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +48,12 @@ class ViewerTestSettings:
     replicas: int = 3
     seconds: float = 60.0
     every_s: float = 3.0
-    """Time between kills."""
+    """Time from a restart to the next kill."""
     kills_bus: bool = False
     """Whether every third kill hits the bus server."""
     symbols: int = 20
     events_per_s: float = 100.0
+    """Durable events; a ticker is stored with each."""
     seed: int = 1
 
 
@@ -61,6 +64,7 @@ class ViewerTestResult:
     kills: Counter[str] = field(default_factory=Counter)
     connections: int = 0
     resumed: int = 0
+    """Number of times a viewer resumed."""
     stored: int = 0
     """Durable events in the streams."""
     received: int = 0

@@ -49,7 +49,7 @@ class EventRecorder:
     def __init__(self) -> None:
         self.events: list[RecordedEvent] = []
         self._changed = asyncio.Condition()
-        self._started = time.monotonic()
+        self._started_s = time.monotonic()
 
     @property
     def mark(self) -> int:
@@ -113,7 +113,7 @@ class EventRecorder:
                         except UndecodableError:
                             continue
                         self.events.append(
-                            RecordedEvent(time.monotonic() - self._started, message.subject, event)
+                            RecordedEvent(time.monotonic() - self._started_s, message.subject, event)
                         )
                     self._changed.notify_all()
 

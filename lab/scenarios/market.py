@@ -81,7 +81,7 @@ async def drawdown(harness: Harness) -> None:
 
 
 async def feed_silent(harness: Harness) -> None:
-    """Silence the feed with its connection open: opening orders are canceled, and placed again when ticks resume."""
+    """Silence the feed with its connection open: opening orders are canceled, and quoting resumes when ticks do."""
     symbol, since = harness.symbol, harness.recorder.mark
     await harness.post_admin("silence", {"is_silent": True})
     await harness.wait_for_risk(symbol, "feed_lost", since=since)

@@ -53,7 +53,7 @@ def _configure_post_only_rejected(configuration: Configuration) -> Configuration
 
 
 async def post_only_rejected(harness: Harness) -> None:
-    """Reject every post-only order: each level stops after three, cools down, and tries again."""
+    """Reject every post-only order: each level stops after three, cools down, and retries."""
     symbol = harness.symbol
     await harness.send_command(CommandName.PAUSE)
     await harness.wait_for_open_orders(symbol, lambda count: count == 0)

@@ -32,6 +32,12 @@ ARGUMENTS = tuple(name for name in Command.__struct_fields__ if name not in RESE
 NO_BUS = ErrorResponse(
     503, "no_bus", "the bus is unreachable, so commands cannot be given", "retry when /health is ok"
 )
+BUS_FAILED = ErrorResponse(
+    503,
+    "no_bus",
+    "the bus failed before the engine's answer arrived; the command may have been given",
+    "repeat it with the same `key`: it is applied once",
+)
 
 
 class CommandService:
@@ -47,14 +53,18 @@ class CommandService:
     async def give(
         self, request: ControlRequest, identity: Identity, info: RequestInfo
     ) -> CommandAnswer | ErrorResponse:
-        """Give a command and wait up to `wait_s` for the engine's answer; return the error if it was not given."""
+        """Give a command and wait up to `wait_s` for the engine's answer.
+
+        Returns `accepted` when there is no answer in time: then the bus has usually, but not certainly, stored the
+        command. An error means that it was not given, except for `no_bus` with the text of `BUS_FAILED`.
+        """
         answer = await self._give(request, identity, info)
         outcome = answer.error if isinstance(answer, ErrorResponse) else answer.outcome or answer.state
         self._replica.metrics.commands.labels(outcome).inc()
         return answer
 
     async def answer_to(self, command_id: str) -> CommandAnswer | ErrorResponse:
-        """Return the answer to a command of the last 24 hours, given through any replica."""
+        """Return the answer to a command of the last 24 hours, given through any replica or the command line."""
         bus = self._replica.bus
         if bus is None:
             return NO_BUS
@@ -124,7 +134,7 @@ async def _give(bus: Bus, command: Command, request: ControlRequest) -> CommandA
     except CommandIdInUse as error:
         return ErrorResponse(409, "other_command", str(error), "use a new key for each command")
     except BusError:
-        return NO_BUS
+        return BUS_FAILED
 
 
 def _validated(market: Market) -> Market | ErrorResponse:

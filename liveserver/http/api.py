@@ -1,6 +1,7 @@
 """The HTTP API: state and history as JSON, paginated, with older candles from the bus.
 
-Every answer has an ETag (see `middleware`). Clients without the role for amounts get the redacted view (see `redaction`).
+Every answer with status 200 has an ETag (see `middleware`). Clients without the role for amounts get the redacted view
+(see `redaction`).
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from liveserver.http.errors import ERRORS, RequestRejected
 from liveserver.http.pagination import MAX_PAGE_ROWS, CandlePage, TradePage, page
 from liveserver.http.route_guards import identity_of, requires
 from liveserver.hub.replica import Replica
-from liveserver.protocol.redaction import Pseudonym, redacted
+from liveserver.protocol.redaction import PseudonymFunction, redacted
 from liveserver.protocol.server_messages import CandleData, MessageType, OrderData, ProfitData, SymbolData
 from liveserver.protocol.session_messages import StatusReport
 from liveserver.protocol.symbol_names import Channel, Market
@@ -38,7 +39,9 @@ AnyRequest = Request[Any, Any, Any]
 Name = Annotated[
     str, QueryParameter(max_length=64, description="the symbol as the page shows it, or the ccxt symbol")
 ]
-Venue = Annotated[str, QueryParameter(max_length=64, description="required if two venues list the symbol")]
+Venue = Annotated[
+    str, QueryParameter(max_length=64, description="default: the first venue that lists the symbol")
+]
 Interval = Annotated[
     str, QueryParameter(max_length=8, description="candle interval such as 1m; default: the shortest")
 ]
@@ -93,26 +96,26 @@ class ReasonData(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def api_routes(
-    replica: Replica, authenticator: Authenticator, alias: Pseudonym, older: OlderCandles
+    replica: Replica, authenticator: Authenticator, pseudonym: PseudonymFunction, older: OlderCandles
 ) -> list[HTTPRouteHandler]:
     """Return the routes of the API."""
-    view = _View(replica, authenticator, alias)
+    view = _View(replica, authenticator, pseudonym)
     return [*_state_routes(view), *_history_routes(view, older), *_account_routes(view), _reasons_route()]
 
 
 class _View:
     """Lookup and redaction shared by the routes."""
 
-    def __init__(self, replica: Replica, authenticator: Authenticator, alias: Pseudonym) -> None:
+    def __init__(self, replica: Replica, authenticator: Authenticator, pseudonym: PseudonymFunction) -> None:
         self.replica = replica
         self.authenticator = authenticator
-        self.alias = alias
+        self.pseudonym = pseudonym
 
     def redacted_for(self, request: AnyRequest, data: T) -> T:
         """Return data, redacted unless the client may see amounts."""
         if not identity_of(self.authenticator, request).is_redacted:
             return data
-        return redacted(data, self.alias)  # type: ignore[no-any-return] # redaction keeps the type
+        return redacted(data, self.pseudonym)  # type: ignore[no-any-return] # redaction keeps the type
 
     def market(self, symbol: str, venue: str) -> MarketView:
         projection, market = self.find(symbol, venue)

@@ -23,7 +23,7 @@ Key = Annotated[str, HeaderParameter(name="Idempotency-Key", max_length=128, des
 
 ACCEPTED = ResponseSpec(
     CommandAnswer,
-    description="The command is on the bus; the engine has not answered yet",
+    description="The command was given to the bus; the engine has not answered yet",
     generate_examples=False,
 )
 
@@ -45,7 +45,7 @@ def control_routes(command_service: CommandService, authenticator: Authenticator
     async def control(
         request: AnyRequest, data: JSONBody[ControlRequest], key: Key = ""
     ) -> Response[CommandAnswer]:
-        """Give the engine a command. It is durable and applied at most once.
+        """Give the engine a command. It is durable and applied at most once, if repeated with the same `key`.
 
         Any answer of the engine, `refused` included, has status 200; 202 means that it has not answered within `wait_s`.
         """

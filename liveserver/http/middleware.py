@@ -64,7 +64,7 @@ def request_info(scope: Any, authenticator: Authenticator) -> RequestInfo:
 
 
 class _ConditionalSend:
-    """Adds an ETag to an answer, and replaces it by 304 if the client has that version."""
+    """Adds an ETag to an answer with status 200 and one body, and replaces it by 304 if the client has that version."""
 
     def __init__(self, if_none_match: str | None, send: Send) -> None:
         self._if_none_match = if_none_match

@@ -19,16 +19,17 @@ from schemas.codec import UndecodableError, decode
 from schemas.subjects import Stream
 
 MAX_MESSAGES = 50_000
-"""Messages read from the bus for one viewer."""
+"""Messages of one read from the bus for a viewer; one that has missed more gets a snapshot."""
 MAX_READ_S = 60.0
-"""Duration of that read."""
+"""Duration of one read, without the wait for a free reader; after that the viewer gets a snapshot."""
 MAX_FILTERED_MARKETS = 20
 """Above this number, the messages of all markets are read and filtered here."""
 MAX_READERS = 8
 """Concurrent reads; further viewers wait."""
 MAX_BEHIND_S = 10.0
-"""Time a viewer waits for this replica to read events that the viewer has already received."""
+"""Time a viewer waits for this replica to read events that the viewer has already received; then a snapshot."""
 RETRY_S = 0.5
+"""Delay before another attempt without a bus, without a projection, or after a failed read."""
 
 _MAX_PER_SUBJECT = {stream.name: stream.max_messages_per_subject for stream in STREAMS}
 """Retention limit of each stream in messages per subject; negative for retention by age."""
@@ -141,7 +142,7 @@ class Backfill:
     async def _slices(
         self, bus: Bus, progress: ResumeProgress, ends: dict[str, int], markets: set[Market]
     ) -> list[StreamSlice] | None:
-        """Return the ranges to read; None if they are too large or partly discarded."""
+        """Return the ranges to read; None if they are too large, partly discarded, or of a recreated stream."""
         if not markets:
             return []
         filtered = sorted(markets) if len(markets) <= MAX_FILTERED_MARKETS else None
@@ -181,7 +182,7 @@ def _events(batch: Sequence[Received], wanted: Collection[Channel]) -> list[Stor
 
 
 def stored_event(message: Received) -> StoredEvent | None:
-    """Return the durable event of a stored message, None if it is not sent to viewers."""
+    """Return the durable event of a stored message, None if it is undecodable or not sent to viewers."""
     try:
         event = decode(message.data)
     except UndecodableError:

@@ -10,14 +10,14 @@ from liveserver.hub.group import CloseCode, Viewer
 
 
 class BackgroundTasks:
-    """Tasks that are canceled when the context is left."""
+    """Tasks that are canceled, and awaited, when the context is left."""
 
     def __init__(self, log: Logger) -> None:
         self._log = log
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, viewer: Viewer, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Run a coroutine for a viewer; if it fails, the viewer is disconnected."""
+        """Run a coroutine for a viewer; if it raises, the viewer is disconnected."""
         task = asyncio.create_task(self._run(viewer, work, name), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,4 +1,7 @@
-"""Feed the projection from the bus: read all streams to their end, publish the view, follow the streams."""
+"""Feed the projection from the bus: read the streams to their end, publish the view, follow the streams.
+
+The projection folds bus events into the view of every market, from which viewers get snapshots and messages.
+"""
 
 import asyncio
 import time
@@ -42,19 +45,22 @@ LOG_SUBJECTS = {stream: subject_filters(stream) for stream in DURABLE_STREAMS}
 """Durable events: all messages are read, in order."""
 
 MAX_AGE_NS: DurationNs = 24 * 3600 * SECOND_NS
-"""History read from ENGINE and CONTROL."""
+"""History read from ENGINE and CONTROL, by the time of storage."""
 
 MAX_ORDER_MESSAGES = 50_000
-"""History read from ORDERS; more if the newest listing of open orders is older."""
+"""History read from ORDERS; more if the listing of open orders of any account starts further back."""
 
 MAX_JOURNAL_MESSAGES = 5_000
-"""History read from JOURNAL, steps included, in addition to the newest grid of each symbol."""
+"""History read from JOURNAL, in addition to the newest grid of each symbol.
+
+Sequences are counted, so also the steps, which viewers do not receive.
+"""
 
 RETRY_S = 0.5
 
 
 class Feed:
-    """Follows all streams. The first view is published when every stream was read to its end once."""
+    """Follows the bus. A view is published when every durable stream was read to its end once."""
 
     def __init__(self, replica: Replica, bus: Bus, log: Logger) -> None:
         self._replica = replica
@@ -62,9 +68,9 @@ class Feed:
         self._log = log
 
     async def run(self) -> Never:
-        """Follow the bus for ever; recreate the view when a stream was recreated.
+        """Follow the bus for ever; recreate the view after a bus error, such as a recreated stream.
 
-        Raises: ConnectionClosed, TopologyDiffers, which no retry resolves.
+        Raises: an ExceptionGroup with ConnectionClosed or TopologyDiffers, which no retry resolves.
         """
         while True:
             try:
@@ -77,7 +83,7 @@ class Feed:
 
 
 class _ViewFeed:
-    """One projection and the readers that feed it."""
+    """One projection and the readers that feed it. Durable streams are called logs here."""
 
     def __init__(self, replica: Replica, bus: Bus, log: Logger) -> None:
         self._replica = replica
@@ -93,21 +99,21 @@ class _ViewFeed:
         self._mark_catching_up()
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             stack.callback(self._bus.on_reconnect(self._mark_catching_up))
-            includes: list[int] = []
+            included: list[int] = []
             for stream, subjects in LATEST_SUBJECTS.items():
                 latest = await stack.enter_async_context(LatestValues(self._bus, stream, subjects))
                 first = latest.take()
-                includes += _included_sequences(first)
+                included += _included_sequences(first)
                 self._apply_all(first)
                 group.create_task(self._follow_latest(latest), name=f"latest_{stream}")
             for stream in LOG_SUBJECTS:
                 await self._add_stream(stream)
-            starts = await self._starts(includes)
+            starts = await self._starts(included)
             for stream, start in starts.items():
                 group.create_task(self._follow_log(stream, start), name=f"log_{stream}")
 
     async def _add_stream(self, stream: Stream) -> None:
-        """Buffer a stream from its present end on: the cursor of a viewer that receives the first view."""
+        """Buffer a stream; its first cursor is the newest message that is sent to viewers."""
         created = await self._bus.stream_created(stream)
         newest = await last_per_subject(self._bus, stream, LOG_SUBJECTS[stream])
         floor = max((message.sequence for message in newest), default=0)
@@ -116,10 +122,11 @@ class _ViewFeed:
             for message in newest:
                 self._apply(message, is_logged=False)
 
-    async def _starts(self, includes: Sequence[int]) -> dict[Stream, Start]:
+    async def _starts(self, included: Sequence[int]) -> dict[Stream, Start]:
+        """Return where to start reading each stream; `included` are the ORDERS sequences that listings include."""
         state = await self._bus.stream_state(Stream.ORDERS)
         recent = max(state.last - MAX_ORDER_MESSAGES, 0)
-        after = min([recent, *includes])
+        after = min([recent, *included])
         journal = await self._bus.stream_state(Stream.JOURNAL)
         since = FromTime(time.time_ns() - MAX_AGE_NS)
         return {
@@ -161,10 +168,10 @@ class _ViewFeed:
             self._replica.set_projection(self._projection)
 
     def _apply_all(self, messages: Iterable[Received]) -> None:
-        began = time.perf_counter()
+        received_at_s = time.perf_counter()
         outgoing = [each for message in messages for each in self._apply(message)]
         if not self._unread and outgoing:
-            self._replica.hub.publish(outgoing, began)
+            self._replica.hub.publish(outgoing, received_at_s)
 
     def _apply(self, message: Received, *, is_logged: bool = True) -> list[Outgoing]:
         try:
@@ -182,6 +189,6 @@ class _ViewFeed:
 
 
 def _included_sequences(messages: Iterable[Received]) -> list[int]:
-    """Return the ORDERS sequences that listings of open orders include."""
+    """Return the ORDERS sequences up to which listings of open orders include the reports."""
     events = (decode(message.data) for message in messages if message.subject.endswith(".orders"))
     return [event.includes for event in events if isinstance(event, OpenOrders)]

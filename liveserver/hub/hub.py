@@ -1,14 +1,15 @@
 """Delivery to viewers: a snapshot, or the events missed since a cursor, then the live messages. No sockets here.
 
 The states of a viewer and their transitions are in `liveserver.hub.viewers`. Live messages are queued until `flush`,
-which runs once per tick of the event loop: one write per viewer and tick, however many messages there are. When the
-channels of a viewer change, it receives a snapshot of the added ones.
+which runs once per iteration of the event loop: normally one write per viewer, however many messages there are. When
+the channels of a viewer change, it receives a snapshot of the added ones.
 """
 
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from liveserver.hub.group import CloseCode, Frame, ProtocolVersion, Viewer, encode_frame
+from liveserver.hub.encoding import Encoding, Frame, encode_frame
+from liveserver.hub.group import CloseCode, Viewer
 from liveserver.hub.resume import (
     EventBatch,
     ReplayedMessage,
@@ -23,7 +24,7 @@ from liveserver.hub.viewers import ViewerRecord, ViewerState
 from liveserver.metrics import Metrics
 from liveserver.protocol.client_messages import RequestedTopic
 from liveserver.protocol.cursors import DURABLE_STREAMS, SnapshotReason, StreamCursors
-from liveserver.protocol.redaction import UNKEYED, Pseudonym
+from liveserver.protocol.redaction import UNKEYED_PSEUDONYM, PseudonymFunction
 from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.session_messages import ErrorData, SnapshotData, SnapshotMarket, StreamsData
 from liveserver.protocol.symbol_names import Channel
@@ -36,11 +37,14 @@ class Hub:
     """All viewers of a server, and the projection that they see. Viewers wait until there is one."""
 
     def __init__(
-        self, metrics: Metrics, call_soon: CallSoon = lambda flush: None, alias: Pseudonym = UNKEYED
+        self,
+        metrics: Metrics,
+        call_soon: CallSoon = lambda flush: None,
+        pseudonym: PseudonymFunction = UNKEYED_PSEUDONYM,
     ) -> None:
         self._metrics = metrics
-        self._alias = alias
-        self._subscriptions = Subscriptions(metrics, call_soon, self.leave, alias)
+        self._pseudonym = pseudonym
+        self._subscriptions = Subscriptions(metrics, call_soon, self.leave, pseudonym)
         self._viewers: dict[Viewer, ViewerRecord] = {}
         self._projection: Projection | None = None
         self._known_markets = 0
@@ -59,14 +63,14 @@ class Hub:
         viewer: Viewer,
         topics: Sequence[RequestedTopic],
         greeting: Sequence[Message] = (),
-        version: ProtocolVersion = ProtocolVersion.PLAIN,
+        encoding: Encoding = Encoding.PLAIN,
         cursors: StreamCursors | None = None,
     ) -> None:
         """Add a viewer and send it a snapshot, or the events after `cursors`; then the greeting.
 
-        A viewer without topics receives broadcasts only.
+        What has to wait follows the greeting. An unknown topic disconnects; without topics there are broadcasts only.
         """
-        record = self._viewers[viewer] = self._subscriptions.add(viewer, topics, version)
+        record = self._viewers[viewer] = self._subscriptions.add(viewer, topics, encoding)
         self._count()
         if cursors is None:
             self._attach(record)
@@ -75,7 +79,7 @@ class Hub:
         self._subscriptions.deliver(record, [(None, message) for message in greeting])
 
     def subscribe(self, viewer: Viewer, topics: Sequence[RequestedTopic]) -> None:
-        """Replace the topics of a viewer; an unknown topic is answered by an error and changes nothing."""
+        """Replace a viewer's topics; once there is a projection, an unknown one changes nothing and yields an error."""
         record, projection = self._viewers.get(viewer), self._projection
         if record is None:
             return
@@ -90,7 +94,7 @@ class Hub:
         self._attach(record, SnapshotReason.SUBSCRIBED)
 
     def resume(self, viewer: Viewer, topics: Sequence[RequestedTopic], cursors: StreamCursors) -> None:
-        """Send a viewer the events of these topics after `cursors`, each once and in order, then live messages."""
+        """Send a viewer the events of these topics after `cursors`, or a snapshot if that fails; then live messages."""
         record = self._viewers.get(viewer)
         if record is not None:
             self._detach(record)
@@ -121,19 +125,19 @@ class Hub:
                 return wait_for
 
     def send_missed(self, viewer: Viewer, progress: ResumeProgress, events: Sequence[StoredEvent]) -> bool:
-        """Send missed events to a viewer; return False if `progress` is no longer its resume."""
+        """Send missed events to a viewer; return False if `progress` is not its resume, or the viewer is gone."""
         record, projection = self._viewers.get(viewer), self._projection
         if record is None or record.resume is not progress:
             return False
         assert projection is not None, "missed events come from a projection"
-        frames = missed_frames(progress, events, projection, record.version, self._alias)
+        frames = missed_frames(progress, events, projection, record.encoding, self._pseudonym)
         self._subscriptions.deliver_frames(record, frames)
         return not record.is_gone
 
     def resume_progress(self, viewer: Viewer) -> ResumeProgress | None:
         """Return the progress of a viewer's resume, None if it is not resuming."""
         record = self._viewers.get(viewer)
-        return None if record is None else record.resume
+        return record.resume if record else None
 
     def end_backfill(self, viewer: Viewer) -> None:
         """Note that the background task of a viewer's resume has ended."""
@@ -156,7 +160,7 @@ class Hub:
             self._attach(record, reason)
 
     def start_replay(self, viewer: Viewer) -> bool:
-        """Stop live messages to a viewer until its `reset`; return False if the viewer is unknown."""
+        """Stop live messages to a viewer until its `reset` or `resume`; return False if the viewer is gone."""
         record = self._viewers.get(viewer)
         if record is None:
             return False
@@ -171,11 +175,11 @@ class Hub:
         return record is not None and record.state is ViewerState.REPLAYING
 
     def send_replayed(self, viewer: Viewer, messages: Sequence[ReplayedMessage]) -> bool:
-        """Send messages of a replay; return False if the viewer is not replaying, or no longer."""
+        """Send messages of a replay; return False if the viewer is not replaying, or is gone after that."""
         record = self._viewers.get(viewer)
         if record is None or record.state is not ViewerState.REPLAYING:
             return False
-        frames = [replayed_frame(message, record.version, self._alias) for message in messages]
+        frames = [replayed_frame(message, record.encoding, self._pseudonym) for message in messages]
         self._subscriptions.deliver_frames(record, frames)
         return self.is_replaying(viewer)
 
@@ -201,7 +205,7 @@ class Hub:
             if record.state is ViewerState.LIVE:
                 assert before is not None, "live viewers have seen a projection"
                 self._subscriptions.move(record, NO_CHANNELS)
-                if record.version.is_v2:
+                if record.encoding.is_v2:
                     record.enter(ViewerState.RESUMING, ResumeProgress(before.log.cursors))
                 else:
                     record.enter(ViewerState.WAITING)
@@ -215,9 +219,9 @@ class Hub:
         """Wait until there is a projection."""
         await self._projection_set.wait()
 
-    def publish(self, outgoing: Iterable[Outgoing], began: float | None = None) -> None:
-        """Queue each message for the viewers of its channel; `began` is when the first one arrived (perf_counter)."""
-        self._subscriptions.publish(outgoing, began)
+    def publish(self, outgoing: Iterable[Outgoing], received_at_s: float | None = None) -> None:
+        """Queue each message for the live viewers of its channel; `received_at_s` as in `Subscriptions.publish`."""
+        self._subscriptions.publish(outgoing, received_at_s)
         if self._projection is not None and len(self._projection) != self._known_markets:
             self._attach_all()
 
@@ -239,7 +243,6 @@ class Hub:
             self._subscriptions.put(groups, message)
 
     def close_all(self, code: CloseCode, reason: str) -> None:
-        """Close all connections."""
         self.flush()
         for record in self._records():
             record.viewer.close(code, reason)
@@ -278,7 +281,7 @@ class Hub:
         self._subscriptions.send(record.group)
         if record.is_gone:
             return
-        frames = missed_frames(progress, events, projection, record.version, self._alias)
+        frames = missed_frames(progress, events, projection, record.encoding, self._pseudonym)
         self._enter_group(record, channels)
         after: list[tuple[Channel | None, Message]] = [
             *((channel, state) for channel in channels for state in projection.state_messages(channel)),
@@ -286,10 +289,10 @@ class Hub:
             (None, Message(MessageType.STREAMS, StreamsData(streams=projection.log.cursors))),
         ]
         frames += [
-            Frame(encode_frame(message, record.version, channel, alias=self._alias), message.type)
+            Frame(encode_frame(message, record.encoding, channel, pseudonym=self._pseudonym), message.type)
             for channel, message in after
         ]
-        # In one write, so that nothing the connection accepts at once has to fit into the backlog.
+        # In one write: after a first one the connection could be blocked, and the rest would have to fit the backlog.
         self._subscriptions.deliver_frames(record, frames)
 
     def _attach_all(self) -> None:
@@ -321,7 +324,7 @@ class Hub:
         messages: list[tuple[Channel | None, Message]] = [
             (channel, message) for channel in added for message in projection.market_snapshot(channel)
         ]
-        if record.version.is_v2:
+        if record.encoding.is_v2:
             reason = reason or (SnapshotReason.NEW_SYMBOL if before else SnapshotReason.FIRST)
             messages.insert(0, (None, _snapshot_header(added, projection, reason)))
         summary = Message(MessageType.SYMBOLS, projection.summary())

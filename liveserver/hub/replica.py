@@ -28,9 +28,10 @@ class Replica:
     hub: Hub
     address: str = ""
     service: Service | None = None
-    """None before the bus was reached."""
+    """None while the bus has not been reached."""
     projection: Projection | None = None
-    started: float = field(default_factory=time.monotonic)
+    started_s: float = field(default_factory=time.monotonic)
+    """Monotonic."""
     catching_up: set[str] = field(default_factory=set)
     """Streams not yet read up to their end at the time of the last connection."""
     is_draining: bool = False
@@ -52,7 +53,7 @@ class Replica:
 
     @property
     def state(self) -> str:
-        """`waiting` until the bus was read once, `cut` while it is unreachable, `draining`, else `live`."""
+        """`draining` at shutdown, `waiting` before the first view, `cut` while the bus is unreachable, else `live`."""
         if self.is_draining:
             return "draining"
         if self.service is None or self.projection is None:
@@ -61,7 +62,7 @@ class Replica:
 
     @property
     def uptime_s(self) -> float:
-        return round(time.monotonic() - self.started, 3)
+        return round(time.monotonic() - self.started_s, 3)
 
     def health(self) -> dict[str, object]:
         """Return the body of /health."""
@@ -120,7 +121,7 @@ class Replica:
         return self.projection.summary() if self.projection else []
 
     async def announce(self) -> None:
-        """Broadcast the `server` message, cursors, and the list of symbols when it has changed; for ever."""
+        """Broadcast the `server` message every `ANNOUNCE_EVERY_S`, cursors and symbols when they change; for ever."""
         sent: list[SymbolData] = []
         while True:
             self.hub.broadcast(self.server_message())

@@ -1,12 +1,15 @@
-"""Resume a viewer from its cursors, in batches, and encode missed and replayed messages. Pure."""
+"""Resume a viewer from its cursors, in batches, and encode missed and replayed messages. No I/O.
+
+A cursor is the sequence up to which a viewer has received a stream.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
-from liveserver.hub.group import Frame, ProtocolVersion, encode_frame
+from liveserver.hub.encoding import Encoding, Frame, encode_frame
 from liveserver.protocol.cursors import SnapshotReason, StreamCursor, StreamCursors
-from liveserver.protocol.redaction import Pseudonym
+from liveserver.protocol.redaction import PseudonymFunction
 from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.session_messages import ResumedData
 from liveserver.protocol.symbol_names import Channel
@@ -28,7 +31,7 @@ class EventBatch(NamedTuple):
 
     events: list[StoredEvent]
     is_last: bool
-    """No events are missed after these: the viewer has to become live in the same step."""
+    """No events are missed after these: the viewer has to become live before another event is applied."""
 
 
 class WaitFor(Enum):
@@ -53,7 +56,7 @@ class ResumeProgress:
         """Whether the `resumed` message was sent."""
 
     def next(self, log: EventLog, channels: Collection[Channel]) -> ResetRequired | EventBatch | WaitFor:
-        """Return the next step."""
+        """Return the next batch to send, or what must happen before there is one."""
         if (reason := log.reset_reason(self.cursors)) is not None:
             return ResetRequired(reason)
         if log.is_behind(self.cursors):
@@ -63,7 +66,7 @@ class ResumeProgress:
         missed = log.events_after(self.cursors, channels)
         return EventBatch(missed[:BATCH_SIZE], is_last=len(missed) <= BATCH_SIZE)
 
-    def sent(self, events: Iterable[StoredEvent]) -> None:
+    def mark_sent(self, events: Iterable[StoredEvent]) -> None:
         """Advance the cursors past events that were sent."""
         for event in events:
             self.advance(event.stream, event.sequence)
@@ -81,37 +84,42 @@ class ReplayedMessage(NamedTuple):
     channel: Channel | None
     message: Message
     seq: str = ""
+    """`STREAM:sequence`; empty for a message that follows from no stored event."""
     time_ms: int = 0
-    """Time of storage."""
+    """When the bus stored the event, in ms since the epoch."""
 
 
-def replayed_frame(replayed: ReplayedMessage, version: ProtocolVersion, alias: Pseudonym) -> Frame:
+def replayed_frame(replayed: ReplayedMessage, encoding: Encoding, pseudonym: PseudonymFunction) -> Frame:
     """Return the frame of a replayed message."""
     channel, message, seq, time_ms = replayed
-    return Frame(encode_frame(message, version, channel, seq, time_ms, alias), message.type)
+    return Frame(encode_frame(message, encoding, channel, seq, time_ms, pseudonym), message.type)
 
 
 def missed_frames(
     progress: ResumeProgress,
     events: Sequence[StoredEvent],
     projection: Projection,
-    version: ProtocolVersion,
-    alias: Pseudonym,
+    encoding: Encoding,
+    pseudonym: PseudonymFunction,
 ) -> list[Frame]:
     """Return the frames of missed events and advance the cursors past them; `resumed` precedes the first ones."""
     frames: list[Frame] = []
     if not progress.is_announced:
         progress.is_announced = True
         resumed = Message(MessageType.RESUMED, ResumedData(streams=progress.cursors))
-        frames.append(Frame(encode_frame(resumed, version, alias=alias), resumed.type))
-    progress.sent(events)
-    return frames + [Frame(_frame(event, projection, version, alias), event.kind) for event in events]
+        frames.append(Frame(encode_frame(resumed, encoding, pseudonym=pseudonym), resumed.type))
+    progress.mark_sent(events)
+    return frames + [
+        Frame(_frame(event, projection, encoding, pseudonym), event.message_type) for event in events
+    ]
 
 
-def _frame(event: StoredEvent, projection: Projection, version: ProtocolVersion, alias: Pseudonym) -> bytes:
+def _frame(
+    event: StoredEvent, projection: Projection, encoding: Encoding, pseudonym: PseudonymFunction
+) -> bytes:
     frames = event.frames = event.frames or {}
-    frame = frames.get(version)
+    frame = frames.get(encoding)
     if frame is None:
         message = event.message(projection.name(event.channel.market))
-        frame = frames[version] = encode_frame(message, version, event.channel, event.seq, 0, alias)
+        frame = frames[encoding] = encode_frame(message, encoding, event.channel, event.seq, 0, pseudonym)
     return frame

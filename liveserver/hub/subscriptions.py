@@ -1,72 +1,70 @@
-"""Subscriptions, grouped by (channels, protocol version), so that each message is encoded once per group."""
+"""Subscriptions, grouped by (channels, encoding): a message is encoded once per encoding and sent per group."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from liveserver.hub.group import (
-    Frame,
-    ProtocolVersion,
-    SubscriberGroup,
-    Viewer,
-    encode_frame,
-    encode_frames,
-)
+from liveserver.hub.encoding import Encoding, Frame, encode_frame, encode_frames
+from liveserver.hub.group import SubscriberGroup, Viewer
 from liveserver.hub.viewers import ViewerRecord
 from liveserver.metrics import Metrics
 from liveserver.protocol.client_messages import RequestedTopic
-from liveserver.protocol.redaction import UNKEYED, Pseudonym
+from liveserver.protocol.redaction import UNKEYED_PSEUDONYM, PseudonymFunction
 from liveserver.protocol.server_messages import Message
 from liveserver.protocol.symbol_names import Channel
-from liveserver.view.projection import Outgoing, VersionFilter
+from liveserver.view.projection import Outgoing, ProtocolFilter
 
 CallSoon = Callable[[Callable[[], None]], object]
-"""Calls a function later in this tick, or in the next one: `loop.call_soon`."""
-GroupKey = tuple[frozenset[Channel], ProtocolVersion]
+"""Calls a function in the next iteration of the event loop: `loop.call_soon`."""
+GroupKey = tuple[frozenset[Channel], Encoding]
 NO_CHANNELS: frozenset[Channel] = frozenset()
 
 MAX_RUN = 32
-"""Consecutive messages of one channel that are queued at once, to keep the lists to be joined small."""
+"""A run, consecutive messages of one channel, is encoded and queued in slices of at most this many messages."""
 
 
 class Subscriptions:
-    """Queues messages for groups and sends them; calls `remove_viewer` for a viewer that does not accept frames."""
+    """Queues messages for groups and sends them; calls `remove_viewer` for a viewer that does not accept frames.
+
+    Queued messages are sent by `flush`, once per iteration of the event loop; a group with many pending bytes earlier.
+    """
 
     def __init__(
         self,
         metrics: Metrics,
         call_soon: CallSoon,
         remove_viewer: Callable[[Viewer], None],
-        alias: Pseudonym = UNKEYED,
+        pseudonym: PseudonymFunction = UNKEYED_PSEUDONYM,
     ) -> None:
         self._metrics = metrics
-        self._alias = alias
+        self._pseudonym = pseudonym
         self._call_soon = call_soon
         self._remove_viewer = remove_viewer
         self._groups: dict[GroupKey, SubscriberGroup] = {}
-        self._receivers: dict[tuple[Channel, VersionFilter], list[SubscriberGroup]] = {}
+        self._receivers: dict[tuple[Channel, ProtocolFilter], list[SubscriberGroup]] = {}
         """Cache of the groups that receive a channel."""
         self._dirty: dict[SubscriberGroup, None] = {}
-        """Groups with unsent frames, in the order of their first one."""
-        self._began: float | None = None
+        """Groups with unsent frames, in the order of their first one: an ordered set."""
+        self._received_at_s: float | None = None
+        """When the oldest queued event was received (perf_counter), for the latency metric."""
 
     def groups(self) -> list[SubscriberGroup]:
         return list(self._groups.values())
 
-    def add(self, viewer: Viewer, topics: Sequence[RequestedTopic], version: ProtocolVersion) -> ViewerRecord:
-        """Add a viewer to the group without channels."""
-        self.send(self._group(NO_CHANNELS, version))
-        group = self._group(NO_CHANNELS, version)
+    def add(self, viewer: Viewer, topics: Sequence[RequestedTopic], encoding: Encoding) -> ViewerRecord:
+        """Add a viewer to the group without channels; what is queued for the group at present is not sent to it."""
+        self.send(self._group(NO_CHANNELS, encoding))
+        group = self._group(NO_CHANNELS, encoding)
         group.viewers[viewer] = None
         return ViewerRecord(viewer, topics, group)
 
     def move(self, record: ViewerRecord, channels: frozenset[Channel]) -> None:
         """Move a viewer to the group of these channels; it receives the messages published from now on."""
-        self.send(self._group(channels, record.version))
+        self.send(self._group(channels, record.encoding))
         if record.is_gone:
             return
         self.remove(record)
         # Sending may have emptied the group, which removes it.
-        record.group = self._group(channels, record.version)
+        record.group = self._group(channels, record.encoding)
         record.group.viewers[record.viewer] = None
 
     def remove(self, record: ViewerRecord) -> None:
@@ -74,62 +72,68 @@ class Subscriptions:
         group = record.group
         group.viewers.pop(record.viewer, None)
         if not group.viewers:
-            self._groups.pop((group.channels, group.version), None)
+            self._groups.pop((group.channels, group.encoding), None)
             self._receivers.clear()
 
-    def publish(self, outgoing: Iterable[Outgoing], began: float | None = None) -> None:
-        """Queue each message for the groups of its channel; `began` is when the first one arrived (perf_counter)."""
-        # Consecutive messages are mostly of the same channel.
-        address: tuple[Channel, VersionFilter] | None = None
+    def publish(self, outgoing: Iterable[Outgoing], received_at_s: float | None = None) -> None:
+        """Queue each message for the groups that receive its channel.
+
+        `received_at_s` is when the first one's event was received (perf_counter); None is not measured.
+        """
+        # Consecutive messages are mostly of the same channel; identity is compared first, as it is faster.
+        address: tuple[Channel, ProtocolFilter] | None = None
         groups: list[SubscriberGroup] = []
         run: list[tuple[Message, str]] = []
-        for channel, payload, seq, versions in outgoing:
-            if (
-                address is None
-                or (channel is not address[0] and channel != address[0])
-                or versions is not address[1]
-            ):
+        for channel, payload, seq, protocols in outgoing:
+            is_same_address = (
+                address is not None
+                and (channel is address[0] or channel == address[0])
+                and protocols is address[1]
+            )
+            if not is_same_address:
                 self._put_run(groups, run, address)
-                address, run = (channel, versions), []
-                groups = self._receivers_of(channel, versions)
+                address, run = (channel, protocols), []
+                groups = self._receivers_of(channel, protocols)
             if groups:
                 run.append((payload if isinstance(payload, Message) else payload.message(), seq))
                 if len(run) == MAX_RUN:
                     self._put_run(groups, run, address)
                     run = []
         self._put_run(groups, run, address)
-        if self._dirty and self._began is None:
-            self._began = began
+        if self._dirty and self._received_at_s is None:
+            self._received_at_s = received_at_s
 
     def _put_run(
         self,
         groups: Sequence[SubscriberGroup],
         run: Sequence[tuple[Message, str]],
-        address: tuple[Channel, VersionFilter] | None,
+        address: tuple[Channel, ProtocolFilter] | None,
     ) -> None:
         if not run or address is None:
             return
         if not self._dirty:
             self._call_soon(self.flush)
-        kinds = [message.type for message, _ in run]
-        frames: dict[ProtocolVersion, list[bytes]] = {}
+        message_types = [message.type for message, _ in run]
+        frames: dict[Encoding, list[bytes]] = {}
         for group in tuple(groups):
-            version = group.version
-            if version not in frames:
-                frames[version] = encode_frames(run, version, address[0], self._alias)
+            encoding = group.encoding
+            if encoding not in frames:
+                frames[encoding] = encode_frames(run, encoding, address[0], self._pseudonym)
             self._dirty[group] = None
-            if group.extend(kinds, frames[version]):
+            if group.extend(message_types, frames[encoding]):
                 self.send(group)
 
     def put(self, groups: Iterable[SubscriberGroup], message: Message) -> None:
         """Queue a message that concerns no market for these groups."""
         if not self._dirty:
             self._call_soon(self.flush)
-        frames: dict[ProtocolVersion, bytes] = {}
+        frames: dict[Encoding, bytes] = {}
         for group in tuple(groups):
-            frame = frames.get(group.version)
+            frame = frames.get(group.encoding)
             if frame is None:
-                frame = frames[group.version] = encode_frame(message, group.version, alias=self._alias)
+                frame = frames[group.encoding] = encode_frame(
+                    message, group.encoding, pseudonym=self._pseudonym
+                )
             self._dirty[group] = None
             if group.put(message.type, frame):
                 self.send(group)
@@ -139,24 +143,24 @@ class Subscriptions:
         dirty, self._dirty = self._dirty, {}
         for group in dirty:
             self.send(group)
-        if self._began is not None:
-            self._metrics.broadcast_latency.observe(time.perf_counter() - self._began)
-            self._began = None
+        if self._received_at_s is not None:
+            self._metrics.broadcast_latency.observe(time.perf_counter() - self._received_at_s)
+            self._received_at_s = None
 
     def send(self, group: SubscriberGroup) -> None:
         """Send the queued messages of one group."""
-        counts, rejected = group.flush()
-        for kind, count in counts.items():
-            self._metrics.messages_sent.labels(kind).inc(count)
-        for viewer in rejected:
+        counts, rejecting = group.flush()
+        for message_type, count in counts.items():
+            self._metrics.messages_sent.labels(message_type).inc(count)
+        for viewer in rejecting:
             self._remove_viewer(viewer)
 
     def deliver(self, record: ViewerRecord, messages: Sequence[tuple[Channel | None, Message]]) -> None:
-        """Send messages to one viewer now."""
+        """Send messages to one viewer now, ahead of what is queued for its group."""
         if record.is_gone:
             return
         encoded = [
-            Frame(encode_frame(message, record.version, channel, alias=self._alias), message.type)
+            Frame(encode_frame(message, record.encoding, channel, pseudonym=self._pseudonym), message.type)
             for channel, message in messages
         ]
         self.deliver_frames(record, encoded)
@@ -168,24 +172,24 @@ class Subscriptions:
         if not record.viewer.send(b"".join([frame for frame, _ in frames]), len(frames)):
             self._remove_viewer(record.viewer)
             return
-        for _, kind in frames:
-            self._metrics.messages_sent.labels(kind).inc()
+        for _, message_type in frames:
+            self._metrics.messages_sent.labels(message_type).inc()
 
-    def _group(self, channels: frozenset[Channel], version: ProtocolVersion) -> SubscriberGroup:
-        key = (channels, version)
+    def _group(self, channels: frozenset[Channel], encoding: Encoding) -> SubscriberGroup:
+        key = (channels, encoding)
         if key not in self._groups:
-            self._groups[key] = SubscriberGroup(channels, version)
+            self._groups[key] = SubscriberGroup(channels, encoding)
             self._receivers.clear()
         return self._groups[key]
 
-    def _receivers_of(self, channel: Channel, versions: VersionFilter) -> list[SubscriberGroup]:
-        groups = self._receivers.get((channel, versions))
+    def _receivers_of(self, channel: Channel, protocols: ProtocolFilter) -> list[SubscriberGroup]:
+        groups = self._receivers.get((channel, protocols))
         if groups is None:
-            groups = self._receivers[channel, versions] = self._find_receivers(channel, versions)
+            groups = self._receivers[channel, protocols] = self._find_receivers(channel, protocols)
         return groups
 
-    def _find_receivers(self, channel: Channel, versions: VersionFilter) -> list[SubscriberGroup]:
+    def _find_receivers(self, channel: Channel, protocols: ProtocolFilter) -> list[SubscriberGroup]:
         groups = [group for group in self._groups.values() if group.receives(channel)]
-        if versions is VersionFilter.ALL:
+        if protocols is ProtocolFilter.ALL:
             return groups
-        return [group for group in groups if group.version.is_v2 is (versions is VersionFilter.V2)]
+        return [group for group in groups if group.encoding.is_v2 is (protocols is ProtocolFilter.V2)]

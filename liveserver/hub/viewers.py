@@ -1,9 +1,11 @@
 """The state of each connected viewer.
 
+"Broadcasts" are messages to all viewers, such as `server`. The view is the projection of the bus events.
+
     state      entered when                                           the viewer receives
     WAITING    it joins, is reset, or the view changes                broadcasts
     LIVE       the view has channels for its topics                   a snapshot or the last missed events,
-                                                                      then the messages of its group
+                                                                      then broadcasts and the messages of its group
     RESUMING   it brings cursors, or the view changes (opensqt.v2)    broadcasts, and missed events in batches
     REPLAYING  its replay starts                                      broadcasts, and the messages of the replay
     GONE       it leaves, or does not accept a frame                  nothing
@@ -14,13 +16,14 @@ Only a LIVE viewer is in a group with channels; the others are in the group with
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from liveserver.hub.group import ProtocolVersion, SubscriberGroup, Viewer
+from liveserver.hub.encoding import Encoding
+from liveserver.hub.group import SubscriberGroup, Viewer
 from liveserver.hub.resume import ResumeProgress
 from liveserver.protocol.client_messages import RequestedTopic
 
 
 class ViewerState(Enum):
-    """What a viewer receives: see the table above."""
+    """The state of a viewer; the table above says what it receives in each."""
 
     WAITING = auto()
     LIVE = auto()
@@ -59,8 +62,8 @@ class ViewerRecord:
         """Whether a background task continues the resume."""
 
     @property
-    def version(self) -> ProtocolVersion:
-        return self.group.version
+    def encoding(self) -> Encoding:
+        return self.group.encoding
 
     @property
     def is_gone(self) -> bool:

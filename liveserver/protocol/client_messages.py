@@ -12,6 +12,7 @@ from schemas.units import SECOND_NS, TimeNs
 
 MAX_TOPICS = 64
 MAX_TIME_S = 4_000_000_000
+"""Latest timestamp accepted, in seconds since the epoch: the year 2096."""
 
 Timestamp = float | str
 """Seconds since the epoch, or ISO 8601 (UTC without an offset)."""
@@ -19,7 +20,10 @@ Speed = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] | Literal["max"]
 
 
 class RequestedTopic(NamedTuple):
-    """A topic as the hub resolves it: an empty `symbol` or `interval` is the first one, `*` every symbol (of `venue`)."""
+    """A topic as the hub resolves it: an empty `symbol` is the first one, `*` every symbol (of `venue`).
+
+    An empty `interval`, or one without candles, is the market's shortest.
+    """
 
     symbol: str = ""
     venue: str = ""
@@ -29,7 +33,7 @@ class RequestedTopic(NamedTuple):
 
 
 class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One symbol, or `*` for every symbol (of the venue, if given)."""
+    """One symbol, or `*` for every symbol (of the venue, if given). Empty fields are as in `RequestedTopic`."""
 
     symbol: str = ""
     venue: str = ""
@@ -140,7 +144,7 @@ class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     wait_s: Annotated[float, msgspec.Meta(ge=0, le=30)] = 5.0
     """Maximum time to wait for the engine's answer."""
     expires_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 30.0
-    """The engine ignores the command when it reads it later than this."""
+    """The engine answers `expired` instead of applying the command when it reads it later than this."""
     arguments: dict[str, Any] = {}
     """Further fields of `schemas.engine.control.Command`."""
 

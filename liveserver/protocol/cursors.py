@@ -1,4 +1,4 @@
-"""Cursors: the position of a viewer in the durable streams, and the reasons for a snapshot."""
+"""Stream cursors: up to which sequence a viewer has received each durable stream. Reasons for a snapshot."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -9,7 +9,10 @@ import msgspec
 from schemas.subjects import Stream
 
 DURABLE_STREAMS = (Stream.CANDLES, Stream.ORDERS, Stream.ENGINE, Stream.CONTROL, Stream.JOURNAL)
-"""Streams of which a viewer receives every event exactly once and in order."""
+"""Streams whose events an `opensqt.v2` viewer of their market receives once each and in order.
+
+A snapshot ends that sequence and starts another.
+"""
 
 MAX_SEQUENCE_DIGITS = 19
 
@@ -33,10 +36,10 @@ class SnapshotReason(StrEnum):
     SUBSCRIBED = "subscribed"
     NEW_SYMBOL = "new_symbol"
     TOO_OLD = "too_old"
-    """More events were missed than are retained, or than are read again for one viewer."""
+    """More events were missed than are retained, or than are read again for one viewer in the time allowed."""
     STREAM_RECREATED = "stream_recreated"
     NOT_KNOWN = "not_known"
-    """The cursor was never issued by this bus."""
+    """A cursor is missing, malformed or beyond the end of its stream, or no stream has been read yet."""
     REPLAY_STOPPED = "replay_stopped"
 
 
@@ -44,7 +47,7 @@ def parse_cursors(query: str) -> dict[str, StreamCursor] | None:
     """Return the cursors in a handshake's query, None without a `resume` parameter.
 
     Format: `resume=STREAM:sequence:created`, once a stream; for example `resume=ORDERS:12:2026-11-21T05:10:27.6597Z`.
-    Malformed values are skipped, which makes the cursor an unknown one.
+    Malformed values are skipped: the missing cursor leads to a snapshot (`NOT_KNOWN`).
     """
     values = parse_qs(query).get("resume")
     if values is None:

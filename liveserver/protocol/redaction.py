@@ -26,44 +26,50 @@ from liveserver.protocol import session_messages as session
 MILLIONTH = Decimal("0.000001")
 HUNDREDTH = Decimal("0.01")
 
-Pseudonym = Callable[[str], str]
+PseudonymFunction = Callable[[str], str]
 """Returns the pseudonym of an id."""
-Rule = Callable[[Any, Any, Pseudonym], Any]
-"""Returns the public form of a value; the second argument is the struct that it is a field of."""
+Rule = Callable[[Any, Any, PseudonymFunction], Any]
+"""Returns the public form of a value; the second argument is the struct that it is a field of.
+
+An empty text stands for a hidden amount.
+"""
 
 
-def keep(value: Any, of: Any, alias: Pseudonym) -> Any:
+def keep(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
     return value
 
 
-def hide(value: Any, of: Any, alias: Pseudonym) -> Any:
+def hide(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
     return None if value is None else ""
 
 
-def hide_none(value: Any, of: Any, alias: Pseudonym) -> None:
+def hide_none(value: Any, of: Any, pseudonym: PseudonymFunction) -> None:
     return None
 
 
-def pseudonymize(value: Any, of: Any, alias: Pseudonym) -> Any:
-    return alias(value) if value else value
+def pseudonymize(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    return pseudonym(value) if value else value
 
 
-def redact_each(value: Any, of: Any, alias: Pseudonym) -> Any:
-    return tuple(redacted(item, alias) for item in value)
+def redact_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    return tuple(redacted(item, pseudonym) for item in value)
 
 
-def turnover_share(value: Any, of: Any, alias: Pseudonym) -> Any:
+def turnover_share(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    """Return an amount as a share of the grid's traded volume."""
     return None if value is None else _share(value, of.volume, MILLIONTH)
 
 
-def worth_share(value: Any, of: Any, alias: Pseudonym) -> Any:
+def worth_share(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    """Return an amount of a trade as a share of the trade's value."""
     if value is None:
         return None
     price, amount = _decimal(of.price), _decimal(of.amount)
     return "" if price is None or amount is None else _share(value, str(price * amount), MILLIONTH)
 
 
-def filled_share(value: Any, of: Any, alias: Pseudonym) -> Any:
+def filled_share(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    """Return the filled quantity as a share of the order's."""
     return _share(value, of.quantity, HUNDREDTH)
 
 
@@ -213,7 +219,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "time_ms": keep,
         "uptime": keep,
         "clients": keep,
-        "redacted": lambda value, of, alias: True,
+        "redacted": lambda value, of, pseudonym: True,
     },
     market.ProfitData: {
         **_MARKET,
@@ -242,7 +248,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "clients": keep,
         "symbols": keep,
         "bus_reconnects": keep,
-        "problems": lambda value, of, alias: (),
+        "problems": lambda value, of, pseudonym: (),
     },
     session.ErrorData: {"error": keep, "known": keep},
     session.SnapshotMarket: {"venue": keep, "symbol": keep, "interval": keep},
@@ -266,33 +272,39 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
 """Rules by field, for every struct that is sent or part of one."""
 
 
-def redacted(data: Any, alias: Pseudonym) -> Any:
+def redacted(data: Any, pseudonym: PseudonymFunction) -> Any:
     """Return the public form of a message's `data`: a struct, or a sequence of structs.
 
     Raises: KeyError for a struct that is not in the table.
     """
     if isinstance(data, msgspec.Struct):
         rules = TABLE[type(data)]
-        return type(data)(**{field: rule(getattr(data, field), data, alias) for field, rule in rules.items()})
+        return type(data)(
+            **{field: rule(getattr(data, field), data, pseudonym) for field, rule in rules.items()}
+        )
     assert isinstance(data, Sequence), "data is a struct or a sequence of structs"
-    return tuple(redacted(item, alias) for item in data)
+    return tuple(redacted(item, pseudonym) for item in data)
 
 
-def pseudonyms(access: Access) -> Pseudonym:
-    """Return the pseudonyms of a configuration: equal on every replica, irreversible without its keys and tokens."""
+def pseudonyms(access: Access) -> PseudonymFunction:
+    """Return the pseudonym function of a configuration: the same on every replica, keyed with its keys and tokens.
+
+    Without any of them, ids can be found by a search.
+    """
     return keyed(msgspec.json.encode((access.keys, access.tokens)))
 
 
-def keyed(secret: bytes) -> Pseudonym:
-    """Return pseudonyms derived from a secret: the first 12 hex digits of an HMAC-SHA256."""
+def keyed(secret: bytes) -> PseudonymFunction:
+    """Return a pseudonym function with a secret: the first 12 hex digits of an HMAC-SHA256."""
 
-    def alias(text: str) -> str:
+    def pseudonym(text: str) -> str:
         return hmac.digest(secret, text.encode(), hashlib.sha256).hex()[:12]
 
-    return alias
+    return pseudonym
 
 
-UNKEYED = keyed(b"")
+UNKEYED_PSEUDONYM = keyed(b"")
+"""Pseudonyms without a secret, which a search over likely ids reverses; a default for tests."""
 
 
 def _share(value: str, of: str | None, step: Decimal) -> str:

@@ -235,7 +235,7 @@ class StatusData(MarketData, frozen=True, kw_only=True):
     """Intervals of the market, and the state of its market feed."""
 
     feed: str
-    """`up`, `down`, `gapped`, or `unknown` before the first report."""
+    """`up`, `down`, `gapped` (connected, but data was missed), or `unknown` before the first report."""
     feed_reason: str
     interval: str
     intervals: tuple[str, ...]
@@ -265,13 +265,13 @@ class ProfitData(MarketData, frozen=True, kw_only=True):
     """Profit of a grid, for the HTTP API: `total_profit` = grid profit + unpaired + open fees + funding."""
 
     price: str | None
-    """The newest price, at which everything is valued."""
+    """The newest price, at which everything is valued; that of the grid's last step without a ticker."""
     grid_profit: str
     """Of closed pairs, net of the fees on both sides."""
     unpaired_profit: str
     """Of the holdings, valued at `price`."""
     open_fees: str
-    """Fees paid for the holdings, not yet part of `grid_profit`; negative."""
+    """Fees of the holdings, not yet part of `grid_profit`, as a summand: negative for a cost."""
     funding: str
     total_profit: str
     fees: str
@@ -285,9 +285,9 @@ class ProfitData(MarketData, frozen=True, kw_only=True):
     days: str
     """Since the first trade."""
     pairs_per_day: str | None
-    """None during the first day."""
+    """None in the first 24 hours."""
     per_year: str | None
-    """Total profit extrapolated to 365 days; not a forecast. None during the first day."""
+    """Total profit extrapolated to 365 days; not a forecast. None in the first 24 hours."""
     per_year_of_equity: str | None
     """`per_year` as a share of the account's equity, other symbols included, less the profit."""
     first_time: int

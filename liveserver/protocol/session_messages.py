@@ -51,7 +51,7 @@ class ReplayState(StrEnum):
 
 
 class ReplayData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """State of a replay, sent on each change and once a second. Times are seconds since the epoch."""
+    """State of a replay, sent on each change, and once a second while no event is due. Times: seconds since the epoch."""
 
     state: ReplayState
     detail: str = ""
@@ -68,10 +68,10 @@ class CommandState(StrEnum):
     """Progress of a command."""
 
     ACCEPTED = "accepted"
-    """Published, not answered by the engine yet."""
+    """Given to the bus, not answered by the engine yet."""
     ANSWERED = "answered"
     REFUSED = "refused"
-    """Rejected by the server, not published."""
+    """An error, as text in `detail`: the server rejected the command, or the bus failed."""
 
 
 class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,10 +97,12 @@ class ServerData(msgspec.Struct, frozen=True, kw_only=True):
 
     replica: str
     status: str
-    """`waiting` until the bus was read once, `live`, `cut` while the bus is unreachable."""
+    """`waiting` before the first view of the bus, `live`, `cut` while the bus is unreachable, `draining` at shutdown."""
     time_ms: int
     uptime: int
+    """Seconds."""
     clients: int
+    """Number of connected viewers."""
     redacted: bool = False
     """Amounts are hidden in all messages that follow: see `liveserver.protocol.redaction`."""
 
@@ -118,7 +120,7 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
 
     replica: str
     status: str
-    """`waiting` until the bus was read once, `live`, `cut` while the bus is unreachable."""
+    """`waiting` before the first view of the bus, `live`, `cut` while the bus is unreachable, `draining` at shutdown."""
     uptime: int
     clients: int
     symbols: tuple[str, ...]

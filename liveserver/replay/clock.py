@@ -6,9 +6,9 @@ MAX = "max"
 
 
 class ReplayClock:
-    """A clock that starts at `at`. `now` is always in monotonic seconds.
+    """A clock that starts at the replayed time `at`. `now` is always in monotonic seconds.
 
-    `speed` is a factor, or `max` for no delays; then `advance_to` moves the clock.
+    `speed` is a factor, or `max` for no delays: then only `advance_to` moves the clock.
     """
 
     def __init__(self, at: TimeNs, speed: float | str, now: float) -> None:
@@ -18,12 +18,13 @@ class ReplayClock:
         self._since = now
 
     def due_in(self, time: TimeNs, now: float) -> float | None:
-        """Return the seconds until a replayed time is due: 0 if it is; None while paused."""
+        """Return the seconds until a replayed time is due: 0 if it is, or at speed `max`; None while paused."""
         if self.is_paused:
             return None
         if isinstance(self.speed, str):
             return 0.0
-        return max(0.0, (time - self._at) / SECOND_NS / self.speed - (now - self._since))
+        delay_s = (time - self._at) / SECOND_NS / self.speed
+        return max(0.0, delay_s - (now - self._since))
 
     def at(self, now: float) -> TimeNs:
         """Return the current replayed time."""

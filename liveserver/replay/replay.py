@@ -23,7 +23,7 @@ from liveserver.view.history import (
     sequence_at,
     subject_filters,
 )
-from liveserver.view.projection import Outgoing, Projection, VersionFilter
+from liveserver.view.projection import Outgoing, Projection, ProtocolFilter
 from schemas.codec import UndecodableError, decode
 from schemas.subjects import Stream
 from schemas.units import MILLISECOND_NS, SECOND_NS, TimeNs
@@ -31,6 +31,7 @@ from schemas.units import MILLISECOND_NS, SECOND_NS, TimeNs
 MAX_BATCH = 50
 """Messages rendered at once, which bounds the time that the event loop is blocked."""
 STATE_EVERY_S = 1.0
+"""Interval of the `replay` message while nothing is due."""
 MAX_IDLE_S = 1800.0
 """Time after which a paused or ended replay is stopped."""
 RETRY_S = 0.5
@@ -41,7 +42,7 @@ WARM_UP_MESSAGES: dict[Stream, int] = {
     Stream.CONTROL: 1_000,
     Stream.JOURNAL: 5_000,
 }
-"""Messages before the start that are read to rebuild the state at the start; of other streams, all."""
+"""Sequences before the start that are read to rebuild the state at the start; other streams are read in full."""
 
 
 class Replay:
@@ -69,7 +70,7 @@ class Replay:
         self._now = asyncio.get_running_loop().time
         self._clock = ReplayClock(self._start, speed, self._now())
         self._seek_to: TimeNs | None = self._start
-        """Where to restart from; None while playing on."""
+        """Where to restart from; None while the replay continues."""
         self._sent_to: TimeNs = self._start
         self._is_ended = False
         self._is_stopped = False
@@ -78,7 +79,7 @@ class Replay:
     def command(self, command: ReplayCommand) -> None:
         """Apply a command of the viewer.
 
-        Raises: NotUnderstood for an invalid time.
+        Raises: InvalidRequest for an invalid time.
         """
         match command:
             case Pause():
@@ -93,7 +94,10 @@ class Replay:
         self._changed.set()
 
     async def run(self) -> None:
-        """Play until stopped, then return the viewer to live data; return early if the viewer is gone."""
+        """Play until stopped or idle for `MAX_IDLE_S`, then return the viewer to live data.
+
+        Without data in the range, only the viewer is notified. Returns early if the viewer is gone.
+        """
         first, self._kept_from = await kept_from(self._bus, self._markets)
         if first is None or first >= self._end:
             reason = "there is no history" if first is None else f"the history starts at {iso(first)}"
@@ -204,7 +208,7 @@ class Replay:
         return [
             ReplayedMessage(each.channel, each.message, each.seq, message.time_ns // MILLISECOND_NS)
             for each in _apply(projection, message)
-            if each.versions is not VersionFilter.PLAIN and each.channel in self._subscribed
+            if each.protocols is not ProtocolFilter.PLAIN and each.channel in self._subscribed
         ]
 
     async def _send(self, messages: Sequence[ReplayedMessage]) -> bool:

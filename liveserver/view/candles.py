@@ -8,6 +8,7 @@ from schemas.units import TimeNs
 from schemas.venue.market import Candle
 
 MAX_CANDLES = 1500
+"""Candles kept of one market and interval."""
 
 
 class CandleSeries:
@@ -20,7 +21,7 @@ class CandleSeries:
         self._history: tuple[CandleData, ...] | None = None
 
     def apply(self, candle: Candle) -> CandleData | None:
-        """Apply a candle; return its row if it changed."""
+        """Apply a candle; return its row if it changed, None also for a candle older than the full series."""
         known = self._candles.get(candle.open_time)
         if known is not None and _rank(known) > _rank(candle):
             return None

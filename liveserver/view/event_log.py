@@ -26,9 +26,9 @@ from schemas.venue.market import Candle
 from schemas.venue.orders import OrderReport, Trade
 
 MAX_BUFFERED_EVENTS = 10_000
-"""Of one stream."""
+"""Buffered events of one stream."""
 MAX_BUFFERED_BYTES = 8 << 20
-"""Of one stream, in the encoding of the bus."""
+"""Buffered bytes of one stream, in the encoding of the bus."""
 
 DurableEvent = (
     Candle | OrderReport | Trade | Fill | RiskChanged | AlertRaised | Reconciled | CommandResult | GridView
@@ -81,7 +81,7 @@ def is_durable(message: Message | LazyMessage) -> bool:
 class StoredEvent:
     """One durable event, kept as encoded on the bus and decoded again when a viewer has missed it."""
 
-    __slots__ = ("channel", "data", "frames", "kind", "sequence", "stream", "time")
+    __slots__ = ("channel", "data", "frames", "message_type", "sequence", "stream", "time")
 
     def __init__(
         self,
@@ -97,12 +97,12 @@ class StoredEvent:
         self.stream = stream
         self.sequence = sequence
         self.time = time
-        """When the bus stored it."""
-        self.kind = _RENDERING[type(event)][0]
+        """When the bus stored the event."""
+        self.message_type = _RENDERING[type(event)][0]
         self.channel = channel
         self.data = data
         self.frames: dict[object, bytes] | None = None
-        """Encoded frames by protocol version, cached once a viewer has missed the event."""
+        """Frames by `Encoding`, cached once a viewer has missed the event."""
 
     @property
     def seq(self) -> str:
@@ -118,7 +118,8 @@ class StoredEvent:
 class EventBuffer:
     """The newest events of one stream: all with a sequence above `start_after`.
 
-    `floor` is the last sequence of the stream at the time when the buffer was created.
+    `floor` is where cursors start before any event was read: the sequence of the newest message for viewers when the
+    buffer was created. Reading older events afterwards extends the buffer backwards.
     """
 
     def __init__(self, created: str, floor: int, events: int = 0, size: int = 0) -> None:
@@ -132,7 +133,7 @@ class EventBuffer:
         self._size = 0
 
     def append(self, event: StoredEvent) -> None:
-        """Append an event; sequences must increase."""
+        """Append an event; sequences must increase. The oldest ones are dropped above the limits."""
         if not self._events:
             self.start_after = min(self.start_after, event.sequence - 1)
         self._events.append(event)
@@ -168,7 +169,7 @@ class EventLog:
         self._advanced = asyncio.Event()
 
     def add_stream(self, stream: str, created: str, floor: int) -> None:
-        """Buffer the events of a stream from now on; its last sequence is `floor`."""
+        """Buffer the events of a stream; see `EventBuffer` for `floor`."""
         self.buffers[stream] = EventBuffer(created, floor)
 
     def append(self, event: StoredEvent) -> None:
@@ -194,7 +195,7 @@ class EventLog:
         }
 
     def reset_reason(self, cursors: StreamCursors) -> SnapshotReason | None:
-        """Return the reason why no viewer can resume from these cursors, None if that is possible."""
+        """Return the reason why no viewer can resume from these cursors, None if they fit the buffered streams."""
         if not self.buffers:
             return SnapshotReason.NOT_KNOWN
         for stream, buffer in self.buffers.items():
@@ -216,7 +217,7 @@ class EventLog:
         ]
 
     def events_after(self, cursors: StreamCursors, channels: Collection[Channel]) -> list[StoredEvent]:
-        """Return the events of these channels after the cursors, merged by time; each stream in its own order.
+        """Return the events of these channels after the cursors, merged by storage time; each stream in its own order.
 
         No cursor may be older than its buffer (see `older_streams`).
         """

@@ -49,7 +49,7 @@ def subject_filters(stream: Stream, markets: Sequence[Market] | None = None) -> 
 
 
 async def read_merged(bus: Bus, slices: Sequence[StreamSlice]) -> AsyncGenerator[list[Received], None]:
-    """Yield the messages present in the slices, in the order of storage; each stream in its own order.
+    """Yield the messages that the slices contain now, by time of storage; each stream in its own order.
 
     Use `contextlib.aclosing` if the loop may end early.
     Raises: OffsetLost, StreamGone, Refused.
@@ -110,15 +110,20 @@ async def sequence_at(bus: Bus, stream: Stream, time: TimeNs) -> int:
 
 
 async def kept_from(bus: Bus, markets: Sequence[Market]) -> tuple[TimeNs | None, TimeNs]:
-    """Return the time of the oldest retained message of these markets, and the time since which none was discarded."""
+    """Return the time of the oldest retained message of these markets, and a time since which none was discarded.
+
+    Both are times of storage in ns; the second is 0 if no stream has discarded anything. A stream that has discarded
+    messages of any market counts from its oldest message of these markets.
+    """
     times: list[TimeNs] = []
-    complete: TimeNs = 0
+    complete_since: TimeNs = 0
     for stream in SUBJECT_PATTERNS:
         found = await first_message(bus, stream, subject_filters(stream, markets), FromStart())
         if found is None:
             continue
         times.append(found.time_ns)
         state = await bus.stream_state(stream)
-        if state.first > 1 or state.messages <= state.last - state.first:
-            complete = max(complete, found.time_ns)
-    return min(times, default=None), complete
+        has_gaps = state.messages <= state.last - state.first
+        if state.first > 1 or has_gaps:
+            complete_since = max(complete_since, found.time_ns)
+    return min(times, default=None), complete_since

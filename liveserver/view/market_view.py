@@ -34,7 +34,7 @@ from schemas.venue.market import Candle, FeedChanged, Ticker
 from schemas.venue.orders import OrderReport, Trade
 
 MAX_NOTICES = 50
-"""Of each kind: alerts, reconciliations, command results."""
+"""Notices kept of each kind: alerts, reconciliations, command results."""
 
 DEFAULT_INTERVAL = "1m"
 INTERVAL_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2592000}

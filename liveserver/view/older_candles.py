@@ -28,13 +28,17 @@ class OlderCandles:
     def are_needed(rows: Sequence[CandleData], start: int, end: int, limit: int, *, newest: bool) -> bool:
         """Return whether a page may need candles older than `rows`. `start` and `end` are seconds since the epoch."""
         if len(rows) < MAX_CANDLES or start >= rows[0].time:
-            return False  # the view is complete, or the page lies within it
-        return not newest or sum(row.time < end for row in rows) < limit
+            return False  # the view has dropped nothing, or the page lies within it
+        rows_before_end = sum(row.time < end for row in rows)
+        return not newest or rows_before_end < limit
 
     async def joined(
         self, bus: Bus | None, market: Market, interval: str, rows: Sequence[CandleData]
     ) -> Sequence[CandleData]:
-        """Return the older candles of the bus followed by `rows`; `rows` alone if the bus is unreachable."""
+        """Return the older candles of the bus followed by `rows`, which must not be empty.
+
+        Returns `rows` alone if the bus cannot be read.
+        """
         if bus is None:
             return rows
         subject = subjects.closed_candle(market.venue, market.symbol, interval)

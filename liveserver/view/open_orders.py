@@ -28,10 +28,11 @@ class Order:
     """Sum of the trades received; at most `filled`."""
     reduce_only: bool = False
     time: TimeNs = 0
-    """Earliest time in any event of the order."""
+    """Earliest time in any report or listing of the order; 0 if none has one."""
     sequence: int = 0
     """ORDERS sequence of the newest event; 0 if the order is known from a listing only."""
     detail: str = ""
+    """Text of the newest report, or why the order ended."""
 
     @property
     def is_complete(self) -> bool:
@@ -39,10 +40,12 @@ class Order:
 
 
 class OpenOrderFold:
-    """Folds listings of open orders, order reports and trades. Each method returns the orders that changed.
+    """Folds listings of open orders, order reports and trades.
 
-    An order is opened by its first report, and ended by a terminal report or by a listing without it that includes
-    all its events (`OpenOrders.includes` is an ORDERS sequence). Late reports do not reopen an ended order.
+    Each `apply` method returns the orders whose displayed fields changed. An order is opened by its first report or
+    by a listing, and ended by a terminal report or by a listing without it that includes all its events
+    (`OpenOrders.includes` is an ORDERS sequence). Late reports do not reopen an ended order; a listing reopens one
+    that had ended by absence only.
     """
 
     def __init__(self) -> None:

@@ -8,6 +8,7 @@ from schemas.engine.events import Fill
 from schemas.venue.orders import Trade
 
 MAX_TRADES = 500
+"""Trades kept of one market."""
 
 
 class OwnTrade(msgspec.Struct, frozen=True):
@@ -31,7 +32,11 @@ class OwnTradeFold:
         return self._window.values()
 
     def apply_trade(self, trade: Trade) -> tuple[bool, OwnTrade | None]:
-        """Apply a trade of ORDERS; return whether it is its first report, and the trade to publish, if any."""
+        """Apply a trade of ORDERS; return whether it counts as new, and the trade to publish, if any.
+
+        A repeated trade, or one older than the full window, is not new. One published from its booking before is new,
+        but not published again.
+        """
         key = _key(trade)
         known = self._window.get(key)
         if known is not None and known.is_reported:
@@ -41,7 +46,10 @@ class OwnTradeFold:
         return is_kept, own if is_kept and known is None else None
 
     def apply_fill(self, fill: Fill) -> tuple[bool, OwnTrade | None]:
-        """Apply a booking; return whether the trade was published before, and the trade to publish, if any."""
+        """Apply a booking; return whether the trade was published before, and the trade to publish, if any.
+
+        A trade already booked, or older than the full window, is not published.
+        """
         key = _key(fill)
         known = self._window.get(key)
         if known is not None and known.booked is not None:

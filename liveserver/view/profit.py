@@ -5,9 +5,9 @@ from decimal import Decimal
 from liveserver.protocol.server_messages import ProfitData
 from liveserver.view.market_view import MarketView
 from liveserver.view.rendering import decimal_text, decimal_text_or_none, to_seconds
-from schemas.units import SECOND_NS, ZERO, Money
+from schemas.units import SECOND_NS, ZERO, DurationNs, Money
 
-DAY_NS = 24 * 3600 * SECOND_NS
+DAY_NS: DurationNs = 24 * 3600 * SECOND_NS
 YEAR_DAYS = 365
 DAYS_PRECISION = Decimal("0.0001")
 RATE_PRECISION = Decimal("0.01")
@@ -15,14 +15,19 @@ RATIO_PRECISION = Decimal("0.000001")
 
 
 def profit_of(view: MarketView, equity: Money | None) -> ProfitData | None:
-    """Return the profit of a market's grid, None without a grid. `equity` is in the settlement asset."""
+    """Return the profit of a market's grid at the newest price, None without a grid.
+
+    Amounts are in the quote asset: total = grid + unpaired + open fees (negative for a cost) + funding. `equity` is
+    in the settlement asset, and includes the total profit; without it, or before a full day, rates are None.
+    """
     grid, price = view.grid, view.price
     if grid is None:
         return None
     at = grid.price if price is None else price
     revaluation = grid.position * (at - grid.price) if at is not None and grid.price is not None else ZERO
     total, unpaired = grid.total_profit + revaluation, grid.unpaired_profit + revaluation
-    days = Decimal(max(grid.time - grid.first_time, 0)) / DAY_NS if grid.first_time else ZERO
+    elapsed_ns = max(grid.time - grid.first_time, 0) if grid.first_time else 0
+    days = Decimal(elapsed_ns) / DAY_NS
     has_full_day = days >= 1
     invested = None if equity is None else equity - total
     return ProfitData(

@@ -1,4 +1,7 @@
-"""The view of every market, folded from bus events; pure, so that all replicas have the same view."""
+"""The view of every market, folded from bus events without I/O or clock.
+
+Replicas that have read the same messages have the same view.
+"""
 
 from collections.abc import Iterable, Iterator
 from enum import IntEnum, auto
@@ -30,8 +33,8 @@ from schemas.venue.orders import OrderReport, Trade
 _DURABLE_STREAMS = frozenset(map(str, DURABLE_STREAMS))
 
 
-class VersionFilter(IntEnum):
-    """The protocol versions that receive a message."""
+class ProtocolFilter(IntEnum):
+    """The protocols whose viewers receive a message: plain, `opensqt.v2`, or both."""
 
     ALL = auto()
     PLAIN = auto()
@@ -45,7 +48,7 @@ class Outgoing(NamedTuple):
     payload: Message | LazyMessage
     seq: str = ""
     """`STREAM:sequence`"""
-    versions: VersionFilter = VersionFilter.ALL
+    protocols: ProtocolFilter = ProtocolFilter.ALL
 
     @property
     def message(self) -> Message:
@@ -65,7 +68,7 @@ class Projection:
     def apply_stored(
         self, stream: str, sequence: int, time: TimeNs, event: Event, data: bytes
     ) -> list[Outgoing]:
-        """Apply a message that a stream stored at `time`; return the messages for all protocol versions."""
+        """Apply a message that a stream stored at `time`; return the messages for both protocols."""
         seq = f"{stream}:{sequence}"
         if stream not in _DURABLE_STREAMS:
             outgoing = self.apply(event, sequence, seq)
@@ -77,12 +80,12 @@ class Projection:
         self.log.append(StoredEvent(stream, sequence, time, event, data, channel))
         outgoing = self._apply_to_market(channel.market, cast(MarketEvent, event), sequence, "")
         message = durable_message(event, self._views[channel.market].label)
-        return [Outgoing(channel, message, seq, VersionFilter.V2), *outgoing]
+        return [Outgoing(channel, message, seq, ProtocolFilter.V2), *outgoing]
 
     def apply(self, event: Event, sequence: int, seq: str = "") -> list[Outgoing]:
         """Apply an event; `sequence` is its number in its stream. Return the messages that follow from it.
 
-        Messages that `opensqt.v2` receives from durable events are for the plain version only.
+        Messages that `opensqt.v2` viewers receive from durable events are for plain viewers only.
         """
         match event:
             case Balance():
@@ -124,7 +127,7 @@ class Projection:
         return view.name if view else "".join(base_and_quote(market.symbol))
 
     def find(self, text: str, venue: str = "") -> Market | None:
-        """Return the market with this name or ccxt symbol; the first market if `text` is empty."""
+        """Return the market with this name or ccxt symbol; the first one (of the venue) if `text` is empty."""
         if text:
             return find_market(text, self.names, venue)
         return next((market for market in self.names if venue in {"", market.venue}), None)
@@ -139,7 +142,7 @@ class Projection:
         return wanted if wanted in intervals else intervals[0]
 
     def snapshot(self, channel: Channel) -> list[Message]:
-        """Return the snapshot for a new viewer of a market and interval, with the list of symbols."""
+        """Return the snapshot for a new viewer of a market and interval, and the list of symbols."""
         return [*self.market_snapshot(channel), Message(MessageType.SYMBOLS, self.summary())]
 
     def state_messages(self, channel: Channel) -> list[Message]:
@@ -171,7 +174,7 @@ class Projection:
             return []
         market = outgoing[0].channel.market
         message = Message(MessageType.ORDERS, self._views[market].orders())
-        return [Outgoing(Channel(market), message, versions=VersionFilter.V2)]
+        return [Outgoing(Channel(market), message, protocols=ProtocolFilter.V2)]
 
     def _apply_to_market(self, market: Market, event: MarketEvent, sequence: int, seq: str) -> list[Outgoing]:
         view = self._views.get(market) or self._add(market)
@@ -180,7 +183,7 @@ class Projection:
                 Channel(market, update.interval),
                 update.payload,
                 seq,
-                VersionFilter.PLAIN if is_durable(update.payload) else VersionFilter.ALL,
+                ProtocolFilter.PLAIN if is_durable(update.payload) else ProtocolFilter.ALL,
             )
             for update in view.apply(event, sequence)
         ]

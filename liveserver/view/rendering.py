@@ -47,13 +47,14 @@ class MarketLabel(NamedTuple):
 
 
 class LazyMessage(msgspec.Struct, frozen=True):
-    """A message rendered on first delivery: most messages have no subscriber, or in one protocol version only."""
+    """A message that is rendered only for viewers that receive it: most messages have no subscriber."""
 
     type: MessageType
     render: Callable[..., Data]
     arguments: tuple[Any, ...]
 
     def message(self) -> Message:
+        """Render the message, on each call."""
         return Message(self.type, self.render(*self.arguments))
 
 

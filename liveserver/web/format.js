@@ -17,14 +17,14 @@ function formatOf(digits) {
   return format;
 }
 
-/** @param {number} value @param {number} digits */
+/** A number with exactly `digits` decimal places, at most 12. @param {number} value @param {number} digits */
 export function fixed(value, digits) {
   const text = formatOf(Math.min(Math.max(digits, 0), 12)).format(value);
   // A number that rounds to zero has no sign.
   return /^-[0.,]*$/.test(text) ? text.slice(1) : text.replace("-", MINUS);
 }
 
-/** @param {number} value @param {number} digits */
+/** As `fixed`, with a plus sign for numbers that do not round to zero. @param {number} value @param {number} digits */
 export function signed(value, digits) {
   const text = fixed(value, digits);
   return text.startsWith(MINUS) || !/[1-9]/.test(text) ? text : `+${text}`;
@@ -35,10 +35,16 @@ export function money(value, digits = moneyDigits(value)) {
   return signed(value, digits);
 }
 
-/** The decimal places for amounts, according to the largest. @param {...number} values */
+/** Amounts from here on are shown without decimal places. */
+const MIN_WHOLE_AMOUNT = 100000;
+/** Amounts below this one, except 0, are shown with four decimal places instead of two. */
+const MIN_USUAL_AMOUNT = 0.1;
+
+/** The number of decimal places for amounts, according to the largest. @param {...number} values */
 export function moneyDigits(...values) {
   const size = Math.max(...values.map(Math.abs));
-  return size >= 100000 ? 0 : size >= 0.1 || size === 0 ? 2 : 4;
+  if (size >= MIN_WHOLE_AMOUNT) return 0;
+  return size >= MIN_USUAL_AMOUNT || size === 0 ? 2 : 4;
 }
 
 /** A quantity without trailing zeros; empty if redacted. @param {string | number} value */
@@ -47,12 +53,12 @@ export function quantity(value) {
   return new Intl.NumberFormat("en-US", { maximumFractionDigits: 8 }).format(Number(value)).replace("-", MINUS);
 }
 
-/** @param {number} value */
+/** A short number, such as `1.2M`. @param {number} value */
 export function compact(value) {
   return new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 }).format(value);
 }
 
-/** @param {number} ratio */
+/** A ratio as a percentage with a sign: 0.05 is `+5.00 %`. @param {number} ratio */
 export function percent(ratio) {
   return `${signed(ratio * 100, 2)}${NARROW_SPACE}%`;
 }
@@ -62,7 +68,7 @@ export function share(ratio) {
   return `${signed(ratio * 100, 3)}${NARROW_SPACE}%`;
 }
 
-/** @param {number} seconds */
+/** A duration in its largest unit, rounded down, such as `5 min`. @param {number} seconds */
 export function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   if (whole < 60) return `${whole}${NARROW_SPACE}s`;
@@ -71,12 +77,12 @@ export function duration(seconds) {
   return `${Math.floor(whole / 86400)}${NARROW_SPACE}d`;
 }
 
-/** @param {number} milliseconds since the epoch */
+/** The UTC time of day, such as `09:30:00`. @param {number} milliseconds since the epoch */
 export function clock(milliseconds) {
   return new Date(milliseconds).toISOString().slice(11, 19);
 }
 
-/** @param {number} milliseconds since the epoch */
+/** The UTC date, such as `2026-11-21`. @param {number} milliseconds since the epoch */
 export function day(milliseconds) {
   return new Date(milliseconds).toISOString().slice(0, 10);
 }

@@ -4,22 +4,26 @@
 class Backlog:
     """Chunks of whole frames, in order."""
 
-    __slots__ = ("_chunks", "_max_messages", "_max_size", "messages", "size")
+    __slots__ = ("_chunks", "_max_bytes", "_max_messages", "message_count", "size_bytes")
 
-    def __init__(self, max_messages: int, max_size: int) -> None:
+    def __init__(self, max_messages: int, max_bytes: int) -> None:
         self._max_messages = max_messages
-        self._max_size = max_size
+        self._max_bytes = max_bytes
         self._chunks: list[bytes] = []
-        self.messages = 0
-        self.size = 0
+        self.message_count = 0
+        self.size_bytes = 0
 
-    def put(self, chunk: bytes, messages: int) -> bool:
-        """Append a chunk; return False and append nothing if it does not fit."""
-        if self.messages + messages > self._max_messages or self.size + len(chunk) > self._max_size:
+    def put(self, chunk: bytes, message_count: int) -> bool:
+        """Append a chunk of `message_count` frames; return False and append nothing if it does not fit."""
+        has_room = (
+            self.message_count + message_count <= self._max_messages
+            and self.size_bytes + len(chunk) <= self._max_bytes
+        )
+        if not has_room:
             return False
         self._chunks.append(chunk)
-        self.messages += messages
-        self.size += len(chunk)
+        self.message_count += message_count
+        self.size_bytes += len(chunk)
         return True
 
     def take(self) -> bytes:
@@ -30,4 +34,4 @@ class Backlog:
 
     def clear(self) -> None:
         self._chunks.clear()
-        self.messages = self.size = 0
+        self.message_count = self.size_bytes = 0

@@ -1,4 +1,4 @@
-"""Limits on concurrent connections, in total and per address."""
+"""Limits on concurrent connections, in total and per address (`rate_limit_key`)."""
 
 from collections import Counter
 
@@ -13,7 +13,7 @@ class ConnectionLimit:
         self._total = 0
 
     def acquire(self, address: str) -> str | None:
-        """Count a connection and return None; if a limit is reached, return which."""
+        """Count a connection and return None; if a limit is reached, count nothing and return the text that names it."""
         if self._total >= self._max_total:
             return "too many viewers are connected"
         if self._per_address[address] >= self._max_per_address:

@@ -20,16 +20,19 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     backlog_messages: int = 256
     """Unsent messages before a slow viewer is disconnected."""
     backlog_bytes: int = 1 << 20
+    """Unsent bytes before a slow viewer is disconnected."""
     connections: int = 20_000
     connections_per_address: int = 2000
-    """Viewers behind a proxy or NAT share an address."""
+    """Viewers behind a NAT share an address, and so do those of one IPv6 /64 (see `rate_limit_key`)."""
     inbound_bytes: int = 4096
     """Size of one message from a viewer; a larger one closes the connection with 1009."""
     inbound_per_s: float = 5.0
     """Sustained rate of frames from a viewer, control frames included."""
     inbound_burst: float = 50.0
+    """Frames accepted at once above that rate."""
     ping_every_s: float = 54.0
     pong_within_s: float = 60.0
+    """Time for a viewer to answer a ping before it is disconnected."""
     linger_s: float = 5.0
     """Time for a viewer to receive and answer a close frame."""
 
@@ -67,7 +70,7 @@ class SessionContext(Protocol):
         ...
 
     def command(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
-        """Give an operator command; its answer is sent to the viewer."""
+        """Give an operator command in the background; its answer is sent to the viewer."""
         ...
 
     def handle(self, viewer: Viewer, request: Request) -> None:

@@ -37,7 +37,11 @@ class AcceptedHandshake(NamedTuple):
 
 
 class HandshakePolicy:
-    """The rules for handshakes. Without an authenticator only the origin is checked."""
+    """The rules for handshakes.
+
+    Without an authenticator every client is an administrator without rate limits; only the origin, and that there is
+    no token in the URL, are checked.
+    """
 
     def __init__(
         self, allowed_origins: frozenset[str] = frozenset(), authenticator: Authenticator | None = None
@@ -45,7 +49,7 @@ class HandshakePolicy:
         self.authenticator = authenticator or Authenticator(NO_AUTHENTICATION, allowed_origins)
 
     def check(self, request: Request, peer: str = "", now: float = 0.0) -> AcceptedHandshake | ErrorResponse:
-        """Return the accepted handshake, or the error to answer. `now` is monotonic."""
+        """Return the accepted handshake, or the error to answer. `now` is in monotonic seconds."""
         path, _, query_text = request.path.partition("?")
         if path != WEBSOCKET_PATH:
             return ErrorResponse(404, "not_found", f"no WebSocket at {path}", f"connect to {WEBSOCKET_PATH}")

@@ -3,9 +3,9 @@
     CONNECTING --handshake--> OPEN --close sent or received--> CLOSING --> closed
 
 Outgoing frames are written at once while the transport accepts them, and else wait in a bounded backlog. A viewer whose
-backlog overflows is disconnected, so that no viewer delays others. Memory per viewer is bounded by the backlog plus one
-chunk in the transport. Idle viewers are cheap: the frame parser is created when bytes arrive, and released when they ended
-with a complete frame and a complete message.
+backlog overflows is disconnected, so that no viewer delays others. Unsent data per viewer is bounded by the backlog plus
+the transport's buffer, which may exceed its limit by one write. Idle viewers are cheap: the frame parser is created when
+bytes arrive, and released when they ended with a complete frame and a complete message.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ from liveserver.auth.authenticator import Authenticator
 from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.rate_limit import TokenBucket
 from liveserver.auth.roles import LOCAL
-from liveserver.hub.group import CloseCode, ProtocolVersion
+from liveserver.hub.encoding import Encoding
+from liveserver.hub.group import CloseCode
 from liveserver.protocol.client_messages import Control, InvalidRequest, RequestedTopic, decode_request
 from liveserver.protocol.cursors import StreamCursors, parse_cursors
 from liveserver.protocol.frames import PING, wire_size
@@ -40,13 +41,17 @@ MAX_REASON_BYTES = 120
 
 
 class Session:
-    """A viewer's connection; implements `Viewer`. `phase` (0 to 1) spreads the pings of simultaneous connections."""
+    """A viewer's connection; implements `Viewer`.
+
+    All times are monotonic seconds. `phase` (0 to 1) spreads the pings of simultaneous connections.
+    """
 
     __slots__ = (
         "_abort_at",
         "_address",
         "_backlog",
         "_context",
+        "_encoding",
         "_expires_at",
         "_identity",
         "_inbound_rate",
@@ -60,8 +65,7 @@ class Session:
         "_pong_deadline",
         "_protocol",
         "_transport",
-        "_unparsed",
-        "_version",
+        "_unparsed_bytes",
         "_writable",
     )
 
@@ -77,15 +81,15 @@ class Session:
         self._transport = transport
         self._address = address
         self._protocol: ViewerProtocol | None = ViewerProtocol(context.limits.inbound_bytes, State.CONNECTING)
-        # Received bytes that are not part of a complete frame yet.
-        self._unparsed = 0
+        self._unparsed_bytes = 0
+        """Received bytes that are not part of a complete frame yet."""
         self._incomplete_message: TextMessage | None = None
         self._inbound_rate: TokenBucket | None = None
         self._backlog: Backlog | None = None
         self._is_counted = False
         self._identity = LOCAL
         self._expires_at: float | None = None
-        self._version = ProtocolVersion.PLAIN
+        self._encoding = Encoding.PLAIN
         self._is_open = False
         self._is_blocked = False
         self._ping_at = now + context.limits.ping_every_s * phase
@@ -102,7 +106,7 @@ class Session:
 
     # Called by the hub.
 
-    def send(self, data: bytes, messages: int) -> bool:
+    def send(self, data: bytes, message_count: int) -> bool:
         if not self._is_open:
             return False
         if not self._is_blocked:
@@ -111,7 +115,7 @@ class Session:
         if self._backlog is None:
             limits = self._context.limits
             self._backlog = Backlog(limits.backlog_messages, limits.backlog_bytes)
-        if self._backlog.put(data, messages):
+        if self._backlog.put(data, message_count):
             return True
         self._backlog = None
         self.close(CloseCode.TOO_SLOW, "too slow: the backlog of unsent messages is full; reconnect")
@@ -138,10 +142,10 @@ class Session:
     # Called by the connection.
 
     def receive(self, data: bytes, now: float) -> None:
-        """Process bytes from the viewer. `now` is monotonic."""
+        """Process bytes from the viewer."""
         self._now = now
         protocol = self._parser()
-        self._unparsed += len(data)
+        self._unparsed_bytes += len(data)
         protocol.receive_data(data)
         # The library's answers: a pong for each ping, and possibly a close.
         answers = deque(protocol.data_to_send())
@@ -150,9 +154,9 @@ class Session:
             if isinstance(event, HandshakeRequest):
                 self._handshake(protocol, event)
                 # Bytes behind the handshake are unusual and not counted: 1 keeps the parser.
-                self._unparsed = 0 if data.endswith(END_OF_HEADERS) else 1
+                self._unparsed_bytes = 0 if data.endswith(END_OF_HEADERS) else 1
             elif isinstance(event, Frame):
-                self._unparsed -= wire_size(event)
+                self._unparsed_bytes -= wire_size(event)
                 if event.opcode is Opcode.PING and self._is_open:
                     self.send(answers.popleft(), 1)
                 self._receive_frame(event)
@@ -206,7 +210,7 @@ class Session:
         return self._protocol
 
     def _release_parser(self) -> None:
-        if self._is_open and not self._unparsed and self._incomplete_message is None:
+        if self._is_open and not self._unparsed_bytes and self._incomplete_message is None:
             self._protocol = None
 
     def _handshake(self, protocol: ViewerProtocol, request: HandshakeRequest) -> None:
@@ -217,9 +221,10 @@ class Session:
         self._identity, self._address = accepted.identity, accepted.address
         if accepted.lifetime_s is not None:
             self._expires_at = self._now + accepted.lifetime_s
-        if limit := self._context.connection_limit.acquire(self._address):
+        reached_limit = self._context.connection_limit.acquire(self._address)
+        if reached_limit is not None:
             self._count_rejection("too_many_connections")
-            _reject(protocol, ErrorResponse(TOO_MANY_REQUESTS, "too_many_connections", limit))
+            _reject(protocol, ErrorResponse(TOO_MANY_REQUESTS, "too_many_connections", reached_limit))
             return
         self._is_counted = True
         protocol.send_response(protocol.accept(request))
@@ -227,11 +232,12 @@ class Session:
         if protocol.state is State.OPEN:
             self._is_open = True
             is_plain = protocol.subprotocol is None
-            self._version = ProtocolVersion.of(is_v2=not is_plain, is_redacted=self._identity.is_redacted)
-            topics, cursors = (
-                (accepted.topics[:1], None) if is_plain else _resumption(request, accepted.topics)
-            )
-            self._context.hub.join(self, topics, self._context.greeting(), self._version, cursors)
+            self._encoding = Encoding.of(is_v2=not is_plain, is_redacted=self._identity.is_redacted)
+            # A plain viewer has one topic and cannot resume.
+            topics, cursors = accepted.topics[:1], None
+            if not is_plain:
+                topics, cursors = _resumption(request, accepted.topics)
+            self._context.hub.join(self, topics, self._context.greeting(), self._encoding, cursors)
 
     def _receive_frame(self, frame: Frame) -> None:
         if not self._is_open or frame.opcode is Opcode.CLOSE:
@@ -261,7 +267,7 @@ class Session:
         elif not self._authenticator.allow_message(self._identity, self._address, self._now):
             self._fail_rate_limit()
         # The plain protocol has no client messages: they are ignored.
-        elif self._version.is_v2:
+        elif self._encoding.is_v2:
             self._handle_message(text)
 
     def _handle_message(self, text: bytes) -> None:
@@ -311,7 +317,7 @@ class Session:
 
     def _write_backlog(self) -> None:
         backlog, self._backlog = self._backlog, None
-        if backlog is not None and backlog.messages:
+        if backlog is not None and backlog.message_count:
             self._transport.write(backlog.take())
 
     def _end(self) -> None:

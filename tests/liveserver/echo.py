@@ -21,7 +21,7 @@ from websockets.http11 import Request
 from liveserver.http.app import create_app
 from liveserver.http.assets import Assets
 from liveserver.http.server import listen, serving
-from liveserver.hub.group import ProtocolVersion
+from liveserver.hub.encoding import Encoding
 from liveserver.hub.hub import Hub
 from liveserver.hub.replica import Replica
 from liveserver.metrics import Metrics
@@ -53,7 +53,7 @@ class EchoSession(Session):
 
     def _handshake(self, protocol: ViewerProtocol, request: Request) -> None:
         super()._handshake(protocol, request)
-        self._version = ProtocolVersion.V2  # the plain protocol ignores client messages
+        self._encoding = Encoding.V2  # the plain protocol ignores client messages
 
     def _receive_fragment(self, frame: Frame) -> None:
         if frame.opcode is not Opcode.BINARY and self._binary is None:

@@ -22,7 +22,7 @@ class CountingViewer:
         self.prices: list[str] = []
         self.closed: CloseCode | None = None
 
-    def send(self, data: bytes, messages: int) -> bool:
+    def send(self, data: bytes, message_count: int) -> bool:
         for message in objects_in(data):
             self.take(message)
         return True

@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveserver.hub.group import ProtocolVersion, Viewer
+from liveserver.hub.encoding import Encoding
+from liveserver.hub.group import Viewer
 from liveserver.hub.hub import Hub
 from liveserver.hub.resume import WaitFor
 from liveserver.metrics import Metrics
@@ -100,7 +101,7 @@ steps = st.lists(
 def test_each_durable_event_arrives_once_and_in_order(moves: list[tuple[str, int, str]], symbol: str) -> None:
     replicas = [Replica() for _ in range(3)]
     viewer, topics, current = CountingViewer(), [RequestedTopic(symbol)], 0
-    replicas[0].hub.join(viewer, topics, version=ProtocolVersion.V2)
+    replicas[0].hub.join(viewer, topics, encoding=Encoding.V2)
     for step, number, stream in moves:
         match step:
             case "read":
@@ -114,7 +115,7 @@ def test_each_durable_event_arrives_once_and_in_order(moves: list[tuple[str, int
                 replicas[current].hub.leave(viewer)
                 replicas[current].waiting.discard(viewer)
                 current = number
-                replicas[current].hub.join(viewer, topics, version=ProtocolVersion.V2, cursors=viewer.cursors)
+                replicas[current].hub.join(viewer, topics, encoding=Encoding.V2, cursors=viewer.cursors)
     for replica in replicas:
         for stream, messages in STREAMS.items():
             for _ in messages:

@@ -21,6 +21,7 @@ from schemas.codec import encode
 from schemas.subjects import Stream
 
 WARM_UP = 50
+"""Commits before those that are measured."""
 CLUSTER_SIZE = 3
 
 

@@ -28,9 +28,10 @@ from schemas.venue.market import Ticker
 from schemas.venue.orders import OrderIntent
 
 WARM_UP = 50
+"""Round trips before those that are measured."""
 ANSWER_TIMEOUT_S = 30.0
 PAUSE_S = 0.03
-"""Time between tickers, in which the effects of the last one (orders, reports, further steps) end."""
+"""Time between tickers, in which the effects of the last one (orders, reports, further steps) should end."""
 ECHO_TICKER = "market.echo.ECHO.ticker"
 ECHO_ANSWER = "engine.echo.ECHO.alert"
 TICKER = subjects.ticker(VENUE, SYMBOL)

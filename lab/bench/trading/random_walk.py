@@ -76,7 +76,7 @@ def build_step(
 
 @lru_cache(maxsize=1)
 def realistic_step() -> Step:
-    """Return a step with decisions, after `WARM_UP_TICKS` tickers."""
+    """Return the last step with decisions among those of `WARM_UP_TICKS` tickers."""
     newest: ProcessedInput | None = None
     for processed in process_inputs(WARM_UP_TICKS):
         if processed.change is not None and processed.change.decisions:

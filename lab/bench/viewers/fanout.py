@@ -48,12 +48,15 @@ from schemas.units import Symbol, VenueId
 from schemas.venue.market import Ticker
 
 VIEWERS = (100, 1000)
+"""Numbers of viewers that are measured."""
 JOINED = 100
-"""Messages per batch, which is one turn of the event loop."""
+"""Messages per batch, which is sent in one iteration of the event loop."""
 DELIVERIES = 10_000_000
+"""Messages times viewers in one round of the live server and of raw writes."""
 LITESTAR_DELIVERIES = 200_000
 NATS_DELIVERIES = 3_000_000
 ROUNDS = 5
+"""Rounds of the live server, alternating with rounds of raw writes."""
 MARKET = Market(VenueId("sim"), Symbol("BTC/USDT:USDT"))
 PRICE = Decimal(60000)
 BEGIN = Message(MessageType.ERROR, ErrorData(error="begin"))

@@ -32,8 +32,10 @@ class FanoutLoad:
         self.messages, self.size, self.digit, self.first_byte = messages, size, digit, first_byte
         self.viewers = viewers
         self.subscribed = 0
-        self.started = 0.0
-        self.ended = 0.0
+        self.started_s = 0.0
+        """When the first viewer received `begin`, by `time.perf_counter`."""
+        self.ended_s = 0.0
+        """When the last viewer had all frames."""
         self.faults = 0
         self.unfinished = viewers
         self.done = asyncio.Event()
@@ -41,7 +43,7 @@ class FanoutLoad:
     def on_end(self) -> None:
         self.unfinished -= 1
         if not self.unfinished:
-            self.ended = time.perf_counter()
+            self.ended_s = time.perf_counter()
             self.done.set()
 
 
@@ -56,7 +58,7 @@ class FanoutViewer(RawClient):
         self._load = load
         self._before_begin: bytes | None = b""
         """The bytes received so far; None after the message `begin`."""
-        self._count = 0
+        self._received_bytes = 0
         """Bytes of frames received."""
         self._expected = load.messages * load.size
 
@@ -71,28 +73,28 @@ class FanoutViewer(RawClient):
         at = self._before_begin.find(BEGIN)
         end = self._before_begin.find(self.begin_end, at)
         if at >= 0 and end >= 0:
-            self._load.started = self._load.started or time.perf_counter()
+            self._load.started_s = self._load.started_s or time.perf_counter()
             rest, self._before_begin = self._before_begin[end + len(self.begin_end) :], None
             self._count_frames(rest)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._count < self._expected:
+        if self._received_bytes < self._expected:
             self._load.faults += 1
             self._load.on_end()
 
     def _count_frames(self, data: bytes) -> None:
         load = self._load
-        self._check(data, -self._count % load.size)
-        self._count += len(data)
-        if self._count - len(data) < self._expected <= self._count:
+        self._check(data, -self._received_bytes % load.size)
+        self._received_bytes += len(data)
+        if self._received_bytes - len(data) < self._expected <= self._received_bytes:
             load.on_end()
 
     def _check(self, data: bytes, first: int) -> None:
         """Check the first bytes and the digits in `data`, whose first frame begins at index `first`."""
         load = self._load
         first_bytes = data[first :: load.size]
-        digits = data[(load.digit - self._count) % load.size :: load.size]
-        number = (self._count + load.size - 1 - load.digit) // load.size % 10
+        digits = data[(load.digit - self._received_bytes) % load.size :: load.size]
+        number = (self._received_bytes + load.size - 1 - load.digit) // load.size % 10
         is_right = (
             first_bytes == load.first_byte * len(first_bytes)
             and LAST_DIGITS[number : number + len(digits)] == digits
@@ -174,7 +176,7 @@ async def run_load(
     for _ in range(viewers):
         await loop.create_connection(lambda: viewer_type(load), "127.0.0.1", port)
     await load.done.wait()
-    return {"seconds": load.ended - load.started, "faults": load.faults}
+    return {"seconds": load.ended_s - load.started_s, "faults": load.faults}
 
 
 if __name__ == "__main__":

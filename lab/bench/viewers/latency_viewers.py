@@ -89,8 +89,9 @@ async def _publish_steadily(bus: Bus, seconds: float) -> int:
     messages = int(seconds * MESSAGES_PER_S)
     for number in range(messages):
         due += 1 / MESSAGES_PER_S
-        if (early := due - time.perf_counter()) > 0:
-            await asyncio.sleep(early)
+        early_s = due - time.perf_counter()
+        if early_s > 0:
+            await asyncio.sleep(early_s)
         await _publish(bus, number % len(SYMBOLS))
     return messages
 

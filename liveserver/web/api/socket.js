@@ -7,8 +7,8 @@
  * @typedef {object} Connection the state of the connection
  * @property {"connecting" | "open" | "lost"} phase
  * @property {number} attempts consecutive failures
- * @property {number} retryAt time of the next attempt in milliseconds; 0 if none is scheduled
- * @property {string} reason why it was lost, for people
+ * @property {number} retryAt time of the next attempt in milliseconds since the epoch; 0 if none is scheduled
+ * @property {string} reason why it was lost, as text for the user; the text of an `error` message also while it is open
  * @property {string[]} known the known symbols, if an unknown one was requested
  */
 
@@ -17,7 +17,10 @@ export const MAX_SILENCE_MS = 5000;
 /** The protocol version whose messages carry sequences, so that a connection can be resumed. */
 const SUBPROTOCOL = "opensqt.v2";
 const FIRST_DELAY_MS = 250;
+/** The longest delay before an attempt, without jitter. */
 const MAX_DELAY_MS = 5000;
+/** The share of a delay within which it varies: 0.5 means 75 to 125 %. */
+const JITTER = 0.5;
 
 const UNKNOWN_SYMBOL = 4404;
 /** Explanations of close codes. @type {Record<number, string>} */
@@ -65,7 +68,7 @@ export class LiveSocket {
     socket.onclose = (event) => this.handleClose(event.code, event.reason);
   }
 
-  /** Send a request, if connected. @param {Request} request */
+  /** Send a request; dropped if not connected. @param {Request} request */
   send(request) {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(request));
   }
@@ -124,8 +127,8 @@ export class LiveSocket {
   }
 }
 
-/** Exponential back-off with jitter, so that pages do not reconnect at the same moment. @param {number} attempts */
+/** The delay in milliseconds before the next attempt: exponential, with jitter so that pages do not reconnect at the same moment. @param {number} attempts consecutive failures */
 function retryDelay(attempts) {
   const delay = Math.min(FIRST_DELAY_MS * 2 ** (attempts - 1), MAX_DELAY_MS);
-  return delay * (0.75 + Math.random() / 2);
+  return delay * (1 + JITTER * (Math.random() - 0.5));
 }

@@ -19,6 +19,7 @@ import { OrderLines } from "./orderlines.js";
 
 /** Candles that are visible at first, fewer on a small screen. */
 const MAX_VISIBLE_BARS = 150;
+/** The width of a bar at first on a small screen. */
 const PIXELS_PER_BAR = 7;
 /** Empty space right of the newest candle, in bars. */
 const RIGHT_OFFSET = 8;
@@ -39,7 +40,9 @@ export class PriceChart {
   #mustFit = true;
   /** The time of the newest drawn bar. */
   #newestTime = 0;
+  /** The number of bars. */
   #count = 0;
+  /** The decimal places of the price axis; -1 before the first bars. */
   #digits = -1;
 
   /** @param {HTMLElement} container @param {(time: number | null) => void} onHover receives the time of the candle under the pointer */

@@ -10,6 +10,7 @@ import { COLORS } from "./colors.js";
 export class FillMarkers {
   /** @type {ISeriesMarkersPluginApi<Time>} */
   #markers;
+  /** What the drawn markers depend on, to skip a render without changes. */
   #shown = "";
 
   /** @param {ISeriesApi<"Candlestick">} series */

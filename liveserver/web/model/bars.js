@@ -3,11 +3,11 @@
 
 /** @import { Candle } from "../messages.js" */
 
-/** @typedef {{ time: number, open: number, high: number, low: number, close: number, volume: number }} Bar */
+/** @typedef {{ time: number, open: number, high: number, low: number, close: number, volume: number }} Bar `time` is the opening time in seconds since the epoch */
 
-/** Each bar costs time at every update of the chart. */
+/** The number of bars kept: each costs time at every update of the chart. */
 const MAX_BARS = 3000;
-/** Bars beyond the maximum before the oldest are dropped, because that redraws the chart. */
+/** The number of bars beyond the maximum before the oldest are dropped, because that redraws the chart. */
 const MAX_EXCESS_BARS = 500;
 
 export class Bars {
@@ -62,7 +62,7 @@ export class Bars {
     return changes;
   }
 
-  /** @param {number} time */
+  /** The index of the first bar at a time or later. @param {number} time */
   #indexOf(time) {
     let at = this.all.length;
     while (at > 0 && this.all[at - 1].time >= time) at -= 1;

@@ -1,29 +1,38 @@
 // @ts-check
-/** Value of a position and profit of a grid at any price, derived from published figures. */
+/** Profit of a grid, and unrealised profit of a position, at any price. Amounts are in the quote asset. */
 
 /** @import { Grid, Position } from "../messages.js" */
 
 /**
+ * total = grid + unpaired + openFees + funding. Of a redacted grid, all of them are shares of the traded volume.
+ *
  * @typedef {object} Profit
  * @property {number} total
  * @property {number} grid profit of closed pairs, net of the fees on both sides
  * @property {number} unpaired unrealised profit of the holdings at the price
- * @property {number} openFees fees of the holdings, not included in `grid` yet
- * @property {number} funding
+ * @property {number} openFees fees of the holdings that `grid` does not include yet, as a summand: negative for a cost
+ * @property {number} funding sum of the funding payments, negative for a cost
  */
 
-/** @param {Grid} grid @param {number | null} price @returns {Profit} */
+/**
+ * Profit of a grid at a price; at the price of the grid's last step if `price` is null.
+ * @param {Grid} grid @param {number | null} price @returns {Profit}
+ */
 export function profitAt(grid, price) {
-  const position = Number(grid.position);
-  const moved = price === null || grid.price === null ? 0 : position * (price - Number(grid.price));
-  const total = Number(grid.total_profit) + moved;
-  const unpaired = Number(grid.unpaired_profit) + moved;
-  const closed = Number(grid.grid_profit);
+  const hasPrices = price !== null && grid.price !== null;
+  const revaluation = hasPrices ? Number(grid.position) * (price - Number(grid.price)) : 0;
+  const total = Number(grid.total_profit) + revaluation;
+  const unpaired = Number(grid.unpaired_profit) + revaluation;
+  const gridProfit = Number(grid.grid_profit);
   const funding = Number(grid.funding);
-  return { total, grid: closed, unpaired, openFees: total - closed - unpaired - funding, funding };
+  const openFees = total - gridProfit - unpaired - funding;
+  return { total, grid: gridProfit, unpaired, openFees, funding };
 }
 
-/** @param {Position} position @param {number | null} price @returns {number} */
+/**
+ * Unrealised profit of a position at a price; as the venue reported it if `price` is null.
+ * @param {Position} position @param {number | null} price @returns {number}
+ */
 export function unrealisedAt(position, price) {
   if (price === null) return Number(position.unrealizedPnL);
   return Number(position.amount) * (price - Number(position.entryPrice));

@@ -9,7 +9,7 @@ import { Bars, decimalPlaces } from "./bars.js";
 
 const MAX_TRADES = 500;
 const MAX_NOTICES = 200;
-/** Ended orders that are remembered, so that a late report does not reopen one. */
+/** The number of ended orders that are remembered, so that a late report does not reopen one. */
 const MAX_ENDED_ORDERS = 2000;
 
 /** The states of orders that are no longer open. */
@@ -31,7 +31,7 @@ export class Store {
   symbols = [];
   /** @type {Server | null} */
   server = null;
-  /** The time of the last message about the market, in milliseconds. */
+  /** The time of the last message about the market, in milliseconds since the epoch; 0 before the first. */
   lastMessageAt = 0;
   /** The state of the replay, or why it was refused. @type {Replay | null} */
   replay = null;
@@ -57,7 +57,7 @@ export class Store {
   ticker = null;
   /** @type {Status | null} */
   status = null;
-  /** Whether a snapshot was received. */
+  /** Whether the market's history was received since the last `clear`. */
   isKnown = false;
 
   /** Clear the market's state, before a snapshot. */
@@ -77,7 +77,7 @@ export class Store {
     this.#markChanged(...MARKET_PARTS);
   }
 
-  /** Whether a replay is shown. */
+  /** Whether a replay is shown, also while it is paused or at its end. */
   get isReplaying() {
     return ["playing", "paused", "ended"].includes(this.replay?.state ?? "");
   }
@@ -111,7 +111,7 @@ export class Store {
     return changed;
   }
 
-  /** @param {Message} message @param {number} now milliseconds */
+  /** Fold a message into the state. @param {Message} message @param {number} now milliseconds since the epoch */
   apply(message, now) {
     if (!CONNECTION_MESSAGES.has(message.type)) this.lastMessageAt = now;
     switch (message.type) {
@@ -195,20 +195,26 @@ export class Store {
     this.#markChanged("orders");
   }
 
-  /** @param {OrderReport} report null fields are unchanged */
+  /** Open, change or end an order. An order is shown once side, price and quantity are known. @param {OrderReport} report null fields are unchanged */
   #applyReport(report) {
     this.#markChanged("orders");
     if (ENDED.has(report.status)) {
       this.orders.delete(report.id);
       this.#endedOrders.add(report.id);
-      if (this.#endedOrders.size > MAX_ENDED_ORDERS) for (const oldest of this.#endedOrders) { this.#endedOrders.delete(oldest); break; }
+      if (this.#endedOrders.size > MAX_ENDED_ORDERS) {
+        const [oldest] = this.#endedOrders; // a Set keeps the order of insertion
+        this.#endedOrders.delete(oldest);
+      }
       return;
     }
     if (this.#endedOrders.has(report.id)) return;
     const known = this.orders.get(report.id);
-    const { side, price, quantity } = { side: report.side ?? known?.side, price: report.price ?? known?.price, quantity: report.quantity ?? known?.quantity };
+    const side = report.side ?? known?.side;
+    const price = report.price ?? known?.price;
+    const quantity = report.quantity ?? known?.quantity;
     if (!side || !price || !quantity) return;
-    const filled = Number(known?.filled ?? 0) > Number(report.filled) ? /** @type {Order} */ (known).filled : report.filled;
+    // Reports may arrive out of order: the filled quantity never falls.
+    const filled = known && Number(known.filled) > Number(report.filled) ? known.filled : report.filled;
     const time = known?.time ?? report.time;
     this.orders.set(report.id, { ...report, reduce_only: known?.reduce_only ?? false, side, price, quantity, filled, time });
   }

@@ -10,7 +10,9 @@ const GRAVE = new Set(["trip", "stop", "flatten", "remove"]);
 
 export class Control {
   #market;
+  /** The name of the command in the dialog. */
   #command = "";
+  /** Its idempotency key: a retry, or a second press, is applied once. */
   #key = "";
   /** The effect of each offered command, as a sentence. @type {Map<string, string>} */
   #effects = new Map();
@@ -48,7 +50,6 @@ export class Control {
     const market = this.#market();
     if (!market) return;
     this.#command = name;
-    // Makes a retry, or a second press, idempotent.
     this.#key = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16)).join("");
     setText(byId("command-title"), `${words(name)} ${market.symbol} on ${market.venue}?`);
     setText(byId("command-effect"), this.#effects.get(name) ?? "");

@@ -22,35 +22,35 @@ function renderNotices(store) {
 
 /** @param {Notice} notice */
 function lineOf(notice) {
-  const { kind, level, title, detail } = describe(notice);
+  const { label, level, title, detail } = describe(notice);
   const line = make(
     "li",
     "",
     make("time", "", clock(notice.data.time * 1000)),
-    make("span", "kind", kind),
+    make("span", "kind", label),
     make("span", "detail", make("b", "", title), " ", detail),
   );
   line.dataset.level = level;
   return line;
 }
 
-/** @param {Notice} notice @returns {{ kind: string, level: string, title: string, detail: string }} */
+/** @param {Notice} notice @returns {{ label: string, level: string, title: string, detail: string }} */
 function describe(notice) {
   switch (notice.type) {
     case "risk_alert": {
       const { severity, reason, details, active } = notice.data;
       const level = active ? severity.toLowerCase() : "cleared";
-      return { kind: level, level, title: words(reason), detail: details };
+      return { label: level, level, title: words(reason), detail: details };
     }
     case "reconciliation": {
       const { finding, action, order_id: order } = notice.data;
-      return { kind: "reconciled", level: "info", title: words(finding), detail: [order, action].filter(Boolean).join(": ") };
+      return { label: "reconciled", level: "info", title: words(finding), detail: [order, action].filter(Boolean).join(": ") };
     }
     case "control": {
       const { command, outcome, operator, reason, detail } = notice.data;
       const by = operator ? `by ${operator}` : "";
       const details = [by, reason && `“${reason}”`, detail].filter(Boolean).join(" · ");
-      return { kind: "control", level: outcome === "applied" ? "info" : "medium", title: `${command} ${words(outcome)}`, detail: details };
+      return { label: "control", level: outcome === "applied" ? "info" : "medium", title: `${command} ${words(outcome)}`, detail: details };
     }
   }
 }
@@ -73,8 +73,9 @@ function bannersOf(store) {
   if (server?.status === "cut")
     banners.push({ level: "high", text: "The live server is disconnected from the bus: the data may be outdated." });
   if (status?.feed === "down" || status?.feed === "gapped") {
+    const state = status.feed === "down" ? "is down" : "has missed data";
     const reason = status.feed_reason ? `: ${status.feed_reason}` : "";
-    banners.push({ level: "high", text: `The market feed is ${status.feed}${reason}` });
+    banners.push({ level: "high", text: `The market feed ${state}${reason}` });
   }
   for (const guard of risk?.active ?? [])
     banners.push({ level: guard.severity.toLowerCase(), text: `Guard “${words(guard.reason)}”: ${guard.details}` });

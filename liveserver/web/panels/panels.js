@@ -1,6 +1,7 @@
 // @ts-check
 /** The figures: price, position, balance, quoting state, and the components of the profit. */
 
+/** @import { Grid } from "../messages.js" */
 /** @import { Store, Part } from "../model/store.js" */
 import { byId, setData, setSigned, setText } from "../dom.js";
 import { clock, compact, day, fixed, money, moneyDigits, percent, quantity, share, signOf, words } from "../format.js";
@@ -22,12 +23,18 @@ export function renderPanels(store, changed) {
 export function titleOf(store, symbol) {
   if (store.price === null) return "OpenSQT";
   const price = fixed(store.price, store.digits);
-  const total = store.grid ? profitAt(store.grid, store.price).total : 0;
-  const profit = store.grid ? ` · ${store.grid?.volume === "" ? share(total) : money(total)}` : "";
-  return `${price}${profit} · ${symbol}`;
+  if (!store.grid) return `${price} · ${symbol}`;
+  const total = profitAt(store.grid, store.price).total;
+  const profit = isRedacted(store.grid) ? share(total) : money(total);
+  return `${price} · ${profit} · ${symbol}`;
 }
 
-/** @param {Store} store @returns {string} */
+/** Whether the amounts of a grid are shares of its traded volume. @param {Grid} grid */
+function isRedacted(grid) {
+  return grid.volume === "";
+}
+
+/** The quote currency: `USDT` of `BTC/USDT:USDT`. @param {Store} store @returns {string} */
 function quoteOf(store) {
   return store.status?.market.split(":")[0].split("/")[1] ?? "";
 }
@@ -136,12 +143,15 @@ function renderProfit(store) {
     return;
   }
   const profit = profitAt(grid, store.price);
+  // In the order of `ids`; the total is shown twice.
   const figures = [profit.total, profit.grid, profit.unpaired, profit.openFees, profit.funding, profit.total, Number(grid.buy_and_hold)];
   const digits = moneyDigits(...figures);
-  // Redacted amounts are shares of the traded volume.
-  const isShare = grid.volume === "";
-  const shown = (/** @type {number} */ value) => (isShare ? share(value) : money(value, digits));
-  ids.forEach((id, i) => setSigned(byId(id), shown(figures[i]), isShare ? Math.sign(figures[i]) : signOf(figures[i], digits)));
+  const isShare = isRedacted(grid);
+  ids.forEach((id, i) => {
+    const figure = figures[i];
+    if (isShare) setSigned(byId(id), share(figure), Math.sign(figure));
+    else setSigned(byId(id), money(figure, digits), signOf(figure, digits));
+  });
   const since = grid.first_time * 1000;
   const quote = isShare ? "of the turnover," : quoteOf(store);
   setText(byId("total-note"), grid.first_time ? `${quote} since ${day(since)} ${clock(since).slice(0, 5)} UTC` : `${quote}, no trade yet`);

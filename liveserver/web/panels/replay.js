@@ -5,6 +5,7 @@
 /** @import { Part, Store } from "../model/store.js" */
 import { byId, setData, setText } from "../dom.js";
 
+/** The range that is proposed: the last 15 minutes. */
 const DEFAULT_SPAN_S = 900;
 
 export class ReplayBar {
@@ -15,7 +16,9 @@ export class ReplayBar {
   #to = input("replay-to");
   #speed = /** @type {HTMLSelectElement} */ (byId("replay-speed"));
   #at = input("replay-at");
+  /** Whether the slider is being moved, so that messages must not move it. */
   #isSeeking = false;
+  /** Whether the replay was stopped here, and the server has not confirmed it yet. */
   #isLeaving = false;
   /** @type {string | undefined} */
   #state = undefined;
@@ -79,7 +82,7 @@ export class ReplayBar {
     this.#send({ type: "play", data: { speed: this.#chosenSpeed } });
   }
 
-  /** @param {number} to seconds */
+  /** @param {number} to seconds since the epoch */
   #seek(to) {
     this.#isSeeking = false;
     this.#send({ type: "seek", data: { to } });

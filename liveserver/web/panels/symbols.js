@@ -83,8 +83,10 @@ export class SymbolChoice {
     if (event.ctrlKey || event.metaKey || event.altKey || !this.#symbols.length) return;
     const at = this.#symbols.findIndex((entry) => entry.symbol === this.#shown);
     const count = this.#symbols.length;
-    const step = event.key === "]" ? 1 : event.key === "[" ? -1 : 0;
-    if (step) this.choose("symbol", this.#symbols[(Math.max(at, 0) + step + count) % count].symbol);
+    if (event.key !== "]" && event.key !== "[") return;
+    const step = event.key === "]" ? 1 : -1;
+    const next = (Math.max(at, 0) + step + count) % count;
+    this.choose("symbol", this.#symbols[next].symbol);
   }
 }
 

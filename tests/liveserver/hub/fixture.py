@@ -21,11 +21,11 @@ class RecordingViewer:
         self.raw: list[dict[str, Any]] = []
         self.closed: CloseCode | None = None
 
-    def send(self, data: bytes, messages: int) -> bool:
-        if len(self.received) + messages > self._capacity:
+    def send(self, data: bytes, message_count: int) -> bool:
+        if len(self.received) + message_count > self._capacity:
             return False
         raw = objects_in(data)
-        assert len(raw) == messages
+        assert len(raw) == message_count
         self.raw += raw
         self.received += [(message["type"], message["data"]) for message in raw]
         self.writes += 1

@@ -1,12 +1,13 @@
 """The hub: snapshots, live messages, one write per tick, slow viewers."""
 
-from liveserver.hub.group import MAX_PENDING_BYTES, CloseCode, ProtocolVersion
+from liveserver.hub.encoding import Encoding
+from liveserver.hub.group import MAX_PENDING_BYTES, CloseCode
 from liveserver.hub.hub import Hub
 from liveserver.protocol.client_messages import RequestedTopic
 from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.session_messages import ErrorData
 from liveserver.protocol.symbol_names import Channel, Market
-from liveserver.view.projection import Outgoing, VersionFilter
+from liveserver.view.projection import Outgoing, ProtocolFilter
 from liveserver.view.rendering import LazyMessage
 from tests.liveserver import events
 from tests.liveserver.events import BTC, ETH
@@ -113,7 +114,7 @@ def test_slow_viewer_is_removed_without_delaying_others() -> None:
 def test_v2_messages_name_market_and_sequence() -> None:
     fixture = HubFixture(events.ticker("100"))
     viewer = RecordingViewer()
-    fixture.hub.join(viewer, [RequestedTopic()], version=ProtocolVersion.V2)
+    fixture.hub.join(viewer, [RequestedTopic()], encoding=Encoding.V2)
 
     fixture.hub.publish(
         each._replace(seq="MARKET:7") for each in fixture.projection.apply(events.ticker("101"), 7)
@@ -152,7 +153,7 @@ def test_message_without_receivers_is_not_rendered() -> None:
 
     message = LazyMessage(MessageType.ERROR, render, ())
     channel = Channel(Market(events.SIM, BTC))
-    fixture.hub.publish([Outgoing(channel, message, versions=VersionFilter.V2)])
+    fixture.hub.publish([Outgoing(channel, message, protocols=ProtocolFilter.V2)])
     assert rendered == []
-    fixture.hub.publish([Outgoing(channel, message, versions=VersionFilter.PLAIN)])
+    fixture.hub.publish([Outgoing(channel, message, protocols=ProtocolFilter.PLAIN)])
     assert rendered == ["once"]

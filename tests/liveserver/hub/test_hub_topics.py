@@ -2,7 +2,8 @@
 
 import pytest
 
-from liveserver.hub.group import CloseCode, ProtocolVersion
+from liveserver.hub.encoding import Encoding
+from liveserver.hub.group import CloseCode
 from liveserver.protocol.client_messages import RequestedTopic
 from liveserver.protocol.cursors import DURABLE_STREAMS, SnapshotReason, StreamCursor
 from liveserver.protocol.server_messages import Message, MessageType
@@ -127,7 +128,7 @@ def test_new_projection_queues_a_backfill_for_a_blocked_viewer() -> None:
     blocked, ready = RecordingViewer(), RecordingViewer()
     blocked.is_blocked = True
     for viewer in (blocked, ready):
-        fixture.hub.join(viewer, [RequestedTopic()], version=ProtocolVersion.V2)
+        fixture.hub.join(viewer, [RequestedTopic()], encoding=Encoding.V2)
     before = len(blocked.received)
 
     other = Projection()
@@ -152,7 +153,7 @@ def test_resume_sends_missed_events_and_state_in_one_write() -> None:
     cursors = {
         str(stream): StreamCursor("once", 3 if stream == "ORDERS" else 0) for stream in DURABLE_STREAMS
     }
-    fixture.hub.join(viewer, [RequestedTopic()], version=ProtocolVersion.V2, cursors=cursors)
+    fixture.hub.join(viewer, [RequestedTopic()], encoding=Encoding.V2, cursors=cursors)
 
     assert viewer.writes == 1
     assert viewer.types[:4] == ["resumed", "orders", "orders", "orders"]
@@ -160,13 +161,13 @@ def test_resume_sends_missed_events_and_state_in_one_write() -> None:
     assert viewer.types[-2:] == ["symbols", "streams"]
 
 
-@pytest.mark.parametrize("version", [ProtocolVersion.V2, ProtocolVersion.PUBLIC_V2])
-def test_cursors_are_broadcast_to_all_v2_viewers(version: ProtocolVersion) -> None:
+@pytest.mark.parametrize("encoding", [Encoding.V2, Encoding.PUBLIC_V2])
+def test_cursors_are_broadcast_to_all_v2_viewers(encoding: Encoding) -> None:
     fixture = HubFixture(events.ticker("100"))
     for stream in DURABLE_STREAMS:
         fixture.projection.log.add_stream(stream, "once", 0)
     viewer = RecordingViewer()
-    fixture.hub.join(viewer, [RequestedTopic()], version=version)
+    fixture.hub.join(viewer, [RequestedTopic()], encoding=encoding)
 
     event = events.report("o1")
     fixture.projection.apply_stored("ORDERS", 1, 1, event, encode(event))

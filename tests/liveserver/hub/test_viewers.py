@@ -2,14 +2,15 @@
 
 import pytest
 
-from liveserver.hub.group import ProtocolVersion, SubscriberGroup
+from liveserver.hub.encoding import Encoding
+from liveserver.hub.group import SubscriberGroup
 from liveserver.hub.resume import ResumeProgress
 from liveserver.hub.viewers import ViewerRecord, ViewerState
 from tests.liveserver.hub.fixture import RecordingViewer
 
 
 def new_record() -> ViewerRecord:
-    return ViewerRecord(RecordingViewer(), [], SubscriberGroup(frozenset(), ProtocolVersion.V2))
+    return ViewerRecord(RecordingViewer(), [], SubscriberGroup(frozenset(), Encoding.V2))
 
 
 @pytest.mark.parametrize("state", ViewerState)

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liveserver.auth.settings import Access
-from liveserver.hub.group import ProtocolVersion, encode_frame
+from liveserver.hub.encoding import Encoding, encode_frame
 from liveserver.protocol import server_messages as market_messages
 from liveserver.protocol import session_messages
 from liveserver.protocol.cursors import StreamCursor
-from liveserver.protocol.redaction import TABLE, UNKEYED, hide, keep, pseudonyms, redacted
+from liveserver.protocol.redaction import TABLE, UNKEYED_PSEUDONYM, hide, keep, pseudonyms, redacted
 from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.symbol_names import Channel
 from liveserver.view.projection import Projection
@@ -123,7 +123,7 @@ def test_no_digit_of_a_secret_is_sent(
 ) -> None:
     secret = f"{'-' if is_negative else ''}{whole}{MARK}.{fraction}{MARK}"
 
-    shown = msgspec.json.encode(redacted(filled_with(kind, secret), UNKEYED)).decode()
+    shown = msgspec.json.encode(redacted(filled_with(kind, secret), UNKEYED_PSEUDONYM)).decode()
 
     assert MARK not in shown
 
@@ -132,7 +132,7 @@ def test_no_digit_of_a_secret_is_sent(
 def test_any_amount_or_text_is_redacted_without_an_error(amount: Decimal, word: str) -> None:
     for kind in TABLE:
         for secret in (str(amount), word):
-            redacted(filled_with(kind, secret), UNKEYED)
+            redacted(filled_with(kind, secret), UNKEYED_PSEUDONYM)
 
 
 def marked(text: str) -> Decimal:
@@ -185,14 +185,14 @@ def marked_projection() -> Projection:
     return projection
 
 
-@pytest.mark.parametrize("version", [ProtocolVersion.PUBLIC_PLAIN, ProtocolVersion.PUBLIC_V2])
-def test_public_snapshot_contains_no_secret(version: ProtocolVersion) -> None:
+@pytest.mark.parametrize("encoding", [Encoding.PUBLIC_PLAIN, Encoding.PUBLIC_V2])
+def test_public_snapshot_contains_no_secret(encoding: Encoding) -> None:
     projection = marked_projection()
     market = next(iter(projection.names))
     messages = projection.snapshot(Channel(market, "1m"))
 
-    full = b"".join(encode_frame(message, ProtocolVersion.V2) for message in messages)
-    public = b"".join(encode_frame(message, version) for message in messages)
+    full = b"".join(encode_frame(message, Encoding.V2) for message in messages)
+    public = b"".join(encode_frame(message, encoding) for message in messages)
 
     assert full.count(MARK.encode()) > 25
     assert MARK.encode() not in public
@@ -209,7 +209,7 @@ def test_grid_amounts_become_shares_of_the_volume() -> None:
     grid = projection.view(market).grid
     assert grid is not None
     messages = projection.market_snapshot(Channel(market, "1m"))
-    shown = redacted(next(each.data for each in messages if each.type == "grid_state"), UNKEYED)
+    shown = redacted(next(each.data for each in messages if each.type == "grid_state"), UNKEYED_PSEUDONYM)
 
     assert shown.volume == ""
     assert abs(Decimal(shown.total_profit) - grid.total_profit / grid.volume) <= Decimal("0.000001")
@@ -221,7 +221,7 @@ def test_order_keeps_a_stable_pseudonym_and_its_filled_share() -> None:
     half = msgspec.structs.replace(order, id="a", quantity="4", filled="2")
     other = msgspec.structs.replace(half, id="b")
 
-    shown, again, another = (redacted(each, UNKEYED) for each in (half, half, other))
+    shown, again, another = (redacted(each, UNKEYED_PSEUDONYM) for each in (half, half, other))
 
     assert (shown.quantity, shown.filled) == ("", "0.5")
     assert shown.id == again.id != another.id
@@ -238,8 +238,8 @@ def test_struct_outside_the_table_is_rejected() -> None:
         amount: str
 
     with pytest.raises(KeyError):
-        redacted(Added("1"), UNKEYED)
+        redacted(Added("1"), UNKEYED_PSEUDONYM)
 
 
 def test_hidden_null_stays_null() -> None:
-    assert hide(None, None, UNKEYED) is None
+    assert hide(None, None, UNKEYED_PSEUDONYM) is None

@@ -1,0 +1,88 @@
+"""Encode messages as WebSocket frames, in the form that a viewer's protocol and permissions require."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from liveserver.protocol.frames import text_frame
+from liveserver.protocol.redaction import UNKEYED_PSEUDONYM, PseudonymFunction, redacted
+from liveserver.protocol.server_messages import MarketMessage, Message, MessageType, encode_message
+from liveserver.protocol.symbol_names import Channel
+
+
+class Encoding(StrEnum):
+    """A protocol (plain or `opensqt.v2`) in a full or a redacted form.
+
+    The same ticker of one market:
+
+        PLAIN  {"type": "ticker", "data": {...}}
+        V2     {"type": "ticker", "data": {...}, "venue": "sim", "symbol": "BTC/USDT:USDT", ...}
+    """
+
+    PLAIN = "plain"
+    """`{"type", "data"}`: for clients that request no subprotocol."""
+    V2 = "opensqt.v2"
+    """With `venue` and `symbol` in addition, and `seq` where the message has one."""
+    PUBLIC_PLAIN = "public plain"
+    """`PLAIN`, redacted: for viewers without permission to see amounts."""
+    PUBLIC_V2 = "public opensqt.v2"
+    """`V2`, redacted."""
+
+    def __init__(self, value: str) -> None:
+        self.is_v2 = value.endswith("opensqt.v2")
+        self.is_redacted = value.startswith("public")
+
+    @classmethod
+    def of(cls, *, is_v2: bool, is_redacted: bool) -> "Encoding":
+        """Return the encoding for a viewer."""
+        if is_redacted:
+            return cls.PUBLIC_V2 if is_v2 else cls.PUBLIC_PLAIN
+        return cls.V2 if is_v2 else cls.PLAIN
+
+
+_PLAIN = Encoding.PLAIN  # compared for each message; a module variable is read faster than an enum member
+
+
+class Frame(NamedTuple):
+    """One encoded message, and its type for the metrics."""
+
+    data: bytes
+    type: MessageType
+
+
+def encode_frame(
+    message: Message,
+    encoding: Encoding,
+    channel: Channel | None = None,
+    seq: str = "",
+    stored_time_ms: int = 0,
+    pseudonym: PseudonymFunction = UNKEYED_PSEUDONYM,
+) -> bytes:
+    """Return the frame of a message.
+
+    `channel`, `seq` (`ORDERS:42`, the event's stream and sequence) and `stored_time_ms` (when the bus stored a
+    replayed event, in ms since the epoch; 0 for live data) are encoded in V2 only. `pseudonym` is used by the
+    redacted encodings.
+    """
+    if encoding is _PLAIN:
+        return text_frame(encode_message(message))
+    if encoding.is_redacted:
+        message = Message(message.type, redacted(message.data, pseudonym))
+    if not encoding.is_v2:
+        return text_frame(encode_message(message))
+    venue, symbol = channel.market if channel else ("", "")
+    return text_frame(
+        encode_message(MarketMessage(message.type, message.data, venue, symbol, seq, stored_time_ms))
+    )
+
+
+def encode_frames(
+    messages: Sequence[tuple[Message, str]],
+    encoding: Encoding,
+    channel: Channel,
+    pseudonym: PseudonymFunction,
+) -> list[bytes]:
+    """Return the frames of live messages of one channel, each given with its `seq`."""
+    if encoding is _PLAIN:
+        return [text_frame(encode_message(message)) for message, _ in messages]
+    return [encode_frame(message, encoding, channel, seq, 0, pseudonym) for message, seq in messages]
