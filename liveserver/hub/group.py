@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Protocol
 
-from liveserver.hub.encoding import Encoding
+from liveserver.protocol.encoding import Encoding
 from liveserver.protocol.server_messages import MessageType
 from liveserver.protocol.symbol_names import Channel
 from liveserver.view.event_log import with_market_channels

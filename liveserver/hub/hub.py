@@ -8,7 +8,6 @@ the channels of a viewer change, it receives a snapshot of the added ones.
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from liveserver.hub.encoding import Encoding, Frame, encode_frame
 from liveserver.hub.group import CloseCode, Viewer
 from liveserver.hub.resume import (
     EventBatch,
@@ -24,6 +23,7 @@ from liveserver.hub.viewers import ViewerRecord, ViewerState
 from liveserver.metrics import Metrics
 from liveserver.protocol.client_messages import RequestedTopic
 from liveserver.protocol.cursors import DURABLE_STREAMS, SnapshotReason, StreamCursors
+from liveserver.protocol.encoding import Encoding, Frame, encode_frame
 from liveserver.protocol.redaction import UNKEYED_PSEUDONYM, PseudonymFunction
 from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.session_messages import ErrorData, SnapshotData, SnapshotMarket, StreamsData

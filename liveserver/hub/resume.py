@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
-from liveserver.hub.encoding import Encoding, Frame, encode_frame
 from liveserver.protocol.cursors import SnapshotReason, StreamCursor, StreamCursors
+from liveserver.protocol.encoding import Encoding, Frame, encode_frame
 from liveserver.protocol.redaction import PseudonymFunction
 from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.session_messages import ResumedData

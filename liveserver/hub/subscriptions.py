@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from liveserver.hub.encoding import Encoding, Frame, encode_frame, encode_frames
 from liveserver.hub.group import SubscriberGroup, Viewer
 from liveserver.hub.viewers import ViewerRecord
 from liveserver.metrics import Metrics
 from liveserver.protocol.client_messages import RequestedTopic
+from liveserver.protocol.encoding import Encoding, Frame, encode_frame, encode_frames
 from liveserver.protocol.redaction import UNKEYED_PSEUDONYM, PseudonymFunction
 from liveserver.protocol.server_messages import Message
 from liveserver.protocol.symbol_names import Channel

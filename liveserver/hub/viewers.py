@@ -16,10 +16,10 @@ Only a LIVE viewer is in a group with channels; the others are in the group with
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from liveserver.hub.encoding import Encoding
 from liveserver.hub.group import SubscriberGroup, Viewer
 from liveserver.hub.resume import ResumeProgress
 from liveserver.protocol.client_messages import RequestedTopic
+from liveserver.protocol.encoding import Encoding
 
 
 class ViewerState(Enum):

@@ -21,9 +21,8 @@ from liveserver.protocol.server_messages import (
 from liveserver.protocol.symbol_names import Market
 from liveserver.view import rendering
 from liveserver.view.candles import CandleSeries
-from liveserver.view.dedup import DedupWindow, Key
 from liveserver.view.open_orders import OpenOrderFold, Order
-from liveserver.view.own_trades import OwnTradeFold
+from liveserver.view.own_trades import DedupWindow, Key, OwnTradeFold
 from liveserver.view.rendering import LazyMessage, MarketLabel, decimal_text, decimal_text_or_none
 from schemas.engine.control import CommandResult
 from schemas.engine.events import AlertRaised, Fill, Reconciled, RiskChanged

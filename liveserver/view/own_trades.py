@@ -1,11 +1,18 @@
 """The recent own trades of one market, merged from the venue's trades and the grid's bookings by trade id."""
 
+from bisect import insort
+from typing import Generic, TypeVar
+
 import msgspec
 from msgspec.structs import replace
 
-from liveserver.view.dedup import DedupWindow, Key
 from schemas.engine.events import Fill
+from schemas.units import TimeNs
 from schemas.venue.orders import Trade
+
+T = TypeVar("T")
+Key = tuple[TimeNs, str]
+"""Time and id."""
 
 MAX_TRADES = 500
 """Trades kept of one market."""
@@ -60,3 +67,38 @@ class OwnTradeFold:
 
 def _key(event: Trade | Fill) -> Key:
     return event.time, event.trade_id
+
+
+class DedupWindow(Generic[T]):
+    """A bounded window of the newest `size` items, ordered by time and id, in which each key occurs once."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._keys: list[Key] = []
+        self._items: dict[Key, T] = {}
+
+    def get(self, key: Key) -> T | None:
+        return self._items.get(key)
+
+    def put(self, key: Key, item: T) -> bool:
+        """Store an item, replacing one with the same key; return False if it is older than a full window."""
+        if key not in self._items:
+            if len(self._keys) >= self._size:
+                if key < self._keys[0]:
+                    return False
+                del self._items[self._keys.pop(0)]
+            insort(self._keys, key)
+        self._items[key] = item
+        return True
+
+    def add(self, key: Key, item: T) -> bool:
+        """Store a new item; return False if the key is known or older than a full window."""
+        return key not in self._items and self.put(key, item)
+
+    def items(self) -> list[tuple[Key, T]]:
+        """Return all keys and items, oldest first."""
+        return [(key, self._items[key]) for key in self._keys]
+
+    def values(self) -> list[T]:
+        """Return all items, oldest first."""
+        return [self._items[key] for key in self._keys]

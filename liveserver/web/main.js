@@ -1,10 +1,9 @@
 // @ts-check
 /** Wiring: messages update the store; changed parts are rendered once per animation frame. */
 
-import { Cursors } from "./api/cursors.js";
 import { fetchReasons } from "./api/reasons.js";
 import { Session } from "./api/session.js";
-import { LiveSocket } from "./api/socket.js";
+import { Cursors, LiveSocket } from "./api/socket.js";
 import { PriceChart, legendOf } from "./charts/chart.js";
 import { byId, setText } from "./dom.js";
 import { Store } from "./model/store.js";

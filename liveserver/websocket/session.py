@@ -21,11 +21,10 @@ from liveserver.auth.authenticator import Authenticator
 from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.rate_limit import TokenBucket
 from liveserver.auth.roles import LOCAL
-from liveserver.hub.encoding import Encoding
 from liveserver.hub.group import CloseCode
 from liveserver.protocol.client_messages import Control, InvalidRequest, RequestedTopic, decode_request
 from liveserver.protocol.cursors import StreamCursors, parse_cursors
-from liveserver.protocol.frames import PING, wire_size
+from liveserver.protocol.encoding import PING, Encoding, wire_size
 from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.session_messages import ErrorData
 from liveserver.websocket.backlog import Backlog

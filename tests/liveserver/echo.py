@@ -21,11 +21,10 @@ from websockets.http11 import Request
 from liveserver.http.app import create_app
 from liveserver.http.assets import Assets
 from liveserver.http.server import listen, serving
-from liveserver.hub.encoding import Encoding
 from liveserver.hub.hub import Hub
 from liveserver.hub.replica import Replica
 from liveserver.metrics import Metrics
-from liveserver.protocol.frames import text_frame
+from liveserver.protocol.encoding import Encoding, text_frame
 from liveserver.protocol.server_messages import Message
 from liveserver.websocket.context import Limits
 from liveserver.websocket.handshake import HandshakePolicy

@@ -3,13 +3,13 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveserver.hub.encoding import Encoding
 from liveserver.hub.group import Viewer
 from liveserver.hub.hub import Hub
 from liveserver.hub.resume import WaitFor
 from liveserver.metrics import Metrics
 from liveserver.protocol.client_messages import RequestedTopic
 from liveserver.protocol.cursors import DURABLE_STREAMS
+from liveserver.protocol.encoding import Encoding
 from liveserver.view.event_log import EventBuffer, StoredEvent, with_market_channels
 from liveserver.view.projection import Projection
 from schemas.codec import Event, encode

@@ -36,7 +36,7 @@ from liveserver.http.server import SEND_BUFFER, listen, raise_open_file_limit, s
 from liveserver.hub.hub import Hub
 from liveserver.hub.replica import Replica
 from liveserver.metrics import Metrics
-from liveserver.protocol.frames import text_frame
+from liveserver.protocol.encoding import text_frame
 from liveserver.protocol.server_messages import Message, MessageType, TickerData, encode_message
 from liveserver.protocol.session_messages import ErrorData
 from liveserver.protocol.symbol_names import Channel, Market

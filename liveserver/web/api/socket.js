@@ -1,7 +1,7 @@
 // @ts-check
-/** The WebSocket connection: detects a silent server, and reconnects with back-off. */
+/** The WebSocket connection: detects a silent server, reconnects with back-off, and resumes from its cursors. */
 
-/** @import { Message, Request } from "../messages.js" */
+/** @import { Message, Request, StreamCursor } from "../messages.js" */
 
 /**
  * @typedef {object} Connection the state of the connection
@@ -131,4 +131,43 @@ export class LiveSocket {
 function retryDelay(attempts) {
   const delay = Math.min(FIRST_DELAY_MS * 2 ** (attempts - 1), MAX_DELAY_MS);
   return delay * (1 + JITTER * (Math.random() - 0.5));
+}
+
+/** Cursors into the event streams, from which a new connection can resume. */
+export class Cursors {
+  /** @type {Map<string, StreamCursor>} */
+  #streams = new Map();
+  /** The market that the snapshot was for, by its exact names. @type {Record<string, string>} */
+  #market = {};
+
+  /** Forget all cursors: the next connection starts with a snapshot. */
+  reset() {
+    this.#streams = new Map();
+    this.#market = {};
+  }
+
+  /** Advance to a message; return whether it is new. @param {Message} message */
+  advance(message) {
+    if (message.replayed) return true;
+    if (message.type === "snapshot" || message.type === "streams") {
+      this.#streams = new Map(Object.entries(message.data.streams));
+      if (message.type === "snapshot" && message.data.markets.length) this.#market = { ...message.data.markets[0] };
+      return true;
+    }
+    // For example "ORDERS:1042".
+    const [stream, number] = (message.seq ?? "").split(":");
+    const cursor = this.#streams.get(stream);
+    if (!cursor) return true;
+    if (Number(number) <= cursor.sequence) return false;
+    this.#streams.set(stream, { ...cursor, sequence: Number(number) });
+    return true;
+  }
+
+  /** The handshake's query to resume, such as `symbol=...&resume=ORDERS:1042:2026-...`; null without a cursor. @returns {URLSearchParams | null} */
+  query() {
+    if (!this.#streams.size || !this.#market.symbol) return null;
+    const query = new URLSearchParams(this.#market);
+    for (const [stream, { created, sequence }] of this.#streams) query.append("resume", `${stream}:${sequence}:${created}`);
+    return query;
+  }
 }

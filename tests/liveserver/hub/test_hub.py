@@ -1,9 +1,9 @@
 """The hub: snapshots, live messages, one write per tick, slow viewers."""
 
-from liveserver.hub.encoding import Encoding
 from liveserver.hub.group import MAX_PENDING_BYTES, CloseCode
 from liveserver.hub.hub import Hub
 from liveserver.protocol.client_messages import RequestedTopic
+from liveserver.protocol.encoding import Encoding
 from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.session_messages import ErrorData
 from liveserver.protocol.symbol_names import Channel, Market

@@ -2,10 +2,10 @@
 
 import pytest
 
-from liveserver.hub.encoding import Encoding
 from liveserver.hub.group import CloseCode
 from liveserver.protocol.client_messages import RequestedTopic
 from liveserver.protocol.cursors import DURABLE_STREAMS, SnapshotReason, StreamCursor
+from liveserver.protocol.encoding import Encoding
 from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.session_messages import ServerData
 from liveserver.view.projection import Projection

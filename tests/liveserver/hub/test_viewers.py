@@ -2,10 +2,10 @@
 
 import pytest
 
-from liveserver.hub.encoding import Encoding
 from liveserver.hub.group import SubscriberGroup
 from liveserver.hub.resume import ResumeProgress
 from liveserver.hub.viewers import ViewerRecord, ViewerState
+from liveserver.protocol.encoding import Encoding
 from tests.liveserver.hub.fixture import RecordingViewer
 
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liveserver.auth.settings import Access
-from liveserver.hub.encoding import Encoding, encode_frame
 from liveserver.protocol import server_messages as market_messages
 from liveserver.protocol import session_messages
 from liveserver.protocol.cursors import StreamCursor
+from liveserver.protocol.encoding import Encoding, encode_frame
 from liveserver.protocol.redaction import TABLE, UNKEYED_PSEUDONYM, hide, keep, pseudonyms, redacted
 from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.symbol_names import Channel

@@ -1,13 +1,29 @@
-"""Encode messages as WebSocket frames, in the form that a viewer's protocol and permissions require."""
+"""Encode messages as WebSocket frames, in the form that a viewer's protocol and permissions require.
 
+Frames are those of RFC 6455. Server frames are unmasked, so that the same bytes serve every viewer.
+"""
+
+import struct
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from liveserver.protocol.frames import text_frame
+from websockets.frames import Frame as ReceivedFrame
+
 from liveserver.protocol.redaction import UNKEYED_PSEUDONYM, PseudonymFunction, redacted
 from liveserver.protocol.server_messages import MarketMessage, Message, MessageType, encode_message
 from liveserver.protocol.symbol_names import Channel
+
+TEXT_HEAD = 0x81
+"""First byte of an unfragmented text message: the FIN bit and opcode 1."""
+
+PING = b"\x89\x00"
+"""A ping frame without a payload."""
+
+MASK_BYTES = 4
+
+MAX_CACHED_SIZE = 4096
+"""Payload bytes below which the frame head is precomputed."""
 
 
 class Encoding(StrEnum):
@@ -86,3 +102,28 @@ def encode_frames(
     if encoding is _PLAIN:
         return [text_frame(encode_message(message)) for message, _ in messages]
     return [encode_frame(message, encoding, channel, seq, 0, pseudonym) for message, seq in messages]
+
+
+def text_frame(payload: bytes) -> bytes:
+    """Return one text frame; `payload` is UTF-8. `{}` becomes the bytes 81 02 7b 7d."""
+    size = len(payload)
+    if size < MAX_CACHED_SIZE:
+        return _heads[size] + payload
+    return _head(size) + payload
+
+
+def _head(size: int) -> bytes:
+    if size < 126:
+        return bytes((TEXT_HEAD, size))
+    if size < 65536:
+        return struct.pack(">BBH", TEXT_HEAD, 126, size)
+    return bytes((TEXT_HEAD, 127)) + size.to_bytes(8, "big")
+
+
+def wire_size(frame: ReceivedFrame) -> int:
+    """Return the size in bytes of a received (masked) frame on the wire, with the shortest length field."""
+    size = len(frame.data)
+    return 2 + (0 if size < 126 else 2 if size < 65536 else 8) + MASK_BYTES + size
+
+
+_heads = [_head(size) for size in range(MAX_CACHED_SIZE)]
