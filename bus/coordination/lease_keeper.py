@@ -178,7 +178,7 @@ class Leases:
             elif self._revision is not None and message.sequence > self._revision:
                 self._lose_all("removed from the group")
         for lease in tuple(self._held.values()):
-            if key == self._membership.lease_key(lease.key) and message.sequence > lease.revision:
+            if key == self._membership.claim_key(lease.key) and message.sequence > lease.revision:
                 seen = self._membership.claims.get(lease.key)
                 if seen is None or seen.claim is None or seen.claim.incarnation != self._incarnation:
                     self._lose(lease, "taken over")
@@ -238,7 +238,7 @@ class Leases:
             self._release_one_excess()
 
     async def _remove_silent(self) -> None:
-        for name in self._membership.silent(self._echo_at - self._timing.expire_s):
+        for name in self._membership.members_not_seen_since(self._echo_at - self._timing.expire_s):
             if name != self.name:
                 seen = self._membership.members.pop(name)
                 self._log.warning("member_expired", member=name)
@@ -280,7 +280,7 @@ class Leases:
 
     async def _claim(self, key: str) -> int | None:
         claim = Claim(holder=self.name, incarnation=self._incarnation)
-        name, seen = self._membership.lease_key(key), self._membership.claims.get(key)
+        name, seen = self._membership.claim_key(key), self._membership.claims.get(key)
         try:
             if seen is not None:
                 return await self._registry.update(name, claim, seen.revision)
@@ -293,7 +293,7 @@ class Leases:
 
     def _release_one_excess(self) -> None:
         share = self._share
-        if self._active > share and self._membership.has_room(self.name, share):
+        if self._active > share and self._membership.another_member_can_take_more(self.name, share):
             last = max(key for key, lease in self._held.items() if not lease.lost.is_set())
             self._lose(self._held[last], "another member has room")
 
@@ -304,7 +304,7 @@ class Leases:
 
     def _is_silent(self, name: str) -> bool:
         seen = self._membership.members.get(name)
-        return seen is not None and self._clock() - seen.seen_at > self._timing.expire_s
+        return seen is not None and self._clock() - seen.seen_at_s > self._timing.expire_s
 
     @property
     def _active(self) -> int:
@@ -312,7 +312,7 @@ class Leases:
 
     @property
     def _share(self) -> int:
-        return self._membership.share((*self._waiting, *self._held))
+        return self._membership.fair_share((*self._waiting, *self._held))
 
     def _lose(self, lease: Lease, why: str) -> None:
         if not lease.lost.is_set():
@@ -331,7 +331,7 @@ class Leases:
         # If this fails, the key is free once this process is no longer a member.
         with suppress(BusError, TimeoutError):
             async with asyncio.timeout(RELEASE_TIMEOUT_S):
-                await self._registry.delete(self._membership.lease_key(key), revision)
+                await self._registry.delete(self._membership.claim_key(key), revision)
 
     async def _others_stay(self) -> bool:
         if not self._is_leaving:
@@ -342,10 +342,10 @@ class Leases:
         # Other processes that are stopped at the same moment announce it shortly.
         with suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_TOGETHER_S):
-                while self._membership.has_staying(besides=self.name):
+                while self._membership.has_other_active_member(self.name):
                     self._entry_received.clear()
                     await self._entry_received.wait()
-        return self._membership.has_staying(besides=self.name)
+        return self._membership.has_other_active_member(self.name)
 
     async def _recover(self, error: BusError) -> None:
         self._log.info("lease_retry", detail=error)

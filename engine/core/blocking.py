@@ -49,7 +49,7 @@ def evaluate(draft: Draft, silence: TimePassed | None) -> None:
     circuit_breaker.evaluate_round_trips(draft)
     drawdown.evaluate(draft)
     latency.evaluate(draft)
-    stale_feed.evaluate(draft)
+    stale_feed.trip_when_lost_too_long(draft)
     circuit_breaker.evaluate_cool_down(draft)
     release_margin(draft)
 

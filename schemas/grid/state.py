@@ -270,7 +270,7 @@ class GridState(msgspec.Struct, kw_only=True):
     """The unexplained part of the venue's position at the last reconciliation pass."""
     breaker: Breaker = msgspec.field(default_factory=Breaker)
     feed_lost_time: TimeNs = 0
-    """The time of the newest tick when the feed was lost; cleared by a newer tick. 0 while the feed is up."""
+    """The time of the newest tick before the feed was lost; also the flag of the loss: 0 while the feed is up."""
     halt: Halt | None = None
     """The stop in effect; None while the grid may quote."""
     removed: bool = False
