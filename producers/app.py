@@ -22,7 +22,7 @@ from bus import (
 )
 from producers.account.publisher import AccountPublisher
 from producers.gateway.engine_watchdog import HeartbeatMonitor
-from producers.gateway.executor import GatewayMetrics, PreTradeChecks
+from producers.gateway.executor import GatewayContext, GatewayMetrics
 from producers.gateway.exposure import Exposure
 from producers.gateway.exposure_feed import ExposureFeed
 from producers.gateway.gateway import Gateway
@@ -158,8 +158,8 @@ async def gateway(settings: Settings) -> None:
                     metrics=metrics,
                     gate=await _step_gate(own, service.bus, settings, gate),
                     concurrency=1 if settings.lock_step else settings.concurrency,
-                    place_lifetime=settings.place_lifetime,
-                    checks=PreTradeChecks(rate_limiter, exposure, heartbeat, latencies, settings.dead_man_s),
+                    place_lifetime_ns=settings.place_lifetime,
+                    context=GatewayContext(rate_limiter, exposure, heartbeat, latencies, settings.dead_man_s),
                 )
 
         runner = GatewayRunner(service, settings.venue, lease_provider, make_gateway)

@@ -1,8 +1,8 @@
 """Members of a process group, the keys they hold, and the fair share of keys, as read from the bucket `lease`.
 
-A key is a unit of work that one member of the group works on at a time: for engines a symbol of a venue (`sim.BTC-USDT`), for
-the gateways of a venue a symbol (`BTC-USDT`). A member claims a key by an entry that names it as the holder; the claim and
-the member's own entry together are its lease.
+A key is a unit of work for one member at a time: for engines a symbol of a venue (`sim.BTC-USDT`), for the gateways of a
+venue a symbol (`BTC-USDT`). A member claims a key by an entry that names it as the holder; the claim and the member's own
+entry together are its lease.
 
 Example, the group `engine` with one member and one claimed key:
     member.engine.host-4711    {"incarnation": "9f3c...", "waiting": 2, "leaving": false}    member.GROUP.MEMBER

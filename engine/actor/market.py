@@ -35,9 +35,9 @@ class SilenceTimer:
         self._report_count = 0
 
     async def next_silence(self) -> TimePassed:
-        """Wait until `silence_s` have passed since the last tick or report; return the market time, continued since the tick.
+        """Wait until `silence_s` have passed since the last tick or report, and return the market time.
 
-        Never returns before the first tick.
+        The market time is that of the tick, continued by the local clock. Never returns before the first tick.
         """
         while True:
             due_ns = int((self._report_count + 1) * self._silence_s * SECOND_NS)
@@ -59,7 +59,7 @@ class SymbolMarket(Protocol):
 
     @property
     def is_recorded(self) -> bool:
-        """The market is a recording: open orders are neither swept at start nor canceled at shutdown, and receive times are ignored."""
+        """The market is a recording: no sweep at start, no cancels at shutdown, and receive times are ignored."""
 
     @property
     def silence(self) -> SilenceTimer | None:
@@ -69,7 +69,7 @@ class SymbolMarket(Protocol):
         """Return the subjects on MARKET of the feed's state; empty for a recording."""
 
     def position_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
-        """Return the subjects on ACCOUNT of the venue's position, which each sweep is compared with; empty for a recording."""
+        """Return the subjects on ACCOUNT of the venue's position, compared at each sweep; empty for a recording."""
 
     def account(self, bus: Bus, instrument: Instrument) -> AccountSource:
         """Return the source of the account's state before the first order."""
