@@ -78,14 +78,14 @@ class ActorContext(NamedTuple):
     candles: CandlesOf
     metrics: EngineMetrics
     is_last: IsLast
-    """Asked at shutdown: no other engine takes over."""
+    """Returns, at shutdown, whether no other engine will take over the symbol."""
     skipped: frozenset[InputRef]
     """Poison inputs that a reset excluded."""
     log: Logger
 
 
 class Actor(JournaledActor[Step]):
-    """Runs one symbol until it is fenced or a commit fails. Created by `start`."""
+    """Runs one symbol until it is removed or fails. Created by `start`."""
 
     def __init__(
         self,
@@ -138,7 +138,8 @@ class Actor(JournaledActor[Step]):
     async def run(self) -> None:
         """Run the symbol until it is removed.
 
-        Raises: Fenced when another actor took over; Ambiguous, NoSpace or StreamGone when a commit failed.
+        Raises: an ExceptionGroup of PoisonInput when the core failed on an input; Fenced when another actor took over; or
+        another BusError when a commit failed or the events of a step were not stored.
         """
         self._gates.orders.leave(self._offsets[Stream.ORDERS].sequence, self._journal.sequence)
         self._publish_grid()
@@ -160,11 +161,11 @@ class Actor(JournaledActor[Step]):
                 pump.cancel()
 
     def why_not_quoting(self) -> NotQuoting | None:
-        """Return the reason for not quoting, None when an opening order is out."""
+        """Return the reason for not quoting, None while an opening order is live."""
         return self._grid.why_not_quoting()
 
     def status(self) -> dict[str, object]:
-        """Return the symbol's part of /status."""
+        """Return the symbol's section of /status."""
         reason, state = self._grid.why_not_quoting(), self._grid.state
         age_s = (time.time_ns() - self._price_time) / SECOND_NS if self._price_time else None
         return {
@@ -205,6 +206,7 @@ class Actor(JournaledActor[Step]):
             case Ticker() as ticker:
                 await self._on_ticker(ticker)
             case OpenOrders() as sweep:
+                # A sweep, the periodic query of the venue's open orders, with the position if it was read before.
                 known = (each for each in self._positions if each.time <= sweep.time)
                 await self._process(sweep, *known)
             case EngineStopping() as event:
