@@ -63,7 +63,7 @@ class Orchestrator:
     def _symbol_status(self, key: str, symbol: SymbolRunner) -> dict[str, object]:
         standing = str(symbol.assignment)
         if symbol.assignment is Assignment.WAITING:
-            standing = self._runner.standing(key, is_running=False)
+            standing = self._runner.holder_text(key, is_running=False)
         return {"standing": standing, **symbol.status()}
 
     def _reasons(self) -> Iterator[NotQuotingReason]:

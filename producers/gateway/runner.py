@@ -59,7 +59,7 @@ class GatewayRunner:
 
     def _symbol_status(self, symbol: Symbol) -> dict[str, object]:
         gateway = self._running.get(symbol)
-        standing = self._runner.standing(escape(symbol), is_running=gateway is not None)
+        standing = self._runner.holder_text(escape(symbol), is_running=gateway is not None)
         if gateway is not None:
             return {"standing": standing, **gateway.status()}
         problem = self._problems.get(symbol)
