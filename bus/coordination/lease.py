@@ -10,7 +10,10 @@ from typing import Any, Protocol
 
 
 class Lease:
-    """A lease on a key: this process may work on it from when `granted` is set until `lost` is set."""
+    """A lease on a key: this process may work on it from when `granted` is set until `lost` is set.
+
+    Leases are advisory: two processes may briefly work on one key. Their commits are exclusive by fencing in the journal.
+    """
 
     def __init__(self, key: str, has_remaining_members: Callable[[], Coroutine[Any, Any, bool]]) -> None:
         self.key = key

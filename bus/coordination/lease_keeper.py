@@ -5,8 +5,6 @@ claim names, while that member's entry exists. No clocks are compared between ho
 for a while, by the local clock, is removed by compare-and-set, and its keys are free. If it was only paused, its next
 renewal fails: it then drops all its leases, stops their work, and joins again.
 
-Leases are advisory: two processes may briefly work on one key. Their commits are exclusive by fencing in the journal.
-
     async with leases(bus, "engine", name) as mine:
         await mine.run_while_held("sim.BTC-USDT", work)     # waits, works until the lease is lost, releases
 """
@@ -194,7 +192,8 @@ class Leases:
     async def _join(self) -> None:
         key = self._membership.member_key(self.name)
         stored = await self._registry.get(key)
-        if stored is not None and self._has_joined and not self._is_silent(self.name):
+        is_silent = self.name in self._members_silent_at(self._clock_s())
+        if stored is not None and self._has_joined and not is_silent:
             return  # a later process uses our name
         if stored is None:
             revision = await self._registry.create(key, self._own_entry())
@@ -238,9 +237,7 @@ class Leases:
             self._release_one_excess()
 
     async def _remove_silent(self) -> None:
-        for name in self._membership.members_not_seen_since(
-            self._own_entry_seen_at_s - self._timing.expire_s
-        ):
+        for name in self._members_silent_at(self._own_entry_seen_at_s):
             if name != self.name:
                 seen = self._membership.members.pop(name)
                 self._log.warning("member_expired", member=name)
@@ -295,9 +292,8 @@ class Leases:
 
     def _release_one_excess(self) -> None:
         fair_share = self._fair_share
-        if self._held_count > fair_share and self._membership.another_member_can_take_more(
-            self.name, fair_share
-        ):
+        is_wanted = self._membership.another_member_can_take_more(self.name, fair_share)
+        if self._held_count > fair_share and is_wanted:
             last = max(key for key, lease in self._held.items() if not lease.lost.is_set())
             self._lose(self._held[last], "another member has room")
 
@@ -306,9 +302,8 @@ class Leases:
         own = self._membership.members.get(self.name)
         return self._revision is not None and own is not None and own.member.incarnation == self._incarnation
 
-    def _is_silent(self, name: str) -> bool:
-        seen = self._membership.members.get(name)
-        return seen is not None and self._clock_s() - seen.seen_at_s > self._timing.expire_s
+    def _members_silent_at(self, time_s: float) -> list[str]:
+        return self._membership.members_not_seen_since(time_s - self._timing.expire_s)
 
     @property
     def _held_count(self) -> int:

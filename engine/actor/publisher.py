@@ -28,7 +28,7 @@ class DerivedEvent(NamedTuple):
     subject: str
     event: msgspec.Struct
     message_id: str
-    """Deterministic, so that republishing is idempotent: `engine.sim.BTC-USDT_USDT.fill.3.0` (step 3, index 0)."""
+    """Example: `engine.sim.BTC-USDT_USDT.fill.3.0` (step 3, index 0). The stream drops repetitions within two minutes."""
 
 
 class Publisher:
