@@ -65,7 +65,7 @@ class GatewayContext(NamedTuple):
     latencies: OrderLatencies
     """Records the response times of placements."""
     dead_man_s: float = 0.0
-    """Seconds without a request after which the venue cancels all orders; 0 is never."""
+    """Seconds after which the venue cancels all orders of the symbol unless the gateway defers it; 0 is never."""
 
 
 class OrderExecutor:
