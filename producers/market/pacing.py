@@ -32,13 +32,13 @@ class Pace(Protocol):
     """Controls when updates of the market reach the bus."""
 
     async def before(self, update: MarketUpdate) -> None:
-        """Return when the update may be published."""
+        """Wait until the update may be published."""
 
     async def ticker(self, subject: str, ticker: Ticker) -> None:
         """Publish a ticker."""
 
     async def after(self, update: MarketUpdate) -> None:
-        """Return when the update is processed."""
+        """Wait until the published update is processed; in real time without waiting."""
 
 
 class RealTime:

@@ -73,7 +73,7 @@ def close(draft: Draft, details: str) -> bool:
 
 
 def half_open_time(state: GridState) -> TimeNs:
-    """Return when an open breaker turns half-open."""
+    """Return the time at which an open breaker turns half-open."""
     return state.breaker.opened_time + state.settings.breaker_cool_down
 
 

@@ -39,7 +39,7 @@ class Portfolio:
         self._seen: dict[Symbol, SymbolSeen] = {}
 
     def process(self, inputs: Sequence[PortfolioInput]) -> PortfolioChange | None:
-        """Apply inputs in order and return the step they make, or None and an unchanged state."""
+        """Apply inputs in order and return the step they make; None when they change nothing in the state."""
         with localcontext(CONTEXT):
             return self._process(inputs)
 
