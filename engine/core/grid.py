@@ -54,7 +54,8 @@ class NoActionBand(NamedTuple):
 class Grid:
     """One grid: its state, mutated in place by each step, and caches derived from it.
 
-    Inputs concern its symbol, the symbols it monitors, the account, or the portfolio's limits. Discard the object when a step could not be committed: its state is ahead.
+    Inputs concern its symbol, the symbols it monitors, the account, or the portfolio's limits. Discard the object when a
+    step could not be committed: its state is ahead.
     """
 
     def __init__(self, state: GridState | None, step: int) -> None:
