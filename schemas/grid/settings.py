@@ -100,7 +100,10 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
     trigger_price: Price | None = None
     """Nothing is placed until the price has reached this one from its first value."""
     adopt_position: bool | None = None
-    """Whether the account's position at the first start is spread over the levels; None: of perpetuals only."""
+    """Whether the account's position at the first start is spread over the levels; None: of perpetuals only.
+
+    Requires `preflight` or `trigger_price`: without both, there is no startup in which a position is adopted.
+    """
     preflight: bool = False
     """Whether the account is checked before the first order. False in entries stored before this check existed."""
     max_leverage: Decimal = Decimal(10)
