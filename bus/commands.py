@@ -35,9 +35,10 @@ class CommandRecord(NamedTuple):
 
 
 async def submit(bus: Bus, command: Command) -> CommandResult:
-    """Store a command exactly once, retrying as necessary, and return the engine's result.
+    """Store a command, retrying until the bus acknowledges it, and return the engine's result. Waits without limit.
 
-    A command with the same id and content, submitted within two minutes, gets the result of the first. Cancelling this
+    The stream drops repetitions by the command id for two minutes: a command with the same id and content, submitted in that
+    time, gets the result of the first. Cancelling this
     call stops the waiting, but does not revoke the command.
     Raises: CommandIdInUse; StreamGone and the other errors of `Bus.store`.
     """

@@ -39,8 +39,8 @@ async def follow_venue_symbols(
     """
     async with aclosing(follow_symbols(bus, log)) as changes:
         async for key, entry in changes:
-            name, _, token = key.partition(".")
-            if name == venue:
+            key_venue, _, token = key.partition(".")
+            if key_venue == venue:
                 yield Symbol(subjects.unescape(token)), entry is not None
 
 

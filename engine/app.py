@@ -8,7 +8,7 @@ import msgspec
 
 from bus import Bus, LeaseProvider, NoLeases, forever, leases, open_service
 from engine.actor.candles import LiveCandles, RecordedCandles
-from engine.actor.watchdog import LiveWatchdog, RecordedWatchdog
+from engine.actor.market import LiveMarket, RecordedMarket
 from engine.orchestrator import Orchestrator
 from engine.portfolio.runner import PortfolioRunner
 
@@ -37,12 +37,12 @@ async def main(settings: Settings) -> None:
             )
         )
         lease_provider = await _lease_provider(stack, service.bus, settings)
-        live_watchdog = partial(LiveWatchdog, lock_step=settings.lock_step)
+        live_market = partial(LiveMarket, lock_step=settings.lock_step)
         orchestrator = Orchestrator(
             service,
             lease_provider,
             lock_step=settings.lock_step,
-            make_watchdog=RecordedWatchdog if settings.is_recorded else live_watchdog,
+            make_market=RecordedMarket if settings.is_recorded else live_market,
             candles=RecordedCandles if settings.is_recorded else LiveCandles,
         )
         service.report("engine", orchestrator.status)

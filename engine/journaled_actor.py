@@ -45,7 +45,7 @@ class ClaimedJournal(Generic[S]):
     """The JOURNAL sequence of `last`, 0 without one."""
     epoch: int
     offsets: dict[str, StreamOffset]
-    """The position in each input stream after which the actor continues."""
+    """By input stream: the offset after which the actor continues."""
 
     @property
     def published_through(self) -> int:
@@ -98,7 +98,7 @@ async def stored_steps(
 
 
 class JournaledActor(Generic[S]):
-    """An actor that owns a claimed journal and reads each durable input once."""
+    """An actor that owns a claimed journal and reads its durable inputs after the offsets of the last committed step."""
 
     def __init__(self, bus: Bus, claimed: ClaimedJournal[S], log: Logger) -> None:
         self._bus = bus

@@ -9,8 +9,8 @@ from bus import FreeRunning, LeaseProvider, LockStep, Registry, Service, decode_
 from bus.coordination.keyed_runner import KeyedRunner
 from engine.actor.actor import ActorContext, ActorGates
 from engine.actor.candles import CandlesOf
+from engine.actor.market import SymbolMarket
 from engine.actor.shutdown import IsLast
-from engine.actor.watchdog import Watchdog
 from engine.metrics import EngineMetrics, NotQuotingCollector, NotQuotingReason
 from engine.quarantine import InputRef
 from engine.symbol_runner import SymbolRunner
@@ -29,13 +29,13 @@ class Orchestrator:
         leases: LeaseProvider,
         *,
         lock_step: bool,
-        make_watchdog: Callable[[], Watchdog],
+        make_market: Callable[[], SymbolMarket],
         candles: CandlesOf,
     ) -> None:
         self._service = service
         self._leases = leases
         self._lock_step = lock_step
-        self._make_watchdog = make_watchdog
+        self._make_market = make_market
         self._candles = candles
         self._metrics = EngineMetrics(service.registry)
         self._symbols: dict[str, SymbolRunner] = {}
@@ -63,7 +63,7 @@ class Orchestrator:
     def _symbol_status(self, key: str, symbol: SymbolRunner) -> dict[str, object]:
         standing = str(symbol.assignment)
         if symbol.assignment is Assignment.WAITING:
-            standing = self._runner.standing(key, is_running=False)
+            standing = self._runner.holder_text(key, is_running=False)
         return {"standing": standing, **symbol.status()}
 
     def _reasons(self) -> Iterator[NotQuotingReason]:
@@ -108,7 +108,7 @@ class Orchestrator:
                 entry=entry,
                 instrument=await self._instrument(key),
                 gates=gates,
-                watchdog=self._make_watchdog(),
+                market=self._make_market(),
                 candles=self._candles,
                 metrics=self._metrics,
                 is_last=is_last,

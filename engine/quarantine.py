@@ -1,4 +1,4 @@
-"""Quarantine of a symbol whose core fails repeatedly on one input, until a reset command."""
+"""Quarantine: a symbol that fails repeatedly, mostly on one input, does not run until a reset command."""
 
 import time
 from collections import deque
@@ -49,7 +49,7 @@ class FailureCounter:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._times: dict[InputRef, deque[float]] = {}
+        self._times: dict[InputRef, deque[float]] = {}  # seconds of the monotonic clock
 
     def add(self, ref: InputRef) -> bool:
         """Count a failure, and return whether the symbol has to be quarantined."""
@@ -94,7 +94,7 @@ async def announce(bus: Bus, entry: SymbolEntry, ref: InputRef, detail: str) -> 
 
 
 async def wait_reset(bus: Bus, entry: SymbolEntry, after: int) -> None:
-    """Return when a command after the CONTROL sequence `after` resets the symbol.
+    """Wait for an unexpired reset of the symbol after the CONTROL sequence `after`.
 
     Raises: BusError when the stream cannot be read; retry.
     """

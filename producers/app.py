@@ -22,7 +22,7 @@ from bus import (
 )
 from producers.account.publisher import AccountPublisher
 from producers.gateway.engine_watchdog import HeartbeatMonitor
-from producers.gateway.executor import GatewayMetrics, PreTradeChecks
+from producers.gateway.executor import GatewayContext, GatewayMetrics
 from producers.gateway.exposure import Exposure
 from producers.gateway.exposure_feed import ExposureFeed
 from producers.gateway.gateway import Gateway
@@ -43,7 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     bus_url: str
     name: str
-    """Unique among the processes of its kind."""
+    """Unique among the processes of its role: market, account or gateway."""
     venue: VenueId
     venue_url: str
     http_port: int = 0
@@ -54,14 +54,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int = 8
     """Concurrent requests to the venue for each symbol."""
     place_lifetime: DurationNs = 10 * SECOND_NS
-    """Maximum age of a decision to place an order; older ones are not sent."""
+    """Maximum age of a committed decision to place an order, and its maximum wait in the gateway's queue."""
     requests_per_s: float = 100.0
     """Orders, cancels and queries of all symbols together; 0 is no limit."""
     request_burst: int = 200
     silent_after_s: float = 3.0
-    """Time without a heartbeat of the engine after which its opening orders are canceled; 0 is never."""
+    """Seconds without a heartbeat of the engine after which its opening orders are canceled; 0 is never."""
     dead_man_s: float = 0.0
-    """Time without the gateway after which the venue cancels all orders, at venues that can; 0 is never."""
+    """Seconds without the gateway, or without heartbeats of the engine, after which a venue that can do so cancels all
+    orders; 0 is never."""
 
 
 ACTIVE = "active"
@@ -158,8 +159,8 @@ async def gateway(settings: Settings) -> None:
                     metrics=metrics,
                     gate=await _step_gate(own, service.bus, settings, gate),
                     concurrency=1 if settings.lock_step else settings.concurrency,
-                    place_lifetime=settings.place_lifetime,
-                    checks=PreTradeChecks(rate_limiter, exposure, heartbeat, latencies, settings.dead_man_s),
+                    place_lifetime_ns=settings.place_lifetime,
+                    context=GatewayContext(rate_limiter, exposure, heartbeat, latencies, settings.dead_man_s),
                 )
 
         runner = GatewayRunner(service, settings.venue, lease_provider, make_gateway)

@@ -11,7 +11,7 @@ VenueError
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from schemas.units import ClientOrderId, Symbol, TimeNs, TradeId, VenueId
+from schemas.units import ClientOrderId, DurationNs, Symbol, TradeId, VenueId
 from schemas.venue.account import Balance, OpenOrder, Position
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
@@ -177,6 +177,6 @@ class OrderEntry(Protocol):
         ...
 
     @property
-    def receive_window(self) -> TimeNs:
+    def receive_window(self) -> DurationNs:
         """Nanoseconds after sending during which a request may be carried out; later, OrderUnknown is final."""
         ...

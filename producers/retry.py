@@ -12,7 +12,7 @@ from producers.ports import VenueError
 RETRY_S = 0.1
 MAX_RETRY_S = 5.0
 LOG_AFTER_S = 0.8
-"""Failures are logged once the delay is this long: before that the venue may be starting."""
+"""Failures are logged once the delay before the retry is this long, in seconds: before that the venue may be starting."""
 STORE_RETRY_S = 0.5
 STREAM_GONE_RETRY_S = 0.05
 STATUS_UNAVAILABLE = 503
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 async def retry(request: Callable[[], Awaitable[T]], log: Logger) -> T:
-    """Return the venue's response, retrying until there is one."""
+    """Return the venue's response, retrying after every VenueError, also after a rejection."""
     backoff = Backoff(RETRY_S, MAX_RETRY_S)
     while True:
         try:
@@ -56,7 +56,10 @@ async def last_stored(bus: Bus, stream: str, subject: str, log: Logger) -> Recei
 
 
 class Outbox:
-    """Stores events in the order they come, at least once each; a message id makes it exactly once."""
+    """Stores each event at least once. The stream drops repetitions with the same message id for two minutes.
+
+    Events are stored in order if each call of `store` is awaited before the next.
+    """
 
     def __init__(self, bus: Bus, log: Logger) -> None:
         self._bus = bus
@@ -67,6 +70,7 @@ class Outbox:
         """Store an event, retrying until the bus has it, and return its stream sequence.
 
         Without a message id a lost acknowledgement may store it twice: only for events of which the newest counts.
+        Raises: Rejected when a retry would not help.
         """
         while True:
             try:

@@ -64,7 +64,7 @@ Event = (
     | EngineStarted
     | EngineStopping
 )
-"""Every type of message on the bus."""
+"""Every type of event that is stored or published on the bus."""
 
 E = TypeVar("E", bound=msgspec.Struct)
 
@@ -75,11 +75,11 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 class UndecodableError(ValueError):
-    """The message is not a known event, or not of the expected type. Callers count it, log it and skip it."""
+    """The message is not a known event, or not of the expected type. Callers skip it, and normally log it."""
 
 
 def encode(event: msgspec.Struct) -> bytes:
-    """Return the JSON body of an event. Equal events give equal bytes."""
+    """Return the JSON body of an event. The same values in the same order give the same bytes: `1.0` and `1` differ."""
     return _encoder.encode(event)
 
 

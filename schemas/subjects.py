@@ -1,4 +1,4 @@
-"""Build and parse NATS subjects. Nothing else assembles or splits a subject.
+"""Build and parse the NATS subjects of events. The wildcards of whole streams are in `bus.streams.topology`.
 
     market.sim.BTC-USDT_USDT.ticker     kind.venue.symbol.detail
     market.sim.BTC-USDT_USDT.candle.1m  the detail may have several tokens
@@ -273,7 +273,7 @@ def command_result(venue: VenueId, symbol: Symbol) -> str:
 
 
 def sweep(venue: VenueId) -> str:
-    """Return the core subject (not stored) that requests a sweep from the account publisher."""
+    """Return the core subject (not stored) that requests a sweep: a query of open orders, trades and positions."""
     return f"sweep.{_venue_token(venue)}"
 
 

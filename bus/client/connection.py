@@ -139,7 +139,7 @@ class Bus:
     ) -> "asyncio.Future[int]":
         """Send an event to be stored and return a future of its sequence, which fails as `store` does.
 
-        Waits while MAX_UNACKNOWLEDGED messages are in flight. Messages are stored in the order they were sent.
+        Waits while MAX_UNACKNOWLEDGED messages are in flight. Those that are stored are stored in the order they were sent.
         """
         await self._window.acquire()
         try:

@@ -1,4 +1,4 @@
-"""Runs a coroutine for each key while its lease is held; a failed one is restarted alone."""
+"""Run a coroutine for each key while its lease is held; a failed one is restarted without the others."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from bus.service.lifecycle import flatten_errors
 RETRY_S = 0.2
 MAX_RETRY_S = 5.0
 HEALTHY_S = 30.0
-"""Work that ran for longer than this is restarted with the first delay."""
+"""Work that failed after running longer than this is restarted with the first delay again."""
 
 OnFailure = Callable[[Exception], None]
 
@@ -33,7 +33,7 @@ class KeyedRunner:
         self._held: dict[str, Lease] = {}
 
     def start(self, tasks: asyncio.TaskGroup, key: str, work: Work, on_failure: OnFailure) -> None:
-        """Run `work` for a key until `stop`, once earlier work of the key has ended.
+        """Run `work` for a key until it returns or `stop` is called. It starts when earlier work of the key has ended.
 
         `on_failure` receives the cause of each failure; it logs it.
         """
@@ -42,14 +42,14 @@ class KeyedRunner:
         self._tasks[key] = [*earlier, task]
 
     def stop(self, key: str) -> None:
-        """End the work of a key and release its lease."""
+        """Cancel the work of a key; its lease is released when the work has ended."""
         if (lease := self._held.get(key)) is not None:
             lease.lost.set()
         if tasks := self._tasks.get(key):
             tasks[-1].cancel()  # earlier ones are canceled already, and must not be disturbed as they end
 
-    def standing(self, key: str, *, is_running: bool) -> str:
-        """Return the key's place: `running here`, `held by NAME`, or `waiting`."""
+    def holder_text(self, key: str, *, is_running: bool) -> str:
+        """Return for /status where a key is worked on: `running here`, `held by NAME`, or `waiting` for a lease."""
         if is_running:
             return "running here"
         return f"held by {self._leases.holder(key)}" if self.is_elsewhere(key) else "waiting"

@@ -1,4 +1,4 @@
-"""Leases: which keys this process may work on. `lease_keeper.Leases` shares keys between processes."""
+"""Leases: which keys (units of work, such as symbols) this process may work on. See also `lease_keeper`."""
 
 import asyncio
 import os
@@ -10,15 +10,18 @@ from typing import Any, Protocol
 
 
 class Lease:
-    """The right to work on a key, from when `granted` is set until `lost` is set."""
+    """A lease on a key: this process may work on it from when `granted` is set until `lost` is set.
 
-    def __init__(self, key: str, others_stay: Callable[[], Coroutine[Any, Any, bool]]) -> None:
+    Leases are advisory: two processes may briefly work on one key. Their commits are exclusive by fencing in the journal.
+    """
+
+    def __init__(self, key: str, has_remaining_members: Callable[[], Coroutine[Any, Any, bool]]) -> None:
         self.key = key
         self.granted = asyncio.Event()
         self.lost = asyncio.Event()
         self.revision = 0
         """The revision of the claim in the bucket; 0 while there is none."""
-        self._others_stay = others_stay
+        self._has_remaining_members = has_remaining_members
 
     async def is_last(self) -> bool:
         """Return whether no other process will take over the key, because this one is ending and none stays.
@@ -26,7 +29,7 @@ class Lease:
         To be called during shutdown. It announces to the group that this process leaves, so of two processes that end
         together each is the last.
         """
-        return not self.lost.is_set() and not await self._others_stay()
+        return not self.lost.is_set() and not await self._has_remaining_members()
 
 
 Work = Callable[[Lease], Coroutine[Any, Any, object]]
@@ -40,13 +43,16 @@ class LeaseProvider(Protocol):
         """The name of this process in the group."""
 
     def held(self, key: str) -> AbstractAsyncContextManager[Lease]:
-        """Wait for the lease on a key, and hold it for as long as the context lasts."""
+        """Wait for the lease on a key, and release it when the context ends. It may be lost before: see `Lease.lost`."""
 
     async def run_while_held(self, key: str, work: Work) -> None:
-        """Wait for the lease on a key, run `work` until it ends or the lease is lost, and release the lease."""
+        """Wait for the lease on a key, run `work` until it ends or the lease is lost, and release the lease.
+
+        Raises: the errors of `work`. When the lease is lost, `work` is canceled.
+        """
 
     def holder(self, key: str) -> str | None:
-        """Return the name of the process that holds a key; None when it is free."""
+        """Return the name of the process that holds a key; None when there is none, as far as this process knows."""
 
     def members(self) -> list[str]:
         """Return the names of the processes in the group."""

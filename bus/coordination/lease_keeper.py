@@ -1,11 +1,9 @@
-"""Share the keys of a process group fairly by leases in the bucket `lease`.
+"""Share the keys of a process group fairly by leases in the bucket `lease`. A key is a unit of work, such as a symbol.
 
 Each process of a group is a member: it renews its own entry by compare-and-set. A key is held by the member that its
-claim names. No clocks are compared between hosts: a member whose entry was not renewed for a while, by the local clock, is
-removed by compare-and-set, and its keys are free. If it was only paused, its next renewal fails: it then drops all its
-leases, stops their work, and joins again.
-
-Leases are advisory: exclusivity comes from fencing in the journal, so a wrong lease is harmless.
+claim names, while that member's entry exists. No clocks are compared between hosts: a member whose entry was not renewed
+for a while, by the local clock, is removed by compare-and-set, and its keys are free. If it was only paused, its next
+renewal fails: it then drops all its leases, stops their work, and joins again.
 
     async with leases(bus, "engine", name) as mine:
         await mine.run_while_held("sim.BTC-USDT", work)     # waits, works until the lease is lost, releases
@@ -37,7 +35,7 @@ LEAVE_TOGETHER_S = 0.5
 
 
 class Timing(NamedTuple):
-    """How often a member renews its entry, and after which silence it is removed, in seconds."""
+    """Seconds between two renewals of a member's entry, and without a renewal until it is removed."""
 
     renew_s: float = 0.5
     expire_s: float = 1.8
@@ -73,20 +71,20 @@ class Leases:
         self._registry = Registry(bus, BUCKET)
         self._timing = timing
         self._log = log.bind(group=group, name=name)
-        self._clock = time.monotonic
+        self._clock_s = time.monotonic
         self._membership = Membership(group)
         self._incarnation = uuid.uuid4().hex
-        self._revision: int | None = None  # of our own entry; None while not a member
+        self._revision: int | None = None  # of our own entry; None while this process is not a member
         self._has_joined = False
         self._is_leaving = False
         self._created = ""  # the creation time of the bucket
         # When our own latest renewal was received back. The silence of others is measured up to this time: if this
         # process receives nothing, all members appear silent.
-        self._echo_at = 0.0
+        self._own_entry_seen_at_s = 0.0
         self._waiting: dict[str, Lease] = {}
         self._held: dict[str, Lease] = {}
-        self._no_claims_until = 0.0
-        self._free_since: dict[str, float] = {}
+        self._no_claims_until_s = 0.0
+        self._free_since_s: dict[str, float] = {}
         self._changed = asyncio.Event()
         self._entry_received = asyncio.Event()
 
@@ -94,7 +92,7 @@ class Leases:
     async def held(self, key: str) -> AsyncIterator[Lease]:
         assert key not in self._waiting, f"{key} is waited for already"
         assert key not in self._held, f"{key} is held already"
-        lease = self._waiting[key] = Lease(key, self._others_stay)
+        lease = self._waiting[key] = Lease(key, self._has_remaining_members)
         self._changed.set()
         try:
             await lease.granted.wait()
@@ -124,7 +122,7 @@ class Leases:
         return sorted(self._membership.members)
 
     async def run(self) -> Never:
-        """Follow the bucket, renew the membership, claim free keys and release excess ones, for ever."""
+        """Follow the bucket, renew the membership, claim free keys, and release keys beyond the fair share; for ever."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(forever("leases", self._follow_bucket()), name="leases")
             tasks.create_task(forever("membership", self._keep_membership()), name="membership")
@@ -132,7 +130,7 @@ class Leases:
         raise AssertionError("its tasks run for ever")
 
     async def leave(self) -> None:
-        """Delete the entry of this process."""
+        """Try to delete the entry of this process, for `RELEASE_TIMEOUT_S`; otherwise it expires."""
         key = self._membership.member_key(self.name)
         with suppress(BusError, TimeoutError):
             async with asyncio.timeout(RELEASE_TIMEOUT_S):
@@ -160,25 +158,25 @@ class Leases:
             # The bucket was recreated. Claim our own keys again, and give the others time to claim theirs.
             self._membership.clear()
             self._revision = None
-            self._no_claims_until = self._clock() + self._timing.expire_s
+            self._no_claims_until_s = self._clock_s() + self._timing.expire_s
             for lease in self._held.values():
                 lease.revision = 0
         self._created = created
 
     def _apply(self, message: Received) -> None:
-        key = message.subject.removeprefix(f"$KV.{BUCKET}.")
+        bucket_key = message.subject.removeprefix(f"$KV.{BUCKET}.")
         data = None if message.headers.get(OPERATION_HEADER) in DELETIONS else message.data
-        now = self._clock()
-        self._membership.apply(key, data, message.sequence, now)
+        now_s = self._clock_s()
+        self._membership.apply(bucket_key, data, message.sequence, now_s)
         self._entry_received.set()
-        if key == self._membership.member_key(self.name):
+        if bucket_key == self._membership.member_key(self.name):
             own = self._membership.members.get(self.name)
             if own is not None and own.member.incarnation == self._incarnation:
-                self._echo_at = now
+                self._own_entry_seen_at_s = now_s
             elif self._revision is not None and message.sequence > self._revision:
                 self._lose_all("removed from the group")
         for lease in tuple(self._held.values()):
-            if key == self._membership.lease_key(lease.key) and message.sequence > lease.revision:
+            if bucket_key == self._membership.claim_key(lease.key) and message.sequence > lease.revision:
                 seen = self._membership.claims.get(lease.key)
                 if seen is None or seen.claim is None or seen.claim.incarnation != self._incarnation:
                     self._lose(lease, "taken over")
@@ -194,7 +192,8 @@ class Leases:
     async def _join(self) -> None:
         key = self._membership.member_key(self.name)
         stored = await self._registry.get(key)
-        if stored is not None and self._has_joined and not self._is_silent(self.name):
+        is_silent = self.name in self._members_silent_at(self._clock_s())
+        if stored is not None and self._has_joined and not is_silent:
             return  # a later process uses our name
         if stored is None:
             revision = await self._registry.create(key, self._own_entry())
@@ -231,14 +230,14 @@ class Leases:
             try:
                 await self._remove_silent()
                 await self._reclaim()
-                if self._clock() >= self._no_claims_until:
+                if self._clock_s() >= self._no_claims_until_s:
                     await self._claim_free()
             except (Ambiguous, Rejected, StreamGone) as error:
                 await self._recover(error)
             self._release_one_excess()
 
     async def _remove_silent(self) -> None:
-        for name in self._membership.silent(self._echo_at - self._timing.expire_s):
+        for name in self._members_silent_at(self._own_entry_seen_at_s):
             if name != self.name:
                 seen = self._membership.members.pop(name)
                 self._log.warning("member_expired", member=name)
@@ -246,14 +245,14 @@ class Leases:
                     await self._registry.delete(self._membership.member_key(name), seen.revision)
 
     async def _claim_free(self) -> None:
-        now = self._clock()
+        now_s = self._clock_s()
         for key in sorted(self._waiting):
             if self._membership.holder(key) not in (None, self.name):
-                self._free_since.pop(key, None)
+                self._free_since_s.pop(key, None)
                 continue
-            # A key that no other member claims is taken even beyond our share.
-            is_unclaimed = now - self._free_since.setdefault(key, now) > self._timing.expire_s
-            if self._active < self._share or is_unclaimed:
+            # A key that stays free for `expire_s` is taken even beyond our share.
+            is_unclaimed = now_s - self._free_since_s.setdefault(key, now_s) > self._timing.expire_s
+            if self._held_count < self._fair_share or is_unclaimed:
                 await self._take(key)
 
     async def _reclaim(self) -> None:
@@ -273,27 +272,28 @@ class Leases:
             await self._delete_claim(key, revision)
             return
         self._log.info("lease_taken", key=key)
-        self._free_since.pop(key, None)
+        self._free_since_s.pop(key, None)
         lease.revision = revision
         self._held[key] = lease
         lease.granted.set()
 
     async def _claim(self, key: str) -> int | None:
         claim = Claim(holder=self.name, incarnation=self._incarnation)
-        name, seen = self._membership.lease_key(key), self._membership.claims.get(key)
+        bucket_key, seen = self._membership.claim_key(key), self._membership.claims.get(key)
         try:
             if seen is not None:
-                return await self._registry.update(name, claim, seen.revision)
-            return await self._registry.create(name, claim)
+                return await self._registry.update(bucket_key, claim, seen.revision)
+            return await self._registry.create(bucket_key, claim)
         except Conflict:
-            if await self._registry.get(name) is None:
+            if await self._registry.get(bucket_key) is None:
                 # A claim from before the bucket was rolled back: its deletion will never be received.
                 self._membership.claims.pop(key, None)
             return None
 
     def _release_one_excess(self) -> None:
-        share = self._share
-        if self._active > share and self._membership.has_room(self.name, share):
+        fair_share = self._fair_share
+        is_wanted = self._membership.another_member_can_take_more(self.name, fair_share)
+        if self._held_count > fair_share and is_wanted:
             last = max(key for key, lease in self._held.items() if not lease.lost.is_set())
             self._lose(self._held[last], "another member has room")
 
@@ -302,38 +302,37 @@ class Leases:
         own = self._membership.members.get(self.name)
         return self._revision is not None and own is not None and own.member.incarnation == self._incarnation
 
-    def _is_silent(self, name: str) -> bool:
-        seen = self._membership.members.get(name)
-        return seen is not None and self._clock() - seen.seen_at > self._timing.expire_s
+    def _members_silent_at(self, time_s: float) -> list[str]:
+        return self._membership.members_not_seen_since(time_s - self._timing.expire_s)
 
     @property
-    def _active(self) -> int:
+    def _held_count(self) -> int:
         return sum(not lease.lost.is_set() for lease in self._held.values())
 
     @property
-    def _share(self) -> int:
-        return self._membership.share((*self._waiting, *self._held))
+    def _fair_share(self) -> int:
+        return self._membership.fair_share((*self._waiting, *self._held))
 
-    def _lose(self, lease: Lease, why: str) -> None:
+    def _lose(self, lease: Lease, reason: str) -> None:
         if not lease.lost.is_set():
-            self._log.info("lease_lost", key=lease.key, why=why)
+            self._log.info("lease_lost", key=lease.key, why=reason)
             lease.lost.set()
 
-    def _lose_all(self, why: str) -> None:
-        self._log.warning("lease_lost", keys=sorted(self._held), why=why)
+    def _lose_all(self, reason: str) -> None:
+        self._log.warning("lease_lost", keys=sorted(self._held), why=reason)
         self._revision = None
         self._incarnation = uuid.uuid4().hex
         for lease in self._held.values():
-            self._lose(lease, why)
+            self._lose(lease, reason)
             lease.revision = 0  # no claim of ours to delete
 
     async def _delete_claim(self, key: str, revision: int) -> None:
         # If this fails, the key is free once this process is no longer a member.
         with suppress(BusError, TimeoutError):
             async with asyncio.timeout(RELEASE_TIMEOUT_S):
-                await self._registry.delete(self._membership.lease_key(key), revision)
+                await self._registry.delete(self._membership.claim_key(key), revision)
 
-    async def _others_stay(self) -> bool:
+    async def _has_remaining_members(self) -> bool:
         if not self._is_leaving:
             self._is_leaving = True
             with suppress(BusError):
@@ -342,10 +341,10 @@ class Leases:
         # Other processes that are stopped at the same moment announce it shortly.
         with suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_TOGETHER_S):
-                while self._membership.has_staying(besides=self.name):
+                while self._membership.has_other_active_member(self.name):
                     self._entry_received.clear()
                     await self._entry_received.wait()
-        return self._membership.has_staying(besides=self.name)
+        return self._membership.has_other_active_member(self.name)
 
     async def _recover(self, error: BusError) -> None:
         self._log.info("lease_retry", detail=error)

@@ -1,5 +1,7 @@
 """Lock-step execution: a service works only up to the position it was granted. Makes replays deterministic.
 
+A position is a number that grows with the service's inputs: a stream sequence, the time of a ticker, an account sequence.
+
 Example:
     turn.engine    {"until": 42}                 request: work up to position 42
                    {"position": 42, "result": 7} reply, once that is done
@@ -28,7 +30,7 @@ class StepGate(Protocol):
         ...
 
     def leave(self, position: int, result: int) -> None:
-        """Report that the work up to `position` is done; `result` is returned by `grant_step`."""
+        """Report that the work up to `position` is done. `grant_step` returns `result`, such as a sequence."""
         ...
 
 
@@ -56,7 +58,7 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class LockStep:
-    """A StepGate whose positions are granted by `grant_step`.
+    """A StepGate whose positions are granted by `grant_step`, in another process.
 
     A restarted service calls `leave` with the last position it had finished.
     """
@@ -78,7 +80,7 @@ class LockStep:
 
     def leave(self, position: int, result: int) -> None:
         self._done = Done(max(position, self._done.position), result)
-        self._reply_due()
+        self._reply_to_finished()
 
     async def __aenter__(self) -> Self:
         self._unsubscribe = await self._bus.subscribe(f"turn.{self._service}", self._on_grant)
@@ -97,9 +99,9 @@ class LockStep:
         self._granted = max(self._granted, until)
         self._unanswered.append((until, message.reply))
         self._is_granted.set()
-        self._reply_due()
+        self._reply_to_finished()
 
-    def _reply_due(self) -> None:
+    def _reply_to_finished(self) -> None:
         due = [reply for until, reply in self._unanswered if until <= self._done.position]
         if not due:
             return

@@ -1,8 +1,12 @@
-"""The members and claims of one process group, as read from the bucket `lease`, and the fair share of keys.
+"""Members of a process group, the keys they hold, and the fair share of keys, as read from the bucket `lease`.
 
-Example:
-    member.engine.host-4711    {"incarnation": "9f3c...", "waiting": 2, "leaving": false}
-    engine.sim.BTC-USDT        {"holder": "host-4711", "incarnation": "9f3c..."}
+A key is a unit of work for one member at a time: for engines a symbol of a venue (`sim.BTC-USDT`), for the gateways of a
+venue a symbol (`BTC-USDT`). A member claims a key by an entry that names it as the holder; the claim and the member's own
+entry together are its lease.
+
+Example, the group `engine` with one member and one claimed key:
+    member.engine.host-4711    {"incarnation": "9f3c...", "waiting": 2, "leaving": false}    member.GROUP.MEMBER
+    engine.sim.BTC-USDT        {"holder": "host-4711", "incarnation": "9f3c..."}             GROUP.KEY
 """
 
 import math
@@ -20,7 +24,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     incarnation: str
     """Unique to each run of a process, also among processes of the same name."""
     waiting: int = 0
-    """Number of keys it waits for."""
+    """Number of keys that it waits for."""
     leaving: bool = False
     """Whether it is shutting down and takes no more keys."""
 
@@ -33,11 +37,12 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SeenMember(NamedTuple):
-    """A member, the revision of its entry, and when this process received it, by the local clock in seconds."""
+    """A member, the revision of its entry, and when this process received it."""
 
     member: Member
     revision: int
-    seen_at: float
+    seen_at_s: float
+    """Seconds of this process's monotonic clock."""
 
 
 class SeenClaim(NamedTuple):
@@ -48,7 +53,7 @@ class SeenClaim(NamedTuple):
 
 
 class Membership:
-    """The members and claims of one group. Keys do not include the group's name."""
+    """The members of one group by name, and its claims by key, without the group's name."""
 
     def __init__(self, group: str) -> None:
         self._claim_prefix = f"{group}."
@@ -57,31 +62,37 @@ class Membership:
         self.claims: dict[str, SeenClaim] = {}
 
     def member_key(self, name: str) -> str:
-        """Return the bucket key of a member."""
+        """Return the bucket key of a member's entry."""
         return self._member_prefix + name
 
-    def lease_key(self, key: str) -> str:
-        """Return the bucket key of a claim."""
+    def claim_key(self, key: str) -> str:
+        """Return the bucket key of the claim of `key`."""
         return self._claim_prefix + key
 
-    def apply(self, key: str, data: bytes | None, revision: int, now: float) -> None:
-        """Apply an entry of the bucket; `data` is None for a deleted value."""
-        if key.startswith(self._member_prefix):
-            self._apply_member(key.removeprefix(self._member_prefix), data, revision, now)
-        elif key.startswith(self._claim_prefix):
-            name = key.removeprefix(self._claim_prefix)
+    def apply(self, bucket_key: str, data: bytes | None, revision: int, now_s: float) -> None:
+        """Apply an entry of the bucket; entries of other groups are ignored.
+
+        `data` is None for a deleted entry; `now_s` is the monotonic clock.
+        """
+        if bucket_key.startswith(self._member_prefix):
+            self._apply_member(bucket_key.removeprefix(self._member_prefix), data, revision, now_s)
+        elif bucket_key.startswith(self._claim_prefix):
+            claimed_key = bucket_key.removeprefix(self._claim_prefix)
             if data is None:
-                self.claims.pop(name, None)
+                self.claims.pop(claimed_key, None)
             else:
-                self.claims[name] = SeenClaim(decode_or_none(data, Claim), revision)
+                self.claims[claimed_key] = SeenClaim(decode_or_none(data, Claim), revision)
 
     def clear(self) -> None:
-        """Discard all members and claims, because the bucket was recreated."""
+        """Discard all members and claims, because the bucket was recreated or has to be read again."""
         self.members.clear()
         self.claims.clear()
 
     def holder(self, key: str) -> str | None:
-        """Return the name of the member that holds a key; None when it is free."""
+        """Return the name of the member that holds a key; None when the key may be claimed.
+
+        That is: when there is no claim, the claim is undecodable, or its holder is gone or was restarted since.
+        """
         seen = self.claims.get(key)
         if seen is None or seen.claim is None:
             return None
@@ -89,44 +100,47 @@ class Membership:
         is_valid = holder is not None and holder.member.incarnation == seen.claim.incarnation
         return seen.claim.holder if is_valid else None
 
-    def count(self, name: str) -> int:
+    def held_count(self, name: str) -> int:
         """Return the number of keys that a member holds."""
         return sum(self.holder(key) == name for key in self.claims)
 
-    def share(self, wanted: Collection[str]) -> int:
-        """Return the fair share: the number of wanted or held keys per staying member, rounded up."""
-        keys = {*wanted, *(key for key in self.claims if self.holder(key) is not None)}
-        staying = sum(not seen.member.leaving for seen in self.members.values())
-        return math.ceil(len(keys) / max(staying, 1))
+    def fair_share(self, wanted: Collection[str]) -> int:
+        """Return the number of keys for each member that is not leaving, rounded up.
 
-    def has_room(self, besides: str, share: int) -> bool:
-        """Return whether a member other than `besides` waits for keys and holds less than its share."""
+        The keys are those in `wanted` (wanted or held by this process) and those that any member holds.
+        """
+        keys = {*wanted, *(key for key in self.claims if self.holder(key) is not None)}
+        active = sum(not seen.member.leaving for seen in self.members.values())
+        return math.ceil(len(keys) / max(active, 1))
+
+    def another_member_can_take_more(self, name: str, fair_share: int) -> bool:
+        """Return whether a member other than `name` is not leaving, waits for keys and holds fewer than `fair_share`."""
         return any(
-            seen.member.waiting and not seen.member.leaving and self.count(name) < share
-            for name, seen in self.members.items()
-            if name != besides
+            seen.member.waiting and not seen.member.leaving and self.held_count(other) < fair_share
+            for other, seen in self.members.items()
+            if other != name
         )
 
-    def has_staying(self, besides: str) -> bool:
-        """Return whether a member other than `besides` is not leaving."""
-        return any(not seen.member.leaving for name, seen in self.members.items() if name != besides)
+    def has_other_active_member(self, name: str) -> bool:
+        """Return whether a member other than `name` is not leaving."""
+        return any(not seen.member.leaving for other, seen in self.members.items() if other != name)
 
-    def silent(self, since: float) -> list[str]:
-        """Return the members whose last entry was received before `since`, a local time in seconds."""
-        return [name for name, seen in self.members.items() if seen.seen_at < since]
+    def members_not_seen_since(self, time_s: float) -> list[str]:
+        """Return the members whose last entry was received before `time_s` of the monotonic clock."""
+        return [name for name, seen in self.members.items() if seen.seen_at_s < time_s]
 
-    def _apply_member(self, name: str, data: bytes | None, revision: int, now: float) -> None:
+    def _apply_member(self, name: str, data: bytes | None, revision: int, now_s: float) -> None:
         member = None if data is None else decode_or_none(data, Member)
         if member is None:
             self.members.pop(name, None)
         else:
-            self.members[name] = SeenMember(member, revision, now)
+            self.members[name] = SeenMember(member, revision, now_s)
 
 
-def decode_or_none(data: bytes, kind: type[T]) -> T | None:
+def decode_or_none(data: bytes, entry_type: type[T]) -> T | None:
     """Return the decoded entry; None when it is invalid."""
     try:
-        return msgspec.json.decode(data, type=kind)
+        return msgspec.json.decode(data, type=entry_type)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 

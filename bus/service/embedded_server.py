@@ -1,4 +1,4 @@
-"""Run nats-server as a child process that never outlives its parent."""
+"""Run nats-server as a child process. On Linux it also stops when its parent is killed."""
 
 import asyncio
 import concurrent.futures
@@ -44,7 +44,7 @@ class Cluster:
 
 
 class EmbeddedServer:
-    """A nats-server with JetStream. By default every write is on disk before it is acknowledged.
+    """A nats-server with JetStream. By default every write to a file stream is on disk before it is acknowledged.
 
     After `kill` or `stop` it can be started again, with the same port and store.
     """

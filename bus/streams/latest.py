@@ -25,8 +25,8 @@ class LatestValues:
     """The latest message of every matching subject: first those in the stream, then each one stored later.
 
     Receives the messages that the stream republishes under `live.` once they are stored, so it never yields a message
-    that was not stored. After a reconnect or a slow-consumer error it reads the stream again, so it never misses the
-    latest.
+    that was not stored. After a reconnect or a slow-consumer error it reads the stream again, so that it catches up with
+    the latest.
     """
 
     def __init__(self, bus: Bus, stream: str, filters: Sequence[str]) -> None:

@@ -10,61 +10,64 @@ import msgspec
 from bus import Bus, decode_or_log, get_logger
 from schemas import subjects
 from schemas.subjects import Stream
-from schemas.units import MILLISECOND_NS
+from schemas.units import MILLISECOND_NS, SECOND_NS
 from schemas.venue.account import Balance, Position
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import FeedChanged, FeedState
 
-POLL_INTERVAL_S = 0.1
-"""How often state that is not published yet is read again."""
+POLL_INTERVAL_NS = 100 * MILLISECOND_NS
+"""Time between two reads while the state is not published completely."""
 
-AccountState = FeedChanged | Balance | Position
+AccountItem = FeedChanged | Balance | Position
+"""One item of the account's state: the private stream's feed, a balance, or a position."""
 _log = get_logger("engine")
 
 
-class Account(Protocol):
-    """The account's state, for a symbol that waits to start."""
+class AccountSource(Protocol):
+    """Reads the account's state for a symbol that is starting."""
 
-    async def newest(self) -> Sequence[AccountState]:
-        """Return the known state, to be applied before a tick."""
+    async def read(self) -> Sequence[AccountItem]:
+        """Return the items to apply before the next tick; empty when there is nothing to apply."""
 
 
 class LiveAccount:
-    """The state published so far, without waiting; read at most once every `POLL_INTERVAL_S`."""
+    """The items published so far. Does not wait for missing ones."""
 
     def __init__(self, bus: Bus, instrument: Instrument) -> None:
         self._bus = bus
         self._instrument = instrument
-        self._read_clock = 0
+        self._last_read_ns = 0  # monotonic
 
-    async def newest(self) -> Sequence[AccountState]:
-        now = time.monotonic_ns()
-        if now - self._read_clock < POLL_INTERVAL_S * 1000 * MILLISECOND_NS:
+    async def read(self) -> Sequence[AccountItem]:
+        """Return the published items; empty within `POLL_INTERVAL_NS` of the previous read."""
+        now_ns = time.monotonic_ns()
+        if now_ns - self._last_read_ns < POLL_INTERVAL_NS:
             return ()
-        self._read_clock = now
-        return await _published(self._bus, self._instrument)
+        self._last_read_ns = now_ns
+        return await _read_published(self._bus, self._instrument)
 
 
-class SettledAccount:
-    """The complete state, awaited and read once, so that a run does not depend on which process starts first."""
+class CompleteAccount:
+    """All items, awaited and read once, so that a run does not depend on the order in which processes start."""
 
     def __init__(self, bus: Bus, instrument: Instrument) -> None:
         self._bus = bus
         self._instrument = instrument
-        self._found: Sequence[AccountState] = ()
+        self._items: Sequence[AccountItem] = ()
 
-    async def newest(self) -> Sequence[AccountState]:
-        while not self._found:
-            found = await _published(self._bus, self._instrument)
-            if len(found) == len(_sources(self._instrument)) and _is_up(found):
-                # Times of publication differ between machines, and would make runs of one market differ.
-                self._found = [msgspec.structs.replace(each, time=0) for each in found]
+    async def read(self) -> Sequence[AccountItem]:
+        """Wait until all items are published and the private stream is up; return the same items at every call."""
+        while not self._items:
+            items = await _read_published(self._bus, self._instrument)
+            if len(items) == len(_sources(self._instrument)) and _is_up(items):
+                # Times of publication differ from run to run, and would make two runs of one recording differ.
+                self._items = [msgspec.structs.replace(item, time=0) for item in items]
             else:
-                await asyncio.sleep(POLL_INTERVAL_S)
-        return self._found
+                await asyncio.sleep(POLL_INTERVAL_NS / SECOND_NS)
+        return self._items
 
 
-def _sources(instrument: Instrument) -> tuple[tuple[str, type[AccountState]], ...]:
+def _sources(instrument: Instrument) -> tuple[tuple[str, type[AccountItem]], ...]:
     venue = instrument.venue
     return (
         (subjects.account_feed(venue), FeedChanged),
@@ -73,16 +76,16 @@ def _sources(instrument: Instrument) -> tuple[tuple[str, type[AccountState]], ..
     )
 
 
-async def _published(bus: Bus, instrument: Instrument) -> list[AccountState]:
+async def _read_published(bus: Bus, instrument: Instrument) -> list[AccountItem]:
     sources = _sources(instrument)
     stored = await asyncio.gather(*(bus.last(Stream.ACCOUNT, subject) for subject, _ in sources))
-    found = []
-    for (_, kind), message in zip(sources, stored, strict=True):
-        state = None if message is None else decode_or_log(message, kind, _log)
-        if state is not None:
-            found.append(state)
-    return found
+    items = []
+    for (_, item_type), message in zip(sources, stored, strict=True):
+        item = None if message is None else decode_or_log(message, item_type, _log)
+        if item is not None:
+            items.append(item)
+    return items
 
 
-def _is_up(found: Sequence[AccountState]) -> bool:
-    return any(isinstance(each, FeedChanged) and each.state is FeedState.UP for each in found)
+def _is_up(items: Sequence[AccountItem]) -> bool:
+    return any(isinstance(item, FeedChanged) and item.state is FeedState.UP for item in items)

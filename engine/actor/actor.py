@@ -23,9 +23,9 @@ from engine.actor.inbox import (
     symbol_added,
 )
 from engine.actor.late_trades import mark_late_trade
+from engine.actor.market import SilenceTimer, SymbolMarket
 from engine.actor.publisher import Publisher
 from engine.actor.shutdown import IsLast, decide_until_stopped
-from engine.actor.watchdog import Watchdog
 from engine.core.blocking import detail_of
 from engine.core.grid import Grid
 from engine.core.step import Change
@@ -74,18 +74,18 @@ class ActorContext(NamedTuple):
     entry: SymbolEntry
     instrument: Instrument
     gates: ActorGates
-    watchdog: Watchdog
+    market: SymbolMarket
     candles: CandlesOf
     metrics: EngineMetrics
     is_last: IsLast
-    """Asked at shutdown: no other engine takes over."""
+    """Returns, at shutdown, whether no other engine will take over the symbol."""
     skipped: frozenset[InputRef]
     """Poison inputs that a reset excluded."""
     log: Logger
 
 
 class Actor(JournaledActor[Step]):
-    """Runs one symbol until it is fenced or a commit fails. Created by `start`."""
+    """Runs one symbol until it is removed or fails. Created by `start`."""
 
     def __init__(
         self,
@@ -99,12 +99,12 @@ class Actor(JournaledActor[Step]):
         self._context = context
         self._entry = context.entry
         self._gates = context.gates
-        self._watchdog = context.watchdog
+        self._market = context.market
         self._metrics = context.metrics
         self._grid = grid
         self._publisher = publisher
         self._candles = candles
-        self._account = context.watchdog.account(context.bus, context.instrument)
+        self._account = context.market.account(context.bus, context.instrument)
         self._inbox = Inbox(self._offsets[Stream.ORDERS].sequence)
         self._heartbeat = Heartbeat(context.bus, context.entry.venue, context.entry.symbol)
         self._positions: tuple[Position, ...] = ()
@@ -125,8 +125,8 @@ class Actor(JournaledActor[Step]):
         if (last := claimed.last) is not None:
             is_added_again = last.state.generation < entry.generation
             grid = Grid(None if is_added_again else last.state, last.step)
-            if not is_added_again:
-                context.watchdog.tick(last.state.price_time)
+            if not is_added_again and context.market.silence is not None:
+                context.market.silence.on_tick(last.state.price_time)
         grid_subject = subjects.grid(entry.venue, entry.symbol)
         publisher = Publisher(bus, subject, grid_subject, log, claimed.published_through)
         await publisher.republish(claimed.last_sequence)
@@ -138,20 +138,21 @@ class Actor(JournaledActor[Step]):
     async def run(self) -> None:
         """Run the symbol until it is removed.
 
-        Raises: Fenced when another actor took over; Ambiguous, NoSpace or StreamGone when a commit failed.
+        Raises: an ExceptionGroup of PoisonInput when the core failed on an input; Fenced when another actor took over; or
+        another BusError when a commit failed or the events of a step were not stored.
         """
         self._gates.orders.leave(self._offsets[Stream.ORDERS].sequence, self._journal.sequence)
         self._publish_grid()
         state = self._grid.state
         async with asyncio.TaskGroup() as tasks:
             pumps = self._start_pumps(tasks)
-            if not self._watchdog.is_recorded or (state is not None and state.asked):
+            if not self._market.is_recorded or (state is not None and state.asked):
                 await self._request_sweep()
 
             async def is_last() -> bool:
                 # A failed pump also ends the actor, and a new actor continues.
                 is_sound = not any(pump.done() for pump in pumps)
-                return is_sound and not self._watchdog.is_recorded and await self._context.is_last()
+                return is_sound and not self._market.is_recorded and await self._context.is_last()
 
             await decide_until_stopped(self._decide(), self._stop, is_last, self._log)
             # The symbol is removed. Its last step is published before the actor ends.
@@ -160,11 +161,11 @@ class Actor(JournaledActor[Step]):
                 pump.cancel()
 
     def why_not_quoting(self) -> NotQuoting | None:
-        """Return the reason for not quoting, None when an opening order is out."""
+        """Return the reason for not quoting, None while an opening order is live."""
         return self._grid.why_not_quoting()
 
     def status(self) -> dict[str, object]:
-        """Return the symbol's part of /status."""
+        """Return the symbol's section of /status."""
         reason, state = self._grid.why_not_quoting(), self._grid.state
         age_s = (time.time_ns() - self._price_time) / SECOND_NS if self._price_time else None
         return {
@@ -205,6 +206,7 @@ class Actor(JournaledActor[Step]):
             case Ticker() as ticker:
                 await self._on_ticker(ticker)
             case OpenOrders() as sweep:
+                # A sweep, the periodic query of the venue's open orders, with the position if it was read before.
                 known = (each for each in self._positions if each.time <= sweep.time)
                 await self._process(sweep, *known)
             case EngineStopping() as event:
@@ -219,11 +221,12 @@ class Actor(JournaledActor[Step]):
                 symbol_added(self._entry, self._context.instrument, ticker.time), *self._limits
             )
         if self._grid.state is not None and self._grid.state.startup is not None:
-            await self._process(*await self._account.newest())
+            await self._process(*await self._account.read())
         await self._process(*await self._candles.before(ticker.time))
         self._price_time = ticker.time
-        self._watchdog.tick(ticker.time)
-        if self._watchdog.is_recorded:
+        if self._market.silence is not None:
+            self._market.silence.on_tick(ticker.time)
+        if self._market.is_recorded:
             ticker = msgspec.structs.replace(ticker, received_time=0)
         state = self._grid.state
         is_restarted = state is not None and state.exiting and not self._is_stopping
@@ -287,15 +290,16 @@ class Actor(JournaledActor[Step]):
             "ticker": self._follow(Stream.MARKET, (subjects.ticker(venue, symbol),), Ticker),
             "sweeps": self._follow(Stream.ACCOUNT, (subjects.open_orders(venue, symbol),), OpenOrders),
         }
-        if feed := self._watchdog.feed_subjects(venue, symbol):
+        if feed := self._market.feed_subjects(venue, symbol):
             pumps["feed"] = self._follow(Stream.MARKET, feed, FeedChanged)
-        if position := self._watchdog.position_subjects(venue, symbol):
+        if position := self._market.position_subjects(venue, symbol):
             pumps["position"] = self._follow(Stream.ACCOUNT, position, Position)
-        if limits := self._watchdog.limits_subjects(venue):
+        if limits := self._market.limits_subjects(venue):
             pumps["limits"] = self._follow(Stream.JOURNAL, limits, PortfolioLimits)
         pumps["candles"] = self._candles.follow(self._inbox.put_update)
         pumps["grids"] = self._publisher.run_grids()
-        pumps["silence"] = self._follow_silence()
+        if (silence := self._market.silence) is not None:
+            pumps["silence"] = self._follow_silence(silence)
         pumps["heartbeat"] = self._heartbeat.run()
         return [
             tasks.create_task(forever(name, pump), name=f"{name}:{symbol}") for name, pump in pumps.items()
@@ -336,9 +340,9 @@ class Actor(JournaledActor[Step]):
             self._limits = (event,) if isinstance(event, PortfolioLimits) else self._limits
             self._inbox.put_update(event)
 
-    async def _follow_silence(self) -> None:
+    async def _follow_silence(self, silence: SilenceTimer) -> None:
         while True:
-            self._inbox.put_update(await self._watchdog.next_silence())
+            self._inbox.put_update(await silence.next_silence())
 
     def _log_undecodable(self, message: Received, error: UndecodableError) -> None:
         self._metrics.undecodable.inc()

@@ -11,11 +11,11 @@ from schemas.units import Symbol, VenueId
 
 INTERVAL_S = 0.5
 MAX_BUSY_S = 1.0
-"""The longest time for one input, most of it for the commit, during which heartbeats go out."""
+"""Seconds that one input may take, most of them for the commit, before heartbeats stop."""
 
 
 class Heartbeat:
-    """Publishes heartbeats while the event loop runs and no input is stuck."""
+    """Publishes heartbeats while the event loop runs and no input takes longer than `MAX_BUSY_S`."""
 
     def __init__(
         self, bus: Bus, venue: VenueId, symbol: Symbol, *, clock: Callable[[], float] = time.monotonic
@@ -23,19 +23,19 @@ class Heartbeat:
         self._bus = bus
         self._subject = subjects.heartbeat(venue, symbol)
         self._clock = clock
-        self._busy_since: float | None = None
+        self._busy_since_s: float | None = None
 
     def is_alive(self) -> bool:
         """Return whether no input has been in process for too long."""
-        return self._busy_since is None or self._clock() - self._busy_since <= MAX_BUSY_S
+        return self._busy_since_s is None or self._clock() - self._busy_since_s <= MAX_BUSY_S
 
     @contextmanager
     def working(self) -> Iterator[None]:
         """Measure the processing time of an input."""
-        self._busy_since = self._clock()
+        self._busy_since_s = self._clock()
         yield
         # Not reached after a failure: a failed actor sends no heartbeat.
-        self._busy_since = None
+        self._busy_since_s = None
 
     async def run(self) -> None:
         """Publish heartbeats, for ever."""

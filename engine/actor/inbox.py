@@ -1,4 +1,4 @@
-"""Inputs of an actor: durable ones, each applied once, in order; state updates, newest only."""
+"""Inbox of an actor: queues durable inputs in order, and keeps only the newest of each state update and the newest sweep."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ from schemas.venue.market import Candle, FeedChanged, Ticker
 from schemas.venue.orders import CancelRejected, Funding, OrderReport, Trade
 
 MAX_WAITING = 2000
-"""Durable inputs that may wait; a reader that is ahead of the actor then waits too."""
+"""Maximum number of durable inputs that wait; a reader that is further ahead of the actor waits."""
 
 StateUpdate = Candle | Ticker | FeedChanged | TimePassed | PortfolioLimits | EngineStopping
 """An input that a newer one of its kind replaces; of candles, the forming one of a symbol."""
@@ -51,7 +51,7 @@ class DurableInput(NamedTuple):
 
 
 class Inbox:
-    """Delivers durable inputs first, then a sweep that is due, then the newest update of each kind."""
+    """Delivers durable inputs first, then a sweep (query of the open orders) that is due, then the newest updates."""
 
     def __init__(self, orders_sequence: int) -> None:
         self._durable: deque[DurableInput] = deque()
@@ -65,7 +65,7 @@ class Inbox:
         self._has_room.set()
 
     async def put(self, durable: DurableInput) -> None:
-        """Add a durable input, waiting while too many are queued."""
+        """Add a durable input; once `MAX_WAITING` are queued, wait until half of them are taken."""
         await self._has_room.wait()
         self._durable.append(durable)
         if len(self._durable) >= MAX_WAITING:

@@ -1,4 +1,4 @@
-"""Publish committed steps: their events, at least once each, and the newest grid."""
+"""Publish committed steps: their events, at least once each, and the view of the newest grid."""
 
 import asyncio
 from collections import deque
@@ -19,7 +19,7 @@ MAX_UNACKNOWLEDGED_STEPS = 500
 """Steps whose events may be unacknowledged; with more the actor waits."""
 
 GRID_INTERVAL_S = 0.02
-"""The shortest time between two grids: more of them cannot be seen."""
+"""Minimum seconds between two grids: more frequent ones are not visible to viewers."""
 
 
 class DerivedEvent(NamedTuple):
@@ -28,7 +28,7 @@ class DerivedEvent(NamedTuple):
     subject: str
     event: msgspec.Struct
     message_id: str
-    """Deterministic, so that republishing is idempotent: `engine.sim.BTC-USDT_USDT.fill.3.0` (step 3, index 0)."""
+    """Example: `engine.sim.BTC-USDT_USDT.fill.3.0` (step 3, index 0). The stream drops repetitions within two minutes."""
 
 
 class Publisher:
@@ -88,19 +88,19 @@ class Publisher:
         await self._bus.flush_window()
 
     def publish_grid(self, view: GridView, sequence: int) -> None:
-        """Publish a grid soon, unless a newer one replaces it first."""
+        """Hand over a grid to be stored by `run_grids`, unless a newer one replaces it first."""
         self._grid = (view, sequence)
         self._grid_changed.set()
 
     async def run_grids(self) -> None:
-        """Store the newest grid after each change, for ever."""
+        """Store the newest grid after changes, at most once every `GRID_INTERVAL_S`, for ever."""
         while True:
             await self._grid_changed.wait()
             await self._store_grid()
             await asyncio.sleep(GRID_INTERVAL_S)
 
     async def flush(self) -> None:
-        """Return when all events are acknowledged and the newest grid is stored."""
+        """Wait until every event is acknowledged or failed, and store the newest grid; a failure of that is logged."""
         await self._bus.flush_window()
         if self._grid_changed.is_set():
             await self._store_grid()

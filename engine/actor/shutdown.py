@@ -1,4 +1,4 @@
-"""Shutdown of an actor: finish the commit; the last engine also cancels the open orders."""
+"""Shutdown of an actor: the last engine of the group cancels the open orders before it ends."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -22,13 +22,14 @@ async def decide_until_stopped(
 ) -> None:
     """Run `deciding`. On cancellation, if no other engine takes over, call `stop` and wait until it has ended.
 
-    Raises: whatever `deciding` raises.
+    The wait lasts `SHUTDOWN_TIMEOUT_S` at most; then `deciding` is canceled. Raises: the errors of `deciding`.
     """
     task = asyncio.create_task(deciding, name="decide")
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        # Never in the middle of a commit: its outcome would be unknown.
+        # `deciding` is shielded and continues meanwhile, so that a commit in progress normally completes. If one is
+        # interrupted below, its outcome is unknown here, and the next engine reads it from the journal.
         if not task.done() and await is_last():
             stop()
             await asyncio.wait([task], timeout=SHUTDOWN_TIMEOUT_S)

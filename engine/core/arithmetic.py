@@ -6,7 +6,7 @@ from schemas.grid.state import Accounts
 from schemas.units import ZERO, Money, Price
 
 CONTEXT = Context(prec=50, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation, Overflow])
-"""Wide enough that sums and products of prices, quantities and fees are exact, whatever the caller's context is."""
+"""50 digits: sums and products of prices, quantities and fees are exact at their usual sizes."""
 
 SHARE_DIGITS = Decimal("1e-8")
 """Rounding of a proportional share. The last share takes the remainder, so that the shares add up to the whole."""

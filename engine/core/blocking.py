@@ -1,4 +1,4 @@
-"""All guards combined: evaluate them, and name the one that blocks opening orders."""
+"""All guards combined: evaluate them, and return the reason that blocks opening orders."""
 
 from engine.core.guards import circuit_breaker, drawdown, latency, portfolio_limits, stale_feed
 from engine.core.orders.rejections import release_margin
@@ -17,7 +17,7 @@ def blocked_by(state: GridState) -> NotQuoting | None:
 
 
 def halted_by(state: GridState) -> NotQuoting | None:
-    """Return the reason that forbids all orders except those closing the position, None when not halted."""
+    """Return the reason that forbids all orders, None when not halted. FLATTENING allows those that close the position."""
     if state.removed:
         return NotQuoting.REMOVED
     if state.exiting:
@@ -43,13 +43,16 @@ def detail_of(state: GridState, reason: NotQuoting | None) -> str:
 
 
 def evaluate(draft: Draft, silence: TimePassed | None) -> None:
-    """Evaluate every guard at the draft's time and price: each activates or clears itself."""
+    """Evaluate the guards that depend on time, price and trades, each of which activates or clears.
+
+    Market risk and the portfolio's limits are evaluated when their own inputs are applied.
+    """
     stale_feed.on_tick(draft)
     stale_feed.on_silence(draft, silence)
     circuit_breaker.evaluate_round_trips(draft)
     drawdown.evaluate(draft)
     latency.evaluate(draft)
-    stale_feed.evaluate(draft)
+    stale_feed.trip_when_lost_too_long(draft)
     circuit_breaker.evaluate_cool_down(draft)
     release_margin(draft)
 
@@ -60,7 +63,7 @@ def depends_on_ticks(state: GridState) -> bool:
 
 
 def expiries(state: GridState) -> list[TimeNs]:
-    """Return the times at which active guards clear by themselves."""
+    """Return the times at which active guards change by themselves: the margin lock clears, the breaker turns half-open."""
     times = [state.margin_locked_until] if state.margin_locked_until else []
     if state.breaker.state is BreakerState.OPEN:
         times.append(circuit_breaker.half_open_time(state))

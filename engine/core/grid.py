@@ -54,7 +54,8 @@ class NoActionBand(NamedTuple):
 class Grid:
     """One grid: its state, mutated in place by each step, and caches derived from it.
 
-    Inputs are those of its symbol alone. Discard the object when a step could not be committed: its state is ahead.
+    Inputs concern its symbol, the symbols it monitors, the account, or the portfolio's limits. Discard the object when a
+    step could not be committed: its state is ahead.
     """
 
     def __init__(self, state: GridState | None, step: int) -> None:
@@ -66,7 +67,7 @@ class Grid:
         self._band: NoActionBand | None = None
 
     def process(self, inputs: Sequence[Input]) -> Change | None:
-        """Apply inputs in order and return the step they make, or None and an unchanged state.
+        """Apply inputs in order and return the step they make; None when they change nothing in the state.
 
         The change shares objects with `state`: encode both before the next call.
         """

@@ -1,4 +1,4 @@
-"""Validate grid settings against an instrument: all mistakes at once, each with its remedy."""
+"""Validate grid settings against an instrument: list the mistakes, not only the first."""
 
 from decimal import Decimal, localcontext
 
@@ -13,7 +13,10 @@ MAX_INVENTORY_SKEW = Decimal("0.5")
 
 
 def check(settings: GridSettings, instrument: Instrument, price: Price | None = None) -> list[str]:
-    """Return one message per mistake, none for valid settings; with a price, check order sizes at it as well."""
+    """Return one message per mistake, none for valid settings.
+
+    With a price, settings that are valid otherwise are also checked at it: spacing, lowest level and order size.
+    """
     with localcontext(CONTEXT):
         mistakes = _mode(settings, instrument) + _interval(settings, instrument) + _limits(settings)
         mistakes += _strategy(settings)

@@ -63,7 +63,7 @@ class Draft:
     """Number of changes so far."""
 
     def touch(self) -> None:
-        """Note that the state changed."""
+        """Mark the state as changed by the input being applied."""
         self.touches += 1
 
     def decide(self, decision: Decision) -> None:

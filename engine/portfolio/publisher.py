@@ -15,7 +15,7 @@ from schemas.engine.portfolio_journal import PortfolioStep
 from schemas.units import VenueId
 
 LIMITS_INTERVAL_S = 1.0
-"""The shortest time between two publications of the limits without a new step."""
+"""Minimum seconds between two publications of the limits without a new step."""
 
 
 class PortfolioPublisher:
@@ -28,12 +28,12 @@ class PortfolioPublisher:
         self._step_subject = subjects.portfolio_step(venue)
         self._limits = b""
         self._limits_sequence = 0
-        self._limits_at = 0.0
+        self._limits_published_at_s = 0.0
         self.published_through = published_through
         """The JOURNAL sequence of the last step that is completely published."""
 
     async def publish(self, step: PortfolioStep, sequence: int) -> None:
-        """Publish everything that follows from a step; message ids make repeats harmless.
+        """Publish everything that follows from a step, at least once; message ids drop repetitions within two minutes.
 
         Raises: BusError: the actor ends, and its successor republishes.
         """
@@ -62,17 +62,19 @@ class PortfolioPublisher:
                 await self.publish(step, sequence)
 
     async def publish_limits(self, limits: PortfolioLimits, sequence: int) -> None:
-        """Publish the limits after a step, unless they are unchanged or the step is not the newest."""
-        now = asyncio.get_running_loop().time()
+        """Publish the limits, unless they are unchanged, too frequent, or `sequence` is not that of the newest step."""
+        now_s = asyncio.get_running_loop().time()
         body = encode(limits)
         is_new_step = sequence != self._limits_sequence
-        if body == self._limits or (not is_new_step and now < self._limits_at + LIMITS_INTERVAL_S):
+        if body == self._limits or (
+            not is_new_step and now_s < self._limits_published_at_s + LIMITS_INTERVAL_S
+        ):
             return
         try:
             await self._bus.store(
                 subjects.limits(self._venue), limits, expect_last=sequence, expect_subject=self._step_subject
             )
-            self._limits, self._limits_sequence, self._limits_at = body, sequence, now
+            self._limits, self._limits_sequence, self._limits_published_at_s = body, sequence, now_s
         except Conflict:
             pass  # a newer step is in the journal; its writer publishes its limits
         except BusError as error:

@@ -13,7 +13,7 @@ from schemas.units import VenueId
 
 
 class PortfolioRunner:
-    """Runs the portfolios of the venues that have registered symbols or configured limits."""
+    """Runs the portfolios of the venues that have had registered symbols or configured limits since the start."""
 
     def __init__(self, service: Service, leases: LeaseProvider) -> None:
         self._service = service

@@ -1,4 +1,4 @@
-"""Account publisher: the venue's private stream, and sweeps for events it missed."""
+"""Account publisher: the venue's private stream, and sweeps: periodic queries for what the stream missed."""
 
 import asyncio
 import contextlib
@@ -21,11 +21,14 @@ from schemas.venue.orders import Funding, OrderReport, Trade
 E = TypeVar("E", Trade, Funding)
 
 OVERLAP_NS = 60 * SECOND_NS
-"""How far before the last sweep stored trades are read: covers the duration of the sweep."""
+"""How far before the last sweep stored trades are read: longer than a sweep is expected to take."""
 
 
 class AccountPublisher:
-    """Publishes the account at one venue: orders, trades, funding, balances, positions of the registered symbols."""
+    """Publishes the account at one venue: orders, trades, funding, balances, positions.
+
+    The private stream covers the whole account; trades, funding and open orders are swept for the registered symbols only.
+    """
 
     def __init__(self, service: Service, source: AccountSource, venue: VenueId, gate: StepGate) -> None:
         self._bus: Bus = service.bus
@@ -51,11 +54,11 @@ class AccountPublisher:
         )
 
     def request_sweep(self) -> None:
-        """Make the next sweep start now."""
+        """Make the next sweep start now, or right after the one that is running."""
         self._sweep_requested.set()
 
     async def restore(self, symbols: Sequence[Symbol]) -> None:
-        """Read from the bus how far earlier sweeps of the symbols came, and which trades are stored since."""
+        """Read from the bus up to which trade earlier sweeps of the symbols came, and which trades are stored since."""
         async with self._sweep_lock:
             for symbol in symbols:
                 await self._restore(symbol)
@@ -94,7 +97,7 @@ class AccountPublisher:
             self._gate.leave(update.sequence, 0)
 
     async def run_sweeps(self, interval_s: float) -> None:
-        """Sweep on request, and every `interval_s` seconds, for ever."""
+        """Sweep on request, or else `interval_s` seconds after the previous sweep; for ever."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(interval_s):
@@ -102,7 +105,7 @@ class AccountPublisher:
             await self.sweep()
 
     async def sweep(self) -> None:
-        """Publish the venue's present state: missing trades and funding, open orders, positions, balances."""
+        """Query the venue and publish missing trades and funding, open orders, positions and balances."""
         async with self._sweep_lock:
             self._sweep_requested.clear()
             for symbol in tuple(self._trades_through):

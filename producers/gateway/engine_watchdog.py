@@ -1,4 +1,7 @@
-"""Engine watchdog: without heartbeats, opening orders are canceled and none is sent."""
+"""Engine watchdog: cancels the opening orders of a symbol when its engine sends no heartbeats.
+
+While the engine is silent, the executor sends no opening orders either. Closing orders stay.
+"""
 
 import asyncio
 import time
@@ -12,10 +15,12 @@ from producers.ports import DeadManSwitch
 from producers.retry import Outbox, retry
 from schemas import subjects
 from schemas.engine.events import AlertRaised, Severity
-from schemas.units import ClientOrderId, Symbol, TimeNs, VenueId
+from schemas.units import SECOND_NS, ClientOrderId, Symbol, TimeNs, VenueId
 
 FIRST_HEARTBEAT_S = 10.0
-"""Time for the engine's first heartbeat after the start of the gateway."""
+"""Seconds for the engine's first heartbeat after the start of the gateway, unless the timeout is longer."""
+DEFERRALS_PER_TIMEOUT = 3
+"""How often the dead man's switch is deferred within its time, so that one lost request does not trigger it."""
 ENGINE_SILENT = "engine_silent"
 ENGINE_HEARD = "engine_heard"
 
@@ -23,7 +28,7 @@ Cancel = Callable[[ClientOrderId], Coroutine[Any, Any, None]]
 
 
 class HeartbeatMonitor:
-    """Measures how long the engine of one symbol sent no heartbeat."""
+    """Measures by the monotonic clock whether the engine of one symbol sent its heartbeats in time."""
 
     def __init__(
         self,
@@ -32,33 +37,33 @@ class HeartbeatMonitor:
         first_s: float = FIRST_HEARTBEAT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the engine for silent after `timeout_s` without a heartbeat; 0 is never."""
+        """Take the engine for silent after `timeout_s` without a heartbeat, at the start after `first_s`; 0 is never."""
         self._timeout_s = timeout_s
         self._clock = clock
-        self._deadline = clock() + max(first_s, timeout_s)
+        self._deadline_s = clock() + max(first_s, timeout_s)
         self._received = asyncio.Event()
 
     def on_heartbeat(self) -> None:
         """Record a heartbeat."""
-        self._deadline = self._clock() + self._timeout_s
+        self._deadline_s = self._clock() + self._timeout_s
         self._received.set()
 
     @property
     def is_silent(self) -> bool:
         """The engine sent no heartbeat for too long."""
-        return self._timeout_s > 0 and self._clock() >= self._deadline
+        return self._timeout_s > 0 and self._clock() >= self._deadline_s
 
     async def wait_silent(self) -> None:
-        """Return once the engine is silent."""
+        """Wait until the engine is silent; for ever if the timeout is 0."""
         if not self._timeout_s:
-            await asyncio.get_running_loop().create_future()
+            await asyncio.get_running_loop().create_future()  # never completes
         while not self.is_silent:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._deadline - self._clock()):
+                async with asyncio.timeout(self._deadline_s - self._clock()):
                     await self.wait_heartbeat()
 
     async def wait_heartbeat(self) -> None:
-        """Return at the next heartbeat."""
+        """Wait for the next heartbeat."""
         self._received.clear()
         await self._received.wait()
 
@@ -85,7 +90,7 @@ class EngineWatchdog:
         self._log = log
 
     async def run(self) -> None:
-        """Cancel opening orders at each silence, and publish an alert for its start and its end; for ever."""
+        """Cancel the opening orders when the engine falls silent, and publish an alert at the start and end; for ever."""
         while True:
             await self._heartbeat.wait_silent()
             since = time.time_ns()
@@ -99,15 +104,15 @@ class EngineWatchdog:
                 tasks.create_task(self._alert(ENGINE_SILENT, Severity.CRITICAL, detail, since), name="alert")
                 await self._heartbeat.wait_heartbeat()
             self._log.info("engine_heartbeat_restored", symbol=self._symbol)
-            silent_s = (time.time_ns() - since) / 1e9
-            await self._alert(ENGINE_HEARD, Severity.LOW, f"heartbeat back after {silent_s:.1f} s", since)
+            silent_s = (time.time_ns() - since) / SECOND_NS
+            await self._alert(ENGINE_HEARD, Severity.LOW, f"heartbeats resumed after {silent_s:.1f} s", since)
 
     async def run_dead_man_switch(self, switch: DeadManSwitch, after_s: float) -> None:
         """Defer the venue's cancel-all timer by `after_s` seconds as long as the engine sends heartbeats; for ever."""
         while True:
             if not self._heartbeat.is_silent:
                 await retry(lambda: switch.cancel_all_after(self._symbol, after_s), self._log)
-            await asyncio.sleep(after_s / 3)
+            await asyncio.sleep(after_s / DEFERRALS_PER_TIMEOUT)
 
     async def _alert(self, code: str, severity: Severity, detail: str, since: TimeNs) -> None:
         subject = subjects.alert(self._venue, self._symbol)

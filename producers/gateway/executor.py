@@ -1,7 +1,14 @@
-"""Order executor: carries out decisions at the venue, and resolves unknown outcomes.
+"""Order executor: carries out the decisions on one symbol's orders at the venue, and resolves unknown outcomes.
 
-An order that was sent without a response is never sent again. The executor queries its id until the venue answers, or
-until the request can no longer arrive.
+How a placement ends depends on whether the request may have reached the venue:
+
+    accepted                                       report of the venue
+    check failed, VenueUnreachable, Overloaded     NOT_PLACED: nothing was sent or carried out; the engine may place again
+    RequestRejected                                REJECTED: the venue refused it (NOT_PLACED when it arrived too late)
+    OutcomeUnknown                                 may be live: never sent again, but queried by its id until resolved
+
+An outcome is resolved by the venue's report, or as NOT_PLACED when the venue does not know the id and the receive window,
+the time in which the venue may still carry out a request, has passed.
 """
 
 import asyncio
@@ -39,23 +46,30 @@ from schemas.venue.orders import (
     RejectReason,
 )
 
-RETRY_S = 0.2
+CANCEL_RETRY_S = 0.2
+QUERY_RETRY_S = 0.4
 MAX_RETRY_S = 5.0
+RECEIVE_WINDOW_MARGIN_S = 0.2
+"""How long after the end of the receive window an order is queried once more."""
 
 
-class PreTradeChecks(NamedTuple):
-    """Checks and limits that apply to every order before it is sent."""
+class GatewayContext(NamedTuple):
+    """What a gateway shares with others or measures: rate limit, exposure, heartbeat, latencies, dead man's switch."""
 
     rate_limiter: VenueRateLimiter
+    """Of the venue, shared by all symbols. Applies to every request."""
     exposure: Exposure
+    """Of all symbols of the venue. Checked for opening orders only."""
     heartbeat: HeartbeatMonitor
+    """Of the symbol's engine. Checked for opening orders only."""
     latencies: OrderLatencies
+    """Records the response times of placements."""
     dead_man_s: float = 0.0
-    """Seconds without a request after which the venue cancels all orders; 0 is never."""
+    """Seconds after which the venue cancels all orders of the symbol unless the gateway defers it; 0 is never."""
 
 
 class OrderExecutor:
-    """Sends the requests of one symbol, all of them committed as an intent before."""
+    """Sends the requests of one symbol. The gateway commits each decision as an intent before it submits it here."""
 
     def __init__(
         self,
@@ -64,30 +78,38 @@ class OrderExecutor:
         symbol: Symbol,
         *,
         metrics: "GatewayMetrics",
-        checks: PreTradeChecks,
+        context: GatewayContext,
         concurrency: int,
-        place_lifetime: DurationNs,
+        place_lifetime_ns: DurationNs,
     ) -> None:
         self._bus: Bus = service.bus
         self._log = service.log
         self._entry = entry
         self._venue = entry.venue
         self._symbol = symbol
-        self._rate_limiter, self._exposure, self._heartbeat, self._latencies, _ = checks
+        self._rate_limiter = context.rate_limiter
+        self._exposure = context.exposure
+        self._heartbeat = context.heartbeat
+        self._latencies = context.latencies
         self._requests = self._rate_limiter.queue(concurrency)
         self._outbox = Outbox(service.bus, service.log)
-        self._place_lifetime = place_lifetime
+        self._place_lifetime_ns = place_lifetime_ns
         self._metrics = metrics
         self._placing: dict[ClientOrderId, asyncio.Event] = {}
+        """The orders whose placement is under way; each event is set when it has ended, successfully or not."""
         self.unresolved: dict[ClientOrderId, TimeNs] = {}
-        """Ids whose outcome is unknown, and the latest time at which they were sent."""
+        """The orders that may be at the venue without a known outcome, and the start of their receive window.
+
+        The start is the wall-clock time of `submit`, before the order is queued and sent; after a takeover, the time at
+        which the previous gateway's last intent was stored.
+        """
         self._market_time: TimeNs = 0
         """The newest time of a step: the time of reports that do not come from the venue."""
         self._price: Price = ZERO
         """The newest price of a step: orders near it are sent first."""
 
     def restore(self, unresolved: Mapping[ClientOrderId, TimeNs], market_time: TimeNs) -> None:
-        """Continue from the intent of an earlier gateway; to be called before `start`."""
+        """Adopt the unresolved orders and the market time of an earlier gateway; to be called before `submit`."""
         self.unresolved = dict(unresolved)
         self._market_time = market_time
 
@@ -96,28 +118,31 @@ class OrderExecutor:
         self._market_time = max(self._market_time, market_time)
         self._price = price or self._price
 
-    def start(self, decision: Decision, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
-        """Carry out a decision concurrently with others; decisions on one order run one after the other."""
-        name = f"{type(decision).__name__}:{decision.client_order_id}"
+    def submit(self, decision: Decision, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
+        """Return a new task that carries out a decision; a cancel or query waits until its order's placement has ended."""
+        task_name = f"{type(decision).__name__}:{decision.client_order_id}"
         if isinstance(decision, PlaceOrder):
             self._placing[decision.client_order_id] = asyncio.Event()
             self.unresolved[decision.client_order_id] = time.time_ns()
-        return tasks.create_task(self._carry_out(decision), name=name)
+        return tasks.create_task(self._carry_out(decision), name=task_name)
 
     async def report_too_old(self, order: PlaceOrder) -> None:
-        """Report an order as not placed because its decision is too old."""
-        await self._report_ended(
+        """Report an order as not placed because its decision was committed longer ago than the place lifetime."""
+        await self._report_not_placed(
             order.client_order_id, OrderStatus.NOT_PLACED, RejectReason.TOO_LATE, "decision too old"
         )
 
     async def cancel(self, client_order_id: ClientOrderId) -> None:
-        """Cancel an order, once it is placed."""
-        await self._wait_placed(client_order_id)
+        """Cancel an order, after its placement has ended."""
+        await self._wait_placement_ended(client_order_id)
         await self._cancel(client_order_id)
 
     async def resolve(self, client_order_id: ClientOrderId, sent_time: TimeNs) -> None:
-        """Query an order until the venue answers, or until a request sent at `sent_time` can no longer arrive."""
-        backoff = Backoff(2 * RETRY_S, MAX_RETRY_S)
+        """Query an order until the venue reports it, or does not know it after the receive window.
+
+        The receive window starts at `sent_time`: wall clock, nanoseconds.
+        """
+        backoff = Backoff(QUERY_RETRY_S, MAX_RETRY_S)
         while True:
             try:
                 async with self._requests.slot(Priority(RequestKind.QUERY)):
@@ -125,19 +150,19 @@ class OrderExecutor:
                 await self._report(report)
                 break
             except OrderUnknown:
-                left = sent_time + self._entry.receive_window - time.time_ns()
-                if left < 0:
-                    await self._report_ended(
+                remaining_ns = sent_time + self._entry.receive_window - time.time_ns()
+                if remaining_ns < 0:
+                    await self._report_not_placed(
                         client_order_id,
                         OrderStatus.NOT_PLACED,
                         RejectReason.NOT_FOUND,
                         "unknown to the venue",
                     )
                     break
-                await asyncio.sleep(left / SECOND_NS + RETRY_S)
+                await asyncio.sleep(remaining_ns / SECOND_NS + RECEIVE_WINDOW_MARGIN_S)
             except VenueError as error:
-                self._log.warning("query_retry", client_order_id=client_order_id, detail=str(error))
-                self._pause_after(error)
+                self._log_retry("query_retry", client_order_id, backoff, error)
+                self._pause_if_overloaded(error)
                 await backoff.wait()
         self.unresolved.pop(client_order_id, None)
 
@@ -148,79 +173,98 @@ class OrderExecutor:
             case CancelOrder():
                 await self.cancel(decision.client_order_id)
             case QueryOrder():
-                await self._wait_placed(decision.client_order_id)
+                await self._wait_placement_ended(decision.client_order_id)
+                # The report of the query books no trades. Those that the private stream missed are fetched by a sweep
+                # of the account publisher, which an empty message on this subject requests.
                 await self._bus.publish(subjects.sweep(self._venue), b"")
                 await self.resolve(decision.client_order_id, time.time_ns())
 
-    async def _wait_placed(self, client_order_id: ClientOrderId) -> None:
+    async def _wait_placement_ended(self, client_order_id: ClientOrderId) -> None:
         placing = self._placing.get(client_order_id)
         if placing is not None:
             await placing.wait()
 
     async def _place(self, order: PlaceOrder) -> None:
-        name = order.client_order_id
+        order_id = order.client_order_id
         try:
-            async with self._requests.slot(self._priority(order), self._time_left_s(name)):
+            async with self._requests.slot(self._priority(order), self._queue_timeout_s(order_id)):
                 self._check(order)
-                started = time.time_ns()
+                started_ns = time.time_ns()
                 try:
                     report = await self._entry.place(self._symbol, order)
                 finally:
-                    self._latencies.observe(time.time_ns() - started)
+                    self._latencies.observe(time.time_ns() - started_ns)
         except CheckFailed as failed:
-            await self._report_ended(name, OrderStatus.NOT_PLACED, failed.reason, failed.detail)
+            await self._report_not_placed(order_id, OrderStatus.NOT_PLACED, failed.reason, failed.detail)
         except Expired as expired:
-            await self._report_ended(name, OrderStatus.NOT_PLACED, RejectReason.RATE_LIMITED, str(expired))
+            await self._report_not_placed(
+                order_id, OrderStatus.NOT_PLACED, RejectReason.RATE_LIMITED, str(expired)
+            )
         except RequestRejected as rejected:
             await self._on_rejected(order, rejected)
         except Overloaded as overloaded:
             self._rate_limiter.pause(overloaded.retry_after_s)
-            await self._report_ended(name, OrderStatus.NOT_PLACED, RejectReason.RATE_LIMITED, str(overloaded))
+            await self._report_not_placed(
+                order_id, OrderStatus.NOT_PLACED, RejectReason.RATE_LIMITED, str(overloaded)
+            )
         except VenueUnreachable as error:
-            await self._report_ended(name, OrderStatus.NOT_PLACED, RejectReason.OTHER, str(error))
+            await self._report_not_placed(order_id, OrderStatus.NOT_PLACED, RejectReason.OTHER, str(error))
         except OutcomeUnknown as error:
-            self._log.warning("outcome_unknown", client_order_id=name, detail=str(error))
-            await self.resolve(name, time.time_ns())
+            self._log.warning("outcome_unknown", client_order_id=order_id, detail=str(error))
+            await self.resolve(order_id, time.time_ns())
         else:
             self._metrics.placed.labels(self._symbol, order.side).inc()
-            self._metrics.latency.observe((time.time_ns() - started) / SECOND_NS)
+            self._metrics.latency.observe((time.time_ns() - started_ns) / SECOND_NS)
             await self._report(report)
-        self.unresolved.pop(name, None)
-        self._placing.pop(name).set()
+        self.unresolved.pop(order_id, None)
+        self._placing.pop(order_id).set()
 
     def _priority(self, order: PlaceOrder) -> Priority:
         distance = abs(order.price - self._price) / self._price if self._price else ZERO
         return Priority(RequestKind.OPEN if order.opens else RequestKind.CLOSE, distance)
 
-    def _time_left_s(self, client_order_id: ClientOrderId) -> float:
-        # After the receive window another gateway may have reported the order as not placed: it must not be sent.
-        left = self.unresolved[client_order_id] + self._entry.receive_window - time.time_ns()
-        if left < 0:
-            raise CheckFailed(RejectReason.TOO_LATE, "waited longer than the receive window")
-        return min(left, self._place_lifetime) / SECOND_NS
+    def _queue_timeout_s(self, client_order_id: ClientOrderId) -> float:
+        """Return how long an order may wait to be sent, in seconds.
+
+        Raises: CheckFailed when the receive window has passed.
+        """
+        return min(self._check_window(client_order_id), self._place_lifetime_ns) / SECOND_NS
+
+    def _check_window(self, client_order_id: ClientOrderId) -> DurationNs:
+        """Return the rest of an order's receive window, counted from `submit`.
+
+        Raises: CheckFailed when it has passed.
+        """
+        # After that another gateway may have reported the order as not placed: it must not be sent.
+        remaining_ns = self.unresolved[client_order_id] + self._entry.receive_window - time.time_ns()
+        if remaining_ns < 0:
+            raise CheckFailed(RejectReason.TOO_LATE, "waited in the queue longer than the receive window")
+        return remaining_ns
 
     def _check(self, order: PlaceOrder) -> None:
-        self._time_left_s(order.client_order_id)
+        self._check_window(order.client_order_id)
         if not order.opens:
             return
         if self._heartbeat.is_silent:
             raise CheckFailed(
-                RejectReason.ENGINE_SILENT, "no opening order without a heartbeat of the engine"
+                RejectReason.ENGINE_SILENT, "opening orders are not sent without a heartbeat of the engine"
             )
-        if (reason := self._exposure.admit(self._symbol, order)) is not None:
-            raise CheckFailed(RejectReason.EXPOSURE_LIMIT, reason)
+        reason_against = self._exposure.count_or_refuse(self._symbol, order)
+        if reason_against is not None:
+            raise CheckFailed(RejectReason.EXPOSURE_LIMIT, reason_against)
 
     async def _on_rejected(self, order: PlaceOrder, rejected: RequestRejected) -> None:
         if rejected.reason is RejectReason.DUPLICATE_ID:
+            # The venue has an order with this id, which may be live: its report decides.
             await self.resolve(order.client_order_id, time.time_ns())
             return
-        # TOO_LATE refers to the time of sending: the order was not placed, and never will be.
+        # TOO_LATE from the venue: the request arrived after its receive window, so it was not placed and never will be.
         is_late = rejected.reason is RejectReason.TOO_LATE
         status = OrderStatus.NOT_PLACED if is_late else OrderStatus.REJECTED
-        await self._report_ended(order.client_order_id, status, rejected.reason, rejected.detail)
+        await self._report_not_placed(order.client_order_id, status, rejected.reason, rejected.detail)
 
     async def _cancel(self, client_order_id: ClientOrderId) -> None:
-        backoff = Backoff(RETRY_S, MAX_RETRY_S)
+        backoff = Backoff(CANCEL_RETRY_S, MAX_RETRY_S)
         while True:
             try:
                 async with self._requests.slot(Priority(RequestKind.CANCEL)):
@@ -238,17 +282,24 @@ class OrderExecutor:
                 )
                 await self._outbox.store(subjects.order_report(self._venue, self._symbol), event)
             except VenueError as error:
-                self._log.warning("cancel_retry", client_order_id=client_order_id, detail=str(error))
-                self._pause_after(error)
+                self._log_retry("cancel_retry", client_order_id, backoff, error)
+                self._pause_if_overloaded(error)
                 await backoff.wait()
                 continue
             return
 
-    def _pause_after(self, error: VenueError) -> None:
+    def _log_retry(
+        self, event: str, client_order_id: ClientOrderId, backoff: Backoff, error: VenueError
+    ) -> None:
+        self._log.warning(
+            event, client_order_id=client_order_id, retry_in_s=backoff.next_s, detail=str(error)
+        )
+
+    def _pause_if_overloaded(self, error: VenueError) -> None:
         if isinstance(error, Overloaded):
             self._rate_limiter.pause(error.retry_after_s)
 
-    async def _report_ended(
+    async def _report_not_placed(
         self, client_order_id: ClientOrderId, status: OrderStatus, reason: RejectReason, detail: str
     ) -> None:
         report = OrderReport(
@@ -264,7 +315,7 @@ class OrderExecutor:
         self._exposure.forget(self._symbol, client_order_id)
         self._metrics.refused.labels(self._symbol, reason).inc()
         self._log.info(
-            "order_ended", client_order_id=client_order_id, status=status, reason=reason, detail=detail
+            "order_not_placed", client_order_id=client_order_id, status=status, reason=reason, detail=detail
         )
         await self._report(report)
 
@@ -274,7 +325,7 @@ class OrderExecutor:
 
 
 class CheckFailed(Exception):
-    """An order did not pass the gateway's own checks, and is not sent."""
+    """An order did not pass the gateway's own checks, so it is not sent."""
 
     def __init__(self, reason: RejectReason, detail: str) -> None:
         super().__init__(detail)

@@ -1,7 +1,8 @@
-"""Final exposure check before an order is sent: all symbols of a venue against the limit. Pure.
+"""Exposure check before an opening order is sent: the worst case over all symbols of a venue against the limit.
 
-Of each symbol the worst case counts: the larger of the positions that the venue and the engine report, with all opening
-orders of one side filled. An admitted order counts from then on.
+The worst case of a symbol is the largest notional that its position may reach with all opening orders of one side filled,
+for the position that the venue reports or the one in the engine's state; of a spot symbol only the engine's counts. Of a
+symbol without a known step the venue's position counts. An order that passed the check counts from then on.
 """
 
 from collections.abc import Collection, Iterator
@@ -23,7 +24,7 @@ class WorkingOrder(NamedTuple):
 
 
 class SymbolHoldings:
-    """Position and opening orders of one symbol, as the gateway knows them."""
+    """Position and opening orders of one symbol, as of the engine's last step and the orders sent since."""
 
     def __init__(self) -> None:
         self.orders: dict[ClientOrderId, WorkingOrder] = {}
@@ -32,9 +33,9 @@ class SymbolHoldings:
         self._is_spot = False
 
     def apply(self, state: GridState, unresolved: Collection[ClientOrderId] | None = None) -> None:
-        """Replace position and orders by those of a step.
+        """Replace the position and the opening orders by those of a step.
 
-        An order that is only requested counts if it was sent or is `unresolved`; always if `unresolved` is None.
+        An order that is only requested counts if it was counted before or is in `unresolved`; if that is None, always.
         """
         self.price = state.price or ZERO
         self._position = state.accounts.position
@@ -54,7 +55,7 @@ class SymbolHoldings:
         }
 
     def worst_case(self, at_venue: Position | None, extra: WorkingOrder | None = None) -> Money:
-        """Return the largest notional that the symbol may reach, with one more order."""
+        """Return the largest notional that the symbol may reach, with one more opening order if `extra` is given."""
         orders = [*self.orders.values(), *([extra] if extra else [])]
         buys = sum((each.notional for each in orders if each.side is Side.BUY), ZERO)
         sells = sum((each.notional for each in orders if each.side is Side.SELL), ZERO)
@@ -77,17 +78,18 @@ class Exposure:
         self.settings: PortfolioSettings | None = None
         """Configured limits; None without any."""
         self.limits: PortfolioLimits | None = None
+        """Limits in effect; None until the engine's portfolio has published them."""
         self.positions: dict[Symbol, Position] = {}
         self._symbols: dict[Symbol, SymbolHoldings] = {}
         self._served: set[Symbol] = set()
 
     def serve(self, symbol: Symbol) -> SymbolHoldings:
-        """Return the exposure of a symbol that this gateway serves from now on."""
+        """Mark a symbol as served by this gateway, and return its holdings."""
         self._served.add(symbol)
         return self._symbols.setdefault(symbol, SymbolHoldings())
 
     def release(self, symbol: Symbol) -> None:
-        """Stop serving a symbol; its exposure stays until a step is applied with `apply_remote`."""
+        """Stop serving a symbol; its holdings still count until `apply_remote` replaces them."""
         self._served.discard(symbol)
 
     def is_served(self, symbol: Symbol) -> bool:
@@ -95,11 +97,11 @@ class Exposure:
         return symbol in self._served
 
     def apply_remote(self, state: GridState) -> None:
-        """Apply a step of a symbol that another gateway serves."""
+        """Apply a step of a symbol that another gateway serves; all its requested orders count."""
         self._symbols.setdefault(state.symbol, SymbolHoldings()).apply(state)
 
-    def admit(self, symbol: Symbol, order: PlaceOrder) -> str | None:
-        """Admit an opening order and count it, or return the reason against it."""
+    def count_or_refuse(self, symbol: Symbol, order: PlaceOrder) -> str | None:
+        """Count an opening order and return None; if it is not allowed, return the reason and do not count it."""
         extra = WorkingOrder(order.side, order.quantity * order.price)
         reason = self._reason_against(symbol, extra)
         if reason is None:
@@ -111,7 +113,7 @@ class Exposure:
         self.serve(symbol).orders.pop(client_order_id, None)
 
     def total(self, extra: WorkingOrder | None = None, of: Symbol | None = None) -> Money:
-        """Return the largest notional that all symbols may reach, with one more order of a symbol."""
+        """Return the largest notional that all symbols may reach, with one more opening order `extra` of the symbol `of`."""
         known = sum(
             (
                 each.worst_case(self.positions.get(symbol), extra if symbol == of else None)

@@ -1,9 +1,10 @@
-"""Gateway of one symbol: sends committed decisions, each order at most once.
+"""Gateway of one symbol: sends the decisions of committed steps, each order at most once.
 
-    step in JOURNAL  ->  intent in ORDERS (fences any other gateway)  ->  request to the venue  ->  report in ORDERS
+    step in JOURNAL  ->  intent in ORDERS  ->  request to the venue  ->  report in ORDERS
 
-The intent records the step acted on and the orders that may have been sent, so that a crash repeats none. Requests are
-placed, canceled and queried in `executor`.
+An intent records, before anything is sent, the step acted on and the orders that may have been sent. Its commit fails when
+another gateway has taken over (fencing), and after a crash the next gateway queries those orders instead of sending them
+again. Requests are sent by `executor`.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from bus import (
     read,
 )
 from producers.gateway.engine_watchdog import EngineWatchdog
-from producers.gateway.executor import GatewayMetrics, OrderExecutor, PreTradeChecks
+from producers.gateway.executor import GatewayContext, GatewayMetrics, OrderExecutor
 from producers.ports import DeadManSwitch, OrderEntry
 from producers.retry import Outbox
 from schemas import subjects
@@ -35,7 +36,7 @@ from schemas.subjects import Stream
 from schemas.units import DurationNs, Symbol, TimeNs
 from schemas.venue.orders import Decision, OrderIntent, PlaceOrder
 
-SETTLED_POLL_S = 0.2
+IDLE_POLL_S = 0.2
 
 
 class Gateway:
@@ -50,8 +51,8 @@ class Gateway:
         metrics: GatewayMetrics,
         gate: StepGate,
         concurrency: int,
-        place_lifetime: DurationNs,
-        checks: PreTradeChecks,
+        place_lifetime_ns: DurationNs,
+        context: GatewayContext,
     ) -> None:
         self._bus: Bus = service.bus
         self._log = service.log
@@ -60,27 +61,27 @@ class Gateway:
             entry,
             symbol,
             metrics=metrics,
-            checks=checks,
+            context=context,
             concurrency=concurrency,
-            place_lifetime=place_lifetime,
+            place_lifetime_ns=place_lifetime_ns,
         )
-        self._holdings = checks.exposure.serve(symbol)
-        self._heartbeat = checks.heartbeat
+        self._holdings = context.exposure.serve(symbol)
+        self._heartbeat = context.heartbeat
         self._watchdog = EngineWatchdog(
             entry.venue,
             symbol,
-            checks.heartbeat,
+            context.heartbeat,
             self._executor.cancel,
             self._holdings,
             Outbox(service.bus, service.log),
             service.log,
         )
-        self._dead_man_s = checks.dead_man_s
+        self._dead_man_s = context.dead_man_s
         self._switch = entry if self._dead_man_s and isinstance(entry, DeadManSwitch) else None
         self._venue = entry.venue
         self.symbol = symbol
         self._gate = gate
-        self._place_lifetime = place_lifetime
+        self._place_lifetime_ns = place_lifetime_ns
         self._read_through = 0
         self._unfinished: set[int] = set()
         self._metrics = metrics
@@ -107,21 +108,21 @@ class Gateway:
                     self._executor.resolve(client_order_id, sent_time), name=f"resolve:{client_order_id}"
                 )
             for decision in last.decisions:
-                self._executor.start(decision, tasks)
+                self._executor.submit(decision, tasks)
             await self._act_on_steps(journal, last, tasks)
 
     @property
     def opening_orders(self) -> int:
-        """The number of opening orders that are at the venue, or may be."""
+        """Number of opening orders that are at the venue, or may be."""
         return len(self._holdings.orders)
 
-    async def settled(self) -> None:
-        """Return when all decisions committed by now are carried out, and nothing is unresolved."""
+    async def wait_idle(self) -> None:
+        """Wait until all decisions committed by now are carried out, and the outcome of every order is known."""
         step = await self._bus.last(Stream.JOURNAL, subjects.step(self._venue, self.symbol))
         through = step.sequence if step is not None else 0
         while self._read_through < through or self._unfinished or self._executor.unresolved:  # noqa: ASYNC110
             # Polled: needed once in the life of a symbol, and three places would have to set an event.
-            await asyncio.sleep(SETTLED_POLL_S)
+            await asyncio.sleep(IDLE_POLL_S)
 
     def status(self) -> dict[str, object]:
         """Return the symbol's part of /status."""
@@ -142,7 +143,10 @@ class Gateway:
             self._holdings.apply(last.event.state, self._executor.unresolved)
 
     def _claim(self, last: Newest[OrderIntent] | None) -> OrderIntent:
-        """Return the intent that fences earlier gateways: it repeats their cancels, and their orders are queried."""
+        """Return the intent to commit at takeover: it repeats the cancels and queries of the last one, and places nothing.
+
+        The orders that the last one placed, or that were unresolved then, become unresolved here.
+        """
         if last is None:
             return OrderIntent(
                 venue=self._venue, symbol=self.symbol, epoch=1, step=0, step_sequence=0, decisions=()
@@ -184,7 +188,7 @@ class Gateway:
             decisions = await self._without_expired(step, message.time_ns)
             if decisions:
                 await journal.commit(self._intent(epoch, step, message.sequence, decisions))
-                started = [self._executor.start(decision, tasks) for decision in decisions]
+                started = [self._executor.submit(decision, tasks) for decision in decisions]
         self._read_through = message.sequence
         if started:
             self._unfinished.add(message.sequence)
@@ -220,7 +224,7 @@ class Gateway:
         )
 
     async def _without_expired(self, step: Step, committed_time: TimeNs) -> tuple[Decision, ...]:
-        if time.time_ns() - committed_time <= self._place_lifetime:
+        if time.time_ns() - committed_time <= self._place_lifetime_ns:
             return step.decisions
         for decision in step.decisions:
             if isinstance(decision, PlaceOrder):

@@ -15,7 +15,7 @@ MAX_SAMPLES = 1000
 
 
 class OrderLatencies:
-    """The newest response times of one venue."""
+    """The venue's response times to placements within the last `WINDOW_NS`, at most the newest `MAX_SAMPLES`."""
 
     def __init__(self, venue: VenueId, outbox: Outbox) -> None:
         self._venue = venue
@@ -23,9 +23,9 @@ class OrderLatencies:
         self._samples: deque[tuple[TimeNs, DurationNs]] = deque(maxlen=MAX_SAMPLES)
         self._has_new = asyncio.Event()
 
-    def observe(self, latency: DurationNs) -> None:
+    def observe(self, latency_ns: DurationNs) -> None:
         """Record the time until a response, or until a wait that ended without one."""
-        self._samples.append((time.time_ns(), latency))
+        self._samples.append((time.time_ns(), latency_ns))
         self._has_new.set()
 
     async def run(self) -> None:

@@ -12,7 +12,7 @@ from schemas.units import ZERO
 
 
 class RequestKind(IntEnum):
-    """Kinds of requests, the most urgent first."""
+    """Kinds of requests, the most urgent first. CLOSE and OPEN place an order that closes or opens a position."""
 
     CANCEL = auto()
     QUERY = auto()
@@ -29,7 +29,7 @@ class Priority(NamedTuple):
 
 
 class Expired(Exception):
-    """A request waited longer than its timeout."""
+    """A request was not granted within its timeout, so it was not sent."""
 
 
 class VenueRateLimiter:
@@ -44,8 +44,8 @@ class VenueRateLimiter:
         self._burst = burst
         self.is_in_order = is_in_order
         self._tokens = float(burst)
-        self._refilled_at = 0.0
-        self._paused_until = 0.0
+        self._refilled_at_s = 0.0  # of the event loop's clock, as is the next
+        self._paused_until_s = 0.0
         self._queues: list[RequestQueue] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -56,15 +56,12 @@ class VenueRateLimiter:
         return queue
 
     def pause(self, seconds: float) -> None:
-        """Grant no request for so long, as requested by the venue."""
-        self._paused_until = max(self._paused_until, asyncio.get_running_loop().time() + seconds)
+        """Grant no request for `seconds`, as requested by the venue; a longer pause in effect stays."""
+        self._paused_until_s = max(self._paused_until_s, asyncio.get_running_loop().time() + seconds)
 
     def grant(self) -> None:
         """Grant the requests that may be sent now, by priority."""
-        ready = RequestQueue.is_ready
-        while (
-            queue := min(filter(ready, self._queues), key=RequestQueue.first_key, default=None)
-        ) is not None:
+        while (queue := self._most_urgent()) is not None:
             wait_s = self._wait_s()
             if wait_s > 0:
                 self._grant_after(wait_s)
@@ -72,14 +69,19 @@ class VenueRateLimiter:
             self._tokens -= 1
             queue.grant_first()
 
+    def _most_urgent(self) -> "RequestQueue | None":
+        ready = (queue for queue in self._queues if queue.is_ready())
+        return min(ready, key=RequestQueue.first_key, default=None)
+
     def _wait_s(self) -> float:
-        now = asyncio.get_running_loop().time()
-        if self._paused_until > now:
-            return self._paused_until - now
+        now_s = asyncio.get_running_loop().time()
+        if self._paused_until_s > now_s:
+            return self._paused_until_s - now_s
         if not self._per_s:
             return 0.0
-        self._tokens = min(float(self._burst), self._tokens + (now - self._refilled_at) * self._per_s)
-        self._refilled_at = now
+        refilled = self._tokens + (now_s - self._refilled_at_s) * self._per_s
+        self._tokens = min(float(self._burst), refilled)
+        self._refilled_at_s = now_s
         return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self._per_s
 
     def _grant_after(self, wait_s: float) -> None:
@@ -89,6 +91,7 @@ class VenueRateLimiter:
 
 
 Waiting = tuple[Priority, int, "asyncio.Future[None]"]
+"""A request that waits: its priority, its number in order of arrival, and the future that is set when it is granted."""
 
 
 class RequestQueue:
@@ -104,7 +107,9 @@ class RequestQueue:
     async def slot(self, priority: Priority, timeout_s: float | None = None) -> AsyncIterator[None]:
         """Wait for permission to send a request, and occupy a slot as long as the context lasts.
 
-        Raises: Expired when it is not granted within `timeout_s`.
+        A permission includes a token of the venue's rate and a free slot of this queue.
+
+        Raises: Expired when it is not granted within `timeout_s`; None waits without limit.
         """
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._number += 1
@@ -118,7 +123,8 @@ class RequestQueue:
                 await granted
         except TimeoutError:
             self._withdraw(granted)
-            raise Expired(f"not sent within {timeout_s:.1f} s: more urgent requests went first") from None
+            cause = "held back by the rate limit, a pause or more urgent requests"
+            raise Expired(f"not sent within {timeout_s:.1f} s: {cause}") from None
         except asyncio.CancelledError:
             self._withdraw(granted)
             raise

@@ -13,7 +13,7 @@ from schemas.subjects import escape
 from schemas.units import Symbol, VenueId
 
 RETIRE_AFTER_S = 5.0
-"""How long a removed symbol with open orders is still served: longer than the timeout of the engine's heartbeat."""
+"""How long a removed symbol with opening orders is still served: longer than the default heartbeat timeout."""
 
 MakeGateway = Callable[[Symbol], AbstractAsyncContextManager[Gateway]]
 
@@ -59,7 +59,7 @@ class GatewayRunner:
 
     def _symbol_status(self, symbol: Symbol) -> dict[str, object]:
         gateway = self._running.get(symbol)
-        standing = self._runner.standing(escape(symbol), is_running=gateway is not None)
+        standing = self._runner.holder_text(escape(symbol), is_running=gateway is not None)
         if gateway is not None:
             return {"standing": standing, **gateway.status()}
         problem = self._problems.get(symbol)
@@ -76,13 +76,13 @@ class GatewayRunner:
             self._runner.start(tasks, escape(symbol), work, on_failure)
 
     async def _retire(self, symbol: Symbol) -> None:
-        """Serve a removed symbol until nothing is unresolved, then stop."""
+        """Serve a removed symbol until the outcomes of its orders are known, then stop."""
         if (gateway := self._running.get(symbol)) is not None:
-            await gateway.settled()
+            await gateway.wait_idle()
             if gateway.opening_orders:
                 # No engine manages them any more: the watchdog cancels them once its heartbeat is missing.
                 await asyncio.sleep(RETIRE_AFTER_S)
-                await gateway.settled()
+                await gateway.wait_idle()
         self._log.info("symbol_removed", symbol=symbol)
         self._symbols.discard(symbol)
         self._runner.stop(escape(symbol))

@@ -25,20 +25,20 @@ from schemas.units import Symbol, VenueId
 from schemas.venue.market import Ticker
 
 STEP_TIMEOUT_S = 120.0
-"""How long a process may be away, restarting, before a lock-step run fails."""
+"""Seconds that a process may take for one grant, including a restart, before a lock-step run fails."""
 
 
 class Pace(Protocol):
     """Controls when updates of the market reach the bus."""
 
     async def before(self, update: MarketUpdate) -> None:
-        """Return when the update may be published."""
+        """Wait until the update may be published."""
 
     async def ticker(self, subject: str, ticker: Ticker) -> None:
         """Publish a ticker."""
 
     async def after(self, update: MarketUpdate) -> None:
-        """Return when the update is processed."""
+        """Wait until the published update is processed; in real time without waiting."""
 
 
 class RealTime:
@@ -59,7 +59,7 @@ class RealTime:
 
 
 class LockStepPace:
-    """Lets an update pass when all consequences of the previous one are processed."""
+    """Lock-step: lets an update pass when engine, gateway and account publisher have processed the previous one."""
 
     def __init__(
         self,
@@ -78,25 +78,25 @@ class LockStepPace:
         self._account_done = -1
         self._acted_on = dict.fromkeys(symbols, 0)
         self._has_acted = False
-        self._unsettled: dict[Symbol, Ticker] = {}
+        self._tickers_in_process: dict[Symbol, Ticker] = {}
 
     async def before(self, update: MarketUpdate) -> None:
-        await self._settle(update.account_sequence)
+        await self._process_account_events(update.account_sequence)
 
     async def ticker(self, subject: str, ticker: Ticker) -> None:
         await self._outbox.store(subject, ticker)
-        self._unsettled[ticker.symbol] = ticker
+        self._tickers_in_process[ticker.symbol] = ticker
 
     async def after(self, update: MarketUpdate) -> None:
-        for symbol, ticker in self._unsettled.items():
+        for symbol, ticker in self._tickers_in_process.items():
             await self._act(symbol, await self._grant(f"engine.{self._key(symbol)}.ticker", ticker.time))
-        self._unsettled.clear()
+        self._tickers_in_process.clear()
         if self._has_acted:
-            await self._settle(await retry(self._source.account_sequence, self._log))
+            await self._process_account_events(await retry(self._source.account_sequence, self._log))
         if not update.is_last:
             await self._source.proceed()
 
-    async def _settle(self, account_sequence: int) -> None:
+    async def _process_account_events(self, account_sequence: int) -> None:
         while account_sequence > self._account_done or self._has_acted:
             self._has_acted = False
             await self._grant(f"account.{self._venue}", account_sequence)

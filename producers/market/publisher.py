@@ -61,7 +61,7 @@ class MarketPublisher:
             await _put_instrument(registry, known[symbol])
 
     async def backfill(self, symbols: Sequence[Symbol]) -> None:
-        """Store the closed candles that CANDLES does not have yet, once each."""
+        """Store the closed candles that are newer than the last one in CANDLES, at most `HISTORY_CANDLES` a symbol."""
         for symbol in symbols:
             subject = subjects.closed_candle(self._venue, symbol, INTERVAL)
             stored = await last_stored(self._bus, Stream.CANDLES, subject, self._log)
@@ -123,7 +123,7 @@ class MarketPublisher:
         match event:
             case Ticker():
                 self.last_tick[event.symbol] = event
-                self._tick_time.labels(event.symbol).set(event.time / 1e9)
+                self._tick_time.labels(event.symbol).set(event.time / SECOND_NS)
                 await self._pace.ticker(subjects.ticker(event.venue, event.symbol), event)
             case Candle():
                 if event.closed:

@@ -27,7 +27,7 @@ class SymbolAdded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class TimePassed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Time passed without other input. Its time is market time, like a ticker's."""
+    """No tick arrived for a while. Its time is market time: that of the last tick, continued by the engine's clock."""
 
     time: TimeNs
 
@@ -107,7 +107,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     offsets: dict[str, StreamOffset]
     """By stream: every input up to here is applied."""
     causes: tuple[Input, ...]
-    """The inputs that changed the state or led to decisions."""
+    """The inputs that made the step, in order: replaying them reproduces it. Empty in a claim."""
     state: GridState
     decisions: tuple[Decision, ...]
     fills: tuple[Fill, ...]

@@ -59,7 +59,7 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
     ),
     NotQuoting.BREAKER_HALF_OPEN: Explanation(
         "The circuit breaker is half-open and its trial levels are filled.",
-        "A profitable round trip closes it; close it now with: control reset.",
+        "A round trip without a loss closes it; close it now with: control reset.",
     ),
     NotQuoting.GLOBAL_BREAKER: Explanation(
         "The circuit breaker over all symbols is open.", "Close it with: control reset VENUE _all."
@@ -70,7 +70,7 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
     ),
     NotQuoting.MARKET_RISK: Explanation(
         "The monitored symbols fell on high volume.",
-        "Quoting resumes when enough of them close above their average.",
+        "Quoting resumes when none of them falls any more and enough of them close above their average.",
     ),
     NotQuoting.FEED_LOST: Explanation(
         "The market feed is stale or down.",

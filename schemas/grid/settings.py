@@ -26,13 +26,15 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
     interval_ratio: Ratio | None = None
     """Geometric spacing of the levels: 0.001 is 0.1 % from one level to the next."""
     buy_window: int = 10
-    """Number of levels below the price that may have an order."""
+    """Number of levels below the center that may have an opening order."""
     sell_window: int = 10
-    """Number of levels above the price that may have an order."""
+    """Number of levels above the center that may have an opening order (mode neutral), or a closing one."""
     post_only_retries: int = 3
+    """Number of post-only or reduce-only rejections in a row before a slot pauses for `rejection_cool_down`."""
     rejection_cool_down: DurationNs = 60 * SECOND_NS
-    """How long a slot stays empty after `post_only_retries` consecutive rejections."""
+    """How long a slot pauses after `post_only_retries` rejections in a row that may be retried, or after a final one."""
     allow_taker: bool = False
+    """Whether an opening order may take liquidity after `post_only_retries` post-only rejections in a row."""
     order_cleanup_threshold: int = 50
     """Maximum number of open orders."""
     cleanup_batch_size: int = 20
@@ -98,7 +100,10 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
     trigger_price: Price | None = None
     """Nothing is placed until the price has reached this one from its first value."""
     adopt_position: bool | None = None
-    """Whether the account's position at the first start is spread over the levels; None: of perpetuals only."""
+    """Whether the account's position at the first start is spread over the levels; None: of perpetuals only.
+
+    Requires `preflight` or `trigger_price`: without both, there is no startup in which a position is adopted.
+    """
     preflight: bool = False
     """Whether the account is checked before the first order. False in entries stored before this check existed."""
     max_leverage: Decimal = Decimal(10)

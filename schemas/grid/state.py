@@ -64,7 +64,7 @@ class Slot(msgspec.Struct, kw_only=True):
 
     level: int
     cycle: int
-    """Part of the next order's id; incremented when an order has ended for good, and only then."""
+    """Part of the next order's id; grows when an order is finished, or when an order unknown here used it."""
     held: SignedQuantity = ZERO
     """The position of the slot."""
     cost: Money = ZERO
@@ -100,7 +100,7 @@ class FinishedOrder(msgspec.Struct, kw_only=True):
 
 
 class Accounts(msgspec.Struct, kw_only=True):
-    """Cash, position and profit, booked from own trades and funding alone."""
+    """Cash, position and profit, booked from own trades, funding, an adopted position and corrections of the position."""
 
     cash: Money = ZERO
     """Quote received minus quote paid, without fees and funding."""
@@ -162,13 +162,13 @@ class Startup(msgspec.Struct, kw_only=True):
     is_triggered: bool = False
     """Whether the price has reached `trigger_price`."""
     refusal: str = ""
-    """Why the preflight rejected the symbol; empty otherwise."""
+    """The checks of the preflight that failed or are pending; empty when it has passed."""
     failed: list[str] = []
     """The failed checks, as last published."""
 
 
 class BreakerState(StrEnum):
-    """The state of a circuit breaker: `closed` lets orders through, `open` does not."""
+    """The state of a circuit breaker: `closed` allows opening orders, `open` does not, `half_open` one level a side."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -227,7 +227,7 @@ class PendingReconciliation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GridState(msgspec.Struct, kw_only=True):
-    """The complete durable state of a symbol. Nothing else is needed to resume."""
+    """The complete durable state of a symbol. The core resumes from it alone."""
 
     venue: VenueId
     symbol: Symbol
@@ -270,7 +270,7 @@ class GridState(msgspec.Struct, kw_only=True):
     """The unexplained part of the venue's position at the last reconciliation pass."""
     breaker: Breaker = msgspec.field(default_factory=Breaker)
     feed_lost_time: TimeNs = 0
-    """The time of the newest tick when the feed was lost; cleared by a newer tick. 0 while the feed is up."""
+    """The time of the newest tick before the feed was lost; also the flag of the loss: 0 while the feed is up."""
     halt: Halt | None = None
     """The stop in effect; None while the grid may quote."""
     removed: bool = False

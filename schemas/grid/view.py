@@ -79,7 +79,7 @@ class SlotView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The current state of a grid for viewers: `journal.V.S.grid`. Published after each step; only the newest counts."""
+    """The current state of a grid for viewers: `journal.V.S.grid`. Published after steps; only the newest counts."""
 
     venue: VenueId
     symbol: Symbol

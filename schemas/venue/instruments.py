@@ -9,7 +9,7 @@ from schemas.units import Money, Price, Quantity, Ratio, Symbol, VenueId
 
 
 class InstrumentKind(StrEnum):
-    """How an instrument is settled."""
+    """The kind of an instrument."""
 
     SPOT = "spot"
     LINEAR_PERPETUAL = "linear_perpetual"

@@ -29,7 +29,7 @@ class OrderStatus(StrEnum):
     EXPIRED = "expired"
     REJECTED = "rejected"
     NOT_PLACED = "not_placed"
-    """The gateway verified that the order never reached the venue, and never will."""
+    """Reported by the gateway: not sent, not processed, or unknown to the venue after the receive window."""
 
     @property
     def is_terminal(self) -> bool:
@@ -68,7 +68,7 @@ class RejectReason(StrEnum):
     UNKNOWN_SYMBOL = "unknown_symbol"
     RATE_LIMITED = "rate_limited"
     TOO_LATE = "too_late"
-    """The decision was too old to be sent, or the request arrived after the venue's receive window."""
+    """The decision was too old, or the request waited too long in the gateway or on its way to the venue."""
     NOT_FOUND = "not_found"
     OTHER = "other"
     EXPOSURE_LIMIT = "exposure_limit"
@@ -78,7 +78,10 @@ class RejectReason(StrEnum):
 
 
 class OrderReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """An order status reported by the venue. Reports may be duplicated, late or out of order."""
+    """An order status reported by the venue, or by the gateway for an order that was not placed.
+
+    Reports may be duplicated, late or out of order.
+    """
 
     venue: VenueId
     symbol: Symbol
@@ -87,18 +90,18 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     cumulative_quantity: Quantity
     """Filled so far. Used to check that all trades arrived; never booked itself."""
     time: TimeNs
-    """The venue's time of the change."""
+    """The venue's time of the change; in a report of the gateway, the market time of the last step."""
     venue_order_id: str = ""
     side: Side | None = None
     price: Price | None = None
     quantity: Quantity | None = None
     reject_reason: RejectReason | None = None
     detail: str = ""
-    """The venue's own message."""
+    """The message of the venue, or of the gateway."""
 
 
 class CancelRejected(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The venue rejected a cancel because the order is not open. The order's status must be queried."""
+    """The venue rejected a cancel. The order may be open or ended: its status must be queried."""
 
     venue: VenueId
     symbol: Symbol
@@ -108,7 +111,7 @@ class CancelRejected(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Trade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """An own trade. Profit and positions are booked from trades (and funding) alone."""
+    """An own trade. Fills are booked from trades alone, not from order reports."""
 
     venue: VenueId
     symbol: Symbol

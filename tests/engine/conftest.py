@@ -11,8 +11,8 @@ from bus import Bus, FreeRunning, FromStart, get_logger, read
 from bus.metrics import CollectorRegistry
 from engine.actor.actor import Actor, ActorContext, ActorGates
 from engine.actor.candles import CandlesOf, LiveCandles
+from engine.actor.market import LiveMarket, SilenceTimer
 from engine.actor.shutdown import IsLast, never_last
-from engine.actor.watchdog import LiveWatchdog
 from engine.metrics import EngineMetrics
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
@@ -39,7 +39,7 @@ def run_actor(bus: Bus) -> RunActor:
             entry=entry,
             instrument=INSTRUMENT,
             gates=ActorGates(FreeRunning(), FreeRunning()),
-            watchdog=LiveWatchdog(silence_s=0.02),
+            market=LiveMarket(SilenceTimer(silence_s=0.02)),
             candles=candles,
             metrics=EngineMetrics(CollectorRegistry()),
             is_last=is_last,

@@ -23,7 +23,7 @@ from bus import (
 )
 from engine.actor import shutdown
 from engine.actor.candles import LiveCandles
-from engine.actor.watchdog import LiveWatchdog
+from engine.actor.market import LiveMarket
 from engine.orchestrator import Orchestrator
 from schemas import subjects
 from schemas.codec import decode_as
@@ -67,7 +67,7 @@ async def engine(server: EmbeddedServer, name: str) -> AsyncIterator[Orchestrato
         service = await stack.enter_async_context(open_service("engine", bus_url=server.url, http_port=None))
         lease_provider = await stack.enter_async_context(leases(service.bus, "engine", name, timing=QUICK))
         orchestrator = Orchestrator(
-            service, lease_provider, lock_step=False, make_watchdog=LiveWatchdog, candles=LiveCandles
+            service, lease_provider, lock_step=False, make_market=LiveMarket, candles=LiveCandles
         )
         running = asyncio.create_task(orchestrator.run())
         try:

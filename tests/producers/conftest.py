@@ -10,13 +10,13 @@ import pytest
 
 from bus import Bus, FreeRunning, Service, open_service
 from bus.metrics import CollectorRegistry
-from producers.gateway.executor import GatewayMetrics, PreTradeChecks
+from producers.gateway.executor import GatewayContext, GatewayMetrics
 from producers.gateway.gateway import Gateway
 from producers.simulated.app import RunningVenue, serving
 from producers.simulated.client.client import SimulatedVenue
 from producers.simulated.settings import VenueSettings
 from schemas.units import SECOND_NS
-from tests.producers.gateways import new_checks
+from tests.producers.gateways import new_context
 from tests.producers.simulated.examples import PERP, SIM, recording_settings
 
 Serve = Callable[[VenueSettings], Awaitable[RunningVenue]]
@@ -70,9 +70,9 @@ def run_gateway(service: Service, client: SimulatedVenue) -> RunGateway:
 
     @asynccontextmanager
     async def run(
-        place_lifetime: int = 10 * SECOND_NS,
+        place_lifetime_ns: int = 10 * SECOND_NS,
         entry: SimulatedVenue = client,
-        checks: PreTradeChecks | None = None,
+        context: GatewayContext | None = None,
     ) -> AsyncIterator["asyncio.Task[None]"]:
         gateway = Gateway(
             service,
@@ -81,8 +81,8 @@ def run_gateway(service: Service, client: SimulatedVenue) -> RunGateway:
             metrics=GatewayMetrics(CollectorRegistry()),
             gate=FreeRunning(),
             concurrency=8,
-            place_lifetime=place_lifetime,
-            checks=checks or new_checks(service),
+            place_lifetime_ns=place_lifetime_ns,
+            context=context or new_context(service),
         )
         task = asyncio.create_task(gateway.run())
         try:

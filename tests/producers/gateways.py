@@ -1,10 +1,10 @@
-"""Helpers for gateway tests: checks, committed decisions, reports."""
+"""Helpers for gateway tests: context, committed decisions, reports."""
 
 import msgspec
 
 from bus import Bus, Service
 from producers.gateway.engine_watchdog import HeartbeatMonitor
-from producers.gateway.executor import PreTradeChecks
+from producers.gateway.executor import GatewayContext
 from producers.gateway.exposure import Exposure
 from producers.gateway.latency import OrderLatencies
 from producers.gateway.rate_limiter import VenueRateLimiter
@@ -23,14 +23,14 @@ REPORTS = subjects.order_report(SIM, PERP)
 INTENTS = subjects.order_intent(SIM, PERP)
 
 
-def new_checks(
+def new_context(
     service: Service,
     *,
     exposure: Exposure | None = None,
     silent_after_s: float = 0,
     rate_limiter: VenueRateLimiter | None = None,
-) -> PreTradeChecks:
-    return PreTradeChecks(
+) -> GatewayContext:
+    return GatewayContext(
         rate_limiter or VenueRateLimiter(0, 1),
         exposure or Exposure(),
         HeartbeatMonitor(silent_after_s, first_s=silent_after_s),

@@ -33,11 +33,11 @@ def check(draft: Draft) -> None:
 def reached(state: GridState, price: Price) -> Stop | None:
     """Return the stop that is reached at a price, None without one."""
     settings, profit, quote = state.settings, total_profit(state.accounts, price), state.instrument.quote
-    if 0 < settings.stop_loss <= -profit:
+    if settings.stop_loss > 0 and profit <= -settings.stop_loss:
         return Stop(
             "stop_loss", f"total profit {profit} {quote} at {price}, the limit is -{settings.stop_loss}"
         )
-    if 0 < settings.take_profit <= profit:
+    if settings.take_profit > 0 and profit >= settings.take_profit:
         return Stop(
             "take_profit", f"total profit {profit} {quote} at {price}, the target is {settings.take_profit}"
         )

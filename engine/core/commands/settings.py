@@ -10,7 +10,10 @@ from schemas.grid.settings_notation import live_settings, setting_text, with_set
 
 
 def change(draft: Draft, changes: Mapping[str, str]) -> Answer:
-    """Apply changes written as in a configuration, such as `{"order_amount": "40 USDT"}`; a mistake rejects them all."""
+    """Apply changes written as in a configuration, such as `{"order_amount": "40 USDT"}`; a new mistake rejects all.
+
+    Mistakes that the settings had before, for example at a changed price, do not prevent a change.
+    """
     state = draft.state
     before, quote = state.settings, state.instrument.quote
     after = before
@@ -25,10 +28,10 @@ def change(draft: Draft, changes: Mapping[str, str]) -> Answer:
             CommandOutcome.REFUSED,
             f"{'; '.join(mistakes)}; settings that can be changed: {', '.join(live_settings())}",
         )
-    known = check(before, state.instrument, draft.price)
-    new = [each for each in check(after, state.instrument, draft.price) if each not in known]
-    if new:
-        return CommandOutcome.REFUSED, "; ".join(new)
+    old_mistakes = check(before, state.instrument, draft.price)
+    new_mistakes = [each for each in check(after, state.instrument, draft.price) if each not in old_mistakes]
+    if new_mistakes:
+        return CommandOutcome.REFUSED, "; ".join(new_mistakes)
     if after == before:
         return CommandOutcome.UNCHANGED, "the settings already have these values"
     state.settings = after

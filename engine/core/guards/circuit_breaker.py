@@ -2,8 +2,8 @@
 
 It opens on consecutive losing round trips, on a drawdown of the total profit (`drawdown`), on slow orders or ticks
 (`latency`), on a feed lost for too long (`stale_feed`), on a position that differs from the venue's (`position_check`),
-and by hand. It stays open for the cool-down, across restarts. Half-open, a clean round trip closes it and a losing one
-opens it again.
+and by an operator. It stays open for the cool-down, across restarts. While it is half-open, a round trip without a loss
+closes it and a losing one opens it again.
 """
 
 from typing import NamedTuple
@@ -18,14 +18,17 @@ CIRCUIT_BREAKER = "circuit_breaker"
 
 
 class Windows(NamedTuple):
-    """Number of levels that may have opening orders on each side of the center."""
+    """Maximum number of levels with opening orders on each side of the center."""
 
     buy: int
     sell: int
 
 
 def evaluate_round_trips(draft: Draft) -> None:
-    """Trip on consecutive losing round trips of this step; half-open, close on a clean one."""
+    """Count the round trips of this step: trip on consecutive losing ones, also over several steps.
+
+    While half-open, a losing one opens the breaker again, and any other closes it.
+    """
     breaker, limit = draft.state.breaker, draft.state.settings.max_losing_round_trips
     for profit in draft.round_trips:
         breaker.losses = breaker.losses + 1 if profit < 0 else 0
@@ -70,7 +73,7 @@ def close(draft: Draft, details: str) -> bool:
 
 
 def half_open_time(state: GridState) -> TimeNs:
-    """Return when an open breaker turns half-open."""
+    """Return the time at which an open breaker turns half-open."""
     return state.breaker.opened_time + state.settings.breaker_cool_down
 
 

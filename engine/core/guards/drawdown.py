@@ -1,6 +1,6 @@
 """Drawdown guard: a fall of the total profit from its peak trips the circuit breaker.
 
-The peak is the highest total profit of the steps within `drawdown_window`.
+The peak is the highest total profit after a step within the last `drawdown_window`.
 """
 
 from engine.core.arithmetic import total_profit
@@ -10,7 +10,7 @@ from schemas.grid.state import GridState, Peak
 from schemas.units import Price
 
 MAX_PEAKS = 24
-"""Number of equal parts of the window; of each the highest step is kept."""
+"""Number of equal parts of the window; of each at most one peak is kept, the highest."""
 
 
 def evaluate(draft: Draft) -> None:
@@ -28,15 +28,15 @@ def evaluate(draft: Draft) -> None:
 
 
 def remember_peak(state: GridState, price: Price) -> None:
-    """Record the total profit of a committed step, where drawdown is limited."""
+    """Record the total profit after a step as a possible peak, if drawdown is limited."""
     settings, peaks = state.settings, state.breaker.peaks
     if not is_watched(state):
         return
     now = total_profit(state.accounts, price)
     oldest = state.time - settings.drawdown_window
-    part = max(settings.drawdown_window // MAX_PEAKS, 1)
+    part_ns = max(settings.drawdown_window // MAX_PEAKS, 1)
     kept = [peak for peak in peaks if peak.time > oldest and peak.profit > now]
-    if not kept or kept[-1].time // part != state.time // part:
+    if not kept or kept[-1].time // part_ns != state.time // part_ns:
         kept.append(Peak(time=state.time, profit=now))
     state.breaker.peaks = kept
 

@@ -4,6 +4,8 @@ Order latency runs from the market time of the decision to the venue's time of a
 venue's time of a tick to its receive time at our publisher, so it includes the difference between the two clocks.
 """
 
+import math
+
 from engine.core.guards.circuit_breaker import trip
 from engine.core.step import Draft
 from schemas.grid.state import GridState, SlotOrder
@@ -16,11 +18,11 @@ MIN_LATENCIES = 20
 """With fewer samples a p99 means nothing."""
 
 LINK_PATIENCE_NS: DurationNs = 3 * SECOND_NS
-"""Ticks must be late for this long: one late tick is not a slow link."""
+"""How long every tick has to be late before the breaker trips: one late tick is not a slow link."""
 
 
 def note_acceptance(draft: Draft, order: SlotOrder, report: OrderReport) -> None:
-    """Record the latency of an order's acceptance, once, where it is limited."""
+    """Record the latency of an order's acceptance, once, if `max_order_latency` is set."""
     state = draft.state
     if not state.settings.max_order_latency or not order.decided_time or report.status is not OrderStatus.NEW:
         return
@@ -31,7 +33,7 @@ def note_acceptance(draft: Draft, order: SlotOrder, report: OrderReport) -> None
 
 
 def link_latency(ticker: Ticker) -> DurationNs | None:
-    """Return how late a ticker arrived, None without a receive time."""
+    """Return how late a ticker arrived, in nanoseconds; None without a receive time."""
     return ticker.received_time - ticker.time if ticker.received_time else None
 
 
@@ -47,9 +49,11 @@ def is_link_watched(state: GridState) -> bool:
 
 
 def p99(latencies: list[DurationNs]) -> DurationNs:
-    """Return the latency that 1 % of at least two samples exceed, and at least one does: a single outlier never counts."""
+    """Return the 99th percentile of at least two samples, but never the largest one: a single outlier does not count."""
     ordered = sorted(latencies)
-    return ordered[min(-(-99 * len(ordered) // 100) - 1, len(ordered) - 2)]
+    nearest_rank = math.ceil(99 * len(ordered) / 100)
+    second_largest_rank = len(ordered) - 1
+    return ordered[min(nearest_rank, second_largest_rank) - 1]
 
 
 def _evaluate_orders(draft: Draft) -> None:
@@ -64,7 +68,8 @@ def _evaluate_link(draft: Draft) -> None:
     limit, breaker, latency = draft.state.settings.max_link_latency, draft.state.breaker, draft.link_latency
     if latency is None:
         return
-    if not 0 < limit <= latency:
+    is_slow = limit > 0 and latency >= limit
+    if not is_slow:
         if breaker.slow_since:
             draft.touch()
             breaker.slow_since = 0
@@ -73,9 +78,11 @@ def _evaluate_link(draft: Draft) -> None:
         draft.touch()
         breaker.slow_since = draft.price_time
         return
-    lasted = draft.price_time - breaker.slow_since
-    measured = f"ticks arrive {_ms(latency)} late for {lasted / SECOND_NS:g} s, the limit is {_ms(limit)}"
-    if lasted >= LINK_PATIENCE_NS:
+    slow_ns = draft.price_time - breaker.slow_since
+    if slow_ns >= LINK_PATIENCE_NS:
+        measured = (
+            f"ticks arrive {_ms(latency)} late for {slow_ns / SECOND_NS:g} s, the limit is {_ms(limit)}"
+        )
         trip(draft, f"link latency: {measured}")
 
 

@@ -1,9 +1,10 @@
 """Market risk guard: monitored symbols that fall on high volume stop opening orders.
 
 A symbol is abnormal while its candle's close is below the mean close of the last `average_window` closed candles and its
-volume is above `volume_multiplier` times their mean. When `risk_trigger` symbols are abnormal the guard activates. It
-clears when no symbol is abnormal and `recovery_threshold` symbols have since closed a candle above the mean with normal
-volume. Several grids may monitor the same symbols.
+volume is above `volume_multiplier` times their mean volume. It is calm while its newest closed candle is above the mean
+close without such a volume. The guard activates when `risk_trigger` symbols are abnormal (0 is all of them). It clears when
+no symbol is abnormal and `recovery_threshold` symbols, at most all, have become calm since. Several grids may monitor the
+same symbols.
 """
 
 from engine.core.step import Draft
@@ -39,16 +40,16 @@ def needed(settings: GridSettings) -> int:
 
 
 def _classify(draft: Draft, watched: MonitoredSymbol, candle: Candle) -> None:
-    settings, number = draft.state.settings, len(watched.closes)
-    if number < settings.average_window:
+    settings, count = draft.state.settings, len(watched.closes)
+    if count < settings.average_window:
         return
-    is_below = candle.close * number < sum(watched.closes, ZERO)
-    is_above = candle.close * number > sum(watched.closes, ZERO)
-    is_loud = candle.volume * number > settings.volume_multiplier * sum(watched.volumes, ZERO)
+    is_below = candle.close * count < sum(watched.closes, ZERO)
+    is_above = candle.close * count > sum(watched.closes, ZERO)
+    is_on_high_volume = candle.volume * count > settings.volume_multiplier * sum(watched.volumes, ZERO)
     before = (watched.is_abnormal, watched.is_calm)
-    watched.is_abnormal = is_below and is_loud
+    watched.is_abnormal = is_below and is_on_high_volume
     if candle.closed:
-        watched.is_calm = is_above and not is_loud
+        watched.is_calm = is_above and not is_on_high_volume
     if (watched.is_abnormal, watched.is_calm) != before:
         draft.touch()
 

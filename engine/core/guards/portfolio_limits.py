@@ -20,7 +20,7 @@ def on_limits(draft: Draft, limits: PortfolioLimits) -> None:
 
 
 def blocked_by(state: GridState) -> NotQuoting | None:
-    """Return which of the two forbids opening orders, None when neither does."""
+    """Return which of breaker and exposure limit forbids opening orders, None when neither does."""
     if state.global_breaker is BreakerState.OPEN:
         return NotQuoting.GLOBAL_BREAKER
     return NotQuoting.EXPOSURE_LIMIT if state.is_exposure_limited else None
@@ -48,4 +48,4 @@ def _follow_exposure(draft: Draft, limits: PortfolioLimits) -> None:
     if state.is_exposure_limited:
         draft.risk(Severity.HIGH, EXPOSURE_LIMIT, limits.reason, active=True)
     else:
-        draft.risk(Severity.LOW, EXPOSURE_LIMIT, "opening orders are placed again", active=False)
+        draft.risk(Severity.LOW, EXPOSURE_LIMIT, "opening orders are allowed again", active=False)

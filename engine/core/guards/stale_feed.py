@@ -1,7 +1,9 @@
-"""Stale feed guard: without current prices nothing is opened. The first newer tick clears it.
+"""Stale feed guard: while the feed of the symbol is lost, no opening order is placed.
 
-A feed is lost when it reports so (down, gapped), or after a silence of `stale_after`. Only a tick newer than the loss
-proves recovery, so no recovery message is needed and none can be missed.
+`state.feed_lost_time` is set while the feed is lost; `engine.core.blocking` then forbids opening orders. The feed is lost
+when the market publisher reports it (down, or gapped: connected, but data was missed), or after a silence of `stale_after`.
+The first tick newer than the loss clears the guard, so no report of recovery is needed and none can be missed. Before the
+first tick the guard does nothing.
 """
 
 from engine.core.guards.circuit_breaker import trip
@@ -15,43 +17,48 @@ FEED_LOST = "feed_lost"
 
 
 def on_feed_changed(draft: Draft, event: FeedChanged) -> None:
-    """Activate on a report of loss, unless it is older than the newest tick."""
+    """Record a reported loss. A report older than the newest tick is ignored: that tick already proves recovery.
+
+    The publisher's clock may differ from the market's. A report that seems too new is cleared by the next tick; one that
+    seems too old is ignored, and the silence that follows is detected by `on_silence`.
+    """
     if event.state is FeedState.UP or event.time < draft.price_time:
         return
-    _lose(draft, f"the feed is {event.state}: {event.reason}")
+    _mark_lost(draft, f"the feed is {event.state}: {event.reason}")
 
 
 def on_silence(draft: Draft, silence: TimePassed | None) -> None:
-    """Activate after a silence of `stale_after`."""
+    """Record a loss once there was no tick for `stale_after`; `silence` is None in a step that reports no silence."""
     stale_after = draft.state.settings.stale_after
     if silence is None or not stale_after:
         return
-    age = silence.time - draft.price_time
-    if age >= stale_after:
-        _lose(draft, f"no tick for {age / SECOND_NS:g} s")
+    age_ns = silence.time - draft.price_time
+    if age_ns >= stale_after:
+        _mark_lost(draft, f"no tick for {age_ns / SECOND_NS:g} s")
 
 
 def on_tick(draft: Draft) -> None:
-    """Clear when the newest tick is newer than the loss."""
+    """Clear the guard when the newest tick is newer than the loss."""
     state = draft.state
-    if not 0 < state.feed_lost_time < draft.price_time:
+    is_lost = state.feed_lost_time > 0
+    if not is_lost or draft.price_time <= state.feed_lost_time:
         return
     state.feed_lost_time = 0
-    draft.risk(Severity.LOW, FEED_LOST, "ticks arrive again", active=False)
+    draft.risk(Severity.LOW, FEED_LOST, "feed recovered: ticks arrive again", active=False)
 
 
-def evaluate(draft: Draft) -> None:
-    """Trip the circuit breaker when the feed has been lost for `max_stale`."""
+def trip_when_lost_too_long(draft: Draft) -> None:
+    """Trip the circuit breaker once the newest tick before the loss is `max_stale` old, in market time."""
     state, limit = draft.state, draft.state.settings.max_stale
     if not limit or not state.feed_lost_time:
         return
-    age = draft.time - state.feed_lost_time
-    if age >= limit:
-        trip(draft, f"stale data: the newest tick is {age / SECOND_NS:g} s old")
+    age_ns = draft.time - state.feed_lost_time
+    if age_ns >= limit:
+        trip(draft, f"stale data: the newest tick is {age_ns / SECOND_NS:g} s old")
 
 
-def _lose(draft: Draft, details: str) -> None:
-    # The loss is dated by the newest tick: a report of it may carry another clock's time.
+def _mark_lost(draft: Draft, details: str) -> None:
+    # The loss is dated by the newest tick, not by the report, whose clock may differ from the market's.
     state = draft.state
     if state.feed_lost_time or not draft.price_time:
         return

@@ -1,4 +1,4 @@
-"""Apply order reports, trades and cancel rejections from the venue. Nothing else may end an order.
+"""Apply order reports, trades and cancel rejections from the venue. Only reports and trades end an order.
 
 Reports and trades may arrive twice, late or out of order. A network error is not evidence and never becomes an input.
 """
@@ -14,8 +14,8 @@ from engine.core.orders.slots import (
     find_slot,
     finish_order,
     is_forgotten,
-    name_of,
-    raise_checksum,
+    own_id_parts,
+    record_reported_quantity,
     retire_cycle,
     slot_at,
 )
@@ -34,22 +34,22 @@ from schemas.venue.orders import (
 
 
 def on_report(draft: Draft, report: OrderReport) -> None:
-    """Apply an order report. Its cumulative quantity is a checksum: only trades are booked."""
+    """Apply an order report. Its cumulative quantity only serves to notice missing trades: it is not booked."""
     state = draft.state
-    name = name_of(state, report.client_order_id)
-    if name is None:
+    parts = own_id_parts(state, report.client_order_id)
+    if parts is None:
         return
-    slot = find_slot(state, name, report.client_order_id)
+    slot = find_slot(state, parts, report.client_order_id)
     if slot is None or slot.order is None:
         finished = find_finished(state, report.client_order_id)
         if finished is not None:
-            raise_checksum(draft, finished, report.cumulative_quantity)
+            record_reported_quantity(draft, finished, report.cumulative_quantity)
         return
     if report.reject_reason is RejectReason.DUPLICATE_ID:
         # The venue has an order with this id. It rejected the second one sent, so the first may be live.
         draft.decide(QueryOrder(client_order_id=report.client_order_id, reason="duplicate id"))
         return
-    raise_checksum(draft, slot.order, report.cumulative_quantity)
+    record_reported_quantity(draft, slot.order, report.cumulative_quantity)
     note_acceptance(draft, slot.order, report)
     clear_query(draft, slot.order)
     if report.status.is_terminal:
@@ -62,19 +62,19 @@ def on_report(draft: Draft, report: OrderReport) -> None:
 def on_trade(draft: Draft, trade: Trade) -> None:
     """Book an own trade, once. A trade of a forgotten order is not booked but raised as an alert."""
     state = draft.state
-    name = name_of(state, trade.client_order_id)
-    if name is None:
+    parts = own_id_parts(state, trade.client_order_id)
+    if parts is None:
         return
-    slot = find_slot(state, name, trade.client_order_id)
+    slot = find_slot(state, parts, trade.client_order_id)
     if slot is not None and slot.order is not None:
         _trade_of_slot(draft, slot, slot.order, trade)
         return
     finished = find_finished(state, trade.client_order_id)
     if finished is not None:
-        _add_trade(draft, name.level, finished, trade)
+        _add_trade(draft, parts.level, finished, trade)
         return
     # It may repeat a trade booked before its order was forgotten: booking it could count money twice.
-    retire_cycle(state, name)
+    retire_cycle(state, parts)
     detail = (
         f"{trade.side} {trade.quantity} at {trade.price}, trade {trade.trade_id} of {trade.client_order_id}"
     )
@@ -84,21 +84,21 @@ def on_trade(draft: Draft, trade: Trade) -> None:
 def on_late_trade(draft: Draft, late: LateTrade) -> None:
     """Book a trade of a forgotten order: ORDERS has it only once, so it was never booked."""
     state, trade = draft.state, late.trade
-    name = name_of(state, trade.client_order_id)
-    if name is None or not is_forgotten(state, trade.client_order_id):
+    parts = own_id_parts(state, trade.client_order_id)
+    if parts is None or not is_forgotten(state, trade.client_order_id):
         on_trade(draft, trade)
         return
-    retire_cycle(state, name)
-    book(draft, slot_at(state, name.level), trade)
+    retire_cycle(state, parts)
+    book(draft, slot_at(state, parts.level), trade)
     draft.alert(Severity.MEDIUM, "late_trade_booked", f"trade {trade.trade_id} of {trade.client_order_id}")
 
 
 def on_cancel_rejected(draft: Draft, rejected: CancelRejected) -> None:
     """Query an order whose cancel was rejected: the rejection alone does not end it."""
-    name = name_of(draft.state, rejected.client_order_id)
-    if name is None:
+    parts = own_id_parts(draft.state, rejected.client_order_id)
+    if parts is None:
         return
-    slot = find_slot(draft.state, name, rejected.client_order_id)
+    slot = find_slot(draft.state, parts, rejected.client_order_id)
     if slot is None or slot.order is None or slot.order.ended is not None:
         return
     draft.decide(QueryOrder(client_order_id=rejected.client_order_id, reason="cancel rejected"))

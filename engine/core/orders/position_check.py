@@ -1,9 +1,9 @@
 """Compare the venue's position with the accounts: correct a small difference, trip the breaker on a large one.
 
-A position is compared together with a sweep that required no query, and a difference is acted on when two such passes in
-a row find the same one: position updates are not synchronous with trades, and requests in flight explain a difference.
-Perpetuals only, because a spot balance may include assets that are not the grid's. A position held before the grid's first
-trade and not adopted is foreign, and excluded.
+A position is compared in the step of a sweep, the periodic query of the venue's open orders, if that step makes no decision
+and no order is ended, queried or short of trades. A difference is acted on when two such comparisons in a row find the same
+one: position updates are not synchronous with trades. Perpetuals only, because a spot balance may include assets that are
+not the grid's. A position held before the grid's first trade and not adopted is foreign, and excluded.
 """
 
 from decimal import Decimal
@@ -48,12 +48,12 @@ def _is_comparable(draft: Draft, position: Position) -> bool:
         state.instrument.kind is InstrumentKind.LINEAR_PERPETUAL
         and position.time >= state.traded_time
         and not draft.decisions
-        and all(_is_settled(each) for each in orders)
+        and all(_is_unquestioned(each) for each in orders)
         and all(has_all_trades(each) for each in state.finished)
     )
 
 
-def _is_settled(order: SlotOrder) -> bool:
+def _is_unquestioned(order: SlotOrder) -> bool:
     is_queried = bool(order.unconfirmed_passes or order.asked_time)
     return order.ended is None and has_all_trades(order) and not is_queried
 
@@ -72,9 +72,9 @@ def _act(draft: Draft, gap: SignedQuantity, at_venue: SignedQuantity) -> None:
 
 def _correct(draft: Draft, gap: SignedQuantity) -> None:
     for slot in _farthest_first(draft.state, gap):
-        part = min(abs(gap), abs(slot.held)).copy_sign(gap)
-        book_correction(draft, slot, part)
-        gap -= part
+        booked = min(abs(gap), abs(slot.held)).copy_sign(gap)
+        book_correction(draft, slot, booked)
+        gap -= booked
         if not gap:
             return
     book_correction(draft, _nearest(draft.state, gap), gap)

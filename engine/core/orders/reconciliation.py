@@ -1,8 +1,8 @@
-"""Reconcile a sweep of the venue's open orders with ours: query, adopt or cancel what differs.
+"""Reconcile our orders with a sweep, the periodic query of the venue's open orders: query, adopt or cancel what differs.
 
-A sweep may be older than what is known by now, so nothing ends an order here: the venue is queried instead. A difference
-that a request or a cancel in flight explains is acted on at the second pass only. A query without an answer is not
-repeated for `QUERY_INTERVAL_NS`, because the gateway retries it by itself. Foreign orders are never touched.
+A sweep may be older than what is known by now, so it never ends an order: the venue is queried instead. A difference that a
+request or a cancel in flight explains is acted on at the second sweep that shows it. A query without an answer is repeated
+after `QUERY_INTERVAL_NS` at the earliest, because the gateway retries it by itself. Orders of others are ignored.
 """
 
 from engine.core.orders.slots import (
@@ -12,9 +12,9 @@ from engine.core.orders.slots import (
     find_finished,
     find_slot,
     has_all_trades,
-    name_of,
     open_order,
-    raise_checksum,
+    own_id_parts,
+    record_reported_quantity,
     retire_cycle,
     slot_at,
 )
@@ -27,7 +27,7 @@ from schemas.venue.order_ids import OrderIdParts
 from schemas.venue.orders import CancelOrder, QueryOrder
 
 QUERY_INTERVAL_NS: DurationNs = 10 * SECOND_NS
-"""Minimum time between two queries of an order."""
+"""Minimum time between two queries of an order, unless the first was answered."""
 
 
 def on_open_orders(draft: Draft, sweep: OpenOrders) -> None:
@@ -41,14 +41,14 @@ def on_open_orders(draft: Draft, sweep: OpenOrders) -> None:
     for finished in state.finished:
         _compare_finished(draft, finished, at_venue.get(finished.client_order_id), sweep.time)
     for each in sweep.orders:
-        name = name_of(state, each.client_order_id)
-        if name is not None and not _is_known(draft, name, each.client_order_id):
-            _adopt_or_cancel(draft, name, each, sweep.time)
+        parts = own_id_parts(state, each.client_order_id)
+        if parts is not None and not _is_known(draft, parts, each.client_order_id):
+            _adopt_or_cancel(draft, parts, each, sweep.time)
 
 
 def _compare(draft: Draft, order: SlotOrder, found: OpenOrder | None, now: TimeNs) -> None:
     if found is not None:
-        raise_checksum(draft, order, found.cumulative_quantity)
+        record_reported_quantity(draft, order, found.cumulative_quantity)
         if order.ended is None:
             _confirm(draft, order)
         clear_query(draft, order)
@@ -75,14 +75,14 @@ def _miss(draft: Draft, order: SlotOrder, now: TimeNs) -> None:
 
 def _compare_finished(draft: Draft, finished: FinishedOrder, found: OpenOrder | None, now: TimeNs) -> None:
     if found is not None:
-        raise_checksum(draft, finished, found.cumulative_quantity)
+        record_reported_quantity(draft, finished, found.cumulative_quantity)
         if _is_second_pass(draft, finished):
             _cancel_unknown(draft, finished.client_order_id)
     _query_trades(draft, finished, now)
 
 
 def _is_second_pass(draft: Draft, order: SlotOrder | FinishedOrder) -> bool:
-    """Return whether the last pass did not confirm the order either, and note that this one does not."""
+    """Return whether an earlier sweep did not confirm the order either, and record that this one does not."""
     if order.unconfirmed_passes:
         return True
     draft.touch()
@@ -98,7 +98,7 @@ def _query_trades(draft: Draft, order: SlotOrder | FinishedOrder, now: TimeNs) -
 
 
 def _start_query(draft: Draft, order: SlotOrder | FinishedOrder, now: TimeNs) -> bool:
-    """Note a query of an order, and return whether one is due."""
+    """Return whether a query of an order is due; if so, record its time."""
     if order.asked_time and now < order.asked_time + QUERY_INTERVAL_NS:
         return False
     draft.touch()
@@ -106,21 +106,21 @@ def _start_query(draft: Draft, order: SlotOrder | FinishedOrder, now: TimeNs) ->
     return True
 
 
-def _is_known(draft: Draft, name: OrderIdParts, client_order_id: ClientOrderId) -> bool:
+def _is_known(draft: Draft, parts: OrderIdParts, client_order_id: ClientOrderId) -> bool:
     state = draft.state
     return (
-        find_slot(state, name, client_order_id) is not None
+        find_slot(state, parts, client_order_id) is not None
         or find_finished(state, client_order_id) is not None
     )
 
 
-def _adopt_or_cancel(draft: Draft, name: OrderIdParts, found: OpenOrder, now: TimeNs) -> None:
+def _adopt_or_cancel(draft: Draft, parts: OrderIdParts, found: OpenOrder, now: TimeNs) -> None:
     state = draft.state
-    if name.generation != state.generation or not _is_next_of_free_slot(draft, name):
-        retire_cycle(state, name)
+    if parts.generation != state.generation or not _is_next_of_free_slot(draft, parts):
+        retire_cycle(state, parts)
         _cancel_unknown(draft, found.client_order_id)
         return
-    slot = slot_at(state, name.level)
+    slot = slot_at(state, parts.level)
     order = SlotOrder(
         client_order_id=found.client_order_id,
         side=found.side,
@@ -135,11 +135,11 @@ def _adopt_or_cancel(draft: Draft, name: OrderIdParts, found: OpenOrder, now: Ti
     _query_trades(draft, order, now)
 
 
-def _is_next_of_free_slot(draft: Draft, name: OrderIdParts) -> bool:
-    slot = draft.state.slots.get(name.level)
+def _is_next_of_free_slot(draft: Draft, parts: OrderIdParts) -> bool:
+    slot = draft.state.slots.get(parts.level)
     if slot is None:
-        return name.cycle == draft.state.next_cycle
-    return slot.order is None and name.cycle == slot.cycle
+        return parts.cycle == draft.state.next_cycle
+    return slot.order is None and parts.cycle == slot.cycle
 
 
 def _cancel_unknown(draft: Draft, client_order_id: ClientOrderId) -> None:

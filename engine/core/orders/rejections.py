@@ -9,7 +9,7 @@ from schemas.units import SECOND_NS, DurationNs
 from schemas.venue.orders import OrderReport, OrderStatus, RejectReason
 
 RETRY_PAUSE_NS: DurationNs = SECOND_NS
-"""Pause of a slot after a failure that may be retried, so that retries do not spin."""
+"""Pause of a slot after a failure that may be retried, so that it is not retried at every tick."""
 
 MAX_FLATTEN_PAUSE_NS: DurationNs = 2 * SECOND_NS
 """Longest pause of a slot while the position is being flattened."""
@@ -17,12 +17,16 @@ MAX_FLATTEN_PAUSE_NS: DurationNs = 2 * SECOND_NS
 MARGIN_LOCKED = "margin_locked"
 
 MIN_EXPOSURE_PAUSE_NS: DurationNs = 10 * SECOND_NS
-"""Pause of a slot after a rejection by the exposure limit; doubled by each one in a row."""
+"""Pause of a slot after a rejection by the exposure limit; doubled by each further one in a row."""
 MAX_EXPOSURE_DOUBLINGS = 4
+"""After so many the pause stays the same: 160 s."""
 
 
 def on_order_ended(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -> None:
-    """Pause the slot, or the opening orders of the grid, according to how an order ended."""
+    """Pause the slot, or lock the opening orders of the whole grid, if an order failed.
+
+    An order that was filled, or canceled on our request, causes no pause.
+    """
     times, slot.limited_times, slot.is_limited = slot.limited_times, 0, False
     is_canceled = report.status in {OrderStatus.CANCELED, OrderStatus.EXPIRED}
     is_requested = is_canceled and order.state is SlotOrderState.CANCEL_REQUESTED
@@ -64,10 +68,11 @@ def on_order_ended(draft: Draft, slot: Slot, order: SlotOrder, report: OrderRepo
 def release_margin(draft: Draft) -> None:
     """Clear the margin lock when its time is over."""
     state = draft.state
-    if not 0 < state.margin_locked_until <= draft.time:
+    is_locked = state.margin_locked_until > 0
+    if not is_locked or draft.time < state.margin_locked_until:
         return
     state.margin_locked_until = 0
-    draft.risk(Severity.LOW, MARGIN_LOCKED, "opening orders are placed again", active=False)
+    draft.risk(Severity.LOW, MARGIN_LOCKED, "opening orders are allowed again", active=False)
 
 
 def _on_end_without_reason(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -> None:

@@ -60,29 +60,31 @@ def has_all_trades(order: SlotOrder | FinishedOrder) -> bool:
 
 
 def clear_query(draft: Draft, order: SlotOrder) -> None:
-    """Note that the venue answered a query, unless trades of the order are still missing."""
+    """Record that the venue answered a query of the order, unless trades of the order are still missing."""
     if order.asked_time and has_all_trades(order):
         draft.touch()
         order.asked_time = 0
 
 
-def raise_checksum(draft: Draft, order: SlotOrder | FinishedOrder, cumulative_quantity: Quantity) -> None:
-    """Keep the largest cumulative quantity reported, where it exceeds what is traded."""
+def record_reported_quantity(
+    draft: Draft, order: SlotOrder | FinishedOrder, cumulative_quantity: Quantity
+) -> None:
+    """Record a reported cumulative quantity, which the trades have to add up to, if it is the largest so far."""
     if cumulative_quantity > max(order.reported_quantity, order.traded_quantity):
         draft.touch()
         order.reported_quantity = cumulative_quantity
 
 
-def name_of(state: GridState, client_order_id: ClientOrderId) -> OrderIdParts | None:
+def own_id_parts(state: GridState, client_order_id: ClientOrderId) -> OrderIdParts | None:
     """Return the parts of an id of this grid, such as `sqt5ouqa01m00003B000001`, of any generation; None if foreign."""
     if not is_own_order_id(client_order_id, state.instance, state.symbol):
         return None
     return parse_order_id(client_order_id)
 
 
-def find_slot(state: GridState, name: OrderIdParts, client_order_id: ClientOrderId) -> Slot | None:
+def find_slot(state: GridState, parts: OrderIdParts, client_order_id: ClientOrderId) -> Slot | None:
     """Return the slot whose current order has this id."""
-    slot = state.slots.get(name.level)
+    slot = state.slots.get(parts.level)
     if slot is not None and slot.order is not None and slot.order.client_order_id == client_order_id:
         return slot
     return None
@@ -95,11 +97,11 @@ def find_finished(state: GridState, client_order_id: ClientOrderId) -> FinishedO
 
 def is_forgotten(state: GridState, client_order_id: ClientOrderId) -> bool:
     """Return whether an id is of this grid and generation, but its order is no longer remembered."""
-    name = name_of(state, client_order_id)
+    parts = own_id_parts(state, client_order_id)
     return (
-        name is not None
-        and name.generation == state.generation
-        and find_slot(state, name, client_order_id) is None
+        parts is not None
+        and parts.generation == state.generation
+        and find_slot(state, parts, client_order_id) is None
         and find_finished(state, client_order_id) is None
     )
 
@@ -125,7 +127,7 @@ def next_order_id(state: GridState, slot: Slot, side: Side) -> ClientOrderId:
 
 
 def finish_order(draft: Draft, slot: Slot) -> None:
-    """Free a slot whose order ended and has all its trades; otherwise do nothing."""
+    """Free a slot if its order has ended and all reported trades are booked."""
     state, order = draft.state, slot.order
     if order is None or order.ended is None or not has_all_trades(order):
         return
@@ -145,14 +147,14 @@ def finish_order(draft: Draft, slot: Slot) -> None:
     slot.cycle += 1
 
 
-def retire_cycle(state: GridState, name: OrderIdParts) -> None:
-    """Make sure that the cycle of an unknown order of this grid is never used again."""
-    if name.generation != state.generation:
+def retire_cycle(state: GridState, parts: OrderIdParts) -> None:
+    """Advance the cycles past that of an unknown order, so that its id is not given to another order."""
+    if parts.generation != state.generation:
         return
-    state.next_cycle = max(state.next_cycle, name.cycle + 1)
-    slot = state.slots.get(name.level)
+    state.next_cycle = max(state.next_cycle, parts.cycle + 1)
+    slot = state.slots.get(parts.level)
     if slot is not None:
-        slot.cycle = max(slot.cycle, name.cycle + (slot.order is None))
+        slot.cycle = max(slot.cycle, parts.cycle + (slot.order is None))
 
 
 def drop_idle_slots(state: GridState) -> None:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine.core.commands.answers import EXPIRED, Answer, applied_if
+from engine.core.commands.answers import EXPIRED, Answer, applied_if, origin_of
 from engine.core.portfolio import global_breaker
 from engine.core.portfolio.step import PortfolioDraft
 from engine.core.settings_checks import check
@@ -43,10 +43,10 @@ def _apply(draft: PortfolioDraft, received: CommandForAll) -> Answer:
     command = received.command
     match command.name:
         case CommandName.TRIP:
-            is_tripped = global_breaker.trip(draft, f"by hand: {command.reason}")
+            is_tripped = global_breaker.trip(draft, origin_of(command))
             return applied_if(is_tripped, "the global circuit breaker is open", "already open")
         case CommandName.RESET:
-            is_closed = global_breaker.close(draft, f"by hand: {command.reason}")
+            is_closed = global_breaker.close(draft, origin_of(command))
             return applied_if(is_closed, "the global circuit breaker is closed", "already closed")
         case CommandName.ADD:
             return CommandOutcome.REFUSED, "add needs the name of one symbol"

@@ -1,4 +1,4 @@
-"""Exposure limit: at `max_exposure` over all symbols, nothing is opened until enough is closed."""
+"""Exposure limit: from `max_exposure` over all symbols on, nothing is opened until it is below `resume_below` of that."""
 
 from collections.abc import Iterable
 
@@ -20,7 +20,7 @@ def exposure(seen: Iterable[SymbolSeen]) -> Money:
 
 
 def evaluate(draft: PortfolioDraft) -> None:
-    """Activate or clear the exposure limit."""
+    """Activate or clear the exposure limit for the positions and prices of this step."""
     state, settings = draft.state, draft.state.settings
     total, limit = exposure(draft.seen.values()), settings.max_exposure
     if state.is_exposed:

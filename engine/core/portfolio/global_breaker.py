@@ -2,8 +2,8 @@
 
 It opens on consecutive losing round trips across symbols; on a drawdown of the summed profit from its peak; when many
 symbols have lost their feed, or have their own breaker open (a position divergence opens one); when the venue takes too
-long to accept orders; and by hand. After its cool-down it is half-open: a clean round trip closes it, and a losing one
-opens it again.
+long to accept orders; and by an operator. After its cool-down it is half-open: a round trip without a loss closes it, and
+a losing one opens it again.
 """
 
 from engine.core.guards.portfolio_limits import GLOBAL_BREAKER
@@ -25,12 +25,12 @@ MIN_ORDERS = 20
 
 def on_fill(draft: PortfolioDraft, fill: Fill) -> None:
     """Count the round trip that a fill ended, once."""
-    name = f"{fill.symbol} {fill.trade_id}"
+    round_trip_key = f"{fill.symbol} {fill.trade_id}"
     breaker = draft.state.breaker
-    if fill.round_trip is None or name in draft.state.counted:
+    if fill.round_trip is None or round_trip_key in draft.state.counted:
         return
     draft.touch()
-    draft.state.counted.append(name)
+    draft.state.counted.append(round_trip_key)
     del draft.state.counted[:-MAX_COUNTED_FILLS]
     is_loss = fill.round_trip < 0
     breaker.losses = breaker.losses + 1 if is_loss else 0

@@ -39,7 +39,7 @@ class Portfolio:
         self._seen: dict[Symbol, SymbolSeen] = {}
 
     def process(self, inputs: Sequence[PortfolioInput]) -> PortfolioChange | None:
-        """Apply inputs in order and return the step they make, or None and an unchanged state."""
+        """Apply inputs in order and return the step they make; None when they change nothing in the state."""
         with localcontext(CONTEXT):
             return self._process(inputs)
 
@@ -49,7 +49,7 @@ class Portfolio:
         state, settings = self.state, self.state.settings
         with localcontext(CONTEXT):
             total = exposure.exposure(self._seen.values())
-            parts = tuple(_part(self._seen[symbol]) for symbol in sorted(self._seen))
+            exposures = tuple(_symbol_exposure(self._seen[symbol]) for symbol in sorted(self._seen))
         return PortfolioLimits(
             venue=state.venue,
             is_opening_allowed=not state.is_exposed,
@@ -57,7 +57,7 @@ class Portfolio:
             reason=_reason(state),
             max_exposure=settings.max_exposure,
             exposure=total,
-            symbols=tuple(part for part in parts if part.notional),
+            symbols=tuple(each for each in exposures if each.notional),
             step=self.step,
             time=max([state.time, *(each.time for each in self._seen.values())]),
         )
@@ -145,7 +145,7 @@ def _set(draft: PortfolioDraft, entry: PortfolioEntry) -> None:
         draft.state.settings = entry.settings
 
 
-def _part(symbol: SymbolSeen) -> SymbolExposure:
+def _symbol_exposure(symbol: SymbolSeen) -> SymbolExposure:
     return SymbolExposure(
         symbol=symbol.symbol,
         position=symbol.position,

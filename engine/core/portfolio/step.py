@@ -39,7 +39,7 @@ class PortfolioDraft:
     """Number of changes so far."""
 
     def touch(self) -> None:
-        """Note that the state changed."""
+        """Mark the state as changed by the input being applied."""
         self.touches += 1
 
     def risk(self, severity: Severity, reason: str, details: str, *, active: bool) -> None:

@@ -1,6 +1,7 @@
 """Quoting: compare the orders a grid should have with those it has, and plan cancels and new orders.
 
-Pure functions of the state. Planning is idempotent: after a plan is carried out the next one is empty.
+Functions of the state, the market and the time alone. Planning again is harmless: orders that are already placed or being
+canceled are part of the state.
 """
 
 from collections.abc import Iterator

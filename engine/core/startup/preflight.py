@@ -67,12 +67,7 @@ def checks(case: Case) -> list[Check]:
 
 def refusal(found: list[Check]) -> str:
     """Return why the first order is not allowed yet, for operators; empty when all checks passed."""
-    words = {None: "pending", False: "failed"}
-    return "; ".join(
-        f"{each.name} {words[each.passed]}: {each.figures}" + (f": {each.remedy}" if each.remedy else "")
-        for each in found
-        if not each.passed
-    )
+    return "; ".join(_refusal_of(each) for each in found if not each.passed)
 
 
 def window_levels(settings: GridSettings, center: int) -> Iterator[tuple[int, Side]]:
@@ -92,6 +87,12 @@ def round_trip(case: Case, level: int, side: Side) -> RoundTrip:
     opening = instrument.taker_fee if case.settings.allow_taker else instrument.maker_fee
     first, second = (bought, sold) if side is Side.BUY else (sold, bought)
     return RoundTrip(bought, sold, first * opening + second * instrument.maker_fee)
+
+
+def _refusal_of(failed: Check) -> str:
+    result = "pending" if failed.passed is None else "failed"
+    remedy = f": {failed.remedy}" if failed.remedy else ""
+    return f"{failed.name} {result}: {failed.figures}{remedy}"
 
 
 def _stream(case: Case) -> Check:

@@ -51,7 +51,7 @@ def detail(state: GridState) -> str:
 
 
 def on_account_feed(draft: Draft, event: FeedChanged) -> None:
-    """Note whether the account's private stream is up, during startup."""
+    """Record whether the account's private stream is up, during startup."""
     startup, is_up = draft.state.startup, event.state is FeedState.UP
     if startup is None or startup.is_stream_up is is_up:
         return
@@ -60,7 +60,7 @@ def on_account_feed(draft: Draft, event: FeedChanged) -> None:
 
 
 def on_balance(draft: Draft, balance: Balance) -> None:
-    """Note the balance of the symbol's settlement currency, during startup."""
+    """Record the balance of the symbol's settlement currency, during startup."""
     startup = draft.state.startup
     if startup is None or balance.asset != draft.state.instrument.settle:
         return
@@ -71,7 +71,7 @@ def on_balance(draft: Draft, balance: Balance) -> None:
 
 
 def on_position(draft: Draft, position: Position) -> None:
-    """Note the position that the account holds, during startup."""
+    """Record the position that the account holds, during startup."""
     startup = draft.state.startup
     assert startup is not None
     found = (position.quantity, position.entry_price, position.leverage)

@@ -27,7 +27,7 @@ from producers.simulated.wire import (
     ServerTime,
     to_json,
 )
-from schemas.units import SECOND_NS, ClientOrderId, DurationNs, Symbol, TimeNs, TradeId, VenueId
+from schemas.units import SECOND_NS, ClientOrderId, DurationNs, Symbol, TradeId, VenueId
 from schemas.venue.account import Balance, OpenOrder, Position
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead
@@ -70,7 +70,7 @@ class SimulatedVenue:
         return self._venue
 
     @property
-    def receive_window(self) -> TimeNs:
+    def receive_window(self) -> DurationNs:
         return self._receive_window
 
     async def instruments(self) -> list[Instrument]:

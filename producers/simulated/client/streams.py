@@ -36,7 +36,7 @@ async def frames(
 
     `on_connection` is called with each new connection, and with None when it is lost.
 
-    Raises: RequestRefused when the venue answers with a 4xx status.
+    Raises: RequestRejected when the venue answers with a 4xx status.
     """
     decoder = msgspec.json.Decoder(kind)
     backoff = Backoff(MIN_RECONNECT_S, MAX_RECONNECT_S)
@@ -101,7 +101,7 @@ class MarketFeed:
     async def updates(self) -> AsyncGenerator[MarketUpdate, None]:
         """Yield market updates until the market ends.
 
-        Raises: RequestRefused when the venue does not trade one of the symbols.
+        Raises: RequestRejected when the venue does not trade one of the symbols.
         """
         assert self._reader is not None, "updates() belongs into the context of the feed"
         while True:

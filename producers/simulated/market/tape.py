@@ -11,6 +11,11 @@ from schemas.venue.market import Candle
 
 CANDLE_INTERVAL = "1m"
 """Interval of the model's candles."""
+MIN_TRADED_FACTOR = 0.25
+TRADED_FACTOR_RANGE = 1.5
+"""The quantity traded in a tick is 0.25 to 1.75 times the mean, and the mean on average."""
+QUEUE_REACHED_PROBABILITY = 0.5
+"""Probability that trades at a touched price also reach our place in the queue."""
 HISTORY_CANDLES = 1500
 """Number of closed candles that are kept and served."""
 
@@ -75,6 +80,8 @@ def draw_liquidity(seed: int, settings: SymbolSettings, price: Decimal, tick: in
     rules = settings.instrument
     random = seeded_random(seed, rules.symbol, "traded", tick)
     mean = settings.traded_notional / price
-    traded = rules.quantity_down(mean * Decimal(str(round(0.25 + 1.5 * random.random(), 6))))
-    share = random.random() if random.random() < 0.5 else 0.0
-    return Liquidity(max(traded, rules.lot_size), Decimal(str(round(share, 6))))
+    factor = round(MIN_TRADED_FACTOR + TRADED_FACTOR_RANGE * random.random(), 6)
+    traded = rules.quantity_down(mean * Decimal(str(factor)))
+    is_queue_reached = random.random() < QUEUE_REACHED_PROBABILITY
+    queue_share = random.random() if is_queue_reached else 0.0
+    return Liquidity(max(traded, rules.lot_size), Decimal(str(round(queue_share, 6))))

@@ -22,7 +22,7 @@ class RequestFaults(NamedTuple):
 
     rejection: HttpRejection | None = None
     delay: DurationNs = 0
-    """Time before it is processed."""
+    """Nanoseconds before it is processed."""
     answer_is_lost: bool = False
     """The connection is closed without a response."""
 
@@ -73,9 +73,11 @@ class FaultInjector:
             return RequestFaults(rejection=HttpRejection.RATE_LIMITED)
         if rolls[1] < faults.overloaded:
             return RequestFaults(rejection=HttpRejection.OVERLOADED)
-        is_late = is_write and rolls[2] < faults.request_late
+        delay_ns = faults.latency if is_write else 0
+        if is_write and rolls[2] < faults.request_late:
+            delay_ns += int(faults.request_delay * (0.5 + rolls[3] / 2))  # from half of it to all
         return RequestFaults(
-            delay=faults.latency * is_write + int(faults.request_delay * (0.5 + rolls[3] / 2)) * is_late,
+            delay=delay_ns,
             answer_is_lost=is_write and rolls[4] < faults.answer_lost,
         )
 
@@ -88,8 +90,9 @@ class FaultInjector:
             return EventFaults()
         random = seeded_random(faults.seed, "event", sequence)
         rolls = [random.random() for _ in range(5)]
+        copies = 2 if rolls[1] < faults.doubled else 1
         return EventFaults(
-            copies=0 if rolls[0] < faults.lost else 2 if rolls[1] < faults.doubled else 1,
+            copies=0 if rolls[0] < faults.lost else copies,
             is_late=rolls[2] < faults.late,
             is_reordered=rolls[3] < faults.reordered,
             disconnects=rolls[4] < faults.disconnect_account,

@@ -8,6 +8,8 @@ from producers.simulated.server.venue import Venue
 from producers.simulated.wire import MarketFrame
 from schemas.units import SECOND_NS, DurationNs
 
+MAX_LAG_S = 1.0
+"""Ticks that are due for longer than this are dropped instead of caught up with."""
 MAX_STEP_NS: DurationNs = 60 * SECOND_NS
 """Upper bound of the market time between two ticks, so that a gap in a recording does not stall the market."""
 
@@ -34,8 +36,8 @@ class Pacer:
         due = loop.time()
         while not self._venue.has_ended:
             due += self._tick_interval() / speed / SECOND_NS
-            if due < loop.time() - 1.0:
-                # More than a second behind: the process was suspended or the speed is too high. Do not catch up.
+            if due < loop.time() - MAX_LAG_S:
+                # The process was suspended or the speed is too high. Do not catch up.
                 due = loop.time()
             await asyncio.sleep(max(0.0, due - loop.time()))
             if not self.is_halted:

@@ -174,9 +174,9 @@ async def test_the_standing_names_the_holder_of_the_lease() -> None:
             return "two" if key == "theirs" else None
 
     runner = KeyedRunner("job", Elsewhere("one"), LOG)
-    assert runner.standing("theirs", is_running=False) == "held by two"
-    assert runner.standing("free", is_running=False) == "waiting"
-    assert runner.standing("ours", is_running=True) == "running here"
+    assert runner.holder_text("theirs", is_running=False) == "held by two"
+    assert runner.holder_text("free", is_running=False) == "waiting"
+    assert runner.holder_text("ours", is_running=True) == "running here"
     assert runner.is_elsewhere("theirs")
 
 

@@ -1,11 +1,11 @@
-"""Account state before the first order: what is published (live), or all of it (settled)."""
+"""Account state before the first order: what is published (live), or all of it (complete)."""
 
 import asyncio
 
 import msgspec
 
 from bus import Bus
-from engine.actor.account import LiveAccount, SettledAccount
+from engine.actor.account import CompleteAccount, LiveAccount
 from schemas import subjects
 from schemas.engine.journal import Step
 from schemas.subjects import ALL
@@ -34,26 +34,26 @@ async def publish(bus: Bus, stream: FeedChanged = UP) -> None:
 
 async def test_a_live_account_is_what_is_published(bus: Bus) -> None:
     account = LiveAccount(bus, INSTRUMENT)
-    assert not await account.newest()
+    assert not await account.read()
     await publish(bus)
-    assert not await account.newest()  # it was read just now
-    assert list(await LiveAccount(bus, INSTRUMENT).newest()) == [UP, BALANCE, POSITION]
+    assert not await account.read()  # it was read just now
+    assert list(await LiveAccount(bus, INSTRUMENT).read()) == [UP, BALANCE, POSITION]
 
 
 async def test_undecodable_state_is_skipped(bus: Bus) -> None:
     await publish(bus)
     await bus.store(subjects.account_feed(SIM), TICKER)
-    assert list(await LiveAccount(bus, INSTRUMENT).newest()) == [BALANCE, POSITION]
+    assert list(await LiveAccount(bus, INSTRUMENT).read()) == [BALANCE, POSITION]
 
 
-async def test_a_settled_account_is_complete_and_does_not_change(bus: Bus) -> None:
-    account = SettledAccount(bus, INSTRUMENT)
+async def test_a_complete_account_waits_for_all_items_and_does_not_change(bus: Bus) -> None:
+    account = CompleteAccount(bus, INSTRUMENT)
     await publish(bus, DOWN)
-    waiting = asyncio.create_task(account.newest())
+    waiting = asyncio.create_task(account.read())
     await bus.store(subjects.account_feed(SIM), UP)
     first = await waiting
     await publish(bus, DOWN)
-    assert await account.newest() == first
+    assert await account.read() == first
     assert first == [msgspec.structs.replace(each, time=0) for each in (UP, BALANCE, POSITION)]
 
 

@@ -116,7 +116,7 @@ def test_detail_explains_the_active_guard() -> None:
     step(grid, command(CommandName.TRIP))
     assert (seen(grid).not_quoting, seen(grid).not_quoting_detail) == (
         NotQuoting.BREAKER_OPEN,
-        "by hand: test",
+        "by ann: test",
     )
     step(grid, command(CommandName.STOP))
     assert (seen(grid).not_quoting, seen(grid).not_quoting_detail) == (NotQuoting.STOPPED, "by ann: test")

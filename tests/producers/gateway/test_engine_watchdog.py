@@ -18,7 +18,7 @@ from schemas.units import SECOND_NS, Side
 from schemas.venue.orders import OrderReport, OrderStatus, RejectReason
 from tests.conftest import NewServer
 from tests.producers.conftest import RunGateway
-from tests.producers.gateways import STEP, commit, new_checks, reports
+from tests.producers.gateways import STEP, commit, new_context, reports
 from tests.producers.simulated.examples import PERP, SIM, decision
 from tests.producers.streams import first
 
@@ -80,21 +80,21 @@ async def test_silence_and_its_end_can_be_awaited() -> None:
 async def test_without_heartbeats_opening_orders_are_canceled_with_one_alert(
     bus: Bus, service: Service, served: RunningVenue, run_gateway: RunGateway
 ) -> None:
-    checks = new_checks(service, silent_after_s=0.3)
-    async with run_gateway(checks=checks):
+    context = new_context(service, silent_after_s=0.3)
+    async with run_gateway(context=context):
         await commit(bus, BUY, CLOSE)
         found = await reports(bus, 3)
         assert await alerts(bus, 1) == ["engine_silent"]
         assert set(served.venue.matching.account.open_orders[PERP]) == {"c"}
         assert (found[-1].client_order_id, found[-1].status) == ("a", OrderStatus.CANCELED)
-        checks.heartbeat.on_heartbeat()
+        context.heartbeat.on_heartbeat()
         assert await alerts(bus, 2) == ["engine_silent", "engine_heard"]
 
 
 async def test_opening_orders_are_not_sent_while_the_engine_is_silent(
     bus: Bus, service: Service, run_gateway: RunGateway
 ) -> None:
-    async with run_gateway(checks=new_checks(service, silent_after_s=0.01)):
+    async with run_gateway(context=new_context(service, silent_after_s=0.01)):
         await alerts(bus, 1)
         await commit(bus, BUY, CLOSE)
         found = {str(report.client_order_id): report for report in await reports(bus, 2)}
@@ -116,7 +116,7 @@ async def test_a_restarted_gateway_cancels_opening_orders_of_its_predecessor(
     )
     state = msgspec.structs.replace(STEP.state, slots={-1: Slot(level=-1, cycle=1, order=order)})
     await bus.store(subjects.step(SIM, PERP), msgspec.structs.replace(STEP, state=state, decisions=()))
-    async with run_gateway(checks=new_checks(service, silent_after_s=0.01)):
+    async with run_gateway(context=new_context(service, silent_after_s=0.01)):
         (report,) = await reports(bus, 1)
     assert report.status is OrderStatus.CANCELED
     assert not served.venue.matching.account.open_orders[PERP]
@@ -134,8 +134,8 @@ async def test_opening_orders_are_canceled_even_without_the_bus(
             metrics=GatewayMetrics(service.registry),
             gate=FreeRunning(),
             concurrency=8,
-            place_lifetime=10 * SECOND_NS,
-            checks=new_checks(service, silent_after_s=0.5),
+            place_lifetime_ns=10 * SECOND_NS,
+            context=new_context(service, silent_after_s=0.5),
         )
         task = asyncio.create_task(gateway.run())
         await commit(service.bus, BUY, CLOSE)

@@ -65,42 +65,42 @@ def at_venue(quantity: str, symbol: Symbol = BTC) -> Position:
 
 def test_an_admitted_order_counts_until_forgotten() -> None:
     found = exposure(state("9"))
-    assert found.admit(BTC, decision(Side.BUY, "100", "a")) is None
-    assert "the limit is 1000" in (found.admit(BTC, decision(Side.BUY, "100", "b")) or "")
+    assert found.count_or_refuse(BTC, decision(Side.BUY, "100", "a")) is None
+    assert "the limit is 1000" in (found.count_or_refuse(BTC, decision(Side.BUY, "100", "b")) or "")
     found.forget(BTC, ClientOrderId("a"))
-    assert found.admit(BTC, decision(Side.BUY, "100", "b")) is None
+    assert found.count_or_refuse(BTC, decision(Side.BUY, "100", "b")) is None
 
 
 def test_all_symbols_share_one_limit() -> None:
     sol = Symbol("SOL/USDT:USDT")
     found = exposure(state("4"), state("-5", symbol=ETH), state("0", symbol=sol))
-    assert found.admit(sol, decision(Side.SELL, "100", "a")) is None
-    assert found.admit(sol, decision(Side.SELL, "100", "b")) is not None
+    assert found.count_or_refuse(sol, decision(Side.SELL, "100", "a")) is None
+    assert found.count_or_refuse(sol, decision(Side.SELL, "100", "b")) is not None
 
 
 def test_an_order_that_reduces_the_position_is_admitted() -> None:
     found = exposure(state("10"))
-    assert found.admit(BTC, decision(Side.SELL, "100", "a")) is None
+    assert found.count_or_refuse(BTC, decision(Side.SELL, "100", "a")) is None
 
 
 def test_the_venues_position_counts_if_it_is_larger() -> None:
     found = exposure(state("0"))
     found.positions[BTC] = at_venue("-9.5")
-    assert found.admit(BTC, decision(Side.SELL, "100")) is not None
-    assert found.admit(BTC, decision(Side.BUY, "100")) is None
+    assert found.count_or_refuse(BTC, decision(Side.SELL, "100")) is not None
+    assert found.count_or_refuse(BTC, decision(Side.BUY, "100")) is None
 
 
 def test_a_position_without_a_grid_counts() -> None:
     found = exposure(state("0"))
     found.positions[ETH] = at_venue("9.5", ETH)
-    assert found.admit(BTC, decision(Side.BUY, "100")) is not None
+    assert found.count_or_refuse(BTC, decision(Side.BUY, "100")) is not None
 
 
 def test_a_spot_balance_does_not_count() -> None:
     spot = msgspec.structs.replace(STATE.instrument, kind=InstrumentKind.SPOT)
     found = exposure(msgspec.structs.replace(state("0"), instrument=spot))
     found.positions[BTC] = at_venue("100")
-    assert found.admit(BTC, decision(Side.BUY, "100")) is None
+    assert found.count_or_refuse(BTC, decision(Side.BUY, "100")) is None
 
 
 def test_orders_at_the_venue_count_and_unsent_ones_do_not() -> None:
@@ -110,7 +110,7 @@ def test_orders_at_the_venue_count_and_unsent_ones_do_not() -> None:
 
 def test_a_sent_order_counts_before_the_venue_responds() -> None:
     found = exposure(state("0"))
-    found.admit(BTC, decision(Side.BUY, "100", "c"))
+    found.count_or_refuse(BTC, decision(Side.BUY, "100", "c"))
     found.serve(BTC).apply(state("0", orders={"c": SlotOrderState.REQUESTED}), ())
     assert found.total() == 100
     found.serve(BTC).apply(state("1"), ())
@@ -125,13 +125,13 @@ def test_an_unresolved_order_of_an_earlier_gateway_counts() -> None:
 
 
 def test_without_limits_every_order_is_admitted() -> None:
-    assert Exposure().admit(BTC, decision(Side.BUY, "100", quantity="1000000")) is None
+    assert Exposure().count_or_refuse(BTC, decision(Side.BUY, "100", quantity="1000000")) is None
 
 
 def test_configured_limits_that_are_not_received_yet_block_orders() -> None:
     found = Exposure()
     found.settings = PortfolioSettings(max_exposure=D(1000))
-    assert found.admit(BTC, decision(Side.BUY, "100")) == (
+    assert found.count_or_refuse(BTC, decision(Side.BUY, "100")) == (
         "limits are configured, but not received from the engine yet"
     )
 
@@ -144,11 +144,11 @@ def test_limits_of_the_portfolio_block_orders(stop: dict[str, object]) -> None:
     found = exposure(state("0"))
     assert found.limits is not None
     found.limits = msgspec.structs.replace(found.limits, **stop)
-    assert str(stop["reason"]) in (found.admit(BTC, decision(Side.BUY, "100")) or "")
+    assert str(stop["reason"]) in (found.count_or_refuse(BTC, decision(Side.BUY, "100")) or "")
 
 
 def test_a_limit_of_zero_is_no_limit() -> None:
-    assert exposure(state("1000"), maximum=0).admit(BTC, decision(Side.BUY, "100")) is None
+    assert exposure(state("1000"), maximum=0).count_or_refuse(BTC, decision(Side.BUY, "100")) is None
 
 
 @given(
@@ -163,7 +163,7 @@ def test_any_fills_of_admitted_orders_stay_within_the_limit(
     total = position
     for number, (side, quantity) in enumerate(requested):
         order = decision(side, "100", str(number), quantity=str(quantity))
-        if found.admit(BTC, order) is None and filled[number]:
+        if found.count_or_refuse(BTC, order) is None and filled[number]:
             total += side.sign * quantity
     assert abs(total) * 100 <= 1000
 

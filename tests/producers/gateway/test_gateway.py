@@ -65,7 +65,7 @@ async def test_old_orders_are_not_sent_and_old_cancels_are(
         await commit(bus, BUY)
         await reports(bus, 1)
     await commit(bus, CancelOrder(client_order_id=BUY.client_order_id), decision(Side.BUY, "99", "c"), step=2)
-    async with run_gateway(place_lifetime=0):
+    async with run_gateway(place_lifetime_ns=0):
         found = await reports(bus, 3)
     late = next(r for r in found if r.client_order_id == "c")
     assert (late.status, late.reject_reason) == (OrderStatus.NOT_PLACED, RejectReason.TOO_LATE)

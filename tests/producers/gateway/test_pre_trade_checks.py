@@ -11,7 +11,7 @@ from schemas.engine.portfolio import PortfolioLimits
 from schemas.units import SECOND_NS, Side
 from schemas.venue.orders import OrderStatus, RejectReason
 from tests.producers.conftest import RunGateway
-from tests.producers.gateways import commit, new_checks, reports
+from tests.producers.gateways import commit, new_context, reports
 from tests.producers.simulated.examples import decision
 from tests.schemas.examples import EXAMPLES
 
@@ -29,7 +29,7 @@ def exhausted() -> Exposure:
 async def test_above_the_limit_only_closing_orders_are_sent(
     bus: Bus, service: Service, served: RunningVenue, run_gateway: RunGateway
 ) -> None:
-    async with run_gateway(checks=new_checks(service, exposure=exhausted())):
+    async with run_gateway(context=new_context(service, exposure=exhausted())):
         await commit(bus, BUY, CLOSE)
         found = {str(report.client_order_id): report for report in await reports(bus, 2)}
     assert (found["a"].status, found["a"].reject_reason) == (
@@ -45,7 +45,7 @@ async def test_rate_limit_rejections_pause_requests_and_later_orders_are_sent(
     bus: Bus, service: Service, served: RunningVenue, run_gateway: RunGateway
 ) -> None:
     served.faults.settings = FaultSettings(rate_limited=1.0, retry_after_s=0.2)
-    async with run_gateway(checks=new_checks(service, rate_limiter=VenueRateLimiter(0, 1))):
+    async with run_gateway(context=new_context(service, rate_limiter=VenueRateLimiter(0, 1))):
         await commit(bus, *(decision(Side.BUY, "99", f"n{number}") for number in range(8)))
         found = await reports(bus, 8)
         served.faults.settings = FaultSettings()
@@ -59,8 +59,8 @@ async def test_far_orders_expire_in_the_queue(
     bus: Bus, service: Service, served: RunningVenue, run_gateway: RunGateway
 ) -> None:
     orders = [decision(Side.BUY, str(99 - number), f"n{number}") for number in range(4)]
-    checks = new_checks(service, rate_limiter=VenueRateLimiter(0.5, 2))
-    async with run_gateway(place_lifetime=SECOND_NS // 5, checks=checks):
+    context = new_context(service, rate_limiter=VenueRateLimiter(0.5, 2))
+    async with run_gateway(place_lifetime_ns=SECOND_NS // 5, context=context):
         await commit(bus, *reversed(orders))
         found = {str(report.client_order_id): report for report in await reports(bus, 4)}
     assert [found[f"n{number}"].status for number in range(4)] == [OrderStatus.NEW] * 2 + [

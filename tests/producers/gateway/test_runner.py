@@ -32,7 +32,7 @@ from schemas.engine.journal import SymbolEntry
 from schemas.subjects import Stream
 from schemas.units import Side, Symbol
 from schemas.venue.orders import OrderStatus
-from tests.producers.gateways import INTENTS, commit, new_checks, reports
+from tests.producers.gateways import INTENTS, commit, new_context, reports
 from tests.producers.simulated.examples import PERP, SIM, decision
 from tests.schemas.examples import EXAMPLES
 
@@ -70,8 +70,8 @@ async def serving(server: EmbeddedServer, client: SimulatedVenue, name: str) -> 
                 metrics=metrics,
                 gate=FreeRunning(),
                 concurrency=8,
-                place_lifetime=10**10,
-                checks=new_checks(service),
+                place_lifetime_ns=10**10,
+                context=new_context(service),
             )
 
         served = GatewayRunner(service, SIM, lease_provider, make)

@@ -1,0 +1,50 @@
+"""Market of an actor: silence of a live market is reported in market time, of a recording never."""
+
+import asyncio
+
+from engine.actor.market import RecordedMarket, SilenceTimer
+from schemas.units import MILLISECOND_NS
+from tests.builders import BTC, SIM, TIME
+
+
+class Clock:
+    """Advances by a millisecond at each reading."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def __call__(self) -> int:
+        self.now += MILLISECOND_NS
+        return self.now
+
+
+async def test_silence_is_reported_in_market_time() -> None:
+    timer = SilenceTimer(silence_s=0.01, clock_ns=Clock())
+    timer.on_tick(TIME)
+    first, second = await timer.next_silence(), await timer.next_silence()
+    assert TIME + 10 * MILLISECOND_NS <= first.time < second.time
+
+
+async def test_silence_is_measured_from_the_last_tick() -> None:
+    clock = Clock()
+    timer = SilenceTimer(silence_s=0.01, clock_ns=clock)
+    timer.on_tick(TIME)
+    await timer.next_silence()
+    clock.now += 100 * MILLISECOND_NS
+    timer.on_tick(TIME + 5)
+    assert (await timer.next_silence()).time < TIME + 50 * MILLISECOND_NS
+
+
+async def test_silence_before_the_first_tick_is_not_reported() -> None:
+    timer = SilenceTimer(silence_s=0.001)
+    waiting = asyncio.create_task(timer.next_silence())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    timer.on_tick(TIME)
+    assert (await waiting).time > TIME
+
+
+def test_a_recording_has_no_silence_and_no_feed_state() -> None:
+    market = RecordedMarket()
+    assert market.silence is None
+    assert market.feed_subjects(SIM, BTC) == ()
