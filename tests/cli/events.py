@@ -4,49 +4,36 @@ from decimal import Decimal
 
 import msgspec
 
-from schemas.engine.events import Fill
-from schemas.engine.journal import Step, SymbolEntry, TimePassed
+from schemas.engine.journal import Step, TimePassed
 from schemas.grid.settings import GridMode, GridSettings
 from schemas.grid.state import GridState
-from schemas.units import Side, Symbol, TradeId, VenueId
-from schemas.venue.instruments import Instrument, InstrumentKind
+from schemas.units import Side, TradeId
 from schemas.venue.order_ids import order_id
+from tests import builders
+from tests.builders import BTC, SIM
 
-VENUE, SYMBOL = VenueId("sim"), Symbol("BTC/USDT:USDT")
+VENUE, SYMBOL = SIM, BTC
 ONE = Decimal(1)
 
 SETTINGS = GridSettings(mode=GridMode.LONG, order_amount=Decimal(100), price_interval=ONE)
-ENTRY = SymbolEntry(venue=VENUE, symbol=SYMBOL, instance="sqt", generation=1, settings=SETTINGS)
-INSTRUMENT = Instrument(
-    venue=VENUE,
-    symbol=SYMBOL,
-    kind=InstrumentKind.LINEAR_PERPETUAL,
-    base="BTC",
-    quote="USDT",
-    settle="USDT",
+ENTRY = msgspec.structs.replace(builders.ENTRY, settings=SETTINGS)
+INSTRUMENT = msgspec.structs.replace(
+    builders.INSTRUMENT,
     tick_size=ONE,
     lot_size=ONE,
     minimum_quantity=ONE,
     minimum_notional=ONE,
-    maker_fee=Decimal("0.0002"),
-    taker_fee=Decimal("0.0005"),
+    maximum_leverage=ONE,
 )
-FILL = Fill(
-    venue=VENUE,
-    symbol=SYMBOL,
+FILL = msgspec.structs.replace(
+    builders.FILL,
     trade_id=TradeId("1"),
     client_order_id=order_id("sqt", SYMBOL, 1, -1, Side.BUY, 1),
     level=-1,
-    side=Side.BUY,
     price=Decimal(100),
     quantity=ONE,
     fee=Decimal("0.02"),
-    fee_asset="USDT",
-    opens=True,
-    grid_profit=Decimal(0),
     position=ONE,
-    is_maker=True,
-    step=3,
     time=1,
 )
 

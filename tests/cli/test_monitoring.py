@@ -13,8 +13,9 @@ from producers.simulated.app import serving as serving_venue
 from producers.simulated.client.client import SimulatedVenue
 from producers.simulated.settings import SymbolSettings, VenueSettings
 from schemas.units import SECOND_NS, ClientOrderId, Side
+from tests.builders import SIM
 from tests.liveserver.watching import SocketClient, serving, watching
-from tests.producers.simulated.examples import PERP, PERPETUAL, SIM, decision
+from tests.producers.simulated.examples import PERP, PERPETUAL, decision
 
 FAR, ABOVE = "60.0", "140.0"
 

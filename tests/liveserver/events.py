@@ -13,13 +13,12 @@ from schemas.engine.events import (
 )
 from schemas.grid.settings import GridMode
 from schemas.grid.view import GridView, NotQuoting, SlotStatus, SlotView
-from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TradeId, VenueId
+from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TradeId
 from schemas.venue.account import Balance, OpenOrder, OpenOrders, Position
 from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
 from schemas.venue.orders import OrderReport, OrderStatus, Trade
+from tests.builders import BTC, SIM
 
-SIM = VenueId("sim")
-BTC = Symbol("BTC/USDT:USDT")
 SPOT = Symbol("BTC/USDT")
 ETH = Symbol("ETH/USDT:USDT")
 START_S = 1_700_000_040

@@ -23,9 +23,9 @@ from liveserver.protocol.session_messages import ErrorData
 from schemas import subjects
 from schemas.codec import decode_as
 from schemas.engine.control import Command, CommandOutcome, CommandResult
+from tests.builders import BTC, SIM
 from tests.liveserver import events
 from tests.liveserver.auth_fixtures import KEYS, STRICT, access, bearer, token
-from tests.liveserver.events import BTC, SIM
 from tests.liveserver.watching import SocketClient, publish, serving, watching
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

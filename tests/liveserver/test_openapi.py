@@ -14,6 +14,7 @@ from bus import Bus, Registry
 from liveserver.auth.roles import Role
 from liveserver.auth.settings import RateLimits
 from schemas import subjects
+from tests import builders
 from tests.liveserver import events
 from tests.liveserver.auth_fixtures import KEYS, access
 from tests.liveserver.watching import publish, serving, watching
@@ -38,7 +39,7 @@ async def address(module_bus: Bus) -> AsyncIterator[str]:
         events.fill("t1"),
     )
     await Registry(module_bus, "symbols").create(
-        subjects.registry_key(events.SIM, events.BTC), events.ticker()
+        subjects.registry_key(builders.SIM, builders.BTC), events.ticker()
     )
     async with serving(module_bus.url, access=access(public=True, rates=UNLIMITED)) as replica:
         async with watching(replica) as watcher:

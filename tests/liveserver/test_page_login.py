@@ -12,6 +12,7 @@ from liveserver.auth.settings import Access
 from liveserver.commands.effects import EFFECTS
 from schemas import subjects
 from schemas.engine.control import CommandName
+from tests import builders
 from tests.liveserver import events
 from tests.liveserver.auth_fixtures import KEYS, access
 from tests.liveserver.test_access_socket import engine
@@ -39,7 +40,7 @@ async def traded_bus(module_bus: Bus) -> Bus:
         events.grid(position="7.5"),
     )
     await Registry(module_bus, "symbols").create(
-        subjects.registry_key(events.SIM, events.BTC), events.ticker()
+        subjects.registry_key(builders.SIM, builders.BTC), events.ticker()
     )
     return module_bus
 

@@ -11,8 +11,8 @@ from liveserver.view.projection import Projection
 from schemas.codec import Event
 from schemas.venue.market import FeedState
 from schemas.venue.orders import OrderStatus
+from tests.builders import BTC, SIM
 from tests.liveserver import events
-from tests.liveserver.events import BTC, SIM
 from tests.liveserver.viewer_model import ViewerModel
 
 CHANNEL = Channel(Market(SIM, BTC), "1m")

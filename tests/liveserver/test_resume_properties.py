@@ -14,6 +14,7 @@ from liveserver.view.event_log import EventBuffer, StoredEvent, with_market_chan
 from liveserver.view.projection import Projection
 from schemas.codec import Event, encode
 from schemas.venue.orders import OrderStatus
+from tests import builders
 from tests.liveserver import events
 from tests.liveserver.resuming import CountingViewer
 
@@ -129,5 +130,5 @@ def test_each_durable_event_arrives_once_and_in_order(moves: list[tuple[str, int
 
 
 def _is_for(symbol: str, event: Event) -> bool:
-    market = {"BTCUSDT": events.BTC, "ETHUSDT": events.ETH}.get(symbol)
+    market = {"BTCUSDT": builders.BTC, "ETHUSDT": events.ETH}.get(symbol)
     return market is None or event.symbol == market  # type: ignore[union-attr]

@@ -16,8 +16,9 @@ from producers.simulated.app import RunningVenue, serving
 from producers.simulated.client.client import SimulatedVenue
 from producers.simulated.settings import VenueSettings
 from schemas.units import SECOND_NS
+from tests.builders import SIM
 from tests.producers.gateways import new_context
-from tests.producers.simulated.examples import PERP, SIM, recording_settings
+from tests.producers.simulated.examples import PERP, recording_settings
 
 Serve = Callable[[VenueSettings], Awaitable[RunningVenue]]
 NewClient = Callable[..., Awaitable[SimulatedVenue]]

@@ -13,8 +13,8 @@ from schemas import subjects
 from schemas.engine.journal import Step
 from schemas.subjects import Stream
 from schemas.venue.orders import Decision, OrderReport
-from tests.builders import TIME
-from tests.producers.simulated.examples import PERP, SIM
+from tests.builders import SIM, TIME
+from tests.producers.simulated.examples import PERP
 from tests.producers.streams import first
 from tests.schemas.examples import EXAMPLES
 

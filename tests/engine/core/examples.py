@@ -15,7 +15,7 @@ from schemas.engine.journal import CommandReceived, Input, SymbolAdded, TimePass
 from schemas.grid.settings import GridMode, GridSettings
 from schemas.grid.state import GridState, Slot, SlotOrder
 from schemas.subjects import ALL
-from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TimeNs, TradeId, VenueId
+from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TimeNs, TradeId
 from schemas.venue.account import Balance, Position
 from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
@@ -29,25 +29,13 @@ from schemas.venue.orders import (
     RejectReason,
     Trade,
 )
+from tests.builders import BTC, INSTRUMENT, SIM
 
 D = Decimal
-SIM = VenueId("sim")
-BTC = Symbol("BTC/USDT:USDT")
 START: TimeNs = 1_700_000_000 * SECOND_NS
 
-PERPETUAL = Instrument(
-    venue=SIM,
-    symbol=BTC,
-    kind=InstrumentKind.LINEAR_PERPETUAL,
-    base="BTC",
-    quote="USDT",
-    settle="USDT",
-    tick_size=D("0.1"),
-    lot_size=D("0.001"),
-    minimum_quantity=D("0.001"),
-    minimum_notional=D(5),
-    maker_fee=D("0.0002"),
-    taker_fee=D("0.0005"),
+PERPETUAL = msgspec.structs.replace(
+    INSTRUMENT, lot_size=D("0.001"), minimum_quantity=D("0.001"), maximum_leverage=D(1)
 )
 SPOT = msgspec.structs.replace(PERPETUAL, kind=InstrumentKind.SPOT)
 LONG = GridSettings(

@@ -16,7 +16,7 @@ from schemas.venue.orders import (
     RejectReason,
     Trade,
 )
-from tests.engine.core.examples import BTC, SIM
+from tests.builders import BTC, SIM
 
 Message = OrderReport | CancelRejected | Trade
 

@@ -21,8 +21,8 @@ from schemas.grid.view import NotQuoting
 from schemas.units import SECOND_NS, Symbol, TradeId
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import ClockRead
-from tests.builders import COMMAND, FILL
-from tests.engine.core.examples import BTC, PERPETUAL, SIM, D, at
+from tests.builders import BTC, COMMAND, FILL, SIM
+from tests.engine.core.examples import PERPETUAL, D, at
 
 ETH, SOL = Symbol("ETH/USDT:USDT"), Symbol("SOL/USDT:USDT")
 LIMITED = PortfolioSettings(max_exposure=D(1000))

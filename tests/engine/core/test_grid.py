@@ -13,10 +13,9 @@ from schemas.grid.state import GridState
 from schemas.venue.account import Balance
 from schemas.venue.market import Candle, ClockRead
 from schemas.venue.orders import OrderStatus
+from tests.builders import BTC, SIM
 from tests.engine.core.examples import (
-    BTC,
     LONG,
-    SIM,
     D,
     added,
     at,

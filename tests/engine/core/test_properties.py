@@ -9,7 +9,8 @@ from schemas.engine.control import CommandName
 from schemas.grid.settings import GridSettings
 from schemas.units import SECOND_NS
 from schemas.venue.instruments import Instrument
-from tests.engine.core.examples import BTC, GEOMETRIC, LONG, NEUTRAL, PERPETUAL, SPOT, D
+from tests.builders import BTC
+from tests.engine.core.examples import GEOMETRIC, LONG, NEUTRAL, PERPETUAL, SPOT, D
 from tests.engine.core.world import World
 
 GUARDED = msgspec.structs.replace(

@@ -7,8 +7,8 @@ from schemas.engine.control import CommandName
 from schemas.grid.state import MonitoredSymbol
 from schemas.grid.view import GridView, NotQuoting, SlotStatus, SlotView
 from schemas.units import Side, Symbol
+from tests.builders import BTC
 from tests.engine.core.examples import (
-    BTC,
     GEOMETRIC,
     NEUTRAL,
     D,

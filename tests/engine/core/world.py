@@ -20,8 +20,8 @@ from schemas.venue.account import OpenOrders, Position
 from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.market import FeedState, Ticker
 from schemas.venue.orders import PlaceOrder, RejectReason, Trade
+from tests.builders import BTC
 from tests.engine.core.examples import (
-    BTC,
     PERPETUAL,
     added,
     at,

@@ -9,8 +9,10 @@ from liveserver.protocol.session_messages import ErrorData
 from liveserver.protocol.symbol_names import Channel, Market
 from liveserver.view.projection import Outgoing, ProtocolFilter
 from liveserver.view.rendering import LazyMessage
+from tests import builders
+from tests.builders import BTC
 from tests.liveserver import events
-from tests.liveserver.events import BTC, ETH
+from tests.liveserver.events import ETH
 from tests.liveserver.hub.fixture import HubFixture, RecordingViewer
 
 
@@ -152,7 +154,7 @@ def test_message_without_receivers_is_not_rendered() -> None:
         return ErrorData(error="text")
 
     message = LazyMessage(MessageType.ERROR, render, ())
-    channel = Channel(Market(events.SIM, BTC))
+    channel = Channel(Market(builders.SIM, BTC))
     fixture.hub.publish([Outgoing(channel, message, protocols=ProtocolFilter.V2)])
     assert rendered == []
     fixture.hub.publish([Outgoing(channel, message, protocols=ProtocolFilter.PLAIN)])

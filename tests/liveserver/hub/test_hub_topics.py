@@ -10,8 +10,9 @@ from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.session_messages import ServerData
 from liveserver.view.projection import Projection
 from schemas.codec import encode
+from tests.builders import BTC
 from tests.liveserver import events
-from tests.liveserver.events import BTC, ETH
+from tests.liveserver.events import ETH
 from tests.liveserver.hub.fixture import HubFixture, RecordingViewer, last_prices
 
 SERVER = Message(MessageType.SERVER, ServerData(replica="r", status="live", time_ms=1, uptime=0, clients=0))

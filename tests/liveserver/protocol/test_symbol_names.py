@@ -4,7 +4,8 @@ import pytest
 
 from liveserver.protocol.symbol_names import Market, assign_names, balance_assets, find_market
 from schemas.units import Symbol, VenueId
-from tests.liveserver.events import BTC, ETH, SIM, SPOT
+from tests.builders import BTC, SIM
+from tests.liveserver.events import ETH, SPOT
 
 PERP, PAIR = Market(SIM, BTC), Market(SIM, SPOT)
 OTHER_VENUE = Market(VenueId("zeta"), BTC)

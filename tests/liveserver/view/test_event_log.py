@@ -5,8 +5,8 @@ import pytest
 from liveserver.protocol.cursors import SnapshotReason, StreamCursor, parse_cursors
 from liveserver.protocol.symbol_names import Channel, Market
 from liveserver.view.event_log import EventBuffer, EventLog, StoredEvent
+from tests.builders import BTC, SIM
 from tests.liveserver import events
-from tests.liveserver.events import BTC, SIM
 
 MARKET = Market(SIM, BTC)
 

@@ -14,8 +14,9 @@ from schemas.grid.view import NotQuoting
 from schemas.units import ClientOrderId
 from schemas.venue.market import FeedState
 from schemas.venue.orders import CancelOrder, OrderStatus
+from tests.builders import BTC, SIM
 from tests.liveserver import events
-from tests.liveserver.events import BTC, ETH, SIM, SPOT, START_S
+from tests.liveserver.events import ETH, SPOT, START_S
 from tests.liveserver.viewer_model import ViewerModel
 
 MARKET = Market(SIM, BTC)

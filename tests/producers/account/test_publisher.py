@@ -23,9 +23,9 @@ from schemas.units import SECOND_NS, Side, Symbol
 from schemas.venue.account import OpenOrders, Position
 from schemas.venue.market import FeedChanged, FeedState
 from schemas.venue.orders import OrderReport, OrderStatus, Trade
-from tests.builders import TICKER
+from tests.builders import SIM, TICKER
 from tests.producers.conftest import NewClient, Serve
-from tests.producers.simulated.examples import PERP, SIM, decision, new_settings
+from tests.producers.simulated.examples import PERP, decision, new_settings
 from tests.producers.streams import first, until
 from tests.schemas.examples import EXAMPLES
 

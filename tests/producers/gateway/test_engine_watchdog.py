@@ -16,10 +16,11 @@ from schemas.grid.state import Slot, SlotOrder, SlotOrderState
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, Side
 from schemas.venue.orders import OrderReport, OrderStatus, RejectReason
+from tests.builders import SIM
 from tests.conftest import NewServer
 from tests.producers.conftest import RunGateway
 from tests.producers.gateways import STEP, commit, new_context, reports
-from tests.producers.simulated.examples import PERP, SIM, decision
+from tests.producers.simulated.examples import PERP, decision
 from tests.producers.streams import first
 
 ALERTS = subjects.alert(SIM, PERP)

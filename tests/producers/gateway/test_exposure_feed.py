@@ -12,8 +12,9 @@ from schemas import subjects
 from schemas.engine.portfolio import PortfolioEntry, PortfolioLimits, PortfolioSettings
 from schemas.units import Symbol
 from schemas.venue.account import Position
+from tests.builders import SIM
 from tests.producers.gateways import STEP
-from tests.producers.simulated.examples import PERP, SIM
+from tests.producers.simulated.examples import PERP
 from tests.schemas.examples import EXAMPLES
 
 LIMITS = next(event for event in EXAMPLES if isinstance(event, PortfolioLimits))

@@ -10,10 +10,10 @@ from schemas import subjects
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, ClientOrderId, Side
 from schemas.venue.orders import CancelOrder, OrderIntent, OrderStatus, QueryOrder, RejectReason
-from tests.builders import TICKER, TIME
+from tests.builders import SIM, TICKER, TIME
 from tests.producers.conftest import NewClient, RunGateway
 from tests.producers.gateways import INTENTS, REPORTS, commit, reports
-from tests.producers.simulated.examples import PERP, SIM, decision
+from tests.producers.simulated.examples import PERP, decision
 from tests.producers.streams import until
 
 BUY = decision(Side.BUY, "99.5", "a")

@@ -8,7 +8,7 @@ from producers.retry import Outbox
 from schemas import subjects
 from schemas.engine.portfolio import OrderLatency
 from schemas.subjects import Stream
-from tests.producers.simulated.examples import SIM
+from tests.builders import SIM
 from tests.producers.streams import until
 
 

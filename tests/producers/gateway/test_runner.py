@@ -32,8 +32,9 @@ from schemas.engine.journal import SymbolEntry
 from schemas.subjects import Stream
 from schemas.units import Side, Symbol
 from schemas.venue.orders import OrderStatus
+from tests.builders import SIM
 from tests.producers.gateways import INTENTS, commit, new_context, reports
-from tests.producers.simulated.examples import PERP, SIM, decision
+from tests.producers.simulated.examples import PERP, decision
 from tests.schemas.examples import EXAMPLES
 
 QUICK = Timing(renew_s=0.05, expire_s=0.3)

@@ -23,9 +23,9 @@ from schemas.subjects import Stream
 from schemas.units import Symbol
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
-from tests.builders import TICKER
+from tests.builders import SIM, TICKER
 from tests.producers.conftest import NewClient, Serve
-from tests.producers.simulated.examples import PERP, SIM, new_settings
+from tests.producers.simulated.examples import PERP, new_settings
 from tests.producers.streams import first
 from tests.schemas.examples import EXAMPLES
 

@@ -4,35 +4,28 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
+
 from producers.simulated.listing import Liquidity, Listing, Quote
 from producers.simulated.matching.engine import MatchingEngine
 from producers.simulated.matching.ledger import Wallet
 from producers.simulated.matching.orders import NewOrder
 from producers.simulated.settings import RecordingSettings, SymbolSettings, VenueSettings
-from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, VenueId
+from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol
 from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.orders import PlaceOrder
+from tests.builders import BTC, INSTRUMENT, SIM
 
-SIM = VenueId("sim")
-PERP = Symbol("BTC/USDT:USDT")
+PERP = BTC
 SPOT = Symbol("ETH/USDT")
 START_NS = 1_700_000_000 * SECOND_NS
 AMPLE_LIQUIDITY = Liquidity(Decimal(1_000_000), Decimal(0))
 
-PERPETUAL = Instrument(
-    venue=SIM,
-    symbol=PERP,
-    kind=InstrumentKind.LINEAR_PERPETUAL,
-    base="BTC",
-    quote="USDT",
-    settle="USDT",
-    tick_size=Decimal("0.1"),
+PERPETUAL = msgspec.structs.replace(
+    INSTRUMENT,
     lot_size=Decimal("0.001"),
     minimum_quantity=Decimal("0.001"),
     minimum_notional=Decimal(1),
-    maker_fee=Decimal("0.0002"),
-    taker_fee=Decimal("0.0005"),
-    maximum_leverage=Decimal(20),
 )
 SPOT_INSTRUMENT = Instrument(
     venue=SIM,

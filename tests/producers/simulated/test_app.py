@@ -23,8 +23,9 @@ from producers.simulated.server.store import StoreUnusable
 from producers.simulated.settings import VenueSettings
 from schemas.units import ClientOrderId, Side
 from schemas.venue.orders import OrderReport
+from tests.builders import SIM
 from tests.producers.conftest import NewClient, Serve
-from tests.producers.simulated.examples import PERP, SIM, decision, new_settings, recording_settings
+from tests.producers.simulated.examples import PERP, decision, new_settings, recording_settings
 
 AccountHistory = dict[str, Any]
 """Body of GET /admin/books."""

@@ -7,10 +7,9 @@ from schemas.units import ClientOrderId, Side
 from schemas.venue.account import OpenOrder, OpenOrders
 from schemas.venue.order_ids import order_id
 from schemas.venue.orders import OrderStatus
+from tests.builders import BTC, SIM
 from tests.engine.core.examples import (
-    BTC,
     LONG,
-    SIM,
     D,
     answer,
     at,

@@ -8,8 +8,8 @@ from schemas.grid.settings import GridSettings
 from schemas.grid.view import NotQuoting
 from schemas.units import Symbol
 from schemas.venue.market import Candle
+from tests.builders import BTC
 from tests.engine.core.examples import (
-    BTC,
     NEUTRAL,
     D,
     accept_all,

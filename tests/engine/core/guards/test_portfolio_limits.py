@@ -8,10 +8,10 @@ from schemas.grid.state import BreakerState
 from schemas.grid.view import NotQuoting
 from schemas.units import SECOND_NS, Side
 from schemas.venue.orders import OrderStatus, RejectReason
+from tests.builders import SIM
 from tests.engine.core.examples import (
     LONG,
     NEUTRAL,
-    SIM,
     D,
     accept_all,
     at,

@@ -12,8 +12,8 @@ from schemas.grid.state import SlotOrderState
 from schemas.units import ClientOrderId, Side
 from schemas.venue.order_ids import order_id
 from schemas.venue.orders import CancelRejected, OrderStatus, RejectReason
+from tests.builders import BTC
 from tests.engine.core.examples import (
-    BTC,
     D,
     fill,
     order,

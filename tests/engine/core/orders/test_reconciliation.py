@@ -11,9 +11,8 @@ from schemas.units import SECOND_NS, ClientOrderId, Side
 from schemas.venue.account import OpenOrder, OpenOrders
 from schemas.venue.order_ids import order_id
 from schemas.venue.orders import OrderStatus
+from tests.builders import BTC, SIM
 from tests.engine.core.examples import (
-    BTC,
-    SIM,
     D,
     canceled,
     order,

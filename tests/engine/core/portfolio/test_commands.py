@@ -8,7 +8,8 @@ from schemas.engine.control import CommandName, CommandOutcome
 from schemas.engine.portfolio_journal import AddRequested
 from schemas.grid.settings import GridMode
 from schemas.units import Symbol
-from tests.engine.core.examples import BTC, LONG, SPOT
+from tests.builders import BTC
+from tests.engine.core.examples import LONG, SPOT
 from tests.engine.core.portfolios import ETH, add, answer, for_all, started, state_of, step
 
 replace = msgspec.structs.replace

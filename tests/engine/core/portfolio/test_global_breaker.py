@@ -12,7 +12,8 @@ from schemas.engine.portfolio_journal import GlobalBreaker
 from schemas.grid.state import BreakerState, Peak
 from schemas.grid.view import NotQuoting
 from schemas.units import SECOND_NS
-from tests.engine.core.examples import BTC, D, touches
+from tests.builders import BTC
+from tests.engine.core.examples import D, touches
 from tests.engine.core.portfolios import (
     CLOSED,
     ETH,

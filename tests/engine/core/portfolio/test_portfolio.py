@@ -14,7 +14,8 @@ from schemas.engine.portfolio import PortfolioSettings
 from schemas.engine.portfolio_journal import PortfolioState
 from schemas.grid.state import BreakerState
 from schemas.grid.view import GridView
-from tests.engine.core.examples import BTC, D, at
+from tests.builders import BTC
+from tests.engine.core.examples import D, at
 from tests.engine.core.portfolios import (
     ACTIVATED,
     CLEARED,

@@ -15,8 +15,8 @@ from engine.core.view import view
 from schemas.grid.settings import GridSettings
 from schemas.units import Side, Symbol
 from schemas.venue.market import Candle
+from tests.builders import BTC
 from tests.engine.core.examples import (
-    BTC,
     GEOMETRIC,
     LONG,
     NEUTRAL,

@@ -23,8 +23,9 @@ from producers.simulated.client.client import SimulatedVenue
 from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TradeId
 from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
 from schemas.venue.orders import OrderReport, OrderStatus, RejectReason, Trade
+from tests.builders import SIM
 from tests.producers.conftest import NewClient, Serve
-from tests.producers.simulated.examples import PERP, PERPETUAL, SIM, START_NS, decision, recording_settings
+from tests.producers.simulated.examples import PERP, PERPETUAL, START_NS, decision, recording_settings
 
 A = ClientOrderId("a")
 BUY, SELL = Side.BUY, Side.SELL
