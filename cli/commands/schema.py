@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a document."""
-    from cli.schema import asyncapi
+    from cli.schema import asyncapi, live_messages
 
-    sys.stdout.write(asyncapi.text())
+    sys.stdout.write(live_messages.text() if options.live else asyncapi.text())
     return 0

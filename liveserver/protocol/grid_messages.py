@@ -13,7 +13,7 @@ class SlotData(msgspec.Struct, frozen=True, kw_only=True):
     price: str
     """Price of the level, in quote currency."""
     side: str | None
-    """`BUY` or `SELL`, of its order; null without one."""
+    """`BUY` or `SELL`: of its position, otherwise of its order; null if it is empty."""
     status: str
     """`EMPTY`, `OPEN` (an order) or `FILLED` (a position)."""
     held: str
@@ -36,7 +36,7 @@ class GridData(MarketData, frozen=True, kw_only=True):
     step: int
     """The step of the journal from which this state follows."""
     mode: str
-    """`long`, `short` or `neutral`."""
+    """`long` or `neutral`."""
     center: int
     """The level at the center of the window."""
     price: str | None
