@@ -229,8 +229,6 @@ def _type_name(node: shapes.Type) -> str:
         shapes.EnumType: "string",
     }
     match node:
-        case shapes.IntType() | shapes.FloatType() | shapes.StrType():
-            return simple[type(node)] + _bounds(node)
         case shapes.UnionType(types=types):
             return " or ".join(dict.fromkeys(map(_type_name, types)))
         case shapes.LiteralType(values=values):
@@ -241,18 +239,19 @@ def _type_name(node: shapes.Type) -> str:
             return _type_name(inner)
         case shapes.EnumType(cls=kind) if len(kind) < len(MessageType):
             return ", ".join(f"`{member.value}`" for member in kind)
-    return simple[type(node)]
+    return simple[type(node)] + _bounds(node)
 
 
-def _bounds(node: shapes.IntType | shapes.FloatType | shapes.StrType) -> str:
+def _bounds(node: shapes.Type) -> str:
     """Return the limits of a value: ` (0 to 30)`."""
-    if isinstance(node, shapes.StrType):
-        low, high = node.min_length or 0, node.max_length
-        return "" if high is None else f" ({low} to {high} characters)"
-    low, high = (node.gt if node.ge is None else node.ge), node.le
-    return (
-        "" if low is None or high is None else f" ({'above ' if node.ge is None else ''}{low:g} to {high:g})"
-    )
+    match node:
+        case shapes.StrType(max_length=int(longest)):
+            return f" ({node.min_length or 0} to {longest} characters)"
+        case shapes.FloatType(gt=None, ge=float() | int() as lowest, le=float() | int() as highest):
+            return f" ({lowest:,} to {highest:,})"
+        case shapes.FloatType(gt=float() | int() as above, le=float() | int() as highest):
+            return f" (above {above:,}, at most {highest:,})"
+    return ""
 
 
 def _leaves(node: shapes.Type) -> Iterator[shapes.Type]:
