@@ -1,6 +1,7 @@
 """The bus as an AsyncAPI 3.0 document, generated from the catalog, the schemas and the topology."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 import msgspec
@@ -28,7 +29,7 @@ The messages between the processes of OpenSQT, over NATS JetStream.
 Bodies are JSON with the type of the message in `type`. Decimals are strings. Readers ignore unknown fields.
 The symbol token `{ALL}` addresses all symbols of a venue. Each stream republishes what it stores, as `x-jetstream` says.
 
-`x-delivery` says how a message is published:
+`x-values` explains the values of an enum. `x-delivery` says how a message is published:
 
 {DELIVERIES}
 """
@@ -99,13 +100,18 @@ def _channel(channel: Channel) -> Json:
     return _channel_object(
         channel.address,
         channel.parameters,
-        " ".join(summaries) or " ".join((channel.build.__doc__ or "").split()),
+        " ".join(summaries) or _what_is_returned(channel),
         {
             kind.__name__: _message(kind, delivery, (OPERATION_HEADER,) if channel.bucket else ())
             for kind, delivery in channel.messages.items()
         }
         or EMPTY,
     )
+
+
+def _what_is_returned(channel: Channel) -> str:
+    text = " ".join((channel.build.__doc__ or "").split()).removeprefix("Return ")
+    return text[:1].upper() + text[1:]
 
 
 def _channel_object(address: str, parameters: Sequence[str], description: str, messages: Json) -> Json:
@@ -206,8 +212,11 @@ def _leases() -> Json:
 
 def _schemas(kinds: Sequence[type[msgspec.Struct]]) -> Json:
     _, found = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
-    for kind in _structs(kinds):
-        _describe(found[kind.__name__]["properties"], field_docs(kind))
+    for kind in _types(kinds):
+        if issubclass(kind, msgspec.Struct):
+            _describe(found[kind.__name__]["properties"], field_docs(kind))
+        elif docs := {member.value: doc for member, doc in member_docs(kind).items() if doc}:
+            found[kind.__name__]["x-values"] = docs
     return {name: _without_discriminators(found[name]) for name in sorted(found)}
 
 
@@ -218,12 +227,12 @@ def _describe(properties: Mapping[str, Json], docs: Mapping[str, str]) -> None:
             schema.setdefault("description", docs[name])
 
 
-def _structs(kinds: Sequence[type[msgspec.Struct]]) -> set[type[msgspec.Struct]]:
-    """Return the structs and everything that is part of one."""
-    found: set[type[msgspec.Struct]] = set()
+def _types(kinds: Sequence[type[msgspec.Struct]]) -> set[type[msgspec.Struct] | type[Enum]]:
+    """Return the structs, and the structs and enums that are part of one."""
+    found: set[type[msgspec.Struct] | type[Enum]] = set()
 
     def visit(node: Any) -> None:
-        if isinstance(node, msgspec.inspect.StructType):
+        if isinstance(node, msgspec.inspect.StructType | msgspec.inspect.EnumType):
             if node.cls in found:
                 return
             found.add(node.cls)

@@ -30,13 +30,6 @@ def field_docs(kind: type) -> dict[str, str]:
     return docs
 
 
-def own_field_docs(kind: type) -> dict[str, str]:
-    """Return the docstrings of the fields that a struct itself defines, without units; empty for one without."""
-    return {
-        _name(node): doc for node, doc in _documented(_class_body(kind)) if isinstance(node, ast.AnnAssign)
-    }
-
-
 def member_docs(kind: type[E]) -> dict[E, str]:
     """Return the docstring of each member of an enum; empty for one without."""
     docs = {_name(node): doc for node, doc in _documented(_class_body(kind))}

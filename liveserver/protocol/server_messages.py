@@ -1,7 +1,7 @@
 """Messages to browsers: `{"type": ..., "data": ...}`, decimals as plain strings, `time` in seconds.
 
 Types and fields are those of the earlier live server, so that its page keeps working. Additions for the own page are
-further fields, and the types at the end of `MessageType`.
+further fields, and the types at the end of `MessageType`. docs/live-messages.md is generated from the structs.
 """
 
 from collections.abc import Callable, Sequence

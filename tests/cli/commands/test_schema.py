@@ -1,5 +1,6 @@
 """`schema`: the committed documents equal the output; the AsyncAPI document follows from the code."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -82,6 +83,11 @@ def test_a_channel_has_the_limits_of_its_stream() -> None:
 
     assert limits["stream"] == "ORDERS"
     assert limits["max_age"] == next(each.max_age_ns for each in STREAMS if each.name == "ORDERS")
+
+
+def test_the_parameters_are_those_of_the_address() -> None:
+    for channel in DOCUMENT["channels"].values():
+        assert list(channel["parameters"]) == re.findall(r"\{(\w+)\}", channel["address"])
 
 
 def test_core_subjects_have_no_stream() -> None:
