@@ -17,6 +17,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "status": "show running parts, each symbol's state, and why a symbol is not quoting",
         "tap SUBJECT": "print bus messages, one readable line each",
         "control COMMAND VENUE SYMBOL": "send a command (pause, stop, flatten, set, add ...) and print the result",
+        "schema": "print the messages of the bus as an AsyncAPI document; --live: those of the live protocol",
     },
     "run a single part": {
         "bus": "the embedded bus (nats-server with JetStream), in the foreground",

@@ -60,6 +60,8 @@ RULES = {
         | {
             "engine.core",
             "liveserver.auth",
+            # `opensqt schema --live` generates a document from the structs.
+            "liveserver.protocol",
             "liveserver.settings",
             "liveserver.websocket.context",
             "producers.simulated",

@@ -36,8 +36,11 @@ class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One symbol, or `*` for every symbol (of the venue, if given). Empty fields are as in `RequestedTopic`."""
 
     symbol: str = ""
+    """The page's name, the ccxt symbol, or `*`; empty: the first market."""
     venue: str = ""
+    """The id of the venue; empty: any."""
     interval: str = ""
+    """The candle interval; empty: the first one."""
 
 
 Topics = Annotated[tuple[Topic, ...], msgspec.Meta(min_length=1, max_length=MAX_TOPICS)]
@@ -47,12 +50,14 @@ class SubscribeData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The complete list of topics."""
 
     topics: Topics
+    """1 to 64 topics."""
 
 
 class Subscribe(msgspec.Struct, frozen=True, tag_field="type", tag="subscribe"):
     """Replace the topics of the viewer."""
 
     data: SubscribeData
+    """The new topics."""
 
     @property
     def topics(self) -> list[RequestedTopic]:
@@ -63,13 +68,16 @@ class ResumeData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The topics, and the cursors up to which their events were received."""
 
     topics: Topics
+    """1 to 64 topics."""
     streams: dict[str, StreamCursor]
+    """The cursor of each durable stream, by stream name."""
 
 
 class Resume(msgspec.Struct, frozen=True, tag_field="type", tag="resume"):
     """Continue after the last event that another connection received."""
 
     data: ResumeData
+    """What to continue."""
 
     @property
     def topics(self) -> list[RequestedTopic]:
@@ -82,16 +90,20 @@ class ReplayRange(
     """Time range of a replay, on the wire `from` and `to`."""
 
     topics: Topics
+    """1 to 64 topics, at most 20 symbols."""
     start: Timestamp
+    """Start of the range."""
     end: Timestamp | None = None
     """The present, if not given."""
     speed: Speed = 1.0
+    """Speed-up factor above 0, or `max`: as fast as the connection accepts."""
 
 
 class Replay(msgspec.Struct, frozen=True, tag_field="type", tag="replay"):
     """Replay past events instead of receiving live data."""
 
     data: ReplayRange
+    """What to replay."""
 
     @property
     def topics(self) -> list[RequestedTopic]:
@@ -106,24 +118,28 @@ class PlayData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The new speed; unchanged if not given."""
 
     speed: Speed | None = None
+    """Speed-up factor above 0, or `max`."""
 
 
 class Play(msgspec.Struct, frozen=True, tag_field="type", tag="play"):
     """Continue the replay."""
 
     data: PlayData = PlayData()
+    """The new speed; may be absent."""
 
 
 class SeekData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The time to seek to."""
 
     to: Timestamp
+    """The time at which the replay continues."""
 
 
 class Seek(msgspec.Struct, frozen=True, tag_field="type", tag="seek"):
     """Continue at another time within the range of the replay."""
 
     data: SeekData
+    """The time to seek to."""
 
 
 class Stop(msgspec.Struct, frozen=True, tag_field="type", tag="stop"):
@@ -134,9 +150,11 @@ class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """A command for the engine."""
 
     command: CommandName
+    """The name of the command."""
     symbol: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     """The name used by the page (`BTCUSDT`), or the ccxt symbol."""
     venue: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    """The id of the venue; empty: any."""
     reason: Annotated[str, msgspec.Meta(max_length=300)] = ""
     """Stored with the command."""
     key: Annotated[str, msgspec.Meta(max_length=128)] = ""
@@ -153,6 +171,7 @@ class Control(msgspec.Struct, frozen=True, tag_field="type", tag="control"):
     """Give the engine a command."""
 
     data: ControlRequest
+    """The command."""
 
 
 ReplayCommand = Pause | Play | Seek | Stop

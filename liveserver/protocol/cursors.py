@@ -23,6 +23,7 @@ class StreamCursor(msgspec.Struct, frozen=True):
     created: str
     """Creation time of the stream, as the server writes it: a recreated stream counts from 1 again."""
     sequence: int
+    """The sequence of the last message that was received."""
 
 
 StreamCursors = Mapping[str, StreamCursor]

@@ -14,28 +14,36 @@ class SnapshotMarket(msgspec.Struct, frozen=True):
     """One market and interval."""
 
     venue: str
+    """The id of the venue."""
     symbol: str
+    """The ccxt symbol."""
     interval: str
+    """The candle interval: `1m`."""
 
 
 class SnapshotData(msgspec.Struct, frozen=True, kw_only=True):
     """Header of a snapshot: the state of `markets` follows, up to and including the cursors in `streams`."""
 
     reason: SnapshotReason
+    """Why a snapshot is sent."""
     streams: dict[str, StreamCursor]
+    """The cursor of each durable stream, by stream name."""
     markets: tuple[SnapshotMarket, ...]
+    """The markets whose state follows."""
 
 
 class ResumedData(msgspec.Struct, frozen=True, kw_only=True):
     """Header of a resume: all events after the cursors in `streams` follow, then the state messages."""
 
     streams: dict[str, StreamCursor]
+    """The cursor of each durable stream, by stream name."""
 
 
 class StreamsData(msgspec.Struct, frozen=True, kw_only=True):
     """Cursors up to which every event of the viewer's topics was sent. A viewer resumes from them."""
 
     streams: dict[str, StreamCursor]
+    """The cursor of each durable stream, by stream name."""
 
 
 class ReplayState(StrEnum):
@@ -54,12 +62,17 @@ class ReplayData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """State of a replay, sent on each change, and once a second while no event is due. Times: seconds since the epoch."""
 
     state: ReplayState
+    """State of the replay."""
     detail: str = ""
+    """Why a request was rejected; text for people."""
     start: float = 0.0
+    """Start of the range."""
     end: float = 0.0
+    """End of the range."""
     at: float = 0.0
     """All events up to this time were sent."""
     speed: float | str = 0.0
+    """Speed-up factor, or `max`."""
     kept_from: float = 0.0
     """Start of the data when streams have discarded a part of the range; 0 when the range is complete."""
 
@@ -78,29 +91,38 @@ class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Result of a command, with the engine's answer if there is one."""
 
     command_id: str
+    """The id of the command; empty if it was rejected by the server."""
     state: CommandState
+    """Progress of the command."""
     command: str
+    """The name of the command: `pause`."""
     key: str = ""
     """Idempotency key chosen by the client."""
     venue: str = ""
+    """The id of the venue."""
     market: str = ""
     """The ccxt symbol."""
     outcome: str | None = None
     """The engine's answer: `applied`, `unchanged`, `expired` or `refused`."""
     detail: str = ""
+    """The engine's text, or why the server rejected the command."""
     step: int | None = None
+    """The step of the journal from which the answer follows."""
     time: int | None = None
+    """Market time of the answer, in seconds since the epoch."""
 
 
 class ServerData(msgspec.Struct, frozen=True, kw_only=True):
     """Identity and bus connection of the live server, sent once a second."""
 
     replica: str
+    """The name of the live server."""
     status: str
     """`waiting` before the first view of the bus, `live`, `cut` while the bus is unreachable, `draining` at shutdown."""
     time_ms: int
+    """The server's clock, in milliseconds since the epoch."""
     uptime: int
-    """Seconds."""
+    """Seconds since the start of the server."""
     clients: int
     """Number of connected viewers."""
     redacted: bool = False
@@ -111,6 +133,7 @@ class ErrorData(msgspec.Struct, frozen=True, kw_only=True):
     """Reason for rejecting a request or closing the socket."""
 
     error: str
+    """The reason; text for people."""
     known: tuple[str, ...] = ()
     """Known symbols, when the error is an unknown one."""
 
@@ -119,13 +142,19 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     """Status of a live server, for the HTTP API."""
 
     replica: str
+    """The name of the live server."""
     status: str
     """`waiting` before the first view of the bus, `live`, `cut` while the bus is unreachable, `draining` at shutdown."""
     uptime: int
+    """Seconds since the start of the server."""
     clients: int
+    """Number of connected viewers."""
     symbols: tuple[str, ...]
+    """The names of the markets: `BTCUSDT`."""
     bus_reconnects: int
+    """Number of reconnects to the bus."""
     problems: tuple[str, ...]
+    """What is wrong; empty if nothing is."""
 
 
 SessionData = SnapshotData | ResumedData | StreamsData | ReplayData | CommandAnswer | ServerData | ErrorData

@@ -1,0 +1,187 @@
+"""Data of the messages about a grid: levels, profit, risks, reconciliation, answers to commands."""
+
+import msgspec
+
+from liveserver.protocol.market_messages import MarketData
+
+
+class SlotData(msgspec.Struct, frozen=True, kw_only=True):
+    """One price level of the grid."""
+
+    slot_id: int
+    """The level, counted from the anchor: `-1` is the first one below."""
+    price: str
+    """Price of the level, in quote currency."""
+    side: str | None
+    """`BUY` or `SELL`: of its position, otherwise of its order; null if it is empty."""
+    status: str
+    """`EMPTY`, `OPEN` (an order) or `FILLED` (a position)."""
+    held: str
+    """Position of the level, in base currency; negative is short."""
+    order_id: str | None
+    """The client order id; null without an order."""
+    order_price: str | None
+    """Limit price of the order; null without an order."""
+
+
+class GridData(MarketData, frozen=True, kw_only=True):
+    """The grid and its accounting. At a price p: total = cash + position*p - fees + funding."""
+
+    anchor_price: str | None
+    """Price of level 0, fixed at the start; null before the first price."""
+    price_interval: str | None
+    """Distance of two levels at the anchor price, in quote currency."""
+    slots: tuple[SlotData, ...]
+    """The levels of the window, and those with an order or a position."""
+    step: int
+    """The step of the journal from which this state follows."""
+    mode: str
+    """`long` or `neutral`."""
+    center: int
+    """The level at the center of the window."""
+    price: str | None
+    """The price at which everything is valued; null before the first price."""
+    paused: bool
+    """Whether an operator paused the grid."""
+    not_quoting: str | None
+    """Why the grid has no opening orders, such as `market_risk`; null if it has."""
+    position: str
+    """Position of all levels, in base currency; negative is short."""
+    cash: str
+    """Sum of sales minus purchases, in quote currency, without fees."""
+    fees: str
+    """All fees paid, in quote currency."""
+    funding: str
+    """Funding payments: positive is received, negative is paid."""
+    grid_profit: str
+    """Profit of closed round trips, net of the fees on both sides."""
+    unpaired_profit: str
+    """Unrealized profit of the levels' positions at `price`."""
+    total_profit: str
+    """`cash` + `position` * `price` - `fees` + `funding`."""
+    buy_and_hold: str
+    """Profit of holding a full window's worth since the start, for comparison."""
+    closed_trades: int
+    """Number of closing trades."""
+    opened_trades: int
+    """Number of opening trades."""
+    volume: str
+    """Traded on both sides, in quote currency."""
+    first_time: int
+    """Time of the first trade, in seconds since the epoch; 0 before it."""
+    time: int
+    """Market time of the step, in seconds since the epoch."""
+
+
+class RiskAlertData(MarketData, frozen=True, kw_only=True):
+    """A guard was activated or cleared, or the engine raised an alert."""
+
+    severity: str
+    """`LOW`, `MEDIUM`, `HIGH` or `CRITICAL`."""
+    reason: str
+    """The guard, or the code of the alert: `feed_lost`."""
+    details: str
+    """Text for people."""
+    active: bool
+    """Whether the guard is active; true for an alert."""
+    time: int
+    """Market time, in seconds since the epoch."""
+    step: int
+    """The step of the journal from which it follows."""
+
+
+class ActiveRisk(msgspec.Struct, frozen=True, kw_only=True):
+    """A guard that is active now."""
+
+    severity: str
+    """`LOW`, `MEDIUM`, `HIGH` or `CRITICAL`."""
+    reason: str
+    """The guard: `feed_lost`."""
+    details: str
+    """Text for people."""
+    time: int
+    """Market time of the activation, in seconds since the epoch."""
+
+
+class RiskStatusData(MarketData, frozen=True, kw_only=True):
+    """All active guards; `status` is `active`, or `normal` without any."""
+
+    status: str
+    """`active` or `normal`."""
+    active: tuple[ActiveRisk, ...]
+    """The active guards, sorted by reason."""
+
+
+class ReconciliationData(MarketData, frozen=True, kw_only=True):
+    """A difference between the engine's orders and the venue's, and the action taken."""
+
+    finding: str
+    """`missing_there`, `unknown_here`, `trades_missing`, `position_differs` or `position_adopted`."""
+    order_id: str
+    """The client order id; empty if no order is concerned."""
+    action: str
+    """What the engine did; text for people."""
+    time: int
+    """Market time, in seconds since the epoch."""
+    step: int
+    """The step of the journal from which it follows."""
+
+
+class ControlData(MarketData, frozen=True, kw_only=True):
+    """The engine's answer to a command."""
+
+    command: str
+    """The name of the command: `pause`."""
+    command_id: str
+    """The id of the command."""
+    outcome: str
+    """`applied`, `unchanged`, `expired` or `refused`."""
+    detail: str
+    """What changed, or why nothing did; text for people."""
+    operator: str
+    """Who gave the command."""
+    reason: str
+    """The operator's reason."""
+    time: int
+    """Market time, in seconds since the epoch."""
+    step: int
+    """The step of the journal from which it follows."""
+
+
+class ProfitData(MarketData, frozen=True, kw_only=True):
+    """Profit of a grid, for the HTTP API: `total_profit` = grid profit + unpaired + open fees + funding."""
+
+    price: str | None
+    """The newest price, at which everything is valued; that of the grid's last step without a ticker."""
+    grid_profit: str
+    """Of closed pairs, net of the fees on both sides."""
+    unpaired_profit: str
+    """Of the holdings, valued at `price`."""
+    open_fees: str
+    """Fees of the holdings, not yet part of `grid_profit`, as a summand: negative for a cost."""
+    funding: str
+    """Funding payments: positive is received, negative is paid."""
+    total_profit: str
+    """The sum of the four before."""
+    fees: str
+    """All fees paid, including those of closed pairs."""
+    volume: str
+    """Traded on both sides, in quote currency."""
+    buy_and_hold: str
+    """Profit of holding a full window's worth since the start."""
+    closed_pairs: int
+    """Number of closing trades."""
+    opened_trades: int
+    """Number of opening trades."""
+    days: str
+    """Since the first trade."""
+    pairs_per_day: str | None
+    """None in the first 24 hours."""
+    per_year: str | None
+    """Total profit extrapolated to 365 days; not a forecast. None in the first 24 hours."""
+    per_year_of_equity: str | None
+    """`per_year` as a share of the account's equity, other symbols included, less the profit."""
+    first_time: int
+    """Time of the first trade, in seconds since the epoch; 0 before it."""
+    time: int
+    """Market time, in seconds since the epoch."""

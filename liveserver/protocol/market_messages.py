@@ -1,0 +1,198 @@
+"""Data of the messages about a market: candles, ticker, feed, and the account's balance, orders, trades, position.
+
+Decimals are strings. `time` is in seconds since the epoch, `time_ms` in milliseconds.
+"""
+
+import msgspec
+
+
+class CandleData(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One candle; `time` is its open time."""
+
+    time: int
+    """Open time, in seconds since the epoch."""
+    open: str
+    """First price, in quote currency."""
+    high: str
+    """Highest price."""
+    low: str
+    """Lowest price."""
+    close: str
+    """Last price."""
+    volume: str
+    """Traded quantity, in base currency."""
+    forming: bool = False
+    """Whether the candle is not closed yet."""
+
+
+class MarketData(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of the messages about one market."""
+
+    symbol: str
+    """The name used by the page: `BTCUSDT`."""
+    venue: str
+    """The id of the venue: `sim`."""
+    market: str
+    """The ccxt symbol."""
+
+
+class AccountData(MarketData, frozen=True, kw_only=True):
+    """Balance of one asset that concerns this market."""
+
+    asset: str
+    """The currency of all amounts: `USDT`."""
+    free: str
+    """Amount not reserved as margin or for orders."""
+    balance: str
+    """Total amount, without unrealized profit."""
+    margin_balance: str = msgspec.field(name="marginBalance")
+    """`balance` plus the unrealized profit of positions margined in this asset; on spot equal to `balance`."""
+    equity: str
+    """Equal to `marginBalance`."""
+    unrealized_pnl: str = msgspec.field(name="unrealizedPnL")
+    """Unrealized profit of all positions margined in this asset."""
+    time: int
+    """The venue's time, in seconds since the epoch."""
+
+
+class OrderData(MarketData, frozen=True, kw_only=True):
+    """State of one order."""
+
+    id: str
+    """The client order id; that of the venue for an order placed elsewhere."""
+    price: str
+    """Limit price, in quote currency; `0` if not known yet."""
+    side: str
+    """`BUY` or `SELL`; empty if not known yet."""
+    status: str
+    """`NEW`, `PARTIALLY_FILLED`, `FILLED`, `CANCELED`, `EXPIRED` or `REJECTED`."""
+    type: str = "LIMIT"
+    """Always `LIMIT`."""
+    quantity: str
+    """Ordered quantity, in base currency; `0` if not known yet."""
+    filled: str
+    """Filled quantity, in base currency."""
+    reduce_only: bool
+    """Whether the order may only reduce a position."""
+    time: int
+    """The venue's time of the last change, in seconds since the epoch."""
+    detail: str = ""
+    """The venue's text, such as the reason of a rejection."""
+
+
+class ReportData(MarketData, frozen=True, kw_only=True):
+    """One order report of the venue; null means: unchanged, not part of the report."""
+
+    id: str
+    """The client order id; that of the venue for an order placed elsewhere."""
+    price: str | None
+    """Limit price, in quote currency."""
+    side: str | None
+    """`BUY` or `SELL`."""
+    status: str
+    """`NEW`, `PARTIALLY_FILLED`, `FILLED`, `CANCELED`, `EXPIRED` or `REJECTED`."""
+    type: str = "LIMIT"
+    """Always `LIMIT`."""
+    quantity: str | None
+    """Ordered quantity, in base currency."""
+    filled: str
+    """Filled quantity so far, in base currency."""
+    time: int
+    """The venue's time of the change, in seconds since the epoch."""
+    detail: str
+    """The venue's text, such as the reason of a rejection."""
+
+
+class TradeData(MarketData, frozen=True, kw_only=True):
+    """One own trade; the fields from `opens` on are set once the grid has booked it."""
+
+    side: str
+    """`buy` or `sell`"""
+    price: str
+    """Price, in quote currency."""
+    amount: str
+    """Quantity, in base currency."""
+    time: int
+    """The venue's time, in seconds since the epoch."""
+    time_ms: int
+    """The venue's time, in milliseconds since the epoch."""
+    trade_id: str
+    """The venue's id of the trade, unique within the market."""
+    order_id: str
+    """The client order id; empty for an order placed elsewhere."""
+    fee: str
+    """Fee in `fee_asset`; positive is paid, negative is a rebate."""
+    fee_asset: str
+    """The currency of the fee."""
+    is_maker: bool
+    """Whether the own order was resting in the book."""
+    opens: bool | None = None
+    """Whether the trade opened or increased the position of its level."""
+    level: int | None = None
+    """The level of the grid, counted from the anchor."""
+    grid_profit: str | None = None
+    """Profit of the matched quantity, net of the fees of both sides; `0` for an opening trade."""
+
+
+class PositionData(MarketData, frozen=True, kw_only=True):
+    """The position; `amount` is negative when short."""
+
+    amount: str
+    """Quantity, in base currency."""
+    entry_price: str = msgspec.field(name="entryPrice")
+    """Average entry price, in quote currency."""
+    unrealized_pnl: str = msgspec.field(name="unrealizedPnL")
+    """Unrealized profit at the mark price."""
+    leverage: str
+    """Leverage of the position: `10`."""
+    side: str
+    """`LONG`, `SHORT` or `FLAT`"""
+    mark_price: str = msgspec.field(name="markPrice")
+    """The venue's mark price."""
+    liquidation_price: str | None = msgspec.field(name="liquidationPrice")
+    """The venue's liquidation price; null without one."""
+    time: int
+    """The venue's time, in seconds since the epoch."""
+
+
+class StatusData(MarketData, frozen=True, kw_only=True):
+    """Intervals of the market, and the state of its market feed."""
+
+    feed: str
+    """`up`, `down`, `gapped` (connected, but data was missed), or `unknown` before the first report."""
+    feed_reason: str
+    """Why the feed is in this state."""
+    interval: str
+    """The subscribed candle interval: `1m`."""
+    intervals: tuple[str, ...]
+    """All candle intervals of the market, shortest first."""
+
+
+class TickerData(MarketData, frozen=True, kw_only=True):
+    """Best bid, best ask and last price."""
+
+    bid: str
+    """Best bid price."""
+    ask: str
+    """Best ask price."""
+    last: str
+    """Price of the last trade."""
+    time: int
+    """The venue's time, in seconds since the epoch."""
+    time_ms: int
+    """The venue's time, in milliseconds since the epoch."""
+
+
+class SymbolData(MarketData, frozen=True, kw_only=True):
+    """One entry of the list of symbols."""
+
+    price: str | None
+    """Price of the last trade; null before the first ticker."""
+    is_traded: bool
+    """Whether the market has a grid."""
+    total_profit: str | None
+    """Total profit of the grid at `price`, in quote currency; null without a grid."""
+    not_quoting: str | None
+    """Why the grid has no opening orders, such as `paused`; null if it has."""
+    feed: str
+    """`up`, `down`, `gapped` (connected, but data was missed), or `unknown` before the first report."""
