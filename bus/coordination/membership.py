@@ -46,7 +46,7 @@ class SeenMember(NamedTuple):
 
 
 class SeenClaim(NamedTuple):
-    """A claim and its revision; None for an undecodable claim."""
+    """A claim and its revision; `claim` is None when the entry is undecodable."""
 
     claim: Claim | None
     revision: int
@@ -104,12 +104,12 @@ class Membership:
         """Return the number of keys that a member holds."""
         return sum(self.holder(key) == name for key in self.claims)
 
-    def fair_share(self, wanted: Collection[str]) -> int:
+    def fair_share(self, wanted_or_held: Collection[str]) -> int:
         """Return the number of keys for each member that is not leaving, rounded up.
 
-        The keys are those in `wanted` (wanted or held by this process) and those that any member holds.
+        The keys are those that this process wants or holds (`wanted_or_held`), and those that any member holds.
         """
-        keys = {*wanted, *(key for key in self.claims if self.holder(key) is not None)}
+        keys = {*wanted_or_held, *(key for key in self.claims if self.holder(key) is not None)}
         active = sum(not seen.member.leaving for seen in self.members.values())
         return math.ceil(len(keys) / max(active, 1))
 
@@ -130,6 +130,7 @@ class Membership:
         return [name for name, seen in self.members.items() if seen.seen_at_s < time_s]
 
     def _apply_member(self, name: str, data: bytes | None, revision: int, now_s: float) -> None:
+        # An undecodable entry counts as deleted: the member's claims become free.
         member = None if data is None else decode_or_none(data, Member)
         if member is None:
             self.members.pop(name, None)

@@ -1,4 +1,4 @@
-"""Recover the bus after a full disk: report it, wait for free space, restart the server.
+"""Recover the bus after a full disk: report it, wait for free space, terminate the server to be restarted.
 
 After a failed write, a stream of nats-server rejects every message until the server is restarted, even when space is
 free again. Until then no step is committed, so no order is placed.
@@ -45,7 +45,7 @@ class DiskWatch:
         # The supervisor restarts it after it has exited.
         self._server.terminate()
         await self._server.wait()
-        list(self._log.lines())
+        list(self._log.lines())  # discards the failures logged before the restart
 
 
 def free_bytes(path: Path) -> int:

@@ -35,7 +35,7 @@ class SilenceTimer:
         self._report_count = 0
 
     async def next_silence(self) -> TimePassed:
-        """Wait until `silence_s` have passed since the last tick or report, and return the market time.
+        """Wait until the next multiple of `silence_s` after the last tick, and return the market time.
 
         The market time is that of the tick, continued by the local clock. Never returns before the first tick.
         """
@@ -59,7 +59,10 @@ class SymbolMarket(Protocol):
 
     @property
     def is_recorded(self) -> bool:
-        """The market is a recording: no sweep at start, no cancels at shutdown, and receive times are ignored."""
+        """The market is a recording: nothing is canceled at shutdown, and receive times are ignored.
+
+        No sweep (query of open orders and trades) is requested at the start.
+        """
 
     @property
     def silence(self) -> SilenceTimer | None:
@@ -79,7 +82,11 @@ class SymbolMarket(Protocol):
 
 
 class LiveMarket:
-    """A market that runs by itself: its silence, its feed, the venue's position and the portfolio's limits count."""
+    """A market that runs by itself: its silence, its feed, the venue's position and the portfolio's limits count.
+
+    In lock-step (the venue waits for all processes after each tick) the account is complete before the first order, so
+    that a run does not depend on which process starts first.
+    """
 
     is_recorded = False
 

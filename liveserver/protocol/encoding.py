@@ -23,7 +23,7 @@ PING = b"\x89\x00"
 MASK_BYTES = 4
 
 MAX_CACHED_SIZE = 4096
-"""Payload bytes below which the frame head is precomputed."""
+"""Heads of frames with smaller payloads, in bytes, are precomputed."""
 
 
 class Encoding(StrEnum):
@@ -40,7 +40,7 @@ class Encoding(StrEnum):
     V2 = "opensqt.v2"
     """With `venue` and `symbol` in addition, and `seq` where the message has one."""
     PUBLIC_PLAIN = "public plain"
-    """`PLAIN`, redacted: for viewers without permission to see amounts."""
+    """`PLAIN`, redacted: without amounts, and with pseudonyms for ids; for viewers without a role."""
     PUBLIC_V2 = "public opensqt.v2"
     """`V2`, redacted."""
 
@@ -60,7 +60,7 @@ _PLAIN = Encoding.PLAIN  # compared for each message; a module variable is read 
 
 
 class Frame(NamedTuple):
-    """One encoded message, and its type for the metrics."""
+    """One encoded message with its type, which the hub counts when it delivers the frame to one viewer."""
 
     data: bytes
     type: MessageType

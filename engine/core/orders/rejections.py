@@ -1,4 +1,4 @@
-"""Rejections: how long a slot, or a whole side of the grid, pauses after an order failed."""
+"""Rejections: how long a slot, or all opening orders of the grid, pause after an order failed."""
 
 from typing import assert_never
 
@@ -23,7 +23,7 @@ MAX_EXPOSURE_DOUBLINGS = 4
 
 
 def on_order_ended(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -> None:
-    """Pause the slot, or lock the opening orders of the whole grid, if an order failed.
+    """Pause the slot if an order failed; for missing margin, also lock the opening orders of the whole grid.
 
     An order that was filled, or canceled on our request, causes no pause.
     """
@@ -38,6 +38,7 @@ def on_order_ended(draft: Draft, slot: Slot, order: SlotOrder, report: OrderRepo
             _on_crossing(draft, slot)
         case RejectReason.INSUFFICIENT_MARGIN:
             _lock_margin(draft, report.detail)
+            # The lock holds opening orders back; it does not stop a closing order, so that slot pauses as long.
             _pause(draft, slot, RETRY_PAUSE_NS if order.opens else draft.state.settings.margin_lock_duration)
         case (
             RejectReason.RATE_LIMITED
@@ -85,6 +86,7 @@ def _on_end_without_reason(draft: Draft, slot: Slot, order: SlotOrder, report: O
 
 
 def _on_crossing(draft: Draft, slot: Slot) -> None:
+    # With allow_taker, quoting sends a plain limit order after post_only_retries rejections.
     settings = draft.state.settings
     slot.rejections += 1
     if slot.rejections < settings.post_only_retries or settings.allow_taker:
