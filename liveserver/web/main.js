@@ -83,7 +83,7 @@ function replayTopic() {
 function connectionChanged() {
   if (socket.state.phase === "lost") {
     store.endReplay();
-    // Browsers hide why a handshake was rejected; the session tells whether a login is required.
+    // Browsers hide why a handshake was rejected; the session shows whether a login is required.
     void session.refresh();
   }
   if (socket.state.phase === "open" && !store.reasons.size) void loadReasons();
