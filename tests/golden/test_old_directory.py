@@ -41,8 +41,8 @@ def last_old_steps() -> dict[str, dict[str, Any]]:
 
 
 def is_text_of_an_older_version(difference: str) -> bool:
-    """Return whether a recomputed step differs only in texts for people, which versions may reword."""
-    return difference.endswith(("different notices", "a different state"))
+    """Return whether a recomputed step differs only in its notices, whose texts versions may reword."""
+    return difference.endswith("different notices")
 
 
 def epoch_of(difference: str) -> int:
