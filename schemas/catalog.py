@@ -22,7 +22,7 @@ from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimi
 from schemas.engine.portfolio_journal import PortfolioStep
 from schemas.grid.view import GridView
 from schemas.units import VenueId
-from schemas.venue.account import Balance, OpenOrders, Position
+from schemas.venue.account import Balance, OpenOrders, Position, SweepRequest
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
 from schemas.venue.orders import CancelRejected, Funding, OrderIntent, OrderReport, Trade
@@ -125,7 +125,7 @@ CHANNELS = (
     Channel(subjects.command, {Command: Delivery.ONCE}),
     Channel(subjects.command_result, {CommandResult: Delivery.ONCE}),
     # Core subjects, stored in no stream
-    Channel(subjects.sweep, {}),
+    Channel(subjects.sweep, {SweepRequest: Delivery.CORE}),
     Channel(subjects.heartbeat, {}),
     # Buckets; the messages of `lease` are those of `bus.coordination.membership`
     Channel(subjects.registry_key, {Instrument: Delivery.FENCED}, bucket="instruments"),

@@ -14,6 +14,7 @@ from schemas.engine.journal import (
     CommandReceived,
     EngineStarted,
     EngineStopping,
+    ResyncRequired,
     Step,
     SymbolAdded,
     SymbolEntry,
@@ -22,7 +23,7 @@ from schemas.engine.journal import (
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
 from schemas.grid.view import GridView
-from schemas.venue.account import Balance, OpenOrders, Position
+from schemas.venue.account import Balance, OpenOrders, Position, SweepRequest
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
 from schemas.venue.orders import CancelRejected, Funding, OrderIntent, OrderReport, Trade
@@ -63,6 +64,8 @@ Event = (
     | PortfolioStep
     | EngineStarted
     | EngineStopping
+    | ResyncRequired
+    | SweepRequest
 )
 """Every type of event that is stored or published on the bus."""
 

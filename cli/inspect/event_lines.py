@@ -11,6 +11,7 @@ from schemas.engine.journal import (
     CommandReceived,
     EngineStarted,
     EngineStopping,
+    ResyncRequired,
     Step,
     SymbolAdded,
     SymbolEntry,
@@ -20,7 +21,7 @@ from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimi
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
 from schemas.grid.view import GridView
 from schemas.units import MILLISECOND_NS, Side
-from schemas.venue.account import Balance, OpenOrders, Position
+from schemas.venue.account import Balance, OpenOrders, Position, SweepRequest
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
 from schemas.venue.orders import (
@@ -62,11 +63,18 @@ def summary(event: Event) -> str:
             text = _market(event)
         case OrderIntent() | OrderReport() | CancelRejected() | Trade() | Funding():
             text = _order(event)
-        case Balance() | Position() | OpenOrders():
+        case Balance() | Position() | OpenOrders() | SweepRequest():
             text = _account(event)
         case Step() | GridView():
             text = _journal(event)
-        case SymbolAdded() | TimePassed() | CommandReceived() | EngineStarted() | EngineStopping():
+        case (
+            SymbolAdded()
+            | TimePassed()
+            | CommandReceived()
+            | EngineStarted()
+            | EngineStopping()
+            | ResyncRequired()
+        ):
             text = _cause(event)
         case DecisionMade() | Fill() | RiskChanged() | Reconciled() | AlertRaised():
             text = _engine(event)
@@ -141,7 +149,7 @@ def _order(event: OrderIntent | OrderReport | CancelRejected | Trade | Funding) 
             assert_never(event)
 
 
-def _account(event: Balance | Position | OpenOrders) -> str:
+def _account(event: Balance | Position | OpenOrders | SweepRequest) -> str:
     match event:
         case Balance():
             return f"{event.asset} {event.total}, free {event.free}"
@@ -149,6 +157,8 @@ def _account(event: Balance | Position | OpenOrders) -> str:
             return f"{event.quantity} from {event.entry_price}, unrealized {event.unrealized_pnl}"
         case OpenOrders():
             return f"{len(event.orders)} open orders"
+        case SweepRequest():
+            return f"sweep {event.request_id} of {event.symbol} requested"
         case _:
             assert_never(event)
 
@@ -174,7 +184,9 @@ def _registered(event: Instrument | SymbolEntry) -> str:
     return f"{event.settings.mode} {event.settings.order_amount} per level, instance {event.instance}"
 
 
-def _cause(event: SymbolAdded | TimePassed | CommandReceived | EngineStarted | EngineStopping) -> str:
+def _cause(
+    event: SymbolAdded | TimePassed | CommandReceived | EngineStarted | EngineStopping | ResyncRequired,
+) -> str:
     match event:
         case SymbolAdded():
             return f"{event.symbol} added, generation {event.generation}"
@@ -186,6 +198,8 @@ def _cause(event: SymbolAdded | TimePassed | CommandReceived | EngineStarted | E
             return "engine starting"
         case EngineStopping():
             return "engine stopping"
+        case ResyncRequired():
+            return f"resync required: {event.reason}"
         case _:
             assert_never(event)
 

@@ -20,6 +20,7 @@ from schemas.engine.journal import (
     EngineStopping,
     Input,
     LateTrade,
+    ResyncRequired,
     SymbolAdded,
     TimePassed,
 )
@@ -27,6 +28,7 @@ from schemas.engine.portfolio import PortfolioLimits
 from schemas.subjects import ALL
 from schemas.units import TimeNs
 from schemas.venue.account import Balance, OpenOrders, Position
+from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, Ticker
 from schemas.venue.orders import CancelRejected, Funding, OrderReport, OrderStatus, Trade
 
@@ -58,7 +60,7 @@ def _handle(draft: Draft, event: Input) -> None:
             on_engine_lifecycle(draft, event)
         case SymbolAdded() | Ticker() | TimePassed():
             pass  # Grid.process takes them into the draft before any input is dispatched
-        case ClockRead():
+        case ClockRead() | ResyncRequired() | Instrument():
             pass
         case _:
             assert_never(event)

@@ -7,11 +7,11 @@ from schemas.engine.events import AlertRaised, Fill, Reconciled, RiskChanged
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState
-from schemas.units import Symbol, TimeNs, VenueId
+from schemas.units import Price, SignedQuantity, Symbol, TimeNs, VenueId
 from schemas.venue.account import Balance, OpenOrders, Position
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, Ticker
-from schemas.venue.orders import CancelRejected, Decision, Funding, OrderReport, Trade
+from schemas.venue.orders import CancelRejected, Decision, Funding, OrderReport, RecordRef, Trade
 
 
 class SymbolAdded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -62,6 +62,18 @@ class LateTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     trade: Trade
 
 
+class ResyncRequired(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Records on the bus were lost or restored: orders and trades are read from the venue before anything is placed."""
+
+    request_id: str
+    reason: str
+    """What was lost, as a sentence for operators."""
+    raises_generation: bool
+    """Whether order ids of the present generation may be in use unknown here."""
+    time: TimeNs
+    """Wall-clock time."""
+
+
 Input = (
     SymbolAdded
     | TimePassed
@@ -81,6 +93,8 @@ Input = (
     | LateTrade
     | EngineStarted
     | EngineStopping
+    | ResyncRequired
+    | Instrument
 )
 """Every input of the core. Their times are the core's only clock."""
 
@@ -94,6 +108,27 @@ class StreamOffset(msgspec.Struct, frozen=True, kw_only=True):
     created: str
     """The creation time of the stream, as given by the server: `2026-11-21T05:10:27.659794879Z`."""
     sequence: int
+    stored_time: TimeNs = 0
+    """The time at which the message was stored; 0 when `sequence` is not that of a message read, and in version 1."""
+
+
+class MessageRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored message."""
+
+    stream: str
+    sequence: int
+
+
+class RiskSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a symbol's state that the gateway and the account publisher use."""
+
+    generation: int
+    position: SignedQuantity
+    price: Price | None
+    booked_through: TimeNs
+    """The mark of booked trades, see `GridState`."""
+    is_spot: bool = False
+    is_resyncing: bool = False
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -115,6 +150,18 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     published_through: int
     """The JOURNAL sequence up to which the derived events on `engine.>` are published."""
     time: TimeNs
+    state_version: int = 1
+    """See `schemas.formats.STATE_VERSION`."""
+    minimum_reader: int = 1
+    """The oldest state version that a program must know to read this step."""
+    inputs: tuple[MessageRef, ...] = ()
+    """The stored messages among the causes, in order."""
+    risk: RiskSummary | None = None
+    """None in steps of version 1."""
+    intent: RecordRef | None = None
+    """The newest intent of the gateway known to the engine; None in version 1."""
+    previous_hash: str = ""
+    """The hash of the record before this one on the subject; empty in the first one and in version 1."""
 
 
 class SymbolEntry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -125,3 +172,5 @@ class SymbolEntry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     instance: str
     generation: int
     settings: GridSettings
+    restore_id: str = ""
+    """Set by `bus restore`: the engine resynchronizes once for each new id, with a new generation of order ids."""

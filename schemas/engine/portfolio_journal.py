@@ -99,3 +99,9 @@ class PortfolioStep(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     published_through: int
     """The JOURNAL sequence up to which the commands and entries are published."""
     time: TimeNs
+    state_version: int = 1
+    """See `schemas.formats.STATE_VERSION`."""
+    minimum_reader: int = 1
+    """The oldest state version that a program must know to read this step."""
+    previous_hash: str = ""
+    """The hash of the record before this one on the subject; empty in the first one and in version 1."""

@@ -49,6 +49,10 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
         "The engine was shut down and canceled its orders.",
         "Quoting resumes with the first price after the engine's next start.",
     ),
+    NotQuoting.RESYNCING: Explanation(
+        "Records on the bus were lost or restored, so orders and trades are being read from the venue.",
+        "Quoting resumes when the account publisher has answered; check that it runs and reaches the venue.",
+    ),
     NotQuoting.MARGIN_LOCKED: Explanation(
         "The venue rejected an order for insufficient margin.",
         "It is retried after margin_lock_duration; free some margin or reduce order_amount.",

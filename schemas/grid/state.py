@@ -226,6 +226,19 @@ class PendingReconciliation(msgspec.Struct, frozen=True, kw_only=True):
     """When the command was read, by the wall clock."""
 
 
+class Resync(msgspec.Struct, frozen=True, kw_only=True):
+    """Records on the bus were lost: orders and trades are read from the venue. No order is placed until that is done."""
+
+    request_id: str
+    """The SweepRequest that has to be answered."""
+    reason: str
+    """What was lost, as a sentence for operators."""
+    raises_generation: bool
+    """Whether new order ids get a new generation, because ids of the present one may be in use unknown here."""
+    started_time: TimeNs
+    """Wall-clock time."""
+
+
 class GridState(msgspec.Struct, kw_only=True):
     """The complete durable state of a symbol. The core resumes from it alone."""
 
@@ -288,3 +301,13 @@ class GridState(msgspec.Struct, kw_only=True):
     volatility: Volatility = msgspec.field(default_factory=Volatility)
     startup: Startup | None = None
     """The preconditions of the first order; None when it was placed or has no preconditions."""
+    booked_through: TimeNs = 0
+    """The mark of booked trades, in venue time: every own trade up to here is booked, or is not the grid's."""
+    booked_trades: dict[TradeId, TimeNs] = {}
+    """The booked trades newer than the mark less an overlap, with their times; those of unfinished orders are kept there."""
+    told_trades: list[TradeId] = []
+    """The newest trades that were not booked and of which an alert was raised."""
+    funding_floor: TimeNs = 0
+    """The time of the newest payment dropped from `funding_ids`: an unknown payment up to here is not booked."""
+    resync: Resync | None = None
+    """The pending reading of orders and trades from the venue; None normally."""

@@ -54,6 +54,8 @@ class NotQuoting(StrEnum):
     """The circuit breaker over all symbols is open."""
     PREFLIGHT = "preflight"
     """A check before the first order failed: `not_quoting_detail` names it."""
+    RESYNCING = "resyncing"
+    """Records on the bus were lost: orders and trades are read from the venue first."""
     AWAITING_TRIGGER = "awaiting_trigger"
     """The price has not reached `trigger_price` yet."""
 

@@ -73,3 +73,24 @@ class OpenOrders(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     time: TimeNs
     funding_through: str | None = None
     """The same for funding payments."""
+    complete_through: TimeNs = 0
+    """The venue's time before the sweep: every own trade and payment up to here is stored in ORDERS. 0 in version 1."""
+    trades_sequence: int = 0
+    """The ORDERS sequence of the symbol's last event once the sweep's missing trades were stored."""
+    trades_since: TimeNs | None = None
+    """Of a sweep that answers a SweepRequest: all trades from here on were stored again, even if they were stored before."""
+    answers: tuple[str, ...] = ()
+    """The ids of the SweepRequests answered."""
+
+
+class SweepRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Request on the core subject `sweep.V`: sweep one symbol and store all its own trades again; not stored itself.
+
+    An empty message on the subject requests a sweep of all symbols, which stores missing trades only.
+    """
+
+    venue: VenueId
+    symbol: Symbol
+    request_id: str
+    trades_since: TimeNs
+    """The trades from this time on, by the venue's clock, are stored again."""

@@ -77,6 +77,19 @@ class RejectReason(StrEnum):
     """Not sent by the gateway: it has received no heartbeat from the engine for too long."""
 
 
+class ReportSource(StrEnum):
+    """How a report or a trade became known."""
+
+    ANSWER = "answer"
+    """The venue's answer to a request."""
+    STREAM = "stream"
+    """The venue's private stream."""
+    SWEEP = "sweep"
+    """A query of what the private stream missed."""
+    GATEWAY = "gateway"
+    """The gateway itself: the order was not placed."""
+
+
 class OrderReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An order status reported by the venue, or by the gateway for an order that was not placed.
 
@@ -98,6 +111,8 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reject_reason: RejectReason | None = None
     detail: str = ""
     """The message of the venue, or of the gateway."""
+    source: ReportSource | None = None
+    """None in reports of version 1."""
 
 
 class CancelRejected(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -127,6 +142,8 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     is_maker: bool
     time: TimeNs
     venue_order_id: str = ""
+    source: ReportSource | None = None
+    """None in trades of version 1."""
 
 
 class Funding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -174,6 +191,13 @@ class QueryOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 Decision = PlaceOrder | CancelOrder | QueryOrder
 
 
+class RecordRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored record: its stream sequence and its hash, see `schemas.formats.record_hash`."""
+
+    sequence: int
+    hash: str
+
+
 class OrderIntent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The decisions of one step that the gateway is about to send; stored before anything is sent."""
 
@@ -188,6 +212,13 @@ class OrderIntent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     unresolved: tuple[ClientOrderId, ...] = ()
     """Orders of earlier intents with unknown outcome: queried after a crash."""
     time: TimeNs = 0
+    created_time: TimeNs = 0
+    """Wall-clock time before the intent was committed. Its orders are sent with this time as their timestamp, so the venue
+    rejects each of them once the receive window after it has passed. 0 in intents of version 1."""
+    step_hash: str = ""
+    """The hash of the step in JOURNAL; empty in a genesis intent and in version 1."""
+    previous_hash: str = ""
+    """The hash of the record before this one on the subject; empty in the first one and in version 1."""
 
 
 OwnOrderEvent = OrderReport | CancelRejected | Trade | Funding

@@ -16,6 +16,7 @@ from schemas.engine.journal import (
     CommandReceived,
     EngineStarted,
     EngineStopping,
+    ResyncRequired,
     StreamOffset,
     SymbolAdded,
     TimePassed,
@@ -23,6 +24,7 @@ from schemas.engine.journal import (
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioState, PortfolioStep
 from schemas.units import Side
+from schemas.venue.account import SweepRequest
 from schemas.venue.market import ClockRead, FeedChanged, FeedState, PublicTrade
 from schemas.venue.orders import CancelRejected, Funding, OrderIntent
 from tests.builders import (
@@ -154,4 +156,11 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
     ),
     EngineStarted(time=TIME),
     EngineStopping(time=TIME),
+    ResyncRequired(
+        request_id="resync-7",
+        reason="ORDERS was purged",
+        raises_generation=True,
+        time=TIME,
+    ),
+    SweepRequest(venue=SIM, symbol=BTC, request_id="resync-7", trades_since=TIME - 1),
 )

@@ -14,7 +14,14 @@ import pytest
 from schemas import catalog, subjects
 from schemas.catalog import CHANNELS, Delivery, channel_of
 from schemas.codec import Event
-from schemas.engine.journal import CommandReceived, EngineStarted, EngineStopping, SymbolAdded, TimePassed
+from schemas.engine.journal import (
+    CommandReceived,
+    EngineStarted,
+    EngineStopping,
+    ResyncRequired,
+    SymbolAdded,
+    TimePassed,
+)
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll
 from schemas.venue.orders import CancelRejected, OrderReport
 
@@ -26,6 +33,7 @@ CAUSES = {
     CommandReceived,
     EngineStarted,
     EngineStopping,
+    ResyncRequired,
     CommandForAll,
     AddRequested,
 }

@@ -1,0 +1,18 @@
+"""Versions of the stored formats, and the hash that links stored records.
+
+Fields are only added, and have defaults, so a newer program reads older records. An older program must not act on a newer
+record that it would misread: each step names the oldest program that may read it, as `minimum_reader`.
+"""
+
+import hashlib
+from typing import Final
+
+STATE_VERSION: Final = 2
+"""The version of the state in the steps that this program writes. Version 1 had no such field."""
+MINIMUM_READER: Final = 2
+"""The oldest state version that a program must know to read these steps."""
+
+
+def record_hash(data: bytes) -> str:
+    """Return the SHA-256 of a stored record's bytes, in hexadecimal, as `sha256sum` prints it."""
+    return hashlib.sha256(data).hexdigest()
