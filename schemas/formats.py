@@ -7,10 +7,16 @@ record that it would misread: each step names the oldest program that may read i
 import hashlib
 from typing import Final
 
+from schemas.units import SECOND_NS, DurationNs
+
 STATE_VERSION: Final = 2
 """The version of the state in the steps that this program writes. Version 1 had no such field."""
 MINIMUM_READER: Final = 2
 """The oldest state version that a program must know to read these steps."""
+
+TRADE_OVERLAP_NS: Final[DurationNs] = 60 * SECOND_NS
+"""How far behind the mark of booked trades a sweep starts, and for how long the ids of booked trades are kept: longer than a
+venue takes to list a trade."""
 
 
 def record_hash(data: bytes) -> str:
