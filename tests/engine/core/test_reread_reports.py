@@ -54,11 +54,13 @@ class Engine:
     def release(self) -> None:
         self._commit(self._grid.release_held())
 
-    def crash(self) -> None:
-        """Continue from the last committed step."""
+    def crash(self, number: int, newest: Input) -> None:
+        """Continue from the last committed step. Of the tickers only the newest is read again, unless it was applied."""
         state, step, offset = self._committed
         self._grid = Grid(msgspec.json.decode(state, type=GridState) if state else None, step)
         self._read_to = self._read_to if self._is_offset_moved_without_commit else offset
+        if number > offset:
+            self._commit(self._grid.process([newest] if step else [added(SMALL[0]), newest]))
 
     def _commit(self, change: Change | None) -> None:
         if change is not None:
@@ -136,11 +138,17 @@ def _trade(order: PlaceOrder, quantity: Decimal, number: int) -> Trade:
 
 
 def outcome(engine: Engine) -> tuple[bytes, list[str], list[str]]:
-    """Return the final state without the newest price, the booked trades, and the decisions."""
-    # The newest price is no durable input: after a crash the grid has an older one until the next ticker.
-    state = msgspec.structs.replace(engine.state, price=None, bid=ZERO, ask=ZERO, price_time=0, time=0)
+    """Return the final state without times and newest price, the booked trades, and the decisions."""
+    # Tickers are no durable inputs. The newest one is applied earlier after a crash, and may divide the steps differently.
+    state = msgspec.structs.replace(
+        engine.state, price=None, bid=ZERO, ask=ZERO, price_time=0, time=0, last_fill_step=0
+    )
+    for slot in state.slots.values():
+        slot.quiet_until = 0
+        if slot.order is not None:
+            slot.order.decided_time = 0
     fills = [fill.trade_id for change in engine.changes for fill in change.fills]
-    decisions = [repr(each) for change in engine.changes for each in change.decisions]
+    decisions = sorted(repr(each) for change in engine.changes for each in change.decisions)
     return encode(state), fills, decisions
 
 
@@ -149,9 +157,9 @@ def crashed(inputs: list[Input], after: int, *, is_offset_moved_without_commit: 
     engine = Engine(is_offset_moved_without_commit=is_offset_moved_without_commit)
     for number, event in enumerate(inputs[:after], 1):
         engine.apply(number, event)
-    engine.crash()
+    newest = max(number for number, event in enumerate(inputs[:after], 1) if isinstance(event, Ticker))
+    engine.crash(newest, inputs[newest - 1])
     for number, event in enumerate(inputs, 1):
-        # Tickers before the crash are not read again: only the newest counts.
         if number > after or not isinstance(event, Ticker):
             engine.apply(number, event)
     engine.release()
