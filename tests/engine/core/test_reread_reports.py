@@ -155,7 +155,7 @@ def _trade(order: PlaceOrder, quantity: Decimal, number: int) -> Trade:
     )
 
 
-def outcome(engine: Engine) -> tuple[bytes, list[str], list[str]]:
+def outcome(engine: Engine) -> tuple[bytes, list[TradeId], list[str]]:
     """Return the final state, the booked trades and the decisions."""
     fills = [fill.trade_id for change in engine.changes for fill in change.fills]
     decisions = [repr(each) for change in engine.changes for each in change.decisions]
