@@ -186,17 +186,29 @@ class StalledVenue(SimulatedVenue):
 
     def __init__(self, url: str) -> None:
         super().__init__(url, venue=SIM, receive_window=SECOND_NS // 5)
+        self.timestamp: TimeNs | None = None
         self.has_begun = asyncio.Event()
         self.is_open = asyncio.Event()
         self.has_ended = asyncio.Event()
 
     async def place(self, symbol: Symbol, order: PlaceOrder, timestamp: TimeNs | None = None) -> OrderReport:
+        self.timestamp = timestamp
         self.has_begun.set()
         await self.is_open.wait()
         try:
             return await super().place(symbol, order, timestamp)
         finally:
             self.has_ended.set()
+
+
+async def test_an_order_is_sent_with_the_time_of_its_intent(
+    bus: Bus, served: RunningVenue, run_gateway: RunGateway
+) -> None:
+    async with StalledVenue(served.url) as entry, run_gateway(entry=entry):
+        await commit(bus, BUY)
+        _, intent = await intents(bus, 2)
+        await entry.has_begun.wait()
+    assert entry.timestamp == intent.created_time
 
 
 async def test_a_stalled_gateway_cannot_place_an_order_that_was_reported_as_not_placed(
