@@ -56,6 +56,8 @@ class Inherited(NamedTuple):
     orders: tuple[PlaceOrder, ...]
     """Those among them that the intents do not name."""
     market_time: TimeNs
+    is_lossy: bool
+    """Whether records were lost or restored."""
 
 
 class Takeover:
@@ -108,7 +110,13 @@ class Takeover:
                 unresolved[decision.client_order_id] = IntentRef(now)
         market_time = max([claim.time, *(step.time for step in between)])
         inherited = Inherited(
-            claim.epoch, stored, tuple(dict.fromkeys(decisions)), unresolved, tuple(orders), market_time
+            claim.epoch,
+            stored,
+            tuple(dict.fromkeys(decisions)),
+            unresolved,
+            tuple(orders),
+            market_time,
+            is_lossy=bool(problem),
         )
         if problem or between:
             await journal.commit(self._recovery(claim, between, inherited, now))
