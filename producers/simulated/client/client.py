@@ -214,7 +214,8 @@ class SimulatedVenue:
 
 
 def _raise_error(status: int, headers: Mapping[str, str], content: bytes) -> None:
-    if status in {429, 503}:
+    # 503 may also come from a proxy, or a venue that is shutting down and has carried the request out.
+    if status == 429 or (status == 503 and "Retry-After" in headers):
         raise Overloaded(content.decode(errors="replace"), _retry_after(headers.get("Retry-After", "")))
     if status >= 500:
         raise OutcomeUnknown(f"status {status}")
