@@ -203,6 +203,25 @@ async def test_lost_connection_leaves_the_outcome_unknown(new_client: NewClient)
             await client.place(PERP, decision(BUY, "90"))
 
 
+async def test_unavailable_venue_leaves_the_outcome_unknown(new_client: NewClient) -> None:
+    async def shut_down(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(shut_down, "127.0.0.1", 0) as server:
+        client = await new_client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        with pytest.raises(OutcomeUnknown):
+            await client.place(PERP, decision(BUY, "90"))
+
+
+@pytest.mark.parametrize("offset_ns", [-6 * SECOND_NS, 2 * SECOND_NS])
+async def test_timestamp_outside_the_window_is_too_late(client: SimulatedVenue, offset_ns: int) -> None:
+    with pytest.raises(RequestRejected, match="too_late"):
+        await client.place(PERP, decision(BUY, "90"), time_ns() + offset_ns)
+    assert await client.open_orders(PERP) == []
+
+
 async def test_request_older_than_its_window_is_too_late(served: RunningVenue) -> None:
     body = {"symbol": PERP, "side": "buy", "price": "90", "quantity": "1", "timestamp": START_NS}
     async with (
