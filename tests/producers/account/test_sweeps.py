@@ -1,12 +1,15 @@
 """Sweeps by time: what they find, what they claim, and that nothing is stored twice or lost with the stream."""
 
 import asyncio
+import shutil
+import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from bus import Bus, provision
+from bus import Bus, FreeRunning, open_service, provision
 from producers.account.publisher import AccountPublisher
 from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
@@ -14,11 +17,13 @@ from schemas import subjects
 from schemas.engine.journal import RiskSummary
 from schemas.formats import TRADE_OVERLAP_NS
 from schemas.subjects import Stream
-from schemas.units import Side, Symbol, TimeNs
+from schemas.units import SECOND_NS, Side, Symbol, TimeNs
 from schemas.venue.orders import ReportSource, Trade
 from tests.builders import REPORT, SIM, STEP
+from tests.conftest import NewServer
 from tests.producers.account.conftest import LastSweep, NewPublisher, StoredTrades
-from tests.producers.simulated.examples import PERP, START_NS, order
+from tests.producers.conftest import NewClient, Serve
+from tests.producers.simulated.examples import PERP, START_NS, new_settings, order
 from tests.producers.streams import first
 
 TRADES = subjects.own_trade(SIM, PERP)
@@ -188,3 +193,42 @@ async def test_a_stream_that_only_grows_is_not_read_again(
         await publisher.sweep()
         await bus.store(subjects.order_report(SIM, PERP), REPORT)
     assert "stored_trades_lost" not in capsys.readouterr().err
+
+
+async def test_trades_stored_long_before_their_own_time_are_known(
+    bus: Bus, serve: Serve, new_client: NewClient, new_publisher: NewPublisher, tmp_path: Path
+) -> None:
+    ahead = new_settings(tmp_path / "ahead", start_time=time.time_ns() + 5 * 3600 * SECOND_NS)
+    served = await serve(ahead)
+    await expire_message_ids_after(bus, 100_000_000)
+    client = await new_client(served.url)
+    served.venue.place(order(Side.BUY, "70000", "0.01", "a"))
+    await new_publisher(client).sweep()
+    await commit_mark(bus, served.venue.now())
+    await wait_until_ids_expired(bus)
+    await new_publisher(client).sweep()
+    assert len(await first(bus, Stream.ORDERS, TRADES)) == 1
+    assert (await bus.stream_state(Stream.ORDERS)).last == 3  # the trade, and two probes
+
+
+async def test_trades_missing_in_a_restored_backup_are_stored_again(
+    new_server: NewServer, served: RunningVenue, client: SimulatedVenue, tmp_path: Path
+) -> None:
+    server = await new_server()
+    async with open_service("test", bus_url=server.url, http_port=None) as service:
+        publisher = AccountPublisher(service, client, SIM, FreeRunning())
+        publisher.watch([PERP])
+        take(served, "a")
+        await publisher.sweep()
+        await server.stop()
+        shutil.copytree(server.data_dir, tmp_path / "backup")
+        await server.start()
+        take(served, "b")
+        await publisher.sweep()
+        await server.stop()
+        shutil.rmtree(server.data_dir)
+        shutil.copytree(tmp_path / "backup", server.data_dir)
+        await server.start()
+        await publisher.sweep(is_full=False)
+        trades = await first(service.bus, Stream.ORDERS, TRADES, 2)
+    assert [each.client_order_id for each in trades if isinstance(each, Trade)] == ["a", "b"]
