@@ -52,13 +52,17 @@ class OwnEvents:
         self.since: TimeNs | None = None
         """All stored trades with this time or a later one are known; None before the first `read`."""
 
-    async def store(self, event: OwnEvent) -> bool:
-        """Store an event unless it is known to be stored; return whether it was unknown."""
+    async def store(self, event: OwnEvent, *, is_lost: bool = False) -> bool:
+        """Store an event unless it is known to be stored; return whether it was unknown.
+
+        With `is_lost` it is stored without a message id: for two minutes, the server also drops a message with the id of
+        one that was purged or deleted.
+        """
         async with self._lock:
             message_id = self._message_id(event)
             if message_id in self._known:
                 return False
-            await self._store(event, message_id)
+            await self._store(event, None if is_lost else message_id)
             return True
 
     async def store_again(self, event: OwnEvent) -> None:

@@ -24,6 +24,8 @@ from schemas.venue.orders import Funding, ReportSource, Trade
 FULL_SWEEP_INTERVAL_S = 600.0
 """How often a periodic sweep is a full one. The mark of booked trades, where a full sweep starts, is held back by old open
 orders; the others start where the sweep before ended. A trade listed later than TRADE_OVERLAP_NS waits for a full one."""
+MAX_PASSES = 3
+"""How often a sweep stores what is missing in ORDERS, when that changes meanwhile: another process may store trades too."""
 MIN_ANSWER_INTERVAL_S = 1.0
 MAX_ANSWER_AGE_S = 60.0
 """How long after its last repetition an answered request is remembered. The engine repeats it every second."""
@@ -122,16 +124,19 @@ class SymbolSweeper:
         await self._context.outbox.store(subjects.open_orders(self._context.venue, self._symbol), open_orders)
 
     async def _store_events(self, requests: list[SweepRequest], clock: ClockRead, *, is_full: bool) -> None:
-        """Store what requests ask for and what is missing, until ORDERS is found to have it all."""
-        since = self._complete_through - TRADE_OVERLAP_NS
+        """Store what requests ask for and what is missing, and once more if ORDERS has lost what was stored before."""
+        since = min(self._complete_through, clock.time) - TRADE_OVERLAP_NS
         if is_full:
             since = await self._start(clock)
-        while True:
+            self._events.forget_before(since)
+        is_lost = False
+        for _ in range(MAX_PASSES):
             if unanswered := [each for each in requests if not self._is_answered(each)]:
                 await self._store_again(unanswered)
-            await self._store_missing(since)
-            if not await self._events.is_lost():
-                break
+            await self._store_missing(since, is_lost=is_lost)
+            is_lost = await self._events.is_lost()
+            if not is_lost:
+                return
             self._context.log.warning(
                 "stored_trades_lost",
                 symbol=self._symbol,
@@ -139,7 +144,6 @@ class SymbolSweeper:
             )
             self._answers.clear()
             since = await self._start(clock, is_lost=True)
-        self._events.forget_before(since)
 
     async def _start(self, clock: ClockRead, *, is_lost: bool = False) -> TimeNs:
         """Return the start of a full sweep, and read from ORDERS which events since then are stored, if needed."""
@@ -149,14 +153,15 @@ class SymbolSweeper:
             await self._events.read(start, clock.time - clock.received_time)
         return start
 
-    async def _store_missing(self, since: TimeNs) -> None:
+    async def _store_missing(self, since: TimeNs, *, is_lost: bool) -> None:
         context = self._context
         for trade in await retry(partial(context.source.trades_since, self._symbol, since), context.log):
-            if await self._events.store(msgspec.structs.replace(trade, source=ReportSource.SWEEP)):
+            swept = msgspec.structs.replace(trade, source=ReportSource.SWEEP)
+            if await self._events.store(swept, is_lost=is_lost):
                 context.found.inc()
                 context.log.info("trade_found_by_sweep", symbol=self._symbol, trade_id=trade.trade_id)
         for payment in await self._payments_since(since):
-            await self._events.store(payment)
+            await self._events.store(payment, is_lost=is_lost)
 
     async def _store_again(self, requests: list[SweepRequest]) -> None:
         context, since = self._context, min(each.trades_since for each in requests)
@@ -186,7 +191,8 @@ class SymbolSweeper:
     def _remember_answers(self, requests: list[SweepRequest]) -> None:
         now = time.monotonic()
         for request in requests:
-            self._answers[request.request_id].answered = now
+            if (answer := self._answers.get(request.request_id)) is not None:
+                answer.answered = now
         # Later sweeps name them too: of several unread sweeps, the engine reads the newest.
         self._answers = {
             request_id: answer

@@ -176,13 +176,21 @@ async def test_trades_lost_with_the_stream_are_stored_again(
     stored_trades: StoredTrades,
     lose: Callable[[Bus], Awaitable[None]],
 ) -> None:
-    await expire_message_ids_after(bus, 100_000_000)
     take(served, "a", "b", "c")
     await publisher.sweep()
-    await wait_until_ids_expired(bus)
     await lose(bus)
     await publisher.sweep(is_full=False)
     assert {trade.client_order_id for trade in await stored_trades()} == {"a", "b", "c"}
+
+
+async def test_a_publisher_that_starts_after_a_purge_stores_the_trades_again(
+    bus: Bus, new_publisher: NewPublisher, served: RunningVenue, stored_trades: StoredTrades
+) -> None:
+    take(served, "a", "b")
+    await new_publisher().sweep()
+    await purge(bus)
+    await new_publisher().sweep()
+    assert [trade.client_order_id for trade in await stored_trades()] == ["a", "b"]
 
 
 async def test_a_stream_that_only_grows_is_not_read_again(
