@@ -138,9 +138,10 @@ class SymbolSweeper:
             if not is_lost:
                 return
             self._context.log.warning(
-                "stored_trades_lost",
+                "orders_stream_changed",
                 symbol=self._symbol,
-                do="reading ORDERS again; what is missing is stored",
+                detail="purged, recreated or restored, or another process stored trades",
+                do="reading it again; what is missing is stored",
             )
             self._answers.clear()
             since = await self._start(clock, is_lost=True)

@@ -200,7 +200,7 @@ async def test_a_stream_that_only_grows_is_not_read_again(
         take(served, name)
         await publisher.sweep()
         await bus.store(subjects.order_report(SIM, PERP), REPORT)
-    assert "stored_trades_lost" not in capsys.readouterr().err
+    assert "orders_stream_changed" not in capsys.readouterr().err
 
 
 async def test_trades_stored_long_before_their_own_time_are_known(
