@@ -19,10 +19,11 @@ from engine.core.arithmetic import CONTEXT
 from engine.core.grid import first_anchor
 from engine.core.orders.price_lattice import Lattice
 from engine.core.quoting.quoting import Market, Opening, openings
-from engine.core.startup.preflight import Account, Case, Check, checks, leverage_of, round_trip
+from engine.core.startup.case import Account, Case, Check
+from engine.core.startup.preflight import checks, leverage_of, round_trip
 from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState
-from schemas.units import ZERO, Money, Price, Quantity, Ratio, Side, Symbol, VenueId
+from schemas.units import ZERO, Money, Price, Quantity, Ratio, Side, SignedQuantity, Symbol, VenueId
 from schemas.venue.instruments import Instrument, InstrumentKind
 
 DEFAULT_MAINTENANCE_MARGIN: Ratio = Decimal("0.005")
@@ -39,6 +40,7 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
     """Origin of the price, as text for the user."""
     balance: Money | None = None
     leverage: Decimal | None = None
+    position: SignedQuantity | None = None
     is_stream_up: bool | None = None
     maintenance: Ratio = DEFAULT_MAINTENANCE_MARGIN
     """Maintenance margin, as a ratio of the notional."""
@@ -126,7 +128,7 @@ def _plan(settings: GridSettings, inputs: PlanInputs) -> SymbolPlan:
     lattice = Lattice(first_anchor(price, instrument.tick_size), settings, instrument)
     leverage = leverage_of(instrument, inputs.leverage)
     center = lattice.nearest(price)
-    account = Account(inputs.is_stream_up, inputs.balance, leverage)
+    account = Account(inputs.is_stream_up, inputs.balance, leverage, inputs.position)
     case = Case(settings, instrument, lattice, center, account)
     plan_levels = tuple(_level(case, each) for each in _openings(settings, inputs, lattice, center))
     ends = tuple(

@@ -9,6 +9,7 @@ from engine.core.commands.reconcile import on_sweep
 from engine.core.guards.market_risk import on_candle
 from engine.core.guards.portfolio_limits import on_limits
 from engine.core.guards.stale_feed import on_feed_changed
+from engine.core.instrument import on_instrument
 from engine.core.orders.accounting import on_funding
 from engine.core.orders.execution import on_cancel_rejected, on_late_trade, on_report, on_trade
 from engine.core.quoting import volatility
@@ -60,7 +61,9 @@ def _handle(draft: Draft, event: Input) -> None:
             on_engine_lifecycle(draft, event)
         case SymbolAdded() | Ticker() | TimePassed():
             pass  # Grid.process takes them into the draft before any input is dispatched
-        case ClockRead() | ResyncRequired() | Instrument():
+        case Instrument():
+            on_instrument(draft, event)
+        case ClockRead() | ResyncRequired():
             pass
         case _:
             assert_never(event)
