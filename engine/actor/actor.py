@@ -22,6 +22,7 @@ from engine.actor.inbox import (
     requires_sweep,
     symbol_added,
 )
+from engine.actor.instrument import follow_instrument
 from engine.actor.late_trades import mark_late_trade
 from engine.actor.market import SilenceTimer, SymbolMarket
 from engine.actor.publisher import Publisher
@@ -49,7 +50,7 @@ from schemas.grid.view import NotQuoting
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS
 from schemas.venue.account import OpenOrders, Position
-from schemas.venue.instruments import Instrument
+from schemas.venue.instruments import Instrument, InstrumentStatus
 from schemas.venue.market import Candle, FeedChanged, Ticker
 
 Latest = Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits
@@ -109,6 +110,7 @@ class Actor(JournaledActor[Step]):
         self._heartbeat = Heartbeat(context.bus, context.entry.venue, context.entry.symbol)
         self._positions: tuple[Position, ...] = ()
         self._limits: tuple[PortfolioLimits, ...] = ()
+        self._instrument = context.instrument
         self._price_time = 0
         self._is_stopping = False
 
@@ -212,17 +214,18 @@ class Actor(JournaledActor[Step]):
             case EngineStopping() as event:
                 self._is_stopping = True
                 await self._process(event)
+            case Instrument() as instrument:
+                await self._on_instrument(instrument)
             case (Candle() | FeedChanged() | TimePassed() | PortfolioLimits()) as event:
                 await self._process(event)
 
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:
-            await self._process(
-                symbol_added(self._entry, self._context.instrument, ticker.time), *self._limits
-            )
+            await self._process(symbol_added(self._entry, self._instrument, ticker.time), *self._limits)
         if self._grid.state is not None and self._grid.state.startup is not None:
             await self._process(*await self._account.read())
         await self._process(*await self._candles.before(ticker.time))
+        instruments = () if self._price_time else (self._instrument,)
         self._price_time = ticker.time
         if self._market.silence is not None:
             self._market.silence.on_tick(ticker.time)
@@ -232,8 +235,14 @@ class Actor(JournaledActor[Step]):
         is_restarted = state is not None and state.exiting and not self._is_stopping
         # Not earlier: before the first price, orders would be placed at an old one.
         started = (EngineStarted(time=time.time_ns()),) if is_restarted else ()
-        await self._process(*started, ticker)
+        await self._process(*instruments, *started, ticker)
         self._gates.ticker.leave(ticker.time, self._journal.sequence)
+
+    async def _on_instrument(self, instrument: Instrument) -> None:
+        self._instrument = instrument
+        # Before the first price, orders would be placed at an old one: the first tick brings the instrument.
+        if self._price_time or instrument.status is not InstrumentStatus.TRADING:
+            await self._process(instrument)
 
     async def _process(self, *events: Input, ref: InputRef | None = None) -> None:
         if not events:
@@ -296,6 +305,10 @@ class Actor(JournaledActor[Step]):
             pumps["position"] = self._follow(Stream.ACCOUNT, position, Position)
         if limits := self._market.limits_subjects(venue):
             pumps["limits"] = self._follow(Stream.JOURNAL, limits, PortfolioLimits)
+        if self._market.follows_instrument:
+            pumps["instrument"] = follow_instrument(
+                self._bus, venue, symbol, self._inbox.put_update, self._log
+            )
         pumps["candles"] = self._candles.follow(self._inbox.put_update)
         pumps["grids"] = self._publisher.run_grids()
         if (silence := self._market.silence) is not None:

@@ -65,6 +65,13 @@ class SymbolMarket(Protocol):
         """
 
     @property
+    def follows_instrument(self) -> bool:
+        """Changes of the instrument are applied while the symbol runs, not only at its start.
+
+        False where a run must not depend on when the change arrives.
+        """
+
+    @property
     def silence(self) -> SilenceTimer | None:
         """The timer of the feed's silence; None for a recording, whose silence has no meaning."""
 
@@ -93,6 +100,7 @@ class LiveMarket:
     def __init__(self, silence: SilenceTimer | None = None, *, lock_step: bool = False) -> None:
         self.silence = silence or SilenceTimer()
         self._lock_step = lock_step
+        self.follows_instrument = not lock_step
 
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         return (subjects.feed(venue, symbol),)
@@ -111,6 +119,7 @@ class RecordedMarket:
     """A market replayed tick by tick. Inputs whose timing depends on the machine are not followed."""
 
     is_recorded = True
+    follows_instrument = False
     silence = None
 
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
