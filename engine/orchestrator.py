@@ -106,7 +106,7 @@ class Orchestrator:
             yield ActorContext(
                 bus=bus,
                 entry=entry,
-                instrument=await first_instrument(bus, entry.venue, entry.symbol, self._service.log),
+                instrument=await first_instrument(bus, entry, self._service.log),
                 gates=gates,
                 market=self._make_market(),
                 candles=self._candles,

@@ -306,9 +306,7 @@ class Actor(JournaledActor[Step]):
         if limits := self._market.limits_subjects(venue):
             pumps["limits"] = self._follow(Stream.JOURNAL, limits, PortfolioLimits)
         if self._market.follows_instrument:
-            pumps["instrument"] = follow_instrument(
-                self._bus, venue, symbol, self._inbox.put_update, self._log
-            )
+            pumps["instrument"] = follow_instrument(self._bus, self._entry, self._inbox.put_update, self._log)
         pumps["candles"] = self._candles.follow(self._inbox.put_update)
         pumps["grids"] = self._publisher.run_grids()
         if (silence := self._market.silence) is not None:

@@ -5,15 +5,13 @@ from contextlib import aclosing
 
 from bus import Bus, Logger, Registry, decode_or_log
 from schemas import subjects
-from schemas.units import Symbol, VenueId
+from schemas.engine.journal import SymbolEntry
 from schemas.venue.instruments import Instrument
 
 
-async def instruments(
-    bus: Bus, venue: VenueId, symbol: Symbol, log: Logger
-) -> AsyncGenerator[Instrument, None]:
+async def instruments(bus: Bus, entry: SymbolEntry, log: Logger) -> AsyncGenerator[Instrument, None]:
     """Yield the instrument, waiting for it to be published, then each change, for ever."""
-    key = subjects.registry_key(venue, symbol)
+    key = subjects.registry_key(entry.venue, entry.symbol)
     async with aclosing(Registry(bus, "instruments").follow(key)) as changes:
         async for _, stored in changes:
             instrument = None if stored is None else decode_or_log(stored, Instrument, log)
@@ -21,16 +19,16 @@ async def instruments(
                 yield instrument
 
 
-async def first_instrument(bus: Bus, venue: VenueId, symbol: Symbol, log: Logger) -> Instrument:
+async def first_instrument(bus: Bus, entry: SymbolEntry, log: Logger) -> Instrument:
     """Return the instrument, waiting for it to be published."""
-    async with aclosing(instruments(bus, venue, symbol, log)) as found:
+    async with aclosing(instruments(bus, entry, log)) as found:
         return await anext(found)
 
 
 async def follow_instrument(
-    bus: Bus, venue: VenueId, symbol: Symbol, put: Callable[[Instrument], None], log: Logger
+    bus: Bus, entry: SymbolEntry, put: Callable[[Instrument], None], log: Logger
 ) -> None:
     """Pass on the instrument and each change, for ever."""
-    async with aclosing(instruments(bus, venue, symbol, log)) as found:
+    async with aclosing(instruments(bus, entry, log)) as found:
         async for instrument in found:
             put(instrument)

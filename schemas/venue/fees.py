@@ -1,5 +1,6 @@
 """The value of a fee in quote currency: the one rule for own trades and fills of every version."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from schemas.units import ZERO, Money, Price, Symbol
@@ -45,3 +46,9 @@ def assets_of(symbol: Symbol) -> tuple[str, str, str]:
     base, _, rest = symbol.partition("/")
     quote, _, settle = rest.partition(":")
     return base, quote, settle.partition("-")[0] or quote
+
+
+def before_fees(fees_other: Mapping[str, Money]) -> str:
+    """Return which fees a profit does not include, as `before 0.0005 BNB`; empty when it includes all."""
+    amounts = [f"{amount.normalize():f} {asset}" for asset, amount in sorted(fees_other.items()) if amount]
+    return f"before {' and '.join(amounts)}" if amounts else ""
