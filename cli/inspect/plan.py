@@ -7,7 +7,8 @@ The figures come from the engine's own functions. The liquidation prices are est
 - liquidation happens where margin plus unrealised profit equals the maintenance margin, a ratio m of the notional:
   (q*p - margin) / (q*(1 - m)) for a long position, (q*p + margin) / (q*(1 + m)) for a short one. Venues publish the
   same formula for USDT-margined contracts (ApolloX, OrangeX: `(WB - TMM + UPNL + cum - side*q*p) / (q*MMR - side*q)`,
-  here with one position and no bracket amount). Brackets of m and liquidation fees are not modelled.
+  here with one position and no bracket amount). With leverage brackets, m is that of the filled window's bracket,
+  without the bracket's amount: the estimate is on the near side. Liquidation fees are not modelled.
 """
 
 from collections.abc import Sequence
@@ -197,9 +198,11 @@ def _filled_side(levels: Sequence[Level], side: Side, inputs: PlanInputs, levera
     is_spot = inputs.instrument.kind is InstrumentKind.SPOT
     average = notional / quantity
     position = (side, quantity, average)
-    isolated = None if is_spot else liquidation(*position, margin, inputs.maintenance)
+    bracket = inputs.instrument.bracket(notional)
+    maintenance = inputs.maintenance if bracket is None else bracket.maintenance_ratio
+    isolated = None if is_spot else liquidation(*position, margin, maintenance)
     balance = inputs.balance
-    cross = None if is_spot or balance is None else liquidation(*position, balance, inputs.maintenance)
+    cross = None if is_spot or balance is None else liquidation(*position, balance, maintenance)
     return FilledSide(
         side=side,
         levels=len(filled),
