@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from typing import Never
 
 import msgspec
@@ -29,6 +30,8 @@ RULE_REJECTIONS = frozenset(
 """Rejections after which the instruments are read again."""
 MIN_INTERVAL_S = 10.0
 """Time between two reads, however many orders are rejected."""
+MAX_HALTED_INTERVAL_S = 30.0
+"""Time between two reads while a symbol in use is halted: its end is not announced by a rejection."""
 
 
 class InstrumentPublisher:
@@ -40,6 +43,12 @@ class InstrumentPublisher:
         self._venue = venue
         self._log = log
         self._requested = asyncio.Event()
+        self._in_use: set[Symbol] = set()
+        self._has_halted = False
+
+    def use(self, symbols: Iterable[Symbol]) -> None:
+        """Read the instruments more often while one of these symbols is halted."""
+        self._in_use.update(symbols)
 
     async def publish(self) -> dict[Symbol, Instrument]:
         """Read the venue's instruments, store the changed ones and return all; those no longer listed become DELISTED.
@@ -47,6 +56,8 @@ class InstrumentPublisher:
         Raises: BusError.
         """
         listed = {each.symbol: each for each in await retry(self._source.instruments, self._log)}
+        in_use = (each for symbol, each in listed.items() if symbol in self._in_use)
+        self._has_halted = any(each.status is InstrumentStatus.HALTED for each in in_use)
         registry = Registry(self._bus, "instruments")
         stored = await registry.entries()
         for symbol in sorted(listed):
@@ -65,7 +76,8 @@ class InstrumentPublisher:
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(interval_s):
+                    limit_s = MAX_HALTED_INTERVAL_S if self._has_halted else interval_s
+                    async with asyncio.timeout(min(interval_s, limit_s)):
                         await self._requested.wait()
                 self._requested.clear()
                 try:

@@ -50,6 +50,7 @@ class MarketPublisher:
         All instruments, since a symbol may be added later.
         Raises: LookupError when the venue lists none of `symbols`; BusError.
         """
+        self.instruments.use(symbols)
         listed = await self.instruments.publish()
         if missing := sorted(set(symbols) - listed.keys()):
             text = f"{self._venue} has no {', '.join(missing)}; it has {', '.join(sorted(listed))}"

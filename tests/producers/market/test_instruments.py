@@ -88,6 +88,22 @@ async def test_a_rejection_for_a_rule_makes_the_instruments_read_again(
     assert await stored(bus) == COARSE
 
 
+async def test_the_end_of_a_halt_is_found_without_a_rejection(
+    bus: Bus, served: RunningVenue, instruments: InstrumentPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producers.market.instruments.MAX_HALTED_INTERVAL_S", 0.01)
+    served.venue.replace_instrument(msgspec.structs.replace(PERPETUAL, status=InstrumentStatus.HALTED))
+    instruments.use([PERP])
+    await instruments.publish()
+    served.venue.replace_instrument(PERPETUAL)
+    async with aclosing(Registry(bus, "instruments").follow(KEY)) as changes:
+        await anext(changes)
+        running = asyncio.create_task(instruments.run(3600))
+        await anext(changes)
+        running.cancel()
+    assert (await stored(bus)).status is InstrumentStatus.TRADING
+
+
 async def test_symbols_that_are_listed_start_without_the_others(
     service: Service, client: SimulatedVenue
 ) -> None:
