@@ -51,6 +51,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Symbols that market and account publish; without any, the registered ones, which the engine trades."""
     lock_step: bool = False
     sweep_every_s: float = 30.0
+    instruments_every_s: float = 3600.0
+    """Seconds between two reads of the venue's instruments; after a rejection for a trading rule they are read at once."""
     concurrency: int = 8
     """Concurrent requests to the venue for each symbol."""
     place_lifetime: DurationNs = 10 * SECOND_NS
@@ -90,8 +92,8 @@ async def market(settings: Settings) -> None:
 
         async def publish(_: Lease) -> None:
             symbols = await _watched(service, settings)
-            await publisher.publish_instruments(symbols)
-            await publisher.backfill(symbols)
+            listed = await publisher.publish_instruments(symbols)
+            await publisher.backfill(listed)
             async with asyncio.TaskGroup() as tasks:
                 background = [tasks.create_task(forever("clock", publisher.run_clock()), name="clock")]
                 if not settings.lock_step:
@@ -101,7 +103,9 @@ async def market(settings: Settings) -> None:
                     background.append(
                         tasks.create_task(forever("symbol changes", changes), name="symbol changes")
                     )
-                await publisher.follow(symbols)
+                    refresh = publisher.instruments.run(settings.instruments_every_s)
+                    background.append(tasks.create_task(forever("instruments", refresh), name="instruments"))
+                await publisher.follow(listed)
                 for task in background:
                     task.cancel()
             has_ended.set()

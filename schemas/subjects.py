@@ -149,6 +149,11 @@ def order_request(venue: VenueId, symbol: Symbol) -> str:
     return subject("order", venue, symbol, "request")
 
 
+def order_reports(venue: VenueId) -> str:
+    """Return the wildcard for the order reports of all symbols of a venue."""
+    return f"order.{_venue_token(venue)}.*.report"
+
+
 def own_trade(venue: VenueId, symbol: Symbol) -> str:
     return subject("order", venue, symbol, "trade")
 

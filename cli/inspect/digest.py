@@ -16,6 +16,7 @@ from schemas.engine.journal import SymbolEntry
 from schemas.grid.state import GridState
 from schemas.subjects import Stream
 from schemas.units import TimeNs
+from schemas.venue.fees import fee_in_quote
 from schemas.venue.order_ids import parse_order_id
 from schemas.venue.orders import CancelOrder, Decision, PlaceOrder, QueryOrder
 
@@ -48,7 +49,7 @@ class JournalDigest:
 
         decisions  [time, "place", level, side, price, quantity, post_only, reduce_only]
                    [time, "cancel", level, side]       level and side from the order id; queries are skipped
-        fills      [time, level, side, price, quantity, fee in quote]
+        fills      [time, level, side, price, quantity, fee in quote]      or the fee with its asset: "0.0005 BNB"
 
     `steps_digest` covers causes, state, decisions, notices and fills of each step, so not epoch, offsets and
     `published_through`, nor the source of a report: which of gateway and private stream stores it first is a race. A claim,
@@ -143,8 +144,13 @@ def fill_row(fill: Fill) -> tuple[object, ...]:
         fill.side.value,
         _plain(fill.price),
         _plain(fill.quantity),
-        _plain(fill.fee),
+        _fee_text(fill),
     )
+
+
+def _fee_text(fill: Fill) -> str:
+    value = fee_in_quote(fill)
+    return f"{_plain(fill.fee)} {fill.fee_asset}" if value is None else _plain(value)
 
 
 def _plain(number: Decimal) -> str:

@@ -118,3 +118,11 @@ def test_decisions_have_a_digest_of_their_own() -> None:
 
 def test_a_fill_has_a_row_without_ids_and_texts() -> None:
     assert fill_row(FILL) == (1, -1, "buy", "100", "1", "0.02")
+
+
+def test_a_fee_in_base_has_its_value_and_one_without_a_value_its_asset() -> None:
+    rows = [
+        fill_row(msgspec.structs.replace(FILL, fee=Decimal("0.0010"), fee_asset=asset))
+        for asset in ("BTC", "BNB")
+    ]
+    assert [row[-1] for row in rows] == ["0.1", "0.001 BNB"]
