@@ -11,7 +11,7 @@ from bus import Bus, BusError, Conflict, Logger
 from engine.journaled_actor import stored_steps
 from schemas import subjects
 from schemas.engine.control import CommandResult
-from schemas.engine.events import AlertRaised, DecisionMade, Reconciled, RiskChanged
+from schemas.engine.events import AlertRaised, DecisionMade, PositionCorrected, Reconciled, RiskChanged
 from schemas.engine.journal import Notice, Step
 from schemas.grid.view import GridView
 
@@ -152,6 +152,8 @@ def notice_subject(notice: Notice) -> str:
             return subjects.risk(notice.venue, notice.symbol)
         case Reconciled():
             return subjects.reconciliation(notice.venue, notice.symbol)
+        case PositionCorrected():
+            return subjects.correction(notice.venue, notice.symbol)
         case AlertRaised():
             return subjects.alert(notice.venue, notice.symbol)
         case CommandResult():

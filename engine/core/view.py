@@ -51,6 +51,8 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
         first_time=accounts.first_time,
         time=state.time,
         stride=state.stride,
+        venue_position=state.venue_position,
+        foreign_position=state.foreign_position,
     )
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from schemas.grid.settings import GridMode
-from schemas.units import ClientOrderId, Money, Price, Side, SignedQuantity, Symbol, TimeNs, VenueId
+from schemas.units import ZERO, ClientOrderId, Money, Price, Side, SignedQuantity, Symbol, TimeNs, VenueId
 
 
 class NotQuoting(StrEnum):
@@ -116,3 +116,7 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The detail given by the guard behind `not_quoting`."""
     stride: int = 1
     """Distance between the levels in use, in intervals."""
+    venue_position: SignedQuantity | None = None
+    """The position at the venue while it differs from the books: `position` plus `foreign_position`; else None."""
+    foreign_position: SignedQuantity = ZERO
+    """The account's position before the grid's first trade, not part of the grid."""

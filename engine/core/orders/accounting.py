@@ -32,7 +32,7 @@ def book(draft: Draft, slot: Slot, trade: Trade) -> None:
     draft.touch()
     accounts = draft.state.accounts
     signed = trade.side.sign * trade.quantity
-    fee = _fee_in_quote(draft, trade)
+    fee = fee_in_quote(draft, trade)
     accounts.cash -= signed * trade.price
     accounts.position += signed
     accounts.fees += fee
@@ -70,16 +70,20 @@ def book(draft: Draft, slot: Slot, trade: Trade) -> None:
     )
 
 
-def book_correction(draft: Draft, slot: Slot, signed: SignedQuantity) -> None:
-    """Book a difference from the venue's position into a slot, at the newest price and without a fee."""
+def book_correction(draft: Draft, slot: Slot, signed: SignedQuantity, price: Price, fee: Money) -> Money:
+    """Book a part of a difference from the venue's position into a slot, and return the profit of what it closes.
+
+    It is no trade: neither counted nor part of the volume, and it ends no round trip.
+    """
     draft.touch()
-    assert draft.price is not None
     accounts = draft.state.accounts
-    accounts.cash -= signed * draft.price
+    accounts.cash -= signed * price
     accounts.position += signed
-    _close(accounts, slot, signed, draft.price, ZERO)
+    accounts.fees += fee
+    matched = _close(accounts, slot, signed, price, fee)
     if not slot.held:
         slot.round_profit = ZERO
+    return matched.profit
 
 
 def on_funding(draft: Draft, funding: Funding) -> None:
@@ -130,7 +134,8 @@ def _closed(held: SignedQuantity, signed: SignedQuantity) -> SignedQuantity:
     return signed if abs(signed) <= abs(held) else -held
 
 
-def _fee_in_quote(draft: Draft, trade: Trade) -> Money:
+def fee_in_quote(draft: Draft, trade: Trade) -> Money:
+    """Return the fee of a trade in quote; 0, with an alert, when it was paid in another asset."""
     instrument: Instrument = draft.state.instrument
     if not trade.fee or trade.fee_asset in {instrument.settle, instrument.quote}:
         return trade.fee

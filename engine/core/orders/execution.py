@@ -5,6 +5,7 @@ Reports and trades may arrive twice, late or out of order. A network error is no
 
 from engine.core.guards.latency import note_acceptance
 from engine.core.orders.accounting import book
+from engine.core.orders.corrections import is_explained, remember_unbooked
 from engine.core.orders.rejections import on_order_ended
 from engine.core.orders.slots import (
     Progress,
@@ -62,8 +63,11 @@ def on_report(draft: Draft, report: OrderReport) -> None:
 def on_trade(draft: Draft, trade: Trade) -> None:
     """Book an own trade, once. A trade of a forgotten order is not booked but raised as an alert."""
     state = draft.state
+    if is_explained(state, trade):
+        return
     parts = own_id_parts(state, trade.client_order_id)
     if parts is None:
+        remember_unbooked(draft, trade)
         return
     slot = find_slot(state, parts, trade.client_order_id)
     if slot is not None and slot.order is not None:
@@ -78,6 +82,7 @@ def on_trade(draft: Draft, trade: Trade) -> None:
     detail = (
         f"{trade.side} {trade.quantity} at {trade.price}, trade {trade.trade_id} of {trade.client_order_id}"
     )
+    remember_unbooked(draft, trade)
     draft.alert(Severity.HIGH, "late_trade_unknown_order", f"not booked: {detail}")
 
 
@@ -85,7 +90,7 @@ def on_late_trade(draft: Draft, late: LateTrade) -> None:
     """Book a trade of a forgotten order: ORDERS has it only once, so it was never booked."""
     state, trade = draft.state, late.trade
     parts = own_id_parts(state, trade.client_order_id)
-    if parts is None or not is_forgotten(state, trade.client_order_id):
+    if parts is None or is_explained(state, trade) or not is_forgotten(state, trade.client_order_id):
         on_trade(draft, trade)
         return
     retire_cycle(state, parts)
