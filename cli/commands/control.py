@@ -245,7 +245,8 @@ def _readable(key: str) -> str:
 
 def _check_options(options: argparse.Namespace) -> None:
     for option, commands in OPTION_COMMANDS.items():
-        is_given = getattr(options, option) not in (None, False, [])
+        value = getattr(options, option)
+        is_given = value is not None and value is not False and value != []  # an accepted position may be 0
         if is_given and options.command not in commands:
             raise CommandError(
                 f"--{option.replace('_', '-')} is an option of {' and '.join(commands)}, not of {options.command}"

@@ -83,14 +83,7 @@ def summary(event: Event) -> str:
             | ResyncRequired()
         ):
             text = _cause(event)
-        case (
-            DecisionMade()
-            | Fill()
-            | RiskChanged()
-            | Reconciled()
-            | PositionCorrected()
-            | AlertRaised()
-        ):
+        case DecisionMade() | Fill() | RiskChanged() | Reconciled() | PositionCorrected() | AlertRaised():
             text = _engine(event)
         case Command():
             text = f"{event.name}{_changes(event)} by {event.operator}{_because(event.reason)}"

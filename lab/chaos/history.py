@@ -15,11 +15,11 @@ from engine.core.grid import Grid
 from producers.simulated.matching.orders import Arrival
 from schemas import subjects
 from schemas.codec import UndecodableError, decode, encode
-from schemas.engine.events import DecisionMade, Fill
+from schemas.engine.events import DecisionMade, Fill, PositionCorrected
 from schemas.engine.journal import Step, SymbolEntry
 from schemas.grid.state import GridState
 from schemas.subjects import Stream
-from schemas.units import Symbol, TimeNs
+from schemas.units import ZERO, SignedQuantity, Symbol, TimeNs
 from schemas.venue.orders import Decision, OrderIntent
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ REQUEST_TIMEOUT_S = 20.0
 
 
 class CommittedStep(NamedTuple):
-    """A step of the journal, without its state; a claim is kept without decisions and fills."""
+    """A step of the journal, with the position of its state; a claim is kept without decisions, fills and corrections."""
 
     step: int
     epoch: int
@@ -40,6 +40,12 @@ class CommittedStep(NamedTuple):
     """The bus's timestamp of the message."""
     decisions: tuple[Decision, ...] = ()
     fills: tuple[Fill, ...] = ()
+    corrections: tuple[PositionCorrected, ...] = ()
+    generation: int = 1
+    """Number of the addition of the symbol; each starts without a position."""
+    position: SignedQuantity = ZERO
+    adopted: SignedQuantity = ZERO
+    """The part of the position that the account held before the first step."""
 
 
 class CommittedIntent(NamedTuple):
@@ -58,9 +64,9 @@ class CommittedIntent(NamedTuple):
 
 
 class PublishedCopy(NamedTuple):
-    """A decision or fill as published on `engine.>`."""
+    """A decision, fill or correction as published on `engine.>`."""
 
-    event: DecisionMade | Fill
+    event: DecisionMade | Fill | PositionCorrected
     stored_time: TimeNs
     """The bus's timestamp of the message."""
 
@@ -87,6 +93,11 @@ class History:
     def fills(self) -> list[Fill]:
         """All published fills."""
         return [copy.event for copy in self.copies if isinstance(copy.event, Fill)]
+
+    @property
+    def corrections(self) -> list[PositionCorrected]:
+        """All published corrections of the position."""
+        return [copy.event for copy in self.copies if isinstance(copy.event, PositionCorrected)]
 
     @property
     def decisions(self) -> list[Decision]:
@@ -119,6 +130,7 @@ class HistoryRecorder:
             Stream.ENGINE: (
                 subjects.decision(entry.venue, entry.symbol),
                 subjects.fill(entry.venue, entry.symbol),
+                subjects.correction(entry.venue, entry.symbol),
             ),
             Stream.ORDERS: (subjects.order_intent(entry.venue, entry.symbol),),
             Stream.JOURNAL: (subjects.step(entry.venue, entry.symbol),),
@@ -167,7 +179,7 @@ class HistoryRecorder:
                         len(event.unresolved),
                     )
                 )
-            case DecisionMade() | Fill():
+            case DecisionMade() | Fill() | PositionCorrected():
                 self.history.copies.append(PublishedCopy(event, stored.time_ns))
             case _:
                 self.history.undecodable += 1
@@ -183,6 +195,10 @@ class HistoryRecorder:
                 stored.time_ns,
                 () if is_claim else step.decisions,
                 () if is_claim else step.fills,
+                () if is_claim else _corrections(step),
+                step.state.generation,
+                step.state.accounts.position,
+                step.state.accounts.adopted,
             )
         )
         if difference := self._recompute(step):
@@ -214,6 +230,10 @@ class HistoryRecorder:
             return ""
         self._replica = _grid_of(committed_state, step)
         return difference
+
+
+def _corrections(step: Step) -> tuple[PositionCorrected, ...]:
+    return tuple(notice for notice in step.notices if isinstance(notice, PositionCorrected))
 
 
 def _grid_of(state: bytes, step: Step) -> Grid:

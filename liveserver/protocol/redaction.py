@@ -51,6 +51,10 @@ def pseudonymize(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
     return pseudonym(value) if value else value
 
 
+def pseudonymize_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    return tuple(pseudonym(item) for item in value)
+
+
 def redact_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
     return tuple(redacted(item, pseudonym) for item in value)
 
@@ -174,6 +178,8 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "volume": hide,
         "first_time": keep,
         "time": keep,
+        "venue_position": hide_none,
+        "foreign_position": hide,
     },
     market.RiskAlertData: {
         **_MARKET,
@@ -192,6 +198,20 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "order_id": pseudonymize,
         "action": hide,
         "time": keep,
+        "step": keep,
+    },
+    market.CorrectionData: {
+        **_MARKET,
+        "amount": hide,
+        "price": keep,
+        "fee": hide,
+        "grid_profit": hide,
+        "position": hide,
+        "reason": hide,
+        "operator": hide,
+        "trade_ids": pseudonymize_each,
+        "time": keep,
+        "time_ms": keep,
         "step": keep,
     },
     market.ControlData: {

@@ -174,10 +174,26 @@ def marked_projection() -> Projection:
         ),
         events.trade(f"t{MARK}", f"o{MARK}", f"1.{MARK}"),
         events.fill(f"t{MARK}", f"o{MARK}", f"1.{MARK}", profit=f"4.{MARK}"),
-        replaced(grid, position=marked("2"), slots=slots, **amounts),
+        replaced(
+            grid,
+            position=marked("2"),
+            venue_position=marked("3"),
+            foreign_position=marked("4"),
+            slots=slots,
+            **amounts,
+        ),
         replaced(events.risk("drawdown"), details=f"lost {MARK} USDT"),
         replaced(events.alert("late_trade"), detail=f"{MARK} USDT"),
         replaced(events.reconciled(f"o{MARK}"), action=f"booked {MARK}"),
+        replaced(
+            events.corrected(f"-1.{MARK}"),
+            fee=marked("1"),
+            grid_profit=marked("2"),
+            position=marked("3"),
+            reason=f"sold {MARK}",
+            operator=f"ann{MARK}",
+            trade_ids=(f"t{MARK}",),
+        ),
         replaced(events.result(f"c{MARK}"), operator=f"ann{MARK}", reason=f"{MARK}", detail=f"{MARK}"),
     ]
     for i, event in enumerate(marked_events):
