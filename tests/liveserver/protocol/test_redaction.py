@@ -41,13 +41,15 @@ SECRET = {
         "volume",
     ),
     *("grid_profit", "unpaired_profit", "total_profit", "buy_and_hold", "per_year"),
-    *("id", "order_id", "trade_id", "command_id"),
+    *("venue_position", "foreign_position"),
+    *("id", "order_id", "trade_id", "trade_ids", "command_id"),
     *("operator", "details", "action", "feed_reason", "problems"),
 }
 """Field names that are secret in any struct."""
 SECRET_IN = {
     (market_messages.ControlData, "reason"),
     (market_messages.ControlData, "detail"),
+    (market_messages.CorrectionData, "reason"),
     (market_messages.OrderData, "detail"),
     (market_messages.ReportData, "detail"),
     (session_messages.CommandAnswer, "detail"),
@@ -82,7 +84,7 @@ def filled_with(kind: type[msgspec.Struct], secret: str) -> Any:
     for field in msgspec.structs.fields(kind):
         inner = [each for each in structs_in(field.type) if each in TABLE]
         if is_secret(kind, field.name):
-            values[field.name] = (secret,) if field.name == "problems" else secret
+            values[field.name] = (secret,) if field.name in {"problems", "trade_ids"} else secret
         elif inner:
             values[field.name] = (filled_with(inner[0], secret),)
         elif field.type in {str, str | None}:
