@@ -7,10 +7,12 @@ from now on.
 """
 
 from engine.core.commands.answers import EXPIRED, Answer
+from engine.core.guards.circuit_breaker import CIRCUIT_BREAKER
 from engine.core.orders.corrections import can_price, correct, correction_text, has_own_position
 from engine.core.orders.position_check import POSITION_DIFFERS, gap_of, obstacle
 from engine.core.step import Draft
 from schemas.engine.control import Command, CommandOutcome
+from schemas.engine.events import Severity
 from schemas.grid.state import BreakerState, GridState, PendingReconciliation
 from schemas.units import ZERO, SignedQuantity, TimeNs
 from schemas.venue.account import Position
@@ -88,14 +90,15 @@ def _book(draft: Draft, position: Position, pending: PendingReconciliation) -> A
         draft.touch()
         state.foreign_position += foreign
         state.position_gap, state.venue_position = ZERO, None
-        parts.append(f"the foreign position is {state.foreign_position} {base} now")
+        parts.append(f"{foreign} {base} of the foreign position, which is {state.foreign_position}")
     if gap != foreign:
         correction = correct(draft, gap - foreign, reason=pending.reason, operator=pending.operator)
-        parts.append(f"booked {correction_text(correction, base)} {state.instrument.quote}")
-        parts.append(f"the grid holds {correction.position} {base} now")
-    if _settle_breaker(state, pending):
+        parts.append(f"{correction_text(correction, base)} {state.instrument.quote}")
+        parts.append(f"the books hold {correction.position} {base}")
+    if _settle_breaker(draft, pending):
         parts.append("the circuit breaker stays open until its cool-down ends or `reset`")
-    return CommandOutcome.APPLIED, "; ".join(parts)
+    verb = "would book" if pending.dry_run else "booked"
+    return CommandOutcome.APPLIED, f"{verb} {'; '.join(parts)}"
 
 
 def _foreign_part(foreign: SignedQuantity, gap: SignedQuantity) -> SignedQuantity:
@@ -103,10 +106,11 @@ def _foreign_part(foreign: SignedQuantity, gap: SignedQuantity) -> SignedQuantit
     return min(abs(foreign), abs(gap)).copy_sign(gap) if foreign * gap < 0 else ZERO
 
 
-def _settle_breaker(state: GridState, pending: PendingReconciliation) -> bool:
+def _settle_breaker(draft: Draft, pending: PendingReconciliation) -> bool:
     """Return whether the difference had opened the breaker; if so, replace its reason, which no longer holds."""
-    breaker = state.breaker
+    breaker = draft.state.breaker
     if breaker.state is not BreakerState.OPEN or not breaker.reason.startswith(POSITION_DIFFERS):
         return False
     breaker.reason = f"the position differed, and was accepted by {pending.operator}: {pending.reason}"
+    draft.risk(Severity.MEDIUM, CIRCUIT_BREAKER, f"open: {breaker.reason}", active=True)
     return True

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from engine.core.grid import Grid
+from engine.core.view import view
 from schemas.codec import encode
 from schemas.engine.control import CommandName, CommandOutcome, CommandResult
 from schemas.engine.events import PositionCorrected
@@ -85,7 +86,7 @@ def test_difference_is_booked_with_reason_and_operator() -> None:
     assert (corrected.operator, corrected.reason) == ("ann", "sold by hand")
     assert answer(change).outcome is CommandOutcome.APPLIED
     assert answer(change).detail == (
-        f"booked -0.153 BTC at 1000, profit {corrected.grid_profit} USDT; the grid holds 0.050 BTC now"
+        f"booked -0.153 BTC at 1000, profit {corrected.grid_profit} USDT; the books hold 0.050 BTC"
     )
     assert not state_of(grid).asked
 
@@ -104,7 +105,9 @@ def test_reset_works_after_an_accepted_difference() -> None:
     end(grid, *canceled(tripped))
     result = accepted(grid, "0", "0")
     assert result.detail.endswith("the circuit breaker stays open until its cool-down ends or `reset`")
-    assert "accepted by ann: test" in state_of(grid).breaker.reason
+    assert (
+        view(state_of(grid), 1).not_quoting_detail == "the position differed, and was accepted by ann: test"
+    )
     step(grid, command(CommandName.RESET))
     for _ in range(2):
         grid.process([sweep(grid, 2), position(0, 2)])
@@ -175,7 +178,7 @@ def test_dry_run_reports_what_would_be_booked() -> None:
     grid = holding()
     result = accepted(grid, "0", "0", dry_run=True)
     assert result.outcome is CommandOutcome.APPLIED
-    assert result.detail.startswith("dry run, nothing changed: booked -0.203 BTC at 1000")
+    assert result.detail.startswith("dry run, nothing changed: would book -0.203 BTC at 1000")
     assert (state_of(grid).accounts.position, state_of(grid).asked) == (D("0.203"), [])
 
 
@@ -221,7 +224,7 @@ def test_foreign_position_is_reduced_first() -> None:
     grid = holding()
     state_of(grid).foreign_position = D(5)
     result = accepted(grid, "0.1", "0.1")
-    assert result.detail.startswith("the foreign position is 0 BTC now; booked -0.103 BTC at 1000")
+    assert result.detail.startswith("booked -5 BTC of the foreign position, which is 0; -0.103 BTC at 1000")
     state = state_of(grid)
     assert (state.foreign_position, state.accounts.position) == (D(0), D("0.1"))
 

@@ -3,6 +3,8 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.core.grid import Grid
@@ -100,6 +102,24 @@ def test_accounts_stay_balanced(gap: str) -> None:
     assert state.accounts.grid_profit == before + booked.grid_profit
     assert sum((each.quantity for each in booked.slots), Decimal(0)) == D(gap) == booked.quantity
     assert found.total_profit == found.grid_profit + found.unpaired_profit - state.accounts.unmatched_fees
+
+
+@given(
+    st.lists(st.tuples(st.integers(-400, 400).filter(bool), st.integers(1, 2000)), max_size=6),
+    st.integers(-600, 600).filter(bool),
+)
+def test_any_correction_keeps_the_accounts_balanced(trades: list[tuple[int, int]], lots: int) -> None:
+    grid = holding()
+    for i, (signed, price) in enumerate(trades):
+        grid.process([foreign(f"t{i}", str(D(signed) / 1000), price, fee="0.07", seconds=i)])
+    fees = state_of(grid).accounts.fees
+    booked = corrected(grid, str(D(lots) / 1000))
+    state, found = state_of(grid), view(state_of(grid), 1, D(1234))
+    assert sum((each.held for each in state.slots.values()), Decimal(0)) == state.accounts.position
+    assert state.accounts.position == D("0.306") + booked.quantity == booked.position
+    assert state.accounts.fees == fees + booked.fee
+    assert found.total_profit == found.grid_profit + found.unpaired_profit - state.accounts.unmatched_fees
+    assert set(booked.trade_ids) == state.booked_trades.keys()
 
 
 def test_profit_includes_the_fees_of_both_sides() -> None:
