@@ -275,6 +275,8 @@ async def test_command_on_a_socket_is_answered(filled_bus: Bus, replica: Replica
             "unknown command arguments: operator",
         ),
         (OPERATOR, {"command": "reconcile", "arguments": {"dry_run": 3}}, "invalid arguments"),
+        (OPERATOR, {"command": "reconcile", "arguments": {"accept": "all"}}, "invalid arguments"),
+        (VIEWER, {"command": "reconcile", "arguments": {"accept": "0"}}, "may not give commands"),
     ],
 )
 async def test_invalid_or_unauthorized_command_is_refused_on_its_socket(
@@ -286,6 +288,18 @@ async def test_invalid_or_unauthorized_command_is_refused_on_its_socket(
 
     assert answer["state"] == "refused"
     assert error in answer["detail"]
+
+
+async def test_accepted_position_is_given_to_the_engine_exactly(filled_bus: Bus, replica: Replica) -> None:
+    async with (
+        engine(filled_bus) as commands,
+        watching(replica, subprotocols=[V2, f"bearer.{OPERATOR}"]) as watcher,
+    ):
+        await watcher.until("symbols")
+        for accepted in ("-0.10", "0"):
+            await give_command(watcher, command="reconcile", reason="sold", arguments={"accept": accepted})
+
+    assert [str(each.accept) for each in commands] == ["-0.10", "0"]
 
 
 async def test_plain_socket_ignores_commands(filled_bus: Bus, replica: Replica) -> None:

@@ -97,6 +97,25 @@ async def test_operator_confirms_a_command_and_sees_the_answer(traded_bus: Bus, 
     ]
 
 
+async def test_position_at_the_venue_is_accepted_with_a_reason(traded_bus: Bus, page: Page) -> None:
+    async with serving(traded_bus.url, access=Access()) as replica, engine(traded_bus) as commands:
+        await page.goto(replica.address)
+        await shows(page, "#market", "BTC/USDT:USDT")
+        await page.click("#commands button:text-is('pause')")
+        assert not await page.is_visible("#command-accept")
+        await page.click("#command-cancel")
+        await page.click("#commands button:text-is('reconcile')")
+        await page.fill("#command-accept", "-0.5")
+        await page.click("#command-go")  # the form is invalid without a reason
+        await page.fill("#command-reason", "sold by hand")
+        await page.click("#command-go")
+        await shows(page, "#command-answer", "applied: done")
+
+    assert [(each.name, str(each.accept), each.reason) for each in commands] == [
+        ("reconcile", "-0.5", "sold by hand")
+    ]
+
+
 async def test_public_page_requires_no_login_and_shows_no_amounts(traded_bus: Bus, page: Page) -> None:
     async with serving(traded_bus.url, access=access(public=True)) as replica:
         await page.goto(replica.address)

@@ -18,6 +18,8 @@ from schemas.units import ZERO, SignedQuantity, TimeNs
 from schemas.venue.account import Position
 from schemas.venue.instruments import InstrumentKind
 
+MAX_DIGITS = 18
+"""Digits of an accepted position on each side of the point."""
 MAX_PASSES = 2
 """Sweeps that a command waits for a position read after it. The second one follows such a reading."""
 
@@ -26,8 +28,8 @@ def mistake(state: GridState, command: Command) -> str:
     """Return why a command cannot be queued; empty when it can."""
     if command.accept is None:
         return ""
-    if not command.accept.is_finite():
-        return "the accepted position has to be a number"
+    if not _is_plain(command.accept):
+        return "the accepted position has to be a number of at most 18 digits on each side of the point"
     if not command.reason.strip():
         return "accepting a position needs a reason"
     if state.startup is not None:
@@ -53,6 +55,12 @@ def evaluate(
     if refusal:
         return CommandOutcome.REFUSED, f"{refusal}: nothing is booked"
     return _book(draft, position, pending)
+
+
+def _is_plain(quantity: SignedQuantity) -> bool:
+    """Return whether arithmetic with a quantity from outside is finite and exact."""
+    exponent = quantity.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -MAX_DIGITS and quantity.adjusted() < MAX_DIGITS
 
 
 def _refusal(draft: Draft, position: Position, accepted: SignedQuantity) -> str:

@@ -134,7 +134,14 @@ def test_position_that_moved_is_refused() -> None:
     ("quantity", "reason", "detail"),
     [
         ("0", " ", "accepting a position needs a reason"),
-        ("NaN", "sold", "the accepted position has to be a number"),
+        *(
+            (
+                each,
+                "sold",
+                "the accepted position has to be a number of at most 18 digits on each side of the point",
+            )
+            for each in ("NaN", "-Infinity", "1e18", "1e-19")
+        ),
     ],
 )
 def test_incomplete_command_is_refused_at_once(quantity: str, reason: str, detail: str) -> None:
