@@ -8,12 +8,10 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from msgspec.structs import replace
 from playwright.async_api import Browser, Page, Route, async_playwright
 
 from bus import Bus
@@ -21,7 +19,6 @@ from liveserver.http.assets import WEB
 from liveserver.hub.replica import Replica
 from schemas.grid.reasons import explain
 from schemas.grid.view import NotQuoting
-from schemas.units import SECOND_NS
 from schemas.venue.market import FeedState
 from schemas.venue.orders import OrderStatus
 from tests.liveserver import events
@@ -200,24 +197,6 @@ async def test_unknown_symbol_shows_links_to_the_known_ones(demo: Demo, view: Op
     assert await view.page.locator("#waiting a").all_text_contents() == ["BTCUSDT", "ETHUSDT"]
     await view.page.click("#waiting >> text=ETHUSDT")
     await view.until("window.__opensqt?.store.status?.symbol === 'ETHUSDT'")
-
-
-async def test_position_that_differs_is_shown_until_a_correction_is_booked(
-    demo: Demo, view: OpenPage
-) -> None:
-    await view.open(demo)
-    grid = demo.btc.grid.view(demo.btc.price, 0)
-    await publish(demo.bus, replace(grid, step=10**6, venue_position=Decimal(7), foreign_position=Decimal(2)))
-    await view.until("document.querySelector('#position-books').textContent.startsWith('the books hold')")
-    (banner,) = await view.page.locator(".banner", has_text="The venue has").all_text_contents()
-    assert f"a position of 7, the books hold {grid.position} and 2 that is not the grid's" in banner
-
-    booked = replace(events.corrected("-0.5"), time=demo.btc.grid.start_ns + 3600 * SECOND_NS)
-    await publish(demo.bus, booked, replace(grid, step=10**6 + 1))
-    await view.until("document.querySelector('#position-books').textContent === ''")
-    await view.until("document.querySelector('#fills tr').textContent.includes('corrected')")
-    assert f"{MINUS}0.5" in await view.text("#fills tr")
-    assert "trade liquidation · by ann · “liquidated”" in await view.text("#notices li")
 
 
 async def test_banners_show_active_conditions(demo: Demo, view: OpenPage) -> None:

@@ -1,9 +1,11 @@
 """Login and operator commands on the page, in Chromium."""
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 from playwright.async_api import Page, async_playwright
 
 from bus import Bus, Registry
@@ -114,6 +116,24 @@ async def test_position_at_the_venue_is_accepted_with_a_reason(traded_bus: Bus, 
     assert [(each.name, str(each.accept), each.reason) for each in commands] == [
         ("reconcile", "-0.5", "sold by hand")
     ]
+
+
+async def test_position_that_differs_is_shown_until_a_correction_is_booked(
+    traded_bus: Bus, page: Page
+) -> None:
+    grid = events.grid(position="7.5", step=10)
+    differs = replace(grid, venue_position=Decimal(7), foreign_position=Decimal(2))
+    async with serving(traded_bus.url, access=Access()) as replica:
+        await page.goto(replica.address)
+        await publish(traded_bus, differs)
+        await shows(page, "#position-books", "the books hold 7.5")
+        banner = "The venue has a position of 7, the books hold 7.5 and 2 that is not the grid's"
+        await shows(page, "#banners", banner)
+
+        await publish(traded_bus, events.corrected("-0.5", second=60), replace(grid, step=11))
+        await page.wait_for_function("() => document.querySelector('#position-books').textContent === ''")
+        await shows(page, "#fills", "corrected")
+        await shows(page, "#notices", "trade liquidation · by ann · “liquidated”")
 
 
 async def test_public_page_requires_no_login_and_shows_no_amounts(traded_bus: Bus, page: Page) -> None:
