@@ -30,8 +30,9 @@ from bus.service.embedded_server import EmbeddedServer, embedded_cluster
 from bus.service.lifecycle import flatten_errors, forever, run
 from bus.service.service import Service, open_service
 from bus.streams.decoding import decode_or_log
-from bus.streams.journal import Journal, Newest, newest
+from bus.streams.journal import Journal, Newest, newest, record_before
 from bus.streams.latest import LatestValues
+from bus.streams.offsets import end_of, stored_at
 from bus.streams.ordered_consumer import Batch
 from bus.streams.provision import provision
 from bus.streams.reader import last_per_subject, pending, read, read_durable
@@ -85,6 +86,7 @@ __all__ = [
     "default_name",
     "deregister",
     "embedded_cluster",
+    "end_of",
     "flatten_errors",
     "follow_symbols",
     "follow_venue_symbols",
@@ -100,7 +102,9 @@ __all__ = [
     "provision",
     "read",
     "read_durable",
+    "record_before",
     "run",
+    "stored_at",
     "token",
     "wait_for_symbols",
 ]

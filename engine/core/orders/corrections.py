@@ -37,9 +37,12 @@ def has_own_position(state: GridState) -> bool:
     return bool(state.accounts.opened_trades or state.accounts.closed_trades)
 
 
-def is_explained(state: GridState, trade: Trade) -> bool:
-    """Return whether a correction has booked what a trade did to the position, so that it must not be booked again."""
-    return trade.trade_id in state.booked_trades
+def remember_foreign(draft: Draft, trade: Trade) -> None:
+    """Remember a trade of a foreign order, unless it is from before the grid or the mark of booked trades."""
+    state = draft.state
+    is_old = trade.time <= state.booked_through - TRADE_OVERLAP_NS or trade.time < state.accounts.first_time
+    if not is_old:
+        remember_unbooked(draft, trade)
 
 
 def remember_unbooked(draft: Draft, trade: Trade) -> None:
@@ -48,10 +51,10 @@ def remember_unbooked(draft: Draft, trade: Trade) -> None:
     On spot the position is not compared, so nothing is remembered.
     """
     state = draft.state
-    is_old = trade.time < max(state.accounts.first_time, state.booked_through - TRADE_OVERLAP_NS)
-    if is_old or state.instrument.kind is InstrumentKind.SPOT or not has_own_position(state):
+    if state.instrument.kind is InstrumentKind.SPOT or not has_own_position(state):
         return
-    if is_explained(state, trade) or any(each.trade_id == trade.trade_id for each in state.unbooked_trades):
+    is_known = any(each.trade_id == trade.trade_id for each in state.unbooked_trades)
+    if is_known or trade.trade_id in state.booked_trades:
         return
     draft.touch()
     known = [*state.unbooked_trades, trade]
