@@ -9,7 +9,14 @@ from typing import TypeVar
 import msgspec
 
 from schemas.engine.control import Command, CommandResult
-from schemas.engine.events import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
+from schemas.engine.events import (
+    AlertRaised,
+    DecisionMade,
+    Fill,
+    PositionCorrected,
+    Reconciled,
+    RiskChanged,
+)
 from schemas.engine.journal import (
     CommandReceived,
     EngineStarted,
@@ -49,6 +56,7 @@ Event = (
     | Fill
     | RiskChanged
     | Reconciled
+    | PositionCorrected
     | AlertRaised
     | Command
     | CommandResult

@@ -249,6 +249,10 @@ def reconciliation(venue: VenueId, symbol: Symbol) -> str:
     return subject("engine", venue, symbol, "reconciliation")
 
 
+def correction(venue: VenueId, symbol: Symbol) -> str:
+    return subject("engine", venue, symbol, "correction")
+
+
 def alert(venue: VenueId, symbol: Symbol) -> str:
     return subject("engine", venue, symbol, "alert")
 

@@ -6,7 +6,14 @@ from typing import assert_never
 from cli.console import colour
 from schemas.codec import Event, UndecodableError, decode
 from schemas.engine.control import Command, CommandResult
-from schemas.engine.events import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
+from schemas.engine.events import (
+    AlertRaised,
+    DecisionMade,
+    Fill,
+    PositionCorrected,
+    Reconciled,
+    RiskChanged,
+)
 from schemas.engine.journal import (
     CommandReceived,
     EngineStarted,
@@ -39,7 +46,7 @@ from schemas.venue.requests import OrderRequest
 
 DIM, RED, GREEN, YELLOW, BOLD = "2", "31", "32", "33", "1"
 MAX_RAW_CHARS = 200
-_HIGHLIGHTED = (RiskChanged, AlertRaised, CancelRejected, FeedChanged, Reconciled)
+_HIGHLIGHTED = (RiskChanged, AlertRaised, CancelRejected, FeedChanged, Reconciled, PositionCorrected)
 
 
 def event_line(subject: str, data: bytes, time_ns: int, *, is_coloured: bool) -> str:
@@ -77,7 +84,7 @@ def summary(event: Event) -> str:
             | ResyncRequired()
         ):
             text = _cause(event)
-        case DecisionMade() | Fill() | RiskChanged() | Reconciled() | AlertRaised():
+        case DecisionMade() | Fill() | RiskChanged() | Reconciled() | PositionCorrected() | AlertRaised():
             text = _engine(event)
         case Command():
             text = f"{event.name}{_changes(event)} by {event.operator}{_because(event.reason)}"
@@ -209,7 +216,9 @@ def _cause(
             assert_never(event)
 
 
-def _engine(event: DecisionMade | Fill | RiskChanged | Reconciled | AlertRaised) -> str:
+def _engine(
+    event: DecisionMade | Fill | RiskChanged | Reconciled | PositionCorrected | AlertRaised,
+) -> str:
     match event:
         case DecisionMade():
             return f"{_decision(event.decision)}  (step {event.step})"
@@ -224,10 +233,21 @@ def _engine(event: DecisionMade | Fill | RiskChanged | Reconciled | AlertRaised)
             return f"{event.severity} {event.reason} {change}{_because(event.details)}"
         case Reconciled():
             return f"{event.finding} {event.client_order_id}: {event.action}"
+        case PositionCorrected():
+            return _correction(event)
         case AlertRaised():
             return f"{event.severity} {event.code}{_because(event.detail)}"
         case _:
             assert_never(event)
+
+
+def _correction(event: PositionCorrected) -> str:
+    trades = f", trades {' '.join(event.trade_ids)}" if event.trade_ids else ""
+    by = f" by {event.operator}" if event.operator else ""
+    return (
+        f"position corrected{by}: {event.quantity:+} at {event.price}{trades}, profit {event.grid_profit:+.4f}, "
+        f"position {event.position}{_because(event.reason)}"
+    )
 
 
 def _decision(decision: Decision) -> str:
@@ -254,7 +274,8 @@ def _counts(decisions: tuple[Decision, ...]) -> str:
 
 
 def _changes(command: Command) -> str:
-    return "".join(f" {name}={value}" for name, value in command.changes.items())
+    accepted = "" if command.accept is None else f" accept={command.accept}"
+    return accepted + "".join(f" {name}={value}" for name, value in command.changes.items())
 
 
 def _because(text: str) -> str:

@@ -169,6 +169,23 @@ RECONCILIATION = market.ReconciliationData(
     step=591,
 )
 
+CORRECTION = market.CorrectionData(
+    symbol=NAME,
+    venue=VENUE,
+    market=MARKET,
+    amount="-0.00069",
+    price="70103.5",
+    fee="0.24185707",
+    grid_profit="-1.77",
+    position="0",
+    reason="liquidated",
+    operator="alice",
+    trade_ids=("9107",),
+    time=TIME_S,
+    time_ms=TIME_S * 1000 + 250,
+    step=593,
+)
+
 CONTROL = market.ControlData(
     symbol=NAME,
     venue=VENUE,

@@ -310,7 +310,7 @@ class Actor(JournaledActor[Step]):
         self._metrics.observe_step(step, decide_s, time.perf_counter() - decided)
         await self._publisher.publish(step, sequence)
         self._publish_grid()
-        if any(map(requires_sweep, step.causes)):
+        if any(requires_sweep(each, step.state) for each in step.causes):
             await self._request_sweep()
 
     async def _request_sweep(self) -> None:

@@ -12,7 +12,14 @@ from engine.journaled_actor import stored_steps
 from schemas import subjects
 from schemas.codec import try_decode
 from schemas.engine.control import CommandResult
-from schemas.engine.events import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
+from schemas.engine.events import (
+    AlertRaised,
+    DecisionMade,
+    Fill,
+    PositionCorrected,
+    Reconciled,
+    RiskChanged,
+)
 from schemas.engine.journal import Notice, Step
 from schemas.grid.view import GridView
 from schemas.subjects import Stream
@@ -168,6 +175,8 @@ def notice_subject(notice: Notice) -> str:
             return subjects.risk(notice.venue, notice.symbol)
         case Reconciled():
             return subjects.reconciliation(notice.venue, notice.symbol)
+        case PositionCorrected():
+            return subjects.correction(notice.venue, notice.symbol)
         case AlertRaised():
             return subjects.alert(notice.venue, notice.symbol)
         case CommandResult():

@@ -6,6 +6,7 @@ from schemas.engine.control import CommandName, CommandOutcome, CommandResult
 from schemas.engine.events import (
     AlertRaised,
     Fill,
+    PositionCorrected,
     Reconciled,
     ReconciliationFinding,
     RiskChanged,
@@ -119,6 +120,10 @@ class Draft:
                 time=self.time,
             )
         )
+
+    def corrected(self, correction: PositionCorrected) -> None:
+        """Report a difference from the venue's position that was booked."""
+        self._notify(correction)
 
     def answer(
         self,

@@ -55,6 +55,10 @@ def pseudonymize(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
     return pseudonym(value) if value else value
 
 
+def pseudonymize_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    return tuple(pseudonym(item) for item in value)
+
+
 def redact_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
     return tuple(redacted(item, pseudonym) for item in value)
 
@@ -181,6 +185,8 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "first_time": keep,
         "time": keep,
         "fees_other": hide_amounts,
+        "venue_position": hide_none,
+        "foreign_position": hide,
     },
     market.RiskAlertData: {
         **_MARKET,
@@ -199,6 +205,20 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "order_id": pseudonymize,
         "action": hide,
         "time": keep,
+        "step": keep,
+    },
+    market.CorrectionData: {
+        **_MARKET,
+        "amount": hide,
+        "price": keep,
+        "fee": hide,
+        "grid_profit": hide,
+        "position": hide,
+        "reason": hide,
+        "operator": hide,
+        "trade_ids": pseudonymize_each,
+        "time": keep,
+        "time_ms": keep,
         "step": keep,
     },
     market.ControlData: {

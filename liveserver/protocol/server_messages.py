@@ -12,6 +12,7 @@ import msgspec
 from liveserver.protocol.grid_messages import (
     ActiveRisk,
     ControlData,
+    CorrectionData,
     GridData,
     ProfitData,
     ReconciliationData,
@@ -38,6 +39,7 @@ __all__ = [
     "ActiveRisk",
     "CandleData",
     "ControlData",
+    "CorrectionData",
     "Data",
     "GridData",
     "MarketData",
@@ -79,6 +81,8 @@ class MessageType(StrEnum):
     TICKER = "ticker"
     FILL = "fill"
     """The grid's booking of a trade that was sent before."""
+    POSITION_CORRECTED = "position_corrected"
+    """A difference from the venue's position that was booked without a fill."""
     TRADE_HISTORY = "trade_history"
     """Recent trades in a snapshot; the earlier page would announce each `trade_event`."""
     SYMBOLS = "symbols"
@@ -104,6 +108,7 @@ Data = (
     | RiskAlertData
     | RiskStatusData
     | ReconciliationData
+    | CorrectionData
     | ControlData
     | StatusData
     | TickerData

@@ -20,6 +20,7 @@ SUBJECT_PATTERNS: dict[Stream, tuple[str, ...]] = {
         "engine.{}.{}.fill",
         "engine.{}.{}.risk",
         "engine.{}.{}.reconciliation",
+        "engine.{}.{}.correction",
         "engine.{}.{}.alert",
     ),
     Stream.CONTROL: ("control.{}.{}.result",),

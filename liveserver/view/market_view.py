@@ -8,6 +8,7 @@ import msgspec
 from liveserver.protocol.server_messages import (
     CandleData,
     ControlData,
+    CorrectionData,
     Data,
     Message,
     MessageType,
@@ -25,7 +26,7 @@ from liveserver.view.open_orders import OpenOrderFold, Order
 from liveserver.view.own_trades import DedupWindow, Key, OwnTradeFold
 from liveserver.view.rendering import LazyMessage, MarketLabel, decimal_text, decimal_text_or_none
 from schemas.engine.control import CommandResult
-from schemas.engine.events import AlertRaised, Fill, Reconciled, RiskChanged
+from schemas.engine.events import AlertRaised, Fill, PositionCorrected, Reconciled, RiskChanged
 from schemas.grid.view import GridView
 from schemas.units import SECOND_NS, DurationNs, Price
 from schemas.venue.account import Balance, OpenOrders, Position
@@ -33,7 +34,7 @@ from schemas.venue.market import Candle, FeedChanged, Ticker
 from schemas.venue.orders import OrderReport, Trade
 
 MAX_NOTICES = 50
-"""Notices kept of each kind: alerts, reconciliations, command results."""
+"""Notices kept of each kind: alerts, reconciliations, corrections, command results."""
 
 DEFAULT_INTERVAL = "1m"
 INTERVAL_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2592000}
@@ -51,11 +52,12 @@ MarketEvent = (
     | RiskChanged
     | AlertRaised
     | Reconciled
+    | PositionCorrected
     | CommandResult
 )
 """The events folded into a market's view."""
 
-Notice = RiskAlertData | ReconciliationData | ControlData
+Notice = RiskAlertData | ReconciliationData | CorrectionData | ControlData
 
 
 class MarketUpdate(msgspec.Struct, frozen=True):
@@ -81,6 +83,7 @@ class MarketView:
         self._risks: dict[str, RiskChanged] = {}
         self._alerts: DedupWindow[RiskChanged | AlertRaised] = DedupWindow(MAX_NOTICES)
         self._reconciled: DedupWindow[Reconciled] = DedupWindow(MAX_NOTICES)
+        self._corrections: DedupWindow[PositionCorrected] = DedupWindow(MAX_NOTICES)
         self._results: DedupWindow[CommandResult] = DedupWindow(MAX_NOTICES)
 
     def rename(self, name: str) -> None:
@@ -113,7 +116,7 @@ class MarketView:
             case GridView():
                 self._grid = event
                 return self._update(MessageType.GRID_STATE, rendering.grid, event)
-            case RiskChanged() | AlertRaised() | Reconciled() | CommandResult():
+            case RiskChanged() | AlertRaised() | Reconciled() | PositionCorrected() | CommandResult():
                 return self._apply_notice(event)
             case _:
                 assert_never(event)
@@ -224,7 +227,7 @@ class MarketView:
                 return self._apply_fill(event)
 
     def _apply_notice(
-        self, event: RiskChanged | AlertRaised | Reconciled | CommandResult
+        self, event: RiskChanged | AlertRaised | Reconciled | PositionCorrected | CommandResult
     ) -> list[MarketUpdate]:
         match event:
             case RiskChanged():
@@ -233,6 +236,8 @@ class MarketView:
                 return self._apply_alert(event, f"{event.step} {event.code}")
             case Reconciled():
                 return self._apply_reconciliation(event)
+            case PositionCorrected():
+                return self._apply_correction(event)
             case CommandResult():
                 return self._apply_result(event)
 
@@ -279,6 +284,12 @@ class MarketView:
             return []
         return self._update(MessageType.RECONCILIATION, rendering.reconciliation, event)
 
+    def _apply_correction(self, event: PositionCorrected) -> list[MarketUpdate]:
+        key = (event.time, f"{event.step} {event.position}")
+        if not self._corrections.add(key, event):
+            return []
+        return self._update(MessageType.POSITION_CORRECTED, rendering.correction, event)
+
     def _apply_result(self, event: CommandResult) -> list[MarketUpdate]:
         key = (event.time, event.command_id)
         if not self._results.add(key, event):
@@ -306,6 +317,10 @@ class MarketView:
             *(
                 (k, MessageType.RECONCILIATION, rendering.reconciliation(label, e))
                 for k, e in self._reconciled.items()
+            ),
+            *(
+                (k, MessageType.POSITION_CORRECTED, rendering.correction(label, e))
+                for k, e in self._corrections.items()
             ),
             *((k, MessageType.CONTROL, rendering.control(label, e)) for k, e in self._results.items()),
         ]

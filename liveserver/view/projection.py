@@ -22,7 +22,7 @@ from liveserver.view.market_view import MarketEvent, MarketView
 from liveserver.view.rendering import LazyMessage
 from schemas.codec import Event
 from schemas.engine.control import CommandResult
-from schemas.engine.events import AlertRaised, Fill, Reconciled, RiskChanged
+from schemas.engine.events import AlertRaised, Fill, PositionCorrected, Reconciled, RiskChanged
 from schemas.grid.view import GridView
 from schemas.subjects import ALL
 from schemas.units import Money, TimeNs, VenueId
@@ -103,6 +103,7 @@ class Projection:
                 | RiskChanged()
                 | AlertRaised()
                 | Reconciled()
+                | PositionCorrected()
                 | CommandResult()
             ):
                 if event.symbol == ALL:

@@ -11,6 +11,7 @@ from liveserver.protocol.server_messages import (
     ActiveRisk,
     CandleData,
     ControlData,
+    CorrectionData,
     Data,
     GridData,
     Message,
@@ -28,7 +29,7 @@ from liveserver.protocol.server_messages import (
 from liveserver.view.open_orders import Order, order_key
 from liveserver.view.own_trades import OwnTrade
 from schemas.engine.control import CommandResult
-from schemas.engine.events import AlertRaised, Reconciled, RiskChanged
+from schemas.engine.events import AlertRaised, PositionCorrected, Reconciled, RiskChanged
 from schemas.grid.view import GridView, SlotView
 from schemas.units import MILLISECOND_NS, SECOND_NS, Quantity, Side, TimeNs
 from schemas.venue.account import Balance, Position
@@ -211,6 +212,8 @@ def grid(label: MarketLabel, view: GridView) -> GridData:
         first_time=to_seconds(view.first_time),
         time=to_seconds(view.time),
         fees_other=decimal_texts(view.fees_other),
+        venue_position=decimal_text_or_none(view.venue_position),
+        foreign_position=decimal_text(view.foreign_position),
     )
 
 
@@ -256,6 +259,25 @@ def reconciliation(label: MarketLabel, event: Reconciled) -> ReconciliationData:
         order_id=event.client_order_id,
         action=event.action,
         time=to_seconds(event.time),
+        step=event.step,
+    )
+
+
+def correction(label: MarketLabel, event: PositionCorrected) -> CorrectionData:
+    return CorrectionData(
+        symbol=label.symbol,
+        venue=label.venue,
+        market=label.market,
+        amount=decimal_text(event.quantity),
+        price=decimal_text(event.price),
+        fee=decimal_text(event.fee),
+        grid_profit=decimal_text(event.grid_profit),
+        position=decimal_text(event.position),
+        reason=event.reason,
+        operator=event.operator,
+        trade_ids=event.trade_ids,
+        time=to_seconds(event.time),
+        time_ms=event.time // MILLISECOND_NS,
         step=event.step,
     )
 

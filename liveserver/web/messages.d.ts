@@ -44,6 +44,7 @@ export interface Grid extends OfMarket {
   cash: string; fees: string; funding: string; grid_profit: string; unpaired_profit: string; total_profit: string
   buy_and_hold: string; closed_trades: number; opened_trades: number; volume: string; first_time: number; time: number
   fees_other: Record<string, string>
+  venue_position: string | null; foreign_position: string
 }
 
 export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"
@@ -58,6 +59,11 @@ export interface RiskStatus extends OfMarket {
 
 export interface Reconciliation extends OfMarket {
   finding: string; order_id: string; action: string; time: number
+}
+
+export interface Correction extends OfMarket {
+  amount: string; price: string; fee: string; grid_profit: string; position: string; reason: string; operator: string
+  trade_ids: string[]; time: number; time_ms: number; step: number
 }
 
 export interface Control extends OfMarket {
@@ -110,6 +116,7 @@ export type Message = Envelope & (
   | { type: "risk_alert"; data: RiskAlert }
   | { type: "risk_status"; data: RiskStatus }
   | { type: "reconciliation"; data: Reconciliation }
+  | { type: "position_corrected"; data: Correction }
   | { type: "control"; data: Control }
   | { type: "status"; data: Status }
   | { type: "ticker"; data: Ticker }
@@ -136,4 +143,5 @@ export type Request =
 export type Notice =
   | { type: "risk_alert"; data: RiskAlert }
   | { type: "reconciliation"; data: Reconciliation }
+  | { type: "position_corrected"; data: Correction }
   | { type: "control"; data: Control }

@@ -112,6 +112,42 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     time: TimeNs
 
 
+class CorrectedSlot(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a correction that was booked into one slot."""
+
+    level: int
+    quantity: SignedQuantity
+
+
+class PositionCorrected(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A difference from the venue's position, booked without a fill. Sums over fills have to include it."""
+
+    venue: VenueId
+    symbol: Symbol
+    quantity: SignedQuantity
+    """The change of the grid's position."""
+    price: Price
+    """The average price, rounded to a tick; `cost` is exact."""
+    cost: Money
+    """The sum of quantity times price, with the sign of the quantity, in quote."""
+    fee: Money
+    """The fees of the explaining trades, in quote; 0 without any."""
+    grid_profit: Money
+    """Profit of the quantity that it closed, net of the fees of both sides; 0 where it opens."""
+    position: SignedQuantity
+    """The grid's position after the correction."""
+    reason: str
+    """The operator's reason, or why it was booked automatically."""
+    operator: str
+    """Empty when it was booked automatically."""
+    slots: tuple[CorrectedSlot, ...]
+    """Where it was booked."""
+    trade_ids: tuple[TradeId, ...]
+    """The trades that it explains, such as a liquidation or a close by hand: they are never booked as fills."""
+    step: int
+    time: TimeNs
+
+
 class AlertRaised(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A condition that needs an operator's attention."""
 

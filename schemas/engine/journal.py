@@ -3,7 +3,7 @@
 import msgspec
 
 from schemas.engine.control import Command, CommandResult
-from schemas.engine.events import AlertRaised, Fill, Reconciled, RiskChanged
+from schemas.engine.events import AlertRaised, Fill, PositionCorrected, Reconciled, RiskChanged
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState
@@ -102,7 +102,7 @@ Input = (
 )
 """Every input of the core. Their times are the core's only clock."""
 
-Notice = RiskChanged | Reconciled | AlertRaised | CommandResult
+Notice = RiskChanged | Reconciled | PositionCorrected | AlertRaised | CommandResult
 """What a step publishes besides decisions and fills."""
 
 

@@ -2,10 +2,13 @@
 
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from schemas.engine.control import CommandName, CommandOutcome, CommandResult
 from schemas.engine.events import (
     AlertRaised,
     Fill,
+    PositionCorrected,
     Reconciled,
     ReconciliationFinding,
     RiskChanged,
@@ -17,6 +20,7 @@ from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TradeId
 from schemas.venue.account import Balance, OpenOrder, OpenOrders, Position
 from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
 from schemas.venue.orders import OrderReport, OrderStatus, Trade
+from tests import builders
 from tests.builders import BTC, SIM
 
 SPOT = Symbol("BTC/USDT")
@@ -246,6 +250,10 @@ def reconciled(order_id: str, *, second: float = 0) -> Reconciled:
         step=5,
         time=at(second),
     )
+
+
+def corrected(quantity: str, *, second: float = 0) -> PositionCorrected:
+    return replace(builders.CORRECTION, quantity=Decimal(quantity), time=at(second))
 
 
 def result(command_id: str, *, second: float = 0) -> CommandResult:

@@ -34,6 +34,7 @@ from tests.builders import (
     CANCEL,
     CANDLE,
     COMMAND,
+    CORRECTION,
     ENTRY,
     FILL,
     ID,
@@ -111,6 +112,7 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         step=3,
         time=TIME,
     ),
+    CORRECTION,
     AlertRaised(
         venue=SIM, symbol=BTC, severity=Severity.MEDIUM, code="late_trade", detail="9001", step=3, time=TIME
     ),

@@ -6,6 +6,7 @@ Reports and trades may arrive twice, late or out of order. A network error is no
 from engine.core.guards.latency import note_acceptance
 from engine.core.orders.accounting import book
 from engine.core.orders.booked_trades import is_booked, is_foreign_or_old, remember, tell_not_booked
+from engine.core.orders.corrections import remember_foreign, remember_unbooked
 from engine.core.orders.rejections import on_order_ended
 from engine.core.orders.resync import note_generation
 from engine.core.orders.slots import (
@@ -65,6 +66,7 @@ def on_trade(draft: Draft, trade: Trade) -> None:
     state = draft.state
     parts = own_id_parts(state, trade.client_order_id)
     if parts is None:
+        remember_foreign(draft, trade)
         return
     note_generation(draft, parts)
     slot = find_slot(state, parts, trade.client_order_id)
@@ -74,6 +76,8 @@ def on_trade(draft: Draft, trade: Trade) -> None:
     if slot is not None and order is not None:
         _book_of_slot(draft, slot, order, trade)
     elif is_foreign_or_old(state, parts, trade):
+        if trade.trade_id not in state.told_ids:
+            remember_unbooked(draft, trade)
         tell_not_booked(draft, trade)
     else:
         _book_late(draft, parts, trade)

@@ -1,10 +1,10 @@
 // @ts-check
 /** Notices of guards, reconciliation and commands, and banners of active conditions. */
 
-/** @import { Notice } from "../messages.js" */
+/** @import { Grid, Notice } from "../messages.js" */
 /** @import { Part, Store } from "../model/store.js" */
 import { byId, make, setChildren, setText } from "../dom.js";
-import { clock, words } from "../format.js";
+import { clock, quantity, words } from "../format.js";
 
 /** @param {Store} store @param {Set<Part>} changed */
 export function renderNoticesAndBanners(store, changed) {
@@ -46,6 +46,15 @@ function describe(notice) {
       const { finding, action, order_id: order } = notice.data;
       return { label: "reconciled", level: "info", title: words(finding), detail: [order, action].filter(Boolean).join(": ") };
     }
+    case "position_corrected": {
+      const { amount, price, operator, reason, trade_ids: trades } = notice.data;
+      // Redacted: the amount is hidden.
+      const booked = amount ? `${quantity(amount)} at ${Number(price)}` : "";
+      const explained = trades.length ? `trade ${trades.join(", ")}` : "";
+      const by = operator ? `by ${operator}` : "";
+      const detail = [booked, explained, by, reason && `“${reason}”`].filter(Boolean).join(" · ");
+      return { label: "corrected", level: "medium", title: "position", detail };
+    }
     case "control": {
       const { command, outcome, operator, reason, detail } = notice.data;
       const by = operator ? `by ${operator}` : "";
@@ -66,6 +75,12 @@ function renderBanners(store) {
   setChildren(list, banners);
 }
 
+/** @param {Grid} grid */
+function books(grid) {
+  const foreign = Number(grid.foreign_position) ? ` and ${grid.foreign_position} that is not the grid's` : "";
+  return `${grid.position}${foreign}`;
+}
+
 /** @param {Store} store @returns {{ level: string, text: string }[]} */
 function bannersOf(store) {
   const { status, grid, risk, server } = store;
@@ -79,6 +94,11 @@ function bannersOf(store) {
   }
   for (const guard of risk?.active ?? [])
     banners.push({ level: guard.severity.toLowerCase(), text: `Guard “${words(guard.reason)}”: ${guard.details}` });
+  if (grid?.venue_position != null)
+    banners.push({
+      level: "high",
+      text: `The venue has a position of ${grid.venue_position}, the books hold ${books(grid)}: reconcile to accept it.`,
+    });
   if (grid?.paused) banners.push({ level: "medium", text: "Paused by an operator: no opening orders are placed." });
   return banners;
 }

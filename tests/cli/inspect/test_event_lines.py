@@ -15,6 +15,7 @@ from schemas.engine.journal import EngineStarted, EngineStopping
 from schemas.units import Side
 from schemas.venue.market import Ticker
 from schemas.venue.orders import CancelOrder, Decision, PlaceOrder
+from tests.builders import CORRECTION
 from tests.cli.events import FILL, SYMBOL, VENUE, step
 
 PLACE = PlaceOrder(
@@ -56,6 +57,14 @@ def decided(decision: Decision) -> DecisionMade:
         (
             decided(CancelOrder(client_order_id=PLACE.client_order_id, reason="out of the window")),
             f"cancel {PLACE.client_order_id}: out of the window  (step 12)",
+        ),
+        (
+            CORRECTION,
+            "position corrected by ann: -0.0016 at 57000.5, trades liquidation, profit -4.6721, position 0: liquidated",
+        ),
+        (
+            msgspec.structs.replace(SET, name=CommandName.RECONCILE, changes={}, accept=Decimal(0)),
+            "reconcile accept=0 by ann: calmer",
         ),
         (SET, "set order_amount=40 USDT by ann: calmer"),
         (EngineStarted(time=1), "engine starting"),

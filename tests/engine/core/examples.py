@@ -186,19 +186,23 @@ def command(
     changes: dict[str, str] | None = None,
     dry_run: bool = False,
     keep_position: bool = False,
+    accept: str | None = None,
+    reason: str = "test",
+    command_id: str = "c1",
 ) -> CommandReceived:
     asked = Command(
         venue=SIM,
         symbol=BTC,
-        command_id="c1",
+        command_id=command_id,
         name=name,
         operator="ann",
-        reason="test",
+        reason=reason,
         time=at(0),
         expires_time=at(expires),
         changes=changes or {},
         dry_run=dry_run,
         keep_position=keep_position,
+        accept=None if accept is None else D(accept),
     )
     return CommandReceived(command=asked, received_time=at(received))
 

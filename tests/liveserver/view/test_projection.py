@@ -191,12 +191,17 @@ def test_older_guard_change_does_not_override_a_newer_one() -> None:
 
 def test_repeated_notices_are_published_once() -> None:
     projection = Projection()
-    notices: list[Event] = [events.alert("disk"), events.reconciled("a"), events.result("c1")]
+    notices: list[Event] = [
+        events.alert("disk"),
+        events.reconciled("a"),
+        events.corrected("1"),
+        events.result("c1"),
+    ]
 
     first = [kind for event in notices for kind, _ in _read(projection.apply(event, 1))]
     again = [kind for event in notices for kind, _ in _read(projection.apply(event, 2))]
 
-    assert first == ["risk_alert", "reconciliation", "control"]
+    assert first == ["risk_alert", "reconciliation", "position_corrected", "control"]
     assert again == []
 
 
@@ -248,6 +253,7 @@ def test_snapshot_starts_with_history_orders_and_account_state() -> None:
         "trade_history",
         "risk_alert",
         "reconciliation",
+        "position_corrected",
         "control",
         "ticker",
         "symbols",
@@ -296,5 +302,6 @@ EVERYTHING: list[Event] = [
     events.risk("volume", second=1),
     events.alert("disk", second=2),
     events.reconciled("a", second=3),
+    events.corrected("-0.0016", second=3),
     events.result("c1", second=4),
 ]

@@ -225,5 +225,5 @@ def test_correction_that_empties_a_slot_ends_its_round_trip(correction: str, lef
     fill(grid, -1)
     held = slot(grid, -1)
     held.round_profit = D("0.5")
-    book_correction(draft_of(grid, 1000), held, D(correction))
+    book_correction(draft_of(grid, 1000), held, D(correction), D(1000), D(0))
     assert (held.held, held.round_profit) == (D("0.101") + D(correction), D(left))
