@@ -16,7 +16,7 @@ import msgspec
 
 from schemas import subjects
 from schemas.engine.control import Command, CommandResult
-from schemas.engine.events import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
+from schemas.engine.events import AlertRaised, DecisionMade, Fill, QuotingChanged, Reconciled, RiskChanged
 from schemas.engine.journal import Step, SymbolEntry
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
 from schemas.engine.portfolio_journal import PortfolioStep
@@ -120,6 +120,7 @@ CHANNELS = (
     Channel(subjects.fill, {Fill: Delivery.ONCE}),
     Channel(subjects.risk, {RiskChanged: Delivery.ONCE}),
     Channel(subjects.reconciliation, {Reconciled: Delivery.ONCE}),
+    Channel(subjects.quoting, {QuotingChanged: Delivery.ONCE}),
     Channel(subjects.alert, {AlertRaised: Delivery.ONCE}),
     # CONTROL
     Channel(subjects.command, {Command: Delivery.ONCE}),

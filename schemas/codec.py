@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from schemas.engine.control import Command, CommandResult
-from schemas.engine.events import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
+from schemas.engine.events import AlertRaised, DecisionMade, Fill, QuotingChanged, Reconciled, RiskChanged
 from schemas.engine.journal import (
     CommandReceived,
     EngineStarted,
@@ -47,6 +47,7 @@ Event = (
     | DecisionMade
     | Fill
     | RiskChanged
+    | QuotingChanged
     | Reconciled
     | AlertRaised
     | Command

@@ -240,6 +240,10 @@ def reconciliation(venue: VenueId, symbol: Symbol) -> str:
     return subject("engine", venue, symbol, "reconciliation")
 
 
+def quoting(venue: VenueId, symbol: Symbol) -> str:
+    return subject("engine", venue, symbol, "quoting")
+
+
 def alert(venue: VenueId, symbol: Symbol) -> str:
     return subject("engine", venue, symbol, "alert")
 
