@@ -11,7 +11,7 @@ from bus import Bus, BusError, Conflict, Logger
 from engine.journaled_actor import stored_steps
 from schemas import subjects
 from schemas.engine.control import CommandResult
-from schemas.engine.events import AlertRaised, DecisionMade, Reconciled, RiskChanged
+from schemas.engine.events import AlertRaised, DecisionMade, QuotingChanged, Reconciled, RiskChanged
 from schemas.engine.journal import Notice, Step
 from schemas.grid.view import GridView
 
@@ -154,6 +154,8 @@ def notice_subject(notice: Notice) -> str:
             return subjects.reconciliation(notice.venue, notice.symbol)
         case AlertRaised():
             return subjects.alert(notice.venue, notice.symbol)
+        case QuotingChanged():
+            return subjects.quoting(notice.venue, notice.symbol)
         case CommandResult():
             return subjects.command_result(notice.venue, notice.symbol)
         case _:

@@ -8,8 +8,9 @@ its trades are booked where the quantity was held.
 from engine.core.arithmetic import total_profit
 from engine.core.blocking import halted_by
 from engine.core.commands.answers import Answer
+from engine.core.decisions import figures
 from engine.core.orders.slots import is_working
-from engine.core.quoting.quoting import Market, Plan, Quote
+from engine.core.quoting.quoting import Cancel, Market, Plan, Quote
 from engine.core.step import Draft
 from schemas.engine.control import CommandOutcome
 from schemas.engine.events import Severity
@@ -17,6 +18,7 @@ from schemas.engine.journal import EngineStarted, EngineStopping
 from schemas.grid.state import GridState, Halt, Slot, SlotOrder
 from schemas.grid.view import NotQuoting
 from schemas.units import ZERO, Price, Quantity, Side, TimeNs
+from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.instruments import Instrument
 
 FLATTEN = "flatten"
@@ -111,9 +113,10 @@ def plan(state: GridState, market: Market, now: TimeNs) -> Plan:
     halted = halted_by(state)
     if halted is not NotQuoting.FLATTENING:
         assert halted is not None
-        return Plan([(order, halted.replace("_", " ")) for order in working], [], depends_on_price=False)
-    reasons = ((order, _reason_to_cancel(state, market, order)) for order in working)
-    cancels = [(order, reason) for order, reason in reasons if reason is not None]
+        reason = DecisionReason(halted.value)
+        return Plan([Cancel(order, reason) for order in working], [], depends_on_price=False)
+    found = (_cancel_of(state, market, order) for order in working)
+    cancels = [each for each in found if each is not None]
     free = [slot for slot in state.slots.values() if slot.order is None and slot.quiet_until <= now]
     quota = state.settings.order_cleanup_threshold - sum(
         slot.order is not None for slot in state.slots.values()
@@ -162,7 +165,17 @@ def _closings(state: GridState, market: Market, slots: list[Slot]) -> list[Quote
     for slot in sorted(slots, key=lambda each: (-abs(each.held), each.level)):
         quantity = state.instrument.quantity_down(min(abs(slot.held), max(left, ZERO)))
         if slot.held * position > 0 and _is_enough(state.instrument, price, quantity):
-            quotes.append(Quote(slot.level, side, price, quantity, opens=False, post_only=False))
+            quotes.append(
+                Quote(
+                    slot.level,
+                    side,
+                    price,
+                    quantity,
+                    opens=False,
+                    post_only=False,
+                    reason=DecisionReason.FLATTEN,
+                )
+            )
             left -= quantity
     return quotes
 
@@ -186,14 +199,17 @@ def _best_price(market: Market, side: Side) -> Price:
     return (market.bid if side is Side.SELL else market.ask) or market.price
 
 
-def _reason_to_cancel(state: GridState, market: Market, order: SlotOrder) -> str | None:
-    position = state.accounts.position
+def _cancel_of(state: GridState, market: Market, order: SlotOrder) -> Cancel | None:
+    position, best = state.accounts.position, _best_price(market, order.side)
     if order.opens or order.side.sign * position >= 0:
-        return "flattening"
-    if _live_closing_quantity(state, order.side) > abs(position):
-        return "more than is left to close"
-    if (order.price - _best_price(market, order.side)) * order.side.sign < 0:
-        return "the price moved away"
+        return Cancel(order, DecisionReason.FLATTENING)
+    closing = _live_closing_quantity(state, order.side)
+    if closing > abs(position):
+        found = figures(orders_base=closing, position_base=position)
+        return Cancel(order, DecisionReason.MORE_THAN_IS_LEFT, found)
+    if (order.price - best) * order.side.sign < 0:
+        found = figures(order_price=order.price, best_price=best)
+        return Cancel(order, DecisionReason.PRICE_MOVED_AWAY, found)
     return None
 
 

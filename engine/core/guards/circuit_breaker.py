@@ -81,7 +81,7 @@ def windows(state: GridState) -> Windows:
     """Return the windows of a grid. Half-open, a side has one level until a trial level of it is filled, then none."""
     settings = state.settings
     sell = settings.sell_window if settings.mode is GridMode.NEUTRAL else 0
-    if not _is_half_open(state):
+    if not is_half_open(state):
         return Windows(settings.buy_window, sell)
     held = [state.slots[level].held for level in state.breaker.tried if level in state.slots]
     filled = {Side.BUY if each > 0 else Side.SELL for each in held if each}
@@ -98,11 +98,12 @@ def full_window(state: GridState) -> Money:
 def note_opening(state: GridState, level: int) -> None:
     """Record the level of an opening trade as a trial while half-open."""
     tried = state.breaker.tried
-    if _is_half_open(state) and level not in tried:
+    if is_half_open(state) and level not in tried:
         tried.append(level)
 
 
-def _is_half_open(state: GridState) -> bool:
+def is_half_open(state: GridState) -> bool:
+    """Return whether the breaker of the grid, or the one over all symbols, is half-open."""
     return BreakerState.HALF_OPEN in {state.breaker.state, state.global_breaker}
 
 

@@ -3,6 +3,7 @@
 Reports and trades may arrive twice, late or out of order. A network error is not evidence and never becomes an input.
 """
 
+from engine.core.decisions import query
 from engine.core.guards.latency import note_acceptance
 from engine.core.orders.accounting import book
 from engine.core.orders.rejections import on_order_ended
@@ -23,11 +24,11 @@ from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.engine.journal import LateTrade
 from schemas.grid.state import FinishedOrder, Slot, SlotOrder
+from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.orders import (
     CancelRejected,
     OrderReport,
     OrderStatus,
-    QueryOrder,
     RejectReason,
     Trade,
 )
@@ -47,7 +48,7 @@ def on_report(draft: Draft, report: OrderReport) -> None:
         return
     if report.reject_reason is RejectReason.DUPLICATE_ID:
         # The venue has an order with this id. It rejected the second one sent, so the first may be live.
-        draft.decide(QueryOrder(client_order_id=report.client_order_id, reason="duplicate id"))
+        draft.decide(query(report.client_order_id, DecisionReason.DUPLICATE_ID))
         return
     record_reported_quantity(draft, slot.order, report.cumulative_quantity)
     note_acceptance(draft, slot.order, report)
@@ -101,7 +102,7 @@ def on_cancel_rejected(draft: Draft, rejected: CancelRejected) -> None:
     slot = find_slot(draft.state, parts, rejected.client_order_id)
     if slot is None or slot.order is None or slot.order.ended is not None:
         return
-    draft.decide(QueryOrder(client_order_id=rejected.client_order_id, reason="cancel rejected"))
+    draft.decide(query(rejected.client_order_id, DecisionReason.CANCEL_REJECTED))
 
 
 def _end(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -> None:
