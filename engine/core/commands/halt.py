@@ -32,7 +32,13 @@ def stop(draft: Draft, reason: str) -> Answer:
         return CommandOutcome.APPLIED, f"{_orders_canceled(state)}, {_holding(state)} stays"
     if state.halt.flattens:
         state.halt.flattens = False
-        draft.risk(Severity.LOW, FLATTEN, f"aborted, {_holding(state)} stays", active=False)
+        draft.risk(
+            Severity.LOW,
+            FLATTEN,
+            f"aborted, {_holding(state)} stays",
+            figures(position_base=state.accounts.position),
+            active=False,
+        )
         return CommandOutcome.APPLIED, f"flattening is aborted, {_holding(state)} stays"
     return CommandOutcome.UNCHANGED, "already stopped"
 
@@ -47,7 +53,17 @@ def flatten(draft: Draft, reason: str, *, guard: str = "") -> Answer:
     state.halt.flattens = True
     for slot in state.slots.values():
         slot.quiet_until = 0
-    draft.risk(Severity.MEDIUM, FLATTEN, f"{_orders_canceled(state)}, closing {_holding(state)}", active=True)
+    draft.risk(
+        Severity.MEDIUM,
+        FLATTEN,
+        f"{_orders_canceled(state)}, closing {_holding(state)}",
+        figures(
+            orders_canceled=_live_orders(state),
+            position_base=state.accounts.position,
+            slippage_ratio=state.settings.flatten_slippage,
+        ),
+        active=True,
+    )
     limit = f"at most {(state.settings.flatten_slippage * 100).normalize():f}% beyond the best price"
     return (
         CommandOutcome.APPLIED,
@@ -80,7 +96,13 @@ def resume(draft: Draft, details: str) -> bool:
     if halt is None:
         return False
     if halt.flattens:
-        draft.risk(Severity.LOW, FLATTEN, f"aborted, {_holding(state)} stays", active=False)
+        draft.risk(
+            Severity.LOW,
+            FLATTEN,
+            f"aborted, {_holding(state)} stays",
+            figures(position_base=state.accounts.position),
+            active=False,
+        )
     if halt.guard:
         draft.risk(Severity.LOW, halt.guard, details, active=False)
     return True
@@ -131,8 +153,14 @@ def _finish_flattening(draft: Draft, halt: Halt) -> None:
     halt.flattens = False
     position, price = state.accounts.position, draft.price or ZERO
     rest = f"; {position} {state.instrument.base} stays, below the venue's minimum" if position else ""
-    profit = f"total profit {total_profit(state.accounts, price)} {state.instrument.quote}"
-    draft.risk(Severity.LOW, FLATTEN, f"flat at {price}, {profit}{rest}", active=False)
+    profit = total_profit(state.accounts, price)
+    draft.risk(
+        Severity.LOW,
+        FLATTEN,
+        f"flat at {price}, total profit {profit} {state.instrument.quote}{rest}",
+        figures(price=price, total_profit=profit, position_base=position),
+        active=False,
+    )
 
 
 def _finish_removal(draft: Draft, halt: Halt) -> None:
@@ -220,8 +248,12 @@ def _is_enough(instrument: Instrument, price: Price, quantity: Quantity) -> bool
 
 
 def _orders_canceled(state: GridState) -> str:
-    number = sum(slot.order is not None and slot.order.ended is None for slot in state.slots.values())
+    number = _live_orders(state)
     return f"{number} order{'' if number == 1 else 's'} canceled"
+
+
+def _live_orders(state: GridState) -> int:
+    return sum(slot.order is not None and slot.order.ended is None for slot in state.slots.values())
 
 
 def _holding(state: GridState) -> str:

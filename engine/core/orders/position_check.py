@@ -8,6 +8,7 @@ not the grid's. A position held before the grid's first trade and not adopted is
 
 from decimal import Decimal
 
+from engine.core.decisions import figures
 from engine.core.guards.circuit_breaker import trip
 from engine.core.orders.accounting import book_correction
 from engine.core.orders.slots import has_all_trades, slot_at
@@ -62,11 +63,12 @@ def _act(draft: Draft, gap: SignedQuantity, at_venue: SignedQuantity) -> None:
     state = draft.state
     ours = state.accounts.position
     text = f"position {at_venue} at the venue, {ours} in the grid, {state.foreign_position} foreign"
+    found = figures(gap_base=gap, venue_base=at_venue, grid_base=ours, foreign_base=state.foreign_position)
     if abs(gap) < MAX_CORRECTION_RATIO * abs(ours) and draft.price is not None:
         _correct(draft, gap)
         state.position_gap = ZERO
         _report(draft, f"{text}: booked {gap} at {draft.price} as a correction")
-    elif trip(draft, f"position differs: {text}"):
+    elif trip(draft, f"position differs: {text}", found):
         _report(draft, f"{text}: the circuit breaker is open")
 
 
