@@ -16,6 +16,7 @@ from tests.engine.core.examples import (
     D,
     draft_of,
     fill,
+    notices,
     order,
     report,
     slot,
@@ -114,7 +115,7 @@ def test_base_fee_is_valued_at_the_trade_price() -> None:
 
 def test_fee_without_a_price_raises_an_alert() -> None:
     grid = started()
-    (alert,) = step(grid, trade(order(grid, -1), fee="0.001", fee_asset="BNB")).notices
+    (alert,) = notices(step(grid, trade(order(grid, -1), fee="0.001", fee_asset="BNB")))
     assert isinstance(alert, AlertRaised)
     assert alert.code == "fee_not_counted"
     assert state_of(grid).accounts.fees == 0
@@ -122,7 +123,7 @@ def test_fee_without_a_price_raises_an_alert() -> None:
 
 def test_zero_fee_needs_no_price() -> None:
     grid = started()
-    assert not step(grid, trade(order(grid, -1), fee="0", fee_asset="")).notices
+    assert not notices(step(grid, trade(order(grid, -1), fee="0", fee_asset="")))
 
 
 def test_rebate_is_a_negative_fee() -> None:

@@ -16,6 +16,7 @@ from tests.builders import BTC
 from tests.engine.core.examples import (
     D,
     fill,
+    notices,
     order,
     placed,
     queried,
@@ -176,7 +177,7 @@ def test_late_trade_of_a_forgotten_order_is_booked() -> None:
 def test_late_trade_of_a_known_order_is_booked_once() -> None:
     grid = started()
     known = trade(order(grid, -1), "0.05")
-    assert step(grid, LateTrade(trade=known)).notices == ()
+    assert notices(step(grid, LateTrade(trade=known))) == []
     foreign = msgspec.structs.replace(known, client_order_id=ClientOrderId("by-hand"))
     assert grid.process([LateTrade(trade=foreign)]) is None
 
@@ -187,7 +188,7 @@ def test_trade_of_a_forgotten_order_raises_an_alert_and_is_not_booked() -> None:
     step(grid, first, report(first.client_order_id, OrderStatus.CANCELED, "0.05"))
     del state_of(grid).finished[:]
     change = step(grid, first)
-    (alert,) = change.notices
+    (alert,) = notices(change)
     assert isinstance(alert, AlertRaised)
     assert (alert.code, alert.severity) == ("late_trade_unknown_order", Severity.HIGH)
     assert slot(grid, -1).held == D("0.05")
