@@ -10,7 +10,7 @@ from typing import NamedTuple, Never, Self
 
 import msgspec
 
-from bus import Bus, LatestValues, Logger, Received, StepGate, forever
+from bus import Bus, LatestValues, Logger, Received, StepGate, forever, trace_context
 from engine.actor.candles import Candles, CandlesOf
 from engine.actor.heartbeat import Heartbeat
 from engine.actor.inbox import (
@@ -47,6 +47,7 @@ from schemas.engine.journal import (
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.view import NotQuoting
 from schemas.subjects import Stream
+from schemas.traceparent import traceparent_in, traceparent_of
 from schemas.units import SECOND_NS
 from schemas.venue.account import OpenOrders, Position
 from schemas.venue.instruments import Instrument
@@ -200,7 +201,8 @@ class Actor(JournaledActor[Step]):
                 self._offsets[durable.stream] = durable.offset
                 if durable.event is not None:
                     event = await mark_late_trade(self._bus, self._grid.state, durable)
-                    await self._process(event, ref=InputRef(durable.stream, durable.offset.sequence))
+                    ref = InputRef(durable.stream, durable.offset.sequence)
+                    await self._process(event, ref=ref, trace=durable.trace)
                 if durable.stream is Stream.ORDERS:
                     self._gates.orders.leave(durable.offset.sequence, self._journal.sequence)
             case Ticker() as ticker:
@@ -235,7 +237,7 @@ class Actor(JournaledActor[Step]):
         await self._process(*started, ticker)
         self._gates.ticker.leave(ticker.time, self._journal.sequence)
 
-    async def _process(self, *events: Input, ref: InputRef | None = None) -> None:
+    async def _process(self, *events: Input, ref: InputRef | None = None, trace: str = "") -> None:
         if not events:
             return
         started = time.perf_counter()
@@ -248,8 +250,9 @@ class Actor(JournaledActor[Step]):
         if change is None:
             return
         decided = time.perf_counter()
-        step = self._step(change)
-        sequence = await self._journal.commit(step)
+        step = self._step(change, trace)
+        with trace_context(traceparent_of(step)):
+            sequence = await self._journal.commit(step)
         self._metrics.observe_step(step, decided - started, time.perf_counter() - decided)
         await self._publisher.publish(step, sequence)
         self._publish_grid()
@@ -259,7 +262,7 @@ class Actor(JournaledActor[Step]):
     async def _request_sweep(self) -> None:
         await self._bus.publish(subjects.sweep(self._entry.venue), b"")
 
-    def _step(self, change: Change) -> Step:
+    def _step(self, change: Change, trace: str) -> Step:
         assert self._grid.state is not None
         return Step(
             venue=self._entry.venue,
@@ -274,6 +277,7 @@ class Actor(JournaledActor[Step]):
             notices=change.notices,
             published_through=self._publisher.published_through,
             time=change.time,
+            trace=trace,
         )
 
     def _publish_grid(self) -> None:
@@ -309,7 +313,8 @@ class Actor(JournaledActor[Step]):
         self, stream: Stream, filters: tuple[str, ...], decode: Callable[[Received], Input]
     ) -> None:
         async def put(stream: Stream, offset: StreamOffset, message: Received) -> None:
-            await self._inbox.put(DurableInput(stream, offset, self._decode(stream, message, decode)))
+            event = self._decode(stream, message, decode)
+            await self._inbox.put(DurableInput(stream, offset, event, traceparent_in(message.headers)))
 
         await self._read_durable(stream, filters, put)
 

@@ -7,13 +7,14 @@ from typing import NamedTuple, assert_never
 
 import msgspec
 
-from bus import Bus, BusError, Conflict, Logger
+from bus import Bus, BusError, Conflict, Logger, trace_context
 from engine.journaled_actor import stored_steps
 from schemas import subjects
 from schemas.engine.control import CommandResult
 from schemas.engine.events import AlertRaised, DecisionMade, QuotingChanged, Reconciled, RiskChanged
 from schemas.engine.journal import Notice, Step
 from schemas.grid.view import GridView
+from schemas.traceparent import traceparent_of
 
 MAX_UNACKNOWLEDGED_STEPS = 500
 """Steps whose events may be unacknowledged; with more the actor waits."""
@@ -62,10 +63,11 @@ class Publisher:
     async def publish(self, step: Step, sequence: int) -> None:
         """Publish the events of a step that was committed as `sequence`."""
         futures = []
-        for derived in derived_events(step):
-            future = await self._bus.send(derived.subject, derived.event, message_id=derived.message_id)
-            future.add_done_callback(_retrieve_exception)
-            futures.append(future)
+        with trace_context(traceparent_of(step)):
+            for derived in derived_events(step):
+                future = await self._bus.send(derived.subject, derived.event, message_id=derived.message_id)
+                future.add_done_callback(_retrieve_exception)
+                futures.append(future)
         self._unacknowledged.append((sequence, futures))
         if len(self._unacknowledged) > MAX_UNACKNOWLEDGED_STEPS:
             await self._bus.flush_window()

@@ -25,6 +25,7 @@ from bus import (
     forever,
     newest,
     read,
+    trace_context,
 )
 from producers.gateway.engine_watchdog import EngineWatchdog
 from producers.gateway.executor import GatewayContext, GatewayMetrics, OrderExecutor
@@ -33,6 +34,7 @@ from producers.retry import Outbox
 from schemas import subjects
 from schemas.engine.journal import Step
 from schemas.subjects import Stream
+from schemas.traceparent import traceparent_of
 from schemas.units import DurationNs, Symbol, TimeNs
 from schemas.venue.orders import Decision, OrderIntent, PlaceOrder
 
@@ -187,8 +189,9 @@ class Gateway:
             self._apply(step)
             decisions = await self._without_expired(step, message.time_ns)
             if decisions:
-                await journal.commit(self._intent(epoch, step, message.sequence, decisions))
-                started = [self._executor.submit(decision, tasks) for decision in decisions]
+                with trace_context(traceparent_of(step)):  # of the intent, and of what the tasks store
+                    await journal.commit(self._intent(epoch, step, message.sequence, decisions))
+                    started = [self._executor.submit(decision, tasks) for decision in decisions]
         self._read_through = message.sequence
         if started:
             self._unfinished.add(message.sequence)
