@@ -6,7 +6,7 @@ from typing import assert_never
 from cli.console import colour
 from schemas.codec import Event, UndecodableError, decode
 from schemas.engine.control import Command, CommandResult
-from schemas.engine.events import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
+from schemas.engine.events import AlertRaised, DecisionMade, Fill, QuotingChanged, Reconciled, RiskChanged
 from schemas.engine.journal import (
     CommandReceived,
     EngineStarted,
@@ -19,9 +19,11 @@ from schemas.engine.journal import (
 )
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
+from schemas.grid.reasons import explain
 from schemas.grid.view import GridView
-from schemas.units import MILLISECOND_NS, Side
+from schemas.units import MILLISECOND_NS, Figures, Side
 from schemas.venue.account import Balance, OpenOrders, Position, SweepRequest
+from schemas.venue.decision_reasons import words
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
 from schemas.venue.orders import (
@@ -38,7 +40,7 @@ from schemas.venue.orders import (
 
 DIM, RED, GREEN, YELLOW, BOLD = "2", "31", "32", "33", "1"
 MAX_RAW_CHARS = 200
-_HIGHLIGHTED = (RiskChanged, AlertRaised, CancelRejected, FeedChanged, Reconciled)
+_HIGHLIGHTED = (RiskChanged, QuotingChanged, AlertRaised, CancelRejected, FeedChanged, Reconciled)
 
 
 def event_line(subject: str, data: bytes, time_ns: int, *, is_coloured: bool) -> str:
@@ -76,7 +78,7 @@ def summary(event: Event) -> str:
             | ResyncRequired()
         ):
             text = _cause(event)
-        case DecisionMade() | Fill() | RiskChanged() | Reconciled() | AlertRaised():
+        case DecisionMade() | Fill() | RiskChanged() | Reconciled() | AlertRaised() | QuotingChanged():
             text = _engine(event)
         case Command():
             text = f"{event.name}{_changes(event)} by {event.operator}{_because(event.reason)}"
@@ -204,7 +206,7 @@ def _cause(
             assert_never(event)
 
 
-def _engine(event: DecisionMade | Fill | RiskChanged | Reconciled | AlertRaised) -> str:
+def _engine(event: DecisionMade | Fill | RiskChanged | Reconciled | AlertRaised | QuotingChanged) -> str:
     match event:
         case DecisionMade():
             return f"{_decision(event.decision)}  (step {event.step})"
@@ -217,6 +219,8 @@ def _engine(event: DecisionMade | Fill | RiskChanged | Reconciled | AlertRaised)
         case RiskChanged():
             change = "started" if event.active else "ended"
             return f"{event.severity} {event.reason} {change}{_because(event.details)}"
+        case QuotingChanged():
+            return _quoting(event)
         case Reconciled():
             return f"{event.finding} {event.client_order_id}: {event.action}"
         case AlertRaised():
@@ -229,15 +233,35 @@ def _decision(decision: Decision) -> str:
     match decision:
         case PlaceOrder():
             verb = "close" if decision.reduce_only else "place"
-            return (
+            order = (
                 f"{verb} {decision.side:<4} {decision.quantity} at {decision.price}, level {decision.level}"
             )
+            return f"{order}{_reason(decision, '')}"
         case CancelOrder():
-            return f"cancel {decision.client_order_id}{_because(decision.reason)}"
+            return f"cancel {decision.client_order_id}{_reason(decision, decision.reason)}"
         case QueryOrder():
-            return f"query {decision.client_order_id}{_because(decision.reason)}"
+            return f"query {decision.client_order_id}{_reason(decision, decision.reason)}"
         case _:
             assert_never(decision)
+
+
+def _reason(decision: Decision, sentence: str) -> str:
+    """Return the reason in words with its figures; the sentence alone in a decision of version 1."""
+    text = sentence if decision.reason_code is None else words(decision.reason_code)
+    return f"{_because(text)}{_figures(decision.figures)}"
+
+
+def _figures(figures: Figures) -> str:
+    named = ", ".join(f"{name} {value}" for name, value in figures.items())
+    return f" ({named})" if named else ""
+
+
+def _quoting(event: QuotingChanged) -> str:
+    """Return a change of the reason: `not quoting: The circuit breaker is open: 3 losses. (was: quoting)`."""
+    before = "quoting" if event.previous is None else event.previous.value.replace("_", " ")
+    if event.reason is None:
+        return f"quoting (was: {before})"
+    return f"not quoting: {explain(event.reason, event.detail).sentence} (was: {before})"
 
 
 def _counts(decisions: tuple[Decision, ...]) -> str:
