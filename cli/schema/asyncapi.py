@@ -175,9 +175,14 @@ def _headers(kind: type[msgspec.Struct], delivery: Delivery, more: Sequence[str]
     """Return the schema of the headers: the names that `store_headers` sets, and `more`."""
     is_once, is_fenced = delivery is Delivery.ONCE, delivery is Delivery.FENCED
     required = store_headers(_Sample(), "id" if is_once else None, 0 if is_fenced else None, None, None)
-    fenced = ("id", 0, "subject") if is_fenced else ("id" if is_once else None, None, None)
     with trace_context(new_trace("sample")):  # any message may be stored in one
-        possible = store_headers(_Sample(), *fenced, None)
+        possible = store_headers(
+            _Sample(),
+            "id" if is_once or is_fenced else None,
+            0 if is_fenced else None,
+            "subject" if is_fenced else None,
+            None,
+        )
     constants = {"content-type": required["content-type"], "schema": _tag(kind)}
     names = [*(name for name in possible if is_once or name != "Nats-Msg-Id"), *more]
     return {
