@@ -14,6 +14,7 @@ from liveserver.protocol.grid_messages import (
     ControlData,
     GridData,
     ProfitData,
+    QuotingData,
     ReconciliationData,
     RiskAlertData,
     RiskStatusData,
@@ -47,6 +48,7 @@ __all__ = [
     "OrderData",
     "PositionData",
     "ProfitData",
+    "QuotingData",
     "ReconciliationData",
     "ReportData",
     "RiskAlertData",
@@ -81,6 +83,8 @@ class MessageType(StrEnum):
     """The grid's booking of a trade that was sent before."""
     TRADE_HISTORY = "trade_history"
     """Recent trades in a snapshot; the earlier page would announce each `trade_event`."""
+    QUOTING = "quoting"
+    """The reason for not quoting changed; `grid_state` has the present one."""
     SYMBOLS = "symbols"
     SERVER = "server"
     ERROR = "error"
@@ -103,6 +107,7 @@ Data = (
     | GridData
     | RiskAlertData
     | RiskStatusData
+    | QuotingData
     | ReconciliationData
     | ControlData
     | StatusData

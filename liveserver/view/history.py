@@ -21,6 +21,7 @@ SUBJECT_PATTERNS: dict[Stream, tuple[str, ...]] = {
         "engine.{}.{}.risk",
         "engine.{}.{}.reconciliation",
         "engine.{}.{}.alert",
+        "engine.{}.{}.quoting",
     ),
     Stream.CONTROL: ("control.{}.{}.result",),
     Stream.JOURNAL: ("journal.{}.{}.grid",),

@@ -22,7 +22,7 @@ from liveserver.view.market_view import MarketEvent, MarketView
 from liveserver.view.rendering import LazyMessage
 from schemas.codec import Event
 from schemas.engine.control import CommandResult
-from schemas.engine.events import AlertRaised, Fill, Reconciled, RiskChanged
+from schemas.engine.events import AlertRaised, Fill, QuotingChanged, Reconciled, RiskChanged
 from schemas.grid.view import GridView
 from schemas.subjects import ALL
 from schemas.units import Money, TimeNs, VenueId
@@ -102,6 +102,7 @@ class Projection:
                 | Fill()
                 | RiskChanged()
                 | AlertRaised()
+                | QuotingChanged()
                 | Reconciled()
                 | CommandResult()
             ):

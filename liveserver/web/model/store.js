@@ -143,6 +143,7 @@ export class Store {
         this.#applyTrade(message.data);
         break;
       case "risk_alert":
+      case "quoting":
       case "reconciliation":
       case "control":
         this.notices = [...this.notices, message].slice(-MAX_NOTICES);
