@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
@@ -198,6 +198,9 @@ class HistoryRecorder:
             return "" if is_same else "a claim changed the state"
         change = self._replica.process(step.causes)
         state = self._replica.state
+        if step.state_version == 1 and change is not None and state is not None:
+            change, state = replace(change, decisions=_without_reasons(change.decisions)), _version_1(state)
+            self._replica = _grid_of(committed_state, step)
         if change is None or state is None:
             difference = "its causes lead to no step"
         elif (change.step, change.decisions) != (step.step, step.decisions):
@@ -214,6 +217,23 @@ class HistoryRecorder:
             return ""
         self._replica = _grid_of(committed_state, step)
         return difference
+
+
+def _without_reasons(decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:
+    return tuple(msgspec.structs.replace(each, reason_code=None, figures={}) for each in decisions)
+
+
+def _version_1(state: GridState) -> GridState:
+    """Return a state without the fields added in version 2."""
+    return msgspec.structs.replace(
+        state,
+        booked_through=0,
+        booked_trades={},
+        told_trades=[],
+        funding_floor=0,
+        resync=None,
+        quoting=None,
+    )
 
 
 def _grid_of(state: bytes, step: Step) -> Grid:
