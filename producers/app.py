@@ -120,6 +120,7 @@ async def account(settings: Settings) -> None:
         publisher = AccountPublisher(service, source, settings.venue, gate)
         service.report("account", publisher.status)
         await service.bus.subscribe(subjects.sweep(settings.venue), lambda _: publisher.request_sweep())
+        await service.bus.subscribe(subjects.order_intents(settings.venue), publisher.traces.on_intent)
         service.bus.on_reconnect(publisher.request_sweep)
         interval_s = LOCK_STEP_SWEEP_S if settings.lock_step else settings.sweep_every_s
 

@@ -7,8 +7,19 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TypeVar
 
-from bus import Bus, FromTime, Service, StepGate, decode_or_log, follow_venue_symbols, newest, read
+from bus import (
+    Bus,
+    FromTime,
+    Service,
+    StepGate,
+    decode_or_log,
+    follow_venue_symbols,
+    newest,
+    read,
+    trace_context,
+)
 from bus.metrics import Counter
+from producers.account.order_traces import OrderTraces
 from producers.ports import AccountEvent, AccountSource
 from producers.retry import Outbox, last_stored, retry
 from schemas import subjects
@@ -37,6 +48,8 @@ class AccountPublisher:
         self._venue = venue
         self._gate = gate
         self._outbox = Outbox(service.bus, service.log)
+        self.traces = OrderTraces()
+        """The traces that reports and trades continue; to be told of the intents."""
         self._sweep_requested = asyncio.Event()
         self._sweep_lock = asyncio.Lock()
         self._swept_time: TimeNs = 0
@@ -180,14 +193,15 @@ class AccountPublisher:
         self._published.labels(type(event).__name__).inc()
         match event:
             case OrderReport():
-                await self._outbox.store(
-                    subjects.order_report(event.venue, event.symbol), event, message_id=report_id(event)
-                )
+                subject = subjects.order_report(event.venue, event.symbol)
+                with trace_context(self.traces.of(event.client_order_id)):
+                    await self._outbox.store(subject, event, message_id=report_id(event))
             case Trade():
                 if event.trade_id in self._stored_trades.setdefault(event.symbol, set()):
                     return
                 subject = subjects.own_trade(event.venue, event.symbol)
-                await self._outbox.store(subject, event, message_id=f"{subject}.{event.trade_id}")
+                with trace_context(self.traces.of(event.client_order_id)):
+                    await self._outbox.store(subject, event, message_id=f"{subject}.{event.trade_id}")
                 self._stored_trades[event.symbol].add(event.trade_id)
             case Funding():
                 if event.funding_id in self._stored_funding.setdefault(event.symbol, set()):
