@@ -168,6 +168,9 @@ class Actor(JournaledActor[Step]):
         grid_subject = subjects.grid(entry.venue, entry.symbol)
         publisher = Publisher(bus, subject, grid_subject, log, claimed.published_through)
         await publisher.republish(claimed.last_sequence)
+        if grid.state is not None:
+            fills = subjects.fill(entry.venue, entry.symbol)
+            await publisher.republish_lost(claimed.last_sequence, fills, grid.state.last_fill_step)
         settings = entry.settings if grid.state is None else grid.state.settings
         candles = context.candles(bus, entry.venue, entry.symbol, settings)
         await candles.load()
