@@ -21,6 +21,7 @@ from schemas.engine.events import (
     DecisionMade,
     Fill,
     PositionCorrected,
+    QuotingChanged,
     Reconciled,
     RiskChanged,
 )
@@ -130,6 +131,7 @@ CHANNELS = (
     Channel(subjects.risk, {RiskChanged: Delivery.ONCE}),
     Channel(subjects.reconciliation, {Reconciled: Delivery.ONCE}),
     Channel(subjects.correction, {PositionCorrected: Delivery.ONCE}),
+    Channel(subjects.quoting, {QuotingChanged: Delivery.ONCE}),
     Channel(subjects.alert, {AlertRaised: Delivery.ONCE}),
     # CONTROL
     Channel(subjects.command, {Command: Delivery.ONCE}),

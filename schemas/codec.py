@@ -14,6 +14,7 @@ from schemas.engine.events import (
     DecisionMade,
     Fill,
     PositionCorrected,
+    QuotingChanged,
     Reconciled,
     RiskChanged,
 )
@@ -55,6 +56,7 @@ Event = (
     | DecisionMade
     | Fill
     | RiskChanged
+    | QuotingChanged
     | Reconciled
     | PositionCorrected
     | AlertRaised

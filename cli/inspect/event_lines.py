@@ -11,6 +11,7 @@ from schemas.engine.events import (
     DecisionMade,
     Fill,
     PositionCorrected,
+    QuotingChanged,
     Reconciled,
     RiskChanged,
 )
@@ -26,9 +27,11 @@ from schemas.engine.journal import (
 )
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
+from schemas.grid.reasons import explain
 from schemas.grid.view import GridView
-from schemas.units import MILLISECOND_NS, Side
+from schemas.units import MILLISECOND_NS, Figures, Side
 from schemas.venue.account import Balance, OpenOrders, Position, SweepRequest
+from schemas.venue.decision_reasons import words
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
 from schemas.venue.orders import (
@@ -46,7 +49,15 @@ from schemas.venue.requests import OrderRequest
 
 DIM, RED, GREEN, YELLOW, BOLD = "2", "31", "32", "33", "1"
 MAX_RAW_CHARS = 200
-_HIGHLIGHTED = (RiskChanged, AlertRaised, CancelRejected, FeedChanged, Reconciled, PositionCorrected)
+_HIGHLIGHTED = (
+    RiskChanged,
+    QuotingChanged,
+    AlertRaised,
+    CancelRejected,
+    FeedChanged,
+    Reconciled,
+    PositionCorrected,
+)
 
 
 def event_line(subject: str, data: bytes, time_ns: int, *, is_coloured: bool) -> str:
@@ -84,7 +95,15 @@ def summary(event: Event) -> str:
             | ResyncRequired()
         ):
             text = _cause(event)
-        case DecisionMade() | Fill() | RiskChanged() | Reconciled() | PositionCorrected() | AlertRaised():
+        case (
+            DecisionMade()
+            | QuotingChanged()
+            | Fill()
+            | RiskChanged()
+            | Reconciled()
+            | PositionCorrected()
+            | AlertRaised()
+        ):
             text = _engine(event)
         case Command():
             text = f"{event.name}{_changes(event)} by {event.operator}{_because(event.reason)}"
@@ -217,7 +236,7 @@ def _cause(
 
 
 def _engine(
-    event: DecisionMade | Fill | RiskChanged | Reconciled | PositionCorrected | AlertRaised,
+    event: DecisionMade | QuotingChanged | Fill | RiskChanged | Reconciled | PositionCorrected | AlertRaised,
 ) -> str:
     match event:
         case DecisionMade():
@@ -228,6 +247,14 @@ def _engine(
                 f"{event.side:<4} {event.quantity} at {event.price}, level {event.level}{profit}, "
                 f"position {event.position}"
             )
+        case QuotingChanged():
+            return _quoting(event)
+        case _:
+            return _notice(event)
+
+
+def _notice(event: RiskChanged | Reconciled | PositionCorrected | AlertRaised) -> str:
+    match event:
         case RiskChanged():
             change = "started" if event.active else "ended"
             return f"{event.severity} {event.reason} {change}{_because(event.details)}"
@@ -254,15 +281,35 @@ def _decision(decision: Decision) -> str:
     match decision:
         case PlaceOrder():
             verb = "close" if decision.reduce_only else "place"
-            return (
+            order = (
                 f"{verb} {decision.side:<4} {decision.quantity} at {decision.price}, level {decision.level}"
             )
+            return f"{order}{_reason(decision, '')}"
         case CancelOrder():
-            return f"cancel {decision.client_order_id}{_because(decision.reason)}"
+            return f"cancel {decision.client_order_id}{_reason(decision, decision.reason)}"
         case QueryOrder():
-            return f"query {decision.client_order_id}{_because(decision.reason)}"
+            return f"query {decision.client_order_id}{_reason(decision, decision.reason)}"
         case _:
             assert_never(decision)
+
+
+def _reason(decision: Decision, sentence: str) -> str:
+    """Return the reason in words with its figures; the sentence alone in a decision of version 1."""
+    text = sentence if decision.reason_code is None else words(decision.reason_code)
+    return f"{_because(text)}{_figures(decision.figures)}"
+
+
+def _figures(figures: Figures) -> str:
+    named = ", ".join(f"{name} {value}" for name, value in figures.items())
+    return f" ({named})" if named else ""
+
+
+def _quoting(event: QuotingChanged) -> str:
+    """Return a change of the reason: `not quoting: The circuit breaker is open: 3 losses. (was: quoting)`."""
+    before = "quoting" if event.previous is None else event.previous.value.replace("_", " ")
+    if event.reason is None:
+        return f"quoting (was: {before})"
+    return f"not quoting: {explain(event.reason, event.detail).sentence} (was: {before})"
 
 
 def _counts(decisions: tuple[Decision, ...]) -> str:

@@ -52,6 +52,8 @@ class DurableInput(NamedTuple):
     stream: Stream
     offset: StreamOffset
     event: Input | None
+    trace: str = ""
+    """The traceparent of the message; empty without one."""
 
 
 class Inbox:

@@ -14,7 +14,7 @@ from schemas.engine.events import (
 )
 from schemas.engine.journal import Input, Notice
 from schemas.grid.state import GridState
-from schemas.units import ClientOrderId, DurationNs, Money, Price, TimeNs
+from schemas.units import ClientOrderId, DurationNs, Figures, Money, Price, TimeNs
 from schemas.venue.account import OpenOrders, Position
 from schemas.venue.orders import Decision
 
@@ -90,8 +90,10 @@ class Draft:
             )
         )
 
-    def risk(self, severity: Severity, reason: str, details: str, *, active: bool) -> None:
-        """Report that a guard activated or cleared."""
+    def risk(
+        self, severity: Severity, reason: str, details: str, because: Figures | None = None, *, active: bool
+    ) -> None:
+        """Report that a guard activated or cleared, in a sentence and with the figures behind it."""
         state = self.state
         self._notify(
             RiskChanged(
@@ -103,6 +105,7 @@ class Draft:
                 active=active,
                 step=self.step,
                 time=self.time,
+                figures=because or {},
             )
         )
 

@@ -86,8 +86,10 @@ class RiskAlertData(MarketData, frozen=True, kw_only=True):
     """`LOW`, `MEDIUM`, `HIGH` or `CRITICAL`."""
     reason: str
     """The guard, or the code of the alert: `feed_lost`."""
-    details: str
-    """Text for people."""
+    message: str
+    """A sentence for people."""
+    details: dict[str, str]
+    """The figures behind it, by name; money in quote currency, another unit ends the name (`limit_s`). Empty for alerts."""
     active: bool
     """Whether the guard is active; true for an alert."""
     time: int
@@ -103,8 +105,10 @@ class ActiveRisk(msgspec.Struct, frozen=True, kw_only=True):
     """`LOW`, `MEDIUM`, `HIGH` or `CRITICAL`."""
     reason: str
     """The guard: `feed_lost`."""
-    details: str
-    """Text for people."""
+    message: str
+    """A sentence for people."""
+    details: dict[str, str]
+    """The figures behind it, as in `risk_alert`."""
     time: int
     """Market time of the activation, in seconds since the epoch."""
 
@@ -116,6 +120,23 @@ class RiskStatusData(MarketData, frozen=True, kw_only=True):
     """`active` or `normal`."""
     active: tuple[ActiveRisk, ...]
     """The active guards, sorted by reason."""
+
+
+class QuotingData(MarketData, frozen=True, kw_only=True):
+    """The reason for not quoting changed, as recorded by a step of the engine."""
+
+    previous: str | None
+    """The reason before; null while the grid was quoting."""
+    reason: str | None
+    """The reason from now on, such as `market_risk`; null if the grid quotes. `/api/reasons` lists all."""
+    text: str
+    """The reason as a sentence; empty if the grid quotes."""
+    detail: str
+    """The explanation given by the guard behind the reason; empty without one."""
+    time: int
+    """Market time, in seconds since the epoch."""
+    step: int
+    """The step of the journal from which it follows."""
 
 
 class ReconciliationData(MarketData, frozen=True, kw_only=True):

@@ -51,6 +51,10 @@ def hide_amounts(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
     return dict.fromkeys(value, "")
 
 
+def hide_figures(value: Any, of: Any, pseudonym: PseudonymFunction) -> dict[str, str]:
+    return {}
+
+
 def pseudonymize(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
     return pseudonym(value) if value else value
 
@@ -192,13 +196,29 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         **_MARKET,
         "severity": keep,
         "reason": keep,
-        "details": hide,
+        "message": hide,
+        "details": hide_figures,
         "active": keep,
         "time": keep,
         "step": keep,
     },
-    market.ActiveRisk: {"severity": keep, "reason": keep, "details": hide, "time": keep},
+    market.ActiveRisk: {
+        "severity": keep,
+        "reason": keep,
+        "message": hide,
+        "details": hide_figures,
+        "time": keep,
+    },
     market.RiskStatusData: {**_MARKET, "status": keep, "active": redact_each},
+    market.QuotingData: {
+        **_MARKET,
+        "previous": keep,
+        "reason": keep,
+        "text": keep,
+        "detail": hide,
+        "time": keep,
+        "step": keep,
+    },
     market.ReconciliationData: {
         **_MARKET,
         "finding": keep,

@@ -15,6 +15,7 @@ from liveserver.protocol.grid_messages import (
     CorrectionData,
     GridData,
     ProfitData,
+    QuotingData,
     ReconciliationData,
     RiskAlertData,
     RiskStatusData,
@@ -49,6 +50,7 @@ __all__ = [
     "OrderData",
     "PositionData",
     "ProfitData",
+    "QuotingData",
     "ReconciliationData",
     "ReportData",
     "RiskAlertData",
@@ -85,6 +87,8 @@ class MessageType(StrEnum):
     """A difference from the venue's position that was booked without a fill."""
     TRADE_HISTORY = "trade_history"
     """Recent trades in a snapshot; the earlier page would announce each `trade_event`."""
+    QUOTING = "quoting"
+    """The reason for not quoting changed; `grid_state` has the present one."""
     SYMBOLS = "symbols"
     SERVER = "server"
     ERROR = "error"
@@ -107,6 +111,7 @@ Data = (
     | GridData
     | RiskAlertData
     | RiskStatusData
+    | QuotingData
     | ReconciliationData
     | CorrectionData
     | ControlData

@@ -18,7 +18,14 @@ from liveserver.view.own_trades import OwnTrade
 from liveserver.view.rendering import LazyMessage, MarketLabel
 from schemas.codec import Event, decode
 from schemas.engine.control import CommandResult
-from schemas.engine.events import AlertRaised, Fill, PositionCorrected, Reconciled, RiskChanged
+from schemas.engine.events import (
+    AlertRaised,
+    Fill,
+    PositionCorrected,
+    QuotingChanged,
+    Reconciled,
+    RiskChanged,
+)
 from schemas.grid.view import GridView
 from schemas.subjects import ALL
 from schemas.units import TimeNs
@@ -39,6 +46,8 @@ DurableEvent = (
     | AlertRaised
     | Reconciled
     | PositionCorrected
+    | QuotingChanged
+    | Reconciled
     | CommandResult
     | GridView
 )
@@ -50,6 +59,7 @@ _RENDERING: dict[type, tuple[MessageType, Callable[[MarketLabel, Any], Data]]] =
     Fill: (MessageType.FILL, lambda label, event: rendering.trade(label, OwnTrade(event, event))),
     RiskChanged: (MessageType.RISK_ALERT, rendering.alert),
     AlertRaised: (MessageType.RISK_ALERT, rendering.alert),
+    QuotingChanged: (MessageType.QUOTING, rendering.quoting),
     Reconciled: (MessageType.RECONCILIATION, rendering.reconciliation),
     PositionCorrected: (MessageType.POSITION_CORRECTED, rendering.correction),
     CommandResult: (MessageType.CONTROL, rendering.control),

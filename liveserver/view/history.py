@@ -22,6 +22,7 @@ SUBJECT_PATTERNS: dict[Stream, tuple[str, ...]] = {
         "engine.{}.{}.reconciliation",
         "engine.{}.{}.correction",
         "engine.{}.{}.alert",
+        "engine.{}.{}.quoting",
     ),
     Stream.CONTROL: ("control.{}.{}.result",),
     Stream.JOURNAL: ("journal.{}.{}.grid",),

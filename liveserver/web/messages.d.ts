@@ -49,12 +49,19 @@ export interface Grid extends OfMarket {
 
 export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"
 
+/** Figures by name, as decimals. */
+export type Figures = Record<string, string>
+
 export interface RiskAlert extends OfMarket {
-  severity: Severity; reason: string; details: string; active: boolean; time: number
+  severity: Severity; reason: string; message: string; details: Figures; active: boolean; time: number
 }
 
 export interface RiskStatus extends OfMarket {
-  status: string; active: { severity: Severity; reason: string; details: string; time: number }[]
+  status: string; active: { severity: Severity; reason: string; message: string; details: Figures; time: number }[]
+}
+
+export interface Quoting extends OfMarket {
+  previous: string | null; reason: string | null; text: string; detail: string; time: number
 }
 
 export interface Reconciliation extends OfMarket {
@@ -115,6 +122,7 @@ export type Message = Envelope & (
   | { type: "grid_state"; data: Grid }
   | { type: "risk_alert"; data: RiskAlert }
   | { type: "risk_status"; data: RiskStatus }
+  | { type: "quoting"; data: Quoting }
   | { type: "reconciliation"; data: Reconciliation }
   | { type: "position_corrected"; data: Correction }
   | { type: "control"; data: Control }
@@ -142,6 +150,7 @@ export type Request =
 /** An entry of the notices panel. */
 export type Notice =
   | { type: "risk_alert"; data: RiskAlert }
+  | { type: "quoting"; data: Quoting }
   | { type: "reconciliation"; data: Reconciliation }
   | { type: "position_corrected"; data: Correction }
   | { type: "control"; data: Control }

@@ -4,8 +4,10 @@ from enum import StrEnum
 
 import msgspec
 
+from schemas.grid.view import NotQuoting
 from schemas.units import (
     ClientOrderId,
+    Figures,
     Money,
     Price,
     Quantity,
@@ -80,7 +82,28 @@ class RiskChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     severity: Severity
     reason: str
     details: str
+    """A sentence for operators."""
     active: bool
+    step: int
+    time: TimeNs
+    figures: Figures = {}
+    """The figures behind the change, by name; empty in version 1."""
+
+
+class QuotingChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The reason why a symbol has no opening orders changed: `engine.V.S.quoting`.
+
+    `awaiting_venue` is recorded only once it has lasted for a second.
+    """
+
+    venue: VenueId
+    symbol: Symbol
+    previous: NotQuoting | None
+    """The reason recorded before; None while it was quoting."""
+    reason: NotQuoting | None
+    """The reason from now on; None when it quotes."""
+    detail: str
+    """The explanation given by the guard behind the reason; empty without one."""
     step: int
     time: TimeNs
 

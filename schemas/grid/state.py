@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from schemas.grid.settings import GridSettings
+from schemas.grid.view import NotQuoting
 from schemas.units import (
     ZERO,
     ClientOrderId,
@@ -250,6 +251,15 @@ class Resync(msgspec.Struct, frozen=True, kw_only=True):
     """Wall-clock time."""
 
 
+class QuotingRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The reason for not quoting as last published."""
+
+    reason: NotQuoting | None
+    """None while an opening order is live."""
+    awaiting_since: TimeNs = 0
+    """Since when the present reason is `awaiting_venue` without being recorded; 0 when it is not."""
+
+
 class GridState(msgspec.Struct, kw_only=True):
     """The complete durable state of a symbol. The core resumes from it alone."""
 
@@ -332,3 +342,5 @@ class GridState(msgspec.Struct, kw_only=True):
     """The newest restore of the bus that was taken into account, see `SymbolEntry`."""
     resync: Resync | None = None
     """The pending reading of orders and trades from the venue; None normally."""
+    quoting: QuotingRecord | None = None
+    """The reason for not quoting as last published; None before the first step of version 2."""

@@ -9,6 +9,7 @@ from schemas.engine.events import (
     AlertRaised,
     Fill,
     PositionCorrected,
+    QuotingChanged,
     Reconciled,
     ReconciliationFinding,
     RiskChanged,
@@ -225,6 +226,15 @@ def risk(reason: str, *, active: bool = True, second: float = 0, symbol: Symbol 
         active=active,
         step=3,
         time=at(second),
+        figures={"volume_ratio": "4.1"},
+    )
+
+
+def quoting(
+    reason: NotQuoting | None, *, previous: NotQuoting | None = None, second: float = 0
+) -> QuotingChanged:
+    return QuotingChanged(
+        venue=SIM, symbol=BTC, previous=previous, reason=reason, detail="", step=4, time=at(second)
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 from schemas.engine.events import (
     AlertRaised,
     DecisionMade,
+    QuotingChanged,
     Reconciled,
     ReconciliationFinding,
     RiskChanged,
@@ -23,6 +24,7 @@ from schemas.engine.journal import (
 )
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioState, PortfolioStep
+from schemas.grid.view import NotQuoting
 from schemas.units import Side
 from schemas.venue.account import SweepRequest
 from schemas.venue.market import ClockRead, FeedChanged, FeedState, PublicTrade
@@ -100,6 +102,15 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         reason="margin_locked",
         details="insufficient margin",
         active=True,
+        step=3,
+        time=TIME,
+    ),
+    QuotingChanged(
+        venue=SIM,
+        symbol=BTC,
+        previous=None,
+        reason=NotQuoting.BREAKER_OPEN,
+        detail="3 losing round trips in a row",
         step=3,
         time=TIME,
     ),

@@ -3,6 +3,7 @@
 Reports and trades may arrive twice, late or out of order. A network error is not evidence and never becomes an input.
 """
 
+from engine.core.decisions import query
 from engine.core.guards.latency import note_acceptance
 from engine.core.orders.accounting import book
 from engine.core.orders.booked_trades import is_booked, is_foreign_or_old, remember, tell_not_booked
@@ -24,12 +25,12 @@ from engine.core.orders.slots import (
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.grid.state import Slot, SlotOrder
+from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.order_ids import OrderIdParts
 from schemas.venue.orders import (
     CancelRejected,
     OrderReport,
     OrderStatus,
-    QueryOrder,
     RejectReason,
     Trade,
 )
@@ -49,7 +50,7 @@ def on_report(draft: Draft, report: OrderReport) -> None:
         return
     if report.reject_reason is RejectReason.DUPLICATE_ID:
         # The venue has an order with this id. It rejected the second one sent, so the first may be live.
-        draft.decide(QueryOrder(client_order_id=report.client_order_id, reason="duplicate id"))
+        draft.decide(query(report.client_order_id, DecisionReason.DUPLICATE_ID))
         return
     record_reported_quantity(draft, slot.order, report.cumulative_quantity)
     note_acceptance(draft, slot.order, report)
@@ -91,7 +92,7 @@ def on_cancel_rejected(draft: Draft, rejected: CancelRejected) -> None:
     slot = find_slot(draft.state, parts, rejected.client_order_id)
     if slot is None or slot.order is None or slot.order.ended is not None:
         return
-    draft.decide(QueryOrder(client_order_id=rejected.client_order_id, reason="cancel rejected"))
+    draft.decide(query(rejected.client_order_id, DecisionReason.CANCEL_REJECTED))
 
 
 def _end(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -> None:

@@ -10,6 +10,7 @@ excluded.
 
 from decimal import Decimal
 
+from engine.core.decisions import figures
 from engine.core.guards.circuit_breaker import trip
 from engine.core.orders.corrections import (
     correct,
@@ -90,6 +91,7 @@ def _act(draft: Draft, gap: SignedQuantity, at_venue: SignedQuantity) -> None:
     state = draft.state
     ours = state.accounts.position
     text = f"position {at_venue} at the venue, {ours} in the grid, {state.foreign_position} foreign"
+    found = figures(gap_base=gap, venue_base=at_venue, grid_base=ours, foreign_base=state.foreign_position)
     if _is_small(draft, gap):
         correction = correct(draft, gap, reason=f"a small difference: {text}")
         booked = correction_text(correction, state.instrument.base)
@@ -100,7 +102,7 @@ def _act(draft: Draft, gap: SignedQuantity, at_venue: SignedQuantity) -> None:
     if is_new:
         draft.touch()
         state.venue_position = at_venue
-    if trip(draft, f"{POSITION_DIFFERS}: {text}"):
+    if trip(draft, f"{POSITION_DIFFERS}: {text}", found):
         _report(draft, f"{text}: the circuit breaker is open")
     elif is_new:
         draft.alert(Severity.HIGH, "position_differs", text)

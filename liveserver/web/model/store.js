@@ -148,6 +148,7 @@ export class Store {
         this.#applyTrade(message.data);
         break;
       case "risk_alert":
+      case "quoting":
       case "reconciliation":
       case "position_corrected":
       case "control":

@@ -1,7 +1,7 @@
 // @ts-check
-/** Notices of guards, reconciliation and commands, and banners of active conditions. */
+/** Notices of guards, quoting, reconciliation and commands, and banners of active conditions. */
 
-/** @import { Grid, Notice } from "../messages.js" */
+/** @import { Figures, Grid, Notice } from "../messages.js" */
 /** @import { Part, Store } from "../model/store.js" */
 import { byId, make, setChildren, setText } from "../dom.js";
 import { clock, quantity, words } from "../format.js";
@@ -22,25 +22,30 @@ function renderNotices(store) {
 
 /** @param {Notice} notice */
 function lineOf(notice) {
-  const { label, level, title, detail } = describe(notice);
+  const { label, level, title, detail, figures = {} } = describe(notice);
   const line = make(
     "li",
     "",
     make("time", "", clock(notice.data.time * 1000)),
     make("span", "kind", label),
-    make("span", "detail", make("b", "", title), " ", detail),
+    make("span", "detail", make("b", "", title), " ", detail, ...figuresOf(figures)),
   );
   line.dataset.level = level;
   return line;
 }
 
-/** @param {Notice} notice @returns {{ label: string, level: string, title: string, detail: string }} */
+/** @param {Notice} notice @returns {{ label: string, level: string, title: string, detail: string, figures?: Figures }} */
 function describe(notice) {
   switch (notice.type) {
     case "risk_alert": {
-      const { severity, reason, details, active } = notice.data;
+      const { severity, reason, message, details, active } = notice.data;
       const level = active ? severity.toLowerCase() : "cleared";
-      return { label: level, level, title: words(reason), detail: details };
+      return { label: level, level, title: words(reason), detail: message, figures: details };
+    }
+    case "quoting": {
+      const { previous, reason, text, detail } = notice.data;
+      if (reason === null) return { label: "quoting", level: "info", title: "quoting", detail: previous ? `after: ${words(previous)}` : "" };
+      return { label: "quoting", level: "medium", title: `not quoting: ${words(reason)}`, detail: detail || text };
     }
     case "reconciliation": {
       const { finding, action, order_id: order } = notice.data;
@@ -62,6 +67,12 @@ function describe(notice) {
       return { label: "control", level: outcome === "applied" ? "info" : "medium", title: `${command} ${words(outcome)}`, detail: details };
     }
   }
+}
+
+/** Figures as a line of their own, such as "drawdown 41.2 · limit 40". @param {Figures} figures */
+function figuresOf(figures) {
+  const text = Object.entries(figures).map(([name, value]) => `${words(name)} ${value}`).join(" · ");
+  return text ? [make("small", "figures", text)] : [];
 }
 
 /** @param {Store} store */
@@ -93,7 +104,7 @@ function bannersOf(store) {
     banners.push({ level: "high", text: `The market feed ${state}${reason}` });
   }
   for (const guard of risk?.active ?? [])
-    banners.push({ level: guard.severity.toLowerCase(), text: `Guard “${words(guard.reason)}”: ${guard.details}` });
+    banners.push({ level: guard.severity.toLowerCase(), text: `Guard “${words(guard.reason)}”: ${guard.message}` });
   if (grid?.venue_position != null)
     banners.push({
       level: "high",

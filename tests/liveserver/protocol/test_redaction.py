@@ -19,6 +19,7 @@ from liveserver.protocol.redaction import TABLE, UNKEYED_PSEUDONYM, hide, keep, 
 from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.symbol_names import Channel
 from liveserver.view.projection import Projection
+from schemas.grid.view import NotQuoting
 from tests.liveserver import events
 from tests.liveserver.auth_fixtures import access
 
@@ -45,7 +46,7 @@ SECRET = {
     *("grid_profit", "unpaired_profit", "total_profit", "buy_and_hold", "per_year"),
     *("venue_position", "foreign_position"),
     *("id", "order_id", "trade_id", "trade_ids", "command_id"),
-    *("operator", "details", "action", "feed_reason", "problems"),
+    *("operator", "details", "message", "action", "feed_reason", "problems"),
 }
 """Field names that are secret in any struct."""
 SECRET_IN = {
@@ -55,6 +56,7 @@ SECRET_IN = {
     (market_messages.OrderData, "detail"),
     (market_messages.ReportData, "detail"),
     (session_messages.CommandAnswer, "detail"),
+    (market_messages.QuotingData, "detail"),
 }
 """Fields that are secret in one struct."""
 PUBLIC_IN = {(market_messages.CandleData, "volume")}
@@ -86,7 +88,12 @@ def filled_with(kind: type[msgspec.Struct], secret: str) -> Any:
     for field in msgspec.structs.fields(kind):
         inner = [each for each in structs_in(field.type) if each in TABLE]
         if is_secret(kind, field.name):
-            nested = {"problems": (secret,), "trade_ids": (secret,), "fees_other": {"BNB": secret}}
+            nested = {
+                "problems": (secret,),
+                "trade_ids": (secret,),
+                "fees_other": {"BNB": secret},
+                "details": {"limit": secret},
+            }
             values[field.name] = nested.get(field.name, secret)
         elif inner:
             values[field.name] = (filled_with(inner[0], secret),)
@@ -187,7 +194,8 @@ def marked_projection() -> Projection:
             slots=slots,
             **amounts,
         ),
-        replaced(events.risk("drawdown"), details=f"lost {MARK} USDT"),
+        replaced(events.risk("drawdown"), details=f"lost {MARK} USDT", figures={"drawdown": MARK}),
+        replaced(events.quoting(NotQuoting.BREAKER_OPEN), detail=f"lost {MARK} USDT"),
         replaced(events.alert("late_trade"), detail=f"{MARK} USDT"),
         replaced(events.reconciled(f"o{MARK}"), action=f"booked {MARK}"),
         replaced(
