@@ -29,7 +29,7 @@ from bus.log import Logger, get_logger, is_debugging
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
 from bus.service.lifecycle import flatten_errors, forever, run
 from bus.service.service import Service, open_service
-from bus.streams.decoding import decode_or_log
+from bus.streams.decoding import decode_or_log, log_undecodable
 from bus.streams.journal import Journal, Newest, newest
 from bus.streams.latest import LatestValues
 from bus.streams.ordered_consumer import Batch
@@ -94,6 +94,7 @@ __all__ = [
     "is_debugging",
     "last_per_subject",
     "leases",
+    "log_undecodable",
     "newest",
     "open_service",
     "pending",

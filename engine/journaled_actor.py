@@ -20,6 +20,7 @@ from bus import (
     OffsetLost,
     Received,
     decode_or_log,
+    log_undecodable,
     newest,
     read,
     read_durable,
@@ -65,7 +66,8 @@ async def claim_journal(
     """Claim a journal by committing its last step again, under the next epoch and without its `outputs` fields.
 
     A journal without steps is not claimed: its first step fences. Its actor starts at the ends of the `inputs` streams.
-    Raises: Fenced when another actor wrote meanwhile; Ambiguous, NoSpace or StreamGone when the commit failed.
+    Raises: Fenced when another actor wrote meanwhile; Ambiguous, NoSpace or StreamGone when the commit failed; FormatTooNew
+    when the journal needs a newer program.
     """
     journal = await Journal.open(bus, Stream.JOURNAL, subject)
     found = await newest(bus, Stream.JOURNAL, subject, kind, journal.last)
@@ -124,7 +126,7 @@ class JournaledActor(Generic[S]):
                 )
 
     def _log_undecodable(self, message: Received, error: UndecodableError) -> None:
-        self._log.error("undecodable", subject=message.subject, sequence=message.sequence, detail=str(error))
+        log_undecodable(message, error, self._log)
 
 
 async def _end_of(bus: Bus, stream: Stream) -> StreamOffset:

@@ -114,6 +114,7 @@ class Orchestrator:
                 is_last=is_last,
                 skipped=skipped,
                 log=self._service.log.bind(symbol=entry.symbol),
+                engine=self._leases.name,
             )
 
     async def _instrument(self, key: str) -> Instrument:

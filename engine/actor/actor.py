@@ -34,7 +34,7 @@ from engine.journaled_actor import ClaimedJournal, JournaledActor, claim_journal
 from engine.metrics import EngineMetrics
 from engine.quarantine import InputRef, PoisonInput
 from schemas import subjects
-from schemas.codec import UndecodableError, decode_as
+from schemas.codec import UndecodableError, UnknownKind, decode_as
 from schemas.engine.journal import (
     EngineStarted,
     EngineStopping,
@@ -82,6 +82,8 @@ class ActorContext(NamedTuple):
     skipped: frozenset[InputRef]
     """Poison inputs that a reset excluded."""
     log: Logger
+    engine: str = ""
+    """The name of the engine process."""
 
 
 class Actor(JournaledActor[Step]):
@@ -106,7 +108,7 @@ class Actor(JournaledActor[Step]):
         self._candles = candles
         self._account = context.market.account(context.bus, context.instrument)
         self._inbox = Inbox(self._offsets[Stream.ORDERS].sequence)
-        self._heartbeat = Heartbeat(context.bus, context.entry.venue, context.entry.symbol)
+        self._heartbeat = Heartbeat(context.bus, self._entry.venue, self._entry.symbol, context.engine)
         self._positions: tuple[Position, ...] = ()
         self._limits: tuple[PortfolioLimits, ...] = ()
         self._price_time = 0
@@ -198,6 +200,9 @@ class Actor(JournaledActor[Step]):
         match item:
             case DurableInput() as durable:
                 self._offsets[durable.stream] = durable.offset
+                if durable.unknown is not None:
+                    ref = InputRef(durable.stream, durable.offset.sequence)
+                    raise PoisonInput(ref, self._grid.step, durable.unknown)
                 if durable.event is not None:
                     event = await mark_late_trade(self._bus, self._grid.state, durable)
                     await self._process(event, ref=InputRef(durable.stream, durable.offset.sequence))
@@ -309,19 +314,23 @@ class Actor(JournaledActor[Step]):
         self, stream: Stream, filters: tuple[str, ...], decode: Callable[[Received], Input]
     ) -> None:
         async def put(stream: Stream, offset: StreamOffset, message: Received) -> None:
-            await self._inbox.put(DurableInput(stream, offset, self._decode(stream, message, decode)))
+            await self._inbox.put(self._decode(DurableInput(stream, offset, None), message, decode))
 
         await self._read_durable(stream, filters, put)
 
-    def _decode(self, stream: Stream, message: Received, decode: Callable[[Received], Input]) -> Input | None:
-        if InputRef(stream, message.sequence) in self._context.skipped:
+    def _decode(
+        self, skipped: DurableInput, message: Received, decode: Callable[[Received], Input]
+    ) -> DurableInput:
+        if InputRef(skipped.stream, message.sequence) in self._context.skipped:
             self._log.error("input_skipped", subject=message.subject, sequence=message.sequence)
-            return None
+            return skipped
         try:
-            return decode(message)
+            return skipped._replace(event=decode(message))
+        except UnknownKind as error:
+            return skipped._replace(unknown=error)
         except UndecodableError as error:
             self._log_undecodable(message, error)
-            return None
+            return skipped
 
     async def _follow(self, stream: Stream, filters: tuple[str, ...], kind: type[Latest]) -> None:
         async with LatestValues(self._bus, stream, filters) as latest:

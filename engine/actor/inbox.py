@@ -6,7 +6,7 @@ from collections import deque
 from typing import NamedTuple
 
 from bus import Received
-from schemas.codec import UndecodableError, decode, decode_as
+from schemas.codec import UndecodableError, UnknownKind, decode, decode_as
 from schemas.engine.control import Command, CommandName
 from schemas.engine.journal import (
     CommandReceived,
@@ -48,6 +48,8 @@ class DurableInput(NamedTuple):
     stream: Stream
     offset: StreamOffset
     event: Input | None
+    unknown: UnknownKind | None = None
+    """Set for a message of a newer version: the symbol must not go on without it."""
 
 
 class Inbox:

@@ -8,6 +8,7 @@ from bus import BusError, Fenced, Lease, LeaseProvider, Logger, Registry, Servic
 from bus.coordination.keyed_runner import KeyedRunner
 from bus.metrics import Gauge
 from engine.portfolio.actor import PortfolioActor
+from schemas.codec import FormatTooNew
 from schemas.subjects import ALL
 from schemas.units import VenueId
 
@@ -71,6 +72,9 @@ class PortfolioRunner:
         match cause:
             case Fenced():
                 log.error("fenced", detail=str(cause))
+            case FormatTooNew():
+                self._problems[venue] = str(cause)
+                log.error("format_too_new", detail=str(cause))
             case BusError():
                 self._problems[venue] = str(cause)
                 log.error("commit_failed", detail=str(cause))

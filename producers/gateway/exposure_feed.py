@@ -5,10 +5,11 @@ import asyncio
 from bus import Bus, LatestValues, Logger, Registry, decode_or_log, forever
 from producers.gateway.exposure import Exposure
 from schemas import subjects
+from schemas.codec import FormatTooNew
 from schemas.engine.journal import Step
 from schemas.engine.portfolio import PortfolioEntry, PortfolioLimits
 from schemas.subjects import Stream
-from schemas.units import VenueId
+from schemas.units import Symbol, VenueId
 from schemas.venue.account import Position
 
 
@@ -21,6 +22,7 @@ class ExposureFeed:
         self._venue = venue
         self._log = log
         self._is_limited = asyncio.Event()
+        self._too_new: set[Symbol] = set()
 
     async def run(self) -> None:
         """Follow all inputs, for ever."""
@@ -63,6 +65,16 @@ class ExposureFeed:
                 symbol = subjects.parse(message.subject).symbol
                 if symbol is None or symbol == subjects.ALL or self._exposure.is_served(symbol):
                     continue
-                step = decode_or_log(message, Step, self._log)
+                try:
+                    step = decode_or_log(message, Step, self._log)
+                except FormatTooNew as error:
+                    self._log_too_new(symbol, error)
+                    continue
                 if step is not None:
                     self._exposure.apply_remote(step.state)
+
+    def _log_too_new(self, symbol: Symbol, error: FormatTooNew) -> None:
+        # The symbol's last known decisions count on; its position comes from the account.
+        if symbol not in self._too_new:
+            self._too_new.add(symbol)
+            self._log.error("format_too_new", symbol=symbol, detail=str(error))

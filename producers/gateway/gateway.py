@@ -89,8 +89,10 @@ class Gateway:
     async def run(self) -> None:
         """Take over from the previous gateway, then act on each step as it is committed; for ever.
 
-        Raises: Fenced when another gateway took over.
+        Raises: Fenced when another gateway took over; FormatTooNew when the steps need a newer program, mostly before
+        anything is claimed.
         """
+        await self._last_step()
         subject = subjects.order_intent(self._venue, self.symbol)
         journal = await Journal.open(self._bus, Stream.ORDERS, subject)
         last = self._claim(await newest(self._bus, Stream.ORDERS, subject, OrderIntent, journal.last))
@@ -136,11 +138,14 @@ class Gateway:
 
     async def _restore_holdings(self) -> None:
         # Opening orders at the venue have to be known even if no new step follows for long.
-        subject = subjects.step(self._venue, self.symbol)
-        stored = await self._bus.last(Stream.JOURNAL, subject)
-        last = await newest(self._bus, Stream.JOURNAL, subject, Step, stored)
+        last = await self._last_step()
         if last is not None:
             self._holdings.apply(last.event.state, self._executor.unresolved)
+
+    async def _last_step(self) -> Newest[Step] | None:
+        subject = subjects.step(self._venue, self.symbol)
+        stored = await self._bus.last(Stream.JOURNAL, subject)
+        return await newest(self._bus, Stream.JOURNAL, subject, Step, stored)
 
     def _claim(self, last: Newest[OrderIntent] | None) -> OrderIntent:
         """Return the intent to commit at takeover: it repeats the cancels and queries of the last one, and places nothing.

@@ -116,3 +116,5 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The detail given by the guard behind `not_quoting`."""
     stride: int = 1
     """Distance between the levels in use, in intervals."""
+    minimum_reader: int = 1
+    """The oldest version (`schemas.formats.VIEW_VERSION`) that a program must know to show this grid."""
