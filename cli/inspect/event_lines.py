@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from cli.console import colour
-from schemas.codec import Event, UndecodableError, decode
+from schemas.codec import Event, FormatTooNew, UndecodableError, decode
 from schemas.engine.control import Command, CommandResult
-from schemas.engine.events import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
+from schemas.engine.events import AlertRaised, DecisionMade, EngineHeartbeat, Fill, Reconciled, RiskChanged
 from schemas.engine.journal import (
     CommandReceived,
     EngineStarted,
@@ -42,7 +42,7 @@ _HIGHLIGHTED = (RiskChanged, AlertRaised, CancelRejected, FeedChanged, Reconcile
 
 
 def event_line(subject: str, data: bytes, time_ns: int, *, is_coloured: bool) -> str:
-    """Return time, subject and event summary; data that is not an event is shown unchanged.
+    """Return time, subject and event summary; data that is not an event, or of an unknown type, is shown unchanged.
 
     `12:00:00.500 engine.sim.BTC-USDT_USDT.fill             buy  1 at 100, level -1, position 1`
     """
@@ -50,6 +50,8 @@ def event_line(subject: str, data: bytes, time_ns: int, *, is_coloured: bool) ->
     head = f"{colour(clock, DIM, is_enabled=is_coloured)} {colour(f'{subject:<40}', BOLD, is_enabled=is_coloured)}"
     try:
         event = decode(data)
+    except FormatTooNew as error:
+        return f"{head} {colour(str(error), YELLOW, is_enabled=is_coloured)}"
     except UndecodableError:
         return f"{head} {_raw(data)}"
     tint = _tint(event)
@@ -76,7 +78,7 @@ def summary(event: Event) -> str:
             | ResyncRequired()
         ):
             text = _cause(event)
-        case DecisionMade() | Fill() | RiskChanged() | Reconciled() | AlertRaised():
+        case DecisionMade() | Fill() | RiskChanged() | Reconciled() | AlertRaised() | EngineHeartbeat():
             text = _engine(event)
         case Command():
             text = f"{event.name}{_changes(event)} by {event.operator}{_because(event.reason)}"
@@ -204,7 +206,9 @@ def _cause(
             assert_never(event)
 
 
-def _engine(event: DecisionMade | Fill | RiskChanged | Reconciled | AlertRaised) -> str:
+def _engine(
+    event: DecisionMade | Fill | RiskChanged | Reconciled | AlertRaised | EngineHeartbeat,
+) -> str:
     match event:
         case DecisionMade():
             return f"{_decision(event.decision)}  (step {event.step})"
@@ -220,7 +224,10 @@ def _engine(event: DecisionMade | Fill | RiskChanged | Reconciled | AlertRaised)
         case Reconciled():
             return f"{event.finding} {event.client_order_id}: {event.action}"
         case AlertRaised():
-            return f"{event.severity} {event.code}{_because(event.detail)}"
+            end = " (ended)" if event.ended else ""
+            return f"{event.severity} {event.code}{end}{_because(event.detail)}"
+        case EngineHeartbeat():
+            return f"{event.engine} is alive"
         case _:
             assert_never(event)
 

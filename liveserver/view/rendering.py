@@ -208,9 +208,9 @@ def grid(label: MarketLabel, view: GridView) -> GridData:
 
 def alert(label: MarketLabel, event: RiskChanged | AlertRaised) -> RiskAlertData:
     if isinstance(event, RiskChanged):
-        reason, details, active = event.reason, event.details, event.active
+        reason, details, active, incident = event.reason, event.details, event.active, ""
     else:
-        reason, details, active = event.code, event.detail, True
+        reason, details, active, incident = event.code, event.detail, not event.ended, event.incident
     return RiskAlertData(
         symbol=label.symbol,
         venue=label.venue,
@@ -221,6 +221,7 @@ def alert(label: MarketLabel, event: RiskChanged | AlertRaised) -> RiskAlertData
         active=active,
         time=to_seconds(event.time),
         step=event.step,
+        incident=incident,
     )
 
 

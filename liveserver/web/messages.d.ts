@@ -47,7 +47,7 @@ export interface Grid extends OfMarket {
 export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"
 
 export interface RiskAlert extends OfMarket {
-  severity: Severity; reason: string; details: string; active: boolean; time: number
+  severity: Severity; reason: string; details: string; active: boolean; time: number; incident: string
 }
 
 export interface RiskStatus extends OfMarket {
@@ -63,7 +63,7 @@ export interface Control extends OfMarket {
 }
 
 export interface Status extends OfMarket {
-  feed: "up" | "down" | "gapped" | "unknown"; feed_reason: string; interval: string; intervals: string[]
+  feed: "up" | "down" | "gapped" | "unknown"; feed_reason: string; interval: string; intervals: string[]; problem: string
 }
 
 export interface Ticker extends OfMarket { bid: string; ask: string; last: string; time: number; time_ms: number }

@@ -186,7 +186,7 @@ async def test_a_poison_input_quarantines_its_symbol_alone(server: EmbeddedServe
     async with engine(server, "one") as one:
         await tick(bus)
         sequence = await poison(bus, await until_step(bus, has_orders))
-        alert = decode_as((await first_on(bus, Stream.ENGINE, subjects.alert(SIM, BTC))).data, AlertRaised)
+        alert = decode_as((await first_on(bus, Stream.ALERTS, subjects.alert(SIM, BTC))).data, AlertRaised)
         await tick(bus, ETH)
         await first_on(bus, Stream.JOURNAL, subjects.step(SIM, ETH))
         grid = await until_last(
@@ -206,7 +206,7 @@ async def test_a_reset_skips_the_poison_input(server: EmbeddedServer, bus: Bus) 
     async with engine(server, "one"):
         await tick(bus)
         sequence = await poison(bus, await until_step(bus, has_orders))
-        await first_on(bus, Stream.ENGINE, subjects.alert(SIM, BTC))
+        await first_on(bus, Stream.ALERTS, subjects.alert(SIM, BTC))
         reset = msgspec.structs.replace(COMMAND, name=CommandName.RESET, expires_time=2**62)
         await bus.store(subjects.command(SIM, BTC, CommandName.RESET), reset)
         answer = await first_on(bus, Stream.CONTROL, subjects.command_result(SIM, BTC))

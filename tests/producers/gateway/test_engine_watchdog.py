@@ -29,7 +29,7 @@ CLOSE = msgspec.structs.replace(decision(Side.BUY, "99", "c"), opens=False)
 
 
 async def alerts(bus: Bus, count: int) -> list[str]:
-    found = await first(bus, Stream.ENGINE, ALERTS, count)
+    found = await first(bus, Stream.ALERTS, ALERTS, count)
     return [event.code for event in found if isinstance(event, AlertRaised)]
 
 
