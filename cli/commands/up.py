@@ -21,7 +21,7 @@ from cli.config.file import DEFAULT_FILE, Configuration, load
 from cli.console import Console
 from cli.errors import CommandError
 from cli.stack.connection import DEFAULT_PORT
-from cli.stack.data_dir import DataDir, RunRecord, default_data_dir, fresh_replay_dir
+from cli.stack.data_dir import DATA_FORMAT, DataDir, RunRecord, default_data_dir, fresh_replay_dir
 from cli.stack.log_watch import LogFollower, LogWatch
 from cli.stack.ports import ChosenPort, choose
 from cli.stack.readiness import PARTS, until_ready
@@ -147,7 +147,7 @@ async def up(options: UpOptions) -> int:
     http = _choose_port("--http-port", options.http_port, configuration.http.port, HTTP_PORT, pages)
     bus = _choose_port("--bus-port", options.bus_port, configuration.bus_port, DEFAULT_PORT)
     data = DataDir(_data_dir(options))
-    with data.hold(), log_to_file(data):
+    with data.hold() as earlier_format, log_to_file(data):
         settings = StackSettings(
             configuration,
             data,
@@ -159,6 +159,10 @@ async def up(options: UpOptions) -> int:
             share_port=options.share_port,
         )
         console.print(f"opensqt: {_title(configuration)}; data in {data.root}")
+        if earlier_format is not None:
+            console.print(
+                f"data format {earlier_format} is now {DATA_FORMAT}: earlier versions cannot use it"
+            )
         for name, chosen, default in (("page", http, HTTP_PORT), ("bus", bus, DEFAULT_PORT)):
             if not chosen.is_default:
                 console.print(f"port {default} is in use: the {name} uses port {chosen.port}")
