@@ -9,6 +9,7 @@ again. Requests are sent by `executor`.
 
 import asyncio
 import time
+from contextlib import suppress
 
 import msgspec
 
@@ -37,6 +38,7 @@ from schemas.units import DurationNs, Symbol, TimeNs
 from schemas.venue.orders import Decision, OrderIntent, PlaceOrder
 
 IDLE_POLL_S = 0.2
+WITHDRAW_TIMEOUT_S = 5.0
 
 
 class Gateway:
@@ -125,6 +127,13 @@ class Gateway:
         while self._read_through < through or self._unfinished or self._executor.unresolved:  # noqa: ASYNC110
             # Polled: needed once in the life of a symbol, and three places would have to set an event.
             await asyncio.sleep(IDLE_POLL_S)
+
+    async def withdraw(self) -> None:
+        """Cancel the known opening orders, for at most `WITHDRAW_TIMEOUT_S`: this gateway stops, and none may follow."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WITHDRAW_TIMEOUT_S), asyncio.TaskGroup() as tasks:
+                for client_order_id in tuple(self._holdings.orders):
+                    tasks.create_task(self._executor.cancel(client_order_id))
 
     def status(self) -> dict[str, object]:
         """Return the symbol's part of /status."""

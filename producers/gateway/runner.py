@@ -109,6 +109,7 @@ class GatewayRunner:
                     self._problems[symbol] = str(cause)
                     if str(cause) != earlier_problem:
                         await self._report_refusal(symbol, cause)
+                    await gateway.withdraw()
                 raise
             finally:
                 del self._running[symbol]

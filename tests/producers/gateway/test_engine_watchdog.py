@@ -11,7 +11,7 @@ from producers.gateway.gateway import Gateway
 from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
 from schemas import subjects
-from schemas.engine.events import AlertRaised
+from schemas.engine.events import AlertRaised, EngineHeartbeat
 from schemas.grid.state import Slot, SlotOrder, SlotOrderState
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, Side
@@ -151,3 +151,19 @@ async def test_opening_orders_are_canceled_even_without_the_bus(
         assert set(served.venue.matching.account.open_orders[PERP]) == {"c"}
         task.cancel()
         await asyncio.wait([task])
+
+
+async def test_the_end_of_a_silence_refers_to_the_same_incident(
+    bus: Bus, service: Service, run_gateway: RunGateway
+) -> None:
+    context = new_context(service, silent_after_s=0.1)
+    beat = EngineHeartbeat(venue=SIM, symbol=PERP, engine="one", time=7)
+    async with run_gateway(context=context):
+        context.heartbeat.on_heartbeat(beat)
+        await first(bus, Stream.ALERTS, ALERTS, 1)
+        context.heartbeat.on_heartbeat(beat)
+        silent, heard = await first(bus, Stream.ALERTS, ALERTS, 2)
+    assert isinstance(silent, AlertRaised)
+    assert isinstance(heard, AlertRaised)
+    assert silent.incident == heard.incident == f"engine_silent.{subjects.registry_key(SIM, PERP)}.one.7"
+    assert (silent.ended, heard.ended) == (False, True)
