@@ -71,10 +71,9 @@ class GatewayRunner:
     def _symbol_status(self, symbol: Symbol) -> dict[str, object]:
         gateway = self._running.get(symbol)
         standing = self._runner.holder_text(escape(symbol), is_running=gateway is not None)
-        if gateway is not None:
-            return {"standing": standing, **gateway.status()}
         problem = self._problems.get(symbol)
-        return {"standing": standing, **({} if problem is None else {"problem": problem})}
+        problems = {} if problem is None else {"problem": problem}
+        return {"standing": standing, **problems, **({} if gateway is None else gateway.status())}
 
     def _on_change(self, tasks: asyncio.TaskGroup, symbol: Symbol, *, is_registered: bool) -> None:
         if retiring := self._retiring.pop(symbol, None):
