@@ -45,12 +45,12 @@ class HeartbeatMonitor:
         self._clock = clock
         self._deadline_s = clock() + max(first_s, timeout_s)
         self._received = asyncio.Event()
-        self._last: EngineHeartbeat | None = None
-        self._started = time.time_ns()
+        self.last = f"unknown.{time.time_ns()}"
+        """The engine's name and the time of its last heartbeat; without one, that of its receipt or of the start here."""
 
     def on_heartbeat(self, sent: EngineHeartbeat | None = None) -> None:
         """Record a heartbeat; `sent` is None for one of version 1, which has no content."""
-        self._last = sent
+        self.last = f"unknown.{time.time_ns()}" if sent is None else f"{sent.engine}.{sent.time}"
         self._deadline_s = self._clock() + self._timeout_s
         self._received.set()
 
@@ -58,13 +58,6 @@ class HeartbeatMonitor:
     def is_silent(self) -> bool:
         """The engine sent no heartbeat for too long."""
         return self._timeout_s > 0 and self._clock() >= self._deadline_s
-
-    @property
-    def last(self) -> str:
-        """The engine's name and the time of its last heartbeat; without one, the start of this gateway."""
-        if self._last is None:
-            return f"unknown.{self._started}"
-        return f"{self._last.engine}.{self._last.time}"
 
     async def wait_silent(self) -> None:
         """Wait until the engine is silent; for ever if the timeout is 0."""

@@ -67,6 +67,15 @@ def test_without_a_timeout_the_engine_is_never_silent() -> None:
     assert not HeartbeatMonitor(0, first_s=0).is_silent
 
 
+def test_each_silence_of_an_engine_of_version_1_is_an_incident_of_its_own() -> None:
+    monitor = HeartbeatMonitor(3)
+    incidents = [monitor.last]
+    for _ in range(2):
+        monitor.on_heartbeat()
+        incidents.append(monitor.last)
+    assert len(set(incidents)) == 3
+
+
 async def test_silence_and_its_end_can_be_awaited() -> None:
     monitor = HeartbeatMonitor(0.02, first_s=0)
     monitor.on_heartbeat()
