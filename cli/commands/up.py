@@ -20,6 +20,7 @@ from cli.commands.replay import play
 from cli.config.file import DEFAULT_FILE, Configuration, load
 from cli.console import Console
 from cli.errors import CommandError
+from cli.stack.alert_watch import AlertWatch
 from cli.stack.connection import DEFAULT_PORT
 from cli.stack.data_dir import DATA_FORMAT, DataDir, RunRecord, default_data_dir, fresh_replay_dir
 from cli.stack.log_watch import LogFollower, LogWatch
@@ -181,7 +182,10 @@ async def _supervise(settings: StackSettings, options: UpOptions, console: Conso
     logs = [LogFollower(name, log_file(settings.data, name)) for name in names]
     async with run_stack(settings, console.print) as stack:
         settings.data.write(_record(settings, stack))
-        async with background_task(LogWatch(logs, console.print).run(), "log watch"):
+        async with (
+            background_task(LogWatch(logs, console.print).run(), "log watch"),
+            background_task(AlertWatch(stack.bus, console.print).run(), "alert watch"),
+        ):
             try:
                 is_success = await _until_end(stack, settings, options, console, started_s)
             finally:
