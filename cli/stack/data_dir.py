@@ -107,6 +107,7 @@ class DataDir:
         if found is not None and found.format == number and self.format_record.exists():
             return
         try:
+            self.root.mkdir(parents=True, exist_ok=True)
             _write_atomically(self.format_record, FormatRecord(format=number, program=__version__))
         except OSError as error:
             raise _not_writable(self.root, error) from error
