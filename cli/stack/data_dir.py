@@ -151,7 +151,7 @@ class DataDir:
         except BlockingIOError:
             pid = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
             raise CommandError(
-                f"{self.root} is in use by another `opensqt up` or `opensqt migrate`, process {pid}: "
+                f"{self.root} is in use by another `opensqt up`, process {pid}: "
                 f"stop it (kill {pid}), or choose another directory with --data-dir"
             ) from None
         os.ftruncate(descriptor, 0)
