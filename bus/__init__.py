@@ -30,8 +30,16 @@ from bus.log import Logger, get_logger, is_debugging
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
 from bus.service.lifecycle import flatten_errors, forever, run
 from bus.service.service import Service, open_service
-from bus.streams.decoding import decode_or_log
-from bus.streams.journal import Journal, Newest, newest, record_before
+from bus.streams.decoding import (
+    decode_or_log,
+    log_undecodable,
+)
+from bus.streams.journal import (
+    Journal,
+    Newest,
+    newest,
+    record_before,
+)
 from bus.streams.latest import LatestValues
 from bus.streams.offsets import end_of, stored_at
 from bus.streams.ordered_consumer import Batch
@@ -97,6 +105,7 @@ __all__ = [
     "is_debugging",
     "last_per_subject",
     "leases",
+    "log_undecodable",
     "newest",
     "open_service",
     "pending",

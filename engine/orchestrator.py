@@ -114,4 +114,5 @@ class Orchestrator:
                 is_last=is_last,
                 skipped=skipped,
                 log=self._service.log.bind(symbol=entry.symbol),
+                engine=self._leases.name,
             )

@@ -35,6 +35,8 @@ from producers.market.symbol_changes import follow_symbol_changes
 from producers.retry import Outbox
 from producers.simulated.client.client import SimulatedVenue
 from schemas import subjects
+from schemas.codec import try_decode
+from schemas.engine.events import EngineHeartbeat
 from schemas.units import SECOND_NS, DurationNs, Symbol, VenueId
 
 
@@ -199,7 +201,11 @@ async def _lease_provider(stack: AsyncExitStack, bus: Bus, settings: Settings, r
 async def _heartbeat(stack: AsyncExitStack, bus: Bus, settings: Settings, symbol: Symbol) -> HeartbeatMonitor:
     monitor = HeartbeatMonitor(0 if settings.lock_step else settings.silent_after_s)
     subject = subjects.heartbeat(settings.venue, symbol)
-    stack.push_async_callback(await bus.subscribe(subject, lambda _: monitor.on_heartbeat()))
+    stack.push_async_callback(
+        await bus.subscribe(
+            subject, lambda sent: monitor.on_heartbeat(try_decode(sent.data, EngineHeartbeat))
+        )
+    )
     return monitor
 
 

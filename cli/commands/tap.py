@@ -28,6 +28,7 @@ STREAM_OF = {
     "account": Stream.ACCOUNT,
     "journal": Stream.JOURNAL,
     "engine": Stream.ENGINE,
+    "alert": Stream.ALERTS,
     "control": Stream.CONTROL,
 }
 """The stream of a subject, by the subject's first token."""

@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from cli.console import colour
-from schemas.codec import Event, UndecodableError, decode
+from schemas.codec import Event, FormatTooNew, UndecodableError, decode
 from schemas.engine.control import Command, CommandResult
 from schemas.engine.events import (
     AlertRaised,
     DecisionMade,
+    EngineHeartbeat,
     Fill,
     PositionCorrected,
     QuotingChanged,
@@ -61,7 +62,7 @@ _HIGHLIGHTED = (
 
 
 def event_line(subject: str, data: bytes, time_ns: int, *, is_coloured: bool) -> str:
-    """Return time, subject and event summary; data that is not an event is shown unchanged.
+    """Return time, subject and event summary; data that is not an event, or of an unknown type, is shown unchanged.
 
     `12:00:00.500 engine.sim.BTC-USDT_USDT.fill             buy  1 at 100, level -1, position 1`
     """
@@ -69,6 +70,8 @@ def event_line(subject: str, data: bytes, time_ns: int, *, is_coloured: bool) ->
     head = f"{colour(clock, DIM, is_enabled=is_coloured)} {colour(f'{subject:<40}', BOLD, is_enabled=is_coloured)}"
     try:
         event = decode(data)
+    except FormatTooNew as error:
+        return f"{head} {colour(str(error), YELLOW, is_enabled=is_coloured)}"
     except UndecodableError:
         return f"{head} {_raw(data)}"
     tint = _tint(event)
@@ -103,6 +106,7 @@ def summary(event: Event) -> str:
             | Reconciled()
             | PositionCorrected()
             | AlertRaised()
+            | EngineHeartbeat()
         ):
             text = _engine(event)
         case Command():
@@ -236,7 +240,14 @@ def _cause(
 
 
 def _engine(
-    event: DecisionMade | QuotingChanged | Fill | RiskChanged | Reconciled | PositionCorrected | AlertRaised,
+    event: DecisionMade
+    | Fill
+    | QuotingChanged
+    | RiskChanged
+    | Reconciled
+    | PositionCorrected
+    | AlertRaised
+    | EngineHeartbeat,
 ) -> str:
     match event:
         case DecisionMade():
@@ -253,7 +264,7 @@ def _engine(
             return _notice(event)
 
 
-def _notice(event: RiskChanged | Reconciled | PositionCorrected | AlertRaised) -> str:
+def _notice(event: RiskChanged | Reconciled | PositionCorrected | AlertRaised | EngineHeartbeat) -> str:
     match event:
         case RiskChanged():
             change = "started" if event.active else "ended"
@@ -263,7 +274,10 @@ def _notice(event: RiskChanged | Reconciled | PositionCorrected | AlertRaised) -
         case PositionCorrected():
             return _correction(event)
         case AlertRaised():
-            return f"{event.severity} {event.code}{_because(event.detail)}"
+            end = " (ended)" if event.ended else ""
+            return f"{event.severity} {event.code}{end}{_because(event.detail)}"
+        case EngineHeartbeat():
+            return f"{event.engine} is alive"
         case _:
             assert_never(event)
 

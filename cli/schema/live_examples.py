@@ -21,6 +21,7 @@ CURSORS = {
         ("CANDLES", 6000),
         ("ORDERS", 1987),
         ("ENGINE", 1260),
+        ("ALERTS", 87),
         ("CONTROL", 56),
         ("JOURNAL", 4569),
     )
@@ -149,6 +150,7 @@ RISK_ALERT = market.RiskAlertData(
     active=True,
     time=TIME_S,
     step=590,
+    incident="",
 )
 
 RISK_STATUS = market.RiskStatusData(

@@ -79,7 +79,9 @@ SERVER_MESSAGES = (
         MessageType.TRADE_HISTORY, (examples.FILL,), "The recent own trades, oldest first; part of the state."
     ),
     Variant(MessageType.GRID_STATE, examples.GRID, "The grid changed."),
-    Variant(MessageType.RISK_ALERT, examples.RISK_ALERT, "A guard changed, or the engine raised an alert."),
+    Variant(
+        MessageType.RISK_ALERT, examples.RISK_ALERT, "A guard changed, or a part raised or ended an alert."
+    ),
     Variant(MessageType.RISK_STATUS, examples.RISK_STATUS, "State: the active guards."),
     Variant(MessageType.QUOTING, examples.QUOTING, "The reason for not quoting changed."),
     Variant(MessageType.RECONCILIATION, examples.RECONCILIATION, "A reconciliation found a difference."),

@@ -82,6 +82,8 @@ class ActorContext(NamedTuple):
     log: Logger
     remembered: bytes = b""
     """The last record of the symbol's journal that this process committed; empty without one."""
+    engine: str = ""
+    """The name of the engine process."""
 
 
 class Actor(JournaledActor[Step]):
@@ -115,7 +117,7 @@ class Actor(JournaledActor[Step]):
         """When the first of the held reports was applied, by the loop's clock."""
         self._view = None if grid.state is None else view(grid.state, grid.step)
         """The grid as committed."""
-        self._heartbeat = Heartbeat(context.bus, context.entry.venue, context.entry.symbol)
+        self._heartbeat = Heartbeat(context.bus, context.entry.venue, context.entry.symbol, context.engine)
         self._readers = Readers(
             Source(
                 context.bus,
@@ -243,14 +245,7 @@ class Actor(JournaledActor[Step]):
     async def _handle(self, item: DurableInput | StateUpdate | OpenOrders) -> None:
         match item:
             case DurableInput() as durable:
-                self._offsets[durable.stream] = durable.offset
-                if durable.event is not None:
-                    ref = InputRef(durable.stream, durable.offset.sequence)
-                    message = MessageRef(stream=ref.source, sequence=ref.sequence)
-                    self._inputs.add(AppliedInput(durable.event, message, durable.trace))
-                    await self._process(durable.event, ref=ref)
-                if durable.stream is Stream.ORDERS:
-                    self._gates.orders.leave(durable.offset.sequence, self._journal.sequence)
+                await self._handle_durable(durable)
             case Ticker() as ticker:
                 await self._on_ticker(ticker)
             case OpenOrders() as sweep:
@@ -267,6 +262,18 @@ class Actor(JournaledActor[Step]):
                     await self._process(instrument)
             case (Candle() | FeedChanged() | TimePassed() | PortfolioLimits()) as event:
                 await self._process(event)
+
+    async def _handle_durable(self, durable: DurableInput) -> None:
+        ref = InputRef(durable.stream, durable.offset.sequence)
+        if durable.unknown is not None:
+            raise PoisonInput(ref, self._grid.step, durable.unknown)
+        self._offsets[durable.stream] = durable.offset
+        if durable.event is not None:
+            message = MessageRef(stream=ref.source, sequence=ref.sequence)
+            self._inputs.add(AppliedInput(durable.event, message, durable.trace))
+            await self._process(durable.event, ref=ref)
+        if durable.stream is Stream.ORDERS:
+            self._gates.orders.leave(durable.offset.sequence, self._journal.sequence)
 
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:

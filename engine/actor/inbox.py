@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from bus import Received
-from schemas.codec import UndecodableError, decode, decode_as
+from schemas.codec import UndecodableError, UnknownKind, decode, decode_as
 from schemas.engine.control import Command, CommandName
 from schemas.engine.journal import (
     CommandReceived,
@@ -54,6 +54,8 @@ class DurableInput(NamedTuple):
     event: Input | None
     trace: str = ""
     """The traceparent of the message; empty without one."""
+    unknown: UnknownKind | None = None
+    """Set for a message of a newer version: the symbol must not go on without it."""
 
 
 class Inbox:

@@ -165,10 +165,15 @@ def derived_events(step: Step) -> list[DerivedEvent]:
     ]
     fill_subject = subjects.fill(step.venue, step.symbol)
     out += [_derived(fill_subject, fill, step, index) for index, fill in enumerate(step.fills)]
-    out += [
-        _derived(notice_subject(notice), notice, step, index) for index, notice in enumerate(step.notices)
-    ]
+    for index, notice in enumerate(step.notices):
+        subject = notice_subject(notice)
+        out.append(DerivedEvent(subject, notice, notice_id(notice, f"{subject}.{step.step}.{index}")))
     return out
+
+
+def notice_id(notice: Notice, default: str) -> str:
+    """Return the message id of a notice: the incident of an alert, else `default`. Alerts of version 1 have none."""
+    return notice.message_id if isinstance(notice, AlertRaised) and notice.incident else default
 
 
 def notice_subject(notice: Notice) -> str:

@@ -14,7 +14,17 @@ from schemas.engine.events import (
 )
 from schemas.engine.journal import Input, Notice
 from schemas.grid.state import GridState
-from schemas.units import ClientOrderId, DurationNs, Figures, Money, Price, TimeNs
+from schemas.subjects import (
+    registry_key,
+)
+from schemas.units import (
+    ClientOrderId,
+    DurationNs,
+    Figures,
+    Money,
+    Price,
+    TimeNs,
+)
 from schemas.venue.account import OpenOrders, Position
 from schemas.venue.orders import Decision
 
@@ -76,8 +86,9 @@ class Draft:
             self.decisions.append(decision)
 
     def alert(self, severity: Severity, code: str, detail: str) -> None:
-        """Raise an alert for operators."""
+        """Raise an alert for operators. The incident is derived from the step: a repeated commit raises the same one."""
         state = self.state
+        key = registry_key(state.venue, state.symbol)
         self._notify(
             AlertRaised(
                 venue=state.venue,
@@ -87,6 +98,7 @@ class Draft:
                 detail=detail,
                 step=self.step,
                 time=self.time,
+                incident=f"{code}.{key}.{self.step}.{len(self.notices)}",
             )
         )
 

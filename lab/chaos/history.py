@@ -10,14 +10,24 @@ import aiohttp
 import msgspec
 
 from bus import Bus, FromSequence, OffsetLost, Received, read
+from cli.errors import CommandError
 from cli.inspect.audit import VenueRecords
 from engine.core.grid import Grid
 from engine.core.replay import replay
 from engine.core.upgrade import upgraded
 from producers.simulated.matching.orders import Arrival
 from schemas import subjects
-from schemas.codec import UndecodableError, decode, encode
-from schemas.engine.events import DecisionMade, Fill, PositionCorrected
+from schemas.codec import (
+    FormatTooNew,
+    UndecodableError,
+    decode,
+    encode,
+)
+from schemas.engine.events import (
+    DecisionMade,
+    Fill,
+    PositionCorrected,
+)
 from schemas.engine.journal import Step, SymbolEntry
 from schemas.formats import STATE_VERSION
 from schemas.grid.state import GridState
@@ -165,6 +175,8 @@ class HistoryRecorder:
     def _add(self, stored: Received) -> None:
         try:
             event = decode(stored.data)
+        except FormatTooNew as error:
+            raise CommandError(str(error)) from error
         except UndecodableError:
             self.history.undecodable += 1
             return

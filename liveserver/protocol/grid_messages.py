@@ -80,7 +80,7 @@ class GridData(MarketData, frozen=True, kw_only=True):
 
 
 class RiskAlertData(MarketData, frozen=True, kw_only=True):
-    """A guard was activated or cleared, or the engine raised an alert."""
+    """A guard was activated or cleared, or a part raised an alert, or its cause has ended."""
 
     severity: str
     """`LOW`, `MEDIUM`, `HIGH` or `CRITICAL`."""
@@ -91,11 +91,16 @@ class RiskAlertData(MarketData, frozen=True, kw_only=True):
     details: dict[str, str]
     """The figures behind it, by name; money in quote currency, another unit ends the name (`limit_s`). Empty for alerts."""
     active: bool
-    """Whether the guard is active; true for an alert."""
+    """Whether the guard is active; true for an alert, false for the end of its incident."""
     time: int
-    """Market time, in seconds since the epoch."""
+    """Market time, in seconds since the epoch; of an alert that follows from no step, the wall-clock time."""
     step: int
-    """The step of the journal from which it follows."""
+    """The step of the journal from which it follows; 0 when it follows from none."""
+    incident: str = ""
+    """The incident of an alert, which its end refers to; several messages may name one: show it once.
+
+    Empty for a guard, and for an alert of version 1.
+    """
 
 
 class ActiveRisk(msgspec.Struct, frozen=True, kw_only=True):

@@ -90,7 +90,14 @@ _MARKET: dict[str, Rule] = {"symbol": keep, "venue": keep, "market": keep}
 TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
     market.CandleData: dict.fromkeys(("time", "open", "high", "low", "close", "volume", "forming"), keep),
     market.TickerData: {**_MARKET, "bid": keep, "ask": keep, "last": keep, "time": keep, "time_ms": keep},
-    market.StatusData: {**_MARKET, "feed": keep, "feed_reason": hide, "interval": keep, "intervals": keep},
+    market.StatusData: {
+        **_MARKET,
+        "feed": keep,
+        "feed_reason": hide,
+        "interval": keep,
+        "intervals": keep,
+        "problem": keep,
+    },
     market.AccountData: {
         **_MARKET,
         "asset": keep,
@@ -201,6 +208,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "active": keep,
         "time": keep,
         "step": keep,
+        "incident": pseudonymize,
     },
     market.ActiveRisk: {
         "severity": keep,

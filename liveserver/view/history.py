@@ -23,7 +23,9 @@ SUBJECT_PATTERNS: dict[Stream, tuple[str, ...]] = {
         "engine.{}.{}.correction",
         "engine.{}.{}.alert",
         "engine.{}.{}.quoting",
+        "engine.{}.{}.alert",  # of version 1
     ),
+    Stream.ALERTS: ("alert.{}.{}",),
     Stream.CONTROL: ("control.{}.{}.result",),
     Stream.JOURNAL: ("journal.{}.{}.grid",),
 }

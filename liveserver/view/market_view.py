@@ -1,5 +1,6 @@
 """The view of one market: the folds of its events, and the messages rendered from them."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import assert_never
 
@@ -45,6 +46,8 @@ MAX_NOTICES = 50
 """Notices kept of each kind: alerts, reconciliations, corrections, command results."""
 MAX_QUOTING_CHANGES = 500
 """Changes of the reason for not quoting that are kept; the newest `MAX_NOTICES` are part of a snapshot."""
+MAX_INCIDENTS = 500
+"""Incidents remembered, so that one that several parts raise is shown once."""
 
 DEFAULT_INTERVAL = "1m"
 INTERVAL_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2592000}
@@ -97,6 +100,9 @@ class MarketView:
         self._reconciled: DedupWindow[Reconciled] = DedupWindow(MAX_NOTICES)
         self._corrections: DedupWindow[PositionCorrected] = DedupWindow(MAX_NOTICES)
         self._results: DedupWindow[CommandResult] = DedupWindow(MAX_NOTICES)
+        self._incidents: deque[str] = deque(maxlen=MAX_INCIDENTS)
+        self.problem = ""
+        """Why the grid cannot be shown: it needs a newer live server."""
 
     def rename(self, name: str) -> None:
         """Change the market's name for browsers."""
@@ -127,7 +133,8 @@ class MarketView:
                 return self._update(MessageType.POSITION, rendering.position, event)
             case GridView():
                 self._grid = event
-                return self._update(MessageType.GRID_STATE, rendering.grid, event)
+                grid = self._update(MessageType.GRID_STATE, rendering.grid, event)
+                return [*self.set_problem(""), *grid] if self.problem else grid
             case (
                 RiskChanged()
                 | QuotingChanged()
@@ -139,6 +146,11 @@ class MarketView:
                 return self._apply_notice(event)
             case _:
                 assert_never(event)
+
+    def set_problem(self, problem: str) -> list[MarketUpdate]:
+        """Set or clear (empty) the reason why the grid cannot be shown; return the messages that follow."""
+        self.problem = problem
+        return self._status_updates()
 
     def account(self, balances: Iterable[Balance]) -> Iterator[Message]:
         """Yield the account messages of these balances."""
@@ -257,7 +269,7 @@ class MarketView:
             case RiskChanged():
                 return self._apply_risk(event)
             case AlertRaised():
-                return self._apply_alert(event, f"{event.step} {event.code}")
+                return self._apply_incident(event)
             case QuotingChanged():
                 return self._apply_quoting(event)
             case Reconciled():
@@ -297,6 +309,14 @@ class MarketView:
         if known is None or known.time <= event.time:
             self._risks[event.reason] = event
         return [*updates, MarketUpdate(self._risk_status())] if updates else []
+
+    def _apply_incident(self, event: AlertRaised) -> list[MarketUpdate]:
+        if not event.incident:  # of version 1
+            return self._apply_alert(event, f"{event.step} {event.code}")
+        if event.message_id in self._incidents:
+            return []
+        self._incidents.append(event.message_id)
+        return self._apply_alert(event, event.message_id)
 
     def _apply_alert(self, event: RiskChanged | AlertRaised, name: str) -> list[MarketUpdate]:
         key = (event.time, name)
@@ -338,6 +358,7 @@ class MarketView:
             feed_reason=self._feed.reason if self._feed else "",
             interval=interval,
             intervals=self.intervals,
+            problem=self.problem,
         )
         return Message(MessageType.STATUS, data)
 

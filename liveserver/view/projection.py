@@ -120,6 +120,18 @@ class Projection:
             case _:
                 return []
 
+    def set_problem(self, market: Market, problem: str) -> list[Outgoing]:
+        """Show why the grid of a market cannot be shown; return the messages that follow. A later grid clears it."""
+        view = self._views.get(market) or self._add(market)
+        return [
+            Outgoing(Channel(market, update.interval), update.payload) for update in view.set_problem(problem)
+        ]
+
+    @property
+    def problems(self) -> dict[Market, str]:
+        """By market: why its grid cannot be shown."""
+        return {market: view.problem for market, view in self._views.items() if view.problem}
+
     def __len__(self) -> int:
         """Return the number of known markets."""
         return len(self._views)

@@ -230,10 +230,11 @@ def grid(label: MarketLabel, view: GridView) -> GridData:
 def alert(label: MarketLabel, event: RiskChanged | AlertRaised) -> RiskAlertData:
     details: dict[str, str] = {}
     if isinstance(event, RiskChanged):
-        reason, message, active = event.reason, event.details, event.active
+        reason, message, active, incident = event.reason, event.details, event.active, ""
         details = event.figures
     else:
-        reason, message, active = event.code, event.detail, True
+        reason, message, active = event.code, event.detail, not event.ended
+        incident = event.incident
     return RiskAlertData(
         symbol=label.symbol,
         venue=label.venue,
@@ -245,6 +246,7 @@ def alert(label: MarketLabel, event: RiskChanged | AlertRaised) -> RiskAlertData
         active=active,
         time=to_seconds(event.time),
         step=event.step,
+        incident=incident,
     )
 
 

@@ -53,7 +53,7 @@ export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"
 export type Figures = Record<string, string>
 
 export interface RiskAlert extends OfMarket {
-  severity: Severity; reason: string; message: string; details: Figures; active: boolean; time: number
+  severity: Severity; reason: string; message: string; details: Figures; active: boolean; time: number; incident: string
 }
 
 export interface RiskStatus extends OfMarket {
@@ -78,7 +78,7 @@ export interface Control extends OfMarket {
 }
 
 export interface Status extends OfMarket {
-  feed: "up" | "down" | "gapped" | "unknown"; feed_reason: string; interval: string; intervals: string[]
+  feed: "up" | "down" | "gapped" | "unknown"; feed_reason: string; interval: string; intervals: string[]; problem: string
 }
 
 export interface Ticker extends OfMarket { bid: string; ask: string; last: string; time: number; time_ms: number }

@@ -172,7 +172,10 @@ class PositionCorrected(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class AlertRaised(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A condition that needs an operator's attention."""
+    """A condition that needs an operator's attention, or its end: `alert.V.S`.
+
+    Any part may raise an alert. Several parts that find the same condition raise the same incident.
+    """
 
     venue: VenueId
     symbol: Symbol
@@ -180,4 +183,28 @@ class AlertRaised(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     code: str
     detail: str
     step: int
+    """The step of the journal from which it follows; 0 when it follows from none."""
     time: TimeNs
+    incident: str = ""
+    """What happened, once: `engine_silent.sim.BTC-USDT_USDT.engine.1700000000000000000`. Readers ignore repetitions.
+
+    Empty in version 1.
+    """
+    ended: bool = False
+    """Whether the incident is over."""
+
+    @property
+    def message_id(self) -> str:
+        """The `Nats-Msg-Id`: the same for every part that raises the incident, or ends it."""
+        return f"{self.incident}.ended" if self.ended else self.incident
+
+
+class EngineHeartbeat(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The engine of a symbol is alive: `heartbeat.V.S`, stored in no stream. Empty bodies in version 1."""
+
+    venue: VenueId
+    symbol: Symbol
+    engine: str
+    """The name of the engine process."""
+    time: TimeNs
+    """Wall-clock time."""

@@ -130,3 +130,5 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The position at the venue while it differs from the books: `position` plus `foreign_position`; else None."""
     foreign_position: SignedQuantity = ZERO
     """The account's position before the grid's first trade, not part of the grid."""
+    minimum_reader: int = 1
+    """The oldest version (`schemas.formats.VIEW_VERSION`) that a program must know to show this grid."""

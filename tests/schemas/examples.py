@@ -7,6 +7,7 @@ import msgspec
 from schemas.engine.events import (
     AlertRaised,
     DecisionMade,
+    EngineHeartbeat,
     QuotingChanged,
     Reconciled,
     ReconciliationFinding,
@@ -127,6 +128,7 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
     AlertRaised(
         venue=SIM, symbol=BTC, severity=Severity.MEDIUM, code="late_trade", detail="9001", step=3, time=TIME
     ),
+    EngineHeartbeat(venue=SIM, symbol=BTC, engine="engine", time=TIME),
     COMMAND,
     RESULT,
     INSTRUMENT,

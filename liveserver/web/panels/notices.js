@@ -98,6 +98,7 @@ function bannersOf(store) {
   const banners = [];
   if (server?.status === "cut")
     banners.push({ level: "high", text: "The live server is disconnected from the bus: the data may be outdated." });
+  if (status?.problem) banners.push({ level: "high", text: status.problem });
   if (status?.feed === "down" || status?.feed === "gapped") {
     const state = status.feed === "down" ? "is down" : "has missed data";
     const reason = status.feed_reason ? `: ${status.feed_reason}` : "";

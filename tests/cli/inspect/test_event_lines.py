@@ -13,7 +13,12 @@ from schemas.codec import Event, encode
 from schemas.engine.control import Command, CommandName
 from schemas.engine.events import DecisionMade, QuotingChanged
 from schemas.engine.journal import EngineStarted, EngineStopping
-from schemas.grid.view import NotQuoting
+from schemas.formats import (
+    STATE_VERSION,
+)
+from schemas.grid.view import (
+    NotQuoting,
+)
 from schemas.units import Side
 from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.market import Ticker
@@ -120,3 +125,18 @@ def test_undecodable_data_is_printed_as_one_printable_line(data: bytes) -> None:
     shown = event_line("a.b", data, 0, is_coloured=False)
 
     assert shown.isprintable()
+
+
+def test_an_event_that_needs_a_newer_program_is_one_clear_line() -> None:
+    data = b'{"type":"Step","venue":"sim","symbol":"BTC/USDT","step":4,"minimum_reader":99}'
+
+    shown = event_line("journal.sim.BTC-USDT.step", data, 0, is_coloured=False)
+
+    assert shown.endswith(
+        "this step of sim BTC/USDT was written by a newer version (format 99; this program reads up to "
+        f"{STATE_VERSION}): update this program before it runs here"
+    )
+
+
+def test_an_unknown_type_is_shown_unchanged() -> None:
+    assert event_line("a.b", b'{"type":"AddedLater"}', 0, is_coloured=False).endswith('{"type":"AddedLater"}')

@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from liveserver.protocol.server_messages import encode_message
 from liveserver.protocol.symbol_names import Channel, Market
 from liveserver.view.projection import Outgoing, Projection
 from schemas.codec import Event
-from schemas.engine.events import DecisionMade
+from schemas.engine.events import AlertRaised, DecisionMade
 from schemas.grid.view import NotQuoting
 from schemas.units import ClientOrderId
 from schemas.venue.market import FeedState
@@ -168,6 +169,32 @@ def test_grid_is_published_with_its_slots_and_accounting() -> None:
         (-2, "99", None, "EMPTY"),
     ]
     assert (data["total_profit"], data["paused"], data["not_quoting"]) == ("1.9", True, "paused")
+
+
+def incident(name: str, second: float, *, ended: bool = False) -> AlertRaised:
+    return replace(events.alert("silent", second=second), incident=name, ended=ended)
+
+
+def test_an_incident_that_two_parts_raise_is_published_once() -> None:
+    projection = Projection()
+    raised = [incident("a", 1), incident("a", 2), incident("b", 2), incident("a", 3, ended=True)]
+
+    published = [data for each in raised for _, data in _read(projection.apply(each, 1))]
+
+    shown = [("a", True), ("b", True), ("a", False)]
+    assert [(data["incident"], data["active"]) for data in published] == shown
+    assert [(data["incident"], data["active"]) for _, data in _snapshot(projection).state["notices"]] == shown
+
+
+def test_a_grid_that_is_too_new_is_a_problem_until_the_next_one() -> None:
+    projection = Projection()
+
+    [(kind, data)] = _read(projection.set_problem(MARKET, "update this program"))
+    after = _read(projection.apply(events.grid(), 1))
+
+    assert (kind, data["problem"]) == ("status", "update this program")
+    assert [(kind, data.get("problem")) for kind, data in after] == [("status", ""), ("grid_state", None)]
+    assert projection.problems == {}
 
 
 def test_guard_change_is_published_as_alert_and_risk_status() -> None:

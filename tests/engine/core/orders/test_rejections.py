@@ -8,6 +8,7 @@ from engine.core.step import Change
 from schemas.engine.control import CommandName
 from schemas.engine.events import AlertRaised, RiskChanged
 from schemas.grid.settings import GridSettings
+from schemas.subjects import registry_key
 from schemas.units import Side
 from schemas.venue.orders import OrderReport, OrderStatus, PlaceOrder, RejectReason
 from tests.engine.core.examples import (
@@ -100,6 +101,8 @@ def test_final_rejection_starts_the_cool_down_and_raises_an_alert(reason: Reject
     (alert,) = notices(reject(grid, reason))
     assert isinstance(alert, AlertRaised)
     assert alert.code == "order_refused"
+    key = registry_key(grid.state.venue, grid.state.symbol) if grid.state else ""
+    assert alert.incident == f"order_refused.{key}.{grid.step}.0"
     assert not orders_after(grid, 59)
     assert orders_after(grid, 60)
 
