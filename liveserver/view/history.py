@@ -21,7 +21,6 @@ SUBJECT_PATTERNS: dict[Stream, tuple[str, ...]] = {
         "engine.{}.{}.risk",
         "engine.{}.{}.reconciliation",
         "engine.{}.{}.correction",
-        "engine.{}.{}.alert",
         "engine.{}.{}.quoting",
         "engine.{}.{}.alert",  # of version 1
     ),
