@@ -235,18 +235,16 @@ def test_repeated_notices_are_published_once() -> None:
     projection = Projection()
     notices: list[Event] = [
         events.alert("disk"),
-        events.reconciled("a"),
-        events.corrected("1"),
         events.quoting(None),
         events.reconciled("a"),
+        events.corrected("1"),
         events.result("c1"),
     ]
 
     first = [kind for event in notices for kind, _ in _read(projection.apply(event, 1))]
     again = [kind for event in notices for kind, _ in _read(projection.apply(event, 2))]
 
-    assert first == ["risk_alert", "reconciliation", "position_corrected", "control"]
-    assert first == ["risk_alert", "quoting", "reconciliation", "control"]
+    assert first == ["risk_alert", "quoting", "reconciliation", "position_corrected", "control"]
     assert again == []
 
 
