@@ -65,7 +65,9 @@ class Journal:
         assert not self._has_failed, "a journal takes one commit at a time, and none after a failed one"
         self._has_failed = True  # until the commit succeeds
         if "previous_hash" in event.__struct_fields__:
-            event = msgspec.structs.replace(event, previous_hash=record_hash(self.record) if self.record else "")
+            event = msgspec.structs.replace(
+                event, previous_hash=record_hash(self.record) if self.record else ""
+            )
         record = encode(event)
         try:
             sequence = await self._bus.store(
