@@ -166,6 +166,16 @@ def price(text: str) -> Any:
         raise argparse.ArgumentTypeError(f"{error}, not {text!r}") from None
 
 
+def signed_quantity(text: str) -> Any:
+    """Parse a decimal quantity, which may be negative: `-0.153`."""
+    from cli import units
+
+    try:
+        return units.decimal(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, not {text!r}") from None
+
+
 def symbol(text: str) -> Any:
     """Parse a symbol, also in its form in subjects: `BTC/USDT:USDT`, `BTC-USDT_USDT`, `_all` (whole venue)."""
     from schemas.subjects import ALL, unescape

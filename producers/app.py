@@ -131,6 +131,8 @@ async def account(settings: Settings) -> None:
                 requests, bus = subjects.sweep(settings.venue), service.bus
                 unsubscribe = await bus.subscribe(requests, lambda m: publisher.on_sweep_message(m.data))
                 own.push_async_callback(unsubscribe)
+                intents = subjects.order_intents(settings.venue)
+                own.push_async_callback(await bus.subscribe(intents, publisher.traces.on_intent))
                 own.callback(bus.on_reconnect(publisher.request_sweep))
                 tasks.create_task(forever("stream", publisher.follow()), name="stream")
                 tasks.create_task(forever("sweep", publisher.run_sweeps(interval_s)), name="sweep")

@@ -16,7 +16,15 @@ import msgspec
 
 from schemas import subjects
 from schemas.engine.control import Command, CommandResult
-from schemas.engine.events import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
+from schemas.engine.events import (
+    AlertRaised,
+    DecisionMade,
+    Fill,
+    PositionCorrected,
+    QuotingChanged,
+    Reconciled,
+    RiskChanged,
+)
 from schemas.engine.journal import Step, SymbolEntry
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
 from schemas.engine.portfolio_journal import PortfolioStep
@@ -122,6 +130,8 @@ CHANNELS = (
     Channel(subjects.fill, {Fill: Delivery.ONCE}),
     Channel(subjects.risk, {RiskChanged: Delivery.ONCE}),
     Channel(subjects.reconciliation, {Reconciled: Delivery.ONCE}),
+    Channel(subjects.correction, {PositionCorrected: Delivery.ONCE}),
+    Channel(subjects.quoting, {QuotingChanged: Delivery.ONCE}),
     Channel(subjects.alert, {AlertRaised: Delivery.ONCE}),
     # CONTROL
     Channel(subjects.command, {Command: Delivery.ONCE}),

@@ -9,7 +9,15 @@ from typing import TypeVar
 import msgspec
 
 from schemas.engine.control import Command, CommandResult
-from schemas.engine.events import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
+from schemas.engine.events import (
+    AlertRaised,
+    DecisionMade,
+    Fill,
+    PositionCorrected,
+    QuotingChanged,
+    Reconciled,
+    RiskChanged,
+)
 from schemas.engine.journal import (
     CommandReceived,
     EngineStarted,
@@ -48,7 +56,9 @@ Event = (
     | DecisionMade
     | Fill
     | RiskChanged
+    | QuotingChanged
     | Reconciled
+    | PositionCorrected
     | AlertRaised
     | Command
     | CommandResult

@@ -141,6 +141,11 @@ def order_intent(venue: VenueId, symbol: Symbol) -> str:
     return subject("order", venue, symbol, "intent")
 
 
+def order_intents(venue: VenueId) -> str:
+    """Return the wildcard for the intents of all symbols of a venue."""
+    return f"order.{_venue_token(venue)}.*.intent"
+
+
 def order_report(venue: VenueId, symbol: Symbol) -> str:
     return subject("order", venue, symbol, "report")
 
@@ -247,6 +252,14 @@ def risk(venue: VenueId, symbol: Symbol) -> str:
 
 def reconciliation(venue: VenueId, symbol: Symbol) -> str:
     return subject("engine", venue, symbol, "reconciliation")
+
+
+def correction(venue: VenueId, symbol: Symbol) -> str:
+    return subject("engine", venue, symbol, "correction")
+
+
+def quoting(venue: VenueId, symbol: Symbol) -> str:
+    return subject("engine", venue, symbol, "quoting")
 
 
 def alert(venue: VenueId, symbol: Symbol) -> str:

@@ -21,7 +21,7 @@ from schemas.codec import try_decode
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.reasons import explain
 from schemas.grid.view import GridView, NotQuoting
-from schemas.subjects import ALL, Stream, registry_key
+from schemas.subjects import ALL, Stream, escape, registry_key
 from schemas.venue.fees import before_fees
 
 E = TypeVar("E", bound=msgspec.Struct)
@@ -128,6 +128,7 @@ def report(found: Status) -> str:
         lines.append(grids_table(found.grids, found.standings))
         lines += [""] * any(grid.not_quoting for grid in found.grids)
         lines += [not_quoting_line(grid, grid.not_quoting) for grid in found.grids if grid.not_quoting]
+        lines += [position_line(grid) for grid in found.grids if grid.venue_position is not None]
     else:
         lines.append("no symbol has a grid yet")
     lines += [limits_line(each) for each in found.limits if each.max_exposure or each.reason]
@@ -173,6 +174,16 @@ def not_quoting_line(grid: GridView, reason: NotQuoting) -> str:
     """Return why a grid is not quoting and what resolves it, in one line."""
     sentence, remedy = explain(reason, grid.not_quoting_detail)
     return f"{grid.symbol}: {sentence} {remedy}"
+
+
+def position_line(grid: GridView) -> str:
+    """Return the position at the venue, which differs from the books, and the command that accepts it."""
+    foreign = f" and {grid.foreign_position} foreign" if grid.foreign_position else ""
+    return (
+        f"{grid.symbol}: the venue has {grid.venue_position}, the books hold {grid.position}{foreign}. To book the "
+        f"difference: opensqt control reconcile {grid.venue} {escape(grid.symbol)} --accept {grid.venue_position} "
+        "--reason '...'"
+    )
 
 
 def money(value: Decimal) -> str:

@@ -20,6 +20,7 @@ from schemas.engine.journal import (
     TimePassed,
 )
 from schemas.engine.portfolio import PortfolioLimits
+from schemas.grid.state import GridState
 from schemas.subjects import Stream
 from schemas.units import TimeNs
 from schemas.venue.account import OpenOrders
@@ -51,6 +52,8 @@ class DurableInput(NamedTuple):
     stream: Stream
     offset: StreamOffset
     event: Input | None
+    trace: str = ""
+    """The traceparent of the message; empty without one."""
 
 
 class Inbox:
@@ -143,8 +146,10 @@ def command_received(message: Received) -> Input:
     return CommandReceived(command=decode_as(message.data, Command), received_time=time.time_ns())
 
 
-def requires_sweep(cause: Input) -> bool:
-    """Return whether an input has to be followed by a sweep."""
+def requires_sweep(cause: Input, state: GridState) -> bool:
+    """Return whether an input has to be followed by a sweep: a command, or a sweep that left one unanswered."""
+    if isinstance(cause, OpenOrders):
+        return bool(state.asked)
     return isinstance(cause, CommandReceived) and cause.command.name is CommandName.RECONCILE
 
 

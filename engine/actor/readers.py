@@ -19,6 +19,7 @@ from schemas.codec import UndecodableError, decode_as
 from schemas.engine.journal import Input, ResyncRequired, StreamOffset, SymbolEntry
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.subjects import Stream
+from schemas.traceparent import traceparent_in
 from schemas.venue.account import OpenOrders, Position
 from schemas.venue.market import FeedChanged, Ticker
 
@@ -86,7 +87,8 @@ class Readers:
         self, stream: Stream, filters: tuple[str, ...], decode: Callable[[Received], Input]
     ) -> None:
         async def put(stream: Stream, offset: StreamOffset, message: Received) -> None:
-            await self._inbox.put(DurableInput(stream, offset, self._decode(stream, message, decode)))
+            event = self._decode(stream, message, decode)
+            await self._inbox.put(DurableInput(stream, offset, event, traceparent_in(message.headers)))
 
         offset = self._source.offsets[stream]
         await read_durable_inputs(

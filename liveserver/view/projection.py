@@ -22,7 +22,14 @@ from liveserver.view.market_view import MarketEvent, MarketView
 from liveserver.view.rendering import LazyMessage
 from schemas.codec import Event
 from schemas.engine.control import CommandResult
-from schemas.engine.events import AlertRaised, Fill, Reconciled, RiskChanged
+from schemas.engine.events import (
+    AlertRaised,
+    Fill,
+    PositionCorrected,
+    QuotingChanged,
+    Reconciled,
+    RiskChanged,
+)
 from schemas.grid.view import GridView
 from schemas.subjects import ALL
 from schemas.units import Money, TimeNs, VenueId
@@ -102,7 +109,9 @@ class Projection:
                 | Fill()
                 | RiskChanged()
                 | AlertRaised()
+                | QuotingChanged()
                 | Reconciled()
+                | PositionCorrected()
                 | CommandResult()
             ):
                 if event.symbol == ALL:

@@ -10,7 +10,18 @@ intent; those of earlier steps are queried (`takeover`). Requests are sent by `e
 import asyncio
 import time
 
-from bus import Bus, FromSequence, Journal, OffsetLost, Received, Service, StepGate, forever, read
+from bus import (
+    Bus,
+    FromSequence,
+    Journal,
+    OffsetLost,
+    Received,
+    Service,
+    StepGate,
+    forever,
+    read,
+    trace_context,
+)
 from producers.gateway.context import GatewayContext, GatewayMetrics
 from producers.gateway.engine_watchdog import EngineWatchdog
 from producers.gateway.executor import IntentRef, OrderExecutor
@@ -23,6 +34,7 @@ from schemas import subjects
 from schemas.engine.events import AlertRaised, Severity
 from schemas.formats import record_hash
 from schemas.subjects import Stream
+from schemas.traceparent import traceparent_of
 from schemas.units import DurationNs, Symbol, TimeNs
 from schemas.venue.orders import Decision, OrderIntent, PlaceOrder
 
@@ -177,9 +189,10 @@ class Gateway:
             decisions = await self._without_expired(step, message.time_ns)
             if decisions:
                 intent = self._intent(epoch, step, message, decisions)
-                sequence = await journal.commit(intent)
-                ref = IntentRef(intent.created_time, sequence)
-                started = [self._executor.submit(decision, ref, tasks) for decision in decisions]
+                with trace_context(traceparent_of(step)):  # of the intent, and of what the tasks store
+                    sequence = await journal.commit(intent)
+                    ref = IntentRef(intent.created_time, sequence)
+                    started = [self._executor.submit(decision, ref, tasks) for decision in decisions]
         self._read_through = message.sequence
         if started:
             self._unfinished.add(message.sequence)

@@ -29,6 +29,7 @@ class StepHeader(msgspec.Struct, frozen=True, kw_only=True, tag="Step"):
     risk: RiskSummary | None = None
     intent: RecordRef | None = None
     previous_hash: str = ""
+    trace: str = ""
 
     def included(self, created: str) -> int:
         """Return the sequence up to which the step includes the order events of the ORDERS stream created at `created`."""

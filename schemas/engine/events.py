@@ -4,8 +4,10 @@ from enum import StrEnum
 
 import msgspec
 
+from schemas.grid.view import NotQuoting
 from schemas.units import (
     ClientOrderId,
+    Figures,
     Money,
     Price,
     Quantity,
@@ -80,7 +82,28 @@ class RiskChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     severity: Severity
     reason: str
     details: str
+    """A sentence for operators."""
     active: bool
+    step: int
+    time: TimeNs
+    figures: Figures = {}
+    """The figures behind the change, by name; empty in version 1."""
+
+
+class QuotingChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The reason why a symbol has no opening orders changed: `engine.V.S.quoting`.
+
+    `awaiting_venue` is recorded only once it has lasted for a second.
+    """
+
+    venue: VenueId
+    symbol: Symbol
+    previous: NotQuoting | None
+    """The reason recorded before; None while it was quoting."""
+    reason: NotQuoting | None
+    """The reason from now on; None when it quotes."""
+    detail: str
+    """The explanation given by the guard behind the reason; empty without one."""
     step: int
     time: TimeNs
 
@@ -108,6 +131,42 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     finding: ReconciliationFinding
     client_order_id: ClientOrderId
     action: str
+    step: int
+    time: TimeNs
+
+
+class CorrectedSlot(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a correction that was booked into one slot."""
+
+    level: int
+    quantity: SignedQuantity
+
+
+class PositionCorrected(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A difference from the venue's position, booked without a fill. Sums over fills have to include it."""
+
+    venue: VenueId
+    symbol: Symbol
+    quantity: SignedQuantity
+    """The change of the grid's position."""
+    price: Price
+    """The average price, rounded to a tick; `cost` is exact."""
+    cost: Money
+    """The sum of quantity times price, with the sign of the quantity, in quote."""
+    fee: Money
+    """The fees of the explaining trades, in quote; 0 without any."""
+    grid_profit: Money
+    """Profit of the quantity that it closed, net of the fees of both sides; 0 where it opens."""
+    position: SignedQuantity
+    """The grid's position after the correction."""
+    reason: str
+    """The operator's reason, or why it was booked automatically."""
+    operator: str
+    """Empty when it was booked automatically."""
+    slots: tuple[CorrectedSlot, ...]
+    """Where it was booked."""
+    trade_ids: tuple[TradeId, ...]
+    """The trades that it explains, such as a liquidation or a close by hand: they are never booked as fills."""
     step: int
     time: TimeNs
 

@@ -2,7 +2,7 @@
 /** The state of the shown symbol, folded from messages. No DOM; the caller passes the time. */
 
 /** @import { Reason } from "../api/reasons.js" */
-/** @import { Account, Grid, Message, Notice, Order, OrderReport, Position, Replay, RiskStatus, Server, Status, SymbolEntry, Ticker, Trade } from "../messages.js" */
+/** @import { Account, Correction, Grid, Message, Notice, Order, OrderReport, Position, Replay, RiskStatus, Server, Status, SymbolEntry, Ticker, Trade } from "../messages.js" */
 import { Bars, decimalPlaces } from "./bars.js";
 
 /** @typedef {"bars" | "orders" | "trades" | "position" | "account" | "grid" | "risk" | "notices" | "price" | "status" | "server" | "symbols" | "replay"} Part */
@@ -53,6 +53,11 @@ export class Store {
   risk = null;
   /** Oldest first. @type {Notice[]} */
   notices = [];
+  /** Differences from the venue's position that were booked without a fill, oldest first. @returns {Correction[]} */
+  get corrections() {
+    return this.notices.flatMap((notice) => (notice.type === "position_corrected" ? [notice.data] : []));
+  }
+
   /** @type {Ticker | null} */
   ticker = null;
   /** @type {Status | null} */
@@ -143,7 +148,9 @@ export class Store {
         this.#applyTrade(message.data);
         break;
       case "risk_alert":
+      case "quoting":
       case "reconciliation":
+      case "position_corrected":
       case "control":
         this.notices = [...this.notices, message].slice(-MAX_NOTICES);
         this.#markChanged("notices");

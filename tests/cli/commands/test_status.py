@@ -13,6 +13,7 @@ from cli.commands.status import (
     Status,
     collect,
     duration_text,
+    position_line,
     report,
 )
 from cli.inspect.assignments import SymbolAssignment, engine_label
@@ -77,6 +78,25 @@ def test_a_refused_preflight_is_reported_in_full() -> None:
     assert line.startswith(
         f"{waiting.symbol}: The preflight check rejected the symbol: balance refused: 0 USDT."
     )
+
+
+def test_a_position_that_differs_is_reported_with_the_command_that_accepts_it() -> None:
+    text = report(
+        Status(
+            bus="nats://here", parts=(), grids=(grid(position=Decimal("0.0016"), venue_position=Decimal(0)),)
+        )
+    )
+
+    assert "the venue has 0, the books hold 0.0016. To book the difference" in text
+    assert "opensqt control reconcile sim BTC-USDT_USDT --accept 0 --reason '...'" in text
+
+
+def test_a_foreign_position_is_reported_beside_the_books() -> None:
+    text = position_line(
+        grid(position=Decimal("0.0016"), venue_position=Decimal(2), foreign_position=Decimal(5))
+    )
+
+    assert "the venue has 2, the books hold 0.0016 and 5 foreign." in text
 
 
 def test_an_empty_stack_is_reported() -> None:

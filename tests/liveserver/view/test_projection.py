@@ -177,8 +177,23 @@ def test_guard_change_is_published_as_alert_and_risk_status() -> None:
     (alert, off), (status, data) = _read(projection.apply(events.risk("volume", active=False, second=2), 2))
 
     assert (alert, off["severity"], off["reason"], off["active"]) == ("risk_alert", "HIGH", "volume", False)
-    assert off["details"] == "volume 4.1 times the mean"
+    assert (off["message"], off["details"]) == ("volume 4.1 times the mean", {"volume_ratio": "4.1"})
     assert (status, data["status"], data["active"]) == ("risk_status", "normal", [])
+
+
+def test_an_alert_of_version_1_has_a_sentence_and_no_figures() -> None:
+    old = msgspec.structs.replace(events.risk("volume"), figures={})
+    (_, data), _ = _read(Projection().apply(old, 1))
+    assert (data["message"], data["details"]) == (old.details, {})
+
+
+def test_a_change_of_quoting_is_published_and_kept() -> None:
+    projection = Projection()
+    [(kind, data)] = _read(projection.apply(events.quoting(NotQuoting.PAUSED), 1))
+    assert (kind, data["previous"], data["reason"]) == ("quoting", None, "paused")
+    assert data["text"] == "The symbol was paused by an operator; closing orders continue."
+    (market,) = projection.names
+    assert [each.reason for each in projection.view(market).quoting_changes()] == ["paused"]
 
 
 def test_older_guard_change_does_not_override_a_newer_one() -> None:
@@ -191,12 +206,20 @@ def test_older_guard_change_does_not_override_a_newer_one() -> None:
 
 def test_repeated_notices_are_published_once() -> None:
     projection = Projection()
-    notices: list[Event] = [events.alert("disk"), events.reconciled("a"), events.result("c1")]
+    notices: list[Event] = [
+        events.alert("disk"),
+        events.reconciled("a"),
+        events.corrected("1"),
+        events.quoting(None),
+        events.reconciled("a"),
+        events.result("c1"),
+    ]
 
     first = [kind for event in notices for kind, _ in _read(projection.apply(event, 1))]
     again = [kind for event in notices for kind, _ in _read(projection.apply(event, 2))]
 
-    assert first == ["risk_alert", "reconciliation", "control"]
+    assert first == ["risk_alert", "reconciliation", "position_corrected", "control"]
+    assert first == ["risk_alert", "quoting", "reconciliation", "control"]
     assert again == []
 
 
@@ -247,7 +270,9 @@ def test_snapshot_starts_with_history_orders_and_account_state() -> None:
         "status",
         "trade_history",
         "risk_alert",
+        "quoting",
         "reconciliation",
+        "position_corrected",
         "control",
         "ticker",
         "symbols",
@@ -295,6 +320,8 @@ EVERYTHING: list[Event] = [
     events.fill("1", second=1),
     events.risk("volume", second=1),
     events.alert("disk", second=2),
+    events.quoting(NotQuoting.PAUSED, second=3),
     events.reconciled("a", second=3),
+    events.corrected("-0.0016", second=3),
     events.result("c1", second=4),
 ]
