@@ -113,8 +113,10 @@ CHANNELS = (
     # JOURNAL
     Channel(subjects.step, {Step: Delivery.FENCED}),
     Channel(subjects.portfolio_step, {PortfolioStep: Delivery.FENCED}),
+    Channel(subjects.venue_portfolio_step, {PortfolioStep: Delivery.FENCED}),
     Channel(subjects.grid, {GridView: Delivery.FENCED}),
     Channel(subjects.limits, {PortfolioLimits: Delivery.FENCED}),
+    Channel(subjects.venue_limits, {PortfolioLimits: Delivery.FENCED}),
     # ENGINE
     Channel(subjects.decision, {DecisionMade: Delivery.ONCE}),
     Channel(subjects.fill, {Fill: Delivery.ONCE}),

@@ -28,6 +28,7 @@ from engine.actor.publisher import Publisher
 from engine.actor.shutdown import IsLast, decide_until_stopped
 from engine.core.blocking import detail_of
 from engine.core.grid import Grid
+from engine.core.startup.adoption import earlier_generations
 from engine.core.step import Change
 from engine.core.view import view
 from engine.journaled_actor import ClaimedJournal, JournaledActor, claim_journal
@@ -45,6 +46,7 @@ from schemas.engine.journal import (
     TimePassed,
 )
 from schemas.engine.portfolio import PortfolioLimits
+from schemas.grid.state import EarlierGenerations
 from schemas.grid.view import NotQuoting
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS
@@ -94,6 +96,7 @@ class Actor(JournaledActor[Step]):
         grid: Grid,
         publisher: Publisher,
         candles: Candles,
+        earlier: EarlierGenerations | None,
     ) -> None:
         super().__init__(context.bus, claimed, context.log)
         self._context = context
@@ -109,6 +112,7 @@ class Actor(JournaledActor[Step]):
         self._heartbeat = Heartbeat(context.bus, context.entry.venue, context.entry.symbol)
         self._positions: tuple[Position, ...] = ()
         self._limits: tuple[PortfolioLimits, ...] = ()
+        self._earlier = earlier
         self._price_time = 0
         self._is_stopping = False
 
@@ -121,10 +125,11 @@ class Actor(JournaledActor[Step]):
         bus, entry, log = context.bus, context.entry, context.log
         subject = subjects.step(entry.venue, entry.symbol)
         claimed = await claim_journal(bus, subject, Step, inputs=INPUTS, outputs=OUTPUTS, log=log)
-        grid = Grid(None, 0)
+        grid, earlier = Grid(None, 0), None
         if (last := claimed.last) is not None:
             is_added_again = last.state.generation < entry.generation
             grid = Grid(None if is_added_again else last.state, last.step)
+            earlier = earlier_generations(last.state) if is_added_again else None
             if not is_added_again and context.market.silence is not None:
                 context.market.silence.on_tick(last.state.price_time)
         grid_subject = subjects.grid(entry.venue, entry.symbol)
@@ -133,7 +138,7 @@ class Actor(JournaledActor[Step]):
         settings = entry.settings if grid.state is None else grid.state.settings
         candles = context.candles(bus, entry.venue, entry.symbol, settings)
         await candles.load()
-        return cls(context, claimed, grid, publisher, candles)
+        return cls(context, claimed, grid, publisher, candles, earlier)
 
     async def run(self) -> None:
         """Run the symbol until it is removed.
@@ -217,9 +222,8 @@ class Actor(JournaledActor[Step]):
 
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:
-            await self._process(
-                symbol_added(self._entry, self._context.instrument, ticker.time), *self._limits
-            )
+            added = symbol_added(self._entry, self._context.instrument, ticker.time, self._earlier)
+            await self._process(added, *self._limits)
         if self._grid.state is not None and self._grid.state.startup is not None:
             await self._process(*await self._account.read())
         await self._process(*await self._candles.before(ticker.time))
@@ -294,7 +298,7 @@ class Actor(JournaledActor[Step]):
             pumps["feed"] = self._follow(Stream.MARKET, feed, FeedChanged)
         if position := self._market.position_subjects(venue, symbol):
             pumps["position"] = self._follow(Stream.ACCOUNT, position, Position)
-        if limits := self._market.limits_subjects(venue):
+        if limits := self._market.limits_subjects():
             pumps["limits"] = self._follow(Stream.JOURNAL, limits, PortfolioLimits)
         pumps["candles"] = self._candles.follow(self._inbox.put_update)
         pumps["grids"] = self._publisher.run_grids()

@@ -18,6 +18,7 @@ from schemas.engine.journal import (
     TimePassed,
 )
 from schemas.engine.portfolio import PortfolioLimits
+from schemas.grid.state import EarlierGenerations
 from schemas.subjects import Stream
 from schemas.units import TimeNs
 from schemas.venue.account import OpenOrders
@@ -129,7 +130,9 @@ def requires_sweep(cause: Input) -> bool:
     return isinstance(cause, CommandReceived) and cause.command.name is CommandName.RECONCILE
 
 
-def symbol_added(entry: SymbolEntry, instrument: Instrument, now: TimeNs) -> SymbolAdded:
+def symbol_added(
+    entry: SymbolEntry, instrument: Instrument, now: TimeNs, earlier: EarlierGenerations | None = None
+) -> SymbolAdded:
     """Return the first input of a symbol."""
     return SymbolAdded(
         venue=entry.venue,
@@ -139,6 +142,7 @@ def symbol_added(entry: SymbolEntry, instrument: Instrument, now: TimeNs) -> Sym
         settings=entry.settings,
         instrument=instrument,
         time=now,
+        earlier=earlier,
     )
 
 

@@ -253,6 +253,7 @@ def _first_state(added: SymbolAdded) -> GridState:
         settings=added.settings,
         instrument=added.instrument,
         startup=startup.startup_of(added.settings),
+        earlier=added.earlier,
     )
 
 

@@ -51,6 +51,7 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
         first_time=accounts.first_time,
         time=state.time,
         stride=state.stride,
+        earlier_profit=ZERO if state.earlier is None else state.earlier.profit,
     )
 
 

@@ -123,6 +123,17 @@ class Accounts(msgspec.Struct, kw_only=True):
     """The value at which it was booked; included in `cash` with the opposite sign."""
 
 
+class EarlierGenerations(msgspec.Struct, frozen=True, kw_only=True):
+    """What the earlier generations of a symbol left: each time it is added again, its accounts start at zero."""
+
+    profit: Money
+    """Total profit of all of them, each marked at its last price, or at the price at which its position was adopted."""
+    position: SignedQuantity
+    """The position of the last one that is not adopted yet."""
+    price: Price
+    """The price at which it is marked."""
+
+
 class MonitoredSymbol(msgspec.Struct, kw_only=True):
     """A symbol monitored by the market risk guard: its latest closed candles and their assessment."""
 
@@ -311,3 +322,5 @@ class GridState(msgspec.Struct, kw_only=True):
     """The time of the newest payment dropped from `funding_ids`: an unknown payment up to here is not booked."""
     resync: Resync | None = None
     """The pending reading of orders and trades from the venue; None normally."""
+    earlier: EarlierGenerations | None = None
+    """The result of the earlier generations; None when the symbol was added once."""

@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from schemas.grid.settings import GridMode
-from schemas.units import ClientOrderId, Money, Price, Side, SignedQuantity, Symbol, TimeNs, VenueId
+from schemas.units import ZERO, ClientOrderId, Money, Price, Side, SignedQuantity, Symbol, TimeNs, VenueId
 
 
 class NotQuoting(StrEnum):
@@ -116,3 +116,5 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The detail given by the guard behind `not_quoting`."""
     stride: int = 1
     """Distance between the levels in use, in intervals."""
+    earlier_profit: Money = ZERO
+    """Total profit of the earlier generations of the symbol, which `total_profit` does not include."""

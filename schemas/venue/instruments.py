@@ -46,6 +46,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         return floor_to(quantity, self.lot_size)
 
 
+def quote_of(symbol: Symbol) -> str:
+    """Return the quote currency in the name of a symbol: `USDT` of `BTC/USDT:USDT`; empty when there is none."""
+    return symbol.partition("/")[2].partition(":")[0]
+
+
 def floor_to(value: Decimal, step: Decimal) -> Decimal:
     """Return the largest multiple of `step` not above `value`, with the number of decimals of `step`."""
     return ((value / step).to_integral_value(ROUND_FLOOR) * step).quantize(step)
