@@ -59,11 +59,10 @@ def merged(old: Sequence[OldPortfolio]) -> PortfolioState:
         if not portfolio.currencies:
             state.breaker = worse(state.breaker, _copied(before.breaker, with_sums=False))
         for currency in portfolio.currencies:
-            known = state.buckets.get(currency, Bucket())
-            state.buckets[currency] = Bucket(
-                is_exposed=known.is_exposed or before.is_exposed,
-                breaker=worse(known.breaker, _copied(before.breaker, with_sums=is_alone)),
-            )
+            new = Bucket(is_exposed=before.is_exposed, breaker=_copied(before.breaker, with_sums=is_alone))
+            known = state.buckets.setdefault(currency, new)
+            known.is_exposed |= new.is_exposed
+            known.breaker = worse(known.breaker, new.breaker)
     return state
 
 

@@ -101,7 +101,8 @@ def test_names_and_addresses_are_unique() -> None:
     [
         ("order_report", "order.{venue}.{symbol}.report"),
         ("live_candle", "market.{venue}.{symbol}.candle.{interval}"),
-        ("portfolio_step", "journal.{venue}._all.step"),
+        ("portfolio_step", "journal._all._all.step"),
+        ("venue_portfolio_step", "journal.{venue}._all.step"),
         ("balance", "account.{venue}.balance.{asset}"),
         ("command", "control.{venue}.{symbol}.{name}"),
         ("heartbeat", "heartbeat.{venue}.{symbol}"),
@@ -117,7 +118,8 @@ def test_addresses_name_their_parameters(name: str, address: str) -> None:
 @pytest.mark.parametrize(
     ("subject", "name"),
     [
-        ("journal.sim._all.step", "portfolio_step"),
+        ("journal._all._all.step", "portfolio_step"),
+        ("journal.sim._all.step", "venue_portfolio_step"),
         ("journal.sim.BTC-USDT.step", "step"),
         ("control.sim.BTC-USDT.result", "command_result"),
         ("control.sim.BTC-USDT.pause", "command"),

@@ -8,9 +8,10 @@ from engine.core.portfolio.portfolio import Portfolio
 from engine.core.portfolio.step import PortfolioChange
 from schemas.engine.control import CommandName, CommandOutcome, CommandResult
 from schemas.engine.events import Fill, RiskChanged
-from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioSettings
+from schemas.engine.portfolio import BucketLimits, OrderLatency, PortfolioEntry, PortfolioSettings
 from schemas.engine.portfolio_journal import (
     AddRequested,
+    Bucket,
     CommandForAll,
     Market,
     PortfolioInput,
@@ -52,6 +53,14 @@ def step(portfolio: Portfolio, *inputs: PortfolioInput) -> PortfolioChange:
 def state_of(portfolio: Portfolio) -> PortfolioState:
     assert portfolio.state is not None
     return portfolio.state
+
+
+def bucket(portfolio: Portfolio, currency: str = "USDT") -> Bucket:
+    return state_of(portfolio).buckets.setdefault(currency, Bucket())
+
+
+def limits(portfolio: Portfolio, currency: str = "USDT") -> BucketLimits:
+    return portfolio.limits().bucket(currency)
 
 
 def symbol(
@@ -102,7 +111,11 @@ def for_all(
     command = msgspec.structs.replace(
         COMMAND, name=name, venue=venue, symbol=Symbol(ALL), time=0, expires_time=30 * SECOND_NS
     )
-    return CommandForAll(command=command, received_time=received * SECOND_NS, markets=tuple(market(symbol) for symbol in symbols))
+    return CommandForAll(
+        command=command,
+        received_time=received * SECOND_NS,
+        markets=tuple(market(symbol) for symbol in symbols),
+    )
 
 
 def add(
