@@ -21,8 +21,8 @@ from bus import (
     wait_for_symbols,
 )
 from producers.account.publisher import AccountPublisher
+from producers.gateway.context import GatewayContext, GatewayMetrics
 from producers.gateway.engine_watchdog import HeartbeatMonitor
-from producers.gateway.executor import GatewayContext, GatewayMetrics
 from producers.gateway.exposure import Exposure
 from producers.gateway.exposure_feed import ExposureFeed
 from producers.gateway.gateway import Gateway

@@ -11,7 +11,7 @@ VenueError
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from schemas.units import ClientOrderId, DurationNs, Symbol, TradeId, VenueId
+from schemas.units import ClientOrderId, DurationNs, Symbol, TimeNs, TradeId, VenueId
 from schemas.venue.account import Balance, OpenOrder, Position
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
@@ -155,9 +155,11 @@ class OrderEntry(Protocol):
     @property
     def venue(self) -> VenueId: ...
 
-    async def place(self, symbol: Symbol, order: PlaceOrder) -> OrderReport:
+    async def place(self, symbol: Symbol, order: PlaceOrder, timestamp: TimeNs) -> OrderReport:
         """Place an order and return its acceptance; the report does not include fills.
 
+        `timestamp` is the wall-clock time, in nanoseconds, from which the venue counts the receive window: it rejects the
+        request as TOO_LATE when the window has passed on arrival.
         Raises: RequestRejected.
         """
         ...
@@ -178,5 +180,5 @@ class OrderEntry(Protocol):
 
     @property
     def receive_window(self) -> DurationNs:
-        """Nanoseconds after sending during which a request may be carried out; later, OrderUnknown is final."""
+        """Nanoseconds after its timestamp during which a request may be carried out; later, OrderUnknown is final."""
         ...

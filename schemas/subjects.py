@@ -152,6 +152,10 @@ def order_report(venue: VenueId, symbol: Symbol) -> str:
     return subject("order", venue, symbol, "report")
 
 
+def order_request(venue: VenueId, symbol: Symbol) -> str:
+    return subject("order", venue, symbol, "request")
+
+
 def own_trade(venue: VenueId, symbol: Symbol) -> str:
     return subject("order", venue, symbol, "trade")
 

@@ -19,7 +19,7 @@ class PlaceRequest(NewOrder, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     timestamp: TimeNs
-    """Wall-clock time of sending."""
+    """Wall-clock time from which the receive window counts."""
     receive_window: DurationNs | None = None
     """Maximum age at which the request is carried out; None: the venue's default."""
 

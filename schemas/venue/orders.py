@@ -75,6 +75,8 @@ class RejectReason(StrEnum):
     """Not sent by the gateway: the exposure of all symbols could exceed its limit."""
     ENGINE_SILENT = "engine_silent"
     """Not sent by the gateway: it has received no heartbeat from the engine for too long."""
+    RECORDS_LOST = "records_lost"
+    """Not sent by the gateway: steps were changed or lost, and the engine has not resynchronized yet."""
 
 
 class ReportSource(StrEnum):

@@ -10,7 +10,7 @@ import pytest
 
 from bus import Bus, FreeRunning, Service, open_service
 from bus.metrics import CollectorRegistry
-from producers.gateway.executor import GatewayContext, GatewayMetrics
+from producers.gateway.context import GatewayContext, GatewayMetrics
 from producers.gateway.gateway import Gateway
 from producers.simulated.app import RunningVenue, serving
 from producers.simulated.client.client import SimulatedVenue

@@ -3,8 +3,8 @@
 import msgspec
 
 from bus import Bus, Service
+from producers.gateway.context import GatewayContext
 from producers.gateway.engine_watchdog import HeartbeatMonitor
-from producers.gateway.executor import GatewayContext
 from producers.gateway.exposure import Exposure
 from producers.gateway.latency import OrderLatencies
 from producers.gateway.rate_limiter import VenueRateLimiter

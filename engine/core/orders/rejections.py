@@ -45,6 +45,7 @@ def on_order_ended(draft: Draft, slot: Slot, order: SlotOrder, report: OrderRepo
             | RejectReason.TOO_LATE
             | RejectReason.NOT_FOUND
             | RejectReason.ENGINE_SILENT
+            | RejectReason.RECORDS_LOST
         ):
             _pause(draft, slot, RETRY_PAUSE_NS)
         case RejectReason.REDUCE_ONLY:

@@ -27,7 +27,7 @@ from producers.simulated.wire import (
     ServerTime,
     to_json,
 )
-from schemas.units import SECOND_NS, ClientOrderId, DurationNs, Symbol, TradeId, VenueId
+from schemas.units import SECOND_NS, ClientOrderId, DurationNs, Symbol, TimeNs, TradeId, VenueId
 from schemas.venue.account import Balance, OpenOrder, Position
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead
@@ -145,7 +145,8 @@ class SimulatedVenue:
     async def balances(self) -> list[Balance]:
         return await self._get("balances", list[Balance])
 
-    async def place(self, symbol: Symbol, order: PlaceOrder) -> OrderReport:
+    async def place(self, symbol: Symbol, order: PlaceOrder, timestamp: TimeNs | None = None) -> OrderReport:
+        """Place an order; without a timestamp, that of now is sent."""
         request = PlaceRequest(
             symbol=symbol,
             side=order.side,
@@ -154,7 +155,7 @@ class SimulatedVenue:
             client_order_id=order.client_order_id,
             post_only=order.post_only,
             reduce_only=order.reduce_only,
-            timestamp=time_ns(),
+            timestamp=time_ns() if timestamp is None else timestamp,
             receive_window=self._receive_window,
         )
         return await self._request("POST", "order", OrderReport, body=to_json(request))

@@ -5,8 +5,8 @@ import asyncio
 import msgspec
 
 from bus import Bus, FreeRunning, Service, open_service
+from producers.gateway.context import GatewayMetrics
 from producers.gateway.engine_watchdog import HeartbeatMonitor
-from producers.gateway.executor import GatewayMetrics
 from producers.gateway.gateway import Gateway
 from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue

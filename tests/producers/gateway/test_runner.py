@@ -22,7 +22,7 @@ from bus import (
 )
 from bus.coordination.membership import Claim, Member
 from producers.gateway import runner as module
-from producers.gateway.executor import GatewayMetrics
+from producers.gateway.context import GatewayMetrics
 from producers.gateway.gateway import Gateway
 from producers.gateway.runner import GatewayRunner
 from producers.simulated.app import RunningVenue
