@@ -18,7 +18,7 @@ from cli.inspect.assignments import SymbolAssignment, engine_label, fetch_assign
 from cli.inspect.discovery import DiscoveredService, discover
 from cli.stack.connection import bus_url, connect_to_bus
 from schemas.codec import try_decode
-from schemas.engine.portfolio import PortfolioLimits
+from schemas.engine.portfolio import BucketLimits, PortfolioLimits
 from schemas.grid.reasons import explain
 from schemas.grid.view import GridView, NotQuoting
 from schemas.subjects import ALL, Stream, registry_key
@@ -59,7 +59,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     standings: tuple[SymbolAssignment, ...] = ()
     """The state of each symbol in each engine and gateway that answered."""
     limits: tuple[PortfolioLimits, ...] = ()
-    """Limits over all symbols, for each venue."""
+    """The limits over all symbols; those of each venue while an engine of version 0.1 runs."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +102,7 @@ async def collect(bus: Bus) -> Status:
         parts=tuple(parts),
         grids=tuple(sorted(grids, key=lambda grid: (grid.venue, grid.symbol))),
         standings=tuple(assignment for of_part in assignments for assignment in of_part),
-        limits=tuple(limits),
+        limits=tuple(each for each in limits if each.venue == ALL) or tuple(limits),
     )
 
 
@@ -129,25 +129,35 @@ def report(found: Status) -> str:
         lines += [not_quoting_line(grid, grid.not_quoting) for grid in found.grids if grid.not_quoting]
     else:
         lines.append("no symbol has a grid yet")
-    lines += [limits_line(each) for each in found.limits if each.max_exposure or each.reason]
+    lines += [line for each in found.limits for line in limits_lines(each)]
     return "\n".join(lines)
 
 
-def limits_line(limits: PortfolioLimits) -> str:
-    """Return the exposure of a venue over all symbols and what limits it."""
-    limit = f" of {limits.max_exposure:f}" if limits.max_exposure else ""
-    reason = f"; {limits.reason}" if limits.reason else ""
-    breaker = limits.breaker.replace("_", "-")
-    return (
-        f"{limits.venue}: exposure {money(limits.exposure)}{limit}, global circuit breaker {breaker}{reason}"
-    )
+def limits_lines(limits: PortfolioLimits) -> list[str]:
+    """Return the exposure over all symbols by quote currency and what limits it, one line each, where there is a limit."""
+    if not limits.buckets:
+        return [_limits_line(limits.venue, limits.bucket(""))] if limits.max_exposure or limits.reason else []
+    return [
+        _limits_line(currency, bucket)
+        for currency, bucket in limits.buckets.items()
+        if bucket.max_exposure or bucket.reason
+    ]
+
+
+def _limits_line(name: str, bucket: BucketLimits) -> str:
+    limit = f" of {bucket.max_exposure:f}" if bucket.max_exposure else ""
+    reason = f"; {bucket.reason}" if bucket.reason else ""
+    breaker = bucket.breaker.replace("_", "-")
+    return f"{name}: exposure {money(bucket.exposure)}{limit}, global circuit breaker {breaker}{reason}"
 
 
 def grids_table(grids: Sequence[GridView], assignments: Sequence[SymbolAssignment] = ()) -> str:
     """Return the grids as a table, with the engine that runs each one if assignments are known."""
+    has_venues = len({grid.venue for grid in grids}) > 1
     head = ["SYMBOL", "MODE", "PRICE", "POSITION", "ORDERS", "TRADES", "GRID", "UNPAIRED", "FEES", "TOTAL"]
     rows = [
         [
+            *([grid.venue] if has_venues else []),
             grid.symbol,
             grid.mode,
             "-" if grid.price is None else f"{grid.price}",
@@ -163,15 +173,19 @@ def grids_table(grids: Sequence[GridView], assignments: Sequence[SymbolAssignmen
         ]
         for grid in grids
     ]
+    head = [*(["VENUE"] if has_venues else []), *head]
+    first_number = head.index("PRICE")
     return table(
-        [*head, *(["ENGINE"] if assignments else []), "QUOTING"], rows, frozenset(range(2, len(head)))
+        [*head, *(["ENGINE"] if assignments else []), "QUOTING"],
+        rows,
+        frozenset(range(first_number, len(head))),
     )
 
 
 def not_quoting_line(grid: GridView, reason: NotQuoting) -> str:
     """Return why a grid is not quoting and what resolves it, in one line."""
     sentence, remedy = explain(reason, grid.not_quoting_detail)
-    return f"{grid.symbol}: {sentence} {remedy}"
+    return f"{grid.venue} {grid.symbol}: {sentence} {remedy}"
 
 
 def money(value: Decimal) -> str:

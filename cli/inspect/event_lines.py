@@ -17,7 +17,7 @@ from schemas.engine.journal import (
     SymbolEntry,
     TimePassed,
 )
-from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
+from schemas.engine.portfolio import BucketLimits, OrderLatency, PortfolioEntry, PortfolioLimits
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
 from schemas.grid.view import GridView
 from schemas.units import MILLISECOND_NS, Side
@@ -95,11 +95,12 @@ def _portfolio(
 ) -> str:
     match event:
         case PortfolioEntry():
-            return f"exposure up to {event.settings.max_exposure}"
+            limits = event.settings.currencies or {"each currency": event.settings.of("")}
+            each = (f"{limit.max_exposure} {name}" for name, limit in limits.items())
+            return f"exposure up to {', '.join(each)}"
         case PortfolioLimits():
-            limit = f" of {event.max_exposure}" if event.max_exposure else ""
-            stop = "" if event.is_opening_allowed else ", opening blocked"
-            return f"exposure {event.exposure}{limit}{stop}, breaker {event.breaker}{_because(event.reason)}"
+            buckets = event.buckets or {"": event.bucket("")}
+            return "; ".join(_bucket(name, bucket) for name, bucket in buckets.items())
         case OrderLatency():
             p50, p99 = event.p50 / MILLISECOND_NS, event.p99 / MILLISECOND_NS
             return f"order latency: p50 {p50:.1f} ms, p99 {p99:.1f} ms, {event.count} orders"
@@ -109,6 +110,13 @@ def _portfolio(
             return summary(event.command)
         case _:
             assert_never(event)
+
+
+def _bucket(currency: str, bucket: BucketLimits) -> str:
+    limit = f" of {bucket.max_exposure}" if bucket.max_exposure else ""
+    stop = "" if bucket.is_opening_allowed else ", opening blocked"
+    text = f"exposure {bucket.exposure}{limit} {currency}".rstrip()
+    return f"{text}{stop}, breaker {bucket.breaker}{_because(bucket.reason)}"
 
 
 def _market(event: Ticker | PublicTrade | Candle | FeedChanged | ClockRead) -> str:
