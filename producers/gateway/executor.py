@@ -153,12 +153,12 @@ class OrderExecutor:
                         attempt,
                         lambda: self._entry.query(self._symbol, client_order_id),
                     )
-                await self._reporter.answered(report)
+                await self._reporter.answered(report, to_query=True)
                 break
             except OrderUnknown:
                 if asked_ns > end_ns:
                     await self._reporter.not_placed(
-                        client_order_id, RejectReason.NOT_FOUND, "unknown to the venue"
+                        client_order_id, RejectReason.NOT_FOUND, "unknown to the venue", to_query=True
                     )
                     break
                 await asyncio.sleep(max(end_ns - time.time_ns(), 0) / SECOND_NS)

@@ -83,6 +83,8 @@ class Gateway:
         self._read_through = 0
         self._unfinished: set[int] = set()
         self._metrics = metrics
+        self.following = asyncio.Event()
+        """Set when the gateway has taken over: it sends the orders of every step committed from now on."""
 
     async def run(self) -> None:
         """Take over from the previous gateway, then act on each step as it is committed; for ever.
@@ -99,6 +101,7 @@ class Gateway:
             tasks.create_task(self._holdings_feed.forget_closing_orders(), name="closing orders")
             self._start_watchdog(tasks)
             self._resolve(inherited, journal.sequence, tasks)
+            self.following.set()
             await self._act_on_steps(journal, inherited, tasks)
 
     @property
@@ -117,6 +120,7 @@ class Gateway:
     def status(self) -> dict[str, object]:
         """Return the symbol's part of /status."""
         status: dict[str, object] = {
+            "following": self.following.is_set(),
             "unresolved": len(self._executor.unresolved),
             "opening_orders": self.opening_orders,
         }

@@ -139,6 +139,7 @@ async def test_opening_orders_are_canceled_even_without_the_bus(
             context=new_context(service, silent_after_s=0.5),
         )
         task = asyncio.create_task(gateway.run())
+        await gateway.following.wait()
         await commit(service.bus, BUY, CLOSE)
         await reports(service.bus, 2)
         server.kill()

@@ -9,7 +9,7 @@ from producers.simulated.settings import FaultSettings
 from schemas import subjects
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, ClientOrderId, Side
-from schemas.venue.orders import CancelOrder, OrderIntent, OrderStatus, QueryOrder, RejectReason
+from schemas.venue.orders import CancelOrder, OrderStatus, QueryOrder, RejectReason, ReportSource
 from tests.builders import SIM, TICKER, TIME
 from tests.producers.conftest import NewClient, RunGateway
 from tests.producers.gateways import INTENTS, REPORTS, commit, reports
@@ -26,6 +26,7 @@ async def test_a_committed_order_is_placed_and_reported(
         await commit(bus, BUY)
         (report,) = await reports(bus, 1)
     assert (report.client_order_id, report.status) == ("a", OrderStatus.NEW)
+    assert report.source is ReportSource.ANSWER
     assert "a" in served.venue.matching.account.open_orders[PERP]
 
 
@@ -64,8 +65,9 @@ async def test_old_orders_are_not_sent_and_old_cancels_are(
     async with run_gateway():
         await commit(bus, BUY)
         await reports(bus, 1)
-    await commit(bus, CancelOrder(client_order_id=BUY.client_order_id), decision(Side.BUY, "99", "c"), step=2)
     async with run_gateway(place_lifetime_ns=0):
+        cancel = CancelOrder(client_order_id=BUY.client_order_id)
+        await commit(bus, cancel, decision(Side.BUY, "99", "c"), step=2)
         found = await reports(bus, 3)
     late = next(r for r in found if r.client_order_id == "c")
     assert (late.status, late.reject_reason) == (OrderStatus.NOT_PLACED, RejectReason.TOO_LATE)
@@ -83,50 +85,6 @@ async def test_an_order_without_a_response_is_queried_and_not_sent_again(
         (report,) = await reports(bus, 1)
     assert report.status is OrderStatus.NEW
     assert len(served.venue.history()[0]) == 1
-
-
-async def test_orders_of_a_crashed_gateway_are_resolved(
-    bus: Bus, client: SimulatedVenue, run_gateway: RunGateway
-) -> None:
-    sequence = await commit(bus, BUY)
-    intent = OrderIntent(
-        venue=SIM, symbol=PERP, epoch=1, step=1, step_sequence=sequence, decisions=(BUY,), time=TIME
-    )
-    await bus.store(INTENTS, intent)
-    await client.place(PERP, BUY)
-    async with run_gateway():
-        (report,) = await reports(bus, 1)
-    assert report.status is OrderStatus.NEW
-
-
-async def test_an_order_that_never_arrived_is_reported_as_not_placed_after_its_window(
-    bus: Bus, served: RunningVenue, run_gateway: RunGateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(SimulatedVenue, "receive_window", 0)
-    sequence = await commit(bus, BUY)
-    intent = OrderIntent(
-        venue=SIM, symbol=PERP, epoch=1, step=1, step_sequence=sequence, decisions=(BUY,), time=TIME
-    )
-    await bus.store(INTENTS, intent)
-    async with run_gateway():
-        (report,) = await reports(bus, 1)
-    assert (report.status, report.reject_reason) == (OrderStatus.NOT_PLACED, RejectReason.NOT_FOUND)
-    assert not served.venue.history()[0]
-
-
-async def test_an_intended_cancel_is_sent_by_the_next_gateway(
-    bus: Bus, client: SimulatedVenue, run_gateway: RunGateway
-) -> None:
-    await client.place(PERP, BUY)
-    cancel = CancelOrder(client_order_id=BUY.client_order_id)
-    sequence = await commit(bus, cancel)
-    intent = OrderIntent(
-        venue=SIM, symbol=PERP, epoch=1, step=1, step_sequence=sequence, decisions=(cancel,), time=TIME
-    )
-    await bus.store(INTENTS, intent)
-    async with run_gateway():
-        (report,) = await reports(bus, 1)
-    assert report.status is OrderStatus.CANCELED
 
 
 async def test_an_undecodable_intent_is_skipped(bus: Bus, run_gateway: RunGateway) -> None:
@@ -148,6 +106,7 @@ async def test_an_order_that_waited_longer_than_its_window_is_not_sent(
         await commit(bus, BUY)
         (report,) = await reports(bus, 1)
     assert (report.status, report.reject_reason) == (OrderStatus.NOT_PLACED, RejectReason.TOO_LATE)
+    assert report.source is ReportSource.GATEWAY
     assert not served.venue.history()[0]
 
 
