@@ -57,14 +57,19 @@ def warnings(configuration: Configuration) -> list[str]:
 
 def summary(configuration: Configuration) -> str:
     """Return a readable summary of what would run."""
-    rows = [_row(entry, symbol) for entry, symbol in _instruments(configuration)]
-    head = ["VENUE", "SYMBOL", "MODE", "AMOUNT", "INTERVAL", "AFTER FEES", "BUYS", "SELLS", "TAKES UP TO"]
+    has_venues = len(configuration.venues) > 1
+    rows = [
+        [*([entry.venue] if has_venues else []), *_row(entry, symbol)]
+        for entry, symbol in _instruments(configuration)
+    ]
+    columns = ["SYMBOL", "MODE", "AMOUNT", "INTERVAL", "AFTER FEES", "BUYS", "SELLS", "TAKES UP TO"]
+    head = ["VENUE", *columns] if has_venues else columns
     return "\n".join(
         [
             f"instance {configuration.instance}",
             *(_venue_line(venue) for venue in configuration.venues),
             "",
-            table(head, rows, frozenset(range(3, len(head)))),
+            table(head, rows, frozenset(range(head.index("AMOUNT"), len(head)))),
             *_limit_lines(configuration.portfolio),
         ]
     )
@@ -85,7 +90,6 @@ def _row(entry: SymbolEntry, symbol: SymbolSettings) -> list[str]:
     settings, quote = entry.settings, symbol.instrument.quote
     ratio, interval = _interval_ratio(entry, symbol), settings.price_interval
     return [
-        entry.venue,
         entry.symbol,
         settings.mode,
         f"{settings.order_amount} {quote}",

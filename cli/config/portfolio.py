@@ -42,9 +42,11 @@ def read_portfolio(
         if listed and name not in listed:
             known = ", ".join(sorted(listed))
             section.note(f"no instrument is quoted in {name}; quote currencies: {known}", table.line)
-    if not tables and any(section.has(key) for key in AMOUNTS):
-        currency = _only(section, traded)
-        currencies[currency] = _read_limits(section, currency, common)
+    if not tables:
+        has_amounts = any(section.has(key) for key in AMOUNTS)
+        currency = _only(section, traded) if has_amounts else ""
+        limits = _read_limits(section, currency, common)
+        currencies = {currency: limits} if has_amounts else {}
     settings = PortfolioSettings(
         resume_below=common.resume_below,
         max_losing_round_trips=common.max_losing_round_trips,

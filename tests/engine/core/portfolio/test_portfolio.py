@@ -150,7 +150,7 @@ def test_exposure_is_summed_over_venues_and_per_currency() -> None:
         "BTC": True,
         "USDT": False,
     }
-    assert (found.exposure, found.is_opening_allowed) == (0, False)
+    assert (found.exposure, found.is_opening_allowed) == (D(0), False)
 
 
 def test_a_currency_without_its_own_limits_has_those_of_the_portfolio() -> None:
