@@ -20,6 +20,7 @@ from schemas.codec import decode_as, try_decode
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.view import GridView
 from schemas.subjects import Stream
+from tests.builders import BTC
 from tests.cli.config.test_file import GOOD, good, two_accounts
 
 
@@ -69,7 +70,8 @@ def test_parts_are_named_after_their_account_if_there_are_several(tmp_path: Path
     assert part_names(two)[6:10] == ["gateway-sim-1", "gateway-sim-2", "gateway-sim2-1", "gateway-sim2-2"]
 
 
-async def until_quoting(stack: Stack, symbols: int) -> None:
+async def until_quoting(stack: Stack, wanted: set[str]) -> None:
+    """Wait until the symbols of these subjects quote."""
     quoting: set[str] = set()
     grids = read(stack.bus, Stream.JOURNAL, (subjects.all_grids(),), LastPerSubject())
     async with aclosing(grids) as batches, asyncio.timeout(120):
@@ -78,7 +80,7 @@ async def until_quoting(stack: Stack, symbols: int) -> None:
                 view = try_decode(message.data, GridView)
                 if view is not None and view.not_quoting is None:
                     quoting.add(message.subject)
-            if len(quoting) == symbols:
+            if wanted <= quoting:
                 return
 
 
@@ -90,7 +92,7 @@ async def test_two_accounts_trade_side_by_side_under_one_limit(tmp_path: Path) -
     settings = StackSettings(configuration, data, find_free_port(), find_free_port())
     with data.hold():
         async with run_stack(settings, lambda line: None) as stack:
-            await until_quoting(stack, len(configuration.symbols))
+            await until_quoting(stack, {subjects.grid(venue, BTC) for venue in stack.venue_urls})
             parts = {(each.name, each.metadata.get("venue")) for each in await discover(stack.bus)}
             stored = await stack.bus.last(Stream.JOURNAL, subjects.limits())
     assert parts >= {(part, name) for part in ("market", "account", "gateway") for name in ("sim", "sim2")}
