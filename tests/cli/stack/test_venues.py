@@ -2,13 +2,14 @@
 
 import asyncio
 from contextlib import aclosing
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from bus import LastPerSubject, read
-from cli.config.file import Configuration
+from cli.config.file import DEFAULT_FILE, Configuration, load
 from cli.errors import CommandError
 from cli.inspect.discovery import discover
 from cli.stack.data_dir import DataDir
@@ -17,9 +18,10 @@ from cli.stack.stack import Stack, StackSettings, part_names, run_stack
 from cli.stack.venues import prepare_venues
 from schemas import subjects
 from schemas.codec import decode_as, try_decode
-from schemas.engine.portfolio import PortfolioLimits
+from schemas.engine.portfolio import CurrencyLimits, PortfolioLimits, PortfolioSettings
 from schemas.grid.view import GridView
 from schemas.subjects import Stream
+from schemas.units import VenueId
 from tests.builders import BTC
 from tests.cli.config.test_file import GOOD, good, two_accounts
 
@@ -84,10 +86,24 @@ async def until_quoting(stack: Stack, wanted: set[str]) -> None:
                 return
 
 
+def with_second_account(configuration: Configuration, name: VenueId) -> Configuration:
+    """Return the configuration with a second account that trades the same symbols."""
+    replace = msgspec.structs.replace
+    symbols = tuple(
+        replace(each, instrument=replace(each.instrument, venue=name)) for each in configuration.venue.symbols
+    )
+    return replace(
+        configuration,
+        venues=(configuration.venue, replace(configuration.venue, venue=name, seed=2, symbols=symbols)),
+        symbols=(*configuration.symbols, *(replace(each, venue=name) for each in configuration.symbols)),
+        portfolio=PortfolioSettings(currencies={"USDT": CurrencyLimits(max_exposure=Decimal(100_000))}),
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_two_accounts_trade_side_by_side_under_one_limit(tmp_path: Path) -> None:
-    configuration = good(text=f"{two_accounts()}portfolio: {{ max_exposure: 100000 USDT }}\n")
+    configuration = with_second_account(load(DEFAULT_FILE), VenueId("sim2"))
     data = DataDir(tmp_path)
     settings = StackSettings(configuration, data, find_free_port(), find_free_port())
     with data.hold():
