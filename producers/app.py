@@ -119,13 +119,15 @@ async def account(settings: Settings) -> None:
         gate = await _step_gate(stack, service.bus, settings, f"account.{settings.venue}")
         publisher = AccountPublisher(service, source, settings.venue, gate)
         service.report("account", publisher.status)
-        await service.bus.subscribe(subjects.sweep(settings.venue), lambda _: publisher.request_sweep())
-        service.bus.on_reconnect(publisher.request_sweep)
         interval_s = LOCK_STEP_SWEEP_S if settings.lock_step else settings.sweep_every_s
 
         async def publish(_: Lease) -> None:
-            await publisher.restore(await _watched(service, settings))
-            async with asyncio.TaskGroup() as tasks:
+            publisher.watch(await _watched(service, settings))
+            async with AsyncExitStack() as own, asyncio.TaskGroup() as tasks:
+                requests, bus = subjects.sweep(settings.venue), service.bus
+                unsubscribe = await bus.subscribe(requests, lambda m: publisher.on_sweep_message(m.data))
+                own.push_async_callback(unsubscribe)
+                own.callback(bus.on_reconnect(publisher.request_sweep))
                 tasks.create_task(forever("stream", publisher.follow()), name="stream")
                 tasks.create_task(forever("sweep", publisher.run_sweeps(interval_s)), name="sweep")
                 tasks.create_task(forever("roster", publisher.follow_roster()), name="roster")

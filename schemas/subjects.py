@@ -304,7 +304,10 @@ def command_result(venue: VenueId, symbol: Symbol) -> str:
 
 
 def sweep(venue: VenueId) -> str:
-    """Return the core subject (not stored) that requests a sweep: a query of open orders, trades and positions."""
+    """Return the core subject (not stored) that requests a sweep: a query of open orders, trades and positions.
+
+    Its messages are empty, for all symbols, or a SweepRequest.
+    """
     return f"sweep.{_venue_token(venue)}"
 
 

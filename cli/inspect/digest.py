@@ -1,6 +1,7 @@
 """Digests of one symbol's journal, by which two runs are compared."""
 
 import hashlib
+import re
 from contextlib import aclosing
 from decimal import Decimal
 from typing import assert_never
@@ -35,6 +36,8 @@ _raw_steps = msgspec.json.Decoder(_RawStep)
 _states = msgspec.json.Decoder(GridState)
 _decisions = msgspec.json.Decoder(tuple[Decision, ...])
 _NO_DECISIONS = b"[]"
+_SOURCE = re.compile(rb',"source":(?:null|"[a-z]+")')
+"""The field `source` of a report or trade in JSON, see `schemas.venue.orders.ReportSource`."""
 
 
 class JournalDigest:
@@ -48,8 +51,8 @@ class JournalDigest:
         fills      [time, level, side, price, quantity, fee in quote]
 
     `steps_digest` covers causes, state, decisions, notices and fills of each step, so not epoch, offsets and
-    `published_through`. A claim, by which an engine takes over the symbol, repeats the number of the step before it and
-    is skipped.
+    `published_through`, nor the source of a report: which of gateway and private stream stores it first is a race. A claim,
+    by which an engine takes over the symbol, repeats the number of the step before it and is skipped.
     """
 
     def __init__(self) -> None:
@@ -77,7 +80,8 @@ class JournalDigest:
         self.steps, self.time = step.step, step.time
         self.fills += len(step.fills)
         self._state = bytes(step.state)
-        for part in (step.causes, step.state, step.decisions, step.notices):
+        causes = _SOURCE.sub(b"", bytes(step.causes))
+        for part in (causes, step.state, step.decisions, step.notices):
             self._steps.update(bytes(part))
             self._steps.update(b"\n")
         if bytes(step.decisions) != _NO_DECISIONS:

@@ -115,12 +115,13 @@ class OrderExecutor:
         return tasks.create_task(self._carry_out(decision), name=task_name)
 
     def inherit(
-        self, client_order_id: ClientOrderId, intent: IntentRef, tasks: asyncio.TaskGroup
+        self, client_order_id: ClientOrderId, intent: IntentRef, tasks: asyncio.TaskGroup, *, repeats: bool
     ) -> asyncio.Task[None]:
         """Return a new task that resolves an order which an earlier gateway may have sent."""
         self.unresolved[client_order_id] = intent
         self.requests.inherited(client_order_id, intent.sequence)
-        return tasks.create_task(self.resolve(client_order_id), name=f"resolve:{client_order_id}")
+        resolving = self.resolve(client_order_id, repeats=repeats)
+        return tasks.create_task(resolving, name=f"resolve:{client_order_id}")
 
     async def report_too_old(self, order: PlaceOrder) -> None:
         """Report an order as not placed because its decision was committed longer ago than the place lifetime."""
@@ -131,10 +132,11 @@ class OrderExecutor:
         await self._wait_placement_ended(client_order_id)
         await self._cancel(client_order_id)
 
-    async def resolve(self, client_order_id: ClientOrderId) -> None:
+    async def resolve(self, client_order_id: ClientOrderId, *, repeats: bool = False) -> None:
         """Query an order until the venue reports it, or does not know it after the receive window.
 
-        The window counts from the order's intent while its outcome is unknown, else from now.
+        The window counts from the order's intent while its outcome is unknown, else from now. With `repeats` the outcome
+        is stored even if the same report was stored before: that one may have been lost.
         """
         intent = self.unresolved.get(client_order_id) or IntentRef(time.time_ns())
         end_ns = intent.created_time + self._entry.receive_window + CLOCK_MARGIN_NS
@@ -153,12 +155,12 @@ class OrderExecutor:
                         attempt,
                         lambda: self._entry.query(self._symbol, client_order_id),
                     )
-                await self._reporter.answered(report, to_query=True)
+                await self._reporter.answered(report, repeats=repeats)
                 break
             except OrderUnknown:
                 if asked_ns > end_ns:
                     await self._reporter.not_placed(
-                        client_order_id, RejectReason.NOT_FOUND, "unknown to the venue", to_query=True
+                        client_order_id, RejectReason.NOT_FOUND, "unknown to the venue", repeats=repeats
                     )
                     break
                 await asyncio.sleep(max(end_ns - time.time_ns(), 0) / SECOND_NS)
@@ -196,7 +198,7 @@ class OrderExecutor:
                 # The report of the query books no trades. Those that the private stream missed are fetched by a sweep
                 # of the account publisher, which an empty message on this subject requests.
                 await self._bus.publish(subjects.sweep(self._venue), b"")
-                await self.resolve(decision.client_order_id)
+                await self.resolve(decision.client_order_id, repeats=True)
 
     async def _wait_placement_ended(self, client_order_id: ClientOrderId) -> None:
         placing = self._placing.get(client_order_id)

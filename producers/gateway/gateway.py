@@ -144,7 +144,7 @@ class Gateway:
         for order in inherited.orders:
             self._holdings.count(order)
         for client_order_id, intent in inherited.unresolved.items():
-            self._executor.inherit(client_order_id, intent, tasks)
+            self._executor.inherit(client_order_id, intent, tasks, repeats=inherited.is_lossy)
         intent = IntentRef(time.time_ns(), intent_sequence)
         for decision in inherited.decisions:
             self._executor.submit(decision, intent, tasks)

@@ -15,8 +15,7 @@ from schemas.venue.orders import CancelRejected, OrderReport, OrderStatus, Rejec
 class OrderReporter:
     """Stores the reports of one symbol's orders. An order that was not placed stops counting as exposure.
 
-    The outcome of a query is stored even if the same report was stored before: that one may have been lost, and is the
-    reason for the query.
+    A report that `repeats` is stored even if the same one was stored before, because that one may have been lost.
     """
 
     def __init__(
@@ -32,9 +31,9 @@ class OrderReporter:
         self.market_time: TimeNs = 0
         """The newest time of a step: the time of reports that do not come from the venue."""
 
-    async def answered(self, report: OrderReport, *, to_query: bool = False) -> None:
+    async def answered(self, report: OrderReport, *, repeats: bool = False) -> None:
         """Store a report with which the venue answered a request."""
-        await self._store(report, ReportSource.ANSWER, is_repeatable=to_query)
+        await self._store(report, ReportSource.ANSWER, repeats=repeats)
 
     async def rejected(self, client_order_id: ClientOrderId, reason: RejectReason, detail: str) -> None:
         """Report an order that the venue rejected."""
@@ -42,11 +41,11 @@ class OrderReporter:
         await self._store(report, ReportSource.ANSWER)
 
     async def not_placed(
-        self, client_order_id: ClientOrderId, reason: RejectReason, detail: str, *, to_query: bool = False
+        self, client_order_id: ClientOrderId, reason: RejectReason, detail: str, *, repeats: bool = False
     ) -> None:
         """Report an order that is not at the venue, and never will be."""
         report = self._end(client_order_id, OrderStatus.NOT_PLACED, reason, detail)
-        await self._store(report, ReportSource.GATEWAY, is_repeatable=to_query)
+        await self._store(report, ReportSource.GATEWAY, repeats=repeats)
 
     async def cancel_rejected(self, client_order_id: ClientOrderId, detail: str) -> None:
         """Report a cancel that the venue rejected."""
@@ -78,8 +77,8 @@ class OrderReporter:
             detail=detail,
         )
 
-    async def _store(self, report: OrderReport, source: ReportSource, *, is_repeatable: bool = False) -> None:
+    async def _store(self, report: OrderReport, source: ReportSource, *, repeats: bool = False) -> None:
         event = msgspec.structs.replace(report, source=source)
         # The stream drops repetitions of a message id for two minutes, even if the first one is no longer stored.
-        message_id = None if is_repeatable else report_id(report)
+        message_id = None if repeats else report_id(report)
         await self._outbox.store(self._subject, event, message_id=message_id)

@@ -56,6 +56,8 @@ class Inherited(NamedTuple):
     orders: tuple[PlaceOrder, ...]
     """Those among them that the intents do not name."""
     market_time: TimeNs
+    is_lossy: bool
+    """Whether records were lost or restored."""
 
 
 class Takeover:
@@ -89,9 +91,11 @@ class Takeover:
         # Read after the claim was committed: the orders of all later steps are this gateway's.
         stored = await self._bus.last(Stream.JOURNAL, self._step_subject)
         end = stored.sequence if stored is not None else 0
-        problem = await self._find_loss(last, stored)
+        step_loss = await self._find_lost_step(last, stored)
+        problem = step_loss or await self._find_lost_intent(last, stored)
         if problem:
-            self._log.error("intents_lost", symbol=self._symbol, detail=problem)
+            event = "steps_lost" if step_loss else "intents_lost"
+            self._log.error(event, symbol=self._symbol, detail=problem)
         now = time.time_ns()
         if problem or last is None:
             start: Start = FromTime(max(now - self._sendable_ns - RECENT_NS, 0))
@@ -108,10 +112,23 @@ class Takeover:
                 unresolved[decision.client_order_id] = IntentRef(now)
         market_time = max([claim.time, *(step.time for step in between)])
         inherited = Inherited(
-            claim.epoch, stored, tuple(dict.fromkeys(decisions)), unresolved, tuple(orders), market_time
+            claim.epoch,
+            stored,
+            tuple(dict.fromkeys(decisions)),
+            unresolved,
+            tuple(orders),
+            market_time,
+            is_lossy=bool(problem),
         )
-        if problem or between:
-            await journal.commit(self._recovery(claim, between, inherited, now))
+        recovery = self._recovery(claim, inherited, now)
+        if stored is not None and end > claim.step_sequence and not step_loss:
+            number = between[-1].step if between else claim.step
+            recovery = msgspec.structs.replace(
+                recovery, step=number, step_sequence=end, step_hash=record_hash(stored.data)
+            )
+        # Otherwise the claim's step stays named: it shows the engine that its journal went back.
+        if recovery != claim:
+            await journal.commit(recovery)
         return inherited
 
     def _claim(self, last: Newest[OrderIntent] | None) -> tuple[OrderIntent, dict[ClientOrderId, IntentRef]]:
@@ -136,23 +153,31 @@ class Takeover:
         )
         return claim, unresolved
 
-    async def _find_loss(self, last: Newest[OrderIntent] | None, stored: Received | None) -> str:
-        """Return what is missing of the records that intents and steps name; empty when they agree."""
+    async def _find_lost_step(self, last: Newest[OrderIntent] | None, stored: Received | None) -> str:
+        """Return why the step that the last intent names is not in the journal; empty when it is."""
         if last is None:
-            return "there are steps, but no intent" if stored is not None else ""
-        step = decode_step(stored, self._log) if stored is not None else None
-        if step is not None and step.intent is not None:
-            named = await stored_at(self._bus, Stream.ORDERS, step.intent.sequence)
-            if named is None or record_hash(named.data) != step.intent.hash:
-                return f"intent {step.intent.sequence}, which step {step.step} names, is missing or different"
+            return ""
         intent = last.event
         if intent.step_sequence > (stored.sequence if stored is not None else 0):
             return f"step {intent.step}, which the last intent names, is missing"
         if intent.step_hash:
             acted_on = await stored_at(self._bus, Stream.JOURNAL, intent.step_sequence)
-            if acted_on is None or record_hash(acted_on.data) != intent.step_hash:
-                return f"step {intent.step}, which the last intent names, is missing or different"
+            # One that is missing, with later ones behind it, was discarded by the limit of the journal.
+            if acted_on is not None and record_hash(acted_on.data) != intent.step_hash:
+                return f"step {intent.step}, which the last intent names, is another one now"
         return ""
+
+    async def _find_lost_intent(self, last: Newest[OrderIntent] | None, stored: Received | None) -> str:
+        """Return why the intent that the last step names is not stored; empty when it is."""
+        if last is None:
+            return "there are steps, but no intent" if stored is not None else ""
+        step = decode_step(stored, self._log) if stored is not None else None
+        if step is None or step.intent is None:
+            return ""
+        named = await stored_at(self._bus, Stream.ORDERS, step.intent.sequence)
+        if named is not None and record_hash(named.data) == step.intent.hash:
+            return ""
+        return f"intent {step.intent.sequence}, which step {step.step} names, is missing or different"
 
     async def _read_steps(self, start: Start, end: int) -> list[StepHeader]:
         """Return the steps from `start` to the sequence `end`."""
@@ -173,15 +198,9 @@ class Takeover:
             return await self._read_steps(FromSequence(lost.first), end)
         raise AssertionError("a stream is read for ever")
 
-    def _recovery(
-        self, claim: OrderIntent, between: list[StepHeader], inherited: Inherited, now: TimeNs
-    ) -> OrderIntent:
-        step = inherited.step
+    def _recovery(self, claim: OrderIntent, inherited: Inherited, now: TimeNs) -> OrderIntent:
         return msgspec.structs.replace(
             claim,
-            step=between[-1].step if between else claim.step,
-            step_sequence=step.sequence if step is not None else 0,
-            step_hash=record_hash(step.data) if step is not None else "",
             decisions=inherited.decisions,
             unresolved=tuple(inherited.unresolved),
             time=inherited.market_time,

@@ -106,21 +106,21 @@ class Venue:
         """
         return [order.to_open_order() for order in self.matching.open_orders(symbol)]
 
-    def trades(self, symbol: Symbol, after: int, limit: int = MAX_PAGE_ROWS) -> list[Trade]:
-        """Return up to `limit` own trades with numbers above `after`, oldest first.
+    def trades(self, symbol: Symbol, since: TimeNs, after: int = 0) -> list[Trade]:
+        """Return a page of own trades, oldest first: of time `since` with numbers above `after`, then of later times.
 
         Raises: VenueRejection.
         """
         self.matching.listing(symbol)
-        return self._store.trades(symbol, after, min(limit, MAX_PAGE_ROWS))
+        return self._store.trades(symbol, since, after, MAX_PAGE_ROWS)
 
-    def fundings(self, symbol: Symbol, after: int, limit: int = MAX_PAGE_ROWS) -> list[Funding]:
-        """Return up to `limit` funding payments with numbers above `after`, oldest first.
+    def fundings(self, symbol: Symbol, since: TimeNs, after: int = 0) -> list[Funding]:
+        """Return a page of funding payments, like `trades`.
 
         Raises: VenueRejection.
         """
         self.matching.listing(symbol)
-        return self._store.fundings(symbol, after, min(limit, MAX_PAGE_ROWS))
+        return self._store.fundings(symbol, since, after, MAX_PAGE_ROWS)
 
     def all_fundings(self) -> list[Funding]:
         """Return all funding payments in the store."""

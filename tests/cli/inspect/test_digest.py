@@ -13,7 +13,8 @@ from schemas.codec import encode
 from schemas.engine.journal import Step, StreamOffset
 from schemas.units import Side
 from schemas.venue.order_ids import order_id
-from schemas.venue.orders import CancelOrder, PlaceOrder, QueryOrder
+from schemas.venue.orders import CancelOrder, PlaceOrder, QueryOrder, ReportSource
+from tests.builders import REPORT
 from tests.cli.events import FILL, SYMBOL, VENUE, step
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -63,6 +64,15 @@ def test_a_claim_does_not_change_the_digest() -> None:
 def test_different_causes_give_different_digests() -> None:
     assert digest_of(step(1, time=5)).steps_digest == digest_of(step(1)).steps_digest
     assert digest_of(step(1, causes=())).steps_digest != digest_of(step(1)).steps_digest
+
+
+def test_the_source_of_a_report_does_not_change_the_digest() -> None:
+    reports = [
+        msgspec.structs.replace(REPORT, source=each)
+        for each in (None, ReportSource.ANSWER, ReportSource.STREAM)
+    ]
+
+    assert len({digest_of(step(1, causes=(each,))).steps_digest for each in reports}) == 1
 
 
 def test_fills_have_a_digest_of_their_own() -> None:

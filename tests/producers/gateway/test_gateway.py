@@ -1,5 +1,6 @@
 """Gateway between a real bus and a simulated venue: each decision carried out at most once."""
 
+import msgspec
 import pytest
 
 from bus import Bus, Fenced
@@ -7,14 +8,15 @@ from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
 from producers.simulated.settings import FaultSettings
 from schemas import subjects
+from schemas.engine.events import AlertRaised, Severity
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, ClientOrderId, Side
 from schemas.venue.orders import CancelOrder, OrderStatus, QueryOrder, RejectReason, ReportSource
 from tests.builders import SIM, TICKER, TIME
 from tests.producers.conftest import NewClient, RunGateway
-from tests.producers.gateways import INTENTS, REPORTS, commit, reports
+from tests.producers.gateways import INTENTS, REPORTS, commit, commit_linked, reports
 from tests.producers.simulated.examples import PERP, decision
-from tests.producers.streams import until
+from tests.producers.streams import first, until
 
 BUY = decision(Side.BUY, "99.5", "a")
 
@@ -71,7 +73,7 @@ async def test_old_orders_are_not_sent_and_old_cancels_are(
         found = await reports(bus, 3)
     late = next(r for r in found if r.client_order_id == "c")
     assert (late.status, late.reject_reason) == (OrderStatus.NOT_PLACED, RejectReason.TOO_LATE)
-    assert found[-1].status is OrderStatus.CANCELED
+    assert OrderStatus.CANCELED in {report.status for report in found if report.client_order_id == "a"}
     assert not served.venue.matching.account.open_orders[PERP]
 
 
@@ -148,3 +150,25 @@ async def test_an_order_the_overloaded_venue_rejects_is_not_placed(
         await commit(bus, BUY)
         (report,) = await reports(bus, 1)
     assert (report.status, report.reject_reason) == (OrderStatus.NOT_PLACED, RejectReason.RATE_LIMITED)
+
+
+async def test_after_a_broken_chain_only_closing_orders_are_sent_until_the_engine_has_resynchronized(
+    bus: Bus, run_gateway: RunGateway
+) -> None:
+    close = msgspec.structs.replace(decision(Side.BUY, "99", "c"), opens=False)
+    async with run_gateway():
+        await commit_linked(bus, 1, previous_hash="")
+        await commit_linked(bus, 2, BUY, close, previous_hash="of a lost record")
+        found = {str(report.client_order_id): report for report in await reports(bus, 2)}
+        (alert,) = await first(bus, Stream.ENGINE, subjects.alert(SIM, PERP))
+        await commit_linked(bus, 3, is_resyncing=True)
+        await commit_linked(bus, 4, decision(Side.BUY, "98", "d"))
+        (*_, last) = await reports(bus, 3)
+    assert (found["a"].status, found["a"].reject_reason) == (
+        OrderStatus.NOT_PLACED,
+        RejectReason.RECORDS_LOST,
+    )
+    assert found["c"].status is OrderStatus.NEW
+    assert isinstance(alert, AlertRaised)
+    assert (alert.code, alert.severity) == ("chain_broken", Severity.CRITICAL)
+    assert (last.client_order_id, last.status) == ("d", OrderStatus.NEW)

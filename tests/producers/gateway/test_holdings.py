@@ -10,7 +10,7 @@ from producers.gateway.holdings import OrderEvent, SymbolHoldings
 from schemas.engine.journal import RiskSummary
 from schemas.grid.state import GridState, Slot, SlotOrder
 from schemas.units import Money, Side, TradeId
-from schemas.venue.orders import OrderStatus, PlaceOrder
+from schemas.venue.orders import OrderStatus, PlaceOrder, Trade
 from tests.builders import REPORT, STATE, TRADE
 from tests.producers.simulated.examples import decision
 
@@ -70,7 +70,8 @@ def test_a_trade_that_is_stored_twice_counts_once() -> None:
 def test_an_ended_order_counts_until_a_step_includes_its_report_but_is_not_canceled_again() -> None:
     found = holding()
     found.on_order_event(7, ended(BUY))
-    assert (found.worst_case(None), found.working) == (200, [])
+    assert found.worst_case(None) == 200
+    assert found.working == []
     found.apply(risk("0"), 7)
     assert found.worst_case(None) == 0
 
@@ -99,9 +100,9 @@ class History:
         for event in self.events[:included]:
             if event.client_order_id != order.client_order_id:
                 continue
-            if not hasattr(event, "trade_id"):
+            if not isinstance(event, Trade):
                 return 0
-            left -= event.quantity or 0
+            left -= event.quantity
         return int(left)
 
     def state(self, included: int) -> GridState:
@@ -122,8 +123,8 @@ class History:
         return msgspec.structs.replace(STATE, price=PRICE, accounts=accounts, slots=slots)
 
     def position(self, included: int) -> D:
-        traded = (event for event in self.events[:included] if hasattr(event, "trade_id"))
-        return sum((event.side.sign * event.quantity for event in traded), D(0))  # type: ignore[union-attr, operator]
+        trades = (event for event in self.events[:included] if isinstance(event, Trade))
+        return sum((event.side.sign * event.quantity for event in trades), D(0))
 
     def worst_case(self, included: int) -> Money:
         found = SymbolHoldings()

@@ -33,7 +33,7 @@ from schemas.subjects import Stream
 from schemas.units import Side, Symbol
 from schemas.venue.orders import OrderStatus
 from tests.builders import SIM
-from tests.producers.gateways import INTENTS, commit, new_context, reports
+from tests.producers.gateways import INTENTS, REPORTS, commit, new_context, reports
 from tests.producers.simulated.examples import PERP, decision
 from tests.producers.streams import until
 from tests.schemas.examples import EXAMPLES
@@ -191,4 +191,4 @@ async def test_a_fenced_gateway_is_restarted(
         await until(bus, Stream.ORDERS, INTENTS, lambda events: events[-1].epoch == 2)  # type: ignore[attr-defined]
         await following(one)
         await commit(bus, decision(Side.BUY, "99.3", "c"), step=3)
-        assert "c" in {report.client_order_id for report in await reports(bus, 2)}
+        await until(bus, Stream.ORDERS, REPORTS, lambda events: events[-1].client_order_id == "c")  # type: ignore[attr-defined]

@@ -169,6 +169,18 @@ async def test_a_step_that_differs_from_the_one_an_intent_names_means_lost_steps
     assert (report.client_order_id, report.status) == ("a", OrderStatus.NOT_PLACED)
 
 
+async def test_a_lost_step_stays_named_so_that_the_engine_notices(
+    bus: Bus, run_gateway: RunGateway, short_window: None
+) -> None:
+    await store_intent(bus, 70, BUY)
+    await commit(bus, decision(Side.BUY, "99", "b"))
+    async with run_gateway():
+        found = {report.client_order_id for report in await reports(bus, 2)}
+        *_, recovery = await intents(bus, 3)
+    assert found == {"a", "b"}
+    assert (recovery.step_sequence, set(recovery.unresolved)) == (70, {"a", "b"})
+
+
 async def test_records_that_name_each_other_are_not_lost(bus: Bus, service: Service) -> None:
     step = msgspec.structs.replace(STEP, step=1, decisions=(BUY,))
     sequence = await store_intent(bus, await bus.store(STEPS, step), step_hash=record_hash(encode(step)))
