@@ -6,9 +6,10 @@ from contextlib import AbstractAsyncContextManager
 
 from bus import Backoff, BusError, Fenced, Lease, Service, StreamGone, deregister, provision
 from bus.coordination.keyed_runner import HEALTHY_S, MAX_RETRY_S, RETRY_S, is_cancelling, root_cause
-from engine.actor.actor import Actor, ActorContext
+from engine.actor.actor import Actor
 from engine.actor.lost_records import JournalLost
 from engine.actor.shutdown import IsLast
+from engine.actor.start import ActorContext
 from engine.metrics import EngineMetrics
 from engine.quarantine import (
     JOURNAL_LOST,
@@ -17,9 +18,13 @@ from engine.quarantine import (
     InputRef,
     PoisonInput,
     announce,
+    announce_end,
+    announce_refusal,
     wait_reset,
 )
+from schemas.codec import FormatTooNew
 from schemas.engine.assignment import Assignment
+from schemas.engine.events import AlertRaised
 from schemas.engine.journal import SymbolEntry
 from schemas.grid.view import NotQuoting
 from schemas.subjects import Stream
@@ -69,7 +74,7 @@ class SymbolRunner:
         if isinstance(cause, Fenced):
             self.problem = "another engine took over"
             self._log.error("fenced", detail=str(cause))
-        else:
+        elif not isinstance(cause, FormatTooNew):
             self.problem = repr(cause)
             self._log.error("symbol_failed", detail=self.problem, exception=cause)
 
@@ -95,8 +100,12 @@ class SymbolRunner:
                 self._actor = None
                 self._assign(Assignment.RUNNING)
                 self._actor = await Actor.start(context._replace(remembered=self._record))
+                self.problem = None
                 await self._actor.run()
                 return True
+        except FormatTooNew as error:
+            await self._refuse(error)
+            raise
         except Exception as error:
             if is_cancelling():
                 raise
@@ -109,6 +118,17 @@ class SymbolRunner:
         self._metrics.restarts.labels(self.entry.venue, self.entry.symbol).inc()
         await self._recover(cause)
         return False
+
+    async def _refuse(self, reason: FormatTooNew) -> None:
+        """Report that the journal needs a newer engine, once. The lease is released: a newer engine may take it."""
+        if self.problem == str(reason):
+            return
+        self.problem = str(reason)
+        self._log.error("format_too_new", detail=self.problem)
+        try:
+            await announce_refusal(self._bus, self.entry, reason)
+        except BusError as error:
+            self._log.warning("alert_not_published", detail=str(error))
 
     async def _deregister(self) -> None:
         self._log.info("removed", generation=self.entry.generation)
@@ -151,12 +171,15 @@ class SymbolRunner:
             detail = str(self.problem)
         self._log.error("quarantined", detail=detail)
         control_sequence: int | None = None
+        alert: AlertRaised | None = None
         while True:
             try:
                 if control_sequence is None:
                     control_sequence = await self._bus.last_sequence(Stream.CONTROL)
-                    await announce(self._bus, self.entry, ref, detail)
+                if alert is None:
+                    alert = await announce(self._bus, self.entry, ref, detail)
                 await wait_reset(self._bus, self.entry, control_sequence)
+                await announce_end(self._bus, alert)
                 break
             except BusError as error:
                 self._log.warning("quarantine_retry", detail=str(error))
@@ -168,7 +191,5 @@ class SymbolRunner:
 
     def _assign(self, assignment: Assignment) -> None:
         self.assignment = assignment
-        if assignment is Assignment.RUNNING:
-            self.problem = None
         is_quarantined = assignment is Assignment.QUARANTINED
         self._metrics.quarantined.labels(self.entry.venue, self.entry.symbol).set(is_quarantined)

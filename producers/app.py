@@ -35,6 +35,8 @@ from producers.market.symbol_changes import follow_symbol_changes
 from producers.retry import Outbox
 from producers.simulated.client.client import SimulatedVenue
 from schemas import subjects
+from schemas.codec import try_decode
+from schemas.engine.events import EngineHeartbeat
 from schemas.units import SECOND_NS, DurationNs, Symbol, VenueId
 
 
@@ -51,6 +53,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Symbols that market and account publish; without any, the registered ones, which the engine trades."""
     lock_step: bool = False
     sweep_every_s: float = 30.0
+    instruments_every_s: float = 3600.0
+    """Seconds between two reads of the venue's instruments; after a rejection for a trading rule they are read at once."""
     concurrency: int = 8
     """Concurrent requests to the venue for each symbol."""
     place_lifetime: DurationNs = 10 * SECOND_NS
@@ -90,8 +94,8 @@ async def market(settings: Settings) -> None:
 
         async def publish(_: Lease) -> None:
             symbols = await _watched(service, settings)
-            await publisher.publish_instruments(symbols)
-            await publisher.backfill(symbols)
+            listed = await publisher.publish_instruments(symbols)
+            await publisher.backfill(listed)
             async with asyncio.TaskGroup() as tasks:
                 background = [tasks.create_task(forever("clock", publisher.run_clock()), name="clock")]
                 if not settings.lock_step:
@@ -101,7 +105,9 @@ async def market(settings: Settings) -> None:
                     background.append(
                         tasks.create_task(forever("symbol changes", changes), name="symbol changes")
                     )
-                await publisher.follow(symbols)
+                    refresh = publisher.instruments.run(settings.instruments_every_s)
+                    background.append(tasks.create_task(forever("instruments", refresh), name="instruments"))
+                await publisher.follow(listed)
                 for task in background:
                     task.cancel()
             has_ended.set()
@@ -127,6 +133,8 @@ async def account(settings: Settings) -> None:
                 requests, bus = subjects.sweep(settings.venue), service.bus
                 unsubscribe = await bus.subscribe(requests, lambda m: publisher.on_sweep_message(m.data))
                 own.push_async_callback(unsubscribe)
+                intents = subjects.order_intents(settings.venue)
+                own.push_async_callback(await bus.subscribe(intents, publisher.traces.on_intent))
                 own.callback(bus.on_reconnect(publisher.request_sweep))
                 tasks.create_task(forever("stream", publisher.follow()), name="stream")
                 tasks.create_task(forever("sweep", publisher.run_sweeps(interval_s)), name="sweep")
@@ -193,7 +201,11 @@ async def _lease_provider(stack: AsyncExitStack, bus: Bus, settings: Settings, r
 async def _heartbeat(stack: AsyncExitStack, bus: Bus, settings: Settings, symbol: Symbol) -> HeartbeatMonitor:
     monitor = HeartbeatMonitor(0 if settings.lock_step else settings.silent_after_s)
     subject = subjects.heartbeat(settings.venue, symbol)
-    stack.push_async_callback(await bus.subscribe(subject, lambda _: monitor.on_heartbeat()))
+    stack.push_async_callback(
+        await bus.subscribe(
+            subject, lambda sent: monitor.on_heartbeat(try_decode(sent.data, EngineHeartbeat))
+        )
+    )
     return monitor
 
 

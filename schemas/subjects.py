@@ -5,6 +5,7 @@
     market.sim.clock                    kind.venue.detail, for a whole venue
     control.sim._all.pause              addressed to all symbols of a venue
     control._all._all.pause             addressed to all symbols of all venues
+    alert.sim.BTC-USDT_USDT             kind.venue.symbol
 
 A symbol is one token. `/` is escaped as `-`, `:` as `_`, and every other byte outside `[A-Za-z0-9]` as `=` and two hex
 digits, so the escaping is reversible: `BTC/USDT:USDT` is `BTC-USDT_USDT`, `A-B/C` is `A=2DB-C`.
@@ -30,6 +31,7 @@ class Stream(StrEnum):
     ACCOUNT = "ACCOUNT"
     JOURNAL = "JOURNAL"
     ENGINE = "ENGINE"
+    ALERTS = "ALERTS"
     CONTROL = "CONTROL"
 
 
@@ -40,12 +42,13 @@ class Subject(NamedTuple):
     venue: VenueId
     symbol: Symbol | None
     detail: str
-    """The remaining tokens: `ticker`, `candle.1m`, `report`, `balance.USDT`."""
+    """The remaining tokens: `ticker`, `candle.1m`, `report`, `balance.USDT`; empty for an alert."""
 
 
 _UNESCAPED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 _TO_TOKEN = {ord("/"): "-", ord(":"): "_"}
 _FROM_TOKEN = {"-": "/", "_": ":"}
+_ALERT = "alert"
 _VENUE_WIDE = frozenset({("market", "clock"), ("account", "balance")})
 
 
@@ -100,7 +103,7 @@ def parse(text: str) -> Subject:
     kind, venue, *rest = tokens
     if (kind, rest[0]) in _VENUE_WIDE:
         return Subject(kind, VenueId(venue), None, ".".join(rest))
-    if len(rest) < 2:
+    if len(rest) < 2 and kind != _ALERT:
         raise ValueError(f"not a subject of this system (kind.venue.symbol.detail): {text!r}")
     symbol = rest[0] if rest[0] == ALL else unescape(rest[0])
     return Subject(kind, VenueId(venue), Symbol(symbol), ".".join(rest[1:]))
@@ -148,12 +151,22 @@ def order_intent(venue: VenueId, symbol: Symbol) -> str:
     return subject("order", venue, symbol, "intent")
 
 
+def order_intents(venue: VenueId) -> str:
+    """Return the wildcard for the intents of all symbols of a venue."""
+    return f"order.{_venue_token(venue)}.*.intent"
+
+
 def order_report(venue: VenueId, symbol: Symbol) -> str:
     return subject("order", venue, symbol, "report")
 
 
 def order_request(venue: VenueId, symbol: Symbol) -> str:
     return subject("order", venue, symbol, "request")
+
+
+def order_reports(venue: VenueId) -> str:
+    """Return the wildcard for the order reports of all symbols of a venue."""
+    return f"order.{_venue_token(venue)}.*.report"
 
 
 def own_trade(venue: VenueId, symbol: Symbol) -> str:
@@ -271,8 +284,25 @@ def reconciliation(venue: VenueId, symbol: Symbol) -> str:
     return subject("engine", venue, symbol, "reconciliation")
 
 
-def alert(venue: VenueId, symbol: Symbol) -> str:
+def correction(venue: VenueId, symbol: Symbol) -> str:
+    return subject("engine", venue, symbol, "correction")
+
+
+def quoting(venue: VenueId, symbol: Symbol) -> str:
+    return subject("engine", venue, symbol, "quoting")
+
+
+def earlier_alert(venue: VenueId, symbol: Symbol) -> str:
+    """Return the subject of alerts in version 1. It is still read, and no longer written."""
     return subject("engine", venue, symbol, "alert")
+
+
+# ALERTS: `alert.V.S`
+
+
+def alert(venue: VenueId, symbol: Symbol) -> str:
+    """Return the subject of the alerts of all parts about a symbol, or about a whole venue (`_all`)."""
+    return f"{_ALERT}.{_venue_token(venue)}.{symbol if symbol == ALL else escape(symbol)}"
 
 
 # CONTROL: `control.V.S.COMMAND`

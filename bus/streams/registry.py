@@ -75,8 +75,8 @@ class Registry:
         found = [entry for one in stored if (entry := self._entry(one)) is not None]
         return {entry.key: entry for entry in found}
 
-    async def follow(self) -> AsyncGenerator[tuple[str, Entry | None], None]:
-        """Yield every key with its entry, then each change, for ever; None for a deleted value.
+    async def follow(self, key: str = ">") -> AsyncGenerator[tuple[str, Entry | None], None]:
+        """Yield every key, or only `key`, with its entry, then each change, for ever; None for a deleted value.
 
         When the bucket is recreated, all entries are yielded again, and None for the keys that are gone.
         Raises: StreamGone when the bucket does not exist at first.
@@ -84,17 +84,17 @@ class Registry:
         known: set[str] = set()
         while True:
             try:
-                async with aclosing(self._follow(known)) as changes:
+                async with aclosing(self._follow(known, key)) as changes:
                     async for change in changes:
                         yield change
             except OffsetLost:
                 # The bucket was deleted and perhaps not recreated yet: create it and read it from the start.
                 await provision(self._bus)
 
-    async def _follow(self, known: set[str]) -> AsyncGenerator[tuple[str, Entry | None], None]:
+    async def _follow(self, known: set[str], wanted: str) -> AsyncGenerator[tuple[str, Entry | None], None]:
         missing = set(known)
         async with aclosing(
-            read(self._bus, self._stream, (self._prefix + ">",), LastPerSubject())
+            read(self._bus, self._stream, (self._prefix + wanted,), LastPerSubject())
         ) as batches:
             async for batch in batches:
                 for message in batch.messages:

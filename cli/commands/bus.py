@@ -8,7 +8,7 @@ from bus import EmbeddedServer, connect, provision
 from cli import parser as arguments
 from cli.background import run_main
 from cli.stack.connection import DEFAULT_PORT
-from cli.stack.data_dir import default_data_dir
+from cli.stack.data_dir import DATA_FORMAT, DataDir, default_data_dir
 
 DESCRIPTION = "Run the embedded bus (nats-server with JetStream) in the foreground."
 
@@ -26,8 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the bus until it is interrupted."""
-    return run_main(lambda: serve(options.data_dir or default_data_dir(), options.port, options.host))
+    """Run the bus until it is interrupted.
+
+    Raises: CommandError when this program cannot use the format of the data directory.
+    """
+    data = DataDir(options.data_dir or default_data_dir())
+    if data.format() is None:
+        data.write_format(DATA_FORMAT)
+    data.check_format()
+    return run_main(lambda: serve(data.root, options.port, options.host))
 
 
 async def serve(data_dir: Path, port: int, host: str) -> int:

@@ -5,7 +5,7 @@ from decimal import Decimal, localcontext
 from engine.core.arithmetic import CONTEXT
 from engine.core.startup.preflight import minimum_order_quantity
 from schemas.grid.settings import GridMode, GridSettings
-from schemas.units import DurationNs, Money, Price
+from schemas.units import ZERO, DurationNs, Money, Price
 from schemas.venue.instruments import Instrument, InstrumentKind
 
 MAX_INVENTORY_SKEW = Decimal("0.5")
@@ -53,6 +53,7 @@ def _limits(settings: GridSettings) -> list[str]:
     }
     mistakes = [f"{name} {value} must be at least 1" for name, value in at_least_one.items() if value < 1]
     not_negative: dict[str, DurationNs | Money] = {
+        "max_correction": settings.max_correction or ZERO,
         "rejection_cool_down": settings.rejection_cool_down,
         "margin_lock_duration": settings.margin_lock_duration,
         "stale_after": settings.stale_after,
@@ -103,6 +104,11 @@ def _amount(settings: GridSettings, instrument: Instrument) -> list[str]:
         return [
             f"order_amount {amount} is below the minimum notional of {instrument.symbol}: {minimum} {instrument.quote}"
         ]
+    most = instrument.maximum_notional
+    if most is not None and amount > most:
+        return [
+            f"order_amount {amount} is above the maximum notional of {instrument.symbol}: {most} {instrument.quote}"
+        ]
     return []
 
 
@@ -122,5 +128,11 @@ def _at_price(settings: GridSettings, instrument: Instrument, price: Price) -> l
         mistakes.append(
             f"order_amount {settings.order_amount} buys {quantity} {instrument.base} at {price}, below the minimum of "
             f"{instrument.symbol}, {least}: set at least {least * price} {instrument.quote}"
+        )
+    most = instrument.maximum_quantity
+    if most is not None and quantity > most:
+        mistakes.append(
+            f"order_amount {settings.order_amount} buys {quantity} {instrument.base} at {price}, above the maximum of "
+            f"{instrument.symbol}, {most}: set at most {most * price} {instrument.quote}"
         )
     return mistakes

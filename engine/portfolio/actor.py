@@ -9,6 +9,7 @@ from collections import deque
 from typing import Self
 
 from bus import Bus, LatestValues, Logger, Received, forever
+from bus.alerts import store_alert
 from engine.core.portfolio.portfolio import Portfolio, seen
 from engine.core.portfolio.step import PortfolioChange
 from engine.journaled_actor import ClaimedJournal, JournaledActor, claim_journal
@@ -16,15 +17,15 @@ from engine.portfolio.inputs import Inputs
 from engine.portfolio.migration import migrate_portfolio
 from engine.portfolio.publisher import PortfolioPublisher
 from schemas import subjects
-from schemas.codec import UndecodableError, decode
-from schemas.engine.events import Fill
+from schemas.codec import UndecodableError, UnknownKind, decode
+from schemas.engine.events import AlertRaised, Fill, Severity
 from schemas.engine.journal import StreamOffset
 from schemas.engine.portfolio import BucketLimits, OrderLatency
 from schemas.engine.portfolio_journal import PortfolioInput, PortfolioStep
 from schemas.formats import MINIMUM_READER, STATE_VERSION
 from schemas.grid.view import GridView
 from schemas.subjects import Stream
-from schemas.units import Money
+from schemas.units import Money, Symbol
 from schemas.venue.market import ClockRead
 
 GRIDS_INTERVAL_S = 0.25
@@ -53,6 +54,8 @@ class PortfolioActor(JournaledActor[PortfolioStep]):
         self._durable: deque[tuple[Stream, StreamOffset, Received]] = deque()
         self._updates: dict[str, PortfolioInput] = {}
         self._has_input = asyncio.Event()
+        self._unknown_kinds: set[str] = set()
+        """Unknown types of inputs that an alert was raised for."""
 
     @classmethod
     async def start(cls, bus: Bus, log: Logger) -> Self:
@@ -72,7 +75,8 @@ class PortfolioActor(JournaledActor[PortfolioStep]):
     async def run(self) -> None:
         """Run the portfolio, for ever.
 
-        Raises: Fenced when another actor took over; Ambiguous, NoSpace or StreamGone when a commit failed.
+        Raises: Fenced when another actor took over; Ambiguous, NoSpace or StreamGone when a commit failed or an alert was
+        not stored.
         """
         async with (
             LatestValues(self._bus, Stream.JOURNAL, (subjects.all_grids(),)) as grids,
@@ -110,7 +114,7 @@ class PortfolioActor(JournaledActor[PortfolioStep]):
             while self._durable:
                 stream, offset, message = self._durable.popleft()
                 self._offsets[stream] = offset
-                event = await self._decode(message)
+                event = await self._decode(stream, message)
                 if event is not None:
                     await self._process(event, *self._take_updates())
             await self._process(*self._take_updates())
@@ -120,13 +124,35 @@ class PortfolioActor(JournaledActor[PortfolioStep]):
         if not self._durable and not self._updates:
             await self._has_input.wait()
 
-    async def _decode(self, message: Received) -> PortfolioInput | None:
+    async def _decode(self, stream: Stream, message: Received) -> PortfolioInput | None:
         try:
             event = decode(message.data)
             return event if isinstance(event, Fill) else await self._inputs.command(event, time.time_ns())
         except UndecodableError as error:
             self._log_undecodable(message, error)
+            if isinstance(error, UnknownKind):
+                await self._report_unknown(stream, message, error)
             return None
+
+    async def _report_unknown(self, stream: Stream, message: Received, error: UnknownKind) -> None:
+        """Raise an alert for the first input of an unknown type. The portfolio continues, to keep up its limits."""
+        if error.kind in self._unknown_kinds:
+            return
+        detail = f"the limits over all symbols do not take {message.subject} ({stream} {message.sequence}) into account"
+        await store_alert(
+            self._bus,
+            AlertRaised(
+                venue=subjects.ALL_VENUES,
+                symbol=Symbol(subjects.ALL),
+                severity=Severity.HIGH,
+                code="unknown_kind",
+                detail=f"{detail}: {error}",
+                step=self._portfolio.step,
+                time=time.time_ns(),
+                incident=f"unknown_kind.{subjects.ALL}.{subjects.ALL}.{stream}.{message.sequence}",
+            ),
+        )
+        self._unknown_kinds.add(error.kind)
 
     def _take_updates(self) -> tuple[PortfolioInput, ...]:
         updates, self._updates = tuple(self._updates.values()), {}

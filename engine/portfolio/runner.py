@@ -8,6 +8,7 @@ from bus import BusError, Fenced, Lease, LeaseProvider, Registry, Service, follo
 from bus.coordination.keyed_runner import KeyedRunner
 from bus.metrics import Collector, GaugeMetricFamily
 from engine.portfolio.actor import PortfolioActor
+from schemas.codec import FormatTooNew
 from schemas.subjects import ALL
 from schemas.units import Money
 
@@ -56,9 +57,9 @@ class PortfolioRunner:
                 self._is_needed.set()
 
     async def _run_actor(self, _: Lease) -> None:
-        self._problem = ""
         log = self._log.bind(portfolio=ALL)
         actor = self._actor = await PortfolioActor.start(self._service.bus, log)
+        self._problem = ""
         try:
             await forever("portfolio", actor.run())
         finally:
@@ -68,6 +69,10 @@ class PortfolioRunner:
         match cause:
             case Fenced():
                 self._log.error("fenced", portfolio=ALL, detail=str(cause))
+            case FormatTooNew():
+                if self._problem != str(cause):
+                    self._log.error("format_too_new", portfolio=ALL, detail=str(cause))
+                self._problem = str(cause)
             case BusError():
                 self._problem = str(cause)
                 self._log.error("commit_failed", portfolio=ALL, detail=str(cause))

@@ -47,8 +47,20 @@ def hide_none(value: Any, of: Any, pseudonym: PseudonymFunction) -> None:
     return None
 
 
+def hide_amounts(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    return dict.fromkeys(value, "")
+
+
+def hide_figures(value: Any, of: Any, pseudonym: PseudonymFunction) -> dict[str, str]:
+    return {}
+
+
 def pseudonymize(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
     return pseudonym(value) if value else value
+
+
+def pseudonymize_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    return tuple(pseudonym(item) for item in value)
 
 
 def redact_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
@@ -78,7 +90,14 @@ _MARKET: dict[str, Rule] = {"symbol": keep, "venue": keep, "market": keep}
 TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
     market.CandleData: dict.fromkeys(("time", "open", "high", "low", "close", "volume", "forming"), keep),
     market.TickerData: {**_MARKET, "bid": keep, "ask": keep, "last": keep, "time": keep, "time_ms": keep},
-    market.StatusData: {**_MARKET, "feed": keep, "feed_reason": hide, "interval": keep, "intervals": keep},
+    market.StatusData: {
+        **_MARKET,
+        "feed": keep,
+        "feed_reason": hide,
+        "interval": keep,
+        "intervals": keep,
+        "problem": keep,
+    },
     market.AccountData: {
         **_MARKET,
         "asset": keep,
@@ -129,6 +148,8 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "opens": keep,
         "level": keep,
         "grid_profit": worth_share,
+        "fee_value": hide,
+        "is_fee_estimated": keep,
     },
     market.PositionData: {
         **_MARKET,
@@ -174,24 +195,58 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "volume": hide,
         "first_time": keep,
         "time": keep,
+        "fees_other": hide_amounts,
+        "venue_position": hide_none,
+        "foreign_position": hide,
     },
     market.RiskAlertData: {
         **_MARKET,
         "severity": keep,
         "reason": keep,
-        "details": hide,
+        "message": hide,
+        "details": hide_figures,
         "active": keep,
         "time": keep,
         "step": keep,
+        "incident": pseudonymize,
     },
-    market.ActiveRisk: {"severity": keep, "reason": keep, "details": hide, "time": keep},
+    market.ActiveRisk: {
+        "severity": keep,
+        "reason": keep,
+        "message": hide,
+        "details": hide_figures,
+        "time": keep,
+    },
     market.RiskStatusData: {**_MARKET, "status": keep, "active": redact_each},
+    market.QuotingData: {
+        **_MARKET,
+        "previous": keep,
+        "reason": keep,
+        "text": keep,
+        "detail": hide,
+        "time": keep,
+        "step": keep,
+    },
     market.ReconciliationData: {
         **_MARKET,
         "finding": keep,
         "order_id": pseudonymize,
         "action": hide,
         "time": keep,
+        "step": keep,
+    },
+    market.CorrectionData: {
+        **_MARKET,
+        "amount": hide,
+        "price": keep,
+        "fee": hide,
+        "grid_profit": hide,
+        "position": hide,
+        "reason": hide,
+        "operator": hide,
+        "trade_ids": pseudonymize_each,
+        "time": keep,
+        "time_ms": keep,
         "step": keep,
     },
     market.ControlData: {
@@ -212,6 +267,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "total_profit": hide_none,
         "not_quoting": keep,
         "feed": keep,
+        "fees_other": hide_amounts,
     },
     session.ServerData: {
         "replica": keep,
@@ -240,6 +296,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "per_year_of_equity": keep,
         "first_time": keep,
         "time": keep,
+        "fees_other": hide_amounts,
     },
     session.StatusReport: {
         "replica": keep,

@@ -58,6 +58,14 @@ class NotQuoting(StrEnum):
     """Records on the bus were lost: orders and trades are read from the venue first."""
     AWAITING_TRIGGER = "awaiting_trigger"
     """The price has not reached `trigger_price` yet."""
+    MARKET_HALTED = "market_halted"
+    """The venue accepts no orders for the symbol at present."""
+    DELISTED = "delisted"
+    """The venue does not trade the symbol any more."""
+    ABOVE_MAXIMUM = "above_maximum"
+    """`order_amount` is above the venue's maximum for one order."""
+    OUTSIDE_PRICE_BAND = "outside_price_band"
+    """Every available level is outside the venue's price band."""
 
 
 class SlotStatus(StrEnum):
@@ -118,3 +126,11 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Distance between the levels in use, in intervals."""
     earlier_profit: Money = ZERO
     """Total profit of the earlier generations of the symbol, which `total_profit` does not include."""
+    fees_other: dict[str, Money] = {}
+    """Fees in assets without a price here, by asset: profit and `fees` are before them."""
+    venue_position: SignedQuantity | None = None
+    """The position at the venue while it differs from the books: `position` plus `foreign_position`; else None."""
+    foreign_position: SignedQuantity = ZERO
+    """The account's position before the grid's first trade, not part of the grid."""
+    minimum_reader: int = 1
+    """The oldest version (`schemas.formats.VIEW_VERSION`) that a program must know to show this grid."""

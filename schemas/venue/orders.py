@@ -6,6 +6,7 @@ import msgspec
 
 from schemas.units import (
     ClientOrderId,
+    Figures,
     Money,
     Price,
     Quantity,
@@ -17,6 +18,7 @@ from schemas.units import (
     TradeId,
     VenueId,
 )
+from schemas.venue.decision_reasons import DecisionReason
 
 
 class OrderStatus(StrEnum):
@@ -77,6 +79,14 @@ class RejectReason(StrEnum):
     """Not sent by the gateway: it has received no heartbeat from the engine for too long."""
     RECORDS_LOST = "records_lost"
     """Not sent by the gateway: steps were changed or lost, and the engine has not resynchronized yet."""
+    ABOVE_MAXIMUM = "above_maximum"
+    """The quantity or notional is above the venue's maximum for one order."""
+    PRICE_BAND = "price_band"
+    """The price is outside the venue's price band."""
+    NOT_TRADING = "not_trading"
+    """The symbol is halted or delisted."""
+    POSITION_LIMIT = "position_limit"
+    """The position would be larger than the venue allows at the account's leverage."""
 
 
 class ReportSource(StrEnum):
@@ -139,13 +149,15 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     price: Price
     quantity: Quantity
     fee: Money
-    """Positive is paid, negative is a rebate."""
+    """As charged, in `fee_asset`: positive is paid, negative is a rebate."""
     fee_asset: str
     is_maker: bool
     time: TimeNs
     venue_order_id: str = ""
     source: ReportSource | None = None
     """None in trades of version 1."""
+    fee_value: Money | None = None
+    """The venue's own value of the fee in quote currency; None when it gives none. See `schemas.venue.fees`."""
 
 
 class Funding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -174,6 +186,10 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The price level of its slot."""
     opens: bool = True
     """Whether the order increases the position of its slot; otherwise it closes it."""
+    reason_code: DecisionReason | None = None
+    """Why it is placed; None in version 1."""
+    figures: Figures = {}
+    """The figures behind the reason."""
 
 
 class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -181,6 +197,11 @@ class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     client_order_id: ClientOrderId
     reason: str = ""
+    """`reason_code` in words."""
+    reason_code: DecisionReason | None = None
+    """Why it is canceled; None in version 1."""
+    figures: Figures = {}
+    """The figures behind the reason."""
 
 
 class QueryOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -188,6 +209,11 @@ class QueryOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     client_order_id: ClientOrderId
     reason: str = ""
+    """`reason_code` in words."""
+    reason_code: DecisionReason | None = None
+    """Why it is queried; None in version 1."""
+    figures: Figures = {}
+    """The figures behind the reason."""
 
 
 Decision = PlaceOrder | CancelOrder | QueryOrder

@@ -4,6 +4,7 @@ A symbol obeys the bucket of its quote currency. `PortfolioLimits` is a state up
 change for this grid is a cause of a step.
 """
 
+from engine.core.decisions import figures
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.engine.portfolio import BucketLimits, PortfolioLimits
@@ -47,7 +48,8 @@ def _follow_exposure(draft: Draft, limits: BucketLimits) -> None:
     if state.is_exposure_limited is not limits.is_opening_allowed:
         return
     state.is_exposure_limited = not limits.is_opening_allowed
+    found = figures(exposure=limits.exposure, limit=limits.max_exposure)
     if state.is_exposure_limited:
-        draft.risk(Severity.HIGH, EXPOSURE_LIMIT, limits.reason, active=True)
+        draft.risk(Severity.HIGH, EXPOSURE_LIMIT, limits.reason, found, active=True)
     else:
-        draft.risk(Severity.LOW, EXPOSURE_LIMIT, "opening orders are allowed again", active=False)
+        draft.risk(Severity.LOW, EXPOSURE_LIMIT, "opening orders are allowed again", found, active=False)

@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from engine.core.decisions import figures, seconds
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.grid.state import Slot, SlotOrder, SlotOrderState
@@ -48,6 +49,9 @@ def on_order_ended(draft: Draft, slot: Slot, order: SlotOrder, report: OrderRepo
             | RejectReason.RECORDS_LOST
         ):
             _pause(draft, slot, RETRY_PAUSE_NS)
+        case RejectReason.NOT_TRADING:
+            # Not an alert for each order: the changed instrument reports the halt once.
+            _pause(draft, slot, draft.state.settings.rejection_cool_down)
         case RejectReason.REDUCE_ONLY:
             _on_reduce_only(draft, slot, report)
         case RejectReason.EXPOSURE_LIMIT:
@@ -60,6 +64,9 @@ def on_order_ended(draft: Draft, slot: Slot, order: SlotOrder, report: OrderRepo
             | RejectReason.PRECISION
             | RejectReason.DUPLICATE_ID
             | RejectReason.UNKNOWN_SYMBOL
+            | RejectReason.ABOVE_MAXIMUM
+            | RejectReason.PRICE_BAND
+            | RejectReason.POSITION_LIMIT
             | RejectReason.OTHER
         ):
             _on_final_rejection(draft, slot, report)
@@ -118,7 +125,8 @@ def _on_final_rejection(draft: Draft, slot: Slot, report: OrderReport) -> None:
 def _lock_margin(draft: Draft, detail: str) -> None:
     state = draft.state
     if not state.margin_locked_until:
-        draft.risk(Severity.HIGH, MARGIN_LOCKED, detail, active=True)
+        found = figures(locked_for_s=seconds(state.settings.margin_lock_duration))
+        draft.risk(Severity.HIGH, MARGIN_LOCKED, detail, found, active=True)
     state.margin_locked_until = max(
         state.margin_locked_until, draft.time + state.settings.margin_lock_duration
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from engine.core.decisions import figures
 from engine.core.guards.portfolio_limits import EXPOSURE_LIMIT
 from engine.core.portfolio.step import PortfolioDraft
 from schemas.engine.events import Severity
@@ -28,6 +29,7 @@ def evaluate(draft: PortfolioDraft) -> None:
 def _evaluate(draft: PortfolioDraft, currency: str) -> None:
     settings, bucket = draft.state.settings.of(currency), draft.bucket(currency)
     total, limit = exposure(draft.seen_in(currency)), settings.max_exposure
+    because = figures(exposure=total, limit=limit)
     if bucket.is_exposed:
         # Hysteresis: a price that fluctuates around the limit changes nothing.
         if limit and total >= limit * settings.resume_below:
@@ -37,6 +39,7 @@ def _evaluate(draft: PortfolioDraft, currency: str) -> None:
             Severity.LOW,
             EXPOSURE_LIMIT,
             f"{total:f} of {limit:f} {currency}: opening orders are allowed again",
+            because,
             active=False,
         )
         return
@@ -44,5 +47,9 @@ def _evaluate(draft: PortfolioDraft, currency: str) -> None:
         return
     bucket.is_exposed = True
     draft.risk(
-        Severity.HIGH, EXPOSURE_LIMIT, f"{total:f} of {limit:f} {currency}: nothing is opened", active=True
+        Severity.HIGH,
+        EXPOSURE_LIMIT,
+        f"{total:f} of {limit:f} {currency}: nothing is opened",
+        because,
+        active=True,
     )

@@ -7,6 +7,7 @@ to accept orders; and by an operator: these do not depend on a currency. After i
 round trip without a loss closes it, and a losing one opens it again.
 """
 
+from engine.core.decisions import figures, seconds
 from engine.core.guards.portfolio_limits import GLOBAL_BREAKER
 from engine.core.portfolio.step import PortfolioDraft
 from schemas.engine.events import Fill, Severity
@@ -14,7 +15,7 @@ from schemas.engine.portfolio import CurrencyLimits, OrderLatency
 from schemas.engine.portfolio_journal import Bucket, GlobalBreaker
 from schemas.grid.state import BreakerState, Peak
 from schemas.grid.view import NotQuoting
-from schemas.units import MILLISECOND_NS, ZERO, DurationNs, Money
+from schemas.units import MILLISECOND_NS, ZERO, DurationNs, Figures, Money
 from schemas.venue.instruments import quote_of
 
 MAX_PEAKS = 24
@@ -41,19 +42,14 @@ def on_fill(draft: PortfolioDraft, fill: Fill) -> None:
     half_open = [each for each in (draft.state.breaker, breaker) if each.state is BreakerState.HALF_OPEN]
     for each in half_open:
         if is_loss:
-            _open(
-                draft,
-                each,
-                f"a round trip of {fill.symbol} lost {-fill.round_trip:f} {currency} while half-open",
-            )
+            text = f"a round trip of {fill.symbol} lost {-fill.round_trip:f} {currency} while half-open"
+            _open(draft, each, text, figures(loss=-fill.round_trip))
         else:
-            _close(draft, each, f"a clean round trip of {fill.symbol}")
+            text = f"a clean round trip of {fill.symbol}"
+            _close(draft, each, text, figures(profit=fill.round_trip))
     if breaker not in half_open and 0 < limit <= breaker.losses:
-        _open(
-            draft,
-            breaker,
-            f"{breaker.losses} losing round trips in a row in {currency}, the last one of {fill.symbol}",
-        )
+        text = f"{breaker.losses} losing round trips in a row in {currency}, the last one of {fill.symbol}"
+        _open(draft, breaker, text, figures(losing_round_trips=breaker.losses, limit=limit))
 
 
 def on_latency(draft: PortfolioDraft, latency: OrderLatency) -> None:
@@ -62,7 +58,10 @@ def on_latency(draft: PortfolioDraft, latency: OrderLatency) -> None:
     if not limit or latency.count < MIN_ORDERS or latency.p99 < limit:
         return
     p99, most = latency.p99 // MILLISECOND_NS, limit // MILLISECOND_NS
-    trip(draft, f"order latency of {latency.venue} {p99} ms (p99 of {latency.count} orders), limit {most} ms")
+    text = (
+        f"order latency of {latency.venue} {p99} ms (p99 of {latency.count} orders), the limit is {most} ms"
+    )
+    trip(draft, text, figures(p99_ms=p99, limit_ms=most, orders=latency.count))
 
 
 def evaluate(draft: PortfolioDraft) -> None:
@@ -77,15 +76,15 @@ def evaluate(draft: PortfolioDraft) -> None:
         _evaluate_drawdown(draft, currency, limits, bucket)
 
 
-def trip(draft: PortfolioDraft, details: str) -> bool:
+def trip(draft: PortfolioDraft, details: str, because: Figures | None = None) -> bool:
     """Open the global breaker; return whether it was not open before."""
-    return _open(draft, draft.state.breaker, details)
+    return _open(draft, draft.state.breaker, details, because)
 
 
 def close(draft: PortfolioDraft, details: str) -> bool:
     """Close the global breaker and those of all currencies; return whether one was not closed before."""
     breakers = [draft.state.breaker, *(draft.bucket(each).breaker for each in draft.currencies())]
-    closed = [_close(draft, each, details) for each in breakers]
+    closed = [_close(draft, each, details, None) for each in breakers]
     return any(closed)
 
 
@@ -95,21 +94,21 @@ def worse(one: GlobalBreaker, other: GlobalBreaker) -> GlobalBreaker:
     return max(one, other, key=lambda each: rank.index(each.state))
 
 
-def _open(draft: PortfolioDraft, breaker: GlobalBreaker, details: str) -> bool:
+def _open(draft: PortfolioDraft, breaker: GlobalBreaker, details: str, because: Figures | None) -> bool:
     if breaker.state is BreakerState.OPEN:
         return False
     breaker.state, breaker.opened_time, breaker.reason = BreakerState.OPEN, draft.time, details
     breaker.losses, breaker.peaks = 0, []
-    draft.risk(Severity.CRITICAL, GLOBAL_BREAKER, f"open: {details}", active=True)
+    draft.risk(Severity.CRITICAL, GLOBAL_BREAKER, f"open: {details}", because, active=True)
     return True
 
 
-def _close(draft: PortfolioDraft, breaker: GlobalBreaker, details: str) -> bool:
+def _close(draft: PortfolioDraft, breaker: GlobalBreaker, details: str, because: Figures | None) -> bool:
     if breaker.state is BreakerState.CLOSED:
         return False
     breaker.state, breaker.opened_time, breaker.reason = BreakerState.CLOSED, 0, ""
     breaker.losses, breaker.peaks = 0, []
-    draft.risk(Severity.LOW, GLOBAL_BREAKER, f"closed: {details}", active=False)
+    draft.risk(Severity.LOW, GLOBAL_BREAKER, f"closed: {details}", because, active=False)
     return True
 
 
@@ -117,14 +116,15 @@ def _cool_down(draft: PortfolioDraft, breaker: GlobalBreaker, cool_down: Duratio
     if breaker.state is BreakerState.OPEN and breaker.opened_time + cool_down <= draft.time:
         breaker.state = BreakerState.HALF_OPEN
         details = f"half-open, one trial level a side per symbol, after: {breaker.reason}"
-        draft.risk(Severity.MEDIUM, GLOBAL_BREAKER, details, active=True)
+        because = figures(cool_down_s=seconds(cool_down))
+        draft.risk(Severity.MEDIUM, GLOBAL_BREAKER, details, because, active=True)
 
 
 def _evaluate_symbols(draft: PortfolioDraft, reason: NotQuoting, limit: int, text: str) -> None:
     found = [each for each in draft.seen.values() if each.not_quoting is reason]
     if 0 < limit <= len(found):
         names = ", ".join(sorted(f"{each.venue} {each.symbol}" for each in found))
-        trip(draft, f"{len(found)} symbols {text}: {names}")
+        trip(draft, f"{len(found)} symbols {text}: {names}", figures(symbols=len(found), limit=limit))
 
 
 def _evaluate_drawdown(draft: PortfolioDraft, currency: str, limits: CurrencyLimits, bucket: Bucket) -> None:
@@ -140,6 +140,7 @@ def _evaluate_drawdown(draft: PortfolioDraft, currency: str, limits: CurrencyLim
             draft,
             bucket.breaker,
             f"drawdown of {drawdown:f} {currency} from the peak, the limit is {limit:f}",
+            figures(drawdown=drawdown, limit=limit, peak_profit=now + drawdown),
         )
     else:
         part = max(limits.drawdown_window // MAX_PEAKS, 1)

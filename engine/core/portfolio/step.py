@@ -7,7 +7,7 @@ from schemas.engine.events import RiskChanged, Severity
 from schemas.engine.journal import Notice, SymbolEntry
 from schemas.engine.portfolio_journal import Bucket, Market, PortfolioInput, PortfolioState, SymbolSeen
 from schemas.subjects import ALL
-from schemas.units import Symbol, TimeNs
+from schemas.units import Figures, Symbol, TimeNs
 from schemas.venue.instruments import quote_of
 
 
@@ -56,8 +56,10 @@ class PortfolioDraft:
         """Return the symbols with a quote currency."""
         return [each for each in self.seen.values() if quote_of(each.symbol) == currency]
 
-    def risk(self, severity: Severity, reason: str, details: str, *, active: bool) -> None:
-        """Report that a guard over all symbols activated or cleared."""
+    def risk(
+        self, severity: Severity, reason: str, details: str, because: Figures | None = None, *, active: bool
+    ) -> None:
+        """Report that a guard over all symbols activated or cleared, in a sentence and with the figures behind it."""
         self._notify(
             RiskChanged(
                 venue=self.state.venue,
@@ -68,6 +70,7 @@ class PortfolioDraft:
                 active=active,
                 step=self.step,
                 time=self.time,
+                figures=because or {},
             )
         )
 

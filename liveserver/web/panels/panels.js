@@ -5,7 +5,7 @@
 /** @import { Store, Part } from "../model/store.js" */
 import { byId, setData, setSigned, setText } from "../dom.js";
 import { clock, compact, day, fixed, money, moneyDigits, percent, quantity, share, signOf, words } from "../format.js";
-import { profitAt, unrealisedAt } from "../model/profit.js";
+import { beforeFees, profitAt, unrealisedAt } from "../model/profit.js";
 
 const NONE = "—";
 
@@ -14,6 +14,7 @@ export function renderPanels(store, changed) {
   const isPriceChanged = changed.has("price") || changed.has("bars");
   if (isPriceChanged || changed.has("status")) renderPrice(store);
   if (isPriceChanged || changed.has("position")) renderPosition(store);
+  if (changed.has("grid")) renderBooks(store);
   if (changed.has("account") || changed.has("status")) renderBalance(store);
   if (isPriceChanged || changed.has("grid")) renderProfit(store);
   if (changed.has("grid") || changed.has("orders") || changed.has("risk")) renderQuoting(store);
@@ -86,6 +87,13 @@ function renderPosition(store) {
   setText(byId("unrealised-ratio"), cost ? percent(unrealised / cost) : "");
 }
 
+/** What the books hold, while the venue's position is another one. @param {Store} store */
+function renderBooks(store) {
+  const { grid } = store;
+  const differs = grid !== null && grid.venue_position !== null;
+  setText(byId("position-books"), differs ? `the books hold ${quantity(grid.position)}` : "");
+}
+
 /** The redacted position: its side, and its return at the current price. @param {Store} store */
 function renderRedacted(store) {
   const { position, price } = store;
@@ -154,7 +162,8 @@ function renderProfit(store) {
   });
   const since = grid.first_time * 1000;
   const quote = isShare ? "of the turnover," : quoteOf(store);
-  setText(byId("total-note"), grid.first_time ? `${quote} since ${day(since)} ${clock(since).slice(0, 5)} UTC` : `${quote}, no trade yet`);
+  const start = grid.first_time ? `${quote} since ${day(since)} ${clock(since).slice(0, 5)} UTC` : `${quote}, no trade yet`;
+  setText(byId("total-note"), [start, beforeFees(grid.fees_other)].filter(Boolean).join(", "));
   setText(byId("pairs"), `${grid.closed_trades} of ${grid.opened_trades}`);
   setText(byId("fees"), isShare ? share(-Number(grid.fees)) : money(-Number(grid.fees)));
   setText(byId("volume"), isShare ? NONE : `${compact(Number(grid.volume))} ${quote}`);

@@ -9,11 +9,12 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from bus import Bus, Fenced, FromStart, Registry, get_logger, read
+from bus import Bus, Fenced, FromStart, Registry, get_logger, last_per_subject, read
 from engine.portfolio.actor import PortfolioActor
 from schemas import subjects
 from schemas.codec import UndecodableError, decode, decode_as
 from schemas.engine.control import Command, CommandName, CommandOutcome, CommandResult
+from schemas.engine.events import AlertRaised
 from schemas.engine.journal import SymbolEntry
 from schemas.engine.portfolio import BucketLimits, PortfolioEntry, PortfolioLimits, PortfolioSettings
 from schemas.engine.portfolio_journal import PortfolioStep
@@ -259,6 +260,22 @@ async def test_undecodable_messages_are_skipped(bus: Bus, run_portfolio: RunPort
         await bus.publish(subjects.command(SIM, Symbol(ALL), CommandName.TRIP), b"{invalid")
         command = await send(bus, CommandName.TRIP, venue=ALL_VENUES)
         assert (await result_of(bus, ALL, command.command_id, ALL_VENUES)).outcome is CommandOutcome.APPLIED
+
+
+async def test_an_unknown_type_of_input_raises_one_alert_and_the_portfolio_continues(
+    bus: Bus, run_portfolio: RunPortfolio
+) -> None:
+    async with run_portfolio():
+        await until_limits(bus, lambda limits: True)
+        for name in (CommandName.PAUSE, CommandName.RESUME):
+            await bus.publish(subjects.command(SIM, Symbol(ALL), name), b'{"type":"AddedLater"}')
+        await send(bus, CommandName.TRIP, venue=ALL_VENUES)
+        await result_of(bus, ALL, f"trip-{ALL}", ALL_VENUES)
+    alerts = await last_per_subject(bus, Stream.ALERTS, ("alert.>",))
+
+    (alert,) = [decode_as(each.data, AlertRaised) for each in alerts]
+    assert (alert.code, alert.incident) == ("unknown_kind", "unknown_kind._all._all.CONTROL.1")
+    assert await bus.last_sequence(Stream.ALERTS) == 1
 
 
 async def test_the_positions_of_all_venues_count_towards_one_limit(
