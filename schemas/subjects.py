@@ -232,16 +232,6 @@ def portfolio_step() -> str:
     return f"journal.{ALL}.{ALL}.step"
 
 
-def venue_portfolio_step(venue: VenueId) -> str:
-    """Return the subject of the portfolio of one venue, as version 0.1 wrote it. Only read, to migrate it."""
-    return subject("journal", venue, Symbol(ALL), "step")
-
-
-def venue_portfolio_steps() -> str:
-    """Return the wildcard for the portfolio's steps, and those of the portfolios of version 0.1."""
-    return f"journal.*.{ALL}.step"
-
-
 def grid(venue: VenueId, symbol: Symbol) -> str:
     return subject("journal", venue, symbol, "grid")
 
@@ -253,11 +243,6 @@ def all_grids() -> str:
 
 def limits() -> str:
     return f"journal.{ALL}.{ALL}.limits"
-
-
-def venue_limits(venue: VenueId) -> str:
-    """Return the subject of the limits of one venue, as version 0.1 wrote it. Only read, until there are new ones."""
-    return subject("journal", venue, Symbol(ALL), "limits")
 
 
 # ENGINE: `engine.V.S.*`
@@ -290,11 +275,6 @@ def correction(venue: VenueId, symbol: Symbol) -> str:
 
 def quoting(venue: VenueId, symbol: Symbol) -> str:
     return subject("engine", venue, symbol, "quoting")
-
-
-def earlier_alert(venue: VenueId, symbol: Symbol) -> str:
-    """Return the subject of alerts in version 1. It is still read, and no longer written."""
-    return subject("engine", venue, symbol, "alert")
 
 
 # ALERTS: `alert.V.S`

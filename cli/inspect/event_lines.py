@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from cli.console import colour
+from cli.inspect.limits import configured_limits, limits_in_force
 from schemas.codec import Event, FormatTooNew, UndecodableError, decode
 from schemas.engine.control import Command, CommandResult
 from schemas.engine.events import (
@@ -26,7 +27,7 @@ from schemas.engine.journal import (
     SymbolEntry,
     TimePassed,
 )
-from schemas.engine.portfolio import BucketLimits, OrderLatency, PortfolioEntry, PortfolioLimits
+from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
 from schemas.grid.reasons import explain
 from schemas.grid.view import GridView
@@ -125,12 +126,9 @@ def _portfolio(
 ) -> str:
     match event:
         case PortfolioEntry():
-            limits = event.settings.currencies or {"each currency": event.settings.of("")}
-            each = (f"{limit.max_exposure} {name}" for name, limit in limits.items())
-            return f"exposure up to {', '.join(each)}"
+            return configured_limits(event.settings)
         case PortfolioLimits():
-            buckets = event.buckets or {"": event.bucket("")}
-            return "; ".join(_bucket(name, bucket) for name, bucket in buckets.items())
+            return limits_in_force(event)
         case OrderLatency():
             p50, p99 = event.p50 / MILLISECOND_NS, event.p99 / MILLISECOND_NS
             return f"order latency: p50 {p50:.1f} ms, p99 {p99:.1f} ms, {event.count} orders"
@@ -140,13 +138,6 @@ def _portfolio(
             return summary(event.command)
         case _:
             assert_never(event)
-
-
-def _bucket(currency: str, bucket: BucketLimits) -> str:
-    limit = f" of {bucket.max_exposure}" if bucket.max_exposure else ""
-    stop = "" if bucket.is_opening_allowed else ", opening blocked"
-    text = f"exposure {bucket.exposure}{limit} {currency}".rstrip()
-    return f"{text}{stop}, breaker {bucket.breaker}{_because(bucket.reason)}"
 
 
 def _market(event: Ticker | PublicTrade | Candle | FeedChanged | ClockRead) -> str:

@@ -15,7 +15,7 @@ import msgspec
 from bus import Bus, Journal, Registry, get_logger, last_per_subject, newest
 from engine.core.portfolio.global_breaker import worse
 from engine.portfolio.publisher import PortfolioPublisher
-from schemas import subjects
+from schemas import earlier_subjects, subjects
 from schemas.codec import try_decode
 from schemas.engine.journal import StreamOffset
 from schemas.engine.portfolio import PortfolioEntry
@@ -75,7 +75,7 @@ async def _migrate_journal(bus: Bus) -> list[str]:
         return []
     for each in old:  # what a crash left committed, but not published
         publisher = PortfolioPublisher(bus, _log, each.step.published_through)
-        subject = subjects.venue_portfolio_step(each.step.venue)
+        subject = earlier_subjects.venue_portfolio_step(each.step.venue)
         await publisher.publish_stored(subject, each.step.published_through, each.sequence)
     newest_time = max(each.step.time for each in old)
     await journal.commit(
@@ -128,7 +128,7 @@ async def _migrate_limits(bus: Bus) -> list[str]:
 
 async def _old_portfolios(bus: Bus) -> list[OldPortfolio]:
     found, currencies = [], await _currencies(bus)
-    for last in await last_per_subject(bus, Stream.JOURNAL, (subjects.venue_portfolio_steps(),)):
+    for last in await last_per_subject(bus, Stream.JOURNAL, (earlier_subjects.venue_portfolio_steps(),)):
         step = await newest(bus, Stream.JOURNAL, last.subject, PortfolioStep, last)
         if step is not None:
             of_venue = tuple(sorted(currencies.get(step.event.venue, ())))

@@ -16,7 +16,7 @@ from bus import (
 from producers.gateway.exposure import Exposure, Market
 from producers.gateway.holdings_feed import HoldingsFeed
 from producers.gateway.steps import decode_step
-from schemas import subjects
+from schemas import earlier_subjects, subjects
 from schemas.codec import FormatTooNew
 from schemas.engine.portfolio import PortfolioEntry, PortfolioLimits
 from schemas.subjects import Stream
@@ -58,7 +58,7 @@ class ExposureFeed:
 
     async def _follow_limits(self) -> None:
         # An engine of version 0.1 publishes limits of the venue: they count until there are those of all venues.
-        both = (subjects.limits(), subjects.venue_limits(self._venue))
+        both = (subjects.limits(), earlier_subjects.venue_limits(self._venue))
         async with LatestValues(self._bus, Stream.JOURNAL, both) as latest:
             async for message in latest:
                 limits = decode_or_log(message, PortfolioLimits, self._log)

@@ -58,9 +58,7 @@ def on_latency(draft: PortfolioDraft, latency: OrderLatency) -> None:
     if not limit or latency.count < MIN_ORDERS or latency.p99 < limit:
         return
     p99, most = latency.p99 // MILLISECOND_NS, limit // MILLISECOND_NS
-    text = (
-        f"order latency of {latency.venue} {p99} ms (p99 of {latency.count} orders), the limit is {most} ms"
-    )
+    text = f"order latency of {latency.venue} {p99} ms (p99 of {latency.count} orders), limit {most} ms"
     trip(draft, text, figures(p99_ms=p99, limit_ms=most, orders=latency.count))
 
 

@@ -19,7 +19,7 @@ from cli.commands.status import (
 )
 from cli.inspect.assignments import SymbolAssignment, engine_label
 from engine.core.view import view
-from schemas import subjects
+from schemas import earlier_subjects, subjects
 from schemas.engine.events import AlertRaised
 from schemas.engine.portfolio import BucketLimits, PortfolioLimits
 from schemas.grid.state import BreakerState
@@ -169,7 +169,7 @@ async def test_the_exposure_over_all_symbols_is_printed_by_currency(bus: Bus) ->
             "USDT": BucketLimits(max_exposure=Decimal(1000), exposure=Decimal("812.3")),
         },
     )
-    await bus.store(subjects.venue_limits(VENUE), LIMITS)
+    await bus.store(earlier_subjects.venue_limits(VENUE), LIMITS)
     await bus.store(subjects.limits(), limits)
 
     assert report(await collect(bus)).splitlines()[-2:] == [
@@ -179,7 +179,7 @@ async def test_the_exposure_over_all_symbols_is_printed_by_currency(bus: Bus) ->
 
 
 async def test_the_limits_of_an_engine_of_version_0_1_are_printed(bus: Bus) -> None:
-    await bus.store(subjects.venue_limits(VENUE), LIMITS)
+    await bus.store(earlier_subjects.venue_limits(VENUE), LIMITS)
 
     assert f"{VENUE}: exposure {LIMITS.exposure:.2f} of {LIMITS.max_exposure:f}" in report(await collect(bus))
 
@@ -198,7 +198,7 @@ async def test_recent_alerts_are_listed_once_until_they_end(bus: Bus) -> None:
     for each in (*raised, msgspec.structs.replace(raised[2], ended=True)):
         await bus.store(subjects.alert(SIM, BTC), each)
     await bus.store(
-        subjects.earlier_alert(SIM, BTC), msgspec.structs.replace(alert, detail="old", time=now - 1)
+        earlier_subjects.earlier_alert(SIM, BTC), msgspec.structs.replace(alert, detail="old", time=now - 1)
     )
 
     lines = report(await collect(bus)).splitlines()

@@ -13,7 +13,7 @@ from cli.stack import migrations
 from cli.stack.data_dir import DATA_FORMAT, DataDir
 from cli.stack.migrations import Migration, Report, migrate
 from producers.simulated.server.store import STORE_FORMAT, Store
-from schemas import subjects
+from schemas import earlier_subjects, subjects
 from schemas.engine.journal import Step
 from schemas.engine.portfolio_journal import PortfolioStep
 from schemas.formats import STATE_VERSION
@@ -76,7 +76,7 @@ async def test_the_portfolio_of_the_venue_is_continued(tmp_path: Path) -> None:
     data, told = await old_directory(tmp_path), list[str]()
     old = next(each for each in EXAMPLES if isinstance(each, PortfolioStep))
     async with EmbeddedServer(data.bus) as server, connect(server.url, name="test") as bus:
-        await bus.store(subjects.venue_portfolio_step(SIM), msgspec.structs.replace(old, venue=SIM))
+        await bus.store(earlier_subjects.venue_portfolio_step(SIM), msgspec.structs.replace(old, venue=SIM))
 
     await migrate(data, told.append)
 

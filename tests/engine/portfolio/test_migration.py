@@ -6,7 +6,7 @@ import msgspec
 
 from bus import Bus, Registry
 from engine.portfolio.migration import OldPortfolio, merged, migrate_portfolio
-from schemas import subjects
+from schemas import earlier_subjects, subjects
 from schemas.codec import decode_as
 from schemas.engine.journal import StreamOffset
 from schemas.engine.portfolio import PortfolioEntry, PortfolioSettings
@@ -20,7 +20,7 @@ from tests.engine.portfolio.test_actor import RunPortfolio, hold, run_portfolio,
 
 __all__ = ["run_portfolio"]
 
-OLD_STEPS = subjects.venue_portfolio_step(SIM)
+OLD_STEPS = earlier_subjects.venue_portfolio_step(SIM)
 LIMITED = PortfolioSettings(max_exposure=Decimal(1000))
 
 

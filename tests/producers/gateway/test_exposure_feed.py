@@ -9,7 +9,7 @@ import msgspec
 from bus import Bus, Registry, Service
 from producers.gateway.exposure import Exposure
 from producers.gateway.exposure_feed import ExposureFeed
-from schemas import subjects
+from schemas import earlier_subjects, subjects
 from schemas.engine.portfolio import PortfolioEntry, PortfolioLimits, PortfolioSettings
 from schemas.subjects import ALL_VENUES
 from schemas.units import Symbol, VenueId
@@ -64,8 +64,8 @@ async def test_limits_of_version_0_1_count_until_there_are_those_of_all_venues(
     bus: Bus, service: Service
 ) -> None:
     exposure = Exposure(SIM)
-    await bus.store(subjects.venue_limits(SIM), OLD_LIMITS)
+    await bus.store(earlier_subjects.venue_limits(SIM), OLD_LIMITS)
     await run_until(bus, service, exposure, lambda: exposure.limits == OLD_LIMITS)
     await bus.store(subjects.limits(), LIMITS)
-    await bus.store(subjects.venue_limits(SIM), msgspec.structs.replace(OLD_LIMITS, step=99))
+    await bus.store(earlier_subjects.venue_limits(SIM), msgspec.structs.replace(OLD_LIMITS, step=99))
     await run_until(bus, service, exposure, lambda: exposure.limits == LIMITS)
