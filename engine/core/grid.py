@@ -293,6 +293,7 @@ def _first_state(added: SymbolAdded) -> GridState:
         settings=added.settings,
         instrument=added.instrument,
         startup=startup.startup_of(added.settings),
+        earlier=added.earlier,
         quoting=QuotingRecord(reason=NotQuoting.NO_PRICE),
     )
 

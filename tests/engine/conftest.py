@@ -9,10 +9,11 @@ import pytest
 
 from bus import Bus, Conflict, FreeRunning, FromStart, get_logger, read
 from bus.metrics import CollectorRegistry
-from engine.actor.actor import Actor, ActorContext, ActorGates
+from engine.actor.actor import Actor
 from engine.actor.candles import CandlesOf, LiveCandles
 from engine.actor.market import LiveMarket, SilenceTimer
 from engine.actor.shutdown import IsLast, never_last
+from engine.actor.start import ActorContext, ActorGates
 from engine.metrics import EngineMetrics
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
