@@ -2,17 +2,7 @@
 
 import asyncio
 
-from bus import (
-    Backoff,
-    Bus,
-    BusError,
-    LatestValues,
-    Logger,
-    Received,
-    Registry,
-    decode_or_log,
-    forever,
-)
+from bus import Backoff, Bus, BusError, LatestValues, Logger, Received, Registry, decode_or_log, forever
 from producers.gateway.exposure import Exposure
 from producers.gateway.holdings_feed import HoldingsFeed
 from producers.gateway.steps import decode_step
