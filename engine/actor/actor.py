@@ -12,6 +12,7 @@ import msgspec
 from bus import Bus, Logger, StepGate, forever, trace_context
 from engine.actor.candles import Candles, CandlesOf
 from engine.actor.heartbeat import Heartbeat
+from engine.actor.held_reports import HeldReports
 from engine.actor.inbox import DurableInput, Inbox, StateUpdate, requires_sweep, symbol_added
 from engine.actor.intents import GatewayIntents
 from engine.actor.lost_records import find_loss
@@ -53,9 +54,6 @@ INPUTS = (Stream.ORDERS, Stream.CONTROL)
 """Durable input streams."""
 OUTPUTS = ("causes", "boundaries", "inputs", "decisions", "fills", "notices")
 """Fields of a step that a claim leaves empty."""
-MAX_HELD_REPORTS = 100
-MAX_HELD_S = 5.0
-"""Order reports that only change the state wait for the next step: at most so many, and for so long."""
 
 
 class ActorGates(NamedTuple):
@@ -113,8 +111,7 @@ class Actor(JournaledActor[Step]):
         self._inputs = AppliedInputs()
         self._loss = loss
         """Lost records found at the start; None once the core knows."""
-        self._held_since = 0.0
-        """When the first of the held reports was applied, by the loop's clock."""
+        self._held_reports = HeldReports()
         self._view = None if grid.state is None else view(grid.state, grid.step)
         """The grid as committed."""
         self._heartbeat = Heartbeat(context.bus, context.entry.venue, context.entry.symbol, context.engine)
@@ -234,11 +231,11 @@ class Actor(JournaledActor[Step]):
 
     async def _decide(self) -> None:
         while not self._has_ended():
-            item = await self._inbox.next(self._held_for_s())
+            item = await self._inbox.next(self._may_hold_s())
             with self._heartbeat.working():
                 if item is not None:
                     await self._handle(item)
-                if self._held_for_s() == 0:
+                if self._may_hold_s() == 0:
                     await self._commit(self._grid.release_held())
         await self._commit(self._grid.release_held())
 
@@ -331,14 +328,8 @@ class Actor(JournaledActor[Step]):
         context = Context(self._epoch, self._offsets, self._publisher.published_through, self._intents.newest)
         return step_record(change, self._grid.state, context, self._inputs.take(change.causes))
 
-    def _held_for_s(self) -> float | None:
-        """Return how long the held reports may still wait, in seconds; None without any."""
-        held, now = self._grid.held_reports, asyncio.get_running_loop().time()
-        if not held:
-            self._held_since = 0.0
-            return None
-        self._held_since = self._held_since or now
-        return 0.0 if held >= MAX_HELD_REPORTS else max(self._held_since + MAX_HELD_S - now, 0.0)
+    def _may_hold_s(self) -> float | None:
+        return self._held_reports.may_wait_s(self._grid.held_reports)
 
     async def _tell_loss(self) -> None:
         """Apply the loss of records found at the start, as soon as there is a state."""

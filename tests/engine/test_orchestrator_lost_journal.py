@@ -45,7 +45,7 @@ async def test_a_journal_that_no_engine_remembers_quarantines_the_symbol_until_a
     acted_on = OrderIntent(venue=SIM, symbol=BTC, epoch=1, step=7, step_sequence=9, decisions=())
     await bus.store(subjects.order_intent(SIM, BTC), acted_on)
     async with engine(server, "one") as one, asyncio.timeout(20):
-        alert = decode_as((await first_on(bus, Stream.ENGINE, subjects.alert(SIM, BTC))).data, AlertRaised)
+        alert = decode_as((await first_on(bus, Stream.ALERTS, subjects.alert(SIM, BTC))).data, AlertRaised)
         reset = msgspec.structs.replace(COMMAND, name=CommandName.RESET, expires_time=2**62)
         await bus.store(subjects.command(SIM, BTC, CommandName.RESET), reset)
         await tick(bus)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from bus import Bus
-from engine.actor import actor
+from engine.actor import held_reports
 from engine.core.grid import Grid
 from engine.core.replay import replay
 from schemas import subjects
@@ -70,7 +70,7 @@ async def test_held_reports_are_read_again_after_a_crash(bus: Bus, run_actor: Ru
 async def test_reports_are_committed_alone_at_the_limits(
     bus: Bus, run_actor: RunActor, monkeypatch: pytest.MonkeyPatch, name: str, limit: float
 ) -> None:
-    monkeypatch.setattr(actor, name, limit)
+    monkeypatch.setattr(held_reports, name, limit)
     async with run_actor(), asyncio.timeout(10):
         await bus.store(subjects.ticker(SIM, BTC), TICKER)
         first = await until_step(bus, has_orders)
