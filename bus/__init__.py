@@ -30,16 +30,8 @@ from bus.log import Logger, get_logger, is_debugging
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
 from bus.service.lifecycle import flatten_errors, forever, run
 from bus.service.service import Service, open_service
-from bus.streams.decoding import (
-    decode_or_log,
-    log_undecodable,
-)
-from bus.streams.journal import (
-    Journal,
-    Newest,
-    newest,
-    record_before,
-)
+from bus.streams.decoding import decode_or_log, log_undecodable
+from bus.streams.journal import Journal, Newest, newest, record_before
 from bus.streams.latest import LatestValues
 from bus.streams.offsets import end_of, stored_at
 from bus.streams.ordered_consumer import Batch

@@ -23,18 +23,9 @@ from schemas.engine.events import AlertRaised
 from schemas.engine.portfolio import BucketLimits, PortfolioLimits
 from schemas.grid.reasons import explain
 from schemas.grid.view import GridView, NotQuoting
-from schemas.subjects import (
-    ALL,
-    Stream,
-    escape,
-    registry_key,
-)
-from schemas.units import (
-    SECOND_NS,
-)
-from schemas.venue.fees import (
-    before_fees,
-)
+from schemas.subjects import ALL, Stream, escape, registry_key
+from schemas.units import SECOND_NS
+from schemas.venue.fees import before_fees
 
 E = TypeVar("E", bound=msgspec.Struct)
 

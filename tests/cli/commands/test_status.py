@@ -9,14 +9,7 @@ import msgspec
 import pytest
 
 from bus import Bus, open_service
-from cli.commands.status import (
-    PartStatus,
-    Status,
-    collect,
-    duration_text,
-    position_line,
-    report,
-)
+from cli.commands.status import PartStatus, Status, collect, duration_text, position_line, report
 from cli.inspect.assignments import SymbolAssignment, engine_label
 from engine.core.view import view
 from schemas import earlier_subjects, subjects
