@@ -13,6 +13,7 @@ from bus.coordination.lease_keeper import DEFAULT_TIMING, Leases, Timing, leases
 from bus.coordination.lock_step import FreeRunning, LockStep, StepGate, grant_step
 from bus.errors import (
     Ambiguous,
+    BackupFailed,
     BusError,
     Conflict,
     ConnectionClosed,
@@ -42,6 +43,7 @@ __all__ = [
     "DEFAULT_TIMING",
     "Ambiguous",
     "Backoff",
+    "BackupFailed",
     "Batch",
     "Bus",
     "BusError",
