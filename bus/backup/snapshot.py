@@ -21,7 +21,7 @@ from bus.client.connection import Bus
 from bus.client.jetstream import Reply
 from bus.client.message import Message
 from bus.client.request_reply import nats_inbox
-from bus.errors import BackupFailed, BusError, StreamGone
+from bus.errors import BackupFailed, Rejected, StreamGone
 from bus.streams.provision import replicas_of
 
 CHUNK_BYTES = 512 * 1024
@@ -32,6 +32,9 @@ CHUNK_TIMEOUT_S = 20.0
 RESTORE_TIMEOUT_S = 300.0
 """For the last request of a restore, which is answered when the stream exists."""
 DELETE_TIMEOUT_S = 30.0
+NAME_TAKEN = 10130
+"""JetStream's `err_code` when the stream exists already."""
+MAX_ATTEMPTS = 20
 END_STATUSES = frozenset({None, "204"})
 """Values of the status header of the last message of a complete snapshot."""
 
@@ -68,8 +71,8 @@ class _RestoreStarted(msgspec.Struct, frozen=True):
     deliver_subject: str
 
 
-class _Restored(msgspec.Struct, frozen=True):
-    state: SnapshotState
+class _RestoreReply(Reply, frozen=True):
+    state: SnapshotState | None = None
 
 
 async def save_stream(bus: Bus, stream: str, file: IO[bytes], progress: Progress) -> SnapshotInfo:
@@ -97,28 +100,52 @@ async def save_stream(bus: Bus, stream: str, file: IO[bytes], progress: Progress
 async def load_stream(bus: Bus, info: SnapshotInfo, file: IO[bytes], progress: Progress) -> None:
     """Replace a stream by that of a snapshot: delete it if it exists, and create it again.
 
+    A running part may create it anew meanwhile; it is then deleted again.
     Raises: BackupFailed when the server did not restore it completely; Rejected, Ambiguous.
     """
-    name = info.name
-    config = {**info.config, "num_replicas": await _delete(bus, name)}
-    started = await bus.api(
-        f"STREAM.RESTORE.{name}", {"config": config, "state": info.state}, _RestoreStarted, RESTORE_TIMEOUT_S
-    )
+    replicas = await _delete(bus, info.name)
+    for _ in range(MAX_ATTEMPTS):
+        file.seek(0)
+        restored = await _upload(bus, info, replicas, file, progress)
+        if restored is not None:
+            break
+        await _delete(bus, info.name)
+    else:
+        raise BackupFailed(
+            f"{info.name} was not restored: running parts create it again and again; stop them"
+        )
+    expected = info.contents
+    if (restored.messages, restored.last_seq) != (expected.messages, expected.last_seq):
+        raise BackupFailed(
+            f"{info.name} was restored in part: it has {restored.messages} messages up to {restored.last_seq},"
+            f" the backup has {expected.messages} up to {expected.last_seq}"
+        )
+
+
+async def _upload(
+    bus: Bus, info: SnapshotInfo, replicas: int, file: IO[bytes], progress: Progress
+) -> SnapshotState | None:
+    """Send the archive; return the state of the created stream, None when the name was taken meanwhile."""
+    config = {**info.config, "num_replicas": replicas}
+    body = {"config": config, "state": info.state}
+    try:
+        started = await bus.api(f"STREAM.RESTORE.{info.name}", body, _RestoreStarted, RESTORE_TIMEOUT_S)
+    except Rejected as error:
+        if error.code == NAME_TAKEN:
+            return None
+        raise
     size = 0
     while data := file.read(CHUNK_BYTES):
         if answer := await bus.request(started.deliver_subject, data, CHUNK_TIMEOUT_S):
-            raise BackupFailed(f"{name} was not restored: {_error_text(answer)}")
+            raise BackupFailed(f"{info.name} was not restored: {_decoded(answer).error}")
         size += len(data)
         progress(size)
-    answer = await bus.request(started.deliver_subject, b"", RESTORE_TIMEOUT_S)
-    if error := _error_text(answer):
-        raise BackupFailed(f"{name} was not restored: {error}")
-    restored, expected = msgspec.json.decode(answer, type=_Restored).state, info.contents
-    if _extent(restored) != _extent(expected):
-        raise BackupFailed(
-            f"{name} was restored in part: it has {restored.messages} messages up to {restored.last_seq},"
-            f" the backup has {expected.messages} up to {expected.last_seq}"
-        )
+    reply = _decoded(await bus.request(started.deliver_subject, b"", RESTORE_TIMEOUT_S))
+    if reply.error is None:
+        return reply.state
+    if reply.error.err_code == NAME_TAKEN:
+        return None
+    raise BackupFailed(f"{info.name} was not restored: {reply.error.description}")
 
 
 async def _next_chunk(bus: Bus, stream: str, arrived: "asyncio.Queue[Message]") -> bytes:
@@ -145,13 +172,8 @@ async def _delete(bus: Bus, stream: str) -> int:
     return replicas
 
 
-def _error_text(answer: bytes) -> str:
+def _decoded(answer: bytes) -> _RestoreReply:
     try:
-        error = msgspec.json.decode(answer, type=Reply).error
+        return msgspec.json.decode(answer, type=_RestoreReply)
     except msgspec.DecodeError:
-        raise BusError(f"not a reply of JetStream: {answer[:100]!r}") from None
-    return "" if error is None else error.description
-
-
-def _extent(state: SnapshotState) -> tuple[int, int]:
-    return state.messages, state.last_seq
+        raise BackupFailed(f"the server answered {answer[:100]!r}") from None

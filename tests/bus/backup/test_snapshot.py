@@ -1,12 +1,13 @@
 """Snapshots of one stream."""
 
+import asyncio
 import io
 import random
 
 import msgspec
 import pytest
 
-from bus import BackupFailed, Bus, FromStart, StreamGone, read
+from bus import BackupFailed, Bus, FromStart, StreamGone, provision, read
 from bus.backup.snapshot import CHUNK_BYTES, SnapshotInfo, load_stream, save_stream
 from schemas.subjects import Stream
 from tests.bus.events import numbers, store_many, until_caught_up
@@ -87,3 +88,18 @@ async def test_a_missing_stream_has_no_snapshot(bus: Bus) -> None:
 
     with pytest.raises(StreamGone):
         await saved(bus)
+
+
+async def test_a_stream_that_a_part_recreates_meanwhile_is_replaced(bus: Bus) -> None:
+    await store_many(bus, REPORT, 3)
+    info, file = await saved(bus)
+
+    async def recreate() -> None:
+        while True:
+            await provision(bus)
+
+    running = asyncio.create_task(recreate())
+    await load_stream(bus, info, file, no_progress)
+    running.cancel()
+
+    assert await stored_numbers(bus) == [0, 1, 2]
