@@ -137,15 +137,27 @@ async def _upload(
     size = 0
     while data := file.read(CHUNK_BYTES):
         if answer := await bus.request(started.deliver_subject, data, CHUNK_TIMEOUT_S):
-            raise BackupFailed(f"{info.name} was not restored: {_decoded(answer).error}")
+            return _state_of(info.name, answer)
         size += len(data)
         progress(size)
-    reply = _decoded(await bus.request(started.deliver_subject, b"", RESTORE_TIMEOUT_S))
+    return _state_of(info.name, await bus.request(started.deliver_subject, b"", RESTORE_TIMEOUT_S))
+
+
+def _state_of(name: str, answer: bytes) -> SnapshotState | None:
+    """Return the state in the final answer; None when the name was taken meanwhile.
+
+    Raises: BackupFailed for any other error.
+    """
+    try:
+        reply = msgspec.json.decode(answer, type=_RestoreReply)
+    except msgspec.DecodeError:
+        raise BackupFailed(f"{name} was not restored: the server answered {answer[:100]!r}") from None
     if reply.error is None:
         return reply.state
-    if reply.error.err_code == NAME_TAKEN:
+    # The code may be that of the restore as a whole, and the cause a number in the text.
+    if reply.error.err_code == NAME_TAKEN or f"({NAME_TAKEN})" in reply.error.description:
         return None
-    raise BackupFailed(f"{info.name} was not restored: {reply.error.description}")
+    raise BackupFailed(f"{name} was not restored: {reply.error.description}")
 
 
 async def _next_chunk(bus: Bus, stream: str, arrived: "asyncio.Queue[Message]") -> bytes:
@@ -170,10 +182,3 @@ async def _delete(bus: Bus, stream: str) -> int:
     except StreamGone:
         return replicas_of(bus.url)
     return replicas
-
-
-def _decoded(answer: bytes) -> _RestoreReply:
-    try:
-        return msgspec.json.decode(answer, type=_RestoreReply)
-    except msgspec.DecodeError:
-        raise BackupFailed(f"the server answered {answer[:100]!r}") from None
