@@ -30,6 +30,7 @@ from bus.log import Logger, get_logger, is_debugging
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
 from bus.service.lifecycle import flatten_errors, forever, run
 from bus.service.service import Service, open_service
+from bus.streams.bucket_keeper import keep_entries, preserve_entries
 from bus.streams.decoding import decode_or_log
 from bus.streams.journal import Journal, Newest, newest
 from bus.streams.latest import LatestValues
@@ -94,11 +95,13 @@ __all__ = [
     "get_logger",
     "grant_step",
     "is_debugging",
+    "keep_entries",
     "last_per_subject",
     "leases",
     "newest",
     "open_service",
     "pending",
+    "preserve_entries",
     "provision",
     "read",
     "read_durable",

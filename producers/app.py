@@ -18,6 +18,7 @@ from bus import (
     forever,
     leases,
     open_service,
+    preserve_entries,
     wait_for_symbols,
 )
 from producers.account.publisher import AccountPublisher
@@ -36,6 +37,7 @@ from producers.retry import Outbox
 from producers.simulated.client.client import SimulatedVenue
 from schemas import subjects
 from schemas.units import SECOND_NS, DurationNs, Symbol, VenueId
+from schemas.venue.instruments import Instrument
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +102,12 @@ async def market(settings: Settings) -> None:
                     )
                     background.append(
                         tasks.create_task(forever("symbol changes", changes), name="symbol changes")
+                    )
+                    kept = preserve_entries(
+                        service.bus, "instruments", Instrument, service.log, prefix=f"{settings.venue}."
+                    )
+                    background.append(
+                        tasks.create_task(forever("instruments kept", kept), name="instruments kept")
                     )
                 await publisher.follow(symbols)
                 for task in background:

@@ -160,6 +160,11 @@ class Actor(JournaledActor[Step]):
             for pump in pumps:
                 pump.cancel()
 
+    @property
+    def generation(self) -> int:
+        """The generation of new order ids; 0 before the first step."""
+        return 0 if self._grid.state is None else self._grid.state.generation
+
     def why_not_quoting(self) -> NotQuoting | None:
         """Return the reason for not quoting, None while an opening order is live."""
         return self._grid.why_not_quoting()

@@ -4,10 +4,22 @@ import asyncio
 from contextlib import aclosing
 from functools import partial
 
-from bus import BusError, Fenced, Lease, LeaseProvider, Logger, Registry, Service, follow_symbols, forever
+from bus import (
+    BusError,
+    Fenced,
+    Lease,
+    LeaseProvider,
+    Logger,
+    Registry,
+    Service,
+    follow_symbols,
+    forever,
+    preserve_entries,
+)
 from bus.coordination.keyed_runner import KeyedRunner
 from bus.metrics import Gauge
 from engine.portfolio.actor import PortfolioActor
+from schemas.engine.portfolio import PortfolioEntry
 from schemas.subjects import ALL
 from schemas.units import VenueId
 
@@ -30,6 +42,8 @@ class PortfolioRunner:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(forever("venues traded", self._follow_roster(tasks)), name="venues traded")
             tasks.create_task(forever("venues limited", self._follow_limits(tasks)), name="venues limited")
+            kept = preserve_entries(self._service.bus, "portfolios", PortfolioEntry, self._service.log)
+            tasks.create_task(forever("limits kept", kept), name="limits kept")
 
     def status(self) -> dict[str, object]:
         """Return the part of /status of the portfolios that run in this process."""

@@ -5,7 +5,7 @@ import asyncio
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,13 +13,13 @@ import msgspec
 from cli.config.file import DEFAULT_FILE, load
 from cli.console import Console, table
 from cli.errors import CommandError
-from lab.chaos.loss_runner import LossResult, LossSettings, run_losses
+from lab.chaos.loss_runner import BOOKS, IDS_ONCE, LossResult, LossSettings, run_losses
 from lab.chaos.losses import ALL_STREAMS, Case, LossKind, pair_cases, single_cases
 from lab.chaos.report import counts_text, proof_lines
 from lab.chaos.runner import with_volatile_market
 
 ALL_KINDS = ",".join(LossKind)
-HEAD = ["LOSS", "TRADING AFTER", "VENUE'S BOOKS", "WHAT HAPPENED"]
+HEAD = ["LOSS", "TRADING AFTER", "ORDER IDS", "BOOKS", "OTHER PROOFS", "WHAT HAPPENED"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +59,9 @@ def report(results: Sequence[LossResult]) -> str:
         [
             " + ".join(result.losses),
             "never" if result.trading_after_s is None else f"{result.trading_after_s:.1f} s",
-            "agree" if not any(result.violations.values()) else "DIFFER",
+            _verdict(result, {IDS_ONCE}, "sent once", "SENT TWICE"),
+            _verdict(result, {BOOKS}, "agree", "DIFFER"),
+            _verdict(result, result.violations.keys() - {IDS_ONCE, BOOKS}, "hold", "BROKEN"),
             counts_text({**result.alerts, **result.log_events}),
         ]
         for result in results
@@ -75,6 +77,10 @@ def report(results: Sequence[LossResult]) -> str:
     failed = sum(not result.holds for result in results)
     lines += ["", f"{len(results)} cases, {failed} failed"]
     return "\n".join(lines)
+
+
+def _verdict(result: LossResult, proofs: Collection[str], good: str, bad: str) -> str:
+    return bad if any(result.violations.get(name) for name in proofs) else good
 
 
 def _cases(parser: argparse.ArgumentParser, args: argparse.Namespace) -> list[Case]:
