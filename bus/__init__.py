@@ -34,6 +34,7 @@ from bus.streams.bucket_keeper import keep_entries, preserve_entries
 from bus.streams.decoding import decode_or_log
 from bus.streams.journal import Journal, Newest, newest
 from bus.streams.latest import LatestValues
+from bus.streams.offsets import end_of, stored_at
 from bus.streams.ordered_consumer import Batch
 from bus.streams.provision import provision
 from bus.streams.reader import last_per_subject, pending, read, read_durable
@@ -88,6 +89,7 @@ __all__ = [
     "default_name",
     "deregister",
     "embedded_cluster",
+    "end_of",
     "flatten_errors",
     "follow_symbols",
     "follow_venue_symbols",
@@ -106,6 +108,7 @@ __all__ = [
     "read",
     "read_durable",
     "run",
+    "stored_at",
     "token",
     "wait_for_symbols",
 ]

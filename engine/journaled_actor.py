@@ -17,14 +17,17 @@ from bus import (
     FromSequence,
     Journal,
     Logger,
+    Newest,
     OffsetLost,
     Received,
     decode_or_log,
+    end_of,
     newest,
+    provision,
     read,
     read_durable,
 )
-from schemas.codec import UndecodableError
+from schemas.codec import UndecodableError, decode_as
 from schemas.engine.journal import Step, StreamOffset
 from schemas.engine.portfolio_journal import PortfolioStep
 from schemas.subjects import Stream
@@ -32,6 +35,8 @@ from schemas.subjects import Stream
 S = TypeVar("S", Step, PortfolioStep)
 
 PutDurable = Callable[[Stream, StreamOffset, Received], Awaitable[None]]
+OnLost = Callable[[Stream, StreamOffset, str], Awaitable[None]]
+"""Told the stream, the offset at which reading continues, and what was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,23 @@ class ClaimedJournal(Generic[S]):
     epoch: int
     offsets: dict[str, StreamOffset]
     """By input stream: the offset after which the actor continues."""
+    last_record_sequence: int = 0
+    """The JOURNAL sequence of the newest record before the claim, 0 without one."""
+    went_back: bool = False
+    """Whether the journal no longer had the last step that this process committed: `last` is from its memory."""
+
+    @property
+    def step(self) -> int:
+        """The number of the last step, 0 without one."""
+        return 0 if self.last is None else self.last.step
 
     @property
     def published_through(self) -> int:
         """The JOURNAL sequence of the last step that is known to be published."""
-        return 0 if self.last is None else self.last.published_through
+        if self.last is None:
+            return 0
+        # In a journal that went back, the sequences in the last step are those of the old one.
+        return self.last_sequence if self.went_back else self.last.published_through
 
 
 async def claim_journal(
@@ -61,22 +78,36 @@ async def claim_journal(
     inputs: Sequence[Stream],
     outputs: Sequence[str],
     log: Logger,
+    prepare: Callable[[S], S] = lambda last: last,
+    remembered: bytes = b"",
 ) -> ClaimedJournal[S]:
     """Claim a journal by committing its last step again, under the next epoch and without its `outputs` fields.
 
     A journal without steps is not claimed: its first step fences. Its actor starts at the ends of the `inputs` streams.
+    `prepare` brings the last step into the present format. `remembered` is the last record that this process committed:
+    it is committed again if the journal was purged or went back behind it.
     Raises: Fenced when another actor wrote meanwhile; Ambiguous, NoSpace or StreamGone when the commit failed.
     """
     journal = await Journal.open(bus, Stream.JOURNAL, subject)
     found = await newest(bus, Stream.JOURNAL, subject, kind, journal.last)
-    if found is None:
-        ends: dict[str, StreamOffset] = {stream: await _end_of(bus, stream) for stream in inputs}
-        return ClaimedJournal(journal, None, 0, 1, ends)
-    last = found.event
+    own = decode_as(remembered, kind) if remembered else None
+    went_back = own is not None and _is_behind(found, own)
+    last = own if went_back or found is None else found.event
+    before = journal.sequence
+    if last is None:
+        ends: dict[str, StreamOffset] = {stream: await end_of(bus, stream) for stream in inputs}
+        return ClaimedJournal(journal, None, 0, 1, ends, before)
+    last = prepare(last)
     epoch = last.epoch + 1
     await journal.commit(msgspec.structs.replace(last, epoch=epoch, **dict.fromkeys(outputs, ())))
-    log.info("claimed", step=last.step, epoch=epoch)
-    return ClaimedJournal(journal, last, found.stored.sequence, epoch, dict(last.offsets))
+    log.info("claimed", step=last.step, epoch=epoch, went_back=went_back)
+    sequence = journal.sequence if found is None or went_back else found.stored.sequence
+    return ClaimedJournal(journal, last, sequence, epoch, dict(last.offsets), before, went_back)
+
+
+def _is_behind(found: Newest[S] | None, own: S) -> bool:
+    """Return whether a journal ends before a step that this process committed, and no other actor wrote meanwhile."""
+    return found is None or (found.event.epoch, found.event.step) < (own.epoch, own.step)
 
 
 async def stored_steps(
@@ -97,6 +128,37 @@ async def stored_steps(
                 return
 
 
+async def read_durable_inputs(
+    bus: Bus,
+    stream: Stream,
+    filters: tuple[str, ...],
+    offset: StreamOffset,
+    *,
+    put: PutDurable,
+    on_lost: OnLost,
+    log: Logger,
+) -> None:
+    """Pass each message after an offset to `put`, in order, for ever.
+
+    When messages were lost, `on_lost` is told, and reading continues at the end of the stream: never from its start, because
+    what was applied before must not be applied again.
+    """
+    while True:
+        try:
+            async with aclosing(read_durable(bus, stream, filters, offset)) as batches:
+                async for batch in batches:
+                    for message in batch.messages:
+                        offset = StreamOffset(
+                            created=offset.created, sequence=message.sequence, stored_time=message.time_ns
+                        )
+                        await put(stream, offset, message)
+        except OffsetLost as lost:
+            log.error("offset_lost", stream=stream, detail=str(lost))
+            await provision(bus)
+            offset = await end_of(bus, stream)
+            await on_lost(stream, offset, str(lost))
+
+
 class JournaledActor(Generic[S]):
     """An actor that owns a claimed journal and reads its durable inputs after the offsets of the last committed step."""
 
@@ -109,23 +171,13 @@ class JournaledActor(Generic[S]):
 
     async def _read_durable(self, stream: Stream, filters: tuple[str, ...], put: PutDurable) -> None:
         """Pass each message after the stored offset to `put`, in order, for ever."""
-        while True:
-            offset = self._offsets[stream]
-            try:
-                async with aclosing(read_durable(self._bus, stream, filters, offset)) as batches:
-                    async for batch in batches:
-                        for message in batch.messages:
-                            read_to = StreamOffset(created=offset.created, sequence=message.sequence)
-                            await put(stream, read_to, message)
-            except OffsetLost as lost:
-                self._log.error("offset_lost", stream=stream, detail=str(lost))
-                self._offsets[stream] = StreamOffset(
-                    created=await self._bus.stream_created(stream), sequence=max(lost.first - 1, 0)
-                )
+
+        async def on_lost(stream: Stream, offset: StreamOffset, _: str) -> None:
+            self._offsets[stream] = offset
+
+        await read_durable_inputs(
+            self._bus, stream, filters, self._offsets[stream], put=put, on_lost=on_lost, log=self._log
+        )
 
     def _log_undecodable(self, message: Received, error: UndecodableError) -> None:
         self._log.error("undecodable", subject=message.subject, sequence=message.sequence, detail=str(error))
-
-
-async def _end_of(bus: Bus, stream: Stream) -> StreamOffset:
-    return StreamOffset(created=await bus.stream_created(stream), sequence=await bus.last_sequence(stream))

@@ -86,6 +86,9 @@ class Orchestrator:
 
     def _on_change(self, tasks: asyncio.TaskGroup, key: str, entry: SymbolEntry | None) -> None:
         known = self._symbols.get(key)
+        if known is not None and entry == known.registered():
+            known.entry = entry
+            return
         if entry is not None and known is not None and _is_same_run(known.entry, entry):
             if known.entry != entry:
                 # The settings in force are in the journal; those of the entry are the initial ones.

@@ -35,6 +35,10 @@ class InputRef(NamedTuple):
         return f"{self.source} {self.sequence}" if self.sequence else self.source
 
 
+JOURNAL_LOST = InputRef("journal lost")
+"""Skipped by a reset: the symbol starts anew although its journal is gone."""
+
+
 class PoisonInput(Exception):
     """The core failed on an input."""
 

@@ -6,12 +6,14 @@ from contextlib import AbstractAsyncContextManager
 
 import msgspec
 
-from bus import Backoff, BusError, Fenced, Lease, Service, deregister
+from bus import Backoff, BusError, Fenced, Lease, Service, StreamGone, deregister, provision
 from bus.coordination.keyed_runner import HEALTHY_S, MAX_RETRY_S, RETRY_S, is_cancelling, root_cause
 from engine.actor.actor import Actor, ActorContext
+from engine.actor.lost_records import JournalLost
 from engine.actor.shutdown import IsLast
 from engine.metrics import EngineMetrics
 from engine.quarantine import (
+    JOURNAL_LOST,
     MAX_FAILURES,
     FailureCounter,
     InputRef,
@@ -25,6 +27,10 @@ from schemas.grid.view import NotQuoting
 from schemas.subjects import Stream
 
 PrepareActor = Callable[[SymbolEntry, IsLast, frozenset[InputRef]], AbstractAsyncContextManager[ActorContext]]
+JOURNAL_LOST_ADVICE = (
+    "restore a backup with `opensqt bus restore`, or close the position by hand and start anew with `control reset`: "
+    "position and profit then begin at 0"
+)
 
 
 class SymbolRunner:
@@ -40,17 +46,17 @@ class SymbolRunner:
         self._failures = FailureCounter()
         self._skipped: frozenset[InputRef] = frozenset()
         self._actor: Actor | None = None
+        self._record = b""
+        """The last record that this process committed."""
         self._backoff = Backoff(RETRY_S, MAX_RETRY_S)
         self.entry = entry
         self.assignment = Assignment.WAITING
         self.problem: str | None = None
 
     def registered(self) -> SymbolEntry:
-        """Return the entry with at least the generation of the symbol's state."""
+        """Return the entry with at least the generation of the symbol's state, to be put back if it was lost."""
         generation = self._actor.generation if self._actor is not None else 0
-        if generation > self.entry.generation:
-            self.entry = msgspec.structs.replace(self.entry, generation=generation)
-        return self.entry
+        return msgspec.structs.replace(self.entry, generation=max(self.entry.generation, generation))
 
     async def run(self, lease: Lease) -> None:
         """Run the symbol until it is removed; its lease is held.
@@ -95,13 +101,16 @@ class SymbolRunner:
             async with self._prepare_actor(self.entry, lease.is_last, self._skipped) as context:
                 self._actor = None
                 self._assign(Assignment.RUNNING)
-                self._actor = await Actor.start(context)
+                self._actor = await Actor.start(context._replace(remembered=self._record))
                 await self._actor.run()
                 return True
         except Exception as error:
             if is_cancelling():
                 raise
             cause = root_cause(error)
+        finally:
+            if self._actor is not None:
+                self._record = self._actor.record
         if clock() - started > HEALTHY_S:
             self._backoff.reset()
         self._metrics.restarts.labels(self.entry.venue, self.entry.symbol).inc()
@@ -121,7 +130,12 @@ class SymbolRunner:
         match cause:
             case Fenced():
                 raise cause
+            case JournalLost():
+                self.problem = f"{cause}: {JOURNAL_LOST_ADVICE}"
+                await self._quarantine(JOURNAL_LOST)
             case BusError():
+                if isinstance(cause, StreamGone):
+                    await provision(self._bus)
                 self.problem = str(cause)
                 self._log.error("commit_failed", detail=str(cause))
                 await self._backoff.wait()
@@ -140,6 +154,8 @@ class SymbolRunner:
         detail = f"failed {MAX_FAILURES} times: {self.problem}; `control reset` resumes the symbol"
         if ref.sequence:
             detail += " without that input"
+        elif ref == JOURNAL_LOST:
+            detail = str(self.problem)
         self._log.error("quarantined", detail=detail)
         control_sequence: int | None = None
         while True:
@@ -154,7 +170,7 @@ class SymbolRunner:
                 await self._backoff.wait()
         self._log.warning("quarantine_ended", detail="reset by a command")
         self._failures.clear()
-        if ref.sequence:
+        if ref.sequence or ref == JOURNAL_LOST:
             self._skipped |= {ref}
 
     def _assign(self, assignment: Assignment) -> None:

@@ -105,13 +105,14 @@ class Bus:
         expect_last: int | None = None,
         expect_subject: str | None = None,
         headers: Mapping[str, str] | None = None,
+        encoded: bytes | None = None,
         timeout_s: float = 5.0,
     ) -> int:
         """Store an event in the stream of its subject and return its stream sequence.
 
         A second event with the same `message_id` within the stream's window of two minutes is not stored. `expect_last`
         is the required sequence of the last message on the subject, or on `expect_subject`; 0 requires that there is
-        none.
+        none. `encoded` is the event's encoding, if the caller has it.
         Raises: Conflict, NoSpace, Rejected, StreamGone: not stored. Ambiguous: perhaps stored, now or later.
         """
         return await (
@@ -122,6 +123,7 @@ class Bus:
                 expect_last=expect_last,
                 expect_subject=expect_subject,
                 headers=headers,
+                encoded=encoded,
                 timeout_s=timeout_s,
             )
         )
@@ -135,6 +137,7 @@ class Bus:
         expect_last: int | None = None,
         expect_subject: str | None = None,
         headers: Mapping[str, str] | None = None,
+        encoded: bytes | None = None,
         timeout_s: float = 5.0,
     ) -> "asyncio.Future[int]":
         """Send an event to be stored and return a future of its sequence, which fails as `store` does.
@@ -145,7 +148,7 @@ class Bus:
         try:
             future = await self._send(
                 subject,
-                encode(event),
+                encode(event) if encoded is None else encoded,
                 store_headers(event, message_id, expect_last, expect_subject, headers),
                 timeout_s,
             )

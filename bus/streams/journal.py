@@ -1,4 +1,8 @@
-"""The journal of one subject: a commit log with a single writer, fenced by compare-and-set on the sequence."""
+"""The journal of one subject: a commit log with a single writer, fenced by compare-and-set on the sequence.
+
+Each record carries the hash of the record before it on the subject, so that a reader notices a record that was changed or
+lost in between. The chain does not show a lost end: the records of the engine and the gateway name each other for that.
+"""
 
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -13,6 +17,9 @@ from bus.errors import Conflict, Fenced
 from bus.log import get_logger
 from bus.streams.decoding import decode_or_log
 from bus.streams.reader import read
+from schemas.codec import encode
+from schemas.formats import record_hash
+from schemas.venue.orders import RecordRef
 
 E = TypeVar("E", bound=msgspec.Struct)
 
@@ -33,6 +40,8 @@ class Journal:
         """The last record when the journal was opened."""
         self.sequence = last.sequence if last is not None else 0
         """The stream sequence of the last commit, or of `last`; 0 when there is none."""
+        self.record: bytes = last.data if last is not None else b""
+        """The last record, encoded; empty when there is none."""
 
     @classmethod
     async def open(cls, bus: Bus, stream: str, subject: str) -> Self:
@@ -43,21 +52,25 @@ class Journal:
         return cls(bus, subject, await bus.last(stream, subject))
 
     async def commit(self, event: msgspec.Struct, timeout_s: float = 5.0) -> int:
-        """Append an event and return its stream sequence. One commit at a time.
+        """Append an event, linked to the last record by `previous_hash`, and return its stream sequence.
 
+        One commit at a time.
         After any error the journal cannot be used: open a new one.
         Raises: Fenced when another writer has committed; NoSpace, StreamGone, Rejected: not stored; Ambiguous: perhaps
         stored.
         """
         assert not self._has_failed, "a journal takes one commit at a time, and none after a failed one"
         self._has_failed = True  # until the commit succeeds
+        if self.record and "previous_hash" in event.__struct_fields__:
+            event = msgspec.structs.replace(event, previous_hash=record_hash(self.record))
+        record = encode(event)
         try:
             sequence = await self._bus.store(
-                self._subject, event, expect_last=self.sequence, timeout_s=timeout_s
+                self._subject, event, encoded=record, expect_last=self.sequence, timeout_s=timeout_s
             )
         except Conflict as error:
             raise Fenced(f"{self._subject}: {error.description}") from error
-        self.sequence = sequence
+        self.sequence, self.record = sequence, record
         self._has_failed = False
         return sequence
 
@@ -68,6 +81,11 @@ class Newest(Generic[E]):
 
     event: E
     stored: Received
+
+    @property
+    def ref(self) -> RecordRef:
+        """The sequence and the hash of the record."""
+        return RecordRef(sequence=self.stored.sequence, hash=record_hash(self.stored.data))
 
 
 async def newest(

@@ -33,6 +33,7 @@ from bus.client.message import Received
 from bus.client.request_reply import nats_inbox
 from bus.errors import Ambiguous, BusError, OffsetLost, Rejected, StreamGone
 from bus.log import get_logger
+from bus.streams.offsets import is_replaced
 
 BATCH_SIZE = 256
 MAX_SILENCE_S = 1.5
@@ -59,7 +60,8 @@ class Batch:
 class OrderedConsumer:
     """Yields the messages of a stream that match the filters, beginning at `start`.
 
-    With `created`, the stream must have this creation time.
+    With `created`, the stream must have this creation time; with `stored_time`, in nanoseconds of the server's time, the
+    message before the start must have been stored then.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class OrderedConsumer:
         start: Start,
         batch: int,
         created: str | None = None,
+        stored_time: int = 0,
     ) -> None:
         self._bus = bus
         self._stream = stream
@@ -81,6 +84,9 @@ class OrderedConsumer:
         self._next = start.sequence if isinstance(start, FromSequence) else None
         # The last sequence yielded: a snapshot that is started again must not repeat messages.
         self._delivered = 0
+        # The newest message known to be stored before `_next`, with its time; 0 while there is none.
+        self._known = start.sequence - 1 if isinstance(start, FromSequence) and stored_time else 0
+        self._known_time = stored_time
         self._caught_up = False
         # The last sequence of the stream when the consumer was created: up to here nothing is missing once no message is
         # pending and `_due` was delivered.
@@ -147,6 +153,8 @@ class OrderedConsumer:
         if isinstance(self._start, NewOnly) and self._next is None:
             self._next = before.last + 1
         self._check(before)
+        if self._known and await is_replaced(self._bus, self._stream, self._known, self._known_time):
+            raise OffsetLost(self._stream, self._next_sequence, before.first, before.created)
         self._covered = before.last
         self._due = await self._last_matching(before)
         self._consumers += 1
@@ -220,7 +228,8 @@ class OrderedConsumer:
             sequence = delivery.stream_sequence
             caught_up = delivery.pending == 0 and sequence >= self._due
             if sequence > self._delivered:
-                self._delivered = sequence
+                self._delivered = self._known = sequence
+                self._known_time = delivery.time_ns
                 headers = Headers(block)
                 messages.append(
                     Received(subject.decode(), data, headers, self._stream, sequence, delivery.time_ns)

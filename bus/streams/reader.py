@@ -40,13 +40,13 @@ async def read_durable(
 ) -> AsyncGenerator[Batch, None]:
     """Yield the messages after an offset, or all messages when it is None; otherwise like `read`.
 
-    Raises: OffsetLost, also when the stream was recreated since the offset was taken; StreamGone.
+    Raises: OffsetLost, also when the stream was recreated or restored since the offset was taken; StreamGone.
     """
     if offset is None:
         consumer = OrderedConsumer(bus, stream, filters, FromStart(), batch)
     else:
         start = FromSequence(offset.sequence + 1)
-        consumer = OrderedConsumer(bus, stream, filters, start, batch, offset.created)
+        consumer = OrderedConsumer(bus, stream, filters, start, batch, offset.created, offset.stored_time)
     async with aclosing(consumer.batches()) as batches:
         async for each in batches:
             yield each

@@ -5,42 +5,43 @@ inbox  ->  Grid.process  ->  Journal.commit (one record: causes, state, decision
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import NamedTuple, Never, Self
 
 import msgspec
 
-from bus import Bus, LatestValues, Logger, Received, StepGate, forever
+from bus import Bus, Logger, StepGate, forever
 from engine.actor.candles import Candles, CandlesOf
 from engine.actor.heartbeat import Heartbeat
 from engine.actor.inbox import (
     DurableInput,
     Inbox,
     StateUpdate,
-    command_received,
-    order_event,
     requires_sweep,
     symbol_added,
 )
-from engine.actor.late_trades import mark_late_trade
-from engine.actor.market import SilenceTimer, SymbolMarket
+from engine.actor.intents import GatewayIntents
+from engine.actor.lost_records import find_loss, is_added_again
+from engine.actor.market import SymbolMarket
 from engine.actor.publisher import Publisher
+from engine.actor.readers import Readers, Source
+from engine.actor.resync import request_sweeps
 from engine.actor.shutdown import IsLast, decide_until_stopped
-from engine.core.blocking import detail_of
+from engine.actor.step_record import Context, InputRefs, step_record
 from engine.core.grid import Grid
 from engine.core.step import Change
+from engine.core.upgrade import upgraded
 from engine.core.view import view
 from engine.journaled_actor import ClaimedJournal, JournaledActor, claim_journal
 from engine.metrics import EngineMetrics
-from engine.quarantine import InputRef, PoisonInput
+from engine.quarantine import JOURNAL_LOST, InputRef, PoisonInput
 from schemas import subjects
-from schemas.codec import UndecodableError, decode_as
 from schemas.engine.journal import (
     EngineStarted,
     EngineStopping,
     Input,
+    MessageRef,
+    ResyncRequired,
     Step,
-    StreamOffset,
     SymbolEntry,
     TimePassed,
 )
@@ -48,16 +49,18 @@ from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.view import NotQuoting
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS
-from schemas.venue.account import OpenOrders, Position
+from schemas.venue.account import OpenOrders
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, FeedChanged, Ticker
-
-Latest = Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits
+from schemas.venue.orders import OrderReport
 
 INPUTS = (Stream.ORDERS, Stream.CONTROL)
 """Durable input streams."""
-OUTPUTS = ("causes", "decisions", "fills", "notices")
+OUTPUTS = ("causes", "boundaries", "inputs", "decisions", "fills", "notices")
 """Fields of a step that a claim leaves empty."""
+MAX_HELD_REPORTS = 100
+MAX_HELD_S = 5.0
+"""Order reports that only change the state wait for the next step: at most so many, and for so long."""
 
 
 class ActorGates(NamedTuple):
@@ -82,6 +85,8 @@ class ActorContext(NamedTuple):
     skipped: frozenset[InputRef]
     """Poison inputs that a reset excluded."""
     log: Logger
+    remembered: bytes = b""
+    """The last record of the symbol's journal that this process committed; empty without one."""
 
 
 class Actor(JournaledActor[Step]):
@@ -94,6 +99,7 @@ class Actor(JournaledActor[Step]):
         grid: Grid,
         publisher: Publisher,
         candles: Candles,
+        loss: ResyncRequired | None,
     ) -> None:
         super().__init__(context.bus, claimed, context.log)
         self._context = context
@@ -106,9 +112,29 @@ class Actor(JournaledActor[Step]):
         self._candles = candles
         self._account = context.market.account(context.bus, context.instrument)
         self._inbox = Inbox(self._offsets[Stream.ORDERS].sequence)
+        self._intents = GatewayIntents(context.bus, context.entry)
+        self._refs = InputRefs()
+        self._loss = loss
+        """Lost records found at the start; None once the core knows."""
+        self._held_since = 0.0
+        """When the first of the held reports was applied, by the loop's clock."""
+        self._view = None if grid.state is None else view(grid.state, grid.step)
+        """The grid as committed."""
         self._heartbeat = Heartbeat(context.bus, context.entry.venue, context.entry.symbol)
-        self._positions: tuple[Position, ...] = ()
-        self._limits: tuple[PortfolioLimits, ...] = ()
+        self._readers = Readers(
+            Source(
+                context.bus,
+                context.entry,
+                context.market,
+                candles,
+                self._offsets,
+                self._epoch,
+                context.skipped,
+                context.metrics,
+                context.log,
+            ),
+            self._inbox,
+        )
         self._price_time = 0
         self._is_stopping = False
 
@@ -120,12 +146,23 @@ class Actor(JournaledActor[Step]):
         """
         bus, entry, log = context.bus, context.entry, context.log
         subject = subjects.step(entry.venue, entry.symbol)
-        claimed = await claim_journal(bus, subject, Step, inputs=INPUTS, outputs=OUTPUTS, log=log)
+        claimed = await claim_journal(
+            bus,
+            subject,
+            Step,
+            inputs=INPUTS,
+            outputs=OUTPUTS,
+            log=log,
+            prepare=upgraded,
+            remembered=context.remembered,
+        )
+        may_start_anew = JOURNAL_LOST in context.skipped
+        loss = await find_loss(bus, entry, claimed, may_start_anew=may_start_anew)
         grid = Grid(None, 0)
         if (last := claimed.last) is not None:
-            is_added_again = last.state.generation < entry.generation
-            grid = Grid(None if is_added_again else last.state, last.step)
-            if not is_added_again and context.market.silence is not None:
+            is_new = is_added_again(last.state, entry)
+            grid = Grid(None if is_new else last.state, last.step)
+            if not is_new and context.market.silence is not None:
                 context.market.silence.on_tick(last.state.price_time)
         grid_subject = subjects.grid(entry.venue, entry.symbol)
         publisher = Publisher(bus, subject, grid_subject, log, claimed.published_through)
@@ -133,7 +170,7 @@ class Actor(JournaledActor[Step]):
         settings = entry.settings if grid.state is None else grid.state.settings
         candles = context.candles(bus, entry.venue, entry.symbol, settings)
         await candles.load()
-        return cls(context, claimed, grid, publisher, candles)
+        return cls(context, claimed, grid, publisher, candles, loss)
 
     async def run(self) -> None:
         """Run the symbol until it is removed.
@@ -143,6 +180,7 @@ class Actor(JournaledActor[Step]):
         """
         self._gates.orders.leave(self._offsets[Stream.ORDERS].sequence, self._journal.sequence)
         self._publish_grid()
+        await self._tell_loss()
         state = self._grid.state
         async with asyncio.TaskGroup() as tasks:
             pumps = self._start_pumps(tasks)
@@ -165,19 +203,24 @@ class Actor(JournaledActor[Step]):
         """The generation of new order ids; 0 before the first step."""
         return 0 if self._grid.state is None else self._grid.state.generation
 
+    @property
+    def record(self) -> bytes:
+        """The last committed record of the journal, encoded; empty before the first."""
+        return self._journal.record
+
     def why_not_quoting(self) -> NotQuoting | None:
         """Return the reason for not quoting, None while an opening order is live."""
-        return self._grid.why_not_quoting()
+        return NotQuoting.NO_PRICE if self._view is None else self._view.not_quoting
 
     def status(self) -> dict[str, object]:
         """Return the symbol's section of /status."""
-        reason, state = self._grid.why_not_quoting(), self._grid.state
+        reason = self.why_not_quoting()
         age_s = (time.time_ns() - self._price_time) / SECOND_NS if self._price_time else None
         return {
             "step": self._grid.step,
             "epoch": self._epoch,
             "not_quoting": reason.value if reason else None,
-            "detail": "" if state is None else detail_of(state, reason),
+            "detail": "" if self._view is None else self._view.not_quoting_detail,
             "price_age_s": age_s and round(age_s, 3),
         }
 
@@ -195,24 +238,29 @@ class Actor(JournaledActor[Step]):
 
     async def _decide(self) -> None:
         while not self._has_ended():
-            item = await self._inbox.next()
+            item = await self._inbox.next(self._held_for_s())
             with self._heartbeat.working():
-                await self._handle(item)
+                if item is not None:
+                    await self._handle(item)
+                if self._held_for_s() == 0:
+                    await self._commit(self._grid.release_held())
+        await self._commit(self._grid.release_held())
 
     async def _handle(self, item: DurableInput | StateUpdate | OpenOrders) -> None:
         match item:
             case DurableInput() as durable:
                 self._offsets[durable.stream] = durable.offset
                 if durable.event is not None:
-                    event = await mark_late_trade(self._bus, self._grid.state, durable)
-                    await self._process(event, ref=InputRef(durable.stream, durable.offset.sequence))
+                    ref = InputRef(durable.stream, durable.offset.sequence)
+                    self._refs.add(durable.event, MessageRef(stream=ref.source, sequence=ref.sequence))
+                    await self._process(durable.event, ref=ref)
                 if durable.stream is Stream.ORDERS:
                     self._gates.orders.leave(durable.offset.sequence, self._journal.sequence)
             case Ticker() as ticker:
                 await self._on_ticker(ticker)
             case OpenOrders() as sweep:
                 # A sweep, the periodic query of the venue's open orders, with the position if it was read before.
-                known = (each for each in self._positions if each.time <= sweep.time)
+                known = (each for each in self._readers.positions if each.time <= sweep.time)
                 await self._process(sweep, *known)
             case EngineStopping() as event:
                 self._is_stopping = True
@@ -222,9 +270,11 @@ class Actor(JournaledActor[Step]):
 
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:
+            await self._intents.wait_for_first()
             await self._process(
-                symbol_added(self._entry, self._context.instrument, ticker.time), *self._limits
+                symbol_added(self._entry, self._context.instrument, ticker.time), *self._readers.limits
             )
+            await self._tell_loss()
         if self._grid.state is not None and self._grid.state.startup is not None:
             await self._process(*await self._account.read())
         await self._process(*await self._candles.before(ticker.time))
@@ -244,18 +294,22 @@ class Actor(JournaledActor[Step]):
         if not events:
             return
         started = time.perf_counter()
+        may_hold = self._market.holds_reports and isinstance(events[0], OrderReport)
         try:
-            change = self._grid.process(events)
+            change = self._grid.process(events, may_hold=may_hold)
         except Exception as error:
             failed = ref or InputRef(type(events[0]).__name__)
             raise PoisonInput(failed, self._grid.step, error) from error
         self._metrics.inputs.inc(len(events))
+        await self._commit(change, time.perf_counter() - started)
+
+    async def _commit(self, change: Change | None, decide_s: float = 0.0) -> None:
         if change is None:
             return
         decided = time.perf_counter()
         step = self._step(change)
         sequence = await self._journal.commit(step)
-        self._metrics.observe_step(step, decided - started, time.perf_counter() - decided)
+        self._metrics.observe_step(step, decide_s, time.perf_counter() - decided)
         await self._publisher.publish(step, sequence)
         self._publish_grid()
         if any(map(requires_sweep, step.causes)):
@@ -266,89 +320,39 @@ class Actor(JournaledActor[Step]):
 
     def _step(self, change: Change) -> Step:
         assert self._grid.state is not None
-        return Step(
-            venue=self._entry.venue,
-            symbol=self._entry.symbol,
-            step=change.step,
-            epoch=self._epoch,
-            offsets=self._offsets,
-            causes=change.causes,
-            state=self._grid.state,
-            decisions=change.decisions,
-            fills=change.fills,
-            notices=change.notices,
-            published_through=self._publisher.published_through,
-            time=change.time,
-        )
+        context = Context(self._epoch, self._offsets, self._publisher.published_through, self._intents.newest)
+        return step_record(change, self._grid.state, context, self._refs.take(change.causes))
+
+    def _held_for_s(self) -> float | None:
+        """Return how long the held reports may still wait, in seconds; None without any."""
+        held, now = self._grid.held_reports, asyncio.get_running_loop().time()
+        if not held:
+            self._held_since = 0.0
+            return None
+        self._held_since = self._held_since or now
+        return 0.0 if held >= MAX_HELD_REPORTS else max(self._held_since + MAX_HELD_S - now, 0.0)
+
+    async def _tell_loss(self) -> None:
+        """Apply the loss of records found at the start, as soon as there is a state."""
+        if self._loss is not None and self._grid.state is not None:
+            loss, self._loss = self._loss, None
+            self._log.error("records_lost", detail=loss.reason)
+            await self._process(loss)
 
     def _publish_grid(self) -> None:
         if self._grid.state is not None:
-            self._publisher.publish_grid(view(self._grid.state, self._grid.step), self._journal.sequence)
+            self._view = view(self._grid.state, self._grid.step)
+            self._publisher.publish_grid(self._view, self._journal.sequence)
 
     def _start_pumps(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[Never]]:
-        venue, symbol = self._entry.venue, self._entry.symbol
-        orders = subjects.own_order_events(venue, symbol)
-        commands = subjects.commands(venue, symbol)
         pumps = {
-            "orders": self._read_inputs(Stream.ORDERS, orders, order_event),
-            "control": self._read_inputs(Stream.CONTROL, commands, command_received),
-            "ticker": self._follow(Stream.MARKET, (subjects.ticker(venue, symbol),), Ticker),
-            "sweeps": self._follow(Stream.ACCOUNT, (subjects.open_orders(venue, symbol),), OpenOrders),
+            **self._readers.all(),
+            "grids": self._publisher.run_grids(),
+            "intents": self._intents.run(),
+            "resync": request_sweeps(self._bus, lambda: self._grid.state),
+            "heartbeat": self._heartbeat.run(),
         }
-        if feed := self._market.feed_subjects(venue, symbol):
-            pumps["feed"] = self._follow(Stream.MARKET, feed, FeedChanged)
-        if position := self._market.position_subjects(venue, symbol):
-            pumps["position"] = self._follow(Stream.ACCOUNT, position, Position)
-        if limits := self._market.limits_subjects(venue):
-            pumps["limits"] = self._follow(Stream.JOURNAL, limits, PortfolioLimits)
-        pumps["candles"] = self._candles.follow(self._inbox.put_update)
-        pumps["grids"] = self._publisher.run_grids()
-        if (silence := self._market.silence) is not None:
-            pumps["silence"] = self._follow_silence(silence)
-        pumps["heartbeat"] = self._heartbeat.run()
+        symbol = self._entry.symbol
         return [
             tasks.create_task(forever(name, pump), name=f"{name}:{symbol}") for name, pump in pumps.items()
         ]
-
-    async def _read_inputs(
-        self, stream: Stream, filters: tuple[str, ...], decode: Callable[[Received], Input]
-    ) -> None:
-        async def put(stream: Stream, offset: StreamOffset, message: Received) -> None:
-            await self._inbox.put(DurableInput(stream, offset, self._decode(stream, message, decode)))
-
-        await self._read_durable(stream, filters, put)
-
-    def _decode(self, stream: Stream, message: Received, decode: Callable[[Received], Input]) -> Input | None:
-        if InputRef(stream, message.sequence) in self._context.skipped:
-            self._log.error("input_skipped", subject=message.subject, sequence=message.sequence)
-            return None
-        try:
-            return decode(message)
-        except UndecodableError as error:
-            self._log_undecodable(message, error)
-            return None
-
-    async def _follow(self, stream: Stream, filters: tuple[str, ...], kind: type[Latest]) -> None:
-        async with LatestValues(self._bus, stream, filters) as latest:
-            async for message in latest:
-                try:
-                    self._put(decode_as(message.data, kind))
-                except UndecodableError as error:
-                    self._log_undecodable(message, error)
-
-    def _put(self, event: Latest) -> None:
-        if isinstance(event, OpenOrders):
-            self._inbox.put_sweep(event)
-        elif isinstance(event, Position):
-            self._positions = (event,)
-        else:
-            self._limits = (event,) if isinstance(event, PortfolioLimits) else self._limits
-            self._inbox.put_update(event)
-
-    async def _follow_silence(self, silence: SilenceTimer) -> None:
-        while True:
-            self._inbox.put_update(await silence.next_silence())
-
-    def _log_undecodable(self, message: Received, error: UndecodableError) -> None:
-        self._metrics.undecodable.inc()
-        super()._log_undecodable(message, error)

@@ -5,6 +5,8 @@ import time
 from collections import deque
 from typing import NamedTuple
 
+import msgspec
+
 from bus import Received
 from schemas.codec import UndecodableError, decode, decode_as
 from schemas.engine.control import Command, CommandName
@@ -78,16 +80,28 @@ class Inbox:
         self._filled.set()
 
     def put_sweep(self, sweep: OpenOrders) -> None:
-        """Add a sweep in place of the one that waits. It is due once the order events it includes were delivered."""
+        """Add a sweep in place of the one that waits. It is due once its trades and the events included were delivered."""
+        if self._sweep is not None and self._sweep.answers:
+            # The trades of the older sweep were stored before those of the newer one.
+            sweep = msgspec.structs.replace(sweep, answers=(*self._sweep.answers, *sweep.answers))
         self._sweep = sweep
         self._filled.set()
 
-    async def next(self) -> DurableInput | StateUpdate | OpenOrders:
-        """Return the next input, waiting for one."""
+    async def next(self, timeout_s: float | None = None) -> DurableInput | StateUpdate | OpenOrders | None:
+        """Return the next input, waiting for one; None when there was none for `timeout_s`."""
+        if timeout_s is None:
+            return await self._next()
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._next()
+        except TimeoutError:
+            return None
+
+    async def _next(self) -> DurableInput | StateUpdate | OpenOrders:
         while True:
             if self._durable:
                 return self._next_durable()
-            if self._sweep is not None and self._sweep.includes <= self._orders_sequence:
+            if self._sweep is not None and _read_before(self._sweep) <= self._orders_sequence:
                 sweep, self._sweep = self._sweep, None
                 return sweep
             for kind in UPDATE_ORDER:
@@ -103,6 +117,10 @@ class Inbox:
         if len(self._durable) < MAX_WAITING // 2:
             self._has_room.set()
         return durable
+
+
+def _read_before(sweep: OpenOrders) -> int:
+    return max(sweep.includes, sweep.trades_sequence)
 
 
 def order_event(message: Received) -> Input:

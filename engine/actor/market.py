@@ -65,6 +65,10 @@ class SymbolMarket(Protocol):
         """
 
     @property
+    def holds_reports(self) -> bool:
+        """Whether order reports that only change the state wait for the next step; not in lock-step."""
+
+    @property
     def silence(self) -> SilenceTimer | None:
         """The timer of the feed's silence; None for a recording, whose silence has no meaning."""
 
@@ -92,6 +96,7 @@ class LiveMarket:
 
     def __init__(self, silence: SilenceTimer | None = None, *, lock_step: bool = False) -> None:
         self.silence = silence or SilenceTimer()
+        self.holds_reports = not lock_step
         self._lock_step = lock_step
 
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
@@ -111,6 +116,7 @@ class RecordedMarket:
     """A market replayed tick by tick. Inputs whose timing depends on the machine are not followed."""
 
     is_recorded = True
+    holds_reports = False
     silence = None
 
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:

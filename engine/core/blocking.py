@@ -34,6 +34,8 @@ def detail_of(state: GridState, reason: NotQuoting | None) -> str:
             return "" if state.halt is None else state.halt.reason
         case NotQuoting.BREAKER_OPEN | NotQuoting.BREAKER_HALF_OPEN:
             return state.breaker.reason
+        case NotQuoting.RESYNCING:
+            return "" if state.resync is None else state.resync.reason
         case NotQuoting.MARKET_RISK:
             return ", ".join(sorted(symbol for symbol, each in state.watched.items() if each.is_abnormal))
         case NotQuoting.PREFLIGHT | NotQuoting.AWAITING_TRIGGER:

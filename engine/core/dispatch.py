@@ -9,8 +9,10 @@ from engine.core.commands.reconcile import on_sweep
 from engine.core.guards.market_risk import on_candle
 from engine.core.guards.portfolio_limits import on_limits
 from engine.core.guards.stale_feed import on_feed_changed
+from engine.core.orders import resync
 from engine.core.orders.accounting import on_funding
-from engine.core.orders.execution import on_cancel_rejected, on_late_trade, on_report, on_trade
+from engine.core.orders.booked_trades import advance_mark
+from engine.core.orders.execution import on_cancel_rejected, on_report, on_trade
 from engine.core.quoting import volatility
 from engine.core.startup import startup
 from engine.core.step import Draft
@@ -47,7 +49,7 @@ def apply(draft: Draft, event: Input) -> None:
 def _handle(draft: Draft, event: Input) -> None:
     match event:
         case OrderReport() | Trade() | LateTrade() | CancelRejected() | Funding():
-            _handle_orders(draft, event)
+            _handle_orders(draft, event.trade if isinstance(event, LateTrade) else event)
         case OpenOrders() | Position() | Balance():
             _handle_account(draft, event)
         case Candle() | FeedChanged():
@@ -60,22 +62,21 @@ def _handle(draft: Draft, event: Input) -> None:
             on_engine_lifecycle(draft, event)
         case SymbolAdded() | Ticker() | TimePassed():
             pass  # Grid.process takes them into the draft before any input is dispatched
-        case ClockRead() | ResyncRequired() | Instrument():
+        case ResyncRequired():
+            resync.on_required(draft, event)
+        case ClockRead() | Instrument():
             pass
         case _:
             assert_never(event)
 
 
-def _handle_orders(draft: Draft, event: OrderReport | Trade | LateTrade | CancelRejected | Funding) -> None:
+def _handle_orders(draft: Draft, event: OrderReport | Trade | CancelRejected | Funding) -> None:
     match event:
         case OrderReport():
             on_report(draft, event)
         case Trade():
             check_finite(event.price, event.quantity, event.fee)
             on_trade(draft, event)
-        case LateTrade():
-            check_finite(event.trade.price, event.trade.quantity, event.trade.fee)
-            on_late_trade(draft, event)
         case CancelRejected():
             on_cancel_rejected(draft, event)
         case Funding():
@@ -89,7 +90,11 @@ def _handle_account(draft: Draft, event: OpenOrders | Position | Balance) -> Non
     match event:
         case Position() if draft.state.startup is not None:
             startup.on_position(draft, event)
-        case OpenOrders() | Position():
+        case OpenOrders():
+            resync.on_sweep(draft, event)
+            on_sweep(draft, event)
+            advance_mark(draft, event)
+        case Position():
             on_sweep(draft, event)
         case Balance():
             startup.on_balance(draft, event)

@@ -6,6 +6,7 @@ newest counts. A ticker that makes no step is kept beside the state, and becomes
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, localcontext
+from itertools import accumulate, chain
 from typing import NamedTuple
 
 from engine.core import blocking, dispatch
@@ -34,7 +35,7 @@ from schemas.grid.state import GridState, SlotOrder
 from schemas.grid.view import NotQuoting
 from schemas.units import Price, TimeNs
 from schemas.venue.market import Ticker
-from schemas.venue.orders import CancelOrder, PlaceOrder
+from schemas.venue.orders import CancelOrder, OrderReport, PlaceOrder
 
 NEVER: TimeNs = 2**63 - 1
 
@@ -65,23 +66,43 @@ class Grid:
         """The newest ticker that is not yet a cause of a step."""
         self._lattice = _lattice_of(state)
         self._band: NoActionBand | None = None
+        self._held: list[Sequence[Input]] = []
+        """The causes of evaluations that were held: they become part of the next step."""
 
-    def process(self, inputs: Sequence[Input]) -> Change | None:
+    @property
+    def held_reports(self) -> int:
+        """Number of order reports that were applied, and wait for the next step."""
+        return sum(isinstance(each, OrderReport) for causes in self._held for each in causes)
+
+    def process(self, inputs: Sequence[Input], *, may_hold: bool = False) -> Change | None:
         """Apply inputs in order and return the step they make; None when they change nothing in the state.
 
-        The change shares objects with `state`: encode both before the next call.
+        With `may_hold`, order reports that only change the state are held: they are applied and become causes of the next
+        step. The change shares objects with `state`: encode both before the next call.
         """
         if self._band is not None and len(inputs) == 1 and self._is_in_band(inputs[0], self._band):
             return None
         with localcontext(CONTEXT):
-            return self._process(inputs)
+            draft = self._process(inputs)
+        if draft is None:
+            return None
+        if may_hold and _is_holdable(draft):
+            self._held.append(draft.causes)
+            return None
+        return self._change(draft)
+
+    def release_held(self) -> Change | None:
+        """Return a step of the held evaluations alone; None when there are none."""
+        if not self._held or self.state is None:
+            return None
+        return self._change(Draft(self.state, self.step + 1, self.state.time, causes=list(self._held.pop())))
 
     def why_not_quoting(self) -> NotQuoting | None:
         """Return the one reason why no opening order is live, None when one is."""
         with localcontext(CONTEXT):
             return NotQuoting.NO_PRICE if self.state is None else why_not(self.state, self._lattice)
 
-    def _process(self, inputs: Sequence[Input]) -> Change | None:
+    def _process(self, inputs: Sequence[Input]) -> Draft | None:
         added = self._add(inputs)
         if self.state is None:
             return None
@@ -102,7 +123,8 @@ class Grid:
 
         orders = self._plan(draft, market)
         if draft.touches or orders.cancels or orders.quotes:
-            return self._commit(draft, market, orders)
+            self._finish(draft, market, orders)
+            return draft
         self._band = self._no_action_band(draft, orders)
         return None
 
@@ -141,6 +163,7 @@ class Grid:
             draft.touch()
             state.anchor = first_anchor(market.price, state.instrument.tick_size)
             state.accounts.first_price, state.accounts.first_time = market.price, draft.time
+            state.booked_through = draft.time
             self._lattice = Lattice(state.anchor, state.settings, state.instrument)
         stride = volatility.stride(state, self._lattice)
         center = self._lattice.nearest(
@@ -159,11 +182,15 @@ class Grid:
     def _plan(self, draft: Draft, market: Market | None) -> Plan:
         if self._lattice is None or market is None:
             return Plan([], [], depends_on_price=True)
-        if blocking.halted_by(draft.state) is not None:
-            return halt.plan(draft.state, market, draft.time)
-        return plan(draft.state, self._lattice, market, draft.time)
+        is_halted = blocking.halted_by(draft.state) is not None
+        orders = (
+            halt.plan(draft.state, market, draft.time)
+            if is_halted
+            else plan(draft.state, self._lattice, market, draft.time)
+        )
+        return orders if draft.state.resync is None else orders._replace(quotes=[])
 
-    def _commit(self, draft: Draft, market: Market | None, orders: Plan) -> Change:
+    def _finish(self, draft: Draft, market: Market | None, orders: Plan) -> None:
         state = draft.state
         for order, reason in orders.cancels:
             advance(draft, order, Progress.CANCEL_DECIDED)
@@ -175,11 +202,19 @@ class Grid:
         state.time = draft.time
         if state.price is not None:
             remember_peak(state, state.price)
+        if draft.fills:
+            state.last_fill_step = draft.step
         drop_idle_slots(state)
-        self.step, self._ticker, self._band = draft.step, None, None
+        self._ticker, self._band = None, None
+
+    def _change(self, draft: Draft) -> Change:
+        evaluations = [*self._held, draft.causes]
+        self._held = []
+        self.step = draft.step
         return Change(
             step=draft.step,
-            causes=tuple(draft.causes),
+            causes=tuple(chain.from_iterable(evaluations)),
+            boundaries=tuple(accumulate(map(len, evaluations[:-1]))),
             decisions=tuple(draft.decisions),
             fills=tuple(draft.fills),
             notices=tuple(draft.notices),
@@ -260,6 +295,12 @@ def _lattice_of(state: GridState | None) -> Lattice | None:
     if state is None or state.anchor is None:
         return None
     return Lattice(state.anchor, state.settings, state.instrument)
+
+
+def _is_holdable(draft: Draft) -> bool:
+    """Return whether an evaluation only applied order reports to the state; it may also have used a newer price."""
+    has_output = draft.decisions or draft.fills or draft.notices
+    return not has_output and all(isinstance(each, OrderReport | Ticker) for each in draft.causes)
 
 
 def _newest_ticker(inputs: Sequence[Input]) -> Ticker | None:

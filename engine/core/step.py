@@ -25,6 +25,8 @@ class Change:
     step: int
     causes: tuple[Input, ...]
     """The inputs that made the step, complete and never empty: replaying them reproduces it."""
+    boundaries: tuple[int, ...]
+    """The index in `causes` of the first cause of each evaluation but the first."""
     decisions: tuple[Decision, ...]
     fills: tuple[Fill, ...]
     notices: tuple[Notice, ...]

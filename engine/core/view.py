@@ -1,4 +1,4 @@
-"""`GridView`: what viewers see of a grid, derived from its state alone."""
+"""What others see of a grid, derived from its state alone: `GridView` for viewers, `RiskSummary` for the gateway."""
 
 from decimal import Decimal, localcontext
 
@@ -6,16 +6,30 @@ from engine.core.arithmetic import CONTEXT, SHARE_DIGITS, total_profit
 from engine.core.blocking import detail_of
 from engine.core.orders.price_lattice import Lattice
 from engine.core.quoting.quoting import why_not
+from schemas.engine.journal import RiskSummary
 from schemas.grid.settings import GridMode
 from schemas.grid.state import GridState, Slot
 from schemas.grid.view import GridView, SlotStatus, SlotView
 from schemas.units import ZERO, Money, Price, Side
+from schemas.venue.instruments import InstrumentKind
 
 
 def view(state: GridState, step: int, mark: Price | None = None) -> GridView:
     """Return the view of a grid, marked at `mark`, by default the price of the last step."""
     with localcontext(CONTEXT):
         return _view(state, step, state.price if mark is None else mark)
+
+
+def risk_summary(state: GridState) -> RiskSummary:
+    """Return the part of a state that the gateway and the account publisher use."""
+    return RiskSummary(
+        generation=state.generation,
+        position=state.accounts.position,
+        price=state.price,
+        booked_through=state.booked_through,
+        is_spot=state.instrument.kind is InstrumentKind.SPOT,
+        is_resyncing=state.resync is not None,
+    )
 
 
 def _view(state: GridState, step: int, mark: Price | None) -> GridView:

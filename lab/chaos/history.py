@@ -12,11 +12,14 @@ import msgspec
 from bus import Bus, FromSequence, OffsetLost, Received, read
 from cli.inspect.audit import VenueRecords
 from engine.core.grid import Grid
+from engine.core.replay import replay
+from engine.core.upgrade import upgraded
 from producers.simulated.matching.orders import Arrival
 from schemas import subjects
 from schemas.codec import UndecodableError, decode, encode
 from schemas.engine.events import DecisionMade, Fill
 from schemas.engine.journal import Step, SymbolEntry
+from schemas.formats import STATE_VERSION
 from schemas.grid.state import GridState
 from schemas.subjects import Stream
 from schemas.units import Symbol, TimeNs
@@ -190,13 +193,19 @@ class HistoryRecorder:
         self.history.state = step.state
 
     def _recompute(self, step: Step) -> str:
-        """Process the step's causes, and return how the result differs from the step; empty when it does not."""
+        """Process the step's causes, and return how the result differs from the step; empty when it does not.
+
+        A step of an earlier version is not processed: the core of that version made it.
+        """
         committed_state = encode(step.state)
+        if step.state_version < STATE_VERSION:
+            self._replica = _grid_of(encode(upgraded(step).state), step)
+            return ""
         if not step.causes:
             is_same = self._replica.state is None or encode(self._replica.state) == committed_state
             self._replica = _grid_of(committed_state, step)
             return "" if is_same else "a claim changed the state"
-        change = self._replica.process(step.causes)
+        change = replay(self._replica, step)
         state = self._replica.state
         if change is None or state is None:
             difference = "its causes lead to no step"

@@ -57,7 +57,7 @@ class EngineStopping(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class LateTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """An unbooked own trade of an order that the grid no longer keeps."""
+    """An unbooked own trade of an order that the grid no longer keeps. Of version 1 only."""
 
     trade: Trade
 
@@ -70,8 +70,12 @@ class ResyncRequired(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What was lost, as a sentence for operators."""
     raises_generation: bool
     """Whether order ids of the present generation may be in use unknown here."""
+    generation: int
+    """The highest generation in the bucket `symbols`, the journal and the intents."""
     time: TimeNs
     """Wall-clock time."""
+    restore_id: str = ""
+    """The id of the restore, see `SymbolEntry`; empty if the reason is another."""
 
 
 Input = (
@@ -154,6 +158,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """See `schemas.formats.STATE_VERSION`."""
     minimum_reader: int = 1
     """The oldest state version that a program must know to read this step."""
+    boundaries: tuple[int, ...] = ()
+    """The index in `causes` of the first cause of each evaluation but the first. Empty when there was only one."""
     inputs: tuple[MessageRef, ...] = ()
     """The stored messages among the causes, in order."""
     risk: RiskSummary | None = None

@@ -84,15 +84,14 @@ class Slot(msgspec.Struct, kw_only=True):
     """Consecutive orders not sent because of the exposure limit."""
 
 
-class FinishedOrder(msgspec.Struct, kw_only=True):
-    """An order removed from its slot, kept for a while to distinguish late trades from repeated ones."""
+class FinishedOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """An order removed from its slot, kept for a while: trades of it may still be missing."""
 
     client_order_id: ClientOrderId
-    level: int
-    opens: bool
     reported_quantity: Quantity
     traded_quantity: Quantity
-    trade_ids: list[TradeId]
+    trade_ids: list[TradeId] = []
+    """Of version 1 only: now `booked_trades` of the state keeps the ids."""
     unconfirmed_passes: int = 0
     """1 after a reconciliation pass that still found it open; the next pass cancels it."""
     asked_time: TimeNs = 0
@@ -235,6 +234,8 @@ class Resync(msgspec.Struct, frozen=True, kw_only=True):
     """What was lost, as a sentence for operators."""
     raises_generation: bool
     """Whether new order ids get a new generation, because ids of the present one may be in use unknown here."""
+    generation: int
+    """The highest generation of an order id known to be in use."""
     started_time: TimeNs
     """Wall-clock time."""
 
@@ -270,7 +271,7 @@ class GridState(msgspec.Struct, kw_only=True):
     """The first cycle of a new slot: above every cycle of the dropped slots."""
     finished: list[FinishedOrder] = []
     funding_ids: list[str] = []
-    """The newest funding payments, to ignore repeated ones."""
+    """Of version 1 only: now `booked_funding` has the newest payments."""
     accounts: Accounts = msgspec.field(default_factory=Accounts)
     watched: dict[Symbol, MonitoredSymbol] = {}
     """The symbols monitored by the market risk guard."""
@@ -305,9 +306,15 @@ class GridState(msgspec.Struct, kw_only=True):
     """The mark of booked trades, in venue time: every own trade up to here is booked, or is not the grid's."""
     booked_trades: dict[TradeId, TimeNs] = {}
     """The booked trades newer than the mark less an overlap, with their times; those of unfinished orders are kept there."""
-    told_trades: list[TradeId] = []
-    """The newest trades that were not booked and of which an alert was raised."""
+    told_ids: list[str] = []
+    """The newest trades and payments that were not booked and of which an alert was raised."""
+    last_fill_step: int = 0
+    """The newest step that booked a trade; 0 before the first, and in version 1."""
+    booked_funding: dict[str, TimeNs] = {}
+    """The newest booked payments with their times."""
     funding_floor: TimeNs = 0
-    """The time of the newest payment dropped from `funding_ids`: an unknown payment up to here is not booked."""
+    """The time of the newest payment dropped from `booked_funding`: an unknown payment up to here is not booked."""
+    restore_id: str = ""
+    """The newest restore of the bus that was taken into account, see `SymbolEntry`."""
     resync: Resync | None = None
     """The pending reading of orders and trades from the venue; None normally."""

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 
 import pytest
 
-from bus import Bus, FreeRunning, FromStart, get_logger, read
+from bus import Bus, Conflict, FreeRunning, FromStart, get_logger, read
 from bus.metrics import CollectorRegistry
 from engine.actor.actor import Actor, ActorContext, ActorGates
 from engine.actor.candles import CandlesOf, LiveCandles
@@ -18,6 +18,7 @@ from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
 from schemas.engine.journal import Step, SymbolEntry
 from schemas.subjects import Stream
+from schemas.venue.orders import OrderIntent
 from tests.builders import BTC, INSTRUMENT, SETTINGS, SIM
 
 ENTRY = SymbolEntry(venue=SIM, symbol=BTC, instance="sqt", generation=1, settings=SETTINGS)
@@ -32,7 +33,12 @@ def run_actor(bus: Bus) -> RunActor:
 
     @asynccontextmanager
     async def run(
-        entry: SymbolEntry = ENTRY, candles: CandlesOf = LiveCandles, is_last: IsLast = never_last
+        entry: SymbolEntry = ENTRY,
+        candles: CandlesOf = LiveCandles,
+        is_last: IsLast = never_last,
+        *,
+        with_gateway: bool = True,
+        remembered: bytes = b"",
     ) -> AsyncIterator[asyncio.Task[None]]:
         context = ActorContext(
             bus=bus,
@@ -45,7 +51,10 @@ def run_actor(bus: Bus) -> RunActor:
             is_last=is_last,
             skipped=frozenset(),
             log=get_logger("test"),
+            remembered=remembered,
         )
+        if with_gateway:
+            await store_genesis(bus, entry)
         task = asyncio.create_task(start_and_run(context))
         try:
             yield task
@@ -55,6 +64,16 @@ def run_actor(bus: Bus) -> RunActor:
                 await task
 
     return run
+
+
+async def store_genesis(bus: Bus, entry: SymbolEntry = ENTRY) -> None:
+    """Store the first intent of a symbol, as its gateway does, unless there is one."""
+    subject = subjects.order_intent(entry.venue, entry.symbol)
+    genesis = OrderIntent(
+        venue=entry.venue, symbol=entry.symbol, epoch=1, step=0, step_sequence=0, decisions=()
+    )
+    with contextlib.suppress(Conflict):
+        await bus.store(subject, genesis, expect_last=0)
 
 
 async def always_last() -> bool:

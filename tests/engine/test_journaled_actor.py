@@ -9,8 +9,9 @@ from bus import Bus, Fenced, Journal, get_logger
 from engine.actor.actor import INPUTS, OUTPUTS
 from engine.journaled_actor import ClaimedJournal, claim_journal, stored_steps
 from schemas import subjects
-from schemas.codec import decode_as
+from schemas.codec import decode_as, encode
 from schemas.engine.journal import Step
+from schemas.formats import record_hash
 from schemas.subjects import Stream
 from tests.builders import BTC, SIM, TICKER
 from tests.schemas.examples import EXAMPLES
@@ -20,8 +21,10 @@ STEP = next(event for event in EXAMPLES if isinstance(event, Step))
 SUBJECT = subjects.step(SIM, BTC)
 
 
-async def claim(bus: Bus) -> ClaimedJournal[Step]:
-    return await claim_journal(bus, SUBJECT, Step, inputs=INPUTS, outputs=OUTPUTS, log=LOG)
+async def claim(bus: Bus, remembered: bytes = b"") -> ClaimedJournal[Step]:
+    return await claim_journal(
+        bus, SUBJECT, Step, inputs=INPUTS, outputs=OUTPUTS, log=LOG, remembered=remembered
+    )
 
 
 async def test_an_empty_journal_starts_at_the_ends_of_the_inputs(bus: Bus) -> None:
@@ -43,8 +46,41 @@ async def test_a_claim_repeats_the_state_without_outputs_under_the_next_epoch(bu
     claim_step = decode_as(stored.data, Step)
     assert (claimed.last_sequence, claimed.epoch) == (sequence, STEP.epoch + 1)
     assert claim_step == msgspec.structs.replace(
-        STEP, epoch=STEP.epoch + 1, causes=(), decisions=(), fills=(), notices=()
+        STEP,
+        epoch=STEP.epoch + 1,
+        causes=(),
+        decisions=(),
+        fills=(),
+        notices=(),
+        previous_hash=record_hash(encode(STEP)),
     )
+
+
+async def test_a_purged_journal_is_continued_with_the_remembered_step(bus: Bus) -> None:
+    remembered = msgspec.structs.replace(STEP, epoch=4)
+    claimed = await claim(bus, remembered=encode(remembered))
+    stored = await bus.last(Stream.JOURNAL, SUBJECT)
+    assert stored is not None
+    assert (claimed.went_back, claimed.step, decode_as(stored.data, Step).epoch) == (True, STEP.step, 5)
+    assert claimed.published_through == claimed.last_sequence == stored.sequence
+
+
+@pytest.mark.parametrize(
+    ("stored", "went_back"),
+    [
+        (msgspec.structs.replace(STEP, epoch=4, step=STEP.step - 1), True),
+        (msgspec.structs.replace(STEP, epoch=3, step=STEP.step + 9), True),
+        (msgspec.structs.replace(STEP, epoch=4), False),
+        (msgspec.structs.replace(STEP, epoch=5, step=1), False),
+    ],
+)
+async def test_a_journal_that_ends_before_the_remembered_step_went_back(
+    bus: Bus, stored: Step, went_back: bool
+) -> None:
+    await bus.store(SUBJECT, stored)
+    claimed = await claim(bus, remembered=encode(msgspec.structs.replace(STEP, epoch=4)))
+    assert claimed.went_back is went_back
+    assert claimed.step == (STEP.step if went_back else stored.step)
 
 
 async def test_a_claim_fences_the_earlier_writer(bus: Bus) -> None:

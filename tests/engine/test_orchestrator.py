@@ -37,7 +37,7 @@ from schemas.venue.orders import OrderReport, OrderStatus, PlaceOrder
 from tests.builders import BTC, COMMAND, INSTRUMENT, SIM, TICKER
 from tests.engine import conftest
 from tests.engine.actor.test_actor import first_on, has_orders, places, trade_of
-from tests.engine.conftest import STEPS, until_step
+from tests.engine.conftest import STEPS, store_genesis, until_step
 
 ENTRY = msgspec.structs.replace(
     conftest.ENTRY, settings=msgspec.structs.replace(conftest.ENTRY.settings, cancel_on_exit=False)
@@ -59,6 +59,7 @@ async def register(bus: Bus, entry: SymbolEntry) -> None:
     key = subjects.registry_key(entry.venue, entry.symbol)
     await Registry(bus, "instruments").create(key, instrument)
     await Registry(bus, "symbols").create(key, entry)
+    await store_genesis(bus, entry)
 
 
 @asynccontextmanager

@@ -160,6 +160,7 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         request_id="resync-7",
         reason="ORDERS was purged",
         raises_generation=True,
+        generation=3,
         time=TIME,
     ),
     SweepRequest(venue=SIM, symbol=BTC, request_id="resync-7", trades_since=TIME - 1),

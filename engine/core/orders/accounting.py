@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from engine.core.arithmetic import share
 from engine.core.guards.circuit_breaker import note_opening
+from engine.core.orders.booked_trades import is_first_time_told
 from engine.core.step import Draft
 from schemas.engine.events import Fill, Severity
 from schemas.grid.state import Accounts, Slot
@@ -85,12 +86,20 @@ def book_correction(draft: Draft, slot: Slot, signed: SignedQuantity) -> None:
 def on_funding(draft: Draft, funding: Funding) -> None:
     """Book a funding payment, once."""
     state = draft.state
-    if funding.funding_id in state.funding_ids:
+    booked = state.booked_funding
+    if funding.funding_id in booked:
+        return
+    if funding.time <= state.funding_floor or funding.time < state.accounts.first_time:
+        if is_first_time_told(state, funding.funding_id):
+            detail = f"not booked, because it is older than the payments known: {funding.amount}, {funding.funding_id}"
+            draft.alert(Severity.MEDIUM, "late_funding", detail)
         return
     draft.touch()
     state.accounts.funding += funding.amount
-    state.funding_ids.append(funding.funding_id)
-    del state.funding_ids[:-MAX_FUNDING_IDS]
+    booked[funding.funding_id] = funding.time
+    if len(booked) > MAX_FUNDING_IDS:
+        oldest = min(booked, key=booked.__getitem__)
+        state.funding_floor = max(state.funding_floor, booked.pop(oldest))
 
 
 def _close(accounts: Accounts, slot: Slot, signed: SignedQuantity, price: Price, fee: Money) -> Matched:

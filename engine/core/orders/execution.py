@@ -5,7 +5,9 @@ Reports and trades may arrive twice, late or out of order. A network error is no
 
 from engine.core.guards.latency import note_acceptance
 from engine.core.orders.accounting import book
+from engine.core.orders.booked_trades import is_booked, is_foreign_or_old, remember, tell_not_booked
 from engine.core.orders.rejections import on_order_ended
+from engine.core.orders.resync import note_generation
 from engine.core.orders.slots import (
     Progress,
     advance,
@@ -13,7 +15,6 @@ from engine.core.orders.slots import (
     find_finished,
     find_slot,
     finish_order,
-    is_forgotten,
     own_id_parts,
     record_reported_quantity,
     retire_cycle,
@@ -21,8 +22,8 @@ from engine.core.orders.slots import (
 )
 from engine.core.step import Draft
 from schemas.engine.events import Severity
-from schemas.engine.journal import LateTrade
-from schemas.grid.state import FinishedOrder, Slot, SlotOrder
+from schemas.grid.state import Slot, SlotOrder
+from schemas.venue.order_ids import OrderIdParts
 from schemas.venue.orders import (
     CancelRejected,
     OrderReport,
@@ -60,37 +61,22 @@ def on_report(draft: Draft, report: OrderReport) -> None:
 
 
 def on_trade(draft: Draft, trade: Trade) -> None:
-    """Book an own trade, once. A trade of a forgotten order is not booked but raised as an alert."""
+    """Book an own trade, once: see `booked_trades`. One of an order unknown here is booked at the level in the id."""
     state = draft.state
     parts = own_id_parts(state, trade.client_order_id)
     if parts is None:
         return
+    note_generation(draft, parts)
     slot = find_slot(state, parts, trade.client_order_id)
-    if slot is not None and slot.order is not None:
-        _trade_of_slot(draft, slot, slot.order, trade)
+    order = None if slot is None else slot.order
+    if is_booked(state, order, trade):
         return
-    finished = find_finished(state, trade.client_order_id)
-    if finished is not None:
-        _add_trade(draft, parts.level, finished, trade)
-        return
-    # It may repeat a trade booked before its order was forgotten: booking it could count money twice.
-    retire_cycle(state, parts)
-    detail = (
-        f"{trade.side} {trade.quantity} at {trade.price}, trade {trade.trade_id} of {trade.client_order_id}"
-    )
-    draft.alert(Severity.HIGH, "late_trade_unknown_order", f"not booked: {detail}")
-
-
-def on_late_trade(draft: Draft, late: LateTrade) -> None:
-    """Book a trade of a forgotten order: ORDERS has it only once, so it was never booked."""
-    state, trade = draft.state, late.trade
-    parts = own_id_parts(state, trade.client_order_id)
-    if parts is None or not is_forgotten(state, trade.client_order_id):
-        on_trade(draft, trade)
-        return
-    retire_cycle(state, parts)
-    book(draft, slot_at(state, parts.level), trade)
-    draft.alert(Severity.MEDIUM, "late_trade_booked", f"trade {trade.trade_id} of {trade.client_order_id}")
+    if slot is not None and order is not None:
+        _book_of_slot(draft, slot, order, trade)
+    elif is_foreign_or_old(state, parts, trade):
+        tell_not_booked(draft, trade)
+    else:
+        _book_late(draft, parts, trade)
 
 
 def on_cancel_rejected(draft: Draft, rejected: CancelRejected) -> None:
@@ -111,9 +97,10 @@ def _end(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -> Non
         on_order_ended(draft, slot, order, report)
 
 
-def _trade_of_slot(draft: Draft, slot: Slot, order: SlotOrder, trade: Trade) -> None:
-    if not _add_trade(draft, slot.level, order, trade):
-        return
+def _book_of_slot(draft: Draft, slot: Slot, order: SlotOrder, trade: Trade) -> None:
+    order.trade_ids.append(trade.trade_id)
+    order.traded_quantity += trade.quantity
+    book(draft, slot, trade)
     advance(draft, order, Progress.ACCEPTED)
     order.traded_time = max(order.traded_time, trade.time)
     slot.rejections = 0
@@ -122,11 +109,16 @@ def _trade_of_slot(draft: Draft, slot: Slot, order: SlotOrder, trade: Trade) -> 
     finish_order(draft, slot)
 
 
-def _add_trade(draft: Draft, level: int, order: SlotOrder | FinishedOrder, trade: Trade) -> bool:
-    """Book a trade of an order, and return whether it is new."""
-    if trade.trade_id in order.trade_ids:
-        return False
-    order.trade_ids.append(trade.trade_id)
-    order.traded_quantity += trade.quantity
-    book(draft, slot_at(draft.state, level), trade)
-    return True
+def _book_late(draft: Draft, parts: OrderIdParts, trade: Trade) -> None:
+    """Book a trade of an order that has finished or is unknown here."""
+    state = draft.state
+    remember(state, trade)
+    finished = find_finished(state, trade.client_order_id)
+    if finished is not None:
+        finished.traded_quantity += trade.quantity
+    else:
+        retire_cycle(state, parts)
+        draft.alert(
+            Severity.MEDIUM, "late_trade_booked", f"trade {trade.trade_id} of {trade.client_order_id}"
+        )
+    book(draft, slot_at(state, parts.level), trade)

@@ -13,7 +13,7 @@ from schemas.units import ZERO, ClientOrderId, Quantity, Side
 from schemas.venue.order_ids import OrderIdParts, is_own_order_id, order_id, parse_order_id
 
 MAX_FINISHED_ORDERS = 64
-"""Orders remembered after they finished, so that a late trade is booked and a repeated one is not."""
+"""Orders remembered after they finished, in case that trades of them are missing."""
 
 
 class Progress(Enum):
@@ -95,17 +95,6 @@ def find_finished(state: GridState, client_order_id: ClientOrderId) -> FinishedO
     return next((each for each in reversed(state.finished) if each.client_order_id == client_order_id), None)
 
 
-def is_forgotten(state: GridState, client_order_id: ClientOrderId) -> bool:
-    """Return whether an id is of this grid and generation, but its order is no longer remembered."""
-    parts = own_id_parts(state, client_order_id)
-    return (
-        parts is not None
-        and parts.generation == state.generation
-        and find_slot(state, parts, client_order_id) is None
-        and find_finished(state, client_order_id) is None
-    )
-
-
 def slot_at(state: GridState, level: int) -> Slot:
     """Return the slot of a level, creating it if needed."""
     slot = state.slots.get(level)
@@ -135,13 +124,12 @@ def finish_order(draft: Draft, slot: Slot) -> None:
     state.finished.append(
         FinishedOrder(
             client_order_id=order.client_order_id,
-            level=slot.level,
-            opens=order.opens,
             reported_quantity=order.reported_quantity,
             traded_quantity=order.traded_quantity,
-            trade_ids=order.trade_ids,
         )
     )
+    # The order keeps no time per trade. Its newest one errs on the side of keeping an id for longer.
+    state.booked_trades.update(dict.fromkeys(order.trade_ids, order.traded_time))
     del state.finished[:-MAX_FINISHED_ORDERS]
     slot.order = None
     slot.cycle += 1

@@ -147,6 +147,8 @@ def why_not(state: GridState, lattice: Lattice | None) -> NotQuoting | None:
     orders = [slot.order for slot in state.slots.values() if slot.order]
     if any(order.opens and is_working(order) for order in orders):
         return None
+    if state.resync is not None:
+        return NotQuoting.RESYNCING
     guard = blocked_by(state)
     if guard is not None:
         return guard

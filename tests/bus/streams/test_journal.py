@@ -1,11 +1,16 @@
 """The journal: commits, fencing, failures."""
 
 import asyncio
+import hashlib
 import itertools
+from contextlib import aclosing
 
 import pytest
 
 from bus import Ambiguous, Bus, Fenced, FromStart, Journal, NoSpace, StreamGone, connect, provision, read
+from schemas.codec import decode_as
+from schemas.engine.journal import Step
+from tests.builders import STEP as STEP_EVENT
 from tests.bus.events import event, numbers, until_caught_up
 from tests.conftest import NewServer
 
@@ -29,6 +34,20 @@ async def test_commits_are_consecutive_on_their_subject(bus: Bus) -> None:
     assert (first, second, journal.sequence, reopened.sequence) == (1, 3, 3, 3)
     assert reopened.last is not None
     assert numbers([reopened.last]) == [2]
+
+
+async def test_each_record_carries_the_hash_of_the_one_before_it(bus: Bus) -> None:
+    journal = await Journal.open(bus, "JOURNAL", STEP)
+    await journal.commit(STEP_EVENT)
+    await bus.store("journal.sim.B.step", event(9))
+    await journal.commit(STEP_EVENT)
+    reopened = await Journal.open(bus, "JOURNAL", STEP)
+    await reopened.commit(STEP_EVENT)
+
+    async with aclosing(read(bus, "JOURNAL", (STEP,), FromStart())) as batches:
+        records = [message.data for message in await until_caught_up(batches)]
+    hashes = [decode_as(record, Step).previous_hash for record in records]
+    assert hashes == ["", *(hashlib.sha256(record).hexdigest() for record in records[:-1])]
 
 
 async def test_a_later_claim_fences_the_earlier_writer(bus: Bus) -> None:

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from engine.core.arithmetic import share
 from engine.core.orders.accounting import MAX_FUNDING_IDS, book_correction
 from schemas.engine.events import AlertRaised
-from schemas.units import Side
+from schemas.units import Side, TimeNs
 from schemas.venue.orders import Funding, OrderStatus
 from tests.engine.core.examples import (
     NEUTRAL,
     SPOT,
+    START,
     D,
     draft_of,
     fill,
@@ -28,7 +29,7 @@ from tests.engine.core.examples import (
 replace = msgspec.structs.replace
 
 
-def funding(name: str, amount: str) -> Funding:
+def funding(name: str, amount: str, time: TimeNs = START) -> Funding:
     some = trade(order(started(), -1))
     return Funding(
         venue=some.venue,
@@ -37,7 +38,7 @@ def funding(name: str, amount: str) -> Funding:
         amount=D(amount),
         rate=D(0),
         position=D(0),
-        time=0,
+        time=time,
     )
 
 
@@ -139,10 +140,28 @@ def test_funding_is_booked_once() -> None:
     assert state_of(grid).accounts.funding == D("-0.3")
 
 
+def test_funding_from_before_the_first_price_is_told_once_and_not_booked() -> None:
+    grid = started()
+    (alert,) = step(grid, funding("old", "-77", START - 1)).notices
+    assert isinstance(alert, AlertRaised)
+    assert alert.code == "late_funding"
+    assert grid.process([funding("old", "-77", START - 1)]) is None
+    assert state_of(grid).accounts.funding == 0
+
+
+def test_funding_older_than_the_known_payments_is_not_booked_again() -> None:
+    grid = started()
+    payments = [funding(f"f{number}", "1", START + number) for number in range(MAX_FUNDING_IDS + 2)]
+    step(grid, *payments)
+    step(grid, *payments)
+    assert state_of(grid).accounts.funding == len(payments)
+    assert state_of(grid).told_ids == ["f0", "f1"]
+
+
 def test_funding_ids_are_bounded() -> None:
     grid = started()
-    step(grid, *(funding(f"f{number}", "1") for number in range(MAX_FUNDING_IDS + 5)))
-    assert len(state_of(grid).funding_ids) == MAX_FUNDING_IDS
+    step(grid, *(funding(f"f{number}", "1", START + number) for number in range(MAX_FUNDING_IDS + 5)))
+    assert len(state_of(grid).booked_funding) == MAX_FUNDING_IDS
     assert state_of(grid).accounts.funding == MAX_FUNDING_IDS + 5
 
 

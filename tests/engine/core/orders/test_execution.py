@@ -6,8 +6,7 @@ import msgspec
 import pytest
 
 from engine.core.orders.slots import MAX_FINISHED_ORDERS
-from schemas.engine.events import AlertRaised, Severity
-from schemas.engine.journal import Input, LateTrade
+from schemas.engine.journal import Input
 from schemas.grid.state import SlotOrderState
 from schemas.units import ClientOrderId, Side
 from schemas.venue.order_ids import order_id
@@ -159,38 +158,6 @@ def test_foreign_order_is_ignored(name: str) -> None:
     assert grid.process([foreign]) is None
     assert grid.process([report(ClientOrderId(name), OrderStatus.FILLED, 1)]) is None
     assert grid.process([cancel_rejected(ClientOrderId(name))]) is None
-
-
-def test_late_trade_of_a_forgotten_order_is_booked() -> None:
-    grid = started()
-    late = trade(order(grid, -1), "0.05")
-    step(grid, report(late.client_order_id, OrderStatus.CANCELED))
-    del state_of(grid).finished[:]
-    change = step(grid, LateTrade(trade=late))
-    assert [fill.trade_id for fill in change.fills] == [late.trade_id]
-    assert [each.code for each in change.notices if isinstance(each, AlertRaised)] == ["late_trade_booked"]
-    assert state_of(grid).accounts.position == D("0.05")
-    assert slot(grid, -1).held == D("0.05")
-
-
-def test_late_trade_of_a_known_order_is_booked_once() -> None:
-    grid = started()
-    known = trade(order(grid, -1), "0.05")
-    assert step(grid, LateTrade(trade=known)).notices == ()
-    foreign = msgspec.structs.replace(known, client_order_id=ClientOrderId("by-hand"))
-    assert grid.process([LateTrade(trade=foreign)]) is None
-
-
-def test_trade_of_a_forgotten_order_raises_an_alert_and_is_not_booked() -> None:
-    grid = started()
-    first = trade(order(grid, -1), "0.05")
-    step(grid, first, report(first.client_order_id, OrderStatus.CANCELED, "0.05"))
-    del state_of(grid).finished[:]
-    change = step(grid, first)
-    (alert,) = change.notices
-    assert isinstance(alert, AlertRaised)
-    assert (alert.code, alert.severity) == ("late_trade_unknown_order", Severity.HIGH)
-    assert slot(grid, -1).held == D("0.05")
 
 
 def test_report_of_a_forgotten_order_is_ignored() -> None:

@@ -13,7 +13,6 @@ from engine.core.orders.slots import (
     clear_query,
     drop_idle_slots,
     finish_order,
-    is_forgotten,
     is_working,
     open_order,
     retire_cycle,
@@ -136,17 +135,6 @@ def name_of(state: GridState, level: int, cycle: int, generation: int = 1) -> Or
     name = parse_order_id(order_id(state.instance, state.symbol, generation, level, Side.BUY, cycle))
     assert name is not None
     return name
-
-
-def test_only_unknown_orders_of_this_generation_are_forgotten() -> None:
-    grid = started()
-    state, ended = state_of(grid), order(grid, -1).client_order_id
-    fill(grid, -1)
-    unknown = [order_id(state.instance, state.symbol, number, -1, Side.BUY, 9) for number in (1, 2)]
-    assert [is_forgotten(state, each) for each in unknown] == [True, False]
-    assert not is_forgotten(state, ended)
-    assert not is_forgotten(state, order(grid, -1).client_order_id)
-    assert not is_forgotten(state, ClientOrderId("theirs"))
 
 
 def test_slot_is_freed_once() -> None:

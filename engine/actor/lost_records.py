@@ -1,0 +1,130 @@
+"""Find out at the start of an actor whether records on the bus were lost or restored.
+
+Engine and gateway vouch for each other: an intent names the step it acts on, and a step names the newest intent known. A
+record that is named but missing, or has another hash, shows that its stream went back.
+"""
+
+import time
+
+from bus import Bus, Newest, newest, stored_at
+from engine.journaled_actor import ClaimedJournal
+from schemas import subjects
+from schemas.engine.journal import ResyncRequired, Step, SymbolEntry
+from schemas.formats import record_hash
+from schemas.grid.state import GridState
+from schemas.subjects import Stream
+from schemas.venue.order_ids import parse_order_id
+from schemas.venue.orders import OrderIntent
+
+
+class JournalLost(Exception):
+    """The journal of a symbol has no steps, but the gateway acted on some: position and profit are unknown."""
+
+
+async def find_loss(
+    bus: Bus, entry: SymbolEntry, claimed: ClaimedJournal[Step], *, may_start_anew: bool
+) -> ResyncRequired | None:
+    """Return what an actor has to resynchronize for after its claim, None if nothing was lost.
+
+    Raises: JournalLost, unless `may_start_anew`; BusError.
+    """
+    subject = subjects.order_intent(entry.venue, entry.symbol)
+    last = await bus.last(Stream.ORDERS, subject)
+    intent = await newest(bus, Stream.ORDERS, subject, OrderIntent, last)
+    generation = _highest_generation(entry, claimed, intent)
+    journal_loss = await _journal_loss(bus, entry, claimed, intent)
+    if journal_loss and claimed.last is None and not may_start_anew:
+        raise JournalLost(journal_loss)
+    is_restored = claimed.last is not None and entry.restore_id not in {"", claimed.last.state.restore_id}
+    if journal_loss or is_restored:
+        reason = journal_loss or "the bus was restored from a backup"
+        return _required(claimed, reason, generation, raises_generation=True, restore_id=entry.restore_id)
+    intent_loss = await _intent_loss(bus, claimed, intent)
+    if intent_loss:
+        return _required(claimed, intent_loss, generation, raises_generation=False)
+    return None
+
+
+def is_added_again(state: GridState, entry: SymbolEntry) -> bool:
+    """Return whether a symbol starts from an empty grid, because it was removed and added since its last step.
+
+    `bus restore` raises the generation of the entry as well, above every id that was in use. The state is then kept, and
+    its own generation is raised at the end of the resynchronization.
+    """
+    if entry.restore_id not in {"", state.restore_id}:
+        return False
+    known = state.generation if state.resync is None else max(state.generation, state.resync.generation)
+    return known < entry.generation
+
+
+def required_by_offset(detail: str, generation: int, epoch: int) -> ResyncRequired:
+    """Return the input for a durable offset that was lost while the actor ran."""
+    now = time.time_ns()
+    return ResyncRequired(
+        request_id=f"{epoch}-{now}", reason=detail, raises_generation=False, generation=generation, time=now
+    )
+
+
+def _required(
+    claimed: ClaimedJournal[Step],
+    reason: str,
+    generation: int,
+    *,
+    raises_generation: bool,
+    restore_id: str = "",
+) -> ResyncRequired:
+    now = time.time_ns()
+    return ResyncRequired(
+        request_id=f"{claimed.epoch}-{now}",
+        reason=reason,
+        raises_generation=raises_generation,
+        generation=generation,
+        restore_id=restore_id,
+        time=now,
+    )
+
+
+async def _journal_loss(
+    bus: Bus, entry: SymbolEntry, claimed: ClaimedJournal[Step], intent: Newest[OrderIntent] | None
+) -> str:
+    if claimed.went_back:
+        return f"the journal went back: this engine had committed step {claimed.step}, which is gone"
+    if intent is None or not intent.event.step_sequence:
+        return ""
+    named = f"the gateway's intent {intent.stored.sequence} names step {intent.event.step}"
+    if claimed.last is None:
+        return f"the journal of {entry.symbol} on {entry.venue} has no steps, but {named}"
+    if intent.event.step_sequence > claimed.last_record_sequence:
+        return f"the journal went back: {named}, which is gone"
+    if intent.event.step_hash:
+        step = await stored_at(bus, Stream.JOURNAL, intent.event.step_sequence)
+        if step is not None and record_hash(step.data) != intent.event.step_hash:
+            return f"the journal was replaced: {named}, which is another one now"
+    return ""
+
+
+async def _intent_loss(bus: Bus, claimed: ClaimedJournal[Step], intent: Newest[OrderIntent] | None) -> str:
+    last = claimed.last
+    if last is None:
+        return ""
+    if intent is None:
+        return f"the gateway's intents are gone, although the journal has {last.step} steps"
+    if last.intent is None:
+        return ""
+    named = f"step {last.step} names intent {last.intent.sequence}"
+    stored = await stored_at(bus, Stream.ORDERS, last.intent.sequence)
+    if stored is None or record_hash(stored.data) != last.intent.hash:
+        return f"the gateway's intents went back: {named}, which is {'gone' if stored is None else 'another one now'}"
+    return ""
+
+
+def _highest_generation(
+    entry: SymbolEntry, claimed: ClaimedJournal[Step], intent: Newest[OrderIntent] | None
+) -> int:
+    known = [entry.generation]
+    if claimed.last is not None:
+        known.append(claimed.last.state.generation)
+    if intent is not None:
+        ids = [*intent.event.unresolved, *(each.client_order_id for each in intent.event.decisions)]
+        known += [parts.generation for each in ids if (parts := parse_order_id(each)) is not None]
+    return max(known)

@@ -1,0 +1,61 @@
+"""Builds the record of a step: the change, the state, and the stored messages that made it."""
+
+from typing import NamedTuple
+
+from engine.core.step import Change
+from engine.core.view import risk_summary
+from schemas.engine.journal import Input, MessageRef, Step, StreamOffset
+from schemas.formats import MINIMUM_READER, STATE_VERSION
+from schemas.grid.state import GridState
+from schemas.venue.orders import RecordRef
+
+
+class Context(NamedTuple):
+    """What a record has beside the change and the state."""
+
+    epoch: int
+    offsets: dict[str, StreamOffset]
+    published_through: int
+    intent: RecordRef | None
+
+
+class InputRefs:
+    """The stored messages of the inputs applied since the last commit."""
+
+    def __init__(self) -> None:
+        self._applied: list[tuple[Input, MessageRef]] = []
+
+    def add(self, event: Input, ref: MessageRef) -> None:
+        """Add a durable input that is about to be applied."""
+        self._applied.append((event, ref))
+
+    def take(self, causes: tuple[Input, ...]) -> tuple[MessageRef, ...]:
+        """Return the messages of those inputs that became causes, in order, and forget all."""
+        made = {id(cause) for cause in causes}
+        refs = tuple(ref for event, ref in self._applied if id(event) in made)
+        self._applied.clear()
+        return refs
+
+
+def step_record(change: Change, state: GridState, context: Context, inputs: tuple[MessageRef, ...]) -> Step:
+    """Return the record of a change; it shares the state with the grid."""
+    return Step(
+        venue=state.venue,
+        symbol=state.symbol,
+        step=change.step,
+        epoch=context.epoch,
+        offsets=context.offsets,
+        causes=change.causes,
+        state=state,
+        decisions=change.decisions,
+        fills=change.fills,
+        notices=change.notices,
+        published_through=context.published_through,
+        time=change.time,
+        state_version=STATE_VERSION,
+        minimum_reader=MINIMUM_READER,
+        boundaries=change.boundaries,
+        inputs=inputs,
+        risk=risk_summary(state),
+        intent=context.intent,
+    )
