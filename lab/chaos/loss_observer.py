@@ -51,8 +51,8 @@ class SymbolHistory:
 class Observer:
     """Receives steps and alerts, and reads the logs of the parts."""
 
-    def __init__(self, logs: Sequence[LogFollower]) -> None:
-        self.histories: dict[Symbol, SymbolHistory] = {}
+    def __init__(self, logs: Sequence[LogFollower], histories: dict[Symbol, SymbolHistory]) -> None:
+        self.histories = histories
         self.placed: dict[Symbol, set[ClientOrderId]] = {}
         """The orders that steps since `mark` decided to place."""
         self._alerts: Counter[str] = Counter()
@@ -93,9 +93,11 @@ class Observer:
 
 
 @asynccontextmanager
-async def observing(bus: Bus, log_files: Mapping[str, Path]) -> AsyncIterator[Observer]:
-    """Observe a stack; `log_files` are those of its parts, by name."""
-    observer = Observer([LogFollower(name, path) for name, path in log_files.items()])
+async def observing(
+    bus: Bus, log_files: Mapping[str, Path], histories: dict[Symbol, SymbolHistory]
+) -> AsyncIterator[Observer]:
+    """Observe a stack; `log_files` are those of its parts, by name; `histories` are continued."""
+    observer = Observer([LogFollower(name, path) for name, path in log_files.items()], histories)
     async with AsyncExitStack() as stack:
         for subject in LIVE_SUBJECTS:
             stack.push_async_callback(await bus.subscribe(subject, observer.receive))

@@ -12,7 +12,9 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from bus import Bus, BusError
+from bus import Bus, BusError, EmbeddedServer, connect
+from bus.backup.backup import back_up
+from bus.backup.restore import restore, verified_manifest
 from cli.config.file import Configuration
 from cli.errors import CommandError
 from cli.inspect.assignments import SHARDED_PARTS, fetch_assignments
@@ -31,6 +33,7 @@ from schemas.subjects import sweep
 from schemas.units import Symbol
 
 POLL_S = 0.5
+WHOLE_BUS = "restore the whole bus"
 FIRST_FILLS_TIMEOUT_S = 120.0
 TIMINGS = SupervisorTimings(max_delay_s=1.0, stage_stop_s=2.0, stop_s=6.0)
 IDS_ONCE = "no order id arrived twice"
@@ -91,7 +94,9 @@ async def run_losses(
         number += 1
         data = DataDir(settings.root / f"stack-{number}")
         with data.hold():
-            async with _running_stack(settings, data, progress) as run:
+            async with _running_stack(settings, data, progress, {}) as run:
+                await run.until_trading()
+                progress("every symbol has traded")
                 while len(results) < len(cases):
                     result = await run.case(cases[len(results)])
                     progress(f"  {len(results) + 1}/{len(cases)} {summary(result)}")
@@ -102,6 +107,31 @@ async def run_losses(
                 else:
                     shutil.rmtree(data.root, ignore_errors=True)
     return results
+
+
+async def run_restore(settings: LossSettings, progress: Callable[[str], None]) -> LossResult:
+    """Back up a running stack, let it trade on, stop it, restore the backup, and start it again.
+
+    Raises: CommandError or bus.ServerStartFailed when a stack cannot be started; BusError when the backup fails.
+    """
+    data, backup = DataDir(settings.root / "restored"), settings.root / "backup"
+    histories: dict[Symbol, SymbolHistory] = {}
+    with data.hold():
+        async with _running_stack(settings, data, progress, histories) as run:
+            await run.until_trading()
+            await back_up(run.bus, backup, "verify", _ignore)
+            await asyncio.sleep(settings.older_s)
+        started = time.monotonic()
+        async with EmbeddedServer(data.bus) as server, connect(server.url, name="restore") as bus:
+            await restore(bus, backup, verified_manifest(backup), _ignore)
+        async with _running_stack(settings, data, progress, histories) as run:
+            result = await run.result((WHOLE_BUS,), started)
+    progress(f"  {summary(result)}")
+    if not result.holds:
+        return msgspec.structs.replace(result, data=str(data.root))
+    shutil.rmtree(data.root, ignore_errors=True)
+    shutil.rmtree(backup, ignore_errors=True)
+    return result
 
 
 def summary(result: LossResult) -> str:
@@ -125,7 +155,7 @@ class LossRun:
         self._entries = settings.configuration.symbols
 
     @property
-    def _bus(self) -> Bus:
+    def bus(self) -> Bus:
         return self._stack.bus
 
     async def until_trading(self) -> None:
@@ -142,18 +172,22 @@ class LossRun:
     async def case(self, case: Case) -> LossResult:
         """Run a case; the market is running again afterwards."""
         restored = [loss.stream for loss in case if loss.kind is LossKind.RESTORE]
-        copies = await copy_streams(self._bus, restored)
+        copies = await copy_streams(self.bus, restored)
         if restored:
             await asyncio.sleep(self._settings.older_s)
         self._observer.mark()
         started = time.monotonic()
-        await inject(self._bus, case, copies)
+        await inject(self.bus, case, copies)
+        return await self.result(tuple(map(str, case)), started)
+
+    async def result(self, losses: tuple[str, ...], started: float) -> LossResult:
+        """Wait until trading goes on after losses at `started`, by the monotonic clock, then compare with the venue."""
         missing = await self._until_orders(started)
         elapsed_s = time.monotonic() - started
         await asyncio.sleep(self._settings.trade_s)
         violations = await self._settle()
         return LossResult(
-            losses=tuple(map(str, case)),
+            losses=losses,
             trading_after_s=None if missing else round(elapsed_s, 1),
             not_trading=tuple(missing),
             violations=violations,
@@ -181,7 +215,7 @@ class LossRun:
         try:
             while True:
                 with suppress(BusError):
-                    await self._bus.publish(sweep(self._entries[0].venue), b"")
+                    await self.bus.publish(sweep(self._entries[0].venue), b"")
                 await asyncio.sleep(2 * POLL_S)
                 violations = await self._violations()
                 if not any(violations.values()) or time.monotonic() > deadline:
@@ -214,7 +248,7 @@ class LossRun:
     async def _symbols_run_twice(self) -> list[str]:
         running: Counter[tuple[str, str]] = Counter()
         async with _session() as session:
-            for service in await discover(self._bus):
+            for service in await discover(self.bus):
                 address = service.metadata.get("http", "")
                 for each in await fetch_assignments(service.name, address, session):
                     running[each.part, each.symbol] += each.standing == Assignment.RUNNING
@@ -252,7 +286,10 @@ def _session() -> aiohttp.ClientSession:
 
 @asynccontextmanager
 async def _running_stack(
-    settings: LossSettings, data: DataDir, progress: Callable[[str], None]
+    settings: LossSettings,
+    data: DataDir,
+    progress: Callable[[str], None],
+    histories: dict[Symbol, SymbolHistory],
 ) -> AsyncIterator[LossRun]:
     stack_settings = StackSettings(
         configuration=settings.configuration,
@@ -264,8 +301,12 @@ async def _running_stack(
         gateways=settings.gateways,
     )
     logs = {name: log_file(data, name) for name in part_names(stack_settings)}
-    async with run_stack(stack_settings, progress) as stack, observing(stack.bus, logs) as observer:
-        run = LossRun(settings, stack, observer)
-        await run.until_trading()
-        progress("every symbol has traded")
-        yield run
+    async with (
+        run_stack(stack_settings, progress) as stack,
+        observing(stack.bus, logs, histories) as observer,
+    ):
+        yield LossRun(settings, stack, observer)
+
+
+def _ignore(stream: str, size: int) -> None:
+    pass

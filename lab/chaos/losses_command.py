@@ -13,7 +13,7 @@ import msgspec
 from cli.config.file import DEFAULT_FILE, load
 from cli.console import Console, table
 from cli.errors import CommandError
-from lab.chaos.loss_runner import BOOKS, IDS_ONCE, LossResult, LossSettings, run_losses
+from lab.chaos.loss_runner import BOOKS, IDS_ONCE, LossResult, LossSettings, run_losses, run_restore
 from lab.chaos.losses import ALL_STREAMS, Case, LossKind, pair_cases, single_cases
 from lab.chaos.report import counts_text, proof_lines
 from lab.chaos.runner import with_volatile_market
@@ -39,7 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             older_s=args.older,
             trade_timeout_s=args.timeout,
         )
-        results = asyncio.run(run_losses(settings, cases, console.print))
+        results = asyncio.run(
+            _run(settings, cases, console, is_whole_bus_restored=_is_whole_bus_restored(args))
+        )
     except CommandError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
@@ -51,6 +53,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if is_success and args.data_dir is None:
         shutil.rmtree(root, ignore_errors=True)
     return 0 if is_success else 1
+
+
+async def _run(
+    settings: LossSettings, cases: Sequence[Case], console: Console, *, is_whole_bus_restored: bool
+) -> list[LossResult]:
+    results = await run_losses(settings, cases, console.print)
+    if is_whole_bus_restored:
+        results.append(await run_restore(settings, console.print))
+    return results
+
+
+def _is_whole_bus_restored(args: argparse.Namespace) -> bool:
+    is_complete = not args.pairs and not args.streams
+    return is_complete and LossKind.RESTORE in args.losses.split(",")
 
 
 def report(results: Sequence[LossResult]) -> str:
@@ -102,7 +118,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="opensqt verify",
         description="Purge, delete or set back each stream and bucket of a running stack, wait until trading goes on,"
-        " then compare the books with the venue.",
+        " then compare the books with the venue. A run over all streams with `restore` also backs up the bus, and"
+        " restores it after a stop.",
     )
     parser.add_argument(
         "--losses",
