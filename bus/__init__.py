@@ -32,7 +32,7 @@ from bus.service.lifecycle import flatten_errors, forever, run
 from bus.service.service import Service, open_service
 from bus.streams.bucket_keeper import keep_entries, preserve_entries
 from bus.streams.decoding import decode_or_log
-from bus.streams.journal import Journal, Newest, newest
+from bus.streams.journal import Journal, Newest, newest, record_before
 from bus.streams.latest import LatestValues
 from bus.streams.offsets import end_of, stored_at
 from bus.streams.ordered_consumer import Batch
@@ -107,6 +107,7 @@ __all__ = [
     "provision",
     "read",
     "read_durable",
+    "record_before",
     "run",
     "stored_at",
     "token",

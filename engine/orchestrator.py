@@ -5,19 +5,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
-from bus import (
-    FreeRunning,
-    LeaseProvider,
-    LockStep,
-    Registry,
-    Service,
-    decode_or_log,
-    follow_symbols,
-    forever,
-)
+from bus import FreeRunning, LeaseProvider, LockStep, Service, follow_symbols, forever
 from bus.coordination.keyed_runner import KeyedRunner
 from engine.actor.actor import ActorContext, ActorGates
 from engine.actor.candles import CandlesOf
+from engine.actor.instrument import first_instrument
 from engine.actor.market import SymbolMarket
 from engine.actor.shutdown import IsLast
 from engine.metrics import EngineMetrics, NotQuotingCollector, NotQuotingReason
@@ -27,7 +19,6 @@ from engine.symbol_runner import SymbolRunner
 from schemas import subjects
 from schemas.engine.assignment import Assignment
 from schemas.engine.journal import SymbolEntry
-from schemas.venue.instruments import Instrument
 
 
 class Orchestrator:
@@ -123,7 +114,7 @@ class Orchestrator:
             yield ActorContext(
                 bus=bus,
                 entry=entry,
-                instrument=await self._instrument(key),
+                instrument=await first_instrument(bus, entry, self._service.log),
                 gates=gates,
                 market=self._make_market(),
                 candles=self._candles,
@@ -132,16 +123,6 @@ class Orchestrator:
                 skipped=skipped,
                 log=self._service.log.bind(symbol=entry.symbol),
             )
-
-    async def _instrument(self, key: str) -> Instrument:
-        async with aclosing(Registry(self._service.bus, "instruments").follow()) as changes:
-            async for found, stored in changes:
-                if found != key or stored is None:
-                    continue
-                instrument = decode_or_log(stored, Instrument, self._service.log)
-                if instrument is not None:
-                    return instrument
-        raise AssertionError("a registry is followed for ever")
 
 
 def _is_same_run(known: SymbolEntry, entry: SymbolEntry) -> bool:

@@ -40,6 +40,13 @@ def cli(arguments: Sequence[str] | None = None) -> int:
         help="market, account: publish this symbol, such as BTC/USDT:USDT; may be repeated. Together with a live server "
         "this shows an account that is traded by hand (default: the symbols that the engine trades)",
     )
+    parser.add_argument(
+        "--instruments-every",
+        type=float,
+        default=3600.0,
+        metavar="SECONDS",
+        help="market: time between two reads of the venue's instruments (%(default)g)",
+    )
     parser.add_argument("--lock-step", action="store_true", help="follow a recording in lock-step")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args(arguments)
@@ -51,6 +58,7 @@ def cli(arguments: Sequence[str] | None = None) -> int:
         http_port=args.http_port,
         watch=tuple(Symbol(symbol) for symbol in args.symbol),
         lock_step=args.lock_step,
+        instruments_every_s=args.instruments_every,
     )
     return run(lambda: SERVICES[args.part](settings), debug=args.debug)
 

@@ -22,8 +22,8 @@ from bus import (
     wait_for_symbols,
 )
 from producers.account.publisher import AccountPublisher
+from producers.gateway.context import GatewayContext, GatewayMetrics
 from producers.gateway.engine_watchdog import HeartbeatMonitor
-from producers.gateway.executor import GatewayContext, GatewayMetrics
 from producers.gateway.exposure import Exposure
 from producers.gateway.exposure_feed import ExposureFeed
 from producers.gateway.gateway import Gateway
@@ -53,6 +53,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Symbols that market and account publish; without any, the registered ones, which the engine trades."""
     lock_step: bool = False
     sweep_every_s: float = 30.0
+    instruments_every_s: float = 3600.0
+    """Seconds between two reads of the venue's instruments; after a rejection for a trading rule they are read at once."""
     concurrency: int = 8
     """Concurrent requests to the venue for each symbol."""
     place_lifetime: DurationNs = 10 * SECOND_NS
@@ -92,8 +94,8 @@ async def market(settings: Settings) -> None:
 
         async def publish(_: Lease) -> None:
             symbols = await _watched(service, settings)
-            await publisher.publish_instruments(symbols)
-            await publisher.backfill(symbols)
+            listed = await publisher.publish_instruments(symbols)
+            await publisher.backfill(listed)
             async with asyncio.TaskGroup() as tasks:
                 background = [tasks.create_task(forever("clock", publisher.run_clock()), name="clock")]
                 if not settings.lock_step:
@@ -109,7 +111,9 @@ async def market(settings: Settings) -> None:
                     background.append(
                         tasks.create_task(forever("instruments kept", kept), name="instruments kept")
                     )
-                await publisher.follow(symbols)
+                    refresh = publisher.instruments.run(settings.instruments_every_s)
+                    background.append(tasks.create_task(forever("instruments", refresh), name="instruments"))
+                await publisher.follow(listed)
                 for task in background:
                     task.cancel()
             has_ended.set()
@@ -127,13 +131,15 @@ async def account(settings: Settings) -> None:
         gate = await _step_gate(stack, service.bus, settings, f"account.{settings.venue}")
         publisher = AccountPublisher(service, source, settings.venue, gate)
         service.report("account", publisher.status)
-        await service.bus.subscribe(subjects.sweep(settings.venue), lambda _: publisher.request_sweep())
-        service.bus.on_reconnect(publisher.request_sweep)
         interval_s = LOCK_STEP_SWEEP_S if settings.lock_step else settings.sweep_every_s
 
         async def publish(_: Lease) -> None:
-            await publisher.restore(await _watched(service, settings))
-            async with asyncio.TaskGroup() as tasks:
+            publisher.watch(await _watched(service, settings))
+            async with AsyncExitStack() as own, asyncio.TaskGroup() as tasks:
+                requests, bus = subjects.sweep(settings.venue), service.bus
+                unsubscribe = await bus.subscribe(requests, lambda m: publisher.on_sweep_message(m.data))
+                own.push_async_callback(unsubscribe)
+                own.callback(bus.on_reconnect(publisher.request_sweep))
                 tasks.create_task(forever("stream", publisher.follow()), name="stream")
                 tasks.create_task(forever("sweep", publisher.run_sweeps(interval_s)), name="sweep")
                 tasks.create_task(forever("roster", publisher.follow_roster()), name="roster")

@@ -11,7 +11,7 @@ VenueError
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from schemas.units import ClientOrderId, DurationNs, Symbol, TradeId, VenueId
+from schemas.units import ClientOrderId, DurationNs, Symbol, TimeNs, VenueId
 from schemas.venue.account import Balance, OpenOrder, Position
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
@@ -121,12 +121,15 @@ class AccountSource(Clock, Protocol):
 
     async def open_orders(self, symbol: Symbol) -> list[OpenOrder]: ...
 
-    async def trades_after(self, symbol: Symbol, trade_id: TradeId | None) -> list[Trade]:
-        """Return own trades after `trade_id`, oldest first; all of them if it is None."""
+    async def trades_since(self, symbol: Symbol, since: TimeNs) -> list[Trade]:
+        """Return all own trades with a time of `since` or later, by the venue's clock, oldest first.
+
+        0 means all that the venue still lists. Trades with equal times are complete and in any order.
+        """
         ...
 
-    async def funding_after(self, symbol: Symbol, funding_id: str | None) -> list[Funding]:
-        """Return funding payments after `funding_id`, oldest first; all of them if it is None."""
+    async def funding_since(self, symbol: Symbol, since: TimeNs) -> list[Funding]:
+        """Return all funding payments with a time of `since` or later, like `trades_since`."""
         ...
 
     async def positions(self) -> list[Position]: ...
@@ -155,9 +158,11 @@ class OrderEntry(Protocol):
     @property
     def venue(self) -> VenueId: ...
 
-    async def place(self, symbol: Symbol, order: PlaceOrder) -> OrderReport:
+    async def place(self, symbol: Symbol, order: PlaceOrder, timestamp: TimeNs) -> OrderReport:
         """Place an order and return its acceptance; the report does not include fills.
 
+        `timestamp` is the wall-clock time, in nanoseconds, from which the venue counts the receive window: it rejects the
+        request as TOO_LATE when the window has passed on arrival.
         Raises: RequestRejected.
         """
         ...
@@ -178,5 +183,5 @@ class OrderEntry(Protocol):
 
     @property
     def receive_window(self) -> DurationNs:
-        """Nanoseconds after sending during which a request may be carried out; later, OrderUnknown is final."""
+        """Nanoseconds after its timestamp during which a request may be carried out; later, OrderUnknown is final."""
         ...

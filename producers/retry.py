@@ -2,11 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 import msgspec
 
-from bus import Ambiguous, Backoff, Bus, Logger, NoSpace, Received, Rejected, StreamGone, provision
+from bus import (
+    Ambiguous,
+    Backoff,
+    Bus,
+    Logger,
+    NoSpace,
+    OffsetLost,
+    Received,
+    Rejected,
+    StreamGone,
+    provision,
+)
 from producers.ports import VenueError
 
 RETRY_S = 0.1
@@ -38,14 +50,22 @@ async def last_stored(bus: Bus, stream: str, subject: str, log: Logger) -> Recei
 
     Raises: Rejected when a retry would not help.
     """
+    return await retry_bus(partial(bus.last, stream, subject), bus, log, subject)
+
+
+async def retry_bus(request: Callable[[], Awaitable[T]], bus: Bus, log: Logger, subject: str) -> T:
+    """Return the result of reading from the bus, retrying until it responds; `subject` is for the log.
+
+    Raises: Rejected when a retry would not help.
+    """
     backoff = Backoff(RETRY_S, MAX_RETRY_S)
     while True:
         try:
-            return await bus.last(stream, subject)
+            return await request()
         except StreamGone as error:
             log.warning("stream_gone", subject=subject, detail=str(error))
             await provision(bus)
-        except Ambiguous as error:
+        except (Ambiguous, OffsetLost) as error:
             log.warning("bus_no_response", subject=subject, detail=str(error))
             await bus.wait_connected()
         except Rejected as error:

@@ -26,6 +26,7 @@ from schemas.venue.account import Balance, OpenOrders, Position, SweepRequest
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
 from schemas.venue.orders import CancelRejected, Funding, OrderIntent, OrderReport, Trade
+from schemas.venue.requests import OrderRequest
 
 
 class Delivery(StrEnum):
@@ -102,6 +103,7 @@ CHANNELS = (
     # ORDERS
     Channel(subjects.order_intent, {OrderIntent: Delivery.FENCED}),
     Channel(subjects.order_report, {OrderReport: Delivery.ONCE, CancelRejected: Delivery.STORED}),
+    Channel(subjects.order_request, {OrderRequest: Delivery.ONCE}),
     Channel(subjects.own_trade, {Trade: Delivery.ONCE}),
     Channel(subjects.funding, {Funding: Delivery.ONCE}),
     # ACCOUNT

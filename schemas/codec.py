@@ -27,6 +27,7 @@ from schemas.venue.account import Balance, OpenOrders, Position, SweepRequest
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
 from schemas.venue.orders import CancelRejected, Funding, OrderIntent, OrderReport, Trade
+from schemas.venue.requests import OrderRequest
 
 Event = (
     Ticker
@@ -66,6 +67,7 @@ Event = (
     | EngineStopping
     | ResyncRequired
     | SweepRequest
+    | OrderRequest
 )
 """Every type of event that is stored or published on the bus."""
 

@@ -145,6 +145,15 @@ def order_report(venue: VenueId, symbol: Symbol) -> str:
     return subject("order", venue, symbol, "report")
 
 
+def order_request(venue: VenueId, symbol: Symbol) -> str:
+    return subject("order", venue, symbol, "request")
+
+
+def order_reports(venue: VenueId) -> str:
+    """Return the wildcard for the order reports of all symbols of a venue."""
+    return f"order.{_venue_token(venue)}.*.report"
+
+
 def own_trade(venue: VenueId, symbol: Symbol) -> str:
     return subject("order", venue, symbol, "trade")
 
@@ -273,7 +282,10 @@ def command_result(venue: VenueId, symbol: Symbol) -> str:
 
 
 def sweep(venue: VenueId) -> str:
-    """Return the core subject (not stored) that requests a sweep: a query of open orders, trades and positions."""
+    """Return the core subject (not stored) that requests a sweep: a query of open orders, trades and positions.
+
+    Its messages are empty, for all symbols, or a SweepRequest.
+    """
     return f"sweep.{_venue_token(venue)}"
 
 

@@ -11,7 +11,7 @@ from typing import Generic, Self, TypeVar
 import msgspec
 
 from bus.client.connection import Bus
-from bus.client.consumer import FromStart
+from bus.client.consumer import FromSequence, FromStart
 from bus.client.message import Received
 from bus.errors import Conflict, Fenced
 from bus.log import get_logger
@@ -22,6 +22,9 @@ from schemas.formats import record_hash
 from schemas.venue.orders import RecordRef
 
 E = TypeVar("E", bound=msgspec.Struct)
+
+MAX_DISTANCE = 1000
+"""How many sequences before a record the one before it is searched: other subjects of the stream lie in between."""
 
 _log = get_logger("bus")
 
@@ -61,8 +64,10 @@ class Journal:
         """
         assert not self._has_failed, "a journal takes one commit at a time, and none after a failed one"
         self._has_failed = True  # until the commit succeeds
-        if self.record and "previous_hash" in event.__struct_fields__:
-            event = msgspec.structs.replace(event, previous_hash=record_hash(self.record))
+        if "previous_hash" in event.__struct_fields__:
+            event = msgspec.structs.replace(
+                event, previous_hash=record_hash(self.record) if self.record else ""
+            )
         record = encode(event)
         try:
             sequence = await self._bus.store(
@@ -106,6 +111,25 @@ async def newest(
                 if message.sequence <= last.sequence:
                     found = _decoded(message, kind) or found
             if batch.caught_up or (batch.messages and batch.messages[-1].sequence >= last.sequence):
+                break
+    return found
+
+
+async def record_before(bus: Bus, stream: str, subject: str, sequence: int) -> Received | None:
+    """Return the record before the one at `sequence`; None when it is not stored, or not among the newest before it.
+
+    Raises: StreamGone, OffsetLost.
+    """
+    first = (await bus.stream_state(stream)).first
+    start = FromSequence(max(first, sequence - MAX_DISTANCE, 1))
+    found = None
+    async with aclosing(read(bus, stream, (subject,), start)) as batches:
+        async for batch in batches:
+            for message in batch.messages:
+                if message.sequence >= sequence:
+                    return found
+                found = message
+            if batch.caught_up:
                 break
     return found
 

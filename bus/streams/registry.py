@@ -75,8 +75,8 @@ class Registry:
         found = [entry for one in stored if (entry := self._entry(one)) is not None]
         return {entry.key: entry for entry in found}
 
-    async def follow(self) -> AsyncGenerator[tuple[str, Entry | None], None]:
-        """Yield every key with its entry, then each change, for ever; None for a deleted value.
+    async def follow(self, key: str = ">") -> AsyncGenerator[tuple[str, Entry | None], None]:
+        """Yield every key, or only `key`, with its entry, then each change, for ever; None for a deleted value.
 
         When the bucket is recreated, all its entries are yielded again. A key that it then does not have vanished without
         being deleted: nothing is yielded for it, and its last value stays valid. See `bus.streams.bucket_keeper`.
@@ -84,7 +84,7 @@ class Registry:
         """
         while True:
             try:
-                async with aclosing(self._follow()) as changes:
+                async with aclosing(self._follow(key)) as changes:
                     async for change in changes:
                         yield change
             except OffsetLost:
@@ -103,9 +103,9 @@ class Registry:
         info = await self._bus.api(f"STREAM.INFO.{self._stream}", body, _SubjectsInfo, LOOKUP_TIMEOUT_S)
         return {key for key in keys if self._prefix + key not in info.state.subjects}
 
-    async def _follow(self) -> AsyncGenerator[tuple[str, Entry | None], None]:
+    async def _follow(self, wanted: str) -> AsyncGenerator[tuple[str, Entry | None], None]:
         async with aclosing(
-            read(self._bus, self._stream, (self._prefix + ">",), LastPerSubject())
+            read(self._bus, self._stream, (self._prefix + wanted,), LastPerSubject())
         ) as batches:
             async for batch in batches:
                 for message in batch.messages:

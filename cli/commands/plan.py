@@ -155,6 +155,7 @@ async def _live_inputs(bus: Bus, configured: PlanInputs, *, is_priced: bool) -> 
         source="the running stack" if is_live else configured.source,
         balance=configured.balance if balance is None else balance.margin_balance,
         leverage=configured.leverage if position is None else position.leverage,
+        position=None if position is None else position.quantity,
         is_stream_up=None if feed is None else feed.state is FeedState.UP,
     )
 

@@ -23,6 +23,7 @@ from schemas.engine.journal import SymbolEntry
 from schemas.grid.state import GridState
 from schemas.subjects import Stream
 from schemas.units import ZERO
+from schemas.venue.fees import before_fees
 
 POLL_S = 0.5
 HTTP_TIMEOUT_S = 10.0
@@ -94,7 +95,7 @@ def summary(digest: JournalDigest, state: GridState, fills: list[Fill], elapsed_
         ("fees", f"{grid.fees} {quote}"),
         ("grid profit", f"{_money(grid.grid_profit)} {quote}"),
         ("unpaired", f"{_money(grid.unpaired_profit)} {quote}"),
-        ("total", f"{_money(grid.total_profit)} {quote}"),
+        ("total", f"{_money(grid.total_profit)} {quote} {before_fees(grid.fees_other)}".rstrip()),
         ("buy and hold", f"{_money(grid.buy_and_hold)} {quote}"),
         ("decisions_digest", digest.decisions_digest),
         ("fills_digest", digest.fills_digest),

@@ -22,6 +22,7 @@ from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.reasons import explain
 from schemas.grid.view import GridView, NotQuoting
 from schemas.subjects import ALL, Stream, registry_key
+from schemas.venue.fees import before_fees
 
 E = TypeVar("E", bound=msgspec.Struct)
 
@@ -157,7 +158,7 @@ def grids_table(grids: Sequence[GridView], assignments: Sequence[SymbolAssignmen
             money(grid.grid_profit),
             money(grid.unpaired_profit),
             money(grid.fees),
-            money(grid.total_profit),
+            f"{money(grid.total_profit)} {before_fees(grid.fees_other)}".rstrip(),
             *([engine_label(registry_key(grid.venue, grid.symbol), assignments)] if assignments else []),
             "yes" if grid.not_quoting is None else f"no: {grid.not_quoting.replace('_', ' ')}",
         ]

@@ -7,9 +7,16 @@ from typing import NamedTuple
 import msgspec
 
 from cli import units
+from cli.config.limits import expect_currency, money, optional_money, with_limits
 from cli.config.section import Section
 from cli.units import Amount
-from producers.simulated.settings import FaultSettings, FundingSettings, SymbolSettings, VenueSettings
+from producers.simulated.settings import (
+    FaultSettings,
+    FundingSettings,
+    SymbolSettings,
+    VenueSettings,
+    limit_mistakes,
+)
 from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Money, Symbol, VenueId
 from schemas.venue.instruments import Instrument, InstrumentKind
 
@@ -82,9 +89,9 @@ def read_venue(name: str, section: Section) -> ReadVenue:
 
 def read_instrument(venue: str, symbol: str, section: Section, leverage: Decimal) -> ReadInstrument:
     """Read one entry of a venue's `instruments`. Spot symbols have leverage 1."""
-    instrument = _instrument(venue, symbol, section)
+    instrument = with_limits(_instrument(venue, symbol, section), section)
     start = section.required("start_price", units.amount, _PLACEHOLDER)
-    _expect_currency(section, "start_price", start, instrument.quote)
+    expect_currency(section, "start_price", start, instrument.quote)
     if start.value <= 0:
         section.note(f"{section.path}.start_price has to be above 0", section.line_of("start_price"))
     is_spot = instrument.kind is InstrumentKind.SPOT
@@ -100,10 +107,13 @@ def read_instrument(venue: str, symbol: str, section: Section, leverage: Decimal
         drift=float(section.optional("drift", units.signed_ratio, Decimal(0))),
         jumps=float(section.optional("jumps", units.decimal, Decimal("0.02"))),
         spread_ticks=section.optional("spread_ticks", units.whole(1), 1),
-        traded_notional=_money(section, "traded_notional", Decimal(100), instrument.quote),
-        depth_notional=_money(section, "depth_notional", Decimal(10_000), instrument.quote),
+        traded_notional=money(section, "traded_notional", Decimal(100), instrument.quote),
+        depth_notional=money(section, "depth_notional", Decimal(10_000), instrument.quote),
         leverage=Decimal(1) if is_spot else leverage,
+        fee_asset_price=optional_money(section, "fee_asset_price", instrument.quote),
     )
+    for mistake in limit_mistakes(settings):
+        section.note(f"{section.path}.{mistake}")
     section.close()
     return ReadInstrument(settings, section)
 
@@ -134,24 +144,11 @@ def _instrument(venue: str, symbol: str, section: Section) -> Instrument:
         tick_size=section.required("tick_size", units.positive, Decimal(1)),
         lot_size=section.required("lot_size", units.positive, Decimal(1)),
         minimum_quantity=section.optional("minimum_quantity", units.decimal, Decimal(0)),
-        minimum_notional=_money(section, "minimum_notional", Decimal(0), quote),
+        minimum_notional=money(section, "minimum_notional", Decimal(0), quote),
         maker_fee=section.required("maker_fee", units.signed_ratio, Decimal(0)),
         taker_fee=section.required("taker_fee", units.ratio, Decimal(0)),
         maximum_leverage=section.optional("maximum_leverage", units.positive, Decimal(20 if settle else 1)),
     )
-
-
-def _money(section: Section, key: str, default: Money, currency: str) -> Money:
-    found = section.optional(key, units.amount, Amount(default, currency))
-    _expect_currency(section, key, found, currency)
-    return found.value
-
-
-def _expect_currency(section: Section, key: str, found: Amount, currency: str) -> None:
-    if currency and found.currency and found.currency != currency:
-        section.note(
-            f"{section.path}.{key} has to be in {currency}, not {found.currency}", section.line_of(key)
-        )
 
 
 def _balances(section: Section) -> dict[str, Money]:

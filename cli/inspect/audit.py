@@ -1,7 +1,7 @@
 """Compare the engine's accounts of a symbol with the venue's records. Pure: fetches nothing."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -11,6 +11,7 @@ from producers.simulated.matching.orders import Order
 from schemas.engine.events import Fill
 from schemas.grid.state import GridState, SlotOrder
 from schemas.units import ZERO, ClientOrderId, SignedQuantity, TradeId
+from schemas.venue.fees import fee_in_quote
 from schemas.venue.instruments import InstrumentKind
 from schemas.venue.order_ids import is_own_order_id
 from schemas.venue.orders import Funding, Trade
@@ -66,8 +67,8 @@ def _fills(trades: Sequence[Trade], fills: Sequence[Fill]) -> list[str]:
     return found
 
 
-def _terms(event: Fill | Trade) -> tuple[str, str, Decimal, Decimal, Decimal]:
-    return event.client_order_id, event.side, event.price, event.quantity, event.fee
+def _terms(event: Fill | Trade) -> tuple[str, str, Decimal, Decimal, Decimal, str]:
+    return event.client_order_id, event.side, event.price, event.quantity, event.fee, event.fee_asset
 
 
 def _money(state: GridState, trades: Sequence[Trade], fills: Sequence[Fill]) -> list[str]:
@@ -77,7 +78,7 @@ def _money(state: GridState, trades: Sequence[Trade], fills: Sequence[Fill]) -> 
             accounts.cash + accounts.adopted_cost,
             sum((-t.side.sign * t.quantity * t.price for t in trades), ZERO),
         ),
-        "fees": (accounts.fees, sum((t.fee for t in trades), ZERO)),
+        "fees": (accounts.fees, sum((fee_in_quote(t) or ZERO for t in trades), ZERO)),
         "volume": (accounts.volume, sum((t.quantity * t.price for t in trades), ZERO)),
     }
     found = [
@@ -85,10 +86,23 @@ def _money(state: GridState, trades: Sequence[Trade], fills: Sequence[Fill]) -> 
         for name, (ours, theirs) in totals.items()
         if ours != theirs
     ]
+    others: dict[str, Decimal] = {}
+    for trade in trades:
+        if fee_in_quote(trade) is None:
+            others[trade.fee_asset] = others.get(trade.fee_asset, ZERO) + trade.fee
+    if accounts.fees_other != others:
+        found.append(
+            f"fees in other assets are {_amounts(accounts.fees_other)} in the engine, "
+            f"{_amounts(others)} according to the venue's trades"
+        )
     profit = sum((fill.grid_profit for fill in fills), ZERO)
     if accounts.grid_profit != profit:
         found.append(f"grid profit is {accounts.grid_profit} in the state, {profit} according to the fills")
     return found
+
+
+def _amounts(amounts: Mapping[str, Decimal]) -> str:
+    return ", ".join(f"{amount} {asset}" for asset, amount in sorted(amounts.items())) or "none"
 
 
 def _funding(state: GridState, records: VenueRecords) -> list[str]:
@@ -131,7 +145,7 @@ def _position(state: GridState, trades: Sequence[Trade], records: VenueRecords) 
 def _venue_position(state: GridState, records: VenueRecords) -> SignedQuantity:
     if state.instrument.kind is InstrumentKind.SPOT:
         wallets = [wallet for wallet in records.wallets if wallet.asset == state.instrument.base]
-        return sum((wallet.total - wallet.initial for wallet in wallets), ZERO)
+        return sum((wallet.total - wallet.initial + wallet.fees for wallet in wallets), ZERO)
     holdings = [holding for holding in records.holdings if holding.symbol == state.symbol]
     return sum((holding.quantity for holding in holdings), ZERO)
 

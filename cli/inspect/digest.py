@@ -1,6 +1,7 @@
 """Digests of one symbol's journal, by which two runs are compared."""
 
 import hashlib
+import re
 from contextlib import aclosing
 from decimal import Decimal
 from typing import assert_never
@@ -15,6 +16,7 @@ from schemas.engine.journal import SymbolEntry
 from schemas.grid.state import GridState
 from schemas.subjects import Stream
 from schemas.units import TimeNs
+from schemas.venue.fees import fee_in_quote
 from schemas.venue.order_ids import parse_order_id
 from schemas.venue.orders import CancelOrder, Decision, PlaceOrder, QueryOrder
 
@@ -35,6 +37,8 @@ _raw_steps = msgspec.json.Decoder(_RawStep)
 _states = msgspec.json.Decoder(GridState)
 _decisions = msgspec.json.Decoder(tuple[Decision, ...])
 _NO_DECISIONS = b"[]"
+_SOURCE = re.compile(rb',"source":(?:null|"[a-z]+")')
+"""The field `source` of a report or trade in JSON, see `schemas.venue.orders.ReportSource`."""
 
 
 class JournalDigest:
@@ -45,11 +49,11 @@ class JournalDigest:
 
         decisions  [time, "place", level, side, price, quantity, post_only, reduce_only]
                    [time, "cancel", level, side]       level and side from the order id; queries are skipped
-        fills      [time, level, side, price, quantity, fee in quote]
+        fills      [time, level, side, price, quantity, fee in quote]      or the fee with its asset: "0.0005 BNB"
 
     `steps_digest` covers causes, state, decisions, notices and fills of each step, so not epoch, offsets and
-    `published_through`. A claim, by which an engine takes over the symbol, repeats the number of the step before it and
-    is skipped.
+    `published_through`, nor the source of a report: which of gateway and private stream stores it first is a race. A claim,
+    by which an engine takes over the symbol, repeats the number of the step before it and is skipped.
     """
 
     def __init__(self) -> None:
@@ -77,7 +81,8 @@ class JournalDigest:
         self.steps, self.time = step.step, step.time
         self.fills += len(step.fills)
         self._state = bytes(step.state)
-        for part in (step.causes, step.state, step.decisions, step.notices):
+        causes = _SOURCE.sub(b"", bytes(step.causes))
+        for part in (causes, step.state, step.decisions, step.notices):
             self._steps.update(bytes(part))
             self._steps.update(b"\n")
         if bytes(step.decisions) != _NO_DECISIONS:
@@ -139,8 +144,13 @@ def fill_row(fill: Fill) -> tuple[object, ...]:
         fill.side.value,
         _plain(fill.price),
         _plain(fill.quantity),
-        _plain(fill.fee),
+        _fee_text(fill),
     )
+
+
+def _fee_text(fill: Fill) -> str:
+    value = fee_in_quote(fill)
+    return f"{_plain(fill.fee)} {fill.fee_asset}" if value is None else _plain(value)
 
 
 def _plain(number: Decimal) -> str:

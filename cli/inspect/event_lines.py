@@ -35,6 +35,7 @@ from schemas.venue.orders import (
     QueryOrder,
     Trade,
 )
+from schemas.venue.requests import OrderRequest
 
 DIM, RED, GREEN, YELLOW, BOLD = "2", "31", "32", "33", "1"
 MAX_RAW_CHARS = 200
@@ -61,7 +62,7 @@ def summary(event: Event) -> str:
     match event:
         case Ticker() | PublicTrade() | Candle() | FeedChanged() | ClockRead():
             text = _market(event)
-        case OrderIntent() | OrderReport() | CancelRejected() | Trade() | Funding():
+        case OrderIntent() | OrderReport() | CancelRejected() | Trade() | Funding() | OrderRequest():
             text = _order(event)
         case Balance() | Position() | OpenOrders() | SweepRequest():
             text = _account(event)
@@ -128,7 +129,7 @@ def _market(event: Ticker | PublicTrade | Candle | FeedChanged | ClockRead) -> s
             assert_never(event)
 
 
-def _order(event: OrderIntent | OrderReport | CancelRejected | Trade | Funding) -> str:
+def _order(event: OrderIntent | OrderReport | CancelRejected | Trade | Funding | OrderRequest) -> str:
     match event:
         case OrderIntent():
             return f"step {event.step}: {_counts(event.decisions)}"
@@ -145,6 +146,10 @@ def _order(event: OrderIntent | OrderReport | CancelRejected | Trade | Funding) 
             return f"{trade}  {event.client_order_id or 'foreign order'}"
         case Funding():
             return f"funding {event.amount} at {event.rate}"
+        case OrderRequest():
+            attempt = f" (attempt {event.attempt})" if event.attempt > 1 else ""
+            reason = event.reject_reason or event.detail
+            return f"{event.action} {event.client_order_id}: {event.outcome}{attempt}{_because(reason)}"
         case _:
             assert_never(event)
 

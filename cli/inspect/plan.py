@@ -7,7 +7,8 @@ The figures come from the engine's own functions. The liquidation prices are est
 - liquidation happens where margin plus unrealised profit equals the maintenance margin, a ratio m of the notional:
   (q*p - margin) / (q*(1 - m)) for a long position, (q*p + margin) / (q*(1 + m)) for a short one. Venues publish the
   same formula for USDT-margined contracts (ApolloX, OrangeX: `(WB - TMM + UPNL + cum - side*q*p) / (q*MMR - side*q)`,
-  here with one position and no bracket amount). Brackets of m and liquidation fees are not modelled.
+  here with one position and no bracket amount). With leverage brackets, m is that of the filled window's bracket,
+  without the bracket's amount: the estimate is on the near side. Liquidation fees are not modelled.
 """
 
 from collections.abc import Sequence
@@ -19,10 +20,11 @@ from engine.core.arithmetic import CONTEXT
 from engine.core.grid import first_anchor
 from engine.core.orders.price_lattice import Lattice
 from engine.core.quoting.quoting import Market, Opening, openings
-from engine.core.startup.preflight import Account, Case, Check, checks, leverage_of, round_trip
+from engine.core.startup.case import Account, Case, Check
+from engine.core.startup.preflight import checks, leverage_of, round_trip
 from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState
-from schemas.units import ZERO, Money, Price, Quantity, Ratio, Side, Symbol, VenueId
+from schemas.units import ZERO, Money, Price, Quantity, Ratio, Side, SignedQuantity, Symbol, VenueId
 from schemas.venue.instruments import Instrument, InstrumentKind
 
 DEFAULT_MAINTENANCE_MARGIN: Ratio = Decimal("0.005")
@@ -39,6 +41,7 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
     """Origin of the price, as text for the user."""
     balance: Money | None = None
     leverage: Decimal | None = None
+    position: SignedQuantity | None = None
     is_stream_up: bool | None = None
     maintenance: Ratio = DEFAULT_MAINTENANCE_MARGIN
     """Maintenance margin, as a ratio of the notional."""
@@ -126,7 +129,7 @@ def _plan(settings: GridSettings, inputs: PlanInputs) -> SymbolPlan:
     lattice = Lattice(first_anchor(price, instrument.tick_size), settings, instrument)
     leverage = leverage_of(instrument, inputs.leverage)
     center = lattice.nearest(price)
-    account = Account(inputs.is_stream_up, inputs.balance, leverage)
+    account = Account(inputs.is_stream_up, inputs.balance, leverage, inputs.position)
     case = Case(settings, instrument, lattice, center, account)
     plan_levels = tuple(_level(case, each) for each in _openings(settings, inputs, lattice, center))
     ends = tuple(
@@ -195,9 +198,11 @@ def _filled_side(levels: Sequence[Level], side: Side, inputs: PlanInputs, levera
     is_spot = inputs.instrument.kind is InstrumentKind.SPOT
     average = notional / quantity
     position = (side, quantity, average)
-    isolated = None if is_spot else liquidation(*position, margin, inputs.maintenance)
+    bracket = inputs.instrument.bracket(notional)
+    maintenance = inputs.maintenance if bracket is None else bracket.maintenance_ratio
+    isolated = None if is_spot else liquidation(*position, margin, maintenance)
     balance = inputs.balance
-    cross = None if is_spot or balance is None else liquidation(*position, balance, inputs.maintenance)
+    cross = None if is_spot or balance is None else liquidation(*position, balance, maintenance)
     return FilledSide(
         side=side,
         levels=len(filled),

@@ -87,9 +87,10 @@ TRADE = market.TradeData(
     fee="0.00998016",
     fee_asset="USDT",
     is_maker=True,
+    fee_value="0.00998016",
 )
 
-FILL = msgspec.structs.replace(TRADE, opens=True, level=-1, grid_profit="0")
+FILL = msgspec.structs.replace(TRADE, opens=True, level=-1, grid_profit="0", is_fee_estimated=False)
 
 POSITION = market.PositionData(
     symbol=NAME,

@@ -12,13 +12,7 @@ import msgspec
 from bus import Bus, Logger, StepGate, forever
 from engine.actor.candles import Candles, CandlesOf
 from engine.actor.heartbeat import Heartbeat
-from engine.actor.inbox import (
-    DurableInput,
-    Inbox,
-    StateUpdate,
-    requires_sweep,
-    symbol_added,
-)
+from engine.actor.inbox import DurableInput, Inbox, StateUpdate, requires_sweep, symbol_added
 from engine.actor.intents import GatewayIntents
 from engine.actor.lost_records import find_loss, is_added_again
 from engine.actor.market import SymbolMarket
@@ -50,7 +44,7 @@ from schemas.grid.view import NotQuoting
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS
 from schemas.venue.account import OpenOrders
-from schemas.venue.instruments import Instrument
+from schemas.venue.instruments import Instrument, InstrumentStatus
 from schemas.venue.market import Candle, FeedChanged, Ticker
 from schemas.venue.orders import OrderReport
 
@@ -135,6 +129,7 @@ class Actor(JournaledActor[Step]):
             ),
             self._inbox,
         )
+        self._instrument = context.instrument
         self._price_time = 0
         self._is_stopping = False
 
@@ -167,6 +162,9 @@ class Actor(JournaledActor[Step]):
         grid_subject = subjects.grid(entry.venue, entry.symbol)
         publisher = Publisher(bus, subject, grid_subject, log, claimed.published_through)
         await publisher.republish(claimed.last_sequence)
+        if grid.state is not None:
+            fills = subjects.fill(entry.venue, entry.symbol)
+            await publisher.republish_lost(claimed.last_sequence, fills, grid.state.last_fill_step)
         settings = entry.settings if grid.state is None else grid.state.settings
         candles = context.candles(bus, entry.venue, entry.symbol, settings)
         await candles.load()
@@ -265,19 +263,24 @@ class Actor(JournaledActor[Step]):
             case EngineStopping() as event:
                 self._is_stopping = True
                 await self._process(event)
+            case Instrument() as instrument:
+                self._instrument = instrument
+                # Before the first price, orders would be placed at an old one: the first tick brings the instrument.
+                if self._price_time or instrument.status is not InstrumentStatus.TRADING:
+                    await self._process(instrument)
             case (Candle() | FeedChanged() | TimePassed() | PortfolioLimits()) as event:
                 await self._process(event)
 
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:
             await self._intents.wait_for_first()
-            await self._process(
-                symbol_added(self._entry, self._context.instrument, ticker.time), *self._readers.limits
-            )
+            added = symbol_added(self._entry, self._instrument, ticker.time)
+            await self._process(added, *self._readers.limits)
             await self._tell_loss()
         if self._grid.state is not None and self._grid.state.startup is not None:
             await self._process(*await self._account.read())
         await self._process(*await self._candles.before(ticker.time))
+        instruments = () if self._price_time else (self._instrument,)
         self._price_time = ticker.time
         if self._market.silence is not None:
             self._market.silence.on_tick(ticker.time)
@@ -287,7 +290,7 @@ class Actor(JournaledActor[Step]):
         is_restarted = state is not None and state.exiting and not self._is_stopping
         # Not earlier: before the first price, orders would be placed at an old one.
         started = (EngineStarted(time=time.time_ns()),) if is_restarted else ()
-        await self._process(*started, ticker)
+        await self._process(*instruments, *started, ticker)
         self._gates.ticker.leave(ticker.time, self._journal.sequence)
 
     async def _process(self, *events: Input, ref: InputRef | None = None) -> None:

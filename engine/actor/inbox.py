@@ -30,11 +30,12 @@ from schemas.venue.orders import CancelRejected, Funding, OrderReport, Trade
 MAX_WAITING = 2000
 """Maximum number of durable inputs that wait; a reader that is further ahead of the actor waits."""
 
-StateUpdate = Candle | Ticker | FeedChanged | TimePassed | PortfolioLimits | EngineStopping
+StateUpdate = Candle | Ticker | FeedChanged | TimePassed | PortfolioLimits | EngineStopping | Instrument
 """An input that a newer one of its kind replaces; of candles, the forming one of a symbol."""
 
 UPDATE_ORDER: tuple[type[StateUpdate], ...] = (
     EngineStopping,
+    Instrument,
     PortfolioLimits,
     Candle,
     Ticker,

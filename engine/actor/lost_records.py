@@ -6,7 +6,7 @@ record that is named but missing, or has another hash, shows that its stream wen
 
 import time
 
-from bus import Bus, Newest, newest, stored_at
+from bus import Bus, Newest, newest, record_before, stored_at
 from engine.journaled_actor import ClaimedJournal
 from schemas import subjects
 from schemas.engine.journal import ResyncRequired, Step, SymbolEntry
@@ -89,8 +89,16 @@ async def _journal_loss(
 ) -> str:
     if claimed.went_back:
         return f"the journal went back: this engine had committed step {claimed.step}, which is gone"
+    if await _is_chain_broken(bus, entry, claimed):
+        return f"the hash chain of the journal is broken before step {claimed.step}: a record was changed or lost"
     if intent is None or not intent.event.step_sequence:
         return ""
+    return await _loss_of_named_step(bus, entry, claimed, intent)
+
+
+async def _loss_of_named_step(
+    bus: Bus, entry: SymbolEntry, claimed: ClaimedJournal[Step], intent: Newest[OrderIntent]
+) -> str:
     named = f"the gateway's intent {intent.stored.sequence} names step {intent.event.step}"
     if claimed.last is None:
         return f"the journal of {entry.symbol} on {entry.venue} has no steps, but {named}"
@@ -101,6 +109,15 @@ async def _journal_loss(
         if step is not None and record_hash(step.data) != intent.event.step_hash:
             return f"the journal was replaced: {named}, which is another one now"
     return ""
+
+
+async def _is_chain_broken(bus: Bus, entry: SymbolEntry, claimed: ClaimedJournal[Step]) -> bool:
+    """Return whether the last step does not carry the hash of the record before it; only the end of the chain is checked."""
+    if claimed.last is None or not claimed.last.previous_hash:
+        return False
+    subject = subjects.step(entry.venue, entry.symbol)
+    before = await record_before(bus, Stream.JOURNAL, subject, claimed.last_sequence)
+    return before is not None and record_hash(before.data) != claimed.last.previous_hash
 
 
 async def _intent_loss(bus: Bus, claimed: ClaimedJournal[Step], intent: Newest[OrderIntent] | None) -> str:

@@ -65,6 +65,13 @@ class SymbolMarket(Protocol):
         """
 
     @property
+    def follows_instrument(self) -> bool:
+        """Changes of the instrument are applied while the symbol runs, not only at its start.
+
+        False where a run must not depend on when the change arrives.
+        """
+
+    @property
     def holds_reports(self) -> bool:
         """Whether order reports that only change the state wait for the next step; not in lock-step."""
 
@@ -98,6 +105,7 @@ class LiveMarket:
         self.silence = silence or SilenceTimer()
         self.holds_reports = not lock_step
         self._lock_step = lock_step
+        self.follows_instrument = not lock_step
 
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         return (subjects.feed(venue, symbol),)
@@ -116,6 +124,7 @@ class RecordedMarket:
     """A market replayed tick by tick. Inputs whose timing depends on the machine are not followed."""
 
     is_recorded = True
+    follows_instrument = False
     holds_reports = False
     silence = None
 

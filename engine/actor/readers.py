@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from bus import Bus, BusError, LatestValues, Logger, Received
 from engine.actor.candles import Candles
 from engine.actor.inbox import DurableInput, Inbox, command_received, order_event
+from engine.actor.instrument import follow_instrument
 from engine.actor.lost_records import required_by_offset
 from engine.actor.market import SilenceTimer, SymbolMarket
 from engine.journaled_actor import read_durable_inputs
@@ -72,6 +73,10 @@ class Readers:
             readers["position"] = self._follow(Stream.ACCOUNT, position, Position)
         if limits := market.limits_subjects(venue):
             readers["limits"] = self._follow(Stream.JOURNAL, limits, PortfolioLimits)
+        if market.follows_instrument:
+            readers["instrument"] = follow_instrument(
+                self._bus, self._source.entry, self._inbox.put_update, self._source.log
+            )
         readers["candles"] = self._source.candles.follow(self._inbox.put_update)
         if (silence := market.silence) is not None:
             readers["silence"] = self._follow_silence(silence)

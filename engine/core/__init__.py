@@ -17,5 +17,6 @@ Reading order:
 7. `commands`: what operators ask for, halts and flattening, stops of the whole grid.
 8. `portfolio`: limits over all symbols of a venue, an object of its own with the same kind of step.
 
-`view` derives what viewers see from the state; `settings_checks` validates settings; `arithmetic` holds the decimal context.
+`instrument` applies changed trading rules and the status of the market; `view` derives what viewers see from the state;
+`settings_checks` validates settings; `arithmetic` holds the decimal context.
 """

@@ -1,5 +1,6 @@
 """All guards combined: evaluate them, and return the reason that blocks opening orders."""
 
+from engine.core import instrument
 from engine.core.guards import circuit_breaker, drawdown, latency, portfolio_limits, stale_feed
 from engine.core.orders.rejections import release_margin
 from engine.core.startup import startup
@@ -13,7 +14,13 @@ from schemas.units import TimeNs
 def blocked_by(state: GridState) -> NotQuoting | None:
     """Return the first reason that forbids opening orders, None when they are allowed."""
     guard = next((reason for reason, is_active in _guards(state) if is_active), None)
-    return halted_by(state) or startup.blocked_by(state) or guard or portfolio_limits.blocked_by(state)
+    return (
+        halted_by(state)
+        or instrument.blocked_by(state)
+        or startup.blocked_by(state)
+        or guard
+        or portfolio_limits.blocked_by(state)
+    )
 
 
 def halted_by(state: GridState) -> NotQuoting | None:

@@ -9,6 +9,7 @@ from engine.core.commands.reconcile import on_sweep
 from engine.core.guards.market_risk import on_candle
 from engine.core.guards.portfolio_limits import on_limits
 from engine.core.guards.stale_feed import on_feed_changed
+from engine.core.instrument import on_instrument
 from engine.core.orders import resync
 from engine.core.orders.accounting import on_funding
 from engine.core.orders.booked_trades import advance_mark
@@ -52,7 +53,7 @@ def _handle(draft: Draft, event: Input) -> None:
             _handle_orders(draft, event.trade if isinstance(event, LateTrade) else event)
         case OpenOrders() | Position() | Balance():
             _handle_account(draft, event)
-        case Candle() | FeedChanged():
+        case Candle() | FeedChanged() | Instrument():
             _handle_market(draft, event)
         case CommandReceived():
             on_command(draft, event)
@@ -64,7 +65,7 @@ def _handle(draft: Draft, event: Input) -> None:
             pass  # Grid.process takes them into the draft before any input is dispatched
         case ResyncRequired():
             resync.on_required(draft, event)
-        case ClockRead() | Instrument():
+        case ClockRead():
             pass
         case _:
             assert_never(event)
@@ -102,7 +103,7 @@ def _handle_account(draft: Draft, event: OpenOrders | Position | Balance) -> Non
             assert_never(event)
 
 
-def _handle_market(draft: Draft, event: Candle | FeedChanged) -> None:
+def _handle_market(draft: Draft, event: Candle | FeedChanged | Instrument) -> None:
     match event:
         case Candle():
             on_candle(draft, event)
@@ -111,6 +112,8 @@ def _handle_market(draft: Draft, event: Candle | FeedChanged) -> None:
             startup.on_account_feed(draft, event)
         case FeedChanged():
             on_feed_changed(draft, event)
+        case Instrument():
+            on_instrument(draft, event)
         case _:
             assert_never(event)
 

@@ -113,6 +113,8 @@ class Grid:
 
         for event in inputs:
             dispatch.apply(draft, event)
+        if self._lattice is not None and self._lattice.instrument is not self.state.instrument:
+            self._lattice = _lattice_of(self.state)
         reconcile.answer(draft)
         blocking.evaluate(draft, silence)
         grid_stops.check(draft)

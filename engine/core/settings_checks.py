@@ -103,6 +103,11 @@ def _amount(settings: GridSettings, instrument: Instrument) -> list[str]:
         return [
             f"order_amount {amount} is below the minimum notional of {instrument.symbol}: {minimum} {instrument.quote}"
         ]
+    most = instrument.maximum_notional
+    if most is not None and amount > most:
+        return [
+            f"order_amount {amount} is above the maximum notional of {instrument.symbol}: {most} {instrument.quote}"
+        ]
     return []
 
 
@@ -122,5 +127,11 @@ def _at_price(settings: GridSettings, instrument: Instrument, price: Price) -> l
         mistakes.append(
             f"order_amount {settings.order_amount} buys {quantity} {instrument.base} at {price}, below the minimum of "
             f"{instrument.symbol}, {least}: set at least {least * price} {instrument.quote}"
+        )
+    most = instrument.maximum_quantity
+    if most is not None and quantity > most:
+        mistakes.append(
+            f"order_amount {settings.order_amount} buys {quantity} {instrument.base} at {price}, above the maximum of "
+            f"{instrument.symbol}, {most}: set at most {most * price} {instrument.quote}"
         )
     return mistakes

@@ -65,6 +65,7 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
         first_time=accounts.first_time,
         time=state.time,
         stride=state.stride,
+        fees_other=dict(accounts.fees_other),
     )
 
 

@@ -71,6 +71,8 @@ class GridData(MarketData, frozen=True, kw_only=True):
     """Time of the first trade, in seconds since the epoch; 0 before it."""
     time: int
     """Market time of the step, in seconds since the epoch."""
+    fees_other: dict[str, str] = msgspec.field(default_factory=dict)
+    """Fees in assets without a price here, by asset: all profit is before them."""
 
 
 class RiskAlertData(MarketData, frozen=True, kw_only=True):
@@ -185,3 +187,5 @@ class ProfitData(MarketData, frozen=True, kw_only=True):
     """Time of the first trade, in seconds since the epoch; 0 before it."""
     time: int
     """Market time, in seconds since the epoch."""
+    fees_other: dict[str, str] = msgspec.field(default_factory=dict)
+    """Fees in assets without a price here, by asset: all profit is before them."""

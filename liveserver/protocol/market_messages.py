@@ -132,6 +132,10 @@ class TradeData(MarketData, frozen=True, kw_only=True):
     """The level of the grid, counted from the anchor."""
     grid_profit: str | None = None
     """Profit of the matched quantity, net of the fees of both sides; `0` for an opening trade."""
+    fee_value: str | None = None
+    """The fee in quote currency; null when its asset has no price here."""
+    is_fee_estimated: bool | None = None
+    """Whether `fee_value` is an estimate; null without a value, and before the grid has booked the trade."""
 
 
 class PositionData(MarketData, frozen=True, kw_only=True):
@@ -196,3 +200,5 @@ class SymbolData(MarketData, frozen=True, kw_only=True):
     """Why the grid has no opening orders, such as `paused`; null if it has."""
     feed: str
     """`up`, `down`, `gapped` (connected, but data was missed), or `unknown` before the first report."""
+    fees_other: dict[str, str] = msgspec.field(default_factory=dict)
+    """Fees in assets without a price here, by asset: `total_profit` is before them."""

@@ -47,6 +47,10 @@ def hide_none(value: Any, of: Any, pseudonym: PseudonymFunction) -> None:
     return None
 
 
+def hide_amounts(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    return dict.fromkeys(value, "")
+
+
 def pseudonymize(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
     return pseudonym(value) if value else value
 
@@ -129,6 +133,8 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "opens": keep,
         "level": keep,
         "grid_profit": worth_share,
+        "fee_value": hide,
+        "is_fee_estimated": keep,
     },
     market.PositionData: {
         **_MARKET,
@@ -174,6 +180,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "volume": hide,
         "first_time": keep,
         "time": keep,
+        "fees_other": hide_amounts,
     },
     market.RiskAlertData: {
         **_MARKET,
@@ -212,6 +219,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "total_profit": hide_none,
         "not_quoting": keep,
         "feed": keep,
+        "fees_other": hide_amounts,
     },
     session.ServerData: {
         "replica": keep,
@@ -240,6 +248,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "per_year_of_equity": keep,
         "first_time": keep,
         "time": keep,
+        "fees_other": hide_amounts,
     },
     session.StatusReport: {
         "replica": keep,

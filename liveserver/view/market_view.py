@@ -177,6 +177,7 @@ class MarketView:
             total_profit=self._total_profit(),
             not_quoting=self._grid.not_quoting if self._grid else None,
             feed=self._feed.state if self._feed else "unknown",
+            fees_other=rendering.decimal_texts(self._grid.fees_other) if self._grid else {},
         )
 
     @property

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from liveserver.protocol.server_messages import ProfitData
 from liveserver.view.market_view import MarketView
-from liveserver.view.rendering import decimal_text, decimal_text_or_none, to_seconds
+from liveserver.view.rendering import decimal_text, decimal_text_or_none, decimal_texts, to_seconds
 from schemas.units import SECOND_NS, ZERO, DurationNs, Money
 
 DAY_NS: DurationNs = 24 * 3600 * SECOND_NS
@@ -55,4 +55,5 @@ def profit_of(view: MarketView, equity: Money | None) -> ProfitData | None:
         ),
         first_time=to_seconds(grid.first_time),
         time=to_seconds(grid.time),
+        fees_other=decimal_texts(grid.fees_other),
     )

@@ -1,6 +1,6 @@
 """Render events as messages: pure functions, each returning the `data` of one message."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -32,6 +32,7 @@ from schemas.engine.events import AlertRaised, Reconciled, RiskChanged
 from schemas.grid.view import GridView, SlotView
 from schemas.units import MILLISECOND_NS, SECOND_NS, Quantity, Side, TimeNs
 from schemas.venue.account import Balance, Position
+from schemas.venue.fees import fee_in_quote
 from schemas.venue.market import Candle, Ticker
 from schemas.venue.orders import OrderReport, OrderStatus
 
@@ -65,6 +66,10 @@ def decimal_text(value: Decimal) -> str:
 
 def decimal_text_or_none(value: Decimal | None) -> str | None:
     return None if value is None else decimal_text(value)
+
+
+def decimal_texts(amounts: Mapping[str, Decimal]) -> dict[str, str]:
+    return {name: decimal_text(amount) for name, amount in amounts.items()}
 
 
 def to_seconds(time: TimeNs) -> int:
@@ -157,6 +162,8 @@ def trade(label: MarketLabel, own: OwnTrade) -> TradeData:
         opens=booked.opens if booked else None,
         level=booked.level if booked else None,
         grid_profit=decimal_text(booked.grid_profit) if booked else None,
+        fee_value=decimal_text_or_none(fee_in_quote(booked or trade)),
+        is_fee_estimated=booked.is_fee_estimated if booked else None,
     )
 
 
@@ -203,6 +210,7 @@ def grid(label: MarketLabel, view: GridView) -> GridData:
         volume=decimal_text(view.volume),
         first_time=to_seconds(view.first_time),
         time=to_seconds(view.time),
+        fees_other=decimal_texts(view.fees_other),
     )
 
 

@@ -25,6 +25,7 @@ export interface Trade extends OfMarket {
   side: "buy" | "sell"; price: string; amount: string; time: number; time_ms: number; trade_id: string
   order_id: string; fee: string; fee_asset: string; is_maker: boolean
   opens: boolean | null; level: number | null; grid_profit: string | null
+  fee_value: string | null; is_fee_estimated: boolean | null
 }
 
 export interface Position extends OfMarket {
@@ -42,6 +43,7 @@ export interface Grid extends OfMarket {
   center: number; price: string | null; paused: boolean; not_quoting: string | null; position: string
   cash: string; fees: string; funding: string; grid_profit: string; unpaired_profit: string; total_profit: string
   buy_and_hold: string; closed_trades: number; opened_trades: number; volume: string; first_time: number; time: number
+  fees_other: Record<string, string>
 }
 
 export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"
@@ -70,6 +72,7 @@ export interface Ticker extends OfMarket { bid: string; ask: string; last: strin
 
 export interface SymbolEntry extends OfMarket {
   price: string | null; is_traded: boolean; total_profit: string | null; not_quoting: string | null; feed: string
+  fees_other: Record<string, string>
 }
 
 export interface Server {

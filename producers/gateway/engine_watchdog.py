@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from bus import Logger
-from producers.gateway.exposure import SymbolHoldings
+from producers.gateway.holdings import SymbolHoldings
 from producers.ports import DeadManSwitch
 from producers.retry import Outbox, retry
 from schemas import subjects
@@ -96,7 +96,7 @@ class EngineWatchdog:
             since = time.time_ns()
             # The bus itself may be unavailable: cancels do not wait for the alert to be stored.
             async with asyncio.TaskGroup() as tasks:
-                orders = tuple(self._holdings.orders)
+                orders = tuple(self._holdings.working)
                 self._log.error("engine_heartbeat_lost", symbol=self._symbol, canceled=len(orders))
                 for client_order_id in orders:
                     tasks.create_task(self._cancel(client_order_id), name=f"withdraw:{client_order_id}")

@@ -1,15 +1,29 @@
-"""Inputs of the exposure check: positions, limits, and steps of symbols of other gateways."""
+"""Inputs of the exposure check: positions, limits, and the holdings of symbols that other gateways serve."""
 
 import asyncio
 
-from bus import Bus, LatestValues, Logger, Registry, decode_or_log, forever
+from bus import (
+    Backoff,
+    Bus,
+    BusError,
+    LatestValues,
+    Logger,
+    Received,
+    Registry,
+    decode_or_log,
+    forever,
+)
 from producers.gateway.exposure import Exposure
+from producers.gateway.holdings_feed import HoldingsFeed
+from producers.gateway.steps import StepTooNew, decode_step
 from schemas import subjects
-from schemas.engine.journal import Step
 from schemas.engine.portfolio import PortfolioEntry, PortfolioLimits
 from schemas.subjects import Stream
-from schemas.units import VenueId
+from schemas.units import Symbol, VenueId
 from schemas.venue.account import Position
+
+RETRY_S = 0.2
+MAX_RETRY_S = 5.0
 
 
 class ExposureFeed:
@@ -21,6 +35,8 @@ class ExposureFeed:
         self._venue = venue
         self._log = log
         self._is_limited = asyncio.Event()
+        self._others: dict[Symbol, tuple[HoldingsFeed, asyncio.Task[None]]] = {}
+        """The symbols of other gateways."""
 
     async def run(self) -> None:
         """Follow all inputs, for ever."""
@@ -56,13 +72,43 @@ class ExposureFeed:
                     self._exposure.positions[position.symbol] = position
 
     async def _follow_others(self) -> None:
-        # Other gateways may serve other symbols; their decisions count towards the same limit.
+        # Other gateways may serve other symbols; their orders count towards the same limit.
         await self._is_limited.wait()
-        async with LatestValues(self._bus, Stream.JOURNAL, (subjects.steps(self._venue),)) as latest:
+        async with (
+            asyncio.TaskGroup() as tasks,
+            LatestValues(self._bus, Stream.JOURNAL, (subjects.steps(self._venue),)) as latest,
+        ):
             async for message in latest:
                 symbol = subjects.parse(message.subject).symbol
-                if symbol is None or symbol == subjects.ALL or self._exposure.is_served(symbol):
+                if symbol is None or symbol == subjects.ALL:
                     continue
-                step = decode_or_log(message, Step, self._log)
-                if step is not None:
-                    self._exposure.apply_remote(step.state)
+                if self._exposure.is_served(symbol):
+                    if (following := self._others.pop(symbol, None)) is not None:
+                        following[1].cancel()
+                else:
+                    self._apply_remote(symbol, message, tasks)
+
+    def _apply_remote(self, symbol: Symbol, message: Received, tasks: asyncio.TaskGroup) -> None:
+        if symbol not in self._others:
+            holdings = self._exposure.holdings(symbol)
+            feed = HoldingsFeed(self._bus, self._venue, symbol, holdings, self._log, is_remote=True)
+            self._others[symbol] = (
+                feed,
+                tasks.create_task(self._follow_holdings(feed), name=f"holdings:{symbol}"),
+            )
+        try:
+            step = decode_step(message, self._log)
+        except StepTooNew as error:
+            self._log.error("step_too_new", symbol=symbol, detail=str(error))
+            return
+        if step is not None:
+            self._others[symbol][0].apply_step(message, step, ())
+
+    async def _follow_holdings(self, feed: HoldingsFeed) -> None:
+        backoff = Backoff(RETRY_S, MAX_RETRY_S)
+        while True:
+            try:
+                await feed.run()
+            except (BusError, StepTooNew) as error:
+                self._log.warning("holdings_retry", detail=str(error))
+                await backoff.wait()

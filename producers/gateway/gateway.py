@@ -3,40 +3,31 @@
     step in JOURNAL  ->  intent in ORDERS  ->  request to the venue  ->  report in ORDERS
 
 An intent records, before anything is sent, the step acted on and the orders that may have been sent. Its commit fails when
-another gateway has taken over (fencing), and after a crash the next gateway queries those orders instead of sending them
-again. Requests are sent by `executor`.
+another gateway has taken over (fencing). A gateway sends only the orders of steps that were committed after its own first
+intent; those of earlier steps are queried (`takeover`). Requests are sent by `executor`.
 """
 
 import asyncio
 import time
 
-import msgspec
-
-from bus import (
-    Bus,
-    FromSequence,
-    Journal,
-    Newest,
-    OffsetLost,
-    Received,
-    Service,
-    StepGate,
-    decode_or_log,
-    forever,
-    newest,
-    read,
-)
+from bus import Bus, FromSequence, Journal, OffsetLost, Received, Service, StepGate, forever, read
+from producers.gateway.context import GatewayContext, GatewayMetrics
 from producers.gateway.engine_watchdog import EngineWatchdog
-from producers.gateway.executor import GatewayContext, GatewayMetrics, OrderExecutor
+from producers.gateway.executor import IntentRef, OrderExecutor
+from producers.gateway.holdings_feed import HoldingsFeed
+from producers.gateway.steps import StepChain, StepHeader, decode_step
+from producers.gateway.takeover import Inherited, Takeover
 from producers.ports import DeadManSwitch, OrderEntry
 from producers.retry import Outbox
 from schemas import subjects
-from schemas.engine.journal import Step
+from schemas.engine.events import AlertRaised, Severity
+from schemas.formats import record_hash
 from schemas.subjects import Stream
 from schemas.units import DurationNs, Symbol, TimeNs
 from schemas.venue.orders import Decision, OrderIntent, PlaceOrder
 
 IDLE_POLL_S = 0.2
+CHAIN_BROKEN = "chain_broken"
 
 
 class Gateway:
@@ -56,24 +47,28 @@ class Gateway:
     ) -> None:
         self._bus: Bus = service.bus
         self._log = service.log
+        self._chain = StepChain()
         self._executor = OrderExecutor(
             service,
             entry,
             symbol,
             metrics=metrics,
             context=context,
+            chain=self._chain,
             concurrency=concurrency,
             place_lifetime_ns=place_lifetime_ns,
         )
         self._holdings = context.exposure.serve(symbol)
+        self._holdings_feed = HoldingsFeed(service.bus, entry.venue, symbol, self._holdings, service.log)
         self._heartbeat = context.heartbeat
+        self._outbox = Outbox(service.bus, service.log)
         self._watchdog = EngineWatchdog(
             entry.venue,
             symbol,
             context.heartbeat,
             self._executor.cancel,
             self._holdings,
-            Outbox(service.bus, service.log),
+            self._outbox,
             service.log,
         )
         self._dead_man_s = context.dead_man_s
@@ -81,40 +76,38 @@ class Gateway:
         self._venue = entry.venue
         self.symbol = symbol
         self._gate = gate
+        self._is_lock_step = context.rate_limiter.is_in_order
         self._place_lifetime_ns = place_lifetime_ns
+        sendable_ns = place_lifetime_ns + entry.receive_window
+        self._takeover = Takeover(service.bus, service.log, entry.venue, symbol, sendable_ns)
         self._read_through = 0
         self._unfinished: set[int] = set()
         self._metrics = metrics
+        self.following = asyncio.Event()
+        """Set when the gateway has taken over: it sends the orders of every step committed from now on."""
 
     async def run(self) -> None:
         """Take over from the previous gateway, then act on each step as it is committed; for ever.
 
-        Raises: Fenced when another gateway took over.
+        Raises: Fenced when another gateway took over; OffsetLost when steps were lost: run another gateway.
         """
         subject = subjects.order_intent(self._venue, self.symbol)
-        journal = await Journal.open(self._bus, Stream.ORDERS, subject)
-        last = self._claim(await newest(self._bus, Stream.ORDERS, subject, OrderIntent, journal.last))
-        await journal.commit(last)
-        await self._restore_holdings()
-        self._read_through = last.step_sequence
-        self._report_progress()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(forever("watchdog", self._watchdog.run()), name="watchdog")
-            if self._switch is not None:
-                switch = self._watchdog.run_dead_man_switch(self._switch, self._dead_man_s)
-                tasks.create_task(forever("dead man's switch", switch), name="dead man's switch")
-            for client_order_id, sent_time in tuple(self._executor.unresolved.items()):
-                tasks.create_task(
-                    self._executor.resolve(client_order_id, sent_time), name=f"resolve:{client_order_id}"
-                )
-            for decision in last.decisions:
-                self._executor.submit(decision, tasks)
-            await self._act_on_steps(journal, last, tasks)
+        async with self._executor.requests.writing(), asyncio.TaskGroup() as tasks:
+            journal = await Journal.open(self._bus, Stream.ORDERS, subject)
+            inherited = await self._takeover.run(journal)
+            feed = forever("holdings", self._holdings_feed.run())
+            tasks.create_task(feed, name="holdings")
+            await self._holdings_feed.ready.wait()
+            tasks.create_task(self._holdings_feed.forget_closing_orders(), name="closing orders")
+            self._start_watchdog(tasks)
+            self._resolve(inherited, journal.sequence, tasks)
+            self.following.set()
+            await self._act_on_steps(journal, inherited, tasks)
 
     @property
     def opening_orders(self) -> int:
         """Number of opening orders that are at the venue, or may be."""
-        return len(self._holdings.orders)
+        return len(self._holdings.working)
 
     async def wait_idle(self) -> None:
         """Wait until all decisions committed by now are carried out, and the outcome of every order is known."""
@@ -127,68 +120,66 @@ class Gateway:
     def status(self) -> dict[str, object]:
         """Return the symbol's part of /status."""
         status: dict[str, object] = {
+            "following": self.following.is_set(),
             "unresolved": len(self._executor.unresolved),
             "opening_orders": self.opening_orders,
         }
         if self._heartbeat.is_silent:
             status["problem"] = "no heartbeat of the engine: opening orders are not sent"
+        elif self._chain.is_broken:
+            status["problem"] = (
+                "steps were changed or lost: opening orders are not sent until the engine resynchronized"
+            )
         return status
 
-    async def _restore_holdings(self) -> None:
-        # Opening orders at the venue have to be known even if no new step follows for long.
-        subject = subjects.step(self._venue, self.symbol)
-        stored = await self._bus.last(Stream.JOURNAL, subject)
-        last = await newest(self._bus, Stream.JOURNAL, subject, Step, stored)
-        if last is not None:
-            self._holdings.apply(last.event.state, self._executor.unresolved)
+    def _start_watchdog(self, tasks: asyncio.TaskGroup) -> None:
+        tasks.create_task(forever("watchdog", self._watchdog.run()), name="watchdog")
+        if self._switch is not None:
+            switch = self._watchdog.run_dead_man_switch(self._switch, self._dead_man_s)
+            tasks.create_task(forever("dead man's switch", switch), name="dead man's switch")
 
-    def _claim(self, last: Newest[OrderIntent] | None) -> OrderIntent:
-        """Return the intent to commit at takeover: it repeats the cancels and queries of the last one, and places nothing.
+    def _resolve(self, inherited: Inherited, intent_sequence: int, tasks: asyncio.TaskGroup) -> None:
+        """Query the orders of earlier gateways, and carry out their cancels and queries."""
+        self._executor.on_step(inherited.market_time, None)
+        for order in inherited.orders:
+            self._holdings.count(order)
+        for client_order_id, intent in inherited.unresolved.items():
+            self._executor.inherit(client_order_id, intent, tasks, repeats=inherited.is_lossy)
+        intent = IntentRef(time.time_ns(), intent_sequence)
+        for decision in inherited.decisions:
+            self._executor.submit(decision, intent, tasks)
+        self._chain.restart(inherited.step)
+        self._read_through = inherited.step.sequence if inherited.step is not None else 0
+        self._report_progress()
 
-        The orders that the last one placed, or that were unresolved then, become unresolved here.
-        """
-        if last is None:
-            return OrderIntent(
-                venue=self._venue, symbol=self.symbol, epoch=1, step=0, step_sequence=0, decisions=()
-            )
-        intent = last.event
-        placed = tuple(d.client_order_id for d in intent.decisions if isinstance(d, PlaceOrder))
-        unresolved = dict.fromkeys((*intent.unresolved, *placed), last.stored.time_ns)
-        self._executor.restore(unresolved, intent.time)
-        return msgspec.structs.replace(
-            intent,
-            epoch=intent.epoch + 1,
-            decisions=tuple(d for d in intent.decisions if not isinstance(d, PlaceOrder)),
-            unresolved=tuple(unresolved),
-        )
-
-    async def _act_on_steps(self, journal: Journal, intent: OrderIntent, tasks: asyncio.TaskGroup) -> None:
+    async def _act_on_steps(self, journal: Journal, inherited: Inherited, tasks: asyncio.TaskGroup) -> None:
         filters = (subjects.step(self._venue, self.symbol),)
-        acted_on = intent.step_sequence
-        while True:
-            try:
-                async for batch in read(self._bus, Stream.JOURNAL, filters, FromSequence(acted_on + 1)):
-                    for message in batch.messages:
-                        await self._act_on(journal, intent.epoch, message, tasks)
-                        acted_on = message.sequence
-            except OffsetLost as lost:
-                self._log.error("steps_lost", symbol=self.symbol, detail=str(lost))
-                acted_on = lost.first - 1
+        try:
+            async for batch in read(self._bus, Stream.JOURNAL, filters, FromSequence(self._read_through + 1)):
+                for message in batch.messages:
+                    await self._act_on(journal, inherited.epoch, message, tasks)
+        except OffsetLost as lost:
+            self._log.error("steps_lost", symbol=self.symbol, detail=str(lost))
+            raise
 
     async def _act_on(
         self, journal: Journal, epoch: int, message: Received, tasks: asyncio.TaskGroup
     ) -> None:
         await self._gate.enter(message.sequence)
         started: list[asyncio.Task[None]] = []
-        step = decode_or_log(message, Step, self._log)
+        step = decode_step(message, self._log)
+        if (previous := self._chain.check(message, step)) is not None:
+            tasks.create_task(self._on_chain_broken(previous, message), name=CHAIN_BROKEN)
         if step is None:
             self._metrics.undecodable.inc()
         else:
-            self._apply(step)
+            await self._apply(message, step)
             decisions = await self._without_expired(step, message.time_ns)
             if decisions:
-                await journal.commit(self._intent(epoch, step, message.sequence, decisions))
-                started = [self._executor.submit(decision, tasks) for decision in decisions]
+                intent = self._intent(epoch, step, message, decisions)
+                sequence = await journal.commit(intent)
+                ref = IntentRef(intent.created_time, sequence)
+                started = [self._executor.submit(decision, ref, tasks) for decision in decisions]
         self._read_through = message.sequence
         if started:
             self._unfinished.add(message.sequence)
@@ -196,9 +187,32 @@ class Gateway:
         else:
             self._report_progress()
 
-    def _apply(self, step: Step) -> None:
-        self._executor.on_step(step.time, step.state.price)
-        self._holdings.apply(step.state, self._executor.unresolved)
+    async def _apply(self, message: Received, step: StepHeader) -> None:
+        if self._is_lock_step:
+            # Otherwise the exposure counted for the step would depend on how far the order events were read.
+            await self._holdings_feed.wait_through(step)
+        self._holdings_feed.apply_step(message, step, self._executor.unresolved)
+        self._executor.on_step(step.time, self._holdings.price)
+
+    async def _on_chain_broken(self, previous: Received, message: Received) -> None:
+        detail = (
+            f"step at JOURNAL {message.sequence} does not follow the record at {previous.sequence}: opening orders are "
+            "not sent until the engine has resynchronized with the venue"
+        )
+        self._log.error(
+            CHAIN_BROKEN, symbol=self.symbol, sequence=message.sequence, previous=previous.sequence
+        )
+        subject = subjects.alert(self._venue, self.symbol)
+        alert = AlertRaised(
+            venue=self._venue,
+            symbol=self.symbol,
+            severity=Severity.CRITICAL,
+            code=CHAIN_BROKEN,
+            detail=detail,
+            step=0,
+            time=time.time_ns(),
+        )
+        await self._outbox.store(subject, alert, message_id=f"{subject}.{CHAIN_BROKEN}.{message.sequence}")
 
     async def _finish(self, sequence: int, started: list[asyncio.Task[None]]) -> None:
         await asyncio.wait(started)
@@ -210,20 +224,22 @@ class Gateway:
         self._gate.leave(done, 0)
 
     def _intent(
-        self, epoch: int, step: Step, step_sequence: int, decisions: tuple[Decision, ...]
+        self, epoch: int, step: StepHeader, message: Received, decisions: tuple[Decision, ...]
     ) -> OrderIntent:
         return OrderIntent(
             venue=self._venue,
             symbol=self.symbol,
             epoch=epoch,
             step=step.step,
-            step_sequence=step_sequence,
+            step_sequence=message.sequence,
             decisions=decisions,
             unresolved=tuple(self._executor.unresolved),
             time=step.time,
+            created_time=time.time_ns(),
+            step_hash=record_hash(message.data),
         )
 
-    async def _without_expired(self, step: Step, committed_time: TimeNs) -> tuple[Decision, ...]:
+    async def _without_expired(self, step: StepHeader, committed_time: TimeNs) -> tuple[Decision, ...]:
         if time.time_ns() - committed_time <= self._place_lifetime_ns:
             return step.decisions
         for decision in step.decisions:

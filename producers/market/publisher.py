@@ -1,13 +1,13 @@
 """Market publisher: backfilled history, then live tickers, candles, trades, clock and feed."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Sequence
 from functools import partial
 
-from bus import Bus, BusError, Conflict, Registry, Service, newest
+from bus import Bus, BusError, Service, newest
 from bus.metrics import Counter, Gauge
+from producers.market.instruments import InstrumentPublisher
 from producers.market.pacing import Pace
 from producers.ports import MarketEvent, MarketSource, VenueError
 from producers.retry import Outbox, last_stored, retry
@@ -15,7 +15,6 @@ from schemas import subjects
 from schemas.codec import encode
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, Symbol, VenueId
-from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, FeedState, PublicTrade, Ticker
 
 INTERVAL = "1m"
@@ -33,6 +32,7 @@ class MarketPublisher:
         self._venue = venue
         self._pace = pace
         self._outbox = Outbox(service.bus, service.log)
+        self.instruments = InstrumentPublisher(service.bus, source, venue, service.log)
         self._last_closed: dict[Symbol, int] = {}
         self._disconnected: set[Symbol] = set()
         self._muted: set[Symbol] = set()
@@ -44,21 +44,20 @@ class MarketPublisher:
         )
         self.last_tick: dict[Symbol, Ticker] = {}
 
-    async def publish_instruments(self, symbols: Sequence[Symbol]) -> None:
-        """Write the venue's instruments, changed ones only, into the `instruments` registry.
+    async def publish_instruments(self, symbols: Sequence[Symbol]) -> list[Symbol]:
+        """Publish the venue's instruments and return those of `symbols` that it lists.
 
-        All of them, since a symbol may be added later.
-        Raises: LookupError when the venue does not have one of `symbols`.
+        All instruments, since a symbol may be added later.
+        Raises: LookupError when the venue lists none of `symbols`; BusError.
         """
-        known = {
-            instrument.symbol: instrument for instrument in await retry(self._source.instruments, self._log)
-        }
-        missing = sorted(set(symbols) - known.keys())
-        if missing:
-            raise LookupError(f"{self._venue} has no {', '.join(missing)}; it has {', '.join(sorted(known))}")
-        registry = Registry(self._bus, "instruments")
-        for symbol in sorted(known):
-            await _put_instrument(registry, known[symbol])
+        self.instruments.use(symbols)
+        listed = await self.instruments.publish()
+        if missing := sorted(set(symbols) - listed.keys()):
+            text = f"{self._venue} has no {', '.join(missing)}; it has {', '.join(sorted(listed))}"
+            if len(missing) == len(set(symbols)):
+                raise LookupError(text)
+            self._log.error("symbol_not_listed", detail=text)
+        return [symbol for symbol in symbols if symbol in listed]
 
     async def backfill(self, symbols: Sequence[Symbol]) -> None:
         """Store the closed candles that are newer than the last one in CANDLES, at most `HISTORY_CANDLES` a symbol."""
@@ -178,16 +177,3 @@ async def _is_stored(sent: "asyncio.Future[int]") -> bool:
     except BusError:
         return False
     return True
-
-
-async def _put_instrument(registry: Registry, instrument: Instrument) -> None:
-    key = subjects.registry_key(instrument.venue, instrument.symbol)
-    while True:
-        stored = await registry.get(key)
-        if stored is not None and stored.data == encode(instrument):
-            return
-        with contextlib.suppress(Conflict):  # another process wrote it meanwhile
-            if stored is None:
-                await registry.create(key, instrument)
-            else:
-                await registry.update(key, instrument, stored.revision)

@@ -15,6 +15,8 @@ class Listing(NamedTuple):
     leverage: Money
     maximum_open_orders: int
     depth_notional: Money
+    fee_asset_price: Money | None = None
+    """Price in quote of the asset that fees are charged in, where that is neither base nor quote."""
 
 
 class Quote(msgspec.Struct, frozen=True):

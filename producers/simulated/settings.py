@@ -7,8 +7,19 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Money, Price, Ratio, Symbol, TimeNs, VenueId
-from schemas.venue.instruments import Instrument, InstrumentKind
+from schemas.units import (
+    MILLISECOND_NS,
+    SECOND_NS,
+    ZERO,
+    DurationNs,
+    Money,
+    Price,
+    Ratio,
+    Symbol,
+    TimeNs,
+    VenueId,
+)
+from schemas.venue.instruments import FEE_IN_QUOTE, FEE_IN_RECEIVED, Instrument, InstrumentKind
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 PositiveDuration = Annotated[int, msgspec.Meta(gt=0)]
@@ -38,6 +49,8 @@ class SymbolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     depth_notional: Money = Decimal(10_000)
     """Notional at the best price, refilled by each tick: the liquidity of taker orders."""
     leverage: Decimal = Decimal(1)
+    fee_asset_price: Money | None = None
+    """Price in quote of the instrument's `fee_asset`, if that is neither base nor quote; the price does not move."""
 
 
 class RecordingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,7 +161,7 @@ def check(settings: VenueSettings) -> None:
     """
     mistakes = [
         *_settings_mistakes(settings),
-        *(m for symbol in settings.symbols for m in _symbol_mistakes(settings, symbol)),
+        *(m for symbol in settings.symbols for m in symbol_mistakes(settings, symbol)),
     ]
     if mistakes:
         raise SettingsError("; ".join(mistakes))
@@ -173,7 +186,8 @@ def _settings_mistakes(settings: VenueSettings) -> list[str]:
     return mistakes
 
 
-def _symbol_mistakes(settings: VenueSettings, symbol: SymbolSettings) -> list[str]:
+def symbol_mistakes(settings: VenueSettings, symbol: SymbolSettings) -> list[str]:
+    """Return the mistakes in the settings of a symbol."""
     rules = symbol.instrument
     mistakes = []
     if rules.venue != settings.venue:
@@ -182,6 +196,7 @@ def _symbol_mistakes(settings: VenueSettings, symbol: SymbolSettings) -> list[st
         mistakes.append("a spot instrument must settle in its quote currency")
     if not symbol.leverage.is_finite() or not 1 <= symbol.leverage <= rules.maximum_leverage:
         mistakes.append(f"leverage {symbol.leverage} must be in 1..{rules.maximum_leverage}")
+    mistakes += limit_mistakes(symbol)
     positive = {
         "tick_size": rules.tick_size,
         "lot_size": rules.lot_size,
@@ -195,3 +210,48 @@ def _symbol_mistakes(settings: VenueSettings, symbol: SymbolSettings) -> list[st
         if not value.is_finite() or value <= 0
     ]
     return [f"{rules.symbol}: {mistake}" for mistake in mistakes]
+
+
+def limit_mistakes(symbol: SymbolSettings) -> list[str]:
+    """Return the mistakes in a symbol's limits, fee asset and leverage brackets, each beginning with the field's name."""
+    rules = symbol.instrument
+    limits = {
+        "maximum_quantity": rules.maximum_quantity,
+        "maximum_notional": rules.maximum_notional,
+        "contract_size": rules.contract_size,
+        "fee_asset_price": symbol.fee_asset_price,
+    }
+    mistakes = [
+        f"{name} must be above zero"
+        for name, value in limits.items()
+        if value is not None and not (value.is_finite() and value > 0)
+    ]
+    is_other = rules.fee_asset not in {FEE_IN_QUOTE, FEE_IN_RECEIVED, rules.base, rules.quote}
+    if is_other and symbol.fee_asset_price is None:
+        mistakes.append(f"fee_asset_price: the price of {rules.fee_asset} in {rules.quote} is missing")
+    if not is_other and symbol.fee_asset_price is not None:
+        mistakes.append(f"fee_asset_price: fees in {rules.fee_asset} need none")
+    return mistakes + _bracket_mistakes(rules, symbol.leverage)
+
+
+def _bracket_mistakes(rules: Instrument, leverage: Decimal) -> list[str]:
+    brackets = rules.leverage_brackets
+    if not brackets:
+        return []
+    if rules.kind is InstrumentKind.SPOT:
+        return ["leverage_brackets: spot has none"]
+    mistakes = []
+    floor: Money | None = ZERO
+    for each in brackets:
+        if each.notional_floor != floor:
+            mistakes.append(f"leverage_brackets: one has to start at {floor}, not {each.notional_floor}")
+        if each.notional_cap is not None and each.notional_cap <= each.notional_floor:
+            mistakes.append(f"leverage_brackets: {each.notional_cap} must be above {each.notional_floor}")
+        if each.maximum_leverage <= 0 or not 0 <= each.maintenance_ratio < 1:
+            mistakes.append(
+                f"leverage_brackets: leverage or maintenance margin of {each.notional_floor} is invalid"
+            )
+        floor = each.notional_cap
+    if brackets[0].maximum_leverage < leverage:
+        mistakes.append(f"leverage_brackets: none allows the leverage of {leverage}")
+    return mistakes

@@ -8,7 +8,11 @@ from schemas.units import DurationNs, TimeNs
 from schemas.venue.orders import RejectReason
 
 MAX_PAGE_ROWS = 1000
-"""Rows per response of /api/trades and /api/fundings."""
+"""Rows per response of /api/trades and /api/fundings.
+
+Both list rows by time, and rows of equal time by id. `since` is the first time, in nanoseconds; the next page is that with
+the time and the id of the last row as `since` and `after`: /api/trades?symbol=ETH/USDT&since=1700000000000000000&after=17
+"""
 
 
 class PlaceRequest(NewOrder, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,7 +23,7 @@ class PlaceRequest(NewOrder, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     timestamp: TimeNs
-    """Wall-clock time of sending."""
+    """Wall-clock time from which the receive window counts."""
     receive_window: DurationNs | None = None
     """Maximum age at which the request is carried out; None: the venue's default."""
 

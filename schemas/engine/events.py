@@ -43,6 +43,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     price: Price
     quantity: Quantity
     fee: Money
+    """As charged, in `fee_asset`: positive is paid, negative is a rebate."""
     fee_asset: str
     opens: bool
     grid_profit: Money
@@ -54,6 +55,12 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     time: TimeNs
     round_trip: Money | None = None
     """Profit of the round trip completed by this trade, net of fees; None if it completed none."""
+    fee_value: Money | None = None
+    """The fee in quote currency as booked; None when the asset has no price here, and in fills of version 1.
+    `schemas.venue.fees.fee_in_quote` reads both."""
+    is_fee_estimated: bool | None = None
+    """Whether `fee_value` is an estimate, rather than the charge, the venue's value or the trade's own price; None without
+    a value, and in fills of version 1."""
 
 
 class Severity(StrEnum):

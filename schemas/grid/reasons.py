@@ -112,4 +112,19 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
     NotQuoting.AWAITING_TRIGGER: Explanation(
         "The price has not reached trigger_price yet.", "Quoting starts when it does."
     ),
+    NotQuoting.MARKET_HALTED: Explanation(
+        "The venue has halted trading in the symbol.", "Quoting resumes when the venue does."
+    ),
+    NotQuoting.DELISTED: Explanation(
+        "The venue has delisted the symbol.",
+        "Close what is left at the venue, then remove the symbol with: control remove --keep-position.",
+    ),
+    NotQuoting.ABOVE_MAXIMUM: Explanation(
+        "An order of order_amount is above the venue's maximum for one order.",
+        "Set a smaller amount with: control set order_amount.",
+    ),
+    NotQuoting.OUTSIDE_PRICE_BAND: Explanation(
+        "Every free level is outside the prices that the venue accepts for orders.",
+        "Quoting resumes when the price comes nearer; a smaller price_interval or window keeps levels inside.",
+    ),
 }

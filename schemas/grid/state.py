@@ -120,6 +120,8 @@ class Accounts(msgspec.Struct, kw_only=True):
     """The part of `position` that the account held before the first start; it has no trade."""
     adopted_cost: Money = ZERO
     """The value at which it was booked; included in `cash` with the opposite sign."""
+    fees_other: dict[str, Money] = {}
+    """Fees in assets without a price here, by asset: not included in `fees`, so profit is before them."""
 
 
 class MonitoredSymbol(msgspec.Struct, kw_only=True):

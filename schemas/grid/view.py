@@ -58,6 +58,14 @@ class NotQuoting(StrEnum):
     """Records on the bus were lost: orders and trades are read from the venue first."""
     AWAITING_TRIGGER = "awaiting_trigger"
     """The price has not reached `trigger_price` yet."""
+    MARKET_HALTED = "market_halted"
+    """The venue accepts no orders for the symbol at present."""
+    DELISTED = "delisted"
+    """The venue does not trade the symbol any more."""
+    ABOVE_MAXIMUM = "above_maximum"
+    """`order_amount` is above the venue's maximum for one order."""
+    OUTSIDE_PRICE_BAND = "outside_price_band"
+    """Every available level is outside the venue's price band."""
 
 
 class SlotStatus(StrEnum):
@@ -116,3 +124,5 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The detail given by the guard behind `not_quoting`."""
     stride: int = 1
     """Distance between the levels in use, in intervals."""
+    fees_other: dict[str, Money] = {}
+    """Fees in assets without a price here, by asset: profit and `fees` are before them."""

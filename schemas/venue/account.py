@@ -69,10 +69,10 @@ class OpenOrders(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     includes: int
     """The sequence of ORDERS at the start of the sweep: the sweep reflects every event of the symbol up to here."""
     trades_through: TradeId | None = None
-    """Every own trade up to this one is stored in ORDERS: the next sweep fetches the trades after it."""
+    """Only in version 1: every own trade up to this one is stored in ORDERS."""
     time: TimeNs
     funding_through: str | None = None
-    """The same for funding payments."""
+    """Only in version 1: the same for funding payments."""
     complete_through: TimeNs = 0
     """The venue's time before the sweep: every own trade and payment up to here is stored in ORDERS. 0 in version 1."""
     trades_sequence: int = 0

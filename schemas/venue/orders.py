@@ -75,6 +75,16 @@ class RejectReason(StrEnum):
     """Not sent by the gateway: the exposure of all symbols could exceed its limit."""
     ENGINE_SILENT = "engine_silent"
     """Not sent by the gateway: it has received no heartbeat from the engine for too long."""
+    RECORDS_LOST = "records_lost"
+    """Not sent by the gateway: steps were changed or lost, and the engine has not resynchronized yet."""
+    ABOVE_MAXIMUM = "above_maximum"
+    """The quantity or notional is above the venue's maximum for one order."""
+    PRICE_BAND = "price_band"
+    """The price is outside the venue's price band."""
+    NOT_TRADING = "not_trading"
+    """The symbol is halted or delisted."""
+    POSITION_LIMIT = "position_limit"
+    """The position would be larger than the venue allows at the account's leverage."""
 
 
 class ReportSource(StrEnum):
@@ -137,13 +147,15 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     price: Price
     quantity: Quantity
     fee: Money
-    """Positive is paid, negative is a rebate."""
+    """As charged, in `fee_asset`: positive is paid, negative is a rebate."""
     fee_asset: str
     is_maker: bool
     time: TimeNs
     venue_order_id: str = ""
     source: ReportSource | None = None
     """None in trades of version 1."""
+    fee_value: Money | None = None
+    """The venue's own value of the fee in quote currency; None when it gives none. See `schemas.venue.fees`."""
 
 
 class Funding(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -57,11 +57,12 @@ async def test_a_claim_repeats_the_state_without_outputs_under_the_next_epoch(bu
 
 
 async def test_a_purged_journal_is_continued_with_the_remembered_step(bus: Bus) -> None:
-    remembered = msgspec.structs.replace(STEP, epoch=4)
+    remembered = msgspec.structs.replace(STEP, epoch=4, previous_hash="of a record that is gone")
     claimed = await claim(bus, remembered=encode(remembered))
     stored = await bus.last(Stream.JOURNAL, SUBJECT)
     assert stored is not None
-    assert (claimed.went_back, claimed.step, decode_as(stored.data, Step).epoch) == (True, STEP.step, 5)
+    step = decode_as(stored.data, Step)
+    assert (claimed.went_back, claimed.step, step.epoch, step.previous_hash) == (True, STEP.step, 5, "")
     assert claimed.published_through == claimed.last_sequence == stored.sequence
 
 

@@ -19,6 +19,7 @@ from bus import (
     deregister,
     leases,
     open_service,
+    provision,
     read,
 )
 from engine.actor import shutdown
@@ -33,7 +34,7 @@ from schemas.engine.journal import Step, SymbolAdded, SymbolEntry
 from schemas.grid.view import GridView, NotQuoting
 from schemas.subjects import Stream
 from schemas.units import Symbol
-from schemas.venue.orders import OrderReport, OrderStatus, PlaceOrder
+from schemas.venue.orders import OrderIntent, OrderReport, OrderStatus, PlaceOrder
 from tests.builders import BTC, COMMAND, INSTRUMENT, SIM, TICKER
 from tests.engine import conftest
 from tests.engine.actor.test_actor import first_on, has_orders, places, trade_of
@@ -215,6 +216,41 @@ async def test_a_reset_skips_the_poison_input(server: EmbeddedServer, bus: Bus) 
         after = await until_step(bus, lambda step: step.offsets[Stream.ORDERS].sequence >= sequence)
     assert decode_as(answer.data, CommandResult).name is CommandName.RESET
     assert after.fills == ()
+
+
+@pytest.mark.parametrize("endpoint", ["PURGE", "DELETE"])
+async def test_a_lost_journal_is_continued_by_the_engine_that_wrote_it(
+    server: EmbeddedServer, bus: Bus, endpoint: str
+) -> None:
+    await register(bus, ENTRY)
+    async with engine(server, "one"), asyncio.timeout(20):
+        await tick(bus)
+        before = await until_step(bus, has_orders)
+        await bus.api(f"STREAM.{endpoint}.{Stream.JOURNAL}", None, dict)
+        await tick(bus, later=1)  # its step cannot be committed
+        await provision(bus)
+        lost = await until_step(bus, lambda step: step.state.resync is not None)
+    assert lost.state.accounts == before.state.accounts
+    assert (lost.step, lost.epoch) == (before.step + 1, before.epoch + 1)
+    assert lost.state.resync is not None
+    assert lost.state.resync.raises_generation
+
+
+async def test_a_journal_that_no_engine_remembers_quarantines_the_symbol_until_a_reset(
+    server: EmbeddedServer, bus: Bus
+) -> None:
+    await register(bus, ENTRY)
+    acted_on = OrderIntent(venue=SIM, symbol=BTC, epoch=1, step=7, step_sequence=9, decisions=())
+    await bus.store(subjects.order_intent(SIM, BTC), acted_on)
+    async with engine(server, "one") as one, asyncio.timeout(20):
+        alert = decode_as((await first_on(bus, Stream.ENGINE, subjects.alert(SIM, BTC))).data, AlertRaised)
+        reset = msgspec.structs.replace(COMMAND, name=CommandName.RESET, expires_time=2**62)
+        await bus.store(subjects.command(SIM, BTC, CommandName.RESET), reset)
+        await tick(bus)
+        started = await until_step(bus, lambda step: step.state.resync is not None)
+        assert standings(one) == {KEY: "running here"}
+    assert "has no steps, but the gateway's intent" in alert.detail
+    assert started.state.accounts.position == 0
 
 
 async def test_a_symbol_removed_by_command_is_deregistered(server: EmbeddedServer, bus: Bus) -> None:

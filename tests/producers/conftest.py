@@ -10,7 +10,7 @@ import pytest
 
 from bus import Bus, FreeRunning, Service, open_service
 from bus.metrics import CollectorRegistry
-from producers.gateway.executor import GatewayContext, GatewayMetrics
+from producers.gateway.context import GatewayContext, GatewayMetrics
 from producers.gateway.gateway import Gateway
 from producers.simulated.app import RunningVenue, serving
 from producers.simulated.client.client import SimulatedVenue
@@ -67,7 +67,7 @@ async def service(bus: Bus) -> AsyncIterator[Service]:
 
 @pytest.fixture
 def run_gateway(service: Service, client: SimulatedVenue) -> RunGateway:
-    """Run a gateway while the context lasts."""
+    """Run a gateway while the context lasts; it has taken over when the context begins."""
 
     @asynccontextmanager
     async def run(
@@ -86,6 +86,9 @@ def run_gateway(service: Service, client: SimulatedVenue) -> RunGateway:
             context=context or new_context(service),
         )
         task = asyncio.create_task(gateway.run())
+        following = asyncio.create_task(gateway.following.wait())
+        await asyncio.wait((task, following), return_when=asyncio.FIRST_COMPLETED)
+        following.cancel()
         try:
             yield task
         finally:

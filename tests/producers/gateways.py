@@ -3,15 +3,17 @@
 import msgspec
 
 from bus import Bus, Service
+from producers.gateway.context import GatewayContext
 from producers.gateway.engine_watchdog import HeartbeatMonitor
-from producers.gateway.executor import GatewayContext
 from producers.gateway.exposure import Exposure
 from producers.gateway.latency import OrderLatencies
 from producers.gateway.rate_limiter import VenueRateLimiter
 from producers.retry import Outbox
 from schemas import subjects
-from schemas.engine.journal import Step
+from schemas.engine.journal import RiskSummary, Step
+from schemas.formats import record_hash
 from schemas.subjects import Stream
+from schemas.units import ZERO
 from schemas.venue.orders import Decision, OrderReport
 from tests.builders import SIM, TIME
 from tests.producers.simulated.examples import PERP
@@ -40,6 +42,30 @@ def new_context(
 
 async def commit(bus: Bus, *decisions: Decision, step: int = 1) -> int:
     record = msgspec.structs.replace(STEP, step=step, decisions=decisions, time=TIME)
+    return await bus.store(subjects.step(SIM, PERP), record)
+
+
+async def commit_linked(
+    bus: Bus,
+    step: int,
+    *decisions: Decision,
+    previous_hash: str | None = None,
+    is_resyncing: bool = False,
+) -> int:
+    """Commit a step of version 2, linked to the last one unless `previous_hash` is given."""
+    last = await bus.last(Stream.JOURNAL, subjects.step(SIM, PERP))
+    linked = record_hash(last.data) if last is not None else ""
+    record = msgspec.structs.replace(
+        STEP,
+        step=step,
+        decisions=decisions,
+        time=TIME,
+        state_version=2,
+        previous_hash=linked if previous_hash is None else previous_hash,
+        risk=RiskSummary(
+            generation=1, position=ZERO, price=None, booked_through=0, is_resyncing=is_resyncing
+        ),
+    )
     return await bus.store(subjects.step(SIM, PERP), record)
 
 

@@ -26,7 +26,8 @@ from schemas.engine.portfolio_journal import AddRequested, CommandForAll, Portfo
 from schemas.units import Side
 from schemas.venue.account import SweepRequest
 from schemas.venue.market import ClockRead, FeedChanged, FeedState, PublicTrade
-from schemas.venue.orders import CancelRejected, Funding, OrderIntent
+from schemas.venue.orders import CancelRejected, Funding, OrderIntent, RejectReason
+from schemas.venue.requests import OrderRequest, RequestAction, RequestOutcome
 from tests.builders import (
     BALANCE,
     BTC,
@@ -164,4 +165,19 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         time=TIME,
     ),
     SweepRequest(venue=SIM, symbol=BTC, request_id="resync-7", trades_since=TIME - 1),
+    OrderRequest(
+        venue=SIM,
+        symbol=BTC,
+        action=RequestAction.PLACE,
+        client_order_id=ID,
+        attempt=1,
+        outcome=RequestOutcome.REJECTED,
+        intent_sequence=119,
+        sent=TIME,
+        answered=TIME + 4_000_000,
+        error="RequestRejected",
+        reject_reason=RejectReason.POST_ONLY_WOULD_CROSS,
+        detail="would take",
+        time=TIME + 4_000_100,
+    ),
 )

@@ -5,6 +5,7 @@ Afterwards the long and short quantities left in the slots cancel each other out
 its trades are booked where the quantity was held.
 """
 
+from engine.core import instrument
 from engine.core.arithmetic import total_profit
 from engine.core.blocking import halted_by
 from engine.core.commands.answers import Answer
@@ -114,6 +115,8 @@ def plan(state: GridState, market: Market, now: TimeNs) -> Plan:
         return Plan([(order, halted.replace("_", " ")) for order in working], [], depends_on_price=False)
     reasons = ((order, _reason_to_cancel(state, market, order)) for order in working)
     cancels = [(order, reason) for order, reason in reasons if reason is not None]
+    if instrument.blocked_by(state) is not None:
+        return Plan(cancels, [], depends_on_price=True)
     free = [slot for slot in state.slots.values() if slot.order is None and slot.quiet_until <= now]
     quota = state.settings.order_cleanup_threshold - sum(
         slot.order is not None for slot in state.slots.values()
@@ -160,7 +163,7 @@ def _closings(state: GridState, market: Market, slots: list[Slot]) -> list[Quote
     left = abs(position) - _live_closing_quantity(state, side)
     quotes = []
     for slot in sorted(slots, key=lambda each: (-abs(each.held), each.level)):
-        quantity = state.instrument.quantity_down(min(abs(slot.held), max(left, ZERO)))
+        quantity = state.instrument.order_quantity(min(abs(slot.held), max(left, ZERO)), price)
         if slot.held * position > 0 and _is_enough(state.instrument, price, quantity):
             quotes.append(Quote(slot.level, side, price, quantity, opens=False, post_only=False))
             left -= quantity
@@ -176,10 +179,13 @@ def _live_closing_quantity(state: GridState, side: Side) -> Quantity:
 
 
 def _limit_price(state: GridState, market: Market, side: Side) -> Price:
-    slippage, instrument = state.settings.flatten_slippage, state.instrument
+    slippage, rules, best = state.settings.flatten_slippage, state.instrument, _best_price(market, side)
+    band = rules.band(side)
+    low, high = (ZERO, None) if band is None else band.bounds(market.price)
     if side is Side.SELL:
-        return max(instrument.price_down(_best_price(market, side) * (1 - slippage)), instrument.tick_size)
-    return instrument.price_up(_best_price(market, side) * (1 + slippage))
+        return max(rules.price_down(best * (1 - slippage)), rules.price_up(low), rules.tick_size)
+    price = rules.price_up(best * (1 + slippage))
+    return price if high is None else min(price, rules.price_down(high))
 
 
 def _best_price(market: Market, side: Side) -> Price:
@@ -197,9 +203,9 @@ def _reason_to_cancel(state: GridState, market: Market, order: SlotOrder) -> str
     return None
 
 
-def _is_enough(instrument: Instrument, price: Price, quantity: Quantity) -> bool:
-    return quantity >= max(instrument.minimum_quantity, instrument.lot_size) and (
-        quantity * price >= instrument.minimum_notional
+def _is_enough(rules: Instrument, price: Price, quantity: Quantity) -> bool:
+    return quantity >= max(rules.minimum_quantity, rules.lot_size) and (
+        quantity * price >= rules.minimum_notional
     )
 
 

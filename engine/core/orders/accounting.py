@@ -2,6 +2,7 @@
 
 At every step and for every price p, exactly:
 `cash + position * p - fees == grid_profit + sum(held * p - cost over the slots) - unmatched_fees`.
+Fees in an asset without a price here are on neither side: they are summed apart, in `fees_other`.
 """
 
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from engine.core.step import Draft
 from schemas.engine.events import Fill, Severity
 from schemas.grid.state import Accounts, Slot
 from schemas.units import ZERO, Money, Price, SignedQuantity
-from schemas.venue.instruments import Instrument
+from schemas.venue.fees import fee_in_quote
 from schemas.venue.orders import Funding, Trade
 
 MAX_FUNDING_IDS = 32
@@ -33,7 +34,10 @@ def book(draft: Draft, slot: Slot, trade: Trade) -> None:
     draft.touch()
     accounts = draft.state.accounts
     signed = trade.side.sign * trade.quantity
-    fee = _fee_in_quote(draft, trade)
+    value = fee_in_quote(trade)
+    if value is None:
+        _keep_other_fee(draft, trade)
+    fee = value or ZERO
     accounts.cash -= signed * trade.price
     accounts.position += signed
     accounts.fees += fee
@@ -67,6 +71,8 @@ def book(draft: Draft, slot: Slot, trade: Trade) -> None:
             step=draft.step,
             time=trade.time,
             round_trip=round_trip,
+            fee_value=value,
+            is_fee_estimated=None if value is None else False,
         )
     )
 
@@ -139,15 +145,14 @@ def _closed(held: SignedQuantity, signed: SignedQuantity) -> SignedQuantity:
     return signed if abs(signed) <= abs(held) else -held
 
 
-def _fee_in_quote(draft: Draft, trade: Trade) -> Money:
-    instrument: Instrument = draft.state.instrument
-    if not trade.fee or trade.fee_asset in {instrument.settle, instrument.quote}:
-        return trade.fee
-    if trade.fee_asset == instrument.base:
-        return trade.fee * trade.price
-    draft.alert(
-        Severity.LOW,
-        "fee_not_counted",
-        f"trade {trade.trade_id}: no price in {instrument.quote} for the fee of {trade.fee} {trade.fee_asset}",
-    )
-    return ZERO
+def _keep_other_fee(draft: Draft, trade: Trade) -> None:
+    """Sum up a fee without a value in quote currency, and say so once for each asset."""
+    others, asset = draft.state.accounts.fees_other, trade.fee_asset
+    if asset not in others:
+        quote = draft.state.instrument.quote
+        draft.alert(
+            Severity.LOW,
+            "fee_not_counted",
+            f"fees are charged in {asset}, which has no price in {quote} here: profit is shown before them",
+        )
+    others[asset] = others.get(asset, ZERO) + trade.fee

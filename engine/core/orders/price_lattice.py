@@ -14,7 +14,7 @@ class Lattice:
 
     def __init__(self, anchor: Price, settings: GridSettings, instrument: Instrument) -> None:
         self.anchor = anchor
-        self._instrument = instrument
+        self.instrument = instrument
         self._interval = settings.price_interval
         self._growth = 1 + (settings.interval_ratio or Decimal(0))
         self._order_prices: dict[tuple[int, Side], Price] = {}
@@ -33,7 +33,7 @@ class Lattice:
             if len(self._order_prices) >= MAX_CACHED_PRICES:
                 self._order_prices.clear()
             exact = self.price(level)
-            rounded = self._instrument.price_down if side is Side.BUY else self._instrument.price_up
+            rounded = self.instrument.price_down if side is Side.BUY else self.instrument.price_up
             price = self._order_prices[key] = rounded(exact)
         return price
 

@@ -45,8 +45,12 @@ def on_order_ended(draft: Draft, slot: Slot, order: SlotOrder, report: OrderRepo
             | RejectReason.TOO_LATE
             | RejectReason.NOT_FOUND
             | RejectReason.ENGINE_SILENT
+            | RejectReason.RECORDS_LOST
         ):
             _pause(draft, slot, RETRY_PAUSE_NS)
+        case RejectReason.NOT_TRADING:
+            # Not an alert for each order: the changed instrument reports the halt once.
+            _pause(draft, slot, draft.state.settings.rejection_cool_down)
         case RejectReason.REDUCE_ONLY:
             _on_reduce_only(draft, slot, report)
         case RejectReason.EXPOSURE_LIMIT:
@@ -59,6 +63,9 @@ def on_order_ended(draft: Draft, slot: Slot, order: SlotOrder, report: OrderRepo
             | RejectReason.PRECISION
             | RejectReason.DUPLICATE_ID
             | RejectReason.UNKNOWN_SYMBOL
+            | RejectReason.ABOVE_MAXIMUM
+            | RejectReason.PRICE_BAND
+            | RejectReason.POSITION_LIMIT
             | RejectReason.OTHER
         ):
             _on_final_rejection(draft, slot, report)

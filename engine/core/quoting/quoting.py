@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
+from engine.core import instrument
 from engine.core.blocking import blocked_by
 from engine.core.guards.circuit_breaker import windows
 from engine.core.orders.price_lattice import Lattice
@@ -26,14 +27,19 @@ MIN_DISTANCE_RATIO = Decimal("0.1")
 
 BLOCKERS = (
     NotQuoting.BELOW_MINIMUM,
+    NotQuoting.ABOVE_MAXIMUM,
     NotQuoting.EXPOSURE_LIMIT,
     NotQuoting.COOL_DOWN,
     NotQuoting.WOULD_CROSS,
     NotQuoting.AWAITING_VENUE,
     NotQuoting.WINDOW_FULL,
+    NotQuoting.OUTSIDE_PRICE_BAND,
     NotQuoting.OUT_OF_BOUNDS,
 )
 """Reasons that block the opening order of a single level. With several, the first is the published reason."""
+
+PRICE_BLOCKERS = frozenset({NotQuoting.WOULD_CROSS, NotQuoting.OUTSIDE_PRICE_BAND})
+"""Those that any tick may clear."""
 
 
 class Market(NamedTuple):
@@ -104,10 +110,14 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
                 cancels.append((slot.order, reason))
         elif slot.held and slot.quiet_until <= now and _is_closing_in_window(state, slot):
             quote = _closing(state, lattice, slot)
-            if not _is_below_minimum(state.instrument, quote):
+            is_accepted = state.instrument.accepts_price(quote.side, quote.price, market.price)
+            depends_on_price |= not is_accepted
+            if is_accepted and not _is_below_minimum(state.instrument, quote):
                 closings.append(quote)
+    if instrument.blocked_by(state) is not None:
+        return Plan(cancels, [], depends_on_price=False)
     free = list(openings(state, lattice, market, now)) if blocked_by(state) is None else []
-    depends_on_price |= any(each.blocker is NotQuoting.WOULD_CROSS for each in free)
+    depends_on_price |= any(each.blocker in PRICE_BLOCKERS for each in free)
     opening = [each.quote for each in free if each.blocker is None]
     quotes = _nearest_first(closings, market) + _nearest_first(opening, market)
     quota = _quota(state)
@@ -196,6 +206,10 @@ def _price_blocker(state: GridState, lattice: Lattice, market: Market, quote: Qu
         return NotQuoting.OUT_OF_BOUNDS
     if _is_below_minimum(state.instrument, quote):
         return NotQuoting.BELOW_MINIMUM
+    if state.instrument.is_above_maximum(quote.quantity, quote.price):
+        return NotQuoting.ABOVE_MAXIMUM
+    if not state.instrument.accepts_price(quote.side, quote.price, market.price):
+        return NotQuoting.OUTSIDE_PRICE_BAND
     if is_near(lattice, quote.level, market.price, state.stride) or (
         quote.post_only and _would_cross(quote, market)
     ):
@@ -212,7 +226,7 @@ def _may_add(state: GridState, lattice: Lattice, slot: Slot, side: Side) -> bool
 def _closing(state: GridState, lattice: Lattice, slot: Slot) -> Quote:
     side = Side.SELL if slot.held > 0 else Side.BUY
     price = lattice.order_price(_closing_level(state, slot), side)
-    quantity = state.instrument.quantity_down(abs(slot.held))
+    quantity = state.instrument.order_quantity(abs(slot.held), price)
     return Quote(slot.level, side, price, quantity, opens=False, post_only=False)
 
 
@@ -270,11 +284,11 @@ def _would_cross(quote: Quote, market: Market) -> bool:
     return market.bid >= quote.price
 
 
-def _is_below_minimum(instrument: Instrument, quote: Quote) -> bool:
+def _is_below_minimum(rules: Instrument, quote: Quote) -> bool:
     return (
         quote.quantity <= 0
-        or quote.quantity < instrument.minimum_quantity
-        or quote.quantity * quote.price < instrument.minimum_notional
+        or quote.quantity < rules.minimum_quantity
+        or quote.quantity * quote.price < rules.minimum_notional
     )
 
 

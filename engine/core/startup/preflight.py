@@ -3,48 +3,16 @@
 Pure functions: `./opensqt plan` and the engine run the same checks.
 """
 
-from collections.abc import Callable, Iterator
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, localcontext
+from collections.abc import Callable
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 from typing import NamedTuple
 
-import msgspec
-
 from engine.core.arithmetic import CONTEXT
-from engine.core.orders.price_lattice import Lattice
-from schemas.grid.settings import GridMode, GridSettings
+from engine.core.startup.case import Case, Check, levels_in_bounds, rounded
+from engine.core.startup.venue_limits import leverage_bracket, maximum_order, price_band
+from schemas.grid.settings import GridSettings
 from schemas.units import ZERO, Money, Price, Quantity, Ratio, Side
 from schemas.venue.instruments import Instrument, InstrumentKind, ceil_to
-
-FOUR_DIGITS = Decimal("0.0001")
-
-
-class Account(NamedTuple):
-    """What is known of the account; None while unknown."""
-
-    is_stream_up: bool | None
-    balance: Money | None
-    leverage: Decimal | None
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of one check."""
-
-    name: str
-    passed: bool | None
-    """None while an input of the check is unknown."""
-    figures: str
-    remedy: str = ""
-    """A change that would satisfy the check."""
-
-
-class Case(NamedTuple):
-    """The subject of the checks: a grid centered at a level of its lattice, and the account."""
-
-    settings: GridSettings
-    instrument: Instrument
-    lattice: Lattice
-    center: int
-    account: Account
 
 
 class RoundTrip(NamedTuple):
@@ -60,23 +28,16 @@ class RoundTrip(NamedTuple):
 
 
 def checks(case: Case) -> list[Check]:
-    """Run every check, the most fundamental first."""
+    """Run every check, the most fundamental first; those of limits that the venue states last."""
     with localcontext(CONTEXT):
-        return [check(case) for check in CHECKS]
+        found = [check(case) for check in CHECKS]
+        found += [each for check in LIMIT_CHECKS if (each := check(case)) is not None]
+        return found
 
 
 def refusal(found: list[Check]) -> str:
     """Return why the first order is not allowed yet, for operators; empty when all checks passed."""
     return "; ".join(_refusal_of(each) for each in found if not each.passed)
-
-
-def window_levels(settings: GridSettings, center: int) -> Iterator[tuple[int, Side]]:
-    """Yield the opening levels of the full window at the base interval (stride 1)."""
-    for distance in range(1, settings.buy_window + 1):
-        yield center - distance, Side.BUY
-    if settings.mode is GridMode.NEUTRAL:
-        for distance in range(1, settings.sell_window + 1):
-            yield center + distance, Side.SELL
 
 
 def round_trip(case: Case, level: int, side: Side) -> RoundTrip:
@@ -118,7 +79,7 @@ def _balance(case: Case) -> Check:
     return Check(
         name="balance",
         passed=balance > 0,
-        figures=f"{_rounded(balance)} {currency}",
+        figures=f"{rounded(balance)} {currency}",
         remedy="" if balance > 0 else f"deposit {currency}",
     )
 
@@ -139,7 +100,7 @@ def _leverage(case: Case) -> Check:
 
 def _safety(case: Case) -> Check:
     settings, currency = case.settings, case.instrument.quote
-    _, balance, leverage = case.account
+    balance, leverage = case.account.balance, case.account.leverage
     needed = settings.position_safety_check
     if balance is None or leverage is None:
         return Check(
@@ -148,7 +109,7 @@ def _safety(case: Case) -> Check:
     orders = balance * leverage / settings.order_amount
     passed = is_enough(settings, balance, leverage)
     text = (
-        f"{_rounded(balance)} * {leverage} / {settings.order_amount} {currency} is {_rounded(orders)} orders, "
+        f"{rounded(balance)} * {leverage} / {settings.order_amount} {currency} is {rounded(orders)} orders, "
         f"at least {needed} needed"
     )
     if passed:
@@ -156,15 +117,15 @@ def _safety(case: Case) -> Check:
     largest = max(balance, ZERO) * leverage / needed
     least = needed * settings.order_amount / leverage
     remedy = (
-        f"order_amount of at most {_rounded(largest, ROUND_FLOOR)} {currency}, or a balance of "
-        f"{_rounded(least, ROUND_CEILING)} {currency}"
+        f"order_amount of at most {rounded(largest, ROUND_FLOOR)} {currency}, or a balance of "
+        f"{rounded(least, ROUND_CEILING)} {currency}"
     )
     return Check(name="position_safety_check", passed=False, figures=text, remedy=remedy)
 
 
 def _fees(case: Case) -> Check:
     settings, currency = case.settings, case.instrument.quote
-    trips = [round_trip(case, level, side) for level, side in _levels_in_bounds(case)]
+    trips = [round_trip(case, level, side) for level, side in levels_in_bounds(case)]
     worst = min(
         (trip for trip in trips if trip.low > 0), key=lambda trip: trip.profit / trip.low, default=None
     )
@@ -176,21 +137,21 @@ def _fees(case: Case) -> Check:
             remedy="reduce buy_window or price_interval, or widen lower_price and upper_price",
         )
     text = (
-        f"buy at {worst.low}, sell at {worst.high}: {_rounded(worst.high - worst.low)} {currency} per unit, "
-        f"fees {_rounded(worst.fees)} {currency}"
+        f"buy at {worst.low}, sell at {worst.high}: {rounded(worst.high - worst.low)} {currency} per unit, "
+        f"fees {rounded(worst.fees)} {currency}"
     )
     if worst.profit > 0:
         return Check(name="round_trip", passed=True, figures=text)
     share = _break_even(case)
     if settings.price_interval is None:
-        remedy = f"price_interval above {_rounded(share * 100, ROUND_CEILING)}%"
+        remedy = f"price_interval above {rounded(share * 100, ROUND_CEILING)}%"
     else:
-        remedy = f"price_interval above {_rounded(worst.low * share, ROUND_CEILING)} {currency}"
+        remedy = f"price_interval above {rounded(worst.low * share, ROUND_CEILING)} {currency}"
     return Check(name="round_trip", passed=False, figures=text, remedy=remedy)
 
 
 def _levels(case: Case) -> Check:
-    instrument, levels = case.instrument, list(_levels_in_bounds(case))
+    instrument, levels = case.instrument, list(levels_in_bounds(case))
     for level, side in levels:
         price = case.lattice.order_price(level, side)
         if price <= 0:
@@ -214,11 +175,12 @@ def _levels(case: Case) -> Check:
                 name="levels",
                 passed=False,
                 figures=f"level {level} at {price}: order of {quantity} {instrument.base}, the minimum is {least}",
-                remedy=f"order_amount of at least {_rounded(least * price, ROUND_CEILING)} {instrument.quote}",
+                remedy=f"order_amount of at least {rounded(least * price, ROUND_CEILING)} {instrument.quote}",
             )
     return Check(name="levels", passed=True, figures=f"{len(levels)} levels have a valid price and quantity")
 
 
+LIMIT_CHECKS: tuple[Callable[[Case], Check | None], ...] = (maximum_order, price_band, leverage_bracket)
 CHECKS: tuple[Callable[[Case], Check], ...] = (_stream, _balance, _leverage, _safety, _fees, _levels)
 
 
@@ -238,21 +200,8 @@ def leverage_of(instrument: Instrument, reported: Decimal | None) -> Decimal | N
     return Decimal(1) if instrument.kind is InstrumentKind.SPOT else reported
 
 
-def _levels_in_bounds(case: Case) -> Iterator[tuple[int, Side]]:
-    settings = case.settings
-    for level, side in window_levels(settings, case.center):
-        price = case.lattice.order_price(level, side)
-        is_above = settings.lower_price is None or price >= settings.lower_price
-        if is_above and (settings.upper_price is None or price <= settings.upper_price):
-            yield level, side
-
-
 def _break_even(case: Case) -> Ratio:
     # A sale at (1 + x) times the price pays both fees when (1 + x)(1 - second) = 1 + first.
     instrument = case.instrument
     opening = instrument.taker_fee if case.settings.allow_taker else instrument.maker_fee
     return (1 + opening) / (1 - instrument.maker_fee) - 1
-
-
-def _rounded(value: Decimal, rounding: str = ROUND_HALF_EVEN) -> str:
-    return f"{value.quantize(FOUR_DIGITS, rounding).normalize():f}"

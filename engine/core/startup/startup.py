@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from engine.core.orders.price_lattice import Lattice
 from engine.core.startup.adoption import adopt
-from engine.core.startup.preflight import Account, Case, checks, is_enough, leverage_of, refusal
+from engine.core.startup.case import Account, Case
+from engine.core.startup.preflight import checks, is_enough, leverage_of, refusal
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.grid.settings import GridSettings
@@ -114,7 +115,7 @@ def _evaluate_trigger(draft: Draft, startup: Startup, price: Price) -> None:
 def _evaluate_preflight(draft: Draft, startup: Startup, lattice: Lattice) -> None:
     state = draft.state
     leverage = leverage_of(state.instrument, startup.leverage)
-    account = Account(startup.is_stream_up, startup.balance, leverage)
+    account = Account(startup.is_stream_up, startup.balance, leverage, startup.position)
     found = checks(Case(state.settings, state.instrument, lattice, state.center, account))
     text = refusal(found)
     if not text:

@@ -15,6 +15,17 @@
  */
 
 /**
+ * Which fees a profit does not include, such as `before 0.0005 BNB`; empty if it includes all. Redacted amounts are left out.
+ * @param {Record<string, string> | undefined} feesOther @returns {string}
+ */
+export function beforeFees(feesOther) {
+  const amounts = Object.entries(feesOther ?? {})
+    .filter(([, amount]) => amount === "" || Number(amount) !== 0)
+    .map(([asset, amount]) => (amount ? `${amount} ${asset}` : `fees in ${asset}`));
+  return amounts.length ? `before ${amounts.join(" and ")}` : "";
+}
+
+/**
  * Profit of a grid at a price; at the price of the grid's last step if `price` is null.
  * @param {Grid} grid @param {number | null} price @returns {Profit}
  */

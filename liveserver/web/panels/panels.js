@@ -5,7 +5,7 @@
 /** @import { Store, Part } from "../model/store.js" */
 import { byId, setData, setSigned, setText } from "../dom.js";
 import { clock, compact, day, fixed, money, moneyDigits, percent, quantity, share, signOf, words } from "../format.js";
-import { profitAt, unrealisedAt } from "../model/profit.js";
+import { beforeFees, profitAt, unrealisedAt } from "../model/profit.js";
 
 const NONE = "—";
 
@@ -154,7 +154,8 @@ function renderProfit(store) {
   });
   const since = grid.first_time * 1000;
   const quote = isShare ? "of the turnover," : quoteOf(store);
-  setText(byId("total-note"), grid.first_time ? `${quote} since ${day(since)} ${clock(since).slice(0, 5)} UTC` : `${quote}, no trade yet`);
+  const start = grid.first_time ? `${quote} since ${day(since)} ${clock(since).slice(0, 5)} UTC` : `${quote}, no trade yet`;
+  setText(byId("total-note"), [start, beforeFees(grid.fees_other)].filter(Boolean).join(", "));
   setText(byId("pairs"), `${grid.closed_trades} of ${grid.opened_trades}`);
   setText(byId("fees"), isShare ? share(-Number(grid.fees)) : money(-Number(grid.fees)));
   setText(byId("volume"), isShare ? NONE : `${compact(Number(grid.volume))} ${quote}`);

@@ -6,6 +6,7 @@
 import { byId, make, setChildren } from "../dom.js";
 import { fixed, money, moneyDigits, signOf } from "../format.js";
 import { decimalPlaces } from "../model/bars.js";
+import { beforeFees } from "../model/profit.js";
 
 export class SymbolChoice {
   #onChange;
@@ -102,6 +103,7 @@ function linkOf(entry, isShown) {
     const profit = Number(entry.total_profit);
     const gain = make("span", "gain", money(profit));
     gain.dataset.sign = String(signOf(profit, moneyDigits(profit)));
+    gain.title = beforeFees(entry.fees_other);
     link.append(gain);
   }
   link.dataset.state = entry.feed === "down" || entry.not_quoting ? "no" : entry.is_traded ? "yes" : "";

@@ -80,11 +80,17 @@ function fillRow(trade, digits) {
     sideCell(isBuy),
     cell("number", fixed(Number(trade.price), digits)),
     cell("number", isRedacted ? "—" : quantity(trade.amount)),
-    cell("number quiet", `${isRedacted ? "—" : money(-Number(trade.fee))}${trade.is_maker ? "" : " taker"}`),
+    cell("number quiet", `${isRedacted ? "—" : feeText(trade)}${trade.is_maker ? "" : " taker"}`),
     earned,
   );
   row.title = `trade ${trade.trade_id} of ${trade.order_id || "an order placed by hand"}`;
   return row;
+}
+
+/** The fee in quote; as charged, with its asset, where that has no price. @param {Trade} trade */
+function feeText(trade) {
+  if (trade.fee_value === null) return `${quantity(-Number(trade.fee))} ${trade.fee_asset}`;
+  return `${trade.is_fee_estimated ? "≈ " : ""}${money(-Number(trade.fee_value))}`;
 }
 
 /** @param {boolean} isBuy */

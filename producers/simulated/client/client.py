@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from time import time_ns
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import aiohttp
 import msgspec
@@ -27,7 +27,7 @@ from producers.simulated.wire import (
     ServerTime,
     to_json,
 )
-from schemas.units import SECOND_NS, ClientOrderId, DurationNs, Symbol, TradeId, VenueId
+from schemas.units import SECOND_NS, ClientOrderId, DurationNs, Symbol, TimeNs, VenueId
 from schemas.venue.account import Balance, OpenOrder, Position
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead
@@ -37,6 +37,13 @@ CONNECT_TIMEOUT_S = 1.0
 MAX_CONNECTIONS = 64
 
 T = TypeVar("T")
+
+
+class PageStart(NamedTuple):
+    """Where a page of trades or payments starts: after this time and, of rows with this time, after this id."""
+
+    time: TimeNs
+    id: str
 
 
 class SimulatedVenue:
@@ -115,25 +122,25 @@ class SimulatedVenue:
     async def open_orders(self, symbol: Symbol) -> list[OpenOrder]:
         return await self._get("orders", list[OpenOrder], symbol=symbol)
 
-    async def trades_after(self, symbol: Symbol, trade_id: TradeId | None) -> list[Trade]:
+    async def trades_since(self, symbol: Symbol, since: TimeNs) -> list[Trade]:
         trades: list[Trade] = []
-        after: str = trade_id or "0"
+        after = PageStart(max(since, 0), "0")
         while True:
-            page = await self._get("trades", list[Trade], symbol=symbol, after=after)
+            page = await self._get("trades", list[Trade], symbol=symbol, since=after.time, after=after.id)
             trades += page
             if len(page) < MAX_PAGE_ROWS:
                 return trades
-            after = page[-1].trade_id
+            after = PageStart(page[-1].time, page[-1].trade_id)
 
-    async def funding_after(self, symbol: Symbol, funding_id: str | None) -> list[Funding]:
+    async def funding_since(self, symbol: Symbol, since: TimeNs) -> list[Funding]:
         payments: list[Funding] = []
-        after = funding_id or "0"
+        after = PageStart(max(since, 0), "0")
         while True:
-            page = await self._get("fundings", list[Funding], symbol=symbol, after=after)
+            page = await self._get("fundings", list[Funding], symbol=symbol, since=after.time, after=after.id)
             payments += page
             if len(page) < MAX_PAGE_ROWS:
                 return payments
-            after = page[-1].funding_id
+            after = PageStart(page[-1].time, page[-1].funding_id)
 
     async def cancel_all_after(self, symbol: Symbol, seconds: float) -> None:
         query: dict[str, str | int] = {"symbol": symbol, "timeout_ms": int(seconds * 1000)}
@@ -145,7 +152,8 @@ class SimulatedVenue:
     async def balances(self) -> list[Balance]:
         return await self._get("balances", list[Balance])
 
-    async def place(self, symbol: Symbol, order: PlaceOrder) -> OrderReport:
+    async def place(self, symbol: Symbol, order: PlaceOrder, timestamp: TimeNs | None = None) -> OrderReport:
+        """Place an order; without a timestamp, that of now is sent."""
         request = PlaceRequest(
             symbol=symbol,
             side=order.side,
@@ -154,7 +162,7 @@ class SimulatedVenue:
             client_order_id=order.client_order_id,
             post_only=order.post_only,
             reduce_only=order.reduce_only,
-            timestamp=time_ns(),
+            timestamp=time_ns() if timestamp is None else timestamp,
             receive_window=self._receive_window,
         )
         return await self._request("POST", "order", OrderReport, body=to_json(request))
@@ -213,7 +221,8 @@ class SimulatedVenue:
 
 
 def _raise_error(status: int, headers: Mapping[str, str], content: bytes) -> None:
-    if status in {429, 503}:
+    # 503 may also come from a proxy, or a venue that is shutting down and has carried the request out.
+    if status == 429 or (status == 503 and "Retry-After" in headers):
         raise Overloaded(content.decode(errors="replace"), _retry_after(headers.get("Retry-After", "")))
     if status >= 500:
         raise OutcomeUnknown(f"status {status}")

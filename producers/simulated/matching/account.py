@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping
 from decimal import ROUND_CEILING, localcontext
 
 from producers.simulated.listing import Listing, Quote
-from producers.simulated.matching.ledger import AMOUNT_STEP, EXACT, Holding, Wallet, max_fees
+from producers.simulated.matching.ledger import AMOUNT_STEP, EXACT, Holding, Wallet, fee_of, max_fees
 from producers.simulated.matching.orders import Order, VenueRejection
 from schemas.units import (
     ZERO,
     ClientOrderId,
     Money,
+    Price,
     Quantity,
     Ratio,
     Side,
@@ -24,7 +25,7 @@ from schemas.units import (
     VenueId,
 )
 from schemas.venue.account import Balance, Position
-from schemas.venue.instruments import Instrument, InstrumentKind
+from schemas.venue.instruments import Instrument, InstrumentKind, maintenance_margin
 from schemas.venue.orders import Funding, RejectReason, Trade
 
 
@@ -68,10 +69,25 @@ class Account:
         signed = trade.side.sign * trade.quantity
         if rules.kind is InstrumentKind.SPOT:
             self.wallets[rules.base].book(signed)
-            self.wallets[rules.quote].book(-signed * trade.price, trade.fee)
+            self.wallets[rules.quote].book(-signed * trade.price)
         else:
             realized = self.holdings[trade.symbol].trade(signed, trade.price)
-            self.wallets[rules.settle].book(realized, trade.fee)
+            self.wallets[rules.settle].book(realized)
+        self.wallets[trade.fee_asset].book(ZERO, trade.fee)
+
+    def fee(
+        self, listing: Listing, side: Side, quantity: Quantity, price: Price, rate: Ratio
+    ) -> tuple[Money, str]:
+        """Return the fee of a trade and its asset: the received one, where there is too little of a named one."""
+        rules, unit_price = listing.rules, listing.fee_asset_price
+        received = rules.base if rules.kind is InstrumentKind.SPOT and side is Side.BUY else rules.settle
+        asset = rules.charged_asset(side)
+        if unit_price is not None:
+            fee = fee_of(price * quantity / unit_price, rate)
+            if fee <= self.wallets[asset].total:
+                return fee, asset
+            asset = received
+        return fee_of(quantity if asset == rules.base else price * quantity, rate), asset
 
     def book_funding(self, funding: Funding) -> None:
         """Book a funding payment into the settlement wallet."""
@@ -80,13 +96,14 @@ class Account:
     def below_maintenance(self, maintenance_margin: Ratio) -> list[Symbol]:
         """Return the perpetuals with a position whose settlement asset is below maintenance margin.
 
-        The margin is the share `maintenance_margin` of the value of all positions that settle in the same asset.
+        The margin is the sum over all positions that settle in the same asset: by leverage brackets where the instrument
+        has them, else the share `maintenance_margin` of the value.
         """
         found = []
         for asset in sorted(self.wallets):
             held = [symbol for symbol in self._settled_in(asset) if self.holdings[symbol].quantity]
-            value = sum((abs(self.holdings[s].quantity) * self.quotes[s].last for s in held), ZERO)
-            if self.wallets[asset].total + self._unrealized(asset) < maintenance_margin * value:
+            needed = sum((self._maintenance(symbol, maintenance_margin) for symbol in held), ZERO)
+            if self.wallets[asset].total + self._unrealized(asset) < needed:
                 found += held
         return found
 
@@ -145,6 +162,11 @@ class Account:
 
     def initial_margin(self, symbol: Symbol, extra: Order | None = None) -> Money:
         """Return the initial margin of a perpetual's position and opening orders, with `extra` added, rounded up."""
+        worst = self._largest_position(symbol, extra)
+        return (worst / self._listings[symbol].leverage).quantize(AMOUNT_STEP, ROUND_CEILING)
+
+    def _largest_position(self, symbol: Symbol, extra: Order | None = None) -> Money:
+        """Return the notional after all buy orders, or after all sell orders if that is larger."""
         position_value = self.holdings[symbol].quantity * self.quotes[symbol].last
         buys, sells = position_value, -position_value
         orders = [*self.open_orders[symbol].values(), *([extra] if extra else [])]
@@ -155,7 +177,12 @@ class Account:
                 buys += order.remaining * order.price
             else:
                 sells += order.remaining * order.price
-        return (max(buys, sells) / self._listings[symbol].leverage).quantize(AMOUNT_STEP, ROUND_CEILING)
+        return max(buys, sells)
+
+    def _maintenance(self, symbol: Symbol, ratio: Ratio) -> Money:
+        value = abs(self.holdings[symbol].quantity) * self.quotes[symbol].last
+        brackets = self._listings[symbol].rules.leverage_brackets
+        return maintenance_margin(brackets, value) if brackets else ratio * value
 
     def _check_spot_funds(self, order: Order, rules: Instrument) -> None:
         asset, need = _spent_asset(order, rules), self._locked_by(order, rules)
@@ -167,6 +194,7 @@ class Account:
             )
 
     def _check_margin(self, order: Order, rules: Instrument) -> None:
+        self._check_bracket(order, rules)
         more = self.initial_margin(order.symbol, order) - self.initial_margin(order.symbol)
         equity = self.wallets[rules.settle].total + self._unrealized(rules.settle)
         free = equity - self._in_use(rules.settle)
@@ -174,6 +202,16 @@ class Account:
             raise VenueRejection(
                 RejectReason.INSUFFICIENT_MARGIN,
                 f"order needs {more} {rules.settle} of margin, {max(free, ZERO)} is free",
+            )
+
+    def _check_bracket(self, order: Order, rules: Instrument) -> None:
+        largest, leverage = self._largest_position(order.symbol, order), self._listings[order.symbol].leverage
+        if not rules.leverage_brackets or order.reduce_only:
+            return
+        bracket = rules.bracket(largest)
+        if bracket is None or leverage > bracket.maximum_leverage:
+            raise VenueRejection(
+                RejectReason.POSITION_LIMIT, f"a position of {largest} is too large for leverage {leverage}"
             )
 
     def _position_quantity(self, symbol: Symbol) -> SignedQuantity:
@@ -197,6 +235,8 @@ class Account:
     def _locked_by(self, order: Order, rules: Instrument) -> Money:
         if order.side is Side.SELL:
             return order.remaining
+        if rules.charged_asset(Side.BUY) != rules.quote:
+            return order.remaining * order.price
         rate = max(rules.maker_fee, rules.taker_fee, ZERO)
         fees = max_fees(order.price, order.remaining, rules.lot_size, rate)
         return order.remaining * order.price + fees
@@ -222,4 +262,5 @@ def _spent_asset(order: Order, rules: Instrument) -> str:
 
 
 def _assets(rules: Instrument) -> tuple[str, ...]:
-    return (rules.base, rules.quote) if rules.kind is InstrumentKind.SPOT else (rules.settle,)
+    traded = (rules.base, rules.quote) if rules.kind is InstrumentKind.SPOT else (rules.settle,)
+    return *traded, *(rules.charged_asset(side) for side in Side)

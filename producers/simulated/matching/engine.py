@@ -11,7 +11,7 @@ from producers.ports import AccountEvent, AccountUpdate
 from producers.simulated.listing import Liquidity, Listing, Quote
 from producers.simulated.matching.account import Account
 from producers.simulated.matching.changes import Changes, Counters
-from producers.simulated.matching.ledger import AMOUNT_STEP, EXACT, Holding, Wallet, fee_of
+from producers.simulated.matching.ledger import AMOUNT_STEP, EXACT, Holding, Wallet
 from producers.simulated.matching.orders import NewOrder, Order, VenueRejection, validate_order
 from schemas.units import (
     ClientOrderId,
@@ -26,7 +26,7 @@ from schemas.units import (
     TradeId,
     VenueId,
 )
-from schemas.venue.instruments import InstrumentKind, floor_to
+from schemas.venue.instruments import Instrument, InstrumentKind, InstrumentStatus, floor_to
 from schemas.venue.orders import Funding, OrderReport, OrderStatus, RejectReason, Trade
 
 
@@ -36,7 +36,7 @@ class MatchingEngine:
     def __init__(
         self,
         venue: VenueId,
-        listings: Mapping[Symbol, Listing],
+        listings: dict[Symbol, Listing],
         wallets: Iterable[Wallet],
         quotes: Mapping[Symbol, Quote],
         *,
@@ -62,7 +62,7 @@ class MatchingEngine:
         """
         with localcontext(EXACT):
             listing = self.listing(new.symbol)
-            validate_order(listing.rules, new)
+            validate_order(listing.rules, new, self.account.quotes[new.symbol].last)
             self._check_admissible(new, listing)
             order = self._add_order(new, listing, time)
             accepted = order.report(self._venue)
@@ -96,7 +96,7 @@ class MatchingEngine:
         reached = [
             order for order in self._open_orders[symbol].values() if quote.reaches(order.side, order.price)
         ]
-        if not reached:
+        if not reached or self._listings[symbol].rules.status is not InstrumentStatus.TRADING:
             return
         with localcontext(EXACT):
             listing = self._listings[symbol]
@@ -123,6 +123,10 @@ class MatchingEngine:
             for symbol, holding in self.account.holdings.items():
                 if holding.quantity:
                     self._pay_funding(symbol, holding.quantity, rate, due)
+
+    def replace_rules(self, rules: Instrument) -> None:
+        """Replace the trading rules of a symbol. Open orders stay as they are."""
+        self._listings[rules.symbol] = self._listings[rules.symbol]._replace(rules=rules)
 
     def liquidate(self, maintenance_margin: Ratio, time: TimeNs) -> None:
         """Cancel the orders and close the positions that are below maintenance margin.
@@ -288,7 +292,11 @@ class MatchingEngine:
         client_order_id: ClientOrderId,
         venue_order_id: str,
     ) -> None:
-        rules = self._listings[symbol].rules
+        listing = self._listings[symbol]
+        rules = listing.rules
+        fee, fee_asset = self.account.fee(
+            listing, side, quantity, price, rules.maker_fee if is_maker else rules.taker_fee
+        )
         self.counters.trade += 1
         trade = Trade(
             venue=self._venue,
@@ -298,15 +306,15 @@ class MatchingEngine:
             side=side,
             price=price,
             quantity=quantity,
-            fee=fee_of(price * quantity, rules.maker_fee if is_maker else rules.taker_fee),
-            fee_asset=rules.settle,
+            fee=fee,
+            fee_asset=fee_asset,
             is_maker=is_maker,
             time=time,
             venue_order_id=venue_order_id,
         )
         self.account.book_trade(trade)
         self._changes.filled.add(symbol)
-        self._changes.assets.add(rules.settle)
+        self._changes.assets |= {rules.settle, fee_asset}
         self._changes.trades.append(trade)
         self._emit(trade)
 

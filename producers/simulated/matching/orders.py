@@ -6,7 +6,7 @@ import msgspec
 
 from schemas.units import ZERO, ClientOrderId, Price, Quantity, Side, Symbol, TimeNs, VenueId
 from schemas.venue.account import OpenOrder
-from schemas.venue.instruments import Instrument, InstrumentKind
+from schemas.venue.instruments import Instrument, InstrumentStatus
 from schemas.venue.orders import OrderReport, OrderStatus, RejectReason
 
 OPEN = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
@@ -103,12 +103,14 @@ class Order(msgspec.Struct, kw_only=True):
         )
 
 
-def validate_order(rules: Instrument, new: NewOrder) -> None:
-    """Check an order against the instrument's steps and minima.
+def validate_order(rules: Instrument, new: NewOrder, last: Price) -> None:
+    """Check an order against the instrument's status, steps, minima and maxima, and its price band at the last price.
 
-    Raises: VenueRejection when the id, price, quantity or notional is not allowed.
+    Raises: VenueRejection when the id, price, quantity or notional is not allowed, or nothing is traded.
     """
     _check_id(new.client_order_id)
+    if rules.status is not InstrumentStatus.TRADING:
+        raise VenueRejection(RejectReason.NOT_TRADING, f"{rules.symbol} is {rules.status}")
     _check_step("price", new.price, rules.tick_size)
     _check_step("quantity", new.quantity, rules.lot_size)
     if new.quantity < rules.minimum_quantity:
@@ -116,12 +118,21 @@ def validate_order(rules: Instrument, new: NewOrder) -> None:
             RejectReason.MINIMUM_NOTIONAL,
             f"quantity {new.quantity} is below the minimum of {rules.minimum_quantity}",
         )
-    # As on real perpetual venues, the rest of a position can be closed however small it is.
-    is_exempt = new.reduce_only and rules.kind is InstrumentKind.LINEAR_PERPETUAL
+    is_exempt = new.reduce_only and rules.closes_exempt_from_minimum
     if new.price * new.quantity < rules.minimum_notional and not is_exempt:
         raise VenueRejection(
             RejectReason.MINIMUM_NOTIONAL,
             f"notional {new.price * new.quantity} is below the minimum of {rules.minimum_notional}",
+        )
+    if rules.is_above_maximum(new.quantity, new.price):
+        raise VenueRejection(
+            RejectReason.ABOVE_MAXIMUM,
+            f"{new.quantity} at {new.price} is above the maximum of one order: "
+            f"quantity {rules.maximum_quantity}, notional {rules.maximum_notional}",
+        )
+    if not rules.accepts_price(new.side, new.price, last):
+        raise VenueRejection(
+            RejectReason.PRICE_BAND, f"{new.side} at {new.price} is outside the price band at {last}"
         )
 
 

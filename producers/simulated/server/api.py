@@ -124,10 +124,14 @@ class TradingApi:
         return self._venue.open_orders(_symbol(request))
 
     async def _trades(self, request: web.Request) -> object:
-        return self._venue.trades(_symbol(request), _number(request, "after", 0))
+        return self._venue.trades(
+            _symbol(request), _number(request, "since", 0), _number(request, "after", 0)
+        )
 
     async def _fundings(self, request: web.Request) -> object:
-        return self._venue.fundings(_symbol(request), _number(request, "after", 0))
+        return self._venue.fundings(
+            _symbol(request), _number(request, "since", 0), _number(request, "after", 0)
+        )
 
     async def _cancel_all_after(self, request: web.Request) -> object:
         symbol = self._venue.matching.listing(_symbol(request)).rules.symbol

@@ -89,7 +89,9 @@ def _open_matching(settings: VenueSettings, store: Store, cursor: Cursor, tape: 
     orders, holdings = store.open_orders(), store.holdings()
     _check_symbols(settings, store, {o.symbol for o in orders} | {h.symbol for h in holdings})
     listings = {
-        s.instrument.symbol: Listing(s.instrument, s.leverage, settings.maximum_open_orders, s.depth_notional)
+        s.instrument.symbol: Listing(
+            s.instrument, s.leverage, settings.maximum_open_orders, s.depth_notional, s.fee_asset_price
+        )
         for s in settings.symbols
     }
     return MatchingEngine(

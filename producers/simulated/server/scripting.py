@@ -8,8 +8,11 @@ POST /admin/refusals  {"count": 3, "reason": "post_only_would_cross"}
                       rejects the next orders; with rate_limited the next private requests of any kind
 POST /admin/order     {"symbol": ..., "side": "buy", "price": "50", "quantity": "1"}
                       places an order at once, bypassing injected faults
+POST /admin/instrument  {"symbol": ..., "changes": {"tick_size": "1", "status": "halted"}}
+                      changes trading rules until the venue restarts; a delisting cancels the open orders
 """
 
+from decimal import Decimal
 from typing import Annotated
 
 import msgspec
@@ -22,7 +25,17 @@ from producers.simulated.server.responses import json_response, read_body
 from producers.simulated.server.streams import Streams
 from producers.simulated.server.venue import Venue
 from schemas.units import Symbol
+from schemas.venue.instruments import Instrument
 from schemas.venue.orders import RejectReason
+
+CHANGEABLE_FIELDS = frozenset(Instrument.__struct_fields__) - {
+    "venue",
+    "symbol",
+    "kind",
+    "base",
+    "quote",
+    "settle",
+}
 
 
 class PricePath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,6 +58,14 @@ class ScriptedRejections(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     reason: RejectReason
 
 
+class ChangedInstrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of POST /admin/instrument."""
+
+    symbol: Symbol
+    changes: dict[str, object]
+    """New values by the fields of `Instrument`."""
+
+
 class ScriptingApi:
     """Routes that script the market and the account."""
 
@@ -59,6 +80,7 @@ class ScriptingApi:
             web.post("/admin/silence", self._silence_feed),
             web.post("/admin/refusals", self._reject_next),
             web.post("/admin/order", self._place_order),
+            web.post("/admin/instrument", self._change_instrument),
         ]
 
     async def _script_prices(self, request: web.Request) -> web.Response:
@@ -90,3 +112,20 @@ class ScriptingApi:
             return json_response(self._venue.place(new))
         except VenueRejection as rejection:
             raise web.HTTPBadRequest(text=rejection.detail) from rejection
+
+    async def _change_instrument(self, request: web.Request) -> web.Response:
+        change = await read_body(request, ChangedInstrument)
+        if unknown := sorted(change.changes.keys() - CHANGEABLE_FIELDS):
+            raise web.HTTPBadRequest(text=f"cannot be changed: {', '.join(unknown)}")
+        try:
+            before = self._venue.matching.listing(change.symbol).rules
+            fields = {name: getattr(before, name) for name in before.__struct_fields__}
+            instrument = msgspec.convert(
+                msgspec.to_builtins(fields, builtin_types=(Decimal,)) | change.changes, Instrument
+            )
+            self._venue.replace_instrument(instrument)
+        except VenueRejection as rejection:
+            raise web.HTTPBadRequest(text=rejection.detail) from rejection
+        except msgspec.ValidationError as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+        return json_response(instrument)

@@ -23,7 +23,10 @@ from schemas.units import ClientOrderId, Money, Symbol, TimeNs
 from schemas.venue.market import Candle
 from schemas.venue.orders import Funding, Trade
 
-SCHEMA = """
+TIME = "json_extract(CAST(body AS TEXT), '$.time')"
+"""The time in a row's body, as the indexes have it. They can be added to stores of earlier versions, which stay readable
+for these versions."""
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS origin (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS cursor (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS wallets (asset TEXT PRIMARY KEY, body BLOB NOT NULL);
@@ -39,6 +42,8 @@ CREATE TABLE IF NOT EXISTS trades (number INTEGER PRIMARY KEY, symbol TEXT NOT N
 CREATE INDEX IF NOT EXISTS trades_by_symbol ON trades (symbol, number);
 CREATE TABLE IF NOT EXISTS fundings (number INTEGER PRIMARY KEY, symbol TEXT NOT NULL, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS fundings_by_symbol ON fundings (symbol, number);
+CREATE INDEX IF NOT EXISTS trades_by_time ON trades (symbol, {TIME}, number);
+CREATE INDEX IF NOT EXISTS fundings_by_time ON fundings (symbol, {TIME}, number);
 CREATE TABLE IF NOT EXISTS candles (
     symbol TEXT NOT NULL, open_time INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (symbol, open_time)
 ) WITHOUT ROWID;
@@ -166,18 +171,16 @@ class Store:
         )
         return next(iter(self._read(query, (symbol, client_order_id), Order)), None)
 
-    def trades(self, symbol: Symbol, after: int, limit: int) -> list[Trade]:
-        """Return up to `limit` trades of a symbol with numbers above `after`, oldest first."""
-        query = "SELECT body FROM trades WHERE symbol = ? AND number > ? ORDER BY number LIMIT ?"
-        return self._read(query, (symbol, after, limit), Trade)
+    def trades(self, symbol: Symbol, since: TimeNs, after: int, limit: int) -> list[Trade]:
+        """Return up to `limit` trades of a symbol by time and number, from those of `since` with numbers above `after`."""
+        return self._read(_page_of("trades"), (symbol, since, after, limit), Trade)
 
     def all_trades(self) -> list[Trade]:
         return self._read("SELECT body FROM trades ORDER BY number", (), Trade)
 
-    def fundings(self, symbol: Symbol, after: int, limit: int) -> list[Funding]:
-        """Return up to `limit` funding payments of a symbol with numbers above `after`, oldest first."""
-        query = "SELECT body FROM fundings WHERE symbol = ? AND number > ? ORDER BY number LIMIT ?"
-        return self._read(query, (symbol, after, limit), Funding)
+    def fundings(self, symbol: Symbol, since: TimeNs, after: int, limit: int) -> list[Funding]:
+        """Return up to `limit` funding payments of a symbol, like `trades`."""
+        return self._read(_page_of("fundings"), (symbol, since, after, limit), Funding)
 
     def all_fundings(self) -> list[Funding]:
         return self._read("SELECT body FROM fundings ORDER BY number", (), Funding)
@@ -228,6 +231,13 @@ class Store:
     def _read(self, query: str, values: tuple[object, ...], kind: type[S]) -> list[S]:
         decoder = msgspec.json.Decoder(kind)
         return [decoder.decode(body) for (body,) in self._database.execute(query, values)]
+
+
+def _page_of(table: str) -> str:
+    return (
+        f"SELECT body FROM {table} WHERE symbol = ?1 AND {TIME} >= ?2 AND ({TIME} > ?2 OR number > ?3) "
+        f"ORDER BY {TIME}, number LIMIT ?4"
+    )
 
 
 def _encode(value: msgspec.Struct) -> bytes:

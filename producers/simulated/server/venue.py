@@ -5,17 +5,19 @@ from contextlib import contextmanager
 from functools import partial
 from time import time_ns
 
+import msgspec
+
 from producers.ports import AccountUpdate, MarketEvent
 from producers.simulated.market.model import ModelTape
 from producers.simulated.market.tape import Tape, Tick, draw_liquidity
 from producers.simulated.matching.engine import MatchingEngine
 from producers.simulated.matching.orders import Arrival, NewOrder, Order, VenueRejection
 from producers.simulated.server.store import Cursor, Store
-from producers.simulated.settings import VenueSettings
+from producers.simulated.settings import VenueSettings, symbol_mistakes
 from producers.simulated.wire import MAX_PAGE_ROWS, MarketFrame
 from schemas.units import ClientOrderId, Symbol, TimeNs, VenueId
 from schemas.venue.account import Balance, OpenOrder, Position
-from schemas.venue.instruments import Instrument
+from schemas.venue.instruments import Instrument, InstrumentStatus
 from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
 from schemas.venue.orders import Funding, OrderReport, RejectReason, Trade
 
@@ -60,7 +62,20 @@ class Venue:
         self._listeners.append(listener)
 
     def instruments(self) -> list[Instrument]:
-        return [s.instrument for s in self.settings.symbols]
+        return [self.matching.listing(symbol).rules for symbol in self._symbols]
+
+    def replace_instrument(self, instrument: Instrument) -> None:
+        """Change the trading rules of a symbol until the venue restarts. A delisting cancels its open orders.
+
+        Raises: VenueRejection.
+        """
+        self.matching.listing(instrument.symbol)
+        settings = msgspec.structs.replace(self._symbols[instrument.symbol], instrument=instrument)
+        if mistakes := symbol_mistakes(self.settings, settings):
+            raise VenueRejection(RejectReason.OTHER, "; ".join(mistakes))
+        self.matching.replace_rules(instrument)
+        if instrument.status is InstrumentStatus.DELISTED:
+            self.cancel_all(instrument.symbol)
 
     def record_arrival(self, symbol: Symbol, client_order_id: ClientOrderId) -> None:
         """Store the arrival of a request to place an order, before it is processed."""
@@ -106,21 +121,21 @@ class Venue:
         """
         return [order.to_open_order() for order in self.matching.open_orders(symbol)]
 
-    def trades(self, symbol: Symbol, after: int, limit: int = MAX_PAGE_ROWS) -> list[Trade]:
-        """Return up to `limit` own trades with numbers above `after`, oldest first.
+    def trades(self, symbol: Symbol, since: TimeNs, after: int = 0) -> list[Trade]:
+        """Return a page of own trades, oldest first: of time `since` with numbers above `after`, then of later times.
 
         Raises: VenueRejection.
         """
         self.matching.listing(symbol)
-        return self._store.trades(symbol, after, min(limit, MAX_PAGE_ROWS))
+        return self._store.trades(symbol, since, after, MAX_PAGE_ROWS)
 
-    def fundings(self, symbol: Symbol, after: int, limit: int = MAX_PAGE_ROWS) -> list[Funding]:
-        """Return up to `limit` funding payments with numbers above `after`, oldest first.
+    def fundings(self, symbol: Symbol, since: TimeNs, after: int = 0) -> list[Funding]:
+        """Return a page of funding payments, like `trades`.
 
         Raises: VenueRejection.
         """
         self.matching.listing(symbol)
-        return self._store.fundings(symbol, after, min(limit, MAX_PAGE_ROWS))
+        return self._store.fundings(symbol, since, after, MAX_PAGE_ROWS)
 
     def all_fundings(self) -> list[Funding]:
         """Return all funding payments in the store."""
@@ -186,7 +201,7 @@ class Venue:
         funding = self.settings.funding
         if funding.interval:
             self.matching.pay_funding(funding.rate, funding.interval, time)
-        if self.settings.maintenance_margin:
+        if self.settings.maintenance_margin or any(each.leverage_brackets for each in self.instruments()):
             self.matching.liquidate(self.settings.maintenance_margin, time)
 
     @contextmanager

@@ -191,3 +191,23 @@ def test_different_funding_is_found_and_payments_before_the_grid_are_ignored() -
         in differences(state(), [FILL], paid)[0]
     )
     assert differences(late, [FILL], paid) == []
+
+
+def test_fees_in_other_assets_are_compared_by_asset() -> None:
+    ours = state()
+    ours.accounts.fees, ours.accounts.fees_other = Decimal(0), {"BNB": FEE}
+    paid, booked = trade(fee_asset="BNB"), msgspec.structs.replace(FILL, fee_asset="BNB")
+    assert differences(ours, [booked], records(paid)) == []
+    ours.accounts.fees_other = {}
+    message = "fees in other assets are none in the engine, 0.02 BNB according to the venue's trades"
+    assert differences(ours, [booked], records(paid)) == [f"{SYMBOL}: {message}"]
+
+
+def test_a_fee_in_base_is_no_difference_of_the_position() -> None:
+    ours, fee = state(InstrumentKind.SPOT), Decimal("0.001")
+    ours.accounts.fees = fee * PRICE
+    paid = trade(fee=fee, fee_asset="BTC")
+    wallet = Wallet(asset="BTC", initial=ONE, total=2 * ONE - fee, fees=fee)
+    theirs = msgspec.structs.replace(records(paid), wallets=(wallet,))
+    booked = msgspec.structs.replace(FILL, fee=fee, fee_asset="BTC")
+    assert differences(ours, [booked], theirs) == []

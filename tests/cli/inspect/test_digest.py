@@ -13,7 +13,8 @@ from schemas.codec import encode
 from schemas.engine.journal import Step, StreamOffset
 from schemas.units import Side
 from schemas.venue.order_ids import order_id
-from schemas.venue.orders import CancelOrder, PlaceOrder, QueryOrder
+from schemas.venue.orders import CancelOrder, PlaceOrder, QueryOrder, ReportSource
+from tests.builders import REPORT
 from tests.cli.events import FILL, SYMBOL, VENUE, step
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -65,6 +66,15 @@ def test_different_causes_give_different_digests() -> None:
     assert digest_of(step(1, causes=())).steps_digest != digest_of(step(1)).steps_digest
 
 
+def test_the_source_of_a_report_does_not_change_the_digest() -> None:
+    reports = [
+        msgspec.structs.replace(REPORT, source=each)
+        for each in (None, ReportSource.ANSWER, ReportSource.STREAM)
+    ]
+
+    assert len({digest_of(step(1, causes=(each,))).steps_digest for each in reports}) == 1
+
+
 def test_fills_have_a_digest_of_their_own() -> None:
     digest = digest_of(step(1, fills=(FILL,)))
 
@@ -108,3 +118,11 @@ def test_decisions_have_a_digest_of_their_own() -> None:
 
 def test_a_fill_has_a_row_without_ids_and_texts() -> None:
     assert fill_row(FILL) == (1, -1, "buy", "100", "1", "0.02")
+
+
+def test_a_fee_in_base_has_its_value_and_one_without_a_value_its_asset() -> None:
+    rows = [
+        fill_row(msgspec.structs.replace(FILL, fee=Decimal("0.0010"), fee_asset=asset))
+        for asset in ("BTC", "BNB")
+    ]
+    assert [row[-1] for row in rows] == ["0.1", "0.001 BNB"]

@@ -1,15 +1,21 @@
 """The simulated world as a state machine, which hypothesis explores and which settles at the end."""
 
+from decimal import Decimal
+
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from schemas.engine.control import CommandName
 from schemas.grid.settings import GridSettings
-from tests.engine.core.examples import GEOMETRIC, LONG, NEUTRAL
+from schemas.venue.instruments import Instrument, InstrumentStatus
+from tests.engine.core.examples import GEOMETRIC, LONG, NEUTRAL, PERPETUAL
 from tests.engine.core.world import World
 
 INDEX = st.integers(0, 30)
+COARSE = msgspec.structs.replace(PERPETUAL, tick_size=Decimal(3), minimum_notional=Decimal(50))
+HALTED = msgspec.structs.replace(PERPETUAL, status=InstrumentStatus.HALTED)
 
 
 class Machine(RuleBasedStateMachine):
@@ -53,6 +59,10 @@ class Machine(RuleBasedStateMachine):
     def reconcile(self) -> None:
         self.world.take_sweep()
         self.world.reconcile()
+
+    @rule(rules=st.sampled_from([PERPETUAL, COARSE, HALTED]))
+    def change_instrument(self, rules: Instrument) -> None:
+        self.world.process(rules)
 
     @rule()
     def restart(self) -> None:

@@ -35,7 +35,9 @@ SECRET = {
         "position",
         "cash",
         "fee",
+        "fee_value",
         "fees",
+        "fees_other",
         "funding",
         "open_fees",
         "volume",
@@ -82,7 +84,9 @@ def filled_with(kind: type[msgspec.Struct], secret: str) -> Any:
     for field in msgspec.structs.fields(kind):
         inner = [each for each in structs_in(field.type) if each in TABLE]
         if is_secret(kind, field.name):
-            values[field.name] = (secret,) if field.name == "problems" else secret
+            values[field.name] = {"problems": (secret,), "fees_other": {"BNB": secret}}.get(
+                field.name, secret
+            )
         elif inner:
             values[field.name] = (filled_with(inner[0], secret),)
         elif field.type in {str, str | None}:

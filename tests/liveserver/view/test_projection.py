@@ -1,8 +1,10 @@
 """The projection: the messages that follow from each event, and the order of a snapshot."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from liveserver.protocol.server_messages import encode_message
@@ -106,6 +108,26 @@ def test_booking_is_published_as_a_fill_of_the_same_trade() -> None:
     [(kind, data)] = _read(projection.apply(events.fill("7", profit="0.4"), 1))
 
     assert (kind, data["grid_profit"], data["opens"]) == ("fill", "0.4", False)
+
+
+@pytest.mark.parametrize(("asset", "value"), [("USDT", "0.01"), ("BTC", "0.995"), ("BNB", None)])
+def test_trade_has_the_value_of_its_fee(asset: str, value: str | None) -> None:
+    own = msgspec.structs.replace(events.trade("7"), fee=Decimal("0.01"), fee_asset=asset)
+    [(_, data)] = _messages(own)
+
+    assert (data["fee"], data["fee_asset"], data["is_fee_estimated"]) == ("0.01", asset, None)
+    assert data["fee_value"] == value
+
+
+def test_profit_is_published_with_the_fees_it_does_not_include() -> None:
+    projection = Projection()
+    [(_, data)] = _read(
+        projection.apply(msgspec.structs.replace(events.grid(), fees_other={"BNB": Decimal("5E-7")}), 1)
+    )
+    (symbol,) = projection.summary()
+
+    assert data["fees_other"] == {"BNB": "0.0000005"}
+    assert symbol.fees_other == {"BNB": "0.0000005"}
 
 
 def test_position_is_published_with_its_side() -> None:

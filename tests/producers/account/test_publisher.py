@@ -19,7 +19,7 @@ from producers.simulated.settings import FundingSettings
 from schemas import subjects
 from schemas.engine.journal import SymbolEntry
 from schemas.subjects import Stream
-from schemas.units import SECOND_NS, Side, Symbol
+from schemas.units import SECOND_NS, Side
 from schemas.venue.account import OpenOrders, Position
 from schemas.venue.market import FeedChanged, FeedState
 from schemas.venue.orders import OrderReport, OrderStatus, Trade
@@ -35,7 +35,7 @@ TAKE = decision(Side.BUY, "150", "t", post_only=False)
 @asynccontextmanager
 async def publishing(service: Service, source: SimulatedVenue) -> AsyncIterator[AccountPublisher]:
     publisher = AccountPublisher(service, source, SIM, FreeRunning())
-    await publisher.restore([PERP])
+    publisher.watch([PERP])
     task = asyncio.create_task(publisher.follow())
     try:
         yield publisher
@@ -166,17 +166,9 @@ async def test_added_symbols_are_swept_and_removed_ones_are_not(
     revision = await roster.create(key, msgspec.structs.replace(entry, venue=SIM, symbol=PERP))
     await first(bus, Stream.ACCOUNT, subjects.open_orders(SIM, PERP))
     assert revision is not None
-    forgotten = asyncio.Event()
-    forget = publisher.forget
-
-    async def forget_and_set(symbol: Symbol) -> None:
-        await forget(symbol)
-        forgotten.set()
-
-    publisher.forget = forget_and_set  # type: ignore[method-assign]
     await roster.delete(key, revision)
-    await forgotten.wait()
-    assert publisher.status()["symbols"] == []
+    while publisher.status()["symbols"]:
+        await bus.stream_state(Stream.ACCOUNT)
     for task in tasks:
         task.cancel()
 

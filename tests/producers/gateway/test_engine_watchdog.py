@@ -5,8 +5,8 @@ import asyncio
 import msgspec
 
 from bus import Bus, FreeRunning, Service, open_service
+from producers.gateway.context import GatewayMetrics
 from producers.gateway.engine_watchdog import HeartbeatMonitor
-from producers.gateway.executor import GatewayMetrics
 from producers.gateway.gateway import Gateway
 from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
@@ -139,6 +139,7 @@ async def test_opening_orders_are_canceled_even_without_the_bus(
             context=new_context(service, silent_after_s=0.5),
         )
         task = asyncio.create_task(gateway.run())
+        await gateway.following.wait()
         await commit(service.bus, BUY, CLOSE)
         await reports(service.bus, 2)
         server.kill()

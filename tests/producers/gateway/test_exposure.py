@@ -55,7 +55,7 @@ def exposure(*states: GridState, maximum: int = 1000) -> Exposure:
     found = Exposure()
     found.limits = limits(maximum)
     for each in states:
-        found.serve(each.symbol).apply(each, ())
+        found.serve(each.symbol).apply_state(each, 0, ())
     return found
 
 
@@ -111,16 +111,16 @@ def test_orders_at_the_venue_count_and_unsent_ones_do_not() -> None:
 def test_a_sent_order_counts_before_the_venue_responds() -> None:
     found = exposure(state("0"))
     found.count_or_refuse(BTC, decision(Side.BUY, "100", "c"))
-    found.serve(BTC).apply(state("0", orders={"c": SlotOrderState.REQUESTED}), ())
+    found.serve(BTC).apply_state(state("0", orders={"c": SlotOrderState.REQUESTED}), 0, ())
     assert found.total() == 100
-    found.serve(BTC).apply(state("1"), ())
+    found.serve(BTC).apply_state(state("1"), 0, ())
     assert found.total() == 100
 
 
 def test_an_unresolved_order_of_an_earlier_gateway_counts() -> None:
     found = exposure()
     step = state("0", orders={"c": SlotOrderState.REQUESTED})
-    found.serve(BTC).apply(step, (ClientOrderId("c"),))
+    found.serve(BTC).apply_state(step, 0, (ClientOrderId("c"),))
     assert found.total() == 100
 
 
@@ -170,7 +170,7 @@ def test_any_fills_of_admitted_orders_stay_within_the_limit(
 
 def test_requested_orders_of_other_gateways_count() -> None:
     found = exposure(state("0"))
-    found.apply_remote(state("0", orders={"x": SlotOrderState.REQUESTED}, symbol=ETH))
+    found.holdings(ETH).apply_state(state("0", orders={"x": SlotOrderState.REQUESTED}, symbol=ETH), 0)
     assert found.total() == 100
     assert (found.is_served(BTC), found.is_served(ETH)) == (True, False)
 
@@ -180,5 +180,5 @@ def test_a_released_symbol_keeps_its_exposure_until_its_next_step() -> None:
     found.release(BTC)
     assert not found.is_served(BTC)
     assert found.total() == 500
-    found.apply_remote(state("4"))
+    found.holdings(BTC).apply_state(state("4"), 0)
     assert found.total() == 400

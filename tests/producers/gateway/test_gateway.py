@@ -1,5 +1,6 @@
 """Gateway between a real bus and a simulated venue: each decision carried out at most once."""
 
+import msgspec
 import pytest
 
 from bus import Bus, Fenced
@@ -7,14 +8,15 @@ from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
 from producers.simulated.settings import FaultSettings
 from schemas import subjects
+from schemas.engine.events import AlertRaised, Severity
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, ClientOrderId, Side
-from schemas.venue.orders import CancelOrder, OrderIntent, OrderStatus, QueryOrder, RejectReason
+from schemas.venue.orders import CancelOrder, OrderStatus, QueryOrder, RejectReason, ReportSource
 from tests.builders import SIM, TICKER, TIME
 from tests.producers.conftest import NewClient, RunGateway
-from tests.producers.gateways import INTENTS, REPORTS, commit, reports
+from tests.producers.gateways import INTENTS, REPORTS, commit, commit_linked, reports
 from tests.producers.simulated.examples import PERP, decision
-from tests.producers.streams import until
+from tests.producers.streams import first, until
 
 BUY = decision(Side.BUY, "99.5", "a")
 
@@ -26,6 +28,7 @@ async def test_a_committed_order_is_placed_and_reported(
         await commit(bus, BUY)
         (report,) = await reports(bus, 1)
     assert (report.client_order_id, report.status) == ("a", OrderStatus.NEW)
+    assert report.source is ReportSource.ANSWER
     assert "a" in served.venue.matching.account.open_orders[PERP]
 
 
@@ -64,12 +67,13 @@ async def test_old_orders_are_not_sent_and_old_cancels_are(
     async with run_gateway():
         await commit(bus, BUY)
         await reports(bus, 1)
-    await commit(bus, CancelOrder(client_order_id=BUY.client_order_id), decision(Side.BUY, "99", "c"), step=2)
     async with run_gateway(place_lifetime_ns=0):
+        cancel = CancelOrder(client_order_id=BUY.client_order_id)
+        await commit(bus, cancel, decision(Side.BUY, "99", "c"), step=2)
         found = await reports(bus, 3)
     late = next(r for r in found if r.client_order_id == "c")
     assert (late.status, late.reject_reason) == (OrderStatus.NOT_PLACED, RejectReason.TOO_LATE)
-    assert found[-1].status is OrderStatus.CANCELED
+    assert OrderStatus.CANCELED in {report.status for report in found if report.client_order_id == "a"}
     assert not served.venue.matching.account.open_orders[PERP]
 
 
@@ -83,50 +87,6 @@ async def test_an_order_without_a_response_is_queried_and_not_sent_again(
         (report,) = await reports(bus, 1)
     assert report.status is OrderStatus.NEW
     assert len(served.venue.history()[0]) == 1
-
-
-async def test_orders_of_a_crashed_gateway_are_resolved(
-    bus: Bus, client: SimulatedVenue, run_gateway: RunGateway
-) -> None:
-    sequence = await commit(bus, BUY)
-    intent = OrderIntent(
-        venue=SIM, symbol=PERP, epoch=1, step=1, step_sequence=sequence, decisions=(BUY,), time=TIME
-    )
-    await bus.store(INTENTS, intent)
-    await client.place(PERP, BUY)
-    async with run_gateway():
-        (report,) = await reports(bus, 1)
-    assert report.status is OrderStatus.NEW
-
-
-async def test_an_order_that_never_arrived_is_reported_as_not_placed_after_its_window(
-    bus: Bus, served: RunningVenue, run_gateway: RunGateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(SimulatedVenue, "receive_window", 0)
-    sequence = await commit(bus, BUY)
-    intent = OrderIntent(
-        venue=SIM, symbol=PERP, epoch=1, step=1, step_sequence=sequence, decisions=(BUY,), time=TIME
-    )
-    await bus.store(INTENTS, intent)
-    async with run_gateway():
-        (report,) = await reports(bus, 1)
-    assert (report.status, report.reject_reason) == (OrderStatus.NOT_PLACED, RejectReason.NOT_FOUND)
-    assert not served.venue.history()[0]
-
-
-async def test_an_intended_cancel_is_sent_by_the_next_gateway(
-    bus: Bus, client: SimulatedVenue, run_gateway: RunGateway
-) -> None:
-    await client.place(PERP, BUY)
-    cancel = CancelOrder(client_order_id=BUY.client_order_id)
-    sequence = await commit(bus, cancel)
-    intent = OrderIntent(
-        venue=SIM, symbol=PERP, epoch=1, step=1, step_sequence=sequence, decisions=(cancel,), time=TIME
-    )
-    await bus.store(INTENTS, intent)
-    async with run_gateway():
-        (report,) = await reports(bus, 1)
-    assert report.status is OrderStatus.CANCELED
 
 
 async def test_an_undecodable_intent_is_skipped(bus: Bus, run_gateway: RunGateway) -> None:
@@ -148,6 +108,7 @@ async def test_an_order_that_waited_longer_than_its_window_is_not_sent(
         await commit(bus, BUY)
         (report,) = await reports(bus, 1)
     assert (report.status, report.reject_reason) == (OrderStatus.NOT_PLACED, RejectReason.TOO_LATE)
+    assert report.source is ReportSource.GATEWAY
     assert not served.venue.history()[0]
 
 
@@ -189,3 +150,25 @@ async def test_an_order_the_overloaded_venue_rejects_is_not_placed(
         await commit(bus, BUY)
         (report,) = await reports(bus, 1)
     assert (report.status, report.reject_reason) == (OrderStatus.NOT_PLACED, RejectReason.RATE_LIMITED)
+
+
+async def test_after_a_broken_chain_only_closing_orders_are_sent_until_the_engine_has_resynchronized(
+    bus: Bus, run_gateway: RunGateway
+) -> None:
+    close = msgspec.structs.replace(decision(Side.BUY, "99", "c"), opens=False)
+    async with run_gateway():
+        await commit_linked(bus, 1, previous_hash="")
+        await commit_linked(bus, 2, BUY, close, previous_hash="of a lost record")
+        found = {str(report.client_order_id): report for report in await reports(bus, 2)}
+        (alert,) = await first(bus, Stream.ENGINE, subjects.alert(SIM, PERP))
+        await commit_linked(bus, 3, is_resyncing=True)
+        await commit_linked(bus, 4, decision(Side.BUY, "98", "d"))
+        (*_, last) = await reports(bus, 3)
+    assert (found["a"].status, found["a"].reject_reason) == (
+        OrderStatus.NOT_PLACED,
+        RejectReason.RECORDS_LOST,
+    )
+    assert found["c"].status is OrderStatus.NEW
+    assert isinstance(alert, AlertRaised)
+    assert (alert.code, alert.severity) == ("chain_broken", Severity.CRITICAL)
+    assert (last.client_order_id, last.status) == ("d", OrderStatus.NEW)

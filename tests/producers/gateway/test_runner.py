@@ -22,7 +22,7 @@ from bus import (
 )
 from bus.coordination.membership import Claim, Member
 from producers.gateway import runner as module
-from producers.gateway.executor import GatewayMetrics
+from producers.gateway.context import GatewayMetrics
 from producers.gateway.gateway import Gateway
 from producers.gateway.runner import GatewayRunner
 from producers.simulated.app import RunningVenue
@@ -33,8 +33,9 @@ from schemas.subjects import Stream
 from schemas.units import Side, Symbol
 from schemas.venue.orders import OrderStatus
 from tests.builders import SIM
-from tests.producers.gateways import INTENTS, commit, new_context, reports
+from tests.producers.gateways import INTENTS, REPORTS, commit, new_context, reports
 from tests.producers.simulated.examples import PERP, decision
+from tests.producers.streams import until
 from tests.schemas.examples import EXAMPLES
 
 QUICK = Timing(renew_s=0.05, expire_s=0.3)
@@ -98,10 +99,22 @@ def standing(gateways: GatewayRunner, symbol: Symbol = PERP) -> object:
     return symbols[symbol]["standing"]
 
 
+async def following(gateways: GatewayRunner) -> None:
+    """Wait until the gateway of PERP sends the orders of new steps."""
+    async with asyncio.timeout(20):
+        while True:
+            symbols = gateways.status()["symbols"]
+            assert isinstance(symbols, dict)
+            if symbols.get(PERP, {}).get("following"):
+                return
+            await asyncio.sleep(0.01)
+
+
 async def test_a_symbol_of_the_roster_is_served(
     server: EmbeddedServer, bus: Bus, roster: Registry, client: SimulatedVenue
 ) -> None:
     async with serving(server, client, "one") as one:
+        await following(one)
         await commit(bus, BUY)
         (report,) = await reports(bus, 1)
         assert standing(one) == "running here"
@@ -111,15 +124,17 @@ async def test_a_symbol_of_the_roster_is_served(
 async def test_another_gateway_takes_over_and_sends_nothing_twice(
     server: EmbeddedServer, bus: Bus, roster: Registry, client: SimulatedVenue, served: RunningVenue
 ) -> None:
-    await commit(bus, BUY)
     async with AsyncExitStack() as second:
-        async with serving(server, client, "one"):
+        async with serving(server, client, "one") as one:
+            await following(one)
+            await commit(bus, BUY)
             await reports(bus, 1)
             two = await second.enter_async_context(serving(server, client, "two"))
             await until_in_bucket(bus, "member.gateway.sim.two", lambda data: b'"waiting":1' in data)
             assert standing(two) == "held by one"
-        await commit(bus, decision(Side.BUY, "99.4", "b"), step=2)
         await until_in_bucket(bus, LEASE, lambda data: b'"two"' in data)
+        await following(two)
+        await commit(bus, decision(Side.BUY, "99.4", "b"), step=2)
         await reports(bus, 2)
         assert standing(two) == "running here"
     assert sorted(served.venue.matching.account.open_orders[PERP]) == ["a", "b"]
@@ -131,7 +146,8 @@ async def test_the_symbols_of_a_dead_gateway_are_taken_over(
     lease = Registry(bus, "lease")
     await lease.create("member.gateway.sim.dead", Member(incarnation="1"))
     await lease.create(LEASE, Claim(holder="dead", incarnation="1"))
-    async with serving(server, client, "one"):
+    async with serving(server, client, "one") as one:
+        await following(one)
         await commit(bus, BUY)
         await reports(bus, 1)
     assert await lease.get("member.gateway.sim.dead") is None
@@ -145,7 +161,8 @@ async def test_a_removed_symbol_is_served_until_nothing_is_unresolved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "RETIRE_AFTER_S", 0.1)
-    async with serving(server, client, "one"):
+    async with serving(server, client, "one") as one:
+        await following(one)
         await commit(bus, BUY)
         await reports(bus, 1)
         stored = await roster.get(KEY)
@@ -155,6 +172,7 @@ async def test_a_removed_symbol_is_served_until_nothing_is_unresolved(
         await reports(bus, 2)
         await until_in_bucket(bus, LEASE, lambda data: b"holder" not in data)
         await roster.create(KEY, msgspec.structs.replace(ENTRY, venue=SIM, symbol=PERP, generation=2))
+        await following(one)
         await commit(bus, decision(Side.BUY, "99.3", "c"), step=3)
         await reports(bus, 3)
 
@@ -162,11 +180,15 @@ async def test_a_removed_symbol_is_served_until_nothing_is_unresolved(
 async def test_a_fenced_gateway_is_restarted(
     server: EmbeddedServer, bus: Bus, roster: Registry, client: SimulatedVenue
 ) -> None:
-    async with serving(server, client, "one"):
+    async with serving(server, client, "one") as one:
+        await following(one)
         await commit(bus, BUY)
         await reports(bus, 1)
         last = await bus.last(Stream.ORDERS, INTENTS)
         assert last is not None
         await bus.publish(INTENTS, last.data)
         await commit(bus, decision(Side.BUY, "99.4", "b"), step=2)
-        assert len(await reports(bus, 2)) == 2
+        await until(bus, Stream.ORDERS, INTENTS, lambda events: events[-1].epoch == 2)  # type: ignore[attr-defined]
+        await following(one)
+        await commit(bus, decision(Side.BUY, "99.3", "c"), step=3)
+        await until(bus, Stream.ORDERS, REPORTS, lambda events: events[-1].client_order_id == "c")  # type: ignore[attr-defined]

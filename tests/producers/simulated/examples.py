@@ -26,6 +26,7 @@ PERPETUAL = msgspec.structs.replace(
     lot_size=Decimal("0.001"),
     minimum_quantity=Decimal("0.001"),
     minimum_notional=Decimal(1),
+    closes_exempt_from_minimum=True,
 )
 SPOT_INSTRUMENT = Instrument(
     venue=SIM,

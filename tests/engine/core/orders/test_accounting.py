@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from engine.core.arithmetic import share
 from engine.core.orders.accounting import MAX_FUNDING_IDS, book_correction
+from engine.core.view import view
 from schemas.engine.events import AlertRaised
 from schemas.units import Side, TimeNs
 from schemas.venue.orders import Funding, OrderStatus
@@ -113,12 +114,31 @@ def test_base_fee_is_valued_at_the_trade_price() -> None:
     assert state_of(grid).accounts.fees == D("0.099")
 
 
-def test_fee_without_a_price_raises_an_alert() -> None:
+def test_fees_without_a_price_are_summed_apart_and_told_once_for_each_asset() -> None:
     grid = started()
-    (alert,) = step(grid, trade(order(grid, -1), fee="0.001", fee_asset="BNB")).notices
-    assert isinstance(alert, AlertRaised)
-    assert alert.code == "fee_not_counted"
+    changes = [
+        step(grid, trade(order(grid, level), fee="0.001", fee_asset=asset))
+        for level, asset in ((-1, "BNB"), (-2, "BNB"), (-3, "OKB"))
+    ]
+    alerts = [[each.code for each in change.notices if isinstance(each, AlertRaised)] for change in changes]
+    assert alerts == [["fee_not_counted"], [], ["fee_not_counted"]]
     assert state_of(grid).accounts.fees == 0
+    assert state_of(grid).accounts.fees_other == {"BNB": D("0.002"), "OKB": D("0.001")}
+    assert view(state_of(grid), 1).fees_other == {"BNB": D("0.002"), "OKB": D("0.001")}
+
+
+@pytest.mark.parametrize(
+    ("asset", "stated", "value"),
+    [("USDT", None, "0.02"), ("BTC", None, "19.8"), ("BNB", "3", "3"), ("BNB", None, None)],
+)
+def test_a_fill_states_the_value_of_its_fee(asset: str, stated: str | None, value: str | None) -> None:
+    grid = started(instrument=SPOT)
+    charged = replace(trade(order(grid, -1), fee="0.02", fee_asset=asset), fee_value=stated and D(stated))
+    (booked,) = step(grid, charged).fills
+    assert (booked.fee, booked.fee_asset) == (D("0.02"), asset)
+    assert booked.fee_value == (value and D(value))
+    assert booked.is_fee_estimated is (None if value is None else False)
+    assert state_of(grid).accounts.fees == D(value or 0)
 
 
 def test_zero_fee_needs_no_price() -> None:

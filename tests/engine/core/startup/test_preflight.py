@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.orders.price_lattice import Lattice
-from engine.core.startup.preflight import Account, Case, Check, checks, leverage_of, refusal, round_trip
+from engine.core.startup.case import Account, Case, Check
+from engine.core.startup.preflight import checks, leverage_of, refusal, round_trip
 from schemas.grid.settings import GridSettings
 from schemas.units import Side
 from schemas.venue.instruments import Instrument

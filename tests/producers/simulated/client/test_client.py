@@ -20,12 +20,12 @@ from producers.ports import (
 )
 from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
-from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TradeId
+from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol
 from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
 from schemas.venue.orders import OrderReport, OrderStatus, RejectReason, Trade
 from tests.builders import SIM
 from tests.producers.conftest import NewClient, Serve
-from tests.producers.simulated.examples import PERP, PERPETUAL, START_NS, decision, recording_settings
+from tests.producers.simulated.examples import PERP, PERPETUAL, START_NS, decision, order, recording_settings
 
 A = ClientOrderId("a")
 BUY, SELL = Side.BUY, Side.SELL
@@ -123,7 +123,7 @@ async def test_order_appears_in_response_events_query_and_trades(client: Simulat
     assert isinstance(filled, OrderReport)
     assert (filled.status, filled.cumulative_quantity) == (OrderStatus.FILLED, Decimal(1))
     assert await client.query(PERP, A) == filled
-    assert await client.trades_after(PERP, None) == [trade]
+    assert await client.trades_since(PERP, 0) == [trade]
     assert await client.positions() == [position]
     assert await client.balances() == [balance]
     assert update.account_sequence == await client.account_sequence() == 5
@@ -147,20 +147,32 @@ async def test_open_orders_are_listed(client: SimulatedVenue) -> None:
     assert [(o.client_order_id, o.side) for o in await client.open_orders(PERP)] == [("a", BUY), ("b", SELL)]
 
 
-async def test_trades_after_an_id_are_the_later_ones(client: SimulatedVenue) -> None:
+async def test_trades_since_a_time_include_those_of_that_time(
+    client: SimulatedVenue, served: RunningVenue
+) -> None:
     for name in "abc":
-        await client.place(PERP, decision(BUY, "101", name, post_only=False))
+        served.venue.tick()
+        await client.place(PERP, decision(BUY, "102", name, post_only=False))
+    trades = await client.trades_since(PERP, 0)
 
-    assert [t.trade_id for t in await client.trades_after(PERP, TradeId("1"))] == ["2", "3"]
+    assert [t.trade_id for t in trades] == ["1", "2", "3"]
+    assert await client.trades_since(PERP, trades[1].time) == trades[1:]
+    assert await client.trades_since(PERP, trades[2].time + 1) == []
 
 
-async def test_trades_are_fetched_in_pages(client: SimulatedVenue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("producers.simulated.client.client.MAX_PAGE_ROWS", 2)
-    monkeypatch.setattr("producers.simulated.server.venue.MAX_PAGE_ROWS", 2)
-    for name in "abcde":
-        await client.place(PERP, decision(BUY, "101", name, post_only=False))
+async def test_pages_that_end_within_one_time_lose_and_repeat_nothing(
+    client: SimulatedVenue, served: RunningVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producers.simulated.client.client.MAX_PAGE_ROWS", 100)
+    monkeypatch.setattr("producers.simulated.server.venue.MAX_PAGE_ROWS", 100)
+    for ids in (range(150), range(150, 450)):
+        served.venue.tick()
+        for number in ids:
+            served.venue.place(order(BUY, "102", "0.01", f"a{number}"))
+    trades = await client.trades_since(PERP, 0)
 
-    assert len(await client.trades_after(PERP, None)) == 5
+    assert [t.trade_id for t in trades] == [str(number + 1) for number in range(450)]
+    assert await client.trades_since(PERP, trades[-1].time) == trades[150:]
 
 
 async def test_rejection_has_its_reason(client: SimulatedVenue) -> None:
@@ -203,6 +215,25 @@ async def test_lost_connection_leaves_the_outcome_unknown(new_client: NewClient)
             await client.place(PERP, decision(BUY, "90"))
 
 
+async def test_unavailable_venue_leaves_the_outcome_unknown(new_client: NewClient) -> None:
+    async def shut_down(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(shut_down, "127.0.0.1", 0) as server:
+        client = await new_client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        with pytest.raises(OutcomeUnknown):
+            await client.place(PERP, decision(BUY, "90"))
+
+
+@pytest.mark.parametrize("offset_ns", [-6 * SECOND_NS, 2 * SECOND_NS])
+async def test_timestamp_outside_the_window_is_too_late(client: SimulatedVenue, offset_ns: int) -> None:
+    with pytest.raises(RequestRejected, match="too_late"):
+        await client.place(PERP, decision(BUY, "90"), time_ns() + offset_ns)
+    assert await client.open_orders(PERP) == []
+
+
 async def test_request_older_than_its_window_is_too_late(served: RunningVenue) -> None:
     body = {"symbol": PERP, "side": "buy", "price": "90", "quantity": "1", "timestamp": START_NS}
     async with (
@@ -231,6 +262,7 @@ async def test_manual_order_without_id_is_accepted(client: SimulatedVenue, serve
         ("POST", "/api/order"),
         ("DELETE", f"/api/order?symbol={PERP}&timestamp=yesterday"),
         ("GET", f"/api/trades?symbol={PERP}&after=x"),
+        ("GET", f"/api/trades?symbol={PERP}&since=-1"),
         ("GET", "/api/trades?symbol=DOGE"),
         ("GET", f"/api/candles?symbol={PERP}&interval=7m"),
     ],

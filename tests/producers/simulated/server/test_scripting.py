@@ -12,6 +12,7 @@ from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
 from producers.simulated.settings import FaultSettings
 from schemas.units import MILLISECOND_NS, Side
+from schemas.venue.instruments import PriceBand
 from schemas.venue.orders import OrderReport, OrderStatus, RejectReason
 from tests.producers.conftest import NewClient, Serve
 from tests.producers.simulated.examples import PERP, decision, new_settings
@@ -57,6 +58,11 @@ async def test_scripted_ticks_set_price_and_volume(model: RunningVenue) -> None:
         ("silence", {"silent": True}),
         ("refusals", {"count": 0, "reason": "other"}),
         ("order", {"symbol": PERP, "side": "buy", "price": "0.01", "quantity": "1"}),
+        ("instrument", {"symbol": "no", "changes": {}}),
+        ("instrument", {"symbol": PERP, "changes": {"quote": "EUR"}}),
+        ("instrument", {"symbol": PERP, "changes": {"tick_size": "0"}}),
+        ("instrument", {"symbol": PERP, "changes": {"status": "closed"}}),
+        ("instrument", {"symbol": PERP, "changes": {"fee_asset": "BNB"}}),
     ],
 )
 async def test_invalid_body_is_rejected(model: RunningVenue, path: str, body: object) -> None:
@@ -129,3 +135,21 @@ async def test_dead_man_switch_can_be_disarmed(model: RunningVenue, own: Simulat
     asyncio.get_running_loop().call_later(0.06, later.set)
     await later.wait()
     assert await own.open_orders(PERP)
+
+
+async def test_trading_rules_can_be_changed(model: RunningVenue, own: SimulatedVenue) -> None:
+    await own.place(PERP, BUY)
+    changes = {"tick_size": "1", "maximum_quantity": 2, "buy_band": {"below": "0.1"}}
+    assert await post(model, "instrument", {"symbol": PERP, "changes": changes}) == 200
+    (changed,) = await own.instruments()
+    assert (changed.tick_size, changed.maximum_quantity) == (Decimal(1), Decimal(2))
+    assert changed.buy_band == PriceBand(below=Decimal("0.1"))
+    assert len(await own.open_orders(PERP)) == 1
+
+
+async def test_a_delisting_cancels_the_open_orders(model: RunningVenue, own: SimulatedVenue) -> None:
+    await own.place(PERP, BUY)
+    assert await post(model, "instrument", {"symbol": PERP, "changes": {"status": "delisted"}}) == 200
+    assert await own.open_orders(PERP) == []
+    with pytest.raises(RequestRejected, match="not_trading"):
+        await own.place(PERP, BUY)

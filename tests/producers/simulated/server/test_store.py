@@ -84,14 +84,15 @@ def test_newest_order_of_an_id_is_found(settings: VenueSettings, store: Store) -
     assert venue.order(PERP, ClientOrderId("a")).price == Decimal("91.0")
 
 
-def test_trades_are_selected_by_symbol_and_number(settings: VenueSettings, store: Store) -> None:
+def test_trades_are_selected_by_symbol_time_and_number(settings: VenueSettings, store: Store) -> None:
     venue = open_venue(settings, store, START_NS)
     for name in "abc":
         venue.place(order(Side.BUY, "101.0", "0.1", name))
 
-    assert [t.trade_id for t in store.trades(PERP, after=1, limit=10)] == ["2", "3"]
-    assert [t.trade_id for t in store.trades(PERP, after=0, limit=2)] == ["1", "2"]
-    assert store.trades(SPOT, after=0, limit=10) == []
+    assert [t.trade_id for t in store.trades(PERP, START_NS, after=1, limit=10)] == ["2", "3"]
+    assert [t.trade_id for t in store.trades(PERP, 0, after=9, limit=2)] == ["1", "2"]
+    assert store.trades(PERP, START_NS + 1, after=0, limit=2) == []
+    assert store.trades(SPOT, 0, after=0, limit=10) == []
 
 
 def test_second_process_on_a_store_is_rejected(settings: VenueSettings, store: Store) -> None:
