@@ -212,12 +212,11 @@ class Actor(JournaledActor[Step]):
 
     def status(self) -> dict[str, object]:
         """Return the symbol's section of /status."""
-        reason = self.why_not_quoting()
         age_s = (time.time_ns() - self._price_time) / SECOND_NS if self._price_time else None
         return {
             "step": self._grid.step,
             "epoch": self._epoch,
-            "not_quoting": reason.value if reason else None,
+            "not_quoting": self.why_not_quoting(),
             "detail": "" if self._view is None else self._view.not_quoting_detail,
             "price_age_s": age_s and round(age_s, 3),
         }
