@@ -24,8 +24,11 @@ from bus.client.request_reply import nats_inbox
 from bus.errors import BackupFailed, Rejected, StreamGone
 from bus.streams.provision import replicas_of
 
-CHUNK_BYTES = 512 * 1024
+SNAPSHOT_CHUNK_BYTES = 512 * 1024
 """Below the server's limit of 1 MiB for a message."""
+RESTORE_CHUNK_BYTES = 8 * 1024
+"""The server answers nothing on the connection, no ping either, while it stores the messages of a chunk. If it syncs each
+of them to disk, a large chunk takes longer than the client waits for an answer to its pings."""
 SNAPSHOT_START_TIMEOUT_S = 120.0
 """The server first verifies the checksums of all messages."""
 CHUNK_TIMEOUT_S = 20.0
@@ -84,7 +87,7 @@ async def save_stream(bus: Bus, stream: str, file: IO[bytes], progress: Progress
     inbox = nats_inbox(bus.nc) + "snapshot"
     unsubscribe = await bus.subscribe(inbox, arrived.put_nowait)
     # The end of the snapshot is not acknowledged, and consumers are created anew by their readers.
-    body = {"deliver_subject": inbox, "no_consumers": True, "chunk_size": CHUNK_BYTES, "jsck": True}
+    body = {"deliver_subject": inbox, "no_consumers": True, "chunk_size": SNAPSHOT_CHUNK_BYTES, "jsck": True}
     try:
         info = await bus.api(f"STREAM.SNAPSHOT.{stream}", body, SnapshotInfo, SNAPSHOT_START_TIMEOUT_S)
         size = 0
@@ -135,7 +138,7 @@ async def _upload(
             return None
         raise
     size = 0
-    while data := file.read(CHUNK_BYTES):
+    while data := file.read(RESTORE_CHUNK_BYTES):
         if answer := await bus.request(started.deliver_subject, data, CHUNK_TIMEOUT_S):
             return _state_of(info.name, answer)
         size += len(data)

@@ -1,5 +1,6 @@
 """`opensqt bus backup` and `bus restore`: on a running bus, or on the data directory of a stopped one."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -137,7 +138,9 @@ async def _bus_at(place: BusPlace, *, is_restore: bool) -> AsyncIterator[Bus]:
             return
         _check_data_dir(data, is_restore=is_restore)
         stack.enter_context(data.hold())
-        server = await stack.enter_async_context(EmbeddedServer(data.bus))
+        # Syncing each of the restored messages would take hours; all of them are synced at the end.
+        stack.callback(os.sync)
+        server = await stack.enter_async_context(EmbeddedServer(data.bus, sync_always=False))
         yield await stack.enter_async_context(connect(server.url, name=OWN_NAME))
 
 

@@ -122,7 +122,10 @@ async def run_restore(settings: LossSettings, progress: Callable[[str], None]) -
             await back_up(run.bus, backup, "verify", _ignore)
             await asyncio.sleep(settings.older_s)
         started = time.monotonic()
-        async with EmbeddedServer(data.bus) as server, connect(server.url, name="restore") as bus:
+        async with (
+            EmbeddedServer(data.bus, sync_always=False) as server,
+            connect(server.url, name="restore") as bus,
+        ):
             await restore(bus, backup, verified_manifest(backup), _ignore)
         async with _running_stack(settings, data, progress, histories) as run:
             result = await run.result((WHOLE_BUS,), started)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from bus import BackupFailed, Bus, FromStart, StreamGone, provision, read
-from bus.backup.snapshot import CHUNK_BYTES, SnapshotInfo, load_stream, save_stream
+from bus.backup.snapshot import RESTORE_CHUNK_BYTES, SnapshotInfo, load_stream, save_stream
 from schemas.subjects import Stream
 from tests.bus.events import numbers, store_many, until_caught_up
 
@@ -61,7 +61,7 @@ async def test_a_snapshot_of_many_chunks_is_complete(bus: Bus) -> None:
     transferred: list[int] = []
     await load_stream(bus, info, file, transferred.append)
 
-    assert len(transferred) == -(-len(file.getvalue()) // CHUNK_BYTES) > 1
+    assert len(transferred) == -(-len(file.getvalue()) // RESTORE_CHUNK_BYTES) > 1
     assert (await bus.stream_state(Stream.ORDERS)).messages == 31
 
 
