@@ -8,6 +8,7 @@ from bus.backoff import Backoff
 from bus.client.connection import Bus, Unsubscribe, connect
 from bus.client.consumer import FromSequence, FromStart, FromTime, LastPerSubject, NewOnly, Start
 from bus.client.message import Message, Received
+from bus.client.trace_context import trace_context
 from bus.coordination.lease import Lease, LeaseProvider, NoLeases, default_name, token
 from bus.coordination.lease_keeper import DEFAULT_TIMING, Leases, Timing, leases
 from bus.coordination.lock_step import FreeRunning, LockStep, StepGate, grant_step
@@ -31,7 +32,7 @@ from bus.service.embedded_server import EmbeddedServer, embedded_cluster
 from bus.service.lifecycle import flatten_errors, forever, run
 from bus.service.service import Service, open_service
 from bus.streams.bucket_keeper import keep_entries, preserve_entries
-from bus.streams.decoding import decode_or_log
+from bus.streams.decoding import decode_or_log, log_undecodable
 from bus.streams.journal import Journal, Newest, newest, record_before
 from bus.streams.latest import LatestValues
 from bus.streams.offsets import end_of, stored_at
@@ -100,6 +101,7 @@ __all__ = [
     "keep_entries",
     "last_per_subject",
     "leases",
+    "log_undecodable",
     "newest",
     "open_service",
     "pending",
@@ -111,5 +113,6 @@ __all__ = [
     "run",
     "stored_at",
     "token",
+    "trace_context",
     "wait_for_symbols",
 ]

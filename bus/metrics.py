@@ -1,7 +1,7 @@
 """Prometheus metric types, re-exported so that only this package depends on the library."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Collector",
     "CollectorRegistry",
     "Counter",
+    "CounterMetricFamily",
     "Gauge",
     "GaugeMetricFamily",
     "Histogram",

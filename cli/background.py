@@ -34,6 +34,7 @@ def run_main(command: Callable[[], Coroutine[Any, Any, int]], *, is_quiet: bool 
     Raises: CommandError.
     """
     from bus import run
+    from schemas.codec import FormatTooNew
 
     if is_quiet:
         os.environ.setdefault("OPENSQT_LOG", "error")
@@ -45,6 +46,8 @@ def run_main(command: Callable[[], Coroutine[Any, Any, int]], *, is_quiet: bool 
             results.append(await command())
         except CommandError as error:
             results.append(error)
+        except FormatTooNew as error:
+            results.append(CommandError(str(error)))
 
     code: int = run(main)
     match results:

@@ -9,6 +9,7 @@ from cli import __version__
 GROUPS: dict[str, dict[str, str]] = {
     "run": {
         "up": "run the whole stack on this machine; Ctrl-C stops it",
+        "migrate": "bring the data directory of an earlier version up to date",
         "config check [FILE]": "validate a configuration file and print a summary",
         "key --name NAME --role ROLE": "create an API key for the live servers",
         "plan [FILE]": "preview a configuration: levels, margin, fees, preflight, liquidation",
@@ -164,6 +165,16 @@ def price(text: str) -> Any:
 
     try:
         return units.positive(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, not {text!r}") from None
+
+
+def signed_quantity(text: str) -> Any:
+    """Parse a decimal quantity, which may be negative: `-0.153`."""
+    from cli import units
+
+    try:
+        return units.decimal(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{error}, not {text!r}") from None
 

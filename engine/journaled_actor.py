@@ -22,6 +22,7 @@ from bus import (
     Received,
     decode_or_log,
     end_of,
+    log_undecodable,
     newest,
     provision,
     read,
@@ -86,7 +87,8 @@ async def claim_journal(
     A journal without steps is not claimed: its first step fences. Its actor starts at the ends of the `inputs` streams.
     `prepare` brings the last step into the present format. `remembered` is the last record that this process committed:
     it is committed again if the journal was purged or went back behind it.
-    Raises: Fenced when another actor wrote meanwhile; Ambiguous, NoSpace or StreamGone when the commit failed.
+    Raises: Fenced when another actor wrote meanwhile; Ambiguous, NoSpace or StreamGone when the commit failed; FormatTooNew
+    when the journal needs a newer program.
     """
     journal = await Journal.open(bus, Stream.JOURNAL, subject)
     found = await newest(bus, Stream.JOURNAL, subject, kind, journal.last)
@@ -180,4 +182,4 @@ class JournaledActor(Generic[S]):
         )
 
     def _log_undecodable(self, message: Received, error: UndecodableError) -> None:
-        self._log.error("undecodable", subject=message.subject, sequence=message.sequence, detail=str(error))
+        log_undecodable(message, error, self._log)

@@ -122,6 +122,7 @@ class Orchestrator:
                 is_last=is_last,
                 skipped=skipped,
                 log=self._service.log.bind(symbol=entry.symbol),
+                engine=self._leases.name,
             )
 
 

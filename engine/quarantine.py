@@ -9,9 +9,10 @@ from typing import NamedTuple
 import msgspec
 
 from bus import Bus, Conflict, FromSequence, Journal, newest, read
+from bus.alerts import store_alert, too_new_alert
 from engine.core.view import view
 from schemas import subjects
-from schemas.codec import try_decode
+from schemas.codec import FormatTooNew, try_decode
 from schemas.engine.control import Command, CommandName
 from schemas.engine.events import AlertRaised, Severity
 from schemas.engine.journal import Step, SymbolEntry
@@ -33,6 +34,11 @@ class InputRef(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.source} {self.sequence}" if self.sequence else self.source
+
+    def incident(self, entry: SymbolEntry, step: int) -> str:
+        """Return the incident of a quarantine: `quarantined.sim.BTC-USDT_USDT.12.ORDERS.7`."""
+        key = subjects.registry_key(entry.venue, entry.symbol)
+        return f"quarantined.{key}.{step}.{self.source}.{self.sequence}"
 
 
 JOURNAL_LOST = InputRef("journal lost")
@@ -66,15 +72,14 @@ class FailureCounter:
         self._times.clear()
 
 
-async def announce(bus: Bus, entry: SymbolEntry, ref: InputRef, detail: str) -> None:
-    """Publish the quarantine of a symbol: an alert, once, and the reason in its grid.
+async def announce(bus: Bus, entry: SymbolEntry, ref: InputRef, detail: str) -> AlertRaised:
+    """Publish the quarantine of a symbol: an alert, once, and the reason in its grid. Return the alert.
 
-    Raises: BusError when it is not published; retry.
+    Raises: BusError when it is not published, retry; FormatTooNew.
     """
     journal = await Journal.open(bus, Stream.JOURNAL, subjects.step(entry.venue, entry.symbol))
     last = await newest(bus, Stream.JOURNAL, subjects.step(entry.venue, entry.symbol), Step, journal.last)
     step = last.event.step if last is not None else 0
-    subject = subjects.alert(entry.venue, entry.symbol)
     alert = AlertRaised(
         venue=entry.venue,
         symbol=entry.symbol,
@@ -83,10 +88,11 @@ async def announce(bus: Bus, entry: SymbolEntry, ref: InputRef, detail: str) -> 
         detail=detail,
         step=step,
         time=time.time_ns(),
+        incident=ref.incident(entry, step),
     )
-    await bus.store(subject, alert, message_id=f"{subject}.quarantined.{step}.{ref}")
+    await store_alert(bus, alert)
     if last is None:
-        return
+        return alert
     grid = msgspec.structs.replace(view(last.event.state, step), not_quoting=NotQuoting.QUARANTINED)
     with suppress(Conflict):  # another engine committed a step: the symbol works there
         await bus.store(
@@ -95,6 +101,26 @@ async def announce(bus: Bus, entry: SymbolEntry, ref: InputRef, detail: str) -> 
             expect_last=journal.sequence,
             expect_subject=subjects.step(entry.venue, entry.symbol),
         )
+    return alert
+
+
+async def announce_end(bus: Bus, alert: AlertRaised) -> None:
+    """Publish that a quarantine, announced by `alert`, was ended by an operator.
+
+    Raises: BusError when it is not published; retry.
+    """
+    ended = msgspec.structs.replace(
+        alert, severity=Severity.LOW, detail="reset by a command", time=time.time_ns(), ended=True
+    )
+    await store_alert(bus, ended)
+
+
+async def announce_refusal(bus: Bus, entry: SymbolEntry, reason: FormatTooNew) -> None:
+    """Publish an alert that a symbol does not run here because its journal needs a newer program.
+
+    Raises: BusError when it is not published.
+    """
+    await store_alert(bus, too_new_alert(entry.venue, entry.symbol, reason, time.time_ns()))
 
 
 async def wait_reset(bus: Bus, entry: SymbolEntry, after: int) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Never
 
 from bus import Bus, BusError, Conflict, Logger, Registry, keep_entries
+from bus.alerts import store_alert
 from engine.symbol_runner import SymbolRunner
-from schemas import subjects
 from schemas.engine.assignment import Assignment
 from schemas.engine.events import AlertRaised, Severity
 from schemas.engine.journal import SymbolEntry
@@ -85,7 +85,7 @@ class RosterKeeper:
         symbol = self._symbols.get(key)
         if symbol is None:
             return
-        entry = symbol.entry
+        entry, now = symbol.entry, time.time_ns()
         alert = AlertRaised(
             venue=entry.venue,
             symbol=entry.symbol,
@@ -93,10 +93,10 @@ class RosterKeeper:
             code=CODE,
             detail=f"{what}; it was put back and the symbol continues. Find out who purged, deleted or restored it",
             step=0,
-            time=time.time_ns(),
+            time=now,
+            incident=f"{CODE}.{key}.{now}",
         )
-        subject = subjects.alert(entry.venue, entry.symbol)
         try:
-            await self._bus.store(subject, alert, message_id=f"{subject}.{CODE}.{alert.time}")
+            await store_alert(self._bus, alert)
         except BusError as error:
             self._log.warning("alert_not_published", detail=str(error))

@@ -19,9 +19,13 @@ from engine.quarantine import (
     InputRef,
     PoisonInput,
     announce,
+    announce_end,
+    announce_refusal,
     wait_reset,
 )
+from schemas.codec import FormatTooNew
 from schemas.engine.assignment import Assignment
+from schemas.engine.events import AlertRaised
 from schemas.engine.journal import SymbolEntry
 from schemas.grid.view import NotQuoting
 from schemas.subjects import Stream
@@ -76,7 +80,7 @@ class SymbolRunner:
         if isinstance(cause, Fenced):
             self.problem = "another engine took over"
             self._log.error("fenced", detail=str(cause))
-        else:
+        elif not isinstance(cause, FormatTooNew):
             self.problem = repr(cause)
             self._log.error("symbol_failed", detail=self.problem, exception=cause)
 
@@ -102,8 +106,12 @@ class SymbolRunner:
                 self._actor = None
                 self._assign(Assignment.RUNNING)
                 self._actor = await Actor.start(context._replace(remembered=self._record))
+                self.problem = None
                 await self._actor.run()
                 return True
+        except FormatTooNew as error:
+            await self._refuse(error)
+            raise
         except Exception as error:
             if is_cancelling():
                 raise
@@ -116,6 +124,17 @@ class SymbolRunner:
         self._metrics.restarts.labels(self.entry.venue, self.entry.symbol).inc()
         await self._recover(cause)
         return False
+
+    async def _refuse(self, reason: FormatTooNew) -> None:
+        """Report that the journal needs a newer engine, once. The lease is released: a newer engine may take it."""
+        if self.problem == str(reason):
+            return
+        self.problem = str(reason)
+        self._log.error("format_too_new", detail=self.problem)
+        try:
+            await announce_refusal(self._bus, self.entry, reason)
+        except BusError as error:
+            self._log.warning("alert_not_published", detail=str(error))
 
     async def _deregister(self) -> None:
         self._log.info("removed", generation=self.entry.generation)
@@ -158,12 +177,15 @@ class SymbolRunner:
             detail = str(self.problem)
         self._log.error("quarantined", detail=detail)
         control_sequence: int | None = None
+        alert: AlertRaised | None = None
         while True:
             try:
                 if control_sequence is None:
                     control_sequence = await self._bus.last_sequence(Stream.CONTROL)
-                    await announce(self._bus, self.entry, ref, detail)
+                if alert is None:
+                    alert = await announce(self._bus, self.entry, ref, detail)
                 await wait_reset(self._bus, self.entry, control_sequence)
+                await announce_end(self._bus, alert)
                 break
             except BusError as error:
                 self._log.warning("quarantine_retry", detail=str(error))
@@ -175,7 +197,5 @@ class SymbolRunner:
 
     def _assign(self, assignment: Assignment) -> None:
         self.assignment = assignment
-        if assignment is Assignment.RUNNING:
-            self.problem = None
         is_quarantined = assignment is Assignment.QUARANTINED
         self._metrics.quarantined.labels(self.entry.venue, self.entry.symbol).set(is_quarantined)

@@ -36,6 +36,8 @@ from producers.market.symbol_changes import follow_symbol_changes
 from producers.retry import Outbox
 from producers.simulated.client.client import SimulatedVenue
 from schemas import subjects
+from schemas.codec import try_decode
+from schemas.engine.events import EngineHeartbeat
 from schemas.units import SECOND_NS, DurationNs, Symbol, VenueId
 from schemas.venue.instruments import Instrument
 
@@ -139,6 +141,8 @@ async def account(settings: Settings) -> None:
                 requests, bus = subjects.sweep(settings.venue), service.bus
                 unsubscribe = await bus.subscribe(requests, lambda m: publisher.on_sweep_message(m.data))
                 own.push_async_callback(unsubscribe)
+                intents = subjects.order_intents(settings.venue)
+                own.push_async_callback(await bus.subscribe(intents, publisher.traces.on_intent))
                 own.callback(bus.on_reconnect(publisher.request_sweep))
                 tasks.create_task(forever("stream", publisher.follow()), name="stream")
                 tasks.create_task(forever("sweep", publisher.run_sweeps(interval_s)), name="sweep")
@@ -205,7 +209,11 @@ async def _lease_provider(stack: AsyncExitStack, bus: Bus, settings: Settings, r
 async def _heartbeat(stack: AsyncExitStack, bus: Bus, settings: Settings, symbol: Symbol) -> HeartbeatMonitor:
     monitor = HeartbeatMonitor(0 if settings.lock_step else settings.silent_after_s)
     subject = subjects.heartbeat(settings.venue, symbol)
-    stack.push_async_callback(await bus.subscribe(subject, lambda _: monitor.on_heartbeat()))
+    stack.push_async_callback(
+        await bus.subscribe(
+            subject, lambda sent: monitor.on_heartbeat(try_decode(sent.data, EngineHeartbeat))
+        )
+    )
     return monitor
 
 

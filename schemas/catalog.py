@@ -16,7 +16,16 @@ import msgspec
 
 from schemas import subjects
 from schemas.engine.control import Command, CommandResult
-from schemas.engine.events import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
+from schemas.engine.events import (
+    AlertRaised,
+    DecisionMade,
+    EngineHeartbeat,
+    Fill,
+    PositionCorrected,
+    QuotingChanged,
+    Reconciled,
+    RiskChanged,
+)
 from schemas.engine.journal import Step, SymbolEntry
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
 from schemas.engine.portfolio_journal import PortfolioStep
@@ -122,13 +131,17 @@ CHANNELS = (
     Channel(subjects.fill, {Fill: Delivery.ONCE}),
     Channel(subjects.risk, {RiskChanged: Delivery.ONCE}),
     Channel(subjects.reconciliation, {Reconciled: Delivery.ONCE}),
+    Channel(subjects.correction, {PositionCorrected: Delivery.ONCE}),
+    Channel(subjects.quoting, {QuotingChanged: Delivery.ONCE}),
+    Channel(subjects.earlier_alert, {AlertRaised: Delivery.ONCE}),
+    # ALERTS
     Channel(subjects.alert, {AlertRaised: Delivery.ONCE}),
     # CONTROL
     Channel(subjects.command, {Command: Delivery.ONCE}),
     Channel(subjects.command_result, {CommandResult: Delivery.ONCE}),
     # Core subjects, stored in no stream
     Channel(subjects.sweep, {SweepRequest: Delivery.CORE}),
-    Channel(subjects.heartbeat, {}),
+    Channel(subjects.heartbeat, {EngineHeartbeat: Delivery.CORE}),
     # Buckets; the messages of `lease` are those of `bus.coordination.membership`
     Channel(subjects.registry_key, {Instrument: Delivery.FENCED}, bucket="instruments"),
     Channel(subjects.registry_key, {SymbolEntry: Delivery.FENCED}, bucket="symbols"),

@@ -4,12 +4,21 @@ Example:
     {"type":"ClockRead","venue":"sim","time":1700000000000000000,"received_time":1700000000000000005}
 """
 
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import msgspec
 
 from schemas.engine.control import Command, CommandResult
-from schemas.engine.events import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
+from schemas.engine.events import (
+    AlertRaised,
+    DecisionMade,
+    EngineHeartbeat,
+    Fill,
+    PositionCorrected,
+    QuotingChanged,
+    Reconciled,
+    RiskChanged,
+)
 from schemas.engine.journal import (
     CommandReceived,
     EngineStarted,
@@ -22,6 +31,7 @@ from schemas.engine.journal import (
 )
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
+from schemas.formats import STATE_VERSION, VIEW_VERSION
 from schemas.grid.view import GridView
 from schemas.venue.account import Balance, OpenOrders, Position, SweepRequest
 from schemas.venue.instruments import Instrument
@@ -48,7 +58,9 @@ Event = (
     | DecisionMade
     | Fill
     | RiskChanged
+    | QuotingChanged
     | Reconciled
+    | PositionCorrected
     | AlertRaised
     | Command
     | CommandResult
@@ -68,6 +80,7 @@ Event = (
     | ResyncRequired
     | SweepRequest
     | OrderRequest
+    | EngineHeartbeat
 )
 """Every type of event that is stored or published on the bus."""
 
@@ -79,8 +92,59 @@ _encoder = msgspec.json.Encoder(decimal_format="string")
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
+_READABLE: dict[type[msgspec.Struct], tuple[str, int]] = {
+    Step: ("step", STATE_VERSION),
+    PortfolioStep: ("portfolio step", STATE_VERSION),
+    GridView: ("grid", VIEW_VERSION),
+}
+"""Events with a `minimum_reader`: what they are called, and the newest format that this program reads."""
+
+_KINDS: dict[str, type[msgspec.Struct]] = {kind.__name__: kind for kind in get_args(Event)}
+
+
 class UndecodableError(ValueError):
     """The message is not a known event, or not of the expected type. Callers skip it, and normally log it."""
+
+
+class UnknownKind(UndecodableError):
+    """The message is an event of a type that this program does not know: a newer version wrote it.
+
+    A reader whose state does not depend on it skips it; any other must not continue.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            f"a newer version wrote this message of the unknown type {kind}: update this program"
+        )
+        self.kind = kind
+
+
+class FormatTooNew(UndecodableError):
+    """The event needs a newer program. Readers of its state stop: an earlier event must not take its place."""
+
+    def __init__(self, name: str, event: "_Versioned", known: int) -> None:
+        super().__init__(
+            f"this {name} of {f'{event.venue} {event.symbol}'.strip()} was written by a newer version (format "
+            f"{event.minimum_reader}; this program reads up to {known}): update this program before it runs here"
+        )
+        self.step = event.step
+        self.epoch = event.epoch
+
+
+class _Tagged(msgspec.Struct, frozen=True):
+    type: str
+
+
+class _Versioned(msgspec.Struct, frozen=True):
+    venue: str
+    step: int
+    symbol: str = ""
+    epoch: int = 0
+    minimum_reader: int = 1
+
+
+_tag_decoder = msgspec.json.Decoder(_Tagged)
+_version_decoder = msgspec.json.Decoder(_Versioned)
 
 
 def encode(event: msgspec.Struct) -> bytes:
@@ -91,18 +155,54 @@ def encode(event: msgspec.Struct) -> bytes:
 def decode(data: bytes) -> Event:
     """Return the event in a JSON body.
 
-    Raises: UndecodableError when it is not JSON, its type is unknown, or a required field is missing.
+    Raises: FormatTooNew when it needs a newer program; UnknownKind when its type is unknown; another UndecodableError when
+    it is not JSON, or a required field is missing.
     """
     try:
-        return _decoder.decode(data)
+        event = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise UndecodableError(f"{error}: {data[:120]!r}") from error
+        raise _newer(data) or UndecodableError(f"{error}: {data[:120]!r}") from error
+    if (
+        isinstance(event, Step | PortfolioStep | GridView)
+        and event.minimum_reader > _READABLE[type(event)][1]
+    ):
+        raise _newer(data) or AssertionError("a decoded event has the fields of `_Versioned`")
+    return event
+
+
+def decode_header(data: bytes, decoder: msgspec.json.Decoder[E]) -> E:
+    """Return the part of a step, or of another record with `minimum_reader`, that a decoder of its own reads.
+
+    Raises: FormatTooNew when the record needs a newer program; UndecodableError when it does not decode.
+    """
+    try:
+        header = decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise _newer(data) or UndecodableError(f"{error}: {data[:120]!r}") from error
+    if (newer := _newer(data)) is not None:
+        raise newer
+    return header
+
+
+def _newer(data: bytes) -> UndecodableError | None:
+    """Return the error of a newer version's message; None when this program ought to read it."""
+    try:
+        tag = _tag_decoder.decode(data).type
+        if tag not in _KINDS:
+            return UnknownKind(tag)
+        if _KINDS[tag] not in _READABLE:
+            return None
+        event = _version_decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    name, known = _READABLE[_KINDS[tag]]
+    return FormatTooNew(name, event, known) if event.minimum_reader > known else None
 
 
 def decode_as(data: bytes, kind: type[E]) -> E:
     """Return the event in a JSON body, which must be of type `kind`.
 
-    Raises: UndecodableError when it is not.
+    Raises: as `decode`, also UndecodableError when it is of another type.
     """
     event = decode(data)
     if not isinstance(event, kind):
@@ -111,7 +211,7 @@ def decode_as(data: bytes, kind: type[E]) -> E:
 
 
 def try_decode(data: bytes, kind: type[E]) -> E | None:
-    """Return the event in a JSON body, or None when it is not of type `kind`."""
+    """Return the event in a JSON body, or None when it is not of type `kind` or needs a newer program."""
     try:
         return decode_as(data, kind)
     except UndecodableError:

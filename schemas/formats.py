@@ -13,6 +13,8 @@ STATE_VERSION: Final = 2
 """The version of the state in the steps that this program writes. Version 1 had no such field."""
 MINIMUM_READER: Final = 2
 """The oldest state version that a program must know to read these steps."""
+VIEW_VERSION: Final = 1
+"""The version of the grids for viewers (`GridView`) that this program reads."""
 
 TRADE_OVERLAP_NS: Final[DurationNs] = 60 * SECOND_NS
 """How far behind the mark of booked trades a sweep starts, and for how long the ids of booked trades are kept: longer than a

@@ -4,6 +4,7 @@
     market.sim.BTC-USDT_USDT.candle.1m  the detail may have several tokens
     market.sim.clock                    kind.venue.detail, for a whole venue
     control.sim._all.pause              addressed to all symbols of a venue
+    alert.sim.BTC-USDT_USDT             kind.venue.symbol
 
 A symbol is one token. `/` is escaped as `-`, `:` as `_`, and every other byte outside `[A-Za-z0-9]` as `=` and two hex
 digits, so the escaping is reversible: `BTC/USDT:USDT` is `BTC-USDT_USDT`, `A-B/C` is `A=2DB-C`.
@@ -28,6 +29,7 @@ class Stream(StrEnum):
     ACCOUNT = "ACCOUNT"
     JOURNAL = "JOURNAL"
     ENGINE = "ENGINE"
+    ALERTS = "ALERTS"
     CONTROL = "CONTROL"
 
 
@@ -38,12 +40,13 @@ class Subject(NamedTuple):
     venue: VenueId
     symbol: Symbol | None
     detail: str
-    """The remaining tokens: `ticker`, `candle.1m`, `report`, `balance.USDT`."""
+    """The remaining tokens: `ticker`, `candle.1m`, `report`, `balance.USDT`; empty for an alert."""
 
 
 _UNESCAPED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 _TO_TOKEN = {ord("/"): "-", ord(":"): "_"}
 _FROM_TOKEN = {"-": "/", "_": ":"}
+_ALERT = "alert"
 _VENUE_WIDE = frozenset({("market", "clock"), ("account", "balance")})
 
 
@@ -98,7 +101,7 @@ def parse(text: str) -> Subject:
     kind, venue, *rest = tokens
     if (kind, rest[0]) in _VENUE_WIDE:
         return Subject(kind, VenueId(venue), None, ".".join(rest))
-    if len(rest) < 2:
+    if len(rest) < 2 and kind != _ALERT:
         raise ValueError(f"not a subject of this system (kind.venue.symbol.detail): {text!r}")
     symbol = rest[0] if rest[0] == ALL else unescape(rest[0])
     return Subject(kind, VenueId(venue), Symbol(symbol), ".".join(rest[1:]))
@@ -139,6 +142,11 @@ def closed_candle(venue: VenueId, symbol: Symbol, interval: str) -> str:
 
 def order_intent(venue: VenueId, symbol: Symbol) -> str:
     return subject("order", venue, symbol, "intent")
+
+
+def order_intents(venue: VenueId) -> str:
+    """Return the wildcard for the intents of all symbols of a venue."""
+    return f"order.{_venue_token(venue)}.*.intent"
 
 
 def order_report(venue: VenueId, symbol: Symbol) -> str:
@@ -249,8 +257,25 @@ def reconciliation(venue: VenueId, symbol: Symbol) -> str:
     return subject("engine", venue, symbol, "reconciliation")
 
 
-def alert(venue: VenueId, symbol: Symbol) -> str:
+def correction(venue: VenueId, symbol: Symbol) -> str:
+    return subject("engine", venue, symbol, "correction")
+
+
+def quoting(venue: VenueId, symbol: Symbol) -> str:
+    return subject("engine", venue, symbol, "quoting")
+
+
+def earlier_alert(venue: VenueId, symbol: Symbol) -> str:
+    """Return the subject of alerts in version 1. It is still read, and no longer written."""
     return subject("engine", venue, symbol, "alert")
+
+
+# ALERTS: `alert.V.S`
+
+
+def alert(venue: VenueId, symbol: Symbol) -> str:
+    """Return the subject of the alerts of all parts about a symbol, or about a whole venue (`_all`)."""
+    return f"{_ALERT}.{_venue_token(venue)}.{symbol if symbol == ALL else escape(symbol)}"
 
 
 # CONTROL: `control.V.S.COMMAND`

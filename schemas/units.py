@@ -27,6 +27,13 @@ TimeNs: TypeAlias = int
 DurationNs: TypeAlias = int
 """A length of time in nanoseconds."""
 
+Figures: TypeAlias = dict[str, str]
+"""Named figures behind an event: `{"drawdown": "41.2", "limit": "40", "stale_s": "12.5"}`.
+
+Decimals are written out. Prices and money are in quote currency, counts have no unit; a name with another unit ends in it:
+`_base`, `_s`, `_ms`, `_ratio`.
+"""
+
 VenueId = NewType("VenueId", str)
 """`sim`, `paper-<venue>`, or the ccxt id of an exchange."""
 

@@ -3,7 +3,7 @@
 from decimal import Decimal as D  # noqa: N817 - a hundred literals read better
 
 from schemas.engine.control import Command, CommandName, CommandOutcome, CommandResult
-from schemas.engine.events import Fill
+from schemas.engine.events import CorrectedSlot, Fill, PositionCorrected
 from schemas.engine.journal import Step, StreamOffset, SymbolEntry
 from schemas.engine.portfolio import PortfolioLimits, PortfolioSettings, SymbolExposure
 from schemas.grid.settings import GridMode, GridSettings
@@ -101,6 +101,22 @@ FILL = Fill(
     grid_profit=D(0),
     position=D("0.0016"),
     is_maker=True,
+    step=3,
+    time=TIME,
+)
+CORRECTION = PositionCorrected(
+    venue=SIM,
+    symbol=BTC,
+    quantity=D("-0.0016"),
+    price=D("57000.5"),
+    cost=D("-91.2008"),
+    fee=D("0.0456"),
+    grid_profit=D("-4.67212164"),
+    position=D(0),
+    reason="liquidated",
+    operator="ann",
+    slots=(CorrectedSlot(level=-2, quantity=D("-0.0016")),),
+    trade_ids=(TradeId("liquidation"),),
     step=3,
     time=TIME,
 )

@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 
 from bus.client.headers import parse_headers
 from bus.client.message import Received
+from bus.client.trace_context import traceparent_to_store
 from bus.errors import (
     ID_IN_PROCESS_CODES,
     STREAM_NOT_FOUND,
@@ -22,6 +23,7 @@ from bus.errors import (
     StreamGone,
     rejection,
 )
+from schemas.traceparent import TRACEPARENT
 
 T = TypeVar("T")
 
@@ -231,7 +233,7 @@ def store_headers(
     expect_subject: str | None,
     more: Mapping[str, str] | None,
 ) -> Mapping[str, str]:
-    """Return the headers of an event to be stored."""
+    """Return the headers of an event to be stored now, in the current trace context."""
     headers = {"content-type": "application/json", "schema": _schema(type(event))}
     if message_id is not None:
         headers["Nats-Msg-Id"] = message_id
@@ -240,6 +242,8 @@ def store_headers(
     if expect_subject is not None:
         assert expect_last is not None, "expect_subject needs the sequence to expect"
         headers["Nats-Expected-Last-Subject-Sequence-Subject"] = expect_subject
+    if traceparent := traceparent_to_store(message_id):
+        headers[TRACEPARENT] = traceparent
     if more:
         headers.update(more)
     return headers

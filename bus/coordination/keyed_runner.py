@@ -76,8 +76,10 @@ class KeyedRunner:
         while not is_finished:
             try:
                 await self._leases.run_while_held(key, hold)
-            except Exception as error:  # noqa: BLE001 - the outermost edge of the work: its failure ends no other
+            except Exception as error:
                 on_failure(root_cause(error))
+                if is_cancelling():  # it failed at the moment of the cancellation, which it replaced
+                    raise asyncio.CancelledError from error
                 if clock() - started > HEALTHY_S:
                     backoff.reset()
                 await backoff.wait()

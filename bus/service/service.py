@@ -19,6 +19,7 @@ from bus.errors import BusError
 from bus.log import Logger, get_logger
 from bus.metrics import CONTENT_TYPE, CollectorRegistry, exposition
 from bus.service.http import Reply, serve
+from bus.streams.decoding import unknown_kinds
 from bus.streams.provision import provision
 
 JSON = "application/json"
@@ -42,7 +43,7 @@ class Service:
         """Whether the bus is connected and provisioned."""
         self._reports: dict[str, Report] = {}
         self._started = time.monotonic()
-        for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
+        for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR, unknown_kinds):
             self.registry.register(collector)
 
     def report(self, component: str, report: Report) -> None:

@@ -98,7 +98,7 @@ async def newest(
 ) -> Newest[E] | None:
     """Return the newest decodable record of a journal: `last`, or an earlier one when `last` is invalid.
 
-    Raises: StreamGone.
+    Raises: StreamGone; FormatTooNew when a record needs a newer program: an earlier one must not take its place.
     """
     if last is None:
         return None

@@ -82,6 +82,7 @@ STREAMS = (
     _stream(
         Stream.ENGINE, "engine", "Events of the engine: decisions, fills, risks, alerts", max_age_ns=YEAR_NS
     ),
+    _stream(Stream.ALERTS, "alert", "Alerts for operators, from all parts", max_age_ns=YEAR_NS),
     _stream(Stream.CONTROL, "control", "Commands and their results", max_age_ns=YEAR_NS),
 )
 

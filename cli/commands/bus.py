@@ -10,7 +10,7 @@ from cli.background import run_main
 from cli.errors import CommandError
 from cli.stack import backup
 from cli.stack.connection import DEFAULT_PORT
-from cli.stack.data_dir import default_data_dir
+from cli.stack.data_dir import DATA_FORMAT, DataDir, default_data_dir
 
 DESCRIPTION = (
     "Run the embedded bus (nats-server with JetStream) in the foreground; or back up its streams and buckets into a "
@@ -50,10 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the bus until it is interrupted, or back it up, or restore it.
 
-    Raises: CommandError.
+    Raises: CommandError, also when this program cannot use the format of the data directory.
     """
     if options.action is None:
-        return run_main(lambda: serve(options.data_dir or default_data_dir(), options.port, options.host))
+        data = DataDir(options.data_dir or default_data_dir())
+        if data.format() is None:
+            data.write_format(DATA_FORMAT)
+        data.check_format()
+        return run_main(lambda: serve(data.root, options.port, options.host))
     if options.directory is None:
         raise CommandError(f"bus {options.action}: name the directory of the backup")
     where = backup.BusPlace(options.bus_url, options.data_dir)

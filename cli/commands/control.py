@@ -35,7 +35,8 @@ SUMMARIES = {
     "flatten": "cancel the grid's orders, close the position, then stay stopped",
     "trip": "open the circuit breaker",
     "reset": "close the circuit breaker",
-    "reconcile": "compare with the venue now and print the findings (--dry-run: change nothing)",
+    "reconcile": "compare with the venue now and print the findings (--dry-run: change nothing; --accept QUANTITY: "
+    "take over its position)",
     "add": "start trading a symbol (--settings FILE, --set NAME=VALUE)",
     "remove": "stop trading a symbol; refused while it has a position, unless --keep-position",
     "set": "change settings of a running symbol (--set NAME=VALUE)",
@@ -45,6 +46,7 @@ OPTION_COMMANDS = {
     "settings": ("add",),
     "dry_run": ("reconcile",),
     "keep_position": ("remove",),
+    "accept": ("reconcile",),
 }
 """Options that only some commands accept."""
 IGNORED_KEYS = ("venue", "symbol", "generation")
@@ -89,6 +91,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="YAML file with settings, like one entry under `symbols` of a configuration",
     )
     parser.add_argument("--dry-run", action="store_true", help="reconcile: report only, change nothing")
+    parser.add_argument(
+        "--accept",
+        type=arguments.signed_quantity,
+        metavar="QUANTITY",
+        help="reconcile: book the difference, if the venue's position is this one (on spot: if the account has as much); "
+        "needs --reason",
+    )
     parser.add_argument("--keep-position", action="store_true", help="remove: leave the position open")
     parser.add_argument(
         "--expires",
@@ -133,7 +142,11 @@ def command_from(options: argparse.Namespace) -> Command:
         settings = read_symbol_settings(options.symbol, options.settings, changes)
         return msgspec.structs.replace(command, settings=settings)
     return msgspec.structs.replace(
-        command, changes=changes, dry_run=options.dry_run, keep_position=options.keep_position
+        command,
+        changes=changes,
+        dry_run=options.dry_run,
+        keep_position=options.keep_position,
+        accept=options.accept,
     )
 
 
@@ -232,10 +245,16 @@ def _readable(key: str) -> str:
 
 def _check_options(options: argparse.Namespace) -> None:
     for option, commands in OPTION_COMMANDS.items():
-        if getattr(options, option) and options.command not in commands:
+        value = getattr(options, option)
+        is_given = value is not None and value is not False and value != []  # an accepted position may be 0
+        if is_given and options.command not in commands:
             raise CommandError(
                 f"--{option.replace('_', '-')} is an option of {' and '.join(commands)}, not of {options.command}"
             )
+    if options.accept is not None and not options.reason.strip():
+        raise CommandError("--accept needs a reason: --reason 'liquidated at 10:32'")
+    if options.accept is not None and options.symbol == ALL:
+        raise CommandError("--accept needs one symbol, not _all")
     if options.command == "set" and not options.set:
         raise CommandError("set needs at least one change: --set 'order_amount=40 USDT'")
     if options.command == "add" and not (options.set or options.settings):

@@ -74,7 +74,7 @@ async def play(stack: Stack, entry: SymbolEntry, console: Console) -> bool:
     state = digest.state
     if state is None:
         raise CommandError("the recording ended before the engine committed a step: see the engine's log")
-    found = differences(state, fills, records)
+    found = differences(state, fills, records, digest.corrections)
     console.print(summary(digest, state, fills, asyncio.get_running_loop().time() - started_s))
     console.print(comparison(records, entry, found))
     return not found

@@ -14,15 +14,27 @@ from bus import Bus, last_per_subject
 from cli import parser as arguments
 from cli.background import run_main
 from cli.console import table
+from cli.inspect.alerts import recent_alerts
 from cli.inspect.assignments import SymbolAssignment, engine_label, fetch_assignments
 from cli.inspect.discovery import DiscoveredService, discover
 from cli.stack.connection import bus_url, connect_to_bus
-from schemas.codec import try_decode
+from schemas.codec import FormatTooNew, UndecodableError, decode_as
+from schemas.engine.events import AlertRaised
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.reasons import explain
 from schemas.grid.view import GridView, NotQuoting
-from schemas.subjects import ALL, Stream, registry_key
-from schemas.venue.fees import before_fees
+from schemas.subjects import (
+    ALL,
+    Stream,
+    escape,
+    registry_key,
+)
+from schemas.units import (
+    SECOND_NS,
+)
+from schemas.venue.fees import (
+    before_fees,
+)
 
 E = TypeVar("E", bound=msgspec.Struct)
 
@@ -61,6 +73,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The state of each symbol in each engine and gateway that answered."""
     limits: tuple[PortfolioLimits, ...] = ()
     """Limits over all symbols, for each venue."""
+    alerts: tuple[AlertRaised, ...] = ()
+    """The newest alerts of the last day that have not ended, oldest first."""
+    problems: tuple[str, ...] = ()
+    """Symbols whose state needs a newer program."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,10 +104,11 @@ async def status(url: str, *, as_json: bool) -> int:
 
 async def collect(bus: Bus) -> Status:
     """Query the bus and the HTTP endpoints of all parts."""
-    services, grids, limits = await asyncio.gather(
+    services, (grids, problems), (limits, _), alerts = await asyncio.gather(
         discover(bus),
         last_events(bus, "journal.*.*.grid", GridView),
         last_events(bus, f"journal.*.{ALL}.limits", PortfolioLimits),
+        recent_alerts(bus),
     )
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=HTTP_TIMEOUT_S)) as session:
         parts = await asyncio.gather(*(_part_status(service, session) for service in services))
@@ -104,14 +121,26 @@ async def collect(bus: Bus) -> Status:
         grids=tuple(sorted(grids, key=lambda grid: (grid.venue, grid.symbol))),
         standings=tuple(assignment for of_part in assignments for assignment in of_part),
         limits=tuple(limits),
+        alerts=tuple(alerts),
+        problems=tuple(problems),
     )
 
 
-async def last_events(bus: Bus, subject: str, event_type: type[E]) -> list[E]:
-    """Return the last event of each matching subject of JOURNAL; those that cannot be decoded are skipped."""
-    stored = await last_per_subject(bus, Stream.JOURNAL, (subject,))
-    events = [try_decode(received.data, event_type) for received in stored]
-    return [event for event in events if event is not None]
+async def last_events(bus: Bus, subject: str, event_type: type[E]) -> tuple[list[E], list[str]]:
+    """Return the last event of each matching subject of JOURNAL, and a sentence for each that needs a newer program.
+
+    Other events that cannot be decoded are skipped.
+    """
+    events: list[E] = []
+    problems: list[str] = []
+    for received in await last_per_subject(bus, Stream.JOURNAL, (subject,)):
+        try:
+            events.append(decode_as(received.data, event_type))
+        except FormatTooNew as error:
+            problems.append(str(error))
+        except UndecodableError:
+            continue
+    return events, problems
 
 
 def report(found: Status) -> str:
@@ -128,10 +157,21 @@ def report(found: Status) -> str:
         lines.append(grids_table(found.grids, found.standings))
         lines += [""] * any(grid.not_quoting for grid in found.grids)
         lines += [not_quoting_line(grid, grid.not_quoting) for grid in found.grids if grid.not_quoting]
-    else:
+        lines += [position_line(grid) for grid in found.grids if grid.venue_position is not None]
+    elif not found.problems:
         lines.append("no symbol has a grid yet")
+    lines += found.problems
     lines += [limits_line(each) for each in found.limits if each.max_exposure or each.reason]
+    if found.alerts:
+        lines += ["", "alerts of the last day:", *map(alert_line, found.alerts)]
     return "\n".join(lines)
+
+
+def alert_line(alert: AlertRaised) -> str:
+    """Return time, severity, symbol, code and text of an alert in one line."""
+    clock = datetime.fromtimestamp(alert.time / SECOND_NS, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    code = alert.code.replace("_", " ")
+    return f"  {clock} {alert.severity:<8} {alert.venue} {alert.symbol}: {code}: {alert.detail}"
 
 
 def limits_line(limits: PortfolioLimits) -> str:
@@ -173,6 +213,16 @@ def not_quoting_line(grid: GridView, reason: NotQuoting) -> str:
     """Return why a grid is not quoting and what resolves it, in one line."""
     sentence, remedy = explain(reason, grid.not_quoting_detail)
     return f"{grid.symbol}: {sentence} {remedy}"
+
+
+def position_line(grid: GridView) -> str:
+    """Return the position at the venue, which differs from the books, and the command that accepts it."""
+    foreign = f" and {grid.foreign_position} foreign" if grid.foreign_position else ""
+    return (
+        f"{grid.symbol}: the venue has {grid.venue_position}, the books hold {grid.position}{foreign}. To book the "
+        f"difference: opensqt control reconcile {grid.venue} {escape(grid.symbol)} --accept {grid.venue_position} "
+        "--reason '...'"
+    )
 
 
 def money(value: Decimal) -> str:

@@ -9,7 +9,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from bus import Bus, FromTime, LastPerSubject, Message, OffsetLost, StreamGone, read
+from bus import Bus, FromTime, LastPerSubject, Message, OffsetLost, Received, StreamGone, read
 from cli import parser as arguments
 from cli.background import run_main
 from cli.errors import CommandError
@@ -28,6 +28,7 @@ STREAM_OF = {
     "account": Stream.ACCOUNT,
     "journal": Stream.JOURNAL,
     "engine": Stream.ENGINE,
+    "alert": Stream.ALERTS,
     "control": Stream.CONTROL,
 }
 """The stream of a subject, by the subject's first token."""
@@ -38,14 +39,18 @@ class TapOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     subject: str
     raw: bool = False
+    headers: bool = False
     since: DurationNs | None = None
     last: bool = False
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Define SUBJECT, --raw, --since and --last, and how to find the bus."""
+    """Define SUBJECT, --raw, --headers, --since and --last, and how to find the bus."""
     parser.add_argument("subject", metavar="SUBJECT", help="such as 'engine.>' or 'market.sim.*.ticker'")
     parser.add_argument("--raw", action="store_true", help="print the messages unchanged, as JSON")
+    parser.add_argument(
+        "--headers", action="store_true", help="print the headers below each message, such as its trace"
+    )
     start = parser.add_mutually_exclusive_group()
     start.add_argument(
         "--since",
@@ -59,7 +64,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print messages until interrupted."""
-    tap_options = TapOptions(subject=options.subject, raw=options.raw, since=options.since, last=options.last)
+    tap_options = TapOptions(
+        subject=options.subject,
+        raw=options.raw,
+        headers=options.headers,
+        since=options.since,
+        last=options.last,
+    )
     url = bus_url(options.bus_url, options.data_dir)
     return run_main(lambda: tap(url, tap_options), is_quiet=True)
 
@@ -89,7 +100,7 @@ async def _print_new(bus: Bus, options: TapOptions) -> None:
     try:
         while True:
             message, time_ns = await messages.get()
-            _print_message(options, message.subject, message.data, time_ns)
+            _print_message(options, message, time_ns)
     finally:
         await unsubscribe()
 
@@ -104,14 +115,16 @@ async def _print_stored(bus: Bus, options: TapOptions) -> None:
         async with aclosing(read(bus, stream, [options.subject], start)) as batches:
             async for batch in batches:
                 for received in batch.messages:
-                    _print_message(options, received.subject, received.data, received.time_ns)
+                    _print_message(options, received, received.time_ns)
     except (OffsetLost, StreamGone) as error:
         raise CommandError(f"the stream {stream} cannot be read: {error}") from error
 
 
-def _print_message(options: TapOptions, subject: str, data: bytes, time_ns: int) -> None:
+def _print_message(options: TapOptions, message: Message | Received, time_ns: int) -> None:
     if options.raw:
-        text = f"{subject} {data.decode('utf-8', 'backslashreplace')}"
+        text = f"{message.subject} {message.data.decode('utf-8', 'backslashreplace')}"
     else:
-        text = event_line(subject, data, time_ns, is_coloured=sys.stdout.isatty())
+        text = event_line(message.subject, message.data, time_ns, is_coloured=sys.stdout.isatty())
+    if options.headers:
+        text += "".join(f"\n    {name}: {value}" for name, value in message.headers.items())
     print(text, flush=True)

@@ -20,8 +20,9 @@ from cli.commands.replay import play
 from cli.config.file import DEFAULT_FILE, Configuration, load
 from cli.console import Console
 from cli.errors import CommandError
+from cli.stack.alert_watch import AlertWatch
 from cli.stack.connection import DEFAULT_PORT
-from cli.stack.data_dir import DataDir, RunRecord, default_data_dir, fresh_replay_dir
+from cli.stack.data_dir import DATA_FORMAT, DataDir, RunRecord, default_data_dir, fresh_replay_dir
 from cli.stack.log_watch import LogFollower, LogWatch
 from cli.stack.ports import ChosenPort, choose
 from cli.stack.readiness import PARTS, until_ready
@@ -147,7 +148,7 @@ async def up(options: UpOptions) -> int:
     http = _choose_port("--http-port", options.http_port, configuration.http.port, HTTP_PORT, pages)
     bus = _choose_port("--bus-port", options.bus_port, configuration.bus_port, DEFAULT_PORT)
     data = DataDir(_data_dir(options))
-    with data.hold(), log_to_file(data):
+    with data.hold() as earlier_format, log_to_file(data):
         settings = StackSettings(
             configuration,
             data,
@@ -159,6 +160,10 @@ async def up(options: UpOptions) -> int:
             share_port=options.share_port,
         )
         console.print(f"opensqt: {_title(configuration)}; data in {data.root}")
+        if earlier_format is not None:
+            console.print(
+                f"data format {earlier_format} is now {DATA_FORMAT}: earlier versions cannot use it"
+            )
         for name, chosen, default in (("page", http, HTTP_PORT), ("bus", bus, DEFAULT_PORT)):
             if not chosen.is_default:
                 console.print(f"port {default} is in use: the {name} uses port {chosen.port}")
@@ -177,7 +182,10 @@ async def _supervise(settings: StackSettings, options: UpOptions, console: Conso
     logs = [LogFollower(name, log_file(settings.data, name)) for name in names]
     async with run_stack(settings, console.print) as stack:
         settings.data.write(_record(settings, stack))
-        async with background_task(LogWatch(logs, console.print).run(), "log watch"):
+        async with (
+            background_task(LogWatch(logs, console.print).run(), "log watch"),
+            background_task(AlertWatch(stack.bus, console.print).run(), "alert watch"),
+        ):
             try:
                 is_success = await _until_end(stack, settings, options, console, started_s)
             finally:

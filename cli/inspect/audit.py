@@ -8,7 +8,7 @@ import msgspec
 
 from producers.simulated.matching.ledger import Holding, Wallet
 from producers.simulated.matching.orders import Order
-from schemas.engine.events import Fill
+from schemas.engine.events import Fill, PositionCorrected
 from schemas.grid.state import GridState, SlotOrder
 from schemas.units import ZERO, ClientOrderId, SignedQuantity, TradeId
 from schemas.venue.fees import fee_in_quote
@@ -27,12 +27,17 @@ class VenueRecords(msgspec.Struct, frozen=True, kw_only=True):
     fundings: tuple[Funding, ...] = ()
 
 
-def differences(state: GridState, fills: Iterable[Fill], records: VenueRecords) -> list[str]:
+def differences(
+    state: GridState,
+    fills: Iterable[Fill],
+    records: VenueRecords,
+    corrections: Iterable[PositionCorrected] = (),
+) -> list[str]:
     """Return the differences between the engine's accounts and the venue's records, one line each.
 
-    `state` is that of the last step, the engine's last committed decision; `fills` are all events of
-    `engine.VENUE.SYMBOL.fill`, repeated publications allowed. Only orders with an id of the grid's instance are the
-    engine's; other trades are considered in the venue's position alone.
+    `state` is that of the last step, the engine's last committed decision; `fills` and `corrections` are all events of
+    `engine.VENUE.SYMBOL.fill` and `.correction`, repeated publications allowed. Only orders with an id of the grid's
+    instance are the engine's; other trades are considered in the venue's position, and as what a correction explains.
     """
     ours = [
         trade
@@ -43,11 +48,15 @@ def differences(state: GridState, fills: Iterable[Fill], records: VenueRecords) 
     booked = list(
         {(fill.step, fill.trade_id): fill for fill in fills if fill.symbol == state.symbol}.values()
     )
+    corrected = [each for each in dict.fromkeys(corrections) if each.symbol == state.symbol]
+    explained = {trade_id for each in corrected for trade_id in each.trade_ids}
+    ours = [trade for trade in ours if trade.trade_id not in explained]
     found = [
         *_fills(ours, booked),
-        *_money(state, ours, booked),
+        *_corrections(corrected, booked, records),
+        *_money(state, ours, booked, corrected),
         *_funding(state, records),
-        *_position(state, ours, records),
+        *_position(state, ours, records, corrected),
         *_orders(state, records),
     ]
     return [f"{state.symbol}: {difference}" for difference in found]
@@ -67,18 +76,44 @@ def _fills(trades: Sequence[Trade], fills: Sequence[Fill]) -> list[str]:
     return found
 
 
+def _corrections(
+    corrections: Sequence[PositionCorrected], fills: Sequence[Fill], records: VenueRecords
+) -> list[str]:
+    filled = {fill.trade_id for fill in fills}
+    known = {trade.trade_id for trade in records.trades}
+    explained = [trade_id for each in corrections for trade_id in each.trade_ids]
+    found = [f"trade {each} is booked as a fill and in a correction" for each in explained if each in filled]
+    found += [
+        f"the venue has no trade {each}, which a correction explains"
+        for each in explained
+        if each not in known
+    ]
+    counts = Counter(explained)
+    return found + [
+        f"{count} corrections explain trade {each}" for each, count in counts.items() if count > 1
+    ]
+
+
 def _terms(event: Fill | Trade) -> tuple[str, str, Decimal, Decimal, Decimal, str]:
     return event.client_order_id, event.side, event.price, event.quantity, event.fee, event.fee_asset
 
 
-def _money(state: GridState, trades: Sequence[Trade], fills: Sequence[Fill]) -> list[str]:
+def _money(
+    state: GridState,
+    trades: Sequence[Trade],
+    fills: Sequence[Fill],
+    corrections: Sequence[PositionCorrected],
+) -> list[str]:
     accounts = state.accounts
     totals = {
         "cash": (
-            accounts.cash + accounts.adopted_cost,
+            accounts.cash + accounts.adopted_cost + sum((each.cost for each in corrections), ZERO),
             sum((-t.side.sign * t.quantity * t.price for t in trades), ZERO),
         ),
-        "fees": (accounts.fees, sum((fee_in_quote(t) or ZERO for t in trades), ZERO)),
+        "fees": (
+            accounts.fees - sum((each.fee for each in corrections), ZERO),
+            sum((fee_in_quote(t) or ZERO for t in trades), ZERO),
+        ),
         "volume": (accounts.volume, sum((t.quantity * t.price for t in trades), ZERO)),
     }
     found = [
@@ -95,9 +130,12 @@ def _money(state: GridState, trades: Sequence[Trade], fills: Sequence[Fill]) -> 
             f"fees in other assets are {_amounts(accounts.fees_other)} in the engine, "
             f"{_amounts(others)} according to the venue's trades"
         )
-    profit = sum((fill.grid_profit for fill in fills), ZERO)
+    profit = sum((each.grid_profit for each in fills), ZERO)
+    profit += sum((each.grid_profit for each in corrections), ZERO)
     if accounts.grid_profit != profit:
-        found.append(f"grid profit is {accounts.grid_profit} in the state, {profit} according to the fills")
+        found.append(
+            f"grid profit is {accounts.grid_profit} in the state, {profit} according to the fills and corrections"
+        )
     return found
 
 
@@ -115,30 +153,31 @@ def _funding(state: GridState, records: VenueRecords) -> list[str]:
     return [f"funding is {state.accounts.funding} in the engine, {theirs} according to the venue's payments"]
 
 
-def _position(state: GridState, trades: Sequence[Trade], records: VenueRecords) -> list[str]:
+def _position(
+    state: GridState,
+    trades: Sequence[Trade],
+    records: VenueRecords,
+    corrections: Sequence[PositionCorrected],
+) -> list[str]:
     position, adopted = state.accounts.position, state.accounts.adopted
+    corrected = sum((each.quantity for each in corrections), ZERO)
     by_trades = sum((trade.side.sign * trade.quantity for trade in trades), ZERO)
     by_slots = sum((slot.held for slot in state.slots.values()), ZERO)
     found = []
-    if position - adopted != by_trades:
+    if position - adopted - corrected != by_trades:
         share = f", {adopted} of it adopted" if adopted else ""
+        share += f", {corrected} of it corrected" if corrected else ""
         found.append(
             f"position is {position} in the engine{share}, {by_trades} according to the venue's trades"
         )
     if position != by_slots:
         found.append(f"position is {position} in the engine, {by_slots} according to the slots")
-    foreign = sum(
-        (
-            trade.side.sign * trade.quantity
-            for trade in records.trades
-            if trade.symbol == state.symbol
-            and not is_own_order_id(trade.client_order_id, state.instance, state.symbol)
-        ),
-        ZERO,
+    by_all_trades = sum(
+        (each.side.sign * each.quantity for each in records.trades if each.symbol == state.symbol), ZERO
     )
     venue_position = _venue_position(state, records)
-    if venue_position != by_trades + foreign:
-        found.append(f"the venue holds {venue_position}, the sum of its trades is {by_trades + foreign}")
+    if venue_position != by_all_trades:
+        found.append(f"the venue holds {venue_position}, the sum of its trades is {by_all_trades}")
     return found
 
 

@@ -11,8 +11,8 @@ import msgspec
 from bus import Bus, FromSequence, FromStart, Received, read
 from schemas import subjects
 from schemas.codec import encode
-from schemas.engine.events import Fill
-from schemas.engine.journal import SymbolEntry
+from schemas.engine.events import Fill, PositionCorrected
+from schemas.engine.journal import Notice, SymbolEntry
 from schemas.grid.state import GridState
 from schemas.subjects import Stream
 from schemas.units import TimeNs
@@ -36,9 +36,11 @@ class _RawStep(msgspec.Struct, frozen=True):
 _raw_steps = msgspec.json.Decoder(_RawStep)
 _states = msgspec.json.Decoder(GridState)
 _decisions = msgspec.json.Decoder(tuple[Decision, ...])
+_notices = msgspec.json.Decoder(tuple[Notice, ...])
 _NO_DECISIONS = b"[]"
 _SOURCE = re.compile(rb',"source":(?:null|"[a-z]+")')
 """The field `source` of a report or trade in JSON, see `schemas.venue.orders.ReportSource`."""
+_CORRECTION = PositionCorrected.__name__.encode()
 
 
 class JournalDigest:
@@ -50,6 +52,7 @@ class JournalDigest:
         decisions  [time, "place", level, side, price, quantity, post_only, reduce_only]
                    [time, "cancel", level, side]       level and side from the order id; queries are skipped
         fills      [time, level, side, price, quantity, fee in quote]      or the fee with its asset: "0.0005 BNB"
+                   [time, "correction", quantity, price, fee in quote]
 
     `steps_digest` covers causes, state, decisions, notices and fills of each step, so not epoch, offsets and
     `published_through`, nor the source of a report: which of gateway and private stream stores it first is a race. A claim,
@@ -59,6 +62,8 @@ class JournalDigest:
     def __init__(self) -> None:
         self.steps = 0
         self.fills = 0
+        self.corrections: list[PositionCorrected] = []
+        """Differences from the venue's position that were booked without a fill."""
         self.sequence = 0
         """JOURNAL sequence of the last message applied."""
         self.time: TimeNs = 0
@@ -92,6 +97,9 @@ class JournalDigest:
         for fill in step.fills:
             self._steps.update(encode(fill))
             self._fills.update(_json_line(fill_row(fill)))
+        for correction in _corrections(step):
+            self.corrections.append(correction)
+            self._fills.update(_json_line(correction_row(correction)))
 
     @property
     def state(self) -> GridState | None:
@@ -151,6 +159,23 @@ def fill_row(fill: Fill) -> tuple[object, ...]:
 def _fee_text(fill: Fill) -> str:
     value = fee_in_quote(fill)
     return f"{_plain(fill.fee)} {fill.fee_asset}" if value is None else _plain(value)
+
+
+def correction_row(correction: PositionCorrected) -> tuple[object, ...]:
+    """Return the row of a correction of the position in `fills_digest`."""
+    return (
+        correction.time,
+        "correction",
+        _plain(correction.quantity),
+        _plain(correction.price),
+        _plain(correction.fee),
+    )
+
+
+def _corrections(step: _RawStep) -> list[PositionCorrected]:
+    if _CORRECTION not in bytes(step.notices):
+        return []
+    return [each for each in _notices.decode(step.notices) if isinstance(each, PositionCorrected)]
 
 
 def _plain(number: Decimal) -> str:

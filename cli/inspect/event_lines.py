@@ -4,9 +4,18 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from cli.console import colour
-from schemas.codec import Event, UndecodableError, decode
+from schemas.codec import Event, FormatTooNew, UndecodableError, decode
 from schemas.engine.control import Command, CommandResult
-from schemas.engine.events import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
+from schemas.engine.events import (
+    AlertRaised,
+    DecisionMade,
+    EngineHeartbeat,
+    Fill,
+    PositionCorrected,
+    QuotingChanged,
+    Reconciled,
+    RiskChanged,
+)
 from schemas.engine.journal import (
     CommandReceived,
     EngineStarted,
@@ -19,9 +28,11 @@ from schemas.engine.journal import (
 )
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
+from schemas.grid.reasons import explain
 from schemas.grid.view import GridView
-from schemas.units import MILLISECOND_NS, Side
+from schemas.units import MILLISECOND_NS, Figures, Side
 from schemas.venue.account import Balance, OpenOrders, Position, SweepRequest
+from schemas.venue.decision_reasons import words
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
 from schemas.venue.orders import (
@@ -39,11 +50,19 @@ from schemas.venue.requests import OrderRequest
 
 DIM, RED, GREEN, YELLOW, BOLD = "2", "31", "32", "33", "1"
 MAX_RAW_CHARS = 200
-_HIGHLIGHTED = (RiskChanged, AlertRaised, CancelRejected, FeedChanged, Reconciled)
+_HIGHLIGHTED = (
+    RiskChanged,
+    QuotingChanged,
+    AlertRaised,
+    CancelRejected,
+    FeedChanged,
+    Reconciled,
+    PositionCorrected,
+)
 
 
 def event_line(subject: str, data: bytes, time_ns: int, *, is_coloured: bool) -> str:
-    """Return time, subject and event summary; data that is not an event is shown unchanged.
+    """Return time, subject and event summary; data that is not an event, or of an unknown type, is shown unchanged.
 
     `12:00:00.500 engine.sim.BTC-USDT_USDT.fill             buy  1 at 100, level -1, position 1`
     """
@@ -51,6 +70,8 @@ def event_line(subject: str, data: bytes, time_ns: int, *, is_coloured: bool) ->
     head = f"{colour(clock, DIM, is_enabled=is_coloured)} {colour(f'{subject:<40}', BOLD, is_enabled=is_coloured)}"
     try:
         event = decode(data)
+    except FormatTooNew as error:
+        return f"{head} {colour(str(error), YELLOW, is_enabled=is_coloured)}"
     except UndecodableError:
         return f"{head} {_raw(data)}"
     tint = _tint(event)
@@ -77,7 +98,16 @@ def summary(event: Event) -> str:
             | ResyncRequired()
         ):
             text = _cause(event)
-        case DecisionMade() | Fill() | RiskChanged() | Reconciled() | AlertRaised():
+        case (
+            DecisionMade()
+            | QuotingChanged()
+            | Fill()
+            | RiskChanged()
+            | Reconciled()
+            | PositionCorrected()
+            | AlertRaised()
+            | EngineHeartbeat()
+        ):
             text = _engine(event)
         case Command():
             text = f"{event.name}{_changes(event)} by {event.operator}{_because(event.reason)}"
@@ -209,7 +239,16 @@ def _cause(
             assert_never(event)
 
 
-def _engine(event: DecisionMade | Fill | RiskChanged | Reconciled | AlertRaised) -> str:
+def _engine(
+    event: DecisionMade
+    | Fill
+    | QuotingChanged
+    | RiskChanged
+    | Reconciled
+    | PositionCorrected
+    | AlertRaised
+    | EngineHeartbeat,
+) -> str:
     match event:
         case DecisionMade():
             return f"{_decision(event.decision)}  (step {event.step})"
@@ -219,30 +258,72 @@ def _engine(event: DecisionMade | Fill | RiskChanged | Reconciled | AlertRaised)
                 f"{event.side:<4} {event.quantity} at {event.price}, level {event.level}{profit}, "
                 f"position {event.position}"
             )
+        case QuotingChanged():
+            return _quoting(event)
+        case _:
+            return _notice(event)
+
+
+def _notice(event: RiskChanged | Reconciled | PositionCorrected | AlertRaised | EngineHeartbeat) -> str:
+    match event:
         case RiskChanged():
             change = "started" if event.active else "ended"
             return f"{event.severity} {event.reason} {change}{_because(event.details)}"
         case Reconciled():
             return f"{event.finding} {event.client_order_id}: {event.action}"
+        case PositionCorrected():
+            return _correction(event)
         case AlertRaised():
-            return f"{event.severity} {event.code}{_because(event.detail)}"
+            end = " (ended)" if event.ended else ""
+            return f"{event.severity} {event.code}{end}{_because(event.detail)}"
+        case EngineHeartbeat():
+            return f"{event.engine} is alive"
         case _:
             assert_never(event)
+
+
+def _correction(event: PositionCorrected) -> str:
+    trades = f", trades {' '.join(event.trade_ids)}" if event.trade_ids else ""
+    by = f" by {event.operator}" if event.operator else ""
+    return (
+        f"position corrected{by}: {event.quantity:+} at {event.price}{trades}, profit {event.grid_profit:+.4f}, "
+        f"position {event.position}{_because(event.reason)}"
+    )
 
 
 def _decision(decision: Decision) -> str:
     match decision:
         case PlaceOrder():
             verb = "close" if decision.reduce_only else "place"
-            return (
+            order = (
                 f"{verb} {decision.side:<4} {decision.quantity} at {decision.price}, level {decision.level}"
             )
+            return f"{order}{_reason(decision, '')}"
         case CancelOrder():
-            return f"cancel {decision.client_order_id}{_because(decision.reason)}"
+            return f"cancel {decision.client_order_id}{_reason(decision, decision.reason)}"
         case QueryOrder():
-            return f"query {decision.client_order_id}{_because(decision.reason)}"
+            return f"query {decision.client_order_id}{_reason(decision, decision.reason)}"
         case _:
             assert_never(decision)
+
+
+def _reason(decision: Decision, sentence: str) -> str:
+    """Return the reason in words with its figures; the sentence alone in a decision of version 1."""
+    text = sentence if decision.reason_code is None else words(decision.reason_code)
+    return f"{_because(text)}{_figures(decision.figures)}"
+
+
+def _figures(figures: Figures) -> str:
+    named = ", ".join(f"{name} {value}" for name, value in figures.items())
+    return f" ({named})" if named else ""
+
+
+def _quoting(event: QuotingChanged) -> str:
+    """Return a change of the reason: `not quoting: The circuit breaker is open: 3 losses. (was: quoting)`."""
+    before = "quoting" if event.previous is None else event.previous.value.replace("_", " ")
+    if event.reason is None:
+        return f"quoting (was: {before})"
+    return f"not quoting: {explain(event.reason, event.detail).sentence} (was: {before})"
 
 
 def _counts(decisions: tuple[Decision, ...]) -> str:
@@ -254,7 +335,8 @@ def _counts(decisions: tuple[Decision, ...]) -> str:
 
 
 def _changes(command: Command) -> str:
-    return "".join(f" {name}={value}" for name, value in command.changes.items())
+    accepted = "" if command.accept is None else f" accept={command.accept}"
+    return accepted + "".join(f" {name}={value}" for name, value in command.changes.items())
 
 
 def _because(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from bus.client.jetstream import store_headers
+from bus.client.trace_context import trace_context
 from bus.coordination.membership import Claim, Member, Membership
 from bus.streams.provision import wire_config
 from bus.streams.registry import OPERATION_HEADER, TTL_HEADER
@@ -16,6 +17,7 @@ from cli.schema.docstrings import field_docs, member_docs, one_line_doc
 from schemas.catalog import CHANNELS, Channel, Delivery
 from schemas.engine.control import CommandName
 from schemas.subjects import ALL
+from schemas.traceparent import TRACEPARENT, new_trace
 
 Json = dict[str, Any]
 
@@ -56,6 +58,7 @@ HEADERS: dict[str, str] = {
     "content-type": "The encoding of the body.",
     "schema": "The type of the message; equal to `type` in the body.",
     "Nats-Msg-Id": "An id derived from the event. The stream drops a message with the same id within two minutes.",
+    TRACEPARENT: "The trace of the message (W3C Trace Context): all that follows from one input belongs to the same one.",
     "Nats-Expected-Last-Subject-Sequence": "The sequence of the last message on the subject; the stream rejects the message "
     "if there is a newer one.",
     "Nats-Expected-Last-Subject-Sequence-Subject": "The subject of the expected sequence, if it is another one.",
@@ -172,7 +175,14 @@ def _headers(kind: type[msgspec.Struct], delivery: Delivery, more: Sequence[str]
     """Return the schema of the headers: the names that `store_headers` sets, and `more`."""
     is_once, is_fenced = delivery is Delivery.ONCE, delivery is Delivery.FENCED
     required = store_headers(_Sample(), "id" if is_once else None, 0 if is_fenced else None, None, None)
-    possible = store_headers(_Sample(), "id", 0, "subject", None) if is_fenced else required
+    with trace_context(new_trace("sample")):  # any message may be stored in one
+        possible = store_headers(
+            _Sample(),
+            "id" if is_once or is_fenced else None,
+            0 if is_fenced else None,
+            "subject" if is_fenced else None,
+            None,
+        )
     constants = {"content-type": required["content-type"], "schema": _tag(kind)}
     names = [*(name for name in possible if is_once or name != "Nats-Msg-Id"), *more]
     return {

@@ -21,6 +21,7 @@ CURSORS = {
         ("CANDLES", 6000),
         ("ORDERS", 1987),
         ("ENGINE", 1260),
+        ("ALERTS", 87),
         ("CONTROL", 56),
         ("JOURNAL", 4569),
     )
@@ -144,10 +145,12 @@ RISK_ALERT = market.RiskAlertData(
     market=MARKET,
     severity="HIGH",
     reason="feed_lost",
-    details="no tick for 5 s",
+    message="no tick for 5 s",
+    details={"price_age_s": "5.2", "limit_s": "5"},
     active=True,
     time=TIME_S,
     step=590,
+    incident="",
 )
 
 RISK_STATUS = market.RiskStatusData(
@@ -155,7 +158,27 @@ RISK_STATUS = market.RiskStatusData(
     venue=VENUE,
     market=MARKET,
     status="active",
-    active=(market.ActiveRisk(severity="HIGH", reason="feed_lost", details="no tick for 5 s", time=TIME_S),),
+    active=(
+        market.ActiveRisk(
+            severity="HIGH",
+            reason="feed_lost",
+            message=RISK_ALERT.message,
+            details=RISK_ALERT.details,
+            time=TIME_S,
+        ),
+    ),
+)
+
+QUOTING = market.QuotingData(
+    symbol=NAME,
+    venue=VENUE,
+    market=MARKET,
+    previous=None,
+    reason="feed_lost",
+    text="The market feed is stale or down.",
+    detail="",
+    time=TIME_S,
+    step=590,
 )
 
 RECONCILIATION = market.ReconciliationData(
@@ -167,6 +190,23 @@ RECONCILIATION = market.ReconciliationData(
     action="left alone",
     time=TIME_S,
     step=591,
+)
+
+CORRECTION = market.CorrectionData(
+    symbol=NAME,
+    venue=VENUE,
+    market=MARKET,
+    amount="-0.00069",
+    price="70103.5",
+    fee="0.24185707",
+    grid_profit="-1.77",
+    position="0",
+    reason="liquidated",
+    operator="alice",
+    trade_ids=("9107",),
+    time=TIME_S,
+    time_ms=TIME_S * 1000 + 250,
+    step=593,
 )
 
 CONTROL = market.ControlData(
@@ -247,6 +287,7 @@ SEQUENCES = {
     MessageType.TRADE_EVENT: "ORDERS:1986",
     MessageType.FILL: "ENGINE:1258",
     MessageType.RISK_ALERT: "ENGINE:1259",
+    MessageType.QUOTING: "ENGINE:1261",
     MessageType.RECONCILIATION: "ENGINE:1260",
     MessageType.CONTROL: "CONTROL:56",
     MessageType.GRID_STATE: "JOURNAL:4569",

@@ -79,9 +79,17 @@ SERVER_MESSAGES = (
         MessageType.TRADE_HISTORY, (examples.FILL,), "The recent own trades, oldest first; part of the state."
     ),
     Variant(MessageType.GRID_STATE, examples.GRID, "The grid changed."),
-    Variant(MessageType.RISK_ALERT, examples.RISK_ALERT, "A guard changed, or the engine raised an alert."),
+    Variant(
+        MessageType.RISK_ALERT, examples.RISK_ALERT, "A guard changed, or a part raised or ended an alert."
+    ),
     Variant(MessageType.RISK_STATUS, examples.RISK_STATUS, "State: the active guards."),
+    Variant(MessageType.QUOTING, examples.QUOTING, "The reason for not quoting changed."),
     Variant(MessageType.RECONCILIATION, examples.RECONCILIATION, "A reconciliation found a difference."),
+    Variant(
+        MessageType.POSITION_CORRECTED,
+        examples.CORRECTION,
+        "A difference from the venue's position was booked without a fill.",
+    ),
     Variant(MessageType.CONTROL, examples.CONTROL, "The engine answered a command, from any operator."),
     Variant(MessageType.SERVER, examples.SERVER, "State of the live server, once a second."),
     Variant(MessageType.ERROR, examples.ERROR, "A request was rejected, or the socket is closed."),

@@ -137,7 +137,9 @@ async def _bus_at(place: BusPlace, *, is_restore: bool) -> AsyncIterator[Bus]:
             yield await stack.enter_async_context(connect_to_bus(url, OWN_NAME))
             return
         _check_data_dir(data, is_restore=is_restore)
-        stack.enter_context(data.hold())
+        data.check_format()
+        # A backup, for instance before an upgrade, leaves the format as it is.
+        stack.enter_context(data.hold() if is_restore else data.hold_any_format())
         # Syncing each of the restored messages would take hours; all of them are synced at the end.
         stack.callback(os.sync)
         server = await stack.enter_async_context(EmbeddedServer(data.bus, sync_always=False))

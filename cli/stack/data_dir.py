@@ -1,14 +1,21 @@
-"""The data directory of a run: its paths, its lock, and the record by which other commands find the run."""
+"""The data directory of a run: its paths, format and lock, and the record by which other commands find the run."""
 
 import fcntl
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
+from cli import __version__
 from cli.errors import CommandError
+
+DATA_FORMAT = 2
+"""The format that this program writes. 1: without `format.json` and the stream ALERTS (version 0.1)."""
+OLDEST_FORMAT = 1
+"""The oldest format that the parts read as it is; an earlier one needs `opensqt migrate`."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +28,14 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     logs: str
 
 
+class FormatRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """`format.json`: the format of the data directory. Version 0.1 wrote none: its format is 1."""
+
+    format: int
+    program: str
+    """The version that wrote this format."""
+
+
 class DataDir:
     """The paths in one data directory."""
 
@@ -28,14 +43,78 @@ class DataDir:
         self.root = root
         self.lock = root / "up.lock"
         self.record = root / "run.json"
+        self.format_record = root / "format.json"
         self.bus = root / "bus"
         self.logs = root / "logs"
         self.venue_settings = root / "venue.json"
         self.venue_store = root / "venue.sqlite"
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Lock the directory against other runs; create it if it is missing.
+    def hold(self) -> Iterator[int | None]:
+        """Lock the directory against other runs, and bring its format up to date; create it if it is missing.
+
+        Yields the earlier format, None if it was up to date or new.
+        Raises: CommandError when another run holds it, it is not writable, or this program cannot use its format.
+        """
+        with self.hold_any_format():
+            found = self.check_format()
+            self.write_format(DATA_FORMAT)
+            yield None if found == DATA_FORMAT else found
+
+    def check_format(self) -> int:
+        """Return the format of the directory, the current one for a new directory.
+
+        Raises: CommandError when this program cannot use it as it is.
+        """
+        found = self.format()
+        if found is None:
+            return DATA_FORMAT
+        if found.format > DATA_FORMAT:
+            raise CommandError(
+                f"{self.root} was written by OpenSQT {found.program} (data format {found.format}; this program, "
+                f"{__version__}, reads up to {DATA_FORMAT}): run that version or a newer one, or choose another "
+                "directory with --data-dir"
+            )
+        if found.format < OLDEST_FORMAT:
+            raise CommandError(
+                f"{self.root} has the data format {found.format} of OpenSQT {found.program}, and has to be "
+                f"migrated first: opensqt migrate --data-dir {shlex.quote(str(self.root))}"
+            )
+        return found.format
+
+    def format(self) -> FormatRecord | None:
+        """Return the format of the directory, None for a new directory.
+
+        Raises: CommandError when `format.json` is damaged.
+        """
+        try:
+            return msgspec.json.decode(self.format_record.read_bytes(), type=FormatRecord)
+        except FileNotFoundError:
+            has_data = self.bus.exists() or self.venue_store.exists()
+            return FormatRecord(format=1, program="0.1") if has_data else None
+        except (OSError, msgspec.MsgspecError) as error:
+            raise CommandError(
+                f"{self.format_record} cannot be read ({error}): restore it from a backup, or choose another "
+                "directory with --data-dir"
+            ) from error
+
+    def write_format(self, number: int) -> None:
+        """Record the format, atomically, unless it is recorded.
+
+        Raises: CommandError when the directory is not writable.
+        """
+        found = self.format()
+        if found is not None and found.format == number and self.format_record.exists():
+            return
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            _write_atomically(self.format_record, FormatRecord(format=number, program=__version__))
+        except OSError as error:
+            raise _not_writable(self.root, error) from error
+
+    @contextmanager
+    def hold_any_format(self) -> Iterator[None]:
+        """Lock the directory against other runs, whatever its format; create it if it is missing.
 
         Raises: CommandError when another run holds it or it is not writable.
         """
@@ -51,10 +130,8 @@ class DataDir:
             os.close(descriptor)
 
     def write(self, record: RunRecord) -> None:
-        """Write the record atomically."""
-        new = self.record.with_suffix(".new")
-        new.write_bytes(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
-        new.replace(self.record)
+        """Write the record of the run atomically."""
+        _write_atomically(self.record, record)
 
     def read(self) -> RunRecord | None:
         """Return the record of the run in this directory; None without one, or if its process does not exist.
@@ -74,8 +151,8 @@ class DataDir:
         except BlockingIOError:
             pid = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
             raise CommandError(
-                f"{self.root} is in use by another `opensqt up`, process {pid}: stop it (kill {pid}), or choose "
-                "another directory with --data-dir"
+                f"{self.root} is in use by another `opensqt up`, process {pid}: "
+                f"stop it (kill {pid}), or choose another directory with --data-dir"
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
@@ -101,6 +178,12 @@ def fresh_replay_dir(parent: Path) -> Path:
             raise _not_writable(parent, error) from error
         return path
     raise CommandError(f"{parent} is full of replays: delete some of them")
+
+
+def _write_atomically(path: Path, record: msgspec.Struct) -> None:
+    new = path.with_suffix(".new")
+    new.write_bytes(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
+    new.replace(path)
 
 
 def _not_writable(path: Path, error: OSError) -> CommandError:

@@ -9,7 +9,7 @@ from typing import NamedTuple, Never, Self
 
 import msgspec
 
-from bus import Bus, Logger, StepGate, forever
+from bus import Bus, Logger, StepGate, forever, trace_context
 from engine.actor.candles import Candles, CandlesOf
 from engine.actor.heartbeat import Heartbeat
 from engine.actor.inbox import DurableInput, Inbox, StateUpdate, requires_sweep, symbol_added
@@ -20,7 +20,7 @@ from engine.actor.publisher import Publisher
 from engine.actor.readers import Readers, Source
 from engine.actor.resync import request_sweeps
 from engine.actor.shutdown import IsLast, decide_until_stopped
-from engine.actor.step_record import Context, InputRefs, step_record
+from engine.actor.step_record import AppliedInput, AppliedInputs, Context, step_record
 from engine.core.grid import Grid
 from engine.core.step import Change
 from engine.core.upgrade import upgraded
@@ -42,6 +42,7 @@ from schemas.engine.journal import (
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.view import NotQuoting
 from schemas.subjects import Stream
+from schemas.traceparent import traceparent_of
 from schemas.units import SECOND_NS
 from schemas.venue.account import OpenOrders
 from schemas.venue.instruments import Instrument, InstrumentStatus
@@ -81,6 +82,8 @@ class ActorContext(NamedTuple):
     log: Logger
     remembered: bytes = b""
     """The last record of the symbol's journal that this process committed; empty without one."""
+    engine: str = ""
+    """The name of the engine process."""
 
 
 class Actor(JournaledActor[Step]):
@@ -107,14 +110,14 @@ class Actor(JournaledActor[Step]):
         self._account = context.market.account(context.bus, context.instrument)
         self._inbox = Inbox(self._offsets[Stream.ORDERS].sequence)
         self._intents = GatewayIntents(context.bus, context.entry)
-        self._refs = InputRefs()
+        self._inputs = AppliedInputs()
         self._loss = loss
         """Lost records found at the start; None once the core knows."""
         self._held_since = 0.0
         """When the first of the held reports was applied, by the loop's clock."""
         self._view = None if grid.state is None else view(grid.state, grid.step)
         """The grid as committed."""
-        self._heartbeat = Heartbeat(context.bus, context.entry.venue, context.entry.symbol)
+        self._heartbeat = Heartbeat(context.bus, context.entry.venue, context.entry.symbol, context.engine)
         self._readers = Readers(
             Source(
                 context.bus,
@@ -246,13 +249,7 @@ class Actor(JournaledActor[Step]):
     async def _handle(self, item: DurableInput | StateUpdate | OpenOrders) -> None:
         match item:
             case DurableInput() as durable:
-                self._offsets[durable.stream] = durable.offset
-                if durable.event is not None:
-                    ref = InputRef(durable.stream, durable.offset.sequence)
-                    self._refs.add(durable.event, MessageRef(stream=ref.source, sequence=ref.sequence))
-                    await self._process(durable.event, ref=ref)
-                if durable.stream is Stream.ORDERS:
-                    self._gates.orders.leave(durable.offset.sequence, self._journal.sequence)
+                await self._handle_durable(durable)
             case Ticker() as ticker:
                 await self._on_ticker(ticker)
             case OpenOrders() as sweep:
@@ -269,6 +266,18 @@ class Actor(JournaledActor[Step]):
                     await self._process(instrument)
             case (Candle() | FeedChanged() | TimePassed() | PortfolioLimits()) as event:
                 await self._process(event)
+
+    async def _handle_durable(self, durable: DurableInput) -> None:
+        ref = InputRef(durable.stream, durable.offset.sequence)
+        if durable.unknown is not None:
+            raise PoisonInput(ref, self._grid.step, durable.unknown)
+        self._offsets[durable.stream] = durable.offset
+        if durable.event is not None:
+            message = MessageRef(stream=ref.source, sequence=ref.sequence)
+            self._inputs.add(AppliedInput(durable.event, message, durable.trace))
+            await self._process(durable.event, ref=ref)
+        if durable.stream is Stream.ORDERS:
+            self._gates.orders.leave(durable.offset.sequence, self._journal.sequence)
 
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:
@@ -310,11 +319,12 @@ class Actor(JournaledActor[Step]):
             return
         decided = time.perf_counter()
         step = self._step(change)
-        sequence = await self._journal.commit(step)
+        with trace_context(traceparent_of(step)):
+            sequence = await self._journal.commit(step)
         self._metrics.observe_step(step, decide_s, time.perf_counter() - decided)
         await self._publisher.publish(step, sequence)
         self._publish_grid()
-        if any(map(requires_sweep, step.causes)):
+        if any(requires_sweep(each, step.state) for each in step.causes):
             await self._request_sweep()
 
     async def _request_sweep(self) -> None:
@@ -323,7 +333,7 @@ class Actor(JournaledActor[Step]):
     def _step(self, change: Change) -> Step:
         assert self._grid.state is not None
         context = Context(self._epoch, self._offsets, self._publisher.published_through, self._intents.newest)
-        return step_record(change, self._grid.state, context, self._refs.take(change.causes))
+        return step_record(change, self._grid.state, context, self._inputs.take(change.causes))
 
     def _held_for_s(self) -> float | None:
         """Return how long the held reports may still wait, in seconds; None without any."""

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from bus import Bus
 from schemas import subjects
+from schemas.codec import encode
+from schemas.engine.events import EngineHeartbeat
 from schemas.units import Symbol, VenueId
 
 INTERVAL_S = 0.5
@@ -18,9 +20,19 @@ class Heartbeat:
     """Publishes heartbeats while the event loop runs and no input takes longer than `MAX_BUSY_S`."""
 
     def __init__(
-        self, bus: Bus, venue: VenueId, symbol: Symbol, *, clock: Callable[[], float] = time.monotonic
+        self,
+        bus: Bus,
+        venue: VenueId,
+        symbol: Symbol,
+        engine: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`engine` is the name of the engine process."""
         self._bus = bus
+        self._venue = venue
+        self._symbol = symbol
+        self._engine = engine
         self._subject = subjects.heartbeat(venue, symbol)
         self._clock = clock
         self._busy_since_s: float | None = None
@@ -41,5 +53,10 @@ class Heartbeat:
         """Publish heartbeats, for ever."""
         while True:
             if self.is_alive():
-                await self._bus.publish(self._subject, b"")
+                await self._bus.publish(self._subject, encode(self._now()))
             await asyncio.sleep(INTERVAL_S)
+
+    def _now(self) -> EngineHeartbeat:
+        return EngineHeartbeat(
+            venue=self._venue, symbol=self._symbol, engine=self._engine, time=time.time_ns()
+        )

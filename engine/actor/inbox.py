@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from bus import Received
-from schemas.codec import UndecodableError, decode, decode_as
+from schemas.codec import UndecodableError, UnknownKind, decode, decode_as
 from schemas.engine.control import Command, CommandName
 from schemas.engine.journal import (
     CommandReceived,
@@ -20,6 +20,7 @@ from schemas.engine.journal import (
     TimePassed,
 )
 from schemas.engine.portfolio import PortfolioLimits
+from schemas.grid.state import GridState
 from schemas.subjects import Stream
 from schemas.units import TimeNs
 from schemas.venue.account import OpenOrders
@@ -51,6 +52,10 @@ class DurableInput(NamedTuple):
     stream: Stream
     offset: StreamOffset
     event: Input | None
+    trace: str = ""
+    """The traceparent of the message; empty without one."""
+    unknown: UnknownKind | None = None
+    """Set for a message of a newer version: the symbol must not go on without it."""
 
 
 class Inbox:
@@ -143,8 +148,10 @@ def command_received(message: Received) -> Input:
     return CommandReceived(command=decode_as(message.data, Command), received_time=time.time_ns())
 
 
-def requires_sweep(cause: Input) -> bool:
-    """Return whether an input has to be followed by a sweep."""
+def requires_sweep(cause: Input, state: GridState) -> bool:
+    """Return whether an input has to be followed by a sweep: a command, or a sweep that left one unanswered."""
+    if isinstance(cause, OpenOrders):
+        return bool(state.asked)
     return isinstance(cause, CommandReceived) and cause.command.name is CommandName.RECONCILE
 
 

@@ -7,15 +7,24 @@ from typing import NamedTuple, assert_never
 
 import msgspec
 
-from bus import Bus, BusError, Conflict, Logger
+from bus import Bus, BusError, Conflict, Logger, trace_context
 from engine.journaled_actor import stored_steps
 from schemas import subjects
 from schemas.codec import try_decode
 from schemas.engine.control import CommandResult
-from schemas.engine.events import AlertRaised, DecisionMade, Fill, Reconciled, RiskChanged
+from schemas.engine.events import (
+    AlertRaised,
+    DecisionMade,
+    Fill,
+    PositionCorrected,
+    QuotingChanged,
+    Reconciled,
+    RiskChanged,
+)
 from schemas.engine.journal import Notice, Step
 from schemas.grid.view import GridView
 from schemas.subjects import Stream
+from schemas.traceparent import traceparent_of
 
 MAX_UNACKNOWLEDGED_STEPS = 500
 """Steps whose events may be unacknowledged; with more the actor waits."""
@@ -64,11 +73,12 @@ class Publisher:
     async def publish(self, step: Step, sequence: int, id_suffix: str = "") -> None:
         """Publish the events of a step that was committed as `sequence`."""
         futures = []
-        for derived in derived_events(step):
-            message_id = derived.message_id + id_suffix
-            future = await self._bus.send(derived.subject, derived.event, message_id=message_id)
-            future.add_done_callback(_retrieve_exception)
-            futures.append(future)
+        with trace_context(traceparent_of(step)):
+            for derived in derived_events(step):
+                message_id = derived.message_id + id_suffix
+                future = await self._bus.send(derived.subject, derived.event, message_id=message_id)
+                future.add_done_callback(_retrieve_exception)
+                futures.append(future)
         self._unacknowledged.append((sequence, futures))
         if len(self._unacknowledged) > MAX_UNACKNOWLEDGED_STEPS:
             await self._bus.flush_window()
@@ -155,10 +165,15 @@ def derived_events(step: Step) -> list[DerivedEvent]:
     ]
     fill_subject = subjects.fill(step.venue, step.symbol)
     out += [_derived(fill_subject, fill, step, index) for index, fill in enumerate(step.fills)]
-    out += [
-        _derived(notice_subject(notice), notice, step, index) for index, notice in enumerate(step.notices)
-    ]
+    for index, notice in enumerate(step.notices):
+        subject = notice_subject(notice)
+        out.append(DerivedEvent(subject, notice, notice_id(notice, f"{subject}.{step.step}.{index}")))
     return out
+
+
+def notice_id(notice: Notice, default: str) -> str:
+    """Return the message id of a notice: the incident of an alert, else `default`. Alerts of version 1 have none."""
+    return notice.message_id if isinstance(notice, AlertRaised) and notice.incident else default
 
 
 def notice_subject(notice: Notice) -> str:
@@ -168,8 +183,12 @@ def notice_subject(notice: Notice) -> str:
             return subjects.risk(notice.venue, notice.symbol)
         case Reconciled():
             return subjects.reconciliation(notice.venue, notice.symbol)
+        case PositionCorrected():
+            return subjects.correction(notice.venue, notice.symbol)
         case AlertRaised():
             return subjects.alert(notice.venue, notice.symbol)
+        case QuotingChanged():
+            return subjects.quoting(notice.venue, notice.symbol)
         case CommandResult():
             return subjects.command_result(notice.venue, notice.symbol)
         case _:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from bus import Bus, BusError, LatestValues, Logger, Received
+from bus import Bus, BusError, LatestValues, Logger, Received, log_undecodable
 from engine.actor.candles import Candles
 from engine.actor.inbox import DurableInput, Inbox, command_received, order_event
 from engine.actor.instrument import follow_instrument
@@ -15,10 +15,11 @@ from engine.journaled_actor import read_durable_inputs
 from engine.metrics import EngineMetrics
 from engine.quarantine import InputRef
 from schemas import subjects
-from schemas.codec import UndecodableError, decode_as
+from schemas.codec import UndecodableError, UnknownKind, decode_as
 from schemas.engine.journal import Input, ResyncRequired, StreamOffset, SymbolEntry
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.subjects import Stream
+from schemas.traceparent import traceparent_in
 from schemas.venue.account import OpenOrders, Position
 from schemas.venue.market import FeedChanged, Ticker
 
@@ -86,7 +87,8 @@ class Readers:
         self, stream: Stream, filters: tuple[str, ...], decode: Callable[[Received], Input]
     ) -> None:
         async def put(stream: Stream, offset: StreamOffset, message: Received) -> None:
-            await self._inbox.put(DurableInput(stream, offset, self._decode(stream, message, decode)))
+            durable = DurableInput(stream, offset, None, traceparent_in(message.headers))
+            await self._inbox.put(self._decode(durable, message, decode))
 
         offset = self._source.offsets[stream]
         await read_durable_inputs(
@@ -114,15 +116,19 @@ class Readers:
     def _required(self, detail: str) -> ResyncRequired:
         return required_by_offset(detail, self._source.entry.generation, self._source.epoch)
 
-    def _decode(self, stream: Stream, message: Received, decode: Callable[[Received], Input]) -> Input | None:
-        if InputRef(stream, message.sequence) in self._source.skipped:
+    def _decode(
+        self, skipped: DurableInput, message: Received, decode: Callable[[Received], Input]
+    ) -> DurableInput:
+        if InputRef(skipped.stream, message.sequence) in self._source.skipped:
             self._source.log.error("input_skipped", subject=message.subject, sequence=message.sequence)
-            return None
+            return skipped
         try:
-            return decode(message)
+            return skipped._replace(event=decode(message))
+        except UnknownKind as error:
+            return skipped._replace(unknown=error)
         except UndecodableError as error:
             self._log_undecodable(message, error)
-            return None
+            return skipped
 
     async def _follow(self, stream: Stream, filters: tuple[str, ...], kind: type[Latest]) -> None:
         async with LatestValues(self._bus, stream, filters) as latest:
@@ -147,6 +153,4 @@ class Readers:
 
     def _log_undecodable(self, message: Received, error: UndecodableError) -> None:
         self._source.metrics.undecodable.inc()
-        self._source.log.error(
-            "undecodable", subject=message.subject, sequence=message.sequence, detail=str(error)
-        )
+        log_undecodable(message, error, self._source.log)

@@ -1,5 +1,6 @@
 """Builds the record of a step: the change, the state, and the stored messages that made it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from engine.core.step import Change
@@ -19,25 +20,34 @@ class Context(NamedTuple):
     intent: RecordRef | None
 
 
-class InputRefs:
-    """The stored messages of the inputs applied since the last commit."""
+class AppliedInput(NamedTuple):
+    """A durable input that was applied."""
+
+    event: Input
+    message: MessageRef
+    trace: str
+    """The traceparent of the message; empty without one."""
+
+
+class AppliedInputs:
+    """The durable inputs applied since the last commit."""
 
     def __init__(self) -> None:
-        self._applied: list[tuple[Input, MessageRef]] = []
+        self._applied: list[AppliedInput] = []
 
-    def add(self, event: Input, ref: MessageRef) -> None:
+    def add(self, applied: AppliedInput) -> None:
         """Add a durable input that is about to be applied."""
-        self._applied.append((event, ref))
+        self._applied.append(applied)
 
-    def take(self, causes: tuple[Input, ...]) -> tuple[MessageRef, ...]:
-        """Return the messages of those inputs that became causes, in order, and forget all."""
+    def take(self, causes: tuple[Input, ...]) -> list[AppliedInput]:
+        """Return those inputs that became causes, in order, and forget all."""
         made = {id(cause) for cause in causes}
-        refs = tuple(ref for event, ref in self._applied if id(event) in made)
+        taken = [each for each in self._applied if id(each.event) in made]
         self._applied.clear()
-        return refs
+        return taken
 
 
-def step_record(change: Change, state: GridState, context: Context, inputs: tuple[MessageRef, ...]) -> Step:
+def step_record(change: Change, state: GridState, context: Context, inputs: Sequence[AppliedInput]) -> Step:
     """Return the record of a change; it shares the state with the grid."""
     return Step(
         venue=state.venue,
@@ -55,7 +65,8 @@ def step_record(change: Change, state: GridState, context: Context, inputs: tupl
         state_version=STATE_VERSION,
         minimum_reader=MINIMUM_READER,
         boundaries=change.boundaries,
-        inputs=inputs,
+        inputs=tuple(each.message for each in inputs),
         risk=risk_summary(state),
         intent=context.intent,
+        trace=inputs[0].trace if len(inputs) == 1 else "",
     )

@@ -12,11 +12,12 @@ from typing import NamedTuple
 from engine.core import blocking, dispatch
 from engine.core.arithmetic import CONTEXT
 from engine.core.commands import grid_stops, halt, reconcile
+from engine.core.decisions import cancel
 from engine.core.guards.drawdown import remember_peak
 from engine.core.guards.latency import link_latency
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import Progress, advance, drop_idle_slots, next_order_id, open_order, slot_at
-from engine.core.quoting import inventory_skew, volatility
+from engine.core.quoting import inventory_skew, quoting_record, volatility
 from engine.core.quoting.quoting import (
     Market,
     Plan,
@@ -31,11 +32,11 @@ from engine.core.quoting.quoting import (
 from engine.core.startup import startup
 from engine.core.step import Change, Draft
 from schemas.engine.journal import Input, SymbolAdded, TimePassed
-from schemas.grid.state import GridState, SlotOrder
+from schemas.grid.state import GridState, QuotingRecord, SlotOrder
 from schemas.grid.view import NotQuoting
 from schemas.units import Price, TimeNs
 from schemas.venue.market import Ticker
-from schemas.venue.orders import CancelOrder, OrderReport, PlaceOrder
+from schemas.venue.orders import OrderReport, PlaceOrder
 
 NEVER: TimeNs = 2**63 - 1
 
@@ -194,9 +195,9 @@ class Grid:
 
     def _finish(self, draft: Draft, market: Market | None, orders: Plan) -> None:
         state = draft.state
-        for order, reason in orders.cancels:
-            advance(draft, order, Progress.CANCEL_DECIDED)
-            draft.decide(CancelOrder(client_order_id=order.client_order_id, reason=reason))
+        for each in orders.cancels:
+            advance(draft, each.order, Progress.CANCEL_DECIDED)
+            draft.decide(cancel(each.order.client_order_id, each.reason, each.figures))
         for quote in orders.quotes:
             _place(draft, quote)
         if market is not None:
@@ -207,6 +208,7 @@ class Grid:
         if draft.fills:
             state.last_fill_step = draft.step
         drop_idle_slots(state)
+        quoting_record.record(draft, self._lattice)
         self._ticker, self._band = None, None
 
     def _change(self, draft: Draft) -> Change:
@@ -276,6 +278,7 @@ def _place(draft: Draft, quote: Quote) -> None:
             reduce_only=reduce_only,
             level=quote.level,
             opens=quote.opens,
+            reason_code=quote.reason,
         )
     )
 
@@ -290,6 +293,7 @@ def _first_state(added: SymbolAdded) -> GridState:
         settings=added.settings,
         instrument=added.instrument,
         startup=startup.startup_of(added.settings),
+        quoting=QuotingRecord(reason=NotQuoting.NO_PRICE),
     )
 
 

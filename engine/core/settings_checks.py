@@ -5,7 +5,7 @@ from decimal import Decimal, localcontext
 from engine.core.arithmetic import CONTEXT
 from engine.core.startup.preflight import minimum_order_quantity
 from schemas.grid.settings import GridMode, GridSettings
-from schemas.units import DurationNs, Money, Price
+from schemas.units import ZERO, DurationNs, Money, Price
 from schemas.venue.instruments import Instrument, InstrumentKind
 
 MAX_INVENTORY_SKEW = Decimal("0.5")
@@ -53,6 +53,7 @@ def _limits(settings: GridSettings) -> list[str]:
     }
     mistakes = [f"{name} {value} must be at least 1" for name, value in at_least_one.items() if value < 1]
     not_negative: dict[str, DurationNs | Money] = {
+        "max_correction": settings.max_correction or ZERO,
         "rejection_cool_down": settings.rejection_cool_down,
         "margin_lock_duration": settings.margin_lock_duration,
         "stale_after": settings.stale_after,

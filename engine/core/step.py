@@ -6,6 +6,7 @@ from schemas.engine.control import CommandName, CommandOutcome, CommandResult
 from schemas.engine.events import (
     AlertRaised,
     Fill,
+    PositionCorrected,
     Reconciled,
     ReconciliationFinding,
     RiskChanged,
@@ -13,7 +14,17 @@ from schemas.engine.events import (
 )
 from schemas.engine.journal import Input, Notice
 from schemas.grid.state import GridState
-from schemas.units import ClientOrderId, DurationNs, Money, Price, TimeNs
+from schemas.subjects import (
+    registry_key,
+)
+from schemas.units import (
+    ClientOrderId,
+    DurationNs,
+    Figures,
+    Money,
+    Price,
+    TimeNs,
+)
 from schemas.venue.account import OpenOrders, Position
 from schemas.venue.orders import Decision
 
@@ -75,8 +86,9 @@ class Draft:
             self.decisions.append(decision)
 
     def alert(self, severity: Severity, code: str, detail: str) -> None:
-        """Raise an alert for operators."""
+        """Raise an alert for operators. The incident is derived from the step: a repeated commit raises the same one."""
         state = self.state
+        key = registry_key(state.venue, state.symbol)
         self._notify(
             AlertRaised(
                 venue=state.venue,
@@ -86,11 +98,14 @@ class Draft:
                 detail=detail,
                 step=self.step,
                 time=self.time,
+                incident=f"{code}.{key}.{self.step}.{len(self.notices)}",
             )
         )
 
-    def risk(self, severity: Severity, reason: str, details: str, *, active: bool) -> None:
-        """Report that a guard activated or cleared."""
+    def risk(
+        self, severity: Severity, reason: str, details: str, because: Figures | None = None, *, active: bool
+    ) -> None:
+        """Report that a guard activated or cleared, in a sentence and with the figures behind it."""
         state = self.state
         self._notify(
             RiskChanged(
@@ -102,6 +117,7 @@ class Draft:
                 active=active,
                 step=self.step,
                 time=self.time,
+                figures=because or {},
             )
         )
 
@@ -119,6 +135,10 @@ class Draft:
                 time=self.time,
             )
         )
+
+    def corrected(self, correction: PositionCorrected) -> None:
+        """Report a difference from the venue's position that was booked."""
+        self._notify(correction)
 
     def answer(
         self,

@@ -66,6 +66,8 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
         time=state.time,
         stride=state.stride,
         fees_other=dict(accounts.fees_other),
+        venue_position=state.venue_position,
+        foreign_position=state.foreign_position,
     )
 
 

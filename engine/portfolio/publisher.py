@@ -4,7 +4,7 @@ import asyncio
 from contextlib import aclosing
 
 from bus import Bus, BusError, Conflict, Logger, Registry
-from engine.actor.publisher import notice_subject
+from engine.actor.publisher import notice_id, notice_subject
 from engine.journaled_actor import stored_steps
 from engine.portfolio.inputs import last_generation
 from schemas import subjects
@@ -39,7 +39,8 @@ class PortfolioPublisher:
         """
         for index, notice in enumerate(step.notices):
             subject = notice_subject(notice)
-            await self._bus.store(subject, notice, message_id=f"{subject}._all.{step.step}.{index}")
+            message_id = notice_id(notice, f"{subject}._all.{step.step}.{index}")
+            await self._bus.store(subject, notice, message_id=message_id)
         for command in step.commands:
             subject = subjects.command(command.venue, command.symbol, command.name)
             await self._bus.store(subject, command, message_id=command.command_id)

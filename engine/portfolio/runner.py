@@ -19,6 +19,7 @@ from bus import (
 from bus.coordination.keyed_runner import KeyedRunner
 from bus.metrics import Gauge
 from engine.portfolio.actor import PortfolioActor
+from schemas.codec import FormatTooNew
 from schemas.engine.portfolio import PortfolioEntry
 from schemas.subjects import ALL
 from schemas.units import VenueId
@@ -72,8 +73,8 @@ class PortfolioRunner:
         self._runner.start(tasks, f"{venue}.{ALL}", work, on_failure)
 
     async def _run_actor(self, venue: VenueId, log: Logger, _: Lease) -> None:
-        self._problems.pop(venue, None)
         actor = self._actors[venue] = await PortfolioActor.start(self._service.bus, venue, log)
+        self._problems.pop(venue, None)
         self._exposure.labels(venue).set_function(lambda: float(actor.exposure))
         try:
             await forever(venue, actor.run())
@@ -85,6 +86,10 @@ class PortfolioRunner:
         match cause:
             case Fenced():
                 log.error("fenced", detail=str(cause))
+            case FormatTooNew():
+                if self._problems.get(venue) != str(cause):
+                    log.error("format_too_new", detail=str(cause))
+                self._problems[venue] = str(cause)
             case BusError():
                 self._problems[venue] = str(cause)
                 log.error("commit_failed", detail=str(cause))

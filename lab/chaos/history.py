@@ -10,19 +10,29 @@ import aiohttp
 import msgspec
 
 from bus import Bus, FromSequence, OffsetLost, Received, read
+from cli.errors import CommandError
 from cli.inspect.audit import VenueRecords
 from engine.core.grid import Grid
 from engine.core.replay import replay
 from engine.core.upgrade import upgraded
 from producers.simulated.matching.orders import Arrival
 from schemas import subjects
-from schemas.codec import UndecodableError, decode, encode
-from schemas.engine.events import DecisionMade, Fill
+from schemas.codec import (
+    FormatTooNew,
+    UndecodableError,
+    decode,
+    encode,
+)
+from schemas.engine.events import (
+    DecisionMade,
+    Fill,
+    PositionCorrected,
+)
 from schemas.engine.journal import Step, SymbolEntry
 from schemas.formats import STATE_VERSION
 from schemas.grid.state import GridState
 from schemas.subjects import Stream
-from schemas.units import Symbol, TimeNs
+from schemas.units import ZERO, SignedQuantity, Symbol, TimeNs
 from schemas.venue.orders import Decision, OrderIntent
 
 T = TypeVar("T")
@@ -31,7 +41,7 @@ REQUEST_TIMEOUT_S = 20.0
 
 
 class CommittedStep(NamedTuple):
-    """A step of the journal, without its state; a claim is kept without decisions and fills."""
+    """A step of the journal, with the position of its state; a claim is kept without decisions, fills and corrections."""
 
     step: int
     epoch: int
@@ -43,6 +53,12 @@ class CommittedStep(NamedTuple):
     """The bus's timestamp of the message."""
     decisions: tuple[Decision, ...] = ()
     fills: tuple[Fill, ...] = ()
+    corrections: tuple[PositionCorrected, ...] = ()
+    generation: int = 1
+    """Number of the addition of the symbol; each starts without a position."""
+    position: SignedQuantity = ZERO
+    adopted: SignedQuantity = ZERO
+    """The part of the position that the account held before the first step."""
 
 
 class CommittedIntent(NamedTuple):
@@ -61,9 +77,9 @@ class CommittedIntent(NamedTuple):
 
 
 class PublishedCopy(NamedTuple):
-    """A decision or fill as published on `engine.>`."""
+    """A decision, fill or correction as published on `engine.>`."""
 
-    event: DecisionMade | Fill
+    event: DecisionMade | Fill | PositionCorrected
     stored_time: TimeNs
     """The bus's timestamp of the message."""
 
@@ -90,6 +106,11 @@ class History:
     def fills(self) -> list[Fill]:
         """All published fills."""
         return [copy.event for copy in self.copies if isinstance(copy.event, Fill)]
+
+    @property
+    def corrections(self) -> list[PositionCorrected]:
+        """All published corrections of the position."""
+        return [copy.event for copy in self.copies if isinstance(copy.event, PositionCorrected)]
 
     @property
     def decisions(self) -> list[Decision]:
@@ -122,6 +143,7 @@ class HistoryRecorder:
             Stream.ENGINE: (
                 subjects.decision(entry.venue, entry.symbol),
                 subjects.fill(entry.venue, entry.symbol),
+                subjects.correction(entry.venue, entry.symbol),
             ),
             Stream.ORDERS: (subjects.order_intent(entry.venue, entry.symbol),),
             Stream.JOURNAL: (subjects.step(entry.venue, entry.symbol),),
@@ -153,6 +175,8 @@ class HistoryRecorder:
     def _add(self, stored: Received) -> None:
         try:
             event = decode(stored.data)
+        except FormatTooNew as error:
+            raise CommandError(str(error)) from error
         except UndecodableError:
             self.history.undecodable += 1
             return
@@ -170,7 +194,7 @@ class HistoryRecorder:
                         len(event.unresolved),
                     )
                 )
-            case DecisionMade() | Fill():
+            case DecisionMade() | Fill() | PositionCorrected():
                 self.history.copies.append(PublishedCopy(event, stored.time_ns))
             case _:
                 self.history.undecodable += 1
@@ -186,6 +210,10 @@ class HistoryRecorder:
                 stored.time_ns,
                 () if is_claim else step.decisions,
                 () if is_claim else step.fills,
+                () if is_claim else _corrections(step),
+                step.state.generation,
+                step.state.accounts.position,
+                step.state.accounts.adopted,
             )
         )
         if difference := self._recompute(step):
@@ -223,6 +251,10 @@ class HistoryRecorder:
             return ""
         self._replica = _grid_of(committed_state, step)
         return difference
+
+
+def _corrections(step: Step) -> tuple[PositionCorrected, ...]:
+    return tuple(notice for notice in step.notices if isinstance(notice, PositionCorrected))
 
 
 def _grid_of(state: bytes, step: Step) -> Grid:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 from cli.inspect.audit import differences
-from lab.chaos.history import CommittedIntent, History, VenueHistory
+from lab.chaos.history import CommittedIntent, CommittedStep, History, VenueHistory
 from producers.simulated.matching.orders import Arrival
-from schemas.engine.events import DecisionMade, Fill
-from schemas.units import ClientOrderId, TimeNs, TradeId
+from schemas.engine.events import DecisionMade, Fill, PositionCorrected
+from schemas.units import ZERO, ClientOrderId, TimeNs, TradeId
 from schemas.venue.order_ids import parse_order_id, symbol_code
 from schemas.venue.orders import Decision, PlaceOrder
 
@@ -25,7 +25,7 @@ def accounts_match_venue(history: History, venue: VenueHistory) -> list[str]:
     """Require that each own trade is booked in one fill, and all totals and open orders equal the venue's."""
     if history.state is None:
         return [f"{history.symbol}: no step was ever committed"]
-    return differences(history.state, history.fills, venue.accounts)
+    return differences(history.state, history.fills, venue.accounts, history.corrections)
 
 
 def order_ids_are_sent_once(history: History, venue: VenueHistory) -> list[str]:
@@ -96,17 +96,20 @@ def orders_are_committed_before_sending(history: History, venue: VenueHistory) -
 
 
 def copies_are_published_after_commit(history: History, venue: VenueHistory) -> list[str]:
-    """Require that each decision and fill on `engine.>` equals that of a step, and is stored after the step."""
-    committed: dict[object, tuple[Decision | Fill, TimeNs]] = {}
+    """Require that each event on `engine.>` equals that of a step, and is stored after the step."""
+    committed: dict[object, tuple[Decision | Fill | PositionCorrected, TimeNs]] = {}
     for step in history.steps:
         committed |= {(step.step, i): (d, step.stored_time) for i, d in enumerate(step.decisions)}
         committed |= {(step.step, fill.trade_id): (fill, step.stored_time) for fill in step.fills}
+        committed |= {(step.step, each): (each, step.stored_time) for each in step.corrections}
     found = []
-    key: tuple[int, int | TradeId]
-    content: Decision | Fill
+    key: tuple[int, int | TradeId | PositionCorrected]
+    content: Decision | Fill | PositionCorrected
     for event, published_time in history.copies:
         if isinstance(event, DecisionMade):
             name, key, content = f"decision {event.index}", (event.step, event.index), event.decision
+        elif isinstance(event, PositionCorrected):
+            name, key, content = f"the correction of {event.quantity}", (event.step, event), event
         else:
             name, key, content = f"the fill of trade {event.trade_id}", (event.step, event.trade_id), event
         committed_content, committed_time = committed.get(key, (None, 0))
@@ -118,8 +121,9 @@ def copies_are_published_after_commit(history: History, venue: VenueHistory) -> 
 
 
 def fills_are_booked_once_and_published(history: History, venue: VenueHistory) -> list[str]:
-    """Require that each trade is booked in one step, and its fill is published."""
+    """Require that each trade is booked in one step, and that its fill, and each correction, is published."""
     published = Counter(fill.trade_id for fill in history.fills)
+    corrections = set(history.corrections)
     booked = Counter(fill.trade_id for step in history.steps for fill in step.fills)
     found = [f"trade {trade} was booked in {count} steps" for trade, count in booked.items() if count > 1]
     found += [
@@ -127,7 +131,32 @@ def fills_are_booked_once_and_published(history: History, venue: VenueHistory) -
         for trade in booked
         if trade not in published
     ]
-    return found
+    return found + [
+        f"the correction of {each.quantity} in step {each.step} was booked, but not published"
+        for step in history.steps
+        for each in step.corrections
+        if each not in corrections
+    ]
+
+
+def corrections_explain_the_difference(history: History, venue: VenueHistory) -> list[str]:
+    """Require that each change of the position is the sum of its fills, corrections and adoption, each trade counted once.
+
+    A trade that a correction explains is in no fill and in no other correction.
+    """
+    found = [text for step in history.steps[:1] if (text := _unexplained_change(None, step))]
+    for before, after in pairwise(history.steps):
+        is_next = after.step - before.step <= 1  # discarded steps are a violation of another invariant
+        if is_next and (text := _unexplained_change(before, after)):
+            found.append(text)
+    filled = {fill.trade_id for step in history.steps for fill in step.fills}
+    explained = Counter(
+        trade for step in history.steps for each in step.corrections for trade in each.trade_ids
+    )
+    found += [f"trade {trade} is in a correction and in a fill" for trade in explained if trade in filled]
+    return found + [
+        f"trade {trade} is in {count} corrections" for trade, count in explained.items() if count > 1
+    ]
 
 
 def messages_can_be_decoded(history: History, venue: VenueHistory) -> list[str]:
@@ -144,6 +173,7 @@ INVARIANTS: dict[str, Invariant] = {
     "every order was committed before it was sent": orders_are_committed_before_sending,
     "every event was committed before it was published": copies_are_published_after_commit,
     "every booked fill was published": fills_are_booked_once_and_published,
+    "corrections explain the difference": corrections_explain_the_difference,
     "every message can be decoded": messages_can_be_decoded,
 }
 
@@ -158,6 +188,20 @@ def violations(histories: Iterable[History], venue: VenueHistory) -> dict[str, l
         name: [text for history in histories for text in invariant(history, venue)]
         for name, invariant in INVARIANTS.items()
     }
+
+
+def _unexplained_change(before: CommittedStep | None, after: CommittedStep) -> str:
+    position, adopted = ZERO, ZERO
+    if before is not None and before.generation == after.generation:
+        position, adopted = before.position, before.adopted
+    changed = sum((fill.side.sign * fill.quantity for fill in after.fills), ZERO)
+    changed += sum((each.quantity for each in after.corrections), ZERO)
+    if after.position - position == changed + after.adopted - adopted:
+        return ""
+    return (
+        f"the position changed from {position} to {after.position} in step {after.step}, but its fills and "
+        f"corrections add up to {changed}"
+    )
 
 
 def _own_arrivals(history: History, venue: VenueHistory) -> list[Arrival]:

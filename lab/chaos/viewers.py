@@ -26,6 +26,7 @@ VIEWER_SUBJECTS: dict[Stream, tuple[str, ...]] = {
     Stream.CANDLES: ("candle.>",),
     Stream.ORDERS: ("order.*.*.report", "order.*.*.trade"),
     Stream.ENGINE: ("engine.*.*.fill", "engine.*.*.risk", "engine.*.*.reconciliation", "engine.*.*.alert"),
+    Stream.ALERTS: ("alert.*.*",),
     Stream.CONTROL: ("control.*.*.result",),
     Stream.JOURNAL: ("journal.*.*.grid",),
 }

@@ -19,6 +19,7 @@ from schemas.venue.orders import OrderReport
 
 FILTERS = {
     Stream.ENGINE: ("engine.>",),
+    Stream.ALERTS: ("alert.>",),
     Stream.CONTROL: ("control.>",),
     Stream.ORDERS: ("order.>",),
     Stream.ACCOUNT: ("account.>",),

@@ -10,7 +10,8 @@ EFFECTS: dict[CommandName, str] = {
     CommandName.STOP: "Cancels all own orders and keeps the position.",
     CommandName.FLATTEN: "Cancels all own orders, closes the position with limit orders at most flatten_slippage "
     "beyond the best price, then stays stopped.",
-    CommandName.RECONCILE: "Compares orders, position and balance with the venue now, and corrects differences.",
+    CommandName.RECONCILE: "Compares orders and position with the venue now, and corrects small differences. With a "
+    "position to accept, books the difference to it, if the venue's position is this one.",
     CommandName.ADD: "Starts trading a symbol.",
     CommandName.REMOVE: "Cancels all own orders and stops trading the symbol; refused while it holds a position.",
     CommandName.SET: "Changes settings while the grid runs.",

@@ -16,7 +16,7 @@ from liveserver.auth.authenticator import Authenticator
 from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.roles import Action
 from liveserver.http.errors import ERRORS, RequestRejected
-from liveserver.http.pagination import MAX_PAGE_ROWS, CandlePage, TradePage, page
+from liveserver.http.pagination import MAX_PAGE_ROWS, CandlePage, QuotingPage, TradePage, page
 from liveserver.http.route_guards import identity_of, requires
 from liveserver.hub.replica import Replica
 from liveserver.protocol.redaction import PseudonymFunction, redacted
@@ -201,7 +201,21 @@ def _history_routes(view: _View, older: OlderCandles) -> list[HTTPRouteHandler]:
         rows = page(view.market(symbol, venue).trades(), start, end, limit, newest=newest)
         return TradePage(**rows._replace(items=view.redacted_for(request, rows.items))._asdict())
 
-    return [candles, fills]
+    @get("/api/quoting", guards=guards, responses=ERRORS, tags=["history"])
+    async def quoting(
+        request: AnyRequest,
+        symbol: Name = "",
+        venue: Venue = "",
+        start: Start = 0,
+        end: End = MAX_TIME_S,
+        limit: Limit = 500,
+        newest: Newest = False,
+    ) -> QuotingPage:
+        """Return when the grid quoted, and why it did not, as far back as this server keeps the changes."""
+        rows = page(view.market(symbol, venue).quoting_changes(), start, end, limit, newest=newest)
+        return QuotingPage(**rows._replace(items=view.redacted_for(request, rows.items))._asdict())
+
+    return [candles, fills, quoting]
 
 
 def _account_routes(view: _View) -> list[HTTPRouteHandler]:

@@ -5,11 +5,11 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from liveserver.protocol.server_messages import CandleData, TradeData
+from liveserver.protocol.server_messages import CandleData, QuotingData, TradeData
 
 MAX_PAGE_ROWS = 1500
 
-T = TypeVar("T", CandleData, TradeData)
+T = TypeVar("T", CandleData, TradeData, QuotingData)
 
 
 class Rows(NamedTuple, Generic[T]):
@@ -39,6 +39,12 @@ class TradePage(Page, frozen=True, kw_only=True):
     """A page of own trades, oldest first."""
 
     items: Sequence[TradeData]
+
+
+class QuotingPage(Page, frozen=True, kw_only=True):
+    """A page of changes of the reason for not quoting, oldest first."""
+
+    items: Sequence[QuotingData]
 
 
 def page(rows: Sequence[T], start: int, end: int, limit: int, *, newest: bool = False) -> Rows[T]:

@@ -23,14 +23,17 @@ from bus import (
     Start,
     TopologyDiffers,
     last_per_subject,
+    log_undecodable,
     provision,
     read,
 )
 from liveserver.hub.replica import Replica
 from liveserver.protocol.cursors import DURABLE_STREAMS
+from liveserver.protocol.symbol_names import Market
 from liveserver.view.history import subject_filters
 from liveserver.view.projection import Outgoing, Projection
-from schemas.codec import UndecodableError, decode
+from schemas import subjects
+from schemas.codec import FormatTooNew, UndecodableError, UnknownKind, decode
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, DurationNs
 from schemas.venue.account import OpenOrders
@@ -45,7 +48,7 @@ LOG_SUBJECTS = {stream: subject_filters(stream) for stream in DURABLE_STREAMS}
 """Durable events: all messages are read, in order."""
 
 MAX_AGE_NS: DurationNs = 24 * 3600 * SECOND_NS
-"""History read from ENGINE and CONTROL, by the time of storage."""
+"""History read from ENGINE, ALERTS and CONTROL, by the time of storage."""
 
 MAX_ORDER_MESSAGES = 50_000
 """History read from ORDERS; more if the listing of open orders of any account starts further back."""
@@ -100,8 +103,8 @@ class _ViewFeed:
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             stack.callback(self._bus.on_reconnect(self._mark_catching_up))
             included: list[int] = []
-            for stream, subjects in LATEST_SUBJECTS.items():
-                latest = await stack.enter_async_context(LatestValues(self._bus, stream, subjects))
+            for stream, filters in LATEST_SUBJECTS.items():
+                latest = await stack.enter_async_context(LatestValues(self._bus, stream, filters))
                 first = latest.take()
                 included += _included_sequences(first)
                 self._apply_all(first)
@@ -133,6 +136,7 @@ class _ViewFeed:
             Stream.CANDLES: FromStart(),
             Stream.ORDERS: FromSequence(max(after + 1, state.first)),
             Stream.ENGINE: since,
+            Stream.ALERTS: since,
             Stream.CONTROL: since,
             Stream.JOURNAL: FromSequence(max(journal.last - MAX_JOURNAL_MESSAGES + 1, journal.first)),
         }
@@ -177,15 +181,27 @@ class _ViewFeed:
         try:
             event = decode(message.data)
         except UndecodableError as error:
-            self._metrics.undecodable.inc()
-            self._log.warning("undecodable", subject=message.subject, detail=str(error))
             self._projection.log.skip(message.stream, message.sequence)
-            return []
+            return self._on_undecodable(message, error)
         if not is_logged:
             return self._projection.apply(event, message.sequence)
         return self._projection.apply_stored(
             message.stream, message.sequence, message.time_ns, event, message.data
         )
+
+    def _on_undecodable(self, message: Received, error: UndecodableError) -> list[Outgoing]:
+        """Log a message that is skipped; the page shows which symbols need a newer live server."""
+        symbol = subjects.parse(message.subject).symbol
+        if isinstance(error, FormatTooNew) and symbol is not None:
+            market = Market(subjects.parse(message.subject).venue, symbol)
+            if self._projection.problems.get(market) == str(error):
+                return []
+            self._log.error("format_too_new", subject=message.subject, detail=str(error))
+            return self._projection.set_problem(market, str(error))
+        if not isinstance(error, UnknownKind):
+            self._metrics.undecodable.inc()
+        log_undecodable(message, error, self._log)
+        return []
 
 
 def _included_sequences(messages: Iterable[Received]) -> list[int]:

@@ -97,7 +97,15 @@ class Replica:
     def report(self) -> dict[str, object]:
         """Return the fields that a live server adds to the status of a service."""
         symbols = self.projection.names.values() if self.projection else ()
-        return {"replica": self.name, "state": self.state, "clients": len(self.hub), "symbols": list(symbols)}
+        report: dict[str, object] = {
+            "replica": self.name,
+            "state": self.state,
+            "clients": len(self.hub),
+            "symbols": list(symbols),
+        }
+        if self.projection and (problems := self.projection.problems):
+            report["problem"] = "; ".join(problems.values())
+        return report
 
     @property
     def bus(self) -> Bus | None:

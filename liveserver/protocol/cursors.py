@@ -8,7 +8,14 @@ import msgspec
 
 from schemas.subjects import Stream
 
-DURABLE_STREAMS = (Stream.CANDLES, Stream.ORDERS, Stream.ENGINE, Stream.CONTROL, Stream.JOURNAL)
+DURABLE_STREAMS = (
+    Stream.CANDLES,
+    Stream.ORDERS,
+    Stream.ENGINE,
+    Stream.ALERTS,
+    Stream.CONTROL,
+    Stream.JOURNAL,
+)
 """Streams whose events an `opensqt.v2` viewer of their market receives once each and in order.
 
 A snapshot ends that sequence and starts another.

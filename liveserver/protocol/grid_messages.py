@@ -73,23 +73,34 @@ class GridData(MarketData, frozen=True, kw_only=True):
     """Market time of the step, in seconds since the epoch."""
     fees_other: dict[str, str] = msgspec.field(default_factory=dict)
     """Fees in assets without a price here, by asset: all profit is before them."""
+    venue_position: str | None = None
+    """The position at the venue while it differs from the books (`position` plus `foreign_position`); otherwise null."""
+    foreign_position: str = "0"
+    """The account's position from before the grid, not part of `position`."""
 
 
 class RiskAlertData(MarketData, frozen=True, kw_only=True):
-    """A guard was activated or cleared, or the engine raised an alert."""
+    """A guard was activated or cleared, or a part raised an alert, or its cause has ended."""
 
     severity: str
     """`LOW`, `MEDIUM`, `HIGH` or `CRITICAL`."""
     reason: str
     """The guard, or the code of the alert: `feed_lost`."""
-    details: str
-    """Text for people."""
+    message: str
+    """A sentence for people."""
+    details: dict[str, str]
+    """The figures behind it, by name; money in quote currency, another unit ends the name (`limit_s`). Empty for alerts."""
     active: bool
-    """Whether the guard is active; true for an alert."""
+    """Whether the guard is active; true for an alert, false for the end of its incident."""
     time: int
-    """Market time, in seconds since the epoch."""
+    """Market time, in seconds since the epoch; of an alert that follows from no step, the wall-clock time."""
     step: int
-    """The step of the journal from which it follows."""
+    """The step of the journal from which it follows; 0 when it follows from none."""
+    incident: str = ""
+    """The incident of an alert, which its end refers to; several messages may name one: show it once.
+
+    Empty for a guard, and for an alert of version 1.
+    """
 
 
 class ActiveRisk(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,8 +110,10 @@ class ActiveRisk(msgspec.Struct, frozen=True, kw_only=True):
     """`LOW`, `MEDIUM`, `HIGH` or `CRITICAL`."""
     reason: str
     """The guard: `feed_lost`."""
-    details: str
-    """Text for people."""
+    message: str
+    """A sentence for people."""
+    details: dict[str, str]
+    """The figures behind it, as in `risk_alert`."""
     time: int
     """Market time of the activation, in seconds since the epoch."""
 
@@ -114,6 +127,23 @@ class RiskStatusData(MarketData, frozen=True, kw_only=True):
     """The active guards, sorted by reason."""
 
 
+class QuotingData(MarketData, frozen=True, kw_only=True):
+    """The reason for not quoting changed, as recorded by a step of the engine."""
+
+    previous: str | None
+    """The reason before; null while the grid was quoting."""
+    reason: str | None
+    """The reason from now on, such as `market_risk`; null if the grid quotes. `/api/reasons` lists all."""
+    text: str
+    """The reason as a sentence; empty if the grid quotes."""
+    detail: str
+    """The explanation given by the guard behind the reason; empty without one."""
+    time: int
+    """Market time, in seconds since the epoch."""
+    step: int
+    """The step of the journal from which it follows."""
+
+
 class ReconciliationData(MarketData, frozen=True, kw_only=True):
     """A difference between the engine's orders and the venue's, and the action taken."""
 
@@ -125,6 +155,33 @@ class ReconciliationData(MarketData, frozen=True, kw_only=True):
     """What the engine did; text for people."""
     time: int
     """Market time, in seconds since the epoch."""
+    step: int
+    """The step of the journal from which it follows."""
+
+
+class CorrectionData(MarketData, frozen=True, kw_only=True):
+    """A difference from the venue's position that the grid booked without a fill; sums over fills have to include it."""
+
+    amount: str
+    """The change of the grid's position, in base currency, with its sign."""
+    price: str
+    """The average price, in quote currency."""
+    fee: str
+    """The fees of the explaining trades, in quote currency."""
+    grid_profit: str
+    """Profit of the amount that it closed, net of the fees on both sides."""
+    position: str
+    """The grid's position afterwards."""
+    reason: str
+    """The operator's reason, or why it was booked automatically; text for people."""
+    operator: str
+    """Who accepted it; empty when it was booked automatically."""
+    trade_ids: tuple[str, ...]
+    """The trades that it explains, such as a liquidation: they are never booked as fills."""
+    time: int
+    """Market time, in seconds since the epoch."""
+    time_ms: int
+    """The same in milliseconds."""
     step: int
     """The step of the journal from which it follows."""
 

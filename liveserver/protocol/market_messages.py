@@ -170,6 +170,8 @@ class StatusData(MarketData, frozen=True, kw_only=True):
     """The subscribed candle interval: `1m`."""
     intervals: tuple[str, ...]
     """All candle intervals of the market, shortest first."""
+    problem: str = ""
+    """Why the grid cannot be shown by this live server; empty if it can."""
 
 
 class TickerData(MarketData, frozen=True, kw_only=True):

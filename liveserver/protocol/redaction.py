@@ -51,8 +51,16 @@ def hide_amounts(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
     return dict.fromkeys(value, "")
 
 
+def hide_figures(value: Any, of: Any, pseudonym: PseudonymFunction) -> dict[str, str]:
+    return {}
+
+
 def pseudonymize(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
     return pseudonym(value) if value else value
+
+
+def pseudonymize_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    return tuple(pseudonym(item) for item in value)
 
 
 def redact_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
@@ -82,7 +90,14 @@ _MARKET: dict[str, Rule] = {"symbol": keep, "venue": keep, "market": keep}
 TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
     market.CandleData: dict.fromkeys(("time", "open", "high", "low", "close", "volume", "forming"), keep),
     market.TickerData: {**_MARKET, "bid": keep, "ask": keep, "last": keep, "time": keep, "time_ms": keep},
-    market.StatusData: {**_MARKET, "feed": keep, "feed_reason": hide, "interval": keep, "intervals": keep},
+    market.StatusData: {
+        **_MARKET,
+        "feed": keep,
+        "feed_reason": hide,
+        "interval": keep,
+        "intervals": keep,
+        "problem": keep,
+    },
     market.AccountData: {
         **_MARKET,
         "asset": keep,
@@ -181,24 +196,57 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "first_time": keep,
         "time": keep,
         "fees_other": hide_amounts,
+        "venue_position": hide_none,
+        "foreign_position": hide,
     },
     market.RiskAlertData: {
         **_MARKET,
         "severity": keep,
         "reason": keep,
-        "details": hide,
+        "message": hide,
+        "details": hide_figures,
         "active": keep,
         "time": keep,
         "step": keep,
+        "incident": pseudonymize,
     },
-    market.ActiveRisk: {"severity": keep, "reason": keep, "details": hide, "time": keep},
+    market.ActiveRisk: {
+        "severity": keep,
+        "reason": keep,
+        "message": hide,
+        "details": hide_figures,
+        "time": keep,
+    },
     market.RiskStatusData: {**_MARKET, "status": keep, "active": redact_each},
+    market.QuotingData: {
+        **_MARKET,
+        "previous": keep,
+        "reason": keep,
+        "text": keep,
+        "detail": hide,
+        "time": keep,
+        "step": keep,
+    },
     market.ReconciliationData: {
         **_MARKET,
         "finding": keep,
         "order_id": pseudonymize,
         "action": hide,
         "time": keep,
+        "step": keep,
+    },
+    market.CorrectionData: {
+        **_MARKET,
+        "amount": hide,
+        "price": keep,
+        "fee": hide,
+        "grid_profit": hide,
+        "position": hide,
+        "reason": hide,
+        "operator": hide,
+        "trade_ids": pseudonymize_each,
+        "time": keep,
+        "time_ms": keep,
         "step": keep,
     },
     market.ControlData: {

@@ -12,8 +12,10 @@ import msgspec
 from liveserver.protocol.grid_messages import (
     ActiveRisk,
     ControlData,
+    CorrectionData,
     GridData,
     ProfitData,
+    QuotingData,
     ReconciliationData,
     RiskAlertData,
     RiskStatusData,
@@ -38,6 +40,7 @@ __all__ = [
     "ActiveRisk",
     "CandleData",
     "ControlData",
+    "CorrectionData",
     "Data",
     "GridData",
     "MarketData",
@@ -47,6 +50,7 @@ __all__ = [
     "OrderData",
     "PositionData",
     "ProfitData",
+    "QuotingData",
     "ReconciliationData",
     "ReportData",
     "RiskAlertData",
@@ -79,8 +83,12 @@ class MessageType(StrEnum):
     TICKER = "ticker"
     FILL = "fill"
     """The grid's booking of a trade that was sent before."""
+    POSITION_CORRECTED = "position_corrected"
+    """A difference from the venue's position that was booked without a fill."""
     TRADE_HISTORY = "trade_history"
     """Recent trades in a snapshot; the earlier page would announce each `trade_event`."""
+    QUOTING = "quoting"
+    """The reason for not quoting changed; `grid_state` has the present one."""
     SYMBOLS = "symbols"
     SERVER = "server"
     ERROR = "error"
@@ -103,7 +111,9 @@ Data = (
     | GridData
     | RiskAlertData
     | RiskStatusData
+    | QuotingData
     | ReconciliationData
+    | CorrectionData
     | ControlData
     | StatusData
     | TickerData

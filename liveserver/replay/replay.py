@@ -39,6 +39,7 @@ RETRY_S = 0.5
 WARM_UP_MESSAGES: dict[Stream, int] = {
     Stream.ORDERS: 20_000,
     Stream.ENGINE: 5_000,
+    Stream.ALERTS: 1_000,
     Stream.CONTROL: 1_000,
     Stream.JOURNAL: 5_000,
 }

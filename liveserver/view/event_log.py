@@ -18,7 +18,14 @@ from liveserver.view.own_trades import OwnTrade
 from liveserver.view.rendering import LazyMessage, MarketLabel
 from schemas.codec import Event, decode
 from schemas.engine.control import CommandResult
-from schemas.engine.events import AlertRaised, Fill, Reconciled, RiskChanged
+from schemas.engine.events import (
+    AlertRaised,
+    Fill,
+    PositionCorrected,
+    QuotingChanged,
+    Reconciled,
+    RiskChanged,
+)
 from schemas.grid.view import GridView
 from schemas.subjects import ALL
 from schemas.units import TimeNs
@@ -31,7 +38,18 @@ MAX_BUFFERED_BYTES = 8 << 20
 """Buffered bytes of one stream, in the encoding of the bus."""
 
 DurableEvent = (
-    Candle | OrderReport | Trade | Fill | RiskChanged | AlertRaised | Reconciled | CommandResult | GridView
+    Candle
+    | OrderReport
+    | Trade
+    | Fill
+    | RiskChanged
+    | AlertRaised
+    | Reconciled
+    | PositionCorrected
+    | QuotingChanged
+    | Reconciled
+    | CommandResult
+    | GridView
 )
 
 _RENDERING: dict[type, tuple[MessageType, Callable[[MarketLabel, Any], Data]]] = {
@@ -41,7 +59,9 @@ _RENDERING: dict[type, tuple[MessageType, Callable[[MarketLabel, Any], Data]]] =
     Fill: (MessageType.FILL, lambda label, event: rendering.trade(label, OwnTrade(event, event))),
     RiskChanged: (MessageType.RISK_ALERT, rendering.alert),
     AlertRaised: (MessageType.RISK_ALERT, rendering.alert),
+    QuotingChanged: (MessageType.QUOTING, rendering.quoting),
     Reconciled: (MessageType.RECONCILIATION, rendering.reconciliation),
+    PositionCorrected: (MessageType.POSITION_CORRECTED, rendering.correction),
     CommandResult: (MessageType.CONTROL, rendering.control),
     GridView: (MessageType.GRID_STATE, rendering.grid),
 }

@@ -20,8 +20,11 @@ SUBJECT_PATTERNS: dict[Stream, tuple[str, ...]] = {
         "engine.{}.{}.fill",
         "engine.{}.{}.risk",
         "engine.{}.{}.reconciliation",
-        "engine.{}.{}.alert",
+        "engine.{}.{}.correction",
+        "engine.{}.{}.quoting",
+        "engine.{}.{}.alert",  # of version 1
     ),
+    Stream.ALERTS: ("alert.{}.{}",),
     Stream.CONTROL: ("control.{}.{}.result",),
     Stream.JOURNAL: ("journal.{}.{}.grid",),
 }

@@ -1,5 +1,6 @@
 """The view of one market: the folds of its events, and the messages rendered from them."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import assert_never
 
@@ -8,10 +9,12 @@ import msgspec
 from liveserver.protocol.server_messages import (
     CandleData,
     ControlData,
+    CorrectionData,
     Data,
     Message,
     MessageType,
     OrderData,
+    QuotingData,
     ReconciliationData,
     RiskAlertData,
     StatusData,
@@ -25,7 +28,14 @@ from liveserver.view.open_orders import OpenOrderFold, Order
 from liveserver.view.own_trades import DedupWindow, Key, OwnTradeFold
 from liveserver.view.rendering import LazyMessage, MarketLabel, decimal_text, decimal_text_or_none
 from schemas.engine.control import CommandResult
-from schemas.engine.events import AlertRaised, Fill, Reconciled, RiskChanged
+from schemas.engine.events import (
+    AlertRaised,
+    Fill,
+    PositionCorrected,
+    QuotingChanged,
+    Reconciled,
+    RiskChanged,
+)
 from schemas.grid.view import GridView
 from schemas.units import SECOND_NS, DurationNs, Price
 from schemas.venue.account import Balance, OpenOrders, Position
@@ -33,7 +43,11 @@ from schemas.venue.market import Candle, FeedChanged, Ticker
 from schemas.venue.orders import OrderReport, Trade
 
 MAX_NOTICES = 50
-"""Notices kept of each kind: alerts, reconciliations, command results."""
+"""Notices kept of each kind: alerts, reconciliations, corrections, command results."""
+MAX_QUOTING_CHANGES = 500
+"""Changes of the reason for not quoting that are kept; the newest `MAX_NOTICES` are part of a snapshot."""
+MAX_INCIDENTS = 500
+"""Incidents remembered, so that one that several parts raise is shown once."""
 
 DEFAULT_INTERVAL = "1m"
 INTERVAL_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2592000}
@@ -50,12 +64,14 @@ MarketEvent = (
     | Fill
     | RiskChanged
     | AlertRaised
+    | QuotingChanged
     | Reconciled
+    | PositionCorrected
     | CommandResult
 )
 """The events folded into a market's view."""
 
-Notice = RiskAlertData | ReconciliationData | ControlData
+Notice = RiskAlertData | QuotingData | ReconciliationData | CorrectionData | ControlData
 
 
 class MarketUpdate(msgspec.Struct, frozen=True):
@@ -80,8 +96,13 @@ class MarketView:
         self._grid: GridView | None = None
         self._risks: dict[str, RiskChanged] = {}
         self._alerts: DedupWindow[RiskChanged | AlertRaised] = DedupWindow(MAX_NOTICES)
+        self._quoting: DedupWindow[QuotingChanged] = DedupWindow(MAX_QUOTING_CHANGES)
         self._reconciled: DedupWindow[Reconciled] = DedupWindow(MAX_NOTICES)
+        self._corrections: DedupWindow[PositionCorrected] = DedupWindow(MAX_NOTICES)
         self._results: DedupWindow[CommandResult] = DedupWindow(MAX_NOTICES)
+        self._incidents: deque[str] = deque(maxlen=MAX_INCIDENTS)
+        self.problem = ""
+        """Why the grid cannot be shown: it needs a newer live server."""
 
     def rename(self, name: str) -> None:
         """Change the market's name for browsers."""
@@ -112,11 +133,24 @@ class MarketView:
                 return self._update(MessageType.POSITION, rendering.position, event)
             case GridView():
                 self._grid = event
-                return self._update(MessageType.GRID_STATE, rendering.grid, event)
-            case RiskChanged() | AlertRaised() | Reconciled() | CommandResult():
+                grid = self._update(MessageType.GRID_STATE, rendering.grid, event)
+                return [*self.set_problem(""), *grid] if self.problem else grid
+            case (
+                RiskChanged()
+                | QuotingChanged()
+                | AlertRaised()
+                | Reconciled()
+                | PositionCorrected()
+                | CommandResult()
+            ):
                 return self._apply_notice(event)
             case _:
                 assert_never(event)
+
+    def set_problem(self, problem: str) -> list[MarketUpdate]:
+        """Set or clear (empty) the reason why the grid cannot be shown; return the messages that follow."""
+        self.problem = problem
+        return self._status_updates()
 
     def account(self, balances: Iterable[Balance]) -> Iterator[Message]:
         """Yield the account messages of these balances."""
@@ -166,6 +200,10 @@ class MarketView:
     def trades(self) -> list[TradeData]:
         """Return the recent own trades, oldest first."""
         return [rendering.trade(self.label, own) for own in self._trades.values()]
+
+    def quoting_changes(self) -> list[QuotingData]:
+        """Return the recent changes of the reason for not quoting, oldest first."""
+        return [rendering.quoting(self.label, event) for event in self._quoting.values()]
 
     def summary(self) -> SymbolData:
         """Return the market's entry in the list of symbols."""
@@ -224,15 +262,20 @@ class MarketView:
                 return self._apply_fill(event)
 
     def _apply_notice(
-        self, event: RiskChanged | AlertRaised | Reconciled | CommandResult
+        self,
+        event: RiskChanged | QuotingChanged | AlertRaised | Reconciled | PositionCorrected | CommandResult,
     ) -> list[MarketUpdate]:
         match event:
             case RiskChanged():
                 return self._apply_risk(event)
             case AlertRaised():
-                return self._apply_alert(event, f"{event.step} {event.code}")
+                return self._apply_incident(event)
+            case QuotingChanged():
+                return self._apply_quoting(event)
             case Reconciled():
                 return self._apply_reconciliation(event)
+            case PositionCorrected():
+                return self._apply_correction(event)
             case CommandResult():
                 return self._apply_result(event)
 
@@ -267,17 +310,36 @@ class MarketView:
             self._risks[event.reason] = event
         return [*updates, MarketUpdate(self._risk_status())] if updates else []
 
+    def _apply_incident(self, event: AlertRaised) -> list[MarketUpdate]:
+        if not event.incident:  # of version 1
+            return self._apply_alert(event, f"{event.step} {event.code}")
+        if event.message_id in self._incidents:
+            return []
+        self._incidents.append(event.message_id)
+        return self._apply_alert(event, event.message_id)
+
     def _apply_alert(self, event: RiskChanged | AlertRaised, name: str) -> list[MarketUpdate]:
         key = (event.time, name)
         if not self._alerts.add(key, event):
             return []
         return self._update(MessageType.RISK_ALERT, rendering.alert, event)
 
+    def _apply_quoting(self, event: QuotingChanged) -> list[MarketUpdate]:
+        if not self._quoting.add((event.time, f"{event.step:020}"), event):
+            return []
+        return self._update(MessageType.QUOTING, rendering.quoting, event)
+
     def _apply_reconciliation(self, event: Reconciled) -> list[MarketUpdate]:
         key = (event.time, f"{event.step} {event.finding} {event.client_order_id}")
         if not self._reconciled.add(key, event):
             return []
         return self._update(MessageType.RECONCILIATION, rendering.reconciliation, event)
+
+    def _apply_correction(self, event: PositionCorrected) -> list[MarketUpdate]:
+        key = (event.time, f"{event.step} {event.position}")
+        if not self._corrections.add(key, event):
+            return []
+        return self._update(MessageType.POSITION_CORRECTED, rendering.correction, event)
 
     def _apply_result(self, event: CommandResult) -> list[MarketUpdate]:
         key = (event.time, event.command_id)
@@ -296,6 +358,7 @@ class MarketView:
             feed_reason=self._feed.reason if self._feed else "",
             interval=interval,
             intervals=self.intervals,
+            problem=self.problem,
         )
         return Message(MessageType.STATUS, data)
 
@@ -304,8 +367,16 @@ class MarketView:
         notices: list[tuple[Key, MessageType, Notice]] = [
             *((k, MessageType.RISK_ALERT, rendering.alert(label, e)) for k, e in self._alerts.items()),
             *(
+                (k, MessageType.QUOTING, rendering.quoting(label, e))
+                for k, e in self._quoting.items()[-MAX_NOTICES:]
+            ),
+            *(
                 (k, MessageType.RECONCILIATION, rendering.reconciliation(label, e))
                 for k, e in self._reconciled.items()
+            ),
+            *(
+                (k, MessageType.POSITION_CORRECTED, rendering.correction(label, e))
+                for k, e in self._corrections.items()
             ),
             *((k, MessageType.CONTROL, rendering.control(label, e)) for k, e in self._results.items()),
         ]

@@ -22,7 +22,14 @@ from liveserver.view.market_view import MarketEvent, MarketView
 from liveserver.view.rendering import LazyMessage
 from schemas.codec import Event
 from schemas.engine.control import CommandResult
-from schemas.engine.events import AlertRaised, Fill, Reconciled, RiskChanged
+from schemas.engine.events import (
+    AlertRaised,
+    Fill,
+    PositionCorrected,
+    QuotingChanged,
+    Reconciled,
+    RiskChanged,
+)
 from schemas.grid.view import GridView
 from schemas.subjects import ALL
 from schemas.units import Money, TimeNs, VenueId
@@ -102,7 +109,9 @@ class Projection:
                 | Fill()
                 | RiskChanged()
                 | AlertRaised()
+                | QuotingChanged()
                 | Reconciled()
+                | PositionCorrected()
                 | CommandResult()
             ):
                 if event.symbol == ALL:
@@ -110,6 +119,18 @@ class Projection:
                 return self._apply_to_market(Market(event.venue, event.symbol), event, sequence, seq)
             case _:
                 return []
+
+    def set_problem(self, market: Market, problem: str) -> list[Outgoing]:
+        """Show why the grid of a market cannot be shown; return the messages that follow. A later grid clears it."""
+        view = self._views.get(market) or self._add(market)
+        return [
+            Outgoing(Channel(market, update.interval), update.payload) for update in view.set_problem(problem)
+        ]
+
+    @property
+    def problems(self) -> dict[Market, str]:
+        """By market: why its grid cannot be shown."""
+        return {market: view.problem for market, view in self._views.items() if view.problem}
 
     def __len__(self) -> int:
         """Return the number of known markets."""

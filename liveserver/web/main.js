@@ -44,7 +44,10 @@ const socket = new LiveSocket(socketAddress, (message) => {
   scheduleRender();
 }, connectionChanged);
 const replay = new ReplayBar((request) => socket.send(request), replayTopic);
-const control = new Control(() => store.status && { symbol: store.status.market, venue: store.status.venue });
+const control = new Control(
+  () => store.status && { symbol: store.status.market, venue: store.status.venue },
+  () => store.grid?.venue_position ?? null,
+);
 const session = new Session(() => {
   cursors.reset();
   store.clear();

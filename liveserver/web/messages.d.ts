@@ -44,20 +44,33 @@ export interface Grid extends OfMarket {
   cash: string; fees: string; funding: string; grid_profit: string; unpaired_profit: string; total_profit: string
   buy_and_hold: string; closed_trades: number; opened_trades: number; volume: string; first_time: number; time: number
   fees_other: Record<string, string>
+  venue_position: string | null; foreign_position: string
 }
 
 export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"
 
+/** Figures by name, as decimals. */
+export type Figures = Record<string, string>
+
 export interface RiskAlert extends OfMarket {
-  severity: Severity; reason: string; details: string; active: boolean; time: number
+  severity: Severity; reason: string; message: string; details: Figures; active: boolean; time: number; incident: string
 }
 
 export interface RiskStatus extends OfMarket {
-  status: string; active: { severity: Severity; reason: string; details: string; time: number }[]
+  status: string; active: { severity: Severity; reason: string; message: string; details: Figures; time: number }[]
+}
+
+export interface Quoting extends OfMarket {
+  previous: string | null; reason: string | null; text: string; detail: string; time: number
 }
 
 export interface Reconciliation extends OfMarket {
   finding: string; order_id: string; action: string; time: number
+}
+
+export interface Correction extends OfMarket {
+  amount: string; price: string; fee: string; grid_profit: string; position: string; reason: string; operator: string
+  trade_ids: string[]; time: number; time_ms: number; step: number
 }
 
 export interface Control extends OfMarket {
@@ -65,7 +78,7 @@ export interface Control extends OfMarket {
 }
 
 export interface Status extends OfMarket {
-  feed: "up" | "down" | "gapped" | "unknown"; feed_reason: string; interval: string; intervals: string[]
+  feed: "up" | "down" | "gapped" | "unknown"; feed_reason: string; interval: string; intervals: string[]; problem: string
 }
 
 export interface Ticker extends OfMarket { bid: string; ask: string; last: string; time: number; time_ms: number }
@@ -109,7 +122,9 @@ export type Message = Envelope & (
   | { type: "grid_state"; data: Grid }
   | { type: "risk_alert"; data: RiskAlert }
   | { type: "risk_status"; data: RiskStatus }
+  | { type: "quoting"; data: Quoting }
   | { type: "reconciliation"; data: Reconciliation }
+  | { type: "position_corrected"; data: Correction }
   | { type: "control"; data: Control }
   | { type: "status"; data: Status }
   | { type: "ticker"; data: Ticker }
@@ -135,5 +150,7 @@ export type Request =
 /** An entry of the notices panel. */
 export type Notice =
   | { type: "risk_alert"; data: RiskAlert }
+  | { type: "quoting"; data: Quoting }
   | { type: "reconciliation"; data: Reconciliation }
+  | { type: "position_corrected"; data: Correction }
   | { type: "control"; data: Control }

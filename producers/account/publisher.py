@@ -7,8 +7,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bus import Bus, Service, StepGate, follow_venue_symbols
+from bus import Bus, Service, StepGate, follow_venue_symbols, trace_context
 from bus.metrics import Counter
+from producers.account.order_traces import OrderTraces
 from producers.account.own_events import own_event_id
 from producers.account.symbol_sweeper import SweepContext, SymbolSweeper
 from producers.ports import AccountEvent, AccountSource
@@ -35,6 +36,8 @@ class AccountPublisher:
         self._venue = venue
         self._gate = gate
         self._outbox = Outbox(service.bus, service.log)
+        self.traces = OrderTraces()
+        """The traces that reports and trades continue; to be told of the intents."""
         self._wake = asyncio.Event()
         self._is_sweep_requested = False
         self._sweep_lock = asyncio.Lock()
@@ -168,10 +171,12 @@ class AccountPublisher:
             case OrderReport():
                 subject = subjects.order_report(event.venue, event.symbol)
                 report = msgspec.structs.replace(event, source=ReportSource.STREAM)
-                await self._outbox.store(subject, report, message_id=report_id(report))
+                with trace_context(self.traces.of(event.client_order_id)):
+                    await self._outbox.store(subject, report, message_id=report_id(report))
             case Trade():
                 trade = msgspec.structs.replace(event, source=ReportSource.STREAM)
-                await self._store(subjects.own_trade(event.venue, event.symbol), trade)
+                with trace_context(self.traces.of(event.client_order_id)):
+                    await self._store(subjects.own_trade(event.venue, event.symbol), trade)
             case Funding():
                 await self._store(subjects.funding(event.venue, event.symbol), event)
             case Balance():

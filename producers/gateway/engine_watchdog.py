@@ -9,13 +9,16 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
+import msgspec
+
 from bus import Logger
 from producers.gateway.holdings import SymbolHoldings
 from producers.ports import DeadManSwitch
 from producers.retry import Outbox, retry
 from schemas import subjects
-from schemas.engine.events import AlertRaised, Severity
-from schemas.units import SECOND_NS, ClientOrderId, Symbol, TimeNs, VenueId
+from schemas.engine.events import AlertRaised, EngineHeartbeat, Severity
+from schemas.subjects import registry_key
+from schemas.units import SECOND_NS, ClientOrderId, Symbol, VenueId
 
 FIRST_HEARTBEAT_S = 10.0
 """Seconds for the engine's first heartbeat after the start of the gateway, unless the timeout is longer."""
@@ -42,9 +45,12 @@ class HeartbeatMonitor:
         self._clock = clock
         self._deadline_s = clock() + max(first_s, timeout_s)
         self._received = asyncio.Event()
+        self.last = f"unknown.{time.time_ns()}"
+        """The engine's name and the time of its last heartbeat; without one, that of its receipt or of the start here."""
 
-    def on_heartbeat(self) -> None:
-        """Record a heartbeat."""
+    def on_heartbeat(self, sent: EngineHeartbeat | None = None) -> None:
+        """Record a heartbeat; `sent` is None for one of version 1, which has no content."""
+        self.last = f"unknown.{time.time_ns()}" if sent is None else f"{sent.engine}.{sent.time}"
         self._deadline_s = self._clock() + self._timeout_s
         self._received.set()
 
@@ -94,6 +100,7 @@ class EngineWatchdog:
         while True:
             await self._heartbeat.wait_silent()
             since = time.time_ns()
+            incident = f"{ENGINE_SILENT}.{registry_key(self._venue, self._symbol)}.{self._heartbeat.last}"
             # The bus itself may be unavailable: cancels do not wait for the alert to be stored.
             async with asyncio.TaskGroup() as tasks:
                 orders = tuple(self._holdings.working)
@@ -101,11 +108,14 @@ class EngineWatchdog:
                 for client_order_id in orders:
                     tasks.create_task(self._cancel(client_order_id), name=f"withdraw:{client_order_id}")
                 detail = f"no heartbeat: {len(orders)} opening orders are canceled, closing ones stay"
-                tasks.create_task(self._alert(ENGINE_SILENT, Severity.CRITICAL, detail, since), name="alert")
+                silent = self._alert(ENGINE_SILENT, Severity.CRITICAL, detail, incident)
+                tasks.create_task(self._store(silent), name="alert")
                 await self._heartbeat.wait_heartbeat()
             self._log.info("engine_heartbeat_restored", symbol=self._symbol)
             silent_s = (time.time_ns() - since) / SECOND_NS
-            await self._alert(ENGINE_HEARD, Severity.LOW, f"heartbeats resumed after {silent_s:.1f} s", since)
+            detail = f"heartbeats resumed after {silent_s:.1f} s"
+            heard = self._alert(ENGINE_HEARD, Severity.LOW, detail, incident)
+            await self._store(msgspec.structs.replace(heard, ended=True))
 
     async def run_dead_man_switch(self, switch: DeadManSwitch, after_s: float) -> None:
         """Defer the venue's cancel-all timer by `after_s` seconds as long as the engine sends heartbeats; for ever."""
@@ -114,9 +124,8 @@ class EngineWatchdog:
                 await retry(lambda: switch.cancel_all_after(self._symbol, after_s), self._log)
             await asyncio.sleep(after_s / DEFERRALS_PER_TIMEOUT)
 
-    async def _alert(self, code: str, severity: Severity, detail: str, since: TimeNs) -> None:
-        subject = subjects.alert(self._venue, self._symbol)
-        alert = AlertRaised(
+    def _alert(self, code: str, severity: Severity, detail: str, incident: str) -> AlertRaised:
+        return AlertRaised(
             venue=self._venue,
             symbol=self._symbol,
             severity=severity,
@@ -124,5 +133,9 @@ class EngineWatchdog:
             detail=detail,
             step=0,
             time=time.time_ns(),
+            incident=incident,
         )
-        await self._outbox.store(subject, alert, message_id=f"{subject}.{code}.{since}")
+
+    async def _store(self, alert: AlertRaised) -> None:
+        subject = subjects.alert(self._venue, self._symbol)
+        await self._outbox.store(subject, alert, message_id=alert.message_id)

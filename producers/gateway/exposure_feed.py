@@ -15,8 +15,9 @@ from bus import (
 )
 from producers.gateway.exposure import Exposure
 from producers.gateway.holdings_feed import HoldingsFeed
-from producers.gateway.steps import StepTooNew, decode_step
+from producers.gateway.steps import decode_step
 from schemas import subjects
+from schemas.codec import FormatTooNew
 from schemas.engine.portfolio import PortfolioEntry, PortfolioLimits
 from schemas.subjects import Stream
 from schemas.units import Symbol, VenueId
@@ -98,7 +99,7 @@ class ExposureFeed:
             )
         try:
             step = decode_step(message, self._log)
-        except StepTooNew as error:
+        except FormatTooNew as error:
             self._log.error("step_too_new", symbol=symbol, detail=str(error))
             return
         if step is not None:
@@ -109,6 +110,6 @@ class ExposureFeed:
         while True:
             try:
                 await feed.run()
-            except (BusError, StepTooNew) as error:
+            except (BusError, FormatTooNew) as error:
                 self._log.warning("holdings_retry", detail=str(error))
                 await backoff.wait()

@@ -9,8 +9,20 @@ intent; those of earlier steps are queried (`takeover`). Requests are sent by `e
 
 import asyncio
 import time
+from contextlib import suppress
 
-from bus import Bus, FromSequence, Journal, OffsetLost, Received, Service, StepGate, forever, read
+from bus import (
+    Bus,
+    FromSequence,
+    Journal,
+    OffsetLost,
+    Received,
+    Service,
+    StepGate,
+    forever,
+    read,
+    trace_context,
+)
 from producers.gateway.context import GatewayContext, GatewayMetrics
 from producers.gateway.engine_watchdog import EngineWatchdog
 from producers.gateway.executor import IntentRef, OrderExecutor
@@ -23,11 +35,13 @@ from schemas import subjects
 from schemas.engine.events import AlertRaised, Severity
 from schemas.formats import record_hash
 from schemas.subjects import Stream
+from schemas.traceparent import traceparent_of
 from schemas.units import DurationNs, Symbol, TimeNs
 from schemas.venue.orders import Decision, OrderIntent, PlaceOrder
 
 IDLE_POLL_S = 0.2
 CHAIN_BROKEN = "chain_broken"
+WITHDRAW_TIMEOUT_S = 5.0
 
 
 class Gateway:
@@ -89,7 +103,8 @@ class Gateway:
     async def run(self) -> None:
         """Take over from the previous gateway, then act on each step as it is committed; for ever.
 
-        Raises: Fenced when another gateway took over; OffsetLost when steps were lost: run another gateway.
+        Raises: Fenced when another gateway took over; OffsetLost when steps were lost: run another gateway; FormatTooNew
+        when the steps need a newer program, mostly before anything is claimed.
         """
         subject = subjects.order_intent(self._venue, self.symbol)
         async with self._executor.requests.writing(), asyncio.TaskGroup() as tasks:
@@ -116,6 +131,13 @@ class Gateway:
         while self._read_through < through or self._unfinished or self._executor.unresolved:  # noqa: ASYNC110
             # Polled: needed once in the life of a symbol, and three places would have to set an event.
             await asyncio.sleep(IDLE_POLL_S)
+
+    async def withdraw(self) -> None:
+        """Cancel the known opening orders, for at most `WITHDRAW_TIMEOUT_S`: this gateway stops, and none may follow."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WITHDRAW_TIMEOUT_S), asyncio.TaskGroup() as tasks:
+                for client_order_id in tuple(self._holdings.working):
+                    tasks.create_task(self._executor.cancel(client_order_id))
 
     def status(self) -> dict[str, object]:
         """Return the symbol's part of /status."""
@@ -177,9 +199,10 @@ class Gateway:
             decisions = await self._without_expired(step, message.time_ns)
             if decisions:
                 intent = self._intent(epoch, step, message, decisions)
-                sequence = await journal.commit(intent)
-                ref = IntentRef(intent.created_time, sequence)
-                started = [self._executor.submit(decision, ref, tasks) for decision in decisions]
+                with trace_context(traceparent_of(step)):  # of the intent, and of what the tasks store
+                    sequence = await journal.commit(intent)
+                    ref = IntentRef(intent.created_time, sequence)
+                    started = [self._executor.submit(decision, ref, tasks) for decision in decisions]
         self._read_through = message.sequence
         if started:
             self._unfinished.add(message.sequence)

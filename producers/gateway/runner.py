@@ -1,14 +1,25 @@
 """Runs a gateway for each symbol of the roster; gateway processes share them by lease."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
 
-from bus import Fenced, Lease, LeaseProvider, Service, follow_venue_symbols, forever
-from bus.coordination.keyed_runner import KeyedRunner
+from bus import (
+    BusError,
+    Fenced,
+    Lease,
+    LeaseProvider,
+    Service,
+    follow_venue_symbols,
+    forever,
+)
+from bus.alerts import store_alert, too_new_alert
+from bus.coordination.keyed_runner import KeyedRunner, root_cause
 from bus.metrics import Counter
 from producers.gateway.gateway import Gateway
+from schemas.codec import FormatTooNew
 from schemas.subjects import escape
 from schemas.units import Symbol, VenueId
 
@@ -60,10 +71,9 @@ class GatewayRunner:
     def _symbol_status(self, symbol: Symbol) -> dict[str, object]:
         gateway = self._running.get(symbol)
         standing = self._runner.holder_text(escape(symbol), is_running=gateway is not None)
-        if gateway is not None:
-            return {"standing": standing, **gateway.status()}
         problem = self._problems.get(symbol)
-        return {"standing": standing, **({} if problem is None else {"problem": problem})}
+        problems = {} if problem is None else {"problem": problem}
+        return {"standing": standing, **problems, **({} if gateway is None else gateway.status())}
 
     def _on_change(self, tasks: asyncio.TaskGroup, symbol: Symbol, *, is_registered: bool) -> None:
         if retiring := self._retiring.pop(symbol, None):
@@ -89,15 +99,32 @@ class GatewayRunner:
 
     async def _serve(self, symbol: Symbol, _: Lease) -> None:
         async with self._make_gateway(symbol) as gateway:
-            self._problems.pop(symbol, None)
+            earlier_problem = self._problems.pop(symbol, None)
             self._running[symbol] = gateway
             try:
                 await forever("gateway", gateway.run())
+            except Exception as error:
+                if isinstance(cause := root_cause(error), FormatTooNew):
+                    self._problems[symbol] = str(cause)
+                    if str(cause) != earlier_problem:
+                        await self._report_refusal(symbol, cause)
+                    await gateway.withdraw()
+                raise
             finally:
                 del self._running[symbol]
 
+    async def _report_refusal(self, symbol: Symbol, reason: FormatTooNew) -> None:
+        """Report that the symbol's steps need a newer gateway, which may take the lease after this one."""
+        self._log.error("format_too_new", symbol=symbol, detail=str(reason))
+        try:
+            await store_alert(self._bus, too_new_alert(self._venue, symbol, reason, time.time_ns()))
+        except BusError as error:
+            self._log.warning("alert_not_published", symbol=symbol, detail=str(error))
+
     def _on_failure(self, symbol: Symbol, cause: Exception) -> None:
         self._restarts.labels(symbol).inc()
+        if isinstance(cause, FormatTooNew):
+            return
         is_fenced = isinstance(cause, Fenced)
         self._problems[symbol] = "another gateway took over" if is_fenced else repr(cause)
         event = "fenced" if is_fenced else "gateway_failed"

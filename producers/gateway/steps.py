@@ -5,9 +5,9 @@ from typing import Final
 import msgspec
 
 from bus import Logger, Received
-from schemas.codec import UndecodableError, decode_as
+from schemas.codec import FormatTooNew, UndecodableError, decode_as, decode_header
 from schemas.engine.journal import MessageRef, RiskSummary, Step, StreamOffset
-from schemas.formats import STATE_VERSION, record_hash
+from schemas.formats import record_hash
 from schemas.grid.state import GridState
 from schemas.subjects import Stream
 from schemas.units import Symbol, TimeNs, VenueId
@@ -29,21 +29,12 @@ class StepHeader(msgspec.Struct, frozen=True, kw_only=True, tag="Step"):
     risk: RiskSummary | None = None
     intent: RecordRef | None = None
     previous_hash: str = ""
+    trace: str = ""
 
     def included(self, created: str) -> int:
         """Return the sequence up to which the step includes the order events of the ORDERS stream created at `created`."""
         offset = self.offsets.get(Stream.ORDERS)
         return offset.sequence if offset is not None and offset.created == created else 0
-
-
-class StepTooNew(ValueError):
-    """A step that this program must not act on, because an older reader would misread it."""
-
-    def __init__(self, step: StepHeader) -> None:
-        super().__init__(
-            f"step {step.step} of {step.venue} {step.symbol} was written by a newer version (format "
-            f"{step.minimum_reader}; this program reads up to {STATE_VERSION}): update the gateway"
-        )
 
 
 _decoder: Final = msgspec.json.Decoder(StepHeader)
@@ -52,16 +43,15 @@ _decoder: Final = msgspec.json.Decoder(StepHeader)
 def decode_step(message: Received, log: Logger) -> StepHeader | None:
     """Return the header of a stored step; log `undecodable` and return None when it is invalid.
 
-    Raises: StepTooNew.
+    Raises: FormatTooNew when it needs a newer program.
     """
     try:
-        header = _decoder.decode(message.data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return decode_header(message.data, _decoder)
+    except FormatTooNew:
+        raise
+    except UndecodableError as error:
         log.error("undecodable", subject=message.subject, sequence=message.sequence, detail=str(error))
         return None
-    if header.minimum_reader > STATE_VERSION:
-        raise StepTooNew(header)
-    return header
 
 
 def decode_state(message: Received, log: Logger) -> GridState | None:

@@ -77,7 +77,7 @@ class Takeover:
     async def run(self, journal: Journal) -> Inherited:
         """Commit the claim, and the recovery intent if there is something to recover.
 
-        Raises: Fenced when another gateway took over; StepTooNew; BusError.
+        Raises: Fenced when another gateway took over; FormatTooNew; BusError.
         """
         last = await newest(
             self._bus,

@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from schemas.grid.settings import GridSettings
-from schemas.units import DurationNs, Symbol, TimeNs, VenueId
+from schemas.units import DurationNs, SignedQuantity, Symbol, TimeNs, VenueId
 
 DEFAULT_COMMAND_LIFETIME_NS: DurationNs = 30_000_000_000
 """Time from the creation of a command to its expiry."""
@@ -55,6 +55,11 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Whether a `reconcile` only reports what it would do."""
     keep_position: bool = False
     """Whether a `remove` keeps the position."""
+    accept: SignedQuantity | None = None
+    """Of a `reconcile`: the position at the venue that the operator has seen, to be taken over into the books.
+
+    On spot, the quantity of the wallet that the grid holds from now on.
+    """
 
 
 class CommandOutcome(StrEnum):

@@ -3,7 +3,14 @@
 import msgspec
 
 from schemas.engine.control import Command, CommandResult
-from schemas.engine.events import AlertRaised, Fill, Reconciled, RiskChanged
+from schemas.engine.events import (
+    AlertRaised,
+    Fill,
+    PositionCorrected,
+    QuotingChanged,
+    Reconciled,
+    RiskChanged,
+)
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState
@@ -102,7 +109,7 @@ Input = (
 )
 """Every input of the core. Their times are the core's only clock."""
 
-Notice = RiskChanged | Reconciled | AlertRaised | CommandResult
+Notice = RiskChanged | QuotingChanged | Reconciled | PositionCorrected | AlertRaised | CommandResult
 """What a step publishes besides decisions and fills."""
 
 
@@ -168,6 +175,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The newest intent of the gateway known to the engine; None in version 1."""
     previous_hash: str = ""
     """The hash of the record before this one on the subject; empty in the first one and in version 1."""
+    trace: str = ""
+    """The `traceparent` of the one stored message that caused the step; empty when none or several did."""
 
 
 class SymbolEntry(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -69,6 +69,8 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Period in which the peak is searched."""
     breaker_cool_down: DurationNs = 300 * SECOND_NS
     """How long the circuit breaker stays open before it becomes half-open."""
+    max_correction: Money | None = None
+    """Largest value of a position difference that is corrected automatically; None: a tenth of `order_amount`."""
     flatten_slippage: Ratio = Decimal("0.005")
     """Maximum distance beyond the best price for the orders that flatten the position."""
     stop_loss: Money = ZERO

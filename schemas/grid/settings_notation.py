@@ -19,6 +19,9 @@ from schemas.units import ZERO, Ratio
 OFF: Final = "off"
 """The notation of an absent limit, bound or stop."""
 
+AUTO: Final = "auto"
+"""The notation of a limit that is derived from other settings."""
+
 TRIGGERS = {"any": 1, "all": 0}
 """Named values of `risk_trigger`."""
 
@@ -95,6 +98,10 @@ def _or_off(parse: Callable[[str], Value]) -> Callable[[str], Value]:
     return lambda text: None if text == OFF else parse(text)
 
 
+def _amount_or_auto(text: str) -> Amount | None:
+    return None if text == AUTO else notation.amount(text)
+
+
 def _trigger(text: str) -> int:
     try:
         return TRIGGERS[text] if text in TRIGGERS else notation.whole(1, 100)(text)
@@ -104,6 +111,10 @@ def _trigger(text: str) -> int:
 
 def _format_money(value: object, quote: str) -> str:
     return f"{value} {quote}" if value else OFF
+
+
+def _format_amount_or_auto(value: object, quote: str) -> str:
+    return AUTO if value is None else f"{value} {quote}"
 
 
 def _format_duration(value: object, _: str) -> str:
@@ -150,6 +161,7 @@ SETTING_FORMATS: dict[str, SettingFormat] = {
     "max_drawdown": SettingFormat(_or_off(amount_or_share), _format_money),
     "drawdown_window": _DURATION,
     "breaker_cool_down": _DURATION,
+    "max_correction": SettingFormat(_amount_or_auto, _format_amount_or_auto),
     "flatten_slippage": SettingFormat(notation.ratio, _format_share),
     "stop_loss": _MONEY_OR_OFF,
     "take_profit": _MONEY_OR_OFF,

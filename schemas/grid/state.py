@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from schemas.grid.settings import GridSettings
+from schemas.grid.view import NotQuoting
 from schemas.units import (
     ZERO,
     ClientOrderId,
@@ -21,7 +22,7 @@ from schemas.units import (
     VenueId,
 )
 from schemas.venue.instruments import Instrument
-from schemas.venue.orders import OrderStatus
+from schemas.venue.orders import OrderStatus, Trade
 
 
 class SlotOrderState(StrEnum):
@@ -225,6 +226,14 @@ class PendingReconciliation(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool
     time: TimeNs
     """When the command was read, by the wall clock."""
+    accept: SignedQuantity | None = None
+    """The venue's position to take over into the books."""
+    asked_time: TimeNs = 0
+    """The market time when the command was read: an older position does not answer an `accept`."""
+    expires_time: TimeNs = 0
+    """The market time after which an `accept` is not applied."""
+    passes: int = 0
+    """Sweeps since then whose position was too old for an `accept`, or unknown."""
 
 
 class Resync(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,6 +249,15 @@ class Resync(msgspec.Struct, frozen=True, kw_only=True):
     """The highest generation of an order id known to be in use."""
     started_time: TimeNs
     """Wall-clock time."""
+
+
+class QuotingRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The reason for not quoting as last published."""
+
+    reason: NotQuoting | None
+    """None while an opening order is live."""
+    awaiting_since: TimeNs = 0
+    """Since when the present reason is `awaiting_venue` without being recorded; 0 when it is not."""
 
 
 class GridState(msgspec.Struct, kw_only=True):
@@ -284,6 +302,10 @@ class GridState(msgspec.Struct, kw_only=True):
     """The account's position before the grid's first trade, not part of the grid."""
     position_gap: SignedQuantity = ZERO
     """The unexplained part of the venue's position at the last reconciliation pass."""
+    venue_position: SignedQuantity | None = None
+    """The venue's position while it differs from the books in two passes in a row; None while it does not."""
+    unbooked_trades: list[Trade] = []
+    """The newest trades of the account that are not the grid's, since the position last matched: they explain a gap."""
     breaker: Breaker = msgspec.field(default_factory=Breaker)
     feed_lost_time: TimeNs = 0
     """The time of the newest tick before the feed was lost; also the flag of the loss: 0 while the feed is up."""
@@ -320,3 +342,5 @@ class GridState(msgspec.Struct, kw_only=True):
     """The newest restore of the bus that was taken into account, see `SymbolEntry`."""
     resync: Resync | None = None
     """The pending reading of orders and trades from the venue; None normally."""
+    quoting: QuotingRecord | None = None
+    """The reason for not quoting as last published; None before the first step of version 2."""

@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from schemas.grid.settings import GridMode
-from schemas.units import ClientOrderId, Money, Price, Side, SignedQuantity, Symbol, TimeNs, VenueId
+from schemas.units import ZERO, ClientOrderId, Money, Price, Side, SignedQuantity, Symbol, TimeNs, VenueId
 
 
 class NotQuoting(StrEnum):
@@ -126,3 +126,9 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Distance between the levels in use, in intervals."""
     fees_other: dict[str, Money] = {}
     """Fees in assets without a price here, by asset: profit and `fees` are before them."""
+    venue_position: SignedQuantity | None = None
+    """The position at the venue while it differs from the books: `position` plus `foreign_position`; else None."""
+    foreign_position: SignedQuantity = ZERO
+    """The account's position before the grid's first trade, not part of the grid."""
+    minimum_reader: int = 1
+    """The oldest version (`schemas.formats.VIEW_VERSION`) that a program must know to show this grid."""

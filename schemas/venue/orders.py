@@ -6,6 +6,7 @@ import msgspec
 
 from schemas.units import (
     ClientOrderId,
+    Figures,
     Money,
     Price,
     Quantity,
@@ -17,6 +18,7 @@ from schemas.units import (
     TradeId,
     VenueId,
 )
+from schemas.venue.decision_reasons import DecisionReason
 
 
 class OrderStatus(StrEnum):
@@ -184,6 +186,10 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The price level of its slot."""
     opens: bool = True
     """Whether the order increases the position of its slot; otherwise it closes it."""
+    reason_code: DecisionReason | None = None
+    """Why it is placed; None in version 1."""
+    figures: Figures = {}
+    """The figures behind the reason."""
 
 
 class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -191,6 +197,11 @@ class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     client_order_id: ClientOrderId
     reason: str = ""
+    """`reason_code` in words."""
+    reason_code: DecisionReason | None = None
+    """Why it is canceled; None in version 1."""
+    figures: Figures = {}
+    """The figures behind the reason."""
 
 
 class QueryOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -198,6 +209,11 @@ class QueryOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     client_order_id: ClientOrderId
     reason: str = ""
+    """`reason_code` in words."""
+    reason_code: DecisionReason | None = None
+    """Why it is queried; None in version 1."""
+    figures: Figures = {}
+    """The figures behind the reason."""
 
 
 Decision = PlaceOrder | CancelOrder | QueryOrder

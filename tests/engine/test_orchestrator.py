@@ -26,11 +26,13 @@ from engine.actor import shutdown
 from engine.actor.candles import LiveCandles
 from engine.actor.market import LiveMarket
 from engine.orchestrator import Orchestrator
+from engine.quarantine import InputRef, announce, announce_end
 from schemas import subjects
 from schemas.codec import decode_as
 from schemas.engine.control import CommandName, CommandResult
 from schemas.engine.events import AlertRaised, Severity
 from schemas.engine.journal import Step, SymbolAdded, SymbolEntry
+from schemas.formats import STATE_VERSION
 from schemas.grid.view import GridView, NotQuoting
 from schemas.subjects import Stream
 from schemas.units import Symbol
@@ -38,7 +40,14 @@ from schemas.venue.orders import OrderIntent, OrderReport, OrderStatus, PlaceOrd
 from tests.builders import BTC, COMMAND, INSTRUMENT, SIM, TICKER
 from tests.engine import conftest
 from tests.engine.actor.test_actor import first_on, has_orders, places, trade_of
-from tests.engine.conftest import STEPS, store_genesis, until_step
+from tests.engine.conftest import (
+    STEPS,
+    store_genesis,
+    until_step,
+)
+from tests.schemas.examples import (
+    EXAMPLES,
+)
 
 ENTRY = msgspec.structs.replace(
     conftest.ENTRY, settings=msgspec.structs.replace(conftest.ENTRY.settings, cancel_on_exit=False)
@@ -48,6 +57,7 @@ ENTRY = msgspec.structs.replace(
 QUICK = Timing(renew_s=0.05, expire_s=0.3)
 ETH = Symbol("ETH/USDT:USDT")
 KEY = subjects.registry_key(SIM, BTC)
+EXAMPLE_STEP = next(each for each in EXAMPLES if isinstance(each, Step))
 
 
 @pytest.fixture(autouse=True)
@@ -188,7 +198,7 @@ async def test_a_poison_input_quarantines_its_symbol_alone(server: EmbeddedServe
     async with engine(server, "one") as one:
         await tick(bus)
         sequence = await poison(bus, await until_step(bus, has_orders))
-        alert = decode_as((await first_on(bus, Stream.ENGINE, subjects.alert(SIM, BTC))).data, AlertRaised)
+        alert = decode_as((await first_on(bus, Stream.ALERTS, subjects.alert(SIM, BTC))).data, AlertRaised)
         await tick(bus, ETH)
         await first_on(bus, Stream.JOURNAL, subjects.step(SIM, ETH))
         grid = await until_last(
@@ -208,7 +218,7 @@ async def test_a_reset_skips_the_poison_input(server: EmbeddedServer, bus: Bus) 
     async with engine(server, "one"):
         await tick(bus)
         sequence = await poison(bus, await until_step(bus, has_orders))
-        await first_on(bus, Stream.ENGINE, subjects.alert(SIM, BTC))
+        await first_on(bus, Stream.ALERTS, subjects.alert(SIM, BTC))
         reset = msgspec.structs.replace(COMMAND, name=CommandName.RESET, expires_time=2**62)
         await bus.store(subjects.command(SIM, BTC, CommandName.RESET), reset)
         answer = await first_on(bus, Stream.CONTROL, subjects.command_result(SIM, BTC))
@@ -298,3 +308,55 @@ def canceled(order: PlaceOrder) -> OrderReport:
         cumulative_quantity=Decimal(0),
         time=TICKER.time + 1,
     )
+
+
+def problem_of(orchestrator: Orchestrator, key: str = KEY) -> str:
+    symbols = orchestrator.status()["symbols"]
+    assert isinstance(symbols, dict)
+    return str(symbols[key]["problem"])
+
+
+async def test_a_symbol_whose_steps_are_too_new_does_not_run(server: EmbeddedServer, bus: Bus) -> None:
+    await register(bus, ENTRY)
+    await register(bus, msgspec.structs.replace(ENTRY, symbol=ETH))
+    newer = msgspec.structs.replace(EXAMPLE_STEP, minimum_reader=STATE_VERSION + 1)
+    sequence = await bus.store(subjects.step(SIM, BTC), newer)
+    async with engine(server, "one") as one:
+        alert = decode_as((await first_on(bus, Stream.ALERTS, subjects.alert(SIM, BTC))).data, AlertRaised)
+        await tick(bus, ETH)
+        await first_on(bus, Stream.JOURNAL, subjects.step(SIM, ETH))
+        assert problem_of(one) == alert.detail
+    last = await bus.last(Stream.JOURNAL, subjects.step(SIM, BTC))
+    assert last is not None
+    assert last.sequence == sequence
+    assert (alert.code, alert.incident) == ("format_too_new", f"format_too_new.{KEY}.3.2")
+
+
+async def test_an_order_event_of_an_unknown_type_stops_its_symbol(server: EmbeddedServer, bus: Bus) -> None:
+    await register(bus, ENTRY)
+    async with engine(server, "one"):
+        await tick(bus)
+        await until_step(bus, has_orders)
+        await bus.publish(subjects.order_report(SIM, BTC), b'{"type":"OrderAmended"}')
+        alert = decode_as((await first_on(bus, Stream.ALERTS, subjects.alert(SIM, BTC))).data, AlertRaised)
+    assert alert.code == "quarantined"
+    assert "of the unknown type OrderAmended: update this program" in alert.detail
+
+
+async def test_two_engines_raise_the_same_incident(server: EmbeddedServer, bus: Bus) -> None:
+    ref = InputRef("ORDERS", 7)
+    first = await announce(bus, ENTRY, ref, "one: failed")
+    second = await announce(bus, ENTRY, ref, "two: failed")
+
+    assert first.incident == second.incident == f"quarantined.{KEY}.0.ORDERS.7"
+    assert await bus.last_sequence(Stream.ALERTS) == 1
+
+
+async def test_a_reset_ends_the_incident(server: EmbeddedServer, bus: Bus) -> None:
+    alert = await announce(bus, ENTRY, InputRef("Ticker"), "failed")
+    await announce_end(bus, alert)
+
+    last = await bus.last(Stream.ALERTS, subjects.alert(SIM, BTC))
+    assert last is not None
+    ended = decode_as(last.data, AlertRaised)
+    assert (ended.incident, ended.ended, ended.severity) == (alert.incident, True, Severity.LOW)

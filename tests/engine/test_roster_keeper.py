@@ -40,7 +40,7 @@ async def test_a_vanished_entry_is_put_back_and_the_symbol_goes_on(
         await tick(bus)
         before = await until_step(bus, has_orders)
         await bus.api(f"STREAM.{loss}.KV_symbols", None, dict)
-        alert = decode_as((await first_on(bus, Stream.ENGINE, subjects.alert(SIM, BTC))).data, AlertRaised)
+        alert = decode_as((await first_on(bus, Stream.ALERTS, subjects.alert(SIM, BTC))).data, AlertRaised)
         assert await until_registered(bus) == ENTRY
         await tick(bus, later=1)
         after = await until_step(bus, lambda step: step.step > before.step)

@@ -1,7 +1,5 @@
 """Data directories of earlier versions are continued: state, orders and money."""
 
-import json
-import lzma
 import tarfile
 from decimal import Decimal
 from pathlib import Path
@@ -16,20 +14,14 @@ from schemas import subjects
 from schemas.codec import decode_as
 from schemas.engine.journal import Step, SymbolEntry
 from schemas.subjects import Stream
+from tests.golden.recorded import OLD, old_messages
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-OLD = Path(__file__).parent / "0.1"
 
 
 def extract(name: str, folder: Path) -> None:
     with tarfile.open(OLD / f"{name}.tar.xz") as archive:
         archive.extractall(folder, filter="data")
-
-
-def old_messages(stream: str) -> list[dict[str, Any]]:
-    with lzma.open(OLD / f"{stream}.jsonl.xz", "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
 
 
 def last_old_steps() -> dict[str, dict[str, Any]]:

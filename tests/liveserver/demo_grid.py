@@ -182,7 +182,9 @@ class DemoGrid:
             time=at_ns + self.opened + self.pairs,
         )
         yield subjects.own_trade(SIM, self.symbol), trade
-        fields = {name: getattr(trade, name) for name in Trade.__struct_fields__ if name != "venue_order_id"}
+        fields = {
+            name: getattr(trade, name) for name in Trade.__struct_fields__ if name in Fill.__struct_fields__
+        }
         fill = Fill(
             **fields, level=level, opens=opens, grid_profit=profit, position=self.position, step=self.steps
         )

@@ -2,10 +2,14 @@
 
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from schemas.engine.control import CommandName, CommandOutcome, CommandResult
 from schemas.engine.events import (
     AlertRaised,
     Fill,
+    PositionCorrected,
+    QuotingChanged,
     Reconciled,
     ReconciliationFinding,
     RiskChanged,
@@ -17,6 +21,7 @@ from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TradeId
 from schemas.venue.account import Balance, OpenOrder, OpenOrders, Position
 from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
 from schemas.venue.orders import OrderReport, OrderStatus, Trade
+from tests import builders
 from tests.builders import BTC, SIM
 
 SPOT = Symbol("BTC/USDT")
@@ -221,6 +226,15 @@ def risk(reason: str, *, active: bool = True, second: float = 0, symbol: Symbol 
         active=active,
         step=3,
         time=at(second),
+        figures={"volume_ratio": "4.1"},
+    )
+
+
+def quoting(
+    reason: NotQuoting | None, *, previous: NotQuoting | None = None, second: float = 0
+) -> QuotingChanged:
+    return QuotingChanged(
+        venue=SIM, symbol=BTC, previous=previous, reason=reason, detail="", step=4, time=at(second)
     )
 
 
@@ -246,6 +260,10 @@ def reconciled(order_id: str, *, second: float = 0) -> Reconciled:
         step=5,
         time=at(second),
     )
+
+
+def corrected(quantity: str, *, second: float = 0) -> PositionCorrected:
+    return replace(builders.CORRECTION, quantity=Decimal(quantity), time=at(second))
 
 
 def result(command_id: str, *, second: float = 0) -> CommandResult:

@@ -245,7 +245,7 @@ async def test_command_on_a_socket_is_answered(filled_bus: Bus, replica: Replica
         watching(replica, subprotocols=[V2, f"bearer.{OPERATOR}"]) as watcher,
     ):
         await watcher.until("symbols")
-        answer = await give_command(watcher, command="pause", reason="lunch", key="k1")
+        answer = await give_command(watcher, command="reconcile", key="k1", arguments={"accept": "-0.10"})
 
     assert (answer["state"], answer["outcome"], answer["detail"], answer["key"]) == (
         "answered",
@@ -253,8 +253,8 @@ async def test_command_on_a_socket_is_answered(filled_bus: Bus, replica: Replica
         "done",
         "k1",
     )
-    assert [(each.name, each.operator, each.reason) for each in commands] == [
-        ("pause", "operator-ann", "lunch")
+    assert [(each.name, each.operator, str(each.accept)) for each in commands] == [
+        ("reconcile", "operator-ann", "-0.10")
     ]
     assert commands[0].command_id == answer["command_id"]
 
@@ -262,7 +262,7 @@ async def test_command_on_a_socket_is_answered(filled_bus: Bus, replica: Replica
 @pytest.mark.parametrize(
     ("key", "data", "error"),
     [
-        (VIEWER, {"command": "pause"}, "may not give commands"),
+        (VIEWER, {"command": "reconcile", "arguments": {"accept": "0"}}, "may not give commands"),
         (
             OPERATOR,
             {"command": "set", "arguments": {"changes": {}}},
@@ -275,6 +275,7 @@ async def test_command_on_a_socket_is_answered(filled_bus: Bus, replica: Replica
             "unknown command arguments: operator",
         ),
         (OPERATOR, {"command": "reconcile", "arguments": {"dry_run": 3}}, "invalid arguments"),
+        (OPERATOR, {"command": "reconcile", "arguments": {"accept": "all"}}, "invalid arguments"),
     ],
 )
 async def test_invalid_or_unauthorized_command_is_refused_on_its_socket(

@@ -1,9 +1,11 @@
 """Login and operator commands on the page, in Chromium."""
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 from playwright.async_api import Page, async_playwright
 
 from bus import Bus, Registry
@@ -95,6 +97,43 @@ async def test_operator_confirms_a_command_and_sees_the_answer(traded_bus: Bus, 
     assert [(each.name, each.operator, each.reason) for each in commands] == [
         ("pause", "operator-ann", "lunch")
     ]
+
+
+async def test_position_at_the_venue_is_accepted_with_a_reason(traded_bus: Bus, page: Page) -> None:
+    async with serving(traded_bus.url, access=Access()) as replica, engine(traded_bus) as commands:
+        await page.goto(replica.address)
+        await shows(page, "#market", "BTC/USDT:USDT")
+        await page.click("#commands button:text-is('pause')")
+        assert not await page.is_visible("#command-accept")
+        await page.click("#command-cancel")
+        await page.click("#commands button:text-is('reconcile')")
+        await page.fill("#command-accept", "-0.5")
+        await page.click("#command-go")  # the form is invalid without a reason
+        await page.fill("#command-reason", "sold by hand")
+        await page.click("#command-go")
+        await shows(page, "#command-answer", "applied: done")
+
+    assert [(each.name, str(each.accept), each.reason) for each in commands] == [
+        ("reconcile", "-0.5", "sold by hand")
+    ]
+
+
+async def test_position_that_differs_is_shown_until_a_correction_is_booked(
+    traded_bus: Bus, page: Page
+) -> None:
+    grid = events.grid(position="7.5", step=10)
+    differs = replace(grid, venue_position=Decimal(7), foreign_position=Decimal(2))
+    async with serving(traded_bus.url, access=Access()) as replica:
+        await page.goto(replica.address)
+        await publish(traded_bus, differs)
+        await shows(page, "#position-books", "the books hold 7.5")
+        banner = "The venue has a position of 7, the books hold 7.5 and 2 that is not the grid's"
+        await shows(page, "#banners", banner)
+
+        await publish(traded_bus, events.corrected("-0.5", second=60), replace(grid, step=11))
+        await page.wait_for_function("() => document.querySelector('#position-books').textContent === ''")
+        await shows(page, "#fills", "corrected")
+        await shows(page, "#notices", "trade liquidation · by ann · “liquidated”")
 
 
 async def test_public_page_requires_no_login_and_shows_no_amounts(traded_bus: Bus, page: Page) -> None:

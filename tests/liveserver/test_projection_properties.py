@@ -53,6 +53,7 @@ ENGINE_STREAM: list[Event] = [
     events.fill("t2", "a", "0.5", second=2),
     events.risk("volume", active=False, second=2),
     events.reconciled("a", second=3),
+    events.corrected("-0.0016", second=3),
     events.fill("t2", "a", "0.5", second=2),
 ]
 JOURNAL_STREAM: list[Event] = [events.grid(step=1), events.grid(step=2, price="102")]

@@ -97,13 +97,14 @@ async def test_replicas_send_equal_messages_for_an_event(bus: Bus) -> None:
             events.risk("volume"),
             events.alert("disk"),
             events.reconciled("a"),
+            events.corrected("-0.0016"),
             events.result("x"),
             *(events.grid(step=step) for step in range(5)),
             events.trade("end"),
         )
         for each in (first, second):
             durable: list[dict[str, Any]] = []
-            wanted = {"ORDERS:3", "JOURNAL:5", "ENGINE:4", "CONTROL:1", "CANDLES:1"}
+            wanted = {"ORDERS:3", "JOURNAL:5", "ENGINE:4", "ALERTS:1", "CONTROL:1", "CANDLES:1"}
             while wanted:
                 message = await each.until(lambda message: message.get("seq"))
                 wanted.discard(message["seq"])
@@ -119,8 +120,9 @@ async def test_replicas_send_equal_messages_for_an_event(bus: Bus) -> None:
         "ORDERS:3": "trade_event",
         "ENGINE:1": "fill",
         "ENGINE:2": "risk_alert",
-        "ENGINE:3": "risk_alert",
-        "ENGINE:4": "reconciliation",
+        "ENGINE:3": "reconciliation",
+        "ENGINE:4": "position_corrected",
+        "ALERTS:1": "risk_alert",
         "CONTROL:1": "control",
         "CANDLES:1": "kline",
         **{f"JOURNAL:{n}": "grid_state" for n in range(1, 6)},

@@ -16,7 +16,14 @@ from liveserver.hub.replica import Replica
 from liveserver.settings import Settings
 from schemas import subjects
 from schemas.engine.control import CommandResult
-from schemas.engine.events import AlertRaised, Fill, Reconciled, RiskChanged
+from schemas.engine.events import (
+    AlertRaised,
+    Fill,
+    PositionCorrected,
+    QuotingChanged,
+    Reconciled,
+    RiskChanged,
+)
 from schemas.grid.view import GridView
 from schemas.venue.account import Balance, OpenOrders, Position
 from schemas.venue.market import Candle, FeedChanged, Ticker
@@ -35,7 +42,9 @@ _SUBJECTS: dict[type[msgspec.Struct], Callable[..., str]] = {
     Fill: subjects.fill,
     RiskChanged: subjects.risk,
     AlertRaised: subjects.alert,
+    QuotingChanged: subjects.quoting,
     Reconciled: subjects.reconciliation,
+    PositionCorrected: subjects.correction,
     CommandResult: subjects.command_result,
 }
 

@@ -7,6 +7,8 @@ import msgspec
 from schemas.engine.events import (
     AlertRaised,
     DecisionMade,
+    EngineHeartbeat,
+    QuotingChanged,
     Reconciled,
     ReconciliationFinding,
     RiskChanged,
@@ -23,6 +25,7 @@ from schemas.engine.journal import (
 )
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioState, PortfolioStep
+from schemas.grid.view import NotQuoting
 from schemas.units import Side
 from schemas.venue.account import SweepRequest
 from schemas.venue.market import ClockRead, FeedChanged, FeedState, PublicTrade
@@ -34,6 +37,7 @@ from tests.builders import (
     CANCEL,
     CANDLE,
     COMMAND,
+    CORRECTION,
     ENTRY,
     FILL,
     ID,
@@ -102,6 +106,15 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         step=3,
         time=TIME,
     ),
+    QuotingChanged(
+        venue=SIM,
+        symbol=BTC,
+        previous=None,
+        reason=NotQuoting.BREAKER_OPEN,
+        detail="3 losing round trips in a row",
+        step=3,
+        time=TIME,
+    ),
     Reconciled(
         venue=SIM,
         symbol=BTC,
@@ -111,9 +124,11 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         step=3,
         time=TIME,
     ),
+    CORRECTION,
     AlertRaised(
         venue=SIM, symbol=BTC, severity=Severity.MEDIUM, code="late_trade", detail="9001", step=3, time=TIME
     ),
+    EngineHeartbeat(venue=SIM, symbol=BTC, engine="engine", time=TIME),
     COMMAND,
     RESULT,
     INSTRUMENT,

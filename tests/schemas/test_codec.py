@@ -11,8 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import codec
-from schemas.codec import UndecodableError, decode, decode_as, encode
+from schemas.codec import FormatTooNew, UndecodableError, UnknownKind, decode, decode_as, encode, try_decode
 from schemas.engine.control import CommandName
+from schemas.engine.journal import Step
+from schemas.engine.portfolio_journal import PortfolioStep
+from schemas.formats import STATE_VERSION, VIEW_VERSION
+from schemas.grid.view import GridView
 from schemas.venue.market import Ticker
 from schemas.venue.orders import Trade
 from tests.builders import COMMAND, SETTINGS, TICKER, TRADE
@@ -81,3 +85,43 @@ def test_a_command_round_trips_with_settings_and_changes() -> None:
         COMMAND, name=CommandName.SET, settings=SETTINGS, changes={"order_amount": "40 USDT"}, dry_run=True
     )
     assert decode(encode(command)) == command
+
+
+def newer(kind: type[msgspec.Struct], by: int, **changes: object) -> bytes:
+    event = next(each for each in EXAMPLES if type(each) is kind)
+    known = VIEW_VERSION if kind is GridView else STATE_VERSION
+    return json.dumps(json.loads(encode(event)) | {"minimum_reader": known + by} | changes).encode()
+
+
+@pytest.mark.parametrize("kind", [Step, PortfolioStep, GridView])
+def test_a_format_that_needs_a_newer_program_is_refused(kind: type[msgspec.Struct]) -> None:
+    assert isinstance(decode(newer(kind, 0)), kind)
+    with pytest.raises(
+        FormatTooNew, match=r"of sim.* was written by a newer version \(format \d; this program"
+    ):
+        decode(newer(kind, 1))
+    assert try_decode(newer(kind, 1), kind) is None
+
+
+def test_a_newer_format_is_recognized_even_if_it_does_not_decode() -> None:
+    with pytest.raises(
+        FormatTooNew, match="this step of sim BTC/USDT:USDT was written by a newer version"
+    ) as raised:
+        decode(newer(Step, 1, causes=[{"type": "AddedLater"}], state="moved"))
+
+    assert (raised.value.step, raised.value.epoch) == (3, 2)
+
+
+def test_a_broken_step_of_a_known_format_is_undecodable() -> None:
+    with pytest.raises(UndecodableError) as raised:
+        decode(newer(Step, 0, state="moved"))
+
+    assert not isinstance(raised.value, FormatTooNew)
+
+
+def test_an_unknown_type_is_told_from_a_broken_message() -> None:
+    with pytest.raises(UnknownKind, match="unknown type OrderAmended"):
+        decode(b'{"type":"OrderAmended","venue":"sim","step":"x"}')
+    with pytest.raises(UndecodableError) as raised:
+        decode(b'{"type":"Ticker"}')
+    assert not isinstance(raised.value, UnknownKind)

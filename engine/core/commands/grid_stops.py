@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 from engine.core.arithmetic import total_profit
 from engine.core.commands.halt import flatten
+from engine.core.decisions import figures
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.grid.state import GridState
-from schemas.units import Price
+from schemas.units import Figures, Price
 
 
 class Stop(NamedTuple):
@@ -16,6 +17,7 @@ class Stop(NamedTuple):
     name: str
     """The setting: `stop_loss`, `take_profit`, `stop_below_price` or `stop_above_price`."""
     details: str
+    figures: Figures
 
 
 def check(draft: Draft) -> None:
@@ -26,26 +28,27 @@ def check(draft: Draft) -> None:
     stop = reached(state, draft.price)
     if stop is None:
         return
-    draft.risk(Severity.CRITICAL, stop.name, stop.details, active=True)
+    draft.risk(Severity.CRITICAL, stop.name, stop.details, stop.figures, active=True)
     flatten(draft, f"{stop.name.replace('_', ' ')}: {stop.details}", guard=stop.name)
 
 
 def reached(state: GridState, price: Price) -> Stop | None:
     """Return the stop that is reached at a price, None without one."""
     settings, profit, quote = state.settings, total_profit(state.accounts, price), state.instrument.quote
+    total = f"total profit {profit} {quote}"
     if settings.stop_loss > 0 and profit <= -settings.stop_loss:
-        return Stop(
-            "stop_loss", f"total profit {profit} {quote} at {price}, the limit is -{settings.stop_loss}"
-        )
+        found = figures(total_profit=profit, limit=-settings.stop_loss, price=price)
+        return Stop("stop_loss", f"{total} at {price}, the limit is -{settings.stop_loss}", found)
     if settings.take_profit > 0 and profit >= settings.take_profit:
-        return Stop(
-            "take_profit", f"total profit {profit} {quote} at {price}, the target is {settings.take_profit}"
-        )
+        found = figures(total_profit=profit, limit=settings.take_profit, price=price)
+        return Stop("take_profit", f"{total} at {price}, the target is {settings.take_profit}", found)
     below, above = settings.stop_below_price, settings.stop_above_price
     if below is not None and price <= below:
-        return Stop("stop_below_price", f"price {price}, the limit is {below}; total profit {profit} {quote}")
+        found = figures(price=price, limit=below, total_profit=profit)
+        return Stop("stop_below_price", f"price {price}, the limit is {below}; {total}", found)
     if above is not None and price >= above:
-        return Stop("stop_above_price", f"price {price}, the limit is {above}; total profit {profit} {quote}")
+        found = figures(price=price, limit=above, total_profit=profit)
+        return Stop("stop_above_price", f"price {price}, the limit is {above}; {total}", found)
     return None
 
 

@@ -9,8 +9,9 @@ from engine.core import instrument
 from engine.core.arithmetic import total_profit
 from engine.core.blocking import halted_by
 from engine.core.commands.answers import Answer
+from engine.core.decisions import figures
 from engine.core.orders.slots import is_working
-from engine.core.quoting.quoting import Market, Plan, Quote
+from engine.core.quoting.quoting import Cancel, Market, Plan, Quote
 from engine.core.step import Draft
 from schemas.engine.control import CommandOutcome
 from schemas.engine.events import Severity
@@ -18,6 +19,7 @@ from schemas.engine.journal import EngineStarted, EngineStopping
 from schemas.grid.state import GridState, Halt, Slot, SlotOrder
 from schemas.grid.view import NotQuoting
 from schemas.units import ZERO, Price, Quantity, Side, TimeNs
+from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.instruments import Instrument
 
 FLATTEN = "flatten"
@@ -31,7 +33,13 @@ def stop(draft: Draft, reason: str) -> Answer:
         return CommandOutcome.APPLIED, f"{_orders_canceled(state)}, {_holding(state)} stays"
     if state.halt.flattens:
         state.halt.flattens = False
-        draft.risk(Severity.LOW, FLATTEN, f"aborted, {_holding(state)} stays", active=False)
+        draft.risk(
+            Severity.LOW,
+            FLATTEN,
+            f"aborted, {_holding(state)} stays",
+            figures(position_base=state.accounts.position),
+            active=False,
+        )
         return CommandOutcome.APPLIED, f"flattening is aborted, {_holding(state)} stays"
     return CommandOutcome.UNCHANGED, "already stopped"
 
@@ -46,7 +54,17 @@ def flatten(draft: Draft, reason: str, *, guard: str = "") -> Answer:
     state.halt.flattens = True
     for slot in state.slots.values():
         slot.quiet_until = 0
-    draft.risk(Severity.MEDIUM, FLATTEN, f"{_orders_canceled(state)}, closing {_holding(state)}", active=True)
+    draft.risk(
+        Severity.MEDIUM,
+        FLATTEN,
+        f"{_orders_canceled(state)}, closing {_holding(state)}",
+        figures(
+            orders_canceled=_live_orders(state),
+            position_base=state.accounts.position,
+            slippage_ratio=state.settings.flatten_slippage,
+        ),
+        active=True,
+    )
     limit = f"at most {(state.settings.flatten_slippage * 100).normalize():f}% beyond the best price"
     return (
         CommandOutcome.APPLIED,
@@ -79,7 +97,13 @@ def resume(draft: Draft, details: str) -> bool:
     if halt is None:
         return False
     if halt.flattens:
-        draft.risk(Severity.LOW, FLATTEN, f"aborted, {_holding(state)} stays", active=False)
+        draft.risk(
+            Severity.LOW,
+            FLATTEN,
+            f"aborted, {_holding(state)} stays",
+            figures(position_base=state.accounts.position),
+            active=False,
+        )
     if halt.guard:
         draft.risk(Severity.LOW, halt.guard, details, active=False)
     return True
@@ -112,9 +136,10 @@ def plan(state: GridState, market: Market, now: TimeNs) -> Plan:
     halted = halted_by(state)
     if halted is not NotQuoting.FLATTENING:
         assert halted is not None
-        return Plan([(order, halted.replace("_", " ")) for order in working], [], depends_on_price=False)
-    reasons = ((order, _reason_to_cancel(state, market, order)) for order in working)
-    cancels = [(order, reason) for order, reason in reasons if reason is not None]
+        reason = DecisionReason(halted.value)
+        return Plan([Cancel(order, reason) for order in working], [], depends_on_price=False)
+    found = (_cancel_of(state, market, order) for order in working)
+    cancels = [each for each in found if each is not None]
     if instrument.blocked_by(state) is not None:
         return Plan(cancels, [], depends_on_price=True)
     free = [slot for slot in state.slots.values() if slot.order is None and slot.quiet_until <= now]
@@ -131,8 +156,14 @@ def _finish_flattening(draft: Draft, halt: Halt) -> None:
     halt.flattens = False
     position, price = state.accounts.position, draft.price or ZERO
     rest = f"; {position} {state.instrument.base} stays, below the venue's minimum" if position else ""
-    profit = f"total profit {total_profit(state.accounts, price)} {state.instrument.quote}"
-    draft.risk(Severity.LOW, FLATTEN, f"flat at {price}, {profit}{rest}", active=False)
+    profit = total_profit(state.accounts, price)
+    draft.risk(
+        Severity.LOW,
+        FLATTEN,
+        f"flat at {price}, total profit {profit} {state.instrument.quote}{rest}",
+        figures(price=price, total_profit=profit, position_base=position),
+        active=False,
+    )
 
 
 def _finish_removal(draft: Draft, halt: Halt) -> None:
@@ -165,7 +196,17 @@ def _closings(state: GridState, market: Market, slots: list[Slot]) -> list[Quote
     for slot in sorted(slots, key=lambda each: (-abs(each.held), each.level)):
         quantity = state.instrument.order_quantity(min(abs(slot.held), max(left, ZERO)), price)
         if slot.held * position > 0 and _is_enough(state.instrument, price, quantity):
-            quotes.append(Quote(slot.level, side, price, quantity, opens=False, post_only=False))
+            quotes.append(
+                Quote(
+                    slot.level,
+                    side,
+                    price,
+                    quantity,
+                    opens=False,
+                    post_only=False,
+                    reason=DecisionReason.FLATTEN,
+                )
+            )
             left -= quantity
     return quotes
 
@@ -192,14 +233,17 @@ def _best_price(market: Market, side: Side) -> Price:
     return (market.bid if side is Side.SELL else market.ask) or market.price
 
 
-def _reason_to_cancel(state: GridState, market: Market, order: SlotOrder) -> str | None:
-    position = state.accounts.position
+def _cancel_of(state: GridState, market: Market, order: SlotOrder) -> Cancel | None:
+    position, best = state.accounts.position, _best_price(market, order.side)
     if order.opens or order.side.sign * position >= 0:
-        return "flattening"
-    if _live_closing_quantity(state, order.side) > abs(position):
-        return "more than is left to close"
-    if (order.price - _best_price(market, order.side)) * order.side.sign < 0:
-        return "the price moved away"
+        return Cancel(order, DecisionReason.FLATTENING)
+    closing = _live_closing_quantity(state, order.side)
+    if closing > abs(position):
+        found = figures(orders_base=closing, position_base=position)
+        return Cancel(order, DecisionReason.MORE_THAN_IS_LEFT, found)
+    if (order.price - best) * order.side.sign < 0:
+        found = figures(order_price=order.price, best_price=best)
+        return Cancel(order, DecisionReason.PRICE_MOVED_AWAY, found)
     return None
 
 
@@ -210,8 +254,12 @@ def _is_enough(rules: Instrument, price: Price, quantity: Quantity) -> bool:
 
 
 def _orders_canceled(state: GridState) -> str:
-    number = sum(slot.order is not None and slot.order.ended is None for slot in state.slots.values())
+    number = _live_orders(state)
     return f"{number} order{'' if number == 1 else 's'} canceled"
+
+
+def _live_orders(state: GridState) -> int:
+    return sum(slot.order is not None and slot.order.ended is None for slot in state.slots.values())
 
 
 def _holding(state: GridState) -> str:

@@ -1,10 +1,15 @@
 """Reconciliation, periodic or by command. The next sweep answers a command; a dry run changes nothing.
 
 A sweep is the venue's open orders and the position read with them. It arrives periodically and when a command asks for it.
+A command that accepts a position may wait for one more sweep, see `acceptance`.
 """
 
 from copy import deepcopy
 
+from msgspec.structs import replace
+
+from engine.core.commands import acceptance
+from engine.core.commands.answers import Answer
 from engine.core.orders import position_check, reconciliation
 from engine.core.step import Draft
 from schemas.engine.control import Command, CommandName, CommandOutcome
@@ -18,18 +23,24 @@ MAX_FINDINGS_IN_ANSWER = 10
 
 
 def request(draft: Draft, received: CommandReceived) -> None:
-    """Queue a reconcile command for the next sweep."""
+    """Queue a reconcile command for the next sweep, or refuse it."""
     command: Command = received.command
-    draft.touch()
-    draft.state.asked.append(
-        PendingReconciliation(
-            command_id=command.command_id,
-            operator=command.operator,
-            reason=command.reason,
-            dry_run=command.dry_run,
-            time=received.received_time,
-        )
+    pending = PendingReconciliation(
+        command_id=command.command_id,
+        operator=command.operator,
+        reason=command.reason,
+        dry_run=command.dry_run,
+        time=received.received_time,
+        accept=command.accept,
+        asked_time=draft.time,
+        expires_time=draft.time + command.expires_time - received.received_time,
     )
+    mistake = acceptance.mistake(draft.state, command)
+    if mistake:
+        _answer(draft, pending, (CommandOutcome.REFUSED, mistake))
+        return
+    draft.touch()
+    draft.state.asked.append(pending)
 
 
 def on_sweep(draft: Draft, found: OpenOrders | Position) -> None:
@@ -42,29 +53,31 @@ def on_sweep(draft: Draft, found: OpenOrders | Position) -> None:
         _compare(draft, found)
         return
     draft.touch()
-    if not is_dry_run(draft.state):
-        _compare(draft, found)
+    if is_dry_run(draft.state):
+        return
+    if isinstance(found, Position):
+        _accept(draft, draft.sweep)  # before the comparison, which would act on the difference
+    _compare(draft, found)
 
 
 def answer(draft: Draft) -> None:
     """Answer the queued commands with the findings of this step's sweep, if there was one."""
-    state = draft.state
-    if draft.sweep is None:
+    state, sweep = draft.state, draft.sweep
+    if sweep is None or not state.asked:
         return
-    dry_run = is_dry_run(state)
-    findings = _summary(_dry_run(draft, draft.sweep) if dry_run else draft)
-    text = f"dry run, nothing changed: {findings}" if dry_run else findings
+    if is_dry_run(state):
+        findings = f"dry run, nothing changed: {_summary(_dry_run(draft, sweep))}"
+        _accept(_trial(draft, sweep), sweep, answers=draft)
+    else:
+        _accept(draft, sweep)
+        findings = _summary(draft)
+    waiting = []
     for each in state.asked:
-        draft.answer(
-            command_id=each.command_id,
-            name=CommandName.RECONCILE,
-            operator=each.operator,
-            reason=each.reason,
-            outcome=CommandOutcome.APPLIED,
-            detail=text,
-            time=each.time,
-        )
-    state.asked = []
+        if each.accept is None:
+            _answer(draft, each, (CommandOutcome.APPLIED, findings))
+        else:
+            waiting.append(replace(each, passes=each.passes + 1))
+    state.asked = waiting
 
 
 def is_dry_run(state: GridState) -> bool:
@@ -72,12 +85,58 @@ def is_dry_run(state: GridState) -> bool:
     return all(each.dry_run for each in state.asked)
 
 
+def _accept(draft: Draft, sweep: OpenOrders, answers: Draft | None = None) -> None:
+    """Answer the commands that accept a position and need not wait for another sweep.
+
+    `draft` is a trial when every command is a dry run; the answers are then added to another draft.
+    """
+    answers = answers or draft
+    waiting = []
+    now = max(draft.time, sweep.time)
+    for each in answers.state.asked:
+        changed = _copy(draft) if each.dry_run else draft
+        result = None if each.accept is None else acceptance.evaluate(changed, answers.position, each, now)
+        if result is None:
+            waiting.append(each)
+        else:
+            outcome, detail = result
+            text = f"dry run, nothing changed: {detail}" if each.dry_run else detail
+            _answer(answers, each, (outcome, text))
+    answers.state.asked = waiting
+
+
+def _answer(draft: Draft, pending: PendingReconciliation, answer: Answer) -> None:
+    outcome, detail = answer
+    draft.answer(
+        command_id=pending.command_id,
+        name=CommandName.RECONCILE,
+        operator=pending.operator,
+        reason=pending.reason,
+        outcome=outcome,
+        detail=detail,
+        time=pending.time,
+    )
+
+
 def _dry_run(draft: Draft, sweep: OpenOrders) -> Draft:
-    trial = Draft(deepcopy(draft.state), draft.step, draft.time, draft.price_time, draft.price)
-    _compare(trial, sweep)
+    trial = _trial(draft, sweep)
     if draft.position is not None:
         _compare(trial, draft.position)
     return trial
+
+
+def _trial(draft: Draft, sweep: OpenOrders) -> Draft:
+    """Return a copy of the draft to which the sweep, but not yet its position, is applied."""
+    trial = _copy(draft)
+    _compare(trial, sweep)
+    return trial
+
+
+def _copy(draft: Draft) -> Draft:
+    """Return a draft with the same state and decisions, whose changes are discarded."""
+    copied = Draft(deepcopy(draft.state), draft.step, draft.time, draft.price_time, draft.price)
+    copied.decisions = [*draft.decisions]
+    return copied
 
 
 def _compare(draft: Draft, found: OpenOrders | Position) -> None:

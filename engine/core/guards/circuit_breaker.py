@@ -8,11 +8,12 @@ closes it and a losing one opens it again.
 
 from typing import NamedTuple
 
+from engine.core.decisions import figures, seconds
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.grid.settings import GridMode
 from schemas.grid.state import BreakerState, GridState
-from schemas.units import Money, Side, TimeNs
+from schemas.units import Figures, Money, Side, TimeNs
 
 CIRCUIT_BREAKER = "circuit_breaker"
 
@@ -34,11 +35,12 @@ def evaluate_round_trips(draft: Draft) -> None:
         breaker.losses = breaker.losses + 1 if profit < 0 else 0
         if breaker.state is BreakerState.HALF_OPEN:
             if profit < 0:
-                trip(draft, f"a round trip lost {-profit} while half-open")
+                trip(draft, f"a round trip lost {-profit} while half-open", figures(loss=-profit))
             else:
-                close(draft, "a clean round trip")
+                close(draft, "a clean round trip", figures(profit=profit))
         elif 0 < limit <= breaker.losses:
-            trip(draft, f"{breaker.losses} losing round trips in a row")
+            found = figures(losing_round_trips=breaker.losses, limit=limit)
+            trip(draft, f"{breaker.losses} losing round trips in a row", found)
 
 
 def evaluate_cool_down(draft: Draft) -> None:
@@ -47,28 +49,34 @@ def evaluate_cool_down(draft: Draft) -> None:
     if breaker.state is not BreakerState.OPEN or draft.time < half_open_time(draft.state):
         return
     breaker.state = BreakerState.HALF_OPEN
-    draft.risk(Severity.MEDIUM, CIRCUIT_BREAKER, "half-open: one trial level a side", active=True)
+    draft.risk(
+        Severity.MEDIUM,
+        CIRCUIT_BREAKER,
+        "half-open: one trial level a side",
+        figures(cool_down_s=seconds(draft.state.settings.breaker_cool_down)),
+        active=True,
+    )
 
 
-def trip(draft: Draft, details: str) -> bool:
+def trip(draft: Draft, details: str, because: Figures | None = None) -> bool:
     """Open the breaker; return whether it was not open before."""
     breaker = draft.state.breaker
     if breaker.state is BreakerState.OPEN:
         return False
     breaker.state, breaker.opened_time, breaker.reason = BreakerState.OPEN, draft.time, details
     _reset(draft.state)
-    draft.risk(Severity.CRITICAL, CIRCUIT_BREAKER, f"open: {details}", active=True)
+    draft.risk(Severity.CRITICAL, CIRCUIT_BREAKER, f"open: {details}", because, active=True)
     return True
 
 
-def close(draft: Draft, details: str) -> bool:
+def close(draft: Draft, details: str, because: Figures | None = None) -> bool:
     """Close the breaker; return whether it was not closed before."""
     breaker = draft.state.breaker
     if breaker.state is BreakerState.CLOSED:
         return False
     breaker.state, breaker.opened_time, breaker.reason = BreakerState.CLOSED, 0, ""
     _reset(draft.state)
-    draft.risk(Severity.LOW, CIRCUIT_BREAKER, f"closed: {details}", active=False)
+    draft.risk(Severity.LOW, CIRCUIT_BREAKER, f"closed: {details}", because, active=False)
     return True
 
 
@@ -81,7 +89,7 @@ def windows(state: GridState) -> Windows:
     """Return the windows of a grid. Half-open, a side has one level until a trial level of it is filled, then none."""
     settings = state.settings
     sell = settings.sell_window if settings.mode is GridMode.NEUTRAL else 0
-    if not _is_half_open(state):
+    if not is_half_open(state):
         return Windows(settings.buy_window, sell)
     held = [state.slots[level].held for level in state.breaker.tried if level in state.slots]
     filled = {Side.BUY if each > 0 else Side.SELL for each in held if each}
@@ -98,11 +106,12 @@ def full_window(state: GridState) -> Money:
 def note_opening(state: GridState, level: int) -> None:
     """Record the level of an opening trade as a trial while half-open."""
     tried = state.breaker.tried
-    if _is_half_open(state) and level not in tried:
+    if is_half_open(state) and level not in tried:
         tried.append(level)
 
 
-def _is_half_open(state: GridState) -> bool:
+def is_half_open(state: GridState) -> bool:
+    """Return whether the breaker of the grid, or the one over all symbols, is half-open."""
     return BreakerState.HALF_OPEN in {state.breaker.state, state.global_breaker}
 
 

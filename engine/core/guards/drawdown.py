@@ -4,6 +4,7 @@ The peak is the highest total profit after a step within the last `drawdown_wind
 """
 
 from engine.core.arithmetic import total_profit
+from engine.core.decisions import figures
 from engine.core.guards.circuit_breaker import full_window, trip
 from engine.core.step import Draft
 from schemas.grid.state import GridState, Peak
@@ -24,7 +25,8 @@ def evaluate(draft: Draft) -> None:
     limits = [settings.max_drawdown, settings.max_drawdown_ratio * full_window(state)]
     limit = min(limit for limit in limits if limit > 0)
     if drawdown >= limit:
-        trip(draft, f"drawdown of {drawdown} from the peak, the limit is {limit}")
+        found = figures(drawdown=drawdown, limit=limit, peak_profit=max(peaks))
+        trip(draft, f"drawdown of {drawdown} from the peak, the limit is {limit}", found)
 
 
 def remember_peak(state: GridState, price: Price) -> None:

@@ -6,6 +6,7 @@ venue's time of a tick to its receive time at our publisher, so it includes the 
 
 import math
 
+from engine.core.decisions import figures, milliseconds, seconds
 from engine.core.guards.circuit_breaker import trip
 from engine.core.step import Draft
 from schemas.grid.state import GridState, SlotOrder
@@ -61,7 +62,8 @@ def _evaluate_orders(draft: Draft) -> None:
     if not limit or len(latencies) < MIN_LATENCIES or p99(latencies) < limit:
         return
     measured = f"p99 of the last {len(latencies)} orders {_ms(p99(latencies))}, the limit is {_ms(limit)}"
-    trip(draft, f"order latency: {measured}")
+    found = figures(p99_ms=milliseconds(p99(latencies)), limit_ms=milliseconds(limit), orders=len(latencies))
+    trip(draft, f"order latency: {measured}", found)
 
 
 def _evaluate_link(draft: Draft) -> None:
@@ -83,7 +85,10 @@ def _evaluate_link(draft: Draft) -> None:
         measured = (
             f"ticks arrive {_ms(latency)} late for {slow_ns / SECOND_NS:g} s, the limit is {_ms(limit)}"
         )
-        trip(draft, f"link latency: {measured}")
+        found = figures(
+            latency_ms=milliseconds(latency), limit_ms=milliseconds(limit), slow_for_s=seconds(slow_ns)
+        )
+        trip(draft, f"link latency: {measured}", found)
 
 
 def _ms(duration: DurationNs) -> str:

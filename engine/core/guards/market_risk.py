@@ -7,6 +7,7 @@ no symbol is abnormal and `recovery_threshold` symbols, at most all, have become
 same symbols.
 """
 
+from engine.core.decisions import figures
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.grid.settings import GridSettings
@@ -69,10 +70,17 @@ def _evaluate(draft: Draft) -> None:
         state.is_market_risky = True
         for each in state.watched.values():
             each.is_calm = False  # recovery counts candles closed from now on
-        draft.risk(Severity.HIGH, MARKET_RISK, f"falling on high volume: {', '.join(abnormal)}", active=True)
+        draft.risk(
+            Severity.HIGH,
+            MARKET_RISK,
+            f"falling on high volume: {', '.join(abnormal)}",
+            figures(abnormal_symbols=len(abnormal), limit=needed(state.settings)),
+            active=True,
+        )
         return
     calm = sorted(symbol for symbol, each in state.watched.items() if each.is_calm)
     threshold = min(state.settings.recovery_threshold, len(state.settings.monitor_symbols))
     if state.is_market_risky and not abnormal and len(calm) >= threshold:
         state.is_market_risky = False
-        draft.risk(Severity.LOW, MARKET_RISK, f"recovered: {', '.join(calm)}", active=False)
+        found = figures(calm_symbols=len(calm), limit=threshold)
+        draft.risk(Severity.LOW, MARKET_RISK, f"recovered: {', '.join(calm)}", found, active=False)

@@ -3,6 +3,7 @@
 `PortfolioLimits` is a state update: only the newest counts, and only a change for this grid is a cause of a step.
 """
 
+from engine.core.decisions import figures
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.engine.portfolio import PortfolioLimits
@@ -45,7 +46,8 @@ def _follow_exposure(draft: Draft, limits: PortfolioLimits) -> None:
     if state.is_exposure_limited is not limits.is_opening_allowed:
         return
     state.is_exposure_limited = not limits.is_opening_allowed
+    found = figures(exposure=limits.exposure, limit=limits.max_exposure)
     if state.is_exposure_limited:
-        draft.risk(Severity.HIGH, EXPOSURE_LIMIT, limits.reason, active=True)
+        draft.risk(Severity.HIGH, EXPOSURE_LIMIT, limits.reason, found, active=True)
     else:
-        draft.risk(Severity.LOW, EXPOSURE_LIMIT, "opening orders are allowed again", active=False)
+        draft.risk(Severity.LOW, EXPOSURE_LIMIT, "opening orders are allowed again", found, active=False)

@@ -6,11 +6,12 @@ The first tick newer than the loss clears the guard, so no report of recovery is
 first tick the guard does nothing.
 """
 
+from engine.core.decisions import figures, seconds
 from engine.core.guards.circuit_breaker import trip
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.engine.journal import TimePassed
-from schemas.units import SECOND_NS
+from schemas.units import SECOND_NS, Figures
 from schemas.venue.market import FeedChanged, FeedState
 
 FEED_LOST = "feed_lost"
@@ -24,7 +25,8 @@ def on_feed_changed(draft: Draft, event: FeedChanged) -> None:
     """
     if event.state is FeedState.UP or event.time < draft.price_time:
         return
-    _mark_lost(draft, f"the feed is {event.state}: {event.reason}")
+    age_ns = event.time - draft.price_time
+    _mark_lost(draft, f"the feed is {event.state}: {event.reason}", figures(price_age_s=seconds(age_ns)))
 
 
 def on_silence(draft: Draft, silence: TimePassed | None) -> None:
@@ -34,7 +36,8 @@ def on_silence(draft: Draft, silence: TimePassed | None) -> None:
         return
     age_ns = silence.time - draft.price_time
     if age_ns >= stale_after:
-        _mark_lost(draft, f"no tick for {age_ns / SECOND_NS:g} s")
+        found = figures(price_age_s=seconds(age_ns), limit_s=seconds(stale_after))
+        _mark_lost(draft, f"no tick for {age_ns / SECOND_NS:g} s", found)
 
 
 def on_tick(draft: Draft) -> None:
@@ -43,8 +46,15 @@ def on_tick(draft: Draft) -> None:
     is_lost = state.feed_lost_time > 0
     if not is_lost or draft.price_time <= state.feed_lost_time:
         return
+    lost_s = seconds(draft.price_time - state.feed_lost_time)
     state.feed_lost_time = 0
-    draft.risk(Severity.LOW, FEED_LOST, "feed recovered: ticks arrive again", active=False)
+    draft.risk(
+        Severity.LOW,
+        FEED_LOST,
+        "feed recovered: ticks arrive again",
+        figures(lost_for_s=lost_s),
+        active=False,
+    )
 
 
 def trip_when_lost_too_long(draft: Draft) -> None:
@@ -54,13 +64,14 @@ def trip_when_lost_too_long(draft: Draft) -> None:
         return
     age_ns = draft.time - state.feed_lost_time
     if age_ns >= limit:
-        trip(draft, f"stale data: the newest tick is {age_ns / SECOND_NS:g} s old")
+        found = figures(price_age_s=seconds(age_ns), limit_s=seconds(limit))
+        trip(draft, f"stale data: the newest tick is {age_ns / SECOND_NS:g} s old", found)
 
 
-def _mark_lost(draft: Draft, details: str) -> None:
+def _mark_lost(draft: Draft, details: str, because: Figures) -> None:
     # The loss is dated by the newest tick, not by the report, whose clock may differ from the market's.
     state = draft.state
     if state.feed_lost_time or not draft.price_time:
         return
     state.feed_lost_time = draft.price_time
-    draft.risk(Severity.HIGH, FEED_LOST, details, active=True)
+    draft.risk(Severity.HIGH, FEED_LOST, details, because, active=True)

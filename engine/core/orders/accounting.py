@@ -77,16 +77,20 @@ def book(draft: Draft, slot: Slot, trade: Trade) -> None:
     )
 
 
-def book_correction(draft: Draft, slot: Slot, signed: SignedQuantity) -> None:
-    """Book a difference from the venue's position into a slot, at the newest price and without a fee."""
+def book_correction(draft: Draft, slot: Slot, signed: SignedQuantity, price: Price, fee: Money) -> Money:
+    """Book a part of a difference from the venue's position into a slot, and return the profit of what it closes.
+
+    It is no trade: neither counted nor part of the volume, and it ends no round trip.
+    """
     draft.touch()
-    assert draft.price is not None
     accounts = draft.state.accounts
-    accounts.cash -= signed * draft.price
+    accounts.cash -= signed * price
     accounts.position += signed
-    _close(accounts, slot, signed, draft.price, ZERO)
+    accounts.fees += fee
+    matched = _close(accounts, slot, signed, price, fee)
     if not slot.held:
         slot.round_profit = ZERO
+    return matched.profit
 
 
 def on_funding(draft: Draft, funding: Funding) -> None:

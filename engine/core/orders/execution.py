@@ -3,9 +3,11 @@
 Reports and trades may arrive twice, late or out of order. A network error is not evidence and never becomes an input.
 """
 
+from engine.core.decisions import query
 from engine.core.guards.latency import note_acceptance
 from engine.core.orders.accounting import book
 from engine.core.orders.booked_trades import is_booked, is_foreign_or_old, remember, tell_not_booked
+from engine.core.orders.corrections import remember_foreign, remember_unbooked
 from engine.core.orders.rejections import on_order_ended
 from engine.core.orders.resync import note_generation
 from engine.core.orders.slots import (
@@ -23,12 +25,12 @@ from engine.core.orders.slots import (
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.grid.state import Slot, SlotOrder
+from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.order_ids import OrderIdParts
 from schemas.venue.orders import (
     CancelRejected,
     OrderReport,
     OrderStatus,
-    QueryOrder,
     RejectReason,
     Trade,
 )
@@ -48,7 +50,7 @@ def on_report(draft: Draft, report: OrderReport) -> None:
         return
     if report.reject_reason is RejectReason.DUPLICATE_ID:
         # The venue has an order with this id. It rejected the second one sent, so the first may be live.
-        draft.decide(QueryOrder(client_order_id=report.client_order_id, reason="duplicate id"))
+        draft.decide(query(report.client_order_id, DecisionReason.DUPLICATE_ID))
         return
     record_reported_quantity(draft, slot.order, report.cumulative_quantity)
     note_acceptance(draft, slot.order, report)
@@ -65,6 +67,7 @@ def on_trade(draft: Draft, trade: Trade) -> None:
     state = draft.state
     parts = own_id_parts(state, trade.client_order_id)
     if parts is None:
+        remember_foreign(draft, trade)
         return
     note_generation(draft, parts)
     slot = find_slot(state, parts, trade.client_order_id)
@@ -74,6 +77,8 @@ def on_trade(draft: Draft, trade: Trade) -> None:
     if slot is not None and order is not None:
         _book_of_slot(draft, slot, order, trade)
     elif is_foreign_or_old(state, parts, trade):
+        if trade.trade_id not in state.told_ids:
+            remember_unbooked(draft, trade)
         tell_not_booked(draft, trade)
     else:
         _book_late(draft, parts, trade)
@@ -87,7 +92,7 @@ def on_cancel_rejected(draft: Draft, rejected: CancelRejected) -> None:
     slot = find_slot(draft.state, parts, rejected.client_order_id)
     if slot is None or slot.order is None or slot.order.ended is not None:
         return
-    draft.decide(QueryOrder(client_order_id=rejected.client_order_id, reason="cancel rejected"))
+    draft.decide(query(rejected.client_order_id, DecisionReason.CANCEL_REJECTED))
 
 
 def _end(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -> None:

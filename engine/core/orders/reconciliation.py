@@ -5,6 +5,7 @@ request or a cancel in flight explains is acted on at the second sweep that show
 after `QUERY_INTERVAL_NS` at the earliest, because the gateway retries it by itself. Orders of others are ignored.
 """
 
+from engine.core.decisions import cancel, figures, query
 from engine.core.orders.slots import (
     Progress,
     advance,
@@ -23,8 +24,8 @@ from schemas.engine.events import ReconciliationFinding
 from schemas.grid.state import FinishedOrder, SlotOrder, SlotOrderState
 from schemas.units import SECOND_NS, ClientOrderId, DurationNs, TimeNs
 from schemas.venue.account import OpenOrder, OpenOrders
+from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.order_ids import OrderIdParts
-from schemas.venue.orders import CancelOrder, QueryOrder
 
 QUERY_INTERVAL_NS: DurationNs = 10 * SECOND_NS
 """Minimum time between two queries of an order, unless the first was answered."""
@@ -61,7 +62,7 @@ def _confirm(draft: Draft, order: SlotOrder) -> None:
     if order.state is not SlotOrderState.CANCEL_REQUESTED:
         advance(draft, order, Progress.ACCEPTED)
     elif _is_second_pass(draft, order):
-        draft.decide(CancelOrder(client_order_id=order.client_order_id, reason="still open"))
+        draft.decide(cancel(order.client_order_id, DecisionReason.STILL_OPEN))
 
 
 def _miss(draft: Draft, order: SlotOrder, now: TimeNs) -> None:
@@ -69,7 +70,7 @@ def _miss(draft: Draft, order: SlotOrder, now: TimeNs) -> None:
         return
     if not _start_query(draft, order, now):
         return
-    draft.decide(QueryOrder(client_order_id=order.client_order_id, reason="missing there"))
+    draft.decide(query(order.client_order_id, DecisionReason.MISSING_THERE))
     draft.reconciled(ReconciliationFinding.MISSING_THERE, order.client_order_id, "queried")
 
 
@@ -77,7 +78,7 @@ def _compare_finished(draft: Draft, finished: FinishedOrder, found: OpenOrder | 
     if found is not None:
         record_reported_quantity(draft, finished, found.cumulative_quantity)
         if _is_second_pass(draft, finished):
-            _cancel_unknown(draft, finished.client_order_id)
+            _cancel_unknown(draft, finished.client_order_id, DecisionReason.UNKNOWN_HERE)
     _query_trades(draft, finished, now)
 
 
@@ -93,7 +94,8 @@ def _is_second_pass(draft: Draft, order: SlotOrder | FinishedOrder) -> bool:
 def _query_trades(draft: Draft, order: SlotOrder | FinishedOrder, now: TimeNs) -> None:
     if has_all_trades(order) or not _start_query(draft, order, now):
         return
-    draft.decide(QueryOrder(client_order_id=order.client_order_id, reason="trades missing"))
+    found = figures(reported_base=order.reported_quantity, traded_base=order.traded_quantity)
+    draft.decide(query(order.client_order_id, DecisionReason.TRADES_MISSING, found))
     draft.reconciled(ReconciliationFinding.TRADES_MISSING, order.client_order_id, "queried")
 
 
@@ -118,7 +120,9 @@ def _adopt_or_cancel(draft: Draft, parts: OrderIdParts, found: OpenOrder, now: T
     state = draft.state
     if parts.generation != state.generation or not _is_next_of_free_slot(draft, parts):
         retire_cycle(state, parts)
-        _cancel_unknown(draft, found.client_order_id)
+        is_older = parts.generation < state.generation
+        reason = DecisionReason.OLDER_GENERATION if is_older else DecisionReason.UNKNOWN_HERE
+        _cancel_unknown(draft, found.client_order_id, reason)
         return
     slot = slot_at(state, parts.level)
     order = SlotOrder(
@@ -142,6 +146,6 @@ def _is_next_of_free_slot(draft: Draft, parts: OrderIdParts) -> bool:
     return slot.order is None and parts.cycle == slot.cycle
 
 
-def _cancel_unknown(draft: Draft, client_order_id: ClientOrderId) -> None:
-    draft.decide(CancelOrder(client_order_id=client_order_id, reason="unknown here"))
+def _cancel_unknown(draft: Draft, client_order_id: ClientOrderId, reason: DecisionReason) -> None:
+    draft.decide(cancel(client_order_id, reason))
     draft.reconciled(ReconciliationFinding.UNKNOWN_HERE, client_order_id, "canceled")

@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from engine.core.decisions import figures, seconds
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.grid.state import Slot, SlotOrder, SlotOrderState
@@ -124,7 +125,8 @@ def _on_final_rejection(draft: Draft, slot: Slot, report: OrderReport) -> None:
 def _lock_margin(draft: Draft, detail: str) -> None:
     state = draft.state
     if not state.margin_locked_until:
-        draft.risk(Severity.HIGH, MARGIN_LOCKED, detail, active=True)
+        found = figures(locked_for_s=seconds(state.settings.margin_lock_duration))
+        draft.risk(Severity.HIGH, MARGIN_LOCKED, detail, found, active=True)
     state.margin_locked_until = max(
         state.margin_locked_until, draft.time + state.settings.margin_lock_duration
     )

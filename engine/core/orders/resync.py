@@ -7,14 +7,15 @@ here, new orders get ids of a new generation, and the open orders of older gener
 
 import msgspec
 
+from engine.core.decisions import cancel
 from engine.core.orders.slots import Progress, advance, is_working, own_id_parts
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.engine.journal import ResyncRequired
 from schemas.grid.state import Resync, SlotOrder
 from schemas.venue.account import OpenOrders
+from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.order_ids import OrderIdParts
-from schemas.venue.orders import CancelOrder
 
 
 def on_required(draft: Draft, event: ResyncRequired) -> None:
@@ -68,4 +69,4 @@ def on_sweep(draft: Draft, sweep: OpenOrders) -> None:
 
 def _cancel(draft: Draft, order: SlotOrder) -> None:
     advance(draft, order, Progress.CANCEL_DECIDED)
-    draft.decide(CancelOrder(client_order_id=order.client_order_id, reason="of an older generation"))
+    draft.decide(cancel(order.client_order_id, DecisionReason.OLDER_GENERATION))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from engine.core.decisions import figures
 from engine.core.guards.portfolio_limits import EXPOSURE_LIMIT
 from engine.core.portfolio.step import PortfolioDraft
 from schemas.engine.events import Severity
@@ -32,10 +33,17 @@ def evaluate(draft: PortfolioDraft) -> None:
             Severity.LOW,
             EXPOSURE_LIMIT,
             f"{total:f} of {limit:f}: opening orders are allowed again",
+            figures(exposure=total, limit=limit),
             active=False,
         )
         return
     if not limit or total < limit:
         return
     state.is_exposed = True
-    draft.risk(Severity.HIGH, EXPOSURE_LIMIT, f"{total:f} of {limit:f}: nothing is opened", active=True)
+    draft.risk(
+        Severity.HIGH,
+        EXPOSURE_LIMIT,
+        f"{total:f} of {limit:f}: nothing is opened",
+        figures(exposure=total, limit=limit),
+        active=True,
+    )

@@ -6,13 +6,14 @@ long to accept orders; and by an operator. After its cool-down it is half-open: 
 a losing one opens it again.
 """
 
+from engine.core.decisions import figures, seconds
 from engine.core.guards.portfolio_limits import GLOBAL_BREAKER
 from engine.core.portfolio.step import PortfolioDraft
 from schemas.engine.events import Fill, Severity
 from schemas.engine.portfolio import OrderLatency, PortfolioSettings
 from schemas.grid.state import BreakerState, Peak
 from schemas.grid.view import NotQuoting
-from schemas.units import MILLISECOND_NS, ZERO, Money
+from schemas.units import MILLISECOND_NS, ZERO, Figures, Money
 
 MAX_PEAKS = 24
 """Number of equal parts of the drawdown window; of each the highest moment is kept."""
@@ -37,11 +38,13 @@ def on_fill(draft: PortfolioDraft, fill: Fill) -> None:
     limit = draft.state.settings.max_losing_round_trips
     if breaker.state is BreakerState.HALF_OPEN:
         if is_loss:
-            trip(draft, f"a round trip of {fill.symbol} lost {-fill.round_trip:f} while half-open")
+            text = f"a round trip of {fill.symbol} lost {-fill.round_trip:f} while half-open"
+            trip(draft, text, figures(loss=-fill.round_trip))
         else:
-            close(draft, f"a clean round trip of {fill.symbol}")
+            close(draft, f"a clean round trip of {fill.symbol}", figures(profit=fill.round_trip))
     elif 0 < limit <= breaker.losses:
-        trip(draft, f"{breaker.losses} losing round trips in a row, the last one of {fill.symbol}")
+        text = f"{breaker.losses} losing round trips in a row, the last one of {fill.symbol}"
+        trip(draft, text, figures(losing_round_trips=breaker.losses, limit=limit))
 
 
 def on_latency(draft: PortfolioDraft, latency: OrderLatency) -> None:
@@ -50,7 +53,8 @@ def on_latency(draft: PortfolioDraft, latency: OrderLatency) -> None:
     if not limit or latency.count < MIN_ORDERS or latency.p99 < limit:
         return
     p99, most = latency.p99 // MILLISECOND_NS, limit // MILLISECOND_NS
-    trip(draft, f"order latency {p99} ms (p99 of {latency.count} orders), the limit is {most} ms")
+    text = f"order latency {p99} ms (p99 of {latency.count} orders), the limit is {most} ms"
+    trip(draft, text, figures(p99_ms=p99, limit_ms=most, orders=latency.count))
 
 
 def evaluate(draft: PortfolioDraft) -> None:
@@ -63,7 +67,11 @@ def evaluate(draft: PortfolioDraft) -> None:
     ):
         breaker.state = BreakerState.HALF_OPEN
         draft.risk(
-            Severity.MEDIUM, GLOBAL_BREAKER, "half-open: one trial level a side per symbol", active=True
+            Severity.MEDIUM,
+            GLOBAL_BREAKER,
+            "half-open: one trial level a side per symbol",
+            figures(cool_down_s=seconds(state.settings.breaker_cool_down)),
+            active=True,
         )
     _evaluate_symbols(draft, NotQuoting.FEED_LOST, state.settings.max_stale_symbols, "without a feed")
     _evaluate_symbols(
@@ -72,32 +80,36 @@ def evaluate(draft: PortfolioDraft) -> None:
     _evaluate_drawdown(draft)
 
 
-def trip(draft: PortfolioDraft, details: str) -> bool:
+def trip(draft: PortfolioDraft, details: str, because: Figures | None = None) -> bool:
     """Open the breaker; return whether it was not open before."""
     breaker = draft.state.breaker
     if breaker.state is BreakerState.OPEN:
         return False
     breaker.state, breaker.opened_time, breaker.reason = BreakerState.OPEN, draft.time, details
     breaker.losses, breaker.peaks = 0, []
-    draft.risk(Severity.CRITICAL, GLOBAL_BREAKER, f"open: {details}", active=True)
+    draft.risk(Severity.CRITICAL, GLOBAL_BREAKER, f"open: {details}", because, active=True)
     return True
 
 
-def close(draft: PortfolioDraft, details: str) -> bool:
+def close(draft: PortfolioDraft, details: str, because: Figures | None = None) -> bool:
     """Close the breaker; return whether it was not closed before."""
     breaker = draft.state.breaker
     if breaker.state is BreakerState.CLOSED:
         return False
     breaker.state, breaker.opened_time, breaker.reason = BreakerState.CLOSED, 0, ""
     breaker.losses, breaker.peaks = 0, []
-    draft.risk(Severity.LOW, GLOBAL_BREAKER, f"closed: {details}", active=False)
+    draft.risk(Severity.LOW, GLOBAL_BREAKER, f"closed: {details}", because, active=False)
     return True
 
 
 def _evaluate_symbols(draft: PortfolioDraft, reason: NotQuoting, limit: int, text: str) -> None:
     found = sorted(symbol for symbol, each in draft.seen.items() if each.not_quoting is reason)
     if 0 < limit <= len(found):
-        trip(draft, f"{len(found)} symbols {text}: {', '.join(found)}")
+        trip(
+            draft,
+            f"{len(found)} symbols {text}: {', '.join(found)}",
+            figures(symbols=len(found), limit=limit),
+        )
 
 
 def _evaluate_drawdown(draft: PortfolioDraft) -> None:
@@ -109,7 +121,11 @@ def _evaluate_drawdown(draft: PortfolioDraft) -> None:
     peaks = [peak for peak in draft.state.breaker.peaks if peak.time > oldest]
     drawdown = max((peak.profit for peak in peaks), default=now) - now
     if drawdown >= limit:
-        trip(draft, f"drawdown of {drawdown:f} from the peak, the limit is {limit:f}")
+        trip(
+            draft,
+            f"drawdown of {drawdown:f} from the peak, the limit is {limit:f}",
+            figures(drawdown=drawdown, limit=limit, peak_profit=now + drawdown),
+        )
     else:
         _remember(draft, peaks, now, limit)
 

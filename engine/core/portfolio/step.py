@@ -7,7 +7,7 @@ from schemas.engine.events import RiskChanged, Severity
 from schemas.engine.journal import Notice, SymbolEntry
 from schemas.engine.portfolio_journal import PortfolioInput, PortfolioState, SymbolSeen
 from schemas.subjects import ALL
-from schemas.units import Symbol, TimeNs
+from schemas.units import Figures, Symbol, TimeNs
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,10 @@ class PortfolioDraft:
         """Mark the state as changed by the input being applied."""
         self.touches += 1
 
-    def risk(self, severity: Severity, reason: str, details: str, *, active: bool) -> None:
-        """Report that a guard over all symbols activated or cleared."""
+    def risk(
+        self, severity: Severity, reason: str, details: str, because: Figures | None = None, *, active: bool
+    ) -> None:
+        """Report that a guard over all symbols activated or cleared, in a sentence and with the figures behind it."""
         self._notify(
             RiskChanged(
                 venue=self.state.venue,
@@ -54,6 +56,7 @@ class PortfolioDraft:
                 active=active,
                 step=self.step,
                 time=self.time,
+                figures=because or {},
             )
         )
 

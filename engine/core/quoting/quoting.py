@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from engine.core import instrument
 from engine.core.blocking import blocked_by
-from engine.core.guards.circuit_breaker import windows
+from engine.core.decisions import figures
+from engine.core.guards.circuit_breaker import is_half_open, windows
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import is_working
 from engine.core.quoting.order_cleanup import select_cleanup
@@ -18,7 +19,8 @@ from engine.core.quoting.volatility import order_amount
 from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState, Slot, SlotOrder
 from schemas.grid.view import NotQuoting
-from schemas.units import ZERO, Price, Quantity, Side, TimeNs
+from schemas.units import ZERO, Figures, Price, Quantity, Side, TimeNs
+from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.market import Ticker
 
@@ -60,6 +62,15 @@ class Quote(NamedTuple):
     quantity: Quantity
     opens: bool
     post_only: bool
+    reason: DecisionReason
+
+
+class Cancel(NamedTuple):
+    """An order to cancel, the reason, and the figures behind it."""
+
+    order: SlotOrder
+    reason: DecisionReason
+    figures: Figures | None = None
 
 
 class Opening(NamedTuple):
@@ -72,8 +83,7 @@ class Opening(NamedTuple):
 class Plan(NamedTuple):
     """The order changes of a step."""
 
-    cancels: list[tuple[SlotOrder, str]]
-    """Orders to cancel, each with its reason."""
+    cancels: list[Cancel]
     quotes: list[Quote]
     """Orders to place: closing orders first, then the nearest to the price."""
     depends_on_price: bool
@@ -105,9 +115,9 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
         slot = state.slots[level]
         if slot.order is not None:
             depends_on_price |= slot.order.opens and bool(slot.held) and is_working(slot.order)
-            reason = _reason_to_cancel(state, lattice, market, slot, slot.order)
-            if reason is not None:
-                cancels.append((slot.order, reason))
+            found = _cancel_of(state, lattice, market, slot, slot.order)
+            if found is not None:
+                cancels.append(found)
         elif slot.held and slot.quiet_until <= now and _is_closing_in_window(state, slot):
             quote = _closing(state, lattice, slot)
             is_accepted = state.instrument.accepts_price(quote.side, quote.price, market.price)
@@ -125,7 +135,16 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
     depends_on_price |= bool(waiting)
     if not cancels:
         cancels = [
-            (order, "room for nearer orders") for order in select_cleanup(state, market.price, waiting)
+            Cancel(
+                order,
+                DecisionReason.ROOM_FOR_NEARER,
+                figures(
+                    distance=abs(order.price - market.price),
+                    waiting_orders=len(waiting),
+                    limit=state.settings.order_cleanup_threshold,
+                ),
+            )
+            for order in select_cleanup(state, market.price, waiting)
         ]
     return Plan(cancels, quotes[:quota], depends_on_price)
 
@@ -145,7 +164,15 @@ def openings(state: GridState, lattice: Lattice, market: Market, now: TimeNs) ->
         )
         price = lattice.order_price(level, side)
         quantity = state.instrument.quantity_down(amount / price) if price > 0 else ZERO
-        quote = Quote(level, side, price, quantity, opens=True, post_only=not is_taker)
+        quote = Quote(
+            level,
+            side,
+            price,
+            quantity,
+            opens=True,
+            post_only=not is_taker,
+            reason=_reason_to_open(state, slot),
+        )
         yield Opening(quote, _blocker(state, lattice, market, now, quote, slot))
 
 
@@ -227,7 +254,21 @@ def _closing(state: GridState, lattice: Lattice, slot: Slot) -> Quote:
     side = Side.SELL if slot.held > 0 else Side.BUY
     price = lattice.order_price(_closing_level(state, slot), side)
     quantity = state.instrument.order_quantity(abs(slot.held), price)
-    return Quote(slot.level, side, price, quantity, opens=False, post_only=False)
+    return Quote(
+        slot.level,
+        side,
+        price,
+        quantity,
+        opens=False,
+        post_only=False,
+        reason=DecisionReason.CLOSE_LEVEL,
+    )
+
+
+def _reason_to_open(state: GridState, slot: Slot | None) -> DecisionReason:
+    if slot is not None and slot.held:
+        return DecisionReason.TOP_UP_LEVEL
+    return DecisionReason.OPEN_TRIAL_LEVEL if is_half_open(state) else DecisionReason.OPEN_LEVEL
 
 
 def _closing_level(state: GridState, slot: Slot) -> int:
@@ -241,40 +282,44 @@ def _is_closing_in_window(state: GridState, slot: Slot) -> bool:
     return level >= state.center - state.settings.buy_window * state.stride
 
 
-def _reason_to_cancel(
+def _cancel_of(
     state: GridState, lattice: Lattice, market: Market, slot: Slot, order: SlotOrder
-) -> str | None:
+) -> Cancel | None:
     if not is_working(order):
         return None
     if order.opens:
-        return _reason_to_cancel_opening(state, lattice, market, slot, order)
+        return _cancel_of_opening(state, lattice, market, slot, order)
+    left = order.quantity - order.traded_quantity
     if slot.held * order.side.sign >= 0:
-        return "nothing left to close"
-    if order.quantity - order.traded_quantity > abs(slot.held):
-        return "more than is left to close"
+        return Cancel(order, DecisionReason.NOTHING_LEFT_TO_CLOSE)
+    if left > abs(slot.held):
+        found = figures(order_left_base=left, held_base=abs(slot.held))
+        return Cancel(order, DecisionReason.MORE_THAN_IS_LEFT, found)
     if not _is_closing_in_window(state, slot):
-        return "outside the window"
+        return Cancel(order, DecisionReason.OUTSIDE_WINDOW, figures(center=state.center))
     return None
 
 
-def _reason_to_cancel_opening(
+def _cancel_of_opening(
     state: GridState, lattice: Lattice, market: Market, slot: Slot, order: SlotOrder
-) -> str | None:
+) -> Cancel | None:
     guard = blocked_by(state)
     if guard is not None:
-        return guard.replace("_", " ")
+        return Cancel(order, DecisionReason(guard.value))
     if slot.level % state.stride:
-        return "between the levels in use"
+        return Cancel(order, DecisionReason.BETWEEN_LEVELS, figures(stride=state.stride))
     # Only beyond the far edge: an order that the price has reached is about to be filled.
     window = windows(state)
     beyond = (state.center - slot.level) if order.side is Side.BUY else (slot.level - state.center)
-    if beyond > (window.buy if order.side is Side.BUY else window.sell) * state.stride:
-        return "outside the window"
+    levels = window.buy if order.side is Side.BUY else window.sell
+    if beyond > levels * state.stride:
+        return Cancel(order, DecisionReason.OUTSIDE_WINDOW, figures(center=state.center, levels=levels))
     if slot.held and market.time > order.traded_time:
         closing = _closing(state, lattice, slot)
         is_reached = (market.price - closing.price) * closing.side.sign <= 0
         if is_reached and not _is_below_minimum(state.instrument, closing):
-            return "the price to close at is reached"
+            found = figures(price=market.price, close_price=closing.price)
+            return Cancel(order, DecisionReason.CLOSE_PRICE_REACHED, found)
     return None
 
 

@@ -6,6 +6,7 @@ the startup ends; it starts over only when the symbol is added again.
 
 from decimal import Decimal
 
+from engine.core.decisions import figures
 from engine.core.orders.price_lattice import Lattice
 from engine.core.startup.adoption import adopt
 from engine.core.startup.case import Account, Case
@@ -109,7 +110,13 @@ def _evaluate_trigger(draft: Draft, startup: Startup, price: Price) -> None:
     if not (price <= trigger if first >= trigger else price >= trigger):
         return
     startup.is_triggered = True
-    draft.risk(Severity.LOW, TRIGGER, f"the price reached {trigger}, starting from {first}", active=False)
+    draft.risk(
+        Severity.LOW,
+        TRIGGER,
+        f"the price reached {trigger}, starting from {first}",
+        figures(price=price, trigger_price=trigger, first_price=first),
+        active=False,
+    )
 
 
 def _evaluate_preflight(draft: Draft, startup: Startup, lattice: Lattice) -> None:
@@ -120,9 +127,18 @@ def _evaluate_preflight(draft: Draft, startup: Startup, lattice: Lattice) -> Non
     text = refusal(found)
     if not text:
         startup.is_passed, startup.refusal = True, ""
-        draft.risk(Severity.LOW, PREFLIGHT, "; ".join(each.figures for each in found), active=False)
+        draft.risk(
+            Severity.LOW,
+            PREFLIGHT,
+            "; ".join(each.figures for each in found),
+            {each.name: each.figures for each in found},
+            active=False,
+        )
         if not startup.is_triggered:
-            draft.risk(Severity.LOW, TRIGGER, _awaited_trigger(state), active=True)
+            awaited = figures(
+                trigger_price=state.settings.trigger_price, first_price=state.accounts.first_price
+            )
+            draft.risk(Severity.LOW, TRIGGER, _awaited_trigger(state), awaited, active=True)
         return
     if text == startup.refusal:
         return
@@ -133,7 +149,13 @@ def _evaluate_preflight(draft: Draft, startup: Startup, lattice: Lattice) -> Non
         return
     startup.failed = failed
     is_refused = any(each.passed is False for each in found)
-    draft.risk(Severity.HIGH if is_refused else Severity.LOW, PREFLIGHT, text, active=True)
+    draft.risk(
+        Severity.HIGH if is_refused else Severity.LOW,
+        PREFLIGHT,
+        text,
+        {each.name: each.figures for each in found if not each.passed},
+        active=True,
+    )
 
 
 def _awaited_trigger(state: GridState) -> str:

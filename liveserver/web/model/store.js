@@ -2,7 +2,7 @@
 /** The state of the shown symbol, folded from messages. No DOM; the caller passes the time. */
 
 /** @import { Reason } from "../api/reasons.js" */
-/** @import { Account, Grid, Message, Notice, Order, OrderReport, Position, Replay, RiskStatus, Server, Status, SymbolEntry, Ticker, Trade } from "../messages.js" */
+/** @import { Account, Correction, Grid, Message, Notice, Order, OrderReport, Position, Replay, RiskAlert, RiskStatus, Server, Status, SymbolEntry, Ticker, Trade } from "../messages.js" */
 import { Bars, decimalPlaces } from "./bars.js";
 
 /** @typedef {"bars" | "orders" | "trades" | "position" | "account" | "grid" | "risk" | "notices" | "price" | "status" | "server" | "symbols" | "replay"} Part */
@@ -53,6 +53,11 @@ export class Store {
   risk = null;
   /** Oldest first. @type {Notice[]} */
   notices = [];
+  /** Differences from the venue's position that were booked without a fill, oldest first. @returns {Correction[]} */
+  get corrections() {
+    return this.notices.flatMap((notice) => (notice.type === "position_corrected" ? [notice.data] : []));
+  }
+
   /** @type {Ticker | null} */
   ticker = null;
   /** @type {Status | null} */
@@ -143,10 +148,14 @@ export class Store {
         this.#applyTrade(message.data);
         break;
       case "risk_alert":
+        if (this.#isKnownIncident(message.data)) break;
+        this.#addNotice(message);
+        break;
+      case "quoting":
       case "reconciliation":
+      case "position_corrected":
       case "control":
-        this.notices = [...this.notices, message].slice(-MAX_NOTICES);
-        this.#markChanged("notices");
+        this.#addNotice(message);
         break;
       default:
         this.#applyState(message);
@@ -217,6 +226,20 @@ export class Store {
     const filled = known && Number(known.filled) > Number(report.filled) ? known.filled : report.filled;
     const time = known?.time ?? report.time;
     this.orders.set(report.id, { ...report, reduce_only: known?.reduce_only ?? false, side, price, quantity, filled, time });
+  }
+
+  /** @param {Notice} notice */
+  #addNotice(notice) {
+    this.notices = [...this.notices, notice].slice(-MAX_NOTICES);
+    this.#markChanged("notices");
+  }
+
+  /** Whether the incident, or its end, is shown already: several parts may raise the same one. @param {RiskAlert} alert */
+  #isKnownIncident(alert) {
+    if (!alert.incident) return false;
+    return this.notices.some(
+      ({ type, data }) => type === "risk_alert" && data.incident === alert.incident && data.active === alert.active,
+    );
   }
 
   /** @param {Trade} trade a new trade, or one that the grid has booked since */

@@ -10,6 +10,7 @@ const GRAVE = new Set(["trip", "stop", "flatten", "remove"]);
 
 export class Control {
   #market;
+  #venuePosition;
   /** The name of the command in the dialog. */
   #command = "";
   /** Its idempotency key: a retry, or a second press, is applied once. */
@@ -18,11 +19,19 @@ export class Control {
   #effects = new Map();
   #dialog = /** @type {HTMLDialogElement} */ (byId("command"));
   #reason = /** @type {HTMLInputElement} */ (byId("command-reason"));
+  /** The position to accept, of a reconcile. */
+  #accept = /** @type {HTMLInputElement} */ (byId("command-accept"));
   #submit = /** @type {HTMLButtonElement} */ (byId("command-go"));
 
-  /** @param {() => { symbol: string, venue: string } | null} market the shown market */
-  constructor(market) {
+  /**
+   * @param {() => { symbol: string, venue: string } | null} market the shown market
+   * @param {() => string | null} venuePosition the position at the venue, if it differs from the books
+   */
+  constructor(market, venuePosition) {
     this.#market = market;
+    this.#venuePosition = venuePosition;
+    // An accepted position is booked, so it needs a reason.
+    this.#accept.addEventListener("input", () => (this.#reason.required = this.#accept.value !== ""));
     byId("command-cancel").addEventListener("click", () => this.#dialog.close());
     byId("command-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -58,6 +67,11 @@ export class Control {
     this.#submit.className = GRAVE.has(name) ? "grave" : "";
     this.#submit.hidden = false;
     this.#reason.value = "";
+    byId("command-accept-field").hidden = name !== "reconcile";
+    const position = this.#venuePosition();
+    this.#accept.placeholder = position === null ? "empty: only compare" : `${position} at the venue; empty: only compare`;
+    this.#accept.value = "";
+    this.#reason.required = false;
     this.#dialog.showModal();
     this.#reason.focus();
   }
@@ -67,7 +81,14 @@ export class Control {
     if (!market || this.#submit.disabled || this.#submit.hidden) return;
     this.#submit.disabled = true;
     setText(byId("command-answer"), "Sent; waiting for the engine …");
-    const request = { command: this.#command, ...market, reason: this.#reason.value, key: this.#key };
+    const accepted = this.#accept.value.trim();
+    const request = {
+      command: this.#command,
+      ...market,
+      reason: this.#reason.value,
+      key: this.#key,
+      arguments: accepted ? { accept: accepted } : {},
+    };
     const answer = await fetch("api/control", {
       method: "POST",
       headers: { "content-type": "application/json" },

@@ -14,6 +14,7 @@ export function renderPanels(store, changed) {
   const isPriceChanged = changed.has("price") || changed.has("bars");
   if (isPriceChanged || changed.has("status")) renderPrice(store);
   if (isPriceChanged || changed.has("position")) renderPosition(store);
+  if (changed.has("grid")) renderBooks(store);
   if (changed.has("account") || changed.has("status")) renderBalance(store);
   if (isPriceChanged || changed.has("grid")) renderProfit(store);
   if (changed.has("grid") || changed.has("orders") || changed.has("risk")) renderQuoting(store);
@@ -84,6 +85,13 @@ function renderPosition(store) {
   const cost = Math.abs(amount) * Number(position.entryPrice);
   setSigned(byId("unrealised"), money(unrealised), signOf(unrealised, moneyDigits(unrealised)));
   setText(byId("unrealised-ratio"), cost ? percent(unrealised / cost) : "");
+}
+
+/** What the books hold, while the venue's position is another one. @param {Store} store */
+function renderBooks(store) {
+  const { grid } = store;
+  const differs = grid !== null && grid.venue_position !== null;
+  setText(byId("position-books"), differs ? `the books hold ${quantity(grid.position)}` : "");
 }
 
 /** The redacted position: its side, and its return at the current price. @param {Store} store */

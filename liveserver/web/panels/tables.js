@@ -1,7 +1,7 @@
 // @ts-check
 /** The tables: open orders sorted by price around the market, and fills, newest first. */
 
-/** @import { Order, Trade } from "../messages.js" */
+/** @import { Correction, Order, Trade } from "../messages.js" */
 /** @import { Part, Store } from "../model/store.js" */
 import { byId, make, setChildren, setText } from "../dom.js";
 import { clock, duration, fixed, money, moneyDigits, percent, quantity, signOf } from "../format.js";
@@ -11,7 +11,7 @@ const MAX_FILL_ROWS = 100;
 /** @param {Store} store @param {Set<Part>} changed @param {number} now milliseconds */
 export function renderTables(store, changed, now) {
   if (changed.has("orders") || changed.has("price") || changed.has("bars")) renderOrders(store, now);
-  if (changed.has("trades")) renderFills(store);
+  if (changed.has("trades") || changed.has("notices")) renderFills(store);
 }
 
 /** @param {Store} store @param {number} now */
@@ -57,9 +57,13 @@ function priceRow(store) {
 
 /** @param {Store} store */
 function renderFills(store) {
-  const trades = store.trades.slice(-MAX_FILL_ROWS).reverse();
-  setText(byId("fills-count"), store.trades.length ? `last ${store.trades.length}` : "");
-  const rows = trades.map((trade) => fillRow(trade, store.digits));
+  const booked = [
+    ...store.trades.map((trade) => ({ at: trade.time_ms, row: () => fillRow(trade, store.digits) })),
+    ...store.corrections.map((each) => ({ at: each.time_ms, row: () => correctionRow(each, store.digits) })),
+  ];
+  setText(byId("fills-count"), booked.length ? `last ${booked.length}` : "");
+  const newest = booked.sort((a, b) => a.at - b.at).slice(-MAX_FILL_ROWS).reverse();
+  const rows = newest.map(({ row }) => row());
   setChildren(byId("fills"), rows.length ? rows : [emptyRow("No fills yet", 6)]);
 }
 
@@ -91,6 +95,27 @@ function fillRow(trade, digits) {
 function feeText(trade) {
   if (trade.fee_value === null) return `${quantity(-Number(trade.fee))} ${trade.fee_asset}`;
   return `${trade.is_fee_estimated ? "≈ " : ""}${money(-Number(trade.fee_value))}`;
+}
+
+/** A difference from the venue's position that was booked without a fill. @param {Correction} correction @param {number} digits */
+function correctionRow(correction, digits) {
+  const amount = Number(correction.amount);
+  const isRedacted = correction.amount === "";
+  const profit = Number(correction.grid_profit);
+  const earned = cell("number", isRedacted ? "—" : money(profit));
+  if (!isRedacted) earned.dataset.sign = String(signOf(profit, moneyDigits(profit)));
+  const row = make(
+    "tr",
+    isRedacted ? "" : amount > 0 ? "buy" : "sell",
+    cell("quiet", clock(correction.time_ms)),
+    cell("side", "corrected"),
+    cell("number", fixed(Number(correction.price), digits)),
+    cell("number", isRedacted ? "—" : quantity(amount)),
+    cell("number quiet", isRedacted ? "—" : money(-Number(correction.fee))),
+    earned,
+  );
+  row.title = `booked without a fill: ${correction.reason}`;
+  return row;
 }
 
 /** @param {boolean} isBuy */

@@ -23,6 +23,9 @@ from schemas.units import ClientOrderId, Money, Symbol, TimeNs
 from schemas.venue.market import Candle
 from schemas.venue.orders import Funding, Trade
 
+STORE_FORMAT = 1
+"""The format of the tables, recorded as `PRAGMA user_version`. Version 0.1 recorded none, 0: its format is 1."""
+
 TIME = "json_extract(CAST(body AS TEXT), '$.time')"
 """The time in a row's body, as the indexes have it. They can be added to stores of earlier versions, which stay readable
 for these versions."""
@@ -53,7 +56,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class StoreUnusable(OSError):
-    """The store is in use by another process, was created with other settings, or is not a store."""
+    """The store is in use, was created with other settings or by a newer version, or is not a store."""
 
 
 class StoreIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,14 +86,16 @@ class Store:
     def __init__(self, path: Path) -> None:
         """Open the store, or create it.
 
-        Raises: StoreUnusable when it is locked, not writable or not a store.
+        Raises: StoreUnusable when it is locked, not writable, not a store, or written by a newer version.
         """
         self.path = path
         self._lock = _acquire_lock(path)
         try:
             self._database = _open_database(path)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StoreUnusable) as error:
             os.close(self._lock)
+            if isinstance(error, StoreUnusable):
+                raise
             raise StoreUnusable(f"{path} is not a store of the simulated venue: {error}") from error
 
     def __enter__(self) -> Self:
@@ -267,10 +272,17 @@ def _acquire_lock(path: Path) -> int:
 def _open_database(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, isolation_level=None)
     try:
+        (found,) = database.execute("PRAGMA user_version").fetchone()
+        if found > STORE_FORMAT:
+            raise StoreUnusable(
+                f"{path} was written by a newer version (format {found}; this program reads up to {STORE_FORMAT}): "
+                "update this program"
+            )
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         database.executescript(SCHEMA)
-    except sqlite3.Error:
+        database.execute(f"PRAGMA user_version = {STORE_FORMAT}")
+    except (sqlite3.Error, StoreUnusable):
         database.close()
         raise
     return database

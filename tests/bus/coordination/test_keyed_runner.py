@@ -185,3 +185,27 @@ def test_the_root_cause_is_our_own_error_before_fenced_and_fenced_before_bus_err
     assert root_cause(ExceptionGroup("", [bus, fenced, ExceptionGroup("", [ours])])) is ours
     assert root_cause(ExceptionGroup("", [bus, fenced])) is fenced
     assert root_cause(bus) is bus
+
+
+class FailsAtCancellation(NoLeases):
+    """A failure of the work that replaces the first cancellation, as when both happen at once."""
+
+    has_failed = False
+
+    async def run_while_held(self, key: str, work: Work) -> None:
+        try:
+            await super().run_while_held(key, work)
+        except asyncio.CancelledError:
+            if self.has_failed:
+                raise
+            self.has_failed = True
+            raise Ambiguous("at the same moment") from None
+
+
+async def test_a_failure_at_the_moment_of_cancellation_does_not_undo_it() -> None:
+    job = Job()
+    async with asyncio.timeout(5), running(FailsAtCancellation("one")) as start:
+        runner = start(job)
+        await job.until(lambda job: job.running == 1)
+        runner.stop("key")
+    assert (job.runs, len(job.reported)) == (1, 1)

@@ -5,14 +5,38 @@ import hashlib
 import itertools
 from contextlib import aclosing
 
+import msgspec
 import pytest
 
-from bus import Ambiguous, Bus, Fenced, FromStart, Journal, NoSpace, StreamGone, connect, provision, read
-from schemas.codec import decode_as
-from schemas.engine.journal import Step
-from tests.builders import STEP as STEP_EVENT
+from bus import (
+    Ambiguous,
+    Bus,
+    Fenced,
+    FromStart,
+    Journal,
+    NoSpace,
+    StreamGone,
+    connect,
+    newest,
+    provision,
+    read,
+)
+from schemas.codec import (
+    FormatTooNew,
+    decode_as,
+)
+from schemas.engine.journal import (
+    Step,
+)
+from schemas.formats import (
+    STATE_VERSION,
+)
+from tests.builders import (
+    STEP as STEP_EVENT,
+)
 from tests.bus.events import event, numbers, until_caught_up
 from tests.conftest import NewServer
+from tests.schemas.examples import EXAMPLES
 
 STEP = "journal.sim.A.step"
 
@@ -95,6 +119,16 @@ async def test_a_full_store_rejects_a_commit(new_server: NewServer) -> None:
             await _commit_for_ever(journal)
 
     assert journal.sequence > 0
+
+
+async def test_an_earlier_record_does_not_take_the_place_of_one_that_is_too_new(bus: Bus) -> None:
+    step = next(each for each in EXAMPLES if isinstance(each, Step))
+    journal = await Journal.open(bus, "JOURNAL", STEP)
+    await journal.commit(step)
+    await journal.commit(msgspec.structs.replace(step, minimum_reader=STATE_VERSION + 1))
+
+    with pytest.raises(FormatTooNew):
+        await newest(bus, "JOURNAL", STEP, Step, await bus.last("JOURNAL", STEP))
 
 
 async def test_every_commit_is_stored_once_although_the_server_is_killed(new_server: NewServer) -> None:

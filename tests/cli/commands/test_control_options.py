@@ -56,9 +56,18 @@ def test_flags_are_set_in_the_command() -> None:
     assert parsed("remove", "--keep-position").keep_position
 
 
+@pytest.mark.parametrize("quantity", ["0", "-0.153", "2.5"])
+def test_accepted_position_is_part_of_the_command(quantity: str) -> None:
+    command = parsed("reconcile", "--accept", quantity, "--reason", "sold by hand")
+    assert command.accept == Decimal(quantity)
+    assert parsed("reconcile").accept is None
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (("pause", "--accept", "0"), "--accept is an option of reconcile, not of pause"),
+        (("reconcile", "--accept", "0"), "--accept needs a reason"),
         (("stop", "--dry-run"), "--dry-run is an option of reconcile, not of stop"),
         (("pause", "--keep-position"), "--keep-position is an option of remove, not of pause"),
         (("pause", "--set", "a=1"), "--set is an option of set and add, not of pause"),
@@ -74,6 +83,11 @@ def test_flags_are_set_in_the_command() -> None:
 def test_contradictory_options_are_rejected(words: tuple[str, ...], message: str) -> None:
     with pytest.raises(CommandError, match=message):
         parsed(*words)
+
+
+def test_position_of_the_whole_venue_cannot_be_accepted() -> None:
+    with pytest.raises(CommandError, match="--accept needs one symbol"):
+        parsed("reconcile", "--accept", "0", "--reason", "x", symbol="_all")
 
 
 def test_settings_come_from_the_command_line() -> None:

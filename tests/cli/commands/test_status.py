@@ -1,5 +1,6 @@
 """`status`: collecting and printing."""
 
+import time
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from functools import partial
@@ -13,13 +14,16 @@ from cli.commands.status import (
     Status,
     collect,
     duration_text,
+    position_line,
     report,
 )
 from cli.inspect.assignments import SymbolAssignment, engine_label
 from engine.core.view import view
 from schemas import subjects
+from schemas.engine.events import AlertRaised
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.view import GridView, NotQuoting
+from tests.builders import BTC, SIM
 from tests.cli.events import SYMBOL, VENUE, grid_state
 from tests.schemas.examples import EXAMPLES
 
@@ -79,6 +83,25 @@ def test_a_refused_preflight_is_reported_in_full() -> None:
     )
 
 
+def test_a_position_that_differs_is_reported_with_the_command_that_accepts_it() -> None:
+    text = report(
+        Status(
+            bus="nats://here", parts=(), grids=(grid(position=Decimal("0.0016"), venue_position=Decimal(0)),)
+        )
+    )
+
+    assert "the venue has 0, the books hold 0.0016. To book the difference" in text
+    assert "opensqt control reconcile sim BTC-USDT_USDT --accept 0 --reason '...'" in text
+
+
+def test_a_foreign_position_is_reported_beside_the_books() -> None:
+    text = position_line(
+        grid(position=Decimal("0.0016"), venue_position=Decimal(2), foreign_position=Decimal(5))
+    )
+
+    assert "the venue has 2, the books hold 0.0016 and 5 foreign." in text
+
+
 def test_an_empty_stack_is_reported() -> None:
     assert report(Status(bus="nats://x", parts=(), grids=())).splitlines()[2:] == [
         "no part is running: start the stack with `opensqt up`",
@@ -133,3 +156,27 @@ async def test_the_exposure_over_all_symbols_is_printed(bus: Bus) -> None:
 
     assert found.limits == (limits,)
     assert f"{limits.venue}: exposure {limits.exposure:.2f} of {limits.max_exposure:f}" in report(found)
+
+
+async def test_recent_alerts_are_listed_once_until_they_end(bus: Bus) -> None:
+    now = time.time_ns()
+    alert = next(each for each in EXAMPLES if isinstance(each, AlertRaised))
+    raised = [msgspec.structs.replace(alert, incident=name, detail=name, time=now) for name in "aab"]
+    for each in (*raised, msgspec.structs.replace(raised[2], ended=True)):
+        await bus.store(subjects.alert(SIM, BTC), each)
+    await bus.store(
+        subjects.earlier_alert(SIM, BTC), msgspec.structs.replace(alert, detail="old", time=now - 1)
+    )
+
+    lines = report(await collect(bus)).splitlines()
+
+    assert [line.rpartition(": ")[2] for line in lines[-2:]] == ["old", "a"]
+    assert "MEDIUM   sim BTC/USDT:USDT: late trade: a" in lines[-1]
+
+
+async def test_a_grid_that_needs_a_newer_program_is_named(bus: Bus) -> None:
+    await bus.store(subjects.grid(VENUE, SYMBOL), grid(minimum_reader=99))
+
+    lines = report(await collect(bus)).splitlines()
+
+    assert any(line.startswith(f"this grid of {VENUE} {SYMBOL} was written by a newer") for line in lines)

@@ -9,6 +9,7 @@ from cli.background import background_task
 from cli.commands.tap import TapOptions, tap
 from cli.errors import CommandError
 from schemas import subjects
+from schemas.traceparent import new_trace
 from tests.cli.events import FILL, SYMBOL, VENUE
 
 SUBJECT = subjects.fill(VENUE, SYMBOL)
@@ -57,6 +58,14 @@ async def test_raw_prints_the_message_unchanged(bus: Bus, output: Output) -> Non
 
     async with background_task(tap(bus.url, TapOptions(subject=SUBJECT, last=True, raw=True)), "tap"):
         assert (await output.get()).startswith(f'{SUBJECT} {{"type":"Fill"')
+
+
+async def test_headers_are_printed_below_the_message(bus: Bus, output: Output) -> None:
+    await bus.store(SUBJECT, FILL, message_id="fill.1")
+
+    async with background_task(tap(bus.url, TapOptions(subject=SUBJECT, last=True, headers=True)), "tap"):
+        lines = (await output.get()).splitlines()
+    assert f"    traceparent: {new_trace('fill.1')}" in lines
 
 
 async def test_a_subject_without_a_stream_has_no_stored_messages(bus: Bus) -> None:

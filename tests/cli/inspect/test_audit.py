@@ -8,11 +8,13 @@ import pytest
 from cli.inspect.audit import VenueRecords, differences
 from producers.simulated.matching.ledger import Holding, Wallet
 from producers.simulated.matching.orders import Order
+from schemas.engine.events import PositionCorrected
 from schemas.grid.state import Accounts, GridState, Slot, SlotOrder, SlotOrderState
 from schemas.units import ClientOrderId, Side, TradeId
 from schemas.venue.instruments import InstrumentKind
 from schemas.venue.order_ids import order_id
 from schemas.venue.orders import Funding, Trade
+from tests.builders import CORRECTION
 from tests.cli.events import FILL, INSTRUMENT, ONE, SYMBOL, VENUE, grid_state
 
 FILLED = FILL.client_order_id
@@ -112,7 +114,11 @@ def test_a_trade_booked_with_another_price_is_found() -> None:
         ("cash", Decimal(-99), "cash is -99 in the engine, -100 according to the venue's trades"),
         ("fees", Decimal(0), "fees is 0 in the engine, 0.02 according to the venue's trades"),
         ("position", Decimal(2), "position is 2 in the engine, 1 according to the venue's trades"),
-        ("grid_profit", Decimal(5), "grid profit is 5 in the state, 0 according to the fills"),
+        (
+            "grid_profit",
+            Decimal(5),
+            "grid profit is 5 in the state, 0 according to the fills and corrections",
+        ),
     ],
 )
 def test_different_amounts_are_found(field: str, value: Decimal, message: str) -> None:
@@ -131,6 +137,60 @@ def test_an_adopted_position_is_no_difference() -> None:
     ours.accounts.adopted, ours.accounts.adopted_cost = Decimal(2), Decimal(190)
     found = differences(ours, [FILL], records())
     assert found == []
+
+
+def liquidation() -> Trade:
+    return trade(trade_id=TradeId("9"), client_order_id=ClientOrderId(""), side=Side.SELL, price=Decimal(90))
+
+
+def corrected() -> tuple[GridState, PositionCorrected]:
+    """Return a state whose position was liquidated, and the correction that explains it."""
+    booked = msgspec.structs.replace(
+        CORRECTION,
+        quantity=-ONE,
+        price=Decimal(90),
+        cost=Decimal(-90),
+        fee=FEE,
+        grid_profit=Decimal("-10.04"),
+        trade_ids=(TradeId("9"),),
+    )
+    ours = state()
+    ours.slots[-1].held = Decimal(0)
+    ours.accounts = Accounts(
+        cash=Decimal(90) - PRICE,
+        fees=2 * FEE,
+        volume=PRICE,
+        opened_trades=1,
+        grid_profit=Decimal("-10.04"),
+    )
+    return ours, booked
+
+
+def test_corrected_position_is_no_difference() -> None:
+    ours, booked = corrected()
+    theirs = records(trade(), liquidation())
+    assert differences(ours, [FILL], theirs, [booked, booked]) == []
+    assert len(differences(ours, [FILL], theirs)) == 4
+
+
+def test_trade_in_a_fill_and_in_a_correction_is_found() -> None:
+    ours, booked = corrected()
+    again = msgspec.structs.replace(booked, trade_ids=(FILL.trade_id,))
+    found = differences(ours, [FILL], records(trade(), liquidation()), [again])
+    assert f"{SYMBOL}: trade 1 is booked as a fill and in a correction" in found
+
+
+def test_correction_by_an_unknown_trade_is_found() -> None:
+    ours, booked = corrected()
+    found = differences(ours, [FILL], records(trade()), [booked])
+    assert f"{SYMBOL}: the venue has no trade 9, which a correction explains" in found
+
+
+def test_trade_in_two_corrections_is_found() -> None:
+    ours, booked = corrected()
+    again = msgspec.structs.replace(booked, step=booked.step + 1)
+    found = differences(ours, [FILL], records(trade(), liquidation()), [booked, again])
+    assert f"{SYMBOL}: 2 corrections explain trade 9" in found
 
 
 def test_slots_that_do_not_add_up_to_the_position_are_found() -> None:

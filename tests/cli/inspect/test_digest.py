@@ -7,14 +7,14 @@ from types import MappingProxyType
 import msgspec
 
 from bus import Received
-from cli.inspect.digest import JournalDigest, decision_row, fill_row
+from cli.inspect.digest import JournalDigest, correction_row, decision_row, fill_row
 from schemas import subjects
 from schemas.codec import encode
 from schemas.engine.journal import Step, StreamOffset
 from schemas.units import Side
 from schemas.venue.order_ids import order_id
 from schemas.venue.orders import CancelOrder, PlaceOrder, QueryOrder, ReportSource
-from tests.builders import REPORT
+from tests.builders import CORRECTION, REPORT
 from tests.cli.events import FILL, SYMBOL, VENUE, step
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -73,6 +73,15 @@ def test_the_source_of_a_report_does_not_change_the_digest() -> None:
     ]
 
     assert len({digest_of(step(1, causes=(each,))).steps_digest for each in reports}) == 1
+
+
+def test_corrections_are_part_of_the_fills_digest() -> None:
+    digest = digest_of(step(1, notices=(CORRECTION,)))
+
+    assert digest.corrections == [CORRECTION]
+    assert digest.fills_digest != digest_of(step(1)).fills_digest
+    assert digest.fills_digest == digest_of(step(1), step(2, notices=(CORRECTION,))).fills_digest
+    assert correction_row(CORRECTION) == (CORRECTION.time, "correction", "-0.0016", "57000.5", "0.0456")
 
 
 def test_fills_have_a_digest_of_their_own() -> None:

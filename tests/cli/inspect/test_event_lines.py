@@ -8,13 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.inspect.event_lines import event_line, summary
+from engine.core.decisions import cancel
 from schemas.codec import Event, encode
 from schemas.engine.control import Command, CommandName
-from schemas.engine.events import DecisionMade
+from schemas.engine.events import DecisionMade, QuotingChanged
 from schemas.engine.journal import EngineStarted, EngineStopping
+from schemas.formats import (
+    STATE_VERSION,
+)
+from schemas.grid.view import (
+    NotQuoting,
+)
 from schemas.units import Side
+from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.market import Ticker
 from schemas.venue.orders import CancelOrder, Decision, PlaceOrder
+from tests.builders import CORRECTION
 from tests.cli.events import FILL, SYMBOL, VENUE, step
 
 PLACE = PlaceOrder(
@@ -40,6 +49,13 @@ SET = Command(
 )
 
 
+def quoting(previous: NotQuoting | None, reason: NotQuoting | None) -> QuotingChanged:
+    detail = "3 losses" if reason else ""
+    return QuotingChanged(
+        venue=VENUE, symbol=SYMBOL, previous=previous, reason=reason, detail=detail, step=12, time=1
+    )
+
+
 def decided(decision: Decision) -> DecisionMade:
     return DecisionMade(venue=VENUE, symbol=SYMBOL, step=12, index=0, decision=decision, time=1)
 
@@ -56,6 +72,25 @@ def decided(decision: Decision) -> DecisionMade:
         (
             decided(CancelOrder(client_order_id=PLACE.client_order_id, reason="out of the window")),
             f"cancel {PLACE.client_order_id}: out of the window  (step 12)",
+        ),
+        (
+            CORRECTION,
+            "position corrected by ann: -0.0016 at 57000.5, trades liquidation, profit -4.6721, position 0: liquidated",
+        ),
+        (
+            msgspec.structs.replace(SET, name=CommandName.RECONCILE, changes={}, accept=Decimal(0)),
+            "reconcile accept=0 by ann: calmer",
+            decided(msgspec.structs.replace(PLACE, reason_code=DecisionReason.OPEN_LEVEL)),
+            "place buy  2 at 99, level -1: free level of the window  (step 12)",
+        ),
+        (
+            decided(cancel(PLACE.client_order_id, DecisionReason.OUTSIDE_WINDOW, {"center": "4"})),
+            f"cancel {PLACE.client_order_id}: outside the window (center 4)  (step 12)",
+        ),
+        (quoting(NotQuoting.PAUSED, None), "quoting (was: paused)"),
+        (
+            quoting(None, NotQuoting.BREAKER_OPEN),
+            "not quoting: The circuit breaker is open: 3 losses. (was: quoting)",
         ),
         (SET, "set order_amount=40 USDT by ann: calmer"),
         (EngineStarted(time=1), "engine starting"),
@@ -90,3 +125,18 @@ def test_undecodable_data_is_printed_as_one_printable_line(data: bytes) -> None:
     shown = event_line("a.b", data, 0, is_coloured=False)
 
     assert shown.isprintable()
+
+
+def test_an_event_that_needs_a_newer_program_is_one_clear_line() -> None:
+    data = b'{"type":"Step","venue":"sim","symbol":"BTC/USDT","step":4,"minimum_reader":99}'
+
+    shown = event_line("journal.sim.BTC-USDT.step", data, 0, is_coloured=False)
+
+    assert shown.endswith(
+        "this step of sim BTC/USDT was written by a newer version (format 99; this program reads up to "
+        f"{STATE_VERSION}): update this program before it runs here"
+    )
+
+
+def test_an_unknown_type_is_shown_unchanged() -> None:
+    assert event_line("a.b", b'{"type":"AddedLater"}', 0, is_coloured=False).endswith('{"type":"AddedLater"}')

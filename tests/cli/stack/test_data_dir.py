@@ -1,4 +1,4 @@
-"""The data directory: lock, run record, replay directories."""
+"""The data directory: lock, format, run record, replay directories."""
 
 import os
 import subprocess
@@ -7,8 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from cli import __version__
 from cli.errors import CommandError
-from cli.stack.data_dir import DataDir, RunRecord, default_data_dir, fresh_replay_dir
+from cli.stack import data_dir
+from cli.stack.data_dir import (
+    DATA_FORMAT,
+    DataDir,
+    FormatRecord,
+    RunRecord,
+    default_data_dir,
+    fresh_replay_dir,
+)
 
 RECORD = RunRecord(
     pid=os.getpid(), bus_url="nats://x", venue_url="http://y", pages=("http://z",), logs="logs"
@@ -75,3 +84,51 @@ def test_the_default_directory_is_in_the_repository_of_the_launcher(
 
     monkeypatch.delenv("OPENSQT_ROOT")
     assert default_data_dir() == Path.cwd() / "data"
+
+
+def test_a_new_directory_gets_the_current_format(tmp_path: Path) -> None:
+    with DataDir(tmp_path).hold() as earlier:
+        assert earlier is None
+
+    assert DataDir(tmp_path).format() == FormatRecord(format=DATA_FORMAT, program=__version__)
+
+
+def test_a_directory_without_a_format_is_of_version_0_1_and_updated(tmp_path: Path) -> None:
+    (tmp_path / "bus").mkdir()
+    with DataDir(tmp_path).hold() as earlier:
+        assert earlier == 1
+
+    with DataDir(tmp_path).hold() as earlier:
+        assert earlier is None
+
+
+def test_a_newer_directory_is_refused_and_left_alone(tmp_path: Path) -> None:
+    record = b'{"format":99,"program":"9.1","added_later":1}'
+    (tmp_path / "format.json").write_bytes(record)
+
+    with (
+        pytest.raises(CommandError, match=r"written by OpenSQT 9\.1 \(data format 99"),
+        DataDir(tmp_path).hold(),
+    ):
+        pass
+    assert (tmp_path / "format.json").read_bytes() == record
+
+
+def test_a_directory_that_has_to_be_migrated_names_the_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(data_dir, "OLDEST_FORMAT", 2)
+    (tmp_path / "venue.sqlite").touch()
+
+    with (
+        pytest.raises(CommandError, match=f"opensqt migrate --data-dir {tmp_path}"),
+        DataDir(tmp_path).hold(),
+    ):
+        pass
+
+
+def test_a_damaged_format_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "format.json").write_text("{")
+
+    with pytest.raises(CommandError, match=r"format\.json cannot be read"), DataDir(tmp_path).hold():
+        pass

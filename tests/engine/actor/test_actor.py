@@ -14,6 +14,7 @@ from schemas.engine.events import Fill
 from schemas.engine.journal import Step
 from schemas.grid.view import GridView
 from schemas.subjects import Stream
+from schemas.traceparent import new_trace, traceparent_of
 from schemas.units import MILLISECOND_NS, TradeId
 from schemas.venue.account import OpenOrders, Position
 from schemas.venue.market import Candle, FeedChanged, FeedState
@@ -71,6 +72,18 @@ async def test_a_trade_is_committed_then_published_as_a_fill(bus: Bus, run_actor
         step = await until_step(bus, lambda step: bool(step.fills))
     assert step.fills == (fill,)
     assert fill.client_order_id == order.client_order_id
+
+
+async def test_step_and_fill_continue_the_trace_of_the_trade(bus: Bus, run_actor: RunActor) -> None:
+    async with run_actor():
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        order = places(await until_step(bus, has_orders))[0]
+        await bus.store(subjects.own_trade(SIM, BTC), trade_of(order), message_id="trade.1")
+        fill = await first_on(bus, Stream.ENGINE, subjects.fill(SIM, BTC))
+        step = await until_step(bus, lambda step: bool(step.fills))
+        stored = await first_on(bus, Stream.JOURNAL, STEPS)
+    assert step.trace == new_trace("trade.1")
+    assert fill.headers["traceparent"] == traceparent_of(step) == stored.headers["traceparent"]
 
 
 async def test_a_duplicate_trade_is_booked_once(bus: Bus, run_actor: RunActor) -> None:

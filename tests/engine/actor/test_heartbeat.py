@@ -20,7 +20,7 @@ async def test_a_running_actor_sends_heartbeats(bus: Bus, run_actor: RunActor) -
 
 def test_a_stuck_input_stops_the_heartbeat(bus: Bus) -> None:
     now = 0.0
-    heartbeat = Heartbeat(bus, SIM, BTC, clock=lambda: now)
+    heartbeat = Heartbeat(bus, SIM, BTC, "one", clock=lambda: now)
     with heartbeat.working():
         now = MAX_BUSY_S
         assert heartbeat.is_alive()
@@ -31,7 +31,7 @@ def test_a_stuck_input_stops_the_heartbeat(bus: Bus) -> None:
 
 def test_a_failed_input_stops_the_heartbeat(bus: Bus) -> None:
     now = 0.0
-    heartbeat = Heartbeat(bus, SIM, BTC, clock=lambda: now)
+    heartbeat = Heartbeat(bus, SIM, BTC, "one", clock=lambda: now)
     with pytest.raises(ValueError, match="poisoned"), heartbeat.working():
         raise ValueError("poisoned")
     now = MAX_BUSY_S + 0.1

@@ -3,10 +3,13 @@
 import asyncio
 import gc
 
+import msgspec
 import pytest
 
 from bus import Bus, BusError, Logger
 from engine.actor.publisher import Publisher, derived_events
+from schemas import subjects
+from schemas.engine.events import AlertRaised
 from schemas.engine.journal import Step
 from schemas.subjects import Stream
 from tests.schemas.examples import EXAMPLES
@@ -28,6 +31,15 @@ def test_message_ids_are_derived_from_the_step() -> None:
     assert len(set(ids)) == len(ids)
     assert ids == [derived.message_id for derived in derived_events(STEP)]
     assert all(".3." in each for each in ids)
+
+
+def test_the_message_id_of_an_alert_is_its_incident() -> None:
+    alert = next(each for each in EXAMPLES if isinstance(each, AlertRaised))
+    notices = (msgspec.structs.replace(alert, incident="a"), alert)
+
+    ids = [each.message_id for each in derived_events(msgspec.structs.replace(STEP, notices=notices))][-2:]
+
+    assert ids == ["a", f"{subjects.alert(alert.venue, alert.symbol)}.3.1"]
 
 
 async def test_failures_nothing_awaits_are_not_logged_by_asyncio(bus: Bus) -> None:

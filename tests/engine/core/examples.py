@@ -10,10 +10,11 @@ from engine.core.grid import Grid
 from engine.core.portfolio.step import PortfolioDraft
 from engine.core.step import Change, Draft
 from schemas.engine.control import Command, CommandName, CommandResult
-from schemas.engine.events import RiskChanged
-from schemas.engine.journal import CommandReceived, Input, SymbolAdded, TimePassed
+from schemas.engine.events import QuotingChanged, RiskChanged
+from schemas.engine.journal import CommandReceived, Input, Notice, SymbolAdded, TimePassed
 from schemas.grid.settings import GridMode, GridSettings
 from schemas.grid.state import GridState, Slot, SlotOrder
+from schemas.grid.view import NotQuoting
 from schemas.subjects import ALL
 from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TimeNs, TradeId
 from schemas.venue.account import Balance, Position
@@ -186,19 +187,23 @@ def command(
     changes: dict[str, str] | None = None,
     dry_run: bool = False,
     keep_position: bool = False,
+    accept: str | None = None,
+    reason: str = "test",
+    command_id: str = "c1",
 ) -> CommandReceived:
     asked = Command(
         venue=SIM,
         symbol=BTC,
-        command_id="c1",
+        command_id=command_id,
         name=name,
         operator="ann",
-        reason="test",
+        reason=reason,
         time=at(0),
         expires_time=at(expires),
         changes=changes or {},
         dry_run=dry_run,
         keep_position=keep_position,
+        accept=None if accept is None else D(accept),
     )
     return CommandReceived(command=asked, received_time=at(received))
 
@@ -273,6 +278,16 @@ def queried(decisions: Iterable[Decision]) -> set[ClientOrderId]:
 def risks(change: Change) -> list[tuple[str, bool]]:
     """Return the guards that activated (true) or cleared."""
     return [(each.reason, each.active) for each in change.notices if isinstance(each, RiskChanged)]
+
+
+def notices(change: Change) -> list[Notice]:
+    """Return the notices of a step, without changes of the reason for not quoting."""
+    return [each for each in change.notices if not isinstance(each, QuotingChanged)]
+
+
+def quoting_changes(change: Change) -> list[tuple[NotQuoting | None, NotQuoting | None]]:
+    """Return the changes of the reason for not quoting: the earlier and the new one."""
+    return [(each.previous, each.reason) for each in change.notices if isinstance(each, QuotingChanged)]
 
 
 def levels(orders: Iterable[PlaceOrder], side: Side) -> list[int]:

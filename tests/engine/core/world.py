@@ -30,6 +30,7 @@ from tests.engine.core.examples import (
     command,
     feed,
     position,
+    quoting_changes,
     silence,
     state_of,
     stream,
@@ -73,6 +74,7 @@ class World:
         self._sweep: tuple[OpenOrders, Position] | None = None
         self._sweep_after = 0
         self._is_stopped = False
+        self.quoting: NotQuoting | None = NotQuoting.NO_PRICE
         self.process(added(settings, instrument))
         self.move(0, 0)
         if settings.preflight:
@@ -231,10 +233,19 @@ class World:
         self.fills += len(change.fills)
         self._count_stops(change)
         assert not any(isinstance(each, Reconciled) and each.finding is DIFFERS for each in change.notices)
+        self._check_quoting(change)
         for decision in change.decisions:
+            assert decision.reason_code is not None
             if isinstance(decision, PlaceOrder):
                 self._check_order(state, decision)
             self.exchange.execute(decision)
+
+    def _check_quoting(self, change: Change) -> None:
+        for previous, reason in quoting_changes(change):
+            assert previous == self.quoting != reason, "the changes do not follow from each other"
+            self.quoting = reason
+        reason = self.grid.why_not_quoting()
+        assert reason in (self.quoting, NotQuoting.AWAITING_VENUE), "a change was not reported"
 
     def _count_stops(self, change: Change) -> None:
         for each in change.notices:

@@ -1,7 +1,10 @@
 """The invariants: each reports a history that violates it."""
 
+from decimal import Decimal
+
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from cli.inspect.audit import VenueRecords
 from lab.chaos.history import CommittedIntent, CommittedStep, History, PublishedCopy, VenueHistory
@@ -9,6 +12,7 @@ from lab.chaos.invariants import (
     INVARIANTS,
     accounts_match_venue,
     copies_are_published_after_commit,
+    corrections_explain_the_difference,
     fills_are_booked_once_and_published,
     intents_form_one_chain,
     messages_can_be_decoded,
@@ -18,12 +22,12 @@ from lab.chaos.invariants import (
     steps_form_one_chain,
 )
 from producers.simulated.matching.orders import Arrival
-from schemas.engine.events import DecisionMade
+from schemas.engine.events import DecisionMade, Fill
 from schemas.engine.journal import Step
 from schemas.grid.state import GridState
 from schemas.units import ZERO
 from schemas.venue.orders import Decision, Trade
-from tests.builders import BTC, FILL, PLACE, SIM, TIME
+from tests.builders import BTC, CORRECTION, FILL, PLACE, SIM, TIME
 from tests.schemas.examples import EXAMPLES
 
 STATE: GridState = next(event for event in EXAMPLES if isinstance(event, Step)).state
@@ -64,6 +68,59 @@ def history(
 def published_decision(time: int, decision: Decision = PLACE) -> PublishedCopy:
     event = DecisionMade(venue=SIM, symbol=BTC, step=1, index=0, decision=decision, time=TIME)
     return PublishedCopy(event, time)
+
+
+def moved(number: int, position: str, *, fills: tuple[Fill, ...] = (), corrected: str = "") -> CommittedStep:
+    """Return a step after which the grid holds a position, with a correction that explains the trade `liquidation`."""
+    corrections = (replace(CORRECTION, quantity=Decimal(corrected), step=number),) if corrected else ()
+    return CommittedStep(
+        number, 1, False, number, DECIDED, (), fills, corrections, position=Decimal(position)
+    )
+
+
+def test_fills_and_corrections_explain_each_position() -> None:
+    steps = (moved(1, "0.0016", fills=(FILL,)), moved(2, "0.0016"), moved(3, "0", corrected="-0.0016"))
+    assert corrections_explain_the_difference(history(*steps), arrived()) == []
+
+
+def test_adopted_position_and_a_new_generation_are_explained() -> None:
+    adopting = CommittedStep(1, 1, False, 1, DECIDED, position=Decimal(5), adopted=Decimal(5))
+    steps = (adopting, CommittedStep(2, 1, False, 2, DECIDED, generation=2), moved(9, "7"))
+    assert corrections_explain_the_difference(history(*steps), arrived()) == []
+
+
+@pytest.mark.parametrize("corrected", ["", "-0.001"])
+def test_unexplained_change_of_the_position_is_found(corrected: str) -> None:
+    steps = (moved(1, "0.0016", fills=(FILL,)), moved(2, "0", corrected=corrected))
+    (found,) = corrections_explain_the_difference(history(*steps), arrived())
+    assert found.startswith("the position changed from 0.0016 to 0 in step 2")
+
+
+def test_trade_in_a_correction_and_in_a_fill_is_found() -> None:
+    explained = replace(moved(1, "-1", corrected="-1").corrections[0], trade_ids=(FILL.trade_id,))
+    steps = (
+        moved(1, "-1")._replace(corrections=(explained,)),
+        moved(2, "-0.9984", fills=(FILL,)),
+    )
+    (found,) = corrections_explain_the_difference(history(*steps), arrived())
+    assert found == f"trade {FILL.trade_id} is in a correction and in a fill"
+
+
+def test_trade_in_two_corrections_is_found() -> None:
+    steps = (moved(1, "-1", corrected="-1"), moved(2, "-2", corrected="-1"))
+    (found,) = corrections_explain_the_difference(history(*steps), arrived())
+    assert found == "trade liquidation is in 2 corrections"
+
+
+def test_unpublished_correction_is_found() -> None:
+    assert fills_are_booked_once_and_published(history(moved(1, "-1", corrected="-1")), arrived())
+
+
+def test_published_correction_has_to_be_committed() -> None:
+    booked = moved(1, "-1", corrected="-1")
+    copies = (PublishedCopy(booked.corrections[0], DECIDED + 1),)
+    assert copies_are_published_after_commit(history(booked, copies=copies), arrived()) == []
+    assert copies_are_published_after_commit(history(moved(1, "-1"), copies=copies), arrived())
 
 
 def test_a_history_without_steps_is_a_violation() -> None:
@@ -209,4 +266,4 @@ def test_an_undecodable_message_is_found() -> None:
 
 
 def test_every_invariant_is_checked() -> None:
-    assert len(INVARIANTS) == 9
+    assert len(INVARIANTS) == 10

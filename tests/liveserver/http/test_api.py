@@ -21,13 +21,15 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def client(module_bus: Bus) -> AsyncIterator[httpx.AsyncClient]:
-    """Connect to a live server with five candles, two trades and an order."""
+    """Connect to a live server with five candles, two trades, an order and two changes of quoting."""
     await publish(
         module_bus,
         *(events.candle(minute) for minute in range(5)),
         events.trade("t1", second=1),
         events.trade("t2", second=2),
         events.report("a"),
+        events.quoting(NotQuoting.PAUSED, second=1),
+        events.quoting(None, previous=NotQuoting.PAUSED, second=2),
     )
     async with serving(module_bus.url) as replica:
         async with watching(replica) as watcher:
@@ -52,6 +54,15 @@ async def test_fills_and_orders_are_listed(client: httpx.AsyncClient) -> None:
 
     assert [fill["trade_id"] for fill in fills["items"]] == ["t1", "t2"]
     assert [order["id"] for order in orders] == ["a"]
+
+
+async def test_changes_of_quoting_are_listed(client: httpx.AsyncClient) -> None:
+    found = (
+        await client.get("/api/quoting", params={"symbol": "BTCUSDT", "newest": True, "limit": 1})
+    ).json()
+
+    assert [(each["previous"], each["reason"]) for each in found["items"]] == [("paused", None)]
+    assert found["previous"] is not None
 
 
 async def test_unchanged_answer_is_304(client: httpx.AsyncClient) -> None:

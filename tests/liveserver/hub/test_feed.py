@@ -3,8 +3,12 @@
 import socket
 from pathlib import Path
 
-from bus import EmbeddedServer, connect, provision
+from msgspec.structs import replace
+
+from bus import Bus, EmbeddedServer, connect, provision
+from schemas import subjects
 from schemas.subjects import Stream
+from tests.builders import BTC, SIM
 from tests.conftest import NewServer
 from tests.liveserver import events
 from tests.liveserver.watching import publish, serving, watching
@@ -89,3 +93,33 @@ async def test_undecodable_message_is_counted_and_skipped(new_server: NewServer)
             await watcher.until("history")
         count = replica.metrics.registry.get_sample_value("live_server_undecodable_total")
     assert count == 1
+
+
+async def test_a_grid_that_needs_a_newer_program_is_a_problem_of_its_symbol(bus: Bus) -> None:
+    await publish(bus, events.ticker(), replace(events.grid(), minimum_reader=99))
+    async with serving(bus.url) as replica, watching(replica) as watcher:
+        status = await watcher.until("status", lambda data: data["problem"])
+
+        assert replica.health()["status"] == "degraded"
+    assert status["problem"].startswith("this grid of sim BTC/USDT:USDT was written by a newer version")
+
+
+async def test_alerts_of_version_1_are_shown_beside_those_of_other_parts(bus: Bus) -> None:
+    old = events.alert("old")
+    await bus.store(subjects.earlier_alert(old.venue, old.symbol), old)
+    await publish(bus, events.ticker(), replace(events.alert("new"), incident="x"))
+    async with serving(bus.url) as replica, watching(replica) as watcher:
+        codes = {(await watcher.until("risk_alert"))["reason"] for _ in range(2)}
+
+    assert codes == {"old", "new"}
+
+
+async def test_messages_of_an_unknown_type_are_skipped(bus: Bus) -> None:
+    await bus.publish(subjects.fill(SIM, BTC), b'{"type":"AddedLater"}')
+    await publish(bus, events.ticker(), events.alert("later"))
+    async with serving(bus.url) as replica, watching(replica) as watcher:
+        await watcher.until("risk_alert")
+
+        assert replica.projection is not None
+        assert replica.projection.log.cursors["ENGINE"].sequence == 1
+        assert b'bus_unknown_kinds_total{kind="AddedLater"}' in replica.exposition()

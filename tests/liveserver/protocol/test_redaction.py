@@ -19,6 +19,7 @@ from liveserver.protocol.redaction import TABLE, UNKEYED_PSEUDONYM, hide, keep, 
 from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.symbol_names import Channel
 from liveserver.view.projection import Projection
+from schemas.grid.view import NotQuoting
 from tests.liveserver import events
 from tests.liveserver.auth_fixtures import access
 
@@ -43,16 +44,19 @@ SECRET = {
         "volume",
     ),
     *("grid_profit", "unpaired_profit", "total_profit", "buy_and_hold", "per_year"),
-    *("id", "order_id", "trade_id", "command_id"),
-    *("operator", "details", "action", "feed_reason", "problems"),
+    *("venue_position", "foreign_position"),
+    *("id", "order_id", "trade_id", "trade_ids", "command_id"),
+    *("operator", "details", "message", "action", "feed_reason", "problems"),
 }
 """Field names that are secret in any struct."""
 SECRET_IN = {
     (market_messages.ControlData, "reason"),
     (market_messages.ControlData, "detail"),
+    (market_messages.CorrectionData, "reason"),
     (market_messages.OrderData, "detail"),
     (market_messages.ReportData, "detail"),
     (session_messages.CommandAnswer, "detail"),
+    (market_messages.QuotingData, "detail"),
 }
 """Fields that are secret in one struct."""
 PUBLIC_IN = {(market_messages.CandleData, "volume")}
@@ -84,9 +88,13 @@ def filled_with(kind: type[msgspec.Struct], secret: str) -> Any:
     for field in msgspec.structs.fields(kind):
         inner = [each for each in structs_in(field.type) if each in TABLE]
         if is_secret(kind, field.name):
-            values[field.name] = {"problems": (secret,), "fees_other": {"BNB": secret}}.get(
-                field.name, secret
-            )
+            nested = {
+                "problems": (secret,),
+                "trade_ids": (secret,),
+                "fees_other": {"BNB": secret},
+                "details": {"limit": secret},
+            }
+            values[field.name] = nested.get(field.name, secret)
         elif inner:
             values[field.name] = (filled_with(inner[0], secret),)
         elif field.type in {str, str | None}:
@@ -178,10 +186,27 @@ def marked_projection() -> Projection:
         ),
         events.trade(f"t{MARK}", f"o{MARK}", f"1.{MARK}"),
         events.fill(f"t{MARK}", f"o{MARK}", f"1.{MARK}", profit=f"4.{MARK}"),
-        replaced(grid, position=marked("2"), slots=slots, **amounts),
-        replaced(events.risk("drawdown"), details=f"lost {MARK} USDT"),
+        replaced(
+            grid,
+            position=marked("2"),
+            venue_position=marked("3"),
+            foreign_position=marked("4"),
+            slots=slots,
+            **amounts,
+        ),
+        replaced(events.risk("drawdown"), details=f"lost {MARK} USDT", figures={"drawdown": MARK}),
+        replaced(events.quoting(NotQuoting.BREAKER_OPEN), detail=f"lost {MARK} USDT"),
         replaced(events.alert("late_trade"), detail=f"{MARK} USDT"),
         replaced(events.reconciled(f"o{MARK}"), action=f"booked {MARK}"),
+        replaced(
+            events.corrected(f"-1.{MARK}"),
+            fee=marked("1"),
+            grid_profit=marked("2"),
+            position=marked("3"),
+            reason=f"sold {MARK}",
+            operator=f"ann{MARK}",
+            trade_ids=(f"t{MARK}",),
+        ),
         replaced(events.result(f"c{MARK}"), operator=f"ann{MARK}", reason=f"{MARK}", detail=f"{MARK}"),
     ]
     for i, event in enumerate(marked_events):

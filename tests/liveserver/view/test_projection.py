@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from liveserver.protocol.server_messages import encode_message
 from liveserver.protocol.symbol_names import Channel, Market
 from liveserver.view.projection import Outgoing, Projection
 from schemas.codec import Event
-from schemas.engine.events import DecisionMade
+from schemas.engine.events import AlertRaised, DecisionMade
 from schemas.grid.view import NotQuoting
 from schemas.units import ClientOrderId
 from schemas.venue.market import FeedState
@@ -170,6 +171,32 @@ def test_grid_is_published_with_its_slots_and_accounting() -> None:
     assert (data["total_profit"], data["paused"], data["not_quoting"]) == ("1.9", True, "paused")
 
 
+def incident(name: str, second: float, *, ended: bool = False) -> AlertRaised:
+    return replace(events.alert("silent", second=second), incident=name, ended=ended)
+
+
+def test_an_incident_that_two_parts_raise_is_published_once() -> None:
+    projection = Projection()
+    raised = [incident("a", 1), incident("a", 2), incident("b", 2), incident("a", 3, ended=True)]
+
+    published = [data for each in raised for _, data in _read(projection.apply(each, 1))]
+
+    shown = [("a", True), ("b", True), ("a", False)]
+    assert [(data["incident"], data["active"]) for data in published] == shown
+    assert [(data["incident"], data["active"]) for _, data in _snapshot(projection).state["notices"]] == shown
+
+
+def test_a_grid_that_is_too_new_is_a_problem_until_the_next_one() -> None:
+    projection = Projection()
+
+    [(kind, data)] = _read(projection.set_problem(MARKET, "update this program"))
+    after = _read(projection.apply(events.grid(), 1))
+
+    assert (kind, data["problem"]) == ("status", "update this program")
+    assert [(kind, data.get("problem")) for kind, data in after] == [("status", ""), ("grid_state", None)]
+    assert projection.problems == {}
+
+
 def test_guard_change_is_published_as_alert_and_risk_status() -> None:
     projection = Projection()
     projection.apply(events.risk("volume", second=1), 1)
@@ -177,8 +204,23 @@ def test_guard_change_is_published_as_alert_and_risk_status() -> None:
     (alert, off), (status, data) = _read(projection.apply(events.risk("volume", active=False, second=2), 2))
 
     assert (alert, off["severity"], off["reason"], off["active"]) == ("risk_alert", "HIGH", "volume", False)
-    assert off["details"] == "volume 4.1 times the mean"
+    assert (off["message"], off["details"]) == ("volume 4.1 times the mean", {"volume_ratio": "4.1"})
     assert (status, data["status"], data["active"]) == ("risk_status", "normal", [])
+
+
+def test_an_alert_of_version_1_has_a_sentence_and_no_figures() -> None:
+    old = msgspec.structs.replace(events.risk("volume"), figures={})
+    (_, data), _ = _read(Projection().apply(old, 1))
+    assert (data["message"], data["details"]) == (old.details, {})
+
+
+def test_a_change_of_quoting_is_published_and_kept() -> None:
+    projection = Projection()
+    [(kind, data)] = _read(projection.apply(events.quoting(NotQuoting.PAUSED), 1))
+    assert (kind, data["previous"], data["reason"]) == ("quoting", None, "paused")
+    assert data["text"] == "The symbol was paused by an operator; closing orders continue."
+    (market,) = projection.names
+    assert [each.reason for each in projection.view(market).quoting_changes()] == ["paused"]
 
 
 def test_older_guard_change_does_not_override_a_newer_one() -> None:
@@ -191,12 +233,18 @@ def test_older_guard_change_does_not_override_a_newer_one() -> None:
 
 def test_repeated_notices_are_published_once() -> None:
     projection = Projection()
-    notices: list[Event] = [events.alert("disk"), events.reconciled("a"), events.result("c1")]
+    notices: list[Event] = [
+        events.alert("disk"),
+        events.quoting(None),
+        events.reconciled("a"),
+        events.corrected("1"),
+        events.result("c1"),
+    ]
 
     first = [kind for event in notices for kind, _ in _read(projection.apply(event, 1))]
     again = [kind for event in notices for kind, _ in _read(projection.apply(event, 2))]
 
-    assert first == ["risk_alert", "reconciliation", "control"]
+    assert first == ["risk_alert", "quoting", "reconciliation", "position_corrected", "control"]
     assert again == []
 
 
@@ -247,7 +295,9 @@ def test_snapshot_starts_with_history_orders_and_account_state() -> None:
         "status",
         "trade_history",
         "risk_alert",
+        "quoting",
         "reconciliation",
+        "position_corrected",
         "control",
         "ticker",
         "symbols",
@@ -295,6 +345,8 @@ EVERYTHING: list[Event] = [
     events.fill("1", second=1),
     events.risk("volume", second=1),
     events.alert("disk", second=2),
+    events.quoting(NotQuoting.PAUSED, second=3),
     events.reconciled("a", second=3),
+    events.corrected("-0.0016", second=3),
     events.result("c1", second=4),
 ]

@@ -19,11 +19,13 @@ from producers.simulated.settings import FundingSettings
 from schemas import subjects
 from schemas.engine.journal import SymbolEntry
 from schemas.subjects import Stream
+from schemas.traceparent import new_trace
 from schemas.units import SECOND_NS, Side
 from schemas.venue.account import OpenOrders, Position
 from schemas.venue.market import FeedChanged, FeedState
 from schemas.venue.orders import OrderReport, OrderStatus, Trade
 from tests.builders import SIM, TICKER
+from tests.producers.account.test_order_traces import intent
 from tests.producers.conftest import NewClient, Serve
 from tests.producers.simulated.examples import PERP, decision, new_settings
 from tests.producers.streams import first, until
@@ -56,6 +58,20 @@ async def test_events_of_the_private_stream_are_published(
     assert isinstance(trade, Trade)
     assert trade.client_order_id == "t"
     assert [r.status for r in reports if isinstance(r, OrderReport)] == [OrderStatus.NEW, OrderStatus.FILLED]
+
+
+async def test_reports_and_trades_have_the_trace_of_the_intent(
+    bus: Bus, service: Service, client: SimulatedVenue
+) -> None:
+    async with publishing(service, client) as publisher:
+        publisher.traces.on_intent(intent("t", new_trace("step")))
+        await first(bus, Stream.ACCOUNT, subjects.open_orders(SIM, PERP))
+        await client.place(PERP, TAKE)
+        found = (subjects.order_report(SIM, PERP), subjects.own_trade(SIM, PERP))
+        await first(bus, Stream.ORDERS, found[0], 2)
+        await first(bus, Stream.ORDERS, found[1])
+        stored = [await bus.last(Stream.ORDERS, subject) for subject in found]
+    assert [each and each.headers["traceparent"] for each in stored] == [new_trace("step")] * 2
 
 
 async def test_a_missed_trade_is_found_by_the_sweep(

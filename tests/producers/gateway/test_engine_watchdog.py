@@ -11,7 +11,7 @@ from producers.gateway.gateway import Gateway
 from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
 from schemas import subjects
-from schemas.engine.events import AlertRaised
+from schemas.engine.events import AlertRaised, EngineHeartbeat
 from schemas.grid.state import Slot, SlotOrder, SlotOrderState
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, Side
@@ -29,7 +29,7 @@ CLOSE = msgspec.structs.replace(decision(Side.BUY, "99", "c"), opens=False)
 
 
 async def alerts(bus: Bus, count: int) -> list[str]:
-    found = await first(bus, Stream.ENGINE, ALERTS, count)
+    found = await first(bus, Stream.ALERTS, ALERTS, count)
     return [event.code for event in found if isinstance(event, AlertRaised)]
 
 
@@ -65,6 +65,15 @@ def test_a_heartbeat_ends_the_silence() -> None:
 
 def test_without_a_timeout_the_engine_is_never_silent() -> None:
     assert not HeartbeatMonitor(0, first_s=0).is_silent
+
+
+def test_each_silence_of_an_engine_of_version_1_is_an_incident_of_its_own() -> None:
+    monitor = HeartbeatMonitor(3)
+    incidents = [monitor.last]
+    for _ in range(2):
+        monitor.on_heartbeat()
+        incidents.append(monitor.last)
+    assert len(set(incidents)) == 3
 
 
 async def test_silence_and_its_end_can_be_awaited() -> None:
@@ -152,3 +161,19 @@ async def test_opening_orders_are_canceled_even_without_the_bus(
         assert set(served.venue.matching.account.open_orders[PERP]) == {"c"}
         task.cancel()
         await asyncio.wait([task])
+
+
+async def test_the_end_of_a_silence_refers_to_the_same_incident(
+    bus: Bus, service: Service, run_gateway: RunGateway
+) -> None:
+    context = new_context(service, silent_after_s=0.1)
+    beat = EngineHeartbeat(venue=SIM, symbol=PERP, engine="one", time=7)
+    async with run_gateway(context=context):
+        context.heartbeat.on_heartbeat(beat)
+        await first(bus, Stream.ALERTS, ALERTS, 1)
+        context.heartbeat.on_heartbeat(beat)
+        silent, heard = await first(bus, Stream.ALERTS, ALERTS, 2)
+    assert isinstance(silent, AlertRaised)
+    assert isinstance(heard, AlertRaised)
+    assert silent.incident == heard.incident == f"engine_silent.{subjects.registry_key(SIM, PERP)}.one.7"
+    assert (silent.ended, heard.ended) == (False, True)

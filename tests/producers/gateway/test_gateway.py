@@ -8,8 +8,11 @@ from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
 from producers.simulated.settings import FaultSettings
 from schemas import subjects
+from schemas.codec import decode_as
 from schemas.engine.events import AlertRaised, Severity
+from schemas.engine.journal import Step
 from schemas.subjects import Stream
+from schemas.traceparent import traceparent_of
 from schemas.units import SECOND_NS, ClientOrderId, Side
 from schemas.venue.orders import CancelOrder, OrderStatus, QueryOrder, RejectReason, ReportSource
 from tests.builders import SIM, TICKER, TIME
@@ -172,3 +175,17 @@ async def test_after_a_broken_chain_only_closing_orders_are_sent_until_the_engin
     assert isinstance(alert, AlertRaised)
     assert (alert.code, alert.severity) == ("chain_broken", Severity.CRITICAL)
     assert (last.client_order_id, last.status) == ("d", OrderStatus.NEW)
+
+
+async def test_the_intent_and_the_report_have_the_trace_of_their_step(
+    bus: Bus, run_gateway: RunGateway
+) -> None:
+    async with run_gateway():
+        await commit(bus, BUY)
+        await reports(bus, 1)
+        step = await bus.last(Stream.JOURNAL, subjects.step(SIM, PERP))
+        intent = await bus.last(Stream.ORDERS, INTENTS)
+        report = await bus.last(Stream.ORDERS, REPORTS)
+    assert step is not None
+    expected = traceparent_of(decode_as(step.data, Step))
+    assert [each and each.headers["traceparent"] for each in (intent, report)] == [expected, expected]

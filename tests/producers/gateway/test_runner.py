@@ -28,14 +28,29 @@ from producers.gateway.runner import GatewayRunner
 from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
 from schemas import subjects
+from schemas.engine.events import AlertRaised
 from schemas.engine.journal import SymbolEntry
+from schemas.formats import STATE_VERSION
 from schemas.subjects import Stream
 from schemas.units import Side, Symbol
 from schemas.venue.orders import OrderStatus
 from tests.builders import SIM
-from tests.producers.gateways import INTENTS, REPORTS, commit, new_context, reports
-from tests.producers.simulated.examples import PERP, decision
-from tests.producers.streams import until
+from tests.producers.gateways import (
+    INTENTS,
+    REPORTS,
+    STEP,
+    commit,
+    new_context,
+    reports,
+)
+from tests.producers.simulated.examples import (
+    PERP,
+    decision,
+)
+from tests.producers.streams import (
+    first,
+    until,
+)
 from tests.schemas.examples import EXAMPLES
 
 QUICK = Timing(renew_s=0.05, expire_s=0.3)
@@ -192,3 +207,32 @@ async def test_a_fenced_gateway_is_restarted(
         await following(one)
         await commit(bus, decision(Side.BUY, "99.3", "c"), step=3)
         await until(bus, Stream.ORDERS, REPORTS, lambda events: events[-1].client_order_id == "c")  # type: ignore[attr-defined]
+        assert len(await reports(bus, 2)) == 2
+
+
+async def commit_newer(bus: Bus) -> None:
+    newer = msgspec.structs.replace(STEP, symbol=PERP, step=2, minimum_reader=STATE_VERSION + 1)
+    await bus.store(subjects.step(SIM, PERP), newer)
+
+
+async def test_a_symbol_whose_steps_are_too_new_is_not_served(
+    server: EmbeddedServer, bus: Bus, roster: Registry, client: SimulatedVenue
+) -> None:
+    await commit_newer(bus)
+    async with serving(server, client, "one") as one:
+        (alert,) = await first(bus, Stream.ALERTS, subjects.alert(SIM, PERP))
+        assert "was written by a newer version" in str(one.status()["problem"])
+    assert isinstance(alert, AlertRaised)
+    assert alert.code == "format_too_new"
+    assert await bus.last(Stream.ORDERS, INTENTS) is None
+
+
+async def test_opening_orders_are_canceled_when_steps_become_too_new(
+    server: EmbeddedServer, bus: Bus, roster: Registry, client: SimulatedVenue
+) -> None:
+    async with serving(server, client, "one"):
+        await commit(bus, BUY)
+        await reports(bus, 1)
+        await commit_newer(bus)
+        found = await reports(bus, 2)
+    assert [report.status for report in found] == [OrderStatus.NEW, OrderStatus.CANCELED]

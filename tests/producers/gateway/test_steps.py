@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from bus import Received, get_logger
-from producers.gateway.steps import StepChain, StepTooNew, decode_step
-from schemas.codec import encode
+from producers.gateway.steps import StepChain, decode_step
+from schemas.codec import FormatTooNew, encode
 from schemas.engine.journal import RiskSummary, Step
 from schemas.formats import STATE_VERSION, record_hash
 from tests.builders import STEP
@@ -51,7 +51,7 @@ def test_a_header_has_the_fields_of_the_step() -> None:
 
 
 def test_a_step_of_a_newer_format_is_refused() -> None:
-    with pytest.raises(StepTooNew, match=f"format {STATE_VERSION + 1}"):
+    with pytest.raises(FormatTooNew, match=f"format {STATE_VERSION + 1}"):
         decode_step(stored(msgspec.structs.replace(STEP, minimum_reader=STATE_VERSION + 1), 1), LOG)
 
 

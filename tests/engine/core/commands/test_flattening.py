@@ -12,6 +12,7 @@ from schemas.engine.control import CommandName, CommandOutcome
 from schemas.engine.events import AlertRaised
 from schemas.grid.state import GridState, Halt, Slot, SlotOrder
 from schemas.units import ClientOrderId, Side
+from schemas.venue.decision_reasons import words
 from schemas.venue.instruments import Instrument
 from schemas.venue.orders import OrderStatus
 from tests.engine.core.examples import (
@@ -64,7 +65,7 @@ def wanted(state: GridState) -> list[tuple[int, Decimal]]:
 
 
 def canceled(state: GridState) -> list[str]:
-    return [reason for _, reason in plan(state, MARKET, START).cancels]
+    return [words(each.reason) for each in plan(state, MARKET, START).cancels]
 
 
 @pytest.mark.parametrize(("traded", "left"), [("0", "0.041"), ("0.02", "0.061")])

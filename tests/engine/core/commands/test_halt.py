@@ -19,6 +19,7 @@ from tests.engine.core.examples import (
     command,
     end,
     fill,
+    notices,
     order,
     placed,
     report,
@@ -110,9 +111,10 @@ def test_end_of_flattening_reports_figures() -> None:
     grid = holding()
     step(grid, command(FLATTEN))
     all_end(grid)
-    (notice,) = fill(grid, -1, price=999).notices
+    (notice,) = notices(fill(grid, -1, price=999))
     assert isinstance(notice, RiskChanged)
     assert notice.details == "flat at 1000, total profit 0.8690 USDT"
+    assert notice.figures == {"price": "1000", "total_profit": "0.8690", "position_base": "0.000"}
 
 
 def test_flatten_without_position_ends_with_the_last_order() -> None:
@@ -171,7 +173,7 @@ def test_rest_below_the_minimum_stays_and_is_reported() -> None:
     all_end(grid)
     closing = order(grid, -1)
     change = step(grid, trade(closing, "0.1"), report(closing.client_order_id, OrderStatus.EXPIRED, "0.1"))
-    (notice,) = change.notices
+    (notice,) = notices(change)
     assert isinstance(notice, RiskChanged)
     assert notice.details.endswith("; 0.001 BTC stays, below the venue's minimum")
 

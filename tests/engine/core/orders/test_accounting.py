@@ -18,6 +18,7 @@ from tests.engine.core.examples import (
     D,
     draft_of,
     fill,
+    notices,
     order,
     report,
     slot,
@@ -143,7 +144,7 @@ def test_a_fill_states_the_value_of_its_fee(asset: str, stated: str | None, valu
 
 def test_zero_fee_needs_no_price() -> None:
     grid = started()
-    assert not step(grid, trade(order(grid, -1), fee="0", fee_asset="")).notices
+    assert not notices(step(grid, trade(order(grid, -1), fee="0", fee_asset="")))
 
 
 def test_rebate_is_a_negative_fee() -> None:
@@ -225,5 +226,5 @@ def test_correction_that_empties_a_slot_ends_its_round_trip(correction: str, lef
     fill(grid, -1)
     held = slot(grid, -1)
     held.round_profit = D("0.5")
-    book_correction(draft_of(grid, 1000), held, D(correction))
+    book_correction(draft_of(grid, 1000), held, D(correction), D(1000), D(0))
     assert (held.held, held.round_profit) == (D("0.101") + D(correction), D(left))

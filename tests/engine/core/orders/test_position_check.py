@@ -3,11 +3,12 @@
 import pytest
 
 from engine.core.grid import Grid
-from engine.core.orders.position_check import on_position
+from engine.core.orders.position_check import max_correction, on_position
 from engine.core.orders.slots import slot_at
 from engine.core.step import Change
 from engine.core.view import view
-from schemas.engine.events import Reconciled
+from schemas.engine.control import CommandName
+from schemas.engine.events import AlertRaised, CorrectedSlot, PositionCorrected, Reconciled, Severity
 from schemas.grid.state import BreakerState
 from schemas.venue.orders import OrderStatus, QueryOrder
 from tests.engine.core.examples import (
@@ -16,6 +17,7 @@ from tests.engine.core.examples import (
     SPOT,
     D,
     accept_all,
+    command,
     draft_of,
     fill,
     order,
@@ -122,6 +124,51 @@ def test_large_difference_trips_the_breaker() -> None:
     assert grid.process([position("0.250")]) is None
 
 
+@pytest.mark.parametrize(("limit", "is_large"), [("auto", False), ("6 USDT", False), ("5.9 USDT", True)])
+def test_difference_worth_more_than_the_limit_trips(limit: str, *, is_large: bool) -> None:
+    grid = holding()
+    grid.process([command(CommandName.SET, changes={"max_correction": limit})])
+    twice(grid, "0.300")  # 6 USDT at 1000, 2 % of the position
+    assert (state_of(grid).breaker.state is BreakerState.OPEN) is is_large
+
+
+def test_default_limit_is_a_tenth_of_an_order() -> None:
+    grid = holding()
+    assert max_correction(state_of(grid).settings) == LONG.order_amount / 10
+    twice(grid, "0.2959")  # 10.1 USDT
+    assert state_of(grid).breaker.state is BreakerState.OPEN
+
+
+def test_correction_is_published_with_an_alert() -> None:
+    change = twice(holding(), "0.300")
+    (corrected,) = (each for each in change.notices if isinstance(each, PositionCorrected))
+    (alert,) = (each for each in change.notices if isinstance(each, AlertRaised))
+    assert (corrected.quantity, corrected.price, corrected.cost) == (D("-0.006"), D(1000), D(-6))
+    assert (corrected.position, corrected.operator) == (D("0.300"), "")
+    assert corrected.slots == (CorrectedSlot(level=-3, quantity=D("-0.006")),)
+    assert (alert.severity, alert.code) == (Severity.MEDIUM, "position_corrected")
+
+
+def test_confirmed_difference_is_shown_until_it_vanishes() -> None:
+    grid = holding()
+    step(grid, position("0.250"))
+    assert view(state_of(grid), 1).venue_position is None
+    step(grid, position("0.250"))
+    assert view(state_of(grid), 1).venue_position == D("0.250")
+    step(grid, position(HELD))
+    assert view(state_of(grid), 1).venue_position is None
+
+
+def test_difference_is_told_once_while_the_breaker_is_open() -> None:
+    grid = holding()
+    step(grid, command(CommandName.TRIP))
+    step(grid, position("0.250"))
+    (alert,) = step(grid, position("0.250")).notices
+    assert isinstance(alert, AlertRaised)
+    assert alert.code == "position_differs"
+    assert grid.process([position("0.250")]) is None
+
+
 def test_position_older_than_the_last_trade_is_ignored() -> None:
     grid = holding()
     state_of(grid).traded_time += 1
@@ -181,6 +228,7 @@ def test_position_is_not_compared_in_a_step_with_decisions() -> None:
 @pytest.mark.parametrize(("quantity", "is_large"), [("0.3213", True), ("0.321", False)])
 def test_difference_of_five_percent_trips(quantity: str, *, is_large: bool) -> None:
     grid = holding()
+    step(grid, command(CommandName.SET, changes={"max_correction": "1000 USDT"}))
     assert is_acted_on(grid, quantity)
     state = state_of(grid)
     assert (state.breaker.state is BreakerState.OPEN) is is_large

@@ -8,6 +8,7 @@ from engine.core.step import Change
 from schemas.engine.control import CommandName
 from schemas.engine.events import AlertRaised, RiskChanged
 from schemas.grid.settings import GridSettings
+from schemas.subjects import registry_key
 from schemas.units import Side
 from schemas.venue.orders import OrderReport, OrderStatus, PlaceOrder, RejectReason
 from tests.engine.core.examples import (
@@ -19,6 +20,7 @@ from tests.engine.core.examples import (
     command,
     fill,
     levels,
+    notices,
     order,
     placed,
     report,
@@ -96,9 +98,11 @@ def test_fill_resets_the_rejections() -> None:
 )
 def test_final_rejection_starts_the_cool_down_and_raises_an_alert(reason: RejectReason | None) -> None:
     grid = started(ONE)
-    (alert,) = reject(grid, reason).notices
+    (alert,) = notices(reject(grid, reason))
     assert isinstance(alert, AlertRaised)
     assert alert.code == "order_refused"
+    key = registry_key(grid.state.venue, grid.state.symbol) if grid.state else ""
+    assert alert.incident == f"order_refused.{key}.{grid.step}.0"
     assert not orders_after(grid, 59)
     assert orders_after(grid, 60)
 
@@ -136,7 +140,7 @@ def test_insufficient_margin_cancels_opening_orders() -> None:
     open_orders = {order(grid, level).client_order_id for level in (-2, -3, 1, 2)}
     change = reject(grid, RejectReason.INSUFFICIENT_MARGIN, level=3)
     assert canceled(change) == open_orders
-    (risk,) = change.notices
+    (risk,) = notices(change)
     assert isinstance(risk, RiskChanged)
     assert (risk.reason, risk.active) == ("margin_locked", True)
 
@@ -148,7 +152,7 @@ def test_margin_lock_expires() -> None:
     assert grid.process([ticker(1000, 24)]) is None
     change = step(grid, silence(25))
     assert levels(placed(change), Side.BUY) == [-1]
-    (risk,) = change.notices
+    (risk,) = notices(change)
     assert isinstance(risk, RiskChanged)
     assert not risk.active
 
@@ -157,7 +161,7 @@ def test_margin_lock_is_reported_once_and_extended() -> None:
     grid = started()
     reject(grid, RejectReason.INSUFFICIENT_MARGIN, 5)
     change = reject(grid, RejectReason.INSUFFICIENT_MARGIN, 9, level=-2)
-    assert not change.notices
+    assert not notices(change)
     assert state_of(grid).margin_locked_until == at(29)
 
 
@@ -180,7 +184,7 @@ def test_margin_lock_expires_while_paused() -> None:
     grid = started(ONE)
     reject(grid, RejectReason.INSUFFICIENT_MARGIN)
     step(grid, command(CommandName.PAUSE))
-    (risk,) = step(grid, silence(20)).notices
+    (risk,) = notices(step(grid, silence(20)))
     assert isinstance(risk, RiskChanged)
     assert grid.process([silence(21)]) is None
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from unittest.mock import Mock
@@ -9,7 +10,7 @@ from unittest.mock import Mock
 import pytest
 
 from producers.simulated.server.factory import open_venue
-from producers.simulated.server.store import Store, StoreUnusable
+from producers.simulated.server.store import STORE_FORMAT, Store, StoreUnusable
 from producers.simulated.server.venue import Venue
 from producers.simulated.settings import SymbolSettings, VenueSettings
 from schemas.units import ClientOrderId, Side
@@ -106,6 +107,35 @@ def test_file_that_is_not_a_store_is_rejected(tmp_path: Path) -> None:
 
     with pytest.raises(StoreUnusable, match="is not a store of the simulated venue"):
         Store(path)
+
+
+def user_version(path: Path, new: int | None = None) -> int:
+    with closing(sqlite3.connect(path)) as database:
+        if new is not None:
+            database.execute(f"PRAGMA user_version = {new}")
+        (found,) = database.execute("PRAGMA user_version").fetchone()
+        return int(found)
+
+
+def test_the_format_of_a_store_without_one_is_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "venue.sqlite"
+    Store(path).close()
+    user_version(path, 0)
+
+    Store(path).close()
+
+    assert user_version(path) == STORE_FORMAT
+
+
+def test_a_store_of_a_newer_version_is_rejected_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "venue.sqlite"
+    Store(path).close()
+    user_version(path, STORE_FORMAT + 1)
+
+    with pytest.raises(StoreUnusable, match="written by a newer version"):
+        Store(path)
+
+    assert user_version(path) == STORE_FORMAT + 1
 
 
 @pytest.mark.parametrize(

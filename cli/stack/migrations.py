@@ -1,0 +1,96 @@
+"""Migrations of data directories of earlier versions, one for each format, in order."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bus import Bus, EmbeddedServer, ServerStartFailed, connect, last_per_subject, provision
+from cli.errors import CommandError
+from cli.stack.data_dir import DATA_FORMAT, DataDir
+from producers.simulated.server.store import STORE_FORMAT, Store, StoreUnusable
+from schemas.codec import FormatTooNew, UndecodableError, decode
+from schemas.subjects import Stream
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Migration:
+    """The change from the format before `to_format` to `to_format`.
+
+    It may be interrupted and run again: what was done already is left alone.
+    """
+
+    to_format: int
+    run: Callable[[DataDir, Report], Awaitable[None]]
+
+
+async def migrate(data: DataDir, report: Report) -> int:
+    """Bring a data directory up to date and return the number of migrations that ran. The caller holds its lock.
+
+    The format is recorded after each migration, so an interrupted run continues.
+    Raises: CommandError when a newer version wrote the directory, or something in it cannot be read.
+    """
+    found = data.format()
+    if found is None:
+        raise CommandError(f"{data.root} has no data: name a directory of `opensqt up` with --data-dir")
+    if found.format >= DATA_FORMAT:
+        data.check_format()
+        return 0
+    pending = [migration for migration in MIGRATIONS if migration.to_format > found.format]
+    for migration in pending:
+        report(f"format {migration.to_format}:")
+        await migration.run(data, lambda text: report(f"  {text}"))
+        data.write_format(migration.to_format)
+    return len(pending)
+
+
+async def _to_format_2(data: DataDir, report: Report) -> None:
+    """Version the venue's store, create the stream ALERTS, and check that every state on the bus can be read."""
+    if data.venue_store.exists():
+        _record_store_format(data)
+        report(f"{data.venue_store.name}: format {STORE_FORMAT} recorded")
+    if not data.bus.exists():
+        return
+    async with _running_bus(data) as bus:
+        report("bus: streams and buckets are up to date")
+        count = await _check_journals(bus)
+        report(f"bus: the last step of {count} journals can be read")
+
+
+MIGRATIONS = (Migration(2, _to_format_2),)
+
+
+def _record_store_format(data: DataDir) -> None:
+    try:
+        Store(data.venue_store).close()
+    except StoreUnusable as error:
+        raise CommandError(str(error)) from error
+
+
+@asynccontextmanager
+async def _running_bus(data: DataDir) -> AsyncIterator[Bus]:
+    try:
+        async with EmbeddedServer(data.bus) as server, connect(server.url, name="migrate") as bus:
+            await provision(bus)
+            yield bus
+    except ServerStartFailed as error:
+        raise CommandError(str(error)) from error
+
+
+async def _check_journals(bus: Bus) -> int:
+    """Return the number of journals.
+
+    Raises: CommandError when the last step of one cannot be read.
+    """
+    stored = await last_per_subject(bus, Stream.JOURNAL, ("journal.*.*.step",))
+    for message in stored:
+        try:
+            decode(message.data)
+        except FormatTooNew as error:
+            raise CommandError(str(error)) from error
+        except UndecodableError as error:
+            raise CommandError(
+                f"the last step on {message.subject} (JOURNAL {message.sequence}) cannot be read: {error}"
+            ) from error
+    return len(stored)
