@@ -1,6 +1,7 @@
 """`opensqt bus backup` and `bus restore`: on a running bus, or on the data directory of a stopped one."""
 
 import os
+import shlex
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -42,7 +43,9 @@ async def back_up_bus(place: BusPlace, directory: Path) -> int:
             manifest = await back_up(bus, directory, __version__, report)
     console.print(contents_table(manifest))
     console.print(f"backup of {bus.url} in {directory}, {_size(manifest)}")
-    console.print(f"restore it with: opensqt bus restore {directory}")
+    console.print(
+        f"restore it with: opensqt bus restore {shlex.quote(str(directory))}{_data_dir_option(place)}"
+    )
     return 0
 
 
@@ -95,7 +98,7 @@ def next_steps(restored: Restored, place: BusPlace) -> list[str]:
         "cancel them there, or add the symbol again with `opensqt control add`"
         for key in restored.unregistered
     ]
-    start = "the parts" if place.url is not None else "`opensqt up`"
+    start = "the parts" if place.url is not None else f"`opensqt up{_data_dir_option(place)}`"
     lines.append(
         f"next: start {start}. Each symbol first reads its orders and trades from the venue and quotes afterwards; "
         "`opensqt status` shows `resyncing` until then. Compare position and orders with the venue."
@@ -106,6 +109,10 @@ def next_steps(restored: Restored, place: BusPlace) -> list[str]:
 def time_text(time_ns: TimeNs) -> str:
     """Return a time such as `2026-11-27 18:40:12 UTC`."""
     return f"{datetime.fromtimestamp(time_ns / SECOND_NS, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _data_dir_option(place: BusPlace) -> str:
+    return "" if place.data_dir is None else f" --data-dir {shlex.quote(str(place.data_dir))}"
 
 
 async def _check_unused(bus: Bus, console: Console, *, is_forced: bool) -> None:

@@ -36,7 +36,7 @@ async def test_the_bus_of_a_stopped_stack_is_backed_up_and_restored(
 
     output = capsys.readouterr().out
     assert await message_count(data) == 3
-    assert "next: start `opensqt up`" in output
+    assert f"next: start `opensqt up --data-dir {data.root}`" in output
     assert [each.name for each in tmp_path.glob("backup.replaced-*/ORDERS.snapshot")] == ["ORDERS.snapshot"]  # noqa: ASYNC240 - a test
 
 
