@@ -164,8 +164,14 @@ STATE = GridState(
             ),
         )
     },
-    finished=[FinishedOrder(client_order_id=ID, reported_quantity=D("0.0016"), traded_quantity=D("0.0016"))],
-    booked_trades={TradeId("9001"): TIME},
+    finished=[
+        FinishedOrder(
+            client_order_id=ID,
+            reported_quantity=D("0.0016"),
+            traded_quantity=D("0.0016"),
+            trade_ids=[TradeId("9001")],
+        )
+    ],
     accounts=Accounts(cash=D("-95.80816"), position=D("0.0016")),
 )
 CANDLE = Candle(

@@ -114,7 +114,7 @@ class Takeover:
         inherited = Inherited(
             claim.epoch,
             stored,
-            tuple(dict.fromkeys(decisions)),
+            tuple({(type(each), each.client_order_id): each for each in decisions}.values()),
             unresolved,
             tuple(orders),
             market_time,

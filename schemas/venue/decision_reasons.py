@@ -45,6 +45,8 @@ class DecisionReason(StrEnum):
     EXPOSURE_LIMIT = "exposure_limit"
     PREFLIGHT = "preflight"
     AWAITING_TRIGGER = "awaiting_trigger"
+    MARKET_HALTED = "market_halted"
+    DELISTED = "delisted"
     # Cancels by a reconciliation with the venue's open orders
     STILL_OPEN = "still_open"
     """An earlier cancel had no effect."""

@@ -235,14 +235,15 @@ class OrderIntent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Incremented by each gateway that takes over; the bus rejects intents of an older one (fencing)."""
     step: int
     step_sequence: int
-    """The step's sequence in JOURNAL: after a restart the gateway continues with the next one."""
+    """The step's sequence in JOURNAL. The next gateway queries the orders of later steps committed before it took over."""
     decisions: tuple[Decision, ...]
     unresolved: tuple[ClientOrderId, ...] = ()
     """Orders of earlier intents with unknown outcome: queried after a crash."""
     time: TimeNs = 0
     created_time: TimeNs = 0
     """Wall-clock time before the intent was committed. Its orders are sent with this time as their timestamp, so the venue
-    rejects each of them once the receive window after it has passed. 0 in intents of version 1."""
+    rejects each of them once the receive window after it has passed. A claim keeps the time of the intent before it. 0 in
+    intents of version 1."""
     step_hash: str = ""
     """The hash of the step in JOURNAL; empty in a genesis intent and in version 1."""
     previous_hash: str = ""

@@ -111,7 +111,7 @@ def test_headers_follow_from_the_delivery() -> None:
 
     assert "headers" not in channels["ticker"]["messages"]["Ticker"]
     headers = channels["own_trade"]["messages"]["Trade"]["headers"]
-    assert headers["required"] == ["content-type", "schema", "Nats-Msg-Id"]
+    assert headers["required"] == ["content-type", "schema", "Nats-Msg-Id", "traceparent"]
     assert headers["properties"]["schema"]["const"] == "Trade"
     assert "KV-Operation" in channels["kv_symbols"]["messages"]["SymbolEntry"]["headers"]["properties"]
 

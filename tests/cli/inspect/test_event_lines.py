@@ -80,6 +80,8 @@ def decided(decision: Decision) -> DecisionMade:
         (
             msgspec.structs.replace(SET, name=CommandName.RECONCILE, changes={}, accept=Decimal(0)),
             "reconcile accept=0 by ann: calmer",
+        ),
+        (
             decided(msgspec.structs.replace(PLACE, reason_code=DecisionReason.OPEN_LEVEL)),
             "place buy  2 at 99, level -1: free level of the window  (step 12)",
         ),

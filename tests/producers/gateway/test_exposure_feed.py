@@ -9,12 +9,14 @@ from bus import Bus, Registry, Service
 from producers.gateway.exposure import Exposure
 from producers.gateway.exposure_feed import ExposureFeed
 from schemas import subjects
+from schemas.engine.journal import RiskSummary
 from schemas.engine.portfolio import PortfolioEntry, PortfolioLimits, PortfolioSettings
-from schemas.units import Symbol
+from schemas.units import Side, Symbol
 from schemas.venue.account import Position
-from tests.builders import SIM
+from schemas.venue.orders import OrderIntent
+from tests.builders import SIM, TIME
 from tests.producers.gateways import STEP
-from tests.producers.simulated.examples import PERP
+from tests.producers.simulated.examples import PERP, decision
 from tests.schemas.examples import EXAMPLES
 
 LIMITS = next(event for event in EXAMPLES if isinstance(event, PortfolioLimits))
@@ -50,3 +52,22 @@ async def test_the_feed_delivers_settings_limits_positions_and_other_gateways_st
     task.cancel()
     assert exposure.settings == entry.settings
     assert exposure.limits == LIMITS
+
+
+async def test_orders_in_intents_of_another_gateway_count(bus: Bus, service: Service) -> None:
+    exposure = Exposure()
+    task = asyncio.create_task(ExposureFeed(exposure, bus, SIM, service.log).run())
+    risk = RiskSummary(generation=1, position=Decimal(3), price=Decimal(100), booked_through=0)
+    await bus.store(subjects.limits(SIM), LIMITS)
+    await bus.store(
+        subjects.step(SIM, OTHER), msgspec.structs.replace(STEP, symbol=OTHER, risk=risk, decisions=())
+    )
+    orders = (decision(Side.BUY, "100", "a"), decision(Side.BUY, "100", "b", quantity="2"))
+    intent = OrderIntent(
+        venue=SIM, symbol=OTHER, epoch=1, step=1, step_sequence=1, decisions=orders, time=TIME
+    )
+    await bus.store(subjects.order_intent(SIM, OTHER), intent)
+    async with asyncio.timeout(20):
+        while exposure.total() != 600:  # noqa: ASYNC110 - the exposure has no events
+            await asyncio.sleep(0.01)
+    task.cancel()

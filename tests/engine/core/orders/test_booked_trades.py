@@ -34,15 +34,14 @@ def sweep(complete_through: TimeNs) -> OpenOrders:
 
 
 def without_orders(seconds: int = 0) -> tuple[Grid, Trade]:
-    """Return a grid that forgot its only trade's order, with the trade; all other orders are canceled."""
+    """Return a grid that forgot its only trade's order, with the trade. It places no orders."""
     grid = started()
     traded = trade(order(grid, -1), "0.05")
     step(grid, traded, report(traded.client_order_id, OrderStatus.CANCELED, "0.05"))
     state = state_of(grid)
     for each in state.slots.values():
-        each.order = None
+        each.order, each.quiet_until = None, 2**62
     state.finished.clear()
-    state.paused = True
     return grid, traded
 
 
