@@ -32,8 +32,9 @@ from schemas.engine.journal import Step, SymbolEntry
 from schemas.formats import STATE_VERSION
 from schemas.grid.state import GridState
 from schemas.subjects import Stream
-from schemas.units import ZERO, SignedQuantity, Symbol, TimeNs
+from schemas.units import ZERO, ClientOrderId, SignedQuantity, Symbol, TimeNs
 from schemas.venue.orders import Decision, OrderIntent
+from schemas.venue.requests import OrderRequest, RequestAction
 
 T = TypeVar("T")
 
@@ -93,6 +94,8 @@ class History:
     """In stream order; a claim repeats the number of the step before it."""
     intents: list[CommittedIntent] = field(default_factory=list)
     copies: list[PublishedCopy] = field(default_factory=list)
+    requested: set[ClientOrderId] = field(default_factory=set)
+    """The ids in the gateway's records of its placements, and of those that it took over without sending them."""
     state: GridState | None = None
     """State of the last step."""
     not_reproducible: list[str] = field(default_factory=list)
@@ -145,7 +148,10 @@ class HistoryRecorder:
                 subjects.fill(entry.venue, entry.symbol),
                 subjects.correction(entry.venue, entry.symbol),
             ),
-            Stream.ORDERS: (subjects.order_intent(entry.venue, entry.symbol),),
+            Stream.ORDERS: (
+                subjects.order_intent(entry.venue, entry.symbol),
+                subjects.order_request(entry.venue, entry.symbol),
+            ),
             Stream.JOURNAL: (subjects.step(entry.venue, entry.symbol),),
         }
         self._next = dict.fromkeys(self._sources, 1)
@@ -194,6 +200,9 @@ class HistoryRecorder:
                         len(event.unresolved),
                     )
                 )
+            case OrderRequest():
+                if event.action is RequestAction.PLACE:
+                    self.history.requested.add(event.client_order_id)
             case DecisionMade() | Fill() | PositionCorrected():
                 self.history.copies.append(PublishedCopy(event, stored.time_ns))
             case _:

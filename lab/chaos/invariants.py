@@ -159,6 +159,12 @@ def corrections_explain_the_difference(history: History, venue: VenueHistory) ->
     ]
 
 
+def requests_are_recorded(history: History, venue: VenueHistory) -> list[str]:
+    """Require a record of each placement that reached the venue: of the request, or of its takeover by a later gateway."""
+    arrived = dict.fromkeys(each.client_order_id for each in _own_arrivals(history, venue))
+    return [f"{name} reached the venue without a record" for name in arrived if name not in history.requested]
+
+
 def messages_can_be_decoded(history: History, venue: VenueHistory) -> list[str]:
     """Require that every message that was read decodes, as an event of its stream."""
     return [f"{history.undecodable} messages cannot be decoded"] if history.undecodable else []
@@ -174,10 +180,17 @@ INVARIANTS: dict[str, Invariant] = {
     "every event was committed before it was published": copies_are_published_after_commit,
     "every booked fill was published": fills_are_booked_once_and_published,
     "corrections explain the difference": corrections_explain_the_difference,
+    "every request to place an order was recorded": requests_are_recorded,
     "every message can be decoded": messages_can_be_decoded,
 }
 
-EVENTUAL = frozenset({"the accounts match the venue", "every booked fill was published"})
+EVENTUAL = frozenset(
+    {
+        "the accounts match the venue",
+        "every booked fill was published",
+        "every request to place an order was recorded",
+    }
+)
 """Invariants that may be violated while the stack works and hold once it is idle; the others hold at any time."""
 
 

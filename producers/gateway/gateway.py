@@ -256,7 +256,9 @@ class Gateway:
             step=step.step,
             step_sequence=message.sequence,
             decisions=decisions,
-            unresolved=tuple(self._executor.unresolved),
+            unresolved=tuple(
+                dict.fromkeys((*self._executor.unresolved, *self._executor.requests.unrecorded))
+            ),
             time=step.time,
             created_time=time.time_ns(),
             step_hash=record_hash(message.data),

@@ -46,6 +46,11 @@ class RequestLog:
         self._has_new = asyncio.Event()
         self._dropped = 0
 
+    @property
+    def unrecorded(self) -> tuple[ClientOrderId, ...]:
+        """The orders whose placement ended, and whose record is not stored yet: after a crash it would be missing."""
+        return tuple(each.client_order_id for each in self._queue if each.action is RequestAction.PLACE)
+
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
         """Store the records while the context lasts."""

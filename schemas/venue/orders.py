@@ -238,7 +238,7 @@ class OrderIntent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The step's sequence in JOURNAL. The next gateway queries the orders of later steps committed before it took over."""
     decisions: tuple[Decision, ...]
     unresolved: tuple[ClientOrderId, ...] = ()
-    """Orders of earlier intents with unknown outcome: queried after a crash."""
+    """Orders of earlier intents with unknown outcome, or whose request is not recorded yet: queried after a crash."""
     time: TimeNs = 0
     created_time: TimeNs = 0
     """Wall-clock time before the intent was committed. Its orders are sent with this time as their timestamp, so the venue

@@ -18,6 +18,7 @@ from lab.chaos.invariants import (
     messages_can_be_decoded,
     order_ids_are_sent_once,
     orders_are_committed_before_sending,
+    requests_are_recorded,
     steps_are_reproducible,
     steps_form_one_chain,
 )
@@ -194,6 +195,16 @@ def test_an_order_id_that_reached_the_venue_twice_is_found_even_if_rejected() ->
     assert order_ids_are_sent_once(recorded, arrived(SENT, SENT + 1))
 
 
+def test_a_request_without_a_record_is_found() -> None:
+    recorded = history(step(1, 1, PLACE))
+    assert requests_are_recorded(recorded, arrived()) == []
+    assert requests_are_recorded(recorded, arrived(SENT)) == [
+        f"{PLACE.client_order_id} reached the venue without a record"
+    ]
+    recorded.requested.add(PLACE.client_order_id)
+    assert requests_are_recorded(recorded, arrived(SENT)) == []
+
+
 def test_an_order_id_in_two_intents_is_found() -> None:
     recorded = history(step(1, 1, PLACE), intents=(intent(PLACE), intent(PLACE)))
     assert order_ids_are_sent_once(recorded, arrived())
@@ -266,4 +277,4 @@ def test_an_undecodable_message_is_found() -> None:
 
 
 def test_every_invariant_is_checked() -> None:
-    assert len(INVARIANTS) == 10
+    assert len(INVARIANTS) == 11
