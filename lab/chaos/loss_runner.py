@@ -179,9 +179,10 @@ class LossRun:
         if restored:
             await asyncio.sleep(self._settings.older_s)
         self._observer.mark()
-        started = time.monotonic()
         await inject(self.bus, case, copies)
-        return await self.result(tuple(map(str, case)), started)
+        # Orders that were decided before the loss do not show that trading goes on.
+        self._observer.placed.clear()
+        return await self.result(tuple(map(str, case)), time.monotonic())
 
     async def result(self, losses: tuple[str, ...], started: float) -> LossResult:
         """Wait until trading goes on after losses at `started`, by the monotonic clock, then compare with the venue."""
