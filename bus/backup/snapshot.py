@@ -37,7 +37,8 @@ RESTORE_TIMEOUT_S = 300.0
 DELETE_TIMEOUT_S = 30.0
 NAME_TAKEN = 10130
 """JetStream's `err_code` when the stream exists already."""
-MAX_ATTEMPTS = 20
+MAX_ATTEMPTS = 300
+"""Each takes some milliseconds; a running part that stores something creates a missing stream as quickly."""
 END_STATUSES = frozenset({None, "204"})
 """Values of the status header of the last message of a complete snapshot."""
 
