@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from bus import Bus, BusError, EmbeddedServer, connect
+from bus import Bus, BusError, EmbeddedServer, connect, flatten_errors
 from bus.backup.backup import back_up
 from bus.backup.restore import restore, verified_manifest
 from cli.config.file import Configuration
@@ -39,6 +39,7 @@ TIMINGS = SupervisorTimings(max_delay_s=1.0, stage_stop_s=2.0, stop_s=6.0)
 IDS_ONCE = "no order id arrived twice"
 BOOKS = "the books agree with the venue"
 ONE_RUNNER = "each symbol runs in one engine and one gateway"
+INJECTED = "the loss can be injected"
 PAGE = "the live server is ready"
 
 
@@ -179,10 +180,15 @@ class LossRun:
         if restored:
             await asyncio.sleep(self._settings.older_s)
         self._observer.mark()
-        await inject(self.bus, case, copies)
+        losses = tuple(map(str, case))
+        try:
+            await inject(self.bus, case, copies)
+        except ExceptionGroup as group:
+            failures = [str(error) for error in flatten_errors(group)]
+            return LossResult(losses=losses, trading_after_s=None, violations={INJECTED: failures})
         # Orders that were decided before the loss do not show that trading goes on.
         self._observer.placed.clear()
-        return await self.result(tuple(map(str, case)), time.monotonic())
+        return await self.result(losses, time.monotonic())
 
     async def result(self, losses: tuple[str, ...], started: float) -> LossResult:
         """Wait until trading goes on after losses at `started`, by the monotonic clock, then compare with the venue."""
