@@ -14,6 +14,7 @@ from bus.coordination.lease_keeper import DEFAULT_TIMING, Leases, Timing, leases
 from bus.coordination.lock_step import FreeRunning, LockStep, StepGate, grant_step
 from bus.errors import (
     Ambiguous,
+    BackupFailed,
     BusError,
     Conflict,
     ConnectionClosed,
@@ -30,6 +31,7 @@ from bus.log import Logger, get_logger, is_debugging
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
 from bus.service.lifecycle import flatten_errors, forever, run
 from bus.service.service import Service, open_service
+from bus.streams.bucket_keeper import keep_entries, preserve_entries
 from bus.streams.decoding import decode_or_log, log_undecodable
 from bus.streams.journal import Journal, Newest, newest, record_before
 from bus.streams.latest import LatestValues
@@ -44,6 +46,7 @@ __all__ = [
     "DEFAULT_TIMING",
     "Ambiguous",
     "Backoff",
+    "BackupFailed",
     "Batch",
     "Bus",
     "BusError",
@@ -95,12 +98,14 @@ __all__ = [
     "get_logger",
     "grant_step",
     "is_debugging",
+    "keep_entries",
     "last_per_subject",
     "leases",
     "log_undecodable",
     "newest",
     "open_service",
     "pending",
+    "preserve_entries",
     "provision",
     "read",
     "read_durable",

@@ -10,6 +10,7 @@
     ├── OffsetLost          the next message is no longer in the stream: reconcile
     ├── Fenced              another writer has taken over: stop
     ├── TopologyDiffers     a stream has an incompatible configuration: stop, an operator must decide
+    ├── BackupFailed        a backup cannot be taken or restored: the message names the stream or file
     ├── ServerStartFailed   the embedded server cannot start: stop, the message says what to do
     └── ConnectionClosed    the server closed the connection for good: stop
 
@@ -86,6 +87,10 @@ class TopologyDiffers(BusError):
         super().__init__(f"stream {stream} differs: {difference}")
         self.stream = stream
         self.difference = difference
+
+
+class BackupFailed(BusError):
+    """A backup cannot be taken or restored."""
 
 
 class ServerStartFailed(BusError):

@@ -19,6 +19,7 @@ BUCKET = "symbols"
 async def follow_symbols(bus: Bus, log: Logger) -> AsyncGenerator[tuple[str, SymbolEntry | None], None]:
     """Yield every entry with its key (`sim.BTC-USDT`), then each change, for ever; None for a deleted entry.
 
+    An entry that vanished because the bucket was lost stays valid: the engine that runs the symbol puts it back.
     An undecodable entry is logged and skipped: the previous entry stays valid.
     Raises: StreamGone when the bucket does not exist at first.
     """

@@ -22,6 +22,8 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "run a single part": {
         "bus": "the embedded bus (nats-server with JetStream), in the foreground",
+        "bus backup DIR": "save the bus's streams and buckets in a directory, also while they are in use",
+        "bus restore DIR": "replace them by those of a backup",
         "venue": "the simulated venue",
         "market": "the market data publisher of a venue",
         "account": "the account publisher of a venue",

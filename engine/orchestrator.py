@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
-from bus import FreeRunning, LeaseProvider, LockStep, Service, follow_symbols
+from bus import FreeRunning, LeaseProvider, LockStep, Service, follow_symbols, forever
 from bus.coordination.keyed_runner import KeyedRunner
 from engine.actor.candles import CandlesOf
 from engine.actor.instrument import first_instrument
@@ -14,6 +14,7 @@ from engine.actor.shutdown import IsLast
 from engine.actor.start import ActorContext, ActorGates
 from engine.metrics import EngineMetrics, NotQuotingCollector, NotQuotingReason
 from engine.quarantine import InputRef
+from engine.roster_keeper import RosterKeeper
 from engine.symbol_runner import SymbolRunner
 from schemas import subjects
 from schemas.engine.assignment import Assignment
@@ -45,9 +46,12 @@ class Orchestrator:
     async def run(self) -> None:
         """Run every symbol of the roster, now and as it changes; for ever."""
         roster = follow_symbols(self._service.bus, self._service.log)
+        keeper = RosterKeeper(self._service.bus, self._symbols, self._service.log)
         async with asyncio.TaskGroup() as tasks, aclosing(roster) as changes:
+            tasks.create_task(forever("roster", keeper.run()), name="roster")
             async for key, entry in changes:
-                self._on_change(tasks, key, entry)
+                if entry is None or not await keeper.is_outdated(key, entry):
+                    self._on_change(tasks, key, entry)
 
     def status(self) -> dict[str, object]:
         """Return the engine's part of /status."""
@@ -73,7 +77,10 @@ class Orchestrator:
 
     def _on_change(self, tasks: asyncio.TaskGroup, key: str, entry: SymbolEntry | None) -> None:
         known = self._symbols.get(key)
-        if entry is not None and known is not None and known.entry.generation == entry.generation:
+        if known is not None and entry == known.registered():
+            known.entry = entry
+            return
+        if entry is not None and known is not None and _is_same_run(known.entry, entry):
             if known.entry != entry:
                 # The settings in force are in the journal; those of the entry are the initial ones.
                 self._service.log.warning(
@@ -81,7 +88,8 @@ class Orchestrator:
                 )
             return
         if known is not None:
-            self._service.log.info("symbol_removed", symbol=known.entry.symbol)
+            event = "symbol_removed" if entry is None else "symbol_restarted"
+            self._service.log.info(event, symbol=known.entry.symbol)
             del self._symbols[key]
             self._runner.stop(key)
         if entry is not None:
@@ -116,3 +124,8 @@ class Orchestrator:
                 log=self._service.log.bind(symbol=entry.symbol),
                 engine=self._leases.name,
             )
+
+
+def _is_same_run(known: SymbolEntry, entry: SymbolEntry) -> bool:
+    """Return whether a symbol goes on with a new entry; otherwise it was added again, or restored from a backup."""
+    return (known.generation, known.restore_id) == (entry.generation, entry.restore_id)

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
+import msgspec
+
 from bus import Backoff, BusError, Fenced, Lease, Service, StreamGone, deregister, provision
 from bus.coordination.keyed_runner import HEALTHY_S, MAX_RETRY_S, RETRY_S, is_cancelling, root_cause
 from engine.actor.actor import Actor
@@ -55,6 +57,11 @@ class SymbolRunner:
         self.entry = entry
         self.assignment = Assignment.WAITING
         self.problem: str | None = None
+
+    def registered(self) -> SymbolEntry:
+        """Return the entry with at least the generation of the symbol's state, to be put back if it was lost."""
+        generation = self._actor.generation if self._actor is not None else 0
+        return msgspec.structs.replace(self.entry, generation=max(self.entry.generation, generation))
 
     async def run(self, lease: Lease) -> None:
         """Run the symbol until it is removed; its lease is held.

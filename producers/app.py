@@ -18,6 +18,7 @@ from bus import (
     forever,
     leases,
     open_service,
+    preserve_entries,
     wait_for_symbols,
 )
 from producers.account.publisher import AccountPublisher
@@ -38,6 +39,7 @@ from schemas import subjects
 from schemas.codec import try_decode
 from schemas.engine.events import EngineHeartbeat
 from schemas.units import SECOND_NS, DurationNs, Symbol, VenueId
+from schemas.venue.instruments import Instrument
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +106,12 @@ async def market(settings: Settings) -> None:
                     )
                     background.append(
                         tasks.create_task(forever("symbol changes", changes), name="symbol changes")
+                    )
+                    kept = preserve_entries(
+                        service.bus, "instruments", Instrument, service.log, prefix=f"{settings.venue}."
+                    )
+                    background.append(
+                        tasks.create_task(forever("instruments kept", kept), name="instruments kept")
                     )
                     refresh = publisher.instruments.run(settings.instruments_every_s)
                     background.append(tasks.create_task(forever("instruments", refresh), name="instruments"))

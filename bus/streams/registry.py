@@ -1,12 +1,12 @@
 """Key-value buckets with compare-and-set: `instruments`, `symbols`, `portfolios` and `lease`."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import NamedTuple
 
 import msgspec
 
-from bus.client.connection import Bus
+from bus.client.connection import LOOKUP_TIMEOUT_S, Bus
 from bus.client.consumer import LastPerSubject
 from bus.client.message import Received
 from bus.errors import Conflict, OffsetLost
@@ -78,40 +78,51 @@ class Registry:
     async def follow(self, key: str = ">") -> AsyncGenerator[tuple[str, Entry | None], None]:
         """Yield every key, or only `key`, with its entry, then each change, for ever; None for a deleted value.
 
-        When the bucket is recreated, all entries are yielded again, and None for the keys that are gone.
+        When the bucket is recreated, all its entries are yielded again. A key that it then does not have vanished without
+        being deleted: nothing is yielded for it, and its last value stays valid. See `bus.streams.bucket_keeper`.
         Raises: StreamGone when the bucket does not exist at first.
         """
-        known: set[str] = set()
         while True:
             try:
-                async with aclosing(self._follow(known, key)) as changes:
+                async with aclosing(self._follow(key)) as changes:
                     async for change in changes:
                         yield change
             except OffsetLost:
                 # The bucket was deleted and perhaps not recreated yet: create it and read it from the start.
                 await provision(self._bus)
 
-    async def _follow(self, known: set[str], wanted: str) -> AsyncGenerator[tuple[str, Entry | None], None]:
-        missing = set(known)
+    async def vanished(self, keys: Iterable[str]) -> set[str]:
+        """Return the keys that have neither a value nor a deletion: the bucket was purged or recreated.
+
+        Raises: StreamGone, Rejected, Ambiguous.
+        """
+        keys = set(keys)
+        if not keys:
+            return keys
+        body = {"subjects_filter": f"{self._prefix}>"}
+        info = await self._bus.api(f"STREAM.INFO.{self._stream}", body, _SubjectsInfo, LOOKUP_TIMEOUT_S)
+        return {key for key in keys if self._prefix + key not in info.state.subjects}
+
+    async def _follow(self, wanted: str) -> AsyncGenerator[tuple[str, Entry | None], None]:
         async with aclosing(
             read(self._bus, self._stream, (self._prefix + wanted,), LastPerSubject())
         ) as batches:
             async for batch in batches:
                 for message in batch.messages:
-                    key = message.subject.removeprefix(self._prefix)
-                    known.add(key)
-                    missing.discard(key)
-                    yield key, self._entry(message)
-                if batch.caught_up:
-                    for key in missing:
-                        known.discard(key)
-                        yield key, None
-                    missing.clear()
+                    yield message.subject.removeprefix(self._prefix), self._entry(message)
 
     def _entry(self, stored: Received | None) -> Entry | None:
         if stored is None or stored.headers.get(OPERATION_HEADER) in DELETIONS:
             return None
         return Entry(stored.subject.removeprefix(self._prefix), stored.data, stored.sequence)
+
+
+class _Subjects(msgspec.Struct, frozen=True):
+    subjects: dict[str, int] = {}
+
+
+class _SubjectsInfo(msgspec.Struct, frozen=True):
+    state: _Subjects = _Subjects()
 
 
 class _NoValue(msgspec.Struct, frozen=True):

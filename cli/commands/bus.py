@@ -1,4 +1,4 @@
-"""`opensqt bus`: run the embedded bus in the foreground."""
+"""`opensqt bus`: run the embedded bus in the foreground, back it up, restore it."""
 
 import argparse
 import sys
@@ -7,15 +7,31 @@ from pathlib import Path
 from bus import EmbeddedServer, connect, provision
 from cli import parser as arguments
 from cli.background import run_main
+from cli.errors import CommandError
+from cli.stack import backup
 from cli.stack.connection import DEFAULT_PORT
 from cli.stack.data_dir import DATA_FORMAT, DataDir, default_data_dir
 
-DESCRIPTION = "Run the embedded bus (nats-server with JetStream) in the foreground."
+DESCRIPTION = (
+    "Run the embedded bus (nats-server with JetStream) in the foreground; or back up its streams and buckets into a "
+    "directory, also while they are in use; or restore them, while no part runs."
+)
+ACTIONS = ("backup", "restore")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Define --data-dir, --port and --host."""
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="default: data")
+    """Define the actions and their options."""
+    parser.usage = (
+        "opensqt bus [--data-dir DIR] [--port PORT] [--host HOST]\n"
+        "       opensqt bus backup DIRECTORY [--data-dir DIR | --bus-url URL]\n"
+        "       opensqt bus restore DIRECTORY [--data-dir DIR | --bus-url URL] [--force] [--no-safety-copy]"
+    )
+    parser.add_argument("action", nargs="?", choices=ACTIONS, help="default: run the bus")
+    parser.add_argument(
+        "directory", nargs="?", type=Path, metavar="DIRECTORY", help="directory of the backup"
+    )
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="data directory of `up` (default: data)")
+    parser.add_argument("--bus-url", metavar="URL", help="back up or restore this running bus")
     parser.add_argument(
         "--port",
         type=arguments.port,
@@ -23,18 +39,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="port to listen on (default: %(default)s; 0: any free port)",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--force", action="store_true", help="restore although parts are connected")
+    parser.add_argument(
+        "--no-safety-copy",
+        action="store_true",
+        help="do not back up the present streams next to DIRECTORY before they are replaced",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the bus until it is interrupted.
+    """Run the bus until it is interrupted, or back it up, or restore it.
 
-    Raises: CommandError when this program cannot use the format of the data directory.
+    Raises: CommandError, also when this program cannot use the format of the data directory.
     """
-    data = DataDir(options.data_dir or default_data_dir())
-    if data.format() is None:
-        data.write_format(DATA_FORMAT)
-    data.check_format()
-    return run_main(lambda: serve(data.root, options.port, options.host))
+    if options.action is None:
+        data = DataDir(options.data_dir or default_data_dir())
+        if data.format() is None:
+            data.write_format(DATA_FORMAT)
+        data.check_format()
+        return run_main(lambda: serve(data.root, options.port, options.host))
+    if options.directory is None:
+        raise CommandError(f"bus {options.action}: name the directory of the backup")
+    where = backup.BusPlace(options.bus_url, options.data_dir)
+    if options.action == "backup":
+        return run_main(lambda: backup.back_up_bus(where, options.directory), is_quiet=True)
+    return run_main(
+        lambda: backup.restore_bus(
+            where, options.directory, is_forced=options.force, has_safety_copy=not options.no_safety_copy
+        ),
+        is_quiet=True,
+    )
 
 
 async def serve(data_dir: Path, port: int, host: str) -> int:

@@ -117,6 +117,11 @@ class Actor(JournaledActor[Step]):
                 pump.cancel()
 
     @property
+    def generation(self) -> int:
+        """The generation of new order ids; 0 before the first step."""
+        return 0 if self._grid.state is None else self._grid.state.generation
+
+    @property
     def record(self) -> bytes:
         """The last committed record of the journal, encoded; empty before the first."""
         return self._journal.record
@@ -127,12 +132,11 @@ class Actor(JournaledActor[Step]):
 
     def status(self) -> dict[str, object]:
         """Return the symbol's section of /status."""
-        reason = self.why_not_quoting()
         age_s = (time.time_ns() - self._price_time) / SECOND_NS if self._price_time else None
         return {
             "step": self._grid.step,
             "epoch": self._epoch,
-            "not_quoting": reason.value if reason else None,
+            "not_quoting": self.why_not_quoting(),
             "detail": "" if self._view is None else self._view.not_quoting_detail,
             "price_age_s": age_s and round(age_s, 3),
         }

@@ -52,6 +52,18 @@ async def find_loss(
     return None
 
 
+def is_added_again(state: GridState, entry: SymbolEntry) -> bool:
+    """Return whether a symbol starts from an empty grid, because it was removed and added since its last step.
+
+    `bus restore` raises the generation of the entry as well, above every id that was in use. The state is then kept, and
+    its own generation is raised at the end of the resynchronization.
+    """
+    if entry.restore_id not in {"", state.restore_id}:
+        return False
+    known = state.generation if state.resync is None else max(state.generation, state.resync.generation)
+    return known < entry.generation
+
+
 def required_by_offset(detail: str, generation: int, epoch: int) -> ResyncRequired:
     """Return the input for a durable offset that was lost while the actor ran."""
     now = time.time_ns()

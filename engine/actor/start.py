@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from bus import Bus, Logger, StepGate
 from engine.actor.candles import Candles, CandlesOf
-from engine.actor.lost_records import find_loss
+from engine.actor.lost_records import find_loss, is_added_again
 from engine.actor.market import SymbolMarket
 from engine.actor.publisher import Publisher
 from engine.actor.shutdown import IsLast
@@ -99,7 +99,7 @@ async def prepare(context: ActorContext) -> StartedFrom:
 def _grid(context: ActorContext, last: Step | None) -> tuple[Grid, EarlierGenerations | None]:
     if last is None:
         return Grid(None, 0), None
-    if last.state.generation < context.entry.generation:
+    if is_added_again(last.state, context.entry):
         return Grid(None, last.step), earlier_generations(last.state)
     if context.market.silence is not None:
         context.market.silence.on_tick(last.state.price_time)

@@ -4,11 +4,22 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import aclosing
 
-from bus import BusError, Fenced, Lease, LeaseProvider, Registry, Service, follow_symbols, forever
+from bus import (
+    BusError,
+    Fenced,
+    Lease,
+    LeaseProvider,
+    Registry,
+    Service,
+    follow_symbols,
+    forever,
+    preserve_entries,
+)
 from bus.coordination.keyed_runner import KeyedRunner
 from bus.metrics import Collector, GaugeMetricFamily
 from engine.portfolio.actor import PortfolioActor
 from schemas.codec import FormatTooNew
+from schemas.engine.portfolio import PortfolioEntry
 from schemas.subjects import ALL
 from schemas.units import Money
 
@@ -33,6 +44,8 @@ class PortfolioRunner:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(forever("symbols traded", self._follow_roster()), name="symbols traded")
             tasks.create_task(forever("limits set", self._follow_limits()), name="limits set")
+            kept = preserve_entries(self._service.bus, "portfolios", PortfolioEntry, self._service.log)
+            tasks.create_task(forever("limits kept", kept), name="limits kept")
             await self._is_needed.wait()
             self._runner.start(tasks, KEY, self._run_actor, self._on_failure)
 

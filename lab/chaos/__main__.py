@@ -17,7 +17,7 @@ from cli.stack.data_dir import DataDir
 from cli.stack.ports import find_free_port
 from cli.stack.stack import StackSettings
 from cli.stack.supervisor import SupervisorTimings
-from lab.chaos import viewers_command
+from lab.chaos import losses_command, viewers_command
 from lab.chaos.report import counts_text, proof_lines
 from lab.chaos.runner import (
     ChaosResult,
@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if any(word.partition("=")[0] == "--viewers" for word in given):
         return viewers_command.main(given)
+    if any(word.partition("=")[0] == "--losses" for word in given):
+        return losses_command.main(given)
     args = _parser().parse_args(given)
     if (args.kills or 0) < 0 or args.minutes < 0 or args.every <= 0 or args.pause_for <= 0:
         raise SystemExit("verify: --kills and --minutes must be 0 or more, --every and --pause-for above 0")
@@ -66,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="opensqt verify",
         description="Kill processes at random under injected faults, then check the run against proofs such as:"
         " the accounts match the venue, no order id was sent twice.",
-        epilog="`verify --viewers N` tests the live servers instead: see `verify --viewers 1 --help`.",
+        epilog="`verify --viewers N` tests the live servers instead, `verify --losses` lost streams and buckets: see"
+        " `verify --viewers 1 --help`, `verify --losses --help`.",
     )
     parser.add_argument(
         "--config", type=Path, default=DEFAULT_FILE, help="configuration (default: the built-in example)"

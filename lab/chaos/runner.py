@@ -107,16 +107,15 @@ async def run_chaos(
         async with _venue_faults(stack.venue_url, faults), background_task(run.watch(), "watch"):
             await run.inject_faults()
         progress("faults off, market halted; waiting until the accounts match the venue")
-        await _post(stack.venue_url, "market", {"halted": True})
+        await post_admin(stack.venue_url, "market", {"halted": True})
         return await run.settle()
 
 
-def with_volatile_market(configuration: Configuration) -> Configuration:
-    """Return the configuration with the market's volatility multiplied by `VOLATILITY_FACTOR`."""
+def with_volatile_market(configuration: Configuration, factor: float = VOLATILITY_FACTOR) -> Configuration:
+    """Return the configuration with the market's volatility multiplied by `factor`."""
     venue = configuration.venue
     symbols = tuple(
-        msgspec.structs.replace(each, volatility=VOLATILITY_FACTOR * each.volatility)
-        for each in venue.symbols
+        msgspec.structs.replace(each, volatility=factor * each.volatility) for each in venue.symbols
     )
     return msgspec.structs.replace(configuration, venues=(msgspec.structs.replace(venue, symbols=symbols),))
 
@@ -265,14 +264,14 @@ class ChaosRun:
 
 @asynccontextmanager
 async def _venue_faults(venue_url: str, faults: FaultSettings) -> AsyncIterator[None]:
-    await _post(venue_url, "faults", msgspec.to_builtins(faults))
+    await post_admin(venue_url, "faults", msgspec.to_builtins(faults))
     try:
         yield
     finally:
-        await _post(venue_url, "faults", msgspec.to_builtins(FaultSettings()))
+        await post_admin(venue_url, "faults", msgspec.to_builtins(FaultSettings()))
 
 
-async def _post(venue_url: str, resource: str, body: object) -> None:
+async def post_admin(venue_url: str, resource: str, body: object) -> None:
     """Post to the venue's admin API, retrying until the venue is reachable."""
     while True:
         try:

@@ -1,6 +1,7 @@
 """A cluster of three servers: replication, and operation after the loss of one."""
 
 import asyncio
+import io
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, suppress
@@ -25,6 +26,7 @@ from bus import (
     provision,
     read,
 )
+from bus.backup.snapshot import load_stream, save_stream
 from bus.streams.topology import STREAMS
 from cli.stack.ports import find_free_port
 from schemas.subjects import Stream
@@ -141,3 +143,16 @@ async def test_streams_are_created_once_all_servers_have_joined(tmp_path: Path) 
         async with three:
             await provisioning
             assert (await bus.stream_state(Stream.ORDERS)).replicas == 3
+
+
+async def test_a_replicated_stream_is_backed_up_and_restored(cluster: Bus) -> None:
+    for number in range(3):
+        await cluster.store(A, event(number))
+    file = io.BytesIO()
+    info = await save_stream(cluster, Stream.ORDERS, file, lambda size: None)
+    await cluster.store(A, event(3))
+    await load_stream(cluster, info, file, lambda size: None)
+
+    messages = await until_caught_up(read(cluster, Stream.ORDERS, ("order.>",), FromStart()))
+    assert numbers(messages) == [0, 1, 2]
+    assert (await cluster.stream_state(Stream.ORDERS)).replicas == 3

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from bus import Bus, Registry, deregister, follow_venue_symbols, get_logger, wait_for_symbols
+from bus import Bus, Registry, deregister, follow_venue_symbols, get_logger, provision, wait_for_symbols
 from schemas.subjects import registry_key
 from schemas.units import Symbol, VenueId
 from tests.builders import BTC, ENTRY, SIM
@@ -26,6 +26,16 @@ async def test_the_symbols_of_one_venue_are_followed(bus: Bus) -> None:
         second = await anext(changes)
 
     assert (first, second) == ((BTC, True), (BTC, False))
+
+
+async def test_symbols_are_not_removed_when_the_bucket_is_lost(bus: Bus) -> None:
+    await Registry(bus, "symbols").create(KEY, ENTRY)
+    async with aclosing(follow_venue_symbols(bus, SIM, LOG)) as changes:
+        assert await anext(changes) == (BTC, True)
+        await bus.api("STREAM.DELETE.KV_symbols", None, dict)
+        await provision(bus)
+        await Registry(bus, "symbols").create(registry_key(SIM, ETH.symbol), ETH)
+        assert await anext(changes) == (ETH.symbol, True)
 
 
 async def test_an_invalid_entry_is_skipped(bus: Bus) -> None:

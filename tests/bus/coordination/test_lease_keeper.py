@@ -152,6 +152,18 @@ async def first_claim(bus: Bus, key: str) -> str:
     raise AssertionError("a stream is read for ever")
 
 
+async def test_leases_are_taken_again_when_the_bucket_is_purged(server: EmbeddedServer, bus: Bus) -> None:
+    async with running_worker(server.url, "one") as one, running_worker(server.url, "two") as two:
+        await one.until(lambda works: len(works) == 2)
+        await two.until(lambda works: len(works) == 2)
+        await bus.api("STREAM.PURGE.KV_lease", None, dict)
+        await one.until(lambda works: len(works) < 2)
+        while {*one.works, *two.works} != {*KEYS} or one.works & two.works:
+            await asyncio.wait(
+                [asyncio.ensure_future(w.changed.wait()) for w in (one, two)], return_when="FIRST_COMPLETED"
+            )
+
+
 async def test_invalid_entries_are_overwritten(server: EmbeddedServer, bus: Bus) -> None:
     await bus.publish("$KV.lease.engine.a", b"{invalid")
     await bus.publish("$KV.lease.member.engine.one", b"[]")

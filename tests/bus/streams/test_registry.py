@@ -87,9 +87,26 @@ async def test_follow_continues_when_the_bucket_is_recreated(bus: Bus, symbols: 
         await bus.api("STREAM.DELETE.KV_symbols", None, dict)
         await provision(bus)
         await symbols.create("sim.B", event(2))
-        changes_seen = [await following, await anext(changes)]
+        revision = await symbols.create("sim.A", event(3))
+        assert revision is not None
+        await symbols.delete("sim.A", revision)
+        changes_seen = [await following]
+        while changes_seen[-1][1] is not None:
+            changes_seen.append(await anext(changes))
 
-    assert {key: number(entry) for key, entry in changes_seen} == {"sim.B": 2, "sim.A": None}
+    # The key that vanished with the bucket is not a deleted one.
+    assert (changes_seen[0][0], changes_seen[-1]) == ("sim.B", ("sim.A", None))
+
+
+async def test_a_deleted_key_has_not_vanished(bus: Bus, symbols: Registry) -> None:
+    await symbols.create("sim.A", event(1))
+    revision = await symbols.create("sim.B", event(1))
+    assert revision is not None
+    await symbols.delete("sim.B", revision)
+    assert await symbols.vanished(["sim.A", "sim.B", "sim.C"]) == {"sim.C"}
+
+    await bus.api("STREAM.PURGE.KV_symbols", None, dict)
+    assert await symbols.vanished(["sim.A", "sim.B"]) == {"sim.A", "sim.B"}
 
 
 async def test_a_value_with_ttl_expires(bus: Bus) -> None:

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 
 from bus import Bus, Message, provision
+from engine.actor.lost_records import is_added_again
 from schemas import subjects
 from schemas.codec import decode_as
 from schemas.engine.events import AlertRaised
@@ -166,6 +167,24 @@ async def test_a_restored_bus_gets_a_new_generation_once(bus: Bus, run_actor: Ru
     async with run_actor(restored):
         claim = await until_step(bus, lambda step: step.epoch == 3)
     assert claim.state.resync is None
+
+
+async def test_a_restored_symbol_keeps_its_slots_under_a_higher_generation(
+    bus: Bus, run_actor: RunActor
+) -> None:
+    before = await place_first_orders(bus, run_actor)
+    restored = msgspec.structs.replace(ENTRY, restore_id="restore-1", generation=3)
+    async with run_actor(restored):
+        lost = await until_step(bus, is_resyncing)
+    # It crashed before the venue answered.
+    async with run_actor(restored):
+        claim = await until_step(bus, lambda step: step.epoch == 3)
+        assert claim.state.slots.keys() == before.state.slots.keys()
+        assert claim.state.resync is not None
+        await answer(bus, claim.state.resync.request_id)
+        done = await until_step(bus, lambda step: step.state.resync is None and step.epoch == 3)
+    assert (lost.state.generation, done.state.generation) == (1, 4)
+    assert not is_added_again(done.state, restored)
 
 
 async def test_new_order_ids_have_the_new_generation(bus: Bus, run_actor: RunActor) -> None:
