@@ -106,6 +106,7 @@ class Gateway:
         Raises: Fenced when another gateway took over; OffsetLost when steps were lost: run another gateway; FormatTooNew
         when the steps need a newer program, mostly before anything is claimed.
         """
+        await self._check_format()
         subject = subjects.order_intent(self._venue, self.symbol)
         async with self._executor.requests.writing(), asyncio.TaskGroup() as tasks:
             journal = await Journal.open(self._bus, Stream.ORDERS, subject)
@@ -153,6 +154,12 @@ class Gateway:
                 "steps were changed or lost: opening orders are not sent until the engine resynchronized"
             )
         return status
+
+    async def _check_format(self) -> None:
+        """Raise FormatTooNew when the newest step needs a newer program: before anything is claimed."""
+        last = await self._bus.last(Stream.JOURNAL, subjects.step(self._venue, self.symbol))
+        if last is not None:
+            decode_step(last, self._log)
 
     def _start_watchdog(self, tasks: asyncio.TaskGroup) -> None:
         tasks.create_task(forever("watchdog", self._watchdog.run()), name="watchdog")
