@@ -217,7 +217,8 @@ async def test_a_symbol_whose_steps_are_too_new_is_not_served(
 async def test_opening_orders_are_canceled_when_steps_become_too_new(
     server: EmbeddedServer, bus: Bus, roster: Registry, client: SimulatedVenue
 ) -> None:
-    async with serving(server, client, "one"):
+    async with serving(server, client, "one") as one:
+        await following(one)
         await commit(bus, BUY)
         await reports(bus, 1)
         await commit_newer(bus)
