@@ -180,7 +180,7 @@ def signed_quantity(text: str) -> Any:
 
 
 def symbol(text: str) -> Any:
-    """Parse a symbol, also in its form in subjects: `BTC/USDT:USDT`, `BTC-USDT_USDT`, `_all` (whole venue)."""
+    """Parse a symbol, also in its form in subjects: `BTC/USDT:USDT`, `BTC-USDT_USDT`, `_all` (all symbols)."""
     from schemas.subjects import ALL, unescape
 
     try:

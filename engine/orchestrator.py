@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 from bus import FreeRunning, LeaseProvider, LockStep, Service, follow_symbols, forever
 from bus.coordination.keyed_runner import KeyedRunner
-from engine.actor.actor import ActorContext, ActorGates
 from engine.actor.candles import CandlesOf
 from engine.actor.instrument import first_instrument
 from engine.actor.market import SymbolMarket
 from engine.actor.shutdown import IsLast
+from engine.actor.start import ActorContext, ActorGates
 from engine.metrics import EngineMetrics, NotQuotingCollector, NotQuotingReason
 from engine.quarantine import InputRef
 from engine.roster_keeper import RosterKeeper

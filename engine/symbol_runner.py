@@ -8,9 +8,10 @@ import msgspec
 
 from bus import Backoff, BusError, Fenced, Lease, Service, StreamGone, deregister, provision
 from bus.coordination.keyed_runner import HEALTHY_S, MAX_RETRY_S, RETRY_S, is_cancelling, root_cause
-from engine.actor.actor import Actor, ActorContext
+from engine.actor.actor import Actor
 from engine.actor.lost_records import JournalLost
 from engine.actor.shutdown import IsLast
+from engine.actor.start import ActorContext
 from engine.metrics import EngineMetrics
 from engine.quarantine import (
     JOURNAL_LOST,

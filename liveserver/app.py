@@ -22,7 +22,7 @@ from liveserver.hub.group import CloseCode
 from liveserver.hub.hub import Hub
 from liveserver.hub.replica import Replica
 from liveserver.metrics import Metrics
-from liveserver.protocol.redaction import pseudonyms
+from liveserver.protocol.pseudonyms import pseudonyms
 from liveserver.replay.replays import Replays
 from liveserver.settings import Settings
 from liveserver.websocket.handshake import HandshakePolicy

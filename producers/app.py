@@ -161,7 +161,7 @@ async def gateway(settings: Settings) -> None:
         metrics = GatewayMetrics(service.registry)
         per_s = 0 if settings.lock_step else settings.requests_per_s
         rate_limiter = VenueRateLimiter(per_s, settings.request_burst, is_in_order=settings.lock_step)
-        exposure = Exposure()
+        exposure = Exposure(settings.venue)
         latencies = OrderLatencies(settings.venue, Outbox(service.bus, service.log))
 
         @asynccontextmanager

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import msgspec
 
-from schemas import subjects
+from schemas import earlier_subjects, subjects
 from schemas.engine.control import Command, CommandResult
 from schemas.engine.events import (
     AlertRaised,
@@ -124,8 +124,10 @@ CHANNELS = (
     # JOURNAL
     Channel(subjects.step, {Step: Delivery.FENCED}),
     Channel(subjects.portfolio_step, {PortfolioStep: Delivery.FENCED}),
+    Channel(earlier_subjects.venue_portfolio_step, {PortfolioStep: Delivery.FENCED}),
     Channel(subjects.grid, {GridView: Delivery.FENCED}),
     Channel(subjects.limits, {PortfolioLimits: Delivery.FENCED}),
+    Channel(earlier_subjects.venue_limits, {PortfolioLimits: Delivery.FENCED}),
     # ENGINE
     Channel(subjects.decision, {DecisionMade: Delivery.ONCE}),
     Channel(subjects.fill, {Fill: Delivery.ONCE}),
@@ -133,7 +135,7 @@ CHANNELS = (
     Channel(subjects.reconciliation, {Reconciled: Delivery.ONCE}),
     Channel(subjects.correction, {PositionCorrected: Delivery.ONCE}),
     Channel(subjects.quoting, {QuotingChanged: Delivery.ONCE}),
-    Channel(subjects.earlier_alert, {AlertRaised: Delivery.ONCE}),
+    Channel(earlier_subjects.earlier_alert, {AlertRaised: Delivery.ONCE}),
     # ALERTS
     Channel(subjects.alert, {AlertRaised: Delivery.ONCE}),
     # CONTROL

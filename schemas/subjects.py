@@ -4,6 +4,7 @@
     market.sim.BTC-USDT_USDT.candle.1m  the detail may have several tokens
     market.sim.clock                    kind.venue.detail, for a whole venue
     control.sim._all.pause              addressed to all symbols of a venue
+    control._all._all.pause             addressed to all symbols of all venues
     alert.sim.BTC-USDT_USDT             kind.venue.symbol
 
 A symbol is one token. `/` is escaped as `-`, `:` as `_`, and every other byte outside `[A-Za-z0-9]` as `=` and two hex
@@ -17,7 +18,8 @@ from schemas.engine.control import CommandName
 from schemas.units import Symbol, VenueId
 
 ALL = "_all"
-"""The symbol token that means all symbols of a venue."""
+"""The symbol token that means all symbols of a venue; as the venue token too, all symbols of all venues."""
+ALL_VENUES = VenueId(ALL)
 
 
 class Stream(StrEnum):
@@ -130,6 +132,11 @@ def clock(venue: VenueId) -> str:
     return f"market.{_venue_token(venue)}.clock"
 
 
+def all_clocks() -> str:
+    """Return the wildcard for the clocks of all venues."""
+    return "market.*.clock"
+
+
 # CANDLES: `candle.V.S.INTERVAL`
 
 
@@ -186,9 +193,9 @@ def position(venue: VenueId, symbol: Symbol) -> str:
     return subject("account", venue, symbol, "position")
 
 
-def positions(venue: VenueId) -> str:
-    """Return the wildcard for the positions in all symbols of a venue."""
-    return f"account.{_venue_token(venue)}.*.position"
+def all_positions() -> str:
+    """Return the wildcard for the positions in all symbols of all venues."""
+    return "account.*.*.position"
 
 
 def open_orders(venue: VenueId, symbol: Symbol) -> str:
@@ -204,6 +211,11 @@ def order_latency(venue: VenueId) -> str:
     return subject("account", venue, Symbol(ALL), "latency")
 
 
+def all_order_latencies() -> str:
+    """Return the wildcard for the order latencies of all venues."""
+    return f"account.*.{ALL}.latency"
+
+
 # JOURNAL: `journal.V.S.*`
 
 
@@ -211,26 +223,26 @@ def step(venue: VenueId, symbol: Symbol) -> str:
     return subject("journal", venue, symbol, "step")
 
 
-def steps(venue: VenueId) -> str:
-    """Return the wildcard for the steps of all symbols of a venue and of its portfolio."""
-    return f"journal.{_venue_token(venue)}.*.step"
+def all_steps() -> str:
+    """Return the wildcard for the steps of all symbols of all venues, and of the portfolio."""
+    return "journal.*.*.step"
 
 
-def portfolio_step(venue: VenueId) -> str:
-    return subject("journal", venue, Symbol(ALL), "step")
+def portfolio_step() -> str:
+    return f"journal.{ALL}.{ALL}.step"
 
 
 def grid(venue: VenueId, symbol: Symbol) -> str:
     return subject("journal", venue, symbol, "grid")
 
 
-def grids(venue: VenueId) -> str:
-    """Return the wildcard for the grids (`GridView`) of all symbols of a venue."""
-    return f"journal.{_venue_token(venue)}.*.grid"
+def all_grids() -> str:
+    """Return the wildcard for the grids (`GridView`) of all symbols of all venues."""
+    return "journal.*.*.grid"
 
 
-def limits(venue: VenueId) -> str:
-    return subject("journal", venue, Symbol(ALL), "limits")
+def limits() -> str:
+    return f"journal.{ALL}.{ALL}.limits"
 
 
 # ENGINE: `engine.V.S.*`
@@ -244,9 +256,9 @@ def fill(venue: VenueId, symbol: Symbol) -> str:
     return subject("engine", venue, symbol, "fill")
 
 
-def fills(venue: VenueId) -> str:
-    """Return the wildcard for the fills of all symbols of a venue."""
-    return f"engine.{_venue_token(venue)}.*.fill"
+def all_fills() -> str:
+    """Return the wildcard for the fills of all symbols of all venues."""
+    return "engine.*.*.fill"
 
 
 def risk(venue: VenueId, symbol: Symbol) -> str:
@@ -263,11 +275,6 @@ def correction(venue: VenueId, symbol: Symbol) -> str:
 
 def quoting(venue: VenueId, symbol: Symbol) -> str:
     return subject("engine", venue, symbol, "quoting")
-
-
-def earlier_alert(venue: VenueId, symbol: Symbol) -> str:
-    """Return the subject of alerts in version 1. It is still read, and no longer written."""
-    return subject("engine", venue, symbol, "alert")
 
 
 # ALERTS: `alert.V.S`
@@ -290,13 +297,13 @@ def commands(venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
     return tuple(command(venue, symbol, name) for name in CommandName if name is not CommandName.ADD)
 
 
-def commands_to_all(venue: VenueId) -> tuple[str, ...]:
-    """Return the subjects of the commands for the portfolio: those to all symbols, and `add` to any symbol."""
+def commands_to_portfolio() -> tuple[str, ...]:
+    """Return the subjects of the commands for the portfolio: those to all symbols, and `add` to any symbol.
+
+    `control.*._all.pause` is addressed to one venue or, as `control._all._all.pause`, to all of them.
+    """
     to_all = (name for name in CommandName if name is not CommandName.ADD)
-    return (
-        *(command(venue, Symbol(ALL), name) for name in to_all),
-        f"control.{_venue_token(venue)}.*.{CommandName.ADD}",
-    )
+    return (*(f"control.*.{ALL}.{name}" for name in to_all), f"control.*.*.{CommandName.ADD}")
 
 
 def command_result(venue: VenueId, symbol: Symbol) -> str:
@@ -327,7 +334,14 @@ def registry_key(venue: VenueId, symbol: Symbol) -> str:
     return f"{_venue_token(venue)}.{escape(symbol)}"
 
 
+def is_venue_id(text: str) -> bool:
+    """Return whether a text can be the name of a venue: one or more of `[A-Za-z0-9-]`."""
+    return bool(text) and all(byte in _UNESCAPED or byte == ord("-") for byte in text.encode("utf-8"))
+
+
 def _venue_token(venue: VenueId) -> str:
-    if not venue or not all(byte in _UNESCAPED or byte == ord("-") for byte in venue.encode("utf-8")):
+    if venue == ALL:
+        return ALL
+    if not is_venue_id(venue):
         raise ValueError(f"not a venue id ([A-Za-z0-9-]): {venue!r}")
     return venue

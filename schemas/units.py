@@ -35,7 +35,7 @@ Decimals are written out. Prices and money are in quote currency, counts have no
 """
 
 VenueId = NewType("VenueId", str)
-"""`sim`, `paper-<venue>`, or the ccxt id of an exchange."""
+"""The configured name of an account at an exchange; by default `sim`, `paper-<exchange>`, or the exchange's ccxt id."""
 
 Symbol = NewType("Symbol", str)
 """The ccxt symbol: `BTC/USDT` is spot, `BTC/USDT:USDT` a linear perpetual."""

@@ -59,6 +59,8 @@ RULES = {
         own=BASE
         | {
             "engine.core",
+            # `opensqt migrate` does what the engine does at its first start.
+            "engine.portfolio.migration",
             "liveserver.auth",
             # `opensqt schema --live` generates a document from the structs.
             "liveserver.protocol",

@@ -4,14 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 
 from bus.client.connection import Bus
-from bus.client.consumer import (
-    ConsumerInfo,
-    FromSequence,
-    FromStart,
-    LastPerSubject,
-    Start,
-    consumer_config,
-)
+from bus.client.consumer import ConsumerInfo, FromSequence, FromStart, LastPerSubject, Start, consumer_config
 from bus.client.message import Received
 from bus.client.request_reply import nats_inbox
 from bus.errors import BusError, OffsetLost

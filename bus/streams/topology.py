@@ -102,6 +102,6 @@ def _bucket(name: str, description: str, storage: Storage = Storage.FILE) -> Str
 BUCKETS = (
     _bucket("instruments", "The trading rules of each symbol"),
     _bucket("symbols", "Traded symbols, with initial settings"),
-    _bucket("portfolios", "Portfolio limits of each venue"),
+    _bucket("portfolios", "Limits over all symbols, by quote currency"),
     _bucket("lease", "Members of process groups and their leases", Storage.MEMORY),
 )

@@ -6,8 +6,9 @@ from pathlib import Path
 from cli import units
 from cli.config.file import DEFAULT_FILE, Configuration, load
 from cli.console import table
-from producers.simulated.settings import SymbolSettings
+from producers.simulated.settings import SymbolSettings, VenueSettings
 from schemas.engine.journal import SymbolEntry
+from schemas.engine.portfolio import PortfolioSettings
 from schemas.units import Ratio
 
 DESCRIPTION = "Work with configuration files."
@@ -56,17 +57,33 @@ def warnings(configuration: Configuration) -> list[str]:
 
 def summary(configuration: Configuration) -> str:
     """Return a readable summary of what would run."""
-    venue = configuration.venue
-    balances = ", ".join(f"{total} {asset}" for asset, total in venue.balances.items())
-    rows = [_row(entry, symbol) for entry, symbol in _instruments(configuration)]
-    head = ["SYMBOL", "MODE", "AMOUNT", "INTERVAL", "AFTER FEES", "BUYS", "SELLS", "TAKES UP TO"]
+    has_venues = len(configuration.venues) > 1
+    rows = [
+        [*([entry.venue] if has_venues else []), *_row(entry, symbol)]
+        for entry, symbol in _instruments(configuration)
+    ]
+    columns = ["SYMBOL", "MODE", "AMOUNT", "INTERVAL", "AFTER FEES", "BUYS", "SELLS", "TAKES UP TO"]
+    head = ["VENUE", *columns] if has_venues else columns
     return "\n".join(
         [
-            f"instance {configuration.instance}, venue {venue.venue} (simulated, seed {venue.seed}), {balances}",
+            f"instance {configuration.instance}",
+            *(_venue_line(venue) for venue in configuration.venues),
             "",
-            table(head, rows, frozenset(range(2, len(head)))),
+            table(head, rows, frozenset(range(head.index("AMOUNT"), len(head)))),
+            *_limit_lines(configuration.portfolio),
         ]
     )
+
+
+def _venue_line(venue: VenueSettings) -> str:
+    balances = ", ".join(f"{total} {asset}" for asset, total in venue.balances.items())
+    return f"venue {venue.venue} (simulated, seed {venue.seed}), {balances}"
+
+
+def _limit_lines(portfolio: PortfolioSettings) -> list[str]:
+    limits = portfolio.currencies.items()
+    found = [f"{each.max_exposure} {currency}" for currency, each in limits if each.max_exposure]
+    return ["", f"exposure of all symbols at most {', '.join(found)}"] if found else []
 
 
 def _row(entry: SymbolEntry, symbol: SymbolSettings) -> list[str]:
@@ -85,8 +102,7 @@ def _row(entry: SymbolEntry, symbol: SymbolSettings) -> list[str]:
 
 
 def _instruments(configuration: Configuration) -> list[tuple[SymbolEntry, SymbolSettings]]:
-    by_name = {symbol.instrument.symbol: symbol for symbol in configuration.venue.symbols}
-    return [(entry, by_name[entry.symbol]) for entry in configuration.symbols]
+    return [(entry, configuration.settings_of(entry)) for entry in configuration.symbols]
 
 
 def _interval_ratio(entry: SymbolEntry, symbol: SymbolSettings) -> Ratio:

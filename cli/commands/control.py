@@ -67,12 +67,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ["commands:", *(f"  {name:<{width}}  {text}" for name, text in SUMMARIES.items())]
     )
     parser.add_argument("command", choices=list(SUMMARIES), metavar="COMMAND", help="see below")
-    parser.add_argument("venue", metavar="VENUE", help="such as sim")
+    parser.add_argument(
+        "venue", metavar="VENUE", help="such as sim; _all _all means all symbols of all venues"
+    )
     parser.add_argument(
         "symbol",
         type=arguments.symbol,
         metavar="SYMBOL",
-        help="such as BTC/USDT:USDT or BTC-USDT_USDT; _all means the whole venue",
+        help="such as BTC/USDT:USDT or BTC-USDT_USDT; _all means all symbols of the venue",
     )
     parser.add_argument("--reason", default="", help="recorded with the command")
     parser.add_argument("--operator", help="recorded as the sender (default: the user name)")
@@ -244,6 +246,7 @@ def _readable(key: str) -> str:
 
 
 def _check_options(options: argparse.Namespace) -> None:
+    _check_address(options)
     for option, commands in OPTION_COMMANDS.items():
         value = getattr(options, option)
         is_given = value is not None and value is not False and value != []  # an accepted position may be 0
@@ -259,6 +262,16 @@ def _check_options(options: argparse.Namespace) -> None:
         raise CommandError("set needs at least one change: --set 'order_amount=40 USDT'")
     if options.command == "add" and not (options.set or options.settings):
         raise CommandError("add needs settings: --settings FILE, or --set mode=long --set ...")
+
+
+def _check_address(options: argparse.Namespace) -> None:
+    venue, symbol = options.venue, options.symbol
+    if venue != ALL and not subjects.is_venue_id(venue):
+        raise CommandError(f"the name of a venue has letters, digits and -, not {venue!r}")
+    if venue == ALL and symbol != ALL:
+        raise CommandError(f"{symbol} of which venue? _all as the venue means all symbols: {ALL} {ALL}")
+    if symbol == ALL and options.command == "add":
+        raise CommandError("add needs the name of one venue and of one symbol")
 
 
 def _file_entries(file: Path, mistakes: list[Mistake]) -> tuple[Entry, ...]:

@@ -125,8 +125,7 @@ def _selected(configuration: Configuration, symbol: Symbol | None) -> list[Symbo
 async def _inputs(
     configuration: Configuration, entry: SymbolEntry, bus: Bus | None, price: Price | None
 ) -> PlanInputs:
-    venue = configuration.venue
-    settings = next(each for each in venue.symbols if each.instrument.symbol == entry.symbol)
+    venue, settings = configuration.venue_of(entry), configuration.settings_of(entry)
     configured = PlanInputs(
         instrument=settings.instrument,
         price=price or settings.start_price,

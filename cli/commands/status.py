@@ -20,21 +20,12 @@ from cli.inspect.discovery import DiscoveredService, discover
 from cli.stack.connection import bus_url, connect_to_bus
 from schemas.codec import FormatTooNew, UndecodableError, decode_as
 from schemas.engine.events import AlertRaised
-from schemas.engine.portfolio import PortfolioLimits
+from schemas.engine.portfolio import BucketLimits, PortfolioLimits
 from schemas.grid.reasons import explain
 from schemas.grid.view import GridView, NotQuoting
-from schemas.subjects import (
-    ALL,
-    Stream,
-    escape,
-    registry_key,
-)
-from schemas.units import (
-    SECOND_NS,
-)
-from schemas.venue.fees import (
-    before_fees,
-)
+from schemas.subjects import ALL, Stream, escape, registry_key
+from schemas.units import SECOND_NS
+from schemas.venue.fees import before_fees
 
 E = TypeVar("E", bound=msgspec.Struct)
 
@@ -72,7 +63,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     standings: tuple[SymbolAssignment, ...] = ()
     """The state of each symbol in each engine and gateway that answered."""
     limits: tuple[PortfolioLimits, ...] = ()
-    """Limits over all symbols, for each venue."""
+    """The limits over all symbols; those of each venue while an engine of version 0.1 runs."""
     alerts: tuple[AlertRaised, ...] = ()
     """The newest alerts of the last day that have not ended, oldest first."""
     problems: tuple[str, ...] = ()
@@ -120,7 +111,7 @@ async def collect(bus: Bus) -> Status:
         parts=tuple(parts),
         grids=tuple(sorted(grids, key=lambda grid: (grid.venue, grid.symbol))),
         standings=tuple(assignment for of_part in assignments for assignment in of_part),
-        limits=tuple(limits),
+        limits=tuple(each for each in limits if each.venue == ALL) or tuple(limits),
         alerts=tuple(alerts),
         problems=tuple(problems),
     )
@@ -161,7 +152,7 @@ def report(found: Status) -> str:
     elif not found.problems:
         lines.append("no symbol has a grid yet")
     lines += found.problems
-    lines += [limits_line(each) for each in found.limits if each.max_exposure or each.reason]
+    lines += [line for each in found.limits for line in limits_lines(each)]
     if found.alerts:
         lines += ["", "alerts of the last day:", *map(alert_line, found.alerts)]
     return "\n".join(lines)
@@ -174,21 +165,31 @@ def alert_line(alert: AlertRaised) -> str:
     return f"  {clock} {alert.severity:<8} {alert.venue} {alert.symbol}: {code}: {alert.detail}"
 
 
-def limits_line(limits: PortfolioLimits) -> str:
-    """Return the exposure of a venue over all symbols and what limits it."""
-    limit = f" of {limits.max_exposure:f}" if limits.max_exposure else ""
-    reason = f"; {limits.reason}" if limits.reason else ""
-    breaker = limits.breaker.replace("_", "-")
-    return (
-        f"{limits.venue}: exposure {money(limits.exposure)}{limit}, global circuit breaker {breaker}{reason}"
-    )
+def limits_lines(limits: PortfolioLimits) -> list[str]:
+    """Return the exposure over all symbols by quote currency and what limits it, one line each, where there is a limit."""
+    if not limits.buckets:
+        return [_limits_line(limits.venue, limits.bucket(""))] if limits.max_exposure or limits.reason else []
+    return [
+        _limits_line(currency, bucket)
+        for currency, bucket in limits.buckets.items()
+        if bucket.max_exposure or bucket.reason
+    ]
+
+
+def _limits_line(name: str, bucket: BucketLimits) -> str:
+    limit = f" of {bucket.max_exposure:f}" if bucket.max_exposure else ""
+    reason = f"; {bucket.reason}" if bucket.reason else ""
+    breaker = bucket.breaker.replace("_", "-")
+    return f"{name}: exposure {money(bucket.exposure)}{limit}, global circuit breaker {breaker}{reason}"
 
 
 def grids_table(grids: Sequence[GridView], assignments: Sequence[SymbolAssignment] = ()) -> str:
     """Return the grids as a table, with the engine that runs each one if assignments are known."""
+    has_venues = len({grid.venue for grid in grids}) > 1
     head = ["SYMBOL", "MODE", "PRICE", "POSITION", "ORDERS", "TRADES", "GRID", "UNPAIRED", "FEES", "TOTAL"]
     rows = [
         [
+            *([grid.venue] if has_venues else []),
             grid.symbol,
             grid.mode,
             "-" if grid.price is None else f"{grid.price}",
@@ -204,24 +205,28 @@ def grids_table(grids: Sequence[GridView], assignments: Sequence[SymbolAssignmen
         ]
         for grid in grids
     ]
+    head = [*(["VENUE"] if has_venues else []), *head]
+    first_number = head.index("PRICE")
     return table(
-        [*head, *(["ENGINE"] if assignments else []), "QUOTING"], rows, frozenset(range(2, len(head)))
+        [*head, *(["ENGINE"] if assignments else []), "QUOTING"],
+        rows,
+        frozenset(range(first_number, len(head))),
     )
 
 
 def not_quoting_line(grid: GridView, reason: NotQuoting) -> str:
     """Return why a grid is not quoting and what resolves it, in one line."""
     sentence, remedy = explain(reason, grid.not_quoting_detail)
-    return f"{grid.symbol}: {sentence} {remedy}"
+    return f"{grid.venue} {grid.symbol}: {sentence} {remedy}"
 
 
 def position_line(grid: GridView) -> str:
     """Return the position at the venue, which differs from the books, and the command that accepts it."""
     foreign = f" and {grid.foreign_position} foreign" if grid.foreign_position else ""
     return (
-        f"{grid.symbol}: the venue has {grid.venue_position}, the books hold {grid.position}{foreign}. To book the "
-        f"difference: opensqt control reconcile {grid.venue} {escape(grid.symbol)} --accept {grid.venue_position} "
-        "--reason '...'"
+        f"{grid.venue} {grid.symbol}: the venue has {grid.venue_position}, the books hold {grid.position}{foreign}. "
+        f"To book the difference: opensqt control reconcile {grid.venue} {escape(grid.symbol)} "
+        f"--accept {grid.venue_position} --reason '...'"
     )
 
 

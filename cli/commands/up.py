@@ -26,8 +26,9 @@ from cli.stack.data_dir import DATA_FORMAT, DataDir, RunRecord, default_data_dir
 from cli.stack.log_watch import LogFollower, LogWatch
 from cli.stack.ports import ChosenPort, choose
 from cli.stack.readiness import PARTS, until_ready
-from cli.stack.stack import MARKET, Stack, StackSettings, log_file, part_names, run_stack
+from cli.stack.stack import Stack, StackSettings, log_file, part_names, run_stack
 from cli.stack.symbols import select_entry
+from cli.stack.venues import MARKET
 from engine.core.settings_checks import check
 from producers.simulated.market.candle_files import RecordingError
 from producers.simulated.market.recording import RecordingTape
@@ -207,7 +208,8 @@ async def _until_end(
     symbols = settings.configuration.symbols
     # A short recording may have ended before the other parts are ready.
     parts = PARTS if options.replay is None else PARTS - {MARKET}
-    await until_ready(stack.bus, parts, symbols, stack.pages, console.print)
+    venues = [venue.venue for venue in settings.configuration.venues]
+    await until_ready(stack.bus, parts, venues, symbols, stack.pages, console.print)
     console.print(_ready_text(stack, settings, time.monotonic() - started_s))
     if options.replay is not None:
         return await play(stack, symbols[0], console)
@@ -217,24 +219,27 @@ async def _until_end(
 
 def _with_options(configuration: Configuration, options: UpOptions) -> Configuration:
     """Return the configuration with the command line's speed and recording."""
-    venue, symbols = configuration.venue, configuration.symbols
-    venue = msgspec.structs.replace(venue, speed=options.speed)
     if options.replay is not None:
-        entry = select_entry(symbols, options.symbol)
-        symbols = (entry,)
-        # The limits over all symbols use inputs whose order is not deterministic; a recording has one symbol.
-        configuration = msgspec.structs.replace(configuration, portfolio=PortfolioSettings())
+        entry = select_entry(configuration.symbols, options.symbol)
         venue = msgspec.structs.replace(
-            venue,
-            symbols=tuple(each for each in venue.symbols if each.instrument.symbol == entry.symbol),
+            configuration.venue_of(entry),
+            symbols=(configuration.settings_of(entry),),
+            speed=options.speed,
             recording=RecordingSettings(
                 paths={entry.symbol: str(options.replay.absolute())}, volume=options.replay_volume
             ),
         )
         _check_recording(entry, venue, options.replay)
-    elif options.symbol is not None:
+        # The limits over all symbols use inputs whose order is not deterministic; a recording has one symbol.
+        return msgspec.structs.replace(
+            configuration, venues=(venue,), symbols=(entry,), portfolio=PortfolioSettings()
+        )
+    if options.symbol is not None:
         raise CommandError("--symbol names the symbol of a recording: it needs --replay")
-    return msgspec.structs.replace(configuration, venue=venue, symbols=symbols)
+    if options.speed == "max" and len(configuration.venues) > 1:
+        raise CommandError("--speed max supports one venue: each waits for its own parts only")
+    venues = tuple(msgspec.structs.replace(venue, speed=options.speed) for venue in configuration.venues)
+    return msgspec.structs.replace(configuration, venues=venues)
 
 
 def _check_recording(entry: SymbolEntry, venue: VenueSettings, path: Path) -> None:
@@ -276,8 +281,15 @@ def _record(settings: StackSettings, stack: Stack) -> RunRecord:
 
 
 def _title(configuration: Configuration) -> str:
-    names = ", ".join(f"{entry.symbol} {entry.settings.mode}" for entry in configuration.symbols)
-    return f"{names} on {configuration.venue.venue}"
+    names = {
+        venue.venue: ", ".join(
+            f"{entry.symbol} {entry.settings.mode}"
+            for entry in configuration.symbols
+            if entry.venue == venue.venue
+        )
+        for venue in configuration.venues
+    }
+    return "; ".join(f"{symbols or 'nothing'} on {venue}" for venue, symbols in names.items())
 
 
 def _ready_text(stack: Stack, settings: StackSettings, took_s: float) -> str:

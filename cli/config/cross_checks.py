@@ -8,7 +8,7 @@ from cli.config.symbols import ReadSymbol
 from cli.config.venues import ReadInstrument, ReadVenue
 from engine.core.settings_checks import check
 from schemas.grid.settings import GridMode
-from schemas.units import Symbol
+from schemas.units import Symbol, VenueId
 from schemas.venue.instruments import InstrumentKind
 from schemas.venue.order_ids import symbol_code
 
@@ -18,15 +18,26 @@ def cross_check(top: Section, venues: Sequence[ReadVenue], symbols: Sequence[Rea
     line = top.line_of("venues")
     if not venues:
         top.note("venues is missing: describe one venue", line)
-    for extra in venues[1:]:
-        top.note(f"venues.{extra.name} is a second venue: only one venue is supported", extra.section.line)
+    _check_names(venues)
     by_name = {venue.name: venue for venue in venues}
-    seen: dict[str, Symbol] = {}
+    seen: dict[tuple[VenueId, str], Symbol] = {}
     _check_monitored(symbols)
     for symbol in symbols:
         _check_unique(symbol, seen)
         if symbol.entry.venue and (venue := _find_venue(symbol, by_name)) is not None:
             _check_instrument(symbol, venue)
+
+
+def _check_names(venues: Sequence[ReadVenue]) -> None:
+    """Names are parts of file names, which some systems compare without case."""
+    first: dict[str, str] = {}
+    for venue in venues:
+        other = first.setdefault(venue.name.lower(), venue.name)
+        if other != venue.name:
+            venue.section.note(
+                f"venues.{venue.name} and venues.{other} differ only in case: rename one of them",
+                venue.section.line,
+            )
 
 
 def _check_monitored(symbols: Sequence[ReadSymbol]) -> None:
@@ -47,14 +58,17 @@ def _check_monitored(symbols: Sequence[ReadSymbol]) -> None:
             )
 
 
-def _check_unique(read: ReadSymbol, seen: dict[str, Symbol]) -> None:
-    symbol, section = read.entry.symbol, read.section
+def _check_unique(read: ReadSymbol, seen: dict[tuple[VenueId, str], Symbol]) -> None:
+    """Order ids are unique in an account: two accounts may trade the same symbol, with the same ids."""
+    venue, symbol, section = read.entry.venue, read.entry.symbol, read.section
     if not symbol:
         return
-    other = seen.setdefault(symbol_code(symbol), symbol)
+    other = seen.setdefault((venue, symbol_code(symbol)), symbol)
     if other is not symbol:
         problem = (
-            f"{symbol} is listed twice" if other == symbol else f"{symbol} has the same order ids as {other}"
+            f"{symbol} is listed twice on {venue}"
+            if other == symbol
+            else f"{symbol} has the same order ids as {other}"
         )
         section.note(f"{problem}: remove one of them", section.line_of("symbol"))
 

@@ -16,9 +16,10 @@ from cli.config.symbols import read_symbol
 from cli.config.venues import read_venue
 from cli.config.yaml import Mistake, parse
 from cli.errors import CommandError
-from producers.simulated.settings import VenueSettings
+from producers.simulated.settings import SymbolSettings, VenueSettings
 from schemas.engine.journal import SymbolEntry
 from schemas.engine.portfolio import PortfolioSettings
+from schemas.venue.instruments import quote_of
 
 DEFAULT_FILE = Path(__file__).with_name("default.yaml")
 DEFAULT_INSTANCE = "sqt"
@@ -30,14 +31,33 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
     instance: str
     """Identifies this installation in its order ids."""
-    venue: VenueSettings
-    """The simulated venue; `up` sets its store and port."""
+    venues: tuple[VenueSettings, ...]
+    """The simulated venues, at least one; `up` sets their stores and ports."""
     symbols: tuple[SymbolEntry, ...]
     portfolio: PortfolioSettings = PortfolioSettings()
-    """Limits over all symbols."""
+    """Limits over all symbols of all venues."""
     bus_port: int | None = None
     """None if the file sets no port."""
     http: HttpSettings = HttpSettings()
+
+    @property
+    def venue(self) -> VenueSettings:
+        """The first venue: the only one of a replay."""
+        return self.venues[0]
+
+    def venue_of(self, entry: SymbolEntry) -> VenueSettings:
+        """Return the venue of a symbol."""
+        return next(each for each in self.venues if each.venue == entry.venue)
+
+    def settings_of(self, entry: SymbolEntry) -> SymbolSettings:
+        """Return a symbol's instrument and market model."""
+        symbols = self.venue_of(entry).symbols
+        return next(each for each in symbols if each.instrument.symbol == entry.symbol)
+
+    @property
+    def venue_names(self) -> str:
+        """The names of the venues, for people: `sim, sim2`."""
+        return ", ".join(each.venue for each in self.venues)
 
 
 class ConfigurationError(CommandError):
@@ -78,7 +98,11 @@ def read(text: str, environment: Mapping[str, str]) -> tuple[Configuration | Non
     venues = top.section("venues")
     read_venues = [read_venue(name, section) for name, section in venues.named_sections()] if venues else []
     symbols = [read_symbol(section, instance) for section in top.listed_sections("symbols")]
-    portfolio = read_portfolio(top.section("portfolio"))
+    portfolio = read_portfolio(
+        top.section("portfolio"),
+        traded={quote_of(each.entry.symbol) for each in symbols} - {""},
+        listed={quote_of(symbol) for venue in read_venues for symbol in venue.instruments} - {""},
+    )
     if not symbols:
         top.note("symbols is empty: list at least one symbol to trade", top.line_of("symbols"))
     top.close()
@@ -87,7 +111,7 @@ def read(text: str, environment: Mapping[str, str]) -> tuple[Configuration | Non
         return None, mistakes
     configuration = Configuration(
         instance=instance,
-        venue=read_venues[0].settings,
+        venues=tuple(venue.settings for venue in read_venues),
         symbols=tuple(symbol.entry for symbol in symbols),
         portfolio=portfolio,
         bus_port=bus_port,

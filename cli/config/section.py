@@ -37,6 +37,10 @@ class Section:
         """Return the line of a key, or that of the section if the key is missing."""
         return self._entries[key].line if key in self._entries else self.line
 
+    def has(self, key: str) -> bool:
+        """Return whether the table has a key."""
+        return key in self._entries
+
     def required(self, key: str, parse: Callable[[str], T], placeholder: T) -> T:
         """Return the value of a key; `placeholder`, with a mistake noted, if it is missing or invalid."""
         if self._value(key) is None:
@@ -72,9 +76,13 @@ class Section:
         node = self._value(key)
         return None if node is None else Section(node, self._name(key), self._mistakes, self.line_of(key))
 
-    def named_sections(self) -> Iterator[tuple[str, "Section"]]:
-        """Yield each key with its value as a table, for tables whose keys are names."""
+    def named_sections(
+        self, is_name: Callable[[str], bool] = lambda _: True
+    ) -> Iterator[tuple[str, "Section"]]:
+        """Yield each key with its value as a table, for tables whose keys, or some of them, are names."""
         for key, entry in self._entries.items():
+            if not is_name(key):
+                continue
             self._read_keys.append(key)
             yield key, Section(entry.value, self._name(key), self._mistakes, entry.line)
 

@@ -1,4 +1,7 @@
-"""The `venues` section of a configuration: a simulated venue, its instruments and its market model."""
+"""The `venues` section of a configuration: accounts by name, the exchange of each, instruments and market models.
+
+The name is the venue's token in subjects and the venue of its symbols. Two accounts at one exchange have two names.
+"""
 
 import re
 from decimal import Decimal
@@ -17,10 +20,13 @@ from producers.simulated.settings import (
     VenueSettings,
     limit_mistakes,
 )
+from schemas.subjects import is_venue_id
 from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Money, Symbol, VenueId
 from schemas.venue.instruments import Instrument, InstrumentKind
 
-_VENUE = re.compile(r"[A-Za-z0-9-]{1,24}\Z")
+MAX_NAME_LENGTH = 24
+EXCHANGES = ("simulated",)
+"""The exchanges that there is a connector for."""
 _SYMBOL = re.compile(r"(?P<base>[A-Z0-9]{1,15})/(?P<quote>[A-Z0-9]{1,15})(?::(?P<settle>[A-Z0-9]{1,15}))?\Z")
 _PLACEHOLDER = Amount(Decimal(1), "")
 FAULT_PROBABILITIES = (
@@ -55,11 +61,9 @@ class ReadVenue(NamedTuple):
 
 def read_venue(name: str, section: Section) -> ReadVenue:
     """Read one entry of `venues`."""
-    if not _VENUE.match(name):
-        section.note(f"the name of a venue has 1 to 24 letters, digits or -, not {name!r}")
-    kind = section.required("kind", units.word, "simulated")
-    if kind != "simulated":
-        section.note(f"{section.path}.kind has to be simulated, not {kind!r}", section.line_of("kind"))
+    if not is_venue_id(name) or len(name) > MAX_NAME_LENGTH:
+        section.note(f"the name of a venue has 1 to {MAX_NAME_LENGTH} letters, digits or -, not {name!r}")
+    _check_exchange(section)
     leverage = section.optional("leverage", units.positive, Decimal(1))
     table = section.section("instruments")
     if table is None:
@@ -85,6 +89,17 @@ def read_venue(name: str, section: Section) -> ReadVenue:
     )
     section.close()
     return ReadVenue(name, settings, instruments, section)
+
+
+def _check_exchange(section: Section) -> None:
+    # `kind` is the name of the key in version 0.1.
+    key = "kind" if section.has("kind") and not section.has("exchange") else "exchange"
+    exchange = section.required(key, units.word, EXCHANGES[0])
+    if key == "exchange" and section.optional("kind", units.word, exchange) != exchange:
+        section.note(f"{section.path}.kind is the old name of exchange: remove it", section.line_of("kind"))
+    if exchange not in EXCHANGES:
+        known = " or ".join(EXCHANGES)
+        section.note(f"{section.path}.{key} has to be {known}, not {exchange!r}", section.line_of(key))
 
 
 def read_instrument(venue: str, symbol: str, section: Section, leverage: Decimal) -> ReadInstrument:

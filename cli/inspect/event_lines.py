@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from cli.console import colour
+from cli.inspect.limits import configured_limits, limits_in_force
 from schemas.codec import Event, FormatTooNew, UndecodableError, decode
 from schemas.engine.control import Command, CommandResult
 from schemas.engine.events import (
@@ -125,11 +126,9 @@ def _portfolio(
 ) -> str:
     match event:
         case PortfolioEntry():
-            return f"exposure up to {event.settings.max_exposure}"
+            return configured_limits(event.settings)
         case PortfolioLimits():
-            limit = f" of {event.max_exposure}" if event.max_exposure else ""
-            stop = "" if event.is_opening_allowed else ", opening blocked"
-            return f"exposure {event.exposure}{limit}{stop}, breaker {event.breaker}{_because(event.reason)}"
+            return limits_in_force(event)
         case OrderLatency():
             p50, p99 = event.p50 / MILLISECOND_NS, event.p99 / MILLISECOND_NS
             return f"order latency: p50 {p50:.1f} ms, p99 {p99:.1f} ms, {event.count} orders"

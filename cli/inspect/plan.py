@@ -19,7 +19,8 @@ import msgspec
 from engine.core.arithmetic import CONTEXT
 from engine.core.grid import first_anchor
 from engine.core.orders.price_lattice import Lattice
-from engine.core.quoting.quoting import Market, Opening, openings
+from engine.core.quoting.quotes import Market
+from engine.core.quoting.quoting import Opening, openings
 from engine.core.startup.case import Account, Case, Check
 from engine.core.startup.preflight import checks, leverage_of, round_trip
 from schemas.grid.settings import GridSettings

@@ -48,6 +48,12 @@ class DataDir:
         self.logs = root / "logs"
         self.venue_settings = root / "venue.json"
         self.venue_store = root / "venue.sqlite"
+        """The store of the first venue; those of further ones are `venue-NAME.sqlite`."""
+
+    def venue_stores(self) -> list[Path]:
+        """Return the stores of all venues that there are."""
+        further = self.root.glob(f"{self.venue_store.stem}-*{self.venue_store.suffix}")
+        return [path for path in (self.venue_store, *sorted(further)) if path.exists()]
 
     @contextmanager
     def hold(self) -> Iterator[int | None]:
@@ -90,7 +96,7 @@ class DataDir:
         try:
             return msgspec.json.decode(self.format_record.read_bytes(), type=FormatRecord)
         except FileNotFoundError:
-            has_data = self.bus.exists() or self.venue_store.exists()
+            has_data = self.bus.exists() or bool(self.venue_stores())
             return FormatRecord(format=1, program="0.1") if has_data else None
         except (OSError, msgspec.MsgspecError) as error:
             raise CommandError(

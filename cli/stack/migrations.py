@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from bus import Bus, EmbeddedServer, ServerStartFailed, connect, last_per_subject, provision
+from bus import Bus, BusError, EmbeddedServer, ServerStartFailed, connect, last_per_subject, provision
 from cli.errors import CommandError
 from cli.stack.data_dir import DATA_FORMAT, DataDir
+from engine.portfolio.migration import migrate_portfolio
 from producers.simulated.server.store import STORE_FORMAT, Store, StoreUnusable
 from schemas.codec import FormatTooNew, UndecodableError, decode
 from schemas.subjects import Stream
@@ -46,24 +48,29 @@ async def migrate(data: DataDir, report: Report) -> int:
 
 
 async def _to_format_2(data: DataDir, report: Report) -> None:
-    """Version the venue's store, create the stream ALERTS, and check that every state on the bus can be read."""
-    if data.venue_store.exists():
-        _record_store_format(data)
-        report(f"{data.venue_store.name}: format {STORE_FORMAT} recorded")
+    """Version the stores of the venues, create the stream ALERTS, and make one portfolio of those of the venues.
+
+    Before the portfolio is written, every state on the bus is checked: it can be read.
+    """
+    for store in data.venue_stores():
+        _record_store_format(store)
+        report(f"{store.name}: format {STORE_FORMAT} recorded")
     if not data.bus.exists():
         return
     async with _running_bus(data) as bus:
         report("bus: streams and buckets are up to date")
         count = await _check_journals(bus)
         report(f"bus: the last step of {count} journals can be read")
+        for done in await _migrate_portfolio(bus):
+            report(f"bus: {done}")
 
 
 MIGRATIONS = (Migration(2, _to_format_2),)
 
 
-def _record_store_format(data: DataDir) -> None:
+def _record_store_format(store: Path) -> None:
     try:
-        Store(data.venue_store).close()
+        Store(store).close()
     except StoreUnusable as error:
         raise CommandError(str(error)) from error
 
@@ -94,3 +101,12 @@ async def _check_journals(bus: Bus) -> int:
                 f"the last step on {message.subject} (JOURNAL {message.sequence}) cannot be read: {error}"
             ) from error
     return len(stored)
+
+
+async def _migrate_portfolio(bus: Bus) -> list[str]:
+    try:
+        return await migrate_portfolio(bus)
+    except BusError as error:
+        raise CommandError(
+            f"the portfolio was not migrated ({error}): run the command again, or start `opensqt up`, which retries it"
+        ) from error

@@ -12,9 +12,12 @@ from schemas.codec import try_decode
 from schemas.engine.journal import SymbolEntry
 from schemas.grid.view import GridView
 from schemas.subjects import Stream
+from schemas.units import VenueId
 
 PARTS = frozenset({"market", "account", "gateway", "engine", "liveserver"})
 """Kinds of processes that answer service discovery on the bus."""
+VENUE_PARTS = frozenset({"market", "account", "gateway"})
+"""Those of which each venue has its own."""
 POLL_S = 0.1
 REPORT_INTERVAL_S = 15.0
 """Interval at which everything that is missing is reported."""
@@ -24,6 +27,7 @@ HTTP_TIMEOUT_S = 1.0
 async def until_ready(
     bus: Bus,
     parts: Collection[str],
+    venues: Collection[VenueId],
     entries: Sequence[SymbolEntry],
     pages: Collection[str],
     report: Callable[[str], None],
@@ -32,7 +36,7 @@ async def until_ready(
     clock = asyncio.get_running_loop().time
     last_report_s = clock()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=HTTP_TIMEOUT_S)) as session:
-        while missing := await _missing(bus, parts, entries, pages, session):
+        while missing := await _missing(bus, _expected(parts, venues), entries, pages, session):
             if clock() - last_report_s > REPORT_INTERVAL_S:
                 report(f"still waiting for {', '.join(missing)}")
                 last_report_s = clock()
@@ -60,16 +64,25 @@ async def is_healthy(session: aiohttp.ClientSession, address: str) -> bool:
 
 async def _missing(
     bus: Bus,
-    parts: Collection[str],
+    expected: set[tuple[str, str]],
     entries: Sequence[SymbolEntry],
     pages: Collection[str],
     session: aiohttp.ClientSession,
 ) -> list[str]:
-    present = {service.name for service in await discover(bus, quiet_s=POLL_S)}
-    missing = sorted(set(parts) - present)
-    missing += [f"the grid of {entry.symbol}" for entry in entries if not await _has_grid(bus, entry)]
+    services = await discover(bus, quiet_s=POLL_S)
+    present = {(service.name, service.metadata.get("venue", "")) for service in services}
+    missing = [" of ".join(filter(None, each)) for each in sorted(expected - present)]
+    missing += [
+        f"the grid of {entry.venue} {entry.symbol}" for entry in entries if not await _has_grid(bus, entry)
+    ]
     missing += [page for page in pages if not await is_healthy(session, page)]
     return missing
+
+
+def _expected(parts: Collection[str], venues: Collection[VenueId]) -> set[tuple[str, str]]:
+    """Return kind and venue of each part; the venue is empty for a part of all venues."""
+    shared = {(part, "") for part in parts if part not in VENUE_PARTS}
+    return shared | {(part, venue) for part in parts if part in VENUE_PARTS for venue in venues}
 
 
 async def _has_grid(bus: Bus, entry: SymbolEntry) -> bool:

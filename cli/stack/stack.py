@@ -5,26 +5,33 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from bus import Bus, EmbeddedServer, connect, embedded_cluster, provision
 from cli.background import background_task
 from cli.config.file import Configuration
-from cli.errors import CommandError
 from cli.stack import symbols
 from cli.stack.data_dir import DataDir
 from cli.stack.disk_watch import DiskWatch
 from cli.stack.live_server import live_server_environment, page_host
-from cli.stack.ports import HOST, find_free_port
+from cli.stack.ports import find_free_port
 from cli.stack.process import ManagedProcess, PartProcess, module_command
 from cli.stack.readiness import until_healthy
 from cli.stack.supervisor import DEFAULT_TIMINGS, Supervisor, SupervisorTimings
-from producers.simulated.settings import VenueSettings
+from cli.stack.venues import (
+    ACCOUNT,
+    GATEWAY,
+    MARKET,
+    VENUE,
+    numbered,
+    part_name,
+    prepare_venues,
+    url_of,
+    venue_part_names,
+)
 from schemas.engine.portfolio import PortfolioEntry
+from schemas.subjects import ALL_VENUES
+from schemas.units import VenueId
 
 BUS = "bus"
-VENUE = "venue"
-MARKET = "market"
 DRAIN_S = "0.8"
 """Seconds that live servers wait for viewers at shutdown; viewers on this machine disconnect quickly."""
 Command = tuple[str, ...]
@@ -48,6 +55,7 @@ class StackSettings:
     timings: SupervisorTimings = DEFAULT_TIMINGS
     engines: int = 1
     gateways: int = 1
+    """Number of gateways of each venue."""
     nodes: int = 1
     """Bus servers; several form a cluster."""
     program: Callable[..., Command] = module_command
@@ -64,12 +72,18 @@ class Stack:
     """A running stack."""
 
     bus: Bus
-    venue_url: str
+    venue_urls: dict[VenueId, str]
+    """Addresses of the simulated venues."""
     pages: tuple[str, ...]
     """Addresses of the live servers."""
     supervisor: Supervisor
     parts: dict[str, ManagedProcess]
     """By name: all processes, bus servers included."""
+
+    @property
+    def venue_url(self) -> str:
+        """The address of the first venue: the only one of a replay."""
+        return next(iter(self.venue_urls.values()))
 
     def part(self, name: str) -> PartProcess:
         """Return the process of a part other than a bus server, to send signals to it."""
@@ -88,8 +102,8 @@ async def run_stack(settings: StackSettings, report: Callable[[str], None]) -> A
 
     Raises: CommandError or bus.ServerStartFailed when something cannot be started.
     """
-    venue = _venue(settings)
-    venue_url = f"http://{HOST}:{venue.port}"
+    venues = prepare_venues(settings.configuration, settings.data)
+    venue_urls = {name: url_of(venue) for name, (venue, _) in venues.items()}
     ports = [
         settings.http_port + (0 if settings.share_port else number) for number in range(settings.viewers)
     ]
@@ -106,25 +120,31 @@ async def run_stack(settings: StackSettings, report: Callable[[str], None]) -> A
             parts[name] = PartProcess(name, command, log_file(settings.data, name), environment)
             await supervisor.start(parts[name], may_finish=name == MARKET)
 
-        # The venue first: generating its market takes a while, and the producers query it as soon as they start.
-        settings_file = str(settings.data.venue_settings)
-        await start(VENUE, settings.program("producers.simulated", "--settings", settings_file))
+        # The venues first: generating a market takes a while, and the producers query it as soon as they start.
+        for venue_name, (_, file) in venues.items():
+            command = settings.program("producers.simulated", "--settings", str(file))
+            await start(part_name(VENUE, venue_name, settings.configuration), command)
         for server in servers:
             await supervisor.start(server)
             await stack.enter_async_context(background_task(DiskWatch(server, report).run(), "disk watch"))
         bus = await stack.enter_async_context(connect(bus_url, name="up"))
         await provision(bus)
-        tradable = [symbol.instrument.symbol for symbol in venue.symbols]
+        tradable = {
+            (name, symbol.instrument.symbol)
+            for name, (venue, _) in venues.items()
+            for symbol in venue.symbols
+        }
         for note in await symbols.register_symbols(bus, settings.configuration.symbols, tradable):
             report(note)
         for note in await symbols.store_limits(bus, _limits(settings)):
             report(note)
         for name, command in _bus_parts(settings, bus_url, viewers):
             await start(name, command)
-        await until_healthy(venue_url)
-        for name, command in _venue_parts(settings, bus_url, venue_url):
-            await start(name, command)
-        yield Stack(bus, venue_url, _pages(settings, ports), supervisor, parts)
+        for venue_name, url in venue_urls.items():
+            await until_healthy(url)
+            for name, command in _venue_parts(settings, bus_url, venue_name, url):
+                await start(name, command)
+        yield Stack(bus, venue_urls, _pages(settings, ports), supervisor, parts)
 
 
 def _pages(settings: StackSettings, ports: list[int]) -> tuple[str, ...]:
@@ -135,7 +155,7 @@ def _pages(settings: StackSettings, ports: list[int]) -> tuple[str, ...]:
 def _limits(settings: StackSettings) -> PortfolioEntry:
     configuration = settings.configuration
     return PortfolioEntry(
-        venue=configuration.venue.venue,
+        venue=ALL_VENUES,
         settings=configuration.portfolio,
         instance=configuration.instance,
     )
@@ -143,28 +163,31 @@ def _limits(settings: StackSettings) -> PortfolioEntry:
 
 def part_names(settings: StackSettings) -> list[str]:
     """Return the names of all parts except the bus servers, which write a log of their own."""
-    sharing = (*gateway_names(settings.gateways), *engine_names(settings.engines))
-    return [VENUE, MARKET, "account", *sharing, *viewer_names(settings.viewers)]
+    return [
+        *(
+            name
+            for kind in (VENUE, MARKET, ACCOUNT)
+            for name in venue_part_names(kind, settings.configuration)
+        ),
+        *venue_part_names(GATEWAY, settings.configuration, settings.gateways),
+        *engine_names(settings.engines),
+        *viewer_names(settings.viewers),
+    ]
 
 
 def engine_names(count: int) -> list[str]:
     """Return the names of the engines."""
-    return _numbered("engine", count)
-
-
-def gateway_names(count: int) -> list[str]:
-    """Return the names of the gateways."""
-    return _numbered("gateway", count)
+    return numbered("engine", count)
 
 
 def viewer_names(count: int) -> list[str]:
     """Return the names of the live servers."""
-    return _numbered("liveserver", count)
+    return numbered("liveserver", count)
 
 
 def node_names(count: int) -> list[str]:
     """Return the names of the bus servers."""
-    return _numbered(BUS, count)
+    return numbered(BUS, count)
 
 
 def log_file(data: DataDir, name: str) -> Path:
@@ -172,14 +195,12 @@ def log_file(data: DataDir, name: str) -> Path:
     return data.logs / f"{name}.log"
 
 
-def _numbered(name: str, count: int) -> list[str]:
-    return [name] if count == 1 else [f"{name}-{i + 1}" for i in range(count)]
-
-
 def _stop_order(settings: StackSettings) -> list[list[str]]:
     # Engines first, then gateways, which still send the engines' last cancels; the bus last.
-    trading = [engine_names(settings.engines), gateway_names(settings.gateways), ["account"], [MARKET]]
-    return [*trading, [VENUE], viewer_names(settings.viewers), node_names(settings.nodes)]
+    of_venues = {kind: venue_part_names(kind, settings.configuration) for kind in (ACCOUNT, MARKET, VENUE)}
+    gateways = venue_part_names(GATEWAY, settings.configuration, settings.gateways)
+    stages = [engine_names(settings.engines), gateways, *of_venues.values()]
+    return [*stages, viewer_names(settings.viewers), node_names(settings.nodes)]
 
 
 def _servers(settings: StackSettings) -> list[EmbeddedServer]:
@@ -196,17 +217,6 @@ def _servers(settings: StackSettings) -> list[EmbeddedServer]:
     )
 
 
-def _venue(settings: StackSettings) -> VenueSettings:
-    venue = msgspec.structs.replace(
-        settings.configuration.venue, store=str(settings.data.venue_store), host=HOST, port=find_free_port()
-    )
-    try:
-        settings.data.venue_settings.write_bytes(msgspec.json.encode(venue))
-    except OSError as error:
-        raise CommandError(f"cannot write {settings.data.venue_settings}: {error.strerror}") from error
-    return venue
-
-
 def _bus_parts(settings: StackSettings, bus_url: str, viewers: dict[str, int]) -> list[tuple[str, Command]]:
     arguments = ("--bus-url", bus_url, "--http-port")
     engine = ("engine", *arguments, "0", *_lock_step(settings), *_recorded(settings))
@@ -221,11 +231,17 @@ def _bus_parts(settings: StackSettings, bus_url: str, viewers: dict[str, int]) -
     ]
 
 
-def _venue_parts(settings: StackSettings, bus_url: str, venue_url: str) -> list[tuple[str, Command]]:
-    venue = ("--venue", settings.configuration.venue.venue, "--venue-url", venue_url)
-    arguments = ("--bus-url", bus_url, "--http-port", "0", *venue, *_lock_step(settings), "--name")
-    names = [MARKET, "account", *gateway_names(settings.gateways)]
-    return [(name, settings.program("producers", name.partition("-")[0], *arguments, name)) for name in names]
+def _venue_parts(
+    settings: StackSettings, bus_url: str, venue: VenueId, venue_url: str
+) -> list[tuple[str, Command]]:
+    of_venue = ("--venue", venue, "--venue-url", venue_url)
+    arguments = ("--bus-url", bus_url, "--http-port", "0", *of_venue, *_lock_step(settings), "--name")
+    counts = {MARKET: 1, ACCOUNT: 1, GATEWAY: settings.gateways}
+    return [
+        (name, settings.program("producers", kind, *arguments, name))
+        for kind, count in counts.items()
+        for name in numbered(part_name(kind, venue, settings.configuration), count)
+    ]
 
 
 def _lock_step(settings: StackSettings) -> Command:

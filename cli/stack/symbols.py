@@ -12,45 +12,46 @@ from schemas.codec import encode, try_decode
 from schemas.engine.journal import Step, SymbolEntry
 from schemas.engine.portfolio import PortfolioEntry
 from schemas.subjects import Stream
-from schemas.units import Symbol
+from schemas.units import Symbol, VenueId
 
 
 async def register_symbols(
-    bus: Bus, entries: Sequence[SymbolEntry], tradable: Collection[Symbol]
+    bus: Bus, entries: Sequence[SymbolEntry], tradable: Collection[tuple[VenueId, Symbol]]
 ) -> list[str]:
     """Add missing entries to the `symbols` registry; return notes for the user, one line each.
 
-    Raises: CommandError when the registry contains a symbol that is not `tradable`.
+    Raises: CommandError when the registry contains a symbol that is not `tradable` at its venue.
     """
     registry = Registry(bus, "symbols")
     notes: list[str] = []
     for entry in entries:
         key = subjects.registry_key(entry.venue, entry.symbol)
         if await _is_removed(bus, registry, key, entry):
-            notes.append(f"{entry.symbol} stays removed: trade it again with `opensqt control add`")
+            notes.append(f"{_name(entry)} stays removed: trade it again with `opensqt control add`")
         elif await registry.create(key, entry) is None:
             notes += await _keep_registered(bus, registry, key, entry)
-    configured = {entry.symbol for entry in entries}
+    configured = {(entry.venue, entry.symbol) for entry in entries}
     for stored in (await registry.entries()).values():
         registered = _decoded(stored)
         if registered is None:
             notes.append(f"the registered symbol {stored.key} cannot be decoded and is skipped")
             continue
-        symbol = registered.symbol
-        if symbol not in tradable:
+        market = registered.venue, registered.symbol
+        if market not in tradable:
             raise CommandError(
-                f"{symbol} is traded in this data directory, but the configuration's venue does not list it: "
-                "add it to the venue's instruments, or choose another directory with --data-dir"
+                f"{_name(registered)} is traded in this data directory, but the configuration does not list it: "
+                f"add it to the instruments of venues.{registered.venue}, or choose another directory with --data-dir"
             )
-        if symbol not in configured:
-            notes.append(f"{symbol} is not in the configuration, but continues to trade")
+        if market not in configured:
+            notes.append(f"{_name(registered)} is not in the configuration, but continues to trade")
     return notes
 
 
 async def store_limits(bus: Bus, entry: PortfolioEntry) -> list[str]:
     """Write the limits over all symbols into the `portfolios` registry; return a note for the user if they changed.
 
-    Unlike the settings of a symbol, the limits are overwritten by the configuration at each start.
+    Unlike the settings of a symbol, the limits are overwritten by the configuration at each start. An entry of version
+    0.1, under the name of a venue, is left as it is and not read any more.
     """
     registry = Registry(bus, "portfolios")
     while True:
@@ -103,7 +104,7 @@ async def _keep_registered(bus: Bus, registry: Registry, key: str, entry: Symbol
     registered = _decoded(stored)
     if registered is None:
         await registry.update(key, entry, stored.revision)
-        return [f"{entry.symbol}: the registered settings cannot be decoded and were overwritten"]
+        return [f"{_name(entry)}: the registered settings cannot be decoded and were overwritten"]
     last = await _last_step(bus, entry)
     settings = last.state.settings if last is not None else registered.settings
     changed = [
@@ -117,8 +118,12 @@ async def _keep_registered(bus: Bus, registry: Registry, key: str, entry: Symbol
         return []
     differs = f"the configuration differs in {', '.join(changed)}"
     remedy = "change settings with `opensqt control set`, or remove the symbol and add it again"
-    return [f"{entry.symbol} keeps its current settings; {differs}: {remedy}"]
+    return [f"{_name(entry)} keeps its current settings; {differs}: {remedy}"]
 
 
 def _decoded(stored: Entry) -> SymbolEntry | None:
     return try_decode(stored.data, SymbolEntry)
+
+
+def _name(entry: SymbolEntry) -> str:
+    return f"{entry.venue} {entry.symbol}"

@@ -5,40 +5,25 @@ inbox  ->  Grid.process  ->  Journal.commit (one record: causes, state, decision
 
 import asyncio
 import time
-from typing import NamedTuple, Never, Self
+from typing import Never, Self
 
 import msgspec
 
-from bus import Bus, Logger, StepGate, forever, trace_context
-from engine.actor.candles import Candles, CandlesOf
+from bus import forever, trace_context
 from engine.actor.heartbeat import Heartbeat
 from engine.actor.inbox import DurableInput, Inbox, StateUpdate, requires_sweep, symbol_added
 from engine.actor.intents import GatewayIntents
-from engine.actor.lost_records import find_loss, is_added_again
-from engine.actor.market import SymbolMarket
-from engine.actor.publisher import Publisher
+from engine.actor.lost_records import request_sweeps
 from engine.actor.readers import Readers, Source
-from engine.actor.resync import request_sweeps
-from engine.actor.shutdown import IsLast, decide_until_stopped
+from engine.actor.shutdown import decide_until_stopped
+from engine.actor.start import ActorContext, StartedFrom, prepare
 from engine.actor.step_record import AppliedInput, AppliedInputs, Context, step_record
-from engine.core.grid import Grid
 from engine.core.step import Change
-from engine.core.upgrade import upgraded
 from engine.core.view import view
-from engine.journaled_actor import ClaimedJournal, JournaledActor, claim_journal
-from engine.metrics import EngineMetrics
-from engine.quarantine import JOURNAL_LOST, InputRef, PoisonInput
+from engine.journaled_actor import JournaledActor
+from engine.quarantine import InputRef, PoisonInput
 from schemas import subjects
-from schemas.engine.journal import (
-    EngineStarted,
-    EngineStopping,
-    Input,
-    MessageRef,
-    ResyncRequired,
-    Step,
-    SymbolEntry,
-    TimePassed,
-)
+from schemas.engine.journal import EngineStarted, EngineStopping, Input, MessageRef, Step, TimePassed
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.view import NotQuoting
 from schemas.subjects import Stream
@@ -49,73 +34,33 @@ from schemas.venue.instruments import Instrument, InstrumentStatus
 from schemas.venue.market import Candle, FeedChanged, Ticker
 from schemas.venue.orders import OrderReport
 
-INPUTS = (Stream.ORDERS, Stream.CONTROL)
-"""Durable input streams."""
-OUTPUTS = ("causes", "boundaries", "inputs", "decisions", "fills", "notices")
-"""Fields of a step that a claim leaves empty."""
 MAX_HELD_REPORTS = 100
 MAX_HELD_S = 5.0
 """Order reports that only change the state wait for the next step: at most so many, and for so long."""
 
 
-class ActorGates(NamedTuple):
-    """Where an actor reports its progress in lock-step: one gate for each kind of input."""
-
-    orders: StepGate
-    ticker: StepGate
-
-
-class ActorContext(NamedTuple):
-    """Dependencies of an actor, beside its journal."""
-
-    bus: Bus
-    entry: SymbolEntry
-    instrument: Instrument
-    gates: ActorGates
-    market: SymbolMarket
-    candles: CandlesOf
-    metrics: EngineMetrics
-    is_last: IsLast
-    """Returns, at shutdown, whether no other engine will take over the symbol."""
-    skipped: frozenset[InputRef]
-    """Poison inputs that a reset excluded."""
-    log: Logger
-    remembered: bytes = b""
-    """The last record of the symbol's journal that this process committed; empty without one."""
-    engine: str = ""
-    """The name of the engine process."""
-
-
 class Actor(JournaledActor[Step]):
     """Runs one symbol until it is removed or fails. Created by `start`."""
 
-    def __init__(
-        self,
-        context: ActorContext,
-        claimed: ClaimedJournal[Step],
-        grid: Grid,
-        publisher: Publisher,
-        candles: Candles,
-        loss: ResyncRequired | None,
-    ) -> None:
-        super().__init__(context.bus, claimed, context.log)
+    def __init__(self, context: ActorContext, start: StartedFrom) -> None:
+        super().__init__(context.bus, start.claimed, context.log)
         self._context = context
         self._entry = context.entry
         self._gates = context.gates
         self._market = context.market
         self._metrics = context.metrics
-        self._grid = grid
-        self._publisher = publisher
-        self._candles = candles
+        self._grid = start.grid
+        self._publisher = start.publisher
+        self._candles = start.candles
         self._account = context.market.account(context.bus, context.instrument)
         self._inbox = Inbox(self._offsets[Stream.ORDERS].sequence)
         self._intents = GatewayIntents(context.bus, context.entry)
         self._inputs = AppliedInputs()
-        self._loss = loss
+        self._loss = start.loss
         """Lost records found at the start; None once the core knows."""
         self._held_since = 0.0
         """When the first of the held reports was applied, by the loop's clock."""
-        self._view = None if grid.state is None else view(grid.state, grid.step)
+        self._view = None if start.grid.state is None else view(start.grid.state, start.grid.step)
         """The grid as committed."""
         self._heartbeat = Heartbeat(context.bus, context.entry.venue, context.entry.symbol, context.engine)
         self._readers = Readers(
@@ -123,7 +68,7 @@ class Actor(JournaledActor[Step]):
                 context.bus,
                 context.entry,
                 context.market,
-                candles,
+                start.candles,
                 self._offsets,
                 self._epoch,
                 context.skipped,
@@ -132,6 +77,7 @@ class Actor(JournaledActor[Step]):
             ),
             self._inbox,
         )
+        self._earlier = start.earlier
         self._instrument = context.instrument
         self._price_time = 0
         self._is_stopping = False
@@ -140,38 +86,9 @@ class Actor(JournaledActor[Step]):
     async def start(cls, context: ActorContext) -> Self:
         """Claim the symbol's journal, republish unconfirmed steps, and return an actor that continues there.
 
-        Raises: Fenced when another actor took over; Ambiguous, NoSpace or StreamGone when the claim failed.
+        Raises: Fenced when another actor took over; Ambiguous, NoSpace or StreamGone when the claim failed; JournalLost.
         """
-        bus, entry, log = context.bus, context.entry, context.log
-        subject = subjects.step(entry.venue, entry.symbol)
-        claimed = await claim_journal(
-            bus,
-            subject,
-            Step,
-            inputs=INPUTS,
-            outputs=OUTPUTS,
-            log=log,
-            prepare=upgraded,
-            remembered=context.remembered,
-        )
-        may_start_anew = JOURNAL_LOST in context.skipped
-        loss = await find_loss(bus, entry, claimed, may_start_anew=may_start_anew)
-        grid = Grid(None, 0)
-        if (last := claimed.last) is not None:
-            is_new = is_added_again(last.state, entry)
-            grid = Grid(None if is_new else last.state, last.step)
-            if not is_new and context.market.silence is not None:
-                context.market.silence.on_tick(last.state.price_time)
-        grid_subject = subjects.grid(entry.venue, entry.symbol)
-        publisher = Publisher(bus, subject, grid_subject, log, claimed.published_through)
-        await publisher.republish(claimed.last_sequence)
-        if grid.state is not None:
-            fills = subjects.fill(entry.venue, entry.symbol)
-            await publisher.republish_lost(claimed.last_sequence, fills, grid.state.last_fill_step)
-        settings = entry.settings if grid.state is None else grid.state.settings
-        candles = context.candles(bus, entry.venue, entry.symbol, settings)
-        await candles.load()
-        return cls(context, claimed, grid, publisher, candles, loss)
+        return cls(context, await prepare(context))
 
     async def run(self) -> None:
         """Run the symbol until it is removed.
@@ -282,7 +199,7 @@ class Actor(JournaledActor[Step]):
     async def _on_ticker(self, ticker: Ticker) -> None:
         if self._grid.state is None:
             await self._intents.wait_for_first()
-            added = symbol_added(self._entry, self._instrument, ticker.time)
+            added = symbol_added(self._entry, self._instrument, ticker.time, self._earlier)
             await self._process(added, *self._readers.limits)
             await self._tell_loss()
         if self._grid.state is not None and self._grid.state.startup is not None:

@@ -20,7 +20,7 @@ from schemas.engine.journal import (
     TimePassed,
 )
 from schemas.engine.portfolio import PortfolioLimits
-from schemas.grid.state import GridState
+from schemas.grid.state import EarlierGenerations, GridState
 from schemas.subjects import Stream
 from schemas.units import TimeNs
 from schemas.venue.account import OpenOrders
@@ -155,7 +155,9 @@ def requires_sweep(cause: Input, state: GridState) -> bool:
     return isinstance(cause, CommandReceived) and cause.command.name is CommandName.RECONCILE
 
 
-def symbol_added(entry: SymbolEntry, instrument: Instrument, now: TimeNs) -> SymbolAdded:
+def symbol_added(
+    entry: SymbolEntry, instrument: Instrument, now: TimeNs, earlier: EarlierGenerations | None = None
+) -> SymbolAdded:
     """Return the first input of a symbol."""
     return SymbolAdded(
         venue=entry.venue,
@@ -165,6 +167,7 @@ def symbol_added(entry: SymbolEntry, instrument: Instrument, now: TimeNs) -> Sym
         settings=entry.settings,
         instrument=instrument,
         time=now,
+        earlier=earlier,
     )
 
 

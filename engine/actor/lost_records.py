@@ -1,20 +1,27 @@
-"""Find out at the start of an actor whether records on the bus were lost or restored.
+"""Find out at the start of an actor whether records on the bus were lost or restored, and request the sweep after a loss.
 
 Engine and gateway vouch for each other: an intent names the step it acts on, and a step names the newest intent known. A
 record that is named but missing, or has another hash, shows that its stream went back.
 """
 
+import asyncio
 import time
+from collections.abc import Callable
 
 from bus import Bus, Newest, newest, record_before, stored_at
 from engine.journaled_actor import ClaimedJournal
 from schemas import subjects
+from schemas.codec import encode
 from schemas.engine.journal import ResyncRequired, Step, SymbolEntry
-from schemas.formats import record_hash
+from schemas.formats import TRADE_OVERLAP_NS, record_hash
 from schemas.grid.state import GridState
 from schemas.subjects import Stream
+from schemas.venue.account import SweepRequest
 from schemas.venue.order_ids import parse_order_id
 from schemas.venue.orders import OrderIntent
+
+REQUEST_INTERVAL_S = 1.0
+"""Seconds between two requests of a sweep."""
 
 
 class JournalLost(Exception):
@@ -63,6 +70,24 @@ def required_by_offset(detail: str, generation: int, epoch: int) -> ResyncRequir
     return ResyncRequired(
         request_id=f"{epoch}-{now}", reason=detail, raises_generation=False, generation=generation, time=now
     )
+
+
+async def request_sweeps(bus: Bus, state: Callable[[], GridState | None]) -> None:
+    """Publish a request every `REQUEST_INTERVAL_S` while a resynchronization is pending, for ever.
+
+    The request is a core message: the account publisher may be down, so it is repeated.
+    """
+    while True:
+        current = state()
+        if current is not None and current.resync is not None:
+            request = SweepRequest(
+                venue=current.venue,
+                symbol=current.symbol,
+                request_id=current.resync.request_id,
+                trades_since=max(current.booked_through - TRADE_OVERLAP_NS, 0),
+            )
+            await bus.publish(subjects.sweep(current.venue), encode(request))
+        await asyncio.sleep(REQUEST_INTERVAL_S)
 
 
 def _required(

@@ -88,7 +88,7 @@ class SymbolMarket(Protocol):
     def account(self, bus: Bus, instrument: Instrument) -> AccountSource:
         """Return the source of the account's state before the first order."""
 
-    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
+    def limits_subjects(self) -> tuple[str, ...]:
         """Return the subjects on JOURNAL of the portfolio's limits; empty for a recording."""
 
 
@@ -116,8 +116,8 @@ class LiveMarket:
     def account(self, bus: Bus, instrument: Instrument) -> AccountSource:
         return CompleteAccount(bus, instrument) if self._lock_step else LiveAccount(bus, instrument)
 
-    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
-        return (subjects.limits(venue),)
+    def limits_subjects(self) -> tuple[str, ...]:
+        return (subjects.limits(),)
 
 
 class RecordedMarket:
@@ -137,5 +137,5 @@ class RecordedMarket:
     def account(self, bus: Bus, instrument: Instrument) -> AccountSource:
         return CompleteAccount(bus, instrument)
 
-    def limits_subjects(self, venue: VenueId) -> tuple[str, ...]:
+    def limits_subjects(self) -> tuple[str, ...]:
         return ()

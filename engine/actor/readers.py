@@ -72,7 +72,7 @@ class Readers:
             readers["feed"] = self._follow(Stream.MARKET, feed, FeedChanged)
         if position := market.position_subjects(venue, symbol):
             readers["position"] = self._follow(Stream.ACCOUNT, position, Position)
-        if limits := market.limits_subjects(venue):
+        if limits := market.limits_subjects():
             readers["limits"] = self._follow(Stream.JOURNAL, limits, PortfolioLimits)
         if market.follows_instrument:
             readers["instrument"] = follow_instrument(

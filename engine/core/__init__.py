@@ -15,7 +15,7 @@ Reading order:
 5. `startup`: preflight checks, trigger price and position adoption, before the first order.
 6. `quoting`: which orders the grid should have, and the difference to those it has.
 7. `commands`: what operators ask for, halts and flattening, stops of the whole grid.
-8. `portfolio`: limits over all symbols of a venue, an object of its own with the same kind of step.
+8. `portfolio`: limits over all symbols of all venues, an object of its own with the same kind of step.
 
 `instrument` applies changed trading rules and the status of the market; `view` derives what viewers see from the state;
 `settings_checks` validates settings; `arithmetic` holds the decimal context.

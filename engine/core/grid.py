@@ -18,17 +18,8 @@ from engine.core.guards.latency import link_latency
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import Progress, advance, drop_idle_slots, next_order_id, open_order, slot_at
 from engine.core.quoting import inventory_skew, quoting_record, volatility
-from engine.core.quoting.quoting import (
-    Market,
-    Plan,
-    Quote,
-    bounded,
-    is_reduce_only,
-    market_in,
-    market_of,
-    plan,
-    why_not,
-)
+from engine.core.quoting.quotes import Market, Quote, is_reduce_only, market_in, market_of
+from engine.core.quoting.quoting import Plan, bounded, plan, why_not
 from engine.core.startup import startup
 from engine.core.step import Change, Draft
 from schemas.engine.journal import Input, SymbolAdded, TimePassed
@@ -293,6 +284,7 @@ def _first_state(added: SymbolAdded) -> GridState:
         settings=added.settings,
         instrument=added.instrument,
         startup=startup.startup_of(added.settings),
+        earlier=added.earlier,
         quoting=QuotingRecord(reason=NotQuoting.NO_PRICE),
     )
 

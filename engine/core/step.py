@@ -14,17 +14,8 @@ from schemas.engine.events import (
 )
 from schemas.engine.journal import Input, Notice
 from schemas.grid.state import GridState
-from schemas.subjects import (
-    registry_key,
-)
-from schemas.units import (
-    ClientOrderId,
-    DurationNs,
-    Figures,
-    Money,
-    Price,
-    TimeNs,
-)
+from schemas.subjects import registry_key
+from schemas.units import ClientOrderId, DurationNs, Figures, Money, Price, TimeNs
 from schemas.venue.account import OpenOrders, Position
 from schemas.venue.orders import Decision
 

@@ -65,6 +65,7 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
         first_time=accounts.first_time,
         time=state.time,
         stride=state.stride,
+        earlier_profit=ZERO if state.earlier is None else state.earlier.profit,
         fees_other=dict(accounts.fees_other),
         venue_position=state.venue_position,
         foreign_position=state.foreign_position,

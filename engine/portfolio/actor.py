@@ -1,4 +1,4 @@
-"""Actor of a venue's portfolio: applies fills, commands and grids, and commits each step.
+"""Actor of the portfolio of all venues: applies fills, commands and grids, and commits each step.
 
 It follows the protocol of a symbol's actor. Steps are few: each is completely published before the next one is made.
 """
@@ -9,20 +9,23 @@ from collections import deque
 from typing import Self
 
 from bus import Bus, LatestValues, Logger, Received, forever
+from bus.alerts import store_alert
 from engine.core.portfolio.portfolio import Portfolio, seen
 from engine.core.portfolio.step import PortfolioChange
 from engine.journaled_actor import ClaimedJournal, JournaledActor, claim_journal
 from engine.portfolio.inputs import Inputs
+from engine.portfolio.migration import migrate_portfolio
 from engine.portfolio.publisher import PortfolioPublisher
 from schemas import subjects
-from schemas.codec import UndecodableError, decode
-from schemas.engine.events import Fill
+from schemas.codec import UndecodableError, UnknownKind, decode
+from schemas.engine.events import AlertRaised, Fill, Severity
 from schemas.engine.journal import StreamOffset
-from schemas.engine.portfolio import OrderLatency
+from schemas.engine.portfolio import BucketLimits, OrderLatency
 from schemas.engine.portfolio_journal import PortfolioInput, PortfolioStep
+from schemas.formats import MINIMUM_READER, STATE_VERSION
 from schemas.grid.view import GridView
 from schemas.subjects import Stream
-from schemas.units import ZERO, Money, VenueId
+from schemas.units import Money, Symbol
 from schemas.venue.market import ClockRead
 
 GRIDS_INTERVAL_S = 0.25
@@ -34,45 +37,49 @@ OUTPUTS = ("causes", "notices", "commands", "entries")
 
 
 class PortfolioActor(JournaledActor[PortfolioStep]):
-    """Runs one venue's portfolio until it is fenced or a commit fails. Created by `start`."""
+    """Runs the portfolio until it is fenced or a commit fails. Created by `start`."""
 
     def __init__(
         self,
         bus: Bus,
-        venue: VenueId,
         claimed: ClaimedJournal[PortfolioStep],
         publisher: PortfolioPublisher,
         log: Logger,
     ) -> None:
         super().__init__(bus, claimed, log)
         last = claimed.last
-        self._venue = venue
         self._publisher = publisher
-        self._inputs = Inputs(bus, venue, log)
+        self._inputs = Inputs(bus, log)
         self._portfolio = Portfolio(None, 0) if last is None else Portfolio(last.state, last.step)
         self._durable: deque[tuple[Stream, StreamOffset, Received]] = deque()
         self._updates: dict[str, PortfolioInput] = {}
         self._has_input = asyncio.Event()
+        self._unknown_kinds: set[str] = set()
+        """Unknown types of inputs that an alert was raised for."""
 
     @classmethod
-    async def start(cls, bus: Bus, venue: VenueId, log: Logger) -> Self:
+    async def start(cls, bus: Bus, log: Logger) -> Self:
         """Claim the portfolio's journal, republish unconfirmed steps, and return an actor that continues there.
 
+        The first actor continues the portfolios of version 0.1, which had one for each venue.
         Raises: Fenced when another actor took over; Ambiguous, NoSpace or StreamGone when the claim failed.
         """
-        subject = subjects.portfolio_step(venue)
+        for done in await migrate_portfolio(bus):
+            log.info("portfolio_migrated", detail=done)
+        subject = subjects.portfolio_step()
         claimed = await claim_journal(bus, subject, PortfolioStep, inputs=INPUTS, outputs=OUTPUTS, log=log)
-        publisher = PortfolioPublisher(bus, venue, log, claimed.published_through)
+        publisher = PortfolioPublisher(bus, log, claimed.published_through)
         await publisher.republish(claimed.last_sequence)
-        return cls(bus, venue, claimed, publisher, log)
+        return cls(bus, claimed, publisher, log)
 
     async def run(self) -> None:
-        """Run the venue's portfolio, for ever.
+        """Run the portfolio, for ever.
 
-        Raises: Fenced when another actor took over; Ambiguous, NoSpace or StreamGone when a commit failed.
+        Raises: Fenced when another actor took over; Ambiguous, NoSpace or StreamGone when a commit failed or an alert was
+        not stored.
         """
         async with (
-            LatestValues(self._bus, Stream.JOURNAL, (subjects.grids(self._venue),)) as grids,
+            LatestValues(self._bus, Stream.JOURNAL, (subjects.all_grids(),)) as grids,
             asyncio.TaskGroup() as tasks,
         ):
             # All symbols first: some of them alone would give too low an exposure.
@@ -81,10 +88,11 @@ class PortfolioActor(JournaledActor[PortfolioStep]):
             self._start_pumps(tasks, grids)
             await self._decide()
 
-    @property
-    def exposure(self) -> Money:
-        """The exposure of all symbols together."""
-        return ZERO if self._portfolio.state is None else self._portfolio.limits().exposure
+    def exposures(self) -> dict[str, Money]:
+        """Return the exposure of all symbols together, by quote currency."""
+        if self._portfolio.state is None:
+            return {}
+        return {name: each.exposure for name, each in self._portfolio.limits().buckets.items()}
 
     def status(self) -> dict[str, object]:
         """Return the portfolio's part of /status."""
@@ -94,10 +102,9 @@ class PortfolioActor(JournaledActor[PortfolioStep]):
         return {
             "step": self._portfolio.step,
             "epoch": self._epoch,
-            "exposure": str(limits.exposure),
-            "max_exposure": str(limits.max_exposure),
             "breaker": limits.breaker.value,
             "reason": limits.reason,
+            "currencies": {name: _bucket_status(each) for name, each in limits.buckets.items()},
         }
 
     async def _decide(self) -> None:
@@ -107,7 +114,7 @@ class PortfolioActor(JournaledActor[PortfolioStep]):
             while self._durable:
                 stream, offset, message = self._durable.popleft()
                 self._offsets[stream] = offset
-                event = await self._decode(message)
+                event = await self._decode(stream, message)
                 if event is not None:
                     await self._process(event, *self._take_updates())
             await self._process(*self._take_updates())
@@ -117,13 +124,35 @@ class PortfolioActor(JournaledActor[PortfolioStep]):
         if not self._durable and not self._updates:
             await self._has_input.wait()
 
-    async def _decode(self, message: Received) -> PortfolioInput | None:
+    async def _decode(self, stream: Stream, message: Received) -> PortfolioInput | None:
         try:
             event = decode(message.data)
             return event if isinstance(event, Fill) else await self._inputs.command(event, time.time_ns())
         except UndecodableError as error:
             self._log_undecodable(message, error)
+            if isinstance(error, UnknownKind):
+                await self._report_unknown(stream, message, error)
             return None
+
+    async def _report_unknown(self, stream: Stream, message: Received, error: UnknownKind) -> None:
+        """Raise an alert for the first input of an unknown type. The portfolio continues, to keep up its limits."""
+        if error.kind in self._unknown_kinds:
+            return
+        detail = f"the limits over all symbols do not take {message.subject} ({stream} {message.sequence}) into account"
+        await store_alert(
+            self._bus,
+            AlertRaised(
+                venue=subjects.ALL_VENUES,
+                symbol=Symbol(subjects.ALL),
+                severity=Severity.HIGH,
+                code="unknown_kind",
+                detail=f"{detail}: {error}",
+                step=self._portfolio.step,
+                time=time.time_ns(),
+                incident=f"unknown_kind.{subjects.ALL}.{subjects.ALL}.{stream}.{message.sequence}",
+            ),
+        )
+        self._unknown_kinds.add(error.kind)
 
     def _take_updates(self) -> tuple[PortfolioInput, ...]:
         updates, self._updates = tuple(self._updates.values()), {}
@@ -141,7 +170,7 @@ class PortfolioActor(JournaledActor[PortfolioStep]):
     def _step(self, change: PortfolioChange) -> PortfolioStep:
         assert self._portfolio.state is not None
         return PortfolioStep(
-            venue=self._venue,
+            venue=subjects.ALL_VENUES,
             step=change.step,
             epoch=self._epoch,
             offsets=self._offsets,
@@ -152,6 +181,8 @@ class PortfolioActor(JournaledActor[PortfolioStep]):
             entries=change.entries,
             published_through=self._publisher.published_through,
             time=change.time,
+            state_version=STATE_VERSION,
+            minimum_reader=MINIMUM_READER,
         )
 
     async def _publish_limits(self) -> None:
@@ -159,17 +190,17 @@ class PortfolioActor(JournaledActor[PortfolioStep]):
 
     def _start_pumps(self, tasks: asyncio.TaskGroup, grids: LatestValues) -> None:
         pumps = {
-            "fills": self._read_durable(Stream.ENGINE, (subjects.fills(self._venue),), self._put_durable),
+            "fills": self._read_durable(Stream.ENGINE, (subjects.all_fills(),), self._put_durable),
             "commands": self._read_durable(
-                Stream.CONTROL, subjects.commands_to_all(self._venue), self._put_durable
+                Stream.CONTROL, subjects.commands_to_portfolio(), self._put_durable
             ),
             "grids": self._follow_grids(grids),
-            "latency": self._follow(Stream.ACCOUNT, subjects.order_latency(self._venue)),
-            "clock": self._follow(Stream.MARKET, subjects.clock(self._venue)),
+            "latency": self._follow(Stream.ACCOUNT, subjects.all_order_latencies()),
+            "clock": self._follow(Stream.MARKET, subjects.all_clocks()),
             "settings": self._follow_settings(),
         }
         for name, pump in pumps.items():
-            tasks.create_task(forever(name, pump), name=f"portfolio {name}:{self._venue}")
+            tasks.create_task(forever(name, pump), name=f"portfolio {name}")
 
     async def _put_durable(self, stream: Stream, offset: StreamOffset, message: Received) -> None:
         self._durable.append((stream, offset, message))
@@ -205,3 +236,12 @@ class PortfolioActor(JournaledActor[PortfolioStep]):
     def _put_update(self, key: str, update: PortfolioInput) -> None:
         self._updates[key] = update
         self._has_input.set()
+
+
+def _bucket_status(bucket: BucketLimits) -> dict[str, object]:
+    return {
+        "exposure": str(bucket.exposure),
+        "max_exposure": str(bucket.max_exposure),
+        "breaker": bucket.breaker.value,
+        "reason": bucket.reason,
+    }

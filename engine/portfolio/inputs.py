@@ -11,7 +11,7 @@ from schemas.codec import decode_as
 from schemas.engine.control import Command, CommandName
 from schemas.engine.journal import Step, SymbolEntry
 from schemas.engine.portfolio import PortfolioEntry, PortfolioSettings
-from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioInput
+from schemas.engine.portfolio_journal import AddRequested, CommandForAll, Market, PortfolioInput
 from schemas.subjects import Stream
 from schemas.units import Symbol, TimeNs, VenueId
 from schemas.venue.instruments import Instrument
@@ -20,23 +20,22 @@ DEFAULT_INSTANCE = "sqt"
 
 
 class Inputs:
-    """Reads the registries for one venue's portfolio."""
+    """Reads the registries for the portfolio."""
 
-    def __init__(self, bus: Bus, venue: VenueId, log: Logger) -> None:
+    def __init__(self, bus: Bus, log: Logger) -> None:
         self._bus = bus
-        self._venue = venue
         self._log = log
         self._settings = Registry(bus, "portfolios")
 
     async def settings(self) -> PortfolioEntry:
         """Return the configured limits; unlimited if none are."""
-        return self._entry(await self._settings.get(self._venue))
+        return self._entry(await self._settings.get(subjects.ALL))
 
     async def follow_settings(self) -> AsyncIterator[PortfolioEntry]:
         """Yield the limits whenever they change, for ever."""
         async with aclosing(self._settings.follow()) as changes:
             async for key, stored in changes:
-                if key == self._venue:
+                if key == subjects.ALL:
                     yield self._entry(stored)
 
     async def command(self, event: msgspec.Struct, received_time: TimeNs) -> PortfolioInput | None:
@@ -47,35 +46,38 @@ class Inputs:
         if not isinstance(event, Command):
             return None
         registered = await self._registered()
-        symbols = tuple(sorted(registered))
-        if event.symbol == subjects.ALL or event.name is not CommandName.ADD:
-            return CommandForAll(command=event, received_time=received_time, symbols=symbols)
-        instances = [entry.instance for entry in registered.values()]
+        is_to_all = subjects.ALL in {event.symbol, event.venue}
+        concerned = [
+            Market(venue=entry.venue, symbol=entry.symbol)
+            for entry in registered
+            if event.venue in {entry.venue, subjects.ALL}
+        ]
+        if is_to_all or event.name is not CommandName.ADD:
+            return CommandForAll(command=event, received_time=received_time, markets=tuple(concerned))
+        symbols = tuple(market.symbol for market in concerned)
         configured = (await self.settings()).instance
         return AddRequested(
             command=event,
             received_time=received_time,
-            instance=configured or next(iter(instances), DEFAULT_INSTANCE),
+            instance=configured or next((entry.instance for entry in registered), DEFAULT_INSTANCE),
             instrument=await self._instrument(event),
-            is_running=event.symbol in registered,
+            is_running=event.symbol in symbols,
             symbols=symbols,
-            last_generation=await last_generation(self._bus, self._venue, event.symbol),
+            last_generation=await last_generation(self._bus, event.venue, event.symbol),
         )
 
     def _entry(self, stored: Entry | None) -> PortfolioEntry:
         entry = None if stored is None else decode_or_log(stored, PortfolioEntry, self._log)
-        return entry or PortfolioEntry(venue=self._venue, settings=PortfolioSettings())
+        return entry or PortfolioEntry(venue=subjects.ALL_VENUES, settings=PortfolioSettings())
 
-    async def _registered(self) -> dict[Symbol, SymbolEntry]:
-        found: dict[Symbol, SymbolEntry] = {}
-        for stored in (await Registry(self._bus, "symbols").entries()).values():
-            entry = decode_or_log(stored, SymbolEntry, self._log)
-            if entry is not None and entry.venue == self._venue:
-                found[entry.symbol] = entry
-        return found
+    async def _registered(self) -> list[SymbolEntry]:
+        stored = (await Registry(self._bus, "symbols").entries()).values()
+        entries = [decode_or_log(each, SymbolEntry, self._log) for each in stored]
+        found = [each for each in entries if each is not None]
+        return sorted(found, key=lambda entry: (entry.venue, entry.symbol))
 
     async def _instrument(self, command: Command) -> Instrument | None:
-        key = subjects.registry_key(self._venue, command.symbol)
+        key = subjects.registry_key(command.venue, command.symbol)
         stored = await Registry(self._bus, "instruments").get(key)
         return None if stored is None else decode_as(stored.data, Instrument)
 

@@ -12,20 +12,18 @@ from schemas.codec import encode
 from schemas.engine.journal import SymbolEntry
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.engine.portfolio_journal import PortfolioStep
-from schemas.units import VenueId
 
 LIMITS_INTERVAL_S = 1.0
 """Minimum seconds between two publications of the limits without a new step."""
 
 
 class PortfolioPublisher:
-    """Publishes the steps of one venue's portfolio, only after they were committed."""
+    """Publishes the steps of the portfolio, only after they were committed."""
 
-    def __init__(self, bus: Bus, venue: VenueId, log: Logger, published_through: int) -> None:
+    def __init__(self, bus: Bus, log: Logger, published_through: int) -> None:
         self._bus = bus
-        self._venue = venue
         self._log = log
-        self._step_subject = subjects.portfolio_step(venue)
+        self._step_subject = subjects.portfolio_step()
         self._limits = b""
         self._limits_sequence = 0
         self._limits_published_at_s = 0.0
@@ -50,14 +48,11 @@ class PortfolioPublisher:
 
     async def republish(self, last_sequence: int) -> None:
         """Publish every step after `published_through` up to `last_sequence`."""
-        steps = stored_steps(
-            self._bus,
-            self._step_subject,
-            PortfolioStep,
-            self._log,
-            after=self.published_through,
-            through=last_sequence,
-        )
+        await self.publish_stored(self._step_subject, self.published_through, last_sequence)
+
+    async def publish_stored(self, subject: str, after: int, through: int) -> None:
+        """Publish the steps of a journal, of the sequences above `after` up to `through`."""
+        steps = stored_steps(self._bus, subject, PortfolioStep, self._log, after=after, through=through)
         async with aclosing(steps):
             async for step, sequence in steps:
                 await self.publish(step, sequence)
@@ -73,7 +68,7 @@ class PortfolioPublisher:
             return
         try:
             await self._bus.store(
-                subjects.limits(self._venue), limits, expect_last=sequence, expect_subject=self._step_subject
+                subjects.limits(), limits, expect_last=sequence, expect_subject=self._step_subject
             )
             self._limits, self._limits_sequence, self._limits_published_at_s = body, sequence, now_s
         except Conflict:

@@ -1,15 +1,14 @@
-"""Runs the portfolio of each venue in the engine process that holds its lease."""
+"""Runs the portfolio in the engine process that holds its lease."""
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import aclosing
-from functools import partial
 
 from bus import (
     BusError,
     Fenced,
     Lease,
     LeaseProvider,
-    Logger,
     Registry,
     Service,
     follow_symbols,
@@ -17,82 +16,96 @@ from bus import (
     preserve_entries,
 )
 from bus.coordination.keyed_runner import KeyedRunner
-from bus.metrics import Gauge
+from bus.metrics import Collector, GaugeMetricFamily
 from engine.portfolio.actor import PortfolioActor
 from schemas.codec import FormatTooNew
 from schemas.engine.portfolio import PortfolioEntry
 from schemas.subjects import ALL
-from schemas.units import VenueId
+from schemas.units import Money
+
+KEY = f"{ALL}.{ALL}"
+"""The key of the portfolio's lease."""
 
 
 class PortfolioRunner:
-    """Runs the portfolios of the venues that have had registered symbols or configured limits since the start."""
+    """Runs the portfolio from the first registered symbol or configured limit on."""
 
     def __init__(self, service: Service, leases: LeaseProvider) -> None:
         self._service = service
+        self._log = service.log
         self._runner = KeyedRunner("portfolio", leases, service.log)
-        self._actors: dict[VenueId, PortfolioActor] = {}
-        self._problems: dict[VenueId, str] = {}
-        self._venues: set[VenueId] = set()
-        self._exposure = Gauge(
-            "market_maker_exposure", "Quote notional of all positions", ["venue"], registry=service.registry
-        )
+        self._actor: PortfolioActor | None = None
+        self._problem = ""
+        self._is_needed = asyncio.Event()
+        service.registry.register(_Exposures(self))
 
     async def run(self) -> None:
-        """Run the portfolios, now and as venues are added; for ever."""
+        """Run the portfolio; for ever."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(forever("venues traded", self._follow_roster(tasks)), name="venues traded")
-            tasks.create_task(forever("venues limited", self._follow_limits(tasks)), name="venues limited")
+            tasks.create_task(forever("symbols traded", self._follow_roster()), name="symbols traded")
+            tasks.create_task(forever("limits set", self._follow_limits()), name="limits set")
             kept = preserve_entries(self._service.bus, "portfolios", PortfolioEntry, self._service.log)
             tasks.create_task(forever("limits kept", kept), name="limits kept")
+            await self._is_needed.wait()
+            self._runner.start(tasks, KEY, self._run_actor, self._on_failure)
 
     def status(self) -> dict[str, object]:
-        """Return the part of /status of the portfolios that run in this process."""
-        out: dict[str, object] = {venue: actor.status() for venue, actor in self._actors.items()}
-        if self._problems:
-            out["problem"] = "; ".join(f"{venue}: {text}" for venue, text in self._problems.items())
-        return out
+        """Return the portfolio's part of /status; empty when another process runs it."""
+        out: dict[str, object] = {} if self._actor is None else self._actor.status()
+        return {**out, "problem": self._problem} if self._problem else out
 
-    async def _follow_roster(self, tasks: asyncio.TaskGroup) -> None:
-        async with aclosing(follow_symbols(self._service.bus, self._service.log)) as changes:
+    def exposures(self) -> dict[str, Money]:
+        """Return the exposure by quote currency; empty when another process runs the portfolio."""
+        return {} if self._actor is None else self._actor.exposures()
+
+    async def _follow_roster(self) -> None:
+        async with aclosing(follow_symbols(self._service.bus, self._log)) as changes:
             async for _, entry in changes:
                 if entry is not None:
-                    self._start(tasks, entry.venue)
+                    self._is_needed.set()
 
-    async def _follow_limits(self, tasks: asyncio.TaskGroup) -> None:
+    async def _follow_limits(self) -> None:
         async with aclosing(Registry(self._service.bus, "portfolios").follow()) as changes:
-            async for key, _ in changes:
-                self._start(tasks, VenueId(key))
+            async for _ in changes:
+                self._is_needed.set()
 
-    def _start(self, tasks: asyncio.TaskGroup, venue: VenueId) -> None:
-        if venue in self._venues:
-            return
-        self._venues.add(venue)
-        log = self._service.log.bind(portfolio=venue)
-        work, on_failure = partial(self._run_actor, venue, log), partial(self._on_failure, venue, log)
-        self._runner.start(tasks, f"{venue}.{ALL}", work, on_failure)
-
-    async def _run_actor(self, venue: VenueId, log: Logger, _: Lease) -> None:
-        actor = self._actors[venue] = await PortfolioActor.start(self._service.bus, venue, log)
-        self._problems.pop(venue, None)
-        self._exposure.labels(venue).set_function(lambda: float(actor.exposure))
+    async def _run_actor(self, _: Lease) -> None:
+        log = self._log.bind(portfolio=ALL)
+        actor = self._actor = await PortfolioActor.start(self._service.bus, log)
+        self._problem = ""
         try:
-            await forever(venue, actor.run())
+            await forever("portfolio", actor.run())
         finally:
-            del self._actors[venue]
-            self._exposure.remove(venue)
+            self._actor = None
 
-    def _on_failure(self, venue: VenueId, log: Logger, cause: Exception) -> None:
+    def _on_failure(self, cause: Exception) -> None:
         match cause:
             case Fenced():
-                log.error("fenced", detail=str(cause))
+                self._log.error("fenced", portfolio=ALL, detail=str(cause))
             case FormatTooNew():
-                if self._problems.get(venue) != str(cause):
-                    log.error("format_too_new", detail=str(cause))
-                self._problems[venue] = str(cause)
+                if self._problem != str(cause):
+                    self._log.error("format_too_new", portfolio=ALL, detail=str(cause))
+                self._problem = str(cause)
             case BusError():
-                self._problems[venue] = str(cause)
-                log.error("commit_failed", detail=str(cause))
+                self._problem = str(cause)
+                self._log.error("commit_failed", portfolio=ALL, detail=str(cause))
             case _:
-                self._problems[venue] = repr(cause)
-                log.error("actor_failed", detail=repr(cause), exception=cause)
+                self._problem = repr(cause)
+                self._log.error("actor_failed", portfolio=ALL, detail=repr(cause), exception=cause)
+
+
+class _Exposures(Collector):
+    """The exposure at the time of the scrape."""
+
+    def __init__(self, runner: PortfolioRunner) -> None:
+        self._runner = runner
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "market_maker_exposure",
+            "Notional of all positions with a quote currency, in that currency",
+            labels=["currency"],
+        )
+        for currency, exposure in self._runner.exposures().items():
+            family.add_metric([currency], float(exposure))
+        yield family

@@ -120,8 +120,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _run(args: argparse.Namespace, data: DataDir, console: Console) -> ChaosResult:
+    configuration = load(args.config)
+    if len(configuration.venues) > 1:
+        raise CommandError(f"verify examines one venue, {args.config} has {configuration.venue_names}")
     stack_settings = StackSettings(
-        configuration=with_volatile_market(load(args.config)),
+        configuration=with_volatile_market(configuration),
         data=data,
         bus_port=find_free_port(args.nodes),
         http_port=find_free_port(),

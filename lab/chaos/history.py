@@ -17,17 +17,8 @@ from engine.core.replay import replay
 from engine.core.upgrade import upgraded
 from producers.simulated.matching.orders import Arrival
 from schemas import subjects
-from schemas.codec import (
-    FormatTooNew,
-    UndecodableError,
-    decode,
-    encode,
-)
-from schemas.engine.events import (
-    DecisionMade,
-    Fill,
-    PositionCorrected,
-)
+from schemas.codec import FormatTooNew, UndecodableError, decode, encode
+from schemas.engine.events import DecisionMade, Fill, PositionCorrected
 from schemas.engine.journal import Step, SymbolEntry
 from schemas.formats import STATE_VERSION
 from schemas.grid.state import GridState

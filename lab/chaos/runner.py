@@ -117,7 +117,7 @@ def with_volatile_market(configuration: Configuration, factor: float = VOLATILIT
     symbols = tuple(
         msgspec.structs.replace(each, volatility=factor * each.volatility) for each in venue.symbols
     )
-    return msgspec.structs.replace(configuration, venue=msgspec.structs.replace(venue, symbols=symbols))
+    return msgspec.structs.replace(configuration, venues=(msgspec.structs.replace(venue, symbols=symbols),))
 
 
 def all_targets(stack_settings: StackSettings) -> tuple[str, ...]:

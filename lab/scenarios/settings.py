@@ -25,7 +25,7 @@ def with_grids(configuration: Configuration, **settings: Any) -> Configuration:
 def with_venue(configuration: Configuration, **settings: Any) -> Configuration:
     """Return the configuration with these settings of the simulated venue changed."""
     return msgspec.structs.replace(
-        configuration, venue=msgspec.structs.replace(configuration.venue, **settings)
+        configuration, venues=(msgspec.structs.replace(configuration.venue, **settings),)
     )
 
 
@@ -41,6 +41,6 @@ def with_fees(configuration: Configuration, fee: Decimal) -> Configuration:
 
 
 def with_portfolio(configuration: Configuration, **settings: Any) -> Configuration:
-    """Return the configuration with these portfolio limits changed."""
-    portfolio = msgspec.structs.replace(configuration.portfolio, **settings)
+    """Return the configuration with these portfolio limits changed, for every quote currency."""
+    portfolio = msgspec.structs.replace(configuration.portfolio, **settings, currencies={})
     return msgspec.structs.replace(configuration, portfolio=portfolio)

@@ -19,7 +19,8 @@ from liveserver.http.errors import ERRORS, RequestRejected
 from liveserver.http.pagination import MAX_PAGE_ROWS, CandlePage, QuotingPage, TradePage, page
 from liveserver.http.route_guards import identity_of, requires
 from liveserver.hub.replica import Replica
-from liveserver.protocol.redaction import PseudonymFunction, redacted
+from liveserver.protocol.pseudonyms import PseudonymFunction
+from liveserver.protocol.redaction import redacted
 from liveserver.protocol.server_messages import CandleData, MessageType, OrderData, ProfitData, SymbolData
 from liveserver.protocol.session_messages import StatusReport
 from liveserver.protocol.symbol_names import Channel, Market

@@ -25,7 +25,7 @@ from liveserver.http.middleware import Middleware
 from liveserver.http.route_guards import SECURITY_SCHEMES, identity_of, requires
 from liveserver.http.session_api import session_routes
 from liveserver.hub.replica import Replica
-from liveserver.protocol.redaction import pseudonyms
+from liveserver.protocol.pseudonyms import pseudonyms
 from liveserver.view.older_candles import OlderCandles
 from liveserver.websocket.handshake import NO_AUTHENTICATION
 

@@ -24,7 +24,7 @@ from liveserver.metrics import Metrics
 from liveserver.protocol.client_messages import RequestedTopic
 from liveserver.protocol.cursors import DURABLE_STREAMS, SnapshotReason, StreamCursors
 from liveserver.protocol.encoding import Encoding, Frame, encode_frame
-from liveserver.protocol.redaction import UNKEYED_PSEUDONYM, PseudonymFunction
+from liveserver.protocol.pseudonyms import UNKEYED_PSEUDONYM, PseudonymFunction
 from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.session_messages import ErrorData, SnapshotData, SnapshotMarket, StreamsData
 from liveserver.protocol.symbol_names import Channel

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from liveserver.protocol.cursors import SnapshotReason, StreamCursor, StreamCursors
 from liveserver.protocol.encoding import Encoding, Frame, encode_frame
-from liveserver.protocol.redaction import PseudonymFunction
+from liveserver.protocol.pseudonyms import PseudonymFunction
 from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.session_messages import ResumedData
 from liveserver.protocol.symbol_names import Channel

@@ -8,7 +8,7 @@ from liveserver.hub.viewers import ViewerRecord
 from liveserver.metrics import Metrics
 from liveserver.protocol.client_messages import RequestedTopic
 from liveserver.protocol.encoding import Encoding, Frame, encode_frame, encode_frames
-from liveserver.protocol.redaction import UNKEYED_PSEUDONYM, PseudonymFunction
+from liveserver.protocol.pseudonyms import UNKEYED_PSEUDONYM, PseudonymFunction
 from liveserver.protocol.server_messages import Message
 from liveserver.protocol.symbol_names import Channel
 from liveserver.view.projection import Outgoing, ProtocolFilter

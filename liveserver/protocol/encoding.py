@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from websockets.frames import Frame as ReceivedFrame
 
-from liveserver.protocol.redaction import UNKEYED_PSEUDONYM, PseudonymFunction, redacted
+from liveserver.protocol.pseudonyms import UNKEYED_PSEUDONYM, PseudonymFunction
+from liveserver.protocol.redaction import redacted
 from liveserver.protocol.server_messages import MarketMessage, Message, MessageType, encode_message
 from liveserver.protocol.symbol_names import Channel
 

@@ -11,78 +11,31 @@ A struct or field that is not in the table is not sent. Price and time of a fill
 public trades, which reveals its size.
 """
 
-import hashlib
-import hmac
-from collections.abc import Callable, Sequence
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from liveserver.auth.settings import Access
 from liveserver.protocol import server_messages as market
 from liveserver.protocol import session_messages as session
-
-MILLIONTH = Decimal("0.000001")
-HUNDREDTH = Decimal("0.01")
-
-PseudonymFunction = Callable[[str], str]
-"""Returns the pseudonym of an id."""
-Rule = Callable[[Any, Any, PseudonymFunction], Any]
-"""Returns the public form of a value; the second argument is the struct that it is a field of.
-
-An empty text stands for a hidden amount.
-"""
-
-
-def keep(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
-    return value
-
-
-def hide(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
-    return None if value is None else ""
-
-
-def hide_none(value: Any, of: Any, pseudonym: PseudonymFunction) -> None:
-    return None
-
-
-def hide_amounts(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
-    return dict.fromkeys(value, "")
-
-
-def hide_figures(value: Any, of: Any, pseudonym: PseudonymFunction) -> dict[str, str]:
-    return {}
-
-
-def pseudonymize(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
-    return pseudonym(value) if value else value
-
-
-def pseudonymize_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
-    return tuple(pseudonym(item) for item in value)
+from liveserver.protocol.pseudonyms import PseudonymFunction
+from liveserver.protocol.redaction_rules import (
+    Rule,
+    filled_share,
+    hide,
+    hide_amounts,
+    hide_figures,
+    hide_none,
+    keep,
+    pseudonymize,
+    pseudonymize_each,
+    turnover_share,
+    worth_share,
+)
 
 
 def redact_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
     return tuple(redacted(item, pseudonym) for item in value)
-
-
-def turnover_share(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
-    """Return an amount as a share of the grid's traded volume."""
-    return None if value is None else _share(value, of.volume, MILLIONTH)
-
-
-def worth_share(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
-    """Return an amount of a trade as a share of the trade's value."""
-    if value is None:
-        return None
-    price, amount = _decimal(of.price), _decimal(of.amount)
-    return "" if price is None or amount is None else _share(value, str(price * amount), MILLIONTH)
-
-
-def filled_share(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
-    """Return the filled quantity as a share of the order's."""
-    return _share(value, of.quantity, HUNDREDTH)
 
 
 _MARKET: dict[str, Rule] = {"symbol": keep, "venue": keep, "market": keep}
@@ -341,44 +294,3 @@ def redacted(data: Any, pseudonym: PseudonymFunction) -> Any:
         )
     assert isinstance(data, Sequence), "data is a struct or a sequence of structs"
     return tuple(redacted(item, pseudonym) for item in data)
-
-
-def pseudonyms(access: Access) -> PseudonymFunction:
-    """Return the pseudonym function of a configuration: the same on every replica, keyed with its keys and tokens.
-
-    Without any of them, ids can be found by a search.
-    """
-    return keyed(msgspec.json.encode((access.keys, access.tokens)))
-
-
-def keyed(secret: bytes) -> PseudonymFunction:
-    """Return a pseudonym function with a secret: the first 12 hex digits of an HMAC-SHA256."""
-
-    def pseudonym(text: str) -> str:
-        return hmac.digest(secret, text.encode(), hashlib.sha256).hex()[:12]
-
-    return pseudonym
-
-
-UNKEYED_PSEUDONYM = keyed(b"")
-"""Pseudonyms without a secret, which a search over likely ids reverses; a default for tests."""
-
-
-def _share(value: str, of: str | None, step: Decimal) -> str:
-    part, whole = _decimal(value), None if of is None else _decimal(of)
-    if part is None or whole is None:
-        return ""
-    if not whole:
-        return "0"
-    try:
-        share = (part / whole).quantize(step, ROUND_HALF_EVEN)
-    except InvalidOperation:
-        return ""  # too large to be a share
-    return format(share.normalize() + 0, "f")
-
-
-def _decimal(text: str) -> Decimal | None:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return None

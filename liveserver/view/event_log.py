@@ -13,7 +13,7 @@ from typing import Any, cast
 from liveserver.protocol.cursors import SnapshotReason, StreamCursor, StreamCursors
 from liveserver.protocol.server_messages import CandleData, Data, Message, MessageType
 from liveserver.protocol.symbol_names import Channel, Market
-from liveserver.view import rendering
+from liveserver.view import notice_rendering, rendering
 from liveserver.view.own_trades import OwnTrade
 from liveserver.view.rendering import LazyMessage, MarketLabel
 from schemas.codec import Event, decode
@@ -44,7 +44,6 @@ DurableEvent = (
     | Fill
     | RiskChanged
     | AlertRaised
-    | Reconciled
     | PositionCorrected
     | QuotingChanged
     | Reconciled
@@ -57,12 +56,12 @@ _RENDERING: dict[type, tuple[MessageType, Callable[[MarketLabel, Any], Data]]] =
     OrderReport: (MessageType.ORDERS, rendering.report),
     Trade: (MessageType.TRADE_EVENT, lambda label, event: rendering.trade(label, OwnTrade(event))),
     Fill: (MessageType.FILL, lambda label, event: rendering.trade(label, OwnTrade(event, event))),
-    RiskChanged: (MessageType.RISK_ALERT, rendering.alert),
-    AlertRaised: (MessageType.RISK_ALERT, rendering.alert),
-    QuotingChanged: (MessageType.QUOTING, rendering.quoting),
-    Reconciled: (MessageType.RECONCILIATION, rendering.reconciliation),
-    PositionCorrected: (MessageType.POSITION_CORRECTED, rendering.correction),
-    CommandResult: (MessageType.CONTROL, rendering.control),
+    RiskChanged: (MessageType.RISK_ALERT, notice_rendering.alert),
+    AlertRaised: (MessageType.RISK_ALERT, notice_rendering.alert),
+    QuotingChanged: (MessageType.QUOTING, notice_rendering.quoting),
+    Reconciled: (MessageType.RECONCILIATION, notice_rendering.reconciliation),
+    PositionCorrected: (MessageType.POSITION_CORRECTED, notice_rendering.correction),
+    CommandResult: (MessageType.CONTROL, notice_rendering.control),
     GridView: (MessageType.GRID_STATE, rendering.grid),
 }
 

@@ -1,22 +1,16 @@
 """The view of one market: the folds of its events, and the messages rendered from them."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import assert_never
 
 import msgspec
 
 from liveserver.protocol.server_messages import (
     CandleData,
-    ControlData,
-    CorrectionData,
     Data,
     Message,
     MessageType,
     OrderData,
     QuotingData,
-    ReconciliationData,
-    RiskAlertData,
     StatusData,
     SymbolData,
     TradeData,
@@ -24,30 +18,16 @@ from liveserver.protocol.server_messages import (
 from liveserver.protocol.symbol_names import Market
 from liveserver.view import rendering
 from liveserver.view.candles import CandleSeries
+from liveserver.view.notices import NoticeEvent, Notices
 from liveserver.view.open_orders import OpenOrderFold, Order
-from liveserver.view.own_trades import DedupWindow, Key, OwnTradeFold
+from liveserver.view.own_trades import OwnTradeFold
 from liveserver.view.rendering import LazyMessage, MarketLabel, decimal_text, decimal_text_or_none
-from schemas.engine.control import CommandResult
-from schemas.engine.events import (
-    AlertRaised,
-    Fill,
-    PositionCorrected,
-    QuotingChanged,
-    Reconciled,
-    RiskChanged,
-)
+from schemas.engine.events import Fill
 from schemas.grid.view import GridView
 from schemas.units import SECOND_NS, DurationNs, Price
 from schemas.venue.account import Balance, OpenOrders, Position
 from schemas.venue.market import Candle, FeedChanged, Ticker
 from schemas.venue.orders import OrderReport, Trade
-
-MAX_NOTICES = 50
-"""Notices kept of each kind: alerts, reconciliations, corrections, command results."""
-MAX_QUOTING_CHANGES = 500
-"""Changes of the reason for not quoting that are kept; the newest `MAX_NOTICES` are part of a snapshot."""
-MAX_INCIDENTS = 500
-"""Incidents remembered, so that one that several parts raise is shown once."""
 
 DEFAULT_INTERVAL = "1m"
 INTERVAL_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2592000}
@@ -62,16 +42,9 @@ MarketEvent = (
     | Position
     | GridView
     | Fill
-    | RiskChanged
-    | AlertRaised
-    | QuotingChanged
-    | Reconciled
-    | PositionCorrected
-    | CommandResult
+    | NoticeEvent
 )
 """The events folded into a market's view."""
-
-Notice = RiskAlertData | QuotingData | ReconciliationData | CorrectionData | ControlData
 
 
 class MarketUpdate(msgspec.Struct, frozen=True):
@@ -94,13 +67,7 @@ class MarketView:
         self._trades = OwnTradeFold()
         self._position: Position | None = None
         self._grid: GridView | None = None
-        self._risks: dict[str, RiskChanged] = {}
-        self._alerts: DedupWindow[RiskChanged | AlertRaised] = DedupWindow(MAX_NOTICES)
-        self._quoting: DedupWindow[QuotingChanged] = DedupWindow(MAX_QUOTING_CHANGES)
-        self._reconciled: DedupWindow[Reconciled] = DedupWindow(MAX_NOTICES)
-        self._corrections: DedupWindow[PositionCorrected] = DedupWindow(MAX_NOTICES)
-        self._results: DedupWindow[CommandResult] = DedupWindow(MAX_NOTICES)
-        self._incidents: deque[str] = deque(maxlen=MAX_INCIDENTS)
+        self._notices = Notices()
         self.problem = ""
         """Why the grid cannot be shown: it needs a newer live server."""
 
@@ -135,17 +102,8 @@ class MarketView:
                 self._grid = event
                 grid = self._update(MessageType.GRID_STATE, rendering.grid, event)
                 return [*self.set_problem(""), *grid] if self.problem else grid
-            case (
-                RiskChanged()
-                | QuotingChanged()
-                | AlertRaised()
-                | Reconciled()
-                | PositionCorrected()
-                | CommandResult()
-            ):
-                return self._apply_notice(event)
             case _:
-                assert_never(event)
+                return [MarketUpdate(message) for message in self._notices.apply(self.label, event)]
 
     def set_problem(self, problem: str) -> list[MarketUpdate]:
         """Set or clear (empty) the reason why the grid cannot be shown; return the messages that follow."""
@@ -168,10 +126,10 @@ class MarketView:
         messages += self.account(balances)
         if self._grid:
             messages.append(Message(MessageType.GRID_STATE, rendering.grid(self.label, self._grid)))
-        messages.append(self._risk_status())
+        messages.append(self._notices.risk_status(self.label))
         messages.append(self._status(interval))
         messages.append(Message(MessageType.TRADE_HISTORY, self.trades()))
-        messages += self._notices()
+        messages += self._notices.messages(self.label)
         if self._ticker:
             messages.append(Message(MessageType.TICKER, rendering.ticker(self.label, self._ticker)))
         return messages
@@ -181,7 +139,7 @@ class MarketView:
         messages = [Message(MessageType.ORDERS, self.orders())]
         if self._position:
             messages.append(Message(MessageType.POSITION, rendering.position(self.label, self._position)))
-        messages += [*self.account(balances), self._risk_status(), self._status(interval)]
+        messages += [*self.account(balances), self._notices.risk_status(self.label), self._status(interval)]
         last = self.candles(interval)[-1:]
         messages += [Message(MessageType.KLINE, row) for row in last if row.forming]
         if self._ticker:
@@ -203,7 +161,7 @@ class MarketView:
 
     def quoting_changes(self) -> list[QuotingData]:
         """Return the recent changes of the reason for not quoting, oldest first."""
-        return [rendering.quoting(self.label, event) for event in self._quoting.values()]
+        return self._notices.quoting_changes(self.label)
 
     def summary(self) -> SymbolData:
         """Return the market's entry in the list of symbols."""
@@ -261,24 +219,6 @@ class MarketView:
             case Fill():
                 return self._apply_fill(event)
 
-    def _apply_notice(
-        self,
-        event: RiskChanged | QuotingChanged | AlertRaised | Reconciled | PositionCorrected | CommandResult,
-    ) -> list[MarketUpdate]:
-        match event:
-            case RiskChanged():
-                return self._apply_risk(event)
-            case AlertRaised():
-                return self._apply_incident(event)
-            case QuotingChanged():
-                return self._apply_quoting(event)
-            case Reconciled():
-                return self._apply_reconciliation(event)
-            case PositionCorrected():
-                return self._apply_correction(event)
-            case CommandResult():
-                return self._apply_result(event)
-
     def _apply_candle(self, event: Candle) -> list[MarketUpdate]:
         is_new = event.interval not in self._series
         series = self._series.setdefault(event.interval, CandleSeries())
@@ -303,54 +243,6 @@ class MarketView:
         kind = MessageType.FILL if was_published else MessageType.TRADE_EVENT
         return self._update(kind, rendering.trade, own)
 
-    def _apply_risk(self, event: RiskChanged) -> list[MarketUpdate]:
-        updates = self._apply_alert(event, f"{event.step} {event.reason} {event.active}")
-        known = self._risks.get(event.reason)
-        if known is None or known.time <= event.time:
-            self._risks[event.reason] = event
-        return [*updates, MarketUpdate(self._risk_status())] if updates else []
-
-    def _apply_incident(self, event: AlertRaised) -> list[MarketUpdate]:
-        if not event.incident:  # of version 1
-            return self._apply_alert(event, f"{event.step} {event.code}")
-        if event.message_id in self._incidents:
-            return []
-        self._incidents.append(event.message_id)
-        return self._apply_alert(event, event.message_id)
-
-    def _apply_alert(self, event: RiskChanged | AlertRaised, name: str) -> list[MarketUpdate]:
-        key = (event.time, name)
-        if not self._alerts.add(key, event):
-            return []
-        return self._update(MessageType.RISK_ALERT, rendering.alert, event)
-
-    def _apply_quoting(self, event: QuotingChanged) -> list[MarketUpdate]:
-        if not self._quoting.add((event.time, f"{event.step:020}"), event):
-            return []
-        return self._update(MessageType.QUOTING, rendering.quoting, event)
-
-    def _apply_reconciliation(self, event: Reconciled) -> list[MarketUpdate]:
-        key = (event.time, f"{event.step} {event.finding} {event.client_order_id}")
-        if not self._reconciled.add(key, event):
-            return []
-        return self._update(MessageType.RECONCILIATION, rendering.reconciliation, event)
-
-    def _apply_correction(self, event: PositionCorrected) -> list[MarketUpdate]:
-        key = (event.time, f"{event.step} {event.position}")
-        if not self._corrections.add(key, event):
-            return []
-        return self._update(MessageType.POSITION_CORRECTED, rendering.correction, event)
-
-    def _apply_result(self, event: CommandResult) -> list[MarketUpdate]:
-        key = (event.time, event.command_id)
-        if not self._results.add(key, event):
-            return []
-        return self._update(MessageType.CONTROL, rendering.control, event)
-
-    def _risk_status(self) -> Message:
-        active = sorted((risk for risk in self._risks.values() if risk.active), key=lambda risk: risk.reason)
-        return Message(MessageType.RISK_STATUS, rendering.risk_status(self.label, active))
-
     def _status(self, interval: str) -> Message:
         data = StatusData(
             **self.label._asdict(),
@@ -361,26 +253,6 @@ class MarketView:
             problem=self.problem,
         )
         return Message(MessageType.STATUS, data)
-
-    def _notices(self) -> list[Message]:
-        label = self.label
-        notices: list[tuple[Key, MessageType, Notice]] = [
-            *((k, MessageType.RISK_ALERT, rendering.alert(label, e)) for k, e in self._alerts.items()),
-            *(
-                (k, MessageType.QUOTING, rendering.quoting(label, e))
-                for k, e in self._quoting.items()[-MAX_NOTICES:]
-            ),
-            *(
-                (k, MessageType.RECONCILIATION, rendering.reconciliation(label, e))
-                for k, e in self._reconciled.items()
-            ),
-            *(
-                (k, MessageType.POSITION_CORRECTED, rendering.correction(label, e))
-                for k, e in self._corrections.items()
-            ),
-            *((k, MessageType.CONTROL, rendering.control(label, e)) for k, e in self._results.items()),
-        ]
-        return [Message(kind, data) for _, kind, data in sorted(notices, key=lambda notice: notice[:2])]
 
     def _total_profit(self) -> str | None:
         """Return the total profit at the newest price, rather than at the price of the last step."""

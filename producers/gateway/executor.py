@@ -34,14 +34,7 @@ from producers.ports import (
 )
 from schemas import subjects
 from schemas.units import SECOND_NS, ZERO, ClientOrderId, DurationNs, Price, Symbol, TimeNs
-from schemas.venue.orders import (
-    CancelOrder,
-    Decision,
-    OrderReport,
-    PlaceOrder,
-    QueryOrder,
-    RejectReason,
-)
+from schemas.venue.orders import CancelOrder, Decision, OrderReport, PlaceOrder, QueryOrder, RejectReason
 from schemas.venue.requests import RequestAction
 
 CANCEL_RETRY_S = 0.2

@@ -6,15 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
 
-from bus import (
-    BusError,
-    Fenced,
-    Lease,
-    LeaseProvider,
-    Service,
-    follow_venue_symbols,
-    forever,
-)
+from bus import BusError, Fenced, Lease, LeaseProvider, Service, follow_venue_symbols, forever
 from bus.alerts import store_alert, too_new_alert
 from bus.coordination.keyed_runner import KeyedRunner, root_cause
 from bus.metrics import Counter

@@ -13,7 +13,7 @@ from schemas.engine.events import (
 )
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.settings import GridSettings
-from schemas.grid.state import GridState
+from schemas.grid.state import EarlierGenerations, GridState
 from schemas.units import Price, SignedQuantity, Symbol, TimeNs, VenueId
 from schemas.venue.account import Balance, OpenOrders, Position
 from schemas.venue.instruments import Instrument
@@ -31,6 +31,8 @@ class SymbolAdded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     settings: GridSettings
     instrument: Instrument
     time: TimeNs
+    earlier: EarlierGenerations | None = None
+    """The result of the symbol's earlier generations."""
 
 
 class TimePassed(msgspec.Struct, frozen=True, kw_only=True, tag=True):

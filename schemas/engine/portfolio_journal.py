@@ -1,4 +1,4 @@
-"""Portfolio steps: the journal records of a venue's portfolio, atomic like the steps of a symbol."""
+"""Portfolio steps: the journal records of the portfolio of all venues, atomic like the steps of a symbol."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from schemas.engine.journal import Notice, StreamOffset, SymbolEntry
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioSettings
 from schemas.grid.state import BreakerState, Peak
 from schemas.grid.view import NotQuoting
-from schemas.units import Money, Price, SignedQuantity, Symbol, TimeNs, VenueId
+from schemas.units import ZERO, Money, Price, SignedQuantity, Symbol, TimeNs, VenueId
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import ClockRead
 
@@ -23,14 +23,28 @@ class SymbolSeen(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     total_profit: Money
     not_quoting: NotQuoting | None
     time: TimeNs
+    venue: VenueId = VenueId("")
+    """Empty in version 0.1: that of the portfolio."""
+    earlier_profit: Money = ZERO
+    """Total profit of the symbol's earlier generations."""
+
+
+class Market(msgspec.Struct, frozen=True, kw_only=True):
+    """A traded symbol of a venue."""
+
+    venue: VenueId
+    symbol: Symbol
 
 
 class CommandForAll(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A command to all symbols, with the wall-clock time it was read and the symbols traded at that time."""
+    """A command to all symbols, of one venue or all, with the wall-clock time it was read and the symbols concerned."""
 
     command: Command
     received_time: TimeNs
-    symbols: tuple[Symbol, ...]
+    symbols: tuple[Symbol, ...] = ()
+    """Version 0.1 only: the symbols of the command's venue."""
+    markets: tuple[Market, ...] = ()
+    """The symbols traded at that time, of the command's venue or of all."""
 
 
 class AddRequested(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -44,7 +58,7 @@ class AddRequested(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """None when the venue does not list the symbol."""
     is_running: bool
     symbols: tuple[Symbol, ...]
-    """The traded symbols."""
+    """The traded symbols of the venue."""
     last_generation: int
     """The symbol's last generation; 0 for a new symbol."""
 
@@ -54,7 +68,7 @@ PortfolioInput = PortfolioEntry | SymbolSeen | Fill | OrderLatency | ClockRead |
 
 
 class GlobalBreaker(msgspec.Struct, kw_only=True):
-    """The circuit breaker over all symbols."""
+    """A circuit breaker over all symbols, or over those with one quote currency."""
 
     state: BreakerState = BreakerState.CLOSED
     reason: str = ""
@@ -65,26 +79,40 @@ class GlobalBreaker(msgspec.Struct, kw_only=True):
     """The peaks of the summed profit in the drawdown window, in descending order."""
 
 
-class PortfolioState(msgspec.Struct, kw_only=True):
-    """The complete durable state of a venue's portfolio."""
+class Bucket(msgspec.Struct, kw_only=True):
+    """The state of the symbols with one quote currency, on all venues."""
 
-    venue: VenueId
-    settings: PortfolioSettings
     is_exposed: bool = False
     """Whether the exposure reached its limit and has not fallen below `resume_below` since."""
     breaker: GlobalBreaker = msgspec.field(default_factory=GlobalBreaker)
+    """Trips on losing round trips and on a drawdown."""
+
+
+class PortfolioState(msgspec.Struct, kw_only=True):
+    """The complete durable state of the portfolio."""
+
+    venue: VenueId
+    """`_all`; in version 0.1 the venue of the portfolio."""
+    settings: PortfolioSettings
+    is_exposed: bool = False
+    """Version 0.1 only: see `Bucket`."""
+    breaker: GlobalBreaker = msgspec.field(default_factory=GlobalBreaker)
+    """The global circuit breaker: trips on the health of symbols and venues, and by hand."""
     counted: list[str] = []
-    """The newest counted round trips, to ignore repeated ones."""
-    generations: dict[Symbol, int] = {}
-    """The last generation assigned to each symbol added by this portfolio."""
+    """The newest counted round trips, to ignore repeated ones: `sim BTC/USDT:USDT 17`; in version 0.1 without a venue."""
+    generations: dict[str, int] = {}
+    """The last generation assigned to each symbol added here, by `sim BTC/USDT:USDT`; in version 0.1 by symbol."""
     time: TimeNs = 0
     """The newest market time known; never decreases."""
+    buckets: dict[str, Bucket] = {}
+    """By quote currency; one that is missing is in its initial state."""
 
 
 class PortfolioStep(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One change of a portfolio's state: `journal.V._all.step`."""
+    """One change of the portfolio's state: `journal._all._all.step`; in version 0.1 `journal.V._all.step`."""
 
     venue: VenueId
+    """`_all`; in version 0.1 the venue."""
     step: int
     epoch: int
     """Incremented by each engine that takes over. Its claim repeats the last step's number and state, without causes."""

@@ -66,10 +66,10 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
         "A round trip without a loss closes it; close it now with: control reset.",
     ),
     NotQuoting.GLOBAL_BREAKER: Explanation(
-        "The circuit breaker over all symbols is open.", "Close it with: control reset VENUE _all."
+        "The circuit breaker over all symbols is open.", "Close it with: control reset _all _all."
     ),
     NotQuoting.EXPOSURE_LIMIT: Explanation(
-        "The total exposure of all symbols is at its limit.",
+        "The total exposure of all symbols of the quote currency is at its limit.",
         "Quoting resumes when positions are closed or the limit is raised.",
     ),
     NotQuoting.MARKET_RISK: Explanation(

@@ -125,6 +125,17 @@ class Accounts(msgspec.Struct, kw_only=True):
     """Fees in assets without a price here, by asset: not included in `fees`, so profit is before them."""
 
 
+class EarlierGenerations(msgspec.Struct, frozen=True, kw_only=True):
+    """What the earlier generations of a symbol left: each time it is added again, its accounts start at zero."""
+
+    profit: Money
+    """Total profit of all of them, each marked at its last price, or at the price at which its position was adopted."""
+    position: SignedQuantity
+    """The position of the last one that is not adopted yet."""
+    price: Price
+    """The price at which it is marked."""
+
+
 class MonitoredSymbol(msgspec.Struct, kw_only=True):
     """A symbol monitored by the market risk guard: its latest closed candles and their assessment."""
 
@@ -342,5 +353,7 @@ class GridState(msgspec.Struct, kw_only=True):
     """The newest restore of the bus that was taken into account, see `SymbolEntry`."""
     resync: Resync | None = None
     """The pending reading of orders and trades from the venue; None normally."""
+    earlier: EarlierGenerations | None = None
+    """The result of the earlier generations; None when the symbol was added once."""
     quoting: QuotingRecord | None = None
     """The reason for not quoting as last published; None before the first step of version 2."""

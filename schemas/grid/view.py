@@ -124,6 +124,8 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The detail given by the guard behind `not_quoting`."""
     stride: int = 1
     """Distance between the levels in use, in intervals."""
+    earlier_profit: Money = ZERO
+    """Total profit of the earlier generations of the symbol, which `total_profit` does not include."""
     fees_other: dict[str, Money] = {}
     """Fees in assets without a price here, by asset: profit and `fees` are before them."""
     venue_position: SignedQuantity | None = None

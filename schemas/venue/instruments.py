@@ -174,6 +174,11 @@ def maintenance_margin(brackets: tuple[LeverageBracket, ...], notional: Money) -
     return margin
 
 
+def quote_of(symbol: Symbol) -> str:
+    """Return the quote currency in the name of a symbol: `USDT` of `BTC/USDT:USDT`; empty when there is none."""
+    return symbol.partition("/")[2].partition(":")[0]
+
+
 def floor_to(value: Decimal, step: Decimal) -> Decimal:
     """Return the largest multiple of `step` not above `value`, with the number of decimals of `step`."""
     return ((value / step).to_integral_value(ROUND_FLOOR) * step).quantize(step)

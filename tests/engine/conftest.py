@@ -9,10 +9,12 @@ import pytest
 
 from bus import Bus, Conflict, FreeRunning, FromStart, get_logger, read
 from bus.metrics import CollectorRegistry
-from engine.actor.actor import Actor, ActorContext, ActorGates
+from engine.actor import shutdown
+from engine.actor.actor import Actor
 from engine.actor.candles import CandlesOf, LiveCandles
 from engine.actor.market import LiveMarket, SilenceTimer
 from engine.actor.shutdown import IsLast, never_last
+from engine.actor.start import ActorContext, ActorGates
 from engine.metrics import EngineMetrics
 from schemas import subjects
 from schemas.codec import UndecodableError, decode_as
@@ -64,6 +66,12 @@ def run_actor(bus: Bus) -> RunActor:
                 await task
 
     return run
+
+
+@pytest.fixture
+def short_shutdown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let engines end although orders are open that no gateway cancels."""
+    monkeypatch.setattr(shutdown, "SHUTDOWN_TIMEOUT_S", 0.05)
 
 
 async def store_genesis(bus: Bus, entry: SymbolEntry = ENTRY) -> None:

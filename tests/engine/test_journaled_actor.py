@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from bus import Bus, Fenced, Journal, get_logger
-from engine.actor.actor import INPUTS, OUTPUTS
+from engine.actor.start import INPUTS, OUTPUTS
 from engine.journaled_actor import ClaimedJournal, claim_journal, stored_steps
 from schemas import subjects
 from schemas.codec import decode_as, encode

@@ -1,108 +1,33 @@
 """Several engines on a real bus: leases, roster changes, quarantine of one symbol."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 import pytest
 
-from bus import (
-    Bus,
-    EmbeddedServer,
-    Journal,
-    LastPerSubject,
-    Registry,
-    Timing,
-    deregister,
-    leases,
-    open_service,
-    provision,
-    read,
-)
-from engine.actor import shutdown
-from engine.actor.candles import LiveCandles
-from engine.actor.market import LiveMarket
+from bus import Bus, EmbeddedServer, Journal, LastPerSubject, Registry, deregister, read
 from engine.orchestrator import Orchestrator
-from engine.quarantine import InputRef, announce, announce_end
 from schemas import subjects
 from schemas.codec import decode_as
 from schemas.engine.control import CommandName, CommandResult
 from schemas.engine.events import AlertRaised, Severity
-from schemas.engine.journal import Step, SymbolAdded, SymbolEntry
+from schemas.engine.journal import Step, SymbolAdded
 from schemas.formats import STATE_VERSION
 from schemas.grid.view import GridView, NotQuoting
 from schemas.subjects import Stream
 from schemas.units import Symbol
-from schemas.venue.orders import OrderIntent, OrderReport, OrderStatus, PlaceOrder
-from tests.builders import BTC, COMMAND, INSTRUMENT, SIM, TICKER
-from tests.engine import conftest
+from schemas.venue.orders import OrderReport, OrderStatus, PlaceOrder
+from tests.builders import BTC, COMMAND, SIM, TICKER
 from tests.engine.actor.test_actor import first_on, has_orders, places, trade_of
-from tests.engine.conftest import (
-    STEPS,
-    store_genesis,
-    until_step,
-)
-from tests.schemas.examples import (
-    EXAMPLES,
-)
+from tests.engine.conftest import STEPS, until_step
+from tests.engine.engines import ENTRY, KEY, engine, register, standings, tick
+from tests.schemas.examples import EXAMPLES
 
-ENTRY = msgspec.structs.replace(
-    conftest.ENTRY, settings=msgspec.structs.replace(conftest.ENTRY.settings, cancel_on_exit=False)
-)
-"""No gateway runs in these tests that would cancel orders on shutdown."""
-
-QUICK = Timing(renew_s=0.05, expire_s=0.3)
+pytestmark = pytest.mark.usefixtures("short_shutdown")
 ETH = Symbol("ETH/USDT:USDT")
-KEY = subjects.registry_key(SIM, BTC)
 EXAMPLE_STEP = next(each for each in EXAMPLES if isinstance(each, Step))
-
-
-@pytest.fixture(autouse=True)
-def _short_shutdown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutdown, "SHUTDOWN_TIMEOUT_S", 0.05)
-
-
-async def register(bus: Bus, entry: SymbolEntry) -> None:
-    instrument = msgspec.structs.replace(INSTRUMENT, symbol=entry.symbol)
-    key = subjects.registry_key(entry.venue, entry.symbol)
-    await Registry(bus, "instruments").create(key, instrument)
-    await Registry(bus, "symbols").create(key, entry)
-    await store_genesis(bus, entry)
-
-
-@asynccontextmanager
-async def engine(server: EmbeddedServer, name: str) -> AsyncIterator[Orchestrator]:
-    async with AsyncExitStack() as stack:
-        service = await stack.enter_async_context(open_service("engine", bus_url=server.url, http_port=None))
-        lease_provider = await stack.enter_async_context(leases(service.bus, "engine", name, timing=QUICK))
-        orchestrator = Orchestrator(
-            service, lease_provider, lock_step=False, make_market=LiveMarket, candles=LiveCandles
-        )
-        running = asyncio.create_task(orchestrator.run())
-        try:
-            yield orchestrator
-        finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
-
-
-def standings(orchestrator: Orchestrator) -> dict[str, Any]:
-    symbols = orchestrator.status()["symbols"]
-    assert isinstance(symbols, dict)
-    return {key: symbol["standing"] for key, symbol in symbols.items()}
-
-
-async def tick(bus: Bus, symbol: Symbol = BTC, *, later: int = 0) -> None:
-    # Away from the last price, so that the grid moves.
-    price = TICKER.last + 60 * later
-    ticker = msgspec.structs.replace(
-        TICKER, symbol=symbol, bid=price - 1, ask=price, last=price, time=TICKER.time + later
-    )
-    await bus.store(subjects.ticker(SIM, symbol), ticker)
 
 
 async def until_last(bus: Bus, stream: str, subject: str, wanted: Callable[[bytes], bool]) -> bytes:
@@ -228,41 +153,6 @@ async def test_a_reset_skips_the_poison_input(server: EmbeddedServer, bus: Bus) 
     assert after.fills == ()
 
 
-@pytest.mark.parametrize("endpoint", ["PURGE", "DELETE"])
-async def test_a_lost_journal_is_continued_by_the_engine_that_wrote_it(
-    server: EmbeddedServer, bus: Bus, endpoint: str
-) -> None:
-    await register(bus, ENTRY)
-    async with engine(server, "one"), asyncio.timeout(20):
-        await tick(bus)
-        before = await until_step(bus, has_orders)
-        await bus.api(f"STREAM.{endpoint}.{Stream.JOURNAL}", None, dict)
-        await tick(bus, later=1)  # its step cannot be committed
-        await provision(bus)
-        lost = await until_step(bus, lambda step: step.state.resync is not None)
-    assert lost.state.accounts == before.state.accounts
-    assert (lost.step, lost.epoch) == (before.step + 1, before.epoch + 1)
-    assert lost.state.resync is not None
-    assert lost.state.resync.raises_generation
-
-
-async def test_a_journal_that_no_engine_remembers_quarantines_the_symbol_until_a_reset(
-    server: EmbeddedServer, bus: Bus
-) -> None:
-    await register(bus, ENTRY)
-    acted_on = OrderIntent(venue=SIM, symbol=BTC, epoch=1, step=7, step_sequence=9, decisions=())
-    await bus.store(subjects.order_intent(SIM, BTC), acted_on)
-    async with engine(server, "one") as one, asyncio.timeout(20):
-        alert = decode_as((await first_on(bus, Stream.ENGINE, subjects.alert(SIM, BTC))).data, AlertRaised)
-        reset = msgspec.structs.replace(COMMAND, name=CommandName.RESET, expires_time=2**62)
-        await bus.store(subjects.command(SIM, BTC, CommandName.RESET), reset)
-        await tick(bus)
-        started = await until_step(bus, lambda step: step.state.resync is not None)
-        assert standings(one) == {KEY: "running here"}
-    assert "has no steps, but the gateway's intent" in alert.detail
-    assert started.state.accounts.position == 0
-
-
 async def test_a_symbol_removed_by_command_is_deregistered(server: EmbeddedServer, bus: Bus) -> None:
     await register(bus, ENTRY)
     async with engine(server, "one"):
@@ -341,22 +231,3 @@ async def test_an_order_event_of_an_unknown_type_stops_its_symbol(server: Embedd
         alert = decode_as((await first_on(bus, Stream.ALERTS, subjects.alert(SIM, BTC))).data, AlertRaised)
     assert alert.code == "quarantined"
     assert "of the unknown type OrderAmended: update this program" in alert.detail
-
-
-async def test_two_engines_raise_the_same_incident(server: EmbeddedServer, bus: Bus) -> None:
-    ref = InputRef("ORDERS", 7)
-    first = await announce(bus, ENTRY, ref, "one: failed")
-    second = await announce(bus, ENTRY, ref, "two: failed")
-
-    assert first.incident == second.incident == f"quarantined.{KEY}.0.ORDERS.7"
-    assert await bus.last_sequence(Stream.ALERTS) == 1
-
-
-async def test_a_reset_ends_the_incident(server: EmbeddedServer, bus: Bus) -> None:
-    alert = await announce(bus, ENTRY, InputRef("Ticker"), "failed")
-    await announce_end(bus, alert)
-
-    last = await bus.last(Stream.ALERTS, subjects.alert(SIM, BTC))
-    assert last is not None
-    ended = decode_as(last.data, AlertRaised)
-    assert (ended.incident, ended.ended, ended.severity) == (alert.incident, True, Severity.LOW)

@@ -14,7 +14,8 @@ from schemas.subjects import Stream
 from tests.builders import BTC, SIM
 from tests.engine.actor.test_actor import first_on, has_orders
 from tests.engine.conftest import until_step
-from tests.engine.test_orchestrator import ENTRY, KEY, engine, register, standings, tick, until_last
+from tests.engine.engines import ENTRY, KEY, engine, register, standings, tick
+from tests.engine.test_orchestrator import until_last
 
 SUBJECT = f"$KV.symbols.{KEY}"
 

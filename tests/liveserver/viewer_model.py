@@ -7,8 +7,7 @@ from typing import Any
 from liveserver.protocol.server_messages import Message, encode_message
 
 ENDED = {"FILLED", "CANCELED", "EXPIRED", "REJECTED"}
-NOTICES = {"risk_alert", "reconciliation", "position_corrected", "control"}
-NOTICES = {"risk_alert", "quoting", "reconciliation", "control"}
+NOTICES = {"risk_alert", "quoting", "reconciliation", "position_corrected", "control"}
 
 
 class ViewerModel:

@@ -16,6 +16,8 @@ MODULES = (
     "orders.accounting",
     "orders.price_lattice",
     "orders.slots",
+    "quoting.cancels",
+    "quoting.quotes",
     "quoting.quoting",
 )
 

@@ -34,7 +34,7 @@ def new_context(
 ) -> GatewayContext:
     return GatewayContext(
         rate_limiter or VenueRateLimiter(0, 1),
-        exposure or Exposure(),
+        exposure or Exposure(SIM),
         HeartbeatMonitor(silent_after_s, first_s=silent_after_s),
         OrderLatencies(SIM, Outbox(service.bus, service.log)),
     )

@@ -1,6 +1,7 @@
 """The catalog against the subjects, the codec, and the golden recording."""
 
 import inspect
+import itertools
 import json
 import lzma
 import typing
@@ -11,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas import catalog, subjects
+from schemas import catalog, earlier_subjects, subjects
 from schemas.catalog import CHANNELS, Delivery, channel_of
 from schemas.codec import Event
 from schemas.engine.journal import (
@@ -52,9 +53,12 @@ def recorded(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def built_subjects() -> dict[str, tuple[str, ...]]:
-    """Return what each subject builder of `schemas.subjects` returns, with wildcards filled in."""
-    built = {}
-    for name, function in inspect.getmembers(subjects, inspect.isfunction):
+    """Return what each subject builder of `schemas` returns, with wildcards filled in."""
+    built, builders = (
+        {},
+        (inspect.getmembers(each, inspect.isfunction) for each in (subjects, earlier_subjects)),
+    )
+    for name, function in itertools.chain.from_iterable(builders):
         parameters = list(inspect.signature(function).parameters)
         if parameters[:1] == ["venue"] and not name.startswith("_") and name != "registry_key":
             value = function(*(parameter.upper() for parameter in parameters))
@@ -101,7 +105,8 @@ def test_names_and_addresses_are_unique() -> None:
     [
         ("order_report", "order.{venue}.{symbol}.report"),
         ("live_candle", "market.{venue}.{symbol}.candle.{interval}"),
-        ("portfolio_step", "journal.{venue}._all.step"),
+        ("portfolio_step", "journal._all._all.step"),
+        ("venue_portfolio_step", "journal.{venue}._all.step"),
         ("balance", "account.{venue}.balance.{asset}"),
         ("command", "control.{venue}.{symbol}.{name}"),
         ("heartbeat", "heartbeat.{venue}.{symbol}"),
@@ -117,7 +122,8 @@ def test_addresses_name_their_parameters(name: str, address: str) -> None:
 @pytest.mark.parametrize(
     ("subject", "name"),
     [
-        ("journal.sim._all.step", "portfolio_step"),
+        ("journal._all._all.step", "portfolio_step"),
+        ("journal.sim._all.step", "venue_portfolio_step"),
         ("journal.sim.BTC-USDT.step", "step"),
         ("control.sim.BTC-USDT.result", "command_result"),
         ("control.sim.BTC-USDT.pause", "command"),

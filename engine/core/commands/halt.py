@@ -11,7 +11,9 @@ from engine.core.blocking import halted_by
 from engine.core.commands.answers import Answer
 from engine.core.decisions import figures
 from engine.core.orders.slots import is_working
-from engine.core.quoting.quoting import Cancel, Market, Plan, Quote
+from engine.core.quoting.cancels import Cancel
+from engine.core.quoting.quotes import Market, Quote
+from engine.core.quoting.quoting import Plan
 from engine.core.step import Draft
 from schemas.engine.control import CommandOutcome
 from schemas.engine.events import Severity

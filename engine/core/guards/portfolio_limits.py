@@ -1,12 +1,13 @@
-"""Limits set by the portfolio of all symbols: the global circuit breaker and the exposure limit.
+"""Limits set by the portfolio of all symbols: the circuit breaker over all symbols and the exposure limit.
 
-`PortfolioLimits` is a state update: only the newest counts, and only a change for this grid is a cause of a step.
+A symbol obeys the bucket of its quote currency. `PortfolioLimits` is a state update: only the newest counts, and only a
+change for this grid is a cause of a step.
 """
 
 from engine.core.decisions import figures
 from engine.core.step import Draft
 from schemas.engine.events import Severity
-from schemas.engine.portfolio import PortfolioLimits
+from schemas.engine.portfolio import BucketLimits, PortfolioLimits
 from schemas.grid.state import BreakerState, GridState
 from schemas.grid.view import NotQuoting
 
@@ -15,9 +16,10 @@ EXPOSURE_LIMIT = "exposure_limit"
 
 
 def on_limits(draft: Draft, limits: PortfolioLimits) -> None:
-    """Adopt the limits that apply to every symbol."""
-    _follow_breaker(draft, limits)
-    _follow_exposure(draft, limits)
+    """Adopt the limits that apply to the symbols with the same quote currency."""
+    bucket = limits.bucket(draft.state.instrument.quote)
+    _follow_breaker(draft, bucket)
+    _follow_exposure(draft, bucket)
 
 
 def blocked_by(state: GridState) -> NotQuoting | None:
@@ -27,7 +29,7 @@ def blocked_by(state: GridState) -> NotQuoting | None:
     return NotQuoting.EXPOSURE_LIMIT if state.is_exposure_limited else None
 
 
-def _follow_breaker(draft: Draft, limits: PortfolioLimits) -> None:
+def _follow_breaker(draft: Draft, limits: BucketLimits) -> None:
     state = draft.state
     if limits.breaker is state.global_breaker:
         return
@@ -41,7 +43,7 @@ def _follow_breaker(draft: Draft, limits: PortfolioLimits) -> None:
         draft.risk(Severity.LOW, GLOBAL_BREAKER, "closed", active=False)
 
 
-def _follow_exposure(draft: Draft, limits: PortfolioLimits) -> None:
+def _follow_exposure(draft: Draft, limits: BucketLimits) -> None:
     state = draft.state
     if state.is_exposure_limited is not limits.is_opening_allowed:
         return

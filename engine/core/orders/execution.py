@@ -27,13 +27,7 @@ from schemas.engine.events import Severity
 from schemas.grid.state import Slot, SlotOrder
 from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.order_ids import OrderIdParts
-from schemas.venue.orders import (
-    CancelRejected,
-    OrderReport,
-    OrderStatus,
-    RejectReason,
-    Trade,
-)
+from schemas.venue.orders import CancelRejected, OrderReport, OrderStatus, RejectReason, Trade
 
 
 def on_report(draft: Draft, report: OrderReport) -> None:

@@ -12,12 +12,7 @@ from decimal import Decimal
 
 from engine.core.decisions import figures
 from engine.core.guards.circuit_breaker import trip
-from engine.core.orders.corrections import (
-    correct,
-    correction_text,
-    forget_unbooked,
-    has_own_position,
-)
+from engine.core.orders.corrections import correct, correction_text, forget_unbooked, has_own_position
 from engine.core.orders.slots import has_all_trades
 from engine.core.step import Draft
 from schemas.engine.events import ReconciliationFinding, Severity

@@ -8,7 +8,9 @@ from engine.core.portfolio.step import PortfolioDraft
 from engine.core.settings_checks import check
 from schemas.engine.control import Command, CommandName, CommandOutcome
 from schemas.engine.journal import SymbolEntry
-from schemas.engine.portfolio_journal import AddRequested, CommandForAll
+from schemas.engine.portfolio_journal import AddRequested, CommandForAll, Market
+from schemas.grid.state import BreakerState
+from schemas.subjects import ALL_VENUES
 from schemas.venue.order_ids import symbol_code
 
 MAX_GENERATION = 36**2 - 1
@@ -34,26 +36,43 @@ def on_add(draft: PortfolioDraft, request: AddRequested) -> None:
     draft.answer(request.command, request.received_time, outcome, detail)
 
 
-def forwarded(command: Command, symbol: str) -> Command:
-    """Return the command forwarded to one symbol; its id is derived, such as `c1.BTC/USDT:USDT`."""
-    return msgspec.structs.replace(command, symbol=symbol, command_id=f"{command.command_id}.{symbol}")
+def forwarded(command: Command, market: Market) -> Command:
+    """Return the command forwarded to one symbol; its id is derived: `c1.BTC/USDT:USDT`, or `c1.sim.BTC/USDT:USDT`."""
+    venue = f".{market.venue}" if command.venue == ALL_VENUES else ""
+    return msgspec.structs.replace(
+        command,
+        venue=market.venue,
+        symbol=market.symbol,
+        command_id=f"{command.command_id}{venue}.{market.symbol}",
+    )
 
 
 def _apply(draft: PortfolioDraft, received: CommandForAll) -> Answer:
     command = received.command
-    match command.name:
-        case CommandName.TRIP:
-            is_tripped = global_breaker.trip(draft, origin_of(command))
-            return applied_if(is_tripped, "the global circuit breaker is open", "already open")
-        case CommandName.RESET:
-            is_closed = global_breaker.close(draft, origin_of(command))
-            return applied_if(is_closed, "the global circuit breaker is closed", "already closed")
-        case CommandName.ADD:
-            return CommandOutcome.REFUSED, "add needs the name of one symbol"
-        case _:
-            draft.commands += [forwarded(command, symbol) for symbol in received.symbols]
-            names = ", ".join(received.symbols)
-            return applied_if(bool(names), f"forwarded to {names}; each answers", "no symbol is traded here")
+    is_global = command.venue == ALL_VENUES
+    if command.name is CommandName.ADD:
+        return CommandOutcome.REFUSED, "add needs the name of one venue and of one symbol"
+    if is_global and command.name is CommandName.TRIP:
+        is_tripped = global_breaker.trip(draft, origin_of(command))
+        return applied_if(is_tripped, "the global circuit breaker is open", "already open")
+    if is_global and command.name is CommandName.RESET:
+        is_closed = global_breaker.close(draft, origin_of(command))
+        return applied_if(is_closed, "the circuit breakers over all symbols are closed", "already closed")
+    draft.commands += [forwarded(command, market) for market in received.markets]
+    names = ", ".join(_name(market, with_venue=is_global) for market in received.markets)
+    detail = f"forwarded to {names}; each answers"
+    if command.name is CommandName.RESET and _is_restricted(draft):
+        detail += "; the circuit breakers over all symbols are reset with: control reset _all _all"
+    return applied_if(bool(names), detail, "no symbol is traded here")
+
+
+def _name(market: Market, *, with_venue: bool) -> str:
+    return f"{market.venue} {market.symbol}" if with_venue else market.symbol
+
+
+def _is_restricted(draft: PortfolioDraft) -> bool:
+    breakers = [draft.state.breaker, *(each.breaker for each in draft.state.buckets.values())]
+    return any(each.state is not BreakerState.CLOSED for each in breakers)
 
 
 def _add(draft: PortfolioDraft, request: AddRequested) -> Answer:
@@ -62,10 +81,11 @@ def _add(draft: PortfolioDraft, request: AddRequested) -> Answer:
         return CommandOutcome.REFUSED, "; ".join(mistakes)
     command, state = request.command, draft.state
     assert command.settings is not None
-    generation = max(request.last_generation, state.generations.get(command.symbol, 0)) + 1
+    market = f"{command.venue} {command.symbol}"
+    generation = max(request.last_generation, state.generations.get(market, 0)) + 1
     if generation > MAX_GENERATION:
         return CommandOutcome.REFUSED, f"it was added {MAX_GENERATION} times: its order ids are used up"
-    state.generations[command.symbol] = generation
+    state.generations[market] = generation
     draft.entries.append(
         SymbolEntry(
             venue=command.venue,

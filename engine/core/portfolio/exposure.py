@@ -1,4 +1,4 @@
-"""Exposure limit: from `max_exposure` over all symbols on, nothing is opened until it is below `resume_below` of that."""
+"""Exposure limit of each quote currency: nothing is opened from `max_exposure` on, until below `resume_below` of that."""
 
 from collections.abc import Iterable
 
@@ -16,34 +16,40 @@ def notional(seen: SymbolSeen) -> Money:
 
 
 def exposure(seen: Iterable[SymbolSeen]) -> Money:
-    """Return the quote notional of all positions together."""
+    """Return the quote notional of all positions together. All have to be of one quote currency."""
     return sum((notional(each) for each in seen), ZERO)
 
 
 def evaluate(draft: PortfolioDraft) -> None:
-    """Activate or clear the exposure limit for the positions and prices of this step."""
-    state, settings = draft.state, draft.state.settings
-    total, limit = exposure(draft.seen.values()), settings.max_exposure
-    if state.is_exposed:
+    """Activate or clear the exposure limit of each currency for the positions and prices of this step."""
+    for currency in draft.currencies():
+        _evaluate(draft, currency)
+
+
+def _evaluate(draft: PortfolioDraft, currency: str) -> None:
+    settings, bucket = draft.state.settings.of(currency), draft.bucket(currency)
+    total, limit = exposure(draft.seen_in(currency)), settings.max_exposure
+    because = figures(exposure=total, limit=limit)
+    if bucket.is_exposed:
         # Hysteresis: a price that fluctuates around the limit changes nothing.
         if limit and total >= limit * settings.resume_below:
             return
-        state.is_exposed = False
+        bucket.is_exposed = False
         draft.risk(
             Severity.LOW,
             EXPOSURE_LIMIT,
-            f"{total:f} of {limit:f}: opening orders are allowed again",
-            figures(exposure=total, limit=limit),
+            f"{total:f} of {limit:f} {currency}: opening orders are allowed again",
+            because,
             active=False,
         )
         return
     if not limit or total < limit:
         return
-    state.is_exposed = True
+    bucket.is_exposed = True
     draft.risk(
         Severity.HIGH,
         EXPOSURE_LIMIT,
-        f"{total:f} of {limit:f}: nothing is opened",
-        figures(exposure=total, limit=limit),
+        f"{total:f} of {limit:f} {currency}: nothing is opened",
+        because,
         active=True,
     )

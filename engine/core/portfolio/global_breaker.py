@@ -1,19 +1,22 @@
-"""The global circuit breaker over all symbols: closed, open, or half-open (one trial level a side per symbol).
+"""Circuit breakers over many symbols: a global one, and one for each quote currency. A symbol obeys the worse of its two.
 
-It opens on consecutive losing round trips across symbols; on a drawdown of the summed profit from its peak; when many
-symbols have lost their feed, or have their own breaker open (a position divergence opens one); when the venue takes too
-long to accept orders; and by an operator. After its cool-down it is half-open: a round trip without a loss closes it, and
-a losing one opens it again.
+States: closed, open, or half-open (one trial level a side per symbol). That of a currency opens on consecutive losing
+round trips across its symbols, and on a drawdown of their summed profit from its peak. The global one opens when many
+symbols have lost their feed, or have their own breaker open (a position divergence opens one); when a venue takes too long
+to accept orders; and by an operator: these do not depend on a currency. After its cool-down a breaker is half-open: a
+round trip without a loss closes it, and a losing one opens it again.
 """
 
 from engine.core.decisions import figures, seconds
 from engine.core.guards.portfolio_limits import GLOBAL_BREAKER
 from engine.core.portfolio.step import PortfolioDraft
 from schemas.engine.events import Fill, Severity
-from schemas.engine.portfolio import OrderLatency, PortfolioSettings
+from schemas.engine.portfolio import CurrencyLimits, OrderLatency
+from schemas.engine.portfolio_journal import Bucket, GlobalBreaker
 from schemas.grid.state import BreakerState, Peak
 from schemas.grid.view import NotQuoting
-from schemas.units import MILLISECOND_NS, ZERO, Figures, Money
+from schemas.units import MILLISECOND_NS, ZERO, DurationNs, Figures, Money
+from schemas.venue.instruments import quote_of
 
 MAX_PEAKS = 24
 """Number of equal parts of the drawdown window; of each the highest moment is kept."""
@@ -26,63 +29,70 @@ MIN_ORDERS = 20
 
 def on_fill(draft: PortfolioDraft, fill: Fill) -> None:
     """Count the round trip that a fill ended, once."""
-    round_trip_key = f"{fill.symbol} {fill.trade_id}"
-    breaker = draft.state.breaker
+    round_trip_key = f"{fill.venue} {fill.symbol} {fill.trade_id}"
     if fill.round_trip is None or round_trip_key in draft.state.counted:
         return
     draft.touch()
     draft.state.counted.append(round_trip_key)
     del draft.state.counted[:-MAX_COUNTED_FILLS]
-    is_loss = fill.round_trip < 0
+    currency = quote_of(fill.symbol)
+    breaker, is_loss = draft.bucket(currency).breaker, fill.round_trip < 0
     breaker.losses = breaker.losses + 1 if is_loss else 0
-    limit = draft.state.settings.max_losing_round_trips
-    if breaker.state is BreakerState.HALF_OPEN:
+    limit = draft.state.settings.of(currency).max_losing_round_trips
+    half_open = [each for each in (draft.state.breaker, breaker) if each.state is BreakerState.HALF_OPEN]
+    for each in half_open:
         if is_loss:
-            text = f"a round trip of {fill.symbol} lost {-fill.round_trip:f} while half-open"
-            trip(draft, text, figures(loss=-fill.round_trip))
+            text = f"a round trip of {fill.symbol} lost {-fill.round_trip:f} {currency} while half-open"
+            _open(draft, each, text, figures(loss=-fill.round_trip))
         else:
-            close(draft, f"a clean round trip of {fill.symbol}", figures(profit=fill.round_trip))
-    elif 0 < limit <= breaker.losses:
-        text = f"{breaker.losses} losing round trips in a row, the last one of {fill.symbol}"
-        trip(draft, text, figures(losing_round_trips=breaker.losses, limit=limit))
+            text = f"a clean round trip of {fill.symbol}"
+            _close(draft, each, text, figures(profit=fill.round_trip))
+    if breaker not in half_open and 0 < limit <= breaker.losses:
+        text = f"{breaker.losses} losing round trips in a row in {currency}, the last one of {fill.symbol}"
+        _open(draft, breaker, text, figures(losing_round_trips=breaker.losses, limit=limit))
 
 
 def on_latency(draft: PortfolioDraft, latency: OrderLatency) -> None:
-    """Trip the breaker when the venue takes too long to accept orders."""
+    """Trip the global breaker when a venue takes too long to accept orders."""
     limit = draft.state.settings.max_order_latency
     if not limit or latency.count < MIN_ORDERS or latency.p99 < limit:
         return
     p99, most = latency.p99 // MILLISECOND_NS, limit // MILLISECOND_NS
-    text = f"order latency {p99} ms (p99 of {latency.count} orders), the limit is {most} ms"
+    text = f"order latency of {latency.venue} {p99} ms (p99 of {latency.count} orders), limit {most} ms"
     trip(draft, text, figures(p99_ms=p99, limit_ms=most, orders=latency.count))
 
 
 def evaluate(draft: PortfolioDraft) -> None:
-    """Apply the cool-down, and trip the breaker on unhealthy symbols or on a drawdown."""
-    state = draft.state
-    breaker = state.breaker
-    if (
-        breaker.state is BreakerState.OPEN
-        and breaker.opened_time + state.settings.breaker_cool_down <= draft.time
-    ):
-        breaker.state = BreakerState.HALF_OPEN
-        draft.risk(
-            Severity.MEDIUM,
-            GLOBAL_BREAKER,
-            "half-open: one trial level a side per symbol",
-            figures(cool_down_s=seconds(state.settings.breaker_cool_down)),
-            active=True,
-        )
-    _evaluate_symbols(draft, NotQuoting.FEED_LOST, state.settings.max_stale_symbols, "without a feed")
-    _evaluate_symbols(
-        draft, NotQuoting.BREAKER_OPEN, state.settings.max_tripped_symbols, "with an open breaker"
-    )
-    _evaluate_drawdown(draft)
+    """Apply the cool-downs, and trip the breakers on unhealthy symbols or on a drawdown."""
+    settings = draft.state.settings
+    _cool_down(draft, draft.state.breaker, settings.breaker_cool_down)
+    _evaluate_symbols(draft, NotQuoting.FEED_LOST, settings.max_stale_symbols, "without a feed")
+    _evaluate_symbols(draft, NotQuoting.BREAKER_OPEN, settings.max_tripped_symbols, "with an open breaker")
+    for currency in draft.currencies():
+        limits, bucket = settings.of(currency), draft.bucket(currency)
+        _cool_down(draft, bucket.breaker, limits.breaker_cool_down)
+        _evaluate_drawdown(draft, currency, limits, bucket)
 
 
 def trip(draft: PortfolioDraft, details: str, because: Figures | None = None) -> bool:
-    """Open the breaker; return whether it was not open before."""
-    breaker = draft.state.breaker
+    """Open the global breaker; return whether it was not open before."""
+    return _open(draft, draft.state.breaker, details, because)
+
+
+def close(draft: PortfolioDraft, details: str) -> bool:
+    """Close the global breaker and those of all currencies; return whether one was not closed before."""
+    breakers = [draft.state.breaker, *(draft.bucket(each).breaker for each in draft.currencies())]
+    closed = [_close(draft, each, details, None) for each in breakers]
+    return any(closed)
+
+
+def worse(one: GlobalBreaker, other: GlobalBreaker) -> GlobalBreaker:
+    """Return the breaker that restricts more, the first if both do alike."""
+    rank = (BreakerState.CLOSED, BreakerState.HALF_OPEN, BreakerState.OPEN)
+    return max(one, other, key=lambda each: rank.index(each.state))
+
+
+def _open(draft: PortfolioDraft, breaker: GlobalBreaker, details: str, because: Figures | None) -> bool:
     if breaker.state is BreakerState.OPEN:
         return False
     breaker.state, breaker.opened_time, breaker.reason = BreakerState.OPEN, draft.time, details
@@ -91,9 +101,7 @@ def trip(draft: PortfolioDraft, details: str, because: Figures | None = None) ->
     return True
 
 
-def close(draft: PortfolioDraft, details: str, because: Figures | None = None) -> bool:
-    """Close the breaker; return whether it was not closed before."""
-    breaker = draft.state.breaker
+def _close(draft: PortfolioDraft, breaker: GlobalBreaker, details: str, because: Figures | None) -> bool:
     if breaker.state is BreakerState.CLOSED:
         return False
     breaker.state, breaker.opened_time, breaker.reason = BreakerState.CLOSED, 0, ""
@@ -102,47 +110,57 @@ def close(draft: PortfolioDraft, details: str, because: Figures | None = None) -
     return True
 
 
+def _cool_down(draft: PortfolioDraft, breaker: GlobalBreaker, cool_down: DurationNs) -> None:
+    if breaker.state is BreakerState.OPEN and breaker.opened_time + cool_down <= draft.time:
+        breaker.state = BreakerState.HALF_OPEN
+        details = f"half-open, one trial level a side per symbol, after: {breaker.reason}"
+        because = figures(cool_down_s=seconds(cool_down))
+        draft.risk(Severity.MEDIUM, GLOBAL_BREAKER, details, because, active=True)
+
+
 def _evaluate_symbols(draft: PortfolioDraft, reason: NotQuoting, limit: int, text: str) -> None:
-    found = sorted(symbol for symbol, each in draft.seen.items() if each.not_quoting is reason)
+    found = [each for each in draft.seen.values() if each.not_quoting is reason]
     if 0 < limit <= len(found):
-        trip(
-            draft,
-            f"{len(found)} symbols {text}: {', '.join(found)}",
-            figures(symbols=len(found), limit=limit),
-        )
+        names = ", ".join(sorted(f"{each.venue} {each.symbol}" for each in found))
+        trip(draft, f"{len(found)} symbols {text}: {names}", figures(symbols=len(found), limit=limit))
 
 
-def _evaluate_drawdown(draft: PortfolioDraft) -> None:
-    limit = _drawdown_limit(draft.state.settings)
-    if not limit or not draft.seen:
+def _evaluate_drawdown(draft: PortfolioDraft, currency: str, limits: CurrencyLimits, bucket: Bucket) -> None:
+    limit, seen = _drawdown_limit(limits), draft.seen_in(currency)
+    if not limit or not seen:
         return
-    now = sum((each.total_profit for each in draft.seen.values()), ZERO)
-    oldest = draft.time - draft.state.settings.drawdown_window
-    peaks = [peak for peak in draft.state.breaker.peaks if peak.time > oldest]
+    now = sum((each.total_profit + each.earlier_profit for each in seen), ZERO)
+    oldest = draft.time - limits.drawdown_window
+    peaks = [peak for peak in bucket.breaker.peaks if peak.time > oldest]
     drawdown = max((peak.profit for peak in peaks), default=now) - now
     if drawdown >= limit:
-        trip(
+        _open(
             draft,
-            f"drawdown of {drawdown:f} from the peak, the limit is {limit:f}",
+            bucket.breaker,
+            f"drawdown of {drawdown:f} {currency} from the peak, the limit is {limit:f}",
             figures(drawdown=drawdown, limit=limit, peak_profit=now + drawdown),
         )
     else:
-        _remember(draft, peaks, now, limit)
+        part = max(limits.drawdown_window // MAX_PEAKS, 1)
+        _remember(draft, bucket.breaker, peaks, Peak(time=draft.time, profit=now), part, limit)
 
 
-def _remember(draft: PortfolioDraft, peaks: list[Peak], now: Money, limit: Money) -> None:
-    breaker, part = draft.state.breaker, max(draft.state.settings.drawdown_window // MAX_PEAKS, 1)
-    is_higher = not peaks or now >= peaks[0].profit + limit / PEAK_RESOLUTION
-    is_later = bool(peaks) and peaks[-1].time // part != draft.time // part
+def _remember(
+    draft: PortfolioDraft,
+    breaker: GlobalBreaker,
+    peaks: list[Peak],
+    now: Peak,
+    part: DurationNs,
+    limit: Money,
+) -> None:
+    is_higher = not peaks or now.profit >= peaks[0].profit + limit / PEAK_RESOLUTION
+    is_later = bool(peaks) and peaks[-1].time // part != now.time // part
     if not is_higher and not is_later:
         return
     draft.touch()
-    breaker.peaks = [
-        *(peak for peak in peaks if peak.profit > now),
-        Peak(time=draft.time, profit=now),
-    ]
+    breaker.peaks = [*(peak for peak in peaks if peak.profit > now.profit), now]
 
 
-def _drawdown_limit(settings: PortfolioSettings) -> Money:
-    limits = [settings.max_drawdown, settings.max_drawdown_ratio * settings.max_exposure]
-    return min((limit for limit in limits if limit > 0), default=ZERO)
+def _drawdown_limit(limits: CurrencyLimits) -> Money:
+    ratios = [limits.max_drawdown, limits.max_drawdown_ratio * limits.max_exposure]
+    return min((limit for limit in ratios if limit > 0), default=ZERO)

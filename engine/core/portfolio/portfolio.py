@@ -1,4 +1,4 @@
-"""The portfolio of a venue: inputs in, one step out; its limits apply to every symbol.
+"""The portfolio of all venues: inputs in, one step out; its limits apply to every symbol, by quote currency.
 
 A step is a function of the state and its causes. The newest `SymbolSeen` of each symbol is kept beside the state, and is a
 cause of every step.
@@ -13,22 +13,30 @@ from engine.core.portfolio import exposure, global_breaker
 from engine.core.portfolio.commands import on_add, on_command_for_all
 from engine.core.portfolio.step import PortfolioChange, PortfolioDraft
 from schemas.engine.events import Fill
-from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits, SymbolExposure
+from schemas.engine.portfolio import (
+    BucketLimits,
+    OrderLatency,
+    PortfolioEntry,
+    PortfolioLimits,
+    SymbolExposure,
+)
 from schemas.engine.portfolio_journal import (
     AddRequested,
+    Bucket,
     CommandForAll,
+    Market,
     PortfolioInput,
     PortfolioState,
     SymbolSeen,
 )
 from schemas.grid.state import BreakerState
 from schemas.grid.view import GridView
-from schemas.units import ZERO, Symbol
+from schemas.units import ZERO
 from schemas.venue.market import ClockRead
 
 
 class Portfolio:
-    """A venue's portfolio: its state, mutated in place by each step, and the newest `SymbolSeen` of each symbol.
+    """The portfolio: its state, mutated in place by each step, and the newest `SymbolSeen` of each symbol.
 
     Discard the object when a step could not be committed: its state is ahead.
     """
@@ -36,7 +44,7 @@ class Portfolio:
     def __init__(self, state: PortfolioState | None, step: int) -> None:
         self.state = state
         self.step = step
-        self._seen: dict[Symbol, SymbolSeen] = {}
+        self._seen: dict[Market, SymbolSeen] = {}
 
     def process(self, inputs: Sequence[PortfolioInput]) -> PortfolioChange | None:
         """Apply inputs in order and return the step they make; None when they change nothing in the state."""
@@ -46,24 +54,38 @@ class Portfolio:
     def limits(self) -> PortfolioLimits:
         """Return the limits for every symbol. Valid after the first step only."""
         assert self.state is not None
-        state, settings = self.state, self.state.settings
+        state, breaker = self.state, self.state.breaker
         with localcontext(CONTEXT):
-            total = exposure.exposure(self._seen.values())
-            exposures = tuple(_symbol_exposure(self._seen[symbol]) for symbol in sorted(self._seen))
+            buckets = self._buckets(state)
+            exposures = tuple(_symbol_exposure(each) for each in self._ordered())
+        only = next(iter(buckets.values())) if len(buckets) == 1 else BucketLimits()
         return PortfolioLimits(
             venue=state.venue,
-            is_opening_allowed=not state.is_exposed,
-            breaker=state.breaker.state,
-            reason=_reason(state),
-            max_exposure=settings.max_exposure,
-            exposure=total,
+            is_opening_allowed=all(each.is_opening_allowed for each in buckets.values()),
+            breaker=breaker.state,
+            reason=breaker.reason,
+            max_exposure=only.max_exposure,
+            exposure=only.exposure,
             symbols=tuple(each for each in exposures if each.notional),
             step=self.step,
             time=max([state.time, *(each.time for each in self._seen.values())]),
+            buckets=buckets,
         )
 
+    def _buckets(self, state: PortfolioState) -> dict[str, BucketLimits]:
+        # A draft that is discarded: it only reads.
+        draft = PortfolioDraft(state, self.step, state.time, self._seen)
+        buckets = {each: _limits_of(draft, each) for each in draft.currencies()}
+        _drop_initial_buckets(state)
+        return buckets
+
+    def _ordered(self) -> list[SymbolSeen]:
+        return sorted(self._seen.values(), key=lambda each: (each.venue, each.symbol))
+
     def _process(self, inputs: Sequence[PortfolioInput]) -> PortfolioChange | None:
-        self._seen |= {each.symbol: each for each in inputs if isinstance(each, SymbolSeen)}
+        for each in inputs:
+            if isinstance(each, SymbolSeen):
+                self._seen[Market(venue=each.venue, symbol=each.symbol)] = each
         entry = self._create(inputs)
         if self.state is None:
             return None
@@ -75,12 +97,13 @@ class Portfolio:
         if entry is not None:
             draft.touch()
             draft.causes.append(entry)
-        draft.causes += [self._seen[symbol] for symbol in sorted(self._seen)]
+        draft.causes += self._ordered()
         draft.causes += [each for each in inputs if isinstance(each, ClockRead)]
         for event in inputs:
             _apply(draft, event)
         exposure.evaluate(draft)
         global_breaker.evaluate(draft)
+        _drop_initial_buckets(self.state)
         return self._commit(draft) if draft.touches else None
 
     def _create(self, inputs: Sequence[PortfolioInput]) -> PortfolioEntry | None:
@@ -108,10 +131,12 @@ class Portfolio:
 def seen(view: GridView) -> SymbolSeen:
     """Return what the portfolio needs to know of a symbol's grid."""
     return SymbolSeen(
+        venue=view.venue,
         symbol=view.symbol,
         position=view.position,
         price=view.price or ZERO,
         total_profit=view.total_profit,
+        earlier_profit=view.earlier_profit,
         not_quoting=view.not_quoting,
         time=view.time,
     )
@@ -145,16 +170,28 @@ def _set(draft: PortfolioDraft, entry: PortfolioEntry) -> None:
         draft.state.settings = entry.settings
 
 
-def _symbol_exposure(symbol: SymbolSeen) -> SymbolExposure:
+def _symbol_exposure(seen: SymbolSeen) -> SymbolExposure:
     return SymbolExposure(
-        symbol=symbol.symbol,
-        position=symbol.position,
-        price=symbol.price,
-        notional=exposure.notional(symbol),
+        venue=seen.venue,
+        symbol=seen.symbol,
+        position=seen.position,
+        price=seen.price,
+        notional=exposure.notional(seen),
     )
 
 
-def _reason(state: PortfolioState) -> str:
-    if state.breaker.state is not BreakerState.CLOSED:
-        return state.breaker.reason
-    return f"all symbols together hold {state.settings.max_exposure:f} or more" if state.is_exposed else ""
+def _limits_of(draft: PortfolioDraft, currency: str) -> BucketLimits:
+    bucket, maximum = draft.bucket(currency), draft.state.settings.of(currency).max_exposure
+    breaker = global_breaker.worse(draft.state.breaker, bucket.breaker)
+    reason = f"all symbols together hold {maximum:f} {currency} or more" if bucket.is_exposed else ""
+    return BucketLimits(
+        is_opening_allowed=not bucket.is_exposed,
+        breaker=breaker.state,
+        reason=reason if breaker.state is BreakerState.CLOSED else breaker.reason,
+        max_exposure=maximum,
+        exposure=exposure.exposure(draft.seen_in(currency)),
+    )
+
+
+def _drop_initial_buckets(state: PortfolioState) -> None:
+    state.buckets = {name: each for name, each in sorted(state.buckets.items()) if each != Bucket()}

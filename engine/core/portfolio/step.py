@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from schemas.engine.control import Command, CommandOutcome, CommandResult
 from schemas.engine.events import RiskChanged, Severity
 from schemas.engine.journal import Notice, SymbolEntry
-from schemas.engine.portfolio_journal import PortfolioInput, PortfolioState, SymbolSeen
+from schemas.engine.portfolio_journal import Bucket, Market, PortfolioInput, PortfolioState, SymbolSeen
 from schemas.subjects import ALL
 from schemas.units import Figures, Symbol, TimeNs
+from schemas.venue.instruments import quote_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class PortfolioDraft:
     step: int
     time: TimeNs
     """Newest market time known."""
-    seen: dict[Symbol, SymbolSeen]
+    seen: dict[Market, SymbolSeen]
     causes: list[PortfolioInput] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
@@ -41,6 +42,19 @@ class PortfolioDraft:
     def touch(self) -> None:
         """Mark the state as changed by the input being applied."""
         self.touches += 1
+
+    def currencies(self) -> list[str]:
+        """Return the quote currencies that have symbols, limits or a state."""
+        quotes = {quote_of(market.symbol) for market in self.seen}
+        return sorted(quotes | set(self.state.settings.currencies) | set(self.state.buckets))
+
+    def bucket(self, currency: str) -> Bucket:
+        """Return the state of a quote currency, to be read or mutated."""
+        return self.state.buckets.setdefault(currency, Bucket())
+
+    def seen_in(self, currency: str) -> list[SymbolSeen]:
+        """Return the symbols with a quote currency."""
+        return [each for each in self.seen.values() if quote_of(each.symbol) == currency]
 
     def risk(
         self, severity: Severity, reason: str, details: str, because: Figures | None = None, *, active: bool

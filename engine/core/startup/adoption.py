@@ -5,15 +5,18 @@ grid's. The parts are equal and in whole lots, and the last one takes the rest. 
 down (short), as many as the window has, and fewer where the parts would be too small to close.
 """
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
+import msgspec
+
+from engine.core.arithmetic import CONTEXT, total_profit
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import slot_at
 from engine.core.startup.preflight import minimum_order_quantity
 from engine.core.step import Draft
 from schemas.engine.events import ReconciliationFinding, Severity
 from schemas.grid.settings import GridMode
-from schemas.grid.state import GridState, Startup
+from schemas.grid.state import EarlierGenerations, GridState, Startup
 from schemas.units import ZERO, ClientOrderId, Price, Quantity, Side, SignedQuantity
 from schemas.venue.instruments import Instrument, InstrumentKind
 
@@ -40,6 +43,7 @@ def adopt(draft: Draft, startup: Startup, lattice: Lattice) -> None:
     accounts.position += held
     accounts.cash -= held * price
     accounts.adopted, accounts.adopted_cost = held, held * price
+    state.earlier = _without_adopted(state.earlier, held, price)
     where = f"{len(parts)} levels from {parts[0][0]} to {parts[-1][0]}"
     basis = "entry price" if startup.entry_price else "anchor"
     draft.reconciled(
@@ -47,6 +51,18 @@ def adopt(draft: Draft, startup: Startup, lattice: Lattice) -> None:
         ClientOrderId(""),
         f"{held} held before the start: spread over {where}, booked at {basis} {price}",
     )
+
+
+def earlier_generations(last: GridState) -> EarlierGenerations:
+    """Return the result of a removed symbol for its next generation, from the last state of the previous one."""
+    price = last.price or ZERO
+    with localcontext(CONTEXT):
+        before = ZERO if last.earlier is None else last.earlier.profit
+        return EarlierGenerations(
+            profit=before + total_profit(last.accounts, price),
+            position=last.accounts.position,
+            price=price,
+        )
 
 
 def is_adoption_enabled(state: GridState) -> bool:
@@ -87,6 +103,20 @@ def _least(state: GridState, lattice: Lattice, levels: list[int], held: SignedQu
     prices: list[Price] = [lattice.order_price(level + step, _closing_side(held)) for level in levels]
     return max(
         minimum_order_quantity(state.instrument, price) if price > 0 else abs(held) + 1 for price in prices
+    )
+
+
+def _without_adopted(
+    earlier: EarlierGenerations | None, held: SignedQuantity, price: Price
+) -> EarlierGenerations | None:
+    """Mark what is adopted of an earlier generation's position at `price`, where the profit of this one starts."""
+    if earlier is None or earlier.position * held <= 0:
+        return earlier
+    adopted = min(held, earlier.position, key=abs)
+    return msgspec.structs.replace(
+        earlier,
+        profit=earlier.profit + adopted * (price - earlier.price),
+        position=earlier.position - adopted,
     )
 
 

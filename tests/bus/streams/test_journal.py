@@ -21,19 +21,10 @@ from bus import (
     provision,
     read,
 )
-from schemas.codec import (
-    FormatTooNew,
-    decode_as,
-)
-from schemas.engine.journal import (
-    Step,
-)
-from schemas.formats import (
-    STATE_VERSION,
-)
-from tests.builders import (
-    STEP as STEP_EVENT,
-)
+from schemas.codec import FormatTooNew, decode_as
+from schemas.engine.journal import Step
+from schemas.formats import STATE_VERSION
+from tests.builders import STEP as STEP_EVENT
 from tests.bus.events import event, numbers, until_caught_up
 from tests.conftest import NewServer
 from tests.schemas.examples import EXAMPLES

@@ -9,21 +9,17 @@ import msgspec
 import pytest
 
 from bus import Bus, open_service
-from cli.commands.status import (
-    PartStatus,
-    Status,
-    collect,
-    duration_text,
-    position_line,
-    report,
-)
+from cli.commands.status import PartStatus, Status, collect, duration_text, position_line, report
 from cli.inspect.assignments import SymbolAssignment, engine_label
 from engine.core.view import view
-from schemas import subjects
+from schemas import earlier_subjects, subjects
 from schemas.engine.events import AlertRaised
-from schemas.engine.portfolio import PortfolioLimits
+from schemas.engine.portfolio import BucketLimits, PortfolioLimits
+from schemas.grid.state import BreakerState
 from schemas.grid.view import GridView, NotQuoting
-from tests.builders import BTC, SIM
+from schemas.subjects import ALL_VENUES
+from schemas.units import VenueId
+from tests.builders import BTC, LIMITS, SIM
 from tests.cli.events import SYMBOL, VENUE, grid_state
 from tests.schemas.examples import EXAMPLES
 
@@ -62,7 +58,7 @@ def test_a_symbol_that_is_not_quoting_has_a_reason() -> None:
     table, _, why = report(found).splitlines()[-3:]
     assert table.endswith("no: margin locked")
     assert why.startswith(
-        f"{SYMBOL}: The venue rejected an order for insufficient margin. It is retried after"
+        f"{VENUE} {SYMBOL}: The venue rejected an order for insufficient margin. It is retried after"
     )
 
 
@@ -79,7 +75,7 @@ def test_a_refused_preflight_is_reported_in_full() -> None:
 
     line = report(found).splitlines()[-1]
     assert line.startswith(
-        f"{waiting.symbol}: The preflight check rejected the symbol: balance refused: 0 USDT."
+        f"{VENUE} {waiting.symbol}: The preflight check rejected the symbol: balance refused: 0 USDT."
     )
 
 
@@ -149,13 +145,43 @@ def test_a_quarantined_symbol_has_the_name_of_its_engine() -> None:
     assert (engine_label("sim.X", [waiting]), engine_label("sim.Y", [waiting])) == ("waiting", "-")
 
 
-async def test_the_exposure_over_all_symbols_is_printed(bus: Bus) -> None:
-    limits = next(event for event in EXAMPLES if isinstance(event, PortfolioLimits))
-    await bus.store(subjects.limits(limits.venue), limits)
-    found = await collect(bus)
+async def test_the_exposure_over_all_symbols_is_printed_by_currency(bus: Bus) -> None:
+    limits = PortfolioLimits(
+        venue=ALL_VENUES,
+        is_opening_allowed=True,
+        breaker=BreakerState.CLOSED,
+        reason="",
+        max_exposure=Decimal(0),
+        exposure=Decimal(0),
+        symbols=(),
+        step=1,
+        time=1,
+        buckets={
+            "BTC": BucketLimits(breaker=BreakerState.HALF_OPEN, reason="by hand"),
+            "EUR": BucketLimits(exposure=Decimal(7)),
+            "USDT": BucketLimits(max_exposure=Decimal(1000), exposure=Decimal("812.3")),
+        },
+    )
+    await bus.store(earlier_subjects.venue_limits(VENUE), LIMITS)
+    await bus.store(subjects.limits(), limits)
 
-    assert found.limits == (limits,)
-    assert f"{limits.venue}: exposure {limits.exposure:.2f} of {limits.max_exposure:f}" in report(found)
+    assert report(await collect(bus)).splitlines()[-2:] == [
+        "BTC: exposure 0.00, global circuit breaker half-open; by hand",
+        "USDT: exposure 812.30 of 1000, global circuit breaker closed",
+    ]
+
+
+async def test_the_limits_of_an_engine_of_version_0_1_are_printed(bus: Bus) -> None:
+    await bus.store(earlier_subjects.venue_limits(VENUE), LIMITS)
+
+    assert f"{VENUE}: exposure {LIMITS.exposure:.2f} of {LIMITS.max_exposure:f}" in report(await collect(bus))
+
+
+def test_grids_of_several_venues_have_a_column_for_it() -> None:
+    two = (grid(not_quoting=None), grid(not_quoting=None, venue=VenueId("sim2")))
+    found = report(Status(bus="nats://x", parts=(), grids=two)).splitlines()
+
+    assert [line.split()[0] for line in found if SYMBOL in line] == [VENUE, "sim2"]
 
 
 async def test_recent_alerts_are_listed_once_until_they_end(bus: Bus) -> None:
@@ -165,7 +191,7 @@ async def test_recent_alerts_are_listed_once_until_they_end(bus: Bus) -> None:
     for each in (*raised, msgspec.structs.replace(raised[2], ended=True)):
         await bus.store(subjects.alert(SIM, BTC), each)
     await bus.store(
-        subjects.earlier_alert(SIM, BTC), msgspec.structs.replace(alert, detail="old", time=now - 1)
+        earlier_subjects.earlier_alert(SIM, BTC), msgspec.structs.replace(alert, detail="old", time=now - 1)
     )
 
     lines = report(await collect(bus)).splitlines()

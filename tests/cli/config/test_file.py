@@ -163,6 +163,10 @@ def test_instruments_are_read() -> None:
         ("symbol: ETH/USDT\n", "symbol: ETH/USD\n", "30: sim has no ETH/USD; did you mean ETH/USDT?"),
         ("- venue: sim", "- venue: sym", "24: symbols[0].venue 'sym' is not in venues; did you mean sim?"),
         ("kind: simulated", "kind: binance", "4: venues.sim.kind has to be simulated, not 'binance'"),
+        ("kind: simulated", "exchange: bybit", "4: venues.sim.exchange has to be simulated, not 'bybit'"),
+        ("    kind: simulated\n", "", "3: venues.sim.exchange is missing"),
+        ("  sim:", "  _all:", "3: the name of a venue has 1 to 24 letters, digits or -, not '_all'"),
+        ("  sim:", "  my.sim:", "3: the name of a venue has 1 to 24 letters, digits or -, not 'my.sim'"),
         (
             "kind: linear_perpetual",
             "kind: spot",
@@ -186,7 +190,7 @@ def test_instruments_are_read() -> None:
         (
             "symbol: ETH/USDT\n",
             "symbol: BTC/USDT:USDT\n",
-            "30: BTC/USDT:USDT is listed twice: remove one of them",
+            "30: BTC/USDT:USDT is listed twice on sim: remove one of them",
         ),
         ("maker_fee: 0.02%", "# none", "8: venues.sim.instruments.BTC/USDT:USDT.maker_fee is missing"),
     ],
@@ -301,3 +305,40 @@ def test_any_changed_value_gives_a_configuration_or_mistakes_with_lines(data: st
 
     assert (configuration is None) == bool(found)
     assert all(1 <= mistake.line <= len(lines) + 1 for mistake in found)
+
+
+def two_accounts(second: str = "sim2") -> str:
+    """Return a configuration of two accounts at one exchange that trade the same symbol."""
+    venues, symbols = GOOD.index("venues:\n"), GOOD.index("symbols:\n")
+    account = GOOD[venues:symbols].removeprefix("venues:\n").replace("sim:", f"{second}:")
+    entry = GOOD[symbols:].removeprefix("symbols:\n").replace("venue: sim", f"venue: {second}")
+    return GOOD[:symbols] + account.replace("kind: simulated", "exchange: simulated") + GOOD[symbols:] + entry
+
+
+def test_two_accounts_of_one_exchange_trade_the_same_symbol() -> None:
+    configuration = good(text=two_accounts())
+    assert [venue.venue for venue in configuration.venues] == ["sim", "sim2"]
+    assert [(each.venue, each.symbol) for each in configuration.symbols[::2]] == [
+        ("sim", "BTC/USDT:USDT"),
+        ("sim2", "BTC/USDT:USDT"),
+    ]
+    assert configuration.settings_of(configuration.symbols[2]).instrument.venue == "sim2"
+    assert summary(configuration).splitlines()[-1].split()[:2] == ["sim2", "ETH/USDT"]
+
+
+def test_names_that_differ_only_in_case_are_a_mistake() -> None:
+    configuration, found = read(two_accounts("SIM"), {})
+    assert configuration is None
+    assert "venues.SIM and venues.sim differ only in case: rename one of them" in {
+        each.text for each in found
+    }
+
+
+def test_a_name_that_is_used_twice_is_a_mistake() -> None:
+    _, found = read(two_accounts("sim"), {})
+    assert any(each.text.startswith("'sim' is listed twice") for each in found)
+
+
+def test_an_unknown_venue_of_a_symbol_is_a_mistake() -> None:
+    text = two_accounts().replace("venue: sim2", "venue: sim3", 1)
+    assert any("'sim3' is not in venues" in each.text for each in read(text, {})[1])

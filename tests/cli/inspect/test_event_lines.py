@@ -13,12 +13,8 @@ from schemas.codec import Event, encode
 from schemas.engine.control import Command, CommandName
 from schemas.engine.events import DecisionMade, QuotingChanged
 from schemas.engine.journal import EngineStarted, EngineStopping
-from schemas.formats import (
-    STATE_VERSION,
-)
-from schemas.grid.view import (
-    NotQuoting,
-)
+from schemas.formats import STATE_VERSION
+from schemas.grid.view import NotQuoting
 from schemas.units import Side
 from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.market import Ticker

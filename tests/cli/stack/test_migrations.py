@@ -1,5 +1,7 @@
 """Migrations: the data directory of version 0.1 is brought up to date, once, also after an interruption."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -10,9 +12,10 @@ from cli.errors import CommandError
 from cli.stack import migrations
 from cli.stack.data_dir import DATA_FORMAT, DataDir
 from cli.stack.migrations import Migration, Report, migrate
-from producers.simulated.server.store import Store
-from schemas import subjects
+from producers.simulated.server.store import STORE_FORMAT, Store
+from schemas import earlier_subjects, subjects
 from schemas.engine.journal import Step
+from schemas.engine.portfolio_journal import PortfolioStep
 from schemas.formats import STATE_VERSION
 from schemas.subjects import Stream
 from tests.builders import BTC, SIM
@@ -67,6 +70,39 @@ async def test_an_interrupted_migration_continues_where_it_stopped(
     await migrate(data, ignore)
 
     assert ran == [1, 2, 2]
+
+
+async def test_the_portfolio_of_the_venue_is_continued(tmp_path: Path) -> None:
+    data, told = await old_directory(tmp_path), list[str]()
+    old = next(each for each in EXAMPLES if isinstance(each, PortfolioStep))
+    async with EmbeddedServer(data.bus) as server, connect(server.url, name="test") as bus:
+        await bus.store(earlier_subjects.venue_portfolio_step(SIM), msgspec.structs.replace(old, venue=SIM))
+
+    await migrate(data, told.append)
+
+    assert "  bus: the portfolio of sim continues as the portfolio of all venues" in told
+    async with EmbeddedServer(data.bus) as server, connect(server.url, name="test") as bus:
+        assert await bus.last(Stream.JOURNAL, subjects.portfolio_step()) is not None
+
+
+async def test_the_stores_of_all_venues_are_versioned(tmp_path: Path) -> None:
+    data, told = DataDir(tmp_path), list[str]()
+    for path in (data.venue_store, tmp_path / "venue-sim2.sqlite"):
+        sqlite3.connect(path).close()
+
+    await migrate(data, told.append)
+
+    assert [line.split(":")[0].strip() for line in told[1:]] == ["venue.sqlite", "venue-sim2.sqlite"]
+    with closing(sqlite3.connect(tmp_path / "venue-sim2.sqlite")) as store:
+        assert store.execute("PRAGMA user_version").fetchone() == (STORE_FORMAT,)
+
+
+async def test_a_newer_store_of_a_further_venue_ends_the_migration(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "venue-sim2.sqlite")) as store:
+        store.execute(f"PRAGMA user_version = {STORE_FORMAT + 1}")
+
+    with pytest.raises(CommandError, match=r"venue-sim2\.sqlite was written by a newer version"):
+        await migrate(DataDir(tmp_path), ignore)
 
 
 def ignore(_: str) -> None:

@@ -236,3 +236,20 @@ async def test_viewers_get_the_grid_of_the_newest_step(bus: Bus, run_actor: RunA
         await bus.store(subjects.ticker(SIM, BTC), TICKER)
         shown = await first_on(bus, Stream.JOURNAL, subjects.grid(SIM, BTC))
     assert decode_as(shown.data, GridView).anchor_price == TICKER.last
+
+
+async def test_a_symbol_that_is_added_again_keeps_the_profit_of_its_earlier_generation(
+    bus: Bus, run_actor: RunActor
+) -> None:
+    async with run_actor():
+        await bus.store(subjects.ticker(SIM, BTC), TICKER)
+        before = await until_step(bus, has_orders)
+    made = msgspec.structs.replace(before.state.accounts, cash=Decimal(70))
+    removed = msgspec.structs.replace(before.state, accounts=made, removed=True)
+    journal = await Journal.open(bus, Stream.JOURNAL, STEPS)
+    await journal.commit(msgspec.structs.replace(before, step=before.step + 1, state=removed, decisions=()))
+    async with run_actor(msgspec.structs.replace(ENTRY, generation=2)):
+        step = await until_step(bus, lambda step: step.state.generation == 2)
+    assert step.state.accounts.cash == 0
+    assert step.state.earlier is not None
+    assert step.state.earlier.profit == 70

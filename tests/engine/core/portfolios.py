@@ -8,17 +8,20 @@ from engine.core.portfolio.portfolio import Portfolio
 from engine.core.portfolio.step import PortfolioChange
 from schemas.engine.control import CommandName, CommandOutcome, CommandResult
 from schemas.engine.events import Fill, RiskChanged
-from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioSettings
+from schemas.engine.portfolio import BucketLimits, OrderLatency, PortfolioEntry, PortfolioSettings
 from schemas.engine.portfolio_journal import (
     AddRequested,
+    Bucket,
     CommandForAll,
+    Market,
     PortfolioInput,
     PortfolioState,
     SymbolSeen,
 )
 from schemas.grid.settings import GridSettings
 from schemas.grid.view import NotQuoting
-from schemas.units import SECOND_NS, Symbol, TradeId
+from schemas.subjects import ALL, ALL_VENUES
+from schemas.units import SECOND_NS, Symbol, TradeId, VenueId
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import ClockRead
 from tests.builders import BTC, COMMAND, FILL, SIM
@@ -31,7 +34,7 @@ TRIPPED, CLOSED = ("global_breaker", True), ("global_breaker", False)
 
 
 def entry(settings: PortfolioSettings = LIMITED) -> PortfolioEntry:
-    return PortfolioEntry(venue=SIM, settings=settings)
+    return PortfolioEntry(venue=ALL_VENUES, settings=settings)
 
 
 def started(settings: PortfolioSettings = LIMITED) -> Portfolio:
@@ -52,28 +55,40 @@ def state_of(portfolio: Portfolio) -> PortfolioState:
     return portfolio.state
 
 
+def bucket(portfolio: Portfolio, currency: str = "USDT") -> Bucket:
+    return state_of(portfolio).buckets.setdefault(currency, Bucket())
+
+
+def limits(portfolio: Portfolio, currency: str = "USDT") -> BucketLimits:
+    return portfolio.limits().bucket(currency)
+
+
 def symbol(
     name: Symbol = BTC,
     position: Decimal | str | int = 0,
     *,
     profit: Decimal | int = 0,
+    earlier: Decimal | int = 0,
+    venue: VenueId = SIM,
     seconds: float = 0,
     not_quoting: NotQuoting | None = None,
 ) -> SymbolSeen:
     """Return a symbol at a price of 100."""
     return SymbolSeen(
+        venue=venue,
         symbol=name,
         position=D(position),
         price=D(100),
         total_profit=D(profit),
+        earlier_profit=D(earlier),
         not_quoting=not_quoting,
         time=at(seconds),
     )
 
 
-def round_trip(made: str | None, name: str = "1", of: Symbol = BTC) -> Fill:
+def round_trip(made: str | None, name: str = "1", of: Symbol = BTC, venue: VenueId = SIM) -> Fill:
     return msgspec.structs.replace(
-        FILL, symbol=of, trade_id=TradeId(name), round_trip=None if made is None else D(made)
+        FILL, venue=venue, symbol=of, trade_id=TradeId(name), round_trip=None if made is None else D(made)
     )
 
 
@@ -86,12 +101,21 @@ def latency(milliseconds: int, count: int = 100) -> OrderLatency:
 
 
 def for_all(
-    name: CommandName, *, symbols: tuple[Symbol, ...] = (BTC, ETH), received: int = 1
+    name: CommandName,
+    *,
+    symbols: tuple[Symbol, ...] = (BTC, ETH),
+    venue: VenueId = ALL_VENUES,
+    received: int = 1,
 ) -> CommandForAll:
+    """Return a command to all symbols of a venue, by default of all."""
     command = msgspec.structs.replace(
-        COMMAND, name=name, symbol=Symbol("_all"), time=0, expires_time=30 * SECOND_NS
+        COMMAND, name=name, venue=venue, symbol=Symbol(ALL), time=0, expires_time=30 * SECOND_NS
     )
-    return CommandForAll(command=command, received_time=received * SECOND_NS, symbols=symbols)
+    return CommandForAll(
+        command=command,
+        received_time=received * SECOND_NS,
+        markets=tuple(market(symbol) for symbol in symbols),
+    )
 
 
 def add(
@@ -115,6 +139,10 @@ def add(
         symbols=symbols,
         last_generation=last_generation,
     )
+
+
+def market(symbol: Symbol, venue: VenueId = SIM) -> Market:
+    return Market(venue=venue, symbol=symbol)
 
 
 def risks(change: PortfolioChange) -> list[tuple[str, bool]]:

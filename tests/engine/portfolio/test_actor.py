@@ -9,26 +9,28 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from bus import Bus, Fenced, FromStart, Registry, get_logger, read
+from bus import Bus, Fenced, FromStart, Registry, get_logger, last_per_subject, read
 from engine.portfolio.actor import PortfolioActor
 from schemas import subjects
 from schemas.codec import UndecodableError, decode, decode_as
 from schemas.engine.control import Command, CommandName, CommandOutcome, CommandResult
+from schemas.engine.events import AlertRaised
 from schemas.engine.journal import SymbolEntry
-from schemas.engine.portfolio import PortfolioEntry, PortfolioLimits, PortfolioSettings
+from schemas.engine.portfolio import BucketLimits, PortfolioEntry, PortfolioLimits, PortfolioSettings
 from schemas.engine.portfolio_journal import PortfolioStep
 from schemas.grid.state import BreakerState
 from schemas.grid.view import GridView, NotQuoting
-from schemas.subjects import ALL, Stream
-from schemas.units import Symbol, TradeId
+from schemas.subjects import ALL, ALL_VENUES, Stream
+from schemas.units import Symbol, TradeId, VenueId
 from tests.builders import BTC, COMMAND, FILL, INSTRUMENT, SETTINGS, SIM, TICKER
 from tests.engine.conftest import ENTRY, RunActor, until_step
 from tests.schemas.examples import EXAMPLES
 
 ETH = Symbol("ETH/USDT:USDT")
 SOL = Symbol("SOL/USDT:USDT")
+OTHER = VenueId("sim2")
 VIEW = next(each for each in EXAMPLES if isinstance(each, GridView))
-STEPS, LIMITS = subjects.portfolio_step(SIM), subjects.limits(SIM)
+STEPS, LIMITS = subjects.portfolio_step(), subjects.limits()
 NEVER_EXPIRES = 2**62
 
 RunPortfolio = Callable[..., AbstractAsyncContextManager["asyncio.Task[None]"]]
@@ -41,7 +43,7 @@ def run_portfolio(bus: Bus) -> RunPortfolio:
     @asynccontextmanager
     async def run(settings: PortfolioSettings | None = None) -> AsyncIterator[asyncio.Task[None]]:
         if settings is not None:
-            await Registry(bus, "portfolios").create(SIM, PortfolioEntry(venue=SIM, settings=settings))
+            await Registry(bus, "portfolios").create(ALL, entry(settings))
         task = asyncio.create_task(start_and_run(bus))
         try:
             yield task
@@ -53,8 +55,16 @@ def run_portfolio(bus: Bus) -> RunPortfolio:
     return run
 
 
+def entry(settings: PortfolioSettings) -> PortfolioEntry:
+    return PortfolioEntry(venue=ALL_VENUES, settings=settings)
+
+
+def usdt(limits: PortfolioLimits) -> BucketLimits:
+    return limits.bucket("USDT")
+
+
 async def start_and_run(bus: Bus) -> None:
-    await (await PortfolioActor.start(bus, SIM, get_logger("test"))).run()
+    await (await PortfolioActor.start(bus, get_logger("test"))).run()
 
 
 async def until(
@@ -79,8 +89,8 @@ async def until_limits(bus: Bus, wanted: Callable[[PortfolioLimits], bool]) -> P
     return found
 
 
-async def result_of(bus: Bus, symbol: str, command_id: str) -> CommandResult:
-    subject = subjects.command_result(SIM, Symbol(symbol))
+async def result_of(bus: Bus, symbol: str, command_id: str, venue: VenueId = SIM) -> CommandResult:
+    subject = subjects.command_result(venue, Symbol(symbol))
     found = await until(
         bus,
         Stream.CONTROL,
@@ -91,24 +101,28 @@ async def result_of(bus: Bus, symbol: str, command_id: str) -> CommandResult:
     return found
 
 
-async def hold(bus: Bus, symbol: Symbol, position: str) -> None:
+async def hold(bus: Bus, symbol: Symbol, position: str, venue: VenueId = SIM) -> None:
     """Publish a grid with a position at a price of 100."""
-    view = msgspec.structs.replace(VIEW, symbol=symbol, position=Decimal(position), price=Decimal(100))
-    await bus.store(subjects.grid(SIM, symbol), view)
-
-
-async def send(bus: Bus, name: CommandName, symbol: str = ALL, **changes: object) -> Command:
-    command = msgspec.structs.replace(
-        COMMAND, name=name, symbol=Symbol(symbol), command_id=f"{name}-{symbol}", expires_time=NEVER_EXPIRES
+    view = msgspec.structs.replace(
+        VIEW, venue=venue, symbol=symbol, position=Decimal(position), price=Decimal(100)
     )
-    command = msgspec.structs.replace(command, **changes)
-    await bus.store(subjects.command(SIM, Symbol(symbol), name), command)
+    await bus.store(subjects.grid(venue, symbol), view)
+
+
+async def send(
+    bus: Bus, name: CommandName, symbol: str = ALL, venue: VenueId = SIM, **changes: object
+) -> Command:
+    command = msgspec.structs.replace(
+        COMMAND, name=name, venue=venue, symbol=Symbol(symbol), command_id=f"{name}-{symbol}"
+    )
+    command = msgspec.structs.replace(command, expires_time=NEVER_EXPIRES, **changes)
+    await bus.store(subjects.command(venue, Symbol(symbol), name), command)
     return command
 
 
-async def register(bus: Bus, symbol: Symbol) -> None:
-    entry = msgspec.structs.replace(ENTRY, symbol=symbol)
-    await Registry(bus, "symbols").create(subjects.registry_key(SIM, symbol), entry)
+async def register(bus: Bus, symbol: Symbol, venue: VenueId = SIM) -> None:
+    entry = msgspec.structs.replace(ENTRY, venue=venue, symbol=symbol)
+    await Registry(bus, "symbols").create(subjects.registry_key(venue, symbol), entry)
 
 
 async def test_reaching_the_limit_stops_opening_and_falling_below_resumes_it(
@@ -133,7 +147,7 @@ async def test_a_restart_restores_the_state_and_fences_the_earlier_actor(
         for number in range(2):
             fill = msgspec.structs.replace(FILL, trade_id=TradeId(str(number)), round_trip=Decimal(-1))
             await bus.store(subjects.fill(SIM, BTC), fill)
-        await until_limits(bus, lambda limits: limits.breaker is BreakerState.OPEN)
+        await until_limits(bus, lambda limits: usdt(limits).breaker is BreakerState.OPEN)
         async with run_portfolio():
             again = await until(
                 bus,
@@ -142,10 +156,10 @@ async def test_a_restart_restores_the_state_and_fences_the_earlier_actor(
                 lambda event: isinstance(event, PortfolioStep) and event.epoch == 2,
             )
             assert isinstance(again, PortfolioStep)
-            assert again.state.breaker.state is BreakerState.OPEN
-            await send(bus, CommandName.RESET)
+            assert again.state.buckets["USDT"].breaker.state is BreakerState.OPEN
+            await send(bus, CommandName.RESET, venue=ALL_VENUES)
             await until_limits(
-                bus, lambda limits: limits.breaker is BreakerState.CLOSED and limits.step > again.step
+                bus, lambda limits: usdt(limits).breaker is BreakerState.CLOSED and limits.step > again.step
             )
             with pytest.RaisesGroup(Fenced):
                 await old
@@ -235,9 +249,7 @@ async def test_changed_settings_apply_while_running(bus: Bus, run_portfolio: Run
     await hold(bus, BTC, "10")
     async with run_portfolio():
         await until_limits(bus, lambda limits: limits.is_opening_allowed)
-        await Registry(bus, "portfolios").create(
-            SIM, PortfolioEntry(venue=SIM, settings=PortfolioSettings(max_exposure=Decimal(500)))
-        )
+        await Registry(bus, "portfolios").create(ALL, entry(PortfolioSettings(max_exposure=Decimal(500))))
         await until_limits(bus, lambda limits: not limits.is_opening_allowed)
 
 
@@ -246,5 +258,62 @@ async def test_undecodable_messages_are_skipped(bus: Bus, run_portfolio: RunPort
     async with run_portfolio():
         await until_limits(bus, lambda limits: True)
         await bus.publish(subjects.command(SIM, Symbol(ALL), CommandName.TRIP), b"{invalid")
-        command = await send(bus, CommandName.TRIP)
-        assert (await result_of(bus, ALL, command.command_id)).outcome is CommandOutcome.APPLIED
+        command = await send(bus, CommandName.TRIP, venue=ALL_VENUES)
+        assert (await result_of(bus, ALL, command.command_id, ALL_VENUES)).outcome is CommandOutcome.APPLIED
+
+
+async def test_an_unknown_type_of_input_raises_one_alert_and_the_portfolio_continues(
+    bus: Bus, run_portfolio: RunPortfolio
+) -> None:
+    async with run_portfolio():
+        await until_limits(bus, lambda limits: True)
+        for name in (CommandName.PAUSE, CommandName.RESUME):
+            await bus.publish(subjects.command(SIM, Symbol(ALL), name), b'{"type":"AddedLater"}')
+        await send(bus, CommandName.TRIP, venue=ALL_VENUES)
+        await result_of(bus, ALL, f"trip-{ALL}", ALL_VENUES)
+    alerts = await last_per_subject(bus, Stream.ALERTS, ("alert.>",))
+
+    (alert,) = [decode_as(each.data, AlertRaised) for each in alerts]
+    assert (alert.code, alert.incident) == ("unknown_kind", "unknown_kind._all._all.CONTROL.1")
+    assert await bus.last_sequence(Stream.ALERTS) == 1
+
+
+async def test_the_positions_of_all_venues_count_towards_one_limit(
+    bus: Bus, run_portfolio: RunPortfolio
+) -> None:
+    await hold(bus, BTC, "6")
+    await hold(bus, BTC, "-4", OTHER)
+    async with run_portfolio(PortfolioSettings(max_exposure=Decimal(1000))):
+        found = await until_limits(bus, lambda limits: not limits.is_opening_allowed)
+    assert usdt(found).exposure == 1000
+    assert [(each.venue, each.symbol) for each in found.symbols] == [(SIM, BTC), (OTHER, BTC)]
+
+
+async def test_a_command_to_all_venues_reaches_the_symbols_of_each(
+    bus: Bus, run_portfolio: RunPortfolio
+) -> None:
+    await register(bus, BTC)
+    await register(bus, BTC, OTHER)
+    async with run_portfolio():
+        await until_limits(bus, lambda limits: True)
+        command = await send(bus, CommandName.PAUSE, venue=ALL_VENUES)
+        answer = await result_of(bus, ALL, command.command_id, ALL_VENUES)
+        for venue in (SIM, OTHER):
+            await until(bus, Stream.CONTROL, subjects.command(venue, BTC, CommandName.PAUSE), lambda _: True)
+    assert answer.detail == f"forwarded to sim {BTC}, sim2 {BTC}; each answers"
+
+
+async def test_a_symbol_is_added_at_the_venue_that_the_command_names(
+    bus: Bus, run_portfolio: RunPortfolio
+) -> None:
+    await register(bus, BTC)
+    instrument = msgspec.structs.replace(INSTRUMENT, venue=OTHER)
+    await Registry(bus, "instruments").create(subjects.registry_key(OTHER, BTC), instrument)
+    async with run_portfolio():
+        await until_limits(bus, lambda limits: True)
+        command = await send(bus, CommandName.ADD, BTC, OTHER, settings=SETTINGS)
+        assert (await result_of(bus, BTC, command.command_id, OTHER)).outcome is CommandOutcome.APPLIED
+        async with aclosing(Registry(bus, "symbols").follow()) as changes, asyncio.timeout(20):
+            async for key, _ in changes:
+                if key == subjects.registry_key(OTHER, BTC):
+                    break

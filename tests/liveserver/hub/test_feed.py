@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from bus import Bus, EmbeddedServer, connect, provision
-from schemas import subjects
+from schemas import earlier_subjects, subjects
 from schemas.subjects import Stream
 from tests.builders import BTC, SIM
 from tests.conftest import NewServer
@@ -106,7 +106,7 @@ async def test_a_grid_that_needs_a_newer_program_is_a_problem_of_its_symbol(bus:
 
 async def test_alerts_of_version_1_are_shown_beside_those_of_other_parts(bus: Bus) -> None:
     old = events.alert("old")
-    await bus.store(subjects.earlier_alert(old.venue, old.symbol), old)
+    await bus.store(earlier_subjects.earlier_alert(old.venue, old.symbol), old)
     await publish(bus, events.ticker(), replace(events.alert("new"), incident="x"))
     async with serving(bus.url) as replica, watching(replica) as watcher:
         codes = {(await watcher.until("risk_alert"))["reason"] for _ in range(2)}

@@ -15,7 +15,9 @@ from liveserver.protocol import server_messages as market_messages
 from liveserver.protocol import session_messages
 from liveserver.protocol.cursors import StreamCursor
 from liveserver.protocol.encoding import Encoding, encode_frame
-from liveserver.protocol.redaction import TABLE, UNKEYED_PSEUDONYM, hide, keep, pseudonyms, redacted
+from liveserver.protocol.pseudonyms import UNKEYED_PSEUDONYM, pseudonyms
+from liveserver.protocol.redaction import TABLE, redacted
+from liveserver.protocol.redaction_rules import hide, keep
 from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.symbol_names import Channel
 from liveserver.view.projection import Projection

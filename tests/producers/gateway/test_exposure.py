@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 
 from producers.gateway.exposure import Exposure
 from schemas.engine.journal import Step
-from schemas.engine.portfolio import PortfolioLimits, PortfolioSettings
+from schemas.engine.portfolio import BucketLimits, PortfolioLimits, PortfolioSettings
 from schemas.grid.state import BreakerState, GridState, Slot, SlotOrder, SlotOrderState
-from schemas.units import ClientOrderId, Side, Symbol
+from schemas.units import ClientOrderId, Side, Symbol, VenueId
 from schemas.venue.account import Position
 from schemas.venue.instruments import InstrumentKind
-from tests.builders import BTC
+from tests.builders import BTC, SIM
 from tests.producers.simulated.examples import decision
 from tests.schemas.examples import EXAMPLES
 
 ETH = Symbol("ETH/USDT:USDT")
+ETH_BTC, OTHER = Symbol("ETH/BTC"), VenueId("sim2")
 STATE = next(each for each in EXAMPLES if isinstance(each, Step)).state
 LIMITS = next(each for each in EXAMPLES if isinstance(each, PortfolioLimits))
 POSITION = next(each for each in EXAMPLES if isinstance(each, Position))
@@ -52,7 +53,7 @@ def state(
 
 
 def exposure(*states: GridState, maximum: int = 1000) -> Exposure:
-    found = Exposure()
+    found = Exposure(SIM)
     found.limits = limits(maximum)
     for each in states:
         found.serve(each.symbol).apply_state(each, 0, ())
@@ -85,51 +86,51 @@ def test_an_order_that_reduces_the_position_is_admitted() -> None:
 
 def test_the_venues_position_counts_if_it_is_larger() -> None:
     found = exposure(state("0"))
-    found.positions[BTC] = at_venue("-9.5")
+    found.positions[SIM, BTC] = at_venue("-9.5")
     assert found.count_or_refuse(BTC, decision(Side.SELL, "100")) is not None
     assert found.count_or_refuse(BTC, decision(Side.BUY, "100")) is None
 
 
 def test_a_position_without_a_grid_counts() -> None:
     found = exposure(state("0"))
-    found.positions[ETH] = at_venue("9.5", ETH)
+    found.positions[SIM, ETH] = at_venue("9.5", ETH)
     assert found.count_or_refuse(BTC, decision(Side.BUY, "100")) is not None
 
 
 def test_a_spot_balance_does_not_count() -> None:
     spot = msgspec.structs.replace(STATE.instrument, kind=InstrumentKind.SPOT)
     found = exposure(msgspec.structs.replace(state("0"), instrument=spot))
-    found.positions[BTC] = at_venue("100")
+    found.positions[SIM, BTC] = at_venue("100")
     assert found.count_or_refuse(BTC, decision(Side.BUY, "100")) is None
 
 
 def test_orders_at_the_venue_count_and_unsent_ones_do_not() -> None:
     orders = {"a": SlotOrderState.OPEN, "b": SlotOrderState.CANCEL_REQUESTED, "c": SlotOrderState.REQUESTED}
-    assert exposure(state("0", orders=orders)).total() == 200
+    assert exposure(state("0", orders=orders)).total("USDT") == 200
 
 
 def test_a_sent_order_counts_before_the_venue_responds() -> None:
     found = exposure(state("0"))
     found.count_or_refuse(BTC, decision(Side.BUY, "100", "c"))
     found.serve(BTC).apply_state(state("0", orders={"c": SlotOrderState.REQUESTED}), 0, ())
-    assert found.total() == 100
+    assert found.total("USDT") == 100
     found.serve(BTC).apply_state(state("1"), 0, ())
-    assert found.total() == 100
+    assert found.total("USDT") == 100
 
 
 def test_an_unresolved_order_of_an_earlier_gateway_counts() -> None:
     found = exposure()
     step = state("0", orders={"c": SlotOrderState.REQUESTED})
     found.serve(BTC).apply_state(step, 0, (ClientOrderId("c"),))
-    assert found.total() == 100
+    assert found.total("USDT") == 100
 
 
 def test_without_limits_every_order_is_admitted() -> None:
-    assert Exposure().count_or_refuse(BTC, decision(Side.BUY, "100", quantity="1000000")) is None
+    assert Exposure(SIM).count_or_refuse(BTC, decision(Side.BUY, "100", quantity="1000000")) is None
 
 
 def test_configured_limits_that_are_not_received_yet_block_orders() -> None:
-    found = Exposure()
+    found = Exposure(SIM)
     found.settings = PortfolioSettings(max_exposure=D(1000))
     assert found.count_or_refuse(BTC, decision(Side.BUY, "100")) == (
         "limits are configured, but not received from the engine yet"
@@ -170,15 +171,42 @@ def test_any_fills_of_admitted_orders_stay_within_the_limit(
 
 def test_requested_orders_of_other_gateways_count() -> None:
     found = exposure(state("0"))
-    found.holdings(ETH).apply_state(state("0", orders={"x": SlotOrderState.REQUESTED}, symbol=ETH), 0)
-    assert found.total() == 100
-    assert (found.is_served(BTC), found.is_served(ETH)) == (True, False)
+    found.holdings(SIM, ETH).apply_state(state("0", orders={"x": SlotOrderState.REQUESTED}, symbol=ETH), 0)
+    assert found.total("USDT") == 100
+    assert (found.is_served(SIM, BTC), found.is_served(SIM, ETH)) == (True, False)
 
 
 def test_a_released_symbol_keeps_its_exposure_until_its_next_step() -> None:
     found = exposure(state("5"))
     found.release(BTC)
-    assert not found.is_served(BTC)
-    assert found.total() == 500
-    found.holdings(BTC).apply_state(state("4"), 0)
-    assert found.total() == 400
+    assert not found.is_served(SIM, BTC)
+    assert found.total("USDT") == 500
+    found.holdings(SIM, BTC).apply_state(state("4"), 0)
+    assert found.total("USDT") == 400
+
+
+def test_symbols_of_other_venues_share_the_limit_of_their_currency() -> None:
+    found = exposure(state("5"))
+    found.holdings(OTHER, BTC).apply_state(state("-4"), 0)
+    assert found.total("USDT") == 900
+    assert found.count_or_refuse(BTC, decision(Side.BUY, "100", "a")) is None
+    assert "could reach 1100 USDT" in (found.count_or_refuse(BTC, decision(Side.BUY, "100", "b")) or "")
+
+
+def test_a_position_at_another_venue_counts_beside_that_of_the_same_symbol() -> None:
+    found = exposure(state("5"))
+    found.positions[OTHER, BTC] = at_venue("-4")
+    assert found.total("USDT") == 900
+
+
+def test_each_symbol_obeys_the_bucket_of_its_currency() -> None:
+    found = exposure(state("20"), state("1", symbol=ETH_BTC))
+    full = BucketLimits(is_opening_allowed=False, reason="full")
+    found.limits = msgspec.structs.replace(
+        limits(), buckets={"USDT": full, "BTC": BucketLimits(max_exposure=D(300))}
+    )
+    assert found.count_or_refuse(BTC, decision(Side.BUY, "100", "a")) == "full"
+    assert found.count_or_refuse(ETH_BTC, decision(Side.BUY, "100", "b")) is None
+    assert "could reach 400 BTC" in (
+        found.count_or_refuse(ETH_BTC, decision(Side.BUY, "100", "c", quantity="2")) or ""
+    )

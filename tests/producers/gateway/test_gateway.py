@@ -163,7 +163,7 @@ async def test_after_a_broken_chain_only_closing_orders_are_sent_until_the_engin
         await commit_linked(bus, 1, previous_hash="")
         await commit_linked(bus, 2, BUY, close, previous_hash="of a lost record")
         found = {str(report.client_order_id): report for report in await reports(bus, 2)}
-        (alert,) = await first(bus, Stream.ENGINE, subjects.alert(SIM, PERP))
+        (alert,) = await first(bus, Stream.ALERTS, subjects.alert(SIM, PERP))
         await commit_linked(bus, 3, is_resyncing=True)
         await commit_linked(bus, 4, decision(Side.BUY, "98", "d"))
         (*_, last) = await reports(bus, 3)

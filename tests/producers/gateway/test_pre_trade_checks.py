@@ -10,6 +10,7 @@ from producers.simulated.settings import FaultSettings
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.units import SECOND_NS, Side
 from schemas.venue.orders import OrderStatus, RejectReason
+from tests.builders import SIM
 from tests.producers.conftest import RunGateway
 from tests.producers.gateways import commit, new_context, reports
 from tests.producers.simulated.examples import decision
@@ -21,7 +22,7 @@ CLOSE = msgspec.structs.replace(decision(Side.BUY, "99", "c"), opens=False)
 
 
 def exhausted() -> Exposure:
-    exposure = Exposure()
+    exposure = Exposure(SIM)
     exposure.limits = msgspec.structs.replace(LIMITS, is_opening_allowed=False, reason="1000 of 1000")
     return exposure
 

@@ -35,22 +35,9 @@ from schemas.subjects import Stream
 from schemas.units import Side, Symbol
 from schemas.venue.orders import OrderStatus
 from tests.builders import SIM
-from tests.producers.gateways import (
-    INTENTS,
-    REPORTS,
-    STEP,
-    commit,
-    new_context,
-    reports,
-)
-from tests.producers.simulated.examples import (
-    PERP,
-    decision,
-)
-from tests.producers.streams import (
-    first,
-    until,
-)
+from tests.producers.gateways import INTENTS, REPORTS, STEP, commit, new_context, reports
+from tests.producers.simulated.examples import PERP, decision
+from tests.producers.streams import first, until
 from tests.schemas.examples import EXAMPLES
 
 QUICK = Timing(renew_s=0.05, expire_s=0.3)

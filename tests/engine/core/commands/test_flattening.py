@@ -7,7 +7,7 @@ import pytest
 
 from engine.core.commands.halt import advance, plan, resume, stop
 from engine.core.grid import Grid
-from engine.core.quoting.quoting import Market
+from engine.core.quoting.quotes import Market
 from schemas.engine.control import CommandName, CommandOutcome
 from schemas.engine.events import AlertRaised
 from schemas.grid.state import GridState, Halt, Slot, SlotOrder

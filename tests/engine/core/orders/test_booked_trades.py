@@ -12,17 +12,7 @@ from schemas.venue.account import OpenOrders
 from schemas.venue.order_ids import order_id
 from schemas.venue.orders import OrderStatus, Trade
 from tests.builders import BTC, SIM
-from tests.engine.core.examples import (
-    START,
-    D,
-    order,
-    report,
-    slot,
-    started,
-    state_of,
-    step,
-    trade,
-)
+from tests.engine.core.examples import START, D, order, report, slot, started, state_of, step, trade
 
 OVERLAP_S = TRADE_OVERLAP_NS // SECOND_NS
 

@@ -7,22 +7,44 @@ from engine.core.portfolio.commands import MAX_GENERATION
 from schemas.engine.control import CommandName, CommandOutcome
 from schemas.engine.portfolio_journal import AddRequested
 from schemas.grid.settings import GridMode
-from schemas.units import Symbol
-from tests.builders import BTC
+from schemas.units import Symbol, VenueId
+from tests.builders import BTC, SIM
 from tests.engine.core.examples import LONG, SPOT
-from tests.engine.core.portfolios import ETH, add, answer, for_all, started, state_of, step
+from tests.engine.core.portfolios import ETH, add, answer, for_all, market, risks, started, state_of, step
 
 replace = msgspec.structs.replace
 
 
 @pytest.mark.parametrize("name", [CommandName.PAUSE, CommandName.FLATTEN, CommandName.RESUME])
 def test_command_is_forwarded_to_each_symbol_with_a_derived_id(name: CommandName) -> None:
-    add_request = for_all(name)
-    change = step(started(), add_request)
+    request = for_all(name, venue=SIM)
+    change = step(started(), request)
     assert [(each.symbol, each.command_id, each.name) for each in change.commands] == [
-        (symbol, f"{add_request.command.command_id}.{symbol}", name) for symbol in (BTC, ETH)
+        (symbol, f"{request.command.command_id}.{symbol}", name) for symbol in (BTC, ETH)
     ]
     assert answer(change) == (CommandOutcome.APPLIED, f"forwarded to {BTC}, {ETH}; each answers")
+
+
+def test_command_to_all_venues_is_forwarded_with_the_venue_in_its_id() -> None:
+    request = replace(for_all(CommandName.PAUSE), markets=(market(BTC), market(BTC, VenueId("sim2"))))
+    change = step(started(), request)
+    assert [(each.venue, each.symbol) for each in change.commands] == [("sim", BTC), ("sim2", BTC)]
+    assert len({each.command_id for each in change.commands}) == 2
+    assert answer(change)[1] == f"forwarded to sim {BTC}, sim2 {BTC}; each answers"
+
+
+@pytest.mark.parametrize("name", [CommandName.TRIP, CommandName.RESET])
+def test_trip_and_reset_of_a_venue_go_to_its_symbols(name: CommandName) -> None:
+    portfolio = started()
+    change = step(portfolio, for_all(name, venue=SIM))
+    assert [each.name for each in change.commands] == [name, name]
+    assert not risks(change)
+
+
+def test_reset_of_a_venue_says_that_the_global_breaker_stays_open() -> None:
+    portfolio = started()
+    step(portfolio, for_all(CommandName.TRIP))
+    assert "control reset _all _all" in answer(step(portfolio, for_all(CommandName.RESET, venue=SIM)))[1]
 
 
 def test_command_without_symbols_is_unchanged() -> None:
@@ -56,7 +78,7 @@ def test_added_symbol_gets_the_next_generation() -> None:
     assert (entry.symbol, entry.generation, entry.instance, entry.settings) == (BTC, 5, "sqt", LONG)
     assert answer(change)[0] is CommandOutcome.APPLIED
     assert step(portfolio, add(LONG)).entries[0].generation == 6
-    assert state_of(portfolio).generations == {BTC: 6}
+    assert state_of(portfolio).generations == {f"sim {BTC}": 6}
 
 
 @pytest.mark.parametrize(

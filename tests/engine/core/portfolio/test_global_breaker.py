@@ -11,7 +11,7 @@ from schemas.engine.portfolio import PortfolioSettings
 from schemas.engine.portfolio_journal import GlobalBreaker
 from schemas.grid.state import BreakerState, Peak
 from schemas.grid.view import NotQuoting
-from schemas.units import SECOND_NS
+from schemas.units import SECOND_NS, Symbol, VenueId
 from tests.builders import BTC
 from tests.engine.core.examples import D, touches
 from tests.engine.core.portfolios import (
@@ -19,9 +19,12 @@ from tests.engine.core.portfolios import (
     ETH,
     SOL,
     TRIPPED,
+    bucket,
     clock,
     for_all,
     latency,
+    limits,
+    market,
     risks,
     round_trip,
     started,
@@ -32,11 +35,13 @@ from tests.engine.core.portfolios import (
 
 replace = msgspec.structs.replace
 LOSING = PortfolioSettings(max_losing_round_trips=3, breaker_cool_down=60 * SECOND_NS)
+ETH_BTC, OTHER = Symbol("ETH/BTC"), VenueId("sim2")
 FALLING = PortfolioSettings(max_drawdown=D(100), drawdown_window=2400 * SECOND_NS)
 
 
-def breaker(portfolio: Portfolio) -> BreakerState:
-    return state_of(portfolio).breaker.state
+def breaker(portfolio: Portfolio, currency: str = "USDT") -> BreakerState:
+    """Return what the symbols of a currency obey."""
+    return limits(portfolio, currency).breaker
 
 
 def half_open() -> Portfolio:
@@ -51,7 +56,7 @@ def test_consecutive_losing_round_trips_of_any_symbol_trip() -> None:
     assert not risks(step(portfolio, round_trip("-1", "1", BTC)))
     assert not risks(step(portfolio, round_trip("-1", "1", ETH)))
     assert risks(step(portfolio, round_trip("-1", "1", SOL))) == [TRIPPED]
-    assert portfolio.limits().reason == f"3 losing round trips in a row, the last one of {SOL}"
+    assert limits(portfolio).reason == f"3 losing round trips in a row in USDT, the last one of {SOL}"
 
 
 def test_winning_round_trip_resets_the_loss_count() -> None:
@@ -99,7 +104,7 @@ def test_drawdown_of_the_summed_profit_trips() -> None:
     step(portfolio, symbol(BTC, profit=50), symbol(ETH, profit=50))
     assert portfolio.process([symbol(BTC, profit=-20)]) is None
     assert risks(step(portfolio, symbol(ETH, profit=20))) == [TRIPPED]
-    assert portfolio.limits().reason == "drawdown of 100 from the peak, the limit is 100"
+    assert limits(portfolio).reason == "drawdown of 100 USDT from the peak, the limit is 100"
 
 
 def test_no_symbol_seen_after_a_restart_is_not_a_drawdown() -> None:
@@ -121,17 +126,17 @@ def test_peak_is_recorded_with_limited_resolution() -> None:
     step(portfolio, symbol(profit=10))
     assert portfolio.process([symbol(profit=D("10.5"))]) is None
     step(portfolio, symbol(profit=11))
-    assert [peak.profit for peak in state_of(portfolio).breaker.peaks] == [11]
+    assert [peak.profit for peak in bucket(portfolio).breaker.peaks] == [11]
 
 
 def test_old_peak_is_ignored_and_later_ones_are_kept() -> None:
     portfolio = started(FALLING)
     step(portfolio, symbol(profit=100, seconds=0))
     step(portfolio, symbol(profit=60, seconds=1200))
-    assert len(state_of(portfolio).breaker.peaks) == 2
+    assert len(bucket(portfolio).breaker.peaks) == 2
     step(portfolio, symbol(profit=-30, seconds=2500))
     assert breaker(portfolio) is BreakerState.CLOSED
-    assert [peak.profit for peak in state_of(portfolio).breaker.peaks] == [60, -30]
+    assert [peak.profit for peak in bucket(portfolio).breaker.peaks] == [60, -30]
 
 
 def test_many_symbols_without_a_feed_trip() -> None:
@@ -145,7 +150,7 @@ def test_many_symbols_without_a_feed_trip() -> None:
 def test_many_symbols_with_an_open_breaker_trip() -> None:
     portfolio = started(PortfolioSettings(max_tripped_symbols=1))
     assert risks(step(portfolio, symbol(not_quoting=NotQuoting.BREAKER_OPEN))) == [TRIPPED]
-    assert portfolio.limits().reason == f"1 symbols with an open breaker: {BTC}"
+    assert limits(portfolio).reason == f"1 symbols with an open breaker: sim {BTC}"
 
 
 def test_slow_venue_trips_with_enough_orders() -> None:
@@ -165,17 +170,17 @@ def test_repeated_trip_or_reset_is_not_reported() -> None:
 
 def draft_of(portfolio: Portfolio, time: int = 1000, profit: str = "0") -> PortfolioDraft:
     """Return a draft of a portfolio whose one symbol made a profit."""
-    return PortfolioDraft(state_of(portfolio), 1, time, {BTC: symbol(BTC, profit=D(profit))})
+    return PortfolioDraft(state_of(portfolio), 1, time, {market(BTC): symbol(BTC, profit=D(profit))})
 
 
 def peaked(*peaks: tuple[int, str], settings: PortfolioSettings = FALLING) -> Portfolio:
     portfolio = started(settings)
-    state_of(portfolio).breaker.peaks = [Peak(time=time, profit=D(profit)) for time, profit in peaks]
+    bucket(portfolio).breaker.peaks = [Peak(time=time, profit=D(profit)) for time, profit in peaks]
     return portfolio
 
 
 def test_trip_and_close_reset_the_counts() -> None:
-    portfolio = peaked((1, "9"))
+    portfolio = started(FALLING)
     state_of(portfolio).breaker.losses = 2
     assert trip(draft_of(portfolio), "by hand")
     assert state_of(portfolio).breaker == GlobalBreaker(
@@ -191,7 +196,7 @@ def test_trip_and_close_reset_the_counts() -> None:
 def test_reason_names_a_half_open_loss() -> None:
     portfolio = half_open()
     step(portfolio, round_trip("-1"))
-    assert state_of(portfolio).breaker.reason == f"a round trip of {BTC} lost 1 while half-open"
+    assert state_of(portfolio).breaker.reason == f"a round trip of {BTC} lost 1 USDT while half-open"
 
 
 @pytest.mark.parametrize(("limit", "is_open"), [(0, False), (1, True)])
@@ -205,7 +210,7 @@ def test_twenty_slow_orders_suffice_and_are_reported_in_milliseconds() -> None:
     portfolio = started(PortfolioSettings(max_order_latency=2 * SECOND_NS))
     assert portfolio.process([latency(2500, count=19)]) is None
     step(portfolio, latency(2500, count=20))
-    reason = "order latency 2500 ms (p99 of 20 orders), the limit is 2000 ms"
+    reason = "order latency of sim 2500 ms (p99 of 20 orders), limit 2000 ms"
     assert state_of(portfolio).breaker.reason == reason
 
 
@@ -215,7 +220,7 @@ def test_drawdown_is_measured_from_the_highest_peak_of_the_window() -> None:
     portfolio = peaked((98, "100"))
     evaluate(draft_of(portfolio, time=98 + window))
     assert breaker(portfolio) is BreakerState.CLOSED
-    state_of(portfolio).breaker.peaks = [Peak(time=99, profit=D(100))]
+    bucket(portfolio).breaker.peaks = [Peak(time=99, profit=D(100))]
     evaluate(draft_of(portfolio, time=98 + window))
     assert breaker(portfolio) is BreakerState.OPEN
 
@@ -232,11 +237,59 @@ def test_short_window_keeps_every_moment() -> None:
     short = replace(FALLING, drawdown_window=MAX_PEAKS - 1)
     portfolio = peaked((1000, "9"), settings=short)
     assert touches(evaluate, draft_of(portfolio, time=1001, profit="5"))
-    assert [peak.time for peak in state_of(portfolio).breaker.peaks] == [1000, 1001]
+    assert [peak.time for peak in bucket(portfolio).breaker.peaks] == [1000, 1001]
 
 
 def test_each_part_of_the_window_keeps_its_highest_moment() -> None:
     portfolio = peaked((1000, "9"), settings=replace(FALLING, drawdown_window=10 * MAX_PEAKS))
     assert not touches(evaluate, draft_of(portfolio, time=1009, profit="5"))
     assert touches(evaluate, draft_of(portfolio, time=1010, profit="9"))
-    assert [peak.time for peak in state_of(portfolio).breaker.peaks] == [1010]
+    assert [peak.time for peak in bucket(portfolio).breaker.peaks] == [1010]
+
+
+def test_each_quote_currency_has_a_breaker_of_its_own() -> None:
+    portfolio = started(replace(LOSING, max_losing_round_trips=1))
+    step(portfolio, symbol(ETH_BTC), round_trip("-0.01", "1", ETH_BTC))
+    assert (
+        limits(portfolio, "BTC").reason == f"1 losing round trips in a row in BTC, the last one of {ETH_BTC}"
+    )
+    assert breaker(portfolio, "USDT") is BreakerState.CLOSED
+
+
+def test_profits_of_different_currencies_are_not_summed() -> None:
+    portfolio = started(FALLING)
+    step(portfolio, symbol(BTC, profit=60), symbol(ETH_BTC, profit=60))
+    assert portfolio.process([symbol(BTC, profit=0), symbol(ETH_BTC, profit=0)]) is None
+    step(portfolio, symbol(BTC, profit=-40))
+    assert breaker(portfolio, "USDT") is BreakerState.OPEN
+    assert breaker(portfolio, "BTC") is BreakerState.CLOSED
+
+
+def test_profits_of_all_venues_are_summed() -> None:
+    portfolio = started(FALLING)
+    step(portfolio, symbol(BTC, profit=50), symbol(BTC, profit=50, venue=OTHER))
+    assert risks(step(portfolio, symbol(BTC, profit=-50, venue=OTHER))) == [TRIPPED]
+
+
+def test_a_winner_added_again_is_not_a_drawdown() -> None:
+    portfolio = started(FALLING)
+    step(portfolio, symbol(BTC, profit=150))
+    portfolio.process([symbol(BTC, profit=0, earlier=150)])
+    assert breaker(portfolio) is BreakerState.CLOSED
+    step(portfolio, symbol(BTC, profit=-100, earlier=150))
+    assert breaker(portfolio) is BreakerState.OPEN
+
+
+def test_equal_trade_ids_of_two_venues_are_two_round_trips() -> None:
+    portfolio = started(replace(LOSING, max_losing_round_trips=2))
+    step(portfolio, round_trip("-1"))
+    assert risks(step(portfolio, round_trip("-1", venue=OTHER))) == [TRIPPED]
+
+
+def test_the_global_breaker_counts_for_every_currency_and_a_reset_closes_all() -> None:
+    portfolio = started(replace(LOSING, max_losing_round_trips=1))
+    step(portfolio, symbol(ETH_BTC), round_trip("-1"))
+    step(portfolio, for_all(CommandName.TRIP))
+    assert breaker(portfolio, "BTC") is breaker(portfolio, "USDT") is BreakerState.OPEN
+    assert risks(step(portfolio, for_all(CommandName.RESET))) == [CLOSED, CLOSED]
+    assert breaker(portfolio, "BTC") is breaker(portfolio, "USDT") is BreakerState.CLOSED

@@ -5,7 +5,8 @@ import pytest
 
 from engine.core.grid import Grid
 from engine.core.orders.price_lattice import Lattice
-from engine.core.quoting.quoting import is_near, market_of
+from engine.core.quoting.quotes import market_of
+from engine.core.quoting.quoting import is_near
 from schemas.engine.control import CommandName
 from schemas.grid.settings import GridSettings
 from schemas.grid.view import NotQuoting

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from engine.core.grid import Grid
 from engine.core.quoting import volatility
-from engine.core.quoting.quoting import Market, plan
+from engine.core.quoting.quotes import Market
+from engine.core.quoting.quoting import plan
 from engine.core.step import Change
 from engine.core.view import view
 from schemas.grid.settings import GridSettings

@@ -6,10 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.grid import Grid
+from engine.core.startup.adoption import earlier_generations
 from engine.core.step import Change
 from engine.core.view import view
 from schemas.engine.events import AlertRaised, Reconciled, ReconciliationFinding
 from schemas.grid.settings import GridSettings
+from schemas.grid.state import EarlierGenerations
 from schemas.units import Side
 from schemas.venue.account import Position
 from schemas.venue.instruments import Instrument
@@ -164,3 +166,34 @@ def test_parts_add_up_and_can_be_closed(lots: int, entry: int) -> None:
     assert all(abs(part) * lowest >= PERPETUAL.minimum_notional for part in parts)
     found = view(state, 1, D(985))
     assert found.total_profit == found.grid_profit + found.unpaired_profit - state.accounts.unmatched_fees
+
+
+def added_again(what: Position, profit: int, kept: str, price: int) -> Grid:
+    """Return a grid whose earlier generation made a profit and left a position, marked at a price."""
+    earlier = EarlierGenerations(profit=D(profit), position=D(kept), price=D(price))
+    grid = Grid(None, 0)
+    step(grid, msgspec.structs.replace(added(CAREFUL), earlier=earlier), ticker(1000))
+    step(grid, stream(), balance(100_000), what)
+    return grid
+
+
+def test_profit_of_the_earlier_generations_is_kept_beside_the_new_one() -> None:
+    found = view(state_of(added_again(held("0"), 70, "0", 990)), 1)
+    assert (found.total_profit, found.earlier_profit) == (D(0), D(70))
+
+
+@pytest.mark.parametrize(("entry", "adopted_at"), [(980, 980), (0, 1000)])
+def test_a_position_that_is_adopted_again_counts_once(entry: int, adopted_at: int) -> None:
+    found = view(state_of(added_again(held("0.3", entry), 70, "0.3", 990)), 1)
+    assert found.total_profit == D("0.3") * (1000 - adopted_at)
+    assert found.earlier_profit + found.total_profit == 70 + D("0.3") * (1000 - 990)
+
+
+def test_a_position_of_the_other_side_is_not_that_of_the_earlier_generation() -> None:
+    assert view(state_of(added_again(held("-0.3", 980), 70, "0.3", 990)), 1).earlier_profit == 70
+
+
+def test_the_result_of_all_generations_is_handed_on() -> None:
+    state = state_of(added_again(held("0.3", 980), 70, "0.3", 990))
+    handed_on = earlier_generations(state)
+    assert (handed_on.profit, handed_on.position, handed_on.price) == (D(73), D("0.3"), D(1000))

@@ -1,0 +1,33 @@
+"""Pseudonyms of ids for public viewers."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+
+import msgspec
+
+from liveserver.auth.settings import Access
+
+PseudonymFunction = Callable[[str], str]
+"""Returns the pseudonym of an id."""
+
+
+def pseudonyms(access: Access) -> PseudonymFunction:
+    """Return the pseudonym function of a configuration: the same on every replica, keyed with its keys and tokens.
+
+    Without any of them, ids can be found by a search.
+    """
+    return keyed(msgspec.json.encode((access.keys, access.tokens)))
+
+
+def keyed(secret: bytes) -> PseudonymFunction:
+    """Return a pseudonym function with a secret: the first 12 hex digits of an HMAC-SHA256."""
+
+    def pseudonym(text: str) -> str:
+        return hmac.digest(secret, text.encode(), hashlib.sha256).hex()[:12]
+
+    return pseudonym
+
+
+UNKEYED_PSEUDONYM = keyed(b"")
+"""Pseudonyms without a secret, which a search over likely ids reverses; a default for tests."""
