@@ -56,6 +56,7 @@ class Observer:
         self.placed: dict[Symbol, set[ClientOrderId]] = {}
         """The orders that steps since `mark` decided to place."""
         self._alerts: Counter[str] = Counter()
+        self._incidents: set[str] = set()
         self._logs = logs
         self._events: Counter[str] = Counter()
 
@@ -82,8 +83,15 @@ class Observer:
             decided = step.decisions if step.causes else ()
             places = (each.client_order_id for each in decided if isinstance(each, PlaceOrder))
             self.placed.setdefault(step.symbol, set()).update(places)
-        elif (alert := try_decode(message.data, AlertRaised)) is not None:
+        elif (alert := try_decode(message.data, AlertRaised)) is not None and self._is_news(alert):
             self._alerts[alert.code] += 1
+
+    def _is_news(self, alert: AlertRaised) -> bool:
+        """Return whether an alert was not received before: an engine may publish those of earlier steps again."""
+        is_news = alert.message_id not in self._incidents
+        if alert.incident:
+            self._incidents.add(alert.message_id)
+        return is_news
 
     def _read_logs(self) -> None:
         for log in self._logs:
