@@ -260,6 +260,8 @@ class Resync(msgspec.Struct, frozen=True, kw_only=True):
     """The highest generation of an order id known to be in use."""
     started_time: TimeNs
     """Wall-clock time."""
+    unknown_trades: int = 0
+    """Trades of orders unknown here that were booked meanwhile."""
 
 
 class QuotingRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -351,6 +353,10 @@ class GridState(msgspec.Struct, kw_only=True):
     """The time of the newest payment dropped from `booked_funding`: an unknown payment up to here is not booked."""
     restore_id: str = ""
     """The newest restore of the bus that was taken into account, see `SymbolEntry`."""
+    resynced_from: TimeNs = 0
+    resynced_through: TimeNs = 0
+    """The venue times between which the newest resynchronization read all own trades. They are booked: a repeated one that
+    is older than the mark is no news."""
     resync: Resync | None = None
     """The pending reading of orders and trades from the venue; None normally."""
     earlier: EarlierGenerations | None = None

@@ -22,6 +22,12 @@ def is_booked(state: GridState, order: SlotOrder | None, trade: Trade) -> bool:
     return trade.trade_id in state.booked_trades or (order is not None and trade.trade_id in order.trade_ids)
 
 
+def was_resynchronized(state: GridState, trade: Trade) -> bool:
+    """Return whether a trade older than the mark was read, and so booked, by the newest resynchronization."""
+    is_covered = state.resynced_from <= trade.time <= state.resynced_through
+    return is_covered and trade.time <= state.booked_through - TRADE_OVERLAP_NS
+
+
 def is_foreign_or_old(state: GridState, parts: OrderIdParts, trade: Trade) -> bool:
     """Return whether an unknown trade must not be booked.
 

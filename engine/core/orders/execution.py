@@ -6,10 +6,16 @@ Reports and trades may arrive twice, late or out of order. A network error is no
 from engine.core.decisions import query
 from engine.core.guards.latency import note_acceptance
 from engine.core.orders.accounting import book
-from engine.core.orders.booked_trades import is_booked, is_foreign_or_old, remember, tell_not_booked
+from engine.core.orders.booked_trades import (
+    is_booked,
+    is_foreign_or_old,
+    remember,
+    tell_not_booked,
+    was_resynchronized,
+)
 from engine.core.orders.corrections import remember_foreign, remember_unbooked
 from engine.core.orders.rejections import on_order_ended
-from engine.core.orders.resync import note_generation
+from engine.core.orders.resync import note_generation, note_unknown_trade
 from engine.core.orders.slots import (
     Progress,
     advance,
@@ -23,7 +29,6 @@ from engine.core.orders.slots import (
     slot_at,
 )
 from engine.core.step import Draft
-from schemas.engine.events import Severity
 from schemas.grid.state import Slot, SlotOrder
 from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.order_ids import OrderIdParts
@@ -66,7 +71,7 @@ def on_trade(draft: Draft, trade: Trade) -> None:
     note_generation(draft, parts)
     slot = find_slot(state, parts, trade.client_order_id)
     order = None if slot is None else slot.order
-    if is_booked(state, order, trade):
+    if is_booked(state, order, trade) or (order is None and was_resynchronized(state, trade)):
         return
     if slot is not None and order is not None:
         _book_of_slot(draft, slot, order, trade)
@@ -117,7 +122,5 @@ def _book_late(draft: Draft, parts: OrderIdParts, trade: Trade) -> None:
         finished.traded_quantity += trade.quantity
     else:
         retire_cycle(state, parts)
-        draft.alert(
-            Severity.MEDIUM, "late_trade_booked", f"trade {trade.trade_id} of {trade.client_order_id}"
-        )
+        note_unknown_trade(draft, trade)
     book(draft, slot_at(state, parts.level), trade)

@@ -16,6 +16,7 @@ from schemas.grid.state import Resync, SlotOrder
 from schemas.venue.account import OpenOrders
 from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.order_ids import OrderIdParts
+from schemas.venue.orders import Trade
 
 
 def on_required(draft: Draft, event: ResyncRequired) -> None:
@@ -29,8 +30,10 @@ def on_required(draft: Draft, event: ResyncRequired) -> None:
         raises_generation=event.raises_generation or (pending is not None and pending.raises_generation),
         generation=max(state.generation, event.generation, 0 if pending is None else pending.generation),
         started_time=event.time,
+        unknown_trades=0 if pending is None else pending.unknown_trades,
     )
-    draft.alert(Severity.HIGH, "resync_started", event.reason)
+    if pending is None:
+        draft.alert(Severity.HIGH, "resync_started", event.reason)
 
 
 def note_generation(draft: Draft, parts: OrderIdParts) -> None:
@@ -39,6 +42,18 @@ def note_generation(draft: Draft, parts: OrderIdParts) -> None:
     if resync is not None and parts.generation > resync.generation:
         draft.touch()
         draft.state.resync = msgspec.structs.replace(resync, generation=parts.generation)
+
+
+def note_unknown_trade(draft: Draft, trade: Trade) -> None:
+    """Record that a trade of an order unknown here was booked: with an alert, or at the end of a resynchronization."""
+    resync = draft.state.resync
+    if resync is None:
+        draft.alert(
+            Severity.MEDIUM, "late_trade_booked", f"trade {trade.trade_id} of {trade.client_order_id}"
+        )
+    else:
+        draft.touch()
+        draft.state.resync = msgspec.structs.replace(resync, unknown_trades=resync.unknown_trades + 1)
 
 
 def on_sweep(draft: Draft, sweep: OpenOrders) -> None:
@@ -52,6 +67,8 @@ def on_sweep(draft: Draft, sweep: OpenOrders) -> None:
     draft.touch()
     resync, state.resync = state.resync, None
     assert resync is not None
+    if sweep.trades_since is not None:
+        state.resynced_from, state.resynced_through = sweep.trades_since, sweep.complete_through
     if resync.raises_generation:
         state.generation = resync.generation + 1
     at_venue = {each.client_order_id for each in sweep.orders}
@@ -64,7 +81,12 @@ def on_sweep(draft: Draft, sweep: OpenOrders) -> None:
         elif resync.raises_generation and is_working(order):
             _cancel(draft, order)
     generation = f", new order ids have generation {state.generation}" if resync.raises_generation else ""
-    draft.alert(Severity.LOW, "resync_ended", f"orders and trades were read from the venue{generation}")
+    trades = (
+        f", {resync.unknown_trades} trades of unknown orders were booked" if resync.unknown_trades else ""
+    )
+    draft.alert(
+        Severity.LOW, "resync_ended", f"orders and trades were read from the venue{trades}{generation}"
+    )
 
 
 def _cancel(draft: Draft, order: SlotOrder) -> None:

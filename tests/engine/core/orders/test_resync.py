@@ -6,6 +6,7 @@ from engine.core.blocking import halted_by
 from schemas.engine.control import CommandName
 from schemas.engine.events import AlertRaised
 from schemas.engine.journal import ResyncRequired
+from schemas.formats import TRADE_OVERLAP_NS
 from schemas.grid.view import NotQuoting
 from schemas.units import ClientOrderId, Side
 from schemas.venue.account import OpenOrder, OpenOrders
@@ -140,3 +141,33 @@ def test_accounts_and_slots_are_kept() -> None:
     step(grid, RAISING)
     step(grid, answer())
     assert msgspec.json.encode(state_of(grid).accounts) == accounts
+
+
+def test_trades_of_unknown_orders_are_summed_up_at_the_end() -> None:
+    grid = started()
+    state = state_of(grid)
+    step(grid, RAISING)
+    for number in (1, 2):
+        unknown = order_id(state.instance, BTC, 1, -9, Side.BUY, number)
+        traded = msgspec.structs.replace(trade(order(grid, -1)), client_order_id=unknown)
+        assert step(grid, traded).notices == ()
+    (alert,) = [each for each in step(grid, answer()).notices if isinstance(each, AlertRaised)]
+    assert "2 trades of unknown orders were booked" in alert.detail
+
+
+def test_a_trade_that_a_resynchronization_read_is_no_news_later() -> None:
+    grid = started()
+    state = state_of(grid)
+    traded = trade(order(grid, -1))
+    step(grid, traded, report(traded.client_order_id, OrderStatus.FILLED, traded.quantity))
+    step(grid, REQUIRED)
+    read = msgspec.structs.replace(answer(), trades_since=START, complete_through=START + 1)
+    step(grid, read)
+    state.booked_through = START + 2 * TRADE_OVERLAP_NS
+    state.booked_trades.clear()
+    state.finished.clear()
+    assert grid.process([traded]) is None
+    early = msgspec.structs.replace(traded, time=START - 1)
+    assert [each.code for each in step(grid, early).notices if isinstance(each, AlertRaised)] == [
+        "late_trade_unknown_order"
+    ]
