@@ -6,8 +6,15 @@ from schemas.engine.control import Command, CommandName, CommandOutcome, Command
 from schemas.engine.events import CorrectedSlot, Fill, PositionCorrected
 from schemas.engine.journal import Step, StreamOffset, SymbolEntry
 from schemas.engine.portfolio import PortfolioLimits, PortfolioSettings, SymbolExposure
+from schemas.grid.guard_state import BreakerState
 from schemas.grid.settings import GridMode, GridSettings
-from schemas.grid.state import Accounts, BreakerState, FinishedOrder, GridState, Slot, SlotOrder
+from schemas.grid.state import (
+    Accounts,
+    FinishedOrder,
+    GridState,
+    Slot,
+    SlotOrder,
+)
 from schemas.grid.view import GridView, NotQuoting, SlotStatus, SlotView
 from schemas.units import Side, Symbol, TradeId, VenueId
 from schemas.venue.account import Balance, OpenOrder, OpenOrders, Position

@@ -6,7 +6,10 @@ from engine.core.orders.rejections import release_margin
 from engine.core.startup import startup
 from engine.core.step import Draft
 from schemas.engine.journal import TimePassed
-from schemas.grid.state import BreakerState, GridState
+from schemas.grid.guard_state import BreakerState
+from schemas.grid.state import (
+    GridState,
+)
 from schemas.grid.view import NotQuoting
 from schemas.units import TimeNs
 

@@ -9,7 +9,7 @@ symbol without a known step the venue's position counts. An order that passed th
 
 from producers.gateway.holdings import SymbolHoldings, WorkingOrder
 from schemas.engine.portfolio import PortfolioLimits, PortfolioSettings
-from schemas.grid.state import BreakerState
+from schemas.grid.guard_state import BreakerState
 from schemas.units import ZERO, ClientOrderId, Money, Symbol, VenueId
 from schemas.venue.account import Position
 from schemas.venue.instruments import quote_of

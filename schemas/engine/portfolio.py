@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from schemas.grid.state import BreakerState
+from schemas.grid.guard_state import BreakerState
 from schemas.units import (
     SECOND_NS,
     ZERO,

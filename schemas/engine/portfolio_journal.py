@@ -6,7 +6,7 @@ from schemas.engine.control import Command
 from schemas.engine.events import Fill
 from schemas.engine.journal import Notice, StreamOffset, SymbolEntry
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioSettings
-from schemas.grid.state import BreakerState, Peak
+from schemas.grid.guard_state import BreakerState, Peak
 from schemas.grid.view import NotQuoting
 from schemas.units import ZERO, Money, Price, SignedQuantity, Symbol, TimeNs, VenueId
 from schemas.venue.instruments import Instrument

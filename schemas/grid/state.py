@@ -5,12 +5,12 @@ from enum import StrEnum
 
 import msgspec
 
+from schemas.grid.guard_state import Breaker, BreakerState, MonitoredSymbol, Volatility
 from schemas.grid.settings import GridSettings
 from schemas.grid.view import NotQuoting
 from schemas.units import (
     ZERO,
     ClientOrderId,
-    DurationNs,
     Money,
     Price,
     Quantity,
@@ -136,30 +136,6 @@ class EarlierGenerations(msgspec.Struct, frozen=True, kw_only=True):
     """The price at which it is marked."""
 
 
-class MonitoredSymbol(msgspec.Struct, kw_only=True):
-    """A symbol monitored by the market risk guard: its latest closed candles and their assessment."""
-
-    closes: list[Price] = []
-    volumes: list[Quantity] = []
-    open_time: TimeNs = -1
-    """The open time of the newest closed candle."""
-    is_abnormal: bool = False
-    """Whether the newest candle, closed or not, is below the average close on high volume."""
-    is_calm: bool = False
-    """Whether the newest closed candle is above the average close with normal volume."""
-
-
-class Volatility(msgspec.Struct, kw_only=True):
-    """The true ranges of the symbol's closed candles."""
-
-    ranges: list[Price] = []
-    """The newest true ranges, oldest first."""
-    close: Price = ZERO
-    """The close of the newest closed candle."""
-    open_time: TimeNs = -1
-    """The open time of the newest closed candle."""
-
-
 class Startup(msgspec.Struct, kw_only=True):
     """What is known of the account before the first order of a symbol, and the result of the preflight."""
 
@@ -178,40 +154,6 @@ class Startup(msgspec.Struct, kw_only=True):
     """The checks of the preflight that failed or are pending; empty when it has passed."""
     failed: list[str] = []
     """The failed checks, as last published."""
-
-
-class BreakerState(StrEnum):
-    """The state of a circuit breaker: `closed` allows opening orders, `open` does not, `half_open` one level a side."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
-
-
-class Peak(msgspec.Struct, frozen=True, kw_only=True):
-    """The total profit at a time."""
-
-    time: TimeNs
-    profit: Money
-
-
-class Breaker(msgspec.Struct, kw_only=True):
-    """The circuit breaker of a grid."""
-
-    state: BreakerState = BreakerState.CLOSED
-    reason: str = ""
-    """Why it opened."""
-    opened_time: TimeNs = 0
-    losses: int = 0
-    """Consecutive losing round trips."""
-    peaks: list[Peak] = []
-    """The profit peaks in the drawdown window, in descending order."""
-    tried: list[int] = []
-    """The levels opened while it is half-open."""
-    latencies: list[DurationNs] = []
-    """Latencies of the newest orders, from decision to acceptance."""
-    slow_since: TimeNs = 0
-    """When ticks began to arrive too late; 0 while they arrive in time."""
 
 
 class Halt(msgspec.Struct, kw_only=True):

@@ -13,7 +13,11 @@ from engine.core.orders.position_check import POSITION_DIFFERS, gap_of, obstacle
 from engine.core.step import Draft
 from schemas.engine.control import Command, CommandOutcome
 from schemas.engine.events import Severity
-from schemas.grid.state import BreakerState, GridState, PendingReconciliation
+from schemas.grid.guard_state import BreakerState
+from schemas.grid.state import (
+    GridState,
+    PendingReconciliation,
+)
 from schemas.units import ZERO, SignedQuantity, TimeNs
 from schemas.venue.account import Position
 from schemas.venue.instruments import InstrumentKind

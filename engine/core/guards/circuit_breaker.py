@@ -11,8 +11,11 @@ from typing import NamedTuple
 from engine.core.decisions import figures, seconds
 from engine.core.step import Draft
 from schemas.engine.events import Severity
+from schemas.grid.guard_state import BreakerState
 from schemas.grid.settings import GridMode
-from schemas.grid.state import BreakerState, GridState
+from schemas.grid.state import (
+    GridState,
+)
 from schemas.units import Figures, Money, Side, TimeNs
 
 CIRCUIT_BREAKER = "circuit_breaker"

@@ -7,7 +7,10 @@ from engine.core.arithmetic import total_profit
 from engine.core.decisions import figures
 from engine.core.guards.circuit_breaker import full_window, trip
 from engine.core.step import Draft
-from schemas.grid.state import GridState, Peak
+from schemas.grid.guard_state import Peak
+from schemas.grid.state import (
+    GridState,
+)
 from schemas.units import Price
 
 MAX_PEAKS = 24

@@ -10,8 +10,8 @@ same symbols.
 from engine.core.decisions import figures
 from engine.core.step import Draft
 from schemas.engine.events import Severity
+from schemas.grid.guard_state import MonitoredSymbol
 from schemas.grid.settings import GridSettings
-from schemas.grid.state import MonitoredSymbol
 from schemas.units import ZERO
 from schemas.venue.market import Candle
 

@@ -8,7 +8,10 @@ from engine.core.decisions import figures
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.engine.portfolio import BucketLimits, PortfolioLimits
-from schemas.grid.state import BreakerState, GridState
+from schemas.grid.guard_state import BreakerState
+from schemas.grid.state import (
+    GridState,
+)
 from schemas.grid.view import NotQuoting
 
 GLOBAL_BREAKER = "global_breaker"

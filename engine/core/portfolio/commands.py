@@ -9,7 +9,7 @@ from engine.core.settings_checks import check
 from schemas.engine.control import Command, CommandName, CommandOutcome
 from schemas.engine.journal import SymbolEntry
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, Market
-from schemas.grid.state import BreakerState
+from schemas.grid.guard_state import BreakerState
 from schemas.subjects import ALL_VENUES
 from schemas.venue.order_ids import symbol_code
 

@@ -13,7 +13,7 @@ from engine.core.portfolio.step import PortfolioDraft
 from schemas.engine.events import Fill, Severity
 from schemas.engine.portfolio import CurrencyLimits, OrderLatency
 from schemas.engine.portfolio_journal import Bucket, GlobalBreaker
-from schemas.grid.state import BreakerState, Peak
+from schemas.grid.guard_state import BreakerState, Peak
 from schemas.grid.view import NotQuoting
 from schemas.units import MILLISECOND_NS, ZERO, DurationNs, Figures, Money
 from schemas.venue.instruments import quote_of

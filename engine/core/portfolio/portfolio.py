@@ -29,7 +29,7 @@ from schemas.engine.portfolio_journal import (
     PortfolioState,
     SymbolSeen,
 )
-from schemas.grid.state import BreakerState
+from schemas.grid.guard_state import BreakerState
 from schemas.grid.view import GridView
 from schemas.units import ZERO
 from schemas.venue.market import ClockRead

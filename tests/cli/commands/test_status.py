@@ -15,7 +15,7 @@ from engine.core.view import view
 from schemas import earlier_subjects, subjects
 from schemas.engine.events import AlertRaised
 from schemas.engine.portfolio import BucketLimits, PortfolioLimits
-from schemas.grid.state import BreakerState
+from schemas.grid.guard_state import BreakerState
 from schemas.grid.view import GridView, NotQuoting
 from schemas.subjects import ALL_VENUES
 from schemas.units import VenueId

@@ -4,7 +4,7 @@ from engine.core.blocking import detail_of
 from engine.core.grid import Grid
 from engine.core.view import view
 from schemas.engine.control import CommandName
-from schemas.grid.state import MonitoredSymbol
+from schemas.grid.guard_state import MonitoredSymbol
 from schemas.grid.view import GridView, NotQuoting, SlotStatus, SlotView
 from schemas.units import Side, Symbol
 from tests.builders import BTC

@@ -18,7 +18,7 @@ from schemas.engine.events import AlertRaised
 from schemas.engine.journal import SymbolEntry
 from schemas.engine.portfolio import BucketLimits, PortfolioEntry, PortfolioLimits, PortfolioSettings
 from schemas.engine.portfolio_journal import PortfolioStep
-from schemas.grid.state import BreakerState
+from schemas.grid.guard_state import BreakerState
 from schemas.grid.view import GridView, NotQuoting
 from schemas.subjects import ALL, ALL_VENUES, Stream
 from schemas.units import Symbol, TradeId, VenueId

@@ -11,7 +11,7 @@ from schemas.codec import decode_as
 from schemas.engine.journal import StreamOffset
 from schemas.engine.portfolio import PortfolioEntry, PortfolioSettings
 from schemas.engine.portfolio_journal import GlobalBreaker, PortfolioState, PortfolioStep
-from schemas.grid.state import BreakerState, Peak
+from schemas.grid.guard_state import BreakerState, Peak
 from schemas.subjects import ALL, Stream
 from schemas.units import VenueId
 from tests.builders import BTC, SIM, TIME

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from producers.gateway.exposure import Exposure
 from schemas.engine.journal import Step
 from schemas.engine.portfolio import BucketLimits, PortfolioLimits, PortfolioSettings
-from schemas.grid.state import BreakerState, GridState, Slot, SlotOrder, SlotOrderState
+from schemas.grid.guard_state import BreakerState
+from schemas.grid.state import (
+    GridState,
+    Slot,
+    SlotOrder,
+    SlotOrderState,
+)
 from schemas.units import ClientOrderId, Side, Symbol, VenueId
 from schemas.venue.account import Position
 from schemas.venue.instruments import InstrumentKind

@@ -9,7 +9,10 @@ from schemas.codec import encode
 from schemas.engine.control import CommandName, CommandOutcome, CommandResult
 from schemas.engine.events import PositionCorrected
 from schemas.engine.journal import CommandReceived
-from schemas.grid.state import BreakerState, GridState
+from schemas.grid.guard_state import BreakerState
+from schemas.grid.state import (
+    GridState,
+)
 from schemas.units import ClientOrderId
 from schemas.venue.account import OpenOrder, OpenOrders
 from schemas.venue.orders import OrderStatus

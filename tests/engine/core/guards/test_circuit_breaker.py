@@ -12,8 +12,8 @@ from engine.core.guards.circuit_breaker import (
 )
 from engine.core.step import Change
 from schemas.engine.control import CommandName, CommandOutcome, CommandResult
+from schemas.grid.guard_state import Breaker, BreakerState, Peak
 from schemas.grid.settings import GridSettings
-from schemas.grid.state import Breaker, BreakerState, Peak
 from schemas.grid.view import NotQuoting
 from schemas.units import SECOND_NS, Side
 from schemas.venue.orders import OrderStatus

@@ -4,8 +4,8 @@ import msgspec
 
 from engine.core.grid import Grid
 from engine.core.guards.drawdown import MAX_PEAKS, evaluate, remember_peak
+from schemas.grid.guard_state import BreakerState, Peak
 from schemas.grid.settings import GridSettings
-from schemas.grid.state import BreakerState, Peak
 from tests.engine.core.examples import LONG, D, draft_of, started, state_of, touches
 
 replace = msgspec.structs.replace

@@ -7,7 +7,7 @@ from engine.core.guards.drawdown import evaluate
 from engine.core.orders.position_check import on_position
 from engine.core.step import Change, Draft
 from schemas.engine.events import RiskChanged
-from schemas.grid.state import Peak
+from schemas.grid.guard_state import Peak
 from schemas.units import SECOND_NS, Figures, Symbol
 from schemas.venue.orders import OrderStatus, RejectReason
 from tests.builders import BTC, LIMITS

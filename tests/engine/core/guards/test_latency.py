@@ -6,7 +6,7 @@ import pytest
 from engine.core.grid import Grid
 from engine.core.guards.latency import MAX_LATENCIES, p99
 from schemas.engine.control import CommandName
-from schemas.grid.state import BreakerState
+from schemas.grid.guard_state import BreakerState
 from schemas.units import MILLISECOND_NS, SECOND_NS
 from schemas.venue.market import Ticker
 from schemas.venue.orders import OrderStatus

@@ -4,7 +4,7 @@ import msgspec
 
 from engine.core.grid import Grid
 from schemas.engine.portfolio import PortfolioLimits
-from schemas.grid.state import BreakerState
+from schemas.grid.guard_state import BreakerState
 from schemas.grid.view import NotQuoting
 from schemas.units import SECOND_NS, Side
 from schemas.venue.orders import OrderStatus, RejectReason

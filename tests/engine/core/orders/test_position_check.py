@@ -9,7 +9,7 @@ from engine.core.step import Change
 from engine.core.view import view
 from schemas.engine.control import CommandName
 from schemas.engine.events import AlertRaised, CorrectedSlot, PositionCorrected, Reconciled, Severity
-from schemas.grid.state import BreakerState
+from schemas.grid.guard_state import BreakerState
 from schemas.venue.orders import OrderStatus, QueryOrder
 from tests.engine.core.examples import (
     LONG,

@@ -9,7 +9,7 @@ from engine.core.portfolio.step import PortfolioDraft
 from schemas.engine.control import CommandName
 from schemas.engine.portfolio import PortfolioSettings
 from schemas.engine.portfolio_journal import GlobalBreaker
-from schemas.grid.state import BreakerState, Peak
+from schemas.grid.guard_state import BreakerState, Peak
 from schemas.grid.view import NotQuoting
 from schemas.units import SECOND_NS, Symbol, VenueId
 from tests.builders import BTC

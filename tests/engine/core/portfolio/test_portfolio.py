@@ -12,7 +12,7 @@ from schemas.codec import encode
 from schemas.engine.control import CommandName
 from schemas.engine.portfolio import CurrencyLimits, PortfolioSettings
 from schemas.engine.portfolio_journal import PortfolioState
-from schemas.grid.state import BreakerState
+from schemas.grid.guard_state import BreakerState
 from schemas.grid.view import GridView
 from schemas.units import Symbol, VenueId
 from tests.builders import BTC
