@@ -1,6 +1,7 @@
 """Shared fixtures: a real nats-server and a connection to it. Options that enable slow tests."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -33,6 +34,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker(name):
                 item.add_marker(pytest.mark.skip(reason=f"needs --{name}"))
+
+
+@pytest.fixture(autouse=True)
+def _log_level() -> Iterator[None]:
+    """Restore the log level: commands that run within the tests may set it."""
+    before = os.environ.get("OPENSQT_LOG")
+    yield
+    if before is None:
+        os.environ.pop("OPENSQT_LOG", None)
+    else:
+        os.environ["OPENSQT_LOG"] = before
 
 
 @pytest.fixture(scope="session")

@@ -127,7 +127,9 @@ async def _loss_of_named_step(
     named = f"the gateway's intent {intent.stored.sequence} names step {intent.event.step}"
     if claimed.last is None:
         return f"the journal of {entry.symbol} on {entry.venue} has no steps, but {named}"
-    if intent.event.step_sequence > claimed.last_record_sequence:
+    # A gateway that takes over at the same time may name the claim of this actor already.
+    is_claim = intent.event.step_sequence == claimed.journal.sequence
+    if intent.event.step_sequence > claimed.last_record_sequence and not is_claim:
         return f"the journal went back: {named}, which is gone"
     if intent.event.step_hash:
         step = await stored_at(bus, Stream.JOURNAL, intent.event.step_sequence)

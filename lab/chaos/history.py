@@ -64,6 +64,8 @@ class CommittedIntent(NamedTuple):
     stored_time: TimeNs
     """The bus's timestamp of the message."""
     decisions: tuple[Decision, ...] = ()
+    is_recorded: bool = True
+    """Whether the gateway records its requests: not in version 1."""
     unresolved: int = 0
     """Number of orders of earlier intents whose outcome at the venue is unknown."""
 
@@ -188,6 +190,7 @@ class HistoryRecorder:
                         event.step_sequence,
                         stored.time_ns,
                         event.decisions,
+                        event.created_time > 0,
                         len(event.unresolved),
                     )
                 )

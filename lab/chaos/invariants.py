@@ -161,8 +161,18 @@ def corrections_explain_the_difference(history: History, venue: VenueHistory) ->
 
 def requests_are_recorded(history: History, venue: VenueHistory) -> list[str]:
     """Require a record of each placement that reached the venue: of the request, or of its takeover by a later gateway."""
+    of_version_1 = {
+        decision.client_order_id
+        for intent in history.intents
+        for decision in intent.decisions
+        if not intent.is_recorded
+    }
     arrived = dict.fromkeys(each.client_order_id for each in _own_arrivals(history, venue))
-    return [f"{name} reached the venue without a record" for name in arrived if name not in history.requested]
+    return [
+        f"{name} reached the venue without a record"
+        for name in arrived
+        if name not in history.requested and name not in of_version_1
+    ]
 
 
 def messages_can_be_decoded(history: History, venue: VenueHistory) -> list[str]:

@@ -10,7 +10,7 @@ from nats.aio.client import Client
 from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
-from bus import Bus
+from bus import Bus, Message
 from bus.client.fast_client import FastClient, FastParser
 from bus.client.headers import Headers, parse_status
 
@@ -108,16 +108,19 @@ async def test_a_direct_subscription_receives_raw_messages(bus: Bus) -> None:
 
 
 async def test_a_direct_subscription_ends(bus: Bus) -> None:
-    received: list[bytes] = []
+    received: asyncio.Queue[bytes] = asyncio.Queue()
     subscription = await bus.nc.subscribe_direct(
-        "direct", lambda subject, reply, block, data: received.append(data)
+        "direct", lambda subject, reply, block, data: received.put_nowait(data)
     )
+    others: asyncio.Queue[Message] = asyncio.Queue()
+    await bus.subscribe("direct", others.put_nowait)
     await bus.publish("direct", b"1")
-    await bus.nc.flush()
+    assert await received.get() == b"1"
     await bus.nc.unsubscribe_direct(subscription)
     await bus.publish("direct", b"2")
-    await bus.nc.flush()
-    assert received == [b"1"]
+    while (await others.get()).data != b"2":
+        pass
+    assert received.empty()
 
 
 @pytest.mark.parametrize(

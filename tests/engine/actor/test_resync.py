@@ -4,8 +4,10 @@ import asyncio
 
 import msgspec
 
-from bus import Bus, Message, provision
-from engine.actor.lost_records import is_added_again
+from bus import Bus, Journal, Message, get_logger, provision
+from engine.actor.lost_records import find_loss, is_added_again
+from engine.actor.start import INPUTS, OUTPUTS
+from engine.journaled_actor import claim_journal
 from schemas import subjects
 from schemas.codec import decode_as
 from schemas.engine.events import AlertRaised
@@ -15,7 +17,7 @@ from schemas.subjects import Stream
 from schemas.venue.account import OpenOrders, SweepRequest
 from schemas.venue.order_ids import parse_order_id
 from schemas.venue.orders import OrderIntent, PlaceOrder, RecordRef
-from tests.builders import BTC, SIM, TICKER
+from tests.builders import BTC, SIM, STEP, TICKER
 from tests.engine.conftest import ENTRY, STEPS, RunActor, store_genesis, until_step
 
 INTENTS = subjects.order_intent(SIM, BTC)
@@ -143,6 +145,16 @@ async def test_matching_records_need_no_resync(bus: Bus, run_actor: RunActor) ->
         moved = await until_step(bus, lambda step: step.step > before.step)
     assert claim.state.resync is None
     assert moved.state.resync is None
+
+
+async def test_an_intent_that_names_the_claim_itself_is_no_loss(bus: Bus) -> None:
+    journal = await Journal.open(bus, Stream.JOURNAL, STEPS)
+    await journal.commit(STEP)
+    claimed = await claim_journal(bus, STEPS, Step, inputs=INPUTS, outputs=OUTPUTS, log=get_logger("test"))
+    await store_genesis(bus)
+    named = claimed.journal
+    await _store_intent(bus, step_sequence=named.sequence, step_hash=record_hash(named.record))
+    assert await find_loss(bus, ENTRY, claimed, may_start_anew=False) is None
 
 
 async def test_lost_intents_need_a_resync_without_a_new_generation(bus: Bus, run_actor: RunActor) -> None:
