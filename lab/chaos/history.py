@@ -20,7 +20,7 @@ from schemas import subjects
 from schemas.codec import FormatTooNew, UndecodableError, decode, encode
 from schemas.engine.events import DecisionMade, Fill, PositionCorrected
 from schemas.engine.journal import Step, SymbolEntry
-from schemas.formats import STATE_VERSION
+from schemas.formats import STATE_VERSION, record_hash
 from schemas.grid.state import GridState
 from schemas.subjects import Stream
 from schemas.units import ZERO, ClientOrderId, SignedQuantity, Symbol, TimeNs
@@ -95,6 +95,8 @@ class History:
     """Texts on steps that do not follow from their causes."""
     undecodable: int = 0
     """Number of messages that are undecodable or of an unexpected type."""
+    unlinked: list[str] = field(default_factory=list)
+    """Texts on steps and intents that do not carry the hash of the record before them."""
     discarded: list[str] = field(default_factory=list)
     """Ranges that the streams discarded before they were read."""
 
@@ -148,6 +150,8 @@ class HistoryRecorder:
             Stream.JOURNAL: (subjects.step(entry.venue, entry.symbol),),
         }
         self._next = dict.fromkeys(self._sources, 1)
+        self._hashes: dict[str, str] = {}
+        """The hash of the newest record by subject."""
         self._replica = Grid(None, 0)
 
     async def record(self, bus: Bus) -> None:
@@ -161,6 +165,7 @@ class HistoryRecorder:
             except OffsetLost as lost:
                 self.history.discarded.append(str(lost))
                 self._next[stream] = lost.first
+                self._hashes.clear()
 
     async def _read(self, bus: Bus, stream: Stream, filters: Sequence[str]) -> None:
         async with aclosing(read(bus, stream, filters, FromSequence(self._next[stream]))) as batches:
@@ -179,6 +184,8 @@ class HistoryRecorder:
         except UndecodableError:
             self.history.undecodable += 1
             return
+        if isinstance(event, Step | OrderIntent):
+            self._check_link(event, stored)
         match event:
             case Step():
                 self._add_step(event, stored)
@@ -201,6 +208,15 @@ class HistoryRecorder:
                 self.history.copies.append(PublishedCopy(event, stored.time_ns))
             case _:
                 self.history.undecodable += 1
+
+    def _check_link(self, record: Step | OrderIntent, stored: Received) -> None:
+        before = self._hashes.get(stored.subject)
+        self._hashes[stored.subject] = record_hash(stored.data)
+        # Records of version 1 have no hashes; the first record that was read is an anchor.
+        if record.previous_hash and before is not None and record.previous_hash != before:
+            self.history.unlinked.append(
+                f"{stored.subject} at {stored.sequence} does not follow the record before it"
+            )
 
     def _add_step(self, step: Step, stored: Received) -> None:
         is_claim = not step.causes

@@ -159,6 +159,11 @@ def corrections_explain_the_difference(history: History, venue: VenueHistory) ->
     ]
 
 
+def hashes_link_all_records(history: History, venue: VenueHistory) -> list[str]:
+    """Require that each step and each intent carries the hash of the record before it on its subject."""
+    return list(history.unlinked)
+
+
 def requests_are_recorded(history: History, venue: VenueHistory) -> list[str]:
     """Require a record of each placement that reached the venue: of the request, or of its takeover by a later gateway."""
     of_version_1 = {
@@ -189,6 +194,7 @@ INVARIANTS: dict[str, Invariant] = {
     "every order was committed before it was sent": orders_are_committed_before_sending,
     "every event was committed before it was published": copies_are_published_after_commit,
     "every booked fill was published": fills_are_booked_once_and_published,
+    "hashes link all records": hashes_link_all_records,
     "corrections explain the difference": corrections_explain_the_difference,
     "every request to place an order was recorded": requests_are_recorded,
     "every message can be decoded": messages_can_be_decoded,

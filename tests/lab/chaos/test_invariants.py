@@ -277,4 +277,4 @@ def test_an_undecodable_message_is_found() -> None:
 
 
 def test_every_invariant_is_checked() -> None:
-    assert len(INVARIANTS) == 11
+    assert len(INVARIANTS) == 12
