@@ -37,7 +37,7 @@ S = TypeVar("S", Step, PortfolioStep)
 
 PutDurable = Callable[[Stream, StreamOffset, Received], Awaitable[None]]
 OnLost = Callable[[Stream, StreamOffset, str], Awaitable[None]]
-"""Told the stream, the offset at which reading continues, and what was lost."""
+"""Called with the stream, the offset at which reading continues, and what was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,8 @@ async def read_durable_inputs(
 ) -> None:
     """Pass each message after an offset to `put`, in order, for ever.
 
-    When messages were lost, `on_lost` is told, and reading continues at the end of the stream: never from its start, because
-    what was applied before must not be applied again.
+    When messages were lost, `on_lost` is called, and reading continues at the end of the stream: never from its start,
+    because what was applied before must not be applied again.
     """
     while True:
         try:

@@ -42,7 +42,7 @@ class InputRef(NamedTuple):
 
 
 JOURNAL_LOST = InputRef("journal lost")
-"""Skipped by a reset: the symbol starts anew although its journal is gone."""
+"""Skipped by a reset: the symbol starts with an empty grid although its journal is gone."""
 
 
 class PoisonInput(Exception):

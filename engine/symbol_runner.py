@@ -33,7 +33,7 @@ from schemas.subjects import Stream
 
 PrepareActor = Callable[[SymbolEntry, IsLast, frozenset[InputRef]], AbstractAsyncContextManager[ActorContext]]
 JOURNAL_LOST_ADVICE = (
-    "restore a backup with `opensqt bus restore`, or close the position by hand and start anew with `control reset`: "
+    "restore a backup with `opensqt bus restore`, or close the position by hand and start again with `control reset`: "
     "position and profit then begin at 0"
 )
 

@@ -87,7 +87,7 @@ async def save_stream(bus: Bus, stream: str, file: IO[bytes], progress: Progress
     arrived: asyncio.Queue[Message] = asyncio.Queue()
     inbox = nats_inbox(bus.nc) + "snapshot"
     unsubscribe = await bus.subscribe(inbox, arrived.put_nowait)
-    # The end of the snapshot is not acknowledged, and consumers are created anew by their readers.
+    # The end of the snapshot is not acknowledged, and consumers are created again by their readers.
     body = {"deliver_subject": inbox, "no_consumers": True, "chunk_size": SNAPSHOT_CHUNK_BYTES, "jsck": True}
     try:
         info = await bus.api(f"STREAM.SNAPSHOT.{stream}", body, SnapshotInfo, SNAPSHOT_START_TIMEOUT_S)
@@ -104,7 +104,7 @@ async def save_stream(bus: Bus, stream: str, file: IO[bytes], progress: Progress
 async def load_stream(bus: Bus, info: SnapshotInfo, file: IO[bytes], progress: Progress) -> None:
     """Replace a stream by that of a snapshot: delete it if it exists, and create it again.
 
-    A running part may create it anew meanwhile; it is then deleted again.
+    A running part may create it again meanwhile; it is then deleted again.
     Raises: BackupFailed when the server did not restore it completely; Rejected, Ambiguous.
     """
     replicas = await _delete(bus, info.name)

@@ -98,7 +98,7 @@ class Actor(JournaledActor[Step]):
         """
         self._gates.orders.leave(self._offsets[Stream.ORDERS].sequence, self._journal.sequence)
         self._publish_grid()
-        await self._tell_loss()
+        await self._report_loss()
         state = self._grid.state
         async with asyncio.TaskGroup() as tasks:
             pumps = self._start_pumps(tasks)
@@ -201,7 +201,7 @@ class Actor(JournaledActor[Step]):
             await self._intents.wait_for_first()
             added = symbol_added(self._entry, self._instrument, ticker.time, self._earlier)
             await self._process(added, *self._readers.limits)
-            await self._tell_loss()
+            await self._report_loss()
         if self._grid.state is not None and self._grid.state.startup is not None:
             await self._process(*await self._account.read())
         await self._process(*await self._candles.before(ticker.time))
@@ -261,7 +261,7 @@ class Actor(JournaledActor[Step]):
         self._held_since = self._held_since or now
         return 0.0 if held >= MAX_HELD_REPORTS else max(self._held_since + MAX_HELD_S - now, 0.0)
 
-    async def _tell_loss(self) -> None:
+    async def _report_loss(self) -> None:
         """Apply the loss of records found at the start, as soon as there is a state."""
         if self._loss is not None and self._grid.state is not None:
             loss, self._loss = self._loss, None

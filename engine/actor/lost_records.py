@@ -29,18 +29,18 @@ class JournalLost(Exception):
 
 
 async def find_loss(
-    bus: Bus, entry: SymbolEntry, claimed: ClaimedJournal[Step], *, may_start_anew: bool
+    bus: Bus, entry: SymbolEntry, claimed: ClaimedJournal[Step], *, may_start_empty: bool
 ) -> ResyncRequired | None:
     """Return what an actor has to resynchronize for after its claim, None if nothing was lost.
 
-    Raises: JournalLost, unless `may_start_anew`; BusError.
+    Raises: JournalLost, unless `may_start_empty`; BusError.
     """
     subject = subjects.order_intent(entry.venue, entry.symbol)
     last = await bus.last(Stream.ORDERS, subject)
     intent = await newest(bus, Stream.ORDERS, subject, OrderIntent, last)
     generation = _highest_generation(entry, claimed, intent)
     journal_loss = await _journal_loss(bus, entry, claimed, intent)
-    if journal_loss and claimed.last is None and not may_start_anew:
+    if journal_loss and claimed.last is None and not may_start_empty:
         raise JournalLost(journal_loss)
     is_restored = claimed.last is not None and entry.restore_id not in {"", claimed.last.state.restore_id}
     if journal_loss or is_restored:

@@ -87,7 +87,7 @@ async def prepare(context: ActorContext) -> StartedFrom:
         prepare=upgraded,
         remembered=context.remembered,
     )
-    loss = await find_loss(bus, entry, claimed, may_start_anew=JOURNAL_LOST in context.skipped)
+    loss = await find_loss(bus, entry, claimed, may_start_empty=JOURNAL_LOST in context.skipped)
     grid, earlier = _grid(context, claimed.last)
     publisher = await _republished(context, claimed, grid)
     settings = entry.settings if grid.state is None else grid.state.settings

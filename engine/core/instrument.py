@@ -1,6 +1,6 @@
 """Apply a changed instrument: new trading rules, or another status of the market.
 
-Levels keep their numbers, and their prices are rounded anew; orders that are out stay. While the venue does not trade the
+Levels keep their numbers, and their prices are rounded again; orders that are out stay. While the venue does not trade the
 symbol, nothing is placed.
 """
 

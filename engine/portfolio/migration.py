@@ -3,7 +3,7 @@
     journal.V._all.step of each venue  ->  first step of journal._all._all.step
     entry of a venue in `portfolios`   ->  entry `_all`
 
-What is carried over: breakers, exposure limits, counted round trips, generations and offsets. The drawdown starts anew if
+What is carried over: breakers, exposure limits, counted round trips, generations and offsets. The drawdown starts again if
 the symbols of a venue have several quote currencies, because version 0.1 summed them as one.
 """
 

@@ -285,7 +285,7 @@ class GridState(msgspec.Struct, kw_only=True):
     """The mark of booked trades, in venue time: every own trade up to here is booked, or is not the grid's."""
     booked_trades: dict[TradeId, TimeNs] = {}
     """The booked trades newer than the mark less an overlap, with their times; those of unfinished orders are kept there."""
-    told_ids: list[str] = []
+    alerted_ids: list[str] = []
     """The newest trades and payments that were not booked and of which an alert was raised."""
     last_fill_step: int = 0
     """The newest step that booked a trade; 0 before the first, and in version 1."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from engine.core.arithmetic import share
 from engine.core.guards.circuit_breaker import note_opening
-from engine.core.orders.booked_trades import is_first_time_told
+from engine.core.orders.booked_trades import is_first_alert
 from engine.core.step import Draft
 from schemas.engine.events import Fill, Severity
 from schemas.grid.state import Accounts, Slot
@@ -100,7 +100,7 @@ def on_funding(draft: Draft, funding: Funding) -> None:
     if funding.funding_id in booked:
         return
     if funding.time <= state.funding_floor or funding.time < state.accounts.first_time:
-        if is_first_time_told(state, funding.funding_id):
+        if is_first_alert(state, funding.funding_id):
             detail = f"not booked, because it is older than the payments known: {funding.amount}, {funding.funding_id}"
             draft.alert(Severity.MEDIUM, "late_funding", detail)
         return

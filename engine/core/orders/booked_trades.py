@@ -14,7 +14,7 @@ from schemas.venue.account import OpenOrders
 from schemas.venue.order_ids import OrderIdParts
 from schemas.venue.orders import Trade
 
-MAX_TOLD_IDS = 64
+MAX_ALERTED_IDS = 64
 
 
 def is_booked(state: GridState, order: SlotOrder | None, trade: Trade) -> bool:
@@ -43,9 +43,9 @@ def remember(state: GridState, trade: Trade) -> None:
     state.booked_trades[trade.trade_id] = trade.time
 
 
-def tell_not_booked(draft: Draft, trade: Trade) -> None:
+def alert_not_booked(draft: Draft, trade: Trade) -> None:
     """Raise an alert about a trade that is not booked, once for each trade."""
-    if not is_first_time_told(draft.state, trade.trade_id):
+    if not is_first_alert(draft.state, trade.trade_id):
         return
     detail = (
         f"{trade.side} {trade.quantity} at {trade.price}, trade {trade.trade_id} of {trade.client_order_id}"
@@ -57,12 +57,12 @@ def tell_not_booked(draft: Draft, trade: Trade) -> None:
     )
 
 
-def is_first_time_told(state: GridState, record_id: str) -> bool:
+def is_first_alert(state: GridState, record_id: str) -> bool:
     """Return whether no alert was raised yet about a trade or payment that is not booked, and remember that one is now."""
-    if record_id in state.told_ids:
+    if record_id in state.alerted_ids:
         return False
-    state.told_ids.append(record_id)
-    del state.told_ids[:-MAX_TOLD_IDS]
+    state.alerted_ids.append(record_id)
+    del state.alerted_ids[:-MAX_ALERTED_IDS]
     return True
 
 

@@ -7,10 +7,10 @@ from engine.core.decisions import query
 from engine.core.guards.latency import note_acceptance
 from engine.core.orders.accounting import book
 from engine.core.orders.booked_trades import (
+    alert_not_booked,
     is_booked,
     is_foreign_or_old,
     remember,
-    tell_not_booked,
     was_resynchronized,
 )
 from engine.core.orders.corrections import remember_foreign, remember_unbooked
@@ -76,9 +76,9 @@ def on_trade(draft: Draft, trade: Trade) -> None:
     if slot is not None and order is not None:
         _book_of_slot(draft, slot, order, trade)
     elif is_foreign_or_old(state, parts, trade):
-        if trade.trade_id not in state.told_ids:
+        if trade.trade_id not in state.alerted_ids:
             remember_unbooked(draft, trade)
-        tell_not_booked(draft, trade)
+        alert_not_booked(draft, trade)
     else:
         _book_late(draft, parts, trade)
 

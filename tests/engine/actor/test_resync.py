@@ -154,7 +154,7 @@ async def test_an_intent_that_names_the_claim_itself_is_no_loss(bus: Bus) -> Non
     await store_genesis(bus)
     named = claimed.journal
     await _store_intent(bus, step_sequence=named.sequence, step_hash=record_hash(named.record))
-    assert await find_loss(bus, ENTRY, claimed, may_start_anew=False) is None
+    assert await find_loss(bus, ENTRY, claimed, may_start_empty=False) is None
 
 
 async def test_lost_intents_need_a_resync_without_a_new_generation(bus: Bus, run_actor: RunActor) -> None:

@@ -1,4 +1,4 @@
-"""A changed instrument: rules replaced, prices rounded anew, opening blocked while the venue does not trade."""
+"""A changed instrument: rules replaced, prices rounded again, opening blocked while the venue does not trade."""
 
 import msgspec
 import pytest
@@ -47,7 +47,7 @@ def test_an_equal_instrument_is_no_change() -> None:
     assert started().process([changed()]) is None
 
 
-def test_levels_keep_their_numbers_and_prices_are_rounded_anew() -> None:
+def test_levels_keep_their_numbers_and_prices_are_rounded_again() -> None:
     grid = started(settings_of(LONG, price_interval=D("10.3")))
     working = {each.order.client_order_id for each in state_of(grid).slots.values() if each.order}
     change = step(grid, changed(tick_size=D(1)))

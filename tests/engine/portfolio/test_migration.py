@@ -118,7 +118,7 @@ def test_venues_of_one_currency_share_its_bucket_and_the_stricter_breaker_counts
     assert state.generations == {f"sim {BTC}": 4, f"sim2 {BTC}": 4}
 
 
-def test_sums_of_several_currencies_start_anew() -> None:
+def test_sums_of_several_currencies_start_again() -> None:
     state = merged([OldPortfolio(old_step(), 1, ("BTC", "USDT"))])
     assert state.buckets["USDT"].breaker.peaks == []
     assert state.buckets["BTC"].is_exposed

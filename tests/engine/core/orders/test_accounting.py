@@ -176,7 +176,7 @@ def test_funding_older_than_the_known_payments_is_not_booked_again() -> None:
     step(grid, *payments)
     step(grid, *payments)
     assert state_of(grid).accounts.funding == len(payments)
-    assert state_of(grid).told_ids == ["f0", "f1"]
+    assert state_of(grid).alerted_ids == ["f0", "f1"]
 
 
 def test_funding_ids_are_bounded() -> None:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from engine.core.grid import Grid
-from engine.core.orders.booked_trades import MAX_TOLD_IDS
+from engine.core.orders.booked_trades import MAX_ALERTED_IDS
 from schemas.engine.events import AlertRaised
 from schemas.formats import TRADE_OVERLAP_NS
 from schemas.units import SECOND_NS, Side, TimeNs, TradeId
@@ -117,9 +117,9 @@ def test_a_sweep_of_version_1_moves_nothing() -> None:
 
 def test_the_ids_of_told_trades_are_bounded() -> None:
     grid, traded = without_orders()
-    for number in range(MAX_TOLD_IDS + 3):
+    for number in range(MAX_ALERTED_IDS + 3):
         codes(grid, later(traded, -1, f"early{number}"))
-    assert len(state_of(grid).told_ids) == MAX_TOLD_IDS
+    assert len(state_of(grid).alerted_ids) == MAX_ALERTED_IDS
 
 
 @pytest.mark.parametrize("repeats", [1, 2, 3])
