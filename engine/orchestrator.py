@@ -127,5 +127,5 @@ class Orchestrator:
 
 
 def _is_same_run(known: SymbolEntry, entry: SymbolEntry) -> bool:
-    """Return whether a symbol goes on with a new entry; otherwise it was added again, or restored from a backup."""
+    """Return whether a symbol continues with a new entry; otherwise it was added again, or restored from a backup."""
     return (known.generation, known.restore_id) == (entry.generation, entry.restore_id)

@@ -162,7 +162,7 @@ def _copied(breaker: GlobalBreaker, *, with_sums: bool) -> GlobalBreaker:
 
 
 def _offsets(old: Sequence[OldPortfolio]) -> dict[str, StreamOffset]:
-    """Return where to continue: no fill is missed (known ones are told by their ids), and no command is given twice."""
+    """Return where to continue: no fill is missed (repeated ones are known by their ids), and no command is given twice."""
     of_streams = {
         stream: [each.step.offsets[stream] for each in old if stream in each.step.offsets]
         for stream in (Stream.ENGINE, Stream.CONTROL)

@@ -1,4 +1,4 @@
-"""Run loss cases one after the other: inject, wait until trading goes on, halt the market, compare with the venue."""
+"""Run loss cases one after the other: inject, wait until trading resumes, halt the market, compare with the venue."""
 
 import asyncio
 import shutil
@@ -57,7 +57,7 @@ class LossSettings:
     trade_timeout_s: float = 60.0
     """Time for every symbol to have a new order accepted."""
     trade_s: float = 4.0
-    """How long trading goes on before the market is halted."""
+    """How long trading continues before the market is halted."""
     settle_timeout_s: float = 45.0
     """Time without market for all proofs to hold."""
 
@@ -186,12 +186,12 @@ class LossRun:
         except ExceptionGroup as group:
             failures = [str(error) for error in flatten_errors(group)]
             return LossResult(losses=losses, trading_after_s=None, violations={INJECTED: failures})
-        # Orders that were decided before the loss do not show that trading goes on.
+        # Orders that were decided before the loss do not show that trading resumed.
         self._observer.placed.clear()
         return await self.result(losses, time.monotonic())
 
     async def result(self, losses: tuple[str, ...], started: float) -> LossResult:
-        """Wait until trading goes on after losses at `started`, by the monotonic clock, then compare with the venue."""
+        """Wait until trading resumes after losses at `started`, by the monotonic clock, then compare with the venue."""
         missing = await self._until_orders(started)
         elapsed_s = time.monotonic() - started
         await asyncio.sleep(self._settings.trade_s)

@@ -117,7 +117,7 @@ def _cases(parser: argparse.ArgumentParser, args: argparse.Namespace) -> list[Ca
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="opensqt verify",
-        description="Purge, delete or set back each stream and bucket of a running stack, wait until trading goes on,"
+        description="Purge, delete or set back each stream and bucket of a running stack, wait until trading resumes,"
         " then compare the books with the venue. A run over all streams with `restore` also backs up the bus, and"
         " restores it after a stop.",
     )

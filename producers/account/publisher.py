@@ -37,7 +37,7 @@ class AccountPublisher:
         self._gate = gate
         self._outbox = Outbox(service.bus, service.log)
         self.traces = OrderTraces()
-        """The traces that reports and trades continue; to be told of the intents."""
+        """The traces that reports and trades continue; the intents are passed to it."""
         self._wake = asyncio.Event()
         self._is_sweep_requested = False
         self._sweep_lock = asyncio.Lock()
