@@ -30,6 +30,7 @@ from schemas.engine.journal import Step, SymbolEntry
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
 from schemas.engine.portfolio_journal import PortfolioStep
 from schemas.grid.view import GridView
+from schemas.parts import PartHeartbeat
 from schemas.units import VenueId
 from schemas.venue.account import Balance, OpenOrders, Position, SweepRequest
 from schemas.venue.instruments import Instrument
@@ -141,6 +142,8 @@ CHANNELS = (
     # CONTROL
     Channel(subjects.command, {Command: Delivery.ONCE}),
     Channel(subjects.command_result, {CommandResult: Delivery.ONCE}),
+    # PARTS
+    Channel(subjects.part, {PartHeartbeat: Delivery.CORE}),
     # Core subjects, stored in no stream
     Channel(subjects.sweep, {SweepRequest: Delivery.CORE}),
     Channel(subjects.heartbeat, {EngineHeartbeat: Delivery.CORE}),

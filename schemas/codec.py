@@ -33,6 +33,7 @@ from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimi
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
 from schemas.formats import STATE_VERSION, VIEW_VERSION
 from schemas.grid.view import GridView
+from schemas.parts import PartHeartbeat
 from schemas.venue.account import Balance, OpenOrders, Position, SweepRequest
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, PublicTrade, Ticker
@@ -81,6 +82,7 @@ Event = (
     | SweepRequest
     | OrderRequest
     | EngineHeartbeat
+    | PartHeartbeat
 )
 """Every type of event that is stored or published on the bus."""
 

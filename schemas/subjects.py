@@ -33,6 +33,7 @@ class Stream(StrEnum):
     ENGINE = "ENGINE"
     ALERTS = "ALERTS"
     CONTROL = "CONTROL"
+    PARTS = "PARTS"
 
 
 class Subject(NamedTuple):
@@ -308,6 +309,18 @@ def commands_to_portfolio() -> tuple[str, ...]:
 
 def command_result(venue: VenueId, symbol: Symbol) -> str:
     return subject("control", venue, symbol, "result")
+
+
+# PARTS: `part.KIND.NAME`
+
+
+def part(kind: str, name: str) -> str:
+    """Return the subject of the heartbeats of a part, whose name is one token: `part.gateway.gateway-sim2`."""
+    return f"part.{kind}.{name}"
+
+
+def all_parts() -> str:
+    return "part.*.*"
 
 
 # Core subjects, stored in no stream

@@ -84,6 +84,15 @@ STREAMS = (
     ),
     _stream(Stream.ALERTS, "alert", "Alerts for operators, from all parts", max_age_ns=YEAR_NS),
     _stream(Stream.CONTROL, "control", "Commands and their results", max_age_ns=YEAR_NS),
+    StreamConfig(
+        name=Stream.PARTS,
+        description="Heartbeats of the parts of the stack",
+        subjects=("part.>",),
+        storage=Storage.MEMORY,
+        discard=Discard.OLD,
+        max_age_ns=60 * MINUTE_NS,
+        max_messages_per_subject=1,
+    ),
 )
 
 

@@ -5,6 +5,7 @@ from typing import assert_never
 
 from cli.console import colour
 from cli.inspect.limits import configured_limits, limits_in_force
+from cli.inspect.market_lines import because, market_text
 from schemas.codec import Event, FormatTooNew, UndecodableError, decode
 from schemas.engine.control import Command, CommandResult
 from schemas.engine.events import (
@@ -31,6 +32,7 @@ from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimi
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
 from schemas.grid.reasons import explain
 from schemas.grid.view import GridView
+from schemas.parts import PartHeartbeat
 from schemas.units import MILLISECOND_NS, Figures, Side
 from schemas.venue.account import Balance, OpenOrders, Position, SweepRequest
 from schemas.venue.decision_reasons import words
@@ -83,7 +85,7 @@ def summary(event: Event) -> str:
     """Return the main fields of an event as text."""
     match event:
         case Ticker() | PublicTrade() | Candle() | FeedChanged() | ClockRead():
-            text = _market(event)
+            text = market_text(event)
         case OrderIntent() | OrderReport() | CancelRejected() | Trade() | Funding() | OrderRequest():
             text = _order(event)
         case Balance() | Position() | OpenOrders() | SweepRequest():
@@ -108,12 +110,13 @@ def summary(event: Event) -> str:
             | PositionCorrected()
             | AlertRaised()
             | EngineHeartbeat()
+            | PartHeartbeat()
         ):
             text = _engine(event)
         case Command():
-            text = f"{event.name}{_changes(event)} by {event.operator}{_because(event.reason)}"
+            text = f"{event.name}{_changes(event)} by {event.operator}{because(event.reason)}"
         case CommandResult():
-            text = f"{event.name} {event.outcome}{_because(event.detail)}"
+            text = f"{event.name} {event.outcome}{because(event.detail)}"
         case Instrument() | SymbolEntry():
             text = _registered(event)
         case _:
@@ -140,24 +143,6 @@ def _portfolio(
             assert_never(event)
 
 
-def _market(event: Ticker | PublicTrade | Candle | FeedChanged | ClockRead) -> str:
-    match event:
-        case Ticker():
-            return f"{event.bid} / {event.ask}  last {event.last}"
-        case PublicTrade():
-            return f"{event.side} {event.quantity} at {event.price}"
-        case Candle():
-            closed = "closed" if event.closed else "forming"
-            prices = f"{event.open} {event.high} {event.low} {event.close}"
-            return f"{event.interval} {closed} {prices}  volume {event.volume}"
-        case FeedChanged():
-            return f"feed {event.state}{_because(event.reason)}"
-        case ClockRead():
-            return f"local clock {(event.received_time - event.time) / 1e6:+.1f} ms against the venue's"
-        case _:
-            assert_never(event)
-
-
 def _order(event: OrderIntent | OrderReport | CancelRejected | Trade | Funding | OrderRequest) -> str:
     match event:
         case OrderIntent():
@@ -166,10 +151,10 @@ def _order(event: OrderIntent | OrderReport | CancelRejected | Trade | Funding |
             reason = event.reject_reason or event.detail
             total = f"/{event.quantity}" if event.quantity is not None else ""
             return (
-                f"{event.status} {event.client_order_id} {event.cumulative_quantity}{total}{_because(reason)}"
+                f"{event.status} {event.client_order_id} {event.cumulative_quantity}{total}{because(reason)}"
             )
         case CancelRejected():
-            return f"cancel rejected {event.client_order_id}{_because(event.detail)}"
+            return f"cancel rejected {event.client_order_id}{because(event.detail)}"
         case Trade():
             trade = f"{event.side} {event.quantity} at {event.price}, fee {event.fee} {event.fee_asset}"
             return f"{trade}  {event.client_order_id or 'foreign order'}"
@@ -178,7 +163,7 @@ def _order(event: OrderIntent | OrderReport | CancelRejected | Trade | Funding |
         case OrderRequest():
             attempt = f" (attempt {event.attempt})" if event.attempt > 1 else ""
             reason = event.reject_reason or event.detail
-            return f"{event.action} {event.client_order_id}: {event.outcome}{attempt}{_because(reason)}"
+            return f"{event.action} {event.client_order_id}: {event.outcome}{attempt}{because(reason)}"
         case _:
             assert_never(event)
 
@@ -246,7 +231,8 @@ def _engine(
     | Reconciled
     | PositionCorrected
     | AlertRaised
-    | EngineHeartbeat,
+    | EngineHeartbeat
+    | PartHeartbeat,
 ) -> str:
     match event:
         case DecisionMade():
@@ -263,20 +249,24 @@ def _engine(
             return _notice(event)
 
 
-def _notice(event: RiskChanged | Reconciled | PositionCorrected | AlertRaised | EngineHeartbeat) -> str:
+def _notice(
+    event: RiskChanged | Reconciled | PositionCorrected | AlertRaised | EngineHeartbeat | PartHeartbeat,
+) -> str:
     match event:
         case RiskChanged():
             change = "started" if event.active else "ended"
-            return f"{event.severity} {event.reason} {change}{_because(event.details)}"
+            return f"{event.severity} {event.reason} {change}{because(event.details)}"
         case Reconciled():
             return f"{event.finding} {event.client_order_id}: {event.action}"
         case PositionCorrected():
             return _correction(event)
         case AlertRaised():
             end = " (ended)" if event.ended else ""
-            return f"{event.severity} {event.code}{end}{_because(event.detail)}"
+            return f"{event.severity} {event.code}{end}{because(event.detail)}"
         case EngineHeartbeat():
             return f"{event.engine} is alive"
+        case PartHeartbeat():
+            return f"{event.name} {'stops' if event.is_stopping else 'is alive'}{because('; '.join(event.problems))}"
         case _:
             assert_never(event)
 
@@ -286,7 +276,7 @@ def _correction(event: PositionCorrected) -> str:
     by = f" by {event.operator}" if event.operator else ""
     return (
         f"position corrected{by}: {event.quantity:+} at {event.price}{trades}, profit {event.grid_profit:+.4f}, "
-        f"position {event.position}{_because(event.reason)}"
+        f"position {event.position}{because(event.reason)}"
     )
 
 
@@ -309,7 +299,7 @@ def _decision(decision: Decision) -> str:
 def _reason(decision: Decision, sentence: str) -> str:
     """Return the reason in words with its figures; the sentence alone in a decision of version 1."""
     text = sentence if decision.reason_code is None else words(decision.reason_code)
-    return f"{_because(text)}{_figures(decision.figures)}"
+    return f"{because(text)}{_figures(decision.figures)}"
 
 
 def _figures(figures: Figures) -> str:
@@ -336,10 +326,6 @@ def _counts(decisions: tuple[Decision, ...]) -> str:
 def _changes(command: Command) -> str:
     accepted = "" if command.accept is None else f" accept={command.accept}"
     return accepted + "".join(f" {name}={value}" for name, value in command.changes.items())
-
-
-def _because(text: str) -> str:
-    return f": {text}" if text else ""
 
 
 def _tint(event: Event) -> str:

@@ -77,6 +77,14 @@ class GridData(MarketData, frozen=True, kw_only=True):
     """The position at the venue while it differs from the books (`position` plus `foreign_position`); otherwise null."""
     foreign_position: str = "0"
     """The account's position from before the grid, not part of `position`."""
+    not_quoting_text: str = ""
+    """`not_quoting` as a sentence, with its detail; empty if the grid quotes."""
+    not_quoting_remedy: str = ""
+    """What ends it, or what to do: a command line where there is one."""
+    halted_by: str = ""
+    """Who paused or stopped the grid, and why; empty if nobody did."""
+    entry_price: str | None = None
+    """Average price at which the levels' position was opened, from own trades; null when flat."""
 
 
 class RiskAlertData(MarketData, frozen=True, kw_only=True):

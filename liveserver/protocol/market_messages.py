@@ -172,6 +172,17 @@ class StatusData(MarketData, frozen=True, kw_only=True):
     """All candle intervals of the market, shortest first."""
     problem: str = ""
     """Why the grid cannot be shown by this live server; empty if it can."""
+    blocked: str | None = None
+    """A code of `/api/reasons` while a part that the market needs is silent, or its venue or the bus is unreachable:
+    whatever `grid_state` says, no order can be relied on. Otherwise null."""
+    blocked_text: str = ""
+    """`blocked` as a sentence."""
+    blocked_remedy: str = ""
+    """What to do about it."""
+    recording: str = ""
+    """The name of the recording that is replayed as the market; empty on a live or generated market."""
+    recording_speed: float | None = None
+    """Its speed-up factor, 0 in lock-step; null without a recording."""
 
 
 class TickerData(MarketData, frozen=True, kw_only=True):
@@ -187,6 +198,8 @@ class TickerData(MarketData, frozen=True, kw_only=True):
     """The venue's time, in seconds since the epoch."""
     time_ms: int
     """The venue's time, in milliseconds since the epoch."""
+    age_ms: int = 0
+    """Time since the market publisher received it, when this message was made."""
 
 
 class SymbolData(MarketData, frozen=True, kw_only=True):
@@ -204,3 +217,5 @@ class SymbolData(MarketData, frozen=True, kw_only=True):
     """`up`, `down`, `gapped` (connected, but data was missed), or `unknown` before the first report."""
     fees_other: dict[str, str] = msgspec.field(default_factory=dict)
     """Fees in assets without a price here, by asset: `total_profit` is before them."""
+    quote: str = ""
+    """The quote currency, in which `total_profit` is."""

@@ -42,7 +42,15 @@ _MARKET: dict[str, Rule] = {"symbol": keep, "venue": keep, "market": keep}
 
 TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
     market.CandleData: dict.fromkeys(("time", "open", "high", "low", "close", "volume", "forming"), keep),
-    market.TickerData: {**_MARKET, "bid": keep, "ask": keep, "last": keep, "time": keep, "time_ms": keep},
+    market.TickerData: {
+        **_MARKET,
+        "bid": keep,
+        "ask": keep,
+        "last": keep,
+        "time": keep,
+        "time_ms": keep,
+        "age_ms": keep,
+    },
     market.StatusData: {
         **_MARKET,
         "feed": keep,
@@ -50,6 +58,11 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "interval": keep,
         "intervals": keep,
         "problem": keep,
+        "blocked": keep,
+        "blocked_text": keep,
+        "blocked_remedy": hide,
+        "recording": keep,
+        "recording_speed": keep,
     },
     market.AccountData: {
         **_MARKET,
@@ -151,6 +164,10 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "fees_other": hide_amounts,
         "venue_position": hide_none,
         "foreign_position": hide,
+        "not_quoting_text": hide,
+        "not_quoting_remedy": hide,
+        "halted_by": hide,
+        "entry_price": keep,
     },
     market.RiskAlertData: {
         **_MARKET,
@@ -221,6 +238,16 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "not_quoting": keep,
         "feed": keep,
         "fees_other": hide_amounts,
+        "quote": keep,
+    },
+    session.PartData: {
+        "kind": keep,
+        "name": hide,
+        "state": keep,
+        "age_ms": keep,
+        "venues": keep,
+        "detail": hide,
+        "remedy": hide,
     },
     session.ServerData: {
         "replica": keep,
@@ -228,6 +255,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "time_ms": keep,
         "uptime": keep,
         "clients": keep,
+        "parts": redact_each,
         "redacted": lambda value, of, pseudonym: True,
     },
     market.ProfitData: {

@@ -112,6 +112,26 @@ class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Market time of the answer, in seconds since the epoch."""
 
 
+class PartData(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of one part of the stack, as this live server sees it."""
+
+    kind: str
+    """`bus`, `engine`, `gateway`, `market`, `account`, `venue`, `liveserver`."""
+    name: str
+    """The name of the process; for `venue` the name of the venue."""
+    state: str
+    """`ok`, `silent` (hung, dead or cut off), `missing` (never heard, though it is needed), `unreachable` (a venue), or
+    `degraded` (it reports problems itself)."""
+    age_ms: int | None
+    """Time since its last heartbeat, or since the venue was last heard; null if unknown."""
+    venues: tuple[str, ...]
+    """The venues that it serves; empty for parts of all venues."""
+    detail: str
+    """What is wrong, as a sentence; empty if nothing is."""
+    remedy: str
+    """What to do: a command line where there is one; empty if nothing is wrong."""
+
+
 class ServerData(msgspec.Struct, frozen=True, kw_only=True):
     """Identity and bus connection of the live server, sent once a second."""
 
@@ -125,6 +145,8 @@ class ServerData(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since the start of the server."""
     clients: int
     """Number of connected viewers."""
+    parts: tuple[PartData, ...] = ()
+    """The parts of the stack and the links to venues, with what is wrong first."""
     redacted: bool = False
     """Amounts are hidden in all messages that follow: see `liveserver.protocol.redaction`."""
 

@@ -55,6 +55,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Whether a `reconcile` only reports what it would do."""
     keep_position: bool = False
     """Whether a `remove` keeps the position."""
+    confirmed: bool = False
+    """Whether the operator confirmed what a `set` does at once, such as flattening at a stop that is reached already."""
     accept: SignedQuantity | None = None
     """Of a `reconcile`: the position at the venue that the operator has seen, to be taken over into the books.
 
@@ -65,7 +67,12 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class CommandOutcome(StrEnum):
     """The outcome of a command."""
 
+    ACCEPTED = "accepted"
+    """Taken by the engine, not complete yet: orders are being canceled, or the venue is asked. Another result follows."""
     APPLIED = "applied"
+    """Complete: what it cancels, the venue has confirmed as ended."""
+    INCOMPLETE = "incomplete"
+    """Not complete within its time. What is left continues: cancels are repeated, a flattening goes on."""
     UNCHANGED = "unchanged"
     EXPIRED = "expired"
     REFUSED = "refused"
@@ -84,3 +91,14 @@ class CommandResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
     step: int
     time: TimeNs
+    orders_canceled: int | None = None
+    """How many orders the command has canceled so far, as confirmed by the venue; None where it cancels none."""
+    orders_out: int | None = None
+    """How many orders that the command cancels are still open, or unknown; None like `orders_canceled`."""
+    position: SignedQuantity | None = None
+    """The position that is left, in base currency; None in version 1, and where there is no grid."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no other result follows."""
+        return self.outcome is not CommandOutcome.ACCEPTED

@@ -127,4 +127,28 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
         "Every free level is outside the prices that the venue accepts for orders.",
         "Quoting resumes when the price comes nearer; a smaller price_interval or window keeps levels inside.",
     ),
+    NotQuoting.ENGINE_SILENT: Explanation(
+        "The engine sends no heartbeat: nothing is decided.",
+        "Quoting resumes with its heartbeats; continue or restart the engine.",
+    ),
+    NotQuoting.GATEWAY_SILENT: Explanation(
+        "The gateway sends no heartbeat: no order can be sent or canceled.",
+        "Continue or restart the gateway; until then cancel orders at the venue itself.",
+    ),
+    NotQuoting.ACCOUNT_SILENT: Explanation(
+        "The account publisher sends no heartbeat: fills may arrive late.",
+        "Continue or restart the account publisher.",
+    ),
+    NotQuoting.MARKET_SILENT: Explanation(
+        "The market publisher sends no heartbeat: prices stand still.",
+        "Continue or restart the market publisher.",
+    ),
+    NotQuoting.VENUE_UNREACHABLE: Explanation(
+        "The venue does not answer.",
+        "Quoting resumes when it answers; check the network and the venue's status.",
+    ),
+    NotQuoting.BUS_SILENT: Explanation(
+        "The bus does not answer: nothing can be stored, decided or commanded.",
+        "Continue or restart the bus.",
+    ),
 }

@@ -66,6 +66,18 @@ class NotQuoting(StrEnum):
     """`order_amount` is above the venue's maximum for one order."""
     OUTSIDE_PRICE_BAND = "outside_price_band"
     """Every available level is outside the venue's price band."""
+    ENGINE_SILENT = "engine_silent"
+    """The engine of the symbol sends no heartbeat. This and the following are set by readers, never by the engine."""
+    GATEWAY_SILENT = "gateway_silent"
+    """The gateway of the venue sends no heartbeat: no order can be sent or canceled."""
+    ACCOUNT_SILENT = "account_silent"
+    """The account publisher of the venue sends no heartbeat: fills and orders by others are not seen."""
+    MARKET_SILENT = "market_silent"
+    """The market publisher of the venue sends no heartbeat: prices stand still."""
+    VENUE_UNREACHABLE = "venue_unreachable"
+    """The venue does not answer."""
+    BUS_SILENT = "bus_silent"
+    """The bus does not answer."""
 
 
 class SlotStatus(StrEnum):
@@ -132,5 +144,9 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The position at the venue while it differs from the books: `position` plus `foreign_position`; else None."""
     foreign_position: SignedQuantity = ZERO
     """The account's position before the grid's first trade, not part of the grid."""
+    entry_price: Price | None = None
+    """Average price at which the slots' position was opened, from own trades and corrections; None when flat."""
+    opens_halted_by: str = ""
+    """Who halted or paused the grid, and why, as given with the command: `alice: maintenance`; empty without one."""
     minimum_reader: int = 1
     """The oldest version (`schemas.formats.VIEW_VERSION`) that a program must know to show this grid."""

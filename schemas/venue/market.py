@@ -73,6 +73,15 @@ class FeedChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     time: TimeNs
 
 
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
+    """The market is a recording that is replayed."""
+
+    name: str
+    """The name of its file, without directories."""
+    speed: float
+    """Speed-up factor; 0 in lock-step (`--speed max`)."""
+
+
 class ClockRead(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A reading of the venue's clock."""
 
@@ -81,3 +90,5 @@ class ClockRead(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The venue's time."""
     received_time: TimeNs
     """The publisher's time when the answer arrived."""
+    recording: Recording | None = None
+    """The recording that the venue replays; None on a live or generated market."""

@@ -26,6 +26,7 @@ from schemas.engine.journal import (
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioState, PortfolioStep
 from schemas.grid.view import NotQuoting
+from schemas.parts import PartHeartbeat, VenueLink
 from schemas.units import Side
 from schemas.venue.account import SweepRequest
 from schemas.venue.market import ClockRead, FeedChanged, FeedState, PublicTrade
@@ -127,6 +128,15 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
     CORRECTION,
     AlertRaised(
         venue=SIM, symbol=BTC, severity=Severity.MEDIUM, code="late_trade", detail="9001", step=3, time=TIME
+    ),
+    PartHeartbeat(
+        kind="gateway",
+        name="gateway",
+        time=TIME,
+        started_time=TIME,
+        venues=(SIM,),
+        symbols=("sim.BTC-USDT_USDT",),
+        links=(VenueLink(venue=SIM, connected=True, heard_time=TIME),),
     ),
     EngineHeartbeat(venue=SIM, symbol=BTC, engine="engine", time=TIME),
     COMMAND,

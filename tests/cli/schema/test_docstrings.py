@@ -23,7 +23,7 @@ def test_fields_of_bases_come_first() -> None:
 
 def test_a_docstring_belongs_to_the_member_before_it() -> None:
     assert member_docs(CommandName)[CommandName.TRIP] == "Open the circuit breaker."
-    assert set(member_docs(CommandOutcome).values()) == {""}
+    assert member_docs(CommandOutcome)[CommandOutcome.REFUSED] == ""
 
 
 def test_a_long_docstring_becomes_one_line() -> None:
