@@ -85,10 +85,8 @@ async def results_of_all(bus: Bus, command: Command) -> AsyncGenerator[CommandRe
                     yield event
                 if event.command_id != command.command_id:
                     # A symbol may have been added to the traded ones, or removed, since they were read.
-                    is_final[event.command_id] = (
-                        is_final.get(event.command_id, False)
-                        or isinstance(event, CommandResult)
-                        and event.is_final
+                    is_final[event.command_id] = is_final.get(event.command_id, False) or (
+                        isinstance(event, CommandResult) and event.is_final
                     )
                 elif isinstance(event, CommandResult):
                     is_answered = True
