@@ -9,8 +9,8 @@ from typing import cast
 
 from cli.console import run_closable
 from cli.errors import CommandError
-from cli.program import program
 from cli.parser import COMMANDS, FORWARDED, CommandModule, command_parser, main_parser
+from cli.program import program
 
 
 def main() -> int:
