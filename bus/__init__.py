@@ -10,8 +10,8 @@ from bus.client.connection import Bus, Unsubscribe, connect
 from bus.client.consumer import FromSequence, FromStart, FromTime, LastPerSubject, NewOnly, Start
 from bus.client.message import Message, Received
 from bus.client.trace_context import trace_context
-from bus.coordination.lease import Lease, LeaseProvider, NoLeases, default_name, token
-from bus.coordination.lease_keeper import DEFAULT_TIMING, Leases, Timing, leases
+from bus.coordination.lease import DEFAULT_TIMING, Lease, LeaseProvider, NoLeases, Timing, default_name, token
+from bus.coordination.lease_keeper import Leases, leases
 from bus.coordination.lock_step import FreeRunning, LockStep, StepGate, grant_step
 from bus.errors import (
     Ambiguous,
