@@ -39,7 +39,7 @@ from schemas.units import SECOND_NS, DurationNs
 from schemas.venue.account import OpenOrders
 
 LATEST_SUBJECTS = {
-    Stream.MARKET: ("market.*.*.ticker", "market.*.*.candle.*", "market.*.*.feed"),
+    Stream.MARKET: ("market.*.*.ticker", "market.*.*.candle.*", "market.*.*.feed", subjects.all_clocks()),
     Stream.ACCOUNT: ("account.>",),
 }
 """State messages: only the newest of each subject is read."""

@@ -239,6 +239,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "feed": keep,
         "fees_other": hide_amounts,
         "quote": keep,
+        "price_time_ms": keep,
     },
     session.PartData: {
         "kind": keep,
