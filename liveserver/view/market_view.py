@@ -6,6 +6,7 @@ from enum import Enum, auto
 
 import msgspec
 
+from bus.parts.view import Blocked
 from liveserver.protocol.server_messages import (
     CandleData,
     Data,
@@ -25,7 +26,7 @@ from liveserver.view.open_orders import OpenOrderFold, Order
 from liveserver.view.own_trades import OwnTradeFold
 from liveserver.view.rendering import LazyMessage, MarketLabel, decimal_text
 from schemas.engine.events import Fill
-from schemas.grid.view import GridView
+from schemas.grid.view import GridView, NotQuoting
 from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Price, TimeNs
 from schemas.venue.account import Balance, OpenOrders, Position
 from schemas.venue.market import Candle, FeedChanged, FeedState, Recording, Ticker
@@ -93,6 +94,8 @@ class MarketView:
         self.listing = Listing.UNKNOWN
         self.recording: Recording | None = None
         """The recording that the venue replays."""
+        self.blocked: Blocked | None = None
+        """Why the market cannot be quoted, whatever its grid says."""
 
     def rename(self, name: str) -> None:
         """Change the market's name for browsers."""
@@ -138,6 +141,11 @@ class MarketView:
     def set_listing(self, listing: Listing) -> list[MarketUpdate]:
         """Set whether the market is traded; return the messages that follow."""
         self.listing = listing
+        return self._status_updates()
+
+    def set_blocked(self, blocked: Blocked | None) -> list[MarketUpdate]:
+        """Set why the market cannot be quoted; return the messages that follow."""
+        self.blocked = blocked
         return self._status_updates()
 
     def set_recording(self, recording: Recording | None) -> list[MarketUpdate]:
@@ -205,7 +213,7 @@ class MarketView:
             price_time_ms=ticker.time // MILLISECOND_NS if ticker else None,
             is_traded=self.is_traded,
             total_profit=self._total_profit(),
-            not_quoting=self._grid.not_quoting if self._grid else None,
+            not_quoting=self._not_quoting,
             feed=self._feed_state[0],
             quote=base_and_quote(self.market.symbol)[1],
             fees_other=rendering.decimal_texts(self._grid.fees_other) if self._grid else {},
@@ -289,6 +297,12 @@ class MarketView:
         return [Message(MessageType.TICKER, rendering.ticker(self.label, ticker, self._wall_ns))]
 
     @property
+    def _not_quoting(self) -> NotQuoting | None:
+        if self._grid is None:
+            return None
+        return self.blocked.reason if self.blocked and self.is_traded else self._grid.not_quoting
+
+    @property
     def _feed_state(self) -> tuple[str, str]:
         """The state of the market feed, and the reason."""
         if self.listing in {Listing.REMOVED, Listing.GONE}:
@@ -297,7 +311,7 @@ class MarketView:
 
     def _status(self, interval: str) -> Message:
         feed, reason = self._feed_state
-        recording = self.recording
+        recording, blocked = self.recording, self.blocked
         data = StatusData(
             **self.label._asdict(),
             feed=feed,
@@ -305,6 +319,9 @@ class MarketView:
             interval=interval,
             intervals=self.intervals,
             problem=self.problem,
+            blocked=blocked.reason if blocked else None,
+            blocked_text=blocked.detail if blocked else "",
+            blocked_remedy=blocked.remedy if blocked else "",
             recording=recording.name if recording else "",
             recording_speed=recording.speed if recording else None,
         )

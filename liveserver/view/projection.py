@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 
 import msgspec
 
+from bus.parts.view import Blocked
 from liveserver.protocol.cursors import DURABLE_STREAMS
 from liveserver.protocol.server_messages import Message, MessageType, SymbolData
 from liveserver.protocol.symbol_names import (
@@ -35,7 +36,7 @@ from schemas.engine.events import (
 )
 from schemas.grid.view import GridView
 from schemas.subjects import ALL
-from schemas.units import Money, TimeNs, VenueId
+from schemas.units import Money, Symbol, TimeNs, VenueId
 from schemas.venue.account import Balance, OpenOrders, Position
 from schemas.venue.market import Candle, ClockRead, FeedChanged, Recording, Ticker
 from schemas.venue.orders import OrderReport, Trade
@@ -136,6 +137,15 @@ class Projection:
         """Show why the grid of a market cannot be shown; return the messages that follow. A later grid clears it."""
         view = self._views.get(market) or self._add(market)
         return _outgoing(market, view.set_problem(problem))
+
+    def set_blocked(self, blocked_by: Callable[[VenueId, Symbol], Blocked | None]) -> list[Outgoing]:
+        """Set why each market cannot be quoted; return the messages that follow from changes."""
+        changed = [
+            (market, view, blocked)
+            for market, view in self._views.items()
+            if (blocked := blocked_by(*market)) != view.blocked
+        ]
+        return [each for market, view, why in changed for each in _outgoing(market, view.set_blocked(why))]
 
     def set_listing(self, market: Market, listing: Listing) -> list[Outgoing]:
         """Set whether a market is traded, also before its first event; return the messages that follow."""
