@@ -12,7 +12,12 @@ from schemas.subjects import ALL
 from schemas.units import SECOND_NS, TimeNs
 
 DELAYS_COMPLETION = frozenset(
-    {NotQuoting.GATEWAY_SILENT, NotQuoting.VENUE_UNREACHABLE, NotQuoting.ACCOUNT_SILENT, NotQuoting.BUS_SILENT}
+    {
+        NotQuoting.GATEWAY_SILENT,
+        NotQuoting.VENUE_UNREACHABLE,
+        NotQuoting.ACCOUNT_SILENT,
+        NotQuoting.BUS_SILENT,
+    }
 )
 """What keeps a command that an engine has taken from being completed."""
 
@@ -134,7 +139,9 @@ class CommandProgress:
         parts, command = self._parts(), self._command
         if command.symbol != ALL:
             return parts.blocked(command.venue, command.symbol)
-        symbols = [symbol for symbol, result in self._by_symbol.items() if result is None or not result.is_final]
+        symbols = [
+            symbol for symbol, result in self._by_symbol.items() if result is None or not result.is_final
+        ]
         found = (parts.blocked(*symbol) for symbol in sorted(symbols))
         return next((each for each in found if each is not None), parts.blocked_all)
 

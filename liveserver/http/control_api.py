@@ -47,8 +47,8 @@ def control_routes(command_service: CommandService, authenticator: Authenticator
     ) -> Response[CommandAnswer]:
         """Give the engine a command. It is durable and applied at most once, if repeated with the same `key`.
 
-        A final answer of the engine, `refused` included, has status 200; 202 means that there is none within `wait_s`. To all
-        symbols (of the venue, if given) with the symbol `_all`.
+        A final answer of the engine, `refused` included, has status 200; 202 means that there is none within `wait_s`.
+        The symbol `_all` stands for all symbols (of the venue, if given); `answers` then has that of each one.
         """
         command = msgspec.structs.replace(data, key=data.key or key)
         answer = await command_service.give(

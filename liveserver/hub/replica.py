@@ -106,7 +106,8 @@ class Replica:
             case "waiting":
                 return "the bus was not read yet"
             case "cut":
-                return "the bus does not answer"
+                is_connected = self.service is not None and self.service.bus.is_connected
+                return "the bus does not answer" if is_connected else "no connection to the bus"
             case _:
                 return "going away"
 

@@ -199,7 +199,7 @@ class TickerData(MarketData, frozen=True, kw_only=True):
     time_ms: int
     """The venue's time, in milliseconds since the epoch."""
     age_ms: int = 0
-    """Time since the market publisher received it, in milliseconds, when this message was made: add the time since you got it."""
+    """Milliseconds from its receipt by the market publisher until this message was made; add the time since you got it."""
 
 
 class SymbolData(MarketData, frozen=True, kw_only=True):

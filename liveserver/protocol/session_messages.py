@@ -173,7 +173,7 @@ class ServerData(msgspec.Struct, frozen=True, kw_only=True):
     replica: str
     """The name of the live server."""
     status: str
-    """`waiting` before the first view of the bus, `live`, `cut` while the bus is unreachable or silent, `draining` at shutdown."""
+    """`waiting` before the first view of the bus, `live`, `cut` while the bus does not answer, `draining` at shutdown."""
     time_ms: int
     """The server's clock, in milliseconds since the epoch."""
     uptime: int
@@ -201,7 +201,7 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     replica: str
     """The name of the live server."""
     status: str
-    """`waiting` before the first view of the bus, `live`, `cut` while the bus is unreachable or silent, `draining` at shutdown."""
+    """`waiting` before the first view of the bus, `live`, `cut` while the bus does not answer, `draining` at shutdown."""
     uptime: int
     """Seconds since the start of the server."""
     clients: int
