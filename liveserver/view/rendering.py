@@ -206,7 +206,13 @@ def grid(label: MarketLabel, view: GridView) -> GridData:
         fees_other=decimal_texts(view.fees_other),
         venue_position=decimal_text_or_none(view.venue_position),
         foreign_position=decimal_text(view.foreign_position),
+        ledger_from=ledger_from(view),
     )
+
+
+def ledger_from(view: GridView) -> int:
+    """Return the first full second from which every fill is stored, 0 if none was lost."""
+    return -to_seconds(-view.ledger_from)
 
 
 def ticker(label: MarketLabel, event: Ticker) -> TickerData:
