@@ -43,7 +43,7 @@ from bus.streams.latest import LatestValues
 from bus.streams.offsets import end_of, stored_at
 from bus.streams.ordered_consumer import Batch
 from bus.streams.provision import provision
-from bus.streams.reader import last_per_subject, pending, read, read_durable
+from bus.streams.reader import last_per_subject, message_count, pending, read, read_durable
 from bus.streams.registry import Entry, Registry
 from bus.symbols import deregister, follow_symbols, follow_venue_symbols, wait_for_symbols
 
@@ -114,6 +114,7 @@ __all__ = [
     "last_per_subject",
     "leases",
     "log_undecodable",
+    "message_count",
     "newest",
     "open_service",
     "pending",
