@@ -20,6 +20,7 @@ from schemas.units import (
     VenueId,
 )
 from schemas.venue.instruments import FEE_IN_QUOTE, FEE_IN_RECEIVED, Instrument, InstrumentKind
+from schemas.venue.market import Recording
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 PositiveDuration = Annotated[int, msgspec.Meta(gt=0)]
@@ -137,6 +138,16 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def is_lock_step(self) -> bool:
         """Whether each tick waits for `proceed`."""
         return self.speed == "max"
+
+    @property
+    def replayed(self) -> Recording | None:
+        """The recording that is the market, named by its files without directories; None for a generated market."""
+        if self.recording is None:
+            return None
+        names = sorted({Path(path).name for path in self.recording.paths.values()})
+        return Recording(
+            name=", ".join(names), speed=0.0 if isinstance(self.speed, str) else float(self.speed)
+        )
 
 
 def read_settings(path: Path) -> VenueSettings:

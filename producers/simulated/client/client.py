@@ -87,8 +87,10 @@ class SimulatedVenue:
         return await self._get("candles", list[Candle], symbol=symbol, interval=interval, limit=limit)
 
     async def clock(self) -> ClockRead:
-        time = (await self._get("clock", ServerTime)).time
-        return ClockRead(venue=self._venue, time=time, received_time=time_ns())
+        answer = await self._get("clock", ServerTime)
+        return ClockRead(
+            venue=self._venue, time=answer.time, received_time=time_ns(), recording=answer.recording
+        )
 
     async def market(self, symbols: Sequence[Symbol]) -> AsyncGenerator[MarketUpdate, None]:
         assert self._session is not None
