@@ -24,6 +24,21 @@ class SlotData(msgspec.Struct, frozen=True, kw_only=True):
     """Limit price of the order; null without an order."""
 
 
+class ShownProfit(msgspec.Struct, frozen=True, kw_only=True):
+    """Profit to display, in quote currency: rounded amounts, of which the last four add up to `total` exactly."""
+
+    total: str
+    """Total profit: `-12.69`."""
+    grid_profit: str
+    """Of closed pairs, net of the fees on both sides."""
+    unpaired: str
+    """Of the holdings. It takes what rounding leaves over."""
+    open_fees: str
+    """Fees of the holdings, as a summand: negative for a cost."""
+    funding: str
+    """Positive is received, negative is paid."""
+
+
 class GridData(MarketData, frozen=True, kw_only=True):
     """The grid and its accounting. At a price p: total = cash + position*p - fees + funding."""
 
@@ -85,6 +100,8 @@ class GridData(MarketData, frozen=True, kw_only=True):
     """Who paused or stopped the grid, and why; empty if nobody did."""
     entry_price: str | None = None
     """Average price at which the levels' position was opened, from own trades; null when flat."""
+    shown: ShownProfit | None = None
+    """The profit at `price`, to display; null for viewers who see no amounts."""
 
 
 class RiskAlertData(MarketData, frozen=True, kw_only=True):
@@ -254,3 +271,5 @@ class ProfitData(MarketData, frozen=True, kw_only=True):
     """Market time, in seconds since the epoch."""
     fees_other: dict[str, str] = msgspec.field(default_factory=dict)
     """Fees in assets without a price here, by asset: all profit is before them."""
+    shown: ShownProfit | None = None
+    """The profit at `price`, to display; null for viewers who see no amounts."""
