@@ -8,6 +8,7 @@ export interface Candle {
 
 export interface Account extends OfMarket {
   asset: string; free: string; balance: string; marginBalance: string; equity: string; unrealizedPnL: string
+  total_equity: string | null; equity_asset: string; unpriced: string[]
 }
 
 export interface Order extends OfMarket {
@@ -29,7 +30,7 @@ export interface Trade extends OfMarket {
 }
 
 export interface Position extends OfMarket {
-  amount: string; entryPrice: string; unrealizedPnL: string; leverage: string; side: "LONG" | "SHORT" | "FLAT"
+  amount: string; entryPrice: string | null; unrealizedPnL: string | null; leverage: string; side: "LONG" | "SHORT" | "FLAT"
   markPrice: string; liquidationPrice: string | null
 }
 
@@ -38,12 +39,14 @@ export interface Slot {
   held: string; order_id: string | null; order_price: string | null
 }
 
+export interface ShownProfit { total: string; grid_profit: string; unpaired: string; open_fees: string; funding: string }
+
 export interface Grid extends OfMarket {
   anchor_price: string | null; price_interval: string | null; slots: Slot[]; step: number; mode: string
   center: number; price: string | null; paused: boolean; not_quoting: string | null; position: string
   cash: string; fees: string; funding: string; grid_profit: string; unpaired_profit: string; total_profit: string
   buy_and_hold: string; closed_trades: number; opened_trades: number; volume: string; first_time: number; time: number
-  fees_other: Record<string, string>
+  fees_other: Record<string, string>; shown: ShownProfit | null
   venue_position: string | null; foreign_position: string; ledger_from: number
 }
 
