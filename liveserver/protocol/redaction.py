@@ -239,6 +239,8 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "feed": keep,
         "fees_other": hide_amounts,
         "quote": keep,
+        "last_trade_ms": keep,
+        "last_trade_side": keep,
     },
     session.PartData: {
         "kind": keep,

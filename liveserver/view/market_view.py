@@ -24,7 +24,7 @@ from liveserver.view.own_trades import OwnTradeFold
 from liveserver.view.rendering import LazyMessage, MarketLabel, decimal_text, decimal_text_or_none
 from schemas.engine.events import Fill
 from schemas.grid.view import GridView
-from schemas.units import SECOND_NS, DurationNs, Price
+from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Price
 from schemas.venue.account import Balance, OpenOrders, Position
 from schemas.venue.market import Candle, FeedChanged, Ticker
 from schemas.venue.orders import OrderReport, Trade
@@ -166,6 +166,7 @@ class MarketView:
     def summary(self) -> SymbolData:
         """Return the market's entry in the list of symbols."""
         price = self._ticker.last if self._ticker else None
+        newest = self._trades.newest
         return SymbolData(
             **self.label._asdict(),
             price=decimal_text_or_none(price),
@@ -174,6 +175,8 @@ class MarketView:
             not_quoting=self._grid.not_quoting if self._grid else None,
             feed=self._feed.state if self._feed else "unknown",
             fees_other=rendering.decimal_texts(self._grid.fees_other) if self._grid else {},
+            last_trade_ms=newest.trade.time // MILLISECOND_NS if newest else 0,
+            last_trade_side=newest.trade.side.value if newest else "",
         )
 
     @property
