@@ -180,6 +180,7 @@ function renderProfit(store) {
   // In the order of `ids`; the total is shown twice.
   const figures = [profit.total, profit.grid, profit.unpaired, profit.openFees, profit.funding, profit.total, Number(grid.buy_and_hold)];
   ids.forEach((id, i) => setSigned(byId(id), isShare ? share(figures[i]) : money(figures[i], digits), signOf(figures[i], digits)));
+  if (!isShare) setText(byId("buy-and-hold"), `${money(figures[6], digits)} ${quoteOf(store)}`);
   const since = grid.first_time * 1000;
   const quote = quoteOf(store);
   const start = grid.first_time ? `since ${day(since)} ${clock(since).slice(0, 5)} UTC` : "no trade yet";

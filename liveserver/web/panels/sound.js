@@ -22,7 +22,7 @@ export class FillSound {
   /** @type {AudioContext | null} */
   #context = null;
   #button = byId("sound");
-  #slider = /** @type {HTMLInputElement} */ (byId("volume"));
+  #slider = /** @type {HTMLInputElement} */ (byId("sound-volume"));
   #isMuted = localStorage.getItem(MUTED_KEY) === "true";
   #playedAt = 0;
   /** The side of each tone that was played, for tests. @type {("buy" | "sell")[]} */
