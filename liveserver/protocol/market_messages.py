@@ -227,5 +227,9 @@ class SymbolData(MarketData, frozen=True, kw_only=True):
     """Fees in assets without a price here, by asset: `total_profit` is before them."""
     quote: str = ""
     """The quote currency, in which `total_profit` is."""
+    last_trade_ms: int = 0
+    """The venue's time of the newest own trade, in milliseconds since the epoch; 0 without one."""
+    last_trade_side: str = ""
+    """`buy` or `sell`: the side of the newest own trade; empty without one."""
     price_time_ms: int | None = None
     """The venue's time of `price`, in milliseconds since the epoch; null before the first ticker."""

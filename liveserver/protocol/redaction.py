@@ -244,6 +244,8 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "feed": keep,
         "fees_other": hide_amounts,
         "quote": keep,
+        "last_trade_ms": keep,
+        "last_trade_side": keep,
         "price_time_ms": keep,
     },
     session.PartData: {

@@ -217,6 +217,7 @@ class MarketView:
 
     def summary(self) -> SymbolData:
         """Return the market's entry in the list of symbols."""
+        newest = self._trades.newest
         ticker = self._ticker
         return SymbolData(
             **self.label._asdict(),
@@ -228,6 +229,8 @@ class MarketView:
             feed=self._feed_state[0],
             quote=base_and_quote(self.market.symbol)[1],
             fees_other=rendering.decimal_texts(self._grid.fees_other) if self._grid else {},
+            last_trade_ms=newest.trade.time // MILLISECOND_NS if newest else 0,
+            last_trade_side=newest.trade.side.value if newest else "",
         )
 
     @property
