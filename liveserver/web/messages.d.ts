@@ -53,7 +53,6 @@ export interface Grid extends OfMarket {
 }
 
 /** Rounded amounts, which add up. */
-export interface ShownProfit { total: string; grid_profit: string; unpaired: string; open_fees: string; funding: string }
 
 export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"
 
