@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 from playwright.async_api import Browser, Page, Route, async_playwright
 
 from bus import Bus
@@ -221,6 +222,16 @@ async def test_banners_show_active_conditions(demo: Demo, view: OpenPage) -> Non
         events.risk("volume_spike", active=False, second=2e8 + 1),
     )
     await view.until("document.querySelectorAll('.banner').length === 0")
+
+
+async def test_fills_say_since_when_none_is_missing(demo: Demo, view: OpenPage) -> None:
+    await view.open(demo)
+    grid = demo.btc.grid.view(demo.btc.price, 1)
+    await publish(demo.bus, replace(grid, ledger_from=1_700_000_000_000_000_000))
+    await view.until(
+        "document.querySelector('#fills-count').textContent.endsWith('since 2023-11-14 22:13 UTC')"
+    )
+    await publish(demo.bus, demo.btc.grid.view(demo.btc.price, 1))
 
 
 async def test_badge_marks_stale_data(demo: Demo, view: OpenPage) -> None:
