@@ -228,10 +228,8 @@ async def test_fills_say_since_when_none_is_missing(demo: Demo, view: OpenPage) 
     await view.open(demo)
     grid = demo.btc.grid.view(demo.btc.price, 1)
     await publish(demo.bus, replace(grid, ledger_from=1_700_000_000_000_000_000))
-    await view.until(
-        "document.querySelector('#fills-count').textContent.endsWith('since 2023-11-14 22:13 UTC')"
-    )
-    await publish(demo.bus, demo.btc.grid.view(demo.btc.price, 1))
+    note = "document.querySelector('#fills-count').textContent"
+    await view.until(f"{note}.endsWith('complete since 2023-11-14 22:13 UTC')")
 
 
 async def test_badge_marks_stale_data(demo: Demo, view: OpenPage) -> None:
