@@ -91,13 +91,13 @@ class MarketPublisher:
     async def run_clock(self) -> None:
         """Publish the venue's clock every `CLOCK_INTERVAL_S` seconds, for ever."""
         while True:
-            await asyncio.sleep(CLOCK_INTERVAL_S)
             try:
                 read = await self._source.clock()
             except VenueError as error:
                 self._log.warning("clock_not_read", detail=str(error))
             else:
                 await self._outbox.store(subjects.clock(self._venue), read)
+            await asyncio.sleep(CLOCK_INTERVAL_S)
 
     def status(self) -> dict[str, object]:
         """Return the feed's part of /status."""
