@@ -172,6 +172,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "not_quoting_remedy": hide,
         "halted_by": hide,
         "entry_price": keep,
+        "ledger_from": keep,
         "shown": hide_none,
     },
     market.RiskAlertData: {
