@@ -47,7 +47,7 @@ class Hub:
         self._subscriptions = Subscriptions(metrics, call_soon, self.leave, pseudonym)
         self._viewers: dict[Viewer, ViewerRecord] = {}
         self._projection: Projection | None = None
-        self._known_markets = 0
+        self._known_revision = 0
         self._empty = asyncio.Event()
         self._empty.set()
         self._projection_set = asyncio.Event()
@@ -222,7 +222,7 @@ class Hub:
     def publish(self, outgoing: Iterable[Outgoing], received_at_s: float | None = None) -> None:
         """Queue each message for the live viewers of its channel; `received_at_s` as in `Subscriptions.publish`."""
         self._subscriptions.publish(outgoing, received_at_s)
-        if self._projection is not None and len(self._projection) != self._known_markets:
+        if self._projection is not None and self._projection.revision != self._known_revision:
             self._attach_all()
 
     def flush(self) -> None:
@@ -296,7 +296,7 @@ class Hub:
         self._subscriptions.deliver_frames(record, frames)
 
     def _attach_all(self) -> None:
-        self._known_markets = len(self._projection or ())
+        self._known_revision = self._projection.revision if self._projection is not None else 0
         for record in self._records():
             self._attach(record)
 
@@ -324,7 +324,7 @@ class Hub:
         messages: list[tuple[Channel | None, Message]] = [
             (channel, message) for channel in added for message in projection.market_snapshot(channel)
         ]
-        if record.encoding.is_v2:
+        if record.encoding.is_v2 and (added or reason):
             reason = reason or (SnapshotReason.NEW_SYMBOL if before else SnapshotReason.FIRST)
             messages.insert(0, (None, _snapshot_header(added, projection, reason)))
         summary = Message(MessageType.SYMBOLS, projection.summary())

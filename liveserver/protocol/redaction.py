@@ -73,6 +73,9 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "equity": hide,
         "unrealized_pnl": hide,
         "time": keep,
+        "total_equity": hide_none,
+        "equity_asset": keep,
+        "unpriced": lambda value, of, pseudonym: (),
     },
     market.OrderData: {
         **_MARKET,
@@ -137,6 +140,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "order_id": pseudonymize,
         "order_price": keep,
     },
+    market.ShownProfit: dict.fromkeys(("total", "grid_profit", "unpaired", "open_fees", "funding"), hide),
     market.GridData: {
         **_MARKET,
         "anchor_price": keep,
@@ -168,6 +172,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "not_quoting_remedy": hide,
         "halted_by": hide,
         "entry_price": keep,
+        "shown": hide_none,
     },
     market.RiskAlertData: {
         **_MARKET,
@@ -239,6 +244,9 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "feed": keep,
         "fees_other": hide_amounts,
         "quote": keep,
+        "last_trade_ms": keep,
+        "last_trade_side": keep,
+        "price_time_ms": keep,
     },
     session.PartData: {
         "kind": keep,
@@ -278,6 +286,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "first_time": keep,
         "time": keep,
         "fees_other": hide_amounts,
+        "shown": hide_none,
     },
     session.StatusReport: {
         "replica": keep,
@@ -287,6 +296,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "symbols": keep,
         "bus_reconnects": keep,
         "problems": lambda value, of, pseudonym: (),
+        "parts": redact_each,
     },
     session.ErrorData: {"error": keep, "known": keep},
     session.SnapshotMarket: {"venue": keep, "symbol": keep, "interval": keep},
@@ -301,10 +311,25 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "key": keep,
         "venue": keep,
         "market": keep,
+        "final": keep,
         "outcome": keep,
         "detail": hide,
         "step": keep,
         "time": keep,
+        "orders_canceled": keep,
+        "orders_out": keep,
+        "position": hide,
+        "answers": redact_each,
+    },
+    session.SymbolAnswer: {
+        "venue": keep,
+        "market": keep,
+        "outcome": keep,
+        "final": keep,
+        "detail": hide,
+        "orders_canceled": keep,
+        "orders_out": keep,
+        "position": hide,
     },
 }
 """Rules by field, for every struct that is sent or part of one."""
