@@ -10,8 +10,8 @@ from bus.client.connection import Bus, Unsubscribe, connect
 from bus.client.consumer import FromSequence, FromStart, FromTime, LastPerSubject, NewOnly, Start
 from bus.client.message import Message, Received
 from bus.client.trace_context import trace_context
-from bus.coordination.lease import Lease, LeaseProvider, NoLeases, default_name, token
-from bus.coordination.lease_keeper import DEFAULT_TIMING, Leases, Timing, leases
+from bus.coordination.lease import DEFAULT_TIMING, Lease, LeaseProvider, NoLeases, Timing, default_name, token
+from bus.coordination.lease_keeper import Leases, leases
 from bus.coordination.lock_step import FreeRunning, LockStep, StepGate, grant_step
 from bus.errors import (
     Ambiguous,
@@ -43,7 +43,7 @@ from bus.streams.latest import LatestValues
 from bus.streams.offsets import end_of, stored_at
 from bus.streams.ordered_consumer import Batch
 from bus.streams.provision import provision
-from bus.streams.reader import last_per_subject, pending, read, read_durable
+from bus.streams.reader import last_per_subject, message_count, pending, read, read_durable
 from bus.streams.registry import Entry, Registry
 from bus.symbols import deregister, follow_symbols, follow_venue_symbols, wait_for_symbols
 
@@ -114,6 +114,7 @@ __all__ = [
     "last_per_subject",
     "leases",
     "log_undecodable",
+    "message_count",
     "newest",
     "open_service",
     "pending",

@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Never
 
 import msgspec
@@ -44,6 +45,7 @@ class Heartbeats:
         self.links: Callable[[], Iterable[VenueLink]] = _none
         """Returns the connections to venues."""
         self._venues = venues
+        self._wake = asyncio.Event()
         self._problems = problems
         self._started_time = time.time_ns()
         self._host = socket.gethostname()
@@ -51,8 +53,15 @@ class Heartbeats:
     async def run(self) -> Never:
         """Publish a heartbeat every second, for ever."""
         while True:
+            self._wake.clear()
             await self._publish(self.now())
-            await asyncio.sleep(HEARTBEAT_INTERVAL_NS / SECOND_NS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT_INTERVAL_NS / SECOND_NS):
+                    await self._wake.wait()
+
+    def send_now(self) -> None:
+        """Publish the next heartbeat at once: something important has changed."""
+        self._wake.set()
 
     async def stop(self) -> None:
         """Publish the last heartbeat: this process stops in order."""

@@ -16,6 +16,7 @@ from nats.micro.service import EndpointConfig, ServiceConfig
 from nats.micro.service import Service as NatsService
 from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR
 
+from bus.attention import Attention
 from bus.client.connection import Bus, opened
 from bus.errors import BusError
 from bus.log import Logger, get_logger
@@ -50,6 +51,8 @@ class Service:
             bus, name, _part_name(name, self.labels), venues=_venues(self.labels), problems=self.problems
         )
         """The heartbeats of this process, published while the service is open."""
+        self.attention = Attention()
+        """Notices pauses of this process."""
         self._started = time.monotonic()
         for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR, unknown_kinds):
             self.registry.register(collector)
@@ -141,6 +144,8 @@ async def open_service(
         service.heartbeats.address = service.http_address or service.labels.get("http", "")
         beating = asyncio.create_task(service.heartbeats.run(), name="heartbeats")
         stack.push_async_callback(_cancel, beating)
+        attending = asyncio.create_task(service.attention.run(), name="attention")
+        stack.push_async_callback(_cancel, attending)
         log.info("started", http=service.http_address or "none")
         try:
             yield service

@@ -69,6 +69,7 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
         fees_other=dict(accounts.fees_other),
         venue_position=state.venue_position,
         foreign_position=state.foreign_position,
+        ledger_from=state.ledger_from,
     )
 
 

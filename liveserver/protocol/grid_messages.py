@@ -89,6 +89,8 @@ class GridData(MarketData, frozen=True, kw_only=True):
     """Who paused or stopped the grid, and why; empty if nobody did."""
     entry_price: str | None = None
     """Average price at which the levels' position was opened, from own trades, in quote currency; null when flat."""
+    ledger_from: int = 0
+    """Time from which every fill is stored, in seconds since the epoch; 0 if none since the first trade was lost."""
 
 
 class RiskAlertData(MarketData, frozen=True, kw_only=True):

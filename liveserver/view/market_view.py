@@ -200,6 +200,11 @@ class MarketView:
         """Return the recent own trades, oldest first."""
         return [rendering.trade(self.label, own) for own in self._trades.values()]
 
+    @property
+    def fills_complete_from(self) -> int:
+        """Time from which the bus has every fill, in seconds since the epoch; 0 if none since the first trade was lost."""
+        return rendering.ledger_from(self._grid) if self._grid else 0
+
     def quoting_changes(self) -> list[QuotingData]:
         """Return the recent changes of the reason for not quoting, oldest first."""
         return self._notices.quoting_changes(self.label)

@@ -213,7 +213,13 @@ def grid(label: MarketLabel, view: GridView) -> GridData:
         not_quoting_remedy=remedy,
         halted_by=view.opens_halted_by,
         entry_price=decimal_text_or_none(view.entry_price),
+        ledger_from=ledger_from(view),
     )
+
+
+def ledger_from(view: GridView) -> int:
+    """Return the first full second from which every fill is stored, 0 if none was lost."""
+    return -to_seconds(-view.ledger_from)
 
 
 def ticker(label: MarketLabel, event: Ticker, wall_ns: Callable[[], TimeNs]) -> TickerData:

@@ -44,7 +44,7 @@ export interface Grid extends OfMarket {
   cash: string; fees: string; funding: string; grid_profit: string; unpaired_profit: string; total_profit: string
   buy_and_hold: string; closed_trades: number; opened_trades: number; volume: string; first_time: number; time: number
   fees_other: Record<string, string>
-  venue_position: string | null; foreign_position: string
+  venue_position: string | null; foreign_position: string; ledger_from: number
 }
 
 export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"

@@ -5,6 +5,7 @@ import msgspec
 from producers.ports import AccountEvent, MarketEvent
 from producers.simulated.matching.orders import NewOrder
 from schemas.units import DurationNs, TimeNs
+from schemas.venue.market import Recording
 from schemas.venue.orders import RejectReason
 
 MAX_PAGE_ROWS = 1000
@@ -42,6 +43,8 @@ class ServerTime(msgspec.Struct, frozen=True, kw_only=True):
     """Body of GET /api/clock."""
 
     time: TimeNs
+    recording: Recording | None = None
+    """The recording that is replayed; None on a generated market."""
 
 
 class EventNumber(msgspec.Struct, frozen=True, kw_only=True):

@@ -303,5 +303,9 @@ class GridState(msgspec.Struct, kw_only=True):
     """The pending reading of orders and trades from the venue; None normally."""
     earlier: EarlierGenerations | None = None
     """The result of the earlier generations; None when the symbol was added once."""
+    ledger_from: TimeNs = 0
+    """Venue time from which every fill is on the stream ENGINE; 0 when it has all since the grid's first trade."""
+    lost_fills: int = 0
+    """The fills that ENGINE lost for good. The accounts include them."""
     quoting: QuotingRecord | None = None
     """The reason for not quoting as last published; None before the first step of version 2."""

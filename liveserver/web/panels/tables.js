@@ -4,7 +4,7 @@
 /** @import { Correction, Order, Trade } from "../messages.js" */
 /** @import { Part, Store } from "../model/store.js" */
 import { byId, make, setChildren, setText } from "../dom.js";
-import { clock, duration, fixed, money, moneyDigits, percent, quantity, signOf } from "../format.js";
+import { clock, day, duration, fixed, money, moneyDigits, percent, quantity, signOf } from "../format.js";
 
 const MAX_FILL_ROWS = 100;
 
@@ -12,6 +12,7 @@ const MAX_FILL_ROWS = 100;
 export function renderTables(store, changed, now) {
   if (changed.has("orders") || changed.has("price") || changed.has("bars")) renderOrders(store, now);
   if (changed.has("trades") || changed.has("notices")) renderFills(store);
+  if (changed.has("trades") || changed.has("notices") || changed.has("grid")) setText(byId("fills-count"), fillsNote(store));
 }
 
 /** @param {Store} store @param {number} now */
@@ -61,10 +62,17 @@ function renderFills(store) {
     ...store.trades.map((trade) => ({ at: trade.time_ms, row: () => fillRow(trade, store.digits) })),
     ...store.corrections.map((each) => ({ at: each.time_ms, row: () => correctionRow(each, store.digits) })),
   ];
-  setText(byId("fills-count"), booked.length ? `last ${booked.length}` : "");
   const newest = booked.sort((a, b) => a.at - b.at).slice(-MAX_FILL_ROWS).reverse();
   const rows = newest.map(({ row }) => row());
   setChildren(byId("fills"), rows.length ? rows : [emptyRow("No fills yet", 6)]);
+}
+
+/** The number of fills, and since when none is missing, if the bus has lost some. @param {Store} store */
+function fillsNote(store) {
+  const count = store.trades.length + store.corrections.length;
+  const from = (store.grid?.ledger_from ?? 0) * 1000;
+  const since = from ? `complete since ${day(from)} ${clock(from).slice(0, 5)} UTC` : "";
+  return [count ? `last ${count}` : "", since].filter(Boolean).join(", ");
 }
 
 /** @param {Trade} trade @param {number} digits */
