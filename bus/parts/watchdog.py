@@ -22,6 +22,8 @@ from schemas.units import SECOND_NS, TimeNs
 
 DISCONNECTED_AFTER_S = 1.0
 """Without a connection for this time the bus is called silent."""
+OWN_LATE_S = 1.5
+"""Time from one heartbeat of this process to the next one, with some tolerance."""
 RETRY_S = 1.0
 
 
@@ -100,7 +102,8 @@ class Watchdog:
         self._view = evaluate(
             Observation(
                 heard=self._heard.values(),
-                now_ns=self._bus_time_ns(now_s),
+                # While the own heartbeats are late, the bus may be silent rather than the parts.
+                now_ns=self._bus_time_ns(min(now_s, self._own_heard_s + OWN_LATE_S)),
                 roster=self._roster,
                 bus_url=self._bus.url,
                 attentive_since_ns=self._bus_time_ns(self._attention.attentive_since_s),
