@@ -80,6 +80,9 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "equity": hide,
         "unrealized_pnl": hide,
         "time": keep,
+        "total_equity": hide_none,
+        "equity_asset": keep,
+        "unpriced": lambda value, of, pseudonym: (),
     },
     market.OrderData: {
         **_MARKET,
@@ -144,6 +147,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "order_id": pseudonymize,
         "order_price": keep,
     },
+    market.ShownProfit: dict.fromkeys(("total", "grid_profit", "unpaired", "open_fees", "funding"), hide),
     market.GridData: {
         **_MARKET,
         "anchor_price": keep,
@@ -175,6 +179,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "not_quoting_remedy": hide,
         "halted_by": hide,
         "entry_price": keep,
+        "shown": hide_none,
     },
     market.RiskAlertData: {
         **_MARKET,
@@ -246,6 +251,8 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "feed": keep,
         "fees_other": hide_amounts,
         "quote": keep,
+        "last_trade_ms": keep,
+        "last_trade_side": keep,
         "price_time_ms": keep,
     },
     session.PartData: {
@@ -286,6 +293,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "first_time": keep,
         "time": keep,
         "fees_other": hide_amounts,
+        "shown": hide_none,
     },
     session.StatusReport: {
         "replica": keep,
