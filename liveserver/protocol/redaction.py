@@ -32,6 +32,13 @@ from liveserver.protocol.redaction_rules import (
     turnover_share,
     worth_share,
 )
+from schemas.grid.reasons import explain
+from schemas.grid.view import NotQuoting
+
+
+def explain_blocked(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    """Return the sentence of the reason, without the names and addresses of parts."""
+    return explain(NotQuoting(of.blocked)).sentence if of.blocked in tuple(NotQuoting) else ""
 
 
 def redact_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
@@ -59,7 +66,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "intervals": keep,
         "problem": keep,
         "blocked": keep,
-        "blocked_text": keep,
+        "blocked_text": explain_blocked,
         "blocked_remedy": hide,
         "recording": keep,
         "recording_speed": keep,
