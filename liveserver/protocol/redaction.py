@@ -311,7 +311,9 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
     session.SnapshotData: {"reason": keep, "streams": keep, "markets": redact_each},
     session.ResumedData: {"streams": keep},
     session.StreamsData: {"streams": keep},
-    session.ReplayData: dict.fromkeys(("state", "detail", "start", "end", "at", "speed", "kept_from"), keep),
+    session.ReplayData: dict.fromkeys(
+        ("state", "detail", "start", "end", "at", "speed", "kept_from", "grids_from"), keep
+    ),
     session.CommandAnswer: {
         "command_id": pseudonymize,
         "state": keep,
