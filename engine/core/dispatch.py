@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from engine.core.arithmetic import check_finite
+from engine.core.commands import pending
 from engine.core.commands.commands import on_command
 from engine.core.commands.halt import on_engine_lifecycle
 from engine.core.commands.reconcile import on_sweep
@@ -93,6 +94,7 @@ def _handle_account(draft: Draft, event: OpenOrders | Position | Balance) -> Non
         case Position() if draft.state.startup is not None:
             startup.on_position(draft, event)
         case OpenOrders():
+            pending.on_sweep(draft, event.time)
             resync.on_sweep(draft, event)
             on_sweep(draft, event)
             advance_mark(draft, event)

@@ -233,7 +233,7 @@ def _account_routes(view: _View) -> list[HTTPRouteHandler]:
     async def profit(request: AnyRequest, symbol: Name = "", venue: Venue = "") -> ProfitData:
         """Return a grid's profit, its components, and the profit of buy and hold for comparison."""
         projection, market = view.find(symbol, venue)
-        found = profit_of(projection.view(market), projection.equity(market))
+        found = profit_of(projection.view(market), projection.worth(market).total)
         if found is None:
             what = f"no grid trades {market.symbol}"
             raise RequestRejected(ErrorResponse(404, "not_traded", what, "see /api/symbols"))

@@ -24,6 +24,21 @@ class SlotData(msgspec.Struct, frozen=True, kw_only=True):
     """Limit price of the order; null without an order."""
 
 
+class ShownProfit(msgspec.Struct, frozen=True, kw_only=True):
+    """Profit to display, in quote currency: rounded amounts, of which the last four add up to `total` exactly."""
+
+    total: str
+    """Total profit: `-12.69`."""
+    grid_profit: str
+    """Of closed pairs, net of the fees on both sides."""
+    unpaired: str
+    """Of the holdings. It takes what rounding leaves over."""
+    open_fees: str
+    """Fees of the holdings, as a summand: negative for a cost."""
+    funding: str
+    """Positive is received, negative is paid."""
+
+
 class GridData(MarketData, frozen=True, kw_only=True):
     """The grid and its accounting. At a price p: total = cash + position*p - fees + funding."""
 
@@ -91,6 +106,8 @@ class GridData(MarketData, frozen=True, kw_only=True):
     """Average price at which the levels' position was opened, from own trades, in quote currency; null when flat."""
     ledger_from: int = 0
     """Time from which every fill is stored, in seconds since the epoch; 0 if none since the first trade was lost."""
+    shown: ShownProfit | None = None
+    """The profit at `price`, to display; null for viewers who see no amounts."""
 
 
 class RiskAlertData(MarketData, frozen=True, kw_only=True):
@@ -260,3 +277,5 @@ class ProfitData(MarketData, frozen=True, kw_only=True):
     """Market time, in seconds since the epoch."""
     fees_other: dict[str, str] = msgspec.field(default_factory=dict)
     """Fees in assets without a price here, by asset: all profit is before them."""
+    shown: ShownProfit | None = None
+    """The profit at `price`, to display; null for viewers who see no amounts."""

@@ -53,6 +53,13 @@ class AccountData(MarketData, frozen=True, kw_only=True):
     """Unrealized profit of all positions margined in this asset, in `asset`."""
     time: int
     """The venue's time, in seconds since the epoch."""
+    total_equity: str | None = None
+    """Worth of all assets of the account in `equity_asset` at the newest market prices, unrealized profit included; null
+    while one of them has no price. `equity` is that of this asset alone."""
+    equity_asset: str = ""
+    """The market's settlement currency."""
+    unpriced: tuple[str, ...] = ()
+    """The assets held that have no price in `equity_asset`."""
 
 
 class OrderData(MarketData, frozen=True, kw_only=True):
@@ -143,12 +150,13 @@ class PositionData(MarketData, frozen=True, kw_only=True):
 
     amount: str
     """Quantity, in base currency."""
-    entry_price: str = msgspec.field(name="entryPrice")
-    """Average entry price, in quote currency."""
-    unrealized_pnl: str = msgspec.field(name="unrealizedPnL")
-    """Unrealized profit at the mark price, in quote currency."""
+    entry_price: str | None = msgspec.field(name="entryPrice")
+    """Average entry price, in quote currency; null when flat, and when it is unknown. A spot venue reports none: it follows
+    from the grid's trades, or from the own trades if these explain the whole holding."""
+    unrealized_pnl: str | None = msgspec.field(name="unrealizedPnL")
+    """Unrealized profit at the mark price; null when the entry price is unknown."""
     leverage: str
-    """Leverage of the position: `10`."""
+    """Leverage of the position: `10`; empty in a replay, where it is not kept."""
     side: str
     """`LONG`, `SHORT` or `FLAT`"""
     mark_price: str = msgspec.field(name="markPrice")

@@ -73,6 +73,9 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "equity": hide,
         "unrealized_pnl": hide,
         "time": keep,
+        "total_equity": hide_none,
+        "equity_asset": keep,
+        "unpriced": lambda value, of, pseudonym: (),
     },
     market.OrderData: {
         **_MARKET,
@@ -137,6 +140,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "order_id": pseudonymize,
         "order_price": keep,
     },
+    market.ShownProfit: dict.fromkeys(("total", "grid_profit", "unpaired", "open_fees", "funding"), hide),
     market.GridData: {
         **_MARKET,
         "anchor_price": keep,
@@ -168,6 +172,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "not_quoting_remedy": hide,
         "halted_by": hide,
         "entry_price": keep,
+        "shown": hide_none,
     },
     market.RiskAlertData: {
         **_MARKET,
@@ -281,6 +286,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "first_time": keep,
         "time": keep,
         "fees_other": hide_amounts,
+        "shown": hide_none,
     },
     session.StatusReport: {
         "replica": keep,

@@ -13,6 +13,7 @@ from liveserver.protocol.server_messages import (
     Message,
     MessageType,
     OrderData,
+    PositionData,
     QuotingData,
     StatusData,
     SymbolData,
@@ -31,6 +32,7 @@ from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Price, TimeNs
 from schemas.venue.account import Balance, OpenOrders, Position
 from schemas.venue.market import Candle, FeedChanged, FeedState, Recording, Ticker
 from schemas.venue.orders import OrderReport, Trade
+from schemas.venue.worth import AccountWorth
 
 DEFAULT_INTERVAL = "1m"
 INTERVAL_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2592000}
@@ -125,11 +127,9 @@ class MarketView:
                 return self._apply_order_event(event, sequence)
             case Position():
                 self._position = event
-                return self._update(MessageType.POSITION, rendering.position, event)
+                return [MarketUpdate(LazyMessage(MessageType.POSITION, self._position_data, (event,)))]
             case GridView():
-                self._grid = event
-                grid = self._update(MessageType.GRID_STATE, rendering.grid, event)
-                return [*self.set_problem(""), *grid] if self.problem else grid
+                return self._apply_grid(event)
             case _:
                 return [MarketUpdate(message) for message in self._notices.apply(self.label, event)]
 
@@ -153,20 +153,20 @@ class MarketView:
         self.recording = recording
         return self._status_updates()
 
-    def account(self, balances: Iterable[Balance]) -> Iterator[Message]:
-        """Yield the account messages of these balances."""
+    def account(self, balances: Iterable[Balance], worth: AccountWorth) -> Iterator[Message]:
+        """Yield the account messages of these balances; `worth` is that of the whole account."""
         for balance in balances:
-            yield Message(MessageType.ACCOUNT, rendering.account(self.label, balance))
+            yield Message(MessageType.ACCOUNT, rendering.account(self.label, balance, worth))
 
-    def snapshot(self, interval: str, balances: Iterable[Balance]) -> list[Message]:
+    def snapshot(self, interval: str, balances: Iterable[Balance], worth: AccountWorth) -> list[Message]:
         """Return the full state for a new viewer, in the order that viewers rely on."""
         messages = [
             Message(MessageType.HISTORY, self.candles(interval)),
             Message(MessageType.ORDERS, self.orders()),
         ]
         if self._position:
-            messages.append(Message(MessageType.POSITION, rendering.position(self.label, self._position)))
-        messages += self.account(balances)
+            messages.append(Message(MessageType.POSITION, self._position_data(self._position)))
+        messages += self.account(balances, worth)
         if self._grid:
             messages.append(Message(MessageType.GRID_STATE, rendering.grid(self.label, self._grid)))
         messages.append(self._notices.risk_status(self.label))
@@ -176,12 +176,18 @@ class MarketView:
         messages += self._ticker_messages()
         return messages
 
-    def state_messages(self, interval: str, balances: Iterable[Balance]) -> list[Message]:
+    def state_messages(
+        self, interval: str, balances: Iterable[Balance], worth: AccountWorth
+    ) -> list[Message]:
         """Return the state that durable events do not carry: the state messages for a resuming viewer."""
         messages = [Message(MessageType.ORDERS, self.orders())]
         if self._position:
-            messages.append(Message(MessageType.POSITION, rendering.position(self.label, self._position)))
-        messages += [*self.account(balances), self._notices.risk_status(self.label), self._status(interval)]
+            messages.append(Message(MessageType.POSITION, self._position_data(self._position)))
+        messages += [
+            *self.account(balances, worth),
+            self._notices.risk_status(self.label),
+            self._status(interval),
+        ]
         last = self.candles(interval)[-1:]
         messages += [Message(MessageType.KLINE, row) for row in last if row.forming]
         messages += self._ticker_messages()
@@ -239,6 +245,31 @@ class MarketView:
 
     def _update(self, kind: MessageType, render: Callable[..., Data], event: object) -> list[MarketUpdate]:
         return [MarketUpdate(LazyMessage(kind, render, (self.label, event)))]
+
+    def _position_data(self, position: Position) -> PositionData:
+        return rendering.position(self.label, position, self._entry_price(position))
+
+    def _entry_price(self, position: Position) -> Price | None:
+        """Return the entry price: the venue's, else the grid's, else that of the own trades; None if flat or unknown."""
+        if not position.quantity:
+            return None
+        if position.entry_price:
+            return position.entry_price
+        grid = self._grid
+        if grid is not None and grid.entry_price is not None and not grid.foreign_position:
+            return grid.entry_price
+        return self._trades.entry_price(position.quantity, base_and_quote(position.symbol)[0])
+
+    def _apply_grid(self, grid: GridView) -> list[MarketUpdate]:
+        before, self._grid = self._grid, grid
+        updates = self.set_problem("") if self.problem else []
+        updates += self._update(MessageType.GRID_STATE, rendering.grid, grid)
+        has_entry_changed = before is not None and before.entry_price != grid.entry_price
+        if has_entry_changed and self._position is not None and not self._position.entry_price:
+            updates.append(
+                MarketUpdate(LazyMessage(MessageType.POSITION, self._position_data, (self._position,)))
+            )
+        return updates
 
     def _order_updates(self, orders: Iterable[Order]) -> list[MarketUpdate]:
         return [

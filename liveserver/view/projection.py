@@ -36,10 +36,12 @@ from schemas.engine.events import (
 )
 from schemas.grid.view import GridView
 from schemas.subjects import ALL
-from schemas.units import Money, Symbol, TimeNs, VenueId
+from schemas.units import Price, Symbol, TimeNs, VenueId
 from schemas.venue.account import Balance, OpenOrders, Position
+from schemas.venue.fees import assets_of
 from schemas.venue.market import Candle, ClockRead, FeedChanged, Recording, Ticker
 from schemas.venue.orders import OrderReport, Trade
+from schemas.venue.worth import AccountWorth, account_worth
 
 _DURABLE_STREAMS = frozenset(map(str, DURABLE_STREAMS))
 
@@ -201,22 +203,32 @@ class Projection:
 
     def state_messages(self, channel: Channel) -> list[Message]:
         """Return the state messages for a viewer that has received all durable events."""
-        return self._views[channel.market].state_messages(channel.interval, self._balances_of(channel.market))
+        market = channel.market
+        return self._views[market].state_messages(
+            channel.interval, self._balances_of(market), self.worth(market)
+        )
 
     def market_snapshot(self, channel: Channel) -> list[Message]:
         """Return the snapshot of one market and interval."""
-        view = self._views[channel.market]
-        return view.snapshot(channel.interval, self._balances_of(channel.market))
+        market = channel.market
+        return self._views[market].snapshot(channel.interval, self._balances_of(market), self.worth(market))
 
     def view(self, market: Market) -> MarketView:
         """Return the view of one market."""
         return self._views[market]
 
-    def equity(self, market: Market) -> Money | None:
-        """Return the equity in the settlement asset of a market, None if unknown."""
-        settle = market.symbol.partition(":")[2] or market.symbol.partition("/")[2]
-        balance = self._balances.get((market.venue, settle))
-        return None if balance is None else balance.margin_balance
+    def worth(self, market: Market) -> AccountWorth:
+        """Return the worth of a market's account in its settlement currency, at the newest prices."""
+        currency = assets_of(market.symbol)[2]
+        balances = (balance for (venue, _), balance in self._balances.items() if venue == market.venue)
+        return account_worth(balances, currency, lambda asset: self._price_of(market.venue, asset, currency))
+
+    def _price_of(self, venue: VenueId, asset: str, currency: str) -> Price | None:
+        for symbol in (f"{asset}/{currency}", f"{asset}/{currency}:{currency}"):
+            view = self._views.get(Market(venue, Symbol(symbol)))
+            if view is not None and view.price is not None:
+                return view.price
+        return None
 
     def summary(self) -> list[SymbolData]:
         """Return the list of symbols, in the order of `names`."""
@@ -260,9 +272,14 @@ class Projection:
 
     def _balance(self, event: Balance, seq: str) -> Iterator[Outgoing]:
         self._balances[event.venue, event.asset] = event
+        worth: dict[str, AccountWorth] = {}
         for market, view in self._views.items():
             if market.venue == event.venue and event.asset in balance_assets(market.symbol):
-                yield from (Outgoing(Channel(market), message, seq) for message in view.account([event]))
+                currency = assets_of(market.symbol)[2]
+                if currency not in worth:
+                    worth[currency] = self.worth(market)
+                for message in view.account([event], worth[currency]):
+                    yield Outgoing(Channel(market), message, seq)
 
     def _balances_of(self, market: Market) -> Iterable[Balance]:
         keys = ((market.venue, asset) for asset in balance_assets(market.symbol))

@@ -39,6 +39,8 @@ export interface Slot {
   held: string; order_id: string | null; order_price: string | null
 }
 
+export interface ShownProfit { total: string; grid_profit: string; unpaired: string; open_fees: string; funding: string }
+
 export interface Grid extends OfMarket {
   anchor_price: string | null; price_interval: string | null; slots: Slot[]; step: number; mode: string
   center: number; price: string | null; paused: boolean; not_quoting: string | null; position: string
@@ -51,7 +53,6 @@ export interface Grid extends OfMarket {
 }
 
 /** Rounded amounts, which add up. */
-export interface ShownProfit { total: string; grid_profit: string; unpaired: string; open_fees: string; funding: string }
 
 export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine.core.commands.answers import EXPIRED, Answer, applied_if, origin_of
+from engine.core.commands.answers import EXPIRED, Answer, applied_if, operator_of
 from engine.core.portfolio import global_breaker
 from engine.core.portfolio.step import PortfolioDraft
 from engine.core.settings_checks import check
@@ -53,10 +53,10 @@ def _apply(draft: PortfolioDraft, received: CommandForAll) -> Answer:
     if command.name is CommandName.ADD:
         return CommandOutcome.REFUSED, "add needs the name of one venue and of one symbol"
     if is_global and command.name is CommandName.TRIP:
-        is_tripped = global_breaker.trip(draft, origin_of(command))
+        is_tripped = global_breaker.trip(draft, operator_of(command))
         return applied_if(is_tripped, "the global circuit breaker is open", "already open")
     if is_global and command.name is CommandName.RESET:
-        is_closed = global_breaker.close(draft, origin_of(command))
+        is_closed = global_breaker.close(draft, operator_of(command))
         return applied_if(is_closed, "the circuit breakers over all symbols are closed", "already closed")
     draft.commands += [forwarded(command, market) for market in received.markets]
     names = ", ".join(_name(market, with_venue=is_global) for market in received.markets)
