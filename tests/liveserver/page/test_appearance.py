@@ -25,7 +25,8 @@ LOWEST_CONTRAST = """() => {
         return rgb(getComputedStyle(element).backgroundColor, background(element.parentElement));
     };
     const luminance = (color) => {
-        const [r, g, b] = color.map((value) => value / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+        const linear = (value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+        const [r, g, b] = color.map((value) => linear(value / 255));
         return 0.2126 * r + 0.7152 * g + 0.0722 * b;
     };
     const found = [];
@@ -107,8 +108,8 @@ async def test_rounded_summands_add_up_and_zero_has_no_sign(demo: Demo, view: Op
         """async () => {
             const { shownProfit } = await import("/static/model/profit.js");
             const { quantity } = await import("/static/format.js");
-            const grid = { price: "100", position: "1", total_profit: "-1.3049", unpaired_profit: "-1.4051", grid_profit: "0.1751",
-                funding: "0", volume: "1", buy_and_hold: "0" };
+            const grid = { price: "100", position: "1", total_profit: "-1.3049", unpaired_profit: "-1.4051",
+                grid_profit: "0.1751", funding: "0", volume: "1", buy_and_hold: "0" };
             const { total, grid: own, unpaired, openFees, funding } = shownProfit(grid, 100);
             return [[total, own, unpaired, openFees, funding], [quantity(-0), quantity("-0.000000001"), quantity(-0.5)]];
         }"""
