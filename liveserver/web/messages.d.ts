@@ -119,7 +119,7 @@ export interface Snapshot { reason: string; streams: Streams; markets: { venue: 
 
 export interface Replay {
   state: "playing" | "paused" | "ended" | "stopped" | "refused"; detail?: string; start: number; end: number; at: number
-  speed?: number | "max"; kept_from?: number
+  speed?: number | "max"; kept_from?: number; grids_from?: number
 }
 
 /** Optional fields of every message: its event (`ORDERS:1042`), and in a replay the time it was stored, in milliseconds. */
