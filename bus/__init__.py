@@ -27,7 +27,7 @@ from bus.errors import (
     StreamGone,
     TopologyDiffers,
 )
-from bus.log import Logger, get_logger, is_debugging
+from bus.log import Logger, RepeatLimit, get_logger, is_debugging
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
 from bus.service.lifecycle import flatten_errors, forever, run
 from bus.service.service import Service, open_service
@@ -77,6 +77,7 @@ __all__ = [
     "Received",
     "Registry",
     "Rejected",
+    "RepeatLimit",
     "ServerStartFailed",
     "Service",
     "Start",

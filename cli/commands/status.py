@@ -18,7 +18,7 @@ from cli.inspect.alerts import recent_alerts
 from cli.inspect.assignments import SymbolAssignment, engine_label, fetch_assignments
 from cli.inspect.discovery import DiscoveredService, discover
 from cli.stack.connection import bus_url, connect_to_bus
-from schemas.codec import FormatTooNew, UndecodableError, decode_as
+from schemas.codec import INVALID_JSON, FormatTooNew, UndecodableError, decode_as
 from schemas.engine.events import AlertRaised
 from schemas.engine.portfolio import BucketLimits, PortfolioLimits
 from schemas.grid.reasons import explain
@@ -269,7 +269,7 @@ async def _fetch_health(address: str, session: aiohttp.ClientSession) -> _Health
     try:
         async with session.get(f"{address}/health") as response:
             return msgspec.json.decode(await response.read(), type=_Health)
-    except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError):
+    except (aiohttp.ClientError, TimeoutError, OSError, *INVALID_JSON):
         return _Health("no answer")
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from cli import __version__
 from cli.errors import CommandError
+from schemas.codec import INVALID_JSON
 
 DATA_FORMAT = 2
 """The format that this program writes. 1: without `format.json` and the stream ALERTS (version 0.1)."""
@@ -98,7 +99,7 @@ class DataDir:
         except FileNotFoundError:
             has_data = self.bus.exists() or bool(self.venue_stores())
             return FormatRecord(format=1, program="0.1") if has_data else None
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, *INVALID_JSON) as error:
             raise CommandError(
                 f"{self.format_record} cannot be read ({error}): restore it from a backup, or choose another "
                 "directory with --data-dir"
@@ -147,7 +148,7 @@ class DataDir:
         try:
             record = msgspec.json.decode(self.record.read_bytes(), type=RunRecord)
             os.kill(record.pid, 0)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, *INVALID_JSON):
             return None
         return record
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-MAX_LOG_BYTES = 20_000_000
-"""A larger log is renamed to `NAME.log.1` at the next start."""
+from bus.log import FILE_VARIABLE, MAX_FILE_BYTES
+
 _PR_SET_PDEATHSIG = 1
 """From linux/prctl.h: the signal to receive when the parent dies."""
 
@@ -79,7 +79,7 @@ class PartProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=descriptor,
-                env={**os.environ, **self._environment},
+                env={**os.environ, FILE_VARIABLE: str(self._log), **self._environment},
                 start_new_session=True,
                 preexec_fn=die_with_parent(),
             )
@@ -132,6 +132,7 @@ def die_with_parent() -> Callable[[], None] | None:
 
 
 def _rotated(log: Path) -> Path:
-    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
-        log.replace(log.with_suffix(".log.1"))
+    # While it runs, the program rotates the file itself.
+    if log.exists() and log.stat().st_size > MAX_FILE_BYTES:
+        log.replace(log.with_name(f"{log.name}.1"))
     return log
