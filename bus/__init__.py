@@ -29,7 +29,7 @@ from bus.errors import (
     StreamGone,
     TopologyDiffers,
 )
-from bus.log import Logger, get_logger, is_debugging
+from bus.log import Logger, RepeatLimit, get_logger, is_debugging
 from bus.parts.heartbeats import Heartbeats
 from bus.parts.reader import read_parts
 from bus.parts.view import Blocked, PartState, PartsView, PartView
@@ -91,6 +91,7 @@ __all__ = [
     "Received",
     "Registry",
     "Rejected",
+    "RepeatLimit",
     "ServerStartFailed",
     "Service",
     "Start",

@@ -344,6 +344,13 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
 }
 """Rules by field, for every struct that is sent or part of one."""
 
+UNCHANGED = frozenset(
+    kind
+    for kind, rules in TABLE.items()
+    if set(rules) == set(kind.__struct_fields__) and all(rule is keep for rule in rules.values())
+)
+"""Structs whose public form is the same, such as candles: most of what a snapshot has."""
+
 
 def redacted(data: Any, pseudonym: PseudonymFunction) -> Any:
     """Return the public form of a message's `data`: a struct, or a sequence of structs.
@@ -351,6 +358,8 @@ def redacted(data: Any, pseudonym: PseudonymFunction) -> Any:
     Raises: KeyError for a struct that is not in the table.
     """
     if isinstance(data, msgspec.Struct):
+        if type(data) in UNCHANGED:
+            return data
         rules = TABLE[type(data)]
         return type(data)(
             **{field: rule(getattr(data, field), data, pseudonym) for field, rule in rules.items()}
