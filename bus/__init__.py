@@ -29,7 +29,7 @@ from bus.errors import (
     StreamGone,
     TopologyDiffers,
 )
-from bus.log import Logger, get_logger, is_debugging
+from bus.log import Logger, RepeatLimit, get_logger, is_debugging
 from bus.parts.heartbeats import Heartbeats
 from bus.parts.reader import read_parts
 from bus.parts.view import Blocked, PartState, PartsView, PartView
@@ -44,7 +44,7 @@ from bus.streams.latest import LatestValues
 from bus.streams.offsets import end_of, stored_at
 from bus.streams.ordered_consumer import Batch
 from bus.streams.provision import provision
-from bus.streams.reader import last_per_subject, pending, read, read_durable
+from bus.streams.reader import last_per_subject, message_count, pending, read, read_durable
 from bus.streams.registry import Entry, Registry
 from bus.symbols import deregister, follow_symbols, follow_venue_symbols, wait_for_symbols
 
@@ -91,6 +91,7 @@ __all__ = [
     "Received",
     "Registry",
     "Rejected",
+    "RepeatLimit",
     "ServerStartFailed",
     "Service",
     "Start",
@@ -117,6 +118,7 @@ __all__ = [
     "last_per_subject",
     "leases",
     "log_undecodable",
+    "message_count",
     "newest",
     "open_service",
     "pending",

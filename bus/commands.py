@@ -45,7 +45,9 @@ class CommandRecord(NamedTuple):
     """Of a command to all symbols: the newest result of each symbol that it was forwarded to; None without one yet."""
 
 
-async def results(bus: Bus, command: Command) -> AsyncGenerator[CommandResult, None]:
+async def results(
+    bus: Bus, command: Command, sequence: int | None = None
+) -> AsyncGenerator[CommandResult, None]:
     """Store a command and yield its results: `accepted` where the engine needs time to complete it, then the final one.
 
     Storing is retried until the bus acknowledges it. The stream drops repetitions by the command id for two minutes: a
@@ -55,7 +57,8 @@ async def results(bus: Bus, command: Command) -> AsyncGenerator[CommandResult, N
     Of a command to all symbols this is only the portfolio's answer: see `results_of_all`.
     Raises: CommandIdInUse; StreamGone and the other errors of `Bus.store`.
     """
-    sequence = await _store(bus, command)
+    if sequence is None:
+        sequence = await store_command(bus, command)
     filters = [
         subjects.command(command.venue, command.symbol, command.name),
         subjects.command_result(command.venue, command.symbol),
@@ -69,7 +72,9 @@ async def results(bus: Bus, command: Command) -> AsyncGenerator[CommandResult, N
                         return
 
 
-async def results_of_all(bus: Bus, command: Command) -> AsyncGenerator[CommandResult, None]:
+async def results_of_all(
+    bus: Bus, command: Command, sequence: int | None = None
+) -> AsyncGenerator[CommandResult, None]:
     """Store a command to all symbols and yield the portfolio's answer, then the results of each symbol as they come.
 
     Like `results`; ends when each symbol has a final result, at once if the portfolio does not forward the command. A caller
@@ -77,7 +82,8 @@ async def results_of_all(bus: Bus, command: Command) -> AsyncGenerator[CommandRe
     """
     is_answered = False
     is_final = {forwarded_id(command, each): False for each in await addressed_symbols(bus, command)}
-    sequence = await _store(bus, command)
+    if sequence is None:
+        sequence = await store_command(bus, command)
     async with aclosing(_batches(bus, [ALL_COMMANDS], command, sequence)) as batches:
         async for batch in batches:
             for event in _events_of(batch, command):
@@ -164,7 +170,11 @@ def is_same(one: Command, other: Command) -> bool:
     return _without_times(one) == _without_times(other)
 
 
-async def _store(bus: Bus, command: Command) -> int:
+async def store_command(bus: Bus, command: Command) -> int:
+    """Store a command, retrying until the bus acknowledges it, and return its sequence, for `results`.
+
+    Raises: StreamGone and the other errors of `Bus.store`.
+    """
     subject = subjects.command(command.venue, command.symbol, command.name)
     while True:
         try:

@@ -67,6 +67,7 @@ class PartAlerts:
     async def run(self) -> Never:
         """Publish the alerts, for ever."""
         await self._retry_until_read()
+        is_failing = False
         while True:
             self._changed.clear()
             try:
@@ -74,9 +75,12 @@ class PartAlerts:
             except ConnectionClosed:
                 raise
             except BusError as error:
-                self._log.warning("alert_not_published", detail=str(error))
+                if not is_failing:
+                    self._log.warning("alert_not_published", detail=str(error))
+                is_failing = True
                 await asyncio.sleep(RETRY_S)
             else:
+                is_failing = False
                 await self._changed.wait()
 
     async def _publish(self) -> None:

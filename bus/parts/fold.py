@@ -43,6 +43,7 @@ class Observation:
     heard: Collection[Heard]
     """The newest heartbeat of each part."""
     now_ns: TimeNs
+    """The time up to which heartbeats of others are known to have arrived."""
     roster: Collection[str]
     """Registry keys of the traded symbols: `sim.BTC-USDT_USDT`."""
     bus_url: str

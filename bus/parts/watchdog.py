@@ -11,7 +11,7 @@ from bus.client.message import Received
 from bus.errors import BusError, ConnectionClosed
 from bus.log import Logger
 from bus.parts.alerts import PartAlerts
-from bus.parts.fold import MISSING_AFTER_NS, SILENT_AFTER_NS, Heard, Observation, evaluate
+from bus.parts.fold import FORGET_NS, MISSING_AFTER_NS, SILENT_AFTER_NS, Heard, Observation, evaluate
 from bus.parts.heartbeats import Heartbeats
 from bus.parts.reader import heard_in
 from bus.parts.view import PartsView
@@ -89,6 +89,8 @@ class Watchdog:
             self._newest_ns, self._newest_s = heard.time_ns, self._clock()
         if part == self._own:
             self._own_heard_s = self._clock()
+            oldest_ns = heard.time_ns - FORGET_NS
+            self._heard = {each: found for each, found in self._heard.items() if found.time_ns > oldest_ns}
 
     def set_roster(self, keys: set[str]) -> None:
         """Set the registry keys of the traded symbols."""
@@ -104,7 +106,8 @@ class Watchdog:
         self._view = evaluate(
             Observation(
                 heard=self._heard.values(),
-                now_ns=self._bus_time_ns(now_s),
+                # Silence is measured up to the newest heartbeat of any part: when the bus delivers none, none is to blame.
+                now_ns=self._newest_ns,
                 roster=self._roster,
                 bus_url=self._bus.url,
                 attentive_since_ns=self._bus_time_ns(self._attention.attentive_since_s),

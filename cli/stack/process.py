@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-MAX_LOG_BYTES = 20_000_000
-"""A larger log is renamed to `NAME.log.1` at the next start."""
+from bus.log import FILE_VARIABLE, MAX_FILE_BYTES
+
 MAX_ERROR_BYTES = 10_000
 """How much of the end of a log is searched for the last error."""
 _ERROR_LINE = re.compile(r"^(?:[\w. ]+: )?error: (.+)$", re.MULTILINE)
@@ -87,7 +87,7 @@ class PartProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=descriptor,
-                env={**os.environ, **self._environment},
+                env={**os.environ, FILE_VARIABLE: str(self._log), **self._environment},
                 start_new_session=True,
                 preexec_fn=die_with_parent(),
             )
@@ -149,6 +149,7 @@ def die_with_parent() -> Callable[[], None] | None:
 
 
 def _rotated(log: Path) -> Path:
-    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
-        log.replace(log.with_suffix(".log.1"))
+    # While it runs, the program rotates the file itself.
+    if log.exists() and log.stat().st_size > MAX_FILE_BYTES:
+        log.replace(log.with_name(f"{log.name}.1"))
     return log
