@@ -18,7 +18,10 @@ from cli.stack.connection import BusAddress, connect_to_bus, locate_bus
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, DurationNs
 
-DESCRIPTION = "Print bus messages, with times in UTC. Subjects have the form kind.venue.symbol.detail; 'engine.>' matches all of a kind."
+DESCRIPTION = (
+    "Print bus messages, with times in UTC. Subjects have the form kind.venue.symbol.detail; 'engine.>' matches all of a "
+    "kind."
+)
 STREAM_OF = {
     "market": Stream.MARKET,
     "candle": Stream.CANDLES,

@@ -231,7 +231,7 @@ async def _until_end(
     await until_ready(stack.bus, parts, venues, symbols, stack.pages, tell)
     tell(_ready_text(stack, settings, time.monotonic() - started_s))
     if options.replay is not None:
-        return await play(stack, symbols[0], console)
+        return await play(stack, symbols[0], console, tell)
     await asyncio.get_running_loop().create_future()
     raise AssertionError("this future is never set, only canceled")
 

@@ -48,7 +48,10 @@ def test_a_suspicious_setting_of_a_symbol_gets_a_warning(setting: str, text: str
             "max_exposure: 60 USDT",
             "max_exposure 60 USDT is below the worth of one filled window of BTC/USDT:USDT, 3000",
         ),
-        ("max_exposure: 9000 USDT\n  max_drawdown: 150%", "max_drawdown 150% of USDT is more than max_exposure"),
+        (
+            "max_exposure: 9000 USDT\n  max_drawdown: 150%",
+            "max_drawdown 150% of USDT is more than max_exposure",
+        ),
         ("max_stale_symbols: 3", "max_stale_symbols 3 is never reached: there are 2 symbols"),
     ],
 )
