@@ -116,6 +116,8 @@ async def market(settings: Settings) -> None:
                     background.append(
                         tasks.create_task(forever("instruments kept", kept), name="instruments kept")
                     )
+                    history = forever("history", publisher.keep_history())
+                    background.append(tasks.create_task(history, name="history"))
                     refresh = publisher.instruments.run(settings.instruments_every_s)
                     background.append(tasks.create_task(forever("instruments", refresh), name="instruments"))
                 await publisher.follow(listed)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from bus import Backoff, BusError, get_logger
+from bus import EXIT_PERMANENT, Backoff, BusError, get_logger
 from cli.errors import CommandError
 from cli.stack.process import ManagedProcess, exit_text
 
@@ -31,6 +31,8 @@ class SupervisorTimings:
     """For all processes to exit, from the first SIGTERM on, before the rest is killed."""
 
 
+PERMANENT_CODES = (2, EXIT_PERMANENT)
+"""Of a wrong option (argparse), and of an error that a restart cannot mend."""
 DEFAULT_TIMINGS = SupervisorTimings()
 
 
@@ -62,6 +64,7 @@ class Supervisor:
         self._timings = timings
         self._clock = clock
         self._supervised: dict[str, Supervised] = {}
+        self._failures: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
 
     async def start(self, process: ManagedProcess, *, may_finish: bool = False) -> None:
         """Start a process and keep it running. With `may_finish`, exit code 0 ends its supervision.
@@ -73,6 +76,13 @@ class Supervisor:
         _log.info("part_started", name=process.name)
         each = self._supervised[process.name] = Supervised(process, may_finish)
         each.supervising = asyncio.create_task(self._supervise(each), name=f"supervise:{process.name}")
+
+    async def failed(self) -> tuple[str, int]:
+        """Wait until a process has failed for good: its first run ended with one of `PERMANENT_CODES`; it is not restarted.
+
+        Return its name and exit code. A process that ran before is restarted whatever its exit code: trading goes on.
+        """
+        return await self._failures.get()
 
     async def finished(self, name: str) -> None:
         """Wait until a process that may finish has finished."""
@@ -124,6 +134,10 @@ class Supervisor:
                 return
             if self._clock() - started_s >= self._timings.healthy_after_s:
                 backoff.reset()
+            elif code in PERMANENT_CODES and not each.restarts:
+                _log.info("part_failed", name=each.process.name, exit=exit_text(code))
+                self._failures.put_nowait((each.process.name, code))
+                return
             name, delay_s = each.process.name, backoff.next_s
             _log.info("part_ended", name=name, exit=exit_text(code), restart_in_s=delay_s)
             self._print(f"{name} {exit_text(code)}; restarting in {delay_s:g} s")

@@ -40,7 +40,10 @@ class RejectionBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerTime(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of GET /api/clock."""
+    """Body of GET /api/clock, and of POST /api/cancel_all_after.
+
+    Example: {"time": 1641081600000000000, "recording": {"name": "BTCUSDT-1m-2022-01.zip", "speed": 600.0}}
+    """
 
     time: TimeNs
     recording: Recording | None = None
