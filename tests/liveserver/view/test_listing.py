@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from bus import Blocked
 from liveserver.protocol.symbol_names import Channel, Market
-from liveserver.view.market_view import Listing
+from liveserver.view.market_status import Listing
 from liveserver.view.projection import Outgoing, Projection
 from schemas.grid.view import NotQuoting
 from schemas.units import Symbol, VenueId
