@@ -28,7 +28,7 @@ function shownDigits(...amounts) {
   return SHOWN_DIGITS.find(([size]) => largest >= size)?.[1] ?? MAX_SHOWN_DIGITS;
 }
 
-/** An amount in units of the last decimal place; halves are rounded away from 0. @param {number} amount @param {number} digits */
+/** An amount in units of the last decimal place, never -0; halves are rounded away from 0. @param {number} amount @param {number} digits */
 function inUnits(amount, digits) {
-  return Math.sign(amount) * Math.round(Math.abs(amount) * 10 ** digits);
+  return Math.sign(amount) * Math.round(Math.abs(amount) * 10 ** digits) + 0;
 }
