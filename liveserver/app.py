@@ -8,13 +8,21 @@ from typing import Never
 from urllib.parse import urlsplit
 
 from bus import Logger, forever, get_logger, open_service
+from bus.parts.watchdog import Watchdog
 from liveserver.auth.authenticator import Authenticator
 from liveserver.auth.settings import check_access
 from liveserver.commands.service import CommandService
 from liveserver.commands.socket import SocketCommands
 from liveserver.http.app import create_app
 from liveserver.http.assets import Assets
-from liveserver.http.server import listen, raise_open_file_limit, serving
+from liveserver.http.connection import ConnectionPolicy
+from liveserver.http.server import (
+    limits_within,
+    listen,
+    open_file_limit,
+    raise_open_file_limit,
+    serving,
+)
 from liveserver.hub.backfill import Backfill
 from liveserver.hub.background import BackgroundTasks
 from liveserver.hub.feed import Feed
@@ -73,15 +81,19 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
     background = BackgroundTasks(log)
     backfill = Backfill(replica, background, log)
     command_service = CommandService(replica, authenticator)
+    limits = limits_within(settings.limits, open_file_limit())
     sockets = WebSocketServer(
         replica,
         HandshakePolicy(authenticator=authenticator),
-        settings.limits,
+        limits,
         Replays(replica, limit=settings.replays, background=background),
         SocketCommands(command_service, hub, background),
     )
     app = create_app(replica, assets, authenticator, command_service)
-    async with serving(app, sockets.protocol(), listeners) as server:
+    policy = ConnectionPolicy(
+        limits, sockets.connection_limit, authenticator.proxies, authenticator.count_rejection
+    )
+    async with serving(app, sockets.protocol(), listeners, policy) as server:
         log.info("serving", address=listeners.public_address, own=listeners.address)
         async with asyncio.TaskGroup() as tasks, background:
             feed = tasks.create_task(_feed(settings, replica, log), name="feed")
@@ -104,8 +116,11 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
 async def _feed(settings: Settings, replica: Replica, log: Logger) -> Never:
     labels = {"replica": replica.name, "http": replica.address}
     async with open_service("liveserver", bus_url=settings.bus_url, http_port=None, labels=labels) as service:
-        with replica.connected(service):
-            await Feed(replica, service.bus, log).run()
+        watchdog = Watchdog(service.heartbeats, log, alerts=True)
+        with replica.connected(service, watchdog):
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(forever("watchdog", watchdog.run()), name="watchdog")
+                await Feed(replica, service.bus, log).run()
 
 
 async def _cancel(task: asyncio.Task[Never]) -> None:

@@ -23,7 +23,7 @@ from cli.inspect.plan import (
     SymbolPlan,
     plan_symbol,
 )
-from cli.stack.connection import connect_to_bus, running_bus_url
+from cli.stack.connection import BusAddress, connect_to_bus, locate_running_bus
 from schemas import subjects
 from schemas.codec import decode_as, encode, try_decode
 from schemas.engine.journal import SymbolEntry
@@ -57,7 +57,7 @@ class PlanOptions(msgspec.Struct, frozen=True, kw_only=True):
     symbol: Symbol | None = None
     price: Decimal | None = None
     as_json: bool = False
-    bus_url: str | None = None
+    bus: BusAddress | None = None
     """None without a running stack."""
 
 
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         symbol=options.symbol,
         price=options.price,
         as_json=options.json,
-        bus_url=running_bus_url(options.bus_url, options.data_dir),
+        bus=locate_running_bus(options.bus_url, options.data_dir),
     )
     return run_main(lambda: plan(plan_options), is_quiet=True)
 
@@ -93,8 +93,8 @@ async def plan(options: PlanOptions) -> int:
     configuration = load(file)
     async with AsyncExitStack() as stack:
         bus = None
-        if options.bus_url:
-            bus = await stack.enter_async_context(connect_to_bus(options.bus_url, "plan"))
+        if options.bus is not None:
+            bus = await stack.enter_async_context(connect_to_bus(options.bus, "plan"))
         plans = [
             plan_symbol(entry.settings, await _inputs(configuration, entry, bus, options.price))
             for entry in _selected(configuration, options.symbol)

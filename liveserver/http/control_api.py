@@ -12,18 +12,18 @@ from liveserver.auth.authenticator import Authenticator
 from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.roles import Action
 from liveserver.commands.service import CommandService
-from liveserver.http.errors import ERRORS, RequestRejected
+from liveserver.http.errors import BAD_BODY, ERRORS, RequestRejected
 from liveserver.http.middleware import request_info
-from liveserver.http.route_guards import SECURITY_SCHEMES, identity_of, requires
+from liveserver.http.route_guards import SECURITY_SCHEMES, check_parameters, identity_of, requires
 from liveserver.protocol.client_messages import ControlRequest
-from liveserver.protocol.session_messages import CommandAnswer, CommandState
+from liveserver.protocol.session_messages import CommandAnswer
 
 AnyRequest = Request[Any, Any, Any]
 Key = Annotated[str, HeaderParameter(name="Idempotency-Key", max_length=128, description="the same as `key`")]
 
 ACCEPTED = ResponseSpec(
     CommandAnswer,
-    description="The command was given to the bus; the engine has not answered yet",
+    description="The command was stored on the bus; the engine has not answered, or not completed it, yet",
     generate_examples=False,
 )
 
@@ -36,18 +36,20 @@ def control_routes(command_service: CommandService, authenticator: Authenticator
 
     @post(
         "/api/control",
-        guards=[requires(authenticator, Action.OPERATE)],
+        guards=[requires(authenticator, Action.OPERATE), check_parameters],
         status_code=200,
         responses={202: ACCEPTED, **ERRORS},
         security=security,
         tags=["control"],
+        exception_handlers=BAD_BODY,
     )
     async def control(
         request: AnyRequest, data: JSONBody[ControlRequest], key: Key = ""
     ) -> Response[CommandAnswer]:
         """Give the engine a command. It is durable and applied at most once, if repeated with the same `key`.
 
-        Any answer of the engine, `refused` included, has status 200; 202 means that it has not answered within `wait_s`.
+        A final answer of the engine, `refused` included, has status 200; 202 means that there is none within `wait_s`.
+        The symbol `_all` stands for all symbols (of the venue, if given); `answers` then has that of each one.
         """
         command = msgspec.structs.replace(data, key=data.key or key)
         answer = await command_service.give(
@@ -57,13 +59,13 @@ def control_routes(command_service: CommandService, authenticator: Authenticator
 
     @get(
         "/api/control/{command_id:str}",
-        guards=[requires(authenticator, Action.OPERATE)],
+        guards=[requires(authenticator, Action.OPERATE), check_parameters],
         responses={202: ACCEPTED, **ERRORS},
         security=security,
         tags=["control"],
     )
     async def control_answer(command_id: FromPath[str]) -> Response[CommandAnswer]:
-        """Return the answer to a command of the last 24 hours."""
+        """Return the newest answer to a command of the last 24 hours."""
         return _answer(await command_service.answer_to(command_id))
 
     return [control, control_answer]
@@ -72,4 +74,4 @@ def control_routes(command_service: CommandService, authenticator: Authenticator
 def _answer(answer: CommandAnswer | ErrorResponse) -> Response[CommandAnswer]:
     if isinstance(answer, ErrorResponse):
         raise RequestRejected(answer)
-    return Response(answer, status_code=202 if answer.state is CommandState.ACCEPTED else 200)
+    return Response(answer, status_code=200 if answer.final else 202)

@@ -33,13 +33,13 @@ from liveserver.protocol.symbol_names import Market
 from liveserver.view.history import subject_filters
 from liveserver.view.projection import Outgoing, Projection
 from schemas import subjects
-from schemas.codec import FormatTooNew, UndecodableError, UnknownKind, decode
+from schemas.codec import FormatTooNew, UndecodableError, UnknownKind, decode, try_decode
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, DurationNs
 from schemas.venue.account import OpenOrders
 
 LATEST_SUBJECTS = {
-    Stream.MARKET: ("market.*.*.ticker", "market.*.*.candle.*", "market.*.*.feed"),
+    Stream.MARKET: ("market.*.*.ticker", "market.*.*.candle.*", "market.*.*.feed", subjects.all_clocks()),
     Stream.ACCOUNT: ("account.>",),
 }
 """State messages: only the newest of each subject is read."""
@@ -111,6 +111,7 @@ class _ViewFeed:
                 group.create_task(self._follow_latest(latest), name=f"latest_{stream}")
             for stream in LOG_SUBJECTS:
                 await self._add_stream(stream)
+            group.create_task(self._replica.roster.follow(self._bus, self._log), name="roster")
             starts = await self._starts(included)
             for stream, start in starts.items():
                 group.create_task(self._follow_log(stream, start), name=f"log_{stream}")
@@ -206,5 +207,7 @@ class _ViewFeed:
 
 def _included_sequences(messages: Iterable[Received]) -> list[int]:
     """Return the ORDERS sequences up to which listings of open orders include the reports."""
-    events = (decode(message.data) for message in messages if message.subject.endswith(".orders"))
-    return [event.includes for event in events if isinstance(event, OpenOrders)]
+    listings = (
+        try_decode(message.data, OpenOrders) for message in messages if message.subject.endswith(".orders")
+    )
+    return [listing.includes for listing in listings if listing is not None]

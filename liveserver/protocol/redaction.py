@@ -32,6 +32,13 @@ from liveserver.protocol.redaction_rules import (
     turnover_share,
     worth_share,
 )
+from schemas.grid.reasons import explain
+from schemas.grid.view import NotQuoting
+
+
+def explain_blocked(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    """Return the sentence of the reason, without the names and addresses of parts."""
+    return explain(NotQuoting(of.blocked)).sentence if of.blocked in tuple(NotQuoting) else ""
 
 
 def redact_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
@@ -59,7 +66,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "intervals": keep,
         "problem": keep,
         "blocked": keep,
-        "blocked_text": keep,
+        "blocked_text": explain_blocked,
         "blocked_remedy": hide,
         "recording": keep,
         "recording_speed": keep,
@@ -172,6 +179,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "not_quoting_remedy": hide,
         "halted_by": hide,
         "entry_price": keep,
+        "ledger_from": keep,
         "shown": hide_none,
     },
     market.RiskAlertData: {
@@ -244,6 +252,9 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "feed": keep,
         "fees_other": hide_amounts,
         "quote": keep,
+        "last_trade_ms": keep,
+        "last_trade_side": keep,
+        "price_time_ms": keep,
     },
     session.PartData: {
         "kind": keep,
@@ -293,6 +304,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "symbols": keep,
         "bus_reconnects": keep,
         "problems": lambda value, of, pseudonym: (),
+        "parts": redact_each,
     },
     session.ErrorData: {"error": keep, "known": keep},
     session.SnapshotMarket: {"venue": keep, "symbol": keep, "interval": keep},
@@ -309,13 +321,35 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "key": keep,
         "venue": keep,
         "market": keep,
+        "final": keep,
         "outcome": keep,
         "detail": hide,
         "step": keep,
         "time": keep,
+        "orders_canceled": keep,
+        "orders_out": keep,
+        "position": hide,
+        "answers": redact_each,
+    },
+    session.SymbolAnswer: {
+        "venue": keep,
+        "market": keep,
+        "outcome": keep,
+        "final": keep,
+        "detail": hide,
+        "orders_canceled": keep,
+        "orders_out": keep,
+        "position": hide,
     },
 }
 """Rules by field, for every struct that is sent or part of one."""
+
+UNCHANGED = frozenset(
+    kind
+    for kind, rules in TABLE.items()
+    if set(rules) == set(kind.__struct_fields__) and all(rule is keep for rule in rules.values())
+)
+"""Structs whose public form is the same, such as candles: most of what a snapshot has."""
 
 
 def redacted(data: Any, pseudonym: PseudonymFunction) -> Any:
@@ -324,6 +358,8 @@ def redacted(data: Any, pseudonym: PseudonymFunction) -> Any:
     Raises: KeyError for a struct that is not in the table.
     """
     if isinstance(data, msgspec.Struct):
+        if type(data) in UNCHANGED:
+            return data
         rules = TABLE[type(data)]
         return type(data)(
             **{field: rule(getattr(data, field), data, pseudonym) for field, rule in rules.items()}

@@ -60,6 +60,11 @@ class OwnTradeFold:
                 return _average(held, reversed(opening))
         return None
 
+    @property
+    def newest(self) -> OwnTrade | None:
+        """The newest trade, None without one."""
+        return self._window.newest
+
     def apply_trade(self, trade: Trade) -> tuple[bool, OwnTrade | None]:
         """Apply a trade of ORDERS; return whether it counts as new, and the trade to publish, if any.
 
@@ -129,6 +134,11 @@ class DedupWindow(Generic[T]):
     def add(self, key: Key, item: T) -> bool:
         """Store a new item; return False if the key is known or older than a full window."""
         return key not in self._items and self.put(key, item)
+
+    @property
+    def newest(self) -> T | None:
+        """The newest item, None without one."""
+        return self._items[self._keys[-1]] if self._keys else None
 
     def items(self) -> list[tuple[Key, T]]:
         """Return all keys and items, oldest first."""

@@ -24,6 +24,7 @@ from liveserver.protocol.server_messages import (
 from liveserver.view.open_orders import Order, order_key
 from liveserver.view.own_trades import OwnTrade
 from schemas.grid.profit import ProfitParts, profit_parts, rounded
+from schemas.grid.reasons import explain
 from schemas.grid.view import GridView, SlotView
 from schemas.units import MILLISECOND_NS, SECOND_NS, Money, Price, Quantity, Side, TimeNs
 from schemas.venue.account import Balance, Position
@@ -187,6 +188,8 @@ def position(label: MarketLabel, position: Position, entry: Price | None) -> Pos
 
 
 def grid(label: MarketLabel, view: GridView) -> GridData:
+    reason = view.not_quoting
+    text, remedy = ("", "") if reason is None else explain(reason, view.not_quoting_detail)
     return GridData(
         symbol=label.symbol,
         venue=label.venue,
@@ -216,7 +219,11 @@ def grid(label: MarketLabel, view: GridView) -> GridData:
         fees_other=decimal_texts(view.fees_other),
         venue_position=decimal_text_or_none(view.venue_position),
         foreign_position=decimal_text(view.foreign_position),
+        not_quoting_text=text,
+        not_quoting_remedy=remedy,
+        halted_by=view.opens_halted_by,
         entry_price=decimal_text_or_none(view.entry_price),
+        ledger_from=ledger_from(view),
         shown=shown_profit(profit_parts(view)),
     )
 
@@ -233,7 +240,13 @@ def shown_profit(parts: ProfitParts) -> ShownProfit:
     )
 
 
-def ticker(label: MarketLabel, event: Ticker) -> TickerData:
+def ledger_from(view: GridView) -> int:
+    """Return the first full second from which every fill is stored, 0 if none was lost."""
+    return -to_seconds(-view.ledger_from)
+
+
+def ticker(label: MarketLabel, event: Ticker, wall_ns: Callable[[], TimeNs]) -> TickerData:
+    """Render a ticker, with its age by the clock `wall_ns`; a clock behind the publisher's makes it 0."""
     return TickerData(
         symbol=label.symbol,
         venue=label.venue,
@@ -243,6 +256,7 @@ def ticker(label: MarketLabel, event: Ticker) -> TickerData:
         last=decimal_text(event.last),
         time=to_seconds(event.time),
         time_ms=event.time // MILLISECOND_NS,
+        age_ms=max(wall_ns() - event.received_time, 0) // MILLISECOND_NS,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from schemas.codec import INVALID_JSON
 from schemas.units import (
     MILLISECOND_NS,
     SECOND_NS,
@@ -141,13 +142,11 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     @property
     def replayed(self) -> Recording | None:
-        """The recording that is the market, named by its files without directories; None for a generated market."""
+        """The recording and its speed, as shown to operators; None with a generated market."""
         if self.recording is None:
             return None
-        names = sorted({Path(path).name for path in self.recording.paths.values()})
-        return Recording(
-            name=", ".join(names), speed=0.0 if isinstance(self.speed, str) else float(self.speed)
-        )
+        names = dict.fromkeys(Path(path).name for path in self.recording.paths.values())
+        return Recording(name=", ".join(names), speed=0.0 if self.speed == "max" else self.speed)
 
 
 def read_settings(path: Path) -> VenueSettings:
@@ -159,7 +158,7 @@ def read_settings(path: Path) -> VenueSettings:
         settings = msgspec.json.decode(path.read_bytes(), type=VenueSettings)
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
+    except INVALID_JSON as error:
         raise SettingsError(f"{path}: {error}") from error
     check(settings)
     return settings

@@ -47,7 +47,7 @@ class ServerTime(msgspec.Struct, frozen=True, kw_only=True):
 
     time: TimeNs
     recording: Recording | None = None
-    """The recording that is the market; None on a generated market."""
+    """The recording that is replayed; None on a generated market."""
 
 
 class EventNumber(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Client of the simulated venue, over aiohttp: market data, account and order entry."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from time import time_ns
 from typing import NamedTuple, Self, TypeVar
@@ -27,6 +27,7 @@ from producers.simulated.wire import (
     ServerTime,
     to_json,
 )
+from schemas.codec import INVALID_JSON
 from schemas.units import SECOND_NS, ClientOrderId, DurationNs, Symbol, TimeNs, VenueId
 from schemas.venue.account import Balance, OpenOrder, Position
 from schemas.venue.instruments import Instrument
@@ -58,6 +59,7 @@ class SimulatedVenue:
         receive_window: DurationNs = 5 * SECOND_NS,
     ) -> None:
         self._url = url.rstrip("/")
+        self.on_heard: Callable[[], None] = _ignore
         self._venue = venue
         self._timeout_s = timeout_s
         self._receive_window = receive_window
@@ -77,6 +79,10 @@ class SimulatedVenue:
         return self._venue
 
     @property
+    def url(self) -> str:
+        return self._url
+
+    @property
     def receive_window(self) -> DurationNs:
         return self._receive_window
 
@@ -87,14 +93,13 @@ class SimulatedVenue:
         return await self._get("candles", list[Candle], symbol=symbol, interval=interval, limit=limit)
 
     async def clock(self) -> ClockRead:
-        answer = await self._get("clock", ServerTime)
-        return ClockRead(
-            venue=self._venue, time=answer.time, received_time=time_ns(), recording=answer.recording
-        )
+        read = await self._get("clock", ServerTime)
+        return ClockRead(venue=self._venue, time=read.time, received_time=time_ns(), recording=read.recording)
 
     async def market(self, symbols: Sequence[Symbol]) -> AsyncGenerator[MarketUpdate, None]:
         assert self._session is not None
-        async with MarketFeed(self._session, self._url, self._venue, symbols) as feed:
+        feed = MarketFeed(self._session, self._url, self._venue, symbols, self.on_heard)
+        async with feed:
             self._feed = feed
             try:
                 async for update in feed.updates():
@@ -111,7 +116,9 @@ class SimulatedVenue:
 
     async def account(self) -> AsyncGenerator[AccountUpdate, None]:
         assert self._session is not None
-        async with aclosing(frames(self._session, f"{self._url}/ws/account", AccountFrame)) as received:
+        url = f"{self._url}/ws/account"
+        reading = frames(self._session, url, AccountFrame, on_frame=self.on_heard)
+        async with aclosing(reading) as received:
             last_sequence: int | None = None
             async for frame in received:
                 if frame is not None:
@@ -212,14 +219,20 @@ class SimulatedVenue:
             raise OutcomeUnknown(f"{method} {resource}: no response in {self._timeout_s:g} s") from error
         except aiohttp.ClientError as error:
             raise OutcomeUnknown(f"{method} {resource}: {type(error).__name__} {error}") from error
+        if response.status < 500 or "Retry-After" in response.headers:  # others may come from a proxy
+            self.on_heard()
         if response.status != 200:
             _raise_error(response.status, response.headers, content)
         try:
             return msgspec.json.decode(content, type=kind)
-        except msgspec.MsgspecError as error:
+        except INVALID_JSON as error:
             raise OutcomeUnknown(
                 f"{method} {resource}: response cannot be decoded: {content[:120]!r}"
             ) from error
+
+
+def _ignore() -> None:
+    pass
 
 
 def _raise_error(status: int, headers: Mapping[str, str], content: bytes) -> None:
@@ -230,7 +243,7 @@ def _raise_error(status: int, headers: Mapping[str, str], content: bytes) -> Non
         raise OutcomeUnknown(f"status {status}")
     try:
         rejection = msgspec.json.decode(content, type=RejectionBody)
-    except msgspec.MsgspecError:
+    except INVALID_JSON:
         rejection = RejectionBody(reason=RejectReason.OTHER, detail=f"status {status}")
     if rejection.reason is RejectReason.NOT_FOUND:
         raise OrderUnknown(rejection.detail)
