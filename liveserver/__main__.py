@@ -15,8 +15,11 @@ from liveserver.websocket.context import Limits
 LIMIT_HELP = {
     "backlog_messages": "unsent messages before a slow viewer is disconnected",
     "backlog_bytes": "unsent bytes before a slow viewer is disconnected",
-    "connections": "concurrent connections",
+    "connections": "concurrent connections, HTTP and viewers",
     "connections_per_address": "concurrent connections from one address",
+    "head_s": "seconds for a client to send the head of a request",
+    "body_s": "seconds for a client to send the body of a request",
+    "answer_s": "seconds for the answer to a request until it is received",
     "inbound_bytes": "size of one message from a viewer, in bytes",
     "inbound_per_s": "sustained rate of frames from a viewer, per second",
     "inbound_burst": "burst of frames from a viewer",

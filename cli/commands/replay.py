@@ -17,7 +17,7 @@ from cli.inspect.digest import JournalDigest, follow, last_step_sequence
 from cli.stack.stack import Stack
 from engine.core.view import view
 from schemas import subjects
-from schemas.codec import decode_as
+from schemas.codec import INVALID_JSON, decode_as
 from schemas.engine.events import Fill
 from schemas.engine.journal import SymbolEntry
 from schemas.grid.profit import profit_parts, rounded
@@ -135,7 +135,7 @@ async def _progress(
     try:
         async with session.get(f"{stack.venue_url}/status") as response:
             market = msgspec.json.decode(await response.read(), type=_VenueStatus).market
-    except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError):
+    except (aiohttp.ClientError, TimeoutError, OSError, *INVALID_JSON):
         return "the venue is restarting"
     if market.progress is None:
         return "reading the recording"
@@ -185,7 +185,7 @@ async def _fetch_records(stack: Stack, session: aiohttp.ClientSession) -> VenueR
     try:
         async with session.get(f"{stack.venue_url}/admin/books") as response:
             return msgspec.json.decode(await response.read(), type=VenueRecords)
-    except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
+    except (aiohttp.ClientError, TimeoutError, OSError, *INVALID_JSON) as error:
         raise CommandError(
             f"{stack.venue_url}/admin/books cannot be read: {error}; see the venue's log"
         ) from error

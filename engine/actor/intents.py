@@ -10,7 +10,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from bus import Bus, BusError, FromSequence, LatestValues, Logger, Received, read
+from bus import Bus, BusError, FromSequence, LatestValues, Logger, OffsetLost, Received, read
 from bus.alerts import store_alert
 from engine.actor.lost_records import required_by_offset
 from schemas import subjects
@@ -60,11 +60,13 @@ class GatewayIntents:
         await self._has_any.wait()
 
     async def _check(self, previous: RecordRef, message: Received) -> None:
-        """Check the links between two intents, if the earlier one is still stored: otherwise it was lost as a whole."""
+        """Check the links between two intents, if the earlier one is still stored: the loss of that is noticed otherwise."""
         try:
             broken = await self._broken_link(previous, message)
             if broken is not None:
                 await self._report(broken)
+        except OffsetLost:
+            pass
         except BusError as error:
             self._log.warning("intents_not_checked", detail=str(error))
 

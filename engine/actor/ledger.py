@@ -6,7 +6,7 @@ The accounts count every fill that was booked, so a count of the stored ones sho
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -54,7 +54,7 @@ class Booked(NamedTuple):
     lost: int
     """Those of them that are lost for good."""
     since: TimeNs
-    """The grid's start, in venue time."""
+    """The grid's start, in venue time; 0 before its first price."""
     time: TimeNs
     """The market time of the state."""
     complete_from: TimeNs
@@ -106,15 +106,15 @@ class Ledger:
             try:
                 await self._check()
             except StreamGone:
-                await provision(self._bus)
-                continue
+                with suppress(BusError):  # tried again with the next check
+                    await provision(self._bus)
             except BusError as error:
                 self._log.warning("ledger_not_checked", detail=str(error))
             await asyncio.sleep(CHECK_INTERVAL_S)
 
     async def _check(self) -> None:
         known = self._booked()
-        if known is None:
+        if known is None or not known.since:
             return
         await self._bus.flush_window()  # the events of its steps are sent, and stored now
         expected = known.fills - known.lost
@@ -224,7 +224,7 @@ def _complete_from(first: Step, kept: Iterable[Fill]) -> TimeNs:
         if fill.position + oldest.side.sign * oldest.quantity != oldest.position:
             break
         oldest = fill
-    return oldest.time
+    return oldest.time + 1  # one before it may have the same time
 
 
 def _step_of(message: Received) -> int:

@@ -116,7 +116,7 @@ class Grid:
             self._advance_startup(draft, market)
 
         orders = self._plan(draft, market)
-        reconcile.time_out(draft)
+        reconcile.advance(draft)
         pending.advance(draft, orders.cancels)
         if draft.touches or orders.cancels or orders.quotes:
             self._finish(draft, market, orders)

@@ -77,6 +77,12 @@ class Draft:
     """The time of a sweep that counts for the time-outs of pending commands."""
     ended: dict[ClientOrderId, OrderStatus] = field(default_factory=dict)
     """The orders that ended in this step, with their terminal status."""
+    queued: list[str] = field(default_factory=list)
+    """The ids of the `reconcile` commands queued in this step."""
+    missing: list[ClientOrderId] = field(default_factory=list)
+    """The orders queried because the sweep of this step does not list them."""
+    unanswered: list[ClientOrderId] = field(default_factory=list)
+    """Those of them that were queried before, without an answer."""
     started: list[PendingCommand] = field(default_factory=list)
     """The commands applied in this step that cancel orders, until they are answered."""
     touches: int = 0

@@ -39,6 +39,7 @@ export interface Slot {
   held: string; order_id: string | null; order_price: string | null
 }
 
+/** Rounded amounts, which add up. */
 export interface ShownProfit { total: string; grid_profit: string; unpaired: string; open_fees: string; funding: string }
 
 export interface Grid extends OfMarket {
@@ -51,8 +52,6 @@ export interface Grid extends OfMarket {
   not_quoting_text?: string; not_quoting_remedy?: string; halted_by?: string; entry_price?: string | null
   shown?: ShownProfit | null
 }
-
-/** Rounded amounts, which add up. */
 
 export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"
 

@@ -97,6 +97,21 @@ def setting_text(settings: GridSettings, name: str, quote: str) -> str:
     return SETTING_FORMATS[name].format(value, quote)
 
 
+def differences(settings: GridSettings, other: GridSettings, quote: str) -> list[tuple[str, str, str]]:
+    """Return the settings in which two grids differ, each with both values in its notation."""
+    found = []
+    for name in settings.__struct_fields__:
+        one, two = getattr(settings, name), getattr(other, name)
+        if one == two:
+            continue
+        shown = "max_drawdown" if name == "max_drawdown_ratio" else name
+        if shown in SETTING_FORMATS:
+            found.append((shown, setting_text(settings, shown, quote), setting_text(other, shown, quote)))
+        else:
+            found.append((name, str(one), str(two)))
+    return list(dict.fromkeys(found))
+
+
 def live_settings() -> list[str]:
     """Return the names of the settings that may change while a grid runs."""
     return sorted(name for name, setting in SETTING_FORMATS.items() if setting.is_live)

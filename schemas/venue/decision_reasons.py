@@ -71,7 +71,7 @@ WORDS: dict[DecisionReason, str] = {
     DecisionReason.CLOSE_LEVEL: "closes what the level holds",
     DecisionReason.FLATTEN: "closes the position",
     DecisionReason.OUTSIDE_WINDOW: "outside the window",
-    DecisionReason.OUT_OF_BOUNDS: "beyond lower_price or upper_price",
+    DecisionReason.OUT_OF_BOUNDS: "beyond the price bounds",
     DecisionReason.BETWEEN_LEVELS: "between the levels in use",
     DecisionReason.MORE_THAN_IS_LEFT: "more than is left to close",
     DecisionReason.CLOSE_PRICE_REACHED: "the price to close at is reached",

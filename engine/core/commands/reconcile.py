@@ -43,9 +43,9 @@ def request(draft: Draft, received: CommandReceived) -> None:
     if mistake:
         _answer(draft, asked, (CommandOutcome.REFUSED, mistake))
         return
+    draft.touch()
     draft.state.asked.append(asked)
-    text = "a sweep of the venue is requested, which answers"
-    _answer(draft, asked, (CommandOutcome.ACCEPTED, text))
+    draft.queued.append(asked.command_id)
 
 
 def on_sweep(draft: Draft, found: OpenOrders | Position) -> None:
@@ -85,8 +85,8 @@ def answer(draft: Draft) -> None:
     state.asked = waiting
 
 
-def time_out(draft: Draft) -> None:
-    """Answer the queued commands for which no sweep arrived in time."""
+def advance(draft: Draft) -> None:
+    """Answer the commands queued in this step as accepted, and those for which no sweep arrived in time."""
     state = draft.state
     if not state.asked:
         return
@@ -99,8 +99,11 @@ def time_out(draft: Draft) -> None:
                 "booked. Check the account publisher: ./opensqt status"
             )
             _answer(draft, each, (CommandOutcome.INCOMPLETE, text))
-        else:
-            waiting.append(replace(each, times_out_at=times_out_at))
+            continue
+        waiting.append(replace(each, times_out_at=times_out_at))
+        if each.command_id in draft.queued:
+            text = f"a sweep of {state.venue} is requested: its open orders, trades and position are compared"
+            _answer(draft, each, (CommandOutcome.ACCEPTED, text))
     state.asked = waiting
 
 
@@ -172,12 +175,12 @@ def _compare(draft: Draft, found: OpenOrders | Position) -> None:
 
 def _summary(draft: Draft) -> str:
     state = draft.state
-    notices = [each for each in draft.notices if isinstance(each, Reconciled)]
-    parts = [
-        f"{each.finding} {each.client_order_id}: {each.action}" for each in notices[:MAX_FINDINGS_IN_ANSWER]
-    ]
-    if len(notices) > MAX_FINDINGS_IN_ANSWER:
-        parts.append(f"and {len(notices) - MAX_FINDINGS_IN_ANSWER} more")
+    missing = ReconciliationFinding.MISSING_THERE
+    notices = [each for each in draft.notices if isinstance(each, Reconciled) and each.finding is not missing]
+    parts = [f"{missing} {each}: queried" for each in draft.missing]
+    parts += [f"{each.finding} {each.client_order_id}: {each.action}" for each in notices]
+    if len(parts) > MAX_FINDINGS_IN_ANSWER:
+        parts[MAX_FINDINGS_IN_ANSWER:] = [f"and {len(parts) - MAX_FINDINGS_IN_ANSWER} more"]
     unconfirmed = sum(slot.order.unconfirmed_passes for slot in state.slots.values() if slot.order)
     unconfirmed += sum(each.unconfirmed_passes for each in state.finished)
     if unconfirmed:

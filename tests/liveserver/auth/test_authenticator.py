@@ -2,7 +2,7 @@
 
 import pytest
 
-from liveserver.auth.authenticator import COOKIE, Authenticator, RequestInfo, contains_token
+from liveserver.auth.authenticator import COOKIE, Authenticator, RequestInfo, check_query
 from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.roles import ANONYMOUS, LOCAL, Action, CredentialSource, Identity, Role, required_action
 from liveserver.auth.settings import Access
@@ -157,4 +157,4 @@ def test_configuration_commands_require_an_admin() -> None:
     ],
 )
 def test_token_in_the_query_is_detected(query: bytes, found: bool) -> None:
-    assert contains_token(query) is found
+    assert (check_query(query) is not None) is found

@@ -4,6 +4,7 @@ import re
 from contextlib import AsyncExitStack
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.grid.reasons import explain
 from schemas.grid.view import NotQuoting
@@ -116,6 +117,14 @@ async def test_banners_show_active_conditions(demo: Demo, view: OpenPage) -> Non
         events.risk("volume_spike", active=False, second=2e8 + 1),
     )
     await view.until("document.querySelectorAll('#banners .banner').length === 0")
+
+
+async def test_fills_say_since_when_none_is_missing(demo: Demo, view: OpenPage) -> None:
+    await view.open(demo)
+    grid = demo.btc.grid.view(demo.btc.price, 1)
+    await publish(demo.bus, replace(grid, ledger_from=1_700_000_000_000_000_000))
+    note = "document.querySelector('#fills-count').textContent"
+    await view.until(f"{note}.endsWith('complete since 2023-11-14 22:13 UTC')")
 
 
 async def test_page_reconnects_when_the_server_is_back(demo: Demo, view: OpenPage) -> None:
