@@ -4,13 +4,14 @@ Read in this order: `errors`, `client.connection`, `streams.topology`, `streams.
 `streams.journal`, `streams.registry`, `coordination.lease`, `service.service`.
 """
 
+from bus.attention import Attention
 from bus.backoff import Backoff
 from bus.client.connection import Bus, Unsubscribe, connect
 from bus.client.consumer import FromSequence, FromStart, FromTime, LastPerSubject, NewOnly, Start
 from bus.client.message import Message, Received
 from bus.client.trace_context import trace_context
-from bus.coordination.lease import Lease, LeaseProvider, NoLeases, default_name, token
-from bus.coordination.lease_keeper import DEFAULT_TIMING, Leases, Timing, leases
+from bus.coordination.lease import DEFAULT_TIMING, Lease, LeaseProvider, NoLeases, Timing, default_name, token
+from bus.coordination.lease_keeper import Leases, leases
 from bus.coordination.lock_step import FreeRunning, LockStep, StepGate, grant_step
 from bus.errors import (
     Ambiguous,
@@ -22,14 +23,19 @@ from bus.errors import (
     NoResponders,
     NoSpace,
     OffsetLost,
+    Permanent,
     Rejected,
     ServerStartFailed,
     StreamGone,
     TopologyDiffers,
 )
 from bus.log import Logger, RepeatLimit, get_logger, is_debugging
+from bus.parts.heartbeats import Heartbeats
+from bus.parts.reader import read_parts
+from bus.parts.view import Blocked, PartState, PartsView, PartView
+from bus.parts.watchdog import Watchdog
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
-from bus.service.lifecycle import flatten_errors, forever, run
+from bus.service.lifecycle import EXIT_PERMANENT, flatten_errors, forever, run
 from bus.service.service import Service, open_service
 from bus.streams.bucket_keeper import keep_entries, preserve_entries
 from bus.streams.decoding import decode_or_log, log_undecodable
@@ -38,16 +44,19 @@ from bus.streams.latest import LatestValues
 from bus.streams.offsets import end_of, stored_at
 from bus.streams.ordered_consumer import Batch
 from bus.streams.provision import provision
-from bus.streams.reader import last_per_subject, pending, read, read_durable
+from bus.streams.reader import last_per_subject, message_count, pending, read, read_durable
 from bus.streams.registry import Entry, Registry
 from bus.symbols import deregister, follow_symbols, follow_venue_symbols, wait_for_symbols
 
 __all__ = [
     "DEFAULT_TIMING",
+    "EXIT_PERMANENT",
     "Ambiguous",
+    "Attention",
     "Backoff",
     "BackupFailed",
     "Batch",
+    "Blocked",
     "Bus",
     "BusError",
     "Conflict",
@@ -59,6 +68,7 @@ __all__ = [
     "FromSequence",
     "FromStart",
     "FromTime",
+    "Heartbeats",
     "Journal",
     "LastPerSubject",
     "LatestValues",
@@ -74,6 +84,10 @@ __all__ = [
     "NoResponders",
     "NoSpace",
     "OffsetLost",
+    "PartState",
+    "PartView",
+    "PartsView",
+    "Permanent",
     "Received",
     "Registry",
     "Rejected",
@@ -86,6 +100,7 @@ __all__ = [
     "Timing",
     "TopologyDiffers",
     "Unsubscribe",
+    "Watchdog",
     "connect",
     "decode_or_log",
     "default_name",
@@ -103,6 +118,7 @@ __all__ = [
     "last_per_subject",
     "leases",
     "log_undecodable",
+    "message_count",
     "newest",
     "open_service",
     "pending",
@@ -110,6 +126,7 @@ __all__ = [
     "provision",
     "read",
     "read_durable",
+    "read_parts",
     "record_before",
     "run",
     "stored_at",

@@ -7,8 +7,10 @@ import sys
 from collections.abc import Sequence
 from typing import cast
 
+from cli.console import run_closable
 from cli.errors import CommandError
 from cli.parser import COMMANDS, FORWARDED, CommandModule, command_parser, main_parser
+from cli.program import program
 
 
 def main() -> int:
@@ -18,7 +20,7 @@ def main() -> int:
         os.environ["OPENSQT_DEBUG"] = "1"
         del line[0]
     try:
-        return _run(line)
+        return run_closable(lambda: _run(line))
     except CommandError as error:
         if os.environ.get("OPENSQT_DEBUG"):
             raise
@@ -41,7 +43,7 @@ def _run(line: Sequence[str]) -> int:
         main_parser().parse_args(line or [name])
         main_parser().error("a command is missing")
     if name not in COMMANDS:
-        raise CommandError(f"there is no command {name}; `opensqt --help` lists the commands")
+        raise CommandError(f"there is no command {name}; `{program()} --help` lists the commands")
     if name == "test":
         from cli.commands.test import exec_pytest
 

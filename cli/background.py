@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from cli.console import discard_output
 from cli.errors import CommandError
 
 T = TypeVar("T")
@@ -27,10 +28,13 @@ async def background_task(work: Coroutine[object, object, T], name: str) -> Asyn
         task.result()
 
 
-def run_main(command: Callable[[], Coroutine[Any, Any, int]], *, is_quiet: bool = False) -> int:
-    """Run a command on the event loop and return its exit code; that of `bus.run` after SIGINT or SIGTERM.
+def run_main(
+    command: Callable[[], Coroutine[Any, Any, int]], *, is_quiet: bool = False, interrupted: int = 0
+) -> int:
+    """Run a command on the event loop and return its exit code; `interrupted` after SIGINT or SIGTERM.
 
-    `is_quiet` limits the log to errors, unless OPENSQT_LOG is set.
+    `is_quiet` limits the log to errors, unless OPENSQT_LOG is set. The code is 0 when the reader of standard output has
+    exited.
     Raises: CommandError.
     """
     from bus import run
@@ -48,6 +52,9 @@ def run_main(command: Callable[[], Coroutine[Any, Any, int]], *, is_quiet: bool 
             results.append(error)
         except FormatTooNew as error:
             results.append(CommandError(str(error)))
+        except BrokenPipeError:
+            discard_output()
+            results.append(0)
 
     code: int = run(main)
     match results:
@@ -56,4 +63,4 @@ def run_main(command: Callable[[], Coroutine[Any, Any, int]], *, is_quiet: bool 
         case [int() as result]:
             return result
         case _:
-            return code
+            return code or interrupted

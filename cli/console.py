@@ -1,12 +1,33 @@
 """Console output: lines, a progress line that is redrawn in place, colours and tables."""
 
+import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TextIO
 
 PROGRESS_INTERVAL_S = 5.0
 """Interval of progress lines when the output is not a terminal."""
+
+
+def run_closable(main: Callable[[], int]) -> int:
+    """Run a program and return its exit code, 0 if the reader of its output has exited: `opensqt status --json | head`."""
+    code = 0
+    try:
+        try:
+            code = main()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        discard_output()
+    return code
+
+
+def discard_output() -> None:
+    """Discard what is printed from now on, and what is still buffered."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Console:

@@ -189,6 +189,16 @@ def symbol(text: str) -> Any:
         raise argparse.ArgumentTypeError(f"{text!r} is not a symbol, such as BTC/USDT:USDT") from None
 
 
+def origin(text: str) -> str:
+    """Parse the origin of a page, such as `https://example.org`."""
+    from cli.config.http import origin as parse
+
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, not {text!r}") from None
+
+
 def setting(text: str) -> tuple[str, str]:
     """Parse `NAME=VALUE`."""
     name, equals, value = (part.strip() for part in text.partition("="))

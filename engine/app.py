@@ -2,13 +2,12 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from functools import partial
 
 import msgspec
 
 from bus import Bus, LeaseProvider, NoLeases, forever, leases, open_service
 from engine.actor.candles import LiveCandles, RecordedCandles
-from engine.actor.market import LiveMarket, RecordedMarket
+from engine.actor.market import LiveMarket, RecordedMarket, SilenceTimer
 from engine.orchestrator import Orchestrator
 from engine.portfolio.runner import PortfolioRunner
 
@@ -37,7 +36,10 @@ async def main(settings: Settings) -> None:
             )
         )
         lease_provider = await _lease_provider(stack, service.bus, settings)
-        live_market = partial(LiveMarket, lock_step=settings.lock_step)
+
+        def live_market() -> LiveMarket:
+            return LiveMarket(SilenceTimer(service.attention), lock_step=settings.lock_step)
+
         orchestrator = Orchestrator(
             service,
             lease_provider,
@@ -46,6 +48,7 @@ async def main(settings: Settings) -> None:
             candles=RecordedCandles if settings.is_recorded else LiveCandles,
         )
         service.report("engine", orchestrator.status)
+        service.heartbeats.symbols = orchestrator.running
         portfolios = PortfolioRunner(service, lease_provider)
         service.report("portfolio", portfolios.status)
         async with asyncio.TaskGroup() as tasks:

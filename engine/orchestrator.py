@@ -53,6 +53,10 @@ class Orchestrator:
                 if entry is None or not await keeper.is_outdated(key, entry):
                     self._on_change(tasks, key, entry)
 
+    def running(self) -> list[str]:
+        """Return the registry keys of the symbols that this engine holds at present, quarantined ones included."""
+        return [key for key, symbol in self._symbols.items() if symbol.assignment is not Assignment.WAITING]
+
     def status(self) -> dict[str, object]:
         """Return the engine's part of /status."""
         symbols = {key: self._symbol_status(key, symbol) for key, symbol in self._symbols.items()}

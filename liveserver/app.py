@@ -8,6 +8,7 @@ from typing import Never
 from urllib.parse import urlsplit
 
 from bus import Logger, forever, get_logger, open_service
+from bus.parts.watchdog import Watchdog
 from liveserver.auth.authenticator import Authenticator
 from liveserver.auth.settings import check_access
 from liveserver.commands.service import CommandService
@@ -115,8 +116,11 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
 async def _feed(settings: Settings, replica: Replica, log: Logger) -> Never:
     labels = {"replica": replica.name, "http": replica.address}
     async with open_service("liveserver", bus_url=settings.bus_url, http_port=None, labels=labels) as service:
-        with replica.connected(service):
-            await Feed(replica, service.bus, log).run()
+        watchdog = Watchdog(service.heartbeats, log, alerts=True)
+        with replica.connected(service, watchdog):
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(forever("watchdog", watchdog.run()), name="watchdog")
+                await Feed(replica, service.bus, log).run()
 
 
 async def _cancel(task: asyncio.Task[Never]) -> None:

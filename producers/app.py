@@ -30,9 +30,11 @@ from producers.gateway.gateway import Gateway
 from producers.gateway.latency import OrderLatencies
 from producers.gateway.rate_limiter import VenueRateLimiter
 from producers.gateway.runner import GatewayRunner
+from producers.link import LinkMonitor
 from producers.market.pacing import LockStepPace, Pace, RealTime
 from producers.market.publisher import MarketPublisher
 from producers.market.symbol_changes import follow_symbol_changes
+from producers.ports import Venue
 from producers.retry import Outbox
 from producers.simulated.client.client import SimulatedVenue
 from schemas import subjects
@@ -82,13 +84,14 @@ async def market(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(_service("market", settings))
         source = await stack.enter_async_context(SimulatedVenue(settings.venue_url, venue=settings.venue))
+        await _watch_link(stack, service, settings, source)
         lease_provider = await _lease_provider(stack, service.bus, settings, "market")
         symbols = await _watched(service, settings)
         outbox = Outbox(service.bus, service.log)
         pace: Pace = (
             LockStepPace(service.bus, outbox, source, settings.venue, symbols, service.log)
             if settings.lock_step
-            else RealTime(service.bus)
+            else RealTime(service.bus, service.attention)
         )
         publisher = MarketPublisher(service, source, settings.venue, pace)
         service.report("feed", publisher.status)
@@ -113,6 +116,8 @@ async def market(settings: Settings) -> None:
                     background.append(
                         tasks.create_task(forever("instruments kept", kept), name="instruments kept")
                     )
+                    history = forever("history", publisher.keep_history())
+                    background.append(tasks.create_task(history, name="history"))
                     refresh = publisher.instruments.run(settings.instruments_every_s)
                     background.append(tasks.create_task(forever("instruments", refresh), name="instruments"))
                 await publisher.follow(listed)
@@ -129,6 +134,7 @@ async def account(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(_service("account", settings))
         source = await stack.enter_async_context(SimulatedVenue(settings.venue_url, venue=settings.venue))
+        await _watch_link(stack, service, settings, source)
         lease_provider = await _lease_provider(stack, service.bus, settings, "account")
         gate = await _step_gate(stack, service.bus, settings, f"account.{settings.venue}")
         publisher = AccountPublisher(service, source, settings.venue, gate)
@@ -157,6 +163,7 @@ async def gateway(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(_service("gateway", settings))
         entry = await stack.enter_async_context(SimulatedVenue(settings.venue_url, venue=settings.venue))
+        await _watch_link(stack, service, settings, entry)
         lease_provider = await _lease_provider(stack, service.bus, settings, "gateway")
         metrics = GatewayMetrics(service.registry)
         per_s = 0 if settings.lock_step else settings.requests_per_s
@@ -168,7 +175,7 @@ async def gateway(settings: Settings) -> None:
         async def make_gateway(symbol: Symbol) -> AsyncIterator[Gateway]:
             async with AsyncExitStack() as own:
                 own.callback(exposure.release, symbol)
-                heartbeat = await _heartbeat(own, service.bus, settings, symbol)
+                heartbeat = await _heartbeat(own, service, settings, symbol)
                 gate = f"gateway.{subjects.registry_key(settings.venue, symbol)}"
                 yield Gateway(
                     service,
@@ -183,6 +190,7 @@ async def gateway(settings: Settings) -> None:
 
         runner = GatewayRunner(service, settings.venue, lease_provider, make_gateway)
         service.report("gateway", runner.status)
+        service.heartbeats.symbols = runner.running
         async with asyncio.TaskGroup() as tasks:
             feed = ExposureFeed(exposure, service.bus, settings.venue, service.log)
             tasks.create_task(forever("exposure", feed.run()), name="exposure")
@@ -206,11 +214,22 @@ async def _lease_provider(stack: AsyncExitStack, bus: Bus, settings: Settings, r
     return await stack.enter_async_context(leases(bus, f"{role}.{settings.venue}", settings.name))
 
 
-async def _heartbeat(stack: AsyncExitStack, bus: Bus, settings: Settings, symbol: Symbol) -> HeartbeatMonitor:
-    monitor = HeartbeatMonitor(0 if settings.lock_step else settings.silent_after_s)
+async def _watch_link(stack: AsyncExitStack, service: Service, settings: Settings, venue: Venue) -> None:
+    """Report the connection to the venue in the heartbeats of the service."""
+    link = LinkMonitor(venue, settings.venue, service.attention, on_change=service.heartbeats.send_now)
+    service.heartbeats.links = lambda: (link.link(),)
+    tasks = await stack.enter_async_context(asyncio.TaskGroup())
+    watching = tasks.create_task(forever("link", link.run()), name="link")
+    stack.callback(watching.cancel)
+
+
+async def _heartbeat(
+    stack: AsyncExitStack, service: Service, settings: Settings, symbol: Symbol
+) -> HeartbeatMonitor:
+    monitor = HeartbeatMonitor(0 if settings.lock_step else settings.silent_after_s, service.attention)
     subject = subjects.heartbeat(settings.venue, symbol)
     stack.push_async_callback(
-        await bus.subscribe(
+        await service.bus.subscribe(
             subject, lambda sent: monitor.on_heartbeat(try_decode(sent.data, EngineHeartbeat))
         )
     )

@@ -8,7 +8,7 @@ VenueError
 └── VenueUnreachable    the network's fault: nothing was sent; retry
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from schemas.units import ClientOrderId, DurationNs, Symbol, TimeNs, VenueId
@@ -81,6 +81,18 @@ class Clock(Protocol):
     """The venue's clock."""
 
     async def clock(self) -> ClockRead: ...
+
+
+class Venue(Clock, Protocol):
+    """A venue whose signs of life can be watched."""
+
+    on_heard: Callable[[], None]
+    """Called for each frame and each answer of the venue. Set by the process that watches the connection."""
+
+    @property
+    def url(self) -> str:
+        """Its address, without secrets."""
+        ...
 
 
 class MarketSource(Clock, Protocol):

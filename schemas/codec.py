@@ -23,6 +23,7 @@ from schemas.engine.journal import (
     CommandReceived,
     EngineStarted,
     EngineStopping,
+    LedgerGap,
     ResyncRequired,
     Step,
     SymbolAdded,
@@ -79,6 +80,7 @@ Event = (
     | EngineStarted
     | EngineStopping
     | ResyncRequired
+    | LedgerGap
     | SweepRequest
     | OrderRequest
     | EngineHeartbeat

@@ -16,6 +16,8 @@ class VenueLink(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the venue sends and answers."""
     detail: str = ""
     """Why it is not connected; a sentence for operators."""
+    url: str = ""
+    """The venue's address; empty if unknown."""
     heard_time: TimeNs = 0
     """Wall-clock time when the venue last sent or answered anything; 0 if it never did."""
 
@@ -24,7 +26,7 @@ class PartHeartbeat(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A part, one process of the stack, is alive. Only the newest of each part counts."""
 
     kind: str
-    """`engine`, `gateway`, `market`, `account`, `liveserver`, `venue`."""
+    """`engine`, `gateway`, `market`, `account`, `liveserver`, or `up`, which supervises the others."""
     name: str
     """The name of the process, unique among those of its kind: `gateway-sim2`."""
     time: TimeNs
@@ -41,5 +43,9 @@ class PartHeartbeat(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The problems of its /health."""
     address: str = ""
     """URL of its HTTP server; empty without one."""
+    host: str = ""
+    """The name of its host; empty if unknown."""
+    pid: int = 0
+    """Its process id on the host; 0 if unknown."""
     is_stopping: bool = False
     """Whether the part stops in order and this is its last heartbeat: its silence is no fault."""

@@ -79,6 +79,7 @@ class StreamInfo(msgspec.Struct, frozen=True):
 
     created: str
     state: StateInfo
+    ts: str = ""
     config: ConfigInfo = ConfigInfo()
     cluster: ClusterInfo = ClusterInfo()
 

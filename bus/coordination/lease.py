@@ -6,7 +6,17 @@ import re
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+
+class Timing(NamedTuple):
+    """Seconds between two renewals of a member's entry, and without a renewal until it is removed."""
+
+    renew_s: float = 0.5
+    expire_s: float = 1.8
+
+
+DEFAULT_TIMING = Timing()
 
 
 class Lease:

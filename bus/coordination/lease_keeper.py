@@ -14,12 +14,13 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
-from typing import NamedTuple, Never
+from typing import Never
 
+from bus.attention import Attention
 from bus.client.connection import Bus
 from bus.client.consumer import LastPerSubject
 from bus.client.message import Received
-from bus.coordination.lease import Lease, Work
+from bus.coordination.lease import DEFAULT_TIMING, Lease, Timing, Work
 from bus.coordination.membership import Claim, Member, Membership, incarnation_of
 from bus.errors import Ambiguous, BusError, Conflict, OffsetLost, Rejected, StreamGone, TopologyDiffers
 from bus.log import Logger, get_logger
@@ -32,16 +33,6 @@ BUCKET = "lease"
 RELEASE_TIMEOUT_S = 1.0
 LEAVE_TOGETHER_S = 0.5
 """How long a leaving member waits for other members to announce that they leave as well."""
-
-
-class Timing(NamedTuple):
-    """Seconds between two renewals of a member's entry, and without a renewal until it is removed."""
-
-    renew_s: float = 0.5
-    expire_s: float = 1.8
-
-
-DEFAULT_TIMING = Timing()
 
 
 @asynccontextmanager
@@ -72,14 +63,14 @@ class Leases:
         self._timing = timing
         self._log = log.bind(group=group, name=name)
         self._clock_s = time.monotonic
+        self._attention = Attention()
         self._membership = Membership(group)
         self._incarnation = uuid.uuid4().hex
         self._revision: int | None = None  # of our own entry; None while this process is not a member
         self._has_joined = False
         self._is_leaving = False
-        self._created = ""  # the creation time of the bucket
-        # When our own latest renewal was received back. The silence of others is measured up to this time: if this
-        # process receives nothing, all members appear silent.
+        self._created = ""  # creation time of the bucket
+        # When our own latest renewal came back. The silence of others is measured up to then: we may receive nothing.
         self._own_entry_seen_at_s = 0.0
         self._waiting: dict[str, Lease] = {}
         self._held: dict[str, Lease] = {}
@@ -124,6 +115,7 @@ class Leases:
     async def run(self) -> Never:
         """Follow the bucket, renew the membership, claim free keys, and release keys beyond the fair share; for ever."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(forever("attention", self._attention.run()), name="attention")
             tasks.create_task(forever("leases", self._follow_bucket()), name="leases")
             tasks.create_task(forever("membership", self._keep_membership()), name="membership")
             tasks.create_task(forever("allocation", self._allocate()), name="allocation")
@@ -192,8 +184,11 @@ class Leases:
     async def _join(self) -> None:
         key = self._membership.member_key(self.name)
         stored = await self._registry.get(key)
+        was_paused = (
+            self._attention.since_pause_s() <= self._timing.expire_s
+        )  # its renewals may still be unread
         is_silent = self.name in self._members_silent_at(self._clock_s())
-        if stored is not None and self._has_joined and not is_silent:
+        if stored is not None and self._has_joined and (was_paused or not is_silent):
             return  # a later process uses our name
         if stored is None:
             revision = await self._registry.create(key, self._own_entry())

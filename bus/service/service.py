@@ -2,9 +2,11 @@
 
 import asyncio
 import importlib.metadata
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any, Never
 
 import msgspec
 import nats.errors
@@ -14,13 +16,16 @@ from nats.micro.service import EndpointConfig, ServiceConfig
 from nats.micro.service import Service as NatsService
 from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR
 
+from bus.attention import Attention
 from bus.client.connection import Bus, opened
 from bus.errors import BusError
 from bus.log import Logger, get_logger
 from bus.metrics import CONTENT_TYPE, CollectorRegistry, exposition
+from bus.parts.heartbeats import Heartbeats
 from bus.service.http import Reply, serve
 from bus.streams.decoding import unknown_kinds
 from bus.streams.provision import provision
+from schemas.units import VenueId
 
 JSON = "application/json"
 STOP_TIMEOUT_S = 1.0
@@ -42,6 +47,12 @@ class Service:
         self.is_ready = False
         """Whether the bus is connected and provisioned."""
         self._reports: dict[str, Report] = {}
+        self.heartbeats = Heartbeats(
+            bus, name, _part_name(name, self.labels), venues=_venues(self.labels), problems=self.problems
+        )
+        """The heartbeats of this process, published while the service is open."""
+        self.attention = Attention()
+        """Notices pauses of this process."""
         self._started = time.monotonic()
         for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR, unknown_kinds):
             self.registry.register(collector)
@@ -63,6 +74,10 @@ class Service:
         head = {"part": self.name, **self.labels, **self._health(components)}
         return {**head, "bus": connection, **components}
 
+    def problems(self) -> list[str]:
+        """Return the problems of the components and of the connection to the bus."""
+        return self._problems(self._components())
+
     def metrics(self) -> bytes:
         """Return the metrics in the Prometheus text format."""
         return exposition(self.registry)
@@ -78,11 +93,7 @@ class Service:
             return {"problem": f"no report: {error!r}"}
 
     def _health(self, components: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
-        problems = [
-            f"{name}: {report['problem']}" for name, report in components.items() if report.get("problem")
-        ]
-        if self.is_ready and not self.bus.is_connected:
-            problems.append("no connection to the bus")
+        problems = self._problems(components)
         status = "starting" if not self.is_ready else "degraded" if problems else "ok"
         health: dict[str, object] = {
             "status": status,
@@ -90,6 +101,14 @@ class Service:
             "time": round(time.time(), 3),
         }
         return {**health, "problems": problems} if problems else health
+
+    def _problems(self, components: Mapping[str, Mapping[str, object]]) -> list[str]:
+        problems = [
+            f"{name}: {report['problem']}" for name, report in components.items() if report.get("problem")
+        ]
+        if self.is_ready and not self.bus.is_connected:
+            problems.append("no connection to the bus")
+        return problems
 
 
 @asynccontextmanager
@@ -101,7 +120,7 @@ async def open_service(
     http_host: str = "127.0.0.1",
     labels: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Service]:
-    """Connect and provision the bus, and serve the status over HTTP and as a NATS service.
+    """Connect and provision the bus, publish heartbeats, and serve the status over HTTP and as a NATS service.
 
     The HTTP pages are available while it waits for the bus. `http_port` 0 takes a free port; None serves no pages, for a
     process with its own web server.
@@ -122,8 +141,25 @@ async def open_service(
         nats_service = await nats.micro.add_service(service.bus.nc, _nats_config(service))
         stack.push_async_callback(_stop, nats_service)
         await nats_service.add_endpoint(_status_endpoint(service, nats_service))
+        service.heartbeats.address = service.http_address or service.labels.get("http", "")
+        beating = asyncio.create_task(service.heartbeats.run(), name="heartbeats")
+        stack.push_async_callback(_cancel, beating)
+        attending = asyncio.create_task(service.attention.run(), name="attention")
+        stack.push_async_callback(_cancel, attending)
         log.info("started", http=service.http_address or "none")
-        yield service
+        try:
+            yield service
+        except Exception:
+            raise  # a failure, whose silence is to be noticed
+        except BaseException:
+            await _stop_heartbeats(service.heartbeats, beating)
+            raise
+        await _stop_heartbeats(service.heartbeats, beating)
+
+
+async def _stop_heartbeats(heartbeats: Heartbeats, beating: "asyncio.Task[Never]") -> None:
+    await _cancel(beating)
+    await heartbeats.stop()
 
 
 async def _keep_provisioned(bus: Bus, log: Logger) -> None:
@@ -172,6 +208,14 @@ async def _stop(nats_service: NatsService) -> None:
             await nats_service.stop()
 
 
-async def _cancel(task: asyncio.Task[None]) -> None:
+def _part_name(kind: str, labels: Mapping[str, str]) -> str:
+    return re.sub("[^A-Za-z0-9_-]", "-", labels.get("name") or labels.get("replica") or kind)
+
+
+def _venues(labels: Mapping[str, str]) -> tuple[VenueId, ...]:
+    return (VenueId(labels["venue"]),) if labels.get("venue") else ()
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
     task.cancel()
     await asyncio.wait([task])

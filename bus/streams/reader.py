@@ -3,7 +3,9 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 
-from bus.client.connection import Bus
+import msgspec
+
+from bus.client.connection import LOOKUP_TIMEOUT_S, Bus
 from bus.client.consumer import ConsumerInfo, FromSequence, FromStart, LastPerSubject, Start, consumer_config
 from bus.client.message import Received
 from bus.client.request_reply import nats_inbox
@@ -67,6 +69,24 @@ async def pending(bus: Bus, stream: str, filters: Sequence[str], start: Start) -
     with suppress(BusError):
         await bus.api(f"CONSUMER.DELETE.{stream}.{name}", None, dict)
     return info.num_pending
+
+
+async def message_count(bus: Bus, stream: str, subject: str) -> int:
+    """Return the number of stored messages on one subject, without reading them.
+
+    Raises: StreamGone, Rejected, Ambiguous.
+    """
+    body = {"subjects_filter": subject}
+    info = await bus.api(f"STREAM.INFO.{stream}", body, _SubjectsInfo, LOOKUP_TIMEOUT_S)
+    return info.state.subjects.get(subject, 0)
+
+
+class _Subjects(msgspec.Struct, frozen=True):
+    subjects: dict[str, int] = {}
+
+
+class _SubjectsInfo(msgspec.Struct, frozen=True):
+    state: _Subjects = _Subjects()
 
 
 async def _snapshot(bus: Bus, stream: str, filters: Sequence[str]) -> list[Received]:

@@ -11,12 +11,21 @@ from cli.errors import CommandError
 from cli.stack import backup
 from cli.stack.connection import DEFAULT_PORT
 from cli.stack.data_dir import DATA_FORMAT, DataDir, default_data_dir
+from cli.stack.ports import HOST
 
 DESCRIPTION = (
     "Run the embedded bus (nats-server with JetStream) in the foreground; or back up its streams and buckets into a "
     "directory, also while they are in use; or restore them, while no part runs."
 )
 ACTIONS = ("backup", "restore")
+OPTION_ACTIONS: dict[str, tuple[str | None, ...]] = {
+    "bus_url": ACTIONS,
+    "port": (None,),
+    "host": (None,),
+    "force": ("restore",),
+    "no_safety_copy": ("restore",),
+}
+"""Options that only some actions use; None is the bus itself."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,10 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port",
         type=arguments.port,
-        default=DEFAULT_PORT,
-        help="port to listen on (default: %(default)s; 0: any free port)",
+        help=f"port to listen on (default: {DEFAULT_PORT}; 0: any free port)",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--host", help=f"address to listen on (default: {HOST})")
     parser.add_argument("--force", action="store_true", help="restore although parts are connected")
     parser.add_argument(
         "--no-safety-copy",
@@ -52,14 +60,14 @@ def run(options: argparse.Namespace) -> int:
 
     Raises: CommandError, also when this program cannot use the format of the data directory.
     """
+    _check_options(options)
     if options.action is None:
         data = DataDir(options.data_dir or default_data_dir())
         if data.format() is None:
             data.write_format(DATA_FORMAT)
         data.check_format()
-        return run_main(lambda: serve(data.root, options.port, options.host))
-    if options.directory is None:
-        raise CommandError(f"bus {options.action}: name the directory of the backup")
+        port = DEFAULT_PORT if options.port is None else options.port
+        return run_main(lambda: serve(data.root, port, options.host or HOST))
     where = backup.BusPlace(options.bus_url, options.data_dir)
     if options.action == "backup":
         return run_main(lambda: backup.back_up_bus(where, options.directory), is_quiet=True)
@@ -69,6 +77,17 @@ def run(options: argparse.Namespace) -> int:
         ),
         is_quiet=True,
     )
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    for option, actions in OPTION_ACTIONS.items():
+        if getattr(options, option) not in {None, False} and options.action not in actions:
+            names = " and ".join(f"bus {each}" if each else "bus itself" for each in actions)
+            raise CommandError(f"--{option.replace('_', '-')} is an option of {names}")
+    if options.bus_url is not None and options.data_dir is not None:
+        raise CommandError("--bus-url and --data-dir both say where the bus is: give one of them")
+    if options.action is not None and options.directory is None:
+        raise CommandError(f"bus {options.action}: name the directory of the backup")
 
 
 async def serve(data_dir: Path, port: int, host: str) -> int:

@@ -1,33 +1,36 @@
-"""`opensqt control`: send one command to the engine through the bus and print the result."""
+"""`opensqt control`: send one command to the engine through the bus and print its results."""
 
 import argparse
-import asyncio
 import getpass
 import os
 import secrets
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from bus import Bus
-from bus.commands import submit, traded_symbols
 from cli import parser as arguments
 from cli.background import run_main
 from cli.config.file import ConfigurationError
 from cli.config.section import Section
 from cli.config.symbols import read_settings
 from cli.config.yaml import Entry, Mistake, Scalar, Table, parse
+from cli.control.names import resolve_symbol
+from cli.control.send import send
 from cli.errors import CommandError
-from cli.stack.connection import bus_url, connect_to_bus
+from cli.stack.connection import BusAddress, connect_to_bus, locate_bus
 from schemas import subjects
-from schemas.engine.control import Command, CommandName, CommandOutcome, CommandResult
+from schemas.engine.control import Command, CommandName
 from schemas.grid.settings import GridSettings
 from schemas.subjects import ALL
 from schemas.units import SECOND_NS, DurationNs, Symbol, VenueId
 
-DESCRIPTION = "Send a command to the engine and print the result."
+DESCRIPTION = (
+    "Send a command to the engine and print its results: that it was accepted, then whether it is complete. The exit code "
+    "is 0 when it is complete for each symbol."
+)
 SUMMARIES = {
     "pause": "stop opening; closing orders stay active",
     "resume": "quote again after a pause or a stop",
@@ -47,16 +50,15 @@ OPTION_COMMANDS = {
     "dry_run": ("reconcile",),
     "keep_position": ("remove",),
     "accept": ("reconcile",),
+    "yes": ("set",),
 }
 """Options that only some commands accept."""
 IGNORED_KEYS = ("venue", "symbol", "generation")
 """Keys of a settings file that the command line or the engine determines."""
-OUTCOMES = {
-    CommandOutcome.APPLIED: "applied",
-    CommandOutcome.UNCHANGED: "nothing to do",
-    CommandOutcome.EXPIRED: "expired, not applied",
-    CommandOutcome.REFUSED: "refused",
-}
+DEFAULT_TIMEOUT = 15 * SECOND_NS
+TIMEOUTS = {"flatten": 45 * SECOND_NS}
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as of a shell: the result is unknown."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,9 +76,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "symbol",
         type=arguments.symbol,
         metavar="SYMBOL",
-        help="such as BTC/USDT:USDT or BTC-USDT_USDT; _all means all symbols of the venue",
+        help="such as BTC/USDT:USDT, or BTCUSDT as on the page; _all means all symbols of the venue",
     )
-    parser.add_argument("--reason", default="", help="recorded with the command")
+    parser.add_argument(
+        "--reason", default="", help="recorded with the command, and shown where its effect is shown"
+    )
     parser.add_argument("--operator", help="recorded as the sender (default: the user name)")
     parser.add_argument(
         "--set",
@@ -111,18 +115,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout",
         type=arguments.duration,
-        default=10 * SECOND_NS,
-        metavar="10s",
-        help="maximum time to wait for the result (default: 10s)",
+        metavar="15s",
+        help="maximum time to wait for the result (default: 15s; flatten: 45s)",
+    )
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help="set: confirm what the change does at once, such as flattening at a stop that is reached already",
     )
     arguments.add_bus_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Send a command and print its result."""
-    command = command_from(options)
-    url = bus_url(options.bus_url, options.data_dir)
-    return run_main(lambda: control(url, command, options.timeout / SECOND_NS), is_quiet=True)
+    _check_options(options)
+    if "/" in options.symbol:
+        command_from(options)  # reports mistakes in the settings before anything is looked up
+    address = locate_bus(options.bus_url, options.data_dir)
+    return run_main(lambda: control(address, options), is_quiet=True, interrupted=INTERRUPTED)
 
 
 def command_from(options: argparse.Namespace) -> Command:
@@ -148,6 +158,7 @@ def command_from(options: argparse.Namespace) -> Command:
         changes=changes,
         dry_run=options.dry_run,
         keep_position=options.keep_position,
+        confirmed=options.yes,
         accept=options.accept,
     )
 
@@ -200,49 +211,21 @@ def read_symbol_settings(symbol: Symbol, file: Path | None, changes: Mapping[str
     return settings
 
 
-async def control(url: str, command: Command, timeout_s: float) -> int:
-    """Send a command and print its result. Return 0 when it was applied or changed nothing, else 1.
+async def control(address: BusAddress, options: argparse.Namespace) -> int:
+    """Send a command and print its results. Return 0 when it is complete for each symbol, else 1.
 
-    Raises: CommandError when the symbol is not traded or no result arrives in time: then the command may be applied
-    later.
+    Raises: CommandError for an unknown venue or symbol, invalid settings, and when there is no bus.
     """
-    async with connect_to_bus(url, "control") as bus:
-        await _check_symbol(bus, command)
-        try:
-            async with asyncio.timeout(timeout_s):
-                result = await submit(bus, command)
-        except TimeoutError:
-            left_s = max((command.expires_time - time.time_ns()) / SECOND_NS, 0)
-            fate = (
-                f"an engine that starts within {left_s:.0f} s still applies it"
-                if left_s
-                else "it has expired"
-            )
-            raise CommandError(
-                f"no result within {timeout_s:g} s: check with `opensqt status` that the engine runs. "
-                f"The command (id {command.command_id}) was given to the bus; {fate}"
-            ) from None
-    detail = f" ({result.detail})" if result.detail else ""
-    print(f"{command.name} {command.venue} {command.symbol}: {OUTCOMES[result.outcome]}{detail}")
-    return 0 if _is_success(result) else 1
-
-
-def _is_success(result: CommandResult) -> bool:
-    return result.outcome in {CommandOutcome.APPLIED, CommandOutcome.UNCHANGED}
-
-
-async def _check_symbol(bus: Bus, command: Command) -> None:
-    if command.name is CommandName.ADD or command.symbol == ALL:
-        return  # the engine itself rejects these when venue or symbol are unknown
-    keys = await traded_symbols(bus)
-    if subjects.registry_key(command.venue, command.symbol) not in keys:
-        names = ", ".join(sorted(_readable(key) for key in keys)) or "none"
-        raise CommandError(f"{command.venue} {command.symbol} is not traded here; traded symbols: {names}")
-
-
-def _readable(key: str) -> str:
-    venue, _, token = key.partition(".")
-    return f"{venue} {subjects.unescape(token)}"
+    async with connect_to_bus(address, "control") as bus:
+        if address.note:
+            print(f"bus {address}", file=sys.stderr)
+        name = CommandName(options.command)
+        symbol = await resolve_symbol(bus, name, VenueId(options.venue), options.symbol)
+        command = command_from(argparse.Namespace(**{**vars(options), "symbol": symbol}))
+        timeout = (
+            TIMEOUTS.get(options.command, DEFAULT_TIMEOUT) if options.timeout is None else options.timeout
+        )
+        return await send(bus, command, timeout / SECOND_NS)
 
 
 def _check_options(options: argparse.Namespace) -> None:

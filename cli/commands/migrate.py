@@ -26,7 +26,9 @@ def run(options: argparse.Namespace) -> int:
     """
     data = DataDir((options.data_dir or default_data_dir()).absolute())
     if not data.root.is_dir():
-        raise CommandError(f"there is no directory {data.root}: name one of `opensqt up` with --data-dir")
+        raise CommandError(
+            f"there is no directory {data.root}: name the directory of a stack with --data-dir"
+        )
     return run_main(lambda: _run(data), is_quiet=True)
 
 

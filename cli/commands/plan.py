@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from bus import Bus, Registry
+from bus import Bus, Registry, last_per_subject
 from cli import parser as arguments
 from cli import units
 from cli.background import run_main
@@ -23,15 +23,16 @@ from cli.inspect.plan import (
     SymbolPlan,
     plan_symbol,
 )
-from cli.stack.connection import connect_to_bus, running_bus_url
+from cli.stack.connection import BusAddress, connect_to_bus, locate_running_bus
 from schemas import subjects
 from schemas.codec import decode_as, encode, try_decode
 from schemas.engine.journal import SymbolEntry
 from schemas.subjects import Stream
-from schemas.units import ZERO, Price, Side, Symbol
+from schemas.units import ZERO, Price, Side, Symbol, VenueId
 from schemas.venue.account import Balance, Position
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import FeedChanged, FeedState, Ticker
+from schemas.venue.worth import AccountWorth, account_worth
 
 E = TypeVar("E", bound=msgspec.Struct)
 
@@ -56,7 +57,7 @@ class PlanOptions(msgspec.Struct, frozen=True, kw_only=True):
     symbol: Symbol | None = None
     price: Decimal | None = None
     as_json: bool = False
-    bus_url: str | None = None
+    bus: BusAddress | None = None
     """None without a running stack."""
 
 
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         symbol=options.symbol,
         price=options.price,
         as_json=options.json,
-        bus_url=running_bus_url(options.bus_url, options.data_dir),
+        bus=locate_running_bus(options.bus_url, options.data_dir),
     )
     return run_main(lambda: plan(plan_options), is_quiet=True)
 
@@ -92,8 +93,8 @@ async def plan(options: PlanOptions) -> int:
     configuration = load(file)
     async with AsyncExitStack() as stack:
         bus = None
-        if options.bus_url:
-            bus = await stack.enter_async_context(connect_to_bus(options.bus_url, "plan"))
+        if options.bus is not None:
+            bus = await stack.enter_async_context(connect_to_bus(options.bus, "plan"))
         plans = [
             plan_symbol(entry.settings, await _inputs(configuration, entry, bus, options.price))
             for entry in _selected(configuration, options.symbol)
@@ -153,10 +154,24 @@ async def _live_inputs(bus: Bus, configured: PlanInputs, *, is_priced: bool) -> 
         price=ticker.last if ticker is not None and is_live else configured.price,
         source="the running stack" if is_live else configured.source,
         balance=configured.balance if balance is None else balance.margin_balance,
+        worth=await _worth(bus, venue, instrument.settle),
         leverage=configured.leverage if position is None else position.leverage,
         position=None if position is None else position.quantity,
         is_stream_up=None if feed is None else feed.state is FeedState.UP,
     )
+
+
+async def _worth(bus: Bus, venue: VenueId, currency: str) -> AccountWorth | None:
+    """Return the worth of an account at the newest prices of the bus; None if its balances are unknown."""
+    stored = await last_per_subject(bus, Stream.ACCOUNT, (subjects.all_balances(venue),))
+    balances = [each for message in stored if (each := try_decode(message.data, Balance)) is not None]
+    prices: dict[str, Price] = {}
+    for asset in {each.asset for each in balances} - {currency}:
+        for symbol in (f"{asset}/{currency}:{currency}", f"{asset}/{currency}"):
+            ticker = await _last(bus, Stream.MARKET, subjects.ticker(venue, Symbol(symbol)), Ticker)
+            if ticker is not None:
+                prices[asset] = ticker.last
+    return account_worth(balances, currency, prices.get) if balances else None
 
 
 async def _last(bus: Bus, stream: Stream, subject: str, kind: type[E]) -> E | None:
@@ -170,7 +185,8 @@ def _symbol_report(found: SymbolPlan) -> str:
     interval, fees = units.percent_text(found.interval_share), units.percent_text(found.fee_share)
     head = (
         f"{found.symbol} on {found.venue}, {found.mode}: {found.price} {quote} ({found.source}), balance "
-        f"{'unknown' if found.balance is None else f'{found.balance} {quote}'}, leverage {found.leverage}"
+        f"{'unknown' if found.balance is None else f'{found.balance} {quote}'}{_worth_text(found)}, "
+        f"leverage {found.leverage}"
     )
     rows = [_level_row(each) for each in sorted(found.levels, key=lambda each: -each.level)]
     right = frozenset({0, 2, 3, 4, 5})
@@ -191,6 +207,16 @@ def _symbol_report(found: SymbolPlan) -> str:
             table(["PREFLIGHT", "", "", ""], checks),
         ]
     )
+
+
+def _worth_text(found: SymbolPlan) -> str:
+    """Return the worth of the whole account where it is not the balance alone: ` (9998.07 USDT with all assets)`."""
+    worth = found.worth
+    if worth is None or worth.total == found.balance:
+        return ""
+    if worth.total is None:
+        return f" (with all assets unknown: no price of {', '.join(worth.unpriced)})"
+    return f" ({worth.total:.2f} {worth.currency} with all assets)"
 
 
 def _level_row(level: Level) -> list[str]:

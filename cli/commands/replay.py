@@ -20,6 +20,7 @@ from schemas import subjects
 from schemas.codec import INVALID_JSON, decode_as
 from schemas.engine.events import Fill
 from schemas.engine.journal import SymbolEntry
+from schemas.grid.profit import profit_parts, rounded
 from schemas.grid.state import GridState
 from schemas.subjects import Stream
 from schemas.units import ZERO
@@ -29,6 +30,8 @@ POLL_S = 0.5
 HTTP_TIMEOUT_S = 10.0
 SETTLE_TIMEOUT_S = 30.0
 """Time for the last steps, and again for the last fills, to arrive after the end of the recording."""
+SUMMARY_DIGITS = 4
+"""Decimal places of amounts in the summary."""
 MIN_ESTIMATE_S = 5.0
 """Elapsed time from which on the remaining time is estimated."""
 
@@ -81,8 +84,12 @@ async def play(stack: Stack, entry: SymbolEntry, console: Console) -> bool:
 
 
 def summary(digest: JournalDigest, state: GridState, fills: list[Fill], elapsed_s: float) -> str:
-    """Return the results of a replay as text, with the digests by which runs are compared."""
+    """Return the results of a replay as text, with the digests by which runs are compared.
+
+    Grid profit, unpaired, open fees and funding add up to the total as printed.
+    """
     grid, quote = view(state, digest.steps), state.instrument.quote
+    profit = rounded(profit_parts(grid), SUMMARY_DIGITS)
     trades = grid.opened_trades + grid.closed_trades
     rows = [
         ("symbol", f"{state.symbol} on {state.venue}, {state.settings.mode}"),
@@ -93,9 +100,11 @@ def summary(digest: JournalDigest, state: GridState, fills: list[Fill], elapsed_
         ("position", f"{grid.position} {state.instrument.base}"),
         ("cash", f"{grid.cash} {quote}"),
         ("fees", f"{grid.fees} {quote}"),
-        ("grid profit", f"{_money(grid.grid_profit)} {quote}"),
-        ("unpaired", f"{_money(grid.unpaired_profit)} {quote}"),
-        ("total", f"{_money(grid.total_profit)} {quote} {before_fees(grid.fees_other)}".rstrip()),
+        ("grid profit", f"{_money(profit.grid_profit)} {quote}"),
+        ("unpaired", f"{_money(profit.unpaired)} {quote}"),
+        ("open fees", f"{_money(profit.open_fees)} {quote}"),
+        ("funding", f"{_money(profit.funding)} {quote}"),
+        ("total", f"{_money(profit.total)} {quote} {before_fees(grid.fees_other)}".rstrip()),
         ("buy and hold", f"{_money(grid.buy_and_hold)} {quote}"),
         ("decisions_digest", digest.decisions_digest),
         ("fills_digest", digest.fills_digest),
@@ -187,4 +196,4 @@ def _clock(time_ns: int) -> str:
 
 
 def _money(value: Decimal) -> str:
-    return f"{value:+.4f}"
+    return f"{value:+.{SUMMARY_DIGITS}f}"

@@ -1,73 +1,44 @@
-"""`opensqt status`: running parts, the state of each symbol, and why a symbol is not quoting."""
+"""`opensqt status`: the parts, the state of each symbol, and why a symbol is not quoting."""
 
 import argparse
 import asyncio
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
+import shutil
+from collections.abc import Iterable
 from typing import TypeVar
 
 import aiohttp
 import msgspec
 
-from bus import Bus, last_per_subject
+from bus import Bus, BusError, PartState, PartsView, PartView, StreamGone, last_per_subject, read_parts
+from bus.client.connection import LOOKUP_TIMEOUT_S
+from bus.client.jetstream import StreamInfo, parse_time_ns
+from bus.commands import traded_symbols
 from cli import parser as arguments
 from cli.background import run_main
-from cli.console import table
 from cli.inspect.alerts import recent_alerts
-from cli.inspect.assignments import SymbolAssignment, engine_label, fetch_assignments
-from cli.inspect.discovery import DiscoveredService, discover
-from cli.stack.connection import bus_url, connect_to_bus
-from schemas.codec import INVALID_JSON, FormatTooNew, UndecodableError, decode_as
-from schemas.engine.events import AlertRaised
-from schemas.engine.portfolio import BucketLimits, PortfolioLimits
-from schemas.grid.reasons import explain
-from schemas.grid.view import GridView, NotQuoting
-from schemas.subjects import ALL, Stream, escape, registry_key
+from cli.inspect.assignments import fetch_assignments
+from cli.inspect.status_report import DiskSpace, MarketPrice, PartStatus, Status, SymbolBlocked, report
+from cli.program import program
+from cli.stack.connection import BusAddress, connect_to_bus, locate_bus
+from cli.stack.data_dir import DataDir
+from schemas.codec import FormatTooNew, UndecodableError, decode_as, try_decode
+from schemas.engine.portfolio import PortfolioLimits
+from schemas.grid.view import GridView
+from schemas.parts import PartHeartbeat
+from schemas.subjects import ALL, Stream, all_parts
 from schemas.units import SECOND_NS
-from schemas.venue.fees import before_fees
+from schemas.venue.market import Ticker
 
 E = TypeVar("E", bound=msgspec.Struct)
 
-DESCRIPTION = "Show running parts, the state of each symbol, and why a symbol is not quoting."
+DESCRIPTION = (
+    "Show the parts, the state of each symbol, and why a symbol is not quoting. The exit code is 0 when nothing is wrong; "
+    "1 when a part is silent, missing or reports a problem, a venue or the bus does not answer, a symbol is quarantined "
+    "or cannot be read, the disk is almost full, or nothing runs."
+)
 HTTP_TIMEOUT_S = 1.0
-
-
-class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A part, a process of the stack, that answered on the bus."""
-
-    name: str
-    """Kind of the part, such as `engine`."""
-    up_s: float | None
-    """Time since its start; None if unknown."""
-    address: str
-    """URL of its HTTP server; empty without one."""
-    health: str
-    """`status` of its /health, `no answer`, or `-` without an address."""
-    problems: tuple[str, ...] = ()
-    known_as: str = ""
-    """The instance's name among parts of the same kind; empty for a single instance."""
-
-
-class _Health(msgspec.Struct, frozen=True):
-    status: str
-    problems: tuple[str, ...] = ()
-
-
-class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The output of `status --json`."""
-
-    bus: str
-    parts: tuple[PartStatus, ...]
-    grids: tuple[GridView, ...]
-    standings: tuple[SymbolAssignment, ...] = ()
-    """The state of each symbol in each engine and gateway that answered."""
-    limits: tuple[PortfolioLimits, ...] = ()
-    """The limits over all symbols; those of each venue while an engine of version 0.1 runs."""
-    alerts: tuple[AlertRaised, ...] = ()
-    """The newest alerts of the last day that have not ended, oldest first."""
-    problems: tuple[str, ...] = ()
-    """Symbols whose state needs a newer program."""
+HEARD = {PartState.OK, PartState.DEGRADED}
+TICKERS = "market.*.*.ticker"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,33 +49,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the status."""
-    url = bus_url(options.bus_url, options.data_dir)
-    return run_main(lambda: status(url, as_json=options.json), is_quiet=True)
+    address = locate_bus(options.bus_url, options.data_dir)
+    return run_main(lambda: status(address, as_json=options.json), is_quiet=True)
 
 
-async def status(url: str, *, as_json: bool) -> int:
-    """Print the status. Return 1 when no part is running.
+async def status(address: BusAddress, *, as_json: bool) -> int:
+    """Print the status. Return 1 when something is wrong: see `DESCRIPTION`.
 
-    Raises: CommandError when there is no bus.
+    Raises: CommandError when there is no bus, or it does not answer.
     """
-    async with connect_to_bus(url, "status") as bus:
-        found = await collect(bus)
-    print(msgspec.json.encode(found).decode() if as_json else report(found))
-    return 0 if found.parts else 1
+    async with connect_to_bus(address, "status") as bus:
+        found = msgspec.structs.replace(await collect(bus, address.data), bus_note=address.note)
+    command = f"{program()} control{address.option}"
+    print(msgspec.json.encode(found).decode() if as_json else report(found, command))
+    return 1 if found.is_wrong else 0
 
 
-async def collect(bus: Bus) -> Status:
-    """Query the bus and the HTTP endpoints of all parts."""
-    services, (grids, problems), (limits, _), alerts = await asyncio.gather(
-        discover(bus),
-        last_events(bus, "journal.*.*.grid", GridView),
-        last_events(bus, f"journal.*.{ALL}.limits", PortfolioLimits),
+async def collect(bus: Bus, data: DataDir | None = None) -> Status:
+    """Query the bus, and the assignments of the engines and gateways that send heartbeats."""
+    (view, heartbeats), (grids, problems), (limits, _), alerts, prices, stored = await asyncio.gather(
+        _parts(bus),
+        last_events(bus, Stream.JOURNAL, "journal.*.*.grid", GridView),
+        last_events(bus, Stream.JOURNAL, f"journal.*.{ALL}.limits", PortfolioLimits),
         recent_alerts(bus),
+        _prices(bus),
+        _stored_bytes(bus),
     )
+    parts = [_part_status(part, heartbeats.get((part.kind, part.name))) for part in view.parts]
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=HTTP_TIMEOUT_S)) as session:
-        parts = await asyncio.gather(*(_part_status(service, session) for service in services))
         assignments = await asyncio.gather(
-            *(fetch_assignments(part.name, part.address, session) for part in parts)
+            *(fetch_assignments(part.name, part.address, session) for part in parts if part.is_heard)
         )
     return Status(
         bus=bus.url,
@@ -114,17 +88,22 @@ async def collect(bus: Bus) -> Status:
         limits=tuple(each for each in limits if each.venue == ALL) or tuple(limits),
         alerts=tuple(alerts),
         problems=tuple(problems),
+        prices=tuple(prices),
+        blocked=tuple(_blocked(view, grids)),
+        disk=None if data is None else _disk_space(data, stored),
     )
 
 
-async def last_events(bus: Bus, subject: str, event_type: type[E]) -> tuple[list[E], list[str]]:
-    """Return the last event of each matching subject of JOURNAL, and a sentence for each that needs a newer program.
+async def last_events(
+    bus: Bus, stream: Stream, subject: str, event_type: type[E]
+) -> tuple[list[E], list[str]]:
+    """Return the last event of each matching subject of a stream, and a sentence for each that needs a newer program.
 
     Other events that cannot be decoded are skipped.
     """
     events: list[E] = []
     problems: list[str] = []
-    for received in await last_per_subject(bus, Stream.JOURNAL, (subject,)):
+    for received in await last_per_subject(bus, stream, (subject,)):
         try:
             events.append(decode_as(received.data, event_type))
         except FormatTooNew as error:
@@ -134,147 +113,73 @@ async def last_events(bus: Bus, subject: str, event_type: type[E]) -> tuple[list
     return events, problems
 
 
-def report(found: Status) -> str:
-    """Return the status as text."""
-    lines = [f"bus  {found.bus}", ""]
-    if found.parts:
-        rows = [[_title(p), duration_text(p.up_s), p.health, p.address] for p in found.parts]
-        lines.append(table(["PART", "UP FOR", "HEALTH", "ADDRESS"], rows, frozenset({1})))
-        lines += [f"{_title(part)}: {problem}" for part in found.parts for problem in part.problems]
-    else:
-        lines.append("no part is running: start the stack with `opensqt up`")
-    lines.append("")
-    if found.grids:
-        lines.append(grids_table(found.grids, found.standings))
-        lines += [""] * any(grid.not_quoting for grid in found.grids)
-        lines += [not_quoting_line(grid, grid.not_quoting) for grid in found.grids if grid.not_quoting]
-        lines += [position_line(grid) for grid in found.grids if grid.venue_position is not None]
-    elif not found.problems:
-        lines.append("no symbol has a grid yet")
-    lines += found.problems
-    lines += [line for each in found.limits for line in limits_lines(each)]
-    if found.alerts:
-        lines += ["", "alerts of the last day:", *map(alert_line, found.alerts)]
-    return "\n".join(lines)
+async def _parts(bus: Bus) -> tuple[PartsView, dict[tuple[str, str], PartHeartbeat]]:
+    """Return the state of all parts, and the newest heartbeats, by kind and name."""
+    view = await read_parts(bus, await traded_symbols(bus))
+    try:
+        heartbeats, _ = await last_events(bus, Stream.PARTS, all_parts(), PartHeartbeat)
+    except StreamGone:
+        return view, {}
+    return view, {(each.kind, each.name): each for each in heartbeats}
 
 
-def alert_line(alert: AlertRaised) -> str:
-    """Return time, severity, symbol, code and text of an alert in one line."""
-    clock = datetime.fromtimestamp(alert.time / SECOND_NS, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    code = alert.code.replace("_", " ")
-    return f"  {clock} {alert.severity:<8} {alert.venue} {alert.symbol}: {code}: {alert.detail}"
-
-
-def limits_lines(limits: PortfolioLimits) -> list[str]:
-    """Return the exposure over all symbols by quote currency and what limits it, one line each, where there is a limit."""
-    if not limits.buckets:
-        return [_limits_line(limits.venue, limits.bucket(""))] if limits.max_exposure or limits.reason else []
-    return [
-        _limits_line(currency, bucket)
-        for currency, bucket in limits.buckets.items()
-        if bucket.max_exposure or bucket.reason
-    ]
-
-
-def _limits_line(name: str, bucket: BucketLimits) -> str:
-    limit = f" of {bucket.max_exposure:f}" if bucket.max_exposure else ""
-    reason = f"; {bucket.reason}" if bucket.reason else ""
-    breaker = bucket.breaker.replace("_", "-")
-    return f"{name}: exposure {money(bucket.exposure)}{limit}, global circuit breaker {breaker}{reason}"
-
-
-def grids_table(grids: Sequence[GridView], assignments: Sequence[SymbolAssignment] = ()) -> str:
-    """Return the grids as a table, with the engine that runs each one if assignments are known."""
-    has_venues = len({grid.venue for grid in grids}) > 1
-    head = ["SYMBOL", "MODE", "PRICE", "POSITION", "ORDERS", "TRADES", "GRID", "UNPAIRED", "FEES", "TOTAL"]
-    rows = [
-        [
-            *([grid.venue] if has_venues else []),
-            grid.symbol,
-            grid.mode,
-            "-" if grid.price is None else f"{grid.price}",
-            f"{grid.position}",
-            str(sum(slot.client_order_id is not None for slot in grid.slots)),
-            str(grid.opened_trades + grid.closed_trades),
-            money(grid.grid_profit),
-            money(grid.unpaired_profit),
-            money(grid.fees),
-            f"{money(grid.total_profit)} {before_fees(grid.fees_other)}".rstrip(),
-            *([engine_label(registry_key(grid.venue, grid.symbol), assignments)] if assignments else []),
-            "yes" if grid.not_quoting is None else f"no: {grid.not_quoting.replace('_', ' ')}",
-        ]
-        for grid in grids
-    ]
-    head = [*(["VENUE"] if has_venues else []), *head]
-    first_number = head.index("PRICE")
-    return table(
-        [*head, *(["ENGINE"] if assignments else []), "QUOTING"],
-        rows,
-        frozenset(range(first_number, len(head))),
-    )
-
-
-def not_quoting_line(grid: GridView, reason: NotQuoting) -> str:
-    """Return why a grid is not quoting and what resolves it, in one line."""
-    sentence, remedy = explain(reason, grid.not_quoting_detail)
-    return f"{grid.venue} {grid.symbol}: {sentence} {remedy}"
-
-
-def position_line(grid: GridView) -> str:
-    """Return the position at the venue, which differs from the books, and the command that accepts it."""
-    foreign = f" and {grid.foreign_position} foreign" if grid.foreign_position else ""
-    return (
-        f"{grid.venue} {grid.symbol}: the venue has {grid.venue_position}, the books hold {grid.position}{foreign}. "
-        f"To book the difference: opensqt control reconcile {grid.venue} {escape(grid.symbol)} "
-        f"--accept {grid.venue_position} --reason '...'"
-    )
-
-
-def money(value: Decimal) -> str:
-    """Return an amount with two decimals."""
-    return f"{value:.2f}"
-
-
-def duration_text(seconds: float | None) -> str:
-    """Return a duration in its two largest units, such as `1 h 5 min`; `-` when it is unknown."""
-    if seconds is None:
-        return "-"
-    rest = int(seconds)
-    parts = []
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, rest = divmod(rest, size)
-        if count or unit == "s":
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2])
-
-
-def _title(part: PartStatus) -> str:
-    return part.known_as if part.known_as.startswith(part.name) else f"{part.name} {part.known_as}".strip()
-
-
-async def _part_status(service: DiscoveredService, session: aiohttp.ClientSession) -> PartStatus:
-    address = next((v for v in service.metadata.values() if v.startswith("http://")), "")
-    health = await _fetch_health(address, session) if address else _Health("-")
+def _part_status(part: PartView, heartbeat: PartHeartbeat | None) -> PartStatus:
+    up_ns = None if heartbeat is None else heartbeat.time - heartbeat.started_time
     return PartStatus(
-        name=service.name,
-        up_s=_seconds_since(service.started),
-        address=address,
-        health=health.status,
-        problems=health.problems,
-        known_as=service.metadata.get("name", ""),
+        name=part.kind,
+        known_as=part.name,
+        health=part.state,
+        age_s=None if part.age_ns is None else part.age_ns / SECOND_NS,
+        up_s=None if up_ns is None or part.state not in HEARD else max(up_ns / SECOND_NS, 0.0),
+        address="" if heartbeat is None else heartbeat.address,
+        problems=() if heartbeat is None else heartbeat.problems,
+        detail=part.detail,
+        remedy=part.remedy,
+        is_wrong=part.is_wrong,
     )
 
 
-async def _fetch_health(address: str, session: aiohttp.ClientSession) -> _Health:
-    try:
-        async with session.get(f"{address}/health") as response:
-            return msgspec.json.decode(await response.read(), type=_Health)
-    except (aiohttp.ClientError, TimeoutError, OSError, *INVALID_JSON):
-        return _Health("no answer")
+def _blocked(view: PartsView, grids: Iterable[GridView]) -> Iterable[SymbolBlocked]:
+    for grid in grids:
+        blocked = view.blocked(grid.venue, grid.symbol)
+        if blocked is not None:
+            yield SymbolBlocked(
+                venue=grid.venue, symbol=grid.symbol, reason=blocked.reason, detail=blocked.detail
+            )
 
 
-def _seconds_since(started: str) -> float | None:
+async def _prices(bus: Bus) -> list[MarketPrice]:
+    """Return the newest price of each market and its age by the bus's clock."""
+    stored = await last_per_subject(bus, Stream.MARKET, (TICKERS,))
+    info = await bus.api(f"STREAM.INFO.{Stream.MARKET}", None, StreamInfo, LOOKUP_TIMEOUT_S)
+    now_ns = parse_time_ns(info.ts)
+    found = ((try_decode(message.data, Ticker), message.time_ns) for message in stored)
+    return [
+        MarketPrice(
+            venue=ticker.venue,
+            symbol=ticker.symbol,
+            price=ticker.last,
+            age_s=max((now_ns - time_ns) / SECOND_NS, 0.0),
+        )
+        for ticker, time_ns in found
+        if ticker is not None
+    ]
+
+
+async def _stored_bytes(bus: Bus) -> int | None:
+    """Return how much the bus stores on disk; None if it does not say."""
     try:
-        return max((datetime.now(UTC) - datetime.fromisoformat(started)).total_seconds(), 0.0)
-    except (ValueError, TypeError):
+        return (await bus.api("INFO", None, _AccountInfo, LOOKUP_TIMEOUT_S)).storage
+    except BusError:
         return None
+
+
+def _disk_space(data: DataDir, stored: int | None) -> DiskSpace | None:
+    try:
+        return DiskSpace(path=str(data.root), free=shutil.disk_usage(data.root).free, stored=stored)
+    except OSError:
+        return None
+
+
+class _AccountInfo(msgspec.Struct, frozen=True):
+    storage: int = 0

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import sys
 import time
 from contextlib import aclosing
@@ -14,7 +13,7 @@ from cli import parser as arguments
 from cli.background import run_main
 from cli.errors import CommandError
 from cli.inspect.event_lines import event_line
-from cli.stack.connection import bus_url, connect_to_bus
+from cli.stack.connection import BusAddress, connect_to_bus, locate_bus
 from schemas.subjects import Stream
 from schemas.units import DurationNs
 
@@ -71,24 +70,20 @@ def run(options: argparse.Namespace) -> int:
         since=options.since,
         last=options.last,
     )
-    url = bus_url(options.bus_url, options.data_dir)
-    return run_main(lambda: tap(url, tap_options), is_quiet=True)
+    address = locate_bus(options.bus_url, options.data_dir)
+    return run_main(lambda: tap(address, tap_options), is_quiet=True)
 
 
-async def tap(url: str, options: TapOptions) -> int:
+async def tap(address: BusAddress, options: TapOptions) -> int:
     """Print messages until interrupted or until standard output is closed.
 
     Raises: CommandError when there is no bus; for stored messages also when no stream stores the subject or it is lost.
     """
-    async with connect_to_bus(url, "tap") as bus:
-        try:
-            if options.last or options.since is not None:
-                await _print_stored(bus, options)
-            else:
-                await _print_new(bus, options)
-        except BrokenPipeError:
-            # The reader of the pipe has exited (`| head`): discard what is still buffered.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    async with connect_to_bus(address, "tap") as bus:
+        if options.last or options.since is not None:
+            await _print_stored(bus, options)
+        else:
+            await _print_new(bus, options)
     return 0
 
 

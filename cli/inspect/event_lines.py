@@ -22,6 +22,7 @@ from schemas.engine.journal import (
     CommandReceived,
     EngineStarted,
     EngineStopping,
+    LedgerGap,
     ResyncRequired,
     Step,
     SymbolAdded,
@@ -99,6 +100,7 @@ def summary(event: Event) -> str:
             | EngineStarted()
             | EngineStopping()
             | ResyncRequired()
+            | LedgerGap()
         ):
             text = _cause(event)
         case (
@@ -204,7 +206,13 @@ def _registered(event: Instrument | SymbolEntry) -> str:
 
 
 def _cause(
-    event: SymbolAdded | TimePassed | CommandReceived | EngineStarted | EngineStopping | ResyncRequired,
+    event: SymbolAdded
+    | TimePassed
+    | CommandReceived
+    | EngineStarted
+    | EngineStopping
+    | ResyncRequired
+    | LedgerGap,
 ) -> str:
     match event:
         case SymbolAdded():
@@ -217,10 +225,17 @@ def _cause(
             return "engine starting"
         case EngineStopping():
             return "engine stopping"
-        case ResyncRequired():
-            return f"resync required: {event.reason}"
+        case ResyncRequired() | LedgerGap():
+            return _loss(event)
         case _:
             assert_never(event)
+
+
+def _loss(event: ResyncRequired | LedgerGap) -> str:
+    if isinstance(event, ResyncRequired):
+        return f"resync required: {event.reason}"
+    since = datetime.fromtimestamp(event.complete_from / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{event.lost_fills} fills lost, complete from {since}"
 
 
 def _engine(

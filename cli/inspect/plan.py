@@ -27,6 +27,7 @@ from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState
 from schemas.units import ZERO, Money, Price, Quantity, Ratio, Side, SignedQuantity, Symbol, VenueId
 from schemas.venue.instruments import Instrument, InstrumentKind
+from schemas.venue.worth import AccountWorth
 
 DEFAULT_MAINTENANCE_MARGIN: Ratio = Decimal("0.005")
 """Used if the venue's ratio is unknown: the first bracket of major pairs at major venues."""
@@ -41,6 +42,9 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     """Origin of the price, as text for the user."""
     balance: Money | None = None
+    """Of the settlement currency, unrealized profit included."""
+    worth: AccountWorth | None = None
+    """Of all assets of the account; None without a running stack."""
     leverage: Decimal | None = None
     position: SignedQuantity | None = None
     is_stream_up: bool | None = None
@@ -89,6 +93,9 @@ class SymbolPlan(msgspec.Struct, frozen=True, kw_only=True):
     price: Price
     source: str
     balance: Money | None
+    """Of the settlement currency alone: what margin and orders are paid from."""
+    worth: AccountWorth | None
+    """Of all assets of the account; null without a running stack."""
     leverage: Decimal | None
     levels: tuple[Level, ...]
     interval_share: Ratio
@@ -149,6 +156,7 @@ def _plan(settings: GridSettings, inputs: PlanInputs) -> SymbolPlan:
         price=price,
         source=inputs.source,
         balance=inputs.balance,
+        worth=inputs.worth,
         leverage=leverage,
         levels=plan_levels,
         interval_share=_rounded(min(spacings, default=ZERO)),

@@ -44,6 +44,8 @@ ACCOUNT = market.AccountData(
     equity="10001.07",
     unrealized_pnl="-2.34",
     time=TIME_S,
+    total_equity="10211.57",
+    equity_asset="USDT",
 )
 
 ORDER = market.OrderData(
@@ -137,6 +139,10 @@ GRID = market.GridData(
     volume="49.9008",
     first_time=TIME_S,
     time=TIME_S,
+    entry_price="72320.0",
+    shown=market.ShownProfit(
+        total="0.05", grid_profit="0.00", unpaired="0.06", open_fees="-0.01", funding="0.00"
+    ),
 )
 
 RISK_ALERT = market.RiskAlertData(

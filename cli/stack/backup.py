@@ -17,7 +17,8 @@ from cli import __version__
 from cli.console import Console, table
 from cli.errors import CommandError
 from cli.inspect.discovery import discover
-from cli.stack.connection import connect_to_bus
+from cli.program import data_dir_option, program
+from cli.stack.connection import BusAddress, connect_to_bus
 from cli.stack.data_dir import DataDir, default_data_dir
 from schemas.units import SECOND_NS, TimeNs
 
@@ -44,7 +45,7 @@ async def back_up_bus(place: BusPlace, directory: Path) -> int:
     console.print(contents_table(manifest))
     console.print(f"backup of {bus.url} in {directory}, {_size(manifest)}")
     console.print(
-        f"restore it with: opensqt bus restore {shlex.quote(str(directory))}{_data_dir_option(place)}"
+        f"restore it with: {program()} bus restore {shlex.quote(str(directory))}{_data_dir_option(place)}"
     )
     return 0
 
@@ -95,13 +96,13 @@ def next_steps(restored: Restored, place: BusPlace) -> list[str]:
     lines.append(f"restored; registered symbols: {symbols}")
     lines += [
         f"warning: {key} is not in the backup and is no longer registered: its orders at the venue stay open; "
-        "cancel them there, or add the symbol again with `opensqt control add`"
+        f"cancel them there, or add the symbol again with: {program()} control add"
         for key in restored.unregistered
     ]
-    start = "the parts" if place.url is not None else f"`opensqt up{_data_dir_option(place)}`"
+    start = "the parts" if place.url is not None else f"`{program()} up{_data_dir_option(place)}`"
     lines.append(
         f"next: start {start}. Each symbol first reads its orders and trades from the venue and quotes afterwards; "
-        "`opensqt status` shows `resyncing` until then. Compare position and orders with the venue."
+        f"`{program()} status` shows `resyncing` until then. Compare position and orders with the venue."
     )
     return lines
 
@@ -112,7 +113,7 @@ def time_text(time_ns: TimeNs) -> str:
 
 
 def _data_dir_option(place: BusPlace) -> str:
-    return "" if place.data_dir is None else f" --data-dir {shlex.quote(str(place.data_dir))}"
+    return data_dir_option(place.data_dir)
 
 
 async def _check_unused(bus: Bus, console: Console, *, is_forced: bool) -> None:
@@ -141,9 +142,11 @@ async def _bus_at(place: BusPlace, *, is_restore: bool) -> AsyncIterator[Bus]:
         record = None if place.url is not None else data.read()
         url = place.url or (record.bus_url if record is not None else None)
         if url is not None:
-            yield await stack.enter_async_context(connect_to_bus(url, OWN_NAME))
+            yield await stack.enter_async_context(connect_to_bus(BusAddress(url), OWN_NAME))
             return
         _check_data_dir(data, is_restore=is_restore)
+        if not data.root.is_dir():
+            Console().print(f"{data.root} does not exist: it is created")
         data.check_format()
         # A backup, for instance before an upgrade, leaves the format as it is.
         stack.enter_context(data.hold() if is_restore else data.hold_any_format())

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +10,17 @@ import msgspec
 
 from cli import __version__
 from cli.errors import CommandError
+from cli.program import data_dir_option, program
 from schemas.codec import INVALID_JSON
 
 DATA_FORMAT = 2
 """The format that this program writes. 1: without `format.json` and the stream ALERTS (version 0.1)."""
 OLDEST_FORMAT = 1
 """The oldest format that the parts read as it is; an earlier one needs `opensqt migrate`."""
+
+
+UNKNOWN = "unknown"
+"""In place of the process id of a run that cannot be read."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +89,7 @@ class DataDir:
         if found.format < OLDEST_FORMAT:
             raise CommandError(
                 f"{self.root} has the data format {found.format} of OpenSQT {found.program}, and has to be "
-                f"migrated first: opensqt migrate --data-dir {shlex.quote(str(self.root))}"
+                f"migrated first: {program()} migrate{data_dir_option(self.root)}"
             )
         return found.format
 
@@ -141,28 +145,47 @@ class DataDir:
         _write_atomically(self.record, record)
 
     def read(self) -> RunRecord | None:
-        """Return the record of the run in this directory; None without one, or if its process does not exist.
+        """Return the record of the run in this directory; None without one, or if that run has ended."""
+        record, holder = self.recorded(), self.holder()
+        is_running = record is not None and holder in {str(record.pid), UNKNOWN}
+        return record if is_running else None
 
-        A record left by a crash is returned if another process of this user has the same id by now.
-        """
+    def recorded(self) -> RunRecord | None:
+        """Return the record in this directory, which may be left from a crash; None without a readable one."""
         try:
-            record = msgspec.json.decode(self.record.read_bytes(), type=RunRecord)
-            os.kill(record.pid, 0)
+            return msgspec.json.decode(self.record.read_bytes(), type=RunRecord)
         except (OSError, *INVALID_JSON):
             return None
-        return record
+
+    def holder(self) -> str | None:
+        """Return the process id of the run that holds the directory, `unknown` if it cannot be read; None if none does."""
+        try:
+            descriptor = os.open(self.lock, os.O_RDONLY)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _process_id(descriptor)
+        finally:
+            os.close(descriptor)
+        return None
 
     def _lock(self, descriptor: int) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            pid = _process_id(descriptor)
             raise CommandError(
                 f"{self.root} is in use by another `opensqt up`, process {pid}: "
                 f"stop it (kill {pid}), or choose another directory with --data-dir"
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+
+
+def _process_id(descriptor: int) -> str:
+    return os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or UNKNOWN
 
 
 def default_data_dir() -> Path:

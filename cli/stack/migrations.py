@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bus import Bus, BusError, EmbeddedServer, ServerStartFailed, connect, last_per_subject, provision
 from cli.errors import CommandError
+from cli.program import program
 from cli.stack.data_dir import DATA_FORMAT, DataDir
 from engine.portfolio.migration import migrate_portfolio
 from producers.simulated.server.store import STORE_FORMAT, Store, StoreUnusable
@@ -35,7 +36,7 @@ async def migrate(data: DataDir, report: Report) -> int:
     """
     found = data.format()
     if found is None:
-        raise CommandError(f"{data.root} has no data: name a directory of `opensqt up` with --data-dir")
+        raise CommandError(f"{data.root} has no data: name the directory of a stack with --data-dir")
     if found.format >= DATA_FORMAT:
         data.check_format()
         return 0
@@ -108,5 +109,5 @@ async def _migrate_portfolio(bus: Bus) -> list[str]:
         return await migrate_portfolio(bus)
     except BusError as error:
         raise CommandError(
-            f"the portfolio was not migrated ({error}): run the command again, or start `opensqt up`, which retries it"
+            f"the portfolio was not migrated ({error}): run the command again, or start `{program()} up`, which retries it"
         ) from error

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 from bus import Bus, Conflict, Entry, Registry, newest
 from cli.errors import CommandError
+from cli.program import program
 from schemas import subjects
 from schemas.codec import encode, try_decode
 from schemas.engine.journal import Step, SymbolEntry
@@ -27,7 +28,9 @@ async def register_symbols(
     for entry in entries:
         key = subjects.registry_key(entry.venue, entry.symbol)
         if await _is_removed(bus, registry, key, entry):
-            notes.append(f"{_name(entry)} stays removed: trade it again with `opensqt control add`")
+            notes.append(
+                f"{_name(entry)} stays removed; trade it again with: {program()} control add {_name(entry)} --settings FILE"
+            )
         elif await registry.create(key, entry) is None:
             notes += await _keep_registered(bus, registry, key, entry)
     configured = {(entry.venue, entry.symbol) for entry in entries}
@@ -117,7 +120,10 @@ async def _keep_registered(bus: Bus, registry: Registry, key: str, entry: Symbol
     if not changed:
         return []
     differs = f"the configuration differs in {', '.join(changed)}"
-    remedy = "change settings with `opensqt control set`, or remove the symbol and add it again"
+    remedy = (
+        f"change settings with: {program()} control set {_name(entry)} --set NAME=VALUE; or remove the symbol and add it "
+        "again"
+    )
     return [f"{_name(entry)} keeps its current settings; {differs}: {remedy}"]
 
 

@@ -13,6 +13,7 @@ from bus import forever, trace_context
 from engine.actor.heartbeat import Heartbeat
 from engine.actor.inbox import DurableInput, Inbox, StateUpdate, requires_sweep, symbol_added
 from engine.actor.intents import GatewayIntents
+from engine.actor.ledger import Booked, Ledger
 from engine.actor.lost_records import request_sweeps
 from engine.actor.readers import Readers, Source
 from engine.actor.shutdown import decide_until_stopped
@@ -23,7 +24,16 @@ from engine.core.view import view
 from engine.journaled_actor import JournaledActor
 from engine.quarantine import InputRef, PoisonInput
 from schemas import subjects
-from schemas.engine.journal import EngineStarted, EngineStopping, Input, MessageRef, Step, TimePassed
+from schemas.engine.journal import (
+    EngineStarted,
+    EngineStopping,
+    Input,
+    LedgerGap,
+    MessageRef,
+    ResyncRequired,
+    Step,
+    TimePassed,
+)
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.view import NotQuoting
 from schemas.subjects import Stream
@@ -54,7 +64,9 @@ class Actor(JournaledActor[Step]):
         self._candles = start.candles
         self._account = context.market.account(context.bus, context.instrument)
         self._inbox = Inbox(self._offsets[Stream.ORDERS].sequence)
-        self._intents = GatewayIntents(context.bus, context.entry)
+        self._intents = GatewayIntents(
+            context.bus, context.entry, self._epoch, self._inbox.put_update, context.log
+        )
         self._inputs = AppliedInputs()
         self._loss = start.loss
         """Lost records found at the start; None once the core knows."""
@@ -181,7 +193,9 @@ class Actor(JournaledActor[Step]):
                 # Before the first price, orders would be placed at an old one: the first tick brings the instrument.
                 if self._price_time or instrument.status is not InstrumentStatus.TRADING:
                     await self._process(instrument)
-            case (Candle() | FeedChanged() | TimePassed() | PortfolioLimits()) as event:
+            case (
+                Candle() | FeedChanged() | TimePassed() | PortfolioLimits() | ResyncRequired() | LedgerGap()
+            ) as event:
                 await self._process(event)
 
     async def _handle_durable(self, durable: DurableInput) -> None:
@@ -273,6 +287,20 @@ class Actor(JournaledActor[Step]):
             self._view = view(self._grid.state, self._grid.step)
             self._publisher.publish_grid(self._view, self._journal.sequence)
 
+    def _booked(self) -> Booked | None:
+        state, shown = self._grid.state, self._view
+        if state is None or shown is None:
+            return None
+        return Booked(
+            step=shown.step,
+            sequence=self._journal.sequence,
+            fills=shown.opened_trades + shown.closed_trades,
+            lost=state.lost_fills,
+            since=shown.first_time,
+            time=shown.time,
+            complete_from=state.ledger_from,
+        )
+
     def _start_pumps(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[Never]]:
         pumps = {
             **self._readers.all(),
@@ -280,6 +308,7 @@ class Actor(JournaledActor[Step]):
             "intents": self._intents.run(),
             "resync": request_sweeps(self._bus, lambda: self._grid.state),
             "heartbeat": self._heartbeat.run(),
+            "ledger": Ledger(self._bus, self._entry, self._booked, self._inbox.put_update, self._log).run(),
         }
         symbol = self._entry.symbol
         return [

@@ -1,7 +1,6 @@
 """Candles of monitored symbols and the own symbol: history, then forming and closed ones."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Protocol
@@ -109,16 +108,19 @@ class _ClosedCandles:
     async def take(self) -> list[Candle]:
         if not self.filters or await self._bus.last_sequence(Stream.CANDLES) <= self._read_through:
             return []
-        found: dict[str, deque[Candle]] = {}
+        # By opening time: after a loss the stream may have older candles behind newer ones.
+        found: dict[str, dict[TimeNs, Candle]] = {}
         start = FromSequence(self._read_through + 1)
         async with aclosing(read(self._bus, Stream.CANDLES, self.filters, start)) as batches:
             async for batch in batches:
                 for message in batch.messages:
                     self._read_through = message.sequence
-                    _put(message, found.setdefault(message.subject, deque(maxlen=self._window)).append)
+                    candle = decode_or_log(message, Candle, _log)
+                    if candle is not None:
+                        found.setdefault(message.subject, {})[candle.open_time] = candle
                 if batch.caught_up:
                     break
-        return [candle for subject in self.filters for candle in found.get(subject, ())]
+        return [each for subject in self.filters for each in _newest(found.get(subject, {}), self._window)]
 
     async def follow(self, put: PutCandle) -> None:
         start = FromSequence(self._read_through + 1)
@@ -126,6 +128,10 @@ class _ClosedCandles:
             async for batch in batches:
                 for message in batch.messages:
                     _put(message, put)
+
+
+def _newest(candles: dict[TimeNs, Candle], count: int) -> list[Candle]:
+    return [candles[time] for time in sorted(candles)[-count:]]
 
 
 def _put(message: Received, put: PutCandle) -> None:

@@ -14,6 +14,8 @@ from schemas.engine.journal import (
     CommandReceived,
     EngineStopping,
     Input,
+    LedgerGap,
+    ResyncRequired,
     StreamOffset,
     SymbolAdded,
     SymbolEntry,
@@ -31,12 +33,24 @@ from schemas.venue.orders import CancelRejected, Funding, OrderReport, Trade
 MAX_WAITING = 2000
 """Maximum number of durable inputs that wait; a reader that is further ahead of the actor waits."""
 
-StateUpdate = Candle | Ticker | FeedChanged | TimePassed | PortfolioLimits | EngineStopping | Instrument
+StateUpdate = (
+    Candle
+    | Ticker
+    | FeedChanged
+    | TimePassed
+    | PortfolioLimits
+    | EngineStopping
+    | Instrument
+    | ResyncRequired
+    | LedgerGap
+)
 """An input that a newer one of its kind replaces; of candles, the forming one of a symbol."""
 
 UPDATE_ORDER: tuple[type[StateUpdate], ...] = (
     EngineStopping,
+    ResyncRequired,
     Instrument,
+    LedgerGap,
     PortfolioLimits,
     Candle,
     Ticker,

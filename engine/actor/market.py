@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from bus import Bus
+from bus import Attention, Bus
 from engine.actor.account import AccountSource, CompleteAccount, LiveAccount
 from schemas import subjects
 from schemas.engine.journal import TimePassed
@@ -17,13 +17,21 @@ SILENCE_S: float = 1.0
 
 
 class SilenceTimer:
-    """Measures by the local monotonic clock how long a live market has had no tick."""
+    """Measures by the local monotonic clock how long a live market has had no tick.
+
+    After a pause of this process itself the measurement starts again: ticks of that time are still unread.
+    """
 
     def __init__(
-        self, *, silence_s: float = SILENCE_S, clock_ns: Callable[[], int] = time.monotonic_ns
+        self,
+        attention: Attention,
+        *,
+        silence_s: float = SILENCE_S,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._silence_s = silence_s
         self._clock_ns = clock_ns
+        self._attention = attention
         self._market_time: TimeNs = 0
         self._last_tick_ns = clock_ns()  # monotonic
         self._report_count = 0  # since the last tick
@@ -51,7 +59,8 @@ class SilenceTimer:
                 return TimePassed(time=self._market_time + self._silent_ns())
 
     def _silent_ns(self) -> int:
-        return self._clock_ns() - self._last_tick_ns
+        since_tick_ns = self._clock_ns() - self._last_tick_ns
+        return int(min(since_tick_ns, self._attention.since_pause_s() * SECOND_NS))
 
 
 class SymbolMarket(Protocol):
@@ -101,8 +110,8 @@ class LiveMarket:
 
     is_recorded = False
 
-    def __init__(self, silence: SilenceTimer | None = None, *, lock_step: bool = False) -> None:
-        self.silence = silence or SilenceTimer()
+    def __init__(self, silence: SilenceTimer, *, lock_step: bool = False) -> None:
+        self.silence = silence
         self.holds_reports = not lock_step
         self._lock_step = lock_step
         self.follows_instrument = not lock_step

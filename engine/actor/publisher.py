@@ -10,12 +10,10 @@ import msgspec
 from bus import Bus, BusError, Conflict, Logger, trace_context
 from engine.journaled_actor import stored_steps
 from schemas import subjects
-from schemas.codec import try_decode
 from schemas.engine.control import CommandResult
 from schemas.engine.events import (
     AlertRaised,
     DecisionMade,
-    Fill,
     PositionCorrected,
     QuotingChanged,
     Reconciled,
@@ -23,7 +21,6 @@ from schemas.engine.events import (
 )
 from schemas.engine.journal import Notice, Step
 from schemas.grid.view import GridView
-from schemas.subjects import Stream
 from schemas.traceparent import traceparent_of
 
 MAX_UNACKNOWLEDGED_STEPS = 500
@@ -70,13 +67,12 @@ class Publisher:
             self._published_through = sequence
         return self._published_through
 
-    async def publish(self, step: Step, sequence: int, id_suffix: str = "") -> None:
+    async def publish(self, step: Step, sequence: int) -> None:
         """Publish the events of a step that was committed as `sequence`."""
         futures = []
         with trace_context(traceparent_of(step)):
             for derived in derived_events(step):
-                message_id = derived.message_id + id_suffix
-                future = await self._bus.send(derived.subject, derived.event, message_id=message_id)
+                future = await self._bus.send(derived.subject, derived.event, message_id=derived.message_id)
                 future.add_done_callback(_retrieve_exception)
                 futures.append(future)
         self._unacknowledged.append((sequence, futures))
@@ -85,32 +81,15 @@ class Publisher:
 
     async def republish(self, last_sequence: int) -> None:
         """Publish the events of every step after `published_through` up to `last_sequence`."""
-        await self._republish(self._published_through, last_sequence)
-
-    async def republish_lost(self, last_sequence: int, fill_subject: str, last_fill_step: int) -> None:
-        """Publish events again that ENGINE has lost, as far as JOURNAL still has their steps.
-
-        ENGINE has lost some when its last fill is of an earlier step than the last fill of the state.
-        """
-        stored = await self._bus.last(Stream.ENGINE, fill_subject)
-        fill = None if stored is None else try_decode(stored.data, Fill)
-        kept = 0 if fill is None else fill.step
-        if kept >= last_fill_step:
+        after = self._published_through
+        if last_sequence <= after:
             return
-        self._log.error(
-            "fills_lost", detail=f"{Stream.ENGINE} has fills up to step {kept}, booked up to {last_fill_step}"
+        steps = stored_steps(
+            self._bus, self._step_subject, Step, self._log, after=after, through=last_sequence
         )
-        # The server still knows the ids of lost messages for two minutes, and would drop these as repeated.
-        await self._republish(0, last_sequence, after_step=kept, id_suffix=f".{last_sequence}")
-
-    async def _republish(self, after: int, through: int, *, after_step: int = 0, id_suffix: str = "") -> None:
-        if through <= after:
-            return
-        steps = stored_steps(self._bus, self._step_subject, Step, self._log, after=after, through=through)
         async with aclosing(steps):
             async for step, sequence in steps:
-                if step.step > after_step:
-                    await self.publish(step, sequence, id_suffix)
+                await self.publish(step, sequence)
         await self._bus.flush_window()
 
     def publish_grid(self, view: GridView, sequence: int) -> None:

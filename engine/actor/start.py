@@ -89,7 +89,7 @@ async def prepare(context: ActorContext) -> StartedFrom:
     )
     loss = await find_loss(bus, entry, claimed, may_start_empty=JOURNAL_LOST in context.skipped)
     grid, earlier = _grid(context, claimed.last)
-    publisher = await _republished(context, claimed, grid)
+    publisher = await _republished(context, claimed)
     settings = entry.settings if grid.state is None else grid.state.settings
     candles = context.candles(bus, entry.venue, entry.symbol, settings)
     await candles.load()
@@ -106,12 +106,9 @@ def _grid(context: ActorContext, last: Step | None) -> tuple[Grid, EarlierGenera
     return Grid(last.state, last.step), None
 
 
-async def _republished(context: ActorContext, claimed: ClaimedJournal[Step], grid: Grid) -> Publisher:
+async def _republished(context: ActorContext, claimed: ClaimedJournal[Step]) -> Publisher:
     entry = context.entry
     step, view = subjects.step(entry.venue, entry.symbol), subjects.grid(entry.venue, entry.symbol)
     publisher = Publisher(context.bus, step, view, context.log, claimed.published_through)
     await publisher.republish(claimed.last_sequence)
-    if grid.state is not None:
-        fills = subjects.fill(entry.venue, entry.symbol)
-        await publisher.republish_lost(claimed.last_sequence, fills, grid.state.last_fill_step)
     return publisher

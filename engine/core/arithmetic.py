@@ -3,7 +3,7 @@
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 
 from schemas.grid.state import Accounts
-from schemas.units import ZERO, Money, Price
+from schemas.units import ZERO, Money, Price, SignedQuantity
 
 CONTEXT = Context(prec=50, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation, Overflow])
 """50 digits: sums and products of prices, quantities and fees are exact at their usual sizes."""
@@ -24,6 +24,11 @@ def share(whole: Decimal, part: Decimal, total: Decimal) -> Decimal:
 def total_profit(accounts: Accounts, price: Price) -> Money:
     """Return the profit since the start if the position were closed at `price` without a fee, in quote."""
     return accounts.cash + accounts.position * price - accounts.fees + accounts.funding
+
+
+def quantity_text(quantity: SignedQuantity) -> str:
+    """Return a quantity as text: `0.050` as it is, and `0` for every notation of zero."""
+    return format(quantity, "f") if quantity else "0"
 
 
 def check_finite(*values: Decimal) -> None:

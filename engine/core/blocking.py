@@ -40,18 +40,30 @@ def halted_by(state: GridState) -> NotQuoting | None:
 def detail_of(state: GridState, reason: NotQuoting | None) -> str:
     """Return the explanation behind a reason, for operators; empty where there is none."""
     match reason:
+        case NotQuoting.PAUSED:
+            detail = state.paused_by
         case NotQuoting.STOPPED | NotQuoting.FLATTENING | NotQuoting.REMOVED:
-            return "" if state.halt is None else state.halt.reason
+            detail = "" if state.halt is None else state.halt.reason
         case NotQuoting.BREAKER_OPEN | NotQuoting.BREAKER_HALF_OPEN:
-            return state.breaker.reason
+            detail = state.breaker.reason
         case NotQuoting.RESYNCING:
-            return "" if state.resync is None else state.resync.reason
+            detail = "" if state.resync is None else state.resync.reason
         case NotQuoting.MARKET_RISK:
-            return ", ".join(sorted(symbol for symbol, each in state.watched.items() if each.is_abnormal))
+            detail = ", ".join(sorted(symbol for symbol, each in state.watched.items() if each.is_abnormal))
         case NotQuoting.PREFLIGHT | NotQuoting.AWAITING_TRIGGER:
-            return startup.detail(state)
+            detail = startup.detail(state)
         case _:
-            return ""
+            detail = ""
+    return detail
+
+
+def halted_by_operator(state: GridState) -> str:
+    """Return who halted or paused the grid or opened its breaker, and why: `alice: maintenance`; empty for a guard."""
+    if state.halt is not None:
+        return state.halt.by
+    if state.paused:
+        return state.paused_by
+    return state.breaker.opened_by if state.breaker.state is BreakerState.OPEN else ""
 
 
 def evaluate(draft: Draft, silence: TimePassed | None) -> None:

@@ -20,6 +20,12 @@ def seconds(duration: DurationNs) -> Decimal:
     return (Decimal(duration) / SECOND_NS).normalize()
 
 
+def seconds_text(duration: DurationNs) -> str:
+    """Return a duration for operators, in seconds with one digit, or two below a second: `5.0 s`, `0.25 s`."""
+    digits = 1 if duration >= SECOND_NS else 2
+    return f"{Decimal(duration) / SECOND_NS:.{digits}f} s"
+
+
 def milliseconds(duration: DurationNs) -> Decimal:
     """Return a duration in milliseconds, for a figure whose name ends in `_ms`."""
     return (Decimal(duration) / MILLISECOND_NS).normalize()

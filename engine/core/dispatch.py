@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from engine.core.arithmetic import check_finite
+from engine.core.commands import pending
 from engine.core.commands.commands import on_command
 from engine.core.commands.halt import on_engine_lifecycle
 from engine.core.commands.reconcile import on_sweep
@@ -10,7 +11,7 @@ from engine.core.guards.market_risk import on_candle
 from engine.core.guards.portfolio_limits import on_limits
 from engine.core.guards.stale_feed import on_feed_changed
 from engine.core.instrument import on_instrument
-from engine.core.orders import resync
+from engine.core.orders import ledger, resync
 from engine.core.orders.accounting import on_funding
 from engine.core.orders.booked_trades import advance_mark
 from engine.core.orders.execution import on_cancel_rejected, on_report, on_trade
@@ -23,6 +24,7 @@ from schemas.engine.journal import (
     EngineStopping,
     Input,
     LateTrade,
+    LedgerGap,
     ResyncRequired,
     SymbolAdded,
     TimePassed,
@@ -63,8 +65,8 @@ def _handle(draft: Draft, event: Input) -> None:
             on_engine_lifecycle(draft, event)
         case SymbolAdded() | Ticker() | TimePassed():
             pass  # Grid.process takes them into the draft before any input is dispatched
-        case ResyncRequired():
-            resync.on_required(draft, event)
+        case ResyncRequired() | LedgerGap():
+            _handle_loss(draft, event)
         case ClockRead():
             pass
         case _:
@@ -92,6 +94,7 @@ def _handle_account(draft: Draft, event: OpenOrders | Position | Balance) -> Non
         case Position() if draft.state.startup is not None:
             startup.on_position(draft, event)
         case OpenOrders():
+            pending.on_sweep(draft, event.time)
             resync.on_sweep(draft, event)
             on_sweep(draft, event)
             advance_mark(draft, event)
@@ -116,6 +119,13 @@ def _handle_market(draft: Draft, event: Candle | FeedChanged | Instrument) -> No
             on_instrument(draft, event)
         case _:
             assert_never(event)
+
+
+def _handle_loss(draft: Draft, event: ResyncRequired | LedgerGap) -> None:
+    if isinstance(event, ResyncRequired):
+        resync.on_required(draft, event)
+    else:
+        ledger.on_gap(draft, event)
 
 
 def _market_time(event: Input) -> TimeNs:

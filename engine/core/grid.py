@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 from engine.core import blocking, dispatch
 from engine.core.arithmetic import CONTEXT
-from engine.core.commands import grid_stops, halt, reconcile
+from engine.core.commands import grid_stops, halt, pending, reconcile
 from engine.core.decisions import cancel
 from engine.core.guards.drawdown import remember_peak
 from engine.core.guards.latency import link_latency
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import Progress, advance, drop_idle_slots, next_order_id, open_order, slot_at
 from engine.core.quoting import inventory_skew, quoting_record, volatility
-from engine.core.quoting.quotes import Market, Quote, is_reduce_only, market_in, market_of
-from engine.core.quoting.quoting import Plan, bounded, plan, why_not
+from engine.core.quoting.quotes import Market, Quote, bounded, is_reduce_only, market_in, market_of
+from engine.core.quoting.quoting import Plan, plan, why_not
 from engine.core.startup import startup
 from engine.core.step import Change, Draft
 from schemas.engine.journal import Input, SymbolAdded, TimePassed
@@ -116,6 +116,8 @@ class Grid:
             self._advance_startup(draft, market)
 
         orders = self._plan(draft, market)
+        reconcile.advance(draft)
+        pending.advance(draft, orders.cancels)
         if draft.touches or orders.cancels or orders.quotes:
             self._finish(draft, market, orders)
             return draft
@@ -224,6 +226,7 @@ class Grid:
             return None
         ends = [slot.quiet_until for slot in state.slots.values() if slot.quiet_until > draft.time]
         ends += blocking.expiries(state)
+        ends += pending.expiries(state)
         low, high = self._lattice.bounds(state.center, state.stride)
         skewed = state if inventory_skew.is_skewed(state) else None
         return NoActionBand(low, high, min(ends, default=NEVER), skewed)

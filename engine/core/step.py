@@ -1,6 +1,7 @@
 """A step of a grid: the finished `Change`, and the `Draft` that it is built in."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from schemas.engine.control import CommandName, CommandOutcome, CommandResult
 from schemas.engine.events import (
@@ -13,11 +14,12 @@ from schemas.engine.events import (
     Severity,
 )
 from schemas.engine.journal import Input, Notice
+from schemas.grid.pending import PendingCommand
 from schemas.grid.state import GridState
 from schemas.subjects import registry_key
 from schemas.units import ClientOrderId, DurationNs, Figures, Money, Price, TimeNs
 from schemas.venue.account import OpenOrders, Position
-from schemas.venue.orders import Decision
+from schemas.venue.orders import Decision, OrderStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,14 @@ class Change:
     fills: tuple[Fill, ...]
     notices: tuple[Notice, ...]
     time: TimeNs
+
+
+class OrderCounts(NamedTuple):
+    """The orders that a command cancels."""
+
+    canceled: int
+    out: int
+    """Not ended yet."""
 
 
 @dataclass(slots=True)
@@ -63,6 +73,18 @@ class Draft:
     """The open orders that answer the queued reconcile commands."""
     position: Position | None = None
     """The position received with the sweep."""
+    sweep_time: TimeNs = 0
+    """The time of a sweep that counts for the time-outs of pending commands."""
+    ended: dict[ClientOrderId, OrderStatus] = field(default_factory=dict)
+    """The orders that ended in this step, with their terminal status."""
+    queued: list[str] = field(default_factory=list)
+    """The ids of the `reconcile` commands queued in this step."""
+    missing: list[ClientOrderId] = field(default_factory=list)
+    """The orders queried because the sweep of this step does not list them."""
+    unanswered: list[ClientOrderId] = field(default_factory=list)
+    """Those of them that were queried before, without an answer."""
+    started: list[PendingCommand] = field(default_factory=list)
+    """The commands applied in this step that cancel orders, until they are answered."""
     touches: int = 0
     """Number of changes so far."""
 
@@ -141,8 +163,9 @@ class Draft:
         outcome: CommandOutcome,
         detail: str,
         time: TimeNs,
+        orders: OrderCounts | None = None,
     ) -> None:
-        """Answer a command that was received at `time`."""
+        """Answer a command that was received at `time`, with the counts of the orders that it cancels."""
         state = self.state
         self._notify(
             CommandResult(
@@ -156,6 +179,9 @@ class Draft:
                 reason=reason,
                 step=self.step,
                 time=time,
+                orders_canceled=None if orders is None else orders.canceled,
+                orders_out=None if orders is None else orders.out,
+                position=state.accounts.position,
             )
         )
 

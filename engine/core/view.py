@@ -3,7 +3,7 @@
 from decimal import Decimal, localcontext
 
 from engine.core.arithmetic import CONTEXT, SHARE_DIGITS, total_profit
-from engine.core.blocking import detail_of
+from engine.core.blocking import detail_of, halted_by_operator
 from engine.core.orders.price_lattice import Lattice
 from engine.core.quoting.quoting import why_not
 from schemas.engine.journal import RiskSummary
@@ -69,7 +69,21 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
         fees_other=dict(accounts.fees_other),
         venue_position=state.venue_position,
         foreign_position=state.foreign_position,
+        ledger_from=state.ledger_from,
+        entry_price=entry_price(state),
+        opens_halted_by=halted_by_operator(state),
     )
+
+
+def entry_price(state: GridState) -> Price | None:
+    """Return the average price at which the slots on the position's side were opened; None when flat.
+
+    From trades, an adopted position and corrections. Slots of the other side, which a neutral grid may hold, do not count.
+    """
+    position = state.accounts.position
+    slots = [slot for slot in state.slots.values() if slot.held * position > 0]
+    held = sum((slot.held for slot in slots), ZERO)
+    return _rounded(sum((slot.cost for slot in slots), ZERO) / held) if held else None
 
 
 def _interval(state: GridState) -> Money | None:

@@ -12,9 +12,11 @@ from schemas.engine.control import Command, CommandName
 from schemas.engine.journal import Step, SymbolEntry
 from schemas.engine.portfolio import PortfolioEntry, PortfolioSettings
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, Market, PortfolioInput
+from schemas.grid.settings import GridSettings
 from schemas.subjects import Stream
-from schemas.units import Symbol, TimeNs, VenueId
+from schemas.units import Price, Symbol, TimeNs, VenueId
 from schemas.venue.instruments import Instrument
+from schemas.venue.market import Ticker
 
 DEFAULT_INSTANCE = "sqt"
 
@@ -55,15 +57,19 @@ class Inputs:
         if is_to_all or event.name is not CommandName.ADD:
             return CommandForAll(command=event, received_time=received_time, markets=tuple(concerned))
         symbols = tuple(market.symbol for market in concerned)
+        last = await last_step(self._bus, event.venue, event.symbol)
+        is_running = event.symbol in symbols
         configured = (await self.settings()).instance
         return AddRequested(
             command=event,
             received_time=received_time,
             instance=configured or next((entry.instance for entry in registered), DEFAULT_INSTANCE),
             instrument=await self._instrument(event),
-            is_running=event.symbol in symbols,
+            is_running=is_running,
             symbols=symbols,
-            last_generation=await last_generation(self._bus, event.venue, event.symbol),
+            last_generation=0 if last is None else last.state.generation,
+            price=await self._price(event),
+            running=self._running(event, last, registered) if is_running else None,
         )
 
     def _entry(self, stored: Entry | None) -> PortfolioEntry:
@@ -81,9 +87,30 @@ class Inputs:
         stored = await Registry(self._bus, "instruments").get(key)
         return None if stored is None else decode_as(stored.data, Instrument)
 
+    async def _price(self, command: Command) -> Price | None:
+        """Return the last price of the symbol's newest ticker, None without one."""
+        stored = await self._bus.last(Stream.MARKET, subjects.ticker(command.venue, command.symbol))
+        ticker = None if stored is None else decode_or_log(stored, Ticker, self._log)
+        return None if ticker is None or ticker.last <= 0 else ticker.last
+
+    @staticmethod
+    def _running(command: Command, last: Step | None, registered: list[SymbolEntry]) -> GridSettings | None:
+        """Return the settings of the command's symbol: those of its journal once it has a step of its generation."""
+        found = (each for each in registered if (each.venue, each.symbol) == (command.venue, command.symbol))
+        entry = next(found, None)
+        if last is not None and (entry is None or last.state.generation >= entry.generation):
+            return last.state.settings
+        return None if entry is None else entry.settings
+
+
+async def last_step(bus: Bus, venue: VenueId, symbol: Symbol) -> Step | None:
+    """Return the newest step that a symbol committed, None without one."""
+    subject = subjects.step(venue, symbol)
+    last = await newest(bus, Stream.JOURNAL, subject, Step, await bus.last(Stream.JOURNAL, subject))
+    return None if last is None else last.event
+
 
 async def last_generation(bus: Bus, venue: VenueId, symbol: Symbol) -> int:
     """Return the newest generation in which a symbol committed a step, 0 without one."""
-    subject = subjects.step(venue, symbol)
-    last = await newest(bus, Stream.JOURNAL, subject, Step, await bus.last(Stream.JOURNAL, subject))
-    return 0 if last is None else last.event.state.generation
+    last = await last_step(bus, venue, symbol)
+    return 0 if last is None else last.state.generation

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
+from cli.console import run_closable
 from lab.bench.report import Report
 from lab.bench.trading import commit, engine, latency, recovery, symbols, takeover
 from lab.bench.viewers import fanout, ingest, latency_viewers, viewers
@@ -55,4 +56,4 @@ def _benchmark(args: argparse.Namespace) -> Callable[[], Report]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_closable(main))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cli.config.file import DEFAULT_FILE, load
-from cli.console import Console
+from cli.console import Console, run_closable
 from cli.errors import CommandError
 from cli.stack.data_dir import DataDir
 from cli.stack.ports import find_free_port
@@ -179,4 +179,4 @@ def _repeat_command(given: Sequence[str], seed: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_closable(main))

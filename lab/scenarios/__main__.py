@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cli.config.file import DEFAULT_FILE, load
-from cli.console import Console
+from cli.console import Console, run_closable
 from cli.errors import CommandError
 from cli.stack.data_dir import DataDir
 from lab.scenarios import SCENARIOS
@@ -60,4 +60,4 @@ def _run(scenario: Scenario, console: Console) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_closable(main))

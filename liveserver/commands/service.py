@@ -4,22 +4,32 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
 
 import msgspec
 
 from bus import Bus, BusError
-from bus.commands import CommandIdInUse, CommandRecord, find_command, submit, traded_symbols
+from bus.commands import (
+    CommandIdInUse,
+    addressed_symbols,
+    find_command,
+    results,
+    results_of_all,
+    store_command,
+    traded_symbols,
+)
 from liveserver.auth.authenticator import Authenticator, RequestInfo
 from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.roles import Identity, required_action
+from liveserver.commands.answers import CommandProgress
 from liveserver.hub.replica import Replica
 from liveserver.protocol.client_messages import ControlRequest
-from liveserver.protocol.session_messages import CommandAnswer, CommandState
-from liveserver.protocol.symbol_names import Market
-from liveserver.view.rendering import to_seconds
+from liveserver.protocol.session_messages import CommandAnswer
+from liveserver.protocol.symbol_names import Market, markets_named
 from schemas import subjects
 from schemas.engine.control import Command, CommandName, CommandResult
+from schemas.subjects import ALL
 from schemas.units import SECOND_NS, Symbol, TimeNs, VenueId
 
 RESERVED_FIELDS = frozenset(
@@ -29,13 +39,18 @@ RESERVED_FIELDS = frozenset(
 
 ARGUMENTS = tuple(name for name in Command.__struct_fields__ if name not in RESERVED_FIELDS)
 
+STORE_TIMEOUT_S = 5.0
+"""Time for the bus to store a command; after that it is not known whether it is stored."""
+COMPLETION_S = 120.0
+"""Time for which a command is followed after each of its results."""
+
 NO_BUS = ErrorResponse(
-    503, "no_bus", "the bus is unreachable, so commands cannot be given", "retry when /health is ok"
+    503, "no_bus", "the bus does not answer, so commands cannot be given", "retry when /health is ok"
 )
 BUS_FAILED = ErrorResponse(
     503,
     "no_bus",
-    "the bus failed before the engine's answer arrived; the command may have been given",
+    "the bus failed before it confirmed the command; the command may have been given",
     "repeat it with the same `key`: it is applied once",
 )
 
@@ -53,36 +68,102 @@ class CommandService:
     async def give(
         self, request: ControlRequest, identity: Identity, info: RequestInfo
     ) -> CommandAnswer | ErrorResponse:
-        """Give a command and wait up to `wait_s` for the engine's answer.
+        """Give a command and return its newest answer: the final one, or the one after `wait_s`.
 
-        Returns `accepted` when there is no answer in time: then the bus has usually, but not certainly, stored the
-        command. An error means that it was not given, except for `no_bus` with the text of `BUS_FAILED`.
+        An error means that the command was not given, except for `no_bus` with the text of `BUS_FAILED`.
         """
-        answer = await self._give(request, identity, info)
-        outcome = answer.error if isinstance(answer, ErrorResponse) else answer.outcome or answer.state
-        self._replica.metrics.commands.labels(outcome).inc()
-        return answer
+        until = asyncio.get_running_loop().time() + request.wait_s
+        async with aclosing(self.follow(request, identity, info)) as answers:
+            newest = await anext(answers)
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    async for answer in answers:
+                        newest = answer
+        return newest
+
+    async def follow(
+        self, request: ControlRequest, identity: Identity, info: RequestInfo
+    ) -> AsyncGenerator[CommandAnswer | ErrorResponse, None]:
+        """Give a command and yield its answers until the final one; ends earlier when none comes for a long time.
+
+        The first is an error, or that of the engine; without one in `wait_s` it is `given`: the bus has stored the command.
+        """
+        newest = "canceled"
+        try:
+            async with aclosing(self._follow(request, identity, info)) as answers:
+                async for answer in answers:
+                    newest = (
+                        answer.error if isinstance(answer, ErrorResponse) else answer.outcome or answer.state
+                    )
+                    yield answer
+        finally:
+            self._replica.metrics.commands.labels(newest).inc()
 
     async def answer_to(self, command_id: str) -> CommandAnswer | ErrorResponse:
-        """Return the answer to a command of the last 24 hours, given through any replica or the command line."""
+        """Return the newest answer to a command of the last 24 hours, given through any replica or the command line."""
         bus = self._replica.bus
         if bus is None:
             return NO_BUS
         try:
-            found = await find_command(bus, command_id)
+            progress = CommandProgress.of(await find_command(bus, command_id), lambda: self._replica.parts)
         except BusError:
             return NO_BUS
-        return _state_of(found, command_id)
+        if progress is None:
+            return ErrorResponse(404, "unknown_command", f"no command {command_id} in the last 24 hours")
+        return progress.answer(self._wall_ns())
 
-    async def _give(
+    async def _follow(
         self, request: ControlRequest, identity: Identity, info: RequestInfo
-    ) -> CommandAnswer | ErrorResponse:
+    ) -> AsyncGenerator[CommandAnswer | ErrorResponse, None]:
         error = self._authenticator.authorize(info, identity, required_action(request.command))
         command = error or self._command(request, identity)
-        if isinstance(command, ErrorResponse):
-            return command
         bus = self._replica.bus
-        return NO_BUS if bus is None else await _give(bus, command, request)
+        if isinstance(command, ErrorResponse) or bus is None:
+            yield command if isinstance(command, ErrorResponse) else NO_BUS
+            return
+        progress = CommandProgress(command, request.key, lambda: self._replica.parts)
+        try:
+            async with asyncio.timeout(STORE_TIMEOUT_S):
+                if (rejected := await _not_traded(bus, command)) is not None:
+                    yield rejected
+                    return
+                progress.expect(await addressed_symbols(bus, command))
+                sequence = await store_command(bus, command)
+            async with aclosing(self._answers(bus, command, sequence, progress, request)) as answers:
+                async for answer in answers:
+                    yield answer
+        except CommandIdInUse as error:
+            yield ErrorResponse(409, "other_command", str(error), "use a new key for each command")
+        except (BusError, TimeoutError):
+            yield BUS_FAILED
+
+    async def _answers(
+        self, bus: Bus, command: Command, sequence: int, progress: CommandProgress, request: ControlRequest
+    ) -> AsyncGenerator[CommandAnswer, None]:
+        """Yield the answers to a stored command."""
+        found: asyncio.Queue[CommandResult | Exception | None] = asyncio.Queue()
+        reading = asyncio.create_task(_read_results(bus, command, sequence, found), name="command_results")
+        try:
+            patience_s = [request.wait_s, max(request.expires_s - request.wait_s, 0)]
+            while True:
+                try:
+                    async with asyncio.timeout(patience_s.pop(0) if patience_s else COMPLETION_S):
+                        result = await found.get()
+                except TimeoutError:
+                    yield progress.answer(self._wall_ns())
+                    if not patience_s:
+                        return
+                    continue
+                if isinstance(result, Exception):
+                    raise result
+                if result is None:
+                    return
+                patience_s = []
+                progress.apply(result)
+                yield progress.answer(self._wall_ns())
+        finally:
+            reading.cancel()
+            await asyncio.wait([reading])
 
     def _command(self, request: ControlRequest, identity: Identity) -> Command | ErrorResponse:
         market = self._market(request)
@@ -111,30 +192,50 @@ class CommandService:
 
     def _market(self, request: ControlRequest) -> Market | ErrorResponse:
         projection = self._replica.projection
-        found = projection.find(request.symbol, request.venue) if projection else None
-        if found is not None:
-            return found
+        names = projection.names if projection else {}
+        if request.symbol == ALL:
+            if request.venue in {"", ALL, *(market.venue for market in names)}:
+                return Market(VenueId(request.venue or ALL), Symbol(ALL))
+            known = ", ".join(sorted({market.venue for market in names})) or "none yet"
+            return ErrorResponse(
+                404, "unknown_venue", f"unknown venue {request.venue}", f"known venues: {known}"
+            )
+        found = markets_named(request.symbol, names, request.venue)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            venues = ", ".join(market.venue for market in found)
+            what = f"{request.symbol} is traded on several venues: {venues}"
+            return ErrorResponse(400, "ambiguous_symbol", what, "name the venue")
         # A symbol to add is not known yet, so it must be named by venue and ccxt symbol.
         if request.command is CommandName.ADD and request.venue and "/" in request.symbol:
             return _validated(Market(VenueId(request.venue), Symbol(request.symbol)))
-        known = ", ".join(projection.names.values()) if projection else "none yet"
+        known = ", ".join(names.values()) or "none yet"
         return ErrorResponse(
             404, "unknown_symbol", f"unknown symbol {request.symbol}", f"known symbols: {known}"
         )
 
 
-async def _give(bus: Bus, command: Command, request: ControlRequest) -> CommandAnswer | ErrorResponse:
+async def _not_traded(bus: Bus, command: Command) -> ErrorResponse | None:
+    if command.name is CommandName.ADD or command.symbol == ALL:
+        return None
+    if subjects.registry_key(command.venue, command.symbol) in await traded_symbols(bus):
+        return None
+    return ErrorResponse(404, "not_traded", f"{command.venue} {command.symbol} is not traded")
+
+
+async def _read_results(
+    bus: Bus, command: Command, sequence: int, into: asyncio.Queue[CommandResult | Exception | None]
+) -> None:
+    """Queue the results of a stored command, then None; or the error that ended the reading."""
+    read = results_of_all if command.symbol == ALL else results
     try:
-        if command.name is not CommandName.ADD and _key(command) not in await traded_symbols(bus):
-            return ErrorResponse(404, "not_traded", f"{command.venue} {command.symbol} is not traded")
-        async with asyncio.timeout(request.wait_s):
-            return _answered(await submit(bus, command), request.key)
-    except TimeoutError:
-        return _accepted(command, request.key)
-    except CommandIdInUse as error:
-        return ErrorResponse(409, "other_command", str(error), "use a new key for each command")
-    except BusError:
-        return BUS_FAILED
+        async with aclosing(read(bus, command, sequence)) as found:
+            async for result in found:
+                into.put_nowait(result)
+        into.put_nowait(None)
+    except (CommandIdInUse, BusError) as error:
+        into.put_nowait(error)
 
 
 def _validated(market: Market) -> Market | ErrorResponse:
@@ -145,47 +246,7 @@ def _validated(market: Market) -> Market | ErrorResponse:
     return market
 
 
-def _key(command: Command) -> str:
-    return subjects.registry_key(command.venue, command.symbol)
-
-
 def _command_id(operator: str, key: str) -> str:
     if not key:
         return secrets.token_hex(8)
     return hashlib.sha256(f"{operator}\0{key}".encode()).hexdigest()[:16]
-
-
-def _accepted(command: Command, key: str = "") -> CommandAnswer:
-    return CommandAnswer(
-        command_id=command.command_id,
-        state=CommandState.ACCEPTED,
-        command=command.name,
-        key=key,
-        venue=command.venue,
-        market=command.symbol,
-        detail="no answer yet; the engine applies it unless it expires first",
-        time=to_seconds(command.time),
-    )
-
-
-def _answered(result: CommandResult, key: str = "") -> CommandAnswer:
-    return CommandAnswer(
-        command_id=result.command_id,
-        state=CommandState.ANSWERED,
-        command=result.name,
-        key=key,
-        venue=result.venue,
-        market=result.symbol,
-        outcome=result.outcome,
-        detail=result.detail,
-        step=result.step,
-        time=to_seconds(result.time),
-    )
-
-
-def _state_of(found: CommandRecord, command_id: str) -> CommandAnswer | ErrorResponse:
-    if found.result is not None:
-        return _answered(found.result)
-    if found.command is not None:
-        return _accepted(found.command)
-    return ErrorResponse(404, "unknown_command", f"no command {command_id} in the last 24 hours")

@@ -1,5 +1,7 @@
 """Operator commands over WebSockets: run concurrently, each answered on its own socket."""
 
+from contextlib import aclosing
+
 from liveserver.auth.authenticator import RequestInfo
 from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.roles import Identity
@@ -29,7 +31,7 @@ class SocketCommands:
         self._pending = 0
 
     def give(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
-        """Give a command; the answer is sent to the viewer as a message."""
+        """Give a command; each of its answers is sent to the viewer as a message."""
         if self._pending >= MAX_PENDING:
             self._hub.send(viewer, _message(TOO_MANY_PENDING, request))
             return
@@ -38,10 +40,11 @@ class SocketCommands:
 
     async def _run(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
         try:
-            answer = await self._command_service.give(request, identity, RequestInfo())
+            async with aclosing(self._command_service.follow(request, identity, RequestInfo())) as answers:
+                async for answer in answers:
+                    self._hub.send(viewer, _message(answer, request))
         finally:
             self._pending -= 1
-        self._hub.send(viewer, _message(answer, request))
 
 
 def _message(answer: CommandAnswer | ErrorResponse, request: ControlRequest) -> Message:
@@ -49,8 +52,10 @@ def _message(answer: CommandAnswer | ErrorResponse, request: ControlRequest) -> 
         answer = CommandAnswer(
             command_id="",
             state=CommandState.REFUSED,
+            final=True,
             command=request.command,
             key=request.key,
+            venue=request.venue,
             market=request.symbol,
             detail=answer.text.strip(),
         )

@@ -220,8 +220,10 @@ def _history_routes(view: _View, older: OlderCandles) -> list[HTTPRouteHandler]:
         newest: Newest = False,
     ) -> TradePage:
         """Return own trades and how the grid booked them, as far back as this server keeps them."""
-        rows = page(view.market(symbol, venue).trades(), start, end, limit, newest=newest)
-        return TradePage(**rows._replace(items=view.redacted_for(request, rows.items))._asdict())
+        market = view.market(symbol, venue)
+        rows = page(market.trades(), start, end, limit, newest=newest)
+        items = view.redacted_for(request, rows.items)
+        return TradePage(**rows._replace(items=items)._asdict(), complete_from=market.fills_complete_from)
 
     @get("/api/quoting", guards=guards, responses=ERRORS, tags=["history"])
     async def quoting(
@@ -254,7 +256,7 @@ def _account_routes(view: _View) -> list[HTTPRouteHandler]:
     async def profit(request: AnyRequest, symbol: Name = "", venue: Venue = "") -> ProfitData:
         """Return a grid's profit, its components, and the profit of buy and hold for comparison."""
         projection, market = view.find(symbol, venue)
-        found = profit_of(projection.view(market), projection.equity(market))
+        found = profit_of(projection.view(market), projection.worth(market).total)
         if found is None:
             what = f"no grid trades {market.symbol}"
             raise RequestRejected(ErrorResponse(404, "not_traded", what, "see /api/symbols"))

@@ -16,14 +16,14 @@ from liveserver.http.errors import BAD_BODY, ERRORS, RequestRejected
 from liveserver.http.middleware import request_info
 from liveserver.http.route_guards import SECURITY_SCHEMES, check_parameters, identity_of, requires
 from liveserver.protocol.client_messages import ControlRequest
-from liveserver.protocol.session_messages import CommandAnswer, CommandState
+from liveserver.protocol.session_messages import CommandAnswer
 
 AnyRequest = Request[Any, Any, Any]
 Key = Annotated[str, HeaderParameter(name="Idempotency-Key", max_length=128, description="the same as `key`")]
 
 ACCEPTED = ResponseSpec(
     CommandAnswer,
-    description="The command was given to the bus; the engine has not answered yet",
+    description="The command was stored on the bus; the engine has not answered, or not completed it, yet",
     generate_examples=False,
 )
 
@@ -48,7 +48,8 @@ def control_routes(command_service: CommandService, authenticator: Authenticator
     ) -> Response[CommandAnswer]:
         """Give the engine a command. It is durable and applied at most once, if repeated with the same `key`.
 
-        Any answer of the engine, `refused` included, has status 200; 202 means that it has not answered within `wait_s`.
+        A final answer of the engine, `refused` included, has status 200; 202 means that there is none within `wait_s`.
+        The symbol `_all` stands for all symbols (of the venue, if given); `answers` then has that of each one.
         """
         command = msgspec.structs.replace(data, key=data.key or key)
         answer = await command_service.give(
@@ -64,7 +65,7 @@ def control_routes(command_service: CommandService, authenticator: Authenticator
         tags=["control"],
     )
     async def control_answer(command_id: FromPath[str]) -> Response[CommandAnswer]:
-        """Return the answer to a command of the last 24 hours."""
+        """Return the newest answer to a command of the last 24 hours."""
         return _answer(await command_service.answer_to(command_id))
 
     return [control, control_answer]
@@ -73,4 +74,4 @@ def control_routes(command_service: CommandService, authenticator: Authenticator
 def _answer(answer: CommandAnswer | ErrorResponse) -> Response[CommandAnswer]:
     if isinstance(answer, ErrorResponse):
         raise RequestRejected(answer)
-    return Response(answer, status_code=202 if answer.state is CommandState.ACCEPTED else 200)
+    return Response(answer, status_code=200 if answer.final else 202)

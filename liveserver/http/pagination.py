@@ -39,6 +39,9 @@ class TradePage(Page, frozen=True, kw_only=True):
     """A page of own trades, oldest first."""
 
     items: Sequence[TradeData]
+    complete_from: int = 0
+    """Time from which the bus has every fill, in seconds since the epoch; 0 if none since the first trade was lost. This
+    server keeps the newest ones alone."""
 
 
 class QuotingPage(Page, frozen=True, kw_only=True):

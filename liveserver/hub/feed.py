@@ -39,7 +39,7 @@ from schemas.units import SECOND_NS, DurationNs
 from schemas.venue.account import OpenOrders
 
 LATEST_SUBJECTS = {
-    Stream.MARKET: ("market.*.*.ticker", "market.*.*.candle.*", "market.*.*.feed"),
+    Stream.MARKET: ("market.*.*.ticker", "market.*.*.candle.*", "market.*.*.feed", subjects.all_clocks()),
     Stream.ACCOUNT: ("account.>",),
 }
 """State messages: only the newest of each subject is read."""
@@ -111,6 +111,7 @@ class _ViewFeed:
                 group.create_task(self._follow_latest(latest), name=f"latest_{stream}")
             for stream in LOG_SUBJECTS:
                 await self._add_stream(stream)
+            group.create_task(self._replica.roster.follow(self._bus, self._log), name="roster")
             starts = await self._starts(included)
             for stream, start in starts.items():
                 group.create_task(self._follow_log(stream, start), name=f"log_{stream}")

@@ -49,7 +49,7 @@ class Hub:
         self.snapshots = Snapshots(pseudonym)
         self._viewers: dict[Viewer, ViewerRecord] = {}
         self._projection: Projection | None = None
-        self._known_markets = 0
+        self._known_revision = 0
         self._empty = asyncio.Event()
         self._empty.set()
         self._projection_set = asyncio.Event()
@@ -231,7 +231,7 @@ class Hub:
         """Queue each message for the live viewers of its channel; `received_at_s` as in `Subscriptions.publish`."""
         self.snapshots.discard(outgoing)
         self._subscriptions.publish(outgoing, received_at_s)
-        if self._projection is not None and len(self._projection) != self._known_markets:
+        if self._projection is not None and self._projection.revision != self._known_revision:
             self._attach_all()
 
     def flush(self) -> None:
@@ -305,7 +305,7 @@ class Hub:
         self._subscriptions.deliver_frames(record, frames)
 
     def _attach_all(self) -> None:
-        self._known_markets = len(self._projection or ())
+        self._known_revision = self._projection.revision if self._projection is not None else 0
         for record in self._records():
             self._attach(record)
 
@@ -330,7 +330,8 @@ class Hub:
             return
         self._enter_group(record, channels)
         added = [channel for channel in channels if channel not in before]
-        reason = reason or (SnapshotReason.NEW_SYMBOL if before else SnapshotReason.FIRST)
+        if added and reason is None:
+            reason = SnapshotReason.NEW_SYMBOL if before else SnapshotReason.FIRST
         frames = self.snapshots.frames(projection, added, record.encoding, reason)
         self._subscriptions.deliver_snapshot(record, frames)
 

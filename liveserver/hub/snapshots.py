@@ -53,12 +53,19 @@ class Snapshots:
         self._size_bytes = 0
 
     def frames(
-        self, projection: Projection, channels: Sequence[Channel], encoding: Encoding, reason: SnapshotReason
+        self,
+        projection: Projection,
+        channels: Sequence[Channel],
+        encoding: Encoding,
+        reason: SnapshotReason | None,
     ) -> list[Frames]:
-        """Return the snapshot of some channels, for a viewer that has none of them yet."""
+        """Return the snapshot of some channels, for a viewer that has none of them yet.
+
+        Without a `reason`, and without channels, only the list of symbols.
+        """
         found = [self._market_frames(projection, channel, encoding) for channel in channels]
         symbols = self._get(None, None, encoding, lambda: self._symbols(projection, encoding))
-        if encoding.is_v2:
+        if encoding.is_v2 and reason is not None:
             found.insert(0, self._encoded([_header(channels, projection, reason)], encoding, None))
         return [*found, symbols]
 

@@ -24,11 +24,26 @@ class SlotData(msgspec.Struct, frozen=True, kw_only=True):
     """Limit price of the order; null without an order."""
 
 
+class ShownProfit(msgspec.Struct, frozen=True, kw_only=True):
+    """Profit to display, in quote currency: rounded amounts, of which the last four add up to `total` exactly."""
+
+    total: str
+    """Total profit: `-12.69`."""
+    grid_profit: str
+    """Of closed pairs, net of the fees on both sides."""
+    unpaired: str
+    """Of the holdings. It takes what rounding leaves over."""
+    open_fees: str
+    """Fees of the holdings, as a summand: negative for a cost."""
+    funding: str
+    """Positive is received, negative is paid."""
+
+
 class GridData(MarketData, frozen=True, kw_only=True):
     """The grid and its accounting. At a price p: total = cash + position*p - fees + funding."""
 
     anchor_price: str | None
-    """Price of level 0, fixed at the start; null before the first price."""
+    """Price of level 0, in quote currency, fixed at the start; null before the first price."""
     price_interval: str | None
     """Distance of two levels at the anchor price, in quote currency."""
     slots: tuple[SlotData, ...]
@@ -40,7 +55,10 @@ class GridData(MarketData, frozen=True, kw_only=True):
     center: int
     """The level at the center of the window."""
     price: str | None
-    """The price at which everything is valued; null before the first price."""
+    """The price of this step, at which its profit is valued, in quote currency; null before the first price.
+
+    At a newer price of a `ticker`, `unpaired_profit` and `total_profit` change by `position` * the difference.
+    """
     paused: bool
     """Whether an operator paused the grid."""
     not_quoting: str | None
@@ -52,15 +70,15 @@ class GridData(MarketData, frozen=True, kw_only=True):
     fees: str
     """All fees paid, in quote currency."""
     funding: str
-    """Funding payments: positive is received, negative is paid."""
+    """Funding payments, in quote currency: positive is received, negative is paid."""
     grid_profit: str
-    """Profit of closed round trips, net of the fees on both sides."""
+    """Profit of closed round trips, net of the fees on both sides, in quote currency."""
     unpaired_profit: str
-    """Unrealized profit of the levels' positions at `price`."""
+    """Unrealized profit of the levels' positions at `price`, in quote currency."""
     total_profit: str
-    """`cash` + `position` * `price` - `fees` + `funding`."""
+    """`cash` + `position` * `price` - `fees` + `funding`, in quote currency."""
     buy_and_hold: str
-    """Profit of holding a full window's worth since the start, for comparison."""
+    """Profit of holding a full window's worth since the start, in quote currency, for comparison."""
     closed_trades: int
     """Number of closing trades."""
     opened_trades: int
@@ -74,9 +92,10 @@ class GridData(MarketData, frozen=True, kw_only=True):
     fees_other: dict[str, str] = msgspec.field(default_factory=dict)
     """Fees in assets without a price here, by asset: all profit is before them."""
     venue_position: str | None = None
-    """The position at the venue while it differs from the books (`position` plus `foreign_position`); otherwise null."""
+    """The position at the venue, in base currency, while it differs from the books (`position` plus `foreign_position`);
+    otherwise null."""
     foreign_position: str = "0"
-    """The account's position from before the grid, not part of `position`."""
+    """The account's position from before the grid, in base currency, not part of `position`."""
     not_quoting_text: str = ""
     """`not_quoting` as a sentence, with its detail; empty if the grid quotes."""
     not_quoting_remedy: str = ""
@@ -84,7 +103,11 @@ class GridData(MarketData, frozen=True, kw_only=True):
     halted_by: str = ""
     """Who paused or stopped the grid, and why; empty if nobody did."""
     entry_price: str | None = None
-    """Average price at which the levels' position was opened, from own trades; null when flat."""
+    """Average price at which the levels' position was opened, from own trades, in quote currency; null when flat."""
+    ledger_from: int = 0
+    """Time from which every fill is stored, in seconds since the epoch; 0 if none since the first trade was lost."""
+    shown: ShownProfit | None = None
+    """The profit at `price`, to display; null for viewers who see no amounts."""
 
 
 class RiskAlertData(MarketData, frozen=True, kw_only=True):
@@ -177,9 +200,9 @@ class CorrectionData(MarketData, frozen=True, kw_only=True):
     fee: str
     """The fees of the explaining trades, in quote currency."""
     grid_profit: str
-    """Profit of the amount that it closed, net of the fees on both sides."""
+    """Profit of the amount that it closed, net of the fees on both sides, in quote currency."""
     position: str
-    """The grid's position afterwards."""
+    """The grid's position afterwards, in base currency."""
     reason: str
     """The operator's reason, or why it was booked automatically; text for people."""
     operator: str
@@ -254,3 +277,5 @@ class ProfitData(MarketData, frozen=True, kw_only=True):
     """Market time, in seconds since the epoch."""
     fees_other: dict[str, str] = msgspec.field(default_factory=dict)
     """Fees in assets without a price here, by asset: all profit is before them."""
+    shown: ShownProfit | None = None
+    """The profit at `price`, to display; null for viewers who see no amounts."""

@@ -14,11 +14,11 @@ class CandleData(msgspec.Struct, frozen=True, omit_defaults=True):
     open: str
     """First price, in quote currency."""
     high: str
-    """Highest price."""
+    """Highest price, in quote currency."""
     low: str
-    """Lowest price."""
+    """Lowest price, in quote currency."""
     close: str
-    """Last price."""
+    """Last price, in quote currency."""
     volume: str
     """Traded quantity, in base currency."""
     forming: bool = False
@@ -42,17 +42,24 @@ class AccountData(MarketData, frozen=True, kw_only=True):
     asset: str
     """The currency of all amounts: `USDT`."""
     free: str
-    """Amount not reserved as margin or for orders."""
+    """Amount not reserved as margin or for orders, in `asset`."""
     balance: str
-    """Total amount, without unrealized profit."""
+    """Total amount, without unrealized profit, in `asset`."""
     margin_balance: str = msgspec.field(name="marginBalance")
-    """`balance` plus the unrealized profit of positions margined in this asset; on spot equal to `balance`."""
+    """`balance` plus the unrealized profit of positions margined in this asset, in `asset`; on spot equal to `balance`."""
     equity: str
     """Equal to `marginBalance`."""
     unrealized_pnl: str = msgspec.field(name="unrealizedPnL")
-    """Unrealized profit of all positions margined in this asset."""
+    """Unrealized profit of all positions margined in this asset, in `asset`."""
     time: int
     """The venue's time, in seconds since the epoch."""
+    total_equity: str | None = None
+    """Worth of all assets of the account in `equity_asset` at the newest market prices, unrealized profit included; null
+    while one of them has no price. `equity` is that of this asset alone."""
+    equity_asset: str = ""
+    """The market's settlement currency."""
+    unpriced: tuple[str, ...] = ()
+    """The assets held that have no price in `equity_asset`."""
 
 
 class OrderData(MarketData, frozen=True, kw_only=True):
@@ -143,18 +150,19 @@ class PositionData(MarketData, frozen=True, kw_only=True):
 
     amount: str
     """Quantity, in base currency."""
-    entry_price: str = msgspec.field(name="entryPrice")
-    """Average entry price, in quote currency."""
-    unrealized_pnl: str = msgspec.field(name="unrealizedPnL")
-    """Unrealized profit at the mark price."""
+    entry_price: str | None = msgspec.field(name="entryPrice")
+    """Average entry price, in quote currency; null when flat, and when it is unknown. A spot venue reports none: it follows
+    from the grid's trades, or from the own trades if these explain the whole holding."""
+    unrealized_pnl: str | None = msgspec.field(name="unrealizedPnL")
+    """Unrealized profit at the mark price; null when the entry price is unknown."""
     leverage: str
-    """Leverage of the position: `10`."""
+    """Leverage of the position: `10`; `0` in a replay, where it is not kept."""
     side: str
     """`LONG`, `SHORT` or `FLAT`"""
     mark_price: str = msgspec.field(name="markPrice")
-    """The venue's mark price."""
+    """The venue's mark price, in quote currency."""
     liquidation_price: str | None = msgspec.field(name="liquidationPrice")
-    """The venue's liquidation price; null without one."""
+    """The venue's liquidation price, in quote currency; null without one."""
     time: int
     """The venue's time, in seconds since the epoch."""
 
@@ -189,33 +197,39 @@ class TickerData(MarketData, frozen=True, kw_only=True):
     """Best bid, best ask and last price."""
 
     bid: str
-    """Best bid price."""
+    """Best bid price, in quote currency."""
     ask: str
-    """Best ask price."""
+    """Best ask price, in quote currency."""
     last: str
-    """Price of the last trade."""
+    """Price of the last trade, in quote currency."""
     time: int
     """The venue's time, in seconds since the epoch."""
     time_ms: int
     """The venue's time, in milliseconds since the epoch."""
     age_ms: int = 0
-    """Time since the market publisher received it, when this message was made."""
+    """Milliseconds from its receipt by the market publisher until this message was made; add the time since you got it."""
 
 
 class SymbolData(MarketData, frozen=True, kw_only=True):
     """One entry of the list of symbols."""
 
     price: str | None
-    """Price of the last trade; null before the first ticker."""
+    """Price of the last trade, in quote currency; null before the first ticker."""
     is_traded: bool
-    """Whether the market has a grid."""
+    """Whether a grid trades the market. False after its removal, a few seconds before it leaves the list."""
     total_profit: str | None
     """Total profit of the grid at `price`, in quote currency; null without a grid."""
     not_quoting: str | None
     """Why the grid has no opening orders, such as `paused`; null if it has."""
     feed: str
-    """`up`, `down`, `gapped` (connected, but data was missed), or `unknown` before the first report."""
+    """`up`, `down`, `gapped` (connected, but data was missed), or `unknown` before the first report; `down` when removed."""
     fees_other: dict[str, str] = msgspec.field(default_factory=dict)
     """Fees in assets without a price here, by asset: `total_profit` is before them."""
     quote: str = ""
     """The quote currency, in which `total_profit` is."""
+    last_trade_ms: int = 0
+    """The venue's time of the newest own trade, in milliseconds since the epoch; 0 without one."""
+    last_trade_side: str = ""
+    """`buy` or `sell`: the side of the newest own trade; empty without one."""
+    price_time_ms: int | None = None
+    """The venue's time of `price`, in milliseconds since the epoch; null before the first ticker."""

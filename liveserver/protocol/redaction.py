@@ -32,6 +32,13 @@ from liveserver.protocol.redaction_rules import (
     turnover_share,
     worth_share,
 )
+from schemas.grid.reasons import explain
+from schemas.grid.view import NotQuoting
+
+
+def explain_blocked(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    """Return the sentence of the reason, without the names and addresses of parts."""
+    return explain(NotQuoting(of.blocked)).sentence if of.blocked in tuple(NotQuoting) else ""
 
 
 def redact_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
@@ -59,7 +66,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "intervals": keep,
         "problem": keep,
         "blocked": keep,
-        "blocked_text": keep,
+        "blocked_text": explain_blocked,
         "blocked_remedy": hide,
         "recording": keep,
         "recording_speed": keep,
@@ -73,6 +80,9 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "equity": hide,
         "unrealized_pnl": hide,
         "time": keep,
+        "total_equity": hide_none,
+        "equity_asset": keep,
+        "unpriced": lambda value, of, pseudonym: (),
     },
     market.OrderData: {
         **_MARKET,
@@ -137,6 +147,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "order_id": pseudonymize,
         "order_price": keep,
     },
+    market.ShownProfit: dict.fromkeys(("total", "grid_profit", "unpaired", "open_fees", "funding"), hide),
     market.GridData: {
         **_MARKET,
         "anchor_price": keep,
@@ -168,6 +179,8 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "not_quoting_remedy": hide,
         "halted_by": hide,
         "entry_price": keep,
+        "ledger_from": keep,
+        "shown": hide_none,
     },
     market.RiskAlertData: {
         **_MARKET,
@@ -239,6 +252,9 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "feed": keep,
         "fees_other": hide_amounts,
         "quote": keep,
+        "last_trade_ms": keep,
+        "last_trade_side": keep,
+        "price_time_ms": keep,
     },
     session.PartData: {
         "kind": keep,
@@ -278,6 +294,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "first_time": keep,
         "time": keep,
         "fees_other": hide_amounts,
+        "shown": hide_none,
     },
     session.StatusReport: {
         "replica": keep,
@@ -287,13 +304,16 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "symbols": keep,
         "bus_reconnects": keep,
         "problems": lambda value, of, pseudonym: (),
+        "parts": redact_each,
     },
     session.ErrorData: {"error": keep, "known": keep},
     session.SnapshotMarket: {"venue": keep, "symbol": keep, "interval": keep},
     session.SnapshotData: {"reason": keep, "streams": keep, "markets": redact_each},
     session.ResumedData: {"streams": keep},
     session.StreamsData: {"streams": keep},
-    session.ReplayData: dict.fromkeys(("state", "detail", "start", "end", "at", "speed", "kept_from"), keep),
+    session.ReplayData: dict.fromkeys(
+        ("state", "detail", "start", "end", "at", "speed", "kept_from", "grids_from"), keep
+    ),
     session.CommandAnswer: {
         "command_id": pseudonymize,
         "state": keep,
@@ -301,10 +321,25 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "key": keep,
         "venue": keep,
         "market": keep,
+        "final": keep,
         "outcome": keep,
         "detail": hide,
         "step": keep,
         "time": keep,
+        "orders_canceled": keep,
+        "orders_out": keep,
+        "position": hide,
+        "answers": redact_each,
+    },
+    session.SymbolAnswer: {
+        "venue": keep,
+        "market": keep,
+        "outcome": keep,
+        "final": keep,
+        "detail": hide,
+        "orders_canceled": keep,
+        "orders_out": keep,
+        "position": hide,
     },
 }
 """Rules by field, for every struct that is sent or part of one."""

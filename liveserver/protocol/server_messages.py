@@ -19,6 +19,7 @@ from liveserver.protocol.grid_messages import (
     ReconciliationData,
     RiskAlertData,
     RiskStatusData,
+    ShownProfit,
     SlotData,
 )
 from liveserver.protocol.market_messages import (
@@ -55,6 +56,7 @@ __all__ = [
     "ReportData",
     "RiskAlertData",
     "RiskStatusData",
+    "ShownProfit",
     "SlotData",
     "StatusData",
     "SymbolData",

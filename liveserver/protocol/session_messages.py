@@ -59,36 +59,62 @@ class ReplayState(StrEnum):
 
 
 class ReplayData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """State of a replay, sent on each change, and once a second while no event is due. Times: seconds since the epoch."""
+    """State of a replay, sent on each change and at least once a second while it plays. Times: seconds since the epoch."""
 
     state: ReplayState
     """State of the replay."""
     detail: str = ""
-    """Why a request was rejected; text for people."""
+    """Why a request was rejected, or why the replay begins later than requested; text for people."""
     start: float = 0.0
-    """Start of the range."""
+    """Start of the range: as requested, or the first moment of which something is kept."""
     end: float = 0.0
     """End of the range."""
     at: float = 0.0
-    """All events up to this time were sent."""
+    """The clock of the replay: all events up to this time were sent, and no later one."""
     speed: float | str = 0.0
     """Speed-up factor, or `max`."""
     kept_from: float = 0.0
-    """Start of the data when streams have discarded a part of the range; 0 when the range is complete."""
+    """Since when everything is kept, if a part of the requested range is not; 0 when the range is complete."""
+    grids_from: float = 0.0
+    """Since when states of grids are kept, if not from the start of the range on; 0 otherwise."""
 
 
 class CommandState(StrEnum):
     """Progress of a command."""
 
+    GIVEN = "given"
+    """Stored on the bus; no engine has answered yet."""
     ACCEPTED = "accepted"
-    """Given to the bus, not answered by the engine yet."""
+    """Taken by an engine, not complete yet: orders are being canceled, or not all symbols have answered."""
     ANSWERED = "answered"
+    """The final answer of the engine, which may be that it refuses: see `outcome`."""
     REFUSED = "refused"
     """An error, as text in `detail`: the server rejected the command, or the bus failed."""
 
 
+class SymbolAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of one symbol to a command to all symbols."""
+
+    venue: str
+    """The id of the venue."""
+    market: str
+    """The ccxt symbol."""
+    outcome: str | None
+    """As in `command`; null while the symbol has not answered."""
+    final: bool
+    """Whether no other answer of the symbol follows."""
+    detail: str = ""
+    """The engine's text."""
+    orders_canceled: int | None = None
+    """How many orders were canceled so far; null where none have to be."""
+    orders_out: int | None = None
+    """How many orders that have to be canceled are still open, or unknown; null where none have to be."""
+    position: str | None = None
+    """The position that is left, in base currency; null if unknown."""
+
+
 class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Result of a command, with the engine's answer if there is one."""
+    """Result of a command, with the engine's answer if there is one. Another one follows unless `final` is true."""
 
     command_id: str
     """The id of the command; empty if it was rejected by the server."""
@@ -101,15 +127,26 @@ class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
     venue: str = ""
     """The id of the venue."""
     market: str = ""
-    """The ccxt symbol."""
+    """The ccxt symbol that it was applied to; `_all` for all symbols, as named in the request if it was rejected."""
+    final: bool = False
+    """Whether no other answer follows."""
     outcome: str | None = None
-    """The engine's answer: `applied`, `unchanged`, `expired` or `refused`."""
+    """The engine's answer: `accepted`, `applied`, `incomplete`, `unchanged`, `expired` or `refused`; of several symbols the
+    worst one. Null before an answer."""
     detail: str = ""
-    """The engine's text, or why the server rejected the command."""
+    """The engine's text, why the server rejected the command, or what prevents an answer and what to do about it."""
     step: int | None = None
     """The step of the journal from which the answer follows."""
     time: int | None = None
     """Market time of the answer, in seconds since the epoch."""
+    orders_canceled: int | None = None
+    """How many orders were canceled so far, as confirmed by the venue; null where none have to be."""
+    orders_out: int | None = None
+    """How many orders that have to be canceled are still open, or unknown; null where none have to be."""
+    position: str | None = None
+    """The position that is left, in base currency; null if unknown."""
+    answers: tuple[SymbolAnswer, ...] = ()
+    """Of a command to all symbols: the answer of each one."""
 
 
 class PartData(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +175,7 @@ class ServerData(msgspec.Struct, frozen=True, kw_only=True):
     replica: str
     """The name of the live server."""
     status: str
-    """`waiting` before the first view of the bus, `live`, `cut` while the bus is unreachable, `draining` at shutdown."""
+    """`waiting` before the first view of the bus, `live`, `cut` while the bus does not answer, `draining` at shutdown."""
     time_ms: int
     """The server's clock, in milliseconds since the epoch."""
     uptime: int
@@ -166,7 +203,7 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     replica: str
     """The name of the live server."""
     status: str
-    """`waiting` before the first view of the bus, `live`, `cut` while the bus is unreachable, `draining` at shutdown."""
+    """`waiting` before the first view of the bus, `live`, `cut` while the bus does not answer, `draining` at shutdown."""
     uptime: int
     """Seconds since the start of the server."""
     clients: int
@@ -176,7 +213,9 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     bus_reconnects: int
     """Number of reconnects to the bus."""
     problems: tuple[str, ...]
-    """What is wrong; empty if nothing is."""
+    """What is wrong, and what to do; empty if nothing is."""
+    parts: tuple[PartData, ...] = ()
+    """The parts of the stack and the links to venues, with what is wrong first."""
 
 
 SessionData = SnapshotData | ResumedData | StreamsData | ReplayData | CommandAnswer | ServerData | ErrorData

@@ -54,16 +54,23 @@ def assign_names(markets: Iterable[Market]) -> dict[Market, str]:
 
 def find_market(text: str, names: dict[Market, str], venue: str = "") -> Market | None:
     """Return the market of a name (`btcusdt`), ccxt symbol or `venue:symbol`, in any case; None if unknown."""
+    return next(iter(_matching(text, names, venue)), None)
+
+
+def markets_named(text: str, names: dict[Market, str], venue: str = "") -> list[Market]:
+    """Return the market with this name, otherwise all markets with this ccxt symbol; as `find_market`."""
+    found = _matching(text, names, venue)
+    return [market for market in found if names[market].upper() == text.strip().upper()] or found
+
+
+def _matching(text: str, names: dict[Market, str], venue: str) -> list[Market]:
     wanted = text.strip().upper()
-    for market, name in sorted(names.items(), key=lambda item: _precedence(item[0])):
-        is_venue = not venue or market.venue == venue
-        if is_venue and wanted in {
-            name.upper(),
-            market.symbol.upper(),
-            f"{market.venue}:{market.symbol}".upper(),
-        }:
-            return market
-    return None
+    return [
+        market
+        for market, name in sorted(names.items(), key=lambda item: _precedence(item[0]))
+        if venue in {"", market.venue}
+        and wanted in {name.upper(), market.symbol.upper(), f"{market.venue}:{market.symbol}".upper()}
+    ]
 
 
 def _precedence(market: Market) -> tuple[bool, str, str]:

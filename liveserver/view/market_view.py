@@ -1,33 +1,38 @@
 """The view of one market: the folds of its events, and the messages rendered from them."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
+from enum import Enum, auto
 
 import msgspec
 
+from bus.parts.view import Blocked
 from liveserver.protocol.server_messages import (
     CandleData,
     Data,
     Message,
     MessageType,
     OrderData,
+    PositionData,
     QuotingData,
     StatusData,
     SymbolData,
     TradeData,
 )
-from liveserver.protocol.symbol_names import Market
+from liveserver.protocol.symbol_names import Market, base_and_quote
 from liveserver.view import rendering
 from liveserver.view.candles import CandleSeries
 from liveserver.view.notices import NoticeEvent, Notices
 from liveserver.view.open_orders import OpenOrderFold, Order
 from liveserver.view.own_trades import OwnTradeFold
-from liveserver.view.rendering import LazyMessage, MarketLabel, decimal_text, decimal_text_or_none
+from liveserver.view.rendering import LazyMessage, MarketLabel, decimal_text
 from schemas.engine.events import Fill
-from schemas.grid.view import GridView
-from schemas.units import SECOND_NS, DurationNs, Price
+from schemas.grid.view import GridView, NotQuoting
+from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Price, TimeNs
 from schemas.venue.account import Balance, OpenOrders, Position
-from schemas.venue.market import Candle, FeedChanged, Ticker
+from schemas.venue.market import Candle, FeedChanged, FeedState, Recording, Ticker
 from schemas.venue.orders import OrderReport, Trade
+from schemas.venue.worth import AccountWorth
 
 DEFAULT_INTERVAL = "1m"
 INTERVAL_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2592000}
@@ -47,6 +52,20 @@ MarketEvent = (
 """The events folded into a market's view."""
 
 
+class Listing(Enum):
+    """Whether a market is traded, by the bucket `symbols`."""
+
+    UNKNOWN = auto()
+    """The bucket has never had it: it is watched only, or it was not read yet."""
+    TRADED = auto()
+    WATCHED = auto()
+    """It is not traded, but a traded symbol monitors it."""
+    REMOVED = auto()
+    """It was removed a moment ago: still listed, so that viewers can see it go."""
+    GONE = auto()
+    """It was removed, and is not listed."""
+
+
 class MarketUpdate(msgspec.Struct, frozen=True):
     """A message to publish, to the viewers of one interval or of the whole market ("")."""
 
@@ -55,10 +74,14 @@ class MarketUpdate(msgspec.Struct, frozen=True):
 
 
 class MarketView:
-    """Folds the events of one market. `name` is the market's name for browsers."""
+    """Folds the events of one market. `name` is the market's name for browsers.
 
-    def __init__(self, market: Market, name: str) -> None:
+    `wall_ns` is the clock by which the age of the ticker is sent; it does not affect the folds.
+    """
+
+    def __init__(self, market: Market, name: str, wall_ns: Callable[[], TimeNs] = time.time_ns) -> None:
         self.market = market
+        self._wall_ns = wall_ns
         self.label = MarketLabel(name, market.venue, market.symbol)
         self._series: dict[str, CandleSeries] = {}
         self._ticker: Ticker | None = None
@@ -70,6 +93,11 @@ class MarketView:
         self._notices = Notices()
         self.problem = ""
         """Why the grid cannot be shown: it needs a newer live server."""
+        self.listing = Listing.UNKNOWN
+        self.recording: Recording | None = None
+        """The recording that the venue replays."""
+        self.blocked: Blocked | None = None
+        """Why the market cannot be quoted, whatever its grid says."""
 
     def rename(self, name: str) -> None:
         """Change the market's name for browsers."""
@@ -81,7 +109,9 @@ class MarketView:
 
     @property
     def is_traded(self) -> bool:
-        return self._grid is not None
+        if self.listing is Listing.UNKNOWN:
+            return self._grid is not None
+        return self.listing is Listing.TRADED
 
     @property
     def intervals(self) -> tuple[str, ...]:
@@ -97,11 +127,9 @@ class MarketView:
                 return self._apply_order_event(event, sequence)
             case Position():
                 self._position = event
-                return self._update(MessageType.POSITION, rendering.position, event)
+                return [MarketUpdate(LazyMessage(MessageType.POSITION, self._position_data, (event,)))]
             case GridView():
-                self._grid = event
-                grid = self._update(MessageType.GRID_STATE, rendering.grid, event)
-                return [*self.set_problem(""), *grid] if self.problem else grid
+                return self._apply_grid(event)
             case _:
                 return [MarketUpdate(message) for message in self._notices.apply(self.label, event)]
 
@@ -110,40 +138,59 @@ class MarketView:
         self.problem = problem
         return self._status_updates()
 
-    def account(self, balances: Iterable[Balance]) -> Iterator[Message]:
-        """Yield the account messages of these balances."""
-        for balance in balances:
-            yield Message(MessageType.ACCOUNT, rendering.account(self.label, balance))
+    def set_listing(self, listing: Listing) -> list[MarketUpdate]:
+        """Set whether the market is traded; return the messages that follow."""
+        self.listing = listing
+        return self._status_updates()
 
-    def snapshot(self, interval: str, balances: Iterable[Balance]) -> list[Message]:
+    def set_blocked(self, blocked: Blocked | None) -> list[MarketUpdate]:
+        """Set why the market cannot be quoted; return the messages that follow."""
+        self.blocked = blocked
+        return self._status_updates()
+
+    def set_recording(self, recording: Recording | None) -> list[MarketUpdate]:
+        """Set the recording that the venue replays; return the messages that follow."""
+        self.recording = recording
+        return self._status_updates()
+
+    def account(self, balances: Iterable[Balance], worth: AccountWorth) -> Iterator[Message]:
+        """Yield the account messages of these balances; `worth` is that of the whole account."""
+        for balance in balances:
+            yield Message(MessageType.ACCOUNT, rendering.account(self.label, balance, worth))
+
+    def snapshot(self, interval: str, balances: Iterable[Balance], worth: AccountWorth) -> list[Message]:
         """Return the full state for a new viewer, in the order that viewers rely on."""
         messages = [
             Message(MessageType.HISTORY, self.candles(interval)),
             Message(MessageType.ORDERS, self.orders()),
         ]
         if self._position:
-            messages.append(Message(MessageType.POSITION, rendering.position(self.label, self._position)))
-        messages += self.account(balances)
+            messages.append(Message(MessageType.POSITION, self._position_data(self._position)))
+        messages += self.account(balances, worth)
         if self._grid:
             messages.append(Message(MessageType.GRID_STATE, rendering.grid(self.label, self._grid)))
         messages.append(self._notices.risk_status(self.label))
         messages.append(self._status(interval))
         messages.append(Message(MessageType.TRADE_HISTORY, self.trades()))
         messages += self._notices.messages(self.label)
-        if self._ticker:
-            messages.append(Message(MessageType.TICKER, rendering.ticker(self.label, self._ticker)))
+        messages += self._ticker_messages()
         return messages
 
-    def state_messages(self, interval: str, balances: Iterable[Balance]) -> list[Message]:
+    def state_messages(
+        self, interval: str, balances: Iterable[Balance], worth: AccountWorth
+    ) -> list[Message]:
         """Return the state that durable events do not carry: the state messages for a resuming viewer."""
         messages = [Message(MessageType.ORDERS, self.orders())]
         if self._position:
-            messages.append(Message(MessageType.POSITION, rendering.position(self.label, self._position)))
-        messages += [*self.account(balances), self._notices.risk_status(self.label), self._status(interval)]
+            messages.append(Message(MessageType.POSITION, self._position_data(self._position)))
+        messages += [
+            *self.account(balances, worth),
+            self._notices.risk_status(self.label),
+            self._status(interval),
+        ]
         last = self.candles(interval)[-1:]
         messages += [Message(MessageType.KLINE, row) for row in last if row.forming]
-        if self._ticker:
-            messages.append(Message(MessageType.TICKER, rendering.ticker(self.label, self._ticker)))
+        messages += self._ticker_messages()
         return messages
 
     def candles(self, interval: str) -> tuple[CandleData, ...]:
@@ -159,21 +206,31 @@ class MarketView:
         """Return the recent own trades, oldest first."""
         return [rendering.trade(self.label, own) for own in self._trades.values()]
 
+    @property
+    def fills_complete_from(self) -> int:
+        """Time from which the bus has every fill, in seconds since the epoch; 0 if none since the first trade was lost."""
+        return rendering.ledger_from(self._grid) if self._grid else 0
+
     def quoting_changes(self) -> list[QuotingData]:
         """Return the recent changes of the reason for not quoting, oldest first."""
         return self._notices.quoting_changes(self.label)
 
     def summary(self) -> SymbolData:
         """Return the market's entry in the list of symbols."""
-        price = self._ticker.last if self._ticker else None
+        newest = self._trades.newest
+        ticker = self._ticker
         return SymbolData(
             **self.label._asdict(),
-            price=decimal_text_or_none(price),
+            price=decimal_text(ticker.last) if ticker else None,
+            price_time_ms=ticker.time // MILLISECOND_NS if ticker else None,
             is_traded=self.is_traded,
             total_profit=self._total_profit(),
-            not_quoting=self._grid.not_quoting if self._grid else None,
-            feed=self._feed.state if self._feed else "unknown",
+            not_quoting=self._not_quoting,
+            feed=self._feed_state[0],
+            quote=base_and_quote(self.market.symbol)[1],
             fees_other=rendering.decimal_texts(self._grid.fees_other) if self._grid else {},
+            last_trade_ms=newest.trade.time // MILLISECOND_NS if newest else 0,
+            last_trade_side=newest.trade.side.value if newest else "",
         )
 
     @property
@@ -189,6 +246,31 @@ class MarketView:
     def _update(self, kind: MessageType, render: Callable[..., Data], event: object) -> list[MarketUpdate]:
         return [MarketUpdate(LazyMessage(kind, render, (self.label, event)))]
 
+    def _position_data(self, position: Position) -> PositionData:
+        return rendering.position(self.label, position, self._entry_price(position))
+
+    def _entry_price(self, position: Position) -> Price | None:
+        """Return the entry price: the venue's, else the grid's, else that of the own trades; None if flat or unknown."""
+        if not position.quantity:
+            return None
+        if position.entry_price:
+            return position.entry_price
+        grid = self._grid
+        if grid is not None and grid.entry_price is not None and not grid.foreign_position:
+            return grid.entry_price
+        return self._trades.entry_price(position.quantity, base_and_quote(position.symbol)[0])
+
+    def _apply_grid(self, grid: GridView) -> list[MarketUpdate]:
+        before, self._grid = self._grid, grid
+        updates = self.set_problem("") if self.problem else []
+        updates += self._update(MessageType.GRID_STATE, rendering.grid, grid)
+        has_entry_changed = before is not None and before.entry_price != grid.entry_price
+        if has_entry_changed and self._position is not None and not self._position.entry_price:
+            updates.append(
+                MarketUpdate(LazyMessage(MessageType.POSITION, self._position_data, (self._position,)))
+            )
+        return updates
+
     def _order_updates(self, orders: Iterable[Order]) -> list[MarketUpdate]:
         return [
             MarketUpdate(LazyMessage(MessageType.ORDERS, rendering.order, (self.label, order)))
@@ -201,7 +283,11 @@ class MarketView:
                 return self._apply_candle(event)
             case Ticker():
                 self._ticker = event
-                return self._update(MessageType.TICKER, rendering.ticker, event)
+                return [
+                    MarketUpdate(
+                        LazyMessage(MessageType.TICKER, rendering.ticker, (self.label, event, self._wall_ns))
+                    )
+                ]
             case FeedChanged():
                 self._feed = event
                 return self._status_updates()
@@ -243,14 +329,40 @@ class MarketView:
         kind = MessageType.FILL if was_published else MessageType.TRADE_EVENT
         return self._update(kind, rendering.trade, own)
 
+    def _ticker_messages(self) -> list[Message]:
+        ticker = self._ticker
+        if ticker is None:
+            return []
+        return [Message(MessageType.TICKER, rendering.ticker(self.label, ticker, self._wall_ns))]
+
+    @property
+    def _not_quoting(self) -> NotQuoting | None:
+        if self._grid is None:
+            return None
+        return self.blocked.reason if self.blocked and self.is_traded else self._grid.not_quoting
+
+    @property
+    def _feed_state(self) -> tuple[str, str]:
+        """The state of the market feed, and the reason."""
+        if self.listing in {Listing.REMOVED, Listing.GONE}:
+            return FeedState.DOWN, "the symbol is not traded any more"
+        return (self._feed.state, self._feed.reason) if self._feed else ("unknown", "")
+
     def _status(self, interval: str) -> Message:
+        feed, reason = self._feed_state
+        recording, blocked = self.recording, self.blocked
         data = StatusData(
             **self.label._asdict(),
-            feed=self._feed.state if self._feed else "unknown",
-            feed_reason=self._feed.reason if self._feed else "",
+            feed=feed,
+            feed_reason=reason,
             interval=interval,
             intervals=self.intervals,
             problem=self.problem,
+            blocked=blocked.reason if blocked else None,
+            blocked_text=blocked.detail if blocked else "",
+            blocked_remedy=blocked.remedy if blocked else "",
+            recording=recording.name if recording else "",
+            recording_speed=recording.speed if recording else None,
         )
         return Message(MessageType.STATUS, data)
 

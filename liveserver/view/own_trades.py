@@ -1,13 +1,14 @@
 """The recent own trades of one market, merged from the venue's trades and the grid's bookings by trade id."""
 
 from bisect import insort
+from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from schemas.engine.events import Fill
-from schemas.units import TimeNs
+from schemas.units import ZERO, Price, SignedQuantity, TimeNs
 from schemas.venue.orders import Trade
 
 T = TypeVar("T")
@@ -38,6 +39,29 @@ class OwnTradeFold:
         """Return all trades, oldest first."""
         return self._window.values()
 
+    def entry_price(self, quantity: SignedQuantity, base: str) -> Price | None:
+        """Return the average price at which a position in `base` was opened; None if the trades kept do not tell.
+
+        They do if they reach back to a flat position, counted from `quantity` backwards; fees in `base` count. By average
+        cost: a reduction leaves the price as it is.
+        """
+        opening: list[tuple[SignedQuantity, Price]] = []
+        held = quantity
+        for own in reversed(self._window.values()):
+            change = own.trade.side.sign * own.trade.quantity
+            if own.trade.fee_asset == base:
+                change -= own.trade.fee
+            opening.append((change, own.trade.price))
+            held -= change
+            if held * quantity <= 0:
+                return _average(held, reversed(opening))
+        return None
+
+    @property
+    def newest(self) -> OwnTrade | None:
+        """The newest trade, None without one."""
+        return self._window.newest
+
     def apply_trade(self, trade: Trade) -> tuple[bool, OwnTrade | None]:
         """Apply a trade of ORDERS; return whether it counts as new, and the trade to publish, if any.
 
@@ -63,6 +87,19 @@ class OwnTradeFold:
             return True, None
         own = replace(known, booked=fill) if known else OwnTrade(fill, fill)
         return known is not None, own if self._window.put(key, own) else None
+
+
+def _average(held: SignedQuantity, changes: Iterable[tuple[SignedQuantity, Price]]) -> Price:
+    """Return the average price of what a position that was `held` is after some changes, each with its price."""
+    average = ZERO
+    for change, price in changes:
+        after = held + change
+        if after * held <= 0:
+            average = price  # opened, or turned around
+        elif after * change > 0:
+            average = (average * held + price * change) / after
+        held = after
+    return average
 
 
 def _key(event: Trade | Fill) -> Key:
@@ -94,6 +131,11 @@ class DedupWindow(Generic[T]):
     def add(self, key: Key, item: T) -> bool:
         """Store a new item; return False if the key is known or older than a full window."""
         return key not in self._items and self.put(key, item)
+
+    @property
+    def newest(self) -> T | None:
+        """The newest item, None without one."""
+        return self._items[self._keys[-1]] if self._keys else None
 
     def items(self) -> list[tuple[Key, T]]:
         """Return all keys and items, oldest first."""

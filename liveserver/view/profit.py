@@ -4,8 +4,15 @@ from decimal import Decimal
 
 from liveserver.protocol.server_messages import ProfitData
 from liveserver.view.market_view import MarketView
-from liveserver.view.rendering import decimal_text, decimal_text_or_none, decimal_texts, to_seconds
-from schemas.units import SECOND_NS, ZERO, DurationNs, Money
+from liveserver.view.rendering import (
+    decimal_text,
+    decimal_text_or_none,
+    decimal_texts,
+    shown_profit,
+    to_seconds,
+)
+from schemas.grid.profit import profit_parts
+from schemas.units import SECOND_NS, DurationNs, Money
 
 DAY_NS: DurationNs = 24 * 3600 * SECOND_NS
 YEAR_DAYS = 365
@@ -17,15 +24,16 @@ RATIO_PRECISION = Decimal("0.000001")
 def profit_of(view: MarketView, equity: Money | None) -> ProfitData | None:
     """Return the profit of a market's grid at the newest price, None without a grid.
 
-    Amounts are in the quote asset: total = grid + unpaired + open fees (negative for a cost) + funding. `equity` is
-    in the settlement asset, and includes the total profit; without it, or before a full day, rates are None.
+    Amounts are in the quote asset: total = grid + unpaired + open fees (negative for a cost) + funding. `equity` is the
+    worth of the account in the settlement asset, which includes the total profit; without it, or before a full day, rates
+    are None.
     """
     grid, price = view.grid, view.price
     if grid is None:
         return None
     at = grid.price if price is None else price
-    revaluation = grid.position * (at - grid.price) if at is not None and grid.price is not None else ZERO
-    total, unpaired = grid.total_profit + revaluation, grid.unpaired_profit + revaluation
+    parts = profit_parts(grid, at)
+    total = parts.total
     elapsed_ns = max(grid.time - grid.first_time, 0) if grid.first_time else 0
     days = Decimal(elapsed_ns) / DAY_NS
     has_full_day = days >= 1
@@ -33,10 +41,10 @@ def profit_of(view: MarketView, equity: Money | None) -> ProfitData | None:
     return ProfitData(
         **view.label._asdict(),
         price=decimal_text_or_none(at),
-        grid_profit=decimal_text(grid.grid_profit),
-        unpaired_profit=decimal_text(unpaired),
-        open_fees=decimal_text(total - grid.grid_profit - unpaired - grid.funding),
-        funding=decimal_text(grid.funding),
+        grid_profit=decimal_text(parts.grid_profit),
+        unpaired_profit=decimal_text(parts.unpaired),
+        open_fees=decimal_text(parts.open_fees),
+        funding=decimal_text(parts.funding),
         total_profit=decimal_text(total),
         fees=decimal_text(grid.fees),
         volume=decimal_text(grid.volume),
@@ -56,4 +64,5 @@ def profit_of(view: MarketView, equity: Money | None) -> ProfitData | None:
         first_time=to_seconds(grid.first_time),
         time=to_seconds(grid.time),
         fees_other=decimal_texts(grid.fees_other),
+        shown=shown_profit(parts),
     )

@@ -1,12 +1,16 @@
 """The view of every market, folded from bus events without I/O or clock.
 
-Replicas that have read the same messages have the same view.
+Replicas that have read the same messages have the same view; only the age of a ticker is by the clock of the replica.
 """
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum, auto
 from typing import NamedTuple, cast
 
+import msgspec
+
+from bus.parts.view import Blocked
 from liveserver.protocol.cursors import DURABLE_STREAMS
 from liveserver.protocol.server_messages import Message, MessageType, SymbolData
 from liveserver.protocol.symbol_names import (
@@ -18,7 +22,7 @@ from liveserver.protocol.symbol_names import (
     find_market,
 )
 from liveserver.view.event_log import EventLog, StoredEvent, channel_of, durable_message, is_durable
-from liveserver.view.market_view import MarketEvent, MarketView
+from liveserver.view.market_view import Listing, MarketEvent, MarketUpdate, MarketView
 from liveserver.view.rendering import LazyMessage
 from schemas.codec import Event
 from schemas.engine.control import CommandResult
@@ -32,10 +36,12 @@ from schemas.engine.events import (
 )
 from schemas.grid.view import GridView
 from schemas.subjects import ALL
-from schemas.units import Money, TimeNs, VenueId
+from schemas.units import Price, Symbol, TimeNs, VenueId
 from schemas.venue.account import Balance, OpenOrders, Position
-from schemas.venue.market import Candle, FeedChanged, Ticker
+from schemas.venue.fees import assets_of
+from schemas.venue.market import Candle, ClockRead, FeedChanged, Recording, Ticker
 from schemas.venue.orders import OrderReport, Trade
+from schemas.venue.worth import AccountWorth, account_worth
 
 _DURABLE_STREAMS = frozenset(map(str, DURABLE_STREAMS))
 
@@ -66,17 +72,24 @@ class Outgoing(NamedTuple):
 class Projection:
     """Folds the events of all markets into messages for viewers, and renders snapshots for new viewers."""
 
-    def __init__(self) -> None:
+    def __init__(self, wall_ns: Callable[[], TimeNs] = time.time_ns) -> None:
+        self._wall_ns = wall_ns
         self._views: dict[Market, MarketView] = {}
+        self._listings: dict[Market, Listing] = {}
+        self._recordings: dict[VenueId, Recording | None] = {}
         self._balances: dict[tuple[VenueId, str], Balance] = {}
         self.log = EventLog()
         """Recent durable events, from which `opensqt.v2` viewers resume."""
+        self.revision = 0
+        """Grows when a market is added to or taken off the list: viewers' channels have to be resolved again."""
 
     def apply_stored(
         self, stream: str, sequence: int, time: TimeNs, event: Event, data: bytes
     ) -> list[Outgoing]:
         """Apply a message that a stream stored at `time`; return the messages for both protocols."""
         seq = f"{stream}:{sequence}"
+        if isinstance(event, Ticker) and not event.received_time:  # of version 1
+            event = msgspec.structs.replace(event, received_time=time)
         if stream not in _DURABLE_STREAMS:
             outgoing = self.apply(event, sequence, seq)
             return outgoing + self._listing_update(event, outgoing)
@@ -97,6 +110,8 @@ class Projection:
         match event:
             case Balance():
                 return list(self._balance(event, seq))
+            case ClockRead():
+                return self._set_recording(event.venue, event.recording)
             case (
                 Ticker()
                 | Candle()
@@ -123,9 +138,28 @@ class Projection:
     def set_problem(self, market: Market, problem: str) -> list[Outgoing]:
         """Show why the grid of a market cannot be shown; return the messages that follow. A later grid clears it."""
         view = self._views.get(market) or self._add(market)
-        return [
-            Outgoing(Channel(market, update.interval), update.payload) for update in view.set_problem(problem)
+        return _outgoing(market, view.set_problem(problem))
+
+    def set_blocked(self, blocked_by: Callable[[VenueId, Symbol], Blocked | None]) -> list[Outgoing]:
+        """Set why each market cannot be quoted; return the messages that follow from changes."""
+        changed = [
+            (market, view, blocked)
+            for market, view in self._views.items()
+            if (blocked := blocked_by(*market)) != view.blocked
         ]
+        return [each for market, view, why in changed for each in _outgoing(market, view.set_blocked(why))]
+
+    def set_listing(self, market: Market, listing: Listing) -> list[Outgoing]:
+        """Set whether a market is traded, also before its first event; return the messages that follow."""
+        if self._listings.get(market) is listing:
+            return []
+        self._listings[market] = listing
+        view = self._views.get(market)
+        if view is None:
+            return []
+        if Listing.GONE in {view.listing, listing}:
+            self.revision += 1
+        return _outgoing(market, view.set_listing(listing))
 
     @property
     def problems(self) -> dict[Market, str]:
@@ -133,13 +167,14 @@ class Projection:
         return {market: view.problem for market, view in self._views.items() if view.problem}
 
     def __len__(self) -> int:
-        """Return the number of known markets."""
-        return len(self._views)
+        """Return the number of listed markets."""
+        return sum(view.listing is not Listing.GONE for view in self._views.values())
 
     @property
     def names(self) -> dict[Market, str]:
-        """The name of each market for browsers: traded ones first, then by name."""
-        views = sorted(self._views.values(), key=lambda view: (not view.is_traded, view.name))
+        """The name of each listed market for browsers: traded ones first, then by name."""
+        listed = (view for view in self._views.values() if view.listing is not Listing.GONE)
+        views = sorted(listed, key=lambda view: (not view.is_traded, view.name))
         return {view.market: view.name for view in views}
 
     def name(self, market: Market) -> str:
@@ -168,22 +203,32 @@ class Projection:
 
     def state_messages(self, channel: Channel) -> list[Message]:
         """Return the state messages for a viewer that has received all durable events."""
-        return self._views[channel.market].state_messages(channel.interval, self._balances_of(channel.market))
+        market = channel.market
+        return self._views[market].state_messages(
+            channel.interval, self._balances_of(market), self.worth(market)
+        )
 
     def market_snapshot(self, channel: Channel) -> list[Message]:
         """Return the snapshot of one market and interval."""
-        view = self._views[channel.market]
-        return view.snapshot(channel.interval, self._balances_of(channel.market))
+        market = channel.market
+        return self._views[market].snapshot(channel.interval, self._balances_of(market), self.worth(market))
 
     def view(self, market: Market) -> MarketView:
         """Return the view of one market."""
         return self._views[market]
 
-    def equity(self, market: Market) -> Money | None:
-        """Return the equity in the settlement asset of a market, None if unknown."""
-        settle = market.symbol.partition(":")[2] or market.symbol.partition("/")[2]
-        balance = self._balances.get((market.venue, settle))
-        return None if balance is None else balance.margin_balance
+    def worth(self, market: Market) -> AccountWorth:
+        """Return the worth of a market's account in its settlement currency, at the newest prices."""
+        currency = assets_of(market.symbol)[2]
+        balances = (balance for (venue, _), balance in self._balances.items() if venue == market.venue)
+        return account_worth(balances, currency, lambda asset: self._price_of(market.venue, asset, currency))
+
+    def _price_of(self, venue: VenueId, asset: str, currency: str) -> Price | None:
+        for symbol in (f"{asset}/{currency}", f"{asset}/{currency}:{currency}"):
+            view = self._views.get(Market(venue, Symbol(symbol)))
+            if view is not None and view.price is not None:
+                return view.price
+        return None
 
     def summary(self) -> list[SymbolData]:
         """Return the list of symbols, in the order of `names`."""
@@ -209,18 +254,37 @@ class Projection:
             for update in view.apply(event, sequence)
         ]
 
+    def _set_recording(self, venue: VenueId, recording: Recording | None) -> list[Outgoing]:
+        if self._recordings.get(venue) == recording:
+            return []
+        self._recordings[venue] = recording
+        views = [(market, view) for market, view in self._views.items() if market.venue == venue]
+        return [each for market, view in views for each in _outgoing(market, view.set_recording(recording))]
+
     def _add(self, market: Market) -> MarketView:
-        self._views[market] = MarketView(market, "")
+        view = self._views[market] = MarketView(market, "", self._wall_ns)
+        view.listing = self._listings.get(market, Listing.UNKNOWN)
+        view.recording = self._recordings.get(market.venue)
+        self.revision += 1
         for named, name in assign_names(self._views).items():
             self._views[named].rename(name)
-        return self._views[market]
+        return view
 
     def _balance(self, event: Balance, seq: str) -> Iterator[Outgoing]:
         self._balances[event.venue, event.asset] = event
+        worth: dict[str, AccountWorth] = {}
         for market, view in self._views.items():
             if market.venue == event.venue and event.asset in balance_assets(market.symbol):
-                yield from (Outgoing(Channel(market), message, seq) for message in view.account([event]))
+                currency = assets_of(market.symbol)[2]
+                if currency not in worth:
+                    worth[currency] = self.worth(market)
+                for message in view.account([event], worth[currency]):
+                    yield Outgoing(Channel(market), message, seq)
 
     def _balances_of(self, market: Market) -> Iterable[Balance]:
         keys = ((market.venue, asset) for asset in balance_assets(market.symbol))
         return [self._balances[key] for key in keys if key in self._balances]
+
+
+def _outgoing(market: Market, updates: Iterable[MarketUpdate]) -> list[Outgoing]:
+    return [Outgoing(Channel(market, update.interval), update.payload) for update in updates]

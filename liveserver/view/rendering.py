@@ -16,18 +16,22 @@ from liveserver.protocol.server_messages import (
     OrderData,
     PositionData,
     ReportData,
+    ShownProfit,
     SlotData,
     TickerData,
     TradeData,
 )
 from liveserver.view.open_orders import Order, order_key
 from liveserver.view.own_trades import OwnTrade
+from schemas.grid.profit import ProfitParts, profit_parts, rounded
+from schemas.grid.reasons import explain
 from schemas.grid.view import GridView, SlotView
-from schemas.units import MILLISECOND_NS, SECOND_NS, Quantity, Side, TimeNs
+from schemas.units import MILLISECOND_NS, SECOND_NS, Money, Price, Quantity, Side, TimeNs
 from schemas.venue.account import Balance, Position
 from schemas.venue.fees import fee_in_quote
 from schemas.venue.market import Candle, Ticker
 from schemas.venue.orders import OrderReport, OrderStatus
+from schemas.venue.worth import AccountWorth
 
 
 class MarketLabel(NamedTuple):
@@ -74,7 +78,7 @@ def side_text(side: Side | None) -> str | None:
     return None if side is None else side.value.upper()
 
 
-def account(label: MarketLabel, balance: Balance) -> AccountData:
+def account(label: MarketLabel, balance: Balance, worth: AccountWorth) -> AccountData:
     return AccountData(
         symbol=label.symbol,
         venue=label.venue,
@@ -86,6 +90,9 @@ def account(label: MarketLabel, balance: Balance) -> AccountData:
         equity=decimal_text(balance.margin_balance),
         unrealized_pnl=decimal_text(balance.unrealized_pnl),
         time=to_seconds(balance.time),
+        total_equity=decimal_text_or_none(worth.total),
+        equity_asset=worth.currency,
+        unpriced=worth.unpriced,
     )
 
 
@@ -160,14 +167,18 @@ def trade(label: MarketLabel, own: OwnTrade) -> TradeData:
     )
 
 
-def position(label: MarketLabel, position: Position) -> PositionData:
+def position(label: MarketLabel, position: Position, entry: Price | None) -> PositionData:
+    """Render a position with its entry price, None if that is unknown or the position is flat."""
+    unrealized: Money | None = position.unrealized_pnl
+    if position.quantity and not position.entry_price:
+        unrealized = None if entry is None else position.quantity * (position.mark_price - entry)
     return PositionData(
         symbol=label.symbol,
         venue=label.venue,
         market=label.market,
         amount=decimal_text(position.quantity),
-        entry_price=decimal_text(position.entry_price),
-        unrealized_pnl=decimal_text(position.unrealized_pnl),
+        entry_price=decimal_text_or_none(entry),
+        unrealized_pnl=decimal_text_or_none(unrealized),
         leverage=decimal_text(position.leverage),
         side="LONG" if position.quantity > 0 else "SHORT" if position.quantity < 0 else "FLAT",
         mark_price=decimal_text(position.mark_price),
@@ -177,6 +188,8 @@ def position(label: MarketLabel, position: Position) -> PositionData:
 
 
 def grid(label: MarketLabel, view: GridView) -> GridData:
+    reason = view.not_quoting
+    text, remedy = ("", "") if reason is None else explain(reason, view.not_quoting_detail)
     return GridData(
         symbol=label.symbol,
         venue=label.venue,
@@ -206,10 +219,34 @@ def grid(label: MarketLabel, view: GridView) -> GridData:
         fees_other=decimal_texts(view.fees_other),
         venue_position=decimal_text_or_none(view.venue_position),
         foreign_position=decimal_text(view.foreign_position),
+        not_quoting_text=text,
+        not_quoting_remedy=remedy,
+        halted_by=view.opens_halted_by,
+        entry_price=decimal_text_or_none(view.entry_price),
+        ledger_from=ledger_from(view),
+        shown=shown_profit(profit_parts(view)),
     )
 
 
-def ticker(label: MarketLabel, event: Ticker) -> TickerData:
+def shown_profit(parts: ProfitParts) -> ShownProfit:
+    """Render profit for display: rounded parts that add up."""
+    shown = rounded(parts)
+    return ShownProfit(
+        total=decimal_text(shown.total),
+        grid_profit=decimal_text(shown.grid_profit),
+        unpaired=decimal_text(shown.unpaired),
+        open_fees=decimal_text(shown.open_fees),
+        funding=decimal_text(shown.funding),
+    )
+
+
+def ledger_from(view: GridView) -> int:
+    """Return the first full second from which every fill is stored, 0 if none was lost."""
+    return -to_seconds(-view.ledger_from)
+
+
+def ticker(label: MarketLabel, event: Ticker, wall_ns: Callable[[], TimeNs]) -> TickerData:
+    """Render a ticker, with its age by the clock `wall_ns`; a clock behind the publisher's makes it 0."""
     return TickerData(
         symbol=label.symbol,
         venue=label.venue,
@@ -219,6 +256,7 @@ def ticker(label: MarketLabel, event: Ticker) -> TickerData:
         last=decimal_text(event.last),
         time=to_seconds(event.time),
         time_ms=event.time // MILLISECOND_NS,
+        age_ms=max(wall_ns() - event.received_time, 0) // MILLISECOND_NS,
     )
 
 

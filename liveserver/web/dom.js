@@ -18,7 +18,7 @@ export function setData(element, name, value) {
   if (element.dataset[name] !== value) element.dataset[name] = value;
 }
 
-/** Write a number and mark its sign, which selects the colour. @param {HTMLElement} element @param {string} text @param {number} sign */
+/** Write a number and mark its sign, which selects the color. @param {HTMLElement} element @param {string} text @param {number} sign */
 export function setSigned(element, text, sign) {
   setText(element, text);
   setData(element, "sign", String(sign));
@@ -36,12 +36,46 @@ export function make(name, className, ...children) {
   return element;
 }
 
-/** Replace only children that differ, so that focus, hover and selection survive. @param {HTMLElement} parent @param {HTMLElement[]} children */
+/**
+ * Replace only children that differ, so that focus, hover, selection and animations survive. Children with a `data-key`
+ * are found again when others are inserted before them.
+ * @param {HTMLElement} parent @param {HTMLElement[]} children
+ */
 export function setChildren(parent, children) {
+  /** @type {Map<string, Element>} */
+  const keyed = new Map();
+  for (const current of parent.children) {
+    if (current instanceof HTMLElement && current.dataset.key) keyed.set(current.dataset.key, current);
+  }
   children.forEach((child, i) => {
     const current = parent.children[i];
-    if (!current) parent.append(child);
-    else if (!current.isEqualNode(child)) current.replaceWith(child);
+    const key = child.dataset.key;
+    const known = (key && keyed.get(key)) || current;
+    if (known?.isEqualNode(child)) {
+      if (known !== current) parent.insertBefore(known, current ?? null);
+    } else if (current && (!key || known === current)) current.replaceWith(child);
+    else parent.insertBefore(child, current ?? null);
   });
   while (parent.children.length > children.length) parent.lastElementChild?.remove();
+}
+
+/** Whether a key press is text, or meant for an open dialog, and so no shortcut. @param {KeyboardEvent} event */
+export function isForTyping(event) {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return true;
+  const target = event.target;
+  return target instanceof HTMLElement && (target.isContentEditable || target.matches("input, textarea, select"));
+}
+
+/** Keep the focus inside a dialog: Tab after the last control continues at the first. @param {HTMLDialogElement} dialog */
+export function trapFocus(dialog) {
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key !== "Tab") return;
+    const controls = /** @type {HTMLElement[]} */ ([...dialog.querySelectorAll("button, input, select, textarea, a[href]")]);
+    const usable = controls.filter((control) => control.checkVisibility() && !control.matches(":disabled"));
+    const [first, last] = [usable[0], usable.at(-1)];
+    const isLeaving = document.activeElement === (event.shiftKey ? first : last) || !dialog.contains(document.activeElement);
+    if (!isLeaving) return;
+    event.preventDefault();
+    (event.shiftKey ? last : first)?.focus();
+  });
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** Formatting of numbers and times. Signs repeat what colours show, for colour-blind users. */
+/** Formatting of numbers and times. Signs repeat what colors show, for color-blind users. */
 
 const MINUS = "\u2212";
 const NARROW_SPACE = "\u202f";
@@ -50,7 +50,8 @@ export function moneyDigits(...values) {
 /** A quantity without trailing zeros; empty if redacted. @param {string | number} value */
 export function quantity(value) {
   if (value === "") return "";
-  return new Intl.NumberFormat("en-US", { maximumFractionDigits: 8 }).format(Number(value)).replace("-", MINUS);
+  const text = new Intl.NumberFormat("en-US", { maximumFractionDigits: 8 }).format(Number(value));
+  return text === "-0" ? "0" : text.replace("-", MINUS);
 }
 
 /** A short number, such as `1.2M`. @param {number} value */
@@ -66,6 +67,11 @@ export function percent(ratio) {
 /** A share of the traded volume, which needs more digits than `percent`. @param {number} ratio */
 export function share(ratio) {
   return `${signed(ratio * 100, 3)}${NARROW_SPACE}%`;
+}
+
+/** A speed-up factor, such as `600×`. @param {number} value */
+export function factor(value) {
+  return `${quantity(value)}×`;
 }
 
 /** A duration in its largest unit, rounded down, such as `5 min`. @param {number} seconds */
@@ -87,6 +93,11 @@ export function day(milliseconds) {
   return new Date(milliseconds).toISOString().slice(0, 10);
 }
 
+/** The UTC date and time of day, such as `2026-11-21 09:30:00`. @param {number} milliseconds since the epoch */
+export function dateAndTime(milliseconds) {
+  return `${day(milliseconds)} ${clock(milliseconds)}`;
+}
+
 /** The sign of a number as it is displayed: `-1`, `0` or `1`. @param {number} value @param {number} digits */
 export function signOf(value, digits) {
   return Math.sign(Number(value.toFixed(digits)));
@@ -95,4 +106,20 @@ export function signOf(value, digits) {
 /** A code as words, such as "margin locked" for `margin_locked`. @param {string} code */
 export function words(code) {
   return code.replaceAll("_", " ");
+}
+
+/** With a capital first letter. @param {string} text */
+export function capitalized(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** With a final full stop, as a sentence of several; empty text stays empty. @param {string} text */
+export function sentence(text) {
+  const trimmed = text.trim();
+  return !trimmed || /[.!?…]$/.test(trimmed) ? trimmed : `${trimmed}.`;
+}
+
+/** Such as "1 buy", "2 buys". @param {number} number @param {string} noun */
+export function count(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }

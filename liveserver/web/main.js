@@ -5,29 +5,40 @@ import { fetchReasons } from "./api/reasons.js";
 import { Session } from "./api/session.js";
 import { Cursors, LiveSocket } from "./api/socket.js";
 import { PriceChart, legendOf } from "./charts/chart.js";
-import { byId, setText } from "./dom.js";
+import { byId, isForTyping, setText } from "./dom.js";
+import { livenessOf } from "./model/liveness.js";
 import { Store } from "./model/store.js";
+import { renderBanners } from "./panels/banners.js";
 import { renderConnectionBadge } from "./panels/connection_badge.js";
 import { Control } from "./panels/control.js";
-import { renderNoticesAndBanners } from "./panels/notices.js";
+import { flash } from "./panels/flash.js";
+import { renderNotices } from "./panels/notices.js";
 import { renderPanels, titleOf } from "./panels/panels.js";
 import { ReplayBar } from "./panels/replay.js";
+import { FillSound } from "./panels/sound.js";
 import { SymbolChoice } from "./panels/symbols.js";
 import { renderTables } from "./panels/tables.js";
 
-/** Interval to update ages and the tab's title, also without messages, and in hidden tabs, which draw no frames. */
+/** @import { NewFill } from "./model/store.js" */
+
+/** Interval to notice silence, and to update ages and the tab's title, also in hidden tabs, which draw no frames. */
 const TICK_MS = 500;
 
 const store = new Store();
 /** The time of the candle under the pointer. @type {number | null} */
 let hoveredTime = null;
 let isRenderScheduled = false;
+/** Fills that are yet to be highlighted. @type {NewFill[]} */
+let newFills = [];
+/** What panels show of the liveness, to notice a change. */
+let shownLiveness = "";
 
 const chart = new PriceChart(byId("chart"), (time) => {
   hoveredTime = time;
   scheduleRender();
 });
 const choice = new SymbolChoice(() => {
+  control.leaveMarket();
   chart.reset();
   store.clear();
   store.endReplay();
@@ -39,15 +50,16 @@ const cursors = new Cursors();
 const socket = new LiveSocket(socketAddress, (message) => {
   if (!cursors.advance(message)) return;
   store.apply(message, Date.now());
+  const fills = store.takeNewFills();
+  if (fills.length) sound.play(fills);
+  newFills.push(...fills);
   // A replay replaces the live data on the page, so a new connection must start with a snapshot.
   if (store.isReplaying) cursors.reset();
   scheduleRender();
 }, connectionChanged);
 const replay = new ReplayBar((request) => socket.send(request), replayTopic);
-const control = new Control(
-  () => store.status && { symbol: store.status.market, venue: store.status.venue },
-  () => store.grid?.venue_position ?? null,
-);
+const control = new Control();
+const sound = new FillSound();
 const session = new Session(() => {
   cursors.reset();
   store.clear();
@@ -56,10 +68,13 @@ const session = new Session(() => {
 
 byId("fit").addEventListener("click", () => chart.fit());
 addEventListener("keydown", (event) => {
-  if (event.key === "f" && !event.ctrlKey && !event.metaKey && !event.altKey) chart.fit();
+  if (event.key === "f" && !isForTyping(event)) chart.fit();
 });
 setInterval(() => {
-  renderConnectionBadge(store, socket.state, Date.now());
+  const now = Date.now();
+  socket.tick(now);
+  const liveness = renderLiveness(now);
+  choice.tick(store, liveness.problem === "", now);
   document.title = titleOf(store, shownSymbol());
 }, TICK_MS);
 void session.refresh();
@@ -112,18 +127,44 @@ function scheduleRender() {
 
 function render() {
   isRenderScheduled = false;
-  const changed = store.takeChanges();
   const now = Date.now();
+  const liveness = renderLiveness(now);
+  const changed = store.takeChanges();
   chart.render(store, changed);
-  renderPanels(store, changed);
+  renderPanels(store, changed, liveness);
   renderTables(store, changed, now);
-  renderNoticesAndBanners(store, changed);
+  renderNotices(store, changed);
+  renderBanners(store, changed, liveness, choice.notice);
   replay.render(store, changed);
   choice.render(store, changed);
-  renderConnectionBadge(store, socket.state, now);
+  control.update(store, liveness);
+  newFills.forEach(highlight);
+  newFills = [];
   setText(byId("legend"), legendOf(store, hoveredTime));
   document.title = titleOf(store, shownSymbol());
 }
 
+/** @param {number} now milliseconds since the epoch */
+function renderLiveness(now) {
+  const liveness = livenessOf(store, socket.state, now);
+  renderConnectionBadge(store, socket.state, liveness);
+  const shown = [liveness.problem, liveness.lock, liveness.stale, choice.notice].join("\n");
+  if (shown !== shownLiveness) {
+    shownLiveness = shown;
+    store.markLivenessChanged();
+    control.update(store, liveness);
+    scheduleRender();
+  }
+  return liveness;
+}
+
+/** @param {NewFill} fill */
+function highlight({ symbol, side, trade }) {
+  if (trade) {
+    chart.flash(side, Number(trade.price));
+    flash(byId("fills").querySelector(`[data-key="${CSS.escape(trade.trade_id)}"]`), side);
+  } else flash(choice.linkOf(symbol), side);
+}
+
 /** For tests and debugging, because a canvas cannot be inspected. */
-Object.assign(window, { __opensqt: { store, socket, cursors, inspect: () => chart.inspect() } });
+Object.assign(window, { __opensqt: { store, socket, cursors, sound, inspect: () => chart.inspect() } });

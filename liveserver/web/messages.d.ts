@@ -8,6 +8,7 @@ export interface Candle {
 
 export interface Account extends OfMarket {
   asset: string; free: string; balance: string; marginBalance: string; equity: string; unrealizedPnL: string
+  total_equity?: string | null; equity_asset?: string; unpriced?: string[]
 }
 
 export interface Order extends OfMarket {
@@ -29,7 +30,7 @@ export interface Trade extends OfMarket {
 }
 
 export interface Position extends OfMarket {
-  amount: string; entryPrice: string; unrealizedPnL: string; leverage: string; side: "LONG" | "SHORT" | "FLAT"
+  amount: string; entryPrice: string | null; unrealizedPnL: string | null; leverage: string; side: "LONG" | "SHORT" | "FLAT"
   markPrice: string; liquidationPrice: string | null
 }
 
@@ -38,13 +39,18 @@ export interface Slot {
   held: string; order_id: string | null; order_price: string | null
 }
 
+/** Rounded amounts, which add up. */
+export interface ShownProfit { total: string; grid_profit: string; unpaired: string; open_fees: string; funding: string }
+
 export interface Grid extends OfMarket {
   anchor_price: string | null; price_interval: string | null; slots: Slot[]; step: number; mode: string
   center: number; price: string | null; paused: boolean; not_quoting: string | null; position: string
   cash: string; fees: string; funding: string; grid_profit: string; unpaired_profit: string; total_profit: string
   buy_and_hold: string; closed_trades: number; opened_trades: number; volume: string; first_time: number; time: number
   fees_other: Record<string, string>
-  venue_position: string | null; foreign_position: string
+  venue_position: string | null; foreign_position: string; ledger_from: number
+  not_quoting_text?: string; not_quoting_remedy?: string; halted_by?: string; entry_price?: string | null
+  shown?: ShownProfit | null
 }
 
 export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"
@@ -79,18 +85,27 @@ export interface Control extends OfMarket {
 
 export interface Status extends OfMarket {
   feed: "up" | "down" | "gapped" | "unknown"; feed_reason: string; interval: string; intervals: string[]; problem: string
+  blocked?: string | null; blocked_text?: string; blocked_remedy?: string; recording?: string; recording_speed?: number | null
 }
 
-export interface Ticker extends OfMarket { bid: string; ask: string; last: string; time: number; time_ms: number }
+export interface Ticker extends OfMarket {
+  bid: string; ask: string; last: string; time: number; time_ms: number; age_ms?: number
+}
 
 export interface SymbolEntry extends OfMarket {
   price: string | null; is_traded: boolean; total_profit: string | null; not_quoting: string | null; feed: string
-  fees_other: Record<string, string>
+  fees_other: Record<string, string>; quote?: string; last_trade_ms?: number; last_trade_side?: "buy" | "sell" | ""
+}
+
+/** A part of the stack, as the live server sees it. */
+export interface PartState {
+  kind: string; name: string; state: "ok" | "degraded" | "silent" | "missing" | "unreachable"; age_ms: number | null
+  venues: string[]; detail: string; remedy: string
 }
 
 export interface Server {
   replica: string; status: "waiting" | "live" | "cut"; time_ms: number; uptime: number; clients: number
-  redacted?: boolean
+  parts?: PartState[]; redacted?: boolean
 }
 
 export interface ErrorMessage { error: string; known: string[] }
@@ -104,7 +119,7 @@ export interface Snapshot { reason: string; streams: Streams; markets: { venue: 
 
 export interface Replay {
   state: "playing" | "paused" | "ended" | "stopped" | "refused"; detail?: string; start: number; end: number; at: number
-  speed?: number | "max"; kept_from?: number
+  speed?: number | "max"; kept_from?: number; grids_from?: number
 }
 
 /** Optional fields of every message: its event (`ORDERS:1042`), and in a replay the time it was stored, in milliseconds. */

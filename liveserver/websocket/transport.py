@@ -9,6 +9,7 @@ from typing import Any, Never, cast
 from uvicorn.server import ServerState
 
 from bus import RepeatLimit, get_logger
+from bus.attention import MAX_GAP_S
 from liveserver.auth.roles import Identity
 from liveserver.commands.socket import SocketCommands
 from liveserver.hub.group import CloseCode, Viewer
@@ -131,7 +132,10 @@ class WebSocketServer:
         while True:
             sessions = list(self._sessions)
             for first in range(TICK_SLICES):
+                slept_s = loop.time()
                 await asyncio.sleep(every_s / TICK_SLICES)
+                if loop.time() - slept_s > MAX_GAP_S:
+                    continue  # this process was paused: pongs that arrived meanwhile are still unread
                 for session in sessions[first::TICK_SLICES]:
                     session.tick(loop.time())
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bus import Logger
+from bus import Attention, Logger
 from producers.gateway.holdings import SymbolHoldings
 from producers.ports import DeadManSwitch
 from producers.retry import Outbox, retry
@@ -31,19 +31,25 @@ Cancel = Callable[[ClientOrderId], Coroutine[Any, Any, None]]
 
 
 class HeartbeatMonitor:
-    """Measures by the monotonic clock whether the engine of one symbol sent its heartbeats in time."""
+    """Measures by the monotonic clock whether the engine of one symbol sent its heartbeats in time.
+
+    A pause of this process is not the engine's silence: its heartbeats of that time are still unread.
+    """
 
     def __init__(
         self,
         timeout_s: float,
+        attention: Attention,
         *,
         first_s: float = FIRST_HEARTBEAT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take the engine for silent after `timeout_s` without a heartbeat, at the start after `first_s`; 0 is never."""
         self._timeout_s = timeout_s
+        self._limit_s = max(first_s, timeout_s)
+        self._attention = attention
         self._clock = clock
-        self._deadline_s = clock() + max(first_s, timeout_s)
+        self._heard_s = clock()
         self._received = asyncio.Event()
         self.last = f"unknown.{time.time_ns()}"
         """The engine's name and the time of its last heartbeat; without one, that of its receipt or of the start here."""
@@ -51,13 +57,14 @@ class HeartbeatMonitor:
     def on_heartbeat(self, sent: EngineHeartbeat | None = None) -> None:
         """Record a heartbeat; `sent` is None for one of version 1, which has no content."""
         self.last = f"unknown.{time.time_ns()}" if sent is None else f"{sent.engine}.{sent.time}"
-        self._deadline_s = self._clock() + self._timeout_s
+        self._heard_s = self._clock()
+        self._limit_s = self._timeout_s
         self._received.set()
 
     @property
     def is_silent(self) -> bool:
         """The engine sent no heartbeat for too long."""
-        return self._timeout_s > 0 and self._clock() >= self._deadline_s
+        return self._timeout_s > 0 and self._remaining_s() <= 0
 
     async def wait_silent(self) -> None:
         """Wait until the engine is silent; for ever if the timeout is 0."""
@@ -65,13 +72,16 @@ class HeartbeatMonitor:
             await asyncio.get_running_loop().create_future()  # never completes
         while not self.is_silent:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._deadline_s - self._clock()):
+                async with asyncio.timeout(self._remaining_s()):
                     await self.wait_heartbeat()
 
     async def wait_heartbeat(self) -> None:
         """Wait for the next heartbeat."""
         self._received.clear()
         await self._received.wait()
+
+    def _remaining_s(self) -> float:
+        return self._limit_s - self._attention.silence_s(self._heard_s)
 
 
 class EngineWatchdog:

@@ -12,7 +12,7 @@ from bus.coordination.keyed_runner import KeyedRunner, root_cause
 from bus.metrics import Counter
 from producers.gateway.gateway import Gateway
 from schemas.codec import FormatTooNew
-from schemas.subjects import escape
+from schemas.subjects import escape, registry_key
 from schemas.units import Symbol, VenueId
 
 RETIRE_AFTER_S = 5.0
@@ -49,6 +49,10 @@ class GatewayRunner:
         ):
             async for symbol, is_registered in changes:
                 self._on_change(tasks, symbol, is_registered=is_registered)
+
+    def running(self) -> list[str]:
+        """Return the registry keys of the symbols that run here at present."""
+        return [registry_key(self._venue, symbol) for symbol in self._running]
 
     def status(self) -> dict[str, object]:
         """Return the gateway's part of /status."""

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import msgspec
 
-from bus import Bus, Logger, grant_step
+from bus import Attention, Bus, Logger, grant_step
 from producers.ports import MarketUpdate, PacedSource
 from producers.retry import Outbox, last_stored, retry
 from schemas import subjects
@@ -26,6 +26,10 @@ from schemas.venue.market import Ticker
 
 STEP_TIMEOUT_S = 120.0
 """Seconds that a process may take for one grant, including a restart, before a lock-step run fails."""
+
+
+CATCH_UP_S = 1.0
+"""Seconds after a pause of this process in which ticks that arrived during the pause are read."""
 
 
 class Pace(Protocol):
@@ -44,14 +48,17 @@ class Pace(Protocol):
 class RealTime:
     """Publishes at once, without waiting for other processes."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, attention: Attention) -> None:
         self._bus = bus
+        self._attention = attention
 
     async def before(self, update: MarketUpdate) -> None:
         pass
 
     async def ticker(self, subject: str, ticker: Ticker) -> None:
-        received = msgspec.structs.replace(ticker, received_time=time.time_ns())
+        # Just after a pause of this process, the time at which a tick arrived is unknown.
+        is_punctual = self._attention.since_pause_s() >= CATCH_UP_S
+        received = msgspec.structs.replace(ticker, received_time=time.time_ns() if is_punctual else 0)
         await self._bus.publish(subject, encode(received))
 
     async def after(self, update: MarketUpdate) -> None:

@@ -3,22 +3,19 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from functools import partial
 
-from bus import Bus, BusError, Service, newest
+from bus import Bus, Service
 from bus.metrics import Counter, Gauge
+from producers.market.history import CandleHistory
 from producers.market.instruments import InstrumentPublisher
 from producers.market.pacing import Pace
 from producers.ports import MarketEvent, MarketSource, VenueError
-from producers.retry import Outbox, last_stored, retry
+from producers.retry import Outbox
 from schemas import subjects
 from schemas.codec import encode
-from schemas.subjects import Stream
 from schemas.units import SECOND_NS, Symbol, VenueId
 from schemas.venue.market import Candle, ClockRead, FeedChanged, FeedState, PublicTrade, Ticker
 
-INTERVAL = "1m"
-HISTORY_CANDLES = 1500
 CLOCK_INTERVAL_S = 5.0
 
 
@@ -33,7 +30,7 @@ class MarketPublisher:
         self._pace = pace
         self._outbox = Outbox(service.bus, service.log)
         self.instruments = InstrumentPublisher(service.bus, source, venue, service.log)
-        self._last_closed: dict[Symbol, int] = {}
+        self._history = CandleHistory(service.bus, source, venue, service.log)
         self._disconnected: set[Symbol] = set()
         self._muted: set[Symbol] = set()
         self._published = Counter(
@@ -60,18 +57,12 @@ class MarketPublisher:
         return [symbol for symbol in symbols if symbol in listed]
 
     async def backfill(self, symbols: Sequence[Symbol]) -> None:
-        """Store the closed candles that are newer than the last one in CANDLES, at most `HISTORY_CANDLES` a symbol."""
-        for symbol in symbols:
-            subject = subjects.closed_candle(self._venue, symbol, INTERVAL)
-            stored = await last_stored(self._bus, Stream.CANDLES, subject, self._log)
-            last = await newest(self._bus, Stream.CANDLES, subject, Candle, stored)
-            self._last_closed[symbol] = last.event.open_time if last else -1
-            fetched = await retry(partial(self._source.candles, symbol, INTERVAL, HISTORY_CANDLES), self._log)
-            closed = [candle for candle in fetched if candle.closed]
-            if closed and 0 <= self._last_closed[symbol] < closed[0].open_time:
-                self._log.warning("history_gap", symbol=symbol, before=closed[0].open_time)
-            await self._store_history(subject, symbol, closed)
-            self._log.info("history_ready", symbol=symbol, candles=len(closed))
+        """Store the history of closed candles, as far as CANDLES does not have it."""
+        await self._history.backfill(symbols)
+
+    async def keep_history(self) -> None:
+        """Store the history again when CANDLES lost it; for ever."""
+        await self._history.keep(lambda symbol: symbol not in self._muted)
 
     async def follow(self, symbols: Sequence[Symbol]) -> None:
         """Publish market events, for ever or until a recording ends."""
@@ -100,13 +91,13 @@ class MarketPublisher:
     async def run_clock(self) -> None:
         """Publish the venue's clock every `CLOCK_INTERVAL_S` seconds, for ever."""
         while True:
-            await asyncio.sleep(CLOCK_INTERVAL_S)
             try:
                 read = await self._source.clock()
             except VenueError as error:
                 self._log.warning("clock_not_read", detail=str(error))
             else:
                 await self._outbox.store(subjects.clock(self._venue), read)
+            await asyncio.sleep(CLOCK_INTERVAL_S)
 
     def status(self) -> dict[str, object]:
         """Return the feed's part of /status."""
@@ -126,7 +117,7 @@ class MarketPublisher:
                 await self._pace.ticker(subjects.ticker(event.venue, event.symbol), event)
             case Candle():
                 if event.closed:
-                    await self._store_closed(event)
+                    await self._history.store(event)
                 await self._publish_transient(
                     subjects.live_candle(event.venue, event.symbol, event.interval), event
                 )
@@ -149,31 +140,3 @@ class MarketPublisher:
 
     async def _publish_transient(self, subject: str, event: Candle | PublicTrade) -> None:
         await self._bus.publish(subject, encode(event))
-
-    async def _store_history(self, subject: str, symbol: Symbol, closed: Sequence[Candle]) -> None:
-        # Sent concurrently; failed ones are stored again one by one, under the same message id.
-        new = [candle for candle in closed if candle.open_time > self._last_closed[symbol]]
-        sent = [await self._bus.send(subject, c, message_id=_candle_id(subject, c)) for c in new]
-        failed = [c for c, future in zip(new, sent, strict=True) if not await _is_stored(future)]
-        for candle in failed:
-            await self._outbox.store(subject, candle, message_id=_candle_id(subject, candle))
-        self._last_closed[symbol] = max([self._last_closed[symbol], *(c.open_time for c in new)])
-
-    async def _store_closed(self, candle: Candle) -> None:
-        if candle.open_time <= self._last_closed[candle.symbol]:
-            return
-        subject = subjects.closed_candle(candle.venue, candle.symbol, candle.interval)
-        await self._outbox.store(subject, candle, message_id=_candle_id(subject, candle))
-        self._last_closed[candle.symbol] = candle.open_time
-
-
-def _candle_id(subject: str, candle: Candle) -> str:
-    return f"{subject}.{candle.open_time}"
-
-
-async def _is_stored(sent: "asyncio.Future[int]") -> bool:
-    try:
-        await sent
-    except BusError:
-        return False
-    return True

@@ -17,6 +17,7 @@ from producers.simulated.server.api import TradingApi
 from producers.simulated.server.factory import open_venue
 from producers.simulated.server.faults import FaultInjector
 from producers.simulated.server.pacer import Pacer
+from producers.simulated.server.request_guard import refuse_web_pages
 from producers.simulated.server.scripting import ScriptingApi
 from producers.simulated.server.store import Store
 from producers.simulated.server.streams import Streams
@@ -91,7 +92,7 @@ async def serving(settings: VenueSettings) -> AsyncIterator[RunningVenue]:
 async def _listening(
     settings: VenueSettings, trading: TradingApi, admin: Sequence[web.RouteDef]
 ) -> AsyncIterator[str]:
-    app = web.Application()
+    app = web.Application(middlewares=[refuse_web_pages])
     app.add_routes([*trading.routes(), *admin])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()

@@ -21,6 +21,7 @@ from schemas.units import (
     VenueId,
 )
 from schemas.venue.instruments import FEE_IN_QUOTE, FEE_IN_RECEIVED, Instrument, InstrumentKind
+from schemas.venue.market import Recording
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 PositiveDuration = Annotated[int, msgspec.Meta(gt=0)]
@@ -138,6 +139,14 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def is_lock_step(self) -> bool:
         """Whether each tick waits for `proceed`."""
         return self.speed == "max"
+
+    @property
+    def replayed(self) -> Recording | None:
+        """The recording and its speed, as shown to operators; None with a generated market."""
+        if self.recording is None:
+            return None
+        names = dict.fromkeys(Path(path).name for path in self.recording.paths.values())
+        return Recording(name=", ".join(names), speed=0.0 if self.speed == "max" else self.speed)
 
 
 def read_settings(path: Path) -> VenueSettings:

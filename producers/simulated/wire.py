@@ -5,6 +5,7 @@ import msgspec
 from producers.ports import AccountEvent, MarketEvent
 from producers.simulated.matching.orders import NewOrder
 from schemas.units import DurationNs, TimeNs
+from schemas.venue.market import Recording
 from schemas.venue.orders import RejectReason
 
 MAX_PAGE_ROWS = 1000
@@ -39,9 +40,14 @@ class RejectionBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerTime(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of GET /api/clock."""
+    """Body of GET /api/clock, and of POST /api/cancel_all_after.
+
+    Example: {"time": 1641081600000000000, "recording": {"name": "BTCUSDT-1m-2022-01.zip", "speed": 600.0}}
+    """
 
     time: TimeNs
+    recording: Recording | None = None
+    """The recording that is replayed; None on a generated market."""
 
 
 class EventNumber(msgspec.Struct, frozen=True, kw_only=True):

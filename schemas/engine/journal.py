@@ -87,6 +87,15 @@ class ResyncRequired(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The id of the restore, see `SymbolEntry`; empty if the reason is another."""
 
 
+class LedgerGap(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The stream ENGINE lost fills of the symbol that JOURNAL no longer has: they cannot be published again."""
+
+    complete_from: TimeNs
+    """Venue time from which every fill is on ENGINE."""
+    lost_fills: int
+    """The fills lost by now, earlier losses included."""
+
+
 Input = (
     SymbolAdded
     | TimePassed
@@ -107,6 +116,7 @@ Input = (
     | EngineStarted
     | EngineStopping
     | ResyncRequired
+    | LedgerGap
     | Instrument
 )
 """Every input of the core. Their times are the core's only clock."""

@@ -7,6 +7,7 @@ from schemas.engine.events import Fill
 from schemas.engine.journal import Notice, StreamOffset, SymbolEntry
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioSettings
 from schemas.grid.guard_state import BreakerState, Peak
+from schemas.grid.settings import GridSettings
 from schemas.grid.view import NotQuoting
 from schemas.units import ZERO, Money, Price, SignedQuantity, Symbol, TimeNs, VenueId
 from schemas.venue.instruments import Instrument
@@ -27,6 +28,22 @@ class SymbolSeen(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Empty in version 0.1: that of the portfolio."""
     earlier_profit: Money = ZERO
     """Total profit of the symbol's earlier generations."""
+    opening_orders: int = 0
+    """Levels whose opening order is at the venue, on its way there, or being canceled."""
+
+
+class PendingTrip(msgspec.Struct, kw_only=True):
+    """A `trip` of the global circuit breaker that was accepted: opening orders are being canceled."""
+
+    command: Command
+    time: TimeNs
+    """When the command was read, by the wall clock."""
+    orders: int
+    """Opening orders of all symbols when it was applied."""
+    asked_time: TimeNs
+    """The market time when it was applied."""
+    times_out_at: TimeNs = 0
+    """The market time at which it is answered as incomplete; 0 until a later time than `asked_time` is known."""
 
 
 class Market(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +78,10 @@ class AddRequested(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The traded symbols of the venue."""
     last_generation: int
     """The symbol's last generation; 0 for a new symbol."""
+    price: Price | None = None
+    """The symbol's newest price; None when none is known, and in version 0.1."""
+    running: GridSettings | None = None
+    """The settings of a symbol that runs; None for another one, and in version 0.1."""
 
 
 PortfolioInput = PortfolioEntry | SymbolSeen | Fill | OrderLatency | ClockRead | CommandForAll | AddRequested
@@ -106,6 +127,8 @@ class PortfolioState(msgspec.Struct, kw_only=True):
     """The newest market time known; never decreases."""
     buckets: dict[str, Bucket] = {}
     """By quote currency; one that is missing is in its initial state."""
+    pending: PendingTrip | None = None
+    """The `trip` that waits for the symbols; at most one, because an open breaker is not opened again."""
 
 
 class PortfolioStep(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -52,6 +52,8 @@ class Breaker(msgspec.Struct, kw_only=True):
     state: BreakerState = BreakerState.CLOSED
     reason: str = ""
     """Why it opened."""
+    opened_by: str = ""
+    """The operator who opened it and the reason given: `alice: maintenance`; empty for a guard."""
     opened_time: TimeNs = 0
     losses: int = 0
     """Consecutive losing round trips."""

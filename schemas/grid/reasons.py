@@ -6,20 +6,28 @@ from schemas.grid.view import NotQuoting
 
 
 class Explanation(NamedTuple):
-    """A reason for not quoting, as shown to users. Both texts end with a full stop."""
+    """A reason for not quoting, as shown to users."""
 
     sentence: str
-    """What prevents quoting."""
+    """What prevents quoting; ends with a full stop."""
     remedy: str
-    """What ends it, or what to do."""
+    """What ends it, or what to do; ends with a full stop, or with a command line to paste."""
 
 
-def explain(reason: NotQuoting, detail: str = "") -> Explanation:
-    """Return the explanation of a reason, with the guard's detail appended to the sentence if there is one."""
+MARKET = "VENUE SYMBOL"
+"""In the command lines of `EXPLANATIONS`: replaced by the venue and symbol that are explained."""
+
+
+def explain(reason: NotQuoting, detail: str = "", market: str = MARKET) -> Explanation:
+    """Return the explanation of a reason, with the guard's detail appended to the sentence if there is one.
+
+    `market` is the venue and symbol for the command line, such as `sim BTC/USDT:USDT`.
+    """
     found = EXPLANATIONS[reason]
+    remedy = found.remedy.replace(MARKET, market)
     if not detail:
-        return found
-    return found._replace(sentence=f"{found.sentence.removesuffix('.')}: {detail.removesuffix('.')}.")
+        return Explanation(found.sentence, remedy)
+    return Explanation(f"{found.sentence.removesuffix('.')}: {detail.removesuffix('.')}.", remedy)
 
 
 EXPLANATIONS: dict[NotQuoting, Explanation] = {
@@ -28,23 +36,26 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
     ),
     NotQuoting.QUARANTINED: Explanation(
         "The symbol is quarantined because its core failed repeatedly.",
-        "Check the alert and the engine's log, then restart the symbol with: control reset.",
+        "Check the alert and the engine's log, then restart the symbol with: ./opensqt control reset VENUE SYMBOL",
     ),
     NotQuoting.WAITING_FOR_LEASE: Explanation(
         "No engine runs this symbol at the moment.",
         "An engine takes it over within seconds if one is running.",
     ),
     NotQuoting.PAUSED: Explanation(
-        "The symbol was paused by an operator; closing orders continue.", "Resume with: control resume."
+        "The symbol was paused by an operator; closing orders continue.",
+        "Resume with: ./opensqt control resume VENUE SYMBOL",
     ),
     NotQuoting.STOPPED: Explanation(
         "The symbol was stopped and has no open orders.",
-        "Resume with: control resume. After a stop-loss, change its limit first.",
+        "After a stop-loss, change its limit first. Resume with: ./opensqt control resume VENUE SYMBOL",
     ),
     NotQuoting.FLATTENING: Explanation(
         "The position is being closed.", "The symbol is stopped when the position is closed."
     ),
-    NotQuoting.REMOVED: Explanation("The symbol was removed.", "Trade it again with: control add."),
+    NotQuoting.REMOVED: Explanation(
+        "The symbol was removed.", "Trade it again with: ./opensqt control add VENUE SYMBOL --settings FILE"
+    ),
     NotQuoting.EXITING: Explanation(
         "The engine was shut down and canceled its orders.",
         "Quoting resumes with the first price after the engine's next start.",
@@ -59,14 +70,14 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
     ),
     NotQuoting.BREAKER_OPEN: Explanation(
         "The circuit breaker is open.",
-        "It becomes half-open after breaker_cool_down; close it now with: control reset.",
+        "It becomes half-open after breaker_cool_down; close it now with: ./opensqt control reset VENUE SYMBOL",
     ),
     NotQuoting.BREAKER_HALF_OPEN: Explanation(
         "The circuit breaker is half-open and its trial levels are filled.",
-        "A round trip without a loss closes it; close it now with: control reset.",
+        "A round trip without a loss closes it; close it now with: ./opensqt control reset VENUE SYMBOL",
     ),
     NotQuoting.GLOBAL_BREAKER: Explanation(
-        "The circuit breaker over all symbols is open.", "Close it with: control reset _all _all."
+        "The circuit breaker over all symbols is open.", "Close it with: ./opensqt control reset _all _all"
     ),
     NotQuoting.EXPOSURE_LIMIT: Explanation(
         "The total exposure of all symbols of the quote currency is at its limit.",
@@ -82,7 +93,7 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
     ),
     NotQuoting.BELOW_MINIMUM: Explanation(
         "An order of order_amount is below the venue's minimum.",
-        "Set a larger amount with: control set order_amount.",
+        "Set a larger amount with: ./opensqt control set VENUE SYMBOL --set order_amount=AMOUNT",
     ),
     NotQuoting.QUOTA: Explanation(
         "The number of open orders is at its limit, order_cleanup_threshold.",
@@ -101,7 +112,7 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
     ),
     NotQuoting.OUT_OF_BOUNDS: Explanation(
         "The price is beyond lower_price or upper_price.",
-        "Set other bounds with control set, or wait for the price to return.",
+        "Wait for the price to return, or set other bounds with: ./opensqt control set VENUE SYMBOL --set upper_price=PRICE",
     ),
     NotQuoting.WOULD_CROSS: Explanation(
         "Every free level would cross the market.", "Quoting resumes with the next move of the price."
@@ -117,11 +128,11 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
     ),
     NotQuoting.DELISTED: Explanation(
         "The venue has delisted the symbol.",
-        "Close what is left at the venue, then remove the symbol with: control remove --keep-position.",
+        "Close what is left at the venue, then remove the symbol with: ./opensqt control remove VENUE SYMBOL --keep-position",
     ),
     NotQuoting.ABOVE_MAXIMUM: Explanation(
         "An order of order_amount is above the venue's maximum for one order.",
-        "Set a smaller amount with: control set order_amount.",
+        "Set a smaller amount with: ./opensqt control set VENUE SYMBOL --set order_amount=AMOUNT",
     ),
     NotQuoting.OUTSIDE_PRICE_BAND: Explanation(
         "Every free level is outside the prices that the venue accepts for orders.",

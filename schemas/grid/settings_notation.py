@@ -5,6 +5,7 @@
 `mode`, the price interval and the monitored symbols have no notation here: changing one would make a different grid.
 """
 
+import difflib
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -24,6 +25,9 @@ AUTO: Final = "auto"
 
 TRIGGERS = {"any": 1, "all": 0}
 """Named values of `risk_trigger`."""
+
+MAX_SIMILAR: Final = 3
+"""Number of settings named beside one that does not exist."""
 
 Value = Amount | Decimal | int | str | None
 """A parsed setting; None is off."""
@@ -73,8 +77,12 @@ def with_setting(settings: GridSettings, name: str, text: str, quote: str) -> Gr
     Raises: ValueError when the setting cannot change while the grid runs, or the text is not in its notation.
     """
     setting = SETTING_FORMATS.get(name)
+    if setting is None and name not in _DEFAULTS:
+        raise ValueError(f"is not a setting{_similar(name)}")
     if setting is None or not setting.is_live:
-        raise ValueError("cannot be changed while the grid runs" if name in _DEFAULTS else "is not a setting")
+        raise ValueError(
+            "cannot be changed while the grid runs: remove the symbol, then add it with another value"
+        )
     value = setting.parse(text)
     if isinstance(value, Amount) and value.currency != quote:
         raise ValueError(f"has to be in {quote}, not {value.currency}")
@@ -89,9 +97,30 @@ def setting_text(settings: GridSettings, name: str, quote: str) -> str:
     return SETTING_FORMATS[name].format(value, quote)
 
 
+def differences(settings: GridSettings, other: GridSettings, quote: str) -> list[tuple[str, str, str]]:
+    """Return the settings in which two grids differ, each with both values in its notation."""
+    found = []
+    for name in settings.__struct_fields__:
+        one, two = getattr(settings, name), getattr(other, name)
+        if one == two:
+            continue
+        shown = "max_drawdown" if name == "max_drawdown_ratio" else name
+        if shown in SETTING_FORMATS:
+            found.append((shown, setting_text(settings, shown, quote), setting_text(other, shown, quote)))
+        else:
+            found.append((name, str(one), str(two)))
+    return list(dict.fromkeys(found))
+
+
 def live_settings() -> list[str]:
     """Return the names of the settings that may change while a grid runs."""
     return sorted(name for name, setting in SETTING_FORMATS.items() if setting.is_live)
+
+
+def _similar(name: str) -> str:
+    """Return the live settings with the most similar names: `; similar: stop_loss`; empty without any."""
+    found = difflib.get_close_matches(name, live_settings(), n=MAX_SIMILAR, cutoff=0.4)
+    return f"; similar: {', '.join(found)}" if found else ""
 
 
 def _or_off(parse: Callable[[str], Value]) -> Callable[[str], Value]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from schemas.grid.guard_state import Breaker, BreakerState, MonitoredSymbol, Volatility
+from schemas.grid.pending import PendingCommand, PendingReconciliation
 from schemas.grid.settings import GridSettings
 from schemas.grid.view import NotQuoting
 from schemas.units import (
@@ -168,25 +169,8 @@ class Halt(msgspec.Struct, kw_only=True):
     """Whether it may be removed with an open position."""
     guard: str = ""
     """The `RiskChanged` reason that caused the stop; published as cleared on resume."""
-
-
-class PendingReconciliation(msgspec.Struct, frozen=True, kw_only=True):
-    """A `reconcile` command, answered when the next sweep arrives."""
-
-    command_id: str
-    operator: str
-    reason: str
-    dry_run: bool
-    time: TimeNs
-    """When the command was read, by the wall clock."""
-    accept: SignedQuantity | None = None
-    """The venue's position to take over into the books."""
-    asked_time: TimeNs = 0
-    """The market time when the command was read: an older position does not answer an `accept`."""
-    expires_time: TimeNs = 0
-    """The market time after which an `accept` is not applied."""
-    passes: int = 0
-    """Sweeps since then whose position was too old for an `accept`, or unknown."""
+    by: str = ""
+    """The operator and the reason given: `alice: maintenance`; empty for a guard, and in version 1."""
 
 
 class Resync(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,6 +223,8 @@ class GridState(msgspec.Struct, kw_only=True):
     time: TimeNs = 0
     """The newest market time known; never decreases."""
     paused: bool = False
+    paused_by: str = ""
+    """The operator of the pause and the reason given: `alice: maintenance`; empty while not paused, and in version 1."""
     margin_locked_until: TimeNs = 0
     slots: dict[int, Slot] = {}
     """By level, in ascending order."""
@@ -272,6 +258,8 @@ class GridState(msgspec.Struct, kw_only=True):
     """Whether the engine shut down and canceled its orders; the next engine places them again."""
     asked: list[PendingReconciliation] = []
     """`reconcile` commands that wait for a sweep."""
+    pending: list[PendingCommand] = []
+    """Accepted commands whose orders have not all ended, or whose flattening or removal is not complete."""
     is_exposure_limited: bool = False
     """Whether the exposure of all symbols is at its limit, so that nothing is opened."""
     global_breaker: BreakerState = BreakerState.CLOSED
@@ -303,5 +291,9 @@ class GridState(msgspec.Struct, kw_only=True):
     """The pending reading of orders and trades from the venue; None normally."""
     earlier: EarlierGenerations | None = None
     """The result of the earlier generations; None when the symbol was added once."""
+    ledger_from: TimeNs = 0
+    """Venue time from which every fill is on the stream ENGINE; 0 when it has all since the grid's first trade."""
+    lost_fills: int = 0
+    """The fills that ENGINE lost for good. The accounts include them."""
     quoting: QuotingRecord | None = None
     """The reason for not quoting as last published; None before the first step of version 2."""

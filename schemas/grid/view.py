@@ -148,5 +148,7 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Average price at which the slots' position was opened, from own trades and corrections; None when flat."""
     opens_halted_by: str = ""
     """Who halted or paused the grid, and why, as given with the command: `alice: maintenance`; empty without one."""
+    ledger_from: TimeNs = 0
+    """Venue time from which every fill is on the stream ENGINE; 0 when it has all since the grid's first trade."""
     minimum_reader: int = 1
     """The oldest version (`schemas.formats.VIEW_VERSION`) that a program must know to show this grid."""

@@ -19,6 +19,8 @@ class DecisionReason(StrEnum):
     """The position is being closed."""
     # Cancels of an order whose level changed
     OUTSIDE_WINDOW = "outside_window"
+    OUT_OF_BOUNDS = "out_of_bounds"
+    """The level is below `lower_price` or above `upper_price`."""
     BETWEEN_LEVELS = "between_levels"
     """Higher volatility widened the distance of the levels in use."""
     NOTHING_LEFT_TO_CLOSE = "nothing_left_to_close"
@@ -69,6 +71,7 @@ WORDS: dict[DecisionReason, str] = {
     DecisionReason.CLOSE_LEVEL: "closes what the level holds",
     DecisionReason.FLATTEN: "closes the position",
     DecisionReason.OUTSIDE_WINDOW: "outside the window",
+    DecisionReason.OUT_OF_BOUNDS: "beyond the price bounds",
     DecisionReason.BETWEEN_LEVELS: "between the levels in use",
     DecisionReason.MORE_THAN_IS_LEFT: "more than is left to close",
     DecisionReason.CLOSE_PRICE_REACHED: "the price to close at is reached",

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 
 import pytest
 
-from bus import Bus, Conflict, FreeRunning, FromStart, get_logger, read
+from bus import Attention, Bus, Conflict, FreeRunning, FromStart, get_logger, read
 from bus.metrics import CollectorRegistry
 from engine.actor import shutdown
 from engine.actor.actor import Actor
@@ -47,7 +47,7 @@ def run_actor(bus: Bus) -> RunActor:
             entry=entry,
             instrument=INSTRUMENT,
             gates=ActorGates(FreeRunning(), FreeRunning()),
-            market=LiveMarket(SilenceTimer(silence_s=0.02)),
+            market=LiveMarket(SilenceTimer(Attention(), silence_s=0.02)),
             candles=candles,
             metrics=EngineMetrics(CollectorRegistry()),
             is_last=is_last,

@@ -9,7 +9,7 @@ import msgspec
 
 from bus import Bus, EmbeddedServer, Registry, Timing, leases, open_service
 from engine.actor.candles import LiveCandles
-from engine.actor.market import LiveMarket
+from engine.actor.market import LiveMarket, SilenceTimer
 from engine.orchestrator import Orchestrator
 from schemas import subjects
 from schemas.engine.journal import SymbolEntry
@@ -40,7 +40,11 @@ async def engine(server: EmbeddedServer, name: str) -> AsyncIterator[Orchestrato
         service = await stack.enter_async_context(open_service("engine", bus_url=server.url, http_port=None))
         lease_provider = await stack.enter_async_context(leases(service.bus, "engine", name, timing=QUICK))
         orchestrator = Orchestrator(
-            service, lease_provider, lock_step=False, make_market=LiveMarket, candles=LiveCandles
+            service,
+            lease_provider,
+            lock_step=False,
+            make_market=lambda: LiveMarket(SilenceTimer(service.attention)),
+            candles=LiveCandles,
         )
         running = asyncio.create_task(orchestrator.run())
         try:

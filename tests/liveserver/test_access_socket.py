@@ -320,13 +320,14 @@ async def test_command_over_http_is_answered_and_its_answer_can_be_looked_up(
     assert later.json() == answer.json()
 
 
-async def test_unanswered_command_is_accepted_and_can_be_looked_up(client: httpx.AsyncClient) -> None:
+async def test_command_without_an_engine_is_given_and_can_be_looked_up(client: httpx.AsyncClient) -> None:
     answer = await client.post("/api/control", json={"command": "reset", "symbol": "BTCUSDT", "wait_s": 0.05})
     later = await client.get(f"/api/control/{answer.json()['command_id']}")
     unknown = await client.get("/api/control/none")
 
-    assert (answer.status_code, answer.json()["state"]) == (202, "accepted")
-    assert (later.status_code, later.json()["state"]) == (202, "accepted")
+    assert (answer.status_code, answer.json()["state"], answer.json()["final"]) == (202, "given", False)
+    assert (later.status_code, later.json()["state"]) == (202, "given")
+    assert answer.json()["detail"].startswith("stored, but no engine has answered; it expires in 30 s")
     assert (unknown.status_code, unknown.json()["error"]) == (404, "unknown_command")
 
 

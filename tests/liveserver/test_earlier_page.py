@@ -11,7 +11,7 @@ from bus.service.http import Reply, serve
 from liveserver.hub.replica import Replica
 from schemas.venue.orders import OrderStatus
 from tests.liveserver import events
-from tests.liveserver.test_page import CHROMIUM
+from tests.liveserver.page.browsing import CHROMIUM
 from tests.liveserver.watching import publish, serving
 
 PAGE = Path(__file__).parent / "earlier_page.html"

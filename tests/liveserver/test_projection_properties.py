@@ -80,7 +80,7 @@ def _comparable(state: dict[str, Any]) -> dict[str, Any]:
 def test_snapshot_plus_later_messages_is_the_full_state(
     merged: list[tuple[Event, int]], joins_at: int
 ) -> None:
-    projection = Projection()
+    projection = Projection(wall_ns=lambda: 0)
     projection.apply(events.ticker(), 1)
     viewer = ViewerModel()
     for i, (event, sequence) in enumerate(merged):
@@ -96,7 +96,7 @@ def test_snapshot_plus_later_messages_is_the_full_state(
 
 @given(interleavings())
 def test_final_state_is_independent_of_the_interleaving(merged: list[tuple[Event, int]]) -> None:
-    projection = Projection()
+    projection = Projection(wall_ns=lambda: 0)
     for event, sequence in merged:
         projection.apply(event, sequence)
     state = ViewerModel().take(projection.snapshot(CHANNEL)).state

@@ -35,7 +35,7 @@ def new_context(
     return GatewayContext(
         rate_limiter or VenueRateLimiter(0, 1),
         exposure or Exposure(SIM),
-        HeartbeatMonitor(silent_after_s, first_s=silent_after_s),
+        HeartbeatMonitor(silent_after_s, service.attention, first_s=silent_after_s),
         OrderLatencies(SIM, Outbox(service.bus, service.log)),
     )
 

@@ -18,6 +18,7 @@ from schemas.engine.journal import (
     CommandReceived,
     EngineStarted,
     EngineStopping,
+    LedgerGap,
     ResyncRequired,
     StreamOffset,
     SymbolAdded,
@@ -189,6 +190,7 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         generation=3,
         time=TIME,
     ),
+    LedgerGap(complete_from=TIME, lost_fills=12),
     SweepRequest(venue=SIM, symbol=BTC, request_id="resync-7", trades_since=TIME - 1),
     OrderRequest(
         venue=SIM,

@@ -19,6 +19,7 @@ from schemas.engine.journal import (
     CommandReceived,
     EngineStarted,
     EngineStopping,
+    LedgerGap,
     ResyncRequired,
     SymbolAdded,
     TimePassed,
@@ -35,6 +36,7 @@ CAUSES = {
     EngineStarted,
     EngineStopping,
     ResyncRequired,
+    LedgerGap,
     CommandForAll,
     AddRequested,
 }

@@ -6,6 +6,7 @@ position is taken from that first. A spot wallet is not the grid's alone: there 
 from now on.
 """
 
+from engine.core.arithmetic import quantity_text
 from engine.core.commands.answers import EXPIRED, Answer
 from engine.core.guards.circuit_breaker import CIRCUIT_BREAKER
 from engine.core.orders.corrections import can_price, correct, correction_text, has_own_position
@@ -14,10 +15,8 @@ from engine.core.step import Draft
 from schemas.engine.control import Command, CommandOutcome
 from schemas.engine.events import Severity
 from schemas.grid.guard_state import BreakerState
-from schemas.grid.state import (
-    GridState,
-    PendingReconciliation,
-)
+from schemas.grid.pending import PendingReconciliation
+from schemas.grid.state import GridState
 from schemas.units import ZERO, SignedQuantity, TimeNs
 from schemas.venue.account import Position
 from schemas.venue.instruments import InstrumentKind
@@ -74,7 +73,7 @@ def _refusal(draft: Draft, position: Position, accepted: SignedQuantity) -> str:
         if accepted > at_venue:
             return f"the account has {at_venue} {base} now, less than {accepted}"
     elif at_venue != accepted:
-        return f"the venue's position is {at_venue} {base} now, not {accepted}"
+        return f"the venue's position is {quantity_text(at_venue)} {base} now, not {quantity_text(accepted)}"
     if why := obstacle(draft, position):
         return f"{why}, which may explain the difference; repeat the command later"
     if not can_price(draft, _gap(state, position, accepted)):
@@ -95,7 +94,10 @@ def _book(draft: Draft, position: Position, pending: PendingReconciliation) -> A
     if not has_own_position(state):
         return CommandOutcome.UNCHANGED, "the grid has not traded: what the account holds is not the grid's"
     if not gap:
-        return CommandOutcome.UNCHANGED, f"no difference: the books hold {state.accounts.position} {base}"
+        return (
+            CommandOutcome.UNCHANGED,
+            f"no difference: the books hold {quantity_text(state.accounts.position)} {base}",
+        )
     parts = []
     foreign = _foreign_part(state.foreign_position, gap)
     if foreign:
@@ -106,7 +108,7 @@ def _book(draft: Draft, position: Position, pending: PendingReconciliation) -> A
     if gap != foreign:
         correction = correct(draft, gap - foreign, reason=pending.reason, operator=pending.operator)
         parts.append(f"{correction_text(correction, base)} {state.instrument.quote}")
-        parts.append(f"the books hold {correction.position} {base}")
+        parts.append(f"the books hold {quantity_text(correction.position)} {base}")
     if _settle_breaker(draft, pending):
         parts.append("the circuit breaker stays open until its cool-down ends or `reset`")
     verb = "would book" if pending.dry_run else "booked"

@@ -1,6 +1,8 @@
 """Outcomes of operator commands, each with a sentence for the operator."""
 
+from engine.core.arithmetic import quantity_text
 from schemas.engine.control import Command, CommandOutcome
+from schemas.grid.state import GridState
 
 Answer = tuple[CommandOutcome, str]
 """For example `(UNCHANGED, "already paused")`."""
@@ -13,7 +15,11 @@ def applied_if(is_changed: bool, applied: str, unchanged: str) -> Answer:
     return (CommandOutcome.APPLIED, applied) if is_changed else (CommandOutcome.UNCHANGED, unchanged)
 
 
-def origin_of(command: Command) -> str:
-    """Return the operator and, if given, the reason of a command: `by alice: exchange maintenance`."""
-    by = f"by {command.operator}"
-    return f"{by}: {command.reason}" if command.reason else by
+def operator_of(command: Command) -> str:
+    """Return the operator and, if given, the reason of a command: `alice: exchange maintenance`."""
+    return f"{command.operator}: {command.reason}" if command.reason else command.operator
+
+
+def holding(state: GridState) -> str:
+    """Return the position as text: `a position of 0.05 BTC`."""
+    return f"a position of {quantity_text(state.accounts.position)} {state.instrument.base}"

@@ -3,11 +3,12 @@
 from typing import NamedTuple
 
 from engine.core.arithmetic import total_profit
-from engine.core.commands.halt import flatten
+from engine.core.commands.halt import start_flattening
 from engine.core.decisions import figures
 from engine.core.step import Draft
 from schemas.engine.events import Severity
-from schemas.grid.state import GridState
+from schemas.grid.settings import GridSettings
+from schemas.grid.state import GridState, Halt
 from schemas.units import Figures, Price
 
 
@@ -25,16 +26,16 @@ def check(draft: Draft) -> None:
     state = draft.state
     if draft.price is None or state.halt is not None:
         return
-    stop = reached(state, draft.price)
+    stop = reached(state, state.settings, draft.price)
     if stop is None:
         return
     draft.risk(Severity.CRITICAL, stop.name, stop.details, stop.figures, active=True)
-    flatten(draft, f"{stop.name.replace('_', ' ')}: {stop.details}", guard=stop.name)
+    start_flattening(draft, Halt(reason=f"{stop.name.replace('_', ' ')}: {stop.details}", guard=stop.name))
 
 
-def reached(state: GridState, price: Price) -> Stop | None:
-    """Return the stop that is reached at a price, None without one."""
-    settings, profit, quote = state.settings, total_profit(state.accounts, price), state.instrument.quote
+def reached(state: GridState, settings: GridSettings, price: Price) -> Stop | None:
+    """Return the stop of `settings` that a grid has reached at a price, None without one."""
+    profit, quote = total_profit(state.accounts, price), state.instrument.quote
     total = f"total profit {profit} {quote}"
     if settings.stop_loss > 0 and profit <= -settings.stop_loss:
         found = figures(total_profit=profit, limit=-settings.stop_loss, price=price)

@@ -6,9 +6,9 @@ its trades are booked where the quantity was held.
 """
 
 from engine.core import instrument
-from engine.core.arithmetic import total_profit
+from engine.core.arithmetic import quantity_text, total_profit
 from engine.core.blocking import halted_by
-from engine.core.commands.answers import Answer
+from engine.core.commands.answers import Answer, holding
 from engine.core.decisions import figures
 from engine.core.orders.slots import is_working
 from engine.core.quoting.cancels import Cancel
@@ -27,39 +27,49 @@ from schemas.venue.instruments import Instrument
 FLATTEN = "flatten"
 
 
-def stop(draft: Draft, reason: str) -> Answer:
+def stop(draft: Draft, by: str) -> Answer:
     """Cancel all orders and keep the position; ends a flattening."""
     state = draft.state
     if state.halt is None:
-        state.halt = Halt(reason=reason)
-        return CommandOutcome.APPLIED, f"{_orders_canceled(state)}, {_holding(state)} stays"
+        state.halt = _halt(by)
+        return CommandOutcome.APPLIED, ""
     if state.halt.flattens:
         state.halt.flattens = False
+        _take_over(state.halt, by)
         draft.risk(
             Severity.LOW,
             FLATTEN,
-            f"aborted, {_holding(state)} stays",
+            f"aborted, {holding(state)} stays",
             figures(position_base=state.accounts.position),
             active=False,
         )
-        return CommandOutcome.APPLIED, f"flattening is aborted, {_holding(state)} stays"
+        return CommandOutcome.APPLIED, "flattening is aborted"
     return CommandOutcome.UNCHANGED, "already stopped"
 
 
-def flatten(draft: Draft, reason: str, *, guard: str = "") -> Answer:
-    """Cancel all orders and close the position; `guard` names the risk that a later resume clears."""
+def flatten(draft: Draft, by: str) -> Answer:
+    """Cancel all orders and close the position, on the command of an operator."""
     state = draft.state
     if state.halt is None:
-        state.halt = Halt(reason=reason, guard=guard)
+        state.halt = _halt(by)
     elif state.halt.flattens or not state.accounts.position:
         return CommandOutcome.UNCHANGED, "already flattening" if state.halt.flattens else "already flat"
-    state.halt.flattens = True
+    _take_over(state.halt, by)
+    start_flattening(draft, state.halt)
+    limit = f"at most {(state.settings.flatten_slippage * 100).normalize():f}% beyond the best price"
+    return CommandOutcome.APPLIED, f"closing {holding(state)} {limit}; stopped afterwards"
+
+
+def start_flattening(draft: Draft, halt: Halt) -> None:
+    """Cancel all orders and close the position under a halt, which becomes the one in effect."""
+    state = draft.state
+    state.halt, halt.flattens = halt, True
     for slot in state.slots.values():
         slot.quiet_until = 0
     draft.risk(
         Severity.MEDIUM,
         FLATTEN,
-        f"{_orders_canceled(state)}, closing {_holding(state)}",
+        f"canceling {_live_orders(state)} orders, closing {holding(state)}",
         figures(
             orders_canceled=_live_orders(state),
             position_base=state.accounts.position,
@@ -67,29 +77,24 @@ def flatten(draft: Draft, reason: str, *, guard: str = "") -> Answer:
         ),
         active=True,
     )
-    limit = f"at most {(state.settings.flatten_slippage * 100).normalize():f}% beyond the best price"
-    return (
-        CommandOutcome.APPLIED,
-        f"{_orders_canceled(state)}, closing {_holding(state)} {limit}; stopped afterwards",
-    )
 
 
-def remove(draft: Draft, reason: str, *, keeps_position: bool) -> Answer:
+def remove(draft: Draft, by: str, *, keeps_position: bool) -> Answer:
     """Cancel all orders and remove the grid when the last one ended."""
     state = draft.state
     is_flattening = state.halt is not None and state.halt.flattens
     if state.accounts.position and not (keeps_position or is_flattening):
         return (
             CommandOutcome.REFUSED,
-            f"there is {_holding(state)}: flatten first, or remove with the position kept",
+            f"there is {holding(state)}: flatten first, or remove with the position kept",
         )
     if state.halt is None:
-        state.halt = Halt(reason=reason)
+        state.halt = _halt(by)
     if state.halt.removes and state.halt.keeps_position >= keeps_position:
         return CommandOutcome.UNCHANGED, "removal is already under way"
     state.halt.removes, state.halt.keeps_position = True, keeps_position
     then = "removed once the position is closed" if is_flattening else "removed afterwards"
-    return CommandOutcome.APPLIED, f"{_orders_canceled(state)}, {then}"
+    return CommandOutcome.APPLIED, then
 
 
 def resume(draft: Draft, details: str) -> bool:
@@ -102,7 +107,7 @@ def resume(draft: Draft, details: str) -> bool:
         draft.risk(
             Severity.LOW,
             FLATTEN,
-            f"aborted, {_holding(state)} stays",
+            f"aborted, {holding(state)} stays",
             figures(position_base=state.accounts.position),
             active=False,
         )
@@ -157,7 +162,11 @@ def _finish_flattening(draft: Draft, halt: Halt) -> None:
         return
     halt.flattens = False
     position, price = state.accounts.position, draft.price or ZERO
-    rest = f"; {position} {state.instrument.base} stays, below the venue's minimum" if position else ""
+    rest = (
+        f"; {quantity_text(position)} {state.instrument.base} stays, below the venue's minimum"
+        if position
+        else ""
+    )
     profit = total_profit(state.accounts, price)
     draft.risk(
         Severity.LOW,
@@ -177,11 +186,11 @@ def _finish_removal(draft: Draft, halt: Halt) -> None:
         draft.alert(
             Severity.HIGH,
             "not_removed",
-            f"{_holding(state)} is left: flatten again, or remove with the position kept",
+            f"{holding(state)} is left: flatten again, or remove with the position kept",
         )
     else:
         state.removed = True
-        draft.alert(Severity.LOW, "removed", f"no order is live, {_holding(state)} is left")
+        draft.alert(Severity.LOW, "removed", f"no order is live, {holding(state)} is left")
 
 
 def _is_closable(draft: Draft, price: Price) -> bool:
@@ -255,14 +264,15 @@ def _is_enough(rules: Instrument, price: Price, quantity: Quantity) -> bool:
     )
 
 
-def _orders_canceled(state: GridState) -> str:
-    number = _live_orders(state)
-    return f"{number} order{'' if number == 1 else 's'} canceled"
+def _halt(by: str) -> Halt:
+    return Halt(reason=f"by {by}", by=by)
+
+
+def _take_over(halt: Halt, by: str) -> None:
+    """Make an operator the origin of a halt, unless it is that of a guard, whose reason stays until a resume."""
+    if not halt.guard:
+        halt.reason, halt.by = f"by {by}", by
 
 
 def _live_orders(state: GridState) -> int:
     return sum(slot.order is not None and slot.order.ended is None for slot in state.slots.values())
-
-
-def _holding(state: GridState) -> str:
-    return f"a position of {state.accounts.position} {state.instrument.base}"

@@ -8,16 +8,20 @@ from copy import deepcopy
 
 from msgspec.structs import replace
 
-from engine.core.commands import acceptance
+from engine.core.commands import acceptance, pending
 from engine.core.commands.answers import Answer
 from engine.core.orders import position_check, reconciliation
 from engine.core.step import Draft
 from schemas.engine.control import Command, CommandName, CommandOutcome
 from schemas.engine.events import Reconciled, ReconciliationFinding
 from schemas.engine.journal import CommandReceived
-from schemas.grid.state import GridState, PendingReconciliation
+from schemas.grid.pending import PendingReconciliation
+from schemas.grid.state import GridState
+from schemas.units import SECOND_NS, DurationNs
 from schemas.venue.account import OpenOrders, Position
 
+TIMEOUT_NS: DurationNs = 30 * SECOND_NS
+"""Market time within which a sweep has to arrive, counted as in `pending`."""
 MAX_FINDINGS_IN_ANSWER = 10
 """Further findings are only counted; each is published as an event of its own."""
 
@@ -25,7 +29,7 @@ MAX_FINDINGS_IN_ANSWER = 10
 def request(draft: Draft, received: CommandReceived) -> None:
     """Queue a reconcile command for the next sweep, or refuse it."""
     command: Command = received.command
-    pending = PendingReconciliation(
+    asked = PendingReconciliation(
         command_id=command.command_id,
         operator=command.operator,
         reason=command.reason,
@@ -37,10 +41,11 @@ def request(draft: Draft, received: CommandReceived) -> None:
     )
     mistake = acceptance.mistake(draft.state, command)
     if mistake:
-        _answer(draft, pending, (CommandOutcome.REFUSED, mistake))
+        _answer(draft, asked, (CommandOutcome.REFUSED, mistake))
         return
     draft.touch()
-    draft.state.asked.append(pending)
+    draft.state.asked.append(asked)
+    draft.queued.append(asked.command_id)
 
 
 def on_sweep(draft: Draft, found: OpenOrders | Position) -> None:
@@ -80,6 +85,28 @@ def answer(draft: Draft) -> None:
     state.asked = waiting
 
 
+def advance(draft: Draft) -> None:
+    """Answer the commands queued in this step as accepted, and those for which no sweep arrived in time."""
+    state = draft.state
+    if not state.asked:
+        return
+    waiting = []
+    for each in state.asked:
+        times_out_at = pending.time_out(draft, each.asked_time, each.times_out_at, TIMEOUT_NS)
+        if pending.is_late(draft, times_out_at):
+            text = (
+                f"no sweep of {state.venue} arrived within {TIMEOUT_NS // SECOND_NS} s: nothing was compared or "
+                "booked. Check the account publisher: ./opensqt status"
+            )
+            _answer(draft, each, (CommandOutcome.INCOMPLETE, text))
+            continue
+        waiting.append(replace(each, times_out_at=times_out_at))
+        if each.command_id in draft.queued:
+            text = f"a sweep of {state.venue} is requested: its open orders, trades and position are compared"
+            _answer(draft, each, (CommandOutcome.ACCEPTED, text))
+    state.asked = waiting
+
+
 def is_dry_run(state: GridState) -> bool:
     """Return whether the next sweep must change nothing: every queued command is a dry run."""
     return all(each.dry_run for each in state.asked)
@@ -105,16 +132,16 @@ def _accept(draft: Draft, sweep: OpenOrders, answers: Draft | None = None) -> No
     answers.state.asked = waiting
 
 
-def _answer(draft: Draft, pending: PendingReconciliation, answer: Answer) -> None:
+def _answer(draft: Draft, asked: PendingReconciliation, answer: Answer) -> None:
     outcome, detail = answer
     draft.answer(
-        command_id=pending.command_id,
+        command_id=asked.command_id,
         name=CommandName.RECONCILE,
-        operator=pending.operator,
-        reason=pending.reason,
+        operator=asked.operator,
+        reason=asked.reason,
         outcome=outcome,
         detail=detail,
-        time=pending.time,
+        time=asked.time,
     )
 
 
@@ -148,12 +175,12 @@ def _compare(draft: Draft, found: OpenOrders | Position) -> None:
 
 def _summary(draft: Draft) -> str:
     state = draft.state
-    notices = [each for each in draft.notices if isinstance(each, Reconciled)]
-    parts = [
-        f"{each.finding} {each.client_order_id}: {each.action}" for each in notices[:MAX_FINDINGS_IN_ANSWER]
-    ]
-    if len(notices) > MAX_FINDINGS_IN_ANSWER:
-        parts.append(f"and {len(notices) - MAX_FINDINGS_IN_ANSWER} more")
+    missing = ReconciliationFinding.MISSING_THERE
+    notices = [each for each in draft.notices if isinstance(each, Reconciled) and each.finding is not missing]
+    parts = [f"{missing} {each}: queried" for each in draft.missing]
+    parts += [f"{each.finding} {each.client_order_id}: {each.action}" for each in notices]
+    if len(parts) > MAX_FINDINGS_IN_ANSWER:
+        parts[MAX_FINDINGS_IN_ANSWER:] = [f"and {len(parts) - MAX_FINDINGS_IN_ANSWER} more"]
     unconfirmed = sum(slot.order.unconfirmed_passes for slot in state.slots.values() if slot.order)
     unconfirmed += sum(each.unconfirmed_passes for each in state.finished)
     if unconfirmed:

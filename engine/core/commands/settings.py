@@ -2,17 +2,22 @@
 
 from collections.abc import Mapping
 
+from engine.core.commands import grid_stops
 from engine.core.commands.answers import Answer
 from engine.core.settings_checks import check
 from engine.core.step import Draft
 from schemas.engine.control import CommandOutcome
-from schemas.grid.settings_notation import live_settings, setting_text, with_setting
+from schemas.grid.settings import GridSettings
+from schemas.grid.settings_notation import setting_text, with_setting
+from schemas.grid.state import GridState
+from schemas.units import Price
 
 
-def change(draft: Draft, changes: Mapping[str, str]) -> Answer:
+def change(draft: Draft, changes: Mapping[str, str], *, is_confirmed: bool = False) -> Answer:
     """Apply changes written as in a configuration, such as `{"order_amount": "40 USDT"}`; a new mistake rejects all.
 
-    Mistakes that the settings had before, for example at a changed price, do not prevent a change.
+    Mistakes that the settings had before, for example at a changed price, do not prevent a change. A stop that is reached
+    already, and would flatten the grid in this step, needs a confirmation.
     """
     state = draft.state
     before, quote = state.settings, state.instrument.quote
@@ -24,19 +29,51 @@ def change(draft: Draft, changes: Mapping[str, str]) -> Answer:
         except ValueError as error:
             mistakes.append(f"{name} {error}")
     if mistakes:
-        return (
-            CommandOutcome.REFUSED,
-            f"{'; '.join(mistakes)}; settings that can be changed: {', '.join(live_settings())}",
-        )
+        return CommandOutcome.REFUSED, "; ".join(mistakes)
     old_mistakes = check(before, state.instrument, draft.price)
     new_mistakes = [each for each in check(after, state.instrument, draft.price) if each not in old_mistakes]
     if new_mistakes:
         return CommandOutcome.REFUSED, "; ".join(new_mistakes)
     if after == before:
         return CommandOutcome.UNCHANGED, "the settings already have these values"
+    stop = _reached_stop(state, after, draft.price)
+    if stop is not None and not is_confirmed:
+        effect = "It would cancel all orders and close the position at once; confirm with --yes"
+        return CommandOutcome.REFUSED, f"{stop.name} is reached already: {stop.details}. {effect}"
     state.settings = after
-    applied = (
+    applied = [
         f"{name} {setting_text(before, name, quote)} -> {setting_text(after, name, quote)}"
         for name in changes
-    )
-    return CommandOutcome.APPLIED, "; ".join(applied)
+    ]
+    return CommandOutcome.APPLIED, "; ".join([*applied, *_effects(state, before, after, draft.price)])
+
+
+def _reached_stop(state: GridState, settings: GridSettings, price: Price | None) -> grid_stops.Stop | None:
+    """Return the stop of new settings that acts at once, None without one. A halted grid is not stopped again."""
+    if price is None or state.halt is not None:
+        return None
+    return grid_stops.reached(state, settings, price)
+
+
+def _effects(state: GridState, before: GridSettings, after: GridSettings, price: Price | None) -> list[str]:
+    """Return what the changes do not do, or do at once, as far as an operator may expect otherwise."""
+    effects = []
+    orders = [slot.order for slot in state.slots.values() if slot.order is not None]
+    opening = sum(each.opens and each.ended is None for each in orders)
+    if opening and after.order_amount != before.order_amount:
+        effects.append(f"{opening} open order{' keeps its' if opening == 1 else 's keep their'} size")
+    if price is None:
+        return effects
+    if (
+        after.lower_price is not None
+        and after.lower_price != before.lower_price
+        and price < after.lower_price
+    ):
+        effects.append(f"the price {price} is below lower_price: nothing is opened below {after.lower_price}")
+    if (
+        after.upper_price is not None
+        and after.upper_price != before.upper_price
+        and price > after.upper_price
+    ):
+        effects.append(f"the price {price} is above upper_price: nothing is opened above {after.upper_price}")
+    return effects

@@ -61,25 +61,31 @@ def evaluate_cool_down(draft: Draft) -> None:
     )
 
 
-def trip(draft: Draft, details: str, because: Figures | None = None) -> bool:
-    """Open the breaker; return whether it was not open before."""
+def trip(draft: Draft, details: str, because: Figures | None = None, *, by: str = "") -> bool:
+    """Open the breaker; return whether it was not open before.
+
+    `by` is the operator with the reason given, `alice: maintenance`; empty for a guard.
+    """
     breaker = draft.state.breaker
     if breaker.state is BreakerState.OPEN:
         return False
-    breaker.state, breaker.opened_time, breaker.reason = BreakerState.OPEN, draft.time, details
+    breaker.state, breaker.opened_time, breaker.opened_by = BreakerState.OPEN, draft.time, by
+    breaker.reason = f"opened by {by}" if by else details
     _reset(draft.state)
-    draft.risk(Severity.CRITICAL, CIRCUIT_BREAKER, f"open: {details}", because, active=True)
+    text = breaker.reason if by else f"open: {details}"
+    draft.risk(Severity.CRITICAL, CIRCUIT_BREAKER, text, because, active=True)
     return True
 
 
-def close(draft: Draft, details: str, because: Figures | None = None) -> bool:
-    """Close the breaker; return whether it was not closed before."""
+def close(draft: Draft, details: str, because: Figures | None = None, *, by: str = "") -> bool:
+    """Close the breaker; return whether it was not closed before. `by` is as in `trip`."""
     breaker = draft.state.breaker
     if breaker.state is BreakerState.CLOSED:
         return False
-    breaker.state, breaker.opened_time, breaker.reason = BreakerState.CLOSED, 0, ""
+    breaker.state, breaker.opened_time, breaker.reason, breaker.opened_by = BreakerState.CLOSED, 0, "", ""
     _reset(draft.state)
-    draft.risk(Severity.LOW, CIRCUIT_BREAKER, f"closed: {details}", because, active=False)
+    text = f"closed by {by}" if by else f"closed: {details}"
+    draft.risk(Severity.LOW, CIRCUIT_BREAKER, text, because, active=False)
     return True
 
 

@@ -6,7 +6,7 @@ venue's time of a tick to its receive time at our publisher, so it includes the 
 
 import math
 
-from engine.core.decisions import figures, milliseconds, seconds
+from engine.core.decisions import figures, milliseconds, seconds, seconds_text
 from engine.core.guards.circuit_breaker import trip
 from engine.core.step import Draft
 from schemas.grid.state import GridState, SlotOrder
@@ -82,9 +82,7 @@ def _evaluate_link(draft: Draft) -> None:
         return
     slow_ns = draft.price_time - breaker.slow_since
     if slow_ns >= LINK_PATIENCE_NS:
-        measured = (
-            f"ticks arrive {_ms(latency)} late for {slow_ns / SECOND_NS:g} s, the limit is {_ms(limit)}"
-        )
+        measured = f"ticks arrive {_ms(latency)} late for {seconds_text(slow_ns)}, the limit is {_ms(limit)}"
         found = figures(
             latency_ms=milliseconds(latency), limit_ms=milliseconds(limit), slow_for_s=seconds(slow_ns)
         )
@@ -92,4 +90,4 @@ def _evaluate_link(draft: Draft) -> None:
 
 
 def _ms(duration: DurationNs) -> str:
-    return f"{duration / MILLISECOND_NS:g} ms"
+    return f"{duration / MILLISECOND_NS:.1f}".removesuffix(".0") + " ms"

@@ -6,12 +6,12 @@ The first tick newer than the loss clears the guard, so no report of recovery is
 first tick the guard does nothing.
 """
 
-from engine.core.decisions import figures, seconds
+from engine.core.decisions import figures, seconds, seconds_text
 from engine.core.guards.circuit_breaker import trip
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.engine.journal import TimePassed
-from schemas.units import SECOND_NS, Figures
+from schemas.units import Figures
 from schemas.venue.market import FeedChanged, FeedState
 
 FEED_LOST = "feed_lost"
@@ -37,7 +37,7 @@ def on_silence(draft: Draft, silence: TimePassed | None) -> None:
     age_ns = silence.time - draft.price_time
     if age_ns >= stale_after:
         found = figures(price_age_s=seconds(age_ns), limit_s=seconds(stale_after))
-        _mark_lost(draft, f"no tick for {age_ns / SECOND_NS:g} s", found)
+        _mark_lost(draft, f"no tick for {seconds_text(age_ns)}", found)
 
 
 def on_tick(draft: Draft) -> None:
@@ -65,7 +65,7 @@ def trip_when_lost_too_long(draft: Draft) -> None:
     age_ns = draft.time - state.feed_lost_time
     if age_ns >= limit:
         found = figures(price_age_s=seconds(age_ns), limit_s=seconds(limit))
-        trip(draft, f"stale data: the newest tick is {age_ns / SECOND_NS:g} s old", found)
+        trip(draft, f"stale data: the newest tick is {seconds_text(age_ns)} old", found)
 
 
 def _mark_lost(draft: Draft, details: str, because: Figures) -> None:

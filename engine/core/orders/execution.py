@@ -97,7 +97,7 @@ def on_cancel_rejected(draft: Draft, rejected: CancelRejected) -> None:
 def _end(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -> None:
     if order.ended is None:
         draft.touch()
-        order.ended = report.status
+        order.ended = draft.ended[order.client_order_id] = report.status
         on_order_ended(draft, slot, order, report)
 
 
@@ -109,7 +109,7 @@ def _book_of_slot(draft: Draft, slot: Slot, order: SlotOrder, trade: Trade) -> N
     order.traded_time = max(order.traded_time, trade.time)
     slot.rejections = 0
     if order.ended is None and order.traded_quantity >= order.quantity:
-        order.ended = OrderStatus.FILLED
+        order.ended = draft.ended[order.client_order_id] = OrderStatus.FILLED
     finish_order(draft, slot)
 
 

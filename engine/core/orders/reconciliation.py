@@ -39,6 +39,7 @@ def on_open_orders(draft: Draft, sweep: OpenOrders) -> None:
         order = state.slots[level].order
         if order is not None:
             _compare(draft, order, at_venue.get(order.client_order_id), sweep.time)
+    _report_missing(draft)
     for finished in state.finished:
         _compare_finished(draft, finished, at_venue.get(finished.client_order_id), sweep.time)
     for each in sweep.orders:
@@ -68,10 +69,26 @@ def _confirm(draft: Draft, order: SlotOrder) -> None:
 def _miss(draft: Draft, order: SlotOrder, now: TimeNs) -> None:
     if order.state is SlotOrderState.REQUESTED and not _is_second_pass(draft, order):
         return
+    was_queried = order.asked_time > 0
     if not _start_query(draft, order, now):
         return
     draft.decide(query(order.client_order_id, DecisionReason.MISSING_THERE))
-    draft.reconciled(ReconciliationFinding.MISSING_THERE, order.client_order_id, "queried")
+    draft.missing.append(order.client_order_id)
+    if was_queried:
+        draft.unanswered.append(order.client_order_id)
+
+
+def _report_missing(draft: Draft) -> None:
+    """Report the missing orders of which an earlier query is unanswered, as one finding.
+
+    A first query is not reported: the report of a fill or cancel may be on its way while the sweep is taken.
+    """
+    number = len(draft.unanswered)
+    if number:
+        action = (
+            "queried again" if number == 1 else f"{number} orders are missing at the venue: queried again"
+        )
+        draft.reconciled(ReconciliationFinding.MISSING_THERE, draft.unanswered[0], action)
 
 
 def _compare_finished(draft: Draft, finished: FinishedOrder, found: OpenOrder | None, now: TimeNs) -> None:

@@ -74,15 +74,18 @@ def evaluate(draft: PortfolioDraft) -> None:
         _evaluate_drawdown(draft, currency, limits, bucket)
 
 
-def trip(draft: PortfolioDraft, details: str, because: Figures | None = None) -> bool:
-    """Open the global breaker; return whether it was not open before."""
-    return _open(draft, draft.state.breaker, details, because)
+def trip(draft: PortfolioDraft, details: str, because: Figures | None = None, *, by: str = "") -> bool:
+    """Open the global breaker; return whether it was not open before.
+
+    `by` is the operator with the reason given, `alice: maintenance`; empty for a guard.
+    """
+    return _open(draft, draft.state.breaker, details, because, by=by)
 
 
-def close(draft: PortfolioDraft, details: str) -> bool:
+def close(draft: PortfolioDraft, by: str) -> bool:
     """Close the global breaker and those of all currencies; return whether one was not closed before."""
     breakers = [draft.state.breaker, *(draft.bucket(each).breaker for each in draft.currencies())]
-    closed = [_close(draft, each, details, None) for each in breakers]
+    closed = [_close(draft, each, "", None, by=by) for each in breakers]
     return any(closed)
 
 
@@ -92,21 +95,28 @@ def worse(one: GlobalBreaker, other: GlobalBreaker) -> GlobalBreaker:
     return max(one, other, key=lambda each: rank.index(each.state))
 
 
-def _open(draft: PortfolioDraft, breaker: GlobalBreaker, details: str, because: Figures | None) -> bool:
+def _open(
+    draft: PortfolioDraft, breaker: GlobalBreaker, details: str, because: Figures | None, *, by: str = ""
+) -> bool:
     if breaker.state is BreakerState.OPEN:
         return False
-    breaker.state, breaker.opened_time, breaker.reason = BreakerState.OPEN, draft.time, details
+    breaker.state, breaker.opened_time = BreakerState.OPEN, draft.time
+    breaker.reason = f"opened by {by}" if by else details
     breaker.losses, breaker.peaks = 0, []
-    draft.risk(Severity.CRITICAL, GLOBAL_BREAKER, f"open: {details}", because, active=True)
+    text = breaker.reason if by else f"open: {details}"
+    draft.risk(Severity.CRITICAL, GLOBAL_BREAKER, text, because, active=True)
     return True
 
 
-def _close(draft: PortfolioDraft, breaker: GlobalBreaker, details: str, because: Figures | None) -> bool:
+def _close(
+    draft: PortfolioDraft, breaker: GlobalBreaker, details: str, because: Figures | None, *, by: str = ""
+) -> bool:
     if breaker.state is BreakerState.CLOSED:
         return False
     breaker.state, breaker.opened_time, breaker.reason = BreakerState.CLOSED, 0, ""
     breaker.losses, breaker.peaks = 0, []
-    draft.risk(Severity.LOW, GLOBAL_BREAKER, f"closed: {details}", because, active=False)
+    text = f"closed by {by}" if by else f"closed: {details}"
+    draft.risk(Severity.LOW, GLOBAL_BREAKER, text, because, active=False)
     return True
 
 

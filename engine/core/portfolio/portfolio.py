@@ -9,7 +9,7 @@ from decimal import localcontext
 from typing import assert_never
 
 from engine.core.arithmetic import CONTEXT
-from engine.core.portfolio import exposure, global_breaker
+from engine.core.portfolio import exposure, global_breaker, global_trip
 from engine.core.portfolio.commands import on_add, on_command_for_all
 from engine.core.portfolio.step import PortfolioChange, PortfolioDraft
 from schemas.engine.events import Fill
@@ -30,7 +30,7 @@ from schemas.engine.portfolio_journal import (
     SymbolSeen,
 )
 from schemas.grid.guard_state import BreakerState
-from schemas.grid.view import GridView
+from schemas.grid.view import GridView, SlotStatus
 from schemas.units import ZERO
 from schemas.venue.market import ClockRead
 
@@ -103,6 +103,7 @@ class Portfolio:
             _apply(draft, event)
         exposure.evaluate(draft)
         global_breaker.evaluate(draft)
+        global_trip.advance(draft)
         _drop_initial_buckets(self.state)
         return self._commit(draft) if draft.touches else None
 
@@ -138,6 +139,7 @@ def seen(view: GridView) -> SymbolSeen:
         total_profit=view.total_profit,
         earlier_profit=view.earlier_profit,
         not_quoting=view.not_quoting,
+        opening_orders=sum(each.status is SlotStatus.OPEN for each in view.slots),
         time=view.time,
     )
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from engine.core.step import OrderCounts
 from schemas.engine.control import Command, CommandOutcome, CommandResult
 from schemas.engine.events import RiskChanged, Severity
 from schemas.engine.journal import Notice, SymbolEntry
@@ -74,8 +75,15 @@ class PortfolioDraft:
             )
         )
 
-    def answer(self, command: Command, time: TimeNs, outcome: CommandOutcome, detail: str) -> None:
-        """Answer a command that was received at `time`."""
+    def answer(
+        self,
+        command: Command,
+        time: TimeNs,
+        outcome: CommandOutcome,
+        detail: str,
+        orders: OrderCounts | None = None,
+    ) -> None:
+        """Answer a command that was received at `time`, with the counts of the orders that it cancels."""
         self._notify(
             CommandResult(
                 venue=command.venue,
@@ -88,6 +96,8 @@ class PortfolioDraft:
                 reason=command.reason,
                 step=self.step,
                 time=time,
+                orders_canceled=None if orders is None else orders.canceled,
+                orders_out=None if orders is None else orders.out,
             )
         )
 

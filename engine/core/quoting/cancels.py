@@ -7,7 +7,7 @@ from engine.core.decisions import figures
 from engine.core.guards.circuit_breaker import windows
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import is_working
-from engine.core.quoting.quotes import Market, closing_quote, is_below_minimum, is_closing_in_window
+from engine.core.quoting.quotes import Market, bounded, closing_quote, is_below_minimum, is_closing_in_window
 from schemas.grid.state import GridState, Slot, SlotOrder
 from schemas.units import Figures, Side
 from schemas.venue.decision_reasons import DecisionReason
@@ -48,6 +48,9 @@ def _cancel_of_opening(
         return Cancel(order, DecisionReason(guard.value))
     if slot.level % state.stride:
         return Cancel(order, DecisionReason.BETWEEN_LEVELS, figures(stride=state.stride))
+    bound = bounded(state.settings, order.price)
+    if bound != order.price:
+        return Cancel(order, DecisionReason.OUT_OF_BOUNDS, figures(order_price=order.price, bound=bound))
     # Only beyond the far edge: an order that the price has reached is about to be filled.
     window = windows(state)
     beyond = (state.center - slot.level) if order.side is Side.BUY else (slot.level - state.center)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from engine.core.orders.price_lattice import Lattice
+from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState, Slot
 from schemas.units import ZERO, Price, Quantity, Side, TimeNs
 from schemas.venue.decision_reasons import DecisionReason
@@ -29,6 +30,13 @@ class Quote(NamedTuple):
     opens: bool
     post_only: bool
     reason: DecisionReason
+
+
+def bounded(settings: GridSettings, price: Price) -> Price:
+    """Return a price clamped to `lower_price` and `upper_price`."""
+    if settings.lower_price is not None:
+        price = max(price, settings.lower_price)
+    return price if settings.upper_price is None else min(price, settings.upper_price)
 
 
 def market_of(ticker: Ticker) -> Market:

@@ -19,13 +19,13 @@ from engine.core.quoting.order_cleanup import select_cleanup
 from engine.core.quoting.quotes import (
     Market,
     Quote,
+    bounded,
     closing_quote,
     is_below_minimum,
     is_closing_in_window,
     market_in,
 )
 from engine.core.quoting.volatility import order_amount
-from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState, Slot
 from schemas.grid.view import NotQuoting
 from schemas.units import ZERO, Price, Side, TimeNs
@@ -155,13 +155,6 @@ def why_not(state: GridState, lattice: Lattice | None) -> NotQuoting | None:
     if None in blockers:
         return NotQuoting.QUOTA
     return next((each for each in BLOCKERS if each in blockers), NotQuoting.BREAKER_HALF_OPEN)
-
-
-def bounded(settings: GridSettings, price: Price) -> Price:
-    """Return a price clamped to `lower_price` and `upper_price`."""
-    if settings.lower_price is not None:
-        price = max(price, settings.lower_price)
-    return price if settings.upper_price is None else min(price, settings.upper_price)
 
 
 def is_near(lattice: Lattice, level: int, price: Price, stride: int = 1) -> bool:

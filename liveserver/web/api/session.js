@@ -1,7 +1,8 @@
 // @ts-check
 /** The login session: queries the identity, logs in with a key or token, logs out. */
 
-import { byId, setText } from "../dom.js";
+import { byId, setText, trapFocus } from "../dom.js";
+import { capitalized } from "../format.js";
 
 /**
  * @typedef {object} SessionInfo the answer of `/api/session`
@@ -28,6 +29,7 @@ export class Session {
   constructor(onIdentityChange, onInfo) {
     this.#onIdentityChange = onIdentityChange;
     this.#onInfo = onInfo;
+    trapFocus(this.#dialog);
     byId("session-button").addEventListener("click", () => (this.#info?.is_identified ? this.#logOut() : this.#showLogin("")));
     byId("login-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -82,9 +84,4 @@ export class Session {
     this.#onIdentityChange();
     await this.refresh();
   }
-}
-
-/** @param {string} text */
-function capitalized(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -2,6 +2,7 @@
 /** The WebSocket connection: detects a silent server, reconnects with back-off, and resumes from its cursors. */
 
 /** @import { Message, Request, StreamCursor } from "../messages.js" */
+import { SilenceWatch } from "../model/liveness.js";
 
 /**
  * @typedef {object} Connection the state of the connection
@@ -10,10 +11,13 @@
  * @property {number} retryAt time of the next attempt in milliseconds since the epoch; 0 if none is scheduled
  * @property {string} reason why it was lost, as text for the user; the text of an `error` message also while it is open
  * @property {string[]} known the known symbols, if an unknown one was requested
+ * @property {number} startedAt time when the page was opened, in milliseconds since the epoch
+ * @property {number} lastMessageAt time of the last message, in milliseconds since the epoch; 0 before the first
+ * @property {number} silentMs time without a message in which one could have been read
  */
 
-/** The server sends a message every second: after this long without one the connection is considered lost. */
-export const MAX_SILENCE_MS = 5000;
+/** The server sends a message every second: after this long without one a new connection is tried. */
+const MAX_SILENCE_MS = 5000;
 /** The protocol version whose messages carry sequences, so that a connection can be resumed. */
 const SUBPROTOCOL = "opensqt.v2";
 const FIRST_DELAY_MS = 250;
@@ -40,9 +44,9 @@ export class LiveSocket {
   /** @type {WebSocket | null} */
   #socket = null;
   #retryTimer = 0;
-  #silenceTimer = 0;
+  #silence = new SilenceWatch();
   /** @type {Connection} */
-  state = { ...NO_FAILURE, phase: "connecting" };
+  state = { ...NO_FAILURE, phase: "connecting", startedAt: Date.now(), lastMessageAt: 0, silentMs: 0 };
 
   /**
    * @param {() => string} address
@@ -63,7 +67,7 @@ export class LiveSocket {
     this.#setState({ ...this.state, phase: "connecting", retryAt: 0 });
     const socket = new WebSocket(this.#address(), SUBPROTOCOL);
     this.#socket = socket;
-    this.#restartSilenceTimer();
+    this.#silence.heard(Date.now());
     socket.onmessage = (event) => this.#receive(event.data);
     socket.onclose = (event) => this.handleClose(event.code, event.reason);
   }
@@ -82,6 +86,7 @@ export class LiveSocket {
     const delay = isUnknown ? MAX_DELAY_MS : retryDelay(attempts);
     this.#retryTimer = setTimeout(() => this.open(), delay);
     this.#setState({
+      ...this.state,
       phase: "lost",
       attempts,
       retryAt: Date.now() + delay,
@@ -92,17 +97,22 @@ export class LiveSocket {
 
   /** @param {string} text */
   #receive(text) {
-    this.#restartSilenceTimer();
+    const now = Date.now();
+    this.#silence.heard(now);
+    this.state.lastMessageAt = now;
+    this.state.silentMs = 0;
     /** @type {Message} */
     const message = JSON.parse(text);
     if (message.type === "error") this.state = { ...this.state, reason: message.data.error, known: message.data.known };
-    else if (this.state.phase !== "open") this.#setState({ ...NO_FAILURE, phase: "open" });
+    else if (this.state.phase !== "open") this.#setState({ ...this.state, ...NO_FAILURE, phase: "open" });
     this.onMessage(message);
   }
 
-  #restartSilenceTimer() {
-    clearTimeout(this.#silenceTimer);
-    this.#silenceTimer = setTimeout(() => this.handleClose(0, "no message from the server"), MAX_SILENCE_MS);
+  /** Notice a silent server; call about twice a second. @param {number} now milliseconds since the epoch */
+  tick(now) {
+    this.#silence.tick(now);
+    this.state.silentMs = this.#silence.silentFor(now);
+    if (this.#socket && this.state.silentMs > MAX_SILENCE_MS) this.handleClose(0, "the live server is silent");
   }
 
   /** Skip the delay: the network is back, or the page became visible. */
@@ -112,7 +122,6 @@ export class LiveSocket {
 
   #drop() {
     clearTimeout(this.#retryTimer);
-    clearTimeout(this.#silenceTimer);
     const socket = this.#socket;
     this.#socket = null;
     if (!socket) return;

@@ -12,10 +12,14 @@ import {
   createChart,
 } from "../vendor/lightweight-charts.mjs";
 import { COLORS } from "./colors.js";
-import { fixed, quantity } from "../format.js";
+import { clock, day, fixed, quantity } from "../format.js";
 import { FillMarkers } from "./fillmarkers.js";
 import { GridLines } from "./gridlines.js";
 import { OrderLines } from "./orderlines.js";
+import { FLASH_MS } from "../panels/flash.js";
+
+/** Prices that are highlighted at once; more fills in a burst are not. */
+const MAX_FLASHES = 5;
 
 /** Candles that are visible at first, fewer on a small screen. */
 const MAX_VISIBLE_BARS = 150;
@@ -40,6 +44,8 @@ export class PriceChart {
   #mustFit = true;
   /** The time of the newest drawn bar. */
   #newestTime = 0;
+  /** The number of highlighted prices. */
+  #flashes = 0;
   /** The number of bars. */
   #count = 0;
   /** The decimal places of the price axis; -1 before the first bars. */
@@ -85,6 +91,18 @@ export class PriceChart {
     this.#candles.priceScale().applyOptions({ autoScale: true });
   }
 
+  /** Highlight the price of a new fill for a moment. @param {"buy" | "sell"} side @param {number} price */
+  flash(side, price) {
+    if (this.#flashes >= MAX_FLASHES) return;
+    this.#flashes += 1;
+    const color = side === "buy" ? COLORS.buyFill : COLORS.sellFill;
+    const line = this.#candles.createPriceLine({ ...FLASH_LINE, price, color, axisLabelColor: color });
+    setTimeout(() => {
+      this.#candles.removePriceLine(line);
+      this.#flashes -= 1;
+    }, FLASH_MS);
+  }
+
   /** Return what is drawn, for tests, because a canvas cannot be inspected. */
   inspect() {
     return {
@@ -93,6 +111,7 @@ export class PriceChart {
       fills: this.#fills.inspect(),
       levels: this.#grid.lines.length,
       bands: this.#grid.bands.length,
+      flashes: this.#flashes,
       range: this.#candles.priceScale().getVisibleRange(),
     };
   }
@@ -171,8 +190,20 @@ const OPTIONS = {
     horzLine: { color: COLORS.crosshair, labelBackgroundColor: "#26303f" },
   },
   rightPriceScale: { borderColor: COLORS.border, scaleMargins: { top: 0.08, bottom: 0.14 } },
-  timeScale: { borderColor: COLORS.border, timeVisible: true, secondsVisible: false, rightOffset: RIGHT_OFFSET },
+  timeScale: { borderColor: COLORS.border, timeVisible: true, secondsVisible: false, rightOffset: RIGHT_OFFSET, tickMarkFormatter: tickMark, tickMarkMaxCharacterLength: 12 },
+  localization: { timeFormatter: (/** @type {Time} */ time) => minute(Number(time)) },
 };
+
+/** The label of a tick of the time axis; null for the library's own. Times of another day than today carry their date. @param {Time} time */
+function tickMark(time) {
+  const milliseconds = Number(time) * 1000;
+  return day(milliseconds) === day(Date.now()) ? null : `${day(milliseconds).slice(5)} ${clock(milliseconds).slice(0, 5)}`;
+}
+
+/** Such as `2026-11-21 09:30`. @param {number} seconds since the epoch */
+function minute(seconds) {
+  return `${day(seconds * 1000)} ${clock(seconds * 1000).slice(0, 5)}`;
+}
 
 const CANDLE_OPTIONS = {
   upColor: COLORS.up,
@@ -191,6 +222,14 @@ const VOLUME_OPTIONS = {
   priceScaleId: "",
   priceLineVisible: false,
   lastValueVisible: false,
+};
+
+const FLASH_LINE = {
+  lineWidth: /** @type {const} */ (4),
+  lineStyle: LineStyle.Solid,
+  axisLabelVisible: true,
+  axisLabelTextColor: COLORS.background,
+  title: "filled",
 };
 
 const ENTRY_LINE = {
@@ -230,5 +269,5 @@ export function legendOf(store, time) {
   const fills = store.trades.filter((trade) => trade.time >= bar.time && trade.time < next);
   const countOf = (/** @type {"buy" | "sell"} */ side) => fills.filter((trade) => trade.side === side).length;
   const counts = fills.length ? [`▲ ${countOf("buy")} bought`, `▼ ${countOf("sell")} sold`] : [];
-  return [...written, `V ${quantity(bar.volume.toFixed(4))}`, ...counts].join("   ");
+  return [minute(bar.time), ...written, `V ${quantity(bar.volume.toFixed(4))}`, ...counts].join("   ");
 }

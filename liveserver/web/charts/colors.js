@@ -1,5 +1,5 @@
 // @ts-check
-/** Colours of the canvas: blue for buys and gains, orange for sells and losses. */
+/** Colors of the canvas: blue for buys and gains, orange for sells and losses. */
 
 export const COLORS = {
   background: "#0b0e13",

@@ -1,7 +1,12 @@
 // @ts-check
-/** Profit of a grid, and unrealised profit of a position, at any price. Amounts are in the quote asset. */
+/** Profit of a grid, and unrealized profit of a position, at any price. Amounts are in the quote asset. */
 
 /** @import { Grid, Position } from "../messages.js" */
+import { moneyDigits } from "../format.js";
+import { decimalPlaces } from "./bars.js";
+
+/** Decimal places of a share of the turnover: 0.00001 is 0.001 %. */
+const SHARE_DIGITS = 5;
 
 /**
  * total = grid + unpaired + openFees + funding. Of a redacted grid, all of them are shares of the traded volume.
@@ -9,7 +14,7 @@
  * @typedef {object} Profit
  * @property {number} total
  * @property {number} grid profit of closed pairs, net of the fees on both sides
- * @property {number} unpaired unrealised profit of the holdings at the price
+ * @property {number} unpaired unrealized profit of the holdings at the price
  * @property {number} openFees fees of the holdings that `grid` does not include yet, as a summand: negative for a cost
  * @property {number} funding sum of the funding payments, negative for a cost
  */
@@ -41,10 +46,30 @@ export function profitAt(grid, price) {
 }
 
 /**
- * Unrealised profit of a position at a price; as the venue reported it if `price` is null.
- * @param {Position} position @param {number | null} price @returns {number}
+ * Unrealized profit of a position at a price; as the venue reported it if `price` is null; null without an entry price.
+ * @param {Position} position @param {number | null} price @returns {number | null}
  */
-export function unrealisedAt(position, price) {
+export function unrealizedAt(position, price) {
+  const entry = Number(position.entryPrice ?? 0);
+  if (entry <= 0 || position.unrealizedPnL === null) return null;
   if (price === null) return Number(position.unrealizedPnL);
-  return Number(position.amount) * (price - Number(position.entryPrice));
+  return Number(position.amount) * (price - entry);
+}
+
+/**
+ * The profit as it is written: rounded, and the summands add up to the total, as the unpaired profit takes what rounding
+ * leaves over. Where the server sent rounded summands, these are used; only the total and the unpaired profit follow the price.
+ * @param {Grid} grid @param {number | null} price @returns {Profit & { digits: number }} `digits`: decimal places
+ */
+export function shownProfit(grid, price) {
+  const exact = profitAt(grid, price);
+  const shown = grid.shown ?? null;
+  const usual = moneyDigits(...Object.values(exact), Number(grid.buy_and_hold));
+  const digits = grid.volume === "" ? SHARE_DIGITS : shown ? decimalPlaces(shown.total) : usual;
+  const rounded = (/** @type {number} */ value) => Number(value.toFixed(digits));
+  const total = rounded(exact.total);
+  const gridProfit = shown ? Number(shown.grid_profit) : rounded(exact.grid);
+  const openFees = shown ? Number(shown.open_fees) : rounded(exact.openFees);
+  const funding = shown ? Number(shown.funding) : rounded(exact.funding);
+  return { total, grid: gridProfit, unpaired: rounded(total - gridProfit - openFees - funding), openFees, funding, digits };
 }

@@ -2,10 +2,12 @@
 /** The state of the shown symbol, folded from messages. No DOM; the caller passes the time. */
 
 /** @import { Reason } from "../api/reasons.js" */
-/** @import { Account, Correction, Grid, Message, Notice, Order, OrderReport, Position, Replay, RiskAlert, RiskStatus, Server, Status, SymbolEntry, Ticker, Trade } from "../messages.js" */
+/** @import { Account, Correction, Grid, Message, Notice, Order, OrderReport, PartState, Position, Replay, RiskAlert, RiskStatus, Server, Status, SymbolEntry, Ticker, Trade } from "../messages.js" */
 import { Bars, decimalPlaces } from "./bars.js";
 
-/** @typedef {"bars" | "orders" | "trades" | "position" | "account" | "grid" | "risk" | "notices" | "price" | "status" | "server" | "symbols" | "replay"} Part */
+/** @typedef {"bars" | "orders" | "trades" | "position" | "account" | "grid" | "risk" | "notices" | "price" | "status" | "server" | "symbols" | "replay" | "liveness"} Part */
+
+/** A new own trade: of the shown symbol, or, without `trade`, of another one. @typedef {{ symbol: string, side: "buy" | "sell", trade: Trade | null }} NewFill */
 
 const MAX_TRADES = 500;
 const MAX_NOTICES = 200;
@@ -15,9 +17,6 @@ const MAX_ENDED_ORDERS = 2000;
 /** The states of orders that are no longer open. */
 const ENDED = new Set(["FILLED", "CANCELED", "EXPIRED", "REJECTED"]);
 
-/** Messages about the connection, not about the market. */
-const CONNECTION_MESSAGES = new Set(["server", "symbols", "error", "snapshot", "resumed", "streams", "replay"]);
-
 /** @type {Part[]} */
 const MARKET_PARTS = ["bars", "orders", "trades", "position", "account", "grid", "risk", "notices", "price", "status"];
 
@@ -26,15 +25,21 @@ export class Store {
   #changed = new Set(MARKET_PARTS);
   /** @type {Set<string>} */
   #endedOrders = new Set();
+  /** @type {NewFill[]} */
+  #newFills = [];
+  /** The local time when the ticker was received, in milliseconds. */
+  #tickerAt = 0;
 
   /** @type {SymbolEntry[]} */
   symbols = [];
   /** @type {Server | null} */
   server = null;
-  /** The time of the last message about the market, in milliseconds since the epoch; 0 before the first. */
-  lastMessageAt = 0;
+  /** The parts of the stack that are not well, with the local time in milliseconds since when. @type {(PartState & { since: number })[]} */
+  wrongParts = [];
   /** The state of the replay, or why it was refused. @type {Replay | null} */
   replay = null;
+  /** The time that the replay shows, in seconds since the epoch; 0 without one. */
+  replayAt = 0;
   /** Explanations of `grid.not_quoting`, by code. @type {Map<string, Reason>} */
   reasons = new Map();
 
@@ -89,7 +94,13 @@ export class Store {
 
   endReplay() {
     this.replay = null;
+    this.replayAt = 0;
     this.#markChanged("replay");
+  }
+
+  /** The connection, or the age of the data, has changed what is to be shown. */
+  markLivenessChanged() {
+    this.#markChanged("liveness");
   }
 
   /** @param {Map<string, Reason>} reasons by code */
@@ -98,10 +109,27 @@ export class Store {
     this.#markChanged("grid");
   }
 
-  /** The newest price: the ticker's, or the last close without a ticker. @returns {number | null} */
+  /**
+   * The newest price: the ticker's; in a replay the grid's, if that is newer; else the last close.
+   * @returns {number | null}
+   */
   get price() {
-    if (this.ticker) return Number(this.ticker.last);
+    const { ticker, grid } = this;
+    const isGridNewer = this.isReplaying && grid !== null && grid.price !== null && (!ticker || grid.time > ticker.time);
+    if (isGridNewer) return Number(grid.price);
+    if (ticker) return Number(ticker.last);
     return this.bars.last?.close ?? null;
+  }
+
+  /** The age of the ticker in milliseconds; null without one. @param {number} now milliseconds since the epoch @returns {number | null} */
+  priceAge(now) {
+    return this.ticker && (this.ticker.age_ms ?? 0) + Math.max(0, now - this.#tickerAt);
+  }
+
+  /** The market's time in milliseconds since the epoch, which in a recording is not the local time; 0 if unknown. */
+  get marketTime() {
+    if (this.isReplaying && !this.status?.recording) return this.replayAt * 1000;
+    return Math.max(this.ticker?.time_ms ?? 0, this.isReplaying ? (this.grid?.time ?? 0) * 1000 : 0);
   }
 
   /** The number of decimal places of prices. */
@@ -116,9 +144,19 @@ export class Store {
     return changed;
   }
 
+  /** Return the own trades that are new since the last call; none in a replay, and none of a snapshot. @returns {NewFill[]} */
+  takeNewFills() {
+    const fills = this.#newFills;
+    this.#newFills = [];
+    return fills;
+  }
+
   /** Fold a message into the state. @param {Message} message @param {number} now milliseconds since the epoch */
   apply(message, now) {
-    if (!CONNECTION_MESSAGES.has(message.type)) this.lastMessageAt = now;
+    if (message.replayed && message.replayed > this.replayAt * 1000) {
+      this.replayAt = message.replayed / 1000;
+      this.#markChanged("replay");
+    }
     switch (message.type) {
       case "history":
         this.clear();
@@ -158,18 +196,20 @@ export class Store {
         this.#addNotice(message);
         break;
       default:
-        this.#applyState(message);
+        this.#applyState(message, now);
     }
   }
 
   /**
    * State messages: each replaces the one before.
    * @param {Exclude<Message, { type: "history" | "kline" | "orders" | "trade_history" | "trade_event" | "fill" | "snapshot" | "resumed" | "streams" | Notice["type"] }>} message
+   * @param {number} now milliseconds since the epoch
    */
-  #applyState(message) {
+  #applyState(message, now) {
     switch (message.type) {
       case "ticker":
         this.ticker = message.data;
+        this.#tickerAt = now;
         return this.#markChanged("price");
       case "position":
         this.position = message.data;
@@ -188,12 +228,15 @@ export class Store {
         return this.#markChanged("status");
       case "server":
         this.server = message.data;
+        this.#setParts(message.data.parts ?? [], now);
         return this.#markChanged("server");
       case "symbols":
+        this.#addFillsElsewhere(message.data);
         this.symbols = message.data;
         return this.#markChanged("symbols");
       case "replay":
         this.replay = message.data.state === "stopped" ? null : message.data;
+        this.replayAt = this.isReplaying ? message.data.at : 0;
         return this.#markChanged("replay");
     }
   }
@@ -248,9 +291,36 @@ export class Store {
     // A booked trade includes all fields of the venue's trade event.
     if (at >= 0 && this.trades[at].opens !== null && trade.opens === null) return;
     if (at >= 0) this.trades[at] = trade;
-    else this.trades.push(trade);
+    else {
+      this.trades.push(trade);
+      this.#addNewFill({ symbol: trade.symbol, side: trade.side, trade });
+    }
     if (at < 0 && this.trades.length > MAX_TRADES) this.trades.shift();
     this.#markChanged("trades");
+  }
+
+  /** @param {NewFill} fill */
+  #addNewFill(fill) {
+    if (!this.isReplaying) this.#newFills.push(fill);
+  }
+
+  /** Own trades of the symbols that are not shown, of which only the newest is known. @param {SymbolEntry[]} entries */
+  #addFillsElsewhere(entries) {
+    for (const entry of entries) {
+      const known = this.symbols.find((each) => each.market === entry.market && each.venue === entry.venue);
+      const isShown = entry.market === this.status?.market && entry.venue === this.status.venue;
+      const isNew = known && (entry.last_trade_ms ?? 0) > (known.last_trade_ms ?? 0);
+      if (isNew && !isShown) this.#addNewFill({ symbol: entry.symbol, side: entry.last_trade_side || "buy", trade: null });
+    }
+  }
+
+  /** @param {PartState[]} parts @param {number} now */
+  #setParts(parts, now) {
+    const wrong = parts.filter((part) => part.state !== "ok");
+    this.wrongParts = wrong.map((part) => {
+      const known = this.wrongParts.find(({ kind, name, state }) => kind === part.kind && name === part.name && state === part.state);
+      return { ...part, since: known?.since ?? now - (part.age_ms ?? 0) };
+    });
   }
 
   /** @param {Part[]} parts */

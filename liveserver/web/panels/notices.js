@@ -1,19 +1,14 @@
 // @ts-check
-/** Notices of guards, quoting, reconciliation and commands, and banners of active conditions. */
+/** Notices of guards, quoting, reconciliation and commands. */
 
-/** @import { Figures, Grid, Notice } from "../messages.js" */
+/** @import { Control, Figures, Notice } from "../messages.js" */
 /** @import { Part, Store } from "../model/store.js" */
 import { byId, make, setChildren, setText } from "../dom.js";
 import { clock, quantity, words } from "../format.js";
 
 /** @param {Store} store @param {Set<Part>} changed */
-export function renderNoticesAndBanners(store, changed) {
-  if (changed.has("notices")) renderNotices(store);
-  if (changed.has("grid") || changed.has("risk") || changed.has("status") || changed.has("server")) renderBanners(store);
-}
-
-/** @param {Store} store */
-function renderNotices(store) {
+export function renderNotices(store, changed) {
+  if (!changed.has("notices")) return;
   const list = byId("notices");
   const lines = [...store.notices].reverse().map(lineOf);
   setText(byId("notices-count"), store.notices.length ? String(store.notices.length) : "");
@@ -60,57 +55,26 @@ function describe(notice) {
       const detail = [booked, explained, by, reason && `“${reason}”`].filter(Boolean).join(" · ");
       return { label: "corrected", level: "medium", title: "position", detail };
     }
-    case "control": {
-      const { command, outcome, operator, reason, detail } = notice.data;
-      const by = operator ? `by ${operator}` : "";
-      const details = [by, reason && `“${reason}”`, detail].filter(Boolean).join(" · ");
-      return { label: "control", level: outcome === "applied" ? "info" : "medium", title: `${command} ${words(outcome)}`, detail: details };
-    }
+    case "control":
+      return describeControl(notice.data);
   }
+}
+
+/** Outcomes of commands that need no attention. */
+const GOOD_OUTCOMES = new Set(["applied", "unchanged", "accepted"]);
+
+/** Such as: "stop applied", "by alice: maintenance. 12 orders canceled". @param {Control} control */
+function describeControl({ command, outcome, operator, reason, detail }) {
+  const given = [operator && `by ${operator}`, reason && `“${reason}”`].filter(Boolean).join(": ");
+  // Some answers repeat who gave the command, and why.
+  const isRepeated = detail === reason || detail === `${operator}: ${reason}`;
+  const text = [given, isRepeated ? "" : detail].filter(Boolean).join(" · ");
+  const level = GOOD_OUTCOMES.has(outcome) ? "info" : outcome === "incomplete" ? "medium" : "high";
+  return { label: "control", level, title: `${command} ${words(outcome)}`, detail: text };
 }
 
 /** Figures as a line of their own, such as "drawdown 41.2 · limit 40". @param {Figures} figures */
 function figuresOf(figures) {
   const text = Object.entries(figures).map(([name, value]) => `${words(name)} ${value}`).join(" · ");
   return text ? [make("small", "figures", text)] : [];
-}
-
-/** @param {Store} store */
-function renderBanners(store) {
-  const list = byId("banners");
-  const banners = bannersOf(store).map(({ level, text }) => {
-    const banner = make("p", "banner", text);
-    banner.dataset.level = level;
-    return banner;
-  });
-  setChildren(list, banners);
-}
-
-/** @param {Grid} grid */
-function books(grid) {
-  const foreign = Number(grid.foreign_position) ? ` and ${grid.foreign_position} that is not the grid's` : "";
-  return `${grid.position}${foreign}`;
-}
-
-/** @param {Store} store @returns {{ level: string, text: string }[]} */
-function bannersOf(store) {
-  const { status, grid, risk, server } = store;
-  const banners = [];
-  if (server?.status === "cut")
-    banners.push({ level: "high", text: "The live server is disconnected from the bus: the data may be outdated." });
-  if (status?.problem) banners.push({ level: "high", text: status.problem });
-  if (status?.feed === "down" || status?.feed === "gapped") {
-    const state = status.feed === "down" ? "is down" : "has missed data";
-    const reason = status.feed_reason ? `: ${status.feed_reason}` : "";
-    banners.push({ level: "high", text: `The market feed ${state}${reason}` });
-  }
-  for (const guard of risk?.active ?? [])
-    banners.push({ level: guard.severity.toLowerCase(), text: `Guard “${words(guard.reason)}”: ${guard.message}` });
-  if (grid?.venue_position != null)
-    banners.push({
-      level: "high",
-      text: `The venue has a position of ${grid.venue_position}, the books hold ${books(grid)}: reconcile to accept it.`,
-    });
-  if (grid?.paused) banners.push({ level: "medium", text: "Paused by an operator: no opening orders are placed." });
-  return banners;
 }

@@ -4,6 +4,7 @@
 /** @import { Request } from "../messages.js" */
 /** @import { Part, Store } from "../model/store.js" */
 import { byId, setData, setText } from "../dom.js";
+import { capitalized, dateAndTime, sentence } from "../format.js";
 
 /** The range that is proposed: the last 15 minutes. */
 const DEFAULT_SPAN_S = 900;
@@ -53,8 +54,8 @@ export class ReplayBar {
     if (!replay || !isOn) return;
     this.#at.min = String(replay.start);
     this.#at.max = String(replay.end);
-    if (!this.#isSeeking) this.#at.value = String(replay.at);
-    setText(byId("replay-time"), `${utc(replay.at)} UTC`);
+    if (!this.#isSeeking) this.#at.value = String(store.replayAt);
+    setText(byId("replay-time"), `${dateAndTime(store.replayAt * 1000)} UTC`);
   }
 
   get #chosenSpeed() {
@@ -96,10 +97,15 @@ export class ReplayBar {
   }
 }
 
-/** @param {Store["replay"]} replay */
+/** Why a replay was refused, or what of its range is not kept, as sentences. @param {Store["replay"]} replay */
 function noteOf(replay) {
-  if (replay?.state === "refused") return replay.detail ?? "";
-  return replay?.kept_from ? `complete from ${utc(replay.kept_from)}` : "";
+  if (!replay) return "";
+  const { state, detail = "", start, kept_from: keptFrom = 0, grids_from: gridsFrom = 0 } = replay;
+  if (state === "refused") return detail;
+  const notes = [sentence(capitalized(detail))];
+  if (keptFrom > start) notes.push(`Everything is kept from ${dateAndTime(keptFrom * 1000)} UTC on.`);
+  if (gridsFrom) notes.push(`The grid's figures are kept from ${dateAndTime(gridsFrom * 1000)} UTC on.`);
+  return notes.filter(Boolean).join(" ");
 }
 
 /** @param {string} id */
@@ -110,9 +116,4 @@ function input(id) {
 /** The value of a `datetime-local` input, such as 2026-11-21T09:30:00. @param {number} seconds */
 function local(seconds) {
   return new Date(seconds * 1000).toISOString().slice(0, 19);
-}
-
-/** @param {number} seconds */
-function utc(seconds) {
-  return local(seconds).replace("T", " ");
 }

@@ -3,16 +3,29 @@
 
 /** @import { SymbolEntry } from "../messages.js" */
 /** @import { Part, Store } from "../model/store.js" */
-import { byId, make, setChildren } from "../dom.js";
-import { fixed, money, moneyDigits, signOf } from "../format.js";
+import { byId, isForTyping, make, setChildren } from "../dom.js";
+import { fixed, money, moneyDigits, share, signOf } from "../format.js";
 import { decimalPlaces } from "../model/bars.js";
-import { beforeFees } from "../model/profit.js";
+import { beforeFees, shownProfit } from "../model/profit.js";
+
+/** A symbol that is missing from the list for this long was removed. */
+const MAX_MISSING_MS = 2000;
+/** The time for which the removal of the shown symbol is told. */
+const NOTICE_MS = 30000;
+
+/** @type {Part[]} */
+const SYMBOL_PARTS = ["symbols", "status", "price", "grid", "replay"];
 
 export class SymbolChoice {
   #onChange;
   /** @type {SymbolEntry[]} */
   #symbols = [];
   #shown = "";
+  /** Since when the shown symbol is missing from the list, in milliseconds since the epoch; 0 while it is not. */
+  #missingSince = 0;
+  #noticeUntil = 0;
+  /** That the shown symbol was removed, and another one is shown; else empty. */
+  notice = "";
   /** The shown symbol and number of symbols when the link was last scrolled into view. */
   #scrolledFor = "";
 
@@ -41,9 +54,32 @@ export class SymbolChoice {
     this.#onChange();
   }
 
+  /** Leave a symbol that was removed; call about twice a second. @param {Store} store @param {boolean} isLive @param {number} now milliseconds since the epoch */
+  tick(store, isLive, now) {
+    if (now > this.#noticeUntil) this.notice = "";
+    const shown = store.status;
+    const isListed = store.symbols.some((entry) => entry.market === shown?.market && entry.venue === shown.venue);
+    if (!isLive || !shown || isListed || !store.symbols.length || store.server?.status !== "live") {
+      this.#missingSince = 0;
+      return;
+    }
+    this.#missingSince ||= now;
+    if (now - this.#missingSince < MAX_MISSING_MS) return;
+    const [next] = store.symbols;
+    this.notice = `${shown.market} on ${shown.venue} was removed and is no longer traded. ${next.market} on ${next.venue} is shown now.`;
+    this.#noticeUntil = now + NOTICE_MS;
+    this.#missingSince = 0;
+    this.choose("symbol", next.symbol);
+  }
+
+  /** The link of a symbol. @param {string} symbol @returns {HTMLElement | null} */
+  linkOf(symbol) {
+    return byId("symbols").querySelector(`[data-value="${CSS.escape(symbol)}"]`);
+  }
+
   /** @param {Store} store @param {Set<Part>} changed */
   render(store, changed) {
-    if (changed.has("symbols") || changed.has("status")) this.#renderSymbols(store);
+    if (SYMBOL_PARTS.some((part) => changed.has(part))) this.#renderSymbols(store);
     if (changed.has("status")) this.#renderIntervals(store);
   }
 
@@ -51,7 +87,7 @@ export class SymbolChoice {
   #renderSymbols(store) {
     this.#symbols = store.symbols;
     this.#shown = store.status?.symbol ?? this.requested.symbol;
-    const links = store.symbols.map((entry) => linkOf(entry, entry.symbol === this.#shown));
+    const links = store.symbols.map((entry) => linkOf(entry, store, entry.symbol === this.#shown));
     setChildren(byId("symbols"), links);
     const current = `${this.#shown} ${links.length}`;
     if (current === this.#scrolledFor) return;
@@ -81,7 +117,7 @@ export class SymbolChoice {
 
   /** @param {KeyboardEvent} event */
   #handleKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || !this.#symbols.length) return;
+    if (isForTyping(event) || !this.#symbols.length) return;
     const at = this.#symbols.findIndex((entry) => entry.symbol === this.#shown);
     const count = this.#symbols.length;
     if (event.key !== "]" && event.key !== "[") return;
@@ -91,21 +127,38 @@ export class SymbolChoice {
   }
 }
 
-/** @param {SymbolEntry} entry @param {boolean} isShown */
-function linkOf(entry, isShown) {
+/** @param {SymbolEntry} entry @param {Store} store @param {boolean} isShown */
+function linkOf(entry, store, isShown) {
   const link = /** @type {HTMLAnchorElement} */ (make("a", "symbol", make("b", "", entry.symbol)));
   link.href = `?symbol=${encodeURIComponent(entry.symbol)}`;
-  link.dataset.value = entry.symbol;
+  link.dataset.key = link.dataset.value = entry.symbol;
   link.title = `${entry.market} on ${entry.venue}`;
   if (isShown) link.ariaCurrent = "page";
-  if (entry.price !== null) link.append(make("span", "", fixed(Number(entry.price), decimalPlaces(entry.price))));
-  if (entry.total_profit !== null) {
-    const profit = Number(entry.total_profit);
-    const gain = make("span", "gain", money(profit));
-    gain.dataset.sign = String(signOf(profit, moneyDigits(profit)));
-    gain.title = beforeFees(entry.fees_other);
-    link.append(gain);
-  }
   link.dataset.state = entry.feed === "down" || entry.not_quoting ? "no" : entry.is_traded ? "yes" : "";
+  // The list is about the present, which a replay does not show.
+  if (store.isReplaying) return link;
+  // The figures of the shown symbol are those of the other panels.
+  const price = isShown && store.price !== null ? fixed(store.price, store.digits) : priceOf(entry);
+  if (price) link.append(make("span", "", price));
+  if (entry.total_profit !== null) link.append(gainOf(entry, store, isShown));
   return link;
+}
+
+/** @param {SymbolEntry} entry */
+function priceOf(entry) {
+  return entry.price === null ? "" : fixed(Number(entry.price), decimalPlaces(entry.price));
+}
+
+/** The total profit with its label and currency. @param {SymbolEntry} entry @param {Store} store @param {boolean} isShown */
+function gainOf(entry, store, isShown) {
+  const isRedacted = isShown && store.grid?.volume === "";
+  const own = isShown && store.grid ? shownProfit(store.grid, store.price) : null;
+  const profit = own?.total ?? Number(entry.total_profit);
+  const digits = own?.digits ?? moneyDigits(profit);
+  const quote = entry.quote || entry.market.split(":")[0].split("/")[1];
+  const figure = make("span", "gain", isRedacted ? share(profit) : money(profit, digits));
+  figure.dataset.sign = String(signOf(profit, digits));
+  const gain = make("small", "", "profit ", figure, isRedacted ? "" : ` ${quote}`);
+  gain.title = ["Total profit", beforeFees(entry.fees_other)].filter(Boolean).join(", ");
+  return gain;
 }

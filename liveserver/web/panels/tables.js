@@ -4,14 +4,15 @@
 /** @import { Correction, Order, Trade } from "../messages.js" */
 /** @import { Part, Store } from "../model/store.js" */
 import { byId, make, setChildren, setText } from "../dom.js";
-import { clock, duration, fixed, money, moneyDigits, percent, quantity, signOf } from "../format.js";
+import { clock, day, duration, fixed, money, moneyDigits, percent, quantity, signOf } from "../format.js";
 
 const MAX_FILL_ROWS = 100;
 
 /** @param {Store} store @param {Set<Part>} changed @param {number} now milliseconds */
 export function renderTables(store, changed, now) {
-  if (changed.has("orders") || changed.has("price") || changed.has("bars")) renderOrders(store, now);
+  if (changed.has("orders") || changed.has("price") || changed.has("bars") || changed.has("replay")) renderOrders(store, now);
   if (changed.has("trades") || changed.has("notices")) renderFills(store);
+  if (changed.has("trades") || changed.has("notices") || changed.has("grid")) setText(byId("fills-count"), fillsNote(store));
 }
 
 /** @param {Store} store @param {number} now */
@@ -19,8 +20,8 @@ function renderOrders(store, now) {
   const body = byId("orders");
   const orders = [...store.orders.values()].sort((a, b) => Number(b.price) - Number(a.price));
   setText(byId("orders-count"), orders.length ? String(orders.length) : "");
-  // Ages are relative to the market's time, which in a replay differs from the local time.
-  const clockMs = store.ticker ? store.ticker.time_ms : now;
+  // Ages are relative to the market's time, which in replays and recordings differs from the local time.
+  const clockMs = store.marketTime || now;
   const rows = orders.map((order) => orderRow(order, store, clockMs));
   const below = orders.findIndex((order) => order.side === "BUY");
   const at = below < 0 ? rows.length : below;
@@ -45,6 +46,7 @@ function orderRow(order, store, now) {
     size,
     cell("number quiet", order.time ? duration(now / 1000 - order.time) : ""),
   );
+  row.dataset.key = order.id;
   row.title = `${order.id}${order.reduce_only ? " · reduce only" : ""}`;
   return row;
 }
@@ -52,7 +54,9 @@ function orderRow(order, store, now) {
 /** @param {Store} store */
 function priceRow(store) {
   const price = store.price === null ? "—" : fixed(store.price, store.digits);
-  return make("tr", "market", cell("side", "market"), cell("number", price), cell("", ""), cell("", ""), cell("", ""));
+  const row = make("tr", "market", cell("side", "market"), cell("number", price), cell("", ""), cell("", ""), cell("", ""));
+  row.dataset.key = "market";
+  return row;
 }
 
 /** @param {Store} store */
@@ -61,10 +65,17 @@ function renderFills(store) {
     ...store.trades.map((trade) => ({ at: trade.time_ms, row: () => fillRow(trade, store.digits) })),
     ...store.corrections.map((each) => ({ at: each.time_ms, row: () => correctionRow(each, store.digits) })),
   ];
-  setText(byId("fills-count"), booked.length ? `last ${booked.length}` : "");
   const newest = booked.sort((a, b) => a.at - b.at).slice(-MAX_FILL_ROWS).reverse();
   const rows = newest.map(({ row }) => row());
   setChildren(byId("fills"), rows.length ? rows : [emptyRow("No fills yet", 6)]);
+}
+
+/** The number of fills, and since when none is missing, if the bus has lost some. @param {Store} store */
+function fillsNote(store) {
+  const count = store.trades.length + store.corrections.length;
+  const from = (store.grid?.ledger_from ?? 0) * 1000;
+  const since = from ? `complete since ${day(from)} ${clock(from).slice(0, 5)} UTC` : "";
+  return [count ? `last ${count}` : "", since].filter(Boolean).join(", ");
 }
 
 /** @param {Trade} trade @param {number} digits */
@@ -87,6 +98,7 @@ function fillRow(trade, digits) {
     cell("number quiet", `${isRedacted ? "—" : feeText(trade)}${trade.is_maker ? "" : " taker"}`),
     earned,
   );
+  row.dataset.key = trade.trade_id;
   row.title = `trade ${trade.trade_id} of ${trade.order_id || "an order placed by hand"}`;
   return row;
 }

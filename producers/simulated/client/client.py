@@ -1,6 +1,6 @@
 """Client of the simulated venue, over aiohttp: market data, account and order entry."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from time import time_ns
 from typing import NamedTuple, Self, TypeVar
@@ -59,6 +59,7 @@ class SimulatedVenue:
         receive_window: DurationNs = 5 * SECOND_NS,
     ) -> None:
         self._url = url.rstrip("/")
+        self.on_heard: Callable[[], None] = _ignore
         self._venue = venue
         self._timeout_s = timeout_s
         self._receive_window = receive_window
@@ -78,6 +79,10 @@ class SimulatedVenue:
         return self._venue
 
     @property
+    def url(self) -> str:
+        return self._url
+
+    @property
     def receive_window(self) -> DurationNs:
         return self._receive_window
 
@@ -88,12 +93,13 @@ class SimulatedVenue:
         return await self._get("candles", list[Candle], symbol=symbol, interval=interval, limit=limit)
 
     async def clock(self) -> ClockRead:
-        time = (await self._get("clock", ServerTime)).time
-        return ClockRead(venue=self._venue, time=time, received_time=time_ns())
+        read = await self._get("clock", ServerTime)
+        return ClockRead(venue=self._venue, time=read.time, received_time=time_ns(), recording=read.recording)
 
     async def market(self, symbols: Sequence[Symbol]) -> AsyncGenerator[MarketUpdate, None]:
         assert self._session is not None
-        async with MarketFeed(self._session, self._url, self._venue, symbols) as feed:
+        feed = MarketFeed(self._session, self._url, self._venue, symbols, self.on_heard)
+        async with feed:
             self._feed = feed
             try:
                 async for update in feed.updates():
@@ -110,7 +116,9 @@ class SimulatedVenue:
 
     async def account(self) -> AsyncGenerator[AccountUpdate, None]:
         assert self._session is not None
-        async with aclosing(frames(self._session, f"{self._url}/ws/account", AccountFrame)) as received:
+        url = f"{self._url}/ws/account"
+        reading = frames(self._session, url, AccountFrame, on_frame=self.on_heard)
+        async with aclosing(reading) as received:
             last_sequence: int | None = None
             async for frame in received:
                 if frame is not None:
@@ -211,6 +219,8 @@ class SimulatedVenue:
             raise OutcomeUnknown(f"{method} {resource}: no response in {self._timeout_s:g} s") from error
         except aiohttp.ClientError as error:
             raise OutcomeUnknown(f"{method} {resource}: {type(error).__name__} {error}") from error
+        if response.status < 500 or "Retry-After" in response.headers:  # others may come from a proxy
+            self.on_heard()
         if response.status != 200:
             _raise_error(response.status, response.headers, content)
         try:
@@ -219,6 +229,10 @@ class SimulatedVenue:
             raise OutcomeUnknown(
                 f"{method} {resource}: response cannot be decoded: {content[:120]!r}"
             ) from error
+
+
+def _ignore() -> None:
+    pass
 
 
 def _raise_error(status: int, headers: Mapping[str, str], content: bytes) -> None:

@@ -31,11 +31,11 @@ async def frames(
     url: str,
     kind: type[T],
     on_connection: Callable[["Socket[bool] | None"], None] = lambda _: None,
+    on_frame: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[T | None, None]:
     """Yield the frames of a stream, and None for each lost or failed connection. Reconnects without end.
 
-    `on_connection` is called with each new connection, and with None when it is lost.
-
+    `on_connection` is called with each new connection, and with None when it is lost; `on_frame` with each frame.
     Raises: RequestRejected when the venue answers with a 4xx status.
     """
     decoder = msgspec.json.Decoder(kind)
@@ -54,6 +54,7 @@ async def frames(
                 on_connection(socket)
                 async for message in socket:
                     if message.type is aiohttp.WSMsgType.TEXT:
+                        on_frame()
                         yield decoder.decode(message.data)
                         backoff.reset()
             finally:
@@ -71,9 +72,15 @@ class MarketFeed:
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, venue: VenueId, symbols: Sequence[Symbol]
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        venue: VenueId,
+        symbols: Sequence[Symbol],
+        on_frame: Callable[[], None] = lambda: None,
     ) -> None:
         self._session = session
+        self._on_frame = on_frame
         self._url = f"{url}/ws/market?{urlencode({'symbols': ','.join(symbols)})}"
         self._venue = venue
         self._symbols = symbols
@@ -126,7 +133,8 @@ class MarketFeed:
             return
 
     async def _read(self) -> None:
-        async with aclosing(frames(self._session, self._url, MarketFrame, self._set_socket)) as received:
+        reading = frames(self._session, self._url, MarketFrame, self._set_socket, self._on_frame)
+        async with aclosing(reading) as received:
             async for frame in received:
                 if frame is not None:
                     await self._accept(frame)

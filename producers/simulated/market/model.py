@@ -16,7 +16,7 @@ import msgspec
 from producers.simulated.listing import Quote
 from producers.simulated.market.tape import CANDLE_INTERVAL, HISTORY_CANDLES, Progress, Tick, seeded_random
 from producers.simulated.settings import SymbolSettings, VenueSettings
-from schemas.units import SECOND_NS, DurationNs, Price, Quantity, Symbol, TimeNs
+from schemas.units import SECOND_NS, ZERO, DurationNs, Price, Quantity, Symbol, TimeNs
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle
 
@@ -108,7 +108,8 @@ class ModelTape:
         """Start the path of a new symbol at `time`; return its generated history of closed candles."""
         settings = self._symbols[symbol]
         open_time = time - time % MINUTE_NS
-        self._history[symbol].extend(_history(self._settings.seed, settings, open_time))
+        ticks = MINUTE_NS / self._settings.tick_interval
+        self._history[symbol].extend(_history(self._settings.seed, settings, open_time, ticks))
         first = _quote(settings, math.log(settings.start_price), is_rising=False).last
         forming = _candle(settings.instrument, open_time, first, time)
         self._paths[symbol] = PathState(
@@ -176,7 +177,8 @@ class ModelTape:
         return closed
 
 
-def _history(seed: int, settings: SymbolSettings, until: TimeNs) -> list[Candle]:
+def _history(seed: int, settings: SymbolSettings, until: TimeNs, ticks: float) -> list[Candle]:
+    """Return the closed candles before `until`; `ticks` is the number of ticks in one of them."""
     walk = RandomWalk(seed, settings, 1 / STEPS_PER_CANDLE, "past")
     logs = [0.0]
     for index in range(HISTORY_CANDLES * STEPS_PER_CANDLE):
@@ -188,12 +190,11 @@ def _history(seed: int, settings: SymbolSettings, until: TimeNs) -> list[Candle]
         prices = [_quote(settings, log + shift, is_rising=False).last for log in points]
         open_time = until - (HISTORY_CANDLES - i) * MINUTE_NS
         candle = _candle(settings.instrument, open_time, prices[0], open_time)
-        volume = _volume(seed, settings, prices[-1], i - HISTORY_CANDLES) * STEPS_PER_CANDLE
         for price in prices:
-            candle = _with_trade(candle, price, volume / len(prices), open_time)
-        rounded = candle.volume.quantize(settings.instrument.lot_size)
+            candle = _with_trade(candle, price, ZERO, open_time)
+        volume = _volume(seed, settings, prices[-1], i - HISTORY_CANDLES, ticks=ticks)
         candles.append(
-            msgspec.structs.replace(candle, volume=rounded, closed=True, time=open_time + MINUTE_NS)
+            msgspec.structs.replace(candle, volume=volume, closed=True, time=open_time + MINUTE_NS)
         )
     return candles
 
@@ -205,8 +206,12 @@ def _quote(settings: SymbolSettings, log_price: float, *, is_rising: bool) -> Qu
     return Quote.after_trade((ticks * tick).quantize(tick), spread * tick, is_rising=is_rising)
 
 
-def _volume(seed: int, settings: SymbolSettings, price: Price, tick: int) -> Quantity:
-    factor = seeded_random(seed, settings.instrument.symbol, "volume", tick).expovariate(1.0)
+def _volume(
+    seed: int, settings: SymbolSettings, price: Price, tick: int, ticks: float | None = None
+) -> Quantity:
+    """Return the market volume of a tick; with `ticks`, that of as many together, drawn at once."""
+    random = seeded_random(seed, settings.instrument.symbol, "volume", tick)
+    factor = random.expovariate(1.0) if ticks is None else random.gammavariate(ticks, 1.0)
     return settings.instrument.quantity_down(settings.depth_notional * Decimal(str(round(factor, 4))) / price)
 
 

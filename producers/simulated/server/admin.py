@@ -151,6 +151,7 @@ class AdminApi:
             "time": venue.now() / SECOND_NS,
             "speed": venue.settings.speed,
             "has_ended": venue.has_ended,
+            "recording": venue.settings.replayed,
             "prices": {symbol: quote.last for symbol, quote in venue.matching.account.quotes.items()},
         }
         if progress is not None:

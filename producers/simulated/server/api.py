@@ -98,7 +98,7 @@ class TradingApi:
         return self._venue.candles(_symbol(request), interval, _number(request, "limit", HISTORY_CANDLES))
 
     async def _clock(self, request: web.Request) -> object:
-        return ServerTime(time=self._venue.now())
+        return ServerTime(time=self._venue.now(), recording=self._venue.settings.replayed)
 
     async def _sequence(self, request: web.Request) -> object:
         return EventNumber(sequence=self._venue.matching.counters.event)

@@ -195,6 +195,34 @@ async def test_inputs_come_from_the_running_stack(bus: Bus, capsys: pytest.Captu
     assert "the account's private stream is down" in out
 
 
+@pytest.mark.parametrize(
+    ("price", "text"),
+    [(150, "balance 900 USDT (1200.00 USDT with all assets), "), (None, "no price of SOL), ")],
+)
+async def test_balance_is_told_apart_from_the_worth_of_all_assets(
+    bus: Bus, capsys: pytest.CaptureFixture[str], price: int | None, text: str
+) -> None:
+    for asset, total in (("USDT", D(900)), ("SOL", D(2))):
+        balance = Balance(
+            venue=BTC.venue,
+            asset=asset,
+            total=total,
+            free=total,
+            margin_balance=total,
+            unrealized_pnl=D(0),
+            time=1,
+        )
+        await bus.store(subjects.balance(BTC.venue, asset), balance)
+    if price is not None:
+        sol = Symbol("SOL/USDT")
+        ticker = Ticker(venue=BTC.venue, symbol=sol, bid=D(price), ask=D(price), last=D(price), time=1)
+        await bus.store(subjects.ticker(BTC.venue, sol), ticker)
+
+    await plan(PlanOptions(symbol=BTC.symbol, price=D(61_000), bus_url=bus.url))
+
+    assert text in capsys.readouterr().out
+
+
 async def test_missing_live_values_come_from_the_configuration(
     bus: Bus, capsys: pytest.CaptureFixture[str]
 ) -> None:

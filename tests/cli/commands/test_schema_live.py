@@ -17,6 +17,7 @@ from liveserver.protocol.symbol_names import Market
 from liveserver.view.event_log import DurableEvent, durable_message
 from liveserver.view.market_view import MarketEvent, MarketView
 from schemas.venue.account import Balance
+from schemas.venue.worth import AccountWorth
 from tests.builders import TICKER
 from tests.layout import ROOT
 from tests.schemas.examples import EXAMPLES
@@ -41,8 +42,9 @@ def view_messages() -> Iterator[Message]:
             for update in view.apply(event, 1):
                 yield update.payload if isinstance(update.payload, Message) else update.payload.message()
     balances = [event for event in EXAMPLES if isinstance(event, Balance)]
-    yield from view.snapshot("1m", balances)
-    yield from view.state_messages("1m", balances)
+    worth = AccountWorth(currency="USDT", total=None)
+    yield from view.snapshot("1m", balances, worth)
+    yield from view.state_messages("1m", balances, worth)
 
 
 def test_the_committed_document_is_current() -> None:

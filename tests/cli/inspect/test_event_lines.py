@@ -12,7 +12,7 @@ from engine.core.decisions import cancel
 from schemas.codec import Event, encode
 from schemas.engine.control import Command, CommandName
 from schemas.engine.events import DecisionMade, QuotingChanged
-from schemas.engine.journal import EngineStarted, EngineStopping
+from schemas.engine.journal import EngineStarted, EngineStopping, LedgerGap
 from schemas.formats import STATE_VERSION
 from schemas.grid.view import NotQuoting
 from schemas.units import Side
@@ -93,6 +93,7 @@ def decided(decision: Decision) -> DecisionMade:
         (SET, "set order_amount=40 USDT by ann: calmer"),
         (EngineStarted(time=1), "engine starting"),
         (EngineStopping(time=1), "engine stopping"),
+        (LedgerGap(complete_from=1, lost_fills=2), "2 fills lost, complete from 1970-01-01 00:00:00"),
         (step(3, decisions=(PLACE,)), "step 3 (TimePassed): 1 to place, 0 fills"),
         (step(3, causes=()), "step 3 (claim): no decisions, 0 fills"),
     ],

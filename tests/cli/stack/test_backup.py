@@ -6,6 +6,7 @@ import pytest
 
 from bus import Bus, EmbeddedServer, connect, provision
 from cli.errors import CommandError
+from cli.program import program
 from cli.stack.backup import BusPlace, back_up_bus, restore_bus
 from cli.stack.data_dir import DataDir
 from tests.bus.events import store_many
@@ -36,7 +37,7 @@ async def test_the_bus_of_a_stopped_stack_is_backed_up_and_restored(
 
     output = capsys.readouterr().out
     assert await message_count(data) == 3
-    assert f"next: start `opensqt up --data-dir {data.root}`" in output
+    assert f"next: start `{program()} up --data-dir {data.root}`" in output
     assert [each.name for each in tmp_path.glob("backup.replaced-*/ORDERS.snapshot")] == ["ORDERS.snapshot"]  # noqa: ASYNC240 - a test
 
 

@@ -1,30 +1,78 @@
 """Locating the bus and connecting to it."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from cli.errors import CommandError
-from cli.stack.connection import DEFAULT_URL, bus_url, connect_to_bus, running_bus_url
+from cli.stack.connection import (
+    DEFAULT_URL,
+    BusAddress,
+    connect_to_bus,
+    locate_bus,
+    locate_running_bus,
+)
 from cli.stack.data_dir import DataDir, RunRecord
 
 
-def test_the_bus_url_comes_from_the_option_else_the_running_stack_else_the_default(tmp_path: Path) -> None:
-    assert bus_url(None, tmp_path) == DEFAULT_URL
-    record = RunRecord(pid=os.getpid(), bus_url="nats://there", venue_url="", pages=(), logs="")
-    DataDir(tmp_path).write(record)
-    assert bus_url(None, tmp_path) == "nats://there"
-    assert bus_url("nats://option", tmp_path) == "nats://option"
+def record(pid: int) -> RunRecord:
+    return RunRecord(pid=pid, bus_url="nats://there", venue_url="", pages=(), logs="")
 
 
-def test_without_a_running_stack_there_is_no_running_bus(tmp_path: Path) -> None:
-    assert running_bus_url(None, tmp_path) is None
-    assert running_bus_url("nats://option", tmp_path) == "nats://option"
+def test_the_bus_of_the_stack_in_the_named_directory_is_found(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    with data.hold():
+        data.write(record(os.getpid()))
+
+        found = locate_bus(None, tmp_path)
+
+        assert (found.url, found.option) == ("nats://there", f" --data-dir {tmp_path}")
+
+
+def test_the_named_bus_is_used(tmp_path: Path) -> None:
+    assert locate_bus("nats://option", None).url == "nats://option"
+    with pytest.raises(CommandError, match="both say where the bus is"):
+        locate_bus("nats://option", tmp_path)
+
+
+def test_a_named_directory_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=f"there is no directory {tmp_path}/typo; check the name"):
+        locate_bus(None, tmp_path / "typo")
+
+
+def test_a_named_directory_without_a_running_stack_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=rf"no stack runs in {tmp_path}; start it with: .* up --data-dir"):
+        locate_running_bus(None, tmp_path)
+
+
+def test_a_named_directory_whose_stack_has_died_is_an_error(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    DataDir(tmp_path).write(record(ended.pid))
+
+    with pytest.raises(CommandError, match=rf"ended without cleaning up \(process {ended.pid} is gone\)"):
+        locate_bus(None, tmp_path)
+
+
+def test_a_stack_that_is_starting_is_named(tmp_path: Path) -> None:
+    with DataDir(tmp_path).hold(), pytest.raises(CommandError, match="is starting or stopping"):
+        locate_bus(None, tmp_path)
+
+
+def test_the_default_port_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENSQT_ROOT", str(tmp_path))
+
+    assert locate_running_bus(None, None) is None
+    assert (
+        str(locate_bus(None, None)) == f"{DEFAULT_URL} (default port; there is no directory {tmp_path}/data)"
+    )
 
 
 @pytest.mark.parametrize("url", ["nats://127.0.0.1:1", "nonsense", "nats://:x"])
 async def test_a_missing_bus_is_an_error(url: str) -> None:
-    with pytest.raises(CommandError, match="start one with `opensqt up`"):
-        async with connect_to_bus(url, "test"):
+    with pytest.raises(CommandError, match=r"start one with: .*opensqt up"):
+        async with connect_to_bus(BusAddress(url), "test"):
             pass

@@ -53,13 +53,13 @@ def test_an_unwritable_directory_is_an_error(tmp_path: Path) -> None:
         pass
 
 
-def test_the_record_of_a_live_process_is_read(tmp_path: Path) -> None:
+def test_the_record_of_a_run_is_read_while_it_holds_the_directory(tmp_path: Path) -> None:
     data = DataDir(tmp_path)
+    with data.hold():
+        assert data.read() is None
+        data.write(RECORD)
+        assert data.read() == RECORD
     assert data.read() is None
-
-    data.write(RECORD)
-
-    assert data.read() == RECORD
 
 
 def test_the_record_of_a_dead_process_is_ignored(tmp_path: Path) -> None:

@@ -37,6 +37,11 @@ async def test_history_is_delivered_once_and_limited_to_the_window(bus: Bus) -> 
     assert not await candles.before(0)
 
 
+async def test_history_is_in_order_of_time_after_older_candles_were_stored_again(bus: Bus) -> None:
+    candles = await loaded(LiveCandles(bus, SIM, BTC, MONITORED), bus, 4, 1, 2, 3)
+    assert await candles.before(0) == [candle(3), candle(4)]
+
+
 async def test_closed_and_forming_candles_are_delivered(bus: Bus) -> None:
     received: asyncio.Queue[Candle] = asyncio.Queue()
     candles = await loaded(LiveCandles(bus, SIM, BTC, MONITORED), bus, 1)

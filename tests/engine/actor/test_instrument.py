@@ -2,8 +2,8 @@
 
 import msgspec
 
-from bus import Bus, Registry
-from engine.actor.market import LiveMarket, RecordedMarket
+from bus import Attention, Bus, Registry
+from engine.actor.market import LiveMarket, RecordedMarket, SilenceTimer
 from schemas import subjects
 from schemas.units import MILLISECOND_NS
 from schemas.venue.instruments import InstrumentStatus
@@ -51,5 +51,6 @@ async def test_a_change_before_the_first_price_is_applied_with_it(bus: Bus, run_
 
 
 def test_only_a_live_market_follows_the_instrument() -> None:
-    markets = (LiveMarket(), LiveMarket(lock_step=True), RecordedMarket())
+    silence = SilenceTimer(Attention())
+    markets = (LiveMarket(silence), LiveMarket(silence, lock_step=True), RecordedMarket())
     assert [each.follows_instrument for each in markets] == [True, False, False]

@@ -1,16 +1,17 @@
 """Lost records: an actor stops placing orders, asks for a sweep, and continues when it is answered."""
 
 import asyncio
+from contextlib import aclosing
 
 import msgspec
 
-from bus import Bus, Journal, Message, get_logger, provision
+from bus import Bus, FromStart, Journal, Message, get_logger, provision, read
 from engine.actor.lost_records import find_loss, is_added_again
 from engine.actor.start import INPUTS, OUTPUTS
 from engine.journaled_actor import claim_journal
 from schemas import subjects
 from schemas.codec import decode_as
-from schemas.engine.events import AlertRaised
+from schemas.engine.events import AlertRaised, Severity
 from schemas.engine.journal import ResyncRequired, Step
 from schemas.formats import TRADE_OVERLAP_NS, record_hash
 from schemas.subjects import Stream
@@ -231,3 +232,65 @@ async def _store_intent(bus: Bus, *, step_sequence: int, step_hash: str = "") ->
         step_hash=step_hash,
     )
     await bus.store(INTENTS, intent, expect_last=last.sequence)
+
+
+async def test_an_intent_of_another_writer_is_noticed(bus: Bus, run_actor: RunActor) -> None:
+    async with run_actor():
+        await place_with_linked_intents(bus)
+        last = await bus.last(Stream.ORDERS, INTENTS)
+        assert last is not None
+        foreign = msgspec.structs.replace(decode_as(last.data, OrderIntent), previous_hash=record_hash(b"x"))
+        sequence = await bus.store(INTENTS, foreign, expect_last=last.sequence)
+        lost = resync_of(await until_step(bus, is_resyncing))
+        alert = await first_alert(bus, "chain_broken")
+    assert lost is not None
+    assert f"ORDERS {sequence} does not follow" in lost.reason
+    assert not lost.raises_generation
+    assert alert.severity is Severity.CRITICAL
+
+
+async def test_an_intent_without_a_hash_behind_linked_ones_is_noticed(bus: Bus, run_actor: RunActor) -> None:
+    async with run_actor():
+        await place_with_linked_intents(bus)
+        last = await bus.last(Stream.ORDERS, INTENTS)
+        assert last is not None
+        foreign = msgspec.structs.replace(decode_as(last.data, OrderIntent), previous_hash="")
+        await bus.store(INTENTS, foreign, expect_last=last.sequence)
+        assert resync_of(await until_step(bus, is_resyncing)) is not None
+
+
+async def test_linked_intents_are_no_alarm(bus: Bus, run_actor: RunActor) -> None:
+    async with run_actor():
+        intent = await place_with_linked_intents(bus)
+        moved = msgspec.structs.replace(
+            TICKER, last=TICKER.last * 2, ask=TICKER.ask * 2, time=TICKER.time + 1
+        )
+        await bus.store(subjects.ticker(SIM, BTC), moved)
+        step = await until_step(
+            bus, lambda step: step.intent is not None and step.intent.sequence == intent.sequence
+        )
+    assert step.state.resync is None
+
+
+async def place_with_linked_intents(bus: Bus) -> Journal:
+    """Place the first orders, and commit two intents as a gateway does."""
+    await bus.store(subjects.ticker(SIM, BTC), TICKER)
+    await until_step(bus, has_orders)
+    journal = await Journal.open(bus, Stream.ORDERS, INTENTS)
+    for _ in range(2):
+        await journal.commit(
+            OrderIntent(venue=SIM, symbol=BTC, epoch=1, step=0, step_sequence=0, decisions=())
+        )
+    return journal
+
+
+async def first_alert(bus: Bus, code: str) -> AlertRaised:
+    """Return the first alert with this code, waiting for it."""
+    subject = subjects.alert(SIM, BTC)
+    async with aclosing(read(bus, Stream.ALERTS, (subject,), FromStart())) as batches:
+        async for batch in batches:
+            for message in batch.messages:
+                alert = decode_as(message.data, AlertRaised)
+                if alert.code == code:
+                    return alert
+    raise AssertionError("a stream is read for ever")

@@ -190,6 +190,7 @@ def command(
     accept: str | None = None,
     reason: str = "test",
     command_id: str = "c1",
+    confirmed: bool = False,
 ) -> CommandReceived:
     asked = Command(
         venue=SIM,
@@ -204,6 +205,7 @@ def command(
         dry_run=dry_run,
         keep_position=keep_position,
         accept=None if accept is None else D(accept),
+        confirmed=confirmed,
     )
     return CommandReceived(command=asked, received_time=at(received))
 
@@ -295,9 +297,14 @@ def levels(orders: Iterable[PlaceOrder], side: Side) -> list[int]:
     return [each.level for each in orders if each.side is side]
 
 
+def answers(change: Change) -> list[CommandResult]:
+    """Return the answers to commands that a step has."""
+    return [each for each in change.notices if isinstance(each, CommandResult)]
+
+
 def answer(change: Change) -> CommandResult:
     """Return the one answer to a command that a step has."""
-    (result,) = (each for each in change.notices if isinstance(each, CommandResult))
+    (result,) = answers(change)
     return result
 
 

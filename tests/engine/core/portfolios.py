@@ -72,6 +72,7 @@ def symbol(
     venue: VenueId = SIM,
     seconds: float = 0,
     not_quoting: NotQuoting | None = None,
+    opening_orders: int = 0,
 ) -> SymbolSeen:
     """Return a symbol at a price of 100."""
     return SymbolSeen(
@@ -82,6 +83,7 @@ def symbol(
         total_profit=D(profit),
         earlier_profit=D(earlier),
         not_quoting=not_quoting,
+        opening_orders=opening_orders,
         time=at(seconds),
     )
 

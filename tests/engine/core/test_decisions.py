@@ -30,8 +30,15 @@ NOT_A_BLOCK = {
     *(NotQuoting.AWAITING_VENUE, NotQuoting.OUT_OF_BOUNDS, NotQuoting.WOULD_CROSS),
     *(NotQuoting.ABOVE_MAXIMUM, NotQuoting.OUTSIDE_PRICE_BAND),
     NotQuoting.BREAKER_HALF_OPEN,
+    *(
+        NotQuoting.ENGINE_SILENT,
+        NotQuoting.GATEWAY_SILENT,
+        NotQuoting.ACCOUNT_SILENT,
+        NotQuoting.MARKET_SILENT,
+    ),
+    *(NotQuoting.VENUE_UNREACHABLE, NotQuoting.BUS_SILENT),
 }
-"""Reasons for not quoting that cancel no order."""
+"""Reasons for not quoting that cancel no order, or that only readers set."""
 
 
 def codes(change: Change) -> set[DecisionReason | None]:

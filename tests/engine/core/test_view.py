@@ -1,5 +1,7 @@
 """The view of a grid."""
 
+import pytest
+
 from engine.core.blocking import detail_of
 from engine.core.grid import Grid
 from engine.core.view import view
@@ -10,12 +12,14 @@ from schemas.units import Side, Symbol
 from tests.builders import BTC
 from tests.engine.core.examples import (
     GEOMETRIC,
+    LONG,
     NEUTRAL,
     D,
     added,
     command,
     fill,
     order,
+    settings_of,
     started,
     state_of,
     step,
@@ -116,7 +120,7 @@ def test_detail_explains_the_active_guard() -> None:
     step(grid, command(CommandName.TRIP))
     assert (seen(grid).not_quoting, seen(grid).not_quoting_detail) == (
         NotQuoting.BREAKER_OPEN,
-        "by ann: test",
+        "opened by ann: test",
     )
     step(grid, command(CommandName.STOP))
     assert (seen(grid).not_quoting, seen(grid).not_quoting_detail) == (NotQuoting.STOPPED, "by ann: test")
@@ -134,3 +138,29 @@ def test_market_risk_detail_names_abnormal_symbols() -> None:
 def test_inactive_reasons_have_no_detail() -> None:
     state = state_of(started())
     assert detail_of(state, NotQuoting.REMOVED) == detail_of(state, NotQuoting.PREFLIGHT) == ""
+
+
+def test_entry_price_is_the_average_of_what_the_slots_hold() -> None:
+    grid = started()
+    assert seen(grid).entry_price is None
+    fill(grid, -1)
+    assert seen(grid).entry_price == 990
+    fill(grid, -2)
+    held = state_of(grid).slots
+    expected = (held[-1].held * 990 + held[-2].held * 980) / (held[-1].held + held[-2].held)
+    assert seen(grid).entry_price == expected.quantize(D("1e-8"))
+
+
+@pytest.mark.parametrize("name", [CommandName.PAUSE, CommandName.STOP, CommandName.TRIP])
+def test_view_names_the_operator_who_halted_and_the_reason(name: CommandName) -> None:
+    grid = started()
+    assert seen(grid).opens_halted_by == ""
+    step(grid, command(name))
+    assert seen(grid).opens_halted_by == "ann: test"
+
+
+def test_a_stop_by_a_guard_names_no_operator() -> None:
+    grid = started(settings_of(LONG, stop_below_price=D(950)))
+    step(grid, command(CommandName.PAUSE))
+    step(grid, ticker(940))
+    assert (seen(grid).opens_halted_by, seen(grid).not_quoting) == ("", NotQuoting.FLATTENING)

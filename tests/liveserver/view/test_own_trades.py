@@ -1,6 +1,13 @@
 """Own trades: published once, with the booking before or after the trade."""
 
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
 from liveserver.view.own_trades import MAX_TRADES, OwnTradeFold
+from schemas.units import Side
+from schemas.venue.orders import Trade
 from tests.liveserver.events import fill, trade
 
 
@@ -44,3 +51,31 @@ def test_newest_trades_are_kept_in_any_order_of_arrival() -> None:
 
     assert fold.values()[0].trade.trade_id == "t1"
     assert len(fold.values()) == MAX_TRADES
+
+
+def bought(number: int, quantity: str, price: str, *, side: Side = Side.BUY, fee: str = "0") -> Trade:
+    own = trade(f"t{number}", quantity=quantity, second=number)
+    return replace(own, side=side, price=Decimal(price), fee=Decimal(fee), fee_asset="SOL")
+
+
+@pytest.mark.parametrize(
+    ("trades", "quantity", "entry"),
+    [
+        ([bought(1, "1", "100")], "1", "100"),
+        ([bought(1, "1", "100"), bought(2, "3", "120")], "4", "115"),
+        ([bought(1, "2", "100"), bought(2, "1", "130", side=Side.SELL)], "1", "100"),
+        ([bought(1, "1", "90"), bought(2, "1", "95", side=Side.SELL), bought(3, "2", "100")], "2", "100"),
+        ([bought(1, "1", "100", fee="0.001")], "0.999", "100"),
+        ([bought(1, "1", "100", side=Side.SELL), bought(2, "3", "120")], "2", "120"),
+        ([bought(1, "1", "100")], "5", None),
+        ([], "5", None),
+    ],
+)
+def test_entry_price_follows_from_trades_that_explain_the_position(
+    trades: list[Trade], quantity: str, entry: str | None
+) -> None:
+    fold = OwnTradeFold()
+    for each in trades:
+        fold.apply_trade(each)
+
+    assert fold.entry_price(Decimal(quantity), "SOL") == (None if entry is None else Decimal(entry))

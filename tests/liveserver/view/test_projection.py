@@ -139,6 +139,81 @@ def test_position_is_published_with_its_side() -> None:
     assert (data["leverage"], data["side"], data["symbol"]) == ("3", "SHORT", "BTCUSDT")
 
 
+SPOT_POSITION = replace(
+    events.position("2", symbol=SPOT),
+    entry_price=Decimal(0),
+    unrealized_pnl=Decimal(0),
+    mark_price=Decimal(110),
+)
+"""As spot venues report it: without an entry price."""
+
+
+def test_spot_position_that_nothing_explains_has_no_entry_price_and_no_profit() -> None:
+    [(_, data)] = _messages(SPOT_POSITION)
+
+    assert (data["entryPrice"], data["unrealizedPnL"], data["amount"]) == (None, None, "2")
+
+
+def test_spot_position_has_the_entry_price_of_the_grid() -> None:
+    projection = Projection()
+    projection.apply(SPOT_POSITION, 1)
+    grid = replace(events.grid(symbol=SPOT), entry_price=Decimal(98))
+    projection.apply(replace(grid, entry_price=None), 1)
+
+    (_, shown), (kind, data) = _read(projection.apply(grid, 2))
+
+    assert (kind, data["entryPrice"], data["unrealizedPnL"]) == ("position", "98", "24")
+    assert shown["entry_price"] == "98"
+
+
+def test_spot_position_has_the_entry_price_of_the_own_trades() -> None:
+    projection = Projection()
+    for number in (1, 2):
+        projection.apply(events.trade(str(number), symbol=SPOT, second=number), number)
+
+    [(_, data)] = _read(projection.apply(SPOT_POSITION, 1))
+
+    assert (data["entryPrice"], data["unrealizedPnL"]) == ("99.5", "21.0")
+
+
+def test_flat_position_has_no_entry_price() -> None:
+    [(_, data)] = _messages(replace(events.position("0"), entry_price=Decimal(0)))
+
+    assert (data["entryPrice"], data["unrealizedPnL"], data["side"]) == (None, "0", "FLAT")
+
+
+def test_equity_counts_all_assets_at_the_newest_prices() -> None:
+    projection = Projection()
+    for event in (
+        events.ticker("100", symbol=SPOT),
+        events.balance("BTC", "2"),
+        events.ticker("200", symbol=SPOT),
+    ):
+        projection.apply(event, 1)
+
+    [(_, data)] = _read(projection.apply(events.balance("USDT", "1000"), 1))
+
+    assert (data["equity"], data["total_equity"], data["equity_asset"]) == ("1002", "1802", "USDT")
+
+
+def test_equity_is_unknown_while_an_asset_has_no_price() -> None:
+    projection = Projection()
+    for event in (events.ticker(), events.balance("SOL", "2")):
+        projection.apply(event, 1)
+
+    [(_, data)] = _read(projection.apply(events.balance("USDT", "1000"), 1))
+
+    assert (data["total_equity"], data["unpriced"]) == (None, ["SOL"])
+
+
+def test_shown_parts_of_a_grid_add_up() -> None:
+    [(_, data)] = _messages(replace(events.grid(), grid_profit=Decimal("0.5049")))
+    shown = {name: Decimal(text) for name, text in data["shown"].items()}
+
+    assert data["shown"]["total"] == "1.90"
+    assert sum(shown.values()) == 2 * shown["total"]
+
+
 def test_balance_is_published_to_the_markets_of_its_asset() -> None:
     projection = Projection()
     for symbol in (BTC, ETH, SPOT):

@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from bus import Bus, FreeRunning, Service, open_service
+from bus import Attention, Bus, FreeRunning, Service, open_service
 from producers.gateway.context import GatewayMetrics
 from producers.gateway.engine_watchdog import HeartbeatMonitor
 from producers.gateway.gateway import Gateway
@@ -33,42 +33,64 @@ async def alerts(bus: Bus, count: int) -> list[str]:
     return [event.code for event in found if isinstance(event, AlertRaised)]
 
 
-def monitor_at(now: list[float]) -> HeartbeatMonitor:
-    return HeartbeatMonitor(3, clock=lambda: now[0])
+class Clock:
+    """A clock that advances in ticks, like that of a process that runs."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.attention = Attention(lambda: self.now)
+        self.monitor = HeartbeatMonitor(3, self.attention, clock=lambda: self.now)
+
+    def run(self, seconds: float) -> None:
+        """Run the process for some seconds."""
+        until = self.now + seconds
+        while self.now < until:
+            self.now = min(self.now + 0.25, until)
+            self.attention.tick()
 
 
 def test_an_engine_is_silent_after_the_timeout() -> None:
-    now = [0.0]
-    monitor = monitor_at(now)
-    monitor.on_heartbeat()
-    now[0] = 2.9
-    assert not monitor.is_silent
-    now[0] = 3.0
-    assert monitor.is_silent
+    clock = Clock()
+    clock.monitor.on_heartbeat()
+    clock.run(2.9)
+    assert not clock.monitor.is_silent
+    clock.run(0.2)
+    assert clock.monitor.is_silent
 
 
 def test_the_first_heartbeat_has_a_longer_timeout() -> None:
-    now = [0.0]
-    monitor = monitor_at(now)
-    now[0] = 9.9
-    assert not monitor.is_silent
-    now[0] = 10.0
-    assert monitor.is_silent
+    clock = Clock()
+    clock.run(9.9)
+    assert not clock.monitor.is_silent
+    clock.run(0.2)
+    assert clock.monitor.is_silent
 
 
 def test_a_heartbeat_ends_the_silence() -> None:
-    now = [20.0]
-    monitor = monitor_at(now)
-    monitor.on_heartbeat()
-    assert not monitor.is_silent
+    clock = Clock()
+    clock.run(20)
+    clock.monitor.on_heartbeat()
+    assert not clock.monitor.is_silent
+
+
+def test_a_pause_of_the_gateway_is_no_silence_of_the_engine() -> None:
+    clock = Clock()
+    clock.monitor.on_heartbeat()
+    clock.run(2.9)
+    clock.now += 14  # not one tick meanwhile
+    assert not clock.monitor.is_silent
+    clock.run(2.9)
+    assert not clock.monitor.is_silent
+    clock.run(0.2)
+    assert clock.monitor.is_silent
 
 
 def test_without_a_timeout_the_engine_is_never_silent() -> None:
-    assert not HeartbeatMonitor(0, first_s=0).is_silent
+    assert not HeartbeatMonitor(0, Attention(), first_s=0).is_silent
 
 
 def test_each_silence_of_an_engine_of_version_1_is_an_incident_of_its_own() -> None:
-    monitor = HeartbeatMonitor(3)
+    monitor = HeartbeatMonitor(3, Attention())
     incidents = [monitor.last]
     for _ in range(2):
         monitor.on_heartbeat()
@@ -77,7 +99,7 @@ def test_each_silence_of_an_engine_of_version_1_is_an_incident_of_its_own() -> N
 
 
 async def test_silence_and_its_end_can_be_awaited() -> None:
-    monitor = HeartbeatMonitor(0.02, first_s=0)
+    monitor = HeartbeatMonitor(0.02, Attention(), first_s=0)
     monitor.on_heartbeat()
     await monitor.wait_silent()
     waiting = asyncio.create_task(monitor.wait_heartbeat())

@@ -34,7 +34,7 @@ KEY = subjects.registry_key(SIM, PERP)
 
 
 def publisher(service: Service, source: SimulatedVenue) -> MarketPublisher:
-    return MarketPublisher(service, source, SIM, RealTime(service.bus))
+    return MarketPublisher(service, source, SIM, RealTime(service.bus, service.attention))
 
 
 async def test_instruments_are_stored_in_the_registry(

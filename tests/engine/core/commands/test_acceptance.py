@@ -122,7 +122,7 @@ def test_breaker_opened_for_another_reason_keeps_it() -> None:
     grid = holding()
     step(grid, command(CommandName.TRIP))
     assert "circuit breaker" not in accepted(grid, "0", "0").detail
-    assert state_of(grid).breaker.reason == "by ann: test"
+    assert state_of(grid).breaker.reason == "opened by ann: test"
 
 
 def test_position_that_moved_is_refused() -> None:

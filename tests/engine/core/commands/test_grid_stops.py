@@ -113,8 +113,8 @@ def test_stop_is_reached_at_its_limit(setting: str, price: int) -> None:
     grid = held(**{setting: D("0.5")})
     limit = D("1.03") if setting == "stop_loss" else D("0.99")
     for some, is_reached in ((limit, True), (limit + D("0.01"), False), (D("0.5"), True)):
-        state_of(grid).settings = settings_of(LONG, **{setting: some})
-        assert (reached(state_of(grid), D(price)) is not None) is is_reached
+        settings = settings_of(LONG, **{setting: some})
+        assert (reached(state_of(grid), settings, D(price)) is not None) is is_reached
 
 
 def test_check_touches_the_draft_once() -> None:

@@ -1,7 +1,7 @@
 """Stop, flatten and remove: what is canceled, what is closed, and what ends them."""
 
 from engine.core.grid import Grid
-from schemas.engine.control import CommandName, CommandOutcome
+from schemas.engine.control import CommandName, CommandOutcome, CommandResult
 from schemas.engine.events import AlertRaised, RiskChanged
 from schemas.grid.settings import GridSettings
 from schemas.grid.view import NotQuoting
@@ -15,6 +15,7 @@ from tests.engine.core.examples import (
     accept_all,
     added,
     answer,
+    answers,
     canceled,
     command,
     end,
@@ -57,7 +58,7 @@ def all_end(grid: Grid) -> list[PlaceOrder]:
 def test_stop_cancels_all_orders_and_keeps_the_position() -> None:
     grid = holding()
     change = step(grid, command(STOP))
-    assert answer(change).detail == "3 orders canceled, a position of 0.101 BTC stays"
+    assert answer(change).detail == "3 orders are being canceled; a position of 0.101 BTC stays"
     assert len(canceled(change)) == 3
     assert all_end(grid) == []
     assert grid.why_not_quoting() is NotQuoting.STOPPED
@@ -92,7 +93,7 @@ def test_flatten_cancels_then_closes_beyond_the_best_price_then_stops() -> None:
     grid = holding()
     change = step(grid, command(FLATTEN))
     assert answer(change).detail == (
-        "3 orders canceled, closing a position of 0.101 BTC at most 0.5% beyond the best price; "
+        "3 orders are being canceled; closing a position of 0.101 BTC at most 0.5% beyond the best price; "
         "stopped afterwards"
     )
     assert (risks(change), placed(change)) == ([("flatten", True)], [])
@@ -111,7 +112,7 @@ def test_end_of_flattening_reports_figures() -> None:
     grid = holding()
     step(grid, command(FLATTEN))
     all_end(grid)
-    (notice,) = notices(fill(grid, -1, price=999))
+    notice = notices(fill(grid, -1, price=999))[0]
     assert isinstance(notice, RiskChanged)
     assert notice.details == "flat at 1000, total profit 0.8690 USDT"
     assert notice.figures == {"price": "1000", "total_profit": "0.8690", "position_base": "0.000"}
@@ -173,8 +174,10 @@ def test_rest_below_the_minimum_stays_and_is_reported() -> None:
     all_end(grid)
     closing = order(grid, -1)
     change = step(grid, trade(closing, "0.1"), report(closing.client_order_id, OrderStatus.EXPIRED, "0.1"))
-    (notice,) = notices(change)
+    notice, result = notices(change)
     assert isinstance(notice, RiskChanged)
+    assert isinstance(result, CommandResult)
+    assert "a position of 0.001 BTC stays, below the venue's minimum" in result.detail
     assert notice.details.endswith("; 0.001 BTC stays, below the venue's minimum")
 
 
@@ -220,7 +223,7 @@ def test_stop_aborts_flattening() -> None:
     grid = holding()
     step(grid, command(FLATTEN))
     change = step(grid, command(STOP))
-    assert answer(change).outcome is CommandOutcome.APPLIED
+    assert [each.outcome for each in answers(change)] == [CommandOutcome.INCOMPLETE, CommandOutcome.ACCEPTED]
     assert risks(change) == [("flatten", False)]
     assert all_end(grid) == []
 
@@ -236,7 +239,7 @@ def test_resume_aborts_flattening() -> None:
 def test_flatten_is_unchanged_while_flattening_or_flat() -> None:
     grid = holding()
     step(grid, command(FLATTEN))
-    assert answer(step(grid, command(FLATTEN))).detail == "already flattening"
+    assert answer(step(grid, command(FLATTEN))).detail == "already flattening; 3 orders still open"
     all_end(grid)
     fill(grid, -1)
     assert answer(step(grid, command(FLATTEN))).detail == "already flat"
@@ -266,7 +269,7 @@ def test_flattening_respects_the_order_limit() -> None:
 
 def test_remove_completes_when_the_last_order_ended() -> None:
     grid = started()
-    assert answer(step(grid, command(REMOVE))).detail == "3 orders canceled, removed afterwards"
+    assert answer(step(grid, command(REMOVE))).detail == "3 orders are being canceled; removed afterwards"
     assert not state_of(grid).removed
     all_end(grid)
     assert state_of(grid).removed
@@ -287,7 +290,7 @@ def test_remove_during_flattening_completes_when_flat() -> None:
     grid = holding()
     step(grid, command(FLATTEN))
     change = step(grid, command(REMOVE))
-    assert answer(change).detail == "3 orders canceled, removed once the position is closed"
+    assert answer(change).detail == "3 orders are being canceled; removed once the position is closed"
     all_end(grid)
     assert not state_of(grid).removed
     fill(grid, -1)
@@ -298,7 +301,7 @@ def test_repeated_remove_is_unchanged_unless_it_keeps_the_position() -> None:
     grid = started()
     step(grid, command(REMOVE))
     assert answer(step(grid, command(REMOVE))).outcome is CommandOutcome.UNCHANGED
-    assert answer(step(grid, command(REMOVE, keep_position=True))).outcome is CommandOutcome.APPLIED
+    assert answer(step(grid, command(REMOVE, keep_position=True))).outcome is CommandOutcome.ACCEPTED
 
 
 def test_fill_during_removal_aborts_it() -> None:

@@ -83,7 +83,7 @@ def test_trip_cancels_opening_orders_and_keeps_closing_orders() -> None:
     accept_all(grid)
     closing = order(grid, -1).client_order_id
     change = step(grid, command(CommandName.TRIP))
-    assert answer(change) is CommandOutcome.APPLIED
+    assert answer(change) is CommandOutcome.ACCEPTED
     assert risks(change) == [TRIPPED]
     assert len(canceled(change)) == 5
     assert closing not in canceled(change)

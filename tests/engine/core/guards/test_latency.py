@@ -103,7 +103,7 @@ def test_persistently_late_ticks_trip() -> None:
     assert grid.process([late(3.9, 600)]) is None
     assert risks(step(grid, late(4, 700))) == [("circuit_breaker", True)]
     reason = state_of(grid).breaker.reason
-    assert reason == "link latency: ticks arrive 700 ms late for 3 s, the limit is 500 ms"
+    assert reason == "link latency: ticks arrive 700 ms late for 3.0 s, the limit is 500 ms"
 
 
 def test_timely_tick_resets_the_lateness() -> None:

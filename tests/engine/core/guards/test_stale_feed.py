@@ -106,4 +106,4 @@ def test_feed_lost_for_max_stale_trips() -> None:
     step(grid, silence(5))
     assert grid.process([silence(29)]) is None
     assert risks(step(grid, silence(30))) == [("circuit_breaker", True)]
-    assert state_of(grid).breaker.reason == "stale data: the newest tick is 30 s old"
+    assert state_of(grid).breaker.reason == "stale data: the newest tick is 30.0 s old"

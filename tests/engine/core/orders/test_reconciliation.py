@@ -75,8 +75,17 @@ def test_missing_open_order_is_queried() -> None:
     missing = order(grid, -2)
     change = step(grid, sweep(*all_open(grid, -2)))
     assert queried(change.decisions) == {missing.client_order_id}
-    assert findings(change.notices)[0][0] is ReconciliationFinding.MISSING_THERE
+    assert findings(change.notices) == []
     assert order(grid, -2) is missing
+
+
+def test_missing_orders_whose_query_is_unanswered_are_one_finding() -> None:
+    grid = started()
+    step(grid, at(sweep(), 1))
+    change = step(grid, at(sweep(), 12))
+    assert len(queried(change.decisions)) == 3
+    text = "3 orders are missing at the venue: queried again"
+    assert findings(change.notices) == [(ReconciliationFinding.MISSING_THERE, text)]
 
 
 def test_query_is_not_repeated_by_each_sweep() -> None:

@@ -81,7 +81,7 @@ def test_counted_fills_are_bounded() -> None:
 
 def test_cool_down_ends_by_the_venue_clock() -> None:
     portfolio = started(LOSING)
-    step(portfolio, symbol(seconds=10), for_all(CommandName.TRIP))
+    step(portfolio, symbol(seconds=10, not_quoting=NotQuoting.PAUSED), for_all(CommandName.TRIP))
     assert portfolio.process([clock(69)]) is None
     assert risks(step(portfolio, clock(70))) == [TRIPPED]
     assert breaker(portfolio) is BreakerState.HALF_OPEN

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.commands.answers import origin_of
+from engine.core.commands.answers import operator_of
 from engine.core.portfolio.portfolio import Portfolio, seen
 from schemas.codec import encode
 from schemas.engine.control import CommandName
@@ -87,7 +87,7 @@ def test_no_step_without_limits() -> None:
 def test_limits_time_is_the_newest_of_clock_and_symbols() -> None:
     portfolio = started()
     assert step(portfolio, clock(5), symbol(seconds=3), for_all(CommandName.TRIP)).time == at(5)
-    assert portfolio.limits().reason == origin_of(for_all(CommandName.TRIP).command)
+    assert portfolio.limits().reason == f"opened by {operator_of(for_all(CommandName.TRIP).command)}"
 
 
 def test_symbol_seen_is_taken_from_its_view() -> None:

@@ -35,7 +35,11 @@ def test_a_change_names_the_reason_before_and_the_new_one() -> None:
 def test_a_change_carries_the_detail_of_the_guard() -> None:
     change = step(started(), command(CommandName.TRIP))
     (event,) = (each for each in change.notices if isinstance(each, QuotingChanged))
-    assert (event.reason, event.detail, event.step) == (NotQuoting.BREAKER_OPEN, "by ann: test", change.step)
+    assert (event.reason, event.detail, event.step) == (
+        NotQuoting.BREAKER_OPEN,
+        "opened by ann: test",
+        change.step,
+    )
 
 
 def test_a_step_without_a_change_reports_none() -> None:

@@ -54,6 +54,16 @@ def test_history_ends_at_the_start_of_the_path(tape: ModelTape) -> None:
     assert history[-1].open_time + MINUTE_NS == forming.open_time
 
 
+def test_history_and_live_market_trade_at_the_same_scale(tape: ModelTape) -> None:
+    walk(tape, 1, 240 * 20)
+    candles = tape.candles(PERP, "1m", HISTORY_CANDLES) or []
+    traded = [float(candle.volume * candle.close) for candle in candles]
+    generated, live = traded[:1000], traded[-20:-1]
+
+    assert statistics.mean(live) == pytest.approx(statistics.mean(generated), rel=0.1)
+    assert statistics.stdev(live) == pytest.approx(statistics.stdev(generated), rel=0.6)
+
+
 def test_candles_are_contiguous_and_consistent(tape: ModelTape) -> None:
     walk(tape, 1, 1000)
     candles = tape.candles(PERP, "1m", HISTORY_CANDLES + 1) or []

@@ -3,10 +3,9 @@
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
-import pytest
 import pytest_asyncio
 from msgspec.structs import replace
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from bus import Bus, Registry
 from liveserver.auth.roles import Role
@@ -17,17 +16,11 @@ from schemas.engine.control import CommandName
 from tests import builders
 from tests.liveserver import events
 from tests.liveserver.auth_fixtures import KEYS, access
+from tests.liveserver.page.browsing import BROWSER_MARKS, opening
 from tests.liveserver.test_access_socket import engine
-from tests.liveserver.test_page import CHROMIUM
 from tests.liveserver.watching import publish, serving
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="Chromium is not installed (Debian: apt-get install chromium)"
-    ),
-]
+pytestmark = BROWSER_MARKS
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -48,13 +41,10 @@ async def traded_bus(module_bus: Bus) -> Bus:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def page() -> AsyncIterator[Page]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield await browser.new_page(viewport={"width": 1280, "height": 800})
-        await browser.close()
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    async with opening(browser) as view:
+        view.may_be_offline = True
+        yield view.page
 
 
 async def log_in(page: Page, key: str) -> None:
@@ -63,7 +53,7 @@ async def log_in(page: Page, key: str) -> None:
 
 
 async def shows(page: Page, selector: str, text: str) -> None:
-    await page.locator(selector).filter(has_text=text).wait_for(timeout=10_000)
+    await page.locator(selector).filter(has_text=text).wait_for(timeout=30_000)
 
 
 async def test_login_reports_an_invalid_key_and_then_shows_the_account(traded_bus: Bus, page: Page) -> None:

@@ -1,0 +1,1 @@
+"""Parts of the stack: their heartbeats, and the watchdog that notices silent ones."""

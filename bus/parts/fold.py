@@ -1,0 +1,265 @@
+"""Derive the state of all parts from their newest heartbeats: a pure function of an observation."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from bus.parts import texts
+from bus.parts.view import Blocked, PartState, PartsView, PartView
+from schemas.grid.view import NotQuoting
+from schemas.parts import PartHeartbeat, VenueLink
+from schemas.units import SECOND_NS, DurationNs, TimeNs, VenueId
+
+SILENT_AFTER_NS: DurationNs = 3 * SECOND_NS
+"""A part without a heartbeat for this time is silent."""
+MISSING_AFTER_NS: DurationNs = 10 * SECOND_NS
+"""A watcher gives the parts this time to start before it calls one missing."""
+FORGET_REPLACED_NS: DurationNs = 300 * SECOND_NS
+"""A silent part is forgotten after this time if others do its work."""
+FORGET_NS: DurationNs = 3600 * SECOND_NS
+"""A silent part is forgotten after this time, as by the stream."""
+BUS = "bus"
+VENUE = "venue"
+NO_VENUE = VenueId("")
+SHARED = ("engine", "gateway")
+"""Kinds whose processes divide the symbols."""
+ORDER = (PartState.SILENT, PartState.MISSING, PartState.UNREACHABLE, PartState.DEGRADED, PartState.OK)
+
+
+class Heard(NamedTuple):
+    """The newest heartbeat of a part."""
+
+    heartbeat: PartHeartbeat
+    time_ns: TimeNs
+    """When the bus stored it, by the bus's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """The input of the fold. All times are those of the bus's clock."""
+
+    heard: Collection[Heard]
+    """The newest heartbeat of each part."""
+    now_ns: TimeNs
+    """The time up to which heartbeats of others are known to have arrived."""
+    roster: Collection[str]
+    """Registry keys of the traded symbols: `sim.BTC-USDT_USDT`."""
+    bus_url: str
+    attentive_since_ns: TimeNs = 0
+    """Silence before this time is not held against a part: the watcher was paused, or had no connection."""
+    is_bus_silent: bool = False
+    known: Collection[str] = ()
+    """The incidents of the watcher's previous view: silence that goes on through a pause of the watcher."""
+
+
+def evaluate(observation: Observation) -> PartsView:
+    """Return the state of all parts, and what it means for the traded symbols."""
+    bus_url = texts.without_secrets(observation.bus_url)
+    if observation.is_bus_silent:
+        return _bus_silent(bus_url)
+    return _Fold(observation, bus_url).view()
+
+
+def _bus_silent(bus_url: str) -> PartsView:
+    detail, remedy = texts.bus_text(), texts.bus_remedy(bus_url)
+    part = PartView(kind=BUS, name=BUS, state=PartState.SILENT, detail=detail, remedy=remedy)
+    return PartsView((part,), (f"{detail} {remedy}",), {}, Blocked(NotQuoting.BUS_SILENT, detail, remedy))
+
+
+class _Fold:
+    def __init__(self, observation: Observation, bus_url: str) -> None:
+        self._now_ns = observation.now_ns
+        self._attentive_since_ns = observation.attentive_since_ns
+        self._roster = sorted(observation.roster)
+        self._known = frozenset(observation.known)
+        self._bus_url = bus_url
+        known = [each for each in observation.heard if self._now_ns - each.time_ns < FORGET_NS]
+        self._stopped = [each for each in known if each.heartbeat.is_stopping]
+        running = [each for each in known if not each.heartbeat.is_stopping]
+        self._alive = [each for each in running if not self._is_silent(each)]
+        self._silent = [each for each in running if self._is_silent(each)]
+        self._links: dict[VenueId, list[tuple[Heard, VenueLink]]] = {}
+        for each in self._alive:
+            for link in each.heartbeat.links:
+                self._links.setdefault(link.venue, []).append((each, link))
+        self._unreachable = {
+            venue: links
+            for venue, links in self._links.items()
+            if not any(link.connected for _, link in links)
+        }
+
+    def view(self) -> PartsView:
+        """Return the state of all parts."""
+        silent = [self._silent_view(each) for each in self._silent]
+        parts = [
+            *(each for each in silent if not (each.is_replaced and (each.age_ns or 0) > FORGET_REPLACED_NS)),
+            *self._missing_views(),
+            *(self._unreachable_view(venue) for venue in self._unreachable),
+            *(self._alive_view(each) for each in self._alive),
+        ]
+        parts.sort(key=lambda part: (not part.is_wrong, ORDER.index(part.state), part.kind, part.name))
+        problems = tuple(f"{part.detail} {part.remedy}".strip() for part in parts if part.is_wrong)
+        wrong = [part for part in parts if part.is_wrong]
+        blocked = {key: found for key in self._roster if (found := self._blocked(key, wrong))}
+        return PartsView(tuple(parts), problems, blocked)
+
+    def _is_silent(self, heard: Heard) -> bool:
+        if _silent_incident(heard.heartbeat) in self._known:
+            return True
+        return self._now_ns - max(heard.time_ns, self._attentive_since_ns) >= SILENT_AFTER_NS
+
+    def _incident(self, prefix: str, time: TimeNs) -> str:
+        """Return the known incident of something that has no heartbeat of its own, or else a new one."""
+        return next((known for known in self._known if known.startswith(prefix)), f"{prefix}{time}")
+
+    def _alive_view(self, heard: Heard) -> PartView:
+        sent = heard.heartbeat
+        lost = [
+            f"no connection to {link.venue}: {link.detail or 'it does not answer'}"
+            for link in sent.links
+            if not link.connected and link.venue not in self._unreachable
+        ]
+        problems = [*sent.problems, *lost]
+        detail = (
+            f"The {texts.title(sent.kind, sent.name)} reports: {'; '.join(problems)}." if problems else ""
+        )
+        state = PartState.DEGRADED if problems else PartState.OK
+        return replace(self._part_view(heard, state), detail=detail)
+
+    def _silent_view(self, heard: Heard) -> PartView:
+        sent = heard.heartbeat
+        if by := self._replacements(sent):
+            detail = texts.replaced_text(sent, heard.time_ns, by)
+            return replace(self._part_view(heard, PartState.SILENT), detail=detail, is_replaced=True)
+        venue = sent.venues[0] if sent.venues else NO_VENUE
+        start = texts.start_command(sent.kind, self._bus_url, venue, self._url(sent, venue))
+        return replace(
+            self._part_view(heard, PartState.SILENT),
+            detail=texts.silent_text(sent, heard.time_ns),
+            remedy=texts.silent_remedy(sent, start),
+            incident=_silent_incident(sent),
+        )
+
+    def _part_view(self, heard: Heard, state: PartState) -> PartView:
+        sent = heard.heartbeat
+        return PartView(
+            kind=sent.kind,
+            name=sent.name,
+            state=state,
+            age_ns=max(self._now_ns - heard.time_ns, 0),
+            venues=sent.venues,
+            symbols=sent.symbols,
+        )
+
+    def _replacements(self, silent: PartHeartbeat) -> set[str]:
+        """Return the names of the parts that do the work of a silent one; none while some of it is not done."""
+        same = self._serving(self._alive, silent.kind, silent.venues)
+        if silent.kind in SHARED:
+            needed = set(silent.symbols).intersection(self._roster)
+            taking = [each for each in same if needed.intersection(each.symbols)]
+            if needed.difference(*(each.symbols for each in taking)):
+                return set()
+            return {each.name for each in taking or same}
+        return {each.name for each in same} if silent.kind in texts.PUBLISHERS else set()
+
+    def _missing_views(self) -> Iterator[PartView]:
+        venues = sorted({VenueId(key.partition(".")[0]) for key in self._roster})
+        for kind in texts.NEEDED if venues else ():
+            for venue in venues if kind in texts.OF_VENUES else (NO_VENUE,):
+                served = (venue,) if venue else ()
+                if self._serving([*self._alive, *self._silent], kind, served):
+                    continue
+                name = kind if len(venues) == 1 or not venue else f"{kind}-{venue}"
+                stopped = [each for each in self._stopped if self._serving([each], kind, served)]
+                last = max(stopped, key=lambda each: each.time_ns, default=None)
+                since_ns = self._attentive_since_ns if last is None else last.time_ns
+                prefix = f"part_missing.{kind}.{name}."
+                is_known = any(known.startswith(prefix) for known in self._known)
+                if is_known or self._now_ns - max(since_ns, self._attentive_since_ns) >= MISSING_AFTER_NS:
+                    yield self._missing_view(kind, name, served, last)
+
+    def _missing_view(
+        self, kind: str, name: str, venues: tuple[VenueId, ...], last: Heard | None
+    ) -> PartView:
+        venue = venues[0] if venues else NO_VENUE
+        started = min((each.heartbeat.started_time for each in self._alive), default=0)
+        url = self._url(None if last is None else last.heartbeat, venue)
+        start = texts.start_command(kind, self._bus_url, venue, url)
+        return PartView(
+            kind=kind,
+            name=name,
+            state=PartState.MISSING,
+            venues=venues,
+            detail=texts.missing_text(kind, venue, None if last is None else last.time_ns),
+            remedy=f"Start it: {start}",
+            incident=self._incident(
+                f"part_missing.{kind}.{name}.", started if last is None else last.heartbeat.time
+            ),
+        )
+
+    def _unreachable_view(self, venue: VenueId) -> PartView:
+        links = self._unreachable[venue]
+        heard_time = max(link.heard_time for _, link in links)
+        ages = [self._now_ns - heard.time_ns + heard.heartbeat.time - heard_time for heard, _ in links]
+        detail = next((link.detail for _, link in links if link.detail), "")
+        url = next((link.url for _, link in links if link.url), "")
+        return PartView(
+            kind=VENUE,
+            name=venue,
+            state=PartState.UNREACHABLE,
+            age_ns=max(min(ages), 0) if heard_time else None,
+            venues=(venue,),
+            detail=texts.unreachable_text(venue, detail),
+            remedy=texts.unreachable_remedy(url),
+            incident=self._incident(
+                f"venue_unreachable.{VENUE}.{venue}.",
+                heard_time or min(heard.heartbeat.started_time for heard, _ in links),
+            ),
+        )
+
+    def _blocked(self, key: str, wrong: Collection[PartView]) -> Blocked | None:
+        """Return what prevents quoting of a symbol; the most severe first."""
+        venue = VenueId(key.partition(".")[0])
+        for kind in ("engine", "gateway", VENUE, "account", "market"):
+            if kind == VENUE:
+                found = [each for each in wrong if each.kind == VENUE and venue in each.venues]
+                reason = NotQuoting.VENUE_UNREACHABLE
+            else:
+                found = [each for each in wrong if self._prevents(each, kind, key, venue)]
+                reason = texts.REASONS[kind]
+            if found:
+                return Blocked(reason, found[0].detail, found[0].remedy)
+        return None
+
+    def _prevents(self, part: PartView, kind: str, key: str, venue: VenueId) -> bool:
+        if part.kind != kind or (part.venues and venue not in part.venues):
+            return False
+        if part.state is PartState.MISSING:
+            return True
+        if part.state is not PartState.SILENT:
+            return False
+        alive = self._serving(self._alive, kind, (venue,))
+        if kind in SHARED and key in part.symbols:
+            return not any(key in each.symbols for each in alive)
+        return not alive
+
+    @staticmethod
+    def _serving(heard: Collection[Heard], kind: str, venues: Collection[VenueId]) -> list[PartHeartbeat]:
+        """Return the parts of a kind that serve one of the venues; a part without venues serves all."""
+        return [
+            each.heartbeat
+            for each in heard
+            if each.heartbeat.kind == kind
+            and (not venues or not each.heartbeat.venues or set(venues).intersection(each.heartbeat.venues))
+        ]
+
+    def _url(self, sent: PartHeartbeat | None, venue: VenueId) -> str:
+        own = [link.url for link in (sent.links if sent is not None else ()) if link.venue == venue]
+        others = [link.url for _, link in self._links.get(venue, ())]
+        return next((url for url in (*own, *others) if url), "")
+
+
+def _silent_incident(sent: PartHeartbeat) -> str:
+    return f"part_silent.{sent.kind}.{sent.name}.{sent.time}"

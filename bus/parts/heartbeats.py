@@ -1,0 +1,90 @@
+"""The heartbeats of this process: `part.gateway.gateway-sim2`."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Never
+
+import msgspec
+
+from bus.client.connection import Bus
+from bus.errors import BusError
+from schemas import subjects
+from schemas.codec import encode
+from schemas.parts import HEARTBEAT_INTERVAL_NS, PartHeartbeat, VenueLink
+from schemas.units import SECOND_NS, VenueId
+
+
+def _none() -> tuple[()]:
+    return ()
+
+
+class Heartbeats:
+    """Publishes the heartbeats of one part, from the event loop that does its work: a hung process is silent."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        kind: str,
+        name: str,
+        *,
+        venues: tuple[VenueId, ...] = (),
+        problems: Callable[[], Iterable[str]] = _none,
+    ) -> None:
+        """`name` is one token, unique among the parts of this kind."""
+        self.bus = bus
+        self.kind = kind
+        self.name = name
+        self.subject = subjects.part(kind, name)
+        self.address = ""
+        self.symbols: Callable[[], Iterable[str]] = _none
+        """Returns the registry keys of the symbols that run here at present."""
+        self.links: Callable[[], Iterable[VenueLink]] = _none
+        """Returns the connections to venues."""
+        self._venues = venues
+        self._wake = asyncio.Event()
+        self._problems = problems
+        self._started_time = time.time_ns()
+        self._host = socket.gethostname()
+
+    async def run(self) -> Never:
+        """Publish a heartbeat every second, for ever."""
+        while True:
+            self._wake.clear()
+            await self._publish(self.now())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT_INTERVAL_NS / SECOND_NS):
+                    await self._wake.wait()
+
+    def send_now(self) -> None:
+        """Publish the next heartbeat at once: something important has changed."""
+        self._wake.set()
+
+    async def stop(self) -> None:
+        """Publish the last heartbeat: this process stops in order."""
+        await self._publish(msgspec.structs.replace(self.now(), is_stopping=True))
+
+    def now(self) -> PartHeartbeat:
+        """Return the heartbeat of this moment."""
+        return PartHeartbeat(
+            kind=self.kind,
+            name=self.name,
+            time=time.time_ns(),
+            started_time=self._started_time,
+            venues=self._venues,
+            symbols=tuple(sorted(self.symbols())),
+            links=tuple(self.links()),
+            problems=tuple(self._problems()),
+            address=self.address,
+            host=self._host,
+            pid=os.getpid(),
+        )
+
+    async def _publish(self, heartbeat: PartHeartbeat) -> None:
+        try:
+            await self.bus.publish(self.subject, encode(heartbeat))
+        except BusError:
+            return  # without a connection there is nothing to tell; the watchers notice the silence
