@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from cli.console import run_closable
 from lab.bench.report import Report
 from lab.bench.trading import commit, engine, latency, recovery, symbols, takeover
-from lab.bench.viewers import fanout, ingest, latency_viewers, viewers
+from lab.bench.viewers import doors, fanout, ingest, latency_viewers, viewers
 
 BENCHMARKS: dict[str, Callable[[], Report]] = {
     "commit": commit.run,
+    "doors": doors.run,
     "engine": engine.run,
     "fanout": fanout.run,
     "ingest": ingest.run,
