@@ -23,18 +23,19 @@ from bus.errors import (
     NoResponders,
     NoSpace,
     OffsetLost,
+    Permanent,
     Rejected,
     ServerStartFailed,
     StreamGone,
     TopologyDiffers,
 )
-from bus.log import Logger, get_logger, is_debugging
+from bus.log import Logger, RepeatLimit, get_logger, is_debugging
 from bus.parts.heartbeats import Heartbeats
 from bus.parts.reader import read_parts
 from bus.parts.view import Blocked, PartState, PartsView, PartView
 from bus.parts.watchdog import Watchdog
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
-from bus.service.lifecycle import flatten_errors, forever, run
+from bus.service.lifecycle import EXIT_PERMANENT, flatten_errors, forever, run
 from bus.service.service import Service, open_service
 from bus.streams.bucket_keeper import keep_entries, preserve_entries
 from bus.streams.decoding import decode_or_log, log_undecodable
@@ -49,6 +50,7 @@ from bus.symbols import deregister, follow_symbols, follow_venue_symbols, wait_f
 
 __all__ = [
     "DEFAULT_TIMING",
+    "EXIT_PERMANENT",
     "Ambiguous",
     "Attention",
     "Backoff",
@@ -85,9 +87,11 @@ __all__ = [
     "PartState",
     "PartView",
     "PartsView",
+    "Permanent",
     "Received",
     "Registry",
     "Rejected",
+    "RepeatLimit",
     "ServerStartFailed",
     "Service",
     "Start",

@@ -22,6 +22,10 @@ class BusError(Exception):
     """An error in the communication with the bus."""
 
 
+class Permanent(Exception):
+    """Mixed into errors that a restart cannot mend: an operator must change a setting, a directory or a version."""
+
+
 class Rejected(BusError):
     """The server rejected the request."""
 
@@ -80,7 +84,7 @@ class Fenced(BusError):
     """Another writer has taken over."""
 
 
-class TopologyDiffers(BusError):
+class TopologyDiffers(BusError, Permanent):
     """A stream exists with a different configuration that cannot be changed."""
 
     def __init__(self, stream: str, difference: str) -> None:

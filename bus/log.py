@@ -1,19 +1,42 @@
 """Logging: one line per event on standard error, with constant event names.
 
+What strangers can trigger is logged through `RepeatLimit`, and the log file of a part is rotated while it runs, so that
+nobody can fill the disk through a log.
+
 Example:
     2026-11-21T05:10:27.659Z info engine step_committed symbol=BTC/USDT:USDT step=12
 """
 
+import asyncio
 import contextlib
 import datetime
 import json
 import logging
 import os
 import sys
+import time
 import traceback
+from pathlib import Path
 from typing import Self
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+FILE_VARIABLE = "OPENSQT_LOG_FILE"
+"""Environment variable with the path of the file that standard error is appended to, if this process rotates it."""
+
+MAX_FILE_BYTES = 20_000_000
+"""A larger log file is renamed to `NAME.log.1`, which replaces the previous one of that name."""
+
+CHECK_EVERY_BYTES = 1_000_000
+"""Bytes logged between two checks of the file's size."""
+
+REPEAT_S = 60.0
+"""Time in which repeats of an event are counted instead of logged."""
+
+MAX_KEY_CHARS = 80
+
+MAX_REPEAT_KEYS = 100
+"""Kinds of repeats that are told apart; further ones of an event are counted together."""
 
 
 class Logger:
@@ -54,6 +77,93 @@ class Logger:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(line)
             sys.stderr.flush()
+            _log_file.count(len(line))
+
+
+class _LogFile:
+    """Renames the file behind standard error when it has become too large, and continues in a new one."""
+
+    def __init__(self) -> None:
+        path = os.environ.get(FILE_VARIABLE, "")
+        self._path = Path(path) if path else None
+        self._unchecked_bytes = 0
+
+    def count(self, size: int) -> None:
+        """Note that `size` bytes were written. Raises: OSError."""
+        if self._path is None:
+            return
+        self._unchecked_bytes += size
+        if self._unchecked_bytes >= CHECK_EVERY_BYTES:
+            self._unchecked_bytes = 0
+            self._rotate(self._path)
+
+    def _rotate(self, path: Path) -> None:
+        written, descriptor = os.fstat(sys.stderr.fileno()), sys.stderr.fileno()
+        # Another file of that name was made by somebody else, who rotates it.
+        if written.st_size <= MAX_FILE_BYTES or not os.path.samestat(written, path.stat()):
+            return
+        path.replace(path.with_name(f"{path.name}.1"))
+        new = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, written.st_mode & 0o777)
+        os.dup2(new, descriptor)
+        os.close(new)
+
+
+_log_file = _LogFile()
+
+
+class _Repeats:
+    """The repeats of one event since it was logged."""
+
+    __slots__ = ("count", "until_s")
+
+    def __init__(self, until_s: float) -> None:
+        self.until_s = until_s
+        self.count = 0
+
+
+class RepeatLimit:
+    """Logs an event once per `every_s` and key, and how often it was repeated.
+
+    Example: `origin_rejected origin=https://example.org`, and a minute later the same with `repeated=812`.
+    """
+
+    def __init__(self, every_s: float = REPEAT_S, max_keys: int = MAX_REPEAT_KEYS) -> None:
+        self._every_s = every_s
+        self._max_keys = max_keys
+        self._repeats: dict[tuple[str, str], _Repeats] = {}
+
+    def write(self, log: Logger, level: str, event: str, key: str, **fields: object) -> None:
+        """Log an event, or count it if it was logged with this key within `every_s`."""
+        now_s = time.monotonic()
+        known = self._repeats.get((event, key))
+        if known is None and len(self._repeats) >= self._max_keys:
+            self._discard_old(now_s)
+            key = key if len(self._repeats) < self._max_keys else ""
+            known = self._repeats.get((event, key))
+        if known is not None and now_s < known.until_s:
+            known.count += 1
+            if known.count == 1:
+                self._report_later(known.until_s - now_s, log, level, event, key, fields)
+            return
+        repeated = {"repeated": known.count} if known is not None and known.count else {}
+        self._repeats[event, key] = _Repeats(now_s + self._every_s)
+        log.write(level, event, {**fields, **repeated})
+
+    def _report_later(
+        self, delay_s: float, log: Logger, level: str, event: str, key: str, fields: dict[str, object]
+    ) -> None:
+        def report() -> None:
+            known = self._repeats.pop((event, key), None)
+            if known is not None and known.count:
+                log.write(level, event, {**fields, "repeated": known.count})
+
+        # Without an event loop the number is in the next line of the event.
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop().call_later(delay_s, report)
+
+    def _discard_old(self, now_s: float) -> None:
+        for each in [each for each, known in self._repeats.items() if now_s >= known.until_s]:
+            del self._repeats[each]
 
 
 def get_logger(service: str) -> Logger:
@@ -74,12 +184,16 @@ def capture_library_logs() -> None:
 
 
 class _Capture(logging.Handler):
+    _repeat_limit = RepeatLimit()
+
     def emit(self, record: logging.LogRecord) -> None:
         level = next((name for name, value in LEVELS.items() if record.levelno <= value), "error")
         fields: dict[str, object] = {"message": record.getMessage()}
         if record.exc_info and record.exc_info[1]:
             fields["exception"] = record.exc_info[1]
-        Logger(record.name).write(level, "library", fields)
+        # The first line of the unformatted message names what happened; what follows may differ each time.
+        key = f"{record.name} {level} {str(record.msg).partition(chr(10))[0][:MAX_KEY_CHARS]}"
+        self._repeat_limit.write(Logger(record.name), level, "library", key, **fields)
 
 
 def _text(value: object) -> str:

@@ -15,7 +15,14 @@ from liveserver.commands.service import CommandService
 from liveserver.commands.socket import SocketCommands
 from liveserver.http.app import create_app
 from liveserver.http.assets import Assets
-from liveserver.http.server import listen, raise_open_file_limit, serving
+from liveserver.http.connection import ConnectionPolicy
+from liveserver.http.server import (
+    limits_within,
+    listen,
+    open_file_limit,
+    raise_open_file_limit,
+    serving,
+)
 from liveserver.hub.backfill import Backfill
 from liveserver.hub.background import BackgroundTasks
 from liveserver.hub.feed import Feed
@@ -74,15 +81,19 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
     background = BackgroundTasks(log)
     backfill = Backfill(replica, background, log)
     command_service = CommandService(replica, authenticator)
+    limits = limits_within(settings.limits, open_file_limit())
     sockets = WebSocketServer(
         replica,
         HandshakePolicy(authenticator=authenticator),
-        settings.limits,
+        limits,
         Replays(replica, limit=settings.replays, background=background),
         SocketCommands(command_service, hub, background),
     )
     app = create_app(replica, assets, authenticator, command_service)
-    async with serving(app, sockets.protocol(), listeners) as server:
+    policy = ConnectionPolicy(
+        limits, sockets.connection_limit, authenticator.proxies, authenticator.count_rejection
+    )
+    async with serving(app, sockets.protocol(), listeners, policy) as server:
         log.info("serving", address=listeners.public_address, own=listeners.address)
         async with asyncio.TaskGroup() as tasks, background:
             feed = tasks.create_task(_feed(settings, replica, log), name="feed")

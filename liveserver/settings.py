@@ -6,6 +6,7 @@ import msgspec
 
 from liveserver.auth.settings import Access
 from liveserver.websocket.context import Limits
+from schemas.codec import INVALID_JSON
 
 VARIABLE = "OPENSQT_LIVESERVER"
 """Environment variable with the settings as JSON, secrets included; removed once it is read."""
@@ -49,7 +50,7 @@ def from_environment(environment: MutableMapping[str, str]) -> Settings:
         return Settings()
     try:
         return msgspec.json.decode(text, type=Settings)
-    except msgspec.MsgspecError:
+    except INVALID_JSON:
         raise ValueError(
             f"{VARIABLE} was not written by this version: start the server by `opensqt liveserver`"
         ) from None

@@ -37,6 +37,7 @@ class LinkMonitor:
         self._on_change = on_change
         self._clock = clock
         self._heard_s: float | None = None
+        self._heard_time = 0
         self._started_s = clock()
         self._failure = ""
         self._was_connected = True
@@ -44,13 +45,11 @@ class LinkMonitor:
 
     def on_heard(self) -> None:
         """Record a sign of life of the venue."""
-        self._heard_s = self._clock()
+        self._heard_s, self._heard_time = self._clock(), time.time_ns()
 
     def link(self) -> VenueLink:
         """Return the state of the connection now."""
-        heard_time = 0
-        if self._heard_s is not None:
-            heard_time = time.time_ns() - int((self._clock() - self._heard_s) * SECOND_NS)
+        heard_time = self._heard_time
         is_connected = self._silence_s() < LOST_AFTER_S
         return VenueLink(
             venue=self._venue_id,

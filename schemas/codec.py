@@ -4,7 +4,7 @@ Example:
     {"type":"ClockRead","venue":"sim","time":1700000000000000000,"received_time":1700000000000000005}
 """
 
-from typing import TypeVar, get_args
+from typing import Final, TypeVar, get_args
 
 import msgspec
 
@@ -95,6 +95,8 @@ E = TypeVar("E", bound=msgspec.Struct)
 _encoder = msgspec.json.Encoder(decimal_format="string")
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
+INVALID_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not the JSON of the expected type; RecursionError for deeply nested JSON."""
 
 _READABLE: dict[type[msgspec.Struct], tuple[str, int]] = {
     Step: ("step", STATE_VERSION),
@@ -164,7 +166,7 @@ def decode(data: bytes) -> Event:
     """
     try:
         event = _decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except INVALID_JSON as error:
         raise _newer(data) or UndecodableError(f"{error}: {data[:120]!r}") from error
     if (
         isinstance(event, Step | PortfolioStep | GridView)
@@ -181,7 +183,7 @@ def decode_header(data: bytes, decoder: msgspec.json.Decoder[E]) -> E:
     """
     try:
         header = decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except INVALID_JSON as error:
         raise _newer(data) or UndecodableError(f"{error}: {data[:120]!r}") from error
     if (newer := _newer(data)) is not None:
         raise newer
@@ -197,7 +199,7 @@ def _newer(data: bytes) -> UndecodableError | None:
         if _KINDS[tag] not in _READABLE:
             return None
         event = _version_decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except INVALID_JSON:
         return None
     name, known = _READABLE[_KINDS[tag]]
     return FormatTooNew(name, event, known) if event.minimum_reader > known else None

@@ -14,7 +14,7 @@ from bus.errors import StreamGone
 from bus.streams.reader import last_per_subject, read
 from bus.streams.registry import Registry
 from schemas import subjects
-from schemas.codec import try_decode
+from schemas.codec import INVALID_JSON, try_decode
 from schemas.engine.journal import SymbolEntry
 from schemas.subjects import ALL, Stream
 from schemas.units import SECOND_NS
@@ -117,5 +117,5 @@ def _key(stored: Received) -> str:
 def _decoded(stored: Received, kind: type[T]) -> T | None:
     try:
         return msgspec.json.decode(stored.data, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except INVALID_JSON:
         return None

@@ -12,6 +12,7 @@ import msgspec
 
 from bus.backup.snapshot import SnapshotInfo, SnapshotState
 from bus.errors import BackupFailed
+from schemas.codec import INVALID_JSON
 from schemas.formats import MINIMUM_READER, STATE_VERSION
 from schemas.units import TimeNs
 
@@ -79,7 +80,7 @@ def read_manifest(directory: Path) -> Manifest:
                 " update this program before it restores the backup"
             )
         return msgspec.json.decode(data, type=Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except INVALID_JSON as error:
         raise BackupFailed(f"{path} is damaged: {error}") from error
 
 

@@ -16,6 +16,7 @@ import msgspec
 from bus.client.connection import Bus, Unsubscribe
 from bus.client.message import Message
 from bus.errors import Ambiguous, NoResponders
+from schemas.codec import INVALID_JSON
 
 RETRY_S = 0.05
 REPLY_TIMEOUT_S = 2.0
@@ -95,7 +96,10 @@ class LockStep:
             await asyncio.wait(self._replies)
 
     def _on_grant(self, message: Message) -> None:
-        until = msgspec.json.decode(message.data, type=Grant).until
+        try:
+            until = msgspec.json.decode(message.data, type=Grant).until
+        except INVALID_JSON:
+            return  # no answer: the sender asks again
         self._granted = max(self._granted, until)
         self._unanswered.append((until, message.reply))
         self._is_granted.set()

@@ -15,6 +15,8 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from schemas.codec import INVALID_JSON
+
 T = TypeVar("T")
 
 
@@ -142,7 +144,7 @@ def decode_or_none(data: bytes, entry_type: type[T]) -> T | None:
     """Return the decoded entry; None when it is invalid."""
     try:
         return msgspec.json.decode(data, type=entry_type)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except INVALID_JSON:
         return None
 
 

@@ -43,12 +43,15 @@ class Observation:
     heard: Collection[Heard]
     """The newest heartbeat of each part."""
     now_ns: TimeNs
+    """The time up to which heartbeats of others are known to have arrived."""
     roster: Collection[str]
     """Registry keys of the traded symbols: `sim.BTC-USDT_USDT`."""
     bus_url: str
     attentive_since_ns: TimeNs = 0
     """Silence before this time is not held against a part: the watcher was paused, or had no connection."""
     is_bus_silent: bool = False
+    known: Collection[str] = ()
+    """The incidents of the watcher's previous view: silence that goes on through a pause of the watcher."""
 
 
 def evaluate(observation: Observation) -> PartsView:
@@ -70,6 +73,7 @@ class _Fold:
         self._now_ns = observation.now_ns
         self._attentive_since_ns = observation.attentive_since_ns
         self._roster = sorted(observation.roster)
+        self._known = frozenset(observation.known)
         self._bus_url = bus_url
         known = [each for each in observation.heard if self._now_ns - each.time_ns < FORGET_NS]
         self._stopped = [each for each in known if each.heartbeat.is_stopping]
@@ -102,7 +106,13 @@ class _Fold:
         return PartsView(tuple(parts), problems, blocked)
 
     def _is_silent(self, heard: Heard) -> bool:
+        if _silent_incident(heard.heartbeat) in self._known:
+            return True
         return self._now_ns - max(heard.time_ns, self._attentive_since_ns) >= SILENT_AFTER_NS
+
+    def _incident(self, prefix: str, time: TimeNs) -> str:
+        """Return the known incident of something that has no heartbeat of its own, or else a new one."""
+        return next((known for known in self._known if known.startswith(prefix)), f"{prefix}{time}")
 
     def _alive_view(self, heard: Heard) -> PartView:
         sent = heard.heartbeat
@@ -129,7 +139,7 @@ class _Fold:
             self._part_view(heard, PartState.SILENT),
             detail=texts.silent_text(sent, heard.time_ns),
             remedy=texts.silent_remedy(sent, start),
-            incident=f"part_silent.{sent.kind}.{sent.name}.{sent.time}",
+            incident=_silent_incident(sent),
         )
 
     def _part_view(self, heard: Heard, state: PartState) -> PartView:
@@ -155,22 +165,26 @@ class _Fold:
         return {each.name for each in same} if silent.kind in texts.PUBLISHERS else set()
 
     def _missing_views(self) -> Iterator[PartView]:
-        if self._now_ns - self._attentive_since_ns < MISSING_AFTER_NS:
-            return
         venues = sorted({VenueId(key.partition(".")[0]) for key in self._roster})
-        if not venues:
-            return
-        if not self._serving([*self._alive, *self._silent], "engine", ()):
-            yield self._missing_view("engine", "engine", ())
-        for venue in venues:
-            for kind in texts.OF_VENUES:
-                if not self._serving([*self._alive, *self._silent], kind, (venue,)):
-                    yield self._missing_view(kind, kind if len(venues) == 1 else f"{kind}-{venue}", (venue,))
+        for kind in texts.NEEDED if venues else ():
+            for venue in venues if kind in texts.OF_VENUES else (NO_VENUE,):
+                served = (venue,) if venue else ()
+                if self._serving([*self._alive, *self._silent], kind, served):
+                    continue
+                name = kind if len(venues) == 1 or not venue else f"{kind}-{venue}"
+                stopped = [each for each in self._stopped if self._serving([each], kind, served)]
+                last = max(stopped, key=lambda each: each.time_ns, default=None)
+                since_ns = self._attentive_since_ns if last is None else last.time_ns
+                prefix = f"part_missing.{kind}.{name}."
+                is_known = any(known.startswith(prefix) for known in self._known)
+                if is_known or self._now_ns - max(since_ns, self._attentive_since_ns) >= MISSING_AFTER_NS:
+                    yield self._missing_view(kind, name, served, last)
 
-    def _missing_view(self, kind: str, name: str, venues: tuple[VenueId, ...]) -> PartView:
+    def _missing_view(
+        self, kind: str, name: str, venues: tuple[VenueId, ...], last: Heard | None
+    ) -> PartView:
         venue = venues[0] if venues else NO_VENUE
-        stopped = [each for each in self._stopped if each.heartbeat in self._serving([each], kind, venues)]
-        last = max(stopped, key=lambda each: each.time_ns, default=None)
+        started = min((each.heartbeat.started_time for each in self._alive), default=0)
         url = self._url(None if last is None else last.heartbeat, venue)
         start = texts.start_command(kind, self._bus_url, venue, url)
         return PartView(
@@ -180,7 +194,9 @@ class _Fold:
             venues=venues,
             detail=texts.missing_text(kind, venue, None if last is None else last.time_ns),
             remedy=f"Start it: {start}",
-            incident=f"part_missing.{kind}.{name}.{0 if last is None else last.heartbeat.time}",
+            incident=self._incident(
+                f"part_missing.{kind}.{name}.", started if last is None else last.heartbeat.time
+            ),
         )
 
     def _unreachable_view(self, venue: VenueId) -> PartView:
@@ -197,7 +213,10 @@ class _Fold:
             venues=(venue,),
             detail=texts.unreachable_text(venue, detail),
             remedy=texts.unreachable_remedy(url),
-            incident=f"venue_unreachable.{venue}.{heard_time}",
+            incident=self._incident(
+                f"venue_unreachable.{VENUE}.{venue}.",
+                heard_time or min(heard.heartbeat.started_time for heard, _ in links),
+            ),
         )
 
     def _blocked(self, key: str, wrong: Collection[PartView]) -> Blocked | None:
@@ -240,3 +259,7 @@ class _Fold:
         own = [link.url for link in (sent.links if sent is not None else ()) if link.venue == venue]
         others = [link.url for _, link in self._links.get(venue, ())]
         return next((url for url in (*own, *others) if url), "")
+
+
+def _silent_incident(sent: PartHeartbeat) -> str:
+    return f"part_silent.{sent.kind}.{sent.name}.{sent.time}"

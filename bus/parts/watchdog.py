@@ -10,7 +10,8 @@ from bus.attention import TICK_S, Attention
 from bus.client.message import Received
 from bus.errors import BusError, ConnectionClosed
 from bus.log import Logger
-from bus.parts.fold import SILENT_AFTER_NS, Heard, Observation, evaluate
+from bus.parts.alerts import PartAlerts
+from bus.parts.fold import FORGET_NS, MISSING_AFTER_NS, SILENT_AFTER_NS, Heard, Observation, evaluate
 from bus.parts.heartbeats import Heartbeats
 from bus.parts.reader import heard_in
 from bus.parts.view import PartsView
@@ -22,6 +23,8 @@ from schemas.units import SECOND_NS, TimeNs
 
 DISCONNECTED_AFTER_S = 1.0
 """Without a connection for this time the bus is called silent."""
+DOUBTFUL_AFTER_S = 1.5
+"""Without own heartbeats for this time it is checked whether their stream still exists."""
 RETRY_S = 1.0
 
 
@@ -41,9 +44,11 @@ class Watchdog:
     ) -> None:
         """`heartbeats` are those of this process, which publishes them; with `alerts`, it raises and ends alerts."""
         self._bus = heartbeats.bus
+        self._heartbeats = heartbeats
         self._own = (heartbeats.kind, heartbeats.name)
         self._log = log
-        self._alerts = alerts
+        self._alerts = PartAlerts(heartbeats.bus, log) if alerts else None
+        self._known: tuple[str, ...] = ()
         self._clock = clock
         self._attention = Attention(clock)
         self._heard: dict[tuple[str, str], Heard] = {}
@@ -70,6 +75,8 @@ class Watchdog:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow_parts(), name="parts")
             tasks.create_task(self._follow_roster(), name="parts needed")
+            if self._alerts is not None:
+                tasks.create_task(self._alerts.run(), name="alerts of parts")
             while True:
                 self.evaluate()
                 await asyncio.sleep(TICK_S)
@@ -85,6 +92,8 @@ class Watchdog:
             self._newest_ns, self._newest_s = heard.time_ns, self._clock()
         if part == self._own:
             self._own_heard_s = self._clock()
+            oldest_ns = heard.time_ns - FORGET_NS
+            self._heard = {each: found for each, found in self._heard.items() if found.time_ns > oldest_ns}
 
     def set_roster(self, keys: set[str]) -> None:
         """Set the registry keys of the traded symbols."""
@@ -100,18 +109,27 @@ class Watchdog:
         self._view = evaluate(
             Observation(
                 heard=self._heard.values(),
-                now_ns=self._bus_time_ns(now_s),
+                # Silence is measured up to the newest heartbeat of any part: when the bus delivers none, none is to blame.
+                now_ns=self._newest_ns,
                 roster=self._roster,
                 bus_url=self._bus.url,
                 attentive_since_ns=self._bus_time_ns(self._attention.attentive_since_s),
                 is_bus_silent=is_bus_silent,
+                known=self._known,
             )
         )
+        if not is_bus_silent:
+            self._known = tuple(part.incident for part in self._view.parts if part.incident)
         self._notify()
+        if self._alerts is not None:
+            attentive_s = now_s - self._attention.attentive_since_s
+            self._alerts.update(self._view, may_end=attentive_s >= MISSING_AFTER_NS / SECOND_NS)
 
     def _is_bus_silent(self, now_s: float) -> bool:
         if self._bus.is_connected:
             self._connected_s = now_s
+        if self._attention.silence_s(self._own_heard_s) >= DOUBTFUL_AFTER_S:
+            self._heartbeats.check_stream()
         is_disconnected = self._attention.silence_s(self._connected_s) >= DISCONNECTED_AFTER_S
         return is_disconnected or self._attention.silence_s(self._own_heard_s) >= SILENT_AFTER_NS / SECOND_NS
 

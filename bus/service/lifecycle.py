@@ -1,6 +1,7 @@
 """The life of a process: uvloop, signals, exit codes, one line per error."""
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -10,9 +11,13 @@ from typing import Any, Never
 
 import uvloop
 
-from bus.errors import BusError
+from bus.errors import BusError, Permanent
 from bus.log import capture_library_logs, is_debugging
 
+EXIT_PERMANENT = os.EX_CONFIG
+"""Exit code after an error that a restart cannot mend."""
+PERMANENT_ERRNOS = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
+"""Of addresses to listen on and of files."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 EXPECTED_ERRORS = (BusError, OSError, ValueError)
 """Errors whose message is sufficient for the user."""
@@ -21,6 +26,7 @@ EXPECTED_ERRORS = (BusError, OSError, ValueError)
 def run(main: Callable[[], Coroutine[Any, Any, object]], *, debug: bool = False) -> int:
     """Run a service until it ends or receives a signal; return the exit code: 0, or 1 after an error.
 
+    It is `EXIT_PERMANENT` after an error that a restart cannot mend, such as a port that is in use.
     The first SIGINT or SIGTERM cancels `main`, the second exits at once.
     """
     if debug:
@@ -39,7 +45,7 @@ def run(main: Callable[[], Coroutine[Any, Any, object]], *, debug: bool = False)
             raise
         for line in _lines(error):
             sys.stderr.write(f"error: {line}\n")
-        return 1
+        return EXIT_PERMANENT if any(map(_is_permanent, flatten_errors(error))) else 1
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -81,6 +87,10 @@ class _Shutdown:
         self.signal = number
         if self._task is not None and not self._task.done():
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+
+
+def _is_permanent(error: Exception) -> bool:
+    return isinstance(error, Permanent) or (isinstance(error, OSError) and error.errno in PERMANENT_ERRNOS)
 
 
 def _lines(error: BaseException) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Follow a replay (`up --replay`) to its end; print progress, results, digests and the account comparison."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,7 +18,7 @@ from cli.inspect.digest import JournalDigest, follow, last_step_sequence
 from cli.stack.stack import Stack
 from engine.core.view import view
 from schemas import subjects
-from schemas.codec import decode_as
+from schemas.codec import INVALID_JSON, decode_as
 from schemas.engine.events import Fill
 from schemas.engine.journal import SymbolEntry
 from schemas.grid.profit import profit_parts, rounded
@@ -52,8 +53,8 @@ class _VenueStatus(msgspec.Struct, frozen=True):
     market: _Market
 
 
-async def play(stack: Stack, entry: SymbolEntry, console: Console) -> bool:
-    """Follow a replay to its end and print the results; return whether the accounts match the venue.
+async def play(stack: Stack, entry: SymbolEntry, console: Console, tell: Callable[[str], None]) -> bool:
+    """Follow a replay to its end, show its progress and `tell` the results; return whether the accounts match the venue.
 
     Raises: CommandError when the last steps do not arrive or the venue does not answer.
     """
@@ -78,8 +79,8 @@ async def play(stack: Stack, entry: SymbolEntry, console: Console) -> bool:
     if state is None:
         raise CommandError("the recording ended before the engine committed a step: see the engine's log")
     found = differences(state, fills, records, digest.corrections)
-    console.print(summary(digest, state, fills, asyncio.get_running_loop().time() - started_s))
-    console.print(comparison(records, entry, found))
+    tell(summary(digest, state, fills, asyncio.get_running_loop().time() - started_s))
+    tell(comparison(records, entry, found))
     return not found
 
 
@@ -135,7 +136,7 @@ async def _progress(
     try:
         async with session.get(f"{stack.venue_url}/status") as response:
             market = msgspec.json.decode(await response.read(), type=_VenueStatus).market
-    except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError):
+    except (aiohttp.ClientError, TimeoutError, OSError, *INVALID_JSON):
         return "the venue is restarting"
     if market.progress is None:
         return "reading the recording"
@@ -185,7 +186,7 @@ async def _fetch_records(stack: Stack, session: aiohttp.ClientSession) -> VenueR
     try:
         async with session.get(f"{stack.venue_url}/admin/books") as response:
             return msgspec.json.decode(await response.read(), type=VenueRecords)
-    except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
+    except (aiohttp.ClientError, TimeoutError, OSError, *INVALID_JSON) as error:
         raise CommandError(
             f"{stack.venue_url}/admin/books cannot be read: {error}; see the venue's log"
         ) from error

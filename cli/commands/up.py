@@ -3,39 +3,35 @@
 import argparse
 import asyncio
 import os
-import shlex
+import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
-from typing import Literal
+from urllib.parse import urlsplit
 
-import msgspec
-
+from bus import get_logger
 from cli import parser as arguments
 from cli.background import background_task, run_main
-from cli.commands.config import warnings
 from cli.commands.replay import play
+from cli.commands.up_options import UpOptions, check_options, with_options
 from cli.config.file import DEFAULT_FILE, Configuration, load
+from cli.config.warnings import warnings
 from cli.console import Console
 from cli.errors import CommandError
+from cli.interrupt import ended_at_once_by_second_signal
+from cli.program import data_dir_option, program
 from cli.stack.alert_watch import AlertWatch
 from cli.stack.connection import DEFAULT_PORT
 from cli.stack.data_dir import DATA_FORMAT, DataDir, RunRecord, default_data_dir, fresh_replay_dir
+from cli.stack.live_server import lan_host
 from cli.stack.log_watch import LogFollower, LogWatch
 from cli.stack.ports import ChosenPort, choose
+from cli.stack.process import ManagedProcess
 from cli.stack.readiness import PARTS, until_ready
 from cli.stack.stack import Stack, StackSettings, log_file, part_names, run_stack
-from cli.stack.symbols import select_entry
 from cli.stack.venues import MARKET
-from engine.core.settings_checks import check
-from producers.simulated.market.candle_files import RecordingError
-from producers.simulated.market.recording import RecordingTape
-from producers.simulated.settings import RecordingSettings, VenueSettings
-from schemas.engine.journal import SymbolEntry
-from schemas.engine.portfolio import PortfolioSettings
-from schemas.units import Symbol
 
 DESCRIPTION = (
     "Run the whole stack on this machine: embedded bus, simulated venue, producers, engine, gateway and live "
@@ -43,23 +39,6 @@ DESCRIPTION = (
 )
 HTTP_PORT = 8080
 OWN_NAME = "up"
-
-
-class UpOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Options of `up`; the fields have the names of the command-line options."""
-
-    config: Path | None = None
-    data_dir: Path | None = None
-    http_port: int | None = None
-    bus_port: int | None = None
-    viewers: int = 1
-    share_port: bool = False
-    engines: int = 1
-    gateways: int = 1
-    replay: Path | None = None
-    replay_volume: Literal["base", "quote"] = "base"
-    speed: float | Literal["max"] = 1.0
-    symbol: Symbol | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,18 +92,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--replay-volume",
         choices=("base", "quote"),
-        default="base",
-        help="currency of the file's volumes (default: %(default)s)",
+        help="with --replay: currency of the file's volumes (default: base)",
     )
     parser.add_argument(
         "--speed",
         type=arguments.speed,
-        default=1.0,
         metavar="N|max",
-        help="speed-up factor; `max` runs in lock-step (deterministic)",
+        help="with --replay: speed-up factor (default: 1); `max` runs in lock-step (deterministic)",
     )
     parser.add_argument(
-        "--symbol", metavar="SYMBOL", help="symbol of the recording (default: the configuration's first)"
+        "--symbol",
+        metavar="SYMBOL",
+        help="with --replay: symbol of the recording (default: the configuration's first)",
+    )
+    parser.add_argument(
+        "--allow-origin",
+        type=arguments.origin,
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="origin of another page that may connect to the live servers, such as https://example.org; may be repeated, "
+        "and adds to http.allowed_origins of the configuration",
     )
 
 
@@ -142,14 +130,19 @@ async def up(options: UpOptions) -> int:
     started_s, console = time.monotonic(), Console()
     # Closing the terminal stops everything in order, as Ctrl-C does.
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
-    if options.speed == "max" and max(options.engines, options.gateways) > 1:
-        raise CommandError("--speed max supports one engine and one gateway: omit --engines and --gateways")
-    configuration = _with_options(load(options.config or DEFAULT_FILE), options)
+    check_options(options)
+    configuration = with_options(load(options.config or DEFAULT_FILE), options)
     pages = 1 if options.share_port else options.viewers
     http = _choose_port("--http-port", options.http_port, configuration.http.port, HTTP_PORT, pages)
     bus = _choose_port("--bus-port", options.bus_port, configuration.bus_port, DEFAULT_PORT)
     data = DataDir(_data_dir(options))
-    with data.hold() as earlier_format, log_to_file(data):
+    parts: dict[str, ManagedProcess] = {}
+    with (
+        data.hold() as earlier_format,
+        log_to_file(data),
+        logged_output(console) as tell,
+        ended_at_once_by_second_signal(parts, tell),
+    ):
         settings = StackSettings(
             configuration,
             data,
@@ -160,38 +153,46 @@ async def up(options: UpOptions) -> int:
             gateways=options.gateways,
             share_port=options.share_port,
         )
-        console.print(f"opensqt: {_title(configuration)}; data in {data.root}")
+        tell(f"opensqt: {_title(configuration)}; data in {data.root}")
         if earlier_format is not None:
-            console.print(
-                f"data format {earlier_format} is now {DATA_FORMAT}: earlier versions cannot use it"
-            )
+            tell(f"data format {earlier_format} is now {DATA_FORMAT}: earlier versions cannot use it")
         for name, chosen, default in (("page", http, HTTP_PORT), ("bus", bus, DEFAULT_PORT)):
             if not chosen.is_default:
-                console.print(f"port {default} is in use: the {name} uses port {chosen.port}")
+                tell(f"port {default} is in use: the {name} uses port {chosen.port}")
         for warning in warnings(configuration):
-            console.print(warning)
-        console.print("starting venue, bus, market, account, gateway, engine, live server ...")
+            tell(warning)
+        tell("starting venue, bus, market, account, gateway, engine, live server ...")
         try:
-            return await _supervise(settings, options, console, started_s)
+            return await _supervise(settings, options, console, tell, parts, started_s)
+        except CommandError as error:
+            get_logger(OWN_NAME).error("failed", detail=str(error))
+            raise
         finally:
             data.record.unlink(missing_ok=True)
-            console.print("stopped")
+            tell("stopped")
 
 
-async def _supervise(settings: StackSettings, options: UpOptions, console: Console, started_s: float) -> int:
+async def _supervise(
+    settings: StackSettings,
+    options: UpOptions,
+    console: Console,
+    tell: Callable[[str], None],
+    parts: dict[str, ManagedProcess],
+    started_s: float,
+) -> int:
     names = [OWN_NAME, *part_names(settings)]
     logs = [LogFollower(name, log_file(settings.data, name)) for name in names]
-    async with run_stack(settings, console.print) as stack:
+    async with run_stack(settings, console.print, note=tell, parts=parts) as stack:
         settings.data.write(_record(settings, stack))
         async with (
             background_task(LogWatch(logs, console.print).run(), "log watch"),
             background_task(AlertWatch(stack.bus, console.print).run(), "alert watch"),
         ):
             try:
-                is_success = await _until_end(stack, settings, options, console, started_s)
+                is_success = await _until_end(stack, settings, options, console, tell, started_s)
             finally:
                 console.end_progress()
-                console.print("stopping ...")
+                tell("stopping ...")
     return 0 if is_success else 1
 
 
@@ -202,58 +203,37 @@ def log_to_file(data: DataDir) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def logged_output(console: Console) -> Iterator[Callable[[str], None]]:
+    """Yield a function that prints a text on the console and writes each of its lines to this process's log."""
+    log = get_logger(OWN_NAME)
+
+    def tell(text: str) -> None:
+        console.print(text)
+        for line in text.splitlines():
+            log.info("told", text=line.strip())
+
+    yield tell
+
+
 async def _until_end(
-    stack: Stack, settings: StackSettings, options: UpOptions, console: Console, started_s: float
+    stack: Stack,
+    settings: StackSettings,
+    options: UpOptions,
+    console: Console,
+    tell: Callable[[str], None],
+    started_s: float,
 ) -> bool:
     symbols = settings.configuration.symbols
     # A short recording may have ended before the other parts are ready.
     parts = PARTS if options.replay is None else PARTS - {MARKET}
     venues = [venue.venue for venue in settings.configuration.venues]
-    await until_ready(stack.bus, parts, venues, symbols, stack.pages, console.print)
-    console.print(_ready_text(stack, settings, time.monotonic() - started_s))
+    await until_ready(stack.bus, parts, venues, symbols, stack.pages, tell)
+    tell(_ready_text(stack, settings, time.monotonic() - started_s))
     if options.replay is not None:
-        return await play(stack, symbols[0], console)
+        return await play(stack, symbols[0], console, tell)
     await asyncio.get_running_loop().create_future()
     raise AssertionError("this future is never set, only canceled")
-
-
-def _with_options(configuration: Configuration, options: UpOptions) -> Configuration:
-    """Return the configuration with the command line's speed and recording."""
-    if options.replay is not None:
-        entry = select_entry(configuration.symbols, options.symbol)
-        venue = msgspec.structs.replace(
-            configuration.venue_of(entry),
-            symbols=(configuration.settings_of(entry),),
-            speed=options.speed,
-            recording=RecordingSettings(
-                paths={entry.symbol: str(options.replay.absolute())}, volume=options.replay_volume
-            ),
-        )
-        _check_recording(entry, venue, options.replay)
-        # The limits over all symbols use inputs whose order is not deterministic; a recording has one symbol.
-        return msgspec.structs.replace(
-            configuration, venues=(venue,), symbols=(entry,), portfolio=PortfolioSettings()
-        )
-    if options.symbol is not None:
-        raise CommandError("--symbol names the symbol of a recording: it needs --replay")
-    if options.speed == "max" and len(configuration.venues) > 1:
-        raise CommandError("--speed max supports one venue: each waits for its own parts only")
-    venues = tuple(msgspec.structs.replace(venue, speed=options.speed) for venue in configuration.venues)
-    return msgspec.structs.replace(configuration, venues=venues)
-
-
-def _check_recording(entry: SymbolEntry, venue: VenueSettings, path: Path) -> None:
-    assert venue.recording is not None
-    try:
-        tape = RecordingTape(venue, venue.recording)
-    except RecordingError as error:
-        raise CommandError(f"{error}") from error
-    except OSError as error:
-        raise CommandError(f"{path}: {error.strerror}") from error
-    price = tape.snapshot(0, 0)[0].quote.last
-    mistakes = check(entry.settings, venue.symbols[0].instrument, price)
-    if mistakes:
-        raise CommandError(f"{path} starts at {price}: {'; '.join(mistakes)}")
 
 
 def _data_dir(options: UpOptions) -> Path:
@@ -294,11 +274,16 @@ def _title(configuration: Configuration) -> str:
 
 def _ready_text(stack: Stack, settings: StackSettings, took_s: float) -> str:
     is_default = settings.data.root == default_data_dir()
-    option = "" if is_default else f" --data-dir {shlex.quote(str(settings.data.root))}"
+    option = data_dir_option(None if is_default else settings.data.root)
     lines = [f"ready in {took_s:.1f} s", *(f"  page    {page}" for page in stack.pages)]
+    if (host := lan_host(settings.configuration)) is not None:
+        ports = [urlsplit(page).port for page in stack.pages]
+        lines += [f"  page    http://{host}:{port} from other machines" for port in ports]
+    if shutil.which("nats"):
+        lines.append(f"  bus     nats sub -s {stack.bus.url} 'engine.>'")
     lines += [
-        f"  bus     nats sub -s {stack.bus.url} 'engine.>'    or: opensqt tap{option} 'engine.>'",
-        f"  state   opensqt status{option}",
+        f"  bus     {program()} tap{option} 'engine.>'",
+        f"  state   {program()} status{option}",
         f"  logs    {settings.data.logs}",
         "  stop    Ctrl-C",
     ]

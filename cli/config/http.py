@@ -53,7 +53,7 @@ def read_http(top: Section) -> HttpSettings:
     settings = HttpSettings(
         host=section.optional("host", units.word, "127.0.0.1"),
         port=None if port == -1 else port,
-        allowed_origins=frozenset(value for value, _ in section.values("allowed_origins", _origin)),
+        allowed_origins=frozenset(value for value, _ in section.values("allowed_origins", origin)),
         limits=_limits(section),
         access=_access(section),
     )
@@ -167,7 +167,8 @@ def _role(text: str) -> Role:
     return Role(text)
 
 
-def _origin(text: str) -> str:
+def origin(text: str) -> str:
+    """Parse an origin: scheme and host, `*`, or `null`."""
     is_origin = text.startswith(("http://", "https://")) and text.count("/") == 2
     if not is_origin and text not in {"*", "null"}:
         raise ValueError("has to be an origin without a path, like https://example.org, or * or null")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import aiohttp
 import msgspec
 
+from schemas.codec import INVALID_JSON
 from schemas.engine.assignment import Assignment
 
 SHARDED_PARTS = ("engine", "gateway")
@@ -56,7 +57,7 @@ async def fetch_assignments(
         async with session.get(f"{address}/status") as response:
             status = msgspec.json.decode(await response.read(), type=dict[str, msgspec.Raw])
         part_status = msgspec.json.decode(status.get(part) or b"{}", type=_PartStatus)
-    except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError):
+    except (aiohttp.ClientError, TimeoutError, OSError, *INVALID_JSON):
         return []
     return [
         SymbolAssignment(

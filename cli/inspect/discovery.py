@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from bus import Bus
+from schemas.codec import INVALID_JSON
 
 T = TypeVar("T")
 
@@ -63,6 +64,6 @@ def _decoded(answers: list[bytes], expected: type[T]) -> list[T]:
     for data in answers:
         try:
             found.append(msgspec.json.decode(data, type=expected))
-        except msgspec.MsgspecError:
+        except INVALID_JSON:
             continue  # another program's service on the same bus
     return found

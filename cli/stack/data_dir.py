@@ -11,6 +11,7 @@ import msgspec
 from cli import __version__
 from cli.errors import CommandError
 from cli.program import data_dir_option, program
+from schemas.codec import INVALID_JSON
 
 DATA_FORMAT = 2
 """The format that this program writes. 1: without `format.json` and the stream ALERTS (version 0.1)."""
@@ -102,7 +103,7 @@ class DataDir:
         except FileNotFoundError:
             has_data = self.bus.exists() or bool(self.venue_stores())
             return FormatRecord(format=1, program="0.1") if has_data else None
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, *INVALID_JSON) as error:
             raise CommandError(
                 f"{self.format_record} cannot be read ({error}): restore it from a backup, or choose another "
                 "directory with --data-dir"
@@ -153,7 +154,7 @@ class DataDir:
         """Return the record in this directory, which may be left from a crash; None without a readable one."""
         try:
             return msgspec.json.decode(self.record.read_bytes(), type=RunRecord)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, *INVALID_JSON):
             return None
 
     def holder(self) -> str | None:

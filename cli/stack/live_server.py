@@ -1,6 +1,7 @@
 """Pass the configuration's `http` section to live servers, through their environment."""
 
 import ipaddress
+import socket
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
@@ -35,6 +36,24 @@ def page_host(configuration: Configuration) -> str:
     if address.is_unspecified:
         return HOST
     return f"[{address}]" if address.version == 6 else str(address)
+
+
+def lan_host(configuration: Configuration) -> str | None:
+    """Return the address of this machine in its network if the page listens on all addresses; None if it is unknown."""
+    try:
+        address = ipaddress.ip_address(configuration.http.host.strip("[]"))
+    except ValueError:
+        return None
+    if not address.is_unspecified:
+        return None
+    family, far = (socket.AF_INET6, "2001:db8::1") if address.version == 6 else (socket.AF_INET, "192.0.2.1")
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((far, 9))  # sends nothing: it chooses the address of the default route
+        except OSError:
+            return None
+        found = str(probe.getsockname()[0])
+    return f"[{found}]" if address.version == 6 else found
 
 
 def configured(arguments: Sequence[str], environment: MutableMapping[str, str]) -> list[str]:

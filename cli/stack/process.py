@@ -3,14 +3,19 @@
 import asyncio
 import ctypes
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-MAX_LOG_BYTES = 20_000_000
-"""A larger log is renamed to `NAME.log.1` at the next start."""
+from bus.log import FILE_VARIABLE, MAX_FILE_BYTES
+
+MAX_ERROR_BYTES = 10_000
+"""How much of the end of a log is searched for the last error."""
+_ERROR_LINE = re.compile(r"^(?:[\w. ]+: )?error: (.+)$", re.MULTILINE)
+"""`error: port 8080 is in use`, or argparse's `engine: error: unrecognized arguments: --x`."""
 _PR_SET_PDEATHSIG = 1
 """From linux/prctl.h: the signal to receive when the parent dies."""
 
@@ -20,6 +25,9 @@ class ManagedProcess(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def pid(self) -> int | None: ...
 
     async def start(self) -> None:
         """Start the process.
@@ -79,7 +87,7 @@ class PartProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=descriptor,
-                env={**os.environ, **self._environment},
+                env={**os.environ, FILE_VARIABLE: str(self._log), **self._environment},
                 start_new_session=True,
                 preexec_fn=die_with_parent(),
             )
@@ -95,6 +103,15 @@ class PartProcess:
 
     def kill(self) -> None:
         self.send(signal.SIGKILL)
+
+    def last_error(self) -> str:
+        """Return the last error that the program printed, for people; else where its log is."""
+        try:
+            tail = self._log.read_bytes()[-MAX_ERROR_BYTES:].decode("utf-8", "replace")
+        except OSError:
+            tail = ""
+        errors = _ERROR_LINE.findall(tail)
+        return str(errors[-1]) if errors else f"see {self._log}"
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal if the process is running."""
@@ -132,6 +149,7 @@ def die_with_parent() -> Callable[[], None] | None:
 
 
 def _rotated(log: Path) -> Path:
-    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
-        log.replace(log.with_suffix(".log.1"))
+    # While it runs, the program rotates the file itself.
+    if log.exists() and log.stat().st_size > MAX_FILE_BYTES:
+        log.replace(log.with_name(f"{log.name}.1"))
     return log

@@ -1,6 +1,7 @@
 """The local stack of `opensqt up`: each part is a supervised process; start-up and shutdown are ordered."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,13 @@ from pathlib import Path
 from bus import Bus, EmbeddedServer, connect, embedded_cluster, provision
 from cli.background import background_task
 from cli.config.file import Configuration
+from cli.errors import CommandError
 from cli.stack import symbols
 from cli.stack.data_dir import DataDir
 from cli.stack.disk_watch import DiskWatch
 from cli.stack.live_server import live_server_environment, page_host
 from cli.stack.ports import find_free_port
-from cli.stack.process import ManagedProcess, PartProcess, module_command
+from cli.stack.process import ManagedProcess, PartProcess, exit_text, module_command
 from cli.stack.readiness import until_healthy
 from cli.stack.supervisor import DEFAULT_TIMINGS, Supervisor, SupervisorTimings
 from cli.stack.venues import (
@@ -97,11 +99,21 @@ class Stack:
 
 
 @asynccontextmanager
-async def run_stack(settings: StackSettings, report: Callable[[str], None]) -> AsyncIterator[Stack]:
+async def run_stack(
+    settings: StackSettings,
+    report: Callable[[str], None],
+    *,
+    note: Callable[[str], None] | None = None,
+    parts: dict[str, ManagedProcess] | None = None,
+) -> AsyncIterator[Stack]:
     """Run the stack until the context ends. The caller holds the lock of the data directory.
 
-    Raises: CommandError or bus.ServerStartFailed when something cannot be started.
+    `report` receives what the supervisor says, which it logs itself, and `note` the rest. `parts` is filled with the
+    processes by name, before they are started.
+    Raises: CommandError when a part fails for good at its first start; CommandError or bus.ServerStartFailed when something
+    cannot be started.
     """
+    note = note or report
     venues = prepare_venues(settings.configuration, settings.data)
     venue_urls = {name: url_of(venue) for name, (venue, _) in venues.items()}
     ports = [
@@ -111,8 +123,10 @@ async def run_stack(settings: StackSettings, report: Callable[[str], None]) -> A
     supervisor = Supervisor(report, settings.timings)
     servers = _servers(settings)
     bus_url = ",".join(server.url for server in servers)
-    parts: dict[str, ManagedProcess] = {server.name: server for server in servers}
+    parts = {} if parts is None else parts
+    parts.update({server.name: server for server in servers})
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(_ended_by_failure(supervisor, parts))
         stack.push_async_callback(supervisor.stop, _stop_order(settings))
 
         async def start(name: str, command: Command) -> None:
@@ -126,7 +140,7 @@ async def run_stack(settings: StackSettings, report: Callable[[str], None]) -> A
             await start(part_name(VENUE, venue_name, settings.configuration), command)
         for server in servers:
             await supervisor.start(server)
-            await stack.enter_async_context(background_task(DiskWatch(server, report).run(), "disk watch"))
+            await stack.enter_async_context(background_task(DiskWatch(server, note).run(), "disk watch"))
         bus = await stack.enter_async_context(connect(bus_url, name="up"))
         await provision(bus)
         tradable = {
@@ -134,10 +148,10 @@ async def run_stack(settings: StackSettings, report: Callable[[str], None]) -> A
             for name, (venue, _) in venues.items()
             for symbol in venue.symbols
         }
-        for note in await symbols.register_symbols(bus, settings.configuration.symbols, tradable):
-            report(note)
-        for note in await symbols.store_limits(bus, _limits(settings)):
-            report(note)
+        for text in await symbols.register_symbols(bus, settings.configuration.symbols, tradable):
+            note(text)
+        for text in await symbols.store_limits(bus, _limits(settings)):
+            note(text)
         for name, command in _bus_parts(settings, bus_url, viewers):
             await start(name, command)
         for venue_name, url in venue_urls.items():
@@ -145,6 +159,33 @@ async def run_stack(settings: StackSettings, report: Callable[[str], None]) -> A
             for name, command in _venue_parts(settings, bus_url, venue_name, url):
                 await start(name, command)
         yield Stack(bus, venue_urls, _pages(settings, ports), supervisor, parts)
+
+
+@asynccontextmanager
+async def _ended_by_failure(
+    supervisor: Supervisor, parts: Mapping[str, ManagedProcess]
+) -> AsyncIterator[None]:
+    """Cancel the context when a part fails for good, and raise a CommandError with the part's own error."""
+    task, failures = asyncio.current_task(), list[tuple[str, int]]()
+    assert task is not None
+
+    async def watch() -> None:
+        failures.append(await supervisor.failed())
+        task.cancel()
+
+    try:
+        async with background_task(watch(), "failed parts"):
+            yield
+    except asyncio.CancelledError:
+        if failures and task.uncancel() == 0:
+            ((name, code),) = failures
+            raise CommandError(_failure_text(parts[name], code)) from None
+        raise
+
+
+def _failure_text(part: ManagedProcess, code: int) -> str:
+    reason = part.last_error() if isinstance(part, PartProcess) else "see its log"
+    return f"{part.name} cannot run ({exit_text(code)}): {reason}"
 
 
 def _pages(settings: StackSettings, ports: list[int]) -> tuple[str, ...]:

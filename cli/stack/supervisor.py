@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from bus import Backoff, BusError
+from bus import EXIT_PERMANENT, Backoff, BusError, get_logger
 from cli.errors import CommandError
 from cli.stack.process import ManagedProcess, exit_text
 
 T = TypeVar("T")
+
+_log = get_logger("up")
+"""Its lines are at most of level info: what the supervisor prints need not be printed again from the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class SupervisorTimings:
     """For all processes to exit, from the first SIGTERM on, before the rest is killed."""
 
 
+PERMANENT_CODES = (2, EXIT_PERMANENT)
+"""Of a wrong option (argparse), and of an error that a restart cannot mend."""
 DEFAULT_TIMINGS = SupervisorTimings()
 
 
@@ -47,7 +52,7 @@ class Supervised:
 
 
 class Supervisor:
-    """Keeps processes running and reports their exits and restarts."""
+    """Keeps processes running; prints and logs their exits and restarts."""
 
     def __init__(
         self,
@@ -55,10 +60,11 @@ class Supervisor:
         timings: SupervisorTimings = DEFAULT_TIMINGS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._report = report
+        self._print = report
         self._timings = timings
         self._clock = clock
         self._supervised: dict[str, Supervised] = {}
+        self._failures: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
 
     async def start(self, process: ManagedProcess, *, may_finish: bool = False) -> None:
         """Start a process and keep it running. With `may_finish`, exit code 0 ends its supervision.
@@ -67,8 +73,16 @@ class Supervisor:
         """
         assert process.name not in self._supervised, f"{process.name} is already supervised"
         await process.start()
+        _log.info("part_started", name=process.name)
         each = self._supervised[process.name] = Supervised(process, may_finish)
         each.supervising = asyncio.create_task(self._supervise(each), name=f"supervise:{process.name}")
+
+    async def failed(self) -> tuple[str, int]:
+        """Wait until a process has failed for good: its first run ended with one of `PERMANENT_CODES`; it is not restarted.
+
+        Return its name and exit code. A process that ran before is restarted whatever its exit code: trading goes on.
+        """
+        return await self._failures.get()
 
     async def finished(self, name: str) -> None:
         """Wait until a process that may finish has finished."""
@@ -100,7 +114,8 @@ class Supervisor:
         await _wait(exits, deadline - self._clock())
         for exit_task, process in exits.items():
             if not exit_task.done():
-                self._report(f"{process.name} did not stop in time: killed")
+                _log.info("part_killed", name=process.name, detail="it did not stop in time")
+                self._print(f"{process.name} did not stop in time: killed")
                 process.kill()
         await asyncio.gather(*exits)
 
@@ -114,11 +129,18 @@ class Supervisor:
             started_s = self._clock()
             code = await each.process.wait()
             if code == 0 and each.may_finish:
+                _log.info("part_finished", name=each.process.name)
                 each.finished.set()
                 return
             if self._clock() - started_s >= self._timings.healthy_after_s:
                 backoff.reset()
-            self._report(f"{each.process.name} {exit_text(code)}; restarting in {backoff.next_s:g} s")
+            elif code in PERMANENT_CODES and not each.restarts:
+                _log.info("part_failed", name=each.process.name, exit=exit_text(code))
+                self._failures.put_nowait((each.process.name, code))
+                return
+            name, delay_s = each.process.name, backoff.next_s
+            _log.info("part_ended", name=name, exit=exit_text(code), restart_in_s=delay_s)
+            self._print(f"{name} {exit_text(code)}; restarting in {delay_s:g} s")
             await self._restart(each, backoff)
 
     async def _restart(self, each: Supervised, backoff: Backoff) -> None:
@@ -129,9 +151,12 @@ class Supervisor:
             try:
                 await asyncio.shield(each.starting)
             except (OSError, CommandError, BusError) as error:
-                self._report(f"{each.process.name} did not start: {error}; retrying in {backoff.next_s:g} s")
+                name, delay_s = each.process.name, backoff.next_s
+                _log.info("part_not_started", name=name, detail=str(error), retry_in_s=delay_s)
+                self._print(f"{name} did not start: {error}; retrying in {delay_s:g} s")
             else:
                 each.restarts += 1
+                _log.info("part_restarted", name=each.process.name, restarts=each.restarts)
                 return
 
 

@@ -14,6 +14,7 @@ from cli.errors import CommandError
 from cli.stack.data_dir import DataDir
 from cli.stack.ports import HOST, find_free_port
 from producers.simulated.settings import VenueSettings
+from schemas.codec import INVALID_JSON
 from schemas.units import VenueId
 
 VENUE = "venue"
@@ -81,7 +82,7 @@ def _owner(data: DataDir, venues: Sequence[VenueSettings]) -> VenueId:
         return msgspec.json.decode(data.venue_settings.read_bytes(), type=_Owner).venue
     except FileNotFoundError:
         return venues[0].venue
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *INVALID_JSON) as error:
         raise CommandError(
             f'{data.venue_settings} cannot be read ({error}): write {{"venue": "NAME"}} into it, with the name of '
             f"the venue whose store {data.venue_store.name} is"

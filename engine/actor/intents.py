@@ -10,10 +10,11 @@ from contextlib import aclosing
 
 import msgspec
 
-from bus import Bus, BusError, FromSequence, LatestValues, Logger, Received, read
+from bus import Bus, BusError, FromSequence, LatestValues, Logger, OffsetLost, Received, read
 from bus.alerts import store_alert
 from engine.actor.lost_records import required_by_offset
 from schemas import subjects
+from schemas.codec import INVALID_JSON
 from schemas.engine.events import AlertRaised, Severity
 from schemas.engine.journal import ResyncRequired, SymbolEntry
 from schemas.formats import record_hash
@@ -60,11 +61,13 @@ class GatewayIntents:
         await self._has_any.wait()
 
     async def _check(self, previous: RecordRef, message: Received) -> None:
-        """Check the links between two intents, if the earlier one is still stored: otherwise it was lost as a whole."""
+        """Check the links between two intents, if the earlier one is still stored: the loss of that is noticed otherwise."""
         try:
             broken = await self._broken_link(previous, message)
             if broken is not None:
                 await self._report(broken)
+        except OffsetLost:
+            pass
         except BusError as error:
             self._log.warning("intents_not_checked", detail=str(error))
 
@@ -119,5 +122,5 @@ def _is_broken(before: Received, intent: Received) -> bool:
 def _previous_hash(message: Received) -> str:
     try:
         return msgspec.json.decode(message.data, type=_Link).previous_hash
-    except msgspec.MsgspecError:
+    except INVALID_JSON:
         return ""

@@ -6,7 +6,7 @@ The accounts count every fill that was booked, so a count of the stored ones sho
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ from bus import (
 from engine.actor.publisher import DerivedEvent, derived_events
 from engine.journaled_actor import stored_steps
 from schemas import subjects
-from schemas.codec import try_decode
+from schemas.codec import INVALID_JSON, try_decode
 from schemas.engine.events import Fill
 from schemas.engine.journal import LedgerGap, Step, SymbolEntry
 from schemas.subjects import Stream
@@ -54,7 +54,7 @@ class Booked(NamedTuple):
     lost: int
     """Those of them that are lost for good."""
     since: TimeNs
-    """The grid's start, in venue time."""
+    """The grid's start, in venue time; 0 before its first price."""
     time: TimeNs
     """The market time of the state."""
     complete_from: TimeNs
@@ -106,15 +106,15 @@ class Ledger:
             try:
                 await self._check()
             except StreamGone:
-                await provision(self._bus)
-                continue
+                with suppress(BusError):  # tried again with the next check
+                    await provision(self._bus)
             except BusError as error:
                 self._log.warning("ledger_not_checked", detail=str(error))
             await asyncio.sleep(CHECK_INTERVAL_S)
 
     async def _check(self) -> None:
         known = self._booked()
-        if known is None:
+        if known is None or not known.since:
             return
         await self._bus.flush_window()  # the events of its steps are sent, and stored now
         expected = known.fills - known.lost
@@ -224,11 +224,11 @@ def _complete_from(first: Step, kept: Iterable[Fill]) -> TimeNs:
         if fill.position + oldest.side.sign * oldest.quantity != oldest.position:
             break
         oldest = fill
-    return oldest.time
+    return oldest.time + 1  # one before it may have the same time
 
 
 def _step_of(message: Received) -> int:
     try:
         return msgspec.json.decode(message.data, type=_Header).step
-    except msgspec.MsgspecError:
+    except INVALID_JSON:
         return 0

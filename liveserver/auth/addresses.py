@@ -7,6 +7,9 @@ from functools import lru_cache
 IPV6_SITE_BITS = 64
 """Prefix length that counts as one client: a site usually owns all addresses of its /64."""
 
+MAX_HOPS = 16
+"""Proxies behind each other; earlier entries of `X-Forwarded-For` are not read."""
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -28,7 +31,10 @@ class Proxies:
         `forwarded_for` are the X-Forwarded-For headers in order, such as `["203.0.113.7, 10.0.0.2"]`.
         """
         client = peer
-        for hop in reversed([part.strip() for line in forwarded_for for part in line.split(",")]):
+        if not self._networks:
+            return client
+        hops = [part.strip() for line in forwarded_for for part in line.rsplit(",", MAX_HOPS)[-MAX_HOPS:]]
+        for hop in reversed(hops[-MAX_HOPS:]):
             if not self.is_trusted(client):
                 break
             if _address(hop) is None:

@@ -7,14 +7,13 @@ Credentials in order of precedence:
 
 import time
 from collections.abc import Callable, Sequence
-from http.cookies import CookieError, SimpleCookie
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from bus import get_logger
+from bus import RepeatLimit, get_logger
 from liveserver.auth import error_responses
 from liveserver.auth.addresses import Proxies, is_local_host_name, rate_limit_key
-from liveserver.auth.credentials import KEY_PREFIX, Credentials, InvalidToken
+from liveserver.auth.credentials import KEY_PREFIX, MAX_TOKEN_CHARS, Credentials, InvalidToken
 from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.rate_limit import TokenBuckets
 from liveserver.auth.roles import ANONYMOUS, LOCAL, Action, CredentialSource, Identity
@@ -23,6 +22,18 @@ from liveserver.auth.settings import Access
 COOKIE = "opensqt_session"
 BEARER_SUBPROTOCOL = "bearer."
 ANY_ORIGIN = "*"
+
+MAX_SHOWN_CHARS = 200
+"""Of a text that the client chose, in an answer or in the log."""
+
+MAX_COOKIES = 200
+"""Cookies of one request that are looked at."""
+
+MAX_QUERY_BYTES = 4096
+MAX_QUERY_FIELDS = 128
+
+BYTES_PER_TOKEN = 16 * 1024
+"""Each such part of an answer costs as much of the allowance as one request or message."""
 
 CountRejection = Callable[[str], None]
 """Counts a rejection by its error code."""
@@ -59,6 +70,8 @@ class Authenticator:
         self._credentials = Credentials(access)
         self._known_hosts = frozenset(urlsplit(origin).netloc.lower() for origin in allowed_origins)
         self._log = get_logger("liveserver")
+        self._repeat_limit = RepeatLimit()
+        self._public_cost = 1 / rates.public_share
         self._failures = TokenBuckets(rates.failures_per_s, rates.failures_burst, rates.remembered)
         self.requests = TokenBuckets(rates.requests_per_s, rates.requests_burst, rates.remembered)
         self.handshakes = TokenBuckets(rates.handshakes_per_s, rates.handshakes_burst, rates.remembered)
@@ -96,22 +109,76 @@ class Authenticator:
         if not self._failures.spend(rate_limit_key(address), now):
             retry_after_s = self._failures.retry_after_s
             return self._reject(error_responses.TOO_MANY_FAILURES._replace(retry_after_s=retry_after_s))
-        self._log.warning("token_rejected", address=address, reason=found.error, detail=found.what)
+        self._repeat_limit.write(
+            self._log,
+            "warning",
+            "token_rejected",
+            address,
+            address=address,
+            reason=found.error,
+            detail=found.what,
+        )
         return self._reject(ErrorResponse(401, found.error, found.what, error_responses.LOG_IN))
 
-    def check_request_rate(self, identity: Identity, now: float) -> ErrorResponse | None:
-        """Return the error for an identity that exceeds its request rate, summed over all addresses."""
-        if not identity.is_authenticated or self.requests.spend(f"name {identity.name}", now):
-            return None
-        return self._reject(
-            error_responses.TOO_MANY_REQUESTS._replace(retry_after_s=self.requests.retry_after_s)
-        )
+    def check_request_rate(self, identity: Identity, address: str, now: float) -> ErrorResponse | None:
+        """Return the error for an identity that exceeds its request rate.
+
+        That of an authenticated one is summed over all addresses; the address has paid already (see `check_address_rate`),
+        and only a public client pays the difference to its smaller allowance.
+        """
+        if identity.is_authenticated:
+            is_allowed = self.requests.spend(f"name {identity.name}", now)
+        else:
+            cost = self._cost(identity) - 1
+            is_allowed = not cost or self.requests.spend(rate_limit_key(address), now, cost)
+        return None if is_allowed else self._too_many_requests()
+
+    def check_address_rate(self, address: str, now: float) -> ErrorResponse | None:
+        """Return the error for an address that exceeds its request rate; asked before anything else is looked at."""
+        return None if self.requests.spend(rate_limit_key(address), now) else self._too_many_requests()
+
+    def charge_answer(self, identity: Identity, address: str, size: int, now: float) -> None:
+        """Take the share of an answer's bytes from the allowance for requests."""
+        self._charge(self.requests, identity, rate_limit_key(address), size, now)
 
     def allow_message(self, identity: Identity, address: str, now: float) -> bool:
         """Return whether a viewer may send one more message on its socket; `address` is a `rate_limit_key`."""
         if identity.is_authenticated and not self.messages.spend(f"name {identity.name}", now):
             return False
-        return self.messages.spend(address, now)
+        return self.messages.spend(address, now, self._cost(identity))
+
+    def charge_messages(self, identity: Identity, address: str, size: int, now: float) -> None:
+        """Take the share of a snapshot's bytes from the allowance for messages; `address` is a `rate_limit_key`."""
+        self._charge(self.messages, identity, address, size, now)
+
+    def check_handshake_rate(self, identity: Identity, address: str, now: float) -> ErrorResponse | None:
+        """Return the error for a viewer that may not connect now; `address` is a `rate_limit_key`.
+
+        The address has paid for the handshake; a public viewer pays the difference to its smaller allowance. Nobody
+        connects for another snapshot while those before it are not paid for.
+        """
+        cost = self._cost(identity) - 1
+        is_allowed = not cost or self.handshakes.spend(address, now, cost)
+        if is_allowed and self.messages.is_in_debt(address, now):
+            is_allowed = False
+        return None if is_allowed else self._too_many_requests()
+
+    def _cost(self, identity: Identity) -> float:
+        return self._public_cost if identity.is_redacted else 1.0
+
+    def _charge(self, buckets: TokenBuckets, identity: Identity, address: str, size: int, now: float) -> None:
+        # Without authentication every client is the administrator, whom no limit protects from itself.
+        if identity == LOCAL:
+            return
+        tokens = size // BYTES_PER_TOKEN
+        if identity.is_authenticated:
+            buckets.charge(f"name {identity.name}", now, tokens)
+        buckets.charge(address, now, tokens * self._cost(identity))
+
+    def _too_many_requests(self) -> ErrorResponse:
+        return self._reject(
+            error_responses.TOO_MANY_REQUESTS._replace(retry_after_s=self.requests.retry_after_s)
+        )
 
     def check_origin(self, request: RequestInfo, identity: Identity) -> ErrorResponse | None:
         """Return the error for a state-changing request that another site's page may have sent (CSRF)."""
@@ -124,7 +191,22 @@ class Authenticator:
 
     def check_own_page(self, request: RequestInfo) -> ErrorResponse | None:
         """Return the error for a request from a page that is neither ours nor allowed by name."""
-        return None if self.is_own_page(request) else self._reject(error_responses.FOREIGN_ORIGIN)
+        return None if self.is_own_page(request) else self.reject_origin(request)
+
+    def reject_origin(self, request: RequestInfo) -> ErrorResponse:
+        """Return the error for the page of a foreign origin, which is logged once, then counted."""
+        origin = (request.origin or "")[:MAX_SHOWN_CHARS]
+        option = f"--allow-origin {origin}"
+        self._repeat_limit.write(
+            self._log,
+            "warning",
+            "origin_rejected",
+            origin,
+            origin=origin,
+            address=request.address,
+            detail=f"pages of this origin may not connect; to allow them: {option}, or http.allowed_origins: [{origin}]",
+        )
+        return self._reject(error_responses.foreign_origin(origin))
 
     def is_own_page(self, request: RequestInfo) -> bool:
         """Return whether a request comes from this server's page or from an origin allowed by name."""
@@ -137,7 +219,15 @@ class Authenticator:
             return None
         if not identity.is_authenticated:
             return self._reject(error_responses.NO_TOKEN)
-        self._log.warning("role_rejected", address=request.address, name=identity.name, role=identity.role)
+        self._repeat_limit.write(
+            self._log,
+            "warning",
+            "role_rejected",
+            f"{identity.name} {action}",
+            address=request.address,
+            name=identity.name,
+            role=identity.role,
+        )
         what = f"{identity.name} has the role {identity.role} and may not {action}"
         return self._reject(ErrorResponse(403, "wrong_role", what, "use a key or token with another role"))
 
@@ -167,15 +257,26 @@ def is_allowed_origin(origin: str | None, host: str | None, allowed: frozenset[s
     """
     if origin is None or origin in allowed or ANY_ORIGIN in allowed:
         return True
-    return host is not None and urlsplit(origin).netloc.lower() == host.lower()
+    try:
+        return host is not None and urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:  # such as `http://[`
+        return False
 
 
-def contains_token(query: bytes) -> bool:
-    """Return whether a query string carries a secret, such as `token=...` or `x=sqt_...`."""
-    return any(
-        name.lower() in error_responses.QUERY_NAMES or value.startswith(KEY_PREFIX)
-        for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+def check_query(query: bytes) -> ErrorResponse | None:
+    """Return the error for a query string that is too long, or carries a secret: `token=...`, `x=sqt_...`."""
+    try:
+        if len(query) > MAX_QUERY_BYTES:
+            return error_responses.QUERY_TOO_LONG
+        fields = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS)
+    except ValueError:
+        return error_responses.QUERY_TOO_LONG
+    has_token = any(
+        name.strip().lower().removesuffix("[]") in error_responses.QUERY_NAMES
+        or value.strip().startswith(KEY_PREFIX)
+        for name, value in fields
     )
+    return error_responses.TOKEN_IN_QUERY if has_token else None
 
 
 def _presented_token(request: RequestInfo) -> tuple[CredentialSource, str | None] | None:
@@ -194,10 +295,11 @@ def cookie_token(header: str) -> str:
 
     Example: `theme=dark; opensqt_session=sqt_abc` holds `sqt_abc`.
     """
-    if COOKIE not in header:
-        return ""
-    try:
-        found = SimpleCookie(header).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    # Not by `http.cookies`, which before Python 3.12.6 takes quadratic time for backslashes.
+    for pair in header.split(";", MAX_COOKIES):
+        name, _, value = pair.partition("=")
+        if name.strip() == COOKIE:
+            token = value.strip()
+            # A longer one is invalid anyway; it is cut, so that nothing reads all of it.
+            return token[: MAX_TOKEN_CHARS + 1].removeprefix('"').removesuffix('"')
+    return ""

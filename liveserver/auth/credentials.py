@@ -92,14 +92,14 @@ class Credentials:
                 leeway=tokens.leeway_s,
                 options={"require": ["exp", "sub"]},
             )
+            return _identity_of(claims, tokens)
         except jwt.PyJWTError as error:
             return next(
                 InvalidToken(name, what) for kind, name, what in _JWT_ERRORS if isinstance(error, kind)
             )
-        except (ArithmeticError, TypeError, ValueError):
-            # Correctly signed, but malformed: for example an expiry that is not a finite number.
+        except (ArithmeticError, RecursionError, TypeError, ValueError):
+            # Malformed: nested deeply, or correctly signed with an expiry that is not a finite number.
             return InvalidToken("bad_token", "the token's claims are malformed")
-        return _identity_of(claims, tokens)
 
 
 def key_hash(key: str) -> bytes:

@@ -1,5 +1,6 @@
 """Error answers in one shape, for HTTP requests and for rejected WebSocket handshakes."""
 
+from http import HTTPStatus
 from typing import NamedTuple
 
 import msgspec
@@ -57,6 +58,11 @@ class ErrorResponse(NamedTuple):
         return ErrorBody(error=self.error, what=self.what, hint=self.hint)
 
     @property
+    def phrase(self) -> str:
+        """The reason phrase of the status line."""
+        return HTTPStatus(self.status).phrase
+
+    @property
     def text(self) -> str:
         """The answer as a line of text, for clients that do not expect JSON."""
         return f"{self.what}; {self.hint}\n" if self.hint else f"{self.what}\n"
@@ -83,11 +89,14 @@ TOKEN_IN_QUERY = ErrorResponse(
     "tokens are not accepted in URLs, because URLs are logged and forwarded; treat this token as compromised",
     "send it in the Authorization header (`Bearer TOKEN`), or to a WebSocket as the subprotocol bearer.TOKEN",
 )
-FOREIGN_ORIGIN = ErrorResponse(
-    403,
-    "foreign_origin",
-    "requests from pages of this origin are not allowed",
-    "allow the origin: http.allowed_origins, or --allow-origin",
+HEAD_TOO_LARGE = ErrorResponse(
+    431,
+    "head_too_large",
+    "the request's head is too large: at most 100 headers, 8 KB a line, 16 KB in all",
+    "send fewer cookies and headers",
+)
+QUERY_TOO_LONG = ErrorResponse(
+    414, "query_too_long", "the query string is too long", "send fewer or shorter parameters"
 )
 NO_ORIGIN = ErrorResponse(
     403,
@@ -95,6 +104,21 @@ NO_ORIGIN = ErrorResponse(
     "a request that changes something and is authenticated by a cookie requires an Origin header",
     "use the page, or send the token in the Authorization header (`Bearer TOKEN`)",
 )
+FOREIGN_ORIGIN = "foreign_origin"
+"""The error code of a page that may not connect, or not change anything."""
+
+
+def foreign_origin(origin: str) -> ErrorResponse:
+    """Return the answer to a page of another origin. A browser shows it in its network tools."""
+    return ErrorResponse(
+        403,
+        FOREIGN_ORIGIN,
+        f"pages of the origin {origin or '(none)'} may not connect to this live server",
+        f"open the page of the live server itself; or its operator allows the origin: http.allowed_origins: [{origin}], "
+        f"or --allow-origin {origin}",
+    )
+
+
 FOREIGN_HOST = ErrorResponse(
     403,
     "foreign_host",

@@ -17,12 +17,27 @@ class TokenBucket:
 
     def spend(self, now: float, cost: float = 1.0) -> bool:
         """Take `cost` tokens; return False and take none if there are not enough."""
-        self._tokens = min(self._burst, self._tokens + (now - self._time) * self._per_s)
-        self._time = now
+        self._refill(now)
+        # What costs more than a full bucket is possible with a full one.
+        cost = min(cost, self._burst)
         if self._tokens < cost:
             return False
         self._tokens -= cost
         return True
+
+    def charge(self, now: float, cost: float) -> None:
+        """Take `cost` tokens for what was done already. The debt is at most one burst."""
+        self._refill(now)
+        self._tokens = max(self._tokens - cost, -self._burst)
+
+    def is_in_debt(self, now: float) -> bool:
+        """Return whether more was charged than there were tokens."""
+        self._refill(now)
+        return self._tokens < 0
+
+    def _refill(self, now: float) -> None:
+        self._tokens = min(self._burst, self._tokens + (now - self._time) * self._per_s)
+        self._time = now
 
 
 class TokenBuckets:
@@ -42,6 +57,18 @@ class TokenBuckets:
 
     def spend(self, key: str, now: float, cost: float = 1.0) -> bool:
         """Take tokens from the bucket of a key; return False and take none if there are not enough."""
+        return self._bucket(key, now).spend(now, cost)
+
+    def charge(self, key: str, now: float, cost: float) -> None:
+        """Take tokens for what was done already, as `TokenBucket.charge`."""
+        self._bucket(key, now).charge(now, cost)
+
+    def is_in_debt(self, key: str, now: float) -> bool:
+        """Return whether more was charged to a key than it had."""
+        bucket = self._buckets.get(key)
+        return bucket is not None and bucket.is_in_debt(now)
+
+    def _bucket(self, key: str, now: float) -> TokenBucket:
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = self._buckets[key] = TokenBucket(self._per_s, self._burst, now)
@@ -49,7 +76,7 @@ class TokenBuckets:
                 self._buckets.popitem(last=False)
         else:
             self._buckets.move_to_end(key)
-        return bucket.spend(now, cost)
+        return bucket
 
     @property
     def retry_after_s(self) -> int:

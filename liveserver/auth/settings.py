@@ -70,7 +70,10 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Token buckets per address and per identity: sustained rate per second, and burst."""
+    """Token buckets per address and per identity: sustained rate per second, and burst.
+
+    Answers of the API and snapshots cost one more request or message per 16 KB; debt is paid off at the same rate.
+    """
 
     requests_per_s: float = 50.0
     requests_burst: float = 1000.0
@@ -83,6 +86,10 @@ class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
     failures_per_s: float = 0.2
     """Invalid tokens."""
     failures_burst: float = 20.0
+    public_share: float = 0.2
+    """Above 0, at most 1: the share of the rates above that a public client's address gets, invalid tokens excepted."""
+    public_replays: int = 4
+    """Concurrent replays of public viewers; the others of `--replays` are left to authenticated ones."""
     remembered: int = 10_000
     """Maximum number of addresses and identities tracked."""
 
@@ -142,6 +149,8 @@ def find_problems(access: Access) -> Iterator[str]:
             yield f"the key {key.name} needs a role: viewer, operator or admin"
     if access.tokens is not None:
         yield from _token_problems(access.tokens)
+    if not 0 < access.rates.public_share <= 1:
+        yield f"the rate public_share must be above 0 and at most 1, not {access.rates.public_share:g}"
     for network in access.trusted_proxies:
         try:
             ipaddress.ip_network(network, strict=False)

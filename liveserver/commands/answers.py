@@ -11,7 +11,7 @@ from schemas.grid.view import NotQuoting
 from schemas.subjects import ALL
 from schemas.units import SECOND_NS, TimeNs
 
-DELAYS_COMPLETION = frozenset(
+PREVENTS_EXECUTION = frozenset(
     {
         NotQuoting.GATEWAY_SILENT,
         NotQuoting.VENUE_UNREACHABLE,
@@ -19,7 +19,8 @@ DELAYS_COMPLETION = frozenset(
         NotQuoting.BUS_SILENT,
     }
 )
-"""What keeps a command that an engine has taken from being completed."""
+"""What keeps orders from being placed and canceled, whatever an engine has answered."""
+TAKEN = frozenset({CommandOutcome.ACCEPTED, CommandOutcome.APPLIED, CommandOutcome.INCOMPLETE})
 
 BY_SEVERITY = (
     CommandOutcome.REFUSED,
@@ -76,14 +77,19 @@ class CommandProgress:
         """Return the answer at the wall-clock time `now`."""
         command, result = self._command, self._result
         if result is None:
-            return self._answer(CommandState.GIVEN, detail=self._waiting_text(now), time=command.time)
+            return self._answer(
+                CommandState.GIVEN,
+                detail=self._waiting_text(now),
+                time=command.time,
+                answers=self._symbol_answers(),
+            )
         state = CommandState.ANSWERED if self.is_final else CommandState.ACCEPTED
         if self._by_symbol and is_forwarded(command, result):
-            return self._answer_of_all(result, state)
+            return self._answer_of_all(result, state, now)
         return self._answer(
             state,
             outcome=result.outcome,
-            detail=_joined(result.detail, "" if self.is_final else self._delay_text()),
+            detail=_joined(result.detail, self._prevented_text(result.outcome, now)),
             step=result.step,
             time=result.time,
             orders_canceled=result.orders_canceled,
@@ -91,22 +97,25 @@ class CommandProgress:
             position=decimal_text_or_none(result.position),
         )
 
-    def _answer_of_all(self, result: CommandResult, state: CommandState) -> CommandAnswer:
-        answers = tuple(_symbol_answer(*each) for each in sorted(self._by_symbol.items(), key=lambda e: e[0]))
+    def _answer_of_all(self, result: CommandResult, state: CommandState, now: TimeNs) -> CommandAnswer:
         outcomes = [each.outcome for each in self._by_symbol.values() if each is not None]
         found = [outcome for outcome in BY_SEVERITY if outcome in outcomes]
         counts = [f"{outcomes.count(outcome)} {outcome}" for outcome in found]
         if missing := len(self._by_symbol) - len(outcomes):
             counts.append(f"{missing} not answered")
         detail = f"{len(self._by_symbol)} symbols: {', '.join(counts)}"
+        outcome = found[0] if found and not missing else CommandOutcome.ACCEPTED
         return self._answer(
             state,
-            outcome=found[0] if found and not missing else CommandOutcome.ACCEPTED,
-            detail=_joined(detail, self._delay_text() if state is CommandState.ACCEPTED else ""),
+            outcome=outcome,
+            detail=_joined(detail, self._prevented_text(outcome, now)),
             step=result.step,
             time=result.time,
-            answers=answers,
+            answers=self._symbol_answers(),
         )
+
+    def _symbol_answers(self) -> tuple[SymbolAnswer, ...]:
+        return tuple(_symbol_answer(symbol, self._by_symbol[symbol]) for symbol in sorted(self._by_symbol))
 
     def _answer(self, state: CommandState, *, time: TimeNs, **fields: object) -> CommandAnswer:
         command = self._command
@@ -130,19 +139,17 @@ class CommandProgress:
             f"stored, but no engine has answered; {expiry}", _text(blocked) if blocked is not None else ""
         )
 
-    def _delay_text(self) -> str:
-        blocked = self._blocked()
-        return _text(blocked) if blocked is not None and blocked.reason in DELAYS_COMPLETION else ""
+    def _prevented_text(self, outcome: CommandOutcome, now: TimeNs) -> str:
+        """Return why the venue may not have been told, while the command is recent; empty if nothing is in the way."""
+        blocked = self._blocked() if outcome in TAKEN and now <= self._command.expires_time else None
+        return _text(blocked) if blocked is not None and blocked.reason in PREVENTS_EXECUTION else ""
 
     def _blocked(self) -> Blocked | None:
         """Return what prevents an answer, of a command to all symbols that of the first one."""
         parts, command = self._parts(), self._command
         if command.symbol != ALL:
             return parts.blocked(command.venue, command.symbol)
-        symbols = [
-            symbol for symbol, result in self._by_symbol.items() if result is None or not result.is_final
-        ]
-        found = (parts.blocked(*symbol) for symbol in sorted(symbols))
+        found = (parts.blocked(*symbol) for symbol in sorted(self._by_symbol))
         return next((each for each in found if each is not None), parts.blocked_all)
 
 

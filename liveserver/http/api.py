@@ -1,14 +1,14 @@
 """The HTTP API: state and history as JSON, paginated, with older candles from the bus.
 
 Every answer with status 200 has an ETag (see `middleware`). Clients without the role for amounts get the redacted view
-(see `redaction`).
+(see `redaction`). Every parameter is honoured or rejected: an unknown or repeated one is an error.
 """
 
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from litestar import Request, get
+from litestar import MediaType, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
@@ -16,8 +16,9 @@ from liveserver.auth.authenticator import Authenticator
 from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.roles import Action
 from liveserver.http.errors import ERRORS, RequestRejected
+from liveserver.http.middleware import etag_of
 from liveserver.http.pagination import MAX_PAGE_ROWS, CandlePage, QuotingPage, TradePage, page
-from liveserver.http.route_guards import identity_of, requires
+from liveserver.http.route_guards import RouteGuard, check_parameters, identity_of, requires
 from liveserver.hub.replica import Replica
 from liveserver.protocol.pseudonyms import PseudonymFunction
 from liveserver.protocol.redaction import redacted
@@ -44,7 +45,11 @@ Venue = Annotated[
     str, QueryParameter(max_length=64, description="default: the first venue that lists the symbol")
 ]
 Interval = Annotated[
-    str, QueryParameter(max_length=8, description="candle interval such as 1m; default: the shortest")
+    str,
+    QueryParameter(
+        max_length=8,
+        description="candle interval such as 1m, one of those with candles; default: the shortest",
+    ),
 ]
 Start = Annotated[
     int,
@@ -65,6 +70,10 @@ Limit = Annotated[
         le=MAX_PAGE_ROWS,
         description="maximum number of rows; exceeded to keep rows of the same second on one page",
     ),
+]
+ListLimit = Annotated[
+    int,
+    QueryParameter(ge=1, le=MAX_PAGE_ROWS, description="maximum number of rows, the first ones of the list"),
 ]
 Newest = Annotated[bool, QueryParameter(description="return the last page of the range instead of the first")]
 
@@ -118,6 +127,19 @@ class _View:
             return data
         return redacted(data, self.pseudonym)  # type: ignore[no-any-return] # redaction keeps the type
 
+    def interval(self, projection: Projection, market: Market, wanted: str) -> str:
+        """Return the wanted interval, the shortest if it is empty.
+
+        Raises: RequestRejected when there are no candles of it.
+        """
+        known = projection.view(market).intervals
+        if wanted and wanted not in known:
+            what = f"there are no candles of the interval {wanted[:8]!r} for {market.symbol}"
+            raise RequestRejected(
+                ErrorResponse(400, "unknown_interval", what, f"intervals: {', '.join(known)}")
+            )
+        return projection.interval(market, wanted)
+
     def market(self, symbol: str, venue: str) -> MarketView:
         projection, market = self.find(symbol, venue)
         return projection.view(market)
@@ -136,38 +158,37 @@ class _View:
 
 
 def _state_routes(view: _View) -> list[HTTPRouteHandler]:
-    guards = [requires(view.authenticator, Action.WATCH)]
+    guards = _guards(view)
 
     @get("/api/status", guards=guards, responses=ERRORS, tags=["state"])
-    async def status(request: AnyRequest) -> StatusReport:
-        """Return the state of this server and of its connection to the bus."""
-        return view.redacted_for(request, view.replica.status_report())
+    async def status(request: AnyRequest) -> Response[StatusReport]:
+        """Return the state of this server and of its connection to the bus. The ETag does not depend on the uptime."""
+        report = view.redacted_for(request, view.replica.status_report())
+        etag = etag_of(msgspec.json.encode(msgspec.structs.replace(report, uptime=0)))
+        return Response(report, headers={"etag": f"W/{etag}"})
 
     @get("/api/symbols", guards=guards, responses=ERRORS, tags=["state"])
-    async def symbols(request: AnyRequest) -> list[SymbolData]:
-        """Return all symbols, traded ones first."""
-        return list(view.redacted_for(request, view.replica.symbols()))
+    async def symbols(request: AnyRequest, limit: ListLimit = MAX_PAGE_ROWS) -> list[SymbolData]:
+        """Return the symbols, traded ones first: the whole list unless `limit` is given."""
+        return list(view.redacted_for(request, view.replica.symbols()[:limit]))
 
     @get("/api/snapshot", guards=guards, responses=ERRORS, tags=["state"])
     async def snapshot(
         request: AnyRequest, symbol: Name = "", venue: Venue = "", interval: Interval = ""
-    ) -> Snapshot:
-        """Return the messages that a new viewer of a symbol receives, in their order."""
+    ) -> Response[Snapshot]:
+        """Return the messages that a new viewer of a symbol receives, in their order; at most a second old."""
         projection, market = view.find(symbol, venue)
-        channel = Channel(market, projection.interval(market, interval))
-        messages = [
-            SnapshotMessage(type=each.type, data=view.redacted_for(request, each.data))
-            for each in projection.snapshot(channel)
-        ]
-        return Snapshot(
-            venue=market.venue, symbol=market.symbol, interval=channel.interval, messages=messages
-        )
+        channel = Channel(market, view.interval(projection, market, interval))
+        is_redacted = identity_of(view.authenticator, request).is_redacted
+        body = view.replica.hub.snapshots.document(projection, channel, is_redacted=is_redacted)
+        # Encoded once for all clients; Litestar sends bytes as they are.
+        return Response(body, media_type=MediaType.JSON)  # type: ignore[arg-type]
 
     return [status, symbols, snapshot]
 
 
 def _history_routes(view: _View, older: OlderCandles) -> list[HTTPRouteHandler]:
-    guards = [requires(view.authenticator, Action.WATCH)]
+    guards = _guards(view)
 
     @get("/api/candles", guards=guards, responses=ERRORS, tags=["history"])
     async def candles(
@@ -182,7 +203,7 @@ def _history_routes(view: _View, older: OlderCandles) -> list[HTTPRouteHandler]:
     ) -> CandlePage:
         """Return candles by opening time; to scroll a chart back, use `end` and `newest`."""
         projection, market = view.find(symbol, venue)
-        known_interval = projection.interval(market, interval)
+        known_interval = view.interval(projection, market, interval)
         rows: Sequence[CandleData] = projection.view(market).candles(known_interval)
         if older.are_needed(rows, start, end, limit, newest=newest):
             rows = await older.joined(view.replica.bus, market, known_interval, rows)
@@ -222,12 +243,14 @@ def _history_routes(view: _View, older: OlderCandles) -> list[HTTPRouteHandler]:
 
 
 def _account_routes(view: _View) -> list[HTTPRouteHandler]:
-    guards = [requires(view.authenticator, Action.WATCH)]
+    guards = _guards(view)
 
     @get("/api/orders", guards=guards, responses=ERRORS, tags=["account"])
-    async def orders(request: AnyRequest, symbol: Name = "", venue: Venue = "") -> list[OrderData]:
-        """Return all open orders of a symbol."""
-        return list(view.redacted_for(request, view.market(symbol, venue).orders()))
+    async def orders(
+        request: AnyRequest, symbol: Name = "", venue: Venue = "", limit: ListLimit = MAX_PAGE_ROWS
+    ) -> list[OrderData]:
+        """Return the open orders of a symbol: the whole list unless `limit` is given."""
+        return list(view.redacted_for(request, view.market(symbol, venue).orders()[:limit]))
 
     @get("/api/profit", guards=guards, responses=ERRORS, tags=["account"])
     async def profit(request: AnyRequest, symbol: Name = "", venue: Venue = "") -> ProfitData:
@@ -242,10 +265,14 @@ def _account_routes(view: _View) -> list[HTTPRouteHandler]:
     return [orders, profit]
 
 
+def _guards(view: _View) -> list[RouteGuard]:
+    return [requires(view.authenticator, Action.WATCH), check_parameters]
+
+
 def _reasons_route() -> HTTPRouteHandler:
     data = [_reason_data(reason) for reason in NotQuoting]
 
-    @get("/api/reasons", security=[{}], responses=ERRORS, tags=["state"])
+    @get("/api/reasons", guards=[check_parameters], security=[{}], responses=ERRORS, tags=["state"])
     async def reasons() -> list[ReasonData]:
         """Return the reasons why a grid may not quote, explained. They do not depend on the account."""
         return data

@@ -76,7 +76,7 @@ def create_app(
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
     )
-    return Middleware(app, authenticator, SECURITY_HEADERS)
+    return Middleware(app, authenticator, SECURITY_HEADERS, assets.is_path)
 
 
 def _openapi(authenticator: Authenticator) -> OpenAPIConfig:

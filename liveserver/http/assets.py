@@ -8,6 +8,9 @@ from typing import NamedTuple
 WEB = Path(__file__).parent.parent / "web"
 CHART_LIBRARY = "vendor/lightweight-charts.mjs"
 
+PREFIX = "/static/"
+MAX_NAME_CHARS = 200
+
 MEDIA_TYPES = {
     ".html": "text/html",
     ".css": "text/css",
@@ -50,16 +53,25 @@ class Assets:
                     f"the page lacks the file {name}: reinstall the project (`./opensqt dev` in the repository)"
                 )
 
+    def is_path(self, path: str) -> bool:
+        """Return whether there is a file at the path of a URL, such as `/static/main.js`."""
+        return path.startswith(PREFIX) and self.get(path.removeprefix(PREFIX)) is not None
+
     def get(self, name: str) -> Asset | None:
         """Return the file at a path relative to the root, such as `charts/chart.js`.
 
         None if it does not exist, lies outside of the root, or is not of a served type.
         """
-        path = (self._root / name.lstrip("/")).resolve()
-        media_type = MEDIA_TYPES.get(path.suffix)
-        if media_type is None or not path.is_relative_to(self._root) or not path.is_file():
+        if len(name) > MAX_NAME_CHARS or Path(name).suffix not in MEDIA_TYPES:
             return None
-        modified_ns = path.stat().st_mtime_ns
+        try:
+            path = (self._root / name.lstrip("/")).resolve()
+            media_type = MEDIA_TYPES.get(path.suffix)
+            if media_type is None or not path.is_relative_to(self._root) or not path.is_file():
+                return None
+            modified_ns = path.stat().st_mtime_ns
+        except (OSError, ValueError):  # no file name: too long, or with a null byte
+            return None
         cached = self._cache.get(path)
         if cached is None or cached[0] != modified_ns:
             cached = (modified_ns, _read(path, media_type))

@@ -12,9 +12,9 @@ from liveserver.auth.authenticator import Authenticator
 from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.roles import Action
 from liveserver.commands.service import CommandService
-from liveserver.http.errors import ERRORS, RequestRejected
+from liveserver.http.errors import BAD_BODY, ERRORS, RequestRejected
 from liveserver.http.middleware import request_info
-from liveserver.http.route_guards import SECURITY_SCHEMES, identity_of, requires
+from liveserver.http.route_guards import SECURITY_SCHEMES, check_parameters, identity_of, requires
 from liveserver.protocol.client_messages import ControlRequest
 from liveserver.protocol.session_messages import CommandAnswer
 
@@ -36,11 +36,12 @@ def control_routes(command_service: CommandService, authenticator: Authenticator
 
     @post(
         "/api/control",
-        guards=[requires(authenticator, Action.OPERATE)],
+        guards=[requires(authenticator, Action.OPERATE), check_parameters],
         status_code=200,
         responses={202: ACCEPTED, **ERRORS},
         security=security,
         tags=["control"],
+        exception_handlers=BAD_BODY,
     )
     async def control(
         request: AnyRequest, data: JSONBody[ControlRequest], key: Key = ""
@@ -58,7 +59,7 @@ def control_routes(command_service: CommandService, authenticator: Authenticator
 
     @get(
         "/api/control/{command_id:str}",
-        guards=[requires(authenticator, Action.OPERATE)],
+        guards=[requires(authenticator, Action.OPERATE), check_parameters],
         responses={202: ACCEPTED, **ERRORS},
         security=security,
         tags=["control"],

@@ -1,15 +1,22 @@
 """Errors of the HTTP API, all answered in one shape: `{"error", "what", "hint"}`."""
 
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
 
-from bus import get_logger
+from bus import RepeatLimit, get_logger
+from liveserver.auth.authenticator import MAX_SHOWN_CHARS
 from liveserver.auth.error_responses import ErrorBody, ErrorResponse
+
+ErrorHandler = Callable[[Request[Any, Any, Any], Any], Response[Any]]
+
+_log = get_logger("liveserver")
+_repeat_limit = RepeatLimit()
 
 HINTS = {
     400: "see /schema/openapi.json for the parameters",
@@ -55,9 +62,31 @@ def answer_error(request: Request[Any, Any, Any], error: HTTPException) -> Respo
 
 def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
     """Return the answer for an internal error; its details are only logged."""
-    get_logger("liveserver").error("request_failed", path=request.url.path, detail=error)
+    _repeat_limit.write(
+        _log,
+        "error",
+        "request_failed",
+        type(error).__name__,
+        path=request.url.path[:MAX_SHOWN_CHARS],
+        detail=error,
+    )
     body = ErrorBody(error="internal_error", what="internal server error", hint="see the server's log")
     return Response(body, status_code=500)
+
+
+def answer_bad_body(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
+    """Return the answer for a body that is not the JSON of a request: nested deeply, or not UTF-8."""
+    body = ErrorBody(
+        error="bad_request", what="the body is not UTF-8, or its JSON is nested too deeply", hint=HINTS[400]
+    )
+    return Response(body, status_code=400)
+
+
+BAD_BODY: Final[dict[int | type[Exception], ErrorHandler]] = {
+    RecursionError: answer_bad_body,
+    UnicodeDecodeError: answer_bad_body,
+}
+"""Exception handlers of routes with a body."""
 
 
 def _description(error: HTTPException) -> str:

@@ -2,24 +2,26 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from difflib import get_close_matches
 from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
-from liveserver.auth.authenticator import Authenticator
+from liveserver.auth.authenticator import MAX_SHOWN_CHARS, Authenticator
 from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.roles import Action, Identity
 from liveserver.http.errors import RequestRejected
-from liveserver.http.middleware import request_info
+from liveserver.http.middleware import IDENTITY, request_info
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 RouteGuard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
-IDENTITY = "identity"
 SECURITY_SCHEMES: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}]
 """The alternatives to authenticate, in OpenAPI's notation."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+NOT_IN_QUERY = frozenset({"request", "data", "key", "command_id"})
+"""Arguments of the handlers that are no query parameters."""
 
 
 def requires(authenticator: Authenticator, action: Action) -> RouteGuard:
@@ -34,7 +36,7 @@ def requires(authenticator: Authenticator, action: Action) -> RouteGuard:
             raise RequestRejected(identity)
         errors = (
             authenticator.authorize(request, identity, action),
-            authenticator.check_request_rate(identity, now),
+            authenticator.check_request_rate(identity, request.address, now),
         )
         for error in errors:
             if error is not None:
@@ -45,6 +47,25 @@ def requires(authenticator: Authenticator, action: Action) -> RouteGuard:
         connection.state[IDENTITY] = identity
 
     return check
+
+
+async def check_parameters(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Reject a request with a query parameter that its route does not know, or that is repeated.
+
+    Raises: RequestRejected.
+    """
+    query = connection.query_params
+    known = [name for name in handler.parsed_fn_signature.parameters if name not in NOT_IN_QUERY]
+    for name in query:
+        if name not in known:
+            near = get_close_matches(name[:MAX_SHOWN_CHARS], known, 1, 0.4)
+            hint = f"did you mean {near[0]}? " if near else ""
+            hint += f"parameters: {', '.join(known)}" if known else "this path has no parameters"
+            what = f"unknown parameter {name[:MAX_SHOWN_CHARS]!r}"
+            raise RequestRejected(ErrorResponse(400, "unknown_parameter", what, hint))
+        if len(query.getall(name)) > 1:
+            what = f"the parameter {name} is given more than once"
+            raise RequestRejected(ErrorResponse(400, "repeated_parameter", what, "give it once"))
 
 
 def identity_of(authenticator: Authenticator, connection: Connection) -> Identity:

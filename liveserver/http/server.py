@@ -2,12 +2,19 @@
 
 import asyncio
 import contextlib
+import math
 import resource
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
+import msgspec
 import uvicorn
+
+from liveserver.http.connection import ConnectionPolicy, HttpConnection
+from liveserver.websocket.connection_limit import ConnectionLimit
+from liveserver.websocket.context import Limits
 
 LISTEN_BACKLOG = 2048
 SHUTDOWN_GRACE_S = 1
@@ -58,16 +65,22 @@ class RunningServer:
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: Any, websocket_protocol: Callable[..., asyncio.Protocol], listeners: Listeners
+    app: Any,
+    websocket_protocol: Callable[..., asyncio.Protocol],
+    listeners: Listeners,
+    policy: ConnectionPolicy | None = None,
 ) -> AsyncIterator[RunningServer]:
     """Serve an ASGI application; on exit, connections get `SHUTDOWN_GRACE_S` to end.
 
-    `websocket_protocol` makes the protocol that takes over a connection at the WebSocket upgrade.
+    `websocket_protocol` makes the protocol that takes over a connection at the WebSocket upgrade. `policy` has the
+    deadlines and limits of HTTP connections; None stands for the default ones.
     """
+    limits = Limits()
+    policy = policy or ConnectionPolicy(limits, ConnectionLimit(limits.connections, limits.connections))
     server = _Server(
         uvicorn.Config(
             app,
-            http="h11",
+            http=partial(HttpConnection, policy=policy),  # type: ignore[arg-type] # uvicorn accepts any factory
             ws=websocket_protocol,  # type: ignore[arg-type] # uvicorn accepts any factory
             lifespan="off",
             access_log=False,
@@ -91,6 +104,27 @@ def raise_open_file_limit() -> int:
     with contextlib.suppress(ValueError, OSError):  # macOS reports no limit, but rejects an unlimited value
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def limits_within(limits: Limits, open_files: float) -> Limits:
+    """Return the limits, with as many connections as fit the process's open files, and files to spare.
+
+    If those are fewer than configured, one address gets at most half of them.
+    """
+    connections = max(1, open_files - max(32, min(128, open_files // 8)))
+    if connections >= limits.connections:
+        return limits
+    return msgspec.structs.replace(
+        limits,
+        connections=int(connections),
+        connections_per_address=max(1, min(limits.connections_per_address, int(connections) // 2)),
+    )
+
+
+def open_file_limit() -> float:
+    """Return this process's limit of open files."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return math.inf if limit == resource.RLIM_INFINITY else limit
 
 
 class _Server(uvicorn.Server):

@@ -17,7 +17,7 @@ from liveserver.auth.authenticator import COOKIE, Authenticator, RequestInfo
 from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.roles import Action, Identity, Role, required_action
 from liveserver.commands.effects import EFFECTS
-from liveserver.http.errors import ERRORS, RequestRejected
+from liveserver.http.errors import BAD_BODY, ERRORS, RequestRejected
 from liveserver.http.middleware import request_info
 from liveserver.http.route_guards import identity_of
 from schemas.engine.control import CommandName
@@ -68,7 +68,14 @@ def session_routes(authenticator: Authenticator) -> list[HTTPRouteHandler]:
         """Return the identity of the client, and its permissions."""
         return _session_data(authenticator, identity_of(authenticator, request))
 
-    @post("/api/session", security=[{}], responses=ERRORS, status_code=200, tags=["session"])
+    @post(
+        "/api/session",
+        security=[{}],
+        responses=ERRORS,
+        status_code=200,
+        tags=["session"],
+        exception_handlers=BAD_BODY,
+    )
     async def log_in(request: AnyRequest, data: JSONBody[Login]) -> Response[SessionData]:
         """Verify a token and set the session cookie: HttpOnly, SameSite=Strict, and Secure on https."""
         info = request_info(request.scope, authenticator)

@@ -33,7 +33,7 @@ from liveserver.protocol.symbol_names import Market
 from liveserver.view.history import subject_filters
 from liveserver.view.projection import Outgoing, Projection
 from schemas import subjects
-from schemas.codec import FormatTooNew, UndecodableError, UnknownKind, decode
+from schemas.codec import FormatTooNew, UndecodableError, UnknownKind, decode, try_decode
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, DurationNs
 from schemas.venue.account import OpenOrders
@@ -207,5 +207,7 @@ class _ViewFeed:
 
 def _included_sequences(messages: Iterable[Received]) -> list[int]:
     """Return the ORDERS sequences up to which listings of open orders include the reports."""
-    events = (decode(message.data) for message in messages if message.subject.endswith(".orders"))
-    return [event.includes for event in events if isinstance(event, OpenOrders)]
+    listings = (
+        try_decode(message.data, OpenOrders) for message in messages if message.subject.endswith(".orders")
+    )
+    return [listing.includes for listing in listings if listing is not None]

@@ -6,7 +6,7 @@ the channels of a viewer change, it receives a snapshot of the added ones.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from liveserver.hub.group import CloseCode, Viewer
 from liveserver.hub.resume import (
@@ -18,6 +18,7 @@ from liveserver.hub.resume import (
     missed_frames,
     replayed_frame,
 )
+from liveserver.hub.snapshots import Snapshots
 from liveserver.hub.subscriptions import NO_CHANNELS, CallSoon, Subscriptions
 from liveserver.hub.viewers import ViewerRecord, ViewerState
 from liveserver.metrics import Metrics
@@ -26,7 +27,7 @@ from liveserver.protocol.cursors import DURABLE_STREAMS, SnapshotReason, StreamC
 from liveserver.protocol.encoding import Encoding, Frame, encode_frame
 from liveserver.protocol.pseudonyms import UNKEYED_PSEUDONYM, PseudonymFunction
 from liveserver.protocol.server_messages import Message, MessageType
-from liveserver.protocol.session_messages import ErrorData, SnapshotData, SnapshotMarket, StreamsData
+from liveserver.protocol.session_messages import ErrorData, StreamsData
 from liveserver.protocol.symbol_names import Channel
 from liveserver.view.event_log import StoredEvent
 from liveserver.view.projection import Outgoing, Projection
@@ -45,6 +46,7 @@ class Hub:
         self._metrics = metrics
         self._pseudonym = pseudonym
         self._subscriptions = Subscriptions(metrics, call_soon, self.leave, pseudonym)
+        self.snapshots = Snapshots(pseudonym)
         self._viewers: dict[Viewer, ViewerRecord] = {}
         self._projection: Projection | None = None
         self._known_revision = 0
@@ -54,6 +56,11 @@ class Hub:
         self._sent_cursors: StreamCursors = {}
         self.backfills: asyncio.Queue[Viewer] = asyncio.Queue()
         """Viewers whose resume cannot be completed at once: a background task has to `advance` them."""
+
+    @property
+    def delivered_bytes(self) -> int:
+        """The bytes sent to single viewers so far: snapshots, missed events, answers."""
+        return self._subscriptions.delivered_bytes
 
     def __len__(self) -> int:
         return len(self._viewers)
@@ -200,6 +207,7 @@ class Hub:
     def set_projection(self, projection: Projection) -> None:
         """Replace the projection: `opensqt.v2` viewers resume in it, plain viewers receive a new snapshot."""
         self.flush()
+        self.snapshots.clear()
         before, self._projection = self._projection, projection
         for record in self._records():
             if record.state is ViewerState.LIVE:
@@ -219,8 +227,9 @@ class Hub:
         """Wait until there is a projection."""
         await self._projection_set.wait()
 
-    def publish(self, outgoing: Iterable[Outgoing], received_at_s: float | None = None) -> None:
+    def publish(self, outgoing: Sequence[Outgoing], received_at_s: float | None = None) -> None:
         """Queue each message for the live viewers of its channel; `received_at_s` as in `Subscriptions.publish`."""
+        self.snapshots.discard(outgoing)
         self._subscriptions.publish(outgoing, received_at_s)
         if self._projection is not None and self._projection.revision != self._known_revision:
             self._attach_all()
@@ -321,14 +330,10 @@ class Hub:
             return
         self._enter_group(record, channels)
         added = [channel for channel in channels if channel not in before]
-        messages: list[tuple[Channel | None, Message]] = [
-            (channel, message) for channel in added for message in projection.market_snapshot(channel)
-        ]
-        if record.encoding.is_v2 and (added or reason):
-            reason = reason or (SnapshotReason.NEW_SYMBOL if before else SnapshotReason.FIRST)
-            messages.insert(0, (None, _snapshot_header(added, projection, reason)))
-        summary = Message(MessageType.SYMBOLS, projection.summary())
-        self._subscriptions.deliver(record, [*messages, (None, summary)])
+        if added and reason is None:
+            reason = SnapshotReason.NEW_SYMBOL if before else SnapshotReason.FIRST
+        frames = self.snapshots.frames(projection, added, record.encoding, reason)
+        self._subscriptions.deliver_snapshot(record, frames)
 
     def _enter_group(self, record: ViewerRecord, channels: Sequence[Channel]) -> None:
         self._subscriptions.move(record, frozenset(channels))
@@ -352,9 +357,3 @@ class Hub:
             self._empty.clear()
         else:
             self._empty.set()
-
-
-def _snapshot_header(channels: Sequence[Channel], projection: Projection, reason: SnapshotReason) -> Message:
-    markets = tuple(SnapshotMarket(*channel.market, channel.interval) for channel in channels)
-    data = SnapshotData(reason=reason, streams=projection.log.cursors, markets=markets)
-    return Message(MessageType.SNAPSHOT, data)

@@ -1,9 +1,11 @@
 """Subscriptions, grouped by (channels, encoding): a message is encoded once per encoding and sent per group."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from liveserver.hub.group import SubscriberGroup, Viewer
+from liveserver.hub.snapshots import Frames
 from liveserver.hub.viewers import ViewerRecord
 from liveserver.metrics import Metrics
 from liveserver.protocol.client_messages import RequestedTopic
@@ -39,6 +41,8 @@ class Subscriptions:
         self._pseudonym = pseudonym
         self._call_soon = call_soon
         self._remove_viewer = remove_viewer
+        self.delivered_bytes = 0
+        """Bytes sent to single viewers by `deliver`, `deliver_frames` and `deliver_snapshot`."""
         self._groups: dict[GroupKey, SubscriberGroup] = {}
         self._receivers: dict[tuple[Channel, ProtocolFilter], list[SubscriberGroup]] = {}
         """Cache of the groups that receive a channel."""
@@ -169,11 +173,21 @@ class Subscriptions:
         """Send encoded frames to one viewer now, in one write."""
         if not frames or record.is_gone:
             return
-        if not record.viewer.send(b"".join([frame for frame, _ in frames]), len(frames)):
+        data, types = b"".join([frame for frame, _ in frames]), Counter(kind for _, kind in frames)
+        self.deliver_snapshot(record, [Frames(data, types)])
+
+    def deliver_snapshot(self, record: ViewerRecord, parts: Sequence[Frames]) -> None:
+        """Send encoded parts to one viewer now, in one write."""
+        if record.is_gone:
+            return
+        data = parts[0].data if len(parts) == 1 else b"".join([part.data for part in parts])
+        self.delivered_bytes += len(data)
+        if not record.viewer.send(data, sum(part.message_count for part in parts)):
             self._remove_viewer(record.viewer)
             return
-        for _, message_type in frames:
-            self._metrics.messages_sent.labels(message_type).inc()
+        for part in parts:
+            for message_type, count in part.types.items():
+                self._metrics.messages_sent.labels(message_type).inc(count)
 
     def _group(self, channels: frozenset[Channel], encoding: Encoding) -> SubscriberGroup:
         key = (channels, encoding)

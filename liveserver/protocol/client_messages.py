@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 
 from liveserver.protocol.cursors import StreamCursor
+from schemas.codec import INVALID_JSON
 from schemas.engine.control import CommandName
 from schemas.units import SECOND_NS, TimeNs
 
@@ -192,7 +193,7 @@ def decode_request(text: bytes) -> Request | Control:
     """
     try:
         return _decoder.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except INVALID_JSON as error:
         raise InvalidRequest(f"invalid request: {error}") from error
 
 

@@ -156,7 +156,7 @@ class PositionData(MarketData, frozen=True, kw_only=True):
     unrealized_pnl: str | None = msgspec.field(name="unrealizedPnL")
     """Unrealized profit at the mark price; null when the entry price is unknown."""
     leverage: str
-    """Leverage of the position: `10`; empty in a replay, where it is not kept."""
+    """Leverage of the position: `10`; `0` in a replay, where it is not kept."""
     side: str
     """`LONG`, `SHORT` or `FLAT`"""
     mark_price: str = msgspec.field(name="markPrice")

@@ -32,6 +32,13 @@ from liveserver.protocol.redaction_rules import (
     turnover_share,
     worth_share,
 )
+from schemas.grid.reasons import explain
+from schemas.grid.view import NotQuoting
+
+
+def explain_blocked(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    """Return the sentence of the reason, without the names and addresses of parts."""
+    return explain(NotQuoting(of.blocked)).sentence if of.blocked in tuple(NotQuoting) else ""
 
 
 def redact_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
@@ -59,7 +66,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "intervals": keep,
         "problem": keep,
         "blocked": keep,
-        "blocked_text": keep,
+        "blocked_text": explain_blocked,
         "blocked_remedy": hide,
         "recording": keep,
         "recording_speed": keep,
@@ -172,6 +179,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "not_quoting_remedy": hide,
         "halted_by": hide,
         "entry_price": keep,
+        "ledger_from": keep,
         "shown": hide_none,
     },
     market.RiskAlertData: {
@@ -303,7 +311,9 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
     session.SnapshotData: {"reason": keep, "streams": keep, "markets": redact_each},
     session.ResumedData: {"streams": keep},
     session.StreamsData: {"streams": keep},
-    session.ReplayData: dict.fromkeys(("state", "detail", "start", "end", "at", "speed", "kept_from"), keep),
+    session.ReplayData: dict.fromkeys(
+        ("state", "detail", "start", "end", "at", "speed", "kept_from", "grids_from"), keep
+    ),
     session.CommandAnswer: {
         "command_id": pseudonymize,
         "state": keep,
@@ -334,6 +344,13 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
 }
 """Rules by field, for every struct that is sent or part of one."""
 
+UNCHANGED = frozenset(
+    kind
+    for kind, rules in TABLE.items()
+    if set(rules) == set(kind.__struct_fields__) and all(rule is keep for rule in rules.values())
+)
+"""Structs whose public form is the same, such as candles: most of what a snapshot has."""
+
 
 def redacted(data: Any, pseudonym: PseudonymFunction) -> Any:
     """Return the public form of a message's `data`: a struct, or a sequence of structs.
@@ -341,6 +358,8 @@ def redacted(data: Any, pseudonym: PseudonymFunction) -> Any:
     Raises: KeyError for a struct that is not in the table.
     """
     if isinstance(data, msgspec.Struct):
+        if type(data) in UNCHANGED:
+            return data
         rules = TABLE[type(data)]
         return type(data)(
             **{field: rule(getattr(data, field), data, pseudonym) for field, rule in rules.items()}

@@ -59,22 +59,24 @@ class ReplayState(StrEnum):
 
 
 class ReplayData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """State of a replay, sent on each change, and once a second while no event is due. Times: seconds since the epoch."""
+    """State of a replay, sent on each change and at least once a second while it plays. Times: seconds since the epoch."""
 
     state: ReplayState
     """State of the replay."""
     detail: str = ""
-    """Why a request was rejected; text for people."""
+    """Why a request was rejected, or why the replay begins later than requested; text for people."""
     start: float = 0.0
-    """Start of the range."""
+    """Start of the range: as requested, or the first moment of which something is kept."""
     end: float = 0.0
     """End of the range."""
     at: float = 0.0
-    """All events up to this time were sent."""
+    """The clock of the replay: all events up to this time were sent, and no later one."""
     speed: float | str = 0.0
     """Speed-up factor, or `max`."""
     kept_from: float = 0.0
-    """Start of the data when streams have discarded a part of the range; 0 when the range is complete."""
+    """Since when everything is kept, if a part of the requested range is not; 0 when the range is complete."""
+    grids_from: float = 0.0
+    """Since when states of grids are kept, if not from the start of the range on; 0 otherwise."""
 
 
 class CommandState(StrEnum):

@@ -32,6 +32,15 @@ class ReplayClock:
             return self._at
         return self._at + round((now - self._since) * self.speed * SECOND_NS)
 
+    def full_second_in(self, since: float, now: float) -> float | None:
+        """Return the seconds until the clock passes the first full second after what it showed at `since`.
+
+        None while paused, and at a speed above 1, at which full seconds follow each other too fast to be shown.
+        """
+        if isinstance(self.speed, str) or self.speed > 1:
+            return None
+        return self.due_in((self.at(since) // SECOND_NS + 1) * SECOND_NS, now)
+
     def advance_to(self, time: TimeNs, now: float) -> None:
         """Set the replayed time at speed `max`; other speeds ignore it."""
         if isinstance(self.speed, str):

@@ -34,6 +34,10 @@ class Replays:
     def __len__(self) -> int:
         return len(self._running)
 
+    def is_running(self, viewer: Viewer) -> bool:
+        """Return whether a viewer has a replay."""
+        return viewer in self._running
+
     def start(self, viewer: Viewer, request: ReplayRequest) -> None:
         """Replace a viewer's live data by a replay, or send it the reason why not."""
         try:
@@ -67,6 +71,9 @@ class Replays:
             del self._running[viewer]
 
     def _create(self, viewer: Viewer, request: ReplayRequest) -> Replay:
+        # First, because it is the cheapest reason to refuse.
+        if viewer not in self._running and len(self._running) >= self._limit:
+            raise InvalidRequest(f"the limit of {self._limit} concurrent replays is reached; retry later")
         requested, now = request.data, time.time_ns()
         start = parse_time(requested.start)
         end = now if requested.end is None else min(parse_time(requested.end), now)
@@ -85,6 +92,4 @@ class Replays:
         markets: set[Market] = {channel.market for channel in found[0]}
         if not 1 <= len(markets) <= MAX_MARKETS:
             raise InvalidRequest(f"{len(markets)} symbols requested; a replay has 1 to {MAX_MARKETS}")
-        if viewer not in self._running and len(self._running) >= self._limit:
-            raise InvalidRequest(f"the limit of {self._limit} concurrent replays is reached; retry later")
         return Replay(self._hub, bus, self._log, viewer, found[0], (start, end), requested.speed)

@@ -5,12 +5,14 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import NamedTuple
 
-from bus import Batch, Bus, FromStart, FromTime, Received, Start, read
+from bus import Batch, Bus, FromSequence, FromStart, FromTime, Received, Start, read
 from liveserver.protocol.symbol_names import Market
 from schemas.subjects import Stream, escape
 from schemas.units import TimeNs
 
 BATCH_SIZE = 256
+LOOK_BACK_MESSAGES = 1_000
+"""Sequences in which the last message on a subject is looked for at first."""
 UNBOUNDED = 1 << 63
 
 SUBJECT_PATTERNS: dict[Stream, tuple[str, ...]] = {
@@ -112,21 +114,55 @@ async def sequence_at(bus: Bus, stream: Stream, time: TimeNs) -> int:
     return found.sequence if found else (await bus.stream_state(stream)).last + 1
 
 
-async def kept_from(bus: Bus, markets: Sequence[Market]) -> tuple[TimeNs | None, TimeNs]:
-    """Return the time of the oldest retained message of these markets, and a time since which none was discarded.
+async def last_message(bus: Bus, stream: Stream, subject: str, before: int) -> Received | None:
+    """Return the last message on a subject with a sequence below `before`, None if none is kept.
 
-    Both are times of storage in ns; the second is 0 if no stream has discarded anything. A stream that has discarded
-    messages of any market counts from its oldest message of these markets.
+    Raises: OffsetLost, StreamGone, Rejected.
+    """
+    oldest = (await bus.stream_state(stream)).first
+    distance, end = LOOK_BACK_MESSAGES, before
+    while end > oldest:
+        first = max(before - distance, oldest)
+        found: Received | None = None
+        part = StreamSlice(stream, (subject,), FromSequence(first), last=end - 1)
+        async with aclosing(read_merged(bus, (part,))) as batches:
+            async for batch in batches:
+                found = batch[-1]
+        if found is not None:
+            return found
+        distance, end = distance * 4, first
+    return None
+
+
+class Kept(NamedTuple):
+    """What the streams keep of some markets; times of storage."""
+
+    first: TimeNs | None
+    """Of the oldest message; None if nothing is kept."""
+    complete_since: TimeNs
+    """Since when no message was discarded; 0 if none was. A stream that has discarded messages of any market counts from
+    its oldest message of these markets."""
+    first_grid: TimeNs
+    """Of the oldest state of a grid; 0 if none is kept."""
+
+
+async def kept(bus: Bus, markets: Sequence[Market]) -> Kept:
+    """Return what is kept of these markets.
+
+    Raises: OffsetLost, StreamGone, Rejected.
     """
     times: list[TimeNs] = []
     complete_since: TimeNs = 0
+    first_grid: TimeNs = 0
     for stream in SUBJECT_PATTERNS:
         found = await first_message(bus, stream, subject_filters(stream, markets), FromStart())
         if found is None:
             continue
         times.append(found.time_ns)
+        if stream is Stream.JOURNAL:
+            first_grid = found.time_ns
         state = await bus.stream_state(stream)
         has_gaps = state.messages <= state.last - state.first
         if state.first > 1 or has_gaps:
             complete_since = max(complete_since, found.time_ns)
-    return min(times, default=None), complete_since
+    return Kept(min(times, default=None), complete_since, first_grid)

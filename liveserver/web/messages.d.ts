@@ -39,6 +39,7 @@ export interface Slot {
   held: string; order_id: string | null; order_price: string | null
 }
 
+/** Rounded amounts, which add up. */
 export interface ShownProfit { total: string; grid_profit: string; unpaired: string; open_fees: string; funding: string }
 
 export interface Grid extends OfMarket {
@@ -51,9 +52,6 @@ export interface Grid extends OfMarket {
   not_quoting_text?: string; not_quoting_remedy?: string; halted_by?: string; entry_price?: string | null
   shown?: ShownProfit | null
 }
-
-/** Rounded amounts, which add up. */
-export interface ShownProfit { total: string; grid_profit: string; unpaired: string; open_fees: string; funding: string }
 
 export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"
 
@@ -121,7 +119,7 @@ export interface Snapshot { reason: string; streams: Streams; markets: { venue: 
 
 export interface Replay {
   state: "playing" | "paused" | "ended" | "stopped" | "refused"; detail?: string; start: number; end: number; at: number
-  speed?: number | "max"; kept_from?: number
+  speed?: number | "max"; kept_from?: number; grids_from?: number
 }
 
 /** Optional fields of every message: its event (`ORDERS:1042`), and in a replay the time it was stored, in milliseconds. */

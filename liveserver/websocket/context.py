@@ -22,8 +22,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     backlog_bytes: int = 1 << 20
     """Unsent bytes before a slow viewer is disconnected."""
     connections: int = 20_000
+    """HTTP connections and viewers, counted from accept; fewer if the system allows the process fewer open files."""
     connections_per_address: int = 2000
     """Viewers behind a NAT share an address, and so do those of one IPv6 /64 (see `rate_limit_key`)."""
+    head_s: float = 10.0
+    """Time for a client to send the head of a request, from accept on."""
+    body_s: float = 20.0
+    """Time for a client to send the body of a request."""
+    answer_s: float = 90.0
+    """Time for the answer to a request, until the client has received it."""
     inbound_bytes: int = 4096
     """Size of one message from a viewer; a larger one closes the connection with 1009."""
     inbound_per_s: float = 5.0
@@ -73,6 +80,6 @@ class SessionContext(Protocol):
         """Give an operator command in the background; its answer is sent to the viewer."""
         ...
 
-    def handle(self, viewer: Viewer, request: Request) -> None:
+    def handle(self, viewer: Viewer, identity: Identity, request: Request) -> None:
         """Carry out a viewer's request."""
         ...

@@ -12,7 +12,7 @@ from websockets.http11 import Request
 
 from liveserver.auth import error_responses
 from liveserver.auth.addresses import rate_limit_key
-from liveserver.auth.authenticator import Authenticator, RequestInfo, contains_token, is_allowed_origin
+from liveserver.auth.authenticator import Authenticator, RequestInfo, check_query, is_allowed_origin
 from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.roles import CredentialSource, Identity
 from liveserver.auth.settings import Access, RateLimits
@@ -58,21 +58,24 @@ class HandshakePolicy:
         except MultipleValuesError as error:
             return ErrorResponse(400, "bad_request", f"duplicate header {error}")
         query = query_text.encode("latin-1", "replace")
+        address = rate_limit_key(info.address)
         identity = self._check_request(info, query, now) or self._authenticate(info, now)
         if isinstance(identity, ErrorResponse):
             return identity
+        if (limited := self.authenticator.check_handshake_rate(identity, address, now)) is not None:
+            return limited
         lifetime_s = None if identity.expires is None else identity.expires - self.authenticator.wall_clock()
-        return AcceptedHandshake(topics_in(query), identity, rate_limit_key(info.address), lifetime_s)
+        return AcceptedHandshake(topics_in(query), identity, address, lifetime_s)
 
     def _check_request(self, info: RequestInfo, query: bytes, now: float) -> ErrorResponse | None:
         handshakes = self.authenticator.handshakes
         if not handshakes.spend(rate_limit_key(info.address), now):
             retry_after_s = handshakes.retry_after_s
             return self._reject(error_responses.TOO_MANY_REQUESTS._replace(retry_after_s=retry_after_s))
-        if contains_token(query):
-            return self._reject(error_responses.TOKEN_IN_QUERY)
+        if (error := check_query(query)) is not None:
+            return self._reject(error)
         if not is_allowed_origin(info.origin, info.host, self.authenticator.allowed_origins):
-            return self._reject(error_responses.FOREIGN_ORIGIN)
+            return self.authenticator.reject_origin(info)
         return None
 
     def _authenticate(self, info: RequestInfo, now: float) -> Identity | ErrorResponse:
@@ -82,7 +85,7 @@ class HandshakePolicy:
         # Browsers attach cookies to requests of any page, so a cookie does not vouch for the page.
         is_cookie = identity.source is CredentialSource.COOKIE
         if is_cookie and info.origin is not None and not self.authenticator.is_own_page(info):
-            return self._reject(error_responses.FOREIGN_ORIGIN)
+            return self.authenticator.reject_origin(info)
         return identity
 
     def _reject(self, error: ErrorResponse) -> ErrorResponse:

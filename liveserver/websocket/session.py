@@ -236,7 +236,9 @@ class Session:
             topics, cursors = accepted.topics[:1], None
             if not is_plain:
                 topics, cursors = _resumption(request, accepted.topics)
+            before = self._context.hub.delivered_bytes
             self._context.hub.join(self, topics, self._context.greeting(), self._encoding, cursors)
+            self._charge_since(before)
 
     def _receive_frame(self, frame: Frame) -> None:
         if not self._is_open or frame.opcode is Opcode.CLOSE:
@@ -278,7 +280,14 @@ class Session:
         if isinstance(request, Control):
             self._context.command(self, self._identity, request.data)
         else:
-            self._context.handle(self, request)
+            before = self._context.hub.delivered_bytes
+            self._context.handle(self, self._identity, request)
+            self._charge_since(before)
+
+    def _charge_since(self, delivered_bytes: int) -> None:
+        """Let what was delivered to this viewer, such as a snapshot, cost its share of the allowance for messages."""
+        size = self._context.hub.delivered_bytes - delivered_bytes
+        self._authenticator.charge_messages(self._identity, self._address, size, self._now)
 
     def _fail(self, code: CloseCode, reason: str) -> None:
         # After a protocol violation nothing more is read (RFC 6455, 7.1.7).

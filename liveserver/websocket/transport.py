@@ -8,6 +8,7 @@ from typing import Any, Never, cast
 
 from uvicorn.server import ServerState
 
+from bus import RepeatLimit, get_logger
 from bus.attention import MAX_GAP_S
 from liveserver.auth.roles import Identity
 from liveserver.commands.socket import SocketCommands
@@ -16,6 +17,7 @@ from liveserver.hub.hub import Hub
 from liveserver.hub.replica import Replica
 from liveserver.protocol.client_messages import ControlRequest, Replay, Request, Resume, Subscribe
 from liveserver.protocol.server_messages import Message
+from liveserver.replay.replay import replay_rejected
 from liveserver.replay.replays import Replays
 from liveserver.websocket.connection_limit import ConnectionLimit
 from liveserver.websocket.context import Limits
@@ -54,6 +56,8 @@ class WebSocketServer:
         self._replica = replica
         self._socket_commands = socket_commands
         self._sessions: dict[Session, None] = {}
+        self._public_replays: set[Viewer] = set()
+        """Public viewers that have started a replay, which may have ended."""
         self._count = itertools.count(1)
 
     def protocol(self) -> Callable[..., asyncio.Protocol]:
@@ -79,7 +83,7 @@ class WebSocketServer:
         if self._socket_commands is not None:
             self._socket_commands.give(viewer, identity, request)
 
-    def handle(self, viewer: Viewer, request: Request) -> None:
+    def handle(self, viewer: Viewer, identity: Identity, request: Request) -> None:
         match request:
             case Subscribe():
                 self.replays.cancel(viewer)
@@ -88,9 +92,21 @@ class WebSocketServer:
                 self.replays.cancel(viewer)
                 self.hub.resume(viewer, request.topics, request.data.streams)
             case Replay():
-                self.replays.start(viewer, request)
+                self._start_replay(viewer, identity, request)
             case _:
                 self.replays.command(viewer, request)
+
+    def _start_replay(self, viewer: Viewer, identity: Identity, request: Replay) -> None:
+        if identity.is_redacted:
+            limit = self.handshake_policy.authenticator.access.rates.public_replays
+            self._public_replays = {each for each in self._public_replays if self.replays.is_running(each)}
+            if viewer not in self._public_replays and len(self._public_replays) >= limit:
+                self.hub.send(
+                    viewer, replay_rejected(f"the limit of {limit} public replays is reached; retry later")
+                )
+                return
+            self._public_replays.add(viewer)
+        self.replays.start(viewer, request)
 
     def open_session(self, transport: asyncio.Transport) -> Session:
         """Return the session of a new connection."""
@@ -124,6 +140,10 @@ class WebSocketServer:
                     session.tick(loop.time())
 
 
+_log = get_logger("liveserver")
+_repeat_limit = RepeatLimit()
+
+
 class SocketProtocol(asyncio.Protocol):
     """An upgraded connection."""
 
@@ -150,7 +170,20 @@ class SocketProtocol(asyncio.Protocol):
         self._connections.add(self)  # type: ignore[arg-type] # uvicorn's type lists only its own protocols
 
     def data_received(self, data: bytes) -> None:
-        self._session.receive(data, self._loop.time())
+        try:
+            self._session.receive(data, self._loop.time())
+        except OSError:
+            # The peer is gone, which `write_eof` notices first.
+            self._abort()
+        except Exception as error:  # noqa: BLE001 - whatever a stranger sends ends this connection alone
+            assert self._connection is not None, "asyncio calls connection_made first"
+            _repeat_limit.write(_log, "error", "socket_failed", type(error).__name__, detail=error)
+            self._session.close(CloseCode.INTERNAL_ERROR, "internal error; connect again")
+            self._connection[1].close()
+
+    def _abort(self) -> None:
+        assert self._connection is not None, "asyncio calls connection_made first"
+        self._connection[1].abort()
 
     def pause_writing(self) -> None:
         self._session.block()

@@ -5,6 +5,7 @@ import msgspec
 from bus import Bus, Logger, Received, newest
 from producers.retry import last_stored
 from schemas import subjects
+from schemas.codec import INVALID_JSON
 from schemas.engine.journal import RiskSummary
 from schemas.formats import TRADE_OVERLAP_NS
 from schemas.subjects import Stream
@@ -42,7 +43,7 @@ async def sweep_start(bus: Bus, venue: VenueId, symbol: Symbol, now: TimeNs, log
 def _mark(stored: Received, log: Logger) -> TimeNs:
     try:
         step = _steps.decode(stored.data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except INVALID_JSON as error:
         log.error("undecodable", subject=stored.subject, sequence=stored.sequence, detail=str(error))
         return 0
     return step.state.traded_time if step.risk is None else step.risk.booked_through

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bus import run
+from bus import EXIT_PERMANENT, run
 from producers.simulated.app import main
 from producers.simulated.settings import SettingsError, read_settings
 
@@ -19,7 +19,7 @@ def cli() -> int:
         settings = read_settings(arguments.settings)
     except SettingsError as error:
         sys.stderr.write(f"error: {error}\n")
-        return 1
+        return EXIT_PERMANENT
     return run(lambda: main(settings, arguments.port_file), debug=arguments.debug)
 
 

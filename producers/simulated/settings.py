@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from schemas.codec import INVALID_JSON
 from schemas.units import (
     MILLISECOND_NS,
     SECOND_NS,
@@ -157,7 +158,7 @@ def read_settings(path: Path) -> VenueSettings:
         settings = msgspec.json.decode(path.read_bytes(), type=VenueSettings)
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
+    except INVALID_JSON as error:
         raise SettingsError(f"{path}: {error}") from error
     check(settings)
     return settings

@@ -12,6 +12,7 @@ from cli.__main__ import parse
 from cli.commands import entry_points, test
 from cli.errors import CommandError
 from cli.parser import COMMANDS, FORWARDED, GROUPS
+from cli.program import program
 
 
 def opensqt(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -43,7 +44,7 @@ def test_an_unknown_command_is_an_error() -> None:
     ended = opensqt("dance")
 
     assert ended.returncode == 1
-    assert ended.stderr == "error: there is no command dance; `opensqt --help` lists the commands\n"
+    assert ended.stderr == f"error: there is no command dance; `{program()} --help` lists the commands\n"
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS - FORWARDED))
@@ -81,7 +82,7 @@ def test_a_missing_bus_is_reported_in_one_line(command: list[str]) -> None:
     ended = opensqt(*command, "--bus-url", "nats://127.0.0.1:1")
 
     assert ended.returncode == 1
-    assert ended.stderr.startswith("error: no bus at nats://127.0.0.1:1: start one with `opensqt up`")
+    assert ended.stderr.startswith(f"error: no bus at nats://127.0.0.1:1: start one with: {program()} up;")
     assert len(ended.stderr.splitlines()) == 1
 
 
@@ -104,6 +105,19 @@ def test_invalid_arguments_are_reported(
         parse(arguments[0], arguments[1:])
 
     assert message in capsys.readouterr().err
+
+
+def test_a_reader_that_exits_early_is_no_error() -> None:
+    shown = subprocess.Popen(
+        [sys.executable, "-m", "cli", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert shown.stdout is not None
+    assert shown.stderr is not None
+    shown.stdout.read(10)
+    shown.stdout.close()
+
+    assert (shown.stderr.read(), shown.wait()) == ("", 0)
+    shown.stderr.close()
 
 
 def test_a_missing_recording_is_reported_before_anything_starts(tmp_path: Path) -> None:

@@ -36,11 +36,12 @@ function bannerOf({ level, text, remedy }) {
   return element;
 }
 
-/** Command lines within a text, which a click selects. @param {string} remedy @returns {(string | Node)[]} */
+/** Commands within a text: in backticks, a process signal, a request, or from ./opensqt to the end of the sentence. */
+const COMMAND = /(`[^`]+`|kill -[A-Z]+ \d+|curl -m \d+ \S+|\.\/opensqt .*?(?=[.;](?:\s|$)|$))/;
+
+/** A text whose commands a click selects. @param {string} remedy @returns {(string | Node)[]} */
 function remedyOf(remedy) {
-  // Either marked by backticks, or from ./opensqt to the end.
-  const parts = remedy.includes("`") ? remedy.split("`") : remedy.split(/(\.\/opensqt .*[^.\s])/);
-  return parts.map((part, i) => (i % 2 ? make("code", "remedy", part) : part));
+  return remedy.split(COMMAND).map((part, i) => (i % 2 ? make("code", "remedy", part.replaceAll("`", "")) : part));
 }
 
 /** @param {Store} store @param {Liveness} liveness @returns {Banner[]} */
@@ -70,16 +71,15 @@ function partBanners({ status, wrongParts, reasons }) {
   const isBlocking = (/** @type {PartState} */ part) =>
     part.kind === kind && (part.name === status?.venue || !part.venues.length || part.venues.includes(status?.venue ?? ""));
   const others = wrongParts.filter((part) => !isBlocking(part)).map((part) => ({
-    level: part.state === "degraded" ? "medium" : "high",
-    text: `${labelOf(part)} ${stateOf(part)}. ${sentence(part.detail)}`.trim(),
+    // A part whose work others have taken over needs no remedy.
+    level: part.state === "degraded" || (part.detail && !part.remedy) ? "medium" : "high",
+    text: sentence(part.detail) || `${labelOf(part)} ${stateOf(part)}.`,
     remedy: part.remedy,
   }));
   if (!blocked) return others;
-  const since = wrongParts.find(isBlocking)?.since;
   const text = status?.blocked_text || reasons.get(blocked)?.text || words(blocked);
   const remedy = status?.blocked_remedy || wrongParts.find(isBlocking)?.remedy || reasons.get(blocked)?.hint;
-  const when = since ? ` Since ${clock(since)} UTC.` : "";
-  return [{ level: "high", text: `${capitalized(words(blocked))}: ${sentence(text)}${when}`, remedy }, ...others];
+  return [{ level: "high", text: `${capitalized(words(blocked))}: ${sentence(text)}`, remedy }, ...others];
 }
 
 /** @param {PartState} part */

@@ -159,8 +159,9 @@ export class Control {
       this.#showAnswer(...describe(answer, market, Date.now() - since));
       if (!id || !answer || isFinal(answer)) break;
       await new Promise((resume) => setTimeout(resume, POLL_MS));
-      // Without an answer the last one stands.
-      answer = (await commandResult(id)) ?? answer;
+      // Without an answer the last one stands, marked as old.
+      const newer = await commandResult(id);
+      answer = newer ?? { ...answer, detail: "The server does not answer; asking again." };
     }
     if (this.#isAbout(key) && answer?.outcome === "applied") this.#closeSoon();
   }
@@ -203,7 +204,7 @@ function describe(answer, asked, waitedMs) {
   const detail = sentence(capitalized(answer.detail ?? ""));
   if (!answer.outcome) {
     const isSlow = waitedMs > SLOW_ANSWER_MS;
-    return [isSlow ? "warn" : "progress", [`Given to ${nameOf(market)}; the engine has not answered yet.`, detail].filter(Boolean)];
+    return [isSlow ? "warn" : "progress", [`Given to ${nameOf(market)}.`, detail || "The engine has not answered yet."]];
   }
   const figures = figuresOf(answer, market);
   const level = LEVELS[answer.outcome] ?? "wrong";

@@ -21,7 +21,7 @@ export function renderPanels(store, changed, liveness) {
   if (isPriceChanged || changed.has("position")) renderPosition(store);
   if (changed.has("grid")) renderBooks(store);
   if (changed.has("account") || changed.has("status")) renderBalance(store);
-  if (isPriceChanged || changed.has("grid")) renderProfit(store);
+  if (isPriceChanged || changed.has("grid") || changed.has("replay")) renderProfit(store);
   if (QUOTING_PARTS.some((part) => changed.has(part))) renderQuoting(store, liveness);
 }
 
@@ -172,7 +172,7 @@ function renderProfit(store) {
   if (!grid) {
     for (const id of ids) setSigned(byId(id), NONE, 0);
     for (const id of ["pairs", "fees", "volume"]) setText(byId(id), NONE);
-    setText(byId("total-note"), store.isKnown ? "no grid trades this symbol" : "");
+    setText(byId("total-note"), !store.isKnown ? "" : store.isReplaying ? "nothing is kept of the grid at this time" : "no grid trades this symbol");
     return;
   }
   const { digits, ...profit } = shownProfit(grid, store.price);

@@ -4,7 +4,7 @@
 /** @import { Request } from "../messages.js" */
 /** @import { Part, Store } from "../model/store.js" */
 import { byId, setData, setText } from "../dom.js";
-import { dateAndTime } from "../format.js";
+import { capitalized, dateAndTime, sentence } from "../format.js";
 
 /** The range that is proposed: the last 15 minutes. */
 const DEFAULT_SPAN_S = 900;
@@ -97,10 +97,15 @@ export class ReplayBar {
   }
 }
 
-/** @param {Store["replay"]} replay */
+/** Why a replay was refused, or what of its range is not kept, as sentences. @param {Store["replay"]} replay */
 function noteOf(replay) {
-  if (replay?.state === "refused") return replay.detail ?? "";
-  return replay?.kept_from ? `nothing is kept from before ${dateAndTime(replay.kept_from * 1000)} UTC: the replay begins there` : "";
+  if (!replay) return "";
+  const { state, detail = "", start, kept_from: keptFrom = 0, grids_from: gridsFrom = 0 } = replay;
+  if (state === "refused") return detail;
+  const notes = [sentence(capitalized(detail))];
+  if (keptFrom > start) notes.push(`Everything is kept from ${dateAndTime(keptFrom * 1000)} UTC on.`);
+  if (gridsFrom) notes.push(`The grid's figures are kept from ${dateAndTime(gridsFrom * 1000)} UTC on.`);
+  return notes.filter(Boolean).join(" ");
 }
 
 /** @param {string} id */

@@ -27,6 +27,7 @@ from producers.simulated.wire import (
     ServerTime,
     to_json,
 )
+from schemas.codec import INVALID_JSON
 from schemas.units import SECOND_NS, ClientOrderId, DurationNs, Symbol, TimeNs, VenueId
 from schemas.venue.account import Balance, OpenOrder, Position
 from schemas.venue.instruments import Instrument
@@ -224,7 +225,7 @@ class SimulatedVenue:
             _raise_error(response.status, response.headers, content)
         try:
             return msgspec.json.decode(content, type=kind)
-        except msgspec.MsgspecError as error:
+        except INVALID_JSON as error:
             raise OutcomeUnknown(
                 f"{method} {resource}: response cannot be decoded: {content[:120]!r}"
             ) from error
@@ -242,7 +243,7 @@ def _raise_error(status: int, headers: Mapping[str, str], content: bytes) -> Non
         raise OutcomeUnknown(f"status {status}")
     try:
         rejection = msgspec.json.decode(content, type=RejectionBody)
-    except msgspec.MsgspecError:
+    except INVALID_JSON:
         rejection = RejectionBody(reason=RejectReason.OTHER, detail=f"status {status}")
     if rejection.reason is RejectReason.NOT_FOUND:
         raise OrderUnknown(rejection.detail)

@@ -24,6 +24,7 @@ from producers.simulated.wire import (
     ServerTime,
     to_json,
 )
+from schemas.codec import INVALID_JSON
 from schemas.units import SECOND_NS, ClientOrderId, DurationNs, Symbol, TimeNs
 from schemas.venue.orders import RejectReason
 
@@ -105,7 +106,7 @@ class TradingApi:
     async def _place(self, request: web.Request) -> object:
         try:
             new = msgspec.json.decode(await request.read(), type=PlaceRequest)
-        except msgspec.MsgspecError as error:
+        except INVALID_JSON as error:
             raise VenueRejection(RejectReason.OTHER, str(error)) from error
         self._check_window(new.timestamp, new.receive_window)
         if (reason := self._faults.take_order_rejection()) is not None:
@@ -183,7 +184,7 @@ class TradingApi:
     def _proceed(self, text: bytes) -> None:
         try:
             tick = msgspec.json.decode(text, type=Proceed).proceed
-        except msgspec.MsgspecError:
+        except INVALID_JSON:
             return
         self._pacer.proceed(tick)
 
@@ -226,7 +227,7 @@ class TradingApi:
         async def record(request: web.Request) -> web.StreamResponse:
             try:
                 new = msgspec.json.decode(await request.read(), type=PlaceRequest)
-            except msgspec.MsgspecError:
+            except INVALID_JSON:
                 return await handler(request)
             self._venue.record_arrival(new.symbol, new.client_order_id)
             return await handler(request)

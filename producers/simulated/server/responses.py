@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from producers.simulated.wire import to_json
+from schemas.codec import INVALID_JSON
 
 T = TypeVar("T")
 
@@ -17,7 +18,7 @@ async def read_body(request: web.Request, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(await request.read(), type=kind)
-    except msgspec.MsgspecError as error:
+    except INVALID_JSON as error:
         raise web.HTTPBadRequest(text=str(error)) from error
 
 

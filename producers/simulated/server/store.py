@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
+from bus import Permanent
 from producers.simulated.market.model import PathState
 from producers.simulated.market.tape import HISTORY_CANDLES
 from producers.simulated.matching.changes import Changes, Counters
@@ -55,7 +56,7 @@ CREATE TABLE IF NOT EXISTS candles (
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-class StoreUnusable(OSError):
+class StoreUnusable(OSError, Permanent):
     """The store is in use, was created with other settings or by a newer version, or is not a store."""
 
 

@@ -1,13 +1,14 @@
 """Start and end of a process: signals, exit codes, error messages."""
 
 import asyncio
+import errno
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from bus import forever, run
+from bus import EXIT_PERMANENT, BusError, TopologyDiffers, forever, run
 
 PROGRAM = """
 import asyncio, sys
@@ -88,6 +89,21 @@ def test_errors_are_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
         "error: port 80 is taken",
         "error: KeyError: 'key' (--debug shows the traceback)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BusError("no reply"), 1),
+        (OSError(errno.EADDRINUSE, "port 8080 is in use"), EXIT_PERMANENT),
+        (ExceptionGroup("", [TopologyDiffers("ORDERS", "max_age")]), EXIT_PERMANENT),
+    ],
+)
+def test_an_error_that_a_restart_cannot_mend_has_its_own_exit_code(error: Exception, code: int) -> None:
+    async def main() -> None:
+        raise error
+
+    assert run(main) == code
 
 
 def test_debug_raises_the_error(monkeypatch: pytest.MonkeyPatch) -> None:

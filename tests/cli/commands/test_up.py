@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from cli.__main__ import parse
-from cli.commands.up import UpOptions
-from cli.config.file import DEFAULT_FILE
+from cli.commands.up_options import UpOptions, check_options, with_options
+from cli.config.file import DEFAULT_FILE, load
+from cli.errors import CommandError
+from tests.cli.events import SYMBOL
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -149,6 +151,42 @@ def test_equal_recordings_give_equal_decisions_and_fills(tmp_path: Path) -> None
     write_recording(recording)
 
     assert replay(tmp_path / "once", recording) == replay(tmp_path / "again", recording)
+
+
+def test_an_error_that_a_restart_cannot_mend_ends_the_stack_with_its_text(tmp_path: Path) -> None:
+    (tmp_path / "venue.sqlite").write_text("not a database")
+
+    up = Up(tmp_path)
+    output = up.rest()
+
+    assert up.process.wait() == 1
+    assert f"error: venue cannot run (exited with code 78): {tmp_path}/venue.sqlite is not a store" in output
+    assert "restarting" not in output
+    assert "venue cannot run" in (tmp_path / "logs" / "up.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (UpOptions(speed=10.0), "--speed is about a recording: it needs --replay FILE"),
+        (UpOptions(speed="max"), "--speed is about a recording"),
+        (UpOptions(symbol=SYMBOL), "--symbol is about a recording"),
+        (UpOptions(replay_volume="quote"), "--replay-volume is about a recording"),
+        (UpOptions(replay=Path("f"), speed="max", engines=2), "supports one engine and one gateway"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_rejected(options: UpOptions, message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        check_options(options)
+
+
+def test_an_allowed_origin_is_added_to_those_of_the_configuration() -> None:
+    _, options = parse("up", ["--allow-origin", "https://Example.org"])
+    configuration = load(DEFAULT_FILE)
+
+    given = with_options(configuration, UpOptions(allow_origin=tuple(options.allow_origin)))
+
+    assert given.http.allowed_origins == {"https://example.org", *configuration.http.allowed_origins}
 
 
 def test_every_option_is_an_argument() -> None:

@@ -1,5 +1,6 @@
 """The http section: access control, and mistakes that contain no secrets."""
 
+import ipaddress
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from cli.commands.key import make_key
 from cli.config.file import Configuration, read
 from cli.config.http import HttpSettings
 from cli.errors import CommandError
-from cli.stack.live_server import configured, live_server_environment, page_host
+from cli.stack.live_server import configured, lan_host, live_server_environment, page_host
 from liveserver.auth.credentials import key_hash
 from liveserver.auth.roles import Role
 from liveserver.auth.settings import Algorithm, ApiKey, RateLimits, Secret, Tokens
@@ -162,6 +163,13 @@ def test_the_config_option_needs_a_file() -> None:
 )
 def test_the_page_has_a_host_reachable_from_this_machine(host: str, reached_at: str) -> None:
     assert page_host(configuration(f"host: {host}\npublic: true")) == reached_at
+
+
+def test_a_page_on_all_addresses_is_reached_from_other_machines() -> None:
+    on_all = lan_host(configuration("host: 0.0.0.0\npublic: true"))
+
+    assert on_all is None or not ipaddress.ip_address(on_all).is_unspecified
+    assert lan_host(configuration("host: 127.0.0.1")) is None
 
 
 def test_a_new_key_is_printed_with_its_configuration_line(capsys: pytest.CaptureFixture[str]) -> None:

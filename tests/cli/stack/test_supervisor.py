@@ -41,6 +41,9 @@ class ProcessServer:
         assert actual == name
         return reader
 
+    def answer(self, data: bytes) -> None:
+        self._writers[-1].write(data)
+
     def close(self) -> None:
         for writer in self._writers:
             writer.close()
@@ -81,6 +84,28 @@ async def supervised(timings: SupervisorTimings = FAST) -> AsyncIterator[tuple[S
         yield supervisor, reports
     finally:
         await supervisor.stop([])
+
+
+async def test_a_first_run_that_ends_for_good_is_not_restarted(server: ProcessServer) -> None:
+    async with supervised() as (supervisor, reports):
+        await supervisor.start(server.part("a", "sys.exit(78)"))
+
+        assert await supervisor.failed() == ("a", 78)
+        assert supervisor.restarts() == {"a": 0}
+        assert reports.empty()
+
+
+async def test_a_process_that_ran_before_is_restarted_whatever_its_exit_code(server: ProcessServer) -> None:
+    async with supervised() as (supervisor, reports):
+        await supervisor.start(server.part("a", "sys.exit(1 if connection.recv(1) == b'1' else 78)"))
+        for _ in range(3):
+            await server.next("a")
+            server.answer(b"1" if _ == 0 else b"2")
+
+        assert [text.split(";")[0] for text in await reports.lines(2)] == [
+            "a exited with code 1",
+            "a exited with code 78",
+        ]
 
 
 async def is_closed(stream: asyncio.StreamReader) -> bool:

@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from bus import Bus
 from liveserver.http.app import CONTENT_SECURITY_POLICY
+from schemas.units import SECOND_NS
 from tests.liveserver import events
-from tests.liveserver.events import ETH
+from tests.liveserver.events import ETH, START_S
 from tests.liveserver.watching import publish, serving, watching
+
+GRID = replace(events.grid(), ledger_from=START_S * SECOND_NS + 1)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -18,9 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def client(module_bus: Bus) -> AsyncIterator[httpx.AsyncClient]:
     """Connect to a live server with two symbols."""
-    await publish(
-        module_bus, events.candle(1), events.grid(), events.ticker("100"), events.ticker("7", symbol=ETH)
-    )
+    await publish(module_bus, events.candle(1), GRID, events.ticker("100"), events.ticker("7", symbol=ETH))
     async with serving(module_bus.url, replica="one") as replica:
         async with watching(replica) as watcher:
             await watcher.until("symbols")
@@ -130,3 +132,9 @@ async def test_server_without_a_bus_reports_health_and_no_symbols() -> None:
         assert (await client.get("/api/symbols")).json() == []
         assert (await client.get("/api/snapshot")).status_code == 503
         assert "live_server_connected_clients" in (await client.get("/metrics")).text
+
+
+async def test_fills_say_since_when_none_is_missing(client: httpx.AsyncClient) -> None:
+    page = (await client.get("/api/fills", params={"symbol": "BTCUSDT"})).json()
+
+    assert page["complete_from"] == START_S + 1

@@ -119,7 +119,7 @@ def test_v2_messages_name_market_and_sequence() -> None:
     fixture.hub.join(viewer, [RequestedTopic()], encoding=Encoding.V2)
 
     fixture.hub.publish(
-        each._replace(seq="MARKET:7") for each in fixture.projection.apply(events.ticker("101"), 7)
+        [each._replace(seq="MARKET:7") for each in fixture.projection.apply(events.ticker("101"), 7)]
     )
     fixture.hub.flush()
 

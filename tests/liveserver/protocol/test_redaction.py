@@ -59,6 +59,10 @@ SECRET_IN = {
     (market_messages.ReportData, "detail"),
     (session_messages.CommandAnswer, "detail"),
     (market_messages.QuotingData, "detail"),
+    *((market_messages.GridData, each) for each in ("not_quoting_text", "not_quoting_remedy", "halted_by")),
+    (market_messages.StatusData, "blocked_remedy"),
+    *((session_messages.PartData, each) for each in ("name", "detail", "remedy")),
+    (session_messages.SymbolAnswer, "detail"),
 }
 """Fields that are secret in one struct."""
 PUBLIC_IN = {(market_messages.CandleData, "volume")}

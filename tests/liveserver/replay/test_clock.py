@@ -30,3 +30,19 @@ def test_at_speed_max_everything_is_due_and_the_time_is_set() -> None:
     assert clock.at(now=50.0) == 9 * SECOND_NS
     clock.play(1.0, now=50.0)
     assert clock.at(now=51.0) == 10 * SECOND_NS
+
+
+def test_next_full_second_is_the_first_after_the_one_shown() -> None:
+    clock = ReplayClock(100 * SECOND_NS + SECOND_NS // 2, 1.0, now=0.0)
+
+    assert clock.full_second_in(since=0.0, now=0.2) == 0.3
+    assert clock.full_second_in(since=0.5, now=0.5) == 1.0
+    clock.play(0.5, now=0.5)
+    assert clock.full_second_in(since=0.5, now=0.5) == 2.0
+    clock.pause(now=0.5)
+    assert clock.full_second_in(since=0.5, now=0.5) is None
+
+
+def test_full_seconds_are_not_shown_at_higher_speeds() -> None:
+    assert ReplayClock(0, 1.5, now=0.0).full_second_in(since=0.0, now=0.0) is None
+    assert ReplayClock(0, MAX, now=0.0).full_second_in(since=0.0, now=0.0) is None

@@ -2,12 +2,17 @@
 
 import asyncio
 import time
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bus import Bus
+from liveserver.view.history import LOOK_BACK_MESSAGES
+from schemas import subjects
 from schemas.venue.orders import OrderStatus
+from tests.builders import SIM
 from tests.liveserver import events
 from tests.liveserver.events import ETH
 from tests.liveserver.resuming import CountingViewer
@@ -60,6 +65,32 @@ async def replayed_until(there: Visit, wanted: str = "ended") -> list[dict[str, 
 
     await there.until(record)
     return messages
+
+
+async def replay_messages_until_end(there: Visit) -> list[dict[str, Any]]:
+    """Return the replayed events, and the states of the replay between them, until its end."""
+    messages: list[dict[str, Any]] = []
+
+    def record(message: dict[str, Any]) -> bool:
+        if ("seq" in message and is_replayed(message)) or message["type"] == "replay":
+            messages.append(message)
+        return bool(message["type"] == "replay" and message["data"]["state"] == "ended")
+
+    await there.until(record)
+    return messages
+
+
+async def snapshot_of(there: Visit) -> dict[str, Any]:
+    """Return the data of the state messages at the start of a replay, by type."""
+    state: dict[str, Any] = {}
+
+    def record(message: dict[str, Any]) -> bool:
+        if is_replayed(message) and "seq" not in message:
+            state[message["type"]] = message["data"]
+        return "trade_history" in state
+
+    await there.until(record)
+    return state
 
 
 async def test_replay_sends_past_events_and_no_live_ones(bus: Bus) -> None:
@@ -187,8 +218,83 @@ async def test_start_of_the_kept_history_is_reported(bus: Bus) -> None:
     assert start < ended["kept_from"] < end
 
 
+async def test_clock_is_sent_every_second_of_a_lively_market_and_is_true(bus: Bus) -> None:
+    await publish(bus, events.ticker(), events.report("before"))
+    start = time.time()
+    while time.time() < start + 0.3:
+        await publish(bus, events.grid(), events.report("o"))
+    async with serving(bus.url) as replica, visit(replica, CountingViewer()) as there:
+        await start_replay(there, start, start + 0.3, speed=0.1)
+        received = await replay_messages_until_end(there)
+
+    clocks = [message["data"]["at"] for message in received if message["type"] == "replay"]
+    assert len(clocks) >= 4
+    assert clocks == sorted(clocks)
+    assert clocks[0] == pytest.approx(start)
+    assert clocks[-1] == pytest.approx(start + 0.3)
+    at = start
+    for message in received:
+        if message["type"] == "replay":
+            at = message["data"]["at"]
+        else:
+            assert message["replayed"] / 1000 >= at - 0.001  # it has whole milliseconds
+
+
+async def test_replay_begins_where_something_is_kept_with_the_state_of_then(bus: Bus) -> None:
+    before = time.time()
+    await publish(bus, events.candle(0), events.report("a"), events.grid(), events.report("b"))
+    async with serving(bus.url) as replica, visit(replica, CountingViewer()) as there:
+        await start_replay(there, before - 900, time.time(), speed=0.000001)
+        began = await until_state(there, "playing")
+        state = await snapshot_of(there)
+
+    assert before <= began["start"] == began["at"] == began["kept_from"] < time.time()
+    assert "nothing is kept before" in began["detail"]
+    assert [order["id"] for order in state["orders"]] == ["a"]
+    assert len(state["history"]) == 1
+    assert (state["grid_state"]["price"], state["position"]["amount"]) == ("100", "1")
+
+
+async def test_state_at_the_start_has_the_grid_however_long_ago_it_changed(bus: Bus) -> None:
+    await publish(bus, events.ticker(), events.grid(price="101"))
+    for step in range(LOOK_BACK_MESSAGES + 100):
+        await bus.send(subjects.grid(SIM, ETH), events.grid(step=step, symbol=ETH))
+    await bus.flush_window()
+    start = time.time()
+    await publish(bus, events.grid(price="102"))
+    async with serving(bus.url) as replica, visit(replica, CountingViewer()) as there:
+        await start_replay(there, start, time.time(), speed=0.000001)
+        state = await snapshot_of(there)
+
+    assert state["grid_state"]["price"] == "101"
+
+
+async def test_replayed_position_is_that_of_the_grid(bus: Bus) -> None:
+    grid = replace(events.grid(price="103", position="2"), entry_price=Decimal(98))
+    await publish(bus, events.ticker(), events.grid())
+    start = time.time()
+    await publish(bus, grid)
+    async with serving(bus.url) as replica, visit(replica, CountingViewer()) as there:
+        await start_replay(there, start, time.time())
+        shown = [message["data"] for message in await replayed_until(there) if message["type"] == "position"]
+
+    assert [(each["amount"], each["entryPrice"], each["unrealizedPnL"]) for each in shown] == [
+        ("1", None, None),
+        ("2", "98", "10"),
+    ]
+
+
+async def test_grids_that_are_not_kept_are_told(bus: Bus) -> None:
+    start, end = await history(bus)
+    async with serving(bus.url) as replica, visit(replica, CountingViewer()) as there:
+        await start_replay(there, start, end)
+        ended = await until_state(there, "ended")
+
+    assert start < ended["grids_from"] < end
+
+
 async def test_slow_viewer_delays_only_its_own_replay(bus: Bus) -> None:
-    await publish(bus, events.ticker())
+    await publish(bus, events.ticker(), events.report("before"))
     start = time.time()
     grids = 1500
     for step in range(grids):

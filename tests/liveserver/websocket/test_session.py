@@ -47,7 +47,7 @@ class FakeServer:
     def command(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
         self.commands.append((identity, request))
 
-    def handle(self, viewer: Viewer, request: Request) -> None:
+    def handle(self, viewer: Viewer, identity: Identity, request: Request) -> None:
         assert isinstance(request, Subscribe)
         self.hub.subscribe(viewer, request.topics)
 
