@@ -324,11 +324,11 @@ async def test_disconnected_viewer_ends_its_replay(bus: Bus) -> None:
             await start_replay(one, start, end)
             await until_state(one, "ended")
         async with visit(replica, CountingViewer()) as two:
+            await two.until_kind("symbols")
             await until_replay_is_accepted(two, start, end)
 
 
 async def until_replay_is_accepted(there: Visit, start: float, end: float) -> None:
-    await there.until_kind("symbols")
     async with asyncio.timeout(5):
         while True:
             await there.say("replay", topics=BTC_TOPIC, **{"from": start, "to": end, "speed": "max"})

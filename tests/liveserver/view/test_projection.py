@@ -196,6 +196,19 @@ def test_equity_counts_all_assets_at_the_newest_prices() -> None:
     assert (data["equity"], data["total_equity"], data["equity_asset"]) == ("1002", "1802", "USDT")
 
 
+def test_another_asset_changes_the_equity_of_each_market_of_the_account() -> None:
+    projection = Projection()
+    for event in (events.ticker(), events.ticker("100", symbol=SPOT), events.balance("USDT", "1000")):
+        projection.apply(event, 1)
+
+    outgoing = projection.apply(events.balance("BTC", "2"), 2)
+
+    assert [
+        (each.channel.market.symbol, data["asset"], data["total_equity"])
+        for each, (_, data) in zip(outgoing, _read(outgoing), strict=True)
+    ] == [(BTC, "USDT", "1402"), (SPOT, "BTC", "1402"), (SPOT, "USDT", "1402")]
+
+
 def test_equity_is_unknown_while_an_asset_has_no_price() -> None:
     projection = Projection()
     for event in (events.ticker(), events.balance("SOL", "2")):
