@@ -189,7 +189,11 @@ def position(label: MarketLabel, position: Position, entry: Price | None) -> Pos
 
 def grid(label: MarketLabel, view: GridView) -> GridData:
     reason = view.not_quoting
-    text, remedy = ("", "") if reason is None else explain(reason, view.not_quoting_detail)
+    text, remedy = (
+        ("", "")
+        if reason is None
+        else explain(reason, view.not_quoting_detail, f"{view.venue} {view.symbol}")
+    )
     return GridData(
         symbol=label.symbol,
         venue=label.venue,

@@ -235,6 +235,16 @@ async def test_missing_live_values_come_from_the_configuration(
     assert "61000 USDT (--price), balance 10000 USDT, leverage 5" in capsys.readouterr().out
 
 
+async def test_a_price_without_a_symbol_is_rejected() -> None:
+    with pytest.raises(CommandError, match="--price is the price of one symbol: name it with --symbol"):
+        await plan(PlanOptions(price=D(61_000)))
+
+
+def test_a_side_that_cross_margin_never_liquidates_says_so() -> None:
+    text = report(Plan(configuration="x", symbols=(planned(),)))
+    assert "USDT with isolated margin, never with cross margin" in text
+
+
 def test_a_level_without_an_order_has_a_reason() -> None:
     found = planned(upper_price=D(60_050))
     text = report(Plan(configuration="x", symbols=(found,)))
