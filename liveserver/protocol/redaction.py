@@ -51,12 +51,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
     market.CandleData: dict.fromkeys(("time", "open", "high", "low", "close", "volume", "forming"), keep),
     market.TickerData: {
         **_MARKET,
-        "bid": keep,
-        "ask": keep,
-        "last": keep,
-        "time": keep,
-        "time_ms": keep,
-        "age_ms": keep,
+        **dict.fromkeys(("bid", "ask", "last", "time", "time_ms", "age_ms"), keep),
     },
     market.StatusData: {
         **_MARKET,
