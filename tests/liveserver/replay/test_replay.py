@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from bus import Bus
 from liveserver.view.history import LOOK_BACK_MESSAGES
 from schemas import subjects
+from schemas.venue.market import ClockRead, Recording
 from schemas.venue.orders import OrderStatus
 from tests.builders import SIM
 from tests.liveserver import events
@@ -267,6 +268,18 @@ async def test_state_at_the_start_has_the_grid_however_long_ago_it_changed(bus: 
         state = await snapshot_of(there)
 
     assert state["grid_state"]["price"] == "101"
+
+
+async def test_replay_tells_that_the_market_is_a_recording(bus: Bus) -> None:
+    start, end = await history(bus)
+    recording = Recording(name="btc.csv", speed=600.0)
+    clock = ClockRead(venue=SIM, time=events.at(0), received_time=events.at(0), recording=recording)
+    await bus.store(subjects.clock(SIM), clock)
+    async with serving(bus.url) as replica, visit(replica, CountingViewer()) as there:
+        await start_replay(there, start, end)
+        state = await snapshot_of(there)
+
+    assert (state["status"]["recording"], state["status"]["recording_speed"]) == ("btc.csv", 600.0)
 
 
 async def test_replayed_position_is_that_of_the_grid(bus: Bus) -> None:
