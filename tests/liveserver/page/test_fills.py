@@ -9,6 +9,7 @@ from playwright.async_api import Browser, CDPSession
 
 from schemas.units import Side, Symbol
 from schemas.venue.orders import Trade
+from tests import builders
 from tests.liveserver import events
 from tests.liveserver.page.browsing import BROWSER_MARKS, Demo, OpenPage
 from tests.liveserver.watching import publish
@@ -22,7 +23,7 @@ MAX_TASK_S = 15
 """Time on the main thread of a page, from opening it to the end of the burst."""
 
 
-def new_trade(demo: Demo, name: str, side: Side = Side.BUY, symbol: Symbol = events.BTC) -> Trade:
+def new_trade(demo: Demo, name: str, side: Side = Side.BUY, symbol: Symbol = builders.BTC) -> Trade:
     second = demo.btc.grid.start_ns / 1e9 - events.START_S + 3000
     return replace(events.trade(name, name, second=second, symbol=symbol), side=side)
 
