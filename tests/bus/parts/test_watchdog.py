@@ -175,3 +175,15 @@ async def test_the_alert_of_an_earlier_watcher_is_ended(server: EmbeddedServer, 
         True,
         "The gateway g sends heartbeats.",
     )
+
+
+async def test_a_pause_of_the_watcher_does_not_end_the_silence_of_the_bus(bus: Bus) -> None:
+    now_s = 0.0
+    watchdog = Watchdog(Heartbeats(bus, "liveserver", "l"), get_logger("test"), clock=lambda: now_s)
+    while watchdog.view().blocked_all is None and now_s < 10:
+        now_s += 0.25
+        watchdog.evaluate()
+    now_s += 20
+    watchdog.evaluate()
+
+    assert watchdog.view().blocked_all is not None
