@@ -72,6 +72,8 @@ class MarketView:
         self._ticker: Ticker | None = None
         self._orders = OpenOrderFold()
         self._trades = OwnTradeFold()
+        self._trade_rows: tuple[TradeData, ...] | None = None
+        """The rows of `_trades`, None when they have changed."""
         self._position: Position | None = None
         self._grid: GridView | None = None
         self._notices = Notices()
@@ -80,6 +82,7 @@ class MarketView:
     def rename(self, name: str) -> None:
         """Change the market's name for browsers."""
         self.label = MarketLabel(name, self.market.venue, self.market.symbol)
+        self._trade_rows = None
 
     @property
     def name(self) -> str:
@@ -164,9 +167,11 @@ class MarketView:
         """Return the open orders."""
         return [rendering.order(self.label, order) for order in self._orders.displayed()]
 
-    def trades(self) -> list[TradeData]:
-        """Return the recent own trades, oldest first."""
-        return [rendering.trade(self.label, own) for own in self._trades.values()]
+    def trades(self) -> tuple[TradeData, ...]:
+        """Return the recent own trades, oldest first; the same object while nothing changes."""
+        if self._trade_rows is None:
+            self._trade_rows = tuple(rendering.trade(self.label, own) for own in self._trades.values())
+        return self._trade_rows
 
     @property
     def fills_complete_from(self) -> int:
@@ -277,6 +282,7 @@ class MarketView:
         return [MarketUpdate(self._status(interval), interval) for interval in self.intervals]
 
     def _apply_trade(self, event: Trade, sequence: int) -> list[MarketUpdate]:
+        self._trade_rows = None
         is_first, own = self._trades.apply_trade(event)
         orders = self._order_updates(self._orders.apply_trade(event, sequence)) if is_first else []
         if own is None:
@@ -284,6 +290,7 @@ class MarketView:
         return [*orders, *self._update(MessageType.TRADE_EVENT, rendering.trade, own)]
 
     def _apply_fill(self, event: Fill) -> list[MarketUpdate]:
+        self._trade_rows = None
         was_published, own = self._trades.apply_fill(event)
         if own is None:
             return []
