@@ -21,6 +21,7 @@ from liveserver.protocol import session_messages as session
 from liveserver.protocol.pseudonyms import PseudonymFunction
 from liveserver.protocol.redaction_rules import (
     Rule,
+    explain_blocked,
     filled_share,
     hide,
     hide_amounts,
@@ -32,13 +33,6 @@ from liveserver.protocol.redaction_rules import (
     turnover_share,
     worth_share,
 )
-from schemas.grid.reasons import explain
-from schemas.grid.view import NotQuoting
-
-
-def explain_blocked(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
-    """Return the sentence of the reason, without the names and addresses of parts."""
-    return explain(NotQuoting(of.blocked)).sentence if of.blocked in tuple(NotQuoting) else ""
 
 
 def redact_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:

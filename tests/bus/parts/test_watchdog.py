@@ -193,3 +193,15 @@ async def test_a_missing_part_is_an_alert_once_the_stack_had_time_to_start(bus: 
         alerts.update(PartsView((missing,)), may_end=True)
         assert (await stored.get()).incident == missing.incident
         running.cancel()
+
+
+async def test_a_pause_of_the_watcher_does_not_end_the_silence_of_the_bus(bus: Bus) -> None:
+    now_s = 0.0
+    watchdog = Watchdog(Heartbeats(bus, "liveserver", "l"), get_logger("test"), clock=lambda: now_s)
+    while watchdog.view().blocked_all is None and now_s < 10:
+        now_s += 0.25
+        watchdog.evaluate()
+    now_s += 20
+    watchdog.evaluate()
+
+    assert watchdog.view().blocked_all is not None
