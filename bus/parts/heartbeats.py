@@ -11,11 +11,16 @@ from typing import Never
 import msgspec
 
 from bus.client.connection import Bus
-from bus.errors import BusError
+from bus.errors import BusError, StreamGone
+from bus.streams.provision import provision
 from schemas import subjects
 from schemas.codec import encode
 from schemas.parts import HEARTBEAT_INTERVAL_NS, PartHeartbeat, VenueLink
 from schemas.units import SECOND_NS, VenueId
+
+ACKNOWLEDGED_EACH = 10
+"""Each so many heartbeats one is acknowledged."""
+ACKNOWLEDGED_WITHIN_S = 1.0
 
 
 def _none() -> tuple[()]:
@@ -23,7 +28,10 @@ def _none() -> tuple[()]:
 
 
 class Heartbeats:
-    """Publishes the heartbeats of one part, from the event loop that does its work: a hung process is silent."""
+    """Publishes the heartbeats of one part, from the event loop that does its work: a hung process is silent.
+
+    Most are published without acknowledgement. Now and then one is acknowledged, to create the stream again if it is gone.
+    """
 
     def __init__(
         self,
@@ -46,18 +54,26 @@ class Heartbeats:
         """Returns the connections to venues."""
         self._venues = venues
         self._wake = asyncio.Event()
+        self._is_doubtful = False
         self._problems = problems
         self._started_time = time.time_ns()
         self._host = socket.gethostname()
 
     async def run(self) -> Never:
         """Publish a heartbeat every second, for ever."""
+        count = 0
         while True:
             self._wake.clear()
-            await self._publish(self.now())
+            is_acknowledged = self._is_doubtful or count % ACKNOWLEDGED_EACH == 0
+            await (self._store() if is_acknowledged else self._publish(self.now()))
+            count += 1
             with suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT_INTERVAL_NS / SECOND_NS):
                     await self._wake.wait()
+
+    def check_stream(self) -> None:
+        """Have the next heartbeat acknowledged: the stream may be gone."""
+        self._is_doubtful = True
 
     def send_now(self) -> None:
         """Publish the next heartbeat at once: something important has changed."""
@@ -82,6 +98,16 @@ class Heartbeats:
             host=self._host,
             pid=os.getpid(),
         )
+
+    async def _store(self) -> None:
+        self._is_doubtful = False
+        try:
+            await self.bus.store(self.subject, self.now(), timeout_s=ACKNOWLEDGED_WITHIN_S)
+        except StreamGone:
+            with suppress(BusError):
+                await provision(self.bus)
+        except BusError:
+            return
 
     async def _publish(self, heartbeat: PartHeartbeat) -> None:
         try:

@@ -23,6 +23,8 @@ from schemas.units import SECOND_NS, TimeNs
 
 DISCONNECTED_AFTER_S = 1.0
 """Without a connection for this time the bus is called silent."""
+DOUBTFUL_AFTER_S = 1.5
+"""Without own heartbeats for this time it is checked whether their stream still exists."""
 RETRY_S = 1.0
 
 
@@ -42,6 +44,7 @@ class Watchdog:
     ) -> None:
         """`heartbeats` are those of this process, which publishes them; with `alerts`, it raises and ends alerts."""
         self._bus = heartbeats.bus
+        self._heartbeats = heartbeats
         self._own = (heartbeats.kind, heartbeats.name)
         self._log = log
         self._alerts = PartAlerts(heartbeats.bus, log) if alerts else None
@@ -125,6 +128,8 @@ class Watchdog:
     def _is_bus_silent(self, now_s: float) -> bool:
         if self._bus.is_connected:
             self._connected_s = now_s
+        if self._attention.silence_s(self._own_heard_s) >= DOUBTFUL_AFTER_S:
+            self._heartbeats.check_stream()
         is_disconnected = self._attention.silence_s(self._connected_s) >= DISCONNECTED_AFTER_S
         return is_disconnected or self._attention.silence_s(self._own_heard_s) >= SILENT_AFTER_NS / SECOND_NS
 

@@ -65,12 +65,13 @@ _HIGHLIGHTED = (
 )
 
 
-def event_line(subject: str, data: bytes, time_ns: int, *, is_coloured: bool) -> str:
+def event_line(subject: str, data: bytes, time_ns: int, *, is_coloured: bool, is_dated: bool = False) -> str:
     """Return time, subject and event summary; data that is not an event, or of an unknown type, is shown unchanged.
 
     `12:00:00.500 engine.sim.BTC-USDT_USDT.fill             buy  1 at 100, level -1, position 1`
     """
-    clock = datetime.fromtimestamp(time_ns / 1e9, UTC).strftime("%H:%M:%S.%f")[:-3]
+    form = "%Y-%m-%d %H:%M:%S.%f" if is_dated else "%H:%M:%S.%f"
+    clock = datetime.fromtimestamp(time_ns / 1e9, UTC).strftime(form)[:-3]
     head = f"{colour(clock, DIM, is_enabled=is_coloured)} {colour(f'{subject:<40}', BOLD, is_enabled=is_coloured)}"
     try:
         event = decode(data)

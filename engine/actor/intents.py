@@ -14,6 +14,7 @@ from bus import Bus, BusError, FromSequence, LatestValues, Logger, OffsetLost, R
 from bus.alerts import store_alert
 from engine.actor.lost_records import required_by_offset
 from schemas import subjects
+from schemas.codec import INVALID_JSON
 from schemas.engine.events import AlertRaised, Severity
 from schemas.engine.journal import ResyncRequired, SymbolEntry
 from schemas.formats import record_hash
@@ -121,5 +122,5 @@ def _is_broken(before: Received, intent: Received) -> bool:
 def _previous_hash(message: Received) -> str:
     try:
         return msgspec.json.decode(message.data, type=_Link).previous_hash
-    except msgspec.MsgspecError:
+    except INVALID_JSON:
         return ""

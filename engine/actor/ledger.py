@@ -29,7 +29,7 @@ from bus import (
 from engine.actor.publisher import DerivedEvent, derived_events
 from engine.journaled_actor import stored_steps
 from schemas import subjects
-from schemas.codec import try_decode
+from schemas.codec import INVALID_JSON, try_decode
 from schemas.engine.events import Fill
 from schemas.engine.journal import LedgerGap, Step, SymbolEntry
 from schemas.subjects import Stream
@@ -230,5 +230,5 @@ def _complete_from(first: Step, kept: Iterable[Fill]) -> TimeNs:
 def _step_of(message: Received) -> int:
     try:
         return msgspec.json.decode(message.data, type=_Header).step
-    except msgspec.MsgspecError:
+    except INVALID_JSON:
         return 0

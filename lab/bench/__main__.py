@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Run a benchmark; it prints figures, baselines of the same run, and the ratios between them.",
         epilog="What each benchmark measures: docs/benchmarks.md",
     )
-    parser.add_argument("name", choices=sorted(BENCHMARKS))
+    parser.add_argument("name", choices=sorted(BENCHMARKS), help="the benchmark to run")
     parser.add_argument(
         "--viewers",
         type=int,

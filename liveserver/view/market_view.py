@@ -2,11 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from enum import Enum, auto
 
 import msgspec
+from msgspec.structs import replace
 
-from bus.parts.view import Blocked
 from liveserver.protocol.server_messages import (
     CandleData,
     Data,
@@ -15,13 +14,13 @@ from liveserver.protocol.server_messages import (
     OrderData,
     PositionData,
     QuotingData,
-    StatusData,
     SymbolData,
     TradeData,
 )
 from liveserver.protocol.symbol_names import Market, base_and_quote
 from liveserver.view import rendering
 from liveserver.view.candles import CandleSeries
+from liveserver.view.market_status import Listing, MarketStatus
 from liveserver.view.notices import NoticeEvent, Notices
 from liveserver.view.open_orders import OpenOrderFold, Order
 from liveserver.view.own_trades import OwnTradeFold
@@ -30,7 +29,7 @@ from schemas.engine.events import Fill
 from schemas.grid.view import GridView, NotQuoting
 from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Price, TimeNs
 from schemas.venue.account import Balance, OpenOrders, Position
-from schemas.venue.market import Candle, FeedChanged, FeedState, Recording, Ticker
+from schemas.venue.market import Candle, FeedChanged, Ticker
 from schemas.venue.orders import OrderReport, Trade
 from schemas.venue.worth import AccountWorth
 
@@ -52,20 +51,6 @@ MarketEvent = (
 """The events folded into a market's view."""
 
 
-class Listing(Enum):
-    """Whether a market is traded, by the bucket `symbols`."""
-
-    UNKNOWN = auto()
-    """The bucket has never had it: it is watched only, or it was not read yet."""
-    TRADED = auto()
-    WATCHED = auto()
-    """It is not traded, but a traded symbol monitors it."""
-    REMOVED = auto()
-    """It was removed a moment ago: still listed, so that viewers can see it go."""
-    GONE = auto()
-    """It was removed, and is not listed."""
-
-
 class MarketUpdate(msgspec.Struct, frozen=True):
     """A message to publish, to the viewers of one interval or of the whole market ("")."""
 
@@ -85,7 +70,6 @@ class MarketView:
         self.label = MarketLabel(name, market.venue, market.symbol)
         self._series: dict[str, CandleSeries] = {}
         self._ticker: Ticker | None = None
-        self._feed: FeedChanged | None = None
         self._orders = OpenOrderFold()
         self._trades = OwnTradeFold()
         self._trade_rows: tuple[TradeData, ...] | None = None
@@ -93,13 +77,7 @@ class MarketView:
         self._position: Position | None = None
         self._grid: GridView | None = None
         self._notices = Notices()
-        self.problem = ""
-        """Why the grid cannot be shown: it needs a newer live server."""
-        self.listing = Listing.UNKNOWN
-        self.recording: Recording | None = None
-        """The recording that the venue replays."""
-        self.blocked: Blocked | None = None
-        """Why the market cannot be quoted, whatever its grid says."""
+        self.status = MarketStatus()
 
     def rename(self, name: str) -> None:
         """Change the market's name for browsers."""
@@ -112,9 +90,8 @@ class MarketView:
 
     @property
     def is_traded(self) -> bool:
-        if self.listing is Listing.UNKNOWN:
-            return self._grid is not None
-        return self.listing is Listing.TRADED
+        listing = self.status.listing
+        return self._grid is not None if listing is Listing.UNKNOWN else listing is Listing.TRADED
 
     @property
     def intervals(self) -> tuple[str, ...]:
@@ -136,24 +113,9 @@ class MarketView:
             case _:
                 return [MarketUpdate(message) for message in self._notices.apply(self.label, event)]
 
-    def set_problem(self, problem: str) -> list[MarketUpdate]:
-        """Set or clear (empty) the reason why the grid cannot be shown; return the messages that follow."""
-        self.problem = problem
-        return self._status_updates()
-
-    def set_listing(self, listing: Listing) -> list[MarketUpdate]:
-        """Set whether the market is traded; return the messages that follow."""
-        self.listing = listing
-        return self._status_updates()
-
-    def set_blocked(self, blocked: Blocked | None) -> list[MarketUpdate]:
-        """Set why the market cannot be quoted; return the messages that follow."""
-        self.blocked = blocked
-        return self._status_updates()
-
-    def set_recording(self, recording: Recording | None) -> list[MarketUpdate]:
-        """Set the recording that the venue replays; return the messages that follow."""
-        self.recording = recording
+    def set_status(self, status: MarketStatus) -> list[MarketUpdate]:
+        """Replace the status; return the messages that follow."""
+        self.status = status
         return self._status_updates()
 
     def account(self, balances: Iterable[Balance], worth: AccountWorth) -> Iterator[Message]:
@@ -231,7 +193,7 @@ class MarketView:
             is_traded=self.is_traded,
             total_profit=self._total_profit(),
             not_quoting=self._not_quoting,
-            feed=self._feed_state[0],
+            feed=self.status.feed_state,
             quote=base_and_quote(self.market.symbol)[1],
             fees_other=rendering.decimal_texts(self._grid.fees_other) if self._grid else {},
             last_trade_ms=newest.trade.time // MILLISECOND_NS if newest else 0,
@@ -267,7 +229,7 @@ class MarketView:
 
     def _apply_grid(self, grid: GridView) -> list[MarketUpdate]:
         before, self._grid = self._grid, grid
-        updates = self.set_problem("") if self.problem else []
+        updates = self.set_status(replace(self.status, problem="")) if self.status.problem else []
         updates += self._update(MessageType.GRID_STATE, rendering.grid, grid)
         has_entry_changed = before is not None and before.entry_price != grid.entry_price
         if has_entry_changed and self._position is not None and not self._position.entry_price:
@@ -294,8 +256,7 @@ class MarketView:
                     )
                 ]
             case FeedChanged():
-                self._feed = event
-                return self._status_updates()
+                return self.set_status(replace(self.status, feed=event))
 
     def _apply_order_event(
         self, event: OrderReport | Trade | Fill | OpenOrders, sequence: int
@@ -346,32 +307,11 @@ class MarketView:
     def _not_quoting(self) -> NotQuoting | None:
         if self._grid is None:
             return None
-        return self.blocked.reason if self.blocked and self.is_traded else self._grid.not_quoting
-
-    @property
-    def _feed_state(self) -> tuple[str, str]:
-        """The state of the market feed, and the reason."""
-        if self.listing in {Listing.REMOVED, Listing.GONE}:
-            return FeedState.DOWN, "the symbol is not traded any more"
-        return (self._feed.state, self._feed.reason) if self._feed else ("unknown", "")
+        blocked = self.status.blocked
+        return blocked.reason if blocked and self.is_traded else self._grid.not_quoting
 
     def _status(self, interval: str) -> Message:
-        feed, reason = self._feed_state
-        recording, blocked = self.recording, self.blocked
-        data = StatusData(
-            **self.label._asdict(),
-            feed=feed,
-            feed_reason=reason,
-            interval=interval,
-            intervals=self.intervals,
-            problem=self.problem,
-            blocked=blocked.reason if blocked else None,
-            blocked_text=blocked.detail if blocked else "",
-            blocked_remedy=blocked.remedy if blocked else "",
-            recording=recording.name if recording else "",
-            recording_speed=recording.speed if recording else None,
-        )
-        return Message(MessageType.STATUS, data)
+        return Message(MessageType.STATUS, self.status.data(self.label, interval, self.intervals))
 
     def _total_profit(self) -> str | None:
         """Return the total profit at the newest price, rather than at the price of the last step."""

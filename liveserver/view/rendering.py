@@ -171,7 +171,7 @@ def position(label: MarketLabel, position: Position, entry: Price | None) -> Pos
     """Render a position with its entry price, None if that is unknown or the position is flat."""
     unrealized: Money | None = position.unrealized_pnl
     if position.quantity and not position.entry_price:
-        unrealized = None if entry is None else position.quantity * (position.mark_price - entry)
+        unrealized = None if entry is None else position.quantity * (position.mark_price - entry) + 0
     return PositionData(
         symbol=label.symbol,
         venue=label.venue,
@@ -189,7 +189,11 @@ def position(label: MarketLabel, position: Position, entry: Price | None) -> Pos
 
 def grid(label: MarketLabel, view: GridView) -> GridData:
     reason = view.not_quoting
-    text, remedy = ("", "") if reason is None else explain(reason, view.not_quoting_detail)
+    text, remedy = (
+        ("", "")
+        if reason is None
+        else explain(reason, view.not_quoting_detail, f"{view.venue} {view.symbol}")
+    )
     return GridData(
         symbol=label.symbol,
         venue=label.venue,

@@ -24,6 +24,9 @@ import { renderTables } from "./panels/tables.js";
 /** Interval to notice silence, and to update ages and the tab's title, also in hidden tabs, which draw no frames. */
 const TICK_MS = 500;
 
+/** New fills that are highlighted at once: hidden tabs draw no frames, so they would pile up. */
+const MAX_HIGHLIGHTS = 20;
+
 const store = new Store();
 /** The time of the candle under the pointer. @type {number | null} */
 let hoveredTime = null;
@@ -52,7 +55,7 @@ const socket = new LiveSocket(socketAddress, (message) => {
   store.apply(message, Date.now());
   const fills = store.takeNewFills();
   if (fills.length) sound.play(fills);
-  newFills.push(...fills);
+  newFills = [...newFills, ...fills].slice(-MAX_HIGHLIGHTS);
   // A replay replaces the live data on the page, so a new connection must start with a snapshot.
   if (store.isReplaying) cursors.reset();
   scheduleRender();
