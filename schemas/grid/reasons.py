@@ -128,7 +128,8 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
     ),
     NotQuoting.DELISTED: Explanation(
         "The venue has delisted the symbol.",
-        "Close what is left at the venue, then remove the symbol with: ./opensqt control remove VENUE SYMBOL --keep-position",
+        "Close what is left at the venue, then remove the symbol with: "
+        "./opensqt control remove VENUE SYMBOL --keep-position",
     ),
     NotQuoting.ABOVE_MAXIMUM: Explanation(
         "An order of order_amount is above the venue's maximum for one order.",

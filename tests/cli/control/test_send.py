@@ -24,11 +24,6 @@ from tests.builders import BTC, ENTRY, RESULT, SIM
 ETH = Symbol("ETH/USDT:USDT")
 OF_SIM: dict[str, str] = {"venue": SIM}
 PARTS: dict[str, dict[str, str]] = {"engine": {}, "gateway": OF_SIM, "market": OF_SIM, "account": OF_SIM}
-    "engine": {},
-    "gateway": {"venue": SIM},
-    "market": {"venue": SIM},
-    "account": {"venue": SIM},
-}
 Answer = tuple[Symbol, CommandOutcome, str]
 
 
