@@ -63,11 +63,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
     market.AccountData: {
         **_MARKET,
         "asset": keep,
-        "free": hide,
-        "balance": hide,
-        "margin_balance": hide,
-        "equity": hide,
-        "unrealized_pnl": hide,
+        **dict.fromkeys(("free", "balance", "margin_balance", "equity", "unrealized_pnl"), hide),
         "time": keep,
         "total_equity": hide_none,
         "equity_asset": keep,
@@ -136,7 +132,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "order_id": pseudonymize,
         "order_price": keep,
     },
-    market.ShownProfit: dict.fromkeys(("total", "grid_profit", "unpaired", "open_fees", "funding"), hide),
+    market.ShownProfit: dict.fromkeys(market.ShownProfit.__struct_fields__, hide),
     market.GridData: {
         **_MARKET,
         "anchor_price": keep,
@@ -266,12 +262,9 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
     market.ProfitData: {
         **_MARKET,
         "price": keep,
-        "grid_profit": turnover_share,
-        "unpaired_profit": turnover_share,
-        "open_fees": turnover_share,
-        "funding": turnover_share,
-        "total_profit": turnover_share,
-        "fees": turnover_share,
+        **dict.fromkeys(
+            ("grid_profit", "unpaired_profit", "open_fees", "funding", "total_profit", "fees"), turnover_share
+        ),
         "volume": hide,
         "buy_and_hold": turnover_share,
         "closed_pairs": keep,

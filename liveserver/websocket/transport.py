@@ -79,9 +79,9 @@ class WebSocketServer:
     def count_dropped(self) -> None:
         self._replica.metrics.dropped_clients.inc()
 
-    def command(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
+    def command(self, viewer: Viewer, identity: Identity, address: str, request: ControlRequest) -> None:
         if self._socket_commands is not None:
-            self._socket_commands.give(viewer, identity, request)
+            self._socket_commands.give(viewer, identity, request, address)
 
     def handle(self, viewer: Viewer, identity: Identity, request: Request) -> None:
         match request:

@@ -71,6 +71,7 @@ async def _observe(server: LiveServer, duration_s: float) -> dict[str, float]:
     connector = aiohttp.TCPConnector(local_addr=(OBSERVER_ADDRESS, 0))
     async with aiohttp.ClientSession(connector=connector) as session, _ticker_ages(server.port) as ages:
         health: list[float] = []
+        cpu_s = server.cpu_s()
         end = time.perf_counter() + duration_s
         while (started := time.perf_counter()) < end:
             async with session.get(f"http://127.0.0.1:{server.port}/health") as response:
@@ -79,7 +80,8 @@ async def _observe(server: LiveServer, duration_s: float) -> dict[str, float]:
             health.append(time.perf_counter() - started)
             await asyncio.sleep(HEALTH_EVERY_S)
     assert len(ages) > duration_s, f"{len(ages)} tickers arrived in {duration_s:g} s"
-    found: dict[str, float] = {"tickers_received": len(ages)}
+    share = (server.cpu_s() - cpu_s) / duration_s
+    found: dict[str, float] = {"tickers_received": len(ages), "server_cpu_share": share}
     for name, values in (("health", health), ("ticker", ages)):
         found |= {f"{name}_p{p}_ms": percentile(values, p / 100) * 1e3 for p in (50, 99)}
         found[f"{name}_max_ms"] = max(values) * 1e3

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from bus import Bus
+from liveserver.auth.settings import Access, RateLimits
 from liveserver.http.server import limits_within
 from liveserver.hub.replica import Replica
 from liveserver.websocket.context import Limits
@@ -91,3 +92,12 @@ async def test_connections_leave_open_files_to_spare(open_files: float, expected
     limits = limits_within(Limits(), open_files)
 
     assert (limits.connections, limits.connections_per_address) == expected
+
+
+async def test_new_connections_of_an_address_are_limited(module_bus: Bus) -> None:
+    access = Access(public=True, rates=RateLimits(connects_per_s=0.001, connects_burst=3))
+    request = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    async with serving(module_bus.url, access=access) as replica:
+        answers = [await answer(replica, request) for _ in range(5)]
+
+    assert [each.split()[1] for each in answers] == [b"200"] * 3 + [b"429"] * 2
