@@ -16,11 +16,12 @@ from bus.streams.provision import provision
 from schemas import subjects
 from schemas.codec import encode
 from schemas.parts import HEARTBEAT_INTERVAL_NS, PartHeartbeat, VenueLink
+from schemas.subjects import Stream
 from schemas.units import SECOND_NS, VenueId
 
-ACKNOWLEDGED_EACH = 10
-"""Each so many heartbeats one is acknowledged."""
-ACKNOWLEDGED_WITHIN_S = 1.0
+STREAM_CHECK_S = 10.0
+"""Seconds between two checks that the stream exists: heartbeats are not acknowledged."""
+MIN_STREAM_CHECK_S = 1.0
 
 
 def _none() -> tuple[()]:
@@ -30,7 +31,7 @@ def _none() -> tuple[()]:
 class Heartbeats:
     """Publishes the heartbeats of one part, from the event loop that does its work: a hung process is silent.
 
-    Most are published without acknowledgement. Now and then one is acknowledged, to create the stream again if it is gone.
+    They are not acknowledged, so that they never wait for other messages. A lost stream is created again.
     """
 
     def __init__(
@@ -54,26 +55,24 @@ class Heartbeats:
         """Returns the connections to venues."""
         self._venues = venues
         self._wake = asyncio.Event()
-        self._is_doubtful = False
+        self._is_doubtful = asyncio.Event()
         self._problems = problems
         self._started_time = time.time_ns()
         self._host = socket.gethostname()
 
     async def run(self) -> Never:
         """Publish a heartbeat every second, for ever."""
-        count = 0
-        while True:
-            self._wake.clear()
-            is_acknowledged = self._is_doubtful or count % ACKNOWLEDGED_EACH == 0
-            await (self._store() if is_acknowledged else self._publish(self.now()))
-            count += 1
-            with suppress(TimeoutError):
-                async with asyncio.timeout(HEARTBEAT_INTERVAL_NS / SECOND_NS):
-                    await self._wake.wait()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_stream(), name="stream of heartbeats")
+            while True:
+                self._wake.clear()
+                await self._publish(self.now())
+                await _wait(self._wake, HEARTBEAT_INTERVAL_NS / SECOND_NS)
+        raise AssertionError("its tasks run for ever")
 
     def check_stream(self) -> None:
-        """Have the next heartbeat acknowledged: the stream may be gone."""
-        self._is_doubtful = True
+        """Check soon whether the stream exists: heartbeats do not come back."""
+        self._is_doubtful.set()
 
     def send_now(self) -> None:
         """Publish the next heartbeat at once: something important has changed."""
@@ -99,18 +98,25 @@ class Heartbeats:
             pid=os.getpid(),
         )
 
-    async def _store(self) -> None:
-        self._is_doubtful = False
-        try:
-            await self.bus.store(self.subject, self.now(), timeout_s=ACKNOWLEDGED_WITHIN_S)
-        except StreamGone:
+    async def _keep_stream(self) -> Never:
+        while True:
+            await _wait(self._is_doubtful, STREAM_CHECK_S)
+            self._is_doubtful.clear()
             with suppress(BusError):
-                await provision(self.bus)
-        except BusError:
-            return
+                try:
+                    await self.bus.stream_created(Stream.PARTS)
+                except StreamGone:
+                    await provision(self.bus)
+            await asyncio.sleep(MIN_STREAM_CHECK_S)
 
     async def _publish(self, heartbeat: PartHeartbeat) -> None:
         try:
             await self.bus.publish(self.subject, encode(heartbeat))
         except BusError:
             return  # without a connection there is nothing to tell; the watchers notice the silence
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await event.wait()

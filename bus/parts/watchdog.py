@@ -57,6 +57,7 @@ class Watchdog:
         self._newest_ns: TimeNs = 0
         self._newest_s = clock()
         self._was_bus_silent = False
+        self._silent_since_s = self._own_heard_s
         self._view = PartsView()
         self._shown: object = None
         self._callbacks: list[Callable[[], object]] = []
@@ -102,9 +103,12 @@ class Watchdog:
     def evaluate(self) -> None:
         """Derive the state of all parts from what was heard up to now, and call back after a change."""
         now_s = self._attention.tick()
-        is_bus_silent = self._is_bus_silent(now_s)
+        # A pause of this process does not end the silence of the bus: only a heartbeat that comes back does.
+        is_bus_silent = self._is_bus_silent(now_s) or self._own_heard_s < self._silent_since_s
         if self._was_bus_silent and not is_bus_silent:
             self._attention.restart()  # nothing could be heard meanwhile
+        if is_bus_silent and not self._was_bus_silent:
+            self._silent_since_s = now_s
         self._was_bus_silent = is_bus_silent
         self._view = evaluate(
             Observation(

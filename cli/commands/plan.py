@@ -41,6 +41,8 @@ DESCRIPTION = (
     "Preview what a configuration would trade, without trading: levels, margin, break-even, preflight checks, "
     "estimated liquidation, maximum loss. Price, balance, leverage and fees come from the running stack if there is one."
 )
+BALANCES = "account.{}.balance.*"
+"""The balances of all assets of a venue."""
 CHECK_RESULTS = {True: "ok", False: "REFUSED", None: "checked at start"}
 
 
@@ -169,7 +171,7 @@ async def _live_inputs(bus: Bus, configured: PlanInputs, *, is_priced: bool) -> 
 
 async def _worth(bus: Bus, venue: VenueId, currency: str) -> AccountWorth | None:
     """Return the worth of an account at the newest prices of the bus; None if its balances are unknown."""
-    stored = await last_per_subject(bus, Stream.ACCOUNT, (subjects.all_balances(venue),))
+    stored = await last_per_subject(bus, Stream.ACCOUNT, (BALANCES.format(venue),))
     balances = [each for message in stored if (each := try_decode(message.data, Balance)) is not None]
     prices: dict[str, Price] = {}
     for asset in {each.asset for each in balances} - {currency}:

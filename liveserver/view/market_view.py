@@ -1,7 +1,7 @@
 """The view of one market: the folds of its events, and the messages rendered from them."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec.structs import replace
@@ -118,10 +118,9 @@ class MarketView:
         self.status = status
         return self._status_updates()
 
-    def account(self, balances: Iterable[Balance], worth: AccountWorth) -> Iterator[Message]:
-        """Yield the account messages of these balances; `worth` is that of the whole account."""
-        for balance in balances:
-            yield Message(MessageType.ACCOUNT, rendering.account(self.label, balance, worth))
+    def account(self, balance: Balance, worth: AccountWorth) -> LazyMessage:
+        """Return the message of a balance; `worth` is that of the whole account."""
+        return LazyMessage(MessageType.ACCOUNT, rendering.account, (self.label, balance, worth))
 
     def snapshot(self, interval: str, balances: Iterable[Balance], worth: AccountWorth) -> list[Message]:
         """Return the full state for a new viewer, in the order that viewers rely on."""
@@ -131,7 +130,7 @@ class MarketView:
         ]
         if self._position:
             messages.append(Message(MessageType.POSITION, self._position_data(self._position)))
-        messages += self.account(balances, worth)
+        messages += [self.account(balance, worth).message() for balance in balances]
         if self._grid:
             messages.append(Message(MessageType.GRID_STATE, rendering.grid(self.label, self._grid)))
         messages.append(self._notices.risk_status(self.label))
@@ -149,7 +148,7 @@ class MarketView:
         if self._position:
             messages.append(Message(MessageType.POSITION, self._position_data(self._position)))
         messages += [
-            *self.account(balances, worth),
+            *(self.account(balance, worth).message() for balance in balances),
             self._notices.risk_status(self.label),
             self._status(interval),
         ]

@@ -284,12 +284,17 @@ class Projection:
         self._balances[event.venue, event.asset] = event
         worth: dict[str, AccountWorth] = {}
         for market, view in self._views.items():
-            if market.venue == event.venue and event.asset in balance_assets(market.symbol):
-                currency = assets_of(market.symbol)[2]
-                if currency not in worth:
-                    worth[currency] = self.worth(market)
-                for message in view.account([event], worth[currency]):
-                    yield Outgoing(Channel(market), message, seq)
+            if market.venue != event.venue:
+                continue
+            currency = assets_of(market.symbol)[2]
+            changed = [event] if event.asset in balance_assets(market.symbol) else []
+            settlement = self._balances.get((market.venue, currency))
+            if settlement is not None and event.asset != currency:
+                changed.append(settlement)  # the worth of the whole account has changed with this asset
+            if changed and currency not in worth:
+                worth[currency] = self.worth(market)
+            for balance in changed:
+                yield Outgoing(Channel(market), view.account(balance, worth[currency]), seq)
 
     def _balances_of(self, market: Market) -> Iterable[Balance]:
         keys = ((market.venue, asset) for asset in balance_assets(market.symbol))

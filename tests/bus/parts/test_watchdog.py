@@ -22,7 +22,7 @@ from bus import (
     read_parts,
 )
 from bus.alerts import store_alert
-from bus.parts.alerts import PartAlerts
+from bus.parts.alerts import MISSING_FOR_S, PartAlerts
 from schemas.codec import decode_as
 from schemas.engine.events import AlertRaised, Severity
 from schemas.subjects import ALL, Stream
@@ -175,3 +175,33 @@ async def test_the_alert_of_an_earlier_watcher_is_ended(server: EmbeddedServer, 
         True,
         "The gateway g sends heartbeats.",
     )
+
+
+async def test_a_missing_part_is_an_alert_once_the_stack_had_time_to_start(bus: Bus) -> None:
+    now = [0.0]
+    missing = PartView(
+        kind="engine", name="engine", state=PartState.MISSING, incident="part_missing.engine.engine.7"
+    )
+    alerts = PartAlerts(bus, get_logger("test"), lambda: now[0])
+    async with alerts_of(bus) as stored, asyncio.timeout(10):
+        running = asyncio.create_task(alerts.run())
+        for now[0] in (0.0, MISSING_FOR_S - 1):
+            alerts.update(PartsView((missing,)), may_end=True)
+            await asyncio.sleep(0)
+        assert stored.empty()
+        now[0] = MISSING_FOR_S
+        alerts.update(PartsView((missing,)), may_end=True)
+        assert (await stored.get()).incident == missing.incident
+        running.cancel()
+
+
+async def test_a_pause_of_the_watcher_does_not_end_the_silence_of_the_bus(bus: Bus) -> None:
+    now_s = 0.0
+    watchdog = Watchdog(Heartbeats(bus, "liveserver", "l"), get_logger("test"), clock=lambda: now_s)
+    while watchdog.view().blocked_all is None and now_s < 10:
+        now_s += 0.25
+        watchdog.evaluate()
+    now_s += 20
+    watchdog.evaluate()
+
+    assert watchdog.view().blocked_all is not None

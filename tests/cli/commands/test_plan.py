@@ -147,7 +147,7 @@ async def test_a_refusal_sets_the_exit_code(tmp_path: Path, capsys: pytest.Captu
 
 
 async def test_an_unknown_symbol_is_rejected() -> None:
-    with pytest.raises(CommandError, match="has no symbol X; it has BTC/USDT:USDT"):
+    with pytest.raises(CommandError, match="has no symbol X; there is BTC/USDT:USDT"):
         await plan(PlanOptions(symbol=Symbol("X")))
 
 
