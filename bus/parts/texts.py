@@ -66,7 +66,9 @@ def silent_remedy(heartbeat: PartHeartbeat, start: str) -> str:
         where = f"On {heartbeat.host}: " if heartbeat.host else ""
         restart = f"; kill -KILL {heartbeat.pid} ends it, and `up` starts it again"
         # All parts end with `up`.
-        process = f"{where}kill -CONT {heartbeat.pid} continues it{'' if heartbeat.kind == 'up' else restart}."
+        process = (
+            f"{where}kill -CONT {heartbeat.pid} continues it{'' if heartbeat.kind == 'up' else restart}."
+        )
     another = f"Start another: {start}" if start else ""
     return " ".join(filter(None, (process, another)))
 
