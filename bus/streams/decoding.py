@@ -69,7 +69,8 @@ def log_undecodable(stored: Received | Entry, error: UndecodableError, log: Logg
     )
     if not isinstance(error, UnknownKind):
         # Some readers look at the newest message again and again.
-        key = f"{subject} {sequence}"
+        stored_ns = stored.time_ns if isinstance(stored, Received) else 0
+        key = f"{subject} {sequence} {stored_ns} {error}"
         _repeat_limit.write(
             log, "error", "undecodable", key, subject=subject, sequence=sequence, detail=str(error)
         )
