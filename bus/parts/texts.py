@@ -63,11 +63,12 @@ def silent_remedy(heartbeat: PartHeartbeat, start: str) -> str:
     """Return what to do about a silent part; `start` is the command that starts another one, or empty."""
     process = ""
     if heartbeat.pid:
-        where = f"On {heartbeat.host}: " if heartbeat.host else ""
+        where = f"On {heartbeat.host}, if" if heartbeat.host else "If"
         restart = f"; kill -KILL {heartbeat.pid} ends it, and `up` starts it again"
-        # All parts end with `up`.
+        # All parts end with `up`. A process that has ended must not be killed: another one may have its id.
         process = (
-            f"{where}kill -CONT {heartbeat.pid} continues it{'' if heartbeat.kind == 'up' else restart}."
+            f"{where} ps -p {heartbeat.pid} still shows it: kill -CONT {heartbeat.pid} continues it"
+            f"{'' if heartbeat.kind == 'up' else restart}."
         )
     another = f"Start another: {start}" if start else ""
     return " ".join(filter(None, (process, another)))

@@ -89,6 +89,11 @@ async def connect_to_bus(address: BusAddress, name: str) -> AsyncIterator[Bus]:
 
 
 def _no_bus(address: BusAddress) -> CommandError:
+    if address.data is not None and address.data.read() is not None:
+        return CommandError(
+            f"no bus at {address}, though its `up` runs, which restarts it: retry in a few seconds "
+            f"(log: {address.data.bus})"
+        )
     return CommandError(
         f"no bus at {address}: start one with: {program()} up; or choose another with --bus-url or --data-dir"
     )

@@ -103,7 +103,8 @@ class CommandProgress:
         counts = [f"{outcomes.count(outcome)} {outcome}" for outcome in found]
         if missing := len(self._by_symbol) - len(outcomes):
             counts.append(f"{missing} not answered")
-        detail = f"{len(self._by_symbol)} symbols: {', '.join(counts)}"
+        number = len(self._by_symbol)
+        detail = f"{number} symbol{'' if number == 1 else 's'}: {', '.join(counts)}"
         outcome = found[0] if found and not missing else CommandOutcome.ACCEPTED
         return self._answer(
             state,

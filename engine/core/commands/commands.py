@@ -12,12 +12,14 @@ offsets make sure that each stored message is applied once.
 
 from typing import assert_never
 
+from engine.core import blocking
 from engine.core.commands import grid_stops, halt, pending, reconcile, settings
 from engine.core.commands.answers import EXPIRED, Answer, applied_if, operator_of
 from engine.core.guards import circuit_breaker
 from engine.core.step import Draft
 from schemas.engine.control import Command, CommandName, CommandOutcome
 from schemas.engine.journal import CommandReceived
+from schemas.grid.reasons import explain
 
 
 def on_command(draft: Draft, received: CommandReceived) -> None:
@@ -105,4 +107,9 @@ def _resume(draft: Draft, by: str) -> Answer:
         return CommandOutcome.REFUSED, f"{text}: ./opensqt control set {market} --set {stop.name}=off"
     was_paused, state.paused, state.paused_by = state.paused, False, ""
     is_resumed = halt.resume(draft, f"resumed by {by}") or was_paused
-    return applied_if(is_resumed, "quoting resumes", "neither paused nor stopped")
+    blocker = blocking.blocked_by(state)
+    if blocker is None:
+        return applied_if(is_resumed, "quoting resumes", "neither paused nor stopped")
+    reason = explain(blocker, blocking.detail_of(state, blocker), f"{state.venue} {state.symbol}")
+    blocked = f"but nothing is opened: {reason.sentence} {reason.remedy}"
+    return applied_if(is_resumed, f"resumed, {blocked}", f"neither paused nor stopped, {blocked}")

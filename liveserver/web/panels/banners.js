@@ -114,13 +114,13 @@ function marketBanners({ status, risk, grid, server, reasons }) {
   if (status?.feed === "down" || status?.feed === "gapped") {
     const state = status.feed === "down" ? "is down" : "has missed data";
     const reason = status.feed_reason ? `: ${status.feed_reason}` : "";
-    banners.push({ level: "high", text: `The market feed ${state}${reason}` });
+    banners.push({ level: "high", text: sentence(`The market feed ${state}${reason}`) });
   }
   for (const guard of risk?.active ?? []) {
     // The banner of the reason says the same, and what to do.
     if (guard.reason === grid?.not_quoting) continue;
     const remedy = reasons.get(guard.reason)?.hint;
-    banners.push({ level: guard.severity.toLowerCase(), text: `Guard “${words(guard.reason)}”: ${guard.message}`, remedy });
+    banners.push({ level: guard.severity.toLowerCase(), text: `Guard “${words(guard.reason)}”: ${sentence(guard.message)}`, remedy });
   }
   return banners;
 }

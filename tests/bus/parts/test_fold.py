@@ -94,7 +94,7 @@ def test_a_part_is_silent_after_three_seconds(
 
 def test_the_remedy_of_a_silent_part_has_commands_without_secrets() -> None:
     (problem,) = seen(part("gateway", 5, host="alpha")).problems
-    assert "On alpha: kill -CONT 42" in problem
+    assert "On alpha, if ps -p 42 still shows it: kill -CONT 42 continues it" in problem
     assert "./opensqt gateway --bus-url nats://bus:4222 --venue sim --venue-url http://venue:1" in problem
     assert "since 22:13:15 UTC: no order can be sent or canceled" in problem
 

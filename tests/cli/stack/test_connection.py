@@ -71,6 +71,16 @@ def test_the_default_port_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     )
 
 
+async def test_a_missing_bus_of_a_running_stack_is_being_restarted(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    with data.hold():
+        data.write(record(os.getpid()))
+
+        with pytest.raises(CommandError, match="though its `up` runs, which restarts it"):
+            async with connect_to_bus(BusAddress("nats://127.0.0.1:1", data=data), "test"):
+                pass
+
+
 @pytest.mark.parametrize("url", ["nats://127.0.0.1:1", "nonsense", "nats://:x"])
 async def test_a_missing_bus_is_an_error(url: str) -> None:
     with pytest.raises(CommandError, match=r"start one with: .*opensqt up"):

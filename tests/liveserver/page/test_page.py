@@ -104,7 +104,7 @@ async def test_banners_show_active_conditions(demo: Demo, view: OpenPage) -> Non
     await view.until("document.querySelectorAll('#banners .banner').length === 3")
 
     banners = await view.page.locator("#banners .banner").all_text_contents()
-    assert banners[0] == "The market feed is down: no pong"
+    assert banners[0] == "The market feed is down: no pong."
     assert "volume spike" in banners[1]
     assert banners[2].startswith(f"Paused: {explain(NotQuoting.PAUSED)[0]}")
     assert await view.text("#quoting") == "paused"

@@ -48,6 +48,17 @@ def test_resume_places_opening_orders_again() -> None:
     assert len(placed(change)) == 3
 
 
+def test_the_answer_to_resume_names_what_still_blocks_quoting() -> None:
+    grid = started()
+    step(grid, command(CommandName.TRIP))
+    step(grid, command(CommandName.PAUSE))
+    change = step(grid, command(CommandName.RESUME))
+    assert not placed(change)
+    detail = answers(change)[-1].detail
+    assert detail.startswith("resumed, but nothing is opened: The circuit breaker is open")
+    assert "./opensqt control reset" in detail
+
+
 @pytest.mark.parametrize(("name", "paused"), [(CommandName.PAUSE, True), (CommandName.RESUME, False)])
 def test_repeated_pause_or_resume_is_unchanged(name: CommandName, paused: bool) -> None:
     grid = started()
