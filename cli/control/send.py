@@ -10,6 +10,7 @@ from bus.commands import (
     AddressedSymbol,
     CommandIdInUse,
     addressed_symbols,
+    is_forwarded,
     results,
     results_of_all,
     traded_symbols,
@@ -99,7 +100,9 @@ async def _send_to_all(bus: Bus, command: Command, timeout_s: float) -> int:
         async for result in _within(waiting, bus, command):
             if result.command_id == command.command_id:
                 answer = result
-                _print(f"{_title(command)}: {_result_text(result)}")
+                # Forwarding it is all that was done so far, whatever the outcome is called.
+                text = result.detail if is_forwarded(command, result) else _result_text(result)
+                _print(f"{_title(command)}: {text}")
             else:
                 found[AddressedSymbol(result.venue, result.symbol)] = result
                 if not result.is_final:

@@ -24,6 +24,8 @@
 
 /** The time that the server waits for a final result, before it answers with what there is. */
 const WAIT_S = 1;
+/** A server that has not told the newest result by then is asked again. */
+const MAX_LOOKUP_MS = 5000;
 
 /** Give a command; null without an answer from the server. @param {CommandRequest} request @returns {Promise<CommandAnswer | null>} */
 export function giveCommand(request) {
@@ -31,9 +33,9 @@ export function giveCommand(request) {
   return answerOf(fetch("api/control", { method: "POST", headers, body: JSON.stringify({ ...request, wait_s: WAIT_S }) }));
 }
 
-/** Ask for the newest result of a command; null without an answer from the server. @param {string} id @returns {Promise<CommandAnswer | null>} */
+/** Ask for the newest result of a command; null without an answer from the server in time. @param {string} id @returns {Promise<CommandAnswer | null>} */
 export function commandResult(id) {
-  return answerOf(fetch(`api/control/${encodeURIComponent(id)}`));
+  return answerOf(fetch(`api/control/${encodeURIComponent(id)}`, { signal: AbortSignal.timeout(MAX_LOOKUP_MS) }));
 }
 
 /** Whether no other result follows. @param {CommandAnswer} answer */

@@ -146,6 +146,9 @@ export class Control {
     this.#applyLock();
     this.#showAnswer("progress", [`Sent: ${this.#command} ${nameOf(market)}.`]);
     const since = Date.now();
+    const slow = setTimeout(() => {
+      if (this.#isAbout(key)) this.#showAnswer("warn", [`Sent: ${this.#command} ${nameOf(market)}.`, "No answer from the server yet: the command may have been given."]);
+    }, SLOW_ANSWER_MS);
     let answer = await giveCommand({
       command: this.#command,
       ...market,
@@ -153,6 +156,7 @@ export class Control {
       key,
       arguments: accepted ? { accept: accepted } : {},
     });
+    clearTimeout(slow);
     this.#isSending = false;
     this.#submit.hidden = answer !== null && !answer.error;
     this.#applyLock();
@@ -218,5 +222,5 @@ function figuresOf(answer, market) {
   const { orders_canceled: canceled = null, orders_out: out = null, position = null } = answer;
   const orders = [canceled !== null && `${count(canceled, "order")} canceled`, out !== null && (out ? `${out} still out` : "none is still out")];
   const left = position === null ? "" : `position ${quantity(position)} ${market.symbol.split("/")[0]}`;
-  return sentence([orders.filter(Boolean).join(", "), left].filter(Boolean).join("; "));
+  return sentence(capitalized([orders.filter(Boolean).join(", "), left].filter(Boolean).join("; ")));
 }

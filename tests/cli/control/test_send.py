@@ -175,7 +175,7 @@ async def test_each_symbol_of_a_command_to_all_is_listed(
         assert await send(bus, pause(Symbol(ALL)), timeout_s=10) == 1
 
     assert capsys.readouterr().out.splitlines() == [
-        "pause sim _all: applied: forwarded to 2 symbols",
+        "pause sim _all: forwarded to 2 symbols",
         "SYMBOL             RESULT   DETAIL",
         "sim BTC/USDT:USDT  applied  no orders left",
         "sim ETH/USDT:USDT  refused  stop_loss is reached",

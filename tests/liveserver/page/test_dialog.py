@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import Route
 
 from bus import Bus, Received, Registry
 from bus.client.message import Message
@@ -151,6 +152,28 @@ async def test_other_outcomes_stay_until_they_are_closed(
     assert await view.page.is_visible("#command")
     await view.page.keyboard.press("Escape")
     assert not await view.page.is_visible("#command")
+
+
+async def test_a_server_that_hangs_after_a_command_is_said(traded: Demo, view: OpenPage) -> None:
+    await view.open(traded)
+    await ask(view, "stop")
+    async with commands_to(traded.bus) as commands:
+        reached = asyncio.Event()
+        continued = asyncio.Event()
+
+        async def hang(route: Route) -> None:
+            reached.set()
+            await continued.wait()
+            await route.continue_()
+
+        await view.page.route("**/api/control", hang)
+        await view.page.keyboard.press("Enter")
+        await asyncio.wait_for(reached.wait(), 30)
+        await view.until("document.querySelector('#command-answer').dataset.level === 'warn'")
+        assert "No answer from the server yet" in await view.text("#command-answer")
+        continued.set()
+        await answer(traded.bus, await asyncio.wait_for(commands.get(), 30), CommandOutcome.APPLIED)
+        await view.until("document.querySelector('#command-answer').dataset.level === 'good'")
 
 
 async def test_focus_stays_in_the_dialog_and_returns_to_its_button(traded: Demo, view: OpenPage) -> None:
