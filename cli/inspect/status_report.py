@@ -260,7 +260,14 @@ def _parts_lines(found: Status) -> list[str]:
 
 
 def _symbol_lines(found: Status, command: str) -> list[str]:
-    lines = [not_quoting_line(grid, grid.not_quoting, command) for grid in found.grids if grid.not_quoting]
+    silent = {(each.venue, each.symbol) for each in found.blocked if each.reason is NotQuoting.ENGINE_SILENT}
+    lines = [
+        f"{grid.venue} {grid.symbol}: its figures are those of the engine's last step, {_clock(grid.time)} UTC; "
+        "orders may have been filled or canceled since"
+        for grid in found.grids
+        if (grid.venue, grid.symbol) in silent
+    ]
+    lines += [not_quoting_line(grid, grid.not_quoting, command) for grid in found.grids if grid.not_quoting]
     lines += [position_line(grid, command) for grid in found.grids if grid.venue_position is not None]
     return ["", *lines] if lines else []
 

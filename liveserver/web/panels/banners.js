@@ -42,7 +42,10 @@ function bannersOf(store, liveness) {
   const banners = [];
   if (liveness.problem) banners.push({ level: "high", text: liveness.problem });
   // Without a connection the rest is as old as the data, but not wrong.
-  banners.push(...partBanners(store), ...marketBanners(store), ...gridBanners(store));
+  banners.push(...partBanners(store));
+  const ofMarket = [...marketBanners(store), ...gridBanners(store)];
+  // What helped at the time of a replay would act on the present.
+  banners.push(...(store.isReplaying ? ofMarket.map(({ level, text }) => ({ level, text })) : ofMarket));
   return banners;
 }
 

@@ -110,6 +110,13 @@ def test_a_blocked_symbol_is_never_shown_as_quoting() -> None:
     assert "no: gateway silent" in report(found).splitlines()[-1]
 
 
+def test_figures_of_a_silent_engine_are_said_to_be_old() -> None:
+    blocked = SymbolBlocked(venue=VENUE, symbol=SYMBOL, reason=NotQuoting.ENGINE_SILENT, detail="")
+    found = Status(bus="nats://x", parts=(), grids=(grid(not_quoting=None),), blocked=(blocked,))
+
+    assert f"{VENUE} {SYMBOL}: its figures are those of the engine's last step" in report(found)
+
+
 def test_price_and_amounts_are_those_of_the_market() -> None:
     price = MarketPrice(venue=VENUE, symbol=SYMBOL, price=Decimal(110), age_s=0.25)
     held = grid(not_quoting=None, position=Decimal(2), total_profit=Decimal(-5), unpaired_profit=Decimal(-4))

@@ -115,6 +115,23 @@ async def test_commands_are_out_of_reach_in_a_replay(traded: Demo, view: OpenPag
     await view.until("[...document.querySelectorAll('#commands button')].every((button) => !button.disabled)")
 
 
+async def test_remedies_of_the_past_are_not_offered_in_a_replay(traded: Demo, view: OpenPage) -> None:
+    await view.open(traded)
+    banner, replayed = await view.page.evaluate(
+        """async () => {
+            const { renderBanners } = await import("/static/panels/banners.js");
+            const paused = { not_quoting: "paused", not_quoting_text: "Paused.", not_quoting_remedy: "Resume." };
+            const grid = { ...__opensqt.store.grid, ...paused };
+            return [false, true].map((isReplaying) => {
+                const store = { ...__opensqt.store, wrongParts: [], reasons: new Map(), grid, isReplaying };
+                renderBanners(store, new Set(["grid"]), { problem: "" }, "");
+                return document.querySelector("#banners").textContent;
+            });
+        }"""
+    )
+    assert (banner, replayed) == ("Paused: Paused. Resume.", "Paused: Paused.")
+
+
 async def test_progress_is_shown_until_the_command_is_applied(traded: Demo, view: OpenPage) -> None:
     await view.open(traded)
     async with commands_to(traded.bus) as commands:
