@@ -32,7 +32,7 @@ from liveserver.protocol.redaction_rules import (
     turnover_share,
     worth_share,
 )
-from schemas.grid.reasons import explain
+from schemas.reasons.table import explain
 from schemas.grid.view import NotQuoting
 
 
@@ -192,6 +192,8 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "time": keep,
         "step": keep,
         "incident": pseudonymize,
+        "text": keep,
+        "remedy": hide,
     },
     market.ActiveRisk: {
         "severity": keep,
@@ -199,6 +201,8 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "message": hide,
         "details": hide_figures,
         "time": keep,
+        "text": keep,
+        "remedy": hide,
     },
     market.RiskStatusData: {**_MARKET, "status": keep, "active": redact_each},
     market.QuotingData: {
@@ -217,6 +221,8 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "action": hide,
         "time": keep,
         "step": keep,
+        "text": keep,
+        "remedy": hide,
     },
     market.CorrectionData: {
         **_MARKET,

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 from msgspec.structs import replace
 
-from schemas.grid.reasons import explain
+from schemas.reasons.table import explain
 from schemas.grid.view import NotQuoting
 from schemas.venue.market import FeedState
 from schemas.venue.orders import OrderStatus
