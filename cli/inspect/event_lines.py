@@ -31,9 +31,9 @@ from schemas.engine.journal import (
 )
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
-from schemas.reasons.table import Kind, explain
 from schemas.grid.view import GridView
 from schemas.parts import PartHeartbeat
+from schemas.reasons.table import Kind, explain
 from schemas.units import MILLISECOND_NS, Figures, Side
 from schemas.venue.account import Balance, OpenOrders, Position, SweepRequest
 from schemas.venue.decision_reasons import words

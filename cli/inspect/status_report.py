@@ -11,8 +11,8 @@ from cli.program import program
 from schemas.engine.assignment import Assignment
 from schemas.engine.events import AlertRaised
 from schemas.engine.portfolio import BucketLimits, PortfolioLimits
-from schemas.reasons.table import Kind, explain
 from schemas.grid.view import GridView, NotQuoting
+from schemas.reasons.table import Kind, explain
 from schemas.subjects import registry_key
 from schemas.units import SECOND_NS, Money, Price, Symbol, TimeNs, VenueId
 from schemas.venue.fees import before_fees

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from schemas.reasons.explanation import Explanation
 from schemas.reasons.table import TABLE, Kind
 
 INTRODUCTION = """\

@@ -31,7 +31,6 @@ from liveserver.view.profit import profit_of
 from liveserver.view.projection import Projection
 from liveserver.view.topics import describe_unknown_symbol
 from schemas.reasons.table import TABLE, Kind, explain
-from schemas.grid.view import NotQuoting
 
 MAX_TIME_S = 1 << 53
 """The largest integer that every JSON parser represents exactly."""

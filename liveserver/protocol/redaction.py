@@ -32,8 +32,8 @@ from liveserver.protocol.redaction_rules import (
     turnover_share,
     worth_share,
 )
-from schemas.reasons.table import explain
 from schemas.grid.view import NotQuoting
+from schemas.reasons.table import explain
 
 
 def explain_blocked(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:

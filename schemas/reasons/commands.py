@@ -3,7 +3,7 @@
 from schemas.engine.control import CommandOutcome
 from schemas.reasons.explanation import Explanation
 
-OUTCOMES: dict[CommandOutcome, Explanation] = {
+OUTCOMES: dict[str, Explanation] = {
     CommandOutcome.ACCEPTED: Explanation(
         "The engine has taken the command and works on it; another result follows.",
         "Wait for the result. What is still out: ./opensqt status",

@@ -8,7 +8,7 @@ from schemas.venue.orders import RejectReason
 _AMOUNT = "./opensqt control set VENUE SYMBOL --set order_amount=AMOUNT"
 _LATER = "The engine decides again by itself."
 
-REJECTIONS: dict[RejectReason, Explanation] = {
+REJECTIONS: dict[str, Explanation] = {
     RejectReason.POST_ONLY_WOULD_CROSS: Explanation(
         "The order would have traded at once, and was to be a maker.",
         "The level is retried with the next move of the price.",
@@ -71,7 +71,7 @@ REJECTIONS: dict[RejectReason, Explanation] = {
     ),
 }
 
-FINDINGS: dict[ReconciliationFinding, Explanation] = {
+FINDINGS: dict[str, Explanation] = {
     ReconciliationFinding.MISSING_THERE: Explanation(
         "The venue does not list an order that should be open there.",
         "The engine queries it by itself, and books what it traded.",
@@ -93,7 +93,7 @@ FINDINGS: dict[ReconciliationFinding, Explanation] = {
     ),
 }
 
-DECISIONS: dict[DecisionReason, Explanation] = {
+DECISIONS: dict[str, Explanation] = {
     DecisionReason.OPEN_LEVEL: Explanation("A free level of the window gets an opening order."),
     DecisionReason.OPEN_TRIAL_LEVEL: Explanation(
         "The one level on a side that a half-open circuit breaker allows gets an order."

@@ -3,7 +3,7 @@
 from schemas.grid.view import NotQuoting
 from schemas.reasons.explanation import Explanation
 
-QUOTING: dict[NotQuoting, Explanation] = {
+QUOTING: dict[str, Explanation] = {
     NotQuoting.NO_PRICE: Explanation(
         "No price has been received yet.",
         "If none comes, see whether the market publisher runs with: ./opensqt status",
