@@ -95,8 +95,9 @@ async def results_of_all(
                         isinstance(event, CommandResult) and event.is_final
                     )
                 elif isinstance(event, CommandResult):
-                    is_answered = True
-                    if not is_forwarded(command, event):
+                    does_forward = is_forwarded(command, event)
+                    is_answered = event.is_final or does_forward
+                    if event.is_final and not does_forward:
                         return
             if batch.caught_up and is_answered and all(is_final.values()):
                 return

@@ -15,9 +15,9 @@ GROUPS: dict[str, dict[str, str]] = {
         "plan [FILE]": "preview a configuration: levels, margin, fees, preflight, liquidation",
     },
     "observe and control": {
-        "status": "show running parts, each symbol's state, and why a symbol is not quoting",
+        "status": "show the parts, each symbol's state, and why a symbol is not quoting; exit code 1 if something is wrong",
         "tap SUBJECT": "print bus messages, one readable line each",
-        "control COMMAND VENUE SYMBOL": "send a command (pause, stop, flatten, set, add ...) and print the result",
+        "control COMMAND VENUE SYMBOL": "send a command (pause, stop, flatten, set, add ...) and print its results",
         "schema": "print the messages of the bus as an AsyncAPI document; --live: those of the live protocol",
     },
     "run a single part": {
@@ -33,9 +33,9 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "test and measure": {
         "test": "run the test suite; further arguments go to pytest",
-        "verify": "kill and pause parts at random, then check that accounts match the venue",
-        "scenario NAME": "demonstrate a risk guard on a running stack",
-        "bench NAME": "run a benchmark",
+        "verify": "kill and pause parts of a stack of its own at random, then check that accounts match the venue",
+        "scenario NAME": "demonstrate a risk guard, on a stack of its own",
+        "bench NAME": "run a benchmark, on parts of its own",
     },
 }
 """Usage and summary of each command, in the groups that --help prints."""
@@ -108,9 +108,13 @@ def command_list() -> str:
 def add_bus_options(parser: argparse.ArgumentParser) -> None:
     """Add --bus-url and --data-dir, which locate the bus of a running stack."""
     parser.add_argument(
-        "--bus-url", metavar="URL", help="the bus (default: that of the running `up`, else port 4222)"
+        "--bus-url",
+        metavar="URL",
+        help="the bus (default: that of the `up` that runs in --data-dir, else port 4222)",
     )
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="data directory of `up` (default: data)")
+    parser.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="data directory of a running `up` (default: data)"
+    )
 
 
 def _add_debug_option(parser: argparse.ArgumentParser) -> None:

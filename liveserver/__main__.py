@@ -31,10 +31,12 @@ LIMIT_HELP = {
 
 def _parser(defaults: Settings) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "liveserver", description="Serves the page and streams live data from the bus to it."
+        "opensqt liveserver", description="Serves the page and streams live data from the bus to it."
     )
     parser.add_argument("--bus-url", default=defaults.bus_url, help="NATS server; default: %(default)s")
-    parser.add_argument("--http-host", default=defaults.http_host, help="default: %(default)s")
+    parser.add_argument(
+        "--http-host", default=defaults.http_host, help="address to listen on; default: %(default)s"
+    )
     parser.add_argument(
         "--http-port", default=defaults.http_port, type=int, help="0 takes a free port; default: %(default)s"
     )
@@ -46,7 +48,6 @@ def _parser(defaults: Settings) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--own-port",
-        default=defaults.own_port,
         type=int,
         help="the port of its own with --share-port; default: any free port",
     )
@@ -122,14 +123,17 @@ def _positive(kind: type) -> Callable[[str], float]:
 
 
 def _settings(arguments: list[str], defaults: Settings) -> tuple[Settings, bool]:
-    options = _parser(defaults).parse_args(arguments)
+    parser = _parser(defaults)
+    options = parser.parse_args(arguments)
+    if options.own_port is not None and not options.share_port:
+        parser.error("--own-port is the port of its own beside a shared one: it needs --share-port")
     access = defaults.access
     settings = Settings(
         bus_url=options.bus_url,
         http_host=options.http_host,
         http_port=options.http_port,
         share_port=options.share_port,
-        own_port=options.own_port,
+        own_port=defaults.own_port if options.own_port is None else options.own_port,
         drain_s=options.drain_s,
         replica=options.replica,
         replays=options.replays,

@@ -90,9 +90,7 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
         SocketCommands(command_service, hub, background),
     )
     app = create_app(replica, assets, authenticator, command_service)
-    policy = ConnectionPolicy(
-        limits, sockets.connection_limit, authenticator.proxies, authenticator.count_rejection
-    )
+    policy = ConnectionPolicy(limits, sockets.connection_limit, authenticator)
     async with serving(app, sockets.protocol(), listeners, policy) as server:
         log.info("serving", address=listeners.public_address, own=listeners.address)
         async with asyncio.TaskGroup() as tasks, background:

@@ -8,6 +8,7 @@ from bus import default_name, run, token
 from producers.app import Settings, account, gateway, market
 from schemas.units import Symbol, VenueId
 
+INSTRUMENTS_EVERY_S = 3600.0
 SERVICES = {"market": market, "account": account, "gateway": gateway}
 
 
@@ -43,13 +44,16 @@ def cli(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--instruments-every",
         type=float,
-        default=3600.0,
         metavar="SECONDS",
-        help="market: time between two reads of the venue's instruments (%(default)g)",
+        help=f"market: time between two reads of the venue's instruments ({INSTRUMENTS_EVERY_S:g})",
     )
     parser.add_argument("--lock-step", action="store_true", help="follow a recording in lock-step")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args(arguments)
+    if args.symbol and args.part == "gateway":
+        parser.error("--symbol is an option of market and account: the gateway serves the registered symbols")
+    if args.instruments_every is not None and args.part != "market":
+        parser.error(f"--instruments-every is an option of market, not of {args.part}")
     settings = Settings(
         bus_url=args.bus_url,
         name=token(args.name),
@@ -58,7 +62,7 @@ def cli(arguments: Sequence[str] | None = None) -> int:
         http_port=args.http_port,
         watch=tuple(Symbol(symbol) for symbol in args.symbol),
         lock_step=args.lock_step,
-        instruments_every_s=args.instruments_every,
+        instruments_every_s=INSTRUMENTS_EVERY_S if args.instruments_every is None else args.instruments_every,
     )
     return run(lambda: SERVICES[args.part](settings), debug=args.debug)
 

@@ -190,10 +190,6 @@ def balance(venue: VenueId, asset: str) -> str:
     return f"account.{_venue_token(venue)}.balance.{escape(asset)}"
 
 
-def all_balances(venue: VenueId) -> str:
-    return f"account.{_venue_token(venue)}.balance.*"
-
-
 def position(venue: VenueId, symbol: Symbol) -> str:
     return subject("account", venue, symbol, "position")
 

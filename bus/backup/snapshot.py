@@ -110,7 +110,8 @@ async def load_stream(bus: Bus, info: SnapshotInfo, file: IO[bytes], progress: P
     replicas = await _delete(bus, info.name)
     for _ in range(MAX_ATTEMPTS):
         file.seek(0)
-        restored = await _upload(bus, info, replicas, file, progress)
+        with bus.patient():
+            restored = await _upload(bus, info, replicas, file, progress)
         if restored is not None:
             break
         await _delete(bus, info.name)

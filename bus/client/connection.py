@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -36,6 +36,7 @@ MAX_UNACKNOWLEDGED = 1000
 RECONNECT_WAIT_S = 0.2
 PING_INTERVAL_S = 2
 """The connection is dropped after two unanswered pings."""
+PATIENCE_S = 120
 UNREACHABLE_LOG_INTERVAL_S = 10.0
 LOOKUP_TIMEOUT_S = 2.0
 """Short, because lookups get no answer while a cluster elects a leader, and should then be retried soon."""
@@ -257,6 +258,16 @@ class Bus:
         await self._requests.start()
         self._connected.set()
         self._log.info("bus_connected")
+
+    @contextmanager
+    def patient(self) -> Iterator[None]:
+        """Keep the connection for PATIENCE_S without answers while the context lasts: a server restores on its read loop."""
+        before = self.nc.options["max_outstanding_pings"]
+        self.nc.options["max_outstanding_pings"] = PATIENCE_S // PING_INTERVAL_S
+        try:
+            yield
+        finally:
+            self.nc.options["max_outstanding_pings"] = before
 
     async def close(self) -> None:
         """Flush published messages and close the connection, within CLOSE_TIMEOUT_S."""

@@ -1,6 +1,7 @@
 """The JetStream consumer of a reader: start position, configuration, pull requests, delivery metadata."""
 
 import datetime
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, assert_never
@@ -45,6 +46,14 @@ class NewOnly:
 
 
 Start = FromSequence | LastPerSubject | FromStart | FromTime | NewOnly
+
+
+def consumer_prefix(bus_name: str, inbox: str) -> str:
+    """Return the start of the names of a reader's consumers, which tells whose they are: `gateway-sim2-x7Qk2...`.
+
+    `inbox` makes it unique: `_INBOX.x7Qk2...`.
+    """
+    return f"{re.sub('[^A-Za-z0-9_-]', '-', bus_name)}-{inbox.strip('.').rpartition('.')[2]}"
 
 
 class ConsumerInfo(msgspec.Struct, frozen=True):

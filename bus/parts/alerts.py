@@ -9,7 +9,7 @@ All watchers raise the same incident, so that readers see it once:
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing
 from typing import Never
 
@@ -33,6 +33,8 @@ CODES = {
     PartState.MISSING: "part_missing",
     PartState.UNREACHABLE: "venue_unreachable",
 }
+MISSING_FOR_S = 50.0
+"""A part has to be missing for this time before an alert is raised: on a busy machine a stack takes a while to start."""
 RETRY_S = 1.0
 MAX_AGE_NS: DurationNs = 24 * 3600 * SECOND_NS
 """Incidents of earlier watchers are ended up to this age."""
@@ -41,9 +43,11 @@ MAX_AGE_NS: DurationNs = 24 * 3600 * SECOND_NS
 class PartAlerts:
     """Keeps the alerts on the bus equal to the state of the parts. Nothing piles up while the bus does not answer."""
 
-    def __init__(self, bus: Bus, log: Logger) -> None:
+    def __init__(self, bus: Bus, log: Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._bus = bus
         self._log = log
+        self._clock = clock
+        self._missing_since_s: dict[str, float] = {}
         self._wanted: dict[str, AlertRaised] = {}
         self._raised: dict[str, AlertRaised] = {}
         """Those that are on the bus, or may be."""
@@ -60,9 +64,20 @@ class PartAlerts:
         """
         if view.blocked_all is None:
             self._view, self._may_end = view, may_end
-            self._wanted = {part.incident: _alert(part) for part in view.parts if _needs_alert(part)}
+            self._wanted = {part.incident: _alert(part) for part in self._due(view.parts)}
             if self._wanted.keys() != self._raised.keys():
                 self._changed.set()
+
+    def _due(self, parts: Iterable[PartView]) -> Iterator[PartView]:
+        now_s, since_s = self._clock(), self._missing_since_s
+        self._missing_since_s = {}
+        for part in parts:
+            if part.state is PartState.MISSING:
+                first_s = self._missing_since_s[part.incident] = since_s.get(part.incident, now_s)
+                if now_s - first_s >= MISSING_FOR_S or part.incident in self._raised:
+                    yield part
+            elif part.is_wrong and part.state in CODES:
+                yield part
 
     async def run(self) -> Never:
         """Publish the alerts, for ever."""
@@ -130,10 +145,6 @@ async def _open_incidents(bus: Bus) -> dict[str, AlertRaised]:
             if batch.caught_up:
                 break
     return found
-
-
-def _needs_alert(part: PartView) -> bool:
-    return part.is_wrong and part.state in CODES
 
 
 def _alert(part: PartView) -> AlertRaised:

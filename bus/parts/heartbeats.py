@@ -11,11 +11,17 @@ from typing import Never
 import msgspec
 
 from bus.client.connection import Bus
-from bus.errors import BusError
+from bus.errors import BusError, StreamGone
+from bus.streams.provision import provision
 from schemas import subjects
 from schemas.codec import encode
 from schemas.parts import HEARTBEAT_INTERVAL_NS, PartHeartbeat, VenueLink
+from schemas.subjects import Stream
 from schemas.units import SECOND_NS, VenueId
+
+STREAM_CHECK_S = 10.0
+"""Seconds between two checks that the stream exists: heartbeats are not acknowledged."""
+MIN_STREAM_CHECK_S = 1.0
 
 
 def _none() -> tuple[()]:
@@ -23,7 +29,10 @@ def _none() -> tuple[()]:
 
 
 class Heartbeats:
-    """Publishes the heartbeats of one part, from the event loop that does its work: a hung process is silent."""
+    """Publishes the heartbeats of one part, from the event loop that does its work: a hung process is silent.
+
+    They are not acknowledged, so that they never wait for other messages. A lost stream is created again.
+    """
 
     def __init__(
         self,
@@ -46,18 +55,24 @@ class Heartbeats:
         """Returns the connections to venues."""
         self._venues = venues
         self._wake = asyncio.Event()
+        self._is_doubtful = asyncio.Event()
         self._problems = problems
         self._started_time = time.time_ns()
         self._host = socket.gethostname()
 
     async def run(self) -> Never:
         """Publish a heartbeat every second, for ever."""
-        while True:
-            self._wake.clear()
-            await self._publish(self.now())
-            with suppress(TimeoutError):
-                async with asyncio.timeout(HEARTBEAT_INTERVAL_NS / SECOND_NS):
-                    await self._wake.wait()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_stream(), name="stream of heartbeats")
+            while True:
+                self._wake.clear()
+                await self._publish(self.now())
+                await _wait(self._wake, HEARTBEAT_INTERVAL_NS / SECOND_NS)
+        raise AssertionError("its tasks run for ever")
+
+    def check_stream(self) -> None:
+        """Check soon whether the stream exists: heartbeats do not come back."""
+        self._is_doubtful.set()
 
     def send_now(self) -> None:
         """Publish the next heartbeat at once: something important has changed."""
@@ -83,8 +98,25 @@ class Heartbeats:
             pid=os.getpid(),
         )
 
+    async def _keep_stream(self) -> Never:
+        while True:
+            await _wait(self._is_doubtful, STREAM_CHECK_S)
+            self._is_doubtful.clear()
+            with suppress(BusError):
+                try:
+                    await self.bus.stream_created(Stream.PARTS)
+                except StreamGone:
+                    await provision(self.bus)
+            await asyncio.sleep(MIN_STREAM_CHECK_S)
+
     async def _publish(self, heartbeat: PartHeartbeat) -> None:
         try:
             await self.bus.publish(self.subject, encode(heartbeat))
         except BusError:
             return  # without a connection there is nothing to tell; the watchers notice the silence
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await event.wait()

@@ -64,8 +64,11 @@ def silent_remedy(heartbeat: PartHeartbeat, start: str) -> str:
     process = ""
     if heartbeat.pid:
         where = f"On {heartbeat.host}: " if heartbeat.host else ""
-        kill = f"kill -CONT {heartbeat.pid} continues it; kill -KILL {heartbeat.pid} ends it"
-        process = f"{where}{kill}, and `up` restarts it."
+        restart = f"; kill -KILL {heartbeat.pid} ends it, and `up` starts it again"
+        # All parts end with `up`.
+        process = (
+            f"{where}kill -CONT {heartbeat.pid} continues it{'' if heartbeat.kind == 'up' else restart}."
+        )
     another = f"Start another: {start}" if start else ""
     return " ".join(filter(None, (process, another)))
 

@@ -23,6 +23,8 @@ from schemas.units import SECOND_NS, TimeNs
 
 DISCONNECTED_AFTER_S = 1.0
 """Without a connection for this time the bus is called silent."""
+DOUBTFUL_AFTER_S = 1.5
+"""Without own heartbeats for this time it is checked whether their stream still exists."""
 RETRY_S = 1.0
 
 
@@ -42,6 +44,7 @@ class Watchdog:
     ) -> None:
         """`heartbeats` are those of this process, which publishes them; with `alerts`, it raises and ends alerts."""
         self._bus = heartbeats.bus
+        self._heartbeats = heartbeats
         self._own = (heartbeats.kind, heartbeats.name)
         self._log = log
         self._alerts = PartAlerts(heartbeats.bus, log) if alerts else None
@@ -54,6 +57,7 @@ class Watchdog:
         self._newest_ns: TimeNs = 0
         self._newest_s = clock()
         self._was_bus_silent = False
+        self._silent_since_s = self._own_heard_s
         self._view = PartsView()
         self._shown: object = None
         self._callbacks: list[Callable[[], object]] = []
@@ -99,9 +103,12 @@ class Watchdog:
     def evaluate(self) -> None:
         """Derive the state of all parts from what was heard up to now, and call back after a change."""
         now_s = self._attention.tick()
-        is_bus_silent = self._is_bus_silent(now_s)
+        # A pause of this process does not end the silence of the bus: only a heartbeat that comes back does.
+        is_bus_silent = self._is_bus_silent(now_s) or self._own_heard_s < self._silent_since_s
         if self._was_bus_silent and not is_bus_silent:
             self._attention.restart()  # nothing could be heard meanwhile
+        if is_bus_silent and not self._was_bus_silent:
+            self._silent_since_s = now_s
         self._was_bus_silent = is_bus_silent
         self._view = evaluate(
             Observation(
@@ -125,6 +132,8 @@ class Watchdog:
     def _is_bus_silent(self, now_s: float) -> bool:
         if self._bus.is_connected:
             self._connected_s = now_s
+        if self._attention.silence_s(self._own_heard_s) >= DOUBTFUL_AFTER_S:
+            self._heartbeats.check_stream()
         is_disconnected = self._attention.silence_s(self._connected_s) >= DISCONNECTED_AFTER_S
         return is_disconnected or self._attention.silence_s(self._own_heard_s) >= SILENT_AFTER_NS / SECOND_NS
 

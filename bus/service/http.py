@@ -1,13 +1,16 @@
-"""A minimal HTTP server for a few read-only pages: GET only, with limits on size and time."""
+"""A minimal HTTP server for a few read-only pages: GET and HEAD only, with limits on size, time and connections."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import ipaddress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import NamedTuple
 
 MAX_HEAD_BYTES = 8192
 CLIENT_TIMEOUT_S = 5.0
+MAX_CLIENTS = 64
+"""Concurrent connections; further ones are closed at once."""
 
 Pages = Mapping[str, Callable[[], "Reply"]]
 
@@ -31,9 +34,12 @@ async def serve(pages: Pages, host: str, port: int) -> AsyncIterator[str]:
     async def on_client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        if len(clients) >= MAX_CLIENTS:
+            writer.transport.abort()
+            return
         clients.add(task)
         try:
-            await _answer(pages, reader, writer)
+            await _answer(pages, reader, writer, is_local=_is_loopback(host))
         finally:
             clients.discard(task)
             writer.close()
@@ -52,37 +58,67 @@ async def serve(pages: Pages, host: str, port: int) -> AsyncIterator[str]:
         await server.wait_closed()
 
 
-async def _answer(pages: Pages, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _answer(
+    pages: Pages, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_local: bool
+) -> None:
     with suppress(TimeoutError, OSError, asyncio.IncompleteReadError):
         async with asyncio.timeout(CLIENT_TIMEOUT_S):
             try:
                 head = await reader.readuntil(b"\r\n\r\n")
             except asyncio.LimitOverrunError:
-                reply = _text(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "request head too large")
+                reply, has_body = (
+                    _text(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "request head too large"),
+                    True,
+                )
             else:
-                reply = _reply(pages, head.split(b"\r\n", 1)[0].decode("latin-1"))
-            writer.write(_response(reply))
+                lines = head.decode("latin-1").split("\r\n")
+                has_body = not lines[0].startswith("HEAD ")
+                # A website whose name resolves to this machine must not read the pages (DNS rebinding).
+                if is_local and not all(map(_is_loopback, _hosts(lines[1:]))):
+                    reply = _text(
+                        HTTPStatus.FORBIDDEN,
+                        "this server listens on loopback: name it 127.0.0.1 or localhost",
+                    )
+                else:
+                    reply = _reply(pages, lines[0])
+            writer.write(_response(reply, has_body=has_body))
             await writer.drain()
 
 
 def _reply(pages: Pages, request_line: str) -> Reply:
     match request_line.split(" "):
-        case ["GET", target, version] if version.startswith("HTTP/1."):
+        case ["GET" | "HEAD", target, version] if version.startswith("HTTP/1."):
             page = pages.get(target.partition("?")[0])
             return (
                 page() if page else _text(HTTPStatus.NOT_FOUND, f"not found; available: {', '.join(pages)}")
             )
         case [_, _, version] if version.startswith("HTTP/"):
-            return _text(HTTPStatus.METHOD_NOT_ALLOWED, "GET only")
+            return _text(HTTPStatus.METHOD_NOT_ALLOWED, "GET and HEAD only")
         case _:
             return _text(HTTPStatus.BAD_REQUEST, "not an HTTP request")
+
+
+def _hosts(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the host, without its port, of each `Host` header."""
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name.strip().lower() == "host":
+            host = value.strip()
+            yield host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _text(status: HTTPStatus, text: str) -> Reply:
     return Reply("text/plain; charset=utf-8", f"{text}\n".encode(), status)
 
 
-def _response(reply: Reply) -> bytes:
+def _response(reply: Reply, *, has_body: bool) -> bytes:
     head = [
         f"HTTP/1.1 {reply.status.value} {reply.status.phrase}",
         f"Content-Type: {reply.content_type}",
@@ -91,5 +127,5 @@ def _response(reply: Reply) -> bytes:
         "Connection: close",
     ]
     if reply.status is HTTPStatus.METHOD_NOT_ALLOWED:
-        head.append("Allow: GET")
-    return "\r\n".join([*head, "", ""]).encode("latin-1") + reply.body
+        head.append("Allow: GET, HEAD")
+    return "\r\n".join([*head, "", ""]).encode("latin-1") + (reply.body if has_body else b"")

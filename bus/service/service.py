@@ -127,7 +127,7 @@ async def open_service(
     Raises: OSError when the port is in use; TopologyDiffers, NoSpace, Rejected.
     """
     log = get_logger(name)
-    service = Service(name, Bus(bus_url, name, log), log, labels or {})
+    service = Service(name, Bus(bus_url, _connection_name(name, labels or {}), log), log, labels or {})
     async with AsyncExitStack() as stack:
         if http_port is not None:
             service.http_address = await stack.enter_async_context(
@@ -210,6 +210,12 @@ async def _stop(nats_service: NatsService) -> None:
 
 def _part_name(kind: str, labels: Mapping[str, str]) -> str:
     return re.sub("[^A-Za-z0-9_-]", "-", labels.get("name") or labels.get("replica") or kind)
+
+
+def _connection_name(kind: str, labels: Mapping[str, str]) -> str:
+    """Return the name of the connection, by which the server's tools list it: `gateway-sim2`, `engine-host-4711`."""
+    name = _part_name(kind, labels)
+    return name if name.startswith(kind) else f"{kind}-{name}"
 
 
 def _venues(labels: Mapping[str, str]) -> tuple[VenueId, ...]:

@@ -24,6 +24,7 @@ from bus.client.consumer import (
     NewOnly,
     Start,
     consumer_config,
+    consumer_prefix,
     delivery_of,
     pull_request,
 )
@@ -158,7 +159,7 @@ class OrderedConsumer:
         self._covered = before.last
         self._due = await self._last_matching(before)
         self._consumers += 1
-        name = f"{self._inbox.replace('.', '')}-{self._consumers}"
+        name = f"{consumer_prefix(self._bus.name, self._inbox)}-{self._consumers}"
         start = FromSequence(self._next) if self._next is not None else self._start
         config = consumer_config(name, self._filters, start)
         self._arrived.clear()

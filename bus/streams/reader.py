@@ -6,7 +6,15 @@ from contextlib import aclosing, suppress
 import msgspec
 
 from bus.client.connection import LOOKUP_TIMEOUT_S, Bus
-from bus.client.consumer import ConsumerInfo, FromSequence, FromStart, LastPerSubject, Start, consumer_config
+from bus.client.consumer import (
+    ConsumerInfo,
+    FromSequence,
+    FromStart,
+    LastPerSubject,
+    Start,
+    consumer_config,
+    consumer_prefix,
+)
 from bus.client.message import Received
 from bus.client.request_reply import nats_inbox
 from bus.errors import BusError, OffsetLost
@@ -62,7 +70,7 @@ async def pending(bus: Bus, stream: str, filters: Sequence[str], start: Start) -
 
     Raises: StreamGone, Rejected, Ambiguous.
     """
-    name = nats_inbox(bus.nc).replace(".", "")
+    name = consumer_prefix(bus.name, nats_inbox(bus.nc))
     config = consumer_config(name, filters, start)
     body = {"stream_name": stream, "config": config, "action": "create"}
     info = await bus.api(f"CONSUMER.CREATE.{stream}.{name}", body, ConsumerInfo)

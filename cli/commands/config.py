@@ -5,11 +5,11 @@ from pathlib import Path
 
 from cli import units
 from cli.config.file import DEFAULT_FILE, Configuration, load
+from cli.config.warnings import fees_of_both_sides, interval_ratio, warnings
 from cli.console import table
 from producers.simulated.settings import SymbolSettings, VenueSettings
 from schemas.engine.journal import SymbolEntry
 from schemas.engine.portfolio import PortfolioSettings
-from schemas.units import Ratio
 
 DESCRIPTION = "Work with configuration files."
 
@@ -40,19 +40,13 @@ def check(path: Path | None) -> int:
     """
     file = path or DEFAULT_FILE
     configuration = load(file)
-    print("\n".join([f"{file}: OK", "", summary(configuration), *warnings(configuration)]))
+    found = warnings(configuration)
+    print("\n".join([f"{file}: OK{_count(len(found))}", "", summary(configuration), *found]))
     return 0
 
 
-def warnings(configuration: Configuration) -> list[str]:
-    """Return settings that are valid but probably not intended, one line each."""
-    losing = [(e, s) for e, s in _instruments(configuration) if _interval_ratio(e, s) <= _fees(s)]
-    return [
-        f"warning: {entry.symbol} loses money on every round trip: its interval is "
-        f"{units.percent_text(_interval_ratio(entry, symbol))}, the fees of both sides are "
-        f"{units.percent_text(_fees(symbol))}"
-        for entry, symbol in losing
-    ]
+def _count(warnings: int) -> str:
+    return f", with {warnings} warning{'s' if warnings > 1 else ''}" if warnings else ""
 
 
 def summary(configuration: Configuration) -> str:
@@ -88,13 +82,13 @@ def _limit_lines(portfolio: PortfolioSettings) -> list[str]:
 
 def _row(entry: SymbolEntry, symbol: SymbolSettings) -> list[str]:
     settings, quote = entry.settings, symbol.instrument.quote
-    ratio, interval = _interval_ratio(entry, symbol), settings.price_interval
+    ratio, interval = interval_ratio(settings, symbol), settings.price_interval
     return [
         entry.symbol,
         settings.mode,
         f"{settings.order_amount} {quote}",
         units.percent_text(ratio) if interval is None else f"{interval} {quote}",
-        units.percent_text(ratio - _fees(symbol)),
+        units.percent_text(ratio - fees_of_both_sides(symbol)),
         str(settings.buy_window),
         str(settings.sell_window),
         f"{settings.order_amount * settings.buy_window} {quote}",
@@ -103,15 +97,3 @@ def _row(entry: SymbolEntry, symbol: SymbolSettings) -> list[str]:
 
 def _instruments(configuration: Configuration) -> list[tuple[SymbolEntry, SymbolSettings]]:
     return [(entry, configuration.settings_of(entry)) for entry in configuration.symbols]
-
-
-def _interval_ratio(entry: SymbolEntry, symbol: SymbolSettings) -> Ratio:
-    """Return the distance between levels at the start price as a ratio, rounded to 1e-6."""
-    if entry.settings.price_interval is not None:
-        return round(entry.settings.price_interval / symbol.start_price, 6)
-    assert entry.settings.interval_ratio is not None, "the file reader requires one of the two"
-    return entry.settings.interval_ratio
-
-
-def _fees(symbol: SymbolSettings) -> Ratio:
-    return 2 * symbol.instrument.maker_fee

@@ -14,6 +14,7 @@ from cli import units
 from cli.background import run_main
 from cli.config.file import DEFAULT_FILE, Configuration, load
 from cli.console import table
+from cli.control.names import nearest
 from cli.errors import CommandError
 from cli.inspect.plan import (
     DEFAULT_MAINTENANCE_MARGIN,
@@ -40,6 +41,8 @@ DESCRIPTION = (
     "Preview what a configuration would trade, without trading: levels, margin, break-even, preflight checks, "
     "estimated liquidation, maximum loss. Price, balance, leverage and fees come from the running stack if there is one."
 )
+BALANCES = "account.{}.balance.*"
+"""The balances of all assets of a venue."""
 CHECK_RESULTS = {True: "ok", False: "REFUSED", None: "checked at start"}
 
 
@@ -67,7 +70,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file", nargs="?", type=Path, metavar="FILE", help="default: the configuration that ships"
     )
     parser.add_argument("--symbol", type=arguments.symbol, metavar="SYMBOL", help="only this symbol")
-    parser.add_argument("--price", type=arguments.price, metavar="PRICE", help="assume this price")
+    parser.add_argument(
+        "--price", type=arguments.price, metavar="PRICE", help="assume this price of the symbol"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments.add_bus_options(parser)
 
@@ -91,13 +96,16 @@ async def plan(options: PlanOptions) -> int:
     """
     file = options.file or DEFAULT_FILE
     configuration = load(file)
+    selected = _selected(configuration, options.symbol)
+    if options.price is not None and len(selected) > 1:
+        raise CommandError("--price is the price of one symbol: name it with --symbol")
     async with AsyncExitStack() as stack:
         bus = None
         if options.bus is not None:
             bus = await stack.enter_async_context(connect_to_bus(options.bus, "plan"))
         plans = [
             plan_symbol(entry.settings, await _inputs(configuration, entry, bus, options.price))
-            for entry in _selected(configuration, options.symbol)
+            for entry in selected
         ]
     found = Plan(configuration=str(file), symbols=tuple(plans))
     print(encode(found).decode() if options.as_json else report(found))
@@ -118,8 +126,8 @@ def report(found: Plan) -> str:
 def _selected(configuration: Configuration, symbol: Symbol | None) -> list[SymbolEntry]:
     selected = [entry for entry in configuration.symbols if symbol in {None, entry.symbol}]
     if not selected:
-        names = ", ".join(entry.symbol for entry in configuration.symbols)
-        raise CommandError(f"the configuration has no symbol {symbol}; it has {names}")
+        names = {entry.symbol for entry in configuration.symbols}
+        raise CommandError(f"the configuration has no symbol {symbol}; {nearest(symbol or '', names)}")
     return selected
 
 
@@ -163,7 +171,7 @@ async def _live_inputs(bus: Bus, configured: PlanInputs, *, is_priced: bool) -> 
 
 async def _worth(bus: Bus, venue: VenueId, currency: str) -> AccountWorth | None:
     """Return the worth of an account at the newest prices of the bus; None if its balances are unknown."""
-    stored = await last_per_subject(bus, Stream.ACCOUNT, (subjects.all_balances(venue),))
+    stored = await last_per_subject(bus, Stream.ACCOUNT, (BALANCES.format(venue),))
     balances = [each for message in stored if (each := try_decode(message.data, Balance)) is not None]
     prices: dict[str, Price] = {}
     for asset in {each.asset for each in balances} - {currency}:
@@ -190,6 +198,16 @@ def _symbol_report(found: SymbolPlan) -> str:
     )
     rows = [_level_row(each) for each in sorted(found.levels, key=lambda each: -each.level)]
     right = frozenset({0, 2, 3, 4, 5})
+    base = found.symbol.partition("/")[0]
+    heads = [
+        "LEVEL",
+        "SIDE",
+        f"PRICE {quote}",
+        f"QUANTITY {base}",
+        f"WORTH {quote}",
+        f"ROUND TRIP {quote}",
+        "",
+    ]
     checks = [
         [f"  {each.name}", CHECK_RESULTS[each.passed], each.figures, each.remedy] for each in found.checks
     ]
@@ -197,7 +215,7 @@ def _symbol_report(found: SymbolPlan) -> str:
         [
             head,
             "",
-            table(["LEVEL", "SIDE", "PRICE", "QUANTITY", "WORTH", "ROUND TRIP", ""], rows, right),
+            table(heads, rows, right),
             "",
             f"margin for a filled window  {_money(found.margin)} {quote}",
             f"smallest interval           {interval}; fees of both sides {fees}",
@@ -234,11 +252,14 @@ def _level_row(level: Level) -> list[str]:
 def _filled_side_line(filled: FilledSide, quote: str) -> str:
     verb = "bought" if filled.side is Side.BUY else "sold"
     prices = {"isolated": filled.liquidation_isolated, "cross": filled.liquidation_cross}
-    near = [f"{price.quantize(filled.last)} ({name})" for name, price in prices.items() if price is not None]
-    liquidation = f"liquidation near {', '.join(near)}" if near else "no liquidation above zero"
+    near = [
+        f"{'never' if price is None else f'near {price.quantize(filled.last)} {quote}'} with {name} margin"
+        for name, price in prices.items()
+    ]
+    liquidation = f"liquidation {', '.join(near)}" if any(prices.values()) else "no liquidation above zero"
     return (
         f"all {filled.levels} levels {verb}".ljust(28)
-        + f"{filled.quantity} at {filled.average.quantize(filled.last)} on average; "
+        + f"{filled.quantity} at {filled.average.quantize(filled.last)} {quote} on average; "
         f"loss {_money(filled.loss)} {quote} at {filled.last}; {liquidation}"
     )
 

@@ -1,6 +1,7 @@
 """Follow a replay (`up --replay`) to its end; print progress, results, digests and the account comparison."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -52,8 +53,8 @@ class _VenueStatus(msgspec.Struct, frozen=True):
     market: _Market
 
 
-async def play(stack: Stack, entry: SymbolEntry, console: Console) -> bool:
-    """Follow a replay to its end and print the results; return whether the accounts match the venue.
+async def play(stack: Stack, entry: SymbolEntry, console: Console, tell: Callable[[str], None]) -> bool:
+    """Follow a replay to its end, show its progress and `tell` the results; return whether the accounts match the venue.
 
     Raises: CommandError when the last steps do not arrive or the venue does not answer.
     """
@@ -78,8 +79,8 @@ async def play(stack: Stack, entry: SymbolEntry, console: Console) -> bool:
     if state is None:
         raise CommandError("the recording ended before the engine committed a step: see the engine's log")
     found = differences(state, fills, records, digest.corrections)
-    console.print(summary(digest, state, fills, asyncio.get_running_loop().time() - started_s))
-    console.print(comparison(records, entry, found))
+    tell(summary(digest, state, fills, asyncio.get_running_loop().time() - started_s))
+    tell(comparison(records, entry, found))
     return not found
 
 

@@ -4,21 +4,23 @@ import argparse
 import asyncio
 import sys
 import time
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import msgspec
 
-from bus import Bus, FromTime, LastPerSubject, Message, OffsetLost, Received, StreamGone, read
+from bus import Bus, FromTime, LastPerSubject, Message, OffsetLost, Received, Registry, StreamGone, read
 from cli import parser as arguments
 from cli.background import run_main
 from cli.errors import CommandError
 from cli.inspect.event_lines import event_line
+from cli.inspect.subject_check import subject_problem, unknown_tokens
 from cli.stack.connection import BusAddress, connect_to_bus, locate_bus
 from schemas.subjects import Stream
-from schemas.units import DurationNs
+from schemas.units import SECOND_NS, DurationNs
 
 DESCRIPTION = (
-    "Print bus messages. Subjects have the form kind.venue.symbol.detail; 'engine.>' matches all of a kind."
+    "Print bus messages, with times in UTC. Subjects have the form kind.venue.symbol.detail; 'engine.>' matches all of a "
+    "kind."
 )
 STREAM_OF = {
     "market": Stream.MARKET,
@@ -29,8 +31,12 @@ STREAM_OF = {
     "engine": Stream.ENGINE,
     "alert": Stream.ALERTS,
     "control": Stream.CONTROL,
+    "part": Stream.PARTS,
 }
 """The stream of a subject, by the subject's first token."""
+
+
+DAY_NS = 24 * 3600 * SECOND_NS
 
 
 class TapOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,14 +83,29 @@ def run(options: argparse.Namespace) -> int:
 async def tap(address: BusAddress, options: TapOptions) -> int:
     """Print messages until interrupted or until standard output is closed.
 
-    Raises: CommandError when there is no bus; for stored messages also when no stream stores the subject or it is lost.
+    Raises: CommandError when no message can have the subject, or there is no bus; for stored messages also when no stream
+    stores the subject or it is lost.
     """
+    if problem := subject_problem(options.subject):
+        raise CommandError(problem)
     async with connect_to_bus(address, "tap") as bus:
+        for note in (f"bus {address}" if address.note else "", await _unknown(bus, options.subject)):
+            if note:
+                sys.stderr.write(f"{note}\n")
         if options.last or options.since is not None:
             await _print_stored(bus, options)
         else:
             await _print_new(bus, options)
     return 0
+
+
+async def _unknown(bus: Bus, subject: str) -> str:
+    """Return a note about a venue or symbol that is not known here; it may become known later."""
+    keys: set[str] = set()
+    with suppress(StreamGone):
+        for bucket in ("symbols", "instruments"):
+            keys |= (await Registry(bus, bucket).entries()).keys()
+    return unknown_tokens(subject, keys)
 
 
 async def _print_new(bus: Bus, options: TapOptions) -> None:
@@ -119,7 +140,10 @@ def _print_message(options: TapOptions, message: Message | Received, time_ns: in
     if options.raw:
         text = f"{message.subject} {message.data.decode('utf-8', 'backslashreplace')}"
     else:
-        text = event_line(message.subject, message.data, time_ns, is_coloured=sys.stdout.isatty())
+        is_today = time_ns // DAY_NS == time.time_ns() // DAY_NS
+        text = event_line(
+            message.subject, message.data, time_ns, is_coloured=sys.stdout.isatty(), is_dated=not is_today
+        )
     if options.headers:
         text += "".join(f"\n    {name}: {value}" for name, value in message.headers.items())
     print(text, flush=True)

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 from bus import get_logger
 from cli import parser as arguments
 from cli.background import background_task, run_main
-from cli.commands.config import warnings
 from cli.commands.replay import play
 from cli.commands.up_options import UpOptions, check_options, with_options
 from cli.config.file import DEFAULT_FILE, Configuration, load
+from cli.config.warnings import warnings
 from cli.console import Console
 from cli.errors import CommandError
 from cli.interrupt import ended_at_once_by_second_signal
@@ -231,7 +231,7 @@ async def _until_end(
     await until_ready(stack.bus, parts, venues, symbols, stack.pages, tell)
     tell(_ready_text(stack, settings, time.monotonic() - started_s))
     if options.replay is not None:
-        return await play(stack, symbols[0], console)
+        return await play(stack, symbols[0], console, tell)
     await asyncio.get_running_loop().create_future()
     raise AssertionError("this future is never set, only canceled")
 

@@ -65,12 +65,13 @@ _HIGHLIGHTED = (
 )
 
 
-def event_line(subject: str, data: bytes, time_ns: int, *, is_coloured: bool) -> str:
+def event_line(subject: str, data: bytes, time_ns: int, *, is_coloured: bool, is_dated: bool = False) -> str:
     """Return time, subject and event summary; data that is not an event, or of an unknown type, is shown unchanged.
 
     `12:00:00.500 engine.sim.BTC-USDT_USDT.fill             buy  1 at 100, level -1, position 1`
     """
-    clock = datetime.fromtimestamp(time_ns / 1e9, UTC).strftime("%H:%M:%S.%f")[:-3]
+    form = "%Y-%m-%d %H:%M:%S.%f" if is_dated else "%H:%M:%S.%f"
+    clock = datetime.fromtimestamp(time_ns / 1e9, UTC).strftime(form)[:-3]
     head = f"{colour(clock, DIM, is_enabled=is_coloured)} {colour(f'{subject:<40}', BOLD, is_enabled=is_coloured)}"
     try:
         event = decode(data)
@@ -284,15 +285,19 @@ def _notice(
         case PositionCorrected():
             return _correction(event)
         case AlertRaised():
-            if event.ended:
-                return f"{event.severity} {event.code} ended{because(event.detail)}"
-            return f"{event.severity} {event.code}{because(_explained(Kind.ALERT, event.code, event))}"
+            return _alert(event)
         case EngineHeartbeat():
             return f"{event.engine} is alive"
         case PartHeartbeat():
             return f"{event.name} {'stops' if event.is_stopping else 'is alive'}{because('; '.join(event.problems))}"
         case _:
             assert_never(event)
+
+
+def _alert(event: AlertRaised) -> str:
+    if event.ended:
+        return f"{event.severity} {event.code} ended{because(event.detail)}"
+    return f"{event.severity} {event.code}{because(_explained(Kind.ALERT, event.code, event))}"
 
 
 def _explained(kind: Kind, code: str, event: RiskChanged | AlertRaised) -> str:

@@ -242,6 +242,7 @@ TICKER = market.TickerData(
     last="72408.0",
     time=TIME_S,
     time_ms=TIME_S * 1000 + 250,
+    age_ms=12,
 )
 
 SYMBOL = market.SymbolData(
@@ -253,10 +254,30 @@ SYMBOL = market.SymbolData(
     total_profit="0.05073984",
     not_quoting=None,
     feed="up",
+    quote="USDT",
+    price_time_ms=TIME_S * 1000 + 250,
 )
 
 SERVER = session.ServerData(
-    replica="liveserver-1", status="live", time_ms=TIME_S * 1000, uptime=3600, clients=2
+    replica="liveserver-1",
+    status="live",
+    time_ms=TIME_S * 1000,
+    uptime=3600,
+    clients=2,
+    parts=(
+        session.PartData(
+            kind="gateway",
+            name="gateway",
+            state="silent",
+            age_ms=4100,
+            venues=(VENUE,),
+            detail="The gateway has sent no heartbeat since 07:47:41 UTC: no order can be sent or canceled.",
+            remedy="kill -CONT 4711 continues it; kill -KILL 4711 ends it, and `up` restarts it.",
+        ),
+        session.PartData(
+            kind="engine", name="engine", state="ok", age_ms=310, venues=(), detail="", remedy=""
+        ),
+    ),
 )
 
 ERROR = session.ErrorData(error="unknown symbol DOGEUSDT", known=("BTCUSDT", "ETHUSDT"))
@@ -268,9 +289,14 @@ COMMAND = session.CommandAnswer(
     key="pause-1",
     venue=VENUE,
     market=MARKET,
+    final=True,
     outcome="applied",
+    detail="12 opening orders canceled; closing orders and a position of 0.0016 BTC stay",
     step=592,
     time=TIME_S,
+    orders_canceled=12,
+    orders_out=0,
+    position="0.0016",
 )
 
 SNAPSHOT = session.SnapshotData(

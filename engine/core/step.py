@@ -77,6 +77,8 @@ class Draft:
     """The time of a sweep that counts for the time-outs of pending commands."""
     ended: dict[ClientOrderId, OrderStatus] = field(default_factory=dict)
     """The orders that ended in this step, with their terminal status."""
+    is_amount_changed: bool = False
+    """Whether a `set` of this step changed the size of later orders."""
     queued: list[str] = field(default_factory=list)
     """The ids of the `reconcile` commands queued in this step."""
     missing: list[ClientOrderId] = field(default_factory=list)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from cli.console import run_closable
 from lab.bench.report import Report
 from lab.bench.trading import commit, engine, latency, recovery, symbols, takeover
-from lab.bench.viewers import fanout, ingest, latency_viewers, viewers
+from lab.bench.viewers import doors, fanout, ingest, latency_viewers, viewers
 
 BENCHMARKS: dict[str, Callable[[], Report]] = {
     "commit": commit.run,
+    "doors": doors.run,
     "engine": engine.run,
     "fanout": fanout.run,
     "ingest": ingest.run,
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Run a benchmark; it prints figures, baselines of the same run, and the ratios between them.",
         epilog="What each benchmark measures: docs/benchmarks.md",
     )
-    parser.add_argument("name", choices=sorted(BENCHMARKS))
+    parser.add_argument("name", choices=sorted(BENCHMARKS), help="the benchmark to run")
     parser.add_argument(
         "--viewers",
         type=int,

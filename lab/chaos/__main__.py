@@ -29,6 +29,12 @@ from lab.chaos.runner import (
 )
 
 DEFAULT_FAULTS = 16
+DEFAULT_PAUSE_S = 30.0
+OTHER_TESTS = (
+    ("--viewers", "N", "test the live servers alone instead, with N viewers: see `verify --viewers --help`"),
+    ("--losses", "KIND,...", "test lost streams and buckets instead: see `verify --losses --help`"),
+)
+"""Options that select another test with options of its own."""
 TIMINGS = SupervisorTimings(max_delay_s=1.0, stage_stop_s=2.0, stop_s=6.0)
 """Short restart delays, so that a process killed often is soon there to be killed again."""
 
@@ -40,7 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return viewers_command.main(given)
     if any(word.partition("=")[0] == "--losses" for word in given):
         return losses_command.main(given)
-    args = _parser().parse_args(given)
+    parser = _parser()
+    args = parser.parse_args(given)
+    if args.pause_for is not None and not args.pauses:
+        parser.error("--pause-for is the length of a pause: it needs --pauses")
+    args.pause_for = DEFAULT_PAUSE_S if args.pause_for is None else args.pause_for
     if (args.kills or 0) < 0 or args.minutes < 0 or args.every <= 0 or args.pause_for <= 0:
         raise SystemExit("verify: --kills and --minutes must be 0 or more, --every and --pause-for above 0")
     console = Console()
@@ -68,9 +78,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="opensqt verify",
         description="Kill processes at random under injected faults, then check the run against proofs such as:"
         " the accounts match the venue, no order id was sent twice.",
-        epilog="`verify --viewers N` tests the live servers instead, `verify --losses` lost streams and buckets: see"
-        " `verify --viewers 1 --help`, `verify --losses --help`.",
     )
+    for option, metavar, text in OTHER_TESTS:
+        parser.add_argument(option, metavar=metavar, help=text)
     parser.add_argument(
         "--config", type=Path, default=DEFAULT_FILE, help="configuration (default: the built-in example)"
     )
@@ -87,7 +97,10 @@ def _parser() -> argparse.ArgumentParser:
         "--every", type=float, default=3.0, metavar="S", help="mean seconds between faults (%(default)s)"
     )
     parser.add_argument(
-        "--seed", type=int, default=1, help="a seed reproduces its faults and their times (%(default)s)"
+        "--seed",
+        type=int,
+        default=1,
+        help="the same seed gives the same faults at the same times (%(default)s)",
     )
     parser.add_argument(
         "--engines", type=int, default=2, choices=range(1, 10), metavar="N", help="engine processes (2)"
@@ -102,7 +115,10 @@ def _parser() -> argparse.ArgumentParser:
         "--pauses", action="store_true", help="also pause processes, which resume with stale state"
     )
     parser.add_argument(
-        "--pause-for", type=float, default=30.0, metavar="S", help="seconds of a pause (%(default)s)"
+        "--pause-for",
+        type=float,
+        metavar="S",
+        help=f"with --pauses: seconds of a pause ({DEFAULT_PAUSE_S:g})",
     )
     parser.add_argument(
         "--only",

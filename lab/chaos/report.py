@@ -15,5 +15,8 @@ def proof_lines(name: str, violations: Sequence[str], max_shown: int = MAX_SHOWN
 
 
 def counts_text(counts: Mapping[str, int]) -> str:
-    """Return counts above zero by name: `engine-1 3, venue 1`, or `none`."""
-    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()) if count) or "none"
+    """Return counts above zero by name: `engine-1: 3 times, venue: once`, or `none`."""
+    times = {
+        name: "once" if count == 1 else f"{count} times" for name, count in sorted(counts.items()) if count
+    }
+    return ", ".join(f"{name}: {text}" for name, text in times.items()) or "none"

@@ -18,6 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `verify --viewers`; return 0 when the proof holds, 1 when it is broken, 2 when the run failed to start."""
     parser = _parser()
     args = parser.parse_args(arguments)
+    if args.viewers is None:
+        parser.error("--viewers needs a number: --viewers 1000")
     if min(args.viewers, args.replicas, args.minutes, args.every, args.rate) <= 0:
         parser.error("--viewers, --replicas, --minutes, --every and --rate must be above 0")
     settings = ViewerTestSettings(
@@ -48,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="opensqt verify",
         description="Kill live servers under many viewers, then compare what each viewer received with the streams.",
     )
-    parser.add_argument("--viewers", type=int, required=True, metavar="N", help="WebSocket clients")
+    parser.add_argument("--viewers", type=int, nargs="?", metavar="N", help="number of WebSocket clients")
     parser.add_argument("--replicas", type=int, default=3, metavar="N", help="live servers (%(default)s)")
     parser.add_argument(
         "--minutes", type=float, default=1.0, metavar="M", help="duration of the faults (%(default)g)"

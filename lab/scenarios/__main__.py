@@ -9,12 +9,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from cli.background import background_task
 from cli.config.file import DEFAULT_FILE, load
 from cli.console import Console, run_closable
 from cli.errors import CommandError
 from cli.stack.data_dir import DataDir
 from lab.scenarios import SCENARIOS
-from lab.scenarios.runner import Scenario, run_scenario
+from lab.scenarios.runner import Scenario, ScenarioResult, run_scenario
 
 ALL = "all"
 
@@ -23,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the named scenarios and return the exit code: 0 when all passed."""
     parser = argparse.ArgumentParser(
         prog="opensqt scenario",
-        description="Triggers each guard on a running stack and checks its reaction.",
+        description="Trigger guards, each on a stack of its own with a simulated market, and check the reaction. A scenario "
+        "takes from a quarter of a minute to some minutes; your running stack is not touched.",
         epilog="\n".join(f"  {scenario.name:20} {scenario.summary}" for scenario in SCENARIOS),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -40,6 +42,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
+async def _run_with_progress(scenario: Scenario, data: DataDir, console: Console) -> ScenarioResult:
+    async with background_task(_show_time(console), "progress"):
+        try:
+            return await run_scenario(scenario, load(DEFAULT_FILE), data)
+        finally:
+            console.end_progress()
+
+
+async def _show_time(console: Console) -> None:
+    started = time.monotonic()
+    while True:
+        console.progress(f"  running for {time.monotonic() - started:.0f} s")
+        await asyncio.sleep(1)
+
+
 def _run(scenario: Scenario, console: Console) -> bool:
     console.print(f"{scenario.name}: {scenario.summary}")
     started = time.monotonic()
@@ -47,7 +64,7 @@ def _run(scenario: Scenario, console: Console) -> bool:
         data = DataDir(Path(folder))
         try:
             with data.hold():
-                result = asyncio.run(run_scenario(scenario, load(DEFAULT_FILE), data))
+                result = asyncio.run(_run_with_progress(scenario, data, console))
         except CommandError as error:
             console.print(f"  error: {error}")
             return False

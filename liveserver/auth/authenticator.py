@@ -74,6 +74,7 @@ class Authenticator:
         self._public_cost = 1 / rates.public_share
         self._failures = TokenBuckets(rates.failures_per_s, rates.failures_burst, rates.remembered)
         self.requests = TokenBuckets(rates.requests_per_s, rates.requests_burst, rates.remembered)
+        self._connects = TokenBuckets(rates.connects_per_s, rates.connects_burst, rates.remembered)
         self.handshakes = TokenBuckets(rates.handshakes_per_s, rates.handshakes_burst, rates.remembered)
         self.messages = TokenBuckets(rates.messages_per_s, rates.messages_burst, rates.remembered)
 
@@ -136,6 +137,10 @@ class Authenticator:
     def check_address_rate(self, address: str, now: float) -> ErrorResponse | None:
         """Return the error for an address that exceeds its request rate; asked before anything else is looked at."""
         return None if self.requests.spend(rate_limit_key(address), now) else self._too_many_requests()
+
+    def allow_connection(self, address: str, now: float) -> bool:
+        """Return whether an address (a `rate_limit_key`) may open one more connection now."""
+        return self._connects.spend(address, now)
 
     def charge_answer(self, identity: Identity, address: str, size: int, now: float) -> None:
         """Take the share of an answer's bytes from the allowance for requests."""

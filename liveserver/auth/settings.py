@@ -77,6 +77,9 @@ class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     requests_per_s: float = 50.0
     requests_burst: float = 1000.0
+    connects_per_s: float = 100.0
+    """New connections of one address; further ones are answered with 429 without being read."""
+    connects_burst: float = 4000.0
     handshakes_per_s: float = 200.0
     """WebSocket handshakes: viewers behind one proxy share an address and reconnect at the same time."""
     handshakes_burst: float = 4000.0

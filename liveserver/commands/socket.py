@@ -30,17 +30,19 @@ class SocketCommands:
         self._background = background
         self._pending = 0
 
-    def give(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
-        """Give a command; each of its answers is sent to the viewer as a message."""
+    def give(self, viewer: Viewer, identity: Identity, request: ControlRequest, address: str = "") -> None:
+        """Give a command of a client at `address`; each of its answers is sent to the viewer as a message."""
         if self._pending >= MAX_PENDING:
             self._hub.send(viewer, _message(TOO_MANY_PENDING, request))
             return
         self._pending += 1
-        self._background.start(viewer, self._run(viewer, identity, request), "command")
+        self._background.start(viewer, self._run(viewer, identity, request, RequestInfo(address)), "command")
 
-    async def _run(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
+    async def _run(
+        self, viewer: Viewer, identity: Identity, request: ControlRequest, info: RequestInfo
+    ) -> None:
         try:
-            async with aclosing(self._command_service.follow(request, identity, RequestInfo())) as answers:
+            async with aclosing(self._command_service.follow(request, identity, info)) as answers:
                 async for answer in answers:
                     self._hub.send(viewer, _message(answer, request))
         finally:

@@ -17,12 +17,13 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from bus import RepeatLimit, get_logger
-from liveserver.auth.addresses import Proxies, rate_limit_key
-from liveserver.auth.authenticator import CountRejection
+from liveserver.auth.addresses import rate_limit_key
+from liveserver.auth.authenticator import Authenticator
 from liveserver.auth.error_responses import ErrorResponse
 from liveserver.http.errors import encode_error
 from liveserver.websocket.connection_limit import ConnectionLimit
 from liveserver.websocket.context import Limits
+from liveserver.websocket.handshake import NO_AUTHENTICATION
 
 REFUSAL_S = 1.0
 """Time for a refused client to send its request: an answer that is sent before may be lost."""
@@ -47,9 +48,9 @@ class ConnectionPolicy:
         self,
         limits: Limits,
         connection_limit: ConnectionLimit,
-        proxies: Proxies | None = None,
-        count_rejection: CountRejection = lambda error: None,
+        authenticator: Authenticator | None = None,
     ) -> None:
+        authenticator = authenticator or Authenticator(NO_AUTHENTICATION)
         self.limit = connection_limit
         self.linger_s = limits.linger_s
         self.deadlines_s = {
@@ -58,16 +59,22 @@ class ConnectionPolicy:
             Phase.ANSWER: limits.answer_s,
             Phase.IDLE: limits.answer_s,
         }
-        self.count_rejection = count_rejection
+        self.count_rejection = authenticator.count_rejection
         self.refused = 0
         """Refused connections that are open."""
-        self._proxies = proxies or Proxies()
+        self._authenticator = authenticator
 
     def address_of(self, transport: asyncio.BaseTransport) -> str | None:
         """Return the `rate_limit_key` of a peer; None for a trusted proxy, which stands for many clients."""
         peer = transport.get_extra_info("peername")
         host = str(peer[0]) if peer else ""
-        return None if self._proxies.is_trusted(host) else rate_limit_key(host)
+        return None if self._authenticator.proxies.is_trusted(host) else rate_limit_key(host)
+
+    def acquire(self, address: str | None, now: float) -> str | None:
+        """Count a connection and return None, or return the text that names the limit that was reached."""
+        if address is not None and not self._authenticator.allow_connection(address, now):
+            return "too many new connections from this address"
+        return self.limit.acquire(address)
 
 
 class HttpConnection(H11Protocol):
@@ -86,7 +93,7 @@ class HttpConnection(H11Protocol):
         super().connection_made(transport)
         policy = self._policy
         self._address = policy.address_of(transport)
-        reached_limit = policy.limit.acquire(self._address)
+        reached_limit = policy.acquire(self._address, self.loop.time())
         if reached_limit is None:
             self._is_counted = True
             self._watch(is_receiving=True)

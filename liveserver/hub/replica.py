@@ -16,7 +16,7 @@ from liveserver.metrics import Metrics
 from liveserver.protocol.server_messages import Message, MessageType, SymbolData
 from liveserver.protocol.session_messages import PartData, ServerData, StatusReport
 from liveserver.protocol.symbol_names import Market
-from liveserver.view.market_view import Listing
+from liveserver.view.market_status import Listing
 from liveserver.view.projection import Projection
 from schemas.units import MILLISECOND_NS
 

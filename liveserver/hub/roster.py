@@ -7,7 +7,7 @@ from typing import Never
 from bus import Bus, Logger
 from bus.symbols import follow_symbols
 from liveserver.protocol.symbol_names import Market
-from liveserver.view.market_view import Listing
+from liveserver.view.market_status import Listing
 from schemas import subjects
 from schemas.engine.journal import SymbolEntry
 from schemas.units import Symbol, VenueId

@@ -12,16 +12,17 @@ from typing import NamedTuple
 import msgspec
 
 from liveserver.protocol.cursors import SnapshotReason
-from liveserver.protocol.encoding import Encoding, encode_frame
+from liveserver.protocol.encoding import Encoding, encode_frame, payload_of
 from liveserver.protocol.pseudonyms import PseudonymFunction
-from liveserver.protocol.redaction import redacted
-from liveserver.protocol.server_messages import Message, MessageType, encode_message
+from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.session_messages import SnapshotData, SnapshotMarket
 from liveserver.protocol.symbol_names import Channel, Market
 from liveserver.view.projection import Outgoing, Projection
 
 MAX_AGE_S = 1.0
-MAX_BYTES = 32 << 20
+LARGE = frozenset({MessageType.HISTORY, MessageType.TRADE_HISTORY})
+"""Messages whose data is the same object while nothing in it changes, so that they are encoded once."""
+MAX_BYTES = 64 << 20
 """Of all kept snapshots; with more, all are discarded."""
 
 
@@ -50,6 +51,8 @@ class Snapshots:
         self._clock = clock
         self._kept: dict[Market | None, dict[tuple[Channel | None, Encoding, bool], _Kept]] = {}
         """By market, None for the list of symbols; then by channel, encoding, and whether it is a JSON document."""
+        self._parts: dict[tuple[Channel, Encoding, MessageType], tuple[object, bytes]] = {}
+        """The newest of the large messages, with the data that it was encoded from."""
         self._size_bytes = 0
 
     def frames(
@@ -74,7 +77,7 @@ class Snapshots:
         encoding = Encoding.of(is_v2=False, is_redacted=is_redacted)
 
         def make() -> Frames:
-            messages = [self._json(message, encoding) for message in projection.snapshot(channel)]
+            messages = [self._json(message, encoding, channel) for message in projection.snapshot(channel)]
             return Frames(_document(channel, messages), Counter())
 
         return self._get(channel.market, channel, encoding, make, is_document=True).data
@@ -89,6 +92,7 @@ class Snapshots:
     def clear(self) -> None:
         """Discard all snapshots."""
         self._kept.clear()
+        self._parts.clear()
         self._size_bytes = 0
 
     def _market_frames(self, projection: Projection, channel: Channel, encoding: Encoding) -> Frames:
@@ -103,13 +107,24 @@ class Snapshots:
         return self._encoded([Message(MessageType.SYMBOLS, projection.summary())], encoding, None)
 
     def _encoded(self, messages: Sequence[Message], encoding: Encoding, channel: Channel | None) -> Frames:
-        frames = [encode_frame(message, encoding, channel, pseudonym=self._pseudonym) for message in messages]
+        frames = [self._frame(message, encoding, channel) for message in messages]
         return Frames(b"".join(frames), Counter(message.type for message in messages))
 
-    def _json(self, message: Message, encoding: Encoding) -> bytes:
-        if encoding.is_redacted:
-            message = Message(message.type, redacted(message.data, self._pseudonym))
-        return encode_message(message)
+    def _frame(self, message: Message, encoding: Encoding, channel: Channel | None) -> bytes:
+        if channel is None or message.type not in LARGE:
+            return encode_frame(message, encoding, channel, pseudonym=self._pseudonym)
+        # A ticker changes the snapshot, but neither the closed candles nor the trades, which are most of it.
+        key = (channel, encoding, message.type)
+        data, frame = self._parts.get(key, (None, b""))
+        if data is not message.data:
+            frame = encode_frame(message, encoding, channel, pseudonym=self._pseudonym)
+            self._parts[key] = (message.data, frame)
+            self._size_bytes += len(frame)
+        return frame
+
+    def _json(self, message: Message, encoding: Encoding, channel: Channel) -> bytes:
+        # The JSON is that of the plain protocol, of whose frames it is the payload.
+        return payload_of(self._frame(message, encoding, channel))
 
     def _get(
         self,

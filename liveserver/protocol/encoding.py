@@ -121,6 +121,12 @@ def _head(size: int) -> bytes:
     return bytes((TEXT_HEAD, 127)) + size.to_bytes(8, "big")
 
 
+def payload_of(frame: bytes) -> bytes:
+    """Return the payload of a frame that `text_frame` made."""
+    length = frame[1]
+    return frame[2 if length < 126 else 4 if length == 126 else 10 :]
+
+
 def wire_size(frame: ReceivedFrame) -> int:
     """Return the size in bytes of a received (masked) frame on the wire, with the shortest length field."""
     size = len(frame.data)

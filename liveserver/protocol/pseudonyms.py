@@ -3,10 +3,14 @@
 import hashlib
 import hmac
 from collections.abc import Callable
+from functools import lru_cache
 
 import msgspec
 
 from liveserver.auth.settings import Access
+
+MAX_CACHED = 16_384
+"""Pseudonyms that a function remembers."""
 
 PseudonymFunction = Callable[[str], str]
 """Returns the pseudonym of an id."""
@@ -23,6 +27,8 @@ def pseudonyms(access: Access) -> PseudonymFunction:
 def keyed(secret: bytes) -> PseudonymFunction:
     """Return a pseudonym function with a secret: the first 12 hex digits of an HMAC-SHA256."""
 
+    # The same trades are in each snapshot.
+    @lru_cache(maxsize=MAX_CACHED)
     def pseudonym(text: str) -> str:
         return hmac.digest(secret, text.encode(), hashlib.sha256).hex()[:12]
 

@@ -21,6 +21,7 @@ from liveserver.protocol import session_messages as session
 from liveserver.protocol.pseudonyms import PseudonymFunction
 from liveserver.protocol.redaction_rules import (
     Rule,
+    explain_blocked,
     filled_share,
     hide,
     hide_amounts,
@@ -32,13 +33,6 @@ from liveserver.protocol.redaction_rules import (
     turnover_share,
     worth_share,
 )
-from schemas.grid.view import NotQuoting
-from schemas.reasons.table import explain
-
-
-def explain_blocked(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
-    """Return the sentence of the reason, without the names and addresses of parts."""
-    return explain(NotQuoting(of.blocked)).sentence if of.blocked in tuple(NotQuoting) else ""
 
 
 def redact_each(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
@@ -51,12 +45,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
     market.CandleData: dict.fromkeys(("time", "open", "high", "low", "close", "volume", "forming"), keep),
     market.TickerData: {
         **_MARKET,
-        "bid": keep,
-        "ask": keep,
-        "last": keep,
-        "time": keep,
-        "time_ms": keep,
-        "age_ms": keep,
+        **dict.fromkeys(("bid", "ask", "last", "time", "time_ms", "age_ms"), keep),
     },
     market.StatusData: {
         **_MARKET,
@@ -74,11 +63,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
     market.AccountData: {
         **_MARKET,
         "asset": keep,
-        "free": hide,
-        "balance": hide,
-        "margin_balance": hide,
-        "equity": hide,
-        "unrealized_pnl": hide,
+        **dict.fromkeys(("free", "balance", "margin_balance", "equity", "unrealized_pnl"), hide),
         "time": keep,
         "total_equity": hide_none,
         "equity_asset": keep,
@@ -147,7 +132,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "order_id": pseudonymize,
         "order_price": keep,
     },
-    market.ShownProfit: dict.fromkeys(("total", "grid_profit", "unpaired", "open_fees", "funding"), hide),
+    market.ShownProfit: dict.fromkeys(market.ShownProfit.__struct_fields__, hide),
     market.GridData: {
         **_MARKET,
         "anchor_price": keep,
@@ -283,12 +268,9 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
     market.ProfitData: {
         **_MARKET,
         "price": keep,
-        "grid_profit": turnover_share,
-        "unpaired_profit": turnover_share,
-        "open_fees": turnover_share,
-        "funding": turnover_share,
-        "total_profit": turnover_share,
-        "fees": turnover_share,
+        **dict.fromkeys(
+            ("grid_profit", "unpaired_profit", "open_fees", "funding", "total_profit", "fees"), turnover_share
+        ),
         "volume": hide,
         "buy_and_hold": turnover_share,
         "closed_pairs": keep,

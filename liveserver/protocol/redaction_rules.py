@@ -5,6 +5,8 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any
 
 from liveserver.protocol.pseudonyms import PseudonymFunction
+from schemas.grid.view import NotQuoting
+from schemas.reasons.table import explain
 
 MILLIONTH = Decimal("0.000001")
 HUNDREDTH = Decimal("0.01")
@@ -34,6 +36,11 @@ def hide_amounts(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
 
 def hide_figures(value: Any, of: Any, pseudonym: PseudonymFunction) -> dict[str, str]:
     return {}
+
+
+def explain_blocked(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:
+    """Return the sentence of the reason, without the names and addresses of parts."""
+    return explain(NotQuoting(of.blocked)).sentence if of.blocked in tuple(NotQuoting) else ""
 
 
 def pseudonymize(value: Any, of: Any, pseudonym: PseudonymFunction) -> Any:

@@ -51,6 +51,12 @@ async def rebuild(
     Raises: OffsetLost, StreamGone, Rejected.
     """
     projection = Projection()
+    for venue in {market.venue for market in markets}:
+        clock = await bus.last(Stream.MARKET, subjects.clock(venue))
+        if clock is not None:
+            apply(
+                projection, clock
+            )  # says whether the venue replays a recording: then market time is not that of storage
     slices = await _slices(bus, markets, sequences, start)
     async with aclosing(read_merged(bus, slices)) as batches:
         async for batch in batches:

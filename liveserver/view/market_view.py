@@ -1,12 +1,11 @@
 """The view of one market: the folds of its events, and the messages rendered from them."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from enum import Enum, auto
+from collections.abc import Callable, Iterable
 
 import msgspec
+from msgspec.structs import replace
 
-from bus.parts.view import Blocked
 from liveserver.protocol.server_messages import (
     CandleData,
     Data,
@@ -15,13 +14,13 @@ from liveserver.protocol.server_messages import (
     OrderData,
     PositionData,
     QuotingData,
-    StatusData,
     SymbolData,
     TradeData,
 )
 from liveserver.protocol.symbol_names import Market, base_and_quote
 from liveserver.view import rendering
 from liveserver.view.candles import CandleSeries
+from liveserver.view.market_status import Listing, MarketStatus
 from liveserver.view.notices import NoticeEvent, Notices
 from liveserver.view.open_orders import OpenOrderFold, Order
 from liveserver.view.own_trades import OwnTradeFold
@@ -30,7 +29,7 @@ from schemas.engine.events import Fill
 from schemas.grid.view import GridView, NotQuoting
 from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Price, TimeNs
 from schemas.venue.account import Balance, OpenOrders, Position
-from schemas.venue.market import Candle, FeedChanged, FeedState, Recording, Ticker
+from schemas.venue.market import Candle, FeedChanged, Ticker
 from schemas.venue.orders import OrderReport, Trade
 from schemas.venue.worth import AccountWorth
 
@@ -52,20 +51,6 @@ MarketEvent = (
 """The events folded into a market's view."""
 
 
-class Listing(Enum):
-    """Whether a market is traded, by the bucket `symbols`."""
-
-    UNKNOWN = auto()
-    """The bucket has never had it: it is watched only, or it was not read yet."""
-    TRADED = auto()
-    WATCHED = auto()
-    """It is not traded, but a traded symbol monitors it."""
-    REMOVED = auto()
-    """It was removed a moment ago: still listed, so that viewers can see it go."""
-    GONE = auto()
-    """It was removed, and is not listed."""
-
-
 class MarketUpdate(msgspec.Struct, frozen=True):
     """A message to publish, to the viewers of one interval or of the whole market ("")."""
 
@@ -85,23 +70,19 @@ class MarketView:
         self.label = MarketLabel(name, market.venue, market.symbol)
         self._series: dict[str, CandleSeries] = {}
         self._ticker: Ticker | None = None
-        self._feed: FeedChanged | None = None
         self._orders = OpenOrderFold()
         self._trades = OwnTradeFold()
+        self._trade_rows: tuple[TradeData, ...] | None = None
+        """The rows of `_trades`, None when they have changed."""
         self._position: Position | None = None
         self._grid: GridView | None = None
         self._notices = Notices()
-        self.problem = ""
-        """Why the grid cannot be shown: it needs a newer live server."""
-        self.listing = Listing.UNKNOWN
-        self.recording: Recording | None = None
-        """The recording that the venue replays."""
-        self.blocked: Blocked | None = None
-        """Why the market cannot be quoted, whatever its grid says."""
+        self.status = MarketStatus()
 
     def rename(self, name: str) -> None:
         """Change the market's name for browsers."""
         self.label = MarketLabel(name, self.market.venue, self.market.symbol)
+        self._trade_rows = None
 
     @property
     def name(self) -> str:
@@ -109,9 +90,8 @@ class MarketView:
 
     @property
     def is_traded(self) -> bool:
-        if self.listing is Listing.UNKNOWN:
-            return self._grid is not None
-        return self.listing is Listing.TRADED
+        listing = self.status.listing
+        return self._grid is not None if listing is Listing.UNKNOWN else listing is Listing.TRADED
 
     @property
     def intervals(self) -> tuple[str, ...]:
@@ -133,30 +113,14 @@ class MarketView:
             case _:
                 return [MarketUpdate(message) for message in self._notices.apply(self.label, event)]
 
-    def set_problem(self, problem: str) -> list[MarketUpdate]:
-        """Set or clear (empty) the reason why the grid cannot be shown; return the messages that follow."""
-        self.problem = problem
+    def set_status(self, status: MarketStatus) -> list[MarketUpdate]:
+        """Replace the status; return the messages that follow."""
+        self.status = status
         return self._status_updates()
 
-    def set_listing(self, listing: Listing) -> list[MarketUpdate]:
-        """Set whether the market is traded; return the messages that follow."""
-        self.listing = listing
-        return self._status_updates()
-
-    def set_blocked(self, blocked: Blocked | None) -> list[MarketUpdate]:
-        """Set why the market cannot be quoted; return the messages that follow."""
-        self.blocked = blocked
-        return self._status_updates()
-
-    def set_recording(self, recording: Recording | None) -> list[MarketUpdate]:
-        """Set the recording that the venue replays; return the messages that follow."""
-        self.recording = recording
-        return self._status_updates()
-
-    def account(self, balances: Iterable[Balance], worth: AccountWorth) -> Iterator[Message]:
-        """Yield the account messages of these balances; `worth` is that of the whole account."""
-        for balance in balances:
-            yield Message(MessageType.ACCOUNT, rendering.account(self.label, balance, worth))
+    def account(self, balance: Balance, worth: AccountWorth) -> LazyMessage:
+        """Return the message of a balance; `worth` is that of the whole account."""
+        return LazyMessage(MessageType.ACCOUNT, rendering.account, (self.label, balance, worth))
 
     def snapshot(self, interval: str, balances: Iterable[Balance], worth: AccountWorth) -> list[Message]:
         """Return the full state for a new viewer, in the order that viewers rely on."""
@@ -166,7 +130,7 @@ class MarketView:
         ]
         if self._position:
             messages.append(Message(MessageType.POSITION, self._position_data(self._position)))
-        messages += self.account(balances, worth)
+        messages += [self.account(balance, worth).message() for balance in balances]
         if self._grid:
             messages.append(Message(MessageType.GRID_STATE, rendering.grid(self.label, self._grid)))
         messages.append(self._notices.risk_status(self.label))
@@ -184,7 +148,7 @@ class MarketView:
         if self._position:
             messages.append(Message(MessageType.POSITION, self._position_data(self._position)))
         messages += [
-            *self.account(balances, worth),
+            *(self.account(balance, worth).message() for balance in balances),
             self._notices.risk_status(self.label),
             self._status(interval),
         ]
@@ -202,9 +166,11 @@ class MarketView:
         """Return the open orders."""
         return [rendering.order(self.label, order) for order in self._orders.displayed()]
 
-    def trades(self) -> list[TradeData]:
-        """Return the recent own trades, oldest first."""
-        return [rendering.trade(self.label, own) for own in self._trades.values()]
+    def trades(self) -> tuple[TradeData, ...]:
+        """Return the recent own trades, oldest first; the same object while nothing changes."""
+        if self._trade_rows is None:
+            self._trade_rows = tuple(rendering.trade(self.label, own) for own in self._trades.values())
+        return self._trade_rows
 
     @property
     def fills_complete_from(self) -> int:
@@ -226,7 +192,7 @@ class MarketView:
             is_traded=self.is_traded,
             total_profit=self._total_profit(),
             not_quoting=self._not_quoting,
-            feed=self._feed_state[0],
+            feed=self.status.feed_state,
             quote=base_and_quote(self.market.symbol)[1],
             fees_other=rendering.decimal_texts(self._grid.fees_other) if self._grid else {},
             last_trade_ms=newest.trade.time // MILLISECOND_NS if newest else 0,
@@ -262,7 +228,7 @@ class MarketView:
 
     def _apply_grid(self, grid: GridView) -> list[MarketUpdate]:
         before, self._grid = self._grid, grid
-        updates = self.set_problem("") if self.problem else []
+        updates = self.set_status(replace(self.status, problem="")) if self.status.problem else []
         updates += self._update(MessageType.GRID_STATE, rendering.grid, grid)
         has_entry_changed = before is not None and before.entry_price != grid.entry_price
         if has_entry_changed and self._position is not None and not self._position.entry_price:
@@ -289,8 +255,7 @@ class MarketView:
                     )
                 ]
             case FeedChanged():
-                self._feed = event
-                return self._status_updates()
+                return self.set_status(replace(self.status, feed=event))
 
     def _apply_order_event(
         self, event: OrderReport | Trade | Fill | OpenOrders, sequence: int
@@ -316,6 +281,7 @@ class MarketView:
         return [MarketUpdate(self._status(interval), interval) for interval in self.intervals]
 
     def _apply_trade(self, event: Trade, sequence: int) -> list[MarketUpdate]:
+        self._trade_rows = None
         is_first, own = self._trades.apply_trade(event)
         orders = self._order_updates(self._orders.apply_trade(event, sequence)) if is_first else []
         if own is None:
@@ -323,6 +289,7 @@ class MarketView:
         return [*orders, *self._update(MessageType.TRADE_EVENT, rendering.trade, own)]
 
     def _apply_fill(self, event: Fill) -> list[MarketUpdate]:
+        self._trade_rows = None
         was_published, own = self._trades.apply_fill(event)
         if own is None:
             return []
@@ -339,32 +306,11 @@ class MarketView:
     def _not_quoting(self) -> NotQuoting | None:
         if self._grid is None:
             return None
-        return self.blocked.reason if self.blocked and self.is_traded else self._grid.not_quoting
-
-    @property
-    def _feed_state(self) -> tuple[str, str]:
-        """The state of the market feed, and the reason."""
-        if self.listing in {Listing.REMOVED, Listing.GONE}:
-            return FeedState.DOWN, "the symbol is not traded any more"
-        return (self._feed.state, self._feed.reason) if self._feed else ("unknown", "")
+        blocked = self.status.blocked
+        return blocked.reason if blocked and self.is_traded else self._grid.not_quoting
 
     def _status(self, interval: str) -> Message:
-        feed, reason = self._feed_state
-        recording, blocked = self.recording, self.blocked
-        data = StatusData(
-            **self.label._asdict(),
-            feed=feed,
-            feed_reason=reason,
-            interval=interval,
-            intervals=self.intervals,
-            problem=self.problem,
-            blocked=blocked.reason if blocked else None,
-            blocked_text=blocked.detail if blocked else "",
-            blocked_remedy=blocked.remedy if blocked else "",
-            recording=recording.name if recording else "",
-            recording_speed=recording.speed if recording else None,
-        )
-        return Message(MessageType.STATUS, data)
+        return Message(MessageType.STATUS, self.status.data(self.label, interval, self.intervals))
 
     def _total_profit(self) -> str | None:
         """Return the total profit at the newest price, rather than at the price of the last step."""

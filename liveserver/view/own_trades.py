@@ -2,6 +2,7 @@
 
 from bisect import insort
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Generic, TypeVar
 
 import msgspec
@@ -15,6 +16,8 @@ T = TypeVar("T")
 Key = tuple[TimeNs, str]
 """Time and id."""
 
+PRICE_STEP = Decimal("1e-8")
+"""Precision of an average price."""
 MAX_TRADES = 500
 """Trades kept of one market."""
 
@@ -99,7 +102,7 @@ def _average(held: SignedQuantity, changes: Iterable[tuple[SignedQuantity, Price
         elif after * change > 0:
             average = (average * held + price * change) / after
         held = after
-    return average
+    return average.quantize(PRICE_STEP).normalize()
 
 
 def _key(event: Trade | Fill) -> Key:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum, auto
 from typing import NamedTuple, cast
 
-import msgspec
+from msgspec.structs import replace
 
 from bus.parts.view import Blocked
 from liveserver.protocol.cursors import DURABLE_STREAMS
@@ -22,7 +22,8 @@ from liveserver.protocol.symbol_names import (
     find_market,
 )
 from liveserver.view.event_log import EventLog, StoredEvent, channel_of, durable_message, is_durable
-from liveserver.view.market_view import Listing, MarketEvent, MarketUpdate, MarketView
+from liveserver.view.market_status import Listing, MarketStatus
+from liveserver.view.market_view import MarketEvent, MarketUpdate, MarketView
 from liveserver.view.rendering import LazyMessage
 from schemas.codec import Event
 from schemas.engine.control import CommandResult
@@ -89,7 +90,7 @@ class Projection:
         """Apply a message that a stream stored at `time`; return the messages for both protocols."""
         seq = f"{stream}:{sequence}"
         if isinstance(event, Ticker) and not event.received_time:  # of version 1
-            event = msgspec.structs.replace(event, received_time=time)
+            event = replace(event, received_time=time)
         if stream not in _DURABLE_STREAMS:
             outgoing = self.apply(event, sequence, seq)
             return outgoing + self._listing_update(event, outgoing)
@@ -138,16 +139,20 @@ class Projection:
     def set_problem(self, market: Market, problem: str) -> list[Outgoing]:
         """Show why the grid of a market cannot be shown; return the messages that follow. A later grid clears it."""
         view = self._views.get(market) or self._add(market)
-        return _outgoing(market, view.set_problem(problem))
+        return _outgoing(market, view.set_status(replace(view.status, problem=problem)))
 
     def set_blocked(self, blocked_by: Callable[[VenueId, Symbol], Blocked | None]) -> list[Outgoing]:
         """Set why each market cannot be quoted; return the messages that follow from changes."""
         changed = [
             (market, view, blocked)
             for market, view in self._views.items()
-            if (blocked := blocked_by(*market)) != view.blocked
+            if (blocked := blocked_by(*market)) != view.status.blocked
         ]
-        return [each for market, view, why in changed for each in _outgoing(market, view.set_blocked(why))]
+        return [
+            each
+            for market, view, why in changed
+            for each in _outgoing(market, view.set_status(replace(view.status, blocked=why)))
+        ]
 
     def set_listing(self, market: Market, listing: Listing) -> list[Outgoing]:
         """Set whether a market is traded, also before its first event; return the messages that follow."""
@@ -157,23 +162,23 @@ class Projection:
         view = self._views.get(market)
         if view is None:
             return []
-        if Listing.GONE in {view.listing, listing}:
+        if Listing.GONE in {view.status.listing, listing}:
             self.revision += 1
-        return _outgoing(market, view.set_listing(listing))
+        return _outgoing(market, view.set_status(replace(view.status, listing=listing)))
 
     @property
     def problems(self) -> dict[Market, str]:
         """By market: why its grid cannot be shown."""
-        return {market: view.problem for market, view in self._views.items() if view.problem}
+        return {market: view.status.problem for market, view in self._views.items() if view.status.problem}
 
     def __len__(self) -> int:
         """Return the number of listed markets."""
-        return sum(view.listing is not Listing.GONE for view in self._views.values())
+        return sum(view.status.listing is not Listing.GONE for view in self._views.values())
 
     @property
     def names(self) -> dict[Market, str]:
         """The name of each listed market for browsers: traded ones first, then by name."""
-        listed = (view for view in self._views.values() if view.listing is not Listing.GONE)
+        listed = (view for view in self._views.values() if view.status.listing is not Listing.GONE)
         views = sorted(listed, key=lambda view: (not view.is_traded, view.name))
         return {view.market: view.name for view in views}
 
@@ -259,12 +264,17 @@ class Projection:
             return []
         self._recordings[venue] = recording
         views = [(market, view) for market, view in self._views.items() if market.venue == venue]
-        return [each for market, view in views for each in _outgoing(market, view.set_recording(recording))]
+        return [
+            each
+            for market, view in views
+            for each in _outgoing(market, view.set_status(replace(view.status, recording=recording)))
+        ]
 
     def _add(self, market: Market) -> MarketView:
         view = self._views[market] = MarketView(market, "", self._wall_ns)
-        view.listing = self._listings.get(market, Listing.UNKNOWN)
-        view.recording = self._recordings.get(market.venue)
+        view.status = MarketStatus(
+            listing=self._listings.get(market, Listing.UNKNOWN), recording=self._recordings.get(market.venue)
+        )
         self.revision += 1
         for named, name in assign_names(self._views).items():
             self._views[named].rename(name)
@@ -274,12 +284,17 @@ class Projection:
         self._balances[event.venue, event.asset] = event
         worth: dict[str, AccountWorth] = {}
         for market, view in self._views.items():
-            if market.venue == event.venue and event.asset in balance_assets(market.symbol):
-                currency = assets_of(market.symbol)[2]
-                if currency not in worth:
-                    worth[currency] = self.worth(market)
-                for message in view.account([event], worth[currency]):
-                    yield Outgoing(Channel(market), message, seq)
+            if market.venue != event.venue:
+                continue
+            currency = assets_of(market.symbol)[2]
+            changed = [event] if event.asset in balance_assets(market.symbol) else []
+            settlement = self._balances.get((market.venue, currency))
+            if settlement is not None and event.asset != currency:
+                changed.append(settlement)  # the worth of the whole account has changed with this asset
+            if changed and currency not in worth:
+                worth[currency] = self.worth(market)
+            for balance in changed:
+                yield Outgoing(Channel(market), view.account(balance, worth[currency]), seq)
 
     def _balances_of(self, market: Market) -> Iterable[Balance]:
         keys = ((market.venue, asset) for asset in balance_assets(market.symbol))

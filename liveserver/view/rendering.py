@@ -171,7 +171,7 @@ def position(label: MarketLabel, position: Position, entry: Price | None) -> Pos
     """Render a position with its entry price, None if that is unknown or the position is flat."""
     unrealized: Money | None = position.unrealized_pnl
     if position.quantity and not position.entry_price:
-        unrealized = None if entry is None else position.quantity * (position.mark_price - entry)
+        unrealized = None if entry is None else position.quantity * (position.mark_price - entry) + 0
     return PositionData(
         symbol=label.symbol,
         venue=label.venue,

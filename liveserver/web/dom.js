@@ -59,6 +59,14 @@ export function setChildren(parent, children) {
   while (parent.children.length > children.length) parent.lastElementChild?.remove();
 }
 
+/** Commands within a text: in backticks, a signal to a process, a request, or from ./opensqt to the end of the sentence. */
+const COMMAND = /(`[^`]+`|kill -[A-Z]+ \d+|curl -m \d+ \S+|\.\/opensqt .*?(?=[.;](?:\s|$)|$))/;
+
+/** A text whose commands a click selects. @param {string} text @returns {(string | Node)[]} */
+export function withCommands(text) {
+  return text.split(COMMAND).map((part, i) => (i % 2 ? make("code", "remedy", part.replaceAll("`", "")) : part));
+}
+
 /** Whether a key press is text, or meant for an open dialog, and so no shortcut. @param {KeyboardEvent} event */
 export function isForTyping(event) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return true;

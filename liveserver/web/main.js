@@ -11,7 +11,7 @@ import { Store } from "./model/store.js";
 import { renderBanners } from "./panels/banners.js";
 import { renderConnectionBadge } from "./panels/connection_badge.js";
 import { Control } from "./panels/control.js";
-import { flash } from "./panels/flash.js";
+import { FLASH_MS, flash } from "./panels/flash.js";
 import { renderNotices } from "./panels/notices.js";
 import { renderPanels, titleOf } from "./panels/panels.js";
 import { ReplayBar } from "./panels/replay.js";
@@ -24,11 +24,14 @@ import { renderTables } from "./panels/tables.js";
 /** Interval to notice silence, and to update ages and the tab's title, also in hidden tabs, which draw no frames. */
 const TICK_MS = 500;
 
+/** New fills that are highlighted at once: hidden tabs draw no frames, so they would pile up. */
+const MAX_HIGHLIGHTS = 20;
+
 const store = new Store();
 /** The time of the candle under the pointer. @type {number | null} */
 let hoveredTime = null;
 let isRenderScheduled = false;
-/** Fills that are yet to be highlighted. @type {NewFill[]} */
+/** New fills, highlighted since the time `shownAt`; 0 if they are yet to be. @type {(NewFill & { shownAt: number })[]} */
 let newFills = [];
 /** What panels show of the liveness, to notice a change. */
 let shownLiveness = "";
@@ -52,7 +55,7 @@ const socket = new LiveSocket(socketAddress, (message) => {
   store.apply(message, Date.now());
   const fills = store.takeNewFills();
   if (fills.length) sound.play(fills);
-  newFills.push(...fills);
+  newFills = [...newFills, ...fills.map((fill) => ({ ...fill, shownAt: 0 }))].slice(-MAX_HIGHLIGHTS);
   // A replay replaces the live data on the page, so a new connection must start with a snapshot.
   if (store.isReplaying) cursors.reset();
   scheduleRender();
@@ -138,8 +141,8 @@ function render() {
   replay.render(store, changed);
   choice.render(store, changed);
   control.update(store, liveness);
-  newFills.forEach(highlight);
-  newFills = [];
+  newFills = newFills.filter(({ shownAt }) => !shownAt || now - shownAt < FLASH_MS);
+  for (const fill of newFills) highlight(fill, now);
   setText(byId("legend"), legendOf(store, hoveredTime));
   document.title = titleOf(store, shownSymbol());
 }
@@ -158,12 +161,13 @@ function renderLiveness(now) {
   return liveness;
 }
 
-/** @param {NewFill} fill */
-function highlight({ symbol, side, trade }) {
-  if (trade) {
-    chart.flash(side, Number(trade.price));
-    flash(byId("fills").querySelector(`[data-key="${CSS.escape(trade.trade_id)}"]`), side);
-  } else flash(choice.linkOf(symbol), side);
+/** @param {NewFill & { shownAt: number }} fill @param {number} now milliseconds since the epoch */
+function highlight(fill, now) {
+  const { symbol, side, trade } = fill;
+  const row = trade && byId("fills").querySelector(`[data-key="${CSS.escape(trade.trade_id)}"]`);
+  if (trade && !fill.shownAt) chart.flash(side, Number(trade.price));
+  fill.shownAt ||= now;
+  flash(trade ? row : choice.linkOf(symbol), side, now - fill.shownAt);
 }
 
 /** For tests and debugging, because a canvas cannot be inspected. */

@@ -76,7 +76,7 @@ class SessionContext(Protocol):
         """Count a viewer that was disconnected for being too slow."""
         ...
 
-    def command(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
+    def command(self, viewer: Viewer, identity: Identity, address: str, request: ControlRequest) -> None:
         """Give an operator command in the background; its answer is sent to the viewer."""
         ...
 

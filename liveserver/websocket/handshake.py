@@ -21,7 +21,8 @@ from liveserver.protocol.client_messages import MAX_TOPICS, RequestedTopic
 WEBSOCKET_PATH = "/ws"
 
 NO_AUTHENTICATION = Access(
-    trust_network=True, rates=RateLimits(handshakes_burst=math.inf, messages_burst=math.inf)
+    trust_network=True,
+    rates=RateLimits(connects_burst=math.inf, handshakes_burst=math.inf, messages_burst=math.inf),
 )
 
 

@@ -291,7 +291,7 @@ class Session:
             self._context.hub.send(self, Message(MessageType.ERROR, ErrorData(error=str(error))))
             return
         if isinstance(request, Control):
-            self._context.command(self, self._identity, request.data)
+            self._context.command(self, self._identity, self._address, request.data)
         else:
             before = self._context.hub.delivered_bytes
             self._context.handle(self, self._identity, request)

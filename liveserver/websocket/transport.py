@@ -79,9 +79,9 @@ class WebSocketServer:
     def count_dropped(self) -> None:
         self._replica.metrics.dropped_clients.inc()
 
-    def command(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
+    def command(self, viewer: Viewer, identity: Identity, address: str, request: ControlRequest) -> None:
         if self._socket_commands is not None:
-            self._socket_commands.give(viewer, identity, request)
+            self._socket_commands.give(viewer, identity, request, address)
 
     def handle(self, viewer: Viewer, identity: Identity, request: Request) -> None:
         match request:
@@ -172,11 +172,18 @@ class SocketProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._session.receive(data, self._loop.time())
+        except OSError:
+            # The peer is gone, which `write_eof` notices first.
+            self._abort()
         except Exception as error:  # noqa: BLE001 - whatever a stranger sends ends this connection alone
             assert self._connection is not None, "asyncio calls connection_made first"
             _repeat_limit.write(_log, "error", "socket_failed", type(error).__name__, detail=error)
             self._session.close(CloseCode.INTERNAL_ERROR, "internal error; connect again")
             self._connection[1].close()
+
+    def _abort(self) -> None:
+        assert self._connection is not None, "asyncio calls connection_made first"
+        self._connection[1].abort()
 
     def pause_writing(self) -> None:
         self._session.block()

@@ -72,14 +72,20 @@ class CommandOutcome(StrEnum):
     APPLIED = "applied"
     """Complete: what it cancels, the venue has confirmed as ended."""
     INCOMPLETE = "incomplete"
-    """Not complete within its time. What is left continues: cancels are repeated, a flattening goes on."""
+    """Not complete within its time, or superseded by another command. What is left continues: cancels are repeated, a
+    flattening goes on. The detail tells what is confirmed and what is left."""
     UNCHANGED = "unchanged"
     EXPIRED = "expired"
     REFUSED = "refused"
 
 
 class CommandResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The result of a command."""
+    """A result of a command: the only one, or `accepted` followed by a final one.
+
+    A command to all symbols is answered by the portfolio, under its own id, with the symbols that it was forwarded to. Each
+    symbol answers under its own name and a derived id: `c1.BTC/USDT:USDT` for `c1` to `sim _all`, `c1.sim.BTC/USDT:USDT` for
+    `c1` to `_all _all`. `trip` and `reset` to `_all _all` are not forwarded: the portfolio applies and completes them.
+    """
 
     venue: VenueId
     symbol: Symbol

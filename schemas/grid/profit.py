@@ -1,6 +1,7 @@
 """The parts of a grid's profit at a price, and their display: rounded parts that add up to the rounded total.
 
-The page repeats both rules for prices that arrive between two states of the grid (`liveserver/web/model/shown_profit.js`).
+The page repeats both for prices that arrive between two states of the grid: `shownProfit` in
+`liveserver/web/model/profit.js`.
 """
 
 from decimal import ROUND_HALF_UP, Context, Decimal

@@ -108,7 +108,7 @@ def differences(settings: GridSettings, other: GridSettings, quote: str) -> list
         if shown in SETTING_FORMATS:
             found.append((shown, setting_text(settings, shown, quote), setting_text(other, shown, quote)))
         else:
-            found.append((name, str(one), str(two)))
+            found.append((name, "unset" if one is None else str(one), "unset" if two is None else str(two)))
     return list(dict.fromkeys(found))
 
 

@@ -103,7 +103,8 @@ QUOTING: dict[str, Explanation] = {
     ),
     NotQuoting.DELISTED: Explanation(
         "The venue has delisted the symbol.",
-        "Close what is left at the venue, then remove the symbol with: ./opensqt control remove VENUE SYMBOL --keep-position",
+        "Close what is left at the venue, then remove the symbol with: "
+        "./opensqt control remove VENUE SYMBOL --keep-position",
     ),
     NotQuoting.ABOVE_MAXIMUM: Explanation(
         "An order of order_amount is above the venue's maximum for one order.",

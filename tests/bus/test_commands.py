@@ -150,3 +150,16 @@ def test_forwarded_ids_are_those_of_the_portfolio(venue: VenueId) -> None:
         forwarded_id(command, AddressedSymbol(SIM, ETH))
         == forwarded(command, Market(venue=SIM, symbol=ETH)).command_id
     )
+
+
+async def test_a_command_that_the_portfolio_completes_ends_with_its_final_result(bus: Bus) -> None:
+    await Registry(bus, "symbols").create("sim.BTC-USDT_USDT", ENTRY)
+    trip = msgspec.structs.replace(TO_ALL, venue=ALL_VENUES, name=CommandName.TRIP)
+    collecting = asyncio.create_task(collect(bus, trip))
+    outcomes = [CommandOutcome.ACCEPTED, CommandOutcome.APPLIED]
+    for outcome in outcomes:
+        await store_result(
+            bus, msgspec.structs.replace(result_of(trip, Symbol(ALL), outcome), venue=ALL_VENUES)
+        )
+    async with asyncio.timeout(10):
+        assert [each.outcome for each in await collecting] == outcomes

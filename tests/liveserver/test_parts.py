@@ -94,7 +94,7 @@ async def test_a_hung_bus_is_blamed_alone_and_ends_readiness(new_server: NewServ
 
 
 async def _pause(address: str) -> Any:
-    async with httpx.AsyncClient(base_url=address) as client:
+    async with httpx.AsyncClient(base_url=address, timeout=20) as client:
         return (await client.post("/api/control", json={"command": "pause", "symbol": "BTCUSDT"})).json()
 
 

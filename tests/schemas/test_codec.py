@@ -11,8 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import codec
-from schemas.codec import FormatTooNew, UndecodableError, UnknownKind, decode, decode_as, encode, try_decode
+from schemas.codec import (
+    FormatTooNew,
+    UndecodableError,
+    UnknownKind,
+    decode,
+    decode_as,
+    decode_header,
+    encode,
+    try_decode,
+)
 from schemas.engine.control import CommandName
+from schemas.engine.events import AlertRaised
 from schemas.engine.journal import Step
 from schemas.engine.portfolio_journal import PortfolioStep
 from schemas.formats import STATE_VERSION, VIEW_VERSION
@@ -73,6 +83,22 @@ def test_an_invalid_message_is_undecodable(data: bytes) -> None:
 def test_random_bytes_are_undecodable(data: bytes) -> None:
     with pytest.raises(UndecodableError):
         decode(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a":' * 5000 + b"1" + b"}" * 5000,
+        b'{"type":"AlertRaised","detail":' + b"[" * 5000 + b"]" * 5000 + b"}",
+        b'{"type":"Step","new_field":' + b"[" * 5000 + b"]" * 5000 + b"}",
+    ],
+)
+def test_deeply_nested_json_is_undecodable(data: bytes) -> None:
+    with pytest.raises(UndecodableError):
+        decode(data)
+    with pytest.raises(UndecodableError):
+        decode_header(data, msgspec.json.Decoder(Step))
+    assert try_decode(data, AlertRaised) is None
 
 
 def test_an_event_of_another_type_is_undecodable() -> None:

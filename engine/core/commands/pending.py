@@ -101,6 +101,8 @@ def advance(draft: Draft, cancels: Sequence[Cancel]) -> None:
     state.pending = [each for each in state.pending if not _advance(draft, each)]
     for each in draft.started:
         each.orders = _waits_for(state, each, cancels)
+        if each.name == CommandName.SET and draft.is_amount_changed:
+            each.text += _kept_size(state, each)
         if _is_complete(state, each):
             _answer(draft, each, CommandOutcome.APPLIED, _applied(draft, each))
         else:
@@ -173,6 +175,14 @@ def _waits_for(state: GridState, pending: PendingCommand, cancels: Sequence[Canc
     if pending.name == CommandName.SET:
         return [each.order.client_order_id for each in cancels]
     return _live(state, opening_only=pending.name in OPENING_ONLY)
+
+
+def _kept_size(state: GridState, pending: PendingCommand) -> str:
+    """Return a note on the open orders that a changed amount does not replace; empty without any."""
+    kept = len(set(_live(state, opening_only=True)) - set(pending.orders))
+    if not kept:
+        return ""
+    return f"; {kept} open order{' keeps its' if kept == 1 else 's keep their'} size"
 
 
 def _live(state: GridState, *, opening_only: bool = False) -> list[ClientOrderId]:

@@ -45,7 +45,8 @@ def change(draft: Draft, changes: Mapping[str, str], *, is_confirmed: bool = Fal
         f"{name} {setting_text(before, name, quote)} -> {setting_text(after, name, quote)}"
         for name in changes
     ]
-    return CommandOutcome.APPLIED, "; ".join([*applied, *_effects(state, before, after, draft.price)])
+    draft.is_amount_changed |= after.order_amount != before.order_amount
+    return CommandOutcome.APPLIED, "; ".join([*applied, *_warnings(before, after, draft.price)])
 
 
 def _reached_stop(state: GridState, settings: GridSettings, price: Price | None) -> grid_stops.Stop | None:
@@ -55,25 +56,25 @@ def _reached_stop(state: GridState, settings: GridSettings, price: Price | None)
     return grid_stops.reached(state, settings, price)
 
 
-def _effects(state: GridState, before: GridSettings, after: GridSettings, price: Price | None) -> list[str]:
-    """Return what the changes do not do, or do at once, as far as an operator may expect otherwise."""
-    effects = []
-    orders = [slot.order for slot in state.slots.values() if slot.order is not None]
-    opening = sum(each.opens and each.ended is None for each in orders)
-    if opening and after.order_amount != before.order_amount:
-        effects.append(f"{opening} open order{' keeps its' if opening == 1 else 's keep their'} size")
+def _warnings(before: GridSettings, after: GridSettings, price: Price | None) -> list[str]:
+    """Return a note on each new bound that excludes the price."""
+    warnings: list[str] = []
     if price is None:
-        return effects
+        return warnings
     if (
         after.lower_price is not None
         and after.lower_price != before.lower_price
         and price < after.lower_price
     ):
-        effects.append(f"the price {price} is below lower_price: nothing is opened below {after.lower_price}")
+        warnings.append(
+            f"the price {price} is below lower_price: nothing is opened below {after.lower_price}"
+        )
     if (
         after.upper_price is not None
         and after.upper_price != before.upper_price
         and price > after.upper_price
     ):
-        effects.append(f"the price {price} is above upper_price: nothing is opened above {after.upper_price}")
-    return effects
+        warnings.append(
+            f"the price {price} is above upper_price: nothing is opened above {after.upper_price}"
+        )
+    return warnings

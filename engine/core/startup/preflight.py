@@ -109,8 +109,8 @@ def _safety(case: Case) -> Check:
     orders = balance * leverage / settings.order_amount
     passed = is_enough(settings, balance, leverage)
     text = (
-        f"{rounded(balance)} * {leverage} / {settings.order_amount} {currency} is {rounded(orders)} orders, "
-        f"at least {needed} needed"
+        f"the balance of {rounded(balance)} {currency} at leverage {leverage} pays for {rounded(orders)} orders of "
+        f"{settings.order_amount} {currency}; at least {needed} are needed"
     )
     if passed:
         return Check(name="position_safety_check", passed=True, figures=text)
@@ -137,8 +137,8 @@ def _fees(case: Case) -> Check:
             remedy="reduce buy_window or price_interval, or widen lower_price and upper_price",
         )
     text = (
-        f"buy at {worst.low}, sell at {worst.high}: {rounded(worst.high - worst.low)} {currency} per unit, "
-        f"fees {rounded(worst.fees)} {currency}"
+        f"one {case.instrument.base} bought at {worst.low} and sold at {worst.high} earns "
+        f"{rounded(worst.high - worst.low)} {currency} before {rounded(worst.fees)} {currency} of fees"
     )
     if worst.profit > 0:
         return Check(name="round_trip", passed=True, figures=text)

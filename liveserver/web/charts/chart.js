@@ -44,8 +44,8 @@ export class PriceChart {
   #mustFit = true;
   /** The time of the newest drawn bar. */
   #newestTime = 0;
-  /** The number of highlighted prices. */
-  #flashes = 0;
+  /** The prices that are highlighted. @type {Set<number>} */
+  #flashes = new Set();
   /** The number of bars. */
   #count = 0;
   /** The decimal places of the price axis; -1 before the first bars. */
@@ -93,13 +93,13 @@ export class PriceChart {
 
   /** Highlight the price of a new fill for a moment. @param {"buy" | "sell"} side @param {number} price */
   flash(side, price) {
-    if (this.#flashes >= MAX_FLASHES) return;
-    this.#flashes += 1;
+    if (this.#flashes.has(price) || this.#flashes.size >= MAX_FLASHES) return;
+    this.#flashes.add(price);
     const color = side === "buy" ? COLORS.buyFill : COLORS.sellFill;
     const line = this.#candles.createPriceLine({ ...FLASH_LINE, price, color, axisLabelColor: color });
     setTimeout(() => {
       this.#candles.removePriceLine(line);
-      this.#flashes -= 1;
+      this.#flashes.delete(price);
     }, FLASH_MS);
   }
 
@@ -111,7 +111,7 @@ export class PriceChart {
       fills: this.#fills.inspect(),
       levels: this.#grid.lines.length,
       bands: this.#grid.bands.length,
-      flashes: this.#flashes,
+      flashes: this.#flashes.size,
       range: this.#candles.priceScale().getVisibleRange(),
     };
   }

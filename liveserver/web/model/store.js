@@ -219,7 +219,8 @@ export class Store {
         return this.#markChanged("account");
       case "grid_state":
         this.grid = message.data;
-        return this.#markChanged("grid");
+        // In a replay it has the newest price.
+        return this.isReplaying ? this.#markChanged("grid", "price") : this.#markChanged("grid");
       case "risk_status":
         this.risk = message.data;
         return this.#markChanged("risk");

@@ -4,7 +4,7 @@
 /** @import { Grid, PartState } from "../messages.js" */
 /** @import { Liveness } from "../model/liveness.js" */
 /** @import { Store, Part } from "../model/store.js" */
-import { byId, make, setChildren, setText } from "../dom.js";
+import { byId, make, setChildren, setText, withCommands } from "../dom.js";
 import { capitalized, clock, dateAndTime, sentence, words } from "../format.js";
 
 /** @typedef {{ level: string, text: string, remedy?: string }} Banner */
@@ -32,16 +32,8 @@ function renderReplayBanner(store) {
 function bannerOf({ level, text, remedy }) {
   const element = make("p", "banner", make("span", "", text));
   element.dataset.level = level;
-  if (remedy) element.append(" ", ...remedyOf(remedy));
+  if (remedy) element.append(" ", ...withCommands(remedy));
   return element;
-}
-
-/** Commands within a text: in backticks, a process signal, a request, or from ./opensqt to the end of the sentence. */
-const COMMAND = /(`[^`]+`|kill -[A-Z]+ \d+|curl -m \d+ \S+|\.\/opensqt .*?(?=[.;](?:\s|$)|$))/;
-
-/** A text whose commands a click selects. @param {string} remedy @returns {(string | Node)[]} */
-function remedyOf(remedy) {
-  return remedy.split(COMMAND).map((part, i) => (i % 2 ? make("code", "remedy", part.replaceAll("`", "")) : part));
 }
 
 /** @param {Store} store @param {Liveness} liveness @returns {Banner[]} */
@@ -145,7 +137,8 @@ function gridBanners({ grid, reasons }) {
   const code = grid.not_quoting;
   if (code) {
     const text = sentence(grid.not_quoting_text || reasons.get(code)?.text || "");
-    const by = grid.halted_by ? ` By ${sentence(grid.halted_by)}` : "";
+    const isNamed = !grid.halted_by || text.includes(grid.halted_by);
+    const by = isNamed ? "" : ` By ${sentence(grid.halted_by ?? "")}`;
     banners.push({ level: "medium", text: `${capitalized(words(code))}: ${text}${by}`, remedy: grid.not_quoting_remedy || reasons.get(code)?.hint });
   }
   if (grid.paused && code && code !== "paused") banners.push({ level: "medium", text: "It is also paused: resume it afterwards." });

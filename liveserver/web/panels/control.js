@@ -6,7 +6,7 @@
 /** @import { Liveness } from "../model/liveness.js" */
 /** @import { Store } from "../model/store.js" */
 import { commandResult, giveCommand, isFinal } from "../api/commands.js";
-import { byId, make, setChildren, setData, setText, trapFocus } from "../dom.js";
+import { byId, make, setChildren, setData, setText, trapFocus, withCommands } from "../dom.js";
 import { capitalized, count, quantity, sentence, words } from "../format.js";
 
 /** @typedef {{ symbol: string, venue: string }} Market the ccxt symbol and the venue */
@@ -141,6 +141,8 @@ export class Control {
     if (this.#submit.disabled || this.#submit.hidden || this.#lock) return;
     const [key, market, accepted] = [this.#key, this.#market, this.#accept.value.trim()];
     this.#isSending = this.#isGiven = true;
+    // The answer says what prevents the command's execution.
+    setText(byId("command-warning"), "");
     this.#applyLock();
     this.#showAnswer("progress", [`Sent: ${this.#command} ${nameOf(market)}.`]);
     const since = Date.now();
@@ -181,7 +183,7 @@ export class Control {
   #showAnswer(level, lines) {
     const answer = byId("command-answer");
     setData(answer, "level", level);
-    setChildren(answer, lines.map((line) => make("span", "", line)));
+    setChildren(answer, lines.map((line) => make("span", "", ...withCommands(line))));
   }
 }
 

@@ -144,7 +144,7 @@ function renderQuoting(store, liveness) {
   setText(element, text);
   setData(element, "state", state);
   setText(note, detail);
-  note.title = title;
+  note.title = [detail, title].filter(Boolean).join(" ");
 }
 
 /** @param {Store} store @param {Liveness} liveness @returns {{ state: string, text: string, detail: string, title?: string }} */

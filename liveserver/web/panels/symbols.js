@@ -13,8 +13,10 @@ const MAX_MISSING_MS = 2000;
 /** The time for which the removal of the shown symbol is told. */
 const NOTICE_MS = 30000;
 
+/** Parts that change the list, and those that change only the entry of the shown symbol. @type {Part[]} */
+const LIST_PARTS = ["symbols", "status", "replay"];
 /** @type {Part[]} */
-const SYMBOL_PARTS = ["symbols", "status", "price", "grid", "replay"];
+const ENTRY_PARTS = ["price", "grid"];
 
 export class SymbolChoice {
   #onChange;
@@ -79,7 +81,8 @@ export class SymbolChoice {
 
   /** @param {Store} store @param {Set<Part>} changed */
   render(store, changed) {
-    if (SYMBOL_PARTS.some((part) => changed.has(part))) this.#renderSymbols(store);
+    if (LIST_PARTS.some((part) => changed.has(part))) this.#renderSymbols(store);
+    else if (ENTRY_PARTS.some((part) => changed.has(part))) this.#renderShown(store);
     if (changed.has("status")) this.#renderIntervals(store);
   }
 
@@ -93,6 +96,14 @@ export class SymbolChoice {
     if (current === this.#scrolledFor) return;
     this.#scrolledFor = current;
     byId("symbols").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  /** @param {Store} store */
+  #renderShown(store) {
+    const entry = store.symbols.find((each) => each.symbol === this.#shown);
+    const link = entry && linkOf(entry, store, true);
+    const current = this.linkOf(this.#shown);
+    if (link && current && !current.isEqualNode(link)) current.replaceChildren(...link.childNodes);
   }
 
   /** @param {Store} store */

@@ -22,6 +22,7 @@ from bus import (
     provision,
     read,
 )
+from bus.client import connection
 from bus.client.connection import MAX_UNACKNOWLEDGED
 from schemas.units import Symbol
 from schemas.venue.market import FeedChanged, FeedState
@@ -305,6 +306,25 @@ async def test_credentials_in_the_url_are_not_logged(
         pass
 
     assert "secret" not in capsys.readouterr().err
+
+
+async def test_a_patient_connection_survives_a_busy_server(
+    new_server: NewServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "PING_INTERVAL_S", 0.02)
+    server = await new_server()
+    async with connect(server.url, name="test") as bus:
+        with bus.patient():
+            _freeze(server)
+
+            async def has_waited() -> bool:
+                return bus.nc._pings_outstanding > 5
+
+            await eventually(has_waited)
+            _thaw(server)
+            await bus.nc.flush()
+
+        assert bus.reconnects == 0
 
 
 def _freeze(server: EmbeddedServer) -> None:

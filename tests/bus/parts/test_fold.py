@@ -186,7 +186,7 @@ def test_a_silent_bus_blocks_everything_and_blames_no_part() -> None:
     assert blocked(view) == NotQuoting.BUS_SILENT
 
 
-def test_a_watcher_that_was_paused_blames_nobody_at_first() -> None:
+def test_a_watcher_that_was_paused_blames_no_part_at_first() -> None:
     assert wrong(seen(part("gateway", 14), attentive_s=2.9)) == {}
     assert wrong(seen(part("gateway", 14), attentive_s=3.0)) == {"gateway": PartState.SILENT}
 

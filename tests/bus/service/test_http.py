@@ -31,7 +31,7 @@ async def send_request(address: str, request: bytes) -> tuple[str, bytes]:
 
 
 async def test_a_page_is_served(address: str) -> None:
-    assert await send_request(address, b"GET /a?x=1 HTTP/1.1\r\nHost: x\r\n\r\n") == (
+    assert await send_request(address, b"GET /a?x=1 HTTP/1.1\r\nHost: localhost:1\r\n\r\n") == (
         "HTTP/1.1 200 OK",
         b"hello",
     )
@@ -42,7 +42,8 @@ async def test_a_page_is_served(address: str) -> None:
     [
         (b"GET /b HTTP/1.1", "404 Not Found"),
         (b"POST /a HTTP/1.1", "405 Method Not Allowed"),
-        (b"HEAD /a HTTP/1.1", "405 Method Not Allowed"),
+        (b"GET /a HTTP/1.1\r\nHost: evil.example", "403 Forbidden"),
+        (b"GET /a HTTP/1.1\r\nHost: [::1]\r\nHost: evil.example:80", "403 Forbidden"),
         (b"GET /a", "400 Bad Request"),
         (b"\xff\xfe", "400 Bad Request"),
     ],
@@ -57,6 +58,19 @@ async def test_a_too_large_head_is_rejected(address: str) -> None:
     line, _ = await send_request(address, b"GET /a HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n\r\n")
 
     assert line == "HTTP/1.1 431 Request Header Fields Too Large"
+
+
+async def test_head_is_answered_without_a_body(address: str) -> None:
+    assert await send_request(address, b"HEAD /a HTTP/1.1\r\n\r\n") == ("HTTP/1.1 200 OK", b"")
+
+
+async def test_further_clients_than_the_limit_are_closed(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bus.service.http.MAX_CLIENTS", 0)
+
+    with contextlib.suppress(ConnectionError):
+        assert await send_request(address, b"GET /a HTTP/1.1\r\n\r\n") == ("", b"")
 
 
 async def test_a_silent_client_is_disconnected(address: str, monkeypatch: pytest.MonkeyPatch) -> None:

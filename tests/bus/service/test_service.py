@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from bus import Bus, EmbeddedServer, Message, Service, connect, open_service
 from bus.metrics import Counter
+from schemas import subjects
+from schemas.codec import decode_as
+from schemas.parts import PartHeartbeat
 from schemas.subjects import Stream
 from tests.bus.events import eventually
 from tests.bus.service.test_http import send_request
@@ -144,3 +148,38 @@ async def test_a_port_in_use_raises_an_error(server: EmbeddedServer) -> None:
         with pytest.raises(OSError, match="cannot listen"):
             async with open_service("b", bus_url=server.url, http_port=port):
                 raise AssertionError("listened twice")
+
+
+async def last_heartbeat(bus: Bus, name: str) -> PartHeartbeat:
+    stored = await bus.last(Stream.PARTS, subjects.part("engine", name))
+    assert stored is not None
+    return decode_as(stored.data, PartHeartbeat)
+
+
+async def test_a_service_publishes_heartbeats_with_its_problems(server: EmbeddedServer, bus: Bus) -> None:
+    labels = {"venue": "sim", "name": "one"}
+    async with open_service("engine", bus_url=server.url, http_port=0, labels=labels) as service:
+        service.report("actors", lambda: {"problem": "fenced"})
+        service.heartbeats.symbols = lambda: ["sim.BTC-USDT"]
+        await eventually(lambda: is_stored(bus, "one"))
+        sent = await last_heartbeat(bus, "one")
+
+    assert (sent.venues, sent.symbols, sent.problems) == (("sim",), ("sim.BTC-USDT",), ("actors: fenced",))
+    assert (sent.address, sent.is_stopping) == (service.http_address, False)
+
+
+async def is_stored(bus: Bus, name: str) -> bool:
+    return await bus.last(Stream.PARTS, subjects.part("engine", name)) is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "is_stopping"), [(asyncio.CancelledError(), True), (KeyError("bug"), False)]
+)
+async def test_the_last_heartbeat_tells_an_orderly_end_from_a_failure(
+    server: EmbeddedServer, bus: Bus, error: BaseException, is_stopping: bool
+) -> None:
+    with suppress(type(error)):
+        async with open_service("engine", bus_url=server.url, http_port=None):
+            await eventually(lambda: is_stored(bus, "engine"))
+            raise error
+    assert (await last_heartbeat(bus, "engine")).is_stopping is is_stopping

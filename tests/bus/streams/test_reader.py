@@ -334,3 +334,10 @@ def _assert_joined(
     assert [s for s in sequences if s > joint] == [s for s, _ in stored if s > joint]
     newest = {subject: s for s, subject in stored if s <= joint}
     assert set(newest.values()) <= set(sequences)
+
+
+async def test_a_consumer_has_the_name_of_its_reader(bus: Bus) -> None:
+    async with aclosing(read(bus, "ORDERS", ALL, FromStart())) as batches:
+        await anext(batches)
+        (name,) = await consumers(bus)
+    assert name.startswith("test-")

@@ -14,6 +14,7 @@ from cli.commands.plan import Plan, PlanOptions, plan, report
 from cli.config.file import DEFAULT_FILE, load
 from cli.errors import CommandError
 from cli.inspect.plan import PlanInputs, SymbolPlan, liquidation, plan_symbol
+from cli.stack.connection import BusAddress
 from engine.core.grid import Grid
 from schemas import subjects
 from schemas.engine.journal import SymbolAdded, SymbolEntry
@@ -146,7 +147,7 @@ async def test_a_refusal_sets_the_exit_code(tmp_path: Path, capsys: pytest.Captu
 
 
 async def test_an_unknown_symbol_is_rejected() -> None:
-    with pytest.raises(CommandError, match="has no symbol X; it has BTC/USDT:USDT"):
+    with pytest.raises(CommandError, match="has no symbol X; there is BTC/USDT:USDT"):
         await plan(PlanOptions(symbol=Symbol("X")))
 
 
@@ -187,7 +188,7 @@ async def test_inputs_come_from_the_running_stack(bus: Bus, capsys: pytest.Captu
     await bus.store(subjects.account_feed(venue), down)
     await bus.store(subjects.ticker(venue, symbol), ticker)
 
-    assert await plan(PlanOptions(symbol=symbol, bus_url=bus.url)) == 1
+    assert await plan(PlanOptions(symbol=symbol, bus=BusAddress(bus.url))) == 1
     out = capsys.readouterr().out
     assert "50000 USDT (the running stack), balance 900 USDT, leverage 20" in out
     assert "leverage 20, the limit is 10" in out
@@ -218,7 +219,7 @@ async def test_balance_is_told_apart_from_the_worth_of_all_assets(
         ticker = Ticker(venue=BTC.venue, symbol=sol, bid=D(price), ask=D(price), last=D(price), time=1)
         await bus.store(subjects.ticker(BTC.venue, sol), ticker)
 
-    await plan(PlanOptions(symbol=BTC.symbol, price=D(61_000), bus_url=bus.url))
+    await plan(PlanOptions(symbol=BTC.symbol, price=D(61_000), bus=BusAddress(bus.url)))
 
     assert text in capsys.readouterr().out
 
@@ -230,8 +231,18 @@ async def test_missing_live_values_come_from_the_configuration(
         subjects.balance(BTC.venue, "USDT"),
         Ticker(venue=BTC.venue, symbol=BTC.symbol, bid=D(1), ask=D(1), last=D(1), time=1),
     )
-    assert await plan(PlanOptions(symbol=BTC.symbol, price=D(61_000), bus_url=bus.url)) == 0
+    assert await plan(PlanOptions(symbol=BTC.symbol, price=D(61_000), bus=BusAddress(bus.url))) == 0
     assert "61000 USDT (--price), balance 10000 USDT, leverage 5" in capsys.readouterr().out
+
+
+async def test_a_price_without_a_symbol_is_rejected() -> None:
+    with pytest.raises(CommandError, match="--price is the price of one symbol: name it with --symbol"):
+        await plan(PlanOptions(price=D(61_000)))
+
+
+def test_a_side_that_cross_margin_never_liquidates_says_so() -> None:
+    text = report(Plan(configuration="x", symbols=(planned(),)))
+    assert "USDT with isolated margin, never with cross margin" in text
 
 
 def test_a_level_without_an_order_has_a_reason() -> None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cli.commands.config import summary, warnings
+from cli.commands.config import summary
 from cli.config.file import DEFAULT_FILE, Configuration, ConfigurationError, load, read
+from cli.config.warnings import warnings
 from cli.errors import CommandError
 from schemas.grid.settings import GridMode
 from schemas.units import SECOND_NS

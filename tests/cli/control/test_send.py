@@ -22,7 +22,8 @@ from schemas.units import SECOND_NS, Symbol
 from tests.builders import BTC, ENTRY, RESULT, SIM
 
 ETH = Symbol("ETH/USDT:USDT")
-PARTS = {"engine": {}, "gateway": {"venue": SIM}, "market": {"venue": SIM}, "account": {"venue": SIM}}
+OF_SIM: dict[str, str] = {"venue": SIM}
+PARTS: dict[str, dict[str, str]] = {"engine": {}, "gateway": OF_SIM, "market": OF_SIM, "account": OF_SIM}
 Answer = tuple[Symbol, CommandOutcome, str]
 
 

@@ -72,7 +72,7 @@ async def test_another_sweep_is_requested_while_the_position_is_unknown(
         for passes in (1, 2):
             await requests.get()
             await bus.store(subjects.open_orders(SIM, BTC), sweep_of(placed, TICKER.time + passes))
-        answered = await until_step(bus, lambda step: bool(results(step)))
+        answered = await until_step(bus, lambda step: any(each.is_final for each in results(step)))
     await unsubscribe()
     assert results(answered)[0].detail == "the venue's position is unknown: nothing is booked"
 

@@ -1,8 +1,8 @@
 """Reports read again after a crash at any point change nothing, in generated histories.
 
-A history is a sequence of order reports, trades and tickers for one grid, as an exchange could send them: late, repeated,
-and out of order. It is applied once without a crash, and once with a crash after a random input. The grid is then loaded
-from the last committed step, and the durable inputs after that step's offset are applied again.
+A history is a sequence of order reports, trades, commands and tickers for one grid, as an exchange could send them: late,
+repeated, and out of order. It is applied once without a crash, and once with a crash after a random input. The grid is then
+loaded from the last committed step, and the durable inputs after that step's offset are applied again.
 """
 
 import random
@@ -15,16 +15,30 @@ import pytest
 from engine.core.grid import Grid
 from engine.core.step import Change
 from schemas.codec import encode
+from schemas.engine.control import CommandName
 from schemas.engine.journal import Input
 from schemas.grid.state import GridState
 from schemas.units import TradeId
 from schemas.venue.market import Ticker
 from schemas.venue.orders import CancelOrder, OrderReport, OrderStatus, PlaceOrder, Trade
-from tests.engine.core.examples import LONG, NEUTRAL, START, added, report, settings_of, ticker
+from tests.engine.core.examples import (
+    LONG,
+    NEUTRAL,
+    START,
+    added,
+    answers,
+    command,
+    report,
+    settings_of,
+    ticker,
+)
 
 HISTORIES = 10_000
 SHARDS = 8
 LENGTH = 24
+COMMANDS = 0.05
+"""Share of commands in a history."""
+NAMES = (CommandName.PAUSE, CommandName.STOP, CommandName.FLATTEN, CommandName.RESUME)
 SMALL = [settings_of(each, buy_window=2, sell_window=2) for each in (LONG, NEUTRAL)]
 
 
@@ -107,6 +121,8 @@ def _next_input(random_: random.Random, engine: Engine, number: int, before: lis
         for each in change.decisions
         if isinstance(each, PlaceOrder)
     }
+    if random_.random() < COMMANDS:
+        return command(random_.choice(NAMES), command_id=f"c{number}")
     kind = random_.choice(("accept", "accept", "trade", "end", "repeat", "tick"))
     durable = [each for each in before if not isinstance(each, Ticker)]
     if kind == "tick" or not placed:
@@ -155,11 +171,12 @@ def _trade(order: PlaceOrder, quantity: Decimal, number: int) -> Trade:
     )
 
 
-def outcome(engine: Engine) -> tuple[bytes, list[TradeId], list[str]]:
-    """Return the final state, the booked trades and the decisions."""
+def outcome(engine: Engine) -> tuple[bytes, list[TradeId], list[str], list[str]]:
+    """Return the final state, the booked trades, the decisions, and the results of commands."""
     fills = [fill.trade_id for change in engine.changes for fill in change.fills]
     decisions = [repr(each) for change in engine.changes for each in change.decisions]
-    return encode(engine.state), fills, decisions
+    results = [repr(result) for change in engine.changes for result in answers(change)]
+    return encode(engine.state), fills, decisions, results
 
 
 def crashed(inputs: list[Input], after: int, *, is_offset_moved_without_commit: bool = False) -> Engine:

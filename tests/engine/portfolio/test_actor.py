@@ -300,7 +300,7 @@ async def test_a_command_to_all_venues_reaches_the_symbols_of_each(
         answer = await result_of(bus, ALL, command.command_id, ALL_VENUES)
         for venue in (SIM, OTHER):
             await until(bus, Stream.CONTROL, subjects.command(venue, BTC, CommandName.PAUSE), lambda _: True)
-    assert answer.detail == f"forwarded to sim {BTC}, sim2 {BTC}; each answers"
+    assert answer.detail == f"forwarded to 2 symbols, each answers: sim {BTC}, sim2 {BTC}"
 
 
 async def test_a_symbol_is_added_at_the_venue_that_the_command_names(

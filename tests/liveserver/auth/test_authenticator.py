@@ -1,11 +1,21 @@
 """Authentication: order of credentials, rejections, roles."""
 
+import time
+
 import pytest
 
-from liveserver.auth.authenticator import COOKIE, Authenticator, RequestInfo, check_query
+from liveserver.auth.authenticator import (
+    BYTES_PER_TOKEN,
+    COOKIE,
+    Authenticator,
+    RequestInfo,
+    check_query,
+    cookie_token,
+)
+from liveserver.auth.credentials import MAX_TOKEN_CHARS
 from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.roles import ANONYMOUS, LOCAL, Action, CredentialSource, Identity, Role, required_action
-from liveserver.auth.settings import Access
+from liveserver.auth.settings import Access, RateLimits
 from schemas.engine.control import CommandName
 from tests.liveserver.auth_fixtures import KEYS, STRICT, access, token
 
@@ -152,9 +162,77 @@ def test_configuration_commands_require_an_admin() -> None:
         (b"token=abc", True),
         (b"symbol=BTCUSDT&Access_Token=", True),
         (b"x=sqt_abc", True),
+        (b"x=%20sqt_abc", True),
+        (b"token[]=abc", True),
         (b"symbol=BTCUSDT&interval=1m", False),
         (b"", False),
     ],
 )
 def test_token_in_the_query_is_detected(query: bytes, found: bool) -> None:
     assert (check_query(query) is not None) is found
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ("opensqt_session=abc", "abc"),
+        ('theme=dark; opensqt_session="abc"; x=1', "abc"),
+        ("opensqt_session2=abc; not_opensqt_session=abc", ""),
+        ("opensqt_session", ""),
+        ("", ""),
+    ],
+)
+def test_token_is_read_from_the_cookie(header: str, found: str) -> None:
+    assert cookie_token(header) == found
+
+
+def test_a_hostile_cookie_is_parsed_in_linear_time() -> None:
+    header = f'{COOKIE}="' + "\\" * 1_000_000 + '"'
+
+    started = time.perf_counter()
+    token = cookie_token(header)
+
+    assert time.perf_counter() - started < 0.5  # 40 s for 60 KB when it took quadratic time
+    assert len(token) > MAX_TOKEN_CHARS - 1
+
+
+@pytest.mark.parametrize("query", [b"a=" + b"x" * 5000, b"&".join([b"a=1"] * 200)])
+def test_a_long_query_is_rejected(query: bytes) -> None:
+    found = check_query(query)
+
+    assert found is not None
+    assert found.status == 414
+
+
+def test_an_answer_costs_its_share_of_the_allowance_and_more_for_public_clients() -> None:
+    authenticator = Authenticator(access(public=True, rates=RateLimits(requests_burst=100, requests_per_s=1)))
+
+    authenticator.charge_answer(ANONYMOUS, "6.6.6.6", 20 * BYTES_PER_TOKEN, 0.0)
+    authenticator.charge_answer(ANONYMOUS, "7.7.7.7", 200 * BYTES_PER_TOKEN, 0.0)
+
+    assert authenticator.check_address_rate("6.6.6.6", 1.5) is None
+    assert authenticator.check_address_rate("7.7.7.7", 99.0) is not None  # the debt is at most one burst
+    assert authenticator.check_address_rate("7.7.7.7", 101.5) is None
+
+
+def test_who_does_not_pay_for_snapshots_cannot_connect_again() -> None:
+    authenticator = Authenticator(access(public=True, rates=RateLimits(messages_burst=50, messages_per_s=1)))
+    assert authenticator.check_handshake_rate(ANONYMOUS, "6.6.6.6", 0.0) is None
+
+    authenticator.charge_messages(ANONYMOUS, "6.6.6.6", 20 * BYTES_PER_TOKEN, 0.0)
+
+    assert authenticator.check_handshake_rate(ANONYMOUS, "6.6.6.6", 1.0) is not None
+    assert authenticator.check_handshake_rate(ANONYMOUS, "6.6.6.6", 51.0) is None
+
+
+def test_a_foreign_origin_is_logged_once_with_the_option_that_allows_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    authenticator = Authenticator(access())
+    for _ in range(100):
+        error = authenticator.reject_origin(RequestInfo(origin="http://old.example"))
+
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert "--allow-origin http://old.example" in lines[0]
+    assert "http://old.example" in error.text

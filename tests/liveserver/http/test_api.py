@@ -102,3 +102,60 @@ async def test_every_reason_not_to_quote_is_explained(client: httpx.AsyncClient)
 
 async def test_every_command_has_an_effect_text() -> None:
     assert set(EFFECTS) == set(CommandName)
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "hint"),
+    [
+        ("/api/symbols?limt=2", "unknown_parameter", "did you mean limit?"),
+        ("/api/candles?intervall=5m", "unknown_parameter", "did you mean interval?"),
+        ("/api/reasons?limit=2", "unknown_parameter", "no parameters"),
+        ("/api/candles?interval=7m", "unknown_interval", "intervals: 1m"),
+        ("/api/snapshot?interval=7m", "unknown_interval", "intervals: 1m"),
+        ("/api/orders?limit=1&limit=2", "repeated_parameter", "once"),
+        ("/api/orders?limit=0", "bad_request", ""),
+    ],
+)
+async def test_a_parameter_that_cannot_be_honoured_is_rejected(
+    client: httpx.AsyncClient, path: str, error: str, hint: str
+) -> None:
+    answer = await client.get(path)
+
+    assert (answer.status_code, answer.json()["error"]) == (400, error)
+    assert hint in answer.json()["hint"]
+
+
+@pytest.mark.parametrize("path", ["/api/symbols", "/api/orders"])
+async def test_lists_have_a_limit(client: httpx.AsyncClient, path: str) -> None:
+    assert len((await client.get(path, params={"limit": 1})).json()) == 1
+
+
+@pytest.mark.parametrize("path", ["/api/symbols", "/api/status", "/", "/health", "/static/main.js"])
+async def test_head_has_the_headers_of_get(client: httpx.AsyncClient, path: str) -> None:
+    head, get = await client.head(path), await client.get(path)
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+    assert head.headers.get("content-encoding") == get.headers.get("content-encoding")
+
+
+async def test_etag_of_the_status_does_not_depend_on_the_uptime(client: httpx.AsyncClient) -> None:
+    first = await client.get("/api/status")
+    while (later := await client.get("/api/status")).json()["uptime"] == first.json()["uptime"]:
+        pass
+    unchanged = await client.get("/api/status", headers={"if-none-match": first.headers["etag"]})
+
+    assert later.headers["etag"] == first.headers["etag"]
+    assert unchanged.status_code == 304
+
+
+async def test_snapshot_has_the_messages_of_a_new_viewer(client: httpx.AsyncClient) -> None:
+    found = (await client.get("/api/snapshot", params={"interval": "1m"})).json()
+
+    assert {key: found[key] for key in ("venue", "symbol", "interval")} == {
+        "venue": "sim",
+        "symbol": "BTC/USDT:USDT",
+        "interval": "1m",
+    }
+    types = [message["type"] for message in found["messages"]]
+    assert (types[0], types[-1]) == ("history", "symbols")

@@ -95,6 +95,23 @@ async def test_undecodable_message_is_counted_and_skipped(new_server: NewServer)
     assert count == 1
 
 
+async def test_deeply_nested_messages_on_any_subject_do_not_stop_the_server(bus: Bus) -> None:
+    deep = b'{"type":"AlertRaised","a":' + b"[" * 2000 + b"]" * 2000 + b"}"
+    poisoned = [
+        *("market.sim.BTC-USDT.ticker", "market.sim.BTC-USDT.feed", "market.sim.BTC-USDT.candle.1m"),
+        *("account.sim.BTC-USDT.orders", "account.sim.BTC-USDT.position", "account.sim.balance.USDT"),
+        *("order.sim.BTC-USDT.report", "order.sim.BTC-USDT.trade", "engine.sim.BTC-USDT.fill"),
+        *("alert.sim.BTC-USDT", "journal.sim.BTC-USDT.step", "control.sim.BTC-USDT.result"),
+        "part.engine.engine-1",
+    ]
+    for subject in poisoned:
+        await bus.publish(subject, deep)
+    await publish(bus, events.ticker("100"))
+
+    async with serving(bus.url) as replica, watching(replica) as watcher:
+        assert (await watcher.until("ticker"))["last"] == "100"
+
+
 async def test_a_grid_that_needs_a_newer_program_is_a_problem_of_its_symbol(bus: Bus) -> None:
     await publish(bus, events.ticker(), replace(events.grid(), minimum_reader=99))
     async with serving(bus.url) as replica, watching(replica) as watcher:

@@ -8,9 +8,11 @@ from liveserver.protocol.cursors import DURABLE_STREAMS, SnapshotReason, StreamC
 from liveserver.protocol.encoding import Encoding
 from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.session_messages import ServerData
+from liveserver.protocol.symbol_names import Market
+from liveserver.view.market_status import Listing
 from liveserver.view.projection import Projection
 from schemas.codec import encode
-from tests.builders import BTC
+from tests.builders import BTC, SIM
 from tests.liveserver import events
 from tests.liveserver.events import ETH
 from tests.liveserver.hub.fixture import HubFixture, RecordingViewer, last_prices
@@ -203,3 +205,17 @@ def test_unknown_symbol_does_not_end_a_replay() -> None:
     fixture.hub.subscribe(viewer, [RequestedTopic("BTCUSDT")])
 
     assert not fixture.hub.is_replaying(viewer)
+
+
+def test_a_removed_symbol_is_silent_and_comes_back_with_a_snapshot() -> None:
+    fixture = HubFixture(events.ticker(), events.ticker(symbol=ETH))
+    viewer = fixture.join(RequestedTopic("BTCUSDT"))
+    fixture.hub.publish(fixture.projection.set_listing(Market(SIM, BTC), Listing.GONE))
+    fixture.publish(events.ticker("101"))
+    without = len(viewer.received)
+    fixture.hub.publish(fixture.projection.set_listing(Market(SIM, BTC), Listing.TRADED))
+    fixture.publish(events.ticker("102"))
+
+    assert [each["symbol"] for each in viewer.received[without - 1][1]] == ["ETHUSDT"]
+    assert "history" in viewer.types[without:]
+    assert last_prices(viewer, without)[-1] == ("BTCUSDT", "102")

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from bus import Bus, Registry, deregister, get_logger
 from liveserver.hub.roster import Roster
 from liveserver.protocol.symbol_names import Market
-from liveserver.view.market_view import Listing
+from liveserver.view.market_status import Listing
 from schemas.engine.journal import SymbolEntry
 from schemas.subjects import registry_key
 from tests.builders import BTC, ENTRY, SETTINGS, SIM

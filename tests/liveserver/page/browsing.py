@@ -19,6 +19,11 @@ from tests.liveserver.demo import DemoMarket
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 MINUTES = 50
+CONNECTED = (
+    "['live', 'stale'].includes(document.querySelector('#badge').dataset.state)"
+    " && document.body.dataset.stale !== 'all'"
+)
+"""The page shows live data. The demo's price stands still, so that it is marked as old after a while."""
 MINUS, NARROW = "\N{MINUS SIGN}", "\N{NARROW NO-BREAK SPACE}"
 
 BROWSER_MARKS = [

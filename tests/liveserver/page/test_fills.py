@@ -3,11 +3,13 @@
 import asyncio
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 from playwright.async_api import Browser, CDPSession
 
 from schemas.units import Side, Symbol
 from schemas.venue.orders import Trade
+from tests import builders
 from tests.liveserver import events
 from tests.liveserver.page.browsing import BROWSER_MARKS, Demo, OpenPage
 from tests.liveserver.watching import publish
@@ -21,31 +23,13 @@ MAX_TASK_S = 15
 """Time on the main thread of a page, from opening it to the end of the burst."""
 
 
-def new_trade(demo: Demo, name: str, side: Side = Side.BUY, symbol: Symbol = events.BTC) -> Trade:
+def new_trade(demo: Demo, name: str, side: Side = Side.BUY, symbol: Symbol = builders.BTC) -> Trade:
     second = demo.btc.grid.start_ns / 1e9 - events.START_S + 3000
     return replace(events.trade(name, name, second=second, symbol=symbol), side=side)
 
 
-async def test_fill_is_highlighted_and_heard_and_history_is_not(demo: Demo, view: OpenPage) -> None:
-    await view.open(demo)
-    await view.page.click("#fills-title")  # a gesture, so that the browser allows sound
-    await view.until("document.querySelector('#sound').dataset.state === 'on'")
-    assert await view.page.evaluate("() => [__opensqt.sound.played.length, __opensqt.inspect().flashes]") == [
-        0,
-        0,
-    ]
-    await publish(demo.bus, new_trade(demo, "seen", Side.SELL))
-    await view.until("__opensqt.inspect().flashes === 1")
-
-    rows = view.page.locator("#fills tr")
-    assert await rows.first.evaluate("(row) => [row.dataset.key, row.getAnimations().length]") == ["seen", 1]
-    assert await view.page.evaluate("() => __opensqt.sound.played") == ["sell"]
-    await view.until("__opensqt.inspect().flashes === 0")
-
-
-async def test_fill_of_another_symbol_highlights_its_tab(demo: Demo, view: OpenPage) -> None:
-    await view.open(demo)
-    await view.until("__opensqt.store.symbols.length === 2")
+async def mark_animated(view: OpenPage) -> None:
+    """Give elements that are animated from now on `data-flashed`, because highlights are short."""
     await view.page.evaluate(
         """() => {
             const animate = Element.prototype.animate;
@@ -55,6 +39,27 @@ async def test_fill_of_another_symbol_highlights_its_tab(demo: Demo, view: OpenP
             };
         }"""
     )
+
+
+async def test_fill_is_highlighted_and_heard_and_history_is_not(demo: Demo, view: OpenPage) -> None:
+    await view.open(demo)
+    await view.page.click("#fills-title")  # a gesture, so that the browser allows sound
+    await view.until("document.querySelector('#sound').dataset.state === 'on'")
+    quiet = await view.page.evaluate("() => [__opensqt.sound.played.length, __opensqt.inspect().flashes]")
+    await mark_animated(view)
+    await publish(demo.bus, new_trade(demo, "seen", Side.SELL))
+    await view.page.wait_for_selector("#fills tr[data-key=seen][data-flashed=yes]")
+
+    assert quiet == [0, 0]
+    assert await view.page.locator("#fills tr[data-flashed]").count() == 1
+    assert await view.page.evaluate("() => __opensqt.sound.played") == ["sell"]
+    await view.until("__opensqt.inspect().flashes === 0")
+
+
+async def test_fill_of_another_symbol_highlights_its_tab(demo: Demo, view: OpenPage) -> None:
+    await view.open(demo)
+    await view.until("__opensqt.store.symbols.length === 2")
+    await mark_animated(view)
     await publish(demo.bus, new_trade(demo, "elsewhere", symbol=ETH))
 
     await view.page.wait_for_selector("#symbols [data-value=ETHUSDT][data-flashed=yes]")
@@ -108,6 +113,7 @@ async def test_sound_waits_for_a_click_and_its_settings_are_remembered(demo: Dem
     assert await view.page.input_value("#sound-volume") == "0.7"
 
 
+@pytest.mark.timeout(300)
 async def test_ten_pages_receive_the_same_fills_with_one_tone(demo: Demo, browser: Browser) -> None:
     context = await browser.new_context()
     views = [OpenPage(await context.new_page()) for _ in range(PAGES)]

@@ -17,7 +17,7 @@ from schemas.units import Symbol
 from schemas.venue.market import ClockRead, Recording
 from tests import builders
 from tests.liveserver import events
-from tests.liveserver.page.browsing import BROWSER_MARKS, Demo, OpenPage
+from tests.liveserver.page.browsing import BROWSER_MARKS, CONNECTED, Demo, OpenPage
 from tests.liveserver.watching import publish
 
 pytestmark = BROWSER_MARKS
@@ -67,7 +67,7 @@ async def test_silent_server_is_noticed_by_the_page_itself(demo: Demo, view: Ope
     assert await view.page.locator("#commands button:enabled").count() == 0
     await view.until("document.querySelector('#badge').dataset.state === 'reconnecting'")
     is_silent.clear()
-    await view.until("document.querySelector('#badge').dataset.state === 'live'")
+    await view.until(CONNECTED)
     assert await view.text("#banners") == ""
     assert await view.page.is_enabled("#command-go")
 
@@ -122,9 +122,10 @@ async def test_old_price_is_marked_and_dimmed(demo: Demo, view: OpenPage) -> Non
 
 async def test_recording_is_named_with_its_date_and_speed(demo: Demo, view: OpenPage) -> None:
     await view.open(demo)
-    clock = ClockRead(venue=SIM, sent_time=1, server_time=1, received_time=1)
+    clock = ClockRead(venue=SIM, time=events.ticker().time, received_time=time.time_ns())
     recorded = replace(clock, recording=Recording(name="btc-2022.csv", speed=600.0))
     await demo.bus.store(subjects.clock(SIM), recorded)
+    await publish(demo.bus, replace(events.ticker(str(demo.btc.price)), received_time=time.time_ns()))
     await view.until("document.querySelector('#badge').dataset.state === 'recording'")
 
     assert (
@@ -132,7 +133,7 @@ async def test_recording_is_named_with_its_date_and_speed(demo: Demo, view: Open
         == f"recording btc-2022.csv, {events_date()}, 600\N{MULTIPLICATION SIGN}"
     )
     await demo.bus.store(subjects.clock(SIM), clock)
-    await view.until("document.querySelector('#badge').dataset.state === 'live'")
+    await view.until("!document.querySelector('#badge-text').textContent.startsWith('recording')")
 
 
 def events_date() -> str:
@@ -160,7 +161,7 @@ async def test_silent_gateway_is_named_with_a_command_to_paste(
 
     assert banner.startswith("Gateway silent: The gateway gateway-sim has sent no heartbeat since")
     assert commands[-1].startswith("./opensqt gateway --bus-url nats://")
-    assert stale == "trading"
+    assert "trading" in stale
     assert await view.page.is_enabled("#commands button")
 
 

@@ -11,7 +11,7 @@ from schemas.reasons.table import explain
 from schemas.venue.market import FeedState
 from schemas.venue.orders import OrderStatus
 from tests.liveserver import events
-from tests.liveserver.page.browsing import BROWSER_MARKS, MINUS, MINUTES, NARROW, Demo, OpenPage
+from tests.liveserver.page.browsing import BROWSER_MARKS, CONNECTED, MINUS, MINUTES, NARROW, Demo, OpenPage
 from tests.liveserver.watching import publish, serving
 
 pytestmark = BROWSER_MARKS
@@ -137,7 +137,7 @@ async def test_page_reconnects_when_the_server_is_back(demo: Demo, view: OpenPag
         await view.until("document.querySelector('#badge').dataset.state === 'reconnecting'")
 
     async with serving(demo.bus.url, port=port):
-        await view.until("document.querySelector('#badge').dataset.state === 'live'")
+        await view.until(CONNECTED)
 
     assert (await view.inspect())["bars"] == MINUTES + 1
 
@@ -203,7 +203,7 @@ async def test_page_resumes_after_a_lost_connection_without_duplicates(demo: Dem
     second = demo.btc.grid.start_ns / 1e9 - events.START_S + 120
     await publish(demo.bus, events.report("gap", price="1"), events.trade("gap-1", "gap", second=second))
     await publish(demo.bus, events.report("gap", OrderStatus.FILLED, "1", price="1"))
-    await view.until("document.querySelector('#badge').dataset.state === 'live'")
+    await view.until(CONNECTED)
     await view.until("__opensqt.kinds.includes('streams')")
 
     kinds = await view.page.evaluate("() => __opensqt.kinds")
@@ -227,7 +227,7 @@ async def test_replay_is_shown_and_left_again(demo: Demo, view: OpenPage) -> Non
     await view.page.click("#replay-play")
     await view.until("document.querySelector('#replay-play').textContent === 'Again'")
     await view.page.click("#replay-stop")
-    await view.until("document.querySelector('#badge').dataset.state === 'live'")
+    await view.until(CONNECTED)
 
     assert not await view.page.is_visible("#replay-bar")
     assert (replayed["bars"], len(replayed["fills"])) == (before["bars"] - 1, len(before["fills"]))
@@ -242,4 +242,4 @@ async def test_replay_without_data_is_refused_with_a_reason(demo: Demo, view: Op
     await view.page.click("#replay-start")
 
     await view.until("document.querySelector('#replay-note').textContent.startsWith('no data in this range')")
-    assert await view.page.get_attribute("#badge", "data-state") == "live"
+    assert await view.page.evaluate(f"() => {CONNECTED}")

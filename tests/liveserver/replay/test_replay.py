@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from bus import Bus
 from liveserver.view.history import LOOK_BACK_MESSAGES
 from schemas import subjects
+from schemas.venue.market import ClockRead, Recording
 from schemas.venue.orders import OrderStatus
 from tests.builders import SIM
 from tests.liveserver import events
@@ -269,6 +270,18 @@ async def test_state_at_the_start_has_the_grid_however_long_ago_it_changed(bus: 
     assert state["grid_state"]["price"] == "101"
 
 
+async def test_replay_tells_that_the_market_is_a_recording(bus: Bus) -> None:
+    start, end = await history(bus)
+    recording = Recording(name="btc.csv", speed=600.0)
+    clock = ClockRead(venue=SIM, time=events.at(0), received_time=events.at(0), recording=recording)
+    await bus.store(subjects.clock(SIM), clock)
+    async with serving(bus.url) as replica, visit(replica, CountingViewer()) as there:
+        await start_replay(there, start, end)
+        state = await snapshot_of(there)
+
+    assert (state["status"]["recording"], state["status"]["recording_speed"]) == ("btc.csv", 600.0)
+
+
 async def test_replayed_position_is_that_of_the_grid(bus: Bus) -> None:
     grid = replace(events.grid(price="103", position="2"), entry_price=Decimal(98))
     await publish(bus, events.ticker(), events.grid())
@@ -324,11 +337,11 @@ async def test_disconnected_viewer_ends_its_replay(bus: Bus) -> None:
             await start_replay(one, start, end)
             await until_state(one, "ended")
         async with visit(replica, CountingViewer()) as two:
+            await two.until_kind("symbols")
             await until_replay_is_accepted(two, start, end)
 
 
 async def until_replay_is_accepted(there: Visit, start: float, end: float) -> None:
-    await there.until_kind("symbols")
     async with asyncio.timeout(5):
         while True:
             await there.say("replay", topics=BTC_TOPIC, **{"from": start, "to": end, "speed": "max"})

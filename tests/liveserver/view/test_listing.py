@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from bus import Blocked
 from liveserver.protocol.symbol_names import Channel, Market
-from liveserver.view.market_view import Listing
+from liveserver.view.market_status import Listing
 from liveserver.view.projection import Outgoing, Projection
 from schemas.grid.view import NotQuoting
 from schemas.units import Symbol, VenueId
@@ -131,5 +131,5 @@ def test_a_grid_says_why_it_does_not_quote_who_stopped_it_and_what_to_do() -> No
     data: Any = sent.message.data
 
     assert data.not_quoting_text.startswith("The symbol was paused by an operator")
-    assert "control resume" in data.not_quoting_remedy
+    assert data.not_quoting_remedy == f"Resume with: ./opensqt control resume sim {BTC}"
     assert (data.halted_by, data.entry_price) == ("ann: lunch", "98.5")

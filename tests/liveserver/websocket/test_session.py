@@ -44,7 +44,7 @@ class FakeServer:
     def count_dropped(self) -> None:
         self.drops += 1
 
-    def command(self, viewer: Viewer, identity: Identity, request: ControlRequest) -> None:
+    def command(self, viewer: Viewer, identity: Identity, address: str, request: ControlRequest) -> None:
         self.commands.append((identity, request))
 
     def handle(self, viewer: Viewer, identity: Identity, request: Request) -> None:

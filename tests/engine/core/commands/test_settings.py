@@ -42,6 +42,12 @@ def test_change_is_answered_with_old_and_new_values() -> None:
     assert (settings.order_amount, settings.stale_after) == (D(40), 7 * SECOND_NS)
 
 
+def test_canceled_orders_do_not_count_as_keeping_their_size() -> None:
+    changes = {"order_amount": "40 USDT", "buy_window": "1"}
+    detail = answer(step(started(), command(SET, changes=changes))).detail
+    assert detail.endswith("; 1 open order keeps its size; 2 orders are being canceled")
+
+
 def test_smaller_window_cancels_orders_outside() -> None:
     change = step(started(), command(SET, changes={"buy_window": "1"}))
     assert len(canceled(change)) == 2

@@ -111,7 +111,8 @@ def test_refusal_names_check_figures_and_remedy() -> None:
         (
             Severity.HIGH,
             (
-                "position_safety_check failed: 900 * 5 / 100 USDT is 45 orders, at least 50 needed: "
+                "position_safety_check failed: the balance of 900 USDT at leverage 5 pays for 45 orders of 100 USDT; "
+                "at least 50 are needed: "
                 "order_amount of at most 90 USDT, or a balance of 1000 USDT"
             ),
         )
@@ -138,7 +139,7 @@ def test_small_balance_change_is_ignored() -> None:
     assert grid.process([balance(905)]) is None
     change = step(grid, balance(950))
     assert not reports(change)
-    assert "950 * 5" in view(state_of(grid), 1).not_quoting_detail
+    assert "balance of 950 USDT" in view(state_of(grid), 1).not_quoting_detail
 
 
 def test_small_balance_change_that_suffices_is_applied() -> None:

@@ -21,7 +21,7 @@ from producers.ports import (
 from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
 from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol
-from schemas.venue.market import Candle, FeedChanged, FeedState, Recording, Ticker
+from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
 from schemas.venue.orders import OrderReport, OrderStatus, RejectReason, Trade
 from tests.builders import SIM
 from tests.producers.conftest import NewClient, Serve
@@ -30,7 +30,6 @@ from tests.producers.simulated.examples import (
     PERPETUAL,
     START_NS,
     decision,
-    new_settings,
     order,
     recording_settings,
 )
@@ -60,23 +59,6 @@ async def test_instruments_are_served(client: SimulatedVenue) -> None:
 
 async def test_clock_is_market_time(client: SimulatedVenue) -> None:
     assert (await client.clock()).time == START_NS
-
-
-async def test_clock_names_the_recording_and_its_speed(
-    serve: Serve, new_client: NewClient, tmp_path: Path
-) -> None:
-    served = await serve(recording_settings(tmp_path, ["100 101 99 100"] * 3, speed=600.0))
-    reading = await (await new_client(served.url)).clock()
-
-    assert reading.recording == Recording(name="candles.csv", speed=600.0)
-
-
-async def test_clock_of_a_generated_market_names_no_recording(
-    serve: Serve, new_client: NewClient, tmp_path: Path
-) -> None:
-    served = await serve(new_settings(tmp_path))
-
-    assert (await (await new_client(served.url)).clock()).recording is None
 
 
 async def test_market_stream_starts_with_a_snapshot(client: SimulatedVenue) -> None:
