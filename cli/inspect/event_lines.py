@@ -6,6 +6,7 @@ from typing import assert_never
 from cli.console import colour
 from cli.inspect.limits import configured_limits, limits_in_force
 from cli.inspect.market_lines import because, market_text
+from cli.inspect.notice_lines import notice_text, quoting_text
 from schemas.codec import Event, FormatTooNew, UndecodableError, decode
 from schemas.engine.control import Command, CommandResult
 from schemas.engine.events import (
@@ -33,8 +34,8 @@ from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimi
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
 from schemas.grid.view import GridView
 from schemas.parts import PartHeartbeat
-from schemas.reasons.table import Kind, explain
-from schemas.units import MILLISECOND_NS, Figures, Side
+from schemas.reasons.table import explain
+from schemas.units import MILLISECOND_NS, Figures
 from schemas.venue.account import Balance, OpenOrders, Position, SweepRequest
 from schemas.venue.decision_reasons import words
 from schemas.venue.instruments import Instrument
@@ -266,52 +267,9 @@ def _engine(
                 f"position {event.position}"
             )
         case QuotingChanged():
-            return _quoting(event)
+            return quoting_text(event)
         case _:
-            return _notice(event)
-
-
-def _notice(
-    event: RiskChanged | Reconciled | PositionCorrected | AlertRaised | EngineHeartbeat | PartHeartbeat,
-) -> str:
-    match event:
-        case RiskChanged():
-            change = "started" if event.active else "ended"
-            text = event.details if not event.active else _explained(Kind.GUARD, event.reason, event)
-            return f"{event.severity} {event.reason} {change}{because(text)}"
-        case Reconciled():
-            order = f" {event.client_order_id}" if event.client_order_id else ""
-            return f"{event.finding}{order}: {explain(event.finding).sentence} {event.action}"
-        case PositionCorrected():
-            return _correction(event)
-        case AlertRaised():
-            return _alert(event)
-        case EngineHeartbeat():
-            return f"{event.engine} is alive"
-        case PartHeartbeat():
-            return f"{event.name} {'stops' if event.is_stopping else 'is alive'}{because('; '.join(event.problems))}"
-        case _:
-            assert_never(event)
-
-
-def _alert(event: AlertRaised) -> str:
-    if event.ended:
-        return f"{event.severity} {event.code} ended{because(event.detail)}"
-    return f"{event.severity} {event.code}{because(_explained(Kind.ALERT, event.code, event))}"
-
-
-def _explained(kind: Kind, code: str, event: RiskChanged | AlertRaised) -> str:
-    detail = event.details if isinstance(event, RiskChanged) else event.detail
-    return " ".join(explain(code, detail, kind=kind, venue=event.venue, symbol=event.symbol)).rstrip()
-
-
-def _correction(event: PositionCorrected) -> str:
-    trades = f", trades {' '.join(event.trade_ids)}" if event.trade_ids else ""
-    by = f" by {event.operator}" if event.operator else ""
-    return (
-        f"position corrected{by}: {event.quantity:+} at {event.price}{trades}, profit {event.grid_profit:+.4f}, "
-        f"position {event.position}{because(event.reason)}"
-    )
+            return notice_text(event)
 
 
 def _decision(decision: Decision) -> str:
@@ -339,14 +297,6 @@ def _reason(decision: Decision, sentence: str) -> str:
 def _figures(figures: Figures) -> str:
     named = ", ".join(f"{name} {value}" for name, value in figures.items())
     return f" ({named})" if named else ""
-
-
-def _quoting(event: QuotingChanged) -> str:
-    """Return a change of the reason: `not quoting: The circuit breaker is open: 3 losses. (was: quoting)`."""
-    before = "quoting" if event.previous is None else event.previous.value.replace("_", " ")
-    if event.reason is None:
-        return f"quoting (was: {before})"
-    return f"not quoting: {explain(event.reason, event.detail).sentence} (was: {before})"
 
 
 def _counts(decisions: tuple[Decision, ...]) -> str:

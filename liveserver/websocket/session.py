@@ -29,19 +29,9 @@ from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.session_messages import ErrorData
 from liveserver.websocket.backlog import Backlog
 from liveserver.websocket.context import SessionContext, Transport
-from liveserver.websocket.ws_protocol import (
-    NotUtf8,
-    TextMessage,
-    ViewerProtocol,
-    close_at_once,
-    is_plain_page,
-)
+from liveserver.websocket.ws_protocol import NotUtf8, TextMessage, ViewerProtocol, reject
 
-UNAUTHORIZED = 401
 TOO_MANY_REQUESTS = 429
-LOGIN_HINT = (
-    "this server needs a key, which this page cannot send: open the server's own page, or set http.public"
-)
 
 END_OF_HEADERS = b"\r\n\r\n"
 
@@ -225,10 +215,7 @@ class Session:
     def _handshake(self, protocol: ViewerProtocol, request: HandshakeRequest) -> None:
         accepted = self._context.handshake_policy.check(request, self._address, self._now)
         if isinstance(accepted, ErrorResponse):
-            if accepted.status == UNAUTHORIZED and is_plain_page(request):
-                close_at_once(protocol, request, CloseCode.LOGIN_REQUIRED, LOGIN_HINT)
-            else:
-                _reject(protocol, accepted)
+            reject(protocol, request, accepted)
             return
         self._identity, self._address = accepted.identity, accepted.address
         if accepted.lifetime_s is not None:
@@ -236,7 +223,7 @@ class Session:
         reached_limit = self._context.connection_limit.acquire(self._address)
         if reached_limit is not None:
             self._count_rejection("too_many_connections")
-            _reject(protocol, ErrorResponse(TOO_MANY_REQUESTS, "too_many_connections", reached_limit))
+            reject(protocol, request, ErrorResponse(TOO_MANY_REQUESTS, "too_many_connections", reached_limit))
             return
         self._is_counted = True
         protocol.send_response(protocol.accept(request))
@@ -347,13 +334,6 @@ class Session:
             self._is_ending = True
             self._abort_at = self._now + self._context.limits.linger_s
             self._transport.write_eof()
-
-
-def _reject(protocol: ViewerProtocol, error: ErrorResponse) -> None:
-    response = protocol.reject(error.status, error.text)
-    for name, value in error.headers.items():
-        response.headers[name] = value
-    protocol.send_response(response)
 
 
 def _resumption(

@@ -97,7 +97,7 @@ def test_the_detail_of_a_guard_is_included() -> None:
 def test_a_pause_says_who_paused_and_why() -> None:
     paused = grid(not_quoting=NotQuoting.PAUSED, opens_halted_by="ann: lunch")
 
-    assert "paused by an operator; closing orders continue: ann: lunch." in report(
+    assert "paused by an operator; closing orders continue. By ann: lunch." in report(
         Status(bus="nats://x", parts=(), grids=(paused,))
     )
 
@@ -288,7 +288,7 @@ async def test_recent_alerts_are_listed_once_until_they_end(bus: Bus) -> None:
 
     lines = report(await collect(bus)).splitlines()
 
-    assert [line.rpartition(": ")[2] for line in lines[-2:]] == ["old", "a"]
+    assert [line.rpartition(": ")[2] for line in lines[-2:]] == ["old.", "a."]
     assert "MEDIUM   sim BTC/USDT:USDT: late trade: a" in lines[-1]
 
 
