@@ -35,7 +35,7 @@ from schemas.engine.portfolio_journal import AddRequested, CommandForAll, Portfo
 from schemas.grid.view import GridView
 from schemas.parts import PartHeartbeat
 from schemas.reasons.table import explain
-from schemas.units import MILLISECOND_NS, Figures
+from schemas.units import MILLISECOND_NS, Figures, Side
 from schemas.venue.account import Balance, OpenOrders, Position, SweepRequest
 from schemas.venue.decision_reasons import words
 from schemas.venue.instruments import Instrument
