@@ -31,9 +31,9 @@ from schemas.engine.journal import (
 )
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
-from schemas.grid.reasons import explain
 from schemas.grid.view import GridView
 from schemas.parts import PartHeartbeat
+from schemas.reasons.table import Kind, explain
 from schemas.units import MILLISECOND_NS, Figures, Side
 from schemas.venue.account import Balance, OpenOrders, Position, SweepRequest
 from schemas.venue.decision_reasons import words
@@ -151,7 +151,7 @@ def _order(event: OrderIntent | OrderReport | CancelRejected | Trade | Funding |
         case OrderIntent():
             return f"step {event.step}: {_counts(event.decisions)}"
         case OrderReport():
-            reason = event.reject_reason or event.detail
+            reason = _rejection(event)
             total = f"/{event.quantity}" if event.quantity is not None else ""
             return (
                 f"{event.status} {event.client_order_id} {event.cumulative_quantity}{total}{because(reason)}"
@@ -165,10 +165,16 @@ def _order(event: OrderIntent | OrderReport | CancelRejected | Trade | Funding |
             return f"funding {event.amount} at {event.rate}"
         case OrderRequest():
             attempt = f" (attempt {event.attempt})" if event.attempt > 1 else ""
-            reason = event.reject_reason or event.detail
+            reason = _rejection(event)
             return f"{event.action} {event.client_order_id}: {event.outcome}{attempt}{because(reason)}"
         case _:
             assert_never(event)
+
+
+def _rejection(event: OrderReport | OrderRequest) -> str:
+    if event.reject_reason is None:
+        return event.detail
+    return explain(event.reject_reason, event.detail).sentence
 
 
 def _account(event: Balance | Position | OpenOrders | SweepRequest) -> str:
@@ -271,20 +277,32 @@ def _notice(
     match event:
         case RiskChanged():
             change = "started" if event.active else "ended"
-            return f"{event.severity} {event.reason} {change}{because(event.details)}"
+            text = event.details if not event.active else _explained(Kind.GUARD, event.reason, event)
+            return f"{event.severity} {event.reason} {change}{because(text)}"
         case Reconciled():
-            return f"{event.finding} {event.client_order_id}: {event.action}"
+            order = f" {event.client_order_id}" if event.client_order_id else ""
+            return f"{event.finding}{order}: {explain(event.finding).sentence} {event.action}"
         case PositionCorrected():
             return _correction(event)
         case AlertRaised():
-            end = " (ended)" if event.ended else ""
-            return f"{event.severity} {event.code}{end}{because(event.detail)}"
+            return _alert(event)
         case EngineHeartbeat():
             return f"{event.engine} is alive"
         case PartHeartbeat():
             return f"{event.name} {'stops' if event.is_stopping else 'is alive'}{because('; '.join(event.problems))}"
         case _:
             assert_never(event)
+
+
+def _alert(event: AlertRaised) -> str:
+    if event.ended:
+        return f"{event.severity} {event.code} ended{because(event.detail)}"
+    return f"{event.severity} {event.code}{because(_explained(Kind.ALERT, event.code, event))}"
+
+
+def _explained(kind: Kind, code: str, event: RiskChanged | AlertRaised) -> str:
+    detail = event.details if isinstance(event, RiskChanged) else event.detail
+    return " ".join(explain(code, detail, kind=kind, venue=event.venue, symbol=event.symbol)).rstrip()
 
 
 def _correction(event: PositionCorrected) -> str:

@@ -29,9 +29,19 @@ from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.session_messages import ErrorData
 from liveserver.websocket.backlog import Backlog
 from liveserver.websocket.context import SessionContext, Transport
-from liveserver.websocket.ws_protocol import NotUtf8, TextMessage, ViewerProtocol
+from liveserver.websocket.ws_protocol import (
+    NotUtf8,
+    TextMessage,
+    ViewerProtocol,
+    close_at_once,
+    is_plain_page,
+)
 
+UNAUTHORIZED = 401
 TOO_MANY_REQUESTS = 429
+LOGIN_HINT = (
+    "this server needs a key, which this page cannot send: open the server's own page, or set http.public"
+)
 
 END_OF_HEADERS = b"\r\n\r\n"
 
@@ -189,7 +199,7 @@ class Session:
             self._transport.abort()
         elif self._is_open and self._expires_at is not None and now >= self._expires_at:
             self._count_rejection("expired")
-            self.close(CloseCode.TOKEN_EXPIRED, "the token has expired; log in again")
+            self.close(CloseCode.LOGIN_REQUIRED, "the token has expired; log in again")
         elif self._pong_deadline is not None and now >= self._pong_deadline:
             self._pong_deadline = None
             self.close(CloseCode.POLICY_VIOLATION, "no answer to a ping")
@@ -215,7 +225,10 @@ class Session:
     def _handshake(self, protocol: ViewerProtocol, request: HandshakeRequest) -> None:
         accepted = self._context.handshake_policy.check(request, self._address, self._now)
         if isinstance(accepted, ErrorResponse):
-            _reject(protocol, accepted)
+            if accepted.status == UNAUTHORIZED and is_plain_page(request):
+                close_at_once(protocol, request, CloseCode.LOGIN_REQUIRED, LOGIN_HINT)
+            else:
+                _reject(protocol, accepted)
             return
         self._identity, self._address = accepted.identity, accepted.address
         if accepted.lifetime_s is not None:

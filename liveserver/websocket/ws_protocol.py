@@ -36,6 +36,22 @@ class ViewerProtocol(ServerProtocol):
         super().recv_frame(frame)
 
 
+def is_plain_page(request: Request) -> bool:
+    """Return whether a handshake comes from a page that speaks the plain protocol."""
+    offered = ",".join(request.headers.get_all("Sec-WebSocket-Protocol"))
+    return "Origin" in request.headers and SUBPROTOCOL not in {each.strip() for each in offered.split(",")}
+
+
+def close_at_once(protocol: ViewerProtocol, request: Request, code: int, reason: str) -> None:
+    """Accept a handshake and close the connection: browsers hide the answer to a rejected handshake from the page.
+
+    `reason` has at most 123 bytes.
+    """
+    protocol.send_response(protocol.accept(request))
+    if protocol.state is State.OPEN:
+        protocol.fail(code, reason)
+
+
 class NotUtf8(ValueError):
     """A text message is not valid UTF-8."""
 
