@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from bus.client.message import Received
-from bus.log import Logger
+from bus.log import Logger, RepeatLimit
 from bus.metrics import Collector, CounterMetricFamily
 from bus.streams.registry import Entry
 from schemas.codec import FormatTooNew, UndecodableError, UnknownKind, decode_as
@@ -42,6 +42,8 @@ class UnknownKinds(Collector):
         yield family
 
 
+_repeat_limit = RepeatLimit()
+
 unknown_kinds = UnknownKinds()
 """Those of this process."""
 
@@ -66,6 +68,11 @@ def log_undecodable(stored: Received | Entry, error: UndecodableError, log: Logg
         (stored.subject, stored.sequence) if isinstance(stored, Received) else (stored.key, stored.revision)
     )
     if not isinstance(error, UnknownKind):
-        log.error("undecodable", subject=subject, sequence=sequence, detail=str(error))
+        # Some readers look at the newest message again and again.
+        stored_ns = stored.time_ns if isinstance(stored, Received) else 0
+        key = f"{subject} {sequence} {stored_ns} {error}"
+        _repeat_limit.write(
+            log, "error", "undecodable", key, subject=subject, sequence=sequence, detail=str(error)
+        )
     elif unknown_kinds.add(error.kind):
         log.warning("unknown_kind", subject=subject, sequence=sequence, detail=str(error))

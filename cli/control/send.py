@@ -80,8 +80,11 @@ async def _send_to_one(bus: Bus, command: Command, timeout_s: float, *, is_block
         return 1
     assert newest is not None
     # An engine of version 0.1 calls a command applied before the venue has confirmed anything.
-    is_unconfirmed = is_blocked and command.name in NEEDED and newest.orders_canceled is None
-    return 0 if newest.outcome in SUCCESSES and not is_unconfirmed else 1
+    is_applied = newest.outcome is CommandOutcome.APPLIED
+    if is_blocked and is_applied and command.name in NEEDED and newest.orders_canceled is None:
+        _print(f"{_title(command)}: not confirmed: nothing shows that the venue has done it")
+        return 1
+    return 0 if newest.outcome in SUCCESSES else 1
 
 
 async def _send_to_all(bus: Bus, command: Command, timeout_s: float) -> int:

@@ -122,26 +122,22 @@ class CommandService:
             yield command if isinstance(command, ErrorResponse) else NO_BUS
             return
         progress = CommandProgress(command, request.key, lambda: self._replica.parts)
+        sequence = await _stored(bus, command, progress)
+        if isinstance(sequence, ErrorResponse):
+            yield sequence
+            return
         try:
-            async with asyncio.timeout(STORE_TIMEOUT_S):
-                if (rejected := await _not_traded(bus, command)) is not None:
-                    yield rejected
-                    return
-                progress.expect(await addressed_symbols(bus, command))
-                sequence = await store_command(bus, command)
             async with aclosing(self._answers(bus, command, sequence, progress, request)) as answers:
                 async for answer in answers:
                     yield answer
         except CommandIdInUse as error:
             yield ErrorResponse(409, "other_command", str(error), "use a new key for each command")
-        except (BusError, TimeoutError):
-            yield BUS_FAILED
 
     async def _answers(
         self, bus: Bus, command: Command, sequence: int, progress: CommandProgress, request: ControlRequest
     ) -> AsyncGenerator[CommandAnswer, None]:
-        """Yield the answers to a stored command."""
-        found: asyncio.Queue[CommandResult | Exception | None] = asyncio.Queue()
+        """Yield the answers to a stored command. Raises: CommandIdInUse."""
+        found: asyncio.Queue[CommandResult | CommandIdInUse | None] = asyncio.Queue()
         reading = asyncio.create_task(_read_results(bus, command, sequence, found), name="command_results")
         try:
             patience_s = [request.wait_s, max(request.expires_s - request.wait_s, 0)]
@@ -154,9 +150,11 @@ class CommandService:
                     if not patience_s:
                         return
                     continue
-                if isinstance(result, Exception):
+                if isinstance(result, CommandIdInUse):
                     raise result
                 if result is None:
+                    if not progress.is_final:
+                        yield progress.answer(self._wall_ns())
                     return
                 patience_s = []
                 progress.apply(result)
@@ -216,6 +214,18 @@ class CommandService:
         )
 
 
+async def _stored(bus: Bus, command: Command, progress: CommandProgress) -> int | ErrorResponse:
+    """Store a command and return its sequence, or why it was not given."""
+    try:
+        async with asyncio.timeout(STORE_TIMEOUT_S):
+            if (rejected := await _not_traded(bus, command)) is not None:
+                return rejected
+            progress.expect(await addressed_symbols(bus, command))
+            return await store_command(bus, command)
+    except (BusError, TimeoutError):
+        return BUS_FAILED
+
+
 async def _not_traded(bus: Bus, command: Command) -> ErrorResponse | None:
     if command.name is CommandName.ADD or command.symbol == ALL:
         return None
@@ -225,17 +235,20 @@ async def _not_traded(bus: Bus, command: Command) -> ErrorResponse | None:
 
 
 async def _read_results(
-    bus: Bus, command: Command, sequence: int, into: asyncio.Queue[CommandResult | Exception | None]
+    bus: Bus, command: Command, sequence: int, into: asyncio.Queue[CommandResult | CommandIdInUse | None]
 ) -> None:
-    """Queue the results of a stored command, then None; or the error that ended the reading."""
+    """Queue the results of a stored command, then None, also when they cannot be read any more."""
     read = results_of_all if command.symbol == ALL else results
     try:
         async with aclosing(read(bus, command, sequence)) as found:
             async for result in found:
                 into.put_nowait(result)
-        into.put_nowait(None)
-    except (CommandIdInUse, BusError) as error:
+    except CommandIdInUse as error:
         into.put_nowait(error)
+    except BusError:
+        pass  # such as a stream that was recreated: the command was stored, and its answer can be looked up
+    finally:
+        into.put_nowait(None)
 
 
 def _validated(market: Market) -> Market | ErrorResponse:

@@ -163,10 +163,9 @@ def _state_routes(view: _View) -> list[HTTPRouteHandler]:
 
     @get("/api/status", guards=guards, responses=ERRORS, tags=["state"])
     async def status(request: AnyRequest) -> Response[StatusReport]:
-        """Return the state of this server and of its connection to the bus. The ETag does not depend on the uptime."""
+        """Return the state of this server and of the stack. The ETag does not depend on uptime and ages."""
         report = view.redacted_for(request, view.replica.status_report())
-        etag = etag_of(msgspec.json.encode(msgspec.structs.replace(report, uptime=0)))
-        return Response(report, headers={"etag": f"W/{etag}"})
+        return Response(report, headers={"etag": status_etag(report)})
 
     @get("/api/symbols", guards=guards, responses=ERRORS, tags=["state"])
     async def symbols(request: AnyRequest, limit: ListLimit = MAX_PAGE_ROWS) -> list[SymbolData]:
@@ -264,6 +263,13 @@ def _account_routes(view: _View) -> list[HTTPRouteHandler]:
         return view.redacted_for(request, found)
 
     return [orders, profit]
+
+
+def status_etag(report: StatusReport) -> str:
+    """Return the weak ETag of a status, without what changes with time alone: the uptime, the ages of heartbeats."""
+    parts = tuple(msgspec.structs.replace(part, age_ms=None) for part in report.parts)
+    lasting = msgspec.structs.replace(report, uptime=0, parts=parts)
+    return f"W/{etag_of(msgspec.json.encode(lasting))}"
 
 
 def _guards(view: _View) -> list[RouteGuard]:

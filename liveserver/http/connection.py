@@ -13,7 +13,6 @@ import asyncio
 from enum import Enum, auto
 from typing import Any, cast
 
-import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from bus import RepeatLimit, get_logger
@@ -127,7 +126,7 @@ class HttpConnection(H11Protocol):
         super().on_response_complete()
         self._watch(is_receiving=False)
 
-    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+    def handle_websocket_upgrade(self, event: Any) -> None:
         # The session counts itself, by the address that a proxy reports.
         self._release()
         super().handle_websocket_upgrade(event)
@@ -144,7 +143,7 @@ class HttpConnection(H11Protocol):
         if self.transport.is_closing() or self.transport.get_protocol() is not self:
             return
         if cycle is not None and not cycle.response_complete:
-            phase = Phase.BODY if self.conn.their_state is h11.SEND_BODY else Phase.ANSWER
+            phase = Phase.BODY if cycle.more_body else Phase.ANSWER
         else:
             phase = Phase.HEAD if is_receiving else Phase.IDLE
         if (phase, cycle) == self._phase:

@@ -43,10 +43,7 @@ _MARKET: dict[str, Rule] = {"symbol": keep, "venue": keep, "market": keep}
 
 TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
     market.CandleData: dict.fromkeys(("time", "open", "high", "low", "close", "volume", "forming"), keep),
-    market.TickerData: {
-        **_MARKET,
-        **dict.fromkeys(("bid", "ask", "last", "time", "time_ms", "age_ms"), keep),
-    },
+    market.TickerData: _MARKET | dict.fromkeys(("bid", "ask", "last", "time", "time_ms", "age_ms"), keep),
     market.StatusData: {
         **_MARKET,
         "feed": keep,

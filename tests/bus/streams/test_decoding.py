@@ -28,6 +28,17 @@ def test_an_invalid_entry_is_logged_with_its_key(data: bytes, capsys: pytest.Cap
     assert "subject=sim sequence=7" in line
 
 
+def test_an_invalid_message_that_is_read_again_and_again_is_logged_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stored = Received("portfolios.sim", b"{repeatedly", {}, "KV_portfolios", 3, 5)
+
+    for _ in range(100):
+        decode_or_log(stored, PortfolioEntry, get_logger("test"))
+
+    assert capsys.readouterr().err.count("undecodable") == 1
+
+
 def unknown(kind: str) -> Entry:
     return Entry("sim", f'{{"type":"{kind}"}}'.encode(), 7)
 

@@ -130,7 +130,9 @@ async def test_a_missing_part_is_named_with_the_line_that_starts_it(
     assert f"Start it: ./opensqt {missing} --bus-url {bus.url}" in first
 
 
-async def test_an_applied_command_that_nothing_confirms_fails_without_a_gateway(bus: Bus) -> None:
+async def test_an_applied_command_that_nothing_confirms_fails_without_a_gateway(
+    bus: Bus, capsys: pytest.CaptureFixture[str]
+) -> None:
     command = pause()
     async with stack(bus, [], without="gateway"):
         sending = asyncio.create_task(send(bus, command, timeout_s=3))
@@ -140,6 +142,7 @@ async def test_an_applied_command_that_nothing_confirms_fails_without_a_gateway(
         await bus.store(subjects.command_result(SIM, BTC), unconfirmed)
 
         assert await sending == 1
+    assert "not confirmed: nothing shows that the venue has done it" in capsys.readouterr().out
 
 
 async def test_each_symbol_of_a_command_to_all_is_listed(

@@ -221,6 +221,24 @@ async def test_a_symbol_is_added_once_with_the_next_generation(
     assert decode_as(stored.data, SymbolEntry).generation == ENTRY.generation + 1
 
 
+async def test_add_is_checked_at_the_price_and_against_the_running_settings(
+    bus: Bus, run_portfolio: RunPortfolio
+) -> None:
+    await Registry(bus, "instruments").create(subjects.registry_key(SIM, BTC), INSTRUMENT)
+    await bus.store(subjects.ticker(SIM, BTC), TICKER)
+    stopped = msgspec.structs.replace(SETTINGS, stop_below_price=TICKER.last)
+    async with run_portfolio():
+        await until_limits(bus, lambda limits: True)
+        command = await send(bus, CommandName.ADD, BTC, settings=stopped)
+        refused = await result_of(bus, BTC, command.command_id)
+        await send(bus, CommandName.ADD, BTC, settings=SETTINGS, command_id="second")
+        await result_of(bus, BTC, "second")
+        await send(bus, CommandName.ADD, BTC, settings=stopped, command_id="third")
+        differs = await result_of(bus, BTC, "third")
+    assert "is reached already" in refused.detail
+    assert "stop_below_price is off, not" in differs.detail
+
+
 async def test_a_symbol_unknown_to_the_venue_is_rejected(bus: Bus, run_portfolio: RunPortfolio) -> None:
     async with run_portfolio():
         await until_limits(bus, lambda limits: True)

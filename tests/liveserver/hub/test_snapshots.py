@@ -9,6 +9,7 @@ from liveserver.protocol.encoding import Encoding
 from liveserver.protocol.pseudonyms import UNKEYED_PSEUDONYM
 from liveserver.protocol.symbol_names import Channel, Market
 from liveserver.view.projection import Projection
+from schemas.units import Symbol
 from tests.builders import BTC, SIM
 from tests.liveserver import events
 from tests.liveserver.events import ETH
@@ -57,7 +58,7 @@ def test_a_snapshot_is_rendered_once_for_each_encoding() -> None:
 
 
 @pytest.mark.parametrize(("symbol", "rendered"), [(BTC, 2), (ETH, 1)])
-def test_a_published_message_discards_the_snapshot_of_its_market(symbol: str, rendered: int) -> None:
+def test_a_published_message_discards_the_snapshot_of_its_market(symbol: Symbol, rendered: int) -> None:
     snapshots, found = Snapshots(UNKEYED_PSEUDONYM), projection()
     render(snapshots, found)
 

@@ -16,7 +16,7 @@ from schemas.engine.control import CommandName
 from tests import builders
 from tests.liveserver import events
 from tests.liveserver.auth_fixtures import KEYS, access
-from tests.liveserver.page.browsing import BROWSER_MARKS, opening
+from tests.liveserver.page.browsing import BROWSER_MARKS
 from tests.liveserver.test_access_socket import engine
 from tests.liveserver.watching import publish, serving
 
@@ -42,9 +42,9 @@ async def traded_bus(module_bus: Bus) -> Bus:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser) -> AsyncIterator[Page]:
-    async with opening(browser) as view:
-        view.may_be_offline = True
-        yield view.page
+    page = await browser.new_page(viewport={"width": 1280, "height": 800})
+    yield page
+    await page.close()
 
 
 async def log_in(page: Page, key: str) -> None:
@@ -54,6 +54,11 @@ async def log_in(page: Page, key: str) -> None:
 
 async def shows(page: Page, selector: str, text: str) -> None:
     await page.locator(selector).filter(has_text=text).wait_for(timeout=30_000)
+
+
+async def is_applied(page: Page) -> None:
+    text = "Applied: BTC/USDT:USDT on sim.Done."
+    await page.wait_for_function(f"() => document.querySelector('#command-answer').textContent === '{text}'")
 
 
 async def test_login_reports_an_invalid_key_and_then_shows_the_account(traded_bus: Bus, page: Page) -> None:
@@ -82,7 +87,7 @@ async def test_operator_confirms_a_command_and_sees_the_answer(traded_bus: Bus, 
         assert await page.text_content("#command-effect") == EFFECTS[CommandName.PAUSE]
         await page.fill("#command-reason", "lunch")
         await page.click("#command-go")
-        await shows(page, "#command-answer", "applied: done")
+        await is_applied(page)
 
     assert [(each.name, each.operator, each.reason) for each in commands] == [
         ("pause", "operator-ann", "lunch")
@@ -101,7 +106,7 @@ async def test_position_at_the_venue_is_accepted_with_a_reason(traded_bus: Bus, 
         await page.click("#command-go")  # the form is invalid without a reason
         await page.fill("#command-reason", "sold by hand")
         await page.click("#command-go")
-        await shows(page, "#command-answer", "applied: done")
+        await is_applied(page)
 
     assert [(each.name, str(each.accept), each.reason) for each in commands] == [
         ("reconcile", "-0.5", "sold by hand")

@@ -124,7 +124,8 @@ async def test_ten_pages_receive_the_same_fills_with_one_tone(demo: Demo, browse
     await publish(demo.bus, *(new_trade(demo, f"ten-{number}") for number in range(20)))
     ids = [f"ten-{number}" for number in range(20)]
     shown = "(ids) => ids.every((id) => __opensqt.store.trades.some((trade) => trade.trade_id === id))"
-    await asyncio.gather(*(view.page.wait_for_function(shown, arg=ids) for view in views))
+    # Nine of the ten tabs are hidden and draw no frames, so that the condition is polled.
+    await asyncio.gather(*(view.page.wait_for_function(shown, arg=ids, polling=200) for view in views))
     used = [await metrics(await context.new_cdp_session(view.page)) for view in views]
     tones = [len(await view.page.evaluate("() => __opensqt.sound.played")) for view in views]
     await context.close()
