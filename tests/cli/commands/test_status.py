@@ -289,7 +289,7 @@ async def test_recent_alerts_are_listed_once_until_they_end(bus: Bus) -> None:
     lines = report(await collect(bus)).splitlines()
 
     assert [line.rpartition(": ")[2] for line in lines[-2:]] == ["old.", "a."]
-    assert "MEDIUM   sim BTC/USDT:USDT: late trade: a" in lines[-1]
+    assert "MEDIUM   sim BTC/USDT:USDT late_trade: Late trade: a." in lines[-1]
 
 
 async def test_a_grid_that_needs_a_newer_program_is_named(bus: Bus) -> None:
