@@ -191,7 +191,9 @@ def grid(label: MarketLabel, view: GridView) -> GridData:
     reason = view.not_quoting
     text, remedy = ("", "")
     if reason is not None:
-        text, remedy = explain(reason, view.not_quoting_detail, venue=view.venue, symbol=view.symbol)
+        is_halted_by = view.not_quoting_detail == view.opens_halted_by
+        detail = "" if is_halted_by else view.not_quoting_detail  # viewers get `halted_by` of its own
+        text, remedy = explain(reason, detail, venue=view.venue, symbol=view.symbol)
     return GridData(
         symbol=label.symbol,
         venue=label.venue,

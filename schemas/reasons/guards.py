@@ -30,7 +30,7 @@ GUARDS: dict[str, Explanation] = {
         "Quoting follows the venue. If it is delisted: ./opensqt control remove VENUE SYMBOL --keep-position",
     ),
     "preflight": Explanation(
-        "The checks before the first order: each must pass before anything is placed.",
+        "Nothing is placed before each check before the first order has passed.",
         "Change the setting that is named with: ./opensqt control set VENUE SYMBOL --set NAME=VALUE",
     ),
     "trigger_price": Explanation("Nothing is placed before the price has reached trigger_price."),

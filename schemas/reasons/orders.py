@@ -35,26 +35,29 @@ REJECTIONS: dict[str, Explanation] = {
         "The venue does not know the symbol.", "Check its name at the venue and in the configuration."
     ),
     RejectReason.RATE_LIMITED: Explanation(
-        "Too many requests: the order was not sent, or the venue refused it.", _LATER
+        "The order was not sent, or was refused by the venue, because of too many requests.", _LATER
     ),
     RejectReason.TOO_LATE: Explanation(
-        "The decision was too old when it was to be sent or processed: nothing was placed.",
+        "Nothing was placed, because the decision was too old when it was to be sent or processed.",
         "The engine decides again by itself. If it repeats, check the machine's load and the clocks.",
     ),
-    RejectReason.NOT_FOUND: Explanation("The venue does not know the order: nothing was placed.", _LATER),
+    RejectReason.NOT_FOUND: Explanation(
+        "Nothing was placed, because the venue does not know the order.", _LATER
+    ),
     RejectReason.OTHER: Explanation(
         "The venue rejected the order.", "The detail has the venue's own words; the level is retried later."
     ),
     RejectReason.EXPOSURE_LIMIT: Explanation(
-        "Not sent: with it the exposure of all symbols could exceed its limit.",
+        "Not sent, because the exposure of all symbols could exceed its limit with it.",
         "The level is retried; it is sent when positions are closed or max_exposure is raised.",
     ),
     RejectReason.ENGINE_SILENT: Explanation(
-        "Not sent: the gateway has received no heartbeat from the engine for too long.",
+        "Not sent, because the gateway has received no heartbeat from the engine for too long.",
         "Continue or restart the engine, or start another: ./opensqt engine --bus-url URL",
     ),
     RejectReason.RECORDS_LOST: Explanation(
-        "Not sent: stored steps were changed or lost, and the engine has not resynchronized yet.", _LATER
+        "Not sent, because stored steps were changed or lost and the engine has not resynchronized yet.",
+        _LATER,
     ),
     RejectReason.ABOVE_MAXIMUM: Explanation(
         "The order is above the venue's maximum for one order.", f"Set a smaller amount with: {_AMOUNT}"

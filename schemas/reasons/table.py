@@ -72,6 +72,7 @@ def explain(
     kind = kind or _KINDS[type(code)]
     found = TABLE[kind].get(code) or Explanation(f"{code.replace('_', ' ').capitalize()}.", "")
     sentence, remedy = found
+    detail = "" if detail == by else detail
     if detail and kind is Kind.ALERT and code in SELF_EXPLANATORY:
         sentence, remedy = f"{detail.removesuffix('.')}.", ""
     elif detail:

@@ -53,6 +53,9 @@ def test_detail_and_operator_follow_the_sentence() -> None:
     open_breaker = explain(NotQuoting.BREAKER_OPEN, "two losses", by="alice: news")
 
     assert open_breaker.sentence == "The circuit breaker is open: two losses. By alice: news."
+    assert explain(NotQuoting.PAUSED, "alice: news", by="alice: news") == explain(
+        NotQuoting.PAUSED, by="alice: news"
+    )
     assert explain(NotQuoting.PAUSED, "by alice: news", by="alice: news").sentence.count("alice") == 1
 
 
