@@ -36,11 +36,10 @@ MAX_UNACKNOWLEDGED = 1000
 RECONNECT_WAIT_S = 0.2
 PING_INTERVAL_S = 2
 """The connection is dropped after two unanswered pings."""
-PATIENCE_S = 120
 UNREACHABLE_LOG_INTERVAL_S = 10.0
 LOOKUP_TIMEOUT_S = 2.0
 """Short: while a cluster elects a leader, lookups get no answer and are retried."""
-CLOSE_TIMEOUT_S = 2.0
+CLOSE_TIMEOUT_S, PATIENCE_S = 2.0, 120
 NO_MESSAGE_FOUND = 10037
 """JetStream's `err_code` for a subject without messages."""
 

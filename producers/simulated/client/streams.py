@@ -57,6 +57,8 @@ async def frames(
                         on_frame()
                         yield decoder.decode(message.data)
                         backoff.reset()
+            except (aiohttp.ClientError, OSError):
+                pass  # a ping of the venue could not be answered: the connection is lost
             finally:
                 on_connection(None)
                 await socket.close()
