@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Never
@@ -112,7 +113,8 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
 
 
 async def _feed(settings: Settings, replica: Replica, log: Logger) -> Never:
-    labels = {"replica": replica.name, "http": replica.address}
+    name = settings.replica or f"{socket.gethostname()}-{urlsplit(replica.address).port}"
+    labels = {"name": name, "replica": replica.name, "http": replica.address}
     async with open_service("liveserver", bus_url=settings.bus_url, http_port=None, labels=labels) as service:
         watchdog = Watchdog(service.heartbeats, log, alerts=True)
         with replica.connected(service, watchdog):

@@ -36,11 +36,10 @@ MAX_UNACKNOWLEDGED = 1000
 RECONNECT_WAIT_S = 0.2
 PING_INTERVAL_S = 2
 """The connection is dropped after two unanswered pings."""
-PATIENCE_S = 120
 UNREACHABLE_LOG_INTERVAL_S = 10.0
 LOOKUP_TIMEOUT_S = 2.0
-"""Short, because lookups get no answer while a cluster elects a leader, and should then be retried soon."""
-CLOSE_TIMEOUT_S = 2.0
+"""Short: while a cluster elects a leader, lookups get no answer and are retried."""
+CLOSE_TIMEOUT_S, PATIENCE_S = 2.0, 120
 NO_MESSAGE_FOUND = 10037
 """JetStream's `err_code` for a subject without messages."""
 
@@ -261,13 +260,13 @@ class Bus:
 
     @contextmanager
     def patient(self) -> Iterator[None]:
-        """Keep the connection for PATIENCE_S without answers while the context lasts: a server restores on its read loop."""
-        before = self.nc.options["max_outstanding_pings"]
-        self.nc.options["max_outstanding_pings"] = PATIENCE_S // PING_INTERVAL_S
+        """Keep the connection for PATIENCE_S without answers: a server restores a stream on its read loop."""
+        options, name = self.nc.options, "max_outstanding_pings"
+        before, options[name] = options[name], PATIENCE_S // PING_INTERVAL_S
         try:
             yield
         finally:
-            self.nc.options["max_outstanding_pings"] = before
+            options[name] = before
 
     async def close(self) -> None:
         """Flush published messages and close the connection, within CLOSE_TIMEOUT_S."""

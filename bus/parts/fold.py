@@ -96,8 +96,9 @@ class _Fold:
         parts = [
             *(each for each in silent if not (each.is_replaced and (each.age_ns or 0) > FORGET_REPLACED_NS)),
             *self._missing_views(),
-            *(self._unreachable_view(venue) for venue in self._unreachable),
+            *(self._venue_view(venue) for venue in self._links),
             *(self._alive_view(each) for each in self._alive),
+            *self._bus_view(),
         ]
         parts.sort(key=lambda part: (not part.is_wrong, ORDER.index(part.state), part.kind, part.name))
         problems = tuple(f"{part.detail} {part.remedy}".strip() for part in parts if part.is_wrong)
@@ -199,18 +200,24 @@ class _Fold:
             ),
         )
 
-    def _unreachable_view(self, venue: VenueId) -> PartView:
-        links = self._unreachable[venue]
+    def _venue_view(self, venue: VenueId) -> PartView:
+        links = self._links[venue]
         heard_time = max(link.heard_time for _, link in links)
         ages = [self._now_ns - heard.time_ns + heard.heartbeat.time - heard_time for heard, _ in links]
-        detail = next((link.detail for _, link in links if link.detail), "")
-        url = next((link.url for _, link in links if link.url), "")
-        return PartView(
+        reached = PartView(
             kind=VENUE,
             name=venue,
-            state=PartState.UNREACHABLE,
+            state=PartState.OK,
             age_ns=max(min(ages), 0) if heard_time else None,
             venues=(venue,),
+        )
+        if venue not in self._unreachable:
+            return reached
+        detail = next((link.detail for _, link in links if link.detail), "")
+        url = next((link.url for _, link in links if link.url), "")
+        return replace(
+            reached,
+            state=PartState.UNREACHABLE,
             detail=texts.unreachable_text(venue, detail),
             remedy=texts.unreachable_remedy(url),
             incident=self._incident(
@@ -218,6 +225,11 @@ class _Fold:
                 heard_time or min(heard.heartbeat.started_time for heard, _ in links),
             ),
         )
+
+    def _bus_view(self) -> Iterator[PartView]:
+        if self._alive:
+            newest_ns = max(each.time_ns for each in self._alive)
+            yield PartView(kind=BUS, name=BUS, state=PartState.OK, age_ns=max(self._now_ns - newest_ns, 0))
 
     def _blocked(self, key: str, wrong: Collection[PartView]) -> Blocked | None:
         """Return what prevents quoting of a symbol; the most severe first."""

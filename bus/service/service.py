@@ -146,7 +146,7 @@ async def open_service(
         stack.push_async_callback(_cancel, beating)
         attending = asyncio.create_task(service.attention.run(), name="attention")
         stack.push_async_callback(_cancel, attending)
-        log.info("started", http=service.http_address or "none")
+        log.info("started", http=service.heartbeats.address or "none")
         try:
             yield service
         except Exception:

@@ -50,7 +50,7 @@ OPTION_COMMANDS = {
     "dry_run": ("reconcile",),
     "keep_position": ("remove",),
     "accept": ("reconcile",),
-    "yes": ("set",),
+    "yes": ("set", "add"),
 }
 """Options that only some commands accept."""
 IGNORED_KEYS = ("venue", "symbol", "generation")
@@ -121,7 +121,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--yes",
         action="store_true",
-        help="set: confirm what the change does at once, such as flattening at a stop that is reached already",
+        help="set, add: confirm what happens at once, such as flattening at a stop that is reached already",
     )
     arguments.add_bus_options(parser)
 
@@ -152,7 +152,7 @@ def command_from(options: argparse.Namespace) -> Command:
     )
     if name is CommandName.ADD:
         settings = read_symbol_settings(options.symbol, options.settings, changes)
-        return msgspec.structs.replace(command, settings=settings)
+        return msgspec.structs.replace(command, settings=settings, confirmed=options.yes)
     return msgspec.structs.replace(
         command,
         changes=changes,

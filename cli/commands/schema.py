@@ -1,4 +1,4 @@
-"""`opensqt schema`: print the AsyncAPI document of the bus, or the messages of the live protocol."""
+"""`opensqt schema`: print the AsyncAPI document of the bus, the messages of the live protocol, or the table of reasons."""
 
 import argparse
 import sys
@@ -7,15 +7,20 @@ DESCRIPTION = "Print the messages of the bus as an AsyncAPI 3.0 document (JSON),
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Define --live."""
-    parser.add_argument(
+    """Define --live and --reasons."""
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
         "--live", action="store_true", help="print the messages of the live protocol instead (Markdown)"
+    )
+    what.add_argument(
+        "--reasons", action="store_true", help="print every code in words, and what to do, instead (Markdown)"
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Print a document."""
-    from cli.schema import asyncapi, live_messages
+    from cli.schema import asyncapi, live_messages, reasons
 
-    sys.stdout.write(live_messages.text() if options.live else asyncapi.text())
+    document = reasons if options.reasons else live_messages if options.live else asyncapi
+    sys.stdout.write(document.text())
     return 0

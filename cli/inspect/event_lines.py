@@ -6,6 +6,7 @@ from typing import assert_never
 from cli.console import colour
 from cli.inspect.limits import configured_limits, limits_in_force
 from cli.inspect.market_lines import because, market_text
+from cli.inspect.notice_lines import notice_text, quoting_text
 from schemas.codec import Event, FormatTooNew, UndecodableError, decode
 from schemas.engine.control import Command, CommandResult
 from schemas.engine.events import (
@@ -31,9 +32,9 @@ from schemas.engine.journal import (
 )
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry, PortfolioLimits
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioStep
-from schemas.grid.reasons import explain
 from schemas.grid.view import GridView
 from schemas.parts import PartHeartbeat
+from schemas.reasons.table import explain
 from schemas.units import MILLISECOND_NS, Figures, Side
 from schemas.venue.account import Balance, OpenOrders, Position, SweepRequest
 from schemas.venue.decision_reasons import words
@@ -151,7 +152,7 @@ def _order(event: OrderIntent | OrderReport | CancelRejected | Trade | Funding |
         case OrderIntent():
             return f"step {event.step}: {_counts(event.decisions)}"
         case OrderReport():
-            reason = event.reject_reason or event.detail
+            reason = _rejection(event)
             total = f"/{event.quantity}" if event.quantity is not None else ""
             return (
                 f"{event.status} {event.client_order_id} {event.cumulative_quantity}{total}{because(reason)}"
@@ -165,10 +166,16 @@ def _order(event: OrderIntent | OrderReport | CancelRejected | Trade | Funding |
             return f"funding {event.amount} at {event.rate}"
         case OrderRequest():
             attempt = f" (attempt {event.attempt})" if event.attempt > 1 else ""
-            reason = event.reject_reason or event.detail
+            reason = _rejection(event)
             return f"{event.action} {event.client_order_id}: {event.outcome}{attempt}{because(reason)}"
         case _:
             assert_never(event)
+
+
+def _rejection(event: OrderReport | OrderRequest) -> str:
+    if event.reject_reason is None:
+        return event.detail
+    return explain(event.reject_reason, event.detail).sentence
 
 
 def _account(event: Balance | Position | OpenOrders | SweepRequest) -> str:
@@ -260,40 +267,9 @@ def _engine(
                 f"position {event.position}"
             )
         case QuotingChanged():
-            return _quoting(event)
+            return quoting_text(event)
         case _:
-            return _notice(event)
-
-
-def _notice(
-    event: RiskChanged | Reconciled | PositionCorrected | AlertRaised | EngineHeartbeat | PartHeartbeat,
-) -> str:
-    match event:
-        case RiskChanged():
-            change = "started" if event.active else "ended"
-            return f"{event.severity} {event.reason} {change}{because(event.details)}"
-        case Reconciled():
-            return f"{event.finding} {event.client_order_id}: {event.action}"
-        case PositionCorrected():
-            return _correction(event)
-        case AlertRaised():
-            end = " (ended)" if event.ended else ""
-            return f"{event.severity} {event.code}{end}{because(event.detail)}"
-        case EngineHeartbeat():
-            return f"{event.engine} is alive"
-        case PartHeartbeat():
-            return f"{event.name} {'stops' if event.is_stopping else 'is alive'}{because('; '.join(event.problems))}"
-        case _:
-            assert_never(event)
-
-
-def _correction(event: PositionCorrected) -> str:
-    trades = f", trades {' '.join(event.trade_ids)}" if event.trade_ids else ""
-    by = f" by {event.operator}" if event.operator else ""
-    return (
-        f"position corrected{by}: {event.quantity:+} at {event.price}{trades}, profit {event.grid_profit:+.4f}, "
-        f"position {event.position}{because(event.reason)}"
-    )
+            return notice_text(event)
 
 
 def _decision(decision: Decision) -> str:
@@ -321,14 +297,6 @@ def _reason(decision: Decision, sentence: str) -> str:
 def _figures(figures: Figures) -> str:
     named = ", ".join(f"{name} {value}" for name, value in figures.items())
     return f" ({named})" if named else ""
-
-
-def _quoting(event: QuotingChanged) -> str:
-    """Return a change of the reason: `not quoting: The circuit breaker is open: 3 losses. (was: quoting)`."""
-    before = "quoting" if event.previous is None else event.previous.value.replace("_", " ")
-    if event.reason is None:
-        return f"quoting (was: {before})"
-    return f"not quoting: {explain(event.reason, event.detail).sentence} (was: {before})"
 
 
 def _counts(decisions: tuple[Decision, ...]) -> str:

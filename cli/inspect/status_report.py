@@ -11,8 +11,8 @@ from cli.program import program
 from schemas.engine.assignment import Assignment
 from schemas.engine.events import AlertRaised
 from schemas.engine.portfolio import BucketLimits, PortfolioLimits
-from schemas.grid.reasons import explain
 from schemas.grid.view import GridView, NotQuoting
+from schemas.reasons.table import Kind, explain
 from schemas.subjects import registry_key
 from schemas.units import SECOND_NS, Money, Price, Symbol, TimeNs, VenueId
 from schemas.venue.fees import before_fees
@@ -143,7 +143,7 @@ def report(found: Status, command: str = "./opensqt control") -> str:
     lines += found.problems
     lines += [line for each in found.limits for line in limits_lines(each)]
     if found.alerts:
-        lines += ["", "alerts of the last day:", *map(alert_line, found.alerts)]
+        lines += ["", "alerts of the last day:", *(alert_line(each, command) for each in found.alerts)]
     return "\n".join(lines)
 
 
@@ -154,10 +154,11 @@ def disk_line(disk: DiskSpace) -> str:
     return f"disk  {_size(disk.free)} free in {disk.path}{stored}{low}"
 
 
-def alert_line(alert: AlertRaised) -> str:
-    """Return time, severity, symbol, code and text of an alert in one line."""
-    code = alert.code.replace("_", " ")
-    return f"  {_clock(alert.time)} {alert.severity:<8} {alert.venue} {alert.symbol}: {code}: {alert.detail}"
+def alert_line(alert: AlertRaised, command: str = "./opensqt control") -> str:
+    """Return time, severity, symbol and code of an alert, what it means, and what to do."""
+    found = explain(alert.code, alert.detail, kind=Kind.ALERT, venue=alert.venue, symbol=alert.symbol)
+    text = f"{found.sentence} {found.remedy.replace('./opensqt control', command)}".rstrip()
+    return f"  {_clock(alert.time)} {alert.severity:<8} {alert.venue} {alert.symbol} {alert.code}: {text}"
 
 
 def limits_lines(limits: PortfolioLimits) -> list[str]:
@@ -206,10 +207,8 @@ def grids_table(found: Status) -> str:
 
 def not_quoting_line(grid: GridView, reason: NotQuoting, command: str = "./opensqt control") -> str:
     """Return why a grid is not quoting, who caused it, and what resolves it, in one line."""
-    detail, halted_by = grid.not_quoting_detail, grid.opens_halted_by
-    if reason in HALTED and halted_by and halted_by not in detail:
-        detail = f"{detail}; {halted_by}" if detail else halted_by
-    sentence, remedy = explain(reason, detail, f"{grid.venue} {grid.symbol}")
+    by = grid.opens_halted_by if reason in HALTED else ""
+    sentence, remedy = explain(reason, grid.not_quoting_detail, venue=grid.venue, symbol=grid.symbol, by=by)
     return f"{grid.venue} {grid.symbol}: {sentence} {remedy.replace('./opensqt control', command)}"
 
 

@@ -27,7 +27,7 @@ class SupervisorTimings:
     """A process that ran at least this long is restarted after `first_delay_s` again."""
     stage_stop_s: float = 3.5
     """For the processes of one stage to exit before the next stage is stopped: an engine waits 3 s for its cancels."""
-    stop_s: float = 6.0
+    stop_s: float = 10.0
     """For all processes to exit, from the first SIGTERM on, before the rest is killed."""
 
 

@@ -30,8 +30,7 @@ from liveserver.view.older_candles import OlderCandles
 from liveserver.view.profit import profit_of
 from liveserver.view.projection import Projection
 from liveserver.view.topics import describe_unknown_symbol
-from schemas.grid.reasons import explain
-from schemas.grid.view import NotQuoting
+from schemas.reasons.table import TABLE, Kind, explain
 
 MAX_TIME_S = 1 << 53
 """The largest integer that every JSON parser represents exactly."""
@@ -96,13 +95,15 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReasonData(msgspec.Struct, frozen=True, kw_only=True):
-    """A reason why a grid does not quote: a value of `not_quoting`, explained."""
+    """A code in words, such as a value of `not_quoting`."""
 
     reason: str
     text: str
     """Explanation, as a sentence."""
     hint: str
-    """What ends the condition, or helps."""
+    """What ends the condition, or helps; `VENUE` and `SYMBOL` in command lines stand for those of the case."""
+    kind: Kind
+    """What the code is about."""
 
 
 def api_routes(
@@ -276,16 +277,16 @@ def _guards(view: _View) -> list[RouteGuard]:
 
 
 def _reasons_route() -> HTTPRouteHandler:
-    data = [_reason_data(reason) for reason in NotQuoting]
+    data = [_reason_data(kind, code) for kind, codes in TABLE.items() for code in codes]
 
     @get("/api/reasons", guards=[check_parameters], security=[{}], responses=ERRORS, tags=["state"])
     async def reasons() -> list[ReasonData]:
-        """Return the reasons why a grid may not quote, explained. They do not depend on the account."""
+        """Return all codes that the server shows, in words. Of a code in several kinds, `not_quoting` comes first."""
         return data
 
     return reasons
 
 
-def _reason_data(reason: NotQuoting) -> ReasonData:
-    text, hint = explain(reason)
-    return ReasonData(reason=reason.value, text=text, hint=hint)
+def _reason_data(kind: Kind, code: str) -> ReasonData:
+    text, hint = explain(code, kind=kind)
+    return ReasonData(reason=str(code), text=text, hint=hint, kind=kind)

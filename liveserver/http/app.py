@@ -24,6 +24,7 @@ from liveserver.http.errors import RequestRejected, answer_error, answer_failure
 from liveserver.http.middleware import Middleware
 from liveserver.http.route_guards import SECURITY_SCHEMES, identity_of, requires
 from liveserver.http.session_api import session_routes
+from liveserver.http.tone import tone
 from liveserver.hub.replica import Replica
 from liveserver.protocol.pseudonyms import pseudonyms
 from liveserver.view.older_candles import OlderCandles
@@ -108,11 +109,15 @@ def _page_routes(assets: Assets) -> list[HTTPRouteHandler]:
     async def static(request: Request[Any, Any, Any]) -> Response[bytes]:
         return _asset_response(assets.get(str(request.path_params["name"])), request)
 
+    @get("/coin.mp3", include_in_schema=False)
+    async def sound() -> Response[bytes]:
+        return Response(tone(), media_type="audio/wav")
+
     @get("/ws", include_in_schema=False)
     async def websocket_only() -> None:
         raise RequestRejected(UPGRADE_REQUIRED)
 
-    return [page, static, websocket_only]
+    return [page, static, sound, websocket_only]
 
 
 def _state_routes(replica: Replica, authenticator: Authenticator) -> list[HTTPRouteHandler]:

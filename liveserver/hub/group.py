@@ -22,7 +22,8 @@ class CloseCode(IntEnum):
     INVALID_DATA = 1007
     POLICY_VIOLATION = 1008
     INTERNAL_ERROR = 1011
-    TOKEN_EXPIRED = 4401
+    LOGIN_REQUIRED = 4401
+    """The token has expired, or a page of the plain protocol has none."""
     UNKNOWN_SYMBOL = 4404
     TOO_SLOW = 4408
     RATE_LIMITED = 4429

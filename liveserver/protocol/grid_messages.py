@@ -132,6 +132,10 @@ class RiskAlertData(MarketData, frozen=True, kw_only=True):
 
     Empty for a guard, and for an alert of version 1.
     """
+    text: str = ""
+    """What the code means, a sentence; `/api/reasons` lists all."""
+    remedy: str = ""
+    """What to do, with command lines to paste; empty when the condition has ended."""
 
 
 class ActiveRisk(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +151,10 @@ class ActiveRisk(msgspec.Struct, frozen=True, kw_only=True):
     """The figures behind it, as in `risk_alert`."""
     time: int
     """Market time of the activation, in seconds since the epoch."""
+    text: str = ""
+    """What the guard means, a sentence; `/api/reasons` lists all."""
+    remedy: str = ""
+    """What to do, with command lines to paste."""
 
 
 class RiskStatusData(MarketData, frozen=True, kw_only=True):
@@ -188,6 +196,10 @@ class ReconciliationData(MarketData, frozen=True, kw_only=True):
     """Market time, in seconds since the epoch."""
     step: int
     """The step of the journal from which it follows."""
+    text: str = ""
+    """What the finding means, a sentence; `/api/reasons` lists all."""
+    remedy: str = ""
+    """What to do, with command lines to paste; a sentence."""
 
 
 class CorrectionData(MarketData, frozen=True, kw_only=True):

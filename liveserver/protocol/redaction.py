@@ -174,6 +174,8 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "time": keep,
         "step": keep,
         "incident": pseudonymize,
+        "text": keep,
+        "remedy": hide,
     },
     market.ActiveRisk: {
         "severity": keep,
@@ -181,6 +183,8 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "message": hide,
         "details": hide_figures,
         "time": keep,
+        "text": keep,
+        "remedy": hide,
     },
     market.RiskStatusData: {**_MARKET, "status": keep, "active": redact_each},
     market.QuotingData: {
@@ -199,6 +203,8 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "action": hide,
         "time": keep,
         "step": keep,
+        "text": keep,
+        "remedy": hide,
     },
     market.CorrectionData: {
         **_MARKET,

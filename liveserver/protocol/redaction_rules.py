@@ -5,8 +5,8 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any
 
 from liveserver.protocol.pseudonyms import PseudonymFunction
-from schemas.grid.reasons import explain
 from schemas.grid.view import NotQuoting
+from schemas.reasons.table import explain
 
 MILLIONTH = Decimal("0.000001")
 HUNDREDTH = Decimal("0.01")

@@ -12,7 +12,8 @@ from liveserver.protocol.server_messages import (
 from liveserver.view.rendering import MarketLabel, decimal_text, to_seconds
 from schemas.engine.control import CommandResult
 from schemas.engine.events import AlertRaised, PositionCorrected, QuotingChanged, Reconciled, RiskChanged
-from schemas.grid.reasons import explain
+from schemas.reasons.explanation import Explanation
+from schemas.reasons.table import Kind, explain
 from schemas.units import MILLISECOND_NS
 
 
@@ -24,6 +25,7 @@ def alert(label: MarketLabel, event: RiskChanged | AlertRaised) -> RiskAlertData
     else:
         reason, message, active = event.code, event.detail, not event.ended
         incident = event.incident
+    found = _explained(event)
     return RiskAlertData(
         symbol=label.symbol,
         venue=label.venue,
@@ -36,7 +38,14 @@ def alert(label: MarketLabel, event: RiskChanged | AlertRaised) -> RiskAlertData
         time=to_seconds(event.time),
         step=event.step,
         incident=incident,
+        text=found.sentence,
+        remedy=found.remedy if active else "",
     )
+
+
+def _explained(event: RiskChanged | AlertRaised) -> Explanation:
+    kind, code = (Kind.GUARD, event.reason) if isinstance(event, RiskChanged) else (Kind.ALERT, event.code)
+    return explain(code, kind=kind, venue=event.venue, symbol=event.symbol)
 
 
 def risk_status(label: MarketLabel, active: list[RiskChanged]) -> RiskStatusData:
@@ -52,6 +61,8 @@ def risk_status(label: MarketLabel, active: list[RiskChanged]) -> RiskStatusData
                 message=risk.details,
                 details=risk.figures,
                 time=to_seconds(risk.time),
+                text=_explained(risk).sentence,
+                remedy=_explained(risk).remedy,
             )
             for risk in active
         ),
@@ -80,6 +91,8 @@ def reconciliation(label: MarketLabel, event: Reconciled) -> ReconciliationData:
         finding=event.finding,
         order_id=event.client_order_id,
         action=event.action,
+        text=explain(event.finding).sentence,
+        remedy=explain(event.finding, venue=event.venue, symbol=event.symbol).remedy,
         time=to_seconds(event.time),
         step=event.step,
     )

@@ -24,8 +24,8 @@ from liveserver.protocol.server_messages import (
 from liveserver.view.open_orders import Order, order_key
 from liveserver.view.own_trades import OwnTrade
 from schemas.grid.profit import ProfitParts, profit_parts, rounded
-from schemas.grid.reasons import explain
 from schemas.grid.view import GridView, SlotView
+from schemas.reasons.table import explain
 from schemas.units import MILLISECOND_NS, SECOND_NS, Money, Price, Quantity, Side, TimeNs
 from schemas.venue.account import Balance, Position
 from schemas.venue.fees import fee_in_quote
@@ -189,11 +189,11 @@ def position(label: MarketLabel, position: Position, entry: Price | None) -> Pos
 
 def grid(label: MarketLabel, view: GridView) -> GridData:
     reason = view.not_quoting
-    text, remedy = (
-        ("", "")
-        if reason is None
-        else explain(reason, view.not_quoting_detail, f"{view.venue} {view.symbol}")
-    )
+    text, remedy = ("", "")
+    if reason is not None:
+        is_halted_by = view.not_quoting_detail == view.opens_halted_by
+        detail = "" if is_halted_by else view.not_quoting_detail  # viewers get `halted_by` of its own
+        text, remedy = explain(reason, detail, venue=view.venue, symbol=view.symbol)
     return GridData(
         symbol=label.symbol,
         venue=label.venue,

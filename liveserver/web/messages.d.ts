@@ -59,11 +59,11 @@ export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL"
 export type Figures = Record<string, string>
 
 export interface RiskAlert extends OfMarket {
-  severity: Severity; reason: string; message: string; details: Figures; active: boolean; time: number; incident: string
+  severity: Severity; reason: string; message: string; details: Figures; active: boolean; time: number; incident: string; text: string; remedy: string
 }
 
 export interface RiskStatus extends OfMarket {
-  status: string; active: { severity: Severity; reason: string; message: string; details: Figures; time: number }[]
+  status: string; active: { severity: Severity; reason: string; message: string; details: Figures; time: number; text: string; remedy: string }[]
 }
 
 export interface Quoting extends OfMarket {
@@ -71,7 +71,7 @@ export interface Quoting extends OfMarket {
 }
 
 export interface Reconciliation extends OfMarket {
-  finding: string; order_id: string; action: string; time: number
+  finding: string; order_id: string; action: string; time: number; text: string; remedy: string
 }
 
 export interface Correction extends OfMarket {

@@ -29,7 +29,7 @@ from liveserver.protocol.server_messages import Message, MessageType
 from liveserver.protocol.session_messages import ErrorData
 from liveserver.websocket.backlog import Backlog
 from liveserver.websocket.context import SessionContext, Transport
-from liveserver.websocket.ws_protocol import NotUtf8, TextMessage, ViewerProtocol
+from liveserver.websocket.ws_protocol import NotUtf8, TextMessage, ViewerProtocol, reject
 
 TOO_MANY_REQUESTS = 429
 
@@ -189,7 +189,7 @@ class Session:
             self._transport.abort()
         elif self._is_open and self._expires_at is not None and now >= self._expires_at:
             self._count_rejection("expired")
-            self.close(CloseCode.TOKEN_EXPIRED, "the token has expired; log in again")
+            self.close(CloseCode.LOGIN_REQUIRED, "the token has expired; log in again")
         elif self._pong_deadline is not None and now >= self._pong_deadline:
             self._pong_deadline = None
             self.close(CloseCode.POLICY_VIOLATION, "no answer to a ping")
@@ -215,7 +215,7 @@ class Session:
     def _handshake(self, protocol: ViewerProtocol, request: HandshakeRequest) -> None:
         accepted = self._context.handshake_policy.check(request, self._address, self._now)
         if isinstance(accepted, ErrorResponse):
-            _reject(protocol, accepted)
+            reject(protocol, request, accepted)
             return
         self._identity, self._address = accepted.identity, accepted.address
         if accepted.lifetime_s is not None:
@@ -223,7 +223,7 @@ class Session:
         reached_limit = self._context.connection_limit.acquire(self._address)
         if reached_limit is not None:
             self._count_rejection("too_many_connections")
-            _reject(protocol, ErrorResponse(TOO_MANY_REQUESTS, "too_many_connections", reached_limit))
+            reject(protocol, request, ErrorResponse(TOO_MANY_REQUESTS, "too_many_connections", reached_limit))
             return
         self._is_counted = True
         protocol.send_response(protocol.accept(request))
@@ -334,13 +334,6 @@ class Session:
             self._is_ending = True
             self._abort_at = self._now + self._context.limits.linger_s
             self._transport.write_eof()
-
-
-def _reject(protocol: ViewerProtocol, error: ErrorResponse) -> None:
-    response = protocol.reject(error.status, error.text)
-    for name, value in error.headers.items():
-        response.headers[name] = value
-    protocol.send_response(response)
 
 
 def _resumption(

@@ -9,9 +9,17 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from liveserver.auth.error_responses import ErrorResponse
+from liveserver.hub.group import CloseCode
+
 SUBPROTOCOL = Subprotocol("opensqt.v2")
 VERSION = "13"
 UPGRADE_REQUIRED = 426
+UNAUTHORIZED = 401
+LOGIN_HINT = (
+    "this server needs a key, which this page cannot send: open the server's own page, or set http.public"
+)
+"""At most 123 bytes."""
 
 _new_utf8_decoder = codecs.getincrementaldecoder("utf-8")
 
@@ -34,6 +42,28 @@ class ViewerProtocol(ServerProtocol):
             # A close frame may come between fragments (RFC 6455, 5.4) and ends the message being assembled.
             self.current_size = None
         super().recv_frame(frame)
+
+
+def reject(protocol: ViewerProtocol, request: Request, error: ErrorResponse) -> None:
+    """Answer a rejected handshake.
+
+    Browsers hide the answer from the page. A page of the plain protocol, which cannot log in, is therefore accepted and
+    closed at once, with a code and the reason.
+    """
+    if error.status == UNAUTHORIZED and _is_plain_page(request):
+        protocol.send_response(protocol.accept(request))
+        if protocol.state is State.OPEN:
+            protocol.fail(CloseCode.LOGIN_REQUIRED, LOGIN_HINT)
+        return
+    response = protocol.reject(error.status, error.text)
+    for name, value in error.headers.items():
+        response.headers[name] = value
+    protocol.send_response(response)
+
+
+def _is_plain_page(request: Request) -> bool:
+    offered = ",".join(request.headers.get_all("Sec-WebSocket-Protocol"))
+    return "Origin" in request.headers and SUBPROTOCOL not in {each.strip() for each in offered.split(",")}
 
 
 class NotUtf8(ValueError):

@@ -1,1 +1,1 @@
-"""The grid of a symbol: settings and their notation, durable state, view for browsers, reasons for not quoting."""
+"""The grid of a symbol: settings and their notation, durable state, view for browsers."""

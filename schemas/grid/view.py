@@ -9,7 +9,7 @@ from schemas.units import ZERO, ClientOrderId, Money, Price, Side, SignedQuantit
 
 
 class NotQuoting(StrEnum):
-    """The reason why a symbol has no opening orders. Explanations for users are in `schemas.grid.reasons`."""
+    """The reason why a symbol has no opening orders. Explanations for users are in `schemas.reasons.quoting`."""
 
     NO_PRICE = "no_price"
     QUARANTINED = "quarantined"

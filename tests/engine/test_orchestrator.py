@@ -44,6 +44,7 @@ async def test_a_symbol_of_the_roster_runs(server: EmbeddedServer, bus: Bus) -> 
         await tick(bus)
         await until_step(bus, has_orders)
         assert standings(one) == {KEY: "running here"}
+        assert one.running() == [KEY]
 
 
 async def test_another_engine_waits_and_takes_over_at_once_when_the_first_ends(
@@ -59,6 +60,7 @@ async def test_another_engine_waits_and_takes_over_at_once_when_the_first_ends(
                 bus, "KV_lease", "$KV.lease.member.engine.two", lambda data: b'"waiting":1' in data
             )
             assert standings(two) == {KEY: "held by one"}
+            assert two.running() == []
         await until_step(bus, lambda step: step.epoch == 2)
         assert standings(two) == {KEY: "running here"}
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 from typing import Any
 
 import httpx
@@ -111,3 +112,13 @@ async def test_a_removed_symbol_leaves_the_list_of_its_viewers(bus: Bus) -> None
 
     assert {each["symbol"]: each["feed"] for each in removed}["BTCUSDT"] == "down"
     assert [each["symbol"] for each in left] == ["ETHUSDT"]
+
+
+async def test_live_servers_of_several_machines_have_different_names(bus: Bus) -> None:
+    await fill(bus)
+    async with serving(bus.url) as replica, watching(replica) as watcher:
+        server = await watcher.until("server", lambda data: data["parts"])
+
+    assert [part["name"] for part in server["parts"] if part["kind"] == "liveserver"] == [
+        f"{socket.gethostname()}-{replica.address.rpartition(':')[2]}"
+    ]

@@ -1,5 +1,5 @@
 // @ts-check
-/** The reasons why a grid may not quote, explained by the server. */
+/** Codes in words, such as the reasons why a grid may not quote: the server has the table. */
 
 /** @typedef {{ reason: string, text: string, hint: string }} Reason */
 
@@ -9,5 +9,6 @@ export async function fetchReasons() {
   if (!answer?.ok) return null;
   /** @type {Reason[]} */
   const reasons = await answer.json();
-  return new Map(reasons.map((each) => [each.reason, each]));
+  // Of a code in several kinds, such as exposure_limit, that of not quoting comes first.
+  return new Map(reasons.reverse().map((each) => [each.reason, each]));
 }

@@ -109,7 +109,7 @@ function stateOf(part) {
 }
 
 /** @param {Store} store @returns {Banner[]} */
-function marketBanners({ status, risk, grid, server, reasons }) {
+function marketBanners({ status, risk, grid, server }) {
   /** @type {Banner[]} */
   const banners = [];
   if (server?.status === "waiting") banners.push({ level: "medium", text: "The live server is still reading the bus: something may be missing." });
@@ -122,8 +122,13 @@ function marketBanners({ status, risk, grid, server, reasons }) {
   for (const guard of risk?.active ?? []) {
     // The banner of the reason says the same, and what to do.
     if (guard.reason === grid?.not_quoting) continue;
+<<<<<<< HEAD
     const remedy = reasons.get(guard.reason)?.hint;
     banners.push({ level: guard.severity.toLowerCase(), text: `Guard “${words(guard.reason)}”: ${sentence(guard.message)}`, remedy });
+=======
+    const remedy = guard.remedy;
+    banners.push({ level: guard.severity.toLowerCase(), text: `Guard “${words(guard.reason)}”: ${guard.text} ${guard.message}`, remedy });
+>>>>>>> main
   }
   return banners;
 }

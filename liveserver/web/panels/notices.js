@@ -17,7 +17,7 @@ export function renderNotices(store, changed) {
 
 /** @param {Notice} notice */
 function lineOf(notice) {
-  const { label, level, title, detail, figures = {} } = describe(notice);
+  const { label, level, title, detail, figures = {}, hint } = describe(notice);
   const line = make(
     "li",
     "",
@@ -26,16 +26,17 @@ function lineOf(notice) {
     make("span", "detail", make("b", "", title), " ", detail, ...figuresOf(figures)),
   );
   line.dataset.level = level;
+  if (hint) line.title = hint;
   return line;
 }
 
-/** @param {Notice} notice @returns {{ label: string, level: string, title: string, detail: string, figures?: Figures }} */
+/** @param {Notice} notice @returns {{ label: string, level: string, title: string, detail: string, figures?: Figures, hint?: string }} */
 function describe(notice) {
   switch (notice.type) {
     case "risk_alert": {
-      const { severity, reason, message, details, active } = notice.data;
+      const { severity, reason, message, details, active, text, remedy } = notice.data;
       const level = active ? severity.toLowerCase() : "cleared";
-      return { label: level, level, title: words(reason), detail: message, figures: details };
+      return { label: level, level, title: words(reason), detail: message, figures: details, hint: [text, remedy].filter(Boolean).join(" ") };
     }
     case "quoting": {
       const { previous, reason, text, detail } = notice.data;
@@ -43,8 +44,9 @@ function describe(notice) {
       return { label: "quoting", level: "medium", title: `not quoting: ${words(reason)}`, detail: detail || text };
     }
     case "reconciliation": {
-      const { finding, action, order_id: order } = notice.data;
-      return { label: "reconciled", level: "info", title: words(finding), detail: [order, action].filter(Boolean).join(": ") };
+      const { finding, action, order_id: order, text, remedy } = notice.data;
+      const hint = [text, remedy].filter(Boolean).join(" ");
+      return { label: "reconciled", level: "info", title: words(finding), detail: [order, action].filter(Boolean).join(": "), hint };
     }
     case "position_corrected": {
       const { amount, price, operator, reason, trade_ids: trades } = notice.data;

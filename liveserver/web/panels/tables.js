@@ -88,6 +88,7 @@ function fillRow(trade, digits) {
   const earned = cell("number", trade.opens === false ? (isRedacted ? percent(profit) : money(profit)) : trade.opens ? "opens" : "");
   if (trade.opens === false) earned.dataset.sign = String(sign);
   else earned.classList.add("quiet");
+  if (trade.opens) earned.title = "An opening fill: the profit of a pair counts when it is closed";
   const row = make(
     "tr",
     isBuy ? "buy" : "sell",

@@ -54,8 +54,17 @@ async def test_an_unknown_name_is_rejected_before_anything_is_sent(
     assert (await bus.stream_state("CONTROL")).messages == 0
 
 
-def test_a_change_is_confirmed_with_yes() -> None:
-    words = ["set", "sim", "BTC/USDT:USDT", "--set", "stop_loss=1 USDT"]
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["set", "sim", "BTC/USDT:USDT", "--set", "stop_loss=1 USDT"],
+        [
+            *("add", "sim", "BTC/USDT:USDT", "--set", "mode=long", "--set", "order_amount=40 USDT"),
+            *("--set", "price_interval=40 USDT", "--set", "stop_above_price=50000 USDT"),
+        ],
+    ],
+)
+def test_what_happens_at_once_is_confirmed_with_yes(words: list[str]) -> None:
 
     assert command_from(parse("control", [*words, "--yes"])[1]).confirmed
     assert not command_from(parse("control", words)[1]).confirmed

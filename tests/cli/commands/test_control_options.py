@@ -70,7 +70,7 @@ def test_accepted_position_is_part_of_the_command(quantity: str) -> None:
         (("reconcile", "--accept", "0"), "--accept needs a reason"),
         (("stop", "--dry-run"), "--dry-run is an option of reconcile, not of stop"),
         (("pause", "--keep-position"), "--keep-position is an option of remove, not of pause"),
-        (("stop", "--yes"), "--yes is an option of set, not of stop"),
+        (("stop", "--yes"), "--yes is an option of set and add, not of stop"),
         (("pause", "--set", "a=1"), "--set is an option of set and add, not of pause"),
         (("set", "--settings", "f"), "--settings is an option of add, not of set"),
         (("set",), "set needs at least one change"),

@@ -49,7 +49,7 @@ def grid(**changes: object) -> GridView:
 async def test_a_running_part_is_found_with_address_and_health(bus: Bus) -> None:
     async with open_service("engine", bus_url=bus.url, http_port=0, labels={}) as service:
         await heard(bus, "engine")
-        (found,) = (await collect(bus)).parts
+        _, found = (await collect(bus)).parts
 
     assert (found.name, found.address, found.health) == ("engine", service.http_address, "ok")
     assert found.up_s is not None
@@ -97,7 +97,7 @@ def test_the_detail_of_a_guard_is_included() -> None:
 def test_a_pause_says_who_paused_and_why() -> None:
     paused = grid(not_quoting=NotQuoting.PAUSED, opens_halted_by="ann: lunch")
 
-    assert "paused by an operator; closing orders continue: ann: lunch." in report(
+    assert "paused by an operator; closing orders continue. By ann: lunch." in report(
         Status(bus="nats://x", parts=(), grids=(paused,))
     )
 
@@ -295,8 +295,8 @@ async def test_recent_alerts_are_listed_once_until_they_end(bus: Bus) -> None:
 
     lines = report(await collect(bus)).splitlines()
 
-    assert [line.rpartition(": ")[2] for line in lines[-2:]] == ["old", "a"]
-    assert "MEDIUM   sim BTC/USDT:USDT: late trade: a" in lines[-1]
+    assert [line.rpartition(": ")[2] for line in lines[-2:]] == ["old.", "a."]
+    assert "MEDIUM   sim BTC/USDT:USDT late_trade: Late trade: a." in lines[-1]
 
 
 async def test_a_grid_that_needs_a_newer_program_is_named(bus: Bus) -> None:

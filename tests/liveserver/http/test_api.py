@@ -15,6 +15,7 @@ from liveserver.protocol.server_messages import CandleData
 from liveserver.protocol.session_messages import PartData, StatusReport
 from schemas.engine.control import CommandName
 from schemas.grid.view import NotQuoting
+from schemas.reasons.table import Kind
 from tests.liveserver import events
 from tests.liveserver.events import START_S
 from tests.liveserver.watching import publish, serving, watching
@@ -104,7 +105,9 @@ async def test_page_never_splits_a_second() -> None:
 async def test_every_reason_not_to_quote_is_explained(client: httpx.AsyncClient) -> None:
     reasons = (await client.get("/api/reasons")).json()
 
-    assert {each["reason"] for each in reasons} == set(NotQuoting)
+    first = {each["reason"]: each["kind"] for each in reversed(reasons)}
+    assert [first[each] for each in NotQuoting] == ["not_quoting"] * len(NotQuoting)
+    assert {each["kind"] for each in reasons} == set(Kind)
     assert all(each["text"] and each["hint"] for each in reasons)
 
 

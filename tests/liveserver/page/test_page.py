@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 import pytest
 from msgspec.structs import replace
 
-from schemas.grid.reasons import explain
 from schemas.grid.view import NotQuoting
+from schemas.reasons.table import explain
 from schemas.venue.market import FeedState
 from schemas.venue.orders import OrderStatus
 from tests.liveserver import events

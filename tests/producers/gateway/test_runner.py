@@ -120,6 +120,7 @@ async def test_a_symbol_of_the_roster_is_served(
         await commit(bus, BUY)
         (report,) = await reports(bus, 1)
         assert standing(one) == "running here"
+        assert one.running() == [subjects.registry_key(SIM, PERP)]
     assert report.status is OrderStatus.NEW
 
 
@@ -134,6 +135,7 @@ async def test_another_gateway_takes_over_and_sends_nothing_twice(
             two = await second.enter_async_context(serving(server, client, "two"))
             await until_in_bucket(bus, "member.gateway.sim.two", lambda data: b'"waiting":1' in data)
             assert standing(two) == "held by one"
+            assert two.running() == []
         await until_in_bucket(bus, LEASE, lambda data: b'"two"' in data)
         await following(two)
         await commit(bus, decision(Side.BUY, "99.4", "b"), step=2)

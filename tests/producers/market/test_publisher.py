@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus import Bus, LockStep, Registry, Service
+from bus import Attention, Bus, LockStep, Message, Registry, Service
 from bus.metrics import CollectorRegistry
 from producers.market.pacing import LockStepPace, RealTime
 from producers.market.publisher import MarketPublisher
@@ -22,7 +22,7 @@ from schemas.engine.journal import SymbolEntry
 from schemas.subjects import Stream
 from schemas.units import Symbol
 from schemas.venue.instruments import Instrument
-from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
+from schemas.venue.market import Candle, FeedChanged, FeedState, Recording, Ticker
 from tests.builders import SIM, TICKER
 from tests.producers.conftest import NewClient, Serve
 from tests.producers.simulated.examples import PERP, new_settings
@@ -179,3 +179,17 @@ async def test_an_added_symbol_unknown_to_the_venue_is_skipped(
     task = asyncio.create_task(follow_symbol_changes(publisher(service, client), [], bus, SIM, service.log))
     (_,) = await first(bus, Stream.MARKET, subjects.ticker(SIM, PERP))
     task.cancel()
+
+
+async def test_the_clock_names_the_recording_and_its_speed(client: SimulatedVenue) -> None:
+    assert (await client.clock()).recording == Recording(name="candles.csv", speed=0)
+
+
+async def test_a_tick_read_after_an_own_pause_has_no_receive_time(bus: Bus) -> None:
+    now, received = [0.0], asyncio.Queue[Message]()
+    attention = Attention(lambda: now[0])
+    await bus.subscribe("market.>", received.put_nowait)
+    for now[0] in (0.1, 14.0, 15.0):
+        await RealTime(bus, attention).ticker(subjects.ticker(SIM, TICKER.symbol), TICKER)
+    times = [decode_as((await received.get()).data, Ticker).received_time for _ in range(3)]
+    assert [time > 0 for time in times] == [True, False, True]

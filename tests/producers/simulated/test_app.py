@@ -16,6 +16,7 @@ import aiohttp
 import msgspec
 import pytest
 
+from bus.service.lifecycle import EXIT_PERMANENT
 from producers.ports import VenueError
 from producers.simulated.app import SHUTDOWN_S, PortTaken
 from producers.simulated.client.client import SimulatedVenue
@@ -194,7 +195,7 @@ async def test_startup_error_is_one_line(tmp_path: Path, changes: dict[str, obje
     child = await spawn(settings, "--settings", str(path))
     _, errors = await child.communicate()
 
-    assert child.returncode == 1
+    assert child.returncode == EXIT_PERMANENT
     assert re.fullmatch(rf"error: .*{why}.*\n", errors.decode())
 
 

@@ -1,12 +1,12 @@
 """WebSocket streams of the client of the simulated venue."""
 
-import asyncio
 from contextlib import aclosing
 
 from aiohttp import ClientSession, ClientWebSocketResponse, web
 from aiohttp.test_utils import TestServer
 
 from producers.simulated.client.streams import frames
+from tests.bus.events import eventually
 
 
 async def _send_and_close(request: web.Request) -> web.WebSocketResponse:
@@ -22,13 +22,17 @@ async def _send_and_close(request: web.Request) -> web.WebSocketResponse:
 async def test_unanswerable_ping_is_a_lost_connection() -> None:
     application = web.Application()
     application.router.add_get("/", _send_and_close)
-    connections: list[ClientWebSocketResponse] = []
+    connections: list[ClientWebSocketResponse[bool]] = []
     async with TestServer(application) as server, ClientSession() as session:
         url = str(server.make_url("/"))
         reading = frames(session, url, int, lambda socket: connections.append(socket) if socket else None)
         async with aclosing(reading) as received:
             assert await anext(received) == 1
-            while connections[0].get_extra_info("peername"):  # noqa: ASYNC110 - the transport has no event for its end
-                await asyncio.sleep(0)
+            # The ping is read after the connection is lost.
+            await eventually(lambda: _is_closed(connections[0]))
             assert await anext(received) is None
             assert await anext(received) == 1
+
+
+async def _is_closed(connection: "ClientWebSocketResponse[bool]") -> bool:
+    return not connection.get_extra_info("peername")

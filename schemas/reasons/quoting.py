@@ -1,38 +1,12 @@
-"""Explanations of why a symbol is not quoting: one sentence and one remedy for each reason."""
-
-from typing import NamedTuple
+"""The reasons why a symbol is not quoting."""
 
 from schemas.grid.view import NotQuoting
+from schemas.reasons.explanation import Explanation
 
-
-class Explanation(NamedTuple):
-    """A reason for not quoting, as shown to users."""
-
-    sentence: str
-    """What prevents quoting; ends with a full stop."""
-    remedy: str
-    """What ends it, or what to do; ends with a full stop, or with a command line to paste."""
-
-
-MARKET = "VENUE SYMBOL"
-"""In the command lines of `EXPLANATIONS`: replaced by the venue and symbol that are explained."""
-
-
-def explain(reason: NotQuoting, detail: str = "", market: str = MARKET) -> Explanation:
-    """Return the explanation of a reason, with the guard's detail appended to the sentence if there is one.
-
-    `market` is the venue and symbol for the command line, such as `sim BTC/USDT:USDT`.
-    """
-    found = EXPLANATIONS[reason]
-    remedy = found.remedy.replace(MARKET, market)
-    if not detail:
-        return Explanation(found.sentence, remedy)
-    return Explanation(f"{found.sentence.removesuffix('.')}: {detail.removesuffix('.')}.", remedy)
-
-
-EXPLANATIONS: dict[NotQuoting, Explanation] = {
+QUOTING: dict[str, Explanation] = {
     NotQuoting.NO_PRICE: Explanation(
-        "No price has been received yet.", "Check that the market publisher runs and publishes this symbol."
+        "No price has been received yet.",
+        "If none comes, see whether the market publisher runs with: ./opensqt status",
     ),
     NotQuoting.QUARANTINED: Explanation(
         "The symbol is quarantined because its core failed repeatedly.",
@@ -40,7 +14,7 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
     ),
     NotQuoting.WAITING_FOR_LEASE: Explanation(
         "No engine runs this symbol at the moment.",
-        "An engine takes it over within seconds if one is running.",
+        "An engine takes it over within seconds. If none runs, start one: ./opensqt engine --bus-url URL",
     ),
     NotQuoting.PAUSED: Explanation(
         "The symbol was paused by an operator; closing orders continue.",
@@ -62,7 +36,7 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
     ),
     NotQuoting.RESYNCING: Explanation(
         "Records on the bus were lost or restored, so orders and trades are being read from the venue.",
-        "Quoting resumes when the account publisher has answered; check that it runs and reaches the venue.",
+        "Quoting resumes when the account publisher has answered. See whether it runs with: ./opensqt status",
     ),
     NotQuoting.MARGIN_LOCKED: Explanation(
         "The venue rejected an order for insufficient margin.",
@@ -81,7 +55,7 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
     ),
     NotQuoting.EXPOSURE_LIMIT: Explanation(
         "The total exposure of all symbols of the quote currency is at its limit.",
-        "Quoting resumes when positions are closed or the limit is raised.",
+        "Quoting resumes when positions are closed, or with a higher max_exposure of the portfolio in the configuration.",
     ),
     NotQuoting.MARKET_RISK: Explanation(
         "The monitored symbols fell on high volume.",
@@ -89,7 +63,7 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
     ),
     NotQuoting.FEED_LOST: Explanation(
         "The market feed is stale or down.",
-        "Quoting resumes with the next tick; if there is none, check the market publisher.",
+        "Quoting resumes with the next tick. If none comes, see whether the market publisher runs with: ./opensqt status",
     ),
     NotQuoting.BELOW_MINIMUM: Explanation(
         "An order of order_amount is below the venue's minimum.",
@@ -101,7 +75,7 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
     ),
     NotQuoting.COOL_DOWN: Explanation(
         "The venue rejected the latest orders.",
-        "They are retried after a cool-down; the alerts give the venue's reason.",
+        "They are retried after a cool-down. For the venue's reason: ./opensqt tap --since 1h 'order.VENUE.*.report'",
     ),
     NotQuoting.WINDOW_FULL: Explanation(
         "Every level of the window holds a position that must be closed first.",
@@ -118,7 +92,8 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
         "Every free level would cross the market.", "Quoting resumes with the next move of the price."
     ),
     NotQuoting.PREFLIGHT: Explanation(
-        "The preflight check rejected the symbol.", "The detail names the setting to change."
+        "The preflight check rejected the symbol.",
+        "Change the setting that is named with: ./opensqt control set VENUE SYMBOL --set NAME=VALUE",
     ),
     NotQuoting.AWAITING_TRIGGER: Explanation(
         "The price has not reached trigger_price yet.", "Quoting starts when it does."
@@ -141,19 +116,20 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
     ),
     NotQuoting.ENGINE_SILENT: Explanation(
         "The engine sends no heartbeat: nothing is decided.",
-        "Quoting resumes with its heartbeats; continue or restart the engine.",
+        "Continue or restart it, or start another: ./opensqt engine --bus-url URL",
     ),
     NotQuoting.GATEWAY_SILENT: Explanation(
         "The gateway sends no heartbeat: no order can be sent or canceled.",
-        "Continue or restart the gateway; until then cancel orders at the venue itself.",
+        "Until then cancel orders at the venue itself. Continue or restart it, or start another: "
+        "./opensqt gateway --bus-url URL --venue VENUE --venue-url URL",
     ),
     NotQuoting.ACCOUNT_SILENT: Explanation(
         "The account publisher sends no heartbeat: fills may arrive late.",
-        "Continue or restart the account publisher.",
+        "Continue or restart it, or start another: ./opensqt account --bus-url URL --venue VENUE --venue-url URL",
     ),
     NotQuoting.MARKET_SILENT: Explanation(
         "The market publisher sends no heartbeat: prices stand still.",
-        "Continue or restart the market publisher.",
+        "Continue or restart it, or start another: ./opensqt market --bus-url URL --venue VENUE --venue-url URL",
     ),
     NotQuoting.VENUE_UNREACHABLE: Explanation(
         "The venue does not answer.",
@@ -161,6 +137,6 @@ EXPLANATIONS: dict[NotQuoting, Explanation] = {
     ),
     NotQuoting.BUS_SILENT: Explanation(
         "The bus does not answer: nothing can be stored, decided or commanded.",
-        "Continue or restart the bus.",
+        "Continue or restart the nats-server; orders at the venues stay there meanwhile.",
     ),
 }
