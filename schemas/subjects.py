@@ -314,9 +314,9 @@ def command_result(venue: VenueId, symbol: Symbol) -> str:
 # PARTS: `part.KIND.NAME`
 
 
-def part(kind: str, name: str) -> str:
+def part(kind: str, process: str) -> str:
     """Return the subject of the heartbeats of a part, whose name is one token: `part.gateway.gateway-sim2`."""
-    return f"part.{kind}.{name}"
+    return f"part.{kind}.{process}"
 
 
 def all_parts() -> str:

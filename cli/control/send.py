@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing, asynccontextmanager
 
 from bus import Blocked, Bus, read_parts
 from bus.commands import (
@@ -14,6 +14,7 @@ from bus.commands import (
     results_of_all,
     traded_symbols,
 )
+from cli.background import background_task
 from cli.console import table
 from cli.errors import CommandError
 from schemas import subjects
@@ -33,6 +34,8 @@ OUTCOMES = {
 SUCCESSES = {CommandOutcome.APPLIED, CommandOutcome.UNCHANGED}
 BLOCKED_TIMEOUT_S = 3.0
 """How long to wait for a result that a silent or missing part makes unlikely."""
+CHECK_INTERVAL_S = 1.0
+"""How often the parts are checked during the wait for a result."""
 ENGINE_NEEDED = {NotQuoting.BUS_SILENT, NotQuoting.ENGINE_SILENT}
 ORDERS_NEEDED = {*ENGINE_NEEDED, NotQuoting.GATEWAY_SILENT, NotQuoting.VENUE_UNREACHABLE}
 NEEDED = {
@@ -53,8 +56,7 @@ async def send(bus: Bus, command: Command, timeout_s: float) -> int:
     Raises: CommandError when the bus is silent.
     """
     obstacles = await _obstacles(bus, command)
-    for obstacle in obstacles:
-        _print(f"{obstacle.detail} {obstacle.remedy}")
+    _print_obstacles(obstacles)
     if any(obstacle.reason is NotQuoting.BUS_SILENT for obstacle in obstacles):
         raise CommandError("the command was not stored")
     timeout_s = min(timeout_s, BLOCKED_TIMEOUT_S) if obstacles else timeout_s
@@ -71,12 +73,13 @@ async def send(bus: Bus, command: Command, timeout_s: float) -> int:
 
 async def _send_to_one(bus: Bus, command: Command, timeout_s: float, *, is_blocked: bool) -> int:
     newest: CommandResult | None = None
+    waiting = _Wait(timeout_s)
     try:
-        async with asyncio.timeout(timeout_s), aclosing(results(bus, command)) as found:
+        async with waiting.limited(bus, command), aclosing(results(bus, command)) as found:
             async for newest in found:
                 _print(f"{_title(command)}: {_result_text(newest)}")
     except TimeoutError:
-        _print(f"{_title(command)}: {_missing_text(command, newest, timeout_s)}")
+        _print(f"{_title(command)}: {_missing_text(command, newest, waiting.elapsed_s)}")
         return 1
     assert newest is not None
     # An engine of version 0.1 calls a command applied before the venue has confirmed anything.
@@ -91,8 +94,9 @@ async def _send_to_all(bus: Bus, command: Command, timeout_s: float) -> int:
     expected = await addressed_symbols(bus, command)
     found: dict[AddressedSymbol, CommandResult | None] = dict.fromkeys(expected)
     answer: CommandResult | None = None
+    waiting = _Wait(timeout_s)
     try:
-        async for result in _within(timeout_s, bus, command):
+        async for result in _within(waiting, bus, command):
             if result.command_id == command.command_id:
                 answer = result
                 _print(f"{_title(command)}: {_result_text(result)}")
@@ -102,22 +106,53 @@ async def _send_to_all(bus: Bus, command: Command, timeout_s: float) -> int:
                     _print(f"{result.venue} {result.symbol}: {_result_text(result)}")
     except TimeoutError:
         if answer is None:
-            _print(f"{_title(command)}: {_missing_text(command, None, timeout_s)}")
+            _print(f"{_title(command)}: {_missing_text(command, None, waiting.elapsed_s)}")
             return 1
     assert answer is not None, "the results of all symbols begin with the portfolio's"
     if answer.outcome not in {*SUCCESSES, CommandOutcome.ACCEPTED}:
         return 1
-    rows = [_row(command, symbol, result, timeout_s) for symbol, result in sorted(found.items())]
+    rows = [_row(command, symbol, result, waiting.elapsed_s) for symbol, result in sorted(found.items())]
     if answer.outcome is CommandOutcome.UNCHANGED or not rows:
         return 0
     _print(table(["SYMBOL", "RESULT", "DETAIL"], rows))
     return 0 if all(result is not None and result.outcome in SUCCESSES for result in found.values()) else 1
 
 
-async def _within(timeout_s: float, bus: Bus, command: Command) -> AsyncIterator[CommandResult]:
-    async with asyncio.timeout(timeout_s), aclosing(results_of_all(bus, command)) as found:
+async def _within(waiting: "_Wait", bus: Bus, command: Command) -> AsyncIterator[CommandResult]:
+    async with waiting.limited(bus, command), aclosing(results_of_all(bus, command)) as found:
         async for result in found:
             yield result
+
+
+class _Wait:
+    """A limited wait for results, cut short when a part that the command needs falls silent meanwhile."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._started_s = time.monotonic()
+
+    @property
+    def elapsed_s(self) -> float:
+        return min(time.monotonic() - self._started_s, self._timeout_s)
+
+    @asynccontextmanager
+    async def limited(self, bus: Bus, command: Command) -> AsyncIterator[None]:
+        """Limit the time of the block. Raises: TimeoutError."""
+        async with asyncio.timeout(self._timeout_s) as limit:
+            if self._timeout_s <= BLOCKED_TIMEOUT_S:
+                yield
+                return
+            async with background_task(self._check(limit, bus, command), "parts"):
+                yield
+
+    async def _check(self, limit: asyncio.Timeout, bus: Bus, command: Command) -> None:
+        while True:
+            await asyncio.sleep(CHECK_INTERVAL_S)
+            if obstacles := await _obstacles(bus, command):
+                break
+        _print_obstacles(obstacles)
+        end_s = asyncio.get_running_loop().time() + BLOCKED_TIMEOUT_S
+        limit.reschedule(min(end_s, limit.when() or end_s))
 
 
 def _row(
@@ -125,7 +160,7 @@ def _row(
 ) -> list[str]:
     name = f"{symbol.venue} {symbol.symbol}"
     if result is None:
-        return [name, "no answer", f"within {timeout_s:g} s; {_fate(command)}"]
+        return [name, "no answer", f"within {timeout_s:.2g} s; {_fate(command)}"]
     if not result.is_final:
         return [name, "not complete", _missing_text(command, result, timeout_s)]
     return [name, OUTCOMES[result.outcome], result.detail]
@@ -142,6 +177,11 @@ async def _obstacles(bus: Bus, command: Command) -> list[Blocked]:
     return list({each.detail: each for each in found}.values())
 
 
+def _print_obstacles(obstacles: Iterable[Blocked]) -> None:
+    for obstacle in obstacles:
+        _print(f"{obstacle.detail} {obstacle.remedy}")
+
+
 def _title(command: Command) -> str:
     return f"{command.name} {command.venue} {command.symbol}"
 
@@ -153,9 +193,9 @@ def _result_text(result: CommandResult) -> str:
 def _missing_text(command: Command, newest: CommandResult | None, timeout_s: float) -> str:
     """Return what is known of a command whose final result did not come in time."""
     if newest is None:
-        return f"stored, not answered within {timeout_s:g} s; {_fate(command)} (id {command.command_id})"
+        return f"stored, not answered within {timeout_s:.2g} s; {_fate(command)} (id {command.command_id})"
     return (
-        f"accepted, not confirmed within {timeout_s:g} s: orders may still be open; it continues "
+        f"accepted, not confirmed within {timeout_s:.2g} s: orders may still be open; it continues "
         f"(id {command.command_id})"
     )
 

@@ -46,6 +46,8 @@ PARAMETERS: dict[str, Json] = {
     "interval": {"description": "A candle interval in ccxt's notation.", "examples": ["1m"]},
     "asset": {"description": "A currency, escaped like a symbol.", "examples": ["USDT"]},
     "name": {"description": "The command.", "enum": [each.value for each in CommandName]},
+    "kind": {"description": "A kind of part, such as a publisher.", "examples": ["engine", "market"]},
+    "process": {"description": "The name of a process, unique in its kind.", "examples": ["gateway-sim2"]},
     "group": {"description": "A process group.", "examples": ["engine", "gateway"]},
     "member": {"description": "The name of a process of the group.", "examples": ["host-4711"]},
     "key": {

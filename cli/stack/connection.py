@@ -58,8 +58,11 @@ def locate_running_bus(url: str | None, data_dir: Path | None) -> BusAddress | N
         return BusAddress(record.bus_url, option=option, data=data)
     if data_dir is None:
         return None
-    start = f"start it with: {program()} up{option}" if data.root.is_dir() else "check the name"
-    raise CommandError(f"--data-dir: {_missing_stack(data)}; {start}")
+    if data.holder() is not None:
+        hint = "retry in a few seconds"
+    else:
+        hint = f"start it with: {program()} up{option}" if data.root.is_dir() else "check the name"
+    raise CommandError(f"--data-dir: {_missing_stack(data)}; {hint}")
 
 
 @asynccontextmanager

@@ -14,8 +14,6 @@ from schemas.engine.control import Command, CommandName
 from schemas.units import SECOND_NS
 from tests.cli.events import ENTRY, SYMBOL, VENUE
 
-SETTINGS = ["--set", "mode=long", "--set", "order_amount=40 USDT", "--set", "price_interval=40 USDT"]
-
 
 def pause(lifetime: int = 30 * SECOND_NS) -> Command:
     return new_command(CommandName.PAUSE, VENUE, SYMBOL, reason="lunch", operator="ann", lifetime=lifetime)
@@ -60,7 +58,10 @@ async def test_an_unknown_name_is_rejected_before_anything_is_sent(
     "words",
     [
         ["set", "sim", "BTC/USDT:USDT", "--set", "stop_loss=1 USDT"],
-        ["add", "sim", "BTC/USDT:USDT", *SETTINGS, "--set", "stop_above_price=50000 USDT"],
+        [
+            *("add", "sim", "BTC/USDT:USDT", "--set", "mode=long", "--set", "order_amount=40 USDT"),
+            *("--set", "price_interval=40 USDT", "--set", "stop_above_price=50000 USDT"),
+        ],
     ],
 )
 def test_what_happens_at_once_is_confirmed_with_yes(words: list[str]) -> None:

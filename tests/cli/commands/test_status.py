@@ -49,7 +49,7 @@ def grid(**changes: object) -> GridView:
 async def test_a_running_part_is_found_with_address_and_health(bus: Bus) -> None:
     async with open_service("engine", bus_url=bus.url, http_port=0, labels={}) as service:
         await heard(bus, "engine")
-        found, _ = (await collect(bus)).parts
+        _, found = (await collect(bus)).parts
 
     assert (found.name, found.address, found.health) == ("engine", service.http_address, "ok")
     assert found.up_s is not None

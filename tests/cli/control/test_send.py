@@ -17,6 +17,7 @@ from cli.errors import CommandError
 from schemas import subjects
 from schemas.codec import decode_as
 from schemas.engine.control import Command, CommandName, CommandOutcome, CommandResult
+from schemas.parts import PartHeartbeat
 from schemas.subjects import ALL
 from schemas.units import SECOND_NS, Symbol
 from tests.builders import BTC, ENTRY, RESULT, SIM
@@ -128,6 +129,23 @@ async def test_a_missing_part_is_named_with_the_line_that_starts_it(
     first = capsys.readouterr().out.splitlines()[0]
     assert first.startswith(text)
     assert f"Start it: ./opensqt {missing} --bus-url {bus.url}" in first
+
+
+async def test_a_part_that_falls_silent_during_the_wait_is_named(
+    bus: Bus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with stack(
+        bus, [(BTC, CommandOutcome.ACCEPTED, "12 orders are being canceled")], without="gateway"
+    ):
+        heartbeat = PartHeartbeat(kind="gateway", name="gateway", time=1, started_time=1, venues=(SIM,))
+        await bus.store(subjects.part("gateway", "gateway"), heartbeat)
+
+        assert await send(bus, pause(), timeout_s=60) == 1
+
+    accepted, silent, unconfirmed = capsys.readouterr().out.splitlines()
+    assert "12 orders are being canceled" in accepted
+    assert silent.startswith("The gateway has sent no heartbeat since")
+    assert "accepted, not confirmed within" in unconfirmed
 
 
 async def test_an_applied_command_that_nothing_confirms_fails_without_a_gateway(
