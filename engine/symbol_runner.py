@@ -33,8 +33,8 @@ from schemas.subjects import Stream
 
 PrepareActor = Callable[[SymbolEntry, IsLast, frozenset[InputRef]], AbstractAsyncContextManager[ActorContext]]
 JOURNAL_LOST_ADVICE = (
-    "restore a backup with `opensqt bus restore`, or close the position by hand and start again with `control reset`: "
-    "position and profit then begin at 0"
+    "restore a backup with `./opensqt bus restore DIRECTORY`, or close the position by hand and start again with "
+    "`./opensqt control reset VENUE SYMBOL`: position and profit then begin at 0"
 )
 
 
@@ -171,7 +171,7 @@ class SymbolRunner:
     async def _quarantine(self, ref: InputRef) -> None:
         """Wait for a reset. The gateway cancels opening orders, since no heartbeat goes out."""
         self._assign(Assignment.QUARANTINED)
-        detail = f"failed {MAX_FAILURES} times: {self.problem}; `control reset` resumes the symbol"
+        detail = f"failed {MAX_FAILURES} times: {self.problem}; `./opensqt control reset` resumes the symbol"
         if ref.sequence:
             detail += " without that input"
         elif ref == JOURNAL_LOST:

@@ -74,7 +74,8 @@ def _parser(defaults: Settings) -> argparse.ArgumentParser:
 
 def _add_access(parser: argparse.ArgumentParser) -> None:
     access = parser.add_argument_group(
-        "access control", "Keys and tokens come from a configuration file: opensqt liveserver --config FILE."
+        "access control",
+        "Keys and tokens come from a configuration file: ./opensqt liveserver --config FILE.",
     )
     access.add_argument(
         "--allow-origin",

@@ -52,5 +52,5 @@ def from_environment(environment: MutableMapping[str, str]) -> Settings:
         return msgspec.json.decode(text, type=Settings)
     except INVALID_JSON:
         raise ValueError(
-            f"{VARIABLE} was not written by this version: start the server by `opensqt liveserver`"
+            f"{VARIABLE} was not written by this version: start the server by `./opensqt liveserver`"
         ) from None

@@ -157,7 +157,7 @@ def _name(text: str) -> str:
 
 def _hash(text: str) -> str:
     if not KEY_HASH.match(text):
-        raise ValueError("has to be 64 hexadecimal digits, as `opensqt key` prints them")
+        raise ValueError("has to be 64 hexadecimal digits, as `./opensqt key` prints them")
     return text
 
 

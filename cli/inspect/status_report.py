@@ -266,7 +266,11 @@ def _symbol_lines(found: Status, command: str) -> list[str]:
         for grid in found.grids
         if (grid.venue, grid.symbol) in silent
     ]
-    lines += [not_quoting_line(grid, grid.not_quoting, command) for grid in found.grids if grid.not_quoting]
+    lines += [
+        f"{_last_word(found, grid)}{not_quoting_line(grid, grid.not_quoting, command)}"
+        for grid in found.grids
+        if grid.not_quoting
+    ]
     lines += [position_line(grid, command) for grid in found.grids if grid.venue_position is not None]
     return ["", *lines] if lines else []
 
@@ -295,11 +299,18 @@ def _figures(grid: GridView, market: MarketPrice | None, *, has_unit: bool) -> l
     ]
 
 
+def _last_word(found: Status, grid: GridView) -> str:
+    is_current = _blocked(found, grid) not in {NotQuoting.ENGINE_SILENT, NotQuoting.BUS_SILENT}
+    return "" if is_current else "before the silence: "
+
+
+def _blocked(found: Status, grid: GridView) -> NotQuoting | None:
+    market = grid.venue, grid.symbol
+    return next((each.reason for each in found.blocked if (each.venue, each.symbol) == market), None)
+
+
 def _quoting(found: Status, grid: GridView) -> str:
-    blocked = (
-        each.reason for each in found.blocked if (each.venue, each.symbol) == (grid.venue, grid.symbol)
-    )
-    reason = next(blocked, grid.not_quoting)
+    reason = _blocked(found, grid) or grid.not_quoting
     return "yes" if reason is None else f"no: {reason.replace('_', ' ')}"
 
 

@@ -131,7 +131,7 @@ def check_access(access: Access, host: str) -> None:
     if not (is_loopback(host) or access.has_credentials or access.public or access.trust_network):
         problems.append(
             f"listening on {host} without authentication would expose the account to the network: configure "
-            "http.keys or http.jwt (`opensqt key` makes a key), or http.public: true for a redacted view, or "
+            "http.keys or http.jwt (`./opensqt key` makes a key), or http.public: true for a redacted view, or "
             "http.trust_network: true behind a proxy that authenticates"
         )
     if problems:
@@ -145,7 +145,7 @@ def find_problems(access: Access) -> Iterator[str]:
         if not KEY_NAME_PATTERN.match(key.name):
             yield f"the key name {key.name!r} must be 1 to 64 letters, digits, or . _ @ -"
         if not KEY_HASH.match(key.sha256):
-            yield f"the sha256 of the key {key.name} must be 64 hexadecimal digits: `opensqt key` prints the line"
+            yield f"the sha256 of the key {key.name} must be 64 hexadecimal digits: `./opensqt key` prints the line"
         if names.count(key.name) > 1:
             yield f"duplicate key name {key.name}"
         if key.role is Role.PUBLIC:

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
+from typing import Any
 
 import msgspec
 
@@ -172,7 +173,7 @@ class CommandService:
             return ErrorResponse(400, "bad_request", what, f"supported arguments: {', '.join(ARGUMENTS)}")
         now = self._wall_ns()
         fields = {
-            **request.arguments,
+            **_arguments(request),
             "type": "Command",
             "venue": market.venue,
             "symbol": market.symbol,
@@ -212,6 +213,14 @@ class CommandService:
         return ErrorResponse(
             404, "unknown_symbol", f"unknown symbol {request.symbol}", f"known symbols: {known}"
         )
+
+
+def _arguments(request: ControlRequest) -> dict[str, Any]:
+    """Return the arguments; a symbol is added with a preflight unless its settings say otherwise, as from a file."""
+    settings = request.arguments.get("settings")
+    if not isinstance(settings, dict):
+        return request.arguments
+    return {**request.arguments, "settings": {"preflight": True, **settings}}
 
 
 async def _stored(bus: Bus, command: Command, progress: CommandProgress) -> int | ErrorResponse:

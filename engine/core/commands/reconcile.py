@@ -184,8 +184,13 @@ def _summary(draft: Draft) -> str:
     unconfirmed = sum(slot.order.unconfirmed_passes for slot in state.slots.values() if slot.order)
     unconfirmed += sum(each.unconfirmed_passes for each in state.finished)
     if unconfirmed:
-        parts.append(f"not confirmed by this pass: {unconfirmed}; the next pass acts unless it confirms them")
+        orders = "1 order differs" if unconfirmed == 1 else f"{unconfirmed} orders differ"
+        parts.append(
+            f"{orders} from the venue, perhaps on the way; acted on if the next sweep finds the same"
+        )
     is_reported = any(each.finding is ReconciliationFinding.POSITION_DIFFERS for each in notices)
     if state.position_gap and not is_reported:
-        parts.append(f"the position differs by {state.position_gap}; the next pass acts if it finds the same")
+        parts.append(
+            f"the position differs by {state.position_gap}; acted on if the next sweep finds the same"
+        )
     return "; ".join(parts) or "no differences"

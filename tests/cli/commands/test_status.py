@@ -117,6 +117,15 @@ def test_figures_of_a_silent_engine_are_said_to_be_old() -> None:
     assert f"{VENUE} {SYMBOL}: its figures are those of the engine's last step" in report(found)
 
 
+def test_what_a_silent_engine_said_last_is_marked() -> None:
+    blocked = SymbolBlocked(venue=VENUE, symbol=SYMBOL, reason=NotQuoting.ENGINE_SILENT, detail="")
+    lost = grid(not_quoting=NotQuoting.FEED_LOST)
+    lines = report(Status(bus="nats://x", parts=(), grids=(lost,), blocked=(blocked,))).splitlines()
+    current = report(Status(bus="nats://x", parts=(), grids=(lost,))).splitlines()
+
+    assert lines[-1] == f"before the silence: {current[-1]}"
+
+
 def test_price_and_amounts_are_those_of_the_market() -> None:
     price = MarketPrice(venue=VENUE, symbol=SYMBOL, price=Decimal(110), age_s=0.25)
     held = grid(not_quoting=None, position=Decimal(2), total_profit=Decimal(-5), unpaired_profit=Decimal(-4))

@@ -188,3 +188,17 @@ async def test_a_confirmation_reaches_the_engine(
     await give(client, command="set", arguments=arguments, wait_s=0)
 
     assert (await commands.get()).confirmed
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, True), ({"preflight": False}, False)])
+async def test_a_symbol_is_added_with_a_preflight_unless_refused(
+    client: httpx.AsyncClient, commands: "asyncio.Queue[Command]", given: dict[str, bool], expected: bool
+) -> None:
+    settings = {"mode": "long", "order_amount": "30", "price_interval": "0.2", **given}
+    await give(
+        client, command="add", symbol="SOL/USDT", venue="sim", arguments={"settings": settings}, wait_s=0
+    )
+
+    added = (await commands.get()).settings
+    assert added is not None
+    assert added.preflight is expected

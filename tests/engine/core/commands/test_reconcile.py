@@ -95,7 +95,7 @@ def test_dry_run_compares_the_position() -> None:
     fill(grid, -1)
     step(grid, DRY_RUN)
     change = step(grid, sweep(*ids(grid)), position("0.2", 2))
-    assert "the position differs by 0.099; the next pass acts if it finds the same" in answer(change).detail
+    assert "the position differs by 0.099; acted on if the next sweep finds the same" in answer(change).detail
     assert state_of(grid).position_gap == 0
 
 
@@ -133,7 +133,7 @@ def test_answer_counts_unconfirmed_orders() -> None:
     closing = order(grid, -1).client_order_id
     rest = [each for each in ids(grid) if each != closing]
     assert answer(step(grid, sweep(*rest))).detail == (
-        "not confirmed by this pass: 1; the next pass acts unless it confirms them"
+        "1 order differs from the venue, perhaps on the way; acted on if the next sweep finds the same"
     )
 
 
