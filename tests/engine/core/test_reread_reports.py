@@ -34,7 +34,7 @@ from tests.engine.core.examples import (
 )
 
 HISTORIES = 10_000
-SHARDS = 8
+SHARDS = 16
 LENGTH = 24
 COMMANDS = 0.05
 """Share of commands in a history."""
