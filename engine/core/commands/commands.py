@@ -19,7 +19,7 @@ from engine.core.guards import circuit_breaker
 from engine.core.step import Draft
 from schemas.engine.control import Command, CommandName, CommandOutcome
 from schemas.engine.journal import CommandReceived
-from schemas.grid.reasons import explain
+from schemas.reasons.table import explain
 
 
 def on_command(draft: Draft, received: CommandReceived) -> None:
@@ -110,6 +110,6 @@ def _resume(draft: Draft, by: str) -> Answer:
     blocker = blocking.blocked_by(state)
     if blocker is None:
         return applied_if(is_resumed, "quoting resumes", "neither paused nor stopped")
-    reason = explain(blocker, blocking.detail_of(state, blocker), f"{state.venue} {state.symbol}")
+    reason = explain(blocker, blocking.detail_of(state, blocker), venue=state.venue, symbol=state.symbol)
     blocked = f"but nothing is opened: {reason.sentence} {reason.remedy}"
     return applied_if(is_resumed, f"resumed, {blocked}", f"neither paused nor stopped, {blocked}")
