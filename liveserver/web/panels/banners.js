@@ -122,13 +122,8 @@ function marketBanners({ status, risk, grid, server }) {
   for (const guard of risk?.active ?? []) {
     // The banner of the reason says the same, and what to do.
     if (guard.reason === grid?.not_quoting) continue;
-<<<<<<< HEAD
-    const remedy = reasons.get(guard.reason)?.hint;
-    banners.push({ level: guard.severity.toLowerCase(), text: `Guard “${words(guard.reason)}”: ${sentence(guard.message)}`, remedy });
-=======
     const remedy = guard.remedy;
-    banners.push({ level: guard.severity.toLowerCase(), text: `Guard “${words(guard.reason)}”: ${guard.text} ${guard.message}`, remedy });
->>>>>>> main
+    banners.push({ level: guard.severity.toLowerCase(), text: `Guard “${words(guard.reason)}”: ${guard.text} ${sentence(guard.message)}`, remedy });
   }
   return banners;
 }
