@@ -190,8 +190,8 @@ async def test_the_end_of_a_silence_refers_to_the_same_incident(
 ) -> None:
     context = new_context(service, silent_after_s=0.1)
     beat = EngineHeartbeat(venue=SIM, symbol=PERP, engine="one", time=7)
+    context.heartbeat.on_heartbeat(beat)
     async with run_gateway(context=context):
-        context.heartbeat.on_heartbeat(beat)
         await first(bus, Stream.ALERTS, ALERTS, 1)
         context.heartbeat.on_heartbeat(beat)
         silent, heard = await first(bus, Stream.ALERTS, ALERTS, 2)
