@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from bus import Bus, Service
 from bus.metrics import exposition
+from bus.parts.texts import without_secrets
 from bus.parts.view import PartsView, PartView
 from bus.parts.watchdog import Watchdog
 from liveserver.hub.hub import Hub
@@ -178,6 +179,7 @@ class Replica:
             uptime=int(self.uptime_s),
             clients=len(self.hub),
             parts=self._part_data(),
+            bus="" if self.service is None else without_secrets(self.service.bus.url),
         )
         return Message(MessageType.SERVER, data)
 

@@ -259,6 +259,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "time_ms": keep,
         "uptime": keep,
         "clients": keep,
+        "bus": hide,
         "parts": redact_each,
         "redacted": lambda value, of, pseudonym: True,
     },

@@ -182,6 +182,8 @@ class ServerData(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since the start of the server."""
     clients: int
     """Number of connected viewers."""
+    bus: str = ""
+    """The address of the bus, for commands to paste; empty before it was reached, and for public viewers."""
     parts: tuple[PartData, ...] = ()
     """The parts of the stack and the links to venues, with what is wrong first."""
     redacted: bool = False

@@ -62,9 +62,22 @@ export function setChildren(parent, children) {
 /** Commands within a text: in backticks, a signal to a process, a request, or from ./opensqt to the end of the sentence. */
 const COMMAND = /(`[^`]+`|kill -[A-Z]+ \d+|curl -m \d+ \S+|\.\/opensqt .*?(?=[.;](?:\s|$)|$))/;
 
-/** A text whose commands a click selects. @param {string} text @returns {(string | Node)[]} */
-export function withCommands(text) {
-  return text.split(COMMAND).map((part, i) => (i % 2 ? make("code", "remedy", part.replaceAll("`", "")) : part));
+/** Commands to a running stack: on their own they would take the stack in the directory where they are pasted. */
+const TO_STACK = /^\.\/opensqt (control|status|tap|plan)\b(?!.* --bus-url )/;
+
+/**
+ * A text whose commands a click selects. Those to a running stack name its bus.
+ * @param {string} text
+ * @param {string} [bus] the address of the bus; unknown to public viewers
+ * @returns {(string | Node)[]}
+ */
+export function withCommands(text, bus = "") {
+  return text.split(COMMAND).map((part, i) => (i % 2 ? make("code", "remedy", atBus(part.replaceAll("`", ""), bus)) : part));
+}
+
+/** @param {string} command @param {string} bus */
+function atBus(command, bus) {
+  return bus ? command.replace(TO_STACK, (start) => `${start} --bus-url ${bus}`) : command;
 }
 
 /** Whether a key press is text, or meant for an open dialog, and so no shortcut. @param {KeyboardEvent} event */

@@ -105,7 +105,7 @@ export interface PartState {
 
 export interface Server {
   replica: string; status: "waiting" | "live" | "cut"; time_ms: number; uptime: number; clients: number
-  parts?: PartState[]; redacted?: boolean
+  parts?: PartState[]; bus?: string; redacted?: boolean
 }
 
 export interface ErrorMessage { error: string; known: string[] }

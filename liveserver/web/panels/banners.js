@@ -18,7 +18,7 @@ export function renderBanners(store, changed, liveness, notice) {
   if (!PARTS.some((part) => changed.has(part))) return;
   const banners = bannersOf(store, liveness);
   if (notice) banners.push({ level: "medium", text: notice });
-  setChildren(byId("banners"), banners.map(bannerOf));
+  setChildren(byId("banners"), banners.map((each) => bannerOf(each, store.server?.bus)));
 }
 
 /** The time that a replay shows; apart from the others, because a screen reader would read it out every second. @param {Store} store */
@@ -28,11 +28,11 @@ function renderReplayBanner(store) {
   if (store.isReplaying) setText(banner, `Replay: you are looking at ${dateAndTime(store.replayAt * 1000)} UTC, not at the present.`);
 }
 
-/** @param {Banner} banner */
-function bannerOf({ level, text, remedy }) {
+/** @param {Banner} banner @param {string} [bus] the address of the bus */
+function bannerOf({ level, text, remedy }, bus) {
   const element = make("p", "banner", make("span", "", text));
   element.dataset.level = level;
-  if (remedy) element.append(" ", ...withCommands(remedy));
+  if (remedy) element.append(" ", ...withCommands(remedy, bus));
   return element;
 }
 

@@ -22,6 +22,8 @@ const SLOW_ANSWER_MS = 5000;
 const CLOSE_AFTER_MS = 4000;
 
 export class Control {
+  /** The address of the bus, for commands to paste. @type {string | undefined} */
+  #bus;
   /** The market that is shown now; the dialog keeps its own. @type {Market | null} */
   #shown = null;
   /** @type {Store["grid"]} */
@@ -74,6 +76,7 @@ export class Control {
   /** Follow what the page shows, and whether commands can be given. @param {Store} store @param {Liveness} liveness */
   update(store, liveness) {
     this.#grid = store.grid;
+    this.#bus = store.server?.bus;
     this.#shown = store.status && { symbol: store.status.market, venue: store.status.venue };
     if (this.#shown) this.#closeIfAboutAnother(this.#shown);
     this.#warning = store.status?.blocked ? sentence(store.status.blocked_text || words(store.status.blocked)) : "";
@@ -187,7 +190,7 @@ export class Control {
   #showAnswer(level, lines) {
     const answer = byId("command-answer");
     setData(answer, "level", level);
-    setChildren(answer, lines.map((line) => make("span", "", ...withCommands(line))));
+    setChildren(answer, lines.map((line) => make("span", "", ...withCommands(line, this.#bus))));
   }
 }
 

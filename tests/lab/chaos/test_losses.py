@@ -69,7 +69,9 @@ def test_the_table_shows_failed_cases_in_full() -> None:
     )
     text = report([good, bad])
 
-    assert "purge MARKET            1.5 s  sent once   agree  hold          engine offset_lost: 2 times" in text
+    assert (
+        "purge MARKET            1.5 s  sent once   agree  hold          engine offset_lost: 2 times" in text
+    )
     assert "delete JOURNAL          never  SENT TWICE  agree  hold          none" in text
     assert "x arrived 2 times" in text
     assert "2 cases, 1 failed" in text

@@ -98,7 +98,7 @@ async def test_reason_names_who_caused_it_and_what_to_do(demo: Demo, view: OpenP
     banner = await view.text("#banners .banner")
     assert banner.startswith("Stopped: The symbol was stopped")
     assert "alice: maintenance." in banner
-    assert "control resume" in banner
+    assert f"./opensqt control --bus-url {demo.bus.url} resume" in banner
     assert await view.text("#quoting") == "stopped"
 
 
