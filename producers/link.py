@@ -49,14 +49,14 @@ class LinkMonitor:
 
     def link(self) -> VenueLink:
         """Return the state of the connection now."""
-        heard_time = self._heard_time
+        last_message_time = self._heard_time
         is_connected = self._silence_s() < LOST_AFTER_S
         return VenueLink(
             venue=self._venue_id,
             connected=is_connected,
-            detail="" if is_connected else self._detail(heard_time),
+            detail="" if is_connected else self._detail(last_message_time),
             url=self._venue.url,
-            heard_time=heard_time,
+            last_message_time=last_message_time,
         )
 
     async def run(self) -> Never:
@@ -85,7 +85,7 @@ class LinkMonitor:
     def _silence_s(self) -> float:
         return self._attention.silence_s(self._started_s if self._heard_s is None else self._heard_s)
 
-    def _detail(self, heard_time: int) -> str:
-        since = datetime.fromtimestamp(heard_time / SECOND_NS, UTC).strftime("since %H:%M:%S UTC")
-        heard = f"nothing was heard {since if heard_time else 'yet'}"
+    def _detail(self, last_message_time: int) -> str:
+        since = datetime.fromtimestamp(last_message_time / SECOND_NS, UTC).strftime("since %H:%M:%S UTC")
+        heard = f"nothing was heard {since if last_message_time else 'yet'}"
         return f"{heard} ({self._failure})" if self._failure else heard

@@ -18,7 +18,7 @@ class VenueLink(msgspec.Struct, frozen=True, kw_only=True):
     """Why it is not connected; a sentence for operators."""
     url: str = ""
     """The venue's address; empty if unknown."""
-    heard_time: TimeNs = 0
+    last_message_time: TimeNs = 0
     """Wall-clock time when the venue last sent or answered anything; 0 if it never did."""
 
 

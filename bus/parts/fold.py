@@ -28,7 +28,7 @@ SHARED = ("engine", "gateway")
 ORDER = (PartState.SILENT, PartState.MISSING, PartState.UNREACHABLE, PartState.DEGRADED, PartState.OK)
 
 
-class Heard(NamedTuple):
+class ReceivedHeartbeat(NamedTuple):
     """The newest heartbeat of a part."""
 
     heartbeat: PartHeartbeat
@@ -40,7 +40,7 @@ class Heard(NamedTuple):
 class Observation:
     """The input of the fold. All times are those of the bus's clock."""
 
-    heard: Collection[Heard]
+    heard: Collection[ReceivedHeartbeat]
     """The newest heartbeat of each part."""
     now_ns: TimeNs
     """The time up to which heartbeats of others are known to have arrived."""
@@ -80,7 +80,7 @@ class _Fold:
         running = [each for each in known if not each.heartbeat.is_stopping]
         self._alive = [each for each in running if not self._is_silent(each)]
         self._silent = [each for each in running if self._is_silent(each)]
-        self._links: dict[VenueId, list[tuple[Heard, VenueLink]]] = {}
+        self._links: dict[VenueId, list[tuple[ReceivedHeartbeat, VenueLink]]] = {}
         for each in self._alive:
             for link in each.heartbeat.links:
                 self._links.setdefault(link.venue, []).append((each, link))
@@ -106,7 +106,7 @@ class _Fold:
         blocked = {key: found for key in self._roster if (found := self._blocked(key, wrong))}
         return PartsView(tuple(parts), problems, blocked)
 
-    def _is_silent(self, heard: Heard) -> bool:
+    def _is_silent(self, heard: ReceivedHeartbeat) -> bool:
         if _silent_incident(heard.heartbeat) in self._known:
             return True
         return self._now_ns - max(heard.time_ns, self._attentive_since_ns) >= SILENT_AFTER_NS
@@ -115,7 +115,7 @@ class _Fold:
         """Return the known incident of something that has no heartbeat of its own, or else a new one."""
         return next((known for known in self._known if known.startswith(prefix)), f"{prefix}{time}")
 
-    def _alive_view(self, heard: Heard) -> PartView:
+    def _alive_view(self, heard: ReceivedHeartbeat) -> PartView:
         sent = heard.heartbeat
         lost = [
             f"no connection to {link.venue}: {link.detail or 'it does not answer'}"
@@ -129,7 +129,7 @@ class _Fold:
         state = PartState.DEGRADED if problems else PartState.OK
         return replace(self._part_view(heard, state), detail=detail)
 
-    def _silent_view(self, heard: Heard) -> PartView:
+    def _silent_view(self, heard: ReceivedHeartbeat) -> PartView:
         sent = heard.heartbeat
         if by := self._replacements(sent):
             detail = texts.replaced_text(sent, heard.time_ns, by)
@@ -143,7 +143,7 @@ class _Fold:
             incident=_silent_incident(sent),
         )
 
-    def _part_view(self, heard: Heard, state: PartState) -> PartView:
+    def _part_view(self, heard: ReceivedHeartbeat, state: PartState) -> PartView:
         sent = heard.heartbeat
         return PartView(
             kind=sent.kind,
@@ -182,7 +182,7 @@ class _Fold:
                     yield self._missing_view(kind, name, served, last)
 
     def _missing_view(
-        self, kind: str, name: str, venues: tuple[VenueId, ...], last: Heard | None
+        self, kind: str, name: str, venues: tuple[VenueId, ...], last: ReceivedHeartbeat | None
     ) -> PartView:
         venue = venues[0] if venues else NO_VENUE
         started = min((each.heartbeat.started_time for each in self._alive), default=0)
@@ -202,13 +202,13 @@ class _Fold:
 
     def _venue_view(self, venue: VenueId) -> PartView:
         links = self._links[venue]
-        heard_time = max(link.heard_time for _, link in links)
-        ages = [self._now_ns - heard.time_ns + heard.heartbeat.time - heard_time for heard, _ in links]
+        last_message_time = max(link.last_message_time for _, link in links)
+        ages = [self._now_ns - heard.time_ns + heard.heartbeat.time - last_message_time for heard, _ in links]
         reached = PartView(
             kind=VENUE,
             name=venue,
             state=PartState.OK,
-            age_ns=max(min(ages), 0) if heard_time else None,
+            age_ns=max(min(ages), 0) if last_message_time else None,
             venues=(venue,),
         )
         if venue not in self._unreachable:
@@ -222,7 +222,7 @@ class _Fold:
             remedy=texts.unreachable_remedy(url),
             incident=self._incident(
                 f"venue_unreachable.{VENUE}.{venue}.",
-                heard_time or min(heard.heartbeat.started_time for heard, _ in links),
+                last_message_time or min(heard.heartbeat.started_time for heard, _ in links),
             ),
         )
 
@@ -258,7 +258,9 @@ class _Fold:
         return not alive
 
     @staticmethod
-    def _serving(heard: Collection[Heard], kind: str, venues: Collection[VenueId]) -> list[PartHeartbeat]:
+    def _serving(
+        heard: Collection[ReceivedHeartbeat], kind: str, venues: Collection[VenueId]
+    ) -> list[PartHeartbeat]:
         """Return the parts of a kind that serve one of the venues; a part without venues serves all."""
         return [
             each.heartbeat

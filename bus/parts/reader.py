@@ -6,7 +6,7 @@ from bus.client.connection import LOOKUP_TIMEOUT_S, Bus
 from bus.client.jetstream import StreamInfo, parse_time_ns
 from bus.client.message import Received
 from bus.errors import Ambiguous, StreamGone
-from bus.parts.fold import Heard, Observation, evaluate
+from bus.parts.fold import Observation, ReceivedHeartbeat, evaluate
 from bus.parts.view import PartsView
 from bus.streams.reader import last_per_subject
 from schemas.codec import try_decode
@@ -31,7 +31,7 @@ async def read_parts(bus: Bus, roster: Collection[str]) -> PartsView:
     return evaluate(Observation(heard=heard, now_ns=parse_time_ns(info.ts), roster=roster, bus_url=bus.url))
 
 
-def heard_in(message: Received) -> Heard | None:
+def heard_in(message: Received) -> ReceivedHeartbeat | None:
     """Return the heartbeat in a message of PARTS; None if it cannot be decoded."""
     heartbeat = try_decode(message.data, PartHeartbeat)
-    return None if heartbeat is None else Heard(heartbeat, message.time_ns)
+    return None if heartbeat is None else ReceivedHeartbeat(heartbeat, message.time_ns)

@@ -11,7 +11,14 @@ from bus.client.message import Received
 from bus.errors import BusError, ConnectionClosed
 from bus.log import Logger
 from bus.parts.alerts import PartAlerts
-from bus.parts.fold import FORGET_NS, MISSING_AFTER_NS, SILENT_AFTER_NS, Heard, Observation, evaluate
+from bus.parts.fold import (
+    FORGET_NS,
+    MISSING_AFTER_NS,
+    SILENT_AFTER_NS,
+    Observation,
+    ReceivedHeartbeat,
+    evaluate,
+)
 from bus.parts.heartbeats import Heartbeats
 from bus.parts.reader import heard_in
 from bus.parts.view import PartsView
@@ -51,7 +58,7 @@ class Watchdog:
         self._known: tuple[str, ...] = ()
         self._clock = clock
         self._attention = Attention(clock)
-        self._heard: dict[tuple[str, str], Heard] = {}
+        self._heard: dict[tuple[str, str], ReceivedHeartbeat] = {}
         self._roster: set[str] = set()
         self._own_heard_s = self._connected_s = clock()
         self._newest_ns: TimeNs = 0

@@ -37,7 +37,7 @@ DESCRIPTION = (
     "or cannot be read, the disk is almost full, or nothing runs."
 )
 HTTP_TIMEOUT_S = 1.0
-HEARD = {PartState.OK, PartState.DEGRADED}
+SENDING = {PartState.OK, PartState.DEGRADED}
 TICKERS = "market.*.*.ticker"
 
 
@@ -130,7 +130,7 @@ def _part_status(part: PartView, heartbeat: PartHeartbeat | None) -> PartStatus:
         known_as=part.name,
         health=part.state,
         age_s=None if part.age_ns is None else part.age_ns / SECOND_NS,
-        up_s=None if up_ns is None or part.state not in HEARD else max(up_ns / SECOND_NS, 0.0),
+        up_s=None if up_ns is None or part.state not in SENDING else max(up_ns / SECOND_NS, 0.0),
         address="" if heartbeat is None else heartbeat.address,
         problems=() if heartbeat is None else heartbeat.problems,
         detail=part.detail,

@@ -253,7 +253,7 @@ def _parts_lines(found: Status) -> list[str]:
         [each.title, each.health, age_text(each.age_s), duration_text(each.up_s), each.address]
         for each in found.parts
     ]
-    lines = [table(["PART", "STATE", "HEARD", "UP FOR", "ADDRESS"], rows, frozenset({2, 3}))]
+    lines = [table(["PART", "STATE", "LAST SEEN", "UP FOR", "ADDRESS"], rows, frozenset({2, 3}))]
     wrong = [f"{each.detail} {each.remedy}".strip() for each in found.parts if each.detail]
     return [*lines, "", *wrong] if wrong else lines
 

@@ -37,7 +37,7 @@ async def test_each_answer_and_each_frame_is_a_sign_of_life(client: SimulatedVen
     async for _ in client.market([PERP]):
         break
     assert (first.connected, first.url) == (True, client.url)
-    assert 0 < first.heard_time < monitor.link().heard_time
+    assert 0 < first.last_message_time < monitor.link().last_message_time
 
 
 @pytest.mark.usefixtures("quick")

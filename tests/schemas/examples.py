@@ -137,7 +137,7 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         started_time=TIME,
         venues=(SIM,),
         symbols=("sim.BTC-USDT_USDT",),
-        links=(VenueLink(venue=SIM, connected=True, heard_time=TIME),),
+        links=(VenueLink(venue=SIM, connected=True, last_message_time=TIME),),
     ),
     EngineHeartbeat(venue=SIM, symbol=BTC, engine="engine", time=TIME),
     COMMAND,

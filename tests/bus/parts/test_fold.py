@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from bus import PartState, PartsView
-from bus.parts.fold import Heard, Observation, evaluate
+from bus.parts.fold import Observation, ReceivedHeartbeat, evaluate
 from schemas.grid.view import NotQuoting
 from schemas.parts import PartHeartbeat, VenueLink
 from schemas.subjects import registry_key
@@ -17,11 +17,11 @@ ETH = Symbol("ETH/USDT")
 NOW = 1_700_000_000 * SECOND_NS
 KEYS = (registry_key(SIM, BTC), registry_key(SIM, ETH))
 URL = "nats://user:secret@bus:4222"
-LINK = VenueLink(venue=SIM, connected=True, url="http://venue:1", heard_time=NOW)
+LINK = VenueLink(venue=SIM, connected=True, url="http://venue:1", last_message_time=NOW)
 LOST = replace(LINK, connected=False, detail="no answer")
 
 
-def part(kind: str, age_s: float = 0, name: str = "", **fields: object) -> Heard:
+def part(kind: str, age_s: float = 0, name: str = "", **fields: object) -> ReceivedHeartbeat:
     """Return a part whose last heartbeat is so old."""
     time = NOW - int(age_s * SECOND_NS)
     venues = () if kind in ("engine", "liveserver") else (SIM,)
@@ -37,11 +37,11 @@ def part(kind: str, age_s: float = 0, name: str = "", **fields: object) -> Heard
         links=links,
         pid=42,
     )
-    return Heard(replace(sent, **fields), time)
+    return ReceivedHeartbeat(replace(sent, **fields), time)
 
 
 def seen(
-    *changed: Heard, without: str = "", attentive_s: float = 60, known: tuple[str, ...] = ()
+    *changed: ReceivedHeartbeat, without: str = "", attentive_s: float = 60, known: tuple[str, ...] = ()
 ) -> PartsView:
     """Evaluate a stack that is well but for these parts and the one that is left out."""
     replaced = {(each.heartbeat.kind, each.heartbeat.name) for each in changed}
@@ -135,7 +135,7 @@ SILENT_ENGINE = part("engine", 5)
     ],
 )
 def test_a_silent_engine_whose_symbols_run_elsewhere_blocks_nothing(
-    others: list[Heard], is_blocked: bool
+    others: list[ReceivedHeartbeat], is_blocked: bool
 ) -> None:
     view = seen(SILENT_ENGINE, *others)
     assert blocked(view) == (NotQuoting.ENGINE_SILENT if is_blocked else None)

@@ -214,7 +214,7 @@ def test_an_empty_stack_is_reported() -> None:
 def test_parts_are_printed_as_a_table() -> None:
     one = PartStatus(name="engine", up_s=61.0, address="http://a", health="ok", age_s=0.34)
 
-    assert "engine  ok     0.3 s  1 min 1 s  http://a" in report(
+    assert "engine  ok         0.3 s  1 min 1 s  http://a" in report(
         Status(bus="nats://x", parts=(one,), grids=())
     )
 
