@@ -148,17 +148,23 @@ async def _open_incidents(bus: Bus) -> dict[str, AlertRaised]:
 
 
 def _alert(part: PartView) -> AlertRaised:
-    is_trading = part.kind in texts.NEEDED or part.state is PartState.UNREACHABLE
     return AlertRaised(
         venue=part.venues[0] if len(part.venues) == 1 else ALL_VENUES,
         symbol=Symbol(ALL),
-        severity=Severity.CRITICAL if is_trading else Severity.HIGH,
+        severity=_severity(part),
         code=CODES[part.state],
         detail=f"{part.detail} {part.remedy}".strip(),
         step=0,
         time=time.time_ns(),
         incident=part.incident,
     )
+
+
+def _severity(part: PartView) -> Severity:
+    if part.is_replaced:
+        return Severity.MEDIUM
+    is_trading = part.kind in texts.NEEDED or part.state is PartState.UNREACHABLE
+    return Severity.CRITICAL if is_trading else Severity.HIGH
 
 
 def _end_text(incident: str, parts: Iterable[PartView]) -> str:
@@ -168,4 +174,4 @@ def _end_text(incident: str, parts: Iterable[PartView]) -> str:
         return f"The venue {name} answers again."
     if now is None:
         return f"The {texts.title(kind, name)} is not needed any more."
-    return now.detail if now.is_replaced else f"The {texts.title(kind, name)} sends heartbeats."
+    return f"The {texts.title(kind, name)} sends heartbeats."

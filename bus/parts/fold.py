@@ -131,16 +131,17 @@ class _Fold:
 
     def _silent_view(self, heard: ReceivedHeartbeat) -> PartView:
         sent = heard.heartbeat
-        if by := self._replacements(sent):
-            detail = texts.replaced_text(sent, heard.time_ns, by)
-            return replace(self._part_view(heard, PartState.SILENT), detail=detail, is_replaced=True)
+        by = self._replacements(sent)
         venue = sent.venues[0] if sent.venues else NO_VENUE
         start = texts.start_command(sent.kind, self._bus_url, venue, self._url(sent, venue))
         return replace(
             self._part_view(heard, PartState.SILENT),
-            detail=texts.silent_text(sent, heard.time_ns),
+            detail=texts.replaced_text(sent, heard.time_ns, by)
+            if by
+            else texts.silent_text(sent, heard.time_ns),
             remedy=texts.silent_remedy(sent, start),
             incident=_silent_incident(sent),
+            is_replaced=bool(by),
         )
 
     def _part_view(self, heard: ReceivedHeartbeat, state: PartState) -> PartView:

@@ -43,12 +43,12 @@ class PartView(msgspec.Struct, frozen=True, kw_only=True):
     incident: str = ""
     """The incident of the alert: `part_silent.gateway.gateway.1700000000000000000`; empty when nothing is wrong."""
     is_replaced: bool = False
-    """Whether another process has taken over the work of this silent one."""
+    """Whether another process has taken over the work of this silent one: it blocks nothing, but its redundancy is lost."""
 
     @property
     def is_wrong(self) -> bool:
         """Whether an operator has to act."""
-        return self.state is not PartState.OK and not self.is_replaced
+        return self.state is not PartState.OK
 
 
 class Blocked(msgspec.Struct, frozen=True):

@@ -208,4 +208,5 @@ def _part_data(part: PartView) -> PartData:
         venues=part.venues,
         detail=part.detail,
         remedy=part.remedy,
+        is_replaced=part.is_replaced,
     )

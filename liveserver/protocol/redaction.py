@@ -252,6 +252,7 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "venues": keep,
         "detail": hide,
         "remedy": hide,
+        "is_replaced": keep,
     },
     session.ServerData: {
         "replica": keep,

@@ -167,6 +167,8 @@ class PartData(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong, as a sentence; empty if nothing is."""
     remedy: str
     """What to do: a command line where there is one; empty if nothing is wrong."""
+    is_replaced: bool = False
+    """Whether another process has taken over the work of this silent one."""
 
 
 class ServerData(msgspec.Struct, frozen=True, kw_only=True):

@@ -100,7 +100,7 @@ export interface SymbolEntry extends OfMarket {
 /** A part of the stack, as the live server sees it. */
 export interface PartState {
   kind: string; name: string; state: "ok" | "degraded" | "silent" | "missing" | "unreachable"; age_ms: number | null
-  venues: string[]; detail: string; remedy: string
+  venues: string[]; detail: string; remedy: string; is_replaced?: boolean
 }
 
 export interface Server {

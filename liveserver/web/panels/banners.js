@@ -66,8 +66,7 @@ function partBanners({ status, wrongParts, reasons }) {
   const isBlocking = (/** @type {PartState} */ part) =>
     part.kind === kind && (part.name === status?.venue || !part.venues.length || part.venues.includes(status?.venue ?? ""));
   const others = wrongParts.filter((part) => !isBlocking(part)).map((part) => ({
-    // A part whose work others have taken over needs no remedy.
-    level: part.state === "degraded" || (part.detail && !part.remedy) ? "medium" : "high",
+    level: part.state === "degraded" || part.is_replaced ? "medium" : "high",
     text: sentence(part.detail) || `${labelOf(part)} ${stateOf(part)}.`,
     remedy: part.remedy,
   }));

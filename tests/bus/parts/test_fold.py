@@ -139,7 +139,9 @@ def test_a_silent_engine_whose_symbols_run_elsewhere_blocks_nothing(
 ) -> None:
     view = seen(SILENT_ENGINE, *others)
     assert blocked(view) == (NotQuoting.ENGINE_SILENT if is_blocked else None)
-    assert ("engine" in wrong(view)) is is_blocked
+    silent = next(each for each in view.parts if (each.name, each.state) == ("engine", PartState.SILENT))
+    assert silent.is_replaced is not is_blocked
+    assert silent.incident == "part_silent.engine.engine." + str(SILENT_ENGINE.heartbeat.time)
 
 
 def test_only_the_symbols_that_no_engine_runs_are_blocked() -> None:
@@ -150,7 +152,7 @@ def test_only_the_symbols_that_no_engine_runs_are_blocked() -> None:
 
 def test_a_standby_publisher_replaces_a_silent_one() -> None:
     view = seen(part("market", 5), part("market", name="market-2"))
-    assert (wrong(view), blocked(view)) == ({}, None)
+    assert (wrong(view), blocked(view)) == ({"market": PartState.SILENT}, None)
 
 
 def test_a_part_of_another_venue_blocks_nothing_here() -> None:

@@ -177,6 +177,23 @@ async def test_the_alert_of_an_earlier_watcher_is_ended(server: EmbeddedServer, 
     )
 
 
+async def test_a_silent_part_that_was_replaced_is_an_alert_of_medium_severity(bus: Bus) -> None:
+    hung = PartView(
+        kind="engine",
+        name="engine-1",
+        state=PartState.SILENT,
+        incident="part_silent.engine.engine-1.7",
+        is_replaced=True,
+    )
+    alerts = PartAlerts(bus, get_logger("test"))
+    async with alerts_of(bus) as stored, asyncio.timeout(10):
+        running = asyncio.create_task(alerts.run())
+        alerts.update(PartsView((hung,)), may_end=True)
+        alert = await stored.get()
+        running.cancel()
+    assert (alert.incident, alert.severity) == (hung.incident, Severity.MEDIUM)
+
+
 async def test_a_missing_part_is_an_alert_once_the_stack_had_time_to_start(bus: Bus) -> None:
     now = [0.0]
     missing = PartView(
