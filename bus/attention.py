@@ -48,7 +48,7 @@ class Attention:
         """Return the seconds since the end of the last pause; infinite if there was none."""
         return self.tick() - self._resumed_s
 
-    def silence_s(self, heard_s: float) -> float:
-        """Return for how many seconds nothing was heard although this process listened, the last time at `heard_s`."""
+    def silence_s(self, received_s: float) -> float:
+        """Return the seconds without a message since the last one at `received_s`, pauses of this process excluded."""
         now_s = self.tick()
-        return now_s - max(heard_s, self.attentive_since_s)
+        return now_s - max(received_s, self.attentive_since_s)

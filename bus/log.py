@@ -1,7 +1,7 @@
 """Logging: one line per event on standard error, with constant event names.
 
 What strangers can trigger is logged through `RepeatLimit`, and the log file of a part is rotated while it runs, so that
-nobody can fill the disk through a log.
+a log cannot fill the disk.
 
 Example:
     2026-11-21T05:10:27.659Z info engine step_committed symbol=BTC/USDT:USDT step=12
@@ -36,7 +36,7 @@ REPEAT_S = 60.0
 MAX_KEY_CHARS = 80
 
 MAX_REPEAT_KEYS = 100
-"""Kinds of repeats that are told apart; further ones of an event are counted together."""
+"""Kinds of repeats that are counted separately; further ones of an event are counted together."""
 
 
 class Logger:
@@ -99,7 +99,7 @@ class _LogFile:
 
     def _rotate(self, path: Path) -> None:
         written, descriptor = os.fstat(sys.stderr.fileno()), sys.stderr.fileno()
-        # Another file of that name was made by somebody else, who rotates it.
+        # Another process rotates the file of that name.
         if written.st_size <= MAX_FILE_BYTES or not os.path.samestat(written, path.stat()):
             return
         path.replace(path.with_name(f"{path.name}.1"))

@@ -13,9 +13,9 @@ from schemas.units import SECOND_NS, VenueId
 
 CHECK_S = 0.25
 PING_AFTER_S = 1.0
-"""A venue from which nothing was heard for this time is asked for its clock."""
+"""A venue that sent nothing for this time is asked for its clock."""
 LOST_AFTER_S = 2.5
-"""A venue from which nothing was heard for this time, in spite of pings, is not connected."""
+"""A venue that sent nothing for this time, in spite of pings, is not connected."""
 
 
 class LinkMonitor:
@@ -36,20 +36,20 @@ class LinkMonitor:
         self._attention = attention
         self._on_change = on_change
         self._clock = clock
-        self._heard_s: float | None = None
-        self._heard_time = 0
+        self._received_s: float | None = None
+        self._received_time = 0
         self._started_s = clock()
         self._failure = ""
         self._was_connected = True
-        venue.on_heard = self.on_heard
+        venue.on_received = self.on_received
 
-    def on_heard(self) -> None:
+    def on_received(self) -> None:
         """Record a sign of life of the venue."""
-        self._heard_s, self._heard_time = self._clock(), time.time_ns()
+        self._received_s, self._received_time = self._clock(), time.time_ns()
 
     def link(self) -> VenueLink:
         """Return the state of the connection now."""
-        last_message_time = self._heard_time
+        last_message_time = self._received_time
         is_connected = self._silence_s() < LOST_AFTER_S
         return VenueLink(
             venue=self._venue_id,
@@ -60,7 +60,7 @@ class LinkMonitor:
         )
 
     async def run(self) -> Never:
-        """Ping the venue while nothing else is heard from it; for ever."""
+        """Ping the venue while it sends nothing else; for ever."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._ping(), name="ping")
             while True:
@@ -83,9 +83,9 @@ class LinkMonitor:
             await asyncio.sleep(CHECK_S)
 
     def _silence_s(self) -> float:
-        return self._attention.silence_s(self._started_s if self._heard_s is None else self._heard_s)
+        return self._attention.silence_s(self._started_s if self._received_s is None else self._received_s)
 
     def _detail(self, last_message_time: int) -> str:
         since = datetime.fromtimestamp(last_message_time / SECOND_NS, UTC).strftime("since %H:%M:%S UTC")
-        heard = f"nothing was heard {since if last_message_time else 'yet'}"
-        return f"{heard} ({self._failure})" if self._failure else heard
+        silence = f"nothing was received {since if last_message_time else 'yet'}"
+        return f"{silence} ({self._failure})" if self._failure else silence

@@ -86,7 +86,7 @@ class Clock(Protocol):
 class Venue(Clock, Protocol):
     """A venue whose signs of life can be watched."""
 
-    on_heard: Callable[[], None]
+    on_received: Callable[[], None]
     """Called for each frame and each answer of the venue. Set by the process that watches the connection."""
 
     @property

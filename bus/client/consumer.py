@@ -49,7 +49,7 @@ Start = FromSequence | LastPerSubject | FromStart | FromTime | NewOnly
 
 
 def consumer_prefix(bus_name: str, inbox: str) -> str:
-    """Return the start of the names of a reader's consumers, which tells whose they are: `gateway-sim2-x7Qk2...`.
+    """Return the start of the names of a reader's consumers, by its connection's name: `gateway-sim2-x7Qk2...`.
 
     `inbox` makes it unique: `_INBOX.x7Qk2...`.
     """

@@ -40,7 +40,7 @@ class ReceivedHeartbeat(NamedTuple):
 class Observation:
     """The input of the fold. All times are those of the bus's clock."""
 
-    heard: Collection[ReceivedHeartbeat]
+    heartbeats: Collection[ReceivedHeartbeat]
     """The newest heartbeat of each part."""
     now_ns: TimeNs
     """The time up to which heartbeats of others are known to have arrived."""
@@ -75,7 +75,7 @@ class _Fold:
         self._roster = sorted(observation.roster)
         self._known = frozenset(observation.known)
         self._bus_url = bus_url
-        known = [each for each in observation.heard if self._now_ns - each.time_ns < FORGET_NS]
+        known = [each for each in observation.heartbeats if self._now_ns - each.time_ns < FORGET_NS]
         self._stopped = [each for each in known if each.heartbeat.is_stopping]
         running = [each for each in known if not each.heartbeat.is_stopping]
         self._alive = [each for each in running if not self._is_silent(each)]
@@ -106,17 +106,17 @@ class _Fold:
         blocked = {key: found for key in self._roster if (found := self._blocked(key, wrong))}
         return PartsView(tuple(parts), problems, blocked)
 
-    def _is_silent(self, heard: ReceivedHeartbeat) -> bool:
-        if _silent_incident(heard.heartbeat) in self._known:
+    def _is_silent(self, received: ReceivedHeartbeat) -> bool:
+        if _silent_incident(received.heartbeat) in self._known:
             return True
-        return self._now_ns - max(heard.time_ns, self._attentive_since_ns) >= SILENT_AFTER_NS
+        return self._now_ns - max(received.time_ns, self._attentive_since_ns) >= SILENT_AFTER_NS
 
     def _incident(self, prefix: str, time: TimeNs) -> str:
         """Return the known incident of something that has no heartbeat of its own, or else a new one."""
         return next((known for known in self._known if known.startswith(prefix)), f"{prefix}{time}")
 
-    def _alive_view(self, heard: ReceivedHeartbeat) -> PartView:
-        sent = heard.heartbeat
+    def _alive_view(self, received: ReceivedHeartbeat) -> PartView:
+        sent = received.heartbeat
         lost = [
             f"no connection to {link.venue}: {link.detail or 'it does not answer'}"
             for link in sent.links
@@ -127,30 +127,30 @@ class _Fold:
             f"The {texts.title(sent.kind, sent.name)} reports: {'; '.join(problems)}." if problems else ""
         )
         state = PartState.DEGRADED if problems else PartState.OK
-        return replace(self._part_view(heard, state), detail=detail)
+        return replace(self._part_view(received, state), detail=detail)
 
-    def _silent_view(self, heard: ReceivedHeartbeat) -> PartView:
-        sent = heard.heartbeat
+    def _silent_view(self, received: ReceivedHeartbeat) -> PartView:
+        sent = received.heartbeat
         by = self._replacements(sent)
         venue = sent.venues[0] if sent.venues else NO_VENUE
         start = texts.start_command(sent.kind, self._bus_url, venue, self._url(sent, venue))
         return replace(
-            self._part_view(heard, PartState.SILENT),
-            detail=texts.replaced_text(sent, heard.time_ns, by)
+            self._part_view(received, PartState.SILENT),
+            detail=texts.replaced_text(sent, received.time_ns, by)
             if by
-            else texts.silent_text(sent, heard.time_ns),
+            else texts.silent_text(sent, received.time_ns),
             remedy=texts.silent_remedy(sent, start),
             incident=_silent_incident(sent),
             is_replaced=bool(by),
         )
 
-    def _part_view(self, heard: ReceivedHeartbeat, state: PartState) -> PartView:
-        sent = heard.heartbeat
+    def _part_view(self, received: ReceivedHeartbeat, state: PartState) -> PartView:
+        sent = received.heartbeat
         return PartView(
             kind=sent.kind,
             name=sent.name,
             state=state,
-            age_ns=max(self._now_ns - heard.time_ns, 0),
+            age_ns=max(self._now_ns - received.time_ns, 0),
             venues=sent.venues,
             symbols=sent.symbols,
         )
@@ -204,7 +204,10 @@ class _Fold:
     def _venue_view(self, venue: VenueId) -> PartView:
         links = self._links[venue]
         last_message_time = max(link.last_message_time for _, link in links)
-        ages = [self._now_ns - heard.time_ns + heard.heartbeat.time - last_message_time for heard, _ in links]
+        ages = [
+            self._now_ns - received.time_ns + received.heartbeat.time - last_message_time
+            for received, _ in links
+        ]
         reached = PartView(
             kind=VENUE,
             name=venue,
@@ -223,7 +226,7 @@ class _Fold:
             remedy=texts.unreachable_remedy(url),
             incident=self._incident(
                 f"venue_unreachable.{VENUE}.{venue}.",
-                last_message_time or min(heard.heartbeat.started_time for heard, _ in links),
+                last_message_time or min(received.heartbeat.started_time for received, _ in links),
             ),
         )
 
@@ -260,12 +263,12 @@ class _Fold:
 
     @staticmethod
     def _serving(
-        heard: Collection[ReceivedHeartbeat], kind: str, venues: Collection[VenueId]
+        heartbeats: Collection[ReceivedHeartbeat], kind: str, venues: Collection[VenueId]
     ) -> list[PartHeartbeat]:
         """Return the parts of a kind that serve one of the venues; a part without venues serves all."""
         return [
             each.heartbeat
-            for each in heard
+            for each in heartbeats
             if each.heartbeat.kind == kind
             and (not venues or not each.heartbeat.venues or set(venues).intersection(each.heartbeat.venues))
         ]

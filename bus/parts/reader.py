@@ -24,14 +24,16 @@ async def read_parts(bus: Bus, roster: Collection[str]) -> PartsView:
         stored = await last_per_subject(bus, Stream.PARTS, (all_parts(),))
         info = await bus.api(f"STREAM.INFO.{Stream.PARTS}", None, StreamInfo, LOOKUP_TIMEOUT_S)
     except StreamGone:  # the bus was restarted just now, or last provisioned by an earlier version
-        return evaluate(Observation(heard=(), now_ns=0, roster=(), bus_url=bus.url))
+        return evaluate(Observation(heartbeats=(), now_ns=0, roster=(), bus_url=bus.url))
     except Ambiguous:
-        return evaluate(Observation(heard=(), now_ns=0, roster=(), bus_url=bus.url, is_bus_silent=True))
-    heard = [found for message in stored if (found := heard_in(message)) is not None]
-    return evaluate(Observation(heard=heard, now_ns=parse_time_ns(info.ts), roster=roster, bus_url=bus.url))
+        return evaluate(Observation(heartbeats=(), now_ns=0, roster=(), bus_url=bus.url, is_bus_silent=True))
+    received = [found for message in stored if (found := heartbeat_in(message)) is not None]
+    return evaluate(
+        Observation(heartbeats=received, now_ns=parse_time_ns(info.ts), roster=roster, bus_url=bus.url)
+    )
 
 
-def heard_in(message: Received) -> ReceivedHeartbeat | None:
+def heartbeat_in(message: Received) -> ReceivedHeartbeat | None:
     """Return the heartbeat in a message of PARTS; None if it cannot be decoded."""
     heartbeat = try_decode(message.data, PartHeartbeat)
     return None if heartbeat is None else ReceivedHeartbeat(heartbeat, message.time_ns)

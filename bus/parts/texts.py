@@ -45,18 +45,18 @@ def clock_text(time_ns: TimeNs) -> str:
     return datetime.fromtimestamp(time_ns / SECOND_NS, UTC).strftime("%H:%M:%S UTC")
 
 
-def silent_text(heartbeat: PartHeartbeat, heard_ns: TimeNs) -> str:
+def silent_text(heartbeat: PartHeartbeat, last_ns: TimeNs) -> str:
     """Return what is wrong with a silent part."""
     effect = EFFECTS.get(heartbeat.kind)
     name = title(heartbeat.kind, heartbeat.name)
-    return f"The {name} has sent no heartbeat since {clock_text(heard_ns)}{f': {effect}' if effect else ''}."
+    return f"The {name} has sent no heartbeat since {clock_text(last_ns)}{f': {effect}' if effect else ''}."
 
 
-def replaced_text(heartbeat: PartHeartbeat, heard_ns: TimeNs, by: Iterable[str]) -> str:
+def replaced_text(heartbeat: PartHeartbeat, last_ns: TimeNs, by: Iterable[str]) -> str:
     """Return what is known of a silent part whose work others do."""
     name = title(heartbeat.kind, heartbeat.name)
     others = ", ".join(sorted(by))
-    return f"The {name} has sent no heartbeat since {clock_text(heard_ns)}; {others} took over its work."
+    return f"The {name} has sent no heartbeat since {clock_text(last_ns)}; {others} took over its work."
 
 
 def silent_remedy(heartbeat: PartHeartbeat, start: str) -> str:

@@ -32,10 +32,10 @@ class PartView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     state: PartState
     age_ns: DurationNs | None = None
-    """Time since its last heartbeat, or since the venue was last heard; None if it never was."""
+    """Time since its last heartbeat, or since the venue's last message; None if there was none."""
     venues: tuple[VenueId, ...] = ()
     symbols: tuple[str, ...] = ()
-    """Registry keys of the symbols that an engine or gateway runs, or ran when it was last heard."""
+    """Registry keys of the symbols that an engine or gateway runs, or ran at its last heartbeat."""
     detail: str = ""
     """What is wrong, a sentence; empty when nothing is."""
     remedy: str = ""

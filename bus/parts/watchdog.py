@@ -20,7 +20,7 @@ from bus.parts.fold import (
     evaluate,
 )
 from bus.parts.heartbeats import Heartbeats
-from bus.parts.reader import heard_in
+from bus.parts.reader import heartbeat_in
 from bus.parts.view import PartsView
 from bus.streams.latest import LatestValues
 from bus.streams.provision import provision
@@ -58,13 +58,13 @@ class Watchdog:
         self._known: tuple[str, ...] = ()
         self._clock = clock
         self._attention = Attention(clock)
-        self._heard: dict[tuple[str, str], ReceivedHeartbeat] = {}
+        self._by_part: dict[tuple[str, str], ReceivedHeartbeat] = {}
         self._roster: set[str] = set()
-        self._own_heard_s = self._connected_s = clock()
+        self._own_received_s = self._connected_s = clock()
         self._newest_ns: TimeNs = 0
         self._newest_s = clock()
         self._was_bus_silent = False
-        self._silent_since_s = self._own_heard_s
+        self._silent_since_s = self._own_received_s
         self._view = PartsView()
         self._shown: object = None
         self._callbacks: list[Callable[[], object]] = []
@@ -92,34 +92,36 @@ class Watchdog:
 
     def apply(self, message: Received) -> None:
         """Apply a heartbeat, as stored."""
-        if (heard := heard_in(message)) is None:
+        if (received := heartbeat_in(message)) is None:
             return
-        part = heard.heartbeat.kind, heard.heartbeat.name
-        self._heard[part] = heard
-        if heard.time_ns >= self._newest_ns:
-            self._newest_ns, self._newest_s = heard.time_ns, self._clock()
+        part = received.heartbeat.kind, received.heartbeat.name
+        self._by_part[part] = received
+        if received.time_ns >= self._newest_ns:
+            self._newest_ns, self._newest_s = received.time_ns, self._clock()
         if part == self._own:
-            self._own_heard_s = self._clock()
-            oldest_ns = heard.time_ns - FORGET_NS
-            self._heard = {each: found for each, found in self._heard.items() if found.time_ns > oldest_ns}
+            self._own_received_s = self._clock()
+            oldest_ns = received.time_ns - FORGET_NS
+            self._by_part = {
+                each: found for each, found in self._by_part.items() if found.time_ns > oldest_ns
+            }
 
     def set_roster(self, keys: set[str]) -> None:
         """Set the registry keys of the traded symbols."""
         self._roster = keys
 
     def evaluate(self) -> None:
-        """Derive the state of all parts from what was heard up to now, and call back after a change."""
+        """Derive the state of all parts from the heartbeats received up to now, and call back after a change."""
         now_s = self._attention.tick()
         # A pause of this process does not end the silence of the bus: only a heartbeat that comes back does.
-        is_bus_silent = self._is_bus_silent(now_s) or self._own_heard_s < self._silent_since_s
+        is_bus_silent = self._is_bus_silent(now_s) or self._own_received_s < self._silent_since_s
         if self._was_bus_silent and not is_bus_silent:
-            self._attention.restart()  # nothing could be heard meanwhile
+            self._attention.restart()  # nothing could be received meanwhile
         if is_bus_silent and not self._was_bus_silent:
             self._silent_since_s = now_s
         self._was_bus_silent = is_bus_silent
         self._view = evaluate(
             Observation(
-                heard=self._heard.values(),
+                heartbeats=self._by_part.values(),
                 # Silence is measured up to the newest heartbeat of any part: when the bus delivers none, none is to blame.
                 now_ns=self._newest_ns,
                 roster=self._roster,
@@ -139,10 +141,12 @@ class Watchdog:
     def _is_bus_silent(self, now_s: float) -> bool:
         if self._bus.is_connected:
             self._connected_s = now_s
-        if self._attention.silence_s(self._own_heard_s) >= DOUBTFUL_AFTER_S:
+        if self._attention.silence_s(self._own_received_s) >= DOUBTFUL_AFTER_S:
             self._heartbeats.check_stream()
         is_disconnected = self._attention.silence_s(self._connected_s) >= DISCONNECTED_AFTER_S
-        return is_disconnected or self._attention.silence_s(self._own_heard_s) >= SILENT_AFTER_NS / SECOND_NS
+        return (
+            is_disconnected or self._attention.silence_s(self._own_received_s) >= SILENT_AFTER_NS / SECOND_NS
+        )
 
     def _bus_time_ns(self, time_s: float) -> TimeNs:
         return self._newest_ns + int((time_s - self._newest_s) * SECOND_NS)

@@ -78,7 +78,7 @@ async def collect(bus: Bus, data: DataDir | None = None) -> Status:
     parts = [_part_status(part, heartbeats.get((part.kind, part.name))) for part in view.parts]
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=HTTP_TIMEOUT_S)) as session:
         assignments = await asyncio.gather(
-            *(fetch_assignments(part.name, part.address, session) for part in parts if part.is_heard)
+            *(fetch_assignments(part.name, part.address, session) for part in parts if part.is_alive)
         )
     return Status(
         bus=bus.url,

@@ -211,7 +211,7 @@ def logged_output(console: Console) -> Iterator[Callable[[str], None]]:
     def tell(text: str) -> None:
         console.print(text)
         for line in text.splitlines():
-            log.info("told", text=line.strip())
+            log.info("printed", text=line.strip())
 
     yield tell
 

@@ -40,7 +40,7 @@ class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
     known_as: str = ""
     """The instance's name among parts of the same kind."""
     age_s: float | None = None
-    """Time since its last heartbeat, or since the venue was last heard; None if it never was."""
+    """Time since its last heartbeat, or since the venue's last message; None if there was none."""
     detail: str = ""
     """What is wrong, a sentence; empty when nothing is."""
     remedy: str = ""
@@ -49,7 +49,7 @@ class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an operator has to act."""
 
     @property
-    def is_heard(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether it sends heartbeats."""
         return self.health in {"ok", "degraded"}
 

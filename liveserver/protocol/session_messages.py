@@ -157,10 +157,10 @@ class PartData(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """The name of the process; for `venue` the name of the venue."""
     state: str
-    """`ok`, `silent` (hung, dead or cut off), `missing` (never heard, though it is needed), `unreachable` (a venue), or
+    """`ok`, `silent` (hung, dead or cut off), `missing` (no heartbeat, though it is needed), `unreachable` (a venue), or
     `degraded` (it reports problems itself)."""
     age_ms: int | None
-    """Time since its last heartbeat, or since the venue was last heard; null if unknown."""
+    """Time since its last heartbeat, or since the venue's last message; null if unknown."""
     venues: tuple[str, ...]
     """The venues that it serves; empty for parts of all venues."""
     detail: str

@@ -73,7 +73,7 @@ class CommandOutcome(StrEnum):
     """Complete: what it cancels, the venue has confirmed as ended."""
     INCOMPLETE = "incomplete"
     """Not complete within its time, or superseded by another command. What is left continues: cancels are repeated, a
-    flattening goes on. The detail tells what is confirmed and what is left."""
+    flattening goes on. The detail gives what is confirmed and what is left."""
     UNCHANGED = "unchanged"
     EXPIRED = "expired"
     REFUSED = "refused"

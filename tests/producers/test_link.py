@@ -48,11 +48,11 @@ async def test_a_quiet_venue_is_pinged_and_stays_connected(
     monitor = LinkMonitor(client, SIM, Attention(), on_change=lambda: changes.append(True))
     pings = asyncio.Queue[None]()
 
-    def on_heard() -> None:
-        monitor.on_heard()
+    def on_received() -> None:
+        monitor.on_received()
         pings.put_nowait(None)
 
-    client.on_heard = on_heard
+    client.on_received = on_received
     async with running(monitor), asyncio.timeout(10):
         for _ in range(4):
             await pings.get()
@@ -76,14 +76,14 @@ async def test_a_venue_that_hangs_is_noticed_although_connections_stay_open(new_
         async with running(monitor), asyncio.timeout(10):
             await lost.wait()
             assert not monitor.link().connected
-            assert "nothing was heard yet" in monitor.link().detail
+            assert "nothing was received yet" in monitor.link().detail
         hung.set()
 
 
 def test_a_pause_of_this_process_is_no_silence_of_the_venue(client: SimulatedVenue) -> None:
     now = [0.0]
     monitor = LinkMonitor(client, SIM, Attention(lambda: now[0]), clock=lambda: now[0])
-    monitor.on_heard()
+    monitor.on_received()
     now[0] = 14.0
     assert monitor.link().connected
     for _ in range(10):

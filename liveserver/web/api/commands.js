@@ -24,7 +24,7 @@
 
 /** The time that the server waits for a final result, before it answers with what there is. */
 const WAIT_S = 1;
-/** A server that has not told the newest result by then is asked again. */
+/** A server that has not sent the newest result by then is asked again. */
 const MAX_LOOKUP_MS = 5000;
 
 /** Give a command; null without an answer from the server. @param {CommandRequest} request @returns {Promise<CommandAnswer | null>} */

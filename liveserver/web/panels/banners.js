@@ -97,7 +97,7 @@ function stateOf(part) {
   const since = part.age_ms === null ? "" : ` since ${clock(part.since)} UTC`;
   switch (part.state) {
     case "missing":
-      return "was never heard";
+      return "has sent no heartbeat";
     case "unreachable":
       return `does not answer${since}`;
     case "degraded":

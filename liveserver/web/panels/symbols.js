@@ -10,7 +10,7 @@ import { beforeFees, shownProfit } from "../model/profit.js";
 
 /** A symbol that is missing from the list for this long was removed. */
 const MAX_MISSING_MS = 2000;
-/** The time for which the removal of the shown symbol is told. */
+/** The time for which the removal of the shown symbol is shown. */
 const NOTICE_MS = 30000;
 
 /** Parts that change the list, and those that change only the entry of the shown symbol. @type {Part[]} */

@@ -59,7 +59,7 @@ class SimulatedVenue:
         receive_window: DurationNs = 5 * SECOND_NS,
     ) -> None:
         self._url = url.rstrip("/")
-        self.on_heard: Callable[[], None] = _ignore
+        self.on_received: Callable[[], None] = _ignore
         self._venue = venue
         self._timeout_s = timeout_s
         self._receive_window = receive_window
@@ -98,7 +98,7 @@ class SimulatedVenue:
 
     async def market(self, symbols: Sequence[Symbol]) -> AsyncGenerator[MarketUpdate, None]:
         assert self._session is not None
-        feed = MarketFeed(self._session, self._url, self._venue, symbols, self.on_heard)
+        feed = MarketFeed(self._session, self._url, self._venue, symbols, self.on_received)
         async with feed:
             self._feed = feed
             try:
@@ -117,7 +117,7 @@ class SimulatedVenue:
     async def account(self) -> AsyncGenerator[AccountUpdate, None]:
         assert self._session is not None
         url = f"{self._url}/ws/account"
-        reading = frames(self._session, url, AccountFrame, on_frame=self.on_heard)
+        reading = frames(self._session, url, AccountFrame, on_frame=self.on_received)
         async with aclosing(reading) as received:
             last_sequence: int | None = None
             async for frame in received:
@@ -220,7 +220,7 @@ class SimulatedVenue:
         except aiohttp.ClientError as error:
             raise OutcomeUnknown(f"{method} {resource}: {type(error).__name__} {error}") from error
         if response.status < 500 or "Retry-After" in response.headers:  # others may come from a proxy
-            self.on_heard()
+            self.on_received()
         if response.status != 200:
             _raise_error(response.status, response.headers, content)
         try:

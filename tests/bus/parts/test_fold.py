@@ -49,7 +49,7 @@ def seen(
     well = [part(kind) for kind in kinds if kind != without and (kind, kind) not in replaced]
     return evaluate(
         Observation(
-            heard=(*well, *changed),
+            heartbeats=(*well, *changed),
             now_ns=NOW,
             roster=KEYS,
             bus_url=URL,
@@ -110,7 +110,7 @@ def test_a_needed_part_is_missing_once_it_had_time_to_start(
 
 
 def test_nothing_is_missing_where_nothing_is_traded() -> None:
-    view = evaluate(Observation(heard=(), now_ns=NOW, roster=(), bus_url=URL))
+    view = evaluate(Observation(heartbeats=(), now_ns=NOW, roster=(), bus_url=URL))
     assert view.parts == ()
 
 
@@ -182,7 +182,7 @@ def test_the_links_of_silent_parts_do_not_count() -> None:
 
 def test_a_silent_bus_blocks_everything_and_blames_no_part() -> None:
     view = evaluate(
-        Observation(heard=(SILENT_ENGINE,), now_ns=NOW, roster=KEYS, bus_url=URL, is_bus_silent=True)
+        Observation(heartbeats=(SILENT_ENGINE,), now_ns=NOW, roster=KEYS, bus_url=URL, is_bus_silent=True)
     )
     assert [(each.kind, each.state) for each in view.parts] == [("bus", PartState.SILENT)]
     assert blocked(view) == NotQuoting.BUS_SILENT
