@@ -8,6 +8,14 @@ from bus.attention import Attention
 from bus.backoff import Backoff
 from bus.client.connection import Bus, Unsubscribe, connect
 from bus.client.consumer import FromSequence, FromStart, FromTime, LastPerSubject, NewOnly, Start
+from bus.client.context import (
+    DEFAULT_URL,
+    BusContext,
+    choose_context,
+    context_from_environment,
+    read_context,
+    write_context,
+)
 from bus.client.message import Message, Received
 from bus.client.trace_context import trace_context
 from bus.coordination.lease import DEFAULT_TIMING, Lease, LeaseProvider, NoLeases, Timing, default_name, token
@@ -20,8 +28,11 @@ from bus.errors import (
     Conflict,
     ConnectionClosed,
     Fenced,
+    InvalidContext,
     NoResponders,
     NoSpace,
+    NotAuthorized,
+    NotPermitted,
     OffsetLost,
     Permanent,
     Rejected,
@@ -36,6 +47,7 @@ from bus.parts.view import Blocked, PartState, PartsView, PartView
 from bus.parts.watchdog import Watchdog
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
 from bus.service.lifecycle import EXIT_PERMANENT, flatten_errors, forever, run
+from bus.service.options import OptionParser, add_bus_options, add_http_options, bus_context
 from bus.service.service import Service, open_service
 from bus.streams.bucket_keeper import keep_entries, preserve_entries
 from bus.streams.decoding import decode_or_log, log_undecodable
@@ -50,6 +62,7 @@ from bus.symbols import deregister, follow_symbols, follow_venue_symbols, wait_f
 
 __all__ = [
     "DEFAULT_TIMING",
+    "DEFAULT_URL",
     "EXIT_PERMANENT",
     "Ambiguous",
     "Attention",
@@ -58,6 +71,7 @@ __all__ = [
     "Batch",
     "Blocked",
     "Bus",
+    "BusContext",
     "BusError",
     "Conflict",
     "ConnectionClosed",
@@ -69,6 +83,7 @@ __all__ = [
     "FromStart",
     "FromTime",
     "Heartbeats",
+    "InvalidContext",
     "Journal",
     "LastPerSubject",
     "LatestValues",
@@ -83,7 +98,10 @@ __all__ = [
     "NoLeases",
     "NoResponders",
     "NoSpace",
+    "NotAuthorized",
+    "NotPermitted",
     "OffsetLost",
+    "OptionParser",
     "PartState",
     "PartView",
     "PartsView",
@@ -101,7 +119,12 @@ __all__ = [
     "TopologyDiffers",
     "Unsubscribe",
     "Watchdog",
+    "add_bus_options",
+    "add_http_options",
+    "bus_context",
+    "choose_context",
     "connect",
+    "context_from_environment",
     "decode_or_log",
     "default_name",
     "deregister",
@@ -125,6 +148,7 @@ __all__ = [
     "preserve_entries",
     "provision",
     "read",
+    "read_context",
     "read_durable",
     "read_parts",
     "record_before",
@@ -133,4 +157,5 @@ __all__ = [
     "token",
     "trace_context",
     "wait_for_symbols",
+    "write_context",
 ]

@@ -3,7 +3,8 @@
     BusError
     ├── Rejected            rejected by the server, nothing was stored: a bug or a wrong setting here
     │   ├── Conflict        the expected sequence does not match: another writer has written
-    │   └── NoSpace         the store is full: retry when there is space again
+    │   ├── NoSpace         the store is full: retry when there is space again
+    │   └── NotPermitted    the permissions of this user do not allow it: an operator must change them
     ├── StreamGone          no stream for the subject, nothing was stored: provision, then retry
     ├── NoResponders        the subject has no responder at the moment: retry
     ├── Ambiguous           no reply, the outcome is unknown: read it back, or retry only what is idempotent
@@ -11,6 +12,8 @@
     ├── Fenced              another writer has taken over: stop
     ├── TopologyDiffers     a stream has an incompatible configuration: stop, an operator must decide
     ├── BackupFailed        a backup cannot be taken or restored: the message names the stream or file
+    ├── InvalidContext      a context file, or a file that it names, cannot be used: stop, the message says what to do
+    ├── NotAuthorized       the server rejects the credentials: stop, the message says which
     ├── ServerStartFailed   the embedded server cannot start: stop, the message says what to do
     └── ConnectionClosed    the server closed the connection for good: stop
 
@@ -44,6 +47,13 @@ class Conflict(Rejected):
 
 class NoSpace(Rejected):
     """The store or the stream is full."""
+
+
+class NotPermitted(Rejected):
+    """The permissions of the connection's user do not allow it."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(403, f"the bus does not permit this user to publish to {subject}", 403)
 
 
 class StreamGone(BusError):
@@ -95,6 +105,14 @@ class TopologyDiffers(BusError, Permanent):
 
 class BackupFailed(BusError):
     """A backup cannot be taken or restored."""
+
+
+class InvalidContext(BusError, Permanent):
+    """A context cannot be used."""
+
+
+class NotAuthorized(BusError, Permanent):
+    """The server rejects the credentials."""
 
 
 class ServerStartFailed(BusError):

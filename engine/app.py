@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 import msgspec
 
-from bus import Bus, LeaseProvider, NoLeases, forever, leases, open_service
+from bus import Bus, BusContext, LeaseProvider, NoLeases, forever, leases, open_service
 from engine.actor.candles import LiveCandles, RecordedCandles
 from engine.actor.market import LiveMarket, RecordedMarket, SilenceTimer
 from engine.orchestrator import Orchestrator
@@ -15,9 +15,10 @@ from engine.portfolio.runner import PortfolioRunner
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Start-up settings of an engine process."""
 
-    bus_url: str
+    bus: BusContext | str
     name: str
     """Unique among the engines."""
+    http_host: str = "127.0.0.1"
     http_port: int = 0
     lock_step: bool = False
     is_recorded: bool = False
@@ -30,7 +31,8 @@ async def main(settings: Settings) -> None:
         service = await stack.enter_async_context(
             open_service(
                 "engine",
-                bus_url=settings.bus_url,
+                bus=settings.bus,
+                http_host=settings.http_host,
                 http_port=settings.http_port,
                 labels={"name": settings.name},
             )

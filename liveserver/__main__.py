@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from bus import run
+from bus import OptionParser, add_bus_options, choose_context, run
 from liveserver.app import main
 from liveserver.settings import Settings, from_environment
 from liveserver.websocket.context import Limits
@@ -30,10 +30,10 @@ LIMIT_HELP = {
 
 
 def _parser(defaults: Settings) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = OptionParser(
         "opensqt liveserver", description="Serves the page and streams live data from the bus to it."
     )
-    parser.add_argument("--bus-url", default=defaults.bus_url, help="NATS server; default: %(default)s")
+    add_bus_options(parser)
     parser.add_argument(
         "--http-host", default=defaults.http_host, help="address to listen on; default: %(default)s"
     )
@@ -130,7 +130,7 @@ def _settings(arguments: list[str], defaults: Settings) -> tuple[Settings, bool]
         parser.error("--own-port is the port of its own beside a shared one: it needs --share-port")
     access = defaults.access
     settings = Settings(
-        bus_url=options.bus_url,
+        bus=choose_context(options.bus_url, options.bus_context) or defaults.bus,
         http_host=options.http_host,
         http_port=options.http_port,
         share_port=options.share_port,

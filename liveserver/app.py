@@ -115,7 +115,7 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
 async def _feed(settings: Settings, replica: Replica, log: Logger) -> Never:
     name = settings.replica or f"{socket.gethostname()}-{urlsplit(replica.address).port}"
     labels = {"name": name, "replica": replica.name, "http": replica.address}
-    async with open_service("liveserver", bus_url=settings.bus_url, http_port=None, labels=labels) as service:
+    async with open_service("liveserver", bus=settings.bus, http_port=None, labels=labels) as service:
         watchdog = Watchdog(service.heartbeats, log, alerts=True)
         with replica.connected(service, watchdog):
             async with asyncio.TaskGroup() as tasks:

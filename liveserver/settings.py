@@ -4,6 +4,7 @@ from collections.abc import MutableMapping
 
 import msgspec
 
+from bus import BusContext
 from liveserver.auth.settings import Access
 from liveserver.websocket.context import Limits
 from schemas.codec import INVALID_JSON
@@ -15,7 +16,7 @@ VARIABLE = "OPENSQT_LIVESERVER"
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of a live server."""
 
-    bus_url: str = "nats://127.0.0.1:4222"
+    bus: BusContext | str = BusContext()
     http_host: str = "127.0.0.1"
     http_port: int = 8888
     """0 takes a free port."""

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bus import default_name, run, token
+from bus import OptionParser, add_bus_options, add_http_options, bus_context, default_name, run, token
 from producers.app import Settings, account, gateway, market
 from schemas.units import Symbol, VenueId
 
@@ -14,13 +14,9 @@ SERVICES = {"market": market, "account": account, "gateway": gateway}
 
 def cli(arguments: Sequence[str] | None = None) -> int:
     """Run one producer until it is stopped; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="opensqt", description="Runs a producer: a process that connects to a venue."
-    )
+    parser = OptionParser(prog="opensqt", description="Runs a producer: a process that connects to a venue.")
     parser.add_argument("part", choices=sorted(SERVICES), help="the producer to run")
-    parser.add_argument(
-        "--bus-url", default="nats://127.0.0.1:4222", help="URL of the NATS server (%(default)s)"
-    )
+    add_bus_options(parser)
     parser.add_argument(
         "--name",
         default=default_name(),
@@ -30,9 +26,7 @@ def cli(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--venue-url", required=True, help="URL of the simulated venue: http://127.0.0.1:PORT"
     )
-    parser.add_argument(
-        "--http-port", type=int, default=0, help="port for /health, /status, /metrics; 0 takes any free one"
-    )
+    add_http_options(parser)
     parser.add_argument(
         "--symbol",
         action="append",
@@ -54,17 +48,21 @@ def cli(arguments: Sequence[str] | None = None) -> int:
         parser.error("--symbol is an option of market and account: the gateway serves the registered symbols")
     if args.instruments_every is not None and args.part != "market":
         parser.error(f"--instruments-every is an option of market, not of {args.part}")
-    settings = Settings(
-        bus_url=args.bus_url,
+    return run(lambda: SERVICES[args.part](_settings(args)), debug=args.debug)
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    return Settings(
+        bus=bus_context(args),
         name=token(args.name),
         venue=VenueId(args.venue),
         venue_url=args.venue_url,
+        http_host=args.http_host,
         http_port=args.http_port,
         watch=tuple(Symbol(symbol) for symbol in args.symbol),
         lock_step=args.lock_step,
         instruments_every_s=INSTRUMENTS_EVERY_S if args.instruments_every is None else args.instruments_every,
     )
-    return run(lambda: SERVICES[args.part](settings), debug=args.debug)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import msgspec
 
 from bus import (
     Bus,
+    BusContext,
     FreeRunning,
     Lease,
     LeaseProvider,
@@ -47,11 +48,12 @@ from schemas.venue.instruments import Instrument
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Start-up settings of a producer process."""
 
-    bus_url: str
+    bus: BusContext | str
     name: str
     """Unique among the processes of its role: market, account or gateway."""
     venue: VenueId
     venue_url: str
+    http_host: str = "127.0.0.1"
     http_port: int = 0
     watch: tuple[Symbol, ...] = ()
     """Symbols that market and account publish; without any, the registered ones, which the engine trades."""
@@ -204,7 +206,9 @@ async def _watched(service: Service, settings: Settings) -> list[Symbol]:
 
 def _service(name: str, settings: Settings) -> AbstractAsyncContextManager[Service]:
     labels = {"venue": settings.venue, "name": settings.name}
-    return open_service(name, bus_url=settings.bus_url, http_port=settings.http_port, labels=labels)
+    return open_service(
+        name, bus=settings.bus, http_host=settings.http_host, http_port=settings.http_port, labels=labels
+    )
 
 
 async def _lease_provider(stack: AsyncExitStack, bus: Bus, settings: Settings, role: str) -> LeaseProvider:

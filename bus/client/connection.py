@@ -1,35 +1,32 @@
 """The connection to the bus: publish, store with acknowledgement, request, subscribe. Reconnects for ever."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 import nats.errors
 from nats.aio.msg import Msg
 
+from bus.client.context import BusContext, as_context
 from bus.client.fast_client import FastClient
-from bus.client.jetstream import (
-    FoundMessage,
-    StreamInfo,
-    StreamState,
-    api_reply_parser,
-    is_no_responders,
-    received,
-    state_of,
-    store_headers,
-    stored_sequence_parser,
-)
-from bus.client.message import Message, Received
+from bus.client.jetstream import is_no_responders, store_headers, stored_sequence_parser
+from bus.client.jetstream_api import JetStreamApi
+from bus.client.message import Message
 from bus.client.request_reply import Requests, publish
-from bus.errors import Ambiguous, BusError, ConnectionClosed, NoResponders, Rejected
+from bus.errors import (
+    Ambiguous,
+    BusError,
+    ConnectionClosed,
+    NoResponders,
+    NotAuthorized,
+    NotPermitted,
+)
 from bus.log import Logger, get_logger
 from schemas.codec import encode
-
-T = TypeVar("T")
 
 MAX_UNACKNOWLEDGED = 1000
 """Maximum number of messages sent and not yet acknowledged."""
@@ -37,29 +34,32 @@ RECONNECT_WAIT_S = 0.2
 PING_INTERVAL_S = 2
 """The connection is dropped after two unanswered pings."""
 UNREACHABLE_LOG_INTERVAL_S = 10.0
-LOOKUP_TIMEOUT_S = 2.0
-"""Short: while a cluster elects a leader, lookups get no answer and are retried."""
 CLOSE_TIMEOUT_S, PATIENCE_S = 2.0, 120
-NO_MESSAGE_FOUND = 10037
-"""JetStream's `err_code` for a subject without messages."""
+AUTHORIZATION_VIOLATION = "authorization violation"
+DENIED_PUBLISH = re.compile(r'permissions violation for publish to "([^"]+)"')
+"""The client passes on the server's error in lower case."""
 
 Unsubscribe = Callable[[], Awaitable[None]]
 
 
-class Bus:
+class Bus(JetStreamApi):
     """A connection that reconnects until it is closed. Created by `connect`."""
 
-    def __init__(self, url: str, name: str, log: Logger) -> None:
-        self.url = url
+    def __init__(self, where: BusContext | str, name: str, log: Logger) -> None:
+        context, client = as_context(where), FastClient()
+        super().__init__(Requests(client), context.api_prefix)
+        self.context = context
+        self.url = context.url
+        """One URL, or several separated by commas, without credentials."""
         self.name = name
-        self.nc = FastClient()
+        self.nc = client
         self.reconnects = 0
         """Number of reconnects so far."""
-        self._log = log.bind(url=_without_secrets(url))
-        self._requests = Requests(self.nc)
+        self._log = log.bind(url=_without_secrets(self.url))
         self._window = asyncio.Semaphore(MAX_UNACKNOWLEDGED)
         self._connected = asyncio.Event()
         self._is_closed = False
+        self._is_opening = False
         self._listeners: list[Callable[[], object]] = []
         self._unreachable_logged_at = -UNREACHABLE_LOG_INTERVAL_S
 
@@ -196,55 +196,15 @@ class Bus:
 
         return unsubscribe
 
-    async def api(self, endpoint: str, body: object, kind: type[T], timeout_s: float = 5.0) -> T:
-        """Call an endpoint of the JetStream API, for example `STREAM.INFO.ORDERS`, and return its reply.
-
-        Raises: StreamGone, NoSpace, Rejected, Ambiguous.
-        """
-        data = msgspec.json.encode(body) if body is not None else b""
-        parse = api_reply_parser(endpoint, kind)
-        return await (await self._requests.send(f"$JS.API.{endpoint}", data, parse, timeout_s=timeout_s))
-
-    async def last(self, stream: str, subject: str) -> Received | None:
-        """Return the last message on a subject, read from the stream's leader; None when there is none.
-
-        Raises: StreamGone, Rejected, Ambiguous.
-        """
-        try:
-            found = await self.api(
-                f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}, FoundMessage, LOOKUP_TIMEOUT_S
-            )
-        except Rejected as error:
-            if error.code == NO_MESSAGE_FOUND:
-                return None
-            raise
-        return received(stream, found.message)
-
-    async def stream_state(self, stream: str) -> StreamState:
-        """Return the current state of a stream.
-
-        Raises: StreamGone, Rejected, Ambiguous.
-        """
-        return state_of(await self.api(f"STREAM.INFO.{stream}", None, StreamInfo, LOOKUP_TIMEOUT_S))
-
-    async def stream_created(self, stream: str) -> str:
-        """Return the creation time of a stream, as given by the server.
-
-        Raises: StreamGone, Rejected, Ambiguous.
-        """
-        return (await self.stream_state(stream)).created
-
-    async def last_sequence(self, stream: str) -> int:
-        """Return the last sequence of a stream; 0 before its first message.
-
-        Raises: StreamGone, Rejected, Ambiguous.
-        """
-        return (await self.stream_state(stream)).last
-
     async def open(self) -> None:
-        """Connect, retrying until it succeeds."""
+        """Connect, retrying until the server can be reached.
+
+        Raises: InvalidContext, NotAuthorized.
+        """
+        self._is_opening = True
         await self.nc.connect(
             self.url.split(","),
+            **self.context.options(),
             name=self.name,
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
@@ -254,6 +214,7 @@ class Bus:
             reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]
             ping_interval=PING_INTERVAL_S,
         )
+        self._is_opening = False
         await self._requests.start()
         self._connected.set()
         self._log.info("bus_connected")
@@ -293,6 +254,12 @@ class Bus:
         )
 
     async def _on_error(self, error: Exception) -> None:
+        text = str(error).lower()
+        if self._is_opening and AUTHORIZATION_VIOLATION in text:
+            # Raised by `open`: at the first connection, a retry would not mend it.
+            raise NotAuthorized(f"the bus at {self.url} rejects the credentials{self._credentials}")
+        if denied := DENIED_PUBLISH.search(text):
+            self._requests.reject(denied[1], NotPermitted)
         if isinstance(error, nats.errors.SlowConsumerError):
             self._log.error("slow_consumer", subject=error.subject, detail="messages were dropped")
             self._notify_listeners()
@@ -324,6 +291,15 @@ class Bus:
         self._connected.set()  # wakes `wait_connected`, which then raises
         self._notify_listeners()
 
+    @property
+    def _credentials(self) -> str:
+        context = self.context
+        if context.nkey:
+            return f" of the NKey in {context.nkey}"
+        if context.user:
+            return f" of the user {context.user}"
+        return "" if context.token else ": it needs some; name a context file with --bus-context"
+
     def _notify_listeners(self) -> None:
         for listener in tuple(self._listeners):
             try:
@@ -333,15 +309,21 @@ class Bus:
 
 
 @asynccontextmanager
-async def connect(url: str, *, name: str, log: Logger | None = None) -> AsyncIterator[Bus]:
-    """Connect to the bus as `name`, retrying until it succeeds. `url` may be a comma-separated list of servers."""
-    async with opened(Bus(url, name, log or get_logger(name))) as bus:
+async def connect(where: BusContext | str, *, name: str, log: Logger | None = None) -> AsyncIterator[Bus]:
+    """Connect to the bus as `name`, retrying until it can be reached. A URL may be a comma-separated list of servers.
+
+    Raises: InvalidContext, NotAuthorized.
+    """
+    async with opened(Bus(where, name, log or get_logger(name))) as bus:
         yield bus
 
 
 @asynccontextmanager
 async def opened(bus: Bus) -> AsyncIterator[Bus]:
-    """Connect a bus, retrying until it succeeds, and close it when the context ends."""
+    """Connect a bus, retrying until it can be reached, and close it when the context ends.
+
+    Raises: InvalidContext, NotAuthorized.
+    """
     try:
         await bus.open()
         yield bus

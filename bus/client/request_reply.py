@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 
 class _Pending(NamedTuple, Generic[T]):
+    subject: str
     future: "asyncio.Future[T]"
     parse: Callable[[Msg], T]
     timer: asyncio.TimerHandle
@@ -53,7 +54,7 @@ class Requests:
         self._count += 1
         token = str(self._count)
         timer = loop.call_later(timeout_s, self._expire, token, subject, timeout_s)
-        self._entries[token] = _Pending(future, parse, timer)
+        self._entries[token] = _Pending(subject, future, parse, timer)
         try:
             await publish(self._nc, subject, data, f"{self._inbox}{token}", headers)
         except BaseException:
@@ -67,6 +68,14 @@ class Requests:
             entry = self._pop(token)
             if entry is not None and not entry.future.done():
                 entry.future.set_exception(error())
+
+    def reject(self, subject: str, error: Callable[[str], BusError]) -> None:
+        """Fail the pending requests on a subject, named in lower case: the server did not accept them."""
+        for token, entry in list(self._entries.items()):
+            if entry.subject.lower() == subject:
+                self._pop(token)
+                if not entry.future.done():
+                    entry.future.set_exception(error(entry.subject))
 
     @property
     def pending(self) -> "list[asyncio.Future[Any]]":

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection
 
-from bus.client.connection import LOOKUP_TIMEOUT_S, Bus
+from bus.client.connection import Bus
 from bus.client.jetstream import StreamInfo, parse_time_ns
+from bus.client.jetstream_api import LOOKUP_TIMEOUT_S
 from bus.client.message import Received
 from bus.errors import Ambiguous, StreamGone
 from bus.parts.fold import Observation, ReceivedHeartbeat, evaluate

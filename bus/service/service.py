@@ -18,6 +18,7 @@ from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTO
 
 from bus.attention import Attention
 from bus.client.connection import Bus, opened
+from bus.client.context import BusContext
 from bus.errors import BusError
 from bus.log import Logger, get_logger
 from bus.metrics import CONTENT_TYPE, CollectorRegistry, exposition
@@ -115,7 +116,7 @@ class Service:
 async def open_service(
     name: str,
     *,
-    bus_url: str,
+    bus: BusContext | str,
     http_port: int | None,
     http_host: str = "127.0.0.1",
     labels: Mapping[str, str] | None = None,
@@ -127,7 +128,7 @@ async def open_service(
     Raises: OSError when the port is in use; TopologyDiffers, NoSpace, Rejected.
     """
     log = get_logger(name)
-    service = Service(name, Bus(bus_url, _connection_name(name, labels or {}), log), log, labels or {})
+    service = Service(name, Bus(bus, _connection_name(name, labels or {}), log), log, labels or {})
     async with AsyncExitStack() as stack:
         if http_port is not None:
             service.http_address = await stack.enter_async_context(

@@ -1,7 +1,8 @@
 """Durable offsets: where a reader continues, and whether the stream still holds what the offset names."""
 
-from bus.client.connection import LOOKUP_TIMEOUT_S, NO_MESSAGE_FOUND, Bus
+from bus.client.connection import Bus
 from bus.client.jetstream import FoundMessage, received
+from bus.client.jetstream_api import LOOKUP_TIMEOUT_S, NO_MESSAGE_FOUND
 from bus.client.message import Received
 from bus.errors import Rejected
 from schemas.engine.journal import StreamOffset

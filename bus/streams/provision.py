@@ -6,7 +6,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from bus.backoff import Backoff
-from bus.client.connection import LOOKUP_TIMEOUT_S, Bus
+from bus.client.connection import Bus
+from bus.client.jetstream_api import LOOKUP_TIMEOUT_S
 from bus.errors import Ambiguous, NoSpace, Rejected, StreamGone, TopologyDiffers
 from bus.log import get_logger
 from bus.streams.topology import BUCKETS, LIVE_PREFIX, STREAMS, StreamConfig

@@ -5,7 +5,7 @@ from contextlib import aclosing, suppress
 
 import msgspec
 
-from bus.client.connection import LOOKUP_TIMEOUT_S, Bus
+from bus.client.connection import Bus
 from bus.client.consumer import (
     ConsumerInfo,
     FromSequence,
@@ -15,6 +15,7 @@ from bus.client.consumer import (
     consumer_config,
     consumer_prefix,
 )
+from bus.client.jetstream_api import LOOKUP_TIMEOUT_S
 from bus.client.message import Received
 from bus.client.request_reply import nats_inbox
 from bus.errors import BusError, OffsetLost

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from bus.client.connection import LOOKUP_TIMEOUT_S, Bus
+from bus.client.connection import Bus
 from bus.client.consumer import LastPerSubject
+from bus.client.jetstream_api import LOOKUP_TIMEOUT_S
 from bus.client.message import Received
 from bus.errors import Conflict, OffsetLost
 from bus.streams.provision import provision

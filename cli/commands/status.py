@@ -10,8 +10,8 @@ import aiohttp
 import msgspec
 
 from bus import Bus, BusError, PartState, PartsView, PartView, StreamGone, last_per_subject, read_parts
-from bus.client.connection import LOOKUP_TIMEOUT_S
 from bus.client.jetstream import StreamInfo, parse_time_ns
+from bus.client.jetstream_api import LOOKUP_TIMEOUT_S
 from bus.commands import traded_symbols
 from cli import parser as arguments
 from cli.background import run_main

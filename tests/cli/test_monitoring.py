@@ -31,7 +31,7 @@ async def monitored(bus: Bus, folder: Path) -> AsyncIterator[tuple[SimulatedVenu
         tick_interval=SECOND_NS // 20,
     )
     async with serving_venue(venue) as served, SimulatedVenue(served.url, venue=SIM) as client:
-        settings = Settings(name="watch", bus_url=bus.url, venue=SIM, venue_url=served.url, watch=(PERP,))
+        settings = Settings(name="watch", bus=bus.url, venue=SIM, venue_url=served.url, watch=(PERP,))
         tasks = [asyncio.create_task(run(settings)) for run in (market, account)]
         try:
             async with serving(bus.url) as replica:

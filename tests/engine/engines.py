@@ -37,7 +37,7 @@ async def register(bus: Bus, entry: SymbolEntry) -> None:
 @asynccontextmanager
 async def engine(server: EmbeddedServer, name: str) -> AsyncIterator[Orchestrator]:
     async with AsyncExitStack() as stack:
-        service = await stack.enter_async_context(open_service("engine", bus_url=server.url, http_port=None))
+        service = await stack.enter_async_context(open_service("engine", bus=server.url, http_port=None))
         lease_provider = await stack.enter_async_context(leases(service.bus, "engine", name, timing=QUICK))
         orchestrator = Orchestrator(
             service,

@@ -72,7 +72,7 @@ async def publish(bus: Bus, *events: msgspec.Struct) -> int:
 @asynccontextmanager
 async def serving(bus_url: str, *, port: int = 0, **settings: Any) -> AsyncIterator[Replica]:
     """Run a live server, by default on a free port."""
-    async with running(Settings(bus_url=bus_url, http_port=port, **settings)) as replica:
+    async with running(Settings(bus=bus_url, http_port=port, **settings)) as replica:
         yield replica
 
 

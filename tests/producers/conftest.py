@@ -61,7 +61,7 @@ async def client(served: RunningVenue, new_client: NewClient) -> SimulatedVenue:
 @pytest.fixture
 async def service(bus: Bus) -> AsyncIterator[Service]:
     """A service on the bus."""
-    async with open_service("test", bus_url=bus.url, http_port=None) as opened:
+    async with open_service("test", bus=bus.url, http_port=None) as opened:
         yield opened
 
 

@@ -81,7 +81,7 @@ async def until_stored(bus: Bus, subject: str) -> None:
 
 
 async def test_a_part_that_stops_sending_is_silent_within_seconds(server: EmbeddedServer, bus: Bus) -> None:
-    async with open_service("liveserver", bus_url=server.url, http_port=None) as service:
+    async with open_service("liveserver", bus=server.url, http_port=None) as service:
         watchdog = Watchdog(service.heartbeats, service.log)
         sending = asyncio.create_task(Heartbeats(bus, "gateway", "g").run())
         async with watching(watchdog):
@@ -95,14 +95,14 @@ async def test_a_part_that_stops_sending_is_silent_within_seconds(server: Embedd
 
 
 async def test_an_orderly_stop_is_no_fault(server: EmbeddedServer, bus: Bus) -> None:
-    async with open_service("engine", bus_url=server.url, http_port=None):
+    async with open_service("engine", bus=server.url, http_port=None):
         pass
     assert (await read_parts(bus, ())).parts == ()
 
 
 async def test_a_hung_bus_is_noticed_and_blames_no_part(new_server: NewServer) -> None:
     server = await new_server()
-    async with open_service("liveserver", bus_url=server.url, http_port=None) as service:
+    async with open_service("liveserver", bus=server.url, http_port=None) as service:
         watchdog = Watchdog(service.heartbeats, service.log, alerts=True)
         blamed: list[str] = []
         watchdog.on_change(
@@ -120,7 +120,7 @@ async def test_a_hung_bus_is_noticed_and_blames_no_part(new_server: NewServer) -
 
 
 async def test_a_deleted_stream_is_created_again(server: EmbeddedServer, bus: Bus) -> None:
-    async with open_service("liveserver", bus_url=server.url, http_port=None) as service:
+    async with open_service("liveserver", bus=server.url, http_port=None) as service:
         watchdog = Watchdog(service.heartbeats, service.log)
         async with watching(watchdog):
             await until(watchdog, "liveserver", PartState.OK)
@@ -131,8 +131,8 @@ async def test_a_deleted_stream_is_created_again(server: EmbeddedServer, bus: Bu
 
 async def test_two_watchers_raise_one_incident_and_end_it(server: EmbeddedServer, bus: Bus) -> None:
     async with (
-        open_service("liveserver", bus_url=server.url, http_port=None, labels={"name": "a"}) as first,
-        open_service("liveserver", bus_url=server.url, http_port=None, labels={"name": "b"}) as second,
+        open_service("liveserver", bus=server.url, http_port=None, labels={"name": "a"}) as first,
+        open_service("liveserver", bus=server.url, http_port=None, labels={"name": "b"}) as second,
         watching(Watchdog(first.heartbeats, first.log, alerts=True)),
         watching(Watchdog(second.heartbeats, second.log, alerts=True)),
         alerts_of(bus) as alerts,

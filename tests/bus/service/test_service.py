@@ -27,13 +27,13 @@ async def page(service: Service | str, path: str) -> Any:
 
 async def test_a_service_connects_and_provisions_the_bus(new_server: NewServer) -> None:
     server = await new_server()
-    async with open_service("engine", bus_url=server.url, http_port=0, labels={}) as service:
+    async with open_service("engine", bus=server.url, http_port=0, labels={}) as service:
         assert service.bus.is_connected
         assert await service.bus.last_sequence(Stream.JOURNAL) == 0
 
 
 async def test_a_service_serves_health_and_status(server: EmbeddedServer) -> None:
-    async with open_service("engine", bus_url=server.url, http_port=0, labels={"venue": "sim"}) as service:
+    async with open_service("engine", bus=server.url, http_port=0, labels={"venue": "sim"}) as service:
         service.report("actors", lambda: {"A": {"step": 12}})
         health, status = await page(service, "/health"), await page(service, "/status")
 
@@ -48,7 +48,7 @@ async def test_a_problem_makes_a_service_degraded(server: EmbeddedServer) -> Non
     def broken() -> dict[str, object]:
         raise KeyError("gone")
 
-    async with open_service("engine", bus_url=server.url, http_port=0, labels={}) as service:
+    async with open_service("engine", bus=server.url, http_port=0, labels={}) as service:
         service.report("actors", lambda: {"problem": "fenced"})
         service.report("broken", broken)
         health = await page(service, "/health")
@@ -58,7 +58,7 @@ async def test_a_problem_makes_a_service_degraded(server: EmbeddedServer) -> Non
 
 
 async def test_a_service_serves_its_metrics_and_those_of_the_process(server: EmbeddedServer) -> None:
-    async with open_service("engine", bus_url=server.url, http_port=0, labels={}) as service:
+    async with open_service("engine", bus=server.url, http_port=0, labels={}) as service:
         Counter("steps", "Steps", registry=service.registry).inc()
         metrics = await page(service, "/metrics")
 
@@ -67,7 +67,7 @@ async def test_a_service_serves_its_metrics_and_those_of_the_process(server: Emb
 
 
 async def test_a_service_without_pages_still_has_health_and_metrics(server: EmbeddedServer) -> None:
-    async with open_service("liveserver", bus_url=server.url, http_port=None) as service:
+    async with open_service("liveserver", bus=server.url, http_port=None) as service:
         assert service.http_address == ""
         assert service.health()["status"] == "ok"
         assert b"python_info" in service.metrics()
@@ -77,7 +77,7 @@ async def test_a_service_is_a_nats_service_with_a_status_endpoint(server: Embedd
     replies: asyncio.Queue[Message] = asyncio.Queue()
     inbox = bus.nc.new_inbox()
     await bus.subscribe(inbox, replies.put_nowait)
-    async with open_service("engine", bus_url=server.url, http_port=0, labels={"venue": "sim"}) as service:
+    async with open_service("engine", bus=server.url, http_port=0, labels={"venue": "sim"}) as service:
         await bus.publish("$SRV.INFO.engine", b"", reply=inbox)
         info = json.loads((await replies.get()).data)
         (endpoint,) = info["endpoints"]
@@ -95,7 +95,7 @@ async def test_a_service_is_starting_until_the_bus_is_connected(
     entered: asyncio.Queue[Service] = asyncio.Queue()
 
     async def run() -> None:
-        async with open_service("engine", bus_url=server.url, http_port=free_port) as service:
+        async with open_service("engine", bus=server.url, http_port=free_port) as service:
             entered.put_nowait(service)
             await asyncio.Event().wait()
 
@@ -110,7 +110,7 @@ async def test_a_service_is_starting_until_the_bus_is_connected(
 
 async def test_a_service_survives_a_server_restart(new_server: NewServer) -> None:
     server = await new_server()
-    async with open_service("engine", bus_url=server.url, http_port=0) as service:
+    async with open_service("engine", bus=server.url, http_port=0) as service:
         reconnected = asyncio.Event()
         service.bus.on_reconnect(reconnected.set)
         server.kill()
@@ -136,17 +136,17 @@ async def has_market(bus: Bus) -> bool:
 
 
 async def test_a_closed_service_leaves_no_tasks(server: EmbeddedServer) -> None:
-    async with open_service("engine", bus_url=server.url, http_port=0):
+    async with open_service("engine", bus=server.url, http_port=0):
         pass
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_a_port_in_use_raises_an_error(server: EmbeddedServer) -> None:
-    async with open_service("a", bus_url=server.url, http_port=0) as service:
+    async with open_service("a", bus=server.url, http_port=0) as service:
         port = int(service.http_address.rpartition(":")[2])
         with pytest.raises(OSError, match="cannot listen"):
-            async with open_service("b", bus_url=server.url, http_port=port):
+            async with open_service("b", bus=server.url, http_port=port):
                 raise AssertionError("listened twice")
 
 
@@ -158,7 +158,7 @@ async def last_heartbeat(bus: Bus, name: str) -> PartHeartbeat:
 
 async def test_a_service_publishes_heartbeats_with_its_problems(server: EmbeddedServer, bus: Bus) -> None:
     labels = {"venue": "sim", "name": "one"}
-    async with open_service("engine", bus_url=server.url, http_port=0, labels=labels) as service:
+    async with open_service("engine", bus=server.url, http_port=0, labels=labels) as service:
         service.report("actors", lambda: {"problem": "fenced"})
         service.heartbeats.symbols = lambda: ["sim.BTC-USDT"]
         await eventually(lambda: is_stored(bus, "one"))
@@ -179,7 +179,7 @@ async def test_the_last_heartbeat_tells_an_orderly_end_from_a_failure(
     server: EmbeddedServer, bus: Bus, error: BaseException, is_stopping: bool
 ) -> None:
     with suppress(type(error)):
-        async with open_service("engine", bus_url=server.url, http_port=None):
+        async with open_service("engine", bus=server.url, http_port=None):
             await eventually(lambda: is_stored(bus, "engine"))
             raise error
     assert (await last_heartbeat(bus, "engine")).is_stopping is is_stopping

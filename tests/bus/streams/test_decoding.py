@@ -49,7 +49,7 @@ async def test_messages_of_an_unknown_type_are_counted_and_logged_once(
     for _ in range(3):
         assert decode_or_log(unknown("KindOfThisTest"), DecisionMade, get_logger("test")) is None
 
-    async with open_service("test", bus_url=bus.url, http_port=None) as service:
+    async with open_service("test", bus=bus.url, http_port=None) as service:
         assert b'bus_unknown_kinds_total{kind="KindOfThisTest"} 3.0' in service.metrics()
     assert capsys.readouterr().err.count("unknown_kind ") == 1
 

@@ -47,7 +47,7 @@ def grid(**changes: object) -> GridView:
 
 
 async def test_a_running_part_is_found_with_address_and_health(bus: Bus) -> None:
-    async with open_service("engine", bus_url=bus.url, http_port=0, labels={}) as service:
+    async with open_service("engine", bus=bus.url, http_port=0, labels={}) as service:
         await heard(bus, "engine")
         _, found = (await collect(bus)).parts
 
@@ -57,7 +57,7 @@ async def test_a_running_part_is_found_with_address_and_health(bus: Bus) -> None
 
 
 async def test_problems_of_a_part_are_reported(bus: Bus) -> None:
-    async with open_service("engine", bus_url=bus.url, http_port=0, labels={}) as service:
+    async with open_service("engine", bus=bus.url, http_port=0, labels={}) as service:
         await heard(bus, "engine")
         service.report("actors", lambda: {"problem": "stuck"})
         while not (await collect(bus)).parts[0].problems:
@@ -233,7 +233,7 @@ async def test_the_engine_of_a_symbol_is_printed_with_several_engines(bus: Bus) 
     async with AsyncExitStack() as stack:
         for name, standing in standings.items():
             component = {"name": name, "symbols": {key: {"standing": standing}}}
-            engine = open_service("engine", bus_url=bus.url, http_port=0, labels={"name": name})
+            engine = open_service("engine", bus=bus.url, http_port=0, labels={"name": name})
             service = await stack.enter_async_context(engine)
             service.report("engine", partial(dict, component))
             await heard(bus, name)

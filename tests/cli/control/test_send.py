@@ -60,7 +60,7 @@ async def stack(bus: Bus, answers: Sequence[Answer], without: str = "") -> Async
             await bus.store(subjects.command_result(SIM, answer[0]), result(command, answer))
 
     async def run(kind: str, labels: dict[str, str]) -> None:
-        async with open_service(kind, bus_url=bus.url, http_port=None, labels=labels):
+        async with open_service(kind, bus=bus.url, http_port=None, labels=labels):
             await asyncio.get_running_loop().create_future()
 
     async with background_task(reply(), "engine"), asyncio.TaskGroup() as tasks:

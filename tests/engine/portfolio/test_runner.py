@@ -22,7 +22,7 @@ from tests.engine.portfolio.test_actor import STEPS, entry, hold, until, until_l
 
 @pytest.fixture
 async def service(bus: Bus) -> AsyncIterator[Service]:
-    async with open_service("test", bus_url=bus.url, http_port=None) as opened:
+    async with open_service("test", bus=bus.url, http_port=None) as opened:
         yield opened
 
 

@@ -223,7 +223,7 @@ async def test_trades_missing_in_a_restored_backup_are_stored_again(
     new_server: NewServer, served: RunningVenue, client: SimulatedVenue, tmp_path: Path
 ) -> None:
     server = await new_server()
-    async with open_service("test", bus_url=server.url, http_port=None) as service:
+    async with open_service("test", bus=server.url, http_port=None) as service:
         publisher = AccountPublisher(service, client, SIM, FreeRunning())
         publisher.watch([PERP])
         take(served, "a")

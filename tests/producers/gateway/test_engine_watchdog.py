@@ -158,7 +158,7 @@ async def test_opening_orders_are_canceled_even_without_the_bus(
     new_server: NewServer, client: SimulatedVenue, served: RunningVenue
 ) -> None:
     server = await new_server()
-    async with open_service("test", bus_url=server.url, http_port=None) as service:
+    async with open_service("test", bus=server.url, http_port=None) as service:
         gateway = Gateway(
             service,
             client,

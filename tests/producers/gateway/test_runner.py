@@ -58,7 +58,7 @@ async def roster(bus: Bus) -> Registry:
 async def serving(server: EmbeddedServer, client: SimulatedVenue, name: str) -> AsyncIterator[GatewayRunner]:
     async with AsyncExitStack() as stack:
         service: Service = await stack.enter_async_context(
-            open_service("gateway", bus_url=server.url, http_port=None)
+            open_service("gateway", bus=server.url, http_port=None)
         )
         lease_provider = await stack.enter_async_context(
             leases(service.bus, "gateway.sim", name, timing=QUICK)
