@@ -48,6 +48,7 @@ from bus.parts.watchdog import Watchdog
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
 from bus.service.lifecycle import EXIT_PERMANENT, flatten_errors, forever, run
 from bus.service.options import OptionParser, add_bus_options, add_http_options, bus_context
+from bus.service.server_config import Credentials, ServerLimits, new_credentials
 from bus.service.service import Service, open_service
 from bus.streams.bucket_keeper import keep_entries, preserve_entries
 from bus.streams.decoding import decode_or_log, log_undecodable
@@ -75,6 +76,7 @@ __all__ = [
     "BusError",
     "Conflict",
     "ConnectionClosed",
+    "Credentials",
     "EmbeddedServer",
     "Entry",
     "Fenced",
@@ -110,6 +112,7 @@ __all__ = [
     "Registry",
     "Rejected",
     "RepeatLimit",
+    "ServerLimits",
     "ServerStartFailed",
     "Service",
     "Start",
@@ -142,6 +145,7 @@ __all__ = [
     "leases",
     "log_undecodable",
     "message_count",
+    "new_credentials",
     "newest",
     "open_service",
     "pending",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cli.background import run_main
 from cli.errors import CommandError
-from cli.stack.data_dir import DATA_FORMAT, DataDir, default_data_dir
+from cli.stack.data_dir import DATA_FORMAT, DataDir, default_data_dir, private_umask
 from cli.stack.migrations import migrate
 
 DESCRIPTION = (
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _run(data: DataDir) -> int:
-    with data.hold_any_format():
+    with data.hold_any_format(), private_umask():
         count = await migrate(data, print)
     done = "is now of" if count else "is already of"
     print(f"{data.root} {done} format {DATA_FORMAT}")
