@@ -5,13 +5,14 @@ import sys
 from pathlib import Path
 
 from bus import Credentials, EmbeddedServer, InvalidContext, connect, provision, read_context
+from bus.private_files import private_umask
 from cli import parser as arguments
 from cli.background import run_main
 from cli.errors import CommandError
 from cli.program import program
 from cli.stack import backup
 from cli.stack.connection import DEFAULT_PORT, BusPlace
-from cli.stack.data_dir import DATA_FORMAT, DataDir, default_data_dir, private_umask
+from cli.stack.data_dir import DATA_FORMAT, DataDir, default_data_dir
 from cli.stack.ports import HOST
 from liveserver.auth.settings import is_loopback
 

@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
+from bus.private_files import private_umask
 from cli.background import run_main
 from cli.errors import CommandError
-from cli.stack.data_dir import DATA_FORMAT, DataDir, default_data_dir, private_umask
+from cli.stack.data_dir import DATA_FORMAT, DataDir, default_data_dir
 from cli.stack.migrations import migrate
 
 DESCRIPTION = (

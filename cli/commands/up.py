@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bus import get_logger
+from bus.private_files import private_umask
 from cli import parser as arguments
 from cli.background import background_task, run_main
 from cli.commands.replay import play
@@ -31,7 +32,6 @@ from cli.stack.data_dir import (
     RunRecord,
     default_data_dir,
     fresh_replay_dir,
-    private_umask,
 )
 from cli.stack.live_server import lan_host
 from cli.stack.log_watch import LogFollower, LogWatch

@@ -12,13 +12,14 @@ from bus.backup.backup import Report, back_up
 from bus.backup.manifest import Manifest
 from bus.backup.restore import Restored, restore, verified_manifest
 from bus.client.connections import other_connections
+from bus.private_files import private_umask
 from cli import __version__
 from cli.console import Console, table
 from cli.errors import CommandError
 from cli.inspect.discovery import discover
 from cli.program import data_dir_option, program
 from cli.stack.connection import BusPlace, connect_to_bus, locate_bus
-from cli.stack.data_dir import DataDir, default_data_dir, private_umask
+from cli.stack.data_dir import DataDir, default_data_dir
 from schemas.units import SECOND_NS, TimeNs
 
 OWN_NAME = "bus-backup"

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from bus import BusContext, Credentials, InvalidContext, new_credentials, read_context, write_context
-from bus.private_files import PRIVATE_FILE, PRIVATE_FOLDER, PRIVATE_UMASK, write_private
+from bus.private_files import PRIVATE_FILE, PRIVATE_FOLDER, PRIVATE_UMASK, private_umask, write_private
 from cli import __version__
 from cli.errors import CommandError
 from cli.program import data_dir_option, program
@@ -239,16 +239,6 @@ class DataDir:
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
-
-
-@contextmanager
-def private_umask() -> Iterator[None]:
-    """Let files that are made in the context be readable by their owner alone."""
-    before = os.umask(PRIVATE_UMASK)
-    try:
-        yield
-    finally:
-        os.umask(before)
 
 
 def _process_id(descriptor: int) -> str:

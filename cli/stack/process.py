@@ -12,7 +12,7 @@ from typing import Protocol
 
 from bus.client.context import URL_VARIABLE
 from bus.log import FILE_VARIABLE, MAX_FILE_BYTES
-from bus.private_files import PRIVATE_UMASK, open_private
+from bus.private_files import open_private, private_umask
 
 MAX_ERROR_BYTES = 10_000
 """How much of the end of a log is searched for the last error."""
@@ -84,16 +84,16 @@ class PartProcess:
         descriptor = open_private(_rotated(self._log), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             # In its own session, so that Ctrl-C reaches only us and we stop the parts in order.
-            self._process = await asyncio.create_subprocess_exec(
-                *self.command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=descriptor,
-                env=self._full_environment(),
-                umask=PRIVATE_UMASK,
-                start_new_session=True,
-                preexec_fn=die_with_parent(),
-            )
+            with private_umask():
+                self._process = await asyncio.create_subprocess_exec(
+                    *self.command,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=descriptor,
+                    env=self._full_environment(),
+                    start_new_session=True,
+                    preexec_fn=die_with_parent(),
+                )
         finally:
             os.close(descriptor)
 
