@@ -5,6 +5,7 @@ import socket
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
+from bus.service.peer import USERS_VARIABLE
 from cli.config.file import Configuration, load
 from cli.errors import CommandError
 from cli.stack.ports import HOST
@@ -23,7 +24,13 @@ def live_server_environment(configuration: Configuration) -> dict[str, str]:
         limits=http.limits,
         access=http.access,
     )
-    return to_environment(settings)
+    return to_environment(settings) | user_environment(configuration)
+
+
+def user_environment(configuration: Configuration) -> dict[str, str]:
+    """Return the environment variable by which a part admits the users in `http.allowed_users`; empty without any."""
+    users = configuration.http.allowed_users
+    return {USERS_VARIABLE: ",".join(users)} if users else {}
 
 
 def page_host(configuration: Configuration) -> str:
