@@ -9,6 +9,7 @@ from typing import Never
 from urllib.parse import urlsplit
 
 from bus import Logger, forever, get_logger, open_service
+from bus.client.context import as_context
 from bus.parts.watchdog import Watchdog
 from liveserver.auth.authenticator import Authenticator
 from liveserver.auth.settings import check_access
@@ -58,7 +59,7 @@ async def main(settings: Settings) -> None:
 async def running(settings: Settings) -> AsyncIterator[Replica]:
     """Run a live server; on exit, close the viewers' connections within `drain_s`.
 
-    Raises: AccessSettingsError, MissingPageFile, PortTaken.
+    Raises: AccessSettingsError, MissingPageFile, PortTaken, UnknownUser, InvalidContext.
     """
     check_access(settings.access, settings.http_host)
     log = get_logger("liveserver")
@@ -72,7 +73,11 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
         settings.http_host, settings.http_port, settings.own_port if settings.share_port else None
     )
 
-    hub = Hub(metrics, asyncio.get_running_loop().call_soon, pseudonyms(settings.access))
+    hub = Hub(
+        metrics,
+        asyncio.get_running_loop().call_soon,
+        pseudonyms(settings.access, as_context(settings.bus).secret),
+    )
     replica = Replica(
         name=settings.replica or urlsplit(listeners.address).netloc,
         metrics=metrics,
