@@ -11,6 +11,7 @@ from bus.client.consumer import FromSequence, FromStart, FromTime, LastPerSubjec
 from bus.client.context import (
     DEFAULT_URL,
     BusContext,
+    as_context,
     choose_context,
     context_from_environment,
     read_context,
@@ -45,6 +46,7 @@ from bus.parts.heartbeats import Heartbeats
 from bus.parts.reader import read_parts
 from bus.parts.view import Blocked, PartState, PartsView, PartView
 from bus.parts.watchdog import Watchdog
+from bus.service.address import reachable_address
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
 from bus.service.lifecycle import EXIT_PERMANENT, flatten_errors, forever, run
 from bus.service.options import OptionParser, add_bus_options, add_http_options, bus_context
@@ -121,6 +123,7 @@ __all__ = [
     "Watchdog",
     "add_bus_options",
     "add_http_options",
+    "as_context",
     "bus_context",
     "choose_context",
     "connect",
@@ -147,6 +150,7 @@ __all__ = [
     "pending",
     "preserve_entries",
     "provision",
+    "reachable_address",
     "read",
     "read_context",
     "read_durable",
