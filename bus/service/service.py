@@ -143,7 +143,9 @@ async def open_service(
         stack.push_async_callback(_stop, nats_service)
         await nats_service.add_endpoint(_status_endpoint(service, nats_service))
         with suppress(nats.errors.Error, TimeoutError):
-            await service.bus.nc.flush()  # the server has the subscriptions: requests are answered from now on
+            await (
+                service.bus.nc.flush()
+            )  # the server has the subscriptions: requests are answered from now on
         service.heartbeats.address = service.http_address or service.labels.get("http", "")
         beating = asyncio.create_task(service.heartbeats.run(), name="heartbeats")
         stack.push_async_callback(_cancel, beating)
