@@ -7,7 +7,6 @@ Read in this order: `errors`, `client.connection`, `streams.topology`, `streams.
 from bus.attention import Attention
 from bus.backoff import Backoff
 from bus.client.connection import Bus, Unsubscribe, connect
-from bus.client.consumer import FromSequence, FromStart, FromTime, LastPerSubject, NewOnly, Start
 from bus.client.context import (
     DEFAULT_URL,
     BusContext,
@@ -53,13 +52,14 @@ from bus.service.options import OptionParser, add_bus_options, add_http_options,
 from bus.service.service import Service, open_service
 from bus.streams.bucket_keeper import keep_entries, preserve_entries
 from bus.streams.decoding import decode_or_log, log_undecodable
+from bus.streams.history import Batch
 from bus.streams.journal import Journal, Newest, newest, record_before
 from bus.streams.latest import LatestValues
 from bus.streams.offsets import end_of, stored_at
-from bus.streams.ordered_consumer import Batch
 from bus.streams.provision import provision
 from bus.streams.reader import last_per_subject, message_count, pending, read, read_durable
 from bus.streams.registry import Entry, Registry
+from bus.streams.start import FromSequence, FromStart, FromTime, LastPerSubject, NewOnly, Start
 from bus.symbols import deregister, follow_symbols, follow_venue_symbols, wait_for_symbols
 
 __all__ = [
