@@ -49,6 +49,7 @@ from bus.service.address import reachable_address
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
 from bus.service.lifecycle import EXIT_PERMANENT, flatten_errors, forever, run
 from bus.service.options import OptionParser, add_bus_options, add_http_options, bus_context
+from bus.service.server_config import Credentials, ServerLimits, new_credentials
 from bus.service.service import Service, open_service
 from bus.streams.bucket_keeper import keep_entries, preserve_entries
 from bus.streams.decoding import decode_or_log, log_undecodable
@@ -77,6 +78,7 @@ __all__ = [
     "BusError",
     "Conflict",
     "ConnectionClosed",
+    "Credentials",
     "EmbeddedServer",
     "Entry",
     "Fenced",
@@ -112,6 +114,7 @@ __all__ = [
     "Registry",
     "Rejected",
     "RepeatLimit",
+    "ServerLimits",
     "ServerStartFailed",
     "Service",
     "Start",
@@ -145,6 +148,7 @@ __all__ = [
     "leases",
     "log_undecodable",
     "message_count",
+    "new_credentials",
     "newest",
     "open_service",
     "pending",
