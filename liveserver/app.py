@@ -58,6 +58,8 @@ async def main(settings: Settings) -> None:
 async def running(settings: Settings) -> AsyncIterator[Replica]:
     """Run a live server; on exit, close the viewers' connections within `drain_s`.
 
+    Before, it goes on serving for `shutdown_delay_s` while /ready answers 503.
+
     Raises: AccessSettingsError, MissingPageFile, PortTaken.
     """
     check_access(settings.access, settings.http_host)
@@ -104,6 +106,10 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
                 yield replica
             finally:
                 replica.is_draining = True
+                if settings.shutdown_delay_s:
+                    log.info("draining", seconds=settings.shutdown_delay_s)
+                    # Ends early when the feed has failed: then there is nothing to serve.
+                    await asyncio.wait([feed], timeout=settings.shutdown_delay_s)
                 server.stop_accepting()
                 await _close_viewers(hub, settings.drain_s)
                 log.info("drained", left=len(hub))

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from http import HTTPStatus
 from typing import Any, Never
 
 import msgspec
@@ -66,6 +67,15 @@ class Service:
     def health(self) -> dict[str, object]:
         """Return status, problems, the uptime in seconds, and the time in seconds since the epoch."""
         return self._health(self._components())
+
+    def not_ready(self) -> str | None:
+        """Return why this process cannot do its work yet, or at present; None if the bus is connected and provisioned.
+
+        Problems of single components do not count.
+        """
+        if not self.is_ready:
+            return "the bus is not connected and provisioned yet"
+        return None if self.bus.is_connected else "no connection to the bus"
 
     def status(self) -> dict[str, object]:
         """Return the health and the report of every component."""
@@ -184,9 +194,17 @@ async def _keep_provisioned(bus: Bus, log: Logger) -> None:
 def _pages(service: Service) -> dict[str, Callable[[], Reply]]:
     return {
         "/health": lambda: Reply(JSON, msgspec.json.encode(service.health())),
+        "/ready": lambda: _ready_reply(service.not_ready()),
         "/status": lambda: Reply(JSON, msgspec.json.encode(service.status())),
         "/metrics": lambda: Reply(CONTENT_TYPE, service.metrics()),
     }
+
+
+def _ready_reply(reason: str | None) -> Reply:
+    if reason is None:
+        return Reply(JSON, msgspec.json.encode({"ready": True}))
+    body = msgspec.json.encode({"ready": False, "reason": reason})
+    return Reply(JSON, body, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def _nats_config(service: Service) -> ServiceConfig:
