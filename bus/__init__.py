@@ -61,12 +61,14 @@ from bus.streams.provision import provision
 from bus.streams.reader import last_per_subject, message_count, pending, read, read_durable
 from bus.streams.registry import Entry, Registry
 from bus.streams.start import FromSequence, FromStart, FromTime, LastPerSubject, NewOnly, Start
+from bus.streams.topology import LIVE_PREFIX
 from bus.symbols import deregister, follow_symbols, follow_venue_symbols, wait_for_symbols
 
 __all__ = [
     "DEFAULT_TIMING",
     "DEFAULT_URL",
     "EXIT_PERMANENT",
+    "LIVE_PREFIX",
     "Ambiguous",
     "Attention",
     "Backoff",
