@@ -9,6 +9,7 @@ from cli import __version__
 GROUPS: dict[str, dict[str, str]] = {
     "run": {
         "up": "run the whole stack on this machine; Ctrl-C stops it",
+        "apply FILE": "provision streams, limits and symbols of a configuration on any bus; shows the differences first",
         "migrate": "bring the data directory of an earlier version up to date",
         "config check [FILE]": "validate a configuration file and print a summary",
         "key --name NAME --role ROLE": "create an API key for the live servers",
@@ -89,8 +90,10 @@ def main_parser() -> argparse.ArgumentParser:
 
 
 def command_parser(name: str, command: CommandModule) -> argparse.ArgumentParser:
-    """Return the parser of one command."""
-    parser = argparse.ArgumentParser(prog=f"opensqt {name}", description=command.DESCRIPTION)
+    """Return the parser of one command; options that the command line does not have come from the environment."""
+    from bus import OptionParser
+
+    parser = OptionParser(prog=f"opensqt {name}", description=command.DESCRIPTION)
     _add_debug_option(parser)
     command.add_arguments(parser)
     return parser

@@ -10,6 +10,8 @@ from typing import Any
 from bus.client.context import BusContext, choose_context
 
 PREFIX = "OPENSQT_"
+COMMAND_LINE_ONLY = frozenset({"--help", "--version", "--debug", "--yes", "--force", "--accept"})
+"""Options that are not read from the environment: a confirmation is given for one command."""
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 
 
@@ -37,7 +39,7 @@ class OptionParser(argparse.ArgumentParser):
         found: list[str] = []
         for action in self._actions:
             option = next((each for each in action.option_strings if each.startswith("--")), None)
-            if option is None or option == "--help" or names.intersection(action.option_strings):
+            if option is None or option in COMMAND_LINE_ONLY or names.intersection(action.option_strings):
                 continue
             variable = variable_of(option)
             value = self._environment.get(variable)

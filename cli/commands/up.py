@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from bus import get_logger
 from cli import parser as arguments
 from cli.background import background_task, run_main
-from cli.commands.replay import play
+from cli.stack.replay import play
 from cli.commands.up_options import UpOptions, check_options, with_options
 from cli.config.file import DEFAULT_FILE, Configuration, load
 from cli.config.warnings import warnings

@@ -87,7 +87,7 @@ class Replays:
         found = resolve(projection, request.topics)
         if isinstance(found, UnknownTopic):
             raise InvalidRequest(
-                describe_unknown_symbol(found.topic.symbol, found.topic.venue, projection.names.values())
+                describe_unknown_symbol(projection, found.topic.symbol, found.topic.venue)
             )
         markets: set[Market] = {channel.market for channel in found[0]}
         if not 1 <= len(markets) <= MAX_MARKETS:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from cli.commands.replay import summary
+from cli.stack.replay import summary
 from cli.inspect.digest import JournalDigest
 from schemas.grid.state import Accounts
 from tests.builders import STATE
