@@ -47,7 +47,13 @@ from bus.parts.view import Blocked, PartState, PartsView, PartView
 from bus.parts.watchdog import Watchdog
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
 from bus.service.lifecycle import EXIT_PERMANENT, flatten_errors, forever, run
-from bus.service.options import OptionParser, add_bus_options, add_http_options, bus_context
+from bus.service.options import (
+    OptionParser,
+    add_bus_options,
+    add_http_options,
+    add_log_options,
+    bus_context,
+)
 from bus.service.service import Service, open_service
 from bus.streams.bucket_keeper import keep_entries, preserve_entries
 from bus.streams.decoding import decode_or_log, log_undecodable
@@ -58,7 +64,13 @@ from bus.streams.ordered_consumer import Batch
 from bus.streams.provision import provision
 from bus.streams.reader import last_per_subject, message_count, pending, read, read_durable
 from bus.streams.registry import Entry, Registry
-from bus.symbols import deregister, follow_symbols, follow_venue_symbols, wait_for_symbols
+from bus.symbols import (
+    deregister,
+    follow_symbols,
+    follow_venue_symbols,
+    nothing_registered,
+    wait_for_symbols,
+)
 
 __all__ = [
     "DEFAULT_TIMING",
@@ -121,6 +133,7 @@ __all__ = [
     "Watchdog",
     "add_bus_options",
     "add_http_options",
+    "add_log_options",
     "bus_context",
     "choose_context",
     "connect",
@@ -143,6 +156,7 @@ __all__ = [
     "log_undecodable",
     "message_count",
     "newest",
+    "nothing_registered",
     "open_service",
     "pending",
     "preserve_entries",

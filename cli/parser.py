@@ -55,6 +55,9 @@ FORWARDED = {
 }
 """Commands that parse their own arguments."""
 
+LOGGING = {"venue", "market", "account", "gateway", "engine", "liveserver", "bus", "apply", "up"}
+"""Commands whose standard error is a log, as JSON if it is set so."""
+
 COMMANDS = {usage.partition(" ")[0] for commands in GROUPS.values() for usage in commands}
 
 
@@ -132,6 +135,11 @@ def port(text: str) -> int:
 def count(text: str) -> int:
     """Parse a number of processes, 1 to 64."""
     return _bounded_int(text, 1, 64)
+
+
+def count_or_none(text: str) -> int:
+    """Parse a number of processes, 0 to 64."""
+    return _bounded_int(text, 0, 64)
 
 
 def duration(text: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from bus import OptionParser, add_bus_options, choose_context, run
+from bus import OptionParser, add_bus_options, add_log_options, choose_context, run
 from liveserver.app import main
 from liveserver.settings import Settings, from_environment
 from liveserver.websocket.context import Limits
@@ -77,6 +77,7 @@ def _parser(defaults: Settings) -> argparse.ArgumentParser:
     )
     _add_access(parser)
     _add_limits(parser, defaults.limits)
+    add_log_options(parser)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
 

@@ -52,9 +52,7 @@ async def make_plan(bus: Bus, configuration: Configuration) -> Plan:
 
 def limits_of(configuration: Configuration) -> PortfolioEntry:
     """Return the limits over all symbols, as they are registered."""
-    return PortfolioEntry(
-        venue=ALL_VENUES, settings=configuration.portfolio, instance=configuration.instance
-    )
+    return PortfolioEntry(venue=ALL_VENUES, settings=configuration.portfolio, instance=configuration.instance)
 
 
 async def apply_plan(bus: Bus, plan: Plan, report: Report, *, operator: str) -> None:

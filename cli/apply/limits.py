@@ -71,7 +71,11 @@ def differences(before: PortfolioSettings, after: PortfolioSettings) -> list[_Di
             difference
             for field in msgspec.structs.fields(CurrencyLimits)
             if field.name not in GLOBAL or currency
-            if (difference := _difference(currency, field.name, getattr(one, field.name), getattr(two, field.name)))
+            if (
+                difference := _difference(
+                    currency, field.name, getattr(one, field.name), getattr(two, field.name)
+                )
+            )
         ]
     return found
 

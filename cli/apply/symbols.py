@@ -119,9 +119,7 @@ def _plan_unstarted(entry: SymbolEntry, registered: SymbolEntry, revision: int) 
     return Plan((Change(Sign.CHANGE, _name(entry), tuple(texts), action, needs_confirmation=True),))
 
 
-def _plan_running(
-    entry: SymbolEntry, registered: SymbolEntry, state: GridState, price: Price | None
-) -> Plan:
+def _plan_running(entry: SymbolEntry, registered: SymbolEntry, state: GridState, price: Price | None) -> Plan:
     name, quote, current = _name(entry), quote_of(entry.symbol), state.settings
     found = differences(current, entry.settings, quote)
     blocked = [

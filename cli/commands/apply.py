@@ -19,6 +19,7 @@ from bus import (
     NotPermitted,
     Rejected,
     add_http_options,
+    add_log_options,
     choose_context,
     connect,
     get_logger,
@@ -67,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help=f"how long to wait for the bus ({CONNECT_TIMEOUT_S:g}; with --keep for ever)",
     )
+    add_log_options(parser)
     add_http_options(parser)
     arguments.add_bus_options(parser)
     parser.add_argument(
@@ -84,7 +86,9 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError("name the configuration: apply FILE")
     if options.keep and options.dry_run:
         raise CommandError("--keep applies what is missing, --dry-run applies nothing: give one of them")
-    configuration = load(file)
+    configuration = load(file, has_http=False)
+    if options.keep:
+        configuration.logging.apply()
     where = _where(options, configuration)
     command = keep if options.keep else apply
     return run_main(lambda: command(configuration, where, options), is_quiet=not options.keep)

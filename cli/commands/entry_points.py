@@ -13,7 +13,7 @@ from typing import Never
 
 import msgspec
 
-from bus import OptionParser
+from bus import OptionParser, add_log_options
 from bus.client.context import CONTEXT_VARIABLE, URL_VARIABLE
 from cli.config.cross_checks import nearest
 from cli.config.file import Configuration, load
@@ -60,11 +60,14 @@ def configured(part: str, arguments: Sequence[str], environment: MutableMapping[
     parser.add_argument("--config", type=Path)
     if part in OF_VENUE:
         parser.add_argument("--venue")
+    add_log_options(parser)
     options, unknown = parser.parse_known_args(list(arguments))
     if options.config is None:
         return list(arguments)
-    rest: list[str] = unknown
+    chosen = (("--log-format", options.log_format), ("--log-level", options.log_level))
+    rest: list[str] = [*unknown, *(f"{option}={value}" for option, value in chosen if value is not None)]
     configuration = load(options.config, environment, has_http=part == "liveserver")
+    configuration.logging.set_defaults(environment)
     if not _names_bus(rest, environment):
         _set_bus(configuration, environment)
     if part == "liveserver":
@@ -81,7 +84,9 @@ def configured(part: str, arguments: Sequence[str], environment: MutableMapping[
 
 def _names_bus(arguments: Sequence[str], environment: MutableMapping[str, str]) -> bool:
     is_in_environment = environment.get(URL_VARIABLE) or environment.get(CONTEXT_VARIABLE)
-    return bool(is_in_environment) or any(each.startswith(("--bus-url", "--bus-context")) for each in arguments)
+    return bool(is_in_environment) or any(
+        each.startswith(("--bus-url", "--bus-context")) for each in arguments
+    )
 
 
 def _set_bus(configuration: Configuration, environment: MutableMapping[str, str]) -> None:

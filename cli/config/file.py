@@ -11,6 +11,8 @@ import msgspec
 from cli import units
 from cli.config.cross_checks import cross_check, nearest
 from cli.config.http import HttpSettings, read_http
+from cli.config.logs import LoggingSettings, read_logging
+from cli.config.overrides import override
 from cli.config.portfolio import read_portfolio
 from cli.config.section import Section
 from cli.config.symbols import read_symbol
@@ -46,6 +48,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     bus_context: Path | None = None
     """How parts and commands reach a bus that is not of `up`; None if the file does not say. See `bus.client.context`."""
     http: HttpSettings = HttpSettings()
+    logging: LoggingSettings = LoggingSettings()
 
     @property
     def venue(self) -> VenueSettings:
@@ -72,14 +75,15 @@ class ConfigurationError(CommandError):
 
     def __init__(self, path: Path, mistakes: list[Mistake]) -> None:
         self.mistakes = sorted(set(mistakes))
-        lines = [f"{path}:{mistake.line}: {mistake.text}" for mistake in self.mistakes]
+        lines = [
+            f"{f'{path}:{mistake.line}' if mistake.line else 'environment'}: {mistake.text}"
+            for mistake in self.mistakes
+        ]
         count = f"{len(lines)} mistakes" if len(lines) > 1 else "a mistake"
         super().__init__("\n".join([f"{count} in the configuration", *lines]))
 
 
-def load(
-    path: Path, environment: Mapping[str, str] | None = None, *, has_http: bool = True
-) -> Configuration:
+def load(path: Path, environment: Mapping[str, str] | None = None, *, has_http: bool = True) -> Configuration:
     """Return the configuration in a file; without `has_http` its section `http` is left out, and needs no secrets.
 
     Raises: ConfigurationError with every mistake; CommandError when the file cannot be read.
@@ -104,6 +108,7 @@ def read(
     tree, mistakes = parse(text, environment)
     if tree is None:
         return None, mistakes
+    tree = override(tree, environment, mistakes)
     top = Section(tree, "", mistakes)
     instance = top.optional("instance", _instance, DEFAULT_INSTANCE)
     bus = _bus(top, folder)
@@ -123,6 +128,7 @@ def read(
     if not symbols:
         top.note("symbols is empty: list at least one symbol to trade", top.line_of("symbols"))
     _check_served(top, http, [symbol.entry.symbol for symbol in symbols])
+    logs = read_logging(top)
     top.close()
     cross_check(top, read_venues, symbols)
     if mistakes:
@@ -141,6 +147,7 @@ def read(
         bus_url=bus.url,
         bus_context=bus.context,
         http=http,
+        logging=logs,
     )
     return configuration, []
 
@@ -148,7 +155,9 @@ def read(
 def _check_served(top: Section, http: HttpSettings, known: list[Symbol]) -> None:
     for symbol, line in http.symbols:
         if symbol not in known:
-            top.note(f"http.symbols has {symbol}, which is not in symbols; {nearest(symbol, list(known))}", line)
+            top.note(
+                f"http.symbols has {symbol}, which is not in symbols; {nearest(symbol, list(known))}", line
+            )
 
 
 class _Bus(NamedTuple):

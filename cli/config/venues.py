@@ -103,7 +103,7 @@ def address(settings: VenueSettings) -> str:
     """Return the address of a venue with a fixed port on this machine; empty without one."""
     if not settings.port:
         return ""
-    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::", "[::]"} else settings.host  # noqa: S104
+    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::", "[::]"} else settings.host
     return f"http://{host}:{settings.port}"
 
 

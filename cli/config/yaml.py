@@ -16,7 +16,7 @@ FILE_SUFFIX = "_FILE"
 
 
 class Mistake(NamedTuple):
-    """A mistake in one line of the file, with what to do."""
+    """A mistake in one line of the file, with what to do; the line is 0 for a variable of the environment."""
 
     line: int
     text: str
@@ -30,6 +30,8 @@ class Scalar(NamedTuple):
     line: int
     problem: str = ""
     """Why there is no text: a variable is not set. A mistake if the value is used."""
+    variable: str = ""
+    """The environment variable that set it in place of the file."""
 
 
 class Entry(NamedTuple):
@@ -38,6 +40,8 @@ class Entry(NamedTuple):
     key: str
     line: int
     value: "Node"
+    variable: str = ""
+    """The environment variable that added it; its line is 0."""
 
 
 class Table(NamedTuple):

@@ -216,7 +216,10 @@ class _ViewFeed:
 def _latest_subjects(symbols: Collection[Symbol]) -> dict[Stream, tuple[str, ...]]:
     tokens = [subjects.escape(symbol) for symbol in sorted(symbols)]
     return {
-        stream: (*(pattern.format(token) for pattern in patterns for token in tokens), *LATEST_OF_VENUE[stream])
+        stream: (
+            *(pattern.format(token) for pattern in patterns for token in tokens),
+            *LATEST_OF_VENUE[stream],
+        )
         for stream, patterns in LATEST_OF_SYMBOL.items()
     }
 

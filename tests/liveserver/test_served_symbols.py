@@ -1,6 +1,5 @@
 """A live server of some symbols: the others do not exist for its viewers, commands and readers."""
 
-import json
 from collections.abc import AsyncIterator
 
 import httpx
@@ -25,7 +24,9 @@ async def replica(module_bus: Bus) -> AsyncIterator[Replica]:
     for symbol in (BTC, ETH):
         entry = replace(ENTRY, symbol=symbol)
         await Registry(module_bus, "symbols").create(subjects.registry_key(SIM, symbol), entry)
-        await publish(module_bus, events.candle(1, symbol=symbol), replace(events.ticker("100"), symbol=symbol))
+        await publish(
+            module_bus, events.candle(1, symbol=symbol), replace(events.ticker("100"), symbol=symbol)
+        )
     async with serving(module_bus.url, symbols=frozenset({BTC})) as replica:
         async with watching(replica) as watcher:
             await watcher.until("history")
@@ -59,8 +60,8 @@ async def test_a_subscription_to_all_has_the_served_symbols(module_bus: Bus, rep
 
 
 async def test_a_viewer_of_another_symbol_is_told(replica: Replica) -> None:
-    async with watching(replica, "?symbol=BTCUSDT") as watcher:
-        await watcher.socket.send(json.dumps({"type": "subscribe", "data": {"topics": [{"symbol": "ETHUSDT"}]}}))
+    async with watching(replica, subprotocols=["opensqt.v2"]) as watcher:
+        await watcher.socket.send('{"type":"subscribe","data":{"topics":[{"symbol":"ETHUSDT"}]}}')
         error = await watcher.until("error")
         assert "ETHUSDT is not served here" in error["error"]
 

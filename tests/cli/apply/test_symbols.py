@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from bus import Bus, Registry
-from cli.apply.symbols import select_entry
 from cli.apply.start import LIMITS_UPDATED, apply_at_start
+from cli.apply.symbols import select_entry
 from cli.config.file import Configuration
 from cli.errors import CommandError
 from schemas import subjects

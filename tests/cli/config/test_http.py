@@ -3,7 +3,6 @@
 import ipaddress
 import textwrap
 from pathlib import Path
-from typing import Any
 
 import pytest
 
