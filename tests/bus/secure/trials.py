@@ -166,39 +166,31 @@ def trade_api(endpoint: str, body: object = None) -> Action:
     return act
 
 
-def inject_by_reply(each: Session) -> Awaitable[bool]:
+async def inject_by_reply(each: Session) -> None:
     """Ask for a stored message, with a subject of another part as the reply subject."""
 
-    async def act() -> bool:
-        for prefix in API_PREFIXES:
-            for stream in ("MARKET", "JOURNAL", "CONTROL"):
-                body = json.dumps({"seq": 1}).encode()
-                await each.nc.publish(f"{prefix}.DIRECT.GET.{stream}", body, reply=TARGET)
-                await each.nc.publish(f"{prefix}.STREAM.INFO.{stream}", b"", reply=TARGET)
-        await each.is_permitted(asyncio.sleep(0))
-        return False
-
-    return act()
+    for prefix in API_PREFIXES:
+        for stream in ("MARKET", "JOURNAL", "CONTROL"):
+            body = json.dumps({"seq": 1}).encode()
+            await each.nc.publish(f"{prefix}.DIRECT.GET.{stream}", body, reply=TARGET)
+            await each.nc.publish(f"{prefix}.STREAM.INFO.{stream}", b"", reply=TARGET)
+    await each.is_permitted(asyncio.sleep(0))
 
 
-def inject_by_consumer(each: Session) -> Awaitable[bool]:
+async def inject_by_consumer(each: Session) -> None:
     """Create a push consumer that delivers to a subject of another part."""
 
-    async def act() -> bool:
-        name = f"inject-{each.user}"
-        config = {"name": name, "deliver_subject": TARGET, "ack_policy": "none"}
-        for prefix in API_PREFIXES:
-            for stream in ("MARKET", "JOURNAL", "CONTROL"):
-                for endpoint in (f"CONSUMER.CREATE.{stream}.{name}", f"CONSUMER.CREATE.{stream}"):
-                    body = json.dumps({"stream_name": stream, "config": config}).encode()
-                    # The last two: the answer of the own API, taken for a request by that of TRADE.
-                    inbox = f"{each.context.inbox_prefix}.consumer"
-                    for reply in (inbox, f"$JS.trade.API.{endpoint}", f"$JS.API.{endpoint}"):
-                        await each.nc.publish(f"{prefix}.{endpoint}", body, reply=reply)
-        await each.is_permitted(asyncio.sleep(0))
-        return False
-
-    return act()
+    name = f"inject-{each.user}"
+    config = {"name": name, "deliver_subject": TARGET, "ack_policy": "none"}
+    for prefix in API_PREFIXES:
+        for stream in ("MARKET", "JOURNAL", "CONTROL"):
+            for endpoint in (f"CONSUMER.CREATE.{stream}.{name}", f"CONSUMER.CREATE.{stream}"):
+                body = json.dumps({"stream_name": stream, "config": config}).encode()
+                # The last two: the answer of the own API, taken for a request by that of TRADE.
+                inbox = f"{each.context.inbox_prefix}.consumer"
+                for reply in (inbox, f"$JS.trade.API.{endpoint}", f"$JS.API.{endpoint}"):
+                    await each.nc.publish(f"{prefix}.{endpoint}", body, reply=reply)
+    await each.is_permitted(asyncio.sleep(0))
 
 
 STREAM_NAMES = (*(each.name for each in STREAMS), *(each.name for each in BUCKETS))
@@ -346,7 +338,7 @@ GROUPS: Mapping[str, Mapping[str, Action]] = {
         "$SYS.REQ.CLAIMS.UPDATE": lambda each: each.succeeds("$SYS.REQ.CLAIMS.UPDATE", b"x"),
     },
 }
-INJECTIONS: Mapping[str, Callable[[Session], Awaitable[bool]]] = {
+INJECTIONS: Mapping[str, Callable[[Session], Awaitable[None]]] = {
     "by the reply subject of a request": inject_by_reply,
     "by a push consumer": inject_by_consumer,
 }
@@ -357,37 +349,49 @@ Outcomes = Mapping[str, Mapping[str, frozenset[str]]]
 
 async def try_all(root: Path) -> Outcomes:
     """Try each action as each user, on a bus of its own."""
-    found: dict[str, dict[str, set[str]]] = {group: {} for group in (*GROUPS, "Inject")}
+    found: dict[str, dict[str, set[str]]] = {
+        **{group: {action: set() for action in actions} for group, actions in GROUPS.items()},
+        "Inject": {action: set() for action in INJECTIONS},
+    }
     async with secured_bus(root) as admin:
-        for subject in ("market.sim.B.ticker", "journal.sim.B.step", "order.sim.B.trade"):
-            await admin.nc.request(subject, PAYLOAD)
-        for root_subject in ("candle", "account", "engine", "alert", "control", "part"):
-            await admin.nc.request(f"{root_subject}.sim.B", PAYLOAD)
-        for bucket in BUCKETS:
-            await admin.nc.request(f"$KV.{bucket.name.removeprefix('KV_')}.sim.B", PAYLOAD)
+        await _store_something(admin)
         async with counted(admin) as count:
             for user in USERS:
-                async with session(root, user) as each:
-                    for action, inject in INJECTIONS.items():
-                        before = count()
-                        await inject(each)
-                        await _settle(admin)
-                        allowed = found["Inject"].setdefault(action, set())
-                        if count() > before:
-                            allowed.add(user)
-                        await _delete_injecting_consumers(admin)
+                for action in await _injections_of(root, user, admin, count):
+                    found["Inject"][action].add(user)
         for user in USERS:
             for group, actions in GROUPS.items():
                 # On a connection for each group, so that what it subscribed to does not get in its way.
                 async with session(root, user) as each:
                     for action, act in actions.items():
-                        allowed = found[group].setdefault(action, set())
                         if await act(each):
-                            allowed.add(user)
+                            found[group][action].add(user)
     return {
         group: {action: frozenset(users) for action, users in actions.items()}
         for group, actions in found.items()
     }
+
+
+async def _store_something(admin: Bus) -> None:
+    own = ("market.sim.B.ticker", "journal.sim.B.step", "order.sim.B.trade")
+    others = (f"{each}.sim.B" for each in ("candle", "account", "engine", "alert", "control", "part"))
+    buckets = (f"$KV.{each.name.removeprefix('KV_')}.sim.B" for each in BUCKETS)
+    for subject in (*own, *others, *buckets):
+        await admin.nc.request(subject, PAYLOAD)
+
+
+async def _injections_of(root: Path, user: str, admin: Bus, count: Callable[[], int]) -> list[str]:
+    """Return the injections by which a user reaches the subject that is aimed at."""
+    succeeded = []
+    async with session(root, user) as each:
+        for action, inject in INJECTIONS.items():
+            before = count()
+            await inject(each)
+            await _settle(admin)
+            if count() > before:
+                succeeded.append(action)
+            await _delete_injecting_consumers(admin)
+    return succeeded
 
 
 @asynccontextmanager
