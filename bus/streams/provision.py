@@ -134,9 +134,8 @@ def wire_config(config: StreamConfig) -> WireConfig:
     if config.is_bucket:
         # A rollup header would let the writer of one key delete all others.
         wire |= {"deny_delete": True, "allow_rollup_hdrs": False}
-    else:
-        (subject,) = config.subjects
-        wire["republish"] = {"src": subject, "dest": f"{LIVE_PREFIX}{subject}"}
+    (subject,) = config.subjects
+    wire["republish"] = {"src": subject, "dest": f"{LIVE_PREFIX}{subject}"}
     return wire
 
 

@@ -71,7 +71,8 @@ class InstrumentPublisher:
     async def run(self, interval_s: float) -> Never:
         """Publish every `interval_s` seconds, and soon after an order was rejected for a trading rule; for ever."""
         unsubscribe = await self._bus.subscribe(
-            f"{LIVE_PREFIX}{subjects.order_reports(self._venue)}", lambda message: self._on_report(message.data)
+            f"{LIVE_PREFIX}{subjects.order_reports(self._venue)}",
+            lambda message: self._on_report(message.data),
         )
         try:
             while True:
