@@ -64,4 +64,6 @@ async def test_a_connection_without_tls_is_rejected(context: BusContext) -> None
 async def test_a_server_with_a_foreign_certificate_is_rejected(context: BusContext, tmp_path: Path) -> None:
     (tmp_path / "foreign.pem").write_bytes(new_authority(NOW).certificate)
     async with connect(context, name="test"):  # it runs
-        assert "certificate verify failed" in await rejection(replace(context, ca=str(tmp_path / "foreign.pem")))
+        assert "certificate verify failed" in await rejection(
+            replace(context, ca=str(tmp_path / "foreign.pem"))
+        )

@@ -85,7 +85,9 @@ def test_readers_reach_the_mirrors_and_not_the_streams(outcomes: Outcomes) -> No
 
 def test_each_part_reads_what_it_needs(outcomes: Outcomes) -> None:
     reads = outcomes["Read streams of TRADE"]
-    assert {user for user in USERS if user in reads["DIRECT.GET.KV_lease"]}.isdisjoint({"liveserver", "reader"})
+    assert {user for user in USERS if user in reads["DIRECT.GET.KV_lease"]}.isdisjoint(
+        {"liveserver", "reader"}
+    )
     assert reads["DIRECT.GET.ALERTS"] == {"admin", "operator", "liveserver"}
 
 
