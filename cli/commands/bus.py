@@ -120,8 +120,8 @@ def _check_options(options: argparse.Namespace) -> None:
     if any(not is_loopback(each) for each in hosts) and options.bus_context is None:
         raise CommandError(
             f"--host {' '.join(hosts)}: others must not reach the bus without credentials of their own. Make users, keys "
-            f"and TLS with `{program()} bus init`, and run nats-server with that configuration; or, in a network that nobody "
-            "observes, name a file with user and password with --bus-context"
+            f"and TLS with `{program()} bus init`, and run nats-server with that configuration; or, in a network "
+            "that nobody observes, name a file with user and password with --bus-context"
         )
     if options.action is not None and options.directory is None:
         of = "secured bus" if options.action == INIT else "backup"
