@@ -25,6 +25,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "bus": "the embedded bus (nats-server with JetStream), in the foreground",
         "bus backup DIR": "save the bus's streams and buckets in a directory, also while they are in use",
         "bus restore DIR": "replace them by those of a backup",
+        "bus init DIR": "write users, keys, certificates and configuration of a secured bus",
         "venue": "the simulated venue",
         "market": "the market data publisher of a venue",
         "account": "the account publisher of a venue",

@@ -16,7 +16,7 @@ def public_key(seed: bytes) -> str:
     """Return the public key of a user's seed. Raises: InvalidContext when it is not one."""
     try:
         pair = nkeys.from_seed(bytearray(seed.strip()))
-        public = pair.public_key.decode()
+        public = str(pair.public_key, "ascii")
         pair.wipe()
     except (nkeys.NkeysError, ValueError) as error:
         raise InvalidContext("not the seed of an NKey, which begins with SU") from error
