@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Never
 from urllib.parse import urlsplit
 
-from bus import Logger, forever, get_logger, open_service
+from bus import Logger, as_context, forever, get_logger, open_service, reachable_address
 from bus.parts.watchdog import Watchdog
 from liveserver.auth.authenticator import Authenticator
 from liveserver.auth.settings import check_access
@@ -74,12 +74,13 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
         settings.http_host, settings.http_port, settings.own_port if settings.share_port else None
     )
 
+    address = await reachable_address(listeners.address, as_context(settings.bus).url)
     hub = Hub(metrics, asyncio.get_running_loop().call_soon, pseudonyms(settings.access))
     replica = Replica(
-        name=settings.replica or urlsplit(listeners.address).netloc,
+        name=settings.replica or urlsplit(address).netloc,
         metrics=metrics,
         hub=hub,
-        address=listeners.address,
+        address=address,
     )
     background = BackgroundTasks(log)
     backfill = Backfill(replica, background, log)

@@ -24,6 +24,7 @@ from bus.errors import BusError
 from bus.log import Logger, get_logger
 from bus.metrics import CONTENT_TYPE, CollectorRegistry, exposition
 from bus.parts.heartbeats import Heartbeats
+from bus.service.address import reachable_address
 from bus.service.http import Reply, serve
 from bus.streams.decoding import unknown_kinds
 from bus.streams.provision import provision
@@ -141,9 +142,8 @@ async def open_service(
     service = Service(name, Bus(bus, _connection_name(name, labels or {}), log), log, labels or {})
     async with AsyncExitStack() as stack:
         if http_port is not None:
-            service.http_address = await stack.enter_async_context(
-                serve(_pages(service), http_host, http_port)
-            )
+            listening = await stack.enter_async_context(serve(_pages(service), http_host, http_port))
+            service.http_address = await reachable_address(listening, service.bus.url)
         await stack.enter_async_context(opened(service.bus))
         await provision(service.bus)
         service.is_ready = True
@@ -152,6 +152,10 @@ async def open_service(
         nats_service = await nats.micro.add_service(service.bus.nc, _nats_config(service))
         stack.push_async_callback(_stop, nats_service)
         await nats_service.add_endpoint(_status_endpoint(service, nats_service))
+        with suppress(nats.errors.Error, TimeoutError):
+            await (
+                service.bus.nc.flush()
+            )  # the server has the subscriptions: requests are answered from now on
         service.heartbeats.address = service.http_address or service.labels.get("http", "")
         beating = asyncio.create_task(service.heartbeats.run(), name="heartbeats")
         stack.push_async_callback(_cancel, beating)

@@ -133,9 +133,8 @@ def wire_config(config: StreamConfig) -> WireConfig:
     }
     if config.is_bucket:
         wire |= {"deny_delete": True, "allow_rollup_hdrs": True}
-    else:
-        (subject,) = config.subjects
-        wire["republish"] = {"src": subject, "dest": f"{LIVE_PREFIX}{subject}"}
+    (subject,) = config.subjects
+    wire["republish"] = {"src": subject, "dest": f"{LIVE_PREFIX}{subject}"}
     return wire
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from cli import units
+from cli.config.bus import BusSettings, read_bus
 from cli.config.cross_checks import cross_check
 from cli.config.http import HttpSettings, read_http
 from cli.config.portfolio import read_portfolio
@@ -36,8 +36,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     symbols: tuple[SymbolEntry, ...]
     portfolio: PortfolioSettings = PortfolioSettings()
     """Limits over all symbols of all venues."""
-    bus_port: int | None = None
-    """None if the file sets no port."""
+    bus: BusSettings = BusSettings()
     http: HttpSettings = HttpSettings()
 
     @property
@@ -94,7 +93,7 @@ def read(text: str, environment: Mapping[str, str]) -> tuple[Configuration | Non
         return None, mistakes
     top = Section(tree, "", mistakes)
     instance = top.optional("instance", _instance, DEFAULT_INSTANCE)
-    bus_port, http = _port(top, "bus"), read_http(top)
+    bus, http = read_bus(top), read_http(top)
     venues = top.section("venues")
     read_venues = [read_venue(name, section) for name, section in venues.named_sections()] if venues else []
     symbols = [read_symbol(section, instance) for section in top.listed_sections("symbols")]
@@ -114,19 +113,10 @@ def read(text: str, environment: Mapping[str, str]) -> tuple[Configuration | Non
         venues=tuple(venue.settings for venue in read_venues),
         symbols=tuple(symbol.entry for symbol in symbols),
         portfolio=portfolio,
-        bus_port=bus_port,
+        bus=bus,
         http=http,
     )
     return configuration, []
-
-
-def _port(top: Section, key: str) -> int | None:
-    section = top.section(key)
-    if section is None:
-        return None
-    port: int | None = section.optional("port", units.whole(0, 65535), -1)
-    section.close()
-    return None if port == -1 else port
 
 
 def _instance(text: str) -> str:

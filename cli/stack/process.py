@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from bus.client.context import URL_VARIABLE
 from bus.log import FILE_VARIABLE, MAX_FILE_BYTES
+from bus.private_files import open_private, private_umask
 
 MAX_ERROR_BYTES = 10_000
 """How much of the end of a log is searched for the last error."""
@@ -79,20 +81,26 @@ class PartProcess:
         return process.pid if process is not None and process.returncode is None else None
 
     async def start(self) -> None:
-        descriptor = os.open(_rotated(self._log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        descriptor = open_private(_rotated(self._log), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             # In its own session, so that Ctrl-C reaches only us and we stop the parts in order.
-            self._process = await asyncio.create_subprocess_exec(
-                *self.command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=descriptor,
-                env={**os.environ, FILE_VARIABLE: str(self._log), **self._environment},
-                start_new_session=True,
-                preexec_fn=die_with_parent(),
-            )
+            with private_umask():
+                self._process = await asyncio.create_subprocess_exec(
+                    *self.command,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=descriptor,
+                    env=self._full_environment(),
+                    start_new_session=True,
+                    preexec_fn=die_with_parent(),
+                )
         finally:
             os.close(descriptor)
+
+    def _full_environment(self) -> dict[str, str]:
+        # Of another bus that the user's shell may name.
+        inherited = {name: value for name, value in os.environ.items() if name != URL_VARIABLE}
+        return {**inherited, FILE_VARIABLE: str(self._log), **self._environment}
 
     async def wait(self) -> int:
         assert self._process is not None, "wait() before start()"

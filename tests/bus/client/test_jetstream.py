@@ -1,9 +1,9 @@
 """The JetStream protocol: times, headers, replies, delivery metadata, rollback detection."""
 
 import pytest
+from bus.client.consumer import Delivery, FromTime, consumer_config, delivery_of
 from nats.aio.msg import Msg
 
-from bus.client.consumer import Delivery, FromTime, consumer_config, delivery_of
 from bus.client.headers import parse_headers
 from bus.client.jetstream import RollbackDetector, StreamState, parse_time_ns, stored_sequence_parser
 from bus.errors import Ambiguous, BusError, Conflict, NoSpace, Rejected

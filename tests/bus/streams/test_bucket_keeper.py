@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from bus.client.consumer import ConsumerInfo
 
 from bus import Bus, Registry, get_logger, keep_entries, preserve_entries
-from bus.client.consumer import ConsumerInfo
 from bus.streams import bucket_keeper
 from schemas.codec import encode
 from schemas.venue.market import ClockRead
