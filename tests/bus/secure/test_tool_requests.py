@@ -75,7 +75,7 @@ async def connected(root: Path, user: str) -> AsyncIterator[tuple[Bus, Session]]
         await admin.nc.request(KEY, b"{}")
         for stream in ("JOURNAL", "KV_symbols"):
             async with asyncio.timeout(10):
-                while not await mirrored(admin, stream):
+                while not await mirrored(admin, stream):  # noqa: ASYNC110 - the state of a server
                     await asyncio.sleep(0.05)
         async with session(root, user) as found:
             yield admin, found
