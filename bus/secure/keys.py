@@ -22,4 +22,4 @@ def public_key(seed: bytes) -> str:
         raise InvalidContext("not the seed of an NKey, which begins with SU") from error
     if not public.startswith("U"):
         raise InvalidContext("the seed of an NKey, but not of a user, which begins with SU")
-    return public
+    return str(public)
