@@ -67,7 +67,7 @@ LABEL org.opencontainers.image.title="OpenSQT proxy" \
       org.opencontainers.image.licenses="GPL-2.0-or-later"
 USER 10001:10001
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["healthcheck", "ok", "8405", "/healthz"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["healthcheck", "ok", "8405", "/ready"]
 # HAProxy then stops listening, and ends when its last connection has.
 STOPSIGNAL SIGUSR1
 ENTRYPOINT ["haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
