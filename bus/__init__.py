@@ -48,7 +48,13 @@ from bus.parts.watchdog import Watchdog
 from bus.service.address import reachable_address
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
 from bus.service.lifecycle import EXIT_PERMANENT, flatten_errors, forever, run
-from bus.service.options import OptionParser, add_bus_options, add_http_options, bus_context
+from bus.service.options import (
+    OptionParser,
+    add_bus_options,
+    add_http_options,
+    add_log_options,
+    bus_context,
+)
 from bus.service.server_config import Credentials, ServerLimits, new_credentials
 from bus.service.service import Service, open_service
 from bus.streams.bucket_keeper import keep_entries, preserve_entries
@@ -62,7 +68,13 @@ from bus.streams.reader import last_per_subject, message_count, pending, read, r
 from bus.streams.registry import Entry, Registry
 from bus.streams.start import FromSequence, FromStart, FromTime, LastPerSubject, NewOnly, Start
 from bus.streams.topology import LIVE_PREFIX
-from bus.symbols import deregister, follow_symbols, follow_venue_symbols, wait_for_symbols
+from bus.symbols import (
+    deregister,
+    follow_symbols,
+    follow_venue_symbols,
+    nothing_registered,
+    wait_for_symbols,
+)
 
 __all__ = [
     "DEFAULT_TIMING",
@@ -128,6 +140,7 @@ __all__ = [
     "Watchdog",
     "add_bus_options",
     "add_http_options",
+    "add_log_options",
     "as_context",
     "bus_context",
     "choose_context",
@@ -152,6 +165,7 @@ __all__ = [
     "message_count",
     "new_credentials",
     "newest",
+    "nothing_registered",
     "open_service",
     "pending",
     "preserve_entries",

@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from bus import OptionParser, add_bus_options, choose_context, run
+from bus import OptionParser, add_bus_options, add_log_options, choose_context, run
 from liveserver.app import main
 from liveserver.settings import Settings, from_environment
 from liveserver.websocket.context import Limits
+from schemas.subjects import unescape
+from schemas.units import Symbol
 
 LIMIT_HELP = {
     "backlog_messages": "unsent messages before a slow viewer is disconnected",
@@ -73,8 +75,16 @@ def _parser(defaults: Settings) -> argparse.ArgumentParser:
         type=int,
         help="maximum number of concurrent replays; default: %(default)s",
     )
+    parser.add_argument(
+        "--symbol",
+        action="append",
+        default=[],
+        metavar="SYMBOL",
+        help="serve this symbol only, such as BTC/USDT:USDT; may be repeated; default: all",
+    )
     _add_access(parser)
     _add_limits(parser, defaults.limits)
+    add_log_options(parser)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
 
@@ -131,6 +141,10 @@ def _positive(kind: type, *, or_zero: bool = False) -> Callable[[str], float]:
     return number
 
 
+def _symbol(text: str) -> Symbol:
+    return Symbol(text if "/" in text else unescape(text))
+
+
 def _settings(arguments: list[str], defaults: Settings) -> tuple[Settings, bool]:
     parser = _parser(defaults)
     options = parser.parse_args(arguments)
@@ -147,6 +161,7 @@ def _settings(arguments: list[str], defaults: Settings) -> tuple[Settings, bool]
         drain_s=options.drain_s,
         replica=options.replica,
         replays=options.replays,
+        symbols=frozenset(map(_symbol, options.symbol)) or defaults.symbols,
         allowed_origins=frozenset(options.allow_origin or defaults.allowed_origins),
         limits=Limits(**{name: getattr(options, name) for name in Limits.__struct_fields__}),
         access=msgspec.structs.replace(

@@ -81,6 +81,7 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
         metrics=metrics,
         hub=hub,
         address=address,
+        symbols_served=settings.symbols,
     )
     background = BackgroundTasks(log)
     backfill = Backfill(replica, background, log)

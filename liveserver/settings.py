@@ -8,6 +8,7 @@ from bus import BusContext
 from liveserver.auth.settings import Access
 from liveserver.websocket.context import Limits
 from schemas.codec import INVALID_JSON
+from schemas.units import Symbol
 
 VARIABLE = "OPENSQT_LIVESERVER"
 """Environment variable with the settings as JSON, secrets included; removed once it is read."""
@@ -36,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     replays: int = 16
     """Maximum number of concurrent replays."""
     access: Access = Access()
+    symbols: frozenset[Symbol] = frozenset()
+    """The symbols that are served, of all venues; all if empty."""
 
 
 def to_environment(settings: Settings) -> dict[str, str]:

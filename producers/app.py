@@ -202,7 +202,9 @@ async def gateway(settings: Settings) -> None:
 
 
 async def _watched(service: Service, settings: Settings) -> list[Symbol]:
-    return sorted(settings.watch) or await wait_for_symbols(service.bus, settings.venue, service.log)
+    return sorted(settings.watch) or await wait_for_symbols(
+        service.bus, settings.venue, service.log, service.wait_for
+    )
 
 
 def _service(name: str, settings: Settings) -> AbstractAsyncContextManager[Service]:

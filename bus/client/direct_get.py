@@ -10,6 +10,7 @@ reply then has `Nats-UpTo-Sequence`, the last sequence of the replica that answe
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
@@ -28,11 +29,14 @@ from bus.errors import Ambiguous, BusError, Rejected
 
 REPLY_TIMEOUT_S = 1.0
 """A reply has ended when no message of it arrives for this long."""
-MAX_PAGE_BYTES = 512 * 1024
+MAX_PAGE_BYTES = 1024 * 1024
 """A reply ends with the message that exceeds this size."""
 END_OF_BATCH, NOT_FOUND, TOO_MANY_SUBJECTS, UNAVAILABLE = "204", "404", 413, "503"
 NO_RESULTS = "No Results"
-_OWN_HEADERS = b"\r\nNats-Stream:"
+_OWN_HEADERS = re.compile(
+    rb"\r\nNats-Stream: *([^\r]*)\r\nNats-Subject: *([^\r]*)\r\nNats-Sequence: *(\d+)\r\nNats-Time-Stamp: *([^\r]*)"
+    rb"(?:\r\nNats-Num-Pending: *\d+)?(?:\r\nNats-Last-Sequence: *(\d+))?"
+)
 
 
 class Stored(NamedTuple):
@@ -63,21 +67,15 @@ class Page(NamedTuple):
 
 def parse_stored(block: bytes) -> Stored | None:
     """Parse the headers of a message in a reply, or of a republished one; None for any other message."""
-    at = block.rfind(_OWN_HEADERS)
-    if at < 0:
+    at = block.rfind(b"\r\nNats-Stream:")
+    own = _OWN_HEADERS.match(block, at) if at >= 0 else None
+    if own is None:
         return None
-    own = parse_headers(block[at:])
-    try:
-        return Stored(
-            Headers(block[:at] + b"\r\n\r\n"),
-            own["Nats-Stream"],
-            own["Nats-Subject"],
-            int(own["Nats-Sequence"]),
-            own["Nats-Time-Stamp"],
-            int(own.get("Nats-Last-Sequence", 0)),
-        )
-    except (KeyError, ValueError):
-        return None
+    stream, subject, sequence, time, previous = own.groups()
+    headers = Headers(block[:at] + b"\r\n\r\n")
+    return Stored(
+        headers, stream.decode(), subject.decode(), int(sequence), time.decode(), int(previous or 0)
+    )
 
 
 def received_of(stored: Stored, data: bytes) -> Received:

@@ -16,10 +16,10 @@ def public_key(seed: bytes) -> str:
     """Return the public key of a user's seed. Raises: InvalidContext when it is not one."""
     try:
         pair = nkeys.from_seed(bytearray(seed.strip()))
-        public = pair.public_key.decode()
+        public = str(pair.public_key, "ascii")
         pair.wipe()
     except (nkeys.NkeysError, ValueError) as error:
         raise InvalidContext("not the seed of an NKey, which begins with SU") from error
     if not public.startswith("U"):
         raise InvalidContext("the seed of an NKey, but not of a user, which begins with SU")
-    return public
+    return str(public)

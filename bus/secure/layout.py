@@ -97,7 +97,16 @@ def build_accounts(venues: Sequence[VenueId]) -> tuple[Account, ...]:
         *(_part_account(part, parts) for part in parts),
         _operator(parts),
         _read(parts),
-        Account(name=SYSTEM, users=(User(name="sys", description="the servers' own services: nats server"),)),
+        Account(name=SYSTEM, users=(_system_user(),)),
+    )
+
+
+def _system_user() -> User:
+    return User(
+        name="sys",
+        description="the servers' own services, for `nats server`",
+        publish=("$SYS.REQ.>",),
+        subscribe=("_INBOX.>", "_INBOX_sys.>", "$SYS.>"),
     )
 
 

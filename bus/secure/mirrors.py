@@ -5,7 +5,7 @@ could create consumers in TRADE could publish stored messages on any subject the
 """
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -14,6 +14,8 @@ from bus.errors import NotPermitted, Rejected, StreamGone
 from bus.secure.accounts import READ_API, TRADE_API
 from bus.secure.layout import MIRROR, MIRROR_PREFIX, MIRRORED
 from bus.streams.topology import Storage, StreamConfig
+
+T = TypeVar("T")
 
 WireConfig: TypeAlias = dict[str, Any]
 
@@ -145,5 +147,5 @@ def mirror_config(stream: StreamConfig) -> WireConfig:
     }
 
 
-async def _read_api(bus: Bus, endpoint: str, body: object, kind: type[Any]) -> Any:
+async def _read_api(bus: Bus, endpoint: str, body: object, kind: type[T]) -> T:
     return await bus.api(endpoint, body, kind, LOOKUP_TIMEOUT_S, prefix=READ_API)

@@ -49,6 +49,8 @@ class Service:
         """The address of /health, /status and /metrics; empty when the service does not serve them."""
         self.is_ready = False
         """Whether the bus is connected and provisioned."""
+        self.waits_for = ""
+        """What the start waits for, as a sentence for operators; empty if nothing."""
         self._reports: dict[str, Report] = {}
         self.heartbeats = Heartbeats(
             bus, name, _part_name(name, self.labels), venues=_venues(self.labels), problems=self.problems
@@ -63,6 +65,10 @@ class Service:
     def report(self, component: str, report: Report) -> None:
         """Add a component to the status. A `problem` in its report makes the service's health `degraded`."""
         self._reports[component] = report
+
+    def wait_for(self, what: str) -> None:
+        """Note what the start waits for; an empty text if nothing."""
+        self.waits_for = what
 
     def health(self) -> dict[str, object]:
         """Return status, problems, the uptime in seconds, and the time in seconds since the epoch."""
@@ -120,6 +126,8 @@ class Service:
         ]
         if self.is_ready and not self.bus.is_connected:
             problems.append("no connection to the bus")
+        if self.waits_for:
+            problems.append(self.waits_for)
         return problems
 
 
@@ -145,7 +153,7 @@ async def open_service(
             listening = await stack.enter_async_context(serve(_pages(service), http_host, http_port))
             service.http_address = await reachable_address(listening, service.bus.url)
         await stack.enter_async_context(opened(service.bus))
-        await provision(service.bus)
+        await provision(service.bus, on_wait=service.wait_for)
         service.is_ready = True
         keeping = asyncio.create_task(_keep_provisioned(service.bus, log), name="provision")
         stack.push_async_callback(_cancel, keeping)

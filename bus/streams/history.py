@@ -26,6 +26,8 @@ from schemas.units import SECOND_NS
 
 RETRY_S = 0.05
 MAX_RETRY_S = 1.0
+MAX_PAGE_MESSAGES = 1024
+IDENTITY_INTERVAL_S = 0.1
 LAG_RETRY_S = 0.005
 """A replica lags by milliseconds as a rule."""
 UNAVAILABLE = 503
@@ -67,6 +69,10 @@ class History:
             Snapshot(bus, gets, position.stream, filters, batch) if start == LastPerSubject() else None
         )
         self._round: _Round | None = None
+        self._page_size = batch
+        self._identity_checked_at = 0.0
+        self.is_whole_stream = False
+        """Whether the reader's filter is that of the stream: it need not be applied."""
         self.is_on_one_server = False
         """Whether the stream and this connection are on a server without others."""
         self._retry = Backoff(RETRY_S, MAX_RETRY_S)
@@ -108,12 +114,13 @@ class History:
 
     async def _begin(self) -> "_Round":
         state = await self._bus.stream_state(self._stream)
-        self.is_on_one_server = not state.leader and "cluster" not in self._bus.nc._server_info
+        self.is_on_one_server = is_on_one_server(self._bus, state)
         if not self._is_located:
             await self._locate(state)
         await self._position.check(self._bus, state)
         # Asked after the state: what is stored meanwhile does not matter, and what is older is included.
         due = await self._last_stored() if state.replicas > 1 else {}
+        self.is_whole_stream = state.subjects == self._filters
         sources = [_Source(each, self._position.covered, due.get(each)) for each in self._filters]
         return _Round(state, sources)
 
@@ -149,11 +156,10 @@ class History:
             for source, page in zip(empty, pages, strict=True):
                 source.put(page, round_.state)
             await self._read_ahead(round_)
-            # Asked after the pages: what they return is of this stream, and not of one that was created again.
-            self._position.check_identity(await self._bus.stream_state(self._stream))
         messages = round_.take(self._batch)
-        new = [each for each in messages if self._position.deliver(each)]
         is_end = all(not each.waiting and each.is_done for each in round_.sources)
+        await self._check_identity(is_due=is_end)
+        new = [each for each in messages if self._position.deliver(each)]
         covered = round_.covered(messages)
         if covered > self._position.covered:
             self._position.cover(covered)
@@ -161,10 +167,21 @@ class History:
             self._position.cover(round_.state.last)
         return Batch(new, is_end) if new or is_end else None
 
+    async def _check_identity(self, *, is_due: bool) -> None:
+        """Check, at times and at the end, that the messages are of the same stream, and not of one that was created again."""
+        now = asyncio.get_running_loop().time()
+        if is_due or now - self._identity_checked_at > IDENTITY_INTERVAL_S:
+            self._identity_checked_at = now
+            self._position.check_identity(await self._bus.stream_state(self._stream))
+
     async def _request(self, source: "_Source") -> None:
         if source.request is None:
-            body = {"seq": source.covered + 1, "next_by_subj": source.pattern, "batch": self._batch}
+            body: dict[str, object] = {"seq": source.covered + 1, "batch": self._page_size}
+            if not self.is_whole_stream:
+                body["next_by_subj"] = source.pattern
             source.request = await self._gets.send({**body, "max_bytes": MAX_PAGE_BYTES})
+            # The server counts the matching messages for each request, so larger pages are cheaper.
+            self._page_size = max(self._page_size, min(2 * self._page_size, MAX_PAGE_MESSAGES))
 
     async def _read_ahead(self, round_: "_Round") -> None:
         """Request the next page of a single filter while this one is worked on."""
@@ -173,7 +190,7 @@ class History:
 
     async def _read_snapshot(self, snapshot: Snapshot, round_: "_Round") -> Batch | None:
         messages = await snapshot.read(round_.state)
-        self._position.check_identity(await self._bus.stream_state(self._stream))
+        await self._check_identity(is_due=True)
         new = [each for each in messages if self._position.deliver(each)]
         if not snapshot.is_complete:
             return Batch(new, caught_up=False) if new else None
@@ -252,6 +269,11 @@ class _Round:
         waiting = [each.waiting[0].sequence - 1 for each in self.sources if each.waiting]
         limit = min(each.covered for each in self.sources)
         return min([*waiting, limit]) if taken else 0
+
+
+def is_on_one_server(bus: Bus, state: StreamState) -> bool:
+    """Return whether a connection and a stream are on the same server, which is in no cluster."""
+    return not state.leader and "cluster" not in bus.nc._server_info
 
 
 def time_text(time_ns: int) -> str:

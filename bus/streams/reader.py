@@ -193,12 +193,14 @@ class _Reader:
         if len(self.filters) > 1 and tail.target - position.covered > MAX_SCANNED:
             tail.suspect("many messages of other subjects lie between")
             return None
-        body = {"seq": position.next, "next_by_subj": self._covering, "batch": self._batch}
+        body: dict[str, object] = {"seq": position.next, "batch": self._batch, "max_bytes": MAX_PAGE_BYTES}
+        if not self._history.is_whole_stream:
+            body["next_by_subj"] = self._covering
         loop = asyncio.get_running_loop()
         started, lag = loop.time(), Backoff(LAG_RETRY_S, MAX_LAG_S)
         while not tail.doubt:
             try:
-                page = await self._gets.get({**body, "max_bytes": MAX_PAGE_BYTES})
+                page = await self._gets.get(body)
             except (Ambiguous, Rejected) as error:
                 if isinstance(error, Rejected) and error.status != UNAVAILABLE:
                     raise

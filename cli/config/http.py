@@ -23,7 +23,7 @@ from liveserver.auth.settings import (
 )
 from liveserver.auth.settings import check_access as check
 from liveserver.websocket.context import Limits
-from schemas.units import SECOND_NS
+from schemas.units import SECOND_NS, Symbol
 
 T = TypeVar("T")
 
@@ -42,6 +42,8 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_origins: frozenset[str] = frozenset()
     limits: Limits = Limits()
     access: Access = Access()
+    symbols: tuple[tuple[Symbol, int], ...] = ()
+    """The symbols that the live servers serve, each with its line in the file; all symbols if empty."""
 
 
 def read_http(top: Section) -> HttpSettings:
@@ -56,6 +58,7 @@ def read_http(top: Section) -> HttpSettings:
         allowed_origins=frozenset(value for value, _ in section.values("allowed_origins", origin)),
         limits=_limits(section),
         access=_access(section),
+        symbols=tuple((Symbol(text), line) for text, line in section.values("symbols", units.word)),
     )
     section.close()
     if section.is_valid:

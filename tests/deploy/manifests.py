@@ -112,7 +112,7 @@ def keys_of(objects: list[Object]) -> dict[tuple[str, str], set[str]]:
 def selects(selector: Mapping[str, Any], pod: Pod) -> bool:
     """Return whether a label selector selects a pod; an empty one selects all."""
     labels = selector.get("matchLabels", selector)
-    return pod.labels.items() >= labels.items()
+    return bool(pod.labels.items() >= labels.items())
 
 
 def selectors(objects: list[Object]) -> Iterator[tuple[str, Mapping[str, Any]]]:
