@@ -47,7 +47,7 @@ ORDERED_PUSH = {
     "mem_storage": True,
     "filter_subject": "$KV.symbols.>",
 }
-CONSUMERS = (
+CONSUMERS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("sub --stream JOURNAL --all", "CONSUMER.CREATE.JOURNAL.c1.journal.>", {"filter_subject": "journal.>"}),
     (
         "sub --stream --last-per-subject",
