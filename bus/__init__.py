@@ -7,10 +7,10 @@ Read in this order: `errors`, `client.connection`, `streams.topology`, `streams.
 from bus.attention import Attention
 from bus.backoff import Backoff
 from bus.client.connection import Bus, Unsubscribe, connect
-from bus.client.consumer import FromSequence, FromStart, FromTime, LastPerSubject, NewOnly, Start
 from bus.client.context import (
     DEFAULT_URL,
     BusContext,
+    as_context,
     choose_context,
     context_from_environment,
     read_context,
@@ -45,26 +45,42 @@ from bus.parts.heartbeats import Heartbeats
 from bus.parts.reader import read_parts
 from bus.parts.view import Blocked, PartState, PartsView, PartView
 from bus.parts.watchdog import Watchdog
+from bus.service.address import reachable_address
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
 from bus.service.lifecycle import EXIT_PERMANENT, flatten_errors, forever, run
-from bus.service.options import OptionParser, add_bus_options, add_http_options, bus_context
+from bus.service.options import (
+    OptionParser,
+    add_bus_options,
+    add_http_options,
+    add_log_options,
+    bus_context,
+)
 from bus.service.server_config import Credentials, ServerLimits, new_credentials
 from bus.service.service import Service, open_service
 from bus.streams.bucket_keeper import keep_entries, preserve_entries
 from bus.streams.decoding import decode_or_log, log_undecodable
+from bus.streams.history import Batch
 from bus.streams.journal import Journal, Newest, newest, record_before
 from bus.streams.latest import LatestValues
 from bus.streams.offsets import end_of, stored_at
-from bus.streams.ordered_consumer import Batch
 from bus.streams.provision import provision
 from bus.streams.reader import last_per_subject, message_count, pending, read, read_durable
 from bus.streams.registry import Entry, Registry
-from bus.symbols import deregister, follow_symbols, follow_venue_symbols, wait_for_symbols
+from bus.streams.start import FromSequence, FromStart, FromTime, LastPerSubject, NewOnly, Start
+from bus.streams.topology import LIVE_PREFIX
+from bus.symbols import (
+    deregister,
+    follow_symbols,
+    follow_venue_symbols,
+    nothing_registered,
+    wait_for_symbols,
+)
 
 __all__ = [
     "DEFAULT_TIMING",
     "DEFAULT_URL",
     "EXIT_PERMANENT",
+    "LIVE_PREFIX",
     "Ambiguous",
     "Attention",
     "Backoff",
@@ -124,6 +140,8 @@ __all__ = [
     "Watchdog",
     "add_bus_options",
     "add_http_options",
+    "add_log_options",
+    "as_context",
     "bus_context",
     "choose_context",
     "connect",
@@ -147,10 +165,12 @@ __all__ = [
     "message_count",
     "new_credentials",
     "newest",
+    "nothing_registered",
     "open_service",
     "pending",
     "preserve_entries",
     "provision",
+    "reachable_address",
     "read",
     "read_context",
     "read_durable",

@@ -1,4 +1,4 @@
-"""`opensqt bus`: run the embedded bus in the foreground, back it up, restore it."""
+"""`opensqt bus`: run the embedded bus in the foreground, back it up, restore it, make a secured one."""
 
 import argparse
 import sys
@@ -8,6 +8,7 @@ from bus import Credentials, EmbeddedServer, InvalidContext, connect, provision,
 from bus.private_files import private_umask
 from cli import parser as arguments
 from cli.background import run_main
+from cli.commands import bus_init
 from cli.errors import CommandError
 from cli.program import program
 from cli.stack import backup
@@ -18,16 +19,20 @@ from liveserver.auth.settings import is_loopback
 
 DESCRIPTION = (
     "Run the embedded bus (nats-server with JetStream) in the foreground; or back up its streams and buckets into a "
-    "directory, also while they are in use; or restore them, while no part runs."
+    "directory, also while they are in use; or restore them, while no part runs; or write users, keys, certificates and "
+    "configuration of a secured bus."
 )
 ACTIONS = ("backup", "restore")
+INIT = "init"
 OPTION_ACTIONS: dict[str, tuple[str | None, ...]] = {
+    "data_dir": (None, *ACTIONS),
     "bus_url": ACTIONS,
     "bus_context": (None, *ACTIONS),
     "port": (None,),
-    "host": (None,),
-    "force": ("restore",),
+    "host": (None, INIT),
+    "force": ("restore", INIT),
     "no_safety_copy": ("restore",),
+    **dict.fromkeys(bus_init.OPTIONS, (INIT,)),
 }
 """Options that only some actions use; None is the bus itself."""
 
@@ -37,11 +42,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = (
         "opensqt bus [--data-dir DIR] [--port PORT] [--host HOST] [--bus-context FILE]\n"
         "       opensqt bus backup DIRECTORY [--data-dir DIR | --bus-context FILE]\n"
-        "       opensqt bus restore DIRECTORY [--data-dir DIR | --bus-context FILE] [--force] [--no-safety-copy]"
+        "       opensqt bus restore DIRECTORY [--data-dir DIR | --bus-context FILE] [--force] [--no-safety-copy]\n"
+        "       opensqt bus init DIRECTORY [--server NAME=HOST:PORT ...] [--host NAME ...] [--venue NAME ...] [--no-tls]\n"
+        "                                  [--rotate USER ...] [--renew] [--store DIR] [--force]"
     )
-    parser.add_argument("action", nargs="?", choices=ACTIONS, help="default: run the bus")
+    parser.add_argument("action", nargs="?", choices=(*ACTIONS, INIT), help="default: run the bus")
     parser.add_argument(
-        "directory", nargs="?", type=Path, metavar="DIRECTORY", help="directory of the backup"
+        "directory",
+        nargs="?",
+        type=Path,
+        metavar="DIRECTORY",
+        help="directory of the backup, or of the secured bus",
     )
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="data directory of `up` (default: data)")
     parser.add_argument("--bus-url", metavar="URL", help="back up or restore this running bus")
@@ -57,17 +68,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.port,
         help=f"port to listen on (default: {DEFAULT_PORT}; 0: any free port)",
     )
-    parser.add_argument("--host", help=f"address to listen on (default: {HOST})")
-    parser.add_argument("--force", action="store_true", help="restore although parts are connected")
+    parser.add_argument(
+        "--host",
+        action="append",
+        help=f"address to listen on (default: {HOST}); init: further names and addresses of the servers, for their "
+        "certificates",
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="restore although parts are connected; init: use a directory that has other files",
+    )
     parser.add_argument(
         "--no-safety-copy",
         action="store_true",
         help="do not back up the present streams next to DIRECTORY before they are replaced",
     )
+    bus_init.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the bus until it is interrupted, or back it up, or restore it.
+    """Run the bus until it is interrupted, or back it up, restore it, or make a secured one.
 
     Raises: CommandError, also when this program cannot use the format of the data directory.
     """
@@ -75,7 +96,10 @@ def run(options: argparse.Namespace) -> int:
     if options.action is None:
         data = DataDir((options.data_dir or default_data_dir()).absolute())
         port = DEFAULT_PORT if options.port is None else options.port
-        return run_main(lambda: serve(data, port, options.host or HOST, options.bus_context))
+        host = options.host[-1] if options.host else HOST
+        return run_main(lambda: serve(data, port, host, options.bus_context))
+    if options.action == INIT:
+        return bus_init.run(options)
     where = BusPlace(options.bus_url, options.data_dir, options.bus_context)
     if options.action == "backup":
         return run_main(lambda: backup.back_up_bus(where, options.directory), is_quiet=True)
@@ -89,17 +113,19 @@ def run(options: argparse.Namespace) -> int:
 
 def _check_options(options: argparse.Namespace) -> None:
     for option, actions in OPTION_ACTIONS.items():
-        if getattr(options, option) not in {None, False} and options.action not in actions:
+        if getattr(options, option) not in (None, False) and options.action not in actions:
             names = " and ".join(f"bus {each}" if each else "bus itself" for each in actions)
             raise CommandError(f"--{option.replace('_', '-')} is an option of {names}")
-    if options.host is not None and not is_loopback(options.host) and options.bus_context is None:
+    hosts = options.host or () if options.action is None else ()
+    if any(not is_loopback(each) for each in hosts) and options.bus_context is None:
         raise CommandError(
-            f"--host {options.host}: others must not reach the bus without credentials of their own. Make users, keys and "
-            f"TLS with `{program()} bus init`, and run nats-server with that configuration; or, in a network that is not "
-            "observed, name a file with user and password with --bus-context"
+            f"--host {' '.join(hosts)}: others must not reach the bus without credentials of their own. Make users, keys "
+            f"and TLS with `{program()} bus init`, and run nats-server with that configuration; or, in a network "
+            "that nobody observes, name a file with user and password with --bus-context"
         )
     if options.action is not None and options.directory is None:
-        raise CommandError(f"bus {options.action}: name the directory of the backup")
+        of = "secured bus" if options.action == INIT else "backup"
+        raise CommandError(f"bus {options.action}: name the directory of the {of}")
 
 
 async def serve(data: DataDir, port: int, host: str, context_file: Path | None = None) -> int:

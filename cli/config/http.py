@@ -24,7 +24,7 @@ from liveserver.auth.settings import (
 )
 from liveserver.auth.settings import check_access as check
 from liveserver.websocket.context import Limits
-from schemas.units import SECOND_NS
+from schemas.units import SECOND_NS, Symbol
 
 T = TypeVar("T")
 
@@ -43,6 +43,8 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_origins: frozenset[str] = frozenset()
     limits: Limits = Limits()
     access: Access = Access()
+    symbols: tuple[tuple[Symbol, int], ...] = ()
+    """The symbols that the live servers serve, each with its line in the file; all symbols if empty."""
     allowed_users: tuple[str, ...] = ()
     """Users of this machine who may connect over loopback, beside the own one and root."""
 
@@ -59,6 +61,7 @@ def read_http(top: Section) -> HttpSettings:
         allowed_origins=frozenset(value for value, _ in section.values("allowed_origins", origin)),
         limits=_limits(section),
         access=_access(section),
+        symbols=tuple((Symbol(text), line) for text, line in section.values("symbols", units.word)),
         allowed_users=tuple(value for value, _ in section.values("allowed_users", _user)),
     )
     section.close()

@@ -10,14 +10,30 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from bus.client.context import URL_VARIABLE
+import msgspec
+
 from bus.log import FILE_VARIABLE, MAX_FILE_BYTES
 from bus.private_files import open_private, private_umask
+from bus.service.peer import USERS_VARIABLE
 
 MAX_ERROR_BYTES = 10_000
 """How much of the end of a log is searched for the last error."""
-_ERROR_LINE = re.compile(r"^(?:[\w. ]+: )?error: (.+)$", re.MULTILINE)
+_ERROR_LINE = re.compile(
+    r"^(?:[\w. ]+: )?error: (.+)$|^\{.*\"event\": \"failed\", \"detail\": (\".*\")\}$", re.MULTILINE
+)
 """`error: port 8080 is in use`, or argparse's `engine: error: unrecognized arguments: --x`."""
+OWN_PREFIX = "OPENSQT_"
+PASSED_ON = frozenset(
+    {
+        "OPENSQT_DEBUG",
+        "OPENSQT_LOG",
+        "OPENSQT_LOG_LEVEL",
+        "OPENSQT_LOG_FORMAT",
+        "OPENSQT_ROOT",
+        USERS_VARIABLE,
+    }
+)
+"""Variables of `up` that its parts get as well."""
 _PR_SET_PDEATHSIG = 1
 """From linux/prctl.h: the signal to receive when the parent dies."""
 
@@ -74,8 +90,7 @@ class PartProcess:
         self.command = command
         self._log = log
         self._environment = environment or {}
-        self._withheld = {URL_VARIABLE, *withheld}
-        """OPENSQT_BUS_URL too: it is of another bus, which the user's shell may name."""
+        self._withheld = frozenset(withheld)
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -106,7 +121,7 @@ class PartProcess:
             os.close(descriptor)
 
     def _full_environment(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if name not in self._withheld}
+        inherited = {name: value for name, value in part_environment().items() if name not in self._withheld}
         return {**inherited, FILE_VARIABLE: str(self._log), **self._environment}
 
     async def wait(self) -> int:
@@ -126,12 +141,27 @@ class PartProcess:
         except OSError:
             tail = ""
         errors = _ERROR_LINE.findall(tail)
-        return str(errors[-1]) if errors else f"see {self._log}"
+        if not errors:
+            return f"see {self._log}"
+        text, json_text = errors[-1]
+        return str(text or msgspec.json.decode(json_text))
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal if the process is running."""
         if self._process is not None and self.pid is not None:
             self._process.send_signal(number)
+
+
+def part_environment() -> dict[str, str]:
+    """Return the environment of a part of `up`: without the options and settings of `up` itself.
+
+    `OPENSQT_HTTP_PORT` is the port of the page, and must not become that of the engine.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in PASSED_ON or not name.startswith(OWN_PREFIX)
+    }
 
 
 def module_command(module: str, *arguments: str) -> tuple[str, ...]:

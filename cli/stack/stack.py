@@ -7,12 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bus import Bus, Credentials, EmbeddedServer, connect, embedded_cluster, provision
+from bus import Bus, Credentials, EmbeddedServer, connect, embedded_cluster
 from bus.client.context import CONTEXT_VARIABLE
+from cli.apply.start import apply_at_start
 from cli.background import background_task
 from cli.config.file import Configuration
 from cli.errors import CommandError
-from cli.stack import symbols
 from cli.stack.data_dir import DataDir
 from cli.stack.disk_watch import DiskWatch, StoreWatch
 from cli.stack.live_server import live_server_environment, page_host, secret_variables, user_environment
@@ -31,8 +31,6 @@ from cli.stack.venues import (
     url_of,
     venue_part_names,
 )
-from schemas.engine.portfolio import PortfolioEntry
-from schemas.subjects import ALL_VENUES
 from schemas.units import VenueId
 
 BUS = "bus"
@@ -160,7 +158,6 @@ async def run_stack(
             await stack.enter_async_context(background_task(disk.run(), "disk watch"))
         context = settings.data.write_bus_context(bus_url, credentials)
         bus = await stack.enter_async_context(connect(context, name="up"))
-        await provision(bus)
         watches.append(store := StoreWatch(bus, settings.nodes * servers[0].limits.store, note))
         await stack.enter_async_context(background_task(store.run(), "store watch"))
         tradable = {
@@ -168,9 +165,7 @@ async def run_stack(
             for name, (venue, _) in venues.items()
             for symbol in venue.symbols
         }
-        for text in await symbols.register_symbols(bus, settings.configuration.symbols, tradable):
-            note(text)
-        for text in await symbols.store_limits(bus, _limits(settings)):
+        for text in await apply_at_start(bus, settings.configuration, tradable):
             note(text)
         for name, command in _bus_parts(settings, viewers):
             await start(name, command)
@@ -211,15 +206,6 @@ def _failure_text(part: ManagedProcess, code: int) -> str:
 def _pages(settings: StackSettings, ports: list[int]) -> tuple[str, ...]:
     host = page_host(settings.configuration)
     return tuple(f"http://{host}:{port}" for port in dict.fromkeys(ports))
-
-
-def _limits(settings: StackSettings) -> PortfolioEntry:
-    configuration = settings.configuration
-    return PortfolioEntry(
-        venue=ALL_VENUES,
-        settings=configuration.portfolio,
-        instance=configuration.instance,
-    )
 
 
 def part_names(settings: StackSettings) -> list[str]:

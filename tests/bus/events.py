@@ -1,6 +1,7 @@
 """Numbered events for the tests of the bus, and helpers to store and read them."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from bus import Batch, Bus, Received
@@ -49,3 +50,34 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(5):
         while not await condition():  # noqa: ASYNC110 - polling is the purpose
             await asyncio.sleep(0.01)
+
+
+def lose_republished(bus: Bus, rng: random.Random, share: float) -> None:
+    """Have the connection lose this share of the republished messages, as a broken route in a cluster would."""
+    callbacks = bus.nc._fast_parser.direct
+    for sid, subscription in bus.nc._subs.items():
+        if subscription.subject.startswith("live."):
+            receive = callbacks[sid]
+            callbacks[sid] = lambda *message, receive=receive: (
+                receive(*message) if rng.random() >= share else None
+            )
+
+
+def on_reply(bus: Bus, is_passed: Callable[..., object]) -> None:
+    """Have the connection lose messages of replies to direct gets: those for which `is_passed` is false.
+
+    It receives the number of the message since this call, from 0, then subject, reply, headers and data.
+    """
+    count = 0
+
+    def receive(*message: bytes) -> None:
+        nonlocal count
+        count += 1
+        if is_passed(count - 1, *message):
+            pass_on(*message)
+
+    callbacks = bus.nc._fast_parser.direct
+    (sid,) = [
+        sid for sid, each in bus.nc._subs.items() if sid in callbacks and each.subject.startswith("_INBOX.")
+    ]
+    pass_on, callbacks[sid] = callbacks[sid], receive
