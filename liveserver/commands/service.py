@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -192,16 +192,9 @@ class CommandService:
     def _market(self, request: ControlRequest) -> Market | ErrorResponse:
         projection = self._replica.projection
         names = projection.names if projection else {}
-        if (served := self._replica.symbols_served) and request.symbol == ALL:
-            what = f"this server serves {', '.join(sorted(served))} only: a command to all symbols is not served here"
-            return ErrorResponse(400, "not_served", what, "name one symbol, or use another server")
+        served = self._replica.symbols_served
         if request.symbol == ALL:
-            if request.venue in {"", ALL, *(market.venue for market in names)}:
-                return Market(VenueId(request.venue or ALL), Symbol(ALL))
-            known = ", ".join(sorted({market.venue for market in names})) or "none yet"
-            return ErrorResponse(
-                404, "unknown_venue", f"unknown venue {request.venue}", f"known venues: {known}"
-            )
+            return _all_symbols(request, {market.venue for market in names}, served)
         found = markets_named(request.symbol, names, request.venue)
         if len(found) == 1:
             return found[0]
@@ -216,6 +209,20 @@ class CommandService:
         known = ", ".join(names.values()) or "none yet"
         what = f"{request.symbol} is not served here" if served else f"unknown symbol {request.symbol}"
         return ErrorResponse(404, "unknown_symbol", what, f"known symbols: {known}")
+
+
+def _all_symbols(
+    request: ControlRequest, venues: Collection[VenueId], served: Collection[Symbol]
+) -> Market | ErrorResponse:
+    if served:
+        what = (
+            f"this server has {', '.join(sorted(served))} only: a command to all symbols is not served here"
+        )
+        return ErrorResponse(400, "not_served", what, "name one symbol, or use another server")
+    if request.venue in {"", ALL, *venues}:
+        return Market(VenueId(request.venue or ALL), Symbol(ALL))
+    known = ", ".join(sorted(venues)) or "none yet"
+    return ErrorResponse(404, "unknown_venue", f"unknown venue {request.venue}", f"known venues: {known}")
 
 
 def _arguments(request: ControlRequest) -> dict[str, Any]:
