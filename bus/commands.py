@@ -7,11 +7,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from bus.client.connection import Bus
-from bus.client.consumer import FromSequence, FromTime
 from bus.errors import Ambiguous, StreamGone
-from bus.streams.ordered_consumer import Batch
+from bus.streams.history import Batch
 from bus.streams.reader import read
 from bus.streams.registry import Registry
+from bus.streams.start import FromSequence, FromTime
 from bus.symbols import BUCKET
 from schemas import subjects
 from schemas.codec import UndecodableError, decode

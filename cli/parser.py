@@ -25,6 +25,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "bus": "the embedded bus (nats-server with JetStream), in the foreground",
         "bus backup DIR": "save the bus's streams and buckets in a directory, also while they are in use",
         "bus restore DIR": "replace them by those of a backup",
+        "bus init DIR": "write users, keys, certificates and configuration of a secured bus",
         "venue": "the simulated venue",
         "market": "the market data publisher of a venue",
         "account": "the account publisher of a venue",
@@ -112,11 +113,18 @@ def command_list() -> str:
 
 
 def add_bus_options(parser: argparse.ArgumentParser) -> None:
-    """Add --bus-url and --data-dir, which locate the bus of a running stack."""
+    """Add --bus-url, --bus-context and --data-dir, which locate the bus of a running stack."""
     parser.add_argument(
         "--bus-url",
         metavar="URL",
-        help="the bus (default: that of the `up` that runs in --data-dir, else port 4222)",
+        help="the bus (default: OPENSQT_BUS_CONTEXT and OPENSQT_BUS_URL, else that of the `up` that runs in --data-dir, "
+        "else port 4222)",
+    )
+    parser.add_argument(
+        "--bus-context",
+        type=Path,
+        metavar="FILE",
+        help="file with address and credentials of the bus, in the format of a context of the nats tool",
     )
     parser.add_argument(
         "--data-dir", type=Path, metavar="DIR", help="data directory of a running `up` (default: data)"

@@ -57,6 +57,13 @@ def _parser(defaults: Settings) -> argparse.ArgumentParser:
         "--replica", default=defaults.replica, help="name shown on the page; default: host and port"
     )
     parser.add_argument(
+        "--shutdown-delay-s",
+        default=defaults.shutdown_delay_s,
+        type=_positive(float, or_zero=True),
+        help="seconds from SIGTERM on in which it still serves but /ready answers 503, for load balancers that check it; "
+        "default: %(default)s",
+    )
+    parser.add_argument(
         "--drain-s",
         default=defaults.drain_s,
         type=_positive(float),
@@ -122,14 +129,15 @@ def _add_limits(parser: argparse.ArgumentParser, defaults: Limits) -> None:
         )
 
 
-def _positive(kind: type) -> Callable[[str], float]:
+def _positive(kind: type, *, or_zero: bool = False) -> Callable[[str], float]:
     def number(text: str) -> float:
         value: float = kind(text)
-        if not 0 < value < float("inf"):
+        if not (0 < value < float("inf") or (or_zero and value == 0)):
             raise ValueError
         return value
 
-    number.__name__ = f"{'integer' if kind is int else 'number'} above 0"  # shown in argparse's error
+    # Shown in argparse's error.
+    number.__name__ = f"{'integer' if kind is int else 'number'} above 0{' or 0' if or_zero else ''}"
     return number
 
 
@@ -149,6 +157,7 @@ def _settings(arguments: list[str], defaults: Settings) -> tuple[Settings, bool]
         http_port=options.http_port,
         share_port=options.share_port,
         own_port=defaults.own_port if options.own_port is None else options.own_port,
+        shutdown_delay_s=options.shutdown_delay_s,
         drain_s=options.drain_s,
         replica=options.replica,
         replays=options.replays,

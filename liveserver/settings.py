@@ -25,6 +25,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Share `http_port` with other live servers on this machine."""
     own_port: int = 0
     """Additional port of this server alone when `http_port` is shared; 0 takes a free port."""
+    shutdown_delay_s: float = 0.0
+    """Time from SIGTERM until viewers are disconnected: /ready answers 503, so that load balancers stop choosing it."""
     drain_s: float = 5.0
     """Time at shutdown for viewers to receive pending messages and the close frame."""
     replica: str = ""

@@ -10,7 +10,7 @@ import pytest
 
 from bus import Ambiguous, Bus, EmbeddedServer, Rejected, StreamGone, connect, provision
 from bus.log import FORMAT_VARIABLE, LEVEL_VARIABLE, OLD_LEVEL_VARIABLE, configure_log
-from bus.service.embedded_server import DEFAULT_STORE_BYTES
+from bus.service.server_config import DEFAULT_STORE_BYTES, ServerLimits
 from bus.streams.topology import BUCKETS, STREAMS
 
 LOG_VARIABLES = (FORMAT_VARIABLE, LEVEL_VARIABLE, OLD_LEVEL_VARIABLE)
@@ -86,7 +86,7 @@ async def new_server(tmp_path: Path) -> AsyncIterator[NewServer]:
     servers: list[EmbeddedServer] = []
 
     async def start(max_store_bytes: int = DEFAULT_STORE_BYTES) -> EmbeddedServer:
-        server = EmbeddedServer(tmp_path / f"bus{len(servers)}", max_store_bytes=max_store_bytes)
+        server = EmbeddedServer(tmp_path / f"bus{len(servers)}", limits=ServerLimits(store=max_store_bytes))
         servers.append(server)
         await server.start()
         return server

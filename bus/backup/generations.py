@@ -8,11 +8,11 @@ from typing import TypeVar
 import msgspec
 
 from bus.client.connection import Bus
-from bus.client.consumer import FromTime
 from bus.client.message import Received
 from bus.errors import StreamGone
 from bus.streams.reader import last_per_subject, read
 from bus.streams.registry import Registry
+from bus.streams.start import FromTime
 from schemas import subjects
 from schemas.codec import INVALID_JSON, try_decode
 from schemas.engine.journal import SymbolEntry

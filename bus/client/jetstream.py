@@ -72,6 +72,7 @@ class ConfigInfo(msgspec.Struct, frozen=True):
 
     num_replicas: int = 1
     storage: str = "file"
+    subjects: tuple[str, ...] = ()
 
 
 class StreamInfo(msgspec.Struct, frozen=True):
@@ -101,6 +102,8 @@ class StreamState(NamedTuple):
     first_time: str = ""
     """When the oldest message was stored; empty when the stream is empty."""
     is_in_memory: bool = False
+    subjects: tuple[str, ...] = ()
+    """The filters of the subjects that it stores."""
 
 
 class RollbackDetector:
@@ -206,6 +209,7 @@ def state_of(info: StreamInfo) -> StreamState:
         info.cluster.leader,
         state.first_ts if state.messages else "",
         info.config.storage == "memory",
+        info.config.subjects,
     )
 
 

@@ -18,7 +18,6 @@ from typing import Never
 
 from bus.attention import Attention
 from bus.client.connection import Bus
-from bus.client.consumer import LastPerSubject
 from bus.client.message import Received
 from bus.coordination.lease import DEFAULT_TIMING, Lease, Timing, Work
 from bus.coordination.membership import Claim, Member, Membership, incarnation_of
@@ -28,6 +27,7 @@ from bus.service.lifecycle import forever
 from bus.streams.provision import provision
 from bus.streams.reader import read
 from bus.streams.registry import DELETIONS, OPERATION_HEADER, Registry
+from bus.streams.start import LastPerSubject
 
 BUCKET = "lease"
 RELEASE_TIMEOUT_S = 1.0

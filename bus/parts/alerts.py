@@ -17,12 +17,12 @@ from msgspec.structs import replace
 
 from bus.alerts import store_alert
 from bus.client.connection import Bus
-from bus.client.consumer import FromTime
 from bus.errors import BusError, ConnectionClosed
 from bus.log import Logger
 from bus.parts import texts
 from bus.parts.view import PartState, PartsView, PartView
 from bus.streams.reader import read
+from bus.streams.start import FromTime
 from schemas.codec import try_decode
 from schemas.engine.events import AlertRaised, Severity
 from schemas.subjects import ALL, ALL_VENUES, Stream

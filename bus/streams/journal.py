@@ -11,12 +11,12 @@ from typing import Generic, Self, TypeVar
 import msgspec
 
 from bus.client.connection import Bus
-from bus.client.consumer import FromSequence, FromStart
 from bus.client.message import Received
 from bus.errors import Conflict, Fenced
 from bus.log import get_logger
 from bus.streams.decoding import decode_or_log
 from bus.streams.reader import read
+from bus.streams.start import FromSequence, FromStart
 from schemas.codec import encode
 from schemas.formats import record_hash
 from schemas.venue.orders import RecordRef

@@ -11,6 +11,7 @@ from bus.client.jetstream import RollbackDetector, parse_time_ns
 from bus.client.message import Message, Received
 from bus.errors import Ambiguous, Rejected, StreamGone
 from bus.log import get_logger
+from bus.streams import stream_watch
 from bus.streams.reader import last_per_subject
 from bus.streams.topology import LIVE_PREFIX
 
@@ -32,7 +33,8 @@ class LatestValues:
     def __init__(self, bus: Bus, stream: str, filters: Sequence[str]) -> None:
         self._bus = bus
         self._stream = stream
-        self._filters = tuple(filters)
+        self.filters = tuple(filters)
+        self.covered = 0
         self._created = ""
         self._rollback = RollbackDetector()
         self._latest: dict[str, Received] = {}
@@ -48,13 +50,15 @@ class LatestValues:
         Raises: StreamGone, Rejected, Ambiguous.
         """
         async with AsyncExitStack() as stack:
-            for subject in self._filters:
+            for subject in self.filters:
                 # Subscribe before reading the snapshot; overlapping messages are dropped by sequence.
                 stack.push_async_callback(
                     await self._bus.subscribe(f"{LIVE_PREFIX}{subject}", self._listener())
                 )
             stack.callback(self._bus.on_reconnect(self._is_stale.set))
             await self._refresh()
+            stack.push_async_callback(stream_watch.leave, self._bus, self._stream, self)
+            stream_watch.join(self._bus, self._stream, self)
             self._refreshing = asyncio.create_task(self._refresh_for_ever(), name=f"latest:{self._stream}")
             self._refreshing.add_done_callback(lambda _: self._has_changed.set())
             stack.push_async_callback(_cancel, self._refreshing)
@@ -93,6 +97,19 @@ class LatestValues:
         """Return the latest message of a subject; None when there is none."""
         return self._latest.get(subject)
 
+    def has_received(self, subject: str, sequence: int) -> bool:
+        known = self._latest.get(subject)
+        return known is not None and known.sequence >= sequence
+
+    def on_missed(self, sequence: int) -> None:
+        self._is_stale.set()
+
+    def on_nothing_missed(self, up_to: int) -> None:
+        self.covered = max(self.covered, up_to)
+
+    def on_changed(self, why: str) -> None:
+        self._is_stale.set()
+
     def _listener(self) -> Callable[[Message], None]:
         last_sequence = 0
 
@@ -125,7 +142,8 @@ class LatestValues:
         if state.created != self._created or self._rollback.is_rolled_back(state):
             self._created = state.created
             self._latest.clear()
-        for received in await last_per_subject(self._bus, self._stream, self._filters):
+        self.covered = state.last
+        for received in await last_per_subject(self._bus, self._stream, self.filters):
             self._put(received)
 
     async def _refresh_for_ever(self) -> None:

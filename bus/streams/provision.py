@@ -220,10 +220,10 @@ def wire_config(config: StreamConfig) -> WireConfig:
         "allow_msg_ttl": config.allow_message_ttl,
     }
     if config.is_bucket:
-        wire |= {"deny_delete": True, "allow_rollup_hdrs": True}
-    else:
-        (subject,) = config.subjects
-        wire["republish"] = {"src": subject, "dest": f"{LIVE_PREFIX}{subject}"}
+        # A rollup header would let the writer of one key delete all others.
+        wire |= {"deny_delete": True, "allow_rollup_hdrs": False}
+    (subject,) = config.subjects
+    wire["republish"] = {"src": subject, "dest": f"{LIVE_PREFIX}{subject}"}
     return wire
 
 

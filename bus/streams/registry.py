@@ -7,12 +7,12 @@ from typing import NamedTuple
 import msgspec
 
 from bus.client.connection import Bus
-from bus.client.consumer import LastPerSubject
 from bus.client.jetstream_api import LOOKUP_TIMEOUT_S
 from bus.client.message import Received
 from bus.errors import Conflict, OffsetLost
 from bus.streams.provision import provision
 from bus.streams.reader import last_per_subject, read
+from bus.streams.start import LastPerSubject
 
 OPERATION_HEADER = "KV-Operation"
 DELETIONS = frozenset({"DEL", "PURGE"})

@@ -24,7 +24,6 @@ from bus import (
     connect,
     get_logger,
 )
-from bus.client.context import as_context
 from bus.service.http import Reply, serve
 from cli import parser as arguments
 from cli.apply.apply import apply_plan, make_plan
@@ -34,7 +33,7 @@ from cli.background import run_main
 from cli.config.file import Configuration, load
 from cli.errors import CommandError
 from cli.program import program
-from cli.stack.connection import CONNECT_TIMEOUT_S, locate_bus
+from cli.stack.connection import CONNECT_TIMEOUT_S, BusPlace, locate_bus
 
 DESCRIPTION = (
     "Bring a bus up to a configuration: create and update streams, store the limits over all symbols, register symbols. "
@@ -71,12 +70,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_log_options(parser)
     add_http_options(parser)
     arguments.add_bus_options(parser)
-    parser.add_argument(
-        "--bus-context",
-        type=Path,
-        metavar="FILE",
-        help="file with address and credentials of the bus, in the format of a context of the nats tool",
-    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -190,10 +183,13 @@ def _explained() -> Iterator[None]:
 
 def _where(options: argparse.Namespace, configuration: Configuration) -> BusContext:
     """Return the bus that the options name, else that of the file, else that of the running `up`."""
-    named = choose_context(options.bus_url, options.bus_context)
-    if named is None and options.data_dir is None:
-        named = choose_context(configuration.bus_url, configuration.bus_context)
-    return named or as_context(locate_bus(options.bus_url, options.data_dir).url)
+    place = BusPlace(options.bus_url, options.data_dir, options.bus_context)
+    if not place.is_named and options.data_dir is None:
+        named = choose_context(configuration.bus.url, configuration.bus.context)
+        if named is not None:
+            return named
+    address = locate_bus(place)
+    return address.context or BusContext(url=address.url)
 
 
 def _operator() -> str:

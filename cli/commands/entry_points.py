@@ -91,10 +91,10 @@ def _names_bus(arguments: Sequence[str], environment: MutableMapping[str, str]) 
 
 def _set_bus(configuration: Configuration, environment: MutableMapping[str, str]) -> None:
     """URL and context are one setting: the file's apply only if neither is given."""
-    if configuration.bus_url is not None:
-        environment[URL_VARIABLE] = configuration.bus_url
-    if configuration.bus_context is not None:
-        environment[CONTEXT_VARIABLE] = str(configuration.bus_context)
+    if configuration.bus.url is not None:
+        environment[URL_VARIABLE] = configuration.bus.url
+    if configuration.bus.context is not None:
+        environment[CONTEXT_VARIABLE] = str(configuration.bus.context)
 
 
 def _venue(configuration: Configuration, name: str | None) -> VenueSettings:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import shlex
 import shutil
 import signal
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bus import add_log_options, get_logger
+from bus.private_files import private_umask
 from cli import parser as arguments
 from cli.background import background_task, run_main
 from cli.commands.up_options import UpOptions, check_options, with_options
@@ -23,7 +25,13 @@ from cli.interrupt import ended_at_once_by_second_signal
 from cli.program import data_dir_option, program
 from cli.stack.alert_watch import AlertWatch
 from cli.stack.connection import DEFAULT_PORT
-from cli.stack.data_dir import DATA_FORMAT, DataDir, RunRecord, default_data_dir, fresh_replay_dir
+from cli.stack.data_dir import (
+    DATA_FORMAT,
+    DataDir,
+    RunRecord,
+    default_data_dir,
+    fresh_replay_dir,
+)
 from cli.stack.live_server import lan_host
 from cli.stack.log_watch import LogFollower, LogWatch
 from cli.stack.ports import ChosenPort, choose
@@ -136,10 +144,11 @@ async def up(options: UpOptions) -> int:
     configuration.logging.apply()
     pages = min(options.viewers, 1) if options.share_port else options.viewers
     http = _choose_port("--http-port", options.http_port, configuration.http.port, HTTP_PORT, pages)
-    bus = _choose_port("--bus-port", options.bus_port, configuration.bus_port, DEFAULT_PORT)
+    bus = _choose_port("--bus-port", options.bus_port, configuration.bus.port, DEFAULT_PORT)
     data = DataDir(_data_dir(options))
     parts: dict[str, ManagedProcess] = {}
     with (
+        private_umask(),
         data.hold() as earlier_format,
         log_to_file(data),
         logged_output(console) as tell,
@@ -156,6 +165,8 @@ async def up(options: UpOptions) -> int:
             share_port=options.share_port,
         )
         tell(f"opensqt: {_title(configuration)}; data in {data.root}")
+        if data.close_to_others():
+            tell(f"{data.root} was open to other users of this machine: it is closed now (mode 700)")
         if earlier_format is not None:
             tell(f"data format {earlier_format} is now {DATA_FORMAT}: earlier versions cannot use it")
         for name, chosen, default in (("page", http, HTTP_PORT), ("bus", bus, DEFAULT_PORT)):
@@ -286,7 +297,8 @@ def _ready_text(stack: Stack, settings: StackSettings, took_s: float) -> str:
         ports = [urlsplit(page).port for page in stack.pages]
         lines += [f"  page    http://{host}:{port} from other machines" for port in ports]
     if shutil.which("nats"):
-        lines.append(f"  bus     nats sub -s {stack.bus.url} 'engine.>'")
+        context = shlex.quote(str(settings.data.bus_context))
+        lines.append(f"  bus     nats --context {context} sub 'engine.>'")
     lines += [
         f"  bus     {program()} tap{option} 'engine.>'",
         f"  state   {program()} status{option}",

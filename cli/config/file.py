@@ -4,11 +4,10 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
-from cli import units
+from cli.config.bus import BusSettings, read_bus
 from cli.config.cross_checks import cross_check, nearest
 from cli.config.http import HttpSettings, read_http
 from cli.config.logs import LoggingSettings, read_logging
@@ -42,11 +41,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """Where other parts reach a venue, as far as the file says; `up` chooses these addresses itself."""
     portfolio: PortfolioSettings = PortfolioSettings()
     """Limits over all symbols of all venues."""
-    bus_port: int | None = None
-    """None if the file sets no port."""
-    bus_url: str | None = None
-    bus_context: Path | None = None
-    """How parts and commands reach a bus that is not of `up`; None if the file does not say. See `bus.client.context`."""
+    bus: BusSettings = BusSettings()
     http: HttpSettings = HttpSettings()
     logging: LoggingSettings = LoggingSettings()
 
@@ -111,7 +106,7 @@ def read(
     tree = override(tree, environment, mistakes)
     top = Section(tree, "", mistakes)
     instance = top.optional("instance", _instance, DEFAULT_INSTANCE)
-    bus = _bus(top, folder)
+    bus = read_bus(top, folder)
     if not has_http:
         top.skip("http")
     http = read_http(top) if has_http else HttpSettings()
@@ -143,9 +138,7 @@ def read(
             if (url := venue.url or address(venue.settings))
         },
         portfolio=portfolio,
-        bus_port=bus.port,
-        bus_url=bus.url,
-        bus_context=bus.context,
+        bus=bus,
         http=http,
         logging=logs,
     )
@@ -158,23 +151,6 @@ def _check_served(top: Section, http: HttpSettings, known: list[Symbol]) -> None
             top.note(
                 f"http.symbols has {symbol}, which is not in symbols; {nearest(symbol, list(known))}", line
             )
-
-
-class _Bus(NamedTuple):
-    port: int | None = None
-    url: str | None = None
-    context: Path | None = None
-
-
-def _bus(top: Section, folder: Path) -> _Bus:
-    section = top.section("bus")
-    if section is None:
-        return _Bus()
-    port: int | None = section.optional("port", units.whole(0, 65535), -1)
-    url = section.optional("url", units.word, "")
-    context = section.optional("context", units.word, "")
-    section.close()
-    return _Bus(None if port == -1 else port, url or None, folder / context if context else None)
 
 
 def _instance(text: str) -> str:

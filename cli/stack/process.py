@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from bus.log import FILE_VARIABLE, MAX_FILE_BYTES
+from bus.private_files import open_private, private_umask
 
 MAX_ERROR_BYTES = 10_000
 """How much of the end of a log is searched for the last error."""
@@ -88,20 +89,24 @@ class PartProcess:
         return process.pid if process is not None and process.returncode is None else None
 
     async def start(self) -> None:
-        descriptor = os.open(_rotated(self._log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        descriptor = open_private(_rotated(self._log), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             # In its own session, so that Ctrl-C reaches only us and we stop the parts in order.
-            self._process = await asyncio.create_subprocess_exec(
-                *self.command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=descriptor,
-                env={**part_environment(), FILE_VARIABLE: str(self._log), **self._environment},
-                start_new_session=True,
-                preexec_fn=die_with_parent(),
-            )
+            with private_umask():
+                self._process = await asyncio.create_subprocess_exec(
+                    *self.command,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=descriptor,
+                    env=self._full_environment(),
+                    start_new_session=True,
+                    preexec_fn=die_with_parent(),
+                )
         finally:
             os.close(descriptor)
+
+    def _full_environment(self) -> dict[str, str]:
+        return {**part_environment(), FILE_VARIABLE: str(self._log), **self._environment}
 
     async def wait(self) -> int:
         assert self._process is not None, "wait() before start()"

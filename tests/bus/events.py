@@ -1,6 +1,7 @@
 """Numbered events for the tests of the bus, and helpers to store and read them."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from bus import Batch, Bus, Received
@@ -49,3 +50,14 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(5):
         while not await condition():  # noqa: ASYNC110 - polling is the purpose
             await asyncio.sleep(0.01)
+
+
+def lose_republished(bus: Bus, rng: random.Random, share: float) -> None:
+    """Have the connection lose this share of the republished messages, as a broken route in a cluster would."""
+    callbacks = bus.nc._fast_parser.direct
+    for sid, subscription in bus.nc._subs.items():
+        if subscription.subject.startswith("live."):
+            receive = callbacks[sid]
+            callbacks[sid] = lambda *message, receive=receive: (
+                receive(*message) if rng.random() >= share else None
+            )

@@ -108,7 +108,7 @@ async def test_nothing_is_lost_or_repeated_when_the_leader_dies(
 async def test_an_offset_beyond_the_end_is_lost_only_after_the_stale_time(
     cluster: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bus.streams.ordered_consumer.MAX_STALE_S", 0.3)
+    monkeypatch.setattr("bus.streams.read_position.MAX_STALE_S", 0.3)
     await commit_until(cluster, 3)
     started = asyncio.get_running_loop().time()
     with pytest.raises(OffsetLost):

@@ -1,9 +1,8 @@
-"""The JetStream protocol: times, headers, replies, delivery metadata, rollback detection."""
+"""The JetStream protocol: times, headers, replies, rollback detection."""
 
 import pytest
 from nats.aio.msg import Msg
 
-from bus.client.consumer import Delivery, FromTime, consumer_config, delivery_of
 from bus.client.headers import parse_headers
 from bus.client.jetstream import RollbackDetector, StreamState, parse_time_ns, stored_sequence_parser
 from bus.errors import Ambiguous, BusError, Conflict, NoSpace, Rejected
@@ -26,23 +25,6 @@ def test_headers_of_a_stored_message_are_parsed() -> None:
         "schema": "Ticker",
         "Nats-Msg-Id": "a:b",
     }
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        "$JS.ACK.ORDERS.reader.1.42.7.1795237827659794879.3",
-        "$JS.ACK.hub.ACCHASH.ORDERS.reader.1.42.7.1795237827659794879.3.x7",
-    ],
-)
-def test_delivery_metadata_is_parsed_from_the_reply_subject(reply: str) -> None:
-    assert delivery_of(reply) == Delivery(42, 7, 1_795_237_827_659_794_879, 3)
-
-
-def test_a_start_time_is_formatted_to_the_nanosecond() -> None:
-    config = consumer_config("reader", ["a.>"], FromTime(1_795_237_827_000_000_001))
-
-    assert config["opt_start_time"] == "2026-11-21T05:10:27.000000001Z"
 
 
 def reply(code: int, err_code: int) -> Msg:

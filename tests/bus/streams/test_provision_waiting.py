@@ -51,7 +51,9 @@ async def test_a_part_waits_for_a_missing_stream(tmp_path: Path) -> None:
 async def test_a_differing_stream_is_an_error_that_names_apply(tmp_path: Path) -> None:
     async with connected(tmp_path) as (admin, part):
         await provision(admin, streams=[SMALL])
-        with pytest.raises(TopologyDiffers, match=r"max_msgs_per_subject is -1, has to be 5.*opensqt apply FILE"):
+        with pytest.raises(
+            TopologyDiffers, match=r"max_msgs_per_subject is -1, has to be 5.*opensqt apply FILE"
+        ):
             await provision(part, streams=[LARGER])
 
 

@@ -74,8 +74,12 @@ async def test_changed_settings_of_a_running_symbol_need_a_confirmation(bus: Bus
 
 async def test_an_immutable_setting_is_blocked(bus: Bus) -> None:
     await run_symbol(bus)
-    plan = await make_plan(bus, configuration(replace(ENTRY, settings=replace(SETTINGS, mode=GridMode.NEUTRAL))))
-    assert lines(plan, Sign.BLOCKED)[0].startswith("! sim BTC/USDT:USDT mode long -> neutral: cannot be changed")
+    plan = await make_plan(
+        bus, configuration(replace(ENTRY, settings=replace(SETTINGS, mode=GridMode.NEUTRAL)))
+    )
+    assert lines(plan, Sign.BLOCKED)[0].startswith(
+        "! sim BTC/USDT:USDT mode long -> neutral: cannot be changed"
+    )
 
 
 async def test_settings_that_the_engine_would_refuse_are_blocked(bus: Bus) -> None:

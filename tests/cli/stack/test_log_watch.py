@@ -84,5 +84,12 @@ def test_a_frequent_event_does_not_hide_others(tmp_path: Path) -> None:
     ("level", "text"), [("warning", 'warning: fenced step=12 detail="two words"'), ("info", None)]
 )
 def test_lines_in_json_are_printed_like_text(level: str, text: str | None) -> None:
-    line = {"time": "T", "level": level, "service": "engine", "event": "fenced", "step": 12, "detail": "two words"}
+    line = {
+        "time": "T",
+        "level": level,
+        "service": "engine",
+        "event": "fenced",
+        "step": 12,
+        "detail": "two words",
+    }
     assert console_text(json.dumps(line)) == text

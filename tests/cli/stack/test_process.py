@@ -20,7 +20,9 @@ def test_a_part_does_not_get_the_options_of_up(monkeypatch: pytest.MonkeyPatch) 
     "line",
     [
         "engine: error: no such port",
-        json.dumps({"time": "T", "level": "error", "service": "e", "event": "failed", "detail": "no such port"}),
+        json.dumps(
+            {"time": "T", "level": "error", "service": "e", "event": "failed", "detail": "no such port"}
+        ),
     ],
 )
 def test_the_last_error_is_found_in_text_and_json(tmp_path: Path, line: str) -> None:
