@@ -166,7 +166,7 @@ class _Reply:
         if self._messages:
             self._set(Page(self._messages, 1, 0, is_whole=False))
         else:
-            self._fail(Ambiguous(f"no reply on {self._subject} within {REPLY_TIMEOUT_S:g} s"))
+            self._fail(Ambiguous(f"no reply from {self._subject}, or not from its beginning"))
 
     def _finish(self, status: str, description: str, block: bytes) -> None:
         if status == NOT_FOUND and self._is_multi and description != NO_RESULTS:
