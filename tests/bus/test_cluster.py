@@ -158,18 +158,20 @@ async def test_two_subjects_are_read_in_order_while_leaders_die(
                 await cluster.store((A, B)[number % 2], event(number), message_id=str(number))
                 number += 1
 
-    async with connect(cluster.url, name="reader") as other:
-        async with aclosing(read(other, Stream.ORDERS, (A, B), start)) as batches:
-            await anext(batches)
-            writing = asyncio.create_task(write())
-            found = await until_number(batches, 20)
-            server = await leader_of(cluster, servers)
-            server.kill()
-            await server.wait()
-            found += await until_number(batches, 40)
-            await server.start()
-            found += await until_number(batches, count - 1)
-            await writing
+    async with (
+        connect(cluster.url, name="reader") as other,
+        aclosing(read(other, Stream.ORDERS, (A, B), start)) as batches,
+    ):
+        await anext(batches)
+        writing = asyncio.create_task(write())
+        found = await until_number(batches, 20)
+        server = await leader_of(cluster, servers)
+        server.kill()
+        await server.wait()
+        found += await until_number(batches, 40)
+        await server.start()
+        found += await until_number(batches, count - 1)
+        await writing
     assert numbers(found) == list(range(count))
 
 
