@@ -10,6 +10,7 @@ from bus.client.connection import Bus, Unsubscribe, connect
 from bus.client.context import (
     DEFAULT_URL,
     BusContext,
+    as_context,
     choose_context,
     context_from_environment,
     read_context,
@@ -44,9 +45,17 @@ from bus.parts.heartbeats import Heartbeats
 from bus.parts.reader import read_parts
 from bus.parts.view import Blocked, PartState, PartsView, PartView
 from bus.parts.watchdog import Watchdog
+from bus.service.address import reachable_address
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
 from bus.service.lifecycle import EXIT_PERMANENT, flatten_errors, forever, run
-from bus.service.options import OptionParser, add_bus_options, add_http_options, bus_context
+from bus.service.options import (
+    OptionParser,
+    add_bus_options,
+    add_http_options,
+    add_log_options,
+    bus_context,
+)
+from bus.service.server_config import Credentials, ServerLimits, new_credentials
 from bus.service.service import Service, open_service
 from bus.streams.bucket_keeper import keep_entries, preserve_entries
 from bus.streams.decoding import decode_or_log, log_undecodable
@@ -58,12 +67,20 @@ from bus.streams.provision import provision
 from bus.streams.reader import last_per_subject, message_count, pending, read, read_durable
 from bus.streams.registry import Entry, Registry
 from bus.streams.start import FromSequence, FromStart, FromTime, LastPerSubject, NewOnly, Start
-from bus.symbols import deregister, follow_symbols, follow_venue_symbols, wait_for_symbols
+from bus.streams.topology import LIVE_PREFIX
+from bus.symbols import (
+    deregister,
+    follow_symbols,
+    follow_venue_symbols,
+    nothing_registered,
+    wait_for_symbols,
+)
 
 __all__ = [
     "DEFAULT_TIMING",
     "DEFAULT_URL",
     "EXIT_PERMANENT",
+    "LIVE_PREFIX",
     "Ambiguous",
     "Attention",
     "Backoff",
@@ -75,6 +92,7 @@ __all__ = [
     "BusError",
     "Conflict",
     "ConnectionClosed",
+    "Credentials",
     "EmbeddedServer",
     "Entry",
     "Fenced",
@@ -110,6 +128,7 @@ __all__ = [
     "Registry",
     "Rejected",
     "RepeatLimit",
+    "ServerLimits",
     "ServerStartFailed",
     "Service",
     "Start",
@@ -121,6 +140,8 @@ __all__ = [
     "Watchdog",
     "add_bus_options",
     "add_http_options",
+    "add_log_options",
+    "as_context",
     "bus_context",
     "choose_context",
     "connect",
@@ -142,11 +163,14 @@ __all__ = [
     "leases",
     "log_undecodable",
     "message_count",
+    "new_credentials",
     "newest",
+    "nothing_registered",
     "open_service",
     "pending",
     "preserve_entries",
     "provision",
+    "reachable_address",
     "read",
     "read_context",
     "read_durable",

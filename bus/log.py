@@ -1,10 +1,11 @@
-"""Logging: one line per event on standard error, with constant event names.
+"""Logging: one line per event on standard error, as text or JSON, with constant event names.
 
 What strangers can trigger is logged through `RepeatLimit`, and the log file of a part is rotated while it runs, so that
 a log cannot fill the disk.
 
 Example:
     2026-11-21T05:10:27.659Z info engine step_committed symbol=BTC/USDT:USDT step=12
+    {"time": "2026-11-21T05:10:27.659Z", "level": "info", "service": "engine", "event": "step_committed", "step": 12}
 """
 
 import asyncio
@@ -12,14 +13,25 @@ import contextlib
 import datetime
 import json
 import logging
+import math
 import os
 import sys
 import time
 import traceback
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+TEXT, JSON = "text", "json"
+FORMATS = (TEXT, JSON)
+
+FORMAT_VARIABLE = "OPENSQT_LOG_FORMAT"
+LEVEL_VARIABLE = "OPENSQT_LOG_LEVEL"
+OLD_LEVEL_VARIABLE = "OPENSQT_LOG"
+"""Environment variables of the format and of the lowest level that is written; the last is a synonym of the second."""
+
+RESERVED_KEYS = frozenset({"time", "level", "service", "event"})
 
 FILE_VARIABLE = "OPENSQT_LOG_FILE"
 """Environment variable with the path of the file that standard error is appended to, if this process rotates it."""
@@ -39,13 +51,58 @@ MAX_REPEAT_KEYS = 100
 """Kinds of repeats that are counted separately; further ones of an event are counted together."""
 
 
+class _Settings:
+    """Format and level of this process; a level of None is that of the environment when the logger was made."""
+
+    def __init__(self) -> None:
+        self.is_json = os.environ.get(FORMAT_VARIABLE) == JSON
+        self.lowest: int | None = None
+        self.program = "opensqt"
+
+
+_settings = _Settings()
+
+
+def configure_log(
+    level: str | None = None, log_format: str | None = None, program: str | None = None
+) -> None:
+    """Set level and format of all loggers of this process and of its children; None leaves the environment's."""
+    if program is not None:
+        _settings.program = program
+    if level is not None:
+        os.environ[LEVEL_VARIABLE] = level
+    if log_format is not None:
+        os.environ[FORMAT_VARIABLE] = log_format
+    _settings.is_json = os.environ.get(FORMAT_VARIABLE) == JSON
+    _settings.lowest = _lowest_level() if level is not None else None
+
+
+def is_json_log() -> bool:
+    """Return whether lines are JSON objects."""
+    return _settings.is_json
+
+
+def write_error(text: str, service: str | None = None) -> None:
+    """Write the error by which a program ends: `error: port 8080 is in use`, or the event `failed`."""
+    if _settings.is_json:
+        Logger(service or _settings.program).error("failed", detail=text)
+        return
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"error: {text}\n")
+
+
+def _lowest_level() -> int:
+    name = os.environ.get(LEVEL_VARIABLE) or os.environ.get(OLD_LEVEL_VARIABLE) or "info"
+    return LEVELS.get(name.lower(), LEVELS["info"])
+
+
 class Logger:
-    """Writes the events of one service. `OPENSQT_LOG` is the lowest level written, `info` by default."""
+    """Writes the events of one service, from the configured level up: `info` by default."""
 
     def __init__(self, service: str, fields: dict[str, object] | None = None) -> None:
         self._service = service
         self._fields = fields or {}
-        self._lowest = LEVELS.get(os.environ.get("OPENSQT_LOG", "info").lower(), LEVELS["info"])
+        self._lowest = _lowest_level()
 
     def bind(self, **fields: object) -> Self:
         """Return a logger that adds these fields to each line."""
@@ -65,14 +122,20 @@ class Logger:
 
     def write(self, level: str, event: str, fields: dict[str, object]) -> None:
         """Write one line; with `OPENSQT_DEBUG=1` also the tracebacks of exceptions among the fields."""
-        if LEVELS[level] < self._lowest:
+        lowest = self._lowest if _settings.lowest is None else _settings.lowest
+        if LEVELS[level] < lowest:
             return
         time = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
-        pairs = [f"{key}={_text(value)}" for key, value in {**self._fields, **fields}.items()]
-        line = " ".join([f"{time}Z", level, self._service, event, *pairs]) + "\n"
+        traces: list[str] = []
         if is_debugging():
-            traces = [traceback.format_exception(v) for v in fields.values() if isinstance(v, BaseException)]
-            line += "".join(text for trace in traces for text in trace)
+            errors = [value for value in fields.values() if isinstance(value, BaseException)]
+            traces = [text for error in errors for text in traceback.format_exception(error)]
+        fields = {**self._fields, **fields}
+        if _settings.is_json:
+            line = _json_line(f"{time}Z", level, self._service, event, fields, traces)
+        else:
+            pairs = [f"{key}={_text(value)}" for key, value in fields.items()]
+            line = " ".join([f"{time}Z", level, self._service, event, *pairs]) + "\n" + "".join(traces)
         # A full or closed log must not stop the service.
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(line)
@@ -177,8 +240,11 @@ def is_debugging() -> bool:
 
 
 def capture_library_logs() -> None:
-    """Write the log records of libraries in the same format, from warnings up."""
+    """Write the log records of libraries in the same format, from warnings up; as JSON also uncaught exceptions."""
     root = logging.getLogger()
+    if _settings.is_json:
+        logging.captureWarnings(True)
+        sys.excepthook = _log_uncaught
     if not any(isinstance(handler, _Capture) for handler in root.handlers):
         root.addHandler(_Capture(logging.WARNING))
 
@@ -194,6 +260,32 @@ class _Capture(logging.Handler):
         # The first line of the unformatted message names what happened; what follows may differ each time.
         key = f"{record.name} {level} {str(record.msg).partition(chr(10))[0][:MAX_KEY_CHARS]}"
         self._repeat_limit.write(Logger(record.name), level, "library", key, **fields)
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    text = "".join(traceback.format_exception(kind, error, trace))
+    Logger("python").error("uncaught_exception", detail=f"{kind.__name__}: {error}", traceback=text)
+
+
+def _json_line(
+    time: str, level: str, service: str, event: str, fields: dict[str, object], traces: list[str]
+) -> str:
+    line: dict[str, object] = {"time": time, "level": level, "service": service, "event": event}
+    for key, value in fields.items():
+        line[f"{key}_" if key in RESERVED_KEYS else key] = _json_value(value)
+    if traces:
+        line["traceback"] = "".join(traces)
+    return json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _json_value(value: object) -> object:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, BaseException):
+        return f"{type(value).__name__}: {value}"
+    return str(value)
 
 
 def _text(value: object) -> str:

@@ -7,6 +7,7 @@ from bus.client.connection import Bus
 from bus.errors import Conflict
 from bus.log import Logger
 from bus.streams.decoding import decode_or_log
+from bus.streams.provision import APPLY, OnWait
 from bus.streams.registry import Registry
 from schemas import subjects
 from schemas.codec import try_decode
@@ -14,6 +15,12 @@ from schemas.engine.journal import SymbolEntry
 from schemas.units import Symbol, VenueId
 
 BUCKET = "symbols"
+
+
+def nothing_registered(venue: VenueId | None = None) -> str:
+    """Return the problem of a part without symbols, for operators."""
+    where = "" if venue is None else f" of venue {venue}"
+    return f"no symbol{where} is registered, so nothing is traded: {APPLY}"
 
 
 async def follow_symbols(bus: Bus, log: Logger) -> AsyncGenerator[tuple[str, SymbolEntry | None], None]:
@@ -45,17 +52,25 @@ async def follow_venue_symbols(
                 yield Symbol(subjects.unescape(token)), entry is not None
 
 
-async def wait_for_symbols(bus: Bus, venue: VenueId, log: Logger) -> list[Symbol]:
+async def wait_for_symbols(
+    bus: Bus, venue: VenueId, log: Logger, on_wait: OnWait = lambda _: None
+) -> list[Symbol]:
     """Wait until a venue has traded symbols, and return them in order.
 
+    `on_wait` is called with what is waited for if there are none yet, and with an empty text at the end.
     Raises: StreamGone when the bucket does not exist at first.
     """
     registry = Registry(bus, BUCKET)
+    if not any(key.startswith(f"{venue}.") for key in await registry.entries()):
+        problem = nothing_registered(venue)
+        log.warning("no_symbols", venue=venue, do=APPLY)
+        on_wait(problem)
     async with aclosing(registry.follow()) as changes:
         async for _ in changes:
             stored = (await registry.entries()).values()
             entries = [decode_or_log(each, SymbolEntry, log) for each in stored]
             if symbols := [each.symbol for each in entries if each is not None and each.venue == venue]:
+                on_wait("")
                 return sorted(symbols)
     raise AssertionError("a registry is followed for ever")
 

@@ -9,7 +9,7 @@ from typing import cast
 
 from cli.console import run_closable
 from cli.errors import CommandError
-from cli.parser import COMMANDS, FORWARDED, CommandModule, command_parser, main_parser
+from cli.parser import COMMANDS, FORWARDED, LOGGING, CommandModule, command_parser, main_parser
 from cli.program import program
 
 
@@ -24,8 +24,18 @@ def main() -> int:
     except CommandError as error:
         if os.environ.get("OPENSQT_DEBUG"):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        _print_error(str(error), is_part=bool(line) and line[0] in LOGGING)
         return 1
+
+
+def _print_error(text: str, *, is_part: bool) -> None:
+    if is_part and os.environ.get("OPENSQT_LOG_FORMAT") == "json":
+        from bus.log import configure_log, write_error
+
+        configure_log()
+        write_error(text)
+        return
+    print(f"error: {text}", file=sys.stderr)
 
 
 def parse(name: str, arguments: Sequence[str]) -> tuple[CommandModule, argparse.Namespace]:

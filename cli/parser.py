@@ -9,6 +9,7 @@ from cli import __version__
 GROUPS: dict[str, dict[str, str]] = {
     "run": {
         "up": "run the whole stack on this machine; Ctrl-C stops it",
+        "apply FILE": "provision streams, limits and symbols of a configuration on any bus; shows the differences first",
         "migrate": "bring the data directory of an earlier version up to date",
         "config check [FILE]": "validate a configuration file and print a summary",
         "key --name NAME --role ROLE": "create an API key for the live servers",
@@ -24,6 +25,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "bus": "the embedded bus (nats-server with JetStream), in the foreground",
         "bus backup DIR": "save the bus's streams and buckets in a directory, also while they are in use",
         "bus restore DIR": "replace them by those of a backup",
+        "bus init DIR": "write users, keys, certificates and configuration of a secured bus",
         "venue": "the simulated venue",
         "market": "the market data publisher of a venue",
         "account": "the account publisher of a venue",
@@ -53,6 +55,9 @@ FORWARDED = {
     "bench",
 }
 """Commands that parse their own arguments."""
+
+LOGGING = {"venue", "market", "account", "gateway", "engine", "liveserver", "bus", "apply", "up"}
+"""Commands whose standard error is a log, as JSON if it is set so."""
 
 COMMANDS = {usage.partition(" ")[0] for commands in GROUPS.values() for usage in commands}
 
@@ -89,8 +94,10 @@ def main_parser() -> argparse.ArgumentParser:
 
 
 def command_parser(name: str, command: CommandModule) -> argparse.ArgumentParser:
-    """Return the parser of one command."""
-    parser = argparse.ArgumentParser(prog=f"opensqt {name}", description=command.DESCRIPTION)
+    """Return the parser of one command; options that the command line does not have come from the environment."""
+    from bus import OptionParser
+
+    parser = OptionParser(prog=f"opensqt {name}", description=command.DESCRIPTION)
     _add_debug_option(parser)
     command.add_arguments(parser)
     return parser
@@ -106,11 +113,18 @@ def command_list() -> str:
 
 
 def add_bus_options(parser: argparse.ArgumentParser) -> None:
-    """Add --bus-url and --data-dir, which locate the bus of a running stack."""
+    """Add --bus-url, --bus-context and --data-dir, which locate the bus of a running stack."""
     parser.add_argument(
         "--bus-url",
         metavar="URL",
-        help="the bus (default: that of the `up` that runs in --data-dir, else port 4222)",
+        help="the bus (default: OPENSQT_BUS_CONTEXT and OPENSQT_BUS_URL, else that of the `up` that runs in --data-dir, "
+        "else port 4222)",
+    )
+    parser.add_argument(
+        "--bus-context",
+        type=Path,
+        metavar="FILE",
+        help="file with address and credentials of the bus, in the format of a context of the nats tool",
     )
     parser.add_argument(
         "--data-dir", type=Path, metavar="DIR", help="data directory of a running `up` (default: data)"
@@ -129,6 +143,11 @@ def port(text: str) -> int:
 def count(text: str) -> int:
     """Parse a number of processes, 1 to 64."""
     return _bounded_int(text, 1, 64)
+
+
+def count_or_none(text: str) -> int:
+    """Parse a number of processes, 0 to 64."""
+    return _bounded_int(text, 0, 64)
 
 
 def duration(text: str) -> int:

@@ -13,6 +13,7 @@ from schemas.notation import (
     probability,
     ratio,
     signed_ratio,
+    size,
     whole,
     word,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "probability",
     "ratio",
     "signed_ratio",
+    "size",
     "whole",
     "word",
 ]

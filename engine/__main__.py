@@ -4,7 +4,16 @@ import sys
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from bus import OptionParser, add_bus_options, add_http_options, bus_context, default_name, run, token
+from bus import (
+    OptionParser,
+    add_bus_options,
+    add_http_options,
+    add_log_options,
+    bus_context,
+    default_name,
+    run,
+    token,
+)
 from engine.app import Settings, main
 
 
@@ -22,6 +31,7 @@ def cli(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--recorded", action="store_true", help="the market is a recording: ignore silence of the feed"
     )
+    add_log_options(parser)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args(arguments)
 

@@ -5,8 +5,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
-from bus import FreeRunning, LeaseProvider, LockStep, Service, follow_symbols, forever
+from bus import FreeRunning, LeaseProvider, LockStep, Service, follow_symbols, forever, nothing_registered
+from bus.commands import traded_symbols
 from bus.coordination.keyed_runner import KeyedRunner
+from bus.streams.provision import APPLY
 from engine.actor.candles import CandlesOf
 from engine.actor.instrument import first_instrument
 from engine.actor.market import SymbolMarket
@@ -40,11 +42,13 @@ class Orchestrator:
         self._candles = candles
         self._metrics = EngineMetrics(service.registry)
         self._symbols: dict[str, SymbolRunner] = {}
+        self._is_roster_read = False
         self._runner = KeyedRunner("symbol", leases, service.log)
         service.registry.register(NotQuotingCollector(self._reasons))
 
     async def run(self) -> None:
         """Run every symbol of the roster, now and as it changes; for ever."""
+        await self._note_empty_roster()
         roster = follow_symbols(self._service.bus, self._service.log)
         keeper = RosterKeeper(self._service.bus, self._symbols, self._service.log)
         async with asyncio.TaskGroup() as tasks, aclosing(roster) as changes:
@@ -52,6 +56,11 @@ class Orchestrator:
             async for key, entry in changes:
                 if entry is None or not await keeper.is_outdated(key, entry):
                     self._on_change(tasks, key, entry)
+
+    async def _note_empty_roster(self) -> None:
+        if not await traded_symbols(self._service.bus):
+            self._service.log.warning("no_symbols", do=APPLY)
+            self._is_roster_read = True
 
     def running(self) -> list[str]:
         """Return the registry keys of the symbols that this engine holds at present, quarantined ones included."""
@@ -64,6 +73,8 @@ class Orchestrator:
         out["standing"] = dict(Counter(str(symbol["standing"]) for symbol in symbols.values()))
         out["symbols"] = symbols
         problems = {key: symbol.problem for key, symbol in self._symbols.items() if symbol.problem}
+        if self._is_roster_read and not symbols:
+            out["problem"] = nothing_registered()
         if problems:
             out["problem"] = "; ".join(f"{key}: {text}" for key, text in problems.items())
         return out
@@ -97,6 +108,7 @@ class Orchestrator:
             del self._symbols[key]
             self._runner.stop(key)
         if entry is not None:
+            self._is_roster_read = True
             symbol = self._symbols[key] = SymbolRunner(
                 self._service, entry, prepare_actor=self._prepare_actor, metrics=self._metrics
             )

@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from bus import OptionParser, add_bus_options, choose_context, run
+from bus import OptionParser, add_bus_options, add_log_options, choose_context, run
 from liveserver.app import main
 from liveserver.settings import Settings, from_environment
 from liveserver.websocket.context import Limits
+from schemas.subjects import unescape
+from schemas.units import Symbol
 
 LIMIT_HELP = {
     "backlog_messages": "unsent messages before a slow viewer is disconnected",
@@ -55,6 +57,13 @@ def _parser(defaults: Settings) -> argparse.ArgumentParser:
         "--replica", default=defaults.replica, help="name shown on the page; default: host and port"
     )
     parser.add_argument(
+        "--shutdown-delay-s",
+        default=defaults.shutdown_delay_s,
+        type=_positive(float, or_zero=True),
+        help="seconds from SIGTERM on in which it still serves but /ready answers 503, for load balancers that check it; "
+        "default: %(default)s",
+    )
+    parser.add_argument(
         "--drain-s",
         default=defaults.drain_s,
         type=_positive(float),
@@ -66,8 +75,16 @@ def _parser(defaults: Settings) -> argparse.ArgumentParser:
         type=int,
         help="maximum number of concurrent replays; default: %(default)s",
     )
+    parser.add_argument(
+        "--symbol",
+        action="append",
+        default=[],
+        metavar="SYMBOL",
+        help="serve this symbol only, such as BTC/USDT:USDT; may be repeated; default: all",
+    )
     _add_access(parser)
     _add_limits(parser, defaults.limits)
+    add_log_options(parser)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
 
@@ -112,15 +129,20 @@ def _add_limits(parser: argparse.ArgumentParser, defaults: Limits) -> None:
         )
 
 
-def _positive(kind: type) -> Callable[[str], float]:
+def _positive(kind: type, *, or_zero: bool = False) -> Callable[[str], float]:
     def number(text: str) -> float:
         value: float = kind(text)
-        if not 0 < value < float("inf"):
+        if not (0 < value < float("inf") or (or_zero and value == 0)):
             raise ValueError
         return value
 
-    number.__name__ = f"{'integer' if kind is int else 'number'} above 0"  # shown in argparse's error
+    # Shown in argparse's error.
+    number.__name__ = f"{'integer' if kind is int else 'number'} above 0{' or 0' if or_zero else ''}"
     return number
+
+
+def _symbol(text: str) -> Symbol:
+    return Symbol(text if "/" in text else unescape(text))
 
 
 def _settings(arguments: list[str], defaults: Settings) -> tuple[Settings, bool]:
@@ -135,9 +157,11 @@ def _settings(arguments: list[str], defaults: Settings) -> tuple[Settings, bool]
         http_port=options.http_port,
         share_port=options.share_port,
         own_port=defaults.own_port if options.own_port is None else options.own_port,
+        shutdown_delay_s=options.shutdown_delay_s,
         drain_s=options.drain_s,
         replica=options.replica,
         replays=options.replays,
+        symbols=frozenset(map(_symbol, options.symbol)) or defaults.symbols,
         allowed_origins=frozenset(options.allow_origin or defaults.allowed_origins),
         limits=Limits(**{name: getattr(options, name) for name in Limits.__struct_fields__}),
         access=msgspec.structs.replace(

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Never
 from urllib.parse import urlsplit
 
-from bus import Logger, forever, get_logger, open_service
+from bus import Logger, as_context, forever, get_logger, open_service, reachable_address
 from bus.parts.watchdog import Watchdog
 from liveserver.auth.authenticator import Authenticator
 from liveserver.auth.settings import check_access
@@ -58,6 +58,8 @@ async def main(settings: Settings) -> None:
 async def running(settings: Settings) -> AsyncIterator[Replica]:
     """Run a live server; on exit, close the viewers' connections within `drain_s`.
 
+    Before, it goes on serving for `shutdown_delay_s` while /ready answers 503.
+
     Raises: AccessSettingsError, MissingPageFile, PortTaken.
     """
     check_access(settings.access, settings.http_host)
@@ -72,12 +74,14 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
         settings.http_host, settings.http_port, settings.own_port if settings.share_port else None
     )
 
+    address = await reachable_address(listeners.address, as_context(settings.bus).url)
     hub = Hub(metrics, asyncio.get_running_loop().call_soon, pseudonyms(settings.access))
     replica = Replica(
-        name=settings.replica or urlsplit(listeners.address).netloc,
+        name=settings.replica or urlsplit(address).netloc,
         metrics=metrics,
         hub=hub,
-        address=listeners.address,
+        address=address,
+        symbols_served=settings.symbols,
     )
     background = BackgroundTasks(log)
     backfill = Backfill(replica, background, log)
@@ -103,6 +107,10 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
                 yield replica
             finally:
                 replica.is_draining = True
+                if settings.shutdown_delay_s:
+                    log.info("draining", seconds=settings.shutdown_delay_s)
+                    # Ends early when the feed has failed: then there is nothing to serve.
+                    await asyncio.wait([feed], timeout=settings.shutdown_delay_s)
                 server.stop_accepting()
                 await _close_viewers(hub, settings.drain_s)
                 log.info("drained", left=len(hub))

@@ -8,6 +8,7 @@ from bus import BusContext
 from liveserver.auth.settings import Access
 from liveserver.websocket.context import Limits
 from schemas.codec import INVALID_JSON
+from schemas.units import Symbol
 
 VARIABLE = "OPENSQT_LIVESERVER"
 """Environment variable with the settings as JSON, secrets included; removed once it is read."""
@@ -24,6 +25,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Share `http_port` with other live servers on this machine."""
     own_port: int = 0
     """Additional port of this server alone when `http_port` is shared; 0 takes a free port."""
+    shutdown_delay_s: float = 0.0
+    """Time from SIGTERM until viewers are disconnected: /ready answers 503, so that load balancers stop choosing it."""
     drain_s: float = 5.0
     """Time at shutdown for viewers to receive pending messages and the close frame."""
     replica: str = ""
@@ -34,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     replays: int = 16
     """Maximum number of concurrent replays."""
     access: Access = Access()
+    symbols: frozenset[Symbol] = frozenset()
+    """The symbols that are served, of all venues; all if empty."""
 
 
 def to_environment(settings: Settings) -> dict[str, str]:

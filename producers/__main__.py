@@ -4,7 +4,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bus import OptionParser, add_bus_options, add_http_options, bus_context, default_name, run, token
+from bus import (
+    OptionParser,
+    add_bus_options,
+    add_http_options,
+    add_log_options,
+    bus_context,
+    default_name,
+    run,
+    token,
+)
 from producers.app import Settings, account, gateway, market
 from schemas.units import Symbol, VenueId
 
@@ -14,7 +23,11 @@ SERVICES = {"market": market, "account": account, "gateway": gateway}
 
 def cli(arguments: Sequence[str] | None = None) -> int:
     """Run one producer until it is stopped; return the exit code."""
-    parser = OptionParser(prog="opensqt", description="Runs a producer: a process that connects to a venue.")
+    given = sys.argv[1:] if arguments is None else arguments
+    name = next((each for each in given if each in SERVICES), "")
+    parser = OptionParser(
+        prog=f"opensqt {name}".strip(), description="Runs a producer: a process that connects to a venue."
+    )
     parser.add_argument("part", choices=sorted(SERVICES), help="the producer to run")
     add_bus_options(parser)
     parser.add_argument(
@@ -42,6 +55,7 @@ def cli(arguments: Sequence[str] | None = None) -> int:
         help=f"market: time between two reads of the venue's instruments ({INSTRUMENTS_EVERY_S:g})",
     )
     parser.add_argument("--lock-step", action="store_true", help="follow a recording in lock-step")
+    add_log_options(parser)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     args = parser.parse_args(arguments)
     if args.symbol and args.part == "gateway":

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 import msgspec
 
 from bus import (
+    LIVE_PREFIX,
     Bus,
     BusContext,
     FreeRunning,
@@ -149,7 +150,7 @@ async def account(settings: Settings) -> None:
                 requests, bus = subjects.sweep(settings.venue), service.bus
                 unsubscribe = await bus.subscribe(requests, lambda m: publisher.on_sweep_message(m.data))
                 own.push_async_callback(unsubscribe)
-                intents = subjects.order_intents(settings.venue)
+                intents = f"{LIVE_PREFIX}{subjects.order_intents(settings.venue)}"
                 own.push_async_callback(await bus.subscribe(intents, publisher.traces.on_intent))
                 own.callback(bus.on_reconnect(publisher.request_sweep))
                 tasks.create_task(forever("stream", publisher.follow()), name="stream")
@@ -201,7 +202,9 @@ async def gateway(settings: Settings) -> None:
 
 
 async def _watched(service: Service, settings: Settings) -> list[Symbol]:
-    return sorted(settings.watch) or await wait_for_symbols(service.bus, settings.venue, service.log)
+    return sorted(settings.watch) or await wait_for_symbols(
+        service.bus, settings.venue, service.log, service.wait_for
+    )
 
 
 def _service(name: str, settings: Settings) -> AbstractAsyncContextManager[Service]:

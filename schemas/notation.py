@@ -25,6 +25,8 @@ _DECIMAL = re.compile(rf"-?{_NUMBER}\Z")
 _AMOUNT = re.compile(rf"(?P<value>{_NUMBER})\s*(?P<currency>[A-Z][A-Z0-9]{{1,14}})\Z")
 _RATIO = re.compile(rf"(?P<value>-?{_NUMBER})\s*%\Z")
 _DURATION = re.compile(rf"(?P<value>{_NUMBER})\s*(?P<unit>ms|s|m|h|d)\Z")
+SIZE_BYTES = {"MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
+_SIZE = re.compile(rf"(?P<value>{_NUMBER})\s*(?P<unit>{'|'.join(SIZE_BYTES)})\Z")
 _WHOLE = re.compile(r"-?[0-9]{1,18}\Z")
 
 
@@ -102,6 +104,14 @@ def duration(text: str) -> DurationNs:
     if match is None:
         raise ValueError(f"has to be a duration with its unit ({', '.join(DURATION_NS)}), like 5s or 500ms")
     return int(Decimal(match["value"]) * DURATION_NS[match["unit"]])
+
+
+def size(text: str) -> int:
+    """Parse an amount of memory or disk space into bytes: `512MiB`, `20GiB`."""
+    match = _SIZE.match(text)
+    if match is None:
+        raise ValueError(f"has to be a size with its unit ({', '.join(SIZE_BYTES)}), like 512MiB or 20GiB")
+    return int(Decimal(match["value"]) * SIZE_BYTES[match["unit"]])
 
 
 def flag(text: str) -> bool:

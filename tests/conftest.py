@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bus import Ambiguous, Bus, EmbeddedServer, Rejected, StreamGone, connect, provision
-from bus.service.embedded_server import DEFAULT_STORE_BYTES
+from bus.service.server_config import DEFAULT_STORE_BYTES, ServerLimits
 from bus.streams.topology import BUCKETS, STREAMS
 
 NewServer = Callable[..., Awaitable[EmbeddedServer]]
@@ -82,7 +82,7 @@ async def new_server(tmp_path: Path) -> AsyncIterator[NewServer]:
     servers: list[EmbeddedServer] = []
 
     async def start(max_store_bytes: int = DEFAULT_STORE_BYTES) -> EmbeddedServer:
-        server = EmbeddedServer(tmp_path / f"bus{len(servers)}", max_store_bytes=max_store_bytes)
+        server = EmbeddedServer(tmp_path / f"bus{len(servers)}", limits=ServerLimits(store=max_store_bytes))
         servers.append(server)
         await server.start()
         return server

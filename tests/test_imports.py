@@ -41,7 +41,14 @@ BASE = frozenset({"schemas", "bus"})
 
 RULES = {
     "schemas": Rule(third_party=libraries(), no_standard=IO),
-    "bus": Rule(own=frozenset({"schemas"}), third_party=libraries("nats", "uvloop", "prometheus_client")),
+    "bus": Rule(
+        own=frozenset({"schemas"}),
+        third_party=(
+            *libraries("nats", "uvloop", "prometheus_client"),
+            ("nkeys", "secure.keys"),
+            ("cryptography", "secure.certificates"),
+        ),
+    ),
     "producers": Rule(own=BASE, third_party=(*libraries("aiohttp"), ("ccxt", "ccxt"))),
     "engine.core": Rule(
         own=frozenset({"schemas"}), third_party=libraries(), no_standard=AMBIENT, is_deterministic=True

@@ -8,6 +8,7 @@ Paths in it are relative to the file.
 """
 
 import os
+import shlex
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import msgspec
 
 from bus.errors import InvalidContext
+from bus.private_files import write_private
 from schemas.codec import INVALID_JSON
 
 DEFAULT_URL = "nats://127.0.0.1:4222"
@@ -59,6 +61,8 @@ class BusContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Prefix of reply subjects; `_INBOX` if empty. Users that have their own cannot read each other's replies."""
     jetstream_api_prefix: str = ""
     """Prefix of the JetStream API, where another account exports it; `$JS.API` if empty."""
+    source: str = ""
+    """Path of the file that the context was read from; not written into it."""
 
     def __repr__(self) -> str:
         return f"BusContext(url={self.url!r})"
@@ -66,6 +70,17 @@ class BusContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def api_prefix(self) -> str:
         return self.jetstream_api_prefix or DEFAULT_API_PREFIX
+
+    @property
+    def option(self) -> str:
+        """The option by which another part reaches the same bus: `--bus-context FILE` or `--bus-url URL`.
+
+        `FILE` stands for itself unless the context has a password: each part has an NKey of its own.
+        """
+        if self.source and self.password:
+            return f"--bus-context {shlex.quote(self.source)}"
+        has_credentials = self.password or self.nkey or self.token or self.cert
+        return "--bus-context FILE" if has_credentials else f"--bus-url {self.url}"
 
     @property
     def has_tls(self) -> bool:
@@ -134,19 +149,16 @@ def read_context(path: Path) -> BusContext:
             f"{path} sets {', '.join(unsupported)}, which is not supported: use nkey, user and password, or token"
         )
     folder = path.absolute().parent
-    return msgspec.structs.replace(
-        context, **{name: str(folder / value) for name in PATHS if (value := getattr(context, name))}
-    )
+    paths = {name: str(folder / value) for name in PATHS if (value := getattr(context, name))}
+    return msgspec.structs.replace(context, source=str(path.absolute()), **paths)
 
 
 def write_context(path: Path, context: BusContext) -> None:
     """Write a context file that only its owner can read. Raises: OSError."""
-    new = path.with_name(f"{path.name}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, 0o600)
-        file.write(msgspec.json.format(msgspec.json.encode(context)) + b"\n")
-    new.replace(path)
+    # The URL always, because the default one of the `nats` tool may be another.
+    fields = {"url": context.url} | msgspec.to_builtins(context)
+    fields.pop("source", None)
+    write_private(path, msgspec.json.format(msgspec.json.encode(fields)) + b"\n")
 
 
 def choose_context(url: str | None, path: Path | None) -> BusContext | None:

@@ -32,14 +32,17 @@ class JetStreamApi:
         self.api_prefix = api_prefix
         """The subjects of the API begin with it: `$JS.API`, or another where it is imported from another account."""
 
-    async def api(self, endpoint: str, body: object, kind: type[T], timeout_s: float = 5.0) -> T:
+    async def api(
+        self, endpoint: str, body: object, kind: type[T], timeout_s: float = 5.0, *, prefix: str = ""
+    ) -> T:
         """Call an endpoint of the JetStream API, for example `STREAM.INFO.ORDERS`, and return its reply.
 
+        `prefix` is that of another account's API, where this connection may use it.
         Raises: StreamGone, NoSpace, Rejected, Ambiguous.
         """
         data = msgspec.json.encode(body) if body is not None else b""
         parse = api_reply_parser(endpoint, kind)
-        subject = f"{self.api_prefix}.{endpoint}"
+        subject = f"{prefix or self.api_prefix}.{endpoint}"
         return await (await self._requests.send(subject, data, parse, timeout_s=timeout_s))
 
     async def last(self, stream: str, subject: str) -> Received | None:

@@ -12,35 +12,23 @@ import subprocess
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from bus.client.context import BusContext
 from bus.errors import ServerStartFailed
+from bus.private_files import PRIVATE_UMASK, open_private, write_private
+from bus.service.server_config import Cluster, Credentials, ServerLimits, configuration
 
-MEBIBYTE = 1024 * 1024
-DEFAULT_MEMORY_BYTES = 512 * MEBIBYTE
-"""More than the size of MARKET: a memory stream reserves its size."""
-DEFAULT_STORE_BYTES = 20 * 1024 * MEBIBYTE
 START_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 5.0
 PORTS_FILE_POLL_S = 0.005
 LOCK_POLL_S = 0.05
 _PR_SET_PDEATHSIG = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """The cluster configuration of one server."""
-
-    name: str
-    """The server's name, unique in the cluster; `StreamState.leader` refers to it."""
-    port: int
-    """The port for connections from the other servers."""
-    others: tuple[int, ...]
-    """The ports of the other servers, on the same host."""
+INHERITED = ("PATH", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "GO", "LD_")
+"""Beginnings of the names of environment variables that the server gets."""
 
 
 class EmbeddedServer:
@@ -55,8 +43,8 @@ class EmbeddedServer:
         *,
         port: int = 0,
         host: str = "127.0.0.1",
-        max_memory_bytes: int = DEFAULT_MEMORY_BYTES,
-        max_store_bytes: int = DEFAULT_STORE_BYTES,
+        credentials: Credentials | None = None,
+        limits: ServerLimits | None = None,
         sync_always: bool = True,
         lock_wait_s: float = 2.0,
         cluster: Cluster | None = None,
@@ -67,10 +55,11 @@ class EmbeddedServer:
         self.host = host
         self.port = port
         """0 for a free port; the actual port once the server runs."""
-        self._max_memory_bytes = max_memory_bytes
+        self.credentials = credentials
+        """None: every user of this machine may connect."""
+        self.limits = limits or ServerLimits()
         self._sync_interval = "always" if sync_always else "2m"
         """`always`: acknowledged writes survive a power failure. `2m`: only the end of the server."""
-        self._max_store_bytes = max_store_bytes
         self._lock_wait_s = lock_wait_s
         self._process: subprocess.Popen[bytes] | None = None
         self._exit: concurrent.futures.Future[int] = concurrent.futures.Future()
@@ -79,6 +68,13 @@ class EmbeddedServer:
     def url(self) -> str:
         host = "127.0.0.1" if self.host in {"", "0.0.0.0"} else self.host
         return f"nats://{host}:{self.port}"
+
+    @property
+    def context(self) -> BusContext:
+        """How to connect to this server."""
+        if self.credentials is None:
+            return BusContext(url=self.url)
+        return BusContext(url=self.url, user=self.credentials.user, password=self.credentials.password)
 
     @property
     def pid(self) -> int | None:
@@ -166,8 +162,9 @@ class EmbeddedServer:
         for stale in self.data_dir.glob("nats-server_*.ports"):
             stale.unlink()
         config = self.data_dir / "nats-server.conf"
-        config.write_text(self._config(), encoding="utf-8")
-        with self.log_file.open("ab") as output:
+        write_private(config, self._config().encode())
+        log = open_private(self.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        with os.fdopen(log, "ab") as output:
             # In its own session: Ctrl-C reaches only this process, which then stops the server last.
             return subprocess.Popen(
                 [find_nats_server(), "-c", str(config)],
@@ -175,38 +172,23 @@ class EmbeddedServer:
                 stdout=output,
                 stderr=output,
                 pass_fds=(lock.fileno(),),
+                env={**_inherited(os.environ), "GOMEMLIMIT": str(self.limits.memory)},
+                umask=PRIVATE_UMASK,
                 start_new_session=True,
                 preexec_fn=_die_with_parent(),  # noqa: PLW1509
             )
 
     def _config(self) -> str:
-        def text(path: Path) -> str:
-            return json.dumps(str(path), ensure_ascii=False)
-
-        return f"""server_name: {self._cluster.name if self._cluster else "opensqt"}
-listen: "{self.host}:{self.port or -1}"
-ports_file_dir: {text(self.data_dir)}
-log_file: {text(self.log_file)}
-logfile_size_limit: {20 * MEBIBYTE}
-logfile_max_num: 3
-jetstream {{
-  store_dir: {text(self.data_dir)}
-  max_mem: {self._max_memory_bytes}
-  max_file: {self._max_store_bytes}
-  sync_interval: {self._sync_interval}
-}}
-{self._cluster_config()}"""
-
-    def _cluster_config(self) -> str:
-        if self._cluster is None:
-            return ""
-        routes = ", ".join(f'"nats://{self.host}:{port}"' for port in self._cluster.others)
-        return f"""cluster {{
-  name: opensqt
-  listen: "{self.host}:{self._cluster.port}"
-  routes: [{routes}]
-}}
-"""
+        return configuration(
+            name="opensqt" if self._cluster is None else self._cluster.name,
+            listen=f"{self.host}:{self.port or -1}",
+            folder=self.data_dir,
+            log_file=self.log_file,
+            limits=self.limits,
+            sync_interval=self._sync_interval,
+            cluster=self._cluster,
+            credentials=self.credentials,
+        )
 
     async def _listening_port(self) -> int:
         assert self._process is not None
@@ -250,7 +232,13 @@ jetstream {{
 
 
 def embedded_cluster(
-    folders: Sequence[Path], ports: Sequence[int], route_ports: Sequence[int], *, sync_always: bool = True
+    folders: Sequence[Path],
+    ports: Sequence[int],
+    route_ports: Sequence[int],
+    *,
+    credentials: Credentials | None = None,
+    limits: ServerLimits | None = None,
+    sync_always: bool = True,
 ) -> list[EmbeddedServer]:
     """Return the servers `bus-1`, `bus-2` ... of a cluster on loopback, each with its own store.
 
@@ -260,6 +248,8 @@ def embedded_cluster(
         EmbeddedServer(
             folder,
             port=port,
+            credentials=credentials,
+            limits=limits,
             sync_always=sync_always,
             cluster=Cluster(f"bus-{number}", route, tuple(other for other in route_ports if other != route)),
         )
@@ -284,6 +274,11 @@ def _exit_of(process: subprocess.Popen[bytes]) -> concurrent.futures.Future[int]
     return exit_code
 
 
+def _inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the server: it needs no secret that the variables of other programs may hold."""
+    return {name: value for name, value in environment.items() if name.startswith(INHERITED)}
+
+
 def find_nats_server() -> str:
     """Return the path of nats-server: from this Python environment, otherwise from PATH.
 
@@ -305,7 +300,8 @@ def _die_with_parent() -> Callable[[], None] | None:
     parent = os.getpid()
 
     def request_signal() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        # Not SIGTERM, which a stopped server would not receive: it would keep the port and the store.
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # the parent ended before prctl
             os._exit(1)
 

@@ -4,7 +4,6 @@ import asyncio
 import errno
 import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import Any, Never
@@ -12,7 +11,7 @@ from typing import Any, Never
 import uvloop
 
 from bus.errors import BusError, Permanent
-from bus.log import capture_library_logs, is_debugging
+from bus.log import capture_library_logs, is_debugging, write_error
 
 EXIT_PERMANENT = os.EX_CONFIG
 """Exit code after an error that a restart cannot mend."""
@@ -44,7 +43,7 @@ def run(main: Callable[[], Coroutine[Any, Any, object]], *, debug: bool = False)
         if is_debugging():
             raise
         for line in _lines(error):
-            sys.stderr.write(f"error: {line}\n")
+            write_error(line)
         return EXIT_PERMANENT if any(map(_is_permanent, flatten_errors(error))) else 1
     finally:
         for number, handler in before.items():

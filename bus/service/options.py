@@ -5,11 +5,15 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from bus.client.context import BusContext, choose_context
+from bus.log import FORMATS, LEVELS, configure_log, is_json_log, write_error
 
 PREFIX = "OPENSQT_"
+COMMAND_LINE_ONLY = frozenset({"--help", "--version", "--debug", "--yes", "--force", "--accept"})
+"""Options that are not read from the environment: a confirmation is given for one command."""
+LOG_FORMAT, LOG_LEVEL = "--log-format", "--log-level"
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 
 
@@ -30,14 +34,34 @@ class OptionParser(argparse.ArgumentParser):
     ) -> Any:
         """Parse the command line and the environment."""
         given = list(sys.argv[1:] if args is None else args)
+        if LOG_FORMAT in self._option_string_actions:
+            self._configure_log(given)
         return super().parse_known_args([*self._from_environment(given), *given], namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Print an error of the command line and exit; with JSON logs without the usage."""
+        if is_json_log():
+            write_error(message, self.prog.rpartition(" ")[2])
+            self.exit(2)
+        super().error(message)
+
+    def _configure_log(self, given: Sequence[str]) -> None:
+        """Set up logging before anything else is parsed, so that also errors of the command line have its format."""
+        chosen = [
+            _last_value(given, option) or self._environment.get(variable_of(option)) or None
+            for option in (LOG_LEVEL, LOG_FORMAT)
+        ]
+        level, log_format = (
+            value if value in known else None for value, known in zip(chosen, (LEVELS, FORMATS), strict=True)
+        )
+        configure_log(level, log_format, self.prog.rpartition(" ")[2])
 
     def _from_environment(self, given: Sequence[str]) -> list[str]:
         names = {each.partition("=")[0] for each in given}
         found: list[str] = []
         for action in self._actions:
             option = next((each for each in action.option_strings if each.startswith("--")), None)
-            if option is None or option == "--help" or names.intersection(action.option_strings):
+            if option is None or option in COMMAND_LINE_ONLY or names.intersection(action.option_strings):
                 continue
             variable = variable_of(option)
             value = self._environment.get(variable)
@@ -83,6 +107,21 @@ def add_http_options(parser: argparse.ArgumentParser) -> None:
         "--http-host", default="127.0.0.1", help="address of /health, /status and /metrics (%(default)s)"
     )
     parser.add_argument("--http-port", type=int, default=0, help="their port; 0 takes any free one")
+
+
+def add_log_options(parser: argparse.ArgumentParser) -> None:
+    """Add --log-format and --log-level; `OptionParser` applies them."""
+    parser.add_argument(LOG_FORMAT, choices=FORMATS, help="format of the log (text)")
+    parser.add_argument(LOG_LEVEL, choices=tuple(LEVELS), help="lowest level that is logged (info)")
+
+
+def _last_value(given: Sequence[str], option: str) -> str | None:
+    found = None
+    for i, each in enumerate(given):
+        name, equals, value = each.partition("=")
+        if name == option:
+            found = value if equals else next(iter(given[i + 1 : i + 2]), None)
+    return found
 
 
 def bus_context(options: argparse.Namespace) -> BusContext:

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from http import HTTPStatus
 from typing import Any, Never
 
 import msgspec
@@ -23,6 +24,7 @@ from bus.errors import BusError
 from bus.log import Logger, get_logger
 from bus.metrics import CONTENT_TYPE, CollectorRegistry, exposition
 from bus.parts.heartbeats import Heartbeats
+from bus.service.address import reachable_address
 from bus.service.http import Reply, serve
 from bus.streams.decoding import unknown_kinds
 from bus.streams.provision import provision
@@ -47,6 +49,8 @@ class Service:
         """The address of /health, /status and /metrics; empty when the service does not serve them."""
         self.is_ready = False
         """Whether the bus is connected and provisioned."""
+        self.waits_for = ""
+        """What the start waits for, as a sentence for operators; empty if nothing."""
         self._reports: dict[str, Report] = {}
         self.heartbeats = Heartbeats(
             bus, name, _part_name(name, self.labels), venues=_venues(self.labels), problems=self.problems
@@ -62,9 +66,22 @@ class Service:
         """Add a component to the status. A `problem` in its report makes the service's health `degraded`."""
         self._reports[component] = report
 
+    def wait_for(self, what: str) -> None:
+        """Note what the start waits for; an empty text if nothing."""
+        self.waits_for = what
+
     def health(self) -> dict[str, object]:
         """Return status, problems, the uptime in seconds, and the time in seconds since the epoch."""
         return self._health(self._components())
+
+    def not_ready(self) -> str | None:
+        """Return why this process cannot do its work yet, or at present; None if the bus is connected and provisioned.
+
+        Problems of single components do not count.
+        """
+        if not self.is_ready:
+            return "the bus is not connected and provisioned yet"
+        return None if self.bus.is_connected else "no connection to the bus"
 
     def status(self) -> dict[str, object]:
         """Return the health and the report of every component."""
@@ -109,6 +126,8 @@ class Service:
         ]
         if self.is_ready and not self.bus.is_connected:
             problems.append("no connection to the bus")
+        if self.waits_for:
+            problems.append(self.waits_for)
         return problems
 
 
@@ -131,11 +150,10 @@ async def open_service(
     service = Service(name, Bus(bus, _connection_name(name, labels or {}), log), log, labels or {})
     async with AsyncExitStack() as stack:
         if http_port is not None:
-            service.http_address = await stack.enter_async_context(
-                serve(_pages(service), http_host, http_port)
-            )
+            listening = await stack.enter_async_context(serve(_pages(service), http_host, http_port))
+            service.http_address = await reachable_address(listening, service.bus.url)
         await stack.enter_async_context(opened(service.bus))
-        await provision(service.bus)
+        await provision(service.bus, on_wait=service.wait_for)
         service.is_ready = True
         keeping = asyncio.create_task(_keep_provisioned(service.bus, log), name="provision")
         stack.push_async_callback(_cancel, keeping)
@@ -184,9 +202,17 @@ async def _keep_provisioned(bus: Bus, log: Logger) -> None:
 def _pages(service: Service) -> dict[str, Callable[[], Reply]]:
     return {
         "/health": lambda: Reply(JSON, msgspec.json.encode(service.health())),
+        "/ready": lambda: _ready_reply(service.not_ready()),
         "/status": lambda: Reply(JSON, msgspec.json.encode(service.status())),
         "/metrics": lambda: Reply(CONTENT_TYPE, service.metrics()),
     }
+
+
+def _ready_reply(reason: str | None) -> Reply:
+    if reason is None:
+        return Reply(JSON, msgspec.json.encode({"ready": True}))
+    body = msgspec.json.encode({"ready": False, "reason": reason})
+    return Reply(JSON, body, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def _nats_config(service: Service) -> ServiceConfig:

@@ -20,7 +20,7 @@ from cli.config.yaml import Entry, Mistake, Scalar, Table, parse
 from cli.control.names import resolve_symbol
 from cli.control.send import send
 from cli.errors import CommandError
-from cli.stack.connection import BusAddress, connect_to_bus, locate_bus
+from cli.stack.connection import BusAddress, BusPlace, connect_to_bus, locate_bus
 from schemas import subjects
 from schemas.engine.control import Command, CommandName
 from schemas.grid.settings import GridSettings
@@ -131,7 +131,7 @@ def run(options: argparse.Namespace) -> int:
     _check_options(options)
     if "/" in options.symbol:
         command_from(options)  # reports mistakes in the settings before anything is looked up
-    address = locate_bus(options.bus_url, options.data_dir)
+    address = locate_bus(BusPlace(options.bus_url, options.data_dir, options.bus_context))
     return run_main(lambda: control(address, options), is_quiet=True, interrupted=INTERRUPTED)
 
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from bus.private_files import private_umask
 from cli.background import run_main
 from cli.errors import CommandError
 from cli.stack.data_dir import DATA_FORMAT, DataDir, default_data_dir
@@ -33,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _run(data: DataDir) -> int:
-    with data.hold_any_format():
+    with data.hold_any_format(), private_umask():
         count = await migrate(data, print)
     done = "is now of" if count else "is already of"
     print(f"{data.root} {done} format {DATA_FORMAT}")

@@ -24,7 +24,7 @@ from cli.inspect.plan import (
     SymbolPlan,
     plan_symbol,
 )
-from cli.stack.connection import BusAddress, connect_to_bus, locate_running_bus
+from cli.stack.connection import BusAddress, BusPlace, connect_to_bus, locate_running_bus
 from schemas import subjects
 from schemas.codec import decode_as, encode, try_decode
 from schemas.engine.journal import SymbolEntry
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
         symbol=options.symbol,
         price=options.price,
         as_json=options.json,
-        bus=locate_running_bus(options.bus_url, options.data_dir),
+        bus=locate_running_bus(BusPlace(options.bus_url, options.data_dir, options.bus_context)),
     )
     return run_main(lambda: plan(plan_options), is_quiet=True)
 

@@ -19,7 +19,7 @@ from cli.inspect.alerts import recent_alerts
 from cli.inspect.assignments import fetch_assignments
 from cli.inspect.status_report import DiskSpace, MarketPrice, PartStatus, Status, SymbolBlocked, report
 from cli.program import program
-from cli.stack.connection import BusAddress, connect_to_bus, locate_bus
+from cli.stack.connection import BusAddress, BusPlace, connect_to_bus, locate_bus
 from cli.stack.data_dir import DataDir
 from schemas.codec import FormatTooNew, UndecodableError, decode_as, try_decode
 from schemas.engine.portfolio import PortfolioLimits
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the status."""
-    address = locate_bus(options.bus_url, options.data_dir)
+    address = locate_bus(BusPlace(options.bus_url, options.data_dir, options.bus_context))
     return run_main(lambda: status(address, as_json=options.json), is_quiet=True)
 
 

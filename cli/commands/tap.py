@@ -14,7 +14,7 @@ from cli.background import run_main
 from cli.errors import CommandError
 from cli.inspect.event_lines import event_line
 from cli.inspect.subject_check import subject_problem, unknown_tokens
-from cli.stack.connection import BusAddress, connect_to_bus, locate_bus
+from cli.stack.connection import BusAddress, BusPlace, connect_to_bus, locate_bus
 from schemas.subjects import Stream
 from schemas.units import SECOND_NS, DurationNs
 
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
         since=options.since,
         last=options.last,
     )
-    address = locate_bus(options.bus_url, options.data_dir)
+    address = locate_bus(BusPlace(options.bus_url, options.data_dir, options.bus_context))
     return run_main(lambda: tap(address, tap_options), is_quiet=True)
 
 

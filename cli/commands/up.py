@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import shlex
 import shutil
 import signal
 import time
@@ -11,10 +12,10 @@ from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bus import get_logger
+from bus import add_log_options, get_logger
+from bus.private_files import private_umask
 from cli import parser as arguments
 from cli.background import background_task, run_main
-from cli.commands.replay import play
 from cli.commands.up_options import UpOptions, check_options, with_options
 from cli.config.file import DEFAULT_FILE, Configuration, load
 from cli.config.warnings import warnings
@@ -24,12 +25,19 @@ from cli.interrupt import ended_at_once_by_second_signal
 from cli.program import data_dir_option, program
 from cli.stack.alert_watch import AlertWatch
 from cli.stack.connection import DEFAULT_PORT
-from cli.stack.data_dir import DATA_FORMAT, DataDir, RunRecord, default_data_dir, fresh_replay_dir
+from cli.stack.data_dir import (
+    DATA_FORMAT,
+    DataDir,
+    RunRecord,
+    default_data_dir,
+    fresh_replay_dir,
+)
 from cli.stack.live_server import lan_host
 from cli.stack.log_watch import LogFollower, LogWatch
 from cli.stack.ports import ChosenPort, choose
 from cli.stack.process import ManagedProcess
-from cli.stack.readiness import PARTS, until_ready
+from cli.stack.readiness import LIVE_SERVER, PARTS, until_ready
+from cli.stack.replay import play
 from cli.stack.stack import Stack, StackSettings, log_file, part_names, run_stack
 from cli.stack.venues import MARKET
 
@@ -66,11 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--viewers",
-        type=arguments.count,
+        type=arguments.count_or_none,
         default=1,
         metavar="N",
-        help="number of live servers, on consecutive ports (default: 1)",
+        help="number of live servers, on consecutive ports (default: 1); 0 trades without a page",
     )
+    add_log_options(parser)
     parser.add_argument("--share-port", action="store_true", help="let all live servers share one port")
     parser.add_argument(
         "--engines",
@@ -132,12 +141,14 @@ async def up(options: UpOptions) -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
     check_options(options)
     configuration = with_options(load(options.config or DEFAULT_FILE), options)
-    pages = 1 if options.share_port else options.viewers
+    configuration.logging.apply()
+    pages = min(options.viewers, 1) if options.share_port else options.viewers
     http = _choose_port("--http-port", options.http_port, configuration.http.port, HTTP_PORT, pages)
-    bus = _choose_port("--bus-port", options.bus_port, configuration.bus_port, DEFAULT_PORT)
+    bus = _choose_port("--bus-port", options.bus_port, configuration.bus.port, DEFAULT_PORT)
     data = DataDir(_data_dir(options))
     parts: dict[str, ManagedProcess] = {}
     with (
+        private_umask(),
         data.hold() as earlier_format,
         log_to_file(data),
         logged_output(console) as tell,
@@ -154,14 +165,17 @@ async def up(options: UpOptions) -> int:
             share_port=options.share_port,
         )
         tell(f"opensqt: {_title(configuration)}; data in {data.root}")
+        if data.close_to_others():
+            tell(f"{data.root} was open to other users of this machine: it is closed now (mode 700)")
         if earlier_format is not None:
             tell(f"data format {earlier_format} is now {DATA_FORMAT}: earlier versions cannot use it")
         for name, chosen, default in (("page", http, HTTP_PORT), ("bus", bus, DEFAULT_PORT)):
-            if not chosen.is_default:
+            if not chosen.is_default and (pages or name == "bus"):
                 tell(f"port {default} is in use: the {name} uses port {chosen.port}")
         for warning in warnings(configuration):
             tell(warning)
-        tell("starting venue, bus, market, account, gateway, engine, live server ...")
+        server = ", live server" if options.viewers else "; no live server: --viewers 0"
+        tell(f"starting venue, bus, market, account, gateway, engine{server} ...")
         try:
             return await _supervise(settings, options, console, tell, parts, started_s)
         except CommandError as error:
@@ -227,6 +241,8 @@ async def _until_end(
     symbols = settings.configuration.symbols
     # A short recording may have ended before the other parts are ready.
     parts = PARTS if options.replay is None else PARTS - {MARKET}
+    if not options.viewers:
+        parts = parts - {LIVE_SERVER}
     venues = [venue.venue for venue in settings.configuration.venues]
     await until_ready(stack.bus, parts, venues, symbols, stack.pages, tell)
     tell(_ready_text(stack, settings, time.monotonic() - started_s))
@@ -275,12 +291,14 @@ def _title(configuration: Configuration) -> str:
 def _ready_text(stack: Stack, settings: StackSettings, took_s: float) -> str:
     is_default = settings.data.root == default_data_dir()
     option = data_dir_option(None if is_default else settings.data.root)
-    lines = [f"ready in {took_s:.1f} s", *(f"  page    {page}" for page in stack.pages)]
+    pages = [f"  page    {page}" for page in stack.pages] or ["  page    none: started with --viewers 0"]
+    lines = [f"ready in {took_s:.1f} s", *pages]
     if (host := lan_host(settings.configuration)) is not None:
         ports = [urlsplit(page).port for page in stack.pages]
         lines += [f"  page    http://{host}:{port} from other machines" for port in ports]
     if shutil.which("nats"):
-        lines.append(f"  bus     nats sub -s {stack.bus.url} 'engine.>'")
+        context = shlex.quote(str(settings.data.bus_context))
+        lines.append(f"  bus     nats --context {context} sub 'engine.>'")
     lines += [
         f"  bus     {program()} tap{option} 'engine.>'",
         f"  state   {program()} status{option}",

@@ -6,9 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from cli.apply.symbols import select_entry
 from cli.config.file import Configuration
 from cli.errors import CommandError
-from cli.stack.symbols import select_entry
 from engine.core.settings_checks import check
 from producers.simulated.market.candle_files import RecordingError
 from producers.simulated.market.recording import RecordingTape

@@ -48,7 +48,7 @@ def _check_monitored(symbols: Sequence[ReadSymbol]) -> None:
             if symbol not in known:
                 read.section.note(
                     f"{read.section.path}.monitor_symbols has {symbol}, which is not in symbols; "
-                    f"{_nearest(symbol, list(known))}",
+                    f"{nearest(symbol, list(known))}",
                     read.section.line_of("monitor_symbols"),
                 )
         if settings.monitor_symbols and settings.risk_trigger > len(settings.monitor_symbols):
@@ -77,7 +77,7 @@ def _find_venue(read: ReadSymbol, venues: dict[str, ReadVenue]) -> ReadVenue | N
     name = read.entry.venue
     if name not in venues and venues:
         read.section.note(
-            f"{read.section.path}.venue {name!r} is not in venues; {_nearest(name, list(venues))}",
+            f"{read.section.path}.venue {name!r} is not in venues; {nearest(name, list(venues))}",
             read.section.line_of("venue"),
         )
     return venues.get(name)
@@ -89,7 +89,7 @@ def _check_instrument(read: ReadSymbol, venue: ReadVenue) -> None:
     if instrument is None:
         if symbol:
             section.note(
-                f"{venue.name} has no {symbol}; {_nearest(symbol, list(venue.instruments))}",
+                f"{venue.name} has no {symbol}; {nearest(symbol, list(venue.instruments))}",
                 section.line_of("symbol"),
             )
         return
@@ -121,7 +121,8 @@ def _check_settings(read: ReadSymbol, instrument: ReadInstrument, venue: ReadVen
         )
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def nearest(name: str, known: list[str]) -> str:
+    """Return the name most like a mistyped one, else all: `did you mean sim?`."""
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f"did you mean {near[0]}?"

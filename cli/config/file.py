@@ -7,18 +7,21 @@ from pathlib import Path
 
 import msgspec
 
-from cli import units
-from cli.config.cross_checks import cross_check
+from cli.config.bus import BusSettings, read_bus
+from cli.config.cross_checks import cross_check, nearest
 from cli.config.http import HttpSettings, read_http
+from cli.config.logs import LoggingSettings, read_logging
+from cli.config.overrides import override
 from cli.config.portfolio import read_portfolio
 from cli.config.section import Section
 from cli.config.symbols import read_symbol
-from cli.config.venues import read_venue
+from cli.config.venues import address, read_venue
 from cli.config.yaml import Mistake, parse
 from cli.errors import CommandError
 from producers.simulated.settings import SymbolSettings, VenueSettings
 from schemas.engine.journal import SymbolEntry
 from schemas.engine.portfolio import PortfolioSettings
+from schemas.units import Symbol, VenueId
 from schemas.venue.instruments import quote_of
 
 DEFAULT_FILE = Path(__file__).with_name("default.yaml")
@@ -32,13 +35,15 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     instance: str
     """Identifies this installation in its order ids."""
     venues: tuple[VenueSettings, ...]
-    """The simulated venues, at least one; `up` sets their stores and ports."""
+    """The simulated venues, at least one; `up` sets their stores, hosts and ports."""
     symbols: tuple[SymbolEntry, ...]
+    venue_urls: dict[VenueId, str] = {}
+    """Where other parts reach a venue, as far as the file says; `up` chooses these addresses itself."""
     portfolio: PortfolioSettings = PortfolioSettings()
     """Limits over all symbols of all venues."""
-    bus_port: int | None = None
-    """None if the file sets no port."""
+    bus: BusSettings = BusSettings()
     http: HttpSettings = HttpSettings()
+    logging: LoggingSettings = LoggingSettings()
 
     @property
     def venue(self) -> VenueSettings:
@@ -65,13 +70,16 @@ class ConfigurationError(CommandError):
 
     def __init__(self, path: Path, mistakes: list[Mistake]) -> None:
         self.mistakes = sorted(set(mistakes))
-        lines = [f"{path}:{mistake.line}: {mistake.text}" for mistake in self.mistakes]
+        lines = [
+            f"{f'{path}:{mistake.line}' if mistake.line else 'environment'}: {mistake.text}"
+            for mistake in self.mistakes
+        ]
         count = f"{len(lines)} mistakes" if len(lines) > 1 else "a mistake"
         super().__init__("\n".join([f"{count} in the configuration", *lines]))
 
 
-def load(path: Path, environment: Mapping[str, str] | None = None) -> Configuration:
-    """Return the configuration in a file.
+def load(path: Path, environment: Mapping[str, str] | None = None, *, has_http: bool = True) -> Configuration:
+    """Return the configuration in a file; without `has_http` its section `http` is left out, and needs no secrets.
 
     Raises: ConfigurationError with every mistake; CommandError when the file cannot be read.
     """
@@ -81,22 +89,31 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Configurat
         raise CommandError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise CommandError(f"{path}: not UTF-8 at byte {error.start}") from error
-    configuration, mistakes = read(text, os.environ if environment is None else environment)
+    variables = os.environ if environment is None else environment
+    configuration, mistakes = read(text, variables, path.absolute().parent, has_http=has_http)
     if configuration is None:
         raise ConfigurationError(path, mistakes)
     return configuration
 
 
-def read(text: str, environment: Mapping[str, str]) -> tuple[Configuration | None, list[Mistake]]:
-    """Return the configuration in a text, or None and its mistakes."""
+def read(
+    text: str, environment: Mapping[str, str], folder: Path = Path(), *, has_http: bool = True
+) -> tuple[Configuration | None, list[Mistake]]:
+    """Return the configuration in a text, or None and its mistakes; paths in it are relative to `folder`."""
     tree, mistakes = parse(text, environment)
     if tree is None:
         return None, mistakes
+    tree = override(tree, environment, mistakes)
     top = Section(tree, "", mistakes)
     instance = top.optional("instance", _instance, DEFAULT_INSTANCE)
-    bus_port, http = _port(top, "bus"), read_http(top)
+    bus = read_bus(top, folder)
+    if not has_http:
+        top.skip("http")
+    http = read_http(top) if has_http else HttpSettings()
     venues = top.section("venues")
-    read_venues = [read_venue(name, section) for name, section in venues.named_sections()] if venues else []
+    read_venues = (
+        [read_venue(name, section, folder) for name, section in venues.named_sections()] if venues else []
+    )
     symbols = [read_symbol(section, instance) for section in top.listed_sections("symbols")]
     portfolio = read_portfolio(
         top.section("portfolio"),
@@ -105,6 +122,8 @@ def read(text: str, environment: Mapping[str, str]) -> tuple[Configuration | Non
     )
     if not symbols:
         top.note("symbols is empty: list at least one symbol to trade", top.line_of("symbols"))
+    _check_served(top, http, [symbol.entry.symbol for symbol in symbols])
+    logs = read_logging(top)
     top.close()
     cross_check(top, read_venues, symbols)
     if mistakes:
@@ -113,20 +132,25 @@ def read(text: str, environment: Mapping[str, str]) -> tuple[Configuration | Non
         instance=instance,
         venues=tuple(venue.settings for venue in read_venues),
         symbols=tuple(symbol.entry for symbol in symbols),
+        venue_urls={
+            venue.settings.venue: url
+            for venue in read_venues
+            if (url := venue.url or address(venue.settings))
+        },
         portfolio=portfolio,
-        bus_port=bus_port,
+        bus=bus,
         http=http,
+        logging=logs,
     )
     return configuration, []
 
 
-def _port(top: Section, key: str) -> int | None:
-    section = top.section(key)
-    if section is None:
-        return None
-    port: int | None = section.optional("port", units.whole(0, 65535), -1)
-    section.close()
-    return None if port == -1 else port
+def _check_served(top: Section, http: HttpSettings, known: list[Symbol]) -> None:
+    for symbol, line in http.symbols:
+        if symbol not in known:
+            top.note(
+                f"http.symbols has {symbol}, which is not in symbols; {nearest(symbol, list(known))}", line
+            )
 
 
 def _instance(text: str) -> str:

@@ -14,7 +14,7 @@ class Section:
 
     def __init__(self, node: Node, path: str, mistakes: list[Mistake], line: int | None = None) -> None:
         self.path = path
-        self.line = line or node.line
+        self.line = node.line if line is None else line
         self._mistakes = mistakes
         self._read_keys: list[str] = []
         self._mistake_count = 0
@@ -31,11 +31,15 @@ class Section:
     def note(self, text: str, line: int | None = None) -> None:
         """Note a mistake, by default in the first line of the section."""
         self._mistake_count += 1
-        self._mistakes.append(Mistake(line or self.line, text))
+        self._mistakes.append(Mistake(self.line if line is None else line, text))
 
     def line_of(self, key: str) -> int:
         """Return the line of a key, or that of the section if the key is missing."""
         return self._entries[key].line if key in self._entries else self.line
+
+    def skip(self, key: str) -> None:
+        """Leave out a key, whatever it contains."""
+        self._read_keys.append(key)
 
     def has(self, key: str) -> bool:
         """Return whether the table has a key."""
@@ -97,7 +101,8 @@ class Section:
             if key not in self._read_keys:
                 near = difflib.get_close_matches(key, self._read_keys, n=1)
                 advice = f"did you mean {near[0]}?" if near else f"allowed keys: {', '.join(self._read_keys)}"
-                self.note(f"{self._name(key)} is unknown; {advice}", entry.line)
+                where = f", set by {entry.variable}," if entry.variable else ""
+                self.note(f"{self._name(key)}{where} is unknown; {advice}", entry.line)
 
     def _value(self, key: str) -> Node | None:
         if key not in self._read_keys:
@@ -111,12 +116,17 @@ class Section:
         node = self._value(key)
         if node is None:
             return ()
+        if isinstance(node, Scalar) and node.variable:
+            return tuple(node._replace(text=text.strip()) for text in node.text.split(","))
         if not isinstance(node, List):
             self.note(f"{self._name(key)} has to be a list", self.line_of(key))
             return ()
         return node.items
 
     def _parsed(self, node: Scalar, name: str, parse: Callable[[str], T], default: T) -> T:
+        if node.problem:
+            self.note(node.problem, node.line)
+            return default
         try:
             return parse(node.text.strip())
         except ValueError as error:

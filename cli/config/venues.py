@@ -5,7 +5,9 @@ The name is the venue's token in subjects and the venue of its symbols. Two acco
 
 import re
 from decimal import Decimal
+from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -55,12 +57,14 @@ class ReadVenue(NamedTuple):
 
     name: str
     settings: VenueSettings
+    url: str
+    """The address at which other parts reach it; empty if the file does not say."""
     instruments: dict[Symbol, ReadInstrument]
     section: Section
 
 
-def read_venue(name: str, section: Section) -> ReadVenue:
-    """Read one entry of `venues`."""
+def read_venue(name: str, section: Section, folder: Path) -> ReadVenue:
+    """Read one entry of `venues`; the path of its store is relative to `folder`."""
     if not is_venue_id(name) or len(name) > MAX_NAME_LENGTH:
         section.note(f"the name of a venue has 1 to {MAX_NAME_LENGTH} letters, digits or -, not {name!r}")
     _check_exchange(section)
@@ -76,8 +80,11 @@ def read_venue(name: str, section: Section) -> ReadVenue:
         if table
         else {}
     )
+    store = section.optional("store", units.word, "")
     settings = VenueSettings(
-        store="",
+        store=str(folder / store) if store else "",
+        host=section.optional("host", units.word, "127.0.0.1"),
+        port=section.optional("port", units.whole(0, 65535), 0),
         venue=VenueId(name),
         seed=section.optional("seed", units.whole(0), 1),
         tick_interval=section.optional("tick_interval", _positive_duration, 250 * MILLISECOND_NS),
@@ -87,8 +94,23 @@ def read_venue(name: str, section: Section) -> ReadVenue:
         funding=_funding(section.section("funding")),
         maintenance_margin=section.optional("maintenance_margin", units.ratio, Decimal(0)),
     )
+    url = section.optional("url", _url, "")
     section.close()
-    return ReadVenue(name, settings, instruments, section)
+    return ReadVenue(name, settings, url, instruments, section)
+
+
+def address(settings: VenueSettings) -> str:
+    """Return the address of a venue with a fixed port on this machine; empty without one."""
+    if not settings.port:
+        return ""
+    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::", "[::]"} else settings.host
+    return f"http://{host}:{settings.port}"
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("http://", "https://")) or not urlsplit(text).hostname:
+        raise ValueError("has to be an address, like http://10.0.0.5:7001")
+    return text.rstrip("/")
 
 
 def _check_exchange(section: Section) -> None:

@@ -1,16 +1,22 @@
-"""Parse YAML into a tree of texts with line numbers, and expand `${VAR}` and `${VAR:-default}`."""
+"""Parse YAML into a tree of texts with line numbers, and expand `${VAR}` and `${VAR:-default}`.
+
+The value of a variable may also be in a file that VAR_FILE names, as secrets of containers are.
+"""
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import yaml
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
+FILE_SUFFIX = "_FILE"
+
 
 class Mistake(NamedTuple):
-    """A mistake in one line of the file, with what to do."""
+    """A mistake in one line of the file, with what to do; the line is 0 for a variable of the environment."""
 
     line: int
     text: str
@@ -22,6 +28,10 @@ class Scalar(NamedTuple):
     text: str
     shown: str
     line: int
+    problem: str = ""
+    """Why there is no text: a variable is not set. A mistake if the value is used."""
+    variable: str = ""
+    """The environment variable that set it in place of the file."""
 
 
 class Entry(NamedTuple):
@@ -30,6 +40,8 @@ class Entry(NamedTuple):
     key: str
     line: int
     value: "Node"
+    variable: str = ""
+    """The environment variable that added it; its line is 0."""
 
 
 class Table(NamedTuple):
@@ -103,7 +115,7 @@ class _Builder:
                 return List(tuple(self.build(item) for item in node.value), line)
             case _:
                 source = str(node.value)
-                return Scalar(self._expand(source, line), source, line)
+                return self._expand(source, line)
 
     def _entries(self, node: yaml.MappingNode) -> tuple[Entry, ...]:
         entries: dict[str, Entry] = {}
@@ -118,14 +130,40 @@ class _Builder:
                 entries[key.value] = Entry(key.value, line, self.build(value))
         return tuple(entries.values())
 
-    def _expand(self, source: str, line: int) -> str:
+    def _expand(self, source: str, line: int) -> Scalar:
+        problems: list[str] = []
+
         def value(match: re.Match[str]) -> str:
-            found = self._environment.get(match["name"]) or match["default"]
+            try:
+                found = variable(match["name"], self._environment) or match["default"]
+            except ValueError as error:
+                problems.append(str(error))
+                return ""
             if found is None:
                 name = match["name"]
-                self.mistakes.append(
-                    Mistake(line, f"the variable {name} is not set: set it, or write ${{{name}:-default}}")
+                problems.append(
+                    f"the variable {name} is not set: set it, or {name}{FILE_SUFFIX} to the name of a file with the value, "
+                    f"or write ${{{name}:-default}}"
                 )
             return found or ""
 
-        return _VARIABLE.sub(value, source)
+        return Scalar(_VARIABLE.sub(value, source), source, line, "; ".join(problems))
+
+
+def variable(name: str, environment: Mapping[str, str]) -> str | None:
+    """Return the value of a variable, else the content of the file that NAME_FILE names; None without either.
+
+    Raises: ValueError when the file cannot be read.
+    """
+    if found := environment.get(name):
+        return found
+    path = environment.get(f"{name}{FILE_SUFFIX}")
+    if not path:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n") or None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise ValueError(
+            f"the file {path} of the variable {name}{FILE_SUFFIX} cannot be read: {reason}; or set {name} itself"
+        ) from error

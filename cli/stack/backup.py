@@ -6,31 +6,24 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
-from bus import Bus, BusError, EmbeddedServer, connect
+from bus import Bus, BusError, EmbeddedServer, connect, new_credentials
 from bus.backup.backup import Report, back_up
 from bus.backup.manifest import Manifest
 from bus.backup.restore import Restored, restore, verified_manifest
 from bus.client.connections import other_connections
+from bus.private_files import private_umask
 from cli import __version__
 from cli.console import Console, table
 from cli.errors import CommandError
 from cli.inspect.discovery import discover
 from cli.program import data_dir_option, program
-from cli.stack.connection import BusAddress, connect_to_bus
+from cli.stack.connection import BusPlace, connect_to_bus, locate_bus
 from cli.stack.data_dir import DataDir, default_data_dir
 from schemas.units import SECOND_NS, TimeNs
 
 OWN_NAME = "bus-backup"
 MEBIBYTE = 1024 * 1024
-
-
-class BusPlace(NamedTuple):
-    """How to reach the bus: by URL, or by the data directory of `up`, whether it runs or not."""
-
-    url: str | None
-    data_dir: Path | None
 
 
 async def back_up_bus(place: BusPlace, directory: Path) -> int:
@@ -99,7 +92,7 @@ def next_steps(restored: Restored, place: BusPlace) -> list[str]:
         f"cancel them there, or add the symbol again with: {program()} control add"
         for key in restored.unregistered
     ]
-    start = "the parts" if place.url is not None else f"`{program()} up{_data_dir_option(place)}`"
+    start = "the parts" if place.is_named else f"`{program()} up{_data_dir_option(place)}`"
     lines.append(
         f"next: start {start}. Each symbol first reads its orders and trades from the venue and quotes afterwards; "
         f"`{program()} status` shows `resyncing` until then. Compare position and orders with the venue."
@@ -139,10 +132,8 @@ async def _bus_at(place: BusPlace, *, is_restore: bool) -> AsyncIterator[Bus]:
     """
     async with AsyncExitStack() as stack:
         data = DataDir(place.data_dir or default_data_dir())
-        record = None if place.url is not None else data.read()
-        url = place.url or (record.bus_url if record is not None else None)
-        if url is not None:
-            yield await stack.enter_async_context(connect_to_bus(BusAddress(url), OWN_NAME))
+        if place.is_named or data.read() is not None:
+            yield await stack.enter_async_context(connect_to_bus(locate_bus(place), OWN_NAME))
             return
         _check_data_dir(data, is_restore=is_restore)
         if not data.root.is_dir():
@@ -150,10 +141,12 @@ async def _bus_at(place: BusPlace, *, is_restore: bool) -> AsyncIterator[Bus]:
         data.check_format()
         # A backup, for instance before an upgrade, leaves the format as it is.
         stack.enter_context(data.hold() if is_restore else data.hold_any_format())
+        stack.enter_context(private_umask())
         # Syncing each of the restored messages would take hours; all of them are synced at the end.
         stack.callback(os.sync)
-        server = await stack.enter_async_context(EmbeddedServer(data.bus, sync_always=False))
-        yield await stack.enter_async_context(connect(server.url, name=OWN_NAME))
+        server = EmbeddedServer(data.bus, credentials=new_credentials(), sync_always=False)
+        await stack.enter_async_context(server)
+        yield await stack.enter_async_context(connect(server.context, name=OWN_NAME))
 
 
 def _check_data_dir(data: DataDir, *, is_restore: bool) -> None:

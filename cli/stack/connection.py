@@ -1,6 +1,7 @@
 """Locate the bus of a running stack and connect to it."""
 
 import asyncio
+import os
 import shlex
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,7 +9,17 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from bus import Bus, connect
+from bus import (
+    Bus,
+    BusContext,
+    InvalidContext,
+    NotAuthorized,
+    choose_context,
+    connect,
+    context_from_environment,
+    read_context,
+)
+from bus.client.context import CONTEXT_VARIABLE, URL_VARIABLE
 from cli.errors import CommandError
 from cli.program import data_dir_option, program
 from cli.stack.data_dir import DataDir, default_data_dir
@@ -16,6 +27,23 @@ from cli.stack.data_dir import DataDir, default_data_dir
 DEFAULT_PORT = 4222
 DEFAULT_URL = f"nats://127.0.0.1:{DEFAULT_PORT}"
 CONNECT_TIMEOUT_S = 2.0
+
+
+class BusPlace(NamedTuple):
+    """The options that locate the bus: `--bus-url`, `--data-dir`, `--bus-context`. None of them is required."""
+
+    url: str | None = None
+    data_dir: Path | None = None
+    context: Path | None = None
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it is named otherwise than by a data directory: by an option or in the environment."""
+        return (
+            self.url is not None
+            or self.context is not None
+            or (self.data_dir is None and _is_in_environment())
+        )
 
 
 class BusAddress(NamedTuple):
@@ -28,34 +56,75 @@ class BusAddress(NamedTuple):
     """The option that addresses the same bus in another command, with a leading space."""
     data: DataDir | None = None
     """The data directory of the stack, if it runs on this machine."""
+    context: BusContext | None = None
+    """None if there are no credentials."""
+    origin: str = ""
+    """What names the bus: `--bus-context engine.json`, `OPENSQT_BUS_URL=nats://bus:4222`."""
 
     def __str__(self) -> str:
         return f"{self.url} ({self.note})" if self.note else self.url
 
 
-def locate_bus(url: str | None, data_dir: Path | None) -> BusAddress:
-    """Return the bus that the options name, else that of the stack in the default directory, else the default port.
+def locate_bus(place: BusPlace) -> BusAddress:
+    """Return the bus of the options, of the environment, of the stack in the default directory, or the default port.
 
-    Raises: CommandError when both options are given, or no stack runs in the directory that is named.
+    Raises: CommandError when the options contradict each other, a file cannot be used, or no stack runs in the directory
+    that is named.
     """
-    found = locate_running_bus(url, data_dir)
+    found = locate_running_bus(place)
     return found or BusAddress(DEFAULT_URL, f"default port; {_missing_stack(DataDir(default_data_dir()))}")
 
 
-def locate_running_bus(url: str | None, data_dir: Path | None) -> BusAddress | None:
-    """Return the bus that the options name, else that of the stack in the default directory, else None.
+def locate_running_bus(place: BusPlace) -> BusAddress | None:
+    """Return the bus of the options, of the environment, or of the stack in the default directory; else None.
 
     Raises: CommandError like `locate_bus`.
     """
-    if url is not None and data_dir is not None:
-        raise CommandError("--bus-url and --data-dir both say where the bus is: give one of them")
-    if url is not None:
-        return BusAddress(url, option=f" --bus-url {shlex.quote(url)}")
+    try:
+        return _named_bus(place) or _bus_in(place.data_dir)
+    except InvalidContext as error:
+        raise CommandError(str(error)) from error
+
+
+def _named_bus(place: BusPlace) -> BusAddress | None:
+    url, data_dir, file = place
+    if data_dir is not None and (url is not None or file is not None):
+        name = "--bus-context" if url is None else "--bus-url"
+        raise CommandError(f"{name} and --data-dir both say where the bus is: give one of them")
+    if not place.is_named:
+        return None
+    if url is None and file is None:
+        context, option = context_from_environment(), ""
+        names = [
+            f"{each}={os.environ[each]}" for each in (CONTEXT_VARIABLE, URL_VARIABLE) if os.environ.get(each)
+        ]
+        origin = " ".join(names)
+    else:
+        context = choose_context(url, file)
+        options = [f"--bus-context {shlex.quote(str(file))}"] if file is not None else []
+        options += [f"--bus-url {shlex.quote(url)}"] if url is not None else []
+        origin = " ".join(options)
+        option = f" {origin}"
+    assert context is not None, "it is named"
+    return BusAddress(context.url, option=option, context=context, origin=origin)
+
+
+def _is_in_environment() -> bool:
+    return bool(os.environ.get(CONTEXT_VARIABLE) or os.environ.get(URL_VARIABLE))
+
+
+def _bus_in(data_dir: Path | None) -> BusAddress | None:
+    """Return the bus of the stack that runs in a directory; None if none runs in the default one."""
     data = DataDir((data_dir or default_data_dir()).absolute())
     record = data.read()
     option = data_dir_option(None if data_dir is None else data.root)
     if record is not None:
-        return BusAddress(record.bus_url, option=option, data=data)
+        # A stack of an earlier version has no context.
+        context = (
+            read_context(data.bus_context) if data.bus_context.exists() else BusContext(url=record.bus_url)
+        )
+        origin = f"{data.bus_context}"
+        return BusAddress(record.bus_url, option=option, data=data, context=context, origin=origin)
     if data_dir is None:
         return None
     if data.holder() is not None:
@@ -69,13 +138,14 @@ def locate_running_bus(url: str | None, data_dir: Path | None) -> BusAddress | N
 async def connect_to_bus(address: BusAddress, name: str) -> AsyncIterator[Bus]:
     """Connect to a bus that must be running; `name` identifies the connection on the server.
 
-    Raises: CommandError when the bus does not answer within `CONNECT_TIMEOUT_S`.
+    Raises: CommandError when the bus does not answer within `CONNECT_TIMEOUT_S`, or rejects the credentials.
     """
+    where = address.context or BusContext(url=address.url)
     async with AsyncExitStack() as stack:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await _check_port(address.url)
-                bus = await stack.enter_async_context(connect(address.url, name=name))
+                bus = await stack.enter_async_context(connect(where, name=name))
         except TimeoutError as error:
             if address.data is not None and address.data.read() is not None:
                 raise CommandError(
@@ -85,6 +155,8 @@ async def connect_to_bus(address: BusAddress, name: str) -> AsyncIterator[Bus]:
             raise _no_bus(address) from error
         except (OSError, ValueError) as error:
             raise _no_bus(address) from error
+        except (NotAuthorized, InvalidContext) as error:
+            raise CommandError(_rejected(address, error)) from error
         yield bus
 
 
@@ -97,6 +169,13 @@ def _no_bus(address: BusAddress) -> CommandError:
     return CommandError(
         f"no bus at {address}: start one with: {program()} up; or choose another with --bus-url or --data-dir"
     )
+
+
+def _rejected(address: BusAddress, error: Exception) -> str:
+    origin = f" (from {address.origin})" if address.origin else f" ({address.note})" if address.note else ""
+    has_credentials = address.context is not None and address.context != BusContext(url=address.url)
+    remedy = "" if has_credentials else ", or the data directory of its `up` with --data-dir"
+    return f"{error}{remedy}{origin}"
 
 
 def _missing_stack(data: DataDir) -> str:
@@ -112,7 +191,18 @@ def _missing_stack(data: DataDir) -> str:
 
 
 async def _check_port(url: str) -> None:
-    # `connect` retries until the server is there; a refused connection has to fail at once.
-    parts = urlsplit(url if "//" in url else f"nats://{url}")
-    _, writer = await asyncio.open_connection(parts.hostname or "", parts.port or DEFAULT_PORT)
-    writer.close()
+    """Check that at least one of the servers is there: `connect` would retry for ever.
+
+    Raises: OSError or ValueError of the last one.
+    """
+    servers = url.split(",")
+    for number, server in enumerate(servers, start=1):
+        parts = urlsplit(server if "//" in server else f"nats://{server}")
+        try:
+            _, writer = await asyncio.open_connection(parts.hostname or "", parts.port or DEFAULT_PORT)
+        except OSError:
+            if number == len(servers):
+                raise
+        else:
+            writer.close()
+            return

@@ -1,13 +1,19 @@
-"""The data directory of a run: its paths, format and lock, and the record by which other commands find the run."""
+"""The data directory of a run: its paths, format and lock, and the record by which other commands find the run.
+
+It is closed to other users of the machine (mode 700): it has orders, books and the password of the bus.
+"""
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
+from bus import BusContext, Credentials, InvalidContext, new_credentials, read_context, write_context
+from bus.private_files import PRIVATE_FILE, PRIVATE_FOLDER, PRIVATE_UMASK, private_umask, write_private
 from cli import __version__
 from cli.errors import CommandError
 from cli.program import data_dir_option, program
@@ -50,6 +56,8 @@ class DataDir:
         self.record = root / "run.json"
         self.format_record = root / "format.json"
         self.bus = root / "bus"
+        self.bus_context = root / "bus-context.json"
+        """Address and credentials of the embedded bus."""
         self.logs = root / "logs"
         self.venue_settings = root / "venue.json"
         self.venue_store = root / "venue.sqlite"
@@ -65,7 +73,7 @@ class DataDir:
         """Lock the directory against other runs, and bring its format up to date; create it if it is missing.
 
         Yields the earlier format, None if it was up to date or new.
-        Raises: CommandError when another run holds it, it is not writable, or this program cannot use its format.
+        Raises: CommandError when another run holds it, it is not writable or private, or this program cannot use its format.
         """
         with self.hold_any_format():
             found = self.check_format()
@@ -130,8 +138,9 @@ class DataDir:
         Raises: CommandError when another run holds it or it is not writable.
         """
         try:
-            self.logs.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o644)
+            with private_umask():
+                self.logs.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
         except OSError as error:
             raise _not_writable(self.root, error) from error
         try:
@@ -139,6 +148,54 @@ class DataDir:
             yield
         finally:
             os.close(descriptor)
+
+    def close_to_others(self) -> bool:
+        """Take all access of other users away, also of the group; return whether they had any to the directory.
+
+        Raises: CommandError when it belongs to another user.
+        """
+        try:
+            was_open = bool(self.root.stat().st_mode & PRIVATE_UMASK)
+            for path in (self.root, *self.root.rglob("*")):
+                mode = path.lstat().st_mode
+                if mode & PRIVATE_UMASK and not stat.S_ISLNK(mode):
+                    path.chmod(mode & ~PRIVATE_UMASK)
+        except OSError as error:
+            raise CommandError(
+                f"{self.root} cannot be closed to other users: {error.strerror}; run this command as its owner, or choose "
+                "another directory with --data-dir"
+            ) from error
+        return was_open
+
+    def bus_credentials(self) -> Credentials:
+        """Return the credentials of the embedded bus: those of `bus-context.json`, new ones if there are none.
+
+        Raises: CommandError when the file is damaged.
+        """
+        if not self.bus_context.exists():
+            return new_credentials()
+        try:
+            context = read_context(self.bus_context)
+        except InvalidContext as error:
+            raise CommandError(f"{error}; delete it to have a new one made, with another password") from error
+        return Credentials(context.user, context.password) if context.password else new_credentials()
+
+    def write_bus_context(self, url: str, credentials: Credentials) -> BusContext:
+        """Write `bus-context.json` and return it.
+
+        Raises: CommandError when the directory is not writable.
+        """
+        context = BusContext(
+            description="OpenSQT: the embedded bus",
+            url=url,
+            user=credentials.user,
+            password=credentials.password,
+        )
+        try:
+            write_context(self.bus_context, context)
+        except OSError as error:
+            raise _not_writable(self.root, error) from error
+        return msgspec.structs.replace(context, source=str(self.bus_context.absolute()))
 
     def write(self, record: RunRecord) -> None:
         """Write the record of the run atomically."""
@@ -201,7 +258,8 @@ def fresh_replay_dir(parent: Path) -> Path:
     for number in range(1, 1_000_000):
         path = parent / f"replay-{number:03}"
         try:
-            path.mkdir(parents=True)
+            with private_umask():
+                path.mkdir(parents=True, mode=PRIVATE_FOLDER)
         except FileExistsError:
             continue
         except OSError as error:
@@ -211,9 +269,7 @@ def fresh_replay_dir(parent: Path) -> Path:
 
 
 def _write_atomically(path: Path, record: msgspec.Struct) -> None:
-    new = path.with_suffix(".new")
-    new.write_bytes(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
-    new.replace(path)
+    write_private(path, msgspec.json.format(msgspec.json.encode(record)) + b"\n")
 
 
 def _not_writable(path: Path, error: OSError) -> CommandError:

@@ -2,15 +2,11 @@
 
 import ipaddress
 import socket
-from collections.abc import MutableMapping, Sequence
-from pathlib import Path
 
-from cli.config.file import Configuration, load
-from cli.errors import CommandError
+from bus.service.peer import USERS_VARIABLE
+from cli.config.file import Configuration
 from cli.stack.ports import HOST
 from liveserver.settings import Settings, to_environment
-
-OPTION = "--config"
 
 
 def live_server_environment(configuration: Configuration) -> dict[str, str]:
@@ -22,8 +18,15 @@ def live_server_environment(configuration: Configuration) -> dict[str, str]:
         allowed_origins=http.allowed_origins,
         limits=http.limits,
         access=http.access,
+        symbols=frozenset(symbol for symbol, _ in http.symbols),
     )
-    return to_environment(settings)
+    return to_environment(settings) | user_environment(configuration)
+
+
+def user_environment(configuration: Configuration) -> dict[str, str]:
+    """Return the environment variable by which a part admits the users in `http.allowed_users`; empty without any."""
+    users = configuration.http.allowed_users
+    return {USERS_VARIABLE: ",".join(users)} if users else {}
 
 
 def page_host(configuration: Configuration) -> str:
@@ -54,21 +57,3 @@ def lan_host(configuration: Configuration) -> str | None:
             return None
         found = str(probe.getsockname()[0])
     return f"[{found}]" if address.version == 6 else found
-
-
-def configured(arguments: Sequence[str], environment: MutableMapping[str, str]) -> list[str]:
-    """Return a live server's arguments without `--config FILE`; the file's settings are put into `environment`.
-
-    Raises: CommandError when the file is missing or invalid.
-    """
-    rest = list(arguments)
-    for i, argument in enumerate(rest):
-        name, equals, value = argument.partition("=")
-        if name != OPTION:
-            continue
-        if not equals and i + 1 == len(rest):
-            raise CommandError(f"{OPTION} needs a file")
-        path = value if equals else rest[i + 1]
-        environment.update(live_server_environment(load(Path(path))))
-        return rest[:i] + rest[i + (1 if equals else 2) :]
-    return rest

@@ -5,6 +5,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from schemas.codec import INVALID_JSON
 
 POLL_S = 0.2
 """The files are polled: a part writes to its file and never blocks on our terminal."""
@@ -20,6 +25,8 @@ Equal texts are printed once in each window, also when several parts log them.
 _LOG_LINE = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT\S+)\s+(?P<level>[a-z]+)\s+(?P<part>\S+)\s+(?P<rest>.*)")
 """`2026-11-21T04:00:00.123Z warning engine fenced step=12`"""
 _PRINTED_LEVELS = {"warning": "warning", "error": "error", "critical": "error"}
+HEAD = {"time", "level", "service", "event"}
+"""The keys of each line in JSON."""
 _MAX_READ_BYTES = 1_000_000
 """Bytes read from one file at once."""
 
@@ -93,11 +100,33 @@ class LogWatch:
 def console_text(line: str) -> str | None:
     """Return the console text of a log line, None for an uninteresting one.
 
-    `2026-11-21T04:00:00.123Z warning engine fenced step=12` becomes `warning: fenced step=12`.
+    `2026-11-21T04:00:00.123Z warning engine fenced step=12` becomes `warning: fenced step=12`, as does the same in JSON.
     """
+    if line.startswith("{") and (found := _json_line(line)) is not None:
+        return found[0]
     match = _LOG_LINE.match(line)
     if match is None:
         # Not written by our logger: a traceback, or output of a library.
         return line.rstrip() or None
     level = _PRINTED_LEVELS.get(match["level"])
     return None if level is None else f"{level}: {match['rest']}"
+
+
+def _json_line(line: str) -> tuple[str | None] | None:
+    """Return the console text of a line in JSON, which may be None; None for a line that is not of our logger."""
+    try:
+        fields = msgspec.json.decode(line, type=dict[str, Any])
+    except INVALID_JSON:
+        return None
+    if not fields.keys() >= HEAD:
+        return None
+    level = _PRINTED_LEVELS.get(fields["level"])
+    if level is None:
+        return (None,)
+    pairs = [f"{key}={_shown(value)}" for key, value in fields.items() if key not in HEAD]
+    return (" ".join([f"{level}: {fields['event']}", *pairs]),)
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return f'"{text}"' if " " in text or not text else text

@@ -5,7 +5,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bus import Bus, BusError, EmbeddedServer, ServerStartFailed, connect, last_per_subject, provision
+from bus import (
+    Bus,
+    BusError,
+    EmbeddedServer,
+    ServerStartFailed,
+    connect,
+    last_per_subject,
+    new_credentials,
+    provision,
+)
 from cli.errors import CommandError
 from cli.program import program
 from cli.stack.data_dir import DATA_FORMAT, DataDir
@@ -79,7 +88,10 @@ def _record_store_format(store: Path) -> None:
 @asynccontextmanager
 async def _running_bus(data: DataDir) -> AsyncIterator[Bus]:
     try:
-        async with EmbeddedServer(data.bus) as server, connect(server.url, name="migrate") as bus:
+        async with (
+            EmbeddedServer(data.bus, credentials=new_credentials()) as server,
+            connect(server.context, name="migrate") as bus,
+        ):
             await provision(bus)
             yield bus
     except ServerStartFailed as error:

@@ -10,12 +10,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from bus.log import FILE_VARIABLE, MAX_FILE_BYTES
+from bus.private_files import open_private, private_umask
 
 MAX_ERROR_BYTES = 10_000
 """How much of the end of a log is searched for the last error."""
-_ERROR_LINE = re.compile(r"^(?:[\w. ]+: )?error: (.+)$", re.MULTILINE)
+_ERROR_LINE = re.compile(
+    r"^(?:[\w. ]+: )?error: (.+)$|^\{.*\"event\": \"failed\", \"detail\": (\".*\")\}$", re.MULTILINE
+)
 """`error: port 8080 is in use`, or argparse's `engine: error: unrecognized arguments: --x`."""
+OWN_PREFIX = "OPENSQT_"
+PASSED_ON = frozenset(
+    {"OPENSQT_DEBUG", "OPENSQT_LOG", "OPENSQT_LOG_LEVEL", "OPENSQT_LOG_FORMAT", "OPENSQT_ROOT"}
+)
+"""Variables of `up` that its parts get as well."""
 _PR_SET_PDEATHSIG = 1
 """From linux/prctl.h: the signal to receive when the parent dies."""
 
@@ -79,20 +89,24 @@ class PartProcess:
         return process.pid if process is not None and process.returncode is None else None
 
     async def start(self) -> None:
-        descriptor = os.open(_rotated(self._log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        descriptor = open_private(_rotated(self._log), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             # In its own session, so that Ctrl-C reaches only us and we stop the parts in order.
-            self._process = await asyncio.create_subprocess_exec(
-                *self.command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=descriptor,
-                env={**os.environ, FILE_VARIABLE: str(self._log), **self._environment},
-                start_new_session=True,
-                preexec_fn=die_with_parent(),
-            )
+            with private_umask():
+                self._process = await asyncio.create_subprocess_exec(
+                    *self.command,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=descriptor,
+                    env=self._full_environment(),
+                    start_new_session=True,
+                    preexec_fn=die_with_parent(),
+                )
         finally:
             os.close(descriptor)
+
+    def _full_environment(self) -> dict[str, str]:
+        return {**part_environment(), FILE_VARIABLE: str(self._log), **self._environment}
 
     async def wait(self) -> int:
         assert self._process is not None, "wait() before start()"
@@ -111,12 +125,27 @@ class PartProcess:
         except OSError:
             tail = ""
         errors = _ERROR_LINE.findall(tail)
-        return str(errors[-1]) if errors else f"see {self._log}"
+        if not errors:
+            return f"see {self._log}"
+        text, json_text = errors[-1]
+        return str(text or msgspec.json.decode(json_text))
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal if the process is running."""
         if self._process is not None and self.pid is not None:
             self._process.send_signal(number)
+
+
+def part_environment() -> dict[str, str]:
+    """Return the environment of a part of `up`: without the options and settings of `up` itself.
+
+    `OPENSQT_HTTP_PORT` is the port of the page, and must not become that of the engine.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in PASSED_ON or not name.startswith(OWN_PREFIX)
+    }
 
 
 def module_command(module: str, *arguments: str) -> tuple[str, ...]:

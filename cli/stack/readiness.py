@@ -14,7 +14,8 @@ from schemas.grid.view import GridView
 from schemas.subjects import Stream
 from schemas.units import VenueId
 
-PARTS = frozenset({"market", "account", "gateway", "engine", "liveserver"})
+LIVE_SERVER = "liveserver"
+PARTS = frozenset({"market", "account", "gateway", "engine", LIVE_SERVER})
 """Kinds of processes that answer service discovery on the bus."""
 VENUE_PARTS = frozenset({"market", "account", "gateway"})
 """Those of which each venue has its own."""

@@ -6,14 +6,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bus import Bus, EmbeddedServer, connect, embedded_cluster, provision
+from bus import Bus, Credentials, EmbeddedServer, connect, embedded_cluster
+from bus.client.context import CONTEXT_VARIABLE
+from cli.apply.start import apply_at_start
 from cli.background import background_task
 from cli.config.file import Configuration
 from cli.errors import CommandError
-from cli.stack import symbols
 from cli.stack.data_dir import DataDir
 from cli.stack.disk_watch import DiskWatch
-from cli.stack.live_server import live_server_environment, page_host
+from cli.stack.live_server import live_server_environment, page_host, user_environment
 from cli.stack.ports import find_free_port
 from cli.stack.process import ManagedProcess, PartProcess, exit_text, module_command
 from cli.stack.readiness import until_healthy
@@ -29,8 +30,6 @@ from cli.stack.venues import (
     url_of,
     venue_part_names,
 )
-from schemas.engine.portfolio import PortfolioEntry
-from schemas.subjects import ALL_VENUES
 from schemas.units import VenueId
 
 BUS = "bus"
@@ -121,7 +120,8 @@ async def run_stack(
     ]
     viewers = dict(zip(viewer_names(settings.viewers), ports, strict=True))
     supervisor = Supervisor(report, settings.timings)
-    servers = _servers(settings)
+    credentials = settings.data.bus_credentials()
+    servers = _servers(settings, credentials)
     bus_url = ",".join(server.url for server in servers)
     parts = {} if parts is None else parts
     parts.update({server.name: server for server in servers})
@@ -130,7 +130,11 @@ async def run_stack(
         stack.push_async_callback(supervisor.stop, _stop_order(settings))
 
         async def start(name: str, command: Command) -> None:
-            environment = live_server_environment(settings.configuration) if name in viewers else None
+            environment = {
+                CONTEXT_VARIABLE: str(settings.data.bus_context),
+                **user_environment(settings.configuration),
+            }
+            environment |= live_server_environment(settings.configuration) if name in viewers else {}
             parts[name] = PartProcess(name, command, log_file(settings.data, name), environment)
             await supervisor.start(parts[name], may_finish=name == MARKET)
 
@@ -141,22 +145,20 @@ async def run_stack(
         for server in servers:
             await supervisor.start(server)
             await stack.enter_async_context(background_task(DiskWatch(server, note).run(), "disk watch"))
-        bus = await stack.enter_async_context(connect(bus_url, name="up"))
-        await provision(bus)
+        context = settings.data.write_bus_context(bus_url, credentials)
+        bus = await stack.enter_async_context(connect(context, name="up"))
         tradable = {
             (name, symbol.instrument.symbol)
             for name, (venue, _) in venues.items()
             for symbol in venue.symbols
         }
-        for text in await symbols.register_symbols(bus, settings.configuration.symbols, tradable):
+        for text in await apply_at_start(bus, settings.configuration, tradable):
             note(text)
-        for text in await symbols.store_limits(bus, _limits(settings)):
-            note(text)
-        for name, command in _bus_parts(settings, bus_url, viewers):
+        for name, command in _bus_parts(settings, viewers):
             await start(name, command)
         for venue_name, url in venue_urls.items():
             await until_healthy(url)
-            for name, command in _venue_parts(settings, bus_url, venue_name, url):
+            for name, command in _venue_parts(settings, venue_name, url):
                 await start(name, command)
         yield Stack(bus, venue_urls, _pages(settings, ports), supervisor, parts)
 
@@ -191,15 +193,6 @@ def _failure_text(part: ManagedProcess, code: int) -> str:
 def _pages(settings: StackSettings, ports: list[int]) -> tuple[str, ...]:
     host = page_host(settings.configuration)
     return tuple(f"http://{host}:{port}" for port in dict.fromkeys(ports))
-
-
-def _limits(settings: StackSettings) -> PortfolioEntry:
-    configuration = settings.configuration
-    return PortfolioEntry(
-        venue=ALL_VENUES,
-        settings=configuration.portfolio,
-        instance=configuration.instance,
-    )
 
 
 def part_names(settings: StackSettings) -> list[str]:
@@ -244,39 +237,45 @@ def _stop_order(settings: StackSettings) -> list[list[str]]:
     return [*stages, viewer_names(settings.viewers), node_names(settings.nodes)]
 
 
-def _servers(settings: StackSettings) -> list[EmbeddedServer]:
-    is_durable = not settings.is_lock_step
+def _servers(settings: StackSettings, credentials: Credentials) -> list[EmbeddedServer]:
+    is_durable, limits = not settings.is_lock_step, settings.configuration.bus.limits
     if settings.nodes == 1:
-        return [EmbeddedServer(settings.data.bus, port=settings.bus_port, sync_always=is_durable)]
+        server = EmbeddedServer(
+            settings.data.bus,
+            port=settings.bus_port,
+            credentials=credentials,
+            limits=limits,
+            sync_always=is_durable,
+        )
+        return [server]
     folders = [settings.data.root / name for name in node_names(settings.nodes)]
     first_route = find_free_port(settings.nodes)
     return embedded_cluster(
         folders,
         range(settings.bus_port, settings.bus_port + settings.nodes),
         range(first_route, first_route + settings.nodes),
+        credentials=credentials,
+        limits=limits,
         sync_always=is_durable,
     )
 
 
-def _bus_parts(settings: StackSettings, bus_url: str, viewers: dict[str, int]) -> list[tuple[str, Command]]:
-    arguments = ("--bus-url", bus_url, "--http-port")
-    engine = ("engine", *arguments, "0", *_lock_step(settings), *_recorded(settings))
+def _bus_parts(settings: StackSettings, viewers: dict[str, int]) -> list[tuple[str, Command]]:
+    engine = ("engine", "--http-port", "0", *_lock_step(settings), *_recorded(settings))
     shared = ("--share-port",) if settings.share_port else ()
     page = ("--drain-s", DRAIN_S, *shared)
     return [
         *((name, settings.program(*engine, "--name", name)) for name in engine_names(settings.engines)),
         *(
-            (name, settings.program("liveserver", *arguments, str(port), *page))
+            (name, settings.program("liveserver", "--http-port", str(port), *page))
             for name, port in viewers.items()
         ),
     ]
 
 
-def _venue_parts(
-    settings: StackSettings, bus_url: str, venue: VenueId, venue_url: str
-) -> list[tuple[str, Command]]:
+def _venue_parts(settings: StackSettings, venue: VenueId, venue_url: str) -> list[tuple[str, Command]]:
     of_venue = ("--venue", venue, "--venue-url", venue_url)
-    arguments = ("--bus-url", bus_url, "--http-port", "0", *of_venue, *_lock_step(settings), "--name")
+    arguments = ("--http-port", "0", *of_venue, *_lock_step(settings), "--name")
     counts = {MARKET: 1, ACCOUNT: 1, GATEWAY: settings.gateways}
     return [
         (name, settings.program("producers", kind, *arguments, name))

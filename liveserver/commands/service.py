@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -192,13 +192,11 @@ class CommandService:
     def _market(self, request: ControlRequest) -> Market | ErrorResponse:
         projection = self._replica.projection
         names = projection.names if projection else {}
+        if (served := self._replica.symbols_served) and request.symbol == ALL:
+            what = f"this server serves {', '.join(sorted(served))} only: a command to all symbols is not served here"
+            return ErrorResponse(400, "not_served", what, "name one symbol, or use another server")
         if request.symbol == ALL:
-            if request.venue in {"", ALL, *(market.venue for market in names)}:
-                return Market(VenueId(request.venue or ALL), Symbol(ALL))
-            known = ", ".join(sorted({market.venue for market in names})) or "none yet"
-            return ErrorResponse(
-                404, "unknown_venue", f"unknown venue {request.venue}", f"known venues: {known}"
-            )
+            return _all_symbols(request.venue, {market.venue for market in names})
         found = markets_named(request.symbol, names, request.venue)
         if len(found) == 1:
             return found[0]
@@ -207,12 +205,19 @@ class CommandService:
             what = f"{request.symbol} is traded on several venues: {venues}"
             return ErrorResponse(400, "ambiguous_symbol", what, "name the venue")
         # A symbol to add is not known yet, so it must be named by venue and ccxt symbol.
-        if request.command is CommandName.ADD and request.venue and "/" in request.symbol:
+        is_new = request.command is CommandName.ADD and request.venue and "/" in request.symbol
+        if is_new and (not served or request.symbol in served):
             return _validated(Market(VenueId(request.venue), Symbol(request.symbol)))
         known = ", ".join(names.values()) or "none yet"
-        return ErrorResponse(
-            404, "unknown_symbol", f"unknown symbol {request.symbol}", f"known symbols: {known}"
-        )
+        what = f"{request.symbol} is not served here" if served else f"unknown symbol {request.symbol}"
+        return ErrorResponse(404, "unknown_symbol", what, f"known symbols: {known}")
+
+
+def _all_symbols(venue: str, venues: Collection[str]) -> Market | ErrorResponse:
+    if venue in {"", ALL, *venues}:
+        return Market(VenueId(venue or ALL), Symbol(ALL))
+    known = ", ".join(sorted(venues)) or "none yet"
+    return ErrorResponse(404, "unknown_venue", f"unknown venue {venue}", f"known venues: {known}")
 
 
 def _arguments(request: ControlRequest) -> dict[str, Any]:

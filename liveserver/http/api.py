@@ -152,8 +152,7 @@ class _View:
             raise RequestRejected(ErrorResponse(503, "not_ready", "no data yet", hint))
         market = projection.find(symbol, venue)
         if market is None:
-            known = list(projection.names.values())
-            what = describe_unknown_symbol(symbol, venue, known)
+            what = describe_unknown_symbol(projection, symbol, venue)
             raise RequestRejected(ErrorResponse(404, "unknown_symbol", what, "see /api/symbols"))
         return projection, market
 

@@ -159,7 +159,7 @@ class Backfill:
             if is_by_age and state.first > after + 1:
                 return None
             start = FromSequence(max(after + 1, state.first))
-            subjects = subject_filters(Stream(stream), filtered)
+            subjects = subject_filters(Stream(stream), filtered, self._replica.symbols_served)
             count = await pending(bus, stream, subjects, start)
             total += count
             if total > MAX_MESSAGES or (not is_by_age and count >= max_per_subject):

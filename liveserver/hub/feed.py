@@ -5,7 +5,7 @@ The projection folds bus events into the view of every market, from which viewer
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 from typing import Never
 
@@ -35,7 +35,7 @@ from liveserver.view.projection import Outgoing, Projection
 from schemas import subjects
 from schemas.codec import FormatTooNew, UndecodableError, UnknownKind, decode, try_decode
 from schemas.subjects import Stream
-from schemas.units import SECOND_NS, DurationNs
+from schemas.units import SECOND_NS, DurationNs, Symbol
 from schemas.venue.account import OpenOrders
 
 LATEST_SUBJECTS = {
@@ -44,8 +44,12 @@ LATEST_SUBJECTS = {
 }
 """State messages: only the newest of each subject is read."""
 
-LOG_SUBJECTS = {stream: subject_filters(stream) for stream in DURABLE_STREAMS}
-"""Durable events: all messages are read, in order."""
+LATEST_OF_SYMBOL = {
+    Stream.MARKET: ("market.*.{}.ticker", "market.*.{}.candle.*", "market.*.{}.feed"),
+    Stream.ACCOUNT: ("account.*.{}.position", "account.*.{}.orders"),
+}
+LATEST_OF_VENUE = {Stream.MARKET: (subjects.all_clocks(),), Stream.ACCOUNT: ("account.*.balance.*",)}
+"""State messages that a server of some symbols reads; the placeholder is a symbol."""
 
 MAX_AGE_NS: DurationNs = 24 * 3600 * SECOND_NS
 """History read from ENGINE, ALERTS and CONTROL, by the time of storage."""
@@ -93,8 +97,12 @@ class _ViewFeed:
         self._metrics = replica.metrics
         self._bus = bus
         self._log = log
-        self._projection = Projection()
-        self._unread: set[Stream] = set(LOG_SUBJECTS)
+        symbols = replica.symbols_served
+        self._projection = Projection(served=symbols)
+        self._latest_subjects = _latest_subjects(symbols) if symbols else LATEST_SUBJECTS
+        self._log_subjects = {stream: subject_filters(stream, symbols=symbols) for stream in DURABLE_STREAMS}
+        """Durable events: all messages are read, in order."""
+        self._unread: set[Stream] = set(self._log_subjects)
         """Streams not read to their end yet."""
 
     async def follow(self) -> None:
@@ -103,13 +111,13 @@ class _ViewFeed:
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             stack.callback(self._bus.on_reconnect(self._mark_catching_up))
             included: list[int] = []
-            for stream, filters in LATEST_SUBJECTS.items():
+            for stream, filters in self._latest_subjects.items():
                 latest = await stack.enter_async_context(LatestValues(self._bus, stream, filters))
                 first = latest.take()
                 included += _included_sequences(first)
                 self._apply_all(first)
                 group.create_task(self._follow_latest(latest), name=f"latest_{stream}")
-            for stream in LOG_SUBJECTS:
+            for stream in self._log_subjects:
                 await self._add_stream(stream)
             group.create_task(self._replica.roster.follow(self._bus, self._log), name="roster")
             starts = await self._starts(included)
@@ -119,7 +127,7 @@ class _ViewFeed:
     async def _add_stream(self, stream: Stream) -> None:
         """Buffer a stream; its first cursor is the newest message that is sent to viewers."""
         created = await self._bus.stream_created(stream)
-        newest = await last_per_subject(self._bus, stream, LOG_SUBJECTS[stream])
+        newest = await last_per_subject(self._bus, stream, self._log_subjects[stream])
         floor = max((message.sequence for message in newest), default=0)
         self._projection.log.add_stream(stream, created, floor)
         if stream is Stream.JOURNAL:
@@ -148,7 +156,7 @@ class _ViewFeed:
             self._apply_all(latest.take())
 
     async def _follow_log(self, stream: Stream, start: Start) -> None:
-        async for batch in read(self._bus, stream, LOG_SUBJECTS[stream], start):
+        async for batch in read(self._bus, stream, self._log_subjects[stream], start):
             self._apply_all(batch.messages)
             if batch.caught_up:
                 self._replica.catching_up.discard(stream)
@@ -158,7 +166,7 @@ class _ViewFeed:
                 self._publish_when_ready()
 
     def _mark_catching_up(self) -> None:
-        self._replica.catching_up = {str(stream) for stream in LOG_SUBJECTS}
+        self._replica.catching_up = {str(stream) for stream in self._log_subjects}
 
     async def _check_created(self, stream: Stream) -> None:
         # The stream may have been recreated between `_add_stream` and the first read; later the reader notices that.
@@ -203,6 +211,17 @@ class _ViewFeed:
             self._metrics.undecodable.inc()
         log_undecodable(message, error, self._log)
         return []
+
+
+def _latest_subjects(symbols: Collection[Symbol]) -> dict[Stream, tuple[str, ...]]:
+    tokens = [subjects.escape(symbol) for symbol in sorted(symbols)]
+    return {
+        stream: (
+            *(pattern.format(token) for pattern in patterns for token in tokens),
+            *LATEST_OF_VENUE[stream],
+        )
+        for stream, patterns in LATEST_OF_SYMBOL.items()
+    }
 
 
 def _included_sequences(messages: Iterable[Received]) -> list[int]:

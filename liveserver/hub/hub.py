@@ -347,7 +347,7 @@ class Hub:
 
     def _send_unknown(self, record: ViewerRecord, topic: RequestedTopic, projection: Projection) -> None:
         known = tuple(projection.names.values())
-        error = describe_unknown_symbol(topic.symbol, topic.venue, known)
+        error = describe_unknown_symbol(projection, topic.symbol, topic.venue)
         message = Message(MessageType.ERROR, ErrorData(error=error, known=known))
         self._subscriptions.deliver(record, [(None, message)])
 

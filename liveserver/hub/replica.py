@@ -19,7 +19,7 @@ from liveserver.protocol.session_messages import PartData, ServerData, StatusRep
 from liveserver.protocol.symbol_names import Market
 from liveserver.view.market_status import Listing
 from liveserver.view.projection import Projection
-from schemas.units import MILLISECOND_NS
+from schemas.units import MILLISECOND_NS, Symbol
 
 ANNOUNCE_EVERY_S = 1.0
 """Interval of the `server` message, by which a viewer detects a dead connection."""
@@ -33,6 +33,8 @@ class Replica:
     metrics: Metrics
     hub: Hub
     address: str = ""
+    symbols_served: frozenset[Symbol] = frozenset()
+    """The symbols that this server serves, of all venues; all if empty."""
     service: Service | None = None
     """None while the bus has not been reached."""
     watchdog: Watchdog | None = None

@@ -86,9 +86,7 @@ class Replays:
             raise InvalidRequest("the bus is unreachable; retry later")
         found = resolve(projection, request.topics)
         if isinstance(found, UnknownTopic):
-            raise InvalidRequest(
-                describe_unknown_symbol(found.topic.symbol, found.topic.venue, projection.names.values())
-            )
+            raise InvalidRequest(describe_unknown_symbol(projection, found.topic.symbol, found.topic.venue))
         markets: set[Market] = {channel.market for channel in found[0]}
         if not 1 <= len(markets) <= MAX_MARKETS:
             raise InvalidRequest(f"{len(markets)} symbols requested; a replay has 1 to {MAX_MARKETS}")

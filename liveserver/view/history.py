@@ -1,14 +1,14 @@
 """Read past messages from the bus: several streams merged in the order of storage."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import NamedTuple
 
 from bus import Batch, Bus, FromSequence, FromStart, FromTime, Received, Start, read
 from liveserver.protocol.symbol_names import Market
 from schemas.subjects import Stream, escape
-from schemas.units import TimeNs
+from schemas.units import Symbol, TimeNs
 
 BATCH_SIZE = 256
 LOOK_BACK_MESSAGES = 1_000
@@ -45,11 +45,16 @@ class StreamSlice(NamedTuple):
     """Time of storage, exclusive."""
 
 
-def subject_filters(stream: Stream, markets: Sequence[Market] | None = None) -> tuple[str, ...]:
-    """Return the subjects sent to viewers, of all markets or of these: `candle.sim.BTC-USDT.>`."""
+def subject_filters(
+    stream: Stream, markets: Sequence[Market] | None = None, symbols: Collection[Symbol] = ()
+) -> tuple[str, ...]:
+    """Return the subjects sent to viewers, of these markets: `candle.sim.BTC-USDT.>`.
+
+    Without markets those of `symbols` on all venues: `candle.*.BTC-USDT.>`; without both those of all markets.
+    """
+    tokens = [(str(market.venue), escape(market.symbol)) for market in markets or ()]
     if markets is None:
-        return tuple(pattern.format("*", "*") for pattern in SUBJECT_PATTERNS[stream])
-    tokens = [(market.venue, escape(market.symbol)) for market in markets]
+        tokens = [("*", escape(symbol)) for symbol in sorted(symbols)] or [("*", "*")]
     return tuple(pattern.format(*each) for pattern in SUBJECT_PATTERNS[stream] for each in tokens)
 
 

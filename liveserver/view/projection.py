@@ -4,7 +4,7 @@ Replicas that have read the same messages have the same view; only the age of a 
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from enum import IntEnum, auto
 from typing import NamedTuple, cast
 
@@ -73,8 +73,12 @@ class Outgoing(NamedTuple):
 class Projection:
     """Folds the events of all markets into messages for viewers, and renders snapshots for new viewers."""
 
-    def __init__(self, wall_ns: Callable[[], TimeNs] = time.time_ns) -> None:
+    def __init__(
+        self, wall_ns: Callable[[], TimeNs] = time.time_ns, served: Collection[Symbol] = frozenset()
+    ) -> None:
         self._wall_ns = wall_ns
+        self.served = served
+        """The symbols that are read from the bus; all if empty."""
         self._views: dict[Market, MarketView] = {}
         self._listings: dict[Market, Listing] = {}
         self._recordings: dict[VenueId, Recording | None] = {}

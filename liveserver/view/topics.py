@@ -1,6 +1,6 @@
 """Resolve the topics of a viewer to channels of the projection."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from liveserver.protocol.client_messages import RequestedTopic
@@ -42,7 +42,13 @@ def resolve(
     return list(dict.fromkeys(channels)), resolved
 
 
-def describe_unknown_symbol(symbol: str, venue: str, known: Iterable[str]) -> str:
-    """Return the error text: `there is no symbol DOGEUSDT on sim; known symbols: BTCUSDT, ETHUSDT`."""
+def describe_unknown_symbol(projection: Projection, symbol: str, venue: str) -> str:
+    """Return the error text: `there is no symbol DOGEUSDT on sim; known symbols: BTCUSDT, ETHUSDT`.
+
+    A server of some symbols does not know the others: `ETHUSDT is not served here; this server has BTCUSDT`.
+    """
+    known = projection.names.values()
     where = f" on {venue}" if venue else ""
+    if projection.served and symbol:
+        return f"{symbol}{where} is not served here; this server has {', '.join(known) or 'nothing yet'}"
     return f"there is no symbol {symbol or '(any)'}{where}; known symbols: {', '.join(known)}"

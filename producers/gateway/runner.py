@@ -6,10 +6,21 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
 
-from bus import BusError, Fenced, Lease, LeaseProvider, Service, follow_venue_symbols, forever
+from bus import (
+    BusError,
+    Fenced,
+    Lease,
+    LeaseProvider,
+    Service,
+    follow_venue_symbols,
+    forever,
+    nothing_registered,
+)
 from bus.alerts import store_alert, too_new_alert
+from bus.commands import traded_symbols
 from bus.coordination.keyed_runner import KeyedRunner, root_cause
 from bus.metrics import Counter
+from bus.streams.provision import APPLY
 from producers.gateway.gateway import Gateway
 from schemas.codec import FormatTooNew
 from schemas.subjects import escape, registry_key
@@ -34,6 +45,7 @@ class GatewayRunner:
         self._make_gateway = make_gateway
         self._runner = KeyedRunner("gateway", leases, service.log)
         self._symbols: set[Symbol] = set()
+        self._is_roster_read = False
         self._running: dict[Symbol, Gateway] = {}
         self._retiring: dict[Symbol, asyncio.Task[None]] = {}
         self._problems: dict[Symbol, str] = {}
@@ -43,6 +55,9 @@ class GatewayRunner:
 
     async def run(self) -> None:
         """Serve every symbol of the roster, now and as it changes; for ever."""
+        if not any(key.startswith(f"{self._venue}.") for key in await traded_symbols(self._bus)):
+            self._log.warning("no_symbols", venue=self._venue, do=APPLY)
+            self._is_roster_read = True
         async with (
             asyncio.TaskGroup() as tasks,
             aclosing(follow_venue_symbols(self._bus, self._venue, self._log)) as changes,
@@ -60,6 +75,8 @@ class GatewayRunner:
         symbols = {symbol: self._symbol_status(symbol) for symbol in sorted(self._symbols)}
         out["symbols"] = symbols
         problems = [f"{symbol}: {one['problem']}" for symbol, one in symbols.items() if "problem" in one]
+        if self._is_roster_read and not symbols:
+            out["problem"] = nothing_registered(self._venue)
         if problems:
             out["problem"] = "; ".join(problems)
         return out
@@ -78,6 +95,7 @@ class GatewayRunner:
             self._retiring[symbol] = tasks.create_task(self._retire(symbol), name=f"retire:{symbol}")
         elif is_registered and symbol not in self._symbols:
             self._symbols.add(symbol)
+            self._is_roster_read = True
             work, on_failure = partial(self._serve, symbol), partial(self._on_failure, symbol)
             self._runner.start(tasks, escape(symbol), work, on_failure)
 

@@ -7,7 +7,7 @@ from typing import Never
 
 import msgspec
 
-from bus import Bus, BusError, Conflict, Entry, Logger, Registry, decode_or_log
+from bus import LIVE_PREFIX, Bus, BusError, Conflict, Entry, Logger, Registry, decode_or_log
 from producers.ports import MarketSource
 from producers.retry import retry
 from schemas import subjects
@@ -71,7 +71,8 @@ class InstrumentPublisher:
     async def run(self, interval_s: float) -> Never:
         """Publish every `interval_s` seconds, and soon after an order was rejected for a trading rule; for ever."""
         unsubscribe = await self._bus.subscribe(
-            subjects.order_reports(self._venue), lambda message: self._on_report(message.data)
+            f"{LIVE_PREFIX}{subjects.order_reports(self._venue)}",
+            lambda message: self._on_report(message.data),
         )
         try:
             while True:

@@ -16,7 +16,7 @@ from liveserver.protocol.session_messages import ErrorData
 from liveserver.websocket.context import Limits
 from tests.liveserver import events
 from tests.liveserver.raw_viewer import CLOSE, TEXT, raw_viewer
-from tests.liveserver.watching import TIMEOUT_S, publish, serving
+from tests.liveserver.watching import TIMEOUT_S, publish, serving, watching
 
 LARGE = Message(MessageType.ERROR, ErrorData(error="x" * 50_000))
 
@@ -77,6 +77,19 @@ async def test_draining_replica_accepts_no_connections_and_reports_it(free_port:
 
     assert (body["ready"], body["reason"]) == (False, "going away")
     assert set(names) == {running.name}
+
+
+async def test_stopping_replica_still_serves_for_the_shutdown_delay() -> None:
+    async with AsyncExitStack() as stack:
+        replica = await stack.enter_async_context(serving("nats://127.0.0.1:1", shutdown_delay_s=2.0))
+        end = asyncio.create_task(stack.aclose())
+        await until_ready_is(replica, lambda status, answer: answer["state"] == "draining" and status == 503)
+
+        async with watching(replica) as viewer:
+            await viewer.until("server")
+            assert not end.done()
+            assert await viewer.wait_closed() == 1001
+        await end
 
 
 async def test_backlog_is_sent_before_the_server_stops(bus: Bus) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nkeys
 import pytest
+from msgspec.structs import replace
 
 from bus import (
     BusContext,
@@ -35,14 +36,14 @@ def test_paths_in_a_context_are_relative_to_its_file(tmp_path: Path) -> None:
     file = tmp_path / "context.json"
     file.write_text('{"url": "nats://there:1", "nkey": "a.nk", "ca": "/etc/ca.pem", "color_scheme": ""}')
     assert read_context(file) == BusContext(
-        url="nats://there:1", nkey=str(tmp_path / "a.nk"), ca="/etc/ca.pem"
+        url="nats://there:1", nkey=str(tmp_path / "a.nk"), ca="/etc/ca.pem", source=str(file)
     )
 
 
 def test_a_written_context_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     file, context = tmp_path / "context.json", BusContext(user="ann", password="secret")
     write_context(file, context)
-    assert read_context(file) == context
+    assert read_context(file) == replace(context, source=str(file))
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
@@ -63,7 +64,7 @@ def test_the_environment_names_context_and_url(tmp_path: Path) -> None:
     found = context_from_environment(
         {"OPENSQT_BUS_CONTEXT": str(tmp_path / "c.json"), "OPENSQT_BUS_URL": "nats://b:2"}
     )
-    assert found == BusContext(url="nats://b:2", user="ann")
+    assert found == BusContext(url="nats://b:2", user="ann", source=str(tmp_path / "c.json"))
     assert choose_context(None, None) is None
 
 

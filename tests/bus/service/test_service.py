@@ -108,6 +108,23 @@ async def test_a_service_is_starting_until_the_bus_is_connected(
     await asyncio.wait([running])
 
 
+async def test_a_service_is_ready_while_the_bus_is_connected(new_server: NewServer) -> None:
+    server = await new_server()
+    async with open_service("engine", bus=server.url, http_port=0) as service:
+        assert await readiness(service) == ("200 OK", {"ready": True})
+        server.kill()
+        await server.wait()
+        await eventually(lambda: is_degraded(service))
+
+        body = {"ready": False, "reason": "no connection to the bus"}
+        assert await readiness(service) == ("503 Service Unavailable", body)
+
+
+async def readiness(service: Service) -> tuple[str, Any]:
+    line, body = await send_request(service.http_address, b"GET /ready HTTP/1.1\r\n\r\n")
+    return line.partition(" ")[2], json.loads(body)
+
+
 async def test_a_service_survives_a_server_restart(new_server: NewServer) -> None:
     server = await new_server()
     async with open_service("engine", bus=server.url, http_port=0) as service:

@@ -3,7 +3,6 @@
 import ipaddress
 import textwrap
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,7 +10,7 @@ from cli.commands.key import make_key
 from cli.config.file import Configuration, read
 from cli.config.http import HttpSettings
 from cli.errors import CommandError
-from cli.stack.live_server import configured, lan_host, live_server_environment, page_host
+from cli.stack.live_server import lan_host, live_server_environment, page_host
 from liveserver.auth.credentials import key_hash
 from liveserver.auth.roles import Role
 from liveserver.auth.settings import Algorithm, ApiKey, RateLimits, Secret, Tokens
@@ -135,26 +134,6 @@ def test_invalid_environment_settings_are_not_repeated_in_the_error() -> None:
 
     assert raised.value.__cause__ is None
     assert "hush" not in str(raised.value)
-
-
-@pytest.mark.parametrize("option", [["--config", "{file}"], ["--config={file}"]])
-def test_a_single_live_server_reads_the_configuration(tmp_path: Path, option: list[str]) -> None:
-    file = tmp_path / "c.yaml"
-    file.write_text(text("port: 1234\npublic: true"))
-    environment: dict[str, Any] = {}
-
-    rest = configured(
-        ["--replica", "a", *[each.format(file=file) for each in option], "--debug"], environment
-    )
-
-    assert rest == ["--replica", "a", "--debug"]
-    taken = from_environment(environment)
-    assert (taken.http_port, taken.access.public) == (1234, True)
-
-
-def test_the_config_option_needs_a_file() -> None:
-    with pytest.raises(CommandError, match="--config needs a file"):
-        configured(["--config"], {})
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 from bus import Bus, EmbeddedServer, connect, provision
 from cli.errors import CommandError
 from cli.program import program
-from cli.stack.backup import BusPlace, back_up_bus, restore_bus
+from cli.stack.backup import back_up_bus, restore_bus
+from cli.stack.connection import BusPlace
 from cli.stack.data_dir import DataDir
 from tests.bus.events import store_many
 

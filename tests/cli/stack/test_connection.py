@@ -11,6 +11,7 @@ from cli.errors import CommandError
 from cli.stack.connection import (
     DEFAULT_URL,
     BusAddress,
+    BusPlace,
     connect_to_bus,
     locate_bus,
     locate_running_bus,
@@ -27,25 +28,25 @@ def test_the_bus_of_the_stack_in_the_named_directory_is_found(tmp_path: Path) ->
     with data.hold():
         data.write(record(os.getpid()))
 
-        found = locate_bus(None, tmp_path)
+        found = locate_bus(BusPlace(None, tmp_path))
 
         assert (found.url, found.option) == ("nats://there", f" --data-dir {tmp_path}")
 
 
 def test_the_named_bus_is_used(tmp_path: Path) -> None:
-    assert locate_bus("nats://option", None).url == "nats://option"
+    assert locate_bus(BusPlace("nats://option", None)).url == "nats://option"
     with pytest.raises(CommandError, match="both say where the bus is"):
-        locate_bus("nats://option", tmp_path)
+        locate_bus(BusPlace("nats://option", tmp_path))
 
 
 def test_a_named_directory_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=f"there is no directory {tmp_path}/typo; check the name"):
-        locate_bus(None, tmp_path / "typo")
+        locate_bus(BusPlace(None, tmp_path / "typo"))
 
 
 def test_a_named_directory_without_a_running_stack_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=rf"no stack runs in {tmp_path}; start it with: .* up --data-dir"):
-        locate_running_bus(None, tmp_path)
+        locate_running_bus(BusPlace(None, tmp_path))
 
 
 def test_a_named_directory_whose_stack_has_died_is_an_error(tmp_path: Path) -> None:
@@ -54,20 +55,20 @@ def test_a_named_directory_whose_stack_has_died_is_an_error(tmp_path: Path) -> N
     DataDir(tmp_path).write(record(ended.pid))
 
     with pytest.raises(CommandError, match=rf"ended without cleaning up \(process {ended.pid} is gone\)"):
-        locate_bus(None, tmp_path)
+        locate_bus(BusPlace(None, tmp_path))
 
 
 def test_a_stack_that_is_starting_is_named(tmp_path: Path) -> None:
     with DataDir(tmp_path).hold(), pytest.raises(CommandError, match=r"is starting or stopping .*; retry in"):
-        locate_bus(None, tmp_path)
+        locate_bus(BusPlace(None, tmp_path))
 
 
 def test_the_default_port_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENSQT_ROOT", str(tmp_path))
 
-    assert locate_running_bus(None, None) is None
+    assert locate_running_bus(BusPlace()) is None
     assert (
-        str(locate_bus(None, None)) == f"{DEFAULT_URL} (default port; there is no directory {tmp_path}/data)"
+        str(locate_bus(BusPlace())) == f"{DEFAULT_URL} (default port; there is no directory {tmp_path}/data)"
     )
 
 

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from cli.commands.replay import summary
 from cli.inspect.digest import JournalDigest
+from cli.stack.replay import summary
 from schemas.grid.state import Accounts
 from tests.builders import STATE
 

@@ -6,8 +6,10 @@ import msgspec
 import pytest
 
 from bus import Bus, Registry
+from cli.apply.start import LIMITS_UPDATED, apply_at_start
+from cli.apply.symbols import select_entry
+from cli.config.file import Configuration
 from cli.errors import CommandError
-from cli.stack.symbols import register_symbols, select_entry, store_limits
 from schemas import subjects
 from schemas.codec import decode_as
 from schemas.engine.journal import SymbolEntry
@@ -21,6 +23,18 @@ KEY = subjects.registry_key(VENUE, SYMBOL)
 OTHER = msgspec.structs.replace(ENTRY, symbol=Symbol("ETH/USDT"))
 WIDER = msgspec.structs.replace(SETTINGS, price_interval=Decimal(2))
 CHANGED = msgspec.structs.replace(ENTRY, settings=WIDER)
+
+
+def configuration(*entries: SymbolEntry, portfolio: PortfolioSettings | None = None) -> Configuration:
+    return Configuration(
+        instance="sqt", venues=(), symbols=entries, portfolio=portfolio or PortfolioSettings()
+    )
+
+
+async def register_symbols(
+    bus: Bus, entries: list[SymbolEntry], tradable: list[tuple[VenueId, Symbol]]
+) -> list[str]:
+    return await apply_at_start(bus, configuration(*entries), tradable)
 
 
 async def registered(bus: Bus) -> SymbolEntry:
@@ -99,7 +113,7 @@ async def test_an_undecodable_entry_of_a_configured_symbol_is_overwritten(bus: B
 
     (note,) = await register_symbols(bus, [ENTRY], [MARKET])
 
-    assert "were overwritten" in note
+    assert "are overwritten" in note
     assert await registered(bus) == ENTRY
 
 
@@ -111,16 +125,13 @@ async def test_a_symbol_of_another_venue_is_an_error(bus: Bus) -> None:
 
 
 async def test_limits_are_overwritten_at_each_start(bus: Bus) -> None:
-    entry = PortfolioEntry(venue=ALL_VENUES, settings=PortfolioSettings(max_losing_round_trips=3))
-    wider = msgspec.structs.replace(entry, settings=PortfolioSettings(max_losing_round_trips=4))
-    assert await store_limits(bus, entry) == []
-    assert await store_limits(bus, entry) == []
-    assert await store_limits(bus, wider) == [
-        "the limits over all symbols were updated from the configuration"
-    ]
+    narrow, wide = (PortfolioSettings(max_losing_round_trips=count) for count in (3, 4))
+    assert await apply_at_start(bus, configuration(portfolio=narrow), []) == []
+    assert await apply_at_start(bus, configuration(portfolio=narrow), []) == []
+    assert await apply_at_start(bus, configuration(portfolio=wide), []) == [LIMITS_UPDATED]
     stored = await Registry(bus, "portfolios").get(ALL_VENUES)
     assert stored is not None
-    assert decode_as(stored.data, PortfolioEntry) == wider
+    assert decode_as(stored.data, PortfolioEntry).settings == wide
 
 
 async def test_a_removed_symbol_stays_removed(bus: Bus) -> None:
