@@ -34,7 +34,7 @@ MAX_PAGE_BYTES = 1024 * 1024
 END_OF_BATCH, NOT_FOUND, TOO_MANY_SUBJECTS, UNAVAILABLE = "204", "404", 413, "503"
 NO_RESULTS = "No Results"
 _OWN_HEADERS = re.compile(
-    rb"\r\nNats-Stream: *([^\r]*)\r\nNats-Subject: *([^\r]*)\r\nNats-Sequence: *(\d+)\r\nNats-Time-Stamp: *([^\r]*)"
+    rb"\r\nNats-Stream: *([^\r]*)\r\nNats-Subject: *([^\r]*)\r\nNats-Sequence: *(\d+)\r\nNats-Time-Stamp: *([0-9TZ.:-]+)"
     rb"(?:\r\nNats-Num-Pending: *\d+)?(?:\r\nNats-Last-Sequence: *(\d+))?"
 )
 
