@@ -12,6 +12,7 @@ import pytest
 from bus import (
     Ambiguous,
     Bus,
+    Credentials,
     EmbeddedServer,
     Fenced,
     FromSequence,
@@ -198,3 +199,16 @@ async def test_a_replicated_stream_is_backed_up_and_restored(cluster: Bus) -> No
     messages = await until_caught_up(read(cluster, Stream.ORDERS, ("order.>",), FromStart()))
     assert numbers(messages) == [0, 1, 2]
     assert (await cluster.stream_state(Stream.ORDERS)).replicas == 3
+
+
+async def test_a_foreign_server_cannot_join(tmp_path: Path) -> None:
+    ports, routes = [find_free_port(2)], [find_free_port(2)]
+    ports, routes = [ports[0], ports[0] + 1], [routes[0], routes[0] + 1]
+    folders = [tmp_path / "own", tmp_path / "foreign"]
+    own, _ = embedded_cluster(folders, ports, routes, credentials=Credentials("ann", "secret"))
+    _, foreign = embedded_cluster(folders, ports, routes, credentials=Credentials("ann", "guess"))
+    async with own, foreign:
+        async with asyncio.timeout(10):
+            while "Authorization" not in foreign.log_file.read_text() + own.log_file.read_text():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert "secret" not in own.log_file.read_text()
