@@ -8,6 +8,8 @@ from contextlib import aclosing
 
 from bus import Bus, Conflict, Registry, provision
 from bus.commands import results
+from bus.secure.layout import MIRRORED
+from bus.secure.mirrors import has_mirrors, mirror_differences, provision_mirrors
 from bus.streams.provision import StreamDifference, stream_differences
 from bus.streams.topology import BUCKETS, STREAMS
 from cli.apply import limits, symbols
@@ -16,6 +18,7 @@ from cli.apply.changes import (
     Change,
     ChangeSettings,
     Plan,
+    ProvisionMirror,
     ProvisionStream,
     Sign,
     StoreLimits,
@@ -47,6 +50,7 @@ async def make_plan(bus: Bus, configuration: Configuration) -> Plan:
         await _plan_streams(bus),
         await limits.plan_limits(bus, limits_of(configuration)),
         await symbols.plan_symbols(bus, configuration.symbols),
+        await _plan_mirrors(bus),
     )
 
 
@@ -69,8 +73,8 @@ async def apply_plan(bus: Bus, plan: Plan, report: Report, *, operator: str) -> 
 
 
 def _order(change: Change) -> int:
-    """Streams and limits first; settings of running symbols, which may be refused, before symbols are added."""
-    kinds = (ProvisionStream, StoreLimits, ChangeSettings, StoreSymbol)
+    """Streams and limits first; settings of running symbols, which may be refused, before new symbols; mirrors last."""
+    kinds = (ProvisionStream, StoreLimits, ChangeSettings, StoreSymbol, ProvisionMirror)
     return len(kinds) if change.action is None else kinds.index(type(change.action))
 
 
@@ -79,6 +83,9 @@ async def _apply(bus: Bus, action: Action, operator: str) -> str:
         case ProvisionStream(config, is_new):
             await provision(bus, streams=[config])
             return "created" if is_new else "updated"
+        case ProvisionMirror(config):
+            await provision_mirrors(bus, [config])
+            return "created"
         case StoreLimits(entry, revision):
             await _store(Registry(bus, limits.BUCKET), entry.venue, entry, revision)
             return "stored"
@@ -140,6 +147,19 @@ async def _plan_streams(bus: Bus) -> Plan:
     found = await stream_differences(bus)
     equal = len(STREAMS) + len(BUCKETS) - len(found)
     return Plan(tuple(_stream_change(each) for each in found), counted(equal, "stream"))
+
+
+async def _plan_mirrors(bus: Bus) -> Plan:
+    """Return what is missing of the mirrors for people, which a secured bus has in an account of their own."""
+    if not await has_mirrors(bus):
+        return Plan()
+    missing = await mirror_differences(bus)
+    changes = tuple(
+        Change(Sign.ADD, f"mirror {each.name}", (), ProvisionMirror(each))
+        for each in MIRRORED
+        if each.name in missing
+    )
+    return Plan(changes, counted(len(MIRRORED) - len(changes), "mirror"))
 
 
 def _stream_change(difference: StreamDifference) -> Change:
