@@ -27,7 +27,7 @@ class ProvisionStream(NamedTuple):
 
 
 class ProvisionMirror(NamedTuple):
-    """Create the mirror of a stream, or create it again: see `bus.secure.mirrors`."""
+    """Create or update the mirror of a stream, for people who read the bus with the `nats` tool."""
 
     config: StreamConfig
 
