@@ -82,8 +82,7 @@ class PartProcess:
         self.command = command
         self._log = log
         self._environment = environment or {}
-        self._withheld = {URL_VARIABLE, *withheld}
-        """OPENSQT_BUS_URL too: it is of another bus, which the user's shell may name."""
+        self._withheld = frozenset(withheld)
         self._process: asyncio.subprocess.Process | None = None
 
     @property
