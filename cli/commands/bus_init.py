@@ -68,11 +68,11 @@ def run(options: argparse.Namespace) -> int:
             raise CommandError(
                 f"{root} has other files and no {SETTINGS_FILE}: name an empty directory, or add --force"
             )
-        settings = _settings(options, known)
+        settings, rotated = _settings(options, known), list(options.rotate or ())
         written = write_directory(
             root,
             settings,
-            rotate=options.rotate or (),
+            rotate=rotated,
             is_renewing=options.renew,
             now=datetime.datetime.now(datetime.UTC),
         )
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError(str(error)) from error
     except OSError as error:
         raise CommandError(f"{root} cannot be written: {error}") from error
-    print(report(root, settings, written, is_new=known is None, rotated=options.rotate or ()))
+    print(report(root, settings, written, is_new=known is None, rotated=rotated))
     return 0
 
 

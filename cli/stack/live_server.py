@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 
+from bus.service.peer import USERS_VARIABLE
 from cli.config.file import Configuration
 from cli.stack.ports import HOST
 from liveserver.settings import Settings, to_environment
@@ -19,7 +20,13 @@ def live_server_environment(configuration: Configuration) -> dict[str, str]:
         access=http.access,
         symbols=frozenset(symbol for symbol, _ in http.symbols),
     )
-    return to_environment(settings)
+    return to_environment(settings) | user_environment(configuration)
+
+
+def user_environment(configuration: Configuration) -> dict[str, str]:
+    """Return the environment variable by which a part admits the users in `http.allowed_users`; empty without any."""
+    users = configuration.http.allowed_users
+    return {USERS_VARIABLE: ",".join(users)} if users else {}
 
 
 def page_host(configuration: Configuration) -> str:

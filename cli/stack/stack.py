@@ -14,7 +14,7 @@ from cli.config.file import Configuration
 from cli.errors import CommandError
 from cli.stack.data_dir import DataDir
 from cli.stack.disk_watch import DiskWatch
-from cli.stack.live_server import live_server_environment, page_host
+from cli.stack.live_server import live_server_environment, page_host, user_environment
 from cli.stack.ports import find_free_port
 from cli.stack.process import ManagedProcess, PartProcess, exit_text, module_command
 from cli.stack.readiness import until_healthy
@@ -130,7 +130,10 @@ async def run_stack(
         stack.push_async_callback(supervisor.stop, _stop_order(settings))
 
         async def start(name: str, command: Command) -> None:
-            environment = {CONTEXT_VARIABLE: str(settings.data.bus_context)}
+            environment = {
+                CONTEXT_VARIABLE: str(settings.data.bus_context),
+                **user_environment(settings.configuration),
+            }
             environment |= live_server_environment(settings.configuration) if name in viewers else {}
             parts[name] = PartProcess(name, command, log_file(settings.data, name), environment)
             await supervisor.start(parts[name], may_finish=name == MARKET)

@@ -61,3 +61,23 @@ def lose_republished(bus: Bus, rng: random.Random, share: float) -> None:
             callbacks[sid] = lambda *message, receive=receive: (
                 receive(*message) if rng.random() >= share else None
             )
+
+
+def on_reply(bus: Bus, is_passed: Callable[..., object]) -> None:
+    """Have the connection lose messages of replies to direct gets: those for which `is_passed` is false.
+
+    It receives the number of the message since this call, from 0, then subject, reply, headers and data.
+    """
+    count = 0
+
+    def receive(*message: bytes) -> None:
+        nonlocal count
+        count += 1
+        if is_passed(count - 1, *message):
+            pass_on(*message)
+
+    callbacks = bus.nc._fast_parser.direct
+    (sid,) = [
+        sid for sid, each in bus.nc._subs.items() if sid in callbacks and each.subject.startswith("_INBOX.")
+    ]
+    pass_on, callbacks[sid] = callbacks[sid], receive

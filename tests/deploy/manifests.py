@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,23 +45,40 @@ class Pod(NamedTuple):
         return [each["metadata"]["name"] for each in claims]
 
 
-def build(overlay: str, folder: Path) -> list[Object]:
-    """Return the objects of an overlay, built in an empty folder; skip the test if no builder is installed."""
-    command = next(
-        (each for each in (["kustomize", "build"], ["kubectl", "kustomize"]) if shutil.which(each[0])), None
-    )
+def build(
+    overlay: str,
+    folder: Path,
+    write_keys: Callable[[Path], None] | None = None,
+    replaced: Sequence[tuple[str, str]] = (),
+) -> list[Object]:
+    """Return the objects of an overlay, built in an empty folder; skip the test if no builder is installed.
+
+    `write_keys` fills the folder of the keys of the bus, by default with made-up text; `replaced` are texts in the
+    configuration.
+    """
+    builders = (["kustomize", "build"], ["kubectl", "kustomize"])
+    command = next((each for each in builders if shutil.which(each[0])), None)
     if command is None:
         pytest.skip("needs kustomize or kubectl")
-    target = folder / "kubernetes"
-    shutil.copytree(FOLDER, target, ignore=shutil.ignore_patterns("bus"))
-    root = target / "overlays" / overlay
-    for name in named_keys(overlay):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text("made up", encoding="utf-8")
+    root = folder / "kubernetes" / "overlays" / overlay
+    shutil.copytree(FOLDER, folder / "kubernetes", ignore=shutil.ignore_patterns("bus"))
+    (write_keys or (lambda keys: _make_up(keys, overlay)))(root / "bus")
+    configuration = root / "opensqt.yaml"
+    for old, new in replaced:
+        configuration.write_text(
+            configuration.read_text(encoding="utf-8").replace(old, new), encoding="utf-8"
+        )
     built = subprocess.run([*command, str(root)], capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     objects: list[Object] = list(yaml.safe_load_all(built.stdout))
     return objects
+
+
+def _make_up(keys: Path, overlay: str) -> None:
+    for name in named_keys(overlay):
+        file = keys.parent / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("made up", encoding="utf-8")
 
 
 def named_keys(overlay: str) -> list[str]:
