@@ -70,12 +70,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_log_options(parser)
     add_http_options(parser)
     arguments.add_bus_options(parser)
-    parser.add_argument(
-        "--bus-context",
-        type=Path,
-        metavar="FILE",
-        help="file with address and credentials of the bus, in the format of a context of the nats tool",
-    )
 
 
 def run(options: argparse.Namespace) -> int:
