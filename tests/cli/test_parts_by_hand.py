@@ -198,7 +198,7 @@ async def test_a_viewer_resumes_at_the_live_server_of_another_host(
     with ExitStack() as stack:
         stack.enter_context(script(first, f"{on_first}\nwait", *exec_in, hosts[0]))
         contexts = first / "secrets" / "contexts"
-        while not (contexts / "operator.json").exists():  # noqa: ASYNC110 - a file appears
+        while "applied" not in (first / "out").read_text():  # noqa: ASYNC110 - a file is written
             await asyncio.sleep(0.1)
         shutil.copytree(contexts, second / "contexts")
         text = "\n".join([*lines, UNTIL_FINE.format(status=status), "wait"])
