@@ -69,7 +69,7 @@ LABEL org.opencontainers.image.title="OpenSQT proxy" \
       org.opencontainers.image.licenses="GPL-2.0-or-later"
 USER 10001:10001
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["healthcheck", "ok", "8405", "/ready"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["healthcheck", "http", "8405", "/ready"]
 # HAProxy then stops listening, and ends when its last connection has.
 STOPSIGNAL SIGUSR1
 ENTRYPOINT ["haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
@@ -78,7 +78,7 @@ ENTRYPOINT ["haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
 FROM python AS opensqt
 RUN echo opensqt:x:10001:10001:OpenSQT:/data:/usr/sbin/nologin >>/etc/passwd \
     && echo opensqt:x:10001: >>/etc/group \
-    && install --directory --owner=10001 --group=10001 --mode=700 /data
+    && install --directory --owner=10001 --group=10001 --mode=700 /data /keys
 COPY --from=build /opt/venv /opt/venv
 COPY --chmod=755 deploy/image/healthcheck /usr/local/bin/
 ENV PATH=/opt/venv/bin:${PATH} \

@@ -180,20 +180,9 @@ def _next(root: Path, settings: Settings) -> list[str]:
         f"  {program()} engine --bus-context {contexts}/engine.json",
         "see what runs, send commands:",
         f"  {program()} status --bus-context {contexts}/operator.json",
-        "look with the nats tool:",
-        f"  {nats_context(root, settings)}",
-        "  nats --context opensqt sub 'engine.>'",
+        "look with the nats tool, which takes the paths in a context from where it runs:",
+        f"  (cd {contexts} && nats --context reader.json sub 'engine.>')",
     ]
-
-
-def nats_context(root: Path, settings: Settings) -> str:
-    """Return the command that makes the reader's context known to the `nats` tool, which has contexts by name alone."""
-    contexts = root.absolute() / "contexts"
-    ca = f" --tlsca {shlex.quote(str(contexts / 'ca.pem'))}" if settings.tls else ""
-    return (
-        f"nats context add opensqt --server {shlex.quote(settings.url)} --nkey {shlex.quote(str(contexts / 'reader.nk'))}"
-        f"{ca} --inbox-prefix _INBOX_reader"
-    )
 
 
 def _init(root: Path) -> str:
