@@ -132,10 +132,20 @@ def report(root: Path, settings: Settings, written: Written, *, is_new: bool, ro
         lines += ["", *_next(root, settings)]
     elif any("accounts.conf" in each for each in written.files):
         lines.append("load the users into each server: nats-server --signal reload, or kill -HUP its process")
+        if has_new_users(written, rotated):
+            lines.append("reload twice: nats-server connects the accounts of new users at the second reload")
     lines += [
         f"restart what connects as {each}: it needs its new key, contexts/{each}.nk" for each in rotated
     ]
     return "\n".join(lines)
+
+
+def has_new_users(written: Written, rotated: Sequence[str]) -> bool:
+    """Return whether there are users that the servers do not know yet."""
+    keys = {
+        each.removeprefix("contexts/").removesuffix(".nk") for each in written.files if each.endswith(".nk")
+    }
+    return not keys <= set(rotated)
 
 
 def _summary(root: Path, settings: Settings, written: Written, *, is_new: bool) -> str:

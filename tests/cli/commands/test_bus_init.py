@@ -41,6 +41,7 @@ def test_a_new_venue_tells_to_reload_the_servers(tmp_path: Path, capsys: pytest.
     said = capsys.readouterr().out
     assert "contexts/gateway-okx.json" in said
     assert "nats-server --signal reload" in said
+    assert "reload twice" in said
     assert "restart what connects as engine" in said
 
 
