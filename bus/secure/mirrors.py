@@ -38,6 +38,8 @@ class _Info(msgspec.Struct, frozen=True):
 
 async def has_mirrors(bus: Bus) -> bool:
     """Return whether this connection can create mirrors: the administrator of a secured bus can."""
+    if bus.context.jetstream_api_prefix:
+        return False
     try:
         await _read_api(bus, "INFO", None, dict)
     except (NotPermitted, Rejected):
@@ -46,7 +48,7 @@ async def has_mirrors(bus: Bus) -> bool:
 
 
 async def mirror_differences(bus: Bus, streams: Iterable[StreamConfig] = MIRRORED) -> list[str]:
-    """Return the names of the streams whose mirror is missing or differs; their streams exist.
+    """Return the names of the streams whose mirror is missing or differs, also of streams that are missing themselves.
 
     Raises: Rejected, Ambiguous.
     """
@@ -66,7 +68,10 @@ async def provision_mirrors(bus: Bus, streams: Iterable[StreamConfig] = MIRRORED
 
 
 async def _is_provisioned(bus: Bus, stream: StreamConfig) -> bool:
-    origin = await bus.api(f"STREAM.INFO.{stream.name}", None, _Info, LOOKUP_TIMEOUT_S)
+    try:
+        origin = await bus.api(f"STREAM.INFO.{stream.name}", None, _Info, LOOKUP_TIMEOUT_S)
+    except StreamGone:
+        return False
     mirror = await _mirror(bus, stream.name)
     if mirror is None or _is_older(mirror, origin) or _differs(mirror.config, mirror_config(stream)):
         return False

@@ -5,6 +5,7 @@ import datetime
 import re
 import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from bus.errors import BusError
@@ -123,7 +124,7 @@ def parse_server(text: str) -> Server:
     return Server(name, host, int(port))
 
 
-def report(root: Path, settings: Settings, written: Written, *, is_new: bool, rotated: list[str]) -> str:
+def report(root: Path, settings: Settings, written: Written, *, is_new: bool, rotated: Sequence[str]) -> str:
     """Return what was made, and the commands to paste next."""
     lines = [_summary(root, settings, written, is_new=is_new)]
     lines += _expiry(root, written)

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from collections.abc import Mapping
 
 from bus.service.peer import USERS_VARIABLE
 from cli.config.file import Configuration
@@ -27,6 +28,13 @@ def user_environment(configuration: Configuration) -> dict[str, str]:
     """Return the environment variable by which a part admits the users in `http.allowed_users`; empty without any."""
     users = configuration.http.allowed_users
     return {USERS_VARIABLE: ",".join(users)} if users else {}
+
+
+def secret_variables(configuration: Configuration, environment: Mapping[str, str]) -> set[str]:
+    """Return the names of the variables that hold the secret of JWTs, which no part needs to inherit."""
+    tokens = configuration.http.access.tokens
+    secret = "" if tokens is None else tokens.secret.hidden
+    return {name for name, value in environment.items() if secret and value == secret}
 
 
 def page_host(configuration: Configuration) -> str:

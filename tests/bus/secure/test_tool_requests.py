@@ -5,7 +5,7 @@ The tool itself is not in this environment.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ ORDERED_PUSH = {
     "mem_storage": True,
     "filter_subject": "$KV.symbols.>",
 }
-CONSUMERS = (
+CONSUMERS: tuple[tuple[str, str, Mapping[str, object]], ...] = (
     ("sub --stream JOURNAL --all", "CONSUMER.CREATE.JOURNAL.c1.journal.>", {"filter_subject": "journal.>"}),
     (
         "sub --stream --last-per-subject",
@@ -90,7 +90,7 @@ def subject(user: Session, endpoint: str) -> str:
     return f"{user.context.api_prefix}.{endpoint}"
 
 
-def consumer(endpoint: str, config: dict[str, object]) -> dict[str, object]:
+def consumer(endpoint: str, config: Mapping[str, object]) -> dict[str, object]:
     return {"stream_name": "JOURNAL", "config": {**PULL, "name": name_in(endpoint), **config}}
 
 
