@@ -102,6 +102,7 @@ class BusContainer:
                 user=f"{os.getuid()}:{os.getgid()}",
                 read_only=True,
                 cap_drop=["ALL"],
+                healthcheck={"test": ["NONE"]},
             )
         )
         container.start()
