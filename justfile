@@ -51,7 +51,7 @@ fmt-check: _tools
 # Lint Python and shell code
 lint: _tools
     ruff check --quiet
-    shellcheck opensqt .ci/run
+    shellcheck opensqt .ci/run deploy/image/healthcheck
 
 # Check the types of the Python code
 types: _tools
