@@ -36,10 +36,14 @@ RUN --mount=type=cache,target=/root/.cache \
 COPY deploy/image/unused.txt ./
 RUN tools/bin/pip --python /opt/venv/bin/python uninstall -q --yes -r unused.txt \
     && find /opt/venv -name '*.so' -exec strip --strip-unneeded {} + \
-    && find /opt/venv/bin -type f ! -name nats-server -delete
-# The wheel: its hook takes the page's libraries from npm, by package-lock.json.
-ARG SOURCE_DATE_EPOCH=1577836800
+    && find /opt/venv/bin -type f ! -name nats-server -delete \
+    && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv
+# The page's libraries, by package-lock.json: the hook of the build takes them from npm unless they are there.
 COPY pyproject.toml hatch_build.py package.json package-lock.json README.md LICENSE ./
+COPY cli/__init__.py cli/
+RUN --mount=type=cache,target=/root/.npm tools/bin/python -m hatchling build --target wheel >/dev/null
+# The parts. Byte code is checked by hash, not by time: equal sources give equal files. Times are part of a layer, too.
+ARG SOURCE_DATE_EPOCH=1577836800
 COPY schemas schemas
 COPY bus bus
 COPY producers producers
@@ -47,13 +51,11 @@ COPY engine engine
 COPY lab lab
 COPY liveserver liveserver
 COPY cli cli
-RUN --mount=type=cache,target=/root/.npm \
-    tools/bin/python -m hatchling build --target wheel >/dev/null \
-    && tools/bin/pip --python /opt/venv/bin/python install -q --no-deps dist/*.whl
-# Byte code is checked against the source by hash: equal sources give equal files, and a file that `docker compose watch`
-# replaces takes effect. Equal times, because a layer contains them.
-RUN /opt/venv/bin/python -m compileall -q --invalidation-mode checked-hash /opt/venv \
-    && find /opt/venv -depth -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
+RUN tools/bin/python -m hatchling build --target wheel --clean >/dev/null \
+    && tools/bin/pip --python /opt/venv/bin/python install -q --no-deps dist/*.whl \
+    && cd /opt/venv/lib/*/site-packages \
+    && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash schemas bus producers engine lab liveserver cli \
+    && find /opt/venv -depth -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 
 # The proxy in front of the live servers.
 FROM ${BASE_IMAGE} AS proxy
@@ -67,7 +69,7 @@ LABEL org.opencontainers.image.title="OpenSQT proxy" \
       org.opencontainers.image.licenses="GPL-2.0-or-later"
 USER 10001:10001
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["healthcheck", "ok", "8405", "/healthz"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["healthcheck", "http", "8405", "/ready"]
 # HAProxy then stops listening, and ends when its last connection has.
 STOPSIGNAL SIGUSR1
 ENTRYPOINT ["haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
@@ -76,7 +78,7 @@ ENTRYPOINT ["haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
 FROM python AS opensqt
 RUN echo opensqt:x:10001:10001:OpenSQT:/data:/usr/sbin/nologin >>/etc/passwd \
     && echo opensqt:x:10001: >>/etc/group \
-    && install --directory --owner=10001 --group=10001 --mode=700 /data
+    && install --directory --owner=10001 --group=10001 --mode=700 /data /keys
 COPY --from=build /opt/venv /opt/venv
 COPY --chmod=755 deploy/image/healthcheck /usr/local/bin/
 ENV PATH=/opt/venv/bin:${PATH} \

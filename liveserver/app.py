@@ -60,7 +60,7 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
 
     Before, it goes on serving for `shutdown_delay_s` while /ready answers 503.
 
-    Raises: AccessSettingsError, MissingPageFile, PortTaken.
+    Raises: AccessSettingsError, MissingPageFile, PortTaken, UnknownUser, InvalidContext.
     """
     check_access(settings.access, settings.http_host)
     log = get_logger("liveserver")
@@ -74,8 +74,13 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
         settings.http_host, settings.http_port, settings.own_port if settings.share_port else None
     )
 
-    address = await reachable_address(listeners.address, as_context(settings.bus).url)
-    hub = Hub(metrics, asyncio.get_running_loop().call_soon, pseudonyms(settings.access))
+    context = as_context(settings.bus)
+    address = await reachable_address(listeners.address, context.url)
+    hub = Hub(
+        metrics,
+        asyncio.get_running_loop().call_soon,
+        pseudonyms(settings.access, context.secret),
+    )
     replica = Replica(
         name=settings.replica or urlsplit(address).netloc,
         metrics=metrics,

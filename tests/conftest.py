@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from bus import Ambiguous, Bus, EmbeddedServer, Rejected, StreamGone, connect, provision
+from bus.log import FORMAT_VARIABLE, LEVEL_VARIABLE, OLD_LEVEL_VARIABLE, configure_log
 from bus.service.server_config import DEFAULT_STORE_BYTES, ServerLimits
 from bus.streams.topology import BUCKETS, STREAMS
 
+LOG_VARIABLES = (FORMAT_VARIABLE, LEVEL_VARIABLE, OLD_LEVEL_VARIABLE)
 NewServer = Callable[..., Awaitable[EmbeddedServer]]
 
 
@@ -38,13 +40,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def _log_level() -> Iterator[None]:
-    """Restore the log level: commands that run within the tests may set it."""
-    before = os.environ.get("OPENSQT_LOG")
+    """Restore level and format of the log: commands that run within the tests may set them."""
+    before = {name: os.environ.get(name) for name in LOG_VARIABLES}
     yield
-    if before is None:
-        os.environ.pop("OPENSQT_LOG", None)
-    else:
-        os.environ["OPENSQT_LOG"] = before
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    configure_log()
 
 
 @pytest.fixture(scope="session")

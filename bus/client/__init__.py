@@ -1,1 +1,1 @@
-"""The NATS connection and the JetStream protocol: requests, acknowledgements, consumers, messages."""
+"""The NATS connection and the JetStream protocol: requests, acknowledgements, direct gets, messages."""

@@ -83,6 +83,13 @@ class BusContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return "--bus-context FILE" if has_credentials else f"--bus-url {self.url}"
 
     @property
+    def secret(self) -> str:
+        """What proves who connects: password, token or NKey seed; empty without any."""
+        if self.nkey:
+            return Path(self._checked_seed()).read_text(encoding="ascii").strip()
+        return self.password or self.token
+
+    @property
     def has_tls(self) -> bool:
         """Whether the connection uses TLS even if the server does not require it."""
         return bool(self.ca or self.cert or self.tls_first) or "tls://" in self.url or "wss://" in self.url

@@ -34,7 +34,7 @@ MAX_PAGE_BYTES = 1024 * 1024
 END_OF_BATCH, NOT_FOUND, TOO_MANY_SUBJECTS, UNAVAILABLE = "204", "404", 413, "503"
 NO_RESULTS = "No Results"
 _OWN_HEADERS = re.compile(
-    rb"\r\nNats-Stream: *([^\r]*)\r\nNats-Subject: *([^\r]*)\r\nNats-Sequence: *(\d+)\r\nNats-Time-Stamp: *([^\r]*)"
+    rb"\r\nNats-Stream: *([^\r]*)\r\nNats-Subject: *([^\r]*)\r\nNats-Sequence: *(\d+)\r\nNats-Time-Stamp: *([0-9TZ.:-]+)"
     rb"(?:\r\nNats-Num-Pending: *\d+)?(?:\r\nNats-Last-Sequence: *(\d+))?"
 )
 
@@ -166,7 +166,7 @@ class _Reply:
         if self._messages:
             self._set(Page(self._messages, 1, 0, is_whole=False))
         else:
-            self._fail(Ambiguous(f"no reply on {self._subject} within {REPLY_TIMEOUT_S:g} s"))
+            self._fail(Ambiguous(f"no reply from {self._subject}, or not from its beginning"))
 
     def _finish(self, status: str, description: str, block: bytes) -> None:
         if status == NOT_FOUND and self._is_multi and description != NO_RESULTS:

@@ -47,6 +47,8 @@ class Observation:
     roster: Collection[str]
     """Registry keys of the traded symbols: `sim.BTC-USDT_USDT`."""
     bus_url: str
+    bus_option: str = ""
+    """How commands name the bus: `--bus-context FILE`; by default its URL."""
     attentive_since_ns: TimeNs = 0
     """Silence before this time is not held against a part: the watcher was paused, or had no connection."""
     is_bus_silent: bool = False
@@ -59,7 +61,7 @@ def evaluate(observation: Observation) -> PartsView:
     bus_url = texts.without_secrets(observation.bus_url)
     if observation.is_bus_silent:
         return _bus_silent(bus_url)
-    return _Fold(observation, bus_url).view()
+    return _Fold(observation, observation.bus_option or f"--bus-url {bus_url}").view()
 
 
 def _bus_silent(bus_url: str) -> PartsView:
@@ -69,12 +71,12 @@ def _bus_silent(bus_url: str) -> PartsView:
 
 
 class _Fold:
-    def __init__(self, observation: Observation, bus_url: str) -> None:
+    def __init__(self, observation: Observation, bus_option: str) -> None:
         self._now_ns = observation.now_ns
         self._attentive_since_ns = observation.attentive_since_ns
         self._roster = sorted(observation.roster)
         self._known = frozenset(observation.known)
-        self._bus_url = bus_url
+        self._bus_option = bus_option
         known = [each for each in observation.heartbeats if self._now_ns - each.time_ns < FORGET_NS]
         self._stopped = [each for each in known if each.heartbeat.is_stopping]
         running = [each for each in known if not each.heartbeat.is_stopping]
@@ -133,7 +135,7 @@ class _Fold:
         sent = received.heartbeat
         by = self._replacements(sent)
         venue = sent.venues[0] if sent.venues else NO_VENUE
-        start = texts.start_command(sent.kind, self._bus_url, venue, self._url(sent, venue))
+        start = texts.start_command(sent.kind, self._bus_option, venue, self._url(sent, venue))
         return replace(
             self._part_view(received, PartState.SILENT),
             detail=texts.replaced_text(sent, received.time_ns, by)
@@ -188,7 +190,7 @@ class _Fold:
         venue = venues[0] if venues else NO_VENUE
         started = min((each.heartbeat.started_time for each in self._alive), default=0)
         url = self._url(None if last is None else last.heartbeat, venue)
-        start = texts.start_command(kind, self._bus_url, venue, url)
+        start = texts.start_command(kind, self._bus_option, venue, url)
         return PartView(
             kind=kind,
             name=name,

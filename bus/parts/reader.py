@@ -30,7 +30,13 @@ async def read_parts(bus: Bus, roster: Collection[str]) -> PartsView:
         return evaluate(Observation(heartbeats=(), now_ns=0, roster=(), bus_url=bus.url, is_bus_silent=True))
     received = [found for message in stored if (found := heartbeat_in(message)) is not None]
     return evaluate(
-        Observation(heartbeats=received, now_ns=parse_time_ns(info.ts), roster=roster, bus_url=bus.url)
+        Observation(
+            heartbeats=received,
+            now_ns=parse_time_ns(info.ts),
+            roster=roster,
+            bus_url=bus.url,
+            bus_option=bus.context.option,
+        )
     )
 
 

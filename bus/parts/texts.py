@@ -81,14 +81,17 @@ def missing_text(kind: str, venue: str, stopped_ns: TimeNs | None) -> str:
     return f"No {title(kind)}{of_venue} runs{since}: {EFFECTS[kind]}."
 
 
-def start_command(kind: str, bus_url: str, venue: str = "", venue_url: str = "") -> str:
-    """Return the command that starts a part; empty for a kind that is not started alone."""
+def start_command(kind: str, bus_option: str, venue: str = "", venue_url: str = "") -> str:
+    """Return the command that starts a part; empty for a kind that is not started alone.
+
+    `bus_option` is that of `BusContext.option`.
+    """
     if kind == "engine":
-        return f"./opensqt engine --bus-url {bus_url}"
+        return f"./opensqt engine {bus_option}"
     if kind in OF_VENUES:
-        return f"./opensqt {kind} --bus-url {bus_url} --venue {venue} --venue-url {venue_url or 'URL'}"
+        return f"./opensqt {kind} {bus_option} --venue {venue} --venue-url {venue_url or 'URL'}"
     if kind == "liveserver":
-        return f"./opensqt liveserver --bus-url {bus_url}"
+        return f"./opensqt liveserver {bus_option}"
     return ""
 
 

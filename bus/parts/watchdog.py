@@ -126,6 +126,7 @@ class Watchdog:
                 now_ns=self._newest_ns,
                 roster=self._roster,
                 bus_url=self._bus.url,
+                bus_option=self._bus.context.option,
                 attentive_since_ns=self._bus_time_ns(self._attention.attentive_since_s),
                 is_bus_silent=is_bus_silent,
                 known=self._known,

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 
 from bus.client.connection import Bus
+from bus.client.jetstream import parse_time_ns
 from bus.errors import NotPermitted, Rejected, StreamGone
 from bus.secure.accounts import READ_API, TRADE_API
 from bus.secure.layout import MIRROR, MIRROR_PREFIX, MIRRORED
@@ -32,11 +33,13 @@ LOOKUP_TIMEOUT_S = 2.0
 
 class _Info(msgspec.Struct, frozen=True):
     config: WireConfig
-    created: str = ""
+    created: str
 
 
 async def has_mirrors(bus: Bus) -> bool:
     """Return whether this connection can create mirrors: the administrator of a secured bus can."""
+    if bus.context.jetstream_api_prefix:
+        return False
     try:
         await _read_api(bus, "INFO", None, dict)
     except (NotPermitted, Rejected):
@@ -45,7 +48,7 @@ async def has_mirrors(bus: Bus) -> bool:
 
 
 async def mirror_differences(bus: Bus, streams: Iterable[StreamConfig] = MIRRORED) -> list[str]:
-    """Return the names of the streams whose mirror is missing or differs; their streams exist.
+    """Return the names of the streams whose mirror is missing or differs, also of streams that are missing themselves.
 
     Raises: Rejected, Ambiguous.
     """
@@ -65,9 +68,12 @@ async def provision_mirrors(bus: Bus, streams: Iterable[StreamConfig] = MIRRORED
 
 
 async def _is_provisioned(bus: Bus, stream: StreamConfig) -> bool:
-    origin = await bus.api(f"STREAM.INFO.{stream.name}", None, _Info, LOOKUP_TIMEOUT_S)
+    try:
+        origin = await bus.api(f"STREAM.INFO.{stream.name}", None, _Info, LOOKUP_TIMEOUT_S)
+    except StreamGone:
+        return False
     mirror = await _mirror(bus, stream.name)
-    if mirror is None or mirror.created < origin.created or _differs(mirror.config, mirror_config(stream)):
+    if mirror is None or _is_older(mirror, origin) or _differs(mirror.config, mirror_config(stream)):
         return False
     return await _has_consumer(bus, stream)
 
@@ -78,15 +84,18 @@ async def _provision(bus: Bus, stream: StreamConfig) -> None:
         body = {"stream_name": stream.name, "config": consumer_config(stream)}
         await bus.api(f"CONSUMER.DURABLE.CREATE.{stream.name}.{MIRROR}", body, dict)
     mirror, wanted = await _mirror(bus, stream.name), mirror_config(stream)
-    if mirror is not None and mirror.created < origin.created:
+    if mirror is not None and _is_older(mirror, origin):
         # It has the sequences of an earlier stream.
         await _read_api(bus, f"STREAM.DELETE.{stream.name}", None, dict)
         mirror = None
-    replicas = origin.config.get("num_replicas", 1)
     if mirror is None:
-        await _read_api(bus, f"STREAM.CREATE.{stream.name}", {**wanted, "num_replicas": replicas}, dict)
+        await _read_api(bus, f"STREAM.CREATE.{stream.name}", wanted, dict)
     else:
         await _read_api(bus, f"STREAM.UPDATE.{stream.name}", {**mirror.config, **wanted}, dict)
+
+
+def _is_older(mirror: _Info, origin: _Info) -> bool:
+    return parse_time_ns(mirror.created) < parse_time_ns(origin.created)
 
 
 async def _mirror(bus: Bus, name: str) -> _Info | None:
@@ -137,6 +146,8 @@ def mirror_config(stream: StreamConfig) -> WireConfig:
         "max_age": stream.max_age_ns,
         "max_msgs_per_subject": stream.max_messages_per_subject,
         "allow_direct": True,
+        # While its server is down, there is no mirror; replicas would have to be written to the disk at once.
+        "num_replicas": 1,
         # Not written to the disk at once: it can be fetched again.
         **({} if is_in_memory else {"persist_mode": "async"}),
         "mirror": {

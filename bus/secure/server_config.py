@@ -72,8 +72,6 @@ def render_server(server: Server, servers: Sequence[Server], store: str, *, has_
         f"http: {_text(f'127.0.0.1:{server.monitoring_port}')}",
         f"max_payload: {MAX_PAYLOAD_BYTES}",
         f"write_deadline: {_text(WRITE_DEADLINE)}",
-        "logfile_size_limit: 20MB",
-        "logfile_max_num: 3",
         "jetstream {",
         f"  store_dir: {_text(store)}",
         f"  max_mem: {MEMORY_BYTES}",

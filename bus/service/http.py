@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import NamedTuple
 
+from bus.service.peer import ALLOW_HINT, PeerCheck
+
 MAX_HEAD_BYTES = 8192
 CLIENT_TIMEOUT_S = 5.0
 MAX_CLIENTS = 64
@@ -24,11 +26,13 @@ class Reply(NamedTuple):
 
 
 @asynccontextmanager
-async def serve(pages: Pages, host: str, port: int) -> AsyncIterator[str]:
+async def serve(pages: Pages, host: str, port: int, peers: PeerCheck | None = None) -> AsyncIterator[str]:
     """Serve `pages`, by path, while the context lasts; yield the address, `http://HOST:PORT`.
 
-    Raises: OSError when the port is in use.
+    Of this machine, only the users that `peers` admits are served: by default the own one and root.
+    Raises: OSError when the port is in use; UnknownUser.
     """
+    peers = peers or PeerCheck()
     clients: set[asyncio.Task[None]] = set()
 
     async def on_client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -39,7 +43,8 @@ async def serve(pages: Pages, host: str, port: int) -> AsyncIterator[str]:
             return
         clients.add(task)
         try:
-            await _answer(pages, reader, writer, is_local=_is_loopback(host))
+            refusal = peers.refusal(writer.get_extra_info("socket"))
+            await _answer(pages, reader, writer, refusal, is_local=_is_loopback(host))
         finally:
             clients.discard(task)
             writer.close()
@@ -59,7 +64,12 @@ async def serve(pages: Pages, host: str, port: int) -> AsyncIterator[str]:
 
 
 async def _answer(
-    pages: Pages, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_local: bool
+    pages: Pages,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    refusal: str | None,
+    *,
+    is_local: bool,
 ) -> None:
     with suppress(TimeoutError, OSError, asyncio.IncompleteReadError):
         async with asyncio.timeout(CLIENT_TIMEOUT_S):
@@ -73,8 +83,10 @@ async def _answer(
             else:
                 lines = head.decode("latin-1").split("\r\n")
                 has_body = not lines[0].startswith("HEAD ")
+                if refusal is not None:
+                    reply = _text(HTTPStatus.FORBIDDEN, f"{refusal}; {ALLOW_HINT}")
                 # A website whose name resolves to this machine must not read the pages (DNS rebinding).
-                if is_local and not all(map(_is_loopback, _hosts(lines[1:]))):
+                elif is_local and not all(map(_is_loopback, _hosts(lines[1:]))):
                     reply = _text(
                         HTTPStatus.FORBIDDEN,
                         "this server listens on loopback: name it 127.0.0.1 or localhost",

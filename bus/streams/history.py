@@ -168,7 +168,7 @@ class History:
         return Batch(new, is_end) if new or is_end else None
 
     async def _check_identity(self, *, is_due: bool) -> None:
-        """Check, at times and at the end, that the messages are of the same stream, and not of one that was created again."""
+        """Check, at times and at the end, that the messages are not of a stream that was created again."""
         now = asyncio.get_running_loop().time()
         if is_due or now - self._identity_checked_at > IDENTITY_INTERVAL_S:
             self._identity_checked_at = now

@@ -35,7 +35,7 @@ class LatestValues:
         self._stream = stream
         self.filters = tuple(filters)
         self.covered = 0
-        self._created = ""
+        self.created = ""
         self._rollback = RollbackDetector()
         self._latest: dict[str, Received] = {}
         self._unread: dict[str, Received] = {}
@@ -121,7 +121,7 @@ class LatestValues:
             sequence = int(text)
             if sequence <= last_sequence:
                 # A recreated stream starts at 1: discard the messages of the old one.
-                self._created = ""
+                self.created = ""
                 self._is_stale.set()
             last_sequence = sequence
             subject = message.subject.removeprefix(LIVE_PREFIX)
@@ -139,8 +139,8 @@ class LatestValues:
 
     async def _refresh(self) -> None:
         state = await self._bus.stream_state(self._stream)
-        if state.created != self._created or self._rollback.is_rolled_back(state):
-            self._created = state.created
+        if state.created != self.created or self._rollback.is_rolled_back(state):
+            self.created = state.created
             self._latest.clear()
         self.covered = state.last
         for received in await last_per_subject(self._bus, self._stream, self.filters):

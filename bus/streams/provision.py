@@ -161,7 +161,8 @@ async def _provision(bus: Bus, config: StreamConfig, replicas: int) -> bool:
         except NotPermitted:
             return True  # not a stream of this user
         except StreamGone:
-            if bus in _readers:
+            # An API under a prefix is that of another account, whose administrator creates the streams.
+            if bus in _readers or bus.context.jetstream_api_prefix:
                 return False
             try:
                 if await _create(bus, config.name, {**wanted, "num_replicas": replicas}):

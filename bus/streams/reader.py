@@ -223,6 +223,10 @@ class _Reader:
         self._tail.suspect("reconnected")
 
     @property
+    def created(self) -> str | None:
+        return self._position.created
+
+    @property
     def covered(self) -> int:
         return self._position.covered
 

@@ -37,6 +37,10 @@ class Follower(Protocol):
         """The subjects that it reads."""
 
     @property
+    def created(self) -> str | None:
+        """The creation time of the stream that it has read; None or empty while unknown."""
+
+    @property
     def covered(self) -> int:
         """It has received all matching messages up to this sequence."""
 
@@ -82,8 +86,6 @@ class StreamWatch:
         self._followers: list[Follower] = []
         self._checked = -1
         """What the stream has stored up to this sequence was checked; -1 before the first follower."""
-        self._created = ""
-        self._last = 0
         self._rollback = RollbackDetector()
         self._task = asyncio.create_task(self._run(), name=f"watch:{stream}")
 
@@ -117,12 +119,15 @@ class StreamWatch:
 
     async def _check(self, gets: DirectGets) -> None:
         state = await self._bus.stream_state(self._stream)
-        is_other = self._created not in ("", state.created) or self._rollback.is_rolled_back(state)
-        is_shorter = state.last < self._last
-        self._created, self._last = state.created, state.last
-        if is_other or is_shorter:
+        is_rolled_back = self._rollback.is_rolled_back(state)
+        is_changed = False
+        for follower in tuple(self._followers):
+            is_other = follower.created not in (None, "", state.created) or state.last < follower.covered
+            if is_other or is_rolled_back:
+                follower.on_changed("the stream is another one, or shorter than before")
+                is_changed = True
+        if is_changed:
             self._checked = min(self._checked, state.last)
-            self._tell_changed("the stream is another one, or shorter than before")
         elif state.last > self._checked:
             await self._check_changes(gets, state)
 

@@ -3,11 +3,13 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import aclosing
 
 from bus import Bus, Conflict, Registry, provision
 from bus.commands import results
+from bus.secure.layout import MIRRORED
+from bus.secure.mirrors import has_mirrors, mirror_differences, provision_mirrors
 from bus.streams.provision import StreamDifference, stream_differences
 from bus.streams.topology import BUCKETS, STREAMS
 from cli.apply import limits, symbols
@@ -16,6 +18,7 @@ from cli.apply.changes import (
     Change,
     ChangeSettings,
     Plan,
+    ProvisionMirror,
     ProvisionStream,
     Sign,
     StoreLimits,
@@ -43,8 +46,10 @@ async def make_plan(bus: Bus, configuration: Configuration) -> Plan:
 
     Raises: BusError.
     """
+    streams = await stream_differences(bus)
     return joined(
-        await _plan_streams(bus),
+        _plan_streams(streams),
+        await _plan_mirrors(bus, {each.config.name for each in streams if not each.changes}),
         await limits.plan_limits(bus, limits_of(configuration)),
         await symbols.plan_symbols(bus, configuration.symbols),
     )
@@ -70,7 +75,7 @@ async def apply_plan(bus: Bus, plan: Plan, report: Report, *, operator: str) -> 
 
 def _order(change: Change) -> int:
     """Streams and limits first; settings of running symbols, which may be refused, before symbols are added."""
-    kinds = (ProvisionStream, StoreLimits, ChangeSettings, StoreSymbol)
+    kinds = (ProvisionStream, ProvisionMirror, StoreLimits, ChangeSettings, StoreSymbol)
     return len(kinds) if change.action is None else kinds.index(type(change.action))
 
 
@@ -79,6 +84,9 @@ async def _apply(bus: Bus, action: Action, operator: str) -> str:
         case ProvisionStream(config, is_new):
             await provision(bus, streams=[config])
             return "created" if is_new else "updated"
+        case ProvisionMirror(config):
+            await provision_mirrors(bus, [config])
+            return "provisioned"
         case StoreLimits(entry, revision):
             await _store(Registry(bus, limits.BUCKET), entry.venue, entry, revision)
             return "stored"
@@ -136,10 +144,20 @@ async def _final_result(bus: Bus, command: Command) -> CommandResult:
     raise AssertionError("the results end with the final one")
 
 
-async def _plan_streams(bus: Bus) -> Plan:
-    found = await stream_differences(bus)
+def _plan_streams(found: Sequence[StreamDifference]) -> Plan:
     equal = len(STREAMS) + len(BUCKETS) - len(found)
     return Plan(tuple(_stream_change(each) for each in found), counted(equal, "stream"))
+
+
+async def _plan_mirrors(bus: Bus, missing: Collection[str]) -> Plan:
+    """Return the mirrors to create or update; `missing` are the streams that do not exist yet. None on a bus without."""
+    if not await has_mirrors(bus):
+        return Plan()
+    existing = [each for each in MIRRORED if each.name not in missing]
+    differing = {*missing, *await mirror_differences(bus, existing)}
+    wanted = [each for each in MIRRORED if each.name in differing]
+    changes = tuple(Change(Sign.ADD, f"mirror {each.name}", (), ProvisionMirror(each)) for each in wanted)
+    return Plan(changes, counted(len(MIRRORED) - len(wanted), "mirror"))
 
 
 def _stream_change(difference: StreamDifference) -> Change:

@@ -26,6 +26,12 @@ class ProvisionStream(NamedTuple):
     is_new: bool
 
 
+class ProvisionMirror(NamedTuple):
+    """Create or update the mirror of a stream, for people who read the bus with the `nats` tool."""
+
+    config: StreamConfig
+
+
 class StoreLimits(NamedTuple):
     """Write the limits over all symbols; `revision` is that of the entry they replace, None without one."""
 
@@ -48,7 +54,7 @@ class ChangeSettings(NamedTuple):
     changes: dict[str, str]
 
 
-Action = ProvisionStream | StoreLimits | StoreSymbol | ChangeSettings
+Action = ProvisionStream | ProvisionMirror | StoreLimits | StoreSymbol | ChangeSettings
 
 
 class Change(NamedTuple):

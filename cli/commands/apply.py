@@ -70,12 +70,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_log_options(parser)
     add_http_options(parser)
     arguments.add_bus_options(parser)
-    parser.add_argument(
-        "--bus-context",
-        type=Path,
-        metavar="FILE",
-        help="file with address and credentials of the bus, in the format of a context of the nats tool",
-    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -88,9 +82,19 @@ def run(options: argparse.Namespace) -> int:
     configuration = load(file, has_http=False)
     if options.keep:
         configuration.logging.apply()
+    _wait_for_context(options, configuration)
     where = _where(options, configuration)
     command = keep if options.keep else apply
     return run_main(lambda: command(configuration, where, options), is_quiet=not options.keep)
+
+
+def _wait_for_context(options: argparse.Namespace, configuration: Configuration) -> None:
+    """Wait for the file with the credentials as long as for the bus, which may write it as it starts."""
+    path = options.bus_context or configuration.bus.context
+    wait_s = options.wait if options.wait is not None else float("inf") if options.keep else 0
+    deadline_s = time.monotonic() + wait_s
+    while path is not None and not path.exists() and time.monotonic() < deadline_s:
+        time.sleep(RETRY_S)
 
 
 async def apply(configuration: Configuration, where: BusContext, options: argparse.Namespace) -> int:

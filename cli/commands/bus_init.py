@@ -5,6 +5,7 @@ import datetime
 import re
 import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from bus.errors import BusError
@@ -68,11 +69,11 @@ def run(options: argparse.Namespace) -> int:
             raise CommandError(
                 f"{root} has other files and no {SETTINGS_FILE}: name an empty directory, or add --force"
             )
-        settings = _settings(options, known)
+        settings, rotated = _settings(options, known), list(options.rotate or ())
         written = write_directory(
             root,
             settings,
-            rotate=options.rotate or (),
+            rotate=rotated,
             is_renewing=options.renew,
             now=datetime.datetime.now(datetime.UTC),
         )
@@ -80,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError(str(error)) from error
     except OSError as error:
         raise CommandError(f"{root} cannot be written: {error}") from error
-    print(report(root, settings, written, is_new=known is None, rotated=options.rotate or ()))
+    print(report(root, settings, written, is_new=known is None, rotated=rotated))
     return 0
 
 
@@ -123,7 +124,7 @@ def parse_server(text: str) -> Server:
     return Server(name, host, int(port))
 
 
-def report(root: Path, settings: Settings, written: Written, *, is_new: bool, rotated: list[str]) -> str:
+def report(root: Path, settings: Settings, written: Written, *, is_new: bool, rotated: Sequence[str]) -> str:
     """Return what was made, and the commands to paste next."""
     lines = [_summary(root, settings, written, is_new=is_new)]
     lines += _expiry(root, written)

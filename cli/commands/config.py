@@ -1,10 +1,12 @@
 """`opensqt config check`: validate a configuration file and print a summary."""
 
 import argparse
+import os
 from pathlib import Path
 
 from cli import units
 from cli.config.file import DEFAULT_FILE, Configuration, load
+from cli.config.show import effective
 from cli.config.warnings import fees_of_both_sides, interval_ratio, warnings
 from cli.console import table
 from producers.simulated.settings import SymbolSettings, VenueSettings
@@ -26,20 +28,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check_parser.add_argument(
         "file", nargs="?", type=Path, metavar="FILE", help="default: the configuration that ships"
     )
+    check_parser.add_argument(
+        "--show",
+        action="store_true",
+        help="print the configuration as it takes effect, with the variables that set a value; secrets are hidden",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Check a configuration file."""
-    return check(options.file)
+    return check(options.file, is_shown=options.show)
 
 
-def check(path: Path | None) -> int:
-    """Print a summary of a configuration file, by default of the one that ships.
+def check(path: Path | None, *, is_shown: bool = False) -> int:
+    """Print a summary of a configuration file, by default of the one that ships; or the file as it takes effect.
 
     Raises: ConfigurationError.
     """
     file = path or DEFAULT_FILE
     configuration = load(file)
+    if is_shown:
+        print(effective(file.read_text(encoding="utf-8"), os.environ))
+        return 0
     found = warnings(configuration)
     print("\n".join([f"{file}: OK{_count(len(found))}", "", summary(configuration), *found]))
     return 0

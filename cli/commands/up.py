@@ -200,7 +200,7 @@ async def _supervise(
         settings.data.write(_record(settings, stack))
         async with (
             background_task(LogWatch(logs, console.print).run(), "log watch"),
-            background_task(AlertWatch(stack.bus, console.print).run(), "alert watch"),
+            background_task(AlertWatch(stack.bus, console.print, stack.problems).run(), "alert watch"),
         ):
             try:
                 is_success = await _until_end(stack, settings, options, console, tell, started_s)

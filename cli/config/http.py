@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from bus.service.peer import UnknownUser, uid_of
 from cli import units
 from cli.config.section import Section
 from liveserver.auth.roles import Role
@@ -44,6 +45,8 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     access: Access = Access()
     symbols: tuple[tuple[Symbol, int], ...] = ()
     """The symbols that the live servers serve, each with its line in the file; all symbols if empty."""
+    allowed_users: tuple[str, ...] = ()
+    """Users of this machine who may connect over loopback, beside the own one and root."""
 
 
 def read_http(top: Section) -> HttpSettings:
@@ -59,6 +62,7 @@ def read_http(top: Section) -> HttpSettings:
         limits=_limits(section),
         access=_access(section),
         symbols=tuple((Symbol(text), line) for text, line in section.values("symbols", units.word)),
+        allowed_users=tuple(value for value, _ in section.values("allowed_users", _user)),
     )
     section.close()
     if section.is_valid:
@@ -181,6 +185,14 @@ def origin(text: str) -> str:
 def _network(text: str) -> str:
     for _ in find_problems(Access(trusted_proxies=(text,))):
         raise ValueError("has to be an address or a network, like 10.0.0.0/8")
+    return text
+
+
+def _user(text: str) -> str:
+    try:
+        uid_of(text)
+    except UnknownUser:
+        raise ValueError("has to be the name or the id of a user of this machine, like www-data") from None
     return text
 
 

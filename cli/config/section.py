@@ -21,7 +21,8 @@ class Section:
         entries = node.entries if isinstance(node, Table) else ()
         self._entries = {entry.key: entry for entry in entries}
         if not isinstance(node, Table):
-            self.note(f"{path or 'the file'} has to be a table of keys and values")
+            where = f", set by {node.variable}," if isinstance(node, Scalar) and node.variable else ""
+            self.note(f"{path or 'the file'}{where} has to be a table of keys and values")
 
     @property
     def is_valid(self) -> bool:

@@ -1,7 +1,7 @@
 """Watch the parts, and print severe alerts and their ends on the console."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 
 from bus import Bus, BusError, Heartbeats, NewOnly, Watchdog, get_logger, read
@@ -22,12 +22,15 @@ class AlertWatch:
     answer is printed only: no alert can be stored.
     """
 
-    def __init__(self, bus: Bus, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, bus: Bus, report: Callable[[str], None], problems: Callable[[], Iterable[str]] = lambda: ()
+    ) -> None:
+        """`problems` of the supervisor itself are in its heartbeats, so that status, page and /health name them."""
         self._bus = bus
         self._report = report
         self._incidents: set[str] = set()
         """Those that have been printed and have not ended."""
-        self._heartbeats = Heartbeats(bus, "up", "up")
+        self._heartbeats = Heartbeats(bus, "up", "up", problems=problems)
         self._watchdog = Watchdog(self._heartbeats, _log, alerts=True)
         self._is_bus_silent = False
 

@@ -2,7 +2,9 @@
 
 import ipaddress
 import socket
+from collections.abc import Mapping
 
+from bus.service.peer import USERS_VARIABLE
 from cli.config.file import Configuration
 from cli.stack.ports import HOST
 from liveserver.settings import Settings, to_environment
@@ -19,7 +21,20 @@ def live_server_environment(configuration: Configuration) -> dict[str, str]:
         access=http.access,
         symbols=frozenset(symbol for symbol, _ in http.symbols),
     )
-    return to_environment(settings)
+    return to_environment(settings) | user_environment(configuration)
+
+
+def user_environment(configuration: Configuration) -> dict[str, str]:
+    """Return the environment variable by which a part admits the users in `http.allowed_users`; empty without any."""
+    users = configuration.http.allowed_users
+    return {USERS_VARIABLE: ",".join(users)} if users else {}
+
+
+def secret_variables(configuration: Configuration, environment: Mapping[str, str]) -> set[str]:
+    """Return the names of the variables that hold the secret of JWTs, which no part needs to inherit."""
+    tokens = configuration.http.access.tokens
+    secret = "" if tokens is None else tokens.secret.hidden
+    return {name for name, value in environment.items() if secret and value == secret}
 
 
 def page_host(configuration: Configuration) -> str:

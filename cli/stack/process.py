@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -70,12 +70,19 @@ class PartProcess:
     """
 
     def __init__(
-        self, name: str, command: tuple[str, ...], log: Path, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: tuple[str, ...],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        withheld: Collection[str] = (),
     ) -> None:
+        """`environment` is added to that of this process, without the variables that are `withheld`."""
         self._name = name
         self.command = command
         self._log = log
         self._environment = environment or {}
+        self._withheld = frozenset(withheld)
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -106,7 +113,8 @@ class PartProcess:
             os.close(descriptor)
 
     def _full_environment(self) -> dict[str, str]:
-        return {**part_environment(), FILE_VARIABLE: str(self._log), **self._environment}
+        inherited = {name: value for name, value in part_environment().items() if name not in self._withheld}
+        return {**inherited, FILE_VARIABLE: str(self._log), **self._environment}
 
     async def wait(self) -> int:
         assert self._process is not None, "wait() before start()"

@@ -1,6 +1,7 @@
 """The local stack of `opensqt up`: each part is a supervised process; start-up and shutdown are ordered."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from cli.background import background_task
 from cli.config.file import Configuration
 from cli.errors import CommandError
 from cli.stack.data_dir import DataDir
-from cli.stack.disk_watch import DiskWatch
-from cli.stack.live_server import live_server_environment, page_host
+from cli.stack.disk_watch import DiskWatch, StoreWatch
+from cli.stack.live_server import live_server_environment, page_host, secret_variables, user_environment
 from cli.stack.ports import find_free_port
 from cli.stack.process import ManagedProcess, PartProcess, exit_text, module_command
 from cli.stack.readiness import until_healthy
@@ -80,6 +81,11 @@ class Stack:
     supervisor: Supervisor
     parts: dict[str, ManagedProcess]
     """By name: all processes, bus servers included."""
+    watches: list[DiskWatch | StoreWatch]
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with the store of the bus."""
+        return [each.problem for each in self.watches if each.problem]
 
     @property
     def venue_url(self) -> str:
@@ -129,21 +135,31 @@ async def run_stack(
         await stack.enter_async_context(_ended_by_failure(supervisor, parts))
         stack.push_async_callback(supervisor.stop, _stop_order(settings))
 
+        withheld = secret_variables(settings.configuration, os.environ)
+
         async def start(name: str, command: Command) -> None:
-            environment = {CONTEXT_VARIABLE: str(settings.data.bus_context)}
+            environment = {
+                CONTEXT_VARIABLE: str(settings.data.bus_context),
+                **user_environment(settings.configuration),
+            }
             environment |= live_server_environment(settings.configuration) if name in viewers else {}
-            parts[name] = PartProcess(name, command, log_file(settings.data, name), environment)
+            log = log_file(settings.data, name)
+            parts[name] = PartProcess(name, command, log, environment, withheld)
             await supervisor.start(parts[name], may_finish=name == MARKET)
 
         # The venues first: generating a market takes a while, and the producers query it as soon as they start.
         for venue_name, (_, file) in venues.items():
             command = settings.program("producers.simulated", "--settings", str(file))
             await start(part_name(VENUE, venue_name, settings.configuration), command)
+        watches: list[DiskWatch | StoreWatch] = []
         for server in servers:
             await supervisor.start(server)
-            await stack.enter_async_context(background_task(DiskWatch(server, note).run(), "disk watch"))
+            watches.append(disk := DiskWatch(server, note))
+            await stack.enter_async_context(background_task(disk.run(), "disk watch"))
         context = settings.data.write_bus_context(bus_url, credentials)
         bus = await stack.enter_async_context(connect(context, name="up"))
+        watches.append(store := StoreWatch(bus, settings.nodes * servers[0].limits.store, note))
+        await stack.enter_async_context(background_task(store.run(), "store watch"))
         tradable = {
             (name, symbol.instrument.symbol)
             for name, (venue, _) in venues.items()
@@ -157,7 +173,7 @@ async def run_stack(
             await until_healthy(url)
             for name, command in _venue_parts(settings, venue_name, url):
                 await start(name, command)
-        yield Stack(bus, venue_urls, _pages(settings, ports), supervisor, parts)
+        yield Stack(bus, venue_urls, _pages(settings, ports), supervisor, parts, watches)
 
 
 @asynccontextmanager

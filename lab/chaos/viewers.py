@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bus import Bus, EmbeddedServer, FromStart, connect, provision, read
+from bus import Bus, EmbeddedServer, FromStart, connect, new_credentials, provision, read, write_context
 from cli.errors import CommandError
 from cli.stack.ports import find_free_port
 from lab.chaos.load import EventGenerator, Market, markets
@@ -80,10 +80,10 @@ class ViewerTestResult:
 class LiveServerProcess:
     """A live server process that can be killed and started again on the same port."""
 
-    def __init__(self, name: str, bus_url: str, log: Path) -> None:
+    def __init__(self, name: str, bus_context: Path, log: Path) -> None:
         self.name = name
         self.port = find_free_port()
-        self._bus_url = bus_url
+        self._bus_context = bus_context
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
 
@@ -93,7 +93,7 @@ class LiveServerProcess:
                 sys.executable,
                 "-m",
                 "liveserver",
-                f"--bus-url={self._bus_url}",
+                f"--bus-context={self._bus_context}",
                 f"--http-port={self.port}",
                 f"--replica={self.name}",
                 stdout=log,
@@ -118,14 +118,16 @@ async def run_viewer_test(
     """
     result = ViewerTestResult()
     rng = random.Random(settings.seed)
-    server = EmbeddedServer(data_dir / "bus", sync_always=False)
+    server = EmbeddedServer(data_dir / "bus", credentials=new_credentials(), sync_always=False)
     async with AsyncExitStack() as stack:
         await server.start()
         stack.push_async_callback(server.stop)
-        bus = await stack.enter_async_context(connect(server.url, name="verify-viewers"))
+        bus = await stack.enter_async_context(connect(server.context, name="verify-viewers"))
         await provision(bus)
+        context = data_dir / "bus-context.json"
+        write_context(context, server.context)
         replicas = [
-            LiveServerProcess(f"replica-{i}", server.url, data_dir / f"replica-{i}.log")
+            LiveServerProcess(f"replica-{i}", context, data_dir / f"replica-{i}.log")
             for i in range(settings.replicas)
         ]
         for replica in replicas:

@@ -117,6 +117,11 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         """Whether any key or token is configured."""
         return bool(self.keys) or self.tokens is not None
 
+    @property
+    def is_closed_to_users(self) -> bool:
+        """Whether other users of this machine are refused, because there is no other authentication."""
+        return not (self.has_credentials or self.public or self.trust_network)
+
 
 class AccessSettingsError(ValueError):
     """Insecure or invalid access settings: the server does not start."""
@@ -128,7 +133,7 @@ def check_access(access: Access, host: str) -> None:
     Raises: AccessSettingsError listing every problem.
     """
     problems = list(find_problems(access))
-    if not (is_loopback(host) or access.has_credentials or access.public or access.trust_network):
+    if access.is_closed_to_users and not is_loopback(host):
         problems.append(
             f"listening on {host} without authentication would expose the account to the network: configure "
             "http.keys or http.jwt (`./opensqt key` makes a key), or http.public: true for a redacted view, or "

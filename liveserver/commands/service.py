@@ -192,11 +192,9 @@ class CommandService:
     def _market(self, request: ControlRequest) -> Market | ErrorResponse:
         projection = self._replica.projection
         names = projection.names if projection else {}
-        if (served := self._replica.symbols_served) and request.symbol == ALL:
-            what = f"this server serves {', '.join(sorted(served))} only: a command to all symbols is not served here"
-            return ErrorResponse(400, "not_served", what, "name one symbol, or use another server")
+        served = self._replica.symbols_served
         if request.symbol == ALL:
-            return _all_symbols(request.venue, {market.venue for market in names})
+            return _all_symbols(request, {market.venue for market in names}, served)
         found = markets_named(request.symbol, names, request.venue)
         if len(found) == 1:
             return found[0]
@@ -213,11 +211,18 @@ class CommandService:
         return ErrorResponse(404, "unknown_symbol", what, f"known symbols: {known}")
 
 
-def _all_symbols(venue: str, venues: Collection[str]) -> Market | ErrorResponse:
-    if venue in {"", ALL, *venues}:
-        return Market(VenueId(venue or ALL), Symbol(ALL))
+def _all_symbols(
+    request: ControlRequest, venues: Collection[VenueId], served: Collection[Symbol]
+) -> Market | ErrorResponse:
+    if served:
+        what = (
+            f"this server has {', '.join(sorted(served))} only: a command to all symbols is not served here"
+        )
+        return ErrorResponse(400, "not_served", what, "name one symbol, or use another server")
+    if request.venue in {"", ALL, *venues}:
+        return Market(VenueId(request.venue or ALL), Symbol(ALL))
     known = ", ".join(sorted(venues)) or "none yet"
-    return ErrorResponse(404, "unknown_venue", f"unknown venue {venue}", f"known venues: {known}")
+    return ErrorResponse(404, "unknown_venue", f"unknown venue {request.venue}", f"known venues: {known}")
 
 
 def _arguments(request: ControlRequest) -> dict[str, Any]:

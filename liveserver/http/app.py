@@ -26,7 +26,6 @@ from liveserver.http.route_guards import SECURITY_SCHEMES, identity_of, requires
 from liveserver.http.session_api import session_routes
 from liveserver.http.tone import tone
 from liveserver.hub.replica import Replica
-from liveserver.protocol.pseudonyms import pseudonyms
 from liveserver.view.older_candles import OlderCandles
 from liveserver.websocket.handshake import NO_AUTHENTICATION
 
@@ -66,7 +65,7 @@ def create_app(
         *_page_routes(assets),
         *_state_routes(replica, authenticator),
         *session_routes(authenticator),
-        *api_routes(replica, authenticator, pseudonyms(authenticator.access), OlderCandles()),
+        *api_routes(replica, authenticator, replica.hub.pseudonym, OlderCandles()),
         *control_routes(command_service, authenticator),
     ]
     app = Litestar(

@@ -16,6 +16,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from bus import RepeatLimit, get_logger
+from bus.service.peer import ALLOW_HINT, PeerCheck
 from liveserver.auth.addresses import rate_limit_key
 from liveserver.auth.authenticator import Authenticator
 from liveserver.auth.error_responses import ErrorResponse
@@ -50,6 +51,8 @@ class ConnectionPolicy:
         authenticator: Authenticator | None = None,
     ) -> None:
         authenticator = authenticator or Authenticator(NO_AUTHENTICATION)
+        # Without authentication the server listens on loopback, and all of its clients may do everything.
+        self.peers = PeerCheck() if authenticator.access.is_closed_to_users else None
         self.limit = connection_limit
         self.linger_s = limits.linger_s
         self.deadlines_s = {
@@ -68,6 +71,17 @@ class ConnectionPolicy:
         peer = transport.get_extra_info("peername")
         host = str(peer[0]) if peer else ""
         return None if self._authenticator.proxies.is_trusted(host) else rate_limit_key(host)
+
+    def refusal(self, transport: asyncio.BaseTransport) -> ErrorResponse | None:
+        """Return the answer to a connection of another user of this machine; None if it may be used."""
+        if self.peers is None:
+            return None
+        reason = self.peers.refusal(transport.get_extra_info("socket"))
+        if reason is None:
+            return None
+        self.count_rejection("other_user")
+        hint = f"configure keys for further users (docs/secure.md), or for a local proxy: {ALLOW_HINT}"
+        return ErrorResponse(403, "other_user", reason, hint)
 
     def acquire(self, address: str | None, now: float) -> str | None:
         """Count a connection and return None, or return the text that names the limit that was reached."""
@@ -91,6 +105,9 @@ class HttpConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         policy = self._policy
+        if (refused := policy.refusal(transport)) is not None:
+            self._refuse(refused)
+            return
         self._address = policy.address_of(transport)
         reached_limit = policy.acquire(self._address, self.loop.time())
         if reached_limit is None:
@@ -98,13 +115,8 @@ class HttpConnection(H11Protocol):
             self._watch(is_receiving=True)
             return
         policy.count_rejection("too_many_connections")
-        if policy.refused >= MAX_REFUSED:
-            transport.abort()
-            return
-        policy.refused += 1
         hint = "close connections, or retry later"
-        self._refusal = ErrorResponse(429, "too_many_connections", reached_limit, hint, retry_after_s=5)
-        self._deadline = self.loop.call_later(REFUSAL_S, transport.abort)
+        self._refuse(ErrorResponse(429, "too_many_connections", reached_limit, hint, retry_after_s=5))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._release()
@@ -172,6 +184,15 @@ class HttpConnection(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
         self._deadline = self.loop.call_later(self._policy.linger_s, self.transport.abort)
+
+    def _refuse(self, error: ErrorResponse) -> None:
+        """Answer whatever the client sends with an error."""
+        if self._policy.refused >= MAX_REFUSED:
+            self.transport.abort()
+            return
+        self._policy.refused += 1
+        self._refusal = error
+        self._deadline = self.loop.call_later(REFUSAL_S, self.transport.abort)
 
     def _release(self) -> None:
         if self._deadline is not None:

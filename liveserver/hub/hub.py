@@ -44,7 +44,7 @@ class Hub:
         pseudonym: PseudonymFunction = UNKEYED_PSEUDONYM,
     ) -> None:
         self._metrics = metrics
-        self._pseudonym = pseudonym
+        self.pseudonym = pseudonym
         self._subscriptions = Subscriptions(metrics, call_soon, self.leave, pseudonym)
         self.snapshots = Snapshots(pseudonym)
         self._viewers: dict[Viewer, ViewerRecord] = {}
@@ -137,7 +137,7 @@ class Hub:
         if record is None or record.resume is not progress:
             return False
         assert projection is not None, "missed events come from a projection"
-        frames = missed_frames(progress, events, projection, record.encoding, self._pseudonym)
+        frames = missed_frames(progress, events, projection, record.encoding, self.pseudonym)
         self._subscriptions.deliver_frames(record, frames)
         return not record.is_gone
 
@@ -186,7 +186,7 @@ class Hub:
         record = self._viewers.get(viewer)
         if record is None or record.state is not ViewerState.REPLAYING:
             return False
-        frames = [replayed_frame(message, record.encoding, self._pseudonym) for message in messages]
+        frames = [replayed_frame(message, record.encoding, self.pseudonym) for message in messages]
         self._subscriptions.deliver_frames(record, frames)
         return self.is_replaying(viewer)
 
@@ -290,7 +290,7 @@ class Hub:
         self._subscriptions.send(record.group)
         if record.is_gone:
             return
-        frames = missed_frames(progress, events, projection, record.encoding, self._pseudonym)
+        frames = missed_frames(progress, events, projection, record.encoding, self.pseudonym)
         self._enter_group(record, channels)
         after: list[tuple[Channel | None, Message]] = [
             *((channel, state) for channel in channels for state in projection.state_messages(channel)),
@@ -298,7 +298,7 @@ class Hub:
             (None, Message(MessageType.STREAMS, StreamsData(streams=projection.log.cursors))),
         ]
         frames += [
-            Frame(encode_frame(message, record.encoding, channel, pseudonym=self._pseudonym), message.type)
+            Frame(encode_frame(message, record.encoding, channel, pseudonym=self.pseudonym), message.type)
             for channel, message in after
         ]
         # In one write: after a first one the connection could be blocked, and the rest would have to fit the backlog.

@@ -16,12 +16,13 @@ PseudonymFunction = Callable[[str], str]
 """Returns the pseudonym of an id."""
 
 
-def pseudonyms(access: Access) -> PseudonymFunction:
-    """Return the pseudonym function of a configuration: the same on every replica, keyed with its keys and tokens.
+def pseudonyms(access: Access, bus_secret: str) -> PseudonymFunction:
+    """Return the pseudonym function of a configuration: the same on every replica.
 
-    Without any of them, ids can be found by a search.
+    It is keyed with API keys, tokens, and the secret by which the live servers connect to the bus. Without any of them, ids
+    can be found by a search.
     """
-    return keyed(msgspec.json.encode((access.keys, access.tokens)))
+    return keyed(msgspec.json.encode((access.keys, access.tokens, bus_secret)))
 
 
 def keyed(secret: bytes) -> PseudonymFunction:

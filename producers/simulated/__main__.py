@@ -17,8 +17,8 @@ def cli() -> int:
     parser = OptionParser(
         prog="opensqt venue",
         description="The simulated venue.",
-        epilog="./opensqt venue --config FILE takes the venue's settings from a configuration; --venue NAME says which if "
-        "it has several.",
+        epilog="./opensqt venue --config FILE takes the settings of the venue from a configuration; --venue NAME says "
+        "which if it has several.",
     )
     parser.add_argument("--settings", type=Path, help="JSON file of VenueSettings, instead of --config")
     parser.add_argument("--store", help="SQLite file of the venue's account, created if it is missing")

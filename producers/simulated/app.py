@@ -2,22 +2,24 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import time_ns
 
 from aiohttp import web
 
 from bus import Logger, get_logger
+from bus.service.peer import PeerCheck
 from producers.simulated.market.recording import RecordingTape
 from producers.simulated.server.admin import AdminApi, Metrics
 from producers.simulated.server.api import TradingApi
 from producers.simulated.server.factory import open_venue
 from producers.simulated.server.faults import FaultInjector
 from producers.simulated.server.pacer import Pacer
-from producers.simulated.server.request_guard import refuse_web_pages
+from producers.simulated.server.request_guard import CheckedConnection, refuse_web_pages
 from producers.simulated.server.scripting import ScriptingApi
 from producers.simulated.server.store import Store
 from producers.simulated.server.streams import Streams
@@ -36,7 +38,7 @@ async def main(settings: VenueSettings, port_file: Path | None = None) -> None:
 
     Prints `ready URL` on standard output once it listens, and writes the port to `port_file`.
 
-    Raises: SettingsError, StoreUnusable, RecordingError, PortTaken.
+    Raises: SettingsError, StoreUnusable, RecordingError, PortTaken, UnknownUser.
     """
     async with serving(settings) as running:
         if port_file is not None:
@@ -67,7 +69,7 @@ class RunningVenue:
 async def serving(settings: VenueSettings) -> AsyncIterator[RunningVenue]:
     """Open the venue and answer requests.
 
-    Raises: SettingsError, StoreUnusable, RecordingError, PortTaken.
+    Raises: SettingsError, StoreUnusable, RecordingError, PortTaken, UnknownUser.
     """
     check(settings)
     log = get_logger("venue")
@@ -96,16 +98,24 @@ async def _listening(
     app.add_routes([*trading.routes(), *admin])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
+    assert runner.server is not None, "it is set up"
+    connection = partial(CheckedConnection, runner.server, PeerCheck())
     try:
+        server = await _listen(connection, settings.host, settings.port)
         try:
-            site = web.TCPSite(runner, settings.host, settings.port)
-            await site.start()
-        except OSError as error:
-            raise PortTaken(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
-        yield f"http://{settings.host}:{runner.addresses[0][1]}"
+            yield f"http://{settings.host}:{server.sockets[0].getsockname()[1]}"
+        finally:
+            server.close()
     finally:
         trading.close()
         await runner.cleanup()
+
+
+async def _listen(connection: Callable[[], asyncio.Protocol], host: str, port: int) -> asyncio.Server:
+    try:
+        return await asyncio.get_running_loop().create_server(connection, host, port)
+    except OSError as error:
+        raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 def _log_start(log: Logger, venue: Venue, url: str) -> None:

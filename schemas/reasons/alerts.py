@@ -2,7 +2,9 @@
 
 from schemas.reasons.explanation import Explanation
 
-SELF_EXPLANATORY = frozenset({"part_silent", "part_missing", "venue_unreachable", "format_too_new"})
+SELF_EXPLANATORY = frozenset(
+    {"part_silent", "part_missing", "venue_unreachable", "format_too_new", "bus_store_almost_full"}
+)
 """Alerts whose detail says in whole sentences what is wrong."""
 _RECONCILE = "./opensqt control reconcile VENUE SYMBOL --dry-run"
 
@@ -18,6 +20,10 @@ ALERTS: dict[str, Explanation] = {
     "venue_unreachable": Explanation(
         "The venue does not answer; orders there stay open meanwhile.",
         "Check the network and the venue's status page.",
+    ),
+    "bus_store_almost_full": Explanation(
+        "The streams use 90 % of the bus's store: when it is full, nothing is decided any more.",
+        "Raise bus.store in the configuration and restart.",
     ),
     "engine_silent": Explanation(
         "The gateway receives no heartbeat from the symbol's engine: it canceled the opening orders.",

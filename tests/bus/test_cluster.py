@@ -12,14 +12,17 @@ import pytest
 from bus import (
     Ambiguous,
     Bus,
+    Credentials,
     EmbeddedServer,
     Fenced,
     FromSequence,
     FromStart,
     FromTime,
     Journal,
+    LastPerSubject,
     OffsetLost,
     Rejected,
+    Start,
     StreamGone,
     connect,
     embedded_cluster,
@@ -30,9 +33,9 @@ from bus.backup.snapshot import load_stream, save_stream
 from bus.streams.topology import STREAMS
 from cli.stack.ports import find_free_port
 from schemas.subjects import Stream
-from tests.bus.events import event, numbers, until_caught_up
+from tests.bus.events import event, numbers, replace_reply, until_caught_up, until_number
 
-A = "order.sim.A.report"
+A, B = "order.sim.A.report", "order.sim.B.report"
 ORDERS = [config for config in STREAMS if config.name == Stream.ORDERS]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -133,6 +136,46 @@ async def test_messages_before_the_start_time_are_not_waited_for(cluster: Bus) -
     assert (batch.messages, batch.caught_up) == ([], True)
 
 
+async def test_a_replica_that_lags_behind_does_not_hide_messages(cluster: Bus) -> None:
+    await commit_until(cluster, 5)
+    async with aclosing(read(cluster, Stream.ORDERS, ("order.>",), FromStart(), batch=2)) as batches:
+        found = (await anext(batches)).messages
+        # As answered by a replica that has not stored the rest yet.
+        replace_reply(cluster, b"NATS/1.0 404 Message Not Found\r\n\r\n", count=3)
+        found += await until_caught_up(batches)
+    assert numbers(found) == list(range(5))
+
+
+@pytest.mark.parametrize("start", [FromStart(), LastPerSubject()])
+async def test_two_subjects_are_read_in_order_while_leaders_die(
+    servers: list[EmbeddedServer], cluster: Bus, start: Start
+) -> None:
+    count = 60
+
+    async def write() -> None:
+        number = 0
+        while number < count:
+            with suppress(Ambiguous, StreamGone):
+                await cluster.store((A, B)[number % 2], event(number), message_id=str(number))
+                number += 1
+
+    async with (
+        connect(cluster.url, name="reader") as other,
+        aclosing(read(other, Stream.ORDERS, (A, B), start)) as batches,
+    ):
+        await anext(batches)
+        writing = asyncio.create_task(write())
+        found = await until_number(batches, 20)
+        server = await leader_of(cluster, servers)
+        server.kill()
+        await server.wait()
+        found += await until_number(batches, 40)
+        await server.start()
+        found += await until_number(batches, count - 1)
+        await writing
+    assert numbers(found) == list(range(count))
+
+
 async def test_streams_are_created_once_all_servers_have_joined(tmp_path: Path) -> None:
     first, routes = find_free_port(3), find_free_port(3)
     folders = [tmp_path / f"bus-{number}" for number in (1, 2, 3)]
@@ -156,3 +199,16 @@ async def test_a_replicated_stream_is_backed_up_and_restored(cluster: Bus) -> No
     messages = await until_caught_up(read(cluster, Stream.ORDERS, ("order.>",), FromStart()))
     assert numbers(messages) == [0, 1, 2]
     assert (await cluster.stream_state(Stream.ORDERS)).replicas == 3
+
+
+async def test_a_foreign_server_cannot_join(tmp_path: Path) -> None:
+    ports, routes = [find_free_port(2)], [find_free_port(2)]
+    ports, routes = [ports[0], ports[0] + 1], [routes[0], routes[0] + 1]
+    folders = [tmp_path / "own", tmp_path / "foreign"]
+    own, _ = embedded_cluster(folders, ports, routes, credentials=Credentials("ann", "secret"))
+    _, foreign = embedded_cluster(folders, ports, routes, credentials=Credentials("ann", "guess"))
+    async with own, foreign:
+        async with asyncio.timeout(10):
+            while "Authorization" not in foreign.log_file.read_text() + own.log_file.read_text():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert "secret" not in own.log_file.read_text()

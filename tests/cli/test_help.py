@@ -102,6 +102,7 @@ def test_an_option_that_would_be_ignored_is_rejected(
         (["backup", "d", "--port", "1"], "--port is an option of bus itself"),
         (["restore", "d", "--host", "h"], "--host is an option of bus itself"),
         (["--bus-url", "u"], "--bus-url is an option of bus backup and bus restore"),
+        (["--host", "0.0.0.0"], "bus init"),
         (["backup", "d", "--bus-url", "u", "--data-dir", "x"], "both say where the bus is"),
         (["backup"], "name the directory of the backup"),
     ],

@@ -91,7 +91,7 @@ class PodProcess:
         source = self._folder / mount["name"]
         source.mkdir(exist_ok=True)  # a claimed volume
         part = mount.get("subPath") or mount.get("subPathExpr", "").replace("$(POD_NAME)", f"{self.name}-0")
-        return source / part
+        return Path(source / part)
 
     def _local(self, text: str) -> str:
         for path, source in self._paths:

@@ -54,7 +54,7 @@ async def _run(viewers: int) -> dict[str, float]:
             async with run_stack(settings, lambda _: None) as stack:
                 await _wait_until_trading(stack.bus)
                 steps = await stack.bus.last_sequence("JOURNAL")
-                async with live_server(stack.bus.url) as server:
+                async with live_server(stack.bus.url, "--bus-context", stack.bus.context.source) as server:
                     figures = await _measure(stack.bus, server.port, viewers)
                 figures["steps_of_the_engine_meanwhile"] = await stack.bus.last_sequence("JOURNAL") - steps
     return figures

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bus import EmbeddedServer, ServerStartFailed, connect, provision
+from bus import Credentials, EmbeddedServer, NotAuthorized, ServerStartFailed, connect, provision
 from tests.bus.events import event
 from tests.conftest import NewServer
 
@@ -129,5 +129,30 @@ async def test_a_server_does_not_outlive_its_parent(tmp_path: Path) -> None:
     await parent.communicate()
 
     # The server holds the lock, so starting another one succeeds only when it has ended.
+    async with EmbeddedServer(tmp_path, lock_wait_s=5):
+        pass
+
+
+async def test_a_server_demands_its_credentials(tmp_path: Path) -> None:
+    async with EmbeddedServer(tmp_path, credentials=Credentials("ann", "secret")) as server:
+        with pytest.raises(NotAuthorized):
+            async with connect(server.url, name="test"):
+                pass
+        async with connect(server.context, name="test") as bus:
+            await provision(bus)
+    assert (tmp_path / "nats-server.conf").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "nats-server.log").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_PDEATHSIG")
+async def test_a_server_that_is_stopped_does_not_outlive_its_parent(tmp_path: Path) -> None:
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PARENT, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    os.kill(int(await parent.stdout.readline()), signal.SIGSTOP)
+    parent.kill()
+    await parent.communicate()
+
     async with EmbeddedServer(tmp_path, lock_wait_s=5):
         pass

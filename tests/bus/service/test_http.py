@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bus.service.http import Reply, serve
+from tests.other_user import connect_as_other_user, exchange, needs_root
 
 
 @pytest.fixture
@@ -95,3 +96,12 @@ async def test_an_idle_client_does_not_delay_the_shutdown() -> None:
             _, writer = await asyncio.open_connection(parts.hostname, parts.port)
             await asyncio.sleep(0)
         writer.close()
+
+
+@needs_root
+async def test_another_user_of_this_machine_is_refused(address: str) -> None:
+    parts = urlsplit(address)
+    connection = connect_as_other_user(str(parts.hostname), parts.port or 0)
+    answer = await asyncio.to_thread(exchange, connection, b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 403 Forbidden")
+    assert b"OPENSQT_ALLOWED_USERS" in answer

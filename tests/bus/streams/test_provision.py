@@ -71,6 +71,16 @@ async def test_mutable_fields_are_updated_and_messages_kept(bus: Bus, small: Str
     assert await bus.last("SMALL", "small.a") is not None
 
 
+async def test_a_bucket_of_an_earlier_version_learns_to_republish(bus: Bus) -> None:
+    (bucket,) = [each for each in BUCKETS if each.name == "KV_symbols"]
+    config = {key: value for key, value in wire_config(bucket).items() if key != "republish"}
+    await bus.api("STREAM.DELETE.KV_symbols", None, dict)
+    await bus.api("STREAM.CREATE.KV_symbols", config, dict)
+    await provision(bus)
+
+    assert (await config_of(bus, "KV_symbols"))["republish"]["dest"] == "live.$KV.symbols.>"
+
+
 async def test_other_options_are_left_to_the_operator(bus: Bus, small: StreamConfig) -> None:
     await bus.api("STREAM.UPDATE.SMALL", {**await config_of(bus, "SMALL"), "max_msg_size": 5000}, dict)
 

@@ -67,7 +67,7 @@ def test_a_producer_takes_venue_and_address(file: Path) -> None:
 
 
 def test_an_unknown_venue_gets_the_nearest(file: Path) -> None:
-    with pytest.raises(CommandError, match=r"no venue 'sin'; did you mean sim?"):
+    with pytest.raises(CommandError, match=r"no venue 'sin'; did you mean sim\?"):
         configured("market", ["--config", str(file), "--venue", "sin"], {})
 
 

@@ -2,9 +2,7 @@
 
 import itertools
 import os
-import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -17,60 +15,11 @@ from cli.commands.up_options import UpOptions, check_options, with_options
 from cli.config.file import DEFAULT_FILE, load
 from cli.errors import CommandError
 from tests.cli.events import SYMBOL
+from tests.cli.up_process import Up
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 PRICES = [20_000 + 60 * ((7 * i) % 11) - 300 for i in range(60)]
-
-
-class Up:
-    """A running `opensqt up` process."""
-
-    def __init__(self, data: Path, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "cli",
-                "up",
-                "--http-port=0",
-                "--bus-port=0",
-                f"--data-dir={data}",
-                *arguments,
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        self.lines = iter(self.process.stdout.readline, "")
-
-    def until(self, pattern: str) -> str:
-        """Return the next line that matches the pattern."""
-        read = []
-        for line in self.lines:
-            read.append(line)
-            if re.search(pattern, line):
-                return line
-        raise AssertionError(f"no line matches {pattern!r}: {''.join(read)}")
-
-    def rest(self) -> str:
-        """Return the remaining output and close it."""
-        text = "".join(self.lines)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return text
-
-    def children(self) -> dict[str, int]:
-        """Return the child processes: command line and process id."""
-        ids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        commands = {
-            pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode() for pid in ids
-        }
-        return {command: int(pid) for pid, command in commands.items()}
-
-    def child(self, part: str) -> int:
-        return next(pid for command, pid in self.children().items() if part in command)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bus import BusContext, Credentials, EmbeddedServer, read_context, write_context
 from cli.errors import CommandError
 from cli.stack.connection import (
     DEFAULT_URL,
@@ -87,3 +88,33 @@ async def test_a_missing_bus_is_an_error(url: str) -> None:
     with pytest.raises(CommandError, match=r"start one with: .*opensqt up"):
         async with connect_to_bus(BusAddress(url), "test"):
             pass
+
+
+def test_a_context_file_and_the_environment_name_the_bus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "engine.json"
+    write_context(file, BusContext(url="nats://there:1", user="ann", password="secret"))
+
+    named = locate_bus(BusPlace(context=file))
+    assert (named.url, named.option, named.context) == (
+        "nats://there:1",
+        f" --bus-context {file}",
+        read_context(file),
+    )
+
+    monkeypatch.setenv("OPENSQT_BUS_CONTEXT", str(file))
+    assert locate_bus(BusPlace()).context == read_context(file)
+    with pytest.raises(CommandError, match=f"no stack runs in {tmp_path}"):
+        locate_bus(BusPlace(data_dir=tmp_path))
+
+
+async def test_rejected_credentials_are_named(tmp_path: Path) -> None:
+    async with EmbeddedServer(tmp_path / "bus", credentials=Credentials("ann", "secret")) as server:
+        with pytest.raises(CommandError, match=r"name a context file .* --data-dir \(from --bus-url nats:"):
+            async with connect_to_bus(locate_bus(BusPlace(server.url)), "test"):
+                pass
+        write_context(tmp_path / "a.json", BusContext(url=server.url, user="ann", password="wrong"))
+        with pytest.raises(CommandError, match=r"rejects .* of the user ann \(from --bus-context .*a.json"):
+            async with connect_to_bus(locate_bus(BusPlace(context=tmp_path / "a.json")), "test"):
+                pass

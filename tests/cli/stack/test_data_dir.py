@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bus import read_context
 from cli import __version__
 from cli.errors import CommandError
 from cli.stack import data_dir
@@ -132,3 +133,34 @@ def test_a_damaged_format_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(CommandError, match=r"format\.json cannot be read"), DataDir(tmp_path).hold():
         pass
+
+
+def test_a_data_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
+    data = DataDir(tmp_path / "data")
+    (tmp_path / "data" / "bus").mkdir(parents=True, mode=0o755)
+    (tmp_path / "data" / "venue.sqlite").touch(mode=0o644)
+    with data.hold():
+        assert data.close_to_others()
+        data.write(RECORD)
+        assert not data.close_to_others()
+    modes = {
+        path.relative_to(tmp_path).as_posix(): path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")
+    }
+    assert modes == {name: 0o700 if "." not in name else 0o600 for name in modes}
+
+
+def test_the_credentials_of_the_bus_are_kept(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    first = data.bus_credentials()
+    assert data.bus_credentials() != first
+    context = data.write_bus_context("nats://there:1", first)
+    assert data.bus_credentials() == first
+    assert context == read_context(data.bus_context)
+    assert context.option == f"--bus-context {data.bus_context}"
+
+
+def test_a_damaged_context_of_the_bus_is_an_error(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    data.bus_context.write_text("{")
+    with pytest.raises(CommandError, match="delete it"):
+        data.bus_credentials()

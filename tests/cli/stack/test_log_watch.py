@@ -1,5 +1,6 @@
 """Warnings of the parts on the console."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,18 @@ def test_a_frequent_event_does_not_hide_others(tmp_path: Path) -> None:
         f"gateway: more lines like this in {log.path}",
         "gateway: warning: bus_disconnected",
     ]
+
+
+@pytest.mark.parametrize(
+    ("level", "text"), [("warning", 'warning: fenced step=12 detail="two words"'), ("info", None)]
+)
+def test_lines_in_json_are_printed_like_text(level: str, text: str | None) -> None:
+    line = {
+        "time": "T",
+        "level": level,
+        "service": "engine",
+        "event": "fenced",
+        "step": 12,
+        "detail": "two words",
+    }
+    assert console_text(json.dumps(line)) == text

@@ -13,6 +13,7 @@ from liveserver.http.server import limits_within
 from liveserver.hub.replica import Replica
 from liveserver.websocket.context import Limits
 from tests.liveserver.watching import serving, watching
+from tests.other_user import connect_as_other_user, exchange, needs_root
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -62,6 +63,26 @@ async def test_a_header_line_now_and_then_does_not_extend_the_deadline(replica: 
     writer.close()
 
     assert received == b"HTTP/1.1 408"
+
+
+@needs_root
+@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", UPGRADE + b"\r\n"])
+async def test_another_user_of_this_machine_is_refused(replica: Replica, sent: bytes) -> None:
+    parts = urlsplit(replica.address)
+    refused = connect_as_other_user(str(parts.hostname), parts.port or 0)
+    received = await asyncio.to_thread(exchange, refused, sent)
+
+    assert received.startswith(b"HTTP/1.1 403 Forbidden")
+    assert b"http.allowed_users" in received
+
+
+@needs_root
+async def test_a_server_with_authentication_serves_all_users(module_bus: Bus) -> None:
+    async with serving(module_bus.url, access=Access(public=True)) as replica:
+        parts = urlsplit(replica.address)
+        served = connect_as_other_user(str(parts.hostname), parts.port or 0)
+        request = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        assert (await asyncio.to_thread(exchange, served, request)).startswith(b"HTTP/1.1 200")
 
 
 async def test_connections_are_counted_from_accept(replica: Replica) -> None:

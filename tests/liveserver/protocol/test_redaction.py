@@ -263,9 +263,10 @@ def test_order_keeps_a_stable_pseudonym_and_its_filled_share() -> None:
 
 
 def test_pseudonyms_are_equal_on_replicas_and_depend_on_the_secret() -> None:
-    one, same, other = pseudonyms(access()), pseudonyms(access()), pseudonyms(Access())
+    one, same, other = pseudonyms(access(), "x"), pseudonyms(access(), "x"), pseudonyms(Access(), "x")
 
     assert one("a") == same("a") != other("a")
+    assert other("a") != pseudonyms(Access(), "y")("a")
 
 
 def test_struct_outside_the_table_is_rejected() -> None:
