@@ -58,7 +58,7 @@ async def test_a_venue_is_added_while_parts_are_connected(tmp_path: Path) -> Non
 async def test_a_rotated_key_replaces_the_old_one(tmp_path: Path) -> None:
     settings = make_directory(tmp_path)
     old = (tmp_path / "contexts" / "engine.nk").read_bytes()
-    async with running_server(tmp_path) as server:
+    async with running_server(tmp_path) as server, as_user(tmp_path, "admin"):
         write_directory(tmp_path, settings, rotate=["engine"], now=NOW)
         await reload(server, tmp_path / "bus.log")
         async with as_user(tmp_path, "engine") as engine:
