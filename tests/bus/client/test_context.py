@@ -97,7 +97,7 @@ async def test_a_request_that_is_not_permitted_fails_at_once(tmp_path: Path) -> 
 
 async def test_a_context_that_cannot_be_used_is_the_error_of_connect(tmp_path: Path) -> None:
     missing = BusContext(url="tls://127.0.0.1:1", ca=str(tmp_path / "ca.pem"))
-    with pytest.raises(InvalidContext, match="ca.pem cannot be used"):
+    with pytest.raises(InvalidContext, match=r"ca\.pem cannot be used"):
         async with connect(missing, name="test"):
             pass
 
