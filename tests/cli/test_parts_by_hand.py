@@ -155,9 +155,9 @@ def socket_in(namespace: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def viewer_in(namespace: str) -> AsyncIterator[ClientConnection]:
+async def viewer_in(namespace: str, query: str) -> AsyncIterator[ClientConnection]:
     socket_ = socket_in(namespace, 8080)
-    async with connect("ws://127.0.0.1:8080/ws?symbol=*", sock=socket_, subprotocols=V2) as viewer:
+    async with connect(f"ws://127.0.0.1:8080/ws?{query}", sock=socket_, subprotocols=V2) as viewer:
         yield viewer
 
 
@@ -207,14 +207,14 @@ async def test_a_viewer_resumes_at_the_live_server_of_another_host(
             while not (second / "out").read_text():  # noqa: ASYNC110 - a file is written
                 await asyncio.sleep(0.1)
             counting = CountingViewer()
-            async with viewer_in(hosts[1]) as viewer:
+            async with viewer_in(hosts[1], "symbol=*") as viewer:
                 await receive_until(viewer, counting, 10)
                 kill_live_server(second)
                 with suppress(ConnectionClosed):
                     while True:
                         counting.receive(await viewer.recv())
             start = dict(counting.cursors)
-            async with viewer_in(hosts[0]) as viewer:
+            async with viewer_in(hosts[0], "wait=1") as viewer:
                 streams = {name: to_builtins(cursor) for name, cursor in start.items()}
                 data = {"topics": [{"symbol": "*"}], "streams": streams}
                 await viewer.send(json.dumps({"type": "resume", "data": data}))
