@@ -8,7 +8,9 @@ from pathlib import Path
 MEBIBYTE = 1024 * 1024
 DEFAULT_MEMORY_BYTES = 512 * MEBIBYTE
 MIN_MEMORY_BYTES = 384 * MEBIBYTE
-"""Three quarters of it are more than the size of MARKET, which a memory stream reserves."""
+"""More than the size of MARKET, the largest stream in memory."""
+MEMORY_STREAMS_BYTES = 1024 * MEBIBYTE
+"""What memory streams may reserve, not what they use: several processes that create MARKET at once reserve its size each."""
 DEFAULT_STORE_BYTES = 20 * 1024 * MEBIBYTE
 USER = "opensqt"
 
@@ -38,13 +40,9 @@ class ServerLimits:
     """Limits of one server, in bytes."""
 
     memory: int = DEFAULT_MEMORY_BYTES
-    """Of the process, at least `MIN_MEMORY_BYTES`: soft, by GOMEMLIMIT. Memory streams get three quarters of it."""
+    """Of the process, at least `MIN_MEMORY_BYTES`: soft, by GOMEMLIMIT."""
     store: int = DEFAULT_STORE_BYTES
     """Of all file streams together: when it is reached, they reject messages."""
-
-    @property
-    def memory_streams(self) -> int:
-        return self.memory * 3 // 4
 
 
 def new_credentials() -> Credentials:
@@ -75,7 +73,7 @@ logfile_size_limit: {20 * MEBIBYTE}
 logfile_max_num: 3
 {authorization}jetstream {{
   store_dir: {_text(folder)}
-  max_mem: {limits.memory_streams}
+  max_mem: {MEMORY_STREAMS_BYTES}
   max_file: {limits.store}
   sync_interval: {sync_interval}
 }}
