@@ -239,13 +239,6 @@ def test_variables_come_from_the_environment() -> None:
     assert good({"AMOUNT": "400 USDT"}, text).symbols[0].settings.order_amount == 400
 
 
-def test_a_variable_that_is_not_set_is_a_mistake() -> None:
-    (mistake,) = mistakes("300 USDT", "${AMOUNT}")
-    assert mistake.startswith(
-        "27: the variable AMOUNT is not set: set it, or AMOUNT_FILE to the name of a file"
-    )
-
-
 def test_the_value_of_a_variable_is_never_shown() -> None:
     _, found = read(GOOD.replace("300 USDT", "${SECRET}"), {"SECRET": "hunter2"})
 

@@ -55,3 +55,9 @@ def test_the_effective_configuration_names_sources_and_hides_secrets() -> None:
     assert "port: 81  # from OPENSQT__HTTP__PORT" in shown
     assert "secret: ***  # from KEY" in shown
     assert "hush" not in shown
+
+
+def test_a_variable_that_is_not_set_is_a_mistake() -> None:
+    _, found = read(GOOD.replace("300 USDT", "${AMOUNT}"), {})
+    text = "the variable AMOUNT is not set: set it, or AMOUNT_FILE to the name of a file"
+    assert any(each.line == 27 and each.text.startswith(text) for each in found)
