@@ -76,11 +76,7 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
 
     context = as_context(settings.bus)
     address = await reachable_address(listeners.address, context.url)
-    hub = Hub(
-        metrics,
-        asyncio.get_running_loop().call_soon,
-        pseudonyms(settings.access, context.secret),
-    )
+    hub = Hub(metrics, asyncio.get_running_loop().call_soon, pseudonyms(settings.access, context.secret))
     replica = Replica(
         name=settings.replica or urlsplit(address).netloc,
         metrics=metrics,

@@ -60,6 +60,8 @@ class Bus(JetStreamApi):
         self._connected = asyncio.Event()
         self._is_closed = False
         self._is_opening = False
+        self._is_started = False
+        """Whether the client has begun to connect."""
         self._listeners: list[Callable[[], object]] = []
         self._unreachable_logged_at = -UNREACHABLE_LOG_INTERVAL_S
 
@@ -201,10 +203,11 @@ class Bus(JetStreamApi):
 
         Raises: InvalidContext, NotAuthorized.
         """
-        self._is_opening = True
+        options = self.context.options()
+        self._is_opening = self._is_started = True
         await self.nc.connect(
             self.url.split(","),
-            **self.context.options(),
+            **options,
             name=self.name,
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
@@ -236,7 +239,8 @@ class Bus(JetStreamApi):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 if self._connected.is_set():
                     await self.nc.flush()
-                await self.nc.close()
+                if self._is_started:
+                    await self.nc.close()
         self._requests.fail_all(lambda: Ambiguous("the connection was closed"))
 
     async def _send(

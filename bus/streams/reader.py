@@ -13,13 +13,13 @@ from bus.client.connection import Bus
 from bus.client.direct_get import MAX_PAGE_BYTES, TOO_MANY_SUBJECTS, DirectGets
 from bus.client.jetstream_api import LOOKUP_TIMEOUT_S
 from bus.client.message import Received
+from bus.client.subject_filters import SubjectFilters, check_disjoint, covering
 from bus.errors import Ambiguous, OffsetLost, Rejected
 from bus.streams import stream_watch
 from bus.streams.history import LAG_RETRY_S, UNAVAILABLE, Batch, History, time_text
 from bus.streams.read_position import ReadPosition
 from bus.streams.snapshot import SubjectsInfo, subjects_of
 from bus.streams.start import FromSequence, FromStart, FromTime, LastPerSubject, NewOnly, Start
-from bus.streams.subject_filters import SubjectFilters, check_disjoint, covering
 from bus.streams.tail import Tail
 from schemas.engine.journal import StreamOffset
 

@@ -15,9 +15,9 @@ from weakref import WeakKeyDictionary
 from bus.client.connection import Bus
 from bus.client.direct_get import MAX_PAGE_BYTES, TOO_MANY_SUBJECTS, DirectGets
 from bus.client.jetstream import RollbackDetector, StreamState
+from bus.client.subject_filters import SubjectFilters, is_wild
 from bus.errors import BusError, Rejected, StreamGone
 from bus.log import get_logger
-from bus.streams.subject_filters import SubjectFilters, is_wild
 
 CHECK_INTERVAL_S = 1.0
 GRACE_S = 0.05

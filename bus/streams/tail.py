@@ -18,8 +18,8 @@ from nats.aio.subscription import Subscription
 from bus.client.connection import Bus
 from bus.client.direct_get import Stored, parse_stored, received_of
 from bus.client.message import Received
+from bus.client.subject_filters import is_wild
 from bus.streams.read_position import ReadPosition
-from bus.streams.subject_filters import is_wild
 from bus.streams.topology import LIVE_PREFIX
 
 MAX_WAITING = 512

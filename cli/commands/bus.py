@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bus import Credentials, EmbeddedServer, InvalidContext, connect, provision, read_context
+from bus import Credentials, EmbeddedServer, InvalidContext, add_log_options, connect, provision, read_context
 from bus.private_files import private_umask
 from cli import parser as arguments
 from cli.background import run_main
@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="directory of the backup, or of the secured bus",
     )
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="data directory of `up` (default: data)")
+    add_log_options(parser)
     parser.add_argument("--bus-url", metavar="URL", help="back up or restore this running bus")
     parser.add_argument(
         "--bus-context",

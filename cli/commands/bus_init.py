@@ -132,10 +132,20 @@ def report(root: Path, settings: Settings, written: Written, *, is_new: bool, ro
         lines += ["", *_next(root, settings)]
     elif any("accounts.conf" in each for each in written.files):
         lines.append("load the users into each server: nats-server --signal reload, or kill -HUP its process")
+        if has_new_users(written, rotated):
+            lines.append("reload twice: nats-server connects the accounts of new users at the second reload")
     lines += [
         f"restart what connects as {each}: it needs its new key, contexts/{each}.nk" for each in rotated
     ]
     return "\n".join(lines)
+
+
+def has_new_users(written: Written, rotated: Sequence[str]) -> bool:
+    """Return whether there are users that the servers do not know yet."""
+    keys = {
+        each.removeprefix("contexts/").removesuffix(".nk") for each in written.files if each.endswith(".nk")
+    }
+    return not keys <= set(rotated)
 
 
 def _summary(root: Path, settings: Settings, written: Written, *, is_new: bool) -> str:
@@ -180,20 +190,9 @@ def _next(root: Path, settings: Settings) -> list[str]:
         f"  {program()} engine --bus-context {contexts}/engine.json",
         "see what runs, send commands:",
         f"  {program()} status --bus-context {contexts}/operator.json",
-        "look with the nats tool:",
-        f"  {nats_context(root, settings)}",
-        "  nats --context opensqt sub 'engine.>'",
+        "look with the nats tool, which takes the paths in a context from where it runs:",
+        f"  (cd {contexts} && nats --context reader.json sub 'engine.>')",
     ]
-
-
-def nats_context(root: Path, settings: Settings) -> str:
-    """Return the command that makes the reader's context known to the `nats` tool, which has contexts by name alone."""
-    contexts = root.absolute() / "contexts"
-    ca = f" --tlsca {shlex.quote(str(contexts / 'ca.pem'))}" if settings.tls else ""
-    return (
-        f"nats context add opensqt --server {shlex.quote(settings.url)} --nkey {shlex.quote(str(contexts / 'reader.nk'))}"
-        f"{ca} --inbox-prefix _INBOX_reader"
-    )
 
 
 def _init(root: Path) -> str:

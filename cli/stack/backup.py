@@ -111,8 +111,8 @@ def _data_dir_option(place: BusPlace) -> str:
 
 async def _check_unused(bus: Bus, console: Console, *, is_forced: bool) -> None:
     connected = await other_connections(bus)
-    if connected is None:
-        # The server does not list connections to this account: ask the parts themselves.
+    if not connected:
+        # The server does not list connections, or those of this account alone: ask the parts themselves.
         connected = [f"{each.name} {each.metadata.get('name', '')}".strip() for each in await discover(bus)]
     if not connected:
         return

@@ -14,6 +14,7 @@ import msgspec
 
 from bus.log import FILE_VARIABLE, MAX_FILE_BYTES
 from bus.private_files import open_private, private_umask
+from bus.service.peer import USERS_VARIABLE
 
 MAX_ERROR_BYTES = 10_000
 """How much of the end of a log is searched for the last error."""
@@ -23,7 +24,14 @@ _ERROR_LINE = re.compile(
 """`error: port 8080 is in use`, or argparse's `engine: error: unrecognized arguments: --x`."""
 OWN_PREFIX = "OPENSQT_"
 PASSED_ON = frozenset(
-    {"OPENSQT_DEBUG", "OPENSQT_LOG", "OPENSQT_LOG_LEVEL", "OPENSQT_LOG_FORMAT", "OPENSQT_ROOT"}
+    {
+        "OPENSQT_DEBUG",
+        "OPENSQT_LOG",
+        "OPENSQT_LOG_LEVEL",
+        "OPENSQT_LOG_FORMAT",
+        "OPENSQT_ROOT",
+        USERS_VARIABLE,
+    }
 )
 """Variables of `up` that its parts get as well."""
 _PR_SET_PDEATHSIG = 1

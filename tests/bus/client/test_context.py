@@ -95,6 +95,13 @@ async def test_a_request_that_is_not_permitted_fails_at_once(tmp_path: Path) -> 
             await bus.api("STREAM.DELETE.ORDERS", None, dict)
 
 
+async def test_a_context_that_cannot_be_used_is_the_error_of_connect(tmp_path: Path) -> None:
+    missing = BusContext(url="tls://127.0.0.1:1", ca=str(tmp_path / "ca.pem"))
+    with pytest.raises(InvalidContext, match=r"ca\.pem cannot be used"):
+        async with connect(missing, name="test"):
+            pass
+
+
 def test_a_file_that_is_no_seed_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.nk").write_text("UABC")
     with pytest.raises(InvalidContext, match="is not the seed"):

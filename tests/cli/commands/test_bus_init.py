@@ -24,10 +24,7 @@ def test_it_prints_the_next_commands(tmp_path: Path, capsys: pytest.CaptureFixtu
         in said
     )
     assert f"apply FILE --bus-context {tmp_path}/bus/contexts/admin.json" in said
-    assert (
-        f"nats context add opensqt --server tls://127.0.0.1:4222 --nkey {tmp_path}/bus/contexts/reader.nk"
-        in said
-    )
+    assert f"(cd {tmp_path}/bus/contexts && nats --context reader.json sub 'engine.>')" in said
 
 
 def test_the_second_run_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,6 +41,7 @@ def test_a_new_venue_tells_to_reload_the_servers(tmp_path: Path, capsys: pytest.
     said = capsys.readouterr().out
     assert "contexts/gateway-okx.json" in said
     assert "nats-server --signal reload" in said
+    assert "reload twice" in said
     assert "restart what connects as engine" in said
 
 

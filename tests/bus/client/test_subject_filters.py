@@ -3,7 +3,7 @@
 import pytest
 
 from bus import Rejected
-from bus.streams.subject_filters import SubjectFilters, check_disjoint, covering
+from bus.client.subject_filters import SubjectFilters, check_disjoint, covering
 
 
 @pytest.mark.parametrize(
