@@ -33,12 +33,16 @@ def server(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 
 
 @pytest.fixture
-async def new_server(tmp_path: Path, pytestconfig: pytest.Config) -> AsyncIterator[Any]:
+async def new_server(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Any]:
     """Return a function that starts a server of the test's own, which it may kill."""
     servers: list[Any] = []
+    is_embedded = request.path.name == "test_embedded_server.py"  # these are about the process itself
 
     async def start(max_store_bytes: int = DEFAULT_STORE_BYTES) -> Any:
-        server = _new(tmp_path / f"bus{len(servers)}", ServerLimits(store=max_store_bytes), pytestconfig)
+        folder, limits = tmp_path / f"bus{len(servers)}", ServerLimits(store=max_store_bytes)
+        server = (
+            EmbeddedServer(folder, limits=limits) if is_embedded else _new(folder, limits, request.config)
+        )
         servers.append(server)
         await server.start()
         return server

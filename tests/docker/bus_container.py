@@ -67,8 +67,9 @@ class BusContainer:
                 await asyncio.sleep(POLL_S)
 
     async def wait(self) -> int:
-        """Wait until the server ends and return its exit code."""
-        return int((await asyncio.to_thread(self._container.wait))["StatusCode"])
+        """Wait until the server ends and return its exit code; after a signal the negative signal number."""
+        code = int((await asyncio.to_thread(self._container.wait))["StatusCode"])
+        return 128 - code if code > 128 else code
 
     async def stop(self) -> None:
         self.terminate()
