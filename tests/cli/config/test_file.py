@@ -8,9 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bus import ServerLimits
 from cli.commands.config import summary
-from cli.config.bus import BusSettings
 from cli.config.file import DEFAULT_FILE, Configuration, ConfigurationError, load, read
 from cli.config.warnings import warnings
 from cli.errors import CommandError
@@ -339,18 +337,3 @@ def test_a_name_that_is_used_twice_is_a_mistake() -> None:
 def test_an_unknown_venue_of_a_symbol_is_a_mistake() -> None:
     text = two_accounts().replace("venue: sim2", "venue: sim3", 1)
     assert any("'sim3' is not in venues" in each.text for each in read(text, {})[1])
-
-
-def test_the_bus_has_a_port_and_limits() -> None:
-    configuration, found = read(GOOD + "\nbus: { port: 4333, memory: 1GiB, store: 100GiB }\n", {})
-    assert configuration is not None, found
-    assert configuration.bus == BusSettings(port=4333, limits=ServerLimits(memory=1 << 30, store=100 << 30))
-
-
-@pytest.mark.parametrize(
-    ("bus", "mistake"),
-    [("memory: 1 GB", "has to be a size with its unit"), ("memory: 64MiB", "has to be at least 384MiB")],
-)
-def test_limits_of_the_bus_that_cannot_work_are_mistakes(bus: str, mistake: str) -> None:
-    _, found = read(GOOD + f"\nbus: {{ {bus} }}\n", {})
-    assert any(mistake in each.text for each in found)
