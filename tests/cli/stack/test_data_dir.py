@@ -152,15 +152,17 @@ def test_a_data_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
 def test_the_credentials_of_the_bus_are_kept(tmp_path: Path) -> None:
     data = DataDir(tmp_path)
     first = data.bus_credentials()
-    assert data.bus_credentials() != first
+    seed = data.bus_key.read_bytes()
     context = data.write_bus_context("nats://there:1", first)
     assert data.bus_credentials() == first
+    assert data.bus_key.read_bytes() == seed
+    assert data.bus_key.stat().st_mode & 0o077 == 0
     assert context == read_context(data.bus_context)
     assert context.option == f"--bus-context {data.bus_context}"
 
 
-def test_a_damaged_context_of_the_bus_is_an_error(tmp_path: Path) -> None:
+def test_a_damaged_key_of_the_bus_is_an_error(tmp_path: Path) -> None:
     data = DataDir(tmp_path)
-    data.bus_context.write_text("{")
+    data.bus_key.write_text("SU")
     with pytest.raises(CommandError, match="delete it"):
         data.bus_credentials()
