@@ -140,6 +140,7 @@ class DataDir:
 
         Raises: CommandError when another run holds it or it is not writable.
         """
+        _check_links(self.root)
         try:
             with private_umask():
                 self.logs.mkdir(parents=True, exist_ok=True)
@@ -243,6 +244,16 @@ class DataDir:
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+
+
+def _check_links(path: Path) -> None:
+    """Check that no other user decides, by a symbolic link in the path, which directory is used. Raises: CommandError."""
+    for each in (path, *path.parents):
+        if each.is_symlink() and each.lstat().st_uid not in {0, os.geteuid()}:
+            raise CommandError(
+                f"{each} is a symbolic link of the user {user_name(each.lstat().st_uid)}: remove it, or choose another "
+                "directory with --data-dir"
+            )
 
 
 def _process_id(descriptor: int) -> str:
