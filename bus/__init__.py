@@ -55,7 +55,7 @@ from bus.service.options import (
     add_log_options,
     bus_context,
 )
-from bus.service.server_config import Credentials, ServerLimits, new_credentials
+from bus.service.server_config import Credentials, ServerLimits, nkey_credentials
 from bus.service.service import Service, open_service
 from bus.streams.bucket_keeper import keep_entries, preserve_entries
 from bus.streams.decoding import decode_or_log, log_undecodable
@@ -163,8 +163,8 @@ __all__ = [
     "leases",
     "log_undecodable",
     "message_count",
-    "new_credentials",
     "newest",
+    "nkey_credentials",
     "nothing_registered",
     "open_service",
     "pending",

@@ -32,8 +32,9 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a file atomically. Raises: OSError."""
+    """Write a file atomically, whatever was in the place of the temporary one. Raises: OSError."""
     new = path.with_name(f"{path.name}.new")
-    with os.fdopen(open_private(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+    new.unlink(missing_ok=True)
+    with os.fdopen(open_private(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
         file.write(data)
     new.replace(path)

@@ -204,6 +204,7 @@ class Bus(JetStreamApi):
         Raises: InvalidContext, NotAuthorized.
         """
         options = self.context.options()
+        self.nc.server_check = self.context.server_check()
         self._is_opening = self._is_started = True
         await self.nc.connect(
             self.url.split(","),

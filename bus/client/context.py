@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from bus.errors import InvalidContext
+from bus.peer import PeerCheck, UnknownUser
 from bus.private_files import write_private
 from schemas.codec import INVALID_JSON
 
@@ -61,6 +62,9 @@ class BusContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Prefix of reply subjects; `_INBOX` if empty. Users that have their own cannot read each other's replies."""
     jetstream_api_prefix: str = ""
     """Prefix of the JetStream API, where another account exports it; `$JS.API` if empty."""
+    server_user: str = ""
+    """The user, by name or id, who runs the server, if it is on loopback: a process of another user but root is not used.
+    Empty for anybody. Other programs ignore it."""
     source: str = ""
     """Path of the file that the context was read from; not written into it."""
 
@@ -75,9 +79,9 @@ class BusContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def option(self) -> str:
         """The option by which another part reaches the same bus: `--bus-context FILE` or `--bus-url URL`.
 
-        `FILE` stands for itself unless the context has a password: each part has an NKey of its own.
+        `FILE` stands for itself where each part has an NKey of its own.
         """
-        if self.source and self.password:
+        if self.source and (self.password or self.server_user):
             return f"--bus-context {shlex.quote(self.source)}"
         has_credentials = self.password or self.nkey or self.token or self.cert
         return "--bus-context FILE" if has_credentials else f"--bus-url {self.url}"
@@ -93,6 +97,18 @@ class BusContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def has_tls(self) -> bool:
         """Whether the connection uses TLS even if the server does not require it."""
         return bool(self.ca or self.cert or self.tls_first) or "tls://" in self.url or "wss://" in self.url
+
+    def server_check(self) -> PeerCheck | None:
+        """Return who may run a server on loopback, None if everybody.
+
+        Raises: InvalidContext when this machine has no such user.
+        """
+        try:
+            return PeerCheck([self.server_user]) if self.server_user else None
+        except UnknownUser as error:
+            raise InvalidContext(
+                f"server_user: there is no user {self.server_user!r} on this machine{self.source and f' ({self.source})'}"
+            ) from error
 
     def options(self) -> dict[str, Any]:
         """Return the options of the NATS client.

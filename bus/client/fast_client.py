@@ -11,10 +11,14 @@ The line has subject, subscription id, an optional reply subject, for HMSG the s
 
 from collections.abc import Callable
 
+import nats.errors
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
+from nats.aio.transport import TcpTransport
 from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
+
+from bus.peer import PeerCheck
 
 CRLF = b"\r\n"
 HMSG = b"HMSG"
@@ -24,11 +28,17 @@ DirectCallback = Callable[[bytes, bytes, bytes, bytes], None]
 """Takes subject, reply subject, header block (empty when there is none) and body. It must not raise."""
 
 
+class ForeignServer(nats.errors.Error):
+    """The server on loopback is a process of a user who must not run it; it has received no credentials."""
+
+
 class FastClient(Client):
-    """The library's client with `FastParser` and direct subscriptions."""
+    """The library's client with `FastParser`, direct subscriptions, and a check of who runs the server."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.server_check: PeerCheck | None = None
+        """Which users may run a server on loopback; None: everybody."""
         self._ps = self._fast_parser = FastParser(self)
 
     async def subscribe_direct(self, subject: str, callback: DirectCallback) -> Subscription:
@@ -41,6 +51,16 @@ class FastClient(Client):
         """End a subscription made by `subscribe_direct`."""
         self._fast_parser.direct.pop(subscription._id, None)
         await subscription.unsubscribe()
+
+    def _connect_command(self) -> bytes:
+        # The server has sent its INFO, so its process has accepted the connection and owns the socket.
+        if self.server_check is not None and isinstance(self._transport, TcpTransport):
+            writer = self._transport._io_writer
+            who = self.server_check.stranger(writer and writer.get_extra_info("socket"))
+            if who is not None:
+                self._transport.close()
+                raise ForeignServer(f"the port is taken by {who}, who does not run this bus")
+        return bytes(super()._connect_command())
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:

@@ -19,8 +19,9 @@ from typing import IO, Self
 
 from bus.client.context import BusContext
 from bus.errors import ServerStartFailed
+from bus.peer import listener, user_name
 from bus.private_files import PRIVATE_UMASK, open_private, write_private
-from bus.service.server_config import Cluster, Credentials, ServerLimits, configuration
+from bus.service.server_config import Cluster, Credentials, ServerLimits, configuration, new_password
 
 START_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 5.0
@@ -74,7 +75,13 @@ class EmbeddedServer:
         """How to connect to this server."""
         if self.credentials is None:
             return BusContext(url=self.url)
-        return BusContext(url=self.url, user=self.credentials.user, password=self.credentials.password)
+        return BusContext(
+            url=self.url,
+            user=self.credentials.user,
+            password=self.credentials.password,
+            nkey=str(self.credentials.seed_file or ""),
+            server_user=user_name(os.geteuid()),
+        )
 
     @property
     def pid(self) -> int | None:
@@ -224,7 +231,9 @@ class EmbeddedServer:
             log.seek(log_start)
             lines = log.read().decode("utf-8", "replace").splitlines()
         if any("address already in use" in line for line in lines):
-            return f"port {self.port} of {self.host} is in use: choose another port for the bus, or 0 for a free one"
+            owner = listener(self.host, self.port)
+            by = "" if owner is None else f" by the user {user_name(owner)}"
+            return f"port {self.port} of {self.host} is in use{by}: choose another port for the bus, or 0 for a free one"
         errors = [line.partition("] ")[2] for line in lines if "[FTL]" in line or "[ERR]" in line] or lines[
             -1:
         ]
@@ -244,6 +253,7 @@ def embedded_cluster(
 
     `ports` are for clients, `route_ports` for connections between the servers. All sequences have the same length.
     """
+    password = new_password()
     return [
         EmbeddedServer(
             folder,
@@ -251,7 +261,9 @@ def embedded_cluster(
             credentials=credentials,
             limits=limits,
             sync_always=sync_always,
-            cluster=Cluster(f"bus-{number}", route, tuple(other for other in route_ports if other != route)),
+            cluster=Cluster(
+                f"bus-{number}", route, tuple(other for other in route_ports if other != route), password
+            ),
         )
         for number, (folder, port, route) in enumerate(zip(folders, ports, route_ports, strict=True), start=1)
     ]

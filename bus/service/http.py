@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import NamedTuple
 
-from bus.service.peer import ALLOW_HINT, PeerCheck
+from bus.peer import ALLOW_HINT, PeerCheck
 
 MAX_HEAD_BYTES = 8192
 CLIENT_TIMEOUT_S = 5.0

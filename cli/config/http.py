@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from bus.service.peer import UnknownUser, uid_of
+from bus.peer import UnknownUser, uid_of
 from cli import units
 from cli.config.section import Section
 from liveserver.auth.roles import Role

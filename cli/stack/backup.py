@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bus import Bus, BusError, EmbeddedServer, connect, new_credentials
+from bus import Bus, BusError, EmbeddedServer, connect
 from bus.backup.backup import Report, back_up
 from bus.backup.manifest import Manifest
 from bus.backup.restore import Restored, restore, verified_manifest
@@ -144,7 +144,7 @@ async def _bus_at(place: BusPlace, *, is_restore: bool) -> AsyncIterator[Bus]:
         stack.enter_context(private_umask())
         # Syncing each of the restored messages would take hours; all of them are synced at the end.
         stack.callback(os.sync)
-        server = EmbeddedServer(data.bus, credentials=new_credentials(), sync_always=False)
+        server = EmbeddedServer(data.bus, credentials=data.bus_credentials(), sync_always=False)
         await stack.enter_async_context(server)
         yield await stack.enter_async_context(connect(server.context, name=OWN_NAME))
 

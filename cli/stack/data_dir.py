@@ -1,6 +1,6 @@
 """The data directory of a run: its paths, format and lock, and the record by which other commands find the run.
 
-It is closed to other users of the machine (mode 700): it has orders, books and the password of the bus.
+It is closed to other users of the machine (mode 700): it has orders, books and the key of the bus.
 """
 
 import fcntl
@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from bus import BusContext, Credentials, InvalidContext, new_credentials, read_context, write_context
+from bus import BusContext, Credentials, InvalidContext, nkey_credentials, write_context
+from bus.peer import user_name
 from bus.private_files import PRIVATE_FILE, PRIVATE_FOLDER, PRIVATE_UMASK, private_umask, write_private
 from cli import __version__
 from cli.errors import CommandError
@@ -58,6 +59,8 @@ class DataDir:
         self.bus = root / "bus"
         self.bus_context = root / "bus-context.json"
         """Address and credentials of the embedded bus."""
+        self.bus_key = root / "bus-context.nk"
+        """The seed of the NKey that it names."""
         self.logs = root / "logs"
         self.venue_settings = root / "venue.json"
         self.venue_store = root / "venue.sqlite"
@@ -137,6 +140,7 @@ class DataDir:
 
         Raises: CommandError when another run holds it or it is not writable.
         """
+        _check_links(self.root)
         try:
             with private_umask():
                 self.logs.mkdir(parents=True, exist_ok=True)
@@ -168,17 +172,16 @@ class DataDir:
         return was_open
 
     def bus_credentials(self) -> Credentials:
-        """Return the credentials of the embedded bus: those of `bus-context.json`, new ones if there are none.
+        """Return the credentials of the embedded bus: the NKey in `bus-context.nk`, a new one if there is none.
 
-        Raises: CommandError when the file is damaged.
+        Raises: CommandError when the file is damaged, or the directory is not writable.
         """
-        if not self.bus_context.exists():
-            return new_credentials()
         try:
-            context = read_context(self.bus_context)
+            return nkey_credentials(self.bus_key)
         except InvalidContext as error:
-            raise CommandError(f"{error}; delete it to have a new one made, with another password") from error
-        return Credentials(context.user, context.password) if context.password else new_credentials()
+            raise CommandError(f"{error}; delete it to have a new one made") from error
+        except OSError as error:
+            raise _not_writable(self.root, error) from error
 
     def write_bus_context(self, url: str, credentials: Credentials) -> BusContext:
         """Write `bus-context.json` and return it.
@@ -190,6 +193,8 @@ class DataDir:
             url=url,
             user=credentials.user,
             password=credentials.password,
+            nkey=str(credentials.seed_file or ""),
+            server_user=user_name(os.geteuid()),
         )
         try:
             write_context(self.bus_context, context)
@@ -239,6 +244,16 @@ class DataDir:
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+
+
+def _check_links(path: Path) -> None:
+    """Check that no other user decides, by a symbolic link in the path, which directory is used. Raises: CommandError."""
+    for each in (path, *path.parents):
+        if each.is_symlink() and each.lstat().st_uid not in {0, os.geteuid()}:
+            raise CommandError(
+                f"{each} is a symbolic link of the user {user_name(each.lstat().st_uid)}: remove it, or choose another "
+                "directory with --data-dir"
+            )
 
 
 def _process_id(descriptor: int) -> str:

@@ -4,7 +4,7 @@ import ipaddress
 import socket
 from collections.abc import Mapping
 
-from bus.service.peer import USERS_VARIABLE
+from bus.peer import USERS_VARIABLE
 from cli.config.file import Configuration
 from cli.stack.ports import HOST
 from liveserver.settings import Settings, to_environment

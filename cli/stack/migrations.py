@@ -12,7 +12,6 @@ from bus import (
     ServerStartFailed,
     connect,
     last_per_subject,
-    new_credentials,
     provision,
 )
 from cli.errors import CommandError
@@ -89,7 +88,7 @@ def _record_store_format(store: Path) -> None:
 async def _running_bus(data: DataDir) -> AsyncIterator[Bus]:
     try:
         async with (
-            EmbeddedServer(data.bus, credentials=new_credentials()) as server,
+            EmbeddedServer(data.bus, credentials=data.bus_credentials()) as server,
             connect(server.context, name="migrate") as bus,
         ):
             await provision(bus)

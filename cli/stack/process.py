@@ -13,8 +13,8 @@ from typing import Protocol
 import msgspec
 
 from bus.log import FILE_VARIABLE, MAX_FILE_BYTES
+from bus.peer import USERS_VARIABLE
 from bus.private_files import open_private, private_umask
-from bus.service.peer import USERS_VARIABLE
 
 MAX_ERROR_BYTES = 10_000
 """How much of the end of a log is searched for the last error."""

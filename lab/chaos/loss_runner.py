@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from bus import Bus, BusError, EmbeddedServer, connect, flatten_errors, new_credentials
+from bus import Bus, BusError, EmbeddedServer, connect, flatten_errors
 from bus.backup.backup import back_up
 from bus.backup.restore import restore, verified_manifest
 from cli.config.file import Configuration
@@ -124,7 +124,7 @@ async def run_restore(settings: LossSettings, progress: Callable[[str], None]) -
             await asyncio.sleep(settings.older_s)
         started = time.monotonic()
         async with (
-            EmbeddedServer(data.bus, credentials=new_credentials(), sync_always=False) as server,
+            EmbeddedServer(data.bus, credentials=data.bus_credentials(), sync_always=False) as server,
             connect(server.context, name="restore") as bus,
         ):
             await restore(bus, backup, verified_manifest(backup), _ignore)

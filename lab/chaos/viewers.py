@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bus import Bus, EmbeddedServer, FromStart, connect, new_credentials, provision, read, write_context
+from bus import Bus, EmbeddedServer, FromStart, connect, nkey_credentials, provision, read, write_context
 from cli.errors import CommandError
 from cli.stack.ports import find_free_port
 from lab.chaos.load import EventGenerator, Market, markets
@@ -118,7 +118,9 @@ async def run_viewer_test(
     """
     result = ViewerTestResult()
     rng = random.Random(settings.seed)
-    server = EmbeddedServer(data_dir / "bus", credentials=new_credentials(), sync_always=False)
+    server = EmbeddedServer(
+        data_dir / "bus", credentials=nkey_credentials(data_dir / "bus.nk"), sync_always=False
+    )
     async with AsyncExitStack() as stack:
         await server.start()
         stack.push_async_callback(server.stop)

@@ -16,7 +16,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from bus import RepeatLimit, get_logger
-from bus.service.peer import ALLOW_HINT, PeerCheck
+from bus.peer import ALLOW_HINT, PeerCheck
 from liveserver.auth.addresses import rate_limit_key
 from liveserver.auth.authenticator import Authenticator
 from liveserver.auth.error_responses import ErrorResponse

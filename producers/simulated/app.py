@@ -12,7 +12,7 @@ from time import time_ns
 from aiohttp import web
 
 from bus import Logger, get_logger
-from bus.service.peer import PeerCheck
+from bus.peer import PeerCheck
 from producers.simulated.market.recording import RecordingTape
 from producers.simulated.server.admin import AdminApi, Metrics
 from producers.simulated.server.api import TradingApi

@@ -32,6 +32,9 @@ PRICE_COLUMNS = COLUMNS[1:5]
 BINANCE_COLUMNS = 12
 MAX_PRICE_TICKS = 2**63 - 1
 MAX_OFF_TICK_SHARE = 0.01
+MAX_LINE_CHARS = 64 * 1024
+MAX_EXPONENT = 40
+"""Of a number: 1e40 and 1e-40 are accepted."""
 """Share of the prices that may be off the tick."""
 TIME_UNITS = ((10**11, SECOND_NS), (10**14, 10**6), (10**17, 10**3), (10**20, 1))
 """(exclusive upper bound, unit in ns) of each time format: 10 digits are seconds, 13 milliseconds."""
@@ -96,7 +99,7 @@ def read_candles(path: Path, tick_size: Price) -> Series:
     try:
         with _open_text(path) as text:
             _read_rows(path, text, series)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:  # Runtime: encrypted
         reason = getattr(error, "strerror", None) or error
         raise RecordingError(path, 0, f"cannot be read: {reason}") from error
     if len(series) < 2:
@@ -110,7 +113,7 @@ def read_candles(path: Path, tick_size: Price) -> Series:
 
 
 def _read_rows(path: Path, text: TextIO, series: Series) -> None:
-    lines = csv.reader(text)
+    lines = csv.reader(_bounded_lines(text))
     try:
         for row, columns in _split_rows(lines):
             _add_candle(series, row, columns, lines.line_num)
@@ -118,6 +121,13 @@ def _read_rows(path: Path, text: TextIO, series: Series) -> None:
         raise RecordingError(path, lines.line_num, str(error)) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise RecordingError(path, lines.line_num + 1, f"not comma-separated text: {error}") from error
+
+
+def _bounded_lines(text: TextIO) -> Iterator[str]:
+    while line := text.readline(MAX_LINE_CHARS):
+        if len(line) == MAX_LINE_CHARS:
+            raise csv.Error(f"a line has {MAX_LINE_CHARS} characters or more")
+        yield line
 
 
 def _open_text(path: Path) -> TextIO:
@@ -131,7 +141,8 @@ def _open_text(path: Path) -> TextIO:
             raise RecordingError(
                 path, 0, f"a zip archive must contain exactly one .csv file, not {len(names)}"
             )
-        return io.TextIOWrapper(io.BytesIO(archive.read(names[0])), encoding="utf-8", newline="")
+        # It keeps the archive open, and decompresses as it is read.
+        return io.TextIOWrapper(archive.open(names[0]), encoding="utf-8", newline="")
 
 
 def _split_rows(lines: Iterator[list[str]]) -> Iterator[tuple[list[str], Sequence[int]]]:
@@ -201,6 +212,8 @@ def _parse_number(name: str, text: str) -> Decimal:
         raise _RowError(f"{name} {text!r} is not a finite number")
     if value < 0:
         raise _RowError(f"{name} {text} is negative")
+    if value and abs(value.adjusted()) > MAX_EXPONENT:
+        raise _RowError(f"{name} {text} is too {'large' if value > 1 else 'small'}")
     if value == 0 and name != "volume":
         raise _RowError(f"{name} is zero")
     return value

@@ -16,7 +16,7 @@ from typing import cast
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bus.service.peer import ALLOW_HINT, PeerCheck, is_loopback_peer
+from bus.peer import ALLOW_HINT, PeerCheck, is_loopback_peer
 
 OWN_FETCHES = frozenset({"none", "same-origin"})
 """`Sec-Fetch-Site` of an address that a person typed, and of a page of the venue itself."""

@@ -1,5 +1,7 @@
 """Tests of bus contexts, against servers that demand credentials."""
 
+import asyncio
+import socket
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,17 +12,22 @@ import pytest
 from msgspec.structs import replace
 
 from bus import (
+    Bus,
     BusContext,
+    EmbeddedServer,
     InvalidContext,
     NotAuthorized,
     NotPermitted,
     choose_context,
     connect,
+    get_logger,
+    nkey_credentials,
     read_context,
     write_context,
 )
 from bus.client.context import context_from_environment
 from tests.bus.client.secured import nkey_pair, secured_server
+from tests.other_user import needs_root, other_user
 
 USERS = """
 authorization {
@@ -120,3 +127,31 @@ async def server(folder: Path) -> AsyncIterator[tuple[str, Path]]:
     file.write_bytes(seed)
     async with secured_server(folder, USERS % public) as url:
         yield url, file
+
+
+@needs_root
+async def test_a_server_of_another_user_receives_no_credentials() -> None:
+    loop, readable = asyncio.get_running_loop(), asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        loop.add_reader(listener, readable.set)
+        url = f"nats://127.0.0.1:{listener.getsockname()[1]}"
+        context = BusContext(url=url, user="ann", password="secret", server_user="daemon")
+        opening = asyncio.create_task(Bus(context, "test", get_logger("test")).open())
+        await readable.wait()
+        loop.remove_reader(listener)
+        with other_user():  # who accepts a connection owns its socket
+            foreign, _ = listener.accept()
+        with foreign:
+            foreign.sendall(b'INFO {"auth_required": true, "nonce": "abc"}\r\n')
+            foreign.setblocking(False)
+            assert await loop.sock_recv(foreign, 1000) == b""
+    opening.cancel()
+
+
+async def test_the_user_who_runs_the_server_may(tmp_path: Path) -> None:
+    async with (
+        EmbeddedServer(tmp_path, credentials=nkey_credentials(tmp_path / "bus.nk")) as server,
+        connect(server.context, name="test") as bus,
+    ):
+        assert server.context.server_user
+        assert bus.is_connected

@@ -19,6 +19,7 @@ from cli.stack.data_dir import (
     default_data_dir,
     fresh_replay_dir,
 )
+from tests.other_user import needs_root, other_user
 
 RECORD = RunRecord(
     pid=os.getpid(), bus_url="nats://x", venue_url="http://y", pages=("http://z",), logs="logs"
@@ -149,18 +150,44 @@ def test_a_data_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert modes == {name: 0o700 if "." not in name else 0o600 for name in modes}
 
 
+@needs_root
+def test_a_link_of_another_user_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir(mode=0o755)
+    tmp_path.chmod(0o777)
+    for parent in tmp_path.parents:
+        if "pytest" in parent.name:
+            parent.chmod(0o755)
+    with other_user():
+        (tmp_path / "data").symlink_to(tmp_path / "home")
+    with (
+        pytest.raises(CommandError, match="is a symbolic link of the user"),
+        DataDir(tmp_path / "data").hold(),
+    ):
+        pass
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_a_link_in_the_place_of_a_temporary_file_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("kept")
+    (tmp_path / "run.json.new").symlink_to("target")
+    DataDir(tmp_path).write(RECORD)
+    assert (tmp_path / "target").read_text() == "kept"
+
+
 def test_the_credentials_of_the_bus_are_kept(tmp_path: Path) -> None:
     data = DataDir(tmp_path)
     first = data.bus_credentials()
-    assert data.bus_credentials() != first
+    seed = data.bus_key.read_bytes()
     context = data.write_bus_context("nats://there:1", first)
     assert data.bus_credentials() == first
+    assert data.bus_key.read_bytes() == seed
+    assert data.bus_key.stat().st_mode & 0o077 == 0
     assert context == read_context(data.bus_context)
     assert context.option == f"--bus-context {data.bus_context}"
 
 
-def test_a_damaged_context_of_the_bus_is_an_error(tmp_path: Path) -> None:
+def test_a_damaged_key_of_the_bus_is_an_error(tmp_path: Path) -> None:
     data = DataDir(tmp_path)
-    data.bus_context.write_text("{")
+    data.bus_key.write_text("SU")
     with pytest.raises(CommandError, match="delete it"):
         data.bus_credentials()

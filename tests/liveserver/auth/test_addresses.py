@@ -49,6 +49,7 @@ def test_ipv6_addresses_are_limited_by_their_64_network(address: str, key: str) 
         ("live.localhost", True),
         ("evil.example:8888", False),
         ("localhost.evil.example", False),
+        ("[::1].evil.example", False),
     ],
 )
 def test_only_addresses_and_localhost_are_local_host_names(host: str, is_local: bool) -> None:

@@ -1,6 +1,7 @@
 """Candle files: accepted formats, and the errors for invalid files."""
 
 import gzip
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from decimal import Decimal
@@ -85,6 +86,24 @@ def test_zipped_dump_is_read(tmp_path: Path) -> None:
         archive.writestr("BTCUSDT-1m.csv", f"{HEADER}\n{FIRST_ROW}\n{SECOND_ROW}\n")
 
     assert len(read_candles(path, TICK)) == 2
+
+
+def test_an_archive_is_not_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.csv", f"{HEADER}\n" + f"{FIRST_ROW}\n" * 1_000_000)
+    tracemalloc.start()
+    try:
+        assert "is not after that of the previous row" in error_of(path)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_very_long_line_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "line.csv.gz"
+    path.write_bytes(gzip.compress(f"{HEADER}\n".encode() + b"0" * 10_000_000))
+    assert error_of(path).endswith("a line has 65536 characters or more")
 
 
 def test_missing_candles_are_counted(write: Write) -> None:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from bus.service import peer
-from bus.service.peer import PeerCheck, UnknownUser, peer_uid
+from bus import peer
+from bus.peer import PeerCheck, UnknownUser, peer_uid
 from tests.other_user import OTHER_UID, connect_as_other_user, needs_root
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks the Linux kernel")

@@ -72,13 +72,17 @@ class PeerCheck:
         network has authentication, or an operator said that it needs none. On Linux, a peer whose socket is not found is
         refused: it is gone. Other systems do not tell the user, so nobody is refused.
         """
+        who = self.stranger(connection)
+        return who and f"this server is for the user who started it and for root, not for {who}"
+
+    def stranger(self, connection: Any) -> str | None:
+        """Return who the peer of a connection is, such as `the user mallory`; None if it is allowed, as in `refusal`."""
         if sys.platform != "linux" or not is_loopback_peer(connection):
             return None
         uid = peer_uid(connection)
         if uid in self._allowed:
             return None
-        who = "a user who cannot be determined" if uid is None else f"the user {user_name(uid)}"
-        return f"this server is for the user who started it and for root, not for {who}"
+        return "a user who cannot be determined" if uid is None else f"the user {user_name(uid)}"
 
 
 def users_in(environment: Mapping[str, str]) -> list[str]:
@@ -124,6 +128,15 @@ def peer_uid(connection: Any) -> int | None:
     # The socket of an IPv4 client of an IPv6 server is an IPv4 one.
     pair = (_address(peer[0]), peer[1], _address(own[0]), own[1])
     return _uid_from_kernel(*pair) if has_netlink() else _uid_from_proc(*pair)
+
+
+def listener(host: str, port: int) -> int | None:
+    """Return the id of the user who listens on a port of an IP address, None if nobody does or it cannot be determined."""
+    try:
+        reply = _ask_kernel(_address(host), port, ipaddress.ip_address("0.0.0.0"), 0)
+    except (OSError, ValueError):
+        return None
+    return None if reply is None else int(REPLY.unpack_from(reply)[8])
 
 
 @cache
