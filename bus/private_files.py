@@ -1,6 +1,7 @@
 """Files that only their owner can read."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,10 +22,14 @@ def private_umask() -> Iterator[None]:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file and return its descriptor; a file that exists already becomes private. Raises: OSError."""
+    """Open a file and return its descriptor; a file that exists already becomes private, a device stays as it is.
+
+    Raises: OSError.
+    """
     descriptor = os.open(path, flags, PRIVATE_FILE)
     try:
-        os.fchmod(descriptor, PRIVATE_FILE)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):  # not /dev/null, which is everybody's
+            os.fchmod(descriptor, PRIVATE_FILE)
     except BaseException:
         os.close(descriptor)
         raise

@@ -62,6 +62,12 @@ class FastClient(Client):
                 raise ForeignServer(f"the port is taken by {who}, who does not run this bus")
         return bytes(super()._connect_command())
 
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        if not self.is_connected:
+            # There is nobody to send it to: the library would write to a closed transport.
+            self._pending, self._pending_data_size = [], 0
+        await super()._close(status, do_cbs)
+
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
         found = {}

@@ -7,7 +7,7 @@ from bus.client.jetstream import RollbackDetector, StreamState
 from bus.client.message import Received
 from bus.errors import Ambiguous, OffsetLost
 from bus.streams.offsets import is_replaced
-from bus.streams.start import FromSequence, Start
+from bus.streams.start import FromSequence, LastPerSubject, Start
 
 MAX_STALE_S = 10.0
 """How long a server in a cluster may report an outdated stream state before it has noticed that it no longer leads."""
@@ -28,6 +28,8 @@ class ReadPosition:
         """All matching messages up to this sequence were delivered, or precede the start."""
         self.is_firm = is_given
         """Whether a discarded message after `covered` is a loss. At first it is not, if the start is the oldest message."""
+        # Of a subject only the last message counts: one that a newer message has replaced is no loss.
+        self._skips_discarded = start == LastPerSubject()
         self._last_on: dict[str, int] = {}
         # The newest message known to be stored before the next one, with its time; 0 while there is none.
         self._known = self.covered if is_given and stored_time else 0
@@ -62,7 +64,8 @@ class ReadPosition:
         Raises: OffsetLost; Ambiguous when the server that reports the state seems to lag behind; Rejected.
         """
         self.check_identity(state)
-        if self.is_firm and not state.first <= self.next <= state.last + 1:
+        is_discarded = state.first > self.next and not self._skips_discarded
+        if self.is_firm and (is_discarded or self.next > state.last + 1):
             raise self.lost(state)
         if self._known and await is_replaced(bus, self.stream, self._known, self._known_time):
             raise self.lost(state)

@@ -277,8 +277,8 @@ def check_query(query: bytes) -> ErrorResponse | None:
     except ValueError:
         return error_responses.QUERY_TOO_LONG
     has_token = any(
-        name.strip().lower().removesuffix("[]") in error_responses.QUERY_NAMES
-        or value.strip().startswith(KEY_PREFIX)
+        name.strip().lower().partition("[")[0] in error_responses.QUERY_NAMES
+        or KEY_PREFIX in f"{name} {value}".lower()
         for name, value in fields
     )
     return error_responses.TOKEN_IN_QUERY if has_token else None

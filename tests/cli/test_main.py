@@ -91,7 +91,7 @@ def test_a_missing_bus_is_reported_in_one_line(command: list[str]) -> None:
     [
         (["up", "--speed", "fast"], "has to be a number above 0, or max, not 'fast'"),
         (["up", "--http-port", "70000"], "has to be a whole number from 0 to 65535, not '70000'"),
-        (["up", "--viewers", "0"], "has to be a whole number from 1 to 64, not '0'"),
+        (["up", "--engines", "0"], "has to be a whole number from 1 to 64, not '0'"),
         (["tap", "x", "--since", "5"], "has to be a duration with its unit"),
         (["control", "dance", "sim", "X"], "invalid choice: 'dance'"),
         (["control", "set", "sim", "X", "--set", "a"], "has to be name=value, like 'order_amount=40 USDT'"),

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import nkeys
 import pytest
+import uvloop
 from msgspec.structs import replace
 
 from bus import (
-    Bus,
     BusContext,
+    Credentials,
     EmbeddedServer,
     InvalidContext,
     NotAuthorized,
     NotPermitted,
     choose_context,
     connect,
-    get_logger,
     nkey_credentials,
     read_context,
     write_context,
@@ -129,23 +129,38 @@ async def server(folder: Path) -> AsyncIterator[tuple[str, Path]]:
         yield url, file
 
 
-@needs_root
-async def test_a_server_of_another_user_receives_no_credentials() -> None:
+async def receive_as_other_user(port: int) -> bytes:
+    """Accept a connection as a server of another user, and return what the client sends to it."""
     loop, readable = asyncio.get_running_loop(), asyncio.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         loop.add_reader(listener, readable.set)
-        url = f"nats://127.0.0.1:{listener.getsockname()[1]}"
-        context = BusContext(url=url, user="ann", password="secret", server_user="daemon")
-        opening = asyncio.create_task(Bus(context, "test", get_logger("test")).open())
         await readable.wait()
         loop.remove_reader(listener)
         with other_user():  # who accepts a connection owns its socket
             foreign, _ = listener.accept()
-        with foreign:
-            foreign.sendall(b'INFO {"auth_required": true, "nonce": "abc"}\r\n')
-            foreign.setblocking(False)
-            assert await loop.sock_recv(foreign, 1000) == b""
-    opening.cancel()
+    with foreign:
+        foreign.sendall(b'INFO {"auth_required": true, "nonce": "abc"}\r\n')
+        foreign.setblocking(False)
+        return await loop.sock_recv(foreign, 1000)
+
+
+@needs_root
+def test_a_server_of_another_user_receives_no_credentials(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with (
+            EmbeddedServer(tmp_path, credentials=Credentials("ann", "secret")) as server,
+            connect(server.context, name="test") as bus,
+        ):
+            server.kill()
+            await server.wait()
+            assert await receive_as_other_user(server.port) == b""
+            while bus.nc.is_connected:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await bus.nc.publish("a", b"")
+            # The connection is closed without an error, though this has nowhere to go.
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as in all parts
+        runner.run(run())
 
 
 async def test_the_user_who_runs_the_server_may(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ async def part(root: Path, user: str, *arguments: str) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        assert process.returncode is None, f"{arguments} ended:\n{(root / 'parts.log').read_text()[-2000:]}"
         process.send_signal(signal.SIGTERM)
         with suppress(TimeoutError):
             async with asyncio.timeout(15):

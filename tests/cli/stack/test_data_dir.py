@@ -19,7 +19,7 @@ from cli.stack.data_dir import (
     default_data_dir,
     fresh_replay_dir,
 )
-from tests.other_user import needs_root, other_user
+from tests.other_user import OTHER_UID, needs_root
 
 RECORD = RunRecord(
     pid=os.getpid(), bus_url="nats://x", venue_url="http://y", pages=("http://z",), logs="logs"
@@ -152,13 +152,9 @@ def test_a_data_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 @needs_root
 def test_a_link_of_another_user_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "home").mkdir(mode=0o755)
-    tmp_path.chmod(0o777)
-    for parent in tmp_path.parents:
-        if "pytest" in parent.name:
-            parent.chmod(0o755)
-    with other_user():
-        (tmp_path / "data").symlink_to(tmp_path / "home")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "data").symlink_to("home")
+    os.lchown(tmp_path / "data", OTHER_UID, OTHER_UID)
     with (
         pytest.raises(CommandError, match="is a symbolic link of the user"),
         DataDir(tmp_path / "data").hold(),

@@ -70,7 +70,7 @@ async def test_login_reports_an_invalid_key_and_then_shows_the_account(traded_bu
         await log_in(page, KEYS[Role.VIEWER])
         await shows(page, "#equity", "98,767.43 USDT")
 
-        assert not await page.is_visible("#login")
+        await page.wait_for_selector("#login", state="hidden")
         assert await page.locator("#commands button").count() == 0
         assert await page.evaluate("() => document.cookie") == ""
         await page.click("#session-button")

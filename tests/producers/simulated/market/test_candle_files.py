@@ -129,6 +129,8 @@ def test_missing_candles_are_counted(write: Write) -> None:
         ("-5,100,101,99,100,7", "open_time -5 is out of range"),
         ("1700000060000,100,101,99,100", "expected 6 columns, found 5"),
         ("1700000060000,1E+40,1E+40,99,100,7", "open 1E+40 is too large"),
+        ("1700000060000,1e999999,1e999999,99,100,7", "open 1e999999 is too large"),
+        ("1700000060000,100,101,99,100,1e-999999", "volume 1e-999999 is too small"),
     ],
 )
 def test_invalid_row_is_reported_with_its_line(write: Write, row: str, why: str) -> None:
