@@ -3,7 +3,8 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import msgspec
 
@@ -145,13 +146,17 @@ def _symbol(text: str) -> Symbol:
     return Symbol(text if "/" in text else unescape(text))
 
 
-def _settings(arguments: list[str], defaults: Settings) -> tuple[Settings, bool]:
+def _parse(arguments: Sequence[str] | None, defaults: Settings) -> argparse.Namespace:
     parser = _parser(defaults)
     options = parser.parse_args(arguments)
     if options.own_port is not None and not options.share_port:
         parser.error("--own-port is the port of its own beside a shared one: it needs --share-port")
+    return options
+
+
+def _settings(options: argparse.Namespace, defaults: Settings) -> Settings:
     access = defaults.access
-    settings = Settings(
+    return Settings(
         bus=choose_context(options.bus_url, options.bus_context) or defaults.bus,
         http_host=options.http_host,
         http_port=options.http_port,
@@ -171,9 +176,24 @@ def _settings(arguments: list[str], defaults: Settings) -> tuple[Settings, bool]
             trusted_proxies=tuple(options.trusted_proxy or access.trusted_proxies),
         ),
     )
-    return settings, options.debug
+
+
+def cli(arguments: Sequence[str] | None = None) -> int:
+    """Run a live server until it is stopped; return the exit code."""
+    defaults, problem = Settings(), None
+    try:
+        defaults = from_environment(os.environ)
+    except ValueError as error:
+        problem = error
+    options = _parse(arguments, defaults)
+
+    def start() -> Coroutine[Any, Any, None]:
+        if problem is not None:
+            raise problem
+        return main(_settings(options, defaults))
+
+    return run(start, debug=options.debug)
 
 
 if __name__ == "__main__":
-    settings, debug = _settings(sys.argv[1:], from_environment(os.environ))
-    sys.exit(run(lambda: main(settings), debug=debug))
+    sys.exit(cli())

@@ -58,7 +58,7 @@ class FastClient(Client):
             writer = self._transport._io_writer
             who = self.server_check.stranger(writer and writer.get_extra_info("socket"))
             if who is not None:
-                self._transport.close()  # type: ignore[no-untyped-call]
+                self._transport.close()  # type: ignore[no-untyped-call] # the library's
                 raise ForeignServer(f"the port is taken by {who}, who does not run this bus")
         return bytes(super()._connect_command())
 

@@ -18,7 +18,7 @@ from bus.client.context import CONTEXT_VARIABLE, URL_VARIABLE
 from cli.config.cross_checks import nearest
 from cli.config.file import Configuration, load
 from cli.errors import CommandError
-from cli.stack.live_server import live_server_environment
+from cli.stack.live_server import live_server_environment, user_environment
 from cli.stack.process import module_command
 from producers.simulated.settings import VenueSettings
 
@@ -70,6 +70,8 @@ def configured(part: str, arguments: Sequence[str], environment: MutableMapping[
     configuration.logging.set_defaults(environment)
     if not _names_bus(rest, environment):
         _set_bus(configuration, environment)
+    for variable, users in user_environment(configuration).items():
+        environment.setdefault(variable, users)
     if part == "liveserver":
         environment.update(live_server_environment(configuration))
     if part not in OF_VENUE:

@@ -9,7 +9,7 @@ import msgspec
 
 from cli.config.bus import BusSettings, read_bus
 from cli.config.cross_checks import cross_check, nearest
-from cli.config.http import HttpSettings, read_http
+from cli.config.http import HttpSettings, read_allowed_users, read_http
 from cli.config.logs import LoggingSettings, read_logging
 from cli.config.overrides import override
 from cli.config.portfolio import read_portfolio
@@ -107,9 +107,7 @@ def read(
     top = Section(tree, "", mistakes)
     instance = top.optional("instance", _instance, DEFAULT_INSTANCE)
     bus = read_bus(top, folder)
-    if not has_http:
-        top.skip("http")
-    http = read_http(top) if has_http else HttpSettings()
+    http = read_http(top) if has_http else read_allowed_users(top)
     venues = top.section("venues")
     read_venues = (
         [read_venue(name, section, folder) for name, section in venues.named_sections()] if venues else []

@@ -62,12 +62,22 @@ def read_http(top: Section) -> HttpSettings:
         limits=_limits(section),
         access=_access(section),
         symbols=tuple((Symbol(text), line) for text, line in section.values("symbols", units.word)),
-        allowed_users=tuple(value for value, _ in section.values("allowed_users", _user)),
+        allowed_users=_allowed_users(section),
     )
     section.close()
     if section.is_valid:
         _check(section, settings)
     return settings
+
+
+def read_allowed_users(top: Section) -> HttpSettings:
+    """Read what concerns parts other than live servers, for which the secrets of the section need not be there."""
+    section = top.section("http")  # not closed: its other keys are not read
+    return HttpSettings() if section is None else HttpSettings(allowed_users=_allowed_users(section))
+
+
+def _allowed_users(section: Section) -> tuple[str, ...]:
+    return tuple(value for value, _ in section.values("allowed_users", _user))
 
 
 def _check(section: Section, settings: HttpSettings) -> None:

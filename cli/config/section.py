@@ -38,10 +38,6 @@ class Section:
         """Return the line of a key, or that of the section if the key is missing."""
         return self._entries[key].line if key in self._entries else self.line
 
-    def skip(self, key: str) -> None:
-        """Leave out a key, whatever it contains."""
-        self._read_keys.append(key)
-
     def has(self, key: str) -> bool:
         """Return whether the table has a key."""
         return key in self._entries

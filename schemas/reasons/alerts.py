@@ -27,7 +27,7 @@ ALERTS: dict[str, Explanation] = {
     ),
     "engine_silent": Explanation(
         "The gateway receives no heartbeat from the symbol's engine: it canceled the opening orders.",
-        "Continue or restart the engine, or start another: ./opensqt engine --bus-url URL",
+        "Continue or restart the engine, or start another: ./opensqt engine --config FILE",
     ),
     "engine_heard": Explanation("The symbol's engine sends heartbeats again."),
     "chain_broken": Explanation(

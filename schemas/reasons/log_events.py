@@ -38,7 +38,7 @@ LOG_EVENTS: dict[str, Explanation] = {
     ),
     "engine_heartbeat_lost": Explanation(
         "The gateway receives no heartbeat from the symbol's engine: it cancels the opening orders.",
-        "Continue or restart the engine, or start another: ./opensqt engine --bus-url URL",
+        "Continue or restart the engine, or start another: ./opensqt engine --config FILE",
     ),
     "outcome_unknown": Explanation(
         "The venue did not answer a request, which it may have processed; the order is queried before anything is repeated."

@@ -53,7 +53,7 @@ REJECTIONS: dict[str, Explanation] = {
     ),
     RejectReason.ENGINE_SILENT: Explanation(
         "Not sent, because the gateway has received no heartbeat from the engine for too long.",
-        "Continue or restart the engine, or start another: ./opensqt engine --bus-url URL",
+        "Continue or restart the engine, or start another: ./opensqt engine --config FILE",
     ),
     RejectReason.RECORDS_LOST: Explanation(
         "Not sent, because stored steps were changed or lost and the engine has not resynchronized yet.",

@@ -14,7 +14,7 @@ QUOTING: dict[str, Explanation] = {
     ),
     NotQuoting.WAITING_FOR_LEASE: Explanation(
         "No engine runs this symbol at the moment.",
-        "An engine takes it over within seconds. If none runs, start one: ./opensqt engine --bus-url URL",
+        "An engine takes it over within seconds. If none runs, start one: ./opensqt engine --config FILE",
     ),
     NotQuoting.PAUSED: Explanation(
         "The symbol was paused by an operator; closing orders continue.",
@@ -116,20 +116,20 @@ QUOTING: dict[str, Explanation] = {
     ),
     NotQuoting.ENGINE_SILENT: Explanation(
         "The engine sends no heartbeat: nothing is decided.",
-        "Continue or restart it, or start another: ./opensqt engine --bus-url URL",
+        "Continue or restart it, or start another: ./opensqt engine --config FILE",
     ),
     NotQuoting.GATEWAY_SILENT: Explanation(
         "The gateway sends no heartbeat: no order can be sent or canceled.",
         "Until then cancel orders at the venue itself. Continue or restart it, or start another: "
-        "./opensqt gateway --bus-url URL --venue VENUE --venue-url URL",
+        "./opensqt gateway --config FILE --venue VENUE",
     ),
     NotQuoting.ACCOUNT_SILENT: Explanation(
         "The account publisher sends no heartbeat: fills may arrive late.",
-        "Continue or restart it, or start another: ./opensqt account --bus-url URL --venue VENUE --venue-url URL",
+        "Continue or restart it, or start another: ./opensqt account --config FILE --venue VENUE",
     ),
     NotQuoting.MARKET_SILENT: Explanation(
         "The market publisher sends no heartbeat: prices stand still.",
-        "Continue or restart it, or start another: ./opensqt market --bus-url URL --venue VENUE --venue-url URL",
+        "Continue or restart it, or start another: ./opensqt market --config FILE --venue VENUE",
     ),
     NotQuoting.VENUE_UNREACHABLE: Explanation(
         "The venue does not answer.",

@@ -13,12 +13,12 @@ import lab.scenarios.__main__
 import liveserver.__main__
 import producers.__main__
 import producers.simulated.__main__
+from bus import EXIT_PERMANENT
 from cli.__main__ import parse
 from cli.commands import bus
 from cli.errors import CommandError
 from cli.parser import COMMANDS, FORWARDED
 from lab.chaos import losses_command, viewers_command
-from liveserver.settings import Settings
 
 FORWARDED_PROGRAMS: dict[str, Callable[[], object]] = {
     "verify": lambda: lab.chaos.__main__.main([]),
@@ -28,7 +28,7 @@ FORWARDED_PROGRAMS: dict[str, Callable[[], object]] = {
     "bench": lambda: lab.bench.__main__.main([]),
     "engine": lambda: engine.__main__.cli([]),
     "market, account, gateway": lambda: producers.__main__.cli([]),
-    "liveserver": lambda: liveserver.__main__._settings([], Settings()),
+    "liveserver": lambda: liveserver.__main__.cli([]),
     "venue": producers.simulated.__main__.cli,
 }
 
@@ -87,9 +87,9 @@ def test_every_option_has_a_text(program: Callable[[], object], monkeypatch: pyt
 def test_an_option_that_would_be_ignored_is_rejected(
     program: ModuleType, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main = getattr(program, "main", None) if program is lab.chaos.__main__ else getattr(program, "cli", None)
+    main = program.main if program is lab.chaos.__main__ else program.cli
     with pytest.raises(SystemExit, match="2"):
-        liveserver.__main__._settings(arguments, Settings()) if main is None else main(arguments)
+        main(arguments)
 
     assert message in capsys.readouterr().err
 
@@ -111,3 +111,16 @@ def test_an_option_of_another_action_of_bus_is_rejected(arguments: list[str], me
     _, options = parse("bus", arguments)
     with pytest.raises(CommandError, match=message):
         bus.run(options)
+
+
+@pytest.mark.parametrize("part", ["engine", "liveserver", "market --venue-url=http://127.0.0.1:1"])
+def test_a_context_that_cannot_be_read_is_one_line(
+    part: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENSQT_BUS_CONTEXT", "/missing/context.json")
+    program, *arguments = part.split()
+    run = {"engine": engine.__main__.cli, "liveserver": liveserver.__main__.cli}.get(program)
+    code = run(arguments) if run is not None else producers.__main__.cli(part.split())
+    assert code == EXIT_PERMANENT
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "error: the bus context /missing/context.json cannot be read: No such file or directory"

@@ -54,6 +54,13 @@ def test_a_live_server_takes_its_settings_and_secrets(file: Path, tmp_path: Path
     assert taken.access.tokens.secret.hidden == secret.read_text().strip()
 
 
+def test_every_part_takes_the_users_who_may_connect(file: Path) -> None:
+    file.write_text(file.read_text().replace("port: 1234,", "port: 1234, allowed_users: [root, '1'],"))
+    environment: dict[str, str] = {}
+    configured("engine", ["--config", str(file)], environment)
+    assert environment["OPENSQT_ALLOWED_USERS"] == "root,1"
+
+
 def test_a_missing_secret_names_both_variables(file: Path) -> None:
     with pytest.raises(CommandError, match="SECRET is not set: set it, or SECRET_FILE"):
         configured("liveserver", ["--config", str(file)], {})

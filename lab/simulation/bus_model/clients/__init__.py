@@ -1,0 +1,1 @@
+"""Client connections: the protocol, subscriptions, and the list of connections."""

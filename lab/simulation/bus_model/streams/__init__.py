@@ -1,0 +1,1 @@
+"""JetStream: streams, their messages, direct gets and the API."""

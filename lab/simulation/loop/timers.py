@@ -1,0 +1,69 @@
+"""Timers in order of their time, then of their creation, each owned by a process."""
+
+import asyncio
+import heapq
+from itertools import count
+
+from lab.simulation.loop.hosts import Process
+
+MIN_CANCELED = 1000
+"""Canceled timers are removed when there are so many, and they are the majority."""
+
+
+class Timers:
+    """The timers of all processes. Times are true times, in seconds."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, asyncio.TimerHandle, Process]] = []
+        self._order = count()
+        self._canceled = 0
+
+    def add(self, due: float, handle: asyncio.TimerHandle, process: Process) -> None:
+        heapq.heappush(self._heap, (due, next(self._order), handle, process))
+
+    def next_due(self) -> float | None:
+        """Return the time of the next timer; None when there is none."""
+        heap = self._heap
+        while heap and (heap[0][2].cancelled() or not heap[0][3].is_alive):
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
+
+    def pop_due(self, now: float) -> tuple[asyncio.TimerHandle, Process] | None:
+        """Remove and return the next timer that is due. Timers of paused processes are put aside, for `delay`."""
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            due, order, handle, process = heapq.heappop(heap)
+            handle._scheduled = False  # type: ignore[attr-defined]
+            if handle.cancelled() or not process.is_alive:
+                continue
+            if not process.is_paused:
+                return handle, process
+            process.held_timers.append((due, order, handle))
+        return None
+
+    def take(self, process: Process) -> list[object]:
+        """Remove the timers of a process and return them."""
+        taken: list[object] = [entry[2] for entry in self._heap if entry[3] is process]
+        self._heap = [entry for entry in self._heap if entry[3] is not process]
+        heapq.heapify(self._heap)
+        return taken + [entry[2] for entry in process.held_timers]
+
+    def delay(self, process: Process, delay_s: float) -> None:
+        """Put off the timers of a process that was paused, and add those again that were put aside."""
+        if delay_s:
+            self._heap = [
+                (due + delay_s if owner is process else due, order, handle, owner)
+                for due, order, handle, owner in self._heap
+            ]
+            heapq.heapify(self._heap)
+        for due, order, handle in process.held_timers:
+            heapq.heappush(self._heap, (due + delay_s, order, handle, process))
+        process.held_timers.clear()
+
+    def note_canceled(self) -> None:
+        """Note that a timer was canceled."""
+        self._canceled += 1
+        if self._canceled > MIN_CANCELED and self._canceled * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if not entry[2].cancelled()]
+            heapq.heapify(self._heap)
+            self._canceled = 0
