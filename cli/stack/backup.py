@@ -152,7 +152,7 @@ async def _bus_at(place: BusPlace, *, is_restore: bool) -> AsyncIterator[Bus]:
 def _check_data_dir(data: DataDir, *, is_restore: bool) -> None:
     if not is_restore and not data.bus.is_dir():
         raise CommandError(f"{data.root} has no bus: choose another directory with --data-dir, or --bus-url")
-    if any(data.root.glob("bus-*")):
+    if any(path.is_dir() for path in data.root.glob("bus-*")):
         raise CommandError(f"{data.root} has a bus of several servers: start it, and use --bus-url")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from bus import BusContext, Credentials, InvalidContext, nkey_credentials, write_context
+from bus import BusContext, Credentials, InvalidContext, nkey_credentials, read_context, write_context
 from bus.peer import user_name
 from bus.private_files import PRIVATE_FILE, PRIVATE_FOLDER, PRIVATE_UMASK, private_umask, write_private
 from cli import __version__
@@ -193,14 +193,14 @@ class DataDir:
             url=url,
             user=credentials.user,
             password=credentials.password,
-            nkey=str(credentials.seed_file or ""),
+            nkey="" if credentials.seed_file is None else self.bus_key.name,
             server_user=user_name(os.geteuid()),
         )
         try:
             write_context(self.bus_context, context)
         except OSError as error:
             raise _not_writable(self.root, error) from error
-        return msgspec.structs.replace(context, source=str(self.bus_context.absolute()))
+        return read_context(self.bus_context)
 
     def write(self, record: RunRecord) -> None:
         """Write the record of the run atomically."""

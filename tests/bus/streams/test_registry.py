@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from bus import Bus, Conflict, Entry, Registry, provision
+from bus import Bus, Conflict, Entry, LastPerSubject, Registry, provision, read
 from schemas.codec import decode_as, encode
 from schemas.venue.market import ClockRead
 from tests.bus.events import event, eventually
@@ -127,3 +127,18 @@ async def test_a_bucket_is_readable_by_the_nats_client(bus: Bus, symbols: Regist
     bucket = await bus.nc.jetstream().key_value("symbols")
 
     assert (await bucket.get(KEY)).value == encode(event(1))
+
+
+async def test_an_entry_that_was_replaced_unread_is_no_loss(bus: Bus, symbols: Registry) -> None:
+    async with aclosing(read(bus, "KV_symbols", (f"$KV.symbols.{KEY}",), LastPerSubject())) as batches:
+        assert (await anext(batches)).caught_up
+        first = await symbols.create("sim.ETH-USDT", event(1))
+        assert first is not None
+        await symbols.update(
+            "sim.ETH-USDT", event(2), first
+        )  # the stream now begins behind where it was read
+        revision = await symbols.create(KEY, event(3))
+        async for batch in batches:
+            if batch.messages:
+                break
+    assert [message.sequence for message in batch.messages] == [revision]
