@@ -26,6 +26,8 @@ OLDEST_FORMAT = 1
 """The oldest format that the parts read as it is; an earlier one needs `opensqt migrate`."""
 
 
+OWN_PATTERNS = ("bus", "bus-*", "logs", "venue.*", "venue-*", "up.lock", "run.*", "format.*", "replay-*")
+"""What commands write into a data directory."""
 UNKNOWN = "unknown"
 """In place of the process id of a run that cannot be read."""
 
@@ -156,11 +158,15 @@ class DataDir:
     def close_to_others(self) -> bool:
         """Take all access of other users away, also of the group; return whether they had any to the directory.
 
+        In a directory that has other content as well, such as a home, this concerns the files of a run alone.
         Raises: CommandError when it belongs to another user.
         """
         try:
-            was_open = bool(self.root.stat().st_mode & PRIVATE_UMASK)
-            for path in (self.root, *self.root.rglob("*")):
+            own = {path for pattern in OWN_PATTERNS for path in self.root.glob(pattern)}
+            is_shared = any(path not in own for path in self.root.iterdir())
+            was_open = not is_shared and bool(self.root.stat().st_mode & PRIVATE_UMASK)
+            below = [path for each in own for path in each.rglob("*")]
+            for path in (*own, *below) if is_shared else (self.root, *own, *below):
                 mode = path.lstat().st_mode
                 if mode & PRIVATE_UMASK and not stat.S_ISLNK(mode):
                     path.chmod(mode & ~PRIVATE_UMASK)

@@ -150,6 +150,15 @@ def test_a_data_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert modes == {name: 0o700 if "." not in name else 0o600 for name in modes}
 
 
+def test_other_content_of_a_data_directory_is_left_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "letter.txt").touch(mode=0o644)
+    (tmp_path / "logs").mkdir(mode=0o755)
+    assert not DataDir(tmp_path).close_to_others()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path, *tmp_path.iterdir())}
+    assert modes == {tmp_path.name: 0o755, "letter.txt": 0o644, "logs": 0o700}
+
+
 @needs_root
 def test_a_link_of_another_user_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
