@@ -78,6 +78,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 ACTIVE = "active"
 """The lease key of a role that one process fills at a time."""
+LOCK_STEP_WINDOW: DurationNs = 60 * SECOND_NS
+"""The longest receive window: in lock-step no order may be late because the machine is slow."""
 LOCK_STEP_SWEEP_S = 3600.0
 """In lock-step a sweep between two updates would disturb the order of account events."""
 
@@ -165,7 +167,7 @@ async def gateway(settings: Settings) -> None:
     """Run the gateway for every symbol of the venue, for ever. Several share the symbols."""
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(_service("gateway", settings))
-        entry = await stack.enter_async_context(SimulatedVenue(settings.venue_url, venue=settings.venue))
+        entry = await stack.enter_async_context(_entry(settings))
         await _watch_link(stack, service, settings, entry)
         lease_provider = await _lease_provider(stack, service.bus, settings, "gateway")
         metrics = GatewayMetrics(service.registry)
@@ -187,7 +189,7 @@ async def gateway(settings: Settings) -> None:
                     metrics=metrics,
                     gate=await _step_gate(own, service.bus, settings, gate),
                     concurrency=1 if settings.lock_step else settings.concurrency,
-                    place_lifetime_ns=settings.place_lifetime,
+                    place_lifetime_ns=LOCK_STEP_WINDOW if settings.lock_step else settings.place_lifetime,
                     context=GatewayContext(rate_limiter, exposure, heartbeat, latencies, settings.dead_man_s),
                 )
 
@@ -199,6 +201,16 @@ async def gateway(settings: Settings) -> None:
             tasks.create_task(forever("exposure", feed.run()), name="exposure")
             tasks.create_task(forever("latencies", latencies.run()), name="latencies")
             tasks.create_task(forever("gateways", runner.run()), name="gateways")
+
+
+def _entry(settings: Settings) -> SimulatedVenue:
+    """Return the order entry of the gateway."""
+    if settings.lock_step:  # patient, so that the result does not depend on the machine
+        window_s = LOCK_STEP_WINDOW / SECOND_NS
+        return SimulatedVenue(
+            settings.venue_url, venue=settings.venue, timeout_s=window_s, receive_window=LOCK_STEP_WINDOW
+        )
+    return SimulatedVenue(settings.venue_url, venue=settings.venue)
 
 
 async def _watched(service: Service, settings: Settings) -> list[Symbol]:

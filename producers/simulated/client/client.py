@@ -35,6 +35,8 @@ from schemas.venue.market import Candle, ClockRead
 from schemas.venue.orders import Funding, OrderReport, PlaceOrder, RejectReason, Trade
 
 CONNECT_TIMEOUT_S = 1.0
+REQUEST_TIMEOUT_S = 3.0
+RECEIVE_WINDOW: DurationNs = 5 * SECOND_NS
 MAX_CONNECTIONS = 64
 
 T = TypeVar("T")
@@ -55,8 +57,8 @@ class SimulatedVenue:
         url: str,
         *,
         venue: VenueId,
-        timeout_s: float = 3.0,
-        receive_window: DurationNs = 5 * SECOND_NS,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+        receive_window: DurationNs = RECEIVE_WINDOW,
     ) -> None:
         self._url = url.rstrip("/")
         self.on_received: Callable[[], None] = _ignore
