@@ -21,7 +21,7 @@ from bus.client.connection import Bus
 from bus.client.jetstream import Reply
 from bus.client.message import Message
 from bus.client.request_reply import nats_inbox
-from bus.errors import BackupFailed, Rejected, StreamGone
+from bus.errors import BackupFailed, NoResponders, Rejected, StreamGone
 from bus.streams.provision import replicas_of
 
 SNAPSHOT_CHUNK_BYTES = 512 * 1024
@@ -32,6 +32,7 @@ of them to disk, a large chunk takes longer than the client waits for an answer 
 SNAPSHOT_START_TIMEOUT_S = 120.0
 """The server first verifies the checksums of all messages."""
 CHUNK_TIMEOUT_S = 20.0
+NO_RESPONDERS_RETRY_S = 0.05
 RESTORE_TIMEOUT_S = 300.0
 """For the last request of a restore, which is answered when the stream exists."""
 DELETE_TIMEOUT_S = 30.0
@@ -141,11 +142,24 @@ async def _upload(
         raise
     size = 0
     while data := file.read(RESTORE_CHUNK_BYTES):
-        if answer := await bus.request(started.deliver_subject, data, CHUNK_TIMEOUT_S):
+        if answer := await _send_chunk(bus, started.deliver_subject, data, is_first=not size):
             return _state_of(info.name, answer)
         size += len(data)
         progress(size)
     return _state_of(info.name, await bus.request(started.deliver_subject, b"", RESTORE_TIMEOUT_S))
+
+
+async def _send_chunk(bus: Bus, subject: str, data: bytes, *, is_first: bool) -> bytes:
+    """Send a part of the archive and return the answer, which is empty unless it is the final one."""
+    deadline = asyncio.get_running_loop().time() + CHUNK_TIMEOUT_S
+    while True:
+        try:
+            return await bus.request(subject, data, CHUNK_TIMEOUT_S)
+        except NoResponders:
+            # In a cluster, this server may not know yet that the stream's leader has subscribed.
+            if not is_first or asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(NO_RESPONDERS_RETRY_S)
 
 
 def _state_of(name: str, answer: bytes) -> SnapshotState | None:

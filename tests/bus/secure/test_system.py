@@ -54,7 +54,7 @@ async def running_parts(root: Path, page: int) -> AsyncIterator[None]:
             ("account-sim", ("account", *of_venue)),
             ("gateway-sim", ("gateway", *of_venue)),
             ("engine", ("engine",)),
-            ("liveserver", ("liveserver", "--http-port", str(page), "--drain-s", "0")),
+            ("liveserver", ("liveserver", "--http-port", str(page), "--drain-s", "0.1")),
         ):
             await stack.enter_async_context(part(root, user, *arguments))
         yield
