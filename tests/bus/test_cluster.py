@@ -146,7 +146,7 @@ async def test_a_replica_that_lags_behind_does_not_hide_messages(cluster: Bus) -
     assert numbers(found) == list(range(5))
 
 
-@pytest.mark.parametrize("start", [FromStart(), LastPerSubject()])
+@pytest.mark.parametrize("start", [FromStart(), pytest.param(LastPerSubject(), marks=pytest.mark.long)])
 async def test_two_subjects_are_read_in_order_while_leaders_die(
     servers: list[EmbeddedServer], cluster: Bus, start: Start
 ) -> None:
