@@ -5,7 +5,7 @@ A socket is found by its addresses, as the table of sockets shows it (`ss -e`, /
     our socket    127.0.0.1:8080 -> 127.0.0.1:41234
     the peer's    127.0.0.1:41234 -> 127.0.0.1:8080    uid 1001, inode 88123
 
-A socket without an inode was closed by its process: its uid is 0 then, whoever made it, so it has no owner.
+A socket without an inode was closed by its process: its uid is 0 then, so its owner is unknown.
 """
 
 import ipaddress
@@ -70,7 +70,7 @@ class PeerCheck:
 
         `connection` is a socket, or a transport's view of it. Peers elsewhere are not checked: a server that listens on a
         network has authentication, or an operator said that it needs none. On Linux, a peer whose socket is not found is
-        refused: it is gone. Other systems do not tell the user, so nobody is refused.
+        refused: it is gone. Other systems do not report the user, so no peer is refused.
         """
         who = self.stranger(connection)
         return who and f"this server is for the user who started it and for root, not for {who}"
@@ -131,7 +131,7 @@ def peer_uid(connection: Any) -> int | None:
 
 
 def listener(host: str, port: int) -> int | None:
-    """Return the id of the user who listens on a port of an IP address, None if nobody does or it cannot be determined."""
+    """Return the id of the user who listens on a port of an IP address, None if the port is free or the user unknown."""
     try:
         reply = _ask_kernel(_address(host), port, ipaddress.ip_address("0.0.0.0"), 0)
     except (OSError, ValueError):

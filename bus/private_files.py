@@ -28,7 +28,9 @@ def open_private(path: Path, flags: int) -> int:
     """
     descriptor = os.open(path, flags, PRIVATE_FILE)
     try:
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):  # not /dev/null, which is everybody's
+        if stat.S_ISREG(
+            os.fstat(descriptor).st_mode
+        ):  # not a device such as /dev/null, which all processes use
             os.fchmod(descriptor, PRIVATE_FILE)
     except BaseException:
         os.close(descriptor)

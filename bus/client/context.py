@@ -64,7 +64,7 @@ class BusContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Prefix of the JetStream API, where another account exports it; `$JS.API` if empty."""
     server_user: str = ""
     """The user, by name or id, who runs the server, if it is on loopback: a process of another user but root is not used.
-    Empty for anybody. Other programs ignore it."""
+    Empty: any user may run it. Other programs ignore the field."""
     source: str = ""
     """Path of the file that the context was read from; not written into it."""
 
@@ -99,7 +99,7 @@ class BusContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return bool(self.ca or self.cert or self.tls_first) or "tls://" in self.url or "wss://" in self.url
 
     def server_check(self) -> PeerCheck | None:
-        """Return who may run a server on loopback, None if everybody.
+        """Return which users may run a server on loopback; None if any user may.
 
         Raises: InvalidContext when this machine has no such user.
         """

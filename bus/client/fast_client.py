@@ -38,7 +38,7 @@ class FastClient(Client):
     def __init__(self) -> None:
         super().__init__()
         self.server_check: PeerCheck | None = None
-        """Which users may run a server on loopback; None: everybody."""
+        """Which users may run a server on loopback; None: any user."""
         self._ps = self._fast_parser = FastParser(self)
 
     async def subscribe_direct(self, subject: str, callback: DirectCallback) -> Subscription:
@@ -64,7 +64,7 @@ class FastClient(Client):
 
     async def _close(self, status: int, do_cbs: bool = True) -> None:
         if not self.is_connected:
-            # There is nobody to send it to: the library would write to a closed transport.
+            # There is no connection to send it on: the library would write to a closed transport.
             self._pending, self._pending_data_size = [], 0
         await super()._close(status, do_cbs)
 

@@ -35,7 +35,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What clients need: an NKey, or user and password, which whoever listens on the port of a stopped server receives."""
+    """What clients need: an NKey, or user and password. A password is sent to any process on the port."""
 
     user: str = ""
     password: str = field(default="", repr=False)

@@ -95,7 +95,7 @@ class History:
                 batch = await self._read(self._round)
             except Lagging:
                 self._round = None
-                await self._lag.wait()
+                await self._wait_for_replica()
             except StreamGone:
                 if self._position.created is None:
                     raise
@@ -111,6 +111,11 @@ class History:
                     self._retry.reset()
                     self._lag.reset()
                     return batch
+
+    async def _wait_for_replica(self) -> None:
+        if self._lag.next_s >= MAX_RETRY_S:
+            _log.warning("replica_lags", stream=self._stream, detail="it lacks messages that the leader has")
+        await self._lag.wait()
 
     async def _begin(self) -> "_Round":
         state = await self._bus.stream_state(self._stream)

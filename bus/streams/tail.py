@@ -124,7 +124,7 @@ class Tail:
         known = self._position.last_on(stored.subject)
         if stored.previous == 0 or stored.previous < known:
             # The first message on its subject, or so it seems: the stream may have been purged, restored or recreated.
-            self.suspect(f"{stored.subject} begins anew at {stored.sequence}")
+            self.suspect(f"{stored.subject} starts again at {stored.sequence}")
             return False
         has_no_gap = self._is_one_subject or self.is_lossless or stored.sequence == self._position.next
         if has_no_gap and stored.previous <= max(known, self._position.covered):
@@ -135,7 +135,7 @@ class Tail:
     def _on_message(self, subject: bytes, _: bytes, headers: bytes, data: bytes) -> None:
         stored = parse_stored(headers)
         if stored is None or stored.stream != self._position.stream:
-            return  # published by somebody else
+            return  # not republished by this stream
         if stored.sequence <= self._last_arrival:
             self.suspect(f"{stored.sequence} arrived after {self._last_arrival}")
         self._last_arrival = stored.sequence

@@ -1,4 +1,4 @@
-"""Apply a configuration at the start of `up`: running symbols keep their settings, differences are told."""
+"""Apply a configuration at the start of `up`: running symbols keep their settings, differences are reported."""
 
 from collections.abc import Collection
 
