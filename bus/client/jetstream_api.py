@@ -1,5 +1,6 @@
 """Requests to the JetStream API: streams and their messages, read from a stream's leader."""
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
@@ -50,10 +51,18 @@ class JetStreamApi:
 
         Raises: StreamGone, Rejected, Ambiguous.
         """
+        return await self._stored(stream, {"last_by_subj": subject})
+
+    async def next(self, stream: str, pattern: str, sequence: int) -> Received | None:
+        """Return the first matching message from a sequence on, read from the stream's leader; None when there is none.
+
+        Raises: StreamGone, Rejected, Ambiguous.
+        """
+        return await self._stored(stream, {"next_by_subj": pattern, "seq": sequence})
+
+    async def _stored(self, stream: str, body: Mapping[str, object]) -> Received | None:
         try:
-            found = await self.api(
-                f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}, FoundMessage, LOOKUP_TIMEOUT_S
-            )
+            found = await self.api(f"STREAM.MSG.GET.{stream}", body, FoundMessage, LOOKUP_TIMEOUT_S)
         except Rejected as error:
             if error.code == NO_MESSAGE_FOUND:
                 return None

@@ -1,7 +1,8 @@
 """Read what a stream has stored, page by page, up to what its leader had when the reading began.
 
 A direct get may be answered by a replica that lags behind. What it returns is stored, in order and without gaps; but that
-it returns nothing proves nothing. The end is therefore asked from the leader.
+it returns nothing proves nothing. The end is therefore asked from the leader. If replicas stay behind for
+longer than `MAX_RETRY_S`, the messages are read from the leader too, one request each.
 """
 
 import asyncio
@@ -75,6 +76,7 @@ class History:
         """Whether the reader's filter is that of the stream: it need not be applied."""
         self.is_on_one_server = False
         """Whether the stream and this connection are on a server without others."""
+        self._reads_leader = False
         self._retry = Backoff(RETRY_S, MAX_RETRY_S)
         self._lag = Backoff(LAG_RETRY_S, MAX_RETRY_S)
 
@@ -110,11 +112,13 @@ class History:
                 if batch is not None:
                     self._retry.reset()
                     self._lag.reset()
+                    self._reads_leader = self._reads_leader and not batch.caught_up
                     return batch
 
     async def _wait_for_replica(self) -> None:
-        if self._lag.next_s >= MAX_RETRY_S:
-            _log.warning("replica_lags", stream=self._stream, detail="it lacks messages that the leader has")
+        if self._lag.next_s >= MAX_RETRY_S and not self._reads_leader:
+            _log.warning("replica_lags", stream=self._stream, detail="its leader is read instead")
+            self._reads_leader = True
         await self._lag.wait()
 
     async def _begin(self) -> "_Round":
@@ -180,7 +184,9 @@ class History:
             self._position.check_identity(await self._bus.stream_state(self._stream))
 
     async def _request(self, source: "_Source") -> None:
-        if source.request is None:
+        if source.request is None and self._reads_leader:
+            source.request = asyncio.ensure_future(self._leader_page(source.pattern, source.covered + 1))
+        elif source.request is None:
             body: dict[str, object] = {"seq": source.covered + 1, "batch": self._page_size}
             if not self.is_whole_stream:
                 body["next_by_subj"] = source.pattern
@@ -188,13 +194,18 @@ class History:
             # The server counts the matching messages for each request, so larger pages are cheaper.
             self._page_size = max(self._page_size, min(2 * self._page_size, MAX_PAGE_MESSAGES))
 
+    async def _leader_page(self, pattern: str, sequence: int) -> Page:
+        found = await self._bus.next(self._stream, pattern, sequence)
+        return Page([found], 1, 0, is_whole=True) if found else Page([], 0, 0, is_whole=True)
+
     async def _read_ahead(self, round_: "_Round") -> None:
         """Request the next page of a single filter while this one is worked on."""
-        if len(round_.sources) == 1 and not round_.sources[0].is_done:
+        if len(round_.sources) == 1 and not round_.sources[0].is_done and not self._reads_leader:
             await self._request(round_.sources[0])
 
     async def _read_snapshot(self, snapshot: Snapshot, round_: "_Round") -> Batch | None:
-        messages = await snapshot.read(round_.state)
+        read = snapshot.read_leader if self._reads_leader else snapshot.read
+        messages = await read(round_.state)
         await self._check_identity(is_due=True)
         new = [each for each in messages if self._position.deliver(each)]
         if not snapshot.is_complete:

@@ -59,6 +59,13 @@ class Snapshot:
         self._advance(page)
         return page.messages
 
+    async def read_leader(self, state: StreamState) -> list[Received]:
+        """Return all messages at once, from the leader. Raises: StreamGone, Ambiguous, Rejected."""
+        subjects = await subjects_of(self._bus, self._stream, self._filters)
+        found = [await self._bus.last(self._stream, each) for each in subjects]
+        self._end(state.last)
+        return sorted((each for each in found if each), key=lambda each: each.sequence)
+
     async def _check_empty(self, state: StreamState) -> None:
         """Check that a replica without matching messages does not lag behind the leader."""
         if state.replicas > 1:

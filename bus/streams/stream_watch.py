@@ -86,6 +86,8 @@ class StreamWatch:
         self._followers: list[Follower] = []
         self._checked = -1
         """What the stream has stored up to this sequence was checked; -1 before the first follower."""
+        self._last = 0
+        """The end of the stream at the last check."""
         self._rollback = RollbackDetector()
         self._task = asyncio.create_task(self._run(), name=f"watch:{stream}")
 
@@ -128,10 +130,12 @@ class StreamWatch:
                 is_changed = True
         if is_changed:
             self._checked = min(self._checked, state.last)
-        elif state.last > self._checked:
-            await self._check_changes(gets, state)
+        elif state.last > self._checked and await self._check_changes(gets, state) < self._last:
+            self._tell_changed("a replica lags behind")
+        self._last = state.last
 
-    async def _check_changes(self, gets: DirectGets, state: StreamState) -> None:
+    async def _check_changes(self, gets: DirectGets, state: StreamState) -> int:
+        """Tell the followers which messages they have missed; return up to which sequence that is known, or 0."""
         followers = tuple(self._followers)
         filters = {each for follower in followers for each in follower.filters}
         exact = sorted(each for each in filters if not is_wild(each))
@@ -146,7 +150,7 @@ class StreamWatch:
             except Rejected as error:
                 if error.status != TOO_MANY_SUBJECTS:
                     raise
-                ends.append(await self._read_next(gets, followers, state, missed))
+                ends.append(await self._read_next(followers, state, missed))
         await asyncio.sleep(GRACE_S)
         missed |= _missed(followers, changed)
         checked = min(ends, default=0)
@@ -159,6 +163,7 @@ class StreamWatch:
                 follower.on_nothing_missed(checked)
         joined = [each.covered for each in self._followers if each not in followers]
         self._checked = max(self._checked, min([checked, *joined]))
+        return checked
 
     async def _read_changes(
         self, gets: DirectGets, filters: Sequence[str], state: StreamState, changed: dict[str, int]
@@ -170,22 +175,29 @@ class StreamWatch:
             changed.update((each.subject, each.sequence) for each in page.messages)
             if not page.is_whole or page.up_to == 0:
                 # Without matching subjects, a single server has none; a replica may have none yet.
-                return state.last if page.is_whole and state.replicas == 1 else 0
+                return state.last if page.is_whole and await self._is_empty(filters, state) else 0
             up_to = min(up_to, page.up_to) if up_to else page.up_to
             if not page.pending or not page.messages:
                 return up_to
             following = page.messages[-1].sequence + 1
 
+    async def _is_empty(self, filters: Sequence[str], state: StreamState) -> bool:
+        """Return whether the leader had no matching message when it reported a state."""
+        if state.replicas == 1:
+            return True
+        last = await asyncio.gather(*(self._bus.last(self._stream, each) for each in filters))
+        return all(each is None or each.sequence > state.last for each in last)
+
     async def _read_next(
-        self, gets: DirectGets, followers: Iterable[Follower], state: StreamState, missed: dict[Follower, int]
+        self, followers: Iterable[Follower], state: StreamState, missed: dict[Follower, int]
     ) -> int:
         """Ask for the next message of each filter with wildcards, where these match too many subjects; else as above."""
         for follower in followers:
             for each in filter(is_wild, follower.filters):
-                page = await gets.get({"seq": follower.covered + 1, "next_by_subj": each, "batch": 1})
-                if page.messages:
-                    missed[follower] = page.messages[0].sequence
-        return state.last if state.replicas == 1 else 0
+                found = await self._bus.next(self._stream, each, follower.covered + 1)
+                if found:
+                    missed[follower] = found.sequence
+        return state.last
 
     def _tell_changed(self, why: str) -> None:
         for follower in tuple(self._followers):

@@ -6,7 +6,10 @@ import itertools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
+import pytest
+
 from bus import Batch, Bus, Received
+from bus.client.direct_get import NO_RESULTS, _Reply, parse_stored
 from schemas.codec import decode_as
 from schemas.venue.market import ClockRead
 from tests.builders import SIM
@@ -104,6 +107,23 @@ def replace_reply(bus: Bus, headers: bytes, count: int) -> None:
             pass_on(subject, b"", headers, b"")
 
     _intercept(bus, receive)
+
+
+def end_replies_at(monkeypatch: pytest.MonkeyPatch, last: int) -> None:
+    """Have direct gets answer as a replica would that has stored nothing after a sequence."""
+    add = _Reply.add
+
+    def receive(reply: _Reply, headers: bytes, data: bytes) -> None:
+        stored = parse_stored(headers)
+        if stored is not None and stored.sequence <= last:
+            add(reply, headers, data)
+        elif stored is None and reply._messages:
+            end = f"Nats-Num-Pending: 0\r\nNats-Last-Sequence: {reply._last}\r\nNats-UpTo-Sequence: {last}"
+            add(reply, f"NATS/1.0 204 EOB\r\n{end}\r\n\r\n".encode(), b"")
+        elif stored is None:
+            add(reply, f"NATS/1.0 404 {NO_RESULTS}\r\n\r\n".encode(), b"")
+
+    monkeypatch.setattr(_Reply, "add", receive)
 
 
 def _intercept(bus: Bus, receive: Callable[..., None]) -> None:

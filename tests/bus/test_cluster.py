@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, suppress
@@ -33,7 +34,15 @@ from bus.backup.snapshot import load_stream, save_stream
 from bus.streams.topology import STREAMS
 from cli.stack.ports import find_free_port
 from schemas.subjects import Stream
-from tests.bus.events import event, numbers, replace_reply, until_caught_up, until_number
+from tests.bus.events import (
+    end_replies_at,
+    event,
+    lose_republished,
+    numbers,
+    replace_reply,
+    until_caught_up,
+    until_number,
+)
 
 A, B = "order.sim.A.report", "order.sim.B.report"
 ORDERS = [config for config in STREAMS if config.name == Stream.ORDERS]
@@ -146,7 +155,30 @@ async def test_a_replica_that_lags_behind_does_not_hide_messages(cluster: Bus) -
     assert numbers(found) == list(range(5))
 
 
-@pytest.mark.parametrize("start", [FromStart(), pytest.param(LastPerSubject(), marks=pytest.mark.long)])
+async def test_a_replica_that_stays_behind_is_not_waited_for(
+    cluster: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bus.streams.history.MAX_RETRY_S", 0.05)
+    await commit_until(cluster, 4)
+    await cluster.store(B, event(4))
+    for stale in (0, 2):
+        end_replies_at(monkeypatch, stale)
+        for start, expected in (
+            (FromStart(), [0, 1, 2, 3, 4]),
+            (LastPerSubject(), [3, 4]),
+            (FromSequence(4), [3, 4]),
+        ):
+            async with aclosing(read(cluster, Stream.ORDERS, (A, B), start)) as batches:
+                assert numbers(await until_caught_up(batches)) == expected
+
+    async with aclosing(read(cluster, Stream.ORDERS, (A, B), FromStart())) as batches:
+        await until_caught_up(batches)
+        lose_republished(cluster, random.Random(1), share=1)
+        await cluster.store(B, event(5))
+        assert numbers(await until_number(batches, 5)) == [5]
+
+
+@pytest.mark.parametrize("start", [FromStart(), LastPerSubject()])
 async def test_two_subjects_are_read_in_order_while_leaders_die(
     servers: list[EmbeddedServer], cluster: Bus, start: Start
 ) -> None:
@@ -161,7 +193,7 @@ async def test_two_subjects_are_read_in_order_while_leaders_die(
 
     async with (
         connect(cluster.url, name="reader") as other,
-        aclosing(read(other, Stream.ORDERS, (A, B), start)) as batches,
+        aclosing(read(other, Stream.ORDERS, (A, B), start, batch=8)) as batches,
     ):
         await anext(batches)
         writing = asyncio.create_task(write())
