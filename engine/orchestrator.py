@@ -72,7 +72,9 @@ class Orchestrator:
         out: dict[str, object] = {"name": self._leases.name, "members": self._leases.members()}
         out["standing"] = dict(Counter(str(symbol["standing"]) for symbol in symbols.values()))
         out["symbols"] = symbols
-        problems = {key: symbol.problem for key, symbol in self._symbols.items() if symbol.problem}
+        problems = {
+            key: text for key, symbol in self._symbols.items() if (text := self._problem(key, symbol))
+        }
         if self._is_roster_read and not symbols:
             out["problem"] = nothing_registered()
         if problems:
@@ -83,7 +85,11 @@ class Orchestrator:
         standing = str(symbol.assignment)
         if symbol.assignment is Assignment.WAITING:
             standing = self._runner.holder_text(key, is_running=False)
-        return {"standing": standing, **symbol.status()}
+        return {"standing": standing, **symbol.status(), "problem": self._problem(key, symbol)}
+
+    def _problem(self, key: str, symbol: SymbolRunner) -> str | None:
+        """Return the problem of a symbol; None while another engine runs the symbol."""
+        return None if self._runner.is_elsewhere(key) else symbol.problem
 
     def _reasons(self) -> Iterator[NotQuotingReason]:
         for key, symbol in self._symbols.items():

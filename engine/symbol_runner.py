@@ -86,9 +86,8 @@ class SymbolRunner:
             self._log.error("symbol_failed", detail=self.problem, exception=cause)
 
     def status(self) -> dict[str, object]:
-        """Return the actor's part of /status, and the problem."""
-        actor = self._actor.status() if self._actor is not None else {}
-        return {**actor, "problem": self.problem}
+        """Return the actor's part of /status."""
+        return self._actor.status() if self._actor is not None else {}
 
     def why_not_quoting(self) -> NotQuoting | None:
         """Return the reason for not quoting, None when the symbol is quoting."""

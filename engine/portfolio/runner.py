@@ -52,7 +52,8 @@ class PortfolioRunner:
     def status(self) -> dict[str, object]:
         """Return the portfolio's part of /status; empty when another process runs it."""
         out: dict[str, object] = {} if self._actor is None else self._actor.status()
-        return {**out, "problem": self._problem} if self._problem else out
+        has_problem = self._problem and not self._runner.is_elsewhere(KEY)
+        return {**out, "problem": self._problem} if has_problem else out
 
     def exposures(self) -> dict[str, Money]:
         """Return the exposure by quote currency; empty when another process runs the portfolio."""

@@ -84,7 +84,8 @@ class GatewayRunner:
     def _symbol_status(self, symbol: Symbol) -> dict[str, object]:
         gateway = self._running.get(symbol)
         standing = self._runner.holder_text(escape(symbol), is_running=gateway is not None)
-        problem = self._problems.get(symbol)
+        is_elsewhere = self._runner.is_elsewhere(escape(symbol))
+        problem = None if is_elsewhere else self._problems.get(symbol)
         problems = {} if problem is None else {"problem": problem}
         return {"standing": standing, **problems, **({} if gateway is None else gateway.status())}
 

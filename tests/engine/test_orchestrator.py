@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from bus import Bus, EmbeddedServer, Journal, LastPerSubject, Registry, deregister, read
+from bus import Bus, EmbeddedServer, Fenced, Journal, LastPerSubject, Registry, deregister, read
 from engine.orchestrator import Orchestrator
 from schemas import subjects
 from schemas.codec import decode_as
@@ -20,6 +20,7 @@ from schemas.subjects import Stream
 from schemas.units import Symbol
 from schemas.venue.orders import OrderReport, OrderStatus, PlaceOrder
 from tests.builders import BTC, COMMAND, SIM, TICKER
+from tests.bus.events import eventually
 from tests.engine.actor.test_actor import first_on, has_orders, places, trade_of
 from tests.engine.conftest import STEPS, until_step
 from tests.engine.engines import ENTRY, KEY, engine, register, standings, tick
@@ -76,6 +77,19 @@ async def test_a_fenced_engine_backs_off_and_takes_over_again(server: EmbeddedSe
         await tick(bus, later=1)
         await until_step(bus, lambda step: step.epoch == 3)
         assert standings(one) == {KEY: "running here"}
+
+
+async def test_a_symbol_that_another_engine_runs_is_no_problem(server: EmbeddedServer, bus: Bus) -> None:
+    await register(bus, ENTRY)
+    await tick(bus)
+    async with AsyncExitStack() as second:
+        async with engine(server, "one"):
+            await until_step(bus, has_orders)
+            two = await second.enter_async_context(engine(server, "two"))
+            await until_holder(two, "one")
+            two._symbols[KEY].on_failure(Fenced("by engine one"))
+            assert (two.status().get("problem"), problem_of(two)) == (None, "None")
+        await until_step(bus, lambda step: step.epoch == 2)
 
 
 async def test_a_removed_symbol_stops_and_the_others_continue(server: EmbeddedServer, bus: Bus) -> None:
@@ -189,6 +203,13 @@ async def test_a_symbol_removed_before_a_crash_is_deregistered_at_the_next_start
     await journal.commit(msgspec.structs.replace(step, epoch=2, causes=(), decisions=()))
     async with engine(server, "one"):
         await until_last(bus, "KV_symbols", f"$KV.symbols.{KEY}", lambda data: b"generation" not in data)
+
+
+async def until_holder(orchestrator: Orchestrator, name: str) -> None:
+    async def is_held() -> bool:
+        return standings(orchestrator) == {KEY: f"held by {name}"}
+
+    await eventually(is_held)
 
 
 def canceled(order: PlaceOrder) -> OrderReport:
