@@ -28,16 +28,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def make_key(name: str, role: Role) -> int:
-    """Print a new key and its configuration line.
+    """Print a new key and the lines of the configuration that hold its hash.
 
     Raises: CommandError for an invalid name.
     """
     if not KEY_NAME_PATTERN.match(name):
         raise CommandError(f"--name {name!r} has to be 1 to 64 of letters, digits, . _ @ -")
     key = KEY_PREFIX + secrets.token_urlsafe(KEY_BITS // 8)
-    line = f"- {{ name: {name}, role: {role}, sha256: {key_hash(key).hex()} }}"
     print(
-        f"{key}\n\nThis key is shown only once and is not stored. Add its hash to the configuration, under "
-        f"http.keys:\n\n    {line}"
+        f"{key}\n\nThis key is shown only once and is not stored. Add its hash to the configuration:\n\n"
+        f'http:\n  keys:\n    - {{ name: "{name}", role: {role}, sha256: {key_hash(key).hex()} }}'
     )
     return 0

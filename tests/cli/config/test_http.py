@@ -151,12 +151,17 @@ def test_a_page_on_all_addresses_is_reached_from_other_machines() -> None:
     assert lan_host(configuration("host: 127.0.0.1")) is None
 
 
-def test_a_new_key_is_printed_with_its_configuration_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_new_key_is_printed_with_its_section_of_the_configuration(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert make_key("ann", Role.OPERATOR) == 0
 
-    key, *_, line = capsys.readouterr().out.split("\n\n")
+    key, _, section = capsys.readouterr().out.split("\n\n")
     assert len(key) == len("sqt_") + 43
-    assert configuration(f"keys:\n{line}").http.access.keys[0].sha256 == key_hash(key).hex()
+    assert (
+        configuration(textwrap.dedent(section.removeprefix("http:\n"))).http.access.keys[0].sha256
+        == key_hash(key).hex()
+    )
 
 
 def test_an_invalid_key_name_is_rejected() -> None:
