@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from urllib.parse import urlsplit
@@ -26,6 +25,7 @@ from bus.errors import (
     NotPermitted,
 )
 from bus.log import Logger, get_logger
+from bus.runtime import monotonic_s
 from schemas.codec import encode
 
 MAX_UNACKNOWLEDGED = 1000
@@ -270,8 +270,8 @@ class Bus(JetStreamApi):
             self._notify_listeners()
         elif self.is_connected and not isinstance(error, OSError | nats.errors.UnexpectedEOF):
             self._log.error("bus_error", detail=error)
-        elif time.monotonic() - self._unreachable_logged_at >= UNREACHABLE_LOG_INTERVAL_S:
-            self._unreachable_logged_at = time.monotonic()
+        elif monotonic_s() - self._unreachable_logged_at >= UNREACHABLE_LOG_INTERVAL_S:
+            self._unreachable_logged_at = monotonic_s()
             self._log.warning("bus_unreachable", detail=error, do="retrying until it answers")
 
     async def _on_disconnect(self) -> None:

@@ -62,6 +62,15 @@ class FastClient(Client):
                 raise ForeignServer(f"the port is taken by {who}, who does not run this bus")
         return bytes(super()._connect_command())
 
+    async def _process_connect_init(self) -> None:
+        try:
+            await super()._process_connect_init()
+        except BaseException:
+            # The library would leave it open, for example behind a proxy whose server is down.
+            if self._transport is not None:
+                self._transport.close()  # type: ignore[no-untyped-call] # the library's
+            raise
+
     async def _close(self, status: int, do_cbs: bool = True) -> None:
         if not self.is_connected:
             # There is no connection to send it on: the library would write to a closed transport.

@@ -53,9 +53,9 @@ async def test_the_page_shows_orders(stack: Compose) -> None:
         page.on("pageerror", lambda error: errors.append(str(error)))
         await page.goto(f"http://127.0.0.1:{stack.http_port}/")
         await page.wait_for_function(
-            "document.querySelector('#badge').dataset.state === 'live'", timeout=60_000
+            "() => document.querySelector('#badge').dataset.state === 'live'", timeout=60_000
         )
-        await page.wait_for_function("__opensqt.inspect().orders.length > 0", timeout=60_000)
+        await page.wait_for_function("() => __opensqt.inspect().orders.length > 0", timeout=60_000)
         await browser.close()
     assert errors == []
 

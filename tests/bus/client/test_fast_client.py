@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import nats.errors
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,3 +135,21 @@ async def test_a_direct_subscription_ends(bus: Bus) -> None:
 )
 def test_a_status_is_parsed_from_the_first_line(block: bytes, status: tuple[str, str]) -> None:
     assert parse_status(block) == status
+
+
+async def test_a_connection_that_fails_at_its_beginning_is_closed() -> None:
+    closed = asyncio.Event()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"no server\r\n")
+        assert await reader.read() == b""
+        writer.close()
+        closed.set()
+
+    client = FastClient()
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(nats.errors.Error):
+            await client.connect(f"nats://127.0.0.1:{port}", allow_reconnect=False)
+        async with asyncio.timeout(5):
+            await closed.wait()
