@@ -2,9 +2,10 @@
 
 import asyncio
 import math
-import time
 from collections.abc import Callable
 from typing import Never
+
+from bus.runtime import monotonic_s
 
 TICK_S = 0.25
 """Seconds between two ticks."""
@@ -19,7 +20,7 @@ class Attention:
     `tick` be called every `TICK_S` seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic_s) -> None:
         self._clock = clock
         self._ticked_s = clock()
         self.attentive_since_s = self._ticked_s

@@ -1,6 +1,5 @@
 """Operator commands: submit a command and follow its results, or find an earlier one."""
 
-import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from types import MappingProxyType
@@ -8,6 +7,7 @@ from typing import NamedTuple
 
 from bus.client.connection import Bus
 from bus.errors import Ambiguous, StreamGone
+from bus.runtime import time_ns
 from bus.streams.history import Batch
 from bus.streams.reader import read
 from bus.streams.registry import Registry
@@ -117,7 +117,7 @@ async def find_command(bus: Bus, command_id: str) -> CommandRecord:
     command: Command | None = None
     result: CommandResult | None = None
     by_symbol: dict[AddressedSymbol, CommandResult | None] = {}
-    start = FromTime(time.time_ns() - MAX_AGE_NS)
+    start = FromTime(time_ns() - MAX_AGE_NS)
     async with aclosing(read(bus, Stream.CONTROL, [ALL_COMMANDS], start)) as batches:
         async for batch in batches:
             for event in _events(batch):

@@ -16,11 +16,12 @@ import logging
 import math
 import os
 import sys
-import time
 import traceback
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from bus.runtime import monotonic_s, time_s
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 TEXT, JSON = "text", "json"
@@ -125,7 +126,7 @@ class Logger:
         lowest = self._lowest if _settings.lowest is None else _settings.lowest
         if LEVELS[level] < lowest:
             return
-        time = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+        time = datetime.datetime.fromtimestamp(time_s(), datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         traces: list[str] = []
         if is_debugging():
             errors = [value for value in fields.values() if isinstance(value, BaseException)]
@@ -197,7 +198,7 @@ class RepeatLimit:
 
     def write(self, log: Logger, level: str, event: str, key: str, **fields: object) -> None:
         """Log an event, or count it if it was logged with this key within `every_s`."""
-        now_s = time.monotonic()
+        now_s = monotonic_s()
         known = self._repeats.get((event, key))
         if known is None and len(self._repeats) >= self._max_keys:
             self._discard_old(now_s)

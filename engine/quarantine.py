@@ -1,6 +1,5 @@
 """Quarantine: a symbol that fails repeatedly, mostly on one input, does not run until a reset command."""
 
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import aclosing, suppress
@@ -10,6 +9,7 @@ import msgspec
 
 from bus import Bus, Conflict, FromSequence, Journal, newest, read
 from bus.alerts import store_alert, too_new_alert
+from bus.runtime import monotonic_s, time_ns
 from engine.core.view import view
 from schemas import subjects
 from schemas.codec import FormatTooNew, try_decode
@@ -57,7 +57,7 @@ class PoisonInput(Exception):
 class FailureCounter:
     """Counts the failures on each input."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic_s) -> None:
         self._clock = clock
         self._times: dict[InputRef, deque[float]] = {}  # seconds of the monotonic clock
 
@@ -87,7 +87,7 @@ async def announce(bus: Bus, entry: SymbolEntry, ref: InputRef, detail: str) -> 
         code="quarantined",
         detail=detail,
         step=step,
-        time=time.time_ns(),
+        time=time_ns(),
         incident=ref.incident(entry, step),
     )
     await store_alert(bus, alert)
@@ -110,7 +110,7 @@ async def announce_end(bus: Bus, alert: AlertRaised) -> None:
     Raises: BusError when it is not published; retry.
     """
     ended = msgspec.structs.replace(
-        alert, severity=Severity.LOW, detail="reset by a command", time=time.time_ns(), ended=True
+        alert, severity=Severity.LOW, detail="reset by a command", time=time_ns(), ended=True
     )
     await store_alert(bus, ended)
 
@@ -120,7 +120,7 @@ async def announce_refusal(bus: Bus, entry: SymbolEntry, reason: FormatTooNew) -
 
     Raises: BusError when it is not published.
     """
-    await store_alert(bus, too_new_alert(entry.venue, entry.symbol, reason, time.time_ns()))
+    await store_alert(bus, too_new_alert(entry.venue, entry.symbol, reason, time_ns()))
 
 
 async def wait_reset(bus: Bus, entry: SymbolEntry, after: int) -> None:
@@ -133,5 +133,5 @@ async def wait_reset(bus: Bus, entry: SymbolEntry, after: int) -> None:
         async for batch in batches:
             for message in batch.messages:
                 command = try_decode(message.data, Command)
-                if command is not None and command.expires_time >= time.time_ns():
+                if command is not None and command.expires_time >= time_ns():
                     return

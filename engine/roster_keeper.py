@@ -4,12 +4,12 @@ A deleted entry is a removal and stays deleted.
 """
 
 import asyncio
-import time
 from collections.abc import Mapping
 from typing import Never
 
 from bus import Bus, BusError, Conflict, Logger, Registry, keep_entries
 from bus.alerts import store_alert
+from bus.runtime import time_ns
 from engine.symbol_runner import SymbolRunner
 from schemas.engine.assignment import Assignment
 from schemas.engine.events import AlertRaised, Severity
@@ -85,7 +85,7 @@ class RosterKeeper:
         symbol = self._symbols.get(key)
         if symbol is None:
             return
-        entry, now = symbol.entry, time.time_ns()
+        entry, now = symbol.entry, time_ns()
         alert = AlertRaised(
             venue=entry.venue,
             symbol=entry.symbol,

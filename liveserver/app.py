@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Never
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 
 from bus import Logger, as_context, forever, get_logger, open_service, reachable_address
 from bus.parts.watchdog import Watchdog
+from bus.runtime import host_name
 from liveserver.auth.authenticator import Authenticator
 from liveserver.auth.settings import check_access
 from liveserver.commands.service import CommandService
@@ -122,7 +122,7 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
 
 
 async def _feed(settings: Settings, replica: Replica, log: Logger) -> Never:
-    name = settings.replica or f"{socket.gethostname()}-{urlsplit(replica.address).port}"
+    name = settings.replica or f"{host_name()}-{urlsplit(replica.address).port}"
     labels = {"name": name, "replica": replica.name, "http": replica.address}
     async with open_service("liveserver", bus=settings.bus, http_port=None, labels=labels) as service:
         watchdog = Watchdog(service.heartbeats, log, alerts=True)

@@ -1,12 +1,12 @@
 """The connection to a venue, judged by its signs of life: frames, answers, and pings while it is quiet."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Never
 
 from bus import Attention
+from bus.runtime import monotonic_s, time_ns
 from producers.ports import Venue, VenueError
 from schemas.parts import VenueLink
 from schemas.units import SECOND_NS, VenueId
@@ -28,7 +28,7 @@ class LinkMonitor:
         attention: Attention,
         *,
         on_change: Callable[[], object] = lambda: None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic_s,
     ) -> None:
         """`on_change` is called when the connection is lost or returns."""
         self._venue = venue
@@ -45,7 +45,7 @@ class LinkMonitor:
 
     def on_received(self) -> None:
         """Record a sign of life of the venue."""
-        self._received_s, self._received_time = self._clock(), time.time_ns()
+        self._received_s, self._received_time = self._clock(), time_ns()
 
     def link(self) -> VenueLink:
         """Return the state of the connection now."""

@@ -3,7 +3,6 @@
 The engine then reads orders and trades from the venue before it places anything, with a new generation of order ids.
 """
 
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from bus.backup.manifest import Manifest, StreamFile, read_manifest, verify_file
 from bus.backup.snapshot import load_stream
 from bus.client.connection import Bus
 from bus.errors import BackupFailed, BusError, Conflict, StreamGone
+from bus.runtime import new_id
 from bus.streams.provision import provision
 from bus.streams.registry import Registry
 from schemas.codec import try_decode
@@ -76,7 +76,7 @@ async def _replace(bus: Bus, path: Path, saved: StreamFile, report: Report) -> N
 
 
 async def _mark_restored(bus: Bus, named: Sequence[Generations]) -> list[SymbolEntry]:
-    registry, restore_id = Registry(bus, "symbols"), uuid.uuid4().hex
+    registry, restore_id = Registry(bus, "symbols"), new_id()
     entries = []
     for key in sorted(await registry.entries()):
         entry = await _mark(registry, key, restore_id, max(each.get(key, 0) for each in named))

@@ -1,12 +1,12 @@
 """Leases: which keys (units of work, such as symbols) this process may work on. See also `lease_keeper`."""
 
 import asyncio
-import os
 import re
-import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple, Protocol
+
+from bus.runtime import host_name, process_id
 
 
 class Timing(NamedTuple):
@@ -98,7 +98,7 @@ class NoLeases:
 
 def default_name() -> str:
     """Return a name unique to this process: `HOST-PID`."""
-    return token(f"{socket.gethostname()}-{os.getpid()}")
+    return token(f"{host_name()}-{process_id()}")
 
 
 def token(name: str) -> str:

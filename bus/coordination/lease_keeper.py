@@ -10,8 +10,6 @@ renewal fails: it then drops all its leases, stops their work, and joins again.
 """
 
 import asyncio
-import time
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Never
@@ -23,6 +21,7 @@ from bus.coordination.lease import DEFAULT_TIMING, Lease, Timing, Work
 from bus.coordination.membership import Claim, Member, Membership, incarnation_of
 from bus.errors import Ambiguous, BusError, Conflict, OffsetLost, Rejected, StreamGone, TopologyDiffers
 from bus.log import Logger, get_logger
+from bus.runtime import monotonic_s, new_id
 from bus.service.lifecycle import forever
 from bus.streams.provision import provision
 from bus.streams.reader import read
@@ -62,10 +61,10 @@ class Leases:
         self._registry = Registry(bus, BUCKET)
         self._timing = timing
         self._log = log.bind(group=group, name=name)
-        self._clock_s = time.monotonic
+        self._clock_s = monotonic_s
         self._attention = Attention()
         self._membership = Membership(group)
-        self._incarnation = uuid.uuid4().hex
+        self._incarnation = new_id()
         self._revision: int | None = None  # of our own entry; None while this process is not a member
         self._has_joined = False
         self._is_leaving = False
@@ -316,7 +315,7 @@ class Leases:
     def _lose_all(self, reason: str) -> None:
         self._log.warning("lease_lost", keys=sorted(self._held), why=reason)
         self._revision = None
-        self._incarnation = uuid.uuid4().hex
+        self._incarnation = new_id()
         for lease in self._held.values():
             self._lose(lease, reason)
             lease.revision = 0  # no claim of ours to delete

@@ -8,7 +8,6 @@ All watchers raise the same incident, so that readers see it once:
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing
 from typing import Never
@@ -21,6 +20,7 @@ from bus.errors import BusError, ConnectionClosed
 from bus.log import Logger
 from bus.parts import texts
 from bus.parts.view import PartState, PartsView, PartView
+from bus.runtime import monotonic_s, time_ns
 from bus.streams.reader import read
 from bus.streams.start import FromTime
 from schemas.codec import try_decode
@@ -43,7 +43,7 @@ MAX_AGE_NS: DurationNs = 24 * 3600 * SECOND_NS
 class PartAlerts:
     """Keeps the alerts on the bus equal to the state of the parts. Nothing piles up while the bus does not answer."""
 
-    def __init__(self, bus: Bus, log: Logger, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, bus: Bus, log: Logger, clock: Callable[[], float] = monotonic_s) -> None:
         self._bus = bus
         self._log = log
         self._clock = clock
@@ -110,7 +110,7 @@ class PartAlerts:
         for incident, alert in self._raised.copy().items():
             if self._may_end and incident not in self._wanted:
                 detail = _end_text(incident, self._view.parts)
-                await store_alert(self._bus, replace(alert, ended=True, detail=detail, time=time.time_ns()))
+                await store_alert(self._bus, replace(alert, ended=True, detail=detail, time=time_ns()))
                 self._log.info(f"{alert.code}_ended", detail=detail)
                 self._raised.pop(incident, None)
                 self._unconfirmed.discard(incident)
@@ -131,7 +131,7 @@ class PartAlerts:
 async def _open_incidents(bus: Bus) -> dict[str, AlertRaised]:
     """Return the incidents of parts that earlier watchers raised and did not end."""
     found: dict[str, AlertRaised] = {}
-    start = FromTime(time.time_ns() - MAX_AGE_NS)
+    start = FromTime(time_ns() - MAX_AGE_NS)
     async with aclosing(read(bus, Stream.ALERTS, (f"alert.*.{ALL}",), start)) as batches:
         async for batch in batches:
             for message in batch.messages:
@@ -155,7 +155,7 @@ def _alert(part: PartView) -> AlertRaised:
         code=CODES[part.state],
         detail=f"{part.detail} {part.remedy}".strip(),
         step=0,
-        time=time.time_ns(),
+        time=time_ns(),
         incident=part.incident,
     )
 

@@ -1,9 +1,6 @@
 """The heartbeats of this process: `part.gateway.gateway-sim2`."""
 
 import asyncio
-import os
-import socket
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Never
@@ -12,6 +9,7 @@ import msgspec
 
 from bus.client.connection import Bus
 from bus.errors import BusError, StreamGone
+from bus.runtime import host_name, process_id, time_ns
 from bus.streams.provision import provision
 from schemas import subjects
 from schemas.codec import encode
@@ -57,8 +55,8 @@ class Heartbeats:
         self._wake = asyncio.Event()
         self._is_doubtful = asyncio.Event()
         self._problems = problems
-        self._started_time = time.time_ns()
-        self._host = socket.gethostname()
+        self._started_time = time_ns()
+        self._host = host_name()
 
     async def run(self) -> Never:
         """Publish a heartbeat every second, for ever."""
@@ -87,7 +85,7 @@ class Heartbeats:
         return PartHeartbeat(
             kind=self.kind,
             name=self.name,
-            time=time.time_ns(),
+            time=time_ns(),
             started_time=self._started_time,
             venues=self._venues,
             symbols=tuple(sorted(self.symbols())),
@@ -95,7 +93,7 @@ class Heartbeats:
             problems=tuple(self._problems()),
             address=self.address,
             host=self._host,
-            pid=os.getpid(),
+            pid=process_id(),
         )
 
     async def _keep_stream(self) -> Never:

@@ -1,7 +1,6 @@
 """Watch the heartbeats of all parts, and notice those that fall silent."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import Never
@@ -22,6 +21,7 @@ from bus.parts.fold import (
 from bus.parts.heartbeats import Heartbeats
 from bus.parts.reader import heartbeat_in
 from bus.parts.view import PartsView
+from bus.runtime import monotonic_s
 from bus.streams.latest import LatestValues
 from bus.streams.provision import provision
 from bus.symbols import follow_symbols
@@ -47,7 +47,7 @@ class Watchdog:
         log: Logger,
         *,
         alerts: bool = False,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic_s,
     ) -> None:
         """`heartbeats` are those of this process, which publishes them; with `alerts`, it raises and ends alerts."""
         self._bus = heartbeats.bus

@@ -5,6 +5,8 @@ import ipaddress
 import socket
 from urllib.parse import urlsplit
 
+from bus.runtime import host_name
+
 DEFAULT_PORT = 4222
 
 
@@ -17,7 +19,7 @@ async def reachable_address(address: str, bus_url: str) -> str:
     parts = urlsplit(address)
     if not _is_unspecified(parts.hostname or ""):
         return address
-    host = await _local_address(bus_url.partition(",")[0]) or socket.gethostname()
+    host = await _local_address(bus_url.partition(",")[0]) or host_name()
     return f"http://{f'[{host}]' if ':' in host else host}:{parts.port}"
 
 

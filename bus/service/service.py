@@ -3,7 +3,6 @@
 import asyncio
 import importlib.metadata
 import re
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from http import HTTPStatus
@@ -24,6 +23,7 @@ from bus.errors import BusError
 from bus.log import Logger, get_logger
 from bus.metrics import CONTENT_TYPE, CollectorRegistry, exposition
 from bus.parts.heartbeats import Heartbeats
+from bus.runtime import monotonic_s, time_s
 from bus.service.address import reachable_address
 from bus.service.http import Reply, serve
 from bus.streams.decoding import unknown_kinds
@@ -58,7 +58,7 @@ class Service:
         """The heartbeats of this process, published while the service is open."""
         self.attention = Attention()
         """Notices pauses of this process."""
-        self._started = time.monotonic()
+        self._started = monotonic_s()
         for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR, unknown_kinds):
             self.registry.register(collector)
 
@@ -115,8 +115,8 @@ class Service:
         status = "starting" if not self.is_ready else "degraded" if problems else "ok"
         health: dict[str, object] = {
             "status": status,
-            "uptime": round(time.monotonic() - self._started, 3),
-            "time": round(time.time(), 3),
+            "uptime": round(monotonic_s() - self._started, 3),
+            "time": round(time_s(), 3),
         }
         return {**health, "problems": problems} if problems else health
 

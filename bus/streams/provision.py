@@ -3,7 +3,6 @@
 A user who may not create streams waits until `opensqt apply` has created them.
 """
 
-import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 from weakref import WeakSet
@@ -15,6 +14,7 @@ from bus.client.connection import Bus
 from bus.client.jetstream_api import LOOKUP_TIMEOUT_S
 from bus.errors import Ambiguous, NoSpace, NotPermitted, Rejected, StreamGone, TopologyDiffers
 from bus.log import get_logger
+from bus.runtime import monotonic_s
 from bus.streams.topology import BUCKETS, LIVE_PREFIX, STREAMS, StreamConfig
 
 WireConfig: TypeAlias = dict[str, Any]
@@ -147,8 +147,8 @@ class _WaitLog:
 
     def note(self) -> None:
         self._on_wait(f"the stream {self._stream} is missing, and this user may not create it: {APPLY}")
-        if time.monotonic() >= self._next_s:
-            self._next_s = time.monotonic() + self._backoff.delay()
+        if monotonic_s() >= self._next_s:
+            self._next_s = monotonic_s() + self._backoff.delay()
             _log.warning("stream_missing", stream=self._stream, do=APPLY)
 
 

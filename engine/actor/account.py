@@ -1,13 +1,13 @@
 """State of the account before a symbol's first order: private stream, balance, position."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
 from bus import Bus, decode_or_log, get_logger
+from bus.runtime import monotonic_ns
 from schemas import subjects
 from schemas.subjects import Stream
 from schemas.units import MILLISECOND_NS, SECOND_NS
@@ -40,7 +40,7 @@ class LiveAccount:
 
     async def read(self) -> Sequence[AccountItem]:
         """Return the published items; empty within `POLL_INTERVAL_NS` of the previous read."""
-        now_ns = time.monotonic_ns()
+        now_ns = monotonic_ns()
         if now_ns - self._last_read_ns < POLL_INTERVAL_NS:
             return ()
         self._last_read_ns = now_ns

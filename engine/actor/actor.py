@@ -4,12 +4,12 @@ inbox  ->  Grid.process  ->  Journal.commit (one record: causes, state, decision
 """
 
 import asyncio
-import time
 from typing import Never, Self
 
 import msgspec
 
 from bus import forever, trace_context
+from bus.runtime import monotonic_s, time_ns
 from engine.actor.heartbeat import Heartbeat
 from engine.actor.inbox import DurableInput, Inbox, StateUpdate, requires_sweep, symbol_added
 from engine.actor.intents import GatewayIntents
@@ -144,7 +144,7 @@ class Actor(JournaledActor[Step]):
 
     def status(self) -> dict[str, object]:
         """Return the symbol's section of /status."""
-        age_s = (time.time_ns() - self._price_time) / SECOND_NS if self._price_time else None
+        age_s = (time_ns() - self._price_time) / SECOND_NS if self._price_time else None
         return {
             "step": self._grid.step,
             "epoch": self._epoch,
@@ -154,7 +154,7 @@ class Actor(JournaledActor[Step]):
         }
 
     def _stop(self) -> None:
-        self._inbox.put_update(EngineStopping(time=time.time_ns()))
+        self._inbox.put_update(EngineStopping(time=time_ns()))
 
     def _has_ended(self) -> bool:
         state = self._grid.state
@@ -228,14 +228,14 @@ class Actor(JournaledActor[Step]):
         state = self._grid.state
         is_restarted = state is not None and state.exiting and not self._is_stopping
         # Not earlier: before the first price, orders would be placed at an old one.
-        started = (EngineStarted(time=time.time_ns()),) if is_restarted else ()
+        started = (EngineStarted(time=time_ns()),) if is_restarted else ()
         await self._process(*instruments, *started, ticker)
         self._gates.ticker.leave(ticker.time, self._journal.sequence)
 
     async def _process(self, *events: Input, ref: InputRef | None = None) -> None:
         if not events:
             return
-        started = time.perf_counter()
+        started = monotonic_s()
         may_hold = self._market.holds_reports and isinstance(events[0], OrderReport)
         try:
             change = self._grid.process(events, may_hold=may_hold)
@@ -243,16 +243,16 @@ class Actor(JournaledActor[Step]):
             failed = ref or InputRef(type(events[0]).__name__)
             raise PoisonInput(failed, self._grid.step, error) from error
         self._metrics.inputs.inc(len(events))
-        await self._commit(change, time.perf_counter() - started)
+        await self._commit(change, monotonic_s() - started)
 
     async def _commit(self, change: Change | None, decide_s: float = 0.0) -> None:
         if change is None:
             return
-        decided = time.perf_counter()
+        decided = monotonic_s()
         step = self._step(change)
         with trace_context(traceparent_of(step)):
             sequence = await self._journal.commit(step)
-        self._metrics.observe_step(step, decide_s, time.perf_counter() - decided)
+        self._metrics.observe_step(step, decide_s, monotonic_s() - decided)
         await self._publisher.publish(step, sequence)
         self._publish_grid()
         if any(requires_sweep(each, step.state) for each in step.causes):

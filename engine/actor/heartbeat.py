@@ -1,11 +1,11 @@
 """Heartbeat of an actor. The gateway cancels opening orders when it receives none."""
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bus import Bus
+from bus.runtime import monotonic_s, time_ns
 from schemas import subjects
 from schemas.codec import encode
 from schemas.engine.events import EngineHeartbeat
@@ -26,7 +26,7 @@ class Heartbeat:
         symbol: Symbol,
         engine: str,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic_s,
     ) -> None:
         """`engine` is the name of the engine process."""
         self._bus = bus
@@ -57,6 +57,4 @@ class Heartbeat:
             await asyncio.sleep(INTERVAL_S)
 
     def _now(self) -> EngineHeartbeat:
-        return EngineHeartbeat(
-            venue=self._venue, symbol=self._symbol, engine=self._engine, time=time.time_ns()
-        )
+        return EngineHeartbeat(venue=self._venue, symbol=self._symbol, engine=self._engine, time=time_ns())

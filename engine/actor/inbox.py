@@ -1,13 +1,13 @@
 """Inbox of an actor: queues durable inputs in order, and keeps only the newest of each state update and the newest sweep."""
 
 import asyncio
-import time
 from collections import deque
 from typing import NamedTuple
 
 import msgspec
 
 from bus import Received
+from bus.runtime import time_ns
 from schemas.codec import UndecodableError, UnknownKind, decode, decode_as
 from schemas.engine.control import Command, CommandName
 from schemas.engine.journal import (
@@ -159,7 +159,7 @@ def command_received(message: Received) -> Input:
 
     Raises: UndecodableError when it is no command.
     """
-    return CommandReceived(command=decode_as(message.data, Command), received_time=time.time_ns())
+    return CommandReceived(command=decode_as(message.data, Command), received_time=time_ns())
 
 
 def requires_sweep(cause: Input, state: GridState) -> bool:

@@ -4,7 +4,6 @@ Intents are conflated while the engine is busy, so one that does not follow the 
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import aclosing
 
@@ -12,6 +11,7 @@ import msgspec
 
 from bus import Bus, BusError, FromSequence, LatestValues, Logger, OffsetLost, Received, read
 from bus.alerts import store_alert
+from bus.runtime import time_ns
 from engine.actor.lost_records import required_by_offset
 from schemas import subjects
 from schemas.codec import INVALID_JSON
@@ -92,7 +92,7 @@ class GatewayIntents:
         return None
 
     async def _report(self, broken: Received) -> None:
-        entry, now = self._entry, time.time_ns()
+        entry, now = self._entry, time_ns()
         detail = (
             f"the intent at {Stream.ORDERS} {broken.sequence} does not follow the one before it: another program wrote it, "
             "or records were changed; orders and trades are read from the venue before anything is placed"

@@ -4,7 +4,6 @@ The accounts count every fill that was booked, so a count of the stored ones sho
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from bus import (
     stored_at,
     trace_context,
 )
+from bus.runtime import time_ns
 from engine.actor.publisher import DerivedEvent, derived_events
 from engine.journaled_actor import stored_steps
 from schemas import subjects
@@ -166,7 +166,7 @@ class Ledger:
         restored: list[Fill] = []
         sent: list[asyncio.Future[int]] = []
         # The server still knows the ids of lost messages for two minutes, and would drop these as repeated.
-        suffix = f".{time.time_ns()}"
+        suffix = f".{time_ns()}"
         steps = stored_steps(self._bus, self._steps, Step, self._log, after=0, through=known.sequence)
         async with aclosing(steps):
             async for step, sequence in steps:

@@ -5,10 +5,10 @@ record that is named but missing, or has another hash, shows that its stream wen
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 
 from bus import Bus, Newest, newest, record_before, stored_at
+from bus.runtime import time_ns
 from engine.journaled_actor import ClaimedJournal
 from schemas import subjects
 from schemas.codec import encode
@@ -66,7 +66,7 @@ def is_added_again(state: GridState, entry: SymbolEntry) -> bool:
 
 def required_by_offset(detail: str, generation: int, epoch: int) -> ResyncRequired:
     """Return the input for a durable offset that was lost while the actor ran."""
-    now = time.time_ns()
+    now = time_ns()
     return ResyncRequired(
         request_id=f"{epoch}-{now}", reason=detail, raises_generation=False, generation=generation, time=now
     )
@@ -98,7 +98,7 @@ def _required(
     raises_generation: bool,
     restore_id: str = "",
 ) -> ResyncRequired:
-    now = time.time_ns()
+    now = time_ns()
     return ResyncRequired(
         request_id=f"{claimed.epoch}-{now}",
         reason=reason,

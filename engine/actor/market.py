@@ -1,11 +1,11 @@
 """Market of a symbol, live or recorded: which inputs an actor follows, and the timer of the feed's silence."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Protocol
 
 from bus import Attention, Bus
+from bus.runtime import monotonic_ns
 from engine.actor.account import AccountSource, CompleteAccount, LiveAccount
 from schemas import subjects
 from schemas.engine.journal import TimePassed
@@ -27,7 +27,7 @@ class SilenceTimer:
         attention: Attention,
         *,
         silence_s: float = SILENCE_S,
-        clock_ns: Callable[[], int] = time.monotonic_ns,
+        clock_ns: Callable[[], int] = monotonic_ns,
     ) -> None:
         self._silence_s = silence_s
         self._clock_ns = clock_ns

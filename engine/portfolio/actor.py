@@ -4,12 +4,12 @@ It follows the protocol of a symbol's actor. Steps are few: each is completely p
 """
 
 import asyncio
-import time
 from collections import deque
 from typing import Self
 
 from bus import Bus, LatestValues, Logger, Received, forever
 from bus.alerts import store_alert
+from bus.runtime import time_ns
 from engine.core.portfolio.portfolio import Portfolio, seen
 from engine.core.portfolio.step import PortfolioChange
 from engine.journaled_actor import ClaimedJournal, JournaledActor, claim_journal
@@ -127,7 +127,7 @@ class PortfolioActor(JournaledActor[PortfolioStep]):
     async def _decode(self, stream: Stream, message: Received) -> PortfolioInput | None:
         try:
             event = decode(message.data)
-            return event if isinstance(event, Fill) else await self._inputs.command(event, time.time_ns())
+            return event if isinstance(event, Fill) else await self._inputs.command(event, time_ns())
         except UndecodableError as error:
             self._log_undecodable(message, error)
             if isinstance(error, UnknownKind):
@@ -148,7 +148,7 @@ class PortfolioActor(JournaledActor[PortfolioStep]):
                 code="unknown_kind",
                 detail=f"{detail}: {error}",
                 step=self._portfolio.step,
-                time=time.time_ns(),
+                time=time_ns(),
                 incident=f"unknown_kind.{subjects.ALL}.{subjects.ALL}.{stream}.{message.sequence}",
             ),
         )

@@ -5,12 +5,12 @@ Credentials in order of precedence:
     Authorization: Bearer TOKEN  >  subprotocol bearer.TOKEN  >  cookie  >  none
 """
 
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from bus import RepeatLimit, get_logger
+from bus.runtime import time_s
 from liveserver.auth import error_responses
 from liveserver.auth.addresses import Proxies, is_local_host_name, rate_limit_key
 from liveserver.auth.credentials import KEY_PREFIX, MAX_TOKEN_CHARS, Credentials, InvalidToken
@@ -59,7 +59,7 @@ class Authenticator:
         access: Access,
         allowed_origins: frozenset[str] = frozenset(),
         count_rejection: CountRejection = lambda error: None,
-        wall_clock: Callable[[], float] = time.time,
+        wall_clock: Callable[[], float] = time_s,
     ) -> None:
         rates = access.rates
         self.access = access

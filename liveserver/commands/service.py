@@ -2,8 +2,6 @@
 
 import asyncio
 import hashlib
-import secrets
-import time
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing, suppress
 from typing import Any
@@ -20,6 +18,7 @@ from bus.commands import (
     store_command,
     traded_symbols,
 )
+from bus.runtime import new_id, time_ns
 from liveserver.auth.authenticator import Authenticator, RequestInfo
 from liveserver.auth.error_responses import ErrorResponse
 from liveserver.auth.roles import Identity, required_action
@@ -60,7 +59,7 @@ class CommandService:
     """Gives commands through the bus of a replica, and looks up their answers."""
 
     def __init__(
-        self, replica: Replica, authenticator: Authenticator, wall_ns: Callable[[], TimeNs] = time.time_ns
+        self, replica: Replica, authenticator: Authenticator, wall_ns: Callable[[], TimeNs] = time_ns
     ) -> None:
         self._replica = replica
         self._authenticator = authenticator
@@ -280,5 +279,5 @@ def _validated(market: Market) -> Market | ErrorResponse:
 
 def _command_id(operator: str, key: str) -> str:
     if not key:
-        return secrets.token_hex(8)
+        return new_id()[:16]
     return hashlib.sha256(f"{operator}\0{key}".encode()).hexdigest()[:16]

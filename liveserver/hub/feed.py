@@ -4,7 +4,6 @@ The projection folds bus events into the view of every market, from which viewer
 """
 
 import asyncio
-import time
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 from typing import Never
@@ -27,6 +26,7 @@ from bus import (
     provision,
     read,
 )
+from bus.runtime import monotonic_s, time_ns
 from liveserver.hub.replica import Replica
 from liveserver.protocol.cursors import DURABLE_STREAMS
 from liveserver.protocol.symbol_names import Market
@@ -140,7 +140,7 @@ class _ViewFeed:
         recent = max(state.last - MAX_ORDER_MESSAGES, 0)
         after = min([recent, *included])
         journal = await self._bus.stream_state(Stream.JOURNAL)
-        since = FromTime(time.time_ns() - MAX_AGE_NS)
+        since = FromTime(time_ns() - MAX_AGE_NS)
         return {
             Stream.CANDLES: FromStart(),
             Stream.ORDERS: FromSequence(max(after + 1, state.first)),
@@ -181,7 +181,7 @@ class _ViewFeed:
             self._replica.set_projection(self._projection)
 
     def _apply_all(self, messages: Iterable[Received]) -> None:
-        received_at_s = time.perf_counter()
+        received_at_s = monotonic_s()
         outgoing = [each for message in messages for each in self._apply(message)]
         if not self._unread and outgoing:
             self._replica.hub.publish(outgoing, received_at_s)

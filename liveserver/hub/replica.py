@@ -1,7 +1,6 @@
 """One live server: its health, its status reports, and the messages it sends about itself."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from bus.metrics import exposition
 from bus.parts.texts import without_secrets
 from bus.parts.view import PartsView, PartView
 from bus.parts.watchdog import Watchdog
+from bus.runtime import monotonic_s, time_ns, time_s
 from liveserver.hub.hub import Hub
 from liveserver.hub.roster import Roster
 from liveserver.metrics import Metrics
@@ -40,7 +40,7 @@ class Replica:
     watchdog: Watchdog | None = None
     """Watches the parts of the stack; None while the bus has not been reached."""
     projection: Projection | None = None
-    started_s: float = field(default_factory=time.monotonic)
+    started_s: float = field(default_factory=monotonic_s)
     """Monotonic."""
     catching_up: set[str] = field(default_factory=set)
     """Streams not yet read up to their end at the time of the last connection."""
@@ -85,12 +85,12 @@ class Replica:
 
     @property
     def uptime_s(self) -> float:
-        return round(time.monotonic() - self.started_s, 3)
+        return round(monotonic_s() - self.started_s, 3)
 
     def health(self) -> dict[str, object]:
         """Return the body of /health."""
         if self.service is None:
-            bus = {"status": "starting", "problems": ["no connection to the bus yet"], "time": time.time()}
+            bus = {"status": "starting", "problems": ["no connection to the bus yet"], "time": time_s()}
         else:
             bus = self.service.health()
         health = {**bus, "uptime": self.uptime_s, **self.report()}
@@ -177,7 +177,7 @@ class Replica:
         data = ServerData(
             replica=self.name,
             status=self.state,
-            time_ms=time.time_ns() // MILLISECOND_NS,
+            time_ms=time_ns() // MILLISECOND_NS,
             uptime=int(self.uptime_s),
             clients=len(self.hub),
             parts=self._part_data(),

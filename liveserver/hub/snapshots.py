@@ -4,13 +4,13 @@ A snapshot is discarded when a message of its market is published: it holds the 
 lead to. What changes without a message, such as the age of a price, is at most `MAX_AGE_S` old.
 """
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from bus.runtime import monotonic_s
 from liveserver.protocol.cursors import SnapshotReason
 from liveserver.protocol.encoding import Encoding, encode_frame, payload_of
 from liveserver.protocol.pseudonyms import PseudonymFunction
@@ -46,7 +46,7 @@ class _Kept(NamedTuple):
 class Snapshots:
     """Makes and keeps snapshots. `clock` is monotonic, in seconds."""
 
-    def __init__(self, pseudonym: PseudonymFunction, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, pseudonym: PseudonymFunction, clock: Callable[[], float] = monotonic_s) -> None:
         self._pseudonym = pseudonym
         self._clock = clock
         self._kept: dict[Market | None, dict[tuple[Channel | None, Encoding, bool], _Kept]] = {}

@@ -1,9 +1,9 @@
 """Subscriptions, grouped by (channels, encoding): a message is encoded once per encoding and sent per group."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
+from bus.runtime import monotonic_s
 from liveserver.hub.group import SubscriberGroup, Viewer
 from liveserver.hub.snapshots import Frames
 from liveserver.hub.viewers import ViewerRecord
@@ -148,7 +148,7 @@ class Subscriptions:
         for group in dirty:
             self.send(group)
         if self._received_at_s is not None:
-            self._metrics.broadcast_latency.observe(time.perf_counter() - self._received_at_s)
+            self._metrics.broadcast_latency.observe(monotonic_s() - self._received_at_s)
             self._received_at_s = None
 
     def send(self, group: SubscriberGroup) -> None:

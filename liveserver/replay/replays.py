@@ -1,9 +1,9 @@
 """The replays of a server: limit, validation of requests, and routing of commands."""
 
 import asyncio
-import time
 
 from bus import get_logger
+from bus.runtime import time_ns
 from liveserver.hub.background import BackgroundTasks
 from liveserver.hub.group import Viewer
 from liveserver.hub.replica import Replica
@@ -74,7 +74,7 @@ class Replays:
         # First, because it is the cheapest reason to refuse.
         if viewer not in self._running and len(self._running) >= self._limit:
             raise InvalidRequest(f"the limit of {self._limit} concurrent replays is reached; retry later")
-        requested, now = request.data, time.time_ns()
+        requested, now = request.data, time_ns()
         start = parse_time(requested.start)
         end = now if requested.end is None else min(parse_time(requested.end), now)
         if start >= now:

@@ -1,11 +1,11 @@
 """The view of one market: the folds of its events, and the messages rendered from them."""
 
-import time
 from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec.structs import replace
 
+from bus.runtime import time_ns
 from liveserver.protocol.server_messages import (
     CandleData,
     Data,
@@ -64,7 +64,7 @@ class MarketView:
     `wall_ns` is the clock by which the age of the ticker is sent; it does not affect the folds.
     """
 
-    def __init__(self, market: Market, name: str, wall_ns: Callable[[], TimeNs] = time.time_ns) -> None:
+    def __init__(self, market: Market, name: str, wall_ns: Callable[[], TimeNs] = time_ns) -> None:
         self.market = market
         self._wall_ns = wall_ns
         self.label = MarketLabel(name, market.venue, market.symbol)

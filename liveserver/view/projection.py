@@ -3,7 +3,6 @@
 Replicas that have read the same messages have the same view; only the age of a ticker is by the clock of the replica.
 """
 
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from enum import IntEnum, auto
 from typing import NamedTuple, cast
@@ -11,6 +10,7 @@ from typing import NamedTuple, cast
 from msgspec.structs import replace
 
 from bus.parts.view import Blocked
+from bus.runtime import time_ns
 from liveserver.protocol.cursors import DURABLE_STREAMS
 from liveserver.protocol.server_messages import Message, MessageType, SymbolData
 from liveserver.protocol.symbol_names import (
@@ -74,7 +74,7 @@ class Projection:
     """Folds the events of all markets into messages for viewers, and renders snapshots for new viewers."""
 
     def __init__(
-        self, wall_ns: Callable[[], TimeNs] = time.time_ns, served: Collection[Symbol] = frozenset()
+        self, wall_ns: Callable[[], TimeNs] = time_ns, served: Collection[Symbol] = frozenset()
     ) -> None:
         self._wall_ns = wall_ns
         self.served = served

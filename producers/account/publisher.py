@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Iterable
 
 import msgspec
 
 from bus import Bus, Service, StepGate, follow_venue_symbols, trace_context
 from bus.metrics import Counter
+from bus.runtime import time_ns
 from producers.account.order_traces import OrderTraces
 from producers.account.own_events import own_event_id
 from producers.account.symbol_sweeper import SweepContext, SymbolSweeper
@@ -102,11 +102,11 @@ class AccountPublisher:
 
     async def follow(self) -> None:
         """Publish the events of the private stream, for ever."""
-        await self._publish_feed(FeedState.DOWN, "not connected yet", time.time_ns())
+        await self._publish_feed(FeedState.DOWN, "not connected yet", time_ns())
         async for update in self._source.account():
             if update.is_lost:
                 self._log.warning("private_stream_down", sequence=update.sequence)
-                await self._publish_feed(FeedState.DOWN, "no connection", time.time_ns())
+                await self._publish_feed(FeedState.DOWN, "no connection", time_ns())
                 continue
             await self._gate.enter(update.sequence)
             if update.event is None:
@@ -141,11 +141,11 @@ class AccountPublisher:
         async with self._sweep_lock:
             self._is_sweep_requested = False
             await self._sweep(self._sweepers.values(), is_full=is_full)
-            self._swept_time = time.time_ns()
+            self._swept_time = time_ns()
 
     def status(self) -> dict[str, object]:
         """Return the account's part of /status."""
-        age_s = (time.time_ns() - self._swept_time) / SECOND_NS if self._swept_time else None
+        age_s = (time_ns() - self._swept_time) / SECOND_NS if self._swept_time else None
         return {"symbols": sorted(self._sweepers), "sweep_age_s": age_s and round(age_s, 1)}
 
     async def _answer_requests(self) -> None:

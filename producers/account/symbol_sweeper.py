@@ -1,7 +1,6 @@
 """Sweeps of one symbol: queries of open orders, own trades and funding, and the answers to SweepRequests."""
 
 import asyncio
-import time
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,6 +8,7 @@ import msgspec
 
 from bus import Bus, Logger
 from bus.metrics import Counter
+from bus.runtime import monotonic_s
 from producers.account.own_events import FUNDING_OVERLAP_NS, OwnEvents
 from producers.account.sweep_start import sweep_start
 from producers.ports import AccountSource
@@ -75,7 +75,7 @@ class SymbolSweeper:
         Return whether it is to be answered: not if that is being done, or was done within the last second.
         """
         answer = self._answers.get(request.request_id)
-        is_recent = answer is not None and time.monotonic() - answer.answered < MIN_ANSWER_INTERVAL_S
+        is_recent = answer is not None and monotonic_s() - answer.answered < MIN_ANSWER_INTERVAL_S
         if is_recent or request.request_id in self._answering:
             return False
         self._requests[request.request_id] = request
@@ -99,7 +99,7 @@ class SymbolSweeper:
 
     async def _sweep(self, requests: list[SweepRequest], *, is_full: bool) -> None:
         source, log = self._context.source, self._context.log
-        started = time.monotonic()
+        started = monotonic_s()
         clock = await retry(source.clock, log)
         includes = await self._last_sequence()
         orders = await retry(partial(source.open_orders, self._symbol), log)
@@ -172,7 +172,7 @@ class SymbolSweeper:
         for payment in await self._payments_since(since):
             await self._events.store_again(payment)
         for request in requests:
-            self._answers[request.request_id] = _Answer(request.trades_since, time.monotonic())
+            self._answers[request.request_id] = _Answer(request.trades_since, monotonic_s())
             context.log.info(
                 "sweep_request_answered",
                 symbol=self._symbol,
@@ -190,7 +190,7 @@ class SymbolSweeper:
         return answer is not None and answer.trades_since <= request.trades_since
 
     def _remember_answers(self, requests: list[SweepRequest]) -> None:
-        now = time.monotonic()
+        now = monotonic_s()
         for request in requests:
             if (answer := self._answers.get(request.request_id)) is not None:
                 answer.answered = now

@@ -4,7 +4,6 @@ While the engine is silent, the executor sends no opening orders either. Closing
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import msgspec
 
 from bus import Attention, Logger
+from bus.runtime import monotonic_s, time_ns
 from producers.gateway.holdings import SymbolHoldings
 from producers.ports import DeadManSwitch
 from producers.retry import Outbox, retry
@@ -42,7 +42,7 @@ class HeartbeatMonitor:
         attention: Attention,
         *,
         first_s: float = FIRST_HEARTBEAT_S,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic_s,
     ) -> None:
         """Take the engine for silent after `timeout_s` without a heartbeat, at the start after `first_s`; 0 is never."""
         self._timeout_s = timeout_s
@@ -51,12 +51,12 @@ class HeartbeatMonitor:
         self._clock = clock
         self._heard_s = clock()
         self._received = asyncio.Event()
-        self.last = f"unknown.{time.time_ns()}"
+        self.last = f"unknown.{time_ns()}"
         """The engine's name and the time of its last heartbeat; without one, that of its receipt or of the start here."""
 
     def on_heartbeat(self, sent: EngineHeartbeat | None = None) -> None:
         """Record a heartbeat; `sent` is None for one of version 1, which has no content."""
-        self.last = f"unknown.{time.time_ns()}" if sent is None else f"{sent.engine}.{sent.time}"
+        self.last = f"unknown.{time_ns()}" if sent is None else f"{sent.engine}.{sent.time}"
         self._heard_s = self._clock()
         self._limit_s = self._timeout_s
         self._received.set()
@@ -109,7 +109,7 @@ class EngineWatchdog:
         """Cancel the opening orders when the engine falls silent, and publish an alert at the start and end; for ever."""
         while True:
             await self._heartbeat.wait_silent()
-            since = time.time_ns()
+            since = time_ns()
             incident = f"{ENGINE_SILENT}.{registry_key(self._venue, self._symbol)}.{self._heartbeat.last}"
             # The bus itself may be unavailable: cancels do not wait for the alert to be stored.
             async with asyncio.TaskGroup() as tasks:
@@ -122,7 +122,7 @@ class EngineWatchdog:
                 tasks.create_task(self._store(silent), name="alert")
                 await self._heartbeat.wait_heartbeat()
             self._log.info("engine_heartbeat_restored", symbol=self._symbol)
-            silent_s = (time.time_ns() - since) / SECOND_NS
+            silent_s = (time_ns() - since) / SECOND_NS
             detail = f"heartbeats resumed after {silent_s:.1f} s"
             heard = self._alert(ENGINE_HEARD, Severity.LOW, detail, incident)
             await self._store(msgspec.structs.replace(heard, ended=True))
@@ -142,7 +142,7 @@ class EngineWatchdog:
             code=code,
             detail=detail,
             step=0,
-            time=time.time_ns(),
+            time=time_ns(),
             incident=incident,
         )
 

@@ -13,11 +13,11 @@ request: however long a request is on its way, the venue does not carry it out a
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from bus import Backoff, Bus, Service
+from bus.runtime import time_ns
 from producers.gateway.context import GatewayContext, GatewayMetrics
 from producers.gateway.order_reporter import OrderReporter
 from producers.gateway.rate_limiter import Expired, Priority, RequestKind
@@ -131,7 +131,7 @@ class OrderExecutor:
         The window counts from the order's intent while its outcome is unknown, else from now. With `repeats` the outcome
         is stored even if the same report was stored before: that one may have been lost.
         """
-        intent = self.unresolved.get(client_order_id) or IntentRef(time.time_ns())
+        intent = self.unresolved.get(client_order_id) or IntentRef(time_ns())
         end_ns = intent.created_time + self._entry.receive_window + CLOCK_MARGIN_NS
         backoff = Backoff(QUERY_RETRY_S, MAX_RETRY_S)
         attempt = 0
@@ -141,7 +141,7 @@ class OrderExecutor:
             try:
                 async with self._slots.slot(Priority(RequestKind.QUERY)):
                     # An answer that was given before the end of the window says nothing about its end.
-                    asked_ns = time.time_ns()
+                    asked_ns = time_ns()
                     report = await self._request(
                         RequestAction.QUERY,
                         client_order_id,
@@ -156,7 +156,7 @@ class OrderExecutor:
                         client_order_id, RejectReason.NOT_FOUND, "unknown to the venue", repeats=repeats
                     )
                     break
-                await asyncio.sleep(max(end_ns - time.time_ns(), 0) / SECOND_NS)
+                await asyncio.sleep(max(end_ns - time_ns(), 0) / SECOND_NS)
             except VenueError as error:
                 self._log_retry("query_retry", client_order_id, backoff, error)
                 self._pause_if_overloaded(error)
@@ -171,7 +171,7 @@ class OrderExecutor:
         send: Callable[[], Awaitable[OrderReport]],
         intent_sequence: int | None = None,
     ) -> OrderReport:
-        sent = time.time_ns()
+        sent = time_ns()
         try:
             report = await send()
         except VenueError as error:
@@ -226,7 +226,7 @@ class OrderExecutor:
 
     async def _send(self, order: PlaceOrder) -> OrderReport:
         intent = self.unresolved[order.client_order_id]
-        started_ns = time.time_ns()
+        started_ns = time_ns()
         try:
             report = await self._request(
                 RequestAction.PLACE,
@@ -236,8 +236,8 @@ class OrderExecutor:
                 intent.sequence,
             )
         finally:
-            self._latencies.observe(time.time_ns() - started_ns)
-        self._metrics.latency.observe((time.time_ns() - started_ns) / SECOND_NS)
+            self._latencies.observe(time_ns() - started_ns)
+        self._metrics.latency.observe((time_ns() - started_ns) / SECOND_NS)
         return report
 
     def _priority(self, order: PlaceOrder) -> Priority:
@@ -254,7 +254,7 @@ class OrderExecutor:
     def _check_window(self, client_order_id: ClientOrderId) -> DurationNs:
         """Return the rest of an order's receive window. Raises: CheckFailed when it has passed."""
         created_time = self.unresolved[client_order_id].created_time
-        remaining_ns = created_time + self._entry.receive_window - time.time_ns()
+        remaining_ns = created_time + self._entry.receive_window - time_ns()
         if remaining_ns < 0:
             raise CheckFailed(RejectReason.TOO_LATE, "waited in the queue longer than the receive window")
         return remaining_ns

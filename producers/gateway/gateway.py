@@ -8,7 +8,6 @@ intent; those of earlier steps are queried (`takeover`). Requests are sent by `e
 """
 
 import asyncio
-import time
 from contextlib import suppress
 
 from bus import (
@@ -23,6 +22,7 @@ from bus import (
     read,
     trace_context,
 )
+from bus.runtime import time_ns
 from producers.gateway.context import GatewayContext, GatewayMetrics
 from producers.gateway.engine_watchdog import EngineWatchdog
 from producers.gateway.executor import IntentRef, OrderExecutor
@@ -174,7 +174,7 @@ class Gateway:
             self._holdings.count(order)
         for client_order_id, intent in inherited.unresolved.items():
             self._executor.inherit(client_order_id, intent, tasks, repeats=inherited.is_lossy)
-        intent = IntentRef(time.time_ns(), intent_sequence)
+        intent = IntentRef(time_ns(), intent_sequence)
         for decision in inherited.decisions:
             self._executor.submit(decision, intent, tasks)
         self._chain.restart(inherited.step)
@@ -240,7 +240,7 @@ class Gateway:
             code=CHAIN_BROKEN,
             detail=detail,
             step=0,
-            time=time.time_ns(),
+            time=time_ns(),
         )
         await self._outbox.store(subject, alert, message_id=f"{subject}.{CHAIN_BROKEN}.{message.sequence}")
 
@@ -267,12 +267,12 @@ class Gateway:
                 dict.fromkeys((*self._executor.unresolved, *self._executor.requests.unrecorded))
             ),
             time=step.time,
-            created_time=time.time_ns(),
+            created_time=time_ns(),
             step_hash=record_hash(message.data),
         )
 
     async def _without_expired(self, step: StepHeader, committed_time: TimeNs) -> tuple[Decision, ...]:
-        if time.time_ns() - committed_time <= self._place_lifetime_ns:
+        if time_ns() - committed_time <= self._place_lifetime_ns:
             return step.decisions
         for decision in step.decisions:
             if isinstance(decision, PlaceOrder):

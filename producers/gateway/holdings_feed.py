@@ -6,7 +6,6 @@ ones are read as well: their orders may have been on their way while the sweep r
 """
 
 import asyncio
-import time
 from collections.abc import Collection, Iterator
 from contextlib import aclosing
 
@@ -24,6 +23,7 @@ from bus import (
     read,
     stored_at,
 )
+from bus.runtime import time_ns
 from producers.gateway.holdings import OrderEvent, SymbolHoldings, WorkingOrder
 from producers.gateway.steps import StepHeader, decode_state, decode_step
 from schemas import subjects
@@ -100,7 +100,7 @@ class HoldingsFeed:
         if not self._unclassified:
             return
         oldest = min(each.time for each in self._unclassified.values()) - IN_FLIGHT_NS
-        start = FromTime(max(oldest, time.time_ns() - MAX_INTENT_AGE_NS))
+        start = FromTime(max(oldest, time_ns() - MAX_INTENT_AGE_NS))
         intents = read(self._bus, Stream.ORDERS, self._filters[:1], start)
         async with aclosing(intents) as batches:
             async for batch in batches:

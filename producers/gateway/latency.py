@@ -1,9 +1,9 @@
 """Latency of the venue's responses to orders, published for the portfolio's latency guard."""
 
 import asyncio
-import time
 from collections import deque
 
+from bus.runtime import time_ns
 from producers.retry import Outbox
 from schemas import subjects
 from schemas.engine.portfolio import OrderLatency
@@ -25,7 +25,7 @@ class OrderLatencies:
 
     def observe(self, latency_ns: DurationNs) -> None:
         """Record the time until a response, or until a wait that ended without one."""
-        self._samples.append((time.time_ns(), latency_ns))
+        self._samples.append((time_ns(), latency_ns))
         self._has_new.set()
 
     async def run(self) -> None:
@@ -33,7 +33,7 @@ class OrderLatencies:
         while True:
             await self._has_new.wait()
             self._has_new.clear()
-            await self._outbox.store(subjects.order_latency(self._venue), self._summary(time.time_ns()))
+            await self._outbox.store(subjects.order_latency(self._venue), self._summary(time_ns()))
             await asyncio.sleep(PUBLISH_INTERVAL_S)
 
     def _summary(self, now: TimeNs) -> OrderLatency:

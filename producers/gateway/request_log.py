@@ -1,12 +1,12 @@
 """Record of the requests of one symbol, on `order.V.S.request`; written in the background, so that trading never waits."""
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from bus import Bus, BusError, Logger
+from bus.runtime import time_ns
 from producers.ports import (
     OrderUnknown,
     OutcomeUnknown,
@@ -75,7 +75,7 @@ class RequestLog:
         intent_sequence: int | None = None,
     ) -> None:
         """Record a request that has just ended: with the venue's answer, or with an error."""
-        now = time.time_ns()
+        now = time_ns()
         outcome = _outcome(error)
         was_sent = outcome is not RequestOutcome.UNREACHABLE
         self._add(
@@ -115,7 +115,7 @@ class RequestLog:
                 intent_sequence=intent_sequence,
                 reject_reason=reason,
                 detail=detail,
-                time=time.time_ns(),
+                time=time_ns(),
             )
         )
 
@@ -131,7 +131,7 @@ class RequestLog:
                 outcome=RequestOutcome.INHERITED,
                 intent_sequence=intent_sequence,
                 detail="queried, not sent",
-                time=time.time_ns(),
+                time=time_ns(),
             )
         )
 

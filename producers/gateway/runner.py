@@ -1,7 +1,6 @@
 """Runs a gateway for each symbol of the roster; gateway processes share them by lease."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
@@ -20,6 +19,7 @@ from bus.alerts import store_alert, too_new_alert
 from bus.commands import traded_symbols
 from bus.coordination.keyed_runner import KeyedRunner, root_cause
 from bus.metrics import Counter
+from bus.runtime import time_ns
 from bus.streams.provision import APPLY
 from producers.gateway.gateway import Gateway
 from schemas.codec import FormatTooNew
@@ -132,7 +132,7 @@ class GatewayRunner:
         """Report that the symbol's steps need a newer gateway, which may take the lease after this one."""
         self._log.error("format_too_new", symbol=symbol, detail=str(reason))
         try:
-            await store_alert(self._bus, too_new_alert(self._venue, symbol, reason, time.time_ns()))
+            await store_alert(self._bus, too_new_alert(self._venue, symbol, reason, time_ns()))
         except BusError as error:
             self._log.warning("alert_not_published", symbol=symbol, detail=str(error))
 

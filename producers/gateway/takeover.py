@@ -11,7 +11,6 @@ Intents and steps name each other by sequence and hash. If one names a record th
 steps were lost or restored: then the orders of all recent steps are queried.
 """
 
-import time
 from contextlib import aclosing
 from typing import NamedTuple
 
@@ -31,6 +30,7 @@ from bus import (
     read,
     stored_at,
 )
+from bus.runtime import time_ns
 from producers.gateway.executor import IntentRef
 from producers.gateway.steps import StepHeader, decode_step
 from schemas import subjects
@@ -96,7 +96,7 @@ class Takeover:
         if problem:
             event = "steps_lost" if step_loss else "intents_lost"
             self._log.error(event, symbol=self._symbol, detail=problem)
-        now = time.time_ns()
+        now = time_ns()
         if problem or last is None:
             start: Start = FromTime(max(now - self._sendable_ns - RECENT_NS, 0))
         else:
@@ -137,7 +137,7 @@ class Takeover:
         Without a last intent it is the first one of the symbol (genesis).
         """
         if last is None:
-            return self._intent(epoch=1, created_time=time.time_ns()), {}
+            return self._intent(epoch=1, created_time=time_ns()), {}
         intent = last.event
         created_time = intent.created_time or last.stored.time_ns
         placed = [each.client_order_id for each in intent.decisions if isinstance(each, PlaceOrder)]

@@ -1,13 +1,13 @@
 """Closed candles on CANDLES: the history at the start, each candle as it closes, and again what the stream lost."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 
 from bus import Bus, BusError, FromStart, Logger, decode_or_log, read
 from bus.client.jetstream import StreamState
+from bus.runtime import time_ns
 from producers.ports import MarketSource
 from producers.retry import Outbox, retry, retry_bus
 from schemas import subjects
@@ -78,7 +78,7 @@ class CandleHistory:
         oldest = sorted(stored | {candle.open_time for candle in closed})[-HISTORY_CANDLES:][:1]
         new = [each for each in closed if each.open_time not in stored and [each.open_time] >= oldest]
         # The server still knows the ids of lost messages for two minutes, and would drop these as repeated.
-        ids = [f"{subject}.{candle.open_time}.{time.time_ns()}" for candle in new]
+        ids = [f"{subject}.{candle.open_time}.{time_ns()}" for candle in new]
         # Sent concurrently; failed ones are stored again one by one, under the same message id.
         sent = [await self._bus.send(subject, c, message_id=i) for c, i in zip(new, ids, strict=True)]
         for candle, message_id, future in zip(new, ids, sent, strict=True):

@@ -9,13 +9,13 @@ so decisions and their order do not depend on the machine's speed.
 """
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
 from bus import Attention, Bus, Logger, grant_step
+from bus.runtime import time_ns
 from producers.ports import MarketUpdate, PacedSource
 from producers.retry import Outbox, last_stored, retry
 from schemas import subjects
@@ -58,7 +58,7 @@ class RealTime:
     async def ticker(self, subject: str, ticker: Ticker) -> None:
         # Just after a pause of this process, the time at which a tick arrived is unknown.
         is_punctual = self._attention.since_pause_s() >= CATCH_UP_S
-        received = msgspec.structs.replace(ticker, received_time=time.time_ns() if is_punctual else 0)
+        received = msgspec.structs.replace(ticker, received_time=time_ns() if is_punctual else 0)
         await self._bus.publish(subject, encode(received))
 
     async def after(self, update: MarketUpdate) -> None:

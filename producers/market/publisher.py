@@ -1,11 +1,11 @@
 """Market publisher: backfilled history, then live tickers, candles, trades, clock and feed."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 
 from bus import Bus, Service
 from bus.metrics import Counter, Gauge
+from bus.runtime import time_ns
 from producers.market.history import CandleHistory
 from producers.market.instruments import InstrumentPublisher
 from producers.market.pacing import Pace
@@ -102,7 +102,7 @@ class MarketPublisher:
     def status(self) -> dict[str, object]:
         """Return the feed's part of /status."""
         return {
-            symbol: {"last": str(ticker.last), "age_s": round((time.time_ns() - ticker.time) / SECOND_NS, 3)}
+            symbol: {"last": str(ticker.last), "age_s": round((time_ns() - ticker.time) / SECOND_NS, 3)}
             for symbol, ticker in self.last_tick.items()
         }
 

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from time import time_ns
 
 from aiohttp import web
 
 from bus import Logger, get_logger
 from bus.peer import PeerCheck
+from bus.runtime import time_ns
 from producers.simulated.market.recording import RecordingTape
 from producers.simulated.server.admin import AdminApi, Metrics
 from producers.simulated.server.api import TradingApi

@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from time import time_ns
 from typing import NamedTuple, Self, TypeVar
 
 import aiohttp
 import msgspec
 
+from bus.runtime import time_ns
 from producers.ports import (
     AccountUpdate,
     MarketUpdate,

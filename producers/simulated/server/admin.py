@@ -1,12 +1,12 @@
 """HTTP API of the simulated venue for operation and tests: health, status, metrics, faults, complete history."""
 
-import time
 from collections.abc import Callable, Sequence
 
 import msgspec
 from aiohttp import web
 
 from bus.metrics import CONTENT_TYPE, CollectorRegistry, Counter, Gauge, exposition
+from bus.runtime import monotonic_s, time_s
 from producers.ports import AccountUpdate
 from producers.simulated.market.recording import RecordingTape
 from producers.simulated.server.faults import FaultInjector
@@ -67,7 +67,7 @@ class AdminApi:
         self._streams = streams
         self._faults = faults
         self._metrics = metrics
-        self._started = time.monotonic()
+        self._started = monotonic_s()
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -83,9 +83,9 @@ class AdminApi:
         ]
 
     async def _health(self, request: web.Request) -> web.Response:
-        uptime = round(time.monotonic() - self._started, 3)
+        uptime = round(monotonic_s() - self._started, 3)
         return json_response(
-            {"status": "ok", "uptime": uptime, "time": time.time(), "venue": self._venue.settings.venue}
+            {"status": "ok", "uptime": uptime, "time": time_s(), "venue": self._venue.settings.venue}
         )
 
     async def _status(self, request: web.Request) -> web.Response:

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from time import time_ns
 
 import msgspec
 from aiohttp import web
 
+from bus.runtime import time_ns
 from producers.simulated.market.tape import CANDLE_INTERVAL, HISTORY_CANDLES
 from producers.simulated.matching.orders import VenueRejection
 from producers.simulated.server.faults import FaultInjector, HttpRejection, RequestFaults

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from time import time_ns
 
 import msgspec
 
+from bus.runtime import time_ns
 from producers.ports import AccountUpdate, MarketEvent
 from producers.simulated.market.model import ModelTape
 from producers.simulated.market.tape import Tape, Tick, draw_liquidity
