@@ -33,6 +33,8 @@ MAX_LEADERLESS_S = 20.0
 CHECK_INTERVAL_S = 4.0
 MIN_INTERVAL_FACTOR, MAX_INTERVAL_FACTOR = 0.75, 1.25
 """Bounds of the actual interval: several parts check the same streams."""
+MAX_DELAY_S = 2.0
+"""A check that is later than this proves nothing about the time since the previous one."""
 UNKNOWN_STREAM = "none"
 """A name that no stream has: the cluster's meta leader answers that it does not exist."""
 SUBJECT = subjects.alert(ALL_VENUES, Symbol(ALL))
@@ -75,8 +77,11 @@ class LeaderlessStreams:
     async def run(self) -> Never:
         """Check at an interval, for ever. Raises: ConnectionClosed."""
         while True:
-            await asyncio.sleep(CHECK_INTERVAL_S * uniform(MIN_INTERVAL_FACTOR, MAX_INTERVAL_FACTOR))
+            due_s = self._clock() + CHECK_INTERVAL_S * uniform(MIN_INTERVAL_FACTOR, MAX_INTERVAL_FACTOR)
+            await asyncio.sleep(due_s - self._clock())
             await self._bus.wait_connected()
+            if self._clock() - due_s > MAX_DELAY_S:
+                self._suspects.clear()  # this process was paused or disconnected: nothing is known of the time between
             if self._bus.context.jetstream_api_prefix or not is_in_cluster(self._bus):
                 continue  # this user may not create streams, or a single server always answers
             try:
