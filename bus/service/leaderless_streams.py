@@ -89,7 +89,7 @@ class LeaderlessStreams:
             except ConnectionClosed:
                 raise
             except BusError as error:
-                self._log.info("leader_check_failed", detail=error)
+                self._log.debug("leader_check_failed", detail=error)
                 self._suspects.clear()
 
     async def check(self) -> None:

@@ -241,7 +241,7 @@ def test_a_foreign_origin_is_logged_once_with_the_option_that_allows_it(
 
 
 def test_a_rejected_role_is_logged_with_address_name_and_action(capsys: pytest.CaptureFixture[str]) -> None:
-    viewer = Identity("ann", Role.VIEWER)
+    viewer = Identity("ann", Role.VIEWER, source=CredentialSource.HEADER)
     Authenticator(access()).authorize(RequestInfo("192.0.2.7"), viewer, Action.OPERATE)
 
     (line,) = capsys.readouterr().err.splitlines()
