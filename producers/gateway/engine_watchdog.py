@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from bus import Attention, Bus, BusError, Logger
+from bus import Attention, Bus, BusError, Logger, NotPermitted
 from bus.alerts import FORMAT_TOO_NEW, open_incidents
 from bus.runtime import monotonic_s, time_ns
 from producers.gateway.holdings import SymbolHoldings
@@ -152,6 +152,9 @@ class EngineWatchdog:
             await self._heartbeat.wait_steady(STEADY_S)
             try:
                 found = await open_incidents(self._bus, subject, (ENGINE_HEARD, *CONTRADICTED))
+            except NotPermitted as error:  # on a bus whose users are of an earlier version
+                self._log.info("alerts_not_read", symbol=self._symbol, detail=error)
+                await asyncio.get_running_loop().create_future()  # never completes
             except BusError as error:
                 self._log.info("alerts_not_read", symbol=self._symbol, detail=error)
                 continue
