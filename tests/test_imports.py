@@ -73,6 +73,7 @@ RULES = {
             "liveserver.protocol",
             "liveserver.settings",
             "liveserver.websocket.context",
+            "producers.ports",
             "producers.simulated",
         },
         third_party=(*libraries("aiohttp"), ("yaml", "cli.config")),
