@@ -5,31 +5,35 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from lab.simulation.oracles.records import RecordWatch
+from lab.simulation.world.world import WorldSettings
 from producers.ports import AccountUpdate
 from producers.simulated.app import RunningVenue
 from producers.simulated.matching.orders import Order
 from producers.simulated.server.venue import Venue
-from schemas.engine.portfolio import PortfolioSettings
 from schemas.units import ZERO, Money, Side, SignedQuantity, Symbol
 from schemas.venue.instruments import InstrumentKind, quote_of
 from schemas.venue.order_ids import parse_order_id
 from schemas.venue.orders import OrderReport, OrderStatus
 
 TOLERANCE = Decimal("1.03")
-"""Of the exposure limit: the market moves between the gateway's check and the order's arrival."""
+"""Of the exposure limit: the market moves between the gateway's check and the order's arrival.
+
+Gateways that check at the same moment do not see each other's orders (decision 11): each may use the limit up.
+"""
 MAX_PROBLEMS = 5
 
 
 class VenueWatch:
     """Checks each accepted order."""
 
-    def __init__(self, records: RecordWatch, limits: PortfolioSettings) -> None:
+    def __init__(self, records: RecordWatch, settings: WorldSettings) -> None:
         self.exposure_problems: list[str] = []
         self.level_problems: list[str] = []
         self.orders = 0
         """Number of accepted orders."""
         self._records = records
-        self._limits = limits
+        self._limits = settings.configuration.portfolio
+        self._factor = TOLERANCE * settings.gateways
         self._venue: Venue | None = None
 
     def follow(self, running: RunningVenue) -> None:
@@ -68,7 +72,7 @@ class VenueWatch:
         if not limit:
             return
         total = self._exposure(currency)
-        if total > limit * TOLERANCE:
+        if total > limit * self._factor:
             self.exposure_problems.append(
                 f"with {report.client_order_id} at {report.time} the exposure may reach {total:.2f} {currency}, "
                 f"the limit is {limit:f}"
