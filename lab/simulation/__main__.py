@@ -86,17 +86,21 @@ def _campaign(args: argparse.Namespace, configuration: Configuration | None, con
     else:
         seeds = range(args.seed, args.seed + args.campaign)
         runs = [UniverseSettings(seed, args.hours, args.faults) for seed in seeds]
-    campaign = Campaign(args.jobs, configuration, read_corpus(KNOWN_FILE), console.print, shrinks=not args.corpus)
+    campaign = Campaign(
+        args.jobs, configuration, read_corpus(KNOWN_FILE), console.print, shrinks=not args.corpus
+    )
 
     def show(total: CampaignResult) -> None:
         failed = f", {len(total.failures)} failed" if total.failures else ""
-        console.progress(f"  {total.runs} of {len(runs)} runs, {total.simulated_s / 3600:.1f} h simulated{failed}")
+        console.progress(
+            f"  {total.runs} of {len(runs)} runs, {total.simulated_s / 3600:.1f} h simulated{failed}"
+        )
 
     total = campaign.run(runs, show)
     console.end_progress()
     if args.keep is not None:
         for failure in total.new_failures:
-            add_to_corpus(args.keep, failure.settings, sorted({p.partition(": ")[0] for p in failure.problems}))
+            add_to_corpus(args.keep, failure.settings, sorted(proofs(failure.problems)))
     if args.json:
         print(msgspec.json.format(msgspec.json.encode(_campaign_as_json(total))).decode())
     else:
@@ -143,11 +147,17 @@ def _speed(simulated_s: float, cpu_s: float) -> dict[str, float]:
     }
 
 
+def _speed_text(simulated_s: float, cpu_s: float) -> str:
+    speed = _speed(simulated_s, cpu_s)
+    return (
+        f"{speed['simulated_hours']:g} h simulated in {speed['cpu_s']:g} s of CPU "
+        f"({speed['simulated_hours_per_cpu_hour']:g} times real time)"
+    )
+
+
 def _lines(settings: UniverseSettings, result: UniverseResult) -> list[str]:
-    speed = _speed(result.simulated_s, result.cpu_s)
     lines = [
-        f"seed {result.seed}: {speed['simulated_hours']:g} h simulated in {speed['cpu_s']:g} s of CPU "
-        f"({speed['simulated_hours_per_cpu_hour']:g} times real time)",
+        f"seed {result.seed}: {_speed_text(result.simulated_s, result.cpu_s)}",
         f"digest {result.digest}",
         f"faults {_counts(result.faults)}",
     ]
@@ -158,21 +168,23 @@ def _lines(settings: UniverseSettings, result: UniverseResult) -> list[str]:
 
 
 def _campaign_lines(total: CampaignResult) -> list[str]:
-    speed = _speed(total.simulated_s, total.cpu_s)
     lines = [f"faults {_counts(total.faults)}"]
     if total.marks:
         lines.append(f"marks {_counts(total.marks)}")
     for failure in total.failures:
-        known = f"known: {failure.known}" if failure.known else "FAILED"
-        lines += ["", f"seed {failure.settings.seed} {known}", f"  repeat with: {command(failure.settings)}"]
+        verdict = f"known: {failure.known}" if failure.known else "FAILED"
+        lines += [
+            "",
+            f"seed {failure.settings.seed} {verdict}",
+            f"  repeat with: {command(failure.settings)}",
+        ]
         lines += [f"  {problem}" for problem in failure.problems]
     new = len(total.new_failures)
+    known = f", {len(total.failures) - new} known" if len(total.failures) > new else ""
     return [
         *lines,
         "",
-        f"{total.runs} runs, {speed['simulated_hours']:g} h simulated in {speed['cpu_s']:g} s of CPU "
-        f"({speed['simulated_hours_per_cpu_hour']:g} times real time): {new} failed"
-        + (f", {len(total.failures) - new} known" if len(total.failures) > new else ""),
+        f"{total.runs} runs, {_speed_text(total.simulated_s, total.cpu_s)}: {new} failed{known}",
     ]
 
 
@@ -189,9 +201,15 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"{faults}\n\nexit codes: 0 every proof holds, 1 one does not, 2 wrong arguments",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="the run, or the first of --campaign (1)")
     parser.add_argument(
-        "--hours", type=float, default=UniverseSettings().hours, metavar="H", help="simulated hours (%(default)s)"
+        "--seed", type=int, default=1, metavar="N", help="the run, or the first of --campaign (1)"
+    )
+    parser.add_argument(
+        "--hours",
+        type=float,
+        default=UniverseSettings().hours,
+        metavar="H",
+        help="simulated hours (%(default)s)",
     )
     parser.add_argument(
         "--faults",
@@ -201,13 +219,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--campaign", type=int, metavar="N", help="run N seeds, and shrink each that fails")
     parser.add_argument("--corpus", action="store_true", help="run the seeds that failed once")
-    parser.add_argument("--jobs", type=int, default=1, metavar="J", help="processes of a campaign (%(default)s)")
-    parser.add_argument("--keep", type=Path, metavar="FILE", help="append the failing runs to this corpus")
-    parser.add_argument("--configuration", type=Path, metavar="FILE", help="configuration; default: the example's")
     parser.add_argument(
-        "--page", type=int, metavar="PORT", help="serve the run on the page afterwards, for its replay; Ctrl-C ends it"
+        "--jobs", type=int, default=1, metavar="J", help="processes of a campaign (%(default)s)"
     )
-    parser.add_argument("--log", action="store_true", help="print the log lines of all parts, in simulated time")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="append the failing runs to this corpus")
+    parser.add_argument(
+        "--configuration", type=Path, metavar="FILE", help="configuration; default: the example's"
+    )
+    parser.add_argument(
+        "--page",
+        type=int,
+        metavar="PORT",
+        help="serve the run on the page afterwards, for its replay; Ctrl-C ends it",
+    )
+    parser.add_argument(
+        "--log", action="store_true", help="print the log lines of all parts, in simulated time"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser
 

@@ -1,4 +1,4 @@
-"""The configuration that is simulated by default: the example's three symbols with coarser ticks, fees and an exposure limit."""
+"""The configuration that is simulated by default: the example with coarser ticks and an exposure limit."""
 
 from decimal import Decimal
 

@@ -35,5 +35,7 @@ async def _serve(model: BusModel, port: int, report: Callable[[str], None]) -> N
     with provided(runtime):
         settings = Settings(bus=f"nats://127.0.0.1:{bus_port}", http_port=port, replica="simulation")
         async with liveserver.running(settings) as replica:
-            report(f"page: {replica.address} shows the end of the run; its replay shows the rest. Ctrl-C ends it.")
+            report(
+                f"page: {replica.address} shows the end of the run; its replay shows the rest. Ctrl-C ends it."
+            )
             await asyncio.Event().wait()

@@ -1,7 +1,7 @@
 """Runs that failed once, and known failures: text files with a line a run.
 
-    # seed  hours  faults            what failed
-    7       0.03   kill,pause#2      the accounts match the venue
+# seed  hours  faults            what failed
+7       0.03   kill,pause#2      the accounts match the venue
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """One run of a campaign, in a process of its own."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -35,9 +35,9 @@ def pool(jobs: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=RUNS_PER_PROCESS)
 
 
-def proofs(result: UniverseResult) -> set[str]:
+def proofs(problems: Iterable[str]) -> set[str]:
     """Return the names of what did not hold."""
-    return {problem.partition(": ")[0] for problem in result.problems}
+    return {problem.partition(": ")[0] for problem in problems}
 
 
 def command(settings: UniverseSettings) -> str:

@@ -67,7 +67,9 @@ class Campaign:
         self._progress = progress
         self._shrinks = shrinks
 
-    def run(self, runs: Sequence[UniverseSettings], on_result: Callable[[CampaignResult], None]) -> CampaignResult:
+    def run(
+        self, runs: Sequence[UniverseSettings], on_result: Callable[[CampaignResult], None]
+    ) -> CampaignResult:
         """Run all; `on_result` gets the sums after each run."""
         total = CampaignResult()
         with pool(self._jobs) as executor:
@@ -107,12 +109,12 @@ class Campaign:
 
     def _fails_alike(self, executor: Executor, settings: UniverseSettings, result: UniverseResult) -> bool:
         again = executor.submit(examine, settings, self._configuration).result()
-        return bool(proofs(again) & proofs(result))
+        return bool(proofs(again.problems) & proofs(result.problems))
 
     def _reason(self, settings: UniverseSettings, result: UniverseResult) -> str:
         """Return why a run fails, if it is known to: by its seed and a proof that the reason names."""
         for entry in self._known:
             is_same_run = (entry.settings.seed, entry.settings.hours) == (settings.seed, settings.hours)
-            if is_same_run and any(name in entry.text for name in proofs(result)):
+            if is_same_run and any(name in entry.text for name in proofs(result.problems)):
                 return entry.text
         return ""

@@ -14,7 +14,7 @@ from producers.simulated.settings import FaultSettings
 T = TypeVar("T")
 
 
-class NotPossible(Exception):  # noqa: N818 - not an error: the fault does not fit the moment
+class NotPossible(Exception):
     """The fault cannot be injected now: nothing was changed."""
 
 

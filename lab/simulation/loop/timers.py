@@ -64,13 +64,18 @@ class Timers:
         """Put off the timers of a process that was paused, and add those again that were put aside."""
         if delay_s:
             self._heap = [
-                (max(due + delay_s, true_due(handle.when(), owner)) if owner is process else due, order, handle, owner)
+                (
+                    max(due + delay_s, true_due(handle.when(), owner)) if owner is process else due,
+                    order,
+                    handle,
+                    owner,
+                )
                 for due, order, handle, owner in self._heap
             ]
             heapq.heapify(self._heap)
         for due, order, handle in process.held_timers:
-            due = max(due + delay_s, true_due(handle.when(), process))
-            heapq.heappush(self._heap, (due, order, handle, process))
+            delayed = max(due + delay_s, true_due(handle.when(), process))
+            heapq.heappush(self._heap, (delayed, order, handle, process))
         process.held_timers.clear()
 
     def note_canceled(self) -> None:

@@ -1,7 +1,7 @@
 """The proofs at the end of a run: all those of `verify`, or those of `verify --losses` after a loss of stored records."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence, Set
 
 from cli.inspect.audit import differences
 from lab.chaos.history import History, VenueHistory
@@ -20,9 +20,7 @@ STOPPING_ALERTS = frozenset({"quarantined"})
 class Verdicts:
     """Judges a run by what its faults may do to stored records."""
 
-    def __init__(
-        self, world: World, records: RecordWatch, venue: VenueWatch, effects: Collection[Effect]
-    ) -> None:
+    def __init__(self, world: World, records: RecordWatch, venue: VenueWatch, effects: Set[Effect]) -> None:
         self.records = records
         self.venue = venue
         self._entries = world.settings.configuration.symbols

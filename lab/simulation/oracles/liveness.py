@@ -35,10 +35,11 @@ def not_live(
     world: World, records: RecordWatch, venue: VenueWatch, *, stopped: Iterable[str] = ()
 ) -> list[str]:
     """Return what does not work at this instant; the symbols in `stopped` need not quote."""
-    found = []
-    for entry in world.settings.configuration.symbols:
-        if entry.symbol not in stopped and (text := _not_quoting(world, entry, venue)):
-            found.append(f"{entry.symbol}: {text}")
+    found = [
+        f"{entry.symbol}: {text}"
+        for entry in world.settings.configuration.symbols
+        if entry.symbol not in stopped and (text := _not_quoting(world, entry, venue))
+    ]
     return found + _unwell(world)
 
 

@@ -1,7 +1,7 @@
 """Watches the venue: what its account could reach with each order that it accepts, and one order a level."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from lab.simulation.oracles.records import RecordWatch
@@ -10,7 +10,7 @@ from producers.ports import AccountUpdate
 from producers.simulated.app import RunningVenue
 from producers.simulated.matching.orders import Order
 from producers.simulated.server.venue import Venue
-from schemas.units import ZERO, Money, Side, SignedQuantity, Symbol
+from schemas.units import ZERO, ClientOrderId, Money, Side, SignedQuantity, Symbol
 from schemas.venue.instruments import InstrumentKind, quote_of
 from schemas.venue.order_ids import parse_order_id
 from schemas.venue.orders import OrderReport, OrderStatus
@@ -88,9 +88,13 @@ class VenueWatch:
                 total += max(held + self._opening(orders, Side.BUY), self._opening(orders, Side.SELL) - held)
         return total
 
-    def _opening(self, orders: dict[str, Order], side: Side) -> Money:
+    def _opening(self, orders: Mapping[ClientOrderId, Order], side: Side) -> Money:
         return sum(
-            (each.remaining * each.price for each in orders.values() if each.side is side and self._is_opening(each)),
+            (
+                each.remaining * each.price
+                for each in orders.values()
+                if each.side is side and self._is_opening(each)
+            ),
             ZERO,
         )
 

@@ -210,11 +210,14 @@ def test_a_timer_is_not_early_by_the_rounding_of_a_late_clock(
 ) -> None:
     early: list[float] = []
 
+    def fire(due: float) -> None:
+        early.append(due - loop.time())
+
     async def read() -> None:
         for number in range(1, 200):
             due = loop.time() + number / 7
             await asyncio.sleep(due - loop.time())
-            asyncio.get_running_loop().call_at(due, lambda due=due: early.append(due - loop.time()))
+            asyncio.get_running_loop().call_at(due, fire, due)
             await asyncio.sleep(0.001)
 
     async def main() -> None:
