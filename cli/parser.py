@@ -37,6 +37,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "test and measure": {
         "test": "run the test suite; further arguments go to pytest",
         "verify": "kill and pause parts of a stack of its own at random, then check that accounts match the venue",
+        "simulate --seed N": "run the whole system under a virtual clock, with faults drawn from a seed",
         "scenario NAME": "demonstrate a risk guard, on a stack of its own",
         "bench NAME": "run a benchmark, on parts of its own",
     },
@@ -52,6 +53,7 @@ FORWARDED = {
     "liveserver",
     "test",
     "verify",
+    "simulate",
     "scenario",
     "bench",
 }

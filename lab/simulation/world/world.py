@@ -68,6 +68,8 @@ class World:
         self.operator = self.loop.host("operator", OPERATOR_ADDRESS)
         self.venue_url = ADMIN_URL
         self.parts: dict[str, SimulatedPart] = {}
+        self._running_venue: venue.RunningVenue | None = None
+        self._on_venue: list[Callable[[venue.RunningVenue], None]] = []
         self._runtime = SimulatedRuntime(self.loop, settings.seed)
         self._store: Store | None = None
         self._folder = folder
@@ -85,6 +87,12 @@ class World:
                 return self.loop.run(self._run(main))
             finally:
                 self._close_store()
+
+    def follow_venue(self, observe: Callable[[venue.RunningVenue], None]) -> None:
+        """Call `observe` with the venue that runs, and again each time that its process starts."""
+        self._on_venue.append(observe)
+        if self._running_venue is not None:
+            observe(self._running_venue)
 
     async def _run(self, main: Callable[["World", Bus], Coroutine[Any, Any, T]]) -> T:
         for part in self.parts.values():
@@ -140,6 +148,9 @@ class World:
             port=VENUE_PORT,
         )
         async with venue.serving(settings, self._open_store, AnyPeer()) as running:
+            self._running_venue = running
+            for observe in self._on_venue:
+                observe(running)
             await running.run()
 
     def _open_store(self, path: Path) -> Store:
