@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bus import Bus, BusError
+from bus import Bus, BusError, marks
 from cli.config.file import DEFAULT_FILE, Configuration, load
 from lab.chaos.history import HistoryRecorder, fetch_venue_history
 from lab.chaos.invariants import violations
@@ -52,10 +52,12 @@ def run_universe(settings: UniverseSettings, configuration: Configuration | None
     """Run a world for so long as the settings say, then without faults until everything holds; return what came of it."""
     result = UniverseResult(settings.seed)
     started = time.process_time()
+    marks.reset()
     folder = STORE_FOLDER if STORE_FOLDER.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="opensqt-simulation-", dir=folder) as store:
         world = World(WorldSettings(configuration or load(DEFAULT_FILE), settings.seed), Path(store))
         world.run(_Universe(settings, result).run)
+    result.marks = marks.counts()
     result.simulated_s = world.loop.true_time()
     result.digest = _digest(world)
     result.cpu_s = time.process_time() - started
