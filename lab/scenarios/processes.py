@@ -11,9 +11,7 @@ from lab.scenarios.harness import Harness, harness_on
 from lab.scenarios.runner import Scenario, ScenarioResult, play
 
 
-async def run_on_processes(
-    scenario: Scenario, configuration: Configuration, data: DataDir
-) -> ScenarioResult:
+async def run_on_processes(scenario: Scenario, configuration: Configuration, data: DataDir) -> ScenarioResult:
     """Run a scenario on a stack of its own. The caller must hold the data directory.
 
     Raises: CommandError or bus.ServerStartFailed when the stack cannot be started.
