@@ -20,6 +20,7 @@ from lab.simulation.bus_model.asyncio_server import BusServer
 from lab.simulation.bus_model.server import BusModel
 from lab.simulation.loop.event_loop import SimulatedLoop
 from lab.simulation.loop.hosts import Host
+from lab.simulation.world.libraries import simulated_clocks
 from lab.simulation.world.parts import SimulatedPart
 from lab.simulation.world.runtime import SimulatedRuntime
 from producers import app as producers
@@ -82,7 +83,7 @@ class World:
 
     def run(self, main: Callable[["World", Bus], Coroutine[Any, Any, T]]) -> T:
         """Start everything, run `main` on the operator's host with a connection to the bus, and end the world."""
-        with provided(self._runtime):
+        with provided(self._runtime), simulated_clocks(self.loop):
             try:
                 return self.loop.run(self._run(main))
             finally:
