@@ -19,6 +19,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "status": "show the parts, each symbol's state, and why a symbol is not quoting; exit code 1 if something is wrong",
         "tap SUBJECT": "print bus messages, one readable line each",
         "control COMMAND VENUE SYMBOL": "send a command (pause, stop, flatten, set, add ...) and print its results",
+        "cancel-all --venue NAME": "cancel this installation's orders at the venue itself, when bus or engine are gone",
         "schema": "print the messages of the bus as an AsyncAPI document; --live: those of the live protocol",
     },
     "run a single part": {
@@ -192,6 +193,19 @@ def price(text: str) -> Any:
         return units.positive(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{error}, not {text!r}") from None
+
+
+def percentage(text: str) -> Any:
+    """Parse a percentage from 0% to below 100%, such as 0.5%, and return the ratio."""
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        ratio = Decimal(text.removesuffix("%")) / 100
+    except InvalidOperation:
+        ratio = Decimal(-1)
+    if not text.endswith("%") or not 0 <= ratio < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} has to be a percentage below 100%, such as 0.5%")
+    return ratio
 
 
 def signed_quantity(text: str) -> Any:

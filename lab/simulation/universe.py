@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from bus import Bus, BusError
+from bus import Bus, BusError, marks
 from cli.config.file import Configuration
 from lab.chaos.history import HistoryRecorder, VenueHistory, fetch_venue_history
 from lab.chaos.runner import post_admin
@@ -75,6 +75,7 @@ def run_universe(
     """
     result = UniverseResult(settings.seed)
     started = time.process_time()
+    marks.reset()
     universe = _Universe(settings, result)
     folder = STORE_FOLDER if STORE_FOLDER.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="opensqt-simulation-", dir=folder) as store:
@@ -89,6 +90,7 @@ def run_universe(
             Path(store),
         )
         world.run(universe.run)
+    result.marks = marks.counts()
     result.simulated_s = world.loop.true_time()
     result.digest = universe.digest(world)
     result.cpu_s = time.process_time() - started
