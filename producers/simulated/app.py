@@ -66,15 +66,17 @@ class RunningVenue:
 
 
 @asynccontextmanager
-async def serving(settings: VenueSettings) -> AsyncIterator[RunningVenue]:
-    """Open the venue and answer requests.
+async def serving(
+    settings: VenueSettings, open_store: Callable[[Path], Store] = Store, peers: PeerCheck | None = None
+) -> AsyncIterator[RunningVenue]:
+    """Open the venue and answer requests; on this machine, of the users that `peers` admits.
 
     Raises: SettingsError, StoreUnusable, RecordingError, PortTaken, UnknownUser.
     """
     check(settings)
     log = get_logger("venue")
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    with Store(Path(settings.store)) as store:
+    with open_store(Path(settings.store)) as store:
         venue = open_venue(settings, store, time_ns(), failed.set_exception)
         faults = FaultInjector(settings.faults, venue.cursor.starts)
         streams = Streams(faults)
@@ -85,21 +87,22 @@ async def serving(settings: VenueSettings) -> AsyncIterator[RunningVenue]:
         venue.subscribe(metrics.count_trades)
         admin = AdminApi(venue, pacer, streams, faults, metrics)
         scripting = ScriptingApi(venue, streams, faults)
-        async with _listening(settings, trading, [*admin.routes(), *scripting.routes()]) as url:
+        routes = [*trading.routes(), *admin.routes(), *scripting.routes()]
+        async with _listening(settings, trading, routes, peers or PeerCheck()) as url:
             _log_start(log, venue, url)
             yield RunningVenue(url, venue, faults, pacer, failed)
 
 
 @asynccontextmanager
 async def _listening(
-    settings: VenueSettings, trading: TradingApi, admin: Sequence[web.RouteDef]
+    settings: VenueSettings, trading: TradingApi, routes: Sequence[web.RouteDef], peers: PeerCheck
 ) -> AsyncIterator[str]:
     app = web.Application(middlewares=[refuse_web_pages])
-    app.add_routes([*trading.routes(), *admin])
+    app.add_routes(routes)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     assert runner.server is not None, "it is set up"
-    connection = partial(CheckedConnection, runner.server, PeerCheck())
+    connection = partial(CheckedConnection, runner.server, peers)
     try:
         server = await _listen(connection, settings.host, settings.port)
         try:

@@ -15,6 +15,7 @@ from lab.simulation.loop.pipe import Pipe
 from lab.simulation.loop.transport import SimulatedTransport
 
 LOCAL = frozenset({"", "localhost", "127.0.0.1", "::1", "0.0.0.0", "::"})
+LOOPBACK_ADDRESS = "127.0.0.1"
 CONNECT_RETRIES_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """When the kernel sends the first packet of a connection again."""
 RETRANSMIT_S = (0.2, 1.0)
@@ -43,6 +44,7 @@ class Network:
         self._blocked: dict[Route, None] = {}
         self._listeners: dict[tuple[str, int], SimulatedServer] = {}
         self._connections: dict[SimulatedTransport, None] = {}  # of each connection, the end that opened it
+        self._forwards: dict[int, Host] = {}
         self._sockets: dict[socket.socket, SimulatedTransport] = {}
 
     def add(self, host: Host) -> None:
@@ -182,9 +184,16 @@ class Network:
         if self._listeners.get(server.address) is server:
             del self._listeners[server.address]
 
+    def forward(self, port: int, target: Host) -> None:
+        """Let connections of any host to its own port come out of the loopback interface of another one, as by SSH."""
+        self._forwards[port] = target
+
     async def _connect(self, host: Any, port: int) -> SimulatedTransport:
         loop, process = self._loop, self._loop.current
         target = self.resolve(host, process.host)
+        local = (process.host.address, self._free_port(process.host))
+        if target is process.host and port in self._forwards:
+            target, local = self._forwards[port], (LOOPBACK_ADDRESS, local[1])
         there, back = (process.host.address, target.address), (target.address, process.host.address)
         for retry_s in CONNECT_RETRIES_S:
             if self.is_blocked(there) or self.is_blocked(back):
@@ -196,7 +205,6 @@ class Network:
                 raise ConnectionRefusedError(
                     errno.ECONNREFUSED, f"Connect call failed ({target.address!r}, {port})"
                 )
-            local = (process.host.address, self._free_port(process.host))
             client = SimulatedTransport(loop, self, process, local, server.address, self._forget)
             peer = SimulatedTransport(loop, self, server.process, server.address, local, self._forget)
             client.peer, peer.peer = peer, client

@@ -1,0 +1,219 @@
+"""The world: hosts, the model of the bus, the simulated venue and the parts."""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from bus import connect
+from bus.client.connection import Bus
+from bus.peer import PeerCheck
+from bus.runtime import provided
+from cli.apply.start import apply_at_start
+from cli.config.file import Configuration
+from engine import app as engine
+from lab.simulation.bus_model.asyncio_server import BusServer
+from lab.simulation.bus_model.server import BusModel
+from lab.simulation.loop.event_loop import SimulatedLoop
+from lab.simulation.loop.hosts import Host
+from lab.simulation.world.libraries import simulated_clocks
+from lab.simulation.world.parts import SimulatedPart
+from lab.simulation.world.runtime import SimulatedRuntime
+from producers import app as producers
+from producers.simulated import app as venue
+from producers.simulated.server.store import Store
+
+T = TypeVar("T")
+
+BUS_ADDRESS, VENUE_ADDRESS, OPERATOR_ADDRESS = "10.0.0.1", "10.0.0.2", "10.0.0.3"
+BUS_URL = f"nats://{BUS_ADDRESS}:4222"
+VENUE_PORT = 7001
+VENUE_URL = f"http://{VENUE_ADDRESS}:{VENUE_PORT}"
+ADMIN_URL = f"http://127.0.0.1:{VENUE_PORT}"
+"""The venue as the operator reaches it: by a forwarded port, since its administration is for its own machine."""
+
+
+FIRST_PARTS = ("bus", "venue")
+"""What runs before the configuration is applied, as with `up`; the other parts are started afterwards."""
+
+
+class WorldEnded(Exception):
+    """The world was ended early. The text says why: a part failed, or the deadline passed."""
+
+
+class AnyPeer(PeerCheck):
+    """Admits every user: the hosts of a world have one."""
+
+    def stranger(self, connection: Any) -> str | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class WorldSettings:
+    """What is in a world."""
+
+    configuration: Configuration
+    seed: int = 1
+    engines: int = 1
+    gateways: int = 1
+    nodes: int = 1
+    deadline_s: float | None = None
+    """Simulated seconds after which the world is ended; None: never."""
+    ends_on_failure: bool = False
+    """Whether the world is ended when a part fails, instead of the part being started again."""
+
+
+class World:
+    """A simulated world. `folder` holds the venue's store; use a world once."""
+
+    def __init__(self, settings: WorldSettings, folder: Path) -> None:
+        self.settings = settings
+        self.loop = SimulatedLoop(settings.seed)
+        self.model = BusModel(
+            now_ns=self.loop.true_time_ns(),
+            random=random.Random(f"bus {settings.seed}"),
+            servers=settings.nodes,
+        )
+        self.operator = self.loop.host("operator", OPERATOR_ADDRESS)
+        self.venue_url = ADMIN_URL
+        self.parts: dict[str, SimulatedPart] = {}
+        self._running_venue: venue.RunningVenue | None = None
+        self._on_venue: list[Callable[[venue.RunningVenue], None]] = []
+        self._failure: asyncio.Future[str] = self.loop.create_future()
+        self._runtime = SimulatedRuntime(self.loop, settings.seed)
+        self._store: Store | None = None
+        self._folder = folder
+        self._add("bus", BUS_ADDRESS, self._run_bus, self.model.restart)
+        self.loop.network.forward(
+            VENUE_PORT, self._add("venue", VENUE_ADDRESS, self._run_venue, self._close_store)
+        )
+        for number, (name, main) in enumerate(self._mains().items()):
+            self._add(name, f"10.0.1.{number + 1}", main)
+
+    def run(self, main: Callable[["World", Bus], Coroutine[Any, Any, T]]) -> T:
+        """Start everything, run `main` on the operator's host with a connection to the bus, and end the world.
+
+        Raises: WorldEnded; what `main` raises.
+        """
+        with provided(self._runtime), simulated_clocks(self.loop):
+            try:
+                return self.loop.run(self._run(main))
+            finally:
+                self._close_store()
+
+    def follow_venue(self, observe: Callable[[venue.RunningVenue], None]) -> None:
+        """Call `observe` with the venue that runs, and again each time that its process starts."""
+        self._on_venue.append(observe)
+        if self._running_venue is not None:
+            observe(self._running_venue)
+
+    def digest(self) -> str:
+        """Return a hash of everything that the bus has stored: equal after equal runs."""
+        found = hashlib.sha256()
+        for name, stream in sorted(self.model.streams.items()):
+            for stored in stream.store.messages.values():
+                text = (name, stored.subject, stored.sequence, stored.time_ns, stored.headers, stored.data)
+                found.update(repr(text).encode())
+        return found.hexdigest()
+
+    async def _run(self, main: Callable[["World", Bus], Coroutine[Any, Any, T]]) -> T:
+        running = asyncio.ensure_future(self._start_and_operate(main))
+        await asyncio.wait(
+            (running, self._failure),
+            timeout=self.settings.deadline_s,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if self._failure.done():
+            raise WorldEnded(self._failure.result())
+        if not running.done():
+            raise WorldEnded(f"not finished after {self.settings.deadline_s:g} simulated seconds")
+        return running.result()
+
+    async def _start_and_operate(self, main: Callable[["World", Bus], Coroutine[Any, Any, T]]) -> T:
+        for name in FIRST_PARTS:
+            self.parts[name].start()
+        await self.operator.spawn(self._apply())
+        for name, part in self.parts.items():
+            if name not in FIRST_PARTS:
+                part.start()
+        result: T = await self.operator.spawn(self._operate(main))
+        return result
+
+    async def _apply(self) -> None:
+        configuration = self.settings.configuration
+        tradable = [(each.venue, each.symbol) for each in configuration.symbols]
+        async with connect(BUS_URL, name="operator") as bus:
+            await apply_at_start(bus, configuration, tradable)
+
+    async def _operate(self, main: Callable[["World", Bus], Coroutine[Any, Any, T]]) -> T:
+        async with connect(BUS_URL, name="operator") as bus:
+            return await main(self, bus)
+
+    def _end_on_failure(self, part: str, error: Exception) -> None:
+        if not self._failure.done():
+            self._failure.set_result(f"{part} failed at {self.loop.true_time():.1f} s: {error!r}")
+
+    def _add(
+        self,
+        name: str,
+        address: str,
+        main: Callable[[], Coroutine[Any, Any, object]],
+        before_restart: Callable[[], None] = lambda: None,
+    ) -> Host:
+        host = self.loop.host(name, address)
+        self.parts[name] = SimulatedPart(
+            host,
+            main,
+            before_restart=before_restart,
+            on_failure=self._end_on_failure if self.settings.ends_on_failure else None,
+        )
+        return host
+
+    def _mains(self) -> dict[str, Callable[[], Coroutine[Any, Any, object]]]:
+        venue_id = self.settings.configuration.venue.venue
+
+        def producer(name: str) -> producers.Settings:
+            return producers.Settings(bus=BUS_URL, name=name, venue=venue_id, venue_url=VENUE_URL)
+
+        found: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
+            "market": lambda: producers.market(producer("market")),
+            "account": lambda: producers.account(producer("account")),
+        }
+        for number in range(1, self.settings.gateways + 1):
+            name = f"gateway-{number}"
+            found[name] = lambda name=name: producers.gateway(producer(name))  # type: ignore[misc]
+        for number in range(1, self.settings.engines + 1):
+            name = f"engine-{number}"
+            found[name] = lambda name=name: engine.main(engine.Settings(bus=BUS_URL, name=name))  # type: ignore[misc]
+        return found
+
+    async def _run_bus(self) -> None:
+        await BusServer(self.model, self.loop.true_time_ns).start()
+        await asyncio.Event().wait()
+
+    async def _run_venue(self) -> None:
+        settings = msgspec.structs.replace(
+            self.settings.configuration.venue,
+            store=str(self._folder / "venue.sqlite"),
+            host="0.0.0.0",
+            port=VENUE_PORT,
+        )
+        async with venue.serving(settings, self._open_store, AnyPeer()) as running:
+            self._running_venue = running
+            for observe in self._on_venue:
+                observe(running)
+            await running.run()
+
+    def _open_store(self, path: Path) -> Store:
+        self._store = Store(path)
+        return self._store
+
+    def _close_store(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
