@@ -52,6 +52,9 @@ class WorldSettings:
     engines: int = 1
     gateways: int = 1
     nodes: int = 1
+    pace: float = 1.0
+    """By how much periods of background work (lease renewals, stream checks, pings) are longer than in production. At 1
+    they take most of the CPU time of a quiet world."""
 
 
 class World:
@@ -68,7 +71,7 @@ class World:
         self.operator = self.loop.host("operator", OPERATOR_ADDRESS)
         self.venue_url = ADMIN_URL
         self.parts: dict[str, SimulatedPart] = {}
-        self._runtime = SimulatedRuntime(self.loop, settings.seed)
+        self._runtime = SimulatedRuntime(self.loop, settings.seed, settings.pace)
         self._store: Store | None = None
         self._folder = folder
         self._add("bus", BUS_ADDRESS, self._run_bus, self.model.restart)
@@ -114,7 +117,10 @@ class World:
         venue_id = self.settings.configuration.venue.venue
 
         def producer(name: str) -> producers.Settings:
-            return producers.Settings(bus=BUS_URL, name=name, venue=venue_id, venue_url=VENUE_URL)
+            settings = producers.Settings(bus=BUS_URL, name=name, venue=venue_id, venue_url=VENUE_URL)
+            return msgspec.structs.replace(
+                settings, silent_after_s=settings.silent_after_s * self.settings.pace
+            )
 
         found: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
             "market": lambda: producers.market(producer("market")),
