@@ -25,6 +25,7 @@ from bus.errors import (
     NotPermitted,
 )
 from bus.log import Logger, get_logger
+from bus.marks import reached
 from bus.runtime import monotonic_s
 from schemas.codec import encode
 
@@ -281,6 +282,7 @@ class Bus(JetStreamApi):
         self._requests.fail_all(lambda: Ambiguous("the connection was lost before the reply arrived"))
 
     async def _on_reconnect(self) -> None:
+        reached("bus_reconnected")
         self.reconnects += 1
         self._unreachable_logged_at = -UNREACHABLE_LOG_INTERVAL_S
         self._connected.set()

@@ -21,6 +21,7 @@ from bus.coordination.lease import DEFAULT_TIMING, Lease, Timing, Work
 from bus.coordination.membership import Claim, Member, Membership, incarnation_of
 from bus.errors import Ambiguous, BusError, Conflict, OffsetLost, Rejected, StreamGone, TopologyDiffers
 from bus.log import Logger, get_logger
+from bus.marks import reached
 from bus.runtime import background_s, monotonic_s, new_id
 from bus.service.lifecycle import forever
 from bus.streams.provision import provision
@@ -146,6 +147,7 @@ class Leases:
 
     def _set_created(self, created: str) -> None:
         if self._created not in ("", created):
+            reached("lease_bucket_recreated")
             # The bucket was recreated. Claim our own keys again, and give the others time to claim theirs.
             self._membership.clear()
             self._revision = None
@@ -172,6 +174,7 @@ class Leases:
             if bucket_key == self._membership.claim_key(lease.key) and message.sequence > lease.revision:
                 seen = self._membership.claims.get(lease.key)
                 if seen is None or seen.claim is None or seen.claim.incarnation != self._incarnation:
+                    reached("lease_taken_over")
                     self._lose(lease, "taken over")
         return True
 
@@ -237,6 +240,7 @@ class Leases:
         for name in self._members_silent_at(self._own_entry_seen_at_s):
             if name != self.name:
                 seen = self._membership.members.pop(name)
+                reached("member_expired")
                 self._log.warning("member_expired", member=name)
                 with suppress(Conflict):  # it was renewed meanwhile, or already removed by another member
                     await self._registry.delete(self._membership.member_key(name), seen.revision)
@@ -292,6 +296,7 @@ class Leases:
         is_wanted = self._membership.another_member_can_take_more(self.name, fair_share)
         if self._held_count > fair_share and is_wanted:
             last = max(key for key, lease in self._held.items() if not lease.lost.is_set())
+            reached("lease_rebalanced")
             self._lose(self._held[last], "another member has room")
 
     @property
@@ -316,6 +321,7 @@ class Leases:
             lease.lost.set()
 
     def _lose_all(self, reason: str) -> None:
+        reached("member_removed")
         self._log.warning("lease_lost", keys=sorted(self._held), why=reason)
         self._revision = None
         self._incarnation = new_id()

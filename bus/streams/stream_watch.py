@@ -17,6 +17,7 @@ from bus.client.jetstream import RollbackDetector, StreamState
 from bus.client.subject_filters import SubjectFilters, is_wild
 from bus.errors import BusError, Rejected, StreamGone
 from bus.log import get_logger
+from bus.marks import reached
 from bus.runtime import background_s, uniform
 
 CHECK_INTERVAL_S = 1.0
@@ -158,6 +159,7 @@ class StreamWatch:
             if follower not in self._followers:
                 continue
             if follower in missed and not missed[follower] <= follower.covered:
+                reached("republished_message_missed")
                 follower.on_missed(missed[follower])
             elif checked:
                 follower.on_nothing_missed(checked)

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from bus import Attention, Logger
+from bus.marks import reached
 from bus.runtime import monotonic_s, time_ns
 from producers.gateway.holdings import SymbolHoldings
 from producers.ports import DeadManSwitch
@@ -109,6 +110,7 @@ class EngineWatchdog:
         """Cancel the opening orders when the engine falls silent, and publish an alert at the start and end; for ever."""
         while True:
             await self._heartbeat.wait_silent()
+            reached("engine_silent_cancel")
             since = time_ns()
             incident = f"{ENGINE_SILENT}.{registry_key(self._venue, self._symbol)}.{self._heartbeat.last}"
             # The bus itself may be unavailable: cancels do not wait for the alert to be stored.
@@ -130,7 +132,9 @@ class EngineWatchdog:
     async def run_dead_man_switch(self, switch: DeadManSwitch, after_s: float) -> None:
         """Defer the venue's cancel-all timer by `after_s` seconds as long as the engine sends heartbeats; for ever."""
         while True:
-            if not self._heartbeat.is_silent:
+            if self._heartbeat.is_silent:
+                reached("dead_man_not_deferred")
+            else:
                 await retry(lambda: switch.cancel_all_after(self._symbol, after_s), self._log)
             await asyncio.sleep(after_s / DEFERRALS_PER_TIMEOUT)
 

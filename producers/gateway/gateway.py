@@ -22,6 +22,7 @@ from bus import (
     read,
     trace_context,
 )
+from bus.marks import reached
 from bus.runtime import time_ns
 from producers.gateway.context import GatewayContext, GatewayMetrics
 from producers.gateway.engine_watchdog import EngineWatchdog
@@ -225,6 +226,7 @@ class Gateway:
         self._executor.on_step(step.time, self._holdings.price)
 
     async def _on_chain_broken(self, previous: Received, message: Received) -> None:
+        reached("step_chain_broken")
         detail = (
             f"step at JOURNAL {message.sequence} does not follow the record at {previous.sequence}: opening orders are "
             "not sent until the engine has resynchronized with the venue"
@@ -276,5 +278,6 @@ class Gateway:
             return step.decisions
         for decision in step.decisions:
             if isinstance(decision, PlaceOrder):
+                reached("order_too_old")
                 await self._executor.report_too_old(decision)
         return tuple(d for d in step.decisions if not isinstance(d, PlaceOrder))
