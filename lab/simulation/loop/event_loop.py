@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 from lab.simulation.loop.handles import KernelTimer, ReadyHandle
 from lab.simulation.loop.hosts import PROCESS, Host, Process
 from lab.simulation.loop.network import Network
+from lab.simulation.loop.ready_queue import shuffle_steps
 from lab.simulation.loop.tasks import SimulatedFuture, SimulatedTask
 from lab.simulation.loop.timers import Timers, true_due
 
@@ -307,7 +308,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         ready, before = process.ready, self.current
         number = len(ready)
         if self._shuffles and number > 1:
-            self._shuffle(process)
+            shuffle_steps(process.ready, self.random)
         self.current = process
         try:
             for _ in range(number):
@@ -331,24 +332,6 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def _report(self, handle: asyncio.Handle, error: BaseException) -> None:
         text = f"Exception in callback {handle!r}"
         self.call_exception_handler({"message": text, "exception": error, "handle": handle})
-
-    def _shuffle(self, process: Process) -> None:
-        """Permute the steps of tasks that are next to each other; other callbacks keep their place in the order."""
-        found: list[asyncio.Handle] = []
-        steps: list[asyncio.Handle] = []
-        for handle in process.ready:
-            if isinstance(getattr(getattr(handle, "_callback", None), "__self__", None), asyncio.Task):
-                steps.append(handle)
-            else:
-                if len(steps) > 1:
-                    self.random.shuffle(steps)
-                found += steps
-                found.append(handle)
-                steps = []
-        if len(steps) > 1:
-            self.random.shuffle(steps)
-        process.ready.clear()
-        process.ready.extend(found + steps)
 
     def _take_due_timers(self) -> None:
         while (found := self._timers.pop_due(self._now)) is not None:
