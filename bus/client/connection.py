@@ -15,7 +15,7 @@ from bus.client.fast_client import FastClient
 from bus.client.jetstream import is_no_responders, store_headers, stored_sequence_parser
 from bus.client.jetstream_api import JetStreamApi
 from bus.client.message import Message
-from bus.client.request_reply import Requests, publish
+from bus.client.request_reply import RawReply, Requests, publish
 from bus.errors import (
     Ambiguous,
     BusError,
@@ -172,10 +172,10 @@ class Bus(JetStreamApi):
         Raises: NoResponders; Ambiguous when no reply arrived in time.
         """
 
-        def parse(message: Msg) -> bytes:
-            if is_no_responders(message):
+        def parse(reply: RawReply) -> bytes:
+            if is_no_responders(reply):
                 raise NoResponders(subject)
-            return message.data
+            return reply.data
 
         return await (await self._requests.send(subject, data, parse, timeout_s=timeout_s))
 

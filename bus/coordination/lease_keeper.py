@@ -22,7 +22,7 @@ from bus.coordination.membership import Claim, Member, Membership, incarnation_o
 from bus.errors import Ambiguous, BusError, Conflict, OffsetLost, Rejected, StreamGone, TopologyDiffers
 from bus.log import Logger, get_logger
 from bus.marks import reached
-from bus.runtime import monotonic_s, new_id
+from bus.runtime import background_s, monotonic_s, new_id
 from bus.service.lifecycle import forever
 from bus.streams.provision import provision
 from bus.streams.reader import read
@@ -60,7 +60,7 @@ class Leases:
         self.name = name
         self._bus = bus
         self._registry = Registry(bus, BUCKET)
-        self._timing = timing
+        self._timing = Timing(background_s(timing.renew_s), background_s(timing.expire_s))
         self._log = log.bind(group=group, name=name)
         self._clock_s = monotonic_s
         self._attention = Attention()
@@ -138,9 +138,9 @@ class Leases:
                 reading = read(self._bus, f"KV_{BUCKET}", (f"$KV.{BUCKET}.>",), LastPerSubject())
                 async with aclosing(reading) as batches:
                     async for batch in batches:
-                        for message in batch.messages:
-                            self._apply(message)
-                        self._changed.set()
+                        is_ours = [self._apply(message) for message in batch.messages]
+                        if any(is_ours) or not is_ours:
+                            self._changed.set()
             except (OffsetLost, StreamGone, Rejected, Ambiguous) as error:
                 self._membership.clear()
                 await self._recover(error)
@@ -156,11 +156,13 @@ class Leases:
                 lease.revision = 0
         self._created = created
 
-    def _apply(self, message: Received) -> None:
+    def _apply(self, message: Received) -> bool:
+        """Apply an entry of the bucket; return whether it is one of this group."""
         bucket_key = message.subject.removeprefix(f"$KV.{BUCKET}.")
         data = None if message.headers.get(OPERATION_HEADER) in DELETIONS else message.data
         now_s = self._clock_s()
-        self._membership.apply(bucket_key, data, message.sequence, now_s)
+        if not self._membership.apply(bucket_key, data, message.sequence, now_s):
+            return False
         self._entry_received.set()
         if bucket_key == self._membership.member_key(self.name):
             own = self._membership.members.get(self.name)
@@ -174,6 +176,7 @@ class Leases:
                 if seen is None or seen.claim is None or seen.claim.incarnation != self._incarnation:
                     reached("lease_taken_over")
                     self._lose(lease, "taken over")
+        return True
 
     async def _keep_membership(self) -> None:
         while True:

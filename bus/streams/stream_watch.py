@@ -18,7 +18,7 @@ from bus.client.subject_filters import SubjectFilters, is_wild
 from bus.errors import BusError, Rejected, StreamGone
 from bus.log import get_logger
 from bus.marks import reached
-from bus.runtime import uniform
+from bus.runtime import background_s, uniform
 
 CHECK_INTERVAL_S = 1.0
 GRACE_S = 0.05
@@ -111,7 +111,7 @@ class StreamWatch:
     async def _run(self) -> None:
         async with DirectGets(self._bus, self._stream) as gets:
             while True:
-                await asyncio.sleep(CHECK_INTERVAL_S * uniform(0.8, 1.2))
+                await asyncio.sleep(background_s(CHECK_INTERVAL_S) * uniform(0.8, 1.2))
                 try:
                     await self._bus.wait_connected()
                     await self._check(gets)

@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from bus import Bus, BusError, marks
+from bus import Bus, BusError, get_logger, marks
 from cli.config.file import Configuration
 from lab.chaos.history import HistoryRecorder, VenueHistory, fetch_venue_history
 from lab.chaos.runner import post_admin
@@ -33,6 +33,8 @@ ENGINES, CLUSTER_NODES = 2, 3
 ONE_GATEWAY_RATIO = 0.3
 """Share of the seeds with one gateway instead of two: with one, the exposure limit is exact."""
 STORE_FOLDER = Path("/dev/shm")
+
+_log = get_logger("simulation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ class _Universe:
     async def _until_live(self, world: World, verdicts: Verdicts) -> list[str]:
         end = world.loop.true_time() + LIVE_WITHIN_S
         while found := not_live(world, verdicts.records, verdicts.venue, stopped=verdicts.stopped()):
+            _log.info("not_working_yet", detail=found[0])
             if world.loop.true_time() > end:
                 return found
             await asyncio.sleep(POLL_S)
@@ -156,6 +159,7 @@ class _Universe:
                 found = {"bus and venue can be read": [repr(error)]}
             if not any(found.values()) or world.loop.true_time() > end:
                 return found
+            _log.info("not_settled_yet", detail=next(texts[0] for texts in found.values() if texts))
             try:
                 await bus.publish(f"sweep.{world.settings.configuration.venue.venue}", b"")
             except BusError as error:

@@ -5,7 +5,10 @@ import heapq
 import math
 from itertools import count
 
+from lab.simulation.loop.handles import KernelTimer
 from lab.simulation.loop.hosts import Process
+
+Timer = asyncio.TimerHandle | KernelTimer
 
 MIN_CANCELED = 1000
 """Canceled timers are removed when there are so many, and they are the majority."""
@@ -26,11 +29,11 @@ class Timers:
     """The timers of all processes. Times are true times, in seconds."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, asyncio.TimerHandle, Process]] = []
+        self._heap: list[tuple[float, int, Timer, Process]] = []
         self._order = count()
         self._canceled = 0
 
-    def add(self, due: float, handle: asyncio.TimerHandle, process: Process) -> None:
+    def add(self, due: float, handle: Timer, process: Process) -> None:
         heapq.heappush(self._heap, (due, next(self._order), handle, process))
 
     def next_due(self) -> float | None:
@@ -40,12 +43,16 @@ class Timers:
             heapq.heappop(heap)
         return heap[0][0] if heap else None
 
-    def pop_due(self, now: float) -> tuple[asyncio.TimerHandle, Process] | None:
+    def is_due(self, now: float) -> bool:
+        """Return whether a timer, perhaps a canceled one, is due."""
+        return bool(self._heap) and self._heap[0][0] <= now
+
+    def pop_due(self, now: float) -> tuple[Timer, Process] | None:
         """Remove and return the next timer that is due. Timers of paused processes are put aside, for `delay`."""
         heap = self._heap
         while heap and heap[0][0] <= now:
             due, order, handle, process = heapq.heappop(heap)
-            handle._scheduled = False  # type: ignore[attr-defined]
+            handle._scheduled = False  # type: ignore[union-attr]
             if handle.cancelled() or not process.is_alive:
                 continue
             if not process.is_paused:

@@ -62,6 +62,9 @@ class WorldSettings:
     engines: int = 1
     gateways: int = 1
     nodes: int = 1
+    pace: float = 1.0
+    """By how much periods of background work (lease renewals, stream checks, pings) are longer than in production. At 1
+    they take most of the CPU time of a quiet world."""
     deadline_s: float | None = None
     """Simulated seconds after which the world is ended; None: never."""
     ends_on_failure: bool = False
@@ -85,7 +88,7 @@ class World:
         self._running_venue: venue.RunningVenue | None = None
         self._on_venue: list[Callable[[venue.RunningVenue], None]] = []
         self._failure: asyncio.Future[str] = self.loop.create_future()
-        self._runtime = SimulatedRuntime(self.loop, settings.seed)
+        self._runtime = SimulatedRuntime(self.loop, settings.seed, settings.pace)
         self._store: Store | None = None
         self._folder = folder
         self._add("bus", BUS_ADDRESS, self._run_bus, self.model.restart)
@@ -178,7 +181,10 @@ class World:
         venue_id = self.settings.configuration.venue.venue
 
         def producer(name: str) -> producers.Settings:
-            return producers.Settings(bus=BUS_URL, name=name, venue=venue_id, venue_url=VENUE_URL)
+            settings = producers.Settings(bus=BUS_URL, name=name, venue=venue_id, venue_url=VENUE_URL)
+            return msgspec.structs.replace(
+                settings, silent_after_s=settings.silent_after_s * self.settings.pace
+            )
 
         found: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
             "market": lambda: producers.market(producer("market")),
