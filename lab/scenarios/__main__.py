@@ -5,8 +5,8 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -20,13 +20,11 @@ from cli.console import Console, run_closable
 from cli.errors import CommandError
 from cli.stack.data_dir import DataDir
 from lab.scenarios import SCENARIOS
-from lab.scenarios.batch import Batch
+from lab.scenarios.batch import PROGRESS_S, simulate
 from lab.scenarios.processes import run_on_processes
 from lab.scenarios.runner import Scenario, ScenarioResult
-from lab.scenarios.simulated import run_simulated
 
 ALL = "all"
-PROGRESS_S = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,18 +32,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     if not {LEVEL_VARIABLE, OLD_LEVEL_VARIABLE} & os.environ.keys():
         configure_log(level="error")
-    names = {scenario.name: scenario for scenario in SCENARIOS}
-    chosen = SCENARIOS if ALL in options.name else tuple(names[name] for name in dict.fromkeys(options.name))
-    if len(chosen) == 1 and not options.real:
-        # In this process. Of several, each has a process of its own, which gets here.
-        results = [run_simulated(chosen[0], load(DEFAULT_FILE), options.seed)]
-        _show(results[0], options, Console())
+    named = {scenario.name: scenario for scenario in SCENARIOS}
+    chosen = SCENARIOS if ALL in options.name else tuple(named[name] for name in dict.fromkeys(options.name))
+    output = Output(len(chosen), is_json=options.json)
+    if options.real:
+        asyncio.run(_run_real(chosen, output))
     else:
-        results = asyncio.run(_run(chosen, options))
-    failed = [result.name for result in results if result.problems]
-    if not options.json:
-        Console().print(f"{len(chosen) - len(failed)} of {len(chosen)} scenarios passed")
-    return 1 if failed else 0
+        names = [scenario.name for scenario in chosen]
+        with closing(simulate(names, options.seed, options.jobs, output.progress)) as results:
+            for result in results:
+                output.show(result)
+    return output.end()
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -93,57 +90,72 @@ def _positive(text: str) -> int:
     return number
 
 
-async def _run(chosen: Sequence[Scenario], options: argparse.Namespace) -> list[ScenarioResult]:
-    console = Console(sys.stderr) if options.json else Console()
-    results = []
-    batch = Batch([scenario.name for scenario in chosen], options.seed, options.jobs)
-    running = _run_real(chosen) if options.real else batch.run()
-    async with background_task(_show_progress(console, results, len(chosen)), "progress"):
-        try:
-            async with aclosing(running) as finished:
-                async for result in finished:
-                    results.append(result)
-                    _show(result, options, console)
-        finally:
-            console.end_progress()
-    return results
-
-
-async def _run_real(chosen: Sequence[Scenario]) -> AsyncIterator[ScenarioResult]:
+async def _run_real(chosen: Sequence[Scenario], output: "Output") -> None:
     for scenario in chosen:
         with tempfile.TemporaryDirectory(prefix="opensqt-scenario-") as folder:
             data = DataDir(Path(folder))
             with data.hold():
                 try:
-                    yield await run_on_processes(scenario, load(DEFAULT_FILE), data)
+                    async with background_task(_report_progress(output), "progress"):
+                        result = await run_on_processes(scenario, load(DEFAULT_FILE), data)
                 except (CommandError, BusError) as error:
-                    yield ScenarioResult(scenario.name, problems=[str(error)])
+                    result = ScenarioResult(scenario.name, problems=[str(error)])
+        output.show(result)
 
 
-async def _show_progress(console: Console, results: Sequence[ScenarioResult], count: int) -> None:
-    started_s = monotonic_s()
+async def _report_progress(output: "Output") -> None:
     while True:
-        console.progress(f"  {len(results)} of {count} finished, {monotonic_s() - started_s:.0f} s")
+        output.progress(output.finished)
         await asyncio.sleep(PROGRESS_S)
 
 
-def _show(result: ScenarioResult, options: argparse.Namespace, console: Console) -> None:
-    if options.json:
-        sys.stdout.write(f"{msgspec.json.encode(result).decode()}\n")
-        return
-    summary = next(scenario.summary for scenario in SCENARIOS if scenario.name == result.name)
-    console.print(f"{result.name}: {summary}")
-    for line in result.events:
-        console.print(f"  {line}")
-    for problem in result.problems:
-        console.print(f"  PROBLEM  {problem}")
-    time = (
-        f"{result.simulated_s:.0f} simulated s in {result.elapsed_s:.0f} s"
-        if result.digest
-        else f"{result.elapsed_s:.0f} s"
-    )
-    digest = f", digest {result.digest[:12]}" if result.digest else ""
-    console.print(f"  {'failed' if result.problems else 'passed'}, {time}{digest}")
+class Output:
+    """Prints the results: for people, or as one JSON object each."""
+
+    def __init__(self, count: int, *, is_json: bool) -> None:
+        self.finished = 0
+        self._count = count
+        self._is_json = is_json
+        self._console = Console(sys.stderr if is_json else sys.stdout)
+        self._started_s = monotonic_s()
+        self._failed = 0
+
+    def progress(self, finished: int) -> None:
+        """Show how many scenarios have finished, and for how long they run."""
+        self._console.progress(
+            f"  {finished} of {self._count} finished, {monotonic_s() - self._started_s:.0f} s"
+        )
+
+    def show(self, result: ScenarioResult) -> None:
+        """Print a result."""
+        self.finished += 1
+        self._failed += bool(result.problems)
+        if self._is_json:
+            sys.stdout.write(f"{msgspec.json.encode(result).decode()}\n")
+            sys.stdout.flush()
+            return
+        summary = next(scenario.summary for scenario in SCENARIOS if scenario.name == result.name)
+        problems = [f"PROBLEM  {problem}" for problem in result.problems]
+        self._console.print(f"{result.name}: {summary}")
+        for line in (*result.events, *problems, _last_line(result)):
+            self._console.print(f"  {line}")
+
+    def end(self) -> int:
+        """Print how many scenarios passed, and return the exit code."""
+        self._console.end_progress()
+        if not self._is_json:
+            passed = self.finished - self._failed
+            took_s = monotonic_s() - self._started_s
+            self._console.print(f"{passed} of {self.finished} scenarios passed in {took_s:.0f} s")
+        return 1 if self._failed else 0
+
+
+def _last_line(result: ScenarioResult) -> str:
+    outcome = "failed" if result.problems else "passed"
+    if not result.digest:
+        return f"{outcome}, {result.elapsed_s:.0f} s"
+    time = f"{result.simulated_s:.0f} simulated seconds in {result.elapsed_s:.0f} s"
+    return f"{outcome}, {time}, digest {result.digest[:12]}"
 
 
 if __name__ == "__main__":

@@ -1,51 +1,70 @@
 """Simulated scenarios in processes of their own, several at a time."""
 
-import asyncio
-import sys
-from collections.abc import AsyncIterator, Sequence
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 
-import msgspec
-
+from cli.config.file import DEFAULT_FILE, load
 from cli.stack.process import exit_text
+from lab.scenarios import SCENARIOS
 from lab.scenarios.runner import ScenarioResult
+from lab.scenarios.simulated import run_simulated
+
+PROGRESS_S = 1.0
 
 
-class Batch:
-    """Scenarios to be simulated, each in a process of its own, so that no run depends on an earlier one."""
+def simulate(
+    names: Sequence[str], seed: int, jobs: int, progress: Callable[[int], None]
+) -> Iterator[ScenarioResult]:
+    """Run scenarios, each in a new process, so that no run depends on an earlier one.
 
-    def __init__(self, names: Sequence[str], seed: int, jobs: int) -> None:
-        self._names = names
-        self._seed = seed
-        self._free = asyncio.Semaphore(jobs)
+    Yields the results in the order of the names. `progress` is called once a second with the number of finished ones. The
+    processes end with the generator.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    waiting, results = deque(names), dict[str, ScenarioResult]()
+    running: dict[Connection, tuple[str, BaseProcess]] = {}
+    shown = deque(names)
+    try:
+        while shown:
+            while waiting and len(running) < jobs:
+                receiver, sender = context.Pipe(duplex=False)
+                process = context.Process(target=_run, args=(waiting[0], seed, sender), daemon=True)
+                process.start()
+                sender.close()
+                running[receiver] = (waiting.popleft(), process)
+            for receiver in wait(list(running), timeout=PROGRESS_S):
+                assert isinstance(receiver, Connection)
+                name, process = running.pop(receiver)
+                results[name] = _receive(name, receiver, process)
+            progress(len(results))
+            while shown and shown[0] in results:
+                yield results[shown.popleft()]
+    finally:
+        for _, process in running.values():
+            process.kill()
+            process.join()
 
-    async def run(self) -> AsyncIterator[ScenarioResult]:
-        """Yield the results in the order of the names. The processes end with the generator."""
-        tasks = [asyncio.create_task(self._run(name), name=name) for name in self._names]
+
+def _run(name: str, seed: int, sender: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted, and kills this process
+    scenario = next(scenario for scenario in SCENARIOS if scenario.name == name)
+    sender.send(run_simulated(scenario, load(DEFAULT_FILE), seed))
+
+
+def _receive(name: str, receiver: Connection, process: BaseProcess) -> ScenarioResult:
+    with closing(receiver):
         try:
-            for task in tasks:
-                yield await task
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-
-    async def _run(self, name: str) -> ScenarioResult:
-        async with self._free:
-            # In a session of its own: Ctrl-C reaches this process alone, which kills the others.
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "lab.scenarios", name, "--seed", str(self._seed), "--json"),
-                stdout=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
-            try:
-                output, _ = await process.communicate()
-            finally:
-                if process.returncode is None:
-                    process.kill()
-                    await process.wait()
-        if output:
-            return msgspec.json.decode(output, type=ScenarioResult)
-        assert process.returncode is not None, "it has ended"
-        return ScenarioResult(
-            name, problems=[f"its process ended without a result: {exit_text(process.returncode)}"]
-        )
+            result = receiver.recv()
+        except EOFError:
+            process.join()
+            ended = exit_text(process.exitcode or 0)
+            return ScenarioResult(name, [f"its process ended without a result: it {ended}"])
+    process.join()
+    assert isinstance(result, ScenarioResult)
+    return result

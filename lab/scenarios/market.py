@@ -5,7 +5,14 @@ from decimal import Decimal
 from cli.config.file import Configuration
 from lab.scenarios.harness import Harness
 from lab.scenarios.runner import Scenario
-from lab.scenarios.settings import unchanged, with_fees, with_grids, with_portfolio, with_venue
+from lab.scenarios.settings import (
+    unchanged,
+    with_fees,
+    with_grids,
+    with_portfolio,
+    with_slow_ticks,
+    with_venue,
+)
 from schemas.engine.events import Fill, RiskChanged
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.view import NotQuoting
@@ -13,7 +20,7 @@ from schemas.units import Symbol
 from schemas.venue.orders import OrderReport, OrderStatus, RejectReason
 
 CANDLE_S, MARGIN_S = 60.0, 10.0
-RECOVERY_TICKS = 600
+RECOVERY_TICKS = 150
 """More than two candles of them."""
 MAX_LOSING_ROUND_TRIPS = 10
 MAX_EXPOSURE = Decimal(1000)
@@ -22,7 +29,7 @@ MAX_DRAWDOWN = Decimal(4)
 
 def _configure_flash_crash(configuration: Configuration) -> Configuration:
     return with_grids(
-        configuration,
+        with_slow_ticks(configuration),
         monitor_symbols=(configuration.symbols[0].symbol,),
         volume_multiplier=Decimal(10),
         recovery_threshold=1,
@@ -51,7 +58,7 @@ async def flash_crash(harness: Harness) -> None:
 
 def _configure_losing_round_trips(configuration: Configuration) -> Configuration:
     expensive = with_fees(configuration, Decimal("0.01"))
-    fast = with_venue(expensive, speed=4.0)
+    fast = with_venue(with_slow_ticks(expensive), speed=4.0)
     return with_grids(fast, preflight=False, max_losing_round_trips=MAX_LOSING_ROUND_TRIPS, stale_after=0)
 
 
