@@ -292,7 +292,12 @@ class _Round:
 
 def is_on_one_server(bus: Bus, state: StreamState) -> bool:
     """Return whether a connection and a stream are on the same server, which is in no cluster."""
-    return not state.leader and "cluster" not in bus.nc._server_info
+    return not state.leader and not is_in_cluster(bus)
+
+
+def is_in_cluster(bus: Bus) -> bool:
+    """Return whether the server of a connection is one of a cluster."""
+    return "cluster" in bus.nc._server_info
 
 
 def time_text(time_ns: int) -> str:

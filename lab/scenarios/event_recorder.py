@@ -1,7 +1,6 @@
 """Recorder of bus events during a scenario: waits for events, and summarizes them for people."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import NamedTuple, TypeVar
@@ -9,6 +8,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from bus import Bus, NewOnly, forever, read
+from bus.runtime import monotonic_s
 from cli.errors import CommandError
 from schemas.codec import Event, UndecodableError, decode
 from schemas.engine.control import CommandResult
@@ -50,7 +50,7 @@ class EventRecorder:
     def __init__(self) -> None:
         self.events: list[RecordedEvent] = []
         self._changed = asyncio.Condition()
-        self._started_s = time.monotonic()
+        self._started_s = monotonic_s()
 
     @property
     def mark(self) -> int:
@@ -114,7 +114,7 @@ class EventRecorder:
                         except UndecodableError:
                             continue
                         self.events.append(
-                            RecordedEvent(time.monotonic() - self._started_s, message.subject, event)
+                            RecordedEvent(monotonic_s() - self._started_s, message.subject, event)
                         )
                     self._changed.notify_all()
 

@@ -1,11 +1,9 @@
-"""Harness of a scenario: the running stack, and operations on it.
+"""Harness of a scenario: the running stack, real or simulated, and operations on it.
 
 Operations script the simulated venue, send commands, place manual orders, wait for events and check invariants.
 """
 
 import asyncio
-import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,14 +13,13 @@ import msgspec
 
 from bus import BusError
 from bus.commands import submit
+from bus.runtime import monotonic_s, new_id, time_ns
 from cli.config.file import Configuration
 from cli.inspect.audit import VenueRecords
-from cli.stack.data_dir import DataDir
-from cli.stack.ports import find_free_port
-from cli.stack.stack import Stack, StackSettings, run_stack
 from lab.chaos.history import HistoryRecorder, fetch_venue_history
 from lab.chaos.invariants import violations
 from lab.scenarios.event_recorder import EventRecorder, NotObserved, recording_events
+from lab.scenarios.stack import RunningStack
 from producers.simulated.client.client import SimulatedVenue
 from producers.simulated.market.model import ScriptedTick
 from producers.simulated.settings import FaultSettings, SymbolSettings
@@ -46,7 +43,7 @@ COMMAND_LIFETIME_S = 30
 class Harness:
     """A stack that trades, and the recorder of its events."""
 
-    stack: Stack
+    stack: RunningStack
     recorder: EventRecorder
     configuration: Configuration
 
@@ -160,9 +157,9 @@ class Harness:
 
         Raises: NotObserved.
         """
-        deadline = time.monotonic() + within_s
+        deadline = monotonic_s() + within_s
         while not matches(count := len(await self.open_orders(symbol, opening_only=opening_only))):
-            if time.monotonic() > deadline:
+            if monotonic_s() > deadline:
                 raise NotObserved(f"{symbol}: {count} orders are open at the venue after {within_s:g} s")
             await asyncio.sleep(POLL_S)
 
@@ -196,20 +193,26 @@ class Harness:
         return [order_id for order_id in ours if not opening_only or order_id in opening]
 
     async def send_command(self, name: CommandName, *, age_s: float = 0) -> CommandResult:
-        """Send a command for the first symbol, issued `age_s` seconds ago, and return its result."""
-        issued = time.time_ns() - int(age_s * SECOND_NS)
+        """Send a command for the first symbol, issued `age_s` seconds ago, and return its result.
+
+        Raises: NotObserved.
+        """
+        issued = time_ns() - int(age_s * SECOND_NS)
         command = Command(
             venue=self.entries[0].venue,
             symbol=self.symbol,
-            command_id=secrets.token_hex(8),
+            command_id=new_id(),
             name=name,
             operator="scenario",
             reason="scenario",
             time=issued,
             expires_time=issued + COMMAND_LIFETIME_S * SECOND_NS,
         )
-        async with asyncio.timeout(COMMAND_LIFETIME_S):
-            return await submit(self.stack.bus, command)
+        try:
+            async with asyncio.timeout(COMMAND_LIFETIME_S):
+                return await submit(self.stack.bus, command)
+        except TimeoutError:
+            raise NotObserved(f"not answered within {COMMAND_LIFETIME_S} s: the command {name}") from None
 
     async def place_manual_order(
         self,
@@ -242,7 +245,7 @@ class Harness:
         """
         await self.post_admin("faults", FaultSettings())
         await self.post_admin("market", {"halted": True})
-        deadline = time.monotonic() + SETTLE_WITHIN_S
+        deadline = monotonic_s() + SETTLE_WITHIN_S
         recorders = [HistoryRecorder(entry) for entry in self.entries]
         while True:
             try:
@@ -252,22 +255,24 @@ class Harness:
                 broken = violations([recorder.history for recorder in recorders], venue)
             except (BusError, aiohttp.ClientError) as error:
                 broken = {"evidence": [f"not available: {error}"]}
-            if not any(broken.values()) or time.monotonic() > deadline:
+            if not any(broken.values()) or monotonic_s() > deadline:
                 return broken
             await self.stack.bus.publish(f"sweep.{self.entries[0].venue}", b"")
             await asyncio.sleep(POLL_S)
 
 
 @asynccontextmanager
-async def running_harness(configuration: Configuration, data: DataDir) -> AsyncIterator[Harness]:
-    """Run a stack for as long as the context lasts; yield its harness once every grid has slots."""
-    settings = StackSettings(
-        configuration=configuration, data=data, bus_port=find_free_port(), http_port=find_free_port()
-    )
-    async with run_stack(settings, lambda line: None) as stack, recording_events(stack.bus) as recorder:
+async def harness_on(stack: RunningStack, configuration: Configuration) -> AsyncIterator[Harness]:
+    """Record the events of a stack while the context lasts; yield its harness once every grid has started.
+
+    Raises: NotObserved.
+    """
+    async with recording_events(stack.bus) as recorder:
         harness = Harness(stack, recorder, configuration)
         for entry in configuration.symbols:
             await harness.wait_for_grid(
-                entry.symbol, f"{entry.symbol} has slots", lambda view: bool(view.slots)
+                entry.symbol,
+                f"{entry.symbol} has started",
+                lambda view: bool(view.slots) and view.not_quoting is not NotQuoting.PREFLIGHT,
             )
         yield harness

@@ -1,12 +1,16 @@
-"""Runs a scenario on a stack of its own, then checks the invariants."""
+"""Plays a scenario on a running stack, then checks the invariants."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import aiohttp
+
+from bus import BusError
 from cli.config.file import Configuration
-from cli.stack.data_dir import DataDir
 from lab.scenarios.event_recorder import NotObserved
-from lab.scenarios.harness import Harness, running_harness
+from lab.scenarios.harness import Harness, harness_on
+from lab.scenarios.stack import RunningStack
+from producers.ports import VenueError
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,29 +25,42 @@ class Scenario:
     """Raises NotObserved or AssertionError when the reaction differs from the expected one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ScenarioResult:
     """Result of a scenario."""
 
-    problems: list[str]
+    problems: list[str] = field(default_factory=list)
     """Unmet expectations and violated invariants; empty when the scenario passed."""
-    events: list[str]
+    events: list[str] = field(default_factory=list)
     """Summary of the events on the bus, one line each."""
+    simulated_s: float = 0.0
+    """Simulated seconds; 0 with real processes."""
+    digest: str = ""
+    """Hash of everything that the simulated bus has stored; empty with real processes."""
 
 
-async def run_scenario(scenario: Scenario, configuration: Configuration, data: DataDir) -> ScenarioResult:
-    """Run a scenario on a stack of its own. The caller must hold the data directory.
+async def play(scenario: Scenario, stack: RunningStack, configuration: Configuration) -> ScenarioResult:
+    """Play a scenario on a stack that runs its configuration."""
+    result = ScenarioResult()
+    try:
+        async with harness_on(stack, configuration) as harness:
+            await _play(scenario, harness, result)
+    except (NotObserved, BusError, VenueError, aiohttp.ClientError, TimeoutError) as error:
+        result.problems.append(_text(error))
+    return result
 
-    Raises: CommandError or bus.ServerStartFailed when the stack cannot be started.
-    """
-    problems: list[str] = []
-    async with running_harness(scenario.configure(configuration), data) as harness:
-        start = harness.recorder.mark
-        try:
-            await scenario.run(harness)
-        except (NotObserved, AssertionError) as error:
-            problems.append(str(error) or repr(error))
-        events = harness.recorder.summary(start)
-        violations = await harness.check_invariants()
-        problems += [f"{name}: {text}" for name, texts in violations.items() for text in texts]
-        return ScenarioResult(problems, events)
+
+async def _play(scenario: Scenario, harness: Harness, result: ScenarioResult) -> None:
+    start = harness.recorder.mark
+    try:
+        await scenario.run(harness)
+    except (NotObserved, AssertionError) as error:
+        result.problems.append(str(error) or repr(error))
+    finally:
+        result.events = harness.recorder.summary(start)
+    violations = await harness.check_invariants()
+    result.problems += [f"{name}: {text}" for name, texts in violations.items() for text in texts]
+
+
+def _text(error: Exception) -> str:
+    return str(error) if isinstance(error, NotObserved) else f"the scenario cannot be continued: {error!r}"

@@ -100,10 +100,12 @@ async def manual_trading(harness: Harness) -> None:
     await harness.place_manual_order(LARGE_ORDER, symbol, Side.BUY, above, Decimal("0.05"), post_only=False)
     risk = await harness.wait_for_risk(symbol, "circuit_breaker", since=since, within_s=120)
     assert "position" in risk.details, risk
-    corrections = harness.recorder.all(
-        Reconciled, lambda e: e.finding is ReconciliationFinding.POSITION_DIFFERS
+    await harness.recorder.wait_for(
+        "the difference of the position is reported",
+        Reconciled,
+        lambda e: e.symbol == symbol and e.finding is ReconciliationFinding.POSITION_DIFFERS,
+        since=since,
     )
-    assert corrections, "no position correction was published"
     sweep = await harness.recorder.wait_for(
         "the next sweep of open orders",
         OpenOrders,

@@ -90,7 +90,7 @@ class Exposure:
             return f"the circuit breaker over all symbols is open: {limits.reason}"
         if not limits.is_opening_allowed:
             return limits.reason
-        maximum = limits.max_exposure
+        maximum = limits.max_exposure or self._configured_maximum(currency)
         if not maximum:
             return None
         total = self.total(currency, extra, symbol)
@@ -99,3 +99,9 @@ class Exposure:
             if total > maximum
             else None
         )
+
+    def _configured_maximum(self, currency: str) -> Money:
+        """Return the configured limit of a currency of which the engine has published none yet, else 0."""
+        if self.settings is None or self.limits is None or currency in self.limits.buckets:
+            return ZERO
+        return self.settings.of(currency).max_exposure

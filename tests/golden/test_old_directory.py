@@ -9,7 +9,8 @@ import pytest
 
 from cli.config.file import load
 from cli.stack.data_dir import DataDir
-from lab.scenarios.harness import Harness, running_harness
+from lab.scenarios.harness import Harness
+from lab.scenarios.processes import running_harness
 from schemas import subjects
 from schemas.codec import decode_as
 from schemas.engine.journal import Step, SymbolEntry

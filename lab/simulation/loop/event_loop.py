@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 from lab.simulation.loop.hosts import PROCESS, Host, Process
 from lab.simulation.loop.network import Network
 from lab.simulation.loop.tasks import SimulatedFuture, SimulatedTask
-from lab.simulation.loop.timers import Timers
+from lab.simulation.loop.timers import Timers, true_due
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 EPOCH_NS = 1_700_000_000_000_000_000
 """The wall clock at virtual time 0."""
-MAX_ROUNDS_AT_ONCE = 1_000_000
+MAX_ROUNDS_AT_ONCE = 100_000
 """So many rounds without any time passing are a busy loop."""
 COLLECT_INTERVAL = 50_000
 FULL_COLLECT_INTERVAL = 5_000_000
@@ -150,8 +150,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         handle = asyncio.TimerHandle(when, callback, args, self, context)
         handle._scheduled = True  # type: ignore[attr-defined]
         if process.is_alive:
-            due = max(when + process.clock_lag_s, self._now)
-            self._timers.add(due, handle, process)
+            self._timers.add(max(true_due(when, process), self._now), handle, process)
         return handle
 
     def call_kernel(self, when: float, callback: Callable[..., object], *args: object) -> None:
@@ -275,7 +274,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._rounds_at_once += 1
         if self._rounds_at_once > MAX_ROUNDS_AT_ONCE:
             raise StalledError(
-                f"time stands still at {self._now:g} s: {self.current.host.name} is in a busy loop"
+                f"time stands still at {self._now:g} s: {self._runnable[0].host.name} is in a busy loop"
             )
         runnable = self._runnable
         at = int(self.random.random() * len(runnable)) if len(runnable) > 1 else 0

@@ -2,12 +2,24 @@
 
 import asyncio
 import heapq
+import math
 from itertools import count
 
 from lab.simulation.loop.hosts import Process
 
 MIN_CANCELED = 1000
 """Canceled timers are removed when there are so many, and they are the majority."""
+
+
+def true_due(when: float, process: Process) -> float:
+    """Return the true time of a timer that is due at `when` by a process's clock.
+
+    That clock is then not before `when`, as it could be by rounding: code that waits for it again would never end.
+    """
+    due = when + process.clock_lag_s
+    while due - process.clock_lag_s < when:
+        due = math.nextafter(due, math.inf)
+    return due
 
 
 class Timers:
@@ -52,12 +64,18 @@ class Timers:
         """Put off the timers of a process that was paused, and add those again that were put aside."""
         if delay_s:
             self._heap = [
-                (due + delay_s if owner is process else due, order, handle, owner)
+                (
+                    max(due + delay_s, true_due(handle.when(), owner)) if owner is process else due,
+                    order,
+                    handle,
+                    owner,
+                )
                 for due, order, handle, owner in self._heap
             ]
             heapq.heapify(self._heap)
         for due, order, handle in process.held_timers:
-            heapq.heappush(self._heap, (due + delay_s, order, handle, process))
+            delayed = max(due + delay_s, true_due(handle.when(), process))
+            heapq.heappush(self._heap, (delayed, order, handle, process))
         process.held_timers.clear()
 
     def note_canceled(self) -> None:

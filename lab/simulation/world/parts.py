@@ -23,12 +23,15 @@ class SimulatedPart:
         main: Callable[[], Coroutine[Any, Any, object]],
         *,
         before_restart: Callable[[], None] = lambda: None,
+        on_failure: Callable[[str, Exception], None] | None = None,
         restart_s: float = RESTART_S,
     ) -> None:
+        """`on_failure` is told the name and the error when the process ends by one; by default that is logged."""
         self.host = host
         self.restarts = 0
         self._main = main
         self._before_restart = before_restart
+        self._on_failure = on_failure or _log_failure
         self._restart_s = restart_s
         self._running: asyncio.Task[None] | None = None
         self._supervision: asyncio.Task[None] | None = None
@@ -87,4 +90,8 @@ class SimulatedPart:
         try:
             await self._main()
         except Exception as error:  # noqa: BLE001 - as the process would, it ends, and is started again
-            _log.error("part_failed", part=self.name, detail=repr(error), exception=error)
+            self._on_failure(self.name, error)
+
+
+def _log_failure(part: str, error: Exception) -> None:
+    _log.error("part_failed", part=part, detail=repr(error), exception=error)

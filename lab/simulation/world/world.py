@@ -1,6 +1,7 @@
 """The world: hosts, the model of the bus, the simulated venue and the parts."""
 
 import asyncio
+import hashlib
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -36,6 +37,14 @@ ADMIN_URL = f"http://127.0.0.1:{VENUE_PORT}"
 """The venue as the operator reaches it: by a forwarded port, since its administration is for its own machine."""
 
 
+FIRST_PARTS = ("bus", "venue")
+"""What runs before the configuration is applied, as with `up`; the other parts are started afterwards."""
+
+
+class WorldEnded(Exception):
+    """The world was ended early. The text says why: a part failed, or the deadline passed."""
+
+
 class AnyPeer(PeerCheck):
     """Admits every user: the hosts of a world have one."""
 
@@ -52,6 +61,10 @@ class WorldSettings:
     engines: int = 1
     gateways: int = 1
     nodes: int = 1
+    deadline_s: float | None = None
+    """Simulated seconds after which the world is ended; None: never."""
+    ends_on_failure: bool = False
+    """Whether the world is ended when a part fails, instead of the part being started again."""
 
 
 class World:
@@ -68,6 +81,9 @@ class World:
         self.operator = self.loop.host("operator", OPERATOR_ADDRESS)
         self.venue_url = ADMIN_URL
         self.parts: dict[str, SimulatedPart] = {}
+        self._running_venue: venue.RunningVenue | None = None
+        self._on_venue: list[Callable[[venue.RunningVenue], None]] = []
+        self._failure: asyncio.Future[str] = self.loop.create_future()
         self._runtime = SimulatedRuntime(self.loop, settings.seed)
         self._store: Store | None = None
         self._folder = folder
@@ -79,25 +95,67 @@ class World:
             self._add(name, f"10.0.1.{number + 1}", main)
 
     def run(self, main: Callable[["World", Bus], Coroutine[Any, Any, T]]) -> T:
-        """Start everything, run `main` on the operator's host with a connection to the bus, and end the world."""
+        """Start everything, run `main` on the operator's host with a connection to the bus, and end the world.
+
+        Raises: WorldEnded; what `main` raises.
+        """
         with provided(self._runtime):
             try:
                 return self.loop.run(self._run(main))
             finally:
                 self._close_store()
 
+    def follow_venue(self, observe: Callable[[venue.RunningVenue], None]) -> None:
+        """Call `observe` with the venue that runs, and again each time that its process starts."""
+        self._on_venue.append(observe)
+        if self._running_venue is not None:
+            observe(self._running_venue)
+
+    def digest(self) -> str:
+        """Return a hash of everything that the bus has stored: equal after equal runs."""
+        found = hashlib.sha256()
+        for name, stream in sorted(self.model.streams.items()):
+            for stored in stream.store.messages.values():
+                text = (name, stored.subject, stored.sequence, stored.time_ns, stored.headers, stored.data)
+                found.update(repr(text).encode())
+        return found.hexdigest()
+
     async def _run(self, main: Callable[["World", Bus], Coroutine[Any, Any, T]]) -> T:
-        for part in self.parts.values():
-            part.start()
+        running = asyncio.ensure_future(self._start_and_operate(main))
+        await asyncio.wait(
+            (running, self._failure),
+            timeout=self.settings.deadline_s,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if self._failure.done():
+            raise WorldEnded(self._failure.result())
+        if not running.done():
+            raise WorldEnded(f"not finished after {self.settings.deadline_s:g} simulated seconds")
+        return running.result()
+
+    async def _start_and_operate(self, main: Callable[["World", Bus], Coroutine[Any, Any, T]]) -> T:
+        for name in FIRST_PARTS:
+            self.parts[name].start()
+        await self.operator.spawn(self._apply())
+        for name, part in self.parts.items():
+            if name not in FIRST_PARTS:
+                part.start()
         result: T = await self.operator.spawn(self._operate(main))
         return result
 
-    async def _operate(self, main: Callable[["World", Bus], Coroutine[Any, Any, T]]) -> T:
+    async def _apply(self) -> None:
         configuration = self.settings.configuration
         tradable = [(each.venue, each.symbol) for each in configuration.symbols]
         async with connect(BUS_URL, name="operator") as bus:
             await apply_at_start(bus, configuration, tradable)
+
+    async def _operate(self, main: Callable[["World", Bus], Coroutine[Any, Any, T]]) -> T:
+        async with connect(BUS_URL, name="operator") as bus:
             return await main(self, bus)
+
+    def _end_on_failure(self, part: str, error: Exception) -> None:
+        if not self._failure.done():
+            self._failure.set_result(f"{part} failed at {self.loop.true_time():.1f} s: {error!r}")
 
     def _add(
         self,
@@ -107,7 +165,12 @@ class World:
         before_restart: Callable[[], None] = lambda: None,
     ) -> Host:
         host = self.loop.host(name, address)
-        self.parts[name] = SimulatedPart(host, main, before_restart=before_restart)
+        self.parts[name] = SimulatedPart(
+            host,
+            main,
+            before_restart=before_restart,
+            on_failure=self._end_on_failure if self.settings.ends_on_failure else None,
+        )
         return host
 
     def _mains(self) -> dict[str, Callable[[], Coroutine[Any, Any, object]]]:
@@ -140,6 +203,9 @@ class World:
             port=VENUE_PORT,
         )
         async with venue.serving(settings, self._open_store, AnyPeer()) as running:
+            self._running_venue = running
+            for observe in self._on_venue:
+                observe(running)
             await running.run()
 
     def _open_store(self, path: Path) -> Store:

@@ -143,6 +143,16 @@ def test_configured_limits_that_are_not_received_yet_block_orders() -> None:
     )
 
 
+def test_the_configured_limit_counts_until_the_engine_has_published_that_of_the_currency() -> None:
+    found = exposure()
+    found.limits = msgspec.structs.replace(limits(0), buckets={})
+    found.settings = PortfolioSettings(max_exposure=D(150))
+    assert found.count_or_refuse(BTC, decision(Side.BUY, "100", "a")) is None
+    assert found.count_or_refuse(BTC, decision(Side.BUY, "100", "b")) is not None
+    found.limits = msgspec.structs.replace(found.limits, buckets={"USDT": BucketLimits()})
+    assert found.count_or_refuse(BTC, decision(Side.BUY, "100", "b")) is None
+
+
 @pytest.mark.parametrize(
     "stop",
     [{"is_opening_allowed": False, "reason": "full"}, {"breaker": BreakerState.OPEN, "reason": "lost"}],
