@@ -21,6 +21,7 @@ from lab.simulation.bus_model.asyncio_server import BusServer
 from lab.simulation.bus_model.server import BusModel
 from lab.simulation.loop.event_loop import SimulatedLoop
 from lab.simulation.loop.hosts import Host
+from lab.simulation.world.libraries import simulated_clocks
 from lab.simulation.world.parts import SimulatedPart
 from lab.simulation.world.runtime import SimulatedRuntime
 from producers import app as producers
@@ -99,7 +100,7 @@ class World:
 
         Raises: WorldEnded; what `main` raises.
         """
-        with provided(self._runtime):
+        with provided(self._runtime), simulated_clocks(self.loop):
             try:
                 return self.loop.run(self._run(main))
             finally:
