@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(arguments)
     _check(parser, args)
-    configure_log(level="info" if args.log else "critical")
+    configure_log(level="info" if args.log else "error")
     # With --json the standard output is the one object.
     console = Console(sys.stderr if args.json else None)
     try:
@@ -69,7 +69,7 @@ def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
 def _single(args: argparse.Namespace, configuration: Configuration | None, console: Console) -> int:
     settings = UniverseSettings(args.seed, args.hours, args.faults)
     worlds: list[World] = []
-    result = examine(settings, configuration, worlds.append)
+    result = examine(settings, configuration, worlds.append, is_logging=args.log)
     if args.json:
         print(msgspec.json.format(msgspec.json.encode(_as_json(settings, result))).decode())
     else:
@@ -124,6 +124,7 @@ def _as_json(settings: UniverseSettings, result: UniverseResult) -> dict[str, ob
 def _campaign_as_json(total: CampaignResult) -> dict[str, object]:
     return {
         "runs": total.runs,
+        "digests": {str(seed): digest for seed, digest in sorted(total.digests.items())},
         **_speed(total.simulated_s, total.cpu_s),
         "faults": dict(sorted(total.faults.items())),
         "marks": dict(sorted(total.marks.items())),
