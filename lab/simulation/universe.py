@@ -16,7 +16,8 @@ import msgspec
 from bus import Bus, BusError, get_logger, marks
 from cli.config.file import Configuration
 from lab.chaos.history import HistoryRecorder, VenueHistory, fetch_venue_history
-from lab.chaos.runner import post_admin
+from lab.chaos.invariants import EVENTUAL, INVARIANTS
+from lab.chaos.runner import RECHECK_FOR_S, post_admin
 from lab.simulation.configuration import default_configuration
 from lab.simulation.faults.injector import inject_all
 from lab.simulation.faults.schedule import effects, plan
@@ -157,6 +158,8 @@ class _Universe:
                 found = verdicts.final([recorder.history for recorder in recorders], self._venue)
             except (BusError, aiohttp.ClientError, TimeoutError) as error:
                 found = {"bus and venue can be read": [repr(error)]}
+            if any(texts for name, texts in found.items() if name in INVARIANTS and name not in EVENTUAL):
+                end = min(end, world.loop.true_time() + RECHECK_FOR_S)
             if not any(found.values()) or world.loop.true_time() > end:
                 return found
             _log.info("not_settled_yet", detail=next(texts[0] for texts in found.values() if texts))

@@ -1,5 +1,6 @@
-"""Clocks of the libraries that read them from the operating system instead of from the event loop."""
+"""Clocks and random numbers of libraries that take them from the system, not from the event loop."""
 
+import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,35 +13,42 @@ import aiohttp.helpers
 import nats.aio.client
 import nats.js.client
 import nats.micro.service
+import nats.nuid
+import uvicorn.server
 
 from lab.simulation.loop.event_loop import SimulatedLoop
 
 
 @contextmanager
-def simulated_clocks(loop: SimulatedLoop) -> Iterator[None]:
-    """Let aiohttp and nats-py read the clocks of the simulated hosts: reconnects and kept connections depend on them."""
-    clocks = {
+def simulated_libraries(loop: SimulatedLoop, seed: int) -> Iterator[None]:
+    """Have the libraries of the parts use the clocks of the loop within the context.
+
+    What happens would depend on the speed of this machine otherwise: aiohttp closes connections that were idle for long, and
+    the client of the bus waits between attempts to connect, both by the system's clock.
+    """
+    drawn = random.Random(f"libraries {seed}")
+    simulated = {
         "monotonic": loop.time,
-        "time": lambda: loop.wall_time_ns() / 1e9,
         "perf_counter_ns": lambda: round(loop.time() * 1e9),
+        "time": lambda: loop.wall_time_ns() / 1e9,
     }
-    simulated = SimpleNamespace(**{**vars(time), **clocks})
-    modules: list[Any] = [
-        aiohttp.cookiejar,
-        aiohttp.helpers,
-        nats.aio.client,
-        nats.js.client,
-        nats.micro.service,
+    clocks = SimpleNamespace(**{**vars(time), **simulated})
+    replaced: list[tuple[Any, str, object]] = [
+        (aiohttp.connector, "monotonic", loop.time),
+        (aiohttp.cookiejar, "time", clocks),
+        (aiohttp.helpers, "time", clocks),
+        (nats.aio.client, "time", clocks),
+        (nats.js.client, "time", clocks),
+        (nats.micro.service, "time", clocks),
+        (nats.nuid, "randbelow", drawn.randrange),
+        (nats.nuid, "token_bytes", drawn.randbytes),
+        (uvicorn.server, "time", clocks),
     ]
-    before = [module.time for module in modules]
-    connector: Any = aiohttp.connector
-    monotonic = connector.monotonic
-    for module in modules:
-        module.time = simulated
-    connector.monotonic = loop.time
+    before = [getattr(module, name) for module, name, _ in replaced]
+    for module, name, value in replaced:
+        setattr(module, name, value)
     try:
         yield
     finally:
-        for module, real in zip(modules, before, strict=True):
-            module.time = real
-        connector.monotonic = monotonic
+        for (module, name, _), value in zip(replaced, before, strict=True):
+            setattr(module, name, value)

@@ -5,6 +5,7 @@ import hashlib
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +22,8 @@ from lab.simulation.bus_model.asyncio_server import BusServer
 from lab.simulation.bus_model.server import BusModel
 from lab.simulation.loop.event_loop import SimulatedLoop
 from lab.simulation.loop.hosts import Host
-from lab.simulation.world.libraries import simulated_clocks
+from lab.simulation.world import viewers
+from lab.simulation.world.libraries import simulated_libraries
 from lab.simulation.world.parts import SimulatedPart
 from lab.simulation.world.runtime import SimulatedRuntime
 from producers import app as producers
@@ -31,6 +33,7 @@ from producers.simulated.server.store import Store
 T = TypeVar("T")
 
 BUS_ADDRESS, VENUE_ADDRESS, OPERATOR_ADDRESS = "10.0.0.1", "10.0.0.2", "10.0.0.3"
+VIEWERS_ADDRESS = "10.0.0.4"
 BUS_URL = f"nats://{BUS_ADDRESS}:4222"
 VENUE_PORT = 7001
 VENUE_URL = f"http://{VENUE_ADDRESS}:{VENUE_PORT}"
@@ -62,6 +65,9 @@ class WorldSettings:
     engines: int = 1
     gateways: int = 1
     nodes: int = 1
+    live_servers: int = 0
+    viewers: int = 0
+    """Clients of the live servers, see `World.viewers`."""
     pace: float = 1.0
     """By how much periods of background work (lease renewals, stream checks, pings) are longer than in production. At 1
     they take most of the CPU time of a quiet world."""
@@ -97,13 +103,20 @@ class World:
         )
         for number, (name, main) in enumerate(self._mains().items()):
             self._add(name, f"10.0.1.{number + 1}", main)
+        addresses = [f"10.0.2.{number + 1}" for number in range(settings.live_servers)]
+        for number, address in enumerate(addresses):
+            name = f"liveserver-{number + 1}"
+            self._add(name, address, partial(viewers.serve, BUS_URL, name, address))
+        symbols = [each.symbol for each in settings.configuration.symbols]
+        self.viewers = viewers.WorldViewers(addresses, symbols, settings.viewers, settings.seed)
+        """The clients of the live servers."""
 
     def run(self, main: Callable[["World", Bus], Coroutine[Any, Any, T]]) -> T:
         """Start everything, run `main` on the operator's host with a connection to the bus, and end the world.
 
         Raises: WorldEnded; what `main` raises.
         """
-        with provided(self._runtime), simulated_clocks(self.loop):
+        with provided(self._runtime), simulated_libraries(self.loop, self.settings.seed):
             try:
                 return self.loop.run(self._run(main))
             finally:
@@ -144,6 +157,8 @@ class World:
         for name, part in self.parts.items():
             if name not in FIRST_PARTS:
                 part.start()
+        if self.settings.viewers:
+            self.loop.host("viewers", VIEWERS_ADDRESS).spawn(self.viewers.run())
         result: T = await self.operator.spawn(self._operate(main))
         return result
 
