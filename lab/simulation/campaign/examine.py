@@ -1,10 +1,9 @@
 """One run of a campaign, in a process of its own."""
 
 import os
-import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext, redirect_stderr
+from contextlib import ExitStack, redirect_stderr
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -30,9 +29,10 @@ def examine(
     The parts log nothing unless `is_logging`.
     """
     try:
-        with nullcontext() if is_logging else Path(os.devnull).open("w") as nothing:
-            with redirect_stderr(nothing or sys.stderr):
-                return run_universe(settings, configuration, on_end)
+        with ExitStack() as stack:
+            if not is_logging:
+                stack.enter_context(redirect_stderr(stack.enter_context(Path(os.devnull).open("w"))))
+            return run_universe(settings, configuration, on_end)
     except Exception as error:  # noqa: BLE001 - one failing run must not end the campaign
         result = UniverseResult(settings.seed)
         result.problems.append(f"{ENDED}: {type(error).__name__}: {error}")

@@ -312,7 +312,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.current = process
         try:
             for _ in range(number):
-                if process.is_paused or not ready:  # one of its callbacks paused or crashed it
+                if not ready or process.is_paused:  # one of its callbacks paused or crashed it
                     break
                 handle = ready.popleft()
                 if not handle._cancelled:
