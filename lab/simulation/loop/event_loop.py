@@ -63,6 +63,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._shuffles = shuffle
         self._now = 0.0
         self._task_numbers = count(1)
+        self.object_numbers = count(1)
         self._timers = Timers()
         self._runnable: list[Process] = []
         self._rounds_at_once = 0

@@ -12,6 +12,7 @@ import pytest
 from lab.simulation.__main__ import main
 from lab.simulation.campaign.corpus import CORPUS_FILE, Entry, read_corpus
 from lab.simulation.campaign.examine import examine
+from lab.simulation.universe import UniverseSettings
 
 ROOT = Path(__file__).parents[3]
 SEEDS = 20
@@ -37,6 +38,11 @@ def test_the_same_seeds_give_the_same_runs_in_each_process() -> None:
     assert once["failures"] == []
     assert len(set(once["digests"].values())) == SEEDS
     assert (once["digests"], once["faults"]) == (again["digests"], again["faults"])
+
+
+def test_the_second_run_in_a_process_is_the_same() -> None:
+    settings = UniverseSettings(2, 0.0015, ("terminate",))
+    assert examine(settings).digest == examine(settings).digest
 
 
 @pytest.mark.parametrize("entry", read_corpus(CORPUS_FILE), ids=lambda entry: f"seed-{entry.settings.seed}")
