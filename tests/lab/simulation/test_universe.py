@@ -35,7 +35,7 @@ def simulate(*arguments: str, hash_seed: str = "0") -> dict[str, Any]:
 def test_the_same_seeds_give_the_same_runs_in_each_process() -> None:
     campaign = ("--campaign", f"{SEEDS}", "--hours", f"{HOURS}", "--jobs", "2")
     once, again = (simulate(*campaign, hash_seed=each) for each in ("0", "5"))
-    assert once["failures"] == []
+    assert [each for each in once["failures"] if not each["known"]] == []
     assert len(set(once["digests"].values())) == SEEDS
     assert (once["digests"], once["faults"]) == (again["digests"], again["faults"])
 
