@@ -106,7 +106,7 @@ class _Fold:
         parts.sort(key=lambda part: (not part.is_wrong, ORDER.index(part.state), part.kind, part.name))
         problems = tuple(f"{part.detail} {part.remedy}".strip() for part in parts if part.is_wrong)
         wrong = [part for part in parts if part.is_wrong]
-        blocked = {key: found for key in self._roster if (found := self._blocked(key, wrong))}
+        blocked = {key: found for key in sorted(self._roster) if (found := self._blocked(key, wrong))}
         return PartsView(tuple(parts), problems, blocked)
 
     def _is_silent(self, received: ReceivedHeartbeat) -> bool:

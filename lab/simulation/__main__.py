@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from bus.log import configure_log
+from bus.marks import missing
 from cli.config.file import Configuration, load
 from cli.console import Console, run_closable, table
 from cli.errors import CommandError
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(arguments)
     _check(parser, args)
-    configure_log(level="info" if args.log else "critical")
+    configure_log(level="info" if args.log else "error")
     # With --json the standard output is the one object.
     console = Console(sys.stderr if args.json else None)
     try:
@@ -69,7 +70,7 @@ def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
 def _single(args: argparse.Namespace, configuration: Configuration | None, console: Console) -> int:
     settings = UniverseSettings(args.seed, args.hours, args.faults)
     worlds: list[World] = []
-    result = examine(settings, configuration, worlds.append)
+    result = examine(settings, configuration, worlds.append, is_logging=args.log)
     if args.json:
         print(msgspec.json.format(msgspec.json.encode(_as_json(settings, result))).decode())
     else:
@@ -98,15 +99,19 @@ def _campaign(args: argparse.Namespace, configuration: Configuration | None, con
 
     total = campaign.run(runs, show)
     console.end_progress()
+    unreached = missing(total.marks, least=args.marks) if args.marks else []
     if args.keep is not None:
         for failure in total.new_failures:
             add_to_corpus(args.keep, failure.settings, sorted(proofs(failure.problems)))
     if args.json:
-        print(msgspec.json.format(msgspec.json.encode(_campaign_as_json(total))).decode())
+        found = {**_campaign_as_json(total), "unreached_marks": unreached}
+        print(msgspec.json.format(msgspec.json.encode(found)).decode())
     else:
         for line in _campaign_lines(total):
             console.print(line)
-    return FAILED if total.new_failures else HELD
+        if unreached:
+            console.print(f"marks reached fewer than {args.marks} times: {', '.join(unreached)}")
+    return FAILED if total.new_failures or unreached else HELD
 
 
 def _as_json(settings: UniverseSettings, result: UniverseResult) -> dict[str, object]:
@@ -124,6 +129,7 @@ def _as_json(settings: UniverseSettings, result: UniverseResult) -> dict[str, ob
 def _campaign_as_json(total: CampaignResult) -> dict[str, object]:
     return {
         "runs": total.runs,
+        "digests": {str(seed): digest for seed, digest in sorted(total.digests.items())},
         **_speed(total.simulated_s, total.cpu_s),
         "faults": dict(sorted(total.faults.items())),
         "marks": dict(sorted(total.marks.items())),
@@ -221,6 +227,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--corpus", action="store_true", help="run the seeds that failed once")
     parser.add_argument(
         "--jobs", type=int, default=1, metavar="J", help="processes of a campaign (%(default)s)"
+    )
+    parser.add_argument(
+        "--marks",
+        type=int,
+        default=0,
+        metavar="N",
+        help="let a campaign fail when a marked branch was reached fewer than N times (not checked)",
     )
     parser.add_argument("--keep", type=Path, metavar="FILE", help="append the failing runs to this corpus")
     parser.add_argument(

@@ -1,8 +1,11 @@
 """One run of a campaign, in a process of its own."""
 
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, redirect_stderr
 from multiprocessing import get_context
+from pathlib import Path
 
 from cli.config.file import Configuration
 from lab.simulation.faults.schedule import plan
@@ -18,10 +21,18 @@ def examine(
     settings: UniverseSettings,
     configuration: Configuration | None = None,
     on_end: Callable[[World], None] = lambda world: None,
+    *,
+    is_logging: bool = False,
 ) -> UniverseResult:
-    """Run a universe as `run_universe`; an error of the simulation itself is a problem of the result."""
+    """Run a universe as `run_universe`; an error of the simulation itself is a problem of the result.
+
+    The parts log nothing unless `is_logging`.
+    """
     try:
-        return run_universe(settings, configuration, on_end)
+        with ExitStack() as stack:
+            if not is_logging:
+                stack.enter_context(redirect_stderr(stack.enter_context(Path(os.devnull).open("w"))))
+            return run_universe(settings, configuration, on_end)
     except Exception as error:  # noqa: BLE001 - one failing run must not end the campaign
         result = UniverseResult(settings.seed)
         result.problems.append(f"{ENDED}: {type(error).__name__}: {error}")

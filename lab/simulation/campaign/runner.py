@@ -33,6 +33,8 @@ class CampaignResult:
     runs: int = 0
     simulated_s: float = 0.0
     cpu_s: float = 0.0
+    digests: dict[int, str] = field(default_factory=dict)
+    """The digest of each run, by its seed."""
     faults: Counter[str] = field(default_factory=Counter)
     marks: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
@@ -43,6 +45,7 @@ class CampaignResult:
 
     def add(self, result: UniverseResult) -> None:
         self.runs += 1
+        self.digests[result.seed] = result.digest
         self.simulated_s += result.simulated_s
         self.cpu_s += result.cpu_s
         self.faults += result.faults

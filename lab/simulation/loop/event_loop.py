@@ -63,6 +63,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._shuffles = shuffle
         self._now = 0.0
         self._task_numbers = count(1)
+        self.object_numbers = count(1)
         self._timers = Timers()
         self._runnable: list[Process] = []
         self._rounds_at_once = 0
@@ -312,7 +313,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.current = process
         try:
             for _ in range(number):
-                if process.is_paused or not ready:  # one of its callbacks paused or crashed it
+                if not ready or process.is_paused:  # one of its callbacks paused or crashed it
                     break
                 handle = ready.popleft()
                 if not handle._cancelled:

@@ -1,13 +1,11 @@
 """Tasks and futures whose order in a set does not depend on where they are in memory.
 
-`asyncio.TaskGroup`, `asyncio.wait` and others keep tasks in sets, and iterate over them.
+`asyncio.TaskGroup`, `asyncio.wait` and others keep tasks in sets, and iterate over them. The numbers begin again with each
+loop: the second run in a process is the same as the first.
 """
 
 import asyncio
-from itertools import count
 from typing import Any
-
-_numbers = count(1)
 
 
 class SimulatedFuture(asyncio.Future[Any]):
@@ -19,7 +17,7 @@ class SimulatedFuture(asyncio.Future[Any]):
         try:
             return self._number
         except AttributeError:
-            self._number = next(_numbers)
+            self._number = next(self.get_loop().object_numbers)  # type: ignore[attr-defined]
             return self._number
 
 
@@ -32,5 +30,5 @@ class SimulatedTask(asyncio.Task[Any]):
         try:
             return self._number
         except AttributeError:
-            self._number = next(_numbers)
+            self._number = next(self.get_loop().object_numbers)  # type: ignore[attr-defined]
             return self._number

@@ -71,17 +71,12 @@ class Timers:
         """Put off the timers of a process that was paused, and add those again that were put aside."""
         if delay_s:
             self._heap = [
-                (
-                    max(due + delay_s, true_due(handle.when(), owner)) if owner is process else due,
-                    order,
-                    handle,
-                    owner,
-                )
+                (_delayed(due + delay_s, handle, owner) if owner is process else due, order, handle, owner)
                 for due, order, handle, owner in self._heap
             ]
             heapq.heapify(self._heap)
         for due, order, handle in process.held_timers:
-            delayed = max(due + delay_s, true_due(handle.when(), process))
+            delayed = _delayed(due + delay_s, handle, process)
             heapq.heappush(self._heap, (delayed, order, handle, process))
         process.held_timers.clear()
 
@@ -92,3 +87,8 @@ class Timers:
             self._heap = [entry for entry in self._heap if not entry[2].cancelled()]
             heapq.heapify(self._heap)
             self._canceled = 0
+
+
+def _delayed(due: float, handle: Timer, process: Process) -> float:
+    """Return the true time of a timer that was put off, not before its time by the process's clock."""
+    return max(due, true_due(handle.when(), process)) if isinstance(handle, asyncio.TimerHandle) else due

@@ -1,9 +1,11 @@
 """Clocks and random numbers of libraries that take them from the system, not from the event loop."""
 
+import asyncio
 import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +17,7 @@ import nats.js.client
 import nats.micro.service
 import nats.nuid
 import uvicorn.server
+from aiohttp.client_proto import ResponseHandler
 
 from lab.simulation.loop.event_loop import SimulatedLoop
 
@@ -33,8 +36,21 @@ def simulated_libraries(loop: SimulatedLoop, seed: int) -> Iterator[None]:
         "time": lambda: loop.wall_time_ns() / 1e9,
     }
     clocks = SimpleNamespace(**{**vars(time), **simulated})
+    numbers = count(1)
+
+    class NumberedHandler(ResponseHandler):
+        """A connection whose place in a set does not depend on where it is in memory: sets are closed in their order."""
+
+        def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+            self._number = next(numbers)
+            super().__init__(loop)
+
+        def __hash__(self) -> int:
+            return self._number
+
     replaced: list[tuple[Any, str, object]] = [
         (aiohttp.connector, "monotonic", loop.time),
+        (aiohttp.connector, "ResponseHandler", NumberedHandler),
         (aiohttp.cookiejar, "time", clocks),
         (aiohttp.helpers, "time", clocks),
         (nats.aio.client, "time", clocks),
