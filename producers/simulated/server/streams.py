@@ -51,8 +51,9 @@ class Streams:
     def __init__(self, faults: FaultInjector) -> None:
         self._faults = faults
         self._reordered: list[bytes] = []
-        self.market: set[Listener] = set()
-        self.account: set[Listener] = set()
+        # In the order of their connection, so that a simulated run can be repeated.
+        self.market: dict[Listener, None] = {}
+        self.account: dict[Listener, None] = {}
         self.is_silent = False
         """Market frames are not sent, while the market advances and the connections stay open."""
 
@@ -105,7 +106,7 @@ def filter_frame(frame: MarketFrame, symbols: frozenset[Symbol]) -> MarketFrame:
     return frame if len(events) == len(frame.events) else msgspec.structs.replace(frame, events=events)
 
 
-def disconnect_all(listeners: set[Listener]) -> None:
+def disconnect_all(listeners: dict[Listener, None]) -> None:
     """Disconnect and remove all listeners."""
     for listener in listeners:
         listener.disconnect()
@@ -114,7 +115,7 @@ def disconnect_all(listeners: set[Listener]) -> None:
 
 async def serve_stream(
     request: web.Request,
-    listeners: set[Listener],
+    listeners: dict[Listener, None],
     listener: Listener,
     *,
     first_frame: Callable[[], bytes],
@@ -127,14 +128,14 @@ async def serve_stream(
     socket = web.WebSocketResponse(heartbeat=WS_HEARTBEAT_S, compress=False)
     await socket.prepare(request)
     listener.send(first_frame())
-    listeners.add(listener)
+    listeners[listener] = None
     pump = asyncio.create_task(_pump(socket, listener), name="listener")
     try:
         async for message in socket:
             if message.type is WSMsgType.TEXT:
                 on_message(message.data.encode())
     finally:
-        listeners.discard(listener)
+        listeners.pop(listener, None)
         pump.cancel()
         await asyncio.wait([pump])
     return socket
