@@ -36,7 +36,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "test and measure": {
         "test": "run the test suite; further arguments go to pytest",
         "verify": "kill and pause parts of a stack of its own at random, then check that accounts match the venue",
-        "scenario NAME": "demonstrate a risk guard, on a stack of its own",
+        "scenario NAME": "demonstrate a risk guard, in a simulation or (--real) on a stack of its own",
         "bench NAME": "run a benchmark, on parts of its own",
     },
 }
