@@ -47,6 +47,7 @@ from bus.parts.view import Blocked, PartState, PartsView, PartView
 from bus.parts.watchdog import Watchdog
 from bus.service.address import reachable_address
 from bus.service.embedded_server import EmbeddedServer, embedded_cluster
+from bus.service.leaderless_streams import LeaderlessStreams
 from bus.service.lifecycle import EXIT_PERMANENT, flatten_errors, forever, run
 from bus.service.options import (
     OptionParser,
@@ -105,6 +106,7 @@ __all__ = [
     "Journal",
     "LastPerSubject",
     "LatestValues",
+    "LeaderlessStreams",
     "Lease",
     "LeaseProvider",
     "Leases",

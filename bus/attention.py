@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Never
 
-from bus.runtime import monotonic_s
+from bus.runtime import background_s, monotonic_s
 
 TICK_S = 0.25
 """Seconds between two ticks."""
@@ -31,12 +31,12 @@ class Attention:
         """Tick for ever."""
         while True:
             self.tick()
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(background_s(TICK_S))
 
     def tick(self) -> float:
         """Return the monotonic time, noticing the end of a pause."""
         now_s = self._clock()
-        if now_s - self._ticked_s > MAX_GAP_S:
+        if now_s - self._ticked_s > background_s(MAX_GAP_S):
             self.attentive_since_s = self._resumed_s = now_s
         self._ticked_s = now_s
         return now_s

@@ -28,6 +28,10 @@ class Runtime:
         """Return a random number between two bounds."""
         return random.uniform(low, high)
 
+    def background_s(self, seconds: float) -> float:
+        """Return the length of a period of background work; see the function."""
+        return seconds
+
     def new_id(self) -> str:
         """Return 32 random hexadecimal digits."""
         return uuid.uuid4().hex
@@ -76,6 +80,14 @@ def monotonic_s() -> float:
 def uniform(low: float, high: float) -> float:
     """Return a random number between two bounds."""
     return _runtime.uniform(low, high)
+
+
+def background_s(seconds: float) -> float:
+    """Return a period of background work, such as renewals and checks, or the time within which it must happen.
+
+    It is the given one; a simulation may stretch all of them alike, to spend its time on other things.
+    """
+    return _runtime.background_s(seconds)
 
 
 def new_id() -> str:

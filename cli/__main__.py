@@ -43,7 +43,7 @@ def parse(name: str, arguments: Sequence[str]) -> tuple[CommandModule, argparse.
 
     Only this command's module is imported, so `opensqt --help` imports none.
     """
-    command = cast("CommandModule", importlib.import_module(f"cli.commands.{name}"))
+    command = cast("CommandModule", importlib.import_module(f"cli.commands.{name.replace('-', '_')}"))
     return command, command_parser(name, command).parse_args(arguments)
 
 
@@ -59,7 +59,7 @@ def _run(line: Sequence[str]) -> int:
 
         exec_pytest(arguments)
     if name in FORWARDED:
-        from cli.commands.entry_points import exec_module
+        from cli.entry_points import exec_module
 
         exec_module(name, arguments)
     command, options = parse(name, arguments)

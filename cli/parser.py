@@ -19,6 +19,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "status": "show the parts, each symbol's state, and why a symbol is not quoting; exit code 1 if something is wrong",
         "tap SUBJECT": "print bus messages, one readable line each",
         "control COMMAND VENUE SYMBOL": "send a command (pause, stop, flatten, set, add ...) and print its results",
+        "cancel-all --venue NAME": "cancel this installation's orders at the venue itself, when bus or engine are gone",
         "schema": "print the messages of the bus as an AsyncAPI document; --live: those of the live protocol",
     },
     "run a single part": {
@@ -36,6 +37,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "test and measure": {
         "test": "run the test suite; further arguments go to pytest",
         "verify": "kill and pause parts of a stack of its own at random, then check that accounts match the venue",
+        "simulate --seed N": "run the whole system under a virtual clock, with faults drawn from a seed",
         "scenario NAME": "demonstrate a risk guard, in a simulation or (--real) on a stack of its own",
         "bench NAME": "run a benchmark, on parts of its own",
     },
@@ -51,6 +53,7 @@ FORWARDED = {
     "liveserver",
     "test",
     "verify",
+    "simulate",
     "scenario",
     "bench",
 }
@@ -190,6 +193,19 @@ def price(text: str) -> Any:
         return units.positive(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{error}, not {text!r}") from None
+
+
+def percentage(text: str) -> Any:
+    """Parse a percentage from 0% to below 100%, such as 0.5%, and return the ratio."""
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        ratio = Decimal(text.removesuffix("%")) / 100
+    except InvalidOperation:
+        ratio = Decimal(-1)
+    if not text.endswith("%") or not 0 <= ratio < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} has to be a percentage below 100%, such as 0.5%")
+    return ratio
 
 
 def signed_quantity(text: str) -> Any:

@@ -28,6 +28,7 @@ from bus import (
     read,
     read_durable,
 )
+from bus.marks import reached
 from schemas.codec import UndecodableError, decode_as
 from schemas.engine.journal import Step, StreamOffset
 from schemas.engine.portfolio_journal import PortfolioStep
@@ -99,6 +100,8 @@ async def claim_journal(
     if last is None:
         ends: dict[str, StreamOffset] = {stream: await end_of(bus, stream) for stream in inputs}
         return ClaimedJournal(journal, None, 0, 1, ends, before)
+    if own is not None and found is not None and not went_back:
+        _mark_outcome(found.event, own)
     last = prepare(last)
     epoch = last.epoch + 1
     await journal.commit(msgspec.structs.replace(last, epoch=epoch, **dict.fromkeys(outputs, ())))
@@ -110,6 +113,14 @@ async def claim_journal(
 def _is_behind(found: Newest[S] | None, own: S) -> bool:
     """Return whether a journal ends before a step that this process committed, and no other actor wrote meanwhile."""
     return found is None or (found.event.epoch, found.event.step) < (own.epoch, own.step)
+
+
+def _mark_outcome(found: S, own: S) -> None:
+    """Mark what became of the commits of which this process has no acknowledgement: `own` is the last that has one."""
+    if (found.epoch, found.step) == (own.epoch, own.step):
+        reached("commit_found_missing")
+    elif found.epoch == own.epoch:
+        reached("commit_found_stored")
 
 
 async def stored_steps(
@@ -155,6 +166,7 @@ async def read_durable_inputs(
                         )
                         await put(stream, offset, message)
         except OffsetLost as lost:
+            reached("durable_offset_lost")
             log.error("offset_lost", stream=stream, detail=str(lost))
             await provision(bus)
             offset = await end_of(bus, stream)

@@ -6,8 +6,9 @@ from contextlib import AbstractAsyncContextManager
 
 import msgspec
 
-from bus import Backoff, BusError, Fenced, Lease, Service, StreamGone, deregister, provision
+from bus import Backoff, BusError, Fenced, Lease, NoSpace, Service, StreamGone, deregister, provision
 from bus.coordination.keyed_runner import HEALTHY_S, MAX_RETRY_S, RETRY_S, is_cancelling, root_cause
+from bus.marks import reached
 from engine.actor.actor import Actor
 from engine.actor.lost_records import JournalLost
 from engine.actor.shutdown import IsLast
@@ -156,11 +157,14 @@ class SymbolRunner:
                 if isinstance(cause, StreamGone):
                     await provision(self._bus)
                 self.problem = str(cause)
+                if isinstance(cause, NoSpace):
+                    reached("no_space")
                 self._log.error("commit_failed", detail=str(cause))
                 await self._backoff.wait()
             case _:
                 ref = cause.ref if isinstance(cause, PoisonInput) else InputRef("actor")
                 self.problem = str(cause) if isinstance(cause, PoisonInput) else repr(cause)
+                reached("actor_failed")
                 self._log.error("actor_failed", detail=self.problem, exception=cause)
                 if self._failures.add(ref):
                     await self._quarantine(ref)
@@ -169,6 +173,7 @@ class SymbolRunner:
 
     async def _quarantine(self, ref: InputRef) -> None:
         """Wait for a reset. The gateway cancels opening orders, since no heartbeat goes out."""
+        reached("quarantined")
         self._assign(Assignment.QUARANTINED)
         detail = f"failed {MAX_FAILURES} times: {self.problem}; `./opensqt control reset` resumes the symbol"
         if ref.sequence:
@@ -190,6 +195,7 @@ class SymbolRunner:
             except BusError as error:
                 self._log.warning("quarantine_retry", detail=str(error))
                 await self._backoff.wait()
+        reached("quarantine_ended")
         self._log.warning("quarantine_ended", detail="reset by a command")
         self._failures.clear()
         if ref.sequence or ref == JOURNAL_LOST:

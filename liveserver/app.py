@@ -18,6 +18,7 @@ from liveserver.http.app import create_app
 from liveserver.http.assets import Assets
 from liveserver.http.connection import ConnectionPolicy
 from liveserver.http.server import (
+    Listeners,
     limits_within,
     listen,
     open_file_limit,
@@ -55,10 +56,11 @@ async def main(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Replica]:
+async def running(settings: Settings, listeners: Listeners | None = None) -> AsyncIterator[Replica]:
     """Run a live server; on exit, close the viewers' connections within `drain_s`.
 
-    Before, it goes on serving for `shutdown_delay_s` while /ready answers 503.
+    Before, it goes on serving for `shutdown_delay_s` while /ready answers 503. `listeners` takes the place of the address
+    and ports in the settings.
 
     Raises: AccessSettingsError, MissingPageFile, PortTaken, UnknownUser, InvalidContext.
     """
@@ -70,7 +72,7 @@ async def running(settings: Settings) -> AsyncIterator[Replica]:
     authenticator = Authenticator(
         settings.access, settings.allowed_origins, lambda error: metrics.refused.labels(error).inc()
     )
-    listeners = listen(
+    listeners = listeners or listen(
         settings.http_host, settings.http_port, settings.own_port if settings.share_port else None
     )
 

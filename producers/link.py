@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Never
 
 from bus import Attention
-from bus.runtime import monotonic_s, time_ns
+from bus.runtime import background_s, monotonic_s, time_ns
 from producers.ports import Venue, VenueError
 from schemas.parts import VenueLink
 from schemas.units import SECOND_NS, VenueId
@@ -50,7 +50,7 @@ class LinkMonitor:
     def link(self) -> VenueLink:
         """Return the state of the connection now."""
         last_message_time = self._received_time
-        is_connected = self._silence_s() < LOST_AFTER_S
+        is_connected = self._silence_s() < background_s(LOST_AFTER_S)
         return VenueLink(
             venue=self._venue_id,
             connected=is_connected,
@@ -64,8 +64,8 @@ class LinkMonitor:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._ping(), name="ping")
             while True:
-                await asyncio.sleep(CHECK_S)
-                is_connected = self._silence_s() < LOST_AFTER_S
+                await asyncio.sleep(background_s(CHECK_S))
+                is_connected = self._silence_s() < background_s(LOST_AFTER_S)
                 if is_connected is not self._was_connected:
                     self._was_connected = is_connected
                     self._on_change()
@@ -73,14 +73,14 @@ class LinkMonitor:
 
     async def _ping(self) -> Never:
         while True:
-            if self._silence_s() >= PING_AFTER_S:
+            if self._silence_s() >= background_s(PING_AFTER_S):
                 try:
                     await self._venue.clock()
                 except VenueError as error:
                     self._failure = str(error)
                 else:
                     self._failure = ""
-            await asyncio.sleep(CHECK_S)
+            await asyncio.sleep(background_s(CHECK_S))
 
     def _silence_s(self) -> float:
         return self._attention.silence_s(self._started_s if self._received_s is None else self._received_s)

@@ -19,6 +19,7 @@ from bus import (
     StreamGone,
     provision,
 )
+from bus.marks import reached
 from producers.ports import VenueError
 
 RETRY_S = 0.1
@@ -96,8 +97,10 @@ class Outbox:
             try:
                 sequence = await self._bus.store(subject, event, message_id=message_id)
             except Ambiguous:
+                reached("store_ambiguous")
                 await self._bus.wait_connected()
             except StreamGone:
+                reached("stream_gone")
                 self._log.warning("stream_gone", subject=subject)
                 await provision(self._bus)
                 # In a cluster the stream may exist and be without a leader for a moment.
@@ -110,6 +113,7 @@ class Outbox:
                 return sequence
 
     def _log_full(self, error: NoSpace) -> None:
+        reached("no_space")
         if not self._is_full:
             self._log.error("bus_full", detail=str(error), do="free disk space; storing resumes by itself")
         self._is_full = True

@@ -73,6 +73,7 @@ RULES = {
             "liveserver.protocol",
             "liveserver.settings",
             "liveserver.websocket.context",
+            "producers.ports",
             "producers.simulated",
         },
         third_party=(*libraries("aiohttp"), ("yaml", "cli.config")),
@@ -80,7 +81,10 @@ RULES = {
     "lab": Rule(
         own=BASE
         | {"engine", "engine.core", "liveserver", "producers"}
-        | {f"cli.{each}" for each in ("background", "config", "console", "errors", "inspect", "stack")},
+        | {
+            f"cli.{each}"
+            for each in ("apply", "background", "config", "console", "errors", "inspect", "stack")
+        },
         third_party=libraries("aiohttp", "litestar", "nats", "uvicorn", "uvloop", "websockets"),
     ),
 }

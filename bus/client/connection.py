@@ -15,7 +15,7 @@ from bus.client.fast_client import FastClient
 from bus.client.jetstream import is_no_responders, store_headers, stored_sequence_parser
 from bus.client.jetstream_api import JetStreamApi
 from bus.client.message import Message
-from bus.client.request_reply import Requests, publish
+from bus.client.request_reply import RawReply, Requests, publish
 from bus.errors import (
     Ambiguous,
     BusError,
@@ -25,6 +25,7 @@ from bus.errors import (
     NotPermitted,
 )
 from bus.log import Logger, get_logger
+from bus.marks import reached
 from bus.runtime import monotonic_s
 from schemas.codec import encode
 
@@ -171,10 +172,10 @@ class Bus(JetStreamApi):
         Raises: NoResponders; Ambiguous when no reply arrived in time.
         """
 
-        def parse(message: Msg) -> bytes:
-            if is_no_responders(message):
+        def parse(reply: RawReply) -> bytes:
+            if is_no_responders(reply):
                 raise NoResponders(subject)
-            return message.data
+            return reply.data
 
         return await (await self._requests.send(subject, data, parse, timeout_s=timeout_s))
 
@@ -281,6 +282,7 @@ class Bus(JetStreamApi):
         self._requests.fail_all(lambda: Ambiguous("the connection was lost before the reply arrived"))
 
     async def _on_reconnect(self) -> None:
+        reached("bus_reconnected")
         self.reconnects += 1
         self._unreachable_logged_at = -UNREACHABLE_LOG_INTERVAL_S
         self._connected.set()

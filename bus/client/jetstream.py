@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 import msgspec
-from nats.aio.msg import Msg
 
 from bus.client.headers import parse_headers
 from bus.client.message import Received
+from bus.client.request_reply import RawReply
 from bus.client.trace_context import traceparent_to_store
 from bus.errors import (
     ID_IN_PROCESS_CODES,
@@ -149,18 +149,18 @@ class FoundMessage(msgspec.Struct, frozen=True):
     message: StoredMessage
 
 
-def is_no_responders(message: Msg) -> bool:
+def is_no_responders(reply: RawReply) -> bool:
     """Return whether a reply is the server's status 503: the subject has no subscriber."""
-    return not message.data and (message.headers or {}).get("Status") == NO_RESPONDERS
+    return not reply.data and reply.status == NO_RESPONDERS
 
 
-def stored_sequence_parser(subject: str) -> Callable[[Msg], int]:
+def stored_sequence_parser(subject: str) -> Callable[[RawReply], int]:
     """Return a parser for the acknowledgement of a message stored on `subject`: `{"stream":"ORDERS","seq":42}`."""
 
-    def parse(message: Msg) -> int:
-        if is_no_responders(message):
+    def parse(reply: RawReply) -> int:
+        if is_no_responders(reply):
             raise StreamGone(subject)
-        ack = _ack_decoder.decode(message.data)
+        ack = _ack_decoder.decode(reply.data)
         if ack.error is not None:
             raise _not_stored(subject, ack.error)
         if not ack.seq:
@@ -179,15 +179,15 @@ def _not_stored(subject: str, error: ApiError) -> BusError:
     return rejected
 
 
-def api_reply_parser(endpoint: str, kind: type[T]) -> Callable[[Msg], T]:
+def api_reply_parser(endpoint: str, kind: type[T]) -> Callable[[RawReply], T]:
     """Return a parser for the replies of a JetStream API endpoint."""
 
-    def parse(message: Msg) -> T:
-        if is_no_responders(message):
+    def parse(reply: RawReply) -> T:
+        if is_no_responders(reply):
             raise Rejected(503, "JetStream is not available", 503)
-        error = _reply_decoder.decode(message.data).error
+        error = _reply_decoder.decode(reply.data).error
         if error is None:
-            return msgspec.json.decode(message.data, type=kind)
+            return msgspec.json.decode(reply.data, type=kind)
         if error.err_code == STREAM_NOT_FOUND:
             raise StreamGone(endpoint.rpartition(".")[2])
         raise rejection(error.err_code, error.description, error.code)

@@ -7,24 +7,33 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 import nats.errors
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 
+from bus.client.fast_client import FastClient
+from bus.client.headers import parse_status
 from bus.errors import Ambiguous, BusError, ConnectionClosed, Rejected
 
 T = TypeVar("T")
 
 
+class RawReply(NamedTuple):
+    """A reply as it arrived."""
+
+    data: bytes
+    status: str
+    """A status of the server, such as `503`; empty for the reply of a responder."""
+
+
 class _Pending(NamedTuple, Generic[T]):
     subject: str
     future: "asyncio.Future[T]"
-    parse: Callable[[Msg], T]
+    parse: Callable[[RawReply], T]
     timer: asyncio.TimerHandle
 
 
 class Requests:
     """The pending requests of a connection. No future outlives its time-out or its connection."""
 
-    def __init__(self, nc: Client) -> None:
+    def __init__(self, nc: FastClient) -> None:
         self._nc = nc
         self._inbox = ""
         self._count = 0
@@ -33,13 +42,13 @@ class Requests:
     async def start(self) -> None:
         """Subscribe to the inbox; called once, when connected."""
         self._inbox = nats_inbox(self._nc)
-        await self._nc.subscribe(f"{self._inbox}*", cb=self._on_reply)
+        await self._nc.subscribe_direct(f"{self._inbox}*", self._on_reply)
 
     async def send(
         self,
         subject: str,
         data: bytes,
-        parse: Callable[[Msg], T],
+        parse: Callable[[RawReply], T],
         *,
         timeout_s: float,
         headers: Mapping[str, str] | None = None,
@@ -81,12 +90,13 @@ class Requests:
     def pending(self) -> "list[asyncio.Future[Any]]":
         return [entry.future for entry in self._entries.values()]
 
-    async def _on_reply(self, message: Msg) -> None:
-        entry = self._pop(message.subject[len(self._inbox) :])
+    def _on_reply(self, subject: bytes, _: bytes, headers: bytes, data: bytes) -> None:
+        entry = self._pop(subject[len(self._inbox) :].decode())
         if entry is None or entry.future.done():
             return
+        status = parse_status(headers)[0] if headers else ""
         try:
-            entry.future.set_result(entry.parse(message))
+            entry.future.set_result(entry.parse(RawReply(data, status)))
         except BusError as error:
             entry.future.set_exception(error)
         except msgspec.DecodeError as error:

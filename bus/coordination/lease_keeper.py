@@ -21,7 +21,8 @@ from bus.coordination.lease import DEFAULT_TIMING, Lease, Timing, Work
 from bus.coordination.membership import Claim, Member, Membership, incarnation_of
 from bus.errors import Ambiguous, BusError, Conflict, OffsetLost, Rejected, StreamGone, TopologyDiffers
 from bus.log import Logger, get_logger
-from bus.runtime import monotonic_s, new_id
+from bus.marks import reached
+from bus.runtime import background_s, monotonic_s, new_id
 from bus.service.lifecycle import forever
 from bus.streams.provision import provision
 from bus.streams.reader import read
@@ -59,7 +60,7 @@ class Leases:
         self.name = name
         self._bus = bus
         self._registry = Registry(bus, BUCKET)
-        self._timing = timing
+        self._timing = Timing(background_s(timing.renew_s), background_s(timing.expire_s))
         self._log = log.bind(group=group, name=name)
         self._clock_s = monotonic_s
         self._attention = Attention()
@@ -137,15 +138,16 @@ class Leases:
                 reading = read(self._bus, f"KV_{BUCKET}", (f"$KV.{BUCKET}.>",), LastPerSubject())
                 async with aclosing(reading) as batches:
                     async for batch in batches:
-                        for message in batch.messages:
-                            self._apply(message)
-                        self._changed.set()
+                        is_ours = [self._apply(message) for message in batch.messages]
+                        if any(is_ours) or not is_ours:
+                            self._changed.set()
             except (OffsetLost, StreamGone, Rejected, Ambiguous) as error:
                 self._membership.clear()
                 await self._recover(error)
 
     def _set_created(self, created: str) -> None:
         if self._created not in ("", created):
+            reached("lease_bucket_recreated")
             # The bucket was recreated. Claim our own keys again, and give the others time to claim theirs.
             self._membership.clear()
             self._revision = None
@@ -154,11 +156,13 @@ class Leases:
                 lease.revision = 0
         self._created = created
 
-    def _apply(self, message: Received) -> None:
+    def _apply(self, message: Received) -> bool:
+        """Apply an entry of the bucket; return whether it is one of this group."""
         bucket_key = message.subject.removeprefix(f"$KV.{BUCKET}.")
         data = None if message.headers.get(OPERATION_HEADER) in DELETIONS else message.data
         now_s = self._clock_s()
-        self._membership.apply(bucket_key, data, message.sequence, now_s)
+        if not self._membership.apply(bucket_key, data, message.sequence, now_s):
+            return False
         self._entry_received.set()
         if bucket_key == self._membership.member_key(self.name):
             own = self._membership.members.get(self.name)
@@ -170,7 +174,9 @@ class Leases:
             if bucket_key == self._membership.claim_key(lease.key) and message.sequence > lease.revision:
                 seen = self._membership.claims.get(lease.key)
                 if seen is None or seen.claim is None or seen.claim.incarnation != self._incarnation:
+                    reached("lease_taken_over")
                     self._lose(lease, "taken over")
+        return True
 
     async def _keep_membership(self) -> None:
         while True:
@@ -234,6 +240,7 @@ class Leases:
         for name in self._members_silent_at(self._own_entry_seen_at_s):
             if name != self.name:
                 seen = self._membership.members.pop(name)
+                reached("member_expired")
                 self._log.warning("member_expired", member=name)
                 with suppress(Conflict):  # it was renewed meanwhile, or already removed by another member
                     await self._registry.delete(self._membership.member_key(name), seen.revision)
@@ -289,6 +296,7 @@ class Leases:
         is_wanted = self._membership.another_member_can_take_more(self.name, fair_share)
         if self._held_count > fair_share and is_wanted:
             last = max(key for key, lease in self._held.items() if not lease.lost.is_set())
+            reached("lease_rebalanced")
             self._lose(self._held[last], "another member has room")
 
     @property
@@ -313,6 +321,7 @@ class Leases:
             lease.lost.set()
 
     def _lose_all(self, reason: str) -> None:
+        reached("member_removed")
         self._log.warning("lease_lost", keys=sorted(self._held), why=reason)
         self._revision = None
         self._incarnation = new_id()

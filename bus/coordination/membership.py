@@ -71,19 +71,22 @@ class Membership:
         """Return the bucket key of the claim of `key`."""
         return self._claim_prefix + key
 
-    def apply(self, bucket_key: str, data: bytes | None, revision: int, now_s: float) -> None:
-        """Apply an entry of the bucket; entries of other groups are ignored.
+    def apply(self, bucket_key: str, data: bytes | None, revision: int, now_s: float) -> bool:
+        """Apply an entry of the bucket and return whether it is one of the group; others are ignored.
 
         `data` is None for a deleted entry; `now_s` is the monotonic clock.
         """
         if bucket_key.startswith(self._member_prefix):
             self._apply_member(bucket_key.removeprefix(self._member_prefix), data, revision, now_s)
-        elif bucket_key.startswith(self._claim_prefix):
+            return True
+        if bucket_key.startswith(self._claim_prefix):
             claimed_key = bucket_key.removeprefix(self._claim_prefix)
             if data is None:
                 self.claims.pop(claimed_key, None)
             else:
                 self.claims[claimed_key] = SeenClaim(decode_or_none(data, Claim), revision)
+            return True
+        return False
 
     def clear(self) -> None:
         """Discard all members and claims, because the bucket was recreated or has to be read again."""

@@ -9,24 +9,20 @@ All watchers raise the same incident, so that readers see it once:
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import aclosing
 from typing import Never
 
 from msgspec.structs import replace
 
-from bus.alerts import store_alert
+from bus.alerts import open_incidents, store_alert
 from bus.client.connection import Bus
 from bus.errors import BusError, ConnectionClosed
 from bus.log import Logger
 from bus.parts import texts
 from bus.parts.view import PartState, PartsView, PartView
 from bus.runtime import monotonic_s, time_ns
-from bus.streams.reader import read
-from bus.streams.start import FromTime
-from schemas.codec import try_decode
 from schemas.engine.events import AlertRaised, Severity
-from schemas.subjects import ALL, ALL_VENUES, Stream
-from schemas.units import SECOND_NS, DurationNs, Symbol
+from schemas.subjects import ALL, ALL_VENUES
+from schemas.units import Symbol
 
 CODES = {
     PartState.SILENT: "part_silent",
@@ -36,8 +32,6 @@ CODES = {
 MISSING_FOR_S = 50.0
 """A part has to be missing for this time before an alert is raised: on a busy machine a stack takes a while to start."""
 RETRY_S = 1.0
-MAX_AGE_NS: DurationNs = 24 * 3600 * SECOND_NS
-"""Incidents of earlier watchers are ended up to this age."""
 
 
 class PartAlerts:
@@ -118,7 +112,7 @@ class PartAlerts:
     async def _retry_until_read(self) -> None:
         while True:
             try:
-                self._raised |= await _open_incidents(self._bus)
+                self._raised |= await open_incidents(self._bus, f"alert.*.{ALL}", CODES.values())
             except ConnectionClosed:
                 raise
             except BusError as error:
@@ -126,25 +120,6 @@ class PartAlerts:
                 await asyncio.sleep(RETRY_S)
             else:
                 return
-
-
-async def _open_incidents(bus: Bus) -> dict[str, AlertRaised]:
-    """Return the incidents of parts that earlier watchers raised and did not end."""
-    found: dict[str, AlertRaised] = {}
-    start = FromTime(time_ns() - MAX_AGE_NS)
-    async with aclosing(read(bus, Stream.ALERTS, (f"alert.*.{ALL}",), start)) as batches:
-        async for batch in batches:
-            for message in batch.messages:
-                alert = try_decode(message.data, AlertRaised)
-                if alert is None or alert.code not in CODES.values():
-                    continue
-                if alert.ended:
-                    found.pop(alert.incident, None)
-                else:
-                    found.setdefault(alert.incident, alert)
-            if batch.caught_up:
-                break
-    return found
 
 
 def _alert(part: PartView) -> AlertRaised:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from bus.parts import texts
 from bus.parts.view import Blocked, PartState, PartsView, PartView
+from bus.runtime import background_s
 from schemas.grid.view import NotQuoting
 from schemas.parts import PartHeartbeat, VenueLink
 from schemas.units import SECOND_NS, DurationNs, TimeNs, VenueId
@@ -111,7 +112,7 @@ class _Fold:
     def _is_silent(self, received: ReceivedHeartbeat) -> bool:
         if _silent_incident(received.heartbeat) in self._known:
             return True
-        return self._now_ns - max(received.time_ns, self._attentive_since_ns) >= SILENT_AFTER_NS
+        return self._now_ns - max(received.time_ns, self._attentive_since_ns) >= background_s(SILENT_AFTER_NS)
 
     def _incident(self, prefix: str, time: TimeNs) -> str:
         """Return the known incident of something that has no heartbeat of its own, or else a new one."""
@@ -166,7 +167,7 @@ class _Fold:
             if needed.difference(*(each.symbols for each in taking)):
                 return set()
             return {each.name for each in taking or same}
-        return {each.name for each in same} if silent.kind in texts.PUBLISHERS else set()
+        return {each.name for each in same} if silent.kind in texts.INTERCHANGEABLE else set()
 
     def _missing_views(self) -> Iterator[PartView]:
         venues = sorted({VenueId(key.partition(".")[0]) for key in self._roster})
@@ -181,7 +182,9 @@ class _Fold:
                 since_ns = self._attentive_since_ns if last is None else last.time_ns
                 prefix = f"part_missing.{kind}.{name}."
                 is_known = any(known.startswith(prefix) for known in self._known)
-                if is_known or self._now_ns - max(since_ns, self._attentive_since_ns) >= MISSING_AFTER_NS:
+                if is_known or self._now_ns - max(since_ns, self._attentive_since_ns) >= background_s(
+                    MISSING_AFTER_NS
+                ):
                     yield self._missing_view(kind, name, served, last)
 
     def _missing_view(

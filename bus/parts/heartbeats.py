@@ -9,7 +9,7 @@ import msgspec
 
 from bus.client.connection import Bus
 from bus.errors import BusError, StreamGone
-from bus.runtime import host_name, process_id, time_ns
+from bus.runtime import background_s, host_name, process_id, time_ns
 from bus.streams.provision import provision
 from schemas import subjects
 from schemas.codec import encode
@@ -65,7 +65,7 @@ class Heartbeats:
             while True:
                 self._wake.clear()
                 await self._publish(self.now())
-                await _wait(self._wake, HEARTBEAT_INTERVAL_NS / SECOND_NS)
+                await _wait(self._wake, background_s(HEARTBEAT_INTERVAL_NS / SECOND_NS))
         raise AssertionError("its tasks run for ever")
 
     def check_stream(self) -> None:
@@ -98,7 +98,7 @@ class Heartbeats:
 
     async def _keep_stream(self) -> Never:
         while True:
-            await _wait(self._is_doubtful, STREAM_CHECK_S)
+            await _wait(self._is_doubtful, background_s(STREAM_CHECK_S))
             self._is_doubtful.clear()
             with suppress(BusError):
                 try:

@@ -21,7 +21,7 @@ from bus.parts.fold import (
 from bus.parts.heartbeats import Heartbeats
 from bus.parts.reader import heartbeat_in
 from bus.parts.view import PartsView
-from bus.runtime import monotonic_s
+from bus.runtime import background_s, monotonic_s
 from bus.streams.latest import LatestValues
 from bus.streams.provision import provision
 from bus.symbols import follow_symbols
@@ -87,7 +87,7 @@ class Watchdog:
                 tasks.create_task(self._alerts.run(), name="alerts of parts")
             while True:
                 self.evaluate()
-                await asyncio.sleep(TICK_S)
+                await asyncio.sleep(background_s(TICK_S))
         raise AssertionError("its tasks run for ever")
 
     def apply(self, message: Received) -> None:
@@ -137,16 +137,16 @@ class Watchdog:
         self._notify()
         if self._alerts is not None:
             attentive_s = now_s - self._attention.attentive_since_s
-            self._alerts.update(self._view, may_end=attentive_s >= MISSING_AFTER_NS / SECOND_NS)
+            self._alerts.update(self._view, may_end=attentive_s >= background_s(MISSING_AFTER_NS / SECOND_NS))
 
     def _is_bus_silent(self, now_s: float) -> bool:
         if self._bus.is_connected:
             self._connected_s = now_s
-        if self._attention.silence_s(self._own_received_s) >= DOUBTFUL_AFTER_S:
+        if self._attention.silence_s(self._own_received_s) >= background_s(DOUBTFUL_AFTER_S):
             self._heartbeats.check_stream()
         is_disconnected = self._attention.silence_s(self._connected_s) >= DISCONNECTED_AFTER_S
-        return (
-            is_disconnected or self._attention.silence_s(self._own_received_s) >= SILENT_AFTER_NS / SECOND_NS
+        return is_disconnected or self._attention.silence_s(self._own_received_s) >= background_s(
+            SILENT_AFTER_NS / SECOND_NS
         )
 
     def _bus_time_ns(self, time_s: float) -> TimeNs:

@@ -26,6 +26,7 @@ from bus.parts.heartbeats import Heartbeats
 from bus.runtime import monotonic_s, time_s
 from bus.service.address import reachable_address
 from bus.service.http import Reply, serve
+from bus.service.leaderless_streams import LeaderlessStreams
 from bus.streams.decoding import unknown_kinds
 from bus.streams.provision import provision
 from schemas.units import VenueId
@@ -157,6 +158,8 @@ async def open_service(
         service.is_ready = True
         keeping = asyncio.create_task(_keep_provisioned(service.bus, log), name="provision")
         stack.push_async_callback(_cancel, keeping)
+        repairing = asyncio.create_task(LeaderlessStreams(service.bus, log).run(), name="leaderless streams")
+        stack.push_async_callback(_cancel, repairing)
         nats_service = await nats.micro.add_service(service.bus.nc, _nats_config(service))
         stack.push_async_callback(_stop, nats_service)
         await nats_service.add_endpoint(_status_endpoint(service, nats_service))

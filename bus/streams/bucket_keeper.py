@@ -10,6 +10,7 @@ import msgspec
 from bus.client.connection import Bus
 from bus.errors import BusError, Conflict, ConnectionClosed, StreamGone
 from bus.log import Logger
+from bus.runtime import background_s
 from bus.streams.decoding import decode_or_log
 from bus.streams.provision import provision
 from bus.streams.registry import Registry
@@ -37,7 +38,7 @@ async def keep_entries(
     """
     registry = Registry(bus, bucket)
     while True:
-        await asyncio.sleep(CHECK_INTERVAL_S if interval_s is None else interval_s)
+        await asyncio.sleep(background_s(CHECK_INTERVAL_S) if interval_s is None else interval_s)
         try:
             await bus.wait_connected()
             for key in sorted(await registry.vanished(wanted())):

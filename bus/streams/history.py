@@ -20,6 +20,7 @@ from bus.client.jetstream_api import LOOKUP_TIMEOUT_S, NO_MESSAGE_FOUND
 from bus.client.message import Received
 from bus.errors import Ambiguous, Rejected, StreamGone
 from bus.log import get_logger
+from bus.marks import reached
 from bus.streams.read_position import ReadPosition
 from bus.streams.snapshot import Lagging, Snapshot
 from bus.streams.start import FromTime, LastPerSubject, NewOnly, Start
@@ -96,6 +97,7 @@ class History:
                     self._round = await self._begin()
                 batch = await self._read(self._round)
             except Lagging:
+                reached("replica_behind")
                 self._round = None
                 await self._wait_for_replica()
             except StreamGone:
@@ -117,6 +119,7 @@ class History:
 
     async def _wait_for_replica(self) -> None:
         if self._lag.next_s >= MAX_RETRY_S and not self._reads_leader:
+            reached("leader_read_instead")
             _log.warning("replica_lags", stream=self._stream, detail="its leader is read instead")
             self._reads_leader = True
         await self._lag.wait()
@@ -289,7 +292,12 @@ class _Round:
 
 def is_on_one_server(bus: Bus, state: StreamState) -> bool:
     """Return whether a connection and a stream are on the same server, which is in no cluster."""
-    return not state.leader and "cluster" not in bus.nc._server_info
+    return not state.leader and not is_in_cluster(bus)
+
+
+def is_in_cluster(bus: Bus) -> bool:
+    """Return whether the server of a connection is one of a cluster."""
+    return "cluster" in bus.nc._server_info
 
 
 def time_text(time_ns: int) -> str:

@@ -12,8 +12,9 @@ import msgspec
 
 from bus.client.connection import Bus
 from bus.client.message import Received
-from bus.errors import Conflict, Fenced
+from bus.errors import Ambiguous, Conflict, Fenced
 from bus.log import get_logger
+from bus.marks import reached
 from bus.streams.decoding import decode_or_log
 from bus.streams.reader import read
 from bus.streams.start import FromSequence, FromStart
@@ -74,7 +75,12 @@ class Journal:
                 self._subject, event, encoded=record, expect_last=self.sequence, timeout_s=timeout_s
             )
         except Conflict as error:
+            has_committed = self.sequence != (self.last.sequence if self.last is not None else 0)
+            reached("fenced_after_commit" if has_committed else "fenced_at_claim")
             raise Fenced(f"{self._subject}: {error.description}") from error
+        except Ambiguous:
+            reached("commit_ambiguous")
+            raise
         self.sequence, self.record = sequence, record
         self._has_failed = False
         return sequence

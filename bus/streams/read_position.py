@@ -6,6 +6,7 @@ from bus.client.connection import Bus
 from bus.client.jetstream import RollbackDetector, StreamState
 from bus.client.message import Received
 from bus.errors import Ambiguous, OffsetLost
+from bus.marks import reached
 from bus.streams.offsets import is_replaced
 from bus.streams.start import FromSequence, LastPerSubject, Start
 
@@ -68,6 +69,7 @@ class ReadPosition:
         if self.is_firm and (is_discarded or self.next > state.last + 1):
             raise self.lost(state)
         if self._known and await is_replaced(bus, self.stream, self._known, self._known_time):
+            reached("stream_restored")
             raise self.lost(state)
 
     def check_identity(self, state: StreamState) -> None:
@@ -77,7 +79,11 @@ class ReadPosition:
         """
         self.created = self.created or state.created
         following = self.next if self.is_firm else None
-        if state.created != self.created or self._rollback.is_rolled_back(state, following):
+        if state.created != self.created:
+            reached("stream_recreated")
+            raise self.lost(state)
+        if self._rollback.is_rolled_back(state, following):
+            reached("stream_rolled_back")
             raise self.lost(state)
         is_behind = self.is_firm and state.last + 1 < self.next
         if state.replicas == 1 or not is_behind:
@@ -92,6 +98,7 @@ class ReadPosition:
 
     def lost(self, state: StreamState | None) -> OffsetLost:
         """Return the error that the next message is lost; without a state, that the stream is gone."""
+        reached("offset_lost")
         if state is None:
             return OffsetLost(self.stream, self.next, 0, "")
         return OffsetLost(self.stream, self.next, state.first, state.created)

@@ -15,6 +15,7 @@ from bus.client.jetstream_api import LOOKUP_TIMEOUT_S
 from bus.client.message import Received
 from bus.client.subject_filters import SubjectFilters, check_disjoint, covering
 from bus.errors import Ambiguous, OffsetLost, Rejected
+from bus.marks import reached
 from bus.streams import stream_watch
 from bus.streams.history import LAG_RETRY_S, UNAVAILABLE, Batch, History, time_text
 from bus.streams.read_position import ReadPosition
@@ -212,6 +213,7 @@ class _Reader:
                 position.cover(page.messages[-1].sequence)
                 tail.forget_covered()
                 return Batch(new, tail.is_empty) if new else None
+            reached("replica_behind")
             if loop.time() - started > MAX_LAG_S:
                 tail.suspect(f"message {tail.target} is not found")
                 break

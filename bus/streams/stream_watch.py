@@ -17,7 +17,8 @@ from bus.client.jetstream import RollbackDetector, StreamState
 from bus.client.subject_filters import SubjectFilters, is_wild
 from bus.errors import BusError, Rejected, StreamGone
 from bus.log import get_logger
-from bus.runtime import uniform
+from bus.marks import reached
+from bus.runtime import background_s, uniform
 
 CHECK_INTERVAL_S = 1.0
 GRACE_S = 0.05
@@ -110,7 +111,7 @@ class StreamWatch:
     async def _run(self) -> None:
         async with DirectGets(self._bus, self._stream) as gets:
             while True:
-                await asyncio.sleep(CHECK_INTERVAL_S * uniform(0.8, 1.2))
+                await asyncio.sleep(background_s(CHECK_INTERVAL_S) * uniform(0.8, 1.2))
                 try:
                     await self._bus.wait_connected()
                     await self._check(gets)
@@ -158,6 +159,7 @@ class StreamWatch:
             if follower not in self._followers:
                 continue
             if follower in missed and not missed[follower] <= follower.covered:
+                reached("republished_message_missed")
                 follower.on_missed(missed[follower])
             elif checked:
                 follower.on_nothing_missed(checked)

@@ -16,6 +16,7 @@ from bus import (
     BusContext,
     BusError,
     Conflict,
+    LeaderlessStreams,
     NotPermitted,
     Rejected,
     add_http_options,
@@ -29,7 +30,7 @@ from cli import parser as arguments
 from cli.apply.apply import apply_plan, make_plan
 from cli.apply.changes import Plan
 from cli.apply.keep import Keeper
-from cli.background import run_main
+from cli.background import background_task, run_main
 from cli.config.file import Configuration, load
 from cli.errors import CommandError
 from cli.program import program
@@ -121,7 +122,8 @@ async def keep(configuration: Configuration, where: BusContext, options: argpars
         _connected(where, options.wait) as bus,
     ):
         log.info("started", http=address)
-        await keeper.run(bus)
+        async with background_task(LeaderlessStreams(bus, log).run(), "leaderless streams"):
+            await keeper.run(bus)
 
 
 async def _apply(

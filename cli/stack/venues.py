@@ -73,6 +73,18 @@ def url_of(venue: VenueSettings) -> str:
     return f"http://{venue.host}:{venue.port}"
 
 
+def stored_url(data: DataDir, venue: VenueId) -> str:
+    """Return the address that a venue had in the last run in a data directory; empty if there was none."""
+    for file in (data.venue_settings, data.root / f"venue-{venue}.json"):
+        try:
+            settings = msgspec.json.decode(file.read_bytes(), type=VenueSettings)
+        except (OSError, *INVALID_JSON):
+            continue
+        if settings.venue == venue:
+            return url_of(settings)
+    return ""
+
+
 def _owner(data: DataDir, venues: Sequence[VenueSettings]) -> VenueId:
     """Return the venue whose store is `venue.sqlite`: that of the earlier start, else the first one of the configuration.
 

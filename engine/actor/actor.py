@@ -23,6 +23,7 @@ from engine.core.step import Change
 from engine.core.view import view
 from engine.journaled_actor import JournaledActor
 from engine.quarantine import InputRef, PoisonInput
+from engine.step_marks import mark_step, mark_trade
 from schemas import subjects
 from schemas.engine.journal import (
     EngineStarted,
@@ -42,7 +43,7 @@ from schemas.units import SECOND_NS
 from schemas.venue.account import OpenOrders
 from schemas.venue.instruments import Instrument, InstrumentStatus
 from schemas.venue.market import Candle, FeedChanged, Ticker
-from schemas.venue.orders import OrderReport
+from schemas.venue.orders import OrderReport, Trade
 
 MAX_HELD_REPORTS = 100
 MAX_HELD_S = 5.0
@@ -92,6 +93,7 @@ class Actor(JournaledActor[Step]):
         self._earlier = start.earlier
         self._instrument = context.instrument
         self._price_time = 0
+        self._breaker = None if start.grid.state is None else start.grid.state.breaker.state
         self._is_stopping = False
 
     @classmethod
@@ -205,6 +207,8 @@ class Actor(JournaledActor[Step]):
         self._offsets[durable.stream] = durable.offset
         if durable.event is not None:
             message = MessageRef(stream=ref.source, sequence=ref.sequence)
+            if isinstance(durable.event, Trade):
+                mark_trade(self._grid.state, durable.event)
             self._inputs.add(AppliedInput(durable.event, message, durable.trace))
             await self._process(durable.event, ref=ref)
         if durable.stream is Stream.ORDERS:
@@ -253,6 +257,8 @@ class Actor(JournaledActor[Step]):
         with trace_context(traceparent_of(step)):
             sequence = await self._journal.commit(step)
         self._metrics.observe_step(step, decide_s, monotonic_s() - decided)
+        mark_step(step, self._breaker)
+        self._breaker = step.state.breaker.state
         await self._publisher.publish(step, sequence)
         self._publish_grid()
         if any(requires_sweep(each, step.state) for each in step.causes):

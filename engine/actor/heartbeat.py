@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bus import Bus
-from bus.runtime import monotonic_s, time_ns
+from bus.runtime import background_s, monotonic_s, time_ns
 from schemas import subjects
 from schemas.codec import encode
 from schemas.engine.events import EngineHeartbeat
@@ -54,7 +54,7 @@ class Heartbeat:
         while True:
             if self.is_alive():
                 await self._bus.publish(self._subject, encode(self._now()))
-            await asyncio.sleep(INTERVAL_S)
+            await asyncio.sleep(background_s(INTERVAL_S))
 
     def _now(self) -> EngineHeartbeat:
         return EngineHeartbeat(venue=self._venue, symbol=self._symbol, engine=self._engine, time=time_ns())

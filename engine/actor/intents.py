@@ -11,6 +11,7 @@ import msgspec
 
 from bus import Bus, BusError, FromSequence, LatestValues, Logger, OffsetLost, Received, read
 from bus.alerts import store_alert
+from bus.marks import reached
 from bus.runtime import time_ns
 from engine.actor.lost_records import required_by_offset
 from schemas import subjects
@@ -97,6 +98,7 @@ class GatewayIntents:
             f"the intent at {Stream.ORDERS} {broken.sequence} does not follow the one before it: another program wrote it, "
             "or records were changed; orders and trades are read from the venue before anything is placed"
         )
+        reached("intent_chain_broken")
         self._log.error(CHAIN_BROKEN, sequence=broken.sequence)
         self._put(required_by_offset(detail, entry.generation, self._epoch))
         alert = AlertRaised(

@@ -25,6 +25,7 @@ from bus import (
     stored_at,
     trace_context,
 )
+from bus.marks import reached
 from bus.runtime import time_ns
 from engine.actor.publisher import DerivedEvent, derived_events
 from engine.journaled_actor import stored_steps
@@ -133,12 +134,15 @@ class Ledger:
             self._log.error("fills_missing", detail=f"{missing} fills on {self._fills} are missing")
             first, restored = await self._republish(known, kept.fills.keys())
             kept.fills |= {fill.trade_id: fill for fill in restored}
+            if restored:
+                reached("fills_republished")
             self._log.info("fills_published_again", fills=len(restored))
         self._surplus = kept.surplus
         lost = known.fills - len(kept.fills)
         if lost > known.lost:
             earlier = (fill for fill in kept.fills.values() if fill.time >= known.complete_from)
             since = known.time + 1 if first is None else _complete_from(first, earlier)
+            reached("ledger_gap")
             self._put(LedgerGap(complete_from=since, lost_fills=lost))
             self._gap_at = self._now()
 

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 
 from bus import Bus, Newest, newest, record_before, stored_at
+from bus.marks import reached
 from bus.runtime import time_ns
 from engine.journaled_actor import ClaimedJournal
 from schemas import subjects
@@ -41,13 +42,16 @@ async def find_loss(
     generation = _highest_generation(entry, claimed, intent)
     journal_loss = await _journal_loss(bus, entry, claimed, intent)
     if journal_loss and claimed.last is None and not may_start_empty:
+        reached("journal_lost")
         raise JournalLost(journal_loss)
     is_restored = claimed.last is not None and entry.restore_id not in {"", claimed.last.state.restore_id}
     if journal_loss or is_restored:
+        reached("journal_went_back" if journal_loss else "bus_restored")
         reason = journal_loss or "the bus was restored from a backup"
         return _required(claimed, reason, generation, raises_generation=True, restore_id=entry.restore_id)
     intent_loss = await _intent_loss(bus, claimed, intent)
     if intent_loss:
+        reached("intents_went_back")
         return _required(claimed, intent_loss, generation, raises_generation=False)
     return None
 

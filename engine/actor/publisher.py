@@ -8,6 +8,7 @@ from typing import NamedTuple, assert_never
 import msgspec
 
 from bus import Bus, BusError, Conflict, Logger, trace_context
+from bus.marks import reached
 from engine.journaled_actor import stored_steps
 from schemas import subjects
 from schemas.engine.control import CommandResult
@@ -84,6 +85,7 @@ class Publisher:
         after = self._published_through
         if last_sequence <= after:
             return
+        reached("events_republished")
         steps = stored_steps(
             self._bus, self._step_subject, Step, self._log, after=after, through=last_sequence
         )

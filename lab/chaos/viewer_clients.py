@@ -129,8 +129,9 @@ class Viewer:
 class ViewerPool:
     """All viewers and their connections. An event must have the same content for every viewer."""
 
-    def __init__(self, ports: Sequence[int], seed: int) -> None:
-        self._ports = ports
+    def __init__(self, addresses: Sequence[str], seed: int) -> None:
+        """`addresses` are those of the live servers: `127.0.0.1:8080`."""
+        self._addresses = addresses
         self._random = random.Random(seed)
         self._viewers: list[Viewer] = []
         self._contents: dict[str, EventContent] = {}
@@ -172,19 +173,20 @@ class ViewerPool:
     async def _keep_connected(self, viewer: Viewer) -> None:
         while True:
             with suppress(OSError, TimeoutError, WebSocketException):  # killed, or not started yet
-                await self._connect_and_receive(viewer, self._random.choice(self._ports))
+                await self._connect_and_receive(viewer, self._random.choice(self._addresses))
             await asyncio.sleep(self._random.random() * MAX_RECONNECT_DELAY_S)
 
-    async def _connect_and_receive(self, viewer: Viewer, port: int) -> None:
+    async def _connect_and_receive(self, viewer: Viewer, address: str) -> None:
         async with self._connecting:
             socket = await connect(
-                f"ws://127.0.0.1:{port}/ws?{viewer.query}",
+                f"ws://{address}/ws?{viewer.query}",
                 subprotocols=[PROTOCOL_VERSION],
                 compression=None,
                 ping_interval=None,
                 close_timeout=1,
                 open_timeout=CONNECT_TIMEOUT_S,
                 max_size=None,
+                proxy=None,
             )
         self.connections += 1
         async with socket:

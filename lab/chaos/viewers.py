@@ -138,7 +138,7 @@ async def run_viewer_test(
         all_markets = markets(settings.symbols)
         generator = EventGenerator(bus, all_markets, settings.events_per_s, rng)
         await generator.publish_tickers()
-        pool = ViewerPool([replica.port for replica in replicas], settings.seed)
+        pool = ViewerPool([f"127.0.0.1:{replica.port}" for replica in replicas], settings.seed)
         viewers = [pool.add_viewer(_topics(i, all_markets)) for i in range(settings.viewers)]
         async with _running(generator, pool):
             await _wait_for_snapshots(pool, FIRST_SNAPSHOT_TIMEOUT_S)

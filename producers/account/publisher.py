@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from bus import Bus, Service, StepGate, follow_venue_symbols, trace_context
+from bus.marks import reached
 from bus.metrics import Counter
 from bus.runtime import time_ns
 from producers.account.order_traces import OrderTraces
@@ -105,6 +106,7 @@ class AccountPublisher:
         await self._publish_feed(FeedState.DOWN, "not connected yet", time_ns())
         async for update in self._source.account():
             if update.is_lost:
+                reached("private_stream_lost")
                 self._log.warning("private_stream_down", sequence=update.sequence)
                 await self._publish_feed(FeedState.DOWN, "no connection", time_ns())
                 continue

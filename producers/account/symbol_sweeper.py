@@ -7,6 +7,7 @@ from functools import partial
 import msgspec
 
 from bus import Bus, Logger
+from bus.marks import reached
 from bus.metrics import Counter
 from bus.runtime import monotonic_s
 from producers.account.own_events import FUNDING_OVERLAP_NS, OwnEvents
@@ -137,6 +138,7 @@ class SymbolSweeper:
             is_lost = await self._events.is_lost()
             if not is_lost:
                 return
+            reached("orders_stream_changed")
             self._context.log.warning(
                 "orders_stream_changed",
                 symbol=self._symbol,
@@ -159,6 +161,7 @@ class SymbolSweeper:
         for trade in await retry(partial(context.source.trades_since, self._symbol, since), context.log):
             swept = msgspec.structs.replace(trade, source=ReportSource.SWEEP)
             if await self._events.store(swept, is_lost=is_lost):
+                reached("trade_found_by_sweep")
                 context.found.inc()
                 context.log.info("trade_found_by_sweep", symbol=self._symbol, trade_id=trade.trade_id)
         for payment in await self._payments_since(since):
@@ -173,6 +176,7 @@ class SymbolSweeper:
             await self._events.store_again(payment)
         for request in requests:
             self._answers[request.request_id] = _Answer(request.trades_since, monotonic_s())
+            reached("sweep_request_answered")
             context.log.info(
                 "sweep_request_answered",
                 symbol=self._symbol,

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from bus import Backoff, Bus, Service
+from bus.marks import reached
 from bus.runtime import time_ns
 from producers.gateway.context import GatewayContext, GatewayMetrics
 from producers.gateway.order_reporter import OrderReporter
@@ -149,9 +150,12 @@ class OrderExecutor:
                         lambda: self._entry.query(self._symbol, client_order_id),
                     )
                 await self._reporter.answered(report, repeats=repeats)
+                if client_order_id in self.unresolved:
+                    reached("unknown_order_found")
                 break
             except OrderUnknown:
                 if asked_ns > end_ns:
+                    reached("unknown_order_not_found")
                     await self._reporter.not_placed(
                         client_order_id, RejectReason.NOT_FOUND, "unknown to the venue", repeats=repeats
                     )
@@ -207,15 +211,19 @@ class OrderExecutor:
         except CheckFailed as failed:
             await self._on_check_failed(order, failed.reason, failed.detail)
         except Expired as expired:
+            reached("order_expired_in_queue")
             await self._on_check_failed(order, RejectReason.RATE_LIMITED, str(expired))
         except RequestRejected as rejected:
             await self._on_rejected(order, rejected)
         except Overloaded as overloaded:
+            reached("venue_overloaded")
             self._rate_limiter.pause(overloaded.retry_after_s)
             await self._reporter.not_placed(order_id, RejectReason.RATE_LIMITED, str(overloaded))
         except VenueUnreachable as error:
+            reached("venue_unreachable")
             await self._reporter.not_placed(order_id, RejectReason.OTHER, str(error))
         except OutcomeUnknown as error:
+            reached("outcome_unknown")
             self._log.warning("outcome_unknown", client_order_id=order_id, detail=str(error))
             await self.resolve(order_id)
         else:
@@ -256,6 +264,7 @@ class OrderExecutor:
         created_time = self.unresolved[client_order_id].created_time
         remaining_ns = created_time + self._entry.receive_window - time_ns()
         if remaining_ns < 0:
+            reached("order_too_late")
             raise CheckFailed(RejectReason.TOO_LATE, "waited in the queue longer than the receive window")
         return remaining_ns
 
@@ -264,16 +273,19 @@ class OrderExecutor:
         if not order.opens:
             return
         if self._chain.is_broken:
+            reached("refused_chain_broken")
             raise CheckFailed(
                 RejectReason.RECORDS_LOST,
                 "steps were changed or lost: no opening orders until the engine has resynchronized",
             )
         if self._heartbeat.is_silent:
+            reached("refused_engine_silent")
             raise CheckFailed(
                 RejectReason.ENGINE_SILENT, "opening orders are not sent without a heartbeat of the engine"
             )
         reason_against = self._exposure.count_or_refuse(self._symbol, order)
         if reason_against is not None:
+            reached("refused_exposure")
             raise CheckFailed(RejectReason.EXPOSURE_LIMIT, reason_against)
 
     async def _on_check_failed(self, order: PlaceOrder, reason: RejectReason, detail: str) -> None:
@@ -285,11 +297,14 @@ class OrderExecutor:
 
     async def _on_rejected(self, order: PlaceOrder, rejected: RequestRejected) -> None:
         if rejected.reason is RejectReason.DUPLICATE_ID:
+            reached("duplicate_order_id")
             # The venue has an order with this id, which may be live: its report decides.
             await self.resolve(order.client_order_id)
             return
         # TOO_LATE from the venue: the request arrived after its receive window, so it was not placed and never will be.
         is_late = rejected.reason is RejectReason.TOO_LATE
+        if is_late:
+            reached("order_late_at_venue")
         report = self._reporter.not_placed if is_late else self._reporter.rejected
         await report(order.client_order_id, rejected.reason, rejected.detail)
 
@@ -308,10 +323,13 @@ class OrderExecutor:
                     )
                 await self._reporter.answered(report)
             except OrderUnknown:
+                reached("cancel_of_unknown_order")
                 await self.resolve(client_order_id)
             except RequestRejected as rejected:
+                reached("cancel_rejected")
                 await self._reporter.cancel_rejected(client_order_id, rejected.detail)
             except VenueError as error:
+                reached("cancel_retried")
                 self._log_retry("cancel_retry", client_order_id, backoff, error)
                 self._pause_if_overloaded(error)
                 await backoff.wait()

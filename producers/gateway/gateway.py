@@ -22,6 +22,7 @@ from bus import (
     read,
     trace_context,
 )
+from bus.marks import reached
 from bus.runtime import time_ns
 from producers.gateway.context import GatewayContext, GatewayMetrics
 from producers.gateway.engine_watchdog import EngineWatchdog
@@ -82,6 +83,7 @@ class Gateway:
             context.heartbeat,
             self._executor.cancel,
             self._holdings,
+            service.bus,
             self._outbox,
             service.log,
         )
@@ -163,6 +165,8 @@ class Gateway:
 
     def _start_watchdog(self, tasks: asyncio.TaskGroup) -> None:
         tasks.create_task(forever("watchdog", self._watchdog.run()), name="watchdog")
+        earlier = self._watchdog.end_earlier_alerts()
+        tasks.create_task(forever("earlier alerts", earlier), name="earlier alerts")
         if self._switch is not None:
             switch = self._watchdog.run_dead_man_switch(self._switch, self._dead_man_s)
             tasks.create_task(forever("dead man's switch", switch), name="dead man's switch")
@@ -225,6 +229,7 @@ class Gateway:
         self._executor.on_step(step.time, self._holdings.price)
 
     async def _on_chain_broken(self, previous: Received, message: Received) -> None:
+        reached("step_chain_broken")
         detail = (
             f"step at JOURNAL {message.sequence} does not follow the record at {previous.sequence}: opening orders are "
             "not sent until the engine has resynchronized with the venue"
@@ -276,5 +281,6 @@ class Gateway:
             return step.decisions
         for decision in step.decisions:
             if isinstance(decision, PlaceOrder):
+                reached("order_too_old")
                 await self._executor.report_too_old(decision)
         return tuple(d for d in step.decisions if not isinstance(d, PlaceOrder))

@@ -30,6 +30,7 @@ from bus import (
     read,
     stored_at,
 )
+from bus.marks import reached
 from bus.runtime import time_ns
 from producers.gateway.executor import IntentRef
 from producers.gateway.steps import StepHeader, decode_step
@@ -94,6 +95,7 @@ class Takeover:
         step_loss = await self._find_lost_step(last, stored)
         problem = step_loss or await self._find_lost_intent(last, stored)
         if problem:
+            reached("takeover_lossy")
             event = "steps_lost" if step_loss else "intents_lost"
             self._log.error(event, symbol=self._symbol, detail=problem)
         now = time_ns()
@@ -102,6 +104,10 @@ class Takeover:
         else:
             start = FromSequence(claim.step_sequence + 1)
         between = await self._read_steps(start, end)
+        if unresolved:
+            reached("takeover_with_unknown_orders")
+        if between and last is not None:
+            reached("takeover_between")
         orders = []
         decisions = list(claim.decisions)
         for decision in (each for step in between for each in step.decisions):

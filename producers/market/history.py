@@ -7,7 +7,7 @@ from functools import partial
 
 from bus import Bus, BusError, FromStart, Logger, decode_or_log, read
 from bus.client.jetstream import StreamState
-from bus.runtime import time_ns
+from bus.runtime import background_s, time_ns
 from producers.ports import MarketSource
 from producers.retry import Outbox, retry, retry_bus
 from schemas import subjects
@@ -56,7 +56,7 @@ class CandleHistory:
         """Store the history of the symbols in use again when CANDLES was purged, deleted or restored; for ever."""
         known = await self._state()
         while True:
-            await asyncio.sleep(CHECK_INTERVAL_S)
+            await asyncio.sleep(background_s(CHECK_INTERVAL_S))
             state = await self._state()
             if _has_lost(known, state):
                 self._log.warning("candles_lost", before=known.messages, now=state.messages)

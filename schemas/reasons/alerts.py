@@ -3,7 +3,14 @@
 from schemas.reasons.explanation import Explanation
 
 SELF_EXPLANATORY = frozenset(
-    {"part_silent", "part_missing", "venue_unreachable", "format_too_new", "bus_store_almost_full"}
+    {
+        "part_silent",
+        "part_missing",
+        "venue_unreachable",
+        "format_too_new",
+        "bus_store_almost_full",
+        "stream_without_leader",
+    }
 )
 """Alerts whose detail says in whole sentences what is wrong."""
 _RECONCILE = "./opensqt control reconcile VENUE SYMBOL --dry-run"
@@ -24,6 +31,10 @@ ALERTS: dict[str, Explanation] = {
     "bus_store_almost_full": Explanation(
         "The streams use 90 % of the bus's store: when it is full, nothing is decided any more.",
         "Raise bus.store in the configuration and restart.",
+    ),
+    "stream_without_leader": Explanation(
+        "The servers of the bus elected no leader for a stream in memory; it was deleted and created again.",
+        "Nothing if servers were restarted or down. If it repeats, read the logs of nats-server.",
     ),
     "engine_silent": Explanation(
         "The gateway receives no heartbeat from the symbol's engine: it canceled the opening orders.",

@@ -129,5 +129,5 @@ def end_replies_at(monkeypatch: pytest.MonkeyPatch, last: int) -> None:
 def _intercept(bus: Bus, receive: Callable[..., None]) -> None:
     callbacks = bus.nc._fast_parser.direct
     inboxes = [sid for sid, each in bus.nc._subs.items() if each.subject.startswith("_INBOX.")]
-    (sid,) = [sid for sid in inboxes if sid in callbacks]
+    (sid,) = [sid for sid in inboxes if sid in callbacks and callbacks[sid] != bus._requests._on_reply]
     callbacks[sid] = functools.partial(receive, callbacks[sid])

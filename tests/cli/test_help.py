@@ -10,6 +10,7 @@ import engine.__main__
 import lab.bench.__main__
 import lab.chaos.__main__
 import lab.scenarios.__main__
+import lab.simulation.__main__
 import liveserver.__main__
 import producers.__main__
 import producers.simulated.__main__
@@ -24,6 +25,7 @@ FORWARDED_PROGRAMS: dict[str, Callable[[], object]] = {
     "verify": lambda: lab.chaos.__main__.main([]),
     "verify --viewers": lambda: viewers_command.main([]),
     "verify --losses": lambda: losses_command.main([]),
+    "simulate": lambda: lab.simulation.__main__.main([]),
     "scenario": lambda: lab.scenarios.__main__.main([]),
     "bench": lambda: lab.bench.__main__.main([]),
     "engine": lambda: engine.__main__.cli([]),

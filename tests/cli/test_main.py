@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cli import __version__
+from cli import __version__, entry_points
 from cli.__main__ import parse
-from cli.commands import entry_points, test
+from cli.commands import test
 from cli.errors import CommandError
 from cli.parser import COMMANDS, FORWARDED, GROUPS
 from cli.program import program

@@ -67,7 +67,7 @@ async def test_no_viewer_misses_an_event_during_a_rolling_update(bus: Bus) -> No
         balancer = await stack.enter_async_context(balancing())
         old = [LiveServer(balancer, bus.url) for _ in range(REPLICAS)]
         new = [LiveServer(balancer, bus.url) for _ in range(REPLICAS)]
-        pool = ViewerPool([balancer.port], seed=1)
+        pool = ViewerPool([f"127.0.0.1:{balancer.port}"], seed=1)
         viewers = [pool.add_viewer([symbols[i % 5]] if i % 2 else []) for i in range(VIEWERS)]
         for server in old:
             stack.push_async_callback(server.stop)

@@ -64,7 +64,7 @@ async def test_viewers_of_a_killed_live_server_resume_and_lose_nothing(
     stack: Compose, tmp_path: Path
 ) -> None:
     await asyncio.to_thread(stack.run, "up", "--detach", "--wait", "--no-recreate", "--scale", "liveserver=3")
-    pool = ViewerPool([stack.http_port], seed=1)
+    pool = ViewerPool([f"127.0.0.1:{stack.http_port}"], seed=1)
     viewers = [pool.add_viewer([]) for _ in range(VIEWERS)]
     async with operator(stack, tmp_path) as bus, running(pool):
         await pool.wait_snapshots()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cli.commands.entry_points import PARTS
+from cli.entry_points import PARTS
 from tests.docker.engine import docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]

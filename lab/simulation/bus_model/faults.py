@@ -82,6 +82,10 @@ class Faults:
         """Let the next published messages of a stream suffer a change of its leader, one for each fault named."""
         self._publishes.setdefault(stream, deque()).extend(publishes)
 
+    def keep_leader(self, stream: str) -> None:
+        """End `change_leader` for messages that were not published yet."""
+        self._publishes.pop(stream, None)
+
     def lose_leader(self, stream: str) -> None:
         """Leave a stream without a leader: no publish and no request is answered, direct gets are."""
         self._leaderless.add(stream)

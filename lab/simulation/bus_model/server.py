@@ -18,6 +18,7 @@ from lab.simulation.bus_model.streams import direct
 from lab.simulation.bus_model.streams.api import Api
 from lab.simulation.bus_model.streams.config import API_LEVEL, VERSION
 from lab.simulation.bus_model.streams.jetstream import JetStream
+from lab.simulation.bus_model.streams.store import Stored
 from lab.simulation.bus_model.streams.stream import Stream
 from lab.simulation.bus_model.subjects import SubjectIndex
 
@@ -50,6 +51,8 @@ class BusModel:
         """The open connections, by their numbers."""
         self.subscriptions: SubjectIndex[Subscription] = SubjectIndex()
         self.unflushed: dict[Connection, None] = {}
+        self.on_stored: list[Callable[[Stream, Stored], None]] = []
+        """Observers of each stored message; they see it before anybody else does."""
         self.api = Api(self.jetstream, self.faults.is_leaderless, self._reply)
         self._random = random
         self._next_connection = FIRST_CONNECTION
@@ -178,6 +181,8 @@ class BusModel:
             outcome = stream.publish(subject, block, data, self.now_ns, has_room=has_room)
             if outcome.stored is not None:
                 self.jetstream.note_stored(stream)
+                for observe in self.on_stored:
+                    observe(stream, outcome.stored)
             if outcome.republished is not None:
                 again = outcome.republished
                 self._deliver(again.subject, "", again.headers, again.data, None)

@@ -10,18 +10,22 @@ from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
+from lab.simulation.loop.handles import KernelTimer, ReadyHandle
 from lab.simulation.loop.hosts import PROCESS, Host, Process
 from lab.simulation.loop.network import Network
+from lab.simulation.loop.ready_queue import shuffle_steps
 from lab.simulation.loop.tasks import SimulatedFuture, SimulatedTask
-from lab.simulation.loop.timers import Timers
+from lab.simulation.loop.timers import Timers, true_due
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 EPOCH_NS = 1_700_000_000_000_000_000
 """The wall clock at virtual time 0."""
-MAX_ROUNDS_AT_ONCE = 1_000_000
-"""So many rounds without any time passing are a busy loop."""
+MAX_ROUNDS_AT_ONCE = 100_000
+"""So many rounds without a wait are a busy loop."""
+ROUNDS_PER_TICK, TICK_S = 1_000, 1e-6
+"""So many rounds take so many seconds: code may wait for a time that is less than the clock can tell."""
 COLLECT_INTERVAL = 50_000
 FULL_COLLECT_INTERVAL = 5_000_000
 """Garbage is collected after so many callbacks: at the same points in each run."""
@@ -40,6 +44,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     if TYPE_CHECKING:  # of the base class
         _debug: bool
+        _closed: bool
+        _stopping: bool
         _asyncgens: weakref.WeakSet[Any]
 
         def _check_closed(self) -> None: ...
@@ -118,14 +124,20 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
-        self._check_closed()
+        if self._closed:
+            self._check_closed()
+        handle: asyncio.Handle
         if self._debug:
             self._check_callback(callback, "call_soon")
-        process = self._process_of(context)
-        handle = asyncio.Handle(callback, args, self, context)
+            handle = asyncio.Handle(callback, args, self, context)
+        else:
+            handle = ReadyHandle(callback, args, self, context)
+        process = self.current if context is None else context.get(PROCESS, self.current)
         if process.is_alive:
             process.ready.append(handle)
-            self.queue(process)
+            if not process.is_queued and not process.is_paused:
+                process.is_queued = True
+                self._runnable.append(process)
         return handle
 
     def call_soon_threadsafe(
@@ -150,14 +162,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         handle = asyncio.TimerHandle(when, callback, args, self, context)
         handle._scheduled = True  # type: ignore[attr-defined]
         if process.is_alive:
-            due = max(when + process.clock_lag_s, self._now)
-            self._timers.add(due, handle, process)
+            self._timers.add(max(true_due(when, process), self._now), handle, process)
         return handle
 
     def call_kernel(self, when: float, callback: Callable[..., object], *args: object) -> None:
         """Call a function at a true time, for no process."""
-        handle = asyncio.TimerHandle(when, callback, args, self, self._kernel.context)
-        self._timers.add(max(when, self._now), handle, self._kernel)
+        self._timers.add(max(when, self._now), KernelTimer(callback, args), self._kernel)
 
     def create_task(  # type: ignore[override] # options differ between the versions of Python
         self,
@@ -268,21 +278,27 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._timers.note_canceled()
 
     def _run_once(self) -> None:
-        self._take_due_timers()
-        if not self._runnable:
-            self._advance()
-            return
-        self._rounds_at_once += 1
-        if self._rounds_at_once > MAX_ROUNDS_AT_ONCE:
-            raise StalledError(
-                f"time stands still at {self._now:g} s: {self.current.host.name} is in a busy loop"
-            )
-        runnable = self._runnable
-        at = int(self.random.random() * len(runnable)) if len(runnable) > 1 else 0
-        process = runnable[at]
-        runnable[at] = runnable[-1]
-        runnable.pop()
-        self._run_process(process)
+        """Run processes until the loop is to stop."""
+        runnable, timers, draw = self._runnable, self._timers, self.random.random
+        while not self._stopping:
+            if timers.is_due(self._now):
+                self._take_due_timers()
+            if not runnable:
+                self._advance()
+                continue
+            self._rounds_at_once += 1
+            if not self._rounds_at_once % ROUNDS_PER_TICK:
+                self._now += TICK_S
+            if self._rounds_at_once > MAX_ROUNDS_AT_ONCE:
+                raise StalledError(
+                    f"time stands still at {self._now:g} s: {runnable[0].host.name} is in a busy loop"
+                )
+            number = len(runnable)
+            at = int(draw() * number) if number > 1 else 0
+            process = runnable[at]
+            runnable[at] = runnable[-1]
+            runnable.pop()
+            self._run_process(process)
 
     def _run_process(self, process: Process) -> None:
         """Run the callbacks of a process that are ready now."""
@@ -292,50 +308,36 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         ready, before = process.ready, self.current
         number = len(ready)
         if self._shuffles and number > 1:
-            self._shuffle(process)
+            shuffle_steps(process.ready, self.random)
         self.current = process
         try:
             for _ in range(number):
-                if self._must_stop(process):
+                if process.is_paused or not ready:  # one of its callbacks paused or crashed it
                     break
                 handle = ready.popleft()
                 if not handle._cancelled:
-                    handle._run()
                     self.handles += 1
+                    try:
+                        handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]
+                    except (SystemExit, KeyboardInterrupt):
+                        raise
+                    except BaseException as error:  # noqa: BLE001 - as asyncio does
+                        self._report(handle, error)
                     if not self.handles % COLLECT_INTERVAL and not gc.isenabled():
                         gc.collect(2 if not self.handles % FULL_COLLECT_INTERVAL else 1)
         finally:
             self.current = before
             self.queue(process)
 
-    @staticmethod
-    def _must_stop(process: Process) -> bool:
-        """Return whether a process that runs was paused or crashed by one of its callbacks."""
-        return process.is_paused or not process.ready
-
-    def _shuffle(self, process: Process) -> None:
-        """Permute the steps of tasks that are next to each other; other callbacks keep their place in the order."""
-        found: list[asyncio.Handle] = []
-        steps: list[asyncio.Handle] = []
-        for handle in process.ready:
-            if isinstance(getattr(getattr(handle, "_callback", None), "__self__", None), asyncio.Task):
-                steps.append(handle)
-            else:
-                if len(steps) > 1:
-                    self.random.shuffle(steps)
-                found += steps
-                found.append(handle)
-                steps = []
-        if len(steps) > 1:
-            self.random.shuffle(steps)
-        process.ready.clear()
-        process.ready.extend(found + steps)
+    def _report(self, handle: asyncio.Handle, error: BaseException) -> None:
+        text = f"Exception in callback {handle!r}"
+        self.call_exception_handler({"message": text, "exception": error, "handle": handle})
 
     def _take_due_timers(self) -> None:
         while (found := self._timers.pop_due(self._now)) is not None:
             handle, process = found
-            if process is self._kernel:
-                handle._run()
+            if isinstance(handle, KernelTimer):
+                handle.run()
             else:
                 process.ready.append(handle)
                 self.queue(process)

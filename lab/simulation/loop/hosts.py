@@ -27,7 +27,7 @@ class Process:
         self.ready: deque[asyncio.Handle] = deque()
         self.is_queued = False
         """Whether the loop knows that it has ready callbacks."""
-        self.held_timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self.held_timers: list[tuple[float, int, Any]] = []
         """Timers that became due during a pause."""
         self.clock_lag_s = 0.0
         """How long its clock has stood still."""

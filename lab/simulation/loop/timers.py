@@ -2,23 +2,38 @@
 
 import asyncio
 import heapq
+import math
 from itertools import count
 
+from lab.simulation.loop.handles import KernelTimer
 from lab.simulation.loop.hosts import Process
+
+Timer = asyncio.TimerHandle | KernelTimer
 
 MIN_CANCELED = 1000
 """Canceled timers are removed when there are so many, and they are the majority."""
+
+
+def true_due(when: float, process: Process) -> float:
+    """Return the true time of a timer that is due at `when` by a process's clock.
+
+    That clock is then not before `when`, as it could be by rounding: code that waits for it again would never end.
+    """
+    due = when + process.clock_lag_s
+    while due - process.clock_lag_s < when:
+        due = math.nextafter(due, math.inf)
+    return due
 
 
 class Timers:
     """The timers of all processes. Times are true times, in seconds."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, asyncio.TimerHandle, Process]] = []
+        self._heap: list[tuple[float, int, Timer, Process]] = []
         self._order = count()
         self._canceled = 0
 
-    def add(self, due: float, handle: asyncio.TimerHandle, process: Process) -> None:
+    def add(self, due: float, handle: Timer, process: Process) -> None:
         heapq.heappush(self._heap, (due, next(self._order), handle, process))
 
     def next_due(self) -> float | None:
@@ -28,12 +43,16 @@ class Timers:
             heapq.heappop(heap)
         return heap[0][0] if heap else None
 
-    def pop_due(self, now: float) -> tuple[asyncio.TimerHandle, Process] | None:
+    def is_due(self, now: float) -> bool:
+        """Return whether a timer, perhaps a canceled one, is due."""
+        return bool(self._heap) and self._heap[0][0] <= now
+
+    def pop_due(self, now: float) -> tuple[Timer, Process] | None:
         """Remove and return the next timer that is due. Timers of paused processes are put aside, for `delay`."""
         heap = self._heap
         while heap and heap[0][0] <= now:
             due, order, handle, process = heapq.heappop(heap)
-            handle._scheduled = False  # type: ignore[attr-defined]
+            handle._scheduled = False  # type: ignore[union-attr]
             if handle.cancelled() or not process.is_alive:
                 continue
             if not process.is_paused:
@@ -52,12 +71,18 @@ class Timers:
         """Put off the timers of a process that was paused, and add those again that were put aside."""
         if delay_s:
             self._heap = [
-                (due + delay_s if owner is process else due, order, handle, owner)
+                (
+                    max(due + delay_s, true_due(handle.when(), owner)) if owner is process else due,
+                    order,
+                    handle,
+                    owner,
+                )
                 for due, order, handle, owner in self._heap
             ]
             heapq.heapify(self._heap)
         for due, order, handle in process.held_timers:
-            heapq.heappush(self._heap, (due + delay_s, order, handle, process))
+            delayed = max(due + delay_s, true_due(handle.when(), process))
+            heapq.heappush(self._heap, (delayed, order, handle, process))
         process.held_timers.clear()
 
     def note_canceled(self) -> None:

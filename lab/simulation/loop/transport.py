@@ -40,6 +40,8 @@ class SimulatedSocket:
     def fileno(self) -> int:
         return -1
 
+    def close(self) -> None: ...
+
 
 class SimulatedTransport(asyncio.Transport):
     """One end of a connection, owned by a process."""

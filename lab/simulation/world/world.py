@@ -5,6 +5,7 @@ import hashlib
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,8 @@ from lab.simulation.bus_model.asyncio_server import BusServer
 from lab.simulation.bus_model.server import BusModel
 from lab.simulation.loop.event_loop import SimulatedLoop
 from lab.simulation.loop.hosts import Host
+from lab.simulation.world import viewers
+from lab.simulation.world.libraries import simulated_libraries
 from lab.simulation.world.parts import SimulatedPart
 from lab.simulation.world.runtime import SimulatedRuntime
 from producers import app as producers
@@ -30,6 +33,7 @@ from producers.simulated.server.store import Store
 T = TypeVar("T")
 
 BUS_ADDRESS, VENUE_ADDRESS, OPERATOR_ADDRESS = "10.0.0.1", "10.0.0.2", "10.0.0.3"
+VIEWERS_ADDRESS = "10.0.0.4"
 BUS_URL = f"nats://{BUS_ADDRESS}:4222"
 VENUE_PORT = 7001
 VENUE_URL = f"http://{VENUE_ADDRESS}:{VENUE_PORT}"
@@ -61,6 +65,12 @@ class WorldSettings:
     engines: int = 1
     gateways: int = 1
     nodes: int = 1
+    live_servers: int = 0
+    viewers: int = 0
+    """Clients of the live servers, see `World.viewers`."""
+    pace: float = 1.0
+    """By how much periods of background work (lease renewals, stream checks, pings) are longer than in production. At 1
+    they take most of the CPU time of a quiet world."""
     deadline_s: float | None = None
     """Simulated seconds after which the world is ended; None: never."""
     ends_on_failure: bool = False
@@ -81,8 +91,10 @@ class World:
         self.operator = self.loop.host("operator", OPERATOR_ADDRESS)
         self.venue_url = ADMIN_URL
         self.parts: dict[str, SimulatedPart] = {}
+        self._running_venue: venue.RunningVenue | None = None
+        self._on_venue: list[Callable[[venue.RunningVenue], None]] = []
         self._failure: asyncio.Future[str] = self.loop.create_future()
-        self._runtime = SimulatedRuntime(self.loop, settings.seed)
+        self._runtime = SimulatedRuntime(self.loop, settings.seed, settings.pace)
         self._store: Store | None = None
         self._folder = folder
         self._add("bus", BUS_ADDRESS, self._run_bus, self.model.restart)
@@ -91,17 +103,30 @@ class World:
         )
         for number, (name, main) in enumerate(self._mains().items()):
             self._add(name, f"10.0.1.{number + 1}", main)
+        addresses = [f"10.0.2.{number + 1}" for number in range(settings.live_servers)]
+        for number, address in enumerate(addresses):
+            name = f"liveserver-{number + 1}"
+            self._add(name, address, partial(viewers.serve, BUS_URL, name, address))
+        symbols = [each.symbol for each in settings.configuration.symbols]
+        self.viewers = viewers.WorldViewers(addresses, symbols, settings.viewers, settings.seed)
+        """The clients of the live servers."""
 
     def run(self, main: Callable[["World", Bus], Coroutine[Any, Any, T]]) -> T:
         """Start everything, run `main` on the operator's host with a connection to the bus, and end the world.
 
         Raises: WorldEnded; what `main` raises.
         """
-        with provided(self._runtime):
+        with provided(self._runtime), simulated_libraries(self.loop, self.settings.seed):
             try:
                 return self.loop.run(self._run(main))
             finally:
                 self._close_store()
+
+    def follow_venue(self, observe: Callable[[venue.RunningVenue], None]) -> None:
+        """Call `observe` with the venue that runs, and again each time that its process starts."""
+        self._on_venue.append(observe)
+        if self._running_venue is not None:
+            observe(self._running_venue)
 
     def digest(self) -> str:
         """Return a hash of everything that the bus has stored: equal after equal runs."""
@@ -132,6 +157,8 @@ class World:
         for name, part in self.parts.items():
             if name not in FIRST_PARTS:
                 part.start()
+        if self.settings.viewers:
+            self.loop.host("viewers", VIEWERS_ADDRESS).spawn(self.viewers.run())
         result: T = await self.operator.spawn(self._operate(main))
         return result
 
@@ -169,7 +196,10 @@ class World:
         venue_id = self.settings.configuration.venue.venue
 
         def producer(name: str) -> producers.Settings:
-            return producers.Settings(bus=BUS_URL, name=name, venue=venue_id, venue_url=VENUE_URL)
+            settings = producers.Settings(bus=BUS_URL, name=name, venue=venue_id, venue_url=VENUE_URL)
+            return msgspec.structs.replace(
+                settings, silent_after_s=settings.silent_after_s * self.settings.pace
+            )
 
         found: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
             "market": lambda: producers.market(producer("market")),
@@ -195,6 +225,9 @@ class World:
             port=VENUE_PORT,
         )
         async with venue.serving(settings, self._open_store, AnyPeer()) as running:
+            self._running_venue = running
+            for observe in self._on_venue:
+                observe(running)
             await running.run()
 
     def _open_store(self, path: Path) -> Store:

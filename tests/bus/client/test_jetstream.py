@@ -1,7 +1,7 @@
 """The JetStream protocol: times, headers, replies, rollback detection."""
 
 import pytest
-from nats.aio.msg import Msg
+from bus.client.request_reply import RawReply
 
 from bus.client.headers import parse_headers
 from bus.client.jetstream import RollbackDetector, StreamState, parse_time_ns, stored_sequence_parser
@@ -27,9 +27,9 @@ def test_headers_of_a_stored_message_are_parsed() -> None:
     }
 
 
-def reply(code: int, err_code: int) -> Msg:
+def reply(code: int, err_code: int) -> RawReply:
     body = f'{{"error":{{"code":{code},"err_code":{err_code},"description":"no"}}}}'
-    return Msg(_client=None, data=body.encode())  # type: ignore[arg-type]
+    return RawReply(body.encode(), "")
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_viewer_resumes_from_its_cursor() -> None:
 
 
 def test_different_contents_of_one_event_are_found() -> None:
-    pool = ViewerPool([1], seed=1)
+    pool = ViewerPool(["127.0.0.1:1"], seed=1)
     for viewer, data in ((viewer_with(), "a"), (viewer_with(), "b")):
         event = viewer.receive(event_message(5, data))
         assert event is not None

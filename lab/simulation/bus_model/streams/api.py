@@ -11,6 +11,7 @@ from lab.simulation.bus_model.gojson import Fields, decode_object, encode, forma
 from lab.simulation.bus_model.streams import config as configs
 from lab.simulation.bus_model.streams import direct
 from lab.simulation.bus_model.streams.config import Config
+from lab.simulation.bus_model.streams.info import PlainInfo, cluster_of, state_of
 from lab.simulation.bus_model.streams.jetstream import JetStream
 from lab.simulation.bus_model.streams.store import Stored
 from lab.simulation.bus_model.streams.stream import Stream
@@ -47,6 +48,7 @@ class Api:
         self._is_leaderless = is_leaderless
         self._reply = reply
         self._total = self._errors = 0
+        self._plain_info = PlainInfo()
         self._handlers: dict[str, tuple[str, Handler, Reply]] = {
             "INFO": ("account_info", self._account, {}),
             "STREAM.NAMES": ("stream_names", self._names, {**NO_PAGE, "streams": None}),
@@ -83,6 +85,16 @@ class Api:
             return
         kind, handler, on_error = self._handlers[endpoint]
         if self._is_leaderless(name):
+            return
+        if (
+            endpoint == "STREAM.INFO"
+            and not data
+            and not block
+            and (stream := self._jetstream.streams.get(name))
+        ):
+            self._total += 1
+            now_ns = self._jetstream.now_ns
+            self._reply(reply, self._plain_info.encode(kind, stream, self._jetstream.name, now_ns))
             return
         answer: Reply = {"type": f"io.nats.jetstream.api.v1.{kind}_response"}
         is_counted = True
@@ -268,22 +280,10 @@ class Api:
         self, stream: Stream, *, has_details: bool = False, leader: str = "", version: str = configs.VERSION
     ) -> Reply:
         store = stream.store
-        state: Reply = {
-            "messages": len(store.messages),
-            "bytes": store.bytes,
-            "first_seq": store.first,
-            "first_ts": format_time(store.first_time_ns),
-            "last_seq": store.last,
-            "last_ts": format_time(store.last_time_ns),
-        }
-        if store.subjects:
-            state["num_subjects"] = len(store.subjects)
-        deleted = store.last - store.first + 1 - len(store.messages) if store.last > store.first else 0
-        if deleted > 0:
-            state["num_deleted"] = deleted
-            if has_details:
-                every = range(store.first, store.last + 1)
-                state["deleted"] = [each for each in every if each not in store.messages]
+        state = state_of(store)
+        if has_details and "num_deleted" in state:
+            every = range(store.first, store.last + 1)
+            state["deleted"] = [each for each in every if each not in store.messages]
         elif has_details and store.is_file and not store.last and not store.first:
             state |= {"num_deleted": 1, "deleted": [0]}  # so says a file store that never had a message
         state["consumer_count"] = 0
@@ -293,11 +293,7 @@ class Api:
             "state": state,
         }
         if leader:
-            info["cluster"] = {"leader": leader}
-            followers = range(2, stream.config.num_replicas + 1)
-            if followers:
-                names = (f"{leader}-{number}" for number in followers)
-                info["cluster"]["replicas"] = [{"name": name, "current": True, "active": 0} for name in names]
+            info["cluster"] = cluster_of(stream, leader)
         return info | {"ts": format_time(self._jetstream.now_ns)}
 
 

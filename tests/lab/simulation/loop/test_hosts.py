@@ -202,3 +202,30 @@ def test_a_process_cannot_crash_itself(loop: SimulatedLoop, host: Host) -> None:
             host.crash()
 
     during(loop, host, work(), 1)
+
+
+@pytest.mark.parametrize("stopped_s", [18.0691, 0.1, 1 / 3])
+def test_a_timer_is_not_early_by_the_rounding_of_a_late_clock(
+    loop: SimulatedLoop, host: Host, stopped_s: float
+) -> None:
+    early: list[float] = []
+
+    def fire(due: float) -> None:
+        early.append(due - loop.time())
+
+    async def read() -> None:
+        for number in range(1, 200):
+            due = loop.time() + number / 7
+            await asyncio.sleep(due - loop.time())
+            asyncio.get_running_loop().call_at(due, fire, due)
+            await asyncio.sleep(0.001)
+
+    async def main() -> None:
+        host.spawn(asyncio.sleep(1e6))
+        host.pause()
+        await asyncio.sleep(stopped_s)
+        host.resume(has_clock_stopped=True)
+        await host.spawn(read())
+
+    loop.run(main())
+    assert max(early) <= 0.0

@@ -30,6 +30,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "engine": ("engine",),
     "liveserver": ("liveserver",),
     "verify": ("lab.chaos",),
+    "simulate": ("lab.simulation",),
     "scenario": ("lab.scenarios",),
     "bench": ("lab.bench",),
 }

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.commands.entry_points import configured
 from cli.config.file import DEFAULT_FILE
+from cli.entry_points import configured
 from cli.errors import CommandError
 from liveserver.settings import from_environment
 from producers.simulated.settings import read_settings

@@ -1,0 +1,1 @@
+"""The way out without bus, engine and gateway: straight to the venue."""

@@ -1,0 +1,1 @@
+"""Many runs: campaigns over seeds, shrinking of failing ones, the corpus of runs that failed once."""
