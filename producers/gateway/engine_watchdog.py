@@ -157,6 +157,7 @@ class EngineWatchdog:
             except NotPermitted as error:  # on a bus whose users are of an earlier version
                 self._log.info("alerts_not_read", symbol=self._symbol, detail=error)
                 await asyncio.get_running_loop().create_future()  # never completes
+                return
             except BusError as error:
                 self._log.info("alerts_not_read", symbol=self._symbol, detail=error)
                 continue
