@@ -147,7 +147,6 @@ class Leases:
 
     def _set_created(self, created: str) -> None:
         if self._created not in ("", created):
-            reached("lease_bucket_recreated")
             # The bucket was recreated. Claim our own keys again, and give the others time to claim theirs.
             self._membership.clear()
             self._revision = None
@@ -296,7 +295,6 @@ class Leases:
         is_wanted = self._membership.another_member_can_take_more(self.name, fair_share)
         if self._held_count > fair_share and is_wanted:
             last = max(key for key, lease in self._held.items() if not lease.lost.is_set())
-            reached("lease_rebalanced")
             self._lose(self._held[last], "another member has room")
 
     @property
