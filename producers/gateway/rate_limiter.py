@@ -11,6 +11,10 @@ from typing import NamedTuple
 from schemas.units import ZERO
 
 
+ROUNDING = 1e-9
+"""Tokens by which a sum may be wrong: waiting for so little would not advance the clock."""
+
+
 class RequestKind(IntEnum):
     """Kinds of requests, the most urgent first. CLOSE and OPEN place an order that closes or opens a position."""
 
@@ -82,7 +86,7 @@ class VenueRateLimiter:
         refilled = self._tokens + (now_s - self._refilled_at_s) * self._per_s
         self._tokens = min(float(self._burst), refilled)
         self._refilled_at_s = now_s
-        return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self._per_s
+        return 0.0 if self._tokens > 1 - ROUNDING else (1 - self._tokens) / self._per_s
 
     def _grant_after(self, wait_s: float) -> None:
         if self._timer is not None:

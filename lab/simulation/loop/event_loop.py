@@ -22,7 +22,9 @@ Ts = TypeVarTuple("Ts")
 EPOCH_NS = 1_700_000_000_000_000_000
 """The wall clock at virtual time 0."""
 MAX_ROUNDS_AT_ONCE = 100_000
-"""So many rounds without any time passing are a busy loop."""
+"""So many rounds without a wait are a busy loop."""
+ROUNDS_PER_TICK, TICK_S = 1_000, 1e-6
+"""So many rounds take so many seconds: code may wait for a time that is less than the clock can tell."""
 COLLECT_INTERVAL = 50_000
 FULL_COLLECT_INTERVAL = 5_000_000
 """Garbage is collected after so many callbacks: at the same points in each run."""
@@ -284,6 +286,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
                 self._advance()
                 continue
             self._rounds_at_once += 1
+            if not self._rounds_at_once % ROUNDS_PER_TICK:
+                self._now += TICK_S
             if self._rounds_at_once > MAX_ROUNDS_AT_ONCE:
                 raise StalledError(
                     f"time stands still at {self._now:g} s: {runnable[0].host.name} is in a busy loop"

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from lab.simulation.loop.event_loop import SimulatedLoop
 from producers.gateway.rate_limiter import Expired, Priority, RequestKind, RequestQueue, VenueRateLimiter
 
 CANCEL = Priority(RequestKind.CANCEL)
@@ -86,3 +87,12 @@ async def test_used_tokens_are_refilled() -> None:
     for _ in range(4):
         await send(queue, NEAR, [])
     assert asyncio.get_running_loop().time() - started >= 0.015
+
+
+def test_rounding_of_tokens_causes_no_busy_loop() -> None:
+    async def send_all() -> None:
+        queue = VenueRateLimiter(7, 1).queue(8)
+        for _ in range(300):
+            await send(queue, CANCEL, [])
+
+    SimulatedLoop(1).run(send_all())

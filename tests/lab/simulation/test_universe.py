@@ -1,0 +1,70 @@
+"""Simulated runs: the same seed gives the same run, and the proofs hold."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.simulation.__main__ import main
+from lab.simulation.campaign.corpus import CORPUS_FILE, Entry, read_corpus
+from lab.simulation.campaign.examine import examine
+
+ROOT = Path(__file__).parents[3]
+SEEDS = range(1, 21)
+HOURS = 0.004
+
+
+def simulate(*arguments: str, hash_seed: str = "0") -> dict[str, Any]:
+    """Run `simulate` in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lab.simulation", "--json", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_same_seed_gives_the_same_run_in_each_process(seed: int) -> None:
+    once, again = (
+        simulate("--seed", f"{seed}", "--hours", f"{HOURS}", hash_seed=each) for each in ("0", "5")
+    )
+    assert once["problems"] == []
+    assert (once["digest"], once["faults"]) == (again["digest"], again["faults"])
+
+
+@pytest.mark.parametrize("entry", read_corpus(CORPUS_FILE), ids=lambda entry: f"seed-{entry.settings.seed}")
+def test_runs_that_failed_once_hold(entry: Entry) -> None:
+    assert examine(entry.settings).problems == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--hours", "0"], "--hours must be above 0"),
+        (["--faults", "kil"], "did you mean kill?"),
+        (["--faults", ""], "write none for a run without faults"),
+        (["--campaign", "0"], "--campaign must be 1 or more"),
+        (["--jobs", "0"], "--jobs must be 1 to 64"),
+        (["--campaign", "2", "--page", "0"], "--page shows one run"),
+        (["--corpus", "--faults", "kill"], "--corpus has seeds and faults of its own"),
+    ],
+)
+def test_wrong_arguments_are_refused(
+    arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert (ended.value.code, text in capsys.readouterr().err) == (2, True)
+
+
+def test_a_missing_configuration_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["--configuration", str(tmp_path / "none.yaml")]) == 2
+    assert "none.yaml: No such file" in capsys.readouterr().err
