@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
-from lab.simulation.loop.handles import KernelTimer, ReadyHandle
+from lab.simulation.loop.handles import KernelTimer, ReadyHandle, shuffle_steps
 from lab.simulation.loop.hosts import PROCESS, Host, Process
 from lab.simulation.loop.network import Network
 from lab.simulation.loop.tasks import SimulatedFuture, SimulatedTask
@@ -289,9 +289,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             if not self._rounds_at_once % ROUNDS_PER_TICK:
                 self._now += TICK_S
             if self._rounds_at_once > MAX_ROUNDS_AT_ONCE:
-                raise StalledError(
-                    f"time stands still at {self._now:g} s: {runnable[0].host.name} is in a busy loop"
-                )
+                busy = runnable[0].host.name
+                raise StalledError(f"time stands still at {self._now:g} s: {busy} is in a busy loop")
             number = len(runnable)
             at = int(draw() * number) if number > 1 else 0
             process = runnable[at]
@@ -307,11 +306,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         ready, before = process.ready, self.current
         number = len(ready)
         if self._shuffles and number > 1:
-            self._shuffle(process)
+            shuffle_steps(ready, self.random)
         self.current = process
         try:
             for _ in range(number):
-                if process.is_paused or not ready:  # one of its callbacks paused or crashed it
+                # One of its callbacks may have paused or crashed it.
+                if process.is_paused or not ready:  # type: ignore[redundant-expr]
                     break
                 handle = ready.popleft()
                 if not handle._cancelled:
@@ -331,24 +331,6 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def _report(self, handle: asyncio.Handle, error: BaseException) -> None:
         text = f"Exception in callback {handle!r}"
         self.call_exception_handler({"message": text, "exception": error, "handle": handle})
-
-    def _shuffle(self, process: Process) -> None:
-        """Permute the steps of tasks that are next to each other; other callbacks keep their place in the order."""
-        found: list[asyncio.Handle] = []
-        steps: list[asyncio.Handle] = []
-        for handle in process.ready:
-            if isinstance(getattr(getattr(handle, "_callback", None), "__self__", None), asyncio.Task):
-                steps.append(handle)
-            else:
-                if len(steps) > 1:
-                    self.random.shuffle(steps)
-                found += steps
-                found.append(handle)
-                steps = []
-        if len(steps) > 1:
-            self.random.shuffle(steps)
-        process.ready.clear()
-        process.ready.extend(found + steps)
 
     def _take_due_timers(self) -> None:
         while (found := self._timers.pop_due(self._now)) is not None:

@@ -72,7 +72,9 @@ class Timers:
         if delay_s:
             self._heap = [
                 (
-                    max(due + delay_s, true_due(handle.when(), owner)) if owner is process else due,
+                    max(due + delay_s, true_due(handle.when(), owner))
+                    if owner is process and isinstance(handle, asyncio.TimerHandle)
+                    else due,
                     order,
                     handle,
                     owner,
