@@ -75,7 +75,9 @@ class FastClient(Client):
         if not self.is_connected:
             # There is no connection to send it on: the library would write to a closed transport.
             self._pending, self._pending_data_size = [], 0
-        await super()._close(status, do_cbs)
+        # The library tells nobody of an error that the server sends right after it accepted a (re)connection: the
+        # process would stay alive without a connection for ever.
+        await super()._close(status, do_cbs or status == Client.CLOSED)
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:

@@ -167,7 +167,7 @@ class _Fold:
             if needed.difference(*(each.symbols for each in taking)):
                 return set()
             return {each.name for each in taking or same}
-        return {each.name for each in same} if silent.kind in texts.PUBLISHERS else set()
+        return {each.name for each in same} if silent.kind in texts.INTERCHANGEABLE else set()
 
     def _missing_views(self) -> Iterator[PartView]:
         venues = sorted({VenueId(key.partition(".")[0]) for key in self._roster})

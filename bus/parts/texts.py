@@ -9,6 +9,8 @@ from schemas.parts import PartHeartbeat
 from schemas.units import SECOND_NS, TimeNs, VenueId
 
 PUBLISHERS = ("market", "account")
+INTERCHANGEABLE = (*PUBLISHERS, "liveserver")
+"""Kinds of parts of which any one does the work of another one of the same venue."""
 OF_VENUES = ("gateway", "account", "market")
 """Kinds of parts that each traded venue needs, in the order in which their absence matters."""
 NEEDED = ("engine", *OF_VENUES)

@@ -31,6 +31,7 @@ MIRROR = "mirror"
 MIRROR_PREFIX = "mirror."
 """Subjects on which TRADE delivers stored messages to the mirrors in READ."""
 LEASE = "KV_lease"
+TRADING = (Stream.ORDERS, Stream.ACCOUNT, Stream.JOURNAL)
 MIRRORED: tuple[StreamConfig, ...] = (*STREAMS, *(each for each in BUCKETS if each.name != LEASE))
 """The streams that READ has mirrors of: all but the leases."""
 
@@ -141,7 +142,7 @@ def account(venue: VenueId) -> Part:
             *_leases(f"account.{venue}"),
             "part.account.*",
         ),
-        reads=(Stream.ORDERS, Stream.ACCOUNT, Stream.JOURNAL, "KV_symbols", LEASE),
+        reads=(*TRADING, "KV_symbols", LEASE),
         receives=(f"sweep.{venue}",),
     )
 
@@ -160,7 +161,7 @@ def gateway(venue: VenueId) -> Part:
             *_leases(f"gateway.{venue}"),
             "part.gateway.*",
         ),
-        reads=(Stream.ORDERS, Stream.ACCOUNT, Stream.JOURNAL, "KV_symbols", "KV_portfolios", LEASE),
+        reads=(*TRADING, Stream.ALERTS, "KV_symbols", "KV_portfolios", LEASE),
         receives=(f"heartbeat.{venue}.*",),
         sends=(f"sweep.{venue}",),
     )

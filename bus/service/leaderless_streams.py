@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from bus.alerts import open_incidents, store_alert
 from bus.client.connection import Bus
 from bus.client.jetstream import StreamState
+from bus.client.message import Received
 from bus.errors import Ambiguous, BusError, Conflict, ConnectionClosed, NotPermitted, Rejected, StreamGone
 from bus.log import Logger
 from bus.runtime import monotonic_s, time_ns, uniform
@@ -23,6 +24,7 @@ from bus.streams.history import is_in_cluster
 from bus.streams.provision import NO_SUITABLE_PEERS, replicas_of, wire_config
 from bus.streams.topology import BUCKETS, STREAMS, Storage, StreamConfig
 from schemas import subjects
+from schemas.codec import try_decode
 from schemas.engine.events import AlertRaised, Severity
 from schemas.subjects import ALL, ALL_VENUES, Stream
 from schemas.units import Symbol
@@ -33,6 +35,8 @@ MAX_LEADERLESS_S = 20.0
 CHECK_INTERVAL_S = 4.0
 MIN_INTERVAL_FACTOR, MAX_INTERVAL_FACTOR = 0.75, 1.25
 """Bounds of the actual interval: several parts check the same streams."""
+MAX_DELAY_S = 2.0
+"""A check that is later than this proves nothing about the time since the previous one."""
 UNKNOWN_STREAM = "none"
 """A name that no stream has: the cluster's meta leader answers that it does not exist."""
 SUBJECT = subjects.alert(ALL_VENUES, Symbol(ALL))
@@ -44,14 +48,14 @@ class _Suspect(NamedTuple):
 
     since_s: float
     alert_sequence: int
-    """The newest alert on SUBJECT when it was noticed: whoever stores the next one may recreate the stream."""
+    """The newest alert on SUBJECT when it was noticed: the process that stores the next one about it recreates it."""
 
 
 class LeaderlessStreams:
     """Recreates each memory stream that has had no leader for MAX_LEADERLESS_S while its cluster had one.
 
-    Several processes may do so at once: the one whose alert is stored first, without any other since it noticed the
-    stream, deletes and creates it.
+    Several processes may do so at once: the one whose alert is stored, without another one about the stream since it
+    noticed it, deletes and creates it.
     """
 
     def __init__(
@@ -75,8 +79,11 @@ class LeaderlessStreams:
     async def run(self) -> Never:
         """Check at an interval, for ever. Raises: ConnectionClosed."""
         while True:
-            await asyncio.sleep(CHECK_INTERVAL_S * uniform(MIN_INTERVAL_FACTOR, MAX_INTERVAL_FACTOR))
+            due_s = self._clock() + CHECK_INTERVAL_S * uniform(MIN_INTERVAL_FACTOR, MAX_INTERVAL_FACTOR)
+            await asyncio.sleep(due_s - self._clock())
             await self._bus.wait_connected()
+            if self._clock() - due_s > MAX_DELAY_S:
+                self._suspects.clear()  # this process was paused or disconnected: nothing is known of the time between
             if self._bus.context.jetstream_api_prefix or not is_in_cluster(self._bus):
                 continue  # this user may not create streams, or a single server always answers
             try:
@@ -84,7 +91,7 @@ class LeaderlessStreams:
             except ConnectionClosed:
                 raise
             except BusError as error:
-                self._log.info("leader_check_failed", detail=error)
+                self._log.debug("leader_check_failed", detail=error)
                 self._suspects.clear()
 
     async def check(self) -> None:
@@ -126,24 +133,32 @@ class LeaderlessStreams:
             self._suspects[config.name] = _Suspect(self._clock(), 0 if last is None else last.sequence)
         elif self._clock() - suspect.since_s >= MAX_LEADERLESS_S:
             del self._suspects[config.name]
-            with suppress(
-                Conflict
-            ):  # another process recreates it, or had something else to tell: look again
+            with suppress(Conflict):  # another process recreates it
                 await self._recreate(config, suspect.alert_sequence)
 
     async def _recreate(self, config: StreamConfig, alert_sequence: int) -> None:
-        alert = _alert(config.name)
-        assert self._open is not None, "read before the first check"
-        self._open[alert.incident] = alert  # also if it is only perhaps stored
-        try:
-            await store_alert(self._bus, alert, expect_last=alert_sequence)
-        except Conflict:
-            del self._open[alert.incident]
-            raise
+        alert = await self._claim(config.name, alert_sequence)
         self._log.error(CODE, stream=config.name, detail=alert.detail)
         with suppress(StreamGone):
             await self._bus.api(f"STREAM.DELETE.{config.name}", None, dict)
         await self._create(config, replicas_of(self._bus.url))
+
+    async def _claim(self, name: str, alert_sequence: int) -> AlertRaised:
+        """Store the alert, unless there is another one about the stream after a sequence. Raises: Conflict, BusError."""
+        alert = _alert(name)
+        assert self._open is not None, "read before the first check"
+        self._open[alert.incident] = alert  # also if it is only perhaps stored
+        while True:
+            try:
+                await store_alert(self._bus, alert, expect_last=alert_sequence)
+            except Conflict:
+                newer = await self._bus.next(Stream.ALERTS, SUBJECT, alert_sequence + 1)
+                if newer is None or _is_about(newer, name):
+                    del self._open[alert.incident]
+                    raise
+                alert_sequence = newer.sequence
+            else:
+                return alert
 
     async def _create(self, config: StreamConfig, replicas: int) -> None:
         wanted = wire_config(config)
@@ -173,6 +188,11 @@ class LeaderlessStreams:
                 detail = f"The stream {name} has a leader again."
                 await store_alert(self._bus, replace(alert, ended=True, detail=detail, time=time_ns()))
                 del alerts[incident]
+
+
+def _is_about(message: Received, name: str) -> bool:
+    alert = try_decode(message.data, AlertRaised)
+    return alert is not None and alert.incident.startswith(f"{CODE}.{name}.")
 
 
 def _alert(name: str) -> AlertRaised:

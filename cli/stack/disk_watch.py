@@ -15,8 +15,9 @@ from pathlib import Path
 import msgspec
 
 from bus import Bus, BusError, EmbeddedServer
-from bus.alerts import store_alert
+from bus.alerts import open_incidents, store_alert
 from cli.stack.log_watch import LogFollower
+from schemas import subjects
 from schemas.engine.events import AlertRaised, Severity
 from schemas.subjects import ALL, ALL_VENUES
 from schemas.units import Symbol
@@ -26,6 +27,7 @@ STORE_POLL_S = 30.0
 FULL_SHARE, EMPTIER_SHARE = 0.9, 0.85
 """Shares of the store's limit at which a warning begins, and at which it ends."""
 STORE_ALMOST_FULL = "bus_store_almost_full"
+SUBJECT = subjects.alert(ALL_VENUES, Symbol(ALL))
 WRITE_FAILURE = "failed to store a msg"
 """Part of the line that nats-server logs: `[ERR] JetStream failed to store a msg on stream ...: no space left`."""
 GIBIBYTE = 1024**3
@@ -82,6 +84,8 @@ class StoreWatch:
         self._report = report
         self._alert: AlertRaised | None = None
         self._is_stored = False
+        self._earlier: dict[str, AlertRaised] | None = None
+        """Alerts of earlier runs that have not ended; None before they were read."""
 
     @property
     def problem(self) -> str:
@@ -99,6 +103,11 @@ class StoreWatch:
     async def check(self) -> None:
         """Compare what is used with the limit. Raises: BusError."""
         used = (await self._bus.api("INFO", None, _AccountInfo)).storage
+        if self._earlier is None:
+            self._earlier = await open_incidents(self._bus, SUBJECT, (STORE_ALMOST_FULL,))
+        for incident, earlier in self._earlier.copy().items():  # this run raises its own
+            await self._end(earlier, "the stack was restarted")
+            del self._earlier[incident]
         if self._alert is None and used >= FULL_SHARE * self._limit:
             self._alert, self._is_stored = _alert(used, self._limit), False
             self._report(self._alert.detail)
@@ -106,16 +115,15 @@ class StoreWatch:
             await store_alert(self._bus, self._alert)
             self._is_stored = True
         if self._alert is not None and used < EMPTIER_SHARE * self._limit:
-            ended = msgspec.structs.replace(
-                self._alert,
-                ended=True,
-                severity=Severity.LOW,
-                time=time.time_ns(),
-                detail="there is space again",
-            )
-            await store_alert(self._bus, ended)
+            await self._end(self._alert, "there is space again")
             self._alert = None
             self._report("the store of the bus has space again")
+
+    async def _end(self, alert: AlertRaised, detail: str) -> None:
+        ended = msgspec.structs.replace(
+            alert, ended=True, severity=Severity.LOW, time=time.time_ns(), detail=detail
+        )
+        await store_alert(self._bus, ended)
 
 
 def _alert(used: int, limit: int) -> AlertRaised:

@@ -119,6 +119,8 @@ class Grid:
         reconcile.advance(draft)
         pending.advance(draft, orders.cancels)
         if draft.touches or orders.cancels or orders.quotes:
+            # Inputs that changed nothing by themselves are the causes of what the evaluation changed.
+            draft.causes = draft.causes or list(inputs)
             self._finish(draft, market, orders)
             return draft
         self._band = self._no_action_band(draft, orders)

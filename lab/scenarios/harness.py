@@ -14,6 +14,7 @@ import msgspec
 from bus import BusError
 from bus.commands import submit
 from bus.runtime import monotonic_s, new_id, time_ns
+from cli.apply.start import apply_at_start
 from cli.config.file import Configuration
 from cli.inspect.audit import VenueRecords
 from lab.chaos.history import HistoryRecorder, fetch_venue_history
@@ -191,6 +192,11 @@ class Harness:
         open_ids = [order.client_order_id for order in (await self.venue_books()).orders if order.is_open]
         ours = [order_id for order_id in open_ids if is_own_order_id(order_id, entry.instance, symbol)]
         return [order_id for order_id in ours if not opening_only or order_id in opening]
+
+    async def apply(self, configuration: Configuration) -> None:
+        """Apply a configuration to the running stack, as `up` does at its start: limits and new symbols."""
+        tradable = [(entry.venue, entry.symbol) for entry in configuration.symbols]
+        await apply_at_start(self.stack.bus, configuration, tradable)
 
     async def send_command(self, name: CommandName, *, age_s: float = 0) -> CommandResult:
         """Send a command for the first symbol, issued `age_s` seconds ago, and return its result.

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bus.runtime import monotonic_s
 from cli.config.file import Configuration
 from cli.stack.data_dir import DataDir
 from cli.stack.ports import find_free_port
@@ -16,9 +17,12 @@ async def run_on_processes(scenario: Scenario, configuration: Configuration, dat
 
     Raises: CommandError or bus.ServerStartFailed when the stack cannot be started.
     """
+    started_s = monotonic_s()
     configured = scenario.configure(configuration)
     async with _running_stack(configured, data) as stack:
-        return await play(scenario, stack, configured)
+        result = await play(scenario, stack, configured)
+        result.elapsed_s = monotonic_s() - started_s
+        return result
 
 
 @asynccontextmanager

@@ -29,19 +29,22 @@ class Scenario:
 class ScenarioResult:
     """Result of a scenario."""
 
+    name: str
     problems: list[str] = field(default_factory=list)
     """Unmet expectations and violated invariants; empty when the scenario passed."""
     events: list[str] = field(default_factory=list)
     """Summary of the events on the bus, one line each."""
     simulated_s: float = 0.0
     """Simulated seconds; 0 with real processes."""
+    elapsed_s: float = 0.0
+    """Real time, in seconds."""
     digest: str = ""
     """Hash of everything that the simulated bus has stored; empty with real processes."""
 
 
 async def play(scenario: Scenario, stack: RunningStack, configuration: Configuration) -> ScenarioResult:
     """Play a scenario on a stack that runs its configuration."""
-    result = ScenarioResult()
+    result = ScenarioResult(scenario.name)
     try:
         async with harness_on(stack, configuration) as harness:
             await _play(scenario, harness, result)

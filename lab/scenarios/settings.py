@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from cli.config.file import Configuration
+from schemas.units import SECOND_NS
 
 
 def unchanged(configuration: Configuration) -> Configuration:
@@ -27,6 +28,11 @@ def with_venue(configuration: Configuration, **settings: Any) -> Configuration:
     return msgspec.structs.replace(
         configuration, venues=(msgspec.structs.replace(configuration.venue, **settings),)
     )
+
+
+def with_slow_ticks(configuration: Configuration) -> Configuration:
+    """Return the configuration with one tick a second, for scenarios that wait for minutes."""
+    return with_venue(configuration, tick_interval=SECOND_NS)
 
 
 def with_fees(configuration: Configuration, fee: Decimal) -> Configuration:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bus import Bus
+from bus.runtime import monotonic_s
 from cli.config.file import Configuration
 from lab.scenarios.runner import Scenario, ScenarioResult, play
 from lab.scenarios.stack import RunningPart
@@ -34,6 +35,7 @@ class SimulatedStack:
 def run_simulated(scenario: Scenario, configuration: Configuration, seed: int = 1) -> ScenarioResult:
     """Run a scenario in a world of its own. Events are equal between processes, not between runs of one process."""
     configured = scenario.configure(configuration)
+    started_s = monotonic_s()
     settings = WorldSettings(configured, seed, deadline_s=DEADLINE_S, ends_on_failure=True)
     folder = MEMORY_FOLDER if MEMORY_FOLDER.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="opensqt-scenario-", dir=folder) as store:
@@ -41,7 +43,8 @@ def run_simulated(scenario: Scenario, configuration: Configuration, seed: int = 
         try:
             result = world.run(lambda world, bus: play(scenario, SimulatedStack(world, bus), configured))
         except WorldEnded as error:
-            result = ScenarioResult([str(error)])
+            result = ScenarioResult(scenario.name, [str(error)])
         result.simulated_s = world.loop.true_time()
+        result.elapsed_s = monotonic_s() - started_s
         result.digest = world.digest()
         return result

@@ -5,7 +5,7 @@ from decimal import Decimal
 from cli.config.file import Configuration
 from lab.scenarios.harness import Harness
 from lab.scenarios.runner import Scenario
-from lab.scenarios.settings import unchanged, with_grids, with_venue
+from lab.scenarios.settings import unchanged, with_grids, with_slow_ticks, with_venue
 from producers.simulated.settings import FaultSettings
 from schemas.engine.control import CommandName, CommandOutcome
 from schemas.engine.events import Reconciled, ReconciliationFinding
@@ -142,6 +142,6 @@ VENUE = (
         post_only_rejected,
     ),
     Scenario("rate-limited", "a burst of 429 responses", unchanged, rate_limited),
-    Scenario("behind-its-back", "a manual order and a manual position", unchanged, manual_trading),
+    Scenario("behind-its-back", "a manual order and a manual position", with_slow_ticks, manual_trading),
     Scenario("command-old", "a command that is three hours old", unchanged, expired_command),
 )

@@ -1,13 +1,13 @@
 """Command line of `opensqt simulate`: arguments and output."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from bus.log import configure_log
 from cli.config.file import Configuration, load
 from cli.console import Console, run_closable, table
 from cli.errors import CommandError
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(arguments)
     _check(parser, args)
-    os.environ.setdefault("OPENSQT_LOG_LEVEL", "info" if args.log else "critical")
+    configure_log(level="info" if args.log else "critical")
     # With --json the standard output is the one object.
     console = Console(sys.stderr if args.json else None)
     try:

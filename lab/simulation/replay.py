@@ -29,7 +29,8 @@ def serve_page(model: BusModel, port: int, report: Callable[[str], None]) -> Non
 
 async def _serve(model: BusModel, port: int, report: Callable[[str], None]) -> None:
     runtime = ContinuedRuntime(model.now_ns)
-    model.restart()
+    for connection in list(model.connections.values()):
+        connection.disconnect()
     server = BusServer(model, runtime.time_ns)
     bus_port = await server.start("127.0.0.1", 0)
     with provided(runtime):

@@ -13,10 +13,11 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from bus import Bus, BusError, marks
+from bus import Bus, BusError, get_logger, marks
 from cli.config.file import Configuration
 from lab.chaos.history import HistoryRecorder, VenueHistory, fetch_venue_history
-from lab.chaos.runner import post_admin
+from lab.chaos.invariants import EVENTUAL, INVARIANTS
+from lab.chaos.runner import RECHECK_FOR_S, post_admin
 from lab.simulation.configuration import default_configuration
 from lab.simulation.faults.injector import inject_all
 from lab.simulation.faults.schedule import effects, plan
@@ -33,6 +34,8 @@ ENGINES, CLUSTER_NODES = 2, 3
 ONE_GATEWAY_RATIO = 0.3
 """Share of the seeds with one gateway instead of two: with one, the exposure limit is exact."""
 STORE_FOLDER = Path("/dev/shm")
+
+_log = get_logger("simulation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,7 @@ class _Universe:
     async def _until_live(self, world: World, verdicts: Verdicts) -> list[str]:
         end = world.loop.true_time() + LIVE_WITHIN_S
         while found := not_live(world, verdicts.records, verdicts.venue, stopped=verdicts.stopped()):
+            _log.info("not_working_yet", detail=found[0])
             if world.loop.true_time() > end:
                 return found
             await asyncio.sleep(POLL_S)
@@ -154,8 +158,11 @@ class _Universe:
                 found = verdicts.final([recorder.history for recorder in recorders], self._venue)
             except (BusError, aiohttp.ClientError, TimeoutError) as error:
                 found = {"bus and venue can be read": [repr(error)]}
+            if any(texts for name, texts in found.items() if name in INVARIANTS and name not in EVENTUAL):
+                end = min(end, world.loop.true_time() + RECHECK_FOR_S)
             if not any(found.values()) or world.loop.true_time() > end:
                 return found
+            _log.info("not_settled_yet", detail=next(texts[0] for texts in found.values() if texts))
             try:
                 await bus.publish(f"sweep.{world.settings.configuration.venue.venue}", b"")
             except BusError as error:

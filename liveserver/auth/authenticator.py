@@ -224,16 +224,15 @@ class Authenticator:
             return None
         if not identity.is_authenticated:
             return self._reject(error_responses.NO_TOKEN)
+        what = f"{identity.name} has the role {identity.role} and may not {action}"
         self._repeat_limit.write(
             self._log,
             "warning",
             "role_rejected",
             f"{identity.name} {action}",
             address=request.address,
-            name=identity.name,
-            role=identity.role,
+            detail=what,
         )
-        what = f"{identity.name} has the role {identity.role} and may not {action}"
         return self._reject(ErrorResponse(403, "wrong_role", what, "use a key or token with another role"))
 
     def _without_authentication(self, request: RequestInfo) -> Identity | ErrorResponse:

@@ -30,7 +30,7 @@ class SocketCommands:
         self._background = background
         self._pending = 0
 
-    def give(self, viewer: Viewer, identity: Identity, request: ControlRequest, address: str = "") -> None:
+    def give(self, viewer: Viewer, identity: Identity, request: ControlRequest, address: str) -> None:
         """Give a command of a client at `address`; each of its answers is sent to the viewer as a message."""
         if self._pending >= MAX_PENDING:
             self._hub.send(viewer, _message(TOO_MANY_PENDING, request))

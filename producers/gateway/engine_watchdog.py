@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from bus import Attention, Logger
+from bus import Attention, Bus, BusError, Logger, NotPermitted
+from bus.alerts import FORMAT_TOO_NEW, open_incidents
 from bus.marks import reached
 from bus.runtime import monotonic_s, time_ns
 from producers.gateway.holdings import SymbolHoldings
@@ -27,6 +28,10 @@ DEFERRALS_PER_TIMEOUT = 3
 """How often the dead man's switch is deferred within its time, so that one lost request does not trigger it."""
 ENGINE_SILENT = "engine_silent"
 ENGINE_HEARD = "engine_heard"
+CONTRADICTED = (ENGINE_SILENT, "quarantined", FORMAT_TOO_NEW)
+"""Alerts about a symbol that is not run: its engine sends heartbeats only while it runs it."""
+STEADY_S = 30.0
+"""Time of heartbeats that ends them: a symbol that fails again and again sends some in between."""
 
 Cancel = Callable[[ClientOrderId], Coroutine[Any, Any, None]]
 
@@ -81,6 +86,14 @@ class HeartbeatMonitor:
         self._received.clear()
         await self._received.wait()
 
+    async def wait_steady(self, seconds: float) -> None:
+        """Wait until heartbeats have arrived for a time."""
+        while True:
+            await self.wait_heartbeat()
+            await asyncio.sleep(seconds)
+            if not self.is_silent:
+                return
+
     def _remaining_s(self) -> float:
         return self._limit_s - self._attention.silence_s(self._heard_s)
 
@@ -95,6 +108,7 @@ class EngineWatchdog:
         heartbeat: HeartbeatMonitor,
         cancel: Cancel,
         holdings: SymbolHoldings,
+        bus: Bus,
         outbox: Outbox,
         log: Logger,
     ) -> None:
@@ -103,6 +117,7 @@ class EngineWatchdog:
         self._heartbeat = heartbeat
         self._cancel = cancel
         self._holdings = holdings
+        self._bus = bus
         self._outbox = outbox
         self._log = log
 
@@ -128,6 +143,28 @@ class EngineWatchdog:
             detail = f"heartbeats resumed after {silent_s:.1f} s"
             heard = self._alert(ENGINE_HEARD, Severity.LOW, detail, incident)
             await self._store(msgspec.structs.replace(heard, ended=True))
+
+    async def end_earlier_alerts(self) -> None:
+        """End the alerts that heartbeats contradict, whoever raised them, each time the engine is heard again; for ever.
+
+        The process that raised one may have ended meanwhile, as when all parts are restarted.
+        """
+        subject = subjects.alert(self._venue, self._symbol)
+        while True:
+            await self._heartbeat.wait_steady(STEADY_S)
+            try:
+                found = await open_incidents(self._bus, subject, (ENGINE_HEARD, *CONTRADICTED))
+            except NotPermitted as error:  # on a bus whose users are of an earlier version
+                self._log.info("alerts_not_read", symbol=self._symbol, detail=error)
+                await asyncio.get_running_loop().create_future()  # never completes
+                return
+            except BusError as error:
+                self._log.info("alerts_not_read", symbol=self._symbol, detail=error)
+                continue
+            for alert in found.values():
+                ended = self._alert(alert.code, Severity.LOW, "the symbol's engine runs", alert.incident)
+                await self._store(msgspec.structs.replace(ended, ended=True))
+            await self._heartbeat.wait_silent()
 
     async def run_dead_man_switch(self, switch: DeadManSwitch, after_s: float) -> None:
         """Defer the venue's cancel-all timer by `after_s` seconds as long as the engine sends heartbeats; for ever."""

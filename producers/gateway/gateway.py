@@ -83,6 +83,7 @@ class Gateway:
             context.heartbeat,
             self._executor.cancel,
             self._holdings,
+            service.bus,
             self._outbox,
             service.log,
         )
@@ -164,6 +165,8 @@ class Gateway:
 
     def _start_watchdog(self, tasks: asyncio.TaskGroup) -> None:
         tasks.create_task(forever("watchdog", self._watchdog.run()), name="watchdog")
+        earlier = self._watchdog.end_earlier_alerts()
+        tasks.create_task(forever("earlier alerts", earlier), name="earlier alerts")
         if self._switch is not None:
             switch = self._watchdog.run_dead_man_switch(self._switch, self._dead_man_s)
             tasks.create_task(forever("dead man's switch", switch), name="dead man's switch")

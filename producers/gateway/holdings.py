@@ -125,12 +125,15 @@ class SymbolHoldings:
         self._pending.clear()
 
     def worst_case(self, at_venue: Position | None, extra: WorkingOrder | None = None) -> Money:
-        """Return the largest notional that the symbol may reach, with one more opening order if `extra` is given."""
+        """Return the largest notional that the symbol may reach, with one more opening order if `extra` is given.
+
+        A position does not reduce what the opening orders of the other side may reach: it may be closed before they fill.
+        """
         orders = [*self.orders.values(), *([extra] if extra else [])]
         buys = sum((each.notional for each in orders if each.side is Side.BUY), ZERO)
         sells = sum((each.notional for each in orders if each.side is Side.SELL), ZERO)
         return max(
-            max(quantity * price + buys, sells - quantity * price)
+            max(max(quantity, ZERO) * price + buys, sells - min(quantity, ZERO) * price)
             for quantity, price in self._positions(at_venue)
         )
 

@@ -1,6 +1,5 @@
 """One run of a campaign, in a process of its own."""
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -30,8 +29,7 @@ def examine(
 
 
 def pool(jobs: int) -> ProcessPoolExecutor:
-    """Return `jobs` processes for `examine`, which log nothing but what `OPENSQT_LOG_LEVEL` says."""
-    os.environ.setdefault("OPENSQT_LOG_LEVEL", "critical")
+    """Return `jobs` processes for `examine`."""
     return ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=RUNS_PER_PROCESS)
 
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
-from lab.simulation.loop.handles import KernelTimer, ReadyHandle, shuffle_steps
+from lab.simulation.loop.handles import KernelTimer, ReadyHandle
 from lab.simulation.loop.hosts import PROCESS, Host, Process
 from lab.simulation.loop.network import Network
+from lab.simulation.loop.ready_queue import shuffle_steps
 from lab.simulation.loop.tasks import SimulatedFuture, SimulatedTask
 from lab.simulation.loop.timers import Timers, true_due
 
@@ -289,8 +290,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             if not self._rounds_at_once % ROUNDS_PER_TICK:
                 self._now += TICK_S
             if self._rounds_at_once > MAX_ROUNDS_AT_ONCE:
-                busy = runnable[0].host.name
-                raise StalledError(f"time stands still at {self._now:g} s: {busy} is in a busy loop")
+                raise StalledError(
+                    f"time stands still at {self._now:g} s: {runnable[0].host.name} is in a busy loop"
+                )
             number = len(runnable)
             at = int(draw() * number) if number > 1 else 0
             process = runnable[at]
@@ -306,12 +308,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         ready, before = process.ready, self.current
         number = len(ready)
         if self._shuffles and number > 1:
-            shuffle_steps(ready, self.random)
+            shuffle_steps(process.ready, self.random)
         self.current = process
         try:
             for _ in range(number):
-                # One of its callbacks may have paused or crashed it.
-                if process.is_paused or not ready:  # type: ignore[redundant-expr]
+                if process.is_paused or not ready:  # one of its callbacks paused or crashed it
                     break
                 handle = ready.popleft()
                 if not handle._cancelled:

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextvars
-from collections import deque
 from collections.abc import Callable
-from random import Random
 from typing import Any
 
 
@@ -44,22 +42,3 @@ class KernelTimer:
 
     def run(self) -> None:
         self._callback(*self._args)
-
-
-def shuffle_steps(ready: deque[asyncio.Handle], random: Random) -> None:
-    """Permute the steps of tasks that are next to each other; other callbacks keep their place in the order."""
-    found: list[asyncio.Handle] = []
-    steps: list[asyncio.Handle] = []
-    for handle in ready:
-        if isinstance(getattr(getattr(handle, "_callback", None), "__self__", None), asyncio.Task):
-            steps.append(handle)
-        else:
-            if len(steps) > 1:
-                random.shuffle(steps)
-            found += steps
-            found.append(handle)
-            steps = []
-    if len(steps) > 1:
-        random.shuffle(steps)
-    ready.clear()
-    ready.extend(found + steps)

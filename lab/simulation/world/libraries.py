@@ -1,4 +1,4 @@
-"""Clocks and ids of the libraries that take them from the operating system instead of from the event loop."""
+"""Clocks and random numbers of libraries that take them from the system, not from the event loop."""
 
 import random
 import time
@@ -18,35 +18,31 @@ import uvicorn.server
 
 from lab.simulation.loop.event_loop import SimulatedLoop
 
-CLOCK_READERS: tuple[Any, ...] = (
-    aiohttp.cookiejar,
-    aiohttp.helpers,
-    nats.aio.client,
-    nats.js.client,
-    nats.micro.service,
-    uvicorn.server,
-)
-"""Modules that use the module `time`."""
-
 
 @contextmanager
 def simulated_libraries(loop: SimulatedLoop, seed: int) -> Iterator[None]:
-    """Let aiohttp, nats-py and uvicorn read the clocks of the simulated hosts, and nats-py make ids from a seed.
+    """Have the libraries of the parts use the clocks of the loop within the context.
 
-    Otherwise reconnects and kept connections would depend on the speed of this machine.
+    What happens would depend on the speed of this machine otherwise: aiohttp closes connections that were idle for long, and
+    the client of the bus waits between attempts to connect, both by the system's clock.
     """
-    clocks = {
-        "monotonic": loop.time,
-        "time": lambda: loop.wall_time_ns() / 1e9,
-        "perf_counter_ns": lambda: round(loop.time() * 1e9),
-    }
-    simulated = SimpleNamespace(**{**vars(time), **clocks})
     drawn = random.Random(f"libraries {seed}")
+    simulated = {
+        "monotonic": loop.time,
+        "perf_counter_ns": lambda: round(loop.time() * 1e9),
+        "time": lambda: loop.wall_time_ns() / 1e9,
+    }
+    clocks = SimpleNamespace(**{**vars(time), **simulated})
     replaced: list[tuple[Any, str, object]] = [
-        *((module, "time", simulated) for module in CLOCK_READERS),
         (aiohttp.connector, "monotonic", loop.time),
+        (aiohttp.cookiejar, "time", clocks),
+        (aiohttp.helpers, "time", clocks),
+        (nats.aio.client, "time", clocks),
+        (nats.js.client, "time", clocks),
+        (nats.micro.service, "time", clocks),
         (nats.nuid, "randbelow", drawn.randrange),
         (nats.nuid, "token_bytes", drawn.randbytes),
+        (uvicorn.server, "time", clocks),
     ]
     before = [getattr(module, name) for module, name, _ in replaced]
     for module, name, value in replaced:

@@ -153,3 +153,26 @@ async def test_a_connection_that_fails_at_its_beginning_is_closed() -> None:
             await client.connect(f"nats://127.0.0.1:{port}", allow_reconnect=False)
         async with asyncio.timeout(5):
             await closed.wait()
+
+
+async def test_an_error_right_after_a_reconnect_is_reported_as_the_end_of_the_connection() -> None:
+    accepted: list[asyncio.StreamWriter] = []
+    closed = asyncio.Event()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.append(writer)
+        writer.write(b'INFO {"server_id":"A","max_payload":100}\r\n')
+        await reader.readuntil(b"PING\r\n")
+        writer.write(b"PONG\r\n" if len(accepted) == 1 else b"PONG\r\n-ERR 'User Authentication Expired'\r\n")
+
+    async def on_closed() -> None:
+        closed.set()
+
+    client = FastClient()
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await client.connect(url, closed_cb=on_closed, reconnect_time_wait=0)
+        accepted[0].close()
+        async with asyncio.timeout(5):
+            await closed.wait()
+        accepted[1].close()

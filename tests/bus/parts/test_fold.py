@@ -144,6 +144,19 @@ def test_a_silent_engine_whose_symbols_run_elsewhere_blocks_nothing(
     assert silent.incident == "part_silent.engine.engine." + str(SILENT_ENGINE.heartbeat.time)
 
 
+@pytest.mark.parametrize(("ago_s", "names"), [(299, ["a", "b"]), (301, ["b"])])
+def test_a_silent_live_server_is_forgotten_once_another_one_serves_its_viewers(
+    ago_s: float, names: list[str]
+) -> None:
+    view = seen(part("liveserver", ago_s, name="a"), part("liveserver", name="b"))
+    assert [each.name for each in view.parts if each.kind == "liveserver"] == names
+
+
+def test_the_only_live_server_that_is_silent_is_not_replaced() -> None:
+    view = seen(part("liveserver", 301, name="a"))
+    assert [each.is_replaced for each in view.parts if each.kind == "liveserver"] == [False]
+
+
 def test_only_the_symbols_that_no_engine_runs_are_blocked() -> None:
     view = seen(SILENT_ENGINE, part("engine", name="engine-2", symbols=KEYS[1:]))
     assert view.blocked(SIM, BTC) is not None

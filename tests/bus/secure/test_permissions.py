@@ -88,7 +88,7 @@ def test_each_part_reads_what_it_needs(outcomes: Outcomes) -> None:
     assert {user for user in USERS if user in reads["DIRECT.GET.KV_lease"]}.isdisjoint(
         {"liveserver", "reader"}
     )
-    assert reads["DIRECT.GET.ALERTS"] == {"admin", "operator", "liveserver"}
+    assert reads["DIRECT.GET.ALERTS"] == {"admin", "operator", "gateway-sim", "liveserver"}
 
 
 def test_the_document_is_up_to_date(outcomes: Outcomes) -> None:

@@ -24,6 +24,17 @@ async def test_a_store_that_is_almost_full_is_an_alert_until_there_is_space(bus:
     assert watch.problem == ""
 
 
+async def test_a_restarted_stack_with_a_larger_store_ends_the_alert_of_the_earlier_one(bus: Bus) -> None:
+    await store_many(bus, "order.sim.A.report", 50)
+    used = (await bus.api("INFO", None, dict))["storage"]
+    await StoreWatch(bus, used, print).check()
+    raised = await last_alert(bus)
+    await StoreWatch(bus, 10 * used, print).check()
+
+    ended = await last_alert(bus)
+    assert (ended.incident, ended.ended) == (raised.incident, True)
+
+
 async def last_alert(bus: Bus) -> AlertRaised:
     found = await bus.last(Stream.ALERTS, "alert._all._all")
     assert found is not None

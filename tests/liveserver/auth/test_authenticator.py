@@ -238,3 +238,12 @@ def test_a_foreign_origin_is_logged_once_with_the_option_that_allows_it(
     assert len(lines) == 1
     assert "--allow-origin http://old.example" in lines[0]
     assert "http://old.example" in errors[-1].text
+
+
+def test_a_rejected_role_is_logged_with_address_name_and_action(capsys: pytest.CaptureFixture[str]) -> None:
+    viewer = Identity("ann", Role.VIEWER, source=CredentialSource.HEADER)
+    Authenticator(access()).authorize(RequestInfo("192.0.2.7"), viewer, Action.OPERATE)
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "role_rejected address=192.0.2.7" in line
+    assert "ann has the role viewer and may not give commands" in line

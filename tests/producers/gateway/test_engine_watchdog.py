@@ -3,18 +3,20 @@
 import asyncio
 
 import msgspec
+import pytest
 
 from bus import Attention, Bus, FreeRunning, Service, open_service
+from bus.alerts import store_alert
 from producers.gateway.context import GatewayMetrics
 from producers.gateway.engine_watchdog import HeartbeatMonitor
 from producers.gateway.gateway import Gateway
 from producers.simulated.app import RunningVenue
 from producers.simulated.client.client import SimulatedVenue
 from schemas import subjects
-from schemas.engine.events import AlertRaised, EngineHeartbeat
+from schemas.engine.events import AlertRaised, EngineHeartbeat, Severity
 from schemas.grid.state import Slot, SlotOrder, SlotOrderState
 from schemas.subjects import Stream
-from schemas.units import SECOND_NS, Side
+from schemas.units import SECOND_NS, Side, TimeNs
 from schemas.venue.orders import OrderReport, OrderStatus, RejectReason
 from tests.builders import SIM
 from tests.conftest import NewServer
@@ -25,6 +27,9 @@ from tests.producers.streams import first
 
 ALERTS = subjects.alert(SIM, PERP)
 BUY = decision(Side.BUY, "99.5", "a")
+ALERT = AlertRaised(
+    venue=SIM, symbol=PERP, severity=Severity.CRITICAL, code="", detail="", step=0, time=TimeNs(1)
+)
 CLOSE = msgspec.structs.replace(decision(Side.BUY, "99", "c"), opens=False)
 
 
@@ -121,6 +126,21 @@ async def test_without_heartbeats_opening_orders_are_canceled_with_one_alert(
         assert (found[-1].client_order_id, found[-1].status) == ("a", OrderStatus.CANCELED)
         context.heartbeat.on_heartbeat()
         assert await alerts(bus, 2) == ["engine_silent", "engine_heard"]
+
+
+async def test_alerts_of_an_earlier_run_end_once_the_engine_is_heard(
+    bus: Bus, service: Service, run_gateway: RunGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producers.gateway.engine_watchdog.STEADY_S", 0)
+    for code in ("engine_silent", "quarantined", "guard"):
+        await store_alert(bus, msgspec.structs.replace(ALERT, code=code, incident=f"{code}.1"))
+    context = new_context(service, silent_after_s=60)
+    async with run_gateway(context=context):
+        await commit(bus)
+        context.heartbeat.on_heartbeat()
+        found = await first(bus, Stream.ALERTS, ALERTS, 5)
+    ended = [each for each in found if isinstance(each, AlertRaised) and each.ended]
+    assert {each.incident for each in ended} == {"engine_silent.1", "quarantined.1"}
 
 
 async def test_opening_orders_are_not_sent_while_the_engine_is_silent(

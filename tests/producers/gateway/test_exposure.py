@@ -185,6 +185,14 @@ def test_any_fills_of_admitted_orders_stay_within_the_limit(
     assert abs(total) * 100 <= 1000
 
 
+def test_a_position_may_be_closed_before_the_orders_of_the_other_side_fill() -> None:
+    found = exposure(state("5"))
+    sells = [decision(Side.SELL, "100", f"{number}") for number in range(11)]
+    reasons = [found.count_or_refuse(BTC, each) for each in sells]
+    assert reasons[:10] == [None] * 10
+    assert "could reach 1100 USDT" in (reasons[10] or "")
+
+
 def test_requested_orders_of_other_gateways_count() -> None:
     found = exposure(state("0"))
     found.holdings(SIM, ETH).apply_state(state("0", orders={"x": SlotOrderState.REQUESTED}, symbol=ETH), 0)

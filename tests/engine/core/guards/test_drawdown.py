@@ -4,9 +4,11 @@ import msgspec
 
 from engine.core.grid import Grid
 from engine.core.guards.drawdown import MAX_PEAKS, evaluate, remember_peak
-from schemas.grid.guard_state import BreakerState, Peak
+from schemas.grid.guard_state import Breaker, BreakerState, Peak
 from schemas.grid.settings import GridSettings
-from tests.engine.core.examples import LONG, D, draft_of, started, state_of, touches
+from schemas.units import ClientOrderId
+from schemas.venue.orders import OrderStatus
+from tests.engine.core.examples import LONG, D, at, draft_of, report, started, state_of, step, ticker, touches
 
 replace = msgspec.structs.replace
 PART = 10
@@ -56,6 +58,19 @@ def test_peak_as_old_as_the_window_is_ignored() -> None:
 
 def test_drawdown_is_not_evaluated_without_a_price() -> None:
     assert not trips(peaked((99, "9")), price=None)
+
+
+def test_an_input_that_changes_nothing_is_the_cause_of_what_its_evaluation_changes() -> None:
+    grid = started(replace(LONG, max_drawdown=D("0.5")))
+    state = state_of(grid)
+    peaks = [Peak(time=at(0), profit=D(9))]
+    state.breaker = Breaker(state=BreakerState.OPEN, opened_time=1, peaks=peaks)
+    step(grid, ticker(1000, seconds=1))
+    assert state.breaker.state is BreakerState.HALF_OPEN
+
+    foreign = report(ClientOrderId("foreign"), OrderStatus.NEW)
+    assert step(grid, foreign).causes == (foreign,)
+    assert state.breaker.state is BreakerState.OPEN
 
 
 def test_recorded_peaks_are_ignored_without_a_limit() -> None:

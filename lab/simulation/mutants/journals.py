@@ -1,0 +1,158 @@
+"""Mutants of the commit log: fencing, the order of commit and effect, claims."""
+
+import asyncio
+from contextlib import AbstractContextManager
+
+import msgspec
+
+from bus import Fenced, Journal, Received, trace_context
+from bus.runtime import time_ns
+from engine.actor import start as engine_start
+from engine.actor.inbox import DurableInput
+from engine.actor.publisher import derived_events
+from engine.actor.readers import Readers
+from engine.core.grid import Grid
+from engine.journaled_actor import read_durable_inputs
+from lab.simulation.mutants.mutant import Mutant, replaced
+from producers.gateway.executor import IntentRef
+from producers.gateway.gateway import Gateway
+from producers.gateway.steps import decode_step
+from schemas.codec import encode
+from schemas.engine.journal import Step, StreamOffset
+from schemas.formats import record_hash
+from schemas.grid.guard_state import Breaker
+from schemas.subjects import Stream
+from schemas.traceparent import traceparent_in, traceparent_of
+
+_commit = Journal.commit
+
+
+def no_compare_and_set() -> AbstractContextManager[None]:
+    async def commit(self: Journal, event: msgspec.Struct, timeout_s: float = 5.0) -> int:
+        linked = _linked(event, self.record)
+        record = encode(linked)
+        self.sequence = await self._bus.store(self._subject, linked, encoded=record, timeout_s=timeout_s)
+        self.record = record
+        return self.sequence
+
+    return replaced((Journal, "commit", commit))
+
+
+def ignore_claim() -> AbstractContextManager[None]:
+    async def commit(self: Journal, event: msgspec.Struct, timeout_s: float = 5.0) -> int:
+        while True:
+            try:
+                return await _commit(self, event, timeout_s)
+            except Fenced:
+                stream = Stream.ORDERS if self._subject.startswith("order.") else Stream.JOURNAL
+                last = await self._bus.last(stream, self._subject)
+                assert last is not None, "another writer has committed"
+                self.sequence, self.record, self._has_failed = last.sequence, last.data, False
+
+    return replaced((Journal, "commit", commit))
+
+
+def publish_before_commit() -> AbstractContextManager[None]:
+    async def commit(self: Journal, event: msgspec.Struct, timeout_s: float = 5.0) -> int:
+        if isinstance(event, Step):
+            for each in derived_events(event):
+                await self._bus.store(each.subject, each.event, message_id=each.message_id)
+        return await _commit(self, event, timeout_s)
+
+    return replaced((Journal, "commit", commit))
+
+
+def send_before_intent() -> AbstractContextManager[None]:
+    async def act_on(
+        self: Gateway, journal: Journal, epoch: int, message: Received, tasks: asyncio.TaskGroup
+    ) -> None:
+        step = decode_step(message, self._log)
+        self._chain.check(message, step)
+        if step is not None:
+            await self._apply(message, step)
+            if decisions := await self._without_expired(step, message.time_ns):
+                intent = self._intent(epoch, step, message, decisions)
+                with trace_context(traceparent_of(step)):
+                    for decision in decisions:
+                        self._executor.submit(decision, IntentRef(intent.created_time), tasks)
+                    await journal.commit(intent)
+        self._read_through = message.sequence
+
+    return replaced((Gateway, "_act_on", act_on))
+
+
+def acknowledge_before_commit() -> AbstractContextManager[None]:
+    async def read_durable(self: Readers, stream: Stream, filters: tuple[str, ...], decode: object) -> None:
+        source = self._source
+
+        async def put(stream: Stream, offset: StreamOffset, message: Received) -> None:
+            source.offsets[stream] = offset  # as if it was applied and committed
+            skipped = DurableInput(stream, offset, None, traceparent_in(message.headers))
+            await self._inbox.put(self._decode(skipped, message, decode))  # type: ignore[arg-type]
+
+        await read_durable_inputs(
+            self._bus,
+            stream,
+            filters,
+            source.offsets[stream],
+            put=put,
+            on_lost=self._on_lost,
+            log=source.log,
+        )
+
+    return replaced((Readers, "_read_durable", read_durable))
+
+
+def clear_breaker_on_restart() -> AbstractContextManager[None]:
+    original = engine_start._grid
+
+    def grid(context: engine_start.ActorContext, last: Step | None) -> tuple[Grid, object]:
+        if last is not None:
+            last.state.breaker = Breaker()
+        return original(context, last)
+
+    return replaced((engine_start, "_grid", grid))
+
+
+def _linked(event: msgspec.Struct, record: bytes) -> msgspec.Struct:
+    if "previous_hash" not in event.__struct_fields__:
+        return event
+    return msgspec.structs.replace(event, previous_hash=record_hash(record) if record else "")
+
+
+MUTANTS = (
+    Mutant(
+        "no-compare-and-set",
+        "A commit does not expect the sequence of the last one: two writers append to one journal.",
+        no_compare_and_set,
+        ("pause",),
+    ),
+    Mutant(
+        "ignore-claim",
+        "A writer that was fenced reads the end of the journal and writes on.",
+        ignore_claim,
+        ("pause",),
+    ),
+    Mutant(
+        "publish-before-commit",
+        "The events of a step are published before it is committed.",
+        publish_before_commit,
+    ),
+    Mutant(
+        "send-before-intent",
+        "Orders are sent before the intent that names them is stored.",
+        send_before_intent,
+    ),
+    Mutant(
+        "acknowledge-before-commit",
+        "Inputs count as read when they arrive, before the step that they cause is committed.",
+        acknowledge_before_commit,
+        ("slow-network", "kill"),
+    ),
+    Mutant(
+        "clear-breaker-on-restart",
+        "An engine that takes a symbol over starts with a closed circuit breaker.",
+        clear_breaker_on_restart,
+        ("kill",),
+    ),
+)

@@ -1,0 +1,34 @@
+"""What a mutant is, and how it is put in place of the product's code."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+Apply = Callable[[], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A protocol error."""
+
+    name: str
+    text: str
+    """What the mutated code does, as a sentence."""
+    apply: Apply
+    """Returns a context within which the mutated code is in place."""
+    faults: tuple[str, ...] = ()
+    """The faults under which it shows itself: names of `lab.simulation.faults`; empty: it needs none."""
+
+
+@contextmanager
+def replaced(*replacements: tuple[object, str, Any]) -> Iterator[None]:
+    """Put values in place of attributes, each an owner, a name and a value, within the context."""
+    before = [(owner, name, vars(owner)[name]) for owner, name, _ in replacements]
+    try:
+        for owner, name, value in replacements:
+            setattr(owner, name, value)
+        yield
+    finally:
+        for owner, name, value in reversed(before):
+            setattr(owner, name, value)
