@@ -312,7 +312,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.current = process
         try:
             for _ in range(number):
-                if process.is_paused or not ready:  # one of its callbacks paused or crashed it
+                # One of its callbacks may have paused or crashed it.
+                if process.is_paused or not ready:  # type: ignore[redundant-expr]
                     break
                 handle = ready.popleft()
                 if not handle._cancelled:
