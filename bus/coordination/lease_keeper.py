@@ -137,7 +137,8 @@ class Leases:
                 reading = read(self._bus, f"KV_{BUCKET}", (f"$KV.{BUCKET}.>",), LastPerSubject())
                 async with aclosing(reading) as batches:
                     async for batch in batches:
-                        if not batch.messages or any([self._apply(each) for each in batch.messages]):
+                        has_changed = [self._apply(each) for each in batch.messages]
+                        if not has_changed or any(has_changed):
                             self._changed.set()
             except (OffsetLost, StreamGone, Rejected, Ambiguous) as error:
                 self._membership.clear()

@@ -70,7 +70,7 @@ def test_an_input_that_changes_nothing_is_the_cause_of_what_its_evaluation_chang
 
     foreign = report(ClientOrderId("foreign"), OrderStatus.NEW)
     assert step(grid, foreign).causes == (foreign,)
-    assert state.breaker.state is BreakerState.OPEN
+    assert state_of(grid).breaker.state is BreakerState.OPEN
 
 
 def test_recorded_peaks_are_ignored_without_a_limit() -> None:
