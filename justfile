@@ -12,6 +12,10 @@ check: files fmt-check lint types imports page
 test *args:
     ./opensqt test "$@"
 
+# Run tests in the debug mode of Python and asyncio: just debug tests/bus
+debug *args: _tools
+    PYTHONASYNCIODEBUG=1 python -X dev -m pytest "$@"
+
 # Run the whole stack on this machine
 up *args:
     ./opensqt up "$@"

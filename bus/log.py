@@ -24,6 +24,8 @@ from typing import Self
 from bus.runtime import monotonic_s, time_s
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+SILENT_LEVEL, SILENT = "critical", 50
+"""A level of the environment variable at which nothing is written: no event is critical."""
 TEXT, JSON = "text", "json"
 FORMATS = (TEXT, JSON)
 
@@ -94,7 +96,7 @@ def write_error(text: str, service: str | None = None) -> None:
 
 def _lowest_level() -> int:
     name = os.environ.get(LEVEL_VARIABLE) or os.environ.get(OLD_LEVEL_VARIABLE) or "info"
-    return LEVELS.get(name.lower(), LEVELS["info"])
+    return SILENT if name.lower() == SILENT_LEVEL else LEVELS.get(name.lower(), LEVELS["info"])
 
 
 class Logger:

@@ -29,10 +29,8 @@ MARKS: dict[str, str] = {
     "stream_restored": "A reader found another message at the sequence that it had read.",
     # Leases.
     "lease_taken_over": "A process lost a lease to another one.",
-    "lease_rebalanced": "A process gave up a lease because another one had fewer.",
     "member_expired": "A process removed another one from the group, because it sent no renewal.",
     "member_removed": "A process found itself removed from the group, and gave up all leases.",
-    "lease_bucket_recreated": "A process found the bucket of the leases created again.",
     # Records that were lost.
     "durable_offset_lost": "An actor lost its place in a stream of inputs, and continued at the end.",
     "journal_lost": "A journal was empty although the gateway had acted on its steps.",

@@ -38,7 +38,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "test": "run the test suite; further arguments go to pytest",
         "verify": "kill and pause parts of a stack of its own at random, then check that accounts match the venue",
         "simulate --seed N": "run the whole system under a virtual clock, with faults drawn from a seed",
-        "scenario NAME": "demonstrate a risk guard, on a stack of its own",
+        "scenario NAME": "demonstrate a risk guard, in a simulation or (--real) on a stack of its own",
         "bench NAME": "run a benchmark, on parts of its own",
     },
 }

@@ -19,7 +19,7 @@ NewServer = Callable[..., Awaitable[EmbeddedServer]]
 
 OPTIONS = {
     "docker": "also run the tests that need a Docker engine",
-    "long": "also run the tests that take minutes: lab/chaos and lab/scenarios",
+    "long": "also run the tests that take minutes: lab/chaos, and lab/scenarios on real processes",
 }
 """Markers of tests that run only with the option of the same name."""
 

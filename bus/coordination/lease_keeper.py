@@ -60,15 +60,14 @@ class Leases:
         self.name = name
         self._bus = bus
         self._registry = Registry(bus, BUCKET)
-        self._timing = Timing(background_s(timing.renew_s), background_s(timing.expire_s))
+        self._timing = Timing(*map(background_s, timing))
         self._log = log.bind(group=group, name=name)
         self._clock_s = monotonic_s
         self._attention = Attention()
         self._membership = Membership(group)
         self._incarnation = new_id()
         self._revision: int | None = None  # of our own entry; None while this process is not a member
-        self._has_joined = False
-        self._is_leaving = False
+        self._has_joined = self._is_leaving = False
         self._created = ""  # creation time of the bucket
         # When our own latest renewal came back. The silence of others is measured up to then: we may receive nothing.
         self._own_entry_seen_at_s = 0.0
@@ -138,8 +137,7 @@ class Leases:
                 reading = read(self._bus, f"KV_{BUCKET}", (f"$KV.{BUCKET}.>",), LastPerSubject())
                 async with aclosing(reading) as batches:
                     async for batch in batches:
-                        is_ours = [self._apply(message) for message in batch.messages]
-                        if any(is_ours) or not is_ours:
+                        if not batch.messages or any([self._apply(each) for each in batch.messages]):
                             self._changed.set()
             except (OffsetLost, StreamGone, Rejected, Ambiguous) as error:
                 self._membership.clear()
@@ -147,7 +145,6 @@ class Leases:
 
     def _set_created(self, created: str) -> None:
         if self._created not in ("", created):
-            reached("lease_bucket_recreated")
             # The bucket was recreated. Claim our own keys again, and give the others time to claim theirs.
             self._membership.clear()
             self._revision = None
@@ -296,7 +293,6 @@ class Leases:
         is_wanted = self._membership.another_member_can_take_more(self.name, fair_share)
         if self._held_count > fair_share and is_wanted:
             last = max(key for key, lease in self._held.items() if not lease.lost.is_set())
-            reached("lease_rebalanced")
             self._lose(self._held[last], "another member has room")
 
     @property

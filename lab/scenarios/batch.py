@@ -3,7 +3,7 @@
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -19,7 +19,7 @@ PROGRESS_S = 1.0
 
 def simulate(
     names: Sequence[str], seed: int, jobs: int, progress: Callable[[int], None]
-) -> Iterator[ScenarioResult]:
+) -> Generator[ScenarioResult, None, None]:
     """Run scenarios, each in a new process, so that no run depends on an earlier one.
 
     Yields the results in the order of the names. `progress` is called once a second with the number of finished ones. The
@@ -34,14 +34,16 @@ def simulate(
         while shown:
             while waiting and len(running) < jobs:
                 receiver, sender = context.Pipe(duplex=False)
-                process = context.Process(target=_run, args=(waiting[0], seed, sender), daemon=True)
+                process: BaseProcess = context.Process(
+                    target=_run, args=(waiting[0], seed, sender), daemon=True
+                )
                 process.start()
                 sender.close()
                 running[receiver] = (waiting.popleft(), process)
-            for receiver in wait(list(running), timeout=PROGRESS_S):
-                assert isinstance(receiver, Connection)
-                name, process = running.pop(receiver)
-                results[name] = _receive(name, receiver, process)
+            for ready in wait(list(running), timeout=PROGRESS_S):
+                assert isinstance(ready, Connection)
+                name, process = running.pop(ready)
+                results[name] = _receive(name, ready, process)
             progress(len(results))
             while shown and shown[0] in results:
                 yield results[shown.popleft()]

@@ -12,7 +12,7 @@ from lab.scenarios.stack import RunningPart
 from lab.simulation.world.world import World, WorldEnded, WorldSettings
 
 DEADLINE_S = 900.0
-"""Simulated seconds after which a scenario is ended."""
+"""Simulated seconds after which a scenario is ended: several times what the longest one takes."""
 MEMORY_FOLDER = Path("/dev/shm")
 
 
@@ -32,11 +32,16 @@ class SimulatedStack:
         return parts[name] if name in parts else parts[f"{name}-1"]
 
 
-def run_simulated(scenario: Scenario, configuration: Configuration, seed: int = 1) -> ScenarioResult:
-    """Run a scenario in a world of its own. Events are equal between processes, not between runs of one process."""
+def run_simulated(
+    scenario: Scenario, configuration: Configuration, seed: int = 1, deadline_s: float = DEADLINE_S
+) -> ScenarioResult:
+    """Run a scenario in a world of its own, for at most `deadline_s` simulated seconds.
+
+    Events are equal between processes, not between runs of one process.
+    """
     configured = scenario.configure(configuration)
     started_s = monotonic_s()
-    settings = WorldSettings(configured, seed, deadline_s=DEADLINE_S, ends_on_failure=True)
+    settings = WorldSettings(configured, seed, deadline_s=deadline_s, ends_on_failure=True)
     folder = MEMORY_FOLDER if MEMORY_FOLDER.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="opensqt-scenario-", dir=folder) as store:
         world = World(settings, Path(store))

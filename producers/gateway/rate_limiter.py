@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from schemas.units import ZERO
 
-
 ROUNDING = 1e-9
 """Tokens by which a sum may be wrong: waiting for so little would not advance the clock."""
 

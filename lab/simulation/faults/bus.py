@@ -1,5 +1,6 @@
 """Faults of the bus, as `bus_model/faults.py` documents them; its methods of the same names."""
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -13,6 +14,8 @@ RECORDS = ("JOURNAL", "ORDERS")
 MAX_PUBLISHES = 3
 MAX_TAIL = 20
 """Bound of the number of acknowledged messages that are lost with the tail of a stream."""
+MAX_REGROWTH_S = 20
+"""How long engines are kept from running so that a stream that was set back grows beyond its former end."""
 
 
 @asynccontextmanager
@@ -139,6 +142,33 @@ async def recreate_file(scene: Scene) -> AsyncIterator[None]:
     yield
 
 
+@asynccontextmanager
+async def recreate_orders(scene: Scene) -> AsyncIterator[None]:
+    scene.world.model.faults.recreate_stream("ORDERS")
+    yield
+
+
+def _restore(stream: str) -> Callable[[Scene], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def inject(scene: Scene) -> AsyncIterator[None]:
+        faults = scene.world.model.faults
+        faults.checkpoint(stream)
+        yield
+        engines = [part for part in scene.traders() if part.name.startswith("engine")]
+        for engine in engines:
+            engine.send(signal.SIGSTOP)
+        end = scene.world.model.streams[stream].store.last
+        faults.roll_back(stream)
+        for _ in range(MAX_REGROWTH_S):
+            if scene.world.model.streams[stream].store.last > end:
+                break
+            await asyncio.sleep(1.0)
+        for engine in engines:
+            engine.kill()
+
+    return inject
+
+
 def _flip(*, is_detected: bool) -> Callable[[Scene], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def inject(scene: Scene) -> AsyncIterator[None]:
@@ -198,5 +228,23 @@ FAULTS = (
     Fault("rollback", "A stream returns to an earlier state.", rollback, 20.0, effect=_LOST),
     Fault("recreate", "A file stream is deleted and created again.", recreate_file, effect=_LOST),
     Fault("rotten-record", "A record is lost to a detected bit.", _flip(is_detected=True), effect=_LOST),
+    Fault(
+        "recreate-orders",
+        "Stream ORDERS is deleted and created again.",
+        recreate_orders,
+        effect=_LOST,
+        is_by_name_only=True,
+    ),
+    *(
+        Fault(
+            f"restore-{stream.lower()}",
+            f"Stream {stream} is set back while no engine runs, and grows again before one starts.",
+            _restore(stream),
+            10.0,
+            effect=_LOST,
+            is_by_name_only=True,
+        )
+        for stream in RECORDS
+    ),
     Fault("flipped-bit", "A bit of a record is flipped.", _flip(is_detected=False), effect=_CHANGED),
 )

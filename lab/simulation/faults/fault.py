@@ -74,3 +74,5 @@ class Fault:
     effect: Effect = Effect.RECORDS_ARE_KEPT
     needs_cluster: bool = False
     """Whether it occurs only where streams have replicas."""
+    is_by_name_only: bool = False
+    """Whether no seed chooses it: it makes one thing certain that others leave to chance."""

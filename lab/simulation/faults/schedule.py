@@ -64,8 +64,9 @@ def plan(seed: int, duration_s: float, faults: Sequence[str] | None = None) -> l
 def switched_on(seed: int) -> list[str]:
     """Return the names of the faults that a seed switches on."""
     draw = random.Random(f"faults {seed}")
-    keeping = [each.name for each in FAULTS.values() if each.effect is Effect.RECORDS_ARE_KEPT]
-    losing = [each.name for each in FAULTS.values() if each.effect is not Effect.RECORDS_ARE_KEPT]
+    choosable = [each for each in FAULTS.values() if not each.is_by_name_only]
+    keeping = [each.name for each in choosable if each.effect is Effect.RECORDS_ARE_KEPT]
+    losing = [each.name for each in choosable if each.effect is not Effect.RECORDS_ARE_KEPT]
     found = [name for name in keeping if draw.random() < SWITCHED_ON_RATIO] or [draw.choice(keeping)]
     return [*found, draw.choice(losing)] if draw.random() < LOSING_RATIO else found
 

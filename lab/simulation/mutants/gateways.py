@@ -4,10 +4,10 @@ from contextlib import AbstractContextManager
 
 import msgspec
 
-from bus import Journal
+from bus import Journal, Newest
 from lab.simulation.mutants.mutant import Mutant, replaced
 from producers.gateway.executor import IntentRef, OrderExecutor
-from producers.gateway.takeover import Inherited, Newest, Takeover
+from producers.gateway.takeover import Inherited, Takeover
 from producers.ports import OutcomeUnknown
 from schemas.units import ClientOrderId
 from schemas.venue.orders import OrderIntent, OrderReport, PlaceOrder
@@ -65,6 +65,6 @@ MUTANTS = (
         "resend-without-intents",
         "A gateway that finds no intent sends the orders of the steps that it finds, although the intents were lost.",
         resend_without_intents,
-        ("recreate",),
+        ("recreate-orders",),
     ),
 )

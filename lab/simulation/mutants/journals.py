@@ -5,8 +5,7 @@ from contextlib import AbstractContextManager
 
 import msgspec
 
-from bus import Fenced, Journal, Received, trace_context
-from bus.runtime import time_ns
+from bus import Fenced, Journal, Lease, Leases, Received, trace_context
 from engine.actor import start as engine_start
 from engine.actor.inbox import DurableInput
 from engine.actor.publisher import derived_events
@@ -49,7 +48,10 @@ def ignore_claim() -> AbstractContextManager[None]:
                 assert last is not None, "another writer has committed"
                 self.sequence, self.record, self._has_failed = last.sequence, last.data, False
 
-    return replaced((Journal, "commit", commit))
+    def lose(self: Leases, lease: Lease, reason: str) -> None:
+        pass
+
+    return replaced((Journal, "commit", commit), (Leases, "_lose", lose))
 
 
 def publish_before_commit() -> AbstractContextManager[None]:
@@ -129,7 +131,7 @@ MUTANTS = (
     ),
     Mutant(
         "ignore-claim",
-        "A writer that was fenced reads the end of the journal and writes on.",
+        "A process works on after it lost its lease, and writes on after it was fenced.",
         ignore_claim,
         ("pause",),
     ),
@@ -138,7 +140,11 @@ MUTANTS = (
         "The events of a step are published before it is committed.",
         publish_before_commit,
     ),
-    Mutant("send-before-intent", "Orders are sent before the intent that names them is stored.", send_before_intent),
+    Mutant(
+        "send-before-intent",
+        "Orders are sent before the intent that names them is stored.",
+        send_before_intent,
+    ),
     Mutant(
         "acknowledge-before-commit",
         "Inputs count as read when they arrive, before the step that they cause is committed.",

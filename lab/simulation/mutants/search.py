@@ -1,6 +1,6 @@
 """Look for mutants: run seeds with each until a proof fails."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lab.simulation.campaign.examine import examine
@@ -11,7 +11,7 @@ from lab.simulation.mutants.readers import MUTANTS as READERS
 from lab.simulation.mutants.world import mutant_configuration
 from lab.simulation.universe import UniverseResult, UniverseSettings
 
-HOURS = 0.02
+HOURS = 0.01
 """Simulated hours of each run under faults."""
 
 MUTANTS: dict[str, Mutant] = {each.name: each for each in (*JOURNALS, *GATEWAYS, *READERS)}
@@ -21,7 +21,7 @@ MUTANTS: dict[str, Mutant] = {each.name: each for each in (*JOURNALS, *GATEWAYS,
 class Finding:
     """What became of the search for a mutant."""
 
-    mutant: Mutant
+    name: str
     seeds: int
     """Number of seeds that were run."""
     problem: str = ""
@@ -34,26 +34,23 @@ class Finding:
         return bool(self.problem)
 
 
-def run_with(mutant: Mutant, seed: int) -> UniverseResult:
+def run_with(mutant: Mutant, seed: int, hours: float = HOURS) -> UniverseResult:
     """Run one seed with a mutant, under the faults that it needs."""
     with mutant.apply():
-        return run_without(mutant, seed)
+        return run_without(mutant, seed, hours)
 
 
-def run_without(mutant: Mutant, seed: int) -> UniverseResult:
+def run_without(mutant: Mutant, seed: int, hours: float = HOURS) -> UniverseResult:
     """Run one seed under the faults that a mutant needs, without it."""
-    return examine(UniverseSettings(seed, HOURS, mutant.faults), mutant_configuration(seed))
+    return examine(UniverseSettings(seed, hours, mutant.faults), mutant_configuration(seed))
 
 
-def search(
-    mutant: Mutant, seeds: Iterable[int], on_run: Callable[[UniverseResult], object] = lambda result: None
-) -> Finding:
+def search(name: str, seeds: Iterable[int]) -> Finding:
     """Run seeds with a mutant until a proof fails."""
     count, simulated_s, cpu_s = 0, 0.0, 0.0
     for seed in seeds:
-        result = run_with(mutant, seed)
-        on_run(result)
+        result = run_with(MUTANTS[name], seed)
         count, simulated_s, cpu_s = count + 1, simulated_s + result.simulated_s, cpu_s + result.cpu_s
         if result.problems:
-            return Finding(mutant, count, result.problems[0], simulated_s, cpu_s)
-    return Finding(mutant, count, "", simulated_s, cpu_s)
+            return Finding(name, count, result.problems[0], simulated_s, cpu_s)
+    return Finding(name, count, "", simulated_s, cpu_s)

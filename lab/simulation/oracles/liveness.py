@@ -62,7 +62,7 @@ def _unwell(world: World) -> list[str]:
         if kind in {"bus", "venue"}:
             continue
         beat = try_decode(_newest(world, "PARTS", subjects.part(kind, name)), PartHeartbeat)
-        if beat is None or abs(now - beat.time) > HEARTBEAT_WITHIN_NS:
+        if beat is None or abs(now - beat.time) > HEARTBEAT_WITHIN_NS * world.settings.pace:
             found.append(f"{name} sends no heartbeat")
         else:
             found += [f"{name}: {problem}" for problem in beat.problems]

@@ -82,6 +82,8 @@ class World:
 
     def __init__(self, settings: WorldSettings, folder: Path) -> None:
         self.settings = settings
+        self.bus_url = ",".join([BUS_URL] * settings.nodes)
+        """It names each server of a cluster: parts give streams as many replicas."""
         self.loop = SimulatedLoop(settings.seed)
         self.model = BusModel(
             now_ns=self.loop.true_time_ns(),
@@ -106,7 +108,7 @@ class World:
         addresses = [f"10.0.2.{number + 1}" for number in range(settings.live_servers)]
         for number, address in enumerate(addresses):
             name = f"liveserver-{number + 1}"
-            self._add(name, address, partial(viewers.serve, BUS_URL, name, address))
+            self._add(name, address, partial(viewers.serve, self.bus_url, name, address))
         symbols = [each.symbol for each in settings.configuration.symbols]
         self.viewers = viewers.WorldViewers(addresses, symbols, settings.viewers, settings.seed)
         """The clients of the live servers."""
@@ -165,11 +167,11 @@ class World:
     async def _apply(self) -> None:
         configuration = self.settings.configuration
         tradable = [(each.venue, each.symbol) for each in configuration.symbols]
-        async with connect(BUS_URL, name="operator") as bus:
+        async with connect(self.bus_url, name="operator") as bus:
             await apply_at_start(bus, configuration, tradable)
 
     async def _operate(self, main: Callable[["World", Bus], Coroutine[Any, Any, T]]) -> T:
-        async with connect(BUS_URL, name="operator") as bus:
+        async with connect(self.bus_url, name="operator") as bus:
             return await main(self, bus)
 
     def _end_on_failure(self, part: str, error: Exception) -> None:
@@ -196,7 +198,7 @@ class World:
         venue_id = self.settings.configuration.venue.venue
 
         def producer(name: str) -> producers.Settings:
-            settings = producers.Settings(bus=BUS_URL, name=name, venue=venue_id, venue_url=VENUE_URL)
+            settings = producers.Settings(bus=self.bus_url, name=name, venue=venue_id, venue_url=VENUE_URL)
             return msgspec.structs.replace(
                 settings, silent_after_s=settings.silent_after_s * self.settings.pace
             )
@@ -210,7 +212,7 @@ class World:
             found[name] = lambda name=name: producers.gateway(producer(name))  # type: ignore[misc]
         for number in range(1, self.settings.engines + 1):
             name = f"engine-{number}"
-            found[name] = lambda name=name: engine.main(engine.Settings(bus=BUS_URL, name=name))  # type: ignore[misc]
+            found[name] = lambda name=name: engine.main(engine.Settings(bus=self.bus_url, name=name))  # type: ignore[misc]
         return found
 
     async def _run_bus(self) -> None:

@@ -1,10 +1,10 @@
 """The JetStream protocol: times, headers, replies, rollback detection."""
 
 import pytest
-from bus.client.request_reply import RawReply
 
 from bus.client.headers import parse_headers
 from bus.client.jetstream import RollbackDetector, StreamState, parse_time_ns, stored_sequence_parser
+from bus.client.request_reply import RawReply
 from bus.errors import Ambiguous, BusError, Conflict, NoSpace, Rejected
 
 

@@ -7,7 +7,8 @@ import pytest
 from cli.config.file import DEFAULT_FILE, load
 from cli.stack.data_dir import DataDir
 from lab.scenarios import SCENARIOS
-from lab.scenarios.runner import Scenario, run_scenario
+from lab.scenarios.processes import run_on_processes
+from lab.scenarios.runner import Scenario
 
 
 @pytest.mark.long
@@ -16,6 +17,6 @@ from lab.scenarios.runner import Scenario, run_scenario
 async def test_scenario_passes(scenario: Scenario, tmp_path: Path) -> None:
     data = DataDir(tmp_path)
     with data.hold():
-        result = await run_scenario(scenario, load(DEFAULT_FILE), data)
+        result = await run_on_processes(scenario, load(DEFAULT_FILE), data)
 
     assert result.problems == []
