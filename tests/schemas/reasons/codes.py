@@ -13,6 +13,7 @@ COMPUTED = {
     "CODES[part.state]": set(CODES.values()),
     "stop.name": set[str](),  # found where a `Stop` is made
     "halt.guard": set[str](),  # the name of a stop
+    "alert.code": set[str](),  # of an alert that was raised before
 }
 """The values of expressions that are neither a literal nor a constant."""
 
