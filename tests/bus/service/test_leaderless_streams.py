@@ -101,8 +101,9 @@ async def until_counted_as_offline(bus: Bus) -> None:
     async with asyncio.timeout(40):
         with suppress(Rejected):
             while True:
-                await bus.api("STREAM.CREATE.PROBE", probe, dict)
-                await bus.api("STREAM.DELETE.PROBE", None, dict)
+                with suppress(Ambiguous, StreamGone):  # the leader of the cluster may change meanwhile
+                    await bus.api("STREAM.CREATE.PROBE", probe, dict)
+                    await bus.api("STREAM.DELETE.PROBE", None, dict)
 
 
 def repairer(bus: Bus, clock: Clock) -> LeaderlessStreams:
