@@ -75,7 +75,7 @@ class FastClient(Client):
         if not self.is_connected:
             # There is no connection to send it on: the library would write to a closed transport.
             self._pending, self._pending_data_size = [], 0
-        # The library tells nobody of an error that the server sends right after it accepted a (re)connection: the
+        # The library reports no error that the server sends right after it accepted a connection: the
         # process would stay alive without a connection for ever.
         await super()._close(status, do_cbs or status == Client.CLOSED)
 

@@ -112,7 +112,7 @@ class LeaderlessStreams:
                 await self._restore_replicas(config, state)
 
     async def _state(self, name: str) -> StreamState | None:
-        """Return the state of a stream as its leader tells it; None if it has none, although the cluster has one.
+        """Return the state of a stream as its leader reports it; None if it has none, although the cluster has one.
 
         Raises: StreamGone, NotPermitted; Ambiguous or Rejected when the cluster has no leader.
         """

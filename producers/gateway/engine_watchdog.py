@@ -145,7 +145,7 @@ class EngineWatchdog:
             await self._store(msgspec.structs.replace(heard, ended=True))
 
     async def end_earlier_alerts(self) -> None:
-        """End the alerts that heartbeats contradict, whoever raised them, each time the engine is heard again; for ever.
+        """End the alerts that heartbeats contradict, whoever raised them, each time its heartbeats resume; for ever.
 
         The process that raised one may have ended meanwhile, as when all parts are restarted.
         """

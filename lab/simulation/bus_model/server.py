@@ -52,7 +52,7 @@ class BusModel:
         self.subscriptions: SubjectIndex[Subscription] = SubjectIndex()
         self.unflushed: dict[Connection, None] = {}
         self.on_stored: list[Callable[[Stream, Stored], None]] = []
-        """Observers of each stored message; they see it before anybody else does."""
+        """Observers of each stored message; called before it is acknowledged or delivered."""
         self.api = Api(self.jetstream, self.faults.is_leaderless, self._reply)
         self._random = random
         self._next_connection = FIRST_CONNECTION

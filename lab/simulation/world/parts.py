@@ -26,7 +26,7 @@ class SimulatedPart:
         on_failure: Callable[[str, Exception], None] | None = None,
         restart_s: float = RESTART_S,
     ) -> None:
-        """`on_failure` is told the name and the error when the process ends by one; by default that is logged."""
+        """`on_failure` gets the name and the error when the process fails; by default the error is logged."""
         self.host = host
         self.restarts = 0
         self._main = main
