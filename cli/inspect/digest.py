@@ -62,6 +62,8 @@ class JournalDigest:
     def __init__(self) -> None:
         self.steps = 0
         self.fills = 0
+        self.requests = 0
+        """Orders placed and canceled; a query changes nothing at the venue and is not counted."""
         self.corrections: list[PositionCorrected] = []
         """Differences from the venue's position that were booked without a fill."""
         self.sequence = 0
@@ -93,6 +95,7 @@ class JournalDigest:
         if bytes(step.decisions) != _NO_DECISIONS:
             for decision in _decisions.decode(step.decisions):
                 if (row := decision_row(step.time, decision)) is not None:
+                    self.requests += 1
                     self._decisions.update(_json_line(row))
         for fill in step.fills:
             self._steps.update(encode(fill))
@@ -105,6 +108,11 @@ class JournalDigest:
     def state(self) -> GridState | None:
         """The state after the last step, None before the first."""
         return None if self._state is None else _states.decode(self._state)
+
+    @property
+    def requests_per_fill(self) -> float | None:
+        """Orders placed and canceled for each fill, None without a fill."""
+        return self.requests / self.fills if self.fills else None
 
     @property
     def steps_digest(self) -> str:

@@ -92,12 +92,15 @@ def summary(digest: JournalDigest, state: GridState, fills: list[Fill], elapsed_
     grid, quote = view(state, digest.steps), state.instrument.quote
     profit = rounded(profit_parts(grid), SUMMARY_DIGITS)
     trades = grid.opened_trades + grid.closed_trades
+    per_fill = digest.requests_per_fill
     rows = [
         ("symbol", f"{state.symbol} on {state.venue}, {state.settings.mode}"),
         ("market time", f"{_clock(grid.first_time)} to {_clock(state.time)}, replayed in {elapsed_s:.1f} s"),
         ("steps", f"{digest.steps}"),
         ("trades", f"{trades} ({grid.opened_trades} opened, {grid.closed_trades} closed)"),
         ("fills", f"{len(fills)}"),
+        ("requests", f"{digest.requests} (orders placed and canceled)"),
+        ("requests_per_fill", "none" if per_fill is None else f"{per_fill:.2f}"),
         ("position", f"{grid.position} {state.instrument.base}"),
         ("cash", f"{grid.cash} {quote}"),
         ("fees", f"{grid.fees} {quote}"),
@@ -118,7 +121,7 @@ def summary(digest: JournalDigest, state: GridState, fills: list[Fill], elapsed_
                 f"step {digest.first_missing} was already deleted: the digests cover a part of the run",
             )
         )
-    return "\n".join(f"  {name:<16} {value}" for name, value in rows)
+    return "\n".join(f"  {name:<18} {value}" for name, value in rows)
 
 
 def comparison(records: VenueRecords, entry: SymbolEntry, found: list[str]) -> str:

@@ -35,6 +35,25 @@ def test_steps_and_fills_are_counted() -> None:
     assert (digest.steps, digest.fills, digest.sequence) == (2, 1, 11)
 
 
+def test_requests_per_fill_counts_places_and_cancels_but_no_queries() -> None:
+    ours = order_id("sqt", SYMBOL, 1, -1, Side.BUY, 1)
+    place = PlaceOrder(
+        client_order_id=ours,
+        side=Side.BUY,
+        price=Decimal(990),
+        quantity=Decimal("0.1"),
+        post_only=True,
+        reduce_only=False,
+        level=-1,
+        opens=True,
+    )
+    requests = (place, CancelOrder(client_order_id=ours), QueryOrder(client_order_id=ours))
+    digest = digest_of(step(1, decisions=requests), step(2, decisions=(place,), fills=(FILL, FILL)))
+
+    assert (digest.requests, digest.requests_per_fill) == (3, 1.5)
+    assert digest_of(step(1, decisions=requests)).requests_per_fill is None
+
+
 def test_the_state_is_that_of_the_last_step() -> None:
     state = digest_of(step(1), step(2)).state
 
