@@ -17,15 +17,18 @@ from engine.core.guards.drawdown import remember_peak
 from engine.core.guards.latency import link_latency
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import Progress, advance, drop_idle_slots, next_order_id, open_order, slot_at
-from engine.core.quoting import inventory_skew, quoting_record, volatility
-from engine.core.quoting.quotes import Market, Quote, bounded, is_reduce_only, market_in, market_of
+from engine.core.quoting import inventory_skew, price_belief, quoting_record
+from engine.core.quoting.cancels import partial_expiries
+from engine.core.quoting.centering import centers, first_centers
+from engine.core.quoting.price_belief import is_crossed, stop_price
+from engine.core.quoting.quotes import Market, Quote, is_reduce_only, market_in, market_of
 from engine.core.quoting.quoting import Plan, plan, why_not
 from engine.core.startup import startup
 from engine.core.step import Change, Draft
 from schemas.engine.journal import Input, SymbolAdded, TimePassed
 from schemas.grid.state import GridState, QuotingRecord, SlotOrder
 from schemas.grid.view import NotQuoting
-from schemas.units import Price, TimeNs
+from schemas.units import DurationNs, Price, TimeNs
 from schemas.venue.market import Ticker
 from schemas.venue.orders import OrderReport, PlaceOrder
 
@@ -37,11 +40,16 @@ class NoActionBand(NamedTuple):
 
     low: Price
     high: Price
-    """Exclusive."""
+    """Exclusive; of the price as it is shifted by the inventory."""
+    plain_low: Price
+    plain_high: Price
+    """Exclusive; of the price itself."""
     until: TimeNs
     """Exclusive."""
     skewed: GridState | None
     """The state whose inventory shifts the price compared; None without a skew."""
+    slow: DurationNs
+    """The delay of a ticker from which on it counts as late."""
 
 
 class Grid:
@@ -100,8 +108,10 @@ class Grid:
             return None
         self._ticker = _newest_ticker(inputs) or self._ticker
         silence = _newest_silence(inputs)
-        market = market_of(self._ticker) if self._ticker else market_in(self.state)
+        belief = price_belief.judge(self.state, self._ticker)
+        market = market_of(self._ticker) if self._ticker and belief.is_believed else market_in(self.state)
         draft = self._draft(self.state, added, silence, market)
+        price_belief.note(draft, belief)
 
         for event in inputs:
             dispatch.apply(draft, event)
@@ -146,6 +156,7 @@ class Grid:
             max([state.time, *(each.time for each in times)]),
             0 if market is None else market.time,
             None if market is None else market.price,
+            stop_price=None if market is None else stop_price(state.settings, market),
             causes=[] if added is None else [added],
             link_latency=None if self._ticker is None else link_latency(self._ticker),
         )
@@ -163,13 +174,12 @@ class Grid:
             state.accounts.first_price, state.accounts.first_time = market.price, draft.time
             state.booked_through = draft.time
             self._lattice = Lattice(state.anchor, state.settings, state.instrument)
-        stride = volatility.stride(state, self._lattice)
-        center = self._lattice.nearest(
-            bounded(state.settings, inventory_skew.reference(state, market.price)), stride
-        )
-        if (center, stride) != (state.center, state.stride):
+            found = first_centers(state, self._lattice, market)
+        else:
+            found = centers(draft, self._lattice, market)
+        if found != (state.center, state.closing_center, state.stride):
             draft.touch()
-            state.center, state.stride = center, stride
+            state.center, state.closing_center, state.stride = found
 
     def _advance_startup(self, draft: Draft, market: Market) -> None:
         assert self._lattice is not None
@@ -184,7 +194,9 @@ class Grid:
         orders = (
             halt.plan(draft.state, market, draft.time)
             if is_halted
-            else plan(draft.state, self._lattice, market, draft.time)
+            else plan(
+                draft.state, self._lattice, market, draft.time, is_amount_changed=draft.is_amount_changed
+            )
         )
         return orders if draft.state.resync is None else orders._replace(quotes=[])
 
@@ -196,10 +208,10 @@ class Grid:
         for quote in orders.quotes:
             _place(draft, quote)
         if market is not None:
-            state.price, state.bid, state.ask, state.price_time = market
+            state.price, state.bid, state.ask, state.price_time, state.mark = market
         state.time = draft.time
         if state.price is not None:
-            remember_peak(state, state.price)
+            remember_peak(state, draft.stop_price or state.price)
         if draft.fills:
             state.last_fill_step = draft.step
         drop_idle_slots(state)
@@ -224,19 +236,30 @@ class Grid:
         state = draft.state
         if self._lattice is None or orders.depends_on_price or state.startup is not None:
             return None
-        if blocking.depends_on_ticks(state) or grid_stops.is_set(state):
+        if blocking.depends_on_ticks(state) or grid_stops.is_set(state) or state.doubted_price:
             return None
         ends = [slot.quiet_until for slot in state.slots.values() if slot.quiet_until > draft.time]
         ends += blocking.expiries(state)
         ends += pending.expiries(state)
-        low, high = self._lattice.bounds(state.center, state.stride)
+        ends += partial_expiries(state, draft.time)
+        distance = state.settings.recenter_distance
+        low, high = self._lattice.bounds(state.center, state.stride, distance)
         skewed = state if inventory_skew.is_skewed(state) else None
-        return NoActionBand(low, high, min(ends, default=NEVER), skewed)
+        plain = (low, high)
+        if state.closing_center is not None:
+            plain = self._lattice.bounds(state.closing_center, state.stride, distance)
+        return NoActionBand(
+            low, high, *plain, min(ends, default=NEVER), skewed, state.settings.max_link_latency or NEVER
+        )
 
     def _is_in_band(self, event: Input, band: NoActionBand) -> bool:
         if not isinstance(event, Ticker) or event.time >= band.until:
             return False
+        if is_crossed(event):
+            return True
         price = market_of(event).price
+        if not band.plain_low <= price < band.plain_high or (link_latency(event) or 0) >= band.slow:
+            return False
         if band.skewed is not None:
             price = inventory_skew.reference(band.skewed, price)
         if not band.low <= price < band.high:
@@ -308,7 +331,7 @@ def _is_holdable(draft: Draft) -> bool:
 
 def _newest_ticker(inputs: Sequence[Input]) -> Ticker | None:
     tickers = (each for each in reversed(inputs) if isinstance(each, Ticker))
-    return next((each for each in tickers if market_of(each).price > 0), None)
+    return next((each for each in tickers if market_of(each).price > 0 and not is_crossed(each)), None)
 
 
 def _newest_silence(inputs: Sequence[Input]) -> TimePassed | None:

@@ -3,6 +3,7 @@
 from decimal import Decimal, localcontext
 
 from engine.core.arithmetic import CONTEXT
+from engine.core.orders.price_lattice import HALF
 from engine.core.startup.preflight import minimum_order_quantity
 from schemas.grid.settings import GridMode, GridSettings
 from schemas.units import ZERO, DurationNs, Money, Price
@@ -64,6 +65,9 @@ def _limits(settings: GridSettings) -> list[str]:
         "max_order_latency": settings.max_order_latency,
         "max_link_latency": settings.max_link_latency,
         "max_stale": settings.max_stale,
+        "window_slack": settings.window_slack,
+        "max_price_jump": settings.max_price_jump,
+        "partial_timeout": settings.partial_timeout,
     }
     if not 0 <= settings.flatten_slippage < 1:
         mistakes.append(f"flatten_slippage {settings.flatten_slippage} must be at least 0 and below 1")
@@ -82,6 +86,12 @@ def _strategy(settings: GridSettings) -> list[str]:
         "position_safety_check": settings.position_safety_check,
     }
     mistakes = [f"{name} {value} must not be negative" for name, value in not_negative.items() if value < 0]
+    if not HALF <= settings.recenter_distance < 1:
+        mistakes.append(f"recenter_distance {settings.recenter_distance} must be at least 0.5 and below 1")
+    if settings.min_profit is not None and not abs(settings.min_profit) < 1:
+        mistakes.append(f"min_profit {settings.min_profit} must be above -1 and below 1")
+    if settings.stride_confirmations < 1:
+        mistakes.append(f"stride_confirmations {settings.stride_confirmations} must be at least 1")
     if settings.atr_window < 1:
         mistakes.append(f"atr_window {settings.atr_window} must be at least 1")
     if not 0 <= settings.inventory_skew < MAX_INVENTORY_SKEW:

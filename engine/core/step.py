@@ -61,6 +61,8 @@ class Draft:
     """Time of the newest tick; 0 before the first."""
     price: Price | None = None
     """Newest price."""
+    stop_price: Price | None = None
+    """The price at which stops and drawdown are judged, see `stop_on`; None before the first price."""
     round_trips: list[Money] = field(default_factory=list)
     """Profit of each round trip that ended in this step."""
     causes: list[Input] = field(default_factory=list)

@@ -29,6 +29,12 @@ class Volatility(msgspec.Struct, kw_only=True):
     """The close of the newest closed candle."""
     open_time: TimeNs = -1
     """The open time of the newest closed candle."""
+    wanted_stride: int = 0
+    """The stride that the newest candles want and that is not confirmed yet; 0 without one."""
+    wanted_candles: int = 0
+    """How many candles in a row have wanted it."""
+    wanted_time: TimeNs = -1
+    """The open time of the last of them."""
 
 
 class BreakerState(StrEnum):

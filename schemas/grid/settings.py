@@ -15,6 +15,24 @@ class GridMode(StrEnum):
     NEUTRAL = "neutral"
 
 
+class StopPrice(StrEnum):
+    """The price at which stops and drawdown are judged."""
+
+    MARK = "mark"
+    """The mark price where the venue has one, else the middle."""
+    MID = "mid"
+    """The middle of the best bid and ask."""
+    LAST = "last"
+
+
+class OnDrawdown(StrEnum):
+    """What a drawdown at its limit does: opens the circuit breaker, or stops the grid, with or without its position."""
+
+    PAUSE = "pause"
+    STOP = "stop"
+    FLATTEN = "flatten"
+
+
 class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of one symbol. Exactly one of `price_interval` and `interval_ratio` is set."""
 
@@ -112,3 +130,33 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Maximum leverage of the account, checked by the preflight."""
     position_safety_check: Decimal = Decimal(100)
     """Number of orders of one level that the balance, times its leverage, must be able to pay for."""
+    window_slack: int = 0
+    """Number of levels beyond the window from which on an order is canceled."""
+    recenter_distance: Ratio = Decimal("0.5")
+    """Distance of the price from the center, in intervals, beyond which the center moves: 0.5 has no hysteresis."""
+    stride_confirmations: int = 1
+    """Number of closed candles in a row that have to want another stride before it changes."""
+    min_profit: Ratio | None = None
+    """Profit that a round trip has to exceed, net of both fees, as a share of its opening price; None is off."""
+    max_price_jump: Ratio = ZERO
+    """A price farther than this from the last one needs the mark price or a second tick to be believed; 0 is off."""
+    stop_on: StopPrice = StopPrice.LAST
+    """The price at which stops and drawdown are judged."""
+    on_drawdown: OnDrawdown = OnDrawdown.PAUSE
+    """What `max_drawdown` does when it is reached."""
+    partial_timeout: DurationNs = 0
+    """How long a level that is filled in part waits for the rest before what it holds is offered; 0 is off."""
+
+
+NEW_GRID: dict[str, object] = {
+    "window_slack": 1,
+    "recenter_distance": Decimal("0.6"),
+    "stride_confirmations": 2,
+    "min_profit": ZERO,
+    "max_price_jump": Decimal("0.1"),
+    "stop_on": StopPrice.MARK,
+    "partial_timeout": 60 * SECOND_NS,
+    "max_order_latency": 3 * SECOND_NS,
+    "max_link_latency": 3 * SECOND_NS,
+}
+"""The values that a new grid has where they differ from the fields' own: those are of grids stored by earlier versions."""

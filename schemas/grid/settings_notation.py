@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from schemas import notation
-from schemas.grid.settings import GridSettings
+from schemas.grid.settings import GridSettings, OnDrawdown, StopPrice
 from schemas.notation import Amount
 from schemas.units import ZERO, Ratio
 
@@ -156,6 +156,10 @@ def _format_share(value: object, _: str) -> str:
     return notation.percent_text(value)
 
 
+def _format_share_or_off(value: object, _: str) -> str:
+    return notation.percent_text(value) if isinstance(value, Decimal) else OFF
+
+
 def _format_plain(value: object, _: str) -> str:
     return str(value).lower()
 
@@ -210,6 +214,14 @@ SETTING_FORMATS: dict[str, SettingFormat] = {
     "preflight": SettingFormat(notation.flag, _format_plain, is_live=False),
     "max_leverage": SettingFormat(notation.positive, _format_plain),
     "position_safety_check": SettingFormat(notation.decimal, _format_plain),
+    "window_slack": _whole(0, 100),
+    "recenter_distance": SettingFormat(notation.decimal, _format_plain),
+    "stride_confirmations": _whole(1, 100),
+    "min_profit": SettingFormat(_or_off(notation.signed_ratio), _format_share_or_off),
+    "max_price_jump": SettingFormat(_or_off(notation.ratio), _format_share_or_off),
+    "stop_on": SettingFormat(notation.choice(StopPrice), _format_plain),
+    "on_drawdown": SettingFormat(notation.choice(OnDrawdown), _format_plain),
+    "partial_timeout": _DURATION,
 }
 """The notation of every setting with a single value."""
 

@@ -51,6 +51,8 @@ class SlotOrder(msgspec.Struct, kw_only=True):
     trade_ids: list[TradeId] = []
     traded_time: TimeNs = 0
     """The time of its newest trade. Prices from before that time do not reflect the trade."""
+    first_traded_time: TimeNs = 0
+    """When its first trade was booked, in market time; 0 before, and in version 2."""
     ended: OrderStatus | None = None
     """The terminal status, while trades are still missing; None before the order ended."""
     unconfirmed_passes: int = 0
@@ -82,6 +84,8 @@ class Slot(msgspec.Struct, kw_only=True):
     """No order is placed before this time."""
     is_limited: bool = False
     """Whether its newest order was not sent because of the exposure limit."""
+    target: int | None = None
+    """The level of the order that closes it, fixed by its first fill; None while it holds nothing, and in version 2."""
     limited_times: int = 0
     """Consecutive orders not sent because of the exposure limit."""
 
@@ -213,6 +217,8 @@ class GridState(msgspec.Struct, kw_only=True):
     """The first price received: the price of level 0. Never changes."""
     center: int = 0
     """The level at the center of the window."""
+    closing_center: int | None = None
+    """The level that closing orders are in the window of, where `inventory_skew` moves the center; else None."""
     price: Price | None = None
     """The price of the last decision."""
     bid: Price = ZERO
@@ -220,6 +226,12 @@ class GridState(msgspec.Struct, kw_only=True):
     ask: Price = ZERO
     price_time: TimeNs = 0
     """The time of these prices."""
+    mark: Price = ZERO
+    """The venue's mark price at that time; 0 where it has none."""
+    doubted_price: Price = ZERO
+    """The price of a tick that jumped by more than `max_price_jump` and waits for confirmation; 0 without one."""
+    doubted_time: TimeNs = 0
+    """The time of that tick."""
     time: TimeNs = 0
     """The newest market time known; never decreases."""
     paused: bool = False

@@ -120,6 +120,15 @@ DECISIONS: dict[str, Explanation] = {
     DecisionReason.CLOSE_PRICE_REACHED: Explanation(
         "The rest of an opening order gives way to the closing order, whose price is reached."
     ),
+    DecisionReason.BELOW_MIN_PROFIT: Explanation(
+        "A round trip of the level would earn no more than min_profit after the fees of both sides."
+    ),
+    DecisionReason.AMOUNT_CHANGED: Explanation(
+        "The order_amount was changed: the order is replaced by one of the new size."
+    ),
+    DecisionReason.PARTIAL_TIMEOUT: Explanation(
+        "The level was filled in part for longer than partial_timeout: the rest gives way to the closing order."
+    ),
     DecisionReason.ROOM_FOR_NEARER: Explanation(
         "The number of open orders is at its limit, order_cleanup_threshold, and nearer orders wait."
     ),

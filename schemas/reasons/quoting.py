@@ -110,6 +110,14 @@ QUOTING: dict[str, Explanation] = {
         "An order of order_amount is above the venue's maximum for one order.",
         "Set a smaller amount with: ./opensqt control set VENUE SYMBOL --set order_amount=AMOUNT",
     ),
+    NotQuoting.BELOW_MIN_PROFIT: Explanation(
+        "A round trip at these prices earns no more than min_profit after the fees of both sides.",
+        "Quoting resumes at prices where the interval is worth more; add the symbol again with a wider price_interval.",
+    ),
+    NotQuoting.LEVELS_TOO_CLOSE: Explanation(
+        "The interval is below one tick at these prices, so that several levels have one price.",
+        "Quoting resumes at higher prices; add the symbol again with a wider price_interval.",
+    ),
     NotQuoting.OUTSIDE_PRICE_BAND: Explanation(
         "Every free level is outside the prices that the venue accepts for orders.",
         "Quoting resumes when the price comes nearer; a smaller price_interval or window keeps levels inside.",

@@ -28,6 +28,12 @@ class DecisionReason(StrEnum):
     """The order is larger than what is left to close."""
     CLOSE_PRICE_REACHED = "close_price_reached"
     """The rest of an opening order gives way to the closing order, whose price is reached."""
+    BELOW_MIN_PROFIT = "below_min_profit"
+    """A round trip of the level would earn too little after fees."""
+    AMOUNT_CHANGED = "amount_changed"
+    """The order is replaced by one of the new `order_amount`."""
+    PARTIAL_TIMEOUT = "partial_timeout"
+    """The rest of an opening order gives way to the closing order: the level was filled in part for too long."""
     ROOM_FOR_NEARER = "room_for_nearer"
     """The number of open orders is at its limit, and nearer orders wait."""
     PRICE_MOVED_AWAY = "price_moved_away"
@@ -75,6 +81,9 @@ WORDS: dict[DecisionReason, str] = {
     DecisionReason.BETWEEN_LEVELS: "between the levels in use",
     DecisionReason.MORE_THAN_IS_LEFT: "more than is left to close",
     DecisionReason.CLOSE_PRICE_REACHED: "the price to close at is reached",
+    DecisionReason.BELOW_MIN_PROFIT: "a round trip would earn too little",
+    DecisionReason.AMOUNT_CHANGED: "the amount of an order was changed",
+    DecisionReason.PARTIAL_TIMEOUT: "filled in part for too long",
     DecisionReason.ROOM_FOR_NEARER: "room for nearer orders",
     DecisionReason.PRICE_MOVED_AWAY: "the price moved away",
 }

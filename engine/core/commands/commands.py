@@ -99,8 +99,8 @@ def _pause(draft: Draft, by: str) -> Answer:
 def _resume(draft: Draft, by: str) -> Answer:
     state = draft.state
     stop = None
-    if draft.price is not None and state.halt is not None:
-        stop = grid_stops.reached(state, state.settings, draft.price)
+    if draft.stop_price is not None and state.halt is not None:
+        stop = grid_stops.reached(state, state.settings, draft.stop_price)
     if stop is not None:
         market = f"{state.venue} {state.symbol}"
         text = f"{stop.name} would stop it again at once ({stop.details}); change it first"

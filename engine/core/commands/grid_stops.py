@@ -24,9 +24,9 @@ class Stop(NamedTuple):
 def check(draft: Draft) -> None:
     """Flatten the grid when a stop is reached, unless it is halted already."""
     state = draft.state
-    if draft.price is None or state.halt is not None:
+    if draft.stop_price is None or state.halt is not None:
         return
-    stop = reached(state, state.settings, draft.price)
+    stop = reached(state, state.settings, draft.stop_price)
     if stop is None:
         return
     draft.risk(Severity.CRITICAL, stop.name, stop.details, stop.figures, active=True)

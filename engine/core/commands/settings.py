@@ -36,7 +36,7 @@ def change(draft: Draft, changes: Mapping[str, str], *, is_confirmed: bool = Fal
         return CommandOutcome.REFUSED, "; ".join(new_mistakes)
     if after == before:
         return CommandOutcome.UNCHANGED, "the settings already have these values"
-    stop = _reached_stop(state, after, draft.price)
+    stop = _reached_stop(state, after, draft.stop_price)
     if stop is not None and not is_confirmed:
         effect = "It would cancel all orders and close the position at once; confirm with --yes"
         return CommandOutcome.REFUSED, f"{stop.name} is reached already: {stop.details}. {effect}"

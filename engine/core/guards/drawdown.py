@@ -22,9 +22,9 @@ def evaluate(draft: Draft) -> None:
     state, settings = draft.state, draft.state.settings
     oldest = draft.time - settings.drawdown_window
     peaks = [peak.profit for peak in state.breaker.peaks if peak.time > oldest]
-    if not peaks or draft.price is None or not is_watched(state):
+    if not peaks or draft.stop_price is None or not is_watched(state):
         return
-    drawdown = max(peaks) - total_profit(state.accounts, draft.price)
+    drawdown = max(peaks) - total_profit(state.accounts, draft.stop_price)
     limits = [settings.max_drawdown, settings.max_drawdown_ratio * full_window(state)]
     limit = min(limit for limit in limits if limit > 0)
     if drawdown >= limit:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from engine.core.arithmetic import share
 from engine.core.guards.circuit_breaker import note_opening
 from engine.core.orders.booked_trades import is_first_alert
+from engine.core.orders.slots import keep_target
 from engine.core.step import Draft
 from schemas.engine.events import Fill, Severity
 from schemas.grid.state import Accounts, Slot
@@ -44,6 +45,7 @@ def book(draft: Draft, slot: Slot, trade: Trade) -> None:
     accounts.volume += trade.quantity * trade.price
     draft.state.traded_time = max(draft.state.traded_time, trade.time)
     matched = _close(accounts, slot, signed, trade.price, fee)
+    keep_target(slot, draft.state.stride)
     opens = not matched.quantity
     round_trip = None
     if opens:
@@ -88,6 +90,7 @@ def book_correction(draft: Draft, slot: Slot, signed: SignedQuantity, price: Pri
     accounts.position += signed
     accounts.fees += fee
     matched = _close(accounts, slot, signed, price, fee)
+    keep_target(slot, draft.state.stride)
     if not slot.held:
         slot.round_profit = ZERO
     return matched.profit

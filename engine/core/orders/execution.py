@@ -106,6 +106,7 @@ def _book_of_slot(draft: Draft, slot: Slot, order: SlotOrder, trade: Trade) -> N
     order.traded_quantity += trade.quantity
     book(draft, slot, trade)
     advance(draft, order, Progress.ACCEPTED)
+    order.first_traded_time = order.first_traded_time or draft.time
     order.traded_time = max(order.traded_time, trade.time)
     slot.rejections = 0
     if order.ended is None and order.traded_quantity >= order.quantity:

@@ -1,12 +1,23 @@
 """The price lattice: the price of a level, and the level nearest to a price."""
 
 from decimal import ROUND_FLOOR, Decimal
+from typing import NamedTuple
 
 from schemas.grid.settings import GridSettings
-from schemas.units import Price, Side
+from schemas.units import ZERO, Price, Ratio, Side
 from schemas.venue.instruments import Instrument
 
 MAX_CACHED_PRICES = 4096
+HALF = Decimal("0.5")
+
+
+class RoundTripYield(NamedTuple):
+    """What a level and the one it is closed at are worth."""
+
+    is_apart: bool
+    """Whether orders at the two levels have different prices."""
+    profit: Ratio
+    """Net of the fees of both sides, as a share of the opening price."""
 
 
 class Lattice:
@@ -18,6 +29,7 @@ class Lattice:
         self._interval = settings.price_interval
         self._growth = 1 + (settings.interval_ratio or Decimal(0))
         self._order_prices: dict[tuple[int, Side], Price] = {}
+        self._round_trips: dict[tuple[int, Side, int, bool], RoundTripYield] = {}
 
     def price(self, level: int) -> Price:
         """Return the exact price of a level, before rounding to a tick."""
@@ -48,9 +60,37 @@ class Lattice:
             level += stride
         return level
 
-    def bounds(self, level: int, stride: int = 1) -> tuple[Price, Price]:
-        """Return the prices [low, high) for which a level is the nearest."""
-        return self._midway(level - stride, stride), self._midway(level, stride)
+    def bounds(self, level: int, stride: int = 1, distance: Ratio = HALF) -> tuple[Price, Price]:
+        """Return the prices [low, high) up to `distance` intervals from a level: by default those nearest to it."""
+        price = self.price(level)
+        low = price - distance * (price - self.price(level - stride))
+        return low, price + distance * (self.price(level + stride) - price)
+
+    def moved(self, center: int, price: Price, stride: int, distance: Ratio) -> int:
+        """Return the center for a price: the present one up to `distance` intervals away, else the nearest level."""
+        if center % stride == 0:
+            low, high = self.bounds(center, stride, distance)
+            if low <= price < high:
+                return center
+        return self.nearest(price, stride)
+
+    def round_trip(self, level: int, side: Side, stride: int, *, is_taker: bool) -> RoundTripYield:
+        """Return what opening at a level and closing `stride` levels further yields; the closing order is a maker."""
+        key = (level, side, stride, is_taker)
+        found = self._round_trips.get(key)
+        if found is None:
+            if len(self._round_trips) >= MAX_CACHED_PRICES:
+                self._round_trips.clear()
+            opened = self.order_price(level, side)
+            closed = self.order_price(level + side.sign * stride, side.opposite)
+            gross = side.sign * (closed - opened)
+            opening_fee = self.instrument.taker_fee if is_taker else self.instrument.maker_fee
+            fees = opening_fee * opened + self.instrument.maker_fee * closed
+            next_opening = self.order_price(level + side.sign * stride, side)
+            is_apart = abs(next_opening - opened) >= self.instrument.tick_size
+            profit = (gross - fees) / opened if opened > 0 else ZERO
+            found = self._round_trips[key] = RoundTripYield(is_apart, profit)
+        return found
 
     def _midway(self, level: int, stride: int) -> Price:
         return (self.price(level) + self.price(level + stride)) / 2

@@ -103,6 +103,22 @@ def slot_at(state: GridState, level: int) -> Slot:
     return slot
 
 
+def closing_level(slot: Slot, stride: int) -> int:
+    """Return the level at which a slot is closed: fixed by its first fill; without one, `stride` levels further."""
+    if slot.target is not None:
+        return slot.target
+    return slot.level + (stride if slot.held > 0 else -stride)
+
+
+def keep_target(slot: Slot, stride: int) -> None:
+    """Fix the closing level of a slot that began to hold a quantity, or forget that of an empty one."""
+    if not slot.held:
+        slot.target = None
+    elif slot.target is None or (slot.target - slot.level) * slot.held < 0:
+        slot.target = None
+        slot.target = closing_level(slot, stride)
+
+
 def open_order(state: GridState, slot: Slot, order: SlotOrder) -> None:
     """Put an order into a free slot."""
     assert slot.order is None, f"slot {slot.level} has {slot.order}"

@@ -3,13 +3,21 @@
 from typing import NamedTuple
 
 from engine.core.blocking import blocked_by
-from engine.core.decisions import figures
-from engine.core.guards.circuit_breaker import windows
+from engine.core.decisions import figures, seconds
+from engine.core.guards.circuit_breaker import is_half_open, windows
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import is_working
-from engine.core.quoting.quotes import Market, bounded, closing_quote, is_below_minimum, is_closing_in_window
+from engine.core.quoting.quotes import (
+    Market,
+    bounded,
+    closing_quote,
+    is_below_minimum,
+    is_closing_in_window,
+    is_unprofitable,
+)
 from schemas.grid.state import GridState, Slot, SlotOrder
-from schemas.units import Figures, Side
+from schemas.grid.view import NotQuoting
+from schemas.units import Figures, Price, Side, SignedQuantity, TimeNs
 from schemas.venue.decision_reasons import DecisionReason
 
 
@@ -22,29 +30,68 @@ class Cancel(NamedTuple):
 
 
 def cancel_of(
-    state: GridState, lattice: Lattice, market: Market, slot: Slot, order: SlotOrder
+    state: GridState, lattice: Lattice, market: Market, now: TimeNs, slot: Slot, order: SlotOrder
 ) -> Cancel | None:
     """Return the cancel of a slot's order, None if the order stays."""
     if not is_working(order):
         return None
     if order.opens:
-        return _cancel_of_opening(state, lattice, market, slot, order)
+        return _cancel_of_opening(state, lattice, market, now, slot, order)
     left = order.quantity - order.traded_quantity
     if slot.held * order.side.sign >= 0:
         return Cancel(order, DecisionReason.NOTHING_LEFT_TO_CLOSE)
     if left > abs(slot.held):
         found = figures(order_left_base=left, held_base=abs(slot.held))
         return Cancel(order, DecisionReason.MORE_THAN_IS_LEFT, found)
-    if not is_closing_in_window(state, slot):
+    if not is_closing_in_window(state, slot, state.settings.window_slack):
         return Cancel(order, DecisionReason.OUTSIDE_WINDOW, figures(center=state.center))
     return None
 
 
+def reducing_side(state: GridState) -> Side | None:
+    """Return the side of orders that reduce the position, None while it is flat."""
+    position = state.accounts.position
+    return None if not position else Side.SELL if position > 0 else Side.BUY
+
+
+def reducible(state: GridState, through: Price | None = None) -> SignedQuantity:
+    """Return what of the position is left when all working orders of the reducing side are filled; negative beyond it.
+
+    Of opening orders, only those as near to the market as the price `through`, if it is given.
+    """
+    side, left = reducing_side(state), abs(state.accounts.position)
+    for slot in state.slots.values():
+        order = slot.order
+        if order is None or order.side is not side or not is_working(order):
+            continue
+        is_nearer = through is None or (order.price - through) * order.side.sign >= 0
+        if is_nearer or not order.opens:
+            left -= order.quantity - order.traded_quantity
+    return left
+
+
+def _is_reducing(state: GridState, order: SlotOrder) -> bool:
+    return order.side is reducing_side(state) and reducible(state, order.price) >= 0
+
+
+def partial_expiry(state: GridState, order: SlotOrder) -> TimeNs | None:
+    """Return when the rest of a partially filled opening order gives way to the closing order; None if never."""
+    timeout = state.settings.partial_timeout
+    return order.first_traded_time + timeout if timeout and order.first_traded_time else None
+
+
+def partial_expiries(state: GridState, now: TimeNs) -> list[TimeNs]:
+    """Return the times after `now` at which partially filled opening orders give way."""
+    orders = [slot.order for slot in state.slots.values() if slot.order is not None and slot.held]
+    ends = [partial_expiry(state, order) for order in orders if order.opens and is_working(order)]
+    return [end for end in ends if end is not None and end > now]
+
+
 def _cancel_of_opening(
-    state: GridState, lattice: Lattice, market: Market, slot: Slot, order: SlotOrder
+    state: GridState, lattice: Lattice, market: Market, now: TimeNs, slot: Slot, order: SlotOrder
 ) -> Cancel | None:
     guard = blocked_by(state)
-    if guard is not None:
+    if guard is not None and not (guard is NotQuoting.EXPOSURE_LIMIT and _is_reducing(state, order)):
         return Cancel(order, DecisionReason(guard.value))
     if slot.level % state.stride:
         return Cancel(order, DecisionReason.BETWEEN_LEVELS, figures(stride=state.stride))
@@ -52,15 +99,28 @@ def _cancel_of_opening(
     if bound != order.price:
         return Cancel(order, DecisionReason.OUT_OF_BOUNDS, figures(order_price=order.price, bound=bound))
     # Only beyond the far edge: an order that the price has reached is about to be filled.
-    window = windows(state)
+    window, slack = windows(state), 0 if is_half_open(state) else state.settings.window_slack
     beyond = (state.center - slot.level) if order.side is Side.BUY else (slot.level - state.center)
     levels = window.buy if order.side is Side.BUY else window.sell
-    if beyond > levels * state.stride:
+    if beyond > (levels + slack) * state.stride:
         return Cancel(order, DecisionReason.OUTSIDE_WINDOW, figures(center=state.center, levels=levels))
-    if slot.held and market.time > order.traded_time:
-        closing = closing_quote(state, lattice, slot)
-        is_reached = (market.price - closing.price) * closing.side.sign <= 0
-        if is_reached and not is_below_minimum(state.instrument, closing):
-            found = figures(price=market.price, close_price=closing.price)
-            return Cancel(order, DecisionReason.CLOSE_PRICE_REACHED, found)
+    if is_unprofitable(state, lattice, slot.level, order.side):
+        return Cancel(order, DecisionReason.BELOW_MIN_PROFIT, figures(stride=state.stride))
+    return _cancel_of_partial(state, lattice, market, now, slot, order) if slot.held else None
+
+
+def _cancel_of_partial(
+    state: GridState, lattice: Lattice, market: Market, now: TimeNs, slot: Slot, order: SlotOrder
+) -> Cancel | None:
+    closing = closing_quote(state, lattice, slot)
+    if is_below_minimum(state.instrument, closing):
+        return None
+    is_reached = (market.price - closing.price) * closing.side.sign <= 0
+    if is_reached and market.time > order.traded_time:
+        found = figures(price=market.price, close_price=closing.price)
+        return Cancel(order, DecisionReason.CLOSE_PRICE_REACHED, found)
+    expiry = partial_expiry(state, order)
+    if expiry is not None and now >= expiry:
+        found = figures(held_base=abs(slot.held), since_s=seconds(now - order.first_traded_time))
+        return Cancel(order, DecisionReason.PARTIAL_TIMEOUT, found)
     return None

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from engine.core.orders.price_lattice import Lattice
+from engine.core.orders.slots import closing_level
 from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState, Slot
 from schemas.units import ZERO, Price, Quantity, Side, TimeNs
@@ -18,6 +19,7 @@ class Market(NamedTuple):
     bid: Price
     ask: Price
     time: TimeNs
+    mark: Price = ZERO
 
 
 class Quote(NamedTuple):
@@ -47,18 +49,20 @@ def market_of(ticker: Ticker) -> Market:
     price = max(ticker.last, ticker.bid)
     if ticker.ask > 0:
         price = min(price, ticker.ask)
-    return Market(price, ticker.bid, ticker.ask, ticker.time)
+    return Market(price, ticker.bid, ticker.ask, ticker.time, ticker.mark)
 
 
 def market_in(state: GridState) -> Market | None:
     """Return the market of the last step, None before the first price."""
-    return None if state.price is None else Market(state.price, state.bid, state.ask, state.price_time)
+    if state.price is None:
+        return None
+    return Market(state.price, state.bid, state.ask, state.price_time, state.mark)
 
 
 def closing_quote(state: GridState, lattice: Lattice, slot: Slot) -> Quote:
-    """Return the order that closes what a slot holds, one level further; it may be below the minimum."""
+    """Return the order that closes what a slot holds, at its closing level; it may be below the minimum."""
     side = Side.SELL if slot.held > 0 else Side.BUY
-    price = lattice.order_price(_closing_level(state, slot), side)
+    price = lattice.order_price(closing_level(slot, state.stride), side)
     quantity = state.instrument.order_quantity(abs(slot.held), price)
     return Quote(
         slot.level,
@@ -71,12 +75,16 @@ def closing_quote(state: GridState, lattice: Lattice, slot: Slot) -> Quote:
     )
 
 
-def is_closing_in_window(state: GridState, slot: Slot) -> bool:
-    """Return whether the level of a slot's closing order is in the window."""
-    level = _closing_level(state, slot)
+def is_closing_in_window(state: GridState, slot: Slot, slack: int = 0) -> bool:
+    """Return whether a slot's closing level is in the window around the price, widened by `slack` levels.
+
+    The price is not skewed: an inventory skew moves opening orders alone.
+    """
+    level = closing_level(slot, state.stride)
+    center = state.center if state.closing_center is None else state.closing_center
     if slot.held > 0:
-        return level <= state.center + state.settings.sell_window * state.stride
-    return level >= state.center - state.settings.buy_window * state.stride
+        return level <= center + (state.settings.sell_window + slack) * state.stride
+    return level >= center - (state.settings.buy_window + slack) * state.stride
 
 
 def is_below_minimum(rules: Instrument, quote: Quote) -> bool:
@@ -86,6 +94,16 @@ def is_below_minimum(rules: Instrument, quote: Quote) -> bool:
         or quote.quantity < rules.minimum_quantity
         or quote.quantity * quote.price < rules.minimum_notional
     )
+
+
+def is_unprofitable(
+    state: GridState, lattice: Lattice, level: int, side: Side, *, is_taker: bool = False
+) -> bool:
+    """Return whether a round trip of a level would earn no more than `min_profit`, net of the fees of both sides."""
+    least = state.settings.min_profit
+    if least is None:
+        return False
+    return lattice.round_trip(level, side, state.stride, is_taker=is_taker).profit <= least
 
 
 def is_reduce_only(state: GridState, quote: Quote) -> bool:
@@ -108,7 +126,3 @@ def is_reduce_only(state: GridState, quote: Quote) -> bool:
     ours = state.accounts.position
     reducible = min(-quote.side.sign * each for each in (ours, ours + state.foreign_position))
     return closing + quote.quantity <= reducible
-
-
-def _closing_level(state: GridState, slot: Slot) -> int:
-    return slot.level + (state.stride if slot.held > 0 else -state.stride)

@@ -14,7 +14,7 @@ from engine.core.decisions import figures
 from engine.core.guards.circuit_breaker import is_half_open, windows
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import is_working
-from engine.core.quoting.cancels import Cancel, cancel_of
+from engine.core.quoting.cancels import Cancel, cancel_of, reducible, reducing_side
 from engine.core.quoting.order_cleanup import select_cleanup
 from engine.core.quoting.quotes import (
     Market,
@@ -23,12 +23,13 @@ from engine.core.quoting.quotes import (
     closing_quote,
     is_below_minimum,
     is_closing_in_window,
+    is_unprofitable,
     market_in,
 )
 from engine.core.quoting.volatility import order_amount
 from schemas.grid.state import GridState, Slot
 from schemas.grid.view import NotQuoting
-from schemas.units import ZERO, Price, Side, TimeNs
+from schemas.units import ZERO, ClientOrderId, Price, Side, TimeNs
 from schemas.venue.decision_reasons import DecisionReason
 
 MIN_DISTANCE_RATIO = Decimal("0.1")
@@ -43,6 +44,8 @@ BLOCKERS = (
     NotQuoting.AWAITING_VENUE,
     NotQuoting.WINDOW_FULL,
     NotQuoting.OUTSIDE_PRICE_BAND,
+    NotQuoting.LEVELS_TOO_CLOSE,
+    NotQuoting.BELOW_MIN_PROFIT,
     NotQuoting.OUT_OF_BOUNDS,
 )
 """Reasons that block the opening order of a single level. With several, the first is the published reason."""
@@ -68,8 +71,13 @@ class Plan(NamedTuple):
     """The plan may change with any tick, even while the center stays."""
 
 
-def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Plan:
-    """Return the order changes for a state that is centered at the market."""
+def plan(
+    state: GridState, lattice: Lattice, market: Market, now: TimeNs, *, is_amount_changed: bool = False
+) -> Plan:
+    """Return the order changes for a state that is centered at the market.
+
+    With `is_amount_changed`, opening orders of another size are replaced, unless they are filled in part.
+    """
     cancels = []
     closings = []
     depends_on_price = False
@@ -77,7 +85,7 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
         slot = state.slots[level]
         if slot.order is not None:
             depends_on_price |= slot.order.opens and bool(slot.held) and is_working(slot.order)
-            found = cancel_of(state, lattice, market, slot, slot.order)
+            found = cancel_of(state, lattice, market, now, slot, slot.order)
             if found is not None:
                 cancels.append(found)
         elif slot.held and slot.quiet_until <= now and is_closing_in_window(state, slot):
@@ -88,7 +96,9 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
                 closings.append(quote)
     if instrument.blocked_by(state) is not None:
         return Plan(cancels, [], depends_on_price=False)
-    free = list(openings(state, lattice, market, now)) if blocked_by(state) is None else []
+    if is_amount_changed:
+        cancels += _of_another_size(state, {each.order.client_order_id for each in cancels})
+    free = _free(state, lattice, market, now, closings)
     depends_on_price |= any(each.blocker in PRICE_BLOCKERS for each in free)
     opening = [each.quote for each in free if each.blocker is None]
     quotes = _nearest_first(closings, market) + _nearest_first(opening, market)
@@ -109,6 +119,43 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
             for order in select_cleanup(state, market.price, waiting)
         ]
     return Plan(cancels, quotes[:quota], depends_on_price)
+
+
+def _free(
+    state: GridState, lattice: Lattice, market: Market, now: TimeNs, closings: list[Quote]
+) -> list[Opening]:
+    """Return the levels that may be opened; at the exposure limit only those that reduce the position, up to its size."""
+    guard = blocked_by(state)
+    if guard is None:
+        return list(openings(state, lattice, market, now))
+    if guard is not NotQuoting.EXPOSURE_LIMIT:
+        return []
+    side = reducing_side(state)
+    room = reducible(state) - sum((each.quantity for each in closings if each.side is side), ZERO)
+    found = [each for each in openings(state, lattice, market, now) if each.quote.side is side]
+    kept = []
+    for each in found:
+        if each.blocker is None:
+            room -= each.quote.quantity
+            if room < 0:
+                break
+        kept.append(each)
+    return kept
+
+
+def _of_another_size(state: GridState, known: set[ClientOrderId]) -> list[Cancel]:
+    amount, rules = order_amount(state), state.instrument
+    orders = [slot.order for slot in state.slots.values() if slot.order is not None]
+    return [
+        Cancel(each, DecisionReason.AMOUNT_CHANGED, figures(order_amount=amount))
+        for each in orders
+        if each.opens
+        and is_working(each)
+        and not each.traded_quantity
+        and not each.reported_quantity
+        and each.client_order_id not in known
+        and each.quantity != rules.quantity_down(amount / each.price)
+    ]
 
 
 def openings(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Iterator[Opening]:
@@ -184,19 +231,24 @@ def _blocker(
 
 
 def _price_blocker(state: GridState, lattice: Lattice, market: Market, quote: Quote) -> NotQuoting | None:
+    rules, reason = state.instrument, None
     if bounded(state.settings, quote.price) != quote.price:
-        return NotQuoting.OUT_OF_BOUNDS
-    if is_below_minimum(state.instrument, quote):
-        return NotQuoting.BELOW_MINIMUM
-    if state.instrument.is_above_maximum(quote.quantity, quote.price):
-        return NotQuoting.ABOVE_MAXIMUM
-    if not state.instrument.accepts_price(quote.side, quote.price, market.price):
-        return NotQuoting.OUTSIDE_PRICE_BAND
-    if is_near(lattice, quote.level, market.price, state.stride) or (
+        reason = NotQuoting.OUT_OF_BOUNDS
+    elif is_below_minimum(rules, quote):
+        reason = NotQuoting.BELOW_MINIMUM
+    elif rules.is_above_maximum(quote.quantity, quote.price):
+        reason = NotQuoting.ABOVE_MAXIMUM
+    elif not rules.accepts_price(quote.side, quote.price, market.price):
+        reason = NotQuoting.OUTSIDE_PRICE_BAND
+    elif not lattice.round_trip(quote.level, quote.side, state.stride, is_taker=False).is_apart:
+        reason = NotQuoting.LEVELS_TOO_CLOSE
+    elif is_unprofitable(state, lattice, quote.level, quote.side, is_taker=not quote.post_only):
+        reason = NotQuoting.BELOW_MIN_PROFIT
+    elif is_near(lattice, quote.level, market.price, state.stride) or (
         quote.post_only and _would_cross(quote, market)
     ):
-        return NotQuoting.WOULD_CROSS
-    return None
+        reason = NotQuoting.WOULD_CROSS
+    return reason
 
 
 def _may_add(state: GridState, lattice: Lattice, slot: Slot, side: Side) -> bool:

@@ -63,6 +63,28 @@ def stride(state: GridState, lattice: Lattice) -> int:
     return int(min(max(wanted, Decimal(1)), Decimal(MAX_STRIDE)).to_integral_value(ROUND_CEILING))
 
 
+def confirmed_stride(draft: Draft, lattice: Lattice) -> int:
+    """Return the stride in effect: another one is taken once `stride_confirmations` candles in a row have wanted it.
+
+    Candles that want different strides on the same side of the present one agree on the nearest of them.
+    """
+    state, wanted, seen = draft.state, stride(draft.state, lattice), draft.state.volatility
+    if wanted == state.stride or state.settings.stride_confirmations <= 1:
+        if seen.wanted_stride:
+            draft.touch()
+            seen.wanted_stride, seen.wanted_candles, seen.wanted_time = 0, 0, -1
+        return wanted
+    if seen.open_time > seen.wanted_time:
+        draft.touch()
+        is_same_side = (seen.wanted_stride > state.stride) == (wanted > state.stride)
+        is_repeated = bool(seen.wanted_stride) and is_same_side
+        nearest = max if wanted < state.stride else min
+        seen.wanted_stride = nearest(seen.wanted_stride, wanted) if is_repeated else wanted
+        seen.wanted_candles = seen.wanted_candles + 1 if is_repeated else 1
+        seen.wanted_time = seen.open_time
+    return seen.wanted_stride if seen.wanted_candles >= state.settings.stride_confirmations else state.stride
+
+
 def order_amount(state: GridState) -> Money:
     """Return the notional of an opening order at the present volatility, in quote."""
     settings = state.settings

@@ -227,7 +227,8 @@ def accept_all(grid: Grid) -> None:
 
 def draft_of(grid: Grid, price: Decimal | str | int | None = None, *, time: TimeNs = START) -> Draft:
     """Return a draft of the next step."""
-    return Draft(state_of(grid), grid.step + 1, time, price=None if price is None else D(price))
+    known = None if price is None else D(price)
+    return Draft(state_of(grid), grid.step + 1, time, price=known, stop_price=known)
 
 
 def touches(function: Callable[..., None], draft: Draft | PortfolioDraft, *inputs: object) -> bool:

@@ -28,7 +28,7 @@ NOT_A_BLOCK = {
     *(NotQuoting.NO_PRICE, NotQuoting.QUARANTINED, NotQuoting.WAITING_FOR_LEASE),
     *(NotQuoting.BELOW_MINIMUM, NotQuoting.QUOTA, NotQuoting.COOL_DOWN, NotQuoting.WINDOW_FULL),
     *(NotQuoting.AWAITING_VENUE, NotQuoting.OUT_OF_BOUNDS, NotQuoting.WOULD_CROSS),
-    *(NotQuoting.ABOVE_MAXIMUM, NotQuoting.OUTSIDE_PRICE_BAND),
+    *(NotQuoting.ABOVE_MAXIMUM, NotQuoting.OUTSIDE_PRICE_BAND, NotQuoting.LEVELS_TOO_CLOSE),
     NotQuoting.BREAKER_HALF_OPEN,
     *(
         NotQuoting.ENGINE_SILENT,

@@ -17,13 +17,16 @@ from tests.engine.core.examples import (
     answer,
     canceled,
     command,
+    end,
     fill,
+    order,
     placed,
     risks,
     started,
     state_of,
     step,
     ticker,
+    trade,
 )
 from tests.layout import ROOT
 
@@ -33,19 +36,26 @@ SET = CommandName.SET
 def test_change_is_answered_with_old_and_new_values() -> None:
     grid = started()
     result = answer(step(grid, command(SET, changes={"order_amount": "40 USDT", "stale_after": "7s"})))
-    assert result.outcome is CommandOutcome.APPLIED
-    assert (
-        result.detail
-        == "order_amount 100 USDT -> 40 USDT; stale_after 0s -> 7s; 3 open orders keep their size"
-    )
+    assert result.outcome is CommandOutcome.ACCEPTED
+    changed = "order_amount 100 USDT -> 40 USDT; stale_after 0s -> 7s"
+    assert result.detail == f"{changed}; 3 orders are being canceled"
     settings = state_of(grid).settings
     assert (settings.order_amount, settings.stale_after) == (D(40), 7 * SECOND_NS)
 
 
-def test_canceled_orders_do_not_count_as_keeping_their_size() -> None:
-    changes = {"order_amount": "40 USDT", "buy_window": "1"}
-    detail = answer(step(started(), command(SET, changes=changes))).detail
+def test_a_partially_filled_order_keeps_its_size() -> None:
+    grid = started()
+    step(grid, trade(order(grid, -1), "0.05"))
+    detail = answer(step(grid, command(SET, changes={"order_amount": "40 USDT"}))).detail
     assert detail.endswith("; 1 open order keeps its size; 2 orders are being canceled")
+
+
+def test_a_new_amount_replaces_the_orders_that_are_out() -> None:
+    grid = started()
+    change = step(grid, command(SET, changes={"order_amount": "50 USDT"}))
+    placed_again = placed(end(grid, *canceled(change)))
+    assert [each.quantity for each in placed_again] == [D("0.050"), D("0.051"), D("0.051")]
+    assert step(grid, command(SET, changes={"order_amount": "50.01 USDT"})).decisions == ()
 
 
 def test_smaller_window_cancels_orders_outside() -> None:
@@ -82,7 +92,7 @@ def test_mistake_rejects_all_changes(changes: dict[str, str], text: str) -> None
 
 def test_refusal_names_the_three_most_similar_settings() -> None:
     detail = answer(step(started(), command(SET, changes={"stop_los": "5 USDT"}))).detail
-    assert detail == "stop_los is not a setting; similar: stop_loss, stop_below_price, stop_above_price"
+    assert detail == "stop_los is not a setting; similar: stop_loss, stop_on, stop_below_price"
 
 
 def test_existing_mistake_does_not_block_a_change() -> None:
@@ -149,13 +159,18 @@ OTHER_VALUES = {
     "take_profit": "50 USDT",
     "stop_below_price": "10 USDT",
     "stop_above_price": "5000 USDT",
+    "recenter_distance": "0.7",
+    "min_profit": "0.98%",
+    "max_price_jump": "20%",
+    "stop_on": "mid",
+    "on_drawdown": "stop",
 }
-CANCELS = {"buy_window", "sell_window", "lower_price", "upper_price"}
+CANCELS = {"order_amount", "min_profit", "buy_window", "sell_window", "lower_price", "upper_price"}
 """The settings that cancel opening orders when changed; `docs/settings.md` has the table."""
 
 
 @pytest.mark.parametrize("name", live_settings())
-def test_only_windows_and_bounds_cancel_open_orders(name: str) -> None:
+def test_only_some_settings_cancel_open_orders(name: str) -> None:
     grid = started(NEUTRAL)
     before = setting_text(NEUTRAL, name, PERPETUAL.quote)
     value = OTHER_VALUES.get(name, "77s" if before[-1] in "smh" else "7")

@@ -5,6 +5,7 @@ import msgspec
 from engine.core.grid import Grid
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.guard_state import BreakerState
+from schemas.grid.state import Slot
 from schemas.grid.view import NotQuoting
 from schemas.units import SECOND_NS, Side
 from schemas.venue.orders import OrderStatus, RejectReason
@@ -68,6 +69,41 @@ def test_exposure_limit_cancels_opening_orders_only() -> None:
     assert closing not in canceled(change)
     assert len(canceled(change)) == LONG.buy_window - 1
     assert risks(change) == [("exposure_limit", True)]
+
+
+def test_at_the_exposure_limit_orders_that_reduce_the_position_stay() -> None:
+    grid = started(NEUTRAL)
+    fill(grid, -1)  # a long of 0.101, closed at 1000
+    accept_all(grid)
+    step(grid, report(order(grid, -1).client_order_id, OrderStatus.EXPIRED))
+    kept = order(grid, 1).client_order_id  # a sell of 0.099 at 1010
+    change = step(grid, REACHED)
+    assert kept not in canceled(change)
+    assert {order(grid, level).client_order_id for level in (-2, -3, 2, 3)} == canceled(change)
+
+
+def test_at_the_exposure_limit_a_sell_beside_the_closing_order_would_open_a_short() -> None:
+    grid = started(NEUTRAL)
+    fill(grid, -1)
+    accept_all(grid)
+    change = step(grid, REACHED)
+    assert {order(grid, level).client_order_id for level in (-2, -3, 1, 2, 3)} == canceled(change)
+
+
+def test_at_the_exposure_limit_an_order_that_reduces_the_position_is_placed() -> None:
+    grid = limited(REACHED)
+    state = state_of(grid)
+    state.slots[-5] = Slot(level=-5, cycle=9, held=D("0.2"), cost=D(190), target=-4)
+    state.accounts.position = D("0.2")
+    state.settings = replace(state.settings, sell_window=2)
+    orders = placed(step(grid, ticker(1001, 9)))
+    assert [(each.level, each.opens) for each in orders] == [(-5, False)]
+    state.slots[-5].target = 90  # far beyond the window: no closing order
+    orders = placed(step(grid, report(order(grid, -5).client_order_id, OrderStatus.EXPIRED, seconds=10)))
+    assert [(each.level, each.side, each.opens) for each in orders] == [
+        (1, Side.SELL, True),
+        (2, Side.SELL, True),
+    ]
 
 
 def test_repeated_limits_make_no_step() -> None:

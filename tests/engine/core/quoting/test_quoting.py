@@ -28,7 +28,6 @@ from tests.engine.core.examples import (
     order,
     placed,
     report,
-    silence,
     slot,
     started,
     state_of,
@@ -159,11 +158,20 @@ def test_level_close_to_the_price_is_near() -> None:
 
 
 def test_crossing_level_is_not_opened() -> None:
+    grid = started(replace(NEUTRAL, inventory_skew=D("0.06")))
+    orders = placed(fill(grid, -1))
+    assert state_of(grid).center == -2  # a third of a full window is held: 2 % down
+    assert 1 in state_of(grid).slots
+    assert not any(each.opens and each.level in (-1, 0) for each in orders)
+
+
+def test_a_crossed_quote_is_dropped() -> None:
     grid = Grid(None, 0)
-    crossed = ticker(1000, bid=D(1015), ask=D(1000))
-    orders = placed(step(grid, added(NEUTRAL), crossed))
-    assert levels(orders, Side.SELL) == [2, 3]
-    assert placed(step(grid, ticker(1000)))[0].level == 1
+    assert grid.process([added(NEUTRAL), ticker(1000, bid=D(1015), ask=D(1000))]) is not None
+    assert state_of(grid).price is None
+    assert grid.process([ticker(1000, bid=D(960), ask=D("0.1"))]) is None
+    assert levels(placed(step(grid, ticker(1000))), Side.SELL) == [1, 2, 3]
+    assert grid.process([ticker(900, 1, bid=D(960), ask=D("0.1"))]) is None
 
 
 def test_last_price_is_clamped_to_the_best_prices() -> None:
@@ -322,9 +330,10 @@ def test_awaiting_venue() -> None:
 
 
 def test_would_cross() -> None:
-    grid = started(replace(NEUTRAL, buy_window=1, sell_window=1))
-    fill(grid, -1)
+    settings = replace(NEUTRAL, buy_window=1, sell_window=1, inventory_skew=D("0.1"), lower_price=D(950))
+    grid = started(settings)
     sold = order(grid, 1).client_order_id
-    step(grid, report(sold, OrderStatus.CANCELED), ticker(1000, 5, bid=D(1015), ask=D(1000)))
-    step(grid, silence(7), command(CommandName.RESUME))
+    fill(grid, -1)
+    step(grid, report(sold, OrderStatus.CANCELED))
+    assert state_of(grid).center == -5
     assert why(grid) is NotQuoting.WOULD_CROSS
