@@ -77,7 +77,6 @@ def evaluate(draft: Draft, silence: TimePassed | None) -> None:
     drawdown.evaluate(draft)
     latency.evaluate(draft)
     stale_feed.trip_when_lost_too_long(draft)
-    circuit_breaker.evaluate_cool_down(draft)
     release_margin(draft)
 
 

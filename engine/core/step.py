@@ -37,6 +37,13 @@ class Change:
     time: TimeNs
 
 
+class RoundTrip(NamedTuple):
+    """A level that was opened and is closed again."""
+
+    level: int
+    profit: Money
+
+
 class OrderCounts(NamedTuple):
     """The orders that a command cancels."""
 
@@ -63,8 +70,8 @@ class Draft:
     """Newest price."""
     stop_price: Price | None = None
     """The price at which stops and drawdown are judged, see `stop_on`; None before the first price."""
-    round_trips: list[Money] = field(default_factory=list)
-    """Profit of each round trip that ended in this step."""
+    round_trips: list[RoundTrip] = field(default_factory=list)
+    """Those that ended in this step."""
     causes: list[Input] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)

@@ -21,7 +21,7 @@ from bus.marks import reached
 from bus.runtime import time_ns
 from producers.gateway.context import GatewayContext, GatewayMetrics
 from producers.gateway.order_reporter import OrderReporter
-from producers.gateway.rate_limiter import Expired, Priority, RequestKind
+from producers.gateway.rate_limiter import Expired, Priority, RequestKind, Withdrawn
 from producers.gateway.request_log import RequestLog
 from producers.gateway.steps import StepChain
 from producers.ports import (
@@ -122,9 +122,11 @@ class OrderExecutor:
         await self._on_check_failed(order, RejectReason.TOO_LATE, "decision too old")
 
     async def cancel(self, client_order_id: ClientOrderId) -> None:
-        """Cancel an order, after its placement has ended."""
+        """Cancel an order after its placement has ended. One that still waits to be sent is not sent."""
+        is_withdrawn = self._slots.withdraw(client_order_id)
         await self._wait_placement_ended(client_order_id)
-        await self._cancel(client_order_id)
+        if not is_withdrawn:
+            await self._cancel(client_order_id)
 
     async def resolve(self, client_order_id: ClientOrderId, *, repeats: bool = False) -> None:
         """Query an order until the venue reports it, or does not know it after the receive window.
@@ -205,11 +207,13 @@ class OrderExecutor:
     async def _place(self, order: PlaceOrder) -> None:
         order_id = order.client_order_id
         try:
-            async with self._slots.slot(self._priority(order), self._queue_timeout_s(order_id)):
+            async with self._slots.slot(self._priority(order), self._queue_timeout_s(order_id), order_id):
                 self._check(order)
                 report = await self._send(order)
         except CheckFailed as failed:
             await self._on_check_failed(order, failed.reason, failed.detail)
+        except Withdrawn as withdrawn:
+            await self._on_check_failed(order, RejectReason.WITHDRAWN, str(withdrawn))
         except Expired as expired:
             reached("order_expired_in_queue")
             await self._on_check_failed(order, RejectReason.RATE_LIMITED, str(expired))
@@ -249,14 +253,11 @@ class OrderExecutor:
         return report
 
     def _priority(self, order: PlaceOrder) -> Priority:
-        distance = abs(order.price - self._price) / self._price if self._price else ZERO
-        return Priority(RequestKind.OPEN if order.opens else RequestKind.CLOSE, distance)
+        kind = RequestKind.OPEN if order.opens else RequestKind.CLOSE
+        return Priority(kind, abs(order.price - self._price) / self._price if self._price else ZERO)
 
     def _queue_timeout_s(self, client_order_id: ClientOrderId) -> float:
-        """Return how long an order may wait to be sent, in seconds.
-
-        Raises: CheckFailed when the receive window has passed.
-        """
+        """Return how long an order may wait to be sent, in seconds. Raises: CheckFailed when its window has passed."""
         return min(self._check_window(client_order_id), self._place_lifetime_ns) / SECOND_NS
 
     def _check_window(self, client_order_id: ClientOrderId) -> DurationNs:

@@ -88,12 +88,14 @@ class Exposure:
         limits = self.limits.bucket(currency)
         if limits.breaker is BreakerState.OPEN:
             return f"the circuit breaker over all symbols is open: {limits.reason}"
-        if not limits.is_opening_allowed:
-            return limits.reason
         maximum = limits.max_exposure or self._configured_maximum(currency)
-        if not maximum:
+        if limits.is_opening_allowed and not maximum:
             return None
         total = self.total(currency, extra, symbol)
+        if total <= self.total(currency):
+            return None  # it adds nothing to the worst case, as a sale that reduces a long position
+        if not limits.is_opening_allowed:
+            return limits.reason
         return (
             f"the exposure could reach {total:f} {currency} with this order, the limit is {maximum:f}"
             if total > maximum

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import IntEnum, auto
 from typing import NamedTuple
 
-from schemas.units import ZERO
+from schemas.units import ZERO, ClientOrderId
 
 ROUNDING = 1e-9
 """Tokens by which a sum may be wrong: waiting for so little would not advance the clock."""
@@ -33,6 +33,10 @@ class Priority(NamedTuple):
 
 class Expired(Exception):
     """A request was not granted within its timeout, so it was not sent."""
+
+
+class Withdrawn(Exception):
+    """A request was withdrawn before it was granted, so it was not sent."""
 
 
 class VenueRateLimiter:
@@ -104,17 +108,23 @@ class RequestQueue:
         self._limiter = limiter
         self._free_slots = concurrency
         self._waiting: list[Waiting] = []
+        self._withdrawable: dict[ClientOrderId, asyncio.Future[None]] = {}
         self._number = 0
 
     @asynccontextmanager
-    async def slot(self, priority: Priority, timeout_s: float | None = None) -> AsyncIterator[None]:
+    async def slot(
+        self, priority: Priority, timeout_s: float | None = None, key: ClientOrderId | None = None
+    ) -> AsyncIterator[None]:
         """Wait for permission to send a request, and occupy a slot as long as the context lasts.
 
         A permission includes a token of the venue's rate and a free slot of this queue.
 
-        Raises: Expired when it is not granted within `timeout_s`; None waits without limit.
+        Raises: Expired when it is not granted within `timeout_s`; None waits without limit. Withdrawn when it was withdrawn
+        by its `key`.
         """
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if key is not None:
+            self._withdrawable[key] = granted
         self._number += 1
         if self._limiter.is_in_order:
             priority = Priority(RequestKind.CANCEL)
@@ -131,11 +141,22 @@ class RequestQueue:
         except asyncio.CancelledError:
             self._withdraw(granted)
             raise
+        finally:
+            if key is not None:
+                del self._withdrawable[key]
         try:
             yield
         finally:
             self._free_slots += 1
             self._limiter.grant()
+
+    def withdraw(self, key: ClientOrderId) -> bool:
+        """Withdraw the request with this key if it still waits; return whether it did."""
+        granted = self._withdrawable.get(key)
+        if granted is None or granted.done():
+            return False
+        granted.set_exception(Withdrawn("canceled before it was sent"))
+        return True
 
     def is_ready(self) -> bool:
         """Return whether a request waits and a slot is free."""

@@ -60,6 +60,8 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     fee_value: Money | None = None
     """The fee in quote currency as booked; None when the asset has no price here, and in fills of version 1.
     `schemas.venue.fees.fee_in_quote` reads both."""
+    is_trial: bool | None = None
+    """Whether its level was opened while a circuit breaker was half-open; None in version 2."""
     is_fee_estimated: bool | None = None
     """Whether `fee_value` is an estimate, rather than the charge, the venue's value or the trade's own price; None without
     a value, and in fills of version 1."""

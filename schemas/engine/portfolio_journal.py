@@ -94,6 +94,8 @@ class GlobalBreaker(msgspec.Struct, kw_only=True):
     state: BreakerState = BreakerState.CLOSED
     reason: str = ""
     opened_time: TimeNs = 0
+    trips: int = 0
+    """How often it opened in a row; 0 while it is closed."""
     losses: int = 0
     """Consecutive losing round trips."""
     peaks: list[Peak] = []

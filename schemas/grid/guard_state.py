@@ -61,6 +61,8 @@ class Breaker(msgspec.Struct, kw_only=True):
     opened_by: str = ""
     """The operator who opened it and the reason given: `alice: maintenance`; empty for a guard."""
     opened_time: TimeNs = 0
+    trips: int = 0
+    """How often it opened in a row; 0 while it is closed."""
     losses: int = 0
     """Consecutive losing round trips."""
     peaks: list[Peak] = []

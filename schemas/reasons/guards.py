@@ -45,6 +45,9 @@ GUARDS: dict[str, Explanation] = {
     ),
     "stop_loss": Explanation("The total loss reached stop_loss: the position is closed.", _STOPPED),
     "take_profit": Explanation("The total profit reached take_profit: the position is closed.", _STOPPED),
+    "max_drawdown": Explanation(
+        "The drawdown reached max_drawdown: the grid is stopped, as on_drawdown says.", _STOPPED
+    ),
     "stop_below_price": Explanation("The price fell to stop_below_price: the position is closed.", _STOPPED),
     "stop_above_price": Explanation("The price rose to stop_above_price: the position is closed.", _STOPPED),
 }

@@ -59,6 +59,9 @@ REJECTIONS: dict[str, Explanation] = {
         "Not sent, because stored steps were changed or lost and the engine has not resynchronized yet.",
         _LATER,
     ),
+    RejectReason.WITHDRAWN: Explanation(
+        "Not sent, because the order was canceled while it waited to be sent.", "Nothing has to be done."
+    ),
     RejectReason.ABOVE_MAXIMUM: Explanation(
         "The order is above the venue's maximum for one order.", f"Set a smaller amount with: {_AMOUNT}"
     ),

@@ -79,6 +79,8 @@ class RejectReason(StrEnum):
     """Not sent by the gateway: it has received no heartbeat from the engine for too long."""
     RECORDS_LOST = "records_lost"
     """Not sent by the gateway: steps were changed or lost, and the engine has not resynchronized yet."""
+    WITHDRAWN = "withdrawn"
+    """Not sent by the gateway: the order was canceled while it waited to be sent."""
     ABOVE_MAXIMUM = "above_maximum"
     """The quantity or notional is above the venue's maximum for one order."""
     PRICE_BAND = "price_band"

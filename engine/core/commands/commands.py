@@ -100,7 +100,7 @@ def _resume(draft: Draft, by: str) -> Answer:
     state = draft.state
     stop = None
     if draft.stop_price is not None and state.halt is not None:
-        stop = grid_stops.reached(state, state.settings, draft.stop_price)
+        stop = grid_stops.reached(state, state.settings, draft.stop_price, draft.time)
     if stop is not None:
         market = f"{state.venue} {state.symbol}"
         text = f"{stop.name} would stop it again at once ({stop.details}); change it first"

@@ -1,24 +1,27 @@
-"""Stops of a whole grid: a loss, a profit or a price that closes its position and keeps it stopped."""
+"""Stops of a whole grid at a loss, a profit, a price or a drawdown; its position is closed, or kept as the setting says."""
 
 from typing import NamedTuple
 
 from engine.core.arithmetic import total_profit
 from engine.core.commands.halt import start_flattening
 from engine.core.decisions import figures
+from engine.core.guards import drawdown
 from engine.core.step import Draft
 from schemas.engine.events import Severity
-from schemas.grid.settings import GridSettings
+from schemas.grid.settings import GridSettings, OnDrawdown
 from schemas.grid.state import GridState, Halt
-from schemas.units import Figures, Price
+from schemas.units import Figures, Price, TimeNs
 
 
 class Stop(NamedTuple):
     """A stop that was reached."""
 
     name: str
-    """The setting: `stop_loss`, `take_profit`, `stop_below_price` or `stop_above_price`."""
+    """The setting: `stop_loss`, `take_profit`, `stop_below_price`, `stop_above_price` or `max_drawdown`."""
     details: str
     figures: Figures
+    flattens: bool = True
+    """Whether the position is closed."""
 
 
 def check(draft: Draft) -> None:
@@ -26,15 +29,31 @@ def check(draft: Draft) -> None:
     state = draft.state
     if draft.stop_price is None or state.halt is not None:
         return
-    stop = reached(state, state.settings, draft.stop_price)
+    stop = reached(state, state.settings, draft.stop_price, draft.time)
     if stop is None:
         return
     draft.risk(Severity.CRITICAL, stop.name, stop.details, stop.figures, active=True)
-    start_flattening(draft, Halt(reason=f"{stop.name.replace('_', ' ')}: {stop.details}", guard=stop.name))
+    halt = Halt(reason=f"{stop.name.replace('_', ' ')}: {stop.details}", guard=stop.name)
+    if stop.flattens:
+        start_flattening(draft, halt)
+    else:
+        state.halt = halt
 
 
-def reached(state: GridState, settings: GridSettings, price: Price) -> Stop | None:
+def reached(state: GridState, settings: GridSettings, price: Price, now: TimeNs) -> Stop | None:
     """Return the stop of `settings` that a grid has reached at a price, None without one."""
+    return _reached(state, settings, price) or _drawdown(state, settings, price, now)
+
+
+def _drawdown(state: GridState, settings: GridSettings, price: Price, now: TimeNs) -> Stop | None:
+    if settings.on_drawdown is OnDrawdown.PAUSE:
+        return None
+    found = drawdown.excess(state, price, now)
+    flattens = settings.on_drawdown is OnDrawdown.FLATTEN
+    return found and Stop("max_drawdown", drawdown.text(found), drawdown.figures_of(found), flattens)
+
+
+def _reached(state: GridState, settings: GridSettings, price: Price) -> Stop | None:
     profit, quote = total_profit(state.accounts, price), state.instrument.quote
     total = f"total profit {profit} {quote}"
     if settings.stop_loss > 0 and profit <= -settings.stop_loss:

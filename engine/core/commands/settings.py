@@ -9,7 +9,6 @@ from engine.core.step import Draft
 from schemas.engine.control import CommandOutcome
 from schemas.grid.settings import GridSettings
 from schemas.grid.settings_notation import setting_text, with_setting
-from schemas.grid.state import GridState
 from schemas.units import Price
 
 
@@ -36,7 +35,7 @@ def change(draft: Draft, changes: Mapping[str, str], *, is_confirmed: bool = Fal
         return CommandOutcome.REFUSED, "; ".join(new_mistakes)
     if after == before:
         return CommandOutcome.UNCHANGED, "the settings already have these values"
-    stop = _reached_stop(state, after, draft.stop_price)
+    stop = _reached_stop(draft, after)
     if stop is not None and not is_confirmed:
         effect = "It would cancel all orders and close the position at once; confirm with --yes"
         return CommandOutcome.REFUSED, f"{stop.name} is reached already: {stop.details}. {effect}"
@@ -49,11 +48,11 @@ def change(draft: Draft, changes: Mapping[str, str], *, is_confirmed: bool = Fal
     return CommandOutcome.APPLIED, "; ".join([*applied, *_warnings(before, after, draft.price)])
 
 
-def _reached_stop(state: GridState, settings: GridSettings, price: Price | None) -> grid_stops.Stop | None:
+def _reached_stop(draft: Draft, settings: GridSettings) -> grid_stops.Stop | None:
     """Return the stop of new settings that acts at once, None without one. A halted grid is not stopped again."""
-    if price is None or state.halt is not None:
+    if draft.stop_price is None or draft.state.halt is not None:
         return None
-    return grid_stops.reached(state, settings, price)
+    return grid_stops.reached(draft.state, settings, draft.stop_price, draft.time)
 
 
 def _warnings(before: GridSettings, after: GridSettings, price: Price | None) -> list[str]:

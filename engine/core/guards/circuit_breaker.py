@@ -2,8 +2,9 @@
 
 It opens on consecutive losing round trips, on a drawdown of the total profit (`drawdown`), on slow orders or ticks
 (`latency`), on a feed lost for too long (`stale_feed`), on a position that differs from the venue's (`position_check`),
-and by an operator. It stays open for the cool-down, across restarts. While it is half-open, a round trip without a loss
-closes it and a losing one opens it again.
+and by an operator. It stays open for the cool-down, across restarts; each trip in a row doubles the cool-down, up to a day.
+While it is half-open, a round trip of a level that was opened in that state decides: one without a loss closes the breaker,
+a losing one opens it again.
 """
 
 from typing import NamedTuple
@@ -16,9 +17,12 @@ from schemas.grid.settings import GridMode
 from schemas.grid.state import (
     GridState,
 )
-from schemas.units import Figures, Money, Side, TimeNs
+from schemas.units import SECOND_NS, DurationNs, Figures, Money, Side, TimeNs
 
 CIRCUIT_BREAKER = "circuit_breaker"
+MAX_COOL_DOWN_NS: DurationNs = 24 * 3600 * SECOND_NS
+MAX_DOUBLINGS = 32
+"""Bounds the shift: a millisecond doubled so often is longer than a day."""
 
 
 class Windows(NamedTuple):
@@ -31,12 +35,12 @@ class Windows(NamedTuple):
 def evaluate_round_trips(draft: Draft) -> None:
     """Count the round trips of this step: trip on consecutive losing ones, also over several steps.
 
-    While half-open, a losing one opens the breaker again, and any other closes it.
+    While half-open, a losing one of a trial level opens the breaker again, and another one of a trial level closes it.
     """
     breaker, limit = draft.state.breaker, draft.state.settings.max_losing_round_trips
-    for profit in draft.round_trips:
+    for level, profit in draft.round_trips:
         breaker.losses = breaker.losses + 1 if profit < 0 else 0
-        if breaker.state is BreakerState.HALF_OPEN:
+        if breaker.state is BreakerState.HALF_OPEN and level in breaker.tried:
             if profit < 0:
                 trip(draft, f"a round trip lost {-profit} while half-open", figures(loss=-profit))
             else:
@@ -56,7 +60,7 @@ def evaluate_cool_down(draft: Draft) -> None:
         Severity.MEDIUM,
         CIRCUIT_BREAKER,
         "half-open: one trial level a side",
-        figures(cool_down_s=seconds(draft.state.settings.breaker_cool_down)),
+        figures(cool_down_s=seconds(cool_down(draft.state))),
         active=True,
     )
 
@@ -71,6 +75,7 @@ def trip(draft: Draft, details: str, because: Figures | None = None, *, by: str 
         return False
     breaker.state, breaker.opened_time, breaker.opened_by = BreakerState.OPEN, draft.time, by
     breaker.reason = f"opened by {by}" if by else details
+    breaker.trips += 1
     _reset(draft.state)
     text = breaker.reason if by else f"open: {details}"
     draft.risk(Severity.CRITICAL, CIRCUIT_BREAKER, text, because, active=True)
@@ -78,10 +83,16 @@ def trip(draft: Draft, details: str, because: Figures | None = None, *, by: str 
 
 
 def close(draft: Draft, details: str, because: Figures | None = None, *, by: str = "") -> bool:
-    """Close the breaker; return whether it was not closed before. `by` is as in `trip`."""
+    """Close the breaker; return whether it was not closed before. `by` is as in `trip`.
+
+    An operator accepts a drawdown: its peaks are forgotten. After a clean round trip they are kept.
+    """
     breaker = draft.state.breaker
     if breaker.state is BreakerState.CLOSED:
         return False
+    breaker.trips = 0
+    if by:
+        breaker.peaks = []
     breaker.state, breaker.opened_time, breaker.reason, breaker.opened_by = BreakerState.CLOSED, 0, "", ""
     _reset(draft.state)
     text = f"closed by {by}" if by else f"closed: {details}"
@@ -91,7 +102,18 @@ def close(draft: Draft, details: str, because: Figures | None = None, *, by: str
 
 def half_open_time(state: GridState) -> TimeNs:
     """Return the time at which an open breaker turns half-open."""
-    return state.breaker.opened_time + state.settings.breaker_cool_down
+    return state.breaker.opened_time + cool_down(state)
+
+
+def cool_down(state: GridState) -> DurationNs:
+    """Return how long the breaker stays open: doubled by each trip in a row, up to a day or the setting."""
+    return lengthened(state.settings.breaker_cool_down, state.breaker.trips)
+
+
+def lengthened(cool_down: DurationNs, trips: int) -> DurationNs:
+    """Return a cool-down after a number of trips in a row: doubled by each but the first, up to a day or itself."""
+    doublings = min(max(trips - 1, 0), MAX_DOUBLINGS)
+    return max(cool_down, min(cool_down << doublings, MAX_COOL_DOWN_NS))
 
 
 def windows(state: GridState) -> Windows:
@@ -126,7 +148,6 @@ def is_half_open(state: GridState) -> bool:
 
 def _reset(state: GridState) -> None:
     state.breaker.losses = 0
-    state.breaker.peaks = []
     state.breaker.tried = []
     state.breaker.latencies = []
     state.breaker.slow_since = 0

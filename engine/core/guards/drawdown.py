@@ -1,35 +1,66 @@
 """Drawdown guard: a fall of the total profit from its peak trips the circuit breaker.
 
-The peak is the highest total profit after a step within the last `drawdown_window`.
+The peak is the highest total profit after a step within the last `drawdown_window`. It survives a trip: only an operator who
+resets the breaker accepts the loss.
 """
+
+from typing import NamedTuple
 
 from engine.core.arithmetic import total_profit
 from engine.core.decisions import figures
-from engine.core.guards.circuit_breaker import full_window, trip
+from engine.core.guards.circuit_breaker import evaluate_cool_down, full_window, trip
 from engine.core.step import Draft
 from schemas.grid.guard_state import Peak
+from schemas.grid.settings import OnDrawdown
 from schemas.grid.state import (
     GridState,
 )
-from schemas.units import Price
+from schemas.units import Figures, Money, Price, TimeNs
 
 MAX_PEAKS = 24
 """Number of equal parts of the window; of each at most one peak is kept, the highest."""
 
 
+class Excess(NamedTuple):
+    """A drawdown at its limit."""
+
+    drawdown: Money
+    limit: Money
+    peak: Money
+
+
 def evaluate(draft: Draft) -> None:
-    """Trip the breaker when the total profit at the draft's price is too far below the peak."""
-    state, settings = draft.state, draft.state.settings
-    oldest = draft.time - settings.drawdown_window
-    peaks = [peak.profit for peak in state.breaker.peaks if peak.time > oldest]
-    if not peaks or draft.stop_price is None or not is_watched(state):
-        return
-    drawdown = max(peaks) - total_profit(state.accounts, draft.stop_price)
+    """Trip the breaker when the total profit at the draft's price is too far below the peak, as `on_drawdown` says.
+
+    The breaker turns half-open when its cool-down is over, but not while the drawdown is at its limit.
+    """
+    found = None if draft.stop_price is None else excess(draft.state, draft.stop_price, draft.time)
+    if found is None:
+        evaluate_cool_down(draft)
+    elif draft.state.settings.on_drawdown is OnDrawdown.PAUSE:
+        trip(draft, text(found), figures_of(found))
+
+
+def excess(state: GridState, price: Price, now: TimeNs) -> Excess | None:
+    """Return the drawdown at a price if it is at its limit, None otherwise."""
+    settings = state.settings
+    peaks = [peak.profit for peak in state.breaker.peaks if peak.time > now - settings.drawdown_window]
+    if not peaks or not is_watched(state):
+        return None
+    drawdown = max(peaks) - total_profit(state.accounts, price)
     limits = [settings.max_drawdown, settings.max_drawdown_ratio * full_window(state)]
     limit = min(limit for limit in limits if limit > 0)
-    if drawdown >= limit:
-        found = figures(drawdown=drawdown, limit=limit, peak_profit=max(peaks))
-        trip(draft, f"drawdown of {drawdown} from the peak, the limit is {limit}", found)
+    return Excess(drawdown, limit, max(peaks)) if drawdown >= limit else None
+
+
+def text(found: Excess) -> str:
+    """Return a drawdown as a sentence for operators."""
+    return f"drawdown of {found.drawdown} from the peak, the limit is {found.limit}"
+
+
+def figures_of(found: Excess) -> Figures:
+    """Return the figures of a drawdown."""
+    return figures(drawdown=found.drawdown, limit=found.limit, peak_profit=found.peak)
 
 
 def remember_peak(state: GridState, price: Price) -> None:

@@ -11,7 +11,7 @@ from engine.core.arithmetic import share
 from engine.core.guards.circuit_breaker import note_opening
 from engine.core.orders.booked_trades import is_first_alert
 from engine.core.orders.slots import keep_target
-from engine.core.step import Draft
+from engine.core.step import Draft, RoundTrip
 from schemas.engine.events import Fill, Severity
 from schemas.grid.state import Accounts, Slot
 from schemas.units import ZERO, Money, Price, SignedQuantity
@@ -47,7 +47,7 @@ def book(draft: Draft, slot: Slot, trade: Trade) -> None:
     matched = _close(accounts, slot, signed, trade.price, fee)
     keep_target(slot, draft.state.stride)
     opens = not matched.quantity
-    round_trip = None
+    round_trip, is_trial = None, slot.level in draft.state.breaker.tried
     if opens:
         note_opening(draft.state, slot.level)
     else:
@@ -73,6 +73,7 @@ def book(draft: Draft, slot: Slot, trade: Trade) -> None:
             step=draft.step,
             time=trade.time,
             round_trip=round_trip,
+            is_trial=is_trial,
             fee_value=value,
             is_fee_estimated=None if value is None else False,
         )
@@ -142,7 +143,7 @@ def _count_round_trip(draft: Draft, slot: Slot, signed: SignedQuantity, matched:
         return None
     # Everything held is closed: the round trip has ended.
     profit, slot.round_profit = slot.round_profit, ZERO
-    draft.round_trips.append(profit)
+    draft.round_trips.append(RoundTrip(slot.level, profit))
     return profit
 
 

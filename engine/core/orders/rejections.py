@@ -31,7 +31,8 @@ def on_order_ended(draft: Draft, slot: Slot, order: SlotOrder, report: OrderRepo
     times, slot.limited_times, slot.is_limited = slot.limited_times, 0, False
     is_canceled = report.status in {OrderStatus.CANCELED, OrderStatus.EXPIRED}
     is_requested = is_canceled and order.state is SlotOrderState.CANCEL_REQUESTED
-    if is_requested or report.status is OrderStatus.FILLED:
+    is_withdrawn = report.reject_reason is RejectReason.WITHDRAWN
+    if is_requested or is_withdrawn or report.status is OrderStatus.FILLED:
         slot.rejections = 0
         return
     match report.reject_reason:
@@ -47,6 +48,7 @@ def on_order_ended(draft: Draft, slot: Slot, order: SlotOrder, report: OrderRepo
             | RejectReason.NOT_FOUND
             | RejectReason.ENGINE_SILENT
             | RejectReason.RECORDS_LOST
+            | RejectReason.WITHDRAWN
         ):
             _pause(draft, slot, RETRY_PAUSE_NS)
         case RejectReason.NOT_TRADING:

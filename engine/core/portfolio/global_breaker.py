@@ -3,11 +3,13 @@
 States: closed, open, or half-open (one trial level a side per symbol). That of a currency opens on consecutive losing
 round trips across its symbols, and on a drawdown of their summed profit from its peak. The global one opens when many
 symbols have lost their feed, or have their own breaker open (a position divergence opens one); when a venue takes too long
-to accept orders; and by an operator: these do not depend on a currency. After its cool-down a breaker is half-open: a
-round trip without a loss closes it, and a losing one opens it again.
+to accept orders; and by an operator: these do not depend on a currency. After its cool-down, which each trip in a row
+doubles, a breaker is half-open, unless the drawdown is still at its limit: then a round trip of a level that was opened
+meanwhile closes it if it made no loss, and opens it again if it did.
 """
 
 from engine.core.decisions import figures, seconds
+from engine.core.guards.circuit_breaker import lengthened
 from engine.core.guards.portfolio_limits import GLOBAL_BREAKER
 from engine.core.portfolio.step import PortfolioDraft
 from schemas.engine.events import Fill, Severity
@@ -39,7 +41,10 @@ def on_fill(draft: PortfolioDraft, fill: Fill) -> None:
     breaker, is_loss = draft.bucket(currency).breaker, fill.round_trip < 0
     breaker.losses = breaker.losses + 1 if is_loss else 0
     limit = draft.state.settings.of(currency).max_losing_round_trips
-    half_open = [each for each in (draft.state.breaker, breaker) if each.state is BreakerState.HALF_OPEN]
+    # Fills of version 2 do not tell whether their level was opened while half-open.
+    may_decide = fill.is_trial is not False
+    breakers = (draft.state.breaker, breaker) if may_decide else ()
+    half_open = [each for each in breakers if each.state is BreakerState.HALF_OPEN]
     for each in half_open:
         if is_loss:
             text = f"a round trip of {fill.symbol} lost {-fill.round_trip:f} {currency} while half-open"
@@ -70,8 +75,8 @@ def evaluate(draft: PortfolioDraft) -> None:
     _evaluate_symbols(draft, NotQuoting.BREAKER_OPEN, settings.max_tripped_symbols, "with an open breaker")
     for currency in draft.currencies():
         limits, bucket = settings.of(currency), draft.bucket(currency)
-        _cool_down(draft, bucket.breaker, limits.breaker_cool_down)
-        _evaluate_drawdown(draft, currency, limits, bucket)
+        if not _evaluate_drawdown(draft, currency, limits, bucket):
+            _cool_down(draft, bucket.breaker, limits.breaker_cool_down)
 
 
 def trip(draft: PortfolioDraft, details: str, because: Figures | None = None, *, by: str = "") -> bool:
@@ -102,7 +107,8 @@ def _open(
         return False
     breaker.state, breaker.opened_time = BreakerState.OPEN, draft.time
     breaker.reason = f"opened by {by}" if by else details
-    breaker.losses, breaker.peaks = 0, []
+    breaker.trips += 1
+    breaker.losses = 0
     text = breaker.reason if by else f"open: {details}"
     draft.risk(Severity.CRITICAL, GLOBAL_BREAKER, text, because, active=True)
     return True
@@ -114,17 +120,20 @@ def _close(
     if breaker.state is BreakerState.CLOSED:
         return False
     breaker.state, breaker.opened_time, breaker.reason = BreakerState.CLOSED, 0, ""
-    breaker.losses, breaker.peaks = 0, []
+    breaker.losses = breaker.trips = 0
+    if by:
+        breaker.peaks = []  # an operator accepts the drawdown
     text = f"closed by {by}" if by else f"closed: {details}"
     draft.risk(Severity.LOW, GLOBAL_BREAKER, text, because, active=False)
     return True
 
 
 def _cool_down(draft: PortfolioDraft, breaker: GlobalBreaker, cool_down: DurationNs) -> None:
-    if breaker.state is BreakerState.OPEN and breaker.opened_time + cool_down <= draft.time:
+    lasts = lengthened(cool_down, breaker.trips)
+    if breaker.state is BreakerState.OPEN and breaker.opened_time + lasts <= draft.time:
         breaker.state = BreakerState.HALF_OPEN
         details = f"half-open, one trial level a side per symbol, after: {breaker.reason}"
-        because = figures(cool_down_s=seconds(cool_down))
+        because = figures(cool_down_s=seconds(lasts))
         draft.risk(Severity.MEDIUM, GLOBAL_BREAKER, details, because, active=True)
 
 
@@ -135,10 +144,11 @@ def _evaluate_symbols(draft: PortfolioDraft, reason: NotQuoting, limit: int, tex
         trip(draft, f"{len(found)} symbols {text}: {names}", figures(symbols=len(found), limit=limit))
 
 
-def _evaluate_drawdown(draft: PortfolioDraft, currency: str, limits: CurrencyLimits, bucket: Bucket) -> None:
+def _evaluate_drawdown(draft: PortfolioDraft, currency: str, limits: CurrencyLimits, bucket: Bucket) -> bool:
+    """Trip on a drawdown at its limit, else note a peak; return whether it is at its limit."""
     limit, seen = _drawdown_limit(limits), draft.seen_in(currency)
     if not limit or not seen:
-        return
+        return False
     now = sum((each.total_profit + each.earlier_profit for each in seen), ZERO)
     oldest = draft.time - limits.drawdown_window
     peaks = [peak for peak in bucket.breaker.peaks if peak.time > oldest]
@@ -150,9 +160,10 @@ def _evaluate_drawdown(draft: PortfolioDraft, currency: str, limits: CurrencyLim
             f"drawdown of {drawdown:f} {currency} from the peak, the limit is {limit:f}",
             figures(drawdown=drawdown, limit=limit, peak_profit=now + drawdown),
         )
-    else:
-        part = max(limits.drawdown_window // MAX_PEAKS, 1)
-        _remember(draft, bucket.breaker, peaks, Peak(time=draft.time, profit=now), part, limit)
+        return True
+    part = max(limits.drawdown_window // MAX_PEAKS, 1)
+    _remember(draft, bucket.breaker, peaks, Peak(time=draft.time, profit=now), part, limit)
+    return False
 
 
 def _remember(

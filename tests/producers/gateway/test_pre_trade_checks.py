@@ -1,5 +1,7 @@
 """Pre-trade checks: exposure limit and rate limits."""
 
+from decimal import Decimal
+
 import msgspec
 
 from bus import Bus, Service
@@ -9,11 +11,11 @@ from producers.simulated.app import RunningVenue
 from producers.simulated.settings import FaultSettings
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.units import SECOND_NS, Side
-from schemas.venue.orders import OrderStatus, RejectReason
-from tests.builders import SIM
+from schemas.venue.orders import CancelOrder, OrderStatus, RejectReason
+from tests.builders import POSITION, SIM
 from tests.producers.conftest import RunGateway
 from tests.producers.gateways import commit, new_context, reports
-from tests.producers.simulated.examples import decision
+from tests.producers.simulated.examples import PERP, decision
 from tests.schemas.examples import EXAMPLES
 
 LIMITS = next(event for event in EXAMPLES if isinstance(event, PortfolioLimits))
@@ -68,3 +70,33 @@ async def test_far_orders_expire_in_the_queue(
         OrderStatus.NOT_PLACED
     ] * 2
     assert found["n3"].reject_reason is RejectReason.RATE_LIMITED
+
+
+async def test_orders_that_wait_are_withdrawn_by_their_cancel_and_never_sent(
+    bus: Bus, service: Service, served: RunningVenue, run_gateway: RunGateway
+) -> None:
+    limiter = VenueRateLimiter(0, 1)
+    orders = [decision(Side.BUY, str(99 - number), f"n{number}") for number in range(12)]
+    cancels = [CancelOrder(client_order_id=order.client_order_id) for order in orders]
+    async with run_gateway(context=new_context(service, rate_limiter=limiter)):
+        limiter.pause(3600)
+        await commit(bus, *orders)
+        await commit(bus, *cancels, step=2)
+        found = await reports(bus, 12)
+    assert {(each.status, each.reject_reason) for each in found} == {
+        (OrderStatus.NOT_PLACED, RejectReason.WITHDRAWN)
+    }
+    assert served.venue.history()[0] == []
+
+
+async def test_at_the_limit_an_order_that_adds_nothing_to_the_exposure_is_sent(
+    bus: Bus, service: Service, run_gateway: RunGateway
+) -> None:
+    exposure = exhausted()
+    exposure.positions[SIM, PERP] = msgspec.structs.replace(POSITION, symbol=PERP, quantity=Decimal(2))
+    sell, more = (decision(Side.SELL, price, name) for price, name in (("101", "s"), ("102", "m")))
+    buy = decision(Side.BUY, "99.5", "b")
+    async with run_gateway(context=new_context(service, exposure=exposure)):
+        await commit(bus, sell, more, buy)
+        found = {str(each.client_order_id): each.status for each in await reports(bus, 3)}
+    assert found == {"s": OrderStatus.NEW, "m": OrderStatus.NEW, "b": OrderStatus.NOT_PLACED}

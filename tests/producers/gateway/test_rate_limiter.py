@@ -6,7 +6,15 @@ from decimal import Decimal
 import pytest
 
 from lab.simulation.loop.event_loop import SimulatedLoop
-from producers.gateway.rate_limiter import Expired, Priority, RequestKind, RequestQueue, VenueRateLimiter
+from producers.gateway.rate_limiter import (
+    Expired,
+    Priority,
+    RequestKind,
+    RequestQueue,
+    VenueRateLimiter,
+    Withdrawn,
+)
+from schemas.units import ClientOrderId
 
 CANCEL = Priority(RequestKind.CANCEL)
 CLOSE = Priority(RequestKind.CLOSE)
@@ -68,6 +76,26 @@ async def test_a_request_expires_and_the_next_one_is_sent() -> None:
             await send(queue, NEAR, order, 0.01)
     await send(queue, FAR, order)
     assert order == [FAR]
+
+
+async def test_a_request_is_withdrawn_while_it_waits() -> None:
+    queue, key = VenueRateLimiter(0, 1).queue(1), ClientOrderId("a")
+    async with queue.slot(CANCEL, key=ClientOrderId("sent")):
+        assert not queue.withdraw(ClientOrderId("sent"))
+        waiting = asyncio.create_task(_wait_for_slot(queue, key))
+        await asyncio.sleep(0)
+        assert queue.withdraw(key)
+        assert not queue.withdraw(key)
+        with pytest.raises(Withdrawn):
+            await waiting
+    async with asyncio.timeout(1):
+        await send(queue, FAR, [])
+    assert not queue.withdraw(key)
+
+
+async def _wait_for_slot(queue: RequestQueue, key: ClientOrderId) -> None:
+    async with queue.slot(NEAR, key=key):
+        raise AssertionError("it was sent")
 
 
 async def test_a_request_cancelled_as_it_is_granted_frees_its_slot() -> None:

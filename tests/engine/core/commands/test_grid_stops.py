@@ -16,6 +16,7 @@ from tests.engine.core.examples import (
     D,
     accept_all,
     answer,
+    at,
     canceled,
     command,
     draft_of,
@@ -114,7 +115,7 @@ def test_stop_is_reached_at_its_limit(setting: str, price: int) -> None:
     limit = D("1.03") if setting == "stop_loss" else D("0.99")
     for some, is_reached in ((limit, True), (limit + D("0.01"), False), (D("0.5"), True)):
         settings = settings_of(LONG, **{setting: some})
-        assert (reached(state_of(grid), settings, D(price)) is not None) is is_reached
+        assert (reached(state_of(grid), settings, D(price), at(1)) is not None) is is_reached
 
 
 def test_check_touches_the_draft_once() -> None:

@@ -8,9 +8,10 @@ from engine.core.guards.circuit_breaker import (
     evaluate_cool_down,
     evaluate_round_trips,
     full_window,
+    half_open_time,
     trip,
 )
-from engine.core.step import Change
+from engine.core.step import Change, RoundTrip
 from schemas.engine.control import CommandName, CommandOutcome, CommandResult
 from schemas.grid.guard_state import Breaker, BreakerState, Peak
 from schemas.grid.settings import GridSettings
@@ -22,6 +23,7 @@ from tests.engine.core.examples import (
     NEUTRAL,
     D,
     accept_all,
+    at,
     canceled,
     command,
     draft_of,
@@ -213,13 +215,46 @@ def test_losing_round_trip_reopens_a_half_open_breaker() -> None:
     assert (breaker(grid), state_of(grid).breaker.tried) == (BreakerState.OPEN, [])
 
 
+def test_a_round_trip_of_an_older_level_does_not_close_a_half_open_breaker() -> None:
+    grid = started(FAST)
+    fill(grid, -1)
+    accept_all(grid)
+    opening = canceled(step(grid, command(CommandName.TRIP)))
+    step(grid, *(report(each, OrderStatus.CANCELED) for each in sorted(opening)))
+    step(grid, ticker(1000, 60))
+    assert breaker(grid) is BreakerState.HALF_OPEN
+    change = fill(grid, -1)
+    assert (breaker(grid), [each.is_trial for each in change.fills]) == (BreakerState.HALF_OPEN, [False])
+
+
+def test_each_trip_in_a_row_doubles_the_cool_down_up_to_a_day() -> None:
+    grid = half_open()
+    change = round_trip(grid, -1, 980)
+    assert [each.is_trial for each in change.fills] == [True]
+    opened = state_of(grid).breaker.opened_time
+    assert half_open_time(state_of(grid)) == opened + 120 * SECOND_NS
+    state_of(grid).breaker.trips = 5
+    assert half_open_time(state_of(grid)) == opened + 960 * SECOND_NS
+    state_of(grid).breaker.trips = 400
+    assert half_open_time(state_of(grid)) == opened + 24 * 3600 * SECOND_NS
+    state_of(grid).settings = replace(FAST, breaker_cool_down=48 * 3600 * SECOND_NS)
+    assert half_open_time(state_of(grid)) == opened + 48 * 3600 * SECOND_NS
+
+
+def test_a_clean_round_trip_keeps_the_peaks() -> None:
+    grid = half_open()
+    state_of(grid).breaker.peaks = [Peak(time=at(0), profit=D(9))]
+    round_trip(grid, -1, 1000)
+    assert state_of(grid).breaker == Breaker(peaks=[Peak(time=at(0), profit=D(9))])
+
+
 def test_close_resets_the_breaker() -> None:
     grid = open_breaker()
     state_of(grid).breaker.losses = 3
     state_of(grid).breaker.peaks = [Peak(time=1, profit=D(9))]
     state_of(grid).breaker.tried, state_of(grid).breaker.latencies = [-1], [5]
     state_of(grid).breaker.slow_since = 7
-    assert close(draft_of(grid), "by hand")
+    assert close(draft_of(grid), "", by="ann: test")
     assert state_of(grid).breaker == Breaker()
     assert not close(draft_of(grid), "by hand")
 
@@ -228,7 +263,10 @@ def test_trip_resets_the_counts() -> None:
     grid = started(FAST)
     state_of(grid).breaker = Breaker(losses=3, peaks=[Peak(time=1, profit=D(9))], slow_since=7, latencies=[5])
     assert trip(draft_of(grid, time=8), "by hand")
-    assert state_of(grid).breaker == Breaker(state=BreakerState.OPEN, opened_time=8, reason="by hand")
+    kept = [Peak(time=1, profit=D(9))]
+    assert state_of(grid).breaker == Breaker(
+        state=BreakerState.OPEN, opened_time=8, reason="by hand", trips=1, peaks=kept
+    )
     assert not trip(draft_of(grid), "by hand")
 
 
@@ -242,7 +280,7 @@ def test_full_window_is_the_larger_window_in_use() -> None:
 def test_break_even_round_trip_is_not_a_loss() -> None:
     grid = started(LOSING)
     draft = draft_of(grid)
-    draft.round_trips = [D(-1), D(0), D("0.5")]
+    draft.round_trips = [RoundTrip(-1, D(-1)), RoundTrip(-1, D(0)), RoundTrip(-1, D("0.5"))]
     assert not touches(evaluate_round_trips, draft)
     assert state_of(grid).breaker.losses == 0
 
@@ -250,21 +288,23 @@ def test_break_even_round_trip_is_not_a_loss() -> None:
 def test_break_even_round_trip_closes_a_half_open_breaker() -> None:
     for made in ("0", "0.5"):
         draft = draft_of(half_open())
-        draft.round_trips = [D(made)]
+        draft.state.breaker.tried = [-1]
+        draft.round_trips = [RoundTrip(-1, D(made))]
         assert touches(evaluate_round_trips, draft)
         assert draft.state.breaker.state is BreakerState.CLOSED
 
 
 def test_reason_names_a_half_open_loss() -> None:
     draft = draft_of(half_open())
-    draft.round_trips = [D(-2)]
+    draft.state.breaker.tried = [-1]
+    draft.round_trips = [RoundTrip(-1, D(-2))]
     assert touches(evaluate_round_trips, draft)
     assert draft.state.breaker.reason == "a round trip lost 2 while half-open"
 
 
 def test_limit_of_one_trips_on_the_first_loss() -> None:
     draft = draft_of(started(replace(LOSING, max_losing_round_trips=1)))
-    draft.round_trips = [D("-0.1")]
+    draft.round_trips = [RoundTrip(-1, D("-0.1"))]
     assert touches(evaluate_round_trips, draft)
     assert draft.state.breaker.state is BreakerState.OPEN
 

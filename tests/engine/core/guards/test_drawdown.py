@@ -1,18 +1,41 @@
 """Drawdown: which limit and which peak apply, and which peaks are kept."""
 
 import msgspec
+import pytest
 
 from engine.core.grid import Grid
 from engine.core.guards.drawdown import MAX_PEAKS, evaluate, remember_peak
+from schemas.engine.control import CommandName
 from schemas.grid.guard_state import Breaker, BreakerState, Peak
-from schemas.grid.settings import GridSettings
-from schemas.units import ClientOrderId
+from schemas.grid.settings import GridSettings, OnDrawdown
+from schemas.grid.view import NotQuoting
+from schemas.units import SECOND_NS, ClientOrderId
 from schemas.venue.orders import OrderStatus
-from tests.engine.core.examples import LONG, D, at, draft_of, report, started, state_of, step, ticker, touches
+from tests.engine.core.examples import (
+    LONG,
+    D,
+    accept_all,
+    answer,
+    at,
+    canceled,
+    command,
+    draft_of,
+    fill,
+    report,
+    risks,
+    settings_of,
+    started,
+    state_of,
+    step,
+    ticker,
+    touches,
+    trade,
+)
 
 replace = msgspec.structs.replace
 PART = 10
 WINDOW = PART * MAX_PEAKS
+SLOW = replace(LONG, max_drawdown=D(10), breaker_cool_down=10 * SECOND_NS, drawdown_window=3600 * SECOND_NS)
 HALF = replace(LONG, max_drawdown=D("0.5"), drawdown_window=WINDOW)
 
 
@@ -56,6 +79,74 @@ def test_peak_as_old_as_the_window_is_ignored() -> None:
     assert trips(peaked((1000, "9")), time=999 + WINDOW)
 
 
+def falling(**changes: object) -> Grid:
+    """Return a grid that holds 0.303 bought at 980 on average and has fallen by 10 % of what it is worth, at 930."""
+    grid = started(settings_of(SLOW, **changes))
+    for level in (-1, -2, -3):
+        fill(grid, level)
+        accept_all(grid)
+    grid.process([ticker(970, 1)])
+    grid.process([ticker(930, 2)])
+    return grid
+
+
+def test_peaks_survive_a_trip_and_no_level_is_tried_while_the_drawdown_lasts() -> None:
+    grid = falling()
+    assert state_of(grid).breaker.state is BreakerState.OPEN
+    for second in (20, 200, 2000):
+        grid.process([ticker(930, second)])
+        assert state_of(grid).breaker.state is BreakerState.OPEN
+    grid.process([ticker(985, 2001)])
+    assert state_of(grid).breaker.state is BreakerState.HALF_OPEN
+    assert risks(step(grid, ticker(930, 2002))) == [("circuit_breaker", True)]
+
+
+def test_a_level_is_tried_when_the_peak_leaves_the_window() -> None:
+    grid = falling()
+    grid.process([ticker(930, 3602)])
+    assert state_of(grid).breaker.state is BreakerState.HALF_OPEN
+
+
+def test_an_operator_accepts_a_drawdown() -> None:
+    grid = falling()
+    step(grid, command(CommandName.RESET))
+    assert state_of(grid).breaker.state is BreakerState.CLOSED
+    assert not risks(step(grid, ticker(920, 3)))
+
+
+def test_a_slow_slide_trips_a_few_times_not_twenty() -> None:
+    grid, trips = started(settings_of(SLOW, buy_window=10)), 0
+    for second in range(3000):
+        price = D(1000) - D("0.1") * second
+        change = grid.process([ticker(price, 2 * second)])
+        while change is not None:
+            trips += risks(change).count(("circuit_breaker", True))
+            gone = canceled(change)
+            bought = [each for each in state_of(grid).slots.values() if each.order and each.order.opens]
+            reached = [each.order for each in bought if each.order and each.order.price >= price]
+            news = [report(each, OrderStatus.CANCELED, seconds=2 * second) for each in sorted(gone)]
+            fills = [trade(each) for each in reached if each.client_order_id not in gone and not each.ended]
+            change = grid.process([*news, *fills]) if news or fills else None
+    assert trips <= 2
+    assert state_of(grid).accounts.position * 1000 <= 5 * 100 + 1
+
+
+@pytest.mark.parametrize(
+    ("on_drawdown", "reason", "closes"),
+    [(OnDrawdown.STOP, NotQuoting.STOPPED, False), (OnDrawdown.FLATTEN, NotQuoting.FLATTENING, True)],
+)
+def test_a_drawdown_can_stop_or_flatten(on_drawdown: OnDrawdown, reason: NotQuoting, *, closes: bool) -> None:
+    grid = falling(on_drawdown=on_drawdown)
+    halt = state_of(grid).halt
+    assert halt is not None
+    assert (halt.guard, halt.flattens) == ("max_drawdown", closes)
+    opening = [each.order for each in state_of(grid).slots.values() if each.order]
+    grid.process([report(each.client_order_id, OrderStatus.CANCELED) for each in opening])
+    assert grid.why_not_quoting() is reason
+    refused = answer(step(grid, command(CommandName.RESUME)))
+    assert "max_drawdown would stop it again at once" in refused.detail
+
+
 def test_drawdown_is_not_evaluated_without_a_price() -> None:
     assert not trips(peaked((99, "9")), price=None)
 
@@ -64,9 +155,7 @@ def test_an_input_that_changes_nothing_is_the_cause_of_what_its_evaluation_chang
     grid = started(replace(LONG, max_drawdown=D("0.5")))
     state = state_of(grid)
     peaks = [Peak(time=at(0), profit=D(9))]
-    state.breaker = Breaker(state=BreakerState.OPEN, opened_time=1, peaks=peaks)
-    step(grid, ticker(1000, seconds=1))
-    assert state.breaker.state is BreakerState.HALF_OPEN
+    state.breaker = Breaker(peaks=peaks)
 
     foreign = report(ClientOrderId("foreign"), OrderStatus.NEW)
     assert step(grid, foreign).causes == (foreign,)

@@ -202,3 +202,12 @@ def test_repeated_reduce_only_rejections_pause_the_slot_and_raise_an_alert() -> 
     assert alerts == [[], [], ["order_refused"]]
     assert slot(grid, -1).order is None
     assert slot(grid, -1).quiet_until == at(4) + LONG.rejection_cool_down
+
+
+def test_an_order_withdrawn_before_it_was_sent_causes_no_pause() -> None:
+    grid = started()
+    step(grid, command(CommandName.PAUSE))
+    ids = [order(grid, level).client_order_id for level in (-1, -2, -3)]
+    step(grid, *(report(each, OrderStatus.NOT_PLACED, reason=RejectReason.WITHDRAWN) for each in ids))
+    assert all(each.quiet_until == 0 for each in state_of(grid).slots.values())
+    assert len(placed(step(grid, command(CommandName.RESUME)))) == 3

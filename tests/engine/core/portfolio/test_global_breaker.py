@@ -99,6 +99,34 @@ def test_next_round_trip_decides_when_half_open(
     assert breaker(portfolio) is state
 
 
+def test_only_a_round_trip_of_a_trial_level_decides_when_half_open() -> None:
+    portfolio = half_open()
+    for made in ("1", "-1"):
+        portfolio.process([replace(round_trip(made), is_trial=False)])
+        assert breaker(portfolio) is BreakerState.HALF_OPEN
+    step(portfolio, replace(round_trip("1", "2"), is_trial=True))
+    assert breaker(portfolio) is BreakerState.CLOSED
+
+
+def test_each_trip_in_a_row_doubles_the_cool_down() -> None:
+    portfolio = half_open()
+    step(portfolio, replace(round_trip("-1"), is_trial=True))
+    assert portfolio.process([clock(1_700_000_061 + 119)]) is None
+    step(portfolio, clock(1_700_000_061 + 120))
+    assert breaker(portfolio) is BreakerState.HALF_OPEN
+
+
+def test_a_breaker_stays_open_while_the_drawdown_is_at_its_limit() -> None:
+    portfolio = started(replace(FALLING, breaker_cool_down=10 * SECOND_NS))
+    step(portfolio, symbol(profit=50))
+    assert risks(step(portfolio, symbol(profit=-50))) == [TRIPPED]
+    portfolio.process([clock(60)])
+    assert breaker(portfolio) is BreakerState.OPEN
+    step(portfolio, symbol(profit=-40), clock(61))
+    assert breaker(portfolio) is BreakerState.HALF_OPEN
+    assert risks(step(portfolio, symbol(profit=-60))) == [TRIPPED]
+
+
 def test_drawdown_of_the_summed_profit_trips() -> None:
     portfolio = started(FALLING)
     step(portfolio, symbol(BTC, profit=50), symbol(ETH, profit=50))
@@ -184,7 +212,7 @@ def test_trip_and_close_reset_the_counts() -> None:
     state_of(portfolio).breaker.losses = 2
     assert trip(draft_of(portfolio), "by hand")
     assert state_of(portfolio).breaker == GlobalBreaker(
-        state=BreakerState.OPEN, opened_time=1000, reason="by hand"
+        state=BreakerState.OPEN, opened_time=1000, reason="by hand", trips=1
     )
     state_of(portfolio).breaker.losses = 2
     state_of(portfolio).breaker.peaks = [Peak(time=1, profit=D(9))]
