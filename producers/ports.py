@@ -98,6 +98,9 @@ class Venue(Clock, Protocol):
 class MarketSource(Clock, Protocol):
     """The public side of a venue."""
 
+    on_undecodable: Callable[[], None]
+    """Called for each market event that cannot be decoded, and is dropped. Set by the publisher, which counts them."""
+
     async def instruments(self) -> list[Instrument]: ...
 
     async def candles(self, symbol: Symbol, interval: str, limit: int) -> list[Candle]:

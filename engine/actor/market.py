@@ -74,6 +74,10 @@ class SymbolMarket(Protocol):
         """
 
     @property
+    def is_on_clock(self) -> bool:
+        """Whether the market's time is that of the clocks; not in a recording or in lock-step."""
+
+    @property
     def follows_instrument(self) -> bool:
         """Changes of the instrument are applied while the symbol runs, not only at its start.
 
@@ -114,6 +118,7 @@ class LiveMarket:
         self.silence = silence
         self.holds_reports = not lock_step
         self._lock_step = lock_step
+        self.is_on_clock = not lock_step
         self.follows_instrument = not lock_step
 
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
@@ -133,6 +138,7 @@ class RecordedMarket:
     """A market replayed tick by tick. Inputs whose timing depends on the machine are not followed."""
 
     is_recorded = True
+    is_on_clock = False
     follows_instrument = False
     holds_reports = False
     silence = None

@@ -11,6 +11,7 @@ from engine.actor.inbox import DurableInput, Inbox, command_received, order_even
 from engine.actor.instrument import follow_instrument
 from engine.actor.lost_records import required_by_offset
 from engine.actor.market import SilenceTimer, SymbolMarket
+from engine.clock_check import ClockCheck
 from engine.journaled_actor import read_durable_inputs
 from engine.metrics import EngineMetrics
 from engine.quarantine import InputRef
@@ -21,7 +22,7 @@ from schemas.engine.portfolio import PortfolioLimits
 from schemas.subjects import Stream
 from schemas.traceparent import traceparent_in
 from schemas.venue.account import OpenOrders, Position
-from schemas.venue.market import FeedChanged, Ticker
+from schemas.venue.market import Candle, FeedChanged, Ticker
 
 Latest = Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits
 DISCARD_CHECK_S = 5.0
@@ -51,6 +52,7 @@ class Readers:
         self._bus = source.bus
         self._venue, self._symbol = source.entry.venue, source.entry.symbol
         self._inbox = inbox
+        self._clock = ClockCheck(source.bus, source.entry, source.log, is_on=source.market.is_on_clock)
         self.positions: tuple[Position, ...] = ()
         """The newest position; empty before the first."""
         self.limits: tuple[PortfolioLimits, ...] = ()
@@ -78,7 +80,8 @@ class Readers:
             readers["instrument"] = follow_instrument(
                 self._bus, self._source.entry, self._inbox.put_update, self._source.log
             )
-        readers["candles"] = self._source.candles.follow(self._inbox.put_update)
+        readers["candles"] = self._source.candles.follow(self._put_candle)
+        readers["clock"] = self._clock.run()
         if (silence := market.silence) is not None:
             readers["silence"] = self._follow_silence(silence)
         return readers
@@ -138,7 +141,13 @@ class Readers:
                 except UndecodableError as error:
                     self._log_undecodable(message, error)
 
+    def _put_candle(self, candle: Candle) -> None:
+        if self._clock.accepts(candle):
+            self._inbox.put_update(candle)
+
     def _put(self, event: Latest) -> None:
+        if isinstance(event, Ticker | FeedChanged | OpenOrders) and not self._clock.accepts(event):
+            return
         if isinstance(event, OpenOrders):
             self._inbox.put_sweep(event)
         elif isinstance(event, Position):

@@ -34,14 +34,18 @@ from schemas.subjects import ALL
 from schemas.units import TimeNs
 from schemas.venue.account import Balance, OpenOrders, Position
 from schemas.venue.instruments import Instrument
-from schemas.venue.market import Candle, ClockRead, FeedChanged, Ticker
+from schemas.venue.market import MAX_AHEAD_NS, Candle, ClockRead, FeedChanged, Ticker, candle_fault
 from schemas.venue.orders import CancelRejected, Funding, OrderReport, OrderStatus, Trade
+
+NEVER: TimeNs = 2**63 - 1
 
 
 def apply(draft: Draft, event: Input) -> None:
     """Apply one input at its market time, and record it as a cause if it changed the draft."""
     time, touches = draft.time, draft.touches
-    draft.time = max(time, _market_time(event))
+    # The time of an order event counts, but one with a wrong time must not stop the clock for as long.
+    latest = draft.price_time + MAX_AHEAD_NS if draft.price_time else NEVER
+    draft.time = max(time, min(_market_time(event), latest))
     _handle(draft, event)
     if draft.touches == touches:
         draft.time = time
@@ -108,6 +112,8 @@ def _handle_account(draft: Draft, event: OpenOrders | Position | Balance) -> Non
 
 def _handle_market(draft: Draft, event: Candle | FeedChanged | Instrument) -> None:
     match event:
+        case Candle() if candle_fault(event) is not None:
+            pass
         case Candle():
             on_candle(draft, event)
             volatility.on_candle(draft, event)

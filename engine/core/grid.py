@@ -20,7 +20,7 @@ from engine.core.orders.slots import Progress, advance, drop_idle_slots, next_or
 from engine.core.quoting import inventory_skew, price_belief, quoting_record
 from engine.core.quoting.cancels import partial_expiries
 from engine.core.quoting.centering import centers, first_centers
-from engine.core.quoting.price_belief import is_crossed, stop_price
+from engine.core.quoting.price_belief import stop_price
 from engine.core.quoting.quotes import Market, Quote, is_reduce_only, market_in, market_of
 from engine.core.quoting.quoting import Plan, plan, why_not
 from engine.core.startup import startup
@@ -29,7 +29,7 @@ from schemas.engine.journal import Input, SymbolAdded, TimePassed
 from schemas.grid.state import GridState, QuotingRecord, SlotOrder
 from schemas.grid.view import NotQuoting
 from schemas.units import DurationNs, Price, TimeNs
-from schemas.venue.market import Ticker
+from schemas.venue.market import Ticker, ticker_fault
 from schemas.venue.orders import OrderReport, PlaceOrder
 
 NEVER: TimeNs = 2**63 - 1
@@ -255,7 +255,7 @@ class Grid:
     def _is_in_band(self, event: Input, band: NoActionBand) -> bool:
         if not isinstance(event, Ticker) or event.time >= band.until:
             return False
-        if is_crossed(event):
+        if ticker_fault(event) is not None:
             return True
         price = market_of(event).price
         if not band.plain_low <= price < band.plain_high or (link_latency(event) or 0) >= band.slow:
@@ -331,7 +331,7 @@ def _is_holdable(draft: Draft) -> bool:
 
 def _newest_ticker(inputs: Sequence[Input]) -> Ticker | None:
     tickers = (each for each in reversed(inputs) if isinstance(each, Ticker))
-    return next((each for each in tickers if market_of(each).price > 0 and not is_crossed(each)), None)
+    return next((each for each in tickers if ticker_fault(each) is None), None)
 
 
 def _newest_silence(inputs: Sequence[Input]) -> TimePassed | None:

@@ -8,6 +8,7 @@ from functools import partial
 from bus import Bus, BusError, FromStart, Logger, decode_or_log, read
 from bus.client.jetstream import StreamState
 from bus.runtime import background_s, time_ns
+from producers.market.plausibility import Plausibility
 from producers.ports import MarketSource
 from producers.retry import Outbox, retry, retry_bus
 from schemas import subjects
@@ -24,11 +25,14 @@ CHECK_INTERVAL_S = 1.0
 class CandleHistory:
     """Stores the closed candles of one venue. Each candle is stored once."""
 
-    def __init__(self, bus: Bus, source: MarketSource, venue: VenueId, log: Logger) -> None:
+    def __init__(
+        self, bus: Bus, source: MarketSource, venue: VenueId, log: Logger, plausibility: Plausibility
+    ) -> None:
         self._bus = bus
         self._source = source
         self._venue = venue
         self._log = log
+        self._plausibility = plausibility
         self._outbox = Outbox(bus, log)
         self._last_closed: dict[Symbol, TimeNs] = {}
         """The opening time of the newest candle stored; -1 without one."""
@@ -38,7 +42,7 @@ class CandleHistory:
         """Store the venue's closed candles that CANDLES does not have, at most `HISTORY_CANDLES` a symbol."""
         for symbol in symbols:
             fetched = await retry(partial(self._source.candles, symbol, INTERVAL, HISTORY_CANDLES), self._log)
-            closed = [candle for candle in fetched if candle.closed]
+            closed = [each for each in fetched if each.closed and self._plausibility.accepts(each)]
             async with self._storing:
                 await self._store_missing(symbol, closed)
             self._log.info("history_ready", symbol=symbol, candles=len(closed))

@@ -35,6 +35,9 @@ CATCH_UP_S = 1.0
 class Pace(Protocol):
     """Controls when updates of the market reach the bus."""
 
+    is_real_time: bool
+    """Whether the market's time is that of the clocks."""
+
     async def before(self, update: MarketUpdate) -> None:
         """Wait until the update may be published."""
 
@@ -47,6 +50,8 @@ class Pace(Protocol):
 
 class RealTime:
     """Publishes at once, without waiting for other processes."""
+
+    is_real_time = True
 
     def __init__(self, bus: Bus, attention: Attention) -> None:
         self._bus = bus
@@ -67,6 +72,8 @@ class RealTime:
 
 class LockStepPace:
     """Lock-step: lets an update pass when engine, gateway and account publisher have processed the previous one."""
+
+    is_real_time = False
 
     def __init__(
         self,

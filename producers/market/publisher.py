@@ -9,12 +9,13 @@ from bus.runtime import time_ns
 from producers.market.history import CandleHistory
 from producers.market.instruments import InstrumentPublisher
 from producers.market.pacing import Pace
+from producers.market.plausibility import Plausibility
 from producers.ports import MarketEvent, MarketSource, VenueError
 from producers.retry import Outbox
 from schemas import subjects
 from schemas.codec import encode
 from schemas.units import SECOND_NS, Symbol, VenueId
-from schemas.venue.market import Candle, ClockRead, FeedChanged, FeedState, PublicTrade, Ticker
+from schemas.venue.market import Candle, ClockRead, FeedChanged, FeedState, MarketFault, PublicTrade, Ticker
 
 CLOCK_INTERVAL_S = 5.0
 
@@ -30,7 +31,9 @@ class MarketPublisher:
         self._pace = pace
         self._outbox = Outbox(service.bus, service.log)
         self.instruments = InstrumentPublisher(service.bus, source, venue, service.log)
-        self._history = CandleHistory(service.bus, source, venue, service.log)
+        self.plausibility = Plausibility(service.registry, service.log, checks_time=pace.is_real_time)
+        source.on_undecodable = self._on_undecodable
+        self._history = CandleHistory(service.bus, source, venue, service.log, self.plausibility)
         self._disconnected: set[Symbol] = set()
         self._muted: set[Symbol] = set()
         self._published = Counter(
@@ -96,7 +99,8 @@ class MarketPublisher:
             except VenueError as error:
                 self._log.warning("clock_not_read", detail=str(error))
             else:
-                await self._outbox.store(subjects.clock(self._venue), read)
+                if self.plausibility.accepts(read):
+                    await self._outbox.store(subjects.clock(self._venue), read)
             await asyncio.sleep(CLOCK_INTERVAL_S)
 
     def status(self) -> dict[str, object]:
@@ -106,8 +110,13 @@ class MarketPublisher:
             for symbol, ticker in self.last_tick.items()
         }
 
+    def _on_undecodable(self) -> None:
+        self.plausibility.drop("", "event", MarketFault.UNDECODABLE)
+
     async def _publish(self, event: MarketEvent) -> None:
         if not isinstance(event, ClockRead) and event.symbol in self._muted:
+            return
+        if not self.plausibility.accepts(event):
             return
         self._published.labels(type(event).__name__).inc()
         match event:

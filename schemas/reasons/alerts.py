@@ -24,6 +24,10 @@ ALERTS: dict[str, Explanation] = {
         "A part that the traded symbols need does not run.",
         "Start it; for the command line: ./opensqt status",
     ),
+    "time_ahead": Explanation(
+        "A message of the market or the account has a time in the future and was dropped.",
+        "If it repeats, compare the clocks of this machine, of the market publisher's and of the venue.",
+    ),
     "venue_unreachable": Explanation(
         "The venue does not answer; orders there stay open meanwhile.",
         "Check the network and the venue's status page.",

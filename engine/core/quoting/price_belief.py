@@ -1,4 +1,4 @@
-"""Which prices are believed: crossed quotes are not, and a jump needs the mark price or a second tick.
+"""Which prices are believed: a jump needs the mark price or a second tick. Crossed quotes are dropped before.
 
 A price farther than `max_price_jump` from that of the last step is compared with the mark price of the same tick, where the
 venue has one, and else with the next tick: until then the last price stays. One wrong message moves no order and no stop.
@@ -21,11 +21,6 @@ class Belief(NamedTuple):
     doubted_price: Price = ZERO
     """The price that waits for a confirmation; 0 without one."""
     doubted_time: TimeNs = 0
-
-
-def is_crossed(ticker: Ticker) -> bool:
-    """Return whether the best bid is above the best ask, as in a market that does not exist."""
-    return 0 < ticker.ask < ticker.bid
 
 
 def judge(state: GridState, ticker: Ticker | None) -> Belief:

@@ -62,6 +62,7 @@ class SimulatedVenue:
     ) -> None:
         self._url = url.rstrip("/")
         self.on_received: Callable[[], None] = _ignore
+        self.on_undecodable: Callable[[], None] = _ignore
         self._venue = venue
         self._timeout_s = timeout_s
         self._receive_window = receive_window
@@ -100,7 +101,9 @@ class SimulatedVenue:
 
     async def market(self, symbols: Sequence[Symbol]) -> AsyncGenerator[MarketUpdate, None]:
         assert self._session is not None
-        feed = MarketFeed(self._session, self._url, self._venue, symbols, self.on_received)
+        feed = MarketFeed(
+            self._session, self._url, self._venue, symbols, self.on_received, self.on_undecodable
+        )
         async with feed:
             self._feed = feed
             try:

@@ -32,13 +32,15 @@ async def frames(
     kind: type[T],
     on_connection: Callable[["Socket[bool] | None"], None] = lambda _: None,
     on_frame: Callable[[], None] = lambda: None,
+    decode: Callable[[str], T] | None = None,
 ) -> AsyncGenerator[T | None, None]:
     """Yield the frames of a stream, and None for each lost or failed connection. Reconnects without end.
 
-    `on_connection` is called with each new connection, and with None when it is lost; `on_frame` with each frame.
+    `on_connection` is called with each new connection, and with None when it is lost; `on_frame` with each frame. `decode`
+    decodes a frame, by default as JSON.
     Raises: RequestRejected when the venue answers with a 4xx status.
     """
-    decoder = msgspec.json.Decoder(kind)
+    decoded = decode or msgspec.json.Decoder(kind).decode
     backoff = Backoff(MIN_RECONNECT_S, MAX_RECONNECT_S)
     while True:
         try:
@@ -55,7 +57,7 @@ async def frames(
                 async for message in socket:
                     if message.type is aiohttp.WSMsgType.TEXT:
                         on_frame()
-                        yield decoder.decode(message.data)
+                        yield decoded(message.data)
                         backoff.reset()
             except (aiohttp.ClientError, OSError):
                 pass  # a ping of the venue could not be answered: the connection is lost
@@ -64,6 +66,22 @@ async def frames(
                 await socket.close()
         yield None
         await backoff.wait()
+
+
+class _RawFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame of the market whose events are not decoded yet."""
+
+    tick: int
+    events: tuple[msgspec.Raw, ...]
+    account_sequence: int
+    time: TimeNs
+    is_last: bool = False
+    is_lock_step: bool = False
+
+
+_frames = msgspec.json.Decoder(MarketFrame)
+_raw_frames = msgspec.json.Decoder(_RawFrame)
+_events = msgspec.json.Decoder(MarketEvent)
 
 
 class MarketFeed:
@@ -80,8 +98,11 @@ class MarketFeed:
         venue: VenueId,
         symbols: Sequence[Symbol],
         on_frame: Callable[[], None] = lambda: None,
+        on_undecodable: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_undecodable` is called for each event that cannot be decoded; the other events of its frame count."""
         self._session = session
+        self._on_undecodable = on_undecodable
         self._on_frame = on_frame
         self._url = f"{url}/ws/market?{urlencode({'symbols': ','.join(symbols)})}"
         self._venue = venue
@@ -135,7 +156,9 @@ class MarketFeed:
             return
 
     async def _read(self) -> None:
-        reading = frames(self._session, self._url, MarketFrame, self._set_socket, self._on_frame)
+        reading = frames(
+            self._session, self._url, MarketFrame, self._set_socket, self._on_frame, self._decode
+        )
         async with aclosing(reading) as received:
             async for frame in received:
                 if frame is not None:
@@ -143,6 +166,26 @@ class MarketFeed:
                 elif self._last_frame is not None:
                     # The time of the venue: that of a recording is not the wall clock.
                     self._change_state(FeedState.DOWN, "no connection", self._last_frame.time)
+
+    def _decode(self, data: str) -> MarketFrame:
+        try:
+            return _frames.decode(data)
+        except msgspec.ValidationError:
+            raw = _raw_frames.decode(data)
+        events = []
+        for each in raw.events:
+            try:
+                events.append(_events.decode(each))
+            except msgspec.ValidationError:
+                self._on_undecodable()
+        return MarketFrame(
+            tick=raw.tick,
+            events=tuple(events),
+            account_sequence=raw.account_sequence,
+            time=raw.time,
+            is_last=raw.is_last,
+            is_lock_step=raw.is_lock_step,
+        )
 
     def _set_socket(self, socket: "Socket[bool] | None") -> None:
         self._socket = socket

@@ -15,10 +15,12 @@ from schemas.venue.market import Candle, ClockRead
 from schemas.venue.orders import OrderStatus
 from tests.builders import BTC, SIM
 from tests.engine.core.examples import (
+    GEOMETRIC,
     LONG,
     D,
     added,
     at,
+    candle,
     command,
     fill,
     order,
@@ -98,7 +100,7 @@ def test_first_price_is_the_anchor() -> None:
 
 def test_anchor_is_at_least_one_tick() -> None:
     grid = Grid(None, 0)
-    step(grid, added(), ticker("0.01"))
+    step(grid, added(), ticker("0.01", bid=D("0.01"), ask=D("0.02")))
     assert state_of(grid).anchor == D("0.1")
 
 
@@ -213,3 +215,35 @@ def test_decimal_context_of_the_caller_does_not_matter() -> None:
     change = step(grid, ticker(1010))
     with localcontext(prec=6):
         assert replica.process([ticker(1010)]) == change
+
+
+def test_an_order_event_with_a_time_ahead_moves_the_clock_by_seconds_at_most() -> None:
+    grid = started()
+    early = replace(trade(order(grid, -1)), time=at(3600))
+    step(grid, early)
+    assert state_of(grid).time == at(5)
+    step(grid, report(order(grid, -2).client_order_id, OrderStatus.EXPIRED, seconds=7200))
+    assert state_of(grid).time == at(5)
+    step(grid, command(CommandName.PAUSE), ticker(1000, 30))
+    assert state_of(grid).time == at(30)
+
+
+@pytest.mark.parametrize("wrong", ["NaN", "Infinity", "0", "-5"])
+def test_a_candle_with_a_wrong_price_is_ignored(wrong: str) -> None:
+    sizing = replace(GEOMETRIC, volatility_scale=D(1), dynamic_quantity=True, atr_window=1)
+    grid = started(sizing)
+    step(grid, candle(BTC, 1, 1000))
+    broken = candle(BTC, 2, 1000)
+    assert grid.process([replace(broken, low=D(wrong), close=D(wrong))]) is None
+    assert state_of(grid).volatility.close == 1000
+    step(grid, candle(BTC, 3, 1000))
+
+
+@pytest.mark.parametrize("wrong", ["NaN", "Infinity", "-5"])
+@pytest.mark.parametrize("field", ["bid", "ask", "last", "mark"])
+def test_a_ticker_with_a_wrong_price_is_ignored(wrong: str, field: str) -> None:
+    grid = started()
+    broken = replace(ticker(900, 1), **{field: D(wrong)})
+    assert grid.process([broken]) is None
+    assert grid.process([broken, command(CommandName.PAUSE)]) is not None
+    assert state_of(grid).price == 1000

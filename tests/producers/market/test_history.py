@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from bus import Bus, FromStart, Logger, StreamGone, message_count, read
+from bus.metrics import CollectorRegistry
 from producers.market import history
 from producers.market.history import CandleHistory
+from producers.market.plausibility import Plausibility
 from schemas import subjects
 from schemas.codec import decode_as
 from schemas.subjects import Stream
@@ -29,7 +31,10 @@ async def kept(
     """Keep the history of a symbol; yield the opening times that were stored at the start."""
     monkeypatch.setattr(history, "CHECK_INTERVAL_S", 0.05)
     served = await serve(new_settings(tmp_path, ticks=4))
-    candles = CandleHistory(bus, await new_client(served.url), SIM, Logger("test"))
+    log = Logger("test")
+    candles = CandleHistory(
+        bus, await new_client(served.url), SIM, log, Plausibility(CollectorRegistry(), log, checks_time=False)
+    )
     await candles.backfill([PERP])
     task = asyncio.create_task(candles.keep(lambda _: True))
     yield await opening_times(bus, await message_count(bus, Stream.CANDLES, HISTORY))

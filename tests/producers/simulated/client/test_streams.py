@@ -5,7 +5,10 @@ from contextlib import aclosing
 from aiohttp import ClientSession, ClientWebSocketResponse, web
 from aiohttp.test_utils import TestServer
 
-from producers.simulated.client.streams import frames
+from producers.simulated.client.streams import MarketFeed, frames
+from producers.simulated.wire import to_json
+from schemas.venue.market import Ticker
+from tests.builders import BTC, SIM, TICKER
 from tests.bus.events import eventually
 
 
@@ -36,3 +39,26 @@ async def test_unanswerable_ping_is_a_lost_connection() -> None:
 
 async def _is_closed(connection: "ClientWebSocketResponse[bool]") -> bool:
     return not connection.get_extra_info("peername")
+
+
+async def test_an_event_with_null_is_dropped_and_the_rest_of_its_frame_counts() -> None:
+    events = [to_json(TICKER).decode(), to_json(TICKER).decode().replace('"60000.0"', "null")]
+    frame = f'{{"tick": 1, "account_sequence": 0, "time": 1, "events": [{", ".join(events)}]}}'
+    dropped: list[int] = []
+
+    async def send(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str(frame)
+        await socket.receive()
+        return socket
+
+    application = web.Application()
+    application.router.add_get("/ws/market", send)
+    async with TestServer(application) as server, ClientSession() as session:
+        url = str(server.make_url("")).rstrip("/")
+        feed = MarketFeed(session, url, SIM, [BTC], on_undecodable=lambda: dropped.append(1))
+        async with feed:
+            update = await anext(feed.updates())
+    assert [each for each in update.events if isinstance(each, Ticker)] == [TICKER]
+    assert dropped == [1]
