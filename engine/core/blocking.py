@@ -82,7 +82,7 @@ def evaluate(draft: Draft, silence: TimePassed | None) -> None:
 
 def depends_on_ticks(state: GridState) -> bool:
     """Return whether any tick may activate or clear a guard, however little the price moves."""
-    return bool(state.feed_lost_time) or drawdown.is_watched(state) or latency.is_link_watched(state)
+    return bool(state.feed_lost_time) or drawdown.is_watched(state) or bool(state.breaker.slow_since)
 
 
 def expiries(state: GridState) -> list[TimeNs]:

@@ -10,10 +10,11 @@ from typing import Self
 from bus import Bus, LatestValues, Logger, Received, forever
 from bus.alerts import store_alert
 from bus.runtime import time_ns
-from engine.core.portfolio.portfolio import Portfolio, seen
+from engine.core.portfolio.portfolio import Portfolio
 from engine.core.portfolio.step import PortfolioChange
 from engine.journaled_actor import ClaimedJournal, JournaledActor, claim_journal
 from engine.portfolio.inputs import Inputs
+from engine.portfolio.marks import ALL_TICKERS, Marks
 from engine.portfolio.migration import migrate_portfolio
 from engine.portfolio.publisher import PortfolioPublisher
 from schemas import subjects
@@ -21,12 +22,12 @@ from schemas.codec import UndecodableError, UnknownKind, decode
 from schemas.engine.events import AlertRaised, Fill, Severity
 from schemas.engine.journal import StreamOffset
 from schemas.engine.portfolio import BucketLimits, OrderLatency
-from schemas.engine.portfolio_journal import PortfolioInput, PortfolioStep
+from schemas.engine.portfolio_journal import PortfolioInput, PortfolioStep, SymbolSeen
 from schemas.formats import MINIMUM_READER, STATE_VERSION
 from schemas.grid.view import GridView
 from schemas.subjects import Stream
 from schemas.units import Money, Symbol
-from schemas.venue.market import ClockRead
+from schemas.venue.market import ClockRead, Ticker
 
 GRIDS_INTERVAL_S = 0.25
 """The shortest time between two evaluations of the grids: the gateway makes the final check of each order."""
@@ -50,6 +51,7 @@ class PortfolioActor(JournaledActor[PortfolioStep]):
         last = claimed.last
         self._publisher = publisher
         self._inputs = Inputs(bus, log)
+        self._marks = Marks()
         self._portfolio = Portfolio(None, 0) if last is None else Portfolio(last.state, last.step)
         self._durable: deque[tuple[Stream, StreamOffset, Received]] = deque()
         self._updates: dict[str, PortfolioInput] = {}
@@ -196,6 +198,7 @@ class PortfolioActor(JournaledActor[PortfolioStep]):
             ),
             "grids": self._follow_grids(grids),
             "latency": self._follow(Stream.ACCOUNT, subjects.all_order_latencies()),
+            "tickers": self._follow(Stream.MARKET, ALL_TICKERS),
             "clock": self._follow(Stream.MARKET, subjects.all_clocks()),
             "settings": self._follow_settings(),
         }
@@ -229,9 +232,15 @@ class PortfolioActor(JournaledActor[PortfolioStep]):
                 self._log_undecodable(message, error)
                 continue
             if isinstance(event, GridView):
-                self._put_update(message.subject, seen(event))
+                self._put_seen(self._marks.on_grid(event))
+            elif isinstance(event, Ticker):
+                if (marked := self._marks.on_ticker(event)) is not None:
+                    self._put_seen(marked)
             elif isinstance(event, OrderLatency | ClockRead):
                 self._put_update(message.subject, event)
+
+    def _put_seen(self, seen: SymbolSeen) -> None:
+        self._put_update(subjects.grid(seen.venue, seen.symbol), seen)
 
     def _put_update(self, key: str, update: PortfolioInput) -> None:
         self._updates[key] = update

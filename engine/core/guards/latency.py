@@ -9,7 +9,7 @@ import math
 from engine.core.decisions import figures, milliseconds, seconds, seconds_text
 from engine.core.guards.circuit_breaker import trip
 from engine.core.step import Draft
-from schemas.grid.state import GridState, SlotOrder
+from schemas.grid.state import SlotOrder
 from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs
 from schemas.venue.market import Ticker
 from schemas.venue.orders import OrderReport, OrderStatus
@@ -42,11 +42,6 @@ def evaluate(draft: Draft) -> None:
     """Trip the breaker when orders or ticks take too long."""
     _evaluate_orders(draft)
     _evaluate_link(draft)
-
-
-def is_link_watched(state: GridState) -> bool:
-    """Return whether link latency is limited, so that any tick may trip the breaker."""
-    return state.settings.max_link_latency > 0
 
 
 def p99(latencies: list[DurationNs]) -> DurationNs:

@@ -132,9 +132,9 @@ def _bounded_lines(text: TextIO) -> Iterator[str]:
 
 def _open_text(path: Path) -> TextIO:
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", newline="")
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     if path.suffix != ".zip":
-        return path.open(encoding="utf-8", newline="")
+        return path.open(encoding="utf-8-sig", newline="")
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if name.endswith(".csv")]
         if len(names) != 1:
@@ -142,7 +142,7 @@ def _open_text(path: Path) -> TextIO:
                 path, 0, f"a zip archive must contain exactly one .csv file, not {len(names)}"
             )
         # It keeps the archive open, and decompresses as it is read.
-        return io.TextIOWrapper(archive.open(names[0]), encoding="utf-8", newline="")
+        return io.TextIOWrapper(archive.open(names[0]), encoding="utf-8-sig", newline="")
 
 
 def _split_rows(lines: Iterator[list[str]]) -> Iterator[tuple[list[str], Sequence[int]]]:

@@ -139,6 +139,21 @@ async def test_reaching_the_limit_stops_opening_and_falling_below_resumes_it(
         await until_limits(bus, lambda limits: limits.step > stopped.step and limits.is_opening_allowed)
 
 
+async def test_a_price_without_a_step_of_the_grid_trips_the_breaker_and_raises_the_exposure(
+    bus: Bus, run_portfolio: RunPortfolio
+) -> None:
+    await hold(bus, BTC, "4")
+    settings = PortfolioSettings(max_drawdown=Decimal(20), max_exposure=Decimal(1000))
+    async with run_portfolio(settings):
+        assert (await until_limits(bus, lambda limits: True)).exposure == 400
+        price = Decimal(94)
+        moved = msgspec.structs.replace(TICKER, bid=price, ask=price, last=price, time=VIEW.time + 10**10)
+        await bus.store(subjects.ticker(SIM, BTC), moved)
+        tripped = await until_limits(bus, lambda limits: usdt(limits).breaker is BreakerState.OPEN)
+        assert tripped.exposure == 376
+        assert "drawdown of 24" in usdt(tripped).reason
+
+
 async def test_a_restart_restores_the_state_and_fences_the_earlier_actor(
     bus: Bus, run_portfolio: RunPortfolio
 ) -> None:

@@ -133,3 +133,15 @@ def test_other_inputs_do_not_affect_link_latency() -> None:
     step(grid, late(1, 600))
     step(grid, command(CommandName.PAUSE))
     assert state_of(grid).breaker.slow_since == at(1)
+
+
+def test_a_watched_link_costs_timely_ticks_no_evaluation() -> None:
+    grid = started(SLOW_LINK)
+    assert grid.process([late(1, 100)]) is None
+    band = grid._band
+    assert band is not None
+    assert grid.process([late(2, 499)]) is None
+    assert grid._band is band
+    step(grid, late(3, 500))
+    assert grid.process([late(4, 600)]) is None
+    assert grid._band is None  # while ticks are late each one is evaluated

@@ -44,6 +44,18 @@ def test_file_with_header_is_read(write: Write) -> None:
     assert (len(series), series.interval, series.gaps) == (2, MINUTE_NS, 0)
 
 
+@pytest.mark.parametrize("name", ["candles.csv", "candles.csv.gz", "candles.zip"])
+def test_a_byte_order_mark_is_skipped(tmp_path: Path, name: str) -> None:
+    text = "\n".join([HEADER, FIRST_ROW, SECOND_ROW]).encode("utf-8-sig")
+    path = tmp_path / name
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("candles.csv", text)
+    else:
+        path.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    assert read_candles(path, TICK)[0].high == 101
+
+
 def test_columns_are_found_by_name(write: Write) -> None:
     path = write(
         "volume,close,low,high,open,extra,open_time",
