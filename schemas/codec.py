@@ -4,6 +4,8 @@ Example:
     {"type":"ClockRead","venue":"sim","time":1700000000000000000,"received_time":1700000000000000005}
 """
 
+import re
+from decimal import Decimal
 from typing import Final, TypeVar, get_args
 
 import msgspec
@@ -93,6 +95,8 @@ E = TypeVar("E", bound=msgspec.Struct)
 # Without `order=`: msgspec cannot sort integer keys. Encoding is deterministic anyway: structs keep the order of their
 # fields, and the grid keeps its slots sorted by level.
 _encoder = msgspec.json.Encoder(decimal_format="string")
+_SCIENTIFIC = re.compile(rb'"(-?[0-9](?:\.[0-9]+)?E[+-][0-9]{1,2})"')
+"""A decimal that msgspec wrote in scientific notation; no other field of an event looks like one."""
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 INVALID_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -154,8 +158,16 @@ _version_decoder = msgspec.json.Decoder(_Versioned)
 
 
 def encode(event: msgspec.Struct) -> bytes:
-    """Return the JSON body of an event. The same values in the same order give the same bytes: `1.0` and `1` differ."""
-    return _encoder.encode(event)
+    """Return the JSON body of an event, with decimals in plain digits: `0.0000009`, not `9E-7`.
+
+    The same values in the same order give the same bytes: `1.0` and `1` differ.
+    """
+    data = _encoder.encode(event)
+    return _SCIENTIFIC.sub(_plain_digits, data) if b"E-" in data or b"E+" in data else data
+
+
+def _plain_digits(match: re.Match[bytes]) -> bytes:
+    return f'"{Decimal(match[1].decode()):f}"'.encode()
 
 
 def decode(data: bytes) -> Event:

@@ -37,7 +37,7 @@ class Amount(NamedTuple):
     currency: str
 
     def __str__(self) -> str:
-        return f"{self.value} {self.currency}"
+        return f"{self.value:f} {self.currency}"
 
 
 def decimal(text: str) -> Decimal:

@@ -102,6 +102,7 @@ def _notation(name: str, currency: str) -> Callable[[Decimal | int], str]:
             return notation.percent_text(value) if value else "off"
         if isinstance(value, int) and (name in LOOSER_IF_SHORTER or name == "max_order_latency"):
             return notation.duration_text(value) if value else "off"
-        return f"{value} {currency}".strip() if value else "off"
+        shown = f"{value:f}" if isinstance(value, Decimal) else str(value)
+        return f"{shown} {currency}".strip() if value else "off"
 
     return text

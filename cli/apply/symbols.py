@@ -152,7 +152,7 @@ def _summary(entry: SymbolEntry) -> str:
     settings, quote = entry.settings, quote_of(entry.symbol)
     amount = setting_text(settings, "order_amount", quote)
     if settings.price_interval is not None:
-        interval = f"{settings.price_interval} {quote}"
+        interval = f"{settings.price_interval:f} {quote}"
     else:
         interval = f"{(settings.interval_ratio or 0) * 100:f}".rstrip("0").rstrip(".") + "%"
     return f"{settings.mode}, {amount} every {interval}"

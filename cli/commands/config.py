@@ -96,7 +96,7 @@ def _row(entry: SymbolEntry, symbol: SymbolSettings) -> list[str]:
     return [
         entry.symbol,
         settings.mode,
-        f"{settings.order_amount} {quote}",
+        f"{settings.order_amount:f} {quote}",
         units.percent_text(ratio) if interval is None else f"{interval} {quote}",
         units.percent_text(ratio - fees_of_both_sides(symbol)),
         str(settings.buy_window),

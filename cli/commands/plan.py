@@ -192,8 +192,8 @@ def _symbol_report(found: SymbolPlan) -> str:
     quote = found.quote
     interval, fees = units.percent_text(found.interval_share), units.percent_text(found.fee_share)
     head = (
-        f"{found.symbol} on {found.venue}, {found.mode}: {found.price} {quote} ({found.source}), balance "
-        f"{'unknown' if found.balance is None else f'{found.balance} {quote}'}{_worth_text(found)}, "
+        f"{found.symbol} on {found.venue}, {found.mode}: {found.price:f} {quote} ({found.source}), balance "
+        f"{'unknown' if found.balance is None else f'{found.balance:f} {quote}'}{_worth_text(found)}, "
         f"leverage {found.leverage}"
     )
     rows = [_level_row(each) for each in sorted(found.levels, key=lambda each: -each.level)]
@@ -241,8 +241,8 @@ def _level_row(level: Level) -> list[str]:
     return [
         str(level.level),
         level.side,
-        f"{level.price}",
-        f"{level.quantity}",
+        f"{level.price:f}",
+        f"{level.quantity:f}",
         _money(level.notional),
         f"{level.profit:+.4f}",
         level.obstacle.replace("_", " ") if level.obstacle else "",
@@ -253,14 +253,14 @@ def _filled_side_line(filled: FilledSide, quote: str) -> str:
     verb = "bought" if filled.side is Side.BUY else "sold"
     prices = {"isolated": filled.liquidation_isolated, "cross": filled.liquidation_cross}
     near = [
-        f"{'never' if price is None else f'near {price.quantize(filled.last)} {quote}'} with {name} margin"
+        f"{'never' if price is None else f'near {price.quantize(filled.last):f} {quote}'} with {name} margin"
         for name, price in prices.items()
     ]
     liquidation = f"liquidation {', '.join(near)}" if any(prices.values()) else "no liquidation above zero"
     return (
         f"all {filled.levels} levels {verb}".ljust(28)
-        + f"{filled.quantity} at {filled.average.quantize(filled.last)} {quote} on average; "
-        f"loss {_money(filled.loss)} {quote} at {filled.last}; {liquidation}"
+        + f"{filled.quantity:f} at {filled.average.quantize(filled.last):f} {quote} on average; "
+        f"loss {_money(filled.loss)} {quote} at {filled.last:f}; {liquidation}"
     )
 
 

@@ -94,4 +94,4 @@ def _check_recording(entry: SymbolEntry, venue: VenueSettings, path: Path) -> No
     price = tape.snapshot(0, 0)[0].quote.last
     mistakes = check(entry.settings, venue.symbols[0].instrument, price)
     if mistakes:
-        raise CommandError(f"{path} starts at {price}: {'; '.join(mistakes)}")
+        raise CommandError(f"{path} starts at {price:f}: {'; '.join(mistakes)}")

@@ -78,9 +78,9 @@ def _loss_warnings(settings: GridSettings, quote: str) -> Iterator[str]:
     for name in ("max_drawdown", "stop_loss"):
         value = getattr(settings, name)
         if value > window:
-            yield f"has {name} {value} {quote}: more than a filled window is worth, {window} {quote}"
+            yield f"has {name} {value} {quote}: more than a filled window is worth, {window:f} {quote}"
     if settings.max_correction is not None and settings.max_correction > window:
-        yield f"has max_correction {settings.max_correction} {quote}: any difference of the position is corrected"
+        yield f"has max_correction {settings.max_correction:f} {quote}: any difference of the position is corrected"
     if settings.flatten_slippage > MAX_SLIPPAGE:
         yield f"has flatten_slippage {units.percent_text(settings.flatten_slippage)}: flattening may cost as much"
 
@@ -89,10 +89,10 @@ def _price_warnings(settings: GridSettings, symbol: SymbolSettings) -> Iterator[
     price, quote = symbol.start_price, symbol.instrument.quote
     lower, upper = settings.lower_price, settings.upper_price
     if (lower is not None and price < lower) or (upper is not None and price > upper):
-        yield f"opens nothing at its start_price {price} {quote}: it is beyond lower_price or upper_price"
+        yield f"opens nothing at its start_price {price:f} {quote}: it is beyond lower_price or upper_price"
     below, above = settings.stop_below_price, settings.stop_above_price
     if (below is not None and price <= below) or (above is not None and price >= above):
-        yield f"stops at its start_price {price} {quote}: stop_below_price or stop_above_price is reached"
+        yield f"stops at its start_price {price:f} {quote}: stop_below_price or stop_above_price is reached"
 
 
 def _size_warnings(settings: GridSettings, symbol: SymbolSettings, venue: VenueSettings) -> Iterator[str]:
@@ -107,7 +107,7 @@ def _size_warnings(settings: GridSettings, symbol: SymbolSettings, venue: VenueS
     balance = venue.balances.get(rules.settle, Decimal(0))
     if window > balance * leverage:
         yield (
-            f"needs {window / leverage:.2f} {rules.settle} for a filled window, more than the balance of {balance} "
+            f"needs {window / leverage:.2f} {rules.settle} for a filled window, more than the balance of {balance:f} "
             f"{rules.settle}"
         )
 
@@ -121,7 +121,7 @@ def _portfolio_warnings(configuration: Configuration) -> Iterator[str]:
             if is_quoted and 0 < limits.max_exposure < window:
                 yield (
                     f"max_exposure {limits.max_exposure} {currency} is below the worth of one filled window of "
-                    f"{entry.symbol}, {window} {currency}"
+                    f"{entry.symbol}, {window:f} {currency}"
                 )
         if limits.max_drawdown_ratio > 1:
             yield f"max_drawdown {units.percent_text(limits.max_drawdown_ratio)} of {currency} is more than max_exposure"

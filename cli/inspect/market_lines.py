@@ -9,13 +9,13 @@ def market_text(event: Ticker | PublicTrade | Candle | FeedChanged | ClockRead) 
     """Return the main fields of a market event."""
     match event:
         case Ticker():
-            return f"{event.bid} / {event.ask}  last {event.last}"
+            return f"{event.bid:f} / {event.ask:f}  last {event.last:f}"
         case PublicTrade():
-            return f"{event.side} {event.quantity} at {event.price}"
+            return f"{event.side} {event.quantity:f} at {event.price:f}"
         case Candle():
             closed = "closed" if event.closed else "forming"
-            prices = f"{event.open} {event.high} {event.low} {event.close}"
-            return f"{event.interval} {closed} {prices}  volume {event.volume}"
+            prices = f"{event.open:f} {event.high:f} {event.low:f} {event.close:f}"
+            return f"{event.interval} {closed} {prices}  volume {event.volume:f}"
         case FeedChanged():
             return f"feed {event.state}{because(event.reason)}"
         case ClockRead():

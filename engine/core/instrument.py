@@ -4,6 +4,8 @@ Levels keep their numbers, and their prices are rounded again; orders that are o
 symbol, nothing is placed.
 """
 
+from decimal import Decimal
+
 import msgspec
 
 from engine.core.settings_checks import check
@@ -79,5 +81,7 @@ def _text(instrument: Instrument, name: str) -> str:
     return (
         msgspec.json.encode(value).decode().strip('"')
         if isinstance(value, msgspec.Struct | tuple)
+        else f"{value:f}"
+        if isinstance(value, Decimal)
         else str(value)
     )

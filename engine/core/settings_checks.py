@@ -40,7 +40,9 @@ def _interval(settings: GridSettings, instrument: Instrument) -> list[str]:
     if ratio is not None and not 0 < ratio < 1:
         return [f"interval_ratio {ratio} must be above 0 and below 1"]
     if interval is not None and interval < instrument.tick_size:
-        return [f"price_interval {interval} is below one tick of {instrument.symbol}: {instrument.tick_size}"]
+        return [
+            f"price_interval {interval:f} is below one tick of {instrument.symbol}: {instrument.tick_size:f}"
+        ]
     return []
 
 
@@ -73,10 +75,10 @@ def _limits(settings: GridSettings) -> list[str]:
         mistakes.append(f"flatten_slippage {settings.flatten_slippage} must be at least 0 and below 1")
     below, above = settings.stop_below_price, settings.stop_above_price
     if below is not None and above is not None and below >= above:
-        mistakes.append(f"stop_below_price {below} must be below stop_above_price {above}")
+        mistakes.append(f"stop_below_price {below:f} must be below stop_above_price {above:f}")
     lower, upper = settings.lower_price, settings.upper_price
     if lower is not None and upper is not None and lower >= upper:
-        mistakes.append(f"lower_price {lower} must be below upper_price {upper}")
+        mistakes.append(f"lower_price {lower:f} must be below upper_price {upper:f}")
     return mistakes + [f"{name} must not be negative" for name, value in not_negative.items() if value < 0]
 
 
@@ -109,15 +111,15 @@ def _strategy(settings: GridSettings) -> list[str]:
 def _amount(settings: GridSettings, instrument: Instrument) -> list[str]:
     amount, minimum = settings.order_amount, instrument.minimum_notional
     if amount <= 0:
-        return [f"order_amount {amount} must be above 0"]
+        return [f"order_amount {amount:f} must be above 0"]
     if amount < minimum:
         return [
-            f"order_amount {amount} is below the minimum notional of {instrument.symbol}: {minimum} {instrument.quote}"
+            f"order_amount {amount:f} is below the minimum notional of {instrument.symbol}: {minimum:f} {instrument.quote}"
         ]
     most = instrument.maximum_notional
     if most is not None and amount > most:
         return [
-            f"order_amount {amount} is above the maximum notional of {instrument.symbol}: {most} {instrument.quote}"
+            f"order_amount {amount:f} is above the maximum notional of {instrument.symbol}: {most:f} {instrument.quote}"
         ]
     return []
 
@@ -127,22 +129,22 @@ def _at_price(settings: GridSettings, instrument: Instrument, price: Price) -> l
     spacing = settings.price_interval or price * (settings.interval_ratio or 0)
     if spacing < instrument.tick_size:
         mistakes.append(
-            f"interval_ratio {settings.interval_ratio} of {price} is below one tick: {instrument.tick_size}"
+            f"interval_ratio {settings.interval_ratio} of {price:f} is below one tick: {instrument.tick_size:f}"
         )
     lowest = price - settings.buy_window * spacing
     if lowest <= 0:
-        mistakes.append(f"buy_window {settings.buy_window} of {spacing} reaches below zero from {price}")
+        mistakes.append(f"buy_window {settings.buy_window} of {spacing:f} reaches below zero from {price:f}")
     quantity = instrument.quantity_down(settings.order_amount / price)
     least = minimum_order_quantity(instrument, price)
     if quantity < least:
         mistakes.append(
-            f"order_amount {settings.order_amount} buys {quantity} {instrument.base} at {price}, below the minimum of "
-            f"{instrument.symbol}, {least}: set at least {least * price} {instrument.quote}"
+            f"order_amount {settings.order_amount:f} buys {quantity:f} {instrument.base} at {price:f}, below the minimum of "
+            f"{instrument.symbol}, {least:f}: set at least {least * price:f} {instrument.quote}"
         )
     most = instrument.maximum_quantity
     if most is not None and quantity > most:
         mistakes.append(
-            f"order_amount {settings.order_amount} buys {quantity} {instrument.base} at {price}, above the maximum of "
-            f"{instrument.symbol}, {most}: set at most {most * price} {instrument.quote}"
+            f"order_amount {settings.order_amount:f} buys {quantity:f} {instrument.base} at {price:f}, above the maximum of "
+            f"{instrument.symbol}, {most:f}: set at most {most * price:f} {instrument.quote}"
         )
     return mistakes

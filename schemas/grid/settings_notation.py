@@ -108,8 +108,14 @@ def differences(settings: GridSettings, other: GridSettings, quote: str) -> list
         if shown in SETTING_FORMATS:
             found.append((shown, setting_text(settings, shown, quote), setting_text(other, shown, quote)))
         else:
-            found.append((name, "unset" if one is None else str(one), "unset" if two is None else str(two)))
+            found.append((name, _plain(one), _plain(two)))
     return list(dict.fromkeys(found))
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "unset"
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def live_settings() -> list[str]:
@@ -139,11 +145,11 @@ def _trigger(text: str) -> int:
 
 
 def _format_money(value: object, quote: str) -> str:
-    return f"{value} {quote}" if value else OFF
+    return f"{value:f} {quote}" if isinstance(value, Decimal) and value else OFF
 
 
 def _format_amount_or_auto(value: object, quote: str) -> str:
-    return AUTO if value is None else f"{value} {quote}"
+    return f"{value:f} {quote}" if isinstance(value, Decimal) else AUTO
 
 
 def _format_duration(value: object, _: str) -> str:
@@ -161,7 +167,7 @@ def _format_share_or_off(value: object, _: str) -> str:
 
 
 def _format_plain(value: object, _: str) -> str:
-    return str(value).lower()
+    return f"{value:f}" if isinstance(value, Decimal) else str(value).lower()
 
 
 def _whole(minimum: int, maximum: int, *, is_live: bool = True) -> SettingFormat:

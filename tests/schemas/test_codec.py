@@ -151,3 +151,21 @@ def test_an_unknown_type_is_told_from_a_broken_message() -> None:
     with pytest.raises(UndecodableError) as raised:
         decode(b'{"type":"Ticker"}')
     assert not isinstance(raised.value, UnknownKind)
+
+
+@pytest.mark.parametrize(
+    ("price", "written"),
+    [
+        ("9.192E-7", "0.0000009192"),
+        ("0E-8", "0.00000000"),
+        ("-5E-7", "-0.0000005"),
+        ("1E+3", "1000"),
+        ("1.50", "1.50"),
+    ],
+)
+def test_decimals_are_written_in_plain_digits(price: str, written: str) -> None:
+    event = msgspec.structs.replace(TICKER, last=Decimal(price))
+    data = encode(event)
+    assert f'"last":"{written}"'.encode() in data
+    assert decode(data) == event
+    assert encode(decode(data)) == data

@@ -55,20 +55,20 @@ def _drawdown(state: GridState, settings: GridSettings, price: Price, now: TimeN
 
 def _reached(state: GridState, settings: GridSettings, price: Price) -> Stop | None:
     profit, quote = total_profit(state.accounts, price), state.instrument.quote
-    total = f"total profit {profit} {quote}"
+    total = f"total profit {profit:f} {quote}"
     if settings.stop_loss > 0 and profit <= -settings.stop_loss:
         found = figures(total_profit=profit, limit=-settings.stop_loss, price=price)
-        return Stop("stop_loss", f"{total} at {price}, the limit is -{settings.stop_loss}", found)
+        return Stop("stop_loss", f"{total} at {price:f}, the limit is -{settings.stop_loss:f}", found)
     if settings.take_profit > 0 and profit >= settings.take_profit:
         found = figures(total_profit=profit, limit=settings.take_profit, price=price)
-        return Stop("take_profit", f"{total} at {price}, the target is {settings.take_profit}", found)
+        return Stop("take_profit", f"{total} at {price:f}, the target is {settings.take_profit:f}", found)
     below, above = settings.stop_below_price, settings.stop_above_price
     if below is not None and price <= below:
         found = figures(price=price, limit=below, total_profit=profit)
-        return Stop("stop_below_price", f"price {price}, the limit is {below}; {total}", found)
+        return Stop("stop_below_price", f"price {price:f}, the limit is {below:f}; {total}", found)
     if above is not None and price >= above:
         found = figures(price=price, limit=above, total_profit=profit)
-        return Stop("stop_above_price", f"price {price}, the limit is {above}; {total}", found)
+        return Stop("stop_above_price", f"price {price:f}, the limit is {above:f}; {total}", found)
     return None
 
 

@@ -66,7 +66,7 @@ def _warnings(before: GridSettings, after: GridSettings, price: Price | None) ->
         and price < after.lower_price
     ):
         warnings.append(
-            f"the price {price} is below lower_price: nothing is opened below {after.lower_price}"
+            f"the price {price:f} is below lower_price: nothing is opened below {after.lower_price:f}"
         )
     if (
         after.upper_price is not None
@@ -74,6 +74,6 @@ def _warnings(before: GridSettings, after: GridSettings, price: Price | None) ->
         and price > after.upper_price
     ):
         warnings.append(
-            f"the price {price} is above upper_price: nothing is opened above {after.upper_price}"
+            f"the price {price:f} is above upper_price: nothing is opened above {after.upper_price:f}"
         )
     return warnings

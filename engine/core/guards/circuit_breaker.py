@@ -42,7 +42,7 @@ def evaluate_round_trips(draft: Draft) -> None:
         breaker.losses = breaker.losses + 1 if profit < 0 else 0
         if breaker.state is BreakerState.HALF_OPEN and level in breaker.tried:
             if profit < 0:
-                trip(draft, f"a round trip lost {-profit} while half-open", figures(loss=-profit))
+                trip(draft, f"a round trip lost {-profit:f} while half-open", figures(loss=-profit))
             else:
                 close(draft, "a clean round trip", figures(profit=profit))
         elif 0 < limit <= breaker.losses:

@@ -55,7 +55,7 @@ def excess(state: GridState, price: Price, now: TimeNs) -> Excess | None:
 
 def text(found: Excess) -> str:
     """Return a drawdown as a sentence for operators."""
-    return f"drawdown of {found.drawdown} from the peak, the limit is {found.limit}"
+    return f"drawdown of {found.drawdown:f} from the peak, the limit is {found.limit:f}"
 
 
 def figures_of(found: Excess) -> Figures:

@@ -140,11 +140,11 @@ def _acts_at_once(settings: GridSettings | None, price: Price | None) -> str:
         return ""
     below, above = settings.stop_below_price, settings.stop_above_price
     if below is not None and price <= below:
-        return f"stop_below_price {below} is reached already at {price}: the symbol would stop at once"
+        return f"stop_below_price {below:f} is reached already at {price:f}: the symbol would stop at once"
     if above is not None and price >= above:
-        return f"stop_above_price {above} is reached already at {price}: the symbol would stop at once"
+        return f"stop_above_price {above:f} is reached already at {price:f}: the symbol would stop at once"
     if settings.trigger_price is not None and price == settings.trigger_price:
-        return f"trigger_price {settings.trigger_price} is reached already at {price}: quoting would start at once"
+        return f"trigger_price {settings.trigger_price:f} is reached already at {price:f}: quoting would start at once"
     return ""
 
 

@@ -11,6 +11,7 @@ from schemas.grid.settings import GridMode, GridSettings
 from schemas.units import Money, Price, Quantity, Side, SignedQuantity
 from schemas.venue.instruments import Instrument
 
+SMALL = Decimal("0.01")
 FOUR_DIGITS = Decimal("0.0001")
 
 
@@ -87,5 +88,8 @@ def center_price(case: Case) -> Price:
 
 
 def rounded(value: Decimal, rounding: str = ROUND_HALF_EVEN) -> str:
-    """Return an amount with at most four decimals, for operators."""
-    return f"{value.quantize(FOUR_DIGITS, rounding).normalize():f}"
+    """Return an amount for operators, with at most four decimals, or four significant digits if it is below 0.01."""
+    digits = FOUR_DIGITS
+    if value and abs(value) < SMALL:
+        digits = Decimal(1).scaleb(value.adjusted() - 3)
+    return f"{value.quantize(digits, rounding).normalize():f}"

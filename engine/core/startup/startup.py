@@ -159,4 +159,4 @@ def _evaluate_preflight(draft: Draft, startup: Startup, lattice: Lattice) -> Non
 
 
 def _awaited_trigger(state: GridState) -> str:
-    return f"waiting for {state.settings.trigger_price}, starting from {state.accounts.first_price}"
+    return f"waiting for {state.settings.trigger_price:f}, starting from {state.accounts.first_price:f}"

@@ -18,7 +18,7 @@ def maximum_order(case: Case) -> Check | None:
     orders = list(orders_in_bounds(case))
     if (quantity is None and notional is None) or not orders:
         return None
-    stated = [f"{quantity} {instrument.base}"] if quantity is not None else []
+    stated = [f"{quantity:f} {instrument.base}"] if quantity is not None else []
     stated += [f"{notional} {quote}"] if notional is not None else []
     limits = " and ".join(stated)
     large = next((each for each in orders if instrument.is_above_maximum(each.quantity, each.price)), None)
@@ -29,7 +29,7 @@ def maximum_order(case: Case) -> Check | None:
     return Check(
         name="maximum_order",
         passed=False,
-        figures=f"level {large.level} at {large.price}: order of {large.quantity} {instrument.base}, "
+        figures=f"level {large.level} at {large.price:f}: order of {large.quantity:f} {instrument.base}, "
         f"{rounded(large.quantity * large.price)} {quote}; the maximum is {limits}",
         remedy=f"order_amount of at most {rounded(min(most), ROUND_FLOOR)} {quote}",
     )
@@ -53,7 +53,7 @@ def price_band(case: Case) -> Check | None:
         return Check(
             name="price_band",
             passed=False,
-            figures=f"level {level} at {limit}: at a price of {price} the venue takes {side} orders {text}",
+            figures=f"level {level} at {limit:f}: at a price of {price:f} the venue takes {side} orders {text}",
             remedy=_band_remedy(case, band, side),
         )
     return Check(

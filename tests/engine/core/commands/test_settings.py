@@ -112,6 +112,13 @@ def test_shown_value_can_be_set_again(name: str) -> None:
     assert with_setting(LONG, name, shown, PERPETUAL.quote) == LONG
 
 
+def test_small_amounts_are_shown_in_digits_that_can_be_set_again() -> None:
+    cheap = with_setting(LONG, "lower_price", "0.0000005 USDT", "USDT")
+    shown = setting_text(cheap, "lower_price", "USDT")
+    assert shown == "0.0000005 USDT"
+    assert with_setting(LONG, "lower_price", shown, "USDT") == cheap
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
