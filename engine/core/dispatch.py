@@ -7,6 +7,7 @@ from engine.core.commands import pending
 from engine.core.commands.commands import on_command
 from engine.core.commands.halt import on_engine_lifecycle
 from engine.core.commands.reconcile import on_sweep
+from engine.core.guards import margin_lock
 from engine.core.guards.market_risk import on_candle
 from engine.core.guards.portfolio_limits import on_limits
 from engine.core.guards.stale_feed import on_feed_changed
@@ -102,6 +103,7 @@ def _handle_account(draft: Draft, event: OpenOrders | Position | Balance) -> Non
             on_sweep(draft, event)
         case Balance():
             startup.on_balance(draft, event)
+            margin_lock.on_balance(draft, event)
         case _:
             assert_never(event)
 

@@ -4,6 +4,7 @@ from decimal import Decimal, localcontext
 
 from engine.core.arithmetic import CONTEXT, SHARE_DIGITS, total_profit
 from engine.core.blocking import detail_of, halted_by_operator
+from engine.core.guards import max_position
 from engine.core.orders.price_lattice import Lattice
 from engine.core.quoting.quoting import why_not
 from schemas.engine.journal import RiskSummary
@@ -29,6 +30,10 @@ def risk_summary(state: GridState) -> RiskSummary:
         booked_through=state.booked_through,
         is_spot=state.instrument.kind is InstrumentKind.SPOT,
         is_resyncing=state.resync is not None,
+        max_buy=max_position.maximum(state, Side.BUY),
+        max_sell=max_position.maximum(state, Side.SELL),
+        held_long=max_position.held(state, Side.BUY),
+        held_short=max_position.held(state, Side.SELL),
     )
 
 

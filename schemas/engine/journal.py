@@ -14,7 +14,7 @@ from schemas.engine.events import (
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.settings import GridSettings
 from schemas.grid.state import EarlierGenerations, GridState
-from schemas.units import Price, SignedQuantity, Symbol, TimeNs, VenueId
+from schemas.units import ZERO, Money, Price, SignedQuantity, Symbol, TimeNs, VenueId
 from schemas.venue.account import Balance, OpenOrders, Position
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, Ticker
@@ -152,6 +152,13 @@ class RiskSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The mark of booked trades, see `GridState`."""
     is_spot: bool = False
     is_resyncing: bool = False
+    max_buy: Money | None = None
+    """`max_position` of the buying side in quote; None without a limit."""
+    max_sell: Money | None = None
+    held_long: Money = ZERO
+    """What the slots hold long, at its cost."""
+    held_short: Money = ZERO
+    """What the slots hold short, at its value when it was sold."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from schemas.grid.guard_state import Breaker, BreakerState, MonitoredSymbol, Volatility
+from schemas.grid.guard_state import Breaker, BreakerState, MarginLock, MonitoredSymbol, Volatility
 from schemas.grid.pending import PendingCommand, PendingReconciliation
 from schemas.grid.settings import GridSettings
 from schemas.grid.view import NotQuoting
@@ -81,9 +81,9 @@ class Slot(msgspec.Struct, kw_only=True):
     quiet_until: TimeNs = 0
     """No order is placed before this time."""
     is_limited: bool = False
-    """Whether its newest order was not sent because of the exposure limit."""
+    """Whether its newest order was not sent because of the exposure limit or `max_position`."""
     limited_times: int = 0
-    """Consecutive orders not sent because of the exposure limit."""
+    """Consecutive orders not sent because of a limit, or closing orders refused for lack of what they close."""
 
 
 class FinishedOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -226,6 +226,10 @@ class GridState(msgspec.Struct, kw_only=True):
     paused_by: str = ""
     """The operator of the pause and the reason given: `alice: maintenance`; empty while not paused, and in version 1."""
     margin_locked_until: TimeNs = 0
+    """Of versions 1 and 2 only: now `margin_locks` has the locks by side."""
+    margin_locks: dict[Side, MarginLock] = {}
+    balance: Money | None = None
+    """The balance of the settlement currency, where a limit is a share of it; None while unknown."""
     slots: dict[int, Slot] = {}
     """By level, in ascending order."""
     next_cycle: int = 1

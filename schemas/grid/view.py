@@ -66,6 +66,8 @@ class NotQuoting(StrEnum):
     """`order_amount` is above the venue's maximum for one order."""
     OUTSIDE_PRICE_BAND = "outside_price_band"
     """Every available level is outside the venue's price band."""
+    MAX_POSITION = "max_position"
+    """What is held, with the open orders, is at `max_position`."""
     ENGINE_SILENT = "engine_silent"
     """The engine of the symbol sends no heartbeat. This and the following are set by readers, never by the engine."""
     GATEWAY_SILENT = "gateway_silent"

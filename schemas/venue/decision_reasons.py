@@ -30,6 +30,8 @@ class DecisionReason(StrEnum):
     """The rest of an opening order gives way to the closing order, whose price is reached."""
     ROOM_FOR_NEARER = "room_for_nearer"
     """The number of open orders is at its limit, and nearer orders wait."""
+    MAX_POSITION = "max_position"
+    """With what is held, the order could exceed `max_position`, or a nearer one takes its place."""
     PRICE_MOVED_AWAY = "price_moved_away"
     """An order that closes the position is not marketable any more."""
     # Cancels because opening orders are forbidden: values of `NotQuoting`
@@ -76,6 +78,7 @@ WORDS: dict[DecisionReason, str] = {
     DecisionReason.MORE_THAN_IS_LEFT: "more than is left to close",
     DecisionReason.CLOSE_PRICE_REACHED: "the price to close at is reached",
     DecisionReason.ROOM_FOR_NEARER: "room for nearer orders",
+    DecisionReason.MAX_POSITION: "beyond the position limit",
     DecisionReason.PRICE_MOVED_AWAY: "the price moved away",
 }
 """Where the words differ from the code."""

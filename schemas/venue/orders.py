@@ -75,6 +75,8 @@ class RejectReason(StrEnum):
     OTHER = "other"
     EXPOSURE_LIMIT = "exposure_limit"
     """Not sent by the gateway: the exposure of all symbols could exceed its limit."""
+    MAX_POSITION = "max_position"
+    """Not sent by the gateway: what the grid holds could exceed its `max_position`."""
     ENGINE_SILENT = "engine_silent"
     """Not sent by the gateway: it has received no heartbeat from the engine for too long."""
     RECORDS_LOST = "records_lost"

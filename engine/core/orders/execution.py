@@ -4,6 +4,7 @@ Reports and trades may arrive twice, late or out of order. A network error is no
 """
 
 from engine.core.decisions import query
+from engine.core.guards import margin_lock
 from engine.core.guards.latency import note_acceptance
 from engine.core.orders.accounting import book
 from engine.core.orders.booked_trades import (
@@ -59,6 +60,8 @@ def on_report(draft: Draft, report: OrderReport) -> None:
         finish_order(draft, slot)
     else:
         advance(draft, slot.order, Progress.ACCEPTED)
+        if slot.order.opens:
+            margin_lock.note_accepted(draft, slot.order.side)
 
 
 def on_trade(draft: Draft, trade: Trade) -> None:

@@ -11,11 +11,13 @@ from typing import NamedTuple
 from engine.core import instrument
 from engine.core.blocking import blocked_by
 from engine.core.decisions import figures
+from engine.core.guards import margin_lock, max_position
 from engine.core.guards.circuit_breaker import is_half_open, windows
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import is_working
 from engine.core.quoting.cancels import Cancel, cancel_of
 from engine.core.quoting.order_cleanup import select_cleanup
+from engine.core.quoting.position_room import Room, WaitingOrder, beyond_limit
 from engine.core.quoting.quotes import (
     Market,
     Quote,
@@ -35,6 +37,8 @@ MIN_DISTANCE_RATIO = Decimal("0.1")
 """A level nearer to the price than this ratio of the interval is not opened."""
 
 BLOCKERS = (
+    NotQuoting.MAX_POSITION,
+    NotQuoting.MARGIN_LOCKED,
     NotQuoting.BELOW_MINIMUM,
     NotQuoting.ABOVE_MAXIMUM,
     NotQuoting.EXPOSURE_LIMIT,
@@ -92,6 +96,7 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
     depends_on_price |= any(each.blocker in PRICE_BLOCKERS for each in free)
     opening = [each.quote for each in free if each.blocker is None]
     quotes = _nearest_first(closings, market) + _nearest_first(opening, market)
+    cancels += _beyond_limit(state, free, cancels)
     quota = _quota(state)
     waiting = [abs(quote.price - market.price) if quote.opens else ZERO for quote in quotes[quota:]]
     depends_on_price |= bool(waiting)
@@ -113,7 +118,7 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
 
 def openings(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Iterator[Opening]:
     """Yield the levels of the window without a working opening order, buys before sells, nearest first."""
-    amount = order_amount(state)
+    amount, room = order_amount(state), Room(state)
     for level, side in _window(state):
         slot = state.slots.get(level)
         order = slot.order if slot else None
@@ -135,7 +140,10 @@ def openings(state: GridState, lattice: Lattice, market: Market, now: TimeNs) ->
             post_only=not is_taker,
             reason=_reason_to_open(state, slot),
         )
-        yield Opening(quote, _blocker(state, lattice, market, now, quote, slot))
+        blocker = _blocker(state, lattice, market, now, quote, slot)
+        if blocker is None and not room.take(side, quote.price * quote.quantity):
+            blocker = NotQuoting.MAX_POSITION
+        yield Opening(quote, blocker)
 
 
 def why_not(state: GridState, lattice: Lattice | None) -> NotQuoting | None:
@@ -162,6 +170,24 @@ def is_near(lattice: Lattice, level: int, price: Price, stride: int = 1) -> bool
     return abs(lattice.price(level) - price) < MIN_DISTANCE_RATIO * lattice.spacing(level, stride)
 
 
+def _beyond_limit(state: GridState, free: list[Opening], cancels: list[Cancel]) -> list[Cancel]:
+    waiting = [
+        WaitingOrder(each.quote.level, each.quote.side, each.quote.price * each.quote.quantity)
+        for each in free
+        if each.blocker in {None, NotQuoting.MAX_POSITION}
+    ]
+    return [
+        Cancel(
+            order,
+            DecisionReason.MAX_POSITION,
+            figures(
+                held_quote=max_position.held(state, order.side), limit=max_position.maximum(state, order.side)
+            ),
+        )
+        for order in beyond_limit(state, waiting, [each.order for each in cancels])
+    ]
+
+
 def _window(state: GridState) -> Iterator[tuple[int, Side]]:
     center, stride, window = state.center, state.stride, windows(state)
     for distance in range(1, window.buy + 1):
@@ -180,6 +206,8 @@ def _blocker(
             return NotQuoting.WINDOW_FULL
         if slot.quiet_until > now:
             return NotQuoting.EXPOSURE_LIMIT if slot.is_limited else NotQuoting.COOL_DOWN
+    if margin_lock.is_locked(state, quote.side):
+        return NotQuoting.MARGIN_LOCKED
     return _price_blocker(state, lattice, market, quote)
 
 
