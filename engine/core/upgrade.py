@@ -15,7 +15,7 @@ def upgraded(step: Step) -> Step:
     if step.state_version >= STATE_VERSION:
         return step
     state = step.state if step.state_version > 1 else _from_version_1(step.state)
-    state = _with_locks_by_side(state)
+    state = _with_pairs(_with_locks_by_side(state))
     return msgspec.structs.replace(
         step,
         state=state,
@@ -23,6 +23,12 @@ def upgraded(step: Step) -> Step:
         minimum_reader=MINIMUM_READER,
         risk=risk_summary(state),
     )
+
+
+def _with_pairs(old: GridState) -> GridState:
+    # Up to version 2 each trade that closed something counted as a pair.
+    accounts = msgspec.structs.replace(old.accounts, closed_pairs=old.accounts.closed_trades)
+    return msgspec.structs.replace(old, accounts=accounts)
 
 
 def _with_locks_by_side(old: GridState) -> GridState:

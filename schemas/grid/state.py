@@ -43,6 +43,8 @@ class SlotOrder(msgspec.Struct, kw_only=True):
     quantity: Quantity
     opens: bool
     """Whether it increases the slot's position; otherwise it closes it."""
+    pools: bool = False
+    """Whether it also closes what other slots hold: a net order of a flattening, or quantities below the venue's minimum."""
     state: SlotOrderState = SlotOrderState.REQUESTED
     reported_quantity: Quantity = ZERO
     """The largest cumulative quantity reported: the checksum for `traded_quantity`."""
@@ -92,6 +94,8 @@ class FinishedOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
     client_order_id: ClientOrderId
     reported_quantity: Quantity
     traded_quantity: Quantity
+    opens: bool = True
+    """Whether it was an opening order."""
     trade_ids: list[TradeId] = []
     """Of version 1 only: now `booked_trades` of the state keeps the ids."""
     unconfirmed_passes: int = 0
@@ -114,6 +118,8 @@ class Accounts(msgspec.Struct, kw_only=True):
     """Fees of the open position: included in `fees`, not yet in `grid_profit`."""
     closed_trades: int = 0
     opened_trades: int = 0
+    closed_pairs: int = 0
+    """Round trips that ended: levels of which everything that can be sold was closed."""
     volume: Money = ZERO
     """Quote notional of all trades, buys and sells."""
     first_price: Price = ZERO

@@ -1,5 +1,8 @@
 """Accounting: book trades, funding and position corrections into slots and accounts.
 
+What a slot holds is what the account received: on spot a fee in base currency is a part of the trade that was not received,
+bought and paid as a fee at the trade's price. So the cost of a trade, fee included, does not depend on the fee's asset.
+
 At every step and for every price p, exactly:
 `cash + position * p - fees == grid_profit + sum(held * p - cost over the slots) - unmatched_fees`.
 Fees in an asset without a price here are on neither side: they are summed apart, in `fees_other`.
@@ -12,9 +15,9 @@ from engine.core.guards.circuit_breaker import note_opening
 from engine.core.orders.booked_trades import is_first_alert
 from engine.core.step import Draft
 from schemas.engine.events import Fill, Severity
-from schemas.grid.state import Accounts, Slot
+from schemas.grid.state import Accounts, GridState, Slot
 from schemas.units import ZERO, Money, Price, SignedQuantity
-from schemas.venue.fees import fee_in_quote
+from schemas.venue.fees import fee_in_quote, position_change
 from schemas.venue.orders import Funding, Trade
 
 MAX_FUNDING_IDS = 32
@@ -29,11 +32,14 @@ class Matched(NamedTuple):
     """Net of the fees on both sides."""
 
 
-def book(draft: Draft, slot: Slot, trade: Trade) -> None:
-    """Book a trade and report it as a fill. The caller makes sure that each trade is booked once."""
+def book(draft: Draft, slot: Slot, trade: Trade, *, opens: bool = True) -> None:
+    """Book a trade and report it as a fill. The caller makes sure that each trade is booked once.
+
+    Where the order closes (not `opens`), what it traded beyond its slot's holdings is taken from other slots.
+    """
     draft.touch()
     accounts = draft.state.accounts
-    signed = trade.side.sign * trade.quantity
+    signed = position_change(trade)
     value = fee_in_quote(trade)
     if value is None:
         _keep_other_fee(draft, trade)
@@ -43,13 +49,18 @@ def book(draft: Draft, slot: Slot, trade: Trade) -> None:
     accounts.fees += fee
     accounts.volume += trade.quantity * trade.price
     draft.state.traded_time = max(draft.state.traded_time, trade.time)
-    matched = _close(accounts, slot, signed, trade.price, fee)
-    opens = not matched.quantity
-    round_trip = None
-    if opens:
-        note_opening(draft.state, slot.level)
-    else:
-        round_trip = _count_round_trip(draft, slot, signed, matched)
+    parts = [(slot, signed)] if opens else closing_parts(draft.state, slot, signed)
+    profit, round_trip = ZERO, None
+    opens = True
+    for each, quantity in parts:
+        matched = _close(accounts, each, quantity, trade.price, share(fee, quantity, signed))
+        profit += matched.profit
+        if not matched.quantity:
+            note_opening(draft.state, each.level)
+            continue
+        opens = False
+        ended = _count_round_trip(draft, each, quantity, matched)
+        round_trip = ended if round_trip is None else round_trip + (ended or ZERO)
     accounts.opened_trades += opens
     accounts.closed_trades += not opens
     draft.fills.append(
@@ -65,7 +76,7 @@ def book(draft: Draft, slot: Slot, trade: Trade) -> None:
             fee=trade.fee,
             fee_asset=trade.fee_asset,
             opens=opens,
-            grid_profit=matched.profit,
+            grid_profit=profit,
             position=accounts.position,
             is_maker=trade.is_maker,
             step=draft.step,
@@ -75,6 +86,22 @@ def book(draft: Draft, slot: Slot, trade: Trade) -> None:
             is_fee_estimated=None if value is None else False,
         )
     )
+
+
+def closing_parts(state: GridState, slot: Slot, signed: SignedQuantity) -> list[tuple[Slot, SignedQuantity]]:
+    """Split what a closing order traded: its own slot first, then the others that hold, farthest from the center first.
+
+    What no slot holds is left to the order's own slot.
+    """
+    others = [each for each in state.slots.values() if each is not slot]
+    others.sort(key=lambda each: (-abs(each.level - state.center), each.level))
+    parts, left = [], signed
+    for each in (slot, *others):
+        if left and each.held * left < 0:
+            part = min(abs(left), abs(each.held)).copy_sign(left)
+            parts.append((each, part))
+            left -= part
+    return [*parts, (slot, left)] if left else parts
 
 
 def book_correction(draft: Draft, slot: Slot, signed: SignedQuantity, price: Price, fee: Money) -> Money:
@@ -135,10 +162,11 @@ def _close(accounts: Accounts, slot: Slot, signed: SignedQuantity, price: Price,
 
 def _count_round_trip(draft: Draft, slot: Slot, signed: SignedQuantity, matched: Matched) -> Money | None:
     slot.round_profit += matched.profit
-    if slot.held * signed < 0:
+    if slot.held * signed < 0 and draft.state.instrument.quantity_down(abs(slot.held)):
         return None
-    # Everything held is closed: the round trip has ended.
+    # Everything held that can be traded is closed: the round trip has ended.
     profit, slot.round_profit = slot.round_profit, ZERO
+    draft.state.accounts.closed_pairs += 1
     draft.round_trips.append(profit)
     return profit
 

@@ -30,7 +30,9 @@ from engine.core.orders.slots import (
     slot_at,
 )
 from engine.core.step import Draft
+from schemas.grid.settings import GridMode
 from schemas.grid.state import Slot, SlotOrder
+from schemas.units import Side
 from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.order_ids import OrderIdParts
 from schemas.venue.orders import CancelRejected, OrderReport, OrderStatus, RejectReason, Trade
@@ -107,7 +109,7 @@ def _end(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -> Non
 def _book_of_slot(draft: Draft, slot: Slot, order: SlotOrder, trade: Trade) -> None:
     order.trade_ids.append(trade.trade_id)
     order.traded_quantity += trade.quantity
-    book(draft, slot, trade)
+    book(draft, slot, trade, opens=order.opens)
     advance(draft, order, Progress.ACCEPTED)
     order.traded_time = max(order.traded_time, trade.time)
     slot.rejections = 0
@@ -126,4 +128,7 @@ def _book_late(draft: Draft, parts: OrderIdParts, trade: Trade) -> None:
     else:
         retire_cycle(state, parts)
         note_unknown_trade(draft, trade)
-    book(draft, slot_at(state, parts.level), trade)
+    # In mode long every sell closes, whatever is known of its order.
+    is_sale = trade.side is Side.SELL and state.settings.mode is GridMode.LONG
+    opens = not is_sale if finished is None else finished.opens
+    book(draft, slot_at(state, parts.level), trade, opens=opens)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from engine.core.orders.price_lattice import Lattice
 from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState, Slot
-from schemas.units import ZERO, Price, Quantity, Side, TimeNs
+from schemas.units import ZERO, Price, Quantity, Side, SignedQuantity, TimeNs
 from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.market import Ticker
@@ -59,7 +59,7 @@ def closing_quote(state: GridState, lattice: Lattice, slot: Slot) -> Quote:
     """Return the order that closes what a slot holds, one level further; it may be below the minimum."""
     side = Side.SELL if slot.held > 0 else Side.BUY
     price = lattice.order_price(_closing_level(state, slot), side)
-    quantity = state.instrument.order_quantity(abs(slot.held), price)
+    quantity = state.instrument.order_quantity(tradable(state.instrument, slot.held), price)
     return Quote(
         slot.level,
         side,
@@ -77,6 +77,20 @@ def is_closing_in_window(state: GridState, slot: Slot) -> bool:
     if slot.held > 0:
         return level <= state.center + state.settings.sell_window * state.stride
     return level >= state.center - state.settings.buy_window * state.stride
+
+
+def tradable(rules: Instrument, held: SignedQuantity) -> Quantity:
+    """Return how much of a holding an order may close, if the venue takes the fee of a sale from the base currency."""
+    quantity = abs(held)
+    is_spot_sale = held > 0 and rules.kind is InstrumentKind.SPOT
+    if is_spot_sale and rules.charged_asset(Side.SELL) == rules.base:
+        quantity /= 1 + max(rules.maker_fee, rules.taker_fee, ZERO)
+    return quantity
+
+
+def is_dust(rules: Instrument, held: SignedQuantity) -> bool:
+    """Return whether a slot holds something, but less than a lot: no order can close it alone."""
+    return bool(held) and not rules.quantity_down(abs(held))
 
 
 def is_below_minimum(rules: Instrument, quote: Quote) -> bool:

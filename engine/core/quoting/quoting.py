@@ -25,6 +25,7 @@ from engine.core.quoting.quotes import (
     closing_quote,
     is_below_minimum,
     is_closing_in_window,
+    is_dust,
     market_in,
 )
 from engine.core.quoting.volatility import order_amount
@@ -229,8 +230,8 @@ def _price_blocker(state: GridState, lattice: Lattice, market: Market, quote: Qu
 
 def _may_add(state: GridState, lattice: Lattice, slot: Slot, side: Side) -> bool:
     # A quantity below the minimum is added to, so that it can be closed with the addition.
-    is_dust = is_below_minimum(state.instrument, closing_quote(state, lattice, slot))
-    return is_dust and slot.held * side.sign > 0
+    is_small = is_below_minimum(state.instrument, closing_quote(state, lattice, slot))
+    return is_small and (slot.held * side.sign > 0 or is_dust(state.instrument, slot.held))
 
 
 def _reason_to_open(state: GridState, slot: Slot | None) -> DecisionReason:
