@@ -6,7 +6,7 @@ from engine.core.arithmetic import CONTEXT, SHARE_DIGITS, total_profit
 from engine.core.blocking import detail_of, halted_by_operator
 from engine.core.guards import max_position
 from engine.core.orders.price_lattice import Lattice
-from engine.core.quoting.quotes import closing_quote, is_below_minimum, is_dust
+from engine.core.quoting.quotes import closing_quote, is_closable, is_dust
 from engine.core.quoting.quoting import why_not
 from schemas.engine.journal import RiskSummary
 from schemas.grid.settings import GridMode
@@ -137,7 +137,7 @@ def _slot_view(level: int, slot: Slot | None, lattice: Lattice, center: int) -> 
 
 def _dust(state: GridState, lattice: Lattice) -> SignedQuantity:
     held = [slot for slot in state.slots.values() if slot.held]
-    small = (each for each in held if is_below_minimum(state.instrument, closing_quote(state, lattice, each)))
+    small = (each for each in held if not is_closable(state, closing_quote(state, lattice, each)))
     return sum((each.held for each in small), ZERO)
 
 

@@ -177,6 +177,10 @@ class Halt(msgspec.Struct, kw_only=True):
     """The `RiskChanged` reason that caused the stop; published as cleared on resume."""
     by: str = ""
     """The operator and the reason given: `alice: maintenance`; empty for a guard, and in version 1."""
+    refusals: int = 0
+    """Consecutive orders of the flattening that the venue refused."""
+    retry_time: TimeNs = 0
+    """No order of the flattening is placed before this time."""
 
 
 class Resync(msgspec.Struct, frozen=True, kw_only=True):

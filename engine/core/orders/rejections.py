@@ -19,6 +19,9 @@ MIN_CLOSING_PAUSE_NS: DurationNs = 2 * SECOND_NS
 """Pause of a slot whose closing order could not be paid for or had nothing to reduce; doubled by each further one."""
 MAX_CLOSING_PAUSE_NS: DurationNs = 60 * SECOND_NS
 
+REFUSALS_BEFORE_ALERT = 5
+"""Consecutive orders of a flattening that the venue refused: 30 s after the first."""
+
 MIN_EXPOSURE_PAUSE_NS: DurationNs = 10 * SECOND_NS
 """Pause of a slot after a rejection by the exposure limit; doubled by each further one in a row."""
 MAX_EXPOSURE_DOUBLINGS = 4
@@ -31,6 +34,11 @@ def on_order_ended(draft: Draft, slot: Slot, order: SlotOrder, report: OrderRepo
     An order that was filled, or canceled on our request, causes no pause.
     """
     times, slot.limited_times, slot.is_limited = slot.limited_times, 0, False
+    if not _is_flattening_refused(draft, order, report):
+        _pause_slot(draft, slot, order, report, times)
+
+
+def _pause_slot(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport, times: int) -> None:
     is_canceled = report.status in {OrderStatus.CANCELED, OrderStatus.EXPIRED}
     is_requested = is_canceled and order.state is SlotOrderState.CANCEL_REQUESTED
     if is_requested or report.status is OrderStatus.FILLED:
@@ -72,6 +80,23 @@ def on_order_ended(draft: Draft, slot: Slot, order: SlotOrder, report: OrderRepo
             _on_final_rejection(draft, slot, report)
         case _:
             assert_never(report.reject_reason)
+
+
+def _is_flattening_refused(draft: Draft, order: SlotOrder, report: OrderReport) -> bool:
+    """Return whether the venue refused an order of a flattening; if so, the flattening pauses, whatever slot comes next."""
+    halt = draft.state.halt
+    if halt is None or not halt.flattens or order.opens:
+        return False
+    if report.status is OrderStatus.FILLED:
+        halt.refusals = 0
+    if report.status is not OrderStatus.REJECTED:
+        return False
+    pause = min(MIN_CLOSING_PAUSE_NS * 2 ** min(halt.refusals, 5), MAX_CLOSING_PAUSE_NS)
+    halt.refusals, halt.retry_time = halt.refusals + 1, draft.time + pause
+    if halt.refusals == REFUSALS_BEFORE_ALERT:
+        reason = report.reject_reason or report.status
+        draft.alert(Severity.MEDIUM, "order_refused", f"flattening: {reason}: {report.detail}")
+    return True
 
 
 def _on_insufficient_balance(

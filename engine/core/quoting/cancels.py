@@ -7,9 +7,16 @@ from engine.core.decisions import figures
 from engine.core.guards.circuit_breaker import windows
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import is_working
-from engine.core.quoting.quotes import Market, bounded, closing_quote, is_below_minimum, is_closing_in_window
+from engine.core.quoting.quotes import (
+    Market,
+    bounded,
+    closing_left,
+    closing_quote,
+    is_closable,
+    is_closing_in_window,
+)
 from schemas.grid.state import GridState, Slot, SlotOrder
-from schemas.units import Figures, Side
+from schemas.units import ZERO, Figures, Side
 from schemas.venue.decision_reasons import DecisionReason
 
 
@@ -29,6 +36,10 @@ def cancel_of(
         return None
     if order.opens:
         return _cancel_of_opening(state, lattice, market, slot, order)
+    return _cancel_of_pooled(state, order) if order.pools else _cancel_of_closing(state, slot, order)
+
+
+def _cancel_of_closing(state: GridState, slot: Slot, order: SlotOrder) -> Cancel | None:
     left = order.quantity - order.traded_quantity
     if slot.held * order.side.sign >= 0:
         return Cancel(order, DecisionReason.NOTHING_LEFT_TO_CLOSE)
@@ -37,6 +48,17 @@ def cancel_of(
         return Cancel(order, DecisionReason.MORE_THAN_IS_LEFT, found)
     if not is_closing_in_window(state, slot):
         return Cancel(order, DecisionReason.OUTSIDE_WINDOW, figures(center=state.center))
+    return None
+
+
+def _cancel_of_pooled(state: GridState, order: SlotOrder) -> Cancel | None:
+    held = sum((abs(slot.held) for slot in state.slots.values() if slot.held * order.side.sign < 0), ZERO)
+    if not held:
+        return Cancel(order, DecisionReason.NOTHING_LEFT_TO_CLOSE)
+    left = closing_left(state, order.side)
+    if left > held:
+        found = figures(orders_left_base=left, held_base=held)
+        return Cancel(order, DecisionReason.MORE_THAN_IS_LEFT, found)
     return None
 
 
@@ -60,7 +82,7 @@ def _cancel_of_opening(
     if slot.held and market.time > order.traded_time:
         closing = closing_quote(state, lattice, slot)
         is_reached = (market.price - closing.price) * closing.side.sign <= 0
-        if is_reached and not is_below_minimum(state.instrument, closing):
+        if is_reached and is_closable(state, closing):
             found = figures(price=market.price, close_price=closing.price)
             return Cancel(order, DecisionReason.CLOSE_PRICE_REACHED, found)
     return None

@@ -30,6 +30,8 @@ class Quote(NamedTuple):
     opens: bool
     post_only: bool
     reason: DecisionReason
+    pools: bool = False
+    """See `SlotOrder.pools`."""
 
 
 def bounded(settings: GridSettings, price: Price) -> Price:
@@ -102,6 +104,32 @@ def is_below_minimum(rules: Instrument, quote: Quote) -> bool:
     )
 
 
+def is_closable(state: GridState, quote: Quote) -> bool:
+    """Return whether the venue accepts a closing order of this size: reduce-only ones may be exempt from its minimum."""
+    rules = state.instrument
+    if rules.closes_exempt_from_minimum and is_reduce_only(state, quote):
+        return quote.quantity >= max(rules.minimum_quantity, rules.lot_size)
+    return not is_below_minimum(rules, quote)
+
+
+def closing_left(state: GridState, side: Side) -> Quantity:
+    """Return what the closing orders of a side may still trade."""
+    orders = [slot.order for slot in state.slots.values() if slot.order is not None]
+    return sum(
+        (each.quantity - each.traded_quantity for each in orders if not each.opens and each.side is side),
+        ZERO,
+    )
+
+
+def closable_at_venue(state: GridState, side: Side) -> Quantity | None:
+    """Return how much the account has left to close on a side; None while it has what the books hold."""
+    at_venue = state.venue_position
+    if at_venue is None:
+        return None
+    ours = at_venue if state.instrument.kind is InstrumentKind.SPOT else at_venue - state.foreign_position
+    return max(-side.sign * ours - closing_left(state, side), ZERO)
+
+
 def is_reduce_only(state: GridState, quote: Quote) -> bool:
     """Return whether an order can be sent as reduce-only; spot has no such orders.
 
@@ -111,14 +139,7 @@ def is_reduce_only(state: GridState, quote: Quote) -> bool:
     """
     if quote.opens or state.instrument.kind is not InstrumentKind.LINEAR_PERPETUAL:
         return False
-    closing = sum(
-        (
-            slot.order.quantity - slot.order.traded_quantity
-            for slot in state.slots.values()
-            if slot.order is not None and not slot.order.opens and slot.order.side is quote.side
-        ),
-        ZERO,
-    )
+    closing = closing_left(state, quote.side)
     ours = state.accounts.position
     reducible = min(-quote.side.sign * each for each in (ours, ours + state.foreign_position))
     return closing + quote.quantity <= reducible

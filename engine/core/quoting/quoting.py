@@ -16,6 +16,7 @@ from engine.core.guards.circuit_breaker import is_half_open, windows
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import is_working
 from engine.core.quoting.cancels import Cancel, cancel_of
+from engine.core.quoting.closings import closings
 from engine.core.quoting.order_cleanup import select_cleanup
 from engine.core.quoting.position_room import Room, WaitingOrder, beyond_limit
 from engine.core.quoting.quotes import (
@@ -24,7 +25,7 @@ from engine.core.quoting.quotes import (
     bounded,
     closing_quote,
     is_below_minimum,
-    is_closing_in_window,
+    is_closable,
     is_dust,
     market_in,
 )
@@ -76,8 +77,7 @@ class Plan(NamedTuple):
 def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Plan:
     """Return the order changes for a state that is centered at the market."""
     cancels = []
-    closings = []
-    depends_on_price = False
+    closing, depends_on_price = closings(state, lattice, market, now)
     for level in sorted(state.slots):
         slot = state.slots[level]
         if slot.order is not None:
@@ -85,18 +85,12 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
             found = cancel_of(state, lattice, market, slot, slot.order)
             if found is not None:
                 cancels.append(found)
-        elif slot.held and slot.quiet_until <= now and is_closing_in_window(state, slot):
-            quote = closing_quote(state, lattice, slot)
-            is_accepted = state.instrument.accepts_price(quote.side, quote.price, market.price)
-            depends_on_price |= not is_accepted
-            if is_accepted and not is_below_minimum(state.instrument, quote):
-                closings.append(quote)
     if instrument.blocked_by(state) is not None:
         return Plan(cancels, [], depends_on_price=False)
     free = list(openings(state, lattice, market, now)) if blocked_by(state) is None else []
     depends_on_price |= any(each.blocker in PRICE_BLOCKERS for each in free)
     opening = [each.quote for each in free if each.blocker is None]
-    quotes = _nearest_first(closings, market) + _nearest_first(opening, market)
+    quotes = _nearest_first(closing, market) + _nearest_first(opening, market)
     cancels += _beyond_limit(state, free, cancels)
     quota = _quota(state)
     waiting = [abs(quote.price - market.price) if quote.opens else ZERO for quote in quotes[quota:]]
@@ -230,7 +224,7 @@ def _price_blocker(state: GridState, lattice: Lattice, market: Market, quote: Qu
 
 def _may_add(state: GridState, lattice: Lattice, slot: Slot, side: Side) -> bool:
     # A quantity below the minimum is added to, so that it can be closed with the addition.
-    is_small = is_below_minimum(state.instrument, closing_quote(state, lattice, slot))
+    is_small = not is_closable(state, closing_quote(state, lattice, slot))
     return is_small and (slot.held * side.sign > 0 or is_dust(state.instrument, slot.held))
 
 
