@@ -128,6 +128,8 @@ class Accounts(msgspec.Struct, kw_only=True):
     """The part of `position` that the account held before the first start; it has no trade."""
     adopted_cost: Money = ZERO
     """The value at which it was booked; included in `cash` with the opposite sign."""
+    adopted_entry_price: Price = ZERO
+    """The venue's entry price of it, for information; 0 without one."""
     fees_other: dict[str, Money] = {}
     """Fees in assets without a price here, by asset: not included in `fees`, so profit is before them."""
 
@@ -153,6 +155,8 @@ class Startup(msgspec.Struct, kw_only=True):
     position: SignedQuantity | None = None
     entry_price: Price = ZERO
     leverage: Decimal | None = None
+    newer_generation: int = 0
+    """The highest generation of an own open order that is newer than this grid's; 0 without one."""
     is_passed: bool = False
     """Whether the preflight has passed; it is then not repeated."""
     is_triggered: bool = False

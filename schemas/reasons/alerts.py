@@ -89,6 +89,10 @@ ALERTS: dict[str, Explanation] = {
         "A flattening ended with a position left, at the venue or in the books only.",
         f"Close it at the venue. What a comparison finds: {_RECONCILE}",
     ),
+    "newer_generation": Explanation(
+        "The venue has an open order of this symbol and instance from a newer grid: another installation may trade it.",
+        "Give each installation that shares the account an instance of its own.",
+    ),
     "late_funding": Explanation(
         "A funding payment older than those known was not booked.",
         "Compare the funding at the venue with the profit shown; the difference is the payment.",

@@ -9,6 +9,7 @@ from engine.core.guards.latency import note_acceptance
 from engine.core.orders.accounting import book
 from engine.core.orders.booked_trades import (
     alert_not_booked,
+    contradicts,
     is_booked,
     is_foreign_or_old,
     remember,
@@ -67,7 +68,10 @@ def on_report(draft: Draft, report: OrderReport) -> None:
 
 
 def on_trade(draft: Draft, trade: Trade) -> None:
-    """Book an own trade, once: see `booked_trades`. One of an order unknown here is booked at the level in the id."""
+    """Book an own trade, once: see `booked_trades`. One of an order unknown here is booked at the level in the id.
+
+    One that contradicts its order is not booked: it is reported, and the position check decides.
+    """
     state = draft.state
     parts = own_id_parts(state, trade.client_order_id)
     if parts is None:
@@ -78,9 +82,9 @@ def on_trade(draft: Draft, trade: Trade) -> None:
     order = None if slot is None else slot.order
     if is_booked(state, order, trade) or (order is None and was_resynchronized(state, trade)):
         return
-    if slot is not None and order is not None:
+    if slot is not None and order is not None and not contradicts(order, trade):
         _book_of_slot(draft, slot, order, trade)
-    elif is_foreign_or_old(state, parts, trade):
+    elif order is not None or is_foreign_or_old(state, parts, trade):
         if trade.trade_id not in state.alerted_ids:
             remember_unbooked(draft, trade)
         alert_not_booked(draft, trade)

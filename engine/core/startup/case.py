@@ -21,6 +21,8 @@ class Account(NamedTuple):
     balance: Money | None
     leverage: Decimal | None
     position: SignedQuantity | None = None
+    newer_generation: int = 0
+    """Of own orders that another installation placed, or this one before its journal was lost; 0 without any."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

@@ -72,6 +72,19 @@ def _stream(case: Case) -> Check:
     )
 
 
+def _order_ids(case: Case) -> Check | None:
+    newer = case.account.newer_generation
+    if not newer:
+        return None
+    return Check(
+        name="order_ids",
+        passed=False,
+        figures=f"the account has open orders of generation {newer} of this symbol and instance: another installation "
+        "trades it, or the journal was lost",
+        remedy="set another instance in the configuration, or restore the backup of this installation",
+    )
+
+
 def _balance(case: Case) -> Check:
     balance, currency = case.account.balance, case.instrument.settle
     if balance is None:
@@ -180,7 +193,13 @@ def _levels(case: Case) -> Check:
     return Check(name="levels", passed=True, figures=f"{len(levels)} levels have a valid price and quantity")
 
 
-LIMIT_CHECKS: tuple[Callable[[Case], Check | None], ...] = (maximum_order, price_band, leverage_bracket)
+LIMIT_CHECKS: tuple[Callable[[Case], Check | None], ...] = (
+    _order_ids,
+    maximum_order,
+    price_band,
+    leverage_bracket,
+)
+"""Those that concern only some accounts and venues."""
 CHECKS: tuple[Callable[[Case], Check], ...] = (_stream, _balance, _leverage, _safety, _fees, _levels)
 
 

@@ -135,7 +135,9 @@ def _evaluate_trigger(draft: Draft, startup: Startup, price: Price) -> None:
 def _evaluate_preflight(draft: Draft, startup: Startup, lattice: Lattice) -> None:
     state = draft.state
     leverage = leverage_of(state.instrument, startup.leverage)
-    account = Account(startup.is_stream_up, startup.balance, leverage, startup.position)
+    account = Account(
+        startup.is_stream_up, startup.balance, leverage, startup.position, startup.newer_generation
+    )
     found = checks(Case(state.settings, state.instrument, lattice, state.center, account))
     text = refusal(found)
     if not text:

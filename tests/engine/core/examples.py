@@ -178,7 +178,7 @@ def trade(
         fee=D(fee),
         fee_asset=fee_asset,
         is_maker=True,
-        time=START,
+        time=max(START, order.decided_time),
     )
 
 

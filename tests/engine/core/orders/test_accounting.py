@@ -10,7 +10,9 @@ from engine.core.orders.accounting import MAX_FUNDING_IDS, book_correction
 from engine.core.view import view
 from schemas.engine.events import AlertRaised
 from schemas.units import Side, TimeNs
+from schemas.venue.order_ids import order_id
 from schemas.venue.orders import Funding, OrderStatus
+from tests.builders import BTC
 from tests.engine.core.examples import (
     NEUTRAL,
     SPOT,
@@ -90,9 +92,10 @@ def test_last_part_takes_the_remainder() -> None:
 
 
 def test_reversing_trade_closes_and_opens() -> None:
-    grid = started()
+    grid = started(NEUTRAL)
     fill(grid, -1)
-    turned = replace(trade(order(grid, -1)), quantity=D("0.151"), fee=D("0.0302"))
+    unknown = order_id("sqt", BTC, 1, -1, Side.SELL, 7)
+    turned = replace(trade(order(grid, -1)), client_order_id=unknown, quantity=D("0.151"), fee=D("0.0302"))
     (booked,) = step(grid, turned).fills
     assert not booked.opens
     assert booked.grid_profit == D("1.01") - D("0.02") - D("0.0202")
