@@ -124,6 +124,9 @@ DECISIONS: dict[str, Explanation] = {
     DecisionReason.CLOSE_PRICE_REACHED: Explanation(
         "The rest of an opening order gives way to the closing order, whose price is reached."
     ),
+    DecisionReason.CLOSES_HERE: Explanation(
+        "An opening order gives way to the closing order of another level at the same price."
+    ),
     DecisionReason.ROOM_FOR_NEARER: Explanation(
         "The number of open orders is at its limit, order_cleanup_threshold, and nearer orders wait."
     ),

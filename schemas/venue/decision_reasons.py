@@ -28,6 +28,8 @@ class DecisionReason(StrEnum):
     """The order is larger than what is left to close."""
     CLOSE_PRICE_REACHED = "close_price_reached"
     """The rest of an opening order gives way to the closing order, whose price is reached."""
+    CLOSES_HERE = "closes_here"
+    """An opening order gives way to the closing order of another level at the same price."""
     ROOM_FOR_NEARER = "room_for_nearer"
     """The number of open orders is at its limit, and nearer orders wait."""
     MAX_POSITION = "max_position"
@@ -77,6 +79,7 @@ WORDS: dict[DecisionReason, str] = {
     DecisionReason.BETWEEN_LEVELS: "between the levels in use",
     DecisionReason.MORE_THAN_IS_LEFT: "more than is left to close",
     DecisionReason.CLOSE_PRICE_REACHED: "the price to close at is reached",
+    DecisionReason.CLOSES_HERE: "another level closes here",
     DecisionReason.ROOM_FOR_NEARER: "room for nearer orders",
     DecisionReason.MAX_POSITION: "beyond the position limit",
     DecisionReason.PRICE_MOVED_AWAY: "the price moved away",

@@ -159,7 +159,10 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     source: ReportSource | None = None
     """None in trades of version 1."""
     fee_value: Money | None = None
-    """The venue's own value of the fee in quote currency; None when it gives none. See `schemas.venue.fees`."""
+    """The value of the fee in quote currency: the venue's own, or an estimate; None when there is none. See
+    `schemas.venue.fees`."""
+    is_fee_estimated: bool = False
+    """Whether `fee_value` is an estimate: the fee at the price of its coin when the trade was made."""
 
 
 class Funding(msgspec.Struct, frozen=True, kw_only=True, tag=True):

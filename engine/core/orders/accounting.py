@@ -13,14 +13,18 @@ from typing import NamedTuple
 from engine.core.arithmetic import share
 from engine.core.guards.circuit_breaker import note_opening
 from engine.core.orders.booked_trades import is_first_alert
+from engine.core.orders.slots import slot_at
 from engine.core.step import Draft
 from schemas.engine.events import Fill, Severity
+from schemas.grid.settings import GridMode
 from schemas.grid.state import Accounts, GridState, Slot
-from schemas.units import ZERO, Money, Price, SignedQuantity
+from schemas.units import SECOND_NS, ZERO, DurationNs, Money, Price, SignedQuantity
 from schemas.venue.fees import fee_in_quote, position_change
 from schemas.venue.orders import Funding, Trade
 
 MAX_FUNDING_IDS = 32
+LINE_REST_NS: DurationNs = SECOND_NS
+"""How long nothing is opened on a line after a trade closed there."""
 
 
 class Matched(NamedTuple):
@@ -59,6 +63,7 @@ def book(draft: Draft, slot: Slot, trade: Trade, *, opens: bool = True) -> None:
             note_opening(draft.state, each.level)
             continue
         opens = False
+        _rest_line(draft, each, quantity)
         ended = _count_round_trip(draft, each, quantity, matched)
         round_trip = ended if round_trip is None else round_trip + (ended or ZERO)
     accounts.opened_trades += opens
@@ -83,9 +88,21 @@ def book(draft: Draft, slot: Slot, trade: Trade, *, opens: bool = True) -> None:
             time=trade.time,
             round_trip=round_trip,
             fee_value=value,
-            is_fee_estimated=None if value is None else False,
+            is_fee_estimated=None if value is None else trade.is_fee_estimated,
         )
     )
+
+
+def _rest_line(draft: Draft, slot: Slot, signed: SignedQuantity) -> None:
+    """Open nothing on the line that was closed at until the price that reached it has arrived.
+
+    Otherwise the line would get an opening order of the same side at once, and the same move could fill that as well.
+    """
+    state = draft.state
+    if state.settings.mode is GridMode.LONG:
+        return  # it opens on one side and closes on the other
+    line = slot_at(state, slot.level + (state.stride if signed < 0 else -state.stride))
+    line.quiet_until = max(line.quiet_until, draft.time + LINE_REST_NS)
 
 
 def closing_parts(state: GridState, slot: Slot, signed: SignedQuantity) -> list[tuple[Slot, SignedQuantity]]:

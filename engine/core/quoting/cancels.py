@@ -1,5 +1,6 @@
 """Cancels: why the order of a slot does not stay."""
 
+from collections.abc import Container
 from typing import NamedTuple
 
 from engine.core.blocking import blocked_by
@@ -16,7 +17,7 @@ from engine.core.quoting.quotes import (
     is_closing_in_window,
 )
 from schemas.grid.state import GridState, Slot, SlotOrder
-from schemas.units import ZERO, Figures, Side
+from schemas.units import ZERO, Figures, Price, Side
 from schemas.venue.decision_reasons import DecisionReason
 
 
@@ -29,12 +30,19 @@ class Cancel(NamedTuple):
 
 
 def cancel_of(
-    state: GridState, lattice: Lattice, market: Market, slot: Slot, order: SlotOrder
+    state: GridState,
+    lattice: Lattice,
+    market: Market,
+    slot: Slot,
+    order: SlotOrder,
+    lines: Container[tuple[Side, Price]] = (),
 ) -> Cancel | None:
-    """Return the cancel of a slot's order, None if the order stays."""
+    """Return the cancel of a slot's order, None if the order stays. `lines` are those of the closing orders."""
     if not is_working(order):
         return None
     if order.opens:
+        if (order.side, order.price) in lines:
+            return Cancel(order, DecisionReason.CLOSES_HERE, figures(order_price=order.price))
         return _cancel_of_opening(state, lattice, market, slot, order)
     return _cancel_of_pooled(state, order) if order.pools else _cancel_of_closing(state, slot, order)
 

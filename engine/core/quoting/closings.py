@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from engine.core.orders.price_lattice import Lattice
+from engine.core.orders.slots import is_working
 from engine.core.quoting.quotes import (
     Market,
     Quote,
@@ -12,8 +13,9 @@ from engine.core.quoting.quotes import (
     is_closing_in_window,
     tradable,
 )
+from schemas.grid.settings import GridMode
 from schemas.grid.state import GridState, Slot
-from schemas.units import ZERO, Quantity, Side, TimeNs
+from schemas.units import ZERO, Price, Quantity, Side, TimeNs
 from schemas.venue.instruments import InstrumentKind
 
 Small = tuple[Slot, Quote]
@@ -39,6 +41,25 @@ def closings(state: GridState, lattice: Lattice, market: Market, now: TimeNs) ->
             small.append((slot, quote))
     quotes += [pooled for side in Side if (pooled := _pooled(state, small, side)) is not None]
     return _limited_by_account(state, quotes, market), depends_on_price
+
+
+def closing_lines(state: GridState, lattice: Lattice) -> frozenset[tuple[Side, Price]]:
+    """Return side and price of each closing order, out or in the window: nothing is opened there.
+
+    With two orders on one line, a price that bounces between two lines would open on the other side of flat.
+    """
+    if state.settings.mode is GridMode.LONG:
+        return frozenset()  # it opens on one side and closes on the other
+    lines = set()
+    for slot in state.slots.values():
+        order = slot.order
+        if order is not None and not order.opens and is_working(order):
+            lines.add((order.side, order.price))
+        elif slot.held and is_closing_in_window(state, slot):
+            quote = closing_quote(state, lattice, slot)
+            if is_closable(state, quote):
+                lines.add((quote.side, quote.price))
+    return frozenset(lines)
 
 
 def _pooled(state: GridState, small: Sequence[Small], side: Side) -> Quote | None:

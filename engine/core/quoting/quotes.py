@@ -107,9 +107,10 @@ def is_below_minimum(rules: Instrument, quote: Quote) -> bool:
 def is_closable(state: GridState, quote: Quote) -> bool:
     """Return whether the venue accepts a closing order of this size: reduce-only ones may be exempt from its minimum."""
     rules = state.instrument
-    if rules.closes_exempt_from_minimum and is_reduce_only(state, quote):
-        return quote.quantity >= max(rules.minimum_quantity, rules.lot_size)
-    return not is_below_minimum(rules, quote)
+    if not is_below_minimum(rules, quote):
+        return True
+    is_lot = quote.quantity >= max(rules.minimum_quantity, rules.lot_size)
+    return is_lot and rules.closes_exempt_from_minimum and is_reduce_only(state, quote)
 
 
 def closing_left(state: GridState, side: Side) -> Quantity:

@@ -16,7 +16,7 @@ from engine.core.guards.circuit_breaker import is_half_open, windows
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import is_working
 from engine.core.quoting.cancels import Cancel, cancel_of
-from engine.core.quoting.closings import closings
+from engine.core.quoting.closings import closing_lines, closings
 from engine.core.quoting.order_cleanup import select_cleanup
 from engine.core.quoting.position_room import Room, WaitingOrder, beyond_limit
 from engine.core.quoting.quotes import (
@@ -78,11 +78,12 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
     """Return the order changes for a state that is centered at the market."""
     cancels = []
     closing, depends_on_price = closings(state, lattice, market, now)
+    lines = closing_lines(state, lattice)
     for level in sorted(state.slots):
         slot = state.slots[level]
         if slot.order is not None:
             depends_on_price |= slot.order.opens and bool(slot.held) and is_working(slot.order)
-            found = cancel_of(state, lattice, market, slot, slot.order)
+            found = cancel_of(state, lattice, market, slot, slot.order, lines)
             if found is not None:
                 cancels.append(found)
     if instrument.blocked_by(state) is not None:
@@ -113,7 +114,7 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
 
 def openings(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Iterator[Opening]:
     """Yield the levels of the window without a working opening order, buys before sells, nearest first."""
-    amount, room = order_amount(state), Room(state)
+    amount, room, lines = order_amount(state), Room(state), closing_lines(state, lattice)
     for level, side in _window(state):
         slot = state.slots.get(level)
         order = slot.order if slot else None
@@ -136,6 +137,8 @@ def openings(state: GridState, lattice: Lattice, market: Market, now: TimeNs) ->
             reason=_reason_to_open(state, slot),
         )
         blocker = _blocker(state, lattice, market, now, quote, slot)
+        if blocker is None and (side, price) in lines:
+            blocker = NotQuoting.WINDOW_FULL
         if blocker is None and not room.take(side, quote.price * quote.quantity):
             blocker = NotQuoting.MAX_POSITION
         yield Opening(quote, blocker)

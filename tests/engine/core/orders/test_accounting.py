@@ -231,3 +231,14 @@ def test_correction_that_empties_a_slot_ends_its_round_trip(correction: str, lef
     held.round_profit = D("0.5")
     book_correction(draft_of(grid, 1000), held, D(correction), D(1000), D(0))
     assert (held.held, held.round_profit) == (D("0.101") + D(correction), D(left))
+
+
+def test_an_estimated_fee_counts_and_is_marked() -> None:
+    grid = started()
+    charged = replace(
+        trade(order(grid, -1), fee="0.0005", fee_asset="BNB"), fee_value=D("0.3"), is_fee_estimated=True
+    )
+    change = step(grid, charged)
+    assert not notices(change)
+    assert state_of(grid).accounts.fees == D("0.3")
+    assert change.fills[0].is_fee_estimated

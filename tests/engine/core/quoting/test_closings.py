@@ -9,10 +9,14 @@ from schemas.venue.instruments import Instrument
 from schemas.venue.orders import CancelOrder, OrderStatus
 from tests.engine.core.examples import (
     LONG,
+    NEUTRAL,
     PERPETUAL,
     D,
     accept_all,
+    canceled,
     end,
+    fill,
+    levels,
     order,
     placed,
     report,
@@ -85,3 +89,47 @@ def test_a_reduce_only_order_may_be_below_the_minimum_where_the_venue_allows_it(
     grid = holding("0.03", instrument=replace(COARSE, closes_exempt_from_minimum=True))
     assert closing_orders(grid) == [(-1, "1000.0", "0.030")]
     assert not [each for each in placed(step(grid, ticker(1041, 3))) if each.side is Side.SELL]
+
+
+def test_nothing_is_opened_where_another_level_closes() -> None:
+    """990 is bought and closes at 1000, where a grid centered at 990 would also open a sell."""
+    grid = started(NEUTRAL)
+    fill(grid, -1)
+    accept_all(grid)
+    change = step(grid, ticker(990, 2))
+    assert not levels(placed(change), Side.SELL)
+    sells = [each.order for each in state_of(grid).slots.values() if each.order]
+    assert sorted(each.price for each in sells if each.side is Side.SELL) == [1000, 1010, 1020, 1030]
+
+
+def test_a_bounce_between_two_lines_ends_flat() -> None:
+    grid = started(NEUTRAL)
+    for number in range(3):
+        fill(grid, -1)
+        accept_all(grid)
+        grid.process([ticker(990, 4 * number + 2)])
+        accept_all(grid)
+        filled = [
+            each.order
+            for each in state_of(grid).slots.values()
+            if each.order and each.order.side is Side.SELL and each.order.price <= 1000
+        ]
+        step(grid, *(trade(each) for each in filled))
+        assert state_of(grid).accounts.position == 0
+        grid.process([ticker(1000, 4 * number + 4)])
+        accept_all(grid)
+
+
+def test_an_opening_order_gives_way_to_a_closing_order_on_its_line() -> None:
+    grid = started(NEUTRAL)
+    opening = order(grid, 1)
+    step(grid, ticker(1010, 2))  # the center is level 1: the buys start at level 0
+    accept_all(grid)
+    change = fill(grid, 0)
+    assert opening.client_order_id in canceled(change)
+    (reason,) = {
+        each.reason_code
+        for each in change.decisions
+        if isinstance(each, CancelOrder) and each.client_order_id == opening.client_order_id
+    }
+    assert reason is DecisionReason.CLOSES_HERE
