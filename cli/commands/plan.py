@@ -25,6 +25,7 @@ from cli.inspect.plan import (
     plan_symbol,
 )
 from cli.stack.connection import BusAddress, BusPlace, connect_to_bus, locate_running_bus
+from engine.core.startup.capital import other_grids
 from schemas import subjects
 from schemas.codec import decode_as, encode, try_decode
 from schemas.engine.journal import SymbolEntry
@@ -142,6 +143,7 @@ async def _inputs(
         balance=venue.balances.get(settings.instrument.settle),
         leverage=settings.leverage,
         maintenance=venue.maintenance_margin or DEFAULT_MAINTENANCE_MARGIN,
+        others=other_grids(entry.venue, entry.symbol, configuration.symbols),
     )
     return configured if bus is None else await _live_inputs(bus, configured, is_priced=price is not None)
 

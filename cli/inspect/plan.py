@@ -24,7 +24,7 @@ from engine.core.quoting.quoting import Opening, openings
 from engine.core.startup.case import Account, Case, Check
 from engine.core.startup.preflight import checks, leverage_of, round_trip
 from schemas.grid.settings import GridSettings
-from schemas.grid.state import GridState
+from schemas.grid.state import GridState, OtherGrid
 from schemas.units import ZERO, Money, Price, Quantity, Ratio, Side, SignedQuantity, Symbol, VenueId
 from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.worth import AccountWorth
@@ -47,6 +47,8 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
     """Of all assets of the account; None without a running stack."""
     leverage: Decimal | None = None
     position: SignedQuantity | None = None
+    others: tuple[OtherGrid, ...] = ()
+    """The other grids of the account that settle in the same currency."""
     is_stream_up: bool | None = None
     maintenance: Ratio = DEFAULT_MAINTENANCE_MARGIN
     """Maintenance margin, as a ratio of the notional."""
@@ -137,7 +139,7 @@ def _plan(settings: GridSettings, inputs: PlanInputs) -> SymbolPlan:
     lattice = Lattice(first_anchor(price, instrument.tick_size), settings, instrument)
     leverage = leverage_of(instrument, inputs.leverage)
     center = lattice.nearest(price)
-    account = Account(inputs.is_stream_up, inputs.balance, leverage, inputs.position)
+    account = Account(inputs.is_stream_up, inputs.balance, leverage, inputs.position, others=inputs.others)
     case = Case(settings, instrument, lattice, center, account)
     plan_levels = tuple(_level(case, each) for each in _openings(settings, inputs, lattice, center))
     ends = tuple(

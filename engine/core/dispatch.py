@@ -26,6 +26,7 @@ from schemas.engine.journal import (
     Input,
     LateTrade,
     LedgerGap,
+    OtherGrids,
     ResyncRequired,
     SymbolAdded,
     TimePassed,
@@ -54,7 +55,7 @@ def _handle(draft: Draft, event: Input) -> None:
     match event:
         case OrderReport() | Trade() | LateTrade() | CancelRejected() | Funding():
             _handle_orders(draft, event.trade if isinstance(event, LateTrade) else event)
-        case OpenOrders() | Position() | Balance():
+        case OpenOrders() | Position() | Balance() | OtherGrids():
             _handle_account(draft, event)
         case Candle() | FeedChanged() | Instrument():
             _handle_market(draft, event)
@@ -90,7 +91,7 @@ def _handle_orders(draft: Draft, event: OrderReport | Trade | CancelRejected | F
             assert_never(event)
 
 
-def _handle_account(draft: Draft, event: OpenOrders | Position | Balance) -> None:
+def _handle_account(draft: Draft, event: OpenOrders | Position | Balance | OtherGrids) -> None:
     match event:
         case Position() if draft.state.startup is not None:
             startup.on_position(draft, event)
@@ -101,6 +102,8 @@ def _handle_account(draft: Draft, event: OpenOrders | Position | Balance) -> Non
             advance_mark(draft, event)
         case Position():
             on_sweep(draft, event)
+        case OtherGrids():
+            startup.on_other_grids(draft, event)
         case Balance():
             startup.on_balance(draft, event)
             margin_lock.on_balance(draft, event)

@@ -3,7 +3,7 @@
 from decimal import Decimal, localcontext
 
 from engine.core.arithmetic import CONTEXT
-from engine.core.startup.preflight import minimum_order_quantity
+from engine.core.startup.level_sizes import minimum_order_quantity
 from schemas.grid.settings import GridMode, GridSettings
 from schemas.units import ZERO, DurationNs, Money, Price
 from schemas.venue.instruments import Instrument, InstrumentKind

@@ -13,7 +13,7 @@ from schemas.engine.events import (
 )
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.settings import GridSettings
-from schemas.grid.state import EarlierGenerations, GridState
+from schemas.grid.state import EarlierGenerations, GridState, OtherGrid
 from schemas.units import ZERO, Money, Price, SignedQuantity, Symbol, TimeNs, VenueId
 from schemas.venue.account import Balance, OpenOrders, Position
 from schemas.venue.instruments import Instrument
@@ -96,6 +96,12 @@ class LedgerGap(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The fills lost by now, earlier losses included."""
 
 
+class OtherGrids(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The other registered grids of the account that settle in the same currency: an input of the preflight."""
+
+    grids: tuple[OtherGrid, ...]
+
+
 Input = (
     SymbolAdded
     | TimePassed
@@ -118,6 +124,7 @@ Input = (
     | ResyncRequired
     | LedgerGap
     | Instrument
+    | OtherGrids
 )
 """Every input of the core. Their times are the core's only clock."""
 

@@ -15,6 +15,7 @@ from schemas.units import (
     Money,
     Price,
     Quantity,
+    Ratio,
     Side,
     SignedQuantity,
     Symbol,
@@ -145,6 +146,14 @@ class EarlierGenerations(msgspec.Struct, frozen=True, kw_only=True):
     """The price at which it is marked."""
 
 
+class OtherGrid(msgspec.Struct, frozen=True, kw_only=True):
+    """What another grid of the account may hold: a notional in quote, or a ratio of the balance."""
+
+    symbol: Symbol
+    notional: Money
+    balance_ratio: Ratio = ZERO
+
+
 class Startup(msgspec.Struct, kw_only=True):
     """What is known of the account before the first order of a symbol, and the result of the preflight."""
 
@@ -155,6 +164,8 @@ class Startup(msgspec.Struct, kw_only=True):
     position: SignedQuantity | None = None
     entry_price: Price = ZERO
     leverage: Decimal | None = None
+    others: tuple[OtherGrid, ...] = ()
+    """The other grids of the account that settle in the same currency."""
     newer_generation: int = 0
     """The highest generation of an own open order that is newer than this grid's; 0 without one."""
     is_passed: bool = False

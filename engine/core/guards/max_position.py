@@ -4,28 +4,42 @@ What is held counts at its cost, an order at its value, both in quote: neither d
 what a neutral grid holds short leaves no more room for its buys. The gateway checks the same limit before it sends an order.
 """
 
+from decimal import Decimal
 from typing import assert_never
 
 from engine.core.guards.circuit_breaker import side_window
-from schemas.grid.settings import PositionUnit
+from schemas.grid.settings import GridSettings, PositionLimit, PositionUnit
 from schemas.grid.state import GridState, SlotOrder
-from schemas.units import ZERO, Money, Side
+from schemas.units import ZERO, Money, Ratio, Side
 
 
 def maximum(state: GridState, side: Side) -> Money | None:
     """Return the limit of a side in quote; None without one. A share of a balance that is unknown is 0."""
-    limit, amount = state.settings.max_position, state.settings.order_amount
-    if limit is None:
+    if state.settings.max_position is None:
         return None
+    notional, ratio = _limit(state.settings, side)
+    return notional + ratio * (state.balance or ZERO)
+
+
+def committed(settings: GridSettings) -> tuple[Money, Ratio]:
+    """Return the most that a side may hold, as an amount in quote and a ratio of the balance, of which one is 0.
+
+    Without a limit that is a full window: it bounds the open orders at least.
+    """
+    return max(_limit(settings, side) for side in Side)
+
+
+def _limit(settings: GridSettings, side: Side) -> tuple[Money, Ratio]:
+    limit = settings.max_position or PositionLimit(value=Decimal(1), unit=PositionUnit.WINDOWS)
     match limit.unit:
         case PositionUnit.WINDOWS:
-            return limit.value * side_window(state.settings, side) * amount
+            return limit.value * side_window(settings, side) * settings.order_amount, ZERO
         case PositionUnit.LEVELS:
-            return limit.value * amount
+            return limit.value * settings.order_amount, ZERO
         case PositionUnit.QUOTE:
-            return limit.value
+            return limit.value, ZERO
         case PositionUnit.BALANCE:
-            return limit.value * (state.balance or ZERO)
+            return ZERO, limit.value
         case _:
             assert_never(limit.unit)
 

@@ -13,7 +13,7 @@ import msgspec
 from engine.core.arithmetic import CONTEXT, total_profit
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import slot_at
-from engine.core.startup.preflight import minimum_order_quantity
+from engine.core.startup.level_sizes import minimum_order_quantity
 from engine.core.step import Draft
 from schemas.engine.events import ReconciliationFinding, Severity
 from schemas.grid.settings import GridMode

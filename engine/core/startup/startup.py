@@ -13,6 +13,7 @@ from engine.core.startup.case import Account, Case
 from engine.core.startup.preflight import checks, is_enough, leverage_of, refusal
 from engine.core.step import Draft
 from schemas.engine.events import Severity
+from schemas.engine.journal import OtherGrids
 from schemas.grid.settings import GridSettings, PositionUnit
 from schemas.grid.state import GridState, Startup
 from schemas.grid.view import NotQuoting
@@ -86,6 +87,14 @@ def on_position(draft: Draft, position: Position) -> None:
     startup.position, startup.entry_price, startup.leverage = found
 
 
+def on_other_grids(draft: Draft, event: OtherGrids) -> None:
+    """Record the other grids of the account, during startup."""
+    startup = draft.state.startup
+    if startup is not None and startup.others != event.grids:
+        draft.touch()
+        startup.others = event.grids
+
+
 def advance(draft: Draft, startup: Startup, lattice: Lattice, price: Price) -> None:
     """Evaluate trigger and preflight; when both are passed, adopt the position and end the startup."""
     _evaluate_trigger(draft, startup, price)
@@ -136,7 +145,12 @@ def _evaluate_preflight(draft: Draft, startup: Startup, lattice: Lattice) -> Non
     state = draft.state
     leverage = leverage_of(state.instrument, startup.leverage)
     account = Account(
-        startup.is_stream_up, startup.balance, leverage, startup.position, startup.newer_generation
+        startup.is_stream_up,
+        startup.balance,
+        leverage,
+        startup.position,
+        startup.newer_generation,
+        startup.others,
     )
     found = checks(Case(state.settings, state.instrument, lattice, state.center, account))
     text = refusal(found)
