@@ -91,7 +91,7 @@ async def _read_published(bus: Bus, instrument: Instrument) -> list[AccountItem]
         item = None if message is None else decode_or_log(message, item_type, _log)
         if item is not None:
             items.append(item)
-    return [*items, await _other_grids(bus, instrument)]
+    return [*items, await _other_grids(bus, instrument)] if items else []
 
 
 async def _other_grids(bus: Bus, instrument: Instrument) -> OtherGrids:

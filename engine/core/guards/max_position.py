@@ -17,7 +17,7 @@ def maximum(state: GridState, side: Side) -> Money | None:
     """Return the limit of a side in quote; None without one. A share of a balance that is unknown is 0."""
     if state.settings.max_position is None:
         return None
-    notional, ratio = _limit(state.settings, side)
+    notional, ratio = side_limit(state.settings, side)
     return notional + ratio * (state.balance or ZERO)
 
 
@@ -26,10 +26,11 @@ def committed(settings: GridSettings) -> tuple[Money, Ratio]:
 
     Without a limit that is a full window: it bounds the open orders at least.
     """
-    return max(_limit(settings, side) for side in Side)
+    return max(side_limit(settings, side) for side in Side)
 
 
-def _limit(settings: GridSettings, side: Side) -> tuple[Money, Ratio]:
+def side_limit(settings: GridSettings, side: Side) -> tuple[Money, Ratio]:
+    """Return the limit of a side as an amount in quote and a ratio of the balance, of which one is 0; see `committed`."""
     limit = settings.max_position or PositionLimit(value=Decimal(1), unit=PositionUnit.WINDOWS)
     match limit.unit:
         case PositionUnit.WINDOWS:

@@ -34,6 +34,7 @@ from schemas.grid.state import GridState, Slot
 from schemas.grid.view import NotQuoting
 from schemas.units import ZERO, Price, Side, TimeNs
 from schemas.venue.decision_reasons import DecisionReason
+from schemas.venue.order_ids import MAX_LEVEL
 
 MIN_DISTANCE_RATIO = Decimal("0.1")
 """A level nearer to the price than this ratio of the interval is not opened."""
@@ -210,7 +211,7 @@ def _blocker(
 
 
 def _price_blocker(state: GridState, lattice: Lattice, market: Market, quote: Quote) -> NotQuoting | None:
-    if bounded(state.settings, quote.price) != quote.price:
+    if bounded(state.settings, quote.price) != quote.price or abs(quote.level) > MAX_LEVEL:
         return NotQuoting.OUT_OF_BOUNDS
     if is_below_minimum(state.instrument, quote):
         return NotQuoting.BELOW_MINIMUM
