@@ -26,6 +26,7 @@ from schemas.engine.journal import (
     EngineStarted,
     EngineStopping,
     LedgerGap,
+    OtherGrids,
     ResyncRequired,
     Step,
     SymbolAdded,
@@ -83,6 +84,7 @@ Event = (
     | EngineStopping
     | ResyncRequired
     | LedgerGap
+    | OtherGrids
     | SweepRequest
     | OrderRequest
     | EngineHeartbeat

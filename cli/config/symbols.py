@@ -12,6 +12,8 @@ from schemas.grid.settings import NEW_GRID, GridMode, GridSettings
 from schemas.units import Ratio, Symbol, VenueId
 
 FIRST_GENERATION = 1
+_ABSENT: settings_notation.Value = Amount(Decimal(0), "absent")
+"""In place of a setting that the file does not have: `None` is the value of one that is off."""
 
 
 class ReadSymbol(NamedTuple):
@@ -47,9 +49,10 @@ def read_settings(section: Section) -> tuple[GridSettings, tuple[tuple[str, Amou
     fields: dict[str, object] = {"preflight": True, **NEW_GRID}
     amounts = [("price_interval", interval)] if isinstance(interval, Amount) else []
     for name, setting in settings_notation.SETTING_FORMATS.items():
-        value = section.optional(name, setting.parse, None)
-        if section.has(name) and section.is_valid:
-            fields |= settings_notation.setting_fields(name, value)
+        value = section.optional(name, setting.parse, _ABSENT)
+        if value is _ABSENT:
+            continue
+        fields |= settings_notation.setting_fields(name, value)
         if isinstance(value, Amount):
             amounts.append((name, value))
     fields["order_amount"] = amount.value

@@ -89,6 +89,10 @@ class SymbolMarket(Protocol):
         """Whether order reports that only change the state wait for the next step; not in lock-step."""
 
     @property
+    def follows_balance(self) -> bool:
+        """Whether changes of the balance are inputs after the start; not in lock-step, where their timing differs."""
+
+    @property
     def silence(self) -> SilenceTimer | None:
         """The timer of the feed's silence; None for a recording, whose silence has no meaning."""
 
@@ -120,6 +124,7 @@ class LiveMarket:
         self._lock_step = lock_step
         self.is_on_clock = not lock_step
         self.follows_instrument = not lock_step
+        self.follows_balance = not lock_step
 
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         return (subjects.feed(venue, symbol),)
@@ -140,6 +145,7 @@ class RecordedMarket:
     is_recorded = True
     is_on_clock = False
     follows_instrument = False
+    follows_balance = False
     holds_reports = False
     silence = None
 

@@ -284,6 +284,7 @@ def _place(draft: Draft, quote: Quote) -> None:
         price=quote.price,
         quantity=quote.quantity,
         opens=quote.opens,
+        pools=quote.pools,
         decided_time=draft.time,
     )
     open_order(state, slot, order)

@@ -34,8 +34,12 @@ class DecisionReason(StrEnum):
     """The order is replaced by one of the new `order_amount`."""
     PARTIAL_TIMEOUT = "partial_timeout"
     """The rest of an opening order gives way to the closing order: the level was filled in part for too long."""
+    CLOSES_HERE = "closes_here"
+    """An opening order gives way to the closing order of another level at the same price."""
     ROOM_FOR_NEARER = "room_for_nearer"
     """The number of open orders is at its limit, and nearer orders wait."""
+    MAX_POSITION = "max_position"
+    """With what is held, the order could exceed `max_position`, or a nearer one takes its place."""
     PRICE_MOVED_AWAY = "price_moved_away"
     """An order that closes the position is not marketable any more."""
     # Cancels because opening orders are forbidden: values of `NotQuoting`
@@ -84,7 +88,9 @@ WORDS: dict[DecisionReason, str] = {
     DecisionReason.BELOW_MIN_PROFIT: "a round trip would earn too little",
     DecisionReason.AMOUNT_CHANGED: "the amount of an order was changed",
     DecisionReason.PARTIAL_TIMEOUT: "filled in part for too long",
+    DecisionReason.CLOSES_HERE: "another level closes here",
     DecisionReason.ROOM_FOR_NEARER: "room for nearer orders",
+    DecisionReason.MAX_POSITION: "beyond the position limit",
     DecisionReason.PRICE_MOVED_AWAY: "the price moved away",
 }
 """Where the words differ from the code."""

@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 from schemas.units import ClientOrderId, Side, Symbol
 
+MAX_LEVEL = 36**5 - 1
+"""The level farthest from the anchor, in either direction, that fits into an id."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _INSTANCE = re.compile(r"[a-z0-9]{3}\Z")
 _ID = re.compile(

@@ -1,5 +1,6 @@
 """Cancels: why the order of a slot does not stay."""
 
+from collections.abc import Container
 from typing import NamedTuple
 
 from engine.core.blocking import blocked_by
@@ -10,14 +11,15 @@ from engine.core.orders.slots import is_working
 from engine.core.quoting.quotes import (
     Market,
     bounded,
+    closing_left,
     closing_quote,
-    is_below_minimum,
+    is_closable,
     is_closing_in_window,
     is_unprofitable,
 )
 from schemas.grid.state import GridState, Slot, SlotOrder
 from schemas.grid.view import NotQuoting
-from schemas.units import Figures, Price, Side, SignedQuantity, TimeNs
+from schemas.units import ZERO, Figures, Price, Side, SignedQuantity, TimeNs
 from schemas.venue.decision_reasons import DecisionReason
 
 
@@ -30,13 +32,25 @@ class Cancel(NamedTuple):
 
 
 def cancel_of(
-    state: GridState, lattice: Lattice, market: Market, now: TimeNs, slot: Slot, order: SlotOrder
+    state: GridState,
+    lattice: Lattice,
+    market: Market,
+    now: TimeNs,
+    slot: Slot,
+    order: SlotOrder,
+    lines: Container[tuple[Side, Price]] = (),
 ) -> Cancel | None:
-    """Return the cancel of a slot's order, None if the order stays."""
+    """Return the cancel of a slot's order, None if the order stays. `lines` are those of the closing orders."""
     if not is_working(order):
         return None
     if order.opens:
+        if (order.side, order.price) in lines:
+            return Cancel(order, DecisionReason.CLOSES_HERE, figures(order_price=order.price))
         return _cancel_of_opening(state, lattice, market, now, slot, order)
+    return _cancel_of_pooled(state, order) if order.pools else _cancel_of_closing(state, slot, order)
+
+
+def _cancel_of_closing(state: GridState, slot: Slot, order: SlotOrder) -> Cancel | None:
     left = order.quantity - order.traded_quantity
     if slot.held * order.side.sign >= 0:
         return Cancel(order, DecisionReason.NOTHING_LEFT_TO_CLOSE)
@@ -87,6 +101,17 @@ def partial_expiries(state: GridState, now: TimeNs) -> list[TimeNs]:
     return [end for end in ends if end is not None and end > now]
 
 
+def _cancel_of_pooled(state: GridState, order: SlotOrder) -> Cancel | None:
+    held = sum((abs(slot.held) for slot in state.slots.values() if slot.held * order.side.sign < 0), ZERO)
+    if not held:
+        return Cancel(order, DecisionReason.NOTHING_LEFT_TO_CLOSE)
+    left = closing_left(state, order.side)
+    if left > held:
+        found = figures(orders_left_base=left, held_base=held)
+        return Cancel(order, DecisionReason.MORE_THAN_IS_LEFT, found)
+    return None
+
+
 def _cancel_of_opening(
     state: GridState, lattice: Lattice, market: Market, now: TimeNs, slot: Slot, order: SlotOrder
 ) -> Cancel | None:
@@ -113,7 +138,7 @@ def _cancel_of_partial(
     state: GridState, lattice: Lattice, market: Market, now: TimeNs, slot: Slot, order: SlotOrder
 ) -> Cancel | None:
     closing = closing_quote(state, lattice, slot)
-    if is_below_minimum(state.instrument, closing):
+    if not is_closable(state, closing):
         return None
     is_reached = (market.price - closing.price) * closing.side.sign <= 0
     if is_reached and market.time > order.traded_time:

@@ -6,7 +6,7 @@ from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import closing_level
 from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState, Slot
-from schemas.units import ZERO, Price, Quantity, Side, TimeNs
+from schemas.units import ZERO, Price, Quantity, Side, SignedQuantity, TimeNs
 from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.market import Ticker
@@ -32,6 +32,8 @@ class Quote(NamedTuple):
     opens: bool
     post_only: bool
     reason: DecisionReason
+    pools: bool = False
+    """See `SlotOrder.pools`."""
 
 
 def bounded(settings: GridSettings, price: Price) -> Price:
@@ -63,7 +65,7 @@ def closing_quote(state: GridState, lattice: Lattice, slot: Slot) -> Quote:
     """Return the order that closes what a slot holds, at its closing level; it may be below the minimum."""
     side = Side.SELL if slot.held > 0 else Side.BUY
     price = lattice.order_price(closing_level(slot, state.stride), side)
-    quantity = state.instrument.order_quantity(abs(slot.held), price)
+    quantity = state.instrument.order_quantity(tradable(state.instrument, slot.held), price)
     return Quote(
         slot.level,
         side,
@@ -87,6 +89,20 @@ def is_closing_in_window(state: GridState, slot: Slot, slack: int = 0) -> bool:
     return level >= center - (state.settings.buy_window + slack) * state.stride
 
 
+def tradable(rules: Instrument, held: SignedQuantity) -> Quantity:
+    """Return how much of a holding an order may close, if the venue takes the fee of a sale from the base currency."""
+    quantity = abs(held)
+    is_spot_sale = held > 0 and rules.kind is InstrumentKind.SPOT
+    if is_spot_sale and rules.charged_asset(Side.SELL) == rules.base:
+        quantity /= 1 + max(rules.maker_fee, rules.taker_fee, ZERO)
+    return quantity
+
+
+def is_dust(rules: Instrument, held: SignedQuantity) -> bool:
+    """Return whether a slot holds something, but less than a lot: no order can close it alone."""
+    return bool(held) and not rules.quantity_down(abs(held))
+
+
 def is_below_minimum(rules: Instrument, quote: Quote) -> bool:
     """Return whether an order is smaller than the venue accepts."""
     return (
@@ -106,6 +122,33 @@ def is_unprofitable(
     return lattice.round_trip(level, side, state.stride, is_taker=is_taker).profit <= least
 
 
+def is_closable(state: GridState, quote: Quote) -> bool:
+    """Return whether the venue accepts a closing order of this size: reduce-only ones may be exempt from its minimum."""
+    rules = state.instrument
+    if not is_below_minimum(rules, quote):
+        return True
+    is_lot = quote.quantity >= max(rules.minimum_quantity, rules.lot_size)
+    return is_lot and rules.closes_exempt_from_minimum and is_reduce_only(state, quote)
+
+
+def closing_left(state: GridState, side: Side) -> Quantity:
+    """Return what the closing orders of a side may still trade."""
+    orders = [slot.order for slot in state.slots.values() if slot.order is not None]
+    return sum(
+        (each.quantity - each.traded_quantity for each in orders if not each.opens and each.side is side),
+        ZERO,
+    )
+
+
+def closable_at_venue(state: GridState, side: Side) -> Quantity | None:
+    """Return how much the account has left to close on a side; None while it has what the books hold."""
+    at_venue = state.venue_position
+    if at_venue is None:
+        return None
+    ours = at_venue if state.instrument.kind is InstrumentKind.SPOT else at_venue - state.foreign_position
+    return max(-side.sign * ours - closing_left(state, side), ZERO)
+
+
 def is_reduce_only(state: GridState, quote: Quote) -> bool:
     """Return whether an order can be sent as reduce-only; spot has no such orders.
 
@@ -115,14 +158,7 @@ def is_reduce_only(state: GridState, quote: Quote) -> bool:
     """
     if quote.opens or state.instrument.kind is not InstrumentKind.LINEAR_PERPETUAL:
         return False
-    closing = sum(
-        (
-            slot.order.quantity - slot.order.traded_quantity
-            for slot in state.slots.values()
-            if slot.order is not None and not slot.order.opens and slot.order.side is quote.side
-        ),
-        ZERO,
-    )
+    closing = closing_left(state, quote.side)
     ours = state.accounts.position
     reducible = min(-quote.side.sign * each for each in (ours, ours + state.foreign_position))
     return closing + quote.quantity <= reducible

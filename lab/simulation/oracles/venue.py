@@ -1,6 +1,6 @@
 """Watches the venue: what its account could reach with each order that it accepts, and one order a level."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -10,10 +10,11 @@ from producers.ports import AccountUpdate
 from producers.simulated.app import RunningVenue
 from producers.simulated.matching.orders import Order
 from producers.simulated.server.venue import Venue
-from schemas.units import ZERO, ClientOrderId, Money, Side, SignedQuantity, Symbol
+from schemas.units import ZERO, ClientOrderId, Money, Quantity, Side, SignedQuantity, Symbol
+from schemas.venue.fees import base_fee
 from schemas.venue.instruments import InstrumentKind, quote_of
 from schemas.venue.order_ids import parse_order_id
-from schemas.venue.orders import OrderReport, OrderStatus
+from schemas.venue.orders import OrderReport, OrderStatus, Trade
 
 TOLERANCE = Decimal("1.03")
 """Of the exposure limit: the market moves between the gateway's check and the order's arrival.
@@ -31,6 +32,8 @@ class VenueWatch:
         self.level_problems: list[str] = []
         self.orders = 0
         """Number of accepted orders."""
+        self._base_fees: defaultdict[Symbol, Quantity] = defaultdict(lambda: ZERO)
+        """What fees took of the base currency of a spot symbol."""
         self._records = records
         self._limits = settings.configuration.portfolio
         self._factor = TOLERANCE * settings.gateways
@@ -47,6 +50,8 @@ class VenueWatch:
 
     def _on_updates(self, updates: Sequence[AccountUpdate]) -> None:
         for update in updates:
+            if isinstance(update.event, Trade):
+                self._base_fees[update.event.symbol] += base_fee(update.event)
             if isinstance(update.event, OrderReport) and update.event.status is OrderStatus.NEW:
                 self.orders += 1
                 self._check_levels(update.event)
@@ -106,5 +111,5 @@ class VenueWatch:
         account, rules = self._venue.matching.account, self._venue.matching.listing(symbol).rules
         if rules.kind is InstrumentKind.SPOT:
             wallet = account.wallets[rules.base]
-            return wallet.total - wallet.initial + wallet.fees
+            return wallet.total - wallet.initial + wallet.fees - self._base_fees[symbol]
         return account.holdings[symbol].quantity

@@ -10,7 +10,7 @@ from schemas.grid.settings import GridSettings
 from schemas.units import SECOND_NS
 from schemas.venue.instruments import Instrument
 from tests.builders import BTC
-from tests.engine.core.examples import GEOMETRIC, LONG, NEUTRAL, PERPETUAL, SPOT, D
+from tests.engine.core.examples import BASE_FEES, GEOMETRIC, LONG, NEUTRAL, PERPETUAL, SPOT, D
 from tests.engine.core.world import World
 
 GUARDED = msgspec.structs.replace(
@@ -74,13 +74,25 @@ def play(world: World, story: list[tuple[object, ...]]) -> None:
         (NEUTRAL, PERPETUAL),
         (GEOMETRIC, PERPETUAL),
         (LONG, SPOT),
+        (LONG, BASE_FEES),
         (TIGHT, PERPETUAL),
         (GUARDED, PERPETUAL),
         (BOUNDED, PERPETUAL),
         (STOPPING, PERPETUAL),
         (MOVING, PERPETUAL),
     ],
-    ids=["long", "neutral", "geometric", "spot", "tight", "guarded", "bounded", "stopping", "moving"],
+    ids=[
+        "long",
+        "neutral",
+        "geometric",
+        "spot",
+        "base_fees",
+        "tight",
+        "guarded",
+        "bounded",
+        "stopping",
+        "moving",
+    ],
 )
 @given(story=STORIES)
 @settings(max_examples=100, deadline=None)

@@ -159,6 +159,7 @@ OTHER_VALUES = {
     "allow_taker": "true",
     "cancel_on_exit": "false",
     "max_correction": "7 USDT",
+    "max_position": "2 levels",
     "flatten_slippage": "1%",
     "max_drawdown": "50 USDT",
     "drawdown_window": "2h",
@@ -172,7 +173,15 @@ OTHER_VALUES = {
     "stop_on": "mid",
     "on_drawdown": "stop",
 }
-CANCELS = {"order_amount", "min_profit", "buy_window", "sell_window", "lower_price", "upper_price"}
+CANCELS = {
+    "order_amount",
+    "min_profit",
+    "buy_window",
+    "sell_window",
+    "lower_price",
+    "upper_price",
+    "max_position",
+}
 """The settings that cancel opening orders when changed; `docs/settings.md` has the table."""
 
 
