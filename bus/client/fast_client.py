@@ -129,13 +129,13 @@ class FastParser(Parser):
         self._at = 0  # where the next operation begins
         self._min_bytes = 0  # the next operation cannot be complete before there are so many bytes
         self._connections = 0
-        self._is_parsing = False
         super().__init__(client)
 
     def reset(self) -> None:
         """Discard received bytes, because there is a new connection. Also called by the library's constructor."""
         super().reset()
         self._data, self._at, self._min_bytes = b"", 0, 0
+        self._is_parsing = False
         self._connections += 1
 
     def read_from(self, reader: asyncio.StreamReader) -> None:
@@ -165,7 +165,7 @@ class FastParser(Parser):
                 if self._connections != connection:  # reset meanwhile
                     return
         finally:
-            self._is_parsing = False
+            self._is_parsing &= self._connections != connection
 
     def _append(self, data: bytes) -> None:
         self._data, self._at = self._data[self._at :] + data, 0
