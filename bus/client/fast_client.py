@@ -150,7 +150,7 @@ class FastParser(Parser):
             if data:
                 feed_task(data)
 
-        reader.feed_data = feed  # type: ignore[method-assign]
+        reader.feed_data = feed  # type: ignore[assignment, method-assign]
 
     async def parse(self, data: bytes = b"") -> None:
         """Parse the received bytes.

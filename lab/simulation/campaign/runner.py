@@ -103,7 +103,9 @@ class Campaign:
         kinds = settings.faults if settings.faults is not None else tuple(switched_on(settings.seed))
         fewest = shrink(
             kinds,
-            lambda some: [each.name for each in plan(settings.seed, settings.hours * 3600, some, settings.pace)],
+            lambda some: [
+                each.name for each in plan(settings.seed, settings.hours * 3600, some, settings.pace)
+            ],
             lambda some: self._fails_alike(executor, replace(settings, faults=some), result),
         )
         shrunk = replace(settings, faults=fewest)
