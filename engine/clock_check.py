@@ -1,7 +1,7 @@
 """Drop inputs whose time is ahead of our clock: the core's waits end by the market's time, which never goes back.
 
 A venue's time may be ahead by `MAX_AHEAD_NS`. Of each kind of input, the first one that is dropped is logged and raises an
-alert. Own trades and order reports are never dropped: the core lets their times count only near the newest tick.
+alert. Own trades and order reports are never dropped: they are applied at the time at which they were received.
 """
 
 import asyncio
@@ -11,13 +11,14 @@ from bus import Bus, Logger
 from bus.alerts import store_alert
 from bus.runtime import time_ns
 from schemas.engine.events import AlertRaised, Severity
-from schemas.engine.journal import SymbolEntry
+from schemas.engine.journal import AheadOfClock, Input, SymbolEntry
 from schemas.subjects import registry_key
 from schemas.units import SECOND_NS, TimeNs
 from schemas.venue.account import OpenOrders
 from schemas.venue.market import MAX_AHEAD_NS, Candle, FeedChanged, Ticker
+from schemas.venue.orders import OrderReport, Trade
 
-Timed = Ticker | FeedChanged | Candle | OpenOrders
+Timed = Ticker | FeedChanged | Candle | OpenOrders | OrderReport | Trade
 
 
 class ClockCheck:
@@ -44,6 +45,12 @@ class ClockCheck:
             self._tell(kind, ahead / SECOND_NS, now)
         return False
 
+    def timed(self, event: Input) -> Input:
+        """Return an order event as it is applied: at the present time if its own cannot be right."""
+        if not isinstance(event, OrderReport | Trade) or self.accepts(event):
+            return event
+        return AheadOfClock(event=event, received_time=time_ns())
+
     async def run(self) -> Never:
         """Store the alerts; for ever."""
         while True:
@@ -51,7 +58,8 @@ class ClockCheck:
 
     def _tell(self, kind: str, ahead_s: float, now: TimeNs) -> None:
         entry = self._entry
-        detail = f"{kind} dropped: its time is {ahead_s:.1f} s ahead of this machine's clock"
+        verb = "applied at the present time" if kind in {"OrderReport", "Trade"} else "dropped"
+        detail = f"{kind} {verb}: its time is {ahead_s:.1f} s ahead of this machine's clock"
         self._log.error("time_ahead", kind=kind, ahead_s=round(ahead_s, 1))
         self._alerts.put_nowait(
             AlertRaised(
@@ -69,7 +77,7 @@ class ClockCheck:
 
 def _time_of(event: Timed) -> TimeNs:
     match event:
-        case Ticker() | FeedChanged():
+        case Ticker() | FeedChanged() | OrderReport() | Trade():
             return event.time
         case Candle():
             return event.open_time

@@ -267,7 +267,7 @@ def _most_lines(found: SymbolPlan) -> list[str]:
             + (
                 ""
                 if each.loss_at_bound is None
-                else f"; loss {_money(each.loss_at_bound)} {found.quote} at the bound {each.bound}"
+                else f"; loss {_money(each.loss_at_bound)} {found.quote} at the bound {each.bound:f}"
             )
         )
     return lines

@@ -162,7 +162,7 @@ def _order(event: OrderIntent | OrderReport | CancelRejected | Trade | Funding |
         case CancelRejected():
             return f"cancel rejected {event.client_order_id}{because(event.detail)}"
         case Trade():
-            trade = f"{event.side} {event.quantity} at {event.price}, fee {event.fee} {event.fee_asset}"
+            trade = f"{event.side} {event.quantity:f} at {event.price:f}, fee {event.fee:f} {event.fee_asset}"
             return f"{trade}  {event.client_order_id or 'foreign order'}"
         case Funding():
             return f"funding {event.amount} at {event.rate}"
@@ -185,7 +185,7 @@ def _account(event: Balance | Position | OpenOrders | SweepRequest) -> str:
         case Balance():
             return f"{event.asset} {event.total}, free {event.free}"
         case Position():
-            return f"{event.quantity} from {event.entry_price}, unrealized {event.unrealized_pnl}"
+            return f"{event.quantity:f} from {event.entry_price:f}, unrealized {event.unrealized_pnl}"
         case OpenOrders():
             return f"{len(event.orders)} open orders"
         case SweepRequest():
@@ -266,7 +266,7 @@ def _engine(
         case Fill():
             profit = "" if event.opens else f", profit {event.grid_profit:+.4f}"
             return (
-                f"{event.side:<4} {event.quantity} at {event.price}, level {event.level}{profit}, "
+                f"{event.side:<4} {event.quantity:f} at {event.price:f}, level {event.level}{profit}, "
                 f"position {event.position}"
             )
         case QuotingChanged():
@@ -279,9 +279,7 @@ def _decision(decision: Decision) -> str:
     match decision:
         case PlaceOrder():
             verb = "close" if decision.reduce_only else "place"
-            order = (
-                f"{verb} {decision.side:<4} {decision.quantity} at {decision.price}, level {decision.level}"
-            )
+            order = f"{verb} {decision.side:<4} {decision.quantity:f} at {decision.price:f}, level {decision.level}"
             return f"{order}{_reason(decision, '')}"
         case CancelOrder():
             return f"cancel {decision.client_order_id}{_reason(decision, decision.reason)}"

@@ -54,7 +54,7 @@ def _correction(event: PositionCorrected) -> str:
     trades = f", trades {' '.join(event.trade_ids)}" if event.trade_ids else ""
     by = f" by {event.operator}" if event.operator else ""
     return (
-        f"position corrected{by}: {event.quantity:+} at {event.price}{trades}, profit {event.grid_profit:+.4f}, "
+        f"position corrected{by}: {event.quantity:+} at {event.price:f}{trades}, profit {event.grid_profit:+.4f}, "
         f"position {event.position}{because(event.reason)}"
     )
 

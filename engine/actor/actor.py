@@ -211,8 +211,9 @@ class Actor(JournaledActor[Step]):
             message = MessageRef(stream=ref.source, sequence=ref.sequence)
             if isinstance(durable.event, Trade):
                 mark_trade(self._grid.state, durable.event)
-            self._inputs.add(AppliedInput(durable.event, message, durable.trace))
-            await self._process(durable.event, ref=ref)
+            event = self._readers.clock.timed(durable.event)
+            self._inputs.add(AppliedInput(event, message, durable.trace))
+            await self._process(event, ref=ref)
         if durable.stream is Stream.ORDERS:
             self._gates.orders.leave(durable.offset.sequence, self._journal.sequence)
 

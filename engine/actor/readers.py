@@ -54,7 +54,7 @@ class Readers:
         self._bus = source.bus
         self._venue, self._symbol = source.entry.venue, source.entry.symbol
         self._inbox = inbox
-        self._clock = ClockCheck(source.bus, source.entry, source.log, is_on=source.market.is_on_clock)
+        self.clock = ClockCheck(source.bus, source.entry, source.log, is_on=source.market.is_on_clock)
         self.positions: tuple[Position, ...] = ()
         """The newest position; empty before the first."""
         self.limits: tuple[PortfolioLimits, ...] = ()
@@ -86,7 +86,7 @@ class Readers:
                 self._bus, self._source.entry, self._inbox.put_update, self._source.log
             )
         readers["candles"] = self._source.candles.follow(self._put_candle)
-        readers["clock"] = self._clock.run()
+        readers["clock"] = self.clock.run()
         if (silence := market.silence) is not None:
             readers["silence"] = self._follow_silence(silence)
         return readers
@@ -147,11 +147,11 @@ class Readers:
                     self._log_undecodable(message, error)
 
     def _put_candle(self, candle: Candle) -> None:
-        if self._clock.accepts(candle):
+        if self.clock.accepts(candle):
             self._inbox.put_update(candle)
 
     def _put(self, event: Latest) -> None:
-        if isinstance(event, Ticker | FeedChanged | OpenOrders) and not self._clock.accepts(event):
+        if isinstance(event, Ticker | FeedChanged | OpenOrders) and not self.clock.accepts(event):
             return
         if isinstance(event, OpenOrders):
             self._inbox.put_sweep(event)

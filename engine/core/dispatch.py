@@ -20,6 +20,7 @@ from engine.core.quoting import volatility
 from engine.core.startup import startup
 from engine.core.step import Draft
 from schemas.engine.journal import (
+    AheadOfClock,
     CommandReceived,
     EngineStarted,
     EngineStopping,
@@ -36,18 +37,14 @@ from schemas.subjects import ALL
 from schemas.units import TimeNs
 from schemas.venue.account import Balance, OpenOrders, Position
 from schemas.venue.instruments import Instrument
-from schemas.venue.market import MAX_AHEAD_NS, Candle, ClockRead, FeedChanged, Ticker, candle_fault
+from schemas.venue.market import Candle, ClockRead, FeedChanged, Ticker, candle_fault
 from schemas.venue.orders import CancelRejected, Funding, OrderReport, OrderStatus, Trade
-
-NEVER: TimeNs = 2**63 - 1
 
 
 def apply(draft: Draft, event: Input) -> None:
     """Apply one input at its market time, and record it as a cause if it changed the draft."""
     time, touches = draft.time, draft.touches
-    # The time of an order event counts, but one with a wrong time must not stop the clock for as long.
-    latest = draft.price_time + MAX_AHEAD_NS if draft.price_time else NEVER
-    draft.time = max(time, min(_market_time(event), latest))
+    draft.time = max(time, _market_time(event))
     _handle(draft, event)
     if draft.touches == touches:
         draft.time = time
@@ -57,8 +54,10 @@ def apply(draft: Draft, event: Input) -> None:
 
 def _handle(draft: Draft, event: Input) -> None:
     match event:
-        case OrderReport() | Trade() | LateTrade() | CancelRejected() | Funding():
-            _handle_orders(draft, event.trade if isinstance(event, LateTrade) else event)
+        case OrderReport() | Trade() | CancelRejected() | Funding():
+            _handle_orders(draft, event)
+        case LateTrade() | AheadOfClock():
+            _handle_orders(draft, event.trade if isinstance(event, LateTrade) else event.event)
         case OpenOrders() | Position() | Balance() | OtherGrids():
             _handle_account(draft, event)
         case Candle() | FeedChanged() | Instrument():
@@ -69,12 +68,10 @@ def _handle(draft: Draft, event: Input) -> None:
             on_limits(draft, event)
         case EngineStarted() | EngineStopping():
             on_engine_lifecycle(draft, event)
-        case SymbolAdded() | Ticker() | TimePassed():
-            pass  # Grid.process takes them into the draft before any input is dispatched
+        case SymbolAdded() | Ticker() | TimePassed() | ClockRead():
+            pass  # Grid.process takes the first three into the draft before any input is dispatched
         case ResyncRequired() | LedgerGap():
             _handle_loss(draft, event)
-        case ClockRead():
-            pass
         case _:
             assert_never(event)
 
@@ -146,6 +143,8 @@ def _market_time(event: Input) -> TimeNs:
             return event.time
         case LateTrade():
             return event.trade.time
+        case AheadOfClock():
+            return event.received_time
         case OrderReport() if event.status is not OrderStatus.NOT_PLACED:
             return event.time
         case _:

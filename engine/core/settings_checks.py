@@ -134,8 +134,8 @@ def _at_price(settings: GridSettings, instrument: Instrument, price: Price) -> l
         )
     if price / spacing > MAX_LEVEL:
         mistakes.append(
-            f"a spacing of {spacing} makes more levels between 0 and {price} than order ids can name, {MAX_LEVEL}: set at "
-            f"least {price / MAX_LEVEL:.3g} {instrument.quote}"
+            f"a spacing of {spacing:f} makes more levels between 0 and {price:f} than order ids can name, {MAX_LEVEL}: "
+            f"set at least {price / MAX_LEVEL:.3g} {instrument.quote}"
         )
     lowest = price - settings.buy_window * spacing
     if lowest <= 0:

@@ -71,6 +71,13 @@ class LateTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     trade: Trade
 
 
+class AheadOfClock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A trade or report whose own time is far ahead of the engine's clock: it is applied at the time it was received."""
+
+    event: OrderReport | Trade
+    received_time: TimeNs
+
+
 class ResyncRequired(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Records on the bus were lost or restored: orders and trades are read from the venue before anything is placed."""
 
@@ -119,6 +126,7 @@ Input = (
     | CommandReceived
     | PortfolioLimits
     | LateTrade
+    | AheadOfClock
     | EngineStarted
     | EngineStopping
     | ResyncRequired

@@ -190,13 +190,13 @@ def result(state: GridState, price: Price) -> tuple[Severity, str]:
         more = abs(position) - (closable_at_venue(state, side) or ZERO)
         return Severity.HIGH, f"flat at the venue, the books hold {quantity_text(more)} {base} more"
     if not position:
-        return Severity.LOW, f"flat at {price}"
+        return Severity.LOW, f"flat at {price:f}"
     if is_dust(state.instrument, position):
-        return Severity.LOW, f"flat at {price}; {rest} stays, less than a lot"
+        return Severity.LOW, f"flat at {price:f}; {rest} stays, less than a lot"
     worth = (abs(position) * price).quantize(state.instrument.tick_size)
     return (
         Severity.CRITICAL,
-        f"not flat: {rest} stays, worth {worth} {quote} at {price}, below the venue's minimum",
+        f"not flat: {rest} stays, worth {worth:f} {quote} at {price:f}, below the venue's minimum",
     )
 
 

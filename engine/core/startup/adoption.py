@@ -54,7 +54,7 @@ def adopt(draft: Draft, startup: Startup, lattice: Lattice) -> None:
     draft.reconciled(
         ReconciliationFinding.POSITION_ADOPTED,
         ClientOrderId(""),
-        f"{held} held before the start: spread over {where}, booked at the price of {price}{entry}",
+        f"{held} held before the start: spread over {where}, booked at the price of {price:f}{entry}",
     )
 
 
@@ -84,7 +84,7 @@ def _reason_to_leave(state: GridState, lattice: Lattice, held: SignedQuantity) -
     level = state.center + (state.stride if held > 0 else -state.stride)
     least = minimum_order_quantity(state.instrument, lattice.order_price(level, _closing_side(held)))
     if abs(held) < least:
-        return f"below the venue's minimum order of {least}"
+        return f"below the venue's minimum order of {least:f}"
     return ""
 
 

@@ -22,18 +22,19 @@ def level_sizes(case: Case) -> Check:
         price = case.lattice.order_price(level, side)
         if price <= 0:
             return _failed(
-                f"level {level} is at {price}", f"buy_window of at most {max(case.center - level - 1, 0)}"
+                f"level {level} is at {price:f}", f"buy_window of at most {max(case.center - level - 1, 0)}"
             )
         if price == case.lattice.order_price(level + 1, side):
             return _failed(
-                f"levels {level} and {level + 1} are both at {price}, the tick is {instrument.tick_size}",
-                f"price_interval of at least {instrument.tick_size} {instrument.quote}",
+                f"levels {level} and {level + 1} are both at {price:f}, the tick is {instrument.tick_size:f}",
+                f"price_interval of at least {instrument.tick_size:f} {instrument.quote}",
             )
     for order in orders_in_bounds(case):
         least = minimum_order_quantity(instrument, order.price)
         if order.quantity < least:
             return _failed(
-                f"level {order.level} at {order.price}: order of {order.quantity} {instrument.base}, the minimum is {least}",
+                f"level {order.level} at {order.price:f}: order of {order.quantity:f} {instrument.base}, "
+                f"the minimum is {least:f}",
                 _amount(instrument, least * order.price),
             )
         if (failed := _closing(case, order)) is not None:
@@ -78,8 +79,8 @@ def _closing(case: Case, order: WindowOrder) -> Check | None:
         return None
     lost = order.quantity - received
     return _failed(
-        f"level {order.level} at {order.price} is closed at {price}: order of {quantity} {instrument.base}, the minimum is "
-        f"{least}",
+        f"level {order.level} at {order.price:f} is closed at {price:f}: order of {quantity:f} {instrument.base}, "
+        f"the minimum is {least:f}",
         _amount(instrument, (least + ceil_to(lost, instrument.lot_size)) * order.price),
     )
 

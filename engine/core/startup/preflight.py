@@ -152,7 +152,7 @@ def _fees(case: Case) -> Check:
             remedy="reduce buy_window or price_interval, or widen lower_price and upper_price",
         )
     text = (
-        f"one {case.instrument.base} bought at {worst.low} and sold at {worst.high} earns "
+        f"one {case.instrument.base} bought at {worst.low:f} and sold at {worst.high:f} earns "
         f"{rounded(worst.high - worst.low)} {currency} before {rounded(worst.fees)} {currency} of fees"
     )
     if worst.profit > 0:

@@ -8,7 +8,7 @@ import pytest
 from engine.core.grid import Grid
 from schemas.codec import encode
 from schemas.engine.control import CommandName
-from schemas.engine.journal import Input
+from schemas.engine.journal import AheadOfClock, Input
 from schemas.grid.state import GridState
 from schemas.venue.account import Balance
 from schemas.venue.market import Candle, ClockRead
@@ -27,6 +27,7 @@ from tests.engine.core.examples import (
     placed,
     report,
     silence,
+    slot,
     started,
     state_of,
     step,
@@ -217,15 +218,17 @@ def test_decimal_context_of_the_caller_does_not_matter() -> None:
         assert replica.process([ticker(1010)]) == change
 
 
-def test_an_order_event_with_a_time_ahead_moves_the_clock_by_seconds_at_most() -> None:
+def test_an_order_event_with_a_time_ahead_counts_at_the_time_it_was_received() -> None:
     grid = started()
-    early = replace(trade(order(grid, -1)), time=at(3600))
-    step(grid, early)
-    assert state_of(grid).time == at(5)
-    step(grid, report(order(grid, -2).client_order_id, OrderStatus.EXPIRED, seconds=7200))
-    assert state_of(grid).time == at(5)
-    step(grid, command(CommandName.PAUSE), ticker(1000, 30))
-    assert state_of(grid).time == at(30)
+    ahead = replace(trade(order(grid, -1)), time=at(3600))
+    change = step(grid, AheadOfClock(event=ahead, received_time=at(2)))
+    assert [each.trade_id for each in change.fills] == [ahead.trade_id]
+    assert state_of(grid).time == at(2)
+    assert grid.process([ahead]) is None  # booked once, whatever its time
+    late = report(order(grid, -2).client_order_id, OrderStatus.EXPIRED, seconds=7200)
+    step(grid, AheadOfClock(event=late, received_time=at(3)))
+    assert state_of(grid).time == at(3)
+    assert slot(grid, -2).quiet_until == at(4)
 
 
 @pytest.mark.parametrize("wrong", ["NaN", "Infinity", "0", "-5"])
