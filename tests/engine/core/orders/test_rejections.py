@@ -279,3 +279,15 @@ def test_repeated_reduce_only_rejections_pause_the_slot_and_raise_an_alert() -> 
     assert alerts == [[], [], ["order_refused"]]
     assert slot(grid, -1).order is None
     assert slot(grid, -1).quiet_until == at(4) + LONG.rejection_cool_down
+
+
+def test_a_post_only_order_that_expires_at_once_counts_as_crossing() -> None:
+    grid = started(ONE)
+    sent = 0
+    for second in range(601):
+        opening = slot(grid, -1).order
+        if opening is not None:
+            grid.process([report(opening.client_order_id, OrderStatus.EXPIRED, seconds=second)])
+        change = grid.process([ticker(1000, second)])
+        sent += len(placed(change)) if change else 0
+    assert sent == 29  # three in four seconds, then a cool-down of 60 s
