@@ -61,7 +61,7 @@ def closing_quote(state: GridState, lattice: Lattice, slot: Slot) -> Quote:
     """Return the order that closes what a slot holds, one level further; it may be below the minimum."""
     side = Side.SELL if slot.held > 0 else Side.BUY
     price = lattice.order_price(_closing_level(state, slot), side)
-    quantity = state.instrument.order_quantity(tradable(state.instrument, slot.held), price)
+    quantity = state.instrument.order_quantity(state.instrument.closable(slot.held), price)
     return Quote(
         slot.level,
         side,
@@ -79,15 +79,6 @@ def is_closing_in_window(state: GridState, slot: Slot) -> bool:
     if slot.held > 0:
         return level <= state.center + state.settings.sell_window * state.stride
     return level >= state.center - state.settings.buy_window * state.stride
-
-
-def tradable(rules: Instrument, held: SignedQuantity) -> Quantity:
-    """Return how much of a holding an order may close, if the venue takes the fee of a sale from the base currency."""
-    quantity = abs(held)
-    is_spot_sale = held > 0 and rules.kind is InstrumentKind.SPOT
-    if is_spot_sale and rules.charged_asset(Side.SELL) == rules.base:
-        quantity /= 1 + max(rules.maker_fee, rules.taker_fee, ZERO)
-    return quantity
 
 
 def is_dust(rules: Instrument, held: SignedQuantity) -> bool:
