@@ -55,9 +55,11 @@ def book(draft: Draft, slot: Slot, trade: Trade, *, opens: bool = True) -> None:
     draft.state.traded_time = max(draft.state.traded_time, trade.time)
     parts = [(slot, signed)] if opens else closing_parts(draft.state, slot, signed)
     profit, round_trip = ZERO, None
-    opens = True
+    opens, fee_left, quantity_left = True, fee, signed
     for each, quantity in parts:
-        matched = _close(accounts, each, quantity, trade.price, share(fee, quantity, signed))
+        part_of_fee = share(fee_left, quantity, quantity_left)
+        fee_left, quantity_left = fee_left - part_of_fee, quantity_left - quantity
+        matched = _close(accounts, each, quantity, trade.price, part_of_fee)
         profit += matched.profit
         if not matched.quantity:
             note_opening(draft.state, each.level)
