@@ -44,6 +44,7 @@ class SlotOrder(msgspec.Struct, kw_only=True):
     quantity: Quantity
     opens: bool
     """Whether it increases the slot's position; otherwise it closes it."""
+    post_only: bool = False
     pools: bool = False
     """Whether it also closes what other slots hold: a net order of a flattening, or quantities below the venue's minimum."""
     state: SlotOrderState = SlotOrderState.REQUESTED

@@ -62,6 +62,11 @@ def order_id(
     )
 
 
+def instance_of(number: int) -> str:
+    """Return the instance that a random number draws: three characters of `[a-z0-9]`."""
+    return _base36(number % 36**3, 3)
+
+
 def parse_order_id(text: str) -> OrderIdParts | None:
     """Return the parts of an id, or None when it does not have the format of `order_id`."""
     match = _ID.match(text)

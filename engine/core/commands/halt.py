@@ -19,7 +19,6 @@ from engine.core.quoting.quotes import (
     closing_left,
     is_closable,
     is_dust,
-    tradable,
 )
 from engine.core.quoting.quoting import Plan
 from engine.core.step import Draft
@@ -222,7 +221,7 @@ def _may_close(draft: Draft) -> bool:
     position, rules = state.accounts.position, state.instrument
     if not position or price is None:
         return bool(position)
-    quantity = rules.quantity_down(tradable(rules, position))
+    quantity = rules.quantity_down(rules.closable(position))
     is_exempt = rules.closes_exempt_from_minimum and rules.kind is not InstrumentKind.SPOT
     notional = ZERO if is_exempt else rules.minimum_notional
     return quantity >= max(rules.minimum_quantity, rules.lot_size) and quantity * price >= notional
@@ -264,7 +263,7 @@ def _left_to_close(state: GridState, side: Side) -> Quantity:
     """Return what no order closes yet, of the position in the books and, where it is known to differ, at the venue."""
     left = abs(state.accounts.position) - closing_left(state, side)
     if side is Side.SELL:
-        left = min(left, tradable(state.instrument, state.accounts.position))
+        left = min(left, state.instrument.closable(state.accounts.position))
     at_venue = closable_at_venue(state, side)
     return left if at_venue is None else min(left, at_venue)
 

@@ -46,8 +46,14 @@ def side_limit(settings: GridSettings, side: Side) -> tuple[Money, Ratio]:
 
 
 def held(state: GridState, side: Side) -> Money:
-    """Return what the slots of a side hold, at its cost: long for buys, short for sells."""
-    return sum((abs(slot.cost) for slot in state.slots.values() if slot.held * side.sign > 0), ZERO)
+    """Return what the slots of a side hold, at its cost: long for buys, short for sells. Missing trades are included."""
+    slots = (abs(slot.cost) for slot in state.slots.values() if slot.held * side.sign > 0)
+    missing = (
+        max(each.reported_quantity - each.traded_quantity, ZERO) * each.price
+        for each in _opening(state, side)
+        if each.ended is not None
+    )
+    return sum(slots, ZERO) + sum(missing, ZERO)
 
 
 def remaining(order: SlotOrder) -> Money:
@@ -57,6 +63,10 @@ def remaining(order: SlotOrder) -> Money:
 
 def used(state: GridState, side: Side) -> Money:
     """Return what the slots of a side hold, with every opening order that may still trade."""
-    orders = [slot.order for slot in state.slots.values() if slot.order is not None]
-    working = (remaining(each) for each in orders if each.opens and each.side is side and each.ended is None)
+    working = (remaining(each) for each in _opening(state, side) if each.ended is None)
     return held(state, side) + sum(working, ZERO)
+
+
+def _opening(state: GridState, side: Side) -> list[SlotOrder]:
+    orders = [slot.order for slot in state.slots.values() if slot.order is not None]
+    return [each for each in orders if each.opens and each.side is side]

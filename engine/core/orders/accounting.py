@@ -56,9 +56,11 @@ def book(draft: Draft, slot: Slot, trade: Trade, *, opens: bool = True) -> None:
     parts = [(slot, signed)] if opens else closing_parts(draft.state, slot, signed)
     profit, round_trip = ZERO, None
     is_trial = any(each.level in draft.state.breaker.tried for each, _ in parts)
-    opens = True
+    opens, fee_left, quantity_left = True, fee, signed
     for each, quantity in parts:
-        matched = _close(draft.state, each, quantity, trade.price, share(fee, quantity, signed))
+        part_of_fee = share(fee_left, quantity, quantity_left)
+        fee_left, quantity_left = fee_left - part_of_fee, quantity_left - quantity
+        matched = _close(draft.state, each, quantity, trade.price, part_of_fee)
         profit += matched.profit
         if not matched.quantity:
             note_opening(draft.state, each.level)

@@ -122,6 +122,9 @@ def _on_end_without_reason(draft: Draft, slot: Slot, order: SlotOrder, report: O
         _on_final_rejection(draft, slot, report)
     elif order.traded_quantity or order.reported_quantity:
         slot.rejections = 0
+    elif report.status is OrderStatus.EXPIRED and order.post_only:
+        # Some venues let a post-only order expire that would have crossed, without a reason.
+        _on_crossing(draft, slot)
     else:
         _pause(draft, slot, RETRY_PAUSE_NS)
 

@@ -11,7 +11,6 @@ from engine.core.quoting.quotes import (
     closing_quote,
     is_closable,
     is_closing_in_window,
-    tradable,
 )
 from schemas.grid.settings import GridMode
 from schemas.grid.state import GridState, Slot
@@ -67,7 +66,7 @@ def _pooled(state: GridState, small: Sequence[Small], side: Side) -> Quote | Non
     found = [each for each in small if each[1].side is side]
     if len(found) < 2:
         return None
-    held = sum((tradable(state.instrument, slot.held) for slot, _ in found), ZERO)
+    held = sum((state.instrument.closable(slot.held) for slot, _ in found), ZERO)
     _, best = max(found, key=lambda each: -side.sign * each[1].price)
     quantity = state.instrument.order_quantity(held - _pooled_elsewhere(state, side), best.price)
     quote = best._replace(quantity=quantity, pools=True)

@@ -65,7 +65,7 @@ def closing_quote(state: GridState, lattice: Lattice, slot: Slot) -> Quote:
     """Return the order that closes what a slot holds, at its closing level; it may be below the minimum."""
     side = Side.SELL if slot.held > 0 else Side.BUY
     price = lattice.order_price(closing_level(slot, state.stride), side)
-    quantity = state.instrument.order_quantity(tradable(state.instrument, slot.held), price)
+    quantity = state.instrument.order_quantity(state.instrument.closable(slot.held), price)
     return Quote(
         slot.level,
         side,
@@ -87,15 +87,6 @@ def is_closing_in_window(state: GridState, slot: Slot, slack: int = 0) -> bool:
     if slot.held > 0:
         return level <= center + (state.settings.sell_window + slack) * state.stride
     return level >= center - (state.settings.buy_window + slack) * state.stride
-
-
-def tradable(rules: Instrument, held: SignedQuantity) -> Quantity:
-    """Return how much of a holding an order may close, if the venue takes the fee of a sale from the base currency."""
-    quantity = abs(held)
-    is_spot_sale = held > 0 and rules.kind is InstrumentKind.SPOT
-    if is_spot_sale and rules.charged_asset(Side.SELL) == rules.base:
-        quantity /= 1 + max(rules.maker_fee, rules.taker_fee, ZERO)
-    return quantity
 
 
 def is_dust(rules: Instrument, held: SignedQuantity) -> bool:

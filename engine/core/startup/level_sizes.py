@@ -6,7 +6,6 @@ the closing order is checked as well, where it is smallest: at the widest stride
 
 from decimal import ROUND_CEILING, Decimal
 
-from engine.core.quoting.quotes import tradable
 from engine.core.startup.case import Case, Check, WindowOrder, levels_in_bounds, orders_in_bounds, rounded
 from schemas.units import ZERO, Price, Quantity, Ratio, Side
 from schemas.venue.instruments import Instrument, InstrumentKind, ceil_to
@@ -68,7 +67,7 @@ def _closing(case: Case, order: WindowOrder) -> Check | None:
     price = case.lattice.order_price(level, side)
     if price <= 0:
         return None  # the level's own price is checked
-    quantity = instrument.quantity_down(tradable(instrument, order.side.sign * received))
+    quantity = instrument.quantity_down(instrument.closable(order.side.sign * received))
     is_exempt = instrument.closes_exempt_from_minimum and instrument.kind is not InstrumentKind.SPOT
     least = (
         max(instrument.minimum_quantity, instrument.lot_size)

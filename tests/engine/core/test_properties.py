@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.engine.control import CommandName
-from schemas.grid.settings import GridSettings
+from schemas.grid.settings import GridSettings, PositionLimit, PositionUnit
 from schemas.units import SECOND_NS
 from schemas.venue.instruments import Instrument
 from tests.builders import BTC
@@ -31,6 +31,7 @@ TIGHT = msgspec.structs.replace(NEUTRAL, order_cleanup_threshold=4, allow_taker=
 MOVING = msgspec.structs.replace(
     NEUTRAL, volatility_scale=D(1), atr_window=1, dynamic_quantity=True, inventory_skew=D("0.03")
 )
+LIMITED = msgspec.structs.replace(NEUTRAL, max_position=PositionLimit(value=D(400), unit=PositionUnit.QUOTE))
 CAREFUL = msgspec.structs.replace(NEUTRAL, preflight=True, trigger_price=D(1000))
 
 SMALL = st.integers(0, 30)
@@ -80,6 +81,7 @@ def play(world: World, story: list[tuple[object, ...]]) -> None:
         (BOUNDED, PERPETUAL),
         (STOPPING, PERPETUAL),
         (MOVING, PERPETUAL),
+        (LIMITED, PERPETUAL),
     ],
     ids=[
         "long",
@@ -92,6 +94,7 @@ def play(world: World, story: list[tuple[object, ...]]) -> None:
         "bounded",
         "stopping",
         "moving",
+        "limited",
     ],
 )
 @given(story=STORIES)

@@ -6,6 +6,7 @@ import msgspec
 
 from engine.core.blocking import blocked_by, halted_by
 from engine.core.grid import Grid
+from engine.core.guards import max_position
 from engine.core.quoting.quotes import closing_left
 from engine.core.step import Change
 from engine.core.view import view
@@ -307,6 +308,9 @@ class World:
         assert len(self.exchange.live()) <= self.settings.order_cleanup_threshold
         if self.settings.mode is GridMode.LONG and not self.exchange.is_forgetful:
             assert all(slot.held >= 0 for slot in slots)
+        for side in Side:
+            limit = max_position.maximum(state, side)
+            assert limit is None or max_position.used(state, side) <= limit
         for price in PRICES:
             unpaired = sum(slot.held * price - slot.cost for slot in slots)
             total = accounts.cash + accounts.position * price - accounts.fees

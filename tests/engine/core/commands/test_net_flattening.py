@@ -172,3 +172,12 @@ def test_flattening_closes_what_the_venue_has() -> None:
     sweep(grid, "0.05", 2)
     (closing,) = placed(step(grid, command(CommandName.FLATTEN, command_id="f")))
     assert closing.quantity == D("0.05")
+
+
+def test_the_fee_of_a_net_order_is_shared_without_a_rest() -> None:
+    grid = partly_filled(LONG, PERPETUAL, "0.1", 3)
+    (closing,) = flatten(grid)
+    step(grid, trade(order(grid, closing.level), price=950, fee="0.1"))
+    accounts = state_of(grid).accounts
+    assert accounts.unmatched_fees == 0
+    assert accounts.cash - accounts.fees == accounts.grid_profit

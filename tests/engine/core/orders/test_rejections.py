@@ -288,3 +288,15 @@ def test_an_order_withdrawn_before_it_was_sent_causes_no_pause() -> None:
     step(grid, *(report(each, OrderStatus.NOT_PLACED, reason=RejectReason.WITHDRAWN) for each in ids))
     assert all(each.quiet_until == 0 for each in state_of(grid).slots.values())
     assert len(placed(step(grid, command(CommandName.RESUME)))) == 3
+
+
+def test_a_post_only_order_that_expires_at_once_counts_as_crossing() -> None:
+    grid = started(ONE)
+    sent = 0
+    for second in range(601):
+        opening = slot(grid, -1).order
+        if opening is not None:
+            grid.process([report(opening.client_order_id, OrderStatus.EXPIRED, seconds=second)])
+        change = grid.process([ticker(1000, second)])
+        sent += len(placed(change)) if change else 0
+    assert sent == 29  # three in four seconds, then a cool-down of 60 s
