@@ -199,7 +199,7 @@ def _openings(settings: GridSettings, inputs: PlanInputs, lattice: Lattice, cent
         anchor=lattice.anchor,
         center=center,
     )
-    return list(openings(state, lattice, Market(inputs.price, ZERO, ZERO, 0), 0))
+    return list(openings(state, lattice, Market(inputs.price, inputs.price, inputs.price, 0), 0))
 
 
 def _level(case: Case, opening: Opening) -> Level:

@@ -257,8 +257,13 @@ class Grid:
             return False
         if ticker_fault(event) is not None:
             return True
-        price = market_of(event).price
-        if not band.plain_low <= price < band.plain_high or (link_latency(event) or 0) >= band.slow:
+        market = market_of(event)
+        price = market.price
+        if (
+            market.is_empty
+            or not band.plain_low <= price < band.plain_high
+            or (link_latency(event) or 0) >= band.slow
+        ):
             return False
         if band.skewed is not None:
             price = inventory_skew.reference(band.skewed, price)

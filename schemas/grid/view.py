@@ -64,6 +64,8 @@ class NotQuoting(StrEnum):
     """The venue does not trade the symbol any more."""
     ABOVE_MAXIMUM = "above_maximum"
     """`order_amount` is above the venue's maximum for one order."""
+    EMPTY_BOOK = "empty_book"
+    """The market has neither bids nor asks: its last price is of the past."""
     BELOW_MIN_PROFIT = "below_min_profit"
     """A round trip of every available level would earn no more than `min_profit` after fees."""
     LEVELS_TOO_CLOSE = "levels_too_close"

@@ -115,6 +115,10 @@ QUOTING: dict[str, Explanation] = {
         "An order of order_amount is above the venue's maximum for one order.",
         "Set a smaller amount with: ./opensqt control set VENUE SYMBOL --set order_amount=AMOUNT",
     ),
+    NotQuoting.EMPTY_BOOK: Explanation(
+        "The market has neither bids nor asks, as in a halt: its last price is of the past.",
+        "Quoting resumes with the first bid or ask.",
+    ),
     NotQuoting.BELOW_MIN_PROFIT: Explanation(
         "A round trip at these prices earns no more than min_profit after the fees of both sides.",
         "Quoting resumes at prices where the interval is worth more; add the symbol again with a wider price_interval.",

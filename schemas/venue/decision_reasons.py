@@ -28,6 +28,7 @@ class DecisionReason(StrEnum):
     """The order is larger than what is left to close."""
     CLOSE_PRICE_REACHED = "close_price_reached"
     """The rest of an opening order gives way to the closing order, whose price is reached."""
+    EMPTY_BOOK = "empty_book"
     BELOW_MIN_PROFIT = "below_min_profit"
     """A round trip of the level would earn too little after fees."""
     AMOUNT_CHANGED = "amount_changed"

@@ -115,9 +115,9 @@ def _cancel_of_pooled(state: GridState, order: SlotOrder) -> Cancel | None:
 def _cancel_of_opening(
     state: GridState, lattice: Lattice, market: Market, now: TimeNs, slot: Slot, order: SlotOrder
 ) -> Cancel | None:
-    guard = blocked_by(state)
-    if guard is not None and not (guard is NotQuoting.EXPOSURE_LIMIT and _is_reducing(state, order)):
-        return Cancel(order, DecisionReason(guard.value))
+    forbidden = _forbidden(state, market, order)
+    if forbidden is not None:
+        return Cancel(order, forbidden)
     if slot.level % state.stride:
         return Cancel(order, DecisionReason.BETWEEN_LEVELS, figures(stride=state.stride))
     bound = bounded(state.settings, order.price)
@@ -132,6 +132,13 @@ def _cancel_of_opening(
     if is_unprofitable(state, lattice, slot.level, order.side):
         return Cancel(order, DecisionReason.BELOW_MIN_PROFIT, figures(stride=state.stride))
     return _cancel_of_partial(state, lattice, market, now, slot, order) if slot.held else None
+
+
+def _forbidden(state: GridState, market: Market, order: SlotOrder) -> DecisionReason | None:
+    guard = blocked_by(state)
+    if guard is not None and not (guard is NotQuoting.EXPOSURE_LIMIT and _is_reducing(state, order)):
+        return DecisionReason(guard.value)
+    return DecisionReason.EMPTY_BOOK if market.is_empty else None
 
 
 def _cancel_of_partial(

@@ -21,6 +21,11 @@ class Market(NamedTuple):
     time: TimeNs
     mark: Price = ZERO
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is neither a bid nor an ask, so that the price is of the past."""
+        return not self.bid and not self.ask
+
 
 class Quote(NamedTuple):
     """An order to place."""

@@ -51,13 +51,14 @@ BLOCKERS = (
     NotQuoting.AWAITING_VENUE,
     NotQuoting.WINDOW_FULL,
     NotQuoting.OUTSIDE_PRICE_BAND,
+    NotQuoting.EMPTY_BOOK,
     NotQuoting.LEVELS_TOO_CLOSE,
     NotQuoting.BELOW_MIN_PROFIT,
     NotQuoting.OUT_OF_BOUNDS,
 )
 """Reasons that block the opening order of a single level. With several, the first is the published reason."""
 
-PRICE_BLOCKERS = frozenset({NotQuoting.WOULD_CROSS, NotQuoting.OUTSIDE_PRICE_BAND})
+PRICE_BLOCKERS = frozenset({NotQuoting.WOULD_CROSS, NotQuoting.OUTSIDE_PRICE_BAND, NotQuoting.EMPTY_BOOK})
 """Those that any tick may clear."""
 
 
@@ -259,7 +260,9 @@ def _blocker(
 
 def _price_blocker(state: GridState, lattice: Lattice, market: Market, quote: Quote) -> NotQuoting | None:
     rules, reason = state.instrument, None
-    if bounded(state.settings, quote.price) != quote.price or abs(quote.level) > MAX_LEVEL:
+    if market.is_empty:
+        reason = NotQuoting.EMPTY_BOOK
+    elif bounded(state.settings, quote.price) != quote.price or abs(quote.level) > MAX_LEVEL:
         reason = NotQuoting.OUT_OF_BOUNDS
     elif is_below_minimum(rules, quote):
         reason = NotQuoting.BELOW_MINIMUM

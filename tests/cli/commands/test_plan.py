@@ -61,7 +61,12 @@ def test_levels_equal_the_first_orders_of_the_engine(entry: SymbolEntry) -> None
         time=1,
     )
     ticker = Ticker(
-        venue=entry.venue, symbol=entry.symbol, bid=D(0), ask=D(0), last=plan_inputs.price, time=1
+        venue=entry.venue,
+        symbol=entry.symbol,
+        bid=plan_inputs.price,
+        ask=plan_inputs.price,
+        last=plan_inputs.price,
+        time=1,
     )
     change = grid.process([added, ticker])
     assert change is not None

@@ -7,12 +7,20 @@ from engine.core.grid import Grid
 from schemas.codec import encode
 from schemas.grid.settings import StopPrice
 from schemas.grid.state import GridState
+from schemas.grid.view import NotQuoting
+from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.market import Ticker
+from schemas.venue.orders import CancelOrder
 from tests.engine.core.examples import (
     LONG,
+    NEUTRAL,
     D,
     accept_all,
+    canceled,
+    end,
     fill,
+    order,
+    placed,
     risks,
     silence,
     started,
@@ -113,3 +121,21 @@ def test_stops_are_judged_at_the_chosen_price(stop_on: StopPrice, mark: str, *, 
     print_below = replace(ticker(949, 1, bid=D(940), ask=D(985)), mark=D(mark))
     change = step(grid, print_below)
     assert bool(risks(change)) is fires
+
+
+def test_a_market_without_bids_and_asks_is_not_quoted() -> None:
+    grid = started(NEUTRAL)
+    empty = ticker(1000, 1, bid=D(0), ask=D(0))
+    change = step(grid, empty)
+    cancels = [each for each in change.decisions if isinstance(each, CancelOrder)]
+    assert {each.reason_code for each in cancels} == {DecisionReason.EMPTY_BOOK}
+    assert len(cancels) == 6
+    end(grid, *canceled(change))
+    assert grid.why_not_quoting() is NotQuoting.EMPTY_BOOK
+    assert len(placed(step(grid, ticker(1000, 2, bid=D(999), ask=D(0))))) == 6
+
+
+def test_closing_orders_stay_in_a_market_without_bids_and_asks() -> None:
+    grid = held()
+    change = step(grid, ticker(1000, 1, bid=D(0), ask=D(0)))
+    assert order(grid, -1).client_order_id not in canceled(change)
