@@ -8,7 +8,7 @@ from cli.config.section import Section
 from cli.units import Amount
 from schemas.engine.journal import SymbolEntry
 from schemas.grid import settings_notation
-from schemas.grid.settings import DEFAULT_MAX_POSITION, GridMode, GridSettings
+from schemas.grid.settings import NEW_GRID, GridMode, GridSettings
 from schemas.units import Ratio, Symbol, VenueId
 
 FIRST_GENERATION = 1
@@ -46,11 +46,7 @@ def read_settings(section: Section) -> tuple[GridSettings, tuple[tuple[str, Amou
     amount = section.required("order_amount", units.amount, Amount(Decimal(1), ""))
     if amount.value <= 0:
         section.note(f"{section.path}.order_amount has to be above 0", section.line_of("order_amount"))
-    fields: dict[str, object] = {
-        "preflight": True,
-        "adopt_position": False,
-        "max_position": DEFAULT_MAX_POSITION,
-    }
+    fields: dict[str, object] = {**NEW_GRID}
     amounts = [("price_interval", interval)] if isinstance(interval, Amount) else []
     for name, setting in settings_notation.SETTING_FORMATS.items():
         value = section.optional(name, setting.parse, _ABSENT)

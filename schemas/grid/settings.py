@@ -37,7 +37,16 @@ class PositionLimit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DEFAULT_MAX_POSITION = PositionLimit(value=Decimal(2), unit=PositionUnit.WINDOWS)
-"""Of a grid read from a configuration that does not set it."""
+"""Of a new grid whose settings do not say otherwise."""
+NEW_GRID: dict[str, object] = {
+    "preflight": True,
+    "adopt_position": False,
+    "max_position": DEFAULT_MAX_POSITION,
+}
+"""Settings of a new grid that do not say otherwise, where they differ from the defaults of `GridSettings`.
+
+Those are what grids stored before the setting existed continue with.
+"""
 
 
 class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
