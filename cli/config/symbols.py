@@ -46,7 +46,7 @@ def read_settings(section: Section) -> tuple[GridSettings, tuple[tuple[str, Amou
     amount = section.required("order_amount", units.amount, Amount(Decimal(1), ""))
     if amount.value <= 0:
         section.note(f"{section.path}.order_amount has to be above 0", section.line_of("order_amount"))
-    fields: dict[str, object] = {"preflight": True, **NEW_GRID}
+    fields: dict[str, object] = {**NEW_GRID}
     amounts = [("price_interval", interval)] if isinstance(interval, Amount) else []
     for name, setting in settings_notation.SETTING_FORMATS.items():
         value = section.optional(name, setting.parse, _ABSENT)

@@ -55,7 +55,7 @@ class PositionLimit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DEFAULT_MAX_POSITION = PositionLimit(value=Decimal(2), unit=PositionUnit.WINDOWS)
-"""Of a grid read from a configuration that does not set it."""
+"""Of a new grid whose settings do not say otherwise."""
 
 
 class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,6 +176,7 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NEW_GRID: dict[str, object] = {
+    "preflight": True,
     "adopt_position": False,
     "max_position": DEFAULT_MAX_POSITION,
     "window_slack": 1,
@@ -188,4 +189,7 @@ NEW_GRID: dict[str, object] = {
     "max_order_latency": 3 * SECOND_NS,
     "max_link_latency": 3 * SECOND_NS,
 }
-"""The values that a new grid has where they differ from the fields' own: those are of grids stored by earlier versions."""
+"""Settings of a new grid that do not say otherwise, where they differ from the defaults of `GridSettings`.
+
+Those are what grids stored before the setting existed continue with.
+"""

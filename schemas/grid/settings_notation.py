@@ -104,8 +104,9 @@ def differences(settings: GridSettings, other: GridSettings, quote: str) -> list
     found = []
     for name in settings.__struct_fields__:
         one, two = getattr(settings, name), getattr(other, name)
-        if one == two:
-            continue
+        is_unstated = name == "adopt_position" and None in {one, two}
+        if one == two or is_unstated:
+            continue  # grids of an earlier version left `adopt_position` open
         shown = "max_drawdown" if name == "max_drawdown_ratio" else name
         if shown in SETTING_FORMATS:
             found.append((shown, setting_text(settings, shown, quote), setting_text(other, shown, quote)))

@@ -1,6 +1,7 @@
 """Reading the configuration file: valid content, and mistakes with their lines."""
 
 import textwrap
+from decimal import Decimal
 from decimal import Decimal as D  # noqa: N817 - figures read better
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cli.commands.config import summary
 from cli.config.file import DEFAULT_FILE, Configuration, ConfigurationError, load, read
 from cli.config.warnings import warnings
 from cli.errors import CommandError
-from schemas.grid.settings import GridMode
+from schemas.grid.settings import DEFAULT_MAX_POSITION, NEW_GRID, GridMode, GridSettings
 from schemas.units import SECOND_NS
 
 GOOD = textwrap.dedent(
@@ -83,6 +84,14 @@ def test_settings_are_read() -> None:
     )
     assert (first.settings.price_interval, first.settings.interval_ratio) == (D(20), None)
     assert (second.settings.price_interval, second.settings.interval_ratio) == (None, D("0.001"))
+
+
+def test_new_grids_have_a_position_limit_and_adopt_nothing() -> None:
+    first, second = good(text=GOOD.replace("mode: long", "mode: long\n    max_position: off", 1)).symbols
+
+    assert first.settings.max_position == DEFAULT_MAX_POSITION
+    assert first.settings.adopt_position is False
+    assert second.settings.max_position is None
 
 
 def test_guard_settings_are_read() -> None:
@@ -337,3 +346,13 @@ def test_a_name_that_is_used_twice_is_a_mistake() -> None:
 def test_an_unknown_venue_of_a_symbol_is_a_mistake() -> None:
     text = two_accounts().replace("venue: sim2", "venue: sim3", 1)
     assert any("'sim3' is not in venues" in each.text for each in read(text, {})[1])
+
+
+def test_new_grids_have_the_limits_that_earlier_ones_do_not_and_can_switch_them_off() -> None:
+    off = "mode: long\n    min_profit: off\n    max_price_jump: off\n    max_link_latency: 0s"
+    new, other = good(text=GOOD.replace("mode: long", off, 1)).symbols
+    stored = GridSettings(mode=GridMode.LONG, order_amount=Decimal(1))
+    for name, value in NEW_GRID.items():
+        assert getattr(new.settings, name) == value != getattr(stored, name)
+    settings = other.settings
+    assert (settings.min_profit, settings.max_price_jump, settings.max_link_latency) == (None, 0, 0)
