@@ -355,4 +355,5 @@ def test_new_grids_have_the_limits_that_earlier_ones_do_not_and_can_switch_them_
     for name, value in NEW_GRID.items():
         assert getattr(new.settings, name) == value != getattr(stored, name)
     settings = other.settings
-    assert (settings.min_profit, settings.max_price_jump, settings.max_link_latency) == (None, 0, 0)
+    assert settings.min_profit is None
+    assert (settings.max_price_jump, settings.max_link_latency) == (Decimal(0), 0)
