@@ -59,7 +59,7 @@ MUTANTS = (
         "lose-unresolved-orders",
         "A gateway that takes over forgets the orders of unknown outcome.",
         lose_unresolved_orders,
-        ("kill", "venue-answers"),
+        ("kill-at-intent", "venue-answers"),
     ),
     Mutant(
         "resend-without-intents",
