@@ -32,6 +32,8 @@ from lab.simulation.world.commands import CommandStream
 from lab.simulation.world.world import World, WorldSettings
 
 CLOCK_FAULTS = frozenset({"skew", "clock-step", "clock-hour"})
+EMPTYING_FAULTS = frozenset({"bus-restart", "bus-power", "disk-error", "recreate-memory", "empty-memory"})
+"""They empty streams in memory: viewers may have to begin anew."""
 AFTERMATH_S = 30.0
 """Simulated seconds after a fault during which commands may be lost, as with the streams that it emptied."""
 SETTLE_S = 120.0
@@ -165,13 +167,18 @@ class _Universe:
 
     @property
     def _has_clock_faults_alone(self) -> bool:
-        return {each.fault.name for each in self._injections} <= CLOCK_FAULTS
+        return self._faults <= CLOCK_FAULTS
+
+    @property
+    def _faults(self) -> set[str]:
+        return {each.fault.name for each in self._injections}
 
     async def _missed(self, world: World, bus: Bus, verdicts: Verdicts) -> list[str]:
         if not self._variety.viewers:
             return []
         try:
-            return await world.viewers.violations(bus, loses_records=not verdicts.keeps_records)
+            loses = not verdicts.keeps_records or bool(self._faults & EMPTYING_FAULTS)
+            return await world.viewers.violations(bus, loses_records=loses)
         except BusError as error:
             return [f"the stored events cannot be read: {error}"]
 
