@@ -77,9 +77,10 @@ def varied(configuration: Configuration, seed: int) -> Configuration:
     draw = random.Random(f"configuration {seed}")
     if draw.random() < VOLATILE_RATIO:
         configuration = with_volatile_market(configuration, draw.uniform(2.0, 10.0))
+    guards = _guards(draw)
     if draw.random() < GUARD_RATIO:
         configuration = _with_little_money(configuration, Decimal(draw.randint(60, 200)))
-    guards = _guards(draw)
+        guards["preflight"] = False  # it refuses to start with so little
     symbols = tuple(_with_settings(each, guards) for each in configuration.symbols)
     portfolio = msgspec.structs.replace(configuration.portfolio, **_portfolio_guards(draw))
     return msgspec.structs.replace(configuration, symbols=symbols, portfolio=portfolio)
