@@ -111,7 +111,7 @@ def _guards(draw: random.Random) -> dict[str, Any]:
         {"margin_lock_duration": draw.randint(2, 10) * SECOND_NS},
         {"rejection_cool_down": draw.randint(2, 10) * SECOND_NS},
         {"order_cleanup_threshold": draw.randint(5, 15), "cleanup_batch_size": draw.randint(1, 10)},
-        {"inventory_skew": Decimal("0.5")},
+        {"inventory_skew": Decimal("0.3")},
         {"buy_window": draw.randint(2, 12), "sell_window": draw.randint(2, 12)},
     ]
     found: dict[str, Any] = {}
