@@ -42,12 +42,12 @@ class ClockWatch:
                     self._check(name, now - self._wrong_since[run])
 
     def _check(self, name: str, since_s: float) -> None:
-        held = [key for key, holder in self._holders().items() if holder == name]
+        held = [key for key, holder in self.holders().items() if holder == name]
         if held and len(self.problems) < MAX_PROBLEMS:
             text = f"{name} holds {held[0]} with a clock that has been wrong for {since_s:.0f} s"
             self.problems.append(text)
 
-    def _holders(self) -> dict[str, str]:
+    def holders(self) -> dict[str, str]:
         """Return the holders of the claims that are valid."""
         stream = self._world.model.streams.get("KV_lease")
         if stream is None:
