@@ -245,7 +245,7 @@ async def _lease_provider(
         return NoLeases(settings.name)
     own = await stack.enter_async_context(leases(service.bus, f"{role}.{settings.venue}", settings.name))
     check = ClockCheck(f"of the venue {settings.venue}", limits)
-    guard = ClockGuard(service.bus, service.log, settings.name, own, check)
+    guard = ClockGuard(service.bus, service.log, settings.name, own, check, settings.venue)
     service.report("clock", guard.status)
     await read_clock(venue, guard)
     tasks = await stack.enter_async_context(asyncio.TaskGroup())

@@ -10,17 +10,16 @@ from bus.alerts import open_incidents, store_alert
 from bus.backoff import Backoff
 from bus.client.connection import Bus
 from bus.coordination.clock_check import ClockCheck
-from bus.errors import BusError
+from bus.errors import BusError, NotPermitted
 from bus.log import Logger
 from bus.marks import reached
 from bus.runtime import time_ns
 from schemas import subjects
 from schemas.engine.events import AlertRaised, Severity
 from schemas.subjects import ALL, ALL_VENUES
-from schemas.units import Symbol, TimeNs
+from schemas.units import Symbol, TimeNs, VenueId
 
 CODE = "clock_wrong"
-SUBJECT = subjects.alert(ALL_VENUES, Symbol(ALL))
 RETRY_S, MAX_RETRY_S = 0.5, 10.0
 
 
@@ -37,13 +36,24 @@ class Withdrawable(Protocol):
 class ClockGuard:
     """Takes readings of another clock. While this process's own is apart from it, the process leaves its work to others."""
 
-    def __init__(self, bus: Bus, log: Logger, name: str, work: Withdrawable, check: ClockCheck) -> None:
-        """`name` is that of the process, in its alerts."""
+    def __init__(
+        self,
+        bus: Bus,
+        log: Logger,
+        name: str,
+        work: Withdrawable,
+        check: ClockCheck,
+        venue: VenueId = ALL_VENUES,
+    ) -> None:
+        """`name` is that of the process, in its alerts, which are about a venue or all of them."""
         self._bus = bus
         self._log = log
         self._name = name
         self._work = work
         self._check = check
+        self._venue = venue
+        self._own: dict[str, AlertRaised] = {}
+        """The alerts of this process that have not ended, by their incident."""
         self._changed = asyncio.Event()
         self._changed.set()  # an earlier process may have left an alert
 
@@ -81,19 +91,32 @@ class ClockGuard:
                 backoff.reset()
 
     async def _store(self) -> None:
-        found = await open_incidents(self._bus, SUBJECT, (CODE,))
-        own = [each for each in found.values() if each.incident.startswith(f"{CODE}.{self._name}.")]
-        if self._check.problem and not own:
-            await store_alert(self._bus, self._alert(self._check.problem))
-        elif not self._check.problem:
-            for alert in own:
+        if not self._own:
+            self._own = await self._earlier()
+        if self._check.problem:
+            if not self._own:
+                alert = self._alert(self._check.problem)
+                self._own[alert.incident] = alert
+            for each in self._own.values():  # also those perhaps stored already: a repetition is dropped
+                await store_alert(self._bus, each)
+        else:
+            for incident, alert in list(self._own.items()):
                 detail = f"{self._name}: the clock of its host is right again"
                 await store_alert(self._bus, replace(alert, ended=True, detail=detail, time=time_ns()))
+                del self._own[incident]
+
+    async def _earlier(self) -> dict[str, AlertRaised]:
+        """Return the alerts that an earlier process of this name left, where this one may read them."""
+        try:
+            found = await open_incidents(self._bus, subjects.alert(self._venue, Symbol(ALL)), (CODE,))
+        except NotPermitted:
+            return {}
+        return {name: each for name, each in found.items() if name.startswith(f"{CODE}.{self._name}.")}
 
     def _alert(self, problem: str) -> AlertRaised:
         now = time_ns()
         return AlertRaised(
-            venue=ALL_VENUES,
+            venue=self._venue,
             symbol=Symbol(ALL),
             severity=Severity.HIGH,
             code=CODE,

@@ -9,13 +9,17 @@ import pytest
 from bus import Bus, EmbeddedServer, Leases, get_logger, leases
 from bus.alerts import open_incidents
 from bus.coordination.clock_check import ClockCheck, Limits
-from bus.coordination.clock_guard import CODE, SUBJECT, ClockGuard
+from bus.coordination.clock_guard import CODE, ClockGuard
 from bus.coordination.lease import Lease, Timing
 from bus.runtime import time_ns
+from schemas import subjects
 from schemas.engine.events import AlertRaised
-from schemas.units import SECOND_NS, TimeNs
+from schemas.subjects import ALL
+from schemas.units import SECOND_NS, Symbol, TimeNs
+from tests.builders import SIM
 from tests.bus.events import eventually
 
+SUBJECT = subjects.alert(SIM, Symbol(ALL))
 FAST = Timing(renew_s=0.05, expire_s=0.3)
 HOUR_NS = 3600 * SECOND_NS
 
@@ -49,7 +53,7 @@ async def own(bus: Bus) -> AsyncIterator[Leases]:
 
 def guard_of(bus: Bus, own: Leases) -> ClockGuard:
     check = ClockCheck("of the venue sim", Limits(SECOND_NS, SECOND_NS))
-    return ClockGuard(bus, get_logger("test"), "gateway-1", own, check)
+    return ClockGuard(bus, get_logger("test"), "gateway-1", own, check, SIM)
 
 
 def read(guard: ClockGuard, ahead_ns: int) -> None:
