@@ -54,6 +54,8 @@ class UniverseSettings:
     """How long faults occur; then the run goes on until everything holds."""
     faults: tuple[str, ...] | None = None
     """Names of the faults that occur, such as `kill`, or `pause#2` for the second pause alone; None: the seed chooses."""
+    pace: float = 1.0
+    """By how much background work is slower than in production, and half of the faults last longer."""
 
 
 @dataclass(slots=True)
@@ -103,6 +105,7 @@ def run_universe(
                 viewers=variety.viewers,
                 producers=variety.producers,
                 venue_skew_s=variety.venue_skew_s,
+                pace=settings.pace,
             ),
             Path(store),
         )
@@ -118,10 +121,11 @@ def run_universe(
 class _Universe:
     def __init__(self, settings: UniverseSettings, result: UniverseResult, variety: Variety) -> None:
         self._seed = settings.seed
+        self._pace = settings.pace
         self._variety = variety
         self._duration_s = settings.hours * 3600
         self._result = result
-        self._injections = plan(settings.seed, self._duration_s, settings.faults)
+        self._injections = plan(settings.seed, self._duration_s, settings.faults, settings.pace)
         self._venue: VenueHistory | None = None
 
     @property
@@ -163,7 +167,7 @@ class _Universe:
     def _has_fault(self, start_s: float, from_s: float, to_s: float) -> bool:
         """Return whether a fault was in effect, or shortly before, between two times of the world's clock."""
         times = ((start_s + each.at_s, start_s + each.at_s + each.duration_s) for each in self._injections)
-        return any(begin <= to_s and from_s <= end + AFTERMATH_S for begin, end in times)
+        return any(begin <= to_s and from_s <= end + AFTERMATH_S * self._pace for begin, end in times)
 
     @property
     def _has_clock_faults_alone(self) -> bool:
@@ -183,7 +187,7 @@ class _Universe:
             return [f"the stored events cannot be read: {error}"]
 
     async def _until_live(self, world: World, verdicts: Verdicts) -> list[str]:
-        end = world.loop.true_time() + LIVE_WITHIN_S
+        end = world.loop.true_time() + LIVE_WITHIN_S * world.settings.pace
         while found := not_live(world, verdicts.records, verdicts.venue, stopped=verdicts.stopped()):
             _log.info("not_working_yet", detail=found[0])
             if world.loop.true_time() > end:
@@ -194,7 +198,7 @@ class _Universe:
     async def _settle(self, world: World, bus: Bus, verdicts: Verdicts) -> dict[str, list[str]]:
         await post_admin(world.venue_url, "market", {"halted": True})
         recorders = [HistoryRecorder(entry) for entry in world.settings.configuration.symbols]
-        end = world.loop.true_time() + SETTLE_S
+        end = world.loop.true_time() + SETTLE_S * world.settings.pace
         while True:
             try:
                 self._venue = await fetch_venue_history(world.venue_url)

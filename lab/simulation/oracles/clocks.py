@@ -38,7 +38,7 @@ class ClockWatch:
                 apart_s = part.host.wall_offset_ns / 1e9 - process.clock_lag_s
                 if abs(apart_s) <= MAX_APART_S or process.is_paused:
                     self._wrong_since.pop(run, None)
-                elif now - self._wrong_since.setdefault(run, now) > WITHIN_S:
+                elif now - self._wrong_since.setdefault(run, now) > WITHIN_S * self._world.settings.pace:
                     self._check(name, now - self._wrong_since[run])
 
     def _check(self, name: str, since_s: float) -> None:

@@ -203,9 +203,12 @@ class World:
 
         def producer(name: str) -> producers.Settings:
             settings = producers.Settings(bus=self.bus_url, name=name, venue=venue_id, venue_url=VENUE_URL)
-            silent_after_s = settings.silent_after_s * self.settings.pace
-            changes = {"silent_after_s": silent_after_s, **self.settings.producers}
-            return msgspec.structs.replace(settings, **changes)
+            pace = self.settings.pace
+            stretched = {
+                "silent_after_s": settings.silent_after_s * pace,
+                "sweep_every_s": settings.sweep_every_s * pace,
+            }
+            return msgspec.structs.replace(settings, **{**stretched, **self.settings.producers})
 
         found: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
             "market": lambda: producers.market(producer("market")),
