@@ -54,7 +54,7 @@ def vary(seed: int) -> Variety:
     if draw.random() < DEAD_MAN_RATIO:
         producers["dead_man_s"] = round(draw.uniform(5.0, 20.0), 1)
     if draw.random() < RATE_LIMIT_RATIO:
-        producers |= {"requests_per_s": draw.choice([1.0, 2.0, 4.0]), "request_burst": draw.choice([2, 5])}
+        producers |= {"requests_per_s": draw.choice([8.0, 15.0, 30.0]), "request_burst": draw.choice([5, 20])}
     return Variety(
         gateways=gateways(seed),
         live_servers=2 if has_viewers else 0,
