@@ -201,7 +201,8 @@ class _Universe:
         end = world.loop.true_time() + SETTLE_S * world.settings.pace
         while True:
             try:
-                self._venue = await fetch_venue_history(world.venue_url)
+                venue = await fetch_venue_history(world.venue_url)
+                self._venue = _not_before(venue, self._variety.venue_skew_s)
                 for recorder in recorders:
                     await recorder.record(bus)
                 found = verdicts.final([recorder.history for recorder in recorders], self._venue)
@@ -217,3 +218,10 @@ class _Universe:
             except BusError as error:
                 found = {"the bus can be written": [repr(error)]}
             await asyncio.sleep(POLL_S)
+
+
+def _not_before(venue: VenueHistory, skew_s: float) -> VenueHistory:
+    """Return the history with arrivals no earlier than by the bus's clock, if the venue's is behind it."""
+    behind_ns = max(round(-skew_s * 1e9), 0)
+    arrivals = (msgspec.structs.replace(each, time=each.time + behind_ns) for each in venue.arrivals)
+    return venue._replace(arrivals=tuple(arrivals))
