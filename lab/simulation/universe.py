@@ -127,6 +127,8 @@ class _Universe:
         self._result = result
         self._injections = plan(settings.seed, self._duration_s, settings.faults, settings.pace)
         self._venue: VenueHistory | None = None
+        self._clocks_set_ns = 0
+        """When all clocks were set right."""
 
     @property
     def needs_cluster(self) -> bool:
@@ -146,7 +148,7 @@ class _Universe:
         watching = asyncio.create_task(clocks.run(), name="clocks")
         start_s = world.loop.true_time()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(inject_all(world, self._injections, self._result.faults))
+            tasks.create_task(self._inject(world))
             tasks.create_task(asyncio.sleep(self._duration_s))
             if self._variety.command_interval_s:
                 tasks.create_task(commands.run(self._duration_s, self._variety.command_interval_s))
@@ -164,10 +166,25 @@ class _Universe:
         }
         self._result.problems += [f"{name}: {text}" for name, texts in found.items() for text in texts]
 
+    async def _inject(self, world: World) -> None:
+        await inject_all(world, self._injections, self._result.faults)
+        self._clocks_set_ns = world.loop.wall_time_ns()
+
     def _has_fault(self, start_s: float, from_s: float, to_s: float) -> bool:
         """Return whether a fault was in effect, or shortly before, between two times of the world's clock."""
         times = ((start_s + each.at_s, start_s + each.at_s + each.duration_s) for each in self._injections)
         return any(begin <= to_s and from_s <= end + AFTERMATH_S * self._pace for begin, end in times)
+
+    def _in_true_time(self, venue: VenueHistory) -> VenueHistory:
+        """Return a history with the arrivals by the clock of the other hosts, with which the proofs compare them."""
+        skew_ns = round(self._variety.venue_skew_s * 1e9)
+        arrivals = tuple(
+            msgspec.structs.replace(each, time=each.time - skew_ns)
+            if each.time - skew_ns < self._clocks_set_ns
+            else each
+            for each in venue.arrivals
+        )
+        return venue._replace(arrivals=arrivals)
 
     @property
     def _has_clock_faults_alone(self) -> bool:
@@ -201,8 +218,7 @@ class _Universe:
         end = world.loop.true_time() + SETTLE_S * world.settings.pace
         while True:
             try:
-                venue = await fetch_venue_history(world.venue_url)
-                self._venue = _not_before(venue, self._variety.venue_skew_s)
+                self._venue = self._in_true_time(await fetch_venue_history(world.venue_url))
                 for recorder in recorders:
                     await recorder.record(bus)
                 found = verdicts.final([recorder.history for recorder in recorders], self._venue)
@@ -218,10 +234,3 @@ class _Universe:
             except BusError as error:
                 found = {"the bus can be written": [repr(error)]}
             await asyncio.sleep(POLL_S)
-
-
-def _not_before(venue: VenueHistory, skew_s: float) -> VenueHistory:
-    """Return the history with arrivals no earlier than by the bus's clock, if the venue's is behind it."""
-    behind_ns = max(round(-skew_s * 1e9), 0)
-    arrivals = (msgspec.structs.replace(each, time=each.time + behind_ns) for each in venue.arrivals)
-    return venue._replace(arrivals=tuple(arrivals))

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from bus import BusError, connect
 from bus.runtime import time_ns
-from lab.simulation.faults.fault import Effect, Fault, Scene
+from lab.simulation.faults.fault import Effect, Fault, NotPossible, Scene
 from schemas import subjects
 from schemas.engine.control import Command, CommandName
 from schemas.engine.journal import SymbolEntry
@@ -32,6 +32,17 @@ async def poison(scene: Scene) -> AsyncIterator[None]:
         with suppress(BusError):
             reset = _reset(entry, name)
             await bus.store(subjects.command(entry.venue, entry.symbol, reset.name), reset)
+
+
+@asynccontextmanager
+async def purge_orders(scene: Scene) -> AsyncIterator[None]:
+    """Purge stream ORDERS, as an operator might: its sequences go on."""
+    async with connect(scene.world.bus_url, name="stranger") as bus:
+        try:
+            await bus.api("STREAM.PURGE.ORDERS", None, dict)
+        except BusError as error:
+            raise NotPossible from error
+        yield
 
 
 def _trade(entry: SymbolEntry, name: str) -> Trade:
@@ -65,6 +76,13 @@ def _reset(entry: SymbolEntry, name: str) -> Command:
 
 
 FAULTS = (
+    Fault(
+        "purge-orders",
+        "Stream ORDERS is purged.",
+        purge_orders,
+        effect=Effect.RECORDS_ARE_LOST,
+        is_by_name_only=True,
+    ),
     Fault(
         "poison",
         "A trade that is no number is stored; the symbol stops until an operator resets it.",

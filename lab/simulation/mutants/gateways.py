@@ -65,6 +65,6 @@ MUTANTS = (
         "resend-without-intents",
         "A gateway that finds no intent sends the orders of the steps that it finds, although the intents were lost.",
         resend_without_intents,
-        ("recreate-orders",),
+        ("purge-orders",),
     ),
 )
