@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from schemas.units import Money, Price, Quantity, Side, Symbol, TimeNs, VenueId
+from schemas.units import ZERO, Money, Price, Quantity, Side, Symbol, TimeNs, VenueId
 
 
 class Ticker(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -19,6 +19,8 @@ class Ticker(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The venue's time."""
     received_time: TimeNs = 0
     """The publisher's time of receipt; 0 when not recorded."""
+    mark: Price = ZERO
+    """The venue's mark price; 0 where it has none."""
 
 
 class PublicTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -74,6 +74,12 @@ class Series:
     prices: "array[int]" = field(default_factory=lambda: array("q"))
     """Open, high, low and close of each candle, in ticks."""
     volumes: list[Quantity] = field(default_factory=list)
+    has_volume: bool = False
+    """Whether any candle has a volume."""
+
+    def range_ticks(self, i: int) -> int:
+        """Return the difference of a candle's high and low, in ticks."""
+        return self.prices[4 * i + 1] - self.prices[4 * i + 2]
 
     def __len__(self) -> int:
         return len(self.times)
@@ -190,6 +196,7 @@ def _add_candle(series: Series, row: list[str], columns: Sequence[int], line: in
         series.prices.append(_price_ticks(series, name, value, line))
     series.times.append(open_time)
     series.volumes.append(volume)
+    series.has_volume = series.has_volume or volume > 0
 
 
 def _parse_time(text: str) -> TimeNs:

@@ -100,10 +100,10 @@ def test_a_small_close_needs_the_exemption() -> None:
 def test_nothing_is_filled_while_the_market_is_halted() -> None:
     matching = limited()
     matching.place(order(Side.BUY, "99"), START_NS)
-    matching.replace_rules(msgspec.structs.replace(PERPETUAL, status=InstrumentStatus.HALTED))
+    matching.replace_rules(msgspec.structs.replace(PERPETUAL, status=InstrumentStatus.HALTED), START_NS)
     apply_tick(matching, "98")
     assert len(matching.open_orders(PERP)) == 1
-    matching.replace_rules(PERPETUAL)
+    matching.replace_rules(PERPETUAL, START_NS)
     apply_tick(matching, "98")
     assert matching.open_orders(PERP) == []
 
@@ -113,11 +113,11 @@ def test_maintenance_margin_follows_the_brackets() -> None:
         msgspec.structs.replace(PERPETUAL, leverage_brackets=BRACKETS, taker_fee=D(0)), USDT="15"
     )
     matching.place(order(Side.BUY, "100.1", "1.4"), START_NS)
-    assert matching.account.below_maintenance(D("0.5")) == []
+    assert matching.account.below_maintenance() == []
     apply_tick(matching, "90.3")
-    assert matching.account.below_maintenance(D(0)) == []
+    assert matching.account.below_maintenance() == []
     apply_tick(matching, "90.0")
-    assert matching.account.below_maintenance(D(0)) == [PERP]
+    assert matching.account.below_maintenance() == [[matching.account.holdings[PERP]]]
 
 
 def charged(matching: MatchingEngine, side: Side = Side.BUY) -> tuple[D, str]:
