@@ -29,6 +29,7 @@ def with_limits(instrument: Instrument, section: Section) -> Instrument:
     return msgspec.structs.replace(
         instrument,
         fee_asset=section.optional("fee_asset", _fee_asset, FEE_IN_QUOTE),
+        contract_size=section.optional("contract_size", units.positive, Decimal(1)),
         maximum_quantity=section.optional("maximum_quantity", _optional_number, None),
         maximum_notional=optional_money(section, "maximum_notional", instrument.quote),
         buy_band=_band(section.section("buy_price_band"), instrument.quote) or band,

@@ -45,7 +45,9 @@ def open_venue(
     cursor.starts += 1
     tape = recording or _open_model(settings, store, cursor, stored.created, now)
     matching = _open_matching(settings, store, cursor, tape)
-    return Venue(settings, store, tape, matching, cursor, Schedule(settings, stored.created), on_failure)
+    venue = Venue(settings, store, tape, matching, cursor, Schedule(settings, stored.created), on_failure)
+    venue.apply_due_rules()
+    return venue
 
 
 def _identity_of(settings: VenueSettings, now: TimeNs) -> StoreIdentity:

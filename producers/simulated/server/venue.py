@@ -7,21 +7,22 @@ from functools import partial
 import msgspec
 
 from bus.runtime import time_ns
-from producers.ports import AccountUpdate, MarketEvent
+from producers.ports import AccountUpdate
 from producers.simulated.market.model import ModelTape
 from producers.simulated.market.tape import Tape, Tick, draw_liquidity
 from producers.simulated.matching.conditionals import Conditional, NewConditional
 from producers.simulated.matching.engine import MatchingEngine
 from producers.simulated.matching.orders import Arrival, NewOrder, Order, VenueRejection
+from producers.simulated.server.frames import market_events
 from producers.simulated.server.latency import request_delay
 from producers.simulated.server.schedule import Schedule, changed
 from producers.simulated.server.store import Cursor, Store
 from producers.simulated.settings import VenueSettings, symbol_mistakes
 from producers.simulated.wire import MAX_PAGE_ROWS, MarketFrame, Marks
-from schemas.units import SECOND_NS, ZERO, ClientOrderId, DurationNs, Quantity, Symbol, TimeNs, VenueId
+from schemas.units import SECOND_NS, ClientOrderId, DurationNs, Quantity, Symbol, TimeNs
 from schemas.venue.account import Balance, OpenOrder, Position
 from schemas.venue.instruments import Instrument
-from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
+from schemas.venue.market import Candle
 from schemas.venue.orders import Funding, OrderReport, RejectReason, Trade
 
 
@@ -120,6 +121,12 @@ class Venue:
     def arrivals(self) -> list[Arrival]:
         """Return all requests to place an order, oldest first."""
         return self._store.arrivals()
+
+    def apply_due_rules(self) -> None:
+        """Apply the scheduled rule changes that are due, such as those of before a restart."""
+        if self.settings.rule_changes:
+            with self._transaction() as time:
+                self._apply_rule_changes(time)
 
     def place(self, new: NewOrder) -> OrderReport:
         """Accept an order.
@@ -328,27 +335,9 @@ class Venue:
         venue, time = self.settings.venue, self.cursor.time
         return MarketFrame(
             tick=self.cursor.tick,
-            events=tuple(event for tick in ticks for event in _events(venue, tick, time)),
+            events=tuple(event for tick in ticks for event in market_events(venue, tick, time)),
             account_sequence=self.matching.counters.event,
             time=time,
             is_last=self.has_ended,
             is_lock_step=self.settings.is_lock_step,
         )
-
-
-def _events(venue: VenueId, tick: Tick, time: TimeNs) -> Iterator[MarketEvent]:
-    if tick.gap:
-        for state in (FeedState.GAPPED, FeedState.UP):
-            yield FeedChanged(venue=venue, symbol=tick.symbol, state=state, reason=tick.gap, time=time)
-    yield from (candle for candle in tick.candles if candle.closed)
-    quote = tick.quote
-    yield Ticker(
-        venue=venue,
-        symbol=tick.symbol,
-        bid=quote.bid,
-        ask=quote.ask,
-        last=quote.last,
-        time=time,
-        mark=quote.mark or ZERO,
-    )
-    yield from (candle for candle in tick.candles if not candle.closed)
