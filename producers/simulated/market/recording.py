@@ -84,6 +84,10 @@ class RecordingTape:
             for symbol, series in self._series.items()
         }
 
+    def mean_ranges(self) -> dict[Symbol, Price]:
+        """Return the mean of high less low over all candles that are replayed or history, by symbol, to the tick."""
+        return {symbol: series.mean_range() for symbol, series in self._series.items()}
+
     def time(self, tick: int, now: TimeNs) -> TimeNs:
         slot, phase = divmod(tick, TICKS_PER_CANDLE)
         return self._times[self._warmup + slot] + _offset(phase, self._interval)

@@ -162,6 +162,7 @@ class AdminApi:
             status["progress"] = {progress.unit: progress.done, "of": progress.total}
         if isinstance(venue.tape, RecordingTape):
             status["flaws"] = venue.tape.flaws()
+            status["mean_ranges"] = venue.tape.mean_ranges()
         return status
 
     def _account_status(self) -> dict[str, object]:
