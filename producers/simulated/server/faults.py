@@ -81,7 +81,9 @@ class FaultInjector:
             return RequestFaults(rejection=HttpRejection.OVERLOADED)
         delay_ns = faults.latency if is_write else 0
         if is_write and self._latency:
-            delay_ns += request_delay(self._latency, faults.seed, self._start, self._requests)
+            delay_ns += request_delay(
+                self._latency, key_of(faults.seed, "latency"), self._start, self._requests
+            )
         if is_write and rolls[2] < faults.request_late:
             delay_ns += int(faults.request_delay * (0.5 + rolls[3] / 2))  # from half of it to all
         return RequestFaults(

@@ -8,6 +8,7 @@ import msgspec
 
 from bus.runtime import time_ns
 from producers.ports import AccountUpdate
+from producers.simulated.draws import key_of
 from producers.simulated.market.model import ModelTape
 from producers.simulated.market.tape import Tape, Tick, draw_liquidity
 from producers.simulated.matching.conditionals import Conditional, NewConditional
@@ -53,8 +54,6 @@ class Venue:
         self._store = store
         self._symbols = {s.instrument.symbol: s for s in settings.symbols}
         self._has_failed = False
-        self._requests = 0
-        """Number of delayed requests since the last tick."""
 
     @property
     def has_ended(self) -> bool:
@@ -134,7 +133,7 @@ class Venue:
         Raises: VenueRejection.
         """
         with self._transaction() as time:
-            return self.matching.place(new, time, self._market_delay())
+            return self.matching.place(new, time, self._market_delay(new.client_order_id, "place"))
 
     def cancel(self, symbol: Symbol, client_order_id: ClientOrderId) -> OrderReport:
         """Cancel an open order.
@@ -142,7 +141,8 @@ class Venue:
         Raises: VenueRejection.
         """
         with self._transaction() as time:
-            return self.matching.cancel(symbol, client_order_id, time, self._market_delay())
+            delay = self._market_delay(client_order_id, "cancel")
+            return self.matching.cancel(symbol, client_order_id, time, delay)
 
     def place_conditional(self, new: NewConditional) -> Conditional:
         """Accept a conditional order.
@@ -254,7 +254,6 @@ class Venue:
         """Advance the market by one tick and commit it."""
         assert not self.has_ended
         number = self.cursor.tick + 1
-        self._requests = 0
         with self._fail_on_error():
             time = max(self.tape.time(number, time_ns()), self.cursor.time)
             ticks = self.tape.advance(number, time)
@@ -287,13 +286,16 @@ class Venue:
         for each in self._schedule.take_due(time):
             self.matching.replace_rules(changed(self.matching.listing(each.symbol).rules, each.changes), time)
 
-    def _market_delay(self) -> DurationNs:
-        """Return the market time that the next request takes to the book: 0 where it takes that time by the clock."""
+    def _market_delay(self, client_order_id: ClientOrderId, action: str) -> DurationNs:
+        """Return the market time that a request takes to the book: 0 where it takes that time by the clock.
+
+        Drawn by the order's id, so that it does not depend on the order in which requests arrive.
+        """
         latency = self.settings.latency
         if not (latency and self.settings.is_lock_step):
             return 0
-        self._requests += 1
-        return request_delay(latency, self.settings.seed, self.cursor.tick, self._requests)
+        key = key_of(self.settings.seed, "latency", action, client_order_id)
+        return request_delay(latency, key, self.cursor.tick)
 
     @contextmanager
     def _transaction(self) -> Iterator[TimeNs]:
