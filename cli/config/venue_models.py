@@ -22,14 +22,14 @@ from producers.simulated.parameters import (
     SelfTradePrevention,
 )
 from producers.simulated.settings import VenueSettings
-from schemas.units import DurationNs, Symbol
+from schemas.units import SECOND_NS, DurationNs, Symbol
 from schemas.venue.instruments import InstrumentStatus
 
 DEFAULT_FILLS = FillSettings()
-DEFAULT_BOOK = BookSettings()
-DEFAULT_MARKS = MarkSettings()
+DEFAULT_BOOK = BookSettings(levels=10, growth=0.2, variation=0.5, refill=2 * SECOND_NS, spread_widening=0.5)
+DEFAULT_MARKS = MarkSettings(index_window=2 * SECOND_NS, basis_window=30 * SECOND_NS)
 DEFAULT_LATENCY = LatencySettings()
-DEFAULT_SELF_TRADE_PREVENTION = SelfTradePrevention.IGNORE
+DEFAULT_SELF_TRADE_PREVENTION = SelfTradePrevention.EXPIRE_TAKER
 
 CHANGEABLE_NUMBERS = (
     "tick_size",
