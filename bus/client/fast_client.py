@@ -1,7 +1,8 @@
 r"""The NATS client with a faster parser, which slices whole messages out of the receive buffer.
 
-Also adds direct subscriptions: their callback is called by the reading task with raw bytes, whereas the library passes
-each message through a queue and a task.
+Also adds direct subscriptions: their callback is called with raw bytes as soon as these arrive, whereas the library passes
+each message through the reading task, a queue and another task. What is published is written in the same round of the event
+loop, together with what else is, whereas the library wakes a task for it.
 
     MSG order.sim.BTC-USDT.report 7 5\r\nhello\r\n
     HMSG order.sim.BTC-USDT.report 7 24 29\r\nNATS/1.0\r\nkey: value\r\n\r\nhello\r\n
@@ -9,7 +10,9 @@ each message through a queue and a task.
 The line has subject, subscription id, an optional reply subject, for HMSG the size of the headers, and the total size.
 """
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import nats.errors
 from nats.aio.client import Client
@@ -40,9 +43,10 @@ class FastClient(Client):
         self.server_check: PeerCheck | None = None
         """Which users may run a server on loopback; None: any user."""
         self._ps = self._fast_parser = FastParser(self)
+        self._is_write_scheduled = False
 
     async def subscribe_direct(self, subject: str, callback: DirectCallback) -> Subscription:
-        """Call back with each message on a subject, in the task that reads the connection."""
+        """Call back with each message on a subject, when it arrives."""
         subscription: Subscription = await self.subscribe(subject)
         self._fast_parser.direct[subscription._id] = callback
         return subscription
@@ -79,6 +83,32 @@ class FastClient(Client):
         # process would stay alive without a connection for ever.
         await super()._close(status, do_cbs or status == Client.CLOSED)
 
+    async def _read_loop(self) -> None:
+        if isinstance(self._transport, TcpTransport) and self._transport._io_reader is not None:
+            self._fast_parser.read_from(self._transport._io_reader)
+        await super()._read_loop()
+
+    async def _flush_pending(self, force_flush: bool = False) -> Any:
+        if force_flush or not self.is_connected:
+            return await super()._flush_pending(force_flush)
+        if not self._is_write_scheduled:
+            self._is_write_scheduled = True
+            asyncio.get_running_loop().call_soon(self._write_pending)
+        return None
+
+    def _write_pending(self) -> None:
+        self._is_write_scheduled = False
+        if not self.is_connected or not self._pending_data_size:
+            return
+        writer = self._transport._io_writer if isinstance(self._transport, TcpTransport) else None
+        if writer is not None and not writer.is_closing() and not writer.transport.get_write_buffer_size():
+            if self._pending:
+                writer.write(b"".join(self._pending))
+            self._pending, self._pending_data_size = [], 0
+        elif self._flush_queue is not None and self._flush_queue.empty():
+            # The library's task waits until the transport takes more, or notices that it is closed.
+            self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
+
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
         found = {}
@@ -95,64 +125,113 @@ class FastParser(Parser):
     def __init__(self, client: FastClient) -> None:
         self.direct: dict[int, DirectCallback] = {}
         """Callbacks of direct subscriptions, by subscription id."""
-        self._buffer = bytearray()
-        self._min_bytes = 0  # no message can be complete before the buffer has this size
+        self._data = b""
+        self._at = 0  # where the next operation begins
+        self._min_bytes = 0  # the next operation cannot be complete before there are so many bytes
         self._connections = 0
         super().__init__(client)
 
     def reset(self) -> None:
-        """Discard the buffer, because there is a new connection. Also called by the library's constructor."""
+        """Discard received bytes, because there is a new connection. Also called by the library's constructor."""
         super().reset()
-        self._buffer = bytearray()
-        self._min_bytes = 0
+        self._data, self._at, self._min_bytes = b"", 0, 0
+        self._is_parsing = False
         self._connections += 1
+
+    def read_from(self, reader: asyncio.StreamReader) -> None:
+        """Dispatch the direct messages that a reader receives at once; its task gets what comes first that is none."""
+        feed_task, connection = reader.feed_data, self._connections
+
+        def feed(data: bytes) -> None:
+            is_task_behind = self._is_parsing or reader._buffer  # type: ignore[attr-defined]
+            if not is_task_behind and self._connections == connection:
+                self._append(data)
+                data = self._take() if self._dispatch_direct() else b""
+            if data:
+                feed_task(data)
+
+        reader.feed_data = feed  # type: ignore[assignment, method-assign]
 
     async def parse(self, data: bytes = b"") -> None:
         """Parse the received bytes.
 
         Raises: ProtocolError.
         """
-        self._buffer += data
-        if len(self._buffer) < self._min_bytes:
-            return
-        data, self._min_bytes, connection = bytes(self._buffer), 0, self._connections
-        self._buffer.clear()
-        at = 0
+        self._append(data)
+        self._is_parsing, connection = True, self._connections
+        try:
+            while self._dispatch_direct():
+                await self._parse_next()
+                if self._connections != connection:  # reset meanwhile
+                    return
+        finally:
+            self._is_parsing &= self._connections != connection
+
+    def _append(self, data: bytes) -> None:
+        self._data, self._at = self._data[self._at :] + data, 0
+
+    def _take(self) -> bytes:
+        data, self._data, self._at = self._data[self._at :], b"", 0
+        return data
+
+    def _dispatch_direct(self) -> bool:
+        """Dispatch direct messages up to something else; return whether that is complete."""
+        data, at = self._data, self._at
+        if len(data) - at < self._min_bytes:
+            return False
+        self._min_bytes = 0
         while (end := data.find(CRLF, at)) >= 0:
-            kind = data[at : at + 4]
-            if kind not in MESSAGE_KINDS:
-                await super().parse(data[at : end + len(CRLF)])
-                at = end + len(CRLF)
-            else:
-                line = data[at:end].split()
-                begin = end + len(CRLF)
-                after = begin + _number(line[-1])
-                if after + len(CRLF) > len(data):
-                    self._min_bytes = after + len(CRLF) - at
-                    break
-                await self._dispatch(line, data, begin, after, has_headers=kind == HMSG)
-                at = after + len(CRLF)
-            if self._connections != connection:  # reset while dispatching
-                return
-        self._buffer += data[at:]
+            try:
+                message = _message(data, at, end)
+            except ProtocolError:
+                return True  # raised to the task
+            if message is None:
+                return True
+            sid, subject, reply, begin, body, after = message
+            if after + len(CRLF) > len(data):
+                self._min_bytes = after + len(CRLF) - at
+                return False
+            callback = self.direct.get(sid)
+            if callback is None:
+                return True
+            self._at = at = after + len(CRLF)
+            callback(subject, reply, data[begin:body], data[body:after])
+        return False
 
-    async def _dispatch(
-        self, line: list[bytes], data: bytes, begin: int, after: int, *, has_headers: bool
-    ) -> None:
-        if not 4 <= len(line) - has_headers <= 5:
-            raise ProtocolError("nats: malformed MSG")
-        body = begin + _number(line[-2]) if has_headers else begin
-        reply = line[3] if len(line) > 4 + has_headers else b""
-        sid = _number(line[2])
-        callback = self.direct.get(sid)
-        if callback is not None:
-            callback(line[1], reply, data[begin:body], data[body:after])
+    async def _parse_next(self) -> None:
+        """Parse an operation that is complete, and not for a direct subscription."""
+        data, at = self._data, self._at
+        end = data.index(CRLF, at)
+        message = _message(data, at, end)
+        if message is None:
+            self._at = end + len(CRLF)
+            await super().parse(data[at : self._at])
         else:
-            await self.nc._process_msg(sid, line[1], reply, data[body:after], data[begin:body] or None)
+            sid, subject, reply, begin, body, after = message
+            self._at = after + len(CRLF)
+            await self.nc._process_msg(sid, subject, reply, data[body:after], data[begin:body] or None)
 
 
-def _number(text: bytes) -> int:
+def _message(data: bytes, at: int, end: int) -> tuple[int, bytes, bytes, int, int, int] | None:
+    """Return what the line of a message says; None for another line.
+
+    Returns: subscription id, subject, reply subject, and where its headers begin, its body begins and its body ends.
+    Raises: ProtocolError.
+    """
+    kind = data[at : at + 4]
+    if kind not in MESSAGE_KINDS:
+        return None
+    line = data[at:end].split()
+    has_headers = kind == HMSG
+    begin = end + len(CRLF)
     try:
-        return int(text)
+        body = begin + int(line[-2]) if has_headers else begin
+        after = begin + int(line[-1])
+        match len(line) - has_headers:
+            case 4:
+                return int(line[2]), line[1], b"", begin, body, after
+            case 5:
+                return int(line[2]), line[1], line[3], begin, body, after
     except ValueError:
-        raise ProtocolError("nats: malformed MSG") from None
+        pass
+    raise ProtocolError("nats: malformed MSG")

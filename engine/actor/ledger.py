@@ -26,7 +26,7 @@ from bus import (
     trace_context,
 )
 from bus.marks import reached
-from bus.runtime import time_ns
+from bus.runtime import background_s, time_ns
 from engine.actor.publisher import DerivedEvent, derived_events
 from engine.journaled_actor import stored_steps
 from schemas import subjects
@@ -111,7 +111,7 @@ class Ledger:
                     await provision(self._bus)
             except BusError as error:
                 self._log.warning("ledger_not_checked", detail=str(error))
-            await asyncio.sleep(CHECK_INTERVAL_S)
+            await asyncio.sleep(background_s(CHECK_INTERVAL_S))
 
     async def _check(self) -> None:
         known = self._booked()

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from bus import Bus, BusError, LatestValues, Logger, Received, log_undecodable
+from bus.runtime import background_s
 from engine.actor.candles import Candles
 from engine.actor.inbox import DurableInput, Inbox, command_received, order_event
 from engine.actor.instrument import follow_instrument
@@ -104,7 +105,7 @@ class Readers:
         """Resynchronize when messages behind the offset were discarded before they could be read, as by a purge."""
         known_first = 0
         while True:
-            await asyncio.sleep(DISCARD_CHECK_S)
+            await asyncio.sleep(background_s(DISCARD_CHECK_S))
             with suppress(BusError):
                 first = (await self._bus.stream_state(Stream.ORDERS)).first
                 offset = self._source.offsets[Stream.ORDERS]

@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     if args.hours <= 0:
         parser.error("--hours must be above 0")
+    if args.pace < 1:
+        parser.error("--pace must be 1 or more")
     if args.campaign is not None and args.campaign < 1:
         parser.error("--campaign must be 1 or more")
     if not 1 <= args.jobs <= MAX_JOBS:
@@ -68,7 +70,7 @@ def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
 
 
 def _single(args: argparse.Namespace, configuration: Configuration | None, console: Console) -> int:
-    settings = UniverseSettings(args.seed, args.hours, args.faults)
+    settings = UniverseSettings(args.seed, args.hours, args.faults, args.pace)
     worlds: list[World] = []
     result = examine(settings, configuration, worlds.append, is_logging=args.log)
     if args.json:
@@ -86,7 +88,7 @@ def _campaign(args: argparse.Namespace, configuration: Configuration | None, con
         runs = [entry.settings for entry in read_corpus(CORPUS_FILE)]
     else:
         seeds = range(args.seed, args.seed + args.campaign)
-        runs = [UniverseSettings(seed, args.hours, args.faults) for seed in seeds]
+        runs = [UniverseSettings(seed, args.hours, args.faults, args.pace) for seed in seeds]
     campaign = Campaign(
         args.jobs, configuration, read_corpus(KNOWN_FILE), console.print, shrinks=not args.corpus
     )
@@ -222,6 +224,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="LIST",
         help=f"faults of the list below, such as kill,pause#2 (the second pause alone), or {NO_FAULTS}; "
         "default: the seed chooses",
+    )
+    parser.add_argument(
+        "--pace",
+        type=float,
+        default=UniverseSettings().pace,
+        metavar="P",
+        help="make background work (renewals, heartbeats, checks, sweeps) P times slower than in production, so that "
+        "long runs take less CPU time (%(default)g)",
     )
     parser.add_argument("--campaign", type=int, metavar="N", help="run N seeds, and shrink each that fails")
     parser.add_argument("--corpus", action="store_true", help="run the seeds that failed once")

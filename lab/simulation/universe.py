@@ -47,6 +47,8 @@ class UniverseSettings:
     """How long faults occur; then the run goes on until everything holds."""
     faults: tuple[str, ...] | None = None
     """Names of the faults that occur, such as `kill`, or `pause#2` for the second pause alone; None: the seed chooses."""
+    pace: float = 1.0
+    """By how much background work is slower than in production, and half of the faults last longer."""
 
 
 @dataclass(slots=True)
@@ -89,6 +91,7 @@ def run_universe(
                 engines=ENGINES,
                 gateways=1 if random.Random(f"world {settings.seed}").random() < ONE_GATEWAY_RATIO else 2,
                 nodes=CLUSTER_NODES if universe.needs_cluster else 1,
+                pace=settings.pace,
             ),
             Path(store),
         )
@@ -105,7 +108,7 @@ class _Universe:
     def __init__(self, settings: UniverseSettings, result: UniverseResult) -> None:
         self._duration_s = settings.hours * 3600
         self._result = result
-        self._injections = plan(settings.seed, self._duration_s, settings.faults)
+        self._injections = plan(settings.seed, self._duration_s, settings.faults, settings.pace)
         self._venue: VenueHistory | None = None
 
     @property
@@ -132,7 +135,7 @@ class _Universe:
         self._result.problems += [f"{name}: {text}" for name, texts in found.items() for text in texts]
 
     async def _until_live(self, world: World, verdicts: Verdicts) -> list[str]:
-        end = world.loop.true_time() + LIVE_WITHIN_S
+        end = world.loop.true_time() + LIVE_WITHIN_S * world.settings.pace
         while found := not_live(world, verdicts.records, verdicts.venue, stopped=verdicts.stopped()):
             _log.info("not_working_yet", detail=found[0])
             if world.loop.true_time() > end:
@@ -143,7 +146,7 @@ class _Universe:
     async def _settle(self, world: World, bus: Bus, verdicts: Verdicts) -> dict[str, list[str]]:
         await post_admin(world.venue_url, "market", {"halted": True})
         recorders = [HistoryRecorder(entry) for entry in world.settings.configuration.symbols]
-        end = world.loop.true_time() + SETTLE_S
+        end = world.loop.true_time() + SETTLE_S * world.settings.pace
         while True:
             try:
                 self._venue = await fetch_venue_history(world.venue_url)

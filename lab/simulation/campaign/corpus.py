@@ -2,6 +2,7 @@
 
 # seed  hours  faults            what failed
 7       0.03   kill,pause#2      the accounts match the venue
+8       2@10   kill              with background work ten times slower
 """
 
 from collections.abc import Iterable
@@ -58,7 +59,8 @@ def add_to_corpus(path: Path, settings: UniverseSettings, proofs: Iterable[str])
     faults = ",".join(settings.faults or ()) or NO_FAULTS
     try:
         with path.open("a", encoding="utf-8") as file:
-            file.write(f"{settings.seed} {settings.hours:g} {faults} {'; '.join(proofs)}\n")
+            pace = "" if settings.pace == 1 else f"@{settings.pace:g}"
+            file.write(f"{settings.seed} {settings.hours:g}{pace} {faults} {'; '.join(proofs)}\n")
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}") from error
 
@@ -77,4 +79,6 @@ def parse_faults(text: str) -> tuple[str, ...]:
 
 def _entry(line: str) -> Entry:
     seed, hours, faults, *text = line.split(maxsplit=3)
-    return Entry(UniverseSettings(int(seed), float(hours), parse_faults(faults)), *text or [""])
+    hours, _, pace = hours.partition("@")
+    settings = UniverseSettings(int(seed), float(hours), parse_faults(faults), float(pace or 1))
+    return Entry(settings, *text or [""])

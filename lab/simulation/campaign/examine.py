@@ -53,6 +53,8 @@ def command(settings: UniverseSettings) -> str:
     """Return the command that repeats a run."""
     faults = settings.faults
     if faults is None:
-        faults = tuple(dict.fromkeys(each.fault.name for each in plan(settings.seed, settings.hours * 3600)))
+        chosen = plan(settings.seed, settings.hours * 3600, pace=settings.pace)
+        faults = tuple(dict.fromkeys(each.fault.name for each in chosen))
     hours = "" if settings.hours == UniverseSettings().hours else f" --hours {settings.hours:g}"
-    return f"./opensqt simulate --seed {settings.seed}{hours} --faults {','.join(faults) or 'none'}"
+    pace = "" if settings.pace == 1 else f" --pace {settings.pace:g}"
+    return f"./opensqt simulate --seed {settings.seed}{hours}{pace} --faults {','.join(faults) or 'none'}"

@@ -103,7 +103,9 @@ class Campaign:
         kinds = settings.faults if settings.faults is not None else tuple(switched_on(settings.seed))
         fewest = shrink(
             kinds,
-            lambda some: [each.name for each in plan(settings.seed, settings.hours * 3600, some)],
+            lambda some: [
+                each.name for each in plan(settings.seed, settings.hours * 3600, some, settings.pace)
+            ],
             lambda some: self._fails_alike(executor, replace(settings, faults=some), result),
         )
         shrunk = replace(settings, faults=fewest)
@@ -117,7 +119,7 @@ class Campaign:
     def _reason(self, settings: UniverseSettings, result: UniverseResult) -> str:
         """Return why a run fails, if it is known to: by its seed and a proof that the reason names."""
         for entry in self._known:
-            is_same_run = (entry.settings.seed, entry.settings.hours) == (settings.seed, settings.hours)
+            is_same_run = replace(entry.settings, faults=None) == replace(settings, faults=None)
             if is_same_run and any(name in entry.text for name in proofs(result.problems)):
                 return entry.text
         return ""

@@ -20,6 +20,8 @@ MIN_LOG_INTERVAL, MAX_LOG_INTERVAL = -1.4, -0.2
 """Bounds of the mean time between two injections, as powers of ten of the run's length."""
 MIN_INTERVAL_S = 8.0
 MIN_DURATION_S = 0.5
+LONGER_RATIO = 0.5
+"""Share of the injections that last longer when background work is slower: the others are short for it."""
 _WORD = re.compile(r"(?P<name>[a-z-]+)(#(?P<number>[1-9][0-9]*))?\Z")
 
 
@@ -45,17 +47,19 @@ class Injection:
         return f"{self.fault.name}#{self.number}"
 
 
-def plan(seed: int, duration_s: float, faults: Sequence[str] | None = None) -> list[Injection]:
+def plan(
+    seed: int, duration_s: float, faults: Sequence[str] | None = None, pace: float = 1.0
+) -> list[Injection]:
     """Return the injections of a run of `duration_s`, by time: of the named faults, or of those that the seed chooses.
 
-    `kill` stands for all kills of the seed, `kill#2` for the second alone.
+    `kill` stands for all kills of the seed, `kill#2` for the second alone. Half of the faults last `pace` times longer.
     Raises: UnknownFault.
     """
     wanted = dict.fromkeys(switched_on(seed) if faults is None else map(str.strip, faults))
     found: dict[str, Injection] = {}
     for word in wanted:
         name, number = _parsed(word)
-        for injection in _injections(seed, FAULTS[name], duration_s):
+        for injection in _injections(seed, FAULTS[name], duration_s, pace):
             if number in (None, injection.number):
                 found[injection.name] = injection
     return sorted(found.values(), key=lambda each: (each.at_s, each.name))
@@ -76,13 +80,15 @@ def effects(injections: Iterable[Injection]) -> set[Effect]:
     return {each.fault.effect for each in injections}
 
 
-def _injections(seed: int, fault: Fault, duration_s: float) -> list[Injection]:
+def _injections(seed: int, fault: Fault, duration_s: float, pace: float) -> list[Injection]:
     draw = random.Random(f"faults {seed} {fault.name}")
     interval_s = max(duration_s * 10 ** draw.uniform(MIN_LOG_INTERVAL, MAX_LOG_INTERVAL), MIN_INTERVAL_S)
     found: list[Injection] = []
     at_s = draw.uniform(0.0, min(interval_s, duration_s))
     while at_s < duration_s:
         length_s = draw.uniform(MIN_DURATION_S, fault.longest_s) if fault.longest_s else 0.0
+        if pace > 1 and draw.random() < LONGER_RATIO:
+            length_s *= pace
         found.append(Injection(fault, len(found) + 1, at_s, min(length_s, duration_s - at_s)))
         at_s += draw.expovariate(1 / interval_s) + MIN_DURATION_S
     return found

@@ -30,12 +30,13 @@ class ReadyHandle(asyncio.Handle):
 class KernelTimer:
     """A callback at a time, of no process; it cannot be canceled."""
 
-    __slots__ = ("_args", "_callback", "_scheduled")
+    __slots__ = ("_args", "_callback", "_cancelled", "_scheduled")
 
     def __init__(self, callback: Callable[..., object], args: tuple[object, ...]) -> None:
         self._callback = callback
         self._args = args
         self._scheduled = True
+        self._cancelled = False
 
     def cancelled(self) -> bool:
         return False

@@ -39,9 +39,12 @@ class Timers:
     def next_due(self) -> float | None:
         """Return the time of the next timer; None when there is none."""
         heap = self._heap
-        while heap and (heap[0][2].cancelled() or not heap[0][3].is_alive):
+        while heap:
+            due, _, handle, process = heap[0]
+            if not handle._cancelled and process.is_alive:
+                return due
             heapq.heappop(heap)
-        return heap[0][0] if heap else None
+        return None
 
     def is_due(self, now: float) -> bool:
         """Return whether a timer, perhaps a canceled one, is due."""
@@ -53,7 +56,7 @@ class Timers:
         while heap and heap[0][0] <= now:
             due, order, handle, process = heapq.heappop(heap)
             handle._scheduled = False  # type: ignore[union-attr]
-            if handle.cancelled() or not process.is_alive:
+            if handle._cancelled or not process.is_alive:
                 continue
             if not process.is_paused:
                 return handle, process
@@ -84,7 +87,7 @@ class Timers:
         """Note that a timer was canceled."""
         self._canceled += 1
         if self._canceled > MIN_CANCELED and self._canceled * 2 > len(self._heap):
-            self._heap = [entry for entry in self._heap if not entry[2].cancelled()]
+            self._heap = [entry for entry in self._heap if not entry[2]._cancelled]
             heapq.heapify(self._heap)
             self._canceled = 0
 

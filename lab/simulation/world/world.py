@@ -199,8 +199,11 @@ class World:
 
         def producer(name: str) -> producers.Settings:
             settings = producers.Settings(bus=self.bus_url, name=name, venue=venue_id, venue_url=VENUE_URL)
+            pace = self.settings.pace
             return msgspec.structs.replace(
-                settings, silent_after_s=settings.silent_after_s * self.settings.pace
+                settings,
+                silent_after_s=settings.silent_after_s * pace,
+                sweep_every_s=settings.sweep_every_s * pace,
             )
 
         found: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
