@@ -48,6 +48,8 @@ class Execution:
     def take(self, order: Order, limit: Price, time: TimeNs) -> None:
         """Trade an order as taker with the levels up to a price."""
         side = order.side
+        if not self._account.quotes[order.symbol].crosses(side, limit):
+            return
         for level in self.book(order.symbol, side, time):
             if side.sign * (level.price - limit) > 0 or not order.is_open:
                 return
