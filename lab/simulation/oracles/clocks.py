@@ -35,7 +35,7 @@ class ClockWatch:
             now = self._world.loop.true_time()
             for name, part in self._world.parts.items():
                 run, process = (name, part.restarts), part.host.process
-                apart_s = part.host.wall_offset_ns / 1e9 - process.clock_lag_s
+                apart_s = part.host.clock_error_ns / 1e9
                 if abs(apart_s) <= MAX_APART_S or process.is_paused:
                     self._wrong_since.pop(run, None)
                 elif now - self._wrong_since.setdefault(run, now) > WITHIN_S * self._world.settings.pace:
