@@ -22,13 +22,13 @@ from producers.simulated.parameters import (
     SelfTradePrevention,
 )
 from producers.simulated.settings import VenueSettings
-from schemas.units import SECOND_NS, DurationNs, Symbol
+from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Symbol
 from schemas.venue.instruments import InstrumentStatus
 
-DEFAULT_FILLS = FillSettings()
+DEFAULT_FILLS = FillSettings(model=FillModel.QUEUE)
 DEFAULT_BOOK = BookSettings(levels=10, growth=0.2, variation=0.5, refill=2 * SECOND_NS, spread_widening=0.5)
 DEFAULT_MARKS = MarkSettings(index_window=2 * SECOND_NS, basis_window=30 * SECOND_NS)
-DEFAULT_LATENCY = LatencySettings()
+DEFAULT_LATENCY = LatencySettings(request=30 * MILLISECOND_NS, jitter=20 * MILLISECOND_NS)
 DEFAULT_SELF_TRADE_PREVENTION = SelfTradePrevention.EXPIRE_TAKER
 
 CHANGEABLE_NUMBERS = (

@@ -98,3 +98,10 @@ def test_a_mistake_in_a_model_is_named(old: str, new: str, mistake: str) -> None
     assert old in MODELS
     _, mistakes = read(with_models(MODELS.replace(old, new, 1)), {})
     assert any(mistake in str(each) for each in mistakes), mistakes
+
+
+def test_by_default_a_venue_is_like_a_real_one() -> None:
+    venue = good().venue
+    assert venue.fills.model is FillModel.QUEUE
+    assert venue.latency == LatencySettings(request=30 * MILLISECOND_NS, jitter=20 * MILLISECOND_NS)
+    assert {each.instrument.fee_asset for each in venue.symbols} == {"received"}
