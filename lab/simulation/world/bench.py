@@ -1,6 +1,7 @@
 """Speed of the simulation: `python -m lab.simulation.world.bench [--pace 10] [--tick 2.5] [--minutes 3]`.
 
-Prints the simulated hours in an hour of CPU time, of a stack that trades and of one whose market stands still.
+Prints the simulated hours in an hour of CPU time, of three symbols, two engines and two gateways, in a lively market, in a
+calm one and in one that stands still.
 """
 
 import argparse
@@ -20,6 +21,8 @@ from schemas.units import SECOND_NS
 WARM_UP_S = 30.0
 """Simulated seconds before the measurement: the grids are built."""
 IDLE_TICK_S = 1_000_000.0
+CALM_FACTOR = 1 / 3
+"""The volatility of the calm market, as a part of the configured one, 0.25 % a minute: that of BTC is about 0.08 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,15 @@ class Speed:
     """Callbacks of the event loop in a simulated second."""
 
 
-def measure(*, pace: float, tick_s: float, simulated_s: float) -> Speed:
-    """Run a world of three symbols, two engines and two gateways."""
+def measure(*, pace: float, tick_s: float, volatility: float, simulated_s: float) -> Speed:
+    """Run a world of three symbols, two engines and two gateways; `volatility` is a factor of the configured one."""
     started, found = time.process_time(), list[Speed]()
     configuration = default_configuration(1)
-    market = msgspec.structs.replace(configuration.venue, tick_interval=int(tick_s * SECOND_NS))
+    venue = configuration.venue
+    symbols = [
+        msgspec.structs.replace(each, volatility=each.volatility * volatility) for each in venue.symbols
+    ]
+    market = msgspec.structs.replace(venue, tick_interval=int(tick_s * SECOND_NS), symbols=tuple(symbols))
     configuration = msgspec.structs.replace(configuration, venues=(market,))
 
     async def run(world: World, _: Bus) -> None:
@@ -64,8 +71,11 @@ def main() -> None:
     parser.add_argument("--tick", type=float, default=2.5, help="seconds between two ticks [%(default)g]")
     parser.add_argument("--minutes", type=float, default=3.0, help="simulated minutes measured [%(default)g]")
     options = parser.parse_args()
-    for name, tick_s in (("trading", options.tick), ("idle", IDLE_TICK_S)):
-        speed = measure(pace=options.pace, tick_s=tick_s, simulated_s=options.minutes * 60)
+    markets = (("lively", options.tick, 1.0), ("calm", options.tick, CALM_FACTOR), ("idle", IDLE_TICK_S, 1.0))
+    for name, tick_s, volatility in markets:
+        speed = measure(
+            pace=options.pace, tick_s=tick_s, volatility=volatility, simulated_s=options.minutes * 60
+        )
         print(
             f"{name:8} {speed.hours_per_cpu_hour:6.0f} simulated hours a CPU hour,"
             f" {speed.callbacks_per_s:5.0f} callbacks a second; start {speed.start_cpu_s:.1f} CPU s"
