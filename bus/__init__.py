@@ -19,7 +19,8 @@ from bus.client.context import (
 from bus.client.message import Message, Received
 from bus.client.trace_context import trace_context
 from bus.coordination.lease import DEFAULT_TIMING, Lease, LeaseProvider, NoLeases, Timing, default_name, token
-from bus.coordination.lease_keeper import Leases, leases
+from bus.coordination.lease_group import leases
+from bus.coordination.lease_keeper import Leases
 from bus.coordination.lock_step import FreeRunning, LockStep, StepGate, grant_step
 from bus.errors import (
     Ambiguous,

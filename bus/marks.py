@@ -30,6 +30,7 @@ MARKS: dict[str, str] = {
     # Leases.
     "lease_taken_over": "A process lost a lease to another one.",
     "member_expired": "A process removed another one from the group, because it sent no renewal.",
+    "clock_wrong": "A process found its clock apart from the venue's or the bus's, and gave up all leases.",
     "member_removed": "A process found itself removed from the group, and gave up all leases.",
     # Records that were lost.
     "durable_offset_lost": "An actor lost its place in a stream of inputs, and continued at the end.",

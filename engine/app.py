@@ -5,11 +5,17 @@ from contextlib import AsyncExitStack
 
 import msgspec
 
-from bus import Bus, BusContext, LeaseProvider, NoLeases, forever, leases, open_service
+from bus import BusContext, LeaseProvider, NoLeases, Service, forever, leases, open_service
+from bus.coordination.clock_check import ClockCheck, Limits
+from bus.coordination.clock_guard import ClockGuard
 from engine.actor.candles import LiveCandles, RecordedCandles
 from engine.actor.market import LiveMarket, RecordedMarket, SilenceTimer
 from engine.orchestrator import Orchestrator
 from engine.portfolio.runner import PortfolioRunner
+from schemas.units import SECOND_NS
+
+CLOCK_LIMITS = Limits(5 * SECOND_NS, 5 * SECOND_NS)
+"""How far the clock of an engine may be apart from that of the bus, by which others judge how old its steps are."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +43,7 @@ async def main(settings: Settings) -> None:
                 labels={"name": settings.name},
             )
         )
-        lease_provider = await _lease_provider(stack, service.bus, settings)
+        lease_provider = await _lease_provider(stack, service, settings)
 
         def live_market() -> LiveMarket:
             return LiveMarket(SilenceTimer(service.attention), lock_step=settings.lock_step)
@@ -59,8 +65,16 @@ async def main(settings: Settings) -> None:
                 tasks.create_task(forever("portfolios", portfolios.run()), name="portfolios")
 
 
-async def _lease_provider(stack: AsyncExitStack, bus: Bus, settings: Settings) -> LeaseProvider:
+async def _lease_provider(stack: AsyncExitStack, service: Service, settings: Settings) -> LeaseProvider:
+    """Join the group of engines; leases are held only while the clock of this host agrees with that of the bus."""
     # In lock-step no other process takes over: the venue waits for this one.
     if settings.lock_step:
         return NoLeases(settings.name)
-    return await stack.enter_async_context(leases(bus, "engine", settings.name))
+    own = await stack.enter_async_context(leases(service.bus, "engine", settings.name))
+    guard = ClockGuard(service.bus, service.log, settings.name, own, ClockCheck("of the bus", CLOCK_LIMITS))
+    own.entry_times.on_reading = guard.on_reading
+    service.report("clock", guard.status)
+    tasks = await stack.enter_async_context(asyncio.TaskGroup())
+    reporting = tasks.create_task(forever("clock alerts", guard.run()), name="clock alerts")
+    stack.callback(reporting.cancel)
+    return own

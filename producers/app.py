@@ -23,6 +23,8 @@ from bus import (
     preserve_entries,
     wait_for_symbols,
 )
+from bus.coordination.clock_check import ClockCheck, Limits
+from bus.coordination.clock_guard import ClockGuard
 from producers.account.publisher import AccountPublisher
 from producers.gateway.context import GatewayContext, GatewayMetrics
 from producers.gateway.engine_watchdog import HeartbeatMonitor
@@ -39,6 +41,7 @@ from producers.market.symbol_changes import follow_symbol_changes
 from producers.ports import Venue
 from producers.retry import Outbox
 from producers.simulated.client.client import SimulatedVenue
+from producers.venue_clock import READER_LIMITS, read_clock, sender_limits, watch_clock
 from schemas import subjects
 from schemas.codec import try_decode
 from schemas.engine.events import EngineHeartbeat
@@ -90,7 +93,7 @@ async def market(settings: Settings) -> None:
         service = await stack.enter_async_context(_service("market", settings))
         source = await stack.enter_async_context(SimulatedVenue(settings.venue_url, venue=settings.venue))
         await _watch_link(stack, service, settings, source)
-        lease_provider = await _lease_provider(stack, service.bus, settings, "market")
+        lease_provider = await _lease_provider(stack, service, settings, "market", source)
         symbols = await _watched(service, settings)
         outbox = Outbox(service.bus, service.log)
         pace: Pace = (
@@ -140,7 +143,7 @@ async def account(settings: Settings) -> None:
         service = await stack.enter_async_context(_service("account", settings))
         source = await stack.enter_async_context(SimulatedVenue(settings.venue_url, venue=settings.venue))
         await _watch_link(stack, service, settings, source)
-        lease_provider = await _lease_provider(stack, service.bus, settings, "account")
+        lease_provider = await _lease_provider(stack, service, settings, "account", source)
         gate = await _step_gate(stack, service.bus, settings, f"account.{settings.venue}")
         publisher = AccountPublisher(service, source, settings.venue, gate)
         service.report("account", publisher.status)
@@ -169,7 +172,9 @@ async def gateway(settings: Settings) -> None:
         service = await stack.enter_async_context(_service("gateway", settings))
         entry = await stack.enter_async_context(_entry(settings))
         await _watch_link(stack, service, settings, entry)
-        lease_provider = await _lease_provider(stack, service.bus, settings, "gateway")
+        lease_provider = await _lease_provider(
+            stack, service, settings, "gateway", entry, sender_limits(entry.receive_window)
+        )
         metrics = GatewayMetrics(service.registry)
         per_s = 0 if settings.lock_step else settings.requests_per_s
         rate_limiter = VenueRateLimiter(per_s, settings.request_burst, is_in_order=settings.lock_step)
@@ -226,11 +231,29 @@ def _service(name: str, settings: Settings) -> AbstractAsyncContextManager[Servi
     )
 
 
-async def _lease_provider(stack: AsyncExitStack, bus: Bus, settings: Settings, role: str) -> LeaseProvider:
+async def _lease_provider(
+    stack: AsyncExitStack,
+    service: Service,
+    settings: Settings,
+    role: str,
+    venue: Venue,
+    limits: Limits = READER_LIMITS,
+) -> LeaseProvider:
+    """Join the group of a role; its leases are held only while the clock of this host agrees with the venue's."""
     # In lock-step no other process takes over: the venue waits for this one.
     if settings.lock_step:
         return NoLeases(settings.name)
-    return await stack.enter_async_context(leases(bus, f"{role}.{settings.venue}", settings.name))
+    own = await stack.enter_async_context(leases(service.bus, f"{role}.{settings.venue}", settings.name))
+    check = ClockCheck(f"of the venue {settings.venue}", limits)
+    guard = ClockGuard(service.bus, service.log, settings.name, own, check, settings.venue)
+    service.report("clock", guard.status)
+    await read_clock(venue, guard)
+    tasks = await stack.enter_async_context(asyncio.TaskGroup())
+    reporting = tasks.create_task(forever("clock alerts", guard.run()), name="clock alerts")
+    reading = tasks.create_task(forever("clock", watch_clock(venue, guard)), name="clock")
+    stack.callback(reporting.cancel)
+    stack.callback(reading.cancel)
+    return own
 
 
 async def _watch_link(stack: AsyncExitStack, service: Service, settings: Settings, venue: Venue) -> None:

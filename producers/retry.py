@@ -1,6 +1,5 @@
 """Requests to the venue and to the bus, retried until they succeed."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
@@ -26,8 +25,7 @@ RETRY_S = 0.1
 MAX_RETRY_S = 5.0
 LOG_AFTER_S = 0.8
 """Failures are logged once the delay before the retry is this long, in seconds: before that the venue may be starting."""
-STORE_RETRY_S = 0.5
-STREAM_GONE_RETRY_S = 0.05
+STORE_RETRY_S = 0.05
 STATUS_UNAVAILABLE = 503
 """JetStream's status for a stream without a leader, which is elected soon."""
 
@@ -93,6 +91,7 @@ class Outbox:
         Without a message id a lost acknowledgement may store it twice: only for events of which the newest counts.
         Raises: Rejected when a retry would not help.
         """
+        backoff = Backoff(STORE_RETRY_S, MAX_RETRY_S)
         while True:
             try:
                 sequence = await self._bus.store(subject, event, message_id=message_id)
@@ -104,10 +103,10 @@ class Outbox:
                 self._log.warning("stream_gone", subject=subject)
                 await provision(self._bus)
                 # In a cluster the stream may exist and be without a leader for a moment.
-                await asyncio.sleep(STREAM_GONE_RETRY_S)
+                await backoff.wait()
             except NoSpace as error:
                 self._log_full(error)
-                await asyncio.sleep(STORE_RETRY_S)
+                await backoff.wait()
             else:
                 self._is_full = False
                 return sequence

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from bus import Ambiguous, Bus, EmbeddedServer, Rejected, StreamGone, connect, provision
 from bus.log import FORMAT_VARIABLE, LEVEL_VARIABLE, OLD_LEVEL_VARIABLE, configure_log
@@ -14,6 +15,10 @@ from bus.service.server_config import DEFAULT_STORE_BYTES, ServerLimits
 from bus.streams.topology import BUCKETS, STREAMS
 
 LOG_VARIABLES = (FORMAT_VARIABLE, LEVEL_VARIABLE, OLD_LEVEL_VARIABLE)
+settings.register_profile(
+    "any machine", deadline=None
+)  # how long an example takes says nothing on a loaded machine
+settings.load_profile("any machine")
 NewServer = Callable[..., Awaitable[EmbeddedServer]]
 
 

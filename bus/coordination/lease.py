@@ -1,4 +1,4 @@
-"""Leases: which keys (units of work, such as symbols) this process may work on. See also `lease_keeper`."""
+"""Leases: which keys (units of work, such as symbols) this process may work on. See also `lease_group`."""
 
 import asyncio
 import re

@@ -1,12 +1,9 @@
-"""Share the keys of a process group fairly by leases in the bucket `lease`. A key is a unit of work, such as a symbol.
+"""The leases of one process of a group, which shares the keys of the group fairly. See `lease_group`.
 
 Each process of a group is a member: it renews its own entry by compare-and-set. A key is held by the member that its
 claim names, while that member's entry exists. No clocks are compared between hosts: a member whose entry was not renewed
 for a while, by the local clock, is removed by compare-and-set, and its keys are free. If it was only paused, its next
 renewal fails: it then drops all its leases, stops their work, and joins again.
-
-    async with leases(bus, "engine", name) as mine:
-        await mine.run_while_held("sim.BTC-USDT", work)     # waits, works until the lease is lost, releases
 """
 
 import asyncio
@@ -17,12 +14,14 @@ from typing import Never
 from bus.attention import Attention
 from bus.client.connection import Bus
 from bus.client.message import Received
-from bus.coordination.lease import DEFAULT_TIMING, Lease, Timing, Work
+from bus.coordination.claims import RELEASE_TIMEOUT_S, claim, delete_claim
+from bus.coordination.entry_times import EntryTimes
+from bus.coordination.lease import Lease, Timing, Work
 from bus.coordination.membership import Claim, Member, Membership, incarnation_of
 from bus.errors import Ambiguous, BusError, Conflict, OffsetLost, Rejected, StreamGone, TopologyDiffers
-from bus.log import Logger, get_logger
+from bus.log import Logger
 from bus.marks import reached
-from bus.runtime import background_s, monotonic_s, new_id
+from bus.runtime import background_s, monotonic_s, new_id, time_ns
 from bus.service.lifecycle import forever
 from bus.streams.provision import provision
 from bus.streams.reader import read
@@ -30,31 +29,12 @@ from bus.streams.registry import DELETIONS, OPERATION_HEADER, Registry
 from bus.streams.start import LastPerSubject
 
 BUCKET = "lease"
-RELEASE_TIMEOUT_S = 1.0
 LEAVE_TOGETHER_S = 0.5
 """How long a leaving member waits for other members to announce that they leave as well."""
 
 
-@asynccontextmanager
-async def leases(
-    bus: Bus, group: str, name: str, *, timing: Timing = DEFAULT_TIMING
-) -> AsyncIterator["Leases"]:
-    """Join a group as `name`, share its keys, and leave when the context ends.
-
-    When two processes use the same name, the later one is the member, and the earlier one waits until it is gone.
-    """
-    keeper = Leases(bus, group, name, timing, get_logger("lease"))
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(keeper.run(), name="leases")
-            yield keeper
-            running.cancel()
-    finally:
-        await keeper.leave()
-
-
 class Leases:
-    """The LeaseProvider of a group whose members share keys fairly. Created by `leases`."""
+    """The LeaseProvider of a group whose members share keys fairly. Created by `lease_group.leases`."""
 
     def __init__(self, bus: Bus, group: str, name: str, timing: Timing, log: Logger) -> None:
         self.name = name
@@ -67,10 +47,12 @@ class Leases:
         self._membership = Membership(group)
         self._incarnation = new_id()
         self._revision: int | None = None  # of our own entry; None while this process is not a member
-        self._has_joined = self._is_leaving = False
+        self._has_joined = self._is_leaving = self._is_withdrawn = False
         self._created = ""  # creation time of the bucket
         # When our own latest renewal came back. The silence of others is measured up to then: we may receive nothing.
         self._own_entry_seen_at_s = 0.0
+        self.entry_times = EntryTimes()
+        """Of the renewals: readings of the bus's clock."""
         self._waiting: dict[str, Lease] = {}
         self._held: dict[str, Lease] = {}
         self._no_claims_until_s = 0.0
@@ -90,7 +72,7 @@ class Leases:
         finally:
             self._waiting.pop(key, None)
             if self._held.pop(key, None) is not None and lease.revision:
-                await self._delete_claim(key, lease.revision)
+                await delete_claim(self._registry, self._membership, key, lease.revision)
 
     async def run_while_held(self, key: str, work: Work) -> None:
         async with self.held(key) as lease:
@@ -110,6 +92,18 @@ class Leases:
 
     def members(self) -> list[str]:
         return sorted(self._membership.members)
+
+    def withdraw(self, reason: str) -> None:
+        """Give up all leases, and claim none until `rejoin`."""
+        self._is_withdrawn = True
+        for lease in self._held.values():
+            self._lose(lease, reason)
+        self._changed.set()
+
+    def rejoin(self) -> None:
+        """Claim leases again."""
+        self._is_withdrawn = False
+        self._changed.set()
 
     async def run(self) -> Never:
         """Follow the bucket, renew the membership, claim free keys, and release keys beyond the fair share; for ever."""
@@ -166,6 +160,7 @@ class Leases:
             own = self._membership.members.get(self.name)
             if own is not None and own.member.incarnation == self._incarnation:
                 self._own_entry_seen_at_s = now_s
+                self.entry_times.on_entry(message.sequence, message.time_ns)
             elif self._revision is not None and message.sequence > self._revision:
                 self._lose_all("removed from the group")
         for lease in tuple(self._held.values()):
@@ -185,7 +180,7 @@ class Leases:
             await asyncio.sleep(self._timing.renew_s)
 
     async def _join(self) -> None:
-        key = self._membership.member_key(self.name)
+        key, sent = self._membership.member_key(self.name), time_ns()
         stored = await self._registry.get(key)
         was_paused = (
             self._attention.since_pause_s() <= self._timing.expire_s
@@ -199,12 +194,14 @@ class Leases:
             revision = await self._registry.update(key, self._own_entry(), stored.revision)
         if revision is not None:
             self._revision, self._has_joined = revision, True
+            self.entry_times.on_answer(revision, sent, time_ns())
             self._changed.set()
 
     async def _renew(self, revision: int) -> None:
-        key = self._membership.member_key(self.name)
+        key, sent = self._membership.member_key(self.name), time_ns()
         try:
             self._revision = await self._registry.update(key, self._own_entry(), revision)
+            self.entry_times.on_answer(self._revision, sent, time_ns())
         except (Conflict, Ambiguous):
             stored = await self._registry.get(key)
             if stored is not None and incarnation_of(stored.data) == self._incarnation:
@@ -215,7 +212,8 @@ class Leases:
                 self._lose_all("removed from the group")
 
     def _own_entry(self) -> Member:
-        return Member(incarnation=self._incarnation, waiting=len(self._waiting), leaving=self._is_leaving)
+        waiting = 0 if self._is_withdrawn else len(self._waiting)
+        return Member(incarnation=self._incarnation, waiting=waiting, leaving=self._is_leaving)
 
     async def _allocate(self) -> None:
         while True:
@@ -228,7 +226,7 @@ class Leases:
             try:
                 await self._remove_silent()
                 await self._reclaim()
-                if self._clock_s() >= self._no_claims_until_s:
+                if self._clock_s() >= self._no_claims_until_s and not self._is_withdrawn:
                     await self._claim_free()
             except (Ambiguous, Rejected, StreamGone) as error:
                 await self._recover(error)
@@ -268,7 +266,7 @@ class Leases:
             return
         lease = self._waiting.pop(key, None)
         if lease is None:  # no longer wanted
-            await self._delete_claim(key, revision)
+            await delete_claim(self._registry, self._membership, key, revision)
             return
         self._log.info("lease_taken", key=key)
         self._free_since_s.pop(key, None)
@@ -277,17 +275,8 @@ class Leases:
         lease.granted.set()
 
     async def _claim(self, key: str) -> int | None:
-        claim = Claim(holder=self.name, incarnation=self._incarnation)
-        bucket_key, seen = self._membership.claim_key(key), self._membership.claims.get(key)
-        try:
-            if seen is not None:
-                return await self._registry.update(bucket_key, claim, seen.revision)
-            return await self._registry.create(bucket_key, claim)
-        except Conflict:
-            if await self._registry.get(bucket_key) is None:
-                # A claim from before the bucket was rolled back: its deletion will never be received.
-                self._membership.claims.pop(key, None)
-            return None
+        entry = Claim(holder=self.name, incarnation=self._incarnation)
+        return await claim(self._registry, self._membership, key, entry)
 
     def _release_one_excess(self) -> None:
         fair_share = self._fair_share
@@ -325,12 +314,6 @@ class Leases:
         for lease in self._held.values():
             self._lose(lease, reason)
             lease.revision = 0  # no claim of ours to delete
-
-    async def _delete_claim(self, key: str, revision: int) -> None:
-        # If this fails, the key is free once this process is no longer a member.
-        with suppress(BusError, TimeoutError):
-            async with asyncio.timeout(RELEASE_TIMEOUT_S):
-                await self._registry.delete(self._membership.claim_key(key), revision)
 
     async def _has_remaining_members(self) -> bool:
         if not self._is_leaving:

@@ -15,6 +15,7 @@ from engine.core.commands import grid_stops, halt, pending, reconcile
 from engine.core.decisions import cancel
 from engine.core.guards.drawdown import remember_peak
 from engine.core.guards.latency import link_latency
+from engine.core.orders import refused_cancels
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import Progress, advance, drop_idle_slots, next_order_id, open_order, slot_at
 from engine.core.quoting import inventory_skew, quoting_record, volatility
@@ -108,6 +109,7 @@ class Grid:
         if self._lattice is not None and self._lattice.instrument is not self.state.instrument:
             self._lattice = _lattice_of(self.state)
         reconcile.answer(draft)
+        refused_cancels.repeat_due(draft)
         blocking.evaluate(draft, silence)
         grid_stops.check(draft)
         halt.advance(draft)
@@ -229,6 +231,7 @@ class Grid:
         ends = [slot.quiet_until for slot in state.slots.values() if slot.quiet_until > draft.time]
         ends += blocking.expiries(state)
         ends += pending.expiries(state)
+        ends += refused_cancels.expiries(state)
         low, high = self._lattice.bounds(state.center, state.stride)
         skewed = state if inventory_skew.is_skewed(state) else None
         return NoActionBand(low, high, min(ends, default=NEVER), skewed)

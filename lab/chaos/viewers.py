@@ -20,7 +20,7 @@ from cli.errors import CommandError
 from cli.stack.ports import find_free_port
 from lab.chaos.load import EventGenerator, Market, markets
 from lab.chaos.viewer_clients import Viewer, ViewerPool
-from schemas.subjects import Stream
+from schemas.subjects import ALL, Stream
 
 VIEWER_SUBJECTS: dict[Stream, tuple[str, ...]] = {
     Stream.CANDLES: ("candle.>",),
@@ -163,13 +163,14 @@ StoredEvents = dict[str, list[tuple[int, str]]]
 
 
 async def stored_events(bus: Bus) -> StoredEvents:
-    """Return the durable events in the streams."""
+    """Return the durable events in the streams that concern a symbol: viewers get no others."""
     events: StoredEvents = {}
     for stream, filters in VIEWER_SUBJECTS.items():
         of_stream: list[tuple[int, str]] = []
         async with aclosing(read(bus, stream, filters, FromStart())) as batches:
             async for batch in batches:
-                of_stream += [(each.sequence, each.subject.split(".")[2]) for each in batch.messages]
+                found = [(each.sequence, each.subject.split(".")[2]) for each in batch.messages]
+                of_stream += [(sequence, token) for sequence, token in found if token != ALL]
                 if batch.caught_up:
                     break
         events[stream] = of_stream

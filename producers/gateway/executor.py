@@ -133,7 +133,8 @@ class OrderExecutor:
         is stored even if the same report was stored before: that one may have been lost.
         """
         intent = self.unresolved.get(client_order_id) or IntentRef(time_ns())
-        end_ns = intent.created_time + self._entry.receive_window + CLOCK_MARGIN_NS
+        window_ns = self._entry.receive_window + CLOCK_MARGIN_NS
+        end_ns = intent.created_time + window_ns
         backoff = Backoff(QUERY_RETRY_S, MAX_RETRY_S)
         attempt = 0
         while True:
@@ -160,7 +161,8 @@ class OrderExecutor:
                         client_order_id, RejectReason.NOT_FOUND, "unknown to the venue", repeats=repeats
                     )
                     break
-                await asyncio.sleep(max(end_ns - time_ns(), 0) / SECOND_NS)
+                # No longer than the window: this clock may have been set back since.
+                await asyncio.sleep(min(max(end_ns - time_ns(), 0), window_ns) / SECOND_NS)
             except VenueError as error:
                 self._log_retry("query_retry", client_order_id, backoff, error)
                 self._pause_if_overloaded(error)

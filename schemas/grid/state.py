@@ -87,7 +87,16 @@ class Slot(msgspec.Struct, kw_only=True):
     is_limited: bool = False
     """Whether its newest order was not sent because of the exposure limit or `max_position`."""
     limited_times: int = 0
-    """Consecutive orders not sent because of a limit, or closing orders refused for lack of what they close."""
+    """Consecutive orders that failed for a reason that passes: a limit, a rate limit, or nothing left to close."""
+
+
+class RefusedCancel(msgspec.Struct, kw_only=True):
+    """The cancels of an order that the venue refused."""
+
+    times: int = 0
+    """How many were refused in a row."""
+    retry_time: TimeNs = 0
+    """Market time from which the next one is sent; 0 while it is under way."""
 
 
 class FinishedOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -261,6 +270,8 @@ class GridState(msgspec.Struct, kw_only=True):
     next_cycle: int = 1
     """The first cycle of a new slot: above every cycle of the dropped slots."""
     finished: list[FinishedOrder] = []
+    refused_cancels: dict[ClientOrderId, RefusedCancel] = {}
+    """By open order."""
     funding_ids: list[str] = []
     """Of version 1 only: now `booked_funding` has the newest payments."""
     accounts: Accounts = msgspec.field(default_factory=Accounts)

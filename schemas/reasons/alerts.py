@@ -10,6 +10,7 @@ SELF_EXPLANATORY = frozenset(
         "format_too_new",
         "bus_store_almost_full",
         "stream_without_leader",
+        "clock_wrong",
     }
 )
 """Alerts whose detail says in whole sentences what is wrong."""
@@ -35,6 +36,10 @@ ALERTS: dict[str, Explanation] = {
     "stream_without_leader": Explanation(
         "The servers of the bus elected no leader for a stream in memory; it was deleted and created again.",
         "Nothing if servers were restarted or down. If it repeats, read the logs of nats-server.",
+    ),
+    "clock_wrong": Explanation(
+        "The clock of a host is apart from the venue's or the bus's: the part there left its work to others.",
+        "Set the clock, and keep it right with a time service such as chrony. The part works again by itself.",
     ),
     "engine_silent": Explanation(
         "The gateway receives no heartbeat from the symbol's engine: it canceled the opening orders.",

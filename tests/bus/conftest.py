@@ -9,6 +9,7 @@ import pytest
 
 from bus import EmbeddedServer
 from bus.service.server_config import DEFAULT_STORE_BYTES, ServerLimits
+from tests.bus.cluster import running_cluster
 from tests.docker.bus_container import BusContainer
 
 
@@ -52,3 +53,10 @@ async def new_server(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIte
         server.kill()
         await server.wait()
         _remove(server)
+
+
+@pytest.fixture
+async def servers(tmp_path: Path) -> AsyncIterator[list[EmbeddedServer]]:
+    """Run three servers of the test's own, which form a cluster."""
+    async with running_cluster(tmp_path) as servers:
+        yield servers

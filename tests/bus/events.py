@@ -59,7 +59,7 @@ async def until_number(batches: AsyncIterator[Batch], last: int) -> list[Receive
 
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
     """Poll a condition that has no event to wait for, until it is true."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await condition():  # noqa: ASYNC110 - polling is the purpose
             await asyncio.sleep(0.01)
 

@@ -5,7 +5,7 @@ import io
 import random
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing, suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,6 @@ from bus import (
     Journal,
     LastPerSubject,
     OffsetLost,
-    Rejected,
     Start,
     StreamGone,
     connect,
@@ -34,6 +33,7 @@ from bus.backup.snapshot import load_stream, save_stream
 from bus.streams.topology import STREAMS
 from cli.stack.ports import find_free_port
 from schemas.subjects import Stream
+from tests.bus.cluster import connect_to, kill, leader_of, led, new_cluster, until_cluster_has_leader
 from tests.bus.events import (
     end_replies_at,
     event,
@@ -51,40 +51,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 @pytest.fixture
-async def servers(tmp_path: Path) -> AsyncIterator[list[EmbeddedServer]]:
-    first, routes = find_free_port(3), find_free_port(3)
-    folders = [tmp_path / f"bus-{number}" for number in (1, 2, 3)]
-    servers = embedded_cluster(folders, range(first, first + 3), range(routes, routes + 3))
-    async with AsyncExitStack() as stack:
-        for server in servers:
-            await stack.enter_async_context(server)
-        yield servers
-
-
-@pytest.fixture
 async def cluster(servers: list[EmbeddedServer]) -> AsyncIterator[Bus]:
-    async with connect(",".join(server.url for server in servers), name="test") as bus:
+    async with connect_to(servers) as bus:
         await provision(bus, streams=ORDERS)
         yield bus
-
-
-async def leader_of(bus: Bus, servers: list[EmbeddedServer]) -> EmbeddedServer:
-    leader = ""
-    while not leader:
-        with suppress(Ambiguous):
-            leader = (await bus.stream_state(Stream.ORDERS)).leader
-    return next(server for server in servers if server.name == leader)
-
-
-async def until_elected(bus: Bus) -> None:
-    """Wait until the cluster replies that an unknown stream does not exist."""
-    while True:
-        try:
-            await bus.stream_state("NONE")
-        except StreamGone:
-            return
-        except (Ambiguous, Rejected):
-            await bus.wait_connected()
 
 
 async def commit_until(bus: Bus, count: int) -> None:
@@ -103,18 +73,17 @@ async def commit_until(bus: Bus, count: int) -> None:
 async def test_nothing_is_lost_or_repeated_when_the_leader_dies(
     servers: list[EmbeddedServer], cluster: Bus
 ) -> None:
-    before = await cluster.stream_state(Stream.ORDERS)
+    before = await led(cluster, Stream.ORDERS)
     await commit_until(cluster, 5)
-    leader_server = await leader_of(cluster, servers)
-    leader_server.kill()
-    await leader_server.wait()
+    leader_server = await leader_of(cluster, servers, Stream.ORDERS)
+    await kill(leader_server)
     await commit_until(cluster, 10)
     async with aclosing(read(cluster, Stream.ORDERS, ("order.>",), FromStart())) as batches:
         stored = await until_caught_up(batches)
 
     assert numbers(stored) == list(range(10))
-    assert await leader_of(cluster, servers) is not leader_server
-    assert (before.replicas, await cluster.stream_created(Stream.ORDERS)) == (3, before.created)
+    assert await leader_of(cluster, servers, Stream.ORDERS) is not leader_server
+    assert (before.replicas, (await led(cluster, Stream.ORDERS)).created) == (3, before.created)
 
 
 async def test_an_offset_beyond_the_end_is_lost_only_after_the_stale_time(
@@ -198,9 +167,8 @@ async def test_two_subjects_are_read_in_order_while_leaders_die(
         await anext(batches)
         writing = asyncio.create_task(write())
         found = await until_number(batches, 20)
-        server = await leader_of(cluster, servers)
-        server.kill()
-        await server.wait()
+        server = await leader_of(cluster, servers, Stream.ORDERS)
+        await kill(server)
         found += await until_number(batches, 40)
         await server.start()
         found += await until_number(batches, count - 1)
@@ -209,15 +177,13 @@ async def test_two_subjects_are_read_in_order_while_leaders_die(
 
 
 async def test_streams_are_created_once_all_servers_have_joined(tmp_path: Path) -> None:
-    first, routes = find_free_port(3), find_free_port(3)
-    folders = [tmp_path / f"bus-{number}" for number in (1, 2, 3)]
-    one, two, three = embedded_cluster(folders, range(first, first + 3), range(routes, routes + 3))
-    async with one, two, connect(f"{one.url},{two.url},{three.url}", name="test") as bus:
+    one, two, three = servers = new_cluster(tmp_path)
+    async with one, two, connect_to(servers) as bus:
         provisioning = asyncio.create_task(provision(bus, streams=ORDERS))
-        await until_elected(bus)
+        await until_cluster_has_leader(bus)
         async with three:
             await provisioning
-            assert (await bus.stream_state(Stream.ORDERS)).replicas == 3
+            assert (await led(bus, Stream.ORDERS)).replicas == 3
 
 
 async def test_a_replicated_stream_is_backed_up_and_restored(cluster: Bus) -> None:
@@ -230,7 +196,7 @@ async def test_a_replicated_stream_is_backed_up_and_restored(cluster: Bus) -> No
 
     messages = await until_caught_up(read(cluster, Stream.ORDERS, ("order.>",), FromStart()))
     assert numbers(messages) == [0, 1, 2]
-    assert (await cluster.stream_state(Stream.ORDERS)).replicas == 3
+    assert (await led(cluster, Stream.ORDERS)).replicas == 3
 
 
 async def test_a_foreign_server_cannot_join(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from engine.core.orders.booked_trades import (
     was_resynchronized,
 )
 from engine.core.orders.corrections import remember_foreign, remember_unbooked
+from engine.core.orders.refused_cancels import note_refusal
 from engine.core.orders.rejections import on_order_ended
 from engine.core.orders.resync import note_generation, note_unknown_trade
 from engine.core.orders.slots import (
@@ -93,13 +94,18 @@ def on_trade(draft: Draft, trade: Trade) -> None:
 
 
 def on_cancel_rejected(draft: Draft, rejected: CancelRejected) -> None:
-    """Query an order whose cancel was rejected: the rejection alone does not end it."""
+    """Query an order whose cancel was rejected: the rejection alone does not end it. The next cancel waits."""
     parts = own_id_parts(draft.state, rejected.client_order_id)
     if parts is None:
         return
     slot = find_slot(draft.state, parts, rejected.client_order_id)
-    if slot is None or slot.order is None or slot.order.ended is not None:
+    if slot is None or slot.order is None:
+        if find_finished(draft.state, rejected.client_order_id) is None:
+            note_refusal(draft, rejected.client_order_id)  # a sweep lists it still
         return
+    if slot.order.ended is not None:
+        return
+    note_refusal(draft, rejected.client_order_id)
     draft.decide(query(rejected.client_order_id, DecisionReason.CANCEL_REJECTED))
 
 
@@ -107,6 +113,7 @@ def _end(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -> Non
     if order.ended is None:
         draft.touch()
         order.ended = draft.ended[order.client_order_id] = report.status
+        draft.state.refused_cancels.pop(order.client_order_id, None)
         on_order_ended(draft, slot, order, report)
 
 

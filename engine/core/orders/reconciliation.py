@@ -8,6 +8,7 @@ after `QUERY_INTERVAL_NS` at the earliest, because the gateway retries it by its
 from engine.core.decisions import cancel, figures, query
 from engine.core.guards.circuit_breaker import trip
 from engine.core.orders.booked_trades import is_first_alert
+from engine.core.orders.refused_cancels import forget_ended
 from engine.core.orders.slots import (
     Progress,
     advance,
@@ -37,6 +38,7 @@ def on_open_orders(draft: Draft, sweep: OpenOrders) -> None:
     """Reconcile the orders of slots, finished orders, and orders unknown here with a sweep."""
     state = draft.state
     at_venue = {each.client_order_id: each for each in sweep.orders}
+    forget_ended(draft, at_venue.keys())
     for level in sorted(state.slots):
         order = state.slots[level].order
         if order is not None:
@@ -64,7 +66,7 @@ def _compare(draft: Draft, order: SlotOrder, found: OpenOrder | None, now: TimeN
 def _confirm(draft: Draft, order: SlotOrder) -> None:
     if order.state is not SlotOrderState.CANCEL_REQUESTED:
         advance(draft, order, Progress.ACCEPTED)
-    elif _is_second_pass(draft, order):
+    elif _is_second_pass(draft, order) and order.client_order_id not in draft.state.refused_cancels:
         draft.decide(cancel(order.client_order_id, DecisionReason.STILL_OPEN))
 
 
@@ -186,5 +188,7 @@ def _is_next_of_free_slot(draft: Draft, parts: OrderIdParts) -> bool:
 
 
 def _cancel_unknown(draft: Draft, client_order_id: ClientOrderId, reason: DecisionReason) -> None:
+    if client_order_id in draft.state.refused_cancels:
+        return  # `refused_cancels` repeats it, after a pause
     draft.decide(cancel(client_order_id, reason))
     draft.reconciled(ReconciliationFinding.UNKNOWN_HERE, client_order_id, "canceled")

@@ -10,7 +10,10 @@ from schemas.units import SECOND_NS, DurationNs
 from schemas.venue.orders import OrderReport, OrderStatus, RejectReason
 
 RETRY_PAUSE_NS: DurationNs = SECOND_NS
-"""Pause of a slot after a failure that may be retried, so that it is not retried at every tick."""
+"""Pause of a slot after a failure that may be retried, so that it is not retried at every tick. Where the failure may
+last, as while the venue is overloaded or a clock is wrong, each further one in a row doubles it."""
+MAX_RETRY_DOUBLINGS = 4
+"""After so many the pause stays the same: 16 s."""
 
 MAX_FLATTEN_PAUSE_NS: DurationNs = 2 * SECOND_NS
 """Longest pause of a slot while the position is being flattened."""
@@ -56,7 +59,8 @@ def _pause_slot(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport,
             | RejectReason.ENGINE_SILENT
             | RejectReason.RECORDS_LOST
         ):
-            _pause(draft, slot, RETRY_PAUSE_NS)
+            slot.limited_times = times + 1
+            _pause(draft, slot, RETRY_PAUSE_NS * 2 ** min(times, MAX_RETRY_DOUBLINGS))
         case RejectReason.NOT_TRADING:
             # Not an alert for each order: the changed instrument reports the halt once.
             _pause(draft, slot, draft.state.settings.rejection_cool_down)

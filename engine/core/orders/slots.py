@@ -121,6 +121,7 @@ def finish_order(draft: Draft, slot: Slot) -> None:
     if order is None or order.ended is None or not has_all_trades(order):
         return
     draft.touch()
+    state.refused_cancels.pop(order.client_order_id, None)
     state.finished.append(
         FinishedOrder(
             client_order_id=order.client_order_id,

@@ -14,6 +14,7 @@ RECORDS = ("JOURNAL", "ORDERS")
 MAX_PUBLISHES = 3
 MAX_TAIL = 20
 """Bound of the number of acknowledged messages that are lost with the tail of a stream."""
+MAX_STALE_S = 5.0
 MAX_REGROWTH_S = 20
 """How long engines are kept from running so that a stream that was set back grows beyond its former end."""
 
@@ -72,6 +73,21 @@ async def stale_follower(scene: Scene) -> AsyncIterator[None]:
     stream, faults = scene.choose(found), scene.world.model.faults
     faults.stale_follower(stream, is_only_one=scene.random.random() < 0.3)
     try:
+        yield
+    finally:
+        faults.catch_up(stream)
+
+
+@asynccontextmanager
+async def stale_start(scene: Scene) -> AsyncIterator[None]:
+    """Start engines and gateways while the only replica that answers direct gets stays behind."""
+    stream, faults = scene.choose(RECORDS), scene.world.model.faults
+    faults.stale_follower(stream, is_only_one=True)
+    try:
+        await asyncio.sleep(scene.random.uniform(1.0, MAX_STALE_S))
+        for part in scene.traders():
+            if part.name.startswith(("engine", "gateway")):
+                part.kill()
         yield
     finally:
         faults.catch_up(stream)
@@ -218,6 +234,14 @@ FAULTS = (
         stale_follower,
         20.0,
         needs_cluster=True,
+    ),
+    Fault(
+        "stale-start",
+        "Engines and gateways are killed while the replica that answers them stays behind in JOURNAL or ORDERS.",
+        stale_start,
+        10.0,
+        needs_cluster=True,
+        is_by_name_only=True,
     ),
     Fault("recreate-memory", "A memory stream is deleted and created again.", recreate_memory),
     Fault("empty-memory", "All memory streams are emptied.", empty_memory),

@@ -41,4 +41,4 @@ async def _inject(scene: Scene, injection: Injection, counts: Counter[str]) -> N
 def _set_clocks(world: World) -> None:
     """Set the wall clocks of suspended hosts, as a time service does."""
     for part in world.parts.values():
-        part.host.wall_offset_ns = round(part.host.process.clock_lag_s * 1e9)
+        part.host.set_clock()

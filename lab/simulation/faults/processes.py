@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 
 from lab.simulation.faults.fault import Fault, NotPossible, Scene
 from lab.simulation.world.parts import SimulatedPart
+from schemas.units import SECOND_NS, DurationNs
 
 DOUBLE_KILL_RATIO = 0.2
 """Share of the kills that hit two processes at the same moment."""
 MAX_SKEW_S = 3.0
 MAX_STEP_S = 120.0
 """Bounds of the wrong wall clocks, in seconds."""
+HOUR_NS: DurationNs = 3600 * SECOND_NS
 
 
 @asynccontextmanager
@@ -78,6 +80,38 @@ async def step(scene: Scene) -> AsyncIterator[None]:
         part.host.wall_offset_ns -= round(seconds * 1e9)
 
 
+@asynccontextmanager
+async def outage(scene: Scene) -> AsyncIterator[None]:
+    async with _outage(scene.choose(scene.traders())):
+        yield
+
+
+@asynccontextmanager
+async def account_outage(scene: Scene) -> AsyncIterator[None]:
+    async with _outage(scene.world.parts["account"]):
+        yield
+
+
+@asynccontextmanager
+async def _outage(part: SimulatedPart) -> AsyncIterator[None]:
+    _standing(part).send(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        part.kill()
+
+
+@asynccontextmanager
+async def hour(scene: Scene) -> AsyncIterator[None]:
+    part = scene.choose([each for each in scene.traders() if each.name.startswith("gateway")])
+    offset_ns = scene.choose([HOUR_NS, -HOUR_NS])
+    part.host.wall_offset_ns += offset_ns
+    try:
+        yield
+    finally:
+        part.host.wall_offset_ns -= offset_ns
+
+
 def _standing(part: SimulatedPart) -> SimulatedPart:
     if part.host.process.is_paused:
         raise NotPossible
@@ -90,6 +124,21 @@ FAULTS = (
     Fault("terminate", "A process receives SIGTERM, and is started again.", terminate),
     Fault("pause", "A process stands still and continues with what it knew before.", pause, 45.0),
     Fault("suspend", "A virtual machine is suspended: its clocks stand still as well.", suspend, 45.0),
+    Fault("outage", "A process stands still until it is killed, and is started again.", outage, 40.0),
+    Fault(
+        "account-outage",
+        "The account publisher stands still until it is killed, and is started again.",
+        account_outage,
+        20.0,
+        is_by_name_only=True,
+    ),
     Fault("skew", "The wall clock of a host is up to 3 s wrong, and is set right at the end.", skew, 120.0),
     Fault("clock-step", "The wall clock of a host jumps by up to 120 s, and back at the end.", step, 60.0),
+    Fault(
+        "clock-hour",
+        "The wall clock of a gateway's host is one hour wrong, and is set right at the end.",
+        hour,
+        60.0,
+        is_by_name_only=True,
+    ),
 )

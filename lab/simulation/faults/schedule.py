@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cli.config.cross_checks import nearest
-from lab.simulation.faults import bus, network, processes, venue
+from lab.simulation.faults import bus, messages, moments, network, processes, venue
 from lab.simulation.faults.fault import Effect, Fault
 
 FAULTS: dict[str, Fault] = {
-    each.name: each for module in (processes, network, venue, bus) for each in module.FAULTS
+    each.name: each
+    for module in (processes, moments, network, venue, bus, messages)
+    for each in module.FAULTS
 }
 SWITCHED_ON_RATIO = 0.3
 """Share of the faults that a seed switches on, of those that keep all records."""

@@ -11,7 +11,17 @@ from lab.chaos.runner import post_admin
 from lab.simulation.faults.fault import Fault, NotPossible, Scene
 from producers.simulated.settings import FaultSettings
 from schemas.units import SECOND_NS
+from schemas.venue.orders import RejectReason
 
+REFUSALS = (
+    RejectReason.INSUFFICIENT_MARGIN,
+    RejectReason.POST_ONLY_WOULD_CROSS,
+    RejectReason.DUPLICATE_ID,
+    RejectReason.PRICE_BAND,
+    RejectReason.REDUCE_ONLY,
+    RejectReason.OTHER,
+)
+MAX_REFUSALS = 8
 MAX_RATIO = 0.2
 """Bound of the probability of each fault of a request or event."""
 
@@ -91,6 +101,13 @@ def _delay_ns(scene: Scene, low_s: float, high_s: float) -> int:
     return round(scene.random.uniform(low_s, high_s) * SECOND_NS)
 
 
+@asynccontextmanager
+async def refusals(scene: Scene) -> AsyncIterator[None]:
+    reason, count = scene.choose(REFUSALS), scene.random.randint(1, MAX_REFUSALS)
+    await post_admin(scene.world.venue_url, "refusals", {"reason": reason, "count": count})
+    yield
+
+
 _SETTINGS = (
     ("venue-events", "Account events of the venue are lost, sent twice, late or in another order.", _events),
     ("venue-answers", "Orders are carried out, but their answers are lost.", _answers),
@@ -102,5 +119,8 @@ _SETTINGS = (
 FAULTS = (
     Fault("venue-restart", "The venue's process is killed, and started again on its store.", restart),
     Fault("venue-pause", "The venue stands still.", pause, 30.0),
+    Fault(
+        "venue-refusals", "The venue refuses the next orders for a reason such as missing margin.", refusals
+    ),
     *(Fault(name, text, _settings(name, draw), 120.0) for name, text, draw in _SETTINGS),
 )

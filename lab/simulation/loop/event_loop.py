@@ -116,8 +116,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def wall_time_ns(self) -> int:
         """Return the wall clock time of the running host, in nanoseconds since the epoch."""
-        lag_ns = round(self.current.clock_lag_s * 1e9)
-        return self.true_time_ns() - lag_ns + self.current.host.wall_offset_ns
+        process = self.current
+        lag_ns = round(process.clock_lag_s * 1e9) - process.wall_correction_ns
+        return self.true_time_ns() - lag_ns + process.host.wall_offset_ns
 
     def call_soon(
         self,

@@ -31,6 +31,8 @@ class Process:
         """Timers that became due during a pause."""
         self.clock_lag_s = 0.0
         """How long its clock has stood still."""
+        self.wall_correction_ns = 0
+        """How far its wall clock was set forward since, as by a time service."""
         self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self.spawned: dict[asyncio.Task[Any], None] = {}
         """Unfinished tasks that were started by `Host.spawn`; the event loop itself keeps no task alive."""
@@ -125,6 +127,17 @@ class Host:
         else:
             self._loop.delay_timers(process, 0.0)
         self._loop.queue(process)
+
+    def set_clock(self) -> None:
+        """Set the wall clock right, as a time service does."""
+        self.wall_offset_ns = 0
+        self.process.wall_correction_ns = round(self.process.clock_lag_s * 1e9)
+
+    @property
+    def clock_error_ns(self) -> int:
+        """How far the wall clock is ahead of the true time."""
+        process = self.process
+        return self.wall_offset_ns + process.wall_correction_ns - round(process.clock_lag_s * 1e9)
 
     def signal(self, number: int) -> None:
         """Deliver a signal: calls the handler that the process has set for it, if any."""

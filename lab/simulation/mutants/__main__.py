@@ -14,6 +14,8 @@ from lab.simulation.mutants.search import MUTANTS, Finding, search
 
 FOUND, NOT_FOUND = 0, 1
 MAX_SEEDS = 1000
+MAX_TEXT = 240
+"""Characters of a problem that are printed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +49,10 @@ def _line(finding: Finding) -> str:
     cost = f"{finding.simulated_s / 3600:.2f} h simulated, {finding.cpu_s:.0f} s of CPU"
     verdict = f"found with {seeds}" if finding.is_found else f"NOT FOUND with {seeds}"
     return "\n".join(
-        [f"{finding.name}: {verdict} ({cost})", *([f"  {finding.problem}"] if finding.is_found else [])]
+        [
+            f"{finding.name}: {verdict} ({cost})",
+            *([f"  {finding.problem[:MAX_TEXT]}"] if finding.is_found else []),
+        ]
     )
 
 

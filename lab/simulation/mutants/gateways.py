@@ -59,12 +59,12 @@ MUTANTS = (
         "lose-unresolved-orders",
         "A gateway that takes over forgets the orders of unknown outcome.",
         lose_unresolved_orders,
-        ("kill", "venue-answers"),
+        ("kill-at-intent", "venue-answers"),
     ),
     Mutant(
         "resend-without-intents",
         "A gateway that finds no intent sends the orders of the steps that it finds, although the intents were lost.",
         resend_without_intents,
-        ("recreate-orders",),
+        ("purge-orders",),
     ),
 )

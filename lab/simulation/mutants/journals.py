@@ -1,17 +1,21 @@
 """Mutants of the commit log: fencing, the order of commit and effect, claims."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from weakref import WeakKeyDictionary
 
 import msgspec
 
 from bus import Fenced, Journal, Lease, Leases, Received, trace_context
+from engine.actor import actor as engine_actor
 from engine.actor import start as engine_start
-from engine.actor.inbox import DurableInput
+from engine.actor.inbox import DurableInput, Inbox
 from engine.actor.publisher import derived_events
-from engine.actor.readers import Readers
+from engine.actor.readers import Readers, Source
+from engine.actor.step_record import AppliedInput, Context, step_record
 from engine.core.grid import Grid
-from engine.journaled_actor import read_durable_inputs
+from engine.core.step import Change
 from lab.simulation.mutants.mutant import Mutant, replaced
 from producers.gateway.executor import IntentRef
 from producers.gateway.gateway import Gateway
@@ -20,10 +24,15 @@ from schemas.codec import encode
 from schemas.engine.journal import Step, StreamOffset
 from schemas.formats import record_hash
 from schemas.grid.guard_state import Breaker
+from schemas.grid.state import GridState
 from schemas.subjects import Stream
-from schemas.traceparent import traceparent_in, traceparent_of
+from schemas.traceparent import traceparent_of
+from schemas.units import Symbol
 
 _commit = Journal.commit
+_put = Inbox.put
+_readers_init = Readers.__init__
+_arrived_at: WeakKeyDictionary[Inbox, dict[str, StreamOffset]] = WeakKeyDictionary()
 
 
 def no_compare_and_set() -> AbstractContextManager[None]:
@@ -84,25 +93,21 @@ def send_before_intent() -> AbstractContextManager[None]:
 
 
 def acknowledge_before_commit() -> AbstractContextManager[None]:
-    async def read_durable(self: Readers, stream: Stream, filters: tuple[str, ...], decode: object) -> None:
-        source = self._source
+    arrived: dict[tuple[Symbol, int], dict[str, StreamOffset]] = {}
 
-        async def put(stream: Stream, offset: StreamOffset, message: Received) -> None:
-            source.offsets[stream] = offset  # as if it was applied and committed
-            skipped = DurableInput(stream, offset, None, traceparent_in(message.headers))
-            await self._inbox.put(self._decode(skipped, message, decode))  # type: ignore[arg-type]
+    async def put(self: Inbox, durable: DurableInput) -> None:
+        _arrived_at[self][durable.stream] = durable.offset
+        await _put(self, durable)
 
-        await read_durable_inputs(
-            self._bus,
-            stream,
-            filters,
-            source.offsets[stream],
-            put=put,
-            on_lost=self._on_lost,
-            log=source.log,
-        )
+    def init(self: Readers, source: Source, inbox: Inbox) -> None:
+        _readers_init(self, source, inbox)
+        _arrived_at[inbox] = arrived.setdefault((source.entry.symbol, source.epoch), {})
 
-    return replaced((Readers, "_read_durable", read_durable))
+    def record(change: Change, state: GridState, context: Context, inputs: Sequence[AppliedInput]) -> Step:
+        offsets = {**context.offsets, **arrived.get((state.symbol, context.epoch), {})}
+        return step_record(change, state, context._replace(offsets=offsets), inputs)
+
+    return replaced((Inbox, "put", put), (Readers, "__init__", init), (engine_actor, "step_record", record))
 
 
 def clear_breaker_on_restart() -> AbstractContextManager[None]:
@@ -149,7 +154,7 @@ MUTANTS = (
         "acknowledge-before-commit",
         "Inputs count as read when they arrive, before the step that they cause is committed.",
         acknowledge_before_commit,
-        ("slow-network", "kill"),
+        ("slow-network", "kill-at-step"),
     ),
     Mutant(
         "clear-breaker-on-restart",

@@ -1,10 +1,13 @@
 """What a mutant is, and how it is put in place of the product's code."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from lab.simulation.loop.hosts import PROCESS
+
+EXAMINER = "operator"
 Apply = Callable[[], AbstractContextManager[None]]
 
 
@@ -19,6 +22,18 @@ class Mutant:
     """Returns a context within which the mutated code is in place."""
     faults: tuple[str, ...] = ()
     """The faults under which it shows itself: names of `lab.simulation.faults`; empty: it needs none."""
+
+
+def in_parts(
+    original: Callable[..., Awaitable[Any]], mutated: Callable[..., Awaitable[Any]]
+) -> Callable[..., Awaitable[Any]]:
+    """Return a function that is the mutated one in the parts, and the original on the host that examines them."""
+
+    async def dispatch(*arguments: Any, **named: Any) -> Any:
+        is_examiner = PROCESS.get().host.name == EXAMINER
+        return await (original if is_examiner else mutated)(*arguments, **named)
+
+    return dispatch
 
 
 @contextmanager

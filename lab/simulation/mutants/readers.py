@@ -3,23 +3,25 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
-from bus.streams import read_position
+from bus.streams import offsets, read_position
 from bus.streams.history import History
 from engine.actor import start as engine_start
 from engine.core.orders import execution
-from lab.simulation.mutants.mutant import Mutant, replaced
+from lab.simulation.mutants.mutant import Mutant, in_parts, replaced
 from producers.account import symbol_sweeper
 from producers.account.symbol_sweeper import SymbolSweeper
 from schemas.grid.state import GridState, SlotOrder
 from schemas.units import TimeNs
 from schemas.venue.orders import Trade
 
+_last_stored = History._last_stored
+
 
 def trust_stale_follower() -> AbstractContextManager[None]:
     async def last_stored(self: History) -> Mapping[str, int]:
         return {}
 
-    return replaced((History, "_last_stored", last_stored))
+    return replaced((History, "_last_stored", in_parts(_last_stored, last_stored)))
 
 
 def trust_restored_offsets() -> AbstractContextManager[None]:
@@ -27,7 +29,8 @@ def trust_restored_offsets() -> AbstractContextManager[None]:
         return False
 
     # Engine and gateway vouch for each other's records since: that mend hides the first one.
-    return replaced((read_position, "is_replaced", is_replaced), (engine_start, "find_loss", _no_loss))
+    mutated = in_parts(offsets.is_replaced, is_replaced)
+    return replaced((read_position, "is_replaced", mutated), (engine_start, "find_loss", _no_loss))
 
 
 def ignore_lost_records() -> AbstractContextManager[None]:
@@ -71,7 +74,7 @@ MUTANTS = (
         "trust-stale-follower",
         "A replica that answers with nothing is believed: what the leader has stored since is skipped.",
         trust_stale_follower,
-        ("stale-follower", "kill"),
+        ("stale-start",),
     ),
     Mutant(
         "trust-restored-offsets",
@@ -95,7 +98,7 @@ MUTANTS = (
         "forget-mark",
         "A sweep starts at the present instead of at the mark of booked trades.",
         forget_mark,
-        ("venue-events", "kill"),
+        ("venue-events", "account-outage"),
     ),
     Mutant(
         "ignore-trade-ids",

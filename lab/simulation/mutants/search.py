@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lab.simulation.campaign.examine import examine
+from lab.simulation.mutants.clocks import MUTANTS as CLOCKS
 from lab.simulation.mutants.gateways import MUTANTS as GATEWAYS
 from lab.simulation.mutants.journals import MUTANTS as JOURNALS
 from lab.simulation.mutants.mutant import Mutant
@@ -14,7 +15,7 @@ from lab.simulation.universe import UniverseResult, UniverseSettings
 HOURS = 0.01
 """Simulated hours of each run under faults."""
 
-MUTANTS: dict[str, Mutant] = {each.name: each for each in (*JOURNALS, *GATEWAYS, *READERS)}
+MUTANTS: dict[str, Mutant] = {each.name: each for each in (*JOURNALS, *GATEWAYS, *READERS, *CLOCKS)}
 
 
 @dataclass(frozen=True, slots=True)

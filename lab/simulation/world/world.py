@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,6 +68,10 @@ class WorldSettings:
     live_servers: int = 0
     viewers: int = 0
     """Clients of the live servers, see `World.viewers`."""
+    producers: Mapping[str, Any] = field(default_factory=dict)
+    """Start-up settings of the producers that differ from the defaults."""
+    venue_skew_s: float = 0.0
+    """How far the venue's clock is ahead of the other hosts' at the start."""
     pace: float = 1.0
     """By how much periods of background work (lease renewals, stream checks, pings) are longer than in production. At 1
     they take most of the CPU time of a quiet world."""
@@ -100,9 +104,9 @@ class World:
         self._store: Store | None = None
         self._folder = folder
         self._add("bus", BUS_ADDRESS, self._run_bus, self.model.restart)
-        self.loop.network.forward(
-            VENUE_PORT, self._add("venue", VENUE_ADDRESS, self._run_venue, self._close_store)
-        )
+        venue_host = self._add("venue", VENUE_ADDRESS, self._run_venue, self._close_store)
+        venue_host.wall_offset_ns = round(settings.venue_skew_s * 1e9)
+        self.loop.network.forward(VENUE_PORT, venue_host)
         for number, (name, main) in enumerate(self._mains().items()):
             self._add(name, f"10.0.1.{number + 1}", main)
         addresses = [f"10.0.2.{number + 1}" for number in range(settings.live_servers)]
@@ -200,11 +204,11 @@ class World:
         def producer(name: str) -> producers.Settings:
             settings = producers.Settings(bus=self.bus_url, name=name, venue=venue_id, venue_url=VENUE_URL)
             pace = self.settings.pace
-            return msgspec.structs.replace(
-                settings,
-                silent_after_s=settings.silent_after_s * pace,
-                sweep_every_s=settings.sweep_every_s * pace,
-            )
+            stretched = {
+                "silent_after_s": settings.silent_after_s * pace,
+                "sweep_every_s": settings.sweep_every_s * pace,
+            }
+            return msgspec.structs.replace(settings, **{**stretched, **self.settings.producers})
 
         found: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
             "market": lambda: producers.market(producer("market")),

@@ -121,6 +121,16 @@ def test_transient_rejection_is_retried_soon(reason: RejectReason) -> None:
     assert slot(grid, -1).rejections == 0
 
 
+def test_each_transient_rejection_in_a_row_doubles_the_pause_up_to_16_seconds() -> None:
+    grid = started(ONE)
+    now = 0.0
+    for pause_s in (1, 2, 4, 8, 16, 16):
+        reject(grid, RejectReason.TOO_LATE, now)
+        assert not orders_after(grid, now + pause_s - 0.1)
+        now += pause_s
+        assert orders_after(grid, now)
+
+
 @pytest.mark.parametrize("status", [OrderStatus.NOT_PLACED, OrderStatus.EXPIRED, OrderStatus.CANCELED])
 def test_unrequested_end_pauses_the_slot(status: OrderStatus) -> None:
     grid = started(ONE)
