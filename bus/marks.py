@@ -62,6 +62,7 @@ MARKS: dict[str, str] = {
     "order_expired_in_queue": "An order was not sent because the rate limit left no turn in time.",
     "refused_chain_broken": "An opening order was not sent because the chain of steps was broken.",
     "refused_engine_silent": "An opening order was not sent because its engine was silent.",
+    "refused_max_position": "An opening order was not sent because of the grid's `max_position`.",
     "refused_exposure": "An opening order was not sent because of the exposure limit.",
     "venue_overloaded": "The venue refused a placement because of its load or a rate limit.",
     "venue_unreachable": "A placement was not sent because the venue could not be reached.",

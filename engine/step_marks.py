@@ -2,8 +2,8 @@
 
 from bus.marks import reached
 from engine.core.guards.circuit_breaker import CIRCUIT_BREAKER
+from engine.core.guards.margin_lock import MARGIN_LOCKED
 from engine.core.orders.booked_trades import is_booked
-from engine.core.orders.rejections import MARGIN_LOCKED
 from schemas.engine.events import (
     AlertRaised,
     PositionCorrected,

@@ -24,6 +24,7 @@ from schemas.engine.journal import (
     EngineStarted,
     EngineStopping,
     LedgerGap,
+    OtherGrids,
     ResyncRequired,
     Step,
     SymbolAdded,
@@ -81,6 +82,7 @@ Event = (
     | EngineStopping
     | ResyncRequired
     | LedgerGap
+    | OtherGrids
     | SweepRequest
     | OrderRequest
     | EngineHeartbeat

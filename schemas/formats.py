@@ -9,9 +9,9 @@ from typing import Final
 
 from schemas.units import SECOND_NS, DurationNs
 
-STATE_VERSION: Final = 2
+STATE_VERSION: Final = 3
 """The version of the state in the steps that this program writes. Version 1 had no such field."""
-MINIMUM_READER: Final = 2
+MINIMUM_READER: Final = 3
 """The oldest state version that a program must know to read these steps."""
 VIEW_VERSION: Final = 1
 """The version of the grids for viewers (`GridView`) that this program reads."""

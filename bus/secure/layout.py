@@ -142,7 +142,8 @@ def account(venue: VenueId) -> Part:
             *_leases(f"account.{venue}"),
             "part.account.*",
         ),
-        reads=(*TRADING, "KV_symbols", LEASE),
+        # MARKET: prices of the coins that fees are charged in
+        reads=(*TRADING, Stream.MARKET, "KV_symbols", LEASE),
         receives=(f"sweep.{venue}",),
     )
 

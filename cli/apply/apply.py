@@ -26,6 +26,7 @@ from cli.apply.changes import (
     counted,
     joined,
 )
+from cli.apply.instance import with_instance
 from cli.config.file import Configuration
 from cli.errors import CommandError
 from cli.program import program
@@ -47,6 +48,7 @@ async def make_plan(bus: Bus, configuration: Configuration) -> Plan:
     Raises: BusError.
     """
     streams = await stream_differences(bus)
+    configuration = await with_instance(bus, configuration)
     return joined(
         _plan_streams(streams),
         await _plan_mirrors(bus, {each.config.name for each in streams if not each.changes}),

@@ -87,7 +87,13 @@ async def cancel_all(options: Options) -> int:
     """
     configuration = load(options.config, os.environ, has_http=False)
     url = _url(options, configuration)
-    instance = options.instance or configuration.instance
+    data = DataDir(options.data_dir or default_data_dir())
+    instance = options.instance or configuration.instance or data.instance()
+    if not instance:
+        raise CommandError(
+            "the instance of the order ids is not known: name it with --instance, or the data directory of `up` with "
+            "--data-dir"
+        )
     try:
         async with SimulatedVenue(url, venue=options.venue) as venue:
             way_out = VenueExit(venue, instance, lambda line: print(f"  {line}"))

@@ -70,7 +70,7 @@ def summary(configuration: Configuration) -> str:
     head = ["VENUE", *columns] if has_venues else columns
     return "\n".join(
         [
-            f"instance {configuration.instance}",
+            f"instance {configuration.instance or 'drawn at the first start'}",
             *(_venue_line(venue) for venue in configuration.venues),
             "",
             table(head, rows, frozenset(range(head.index("AMOUNT"), len(head)))),

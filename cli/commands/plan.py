@@ -25,6 +25,7 @@ from cli.inspect.plan import (
     plan_symbol,
 )
 from cli.stack.connection import BusAddress, BusPlace, connect_to_bus, locate_running_bus
+from engine.core.startup.capital import other_grids
 from schemas import subjects
 from schemas.codec import decode_as, encode, try_decode
 from schemas.engine.journal import SymbolEntry
@@ -142,6 +143,7 @@ async def _inputs(
         balance=venue.balances.get(settings.instrument.settle),
         leverage=settings.leverage,
         maintenance=venue.maintenance_margin or DEFAULT_MAINTENANCE_MARGIN,
+        others=other_grids(entry.venue, entry.symbol, configuration.symbols),
     )
     return configured if bus is None else await _live_inputs(bus, configured, is_priced=price is not None)
 
@@ -221,6 +223,7 @@ def _symbol_report(found: SymbolPlan) -> str:
             f"smallest interval           {interval}; fees of both sides {fees}",
             f"profit of one round trip    at least {found.round_trip:.4f} {quote} net of fees",
             *(_filled_side_line(side, quote) for side in found.ends),
+            *_most_lines(found),
             "",
             table(["PREFLIGHT", "", "", ""], checks),
         ]
@@ -249,7 +252,28 @@ def _level_row(level: Level) -> list[str]:
     ]
 
 
-def _filled_side_line(filled: FilledSide, quote: str) -> str:
+def _most_lines(found: SymbolPlan) -> list[str]:
+    """Return what each side may hold at most, and the loss then."""
+    if not found.most:
+        return [f"max_position {found.max_position}".ljust(28) + "nothing bounds what the grid may hold"]
+    lines = []
+    for each in found.most:
+        head = (
+            f"at most, max_position {found.max_position}" if found.max_position != "off" else "at the bound"
+        )
+        text = _filled_side_line(each, found.quote, f"{head}: {each.levels} levels")
+        lines.append(
+            f"{text}; margin {_money(each.margin)} {found.quote}"
+            + (
+                ""
+                if each.loss_at_bound is None
+                else f"; loss {_money(each.loss_at_bound)} {found.quote} at the bound {each.bound}"
+            )
+        )
+    return lines
+
+
+def _filled_side_line(filled: FilledSide, quote: str, head: str = "") -> str:
     verb = "bought" if filled.side is Side.BUY else "sold"
     prices = {"isolated": filled.liquidation_isolated, "cross": filled.liquidation_cross}
     near = [
@@ -258,8 +282,9 @@ def _filled_side_line(filled: FilledSide, quote: str) -> str:
     ]
     liquidation = f"liquidation {', '.join(near)}" if any(prices.values()) else "no liquidation above zero"
     return (
-        f"all {filled.levels} levels {verb}".ljust(28)
-        + f"{filled.quantity} at {filled.average.quantize(filled.last)} {quote} on average; "
+        f"{head or f'all {filled.levels} levels'} {verb}".ljust(27)
+        + f" {filled.quantity} at {filled.average.quantize(filled.last)} {quote} on average, "
+        f"break-even {filled.break_even.quantize(filled.last)}; "
         f"loss {_money(filled.loss)} {quote} at {filled.last}; {liquidation}"
     )
 

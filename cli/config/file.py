@@ -25,7 +25,6 @@ from schemas.units import Symbol, VenueId
 from schemas.venue.instruments import quote_of
 
 DEFAULT_FILE = Path(__file__).with_name("default.yaml")
-DEFAULT_INSTANCE = "sqt"
 _INSTANCE = re.compile(r"[a-z0-9]{3}\Z")
 
 
@@ -33,7 +32,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """A valid configuration."""
 
     instance: str
-    """Identifies this installation in its order ids."""
+    """Identifies this installation in its order ids; empty to draw one at the first start."""
     venues: tuple[VenueSettings, ...]
     """The simulated venues, at least one; `up` sets their stores, hosts and ports."""
     symbols: tuple[SymbolEntry, ...]
@@ -105,7 +104,7 @@ def read(
         return None, mistakes
     tree = override(tree, environment, mistakes)
     top = Section(tree, "", mistakes)
-    instance = top.optional("instance", _instance, DEFAULT_INSTANCE)
+    instance = top.optional("instance", _instance, "")
     bus = read_bus(top, folder)
     http = read_http(top) if has_http else read_allowed_users(top)
     venues = top.section("venues")

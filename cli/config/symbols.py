@@ -8,10 +8,12 @@ from cli.config.section import Section
 from cli.units import Amount
 from schemas.engine.journal import SymbolEntry
 from schemas.grid import settings_notation
-from schemas.grid.settings import GridMode, GridSettings
+from schemas.grid.settings import NEW_GRID, GridMode, GridSettings
 from schemas.units import Ratio, Symbol, VenueId
 
 FIRST_GENERATION = 1
+_ABSENT: settings_notation.Value = Amount(Decimal(0), "absent")
+"""In place of a setting that the file does not have: `None` is the value of one that is off."""
 
 
 class ReadSymbol(NamedTuple):
@@ -44,12 +46,13 @@ def read_settings(section: Section) -> tuple[GridSettings, tuple[tuple[str, Amou
     amount = section.required("order_amount", units.amount, Amount(Decimal(1), ""))
     if amount.value <= 0:
         section.note(f"{section.path}.order_amount has to be above 0", section.line_of("order_amount"))
-    fields: dict[str, object] = {"preflight": True}
+    fields: dict[str, object] = {**NEW_GRID}
     amounts = [("price_interval", interval)] if isinstance(interval, Amount) else []
     for name, setting in settings_notation.SETTING_FORMATS.items():
-        value = section.optional(name, setting.parse, None)
-        if value is not None:
-            fields |= settings_notation.setting_fields(name, value)
+        value = section.optional(name, setting.parse, _ABSENT)
+        if value is _ABSENT:
+            continue
+        fields |= settings_notation.setting_fields(name, value)
         if isinstance(value, Amount):
             amounts.append((name, value))
     fields["order_amount"] = amount.value

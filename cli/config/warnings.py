@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from cli import units
 from cli.config.file import Configuration
+from engine.core.startup.level_sizes import MIN_LOT_USE
 from producers.simulated.settings import SymbolSettings, VenueSettings
 from schemas.engine.journal import SymbolEntry
 from schemas.grid.settings import GridMode, GridSettings
@@ -102,6 +103,12 @@ def _size_warnings(settings: GridSettings, symbol: SymbolSettings, venue: VenueS
         yield (
             f"has order_cleanup_threshold {settings.order_cleanup_threshold}, below the {orders} orders of its windows: the "
             "farthest levels have none"
+        )
+    worth = rules.quantity_down(settings.order_amount / symbol.start_price) * symbol.start_price
+    if 0 < worth < settings.order_amount * MIN_LOT_USE:
+        yield (
+            f"has orders of {worth.normalize():f} instead of {settings.order_amount} {rules.quote} at its start_price: "
+            f"the lot is {rules.lot_size} {rules.base}"
         )
     leverage = Decimal(1) if rules.kind is InstrumentKind.SPOT else symbol.leverage
     balance = venue.balances.get(rules.settle, Decimal(0))

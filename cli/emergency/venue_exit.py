@@ -35,6 +35,7 @@ from schemas.units import (
     Symbol,
 )
 from schemas.venue.account import OpenOrder
+from schemas.venue.fees import position_change
 from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.market import Ticker
 from schemas.venue.order_ids import is_own_order_id, parse_order_id, symbol_code
@@ -149,7 +150,7 @@ class VenueExit:
         own = tuple(each for each in orders if self._is_own(each.client_order_id, symbol))
         others = [parse_order_id(each.client_order_id) for each in orders if each not in own]
         traded = sum(
-            (each.side.sign * each.quantity for each in trades if self._is_own(each.client_order_id, symbol)),
+            (position_change(each) for each in trades if self._is_own(each.client_order_id, symbol)),
             ZERO,
         )
         instances = Counter(each.instance for each in others if each and each.code == symbol_code(symbol))

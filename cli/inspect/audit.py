@@ -11,7 +11,7 @@ from producers.simulated.matching.orders import Order
 from schemas.engine.events import Fill, PositionCorrected
 from schemas.grid.state import GridState, SlotOrder
 from schemas.units import ZERO, ClientOrderId, SignedQuantity, TradeId
-from schemas.venue.fees import fee_in_quote
+from schemas.venue.fees import base_fee, fee_in_quote, position_change
 from schemas.venue.instruments import InstrumentKind
 from schemas.venue.order_ids import is_own_order_id
 from schemas.venue.orders import Funding, Trade
@@ -108,7 +108,7 @@ def _money(
     totals = {
         "cash": (
             accounts.cash + accounts.adopted_cost + sum((each.cost for each in corrections), ZERO),
-            sum((-t.side.sign * t.quantity * t.price for t in trades), ZERO),
+            sum((-position_change(t) * t.price for t in trades), ZERO),
         ),
         "fees": (
             accounts.fees - sum((each.fee for each in corrections), ZERO),
@@ -161,7 +161,7 @@ def _position(
 ) -> list[str]:
     position, adopted = state.accounts.position, state.accounts.adopted
     corrected = sum((each.quantity for each in corrections), ZERO)
-    by_trades = sum((trade.side.sign * trade.quantity for trade in trades), ZERO)
+    by_trades = sum((position_change(trade) for trade in trades), ZERO)
     by_slots = sum((slot.held for slot in state.slots.values()), ZERO)
     found = []
     if position - adopted - corrected != by_trades:
@@ -173,7 +173,7 @@ def _position(
     if position != by_slots:
         found.append(f"position is {position} in the engine, {by_slots} according to the slots")
     by_all_trades = sum(
-        (each.side.sign * each.quantity for each in records.trades if each.symbol == state.symbol), ZERO
+        (position_change(each) for each in records.trades if each.symbol == state.symbol), ZERO
     )
     venue_position = _venue_position(state, records)
     if venue_position != by_all_trades:
@@ -184,7 +184,8 @@ def _position(
 def _venue_position(state: GridState, records: VenueRecords) -> SignedQuantity:
     if state.instrument.kind is InstrumentKind.SPOT:
         wallets = [wallet for wallet in records.wallets if wallet.asset == state.instrument.base]
-        return sum((wallet.total - wallet.initial + wallet.fees for wallet in wallets), ZERO)
+        taken = sum((base_fee(each) for each in records.trades if each.symbol == state.symbol), ZERO)
+        return sum((wallet.total - wallet.initial + wallet.fees for wallet in wallets), ZERO) - taken
     holdings = [holding for holding in records.holdings if holding.symbol == state.symbol]
     return sum((holding.quantity for holding in holdings), ZERO)
 

@@ -24,6 +24,7 @@ from schemas.engine.journal import (
     EngineStarted,
     EngineStopping,
     LedgerGap,
+    OtherGrids,
     ResyncRequired,
     Step,
     SymbolAdded,
@@ -103,6 +104,7 @@ def summary(event: Event) -> str:
             | EngineStopping()
             | ResyncRequired()
             | LedgerGap()
+            | OtherGrids()
         ):
             text = _cause(event)
         case (
@@ -220,7 +222,8 @@ def _cause(
     | EngineStarted
     | EngineStopping
     | ResyncRequired
-    | LedgerGap,
+    | LedgerGap
+    | OtherGrids,
 ) -> str:
     match event:
         case SymbolAdded():
@@ -229,12 +232,12 @@ def _cause(
             return "time passed"
         case CommandReceived():
             return summary(event.command)
-        case EngineStarted():
-            return "engine starting"
-        case EngineStopping():
-            return "engine stopping"
+        case EngineStarted() | EngineStopping():
+            return "engine starting" if isinstance(event, EngineStarted) else "engine stopping"
         case ResyncRequired() | LedgerGap():
             return _loss(event)
+        case OtherGrids():
+            return f"other grids of the account: {', '.join(each.symbol for each in event.grids) or 'none'}"
         case _:
             assert_never(event)
 

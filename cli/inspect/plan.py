@@ -11,26 +11,31 @@ The figures come from the engine's own functions. The liquidation prices are est
   without the bracket's amount: the estimate is on the near side. Liquidation fees are not modelled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, localcontext
 
 import msgspec
 
 from engine.core.arithmetic import CONTEXT
 from engine.core.grid import first_anchor
+from engine.core.guards.circuit_breaker import side_window
+from engine.core.guards.max_position import side_limit
 from engine.core.orders.price_lattice import Lattice
 from engine.core.quoting.quotes import Market
 from engine.core.quoting.quoting import Opening, openings
 from engine.core.startup.case import Account, Case, Check
 from engine.core.startup.preflight import checks, leverage_of, round_trip
 from schemas.grid.settings import GridSettings
-from schemas.grid.state import GridState
+from schemas.grid.settings_notation import setting_text
+from schemas.grid.state import GridState, OtherGrid
 from schemas.units import ZERO, Money, Price, Quantity, Ratio, Side, SignedQuantity, Symbol, VenueId
 from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.worth import AccountWorth
 
 DEFAULT_MAINTENANCE_MARGIN: Ratio = Decimal("0.005")
 """Used if the venue's ratio is unknown: the first bracket of major pairs at major venues."""
+MAX_LEVELS = 10_000
+"""Levels of a side that are looked at, where neither limit nor bound ends it before."""
 EIGHT_DIGITS = Decimal("1e-8")
 
 
@@ -47,6 +52,8 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
     """Of all assets of the account; None without a running stack."""
     leverage: Decimal | None = None
     position: SignedQuantity | None = None
+    others: tuple[OtherGrid, ...] = ()
+    """The other grids of the account that settle in the same currency."""
     is_stream_up: bool | None = None
     maintenance: Ratio = DEFAULT_MAINTENANCE_MARGIN
     """Maintenance margin, as a ratio of the notional."""
@@ -67,7 +74,7 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FilledSide(msgspec.Struct, frozen=True, kw_only=True):
-    """One side of the window with all of its orders filled."""
+    """One side of the window, or all that it may ever hold, with all of its orders filled."""
 
     side: Side
     levels: int
@@ -78,9 +85,14 @@ class FilledSide(msgspec.Struct, frozen=True, kw_only=True):
     margin: Money
     loss: Money
     """Loss at the price of the last level, with the fees of the fills."""
+    break_even: Price
+    """Price at which closing all of it pays the fees of both sides."""
     liquidation_isolated: Price | None
     liquidation_cross: Price | None
     """None if no price above zero liquidates the position."""
+    bound: Price | None = None
+    """`lower_price` or `upper_price`, where it ends the side; None without it."""
+    loss_at_bound: Money | None = None
 
 
 class SymbolPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +119,10 @@ class SymbolPlan(msgspec.Struct, frozen=True, kw_only=True):
     margin: Money
     """Margin for a filled window: that of the larger side, because the venue nets the two."""
     ends: tuple[FilledSide, ...]
+    max_position: str
+    """The setting, in its notation."""
+    most: tuple[FilledSide, ...]
+    """What each side may hold at `max_position`, or down or up to the bounds; empty without either."""
     checks: tuple[Check, ...]
 
     @property
@@ -137,7 +153,7 @@ def _plan(settings: GridSettings, inputs: PlanInputs) -> SymbolPlan:
     lattice = Lattice(first_anchor(price, instrument.tick_size), settings, instrument)
     leverage = leverage_of(instrument, inputs.leverage)
     center = lattice.nearest(price)
-    account = Account(inputs.is_stream_up, inputs.balance, leverage, inputs.position)
+    account = Account(inputs.is_stream_up, inputs.balance, leverage, inputs.position, others=inputs.others)
     case = Case(settings, instrument, lattice, center, account)
     plan_levels = tuple(_level(case, each) for each in _openings(settings, inputs, lattice, center))
     ends = tuple(
@@ -165,6 +181,8 @@ def _plan(settings: GridSettings, inputs: PlanInputs) -> SymbolPlan:
         round_trip=min((each.profit for each in plan_levels if each.quantity), default=ZERO),
         margin=max((end.margin for end in ends), default=ZERO),
         ends=ends,
+        max_position=setting_text(settings, "max_position", instrument.quote),
+        most=tuple(_most(case, inputs, leverage or Decimal(1))),
         checks=tuple(checks(case)),
     )
 
@@ -198,7 +216,39 @@ def _level(case: Case, opening: Opening) -> Level:
     )
 
 
-def _filled_side(levels: Sequence[Level], side: Side, inputs: PlanInputs, leverage: Decimal) -> FilledSide:
+def _most(case: Case, inputs: PlanInputs, leverage: Decimal) -> Iterator[FilledSide]:
+    """Yield what each side may hold as the price moves against it, level by level, with `max_position` or a bound."""
+    settings = case.settings
+    bounds = {Side.BUY: settings.lower_price, Side.SELL: settings.upper_price}
+    for side in Side:
+        notional, ratio = side_limit(settings, side)
+        limit = notional + ratio * (inputs.balance or ZERO) if settings.max_position is not None else None
+        if not side_window(settings, side) or (limit is None and bounds[side] is None):
+            continue
+        levels = list(_levels_up_to(case, side, limit, bounds[side]))
+        if levels:
+            yield _filled_side(levels, side, inputs, leverage, bounds[side])
+
+
+def _levels_up_to(case: Case, side: Side, limit: Money | None, bound: Price | None) -> Iterator[Level]:
+    total = ZERO
+    for distance in range(1, MAX_LEVELS + 1):
+        level = case.center - side.sign * distance
+        price = case.lattice.order_price(level, side)
+        if price <= 0 or (bound is not None and (price - bound) * side.sign < 0):
+            return
+        quantity = case.instrument.quantity_down(case.settings.order_amount / price)
+        total += quantity * price
+        if limit is not None and total > limit:
+            return
+        yield Level(
+            level=level, side=side, price=price, quantity=quantity, notional=price * quantity, profit=ZERO
+        )
+
+
+def _filled_side(
+    levels: Sequence[Level], side: Side, inputs: PlanInputs, leverage: Decimal, bound: Price | None = None
+) -> FilledSide:
     filled = [each for each in levels if each.quantity]
     quantity = sum((each.quantity for each in filled), ZERO)
     notional = sum((each.notional for each in filled), ZERO)
@@ -221,9 +271,17 @@ def _filled_side(levels: Sequence[Level], side: Side, inputs: PlanInputs, levera
         notional=notional,
         margin=_rounded(margin),
         loss=_rounded((notional - quantity * last) * side.sign + fees),
+        break_even=_rounded(_break_even(side, notional, quantity, inputs.instrument.maker_fee)),
         liquidation_isolated=isolated,
         liquidation_cross=cross,
+        bound=bound,
+        loss_at_bound=None if bound is None else _rounded((notional - quantity * bound) * side.sign + fees),
     )
+
+
+def _break_even(side: Side, notional: Money, quantity: Quantity, fee: Ratio) -> Price:
+    """Return the price at which `quantity * price` less its fee equals the notional with its fee; for a short mirrored."""
+    return notional * (1 + side.sign * fee) / (quantity * (1 - side.sign * fee))
 
 
 def _rounded(value: Decimal) -> Decimal:

@@ -289,7 +289,7 @@ def _figures(grid: GridView, market: MarketPrice | None, *, has_unit: bool) -> l
         grid.mode,
         "-" if price is None else f"{price:f}{unit}",
         "no tick" if market is None else age_text(market.age_s),
-        f"{grid.position:f} {base}" if grid.position else f"0 {base}",
+        _position_text(grid, base),
         str(sum(slot.client_order_id is not None for slot in grid.slots)),
         str(grid.opened_trades + grid.closed_trades),
         f"{money(grid.grid_profit)}{unit}",
@@ -333,3 +333,10 @@ def _clock(time_ns: TimeNs) -> str:
 def _size(size: int) -> str:
     mebibytes = size / MEBIBYTE
     return f"{mebibytes:.0f} MiB" if mebibytes < 1024 else f"{mebibytes / 1024:.1f} GiB"
+
+
+def _position_text(grid: GridView, base: str) -> str:
+    """Return the position, and the part of it that no order can close: `0.1009 BTC (0.0009 dust)`."""
+    if not grid.position:
+        return f"0 {base}"
+    return f"{grid.position:f} {base}" + (f" ({grid.dust:f} dust)" if grid.dust else "")

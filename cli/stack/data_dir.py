@@ -57,6 +57,8 @@ class DataDir:
         self.root = root
         self.lock = root / "up.lock"
         self.record = root / "run.json"
+        self.instance_file = root / "instance"
+        """The instance of the order ids, for an exit without the bus."""
         self.format_record = root / "format.json"
         self.bus = root / "bus"
         self.bus_context = root / "bus-context.json"
@@ -207,6 +209,20 @@ class DataDir:
         except OSError as error:
             raise _not_writable(self.root, error) from error
         return read_context(self.bus_context)
+
+    def write_instance(self, instance: str) -> None:
+        """Write down the instance of the order ids."""
+        try:
+            self.instance_file.write_text(f"{instance}\n", encoding="ascii")
+        except OSError as error:
+            raise _not_writable(self.root, error) from error
+
+    def instance(self) -> str:
+        """Return the instance of the order ids; empty before the first start."""
+        try:
+            return self.instance_file.read_text(encoding="ascii").strip()
+        except OSError:
+            return ""
 
     def write(self, record: RunRecord) -> None:
         """Write the record of the run atomically."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bus import Bus, Credentials, EmbeddedServer, connect, embedded_cluster
 from bus.client.context import CONTEXT_VARIABLE
+from cli.apply.instance import registered_instance
 from cli.apply.start import apply_at_start
 from cli.background import background_task
 from cli.config.file import Configuration
@@ -167,6 +168,7 @@ async def run_stack(
         }
         for text in await apply_at_start(bus, settings.configuration, tradable):
             note(text)
+        settings.data.write_instance(await registered_instance(bus))
         for name, command in _bus_parts(settings, viewers):
             await start(name, command)
         for venue_name, url in venue_urls.items():

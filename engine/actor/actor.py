@@ -40,7 +40,7 @@ from schemas.grid.view import NotQuoting
 from schemas.subjects import Stream
 from schemas.traceparent import traceparent_of
 from schemas.units import SECOND_NS
-from schemas.venue.account import OpenOrders
+from schemas.venue.account import Balance, OpenOrders
 from schemas.venue.instruments import Instrument, InstrumentStatus
 from schemas.venue.market import Candle, FeedChanged, Ticker
 from schemas.venue.orders import OrderReport, Trade
@@ -199,6 +199,8 @@ class Actor(JournaledActor[Step]):
                 Candle() | FeedChanged() | TimePassed() | PortfolioLimits() | ResyncRequired() | LedgerGap()
             ) as event:
                 await self._process(event)
+            case Balance() as balance:
+                await self._process(balance)
 
     async def _handle_durable(self, durable: DurableInput) -> None:
         ref = InputRef(durable.stream, durable.offset.sequence)

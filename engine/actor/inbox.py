@@ -24,17 +24,19 @@ from schemas.engine.journal import (
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.state import EarlierGenerations, GridState
 from schemas.subjects import Stream
-from schemas.units import TimeNs
-from schemas.venue.account import OpenOrders
-from schemas.venue.instruments import Instrument
+from schemas.units import Side, TimeNs
+from schemas.venue.account import Balance, OpenOrders
+from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.market import Candle, FeedChanged, Ticker
-from schemas.venue.orders import CancelRejected, Funding, OrderReport, Trade
+from schemas.venue.order_ids import parse_order_id
+from schemas.venue.orders import CancelRejected, Funding, OrderReport, RejectReason, Trade
 
 MAX_WAITING = 2000
 """Maximum number of durable inputs that wait; a reader that is further ahead of the actor waits."""
 
 StateUpdate = (
-    Candle
+    Balance
+    | Candle
     | Ticker
     | FeedChanged
     | TimePassed
@@ -44,7 +46,7 @@ StateUpdate = (
     | ResyncRequired
     | LedgerGap
 )
-"""An input that a newer one of its kind replaces; of candles, the forming one of a symbol."""
+"""An input that a newer one of its kind replaces; of candles, the forming one of a symbol; of balances, that of an asset."""
 
 UPDATE_ORDER: tuple[type[StateUpdate], ...] = (
     EngineStopping,
@@ -52,6 +54,7 @@ UPDATE_ORDER: tuple[type[StateUpdate], ...] = (
     Instrument,
     LedgerGap,
     PortfolioLimits,
+    Balance,
     Candle,
     Ticker,
     FeedChanged,
@@ -163,9 +166,14 @@ def command_received(message: Received) -> Input:
 
 
 def requires_sweep(cause: Input, state: GridState) -> bool:
-    """Return whether an input has to be followed by a sweep: a command, or a sweep that left one unanswered."""
+    """Return whether an input has to be followed by a sweep.
+
+    After a `reconcile` command, a sweep that left one unanswered, or a closing order for which the venue has too little.
+    """
     if isinstance(cause, OpenOrders):
         return bool(state.asked)
+    if isinstance(cause, OrderReport):
+        return _lacks_position(cause, state)
     return isinstance(cause, CommandReceived) and cause.command.name is CommandName.RECONCILE
 
 
@@ -185,7 +193,15 @@ def symbol_added(
     )
 
 
+def _lacks_position(report: OrderReport, state: GridState) -> bool:
+    if report.reject_reason is RejectReason.INSUFFICIENT_MARGIN:
+        parts = parse_order_id(report.client_order_id)
+        is_spot = state.instrument.kind is InstrumentKind.SPOT
+        return is_spot and parts is not None and parts.side is Side.SELL
+    return report.reject_reason is RejectReason.REDUCE_ONLY
+
+
 def _key(update: StateUpdate) -> object:
     if isinstance(update, Candle):
         return update.symbol, update.interval, update.closed and update.open_time
-    return None
+    return update.asset if isinstance(update, Balance) else None

@@ -36,6 +36,7 @@ from schemas.engine.journal import LedgerGap, Step, SymbolEntry
 from schemas.subjects import Stream
 from schemas.traceparent import traceparent_of
 from schemas.units import TimeNs, TradeId
+from schemas.venue.fees import position_change
 
 CHECK_INTERVAL_S = 5.0
 """Seconds between two counts of the stored fills."""
@@ -225,7 +226,7 @@ def _complete_from(first: Step, kept: Iterable[Fill]) -> TimeNs:
         return first.state.time + 1
     oldest = earlier.pop()
     for fill in reversed(earlier):
-        if fill.position + oldest.side.sign * oldest.quantity != oldest.position:
+        if fill.position + position_change(oldest) != oldest.position:
             break
         oldest = fill
     return oldest.time + 1  # one before it may have the same time

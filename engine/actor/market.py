@@ -85,6 +85,10 @@ class SymbolMarket(Protocol):
         """Whether order reports that only change the state wait for the next step; not in lock-step."""
 
     @property
+    def follows_balance(self) -> bool:
+        """Whether changes of the balance are inputs after the start; not in lock-step, where their timing differs."""
+
+    @property
     def silence(self) -> SilenceTimer | None:
         """The timer of the feed's silence; None for a recording, whose silence has no meaning."""
 
@@ -115,6 +119,7 @@ class LiveMarket:
         self.holds_reports = not lock_step
         self._lock_step = lock_step
         self.follows_instrument = not lock_step
+        self.follows_balance = not lock_step
 
     def feed_subjects(self, venue: VenueId, symbol: Symbol) -> tuple[str, ...]:
         return (subjects.feed(venue, symbol),)
@@ -134,6 +139,7 @@ class RecordedMarket:
 
     is_recorded = True
     follows_instrument = False
+    follows_balance = False
     holds_reports = False
     silence = None
 

@@ -21,10 +21,11 @@ from schemas.engine.journal import Input, ResyncRequired, StreamOffset, SymbolEn
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.subjects import Stream
 from schemas.traceparent import traceparent_in
-from schemas.venue.account import OpenOrders, Position
+from schemas.venue.account import Balance, OpenOrders, Position
+from schemas.venue.fees import assets_of
 from schemas.venue.market import FeedChanged, Ticker
 
-Latest = Ticker | FeedChanged | OpenOrders | Position | PortfolioLimits
+Latest = Ticker | FeedChanged | OpenOrders | Balance | Position | PortfolioLimits
 DISCARD_CHECK_S = 5.0
 """Seconds between two checks whether ORDERS discarded messages that were not read."""
 
@@ -73,6 +74,9 @@ class Readers:
             readers["feed"] = self._follow(Stream.MARKET, feed, FeedChanged)
         if position := market.position_subjects(venue, symbol):
             readers["position"] = self._follow(Stream.ACCOUNT, position, Position)
+        if market.follows_balance:
+            settle = (subjects.balance(venue, assets_of(symbol)[2]),)
+            readers["balance"] = self._follow(Stream.ACCOUNT, settle, Balance)
         if limits := market.limits_subjects():
             readers["limits"] = self._follow(Stream.JOURNAL, limits, PortfolioLimits)
         if market.follows_instrument:

@@ -1,8 +1,7 @@
 """All guards combined: evaluate them, and return the reason that blocks opening orders."""
 
 from engine.core import instrument
-from engine.core.guards import circuit_breaker, drawdown, latency, portfolio_limits, stale_feed
-from engine.core.orders.rejections import release_margin
+from engine.core.guards import circuit_breaker, drawdown, latency, margin_lock, portfolio_limits, stale_feed
 from engine.core.startup import startup
 from engine.core.step import Draft
 from schemas.engine.journal import TimePassed
@@ -78,7 +77,7 @@ def evaluate(draft: Draft, silence: TimePassed | None) -> None:
     latency.evaluate(draft)
     stale_feed.trip_when_lost_too_long(draft)
     circuit_breaker.evaluate_cool_down(draft)
-    release_margin(draft)
+    margin_lock.release(draft)
 
 
 def depends_on_ticks(state: GridState) -> bool:
@@ -88,7 +87,7 @@ def depends_on_ticks(state: GridState) -> bool:
 
 def expiries(state: GridState) -> list[TimeNs]:
     """Return the times at which active guards change by themselves: the margin lock clears, the breaker turns half-open."""
-    times = [state.margin_locked_until] if state.margin_locked_until else []
+    times = margin_lock.end_times(state)
     if state.breaker.state is BreakerState.OPEN:
         times.append(circuit_breaker.half_open_time(state))
     return times
@@ -100,5 +99,4 @@ def _guards(state: GridState) -> tuple[tuple[NotQuoting, bool], ...]:
         (NotQuoting.FEED_LOST, bool(state.feed_lost_time)),
         (NotQuoting.BREAKER_OPEN, state.breaker.state is BreakerState.OPEN),
         (NotQuoting.MARKET_RISK, state.is_market_risky),
-        (NotQuoting.MARGIN_LOCKED, bool(state.margin_locked_until)),
     )

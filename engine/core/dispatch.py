@@ -7,6 +7,7 @@ from engine.core.commands import pending
 from engine.core.commands.commands import on_command
 from engine.core.commands.halt import on_engine_lifecycle
 from engine.core.commands.reconcile import on_sweep
+from engine.core.guards import margin_lock
 from engine.core.guards.market_risk import on_candle
 from engine.core.guards.portfolio_limits import on_limits
 from engine.core.guards.stale_feed import on_feed_changed
@@ -25,6 +26,7 @@ from schemas.engine.journal import (
     Input,
     LateTrade,
     LedgerGap,
+    OtherGrids,
     ResyncRequired,
     SymbolAdded,
     TimePassed,
@@ -53,7 +55,7 @@ def _handle(draft: Draft, event: Input) -> None:
     match event:
         case OrderReport() | Trade() | LateTrade() | CancelRejected() | Funding():
             _handle_orders(draft, event.trade if isinstance(event, LateTrade) else event)
-        case OpenOrders() | Position() | Balance():
+        case OpenOrders() | Position() | Balance() | OtherGrids():
             _handle_account(draft, event)
         case Candle() | FeedChanged() | Instrument():
             _handle_market(draft, event)
@@ -89,7 +91,7 @@ def _handle_orders(draft: Draft, event: OrderReport | Trade | CancelRejected | F
             assert_never(event)
 
 
-def _handle_account(draft: Draft, event: OpenOrders | Position | Balance) -> None:
+def _handle_account(draft: Draft, event: OpenOrders | Position | Balance | OtherGrids) -> None:
     match event:
         case Position() if draft.state.startup is not None:
             startup.on_position(draft, event)
@@ -100,8 +102,11 @@ def _handle_account(draft: Draft, event: OpenOrders | Position | Balance) -> Non
             advance_mark(draft, event)
         case Position():
             on_sweep(draft, event)
+        case OtherGrids():
+            startup.on_other_grids(draft, event)
         case Balance():
             startup.on_balance(draft, event)
+            margin_lock.on_balance(draft, event)
         case _:
             assert_never(event)
 

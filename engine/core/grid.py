@@ -264,6 +264,8 @@ def _place(draft: Draft, quote: Quote) -> None:
         price=quote.price,
         quantity=quote.quantity,
         opens=quote.opens,
+        post_only=quote.post_only,
+        pools=quote.pools,
         decided_time=draft.time,
     )
     open_order(state, slot, order)

@@ -3,10 +3,11 @@
 from decimal import Decimal, localcontext
 
 from engine.core.arithmetic import CONTEXT
-from engine.core.startup.preflight import minimum_order_quantity
+from engine.core.startup.level_sizes import minimum_order_quantity
 from schemas.grid.settings import GridMode, GridSettings
 from schemas.units import ZERO, DurationNs, Money, Price
 from schemas.venue.instruments import Instrument, InstrumentKind
+from schemas.venue.order_ids import MAX_LEVEL
 
 MAX_INVENTORY_SKEW = Decimal("0.5")
 """Exclusive: from here on a rising price could move the grid down."""
@@ -118,6 +119,11 @@ def _at_price(settings: GridSettings, instrument: Instrument, price: Price) -> l
     if spacing < instrument.tick_size:
         mistakes.append(
             f"interval_ratio {settings.interval_ratio} of {price} is below one tick: {instrument.tick_size}"
+        )
+    if price / spacing > MAX_LEVEL:
+        mistakes.append(
+            f"a spacing of {spacing} makes more levels between 0 and {price} than order ids can name, {MAX_LEVEL}: set at "
+            f"least {price / MAX_LEVEL:.3g} {instrument.quote}"
         )
     lowest = price - settings.buy_window * spacing
     if lowest <= 0:

@@ -4,13 +4,15 @@ from decimal import Decimal, localcontext
 
 from engine.core.arithmetic import CONTEXT, SHARE_DIGITS, total_profit
 from engine.core.blocking import detail_of, halted_by_operator
+from engine.core.guards import max_position
 from engine.core.orders.price_lattice import Lattice
+from engine.core.quoting.quotes import closing_quote, is_closable, is_dust
 from engine.core.quoting.quoting import why_not
 from schemas.engine.journal import RiskSummary
 from schemas.grid.settings import GridMode
 from schemas.grid.state import GridState, Slot
 from schemas.grid.view import GridView, SlotStatus, SlotView
-from schemas.units import ZERO, Money, Price, Side
+from schemas.units import ZERO, Money, Price, Side, SignedQuantity
 from schemas.venue.instruments import InstrumentKind
 
 
@@ -29,6 +31,10 @@ def risk_summary(state: GridState) -> RiskSummary:
         booked_through=state.booked_through,
         is_spot=state.instrument.kind is InstrumentKind.SPOT,
         is_resyncing=state.resync is not None,
+        max_buy=max_position.maximum(state, Side.BUY),
+        max_sell=max_position.maximum(state, Side.SELL),
+        held_long=max_position.held(state, Side.BUY),
+        held_short=max_position.held(state, Side.SELL),
     )
 
 
@@ -71,6 +77,8 @@ def _view(state: GridState, step: int, mark: Price | None) -> GridView:
         foreign_position=state.foreign_position,
         ledger_from=state.ledger_from,
         entry_price=entry_price(state),
+        closed_pairs=accounts.closed_pairs,
+        dust=ZERO if lattice is None else _dust(state, lattice),
         opens_halted_by=halted_by_operator(state),
     )
 
@@ -111,7 +119,7 @@ def _slot_view(level: int, slot: Slot | None, lattice: Lattice, center: int) -> 
     order = None if slot is None else slot.order
     side: Side | None = None
     status = SlotStatus.EMPTY
-    if slot is not None and slot.held:
+    if slot is not None and slot.held and not (order is not None and is_dust(lattice.instrument, slot.held)):
         side, status = (Side.BUY if slot.held > 0 else Side.SELL), SlotStatus.FILLED
     elif order is not None:
         side, status = order.side, SlotStatus.OPEN
@@ -125,6 +133,12 @@ def _slot_view(level: int, slot: Slot | None, lattice: Lattice, center: int) -> 
         client_order_id=None if order is None else order.client_order_id,
         order_price=None if order is None else order.price,
     )
+
+
+def _dust(state: GridState, lattice: Lattice) -> SignedQuantity:
+    held = [slot for slot in state.slots.values() if slot.held]
+    small = (each for each in held if not is_closable(state, closing_quote(state, lattice, each)))
+    return sum((each.held for each in small), ZERO)
 
 
 def _rounded(value: Decimal) -> Decimal:

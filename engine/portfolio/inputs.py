@@ -6,6 +6,7 @@ from contextlib import aclosing
 import msgspec
 
 from bus import Bus, Entry, Logger, Registry, decode_or_log, newest
+from bus.runtime import new_id
 from schemas import subjects
 from schemas.codec import decode_as
 from schemas.engine.control import Command, CommandName
@@ -17,8 +18,7 @@ from schemas.subjects import Stream
 from schemas.units import Price, Symbol, TimeNs, VenueId
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Ticker
-
-DEFAULT_INSTANCE = "sqt"
+from schemas.venue.order_ids import instance_of
 
 
 class Inputs:
@@ -63,7 +63,9 @@ class Inputs:
         return AddRequested(
             command=event,
             received_time=received_time,
-            instance=configured or next((entry.instance for entry in registered), DEFAULT_INSTANCE),
+            instance=configured
+            or next((entry.instance for entry in registered), "")
+            or instance_of(int(new_id(), 16)),
             instrument=await self._instrument(event),
             is_running=is_running,
             symbols=symbols,

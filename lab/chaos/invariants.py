@@ -15,6 +15,7 @@ from lab.chaos.history import CommittedIntent, CommittedStep, History, VenueHist
 from producers.simulated.matching.orders import Arrival
 from schemas.engine.events import DecisionMade, Fill, PositionCorrected
 from schemas.units import ZERO, ClientOrderId, TimeNs, TradeId
+from schemas.venue.fees import position_change
 from schemas.venue.order_ids import parse_order_id, symbol_code
 from schemas.venue.orders import Decision, PlaceOrder
 
@@ -223,7 +224,7 @@ def _unexplained_change(before: CommittedStep | None, after: CommittedStep) -> s
     position, adopted = ZERO, ZERO
     if before is not None and before.generation == after.generation:
         position, adopted = before.position, before.adopted
-    changed = sum((fill.side.sign * fill.quantity for fill in after.fills), ZERO)
+    changed = sum(map(position_change, after.fills), ZERO)
     changed += sum((each.quantity for each in after.corrections), ZERO)
     if after.position - position == changed + after.adopted - adopted:
         return ""

@@ -14,6 +14,7 @@ import msgspec
 from bus import BusError
 from bus.commands import submit
 from bus.runtime import monotonic_s, new_id, time_ns
+from cli.apply.instance import registered_instance
 from cli.apply.start import apply_at_start
 from cli.config.file import Configuration
 from cli.inspect.audit import VenueRecords
@@ -186,11 +187,12 @@ class Harness:
     async def open_orders(self, symbol: Symbol, *, opening_only: bool) -> list[ClientOrderId]:
         """Return the ids of the engine's open orders at the venue: all of them, or only those that open a position."""
         entry = next(entry for entry in self.entries if entry.symbol == symbol)
+        instance = await registered_instance(self.stack.bus)
         stored = await self.stack.bus.last(Stream.JOURNAL, subjects.step(entry.venue, symbol))
         slots = {} if stored is None else decode_as(stored.data, Step).state.slots
         opening = {slot.order.client_order_id for slot in slots.values() if slot.order and slot.order.opens}
         open_ids = [order.client_order_id for order in (await self.venue_books()).orders if order.is_open]
-        ours = [order_id for order_id in open_ids if is_own_order_id(order_id, entry.instance, symbol)]
+        ours = [order_id for order_id in open_ids if is_own_order_id(order_id, instance, symbol)]
         return [order_id for order_id in ours if not opening_only or order_id in opening]
 
     async def apply(self, configuration: Configuration) -> None:

@@ -40,12 +40,16 @@ def _configure_no_margin(configuration: Configuration) -> Configuration:
 
 
 async def no_margin(harness: Harness) -> None:
-    """Start with a balance too small for the grid: a margin rejection pauses opening orders for some time."""
-    risk = await harness.wait_for_risk(harness.symbol, "margin_locked", since=0, within_s=60)
+    """Start with a balance too small for the grid: what stands stays, and more is opened when the free balance has grown."""
+    symbol = harness.symbol
+    risk = await harness.wait_for_risk(symbol, "margin_locked", since=0, within_s=60)
     assert risk.active, risk
-    await harness.wait_until_not_quoting(harness.symbol, NotQuoting.MARGIN_LOCKED, since=0)
+    await harness.wait_for_open_orders(symbol, lambda count: count > 0)
     since = harness.recorder.mark
-    await harness.wait_for_risk(harness.symbol, "margin_locked", since=since, active=False, within_s=60)
+    await harness.send_command(CommandName.PAUSE)
+    await harness.wait_for_risk(symbol, "margin_locked", since=since, active=False, within_s=60)
+    await harness.send_command(CommandName.RESUME)
+    await harness.wait_until_quoting(symbol, since=since, within_s=60)
 
 
 def _configure_post_only_rejected(configuration: Configuration) -> Configuration:

@@ -29,6 +29,7 @@ from liveserver.protocol.session_messages import CommandAnswer
 from liveserver.protocol.symbol_names import Market, markets_named
 from schemas import subjects
 from schemas.engine.control import Command, CommandName, CommandResult
+from schemas.grid.settings import NEW_GRID
 from schemas.subjects import ALL
 from schemas.units import SECOND_NS, Symbol, TimeNs, VenueId
 
@@ -225,11 +226,11 @@ def _all_symbols(
 
 
 def _arguments(request: ControlRequest) -> dict[str, Any]:
-    """Return the arguments; a symbol is added with a preflight unless its settings say otherwise, as from a file."""
+    """Return the arguments; a symbol is added with the settings of a new grid unless others are given, as from a file."""
     settings = request.arguments.get("settings")
     if not isinstance(settings, dict):
         return request.arguments
-    return {**request.arguments, "settings": {"preflight": True, **settings}}
+    return {**request.arguments, "settings": {**msgspec.to_builtins(NEW_GRID), **settings}}
 
 
 async def _stored(bus: Bus, command: Command, progress: CommandProgress) -> int | ErrorResponse:

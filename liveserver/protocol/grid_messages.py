@@ -104,6 +104,10 @@ class GridData(MarketData, frozen=True, kw_only=True):
     """Who paused or stopped the grid, and why; empty if nobody did."""
     entry_price: str | None = None
     """Average price at which the levels' position was opened, from own trades, in quote currency; null when flat."""
+    closed_pairs: int = 0
+    """Number of round trips that ended, however many trades closed each."""
+    dust: str = "0"
+    """The part of `position` in levels that hold less than the venue's minimum order, in base currency."""
     ledger_from: int = 0
     """Time from which every fill is stored, in seconds since the epoch; 0 if none since the first trade was lost."""
     shown: ShownProfit | None = None
@@ -272,7 +276,7 @@ class ProfitData(MarketData, frozen=True, kw_only=True):
     buy_and_hold: str
     """Profit of holding a full window's worth since the start."""
     closed_pairs: int
-    """Number of closing trades."""
+    """Number of round trips that ended, however many trades closed each."""
     opened_trades: int
     """Number of opening trades."""
     days: str

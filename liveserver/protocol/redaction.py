@@ -161,6 +161,8 @@ TABLE: dict[type[msgspec.Struct], dict[str, Rule]] = {
         "not_quoting_remedy": hide,
         "halted_by": hide,
         "entry_price": keep,
+        "closed_pairs": keep,
+        "dust": hide,
         "ledger_from": keep,
         "shown": hide_none,
     },

@@ -5,6 +5,7 @@ from decimal import Decimal
 from liveserver.protocol.server_messages import ProfitData
 from liveserver.view.market_view import MarketView
 from liveserver.view.rendering import (
+    closed_pairs,
     decimal_text,
     decimal_text_or_none,
     decimal_texts,
@@ -49,10 +50,10 @@ def profit_of(view: MarketView, equity: Money | None) -> ProfitData | None:
         fees=decimal_text(grid.fees),
         volume=decimal_text(grid.volume),
         buy_and_hold=decimal_text(grid.buy_and_hold),
-        closed_pairs=grid.closed_trades,
+        closed_pairs=closed_pairs(grid),
         opened_trades=grid.opened_trades,
         days=decimal_text(days.quantize(DAYS_PRECISION)),
-        pairs_per_day=decimal_text((grid.closed_trades / days).quantize(RATE_PRECISION))
+        pairs_per_day=decimal_text((closed_pairs(grid) / days).quantize(RATE_PRECISION))
         if has_full_day
         else None,
         per_year=decimal_text((total / days * YEAR_DAYS).quantize(RATE_PRECISION)) if has_full_day else None,

@@ -227,6 +227,8 @@ def grid(label: MarketLabel, view: GridView) -> GridData:
         not_quoting_remedy=remedy,
         halted_by=view.opens_halted_by,
         entry_price=decimal_text_or_none(view.entry_price),
+        closed_pairs=closed_pairs(view),
+        dust=decimal_text(view.dust),
         ledger_from=ledger_from(view),
         shown=shown_profit(profit_parts(view)),
     )
@@ -242,6 +244,11 @@ def shown_profit(parts: ProfitParts) -> ShownProfit:
         open_fees=decimal_text(shown.open_fees),
         funding=decimal_text(shown.funding),
     )
+
+
+def closed_pairs(view: GridView) -> int:
+    """Return the number of round trips that ended; in views of version 1 that of the closing trades."""
+    return view.closed_trades if view.closed_pairs is None else view.closed_pairs
 
 
 def ledger_from(view: GridView) -> int:

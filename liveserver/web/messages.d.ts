@@ -46,7 +46,7 @@ export interface Grid extends OfMarket {
   anchor_price: string | null; price_interval: string | null; slots: Slot[]; step: number; mode: string
   center: number; price: string | null; paused: boolean; not_quoting: string | null; position: string
   cash: string; fees: string; funding: string; grid_profit: string; unpaired_profit: string; total_profit: string
-  buy_and_hold: string; closed_trades: number; opened_trades: number; volume: string; first_time: number; time: number
+  buy_and_hold: string; closed_trades: number; closed_pairs: number; dust: string; opened_trades: number; volume: string; first_time: number; time: number
   fees_other: Record<string, string>
   venue_position: string | null; foreign_position: string; ledger_from: number
   not_quoting_text?: string; not_quoting_remedy?: string; halted_by?: string; entry_price?: string | null

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from bus import Bus, FromTime, Logger, Received, decode_or_log, read
 from bus.client.jetstream import StreamState
+from producers.account.fee_prices import with_fee_value
 from producers.retry import Outbox, last_stored, retry_bus
 from schemas import subjects
 from schemas.subjects import Stream
@@ -103,6 +104,8 @@ class OwnEvents:
 
     async def _store(self, event: OwnEvent, message_id: str | None) -> None:
         subject = self._subject(event)
+        if isinstance(event, Trade):
+            event = await with_fee_value(event, self._bus, self._log)
         sequence = await self._outbox.store(subject, event, message_id)
         self._has_gone_back |= sequence <= self._newest[subject]
         self._newest[subject] = sequence

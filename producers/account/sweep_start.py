@@ -1,4 +1,7 @@
-"""Where a sweep of a symbol starts: at the engine's mark of booked trades, less an overlap."""
+"""Where a sweep of a symbol starts: at the engine's mark of booked trades, less an overlap; without a journal, now.
+
+What is older than a new grid is not the grid's, even if ids repeat, so it is not fetched.
+"""
 
 import msgspec
 
@@ -33,10 +36,10 @@ async def sweep_start(bus: Bus, venue: VenueId, symbol: Symbol, now: TimeNs, log
     """Return the venue time from which the trades of a symbol are to be fetched; 0 when all are.
 
     `now` is the venue's time: a mark later than that, of another clock, does not count. Without an engine the mark is the
-    time through which the last sweep was complete.
+    time through which the last sweep was complete, and `now` before the first sweep.
     """
     step = await last_stored(bus, Stream.JOURNAL, subjects.step(venue, symbol), log)
-    mark = await _last_complete(bus, venue, symbol, log) if step is None else _mark(step, log)
+    mark = await _last_complete(bus, venue, symbol, log, now) if step is None else _mark(step, log)
     return max(min(mark, now) - TRADE_OVERLAP_NS, 0)
 
 
@@ -49,8 +52,8 @@ def _mark(stored: Received, log: Logger) -> TimeNs:
     return step.state.traded_time if step.risk is None else step.risk.booked_through
 
 
-async def _last_complete(bus: Bus, venue: VenueId, symbol: Symbol, log: Logger) -> TimeNs:
+async def _last_complete(bus: Bus, venue: VenueId, symbol: Symbol, log: Logger, now: TimeNs) -> TimeNs:
     subject = subjects.open_orders(venue, symbol)
     stored = await last_stored(bus, Stream.ACCOUNT, subject, log)
     last = await newest(bus, Stream.ACCOUNT, subject, OpenOrders, stored)
-    return 0 if last is None else last.event.complete_through
+    return now if last is None else last.event.complete_through

@@ -285,10 +285,9 @@ class OrderExecutor:
             raise CheckFailed(
                 RejectReason.ENGINE_SILENT, "opening orders are not sent without a heartbeat of the engine"
             )
-        reason_against = self._exposure.count_or_refuse(self._symbol, order)
-        if reason_against is not None:
-            reached("refused_exposure")
-            raise CheckFailed(RejectReason.EXPOSURE_LIMIT, reason_against)
+        refused = self._exposure.check(self._symbol, order)
+        if refused is not None:
+            raise CheckFailed(*refused)
 
     async def _on_check_failed(self, order: PlaceOrder, reason: RejectReason, detail: str) -> None:
         intent = self.unresolved.get(order.client_order_id)

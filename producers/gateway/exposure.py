@@ -7,13 +7,14 @@ for the position that the venue reports or the one in the engine's step; of a sp
 symbol without a known step the venue's position counts. An order that passed the check counts from then on.
 """
 
+from bus.marks import reached
 from producers.gateway.holdings import SymbolHoldings, WorkingOrder
 from schemas.engine.portfolio import PortfolioLimits, PortfolioSettings
 from schemas.grid.guard_state import BreakerState
 from schemas.units import ZERO, ClientOrderId, Money, Symbol, VenueId
 from schemas.venue.account import Position
 from schemas.venue.instruments import quote_of
-from schemas.venue.orders import PlaceOrder
+from schemas.venue.orders import PlaceOrder, RejectReason
 
 Market = tuple[VenueId, Symbol]
 
@@ -47,6 +48,21 @@ class Exposure:
     def holdings(self, venue: VenueId, symbol: Symbol) -> SymbolHoldings:
         """Return the holdings of a symbol, served or not."""
         return self._symbols.setdefault((venue, symbol), SymbolHoldings())
+
+    def check(self, symbol: Symbol, order: PlaceOrder) -> tuple[RejectReason, str] | None:
+        """Check an opening order against `max_position` of its grid and the exposure of all symbols, and count it.
+
+        Return the reason and its detail if the order is not allowed; it is not counted then.
+        """
+        beyond = self.holdings(self._venue, symbol).beyond_max_position(order)
+        if beyond is not None:
+            reached("refused_max_position")
+            return RejectReason.MAX_POSITION, beyond
+        reason_against = self.count_or_refuse(symbol, order)
+        if reason_against is None:
+            return None
+        reached("refused_exposure")
+        return RejectReason.EXPOSURE_LIMIT, reason_against
 
     def count_or_refuse(self, symbol: Symbol, order: PlaceOrder) -> str | None:
         """Count an opening order and return None; if it is not allowed, return the reason and do not count it."""

@@ -51,6 +51,8 @@ class SymbolHoldings:
         self.price: Price = ZERO
         self._position: SignedQuantity = ZERO
         self._is_spot = False
+        self._limits: dict[Side, tuple[Money | None, Money]] = {}
+        """By side: `max_position` and what is held, at its cost."""
         self._included = 0
         """The ORDERS sequence up to which `_position` includes every trade."""
         self._pending: deque[tuple[int, OrderEvent]] = deque()
@@ -67,6 +69,10 @@ class SymbolHoldings:
         self.price = risk.price or ZERO
         self._position = risk.position
         self._is_spot = risk.is_spot
+        self._limits = {
+            Side.BUY: (risk.max_buy, risk.held_long),
+            Side.SELL: (risk.max_sell, risk.held_short),
+        }
         self._include(included)
 
     def apply_state(
@@ -99,6 +105,15 @@ class SymbolHoldings:
             )
         }
         self._include(included)
+
+    def beyond_max_position(self, order: PlaceOrder) -> str | None:
+        """Return why one more opening order could exceed `max_position`, None if it could not."""
+        limit, held = self._limits.get(order.side, (None, ZERO))
+        if limit is None:
+            return None
+        working = (each.notional for each in self.orders.values() if each.side is order.side)
+        total = held + sum(working, ZERO) + order.quantity * order.price
+        return f"{total:f} could be held with this order, the limit is {limit:f}" if total > limit else None
 
     def count(self, order: PlaceOrder) -> None:
         """Count an order that may be at the venue from now on, unless it is a closing one."""

@@ -13,8 +13,8 @@ from schemas.engine.events import (
 )
 from schemas.engine.portfolio import PortfolioLimits
 from schemas.grid.settings import GridSettings
-from schemas.grid.state import EarlierGenerations, GridState
-from schemas.units import Price, SignedQuantity, Symbol, TimeNs, VenueId
+from schemas.grid.state import EarlierGenerations, GridState, OtherGrid
+from schemas.units import ZERO, Money, Price, SignedQuantity, Symbol, TimeNs, VenueId
 from schemas.venue.account import Balance, OpenOrders, Position
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import Candle, ClockRead, FeedChanged, Ticker
@@ -96,6 +96,12 @@ class LedgerGap(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The fills lost by now, earlier losses included."""
 
 
+class OtherGrids(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The other registered grids of the account that settle in the same currency: an input of the preflight."""
+
+    grids: tuple[OtherGrid, ...]
+
+
 Input = (
     SymbolAdded
     | TimePassed
@@ -118,6 +124,7 @@ Input = (
     | ResyncRequired
     | LedgerGap
     | Instrument
+    | OtherGrids
 )
 """Every input of the core. Their times are the core's only clock."""
 
@@ -152,6 +159,13 @@ class RiskSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The mark of booked trades, see `GridState`."""
     is_spot: bool = False
     is_resyncing: bool = False
+    max_buy: Money | None = None
+    """`max_position` of the buying side in quote; None without a limit."""
+    max_sell: Money | None = None
+    held_long: Money = ZERO
+    """What the slots hold long, at its cost."""
+    held_short: Money = ZERO
+    """What the slots hold short, at its value when it was sold."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, tag=True):

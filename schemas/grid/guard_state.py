@@ -31,6 +31,22 @@ class Volatility(msgspec.Struct, kw_only=True):
     """The open time of the newest closed candle."""
 
 
+class MarginLock(msgspec.Struct, kw_only=True):
+    """Opening orders of a side after the venue refused one for lack of balance: what stands stays, nothing is added."""
+
+    asset: str
+    """What was missing."""
+    since: TimeNs
+    until: TimeNs
+    """The earliest time at which another order is sent."""
+    times: int = 1
+    """Refusals in a row, counted once for each lock; the pause doubles with each."""
+    is_active: bool = True
+    """False once orders are sent again; the entry is dropped when the venue accepts one."""
+    free: Money | None = None
+    """The least free balance since the refusal; None while none was received."""
+
+
 class BreakerState(StrEnum):
     """The state of a circuit breaker: `closed` allows opening orders, `open` does not, `half_open` one level a side."""
 

@@ -15,6 +15,40 @@ class GridMode(StrEnum):
     NEUTRAL = "neutral"
 
 
+class PositionUnit(StrEnum):
+    """The unit of a position limit."""
+
+    WINDOWS = "windows"
+    """Full windows of the side, each level at `order_amount`."""
+    LEVELS = "levels"
+    """Levels at `order_amount`."""
+    QUOTE = "quote"
+    """Quote currency."""
+    BALANCE = "balance"
+    """The balance of the settlement currency, unrealized profit included."""
+
+
+class PositionLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """The most that one side of a grid may hold, with its opening orders; what is held counts at its cost."""
+
+    value: Decimal
+    """Number of windows or levels, amount in quote currency, or ratio of the balance."""
+    unit: PositionUnit
+
+
+DEFAULT_MAX_POSITION = PositionLimit(value=Decimal(2), unit=PositionUnit.WINDOWS)
+"""Of a new grid whose settings do not say otherwise."""
+NEW_GRID: dict[str, object] = {
+    "preflight": True,
+    "adopt_position": False,
+    "max_position": DEFAULT_MAX_POSITION,
+}
+"""Settings of a new grid that do not say otherwise, where they differ from the defaults of `GridSettings`.
+
+Those are what grids stored before the setting existed continue with.
+"""
+
+
 class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of one symbol. Exactly one of `price_interval` and `interval_ratio` is set."""
 
@@ -41,6 +75,8 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Maximum number of distant orders canceled at once to make room for closer ones."""
     margin_lock_duration: DurationNs = 20 * SECOND_NS
     """How long nothing is opened after a rejection for insufficient margin."""
+    max_position: PositionLimit | None = None
+    """The most that a side may hold, with its opening orders; None is off, as in grids from before this limit existed."""
     lower_price: Price | None = None
     """The window follows the price down to this price; nothing is opened below it."""
     upper_price: Price | None = None

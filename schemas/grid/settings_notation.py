@@ -8,12 +8,12 @@
 import difflib
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, assert_never
 
 import msgspec
 
 from schemas import notation
-from schemas.grid.settings import GridSettings
+from schemas.grid.settings import GridSettings, PositionLimit, PositionUnit
 from schemas.notation import Amount
 from schemas.units import ZERO, Ratio
 
@@ -29,7 +29,7 @@ TRIGGERS = {"any": 1, "all": 0}
 MAX_SIMILAR: Final = 3
 """Number of settings named beside one that does not exist."""
 
-Value = Amount | Decimal | int | str | None
+Value = Amount | Decimal | PositionLimit | int | str | None
 """A parsed setting; None is off."""
 
 
@@ -63,6 +63,8 @@ def setting_fields(name: str, value: Value) -> dict[str, object]:
 
     One field, except for `max_drawdown`, which is an amount or a share.
     """
+    if name == "max_position":
+        return {name: _position_limit(value)}
     if name == "max_drawdown":
         share = value if isinstance(value, Decimal) else ZERO
         return {name: value.value if isinstance(value, Amount) else ZERO, "max_drawdown_ratio": share}
@@ -102,8 +104,9 @@ def differences(settings: GridSettings, other: GridSettings, quote: str) -> list
     found = []
     for name in settings.__struct_fields__:
         one, two = getattr(settings, name), getattr(other, name)
-        if one == two:
-            continue
+        is_unstated = name == "adopt_position" and None in {one, two}
+        if one == two or is_unstated:
+            continue  # grids of an earlier version left `adopt_position` open
         shown = "max_drawdown" if name == "max_drawdown_ratio" else name
         if shown in SETTING_FORMATS:
             found.append((shown, setting_text(settings, shown, quote), setting_text(other, shown, quote)))
@@ -115,6 +118,15 @@ def differences(settings: GridSettings, other: GridSettings, quote: str) -> list
 def live_settings() -> list[str]:
     """Return the names of the settings that may change while a grid runs."""
     return sorted(name for name, setting in SETTING_FORMATS.items() if setting.is_live)
+
+
+def _position_limit(value: Value) -> PositionLimit | None:
+    if isinstance(value, Amount):
+        return PositionLimit(value=value.value, unit=PositionUnit.QUOTE)
+    if isinstance(value, Decimal):
+        return PositionLimit(value=value, unit=PositionUnit.BALANCE)
+    assert value is None or isinstance(value, PositionLimit)
+    return value
 
 
 def _similar(name: str) -> str:
@@ -136,6 +148,35 @@ def _trigger(text: str) -> int:
         return TRIGGERS[text] if text in TRIGGERS else notation.whole(1, 100)(text)
     except ValueError:
         raise ValueError("has to be any, all, or how many of the symbols") from None
+
+
+def _amount_share_or_count(text: str) -> Amount | Ratio | PositionLimit:
+    number, _, unit = text.partition(" ")
+    units = (PositionUnit.WINDOWS, PositionUnit.LEVELS)
+    found = next((each for each in units if unit in {each.value, each.value.removesuffix("s")}), None)
+    try:
+        if found is not None:
+            return PositionLimit(value=notation.positive(number), unit=found)
+        return amount_or_share(text)
+    except ValueError:
+        raise ValueError(
+            "has to be off, windows (2 windows), levels (20 levels), an amount (900 USDT) or a percentage of the balance"
+        ) from None
+
+
+def _format_position_limit(value: object, quote: str) -> str:
+    if value is None:
+        return OFF
+    assert isinstance(value, PositionLimit)
+    match value.unit:
+        case PositionUnit.QUOTE:
+            return f"{value.value:f} {quote}"
+        case PositionUnit.BALANCE:
+            return notation.percent_text(value.value)
+        case PositionUnit.WINDOWS | PositionUnit.LEVELS:
+            return f"{value.value:f} {value.unit}"
+        case _:
+            assert_never(value.unit)
 
 
 def _format_money(value: object, quote: str) -> str:
@@ -178,6 +219,7 @@ SETTING_FORMATS: dict[str, SettingFormat] = {
     "order_cleanup_threshold": _whole(1, 1000, is_live=False),
     "cleanup_batch_size": _whole(1, 1000),
     "margin_lock_duration": _DURATION,
+    "max_position": SettingFormat(_or_off(_amount_share_or_count), _format_position_limit),
     "lower_price": _MONEY_OR_OFF,
     "upper_price": _MONEY_OR_OFF,
     "stale_after": _DURATION,

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from schemas.grid.guard_state import Breaker, BreakerState, MonitoredSymbol, Volatility
+from schemas.grid.guard_state import Breaker, BreakerState, MarginLock, MonitoredSymbol, Volatility
 from schemas.grid.pending import PendingCommand, PendingReconciliation
 from schemas.grid.settings import GridSettings
 from schemas.grid.view import NotQuoting
@@ -15,6 +15,7 @@ from schemas.units import (
     Money,
     Price,
     Quantity,
+    Ratio,
     Side,
     SignedQuantity,
     Symbol,
@@ -43,6 +44,9 @@ class SlotOrder(msgspec.Struct, kw_only=True):
     quantity: Quantity
     opens: bool
     """Whether it increases the slot's position; otherwise it closes it."""
+    post_only: bool = False
+    pools: bool = False
+    """Whether it also closes what other slots hold: a net order of a flattening, or quantities below the venue's minimum."""
     state: SlotOrderState = SlotOrderState.REQUESTED
     reported_quantity: Quantity = ZERO
     """The largest cumulative quantity reported: the checksum for `traded_quantity`."""
@@ -81,9 +85,9 @@ class Slot(msgspec.Struct, kw_only=True):
     quiet_until: TimeNs = 0
     """No order is placed before this time."""
     is_limited: bool = False
-    """Whether its newest order was not sent because of the exposure limit."""
+    """Whether its newest order was not sent because of the exposure limit or `max_position`."""
     limited_times: int = 0
-    """Consecutive orders that failed for a reason that passes, such as the exposure limit or a rate limit."""
+    """Consecutive orders that failed for a reason that passes: a limit, a rate limit, or nothing left to close."""
 
 
 class RefusedCancel(msgspec.Struct, kw_only=True):
@@ -101,6 +105,8 @@ class FinishedOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
     client_order_id: ClientOrderId
     reported_quantity: Quantity
     traded_quantity: Quantity
+    opens: bool = True
+    """Whether it was an opening order."""
     trade_ids: list[TradeId] = []
     """Of version 1 only: now `booked_trades` of the state keeps the ids."""
     unconfirmed_passes: int = 0
@@ -123,6 +129,8 @@ class Accounts(msgspec.Struct, kw_only=True):
     """Fees of the open position: included in `fees`, not yet in `grid_profit`."""
     closed_trades: int = 0
     opened_trades: int = 0
+    closed_pairs: int = 0
+    """Round trips that ended: levels of which everything that can be sold was closed."""
     volume: Money = ZERO
     """Quote notional of all trades, buys and sells."""
     first_price: Price = ZERO
@@ -131,6 +139,8 @@ class Accounts(msgspec.Struct, kw_only=True):
     """The part of `position` that the account held before the first start; it has no trade."""
     adopted_cost: Money = ZERO
     """The value at which it was booked; included in `cash` with the opposite sign."""
+    adopted_entry_price: Price = ZERO
+    """The venue's entry price of it, for information; 0 without one."""
     fees_other: dict[str, Money] = {}
     """Fees in assets without a price here, by asset: not included in `fees`, so profit is before them."""
 
@@ -146,6 +156,14 @@ class EarlierGenerations(msgspec.Struct, frozen=True, kw_only=True):
     """The price at which it is marked."""
 
 
+class OtherGrid(msgspec.Struct, frozen=True, kw_only=True):
+    """What another grid of the account may hold: a notional in quote, or a ratio of the balance."""
+
+    symbol: Symbol
+    notional: Money
+    balance_ratio: Ratio = ZERO
+
+
 class Startup(msgspec.Struct, kw_only=True):
     """What is known of the account before the first order of a symbol, and the result of the preflight."""
 
@@ -156,6 +174,10 @@ class Startup(msgspec.Struct, kw_only=True):
     position: SignedQuantity | None = None
     entry_price: Price = ZERO
     leverage: Decimal | None = None
+    others: tuple[OtherGrid, ...] = ()
+    """The other grids of the account that settle in the same currency."""
+    newer_generation: int = 0
+    """The highest generation of an own open order that is newer than this grid's; 0 without one."""
     is_passed: bool = False
     """Whether the preflight has passed; it is then not repeated."""
     is_triggered: bool = False
@@ -180,6 +202,10 @@ class Halt(msgspec.Struct, kw_only=True):
     """The `RiskChanged` reason that caused the stop; published as cleared on resume."""
     by: str = ""
     """The operator and the reason given: `alice: maintenance`; empty for a guard, and in version 1."""
+    refusals: int = 0
+    """Consecutive orders of the flattening that the venue refused."""
+    retry_time: TimeNs = 0
+    """No order of the flattening is placed before this time."""
 
 
 class Resync(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,6 +261,10 @@ class GridState(msgspec.Struct, kw_only=True):
     paused_by: str = ""
     """The operator of the pause and the reason given: `alice: maintenance`; empty while not paused, and in version 1."""
     margin_locked_until: TimeNs = 0
+    """Of versions 1 and 2 only: now `margin_locks` has the locks by side."""
+    margin_locks: dict[Side, MarginLock] = {}
+    balance: Money | None = None
+    """The balance of the settlement currency, where a limit is a share of it; None while unknown."""
     slots: dict[int, Slot] = {}
     """By level, in ascending order."""
     next_cycle: int = 1

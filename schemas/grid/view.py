@@ -66,6 +66,8 @@ class NotQuoting(StrEnum):
     """`order_amount` is above the venue's maximum for one order."""
     OUTSIDE_PRICE_BAND = "outside_price_band"
     """Every available level is outside the venue's price band."""
+    MAX_POSITION = "max_position"
+    """What is held, with the open orders, is at `max_position`."""
     ENGINE_SILENT = "engine_silent"
     """The engine of the symbol sends no heartbeat. This and the following are set by readers, never by the engine."""
     GATEWAY_SILENT = "gateway_silent"
@@ -150,5 +152,9 @@ class GridView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Who halted or paused the grid, and why, as given with the command: `alice: maintenance`; empty without one."""
     ledger_from: TimeNs = 0
     """Venue time from which every fill is on the stream ENGINE; 0 when it has all since the grid's first trade."""
+    closed_pairs: int | None = None
+    """Round trips that ended, however many trades closed them; None in views of version 1."""
+    dust: SignedQuantity = ZERO
+    """The part of `position` in levels that hold less than the venue's minimum order, such as what fees in base leave."""
     minimum_reader: int = 1
     """The oldest version (`schemas.formats.VIEW_VERSION`) that a program must know to show this grid."""

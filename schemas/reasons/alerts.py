@@ -85,6 +85,19 @@ ALERTS: dict[str, Explanation] = {
         "The venue's position is not the booked one, and the circuit breaker is open.",
         f"Find the cause. What a comparison finds: {_RECONCILE}",
     ),
+    "account_short": Explanation(
+        "The account has less of the base currency than the grid holds: coins were withdrawn or sold by hand.",
+        "Return them, or book the difference: ./opensqt control reconcile VENUE SYMBOL --accept QUANTITY --reason '...'",
+    ),
+    "account_restored": Explanation("The account has what the grid holds again."),
+    "not_flat": Explanation(
+        "A flattening ended with a position left, at the venue or in the books only.",
+        f"Close it at the venue. What a comparison finds: {_RECONCILE}",
+    ),
+    "newer_generation": Explanation(
+        "The venue has an open order of this symbol and instance from a newer grid: another installation may trade it.",
+        "Give each installation that shares the account an instance of its own.",
+    ),
     "late_funding": Explanation(
         "A funding payment older than those known was not booked.",
         "Compare the funding at the venue with the profit shown; the difference is the payment.",

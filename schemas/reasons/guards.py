@@ -35,8 +35,8 @@ GUARDS: dict[str, Explanation] = {
     ),
     "trigger_price": Explanation("Nothing is placed before the price has reached trigger_price."),
     "margin_locked": Explanation(
-        "The venue rejected an order for insufficient margin; opening orders wait.",
-        "It is retried after margin_lock_duration; free some margin, or: "
+        "The venue rejected an opening order for lack of balance: its side adds none, and those that stand stay.",
+        "It is retried when the free balance has grown; free some margin, or: "
         "./opensqt control set VENUE SYMBOL --set order_amount=AMOUNT",
     ),
     "flatten": Explanation(

@@ -15,7 +15,7 @@ REJECTIONS: dict[str, Explanation] = {
     ),
     RejectReason.INSUFFICIENT_MARGIN: Explanation(
         "The account has too little free margin or balance for the order.",
-        f"Opening orders wait for margin_lock_duration. Free some margin, or: {_AMOUNT}",
+        f"An opening order is retried when the free balance has grown. Free some margin, or: {_AMOUNT}",
     ),
     RejectReason.REDUCE_ONLY: Explanation(
         "The order was to reduce a position that is not there.",
@@ -50,6 +50,10 @@ REJECTIONS: dict[str, Explanation] = {
     RejectReason.EXPOSURE_LIMIT: Explanation(
         "Not sent, because the exposure of all symbols could exceed its limit with it.",
         "The level is retried; it is sent when positions are closed or max_exposure is raised.",
+    ),
+    RejectReason.MAX_POSITION: Explanation(
+        "Not sent, because the grid could hold more than its max_position with it.",
+        "The level is retried; it is sent when what is held was closed, or with a higher max_position.",
     ),
     RejectReason.ENGINE_SILENT: Explanation(
         "Not sent, because the gateway has received no heartbeat from the engine for too long.",
@@ -120,8 +124,14 @@ DECISIONS: dict[str, Explanation] = {
     DecisionReason.CLOSE_PRICE_REACHED: Explanation(
         "The rest of an opening order gives way to the closing order, whose price is reached."
     ),
+    DecisionReason.CLOSES_HERE: Explanation(
+        "An opening order gives way to the closing order of another level at the same price."
+    ),
     DecisionReason.ROOM_FOR_NEARER: Explanation(
         "The number of open orders is at its limit, order_cleanup_threshold, and nearer orders wait."
+    ),
+    DecisionReason.MAX_POSITION: Explanation(
+        "With what is held, the order could exceed max_position, or a nearer one takes its place."
     ),
     DecisionReason.PRICE_MOVED_AWAY: Explanation(
         "An order that closes the position would not trade any more; it is placed again nearer."

@@ -40,7 +40,12 @@ QUOTING: dict[str, Explanation] = {
     ),
     NotQuoting.MARGIN_LOCKED: Explanation(
         "The venue rejected an order for insufficient margin.",
-        "It is retried after margin_lock_duration; free some margin or reduce order_amount.",
+        "Orders that stand stay. It is retried when the free balance has grown; free some margin or reduce order_amount.",
+    ),
+    NotQuoting.MAX_POSITION: Explanation(
+        "The grid holds as much as max_position allows; closing orders continue.",
+        "Quoting resumes when what is held is closed. Change it with: "
+        "./opensqt control set VENUE SYMBOL --set max_position=LIMIT",
     ),
     NotQuoting.BREAKER_OPEN: Explanation(
         "The circuit breaker is open.",

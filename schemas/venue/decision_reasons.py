@@ -28,8 +28,12 @@ class DecisionReason(StrEnum):
     """The order is larger than what is left to close."""
     CLOSE_PRICE_REACHED = "close_price_reached"
     """The rest of an opening order gives way to the closing order, whose price is reached."""
+    CLOSES_HERE = "closes_here"
+    """An opening order gives way to the closing order of another level at the same price."""
     ROOM_FOR_NEARER = "room_for_nearer"
     """The number of open orders is at its limit, and nearer orders wait."""
+    MAX_POSITION = "max_position"
+    """With what is held, the order could exceed `max_position`, or a nearer one takes its place."""
     PRICE_MOVED_AWAY = "price_moved_away"
     """An order that closes the position is not marketable any more."""
     # Cancels because opening orders are forbidden: values of `NotQuoting`
@@ -75,7 +79,9 @@ WORDS: dict[DecisionReason, str] = {
     DecisionReason.BETWEEN_LEVELS: "between the levels in use",
     DecisionReason.MORE_THAN_IS_LEFT: "more than is left to close",
     DecisionReason.CLOSE_PRICE_REACHED: "the price to close at is reached",
+    DecisionReason.CLOSES_HERE: "another level closes here",
     DecisionReason.ROOM_FOR_NEARER: "room for nearer orders",
+    DecisionReason.MAX_POSITION: "beyond the position limit",
     DecisionReason.PRICE_MOVED_AWAY: "the price moved away",
 }
 """Where the words differ from the code."""

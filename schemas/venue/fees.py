@@ -1,9 +1,9 @@
-"""The value of a fee in quote currency: the one rule for own trades and fills of every version."""
+"""Fees: their value in quote currency, and what they take of the base currency; for own trades and fills."""
 
 from collections.abc import Mapping
 from typing import Protocol
 
-from schemas.units import ZERO, Money, Price, Symbol
+from schemas.units import ZERO, Money, Price, Quantity, Side, SignedQuantity, Symbol
 
 
 class Charged(Protocol):
@@ -11,6 +11,12 @@ class Charged(Protocol):
 
     @property
     def symbol(self) -> Symbol: ...
+
+    @property
+    def side(self) -> Side: ...
+
+    @property
+    def quantity(self) -> Quantity: ...
 
     @property
     def price(self) -> Price: ...
@@ -28,9 +34,11 @@ class Charged(Protocol):
 def fee_in_quote(charged: Charged) -> Money | None:
     """Return the fee in quote currency, None when its asset has no price here.
 
-    The stated value counts first. Otherwise a fee in base currency is worth the trade's own price, and a fee in another
-    asset than base, quote or settlement currency is unknown: it is never taken for 0.
+    On spot a fee in base currency is worth the trade's own price: it is a part of what was traded. Otherwise the stated
+    value counts first. A fee in another asset than base, quote or settlement currency is unknown: it is never taken for 0.
     """
+    if taken := base_fee(charged):
+        return taken * charged.price
     if charged.fee_value is not None:
         return charged.fee_value
     if not charged.fee:
@@ -39,6 +47,17 @@ def fee_in_quote(charged: Charged) -> Money | None:
     if charged.fee_asset in {quote, settle}:
         return charged.fee
     return charged.fee * charged.price if charged.fee_asset == base else None
+
+
+def base_fee(charged: Charged) -> SignedQuantity:
+    """Return the part of the account's base currency that a fee took; 0 on contracts, which are not paid in it."""
+    is_spot = ":" not in charged.symbol
+    return charged.fee if is_spot and charged.fee_asset == assets_of(charged.symbol)[0] else ZERO
+
+
+def position_change(charged: Charged) -> SignedQuantity:
+    """Return by how much a trade changed what the account holds: its quantity with its sign, less a fee in base currency."""
+    return charged.side.sign * charged.quantity - base_fee(charged)
 
 
 def assets_of(symbol: Symbol) -> tuple[str, str, str]:

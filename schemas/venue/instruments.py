@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from schemas.units import ZERO, Money, Price, Quantity, Ratio, Side, Symbol, VenueId
+from schemas.units import ZERO, Money, Price, Quantity, Ratio, Side, SignedQuantity, Symbol, VenueId
 
 FEE_IN_QUOTE = "quote"
 FEE_IN_RECEIVED = "received"
@@ -130,6 +130,14 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         return (self.maximum_quantity is not None and quantity > self.maximum_quantity) or (
             self.maximum_notional is not None and quantity * price > self.maximum_notional
         )
+
+    def closable(self, held: SignedQuantity) -> Quantity:
+        """Return how much of a holding an order may close: all, less a fee that a sale on spot takes in base currency."""
+        quantity = abs(held)
+        is_spot_sale = held > 0 and self.kind is InstrumentKind.SPOT
+        if is_spot_sale and self.charged_asset(Side.SELL) == self.base:
+            quantity /= 1 + max(self.maker_fee, self.taker_fee, ZERO)
+        return quantity
 
     def band(self, side: Side) -> PriceBand | None:
         """Return the band of the prices accepted for orders of a side, None without one."""

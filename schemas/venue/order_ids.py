@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 from schemas.units import ClientOrderId, Side, Symbol
 
+MAX_LEVEL = 36**5 - 1
+"""The level farthest from the anchor, in either direction, that fits into an id."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _INSTANCE = re.compile(r"[a-z0-9]{3}\Z")
 _ID = re.compile(
@@ -58,6 +60,11 @@ def order_id(
         f"{instance}{symbol_code(symbol)}{_base36(generation, 2)}"
         f"{sign}{_base36(abs(level), 5)}{letter}{_base36(cycle, 6)}"
     )
+
+
+def instance_of(number: int) -> str:
+    """Return the instance that a random number draws: three characters of `[a-z0-9]`."""
+    return _base36(number % 36**3, 3)
 
 
 def parse_order_id(text: str) -> OrderIdParts | None:

@@ -75,6 +75,8 @@ class RejectReason(StrEnum):
     OTHER = "other"
     EXPOSURE_LIMIT = "exposure_limit"
     """Not sent by the gateway: the exposure of all symbols could exceed its limit."""
+    MAX_POSITION = "max_position"
+    """Not sent by the gateway: what the grid holds could exceed its `max_position`."""
     ENGINE_SILENT = "engine_silent"
     """Not sent by the gateway: it has received no heartbeat from the engine for too long."""
     RECORDS_LOST = "records_lost"
@@ -157,7 +159,10 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     source: ReportSource | None = None
     """None in trades of version 1."""
     fee_value: Money | None = None
-    """The venue's own value of the fee in quote currency; None when it gives none. See `schemas.venue.fees`."""
+    """The value of the fee in quote currency: the venue's own, or an estimate; None when there is none. See
+    `schemas.venue.fees`."""
+    is_fee_estimated: bool = False
+    """Whether `fee_value` is an estimate: the fee at the price of its coin when the trade was made."""
 
 
 class Funding(msgspec.Struct, frozen=True, kw_only=True, tag=True):

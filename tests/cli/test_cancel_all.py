@@ -13,6 +13,7 @@ from cli.commands import cancel_all as command
 from cli.commands.cancel_all import Options, cancel_all
 from cli.config.file import DEFAULT_FILE, load
 from cli.errors import CommandError
+from cli.stack.data_dir import DataDir
 from producers.simulated.app import RunningVenue, serving
 from producers.simulated.client.client import SimulatedVenue
 from schemas.units import MILLISECOND_NS, ClientOrderId, Side, Symbol, VenueId
@@ -43,7 +44,7 @@ async def client(venue: RunningVenue) -> AsyncIterator[SimulatedVenue]:
 
 
 async def run(venue: RunningVenue, **options: object) -> int:
-    chosen = Options(SIM, DEFAULT_FILE, venue_url=venue.url)
+    chosen = Options(SIM, DEFAULT_FILE, venue_url=venue.url, instance="sqt")
     return await cancel_all(chosen._replace(**options))  # type: ignore[arg-type] # by name
 
 
@@ -119,4 +120,17 @@ async def test_an_unknown_venue_and_one_that_does_not_answer_are_errors(
         await cancel_all(Options(VenueId("sin"), DEFAULT_FILE))
     monkeypatch.setattr("cli.emergency.venue_exit.RETRY_S", 0.01)
     with pytest.raises(CommandError, match=r"the venue sim at http://127\.0\.0\.1:9: "):
-        await cancel_all(Options(SIM, DEFAULT_FILE, venue_url="http://127.0.0.1:9"))
+        await cancel_all(Options(SIM, DEFAULT_FILE, venue_url="http://127.0.0.1:9", instance="sqt"))
+
+
+async def test_the_instance_is_that_of_the_last_run_in_the_data_directory(
+    venue: RunningVenue, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    DataDir(tmp_path).write_instance("k3f")
+    await run(venue, instance=None, data_dir=tmp_path)
+    assert "instance k3f" in capsys.readouterr().out
+
+
+async def test_an_unknown_instance_is_asked_for(venue: RunningVenue, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="name it with --instance"):
+        await run(venue, instance=None, data_dir=tmp_path)

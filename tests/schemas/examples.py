@@ -19,6 +19,7 @@ from schemas.engine.journal import (
     EngineStarted,
     EngineStopping,
     LedgerGap,
+    OtherGrids,
     ResyncRequired,
     StreamOffset,
     SymbolAdded,
@@ -26,6 +27,7 @@ from schemas.engine.journal import (
 )
 from schemas.engine.portfolio import OrderLatency, PortfolioEntry
 from schemas.engine.portfolio_journal import AddRequested, CommandForAll, PortfolioState, PortfolioStep
+from schemas.grid.state import OtherGrid
 from schemas.grid.view import NotQuoting
 from schemas.parts import PartHeartbeat, VenueLink
 from schemas.units import Side
@@ -154,6 +156,7 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         time=TIME,
     ),
     TimePassed(time=TIME),
+    OtherGrids(grids=(OtherGrid(symbol=BTC, notional=D(1000)),)),
     CommandReceived(command=COMMAND, received_time=TIME + 1),
     PortfolioEntry(venue=SIM, settings=PORTFOLIO),
     LIMITS,

@@ -20,6 +20,7 @@ from schemas.engine.journal import (
     EngineStarted,
     EngineStopping,
     LedgerGap,
+    OtherGrids,
     ResyncRequired,
     SymbolAdded,
     TimePassed,
@@ -37,6 +38,7 @@ CAUSES = {
     EngineStopping,
     ResyncRequired,
     LedgerGap,
+    OtherGrids,
     CommandForAll,
     AddRequested,
 }

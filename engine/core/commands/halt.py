@@ -1,8 +1,8 @@
 """Halts: stop, flatten, remove and engine shutdown. A halted grid places no order except to close its position.
 
-Flattening closes the net position: reduce-only limit orders beyond the best price, for the slots on the position's side.
-Afterwards the long and short quantities left in the slots cancel each other out. Each order belongs to one slot, so that
-its trades are booked where the quantity was held.
+Flattening closes the net position: reduce-only limit orders beyond the best price, each as large as the venue allows. Its
+trades are booked into the slots on the position's side, that of the order first. Afterwards the long and short quantities
+left in the slots cancel each other out. An order that the venue refuses is repeated after 2, 4, 8 and so on to 60 seconds.
 """
 
 from engine.core import instrument
@@ -12,7 +12,14 @@ from engine.core.commands.answers import Answer, holding
 from engine.core.decisions import figures
 from engine.core.orders.slots import is_working
 from engine.core.quoting.cancels import Cancel
-from engine.core.quoting.quotes import Market, Quote
+from engine.core.quoting.quotes import (
+    Market,
+    Quote,
+    closable_at_venue,
+    closing_left,
+    is_closable,
+    is_dust,
+)
 from engine.core.quoting.quoting import Plan
 from engine.core.step import Draft
 from schemas.engine.control import CommandOutcome
@@ -22,9 +29,10 @@ from schemas.grid.state import GridState, Halt, Slot, SlotOrder
 from schemas.grid.view import NotQuoting
 from schemas.units import ZERO, Price, Quantity, Side, TimeNs
 from schemas.venue.decision_reasons import DecisionReason
-from schemas.venue.instruments import Instrument
+from schemas.venue.instruments import InstrumentKind
 
 FLATTEN = "flatten"
+NOT_FLAT = "not_flat"
 
 
 def stop(draft: Draft, by: str) -> Answer:
@@ -66,6 +74,7 @@ def start_flattening(draft: Draft, halt: Halt) -> None:
     state.halt, halt.flattens = halt, True
     for slot in state.slots.values():
         slot.quiet_until = 0
+    halt.refusals, halt.retry_time = 0, 0
     draft.risk(
         Severity.MEDIUM,
         FLATTEN,
@@ -83,7 +92,7 @@ def remove(draft: Draft, by: str, *, keeps_position: bool) -> Answer:
     """Cancel all orders and remove the grid when the last one ended."""
     state = draft.state
     is_flattening = state.halt is not None and state.halt.flattens
-    if state.accounts.position and not (keeps_position or is_flattening):
+    if not (keeps_position or is_flattening) and _may_close(draft):
         return (
             CommandOutcome.REFUSED,
             f"there is {holding(state)}: flatten first, or remove with the position kept",
@@ -147,7 +156,8 @@ def plan(state: GridState, market: Market, now: TimeNs) -> Plan:
         return Plan([Cancel(order, reason) for order in working], [], depends_on_price=False)
     found = (_cancel_of(state, market, order) for order in working)
     cancels = [each for each in found if each is not None]
-    if instrument.blocked_by(state) is not None:
+    assert state.halt is not None
+    if instrument.blocked_by(state) is not None or now < state.halt.retry_time:
         return Plan(cancels, [], depends_on_price=True)
     free = [slot for slot in state.slots.values() if slot.order is None and slot.quiet_until <= now]
     quota = state.settings.order_cleanup_threshold - sum(
@@ -160,20 +170,32 @@ def _finish_flattening(draft: Draft, halt: Halt) -> None:
     state = draft.state
     if not halt.flattens or (draft.price is not None and _is_closable(draft, draft.price)):
         return
-    halt.flattens = False
+    halt.flattens, halt.refusals, halt.retry_time = False, 0, 0
     position, price = state.accounts.position, draft.price or ZERO
-    rest = (
-        f"; {quantity_text(position)} {state.instrument.base} stays, below the venue's minimum"
-        if position
-        else ""
-    )
-    profit = total_profit(state.accounts, price)
-    draft.risk(
-        Severity.LOW,
-        FLATTEN,
-        f"flat at {price}, total profit {profit} {state.instrument.quote}{rest}",
-        figures(price=price, total_profit=profit, position_base=position),
-        active=False,
+    profit = f"total profit {total_profit(state.accounts, price)} {state.instrument.quote}"
+    found = figures(price=price, total_profit=total_profit(state.accounts, price), position_base=position)
+    severity, text = result(state, price)
+    draft.risk(severity, FLATTEN, f"{text}, {profit}", found, active=False)
+    if severity is not Severity.LOW:
+        draft.alert(severity, NOT_FLAT, text)
+
+
+def result(state: GridState, price: Price) -> tuple[Severity, str]:
+    """Return how a flattening ended, for operators, and how bad what is left is."""
+    position, base, quote = state.accounts.position, state.instrument.base, state.instrument.quote
+    rest = f"{quantity_text(position)} {base}"
+    if state.venue_position is not None and position:
+        side = _closing_side(state)
+        more = abs(position) - (closable_at_venue(state, side) or ZERO)
+        return Severity.HIGH, f"flat at the venue, the books hold {quantity_text(more)} {base} more"
+    if not position:
+        return Severity.LOW, f"flat at {price}"
+    if is_dust(state.instrument, position):
+        return Severity.LOW, f"flat at {price}; {rest} stays, less than a lot"
+    worth = (abs(position) * price).quantize(state.instrument.tick_size)
+    return (
+        Severity.CRITICAL,
+        f"not flat: {rest} stays, worth {worth} {quote} at {price}, below the venue's minimum",
     )
 
 
@@ -181,7 +203,7 @@ def _finish_removal(draft: Draft, halt: Halt) -> None:
     state = draft.state
     if not halt.removes or halt.flattens:
         return
-    if state.accounts.position and not halt.keeps_position:
+    if not halt.keeps_position and _may_close(draft):
         halt.removes = False
         draft.alert(
             Severity.HIGH,
@@ -193,41 +215,57 @@ def _finish_removal(draft: Draft, halt: Halt) -> None:
         draft.alert(Severity.LOW, "removed", f"no order is live, {holding(state)} is left")
 
 
+def _may_close(draft: Draft) -> bool:
+    """Return whether there is a position that orders may close; one too small for an order is not."""
+    state, price = draft.state, draft.price
+    position, rules = state.accounts.position, state.instrument
+    if not position or price is None:
+        return bool(position)
+    quantity = rules.quantity_down(rules.closable(position))
+    is_exempt = rules.closes_exempt_from_minimum and rules.kind is not InstrumentKind.SPOT
+    notional = ZERO if is_exempt else rules.minimum_notional
+    return quantity >= max(rules.minimum_quantity, rules.lot_size) and quantity * price >= notional
+
+
 def _is_closable(draft: Draft, price: Price) -> bool:
     state = draft.state
     return bool(_closings(state, Market(price, ZERO, ZERO, draft.price_time), list(state.slots.values())))
 
 
 def _closings(state: GridState, market: Market, slots: list[Slot]) -> list[Quote]:
-    position = state.accounts.position
-    side = Side.SELL if position > 0 else Side.BUY
-    price = _limit_price(state, market, side)
-    left = abs(position) - _live_closing_quantity(state, side)
-    quotes = []
+    """Return net orders for what is left of the position, each in a slot that holds some of it, the largest first."""
+    side = _closing_side(state)
+    price, left = _limit_price(state, market, side), _left_to_close(state, side)
+    quotes: list[Quote] = []
     for slot in sorted(slots, key=lambda each: (-abs(each.held), each.level)):
-        quantity = state.instrument.order_quantity(min(abs(slot.held), max(left, ZERO)), price)
-        if slot.held * position > 0 and _is_enough(state.instrument, price, quantity):
-            quotes.append(
-                Quote(
-                    slot.level,
-                    side,
-                    price,
-                    quantity,
-                    opens=False,
-                    post_only=False,
-                    reason=DecisionReason.FLATTEN,
-                )
-            )
+        quantity = state.instrument.order_quantity(max(left, ZERO), price)
+        quote = Quote(
+            slot.level,
+            side,
+            price,
+            quantity,
+            opens=False,
+            post_only=False,
+            reason=DecisionReason.FLATTEN,
+            pools=quantity > abs(slot.held),
+        )
+        if slot.held * state.accounts.position > 0 and is_closable(state, quote):
+            quotes.append(quote)
             left -= quantity
     return quotes
 
 
-def _live_closing_quantity(state: GridState, side: Side) -> Quantity:
-    orders = [slot.order for slot in state.slots.values() if slot.order]
-    return sum(
-        (each.quantity - each.traded_quantity for each in orders if not each.opens and each.side is side),
-        ZERO,
-    )
+def _closing_side(state: GridState) -> Side:
+    return Side.SELL if state.accounts.position > 0 else Side.BUY
+
+
+def _left_to_close(state: GridState, side: Side) -> Quantity:
+    """Return what no order closes yet, of the position in the books and, where it is known to differ, at the venue."""
+    left = abs(state.accounts.position) - closing_left(state, side)
+    if side is Side.SELL:
+        left = min(left, state.instrument.closable(state.accounts.position))
+    at_venue = closable_at_venue(state, side)
+    return left if at_venue is None else min(left, at_venue)
 
 
 def _limit_price(state: GridState, market: Market, side: Side) -> Price:
@@ -248,7 +286,7 @@ def _cancel_of(state: GridState, market: Market, order: SlotOrder) -> Cancel | N
     position, best = state.accounts.position, _best_price(market, order.side)
     if order.opens or order.side.sign * position >= 0:
         return Cancel(order, DecisionReason.FLATTENING)
-    closing = _live_closing_quantity(state, order.side)
+    closing = closing_left(state, order.side)
     if closing > abs(position):
         found = figures(orders_base=closing, position_base=position)
         return Cancel(order, DecisionReason.MORE_THAN_IS_LEFT, found)
@@ -256,12 +294,6 @@ def _cancel_of(state: GridState, market: Market, order: SlotOrder) -> Cancel | N
         found = figures(order_price=order.price, best_price=best)
         return Cancel(order, DecisionReason.PRICE_MOVED_AWAY, found)
     return None
-
-
-def _is_enough(rules: Instrument, price: Price, quantity: Quantity) -> bool:
-    return quantity >= max(rules.minimum_quantity, rules.lot_size) and (
-        quantity * price >= rules.minimum_notional
-    )
 
 
 def _halt(by: str) -> Halt:

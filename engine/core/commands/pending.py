@@ -13,6 +13,7 @@ the age of the last known time does not count.
 from collections.abc import Sequence
 
 from engine.core.arithmetic import quantity_text, total_profit
+from engine.core.commands import halt
 from engine.core.commands.answers import holding
 from engine.core.quoting.cancels import Cancel
 from engine.core.step import Draft, OrderCounts
@@ -243,9 +244,9 @@ def _rest(state: GridState, pending: PendingCommand) -> str:
 
 def _closed(draft: Draft) -> str:
     state = draft.state
-    profit = total_profit(state.accounts, draft.price or ZERO)
-    rest = f"; {holding(state)} stays, below the venue's minimum" if state.accounts.position else ""
-    return f"flat, total profit {profit} {state.instrument.quote}{rest}; stopped"
+    price = draft.price or ZERO
+    profit = total_profit(state.accounts, price)
+    return f"{halt.result(state, price)[1]}, total profit {profit} {state.instrument.quote}; stopped"
 
 
 def _left(state: GridState, pending: PendingCommand) -> str:

@@ -12,7 +12,7 @@ from engine.core.decisions import figures, seconds
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.grid.guard_state import BreakerState
-from schemas.grid.settings import GridMode
+from schemas.grid.settings import GridMode, GridSettings
 from schemas.grid.state import (
     GridState,
 )
@@ -107,9 +107,14 @@ def windows(state: GridState) -> Windows:
 
 def full_window(state: GridState) -> Money:
     """Return the value of the larger window with every level filled, in quote."""
-    settings = state.settings
-    sells = settings.sell_window if settings.mode is GridMode.NEUTRAL else 0
-    return settings.order_amount * max(settings.buy_window, sells)
+    return state.settings.order_amount * max(side_window(state.settings, side) for side in Side)
+
+
+def side_window(settings: GridSettings, side: Side) -> int:
+    """Return the number of levels with an opening order on a side."""
+    if side is Side.BUY:
+        return settings.buy_window
+    return settings.sell_window if settings.mode is GridMode.NEUTRAL else 0
 
 
 def note_opening(state: GridState, level: int) -> None:

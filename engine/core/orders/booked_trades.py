@@ -38,6 +38,13 @@ def is_foreign_or_old(state: GridState, parts: OrderIdParts, trade: Trade) -> bo
     return is_old or is_newer_generation
 
 
+def contradicts(order: SlotOrder, trade: Trade) -> bool:
+    """Return whether a trade cannot be of the order with its id: another side, more than is left, or long before it."""
+    is_too_much = order.traded_quantity + trade.quantity > order.quantity
+    is_too_old = trade.time < order.decided_time - TRADE_OVERLAP_NS
+    return trade.side is not order.side or is_too_much or is_too_old
+
+
 def remember(state: GridState, trade: Trade) -> None:
     """Keep the id of a booked trade whose order has finished."""
     state.booked_trades[trade.trade_id] = trade.time
@@ -53,7 +60,8 @@ def alert_not_booked(draft: Draft, trade: Trade) -> None:
     draft.alert(
         Severity.HIGH,
         "late_trade_unknown_order",
-        f"not booked, because it is older than the mark of booked trades or not of this grid: {detail}",
+        "not booked, because it contradicts its order, is older than the mark of booked trades or not of this grid: "
+        f"{detail}",
     )
 
 

@@ -4,10 +4,12 @@ Reports and trades may arrive twice, late or out of order. A network error is no
 """
 
 from engine.core.decisions import query
+from engine.core.guards import margin_lock
 from engine.core.guards.latency import note_acceptance
 from engine.core.orders.accounting import book
 from engine.core.orders.booked_trades import (
     alert_not_booked,
+    contradicts,
     is_booked,
     is_foreign_or_old,
     remember,
@@ -30,7 +32,9 @@ from engine.core.orders.slots import (
     slot_at,
 )
 from engine.core.step import Draft
+from schemas.grid.settings import GridMode
 from schemas.grid.state import Slot, SlotOrder
+from schemas.units import Side
 from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.order_ids import OrderIdParts
 from schemas.venue.orders import CancelRejected, OrderReport, OrderStatus, RejectReason, Trade
@@ -60,10 +64,15 @@ def on_report(draft: Draft, report: OrderReport) -> None:
         finish_order(draft, slot)
     else:
         advance(draft, slot.order, Progress.ACCEPTED)
+        if slot.order.opens:
+            margin_lock.note_accepted(draft, slot.order.side)
 
 
 def on_trade(draft: Draft, trade: Trade) -> None:
-    """Book an own trade, once: see `booked_trades`. One of an order unknown here is booked at the level in the id."""
+    """Book an own trade, once: see `booked_trades`. One of an order unknown here is booked at the level in the id.
+
+    One that contradicts its order is not booked: it is reported, and the position check decides.
+    """
     state = draft.state
     parts = own_id_parts(state, trade.client_order_id)
     if parts is None:
@@ -74,9 +83,9 @@ def on_trade(draft: Draft, trade: Trade) -> None:
     order = None if slot is None else slot.order
     if is_booked(state, order, trade) or (order is None and was_resynchronized(state, trade)):
         return
-    if slot is not None and order is not None:
+    if slot is not None and order is not None and not contradicts(order, trade):
         _book_of_slot(draft, slot, order, trade)
-    elif is_foreign_or_old(state, parts, trade):
+    elif order is not None or is_foreign_or_old(state, parts, trade):
         if trade.trade_id not in state.alerted_ids:
             remember_unbooked(draft, trade)
         alert_not_booked(draft, trade)
@@ -111,7 +120,7 @@ def _end(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -> Non
 def _book_of_slot(draft: Draft, slot: Slot, order: SlotOrder, trade: Trade) -> None:
     order.trade_ids.append(trade.trade_id)
     order.traded_quantity += trade.quantity
-    book(draft, slot, trade)
+    book(draft, slot, trade, opens=order.opens)
     advance(draft, order, Progress.ACCEPTED)
     order.traded_time = max(order.traded_time, trade.time)
     slot.rejections = 0
@@ -130,4 +139,7 @@ def _book_late(draft: Draft, parts: OrderIdParts, trade: Trade) -> None:
     else:
         retire_cycle(state, parts)
         note_unknown_trade(draft, trade)
-    book(draft, slot_at(state, parts.level), trade)
+    # In mode long every sell closes, whatever is known of its order.
+    is_sale = trade.side is Side.SELL and state.settings.mode is GridMode.LONG
+    opens = not is_sale if finished is None else finished.opens
+    book(draft, slot_at(state, parts.level), trade, opens=opens)

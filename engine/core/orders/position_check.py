@@ -3,8 +3,9 @@
 A position is compared in the step of a sweep, the periodic query of the venue's open orders, if that step makes no decision
 and no order is ended, queried or short of trades. A difference is acted on when two such comparisons in a row find the same
 one: position updates are not synchronous with trades. A difference is small if it is below a share of the position and
-worth at most `max_correction`; a larger one waits for `reconcile --accept`. Perpetuals only, because a spot balance may
-include assets that are not the grid's. A position held before the grid's first trade and not adopted is foreign, and
+worth at most `max_correction`; a larger one waits for `reconcile --accept`. A spot balance may include assets that are not
+the grid's, so there only a balance below what the grid holds is a difference: it is reported, and closing orders are cut to
+the balance. A position held before the grid's first trade and not adopted is foreign, and
 excluded.
 """
 
@@ -18,7 +19,7 @@ from engine.core.step import Draft
 from schemas.engine.events import ReconciliationFinding, Severity
 from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState, SlotOrder
-from schemas.units import ClientOrderId, Money, SignedQuantity
+from schemas.units import ZERO, ClientOrderId, Money, Quantity, SignedQuantity
 from schemas.venue.account import Position
 from schemas.venue.instruments import InstrumentKind
 
@@ -33,7 +34,10 @@ POSITION_DIFFERS = "position differs"
 def on_position(draft: Draft, position: Position) -> None:
     """Compare a position with the accounts, in the step of the sweep that it was read with."""
     state = draft.state
-    if state.instrument.kind is InstrumentKind.SPOT or obstacle(draft, position):
+    if obstacle(draft, position):
+        return
+    if state.instrument.kind is InstrumentKind.SPOT:
+        _compare_wallet(draft, position.quantity)
         return
     if not has_own_position(state):
         foreign = position.quantity - state.accounts.position
@@ -75,6 +79,37 @@ def max_correction(settings: GridSettings) -> Money:
     if settings.max_correction is not None:
         return settings.max_correction
     return settings.order_amount * DEFAULT_MAX_CORRECTION_ORDERS
+
+
+def _compare_wallet(draft: Draft, in_wallet: Quantity) -> None:
+    """Note that an account has less than the grid holds, when two sweeps in a row find it.
+
+    Closing orders are cut to what it has.
+    """
+    state, base = draft.state, draft.state.instrument.base
+    gap = min(in_wallet - state.accounts.position, ZERO)
+    was_short = state.venue_position is not None
+    if not gap:
+        if was_short or state.position_gap:
+            draft.touch()
+            state.position_gap, state.venue_position = ZERO, None
+        if was_short:
+            draft.alert(
+                Severity.LOW, "account_restored", f"the account has {in_wallet} {base}, what the grid holds"
+            )
+    elif was_short:
+        if state.venue_position != in_wallet:
+            draft.touch()
+            state.position_gap, state.venue_position = gap, in_wallet
+    elif gap != state.position_gap:
+        draft.touch()
+        state.position_gap = gap
+    else:
+        draft.touch()
+        state.venue_position = in_wallet
+        text = f"the account has {in_wallet} {base}, {-gap} less than the grid holds"
+        _report(draft, f"{text}: closing orders are cut to that")
+        draft.alert(Severity.HIGH, "account_short", text)
 
 
 def _is_confirmed(order: SlotOrder) -> bool:

@@ -6,6 +6,8 @@ after `QUERY_INTERVAL_NS` at the earliest, because the gateway retries it by its
 """
 
 from engine.core.decisions import cancel, figures, query
+from engine.core.guards.circuit_breaker import trip
+from engine.core.orders.booked_trades import is_first_alert
 from engine.core.orders.refused_cancels import forget_ended
 from engine.core.orders.slots import (
     Progress,
@@ -21,7 +23,7 @@ from engine.core.orders.slots import (
     slot_at,
 )
 from engine.core.step import Draft
-from schemas.engine.events import ReconciliationFinding
+from schemas.engine.events import ReconciliationFinding, Severity
 from schemas.grid.state import FinishedOrder, SlotOrder, SlotOrderState
 from schemas.units import SECOND_NS, ClientOrderId, DurationNs, TimeNs
 from schemas.venue.account import OpenOrder, OpenOrders
@@ -137,6 +139,9 @@ def _is_known(draft: Draft, parts: OrderIdParts, client_order_id: ClientOrderId)
 
 def _adopt_or_cancel(draft: Draft, parts: OrderIdParts, found: OpenOrder, now: TimeNs) -> None:
     state = draft.state
+    if parts.generation > state.generation:
+        _note_newer(draft, parts, found)
+        return
     if parts.generation != state.generation or not _is_next_of_free_slot(draft, parts):
         retire_cycle(state, parts)
         is_older = parts.generation < state.generation
@@ -156,6 +161,23 @@ def _adopt_or_cancel(draft: Draft, parts: OrderIdParts, found: OpenOrder, now: T
     open_order(state, slot, order)
     draft.reconciled(ReconciliationFinding.UNKNOWN_HERE, found.client_order_id, "adopted")
     _query_trades(draft, order, now)
+
+
+def _note_newer(draft: Draft, parts: OrderIdParts, found: OpenOrder) -> None:
+    """Leave an order of a newer generation alone: another installation with the same instance may have placed it.
+
+    The preflight of a new grid refuses to start then, and a grid that runs opens nothing more.
+    """
+    state, number = draft.state, parts.generation
+    if state.startup is not None and number > state.startup.newer_generation:
+        draft.touch()
+        state.startup.newer_generation = number
+    if not is_first_alert(state, found.client_order_id):
+        return
+    text = f"order {found.client_order_id} is of generation {number}, this grid has {state.generation}"
+    draft.alert(Severity.HIGH, "newer_generation", f"{text}: it is left alone")
+    if state.startup is None:
+        trip(draft, text, figures(generation=state.generation, newer_generation=number))
 
 
 def _is_next_of_free_slot(draft: Draft, parts: OrderIdParts) -> bool:

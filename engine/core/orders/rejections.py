@@ -1,8 +1,8 @@
-"""Rejections: how long a slot, or all opening orders of the grid, pause after an order failed."""
+"""Rejections: how long a slot, or the opening orders of a side, pause after an order failed."""
 
 from typing import assert_never
 
-from engine.core.decisions import figures, seconds
+from engine.core.guards import margin_lock
 from engine.core.step import Draft
 from schemas.engine.events import Severity
 from schemas.grid.state import Slot, SlotOrder, SlotOrderState
@@ -18,7 +18,12 @@ MAX_RETRY_DOUBLINGS = 4
 MAX_FLATTEN_PAUSE_NS: DurationNs = 2 * SECOND_NS
 """Longest pause of a slot while the position is being flattened."""
 
-MARGIN_LOCKED = "margin_locked"
+MIN_CLOSING_PAUSE_NS: DurationNs = 2 * SECOND_NS
+"""Pause of a slot whose closing order could not be paid for or had nothing to reduce; doubled by each further one."""
+MAX_CLOSING_PAUSE_NS: DurationNs = 60 * SECOND_NS
+
+REFUSALS_BEFORE_ALERT = 5
+"""Consecutive orders of a flattening that the venue refused: 30 s after the first."""
 
 MIN_EXPOSURE_PAUSE_NS: DurationNs = 10 * SECOND_NS
 """Pause of a slot after a rejection by the exposure limit; doubled by each further one in a row."""
@@ -27,11 +32,16 @@ MAX_EXPOSURE_DOUBLINGS = 4
 
 
 def on_order_ended(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -> None:
-    """Pause the slot if an order failed; for missing margin, also lock the opening orders of the whole grid.
+    """Pause the slot if an order failed; for a balance that is missing, also add no opening orders to its side.
 
     An order that was filled, or canceled on our request, causes no pause.
     """
     times, slot.limited_times, slot.is_limited = slot.limited_times, 0, False
+    if not _is_flattening_refused(draft, order, report):
+        _pause_slot(draft, slot, order, report, times)
+
+
+def _pause_slot(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport, times: int) -> None:
     is_canceled = report.status in {OrderStatus.CANCELED, OrderStatus.EXPIRED}
     is_requested = is_canceled and order.state is SlotOrderState.CANCEL_REQUESTED
     if is_requested or report.status is OrderStatus.FILLED:
@@ -41,9 +51,7 @@ def on_order_ended(draft: Draft, slot: Slot, order: SlotOrder, report: OrderRepo
         case RejectReason.POST_ONLY_WOULD_CROSS:
             _on_crossing(draft, slot)
         case RejectReason.INSUFFICIENT_MARGIN:
-            _lock_margin(draft, report.detail)
-            # The lock holds opening orders back; it does not stop a closing order, so that slot pauses as long.
-            _pause(draft, slot, RETRY_PAUSE_NS if order.opens else draft.state.settings.margin_lock_duration)
+            _on_insufficient_balance(draft, slot, order, report, times)
         case (
             RejectReason.RATE_LIMITED
             | RejectReason.TOO_LATE
@@ -58,7 +66,7 @@ def on_order_ended(draft: Draft, slot: Slot, order: SlotOrder, report: OrderRepo
             _pause(draft, slot, draft.state.settings.rejection_cool_down)
         case RejectReason.REDUCE_ONLY:
             _on_reduce_only(draft, slot, report)
-        case RejectReason.EXPOSURE_LIMIT:
+        case RejectReason.EXPOSURE_LIMIT | RejectReason.MAX_POSITION:
             slot.is_limited, slot.limited_times = True, times + 1
             _pause(draft, slot, MIN_EXPOSURE_PAUSE_NS * 2 ** min(times, MAX_EXPOSURE_DOUBLINGS))
         case None:
@@ -78,14 +86,37 @@ def on_order_ended(draft: Draft, slot: Slot, order: SlotOrder, report: OrderRepo
             assert_never(report.reject_reason)
 
 
-def release_margin(draft: Draft) -> None:
-    """Clear the margin lock when its time is over."""
-    state = draft.state
-    is_locked = state.margin_locked_until > 0
-    if not is_locked or draft.time < state.margin_locked_until:
-        return
-    state.margin_locked_until = 0
-    draft.risk(Severity.LOW, MARGIN_LOCKED, "opening orders are allowed again", active=False)
+def _is_flattening_refused(draft: Draft, order: SlotOrder, report: OrderReport) -> bool:
+    """Return whether the venue refused an order of a flattening; if so, the flattening pauses, whatever slot comes next."""
+    halt = draft.state.halt
+    if halt is None or not halt.flattens or order.opens:
+        return False
+    if report.status is OrderStatus.FILLED:
+        halt.refusals = 0
+    if report.status is not OrderStatus.REJECTED:
+        return False
+    pause = min(MIN_CLOSING_PAUSE_NS * 2 ** min(halt.refusals, 5), MAX_CLOSING_PAUSE_NS)
+    halt.refusals, halt.retry_time = halt.refusals + 1, draft.time + pause
+    if halt.refusals == REFUSALS_BEFORE_ALERT:
+        reason = report.reject_reason or report.status
+        draft.alert(Severity.MEDIUM, "order_refused", f"flattening: {reason}: {report.detail}")
+    return True
+
+
+def _on_insufficient_balance(
+    draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport, times: int
+) -> None:
+    if order.opens:
+        margin_lock.lock(draft, order.side, report.detail)
+        _pause(draft, slot, RETRY_PAUSE_NS)
+    else:
+        _rest_closing(draft, slot, times)
+
+
+def _rest_closing(draft: Draft, slot: Slot, times: int) -> None:
+    """Pause a slot for longer each time; the sweep requested meanwhile tells how much can be closed."""
+    slot.limited_times = times + 1
+    _pause(draft, slot, min(MIN_CLOSING_PAUSE_NS * 2 ** min(times, 5), MAX_CLOSING_PAUSE_NS))
 
 
 def _on_end_without_reason(draft: Draft, slot: Slot, order: SlotOrder, report: OrderReport) -> None:
@@ -93,6 +124,9 @@ def _on_end_without_reason(draft: Draft, slot: Slot, order: SlotOrder, report: O
         _on_final_rejection(draft, slot, report)
     elif order.traded_quantity or order.reported_quantity:
         slot.rejections = 0
+    elif report.status is OrderStatus.EXPIRED and order.post_only:
+        # Some venues let a post-only order expire that would have crossed, without a reason.
+        _on_crossing(draft, slot)
     else:
         _pause(draft, slot, RETRY_PAUSE_NS)
 
@@ -124,16 +158,6 @@ def _on_final_rejection(draft: Draft, slot: Slot, report: OrderReport) -> None:
     _pause(draft, slot, draft.state.settings.rejection_cool_down)
     reason = report.reject_reason or report.status
     draft.alert(Severity.MEDIUM, "order_refused", f"{report.client_order_id}: {reason}: {report.detail}")
-
-
-def _lock_margin(draft: Draft, detail: str) -> None:
-    state = draft.state
-    if not state.margin_locked_until:
-        found = figures(locked_for_s=seconds(state.settings.margin_lock_duration))
-        draft.risk(Severity.HIGH, MARGIN_LOCKED, detail, found, active=True)
-    state.margin_locked_until = max(
-        state.margin_locked_until, draft.time + state.settings.margin_lock_duration
-    )
 
 
 def _pause(draft: Draft, slot: Slot, duration: DurationNs) -> None:

@@ -127,6 +127,7 @@ def finish_order(draft: Draft, slot: Slot) -> None:
             client_order_id=order.client_order_id,
             reported_quantity=order.reported_quantity,
             traded_quantity=order.traded_quantity,
+            opens=order.opens,
         )
     )
     # The order keeps no time per trade. Its newest one errs on the side of keeping an id for longer.

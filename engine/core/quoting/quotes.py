@@ -5,7 +5,7 @@ from typing import NamedTuple
 from engine.core.orders.price_lattice import Lattice
 from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState, Slot
-from schemas.units import ZERO, Price, Quantity, Side, TimeNs
+from schemas.units import ZERO, Price, Quantity, Side, SignedQuantity, TimeNs
 from schemas.venue.decision_reasons import DecisionReason
 from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.market import Ticker
@@ -30,6 +30,8 @@ class Quote(NamedTuple):
     opens: bool
     post_only: bool
     reason: DecisionReason
+    pools: bool = False
+    """See `SlotOrder.pools`."""
 
 
 def bounded(settings: GridSettings, price: Price) -> Price:
@@ -59,7 +61,7 @@ def closing_quote(state: GridState, lattice: Lattice, slot: Slot) -> Quote:
     """Return the order that closes what a slot holds, one level further; it may be below the minimum."""
     side = Side.SELL if slot.held > 0 else Side.BUY
     price = lattice.order_price(_closing_level(state, slot), side)
-    quantity = state.instrument.order_quantity(abs(slot.held), price)
+    quantity = state.instrument.order_quantity(state.instrument.closable(slot.held), price)
     return Quote(
         slot.level,
         side,
@@ -79,6 +81,11 @@ def is_closing_in_window(state: GridState, slot: Slot) -> bool:
     return level >= state.center - state.settings.buy_window * state.stride
 
 
+def is_dust(rules: Instrument, held: SignedQuantity) -> bool:
+    """Return whether a slot holds something, but less than a lot: no order can close it alone."""
+    return bool(held) and not rules.quantity_down(abs(held))
+
+
 def is_below_minimum(rules: Instrument, quote: Quote) -> bool:
     """Return whether an order is smaller than the venue accepts."""
     return (
@@ -86,6 +93,33 @@ def is_below_minimum(rules: Instrument, quote: Quote) -> bool:
         or quote.quantity < rules.minimum_quantity
         or quote.quantity * quote.price < rules.minimum_notional
     )
+
+
+def is_closable(state: GridState, quote: Quote) -> bool:
+    """Return whether the venue accepts a closing order of this size: reduce-only ones may be exempt from its minimum."""
+    rules = state.instrument
+    if not is_below_minimum(rules, quote):
+        return True
+    is_lot = quote.quantity >= max(rules.minimum_quantity, rules.lot_size)
+    return is_lot and rules.closes_exempt_from_minimum and is_reduce_only(state, quote)
+
+
+def closing_left(state: GridState, side: Side) -> Quantity:
+    """Return what the closing orders of a side may still trade."""
+    orders = [slot.order for slot in state.slots.values() if slot.order is not None]
+    return sum(
+        (each.quantity - each.traded_quantity for each in orders if not each.opens and each.side is side),
+        ZERO,
+    )
+
+
+def closable_at_venue(state: GridState, side: Side) -> Quantity | None:
+    """Return how much the account has left to close on a side; None while it has what the books hold."""
+    at_venue = state.venue_position
+    if at_venue is None:
+        return None
+    ours = at_venue if state.instrument.kind is InstrumentKind.SPOT else at_venue - state.foreign_position
+    return max(-side.sign * ours - closing_left(state, side), ZERO)
 
 
 def is_reduce_only(state: GridState, quote: Quote) -> bool:
@@ -97,14 +131,7 @@ def is_reduce_only(state: GridState, quote: Quote) -> bool:
     """
     if quote.opens or state.instrument.kind is not InstrumentKind.LINEAR_PERPETUAL:
         return False
-    closing = sum(
-        (
-            slot.order.quantity - slot.order.traded_quantity
-            for slot in state.slots.values()
-            if slot.order is not None and not slot.order.opens and slot.order.side is quote.side
-        ),
-        ZERO,
-    )
+    closing = closing_left(state, quote.side)
     ours = state.accounts.position
     reducible = min(-quote.side.sign * each for each in (ours, ours + state.foreign_position))
     return closing + quote.quantity <= reducible

@@ -11,18 +11,22 @@ from typing import NamedTuple
 from engine.core import instrument
 from engine.core.blocking import blocked_by
 from engine.core.decisions import figures
+from engine.core.guards import margin_lock, max_position
 from engine.core.guards.circuit_breaker import is_half_open, windows
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import is_working
 from engine.core.quoting.cancels import Cancel, cancel_of
+from engine.core.quoting.closings import closing_lines, closings
 from engine.core.quoting.order_cleanup import select_cleanup
+from engine.core.quoting.position_room import Room, WaitingOrder, beyond_limit
 from engine.core.quoting.quotes import (
     Market,
     Quote,
     bounded,
     closing_quote,
     is_below_minimum,
-    is_closing_in_window,
+    is_closable,
+    is_dust,
     market_in,
 )
 from engine.core.quoting.volatility import order_amount
@@ -30,11 +34,14 @@ from schemas.grid.state import GridState, Slot
 from schemas.grid.view import NotQuoting
 from schemas.units import ZERO, Price, Side, TimeNs
 from schemas.venue.decision_reasons import DecisionReason
+from schemas.venue.order_ids import MAX_LEVEL
 
 MIN_DISTANCE_RATIO = Decimal("0.1")
 """A level nearer to the price than this ratio of the interval is not opened."""
 
 BLOCKERS = (
+    NotQuoting.MAX_POSITION,
+    NotQuoting.MARGIN_LOCKED,
     NotQuoting.BELOW_MINIMUM,
     NotQuoting.ABOVE_MAXIMUM,
     NotQuoting.EXPOSURE_LIMIT,
@@ -71,27 +78,22 @@ class Plan(NamedTuple):
 def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Plan:
     """Return the order changes for a state that is centered at the market."""
     cancels = []
-    closings = []
-    depends_on_price = False
+    closing, depends_on_price = closings(state, lattice, market, now)
+    lines = closing_lines(state, lattice)
     for level in sorted(state.slots):
         slot = state.slots[level]
         if slot.order is not None:
             depends_on_price |= slot.order.opens and bool(slot.held) and is_working(slot.order)
-            found = cancel_of(state, lattice, market, slot, slot.order)
+            found = cancel_of(state, lattice, market, slot, slot.order, lines)
             if found is not None:
                 cancels.append(found)
-        elif slot.held and slot.quiet_until <= now and is_closing_in_window(state, slot):
-            quote = closing_quote(state, lattice, slot)
-            is_accepted = state.instrument.accepts_price(quote.side, quote.price, market.price)
-            depends_on_price |= not is_accepted
-            if is_accepted and not is_below_minimum(state.instrument, quote):
-                closings.append(quote)
     if instrument.blocked_by(state) is not None:
         return Plan(cancels, [], depends_on_price=False)
     free = list(openings(state, lattice, market, now)) if blocked_by(state) is None else []
     depends_on_price |= any(each.blocker in PRICE_BLOCKERS for each in free)
     opening = [each.quote for each in free if each.blocker is None]
-    quotes = _nearest_first(closings, market) + _nearest_first(opening, market)
+    quotes = _nearest_first(closing, market) + _nearest_first(opening, market)
+    cancels += _beyond_limit(state, free, cancels)
     quota = _quota(state)
     waiting = [abs(quote.price - market.price) if quote.opens else ZERO for quote in quotes[quota:]]
     depends_on_price |= bool(waiting)
@@ -113,7 +115,7 @@ def plan(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Pla
 
 def openings(state: GridState, lattice: Lattice, market: Market, now: TimeNs) -> Iterator[Opening]:
     """Yield the levels of the window without a working opening order, buys before sells, nearest first."""
-    amount = order_amount(state)
+    amount, room, lines = order_amount(state), Room(state), closing_lines(state, lattice)
     for level, side in _window(state):
         slot = state.slots.get(level)
         order = slot.order if slot else None
@@ -135,7 +137,12 @@ def openings(state: GridState, lattice: Lattice, market: Market, now: TimeNs) ->
             post_only=not is_taker,
             reason=_reason_to_open(state, slot),
         )
-        yield Opening(quote, _blocker(state, lattice, market, now, quote, slot))
+        blocker = _blocker(state, lattice, market, now, quote, slot)
+        if blocker is None and (side, price) in lines:
+            blocker = NotQuoting.WINDOW_FULL
+        if blocker is None and not room.take(side, quote.price * quote.quantity):
+            blocker = NotQuoting.MAX_POSITION
+        yield Opening(quote, blocker)
 
 
 def why_not(state: GridState, lattice: Lattice | None) -> NotQuoting | None:
@@ -162,6 +169,24 @@ def is_near(lattice: Lattice, level: int, price: Price, stride: int = 1) -> bool
     return abs(lattice.price(level) - price) < MIN_DISTANCE_RATIO * lattice.spacing(level, stride)
 
 
+def _beyond_limit(state: GridState, free: list[Opening], cancels: list[Cancel]) -> list[Cancel]:
+    waiting = [
+        WaitingOrder(each.quote.level, each.quote.side, each.quote.price * each.quote.quantity)
+        for each in free
+        if each.blocker in {None, NotQuoting.MAX_POSITION}
+    ]
+    return [
+        Cancel(
+            order,
+            DecisionReason.MAX_POSITION,
+            figures(
+                held_quote=max_position.held(state, order.side), limit=max_position.maximum(state, order.side)
+            ),
+        )
+        for order in beyond_limit(state, waiting, [each.order for each in cancels])
+    ]
+
+
 def _window(state: GridState) -> Iterator[tuple[int, Side]]:
     center, stride, window = state.center, state.stride, windows(state)
     for distance in range(1, window.buy + 1):
@@ -180,11 +205,13 @@ def _blocker(
             return NotQuoting.WINDOW_FULL
         if slot.quiet_until > now:
             return NotQuoting.EXPOSURE_LIMIT if slot.is_limited else NotQuoting.COOL_DOWN
+    if margin_lock.is_locked(state, quote.side):
+        return NotQuoting.MARGIN_LOCKED
     return _price_blocker(state, lattice, market, quote)
 
 
 def _price_blocker(state: GridState, lattice: Lattice, market: Market, quote: Quote) -> NotQuoting | None:
-    if bounded(state.settings, quote.price) != quote.price:
+    if bounded(state.settings, quote.price) != quote.price or abs(quote.level) > MAX_LEVEL:
         return NotQuoting.OUT_OF_BOUNDS
     if is_below_minimum(state.instrument, quote):
         return NotQuoting.BELOW_MINIMUM
@@ -201,8 +228,8 @@ def _price_blocker(state: GridState, lattice: Lattice, market: Market, quote: Qu
 
 def _may_add(state: GridState, lattice: Lattice, slot: Slot, side: Side) -> bool:
     # A quantity below the minimum is added to, so that it can be closed with the addition.
-    is_dust = is_below_minimum(state.instrument, closing_quote(state, lattice, slot))
-    return is_dust and slot.held * side.sign > 0
+    is_small = not is_closable(state, closing_quote(state, lattice, slot))
+    return is_small and (slot.held * side.sign > 0 or is_dust(state.instrument, slot.held))
 
 
 def _reason_to_open(state: GridState, slot: Slot | None) -> DecisionReason:

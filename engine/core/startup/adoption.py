@@ -1,24 +1,27 @@
 """Adopt the position that the account held before the grid: spread it over levels, to be closed level by level.
 
-It is booked without a trade, at the venue's entry price, or at the anchor without one; its profit from there on is the
-grid's. The parts are equal and in whole lots, and the last one takes the rest. The levels run from the center up (long) or
-down (short), as many as the window has, and fewer where the parts would be too small to close.
+It is booked without a trade, at the market's price: its profit from there on is the grid's, and stops count from there. The
+venue's entry price is kept for information. The parts are equal, in whole lots and worth at most `order_amount`, and the
+last one takes the rest. The levels run from the center up (long) or down (short): as many as the window has or more, fewer
+where the parts would be too small to close, and at most `MAX_PARTS`.
 """
 
-from decimal import Decimal, localcontext
+from decimal import ROUND_CEILING, Decimal, localcontext
 
 import msgspec
 
 from engine.core.arithmetic import CONTEXT, total_profit
 from engine.core.orders.price_lattice import Lattice
 from engine.core.orders.slots import slot_at
-from engine.core.startup.preflight import minimum_order_quantity
+from engine.core.startup.level_sizes import minimum_order_quantity
 from engine.core.step import Draft
 from schemas.engine.events import ReconciliationFinding, Severity
 from schemas.grid.settings import GridMode
 from schemas.grid.state import EarlierGenerations, GridState, Startup
 from schemas.units import ZERO, ClientOrderId, Price, Quantity, Side, SignedQuantity
 from schemas.venue.instruments import Instrument, InstrumentKind
+
+MAX_PARTS = 500
 
 
 def adopt(draft: Draft, startup: Startup, lattice: Lattice) -> None:
@@ -33,8 +36,8 @@ def adopt(draft: Draft, startup: Startup, lattice: Lattice) -> None:
             Severity.MEDIUM, "position_not_adopted", f"{held} held before the start is not adopted: {reason}"
         )
         return
-    price = startup.entry_price or lattice.anchor
-    parts = _parts(state, lattice, held)
+    price = draft.price or lattice.anchor
+    parts = _parts(state, lattice, held, price)
     for level, part in parts:
         slot = slot_at(state, level)
         slot.held += part
@@ -43,13 +46,14 @@ def adopt(draft: Draft, startup: Startup, lattice: Lattice) -> None:
     accounts.position += held
     accounts.cash -= held * price
     accounts.adopted, accounts.adopted_cost = held, held * price
+    accounts.adopted_entry_price = startup.entry_price
     state.earlier = _without_adopted(state.earlier, held, price)
     where = f"{len(parts)} levels from {parts[0][0]} to {parts[-1][0]}"
-    basis = "entry price" if startup.entry_price else "anchor"
+    entry = f"; the venue's entry price is {startup.entry_price}" if startup.entry_price else ""
     draft.reconciled(
         ReconciliationFinding.POSITION_ADOPTED,
         ClientOrderId(""),
-        f"{held} held before the start: spread over {where}, booked at {basis} {price}",
+        f"{held} held before the start: spread over {where}, booked at the price of {price}{entry}",
     )
 
 
@@ -66,7 +70,7 @@ def earlier_generations(last: GridState) -> EarlierGenerations:
 
 
 def is_adoption_enabled(state: GridState) -> bool:
-    """Return whether `adopt_position` asks for adoption; by default of perpetuals, not of spot."""
+    """Return whether `adopt_position` asks for adoption; in grids of an earlier version by default of perpetuals."""
     setting = state.settings.adopt_position
     return state.instrument.kind is InstrumentKind.LINEAR_PERPETUAL if setting is None else setting
 
@@ -83,9 +87,13 @@ def _reason_to_leave(state: GridState, lattice: Lattice, held: SignedQuantity) -
     return ""
 
 
-def _parts(state: GridState, lattice: Lattice, held: SignedQuantity) -> list[tuple[int, SignedQuantity]]:
-    settings, instrument, sign = state.settings, state.instrument, 1 if held > 0 else -1
-    count = settings.sell_window if held > 0 else settings.buy_window
+def _parts(
+    state: GridState, lattice: Lattice, held: SignedQuantity, price: Price
+) -> list[tuple[int, SignedQuantity]]:
+    instrument, sign = state.instrument, 1 if held > 0 else -1
+    most = max(instrument.quantity_down(state.settings.order_amount / price), instrument.lot_size)
+    window = state.settings.sell_window if held > 0 else state.settings.buy_window
+    count = min(max(int((abs(held) / most).to_integral_value(ROUND_CEILING)), window), MAX_PARTS)
     levels = [state.center + sign * state.stride * i for i in range(count)]
     while len(levels) > 1 and _share(instrument, held, len(levels)) < _least(state, lattice, levels, held):
         levels.pop()

@@ -8,6 +8,7 @@ import msgspec
 
 from engine.core.orders.price_lattice import Lattice
 from schemas.grid.settings import GridMode, GridSettings
+from schemas.grid.state import OtherGrid
 from schemas.units import Money, Price, Quantity, Side, SignedQuantity
 from schemas.venue.instruments import Instrument
 
@@ -21,6 +22,10 @@ class Account(NamedTuple):
     balance: Money | None
     leverage: Decimal | None
     position: SignedQuantity | None = None
+    newer_generation: int = 0
+    """Of own open orders that another installation placed, or this one before its journal was lost; 0 without any."""
+    others: tuple[OtherGrid, ...] = ()
+    """The other grids of the account that settle in the same currency."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,11 +8,13 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 from typing import NamedTuple
 
 from engine.core.arithmetic import CONTEXT
+from engine.core.startup.capital import capital
 from engine.core.startup.case import Case, Check, levels_in_bounds, rounded
+from engine.core.startup.level_sizes import level_sizes
 from engine.core.startup.venue_limits import leverage_bracket, maximum_order, price_band
 from schemas.grid.settings import GridSettings
-from schemas.units import ZERO, Money, Price, Quantity, Ratio, Side
-from schemas.venue.instruments import Instrument, InstrumentKind, ceil_to
+from schemas.units import ZERO, Money, Price, Ratio, Side
+from schemas.venue.instruments import Instrument, InstrumentKind
 
 
 class RoundTrip(NamedTuple):
@@ -69,6 +71,19 @@ def _stream(case: Case) -> Check:
         passed=False,
         figures="the account's private stream is down",
         remedy="see the account publisher's log; startup continues when the stream is up",
+    )
+
+
+def _order_ids(case: Case) -> Check | None:
+    newer = case.account.newer_generation
+    if not newer:
+        return None
+    return Check(
+        name="order_ids",
+        passed=False,
+        figures=f"the account has open orders of generation {newer} of this symbol and instance: another installation "
+        "trades it, or the journal was lost",
+        remedy="set another instance in the configuration, or restore the backup of this installation",
     )
 
 
@@ -150,44 +165,22 @@ def _fees(case: Case) -> Check:
     return Check(name="round_trip", passed=False, figures=text, remedy=remedy)
 
 
-def _levels(case: Case) -> Check:
-    instrument, levels = case.instrument, list(levels_in_bounds(case))
-    for level, side in levels:
-        price = case.lattice.order_price(level, side)
-        if price <= 0:
-            return Check(
-                name="levels",
-                passed=False,
-                figures=f"level {level} is at {price}",
-                remedy=f"buy_window of at most {max(case.center - level - 1, 0)}",
-            )
-        if price == case.lattice.order_price(level + 1, side):
-            return Check(
-                name="levels",
-                passed=False,
-                figures=f"levels {level} and {level + 1} are both at {price}, the tick is {instrument.tick_size}",
-                remedy=f"price_interval of at least {instrument.tick_size} {instrument.quote}",
-            )
-        quantity = instrument.quantity_down(case.settings.order_amount / price)
-        least = minimum_order_quantity(instrument, price)
-        if quantity < least:
-            return Check(
-                name="levels",
-                passed=False,
-                figures=f"level {level} at {price}: order of {quantity} {instrument.base}, the minimum is {least}",
-                remedy=f"order_amount of at least {rounded(least * price, ROUND_CEILING)} {instrument.quote}",
-            )
-    return Check(name="levels", passed=True, figures=f"{len(levels)} levels have a valid price and quantity")
-
-
-LIMIT_CHECKS: tuple[Callable[[Case], Check | None], ...] = (maximum_order, price_band, leverage_bracket)
-CHECKS: tuple[Callable[[Case], Check], ...] = (_stream, _balance, _leverage, _safety, _fees, _levels)
-
-
-def minimum_order_quantity(instrument: Instrument, price: Price) -> Quantity:
-    """Return the smallest order quantity that the venue accepts at a price."""
-    for_notional = ceil_to(instrument.minimum_notional / price, instrument.lot_size)
-    return max(for_notional, instrument.minimum_quantity, instrument.lot_size)
+LIMIT_CHECKS: tuple[Callable[[Case], Check | None], ...] = (
+    _order_ids,
+    maximum_order,
+    price_band,
+    leverage_bracket,
+)
+"""Those that concern only some accounts and venues."""
+CHECKS: tuple[Callable[[Case], Check], ...] = (
+    _stream,
+    _balance,
+    _leverage,
+    _safety,
+    capital,
+    _fees,
+    level_sizes,
+)
 
 
 def is_enough(settings: GridSettings, balance: Money, leverage: Decimal) -> bool:

@@ -13,7 +13,8 @@ from engine.core.startup.case import Account, Case
 from engine.core.startup.preflight import checks, is_enough, leverage_of, refusal
 from engine.core.step import Draft
 from schemas.engine.events import Severity
-from schemas.grid.settings import GridSettings
+from schemas.engine.journal import OtherGrids
+from schemas.grid.settings import GridSettings, PositionUnit
 from schemas.grid.state import GridState, Startup
 from schemas.grid.view import NotQuoting
 from schemas.units import Money, Price
@@ -62,9 +63,12 @@ def on_account_feed(draft: Draft, event: FeedChanged) -> None:
 
 
 def on_balance(draft: Draft, balance: Balance) -> None:
-    """Record the balance of the symbol's settlement currency, during startup."""
+    """Record the balance of the symbol's settlement currency, during startup and where `max_position` depends on it."""
     startup = draft.state.startup
-    if startup is None or balance.asset != draft.state.instrument.settle:
+    if balance.asset != draft.state.instrument.settle:
+        return
+    _note_for_limit(draft, balance.margin_balance)
+    if startup is None:
         return
     if not _is_significant(draft.state, startup, balance.margin_balance):
         return
@@ -83,6 +87,14 @@ def on_position(draft: Draft, position: Position) -> None:
     startup.position, startup.entry_price, startup.leverage = found
 
 
+def on_other_grids(draft: Draft, event: OtherGrids) -> None:
+    """Record the other grids of the account, during startup."""
+    startup = draft.state.startup
+    if startup is not None and startup.others != event.grids:
+        draft.touch()
+        startup.others = event.grids
+
+
 def advance(draft: Draft, startup: Startup, lattice: Lattice, price: Price) -> None:
     """Evaluate trigger and preflight; when both are passed, adopt the position and end the startup."""
     _evaluate_trigger(draft, startup, price)
@@ -92,6 +104,16 @@ def advance(draft: Draft, startup: Startup, lattice: Lattice, price: Price) -> N
         draft.touch()
         adopt(draft, startup, lattice)
         draft.state.startup = None
+
+
+def _note_for_limit(draft: Draft, balance: Money) -> None:
+    """Record the balance where `max_position` is a share of it."""
+    state, limit = draft.state, draft.state.settings.max_position
+    if limit is None or limit.unit is not PositionUnit.BALANCE:
+        return
+    if state.balance is None or abs(balance - state.balance) > MIN_BALANCE_CHANGE_RATIO * abs(state.balance):
+        draft.touch()
+        state.balance = balance
 
 
 def _is_significant(state: GridState, startup: Startup, balance: Money) -> bool:
@@ -122,7 +144,14 @@ def _evaluate_trigger(draft: Draft, startup: Startup, price: Price) -> None:
 def _evaluate_preflight(draft: Draft, startup: Startup, lattice: Lattice) -> None:
     state = draft.state
     leverage = leverage_of(state.instrument, startup.leverage)
-    account = Account(startup.is_stream_up, startup.balance, leverage, startup.position)
+    account = Account(
+        startup.is_stream_up,
+        startup.balance,
+        leverage,
+        startup.position,
+        startup.newer_generation,
+        startup.others,
+    )
     found = checks(Case(state.settings, state.instrument, lattice, state.center, account))
     text = refusal(found)
     if not text:

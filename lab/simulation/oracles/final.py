@@ -39,7 +39,10 @@ class Verdicts:
 
     def instant(self) -> dict[str, list[str]]:
         """Return what was violated at some instant."""
-        found = {"the exposure stays below its limit": self.venue.exposure_problems}
+        found = {
+            "the exposure stays below its limit": self.venue.exposure_problems,
+            "what a grid may hold stays below max_position": self.venue.position_problems,
+        }
         if self.keeps_records:
             found["each level has one open order"] = self.venue.level_problems
         if Effect.RECORDS_ARE_CHANGED not in self._effects:

@@ -1,19 +1,21 @@
 """Watches the venue: what its account could reach with each order that it accepts, and one order a level."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from engine.core.guards.max_position import side_limit
 from lab.simulation.oracles.records import RecordWatch
 from lab.simulation.world.world import WorldSettings
 from producers.ports import AccountUpdate
 from producers.simulated.app import RunningVenue
 from producers.simulated.matching.orders import Order
 from producers.simulated.server.venue import Venue
-from schemas.units import ZERO, ClientOrderId, Money, Side, SignedQuantity, Symbol
+from schemas.units import ZERO, ClientOrderId, Money, Quantity, Side, SignedQuantity, Symbol
+from schemas.venue.fees import base_fee
 from schemas.venue.instruments import InstrumentKind, quote_of
 from schemas.venue.order_ids import parse_order_id
-from schemas.venue.orders import OrderReport, OrderStatus
+from schemas.venue.orders import OrderReport, OrderStatus, Trade
 
 TOLERANCE = Decimal("1.03")
 """Of the exposure limit: the market moves between the gateway's check and the order's arrival.
@@ -29,9 +31,13 @@ class VenueWatch:
     def __init__(self, records: RecordWatch, settings: WorldSettings) -> None:
         self.exposure_problems: list[str] = []
         self.level_problems: list[str] = []
+        self.position_problems: list[str] = []
         self.orders = 0
         """Number of accepted orders."""
+        self._base_fees: defaultdict[Symbol, Quantity] = defaultdict(lambda: ZERO)
+        """What fees took of the base currency of a spot symbol."""
         self._records = records
+        self._grids = {each.symbol: each.settings for each in settings.configuration.symbols}
         self._limits = settings.configuration.portfolio
         self._factor = TOLERANCE * settings.gateways
         self._venue: Venue | None = None
@@ -47,10 +53,13 @@ class VenueWatch:
 
     def _on_updates(self, updates: Sequence[AccountUpdate]) -> None:
         for update in updates:
+            if isinstance(update.event, Trade):
+                self._base_fees[update.event.symbol] += base_fee(update.event)
             if isinstance(update.event, OrderReport) and update.event.status is OrderStatus.NEW:
                 self.orders += 1
                 self._check_levels(update.event)
                 self._check_exposure(update.event)
+                self._check_max_position(update.event)
 
     def _check_levels(self, report: OrderReport) -> None:
         assert self._venue is not None, "it sends updates"
@@ -76,6 +85,24 @@ class VenueWatch:
             self.exposure_problems.append(
                 f"with {report.client_order_id} at {report.time} the exposure may reach {total:.2f} {currency}, "
                 f"the limit is {limit:f}"
+            )
+
+    def _check_max_position(self, report: OrderReport) -> None:
+        """Check what the side of an opening order may reach, at the newest price."""
+        assert self._venue is not None, "it sends updates"
+        grid, side = self._grids.get(report.symbol), report.side
+        is_opening = self._records.opens.get(report.client_order_id)
+        if grid is None or side is None or not is_opening or len(self.position_problems) >= MAX_PROBLEMS:
+            return
+        limit = side_limit(grid, side)[0]
+        if grid.max_position is None or not limit:
+            return
+        account, symbol = self._venue.matching.account, report.symbol
+        held = max(side.sign * self._position(symbol), ZERO) * account.quotes[symbol].last
+        total = held + self._opening(account.open_orders[symbol], side)
+        if total > limit * TOLERANCE:
+            self.position_problems.append(
+                f"with {report.client_order_id} at {report.time} the grid may hold {total:.2f}, max_position is {limit:f}"
             )
 
     def _exposure(self, currency: str) -> Money:
@@ -106,5 +133,5 @@ class VenueWatch:
         account, rules = self._venue.matching.account, self._venue.matching.listing(symbol).rules
         if rules.kind is InstrumentKind.SPOT:
             wallet = account.wallets[rules.base]
-            return wallet.total - wallet.initial + wallet.fees
+            return wallet.total - wallet.initial + wallet.fees - self._base_fees[symbol]
         return account.holdings[symbol].quantity

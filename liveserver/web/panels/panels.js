@@ -185,7 +185,7 @@ function renderProfit(store) {
   const quote = quoteOf(store);
   const start = grid.first_time ? `since ${day(since)} ${clock(since).slice(0, 5)} UTC` : "no trade yet";
   setText(byId("total-note"), [isShare ? "of the turnover" : "", start, beforeFees(grid.fees_other)].filter(Boolean).join(", "));
-  setText(byId("pairs"), `${grid.closed_trades} of ${grid.opened_trades}`);
+  setText(byId("pairs"), `${grid.closed_pairs} of ${grid.opened_trades}`);
   setText(byId("fees"), isShare ? share(-Number(grid.fees)) : `${money(-Number(grid.fees))} ${quote}`);
   setText(byId("volume"), isShare ? NONE : `${compact(Number(grid.volume))} ${quote}`);
 }

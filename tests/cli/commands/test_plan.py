@@ -18,6 +18,7 @@ from cli.stack.connection import BusAddress
 from engine.core.grid import Grid
 from schemas import subjects
 from schemas.engine.journal import SymbolAdded, SymbolEntry
+from schemas.grid.settings import PositionLimit, PositionUnit
 from schemas.subjects import ALL
 from schemas.units import Side, Symbol
 from schemas.venue.account import Balance, Position
@@ -98,6 +99,41 @@ def test_too_narrow_a_grid_is_refused() -> None:
     found = planned(price_interval=D(10))
     assert found.is_refused
     assert found.round_trip < 0
+
+
+def test_what_a_side_may_hold_at_max_position() -> None:
+    buys, sells = planned(max_position=PositionLimit(value=D(3), unit=PositionUnit.LEVELS)).most
+    assert (buys.levels, buys.side, sells.levels, sells.side) == (3, Side.BUY, 3, Side.SELL)
+    assert buys.notional <= 150
+    assert buys.margin == buys.notional / 5
+    assert buys.bound is None
+
+
+def test_the_loss_at_a_bound() -> None:
+    (buys,) = plan_symbol(
+        msgspec.structs.replace(BTC.settings, mode="long", max_position=None, lower_price=D(59_890)), inputs()
+    ).most
+    assert (buys.levels, buys.last, buys.bound) == (2, D(59_920), D(59_890))
+    fees = buys.notional * D("0.0002")
+    assert buys.loss_at_bound == buys.notional - buys.quantity * 59_890 + fees
+
+
+def test_without_limit_and_bound_nothing_bounds_what_is_held() -> None:
+    assert not planned(max_position=None).most
+
+
+def test_at_the_break_even_price_closing_pays_both_fees() -> None:
+    for each in planned().ends:
+        closing = each.quantity * each.break_even
+        result = each.side.sign * (closing - each.notional) - (closing + each.notional) * D("0.0002")
+        assert abs(result) < D("1e-6")
+
+
+def test_the_report_says_what_max_position_means() -> None:
+    text = report(Plan(configuration="x", symbols=(planned(),)))
+    assert "at most, max_position 2 windows: 20 levels bought" in text
+    unlimited = report(Plan(configuration="x", symbols=(planned(max_position=None),)))
+    assert "nothing bounds what the grid may hold" in unlimited
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_a_symbol_that_is_not_quoting_has_a_reason() -> None:
     table, _, why = report(found).splitlines()[-3:]
     assert "no: margin locked" in table
     assert why.startswith(
-        f"{VENUE} {SYMBOL}: The venue rejected an order for insufficient margin. It is retried after"
+        f"{VENUE} {SYMBOL}: The venue rejected an order for insufficient margin. Orders that stand stay."
     )
 
 

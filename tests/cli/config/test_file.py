@@ -12,7 +12,7 @@ from cli.commands.config import summary
 from cli.config.file import DEFAULT_FILE, Configuration, ConfigurationError, load, read
 from cli.config.warnings import warnings
 from cli.errors import CommandError
-from schemas.grid.settings import GridMode
+from schemas.grid.settings import DEFAULT_MAX_POSITION, GridMode
 from schemas.units import SECOND_NS
 
 GOOD = textwrap.dedent(
@@ -83,6 +83,14 @@ def test_settings_are_read() -> None:
     )
     assert (first.settings.price_interval, first.settings.interval_ratio) == (D(20), None)
     assert (second.settings.price_interval, second.settings.interval_ratio) == (None, D("0.001"))
+
+
+def test_new_grids_have_a_position_limit_and_adopt_nothing() -> None:
+    first, second = good(text=GOOD.replace("mode: long", "mode: long\n    max_position: off", 1)).symbols
+
+    assert first.settings.max_position == DEFAULT_MAX_POSITION
+    assert first.settings.adopt_position is False
+    assert second.settings.max_position is None
 
 
 def test_guard_settings_are_read() -> None:

@@ -63,3 +63,10 @@ def test_a_suspicious_limit_over_all_symbols_gets_a_warning(limit: str, text: st
 
 def test_the_shipped_configuration_has_no_warnings() -> None:
     assert warnings(load(DEFAULT_FILE, {})) == []
+
+
+def test_orders_that_whole_lots_make_much_smaller_get_a_warning() -> None:
+    coarse = GOOD.replace(AMOUNT, "order_amount: 100 USDT").replace("lot_size: 0.00001", "lot_size: 0.001")
+
+    text = "has orders of 60 instead of 100 USDT at its start_price: the lot is 0.001 BTC"
+    assert any(text in each for each in warnings(good(text=coarse)))

@@ -4,10 +4,10 @@ import asyncio
 
 import msgspec
 
-from bus import Bus
+from bus import Bus, Registry
 from engine.actor.account import CompleteAccount, LiveAccount
 from schemas import subjects
-from schemas.engine.journal import Step
+from schemas.engine.journal import OtherGrids, Step
 from schemas.subjects import ALL
 from schemas.units import MILLISECOND_NS, Symbol
 from schemas.venue.account import Balance, Position
@@ -26,6 +26,9 @@ WITH_PREFLIGHT = msgspec.structs.replace(
 )
 
 
+NO_OTHERS = OtherGrids(grids=())
+
+
 async def publish(bus: Bus, stream: FeedChanged = UP) -> None:
     await bus.store(subjects.balance(SIM, INSTRUMENT.settle), BALANCE)
     await bus.store(subjects.position(SIM, BTC), POSITION)
@@ -37,13 +40,13 @@ async def test_a_live_account_is_what_is_published(bus: Bus) -> None:
     assert not await account.read()
     await publish(bus)
     assert not await account.read()  # it was read just now
-    assert list(await LiveAccount(bus, INSTRUMENT).read()) == [UP, BALANCE, POSITION]
+    assert list(await LiveAccount(bus, INSTRUMENT).read()) == [UP, BALANCE, POSITION, NO_OTHERS]
 
 
 async def test_undecodable_state_is_skipped(bus: Bus) -> None:
     await publish(bus)
     await bus.store(subjects.account_feed(SIM), TICKER)
-    assert list(await LiveAccount(bus, INSTRUMENT).read()) == [BALANCE, POSITION]
+    assert list(await LiveAccount(bus, INSTRUMENT).read()) == [BALANCE, POSITION, NO_OTHERS]
 
 
 async def test_a_complete_account_waits_for_all_items_and_does_not_change(bus: Bus) -> None:
@@ -54,7 +57,18 @@ async def test_a_complete_account_waits_for_all_items_and_does_not_change(bus: B
     first = await waiting
     await publish(bus, DOWN)
     assert await account.read() == first
-    assert first == [msgspec.structs.replace(each, time=0) for each in (UP, BALANCE, POSITION)]
+    published = [msgspec.structs.replace(each, time=0) for each in (UP, BALANCE, POSITION)]
+    assert first == [*published, NO_OTHERS]
+
+
+async def test_the_other_grids_of_the_account_are_part_of_it(bus: Bus) -> None:
+    await publish(bus)
+    for symbol in (BTC, Symbol("ETH/USDT:USDT")):
+        entry = msgspec.structs.replace(ENTRY, symbol=symbol)
+        await Registry(bus, "symbols").create(subjects.registry_key(SIM, symbol), entry)
+    others = (await LiveAccount(bus, INSTRUMENT).read())[-1]
+    assert isinstance(others, OtherGrids)
+    assert [each.symbol for each in others.grids] == ["ETH/USDT:USDT"]
 
 
 async def test_a_symbol_starts_once_the_account_passes_its_preflight(bus: Bus, run_actor: RunActor) -> None:

@@ -18,7 +18,7 @@ from schemas.grid.view import NotQuoting
 from schemas.subjects import ALL
 from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol, TimeNs, TradeId
 from schemas.venue.account import Balance, Position
-from schemas.venue.instruments import Instrument, InstrumentKind
+from schemas.venue.instruments import FEE_IN_RECEIVED, Instrument, InstrumentKind
 from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
 from schemas.venue.orders import (
     CancelOrder,
@@ -38,7 +38,9 @@ START: TimeNs = 1_700_000_000 * SECOND_NS
 PERPETUAL = msgspec.structs.replace(
     INSTRUMENT, lot_size=D("0.001"), minimum_quantity=D("0.001"), maximum_leverage=D(1)
 )
-SPOT = msgspec.structs.replace(PERPETUAL, kind=InstrumentKind.SPOT)
+SPOT = msgspec.structs.replace(PERPETUAL, symbol=Symbol("BTC/USDT"), kind=InstrumentKind.SPOT)
+BASE_FEES = msgspec.structs.replace(SPOT, fee_asset=FEE_IN_RECEIVED)
+"""Spot with fees in the received currency, as at most venues."""
 LONG = GridSettings(
     mode=GridMode.LONG, order_amount=D(100), price_interval=D(10), buy_window=3, sell_window=3, stale_after=0
 )
@@ -51,7 +53,7 @@ _trade_numbers = count(1)
 def added(settings: GridSettings = LONG, instrument: Instrument = PERPETUAL) -> SymbolAdded:
     return SymbolAdded(
         venue=SIM,
-        symbol=BTC,
+        symbol=instrument.symbol,
         instance="sqt",
         generation=1,
         settings=settings,
@@ -162,11 +164,12 @@ def trade(
     fee: Decimal | str = "0.02",
     fee_asset: str = "USDT",
     name: str | None = None,
+    symbol: Symbol = BTC,
 ) -> Trade:
     """Return a trade of an order: by default all of it, at its price."""
     return Trade(
         venue=SIM,
-        symbol=BTC,
+        symbol=symbol,
         trade_id=TradeId(name or f"t{next(_trade_numbers)}"),
         client_order_id=order.client_order_id,
         side=order.side,
@@ -175,7 +178,7 @@ def trade(
         fee=D(fee),
         fee_asset=fee_asset,
         is_maker=True,
-        time=START,
+        time=max(START, order.decided_time),
     )
 
 

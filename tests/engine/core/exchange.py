@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from schemas.units import ClientOrderId, TimeNs, TradeId
 from schemas.venue.account import OpenOrder, OpenOrders
+from schemas.venue.instruments import Instrument
 from schemas.venue.orders import (
     CancelOrder,
     CancelRejected,
@@ -16,7 +17,7 @@ from schemas.venue.orders import (
     RejectReason,
     Trade,
 )
-from tests.builders import BTC, SIM
+from tests.builders import SIM
 
 Message = OrderReport | CancelRejected | Trade
 
@@ -46,8 +47,10 @@ class ExchangeOrder:
 class Exchange:
     """The true state of all orders; `messages` are sent but not yet delivered."""
 
-    def __init__(self, lot: Decimal, *, is_forgetful: bool = False) -> None:
-        self.lot = lot
+    def __init__(self, instrument: Instrument, *, is_forgetful: bool = False) -> None:
+        self.lot = instrument.lot_size
+        self.symbol = instrument.symbol
+        self.charged_asset = instrument.charged_asset
         self.is_forgetful = is_forgetful
         """Whether its answer to a cancel omits the fills, which it reports afterwards."""
         self.now: TimeNs = 0
@@ -94,16 +97,17 @@ class Exchange:
         """Fill at most `lots` of an open order, at its price."""
         order = placed.order
         quantity = min(lots * self.lot, order.quantity - placed.filled)
+        asset = self.charged_asset(order.side)
         trade = Trade(
             venue=SIM,
-            symbol=BTC,
+            symbol=self.symbol,
             trade_id=TradeId(f"t{len(self.trades)}"),
             client_order_id=order.client_order_id,
             side=order.side,
             price=order.price,
             quantity=quantity,
-            fee=quantity * order.price * Decimal("0.00021"),
-            fee_asset="USDT",
+            fee=quantity * (1 if asset == "BTC" else order.price) * Decimal("0.00021"),
+            fee_asset=asset,
             is_maker=order.post_only,
             time=self.now,
         )
@@ -126,7 +130,7 @@ class Exchange:
             )
             for each in self.open()
         )
-        return OpenOrders(venue=SIM, symbol=BTC, orders=orders, includes=0, time=self.now)
+        return OpenOrders(venue=SIM, symbol=self.symbol, orders=orders, includes=0, time=self.now)
 
     def _cancel(self, client_order_id: ClientOrderId) -> None:
         placed = self.orders[client_order_id]
@@ -138,7 +142,7 @@ class Exchange:
             self._set(placed, OrderStatus.NOT_PLACED)
         else:
             self.messages.append(
-                CancelRejected(venue=SIM, symbol=BTC, client_order_id=client_order_id, time=self.now)
+                CancelRejected(venue=SIM, symbol=self.symbol, client_order_id=client_order_id, time=self.now)
             )
 
     def _answer_query(self, client_order_id: ClientOrderId) -> None:
@@ -155,7 +159,7 @@ class Exchange:
         self.messages.append(
             OrderReport(
                 venue=SIM,
-                symbol=BTC,
+                symbol=self.symbol,
                 client_order_id=placed.order.client_order_id,
                 status=status,
                 cumulative_quantity=cumulative,

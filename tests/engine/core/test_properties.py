@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.engine.control import CommandName
-from schemas.grid.settings import GridSettings
+from schemas.grid.settings import GridSettings, PositionLimit, PositionUnit
 from schemas.units import SECOND_NS
 from schemas.venue.instruments import Instrument
 from tests.builders import BTC
-from tests.engine.core.examples import GEOMETRIC, LONG, NEUTRAL, PERPETUAL, SPOT, D
+from tests.engine.core.examples import BASE_FEES, GEOMETRIC, LONG, NEUTRAL, PERPETUAL, SPOT, D
 from tests.engine.core.world import World
 
 GUARDED = msgspec.structs.replace(
@@ -31,6 +31,7 @@ TIGHT = msgspec.structs.replace(NEUTRAL, order_cleanup_threshold=4, allow_taker=
 MOVING = msgspec.structs.replace(
     NEUTRAL, volatility_scale=D(1), atr_window=1, dynamic_quantity=True, inventory_skew=D("0.03")
 )
+LIMITED = msgspec.structs.replace(NEUTRAL, max_position=PositionLimit(value=D(400), unit=PositionUnit.QUOTE))
 CAREFUL = msgspec.structs.replace(NEUTRAL, preflight=True, trigger_price=D(1000))
 
 SMALL = st.integers(0, 30)
@@ -74,13 +75,27 @@ def play(world: World, story: list[tuple[object, ...]]) -> None:
         (NEUTRAL, PERPETUAL),
         (GEOMETRIC, PERPETUAL),
         (LONG, SPOT),
+        (LONG, BASE_FEES),
         (TIGHT, PERPETUAL),
         (GUARDED, PERPETUAL),
         (BOUNDED, PERPETUAL),
         (STOPPING, PERPETUAL),
         (MOVING, PERPETUAL),
+        (LIMITED, PERPETUAL),
     ],
-    ids=["long", "neutral", "geometric", "spot", "tight", "guarded", "bounded", "stopping", "moving"],
+    ids=[
+        "long",
+        "neutral",
+        "geometric",
+        "spot",
+        "base_fees",
+        "tight",
+        "guarded",
+        "bounded",
+        "stopping",
+        "moving",
+        "limited",
+    ],
 )
 @given(story=STORIES)
 @settings(max_examples=100, deadline=None)

@@ -78,3 +78,10 @@ def test_slippage_must_be_below_one() -> None:
 def test_price_stops_must_be_in_order() -> None:
     (mistake,) = check(replace(LONG, stop_below_price=D(990), stop_above_price=D(990)), PERPETUAL)
     assert mistake == "stop_below_price 990 must be below stop_above_price 990"
+
+
+def test_more_levels_than_order_ids_can_name_is_a_mistake() -> None:
+    fine = replace(PERPETUAL, tick_size=D("0.000001"))
+    (mistake,) = check(replace(LONG, price_interval=D("0.00001")), fine, D(1000))
+    assert "more levels between 0 and 1000 than order ids can name, 60466175" in mistake
+    assert not check(replace(LONG, price_interval=D("0.00002")), fine, D(1000))

@@ -6,6 +6,8 @@ import msgspec
 
 from engine.core.blocking import blocked_by, halted_by
 from engine.core.grid import Grid
+from engine.core.guards import max_position
+from engine.core.quoting.quotes import closing_left
 from engine.core.step import Change
 from engine.core.view import view
 from schemas.codec import encode
@@ -15,8 +17,9 @@ from schemas.engine.journal import EngineStarted, EngineStopping, Input
 from schemas.grid.settings import GridMode, GridSettings
 from schemas.grid.state import GridState
 from schemas.grid.view import NotQuoting
-from schemas.units import ClientOrderId, TradeId
+from schemas.units import ClientOrderId, Side, TradeId
 from schemas.venue.account import OpenOrders, Position
+from schemas.venue.fees import fee_in_quote, position_change
 from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.market import FeedState, Ticker
 from schemas.venue.orders import PlaceOrder, RejectReason, Trade
@@ -58,7 +61,7 @@ class World:
         held: Decimal = ZERO,
     ) -> None:
         self.settings = settings
-        self.exchange = Exchange(instrument.lot_size, is_forgetful=is_forgetful)
+        self.exchange = Exchange(instrument, is_forgetful=is_forgetful)
         self.grid = Grid(None, 0)
         self.seconds = 0.0
         self.price = Decimal(1000)
@@ -74,6 +77,8 @@ class World:
         self._sweep: tuple[OpenOrders, Position] | None = None
         self._sweep_after = 0
         self._is_stopped = False
+        self._has_pooled = False
+        """Whether an order closed what several slots held, so that a slot's trades are not those of its orders alone."""
         self.quoting: NotQuoting | None = NotQuoting.NO_PRICE
         self.process(added(settings, instrument))
         self.move(0, 0)
@@ -171,7 +176,7 @@ class World:
 
     def take_sweep(self) -> None:
         """Take a sweep, to be delivered after all messages sent before it."""
-        held = sum((each.side.sign * each.quantity for each in self.exchange.trades), self.held)
+        held = sum((position_change(each) for each in self.exchange.trades), self.held)
         self._sweep = self.exchange.sweep(), position(held, self.seconds)
         self._sweep_after = len(self.exchange.messages)
 
@@ -273,12 +278,17 @@ class World:
             assert 0 < order.quantity <= -order.side.sign * state.accounts.position
         if not slot.order.opens:
             assert slot.held * order.side.sign < 0
-            assert order.quantity <= abs(slot.held)
+            assert closing_left(state, order.side) <= self._held(state, order.side)
+            self._has_pooled |= slot.order.pools
+            assert slot.order.pools or order.quantity <= abs(slot.held)
             assert not order.reduce_only or order.quantity <= -order.side.sign * state.accounts.position
         else:
             self.opened += 1
             assert blocked_by(state) is None
             assert slot.held * order.side.sign >= 0
+
+    def _held(self, state: GridState, side: Side) -> Decimal:
+        return sum((abs(each.held) for each in state.slots.values() if each.held * side.sign < 0), ZERO)
 
     def _ids_of(self, level: int) -> set[ClientOrderId]:
         return {key for key, placed in self.exchange.orders.items() if placed.order.level == level}
@@ -287,17 +297,20 @@ class World:
         state = state_of(self.grid)
         accounts, slots = state.accounts, state.slots.values()
         trades = self.delivered_trades.values()
-        signed = [trade.side.sign * trade.quantity for trade in trades]
+        signed = [position_change(trade) for trade in trades]
         assert accounts.position == sum(signed) + accounts.adopted == sum(slot.held for slot in slots)
-        paid = sum(trade.side.sign * trade.quantity * trade.price for trade in trades)
+        paid = sum(position_change(trade) * trade.price for trade in trades)
         assert accounts.cash == -paid - accounts.adopted_cost
-        assert accounts.fees == sum(trade.fee for trade in trades)
+        assert accounts.fees == sum(fee_in_quote(trade) or 0 for trade in trades)
         assert accounts.unmatched_fees == sum(slot.entry_fees for slot in slots)
         assert accounts.grid_profit == self.profit
         assert accounts.opened_trades + accounts.closed_trades == self.fills == len(trades)
         assert len(self.exchange.live()) <= self.settings.order_cleanup_threshold
         if self.settings.mode is GridMode.LONG and not self.exchange.is_forgetful:
             assert all(slot.held >= 0 for slot in slots)
+        for side in Side:
+            limit = max_position.maximum(state, side)
+            assert limit is None or max_position.used(state, side) <= limit
         for price in PRICES:
             unpaired = sum(slot.held * price - slot.cost for slot in slots)
             total = accounts.cash + accounts.position * price - accounts.fees
@@ -309,12 +322,10 @@ class World:
         exchange = self.exchange
         adopted = state.accounts.adopted
         assert adopted in {ZERO, self.held}
-        assert state.accounts.position - adopted == sum(
-            each.side.sign * each.quantity for each in exchange.trades
-        )
+        assert state.accounts.position - adopted == sum(map(position_change, exchange.trades))
         for slot in state.slots.values():
             own = [each for each in exchange.trades if each.client_order_id in self._ids_of(slot.level)]
-            assert adopted or slot.held == sum(each.side.sign * each.quantity for each in own)
+            assert adopted or self._has_pooled or slot.held == sum(map(position_change, own))
             assert slot.order is None or exchange.orders[slot.order.client_order_id].is_open
         ours = {slot.order.client_order_id for slot in state.slots.values() if slot.order}
         assert ours == {each.order.client_order_id for each in exchange.live()}

@@ -16,6 +16,7 @@ from liveserver.hub.replica import Replica
 from schemas import subjects
 from schemas.codec import decode_as
 from schemas.engine.control import Command, CommandOutcome, CommandResult
+from schemas.grid.settings import DEFAULT_MAX_POSITION
 from schemas.subjects import ALL
 from schemas.units import Symbol, VenueId
 from tests.builders import BTC, ENTRY, RESULT, SIM
@@ -202,3 +203,4 @@ async def test_a_symbol_is_added_with_a_preflight_unless_refused(
     added = (await commands.get()).settings
     assert added is not None
     assert added.preflight is expected
+    assert (added.adopt_position, added.max_position) == (False, DEFAULT_MAX_POSITION)

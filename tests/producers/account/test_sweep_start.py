@@ -36,8 +36,8 @@ async def test_without_an_engine_the_last_sweep_is_continued(bus: Bus) -> None:
     assert await start(bus) == SWEEP.complete_through - OVERLAP
 
 
-async def test_without_steps_and_sweeps_everything_is_fetched(bus: Bus) -> None:
-    assert await start(bus) == 0
+async def test_without_steps_and_sweeps_the_first_sweep_starts_now(bus: Bus) -> None:
+    assert await start(bus) == LATER - OVERLAP
 
 
 async def test_after_a_sweep_of_version_1_everything_is_fetched(bus: Bus) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.gateway.exposure import Exposure
-from schemas.engine.journal import Step
+from schemas.engine.journal import RiskSummary, Step
 from schemas.engine.portfolio import BucketLimits, PortfolioLimits, PortfolioSettings
 from schemas.grid.guard_state import BreakerState
 from schemas.grid.state import (
@@ -20,6 +20,7 @@ from schemas.grid.state import (
 from schemas.units import ClientOrderId, Side, Symbol, VenueId
 from schemas.venue.account import Position
 from schemas.venue.instruments import InstrumentKind
+from schemas.venue.orders import RejectReason
 from tests.builders import BTC, SIM
 from tests.producers.simulated.examples import decision
 from tests.schemas.examples import EXAMPLES
@@ -234,3 +235,22 @@ def test_each_symbol_obeys_the_bucket_of_its_currency() -> None:
     assert "could reach 400 BTC" in (
         found.count_or_refuse(ETH_BTC, decision(Side.BUY, "100", "c", quantity="2")) or ""
     )
+
+
+def test_an_order_beyond_max_position_is_refused() -> None:
+    found = exposure(state("0"), maximum=0)
+    summary = RiskSummary(
+        generation=1,
+        position=D(2),
+        price=D(100),
+        booked_through=0,
+        max_buy=D(400),
+        max_sell=D(0),
+        held_long=D(200),
+    )
+    found.serve(BTC).apply(summary, 0)
+    assert found.check(BTC, decision(Side.BUY, "100", "a")) is None
+    assert found.check(BTC, decision(Side.BUY, "100", "b")) is None
+    refused = (RejectReason.MAX_POSITION, "500 could be held with this order, the limit is 400")
+    assert found.check(BTC, decision(Side.BUY, "100", "c")) == refused
+    assert found.check(BTC, decision(Side.SELL, "100", "d")) is not None

@@ -2,10 +2,11 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
-from schemas.grid.settings import GridSettings
-from schemas.grid.settings_notation import SETTING_FORMATS, setting_text, with_setting
+from schemas.grid.settings import GridSettings, PositionLimit, PositionUnit
+from schemas.grid.settings_notation import SETTING_FORMATS, differences, setting_text, with_setting
 from tests.builders import SETTINGS
 
 WITHOUT_NOTATION = {"mode", "price_interval", "interval_ratio", "monitor_symbols", "max_drawdown_ratio"}
@@ -55,3 +56,35 @@ def test_an_invalid_notation_raises_an_error_with_the_expected_one(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         with_setting(SETTINGS, name, text, "USDT")
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("2 windows", PositionLimit(value=Decimal(2), unit=PositionUnit.WINDOWS)),
+        ("1 window", PositionLimit(value=Decimal(1), unit=PositionUnit.WINDOWS)),
+        ("20 levels", PositionLimit(value=Decimal(20), unit=PositionUnit.LEVELS)),
+        ("900 USDT", PositionLimit(value=Decimal(900), unit=PositionUnit.QUOTE)),
+        ("150%", PositionLimit(value=Decimal("1.5"), unit=PositionUnit.BALANCE)),
+        ("off", None),
+    ],
+)
+def test_a_position_limit_is_in_windows_levels_money_or_of_the_balance(
+    text: str, limit: PositionLimit | None
+) -> None:
+    found = with_setting(SETTINGS, "max_position", text, "USDT")
+    assert found.max_position == limit
+    shown = setting_text(found, "max_position", "USDT")
+    assert with_setting(SETTINGS, "max_position", shown, "USDT") == found
+
+
+@pytest.mark.parametrize("text", ["2", "0 windows", "-1 levels", "2 days", "0 USDT", "5 EUR"])
+def test_another_notation_of_a_position_limit_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"has to be"):
+        with_setting(SETTINGS, "max_position", text, "USDT")
+
+
+def test_an_unstated_adoption_is_no_difference() -> None:
+    """Grids of an earlier version left it open; they have started, so it has no effect any more."""
+    old, new = (msgspec.structs.replace(SETTINGS, adopt_position=each) for each in (None, False))
+    assert differences(old, new, "USDT") == []

@@ -2,7 +2,7 @@
 
 from engine.core.grid import Grid
 from schemas.engine.control import CommandName, CommandOutcome, CommandResult
-from schemas.engine.events import AlertRaised, RiskChanged
+from schemas.engine.events import AlertRaised, RiskChanged, Severity
 from schemas.grid.settings import GridSettings
 from schemas.grid.view import NotQuoting
 from schemas.units import Side
@@ -152,9 +152,8 @@ def test_flatten_closes_long_and_short_slots_net() -> None:
     step(grid, command(FLATTEN))
     closing = all_end(grid)
     assert [(each.level, each.side, each.quantity, each.reduce_only) for each in closing] == [
-        (-2, Side.SELL, D("0.102"), True),
-        (-1, Side.SELL, D("0.002"), True),
-    ][:1]
+        (-2, Side.SELL, D("0.104"), True)
+    ]
     assert state_of(grid).accounts.position == D("0.104")
 
 
@@ -174,11 +173,15 @@ def test_rest_below_the_minimum_stays_and_is_reported() -> None:
     all_end(grid)
     closing = order(grid, -1)
     change = step(grid, trade(closing, "0.1"), report(closing.client_order_id, OrderStatus.EXPIRED, "0.1"))
-    notice, result = notices(change)
+    notice, alert, result = notices(change)
     assert isinstance(notice, RiskChanged)
+    assert isinstance(alert, AlertRaised)
     assert isinstance(result, CommandResult)
-    assert "a position of 0.001 BTC stays, below the venue's minimum" in result.detail
-    assert notice.details.endswith("; 0.001 BTC stays, below the venue's minimum")
+    text = "not flat: 0.001 BTC stays, worth 1.0 USDT at 1000, below the venue's minimum"
+    assert notice.severity is alert.severity is Severity.CRITICAL
+    assert alert.detail == text
+    assert notice.details.startswith(text)
+    assert text in result.detail
 
 
 def test_rejected_flattening_order_is_retried_soon() -> None:

@@ -106,7 +106,7 @@ def test_flatten_is_applied_when_flat() -> None:
     assert answers(end(grid, *ids(grid))) == []
     result = answer(fill(grid, -1, price=999))
     assert result.outcome is APPLIED
-    assert result.detail == "3 orders canceled; flat, total profit 0.8690 USDT; stopped"
+    assert result.detail == "3 orders canceled; flat at 1000, total profit 0.8690 USDT; stopped"
 
 
 def test_flatten_is_incomplete_after_thirty_seconds() -> None:

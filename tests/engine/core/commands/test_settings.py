@@ -142,6 +142,7 @@ OTHER_VALUES = {
     "allow_taker": "true",
     "cancel_on_exit": "false",
     "max_correction": "7 USDT",
+    "max_position": "2 levels",
     "flatten_slippage": "1%",
     "max_drawdown": "50 USDT",
     "drawdown_window": "2h",
@@ -150,7 +151,7 @@ OTHER_VALUES = {
     "stop_below_price": "10 USDT",
     "stop_above_price": "5000 USDT",
 }
-CANCELS = {"buy_window", "sell_window", "lower_price", "upper_price"}
+CANCELS = {"buy_window", "sell_window", "lower_price", "upper_price", "max_position"}
 """The settings that cancel opening orders when changed; `docs/settings.md` has the table."""
 
 

@@ -10,7 +10,9 @@ from engine.core.orders.accounting import MAX_FUNDING_IDS, book_correction
 from engine.core.view import view
 from schemas.engine.events import AlertRaised
 from schemas.units import Side, TimeNs
+from schemas.venue.order_ids import order_id
 from schemas.venue.orders import Funding, OrderStatus
+from tests.builders import BTC
 from tests.engine.core.examples import (
     NEUTRAL,
     SPOT,
@@ -90,9 +92,10 @@ def test_last_part_takes_the_remainder() -> None:
 
 
 def test_reversing_trade_closes_and_opens() -> None:
-    grid = started()
+    grid = started(NEUTRAL)
     fill(grid, -1)
-    turned = replace(trade(order(grid, -1)), quantity=D("0.151"), fee=D("0.0302"))
+    unknown = order_id("sqt", BTC, 1, -1, Side.SELL, 7)
+    turned = replace(trade(order(grid, -1)), client_order_id=unknown, quantity=D("0.151"), fee=D("0.0302"))
     (booked,) = step(grid, turned).fills
     assert not booked.opens
     assert booked.grid_profit == D("1.01") - D("0.02") - D("0.0202")
@@ -228,3 +231,14 @@ def test_correction_that_empties_a_slot_ends_its_round_trip(correction: str, lef
     held.round_profit = D("0.5")
     book_correction(draft_of(grid, 1000), held, D(correction), D(1000), D(0))
     assert (held.held, held.round_profit) == (D("0.101") + D(correction), D(left))
+
+
+def test_an_estimated_fee_counts_and_is_marked() -> None:
+    grid = started()
+    charged = replace(
+        trade(order(grid, -1), fee="0.0005", fee_asset="BNB"), fee_value=D("0.3"), is_fee_estimated=True
+    )
+    change = step(grid, charged)
+    assert not notices(change)
+    assert state_of(grid).accounts.fees == D("0.3")
+    assert change.fills[0].is_fee_estimated

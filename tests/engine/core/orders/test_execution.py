@@ -6,13 +6,15 @@ import msgspec
 import pytest
 
 from engine.core.orders.slots import MAX_FINISHED_ORDERS
+from schemas.engine.events import AlertRaised
 from schemas.engine.journal import Input
 from schemas.grid.state import SlotOrderState
-from schemas.units import ClientOrderId, Side
+from schemas.units import SECOND_NS, ClientOrderId, Side
 from schemas.venue.order_ids import order_id
 from schemas.venue.orders import CancelRejected, OrderStatus, RejectReason
 from tests.builders import BTC
 from tests.engine.core.examples import (
+    START,
     D,
     fill,
     order,
@@ -244,3 +246,18 @@ def test_trade_with_a_non_finite_amount_is_rejected(field: str, value: str) -> N
     some = replace(trade(order(grid, -1)), **{field: D(value)})
     with pytest.raises(ValueError, match="not a finite amount"):
         grid.process([some])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"side": Side.SELL}, {"quantity": D("0.102")}, {"time": START - 61 * SECOND_NS}],
+    ids=["another side", "more than the order", "before the order"],
+)
+def test_a_trade_that_contradicts_its_order_is_not_booked_and_told(changes: dict[str, object]) -> None:
+    grid = started()
+    change = step(grid, replace(trade(order(grid, -1)), **changes))
+    assert not change.fills
+    assert slot(grid, -1).held == 0
+    (alert,) = [each for each in change.notices if isinstance(each, AlertRaised)]
+    assert alert.code == "late_trade_unknown_order"
+    assert grid.process([ticker(1000, 1)]) is None

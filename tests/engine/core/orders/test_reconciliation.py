@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from engine.core.grid import Grid
-from schemas.engine.events import Reconciled, ReconciliationFinding
+from schemas.engine.events import AlertRaised, Reconciled, ReconciliationFinding
 from schemas.engine.journal import Notice
+from schemas.grid.guard_state import BreakerState
 from schemas.grid.state import SlotOrder, SlotOrderState
 from schemas.units import SECOND_NS, ClientOrderId, Side
 from schemas.venue.account import OpenOrder, OpenOrders
@@ -212,13 +213,22 @@ def test_known_free_slot_adopts_its_next_order() -> None:
     assert order(grid, -1).client_order_id == unknown.client_order_id
 
 
-@pytest.mark.parametrize(("level", "cycle", "generation"), [(-1, 7, 1), (-9, 7, 1), (-9, 1, 2)])
+@pytest.mark.parametrize(("level", "cycle", "generation"), [(-1, 7, 1), (-9, 7, 1), (-9, 1, 0)])
 def test_unknown_order_without_a_free_slot_is_canceled(level: int, cycle: int, generation: int) -> None:
     grid = started()
     unknown = named(grid, level, cycle, generation)
     change = step(grid, sweep(unknown, *all_open(grid)))
     assert canceled(change) == {unknown.client_order_id}
     assert state_of(grid).next_cycle == (8 if generation == 1 else 1)
+
+
+def test_orders_of_a_newer_generation_are_left_alone_and_nothing_more_is_opened() -> None:
+    grid = started()
+    newer = named(grid, -9, 1, 2)
+    change = step(grid, sweep(newer, *all_open(grid)))
+    assert newer.client_order_id not in canceled(change)
+    assert [each.code for each in change.notices if isinstance(each, AlertRaised)] == ["newer_generation"]
+    assert state_of(grid).breaker.state is BreakerState.OPEN
 
 
 @pytest.mark.parametrize("name", ["", "by-hand", order_id("abc", BTC, 1, -1, Side.BUY, 1)])

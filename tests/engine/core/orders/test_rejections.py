@@ -1,9 +1,12 @@
 """Pauses and alerts after rejected orders."""
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 
 from engine.core.grid import Grid
+from engine.core.guards.margin_lock import is_locked
 from engine.core.step import Change
 from schemas.engine.control import CommandName
 from schemas.engine.events import AlertRaised, RiskChanged
@@ -14,8 +17,11 @@ from schemas.venue.orders import OrderReport, OrderStatus, PlaceOrder, RejectRea
 from tests.engine.core.examples import (
     LONG,
     NEUTRAL,
+    SPOT,
     accept_all,
+    added,
     at,
+    balance,
     canceled,
     command,
     fill,
@@ -143,22 +149,31 @@ def test_requested_end_does_not_pause_the_slot() -> None:
     assert levels(placed(change), Side.BUY) == [-3]
 
 
-def test_insufficient_margin_cancels_opening_orders() -> None:
+def test_missing_balance_for_an_opening_order_keeps_what_stands() -> None:
     grid = started(NEUTRAL)
-    fill(grid, -1)
-    accept_all(grid)
-    open_orders = {order(grid, level).client_order_id for level in (-2, -3, 1, 2)}
     change = reject(grid, RejectReason.INSUFFICIENT_MARGIN, level=3)
-    assert canceled(change) == open_orders
+    assert not change.decisions
     (risk,) = notices(change)
     assert isinstance(risk, RiskChanged)
     assert (risk.reason, risk.active) == ("margin_locked", True)
+    assert grid.why_not_quoting() is None
 
 
-def test_margin_lock_expires() -> None:
+def test_the_lock_is_of_one_side() -> None:
+    grid = started(NEUTRAL)
+    reject(grid, RejectReason.INSUFFICIENT_MARGIN, level=3)
+    assert [side for side in Side if is_locked(state_of(grid), side)] == [Side.SELL]
+    assert levels(orders_after_center_moves(grid), Side.BUY) == [0]
+    assert not levels(orders_after_center_moves(grid), Side.SELL)
+
+
+def orders_after_center_moves(grid: Grid) -> list[PlaceOrder]:
+    return placed(step(grid, ticker(1010, 2))) if state_of(grid).center == 0 else []
+
+
+def test_a_lock_ends_by_time_where_no_balance_is_received() -> None:
     grid = started(ONE)
     reject(grid, RejectReason.INSUFFICIENT_MARGIN, 5)
-    assert state_of(grid).margin_locked_until == at(25)
     assert grid.process([ticker(1000, 24)]) is None
     change = step(grid, silence(25))
     assert levels(placed(change), Side.BUY) == [-1]
@@ -167,20 +182,82 @@ def test_margin_lock_expires() -> None:
     assert not risk.active
 
 
-def test_margin_lock_is_reported_once_and_extended() -> None:
-    grid = started()
-    reject(grid, RejectReason.INSUFFICIENT_MARGIN, 5)
-    change = reject(grid, RejectReason.INSUFFICIENT_MARGIN, 9, level=-2)
-    assert not notices(change)
-    assert state_of(grid).margin_locked_until == at(29)
-
-
-def test_closing_order_without_margin_pauses_as_long() -> None:
+def test_a_lock_ends_when_the_free_balance_has_grown() -> None:
     grid = started(ONE)
-    fill(grid, -1)
+    reject(grid, RejectReason.INSUFFICIENT_MARGIN, 5)
+    grid.process([balance(20)])
+    assert not orders_after(grid, 100)
+    grid.process([balance(20)])
+    assert not orders_after(grid, 101)
+    change = step(grid, balance(120))
+    assert levels(placed(change), Side.BUY) == [-1]
+
+
+def test_a_lock_lasts_twice_as_long_after_each_refusal_in_a_row() -> None:
+    grid, refusals = started(ONE), list[int]()
+    for second in range(1, 3601):
+        change = grid.process([ticker(1000, second)])
+        if change and placed(change):
+            refusals.append(second)
+        elif slot(grid, -1).order is not None:
+            reject(grid, RejectReason.INSUFFICIENT_MARGIN, second)
+    pauses = [later - earlier for earlier, later in pairwise(refusals)]
+    assert pauses == [41, 81, 161, 321, 641, 641, 641, 641]
+
+
+def test_an_accepted_order_ends_the_count_of_refusals() -> None:
+    grid = started(ONE)
     reject(grid, RejectReason.INSUFFICIENT_MARGIN)
-    assert not orders_after(grid, 19)
-    assert [each.side for each in orders_after(grid, 20)] == [Side.SELL]
+    orders_after(grid, 20)
+    assert state_of(grid).margin_locks
+    accept_all(grid)
+    assert not state_of(grid).margin_locks
+
+
+def test_a_grid_with_less_money_than_levels_sends_each_further_one_once() -> None:
+    """720 USDT and ten levels of 100: seven stand, three are refused, and nothing is canceled."""
+    grid = Grid(None, 0)
+    change = step(grid, added(replace(LONG, buy_window=10), SPOT), ticker(1000))
+    sent = placed(change)
+    for each in sent[:7]:
+        grid.process([report(each.client_order_id, OrderStatus.NEW)])
+    change = step(
+        grid,
+        *(
+            report(each.client_order_id, OrderStatus.REJECTED, reason=RejectReason.INSUFFICIENT_MARGIN)
+            for each in sent[7:]
+        ),
+    )
+    grid.process([balance(20)])
+    decisions = list(change.decisions)
+    for second in range(1, 300):
+        change_or_none = grid.process([ticker(1000, second)])
+        decisions += change_or_none.decisions if change_or_none else ()
+    assert not decisions
+    change = fill_and_close(grid)
+    assert not canceled(change)
+
+
+def fill_and_close(grid: Grid) -> Change:
+    fill(grid, -1)
+    accept_all(grid)
+    fill(grid, -1)
+    return step(grid, balance(121))
+
+
+def test_a_closing_order_without_balance_locks_nothing_and_rests_longer_each_time() -> None:
+    grid = started(ONE, instrument=SPOT)
+    fill(grid, -1)
+    changes = [reject(grid, RejectReason.INSUFFICIENT_MARGIN)]
+    assert not state_of(grid).margin_locks
+    sent = []
+    for second in range(1, 300):
+        found = grid.process([ticker(1000, second)])
+        if found and placed(found):
+            sent.append(second)
+            changes.append(reject(grid, RejectReason.INSUFFICIENT_MARGIN, second))
+    assert sent == [2, 6, 14, 30, 62, 122, 182, 242]
+    assert not any(notices(each) for each in changes)
 
 
 def test_closing_orders_are_placed_during_a_margin_lock() -> None:
@@ -212,3 +289,15 @@ def test_repeated_reduce_only_rejections_pause_the_slot_and_raise_an_alert() -> 
     assert alerts == [[], [], ["order_refused"]]
     assert slot(grid, -1).order is None
     assert slot(grid, -1).quiet_until == at(4) + LONG.rejection_cool_down
+
+
+def test_a_post_only_order_that_expires_at_once_counts_as_crossing() -> None:
+    grid = started(ONE)
+    sent = 0
+    for second in range(601):
+        opening = slot(grid, -1).order
+        if opening is not None:
+            grid.process([report(opening.client_order_id, OrderStatus.EXPIRED, seconds=second)])
+        change = grid.process([ticker(1000, second)])
+        sent += len(placed(change)) if change else 0
+    assert sent == 29  # three in four seconds, then a cool-down of 60 s

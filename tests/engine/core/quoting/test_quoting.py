@@ -11,6 +11,7 @@ from schemas.engine.control import CommandName
 from schemas.grid.settings import GridSettings
 from schemas.grid.view import NotQuoting
 from schemas.units import Side
+from schemas.venue.order_ids import MAX_LEVEL
 from schemas.venue.orders import OrderStatus, PlaceOrder, RejectReason
 from tests.engine.core.examples import (
     GEOMETRIC,
@@ -328,3 +329,12 @@ def test_would_cross() -> None:
     step(grid, report(sold, OrderStatus.CANCELED), ticker(1000, 5, bid=D(1015), ask=D(1000)))
     step(grid, silence(7), command(CommandName.RESUME))
     assert why(grid) is NotQuoting.WOULD_CROSS
+
+
+def test_a_level_that_no_order_id_can_name_is_not_opened() -> None:
+    grid = started()
+    state_of(grid).anchor = D(1000) - MAX_LEVEL * D(10)
+    far = Grid(state_of(grid), grid.step)
+    change = step(far, ticker(1020, 1))
+    assert state_of(far).center == MAX_LEVEL + 2
+    assert levels(placed(change), Side.BUY) == [MAX_LEVEL, MAX_LEVEL - 1]

@@ -76,28 +76,31 @@ def test_small_position_goes_to_one_level() -> None:
     assert holdings(start(held("0.006"))[0]) == {0: "0.006"}
 
 
-def test_position_is_booked_at_the_venue_entry_price() -> None:
+def test_position_is_booked_at_the_market_price_and_the_entry_price_is_kept() -> None:
     grid, change = start(held("0.3", entry=990))
     found = view(state_of(grid), 1)
-    assert (found.position, found.cash, found.total_profit) == (D("0.3"), D("-297.0"), D("3.0"))
+    assert (found.position, found.cash, found.total_profit) == (D("0.3"), D("-300.0"), D(0))
     (notice,) = [each for each in change.notices if isinstance(each, Reconciled)]
     assert notice.finding is ReconciliationFinding.POSITION_ADOPTED
     assert notice.action == (
-        "0.3 held before the start: spread over 3 levels from 0 to 2, booked at entry price 990"
+        "0.3 held before the start: spread over 3 levels from 0 to 2, booked at the price of 1000; "
+        "the venue's entry price is 990"
     )
 
 
-def test_position_without_entry_price_is_booked_at_the_anchor() -> None:
+def test_position_without_entry_price_is_booked_at_the_market_price() -> None:
     grid, change = start(held("0.3"))
     assert view(state_of(grid), 1).total_profit == 0
-    assert "booked at anchor 1000" in next(e.action for e in change.notices if isinstance(e, Reconciled))
+    assert "booked at the price of 1000" in next(
+        e.action for e in change.notices if isinstance(e, Reconciled)
+    )
 
 
 def test_closing_an_adopted_position_books_the_profit_since_adoption() -> None:
     grid, _ = start(held("0.3", entry=990))
     accept_all(grid)
     change = fill(grid, 0)
-    assert change.fills[0].grid_profit == D("0.1") * 20 - D("0.02")
+    assert change.fills[0].grid_profit == D("0.1") * 10 - D("0.02")
     assert (change.fills[0].opens, change.fills[0].position) == (False, D("0.2"))
 
 
@@ -182,7 +185,7 @@ def test_profit_of_the_earlier_generations_is_kept_beside_the_new_one() -> None:
     assert (found.total_profit, found.earlier_profit) == (D(0), D(70))
 
 
-@pytest.mark.parametrize(("entry", "adopted_at"), [(980, 980), (0, 1000)])
+@pytest.mark.parametrize(("entry", "adopted_at"), [(980, 1000), (0, 1000)])
 def test_a_position_that_is_adopted_again_counts_once(entry: int, adopted_at: int) -> None:
     found = view(state_of(added_again(held("0.3", entry), 70, "0.3", 990)), 1)
     assert found.total_profit == D("0.3") * (1000 - adopted_at)
@@ -197,3 +200,26 @@ def test_the_result_of_all_generations_is_handed_on() -> None:
     state = state_of(added_again(held("0.3", 980), 70, "0.3", 990))
     handed_on = earlier_generations(state)
     assert (handed_on.profit, handed_on.position, handed_on.price) == (D(73), D("0.3"), D(1000))
+
+
+def test_parts_are_worth_at_most_the_order_amount() -> None:
+    grid, _ = start(held("5"))
+    parts = holdings(grid)
+    assert len(parts) == 50
+    assert max(map(D, parts.values())) * 1000 <= BUYING.order_amount
+    assert sum(map(D, parts.values())) == 5
+
+
+def test_a_stop_counts_from_the_adoption() -> None:
+    """Entry 1500, price 1000, stop_loss 100: what was lost before is not the grid's."""
+    grid, _ = start(held("0.3", entry=1500), msgspec.structs.replace(BUYING, stop_loss=D(100)))
+    grid.process([ticker(1000, 1)])
+    assert state_of(grid).halt is None
+    assert state_of(grid).accounts.adopted_entry_price == 1500
+
+
+def test_a_new_grid_leaves_a_position_alone_unless_asked() -> None:
+    settings = msgspec.structs.replace(BUYING, adopt_position=False)
+    grid, _ = start(held("0.3"), settings)
+    assert not holdings(grid)
+    assert state_of(grid).foreign_position == D("0.3")

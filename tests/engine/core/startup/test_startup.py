@@ -11,9 +11,13 @@ from schemas.engine.events import RiskChanged, Severity
 from schemas.grid.settings import GridSettings
 from schemas.grid.state import GridState
 from schemas.grid.view import NotQuoting
-from schemas.venue.account import Balance, Position
+from schemas.units import Side
+from schemas.venue.account import Balance, OpenOrder, OpenOrders, Position
 from schemas.venue.instruments import Instrument
 from schemas.venue.market import FeedChanged, FeedState
+from schemas.venue.order_ids import order_id
+from schemas.venue.orders import OrderStatus
+from tests.builders import BTC, SIM
 from tests.engine.core.examples import (
     LONG,
     NEUTRAL,
@@ -198,3 +202,21 @@ def test_grid_without_startup_has_no_detail() -> None:
     grid = waiting(NEUTRAL)
     assert view(state_of(grid), 1).not_quoting_detail == ""
     assert placed(fill(grid, -1))
+
+
+def test_open_orders_of_a_newer_generation_refuse_the_start() -> None:
+    """Another installation with the same instance trades the symbol, or the journal was lost."""
+    grid = waiting()
+    newer = OpenOrder(
+        client_order_id=order_id("sqt", BTC, 5, -1, Side.BUY, 3),
+        venue_order_id="",
+        side=Side.BUY,
+        price=D(990),
+        quantity=D("0.1"),
+        cumulative_quantity=D(0),
+        status=OrderStatus.NEW,
+    )
+    step(grid, OpenOrders(venue=SIM, symbol=BTC, orders=(newer,), includes=0, time=0))
+    change = step(grid, stream(), balance(), held())
+    assert not change.decisions
+    assert "open orders of generation 5" in view(state_of(grid), 1).not_quoting_detail
