@@ -40,6 +40,7 @@ from cli.stack.readiness import LIVE_SERVER, PARTS, until_ready
 from cli.stack.replay import play
 from cli.stack.stack import Stack, StackSettings, log_file, part_names, run_stack
 from cli.stack.venues import MARKET
+from producers.simulated.parameters import FillModel
 
 DESCRIPTION = (
     "Run the whole stack on this machine: embedded bus, simulated venue, producers, engine, gateway and live "
@@ -108,6 +109,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.speed,
         metavar="N|max",
         help="with --replay: speed-up factor (default: 1); `max` runs in lock-step (deterministic)",
+    )
+    parser.add_argument(
+        "--fill-model",
+        type=FillModel,
+        choices=tuple(FillModel),
+        help="with --replay: when resting orders are filled; compare `optimistic` and `through` for the bounds",
     )
     parser.add_argument(
         "--symbol",

@@ -12,12 +12,13 @@ from cli.errors import CommandError
 from engine.core.settings_checks import check
 from producers.simulated.market.candle_files import RecordingError
 from producers.simulated.market.recording import RecordingTape
+from producers.simulated.parameters import FillModel
 from producers.simulated.settings import RecordingSettings, VenueSettings
 from schemas.engine.journal import SymbolEntry
 from schemas.engine.portfolio import PortfolioSettings
 from schemas.units import Symbol
 
-REPLAY_OPTIONS = ("speed", "symbol", "replay_volume")
+REPLAY_OPTIONS = ("speed", "symbol", "replay_volume", "fill_model")
 """Options that only a replay has."""
 
 
@@ -37,6 +38,8 @@ class UpOptions(msgspec.Struct, frozen=True, kw_only=True):
     speed: float | Literal["max"] | None = None
     """None is the market's own speed."""
     symbol: Symbol | None = None
+    fill_model: FillModel | None = None
+    """None is that of the configuration."""
     allow_origin: tuple[str, ...] = ()
 
 
@@ -48,8 +51,9 @@ def with_options(configuration: Configuration, options: UpOptions) -> Configurat
     configuration = _with_origins(configuration, options.allow_origin)
     if options.replay is not None:
         entry = select_entry(configuration.symbols, options.symbol)
+        venue = _with_fill_model(configuration.venue_of(entry), options.fill_model)
         venue = msgspec.structs.replace(
-            configuration.venue_of(entry),
+            venue,
             symbols=(configuration.settings_of(entry),),
             speed=1.0 if options.speed is None else options.speed,
             recording=RecordingSettings(
@@ -75,6 +79,12 @@ def check_options(options: UpOptions) -> None:
             raise CommandError(f"{option} is about a recording: it needs --replay FILE")
     if options.speed == "max" and max(options.engines, options.gateways) > 1:
         raise CommandError("--speed max supports one engine and one gateway: omit --engines and --gateways")
+
+
+def _with_fill_model(venue: VenueSettings, model: FillModel | None) -> VenueSettings:
+    if model is None:
+        return venue
+    return msgspec.structs.replace(venue, fills=msgspec.structs.replace(venue.fills, model=model))
 
 
 def _with_origins(configuration: Configuration, origins: Collection[str]) -> Configuration:

@@ -10,7 +10,7 @@ from cli.config.section import Section
 from cli.units import Amount
 from schemas.units import Money
 from schemas.venue.instruments import (
-    FEE_IN_QUOTE,
+    FEE_IN_RECEIVED,
     Instrument,
     InstrumentKind,
     InstrumentStatus,
@@ -18,6 +18,7 @@ from schemas.venue.instruments import (
     PriceBand,
 )
 
+DEFAULT_FEE_ASSET = FEE_IN_RECEIVED
 _FEE_ASSET = re.compile(r"quote\Z|received\Z|[A-Z0-9]{1,15}\Z")
 _NONE = Amount(Decimal(-1), "")
 
@@ -28,7 +29,8 @@ def with_limits(instrument: Instrument, section: Section) -> Instrument:
     is_perpetual = instrument.kind is InstrumentKind.LINEAR_PERPETUAL
     return msgspec.structs.replace(
         instrument,
-        fee_asset=section.optional("fee_asset", _fee_asset, FEE_IN_QUOTE),
+        fee_asset=section.optional("fee_asset", _fee_asset, DEFAULT_FEE_ASSET),
+        contract_size=section.optional("contract_size", units.positive, Decimal(1)),
         maximum_quantity=section.optional("maximum_quantity", _optional_number, None),
         maximum_notional=optional_money(section, "maximum_notional", instrument.quote),
         buy_band=_band(section.section("buy_price_band"), instrument.quote) or band,

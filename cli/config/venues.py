@@ -14,7 +14,9 @@ import msgspec
 from cli import units
 from cli.config.limits import expect_currency, money, optional_money, with_limits
 from cli.config.section import Section
+from cli.config.venue_models import fee_tiers, positive_duration, with_models
 from cli.units import Amount
+from producers.simulated.parameters import MarginMode
 from producers.simulated.settings import (
     FaultSettings,
     FundingSettings,
@@ -23,7 +25,7 @@ from producers.simulated.settings import (
     limit_mistakes,
 )
 from schemas.subjects import is_venue_id
-from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Money, Symbol, VenueId
+from schemas.units import MILLISECOND_NS, SECOND_NS, Money, Symbol, VenueId
 from schemas.venue.instruments import Instrument, InstrumentKind
 
 MAX_NAME_LENGTH = 24
@@ -87,13 +89,14 @@ def read_venue(name: str, section: Section, folder: Path) -> ReadVenue:
         port=section.optional("port", units.whole(0, 65535), 0),
         venue=VenueId(name),
         seed=section.optional("seed", units.whole(0), 1),
-        tick_interval=section.optional("tick_interval", _positive_duration, 250 * MILLISECOND_NS),
+        tick_interval=section.optional("tick_interval", positive_duration, 250 * MILLISECOND_NS),
         symbols=tuple(each.settings for each in instruments.values()),
         balances=_balances(section),
         faults=_faults(section.section("faults")),
         funding=_funding(section.section("funding")),
         maintenance_margin=section.optional("maintenance_margin", units.ratio, Decimal(0)),
     )
+    settings = with_models(settings, section)
     url = section.optional("url", _url, "")
     section.close()
     return ReadVenue(name, settings, url, instruments, section)
@@ -148,6 +151,8 @@ def read_instrument(venue: str, symbol: str, section: Section, leverage: Decimal
         depth_notional=money(section, "depth_notional", Decimal(10_000), instrument.quote),
         leverage=Decimal(1) if is_spot else leverage,
         fee_asset_price=optional_money(section, "fee_asset_price", instrument.quote),
+        fee_tiers=fee_tiers(section, instrument.quote),
+        margin_mode=section.optional("margin_mode", units.choice(MarginMode), MarginMode.CROSS),
     )
     for mistake in limit_mistakes(settings):
         section.note(f"{section.path}.{mistake}")
@@ -203,11 +208,11 @@ def _faults(section: Section | None) -> FaultSettings:
     default = FaultSettings()
     settings = FaultSettings(
         seed=section.optional("seed", units.whole(0), default.seed),
-        late_by=section.optional("late_by", _positive_duration, default.late_by),
-        answer_delay=section.optional("answer_delay", _positive_duration, default.answer_delay),
-        request_delay=section.optional("request_delay", _positive_duration, default.request_delay),
+        late_by=section.optional("late_by", positive_duration, default.late_by),
+        answer_delay=section.optional("answer_delay", positive_duration, default.answer_delay),
+        request_delay=section.optional("request_delay", positive_duration, default.request_delay),
         latency=section.optional("latency", units.duration, default.latency),
-        retry_after_s=section.optional("retry_after", _positive_duration, 1_000 * MILLISECOND_NS) / 1e9,
+        retry_after_s=section.optional("retry_after", positive_duration, 1_000 * MILLISECOND_NS) / 1e9,
     )
     chances = {name: section.optional(name, units.probability, 0.0) for name in FAULT_PROBABILITIES}
     section.close()
@@ -219,17 +224,10 @@ def _funding(section: Section | None) -> FundingSettings:
         return FundingSettings()
     settings = FundingSettings(
         rate=section.required("rate", units.signed_ratio, Decimal(0)),
-        interval=section.optional("interval", _positive_duration, 8 * 3600 * SECOND_NS),
+        interval=section.optional("interval", positive_duration, 8 * 3600 * SECOND_NS),
     )
     section.close()
     return settings
-
-
-def _positive_duration(text: str) -> DurationNs:
-    value = units.duration(text)
-    if value <= 0:
-        raise ValueError("has to be above 0")
-    return value
 
 
 def _volatility(text: str) -> float:

@@ -15,6 +15,7 @@ from cli.console import Console
 from cli.errors import CommandError
 from cli.inspect.audit import VenueRecords, differences
 from cli.inspect.digest import JournalDigest, follow, last_step_sequence
+from cli.inspect.market_model import MarketModel, VenueStatus, model_lines
 from cli.stack.stack import Stack
 from engine.core.view import view
 from schemas import subjects
@@ -61,6 +62,8 @@ async def play(stack: Stack, entry: SymbolEntry, console: Console, tell: Callabl
     digest = JournalDigest()
     started_s = asyncio.get_running_loop().time()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=HTTP_TIMEOUT_S)) as session:
+        for line in model_lines(await _fetch_model(stack, session), entry):
+            tell(line)
         async with (
             background_task(follow(stack.bus, entry, digest), "follow") as following,
             background_task(stack.finished(), "finished") as finished,
@@ -183,6 +186,14 @@ async def _read_fills(bus: Bus, entry: SymbolEntry, expected: int) -> list[Fill]
     except TimeoutError:
         pass  # missing fills are reported as differences
     return list(found.values())
+
+
+async def _fetch_model(stack: Stack, session: aiohttp.ClientSession) -> MarketModel:
+    try:
+        async with session.get(f"{stack.venue_url}/status") as response:
+            return msgspec.json.decode(await response.read(), type=VenueStatus).market
+    except (aiohttp.ClientError, TimeoutError, OSError, *INVALID_JSON) as error:
+        raise CommandError(f"the venue does not answer: {error!r}") from error
 
 
 async def _fetch_records(stack: Stack, session: aiohttp.ClientSession) -> VenueRecords:

@@ -14,6 +14,7 @@ from bus import Logger, get_logger
 from bus.peer import PeerCheck
 from bus.runtime import time_ns
 from producers.simulated.market.recording import RecordingTape
+from producers.simulated.parameters import LatencySettings
 from producers.simulated.server.admin import AdminApi, Metrics
 from producers.simulated.server.api import TradingApi
 from producers.simulated.server.factory import open_venue
@@ -78,8 +79,8 @@ async def serving(
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     with open_store(Path(settings.store)) as store:
         venue = open_venue(settings, store, time_ns(), failed.set_exception)
-        faults = FaultInjector(settings.faults, venue.cursor.starts)
-        streams = Streams(faults)
+        faults = FaultInjector(settings.faults, venue.cursor.starts, _latency_by_clock(settings))
+        streams = Streams(faults, venue.contract_sizes())
         pacer = Pacer(venue, streams, log)
         metrics = Metrics(venue, pacer, streams)
         trading = TradingApi(venue, streams, pacer, faults, metrics.count_request)
@@ -119,6 +120,16 @@ async def _listen(connection: Callable[[], asyncio.Protocol], host: str, port: i
         return await asyncio.get_running_loop().create_server(connection, host, port)
     except OSError as error:
         raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+def _latency_by_clock(settings: VenueSettings) -> LatencySettings:
+    """Return the wall-clock latency of requests; in lock-step they take market time instead."""
+    if settings.is_lock_step:
+        return LatencySettings()
+    speed = settings.clock_speed
+    return LatencySettings(
+        request=int(settings.latency.request / speed), jitter=int(settings.latency.jitter / speed)
+    )
 
 
 def _log_start(log: Logger, venue: Venue, url: str) -> None:

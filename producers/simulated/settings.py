@@ -7,6 +7,22 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from producers.simulated.parameters import (
+    BookSettings,
+    Duration,
+    FeeTier,
+    FillSettings,
+    LatencySettings,
+    Maintenance,
+    MarginMode,
+    MarkSettings,
+    OrderRateWindow,
+    PositionMode,
+    PositiveDuration,
+    Probability,
+    RuleChange,
+    SelfTradePrevention,
+)
 from schemas.codec import INVALID_JSON
 from schemas.units import (
     MILLISECOND_NS,
@@ -23,8 +39,6 @@ from schemas.units import (
 from schemas.venue.instruments import FEE_IN_QUOTE, FEE_IN_RECEIVED, Instrument, InstrumentKind
 from schemas.venue.market import Recording
 
-Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
-PositiveDuration = Annotated[int, msgspec.Meta(gt=0)]
 Speed = Annotated[float, msgspec.Meta(gt=0)] | Literal["max"]
 """Speed-up factor over the wall clock; `max` is lock-step: each tick waits for `proceed`."""
 
@@ -53,6 +67,9 @@ class SymbolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     leverage: Decimal = Decimal(1)
     fee_asset_price: Money | None = None
     """Price in quote of the instrument's `fee_asset`, if that is neither base nor quote; the price does not move."""
+    fee_tiers: tuple[FeeTier, ...] = ()
+    """By ascending volume; below the first one the instrument's fees hold."""
+    margin_mode: MarginMode = MarginMode.CROSS
 
 
 class RecordingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,8 +107,8 @@ class FaultSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     overloaded: Probability = 0.0
     """A private request is answered with 503 and not carried out."""
     retry_after_s: Annotated[float, msgspec.Meta(gt=0)] = 1.0
-    latency: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """Fixed delay of every place and cancel."""
+    latency: Duration = 0
+    """Fixed delay of every place and cancel, in addition to the venue's own latency."""
     disconnect_account: Probability = 0.0
     """The account streams are disconnected instead of sent an event."""
     disconnect_market: Probability = 0.0
@@ -134,11 +151,25 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     funding: FundingSettings = FundingSettings()
     maintenance_margin: Ratio = Decimal(0)
     """Positions are liquidated when the equity falls below this share of their value; 0 disables liquidation."""
+    fills: FillSettings = FillSettings()
+    book: BookSettings = BookSettings()
+    marks: MarkSettings = MarkSettings()
+    latency: LatencySettings = LatencySettings()
+    self_trade_prevention: SelfTradePrevention = SelfTradePrevention.IGNORE
+    position_mode: PositionMode = PositionMode.ONE_WAY
+    order_rate_windows: tuple[OrderRateWindow, ...] = ()
+    maintenances: tuple[Maintenance, ...] = ()
+    rule_changes: tuple[RuleChange, ...] = ()
 
     @property
     def is_lock_step(self) -> bool:
         """Whether each tick waits for `proceed`."""
         return self.speed == "max"
+
+    @property
+    def clock_speed(self) -> float:
+        """Market time by wall-clock time: 1 in lock-step, which has no clock."""
+        return 1.0 if self.speed == "max" else self.speed
 
     @property
     def replayed(self) -> Recording | None:
@@ -186,11 +217,18 @@ def _settings_mistakes(settings: VenueSettings) -> list[str]:
         mistakes.append("maintenance_margin must be at least 0 and below 1")
     if not symbols:
         mistakes.append("symbols: at least one is required")
+    if settings.maintenances and settings.is_lock_step:
+        mistakes.append("maintenances: in lock-step the market would wait for requests that are not answered")
     for asset, total in settings.balances.items():
         if not total.is_finite():
             mistakes.append(f"balances: {asset} is not a number")
         elif total < 0:
             mistakes.append(f"balances: {asset} is negative")
+    mistakes += [
+        f"rule_changes: {each.symbol} is not in symbols"
+        for each in settings.rule_changes
+        if each.symbol not in symbols
+    ]
     if settings.recording is not None and settings.recording.paths.keys() != symbols.keys():
         mistakes.append("recording.paths: must have exactly one file for each symbol")
     return mistakes
@@ -207,6 +245,11 @@ def symbol_mistakes(settings: VenueSettings, symbol: SymbolSettings) -> list[str
     if not symbol.leverage.is_finite() or not 1 <= symbol.leverage <= rules.maximum_leverage:
         mistakes.append(f"leverage {symbol.leverage} must be in 1..{rules.maximum_leverage}")
     mistakes += limit_mistakes(symbol)
+    mistakes += _tier_mistakes(symbol)
+    if rules.contract_size not in {ZERO, 1} and rules.lot_size % rules.contract_size:
+        mistakes.append(
+            f"lot_size {rules.lot_size} must be a multiple of contract_size {rules.contract_size}"
+        )
     positive = {
         "tick_size": rules.tick_size,
         "lot_size": rules.lot_size,
@@ -242,6 +285,17 @@ def limit_mistakes(symbol: SymbolSettings) -> list[str]:
     if not is_other and symbol.fee_asset_price is not None:
         mistakes.append(f"fee_asset_price: fees in {rules.fee_asset} need none")
     return mistakes + _bracket_mistakes(rules, symbol.leverage)
+
+
+def _tier_mistakes(symbol: SymbolSettings) -> list[str]:
+    rules, mistakes, volume = symbol.instrument, [], ZERO
+    for each in symbol.fee_tiers:
+        if not (each.volume.is_finite() and each.volume > volume):
+            mistakes.append(f"fee_tiers: volume {each.volume} must be above {volume}")
+        if not (each.maker_fee <= rules.maker_fee and each.taker_fee <= rules.taker_fee):
+            mistakes.append(f"fee_tiers: the fees of {each.volume} must not be above those of the instrument")
+        volume = each.volume
+    return mistakes
 
 
 def _bracket_mistakes(rules: Instrument, leverage: Decimal) -> list[str]:

@@ -3,8 +3,9 @@
 import msgspec
 
 from producers.ports import AccountEvent, MarketEvent
+from producers.simulated.matching.conditionals import NewConditional
 from producers.simulated.matching.orders import NewOrder
-from schemas.units import DurationNs, TimeNs
+from schemas.units import DurationNs, Price, Quantity, Ratio, Symbol, TimeNs
 from schemas.venue.market import Recording
 from schemas.venue.orders import RejectReason
 
@@ -27,6 +28,36 @@ class PlaceRequest(NewOrder, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Wall-clock time from which the receive window counts."""
     receive_window: DurationNs | None = None
     """Maximum age at which the request is carried out; None: the venue's default."""
+
+
+class ConditionalRequest(NewConditional, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of POST /api/conditional.
+
+    Example: {"symbol": "BTC/USDT:USDT", "side": "sell", "trigger_price": "50000.0", "quantity": "0.01",
+    "client_order_id": "s1", "timestamp": 1700000000000000000}
+    """
+
+    timestamp: TimeNs
+    receive_window: DurationNs | None = None
+
+    def in_base(self, quantity: Quantity) -> NewConditional:
+        """Return the conditional order without the fields of the request, with a quantity in base currency."""
+        fields = {name: getattr(self, name) for name in NewConditional.__struct_fields__}
+        return NewConditional(**{**fields, "quantity": quantity})
+
+
+class Marks(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of GET /api/marks: mark and index price of a symbol, and its next funding.
+
+    Example: {"symbol": "BTC/USDT:USDT", "mark": "54001.2", "index": "54000.9", "funding_rate": "0.0001",
+    "next_funding_time": 1700006400000000000}
+    """
+
+    symbol: Symbol
+    mark: Price
+    index: Price
+    funding_rate: Ratio | None = None
+    next_funding_time: TimeNs | None = None
 
 
 class RejectionBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +106,8 @@ class AccountFrame(msgspec.Struct, frozen=True, kw_only=True):
 
     sequence: int
     event: AccountEvent | None = None
+    contract_sizes: dict[Symbol, Quantity] = {}
+    """In the first frame: base currency in one contract, of the symbols whose quantities are in contracts."""
 
 
 class Proceed(msgspec.Struct, frozen=True, kw_only=True):

@@ -91,7 +91,7 @@ class Slot(msgspec.Struct, kw_only=True):
     target: int | None = None
     """The level of the order that closes it, fixed by its first fill; None while it holds nothing, and in version 2."""
     limited_times: int = 0
-    """Consecutive orders that failed for a reason that passes, such as a limit, or for lack of what they close."""
+    """Consecutive orders that failed for a reason that passes: a limit, a rate limit, or nothing left to close."""
 
 
 class RefusedCancel(msgspec.Struct, kw_only=True):

@@ -18,10 +18,20 @@ from producers.ports import (
     VenueUnreachable,
 )
 from producers.simulated.client.streams import MarketFeed, frames
+from producers.simulated.contracts import (
+    ContractSizes,
+    event_to_base,
+    quantity_to_base,
+    quantity_to_contracts,
+    to_base,
+)
+from producers.simulated.matching.conditionals import Conditional, NewConditional
 from producers.simulated.wire import (
     MAX_PAGE_ROWS,
     AccountFrame,
+    ConditionalRequest,
     EventNumber,
+    Marks,
     PlaceRequest,
     RejectionBody,
     ServerTime,
@@ -68,6 +78,7 @@ class SimulatedVenue:
         self._receive_window = receive_window
         self._session: aiohttp.ClientSession | None = None
         self._feed: MarketFeed | None = None
+        self._sizes: ContractSizes | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS))
@@ -125,33 +136,40 @@ class SimulatedVenue:
         reading = frames(self._session, url, AccountFrame, on_frame=self.on_received)
         async with aclosing(reading) as received:
             last_sequence: int | None = None
+            sizes: ContractSizes = {}
             async for frame in received:
                 if frame is not None:
+                    sizes = sizes if frame.event else frame.contract_sizes
                     last_sequence = frame.sequence
-                    yield AccountUpdate(frame.sequence, frame.event)
+                    event = frame.event and event_to_base(frame.event, sizes)
+                    yield AccountUpdate(frame.sequence, event)
                 elif last_sequence is not None:
                     yield AccountUpdate(last_sequence, None, is_lost=True)
                     last_sequence = None
 
     async def open_orders(self, symbol: Symbol) -> list[OpenOrder]:
-        return await self._get("orders", list[OpenOrder], symbol=symbol)
+        sizes = await self._contract_sizes()
+        orders = await self._get("orders", list[OpenOrder], symbol=symbol)
+        return [to_base(each, symbol, sizes) for each in orders]
 
     async def trades_since(self, symbol: Symbol, since: TimeNs) -> list[Trade]:
+        sizes = await self._contract_sizes()
         trades: list[Trade] = []
         after = PageStart(max(since, 0), "0")
         while True:
             page = await self._get("trades", list[Trade], symbol=symbol, since=after.time, after=after.id)
-            trades += page
+            trades += [to_base(each, symbol, sizes) for each in page]
             if len(page) < MAX_PAGE_ROWS:
                 return trades
             after = PageStart(page[-1].time, page[-1].trade_id)
 
     async def funding_since(self, symbol: Symbol, since: TimeNs) -> list[Funding]:
+        sizes = await self._contract_sizes()
         payments: list[Funding] = []
         after = PageStart(max(since, 0), "0")
         while True:
             page = await self._get("fundings", list[Funding], symbol=symbol, since=after.time, after=after.id)
-            payments += page
+            payments += [to_base(each, symbol, sizes) for each in page]
             if len(page) < MAX_PAGE_ROWS:
                 return payments
             after = PageStart(page[-1].time, page[-1].funding_id)
@@ -161,41 +179,93 @@ class SimulatedVenue:
         await self._request("POST", "cancel_all_after", ServerTime, query)
 
     async def positions(self) -> list[Position]:
-        return await self._get("positions", list[Position])
+        sizes = await self._contract_sizes()
+        return [to_base(each, each.symbol, sizes) for each in await self._get("positions", list[Position])]
 
     async def balances(self) -> list[Balance]:
         return await self._get("balances", list[Balance])
 
     async def place(self, symbol: Symbol, order: PlaceOrder, timestamp: TimeNs | None = None) -> OrderReport:
         """Place an order; without a timestamp, that of now is sent."""
+        sizes = await self._contract_sizes()
         request = PlaceRequest(
             symbol=symbol,
             side=order.side,
             price=order.price,
-            quantity=order.quantity,
+            quantity=quantity_to_contracts(order.quantity, symbol, sizes),
             client_order_id=order.client_order_id,
             post_only=order.post_only,
             reduce_only=order.reduce_only,
             timestamp=time_ns() if timestamp is None else timestamp,
             receive_window=self._receive_window,
         )
-        return await self._request("POST", "order", OrderReport, body=to_json(request))
+        report = await self._request("POST", "order", OrderReport, body=to_json(request))
+        return to_base(report, symbol, sizes)
 
     async def cancel(self, symbol: Symbol, client_order_id: ClientOrderId) -> OrderReport:
-        return await self._request(
-            "DELETE",
-            "order",
-            OrderReport,
-            {
-                "symbol": symbol,
-                "client_order_id": client_order_id,
-                "timestamp": time_ns(),
-                "receive_window": self._receive_window,
-            },
-        )
+        sizes = await self._contract_sizes()
+        report = await self._request("DELETE", "order", OrderReport, self._cancel_of(symbol, client_order_id))
+        return to_base(report, symbol, sizes)
 
     async def query(self, symbol: Symbol, client_order_id: ClientOrderId) -> OrderReport:
-        return await self._get("order", OrderReport, symbol=symbol, client_order_id=client_order_id)
+        sizes = await self._contract_sizes()
+        report = await self._get("order", OrderReport, symbol=symbol, client_order_id=client_order_id)
+        return to_base(report, symbol, sizes)
+
+    async def place_conditional(self, new: NewConditional) -> Conditional:
+        """Place a conditional order, which reduces a position when the mark price reaches its trigger.
+
+        Raises: RequestRejected, OutcomeUnknown, Overloaded or VenueUnreachable.
+        """
+        fields = {name: getattr(new, name) for name in new.__struct_fields__}
+        fields["quantity"] = quantity_to_contracts(new.quantity, new.symbol, await self._contract_sizes())
+        request = ConditionalRequest(**fields, timestamp=time_ns(), receive_window=self._receive_window)
+        found = await self._request("POST", "conditional", Conditional, body=to_json(request))
+        return await self._conditional_in_base(found)
+
+    async def cancel_conditional(self, symbol: Symbol, client_order_id: ClientOrderId) -> Conditional:
+        """Cancel a conditional order.
+
+        Raises: OrderUnknown when it is not open, RequestRejected, OutcomeUnknown, Overloaded or VenueUnreachable.
+        """
+        query = self._cancel_of(symbol, client_order_id)
+        found = await self._request("DELETE", "conditional", Conditional, query)
+        return await self._conditional_in_base(found)
+
+    async def conditional(self, symbol: Symbol, client_order_id: ClientOrderId) -> Conditional:
+        """Return a conditional order, open or ended, with the id of its child order.
+
+        Raises: OrderUnknown, OutcomeUnknown, Overloaded or VenueUnreachable.
+        """
+        found = await self._get("conditional", Conditional, symbol=symbol, client_order_id=client_order_id)
+        return await self._conditional_in_base(found)
+
+    async def conditionals(self, symbol: Symbol) -> list[Conditional]:
+        """Return the open conditional orders of a symbol."""
+        found = await self._get("conditionals", list[Conditional], symbol=symbol)
+        return [await self._conditional_in_base(each) for each in found]
+
+    async def marks(self, symbol: Symbol) -> Marks:
+        """Return mark and index price of a symbol, and its next funding."""
+        return await self._get("marks", Marks, symbol=symbol)
+
+    def _cancel_of(self, symbol: Symbol, client_order_id: ClientOrderId) -> dict[str, str | int]:
+        return {
+            "symbol": symbol,
+            "client_order_id": client_order_id,
+            "timestamp": time_ns(),
+            "receive_window": self._receive_window,
+        }
+
+    async def _conditional_in_base(self, conditional: Conditional) -> Conditional:
+        new = conditional.new
+        quantity = quantity_to_base(new.quantity, new.symbol, await self._contract_sizes())
+        return msgspec.structs.replace(conditional, new=msgspec.structs.replace(new, quantity=quantity))
+
+    async def _contract_sizes(self) -> ContractSizes:
+        if self._sizes is None:
+            self._sizes = {each.symbol: each.contract_size for each in await self.instruments()}
+        return self._sizes
 
     async def _get(self, resource: str, kind: type[T], **query: str | int) -> T:
         return await self._request("GET", resource, kind, query)

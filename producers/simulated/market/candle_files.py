@@ -1,4 +1,4 @@
-"""Reader of candle files: CSV with a header, or Binance kline dumps; plain, gzipped or zipped.
+"""Reader of candle files: CSV with a header, or Binance kline dumps; plain, gzipped or zipped. Also of trade files.
 
 With a header the columns open_time, open, high, low, close and volume are read, in any order:
 
@@ -7,6 +7,8 @@ With a header the columns open_time, open, high, low, close and volume are read,
 
 Without a header a file has either these six columns or the twelve of a Binance dump, which start with them. Times are in
 seconds, milliseconds, microseconds or nanoseconds.
+
+Trades become candles of one second: see `trade_rows`.
 
 Prices that are not multiples of the tick are rounded to the nearest and counted. Real files contain a few (settlements);
 more than 1 % mean that tick_size does not match the file.
@@ -19,12 +21,14 @@ import zipfile
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from producers.simulated.market.trade_rows import SecondCandle, SecondCandles, TradeColumns, trade_columns
 from schemas.units import SECOND_NS, DurationNs, Price, Quantity, TimeNs
 
 COLUMNS = ("open_time", "open", "high", "low", "close", "volume")
@@ -74,6 +78,16 @@ class Series:
     prices: "array[int]" = field(default_factory=lambda: array("q"))
     """Open, high, low and close of each candle, in ticks."""
     volumes: list[Quantity] = field(default_factory=list)
+    has_volume: bool = False
+    """Whether any candle has a volume."""
+
+    def range_ticks(self, i: int) -> int:
+        """Return the difference of a candle's high and low, in ticks."""
+        return self.prices[4 * i + 1] - self.prices[4 * i + 2]
+
+    def mean_range(self) -> Price:
+        """Return the mean of high less low, rounded to the tick."""
+        return round(sum(map(self.range_ticks, range(len(self)))) / len(self)) * self.tick_size
 
     def __len__(self) -> int:
         return len(self.times)
@@ -115,7 +129,13 @@ def read_candles(path: Path, tick_size: Price) -> Series:
 def _read_rows(path: Path, text: TextIO, series: Series) -> None:
     lines = csv.reader(_bounded_lines(text))
     try:
-        for row, columns in _split_rows(lines):
+        first = next((row for row in lines if row), [])
+        rows = chain([first], lines)
+        if first and (trades := trade_columns(first)) is not None:
+            for candle in _trades_by_second(rows, trades):
+                _append_candle(series, candle.open_time, candle[1:], lines.line_num)
+            return
+        for row, columns in _split_rows(rows):
             _add_candle(series, row, columns, lines.line_num)
     except _RowError as error:
         raise RecordingError(path, lines.line_num, str(error)) from error
@@ -181,15 +201,42 @@ def _add_candle(series: Series, row: list[str], columns: Sequence[int], line: in
     if series.times and open_time <= series.times[-1]:
         raise _RowError(f"open_time {time} is not after that of the previous row")
     values = [_parse_number(name, text) for name, text in zip(COLUMNS[1:], numbers, strict=True)]
-    open_, high, low, close, volume = values
+    open_, high, low, close, _ = values
     if high < low:
         raise _RowError(f"high {high} is below low {low}")
     if not low <= min(open_, close) <= max(open_, close) <= high:
         raise _RowError(f"open {open_} or close {close} is outside of low {low} to high {high}")
+    _append_candle(series, open_time, values, line)
+
+
+def _append_candle(series: Series, open_time: TimeNs, values: Sequence[Decimal], line: int) -> None:
+    volume = values[-1]
     for name, value in zip(PRICE_COLUMNS, values, strict=False):
         series.prices.append(_price_ticks(series, name, value, line))
     series.times.append(open_time)
     series.volumes.append(volume)
+    series.has_volume = series.has_volume or volume > 0
+
+
+def _trades_by_second(rows: Iterable[list[str]], columns: TradeColumns) -> Iterator[SecondCandle]:
+    candles, count = SecondCandles(), 0
+    for row in rows:
+        if not row:
+            continue
+        if not count:
+            count = len(row)
+            if columns.has_header:
+                continue
+        if len(row) != count:
+            raise _RowError(f"expected {count} columns, found {len(row)}")
+        price = _parse_number("price", row[columns.price])
+        # A quantity of 0 is allowed, as is a volume of 0.
+        quantity = _parse_number("volume", row[columns.quantity])
+        try:
+            yield from candles.add(_parse_time(row[columns.time]), price, quantity)
+        except ValueError as error:
+            raise _RowError(str(error)) from error
+    yield from candles.finish()
 
 
 def _parse_time(text: str) -> TimeNs:

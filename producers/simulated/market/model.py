@@ -13,11 +13,14 @@ from functools import lru_cache
 
 import msgspec
 
+from producers.simulated.draws import exponential, key_of, normal, uniform
 from producers.simulated.listing import Quote
-from producers.simulated.market.tape import CANDLE_INTERVAL, HISTORY_CANDLES, Progress, Tick, seeded_random
+from producers.simulated.market.book import STRESS_DECAY, QuoteMaker
+from producers.simulated.market.mark import MarkModel, MarkState
+from producers.simulated.market.tape import CANDLE_INTERVAL, HISTORY_CANDLES, Progress, Tick
 from producers.simulated.settings import SymbolSettings, VenueSettings
 from schemas.units import SECOND_NS, ZERO, DurationNs, Price, Quantity, Symbol, TimeNs
-from schemas.venue.instruments import Instrument
+from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.market import Candle
 
 MINUTE_NS: DurationNs = 60 * SECOND_NS
@@ -27,6 +30,8 @@ REGIME_STRENGTH = 0.5
 """Standard deviation of the logarithm of volatility, relative to the configured volatility."""
 JUMP_SIZE = 2.0
 """Standard deviation of a jump, in multiples of that of a one-minute return."""
+MIN_DEVIATION = 1e-5
+"""Lower bound of the standard deviation that moves are compared with."""
 STEPS_PER_CANDLE = 4
 """Steps of the random walk per candle of the generated history."""
 
@@ -37,6 +42,12 @@ class PathState(msgspec.Struct, kw_only=True):
     symbol: Symbol
     log_price: float
     forming: Candle
+    is_rising: bool | None = None
+    """Whether the last tick was an uptick; None in stores of version 0.1, and at the start."""
+    stress: float = 0.0
+    """Size of the recent moves in standard deviations: the largest one, fading with each tick."""
+    mark: MarkState | None = None
+    """None where the mark price is the last price."""
 
 
 class ScriptedTick(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,12 +71,12 @@ class RandomWalk:
 
     def step(self, index: int) -> float:
         """Return the change of the log price in one step."""
-        random = seeded_random(self.seed, self.settings.instrument.symbol, self.name, index)
+        key = key_of(self.seed, self.settings.instrument.symbol, self.name)
         volatility = self.settings.volatility * self._regime(index)
         change = self.settings.drift * self.minutes / 1440
-        change += random.gauss(0.0, 1.0) * volatility * math.sqrt(self.minutes)
-        if random.random() < self.settings.jumps * self.minutes:
-            change += random.gauss(0.0, JUMP_SIZE) * self.settings.volatility
+        change += normal(key, index, 0) * volatility * math.sqrt(self.minutes)
+        if uniform(key, index, 1) < self.settings.jumps * self.minutes:
+            change += normal(key, index, 2) * JUMP_SIZE * self.settings.volatility
         return change
 
     def _regime(self, index: int) -> float:
@@ -79,7 +90,7 @@ class RandomWalk:
 
 @lru_cache(maxsize=4096)
 def _regime_node(seed: int, symbol: Symbol, name: str, node: int) -> float:
-    return seeded_random(seed, symbol, name, "spell", node).gauss(0.0, 1.0)
+    return normal(key_of(seed, symbol, name, "spell"), node)
 
 
 class ModelTape:
@@ -92,6 +103,12 @@ class ModelTape:
         self._walks = {
             symbol: RandomWalk(settings.seed, s, settings.tick_interval / MINUTE_NS, "live")
             for symbol, s in self._symbols.items()
+        }
+        self._quotes = {symbol: QuoteMaker(settings, s) for symbol, s in self._symbols.items()}
+        self._marks = {
+            symbol: MarkModel(settings.marks, settings.tick_interval, s.instrument.tick_size)
+            for symbol, s in self._symbols.items()
+            if s.instrument.kind is InstrumentKind.LINEAR_PERPETUAL
         }
         self._paths: dict[Symbol, PathState] = {}
         self._history: dict[Symbol, deque[Candle]] = {
@@ -110,7 +127,7 @@ class ModelTape:
         open_time = time - time % MINUTE_NS
         ticks = MINUTE_NS / self._settings.tick_interval
         self._history[symbol].extend(_history(self._settings.seed, settings, open_time, ticks))
-        first = _quote(settings, math.log(settings.start_price), is_rising=False).last
+        first = _price(settings, math.log(settings.start_price))
         forming = _candle(settings.instrument, open_time, first, time)
         self._paths[symbol] = PathState(
             symbol=symbol, log_price=math.log(settings.start_price), forming=forming
@@ -147,22 +164,39 @@ class ModelTape:
 
     def _snapshot_of(self, symbol: Symbol, tick: int) -> Tick:
         path = self._paths[symbol]
-        is_rising = tick > 0 and self._walks[symbol].step(tick) > 0
-        quote = _quote(self._symbols[symbol], path.log_price, is_rising=is_rising)
-        return Tick(symbol, quote, (path.forming,))
+        if path.is_rising is None:
+            path.is_rising = tick > 0 and self._walks[symbol].step(tick) > 0
+        return Tick(symbol, self._quote(path, tick), (path.forming,))
 
     def _advance_symbol(self, symbol: Symbol, tick: int, time: TimeNs) -> Tick:
         settings, path = self._symbols[symbol], self._paths[symbol]
         scripted = self._script[symbol].popleft() if self._script[symbol] else None
         change = math.log(scripted.price) - path.log_price if scripted else self._walks[symbol].step(tick)
         path.log_price += change
-        quote = _quote(settings, path.log_price, is_rising=change > 0)
+        path.is_rising = change > 0
+        path.stress = max(path.stress * STRESS_DECAY, abs(change) / self._deviation(symbol))
+        quote = self._quote(path, tick)
+        model = self._marks.get(symbol)
+        if model is not None and model.is_active:
+            path.mark = model.advance(path.mark, quote)
+            quote = model.with_mark(quote, path.mark)
         volume = _volume(self._settings.seed, settings, quote.last, tick)
         if scripted is not None and scripted.volume is not None:
             volume = settings.instrument.quantity_down(scripted.volume)
         closed = self._close_candles(path, time)
         path.forming = _with_trade(path.forming, quote.last, volume, time)
         return Tick(symbol, quote, (*closed, path.forming))
+
+    def _quote(self, path: PathState, tick: int) -> Quote:
+        settings = self._symbols[path.symbol]
+        quote = self._quotes[path.symbol].quote(
+            _price(settings, path.log_price), tick, is_rising=bool(path.is_rising), stress=path.stress
+        )
+        return quote if path.mark is None else self._marks[path.symbol].with_mark(quote, path.mark)
+
+    def _deviation(self, symbol: Symbol) -> float:
+        minutes = self._settings.tick_interval / MINUTE_NS
+        return max(self._symbols[symbol].volatility * math.sqrt(minutes), MIN_DEVIATION)
 
     def _close_candles(self, path: PathState, time: TimeNs) -> list[Candle]:
         # After an outage too: the price is constant while the venue is down.
@@ -187,7 +221,7 @@ def _history(seed: int, settings: SymbolSettings, until: TimeNs, ticks: float) -
     candles = []
     for i in range(HISTORY_CANDLES):
         points = logs[i * STEPS_PER_CANDLE : (i + 1) * STEPS_PER_CANDLE + 1]
-        prices = [_quote(settings, log + shift, is_rising=False).last for log in points]
+        prices = [_price(settings, log + shift) for log in points]
         open_time = until - (HISTORY_CANDLES - i) * MINUTE_NS
         candle = _candle(settings.instrument, open_time, prices[0], open_time)
         for price in prices:
@@ -199,19 +233,20 @@ def _history(seed: int, settings: SymbolSettings, until: TimeNs, ticks: float) -
     return candles
 
 
-def _quote(settings: SymbolSettings, log_price: float, *, is_rising: bool) -> Quote:
+def _price(settings: SymbolSettings, log_price: float) -> Price:
     tick = settings.instrument.tick_size
-    spread = settings.spread_ticks
-    ticks = max(round(math.exp(log_price) / float(tick)), spread + 1)
-    return Quote.after_trade((ticks * tick).quantize(tick), spread * tick, is_rising=is_rising)
+    ticks = max(round(math.exp(log_price) / float(tick)), settings.spread_ticks + 1)
+    return (ticks * tick).quantize(tick)
 
 
 def _volume(
     seed: int, settings: SymbolSettings, price: Price, tick: int, ticks: float | None = None
 ) -> Quantity:
     """Return the market volume of a tick; with `ticks`, that of as many together, drawn at once."""
-    random = seeded_random(seed, settings.instrument.symbol, "volume", tick)
-    factor = random.expovariate(1.0) if ticks is None else random.gammavariate(ticks, 1.0)
+    key = key_of(seed, settings.instrument.symbol, "volume")
+    # A sum of many exponential draws is almost normal.
+    many = None if ticks is None else max(ticks + math.sqrt(ticks) * normal(key, tick), 0.0)
+    factor = exponential(key, tick) if many is None else many
     return settings.instrument.quantity_down(settings.depth_notional * Decimal(str(round(factor, 4))) / price)
 
 

@@ -10,17 +10,28 @@ from bisect import bisect_right
 from decimal import Decimal
 from pathlib import Path
 
-from producers.simulated.listing import Quote
+import msgspec
+
+from producers.simulated.listing import VolumeLimit
+from producers.simulated.market.book import QuoteMaker
 from producers.simulated.market.candle_files import RecordingError, Row, Series, read_candles
+from producers.simulated.market.mark import rounded_mean
 from producers.simulated.market.tape import HISTORY_CANDLES, Progress, Tick
-from producers.simulated.settings import RecordingSettings, SymbolSettings, VenueSettings
-from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Price, Symbol, TimeNs
+from producers.simulated.settings import RecordingSettings, VenueSettings
+from schemas.units import MILLISECOND_NS, SECOND_NS, DurationNs, Price, Quantity, Symbol, TimeNs
+from schemas.venue.instruments import InstrumentKind
 from schemas.venue.market import Candle
 
 TICKS_PER_CANDLE = 4
 """Open, the two extremes, close."""
 VOLUME_STEP = Decimal("0.00000001")
+MAX_MARK_PRICES = 64
+"""Upper bound of the prices of which the mark price is the mean."""
+STRESS_CANDLES = 20
+RANGE_DEVIATIONS = 1.6
+"""Mean range of a candle of a random walk, in standard deviations of its return (Feller 1951: the square root of 8/pi)."""
 INTERVAL_NAMES = {
+    1: "1s",
     60: "1m",
     180: "3m",
     300: "5m",
@@ -46,6 +57,9 @@ class RecordingTape:
         self._series = {
             symbol: read_candles(paths[symbol], s.instrument.tick_size) for symbol, s in self._symbols.items()
         }
+        self._quotes = {symbol: QuoteMaker(settings, s) for symbol, s in self._symbols.items()}
+        self._widens = settings.book.spread_widening > 0
+        self._index_window = settings.marks.index_window
         self._interval = next(iter(self._series.values())).interval
         for symbol, series in self._series.items():
             if series.interval != self._interval or self._interval // SECOND_NS not in INTERVAL_NAMES:
@@ -69,6 +83,10 @@ class RecordingTape:
             symbol: {"missing_candles": series.gaps, "prices_off_tick": series.off_tick}
             for symbol, series in self._series.items()
         }
+
+    def mean_ranges(self) -> dict[Symbol, Price]:
+        """Return the mean of high less low over all candles that are replayed or history, by symbol, to the tick."""
+        return {symbol: series.mean_range() for symbol, series in self._series.items()}
 
     def time(self, tick: int, now: TimeNs) -> TimeNs:
         slot, phase = divmod(tick, TICKS_PER_CANDLE)
@@ -122,9 +140,35 @@ class RecordingTape:
         series = self._series[symbol]
         path = _path(series[index])
         previous = path[phase - 1] if phase else series[index - 1].close if index else path[0]
-        quote = _quote(self._symbols[symbol], path[phase], is_rising=path[phase] > previous)
+        quote = self._quotes[symbol].quote(
+            path[phase],
+            index * TICKS_PER_CANDLE + phase,
+            is_rising=path[phase] > previous,
+            stress=_stress(series, index) if self._widens else 0.0,
+        )
+        if self._index_window and self._symbols[symbol].instrument.kind is InstrumentKind.LINEAR_PERPETUAL:
+            quote = msgspec.structs.replace(quote, mark=self._mark(symbol, index, phase))
         gap = self._gap(series, index) if phase == 0 else ""
-        return Tick(symbol, quote, (self._candle(symbol, index, phase),), gap)
+        candle = self._candle(symbol, index, phase)
+        return Tick(symbol, quote, (candle,), gap, self._limit(series, symbol, index), TICKS_PER_CANDLE)
+
+    def _limit(self, series: Series, symbol: Symbol, index: int) -> VolumeLimit | None:
+        if not series.has_volume:
+            return None
+        return VolumeLimit(series.times[index], self._volume(series[index]))
+
+    def _mark(self, symbol: Symbol, index: int, phase: int) -> Price:
+        """Return the mean of the prices within the index window, this one included: a recording has no others."""
+        series, number = self._series[symbol], index * TICKS_PER_CANDLE + phase
+        step = self._interval // (TICKS_PER_CANDLE - 1)
+        count = min(1 + self._index_window // step, MAX_MARK_PRICES, number + 1)
+        places = (divmod(each, TICKS_PER_CANDLE) for each in range(number - count + 1, number + 1))
+        prices = [_path(series[i])[each] for i, each in places]
+        return rounded_mean(prices, series.tick_size)
+
+    def _volume(self, row: Row) -> Quantity:
+        is_quote = self._recording.volume == "quote"
+        return (row.volume / row.close).quantize(VOLUME_STEP) if is_quote else row.volume
 
     def _gap(self, series: Series, index: int) -> str:
         if index == 0:
@@ -135,8 +179,7 @@ class RecordingTape:
     def _candle(self, symbol: Symbol, index: int, phase: int) -> Candle:
         row = self._series[symbol][index]
         traded = _path(row)[: phase + 1]
-        is_quote = self._recording.volume == "quote"
-        volume = (row.volume / row.close).quantize(VOLUME_STEP) if is_quote else row.volume
+        is_quote, volume = self._recording.volume == "quote", self._volume(row)
         if phase < TICKS_PER_CANDLE - 1:
             volume = (volume * (phase + 1) / TICKS_PER_CANDLE).quantize(VOLUME_STEP)
         return Candle(
@@ -169,6 +212,8 @@ def _offset(phase: int, interval: DurationNs) -> DurationNs:
     )
 
 
-def _quote(settings: SymbolSettings, price: Price, *, is_rising: bool) -> Quote:
-    spread = settings.spread_ticks * settings.instrument.tick_size
-    return Quote.after_trade(price, spread, is_rising=is_rising)
+def _stress(series: Series, index: int) -> float:
+    """Return the range of a candle in standard deviations, as those before it tell them; 0 for the first candle."""
+    before = range(max(0, index - STRESS_CANDLES), index)
+    mean = sum(series.range_ticks(i) for i in before) / len(before) if before else 0.0
+    return RANGE_DEVIATIONS * series.range_ticks(index) / mean if mean else 0.0

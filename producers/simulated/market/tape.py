@@ -1,11 +1,11 @@
-"""Price source of the venue, read tick by tick: the `Tape` protocol, and seeded random draws."""
+"""Price source of the venue, read tick by tick: the `Tape` protocol, and the liquidity of a tick."""
 
 from decimal import Decimal
-from random import Random
 from typing import NamedTuple, Protocol
 
-from producers.simulated.listing import Liquidity, Quote
-from producers.simulated.settings import SymbolSettings
+from producers.simulated.draws import key_of, uniform
+from producers.simulated.listing import Liquidity, Quote, VolumeLimit
+from producers.simulated.settings import SymbolSettings, VenueSettings
 from schemas.units import Symbol, TimeNs
 from schemas.venue.market import Candle
 
@@ -14,8 +14,6 @@ CANDLE_INTERVAL = "1m"
 MIN_TRADED_FACTOR = 0.25
 TRADED_FACTOR_RANGE = 1.5
 """The quantity traded in a tick is 0.25 to 1.75 times the mean, and the mean on average."""
-QUEUE_REACHED_PROBABILITY = 0.5
-"""Probability that trades at a touched price also reach our place in the queue."""
 HISTORY_CANDLES = 1500
 """Number of closed candles that are kept and served."""
 
@@ -29,6 +27,10 @@ class Tick(NamedTuple):
     """Candles that closed in this tick, then the open one."""
     gap: str = ""
     """Description of the data missing before this tick; empty if none is."""
+    limit: VolumeLimit | None = None
+    """The candle's volume, where it is recorded."""
+    ticks: int = 1
+    """Number of ticks that a recorded candle has."""
 
 
 class Progress(NamedTuple):
@@ -67,21 +69,19 @@ class Tape(Protocol):
         ...
 
 
-def seeded_random(seed: int, *names: object) -> Random:
-    """Return the random generator of a seed and a name, e.g. (7, "BTC/USDT:USDT", "traded", 12).
+def draw_liquidity(venue: VenueSettings, settings: SymbolSettings, tick: Tick, number: int) -> Liquidity:
+    """Draw the quantity that other participants trade in one tick of a symbol.
 
-    Equal arguments give equal draws, so no generator state has to be stored.
+    With a recorded volume that is a share of the tick's volume, else the symbol's `traded_notional` on average.
     """
-    return Random("/".join(map(str, (seed, *names))))
-
-
-def draw_liquidity(seed: int, settings: SymbolSettings, price: Decimal, tick: int) -> Liquidity:
-    """Draw the quantity that other participants trade in one tick of a symbol."""
-    rules = settings.instrument
-    random = seeded_random(seed, rules.symbol, "traded", tick)
-    mean = settings.traded_notional / price
-    factor = round(MIN_TRADED_FACTOR + TRADED_FACTOR_RANGE * random.random(), 6)
-    traded = rules.quantity_down(mean * Decimal(str(factor)))
-    is_queue_reached = random.random() < QUEUE_REACHED_PROBABILITY
-    queue_share = random.random() if is_queue_reached else 0.0
-    return Liquidity(max(traded, rules.lot_size), Decimal(str(round(queue_share, 6))))
+    rules, fills = settings.instrument, venue.fills
+    key = key_of(venue.seed, rules.symbol, "traded")
+    factor = Decimal(str(round(MIN_TRADED_FACTOR + TRADED_FACTOR_RANGE * uniform(key, number, 0), 6)))
+    if tick.limit is None:
+        mean = settings.traded_notional / tick.quote.last
+    else:
+        mean = tick.limit.volume / tick.ticks * Decimal(str(fills.touch_share))
+    traded = max(rules.quantity_down(mean * factor), rules.lot_size)
+    is_reached = uniform(key, number, 1) < fills.touch_probability
+    share = uniform(key, number, 2) if is_reached else 0.0
+    return Liquidity(traded, Decimal(str(round(share, 6))), tick.limit)

@@ -2,15 +2,17 @@
 
 Spot orders lock the amount that they will spend, fees included. A linear perpetual uses the initial margin of the larger
 of two positions: the one after all its buy orders, and the one after all its sell orders; reduce-only orders use none.
-The matching engine liquidates the positions that `below_maintenance` returns.
+The margin of an isolated position is set apart; all others are covered by what is left of the wallet.
 """
 
 from collections.abc import Iterable, Mapping
-from decimal import ROUND_CEILING, localcontext
+from decimal import Decimal, localcontext
 
 from producers.simulated.listing import Listing, Quote
-from producers.simulated.matching.ledger import AMOUNT_STEP, EXACT, Holding, Wallet, fee_of, max_fees
+from producers.simulated.matching.ledger import EXACT, Holding, Wallet, fee_of, max_fees
 from producers.simulated.matching.orders import Order, VenueRejection
+from producers.simulated.matching.positions import Positions
+from producers.simulated.parameters import PositionMode, PositionSide
 from schemas.units import (
     ZERO,
     ClientOrderId,
@@ -25,7 +27,7 @@ from schemas.units import (
     VenueId,
 )
 from schemas.venue.account import Balance, Position
-from schemas.venue.instruments import Instrument, InstrumentKind, maintenance_margin
+from schemas.venue.instruments import Instrument, InstrumentKind
 from schemas.venue.orders import Funding, RejectReason, Trade
 
 
@@ -39,17 +41,22 @@ class Account:
         wallets: Iterable[Wallet],
         quotes: Mapping[Symbol, Quote],
         holdings: Iterable[Holding] = (),
+        mode: PositionMode = PositionMode.ONE_WAY,
     ) -> None:
         self._venue = venue
         self._listings = listings
         self.quotes = dict(quotes)
         self.open_orders: dict[Symbol, dict[ClientOrderId, Order]] = {symbol: {} for symbol in listings}
         self.wallets = {wallet.asset: wallet for wallet in wallets}
-        self.holdings = {symbol: Holding(symbol=symbol) for symbol in self._perpetuals()}
-        self.holdings |= {holding.symbol: holding for holding in holdings}
+        self.held = Positions(listings, self.quotes, self.open_orders, holdings, mode)
         for listing in listings.values():
             for asset in _assets(listing.rules):
                 self.wallets.setdefault(asset, Wallet(asset=asset, initial=ZERO, total=ZERO))
+
+    @property
+    def holdings(self) -> Mapping[Symbol, Holding]:
+        """The one-way positions, or the long ones in hedge mode."""
+        return self.held.holdings
 
     def add_order(self, order: Order) -> None:
         """Add an order to the open orders.
@@ -63,16 +70,19 @@ class Account:
             self._check_margin(order, rules)
         self.open_orders[order.symbol][order.client_order_id] = order
 
-    def book_trade(self, trade: Trade) -> None:
+    def book_trade(self, trade: Trade, position_side: PositionSide = PositionSide.NET) -> None:
         """Book an own trade into position and wallets."""
-        rules = self._listings[trade.symbol].rules
+        listing = self._listings[trade.symbol]
+        rules = listing.rules
         signed = trade.side.sign * trade.quantity
         if rules.kind is InstrumentKind.SPOT:
             self.wallets[rules.base].book(signed)
             self.wallets[rules.quote].book(-signed * trade.price)
         else:
-            realized = self.holdings[trade.symbol].trade(signed, trade.price)
-            self.wallets[rules.settle].book(realized)
+            holding = self.held.holding(trade.symbol, position_side)
+            if self.held.is_isolated(trade.symbol):
+                holding.assign_margin(signed, trade.price, listing.leverage)
+            self.wallets[rules.settle].book(holding.trade(signed, trade.price))
         self.wallets[trade.fee_asset].book(ZERO, trade.fee)
 
     def fee(
@@ -89,41 +99,64 @@ class Account:
             asset = received
         return fee_of(quantity if asset == rules.base else price * quantity, rate), asset
 
-    def book_funding(self, funding: Funding) -> None:
-        """Book a funding payment into the settlement wallet."""
+    def book_funding(self, funding: Funding, holding: Holding) -> None:
+        """Book a funding payment into the settlement wallet, and into the margin of an isolated position."""
+        if self.held.is_isolated(funding.symbol):
+            holding.margin = max(holding.margin + funding.amount, ZERO)
         self.wallets[self._listings[funding.symbol].rules.settle].book_funding(funding.amount)
 
-    def below_maintenance(self, maintenance_margin: Ratio) -> list[Symbol]:
-        """Return the perpetuals with a position whose settlement asset is below maintenance margin.
+    def below_maintenance(self) -> list[list[Holding]]:
+        """Return the positions below maintenance margin: each isolated one alone, cross ones of one asset together.
 
-        The margin is the sum over all positions that settle in the same asset: by leverage brackets where the instrument
-        has them, else the share `maintenance_margin` of the value.
+        The margin follows the leverage brackets of the instrument, else the listing's ratio; the price is the mark price.
         """
         found = []
         for asset in sorted(self.wallets):
-            held = [symbol for symbol in self._settled_in(asset) if self.holdings[symbol].quantity]
-            needed = sum((self._maintenance(symbol, maintenance_margin) for symbol in held), ZERO)
-            if self.wallets[asset].total + self._unrealized(asset) < needed:
-                found += held
+            held = [each for s in self.held.settled_in(asset) for each in self.held.of(s) if each.quantity]
+            cross = [each for each in held if not self.held.is_isolated(each.symbol)]
+            if cross and self._cross_equity(asset) < sum(map(self.held.maintenance, cross), ZERO):
+                found.append(cross)
+            isolated = [each for each in held if self.held.is_isolated(each.symbol)]
+            found += [
+                [each] for each in isolated if each.margin + self._profit(each) < self.held.maintenance(each)
+            ]
         return found
 
-    def closable_quantity(self, symbol: Symbol, side: Side) -> Quantity:
+    def cover(self, holding: Holding) -> Money:
+        """Return what covers the loss of a position: its isolated margin, or all of the wallet that is not set apart."""
+        if self.held.is_isolated(holding.symbol):
+            return holding.margin
+        asset = self._listings[holding.symbol].rules.settle
+        return self.wallets[asset].total - self.held.isolated_margin(asset)
+
+    def closable_quantity(
+        self, symbol: Symbol, side: Side, position_side: PositionSide = PositionSide.NET
+    ) -> Quantity:
         """Return the quantity of the position that an order of `side` can close."""
-        return max(-side.sign * self._position_quantity(symbol), ZERO)
+        if symbol in self.held.holdings:
+            held = self.held.holding(symbol, position_side).quantity
+        else:
+            held = self._position_quantity(symbol)
+        return max(-side.sign * held, ZERO)
 
     def position(self, symbol: Symbol, time: TimeNs) -> Position:
-        """Return the position in a symbol. A spot position has entry price 0, because spot venues report none."""
-        mark = self.quotes[symbol].last
-        holding = self.holdings.get(symbol)
+        """Return the position in a symbol, the net one in hedge mode. Spot has entry price 0: none is reported."""
+        mark, held = self.quotes[symbol].mark_price, self.held.of(symbol)
+        net = Holding(
+            symbol=symbol,
+            quantity=sum((each.quantity for each in held), ZERO),
+            cost=sum((each.cost for each in held), ZERO),
+        )
         return Position(
             venue=self._venue,
             symbol=symbol,
             quantity=self._position_quantity(symbol),
-            entry_price=holding.entry_price() if holding else ZERO,
+            entry_price=net.entry_price(),
             mark_price=mark,
-            unrealized_pnl=holding.unrealized(mark) if holding else ZERO,
+            unrealized_pnl=net.unrealized(mark),
             leverage=self._listings[symbol].leverage,
             time=time,
+            liquidation_price=self._liquidation_price(held[0]) if len(held) == 1 else None,
         )
 
     def positions(self, time: TimeNs) -> list[Position]:
@@ -133,12 +166,12 @@ class Account:
 
     def balance(self, asset: str, time: TimeNs) -> Balance:
         """Return the balance of one asset."""
-        total, unrealized = self.wallets[asset].total, self._unrealized(asset)
+        total, unrealized = self.wallets[asset].total, self.held.unrealized(asset)
         return Balance(
             venue=self._venue,
             asset=asset,
             total=total,
-            free=max(total + unrealized - self._in_use(asset), ZERO),
+            free=max(self._cross_equity(asset) - self._in_use(asset), ZERO),
             margin_balance=total + unrealized,
             unrealized_pnl=unrealized,
             time=time,
@@ -160,34 +193,45 @@ class Account:
             ZERO,
         )
 
-    def initial_margin(self, symbol: Symbol, extra: Order | None = None) -> Money:
-        """Return the initial margin of a perpetual's position and opening orders, with `extra` added, rounded up."""
-        worst = self._largest_position(symbol, extra)
-        return (worst / self._listings[symbol].leverage).quantize(AMOUNT_STEP, ROUND_CEILING)
+    def initial_margin(self, symbol: Symbol) -> Money:
+        """Return the initial margin of a perpetual's position and opening orders, rounded up."""
+        return self.held.initial_margin(symbol)
 
-    def _largest_position(self, symbol: Symbol, extra: Order | None = None) -> Money:
-        """Return the notional after all buy orders, or after all sell orders if that is larger."""
-        position_value = self.holdings[symbol].quantity * self.quotes[symbol].last
-        buys, sells = position_value, -position_value
-        orders = [*self.open_orders[symbol].values(), *([extra] if extra else [])]
-        for order in orders:
-            if order.reduce_only:
-                continue
-            if order.side is Side.BUY:
-                buys += order.remaining * order.price
-            else:
-                sells += order.remaining * order.price
-        return max(buys, sells)
+    def symbols_using(self, asset: str) -> list[Symbol]:
+        """Return the symbols whose orders an asset's balance covers: perpetuals settled in it, spot bought with it."""
+        return [symbol for symbol, listing in self._listings.items() if listing.rules.settle == asset]
 
-    def _maintenance(self, symbol: Symbol, ratio: Ratio) -> Money:
-        value = abs(self.holdings[symbol].quantity) * self.quotes[symbol].last
-        brackets = self._listings[symbol].rules.leverage_brackets
-        return maintenance_margin(brackets, value) if brackets else ratio * value
+    def _liquidation_price(self, holding: Holding) -> Price | None:
+        if not self.held.has_maintenance():
+            return None
+        cover = self.cover(holding)
+        if not self.held.is_isolated(holding.symbol):
+            asset = self._listings[holding.symbol].rules.settle
+            cover += self.held.unrealized(asset, cross_only=True) - self._profit(holding)
+            others = [each for s in self.held.settled_in(asset) for each in self.held.of(s)]
+            cover -= sum(
+                (
+                    self.held.maintenance(each)
+                    for each in others
+                    if each is not holding and each.quantity and not self.held.is_isolated(each.symbol)
+                ),
+                ZERO,
+            )
+        return self.held.liquidation_price(holding, cover)
+
+    def _profit(self, holding: Holding) -> Money:
+        return holding.unrealized(self.quotes[holding.symbol].mark_price)
+
+    def _cross_equity(self, asset: str) -> Money:
+        cross = self.wallets[asset].total - self.held.isolated_margin(asset)
+        return cross + self.held.unrealized(asset, cross_only=True)
 
     def _check_spot_funds(self, order: Order, rules: Instrument) -> None:
         asset, need = _spent_asset(order, rules), self._locked_by(order, rules)
         # Unrealized profit of a perpetual cannot be spent, but an unrealized loss reduces the balance.
-        free = self.wallets[asset].total + min(self._unrealized(asset), ZERO) - self._in_use(asset)
+        unrealized = min(self.held.unrealized(asset, cross_only=True), ZERO)
+        total = self.wallets[asset].total - self.held.isolated_margin(asset)
+        free = total + unrealized - self._in_use(asset)
         if free < need:
             raise VenueRejection(
                 RejectReason.INSUFFICIENT_MARGIN, f"order needs {need} {asset}, {max(free, ZERO)} is free"
@@ -195,9 +239,8 @@ class Account:
 
     def _check_margin(self, order: Order, rules: Instrument) -> None:
         self._check_bracket(order, rules)
-        more = self.initial_margin(order.symbol, order) - self.initial_margin(order.symbol)
-        equity = self.wallets[rules.settle].total + self._unrealized(rules.settle)
-        free = equity - self._in_use(rules.settle)
+        more = self.held.initial_margin(order.symbol, order) - self.held.initial_margin(order.symbol)
+        free = self._cross_equity(rules.settle) - self._in_use(rules.settle)
         if more > 0 and free < more:
             raise VenueRejection(
                 RejectReason.INSUFFICIENT_MARGIN,
@@ -205,7 +248,10 @@ class Account:
             )
 
     def _check_bracket(self, order: Order, rules: Instrument) -> None:
-        largest, leverage = self._largest_position(order.symbol, order), self._listings[order.symbol].leverage
+        largest, leverage = (
+            self.held.largest_position(order.symbol, order),
+            self._listings[order.symbol].leverage,
+        )
         if not rules.leverage_brackets or order.reduce_only:
             return
         bracket = rules.bracket(largest)
@@ -215,29 +261,24 @@ class Account:
             )
 
     def _position_quantity(self, symbol: Symbol) -> SignedQuantity:
-        holding = self.holdings.get(symbol)
-        return holding.quantity if holding else self.wallets[self._listings[symbol].rules.base].total
+        held = self.held.of(symbol)
+        if held:
+            return sum((each.quantity for each in held), ZERO)
+        return self.wallets[self._listings[symbol].rules.base].total
 
     def _in_use(self, asset: str) -> Money:
         return self.locked_amount(asset) + sum(
-            (self.initial_margin(symbol) for symbol in self._settled_in(asset)), ZERO
-        )
-
-    def _unrealized(self, asset: str) -> Money:
-        return sum(
-            (
-                self.holdings[symbol].unrealized(self.quotes[symbol].last)
-                for symbol in self._settled_in(asset)
-            ),
-            ZERO,
+            (self.held.initial_margin(symbol) for symbol in self.held.settled_in(asset)), ZERO
         )
 
     def _locked_by(self, order: Order, rules: Instrument) -> Money:
+        rate = max(rules.maker_fee, rules.taker_fee, ZERO)
         if order.side is Side.SELL:
-            return order.remaining
+            is_base = rules.charged_asset(Side.SELL) == rules.base
+            fees = max_fees(Decimal(1), order.remaining, rules.lot_size, rate) if is_base else ZERO
+            return order.remaining + fees
         if rules.charged_asset(Side.BUY) != rules.quote:
             return order.remaining * order.price
-        rate = max(rules.maker_fee, rules.taker_fee, ZERO)
         fees = max_fees(order.price, order.remaining, rules.lot_size, rate)
         return order.remaining * order.price + fees
 
@@ -245,16 +286,6 @@ class Account:
         for symbol, listing in self._listings.items():
             if listing.rules.kind is InstrumentKind.SPOT:
                 yield from ((listing.rules, order) for order in self.open_orders[symbol].values())
-
-    def _perpetuals(self) -> list[Symbol]:
-        return [
-            s
-            for s, listing in self._listings.items()
-            if listing.rules.kind is InstrumentKind.LINEAR_PERPETUAL
-        ]
-
-    def _settled_in(self, asset: str) -> list[Symbol]:
-        return [symbol for symbol in self.holdings if self._listings[symbol].rules.settle == asset]
 
 
 def _spent_asset(order: Order, rules: Instrument) -> str:

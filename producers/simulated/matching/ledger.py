@@ -9,6 +9,7 @@ from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
 
 import msgspec
 
+from producers.simulated.parameters import PositionSide
 from schemas.units import ZERO, Money, Price, Quantity, Ratio, SignedQuantity, Symbol
 
 AMOUNT_STEP = Decimal("0.00000001")
@@ -46,6 +47,10 @@ class Holding(msgspec.Struct, kw_only=True):
     quantity: SignedQuantity = ZERO
     cost: Money = ZERO
     """Cost basis of the position, with the sign of `quantity`."""
+    margin: Money = ZERO
+    """Part of the wallet that covers the position in isolated margin; 0 in cross margin."""
+    side: PositionSide = PositionSide.NET
+    """The position in hedge mode: long or short."""
 
     def trade(self, signed: SignedQuantity, price: Price) -> Money:
         """Book a trade and return the profit that it realizes.
@@ -62,6 +67,17 @@ class Holding(msgspec.Struct, kw_only=True):
         self.quantity += signed
         self.cost += opening * price
         return realized
+
+    def assign_margin(self, signed: SignedQuantity, price: Price, leverage: Decimal) -> None:
+        """Assign isolated margin for a trade that is about to be booked: the closed part releases its share.
+
+        The opened part is given its notional divided by the leverage, rounded up to 8 digits.
+        """
+        closing = _closing(self.quantity, signed)
+        if closing:
+            released = self.margin * abs(closing) / abs(self.quantity)
+            self.margin -= released.quantize(AMOUNT_STEP, ROUND_HALF_EVEN)
+        self.margin += (abs(signed - closing) * price / leverage).quantize(AMOUNT_STEP, ROUND_CEILING)
 
     def entry_price(self) -> Price:
         """Return the average entry price, rounded to 8 digits; 0 when flat."""

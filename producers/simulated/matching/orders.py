@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
+from producers.simulated.parameters import PositionSide
 from schemas.units import ZERO, ClientOrderId, Price, Quantity, Side, Symbol, TimeNs, VenueId
 from schemas.venue.account import OpenOrder
 from schemas.venue.instruments import Instrument, InstrumentStatus
@@ -33,6 +34,8 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Empty: the venue assigns `web-<number>`."""
     post_only: bool = False
     reduce_only: bool = False
+    position_side: PositionSide = PositionSide.NET
+    """The position that it trades in; required in hedge mode only."""
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +66,16 @@ class Order(msgspec.Struct, kw_only=True):
     placed_time: TimeNs
     time: TimeNs
     """Time of the last change."""
+    immediate: bool = False
+    """What is not filled at once expires."""
+    position_side: PositionSide = PositionSide.NET
+    queue_ahead: Quantity = ZERO
+    """`queue`: quantity of others at its price that has yet to be traded before it."""
+    arrival_time: TimeNs | None = None
+    """Market time at which it reaches the book, while it is on its way; None once it is there."""
+    cancel_time: TimeNs | None = None
+    """Market time at which a cancel that is on its way reaches it."""
+    reject_reason: RejectReason | None = None
 
     @property
     def remaining(self) -> Quantity:
@@ -85,6 +98,7 @@ class Order(msgspec.Struct, kw_only=True):
             side=self.side,
             price=self.price,
             quantity=self.quantity,
+            reject_reason=self.reject_reason,
             detail=self.detail,
         )
 
@@ -103,16 +117,16 @@ class Order(msgspec.Struct, kw_only=True):
         )
 
 
-def validate_order(rules: Instrument, new: NewOrder, last: Price) -> None:
-    """Check an order against the instrument's status, steps, minima and maxima, and its price band at the last price.
+def validate_order(rules: Instrument, new: NewOrder, reference: Price) -> None:
+    """Check an order against the instrument's status, steps, minima and maxima, and its price band at a reference price.
 
     Raises: VenueRejection when the id, price, quantity or notional is not allowed, or nothing is traded.
     """
-    _check_id(new.client_order_id)
+    check_id(new.client_order_id)
     if rules.status is not InstrumentStatus.TRADING:
         raise VenueRejection(RejectReason.NOT_TRADING, f"{rules.symbol} is {rules.status}")
-    _check_step("price", new.price, rules.tick_size)
-    _check_step("quantity", new.quantity, rules.lot_size)
+    check_step("price", new.price, rules.tick_size)
+    check_step("quantity", new.quantity, rules.lot_size)
     if new.quantity < rules.minimum_quantity:
         raise VenueRejection(
             RejectReason.MINIMUM_NOTIONAL,
@@ -130,20 +144,28 @@ def validate_order(rules: Instrument, new: NewOrder, last: Price) -> None:
             f"{new.quantity} at {new.price} is above the maximum of one order: "
             f"quantity {rules.maximum_quantity}, notional {rules.maximum_notional}",
         )
-    if not rules.accepts_price(new.side, new.price, last):
+    if not rules.accepts_price(new.side, new.price, reference):
         raise VenueRejection(
-            RejectReason.PRICE_BAND, f"{new.side} at {new.price} is outside the price band at {last}"
+            RejectReason.PRICE_BAND, f"{new.side} at {new.price} is outside the price band at {reference}"
         )
 
 
-def _check_id(text: str) -> None:
+def check_id(text: str) -> None:
+    """Check a client order id.
+
+    Raises: VenueRejection.
+    """
     if len(text) > MAX_ID_LENGTH or not all(c.isascii() and (c.isalnum() or c in "-_") for c in text):
         raise VenueRejection(
             RejectReason.OTHER, f"client_order_id must be at most {MAX_ID_LENGTH} characters of [A-Za-z0-9_-]"
         )
 
 
-def _check_step(name: str, value: Decimal, step: Decimal) -> None:
+def check_step(name: str, value: Decimal, step: Decimal) -> None:
+    """Check that a price or quantity is a multiple of its step.
+
+    Raises: VenueRejection.
+    """
     if not value.is_finite() or value <= 0:
         raise VenueRejection(RejectReason.PRECISION, f"{name} {value} must be a finite number above zero")
     # A number with a giant exponent would be slow to divide.

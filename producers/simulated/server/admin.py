@@ -114,7 +114,7 @@ class AdminApi:
                 "trades": trades,
                 "fundings": venue.all_fundings(),
                 "wallets": list(account.wallets.values()),
-                "holdings": list(account.holdings.values()),
+                "holdings": list(account.held.all()),
                 "positions": venue.positions(),
                 "balances": venue.balances(),
             }
@@ -153,11 +153,16 @@ class AdminApi:
             "has_ended": venue.has_ended,
             "recording": venue.settings.replayed,
             "prices": {symbol: quote.last for symbol, quote in venue.matching.account.quotes.items()},
+            "marks": {symbol: quote.mark_price for symbol, quote in venue.matching.account.quotes.items()},
+            "fills": venue.settings.fills,
+            "latency": venue.settings.latency,
+            "in_maintenance": venue.maintenance_left_s() is not None,
         }
         if progress is not None:
             status["progress"] = {progress.unit: progress.done, "of": progress.total}
         if isinstance(venue.tape, RecordingTape):
             status["flaws"] = venue.tape.flaws()
+            status["mean_ranges"] = venue.tape.mean_ranges()
         return status
 
     def _account_status(self) -> dict[str, object]:
@@ -166,6 +171,7 @@ class AdminApi:
             "sequence": matching.counters.event,
             "orders": matching.counters.order,
             "trades": matching.counters.trade,
+            "insurance_paid": matching.counters.insurance_paid,
             "open_orders": {symbol: len(orders) for symbol, orders in matching.account.open_orders.items()},
         }
 

@@ -7,15 +7,19 @@ import msgspec
 from aiohttp import web
 
 from bus.runtime import time_ns
+from producers.simulated.contracts import quantity_to_base, quantity_to_contracts, to_contracts
 from producers.simulated.market.tape import CANDLE_INTERVAL, HISTORY_CANDLES
+from producers.simulated.matching.conditionals import Conditional
 from producers.simulated.matching.orders import VenueRejection
 from producers.simulated.server.faults import FaultInjector, HttpRejection, RequestFaults
+from producers.simulated.server.order_rates import OrderRates
 from producers.simulated.server.pacer import Pacer
 from producers.simulated.server.responses import json_response
 from producers.simulated.server.streams import Listener, Streams, disconnect_all, filter_frame, serve_stream
 from producers.simulated.server.venue import Venue
 from producers.simulated.wire import (
     AccountFrame,
+    ConditionalRequest,
     EventNumber,
     MarketFrame,
     PlaceRequest,
@@ -34,6 +38,14 @@ MAX_RECEIVE_WINDOW_NS: DurationNs = 60 * SECOND_NS
 """Upper bound of the receive window that a request may ask for."""
 
 RouteHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class TooManyOrders(Exception):
+    """An order-rate window is full for `wait_s` more seconds."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"{wait_s:g} s")
+        self.wait_s = wait_s
 
 
 class TradingApi:
@@ -55,6 +67,8 @@ class TradingApi:
         self._pacer = pacer
         self._faults = faults
         self._count_request = count_request
+        self._sizes = venue.contract_sizes()
+        self._rates = OrderRates(venue.settings.order_rate_windows)
         self._closing = asyncio.Event()
         self._dead_man_switches: dict[Symbol, asyncio.TimerHandle] = {}
         """Timers that cancel all orders of a symbol unless they are renewed."""
@@ -75,6 +89,11 @@ class TradingApi:
             web.get("/api/orders", self._private(self._orders)),
             web.get("/api/trades", self._private(self._trades)),
             web.get("/api/fundings", self._private(self._fundings)),
+            web.post("/api/conditional", self._private(self._place_conditional, is_write=True)),
+            web.delete("/api/conditional", self._private(self._cancel_conditional, is_write=True)),
+            web.get("/api/conditional", self._private(self._conditional)),
+            web.get("/api/conditionals", self._private(self._conditionals)),
+            web.get("/api/marks", self._public(self._marks)),
             web.post("/api/cancel_all_after", self._private(self._cancel_all_after)),
             web.get("/api/positions", self._private(self._positions)),
             web.get("/api/balances", self._private(self._balances)),
@@ -111,28 +130,63 @@ class TradingApi:
         self._check_window(new.timestamp, new.receive_window)
         if (reason := self._faults.take_order_rejection()) is not None:
             raise VenueRejection(reason, "scripted by POST /admin/refusals")
-        return self._venue.place(new)
+        if (wait_s := self._rates.count_or_wait(self._venue.now())) is not None:
+            raise TooManyOrders(wait_s / self._venue.settings.clock_speed)
+        quantity = quantity_to_base(new.quantity, new.symbol, self._sizes)
+        report = self._venue.place(msgspec.structs.replace(new, quantity=quantity))
+        return to_contracts(report, new.symbol, self._sizes)
 
     async def _cancel(self, request: web.Request) -> object:
         window = _number(request, "receive_window", self._venue.settings.receive_window)
         self._check_window(_number(request, "timestamp", 0), window)
-        return self._venue.cancel(_symbol(request), _order_id(request))
+        symbol = _symbol(request)
+        return to_contracts(self._venue.cancel(symbol, _order_id(request)), symbol, self._sizes)
 
     async def _order(self, request: web.Request) -> object:
-        return self._venue.order(_symbol(request), _order_id(request))
+        symbol = _symbol(request)
+        return to_contracts(self._venue.order(symbol, _order_id(request)), symbol, self._sizes)
 
     async def _orders(self, request: web.Request) -> object:
-        return self._venue.open_orders(_symbol(request))
+        symbol = _symbol(request)
+        return [to_contracts(each, symbol, self._sizes) for each in self._venue.open_orders(symbol)]
 
     async def _trades(self, request: web.Request) -> object:
-        return self._venue.trades(
-            _symbol(request), _number(request, "since", 0), _number(request, "after", 0)
-        )
+        symbol = _symbol(request)
+        trades = self._venue.trades(symbol, _number(request, "since", 0), _number(request, "after", 0))
+        return [to_contracts(each, symbol, self._sizes) for each in trades]
 
     async def _fundings(self, request: web.Request) -> object:
-        return self._venue.fundings(
-            _symbol(request), _number(request, "since", 0), _number(request, "after", 0)
-        )
+        symbol = _symbol(request)
+        fundings = self._venue.fundings(symbol, _number(request, "since", 0), _number(request, "after", 0))
+        return [to_contracts(each, symbol, self._sizes) for each in fundings]
+
+    async def _place_conditional(self, request: web.Request) -> object:
+        try:
+            new = msgspec.json.decode(await request.read(), type=ConditionalRequest)
+        except INVALID_JSON as error:
+            raise VenueRejection(RejectReason.OTHER, str(error)) from error
+        self._check_window(new.timestamp, new.receive_window)
+        quantity = quantity_to_base(new.quantity, new.symbol, self._sizes)
+        return self._conditional_body(self._venue.place_conditional(new.in_base(quantity)))
+
+    async def _cancel_conditional(self, request: web.Request) -> object:
+        window = _number(request, "receive_window", self._venue.settings.receive_window)
+        self._check_window(_number(request, "timestamp", 0), window)
+        return self._conditional_body(self._venue.cancel_conditional(_symbol(request), _order_id(request)))
+
+    async def _conditional(self, request: web.Request) -> object:
+        return self._conditional_body(self._venue.conditional(_symbol(request), _order_id(request)))
+
+    async def _conditionals(self, request: web.Request) -> object:
+        return [self._conditional_body(each) for each in self._venue.conditionals(_symbol(request))]
+
+    def _conditional_body(self, conditional: Conditional) -> Conditional:
+        new = conditional.new
+        quantity = quantity_to_contracts(new.quantity, new.symbol, self._sizes)
+        return msgspec.structs.replace(conditional, new=msgspec.structs.replace(new, quantity=quantity))
+
+    async def _marks(self, request: web.Request) -> object:
+        return self._venue.marks(_symbol(request))
 
     async def _cancel_all_after(self, request: web.Request) -> object:
         symbol = self._venue.matching.listing(_symbol(request)).rules.symbol
@@ -147,12 +201,15 @@ class TradingApi:
         return ServerTime(time=self._venue.now())
 
     async def _positions(self, request: web.Request) -> object:
-        return self._venue.positions()
+        positions = self._venue.positions()
+        return [to_contracts(each, each.symbol, self._sizes) for each in positions]
 
     async def _balances(self, request: web.Request) -> object:
         return self._venue.balances()
 
     async def _market_stream(self, request: web.Request) -> web.StreamResponse:
+        if (wait_s := self._venue.maintenance_left_s()) is not None:
+            return _busy_response("maintenance", 503, wait_s)
         names = [name for name in request.query.get("symbols", "").split(",") if name]
         try:
             symbols = frozenset(self._venue.matching.listing(Symbol(name)).rules.symbol for name in names)
@@ -167,11 +224,15 @@ class TradingApi:
         )
 
     async def _account_stream(self, request: web.Request) -> web.StreamResponse:
+        if (wait_s := self._venue.maintenance_left_s()) is not None:
+            return _busy_response("maintenance", 503, wait_s)
         return await serve_stream(
             request,
             self._streams.account,
             Listener(request),
-            first_frame=lambda: to_json(AccountFrame(sequence=self._venue.matching.counters.event)),
+            first_frame=lambda: to_json(
+                AccountFrame(sequence=self._venue.matching.counters.event, contract_sizes=self._sizes)
+            ),
         )
 
     def _first_frame(self, symbols: frozenset[Symbol]) -> MarketFrame:
@@ -199,8 +260,14 @@ class TradingApi:
 
     def _public(self, handler: Callable[[web.Request], Awaitable[object]]) -> RouteHandler:
         async def respond(request: web.Request) -> web.StreamResponse:
+            left_s = self._venue.maintenance_left_s()
             try:
-                response = json_response(await handler(request))
+                if left_s is not None:
+                    response = _busy_response("maintenance", 503, left_s)
+                else:
+                    response = json_response(await handler(request))
+            except TooManyOrders as error:
+                response = _busy_response("too many orders", 429, error.wait_s)
             except VenueRejection as rejection:
                 response = _rejection_response(rejection)
             self._count_request(handler.__name__.lstrip("_"), response.status)
@@ -257,10 +324,13 @@ class TradingApi:
         raise web.HTTPServiceUnavailable(text="the venue is shutting down")
 
     def _overload_response(self, rejection: HttpRejection) -> web.Response:
-        body = RejectionBody(reason=RejectReason.RATE_LIMITED, detail=rejection.name.lower())
-        response = json_response(body, rejection.value)
-        response.headers["Retry-After"] = f"{self._faults.settings.retry_after_s:g}"
-        return response
+        return _busy_response(rejection.name.lower(), rejection.value, self._faults.settings.retry_after_s)
+
+
+def _busy_response(detail: str, status: int, retry_after_s: float) -> web.Response:
+    response = json_response(RejectionBody(reason=RejectReason.RATE_LIMITED, detail=detail), status)
+    response.headers["Retry-After"] = f"{retry_after_s:g}"
+    return response
 
 
 def _rejection_response(rejection: VenueRejection) -> web.Response:

@@ -8,11 +8,13 @@ from producers.simulated.listing import Listing
 from producers.simulated.market.model import ModelTape
 from producers.simulated.market.recording import RecordingTape
 from producers.simulated.market.tape import Tape
+from producers.simulated.matching.changes import StoredState
 from producers.simulated.matching.engine import MatchingEngine
 from producers.simulated.matching.ledger import Wallet
+from producers.simulated.server.schedule import Schedule
 from producers.simulated.server.store import Cursor, Store, StoreIdentity, StoreUnusable
 from producers.simulated.server.venue import Venue
-from producers.simulated.settings import VenueSettings
+from producers.simulated.settings import SymbolSettings, VenueSettings
 from schemas.units import Symbol, TimeNs
 
 
@@ -43,7 +45,9 @@ def open_venue(
     cursor.starts += 1
     tape = recording or _open_model(settings, store, cursor, stored.created, now)
     matching = _open_matching(settings, store, cursor, tape)
-    return Venue(settings, store, tape, matching, cursor, on_failure)
+    venue = Venue(settings, store, tape, matching, cursor, Schedule(settings, stored.created), on_failure)
+    venue.apply_due_rules()
+    return venue
 
 
 def _identity_of(settings: VenueSettings, now: TimeNs) -> StoreIdentity:
@@ -88,20 +92,29 @@ def _open_model(
 def _open_matching(settings: VenueSettings, store: Store, cursor: Cursor, tape: Tape) -> MatchingEngine:
     orders, holdings = store.open_orders(), store.holdings()
     _check_symbols(settings, store, {o.symbol for o in orders} | {h.symbol for h in holdings})
-    listings = {
-        s.instrument.symbol: Listing(
-            s.instrument, s.leverage, settings.maximum_open_orders, s.depth_notional, s.fee_asset_price
-        )
-        for s in settings.symbols
-    }
     return MatchingEngine(
         settings.venue,
-        listings,
+        {symbol.instrument.symbol: _listing(settings, symbol) for symbol in settings.symbols},
         store.wallets(),
         {tick.symbol: tick.quote for tick in tape.snapshot(cursor.tick, cursor.time)},
-        holdings=holdings,
-        orders=orders,
-        counters=cursor.counters,
+        stored=StoredState(holdings, orders, store.open_conditionals(), cursor.counters),
+        position_mode=settings.position_mode,
+    )
+
+
+def _listing(settings: VenueSettings, symbol: SymbolSettings) -> Listing:
+    return Listing(
+        symbol.instrument,
+        symbol.leverage,
+        settings.maximum_open_orders,
+        symbol.depth_notional,
+        symbol.fee_asset_price,
+        fills=settings.fills,
+        book=settings.book,
+        fee_tiers=symbol.fee_tiers,
+        margin_mode=symbol.margin_mode,
+        maintenance_ratio=settings.maintenance_margin,
+        self_trade_prevention=settings.self_trade_prevention,
     )
 
 

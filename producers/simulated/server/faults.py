@@ -4,10 +4,14 @@ from collections import deque
 from enum import Enum
 from typing import NamedTuple
 
-from producers.simulated.market.tape import seeded_random
+from producers.simulated.draws import key_of, uniform
+from producers.simulated.parameters import LatencySettings
+from producers.simulated.server.latency import request_delay
 from producers.simulated.settings import FaultSettings
 from schemas.units import DurationNs
 from schemas.venue.orders import RejectReason
+
+NO_LATENCY = LatencySettings()
 
 
 class HttpRejection(Enum):
@@ -41,8 +45,10 @@ class EventFaults(NamedTuple):
 class FaultInjector:
     """Decides the faults of each request, event and tick. `settings` can be replaced at any time."""
 
-    def __init__(self, settings: FaultSettings, start: int) -> None:
+    def __init__(self, settings: FaultSettings, start: int, latency: LatencySettings = NO_LATENCY) -> None:
+        """Start with the first request; `latency` is that of the venue by the clock."""
         self.settings = settings
+        self._latency = latency
         self._start = start
         self._requests = 0
         self._order_rejections: deque[RejectReason] = deque()
@@ -66,14 +72,18 @@ class FaultInjector:
             self._requests_to_limit -= 1
             return RequestFaults(rejection=HttpRejection.RATE_LIMITED)
         # The start count is part of the name: otherwise a request retried after each restart would fail every time.
-        random = seeded_random(self.settings.seed, "request", self._start, self._requests)
-        rolls = [random.random() for _ in range(5)]
+        key = key_of(self.settings.seed, "request")
+        rolls = [uniform(key, self._start, self._requests, number) for number in range(5)]
         faults = self.settings
         if rolls[0] < faults.rate_limited:
             return RequestFaults(rejection=HttpRejection.RATE_LIMITED)
         if rolls[1] < faults.overloaded:
             return RequestFaults(rejection=HttpRejection.OVERLOADED)
         delay_ns = faults.latency if is_write else 0
+        if is_write and self._latency:
+            delay_ns += request_delay(
+                self._latency, key_of(faults.seed, "latency"), self._start, self._requests
+            )
         if is_write and rolls[2] < faults.request_late:
             delay_ns += int(faults.request_delay * (0.5 + rolls[3] / 2))  # from half of it to all
         return RequestFaults(
@@ -88,8 +98,8 @@ class FaultInjector:
             faults.lost or faults.doubled or faults.late or faults.reordered or faults.disconnect_account
         ):
             return EventFaults()
-        random = seeded_random(faults.seed, "event", sequence)
-        rolls = [random.random() for _ in range(5)]
+        key = key_of(faults.seed, "event")
+        rolls = [uniform(key, sequence, number) for number in range(5)]
         copies = 2 if rolls[1] < faults.doubled else 1
         return EventFaults(
             copies=0 if rolls[0] < faults.lost else copies,
@@ -101,4 +111,4 @@ class FaultInjector:
     def disconnects_market(self, tick: int) -> bool:
         """Return whether a tick disconnects the market streams."""
         probability = self.settings.disconnect_market
-        return probability > 0 and seeded_random(self.settings.seed, "market", tick).random() < probability
+        return probability > 0 and uniform(key_of(self.settings.seed, "market"), tick) < probability

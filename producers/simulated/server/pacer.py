@@ -3,7 +3,7 @@
 import asyncio
 
 from bus import Logger
-from producers.simulated.server.streams import Streams
+from producers.simulated.server.streams import Streams, disconnect_all
 from producers.simulated.server.venue import Venue
 from producers.simulated.wire import MarketFrame
 from schemas.units import SECOND_NS, DurationNs
@@ -53,6 +53,9 @@ class Pacer:
         frame = self._venue.tick()
         self.ticks += 1
         self.last_frame = frame
+        if self._venue.maintenance_left_s() is not None:
+            disconnect_all(self._streams.market)
+            disconnect_all(self._streams.account)
         self._streams.publish_market(frame)
         if frame.is_last:
             self._log.info("market_ended", tick=frame.tick)

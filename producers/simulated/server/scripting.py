@@ -12,7 +12,6 @@ POST /admin/instrument  {"symbol": ..., "changes": {"tick_size": "1", "status": 
                       changes trading rules until the venue restarts; a delisting cancels the open orders
 """
 
-from decimal import Decimal
 from typing import Annotated
 
 import msgspec
@@ -22,20 +21,11 @@ from producers.simulated.market.model import ModelTape, ScriptedTick
 from producers.simulated.matching.orders import NewOrder, VenueRejection
 from producers.simulated.server.faults import FaultInjector
 from producers.simulated.server.responses import json_response, read_body
+from producers.simulated.server.schedule import changed
 from producers.simulated.server.streams import Streams
 from producers.simulated.server.venue import Venue
 from schemas.units import Symbol
-from schemas.venue.instruments import Instrument
 from schemas.venue.orders import RejectReason
-
-CHANGEABLE_FIELDS = frozenset(Instrument.__struct_fields__) - {
-    "venue",
-    "symbol",
-    "kind",
-    "base",
-    "quote",
-    "settle",
-}
 
 
 class PricePath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,17 +105,11 @@ class ScriptingApi:
 
     async def _change_instrument(self, request: web.Request) -> web.Response:
         change = await read_body(request, ChangedInstrument)
-        if unknown := sorted(change.changes.keys() - CHANGEABLE_FIELDS):
-            raise web.HTTPBadRequest(text=f"cannot be changed: {', '.join(unknown)}")
         try:
-            before = self._venue.matching.listing(change.symbol).rules
-            fields = {name: getattr(before, name) for name in before.__struct_fields__}
-            instrument = msgspec.convert(
-                msgspec.to_builtins(fields, builtin_types=(Decimal,)) | change.changes, Instrument
-            )
+            instrument = changed(self._venue.matching.listing(change.symbol).rules, change.changes)
             self._venue.replace_instrument(instrument)
         except VenueRejection as rejection:
             raise web.HTTPBadRequest(text=rejection.detail) from rejection
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, ValueError) as error:
             raise web.HTTPBadRequest(text=str(error)) from error
         return json_response(instrument)

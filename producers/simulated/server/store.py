@@ -18,8 +18,10 @@ from bus import Permanent
 from producers.simulated.market.model import PathState
 from producers.simulated.market.tape import HISTORY_CANDLES
 from producers.simulated.matching.changes import Changes, Counters
+from producers.simulated.matching.conditionals import Conditional, ConditionalStatus
 from producers.simulated.matching.ledger import Holding, Wallet
 from producers.simulated.matching.orders import Arrival, Order
+from producers.simulated.parameters import PositionSide
 from schemas.units import ClientOrderId, Money, Symbol, TimeNs
 from schemas.venue.market import Candle
 from schemas.venue.orders import Funding, Trade
@@ -28,8 +30,8 @@ STORE_FORMAT = 1
 """The format of the tables, recorded as `PRAGMA user_version`. Version 0.1 recorded none, 0: its format is 1."""
 
 TIME = "json_extract(CAST(body AS TEXT), '$.time')"
-"""The time in a row's body, as the indexes have it. They can be added to stores of earlier versions, which stay readable
-for these versions."""
+"""The time in a row's body, as the indexes have it. Indexes and tables can be added to stores of earlier versions, which
+stay readable for these versions."""
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS origin (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS cursor (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL);
@@ -48,6 +50,11 @@ CREATE TABLE IF NOT EXISTS fundings (number INTEGER PRIMARY KEY, symbol TEXT NOT
 CREATE INDEX IF NOT EXISTS fundings_by_symbol ON fundings (symbol, number);
 CREATE INDEX IF NOT EXISTS trades_by_time ON trades (symbol, {TIME}, number);
 CREATE INDEX IF NOT EXISTS fundings_by_time ON fundings (symbol, {TIME}, number);
+CREATE TABLE IF NOT EXISTS conditionals (
+    number INTEGER PRIMARY KEY, symbol TEXT NOT NULL, client_order_id TEXT NOT NULL,
+    is_open INTEGER NOT NULL, body BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS conditionals_by_id ON conditionals (symbol, client_order_id, number);
 CREATE TABLE IF NOT EXISTS candles (
     symbol TEXT NOT NULL, open_time INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (symbol, open_time)
 ) WITHOUT ROWID;
@@ -138,12 +145,13 @@ class Store:
             self._write_cursor(cursor)
             if changes:
                 self._write_orders(changes.orders.values())
+                self._write_conditionals(changes.conditionals.values())
                 self._write_trades(changes.trades)
                 self._write_fundings(changes.fundings)
             self._write_wallets(wallets)
             self._write(
                 "INSERT OR REPLACE INTO holdings (symbol, body) VALUES (?, ?)",
-                [(holding.symbol, _encode(holding)) for holding in holdings],
+                [(_holding_key(holding), _encode(holding)) for holding in holdings],
             )
             if candles:
                 self._write_candles(candles)
@@ -176,6 +184,17 @@ class Store:
             "SELECT body FROM orders WHERE symbol = ? AND client_order_id = ? ORDER BY number DESC LIMIT 1"
         )
         return next(iter(self._read(query, (symbol, client_order_id), Order)), None)
+
+    def open_conditionals(self) -> list[Conditional]:
+        return self._read("SELECT body FROM conditionals WHERE is_open ORDER BY number", (), Conditional)
+
+    def conditional(self, symbol: Symbol, client_order_id: ClientOrderId) -> Conditional | None:
+        """Return the newest conditional order with an id, None if there is none."""
+        query = (
+            "SELECT body FROM conditionals WHERE symbol = ? AND client_order_id = ? "
+            "ORDER BY number DESC LIMIT 1"
+        )
+        return next(iter(self._read(query, (symbol, client_order_id), Conditional)), None)
 
     def trades(self, symbol: Symbol, since: TimeNs, after: int, limit: int) -> list[Trade]:
         """Return up to `limit` trades of a symbol by time and number, from those of `since` with numbers above `after`."""
@@ -216,6 +235,23 @@ class Store:
         query = "INSERT OR REPLACE INTO orders (number, symbol, client_order_id, is_open, body) VALUES (?, ?, ?, ?, ?)"
         self._write(query, rows)
 
+    def _write_conditionals(self, conditionals: Iterable[Conditional]) -> None:
+        rows = [
+            (
+                each.number,
+                each.new.symbol,
+                each.new.client_order_id,
+                each.status is ConditionalStatus.OPEN,
+                _encode(each),
+            )
+            for each in conditionals
+        ]
+        query = (
+            "INSERT OR REPLACE INTO conditionals (number, symbol, client_order_id, is_open, body) "
+            "VALUES (?, ?, ?, ?, ?)"
+        )
+        self._write(query, rows)
+
     def _write_trades(self, trades: Iterable[Trade]) -> None:
         rows = [(int(trade.trade_id), trade.symbol, _encode(trade)) for trade in trades]
         self._write("INSERT INTO trades (number, symbol, body) VALUES (?, ?, ?)", rows)
@@ -244,6 +280,10 @@ def _page_of(table: str) -> str:
         f"SELECT body FROM {table} WHERE symbol = ?1 AND {TIME} >= ?2 AND ({TIME} > ?2 OR number > ?3) "
         f"ORDER BY {TIME}, number LIMIT ?4"
     )
+
+
+def _holding_key(holding: Holding) -> str:
+    return f"{holding.symbol} {holding.side}" if holding.side is PositionSide.SHORT else holding.symbol
 
 
 def _encode(value: msgspec.Struct) -> bytes:

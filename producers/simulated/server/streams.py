@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from producers.ports import AccountUpdate
+from producers.simulated.contracts import ContractSizes, event_to_contracts
 from producers.simulated.server.faults import FaultInjector
 from producers.simulated.wire import AccountFrame, MarketFrame, to_json
 from schemas.units import SECOND_NS, Symbol
@@ -48,8 +49,10 @@ class Listener:
 class Streams:
     """The listeners of the market stream and of the account stream."""
 
-    def __init__(self, faults: FaultInjector) -> None:
+    def __init__(self, faults: FaultInjector, sizes: ContractSizes) -> None:
+        """Start without listeners; quantities of the account stream are in contracts of these sizes."""
         self._faults = faults
+        self._sizes = sizes
         self._reordered: list[bytes] = []
         self.market: dict[Listener, None] = {}
         self.account: dict[Listener, None] = {}
@@ -79,7 +82,8 @@ class Streams:
         faults = self._faults.for_event(update.sequence)
         if faults.disconnects:
             disconnect_all(self.account)
-        frames = [to_json(AccountFrame(sequence=update.sequence, event=update.event))] * faults.copies
+        event = update.event and event_to_contracts(update.event, self._sizes)
+        frames = [to_json(AccountFrame(sequence=update.sequence, event=event))] * faults.copies
         loop = asyncio.get_running_loop()
         if faults.is_late:
             loop.call_later(self._faults.settings.late_by / SECOND_NS, self._send, frames)

@@ -7,18 +7,23 @@ from functools import partial
 import msgspec
 
 from bus.runtime import time_ns
-from producers.ports import AccountUpdate, MarketEvent
+from producers.ports import AccountUpdate
+from producers.simulated.draws import key_of
 from producers.simulated.market.model import ModelTape
 from producers.simulated.market.tape import Tape, Tick, draw_liquidity
+from producers.simulated.matching.conditionals import Conditional, NewConditional
 from producers.simulated.matching.engine import MatchingEngine
 from producers.simulated.matching.orders import Arrival, NewOrder, Order, VenueRejection
+from producers.simulated.server.frames import market_events
+from producers.simulated.server.latency import request_delay
+from producers.simulated.server.schedule import Schedule, changed
 from producers.simulated.server.store import Cursor, Store
 from producers.simulated.settings import VenueSettings, symbol_mistakes
-from producers.simulated.wire import MAX_PAGE_ROWS, MarketFrame
-from schemas.units import ClientOrderId, Symbol, TimeNs, VenueId
+from producers.simulated.wire import MAX_PAGE_ROWS, MarketFrame, Marks
+from schemas.units import SECOND_NS, ClientOrderId, DurationNs, Quantity, Symbol, TimeNs
 from schemas.venue.account import Balance, OpenOrder, Position
-from schemas.venue.instruments import Instrument, InstrumentStatus
-from schemas.venue.market import Candle, FeedChanged, FeedState, Ticker
+from schemas.venue.instruments import Instrument
+from schemas.venue.market import Candle
 from schemas.venue.orders import Funding, OrderReport, RejectReason, Trade
 
 
@@ -36,12 +41,14 @@ class Venue:
         tape: Tape,
         matching: MatchingEngine,
         cursor: Cursor,
+        schedule: Schedule,
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self.settings = settings
         self.tape = tape
         self.matching = matching
         self.cursor = cursor
+        self._schedule = schedule
         self._on_failure = on_failure
         self._listeners: list[Callable[[Sequence[AccountUpdate]], None]] = []
         self._store = store
@@ -62,7 +69,36 @@ class Venue:
         self._listeners.append(listener)
 
     def instruments(self) -> list[Instrument]:
-        return [self.matching.listing(symbol).rules for symbol in self._symbols]
+        """Return the trading rules of all symbols, with the fees that the account pays now."""
+        time = self.now()
+        return [self.matching.rules(symbol, time) for symbol in self._symbols]
+
+    def contract_sizes(self) -> dict[Symbol, Quantity]:
+        """Return the contract sizes of the symbols that are counted in contracts."""
+        rules = (self.matching.listing(symbol).rules for symbol in self._symbols)
+        return {each.symbol: each.contract_size for each in rules if each.contract_size != 1}
+
+    def marks(self, symbol: Symbol) -> Marks:
+        """Return mark and index price of a symbol, and its next funding.
+
+        Raises: VenueRejection.
+        """
+        self.matching.listing(symbol)
+        quote, funding, time = self.matching.account.quotes[symbol], self.settings.funding, self.now()
+        is_funded = bool(funding.interval) and symbol in self.matching.account.holdings
+        return Marks(
+            symbol=symbol,
+            mark=quote.mark_price,
+            index=quote.index_price,
+            funding_rate=funding.rate if is_funded else None,
+            next_funding_time=time - time % funding.interval + funding.interval if is_funded else None,
+        )
+
+    def maintenance_left_s(self) -> float | None:
+        """Return the market seconds until the present maintenance ends, None without one."""
+        time = self.now()
+        end = self._schedule.maintenance_end(time)
+        return None if end is None else (end - time) / SECOND_NS
 
     def replace_instrument(self, instrument: Instrument) -> None:
         """Change the trading rules of a symbol until the venue restarts. A delisting cancels its open orders.
@@ -73,9 +109,8 @@ class Venue:
         settings = msgspec.structs.replace(self._symbols[instrument.symbol], instrument=instrument)
         if mistakes := symbol_mistakes(self.settings, settings):
             raise VenueRejection(RejectReason.OTHER, "; ".join(mistakes))
-        self.matching.replace_rules(instrument)
-        if instrument.status is InstrumentStatus.DELISTED:
-            self.cancel_all(instrument.symbol)
+        with self._transaction() as time:
+            self.matching.replace_rules(instrument, time)
 
     def record_arrival(self, symbol: Symbol, client_order_id: ClientOrderId) -> None:
         """Store the arrival of a request to place an order, before it is processed."""
@@ -86,13 +121,19 @@ class Venue:
         """Return all requests to place an order, oldest first."""
         return self._store.arrivals()
 
+    def apply_due_rules(self) -> None:
+        """Apply the scheduled rule changes that are due, such as those of before a restart."""
+        if self.settings.rule_changes:
+            with self._transaction() as time:
+                self._apply_rule_changes(time)
+
     def place(self, new: NewOrder) -> OrderReport:
         """Accept an order.
 
         Raises: VenueRejection.
         """
         with self._transaction() as time:
-            return self.matching.place(new, time)
+            return self.matching.place(new, time, self._market_delay(new.client_order_id, "place"))
 
     def cancel(self, symbol: Symbol, client_order_id: ClientOrderId) -> OrderReport:
         """Cancel an open order.
@@ -100,7 +141,42 @@ class Venue:
         Raises: VenueRejection.
         """
         with self._transaction() as time:
-            return self.matching.cancel(symbol, client_order_id, time)
+            delay = self._market_delay(client_order_id, "cancel")
+            return self.matching.cancel(symbol, client_order_id, time, delay)
+
+    def place_conditional(self, new: NewConditional) -> Conditional:
+        """Accept a conditional order.
+
+        Raises: VenueRejection.
+        """
+        with self._transaction() as time:
+            return self.matching.place_conditional(new, time)
+
+    def cancel_conditional(self, symbol: Symbol, client_order_id: ClientOrderId) -> Conditional:
+        """Cancel an open conditional order.
+
+        Raises: VenueRejection.
+        """
+        with self._transaction() as time:
+            return self.matching.triggers.cancel(symbol, client_order_id, time)
+
+    def conditional(self, symbol: Symbol, client_order_id: ClientOrderId) -> Conditional:
+        """Return the newest conditional order with an id, open or final.
+
+        Raises: VenueRejection: UNKNOWN_SYMBOL, NOT_FOUND.
+        """
+        self.matching.listing(symbol)
+        found = self._store.conditional(symbol, client_order_id)
+        if found is None:
+            raise VenueRejection(RejectReason.NOT_FOUND, f"no conditional order {client_order_id}")
+        return found
+
+    def conditionals(self, symbol: Symbol) -> list[Conditional]:
+        """Return the open conditional orders of a symbol, oldest first.
+
+        Raises: VenueRejection.
+        """
+        return self.matching.triggers.of(symbol)
 
     def order(self, symbol: Symbol, client_order_id: ClientOrderId) -> OrderReport:
         """Return the report of the open order with an id, or else of the newest one.
@@ -181,10 +257,12 @@ class Venue:
         with self._fail_on_error():
             time = max(self.tape.time(number, time_ns()), self.cursor.time)
             ticks = self.tape.advance(number, time)
+            self._apply_rule_changes(time)
+            in_maintenance = self._schedule.maintenance_end(time) is not None
             for tick in ticks:
                 settings = self._symbols[tick.symbol]
-                traded = partial(draw_liquidity, self.settings.seed, settings, tick.quote.last, number)
-                self.matching.apply_tick(tick.symbol, tick.quote, traded, time)
+                traded = partial(draw_liquidity, self.settings, settings, tick, number)
+                self.matching.apply_tick(tick.symbol, tick.quote, traded, time, is_halted=in_maintenance)
             self._apply_funding_and_liquidation(time)
             self.cursor.tick = number
             closed = (
@@ -201,8 +279,23 @@ class Venue:
         funding = self.settings.funding
         if funding.interval:
             self.matching.pay_funding(funding.rate, funding.interval, time)
-        if self.settings.maintenance_margin or any(each.leverage_brackets for each in self.instruments()):
-            self.matching.liquidate(self.settings.maintenance_margin, time)
+        if self.matching.account.held.has_maintenance():
+            self.matching.liquidate(time)
+
+    def _apply_rule_changes(self, time: TimeNs) -> None:
+        for each in self._schedule.take_due(time):
+            self.matching.replace_rules(changed(self.matching.listing(each.symbol).rules, each.changes), time)
+
+    def _market_delay(self, client_order_id: ClientOrderId, action: str) -> DurationNs:
+        """Return the market time that a request takes to the book: 0 where it takes that time by the clock.
+
+        Drawn by the order's id, so that it does not depend on the order in which requests arrive.
+        """
+        latency = self.settings.latency
+        if not (latency and self.settings.is_lock_step):
+            return 0
+        key = key_of(self.settings.seed, "latency", action, client_order_id)
+        return request_delay(latency, key, self.cursor.tick)
 
     @contextmanager
     def _transaction(self) -> Iterator[TimeNs]:
@@ -234,7 +327,7 @@ class Venue:
             self.cursor,
             changes,
             wallets=account.wallets.values() if changes.filled else (),
-            holdings=account.holdings.values() if changes.filled else (),
+            holdings=account.held.all() if changes.filled else (),
             candles=candles,
         )
         for listener in self._listeners:
@@ -244,19 +337,9 @@ class Venue:
         venue, time = self.settings.venue, self.cursor.time
         return MarketFrame(
             tick=self.cursor.tick,
-            events=tuple(event for tick in ticks for event in _events(venue, tick, time)),
+            events=tuple(event for tick in ticks for event in market_events(venue, tick, time)),
             account_sequence=self.matching.counters.event,
             time=time,
             is_last=self.has_ended,
             is_lock_step=self.settings.is_lock_step,
         )
-
-
-def _events(venue: VenueId, tick: Tick, time: TimeNs) -> Iterator[MarketEvent]:
-    if tick.gap:
-        for state in (FeedState.GAPPED, FeedState.UP):
-            yield FeedChanged(venue=venue, symbol=tick.symbol, state=state, reason=tick.gap, time=time)
-    yield from (candle for candle in tick.candles if candle.closed)
-    quote = tick.quote
-    yield Ticker(venue=venue, symbol=tick.symbol, bid=quote.bid, ask=quote.ask, last=quote.last, time=time)
-    yield from (candle for candle in tick.candles if not candle.closed)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from producers.simulated.listing import Liquidity, Listing, Quote
+from producers.simulated.listing import Liquidity, Listing, Quote, VolumeLimit
 from producers.simulated.matching.engine import MatchingEngine
 from producers.simulated.matching.ledger import Wallet
 from producers.simulated.matching.orders import NewOrder
+from producers.simulated.parameters import FillModel, FillSettings, PositionMode
 from producers.simulated.settings import RecordingSettings, SymbolSettings, VenueSettings
 from schemas.units import SECOND_NS, ClientOrderId, Side, Symbol
 from schemas.venue.instruments import Instrument, InstrumentKind
@@ -44,17 +45,30 @@ SPOT_INSTRUMENT = Instrument(
 )
 
 
-def new_engine(*, cash: str = "10000", leverage: int = 10, maximum_open_orders: int = 50) -> MatchingEngine:
-    """Return a matching engine with a new account, both markets quoted at 100.0 to 100.1."""
+def new_engine(
+    *,
+    cash: str = "10000",
+    leverage: int = 10,
+    maximum_open_orders: int = 50,
+    mode: PositionMode = PositionMode.ONE_WAY,
+    **fields: object,
+) -> MatchingEngine:
+    """Return a matching engine with a new account, both markets quoted at 100.0 to 100.1; `fields` are of both listings.
+
+    The fill model is `optimistic`, unless a field says otherwise.
+    """
     listings = {
-        rules.symbol: Listing(rules, Decimal(leverage), maximum_open_orders, Decimal(10_000))
+        rules.symbol: Listing(rules, Decimal(leverage), maximum_open_orders, Decimal(10_000))._replace(
+            **{"fills": FillSettings(model=FillModel.OPTIMISTIC), **fields}  # type: ignore[arg-type]
+        )
         for rules in (PERPETUAL, SPOT_INSTRUMENT)
     }
     wallets = [
         Wallet(asset=asset, initial=Decimal(total), total=Decimal(total))
         for asset, total in (("USDT", cash), ("ETH", "5"))
     ]
-    return MatchingEngine(SIM, listings, wallets, dict.fromkeys(listings, quote("100.0")))
+    quotes = dict.fromkeys(listings, quote("100.0"))
+    return MatchingEngine(SIM, listings, wallets, quotes, position_mode=mode)
 
 
 def quote(last: str, *, is_rising: bool = False) -> Quote:
@@ -89,6 +103,11 @@ def apply_tick(
 ) -> None:
     """Apply a market tick with this last price."""
     matching.apply_tick(symbol, quote(last), lambda: liquidity, START_NS)
+
+
+def recorded(volume: str, *, traded: str = "0", candle: int = 0) -> Liquidity:
+    """Return the liquidity of a tick in a recorded candle with this volume."""
+    return Liquidity(Decimal(traded), Decimal(0), VolumeLimit(candle, Decimal(volume)))
 
 
 def decision(

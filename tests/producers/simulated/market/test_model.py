@@ -10,7 +10,7 @@ import pytest
 from producers.simulated.market.model import MINUTE_NS, ModelTape, PathState
 from producers.simulated.market.tape import HISTORY_CANDLES, Tick, draw_liquidity
 from producers.simulated.settings import VenueSettings
-from tests.producers.simulated.examples import PERP, START_NS, new_settings, perpetual_settings
+from tests.producers.simulated.examples import PERP, START_NS, new_settings, perpetual_settings, quote
 
 
 def started(settings: VenueSettings) -> ModelTape:
@@ -111,9 +111,11 @@ def test_volatility_is_close_to_the_configured_one(tmp_path: Path) -> None:
     assert 0.001 < statistics.stdev(returns) < 0.004
 
 
-def test_liquidity_is_bounded_and_reproducible() -> None:
-    settings = msgspec.structs.replace(perpetual_settings(), traded_notional=perpetual_settings().start_price)
-    drawn = [draw_liquidity(1, settings, settings.start_price, tick) for tick in range(200)]
+def test_liquidity_is_bounded_and_depends_on_the_tick_alone(tmp_path: Path) -> None:
+    symbol = msgspec.structs.replace(perpetual_settings(), traded_notional=perpetual_settings().start_price)
+    tick = Tick(PERP, quote("100.0"), ())
+    drawn = [draw_liquidity(new_settings(tmp_path), symbol, tick, number) for number in range(200)]
 
-    assert drawn == [draw_liquidity(1, settings, settings.start_price, tick) for tick in range(200)]
+    assert drawn[150] == draw_liquidity(new_settings(tmp_path), symbol, tick, 150)
     assert all(0.25 <= each.traded <= 1.75 and 0 <= each.queue_share <= 1 for each in drawn)
+    assert 60 < sum(each.queue_share > 0 for each in drawn) < 140

@@ -18,6 +18,7 @@ from tests.producers.simulated.examples import (
     new_engine,
     order,
     quote,
+    recorded,
 )
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -95,11 +96,11 @@ def test_touched_order_fills_from_its_queue_share() -> None:
     assert trades(matching) == [(Decimal("99.0"), Decimal("0.250"), True)]
 
 
-def test_traded_quantity_limits_fills_and_best_price_has_priority() -> None:
+def test_recorded_volume_limits_fills_and_best_price_has_priority() -> None:
     matching = new_engine()
     place(matching, order(BUY, "98.0", name="far"))
     place(matching, order(BUY, "99.0", name="near"))
-    apply_tick(matching, "97.0", Liquidity(Decimal("1.5"), Decimal(0)))
+    apply_tick(matching, "97.0", recorded("1.5"))
 
     assert trades(matching) == [(Decimal("99.0"), Decimal(1), True), (Decimal("98.0"), Decimal("0.5"), True)]
     assert matching.open_orders(PERP)[0].status is OrderStatus.PARTIALLY_FILLED
@@ -144,7 +145,7 @@ def test_events_are_numbered_without_gaps() -> None:
 def test_cancel_reports_the_filled_quantity() -> None:
     matching = new_engine()
     place(matching, order(BUY, "99.0"))
-    apply_tick(matching, "98.0", Liquidity(Decimal("0.4"), Decimal(0)))
+    apply_tick(matching, "98.0", recorded("0.4"))
     report = matching.cancel(PERP, A, START_NS + 7)
 
     assert (report.status, report.cumulative_quantity, report.time) == (

@@ -100,10 +100,10 @@ def test_a_small_close_needs_the_exemption() -> None:
 def test_nothing_is_filled_while_the_market_is_halted() -> None:
     matching = limited()
     matching.place(order(Side.BUY, "99"), START_NS)
-    matching.replace_rules(msgspec.structs.replace(PERPETUAL, status=InstrumentStatus.HALTED))
+    matching.replace_rules(msgspec.structs.replace(PERPETUAL, status=InstrumentStatus.HALTED), START_NS)
     apply_tick(matching, "98")
     assert len(matching.open_orders(PERP)) == 1
-    matching.replace_rules(PERPETUAL)
+    matching.replace_rules(PERPETUAL, START_NS)
     apply_tick(matching, "98")
     assert matching.open_orders(PERP) == []
 
@@ -113,11 +113,11 @@ def test_maintenance_margin_follows_the_brackets() -> None:
         msgspec.structs.replace(PERPETUAL, leverage_brackets=BRACKETS, taker_fee=D(0)), USDT="15"
     )
     matching.place(order(Side.BUY, "100.1", "1.4"), START_NS)
-    assert matching.account.below_maintenance(D("0.5")) == []
+    assert matching.account.below_maintenance() == []
     apply_tick(matching, "90.3")
-    assert matching.account.below_maintenance(D(0)) == []
+    assert matching.account.below_maintenance() == []
     apply_tick(matching, "90.0")
-    assert matching.account.below_maintenance(D(0)) == [PERP]
+    assert matching.account.below_maintenance() == [[matching.account.holdings[PERP]]]
 
 
 def charged(matching: MatchingEngine, side: Side = Side.BUY) -> tuple[D, str]:
@@ -160,3 +160,30 @@ def test_a_fee_asset_that_runs_out_is_replaced_by_what_is_received(
 ) -> None:
     rules = msgspec.structs.replace(SPOT_INSTRUMENT, fee_asset="BNB")
     assert charged(engine(rules, price="1000", BNB=held, ETH="5"), side) == fee
+
+
+@pytest.mark.parametrize(
+    ("rules", "price", "is_accepted"),
+    [(PERPETUAL, "96", False), (PERPETUAL, "105", True), (SPOT_INSTRUMENT, "96", True)],
+)
+def test_the_price_band_of_a_perpetual_is_relative_to_the_mark_price(
+    rules: Instrument, price: str, *, is_accepted: bool
+) -> None:
+    matching = engine(msgspec.structs.replace(rules, buy_band=PriceBand(below=D("0.05"))), ETH="5")
+    quote = msgspec.structs.replace(matching.account.quotes[rules.symbol], ask=D(200), mark=D(110))
+    matching.account.quotes[rules.symbol] = quote
+    new = order(Side.BUY, price, symbol=rules.symbol)
+    if is_accepted:
+        matching.place(new, START_NS)
+    else:
+        with pytest.raises(VenueRejection, match="outside the price band at 110"):
+            matching.place(new, START_NS)
+
+
+def test_a_sale_whose_fee_is_in_base_locks_the_fee_as_well() -> None:
+    rules = msgspec.structs.replace(SPOT_INSTRUMENT, fee_asset="ETH")
+    matching = engine(rules, ETH="1")
+    with pytest.raises(VenueRejection, match=r"order needs 1\.00100000 ETH, 1 is free"):
+        matching.place(order(Side.SELL, "100", "1", symbol=rules.symbol), START_NS)
+    matching.place(order(Side.SELL, "100", "0.999", symbol=rules.symbol), START_NS)
+    assert matching.account.wallets["ETH"].total == D("0.000001")

@@ -3,6 +3,7 @@
 from decimal import Decimal as D  # noqa: N817 - many literals read better
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from producers.simulated.matching.engine import MatchingEngine
@@ -25,10 +26,10 @@ FUNDING_TIME = START_NS - START_NS % HOUR_NS + HOUR_NS
 
 
 def engine_with_position(
-    side: Side = Side.BUY, quantity: str = "2", *, cash: str = "10000"
+    side: Side = Side.BUY, quantity: str = "2", *, cash: str = "10000", **fields: object
 ) -> MatchingEngine:
     """Return a matching engine with a position at 100, just before a funding time."""
-    matching = new_engine(cash=cash)
+    matching = new_engine(cash=cash, **fields)  # type: ignore[arg-type]
     matching.pay_funding(D("0.01"), HOUR_NS, FUNDING_TIME - 1)
     matching.place(order(side, "100.1" if side is Side.BUY else "100.0", quantity), START_NS)
     matching.take_changes(START_NS, at_tick=False)
@@ -51,10 +52,19 @@ def test_longs_pay_shorts_at_the_interval(side: Side, amount: str) -> None:
     assert wallet.total == wallet.initial + wallet.realized - wallet.fees + wallet.funding
 
 
-def test_missed_intervals_are_paid_once() -> None:
+def test_each_missed_interval_is_paid() -> None:
     matching = engine_with_position()
-    assert len(pay_funding(matching, FUNDING_TIME + 3 * HOUR_NS)) == 1
-    assert pay_funding(matching, FUNDING_TIME + 3 * HOUR_NS + 1) == []
+    payments = pay_funding(matching, FUNDING_TIME + 2 * HOUR_NS)
+    assert [each.time for each in payments] == [FUNDING_TIME + hours * HOUR_NS for hours in range(3)]
+    assert [each.amount for each in payments] == [D(-2)] * 3
+    assert pay_funding(matching, FUNDING_TIME + 2 * HOUR_NS + 1) == []
+
+
+def test_funding_is_paid_on_the_mark_price() -> None:
+    matching = engine_with_position()
+    now = msgspec.structs.replace(matching.account.quotes[PERP], mark=D(150))
+    matching.account.quotes[PERP] = now
+    assert [each.amount for each in pay_funding(matching)] == [D(-3)]
 
 
 def test_flat_and_spot_positions_pay_no_funding() -> None:
@@ -65,11 +75,11 @@ def test_flat_and_spot_positions_pay_no_funding() -> None:
 
 
 def test_position_below_maintenance_margin_is_liquidated_without_a_client_order_id() -> None:
-    matching = engine_with_position(quantity="90", cash="1000")
+    matching = engine_with_position(quantity="90", cash="1000", maintenance_ratio=D("0.05"))
     matching.place(order(Side.BUY, "89", "0.1", name="resting"), START_NS)
     apply_tick(matching, "90.0")
     matching.take_changes(START_NS, at_tick=True)
-    matching.liquidate(D("0.05"), START_NS)
+    matching.liquidate(START_NS)
     changes = matching.take_changes(START_NS, at_tick=True)
     (liquidation,) = changes.trades
     assert (liquidation.client_order_id, liquidation.side, liquidation.quantity) == ("", Side.SELL, D(90))
@@ -78,10 +88,10 @@ def test_position_below_maintenance_margin_is_liquidated_without_a_client_order_
 
 
 def test_position_above_maintenance_margin_stays() -> None:
-    matching = engine_with_position(quantity="90", cash="1000")
+    matching = engine_with_position(quantity="90", cash="1000", maintenance_ratio=D("0.05"))
     apply_tick(matching, "95.0")
     matching.take_changes(START_NS, at_tick=True)
-    matching.liquidate(D("0.05"), START_NS)
+    matching.liquidate(START_NS)
     assert not matching.take_changes(START_NS, at_tick=True)
 
 
