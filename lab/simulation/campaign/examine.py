@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, redirect_stderr
 from multiprocessing import get_context
+from multiprocessing.pool import Pool
 from pathlib import Path
 
 from cli.config.file import Configuration
@@ -39,9 +39,10 @@ def examine(
         return result
 
 
-def pool(jobs: int) -> ProcessPoolExecutor:
-    """Return `jobs` processes for `examine`."""
-    return ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=RUNS_PER_PROCESS)
+def pool(jobs: int) -> Pool:
+    """Return `jobs` processes for `examine`, which are replaced after some runs."""
+    # Not an executor of concurrent.futures: with `max_tasks_per_child` it may wait for ever (cpython 115634).
+    return get_context("spawn").Pool(jobs, maxtasksperchild=RUNS_PER_PROCESS)
 
 
 def proofs(problems: Iterable[str]) -> set[str]:

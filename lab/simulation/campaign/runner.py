@@ -1,9 +1,10 @@
 """Runs many universes in several processes, and shrinks those that fail."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from multiprocessing.pool import Pool
 
 from cli.config.file import Configuration
 from lab.simulation.campaign.corpus import Entry
@@ -75,28 +76,19 @@ class Campaign:
     ) -> CampaignResult:
         """Run all; `on_result` gets the sums after each run."""
         total = CampaignResult()
-        with pool(self._jobs) as executor:
+        with pool(self._jobs) as processes:
             failed = []
-            for settings, result in self._results(executor, runs):
+            for settings, result in processes.imap_unordered(partial(_examined, self._configuration), runs):
                 total.add(result)
                 if result.problems:
                     self._progress(f"seed {settings.seed} fails: {result.problems[0]}")
                     failed.append((settings, result))
                 on_result(total)
             for settings, result in sorted(failed, key=lambda each: each[0].seed):
-                total.failures.append(self._failure(executor, settings, result))
+                total.failures.append(self._failure(processes, settings, result))
         return total
 
-    def _results(
-        self, executor: Executor, runs: Sequence[UniverseSettings]
-    ) -> Iterator[tuple[UniverseSettings, UniverseResult]]:
-        futures: dict[Future[UniverseResult], UniverseSettings] = {
-            executor.submit(examine, each, self._configuration): each for each in runs
-        }
-        for future in as_completed(futures):
-            yield futures.pop(future), future.result()
-
-    def _failure(self, executor: Executor, settings: UniverseSettings, result: UniverseResult) -> Failure:
+    def _failure(self, processes: Pool, settings: UniverseSettings, result: UniverseResult) -> Failure:
         reason = self._reason(settings, result)
         if reason or not self._shrinks:
             return Failure(settings, result.problems, reason)
@@ -106,14 +98,14 @@ class Campaign:
             lambda some: [
                 each.name for each in plan(settings.seed, settings.hours * 3600, some, settings.pace)
             ],
-            lambda some: self._fails_alike(executor, replace(settings, faults=some), result),
+            lambda some: self._fails_alike(processes, replace(settings, faults=some), result),
         )
         shrunk = replace(settings, faults=fewest)
         self._progress(f"seed {settings.seed} shrunk to {','.join(fewest) or 'no faults'}")
         return Failure(shrunk, result.problems)
 
-    def _fails_alike(self, executor: Executor, settings: UniverseSettings, result: UniverseResult) -> bool:
-        again = executor.submit(examine, settings, self._configuration).result()
+    def _fails_alike(self, processes: Pool, settings: UniverseSettings, result: UniverseResult) -> bool:
+        again = processes.apply(examine, (settings, self._configuration))
         return bool(proofs(again.problems) & proofs(result.problems))
 
     def _reason(self, settings: UniverseSettings, result: UniverseResult) -> str:
@@ -123,3 +115,9 @@ class Campaign:
             if is_same_run and any(name in entry.text for name in proofs(result.problems)):
                 return entry.text
         return ""
+
+
+def _examined(
+    configuration: Configuration | None, settings: UniverseSettings
+) -> tuple[UniverseSettings, UniverseResult]:
+    return settings, examine(settings, configuration)

@@ -6,7 +6,7 @@ Exit codes: 0 each mutant is found, 1 one is not, 2 the arguments are wrong.
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
+from functools import partial
 
 from cli.console import Console, table
 from lab.simulation.campaign.examine import pool
@@ -39,9 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _findings(names: Sequence[str], seeds: range, jobs: int) -> Iterator[Finding]:
-    with pool(jobs) as executor:
-        for future in as_completed([executor.submit(search, name, seeds) for name in names]):
-            yield future.result()
+    with pool(jobs) as processes:
+        yield from processes.imap_unordered(partial(search, seeds=seeds), names)
 
 
 def _line(finding: Finding) -> str:
