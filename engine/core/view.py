@@ -35,6 +35,8 @@ def risk_summary(state: GridState) -> RiskSummary:
         max_sell=max_position.maximum(state, Side.SELL),
         held_long=max_position.held(state, Side.BUY),
         held_short=max_position.held(state, Side.SELL),
+        missing_long=max_position.missing(state, Side.BUY),
+        missing_short=max_position.missing(state, Side.SELL),
     )
 
 

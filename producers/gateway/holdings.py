@@ -5,7 +5,7 @@ its position includes every trade (`offsets`), so a trade or report counts once 
 
     intent, or check of an order     the whole order counts
     trade, included in a step        the order's remaining quantity is smaller; the step's position includes the trade
-    terminal report, included        the order no longer counts
+    terminal report, included        the order no longer counts; the step's summary has what it traded without a known trade
     not placed                       the order no longer counts, at once
 
 So a filled order is never missing from both. Steps of version 1 have no risk summary; there the state is used.
@@ -53,6 +53,8 @@ class SymbolHoldings:
         self._is_spot = False
         self._limits: dict[Side, tuple[Money | None, Money]] = {}
         """By side: `max_position` and what is held, at its cost."""
+        self._missing: dict[Side, Money] = {}
+        """By side: the value of what ended orders traded, while the position does not include these trades."""
         self._included = 0
         """The ORDERS sequence up to which `_position` includes every trade."""
         self._pending: deque[tuple[int, OrderEvent]] = deque()
@@ -73,6 +75,7 @@ class SymbolHoldings:
             Side.BUY: (risk.max_buy, risk.held_long),
             Side.SELL: (risk.max_sell, risk.held_short),
         }
+        self._missing = {Side.BUY: risk.missing_long, Side.SELL: risk.missing_short}
         self._include(included)
 
     def apply_state(
@@ -145,8 +148,10 @@ class SymbolHoldings:
         A position does not reduce what the opening orders of the other side may reach: it may be closed before they fill.
         """
         orders = [*self.orders.values(), *([extra] if extra else [])]
-        buys = sum((each.notional for each in orders if each.side is Side.BUY), ZERO)
-        sells = sum((each.notional for each in orders if each.side is Side.SELL), ZERO)
+        buys, sells = (
+            sum((each.notional for each in orders if each.side is side), self._missing.get(side, ZERO))
+            for side in (Side.BUY, Side.SELL)
+        )
         return max(
             max(max(quantity, ZERO) * price + buys, sells - min(quantity, ZERO) * price)
             for quantity, price in self._positions(at_venue)

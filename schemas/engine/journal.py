@@ -174,6 +174,10 @@ class RiskSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What the slots hold long, at its cost."""
     held_short: Money = ZERO
     """What the slots hold short, at its value when it was sold."""
+    missing_long: Money = ZERO
+    """Value of what buys that have ended traded, by their reports, while the trades are not known. Part of `held_long`."""
+    missing_short: Money = ZERO
+    """The same of sells."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, tag=True):

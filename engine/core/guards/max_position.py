@@ -48,12 +48,17 @@ def side_limit(settings: GridSettings, side: Side) -> tuple[Money, Ratio]:
 def held(state: GridState, side: Side) -> Money:
     """Return what the slots of a side hold, at its cost: long for buys, short for sells. Missing trades are included."""
     slots = (abs(slot.cost) for slot in state.slots.values() if slot.held * side.sign > 0)
-    missing = (
+    return sum(slots, ZERO) + missing(state, side)
+
+
+def missing(state: GridState, side: Side) -> Money:
+    """Return the value of what ended opening orders of a side have traded without a trade having arrived."""
+    values = (
         max(each.reported_quantity - each.traded_quantity, ZERO) * each.price
         for each in _opening(state, side)
         if each.ended is not None
     )
-    return sum(slots, ZERO) + sum(missing, ZERO)
+    return sum(values, ZERO)
 
 
 def remaining(order: SlotOrder) -> Money:

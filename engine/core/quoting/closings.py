@@ -8,6 +8,7 @@ from engine.core.quoting.quotes import (
     Market,
     Quote,
     closable_at_venue,
+    closing_left,
     closing_quote,
     is_closable,
     is_closing_in_window,
@@ -39,7 +40,13 @@ def closings(state: GridState, lattice: Lattice, market: Market, now: TimeNs) ->
         else:
             small.append((slot, quote))
     quotes += [pooled for side in Side if (pooled := _pooled(state, small, side)) is not None]
-    return _limited_by_account(state, quotes, market), depends_on_price
+    for side in Side:
+        if _pooled_elsewhere(state, side):
+            quotes = _cut(state, quotes, side, _held(state, side) - closing_left(state, side), market)
+    left = closable_at_venue(state, Side.SELL) if state.instrument.kind is InstrumentKind.SPOT else None
+    if left is not None:
+        quotes = _cut(state, quotes, Side.SELL, left, market)
+    return quotes, depends_on_price
 
 
 def closing_lines(state: GridState, lattice: Lattice) -> frozenset[tuple[Side, Price]]:
@@ -84,14 +91,20 @@ def _pooled_elsewhere(state: GridState, side: Side) -> Quantity:
     return total
 
 
-def _limited_by_account(state: GridState, quotes: list[Quote], market: Market) -> list[Quote]:
-    """Cut the sales of a spot grid to what the account has, the nearest to the price first."""
-    left = closable_at_venue(state, Side.SELL)
-    if left is None or state.instrument.kind is not InstrumentKind.SPOT:
-        return quotes
+def _held(state: GridState, side: Side) -> Quantity:
+    """Return what orders of a side may close."""
+    return sum((abs(each.held) for each in state.slots.values() if each.held * side.sign < 0), ZERO)
+
+
+def _cut(state: GridState, quotes: list[Quote], side: Side, left: Quantity, market: Market) -> list[Quote]:
+    """Cut the orders of a side to a quantity in total, the nearest to the price first."""
     found = []
     for quote in sorted(quotes, key=lambda each: (abs(each.price - market.price), each.level)):
-        cut = quote._replace(quantity=state.instrument.order_quantity(min(quote.quantity, left), quote.price))
+        if quote.side is not side:
+            found.append(quote)
+            continue
+        quantity = state.instrument.order_quantity(min(quote.quantity, max(left, ZERO)), quote.price)
+        cut = quote._replace(quantity=quantity)
         if is_closable(state, cut):
             left -= cut.quantity
             found.append(cut)

@@ -254,3 +254,15 @@ def test_an_order_beyond_max_position_is_refused() -> None:
     refused = (RejectReason.MAX_POSITION, "500 could be held with this order, the limit is 400")
     assert found.check(BTC, decision(Side.BUY, "100", "c")) == refused
     assert found.check(BTC, decision(Side.SELL, "100", "d")) is not None
+
+
+def test_what_ended_orders_traded_counts_before_the_trades_are_known() -> None:
+    found = exposure(state("0"), maximum=1000)
+    summary = RiskSummary(generation=1, position=D(2), price=D(100), booked_through=0, missing_long=D(750))
+    found.serve(BTC).apply(summary, 0)
+    assert found.check(BTC, decision(Side.BUY, "100", "a")) == (
+        RejectReason.EXPOSURE_LIMIT,
+        "the exposure could reach 1050 USDT with this order, the limit is 1000",
+    )
+    found.serve(BTC).apply(msgspec.structs.replace(summary, position=D("9.5"), missing_long=D(0)), 0)
+    assert found.check(BTC, decision(Side.BUY, "50", "b")) is None

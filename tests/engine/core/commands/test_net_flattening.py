@@ -3,6 +3,7 @@
 import msgspec
 
 from engine.core.grid import Grid
+from engine.core.quoting.quotes import closing_left
 from engine.core.step import Change
 from schemas.engine.control import CommandName, CommandOutcome
 from schemas.engine.events import AlertRaised, RiskChanged, Severity
@@ -59,6 +60,20 @@ def sweep(grid: Grid, quantity: str, seconds: float) -> Change | None:
     """Apply a sweep without open orders, and the position read with it."""
     found = OpenOrders(venue=SIM, symbol=state_of(grid).symbol, orders=(), includes=0, time=at(seconds))
     return grid.process([found, position(quantity, seconds)])
+
+
+def test_what_a_net_order_may_still_close_is_not_closed_again() -> None:
+    """A net order for two levels is out: after `resume` nothing more may be sold before it has ended."""
+    grid = partly_filled(TEN, PERPETUAL, "0.05", 2)
+    (net,) = flatten(grid)
+    accept_all(grid)
+    change = step(grid, command(CommandName.RESUME, command_id="r"), ticker(1020, 2))
+    assert not [each for each in placed(change) if each.side is Side.SELL]
+    assert closing_left(state_of(grid), Side.SELL) <= net.quantity
+
+    end(grid, net.client_order_id)
+    step(grid, ticker(1020, 3))
+    assert closing_left(state_of(grid), Side.SELL) == state_of(grid).accounts.position
 
 
 def test_holdings_below_the_minimum_are_closed_by_one_order() -> None:

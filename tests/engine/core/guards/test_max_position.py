@@ -11,7 +11,7 @@ from schemas.grid.settings import DEFAULT_MAX_POSITION, GridSettings, PositionLi
 from schemas.grid.view import NotQuoting
 from schemas.units import Side
 from schemas.venue.decision_reasons import DecisionReason
-from schemas.venue.orders import CancelOrder
+from schemas.venue.orders import CancelOrder, OrderStatus
 from tests.engine.core.examples import (
     LONG,
     NEUTRAL,
@@ -25,10 +25,12 @@ from tests.engine.core.examples import (
     levels,
     order,
     placed,
+    report,
     started,
     state_of,
     step,
     ticker,
+    trade,
 )
 
 replace = msgspec.structs.replace
@@ -138,3 +140,12 @@ def test_the_gateway_is_told_the_limit_and_what_is_held() -> None:
     summary = risk_summary(state_of(grid))
     assert (summary.max_buy, summary.max_sell) == (D(600), D(0))
     assert (summary.held_long, summary.held_short) == (D("99.990"), D(0))
+
+
+def test_what_is_reported_before_its_trades_is_in_the_summary() -> None:
+    grid = started(LONG)
+    buy = order(grid, -1)
+    step(grid, report(buy.client_order_id, OrderStatus.FILLED, str(buy.quantity)))
+    assert risk_summary(state_of(grid)).missing_long == buy.quantity * buy.price
+    step(grid, trade(buy))
+    assert risk_summary(state_of(grid)).missing_long == 0
