@@ -60,11 +60,7 @@ const socket = new LiveSocket(socketAddress, (message) => {
   if (store.isReplaying) cursors.reset();
   scheduleRender();
 }, connectionChanged);
-const replay = new ReplayBar(
-  (request) => socket.send(request),
-  replayTopic,
-  () => (store.status?.recording ? 0 : store.marketTime), // a recording's prices are of another time than its messages
-);
+const replay = new ReplayBar((request) => socket.send(request), replayTopic);
 const control = new Control();
 const sound = new FillSound();
 const session = new Session(() => {

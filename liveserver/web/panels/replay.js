@@ -6,13 +6,12 @@
 import { byId, setData, setText } from "../dom.js";
 import { capitalized, dateAndTime, sentence } from "../format.js";
 
-/** The range that is proposed: the last 15 minutes, of what there is if the newest price is older. */
+/** The range that is proposed: the last 15 minutes. */
 const DEFAULT_SPAN_S = 900;
 
 export class ReplayBar {
   #send;
   #topic;
-  #marketTime;
   #bar = byId("replay-bar");
   #from = input("replay-from");
   #to = input("replay-to");
@@ -25,15 +24,10 @@ export class ReplayBar {
   /** @type {string | undefined} */
   #state = undefined;
 
-  /**
-   * @param {(request: Request) => void} send
-   * @param {() => { symbol: string, venue: string, interval: string }} topic
-   * @param {() => number} marketTime when the newest price was made, in milliseconds since the epoch; 0 while there is none
-   */
-  constructor(send, topic, marketTime) {
+  /** @param {(request: Request) => void} send @param {() => { symbol: string, venue: string, interval: string }} topic */
+  constructor(send, topic) {
     this.#send = send;
     this.#topic = topic;
-    this.#marketTime = marketTime;
     byId("replay-open").addEventListener("click", () => this.#toggle());
     byId("replay-start").addEventListener("click", () => this.#start());
     byId("replay-play").addEventListener("click", () => this.#play());
@@ -71,10 +65,8 @@ export class ReplayBar {
   #toggle() {
     if (!this.#bar.hidden) return this.#stop();
     const now = Math.floor(Date.now() / 1000);
-    const newest = Math.ceil(this.#marketTime() / 1000);
-    const end = newest && now - newest > DEFAULT_SPAN_S ? newest : now;
-    this.#from.value ||= local(end - DEFAULT_SPAN_S);
-    this.#to.value = local(end);
+    this.#from.value ||= local(now - DEFAULT_SPAN_S);
+    this.#to.value = local(now);
     this.#bar.hidden = false;
     byId("replay-open").ariaPressed = "true";
     this.#from.focus();
