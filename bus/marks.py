@@ -59,6 +59,7 @@ MARKS: dict[str, str] = {
     "order_too_old": "An order was not sent because its step was committed too long ago.",
     "order_too_late": "An order was not sent because it waited longer than its receive window.",
     "order_late_at_venue": "The venue refused an order that arrived after its receive window.",
+    "query_of_waiting_order": "An order was to be queried that still waited for its turn: no request was sent.",
     "order_expired_in_queue": "An order was not sent because the rate limit left no turn in time.",
     "refused_chain_broken": "An opening order was not sent because the chain of steps was broken.",
     "refused_engine_silent": "An opening order was not sent because its engine was silent.",

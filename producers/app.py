@@ -26,7 +26,7 @@ from bus import (
 from bus.coordination.clock_check import ClockCheck, Limits
 from bus.coordination.clock_guard import ClockGuard
 from producers.account.publisher import AccountPublisher
-from producers.gateway.context import GatewayContext, GatewayMetrics
+from producers.gateway.context import QUEUE_LIFETIME_NS, GatewayContext, GatewayMetrics
 from producers.gateway.engine_watchdog import HeartbeatMonitor
 from producers.gateway.exposure import Exposure
 from producers.gateway.exposure_feed import ExposureFeed
@@ -68,7 +68,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int = 8
     """Concurrent requests to the venue for each symbol."""
     place_lifetime: DurationNs = 10 * SECOND_NS
-    """Maximum age of a committed decision to place an order, and its maximum wait in the gateway's queue."""
+    """Maximum age of a committed decision to place an order."""
+    queue_lifetime: DurationNs = QUEUE_LIFETIME_NS
+    """Maximum wait of an order in the gateway's queue, see `GatewayContext`."""
     requests_per_s: float = 100.0
     """Orders, cancels and queries of all symbols together; 0 is no limit."""
     request_burst: int = 200
@@ -177,6 +179,7 @@ async def gateway(settings: Settings) -> None:
         )
         metrics = GatewayMetrics(service.registry)
         per_s = 0 if settings.lock_step else settings.requests_per_s
+        queue_lifetime_ns = LOCK_STEP_WINDOW if settings.lock_step else settings.queue_lifetime
         rate_limiter = VenueRateLimiter(per_s, settings.request_burst, is_in_order=settings.lock_step)
         exposure = Exposure(settings.venue)
         latencies = OrderLatencies(settings.venue, Outbox(service.bus, service.log))
@@ -195,7 +198,9 @@ async def gateway(settings: Settings) -> None:
                     gate=await _step_gate(own, service.bus, settings, gate),
                     concurrency=1 if settings.lock_step else settings.concurrency,
                     place_lifetime_ns=LOCK_STEP_WINDOW if settings.lock_step else settings.place_lifetime,
-                    context=GatewayContext(rate_limiter, exposure, heartbeat, latencies, settings.dead_man_s),
+                    context=GatewayContext(
+                        rate_limiter, exposure, heartbeat, latencies, queue_lifetime_ns, settings.dead_man_s
+                    ),
                 )
 
         runner = GatewayRunner(service, settings.venue, lease_provider, make_gateway)

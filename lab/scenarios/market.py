@@ -59,11 +59,16 @@ async def flash_crash(harness: Harness) -> None:
 def _configure_losing_round_trips(configuration: Configuration) -> Configuration:
     expensive = with_fees(configuration, Decimal("0.01"))
     fast = with_venue(with_slow_ticks(expensive), speed=4.0)
-    return with_grids(fast, preflight=False, max_losing_round_trips=MAX_LOSING_ROUND_TRIPS, stale_after=0)
+    return with_grids(
+        fast, preflight=False, min_profit=None, max_losing_round_trips=MAX_LOSING_ROUND_TRIPS, stale_after=0
+    )
 
 
 async def losing_round_trips(harness: Harness) -> None:
-    """Charge more fees than a round trip earns: the circuit breaker opens at the tenth and survives a restart."""
+    """Charge more fees than a round trip earns: the circuit breaker opens at the tenth and survives a restart.
+
+    `min_profit` is off: with it the grids would not open at such fees.
+    """
     risk = await harness.recorder.wait_for(
         "a circuit breaker opens", RiskChanged, lambda e: e.reason == "circuit_breaker", within_s=180
     )

@@ -8,7 +8,7 @@ from lab.scenarios.runner import Scenario
 from lab.scenarios.settings import unchanged, with_grids, with_slow_ticks, with_venue
 from producers.simulated.settings import FaultSettings
 from schemas.engine.control import CommandName, CommandOutcome
-from schemas.engine.events import Reconciled, ReconciliationFinding
+from schemas.engine.events import Reconciled, ReconciliationFinding, RiskChanged
 from schemas.grid.view import NotQuoting
 from schemas.units import SECOND_NS, Side
 from schemas.venue.account import OpenOrders
@@ -78,7 +78,10 @@ async def post_only_rejected(harness: Harness) -> None:
 
 
 async def rate_limited(harness: Harness) -> None:
-    """Answer a burst of requests with 429: the gateway backs off, and the grid is complete again afterwards."""
+    """Answer a burst of requests with 429: the gateway backs off, and the grid is complete again afterwards.
+
+    No circuit breaker opens: the orders that waited were decided again.
+    """
     symbol, since = harness.symbol, harness.recorder.mark
     await harness.send_command(CommandName.PAUSE)
     await harness.wait_for_open_orders(symbol, lambda count: count == 0)
@@ -92,6 +95,10 @@ async def rate_limited(harness: Harness) -> None:
     )
     window = harness.entries[0].settings.buy_window
     await harness.wait_for_open_orders(symbol, lambda count: count >= window, within_s=60)
+    opened = harness.recorder.all(
+        RiskChanged, lambda e: e.reason == "circuit_breaker" and e.active, since=since
+    )
+    assert not opened, opened
 
 
 async def manual_trading(harness: Harness) -> None:

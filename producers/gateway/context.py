@@ -7,6 +7,11 @@ from producers.gateway.engine_watchdog import HeartbeatMonitor
 from producers.gateway.exposure import Exposure
 from producers.gateway.latency import OrderLatencies
 from producers.gateway.rate_limiter import VenueRateLimiter
+from schemas.units import MILLISECOND_NS, DurationNs
+
+QUEUE_LIFETIME_NS: DurationNs = 1_500 * MILLISECOND_NS
+"""Half of a new grid's `max_order_latency`, so that orders which our own queue held back do not open the circuit breaker:
+the limit is for a slow venue."""
 
 
 class GatewayContext(NamedTuple):
@@ -20,6 +25,9 @@ class GatewayContext(NamedTuple):
     """Of the symbol's engine. Checked for opening orders only."""
     latencies: OrderLatencies
     """Records the response times of placements."""
+    queue_lifetime_ns: DurationNs = QUEUE_LIFETIME_NS
+    """Maximum wait of an order in the queue, for the rate limit or a pause that the venue asked for. One that is not sent
+    by then is reported as not placed, and the engine decides again at the price of that time."""
     dead_man_s: float = 0.0
     """Seconds after which the venue cancels all orders of the symbol unless the gateway defers it; 0 is never."""
 

@@ -68,7 +68,7 @@ class OrderExecutor:
         context: GatewayContext,
         chain: StepChain,
         concurrency: int,
-        place_lifetime_ns: DurationNs,
+        queue_lifetime_ns: DurationNs,
     ) -> None:
         self._bus: Bus = service.bus
         self._log = service.log
@@ -82,7 +82,7 @@ class OrderExecutor:
         self._chain = chain
         self._slots = self._rate_limiter.queue(concurrency)
         self._reporter = OrderReporter(service, entry.venue, symbol, context.exposure, metrics)
-        self._place_lifetime_ns = place_lifetime_ns
+        self._queue_lifetime_ns = queue_lifetime_ns
         self._metrics = metrics
         self._placing: dict[ClientOrderId, asyncio.Event] = {}
         """The orders whose placement is under way; each event is set when it has ended, successfully or not."""
@@ -194,6 +194,8 @@ class OrderExecutor:
                 await self._place(decision)
             case CancelOrder():
                 await self.cancel(decision.client_order_id)
+            case QueryOrder() if self._slots.is_waiting(decision.client_order_id):
+                reached("query_of_waiting_order")  # not at the venue yet; its placement reports the outcome
             case QueryOrder():
                 await self._wait_placement_ended(decision.client_order_id)
                 # The report of the query books no trades. Those that the private stream missed are fetched by a sweep
@@ -202,8 +204,7 @@ class OrderExecutor:
                 await self.resolve(decision.client_order_id, repeats=True)
 
     async def _wait_placement_ended(self, client_order_id: ClientOrderId) -> None:
-        placing = self._placing.get(client_order_id)
-        if placing is not None:
+        if (placing := self._placing.get(client_order_id)) is not None:
             await placing.wait()
 
     async def _place(self, order: PlaceOrder) -> None:
@@ -260,7 +261,7 @@ class OrderExecutor:
 
     def _queue_timeout_s(self, client_order_id: ClientOrderId) -> float:
         """Return how long an order may wait to be sent, in seconds. Raises: CheckFailed when its window has passed."""
-        return min(self._check_window(client_order_id), self._place_lifetime_ns) / SECOND_NS
+        return min(self._check_window(client_order_id), self._queue_lifetime_ns) / SECOND_NS
 
     def _check_window(self, client_order_id: ClientOrderId) -> DurationNs:
         """Return the rest of an order's receive window. Raises: CheckFailed when it has passed."""

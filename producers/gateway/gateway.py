@@ -71,7 +71,7 @@ class Gateway:
             context=context,
             chain=self._chain,
             concurrency=concurrency,
-            place_lifetime_ns=place_lifetime_ns,
+            queue_lifetime_ns=min(place_lifetime_ns, context.queue_lifetime_ns),
         )
         self._holdings = context.exposure.serve(symbol)
         self._holdings_feed = HoldingsFeed(service.bus, entry.venue, symbol, self._holdings, service.log)

@@ -152,11 +152,15 @@ class RequestQueue:
 
     def withdraw(self, key: ClientOrderId) -> bool:
         """Withdraw the request with this key if it still waits; return whether it did."""
-        granted = self._withdrawable.get(key)
-        if granted is None or granted.done():
+        if not self.is_waiting(key):
             return False
-        granted.set_exception(Withdrawn("canceled before it was sent"))
+        self._withdrawable[key].set_exception(Withdrawn("canceled before it was sent"))
         return True
+
+    def is_waiting(self, key: ClientOrderId) -> bool:
+        """Return whether the request with this key still waits, so that it may or may not be sent."""
+        granted = self._withdrawable.get(key)
+        return granted is not None and not granted.done()
 
     def is_ready(self) -> bool:
         """Return whether a request waits and a slot is free."""

@@ -5,13 +5,15 @@ from decimal import Decimal
 import msgspec
 
 from bus import Bus, Service
+from producers.gateway.context import QUEUE_LIFETIME_NS
 from producers.gateway.exposure import Exposure
 from producers.gateway.rate_limiter import VenueRateLimiter
 from producers.simulated.app import RunningVenue
 from producers.simulated.settings import FaultSettings
 from schemas.engine.portfolio import PortfolioLimits
+from schemas.grid.settings import NEW_GRID
 from schemas.units import SECOND_NS, Side
-from schemas.venue.orders import CancelOrder, OrderStatus, RejectReason
+from schemas.venue.orders import CancelOrder, OrderStatus, QueryOrder, RejectReason
 from tests.builders import POSITION, SIM
 from tests.producers.conftest import RunGateway
 from tests.producers.gateways import commit, new_context, reports
@@ -70,6 +72,40 @@ async def test_far_orders_expire_in_the_queue(
         OrderStatus.NOT_PLACED
     ] * 2
     assert found["n3"].reject_reason is RejectReason.RATE_LIMITED
+
+
+async def test_an_order_that_waits_longer_than_the_queue_lifetime_is_not_placed(
+    bus: Bus, service: Service, run_gateway: RunGateway
+) -> None:
+    limiter = VenueRateLimiter(0, 1)
+    context = new_context(service, rate_limiter=limiter)._replace(queue_lifetime_ns=SECOND_NS // 5)
+    async with run_gateway(context=context):
+        limiter.pause(3600)
+        await commit(bus, CLOSE, BUY)
+        found = await reports(bus, 2)
+    assert {(each.status, each.reject_reason) for each in found} == {
+        (OrderStatus.NOT_PLACED, RejectReason.RATE_LIMITED)
+    }
+
+
+def test_the_wait_in_the_queue_is_half_of_a_new_grids_order_latency_limit() -> None:
+    limit = NEW_GRID["max_order_latency"]
+    assert isinstance(limit, int)
+    assert limit >= 2 * QUEUE_LIFETIME_NS
+
+
+async def test_a_query_of_an_order_that_waits_takes_no_turn_from_later_orders(
+    bus: Bus, service: Service, run_gateway: RunGateway
+) -> None:
+    later = decision(Side.BUY, "99", "b")
+    context = new_context(service, rate_limiter=VenueRateLimiter(2, 1))
+    async with run_gateway(context=context):
+        await commit(bus, BUY, QueryOrder(client_order_id=BUY.client_order_id), later)
+        found = await reports(bus, 2)
+    assert [(each.client_order_id, each.status) for each in found] == [
+        ("a", OrderStatus.NEW),
+        ("b", OrderStatus.NEW),
+    ]
 
 
 async def test_orders_that_wait_are_withdrawn_by_their_cancel_and_never_sent(
