@@ -84,7 +84,7 @@ async def test_an_order_without_a_response_is_queried_and_not_sent_again(
     bus: Bus, served: RunningVenue, new_client: NewClient, run_gateway: RunGateway
 ) -> None:
     served.faults.settings = FaultSettings(answer_lost=1.0, answer_delay=60 * SECOND_NS)
-    impatient = await new_client(served.url, timeout_s=0.2)
+    impatient = await new_client(served.url, timeout_s=1.0)
     async with run_gateway(entry=impatient):
         await commit(bus, BUY)
         (report,) = await reports(bus, 1)
