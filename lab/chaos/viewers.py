@@ -21,7 +21,10 @@ from cli.stack.ports import find_free_port
 from lab.chaos.load import EventGenerator, Market, markets
 from lab.chaos.viewer_clients import Viewer, ViewerPool
 from schemas.subjects import ALL, Stream
+from schemas.venue.orders import CancelRejected
 
+NOT_SHOWN = frozenset({CancelRejected.__name__})
+"""Schemas of messages on these subjects that the page does not show."""
 VIEWER_SUBJECTS: dict[Stream, tuple[str, ...]] = {
     Stream.CANDLES: ("candle.>",),
     Stream.ORDERS: ("order.*.*.report", "order.*.*.trade"),
@@ -169,7 +172,8 @@ async def stored_events(bus: Bus) -> StoredEvents:
         of_stream: list[tuple[int, str]] = []
         async with aclosing(read(bus, stream, filters, FromStart())) as batches:
             async for batch in batches:
-                found = [(each.sequence, each.subject.split(".")[2]) for each in batch.messages]
+                shown = (each for each in batch.messages if each.headers.get("schema") not in NOT_SHOWN)
+                found = [(each.sequence, each.subject.split(".")[2]) for each in shown]
                 of_stream += [(sequence, token) for sequence, token in found if token != ALL]
                 if batch.caught_up:
                     break

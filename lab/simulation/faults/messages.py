@@ -16,22 +16,25 @@ from schemas.venue.orders import Trade
 
 RESET_AFTER_S = 15.0
 """Longer than an engine tries again before it stops the symbol."""
+RESETS = 2
+"""A reset skips one message: there may be another one of this kind behind it."""
 NOT_A_NUMBER = Decimal("NaN")
 
 
 @asynccontextmanager
 async def poison(scene: Scene) -> AsyncIterator[None]:
-    """Store a trade that the core cannot apply; an operator resets the symbol at the end."""
+    """Store a trade that the core cannot apply; an operator resets the symbol at the end, as often as it needs."""
     entry = scene.choose(scene.world.settings.configuration.symbols)
     name = f"{scene.random.getrandbits(64):016x}"
     async with connect(scene.world.bus_url, name="stranger") as bus:
         with suppress(BusError):
             await bus.store(subjects.own_trade(entry.venue, entry.symbol), _trade(entry, name))
         yield
-        await asyncio.sleep(RESET_AFTER_S)
-        with suppress(BusError):
-            reset = _reset(entry, name)
-            await bus.store(subjects.command(entry.venue, entry.symbol, reset.name), reset)
+        for number in range(RESETS):
+            await asyncio.sleep(RESET_AFTER_S)
+            with suppress(BusError):
+                reset = _reset(entry, f"{name}-{number}")
+                await bus.store(subjects.command(entry.venue, entry.symbol, reset.name), reset)
 
 
 @asynccontextmanager
