@@ -124,7 +124,16 @@ def market(venue: VenueId) -> Part:
             *_leases(f"market.{venue}"),
             "part.market.*",
         ),
-        reads=(Stream.MARKET, Stream.CANDLES, Stream.ORDERS, "KV_instruments", "KV_symbols", LEASE),
+        # ALERTS: to end an alert about its clock that an earlier process left, as all with leases do
+        reads=(
+            Stream.MARKET,
+            Stream.CANDLES,
+            Stream.ORDERS,
+            Stream.ALERTS,
+            "KV_instruments",
+            "KV_symbols",
+            LEASE,
+        ),
     )
 
 
@@ -143,7 +152,7 @@ def account(venue: VenueId) -> Part:
             "part.account.*",
         ),
         # MARKET: prices of the coins that fees are charged in
-        reads=(*TRADING, Stream.MARKET, "KV_symbols", LEASE),
+        reads=(*TRADING, Stream.MARKET, Stream.ALERTS, "KV_symbols", LEASE),
         receives=(f"sweep.{venue}",),
     )
 
@@ -190,6 +199,7 @@ def engine(venues: Sequence[VenueId]) -> Part:
             Stream.JOURNAL,
             Stream.ENGINE,
             Stream.CONTROL,
+            Stream.ALERTS,
             *(each.name for each in BUCKETS),
         ),
         sends=tuple(subject for each in venues for subject in (f"sweep.{each}", f"heartbeat.{each}.*")),

@@ -171,4 +171,4 @@ function highlight(fill, now) {
 }
 
 /** For tests and debugging, because a canvas cannot be inspected. */
-Object.assign(window, { __opensqt: { store, socket, cursors, sound, inspect: () => chart.inspect() } });
+Object.assign(window, { __opensqt: { store, socket, session, cursors, sound, inspect: () => chart.inspect() } });

@@ -22,6 +22,8 @@ export class Session {
   #onInfo;
   /** @type {SessionInfo | null} */
   #info = null;
+  /** Number of logins and logouts: an answer to a query from before the last one is outdated. */
+  #changes = 0;
   #dialog = /** @type {HTMLDialogElement} */ (byId("login"));
   #token = /** @type {HTMLInputElement} */ (byId("login-token"));
 
@@ -40,8 +42,10 @@ export class Session {
 
   /** Query the session; if nothing may be watched without a login, show the login dialog. */
   async refresh() {
+    const changes = this.#changes;
     const answer = await fetch("api/session").catch(() => null);
-    if (answer?.ok) this.#setInfo(await answer.json());
+    const info = answer?.ok ? await answer.json() : null;
+    if (info && changes === this.#changes) this.#setInfo(info);
   }
 
   /** @param {SessionInfo} info */
@@ -73,6 +77,7 @@ export class Session {
       setText(byId("login-message"), body?.what ? `${capitalized(body.what)}.` : "The server does not answer.");
       return;
     }
+    this.#changes++;
     this.#token.value = "";
     this.#dialog.close();
     this.#setInfo(body);
@@ -81,6 +86,7 @@ export class Session {
 
   async #logOut() {
     await fetch("api/session", { method: "DELETE" }).catch(() => null);
+    this.#changes++;
     this.#onIdentityChange();
     await this.refresh();
   }

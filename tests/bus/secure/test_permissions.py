@@ -88,7 +88,8 @@ def test_each_part_reads_what_it_needs(outcomes: Outcomes) -> None:
     assert {user for user in USERS if user in reads["DIRECT.GET.KV_lease"]}.isdisjoint(
         {"liveserver", "reader"}
     )
-    assert reads["DIRECT.GET.ALERTS"] == {"admin", "operator", "gateway-sim", "liveserver"}
+    parts = {"market-sim", "account-sim", "gateway-sim", "engine", "liveserver"}
+    assert reads["DIRECT.GET.ALERTS"] == {"admin", "operator", *parts}
 
 
 def test_the_document_is_up_to_date(outcomes: Outcomes) -> None:

@@ -117,7 +117,9 @@ async def test_one_of_several_processes_recreates_a_stream(bus: Bus, down: Embed
         both = [repairer(bus, clock), repairer(other, clock)]
         await asyncio.gather(*(each.check() for each in both))
         clock.now_s += MAX_LEADERLESS_S
-        await asyncio.gather(*(each.check() for each in both))
+        found = await asyncio.gather(*(each.check() for each in both), return_exceptions=True)
+    # The reply of the one that creates the stream may be late, as `run` allows for.
+    assert all(each is None or isinstance(each, BusError) for each in found)
     await led(bus, Stream.MARKET)
     assert await open_alerts(bus) == [CODE]
 

@@ -1,11 +1,12 @@
 """Login and operator commands on the page, in Chromium."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest_asyncio
 from msgspec.structs import replace
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Route
 
 from bus import Bus, Registry
 from liveserver.auth.roles import Role
@@ -75,6 +76,32 @@ async def test_login_reports_an_invalid_key_and_then_shows_the_account(traded_bu
         assert await page.evaluate("() => document.cookie") == ""
         await page.click("#session-button")
         await page.wait_for_selector("#login[open]")
+
+
+async def test_a_late_answer_from_before_the_login_is_ignored(traded_bus: Bus, page: Page) -> None:
+    async with serving(traded_bus.url, access=access()) as replica:
+        fetched, held = asyncio.Event(), asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            if route.request.method != "GET":
+                await route.continue_()
+                return
+            answer = await route.fetch()  # of somebody who has not logged in
+            fetched.set()
+            await held.wait()
+            await route.fulfill(response=answer)
+
+        await page.goto(replica.address)
+        await page.wait_for_selector("#login[open]")
+        await page.route("**/api/session", hold)
+        await page.evaluate("() => { void __opensqt.session.refresh(); }")
+        await fetched.wait()
+        await log_in(page, KEYS[Role.OPERATOR])
+        await page.wait_for_selector("#commands button:text-is('pause')")
+        async with page.expect_response("**/api/session"):
+            held.set()
+        await page.wait_for_timeout(200)
+        assert await page.is_visible("#commands button:text-is('pause')")
 
 
 async def test_operator_confirms_a_command_and_sees_the_answer(traded_bus: Bus, page: Page) -> None:
