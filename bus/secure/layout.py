@@ -31,6 +31,7 @@ MIRROR = "mirror"
 MIRROR_PREFIX = "mirror."
 """Subjects on which TRADE delivers stored messages to the mirrors in READ."""
 LEASE = "KV_lease"
+PUBLIC = (Stream.MARKET, Stream.CANDLES)
 TRADING = (Stream.ORDERS, Stream.ACCOUNT, Stream.JOURNAL)
 MIRRORED: tuple[StreamConfig, ...] = (*STREAMS, *(each for each in BUCKETS if each.name != LEASE))
 """The streams that READ has mirrors of: all but the leases."""
@@ -125,15 +126,7 @@ def market(venue: VenueId) -> Part:
             "part.market.*",
         ),
         # ALERTS: to end an alert about its clock that an earlier process left, as all with leases do
-        reads=(
-            Stream.MARKET,
-            Stream.CANDLES,
-            Stream.ORDERS,
-            Stream.ALERTS,
-            "KV_instruments",
-            "KV_symbols",
-            LEASE,
-        ),
+        reads=(*PUBLIC, Stream.ORDERS, Stream.ALERTS, "KV_instruments", "KV_symbols", LEASE),
     )
 
 
@@ -192,11 +185,8 @@ def engine(venues: Sequence[VenueId]) -> Part:
             "part.engine.*",
         ),
         reads=(
-            Stream.MARKET,
-            Stream.CANDLES,
-            Stream.ORDERS,
-            Stream.ACCOUNT,
-            Stream.JOURNAL,
+            *PUBLIC,
+            *TRADING,
             Stream.ENGINE,
             Stream.CONTROL,
             Stream.ALERTS,
