@@ -1,4 +1,4 @@
-"""Has a process hold no lease while its wall clock is wrong, and tells operators."""
+"""Releases the leases of a process while its wall clock is wrong, and raises an alert."""
 
 import asyncio
 from collections.abc import Mapping

@@ -33,7 +33,7 @@ from lab.simulation.world.world import World, WorldSettings
 
 CLOCK_FAULTS = frozenset({"skew", "clock-step", "clock-hour"})
 EMPTYING_FAULTS = frozenset({"bus-restart", "bus-power", "disk-error", "recreate-memory", "empty-memory"})
-"""They empty streams in memory: viewers may have to begin anew."""
+"""They empty streams in memory: viewers may receive another snapshot."""
 AFTERMATH_S = 30.0
 """Simulated seconds after a fault during which commands may be lost, as with the streams that it emptied."""
 SETTLE_S = 120.0

@@ -116,7 +116,7 @@ def _on_insufficient_balance(
 
 
 def _rest_closing(draft: Draft, slot: Slot, times: int) -> None:
-    """Pause a slot for longer each time; the sweep requested meanwhile tells how much can be closed."""
+    """Pause a slot for longer each time; the sweep requested meanwhile shows how much can be closed."""
     slot.limited_times = times + 1
     _pause(draft, slot, min(MIN_CLOSING_PAUSE_NS * 2 ** min(times, 5), MAX_CLOSING_PAUSE_NS))
 

@@ -1,4 +1,4 @@
-"""Faults at the worst moment: the writer of a record dies when the bus has stored it, before it is told."""
+"""Faults at the worst moment: the writer of a record is killed when the bus has stored it, before the acknowledgement."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -45,7 +45,7 @@ def at_step(scene: Scene) -> AbstractAsyncContextManager[None]:
 
 
 def at_intent(scene: Scene) -> AbstractAsyncContextManager[None]:
-    """Kill the gateways once, when an intent is stored: its orders were not sent, which nobody knows."""
+    """Kill the gateways once, when an intent is stored: whether its orders were sent is then unknown."""
     skipped, is_done = scene.random.randint(0, 5), False
 
     def observe(stream: Stream, stored: Stored) -> None:

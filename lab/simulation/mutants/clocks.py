@@ -28,7 +28,7 @@ def _ignore_reading(self: ClockGuard, sent: TimeNs, other: TimeNs, answered: Tim
 MUTANTS = (
     Mutant(
         "trust-own-clock",
-        "A process whose clock is apart from the venue's or the bus's goes on.",
+        "A process keeps its leases although its clock differs from the venue's or the bus's.",
         trust_own_clock,
         ("clock-hour",),
     ),

@@ -50,7 +50,7 @@ class Counters(msgspec.Struct, kw_only=True):
 
 
 class StoredState(NamedTuple):
-    """State with which an engine goes on."""
+    """State that an engine continues from after a restart."""
 
     holdings: Iterable[Holding] = ()
     orders: Iterable[Order] = ()

@@ -1,4 +1,4 @@
-"""The guard on a real bus: leases are given up while the clock is wrong, and an alert says so."""
+"""The guard on a real bus: leases are released while the clock is wrong, and an alert is raised."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A spot account that has less than the grid holds: closing orders are cut, and it is told once."""
+"""A spot account that has less than the grid holds: closing orders are cut, and one alert is raised."""
 
 from engine.core.grid import Grid
 from schemas.engine.events import AlertRaised, Reconciled, Severity
